@@ -1,0 +1,59 @@
+# Everyday work on vmrun.  Works with BSD make and GNU make.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+CARGO ?= cargo
+VMRUN = target/release/vmrun
+
+all: build
+
+## help     list the targets
+help:
+	@sed -n 's/^## /  make /p' Makefile
+
+## build    the program, as target/release/vmrun (also: make, make all)
+build:
+	$(CARGO) build --release --locked
+
+## run      the demo recipe, after installing what it needs
+run:
+	tools/setup.sh run
+	$(CARGO) build --release --locked
+	$(VMRUN) recipes/demo.rhai --init
+
+## test     the tests, after installing what they need
+test:
+	tools/setup.sh test
+	$(CARGO) test --locked
+
+## bless    the tests, accepting what they now print as what they should print
+bless:
+	INSTA_UPDATE=always TRYCMD=overwrite $(CARGO) test --locked
+
+## check    formatting, lints and documentation, each without a warning
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked --document-private-items
+
+## freebsd  lints, builds and links for FreeBSD, on Debian too
+freebsd:
+	tools/freebsd-check.sh clippy --all-targets --locked -- -D warnings
+	tools/freebsd-check.sh build --release --locked
+
+## bench    the benchmarks
+bench:
+	$(CARGO) bench --locked
+
+## install  what was built, below PREFIX (/usr/local), itself below DESTDIR (nothing)
+install:
+	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
+
+## clean    remove what was built
+clean:
+	$(CARGO) clean
+
+.PHONY: all help build run test bless check freebsd bench install clean

@@ -1,0 +1,172 @@
+//! What went wrong, in whose words, and where: [`Fault`], [`Place`], [`Diagnostic`].
+//!
+//! Code deep in the house returns a [`Fault`], a message with a hint, and knows no positions. The script floor adds the
+//! [`Place`] and makes a [`Diagnostic`] of it, which [`snippet`] draws.
+
+pub mod snippet;
+pub mod suggest;
+
+use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// Who has to act on a fault. It decides the exit code and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blame {
+    /// The recipe is wrong: exit code 1.
+    Recipe,
+    /// The command line is wrong: exit code 2.
+    Usage,
+    /// The host refused: exit code 3.
+    Host,
+    /// The guest failed: exit code 4.
+    Guest,
+    /// Somebody interrupted the run: exit code 130.
+    Interrupted,
+}
+
+/// One thing that is wrong: what, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong, in one line, naming the thing.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Who has to act on it.
+    pub blame: Blame,
+}
+
+impl Fault {
+    /// Makes a fault of the recipe.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, blame: Blame::Recipe }
+    }
+
+    /// Makes a fault of the host: it refused, or it lacks something.
+    pub fn host(message: impl Into<String>) -> Self {
+        Self { blame: Blame::Host, ..Self::new(message) }
+    }
+
+    /// Makes a fault of the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { blame: Blame::Usage, ..Self::new(message) }
+    }
+
+    /// Adds the way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the way out, if there is one.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+
+    /// Says whose it is.
+    #[must_use]
+    pub fn blame(mut self, blame: Blame) -> Self {
+        self.blame = blame;
+        self
+    }
+
+    /// Puts words in front of the message.
+    #[must_use]
+    pub fn context(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A text that faults can point into: a recipe or a module.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The path as the user gave it, or the import name of a library that is carried in the binary.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A stretch of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where.
+    pub source: Rc<Source>,
+    /// Bytes of the text; never outside it, always on character boundaries.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Returns line and column, both from 1, the column in characters.
+    pub fn line_column(&self) -> (usize, usize) {
+        let head = &self.source.text[..self.span.start];
+        let line = head.matches('\n').count() + 1;
+        let column = head.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = self.line_column();
+        write!(f, "{}:{line}:{column}", self.source.name)
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing will be done.
+    Error,
+    /// It will be done, and may not be what was meant.
+    Warning,
+}
+
+/// A fault with its place and the calls that led there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What and what to do.
+    pub fault: Fault,
+    /// Where, if it has a place.
+    pub place: Option<Place>,
+    /// The calls and imports that led there, innermost first, each with its label.
+    pub trail: Vec<(Place, String)>,
+}
+
+impl Diagnostic {
+    /// Makes an error without a place.
+    pub fn error(fault: Fault) -> Self {
+        Self { severity: Severity::Error, fault, place: None, trail: Vec::new() }
+    }
+
+    /// Makes a warning without a place.
+    pub fn warning(fault: Fault) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(fault) }
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+}
+
+impl From<Fault> for Diagnostic {
+    fn from(fault: Fault) -> Self {
+        Self::error(fault)
+    }
+}

@@ -1,0 +1,86 @@
+//! Where a frame buffer listens.
+
+use crate::diag::Fault;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+/// An address and port for VNC: `PORT`, `HOST:PORT` or `[V6]:PORT`, numeric, as bhyve(8) fbuf takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VncAddress(SocketAddr);
+
+impl VncAddress {
+    /// The port that bhyve takes when none is given.
+    pub const PORT: u16 = 5900;
+
+    /// Makes an address.
+    pub const fn new(ip: IpAddr, port: u16) -> Self {
+        Self(SocketAddr::new(ip, port))
+    }
+
+    /// Returns the address as one of the operating system's.
+    pub const fn socket(self) -> SocketAddr {
+        self.0
+    }
+}
+
+/// Stricter than bhyve, whose atoi(3) makes 5900 of any port it cannot read.
+impl FromStr for VncAddress {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        let fault = || {
+            let fault = Fault::new(format!("{text:?} is not an address for VNC"));
+            fault.hint("a numeric address and a port from 1 to 65535: \"192.168.2.5:5901\", \"[::1]:5901\" or \"5901\"")
+        };
+        let port = |text: &str| -> Result<u16, Fault> {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten().filter(|port| *port != 0).ok_or_else(fault)
+        };
+        let (ip, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or_else(fault)?;
+            let ip = IpAddr::V6(host.parse().map_err(|_| fault())?);
+            match rest {
+                "" => (ip, Self::PORT),
+                _ => (ip, port(rest.strip_prefix(':').ok_or_else(fault)?)?),
+            }
+        } else {
+            match text.split_once(':') {
+                None => (IpAddr::V4(Ipv4Addr::LOCALHOST), port(text)?),
+                Some((host, rest)) => (IpAddr::V4(host.parse().map_err(|_| fault())?), port(rest)?),
+            }
+        };
+        Ok(Self::new(ip, port))
+    }
+}
+
+impl fmt::Display for VncAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_form_of_bhyve_reads_and_its_guesses_are_refused() {
+        for (text, shown) in [("5901", "127.0.0.1:5901"), ("10.0.0.1:80", "10.0.0.1:80"), ("[::1]", "[::1]:5900")] {
+            assert_eq!(text.parse::<VncAddress>().unwrap().to_string(), shown);
+        }
+        for text in ["", "0", "localhost:5900", "127.0.0.1:abc", "[::1:5900", "[::1]5900", "::1:5900", "1.2.3.4:+5"] {
+            let message = text.parse::<VncAddress>().unwrap_err().message;
+            assert_eq!(message, format!("{text:?} is not an address for VNC"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back(ip: IpAddr, port in 1_u16..) {
+            let address = VncAddress::new(ip, port);
+            prop_assert_eq!(address.to_string().parse(), Ok(address));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Sizes of memory and of disks, by FreeBSD's rules.
+
+use crate::diag::Fault;
+use std::fmt;
+use std::str::FromStr;
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Size(u64);
+
+/// The letters of expand_number(3), smallest first; each is 1024 of the one before.
+const UNITS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
+
+const HOW: &str = "write 20.GiB, or \"20G\" with one of K, M, G, T, P";
+
+impl Size {
+    /// Makes a size of bytes.
+    pub const fn bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// Makes a size of mebibytes.
+    pub const fn mib(mebibytes: u64) -> Self {
+        Self(mebibytes << 20)
+    }
+
+    /// Returns the bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Reads a size as `bhyve -m` does: a plain number below 1048576 is in megabytes, from there on in bytes; anything else
+    /// is read by expand_number(3). A plain number may be hexadecimal (`0x…`) or octal (`0…`), as with strtoul(3).
+    pub fn memory(text: &str) -> Result<Self, Fault> {
+        match plain_number(text) {
+            Some(number) => Self::memory_number(number),
+            None => text.parse(),
+        }
+    }
+
+    /// Reads a plain number as `bhyve -m` does.
+    pub fn memory_number(number: u64) -> Result<Self, Fault> {
+        Ok(if number < 1 << 20 { Self::mib(number) } else { Self(number) })
+    }
+
+    /// Returns the size in the way that people read it: at most one decimal.
+    pub fn rough(self) -> String {
+        let mut unit = "bytes";
+        let (mut whole, mut tenth) = (self.0, 0);
+        for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+            if whole < 1024 {
+                break;
+            }
+            tenth = whole % 1024 * 10 / 1024;
+            whole /= 1024;
+            unit = next;
+        }
+        if tenth == 0 { format!("{whole} {unit}") } else { format!("{whole}.{tenth} {unit}") }
+    }
+}
+
+/// Reads what strtoul(3) with base 0 takes as a whole, or nothing.
+fn plain_number(text: &str) -> Option<u64> {
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) if digits.starts_with(|c: char| c.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None if !text.bytes().all(|b| b.is_ascii_digit()) || text.is_empty() => None,
+        None if text.len() > 1 && text.starts_with('0') => u64::from_str_radix(text, 8).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// By expand_number(3): digits, at most one unit letter of either case, at most one `b` after it.
+impl FromStr for Size {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        let fault = || Fault::new(format!("{text:?} is not a size")).hint(HOW);
+        let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, suffix) = text.split_at(digits_end);
+        if digits.is_empty() {
+            return Err(fault());
+        }
+        let too_large = || Fault::new(format!("{text:?} is more than 64 bits of bytes")).hint(HOW);
+        let number: u64 = digits.parse().map_err(|_| too_large())?;
+        let suffix = suffix.to_ascii_uppercase();
+        let unit = match suffix.strip_suffix('B').unwrap_or(&suffix) {
+            "" => 0,
+            letter => 1 + UNITS.iter().position(|unit| letter == unit.to_string()).ok_or_else(fault)?,
+        };
+        number.checked_mul(1 << (10 * unit)).map(Self).ok_or_else(too_large)
+    }
+}
+
+/// With the largest unit that divides it, as it would be typed: `512M`, `20G`, `1000`.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut number, mut unit) = (self.0, None);
+        for letter in UNITS {
+            if number == 0 || number % 1024 != 0 {
+                break;
+            }
+            number /= 1024;
+            unit = Some(letter);
+        }
+        match unit {
+            Some(letter) => write!(f, "{number}{letter}"),
+            None => write!(f, "{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sizes_read_as_expand_number_reads_them() {
+        for (text, bytes) in [("20G", 20 << 30), ("4gb", 4 << 30), ("1000", 1000), ("7b", 7), ("1t", 1 << 40)] {
+            assert_eq!(text.parse(), Ok(Size::bytes(bytes)), "{text}");
+        }
+        for text in ["", "G", "4GiB", "1.5G", "-1", " 1", "4 G", "lots", "1Q"] {
+            let fault = text.parse::<Size>().unwrap_err();
+            assert_eq!(fault, Fault::new(format!("{text:?} is not a size")).hint(HOW));
+        }
+        assert_eq!("20000000T".parse::<Size>().unwrap_err().message, "\"20000000T\" is more than 64 bits of bytes");
+    }
+
+    #[test]
+    fn a_plain_number_of_memory_is_megabytes_until_it_can_only_be_bytes() {
+        for (text, bytes) in [("512", 512 << 20), ("0x200", 512 << 20), ("010", 8 << 20), ("1048576", 1 << 20)] {
+            assert_eq!(Size::memory(text), Ok(Size::bytes(bytes)), "{text}");
+        }
+        assert_eq!(Size::memory("8G"), Ok(Size::bytes(8 << 30)));
+        assert!(Size::memory("0x").is_err());
+    }
+
+    #[test]
+    fn rough_sizes_are_for_reading() {
+        let rough = |bytes| Size::bytes(bytes).rough();
+        assert_eq!([rough(5), rough(1 << 20), rough(24_400_000_000)], ["5 bytes", "1 MiB", "22.7 GiB"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back(bytes: u64) {
+            prop_assert_eq!(Size::bytes(bytes).to_string().parse(), Ok(Size::bytes(bytes)));
+        }
+
+        #[test]
+        fn memory_that_is_shown_reads_back_from_a_mebibyte_on(bytes in 1_u64 << 20..) {
+            prop_assert_eq!(Size::memory(&Size::bytes(bytes).to_string()), Ok(Size::bytes(bytes)));
+        }
+
+        #[test]
+        fn no_text_panics(text: String) {
+            let _ = Size::memory(&text);
+        }
+    }
+}

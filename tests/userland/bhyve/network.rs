@@ -1,0 +1,118 @@
+//! Network devices: the address, the MTU, and the backend.
+
+use super::device::failed;
+use super::machine::Machine;
+use crate::exit::{EBUSY, EINVAL, ENOENT, NO_ERROR, Step, say};
+use crate::interface::{self, Interface, Kind};
+use crate::number::{scan, strtol};
+
+/// What virtio-net takes for an MTU: `ETHERMIN` and `ETHERMTU` of its own making.
+const MTU: std::ops::RangeInclusive<i128> = 46..=65535;
+
+/// Initialises a network device. Only virtio-net looks at the MTU.
+pub(crate) fn start(machine: &Machine, node: &str, has_mtu: bool) -> Step<()> {
+    let value = |key: &str| machine.tree.get(&format!("{node}.{key}"));
+    if let Some(mac) = value("mac").filter(|mac| !is_mac(mac)) {
+        return Err(failed(format!("Invalid MAC {mac}"), EINVAL));
+    }
+    if has_mtu && value("mtu").is_some_and(|mtu| !is_mtu(&mtu)) {
+        return Err(failed("", EINVAL));
+    }
+    let Some(backend) = value("backend") else {
+        return Ok(());
+    };
+    let kind = value("type").unwrap_or_else(|| backend.clone());
+    match kind.as_str() {
+        tap if tap.starts_with("tap") || tap.starts_with("vmnet") => open_tap(machine, &backend),
+        graph if graph.starts_with("netgraph") => {
+            for (key, complaint) in [("path", "path must be provided"), ("peerhook", "peer hook must be provided")] {
+                if value(key).is_none() {
+                    return Err(complaint_of_backend(complaint, NO_ERROR));
+                }
+            }
+            Ok(())
+        }
+        map if map.starts_with("netmap") || map.starts_with("vale") => Ok(()),
+        // From 15 on a helper reads the rules, and a bad one may be a dead link instead; nobody has looked. (k)
+        slirp if slirp.starts_with("slirp") => match value("hostfwd").filter(|rules| !are_forwards(rules)) {
+            Some(rules) => Err(failed(format!("Invalid hostfwd rule \"{rules}\""), EINVAL)),
+            None => Ok(()),
+        },
+        _ => Err(failed("", EINVAL)),
+    }
+}
+
+/// The backends complain on stdout. (k)
+fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
+    say(format!("{line}\n"));
+    failed("", errno)
+}
+
+/// Opens a tap, which only one process can hold, and raises it.
+fn open_tap(machine: &Machine, name: &str) -> Step<()> {
+    if machine.assume {
+        return Ok(());
+    }
+    let refused = |errno| complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno);
+    let _lock = machine.state.lock()?;
+    let known = interface::load(machine.state, name)?;
+    // Where the state says so, opening makes the interface, as net.link.tap.devfs_cloning does.
+    let cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_some_and(|value| value == "1");
+    let known = known.or_else(|| (cloning && name.starts_with("tap")).then(|| Interface::new(name, Kind::Tap)));
+    let mut tap = known.filter(|tap| tap.kind == Kind::Tap).ok_or_else(|| refused(ENOENT))?;
+    if tap.opener().is_some() {
+        return Err(refused(EBUSY));
+    }
+    tap.opened_by = Some(std::process::id());
+    tap.up = true;
+    Ok(tap.save(machine.state)?)
+}
+
+/// Six hexadecimal numbers, cut to 8 bits; neither multicast nor all zero. What follows is ignored.
+fn is_mac(text: &str) -> bool {
+    let octets: Vec<i128> = scan(text, 16, ':', 6).iter().map(|octet| octet & 0xff).collect();
+    octets.len() == 6 && octets[0] & 1 == 0 && octets.iter().any(|octet| *octet != 0)
+}
+
+fn is_mtu(text: &str) -> bool {
+    strtol(text, 0).and_then(|number| number.whole()).is_some_and(|mtu| MTU.contains(&mtu))
+}
+
+/// Rules `PROTO:[HADDR]:[HPORT]-[GADDR]:[GPORT]`, joined by semicolons.
+fn are_forwards(rules: &str) -> bool {
+    let end = |text: &str| {
+        text.split_once(':').is_some_and(|(address, port)| {
+            (address.is_empty() || address.parse::<std::net::Ipv4Addr>().is_ok())
+                && (port.is_empty() || port.parse::<u16>().is_ok())
+        })
+    };
+    rules.split(';').all(|rule| {
+        let ends = rule.split_once(':').and_then(|(_, ends)| ends.split_once('-'));
+        ends.is_some_and(|(host, guest)| end(host) && end(guest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{are_forwards, is_mac, is_mtu};
+
+    #[test]
+    fn a_mac_is_unicast_and_not_zero_and_text_behind_it_does_not_matter() {
+        assert!(is_mac("58:9c:fc:00:00:01") && is_mac("2:0:0:0:0:1") && is_mac("58:9c:fc:00:00:01:zz"));
+        for wrong in ["01:00:5e:00:00:01", "0:0:0:0:0:0", "58-9c-fc-00-00-01", "58:9c:fc:00:00", ""] {
+            assert!(!is_mac(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_mtu_is_a_whole_number_in_any_base() {
+        assert!(is_mtu("1500") && is_mtu("0x5dc") && is_mtu("46") && is_mtu("65535"));
+        assert!(!is_mtu("45") && !is_mtu("9k") && !is_mtu("65536") && !is_mtu("-1"));
+    }
+
+    #[test]
+    fn a_forward_needs_both_of_its_colons() {
+        assert!(are_forwards("tcp:127.0.0.1:2222-10.0.2.15:22") && are_forwards("udp::53-:53;tcp::80-:80"));
+        assert!(!are_forwards("tcp:2222-:22") && !are_forwards("tcp::70000-:22") && !are_forwards("tcp:host:1-:1"));
+    }
+}

@@ -1,0 +1,68 @@
+//! What is behind a serial port: stdin and stdout, a TCP port, or a terminal device.
+
+use std::fs::{self, OpenOptions};
+use std::io::IsTerminal;
+use std::net::IpAddr;
+use std::os::unix::fs::FileTypeExt;
+
+use super::machine::Machine;
+use crate::exit::{strerror, warn};
+
+/// Opens a backend; false if that cannot be done.
+pub(crate) fn open(machine: &mut Machine, path: &str) -> bool {
+    if path == "stdio" {
+        // Once in a process, whatever kind of port it is.
+        return !std::mem::replace(&mut machine.stdio, true);
+    }
+    if machine.tree.release >= 15 && path.starts_with("tcp") {
+        return listen(machine, path);
+    }
+    // nmdm(4) makes its devices when they are opened.
+    machine.assume || path.starts_with("/dev/nmdm") || is_terminal(path)
+}
+
+fn is_terminal(path: &str) -> bool {
+    let device = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device());
+    device && OpenOptions::new().read(true).write(true).open(path).is_ok_and(|file| file.is_terminal())
+}
+
+fn listen(machine: &mut Machine, path: &str) -> bool {
+    let Some((host, port)) = address(path) else {
+        warn("bhyve: Invalid number of parameter");
+        return false;
+    };
+    let (Ok(ip), Ok(number)) = (host.parse::<IpAddr>(), port.parse::<u16>()) else {
+        warn(format!("bhyve: Invalid address {host}:{port}"));
+        return false;
+    };
+    if let Err(error) = machine.listen(ip, number) {
+        warn(format!("bhyve: bind({host}:{port}): {}", strerror(&error)));
+        return false;
+    }
+    true
+}
+
+/// Splits `tcp=HOST:PORT` or `tcp=[HOST]:PORT`; of the port five characters are read.
+fn address(path: &str) -> Option<(&str, &str)> {
+    let text = path.strip_prefix("tcp=")?;
+    let (host, port) = match text.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once("]:")?,
+        None => text.split_once(':')?,
+    };
+    let port = port.get(..5).unwrap_or(port);
+    (!host.is_empty() && !port.is_empty()).then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn addresses_need_a_host_and_a_port() {
+        assert_eq!(address("tcp=127.0.0.1:1234"), Some(("127.0.0.1", "1234")));
+        assert_eq!(address("tcp=[::1]:1235"), Some(("::1", "1235")));
+        for wrong in ["tcp:127.0.0.1:1234", "tcp=127.0.0.1", "tcp=:1", "tcp=[::1]", "tcp="] {
+            assert_eq!(address(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig` or `sysctl` by the name it is
+//! called with.
+//!
+//! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
+//! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
+//! refuses, with FreeBSD's words and statuses. What is knowledge and not from the reference is marked (k).
+#![expect(clippy::disallowed_methods, reason = "this is another operating system, not a part of the house")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use exit::{Ending, Exit, FAKE_FAILED, Step, warn};
+use state::State;
+
+mod bhyve;
+mod bhyvectl;
+mod exit;
+mod ifconfig;
+mod interface;
+mod node;
+mod number;
+mod state;
+mod sysctl;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let called = words.next().unwrap_or_default();
+    let program = Path::new(&called).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let args: Vec<String> = words.collect();
+    match play(&program, &args) {
+        Ok(status) => ExitCode::from(status),
+        Err(exit) => end(&exit),
+    }
+}
+
+/// Logs the call and hands it to the program that is wanted.
+fn play(program: &str, args: &[String]) -> Step<u8> {
+    let state = State::open()?;
+    let call: Vec<String> =
+        std::iter::once(program).chain(args.iter().map(String::as_str)).map(state::quoted).collect();
+    state.admit(&call.join(" "))?;
+    match program {
+        "bhyve" => bhyve::run(&state, args),
+        "bhyvectl" => bhyvectl::run(&state, args),
+        "ifconfig" => ifconfig::run(&state, args),
+        "sysctl" => sysctl::run(&state, args),
+        other => Err(Exit::fake(format!("nobody here is called `{other}`"))),
+    }
+}
+
+/// Leaves the last words and dies as asked.
+fn end(exit: &Exit) -> ExitCode {
+    for line in &exit.lines {
+        warn(line);
+    }
+    match exit.ending {
+        Ending::Status(status) => ExitCode::from(status),
+        Ending::Signal(number) => {
+            // A handler may stand in the way of the first attempt, never of the second.
+            let _ = signal_hook::low_level::raise(number);
+            let _ = signal_hook::low_level::emulate_default_handler(number);
+            ExitCode::from(FAKE_FAILED)
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the fake system remembers, as a folder of plain files that tests write and read by hand.
+//!
+//! The environment variable `FAKE_FREEBSD` names the folder. Everything in it is optional:
+//!
+//! | file | content |
+//! |---|---|
+//! | `log` | every call, one line each, in the order of arrival: `program arg arg…`, quoted for sh where needed |
+//! | `interfaces/NAME` | one network interface: see [`interface`](crate::interface) |
+//! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
+//! | `vmm/NAME.request` | what bhyvectl asked of a running guest: `poweroff` or `reset` |
+//! | `sysctl` | lines `name=value` |
+//! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
+//! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
+//! | | ends with status 1, and `  # refused` is added to its log line; `once PREFIX<TAB>MESSAGE` does it once |
+//! | `passwords` | every VNC password a bhyve was given: `BUS:SLOT:FUNC PASSWORD` |
+//! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
+//! | `lock` | held (flock) around every change of the above, never while a guest runs |
+//!
+//! More from the environment: `FAKE_FREEBSD_RELEASE` is 14, 15 (the default) or 16; `FAKE_FREEBSD_ASSUME_FILES=1`
+//! lets bhyve take files, interfaces and sockets for granted, so that a command line can be judged anywhere.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::exit::{Exit, Step};
+
+/// The folder.
+pub(crate) struct State {
+    root: PathBuf,
+}
+
+impl State {
+    /// Finds the folder through the environment.
+    pub(crate) fn open() -> Step<Self> {
+        let root = std::env::var_os("FAKE_FREEBSD").unwrap_or_default();
+        if !Path::new(&root).is_dir() {
+            return Err(Exit::fake("FAKE_FREEBSD does not name a folder"));
+        }
+        Ok(Self { root: root.into() })
+    }
+
+    /// Takes the lock; it is given back when the file is dropped.
+    pub(crate) fn lock(&self) -> io::Result<File> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// A file of the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The text of a file; a missing file is empty.
+    pub(crate) fn read(&self, name: &str) -> io::Result<String> {
+        match fs::read(self.path(name)) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces a file at once, so that a reader never sees half of it.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
+        let path = self.path(name);
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder)?;
+        let draft = folder.join(format!(".draft.{}", std::process::id()));
+        fs::write(&draft, content)?;
+        fs::rename(&draft, &path)
+    }
+
+    /// Replaces a file by these lines; each ends with a newline, so that tests can add more.
+    pub(crate) fn write_lines(&self, name: &str, lines: &[impl AsRef<str>]) -> io::Result<()> {
+        let text = lines.iter().fold(String::new(), |text, line| text + line.as_ref() + "\n");
+        self.write(name, text)
+    }
+
+    /// Adds to the end of a file with a single write.
+    pub(crate) fn append(&self, name: &str, line: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().create(true).append(true).open(self.path(name))?;
+        file.write_all(format!("{line}\n").as_bytes())
+    }
+
+    /// Removes a file; one that is gone already is no error.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names in a subfolder, without drafts.
+    pub(crate) fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        if self.path(folder).is_dir() {
+            for entry in fs::read_dir(self.path(folder))? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                if !name.starts_with('.') {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Logs a call, and refuses it if `refuse` says so.
+    pub(crate) fn admit(&self, call: &str) -> Step<()> {
+        let _lock = self.lock()?;
+        let rules = self.read("refuse")?;
+        let Some((at, rule)) = rules.lines().map(Rule::parse).enumerate().find(|(_, rule)| rule.matches(call)) else {
+            return Ok(self.append("log", call)?);
+        };
+        if rule.once {
+            let rest: Vec<&str> =
+                rules.lines().enumerate().filter(|(other, _)| *other != at).map(|(_, line)| line).collect();
+            self.write_lines("refuse", &rest)?;
+        }
+        self.append("log", &format!("{call}  # refused"))?;
+        Err(Exit::new(1, rule.message))
+    }
+
+    /// The sysctl variables, in the order of the file.
+    pub(crate) fn sysctls(&self) -> io::Result<Vec<(String, String)>> {
+        let text = self.read("sysctl")?;
+        Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect())
+    }
+
+    /// One sysctl variable.
+    pub(crate) fn sysctl(&self, name: &str) -> io::Result<Option<String>> {
+        Ok(self.sysctls()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value))
+    }
+
+    /// Takes the first line of `exits`.
+    pub(crate) fn take_boot(&self) -> io::Result<Option<String>> {
+        let _lock = self.lock()?;
+        let text = self.read("exits")?;
+        let mut lines = text.lines().skip_while(|line| line.trim().is_empty());
+        let Some(first) = lines.next() else {
+            return Ok(None);
+        };
+        let rest: Vec<&str> = lines.collect();
+        self.write_lines("exits", &rest)?;
+        Ok(Some(first.to_string()))
+    }
+}
+
+/// One line of `refuse`.
+struct Rule<'a> {
+    once: bool,
+    prefix: &'a str,
+    message: &'a str,
+}
+
+impl<'a> Rule<'a> {
+    fn parse(line: &'a str) -> Self {
+        let (once, line) = line.strip_prefix("once ").map_or((false, line), |rest| (true, rest));
+        let (prefix, message) = line.split_once('\t').unwrap_or((line, ""));
+        Self { once, prefix, message }
+    }
+
+    fn matches(&self, call: &str) -> bool {
+        !self.prefix.is_empty() && call.starts_with(self.prefix)
+    }
+}
+
+/// A word as sh would have to be given it: quoted only when it must be.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Whether a process still runs; a zombie does not.
+pub(crate) fn alive(pid: u32) -> bool {
+    if Path::new("/proc/self/stat").exists() {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        return state.is_some_and(|state| state != 'Z' && state != 'X');
+    }
+    let mut kill = Command::new("/bin/kill");
+    kill.args(["-0", &pid.to_string()]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rule, quoted};
+
+    #[test]
+    fn words_are_quoted_only_when_sh_needs_it() {
+        assert_eq!(quoted("virtio-blk,/a.img,w=1"), "virtio-blk,/a.img,w=1");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_rule_refuses_by_prefix_and_may_do_so_once() {
+        let rule = Rule::parse("once ifconfig tap1\tifconfig: no");
+        assert!(rule.once && rule.matches("ifconfig tap1 create") && !rule.matches("ifconfig tap2 create"));
+        assert_eq!(rule.message, "ifconfig: no");
+        assert!(!Rule::parse("").matches("anything"));
+    }
+
+    #[test]
+    fn this_process_is_alive_and_an_impossible_one_is_not() {
+        assert!(super::alive(std::process::id()));
+        assert!(!super::alive(u32::MAX));
+    }
+}

@@ -1,0 +1,377 @@
+#!/bin/sh
+#
+# Install what this machine lacks to run vmrun, or to test it.
+#
+#   tools/setup.sh run     what the demo recipe needs: a hypervisor, its firmware, iPXE
+#   tools/setup.sh test    that, and what the tests and checks use
+#
+# One line is printed for each thing that is installed; nothing is printed, and nothing
+# is asked of the network, when nothing is missing.  Works on Debian (12 or later, and
+# what descends from it) and FreeBSD (14 or later); elsewhere it says what to install.
+#
+# Status: 0 all is there, 1 something is missing and could not be installed, 2 usage.
+
+set -eu
+
+# The tools of an administrator are not on every user's path.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+
+say() { printf 'setup: %s\n' "$*"; }
+die() {
+    printf 'setup: %s\n' "$@" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# missing collects the names of packages, one of each.
+missing=''
+need() { # <package>...
+    for package in "$@"; do
+        case " $missing " in
+            *" $package "*) ;;
+            *) missing="${missing:+$missing }$package" ;;
+        esac
+    done
+}
+need_tool() { # <tool> <package>...: the packages, unless the tool is there
+    tool=$1
+    shift
+    have "$tool" || need "$@"
+}
+need_file() { # <file> <package>...: the packages, unless the file is there
+    file=$1
+    shift
+    [ -e "$file" ] || need "$@"
+}
+
+# ------------------------------------------------------------------------ root
+
+# root holds what makes a command run as root: nothing, sudo or doas.  Where nobody can
+# be asked for a password none is asked for.
+root=''
+can_be_root=no
+find_root() {
+    if [ "$(id -u)" = 0 ]; then
+        can_be_root=yes
+        return
+    fi
+    for tool in sudo doas; do
+        have "$tool" || continue
+        if [ ! -t 0 ]; then
+            "$tool" -n true 2>/dev/null || continue
+            tool="$tool -n"
+        fi
+        root=$tool
+        can_be_root=yes
+        return
+    done
+}
+
+as_root() { # <command> [argument]...
+    # shellcheck disable=SC2086 # root is none, one or two words
+    $root "$@"
+}
+
+# work is a folder that goes away with this script.
+work=''
+make_work() {
+    [ -z "$work" ] || return 0
+    work=$(mktemp -d "${TMPDIR:-/tmp}/vmrun-setup.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+# Runs a command whose output is shown only if it fails.
+quietly() { # <command> [argument]...
+    make_work
+    "$@" </dev/null >"$work/log" 2>&1
+}
+show_log() { [ ! -s "$work/log" ] || tail -n 20 "$work/log" >&2; }
+
+# ------------------------------------------------------------------------ Rust
+
+# The oldest Rust that will do is what Cargo.toml says, where it says it.
+check_rust() {
+    minimum=''
+    [ ! -f "$here/Cargo.toml" ] ||
+        minimum=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' "$here/Cargo.toml")
+    minimum=${minimum:-1.95}
+    advice="get it from https://rustup.rs, or: rustup update stable"
+    have cargo || die "cargo is not on the path: Rust $minimum or later is needed" "$advice"
+    found=$(cd "$here" && rustc --version) ||
+        die "rustc does not run: Rust $minimum or later is needed" "$advice"
+    version=${found#rustc }
+    version=${version%%[ -]*}
+    at_least "$version" "$minimum" ||
+        die "Rust $version is too old: $minimum or later is needed" "$advice"
+}
+
+at_least() { # <version> <minimum>: compares major.minor
+    major=${1%%.*} minor=${1#*.} minimum_major=${2%%.*} minimum_minor=${2#*.}
+    minor=${minor%%.*} minimum_minor=${minimum_minor%%.*}
+    [ "$major" -gt "$minimum_major" ] ||
+        { [ "$major" -eq "$minimum_major" ] && [ "$minor" -ge "$minimum_minor" ]; }
+}
+
+# ------------------------------------------------------------------------ iPXE
+
+# A boot image carries a script of the name autoexec.ipxe, which iPXE looks for since
+# January 2021.  The name stands in the program as text, of one or two bytes a letter.
+knows_autoexec() { # <file>
+    [ -r "$1" ] || return 1
+    LC_ALL=C grep -aqE 'autoexec\.ipxe|a.u.t.o.e.x.e.c.\..i.p.x.e' "$1"
+}
+
+have_ipxe() { # <file>...
+    for file in "$@"; do
+        ! knows_autoexec "$file" || return 0
+    done
+    return 1
+}
+
+# ---------------------------------------------------------------------- Debian
+
+debian_ipxe=/usr/lib/ipxe/ipxe-amd64.efi
+local_ipxe=/usr/local/share/ipxe/ipxe-amd64.efi
+
+debian_needs_run() {
+    need_tool cc gcc libc6-dev
+    need_tool qemu-system-x86_64 qemu-system-x86
+    need_file /usr/share/OVMF/OVMF_CODE_4M.fd ovmf
+    need_tool ip iproute2
+}
+
+debian_needs_test() {
+    need_tool dnsmasq dnsmasq-base
+    need_tool mksh mksh
+    need_tool bmake bmake
+    need_tool make make
+    need_tool mcopy mtools
+    need_tool fsck.fat dosfstools
+    need_tool sgdisk gdisk
+    need_tool as binutils
+    need_tool ld binutils
+    need_tool unshare util-linux
+    need_tool python3 python3
+    # python3 -m pip would tell for certain, in half a second
+    have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
+}
+
+codename() {
+    # shellcheck disable=SC1091 # a file of the system
+    (. /etc/os-release && printf '%s\n' "${VERSION_CODENAME:-}")
+}
+
+apt_get() { # <argument>...
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y \
+        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# What apt would do, without doing it; needs no root.
+apt_would() { quietly env LC_ALL=C apt-get -q -y -s --no-remove --no-install-recommends install "$@"; }
+
+# A newer qemu-utils, from the backports say, can stand in the way of the release's own
+# QEMU: then it has to go back to the release's too.
+apt_try() { # <package>...
+    if ! apt_would "$@"; then
+        release=$(codename)
+        [ -n "$release" ] && [ -e /usr/bin/qemu-img ] || return 1
+        set -- --allow-downgrades "$@" "qemu-utils/$release"
+        apt_would "$@" || return 1
+        say "returning qemu-utils to the version of $release"
+    fi
+    quietly apt_get --no-remove --no-install-recommends install "$@"
+}
+
+apt_updated=no
+apt_install() { # <package>...
+    say "installing $*"
+    apt_try "$@" && return
+    [ "$apt_updated" = no ] || return 1
+    say "refreshing apt's lists"
+    apt_updated=yes
+    # One source of several that does not answer need not matter.
+    quietly apt_get update || say "apt-get update failed: $(tail -n 1 "$work/log")" >&2
+    apt_try "$@"
+}
+
+# The machine's own Debian mirror: of apt's sources, the one that serves the running
+# release.  Both forms of a source are read, one line and paragraph.
+debian_mirror() {
+    release=$(codename)
+    for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -r "$list" ] || continue
+        sed -n 's/#.*//; s/^ *deb *\[[^]]*\]/deb/; s/^ *deb[[:space:]]/deb /p' "$list"
+    done | awk -v release="$release" '$3 == release && $4 == "main" { print $2; exit }' | grep . && return
+    for list in /etc/apt/sources.list.d/*.sources; do
+        [ -r "$list" ] || continue
+        cat "$list"
+        echo
+    done | grep -v '^#' | awk -v release="$release" '
+        BEGIN { RS = ""; FS = "\n" }
+        {
+            split("", field)
+            for (i = 1; i <= NF; i++) {
+                if ($i ~ /^[ \t]/) { field[name] = field[name] " " $i; continue }
+                name = tolower(substr($i, 1, index($i, ":") - 1))
+                field[name] = substr($i, index($i, ":") + 1)
+            }
+            if (tolower(field["enabled"]) ~ /no/) next
+            if (" " field["types"] " " !~ / deb /) next
+            if (" " field["suites"] " " !~ (" " release " ")) next
+            split(field["uris"], uris, " ")
+            print uris[1]
+            exit
+        }' | grep .
+}
+
+# Debian 12 has an iPXE of 2019.  That of Debian 13 is one file for any machine, so it
+# is taken from there, by an apt with a configuration of its own: the lists and sources
+# of the machine stay as they are.
+install_newer_ipxe() {
+    make_work
+    mirror=$(debian_mirror) ||
+        die "cannot find Debian's mirror in apt's sources, for the iPXE of Debian 13" \
+            "install an ipxe-amd64.efi that knows autoexec.ipxe as $local_ipxe"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -r "$keyring" ] || die "$keyring is not there: install debian-archive-keyring"
+    say "installing $local_ipxe, from the ipxe of Debian 13"
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/ipxe"
+    echo "deb [signed-by=$keyring] $mirror trixie main" >"$work/sources.list"
+    # The lists are of this one use: nothing but the list of packages is fetched.
+    set -- -q -y -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" \
+        -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=- \
+        -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Update::Error-Mode=any
+    [ "$(id -u)" != 0 ] || set -- "$@" -o APT::Sandbox::User=root
+    (
+        cd "$work/ipxe"
+        quietly apt-get "$@" update && quietly apt-get "$@" download ipxe
+    ) || {
+        show_log
+        die "cannot download the ipxe of Debian 13 (trixie)"
+    }
+    quietly dpkg-deb -x "$work"/ipxe/ipxe_*.deb "$work/ipxe" || {
+        show_log
+        die "cannot unpack the ipxe of Debian 13 (trixie)"
+    }
+    knows_autoexec "$work/ipxe$debian_ipxe" ||
+        die "the iPXE of Debian 13 (trixie) does not know autoexec.ipxe"
+    as_root mkdir -p "${local_ipxe%/*}"
+    as_root install -m 644 "$work/ipxe$debian_ipxe" "$local_ipxe.part"
+    as_root mv "$local_ipxe.part" "$local_ipxe"
+}
+
+setup_debian() { # run|test
+    debian_needs_run
+    [ "$1" = run ] || debian_needs_test
+
+    ipxe=there
+    if ! have_ipxe "$local_ipxe" "$debian_ipxe"; then
+        case $(codename) in
+            bookworm) ipxe=newer ;;
+            *) need ipxe ;;
+        esac
+    fi
+    [ -n "$missing" ] || [ "$ipxe" = newer ] || return 0
+
+    find_root
+    if [ "$can_be_root" = no ]; then
+        [ -z "$missing" ] || say "missing packages: $missing" >&2
+        [ "$ipxe" = there ] || say "missing: $local_ipxe, from the ipxe of Debian 13" >&2
+        die "run this as root (neither sudo nor doas can be used here): $0 $1"
+    fi
+    if [ -n "$missing" ]; then
+        # shellcheck disable=SC2086 # one word for each package
+        apt_install $missing || {
+            show_log
+            die "cannot install: $missing"
+        }
+    fi
+    [ "$ipxe" = there ] || install_newer_ipxe
+    have_ipxe "$local_ipxe" "$debian_ipxe" ||
+        die "$debian_ipxe does not know autoexec.ipxe: an iPXE of 2021 or later is needed"
+}
+
+# --------------------------------------------------------------------- FreeBSD
+
+freebsd_ipxe=/usr/local/share/ipxe
+
+freebsd_needs_run() {
+    [ -e /usr/local/share/uefi-firmware/BHYVE_UEFI.fd ] ||
+        [ -e /usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd ] || need edk2-bhyve
+    have_ipxe "$freebsd_ipxe"/*.efi* || need ipxe
+}
+
+# The base system has make, fsck_msdosfs and, from LLVM, the linker.
+freebsd_needs_test() {
+    need_tool bash bash
+    need_tool gmake gmake
+    need_tool dnsmasq dnsmasq
+    need_tool mksh mksh
+    need_tool mcopy mtools
+    need_tool sgdisk gptfdisk
+    need_tool as binutils
+    need_tool python3 python3
+}
+
+pkg_install() { # <package>...
+    say "installing $*"
+    quietly as_root env ASSUME_ALWAYS_YES=yes pkg install -y "$@"
+}
+
+setup_freebsd() { # run|test
+    freebsd_needs_run
+    [ "$1" = run ] || freebsd_needs_test
+    [ -n "$missing" ] || return 0
+
+    find_root
+    [ "$can_be_root" = yes ] ||
+        die "missing packages: $missing" \
+            "run this as root (neither sudo nor doas can be used here): $0 $1"
+    # One by one: a name that this release does not have is told of by itself.
+    for package in $missing; do
+        pkg_install "$package" || {
+            # The firmware comes by either name, the second one gathering several.
+            [ "$package" != edk2-bhyve ] || ! pkg_install bhyve-firmware || continue
+            show_log
+            die "cannot install $package"
+        }
+    done
+    have_ipxe "$freebsd_ipxe"/*.efi* ||
+        die "no iPXE in $freebsd_ipxe knows autoexec.ipxe: one of 2021 or later is needed"
+}
+
+# ------------------------------------------------------------------- elsewhere
+
+setup_other() { # run|test
+    debian_needs_run
+    [ "$1" = run ] || debian_needs_test
+    [ -z "$missing" ] || die "missing, by the names of Debian's packages: $missing"
+    have_ipxe "$local_ipxe" "$debian_ipxe" ||
+        die "missing: an iPXE for UEFI that knows autoexec.ipxe, as $local_ipxe"
+}
+
+main() {
+    case ${1-} in
+        run | test) [ $# = 1 ] || set -- ;;
+        *) set -- ;;
+    esac
+    if [ $# = 0 ]; then
+        sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+    fi
+    if [ "$(uname -s)" = FreeBSD ]; then
+        setup_freebsd "$1"
+    elif have apt-get && have dpkg-deb; then
+        setup_debian "$1"
+    else
+        setup_other "$1"
+    fi
+    check_rust
+}
+
+main "$@"
