@@ -1,8 +1,15 @@
 //! vmrun runs bhyve virtual machines from small, typed, rehearsed recipes.
 //!
-//! The house, from the ground: [`diag`] says what is wrong, [`model`] holds values that cannot be wrong, [`bhyve`]
-//! translates them.
+//! The house, from the ground: [`diag`] says what is wrong; [`model`] holds values that cannot be wrong; [`bhyve`] and
+//! [`qemu`] translate them, and [`image`] makes boot images, all without touching anything; [`host`] is the one door to the
+//! world; [`run`] takes, boots, waits and gives back; [`script`] gives recipes their words; [`cli`] is what people type.
 
 pub mod bhyve;
+pub mod cli;
 pub mod diag;
+pub mod host;
+pub mod image;
 pub mod model;
+pub mod qemu;
+pub mod run;
+pub mod script;

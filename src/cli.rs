@@ -1,0 +1,186 @@
+//! What people type: the command line, exit codes, and the only place that prints.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | the guest powered off, or the command did its work |
+//! | 1 | the recipe is wrong |
+//! | 2 | the command line is wrong |
+//! | 3 | the host refused |
+//! | 4 | the guest failed |
+//! | 130 | interrupted |
+
+mod image;
+mod place;
+mod plan;
+mod run;
+pub mod term;
+mod words;
+
+use crate::diag::{Blame, Diagnostic, Fault, Severity};
+use crate::host::Platform;
+use crate::script::{Inputs, Recipe};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use term::Term;
+
+/// Runs bhyve virtual machines from small recipes: `vmrun RECIPE [--init]`
+#[derive(Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true, after_help = AFTER)]
+struct Cli {
+    /// Show every command as it is run
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+`vmrun RECIPE` is `vmrun run RECIPE`. `vmrun RECIPE --help` lists the recipe's parameters.
+
+Exit codes: 0 the guest powered off or the command did its work, 1 the recipe is wrong, 2 the command line is wrong,
+3 the host refused, 4 the guest failed, 130 interrupted.
+
+Environment: VMRUN_PLATFORM=freebsd|linux chooses the kind of host, VMRUN_STATE_DIR and VMRUN_CONFIG move state and
+configuration, VMRUN_SECRET_NAME is the secret `name`.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Rehearse a recipe, then run its machine in the foreground
+    Run(run::RunArgs),
+    /// Print the commands that a recipe would run, in order
+    Plan(plan::PlanArgs),
+    /// Print the reference of the recipe language
+    Words(words::WordsArgs),
+    /// Make boot images
+    Image(image::ImageArgs),
+}
+
+/// Which recipe, and what it is told.
+#[derive(Args)]
+struct RecipeArgs {
+    /// The recipe
+    recipe: String,
+    /// Initialize the machine: make its disks, boot its installer
+    #[arg(long)]
+    init: bool,
+    /// Give the recipe a parameter
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// Plug network cards into a network inside the process, which needs no root (Linux)
+    #[arg(long)]
+    user_net: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.into(), value.into()))
+}
+
+impl RecipeArgs {
+    fn inputs(&self) -> Inputs {
+        Inputs { init: self.init, params: self.set.iter().cloned().collect::<BTreeMap<_, _>>() }
+    }
+
+    /// Reads and checks the recipe, and that it knows every parameter that it is given.
+    fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
+        let one = |fault: Fault| vec![Diagnostic::error(fault)];
+        let text = std::fs::read_to_string(&self.recipe).map_err(|error| {
+            let why = error.to_string();
+            let why = why.split(" (os error").next().unwrap_or_default();
+            one(crate::script::unreadable(&self.recipe, why).maybe_hint(self.hint()))
+        })?;
+        let recipe = Recipe::parse(&self.recipe, &text)?;
+        let params = recipe.params();
+        let uses_map = recipe.source().text.contains("params");
+        let is_known = |name: &String| uses_map || params.iter().any(|(known, _)| known == name);
+        if let Some((name, _)) = self.set.iter().find(|(name, _)| !is_known(name)) {
+            let known = || params.iter().map(|(name, _)| name.as_str());
+            let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.recipe));
+            let list = params.first().map(|_| format!("it has {}", crate::diag::suggest::list(known())));
+            return Err(one(fault.maybe_hint(list).maybe_hint(crate::diag::suggest::did_you_mean(name, known()))));
+        }
+        Ok(recipe)
+    }
+
+    fn hint(&self) -> Option<String> {
+        let commands = ["run", "plan", "words", "image"];
+        let beside = Path::new(&self.recipe).with_extension("rhai");
+        if beside.is_file() && self.recipe != beside.display().to_string() {
+            return Some(format!("did you mean {}?", beside.display()));
+        }
+        crate::diag::suggest::nearest(&self.recipe, commands)
+            .map(|known| format!("did you mean the command `{known}`?"))
+    }
+}
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    let term = Term::new();
+    let args: Vec<String> = std::env::args().collect();
+    let args = with_run(args);
+    if let Some(code) = run::recipe_help(&args, &term) {
+        return code;
+    }
+    let parsed = Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            let bad = error.use_stderr();
+            // A broken pipe is no error.
+            let _ = error.print();
+            return ExitCode::from(if bad { 2 } else { 0 });
+        }
+    };
+    if cli.verbose {
+        term::show_commands();
+    }
+    let result = match cli.command {
+        Command::Run(args) => run::run(&args, &term),
+        Command::Plan(args) => plan::run(&args, &term),
+        Command::Words(args) => words::run(&args, &term),
+        Command::Image(args) => image::run(&args, &term),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(|diagnostic| term.diagnostic(diagnostic));
+            ExitCode::from(code(&diagnostics))
+        }
+    }
+}
+
+/// `vmrun RECIPE` means `vmrun run RECIPE`: the first word that is no flag and no command is a recipe.
+fn with_run(mut args: Vec<String>) -> Vec<String> {
+    let first = args.iter().skip(1).position(|arg| !arg.starts_with('-'));
+    if let Some(at) = first {
+        let word = &args[at + 1];
+        let known = Cli::command().get_subcommands().any(|command| command.get_name() == word) || word == "help";
+        if !known {
+            args.insert(1, "run".into());
+        }
+    }
+    args
+}
+
+/// Returns the exit code of faults: the gravest of their blames decides.
+fn code(diagnostics: &[Diagnostic]) -> u8 {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    match errors.map(|diagnostic| diagnostic.fault.blame).max() {
+        None => 0,
+        Some(Blame::Recipe) => 1,
+        Some(Blame::Usage) => 2,
+        Some(Blame::Host) => 3,
+        Some(Blame::Guest) => 4,
+        Some(Blame::Interrupted) => 130,
+    }
+}
+
+/// The platform of this host, unless VMRUN_PLATFORM says otherwise.
+fn platform() -> Result<Platform, Fault> {
+    match crate::host::system::env("VMRUN_PLATFORM") {
+        Some(text) => text.parse().map_err(|fault: Fault| fault.context("VMRUN_PLATFORM")),
+        None => Ok(crate::host::system::native_platform()),
+    }
+}

@@ -1,0 +1,33 @@
+//! Where state and configuration live.
+
+use crate::diag::Fault;
+use crate::host::{Platform, Settings, system};
+use directories::ProjectDirs;
+use std::path::PathBuf;
+
+/// Returns the settings of this host: the system's folders for root, the user's own otherwise.
+pub(super) fn settings(platform: Platform, user_net: bool) -> Result<Settings, Fault> {
+    let dirs = ProjectDirs::from("", "", "vmrun");
+    let root = nix::unistd::geteuid().is_root();
+    let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = || match (&dirs, root, platform) {
+        (Some(dirs), false, _) => Some(dirs.config_dir().to_path_buf()),
+        (None, false, _) => None,
+        (_, true, Platform::FreeBsd) => Some("/usr/local/etc/vmrun".into()),
+        (_, true, Platform::Linux) => Some("/etc/vmrun".into()),
+    };
+    let state = || match (&dirs, root) {
+        (_, true) => Some("/var/run/vmrun".into()),
+        (Some(dirs), false) => Some(dirs.runtime_dir().unwrap_or(dirs.cache_dir()).to_path_buf()),
+        (None, false) => None,
+    };
+    let homeless = || {
+        Fault::host("there is no home folder for state and configuration").hint("set VMRUN_STATE_DIR and VMRUN_CONFIG")
+    };
+    Ok(Settings {
+        platform,
+        state: given("VMRUN_STATE_DIR").or_else(state).ok_or_else(homeless)?,
+        config: given("VMRUN_CONFIG").or_else(config).ok_or_else(homeless)?,
+        user_net,
+    })
+}

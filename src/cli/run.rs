@@ -1,0 +1,115 @@
+//! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
+
+use super::term::Term;
+use super::{RecipeArgs, place, platform};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::Host;
+use crate::host::rehearsal::Rehearsal;
+use crate::host::system::System;
+use crate::model::Ended;
+use crate::run::Run;
+use crate::run::conflicts::Purpose;
+use crate::script::{Inputs, Recipe};
+use clap::Args;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// How long the guest may take to power off when it is asked to: 60s, 2m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    stop_within: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = digits.parse().map_err(|_| "write 60s, 2m or 500ms")?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs).ok_or_else(|| "too long".into()),
+        _ => Err("write 60s, 2m or 500ms".into()),
+    }
+}
+
+pub(super) fn run(args: &RunArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let one = |fault: Fault| vec![Diagnostic::error(fault)];
+    let recipe = args.recipe.read()?;
+    let settings = platform().and_then(|platform| place::settings(platform, args.recipe.user_net)).map_err(one)?;
+    let host: Box<dyn Host> = Box::new(System::new(settings).map_err(one)?);
+    let inputs = args.recipe.inputs();
+    let host = rehearse(&recipe, host, &inputs, term)?;
+    let mut run = Run::new(host);
+    run.stop_within = args.stop_within;
+    run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
+    perform(&recipe, run, inputs, term)
+}
+
+/// What new files lack, as in the design document's script.
+pub(super) const DEFAULT_UMASK: u32 = 0o026;
+
+/// Evaluates the recipe without effect: this boot, and the one after a reboot. Only a clean rehearsal gives the host back.
+pub(super) fn rehearse(
+    recipe: &Recipe,
+    host: Box<dyn Host>,
+    inputs: &Inputs,
+    term: &Term,
+) -> Result<Box<dyn Host>, Vec<Diagnostic>> {
+    let mut rehearsal = Rehearsal::new(host);
+    rehearsal.exits = if inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
+    let mut run = Run::new(Box::new(rehearsal));
+    let mut said: Vec<Diagnostic> = Vec::new();
+    for init in [true, false].into_iter().filter(|init| inputs.init || !init) {
+        let boot = Inputs { init, ..inputs.clone() };
+        let evaluated = recipe.evaluate(run, &boot, Some(Purpose::Run));
+        for warning in evaluated.warnings {
+            if !said.contains(&warning) {
+                term.diagnostic(&warning);
+                said.push(warning);
+            }
+        }
+        if !evaluated.faults.is_empty() {
+            return Err(evaluated.faults);
+        }
+        run = evaluated.run;
+        run.goes_on();
+    }
+    Ok(run.into_host())
+}
+
+/// Evaluates the recipe for real, again after each reboot, and gives back what was taken.
+fn perform(recipe: &Recipe, mut run: Run, mut inputs: Inputs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let mut faults = loop {
+        let evaluated = recipe.evaluate(run, &inputs, None);
+        run = evaluated.run;
+        if !evaluated.faults.is_empty() {
+            break evaluated.faults;
+        }
+        if !run.goes_on() {
+            break run.verdict().into_iter().map(Diagnostic::error).collect();
+        }
+        term.say("the guest rebooted; starting it again");
+        inputs.init = false;
+    };
+    faults.extend(run.give_back().into_iter().map(Diagnostic::error));
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// `vmrun RECIPE --help`: the recipe's own parameters.
+pub(super) fn recipe_help(args: &[String], term: &Term) -> Option<ExitCode> {
+    let is_help = args.iter().any(|arg| arg == "--help" || arg == "-h");
+    let path = args.iter().skip(1).find(|arg| arg.contains(".rhai")).filter(|_| is_help)?;
+    let text = std::fs::read_to_string(path).ok()?;
+    let recipe = Recipe::parse(path, &text).ok()?;
+    let about = text.lines().take_while(|line| line.starts_with("//"));
+    let mut page: Vec<String> = about.map(|line| line.trim_start_matches('/').trim().to_string()).collect();
+    page.push(format!("\nUsage: vmrun {path} [--init] [--set NAME=VALUE]…\n\nParameters:"));
+    let params = recipe.params();
+    page.extend(params.iter().map(|(name, default)| format!("  --set {name}=…  ({default})")));
+    if params.is_empty() {
+        page.push("  none".into());
+    }
+    Some(if term.data(page.join("\n")).is_ok() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+}

@@ -1,0 +1,83 @@
+//! The only place that prints: data to the standard output, talk to the standard error.
+
+use crate::diag::snippet::{Colour, draw};
+use crate::diag::{Diagnostic, Fault};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+/// The two streams of the program.
+pub struct Term {
+    colour: Colour,
+}
+
+impl Term {
+    /// Finds out whether colour is wanted: on a terminal, unless NO_COLOR is set (no-color.org).
+    pub fn new() -> Self {
+        let plain = crate::host::system::env("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colour = if io::stderr().is_terminal() && !plain { Colour::Styled } else { Colour::Plain };
+        Self { colour }
+    }
+
+    /// Prints data. A reader that went away is no error.
+    pub fn data(&self, text: impl Display) -> Result<(), Fault> {
+        match writeln!(io::stdout(), "{text}") {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Fault::host(format!("cannot write to the standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something about what is going on.
+    pub fn say(&self, text: impl Display) {
+        // There is nowhere left to complain.
+        let _ = writeln!(io::stderr(), "vmrun: {text}");
+    }
+
+    /// Draws a diagnostic.
+    pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+        let _ = writeln!(io::stderr(), "{}", draw(diagnostic, self.colour));
+    }
+}
+
+impl Default for Term {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Prints every command on the standard error as it is run, for `--verbose`.
+pub(super) fn show_commands() {
+    // It is set once, here.
+    let _ = tracing::subscriber::set_global_default(Commands);
+}
+
+struct Commands;
+
+impl tracing::Subscriber for Commands {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("vmrun")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Line;
+        impl tracing::field::Visit for Line {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                let _ = writeln!(io::stderr(), "+ {value:?}");
+            }
+        }
+        event.record(&mut Line);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}

@@ -1,0 +1,265 @@
+//! The one door to the world: facts, effects, processes and signals, all behind [`Host`].
+//!
+//! There are four hosts: [`system::System`] is the real one, for FreeBSD and for Linux; [`rehearsal::Rehearsal`] answers
+//! with real facts and simulates every effect; [`elsewhere::Elsewhere`] stands for a host that is not here; and
+//! [`fake::Fake`] is a small world for tests. Nothing outside this floor touches files, processes or the environment.
+
+pub mod commands;
+pub mod elsewhere;
+pub mod fake;
+pub mod freebsd;
+pub mod linux;
+pub mod process;
+pub mod rehearsal;
+pub mod signals;
+pub mod system;
+
+use crate::diag::Fault;
+use crate::model::{Argv, DevicePath, Ended, InterfaceName, Machine, Secret, Size, VmName};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// The kind of a host: whose programs run the machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    /// bhyve, bhyvectl, ifconfig.
+    FreeBsd,
+    /// qemu-system-x86_64, ip.
+    Linux,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FreeBsd => "freebsd",
+            Self::Linux => "linux",
+        })
+    }
+}
+
+impl std::str::FromStr for Platform {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        match text {
+            "freebsd" => Ok(Self::FreeBsd),
+            "linux" => Ok(Self::Linux),
+            _ => Err(Fault::usage(format!("{text:?} is no platform")).hint("freebsd or linux")),
+        }
+    }
+}
+
+/// A network interface of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: InterfaceKind,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What an interface is, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// A bridge, which others can join.
+    Bridge,
+    /// A tap.
+    Tap,
+    /// Anything else.
+    Other,
+}
+
+/// What is known of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFact {
+    /// Its size; nothing for what has none, as a device.
+    pub size: Option<Size>,
+    /// Whether any block of it is in use.
+    pub has_data: bool,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// What the host can give to machines; nothing where it cannot be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// Its processors.
+    pub cpus: Option<u64>,
+    /// Its memory.
+    pub memory: Option<Size>,
+    /// The most vCPUs that a machine may have.
+    pub vcpus: Option<u64>,
+}
+
+/// One change of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// New files get these permissions taken away.
+    Umask(u32),
+    /// A file gets this size.
+    Truncate {
+        /// The file; made if it is not there.
+        path: PathBuf,
+        /// Its size afterwards.
+        size: Size,
+    },
+    /// A machine's vmm node goes away; absent is fine.
+    DestroyNode(VmName),
+    /// A tap is made.
+    CreateTap(InterfaceName),
+    /// A tap goes away.
+    DestroyTap(InterfaceName),
+    /// An interface joins a bridge.
+    Join {
+        /// The bridge.
+        bridge: InterfaceName,
+        /// The interface.
+        member: InterfaceName,
+    },
+    /// An interface leaves a bridge.
+    Leave {
+        /// The bridge.
+        bridge: InterfaceName,
+        /// The interface.
+        member: InterfaceName,
+    },
+    /// A boot image is written.
+    WriteImage {
+        /// The file; replaced as a whole.
+        path: PathBuf,
+        /// Its bytes.
+        bytes: Rc<[u8]>,
+        /// The command that makes the same image.
+        command: Argv,
+        /// What that command reads from its standard input.
+        stdin: Option<String>,
+    },
+    /// A firmware's empty variables are copied for a machine.
+    CopyVars {
+        /// The empty ones.
+        from: DevicePath,
+        /// The machine's.
+        to: DevicePath,
+    },
+    /// Any command.
+    Run(Argv),
+}
+
+/// A command of a plan, with what it reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The command.
+    pub argv: Argv,
+    /// What it reads from its standard input.
+    pub stdin: Option<String>,
+}
+
+impl From<Argv> for Step {
+    fn from(argv: Argv) -> Self {
+        Self { argv, stdin: None }
+    }
+}
+
+/// As it could be pasted into sh(1).
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stdin {
+            Some(text) => write!(f, "{} <<'EOF'\n{}\nEOF", self.argv, text.trim_end_matches('\n')),
+            None => self.argv.fmt(f),
+        }
+    }
+}
+
+/// Where a run keeps its state, and what it was told about the host.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The kind of host.
+    pub platform: Platform,
+    /// The folder with a folder for each running machine.
+    pub state: PathBuf,
+    /// The folder with the configuration and the secrets.
+    pub config: PathBuf,
+    /// Network cards are plugged into a network inside the process, which needs no root.
+    pub user_net: bool,
+}
+
+impl Settings {
+    /// Returns the folder of one machine's state.
+    pub fn machine_folder(&self, name: &VmName) -> PathBuf {
+        self.state.join(name.as_str())
+    }
+}
+
+/// A host: facts to read and effects to have.
+pub trait Host {
+    /// Returns the settings.
+    fn settings(&self) -> &Settings;
+    /// Returns whether its facts are only assumed, because it is not this host.
+    fn is_assumed(&self) -> bool;
+    /// Returns what is known of a file, or nothing if it is not there.
+    fn file(&self, path: &Path) -> Option<FileFact>;
+    /// Returns the content of a file.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault>;
+    /// Returns the network interfaces.
+    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault>;
+    /// Returns the host's name.
+    fn hostname(&self) -> String;
+    /// Returns a variable of the environment.
+    fn env(&self, name: &str) -> Option<String>;
+    /// Returns what it can give to a machine of this size.
+    fn capacity(&self, cpus: u64, memory: Size) -> Capacity;
+    /// Returns whether somebody listens on an address already.
+    fn is_taken(&self, address: SocketAddr) -> bool;
+    /// Returns whether a program is in PATH.
+    fn has_program(&self, name: &str) -> bool;
+    /// Returns whether interfaces may be made.
+    fn may_change_network(&self) -> bool;
+    /// Returns a secret, or nothing if there is none of that name.
+    fn secret(&self, name: &str) -> Result<Option<Secret>, Fault>;
+    /// Returns the output of a command that changes nothing.
+    fn query(&self, argv: &Argv) -> Result<String, Fault>;
+    /// Makes a change, and returns the output of a command.
+    fn perform(&mut self, effect: &Effect) -> Result<String, Fault>;
+    /// Starts a machine.
+    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
+    /// Gives back what booting took: sockets, secrets, the lock.
+    fn clear(&mut self, name: &VmName) -> Result<(), Fault>;
+    /// Returns whether somebody asked to stop since the last time.
+    fn stop_asked(&self) -> bool;
+    /// Returns what a rehearsal would have done; nothing on any other host.
+    fn rehearsed(&self) -> &[rehearsal::Rehearsed] {
+        &[]
+    }
+    /// Returns the host below a rehearsal; any other is its own.
+    fn into_below(self: Box<Self>) -> Box<dyn Host>;
+}
+
+/// A machine that runs.
+pub trait Guest {
+    /// Waits until something happens, at most until then.
+    fn wait(&mut self, until: Option<Instant>) -> Woken;
+    /// Asks the guest to power itself off.
+    fn press_power_button(&mut self);
+    /// Switches the machine off from outside.
+    fn force(&mut self);
+    /// Ends the hypervisor.
+    fn kill(&mut self);
+    /// Returns the last lines that the hypervisor wrote to its standard error.
+    fn last_words(&self) -> Vec<String>;
+}
+
+/// What a wait ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The boot ended.
+    Ended(Ended),
+    /// Somebody asked to stop.
+    StopAsked,
+    /// The time is over.
+    TimeOver,
+}

@@ -1,0 +1,84 @@
+//! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
+
+use super::{Effect, Platform, Step};
+use crate::bhyve;
+use crate::model::Argv;
+
+/// Returns the commands of an effect, in order.
+pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
+    match effect {
+        Effect::Umask(mask) => vec![Argv::new("umask").arg(format!("{mask:03o}")).into()],
+        Effect::Truncate { path, size } => {
+            vec![Argv::new("truncate").arg("-s").arg(size).arg(path.display()).into()]
+        }
+        Effect::WriteImage { command, stdin, .. } => vec![Step { argv: command.clone(), stdin: stdin.clone() }],
+        Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
+        Effect::Run(argv) => vec![argv.clone().into()],
+        Effect::DestroyNode(_)
+        | Effect::CreateTap(_)
+        | Effect::DestroyTap(_)
+        | Effect::Join { .. }
+        | Effect::Leave { .. } => {
+            let argvs = match platform {
+                Platform::FreeBsd => freebsd(effect),
+                Platform::Linux => linux(effect),
+            };
+            argvs.into_iter().map(Step::from).collect()
+        }
+    }
+}
+
+/// ifconfig(8) and bhyvectl(8).
+fn freebsd(effect: &Effect) -> Vec<Argv> {
+    let ifconfig = || Argv::new("ifconfig");
+    match effect {
+        Effect::DestroyNode(name) => vec![bhyve::destroy(name)],
+        Effect::CreateTap(tap) => vec![ifconfig().arg(tap).arg("create")],
+        Effect::DestroyTap(tap) => vec![ifconfig().arg(tap).arg("destroy")],
+        Effect::Join { bridge, member } => vec![ifconfig().arg(bridge).arg("addm").arg(member)],
+        Effect::Leave { bridge, member } => vec![ifconfig().arg(bridge).arg("deletem").arg(member)],
+        Effect::Umask(_)
+        | Effect::Truncate { .. }
+        | Effect::WriteImage { .. }
+        | Effect::CopyVars { .. }
+        | Effect::Run(_) => Vec::new(),
+    }
+}
+
+/// ip(8) of iproute2. Linux has no vmm nodes.
+fn linux(effect: &Effect) -> Vec<Argv> {
+    let ip = |words: &[&str]| Argv::new("ip").args(words);
+    match effect {
+        Effect::CreateTap(tap) => vec![
+            ip(&["tuntap", "add", "dev", tap.as_str(), "mode", "tap"]),
+            ip(&["link", "set", "dev", tap.as_str(), "up"]),
+        ],
+        Effect::DestroyTap(tap) => vec![ip(&["link", "delete", "dev", tap.as_str()])],
+        Effect::Join { bridge, member } => {
+            vec![ip(&["link", "set", "dev", member.as_str(), "master", bridge.as_str()])]
+        }
+        Effect::Leave { member, .. } => vec![ip(&["link", "set", "dev", member.as_str(), "nomaster"])],
+        Effect::DestroyNode(_)
+        | Effect::Umask(_)
+        | Effect::Truncate { .. }
+        | Effect::WriteImage { .. }
+        | Effect::CopyVars { .. }
+        | Effect::Run(_) => Vec::new(),
+    }
+}
+
+/// Returns what gives an effect back, if it takes something.
+pub fn undo(effect: &Effect) -> Option<Effect> {
+    match effect {
+        Effect::CreateTap(tap) => Some(Effect::DestroyTap(tap.clone())),
+        Effect::Join { bridge, member } => Some(Effect::Leave { bridge: bridge.clone(), member: member.clone() }),
+        Effect::Umask(_)
+        | Effect::Truncate { .. }
+        | Effect::DestroyNode(_)
+        | Effect::DestroyTap(_)
+        | Effect::Leave { .. }
+        | Effect::WriteImage { .. }
+        | Effect::CopyVars { .. }
+        | Effect::Run(_) => None,
+    }
+}

@@ -1,0 +1,101 @@
+//! A host that is not here: for `vmrun plan --on`, which has to work anywhere.
+//!
+//! It assumes what a recipe needs: that files and bridges are there, that taps are not, that everything is free.
+
+use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Settings};
+use crate::diag::Fault;
+use crate::model::{Argv, Machine, Secret, Size, VmName};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A host of which nothing is known; secrets and the environment are taken from the host that is here.
+pub struct Elsewhere {
+    settings: Settings,
+    here: Box<dyn Host>,
+}
+
+impl Elsewhere {
+    /// Makes a host of that kind.
+    pub fn new(settings: Settings, here: Box<dyn Host>) -> Self {
+        Self { settings, here }
+    }
+}
+
+fn no_effect() -> Fault {
+    Fault::host("nothing can be done on a host that is not here").hint("plan it here, run it there")
+}
+
+impl Host for Elsewhere {
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn is_assumed(&self) -> bool {
+        true
+    }
+
+    fn file(&self, _: &Path) -> Option<FileFact> {
+        Some(FileFact { size: None, has_data: false, is_folder: false })
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
+        self.here.read(path)
+    }
+
+    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+        Ok(Rc::new([]))
+    }
+
+    fn hostname(&self) -> String {
+        self.here.hostname()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.here.env(name)
+    }
+
+    fn capacity(&self, _: u64, _: Size) -> Capacity {
+        Capacity::default()
+    }
+
+    fn is_taken(&self, _: SocketAddr) -> bool {
+        false
+    }
+
+    fn has_program(&self, _: &str) -> bool {
+        true
+    }
+
+    fn may_change_network(&self) -> bool {
+        true
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
+        self.here.secret(name)
+    }
+
+    fn query(&self, _: &Argv) -> Result<String, Fault> {
+        Ok(String::new())
+    }
+
+    fn perform(&mut self, _: &Effect) -> Result<String, Fault> {
+        Err(no_effect())
+    }
+
+    fn boot(&mut self, _: &Machine) -> Result<Box<dyn Guest>, Fault> {
+        Err(no_effect())
+    }
+
+    fn clear(&mut self, _: &VmName) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn into_below(self: Box<Self>) -> Box<dyn Host> {
+        self
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.here.stop_asked()
+    }
+}

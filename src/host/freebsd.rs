@@ -1,0 +1,136 @@
+//! FreeBSD: interfaces from ifconfig(8)'s text, and machines that are bhyve processes.
+
+use super::process::{Happened, Process};
+use super::signals::Signals;
+use super::{Guest, Interface, InterfaceKind, Settings, Woken, system};
+use crate::bhyve;
+use crate::diag::Fault;
+use crate::model::{Argv, Ended, Machine, VmName};
+use nix::sys::signal::Signal;
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Reads what `ifconfig` prints: a line with the name for each interface, indented lines with what belongs to it. Unknown
+/// lines are passed over, because releases differ.
+pub fn parse_interfaces(text: &str) -> Vec<Interface> {
+    let mut all: Vec<Interface> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        if !line.starts_with([' ', '\t']) {
+            let Some((name, _)) = line.split_once(':') else { continue };
+            let kind = if name.starts_with("tap") { InterfaceKind::Tap } else { InterfaceKind::Other };
+            all.push(Interface { name: name.into(), kind, addresses: Vec::new() });
+            continue;
+        }
+        let Some(interface) = all.last_mut() else { continue };
+        match words.next() {
+            Some("inet" | "inet6") => {
+                let text = words.next().unwrap_or_default();
+                let address = text.split(['%', '/']).next().unwrap_or_default();
+                interface.addresses.extend(address.parse::<IpAddr>());
+            }
+            Some("groups:") => {
+                for group in words {
+                    match group {
+                        "bridge" => interface.kind = InterfaceKind::Bridge,
+                        "tap" => interface.kind = InterfaceKind::Tap,
+                        _ => {}
+                    }
+                }
+            }
+            // Every bridge prints it, whether or not it is in its group.
+            Some("id") if line.contains("priority") => interface.kind = InterfaceKind::Bridge,
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Starts bhyve. Secrets go into a file in the machine's folder that only its owner may read.
+pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
+    let secrets = settings.machine_folder(machine.name()).join("secrets");
+    if let Some(text) = bhyve::secrets(machine) {
+        system::write_private(&secrets, text.as_bytes())?;
+    }
+    let process = Process::spawn(&bhyve::argv(machine, &secrets), machine.uses_stdio(), signals)?;
+    Ok(Box::new(Bhyve { process, name: machine.name().clone() }))
+}
+
+struct Bhyve {
+    process: Process,
+    name: VmName,
+}
+
+impl Guest for Bhyve {
+    fn wait(&mut self, until: Option<Instant>) -> Woken {
+        loop {
+            match self.process.wait(until, None) {
+                Happened::Exited(status) => {
+                    return Woken::Ended(match (status.code(), status.signal()) {
+                        (Some(code), _) => bhyve::ended(code),
+                        (None, signal) => Ended::Killed { signal: signal.unwrap_or_default() },
+                    });
+                }
+                Happened::StopAsked => return Woken::StopAsked,
+                Happened::TimeOver => return Woken::TimeOver,
+                Happened::Extra => {}
+            }
+        }
+    }
+
+    /// bhyve takes SIGTERM for the ACPI power button once the guest has switched ACPI on; before that it dies of it, by
+    /// what is known of its source.
+    fn press_power_button(&mut self) {
+        self.process.signal(Signal::SIGTERM);
+    }
+
+    fn force(&mut self) {
+        let argv: Argv = bhyve::force_poweroff(&self.name);
+        if system::run(&argv).is_err() {
+            self.kill();
+        }
+    }
+
+    fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+    }
+
+    fn last_words(&self) -> Vec<String> {
+        self.process.last_words()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_read_from_ifconfigs_text() {
+        let text = "\
+bridge2: flags=1008843<UP,BROADCAST> metric 0 mtu 1500
+\tether 58:9c:fc:10:ff:a3
+\tinet 10.0.0.1 netmask 0xffffff00 broadcast 10.0.0.255
+\tid 00:00:00:00:00:00 priority 32768 hellotime 2 fwddelay 15
+\tmember: tap0 flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP>
+\tgroups: bridge viid-4c918@
+vm0: flags=1008943<UP> metric 0 mtu 1500
+\tgroups: tap vm-port
+\tinet6 fe80::1%em0 prefixlen 64 scopeid 0x1
+em0: flags=8843<UP> metric 0 mtu 1500
+\tinet 192.168.2.5/24
+";
+        let address = |text: &str| vec![text.parse().unwrap()];
+        let interface = |name: &str, kind, addresses| Interface { name: name.into(), kind, addresses };
+        assert_eq!(
+            parse_interfaces(text),
+            [
+                interface("bridge2", InterfaceKind::Bridge, address("10.0.0.1")),
+                interface("vm0", InterfaceKind::Tap, address("fe80::1")),
+                interface("em0", InterfaceKind::Other, address("192.168.2.5")),
+            ]
+        );
+        assert_eq!(parse_interfaces("\tinet 1.2.3.4\nnonsense\n"), []);
+    }
+}

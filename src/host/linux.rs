@@ -1,0 +1,266 @@
+//! The parts of a Linux host: QEMU's machines and the interfaces of ip(8).
+
+use super::process::{EndedBy, Happened, Process};
+use super::signals::Signals;
+use super::{Guest, Interface, InterfaceKind, Settings, Woken};
+use crate::diag::Fault;
+use crate::model::{Ended, Machine};
+use crate::qemu::{self, Event, Setting};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long QEMU may take to leave when it is told to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much of the log of resets is looked at: its last line is what matters.
+const LOG_TAIL: u64 = 4096;
+
+/// bhyve's exit status for what QEMU's exit status 1 says: it did not get as far as running a guest.
+const REFUSED: i32 = 4;
+
+/// Starts a machine under QEMU. Its folder is there already.
+pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
+    let folder = settings.machine_folder(machine.name());
+    prepare(&folder, machine)?;
+    let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder))?;
+    let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net };
+    let mut argv = qemu::argv(machine, &setting);
+    let by_path = qemu::qmp_by_path(&folder);
+    for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
+        *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
+    }
+    let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
+    drop(listener);
+    Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
+}
+
+/// Writes what QEMU reads from files.
+fn prepare(folder: &Path, machine: &Machine) -> Result<(), Fault> {
+    let cannot = |path: &Path, why| Fault::host(format!("cannot write {}: {why}", path.display()));
+    if let Some(secret) = qemu::secret(machine) {
+        let path = qemu::secret_file(folder);
+        remove(&path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(secret.reveal().as_bytes())).map_err(|why| cannot(&path, why))?;
+    }
+    if machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none()) {
+        let path = qemu::vars_file(folder);
+        if !path.exists() {
+            std::fs::copy(qemu::OVMF_VARS, &path)
+                .map_err(|why| cannot(&path, why).hint(format!("is {} there? (apt install ovmf)", qemu::OVMF_VARS)))?;
+        }
+    }
+    remove(&qemu::reset_log(folder))?;
+    remove(&qemu::qmp_socket(folder))
+}
+
+/// Removes a file; absent is fine.
+fn remove(path: &Path) -> Result<(), Fault> {
+    #[expect(clippy::disallowed_methods, reason = "files of a machine's state are removed here")]
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() != ErrorKind::NotFound => {
+            Err(Fault::host(format!("cannot remove {}: {why}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The connection to QEMU's monitor.
+struct Qmp {
+    stream: UnixStream,
+    heard: Vec<u8>,
+    is_open: bool,
+}
+
+impl Qmp {
+    /// Listens for QEMU, which gets the listener, and connects at once: no event can be missed.
+    fn open(path: &Path) -> Result<(UnixListener, Self), Fault> {
+        let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
+        let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
+        fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
+        let stream = UnixStream::connect(path).map_err(|why| cannot(&why))?;
+        stream.set_nonblocking(true).map_err(|why| cannot(&why))?;
+        let mut qmp = Self { stream, heard: Vec::new(), is_open: true };
+        qmp.execute("qmp_capabilities");
+        Ok((listener, qmp))
+    }
+
+    /// Tells QEMU to do something. A QEMU that is gone needs no telling.
+    fn execute(&mut self, command: &str) {
+        let _ = self.stream.write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes());
+    }
+
+    /// Returns the first event that ends the boot among those that have come.
+    fn event(&mut self) -> Option<Event> {
+        let mut buffer = [0; 4096];
+        while self.is_open {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => self.is_open = false,
+                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => self.is_open = false,
+            }
+        }
+        while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            match qemu::event(&String::from_utf8_lossy(&line)) {
+                None | Some(Event::Other) => {}
+                event => return event,
+            }
+        }
+        None
+    }
+}
+
+/// A machine that runs under QEMU.
+struct Qemu {
+    process: Process,
+    qmp: Qmp,
+    reset_log: PathBuf,
+    ended: Option<Ended>,
+}
+
+impl Qemu {
+    /// The first event decides: QEMU waits to be told to leave, and tells that as an event too.
+    fn leave(&mut self, event: Event) -> Ended {
+        let ended = qemu::ended(event, &tail(&self.reset_log));
+        self.qmp.execute("quit");
+        let _ = self.process.end(PATIENCE);
+        ended
+    }
+
+    fn exited(&mut self, status: ExitStatus) -> Ended {
+        match (self.qmp.event(), Process::ended_by(status)) {
+            (Some(event), _) => qemu::ended(event, &tail(&self.reset_log)),
+            (None, EndedBy::Code(0 | 1)) => Ended::Failed { status: REFUSED },
+            (None, EndedBy::Code(status)) => Ended::Failed { status },
+            (None, EndedBy::Signal(signal)) => Ended::Killed { signal },
+        }
+    }
+}
+
+impl Guest for Qemu {
+    fn wait(&mut self, until: Option<Instant>) -> Woken {
+        while self.ended.is_none() {
+            let extra = self.qmp.is_open.then(|| self.qmp.stream.as_fd());
+            match self.process.wait(until, extra) {
+                Happened::Exited(status) => self.ended = Some(self.exited(status)),
+                Happened::Extra => self.ended = self.qmp.event().map(|event| self.leave(event)),
+                Happened::StopAsked => return Woken::StopAsked,
+                Happened::TimeOver => return Woken::TimeOver,
+            }
+        }
+        self.ended.clone().map_or(Woken::TimeOver, Woken::Ended)
+    }
+
+    fn press_power_button(&mut self) {
+        self.qmp.execute("system_powerdown");
+    }
+
+    fn force(&mut self) {
+        self.qmp.execute("quit");
+    }
+
+    fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+    }
+
+    fn last_words(&self) -> Vec<String> {
+        self.process.last_words()
+    }
+}
+
+/// Returns the end of a file; nothing if it cannot be read.
+fn tail(path: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let start = file.metadata()?.len().saturating_sub(LOG_TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// Returns whether the processor can help. /dev/kvm alone says nothing: it may be there and not work.
+pub fn kvm() -> bool {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    has_virtualisation(&cpuinfo) && OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
+}
+
+fn has_virtualisation(cpuinfo: &str) -> bool {
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    flags.split_whitespace().any(|flag| flag == "svm" || flag == "vmx")
+}
+
+/// Returns the network interfaces.
+pub fn interfaces() -> Result<Rc<[Interface]>, Fault> {
+    #[expect(clippy::disallowed_methods, reason = "a query of the host")]
+    let output = Command::new("ip").args(["-json", "-details", "address", "show"]).output();
+    let output = output.map_err(|why| Fault::host(format!("cannot start `ip`: {why}")).hint("apt install iproute2"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
+        return Err(Fault::host(format!("`ip address show` failed: {said}")));
+    }
+    parse_interfaces(&String::from_utf8_lossy(&output.stdout)).map(Rc::from)
+}
+
+/// Reads what `ip -json -details address show` says.
+pub fn parse_interfaces(text: &str) -> Result<Vec<Interface>, Fault> {
+    let links: Vec<Value> =
+        serde_json::from_str(text).map_err(|why| Fault::host(format!("`ip address show` is no JSON: {why}")))?;
+    Ok(links.iter().filter_map(parse_interface).collect())
+}
+
+fn parse_interface(link: &Value) -> Option<Interface> {
+    let kind = match link.pointer("/linkinfo/info_kind").and_then(Value::as_str) {
+        Some("bridge") => InterfaceKind::Bridge,
+        Some("tun") => InterfaceKind::Tap,
+        _ => InterfaceKind::Other,
+    };
+    let addresses = link.get("addr_info").and_then(Value::as_array).into_iter().flatten();
+    let addresses = addresses.filter_map(|address| address.get("local")?.as_str()?.parse().ok()).collect();
+    Some(Interface { name: link.get("ifname")?.as_str()?.into(), kind, addresses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_read_as_ip_shows_them() {
+        // Captured from iproute2 6.1, shortened.
+        let text = r#"[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"mtu":65536,"link_type":"loopback",
+            "addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8,"scope":"host","label":"lo"},
+            {"family":"inet6","local":"::1","prefixlen":128,"scope":"host"}]},
+            {},{"ifindex":5,"ifname":"br0","linkinfo":{"info_kind":"bridge","info_data":{"forward_delay":0}},
+            "addr_info":[{"family":"inet","local":"10.9.0.1","prefixlen":24}]},
+            {"ifindex":6,"ifname":"tap0","master":"br0","linkinfo":{"info_kind":"tun","info_data":{"type":"tap"},
+            "info_slave_kind":"bridge"},"addr_info":[]}]"#;
+        let said: Vec<String> = parse_interfaces(text)
+            .unwrap()
+            .iter()
+            .map(|i| format!("{} {:?} {:?}", i.name, i.kind, i.addresses))
+            .collect();
+        assert_eq!(said, ["lo Other [127.0.0.1, ::1]", "br0 Bridge [10.9.0.1]", "tap0 Tap []"]);
+        assert!(parse_interfaces("Object \"addres\" is unknown").is_err());
+    }
+
+    #[test]
+    fn a_processor_helps_when_it_says_so() {
+        assert!(has_virtualisation("model name\t: svm-like\nflags\t\t: fpu vme svm\n"));
+        assert!(!has_virtualisation("model name\t: svm vmx\nflags\t\t: fpu vme\n"));
+    }
+}

@@ -1,0 +1,360 @@
+//! A hypervisor as a child process: one poll(2) waits for its end, its words, our input and whoever asks to stop.
+
+use super::signals::Signals;
+use crate::diag::Fault;
+use crate::model::Argv;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
+use nix::unistd::{Pid, read};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How many of the last lines are kept.
+const LAST_LINES: usize = 20;
+
+/// How much of a line is kept.
+const LINE_MAX: usize = 4096;
+
+/// How much is read after the end, when a grandchild may go on writing.
+const DRAIN_MAX: usize = 1 << 20;
+
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The process ended.
+    Exited(ExitStatus),
+    /// Somebody asked to stop; one asking is taken.
+    StopAsked,
+    /// The time is over.
+    TimeOver,
+    /// The extra descriptor has something to read, or its other end is gone.
+    Extra,
+}
+
+/// What a process ended by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// Its own exit, with this status.
+    Code(i32),
+    /// This signal.
+    Signal(i32),
+}
+
+/// A running child in a process group of its own. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    signals: Rc<Signals>,
+    stderr: Option<ChildStderr>,
+    words: Words,
+    input: Option<Input>,
+}
+
+impl Process {
+    /// Starts a process. One that uses the standard streams is fed from ours; our output and error are its own.
+    pub fn spawn(argv: &Argv, uses_stdio: bool, signals: Rc<Signals>) -> Result<Self, Fault> {
+        let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
+        #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
+        let mut command = Command::new(&argv.program);
+        command.args(&argv.args).stderr(Stdio::piped()).process_group(0);
+        command.stdin(if uses_stdio { Stdio::piped() } else { Stdio::null() });
+        let mut child = command.spawn().map_err(|why| match why.kind() {
+            ErrorKind::NotFound => cannot(&"it is not installed").hint("install it, or put its folder into PATH"),
+            _ => cannot(&why),
+        })?;
+        let (stderr, stdin) = (child.stderr.take(), child.stdin.take());
+        let process = Self { child, signals, stderr, words: Words::default(), input: stdin.map(Input::new) };
+        // From here on a fault kills the child.
+        let pipes = process.stderr.iter().map(AsFd::as_fd).chain(process.input.iter().map(|input| input.pipe.as_fd()));
+        for pipe in pipes {
+            set_nonblocking(pipe).map_err(|why| cannot(&why))?;
+        }
+        Ok(process)
+    }
+
+    /// Returns its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns the last lines that it wrote to its standard error.
+    pub fn last_words(&self) -> Vec<String> {
+        self.words.lines()
+    }
+
+    /// Returns what a status means.
+    pub fn ended_by(status: ExitStatus) -> EndedBy {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => EndedBy::Code(code),
+            (None, signal) => EndedBy::Signal(signal.unwrap_or_default()),
+        }
+    }
+
+    /// Sends it a signal; one that has ended already gets none.
+    pub fn signal(&mut self, signal: Signal) {
+        if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
+            // The child has not been waited for, so that the number is still its own.
+            let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+
+    /// Waits until something happens, at most until then.
+    pub fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
+        self.wait_for(until, extra, true)
+    }
+
+    /// Waits for its end without heeding who asks to stop, and kills it when it takes too long.
+    pub fn end(&mut self, within: Duration) -> Option<ExitStatus> {
+        if let Happened::Exited(status) = self.wait_for(Some(Instant::now() + within), None, false) {
+            return Some(status);
+        }
+        self.signal(Signal::SIGKILL);
+        match self.wait_for(None, None, false) {
+            Happened::Exited(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    fn wait_for(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Happened {
+        if let Some(input) = &mut self.input {
+            input.in_background = false;
+        }
+        loop {
+            // In this order, so that a child that ends between the two is seen by poll(2).
+            self.signals.forget_children();
+            if let Ok(Some(status)) = self.child.try_wait() {
+                self.hear(DRAIN_MAX);
+                return Happened::Exited(status);
+            }
+            if heed_stop && self.signals.take_stop() {
+                return Happened::StopAsked;
+            }
+            let ready = self.poll(until, extra, heed_stop);
+            if ready.stderr {
+                self.hear(LINE_MAX);
+            }
+            if (ready.keyboard || ready.pipe) && self.input.as_mut().is_some_and(|input| !input.feed(ready.keyboard)) {
+                self.input = None;
+            }
+            if ready.extra {
+                return Happened::Extra;
+            }
+            if !ready.woken && until.is_some_and(|until| until <= Instant::now()) {
+                return Happened::TimeOver;
+            }
+        }
+    }
+
+    fn poll(&self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Ready {
+        let keyboard = std::io::stdin();
+        let input = self.input.as_ref();
+        let listens = input.is_some_and(Input::wants_more);
+        let pipe = input.filter(|input| !input.pending.is_empty()).map(|input| input.pipe.as_fd());
+        let wanted = [
+            (Some(self.signals.child_fd()), PollFlags::POLLIN),
+            (heed_stop.then(|| self.signals.stop_fd()), PollFlags::POLLIN),
+            (self.stderr.as_ref().map(AsFd::as_fd), PollFlags::POLLIN),
+            (listens.then(|| keyboard.as_fd()), PollFlags::POLLIN),
+            (pipe, PollFlags::POLLOUT),
+            (extra, PollFlags::POLLIN),
+        ];
+        let mut fds: Vec<PollFd<'_>> =
+            wanted.iter().filter_map(|(fd, flags)| Some(PollFd::new((*fd)?, *flags))).collect();
+        // An error is an interruption by a signal, whose byte the next turn finds.
+        let _ = poll(&mut fds, timeout(until));
+        let mut answers = fds.iter().map(|fd| fd.any().unwrap_or(true));
+        let ready = wanted.map(|(fd, _)| fd.is_some() && answers.next().unwrap_or_default());
+        let [child, stop, stderr, keyboard, pipe, extra] = ready;
+        Ready { woken: child || stop, stderr, keyboard, pipe, extra }
+    }
+
+    /// Passes on what it wrote to its standard error.
+    fn hear(&mut self, limit: usize) {
+        let mut heard = 0;
+        let mut buffer = [0; LINE_MAX];
+        while let Some(pipe) = &mut self.stderr
+            && heard < limit
+        {
+            match pipe.read(&mut buffer) {
+                Ok(0) => self.stderr = None,
+                Ok(count) => {
+                    heard += count;
+                    let _ = std::io::stderr().write_all(&buffer[..count]);
+                    self.words.add(&buffer[..count]);
+                }
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.stderr = None,
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// What poll(2) found.
+#[expect(clippy::struct_excessive_bools, reason = "one for each descriptor")]
+struct Ready {
+    woken: bool,
+    stderr: bool,
+    keyboard: bool,
+    pipe: bool,
+    extra: bool,
+}
+
+/// Our standard input on its way to the child. The pipe stays open when ours ends: a guest's serial port has no end.
+#[derive(Debug)]
+struct Input {
+    pipe: ChildStdin,
+    pending: Vec<u8>,
+    at_end: bool,
+    /// It is a terminal that belongs to another process for now; the next wait tries again.
+    in_background: bool,
+}
+
+impl Input {
+    fn new(pipe: ChildStdin) -> Self {
+        Self { pipe, pending: Vec::new(), at_end: false, in_background: false }
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.at_end && !self.in_background && self.pending.is_empty()
+    }
+
+    /// Moves what can be moved, and returns whether the child still reads.
+    fn feed(&mut self, has_more: bool) -> bool {
+        if has_more {
+            let mut buffer = [0; 4096];
+            match read_keyboard(&mut buffer) {
+                Ok(count) if count > 0 => self.pending.extend_from_slice(&buffer[..count]),
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(Errno::EIO) => self.in_background = true,
+                _ => self.at_end = true,
+            }
+        }
+        while !self.pending.is_empty() {
+            match self.pipe.write(&self.pending) {
+                Ok(count) => drop(self.pending.drain(..count)),
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) => return why.kind() == ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+}
+
+/// Reads our standard input. A terminal stops whoever reads it from the background, unless SIGTTIN is blocked: then it
+/// answers EIO.
+fn read_keyboard(buffer: &mut [u8]) -> nix::Result<usize> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGTTIN);
+    let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let result = read(std::io::stdin().as_fd(), buffer);
+    before.thread_set_mask()?;
+    result
+}
+
+/// The last lines of a text that comes in pieces.
+#[derive(Debug, Default)]
+struct Words {
+    lines: VecDeque<String>,
+    rest: Vec<u8>,
+}
+
+impl Words {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' => {
+                    let line = String::from_utf8_lossy(&std::mem::take(&mut self.rest)).trim_end().to_string();
+                    self.lines.push_back(line);
+                    self.lines.drain(..self.lines.len().saturating_sub(LAST_LINES));
+                }
+                _ if self.rest.len() < LINE_MAX => self.rest.push(*byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let rest = String::from_utf8_lossy(&self.rest).trim_end().to_string();
+        let all: Vec<String> = self.lines.iter().cloned().chain((!rest.is_empty()).then_some(rest)).collect();
+        all[all.len().saturating_sub(LAST_LINES)..].to_vec()
+    }
+}
+
+fn set_nonblocking(fd: BorrowedFd<'_>) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
+}
+
+/// Rounded up, so that poll(2) does not return before the time.
+fn timeout(until: Option<Instant>) -> PollTimeout {
+    let Some(until) = until else { return PollTimeout::NONE };
+    let left = until.saturating_duration_since(Instant::now());
+    let left = if left.is_zero() { left } else { left + Duration::from_millis(1) };
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Process {
+        Process::spawn(&Argv::new("sh").args(["-c", script]), false, Signals::install().unwrap()).unwrap()
+    }
+
+    fn exit(process: &mut Process) -> EndedBy {
+        match process.wait(Some(Instant::now() + Duration::from_secs(10)), None) {
+            Happened::Exited(status) => Process::ended_by(status),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_end_comes_with_its_status_and_the_last_words() {
+        let mut process = sh("i=0; while [ $i -lt 30 ]; do echo line $i >&2; i=$((i+1)); done; printf end >&2; exit 7");
+        assert_eq!(exit(&mut process), EndedBy::Code(7));
+        let words = process.last_words();
+        assert_eq!((words.len(), words[0].as_str(), words[19].as_str()), (20, "line 11", "end"));
+        assert_eq!(exit(&mut process), EndedBy::Code(7));
+    }
+
+    #[test]
+    fn a_grandchild_that_holds_stderr_does_not_hold_us() {
+        let start = Instant::now();
+        assert_eq!(exit(&mut sh("sleep 5 & echo gone >&2; kill -9 $$")), EndedBy::Signal(9));
+        assert!(start.elapsed() < Duration::from_secs(4));
+    }
+
+    #[test]
+    fn time_and_signals_and_kills_are_told() {
+        let mut process = sh("exec sleep 20");
+        assert_eq!(process.wait(Some(Instant::now() + Duration::from_millis(20)), None), Happened::TimeOver);
+        process.signal(Signal::SIGTERM);
+        assert_eq!(exit(&mut process), EndedBy::Signal(15));
+        let mut deaf = sh("trap '' TERM; sleep 20");
+        assert_eq!(deaf.end(Duration::from_millis(20)).map(Process::ended_by), Some(EndedBy::Signal(9)));
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let signals = Signals::install().unwrap();
+        let fault = Process::spawn(&Argv::new("no-such-program"), false, signals).unwrap_err();
+        assert_eq!(fault.message, "cannot start `no-such-program`: it is not installed");
+    }
+}

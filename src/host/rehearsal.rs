@@ -1,0 +1,169 @@
+//! A rehearsal: real facts below, every effect simulated on top.
+//!
+//! A file that was truncated is there afterwards, a tap that was made is there. What would have been done is kept in
+//! order.
+
+use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Settings, Woken};
+use crate::diag::Fault;
+use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Something that a rehearsal would have done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rehearsed {
+    /// A change of the host.
+    Effect(Effect),
+    /// A boot.
+    Boot(Box<Machine>),
+}
+
+/// A host on which nothing happens.
+pub struct Rehearsal {
+    below: Box<dyn Host>,
+    files: BTreeMap<PathBuf, FileFact>,
+    interfaces: BTreeMap<String, Option<InterfaceKind>>,
+    /// How the next boots end.
+    pub exits: Ended,
+    /// What would have been done, in order.
+    pub done: Vec<Rehearsed>,
+}
+
+impl Rehearsal {
+    /// Begins a rehearsal on top of a host.
+    pub fn new(below: Box<dyn Host>) -> Self {
+        Self { below, files: BTreeMap::new(), interfaces: BTreeMap::new(), exits: Ended::PoweredOff, done: Vec::new() }
+    }
+
+    fn made(&mut self, path: &Path, size: Size, has_data: bool) {
+        let before = self.file(path).is_some_and(|fact| fact.has_data);
+        let fact = FileFact { size: Some(size), has_data: before || has_data, is_folder: false };
+        self.files.insert(path.into(), fact);
+    }
+}
+
+impl Host for Rehearsal {
+    fn settings(&self) -> &Settings {
+        self.below.settings()
+    }
+
+    fn is_assumed(&self) -> bool {
+        self.below.is_assumed()
+    }
+
+    fn file(&self, path: &Path) -> Option<FileFact> {
+        self.files.get(path).copied().or_else(|| self.below.file(path))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
+        self.below.read(path)
+    }
+
+    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+        let below = self.below.interfaces()?;
+        if self.interfaces.is_empty() {
+            return Ok(below);
+        }
+        let mut all: Vec<Interface> =
+            below.iter().filter(|i| !self.interfaces.contains_key(&i.name)).cloned().collect();
+        all.extend(
+            self.interfaces.iter().filter_map(|(name, kind)| {
+                kind.map(|kind| Interface { name: name.clone(), kind, addresses: Vec::new() })
+            }),
+        );
+        Ok(all.into())
+    }
+
+    fn hostname(&self) -> String {
+        self.below.hostname()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.below.env(name)
+    }
+
+    fn capacity(&self, cpus: u64, memory: Size) -> Capacity {
+        self.below.capacity(cpus, memory)
+    }
+
+    fn is_taken(&self, address: SocketAddr) -> bool {
+        self.below.is_taken(address)
+    }
+
+    fn has_program(&self, name: &str) -> bool {
+        self.below.has_program(name)
+    }
+
+    fn may_change_network(&self) -> bool {
+        self.below.may_change_network()
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
+        self.below.secret(name)
+    }
+
+    fn query(&self, argv: &Argv) -> Result<String, Fault> {
+        self.below.query(argv)
+    }
+
+    fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
+        match effect {
+            Effect::Truncate { path, size } => self.made(path, *size, false),
+            Effect::WriteImage { path, bytes, .. } => self.made(path, Size::bytes(bytes.len() as u64), true),
+            Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
+            Effect::CreateTap(tap) => {
+                self.interfaces.insert(tap.to_string(), Some(InterfaceKind::Tap));
+            }
+            Effect::DestroyTap(tap) => {
+                self.interfaces.insert(tap.to_string(), None);
+            }
+            Effect::Umask(_) | Effect::DestroyNode(_) | Effect::Join { .. } | Effect::Leave { .. } | Effect::Run(_) => {
+            }
+        }
+        self.done.push(Rehearsed::Effect(effect.clone()));
+        Ok(String::new())
+    }
+
+    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+        self.done.push(Rehearsed::Boot(Box::new(machine.clone())));
+        Ok(Box::new(Imagined(self.exits.clone())))
+    }
+
+    fn clear(&mut self, _: &VmName) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn rehearsed(&self) -> &[Rehearsed] {
+        &self.done
+    }
+
+    fn into_below(self: Box<Self>) -> Box<dyn Host> {
+        self.below
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.below.stop_asked()
+    }
+}
+
+/// A guest that ends as it was told to.
+pub(super) struct Imagined(pub(super) Ended);
+
+impl Guest for Imagined {
+    fn wait(&mut self, _: Option<Instant>) -> Woken {
+        Woken::Ended(self.0.clone())
+    }
+
+    fn press_power_button(&mut self) {}
+
+    fn force(&mut self) {}
+
+    fn kill(&mut self) {}
+
+    fn last_words(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,100 @@
+//! Signals as bytes on a pipe, so that one poll(2) waits for them too.
+
+use crate::diag::Fault;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{SigId, low_level};
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+/// The signals that a run heeds: those that ask it to stop, each counted, and the one that says that a child ended.
+#[derive(Debug)]
+pub struct Signals {
+    stops: UnixStream,
+    children: UnixStream,
+    handlers: Vec<SigId>,
+}
+
+impl Signals {
+    /// Installs the handlers.
+    pub fn install() -> Result<Rc<Self>, Fault> {
+        Self::heed(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    fn heed(stops: &[i32]) -> Result<Rc<Self>, Fault> {
+        let mut handlers = Vec::new();
+        let pipes = pipe(stops, &mut handlers).and_then(|stops| Ok((stops, pipe(&[SIGCHLD], &mut handlers)?)));
+        let (stops, children) = pipes.map_err(|why| Fault::host(format!("cannot install signal handlers: {why}")))?;
+        Ok(Rc::new(Self { stops, children, handlers }))
+    }
+
+    /// Returns what is readable while somebody asks to stop.
+    pub fn stop_fd(&self) -> BorrowedFd<'_> {
+        self.stops.as_fd()
+    }
+
+    /// Returns what is readable when a child ended.
+    pub fn child_fd(&self) -> BorrowedFd<'_> {
+        self.children.as_fd()
+    }
+
+    /// Returns whether somebody asked to stop, and forgets one asking.
+    pub fn take_stop(&self) -> bool {
+        matches!((&self.stops).read(&mut [0]), Ok(1))
+    }
+
+    /// Returns whether somebody asked to stop.
+    pub fn peek_stop(&self) -> bool {
+        let mut fds = [PollFd::new(self.stop_fd(), PollFlags::POLLIN)];
+        loop {
+            match poll(&mut fds, PollTimeout::ZERO) {
+                Err(Errno::EINTR) => {}
+                result => return result.is_ok_and(|ready| ready > 0),
+            }
+        }
+    }
+
+    /// Forgets that children ended: whoever calls this asks each of them next.
+    pub fn forget_children(&self) {
+        while matches!((&self.children).read(&mut [0; 64]), Ok(read) if read > 0) {}
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            low_level::unregister(handler);
+        }
+    }
+}
+
+fn pipe(signals: &[i32], handlers: &mut Vec<SigId>) -> std::io::Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    for signal in signals {
+        handlers.push(low_level::pipe::register(*signal, theirs.try_clone()?)?);
+    }
+    Ok(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signal_hook::consts::SIGUSR1;
+
+    #[test]
+    fn every_asking_to_stop_is_counted() {
+        // Not one of the real ones, which the tests beside this one heed.
+        let signals = Signals::heed(&[SIGUSR1]).unwrap();
+        assert!(!signals.peek_stop() && !signals.take_stop());
+        low_level::raise(SIGUSR1).unwrap();
+        low_level::raise(SIGUSR1).unwrap();
+        assert!(signals.peek_stop());
+        assert!(signals.take_stop() && signals.take_stop());
+        assert!(!signals.take_stop());
+    }
+}

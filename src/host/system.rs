@@ -1,0 +1,329 @@
+//! The real host, of either kind: files, programs, the environment.
+
+use super::commands::{commands, undo};
+use super::signals::Signals;
+use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings, freebsd, linux};
+use crate::bhyve;
+use crate::diag::Fault;
+use crate::model::{Argv, Machine, Secret, Size, VmName};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::rc::Rc;
+
+/// This host.
+pub struct System {
+    settings: Settings,
+    signals: Rc<Signals>,
+    interfaces: RefCell<Option<Rc<[Interface]>>>,
+    found: RefCell<BTreeMap<String, bool>>,
+    physical: OnceCell<Option<Size>>,
+    locks: BTreeMap<VmName, File>,
+}
+
+impl System {
+    /// Opens the door.
+    pub fn new(settings: Settings) -> Result<Self, Fault> {
+        Ok(Self {
+            settings,
+            signals: Signals::install()?,
+            interfaces: RefCell::default(),
+            found: RefCell::default(),
+            physical: OnceCell::new(),
+            locks: BTreeMap::new(),
+        })
+    }
+
+    fn read_interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+        match self.settings.platform {
+            Platform::FreeBsd => Ok(freebsd::parse_interfaces(&run(&Argv::new("ifconfig"))?).into()),
+            Platform::Linux => linux::interfaces(),
+        }
+    }
+
+    /// Takes the folder and the lock of a machine: one run at a time, and a lock that dies with its owner.
+    fn lock(&mut self, name: &VmName) -> Result<(), Fault> {
+        if self.locks.contains_key(name) {
+            return Ok(());
+        }
+        let folder = self.settings.machine_folder(name);
+        let refuse = |error: io::Error| {
+            let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&error)));
+            fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.settings.state).map_err(refuse)?;
+        if !folder.is_dir() {
+            std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(refuse)?;
+        }
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"));
+        let lock = lock.map_err(refuse)?;
+        lock.try_lock().map_err(|_| {
+            let fault = Fault::host(format!("the machine {name} is running already"));
+            fault.hint("another vmrun holds its lock; stop that one, or give this machine another name")
+        })?;
+        self.locks.insert(name.clone(), lock);
+        Ok(())
+    }
+}
+
+/// Returns what the operating system says of an error, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_string()
+}
+
+fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
+    move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
+}
+
+/// Writes a file that only its owner may read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    remove(path)?;
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(io_fault("write", path))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn remove(path: &Path) -> Result<(), Fault> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a command to its end and returns its output.
+pub(super) fn run(argv: &Argv) -> Result<String, Fault> {
+    let output = output(argv)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    // bhyvectl(8) complains on its standard output.
+    let words = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_string());
+    let words = words.iter().find(|text| !text.is_empty()).map(String::as_str).unwrap_or_default();
+    let said = if words.is_empty() { String::new() } else { format!(": {words}") };
+    Err(Fault::host(format!("`{argv}` failed with {}{said}", output.status)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn output(argv: &Argv) -> Result<Output, Fault> {
+    tracing::debug!("{argv}");
+    let output = Command::new(&argv.program).args(&argv.args).stdin(Stdio::null()).output();
+    output.map_err(|error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))
+}
+
+fn truncate(path: &Path, size: Size) -> Result<(), Fault> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    file.and_then(|file| file.set_len(size.get())).map_err(io_fault("truncate", path))
+}
+
+/// Writes beside the file and renames, so that nobody ever sees half of it.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(name);
+    let file = OpenOptions::new().create_new(true).write(true).open(&beside);
+    let written = file.and_then(|mut file| file.write_all(bytes)).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // The fault that matters is the first one.
+        let _ = remove(&beside);
+        io_fault("write", path)(error)
+    })
+}
+
+impl Host for System {
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn is_assumed(&self) -> bool {
+        false
+    }
+
+    fn file(&self, path: &Path) -> Option<FileFact> {
+        let meta = std::fs::metadata(path).ok()?;
+        let kind = meta.file_type();
+        let has_size = !kind.is_block_device() && !kind.is_char_device();
+        Some(FileFact {
+            size: has_size.then(|| Size::bytes(meta.len())),
+            has_data: !has_size || meta.blocks() > 0,
+            is_folder: meta.is_dir(),
+        })
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
+        std::fs::read(path).map_err(io_fault("read", path))
+    }
+
+    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+        if let Some(known) = &*self.interfaces.borrow() {
+            return Ok(known.clone());
+        }
+        let read = self.read_interfaces()?;
+        *self.interfaces.borrow_mut() = Some(read.clone());
+        Ok(read)
+    }
+
+    fn hostname(&self) -> String {
+        nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        env(name)
+    }
+
+    /// On FreeBSD the kernel is asked only where the processors and memory that are here would not do: usually they do, and
+    /// a command costs a millisecond. Its limit of vCPUs is the number of processors unless somebody set it (hw.vmm.maxcpu).
+    fn capacity(&self, cpus: u64, memory: Size) -> Capacity {
+        let mut capacity = Capacity {
+            cpus: std::thread::available_parallelism().ok().map(|n| n.get() as u64),
+            memory: *self.physical.get_or_init(physical_memory),
+            vcpus: None,
+        };
+        match self.settings.platform {
+            Platform::Linux => capacity.vcpus = Some(Q35_CPUS),
+            Platform::FreeBsd => {
+                let sysctl =
+                    |name: &str| run(&Argv::new("sysctl").arg("-n").arg(name)).ok()?.trim().parse::<u64>().ok();
+                if capacity.cpus.is_none_or(|here| cpus > here) {
+                    capacity.vcpus = sysctl("hw.vmm.maxcpu");
+                    capacity.cpus = sysctl("hw.ncpu");
+                }
+                if capacity.memory.is_none_or(|here| memory > here) {
+                    capacity.memory = sysctl("hw.physmem").map(Size::bytes).or(capacity.memory);
+                }
+            }
+        }
+        capacity
+    }
+
+    fn is_taken(&self, address: SocketAddr) -> bool {
+        TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    }
+
+    fn has_program(&self, name: &str) -> bool {
+        *self.found.borrow_mut().entry(name.into()).or_insert_with(|| find_program(name).is_some())
+    }
+
+    fn may_change_network(&self) -> bool {
+        if nix::unistd::geteuid().is_root() {
+            return true;
+        }
+        // CAP_NET_ADMIN is bit 12 of the effective set.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits >> 12 & 1 == 1)
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
+        if let Some(text) = env(&format!("VMRUN_SECRET_{}", name.to_uppercase().replace('-', "_"))) {
+            return Ok(Some(Secret::new(text)));
+        }
+        let path = self.settings.config.join("secrets").join(name);
+        let Ok(meta) = std::fs::metadata(&path) else { return Ok(None) };
+        if meta.mode() & 0o077 != 0 {
+            let fault = Fault::host(format!("{} can be read by others", path.display()));
+            return Err(fault.hint(format!("chmod 0600 {}", path.display())));
+        }
+        let text = std::fs::read_to_string(&path).map_err(io_fault("read", &path))?;
+        Ok(Some(Secret::new(text.trim_end_matches(['\n', '\r']))))
+    }
+
+    fn query(&self, argv: &Argv) -> Result<String, Fault> {
+        run(argv)
+    }
+
+    fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
+        match effect {
+            Effect::Umask(mask) => {
+                let mode =
+                    nix::sys::stat::Mode::from_bits_truncate(nix::libc::mode_t::try_from(*mask).unwrap_or(0o026));
+                nix::sys::stat::umask(mode);
+                return Ok(String::new());
+            }
+            Effect::Truncate { path, size } => return truncate(path, *size).map(|()| String::new()),
+            Effect::WriteImage { path, bytes, .. } => return replace(path, bytes).map(|()| String::new()),
+            Effect::CopyVars { from, to } => {
+                let bytes = self.read(from.as_path())?;
+                return replace(to.as_path(), &bytes).map(|()| String::new());
+            }
+            Effect::DestroyNode(_)
+            | Effect::CreateTap(_)
+            | Effect::DestroyTap(_)
+            | Effect::Join { .. }
+            | Effect::Leave { .. }
+            | Effect::Run(_) => {}
+        }
+        let mut text = String::new();
+        for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {
+            match run(&step.argv) {
+                Ok(output) => text.push_str(&output),
+                // Half of an effect is none: what its first command took goes back.
+                Err(fault) if at > 0 => {
+                    if let Some(back) = undo(effect) {
+                        let _ = self.perform(&back);
+                    }
+                    return Err(fault);
+                }
+                Err(fault) if matches!(effect, Effect::DestroyNode(_)) && bhyve::is_not_created(&fault.message) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(text)
+    }
+
+    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+        self.lock(machine.name())?;
+        match self.settings.platform {
+            Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
+            Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
+        }
+    }
+
+    fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
+        if self.locks.remove(name).is_none() {
+            return Ok(());
+        }
+        let folder = self.settings.machine_folder(name);
+        std::fs::remove_dir_all(&folder).map_err(io_fault("remove", &folder))
+    }
+
+    fn into_below(self: Box<Self>) -> Box<dyn Host> {
+        self
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.signals.take_stop()
+    }
+}
+
+/// The most processors that QEMU's q35 has (7.2).
+const Q35_CPUS: u64 = 288;
+
+/// Returns a variable of the environment; what is not text does not count.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The kind of the system that the program was built for; any that is not FreeBSD works like Linux.
+pub const fn native_platform() -> Platform {
+    if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
+}
+
+fn find_program(name: &str) -> Option<PathBuf> {
+    let path = env("PATH")?;
+    let executable =
+        |file: &PathBuf| std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0);
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(executable)
+}
+
+fn physical_memory() -> Option<Size> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| Size::bytes(kib << 10))
+}

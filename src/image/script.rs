@@ -1,0 +1,88 @@
+//! Checks the script before iPXE would refuse it, which it does without a word.
+
+use crate::diag::Fault;
+
+const MAGIC: &str = "#!ipxe";
+/// What C's `isspace` accepts: iPXE looks for one of these behind the magic word.
+const SPACE: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+
+/// Returns a fault if iPXE would not take the text for a script.
+pub(super) fn check(script: &str) -> Result<(), Fault> {
+    let begins = "the first line of a script is #!ipxe, the commands follow on lines of their own";
+    if script.trim().is_empty() {
+        return Err(Fault::new("the iPXE script is empty").hint(begins));
+    }
+    if let Some(at) = script.find('\0') {
+        let line = script[..at].matches('\n').count() + 1;
+        return Err(Fault::new(format!("the iPXE script has a NUL byte in line {line}"))
+            .hint("iPXE stops reading there: remove it, or give the script's own text"));
+    }
+    if script.starts_with('\u{feff}') {
+        return Err(Fault::new("the iPXE script begins with a byte order mark")
+            .hint("save it as UTF-8 without one: iPXE wants #!ipxe as the first bytes"));
+    }
+    match script.strip_prefix(MAGIC) {
+        Some(rest) if rest.starts_with(SPACE) => Ok(()),
+        Some("") => Err(Fault::new("the iPXE script ends with its first line")
+            .hint("write commands below #!ipxe, on lines of their own, such as dhcp")),
+        _ => Err(Fault::new("the iPXE script does not begin with #!ipxe").hint(begins)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGINS: &str = "the first line of a script is #!ipxe, the commands follow on lines of their own";
+
+    fn fault(script: &str) -> Fault {
+        check(script).unwrap_err()
+    }
+
+    #[test]
+    fn a_script_begins_with_the_magic_word_and_white_space() {
+        for script in
+            ["#!ipxe\nshell\n", "#!ipxe\r\nshell\r\n", "#!ipxe --x\nshell", "#!ipxe\n", super::super::DEFAULT_SCRIPT]
+        {
+            assert_eq!(check(script), Ok(()), "{script:?}");
+        }
+        let other = Fault::new("the iPXE script does not begin with #!ipxe").hint(BEGINS);
+        for script in ["shell\n", "\n#!ipxe\nshell\n", " #!ipxe\n", "#!gpxe\nshell\n", "#!ipxes\n", "#!ipx"] {
+            assert_eq!(fault(script), other, "{script:?}");
+        }
+    }
+
+    #[test]
+    fn the_magic_word_alone_is_no_script() {
+        assert_eq!(
+            fault("#!ipxe"),
+            Fault::new("the iPXE script ends with its first line")
+                .hint("write commands below #!ipxe, on lines of their own, such as dhcp")
+        );
+    }
+
+    #[test]
+    fn nothing_is_no_script() {
+        for script in ["", " \n\t\r\n"] {
+            assert_eq!(fault(script), Fault::new("the iPXE script is empty").hint(BEGINS));
+        }
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused_with_its_line() {
+        assert_eq!(
+            fault("#!ipxe\nshell\0\n"),
+            Fault::new("the iPXE script has a NUL byte in line 2")
+                .hint("iPXE stops reading there: remove it, or give the script's own text")
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_named() {
+        assert_eq!(
+            fault("\u{feff}#!ipxe\nshell\n"),
+            Fault::new("the iPXE script begins with a byte order mark")
+                .hint("save it as UTF-8 without one: iPXE wants #!ipxe as the first bytes")
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! One run of a recipe: what it takes is a lease, what it boots is driven by a pure [`cycle::step`].
+//!
+//! A run outlives its boots: after a reboot the recipe is evaluated again, and finds what the run has taken still there.
+
+pub mod conflicts;
+pub mod cycle;
+
+use crate::diag::{Blame, Fault};
+use crate::host::commands::undo;
+use crate::host::rehearsal::Rehearsed;
+use crate::host::{Effect, Host, Platform, Woken};
+use crate::model::{Ended, Machine, VmName};
+use cycle::{Action, Event, State, step};
+use std::time::{Duration, Instant};
+
+/// How long a guest gets to power itself off, unless `--stop-within` says otherwise.
+pub const STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the hypervisor gets to end after it was told to, before it is killed.
+const FORCE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Something that was taken and has to be given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// An effect; its opposite gives it back.
+    Effect(Effect),
+    /// A machine's folder with its lock, sockets and secrets, and its vmm node.
+    Machine(VmName),
+}
+
+/// A run on a host, real or rehearsed.
+pub struct Run {
+    /// The host.
+    pub host: Box<dyn Host>,
+    /// How long a guest gets to power itself off.
+    pub stop_within: Duration,
+    leases: Vec<Lease>,
+    /// Memberships that end with the tap that has them.
+    joined: Vec<Effect>,
+    state: State,
+    last: Option<Ended>,
+    last_words: Vec<String>,
+}
+
+impl Run {
+    /// Begins a run that has taken nothing yet.
+    pub fn new(host: Box<dyn Host>) -> Self {
+        let (leases, last_words) = (Vec::new(), Vec::new());
+        Self {
+            host,
+            stop_within: STOP_WITHIN,
+            leases,
+            joined: Vec::new(),
+            state: State::Evaluating,
+            last: None,
+            last_words,
+        }
+    }
+
+    /// Returns whether the run has taken the effect and still holds it.
+    pub fn holds(&self, effect: &Effect) -> bool {
+        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if taken == effect))
+    }
+
+    /// Has an effect. What the run holds already is not taken again.
+    pub fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
+        if self.holds(effect) || self.joined.contains(effect) || self.is_inside_process(effect) {
+            return Ok(String::new());
+        }
+        if self.host.stop_asked() {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        if undo(effect).is_some() && !self.goes_with_its_member(effect) {
+            self.leases.push(Lease::Effect(effect.clone()));
+            return self.host.perform(effect).inspect_err(|_| {
+                self.leases.pop();
+            });
+        }
+        let output = self.host.perform(effect)?;
+        if matches!(effect, Effect::Join { .. }) {
+            self.joined.push(effect.clone());
+        }
+        Ok(output)
+    }
+
+    /// With `--user-net` there are no interfaces to make.
+    fn is_inside_process(&self, effect: &Effect) -> bool {
+        self.host.settings().user_net && matches!(effect, Effect::CreateTap(_) | Effect::Join { .. })
+    }
+
+    /// A tap that the run made leaves its bridge by going away.
+    fn goes_with_its_member(&self, effect: &Effect) -> bool {
+        matches!(effect, Effect::Join { member, .. } if self.holds(&Effect::CreateTap(member.clone())))
+    }
+
+    /// Boots a machine and waits until the boot ended.
+    pub fn boot(&mut self, machine: &Machine) -> Result<Ended, Fault> {
+        if self.state == State::Stopped || self.host.stop_asked() {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        let lease = Lease::Machine(machine.name().clone());
+        if !self.leases.contains(&lease) {
+            self.leases.push(lease);
+        }
+        let mut guest = self.host.boot(machine)?;
+        self.feed(Event::Started);
+        let mut deadline = None;
+        let ended = loop {
+            let event = match guest.wait(deadline) {
+                Woken::Ended(ended) => break ended,
+                Woken::StopAsked => Event::StopAsked,
+                Woken::TimeOver => Event::GraceOver,
+            };
+            for action in self.feed(event) {
+                match action {
+                    Action::PressPowerButton => {
+                        guest.press_power_button();
+                        deadline = Some(Instant::now() + self.stop_within);
+                    }
+                    Action::Force => {
+                        guest.force();
+                        deadline = Some(Instant::now() + FORCE_WITHIN);
+                    }
+                    Action::Kill => {
+                        guest.kill();
+                        deadline = None;
+                    }
+                }
+            }
+        };
+        self.last_words = guest.last_words();
+        self.feed(Event::Ended(ended.clone()));
+        self.last = Some(ended.clone());
+        Ok(ended)
+    }
+
+    /// Returns whether the recipe is to be evaluated again, and makes the run ready for it.
+    pub fn goes_on(&mut self) -> bool {
+        let again = self.state == State::Rebooted;
+        if again {
+            self.state = State::Evaluating;
+        }
+        again
+    }
+
+    /// Returns the fault that the way in which the last boot ended is, if it is one.
+    pub fn verdict(&self) -> Option<Fault> {
+        if self.state == State::Stopped {
+            return Some(interrupted());
+        }
+        let fault = |hint: &str| {
+            let ended = self.last.as_ref().map(ToString::to_string).unwrap_or_default();
+            Some(Fault::new(ended).hint(hint).blame(Blame::Guest))
+        };
+        match self.last.as_ref()? {
+            Ended::Rebooted | Ended::PoweredOff | Ended::Halted => None,
+            Ended::TripleFault => fault("the guest's kernel or firmware crashed; its console shows where"),
+            Ended::Killed { signal: 9 } => fault("somebody killed it, or the host ran out of memory"),
+            Ended::Killed { .. } => fault("somebody ended it from outside"),
+            Ended::Failed { .. } => match self.last_words.last() {
+                Some(words) => fault(&format!("its last words: {words}")),
+                None => fault("it said nothing"),
+            },
+        }
+    }
+
+    /// Returns what will be given back, in order.
+    pub fn to_give_back(&self) -> Vec<Effect> {
+        let freebsd = self.host.settings().platform == Platform::FreeBsd;
+        let back = |lease: &Lease| match lease {
+            Lease::Effect(effect) => undo(effect),
+            Lease::Machine(name) => freebsd.then(|| Effect::DestroyNode(name.clone())),
+        };
+        self.leases.iter().rev().filter_map(back).collect()
+    }
+
+    /// Gives back what was taken, in reverse, and goes on past a step that fails.
+    pub fn give_back(&mut self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let effects = self.to_give_back();
+        for effect in effects {
+            faults.extend(self.host.perform(&effect).err());
+        }
+        for lease in std::mem::take(&mut self.leases).iter().rev() {
+            if let Lease::Machine(name) = lease {
+                faults.extend(self.host.clear(name).err());
+            }
+        }
+        faults
+    }
+
+    /// Ends a rehearsal: the host below it comes back.
+    pub fn into_host(self) -> Box<dyn Host> {
+        self.host.into_below()
+    }
+
+    /// Returns what a rehearsal would have done.
+    pub fn rehearsed(&self) -> &[Rehearsed] {
+        self.host.rehearsed()
+    }
+
+    /// Notes that somebody asked to stop while the recipe was evaluated.
+    pub fn interrupt(&mut self) {
+        self.feed(Event::StopAsked);
+    }
+
+    fn feed(&mut self, event: Event) -> Vec<Action> {
+        let (state, actions) = step(self.state, event);
+        self.state = state;
+        actions
+    }
+}
+
+/// The fault of a run that somebody stopped.
+pub fn interrupted() -> Fault {
+    Fault::new("interrupted").blame(Blame::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::Fake;
+    use crate::model::Draft;
+
+    fn machine() -> Machine {
+        Draft { name: "lab".parse().ok(), ..Draft::default() }.check().unwrap()
+    }
+
+    fn tap(name: &str) -> Effect {
+        Effect::CreateTap(name.parse().unwrap())
+    }
+
+    fn join(member: &str) -> Effect {
+        Effect::Join { bridge: "bridge2".parse().unwrap(), member: member.parse().unwrap() }
+    }
+
+    fn transcript(fake: Fake, effects: &[Effect]) -> (Vec<String>, Vec<String>) {
+        let log = fake.log.clone();
+        let mut run = Run::new(Box::new(fake));
+        let done: Result<Vec<String>, Fault> = effects.iter().map(|effect| run.act(effect)).collect();
+        let mut faults: Vec<String> = done.err().iter().map(|fault| fault.message.clone()).collect();
+        if faults.is_empty() {
+            faults.extend(run.boot(&machine()).err().map(|fault| fault.message));
+        }
+        faults.extend(run.give_back().iter().map(|fault| fault.message.clone()));
+        (log.take(), faults)
+    }
+
+    #[test]
+    fn what_was_taken_is_given_back_in_reverse() {
+        let (log, faults) =
+            transcript(Fake::new(), &[tap("tap1"), join("tap1"), tap("tap2"), join("em0"), tap("tap1")]);
+        assert_eq!(
+            log,
+            [
+                "ifconfig tap1 create",
+                "ifconfig bridge2 addm tap1",
+                "ifconfig tap2 create",
+                "ifconfig bridge2 addm em0",
+                "bhyve lab",
+                "bhyvectl --destroy --vm=lab",
+                "ifconfig bridge2 deletem em0",
+                "ifconfig tap2 destroy",
+                "ifconfig tap1 destroy",
+            ]
+        );
+        assert_eq!(faults, [""; 0]);
+    }
+
+    #[test]
+    fn a_refused_step_takes_back_only_what_was_done() {
+        let fake = Fake { refuse: Some("ifconfig bridge2 addm tap1".into()), ..Fake::new() };
+        let (log, faults) = transcript(fake, &[tap("tap1"), join("tap1"), tap("tap2")]);
+        let expected = ["ifconfig tap1 create", "ifconfig bridge2 addm tap1  # refused", "ifconfig tap1 destroy"];
+        assert_eq!(log, expected);
+        assert_eq!(faults, ["`ifconfig bridge2 addm tap1` failed"]);
+    }
+
+    #[test]
+    fn giving_back_goes_on_past_a_failing_step() {
+        let fake = Fake { refuse: Some("ifconfig tap2 destroy".into()), ..Fake::new() };
+        let (log, faults) = transcript(fake, &[tap("tap1"), tap("tap2")]);
+        assert_eq!(
+            log[3..],
+            ["bhyvectl --destroy --vm=lab", "ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]
+        );
+        assert_eq!(faults, ["`ifconfig tap2 destroy` failed"]);
+    }
+
+    #[test]
+    fn only_a_reboot_goes_on_and_every_failure_has_a_verdict() {
+        let verdict = |ended: Ended| {
+            let fake = Fake { exits: [ended].into(), ..Fake::new() };
+            let mut run = Run::new(Box::new(fake));
+            run.boot(&machine()).unwrap();
+            (run.goes_on(), run.verdict().map(|fault| fault.message))
+        };
+        assert_eq!(verdict(Ended::Rebooted), (true, None));
+        assert_eq!(verdict(Ended::PoweredOff), (false, None));
+        assert_eq!(verdict(Ended::Halted), (false, None));
+        assert_eq!(verdict(Ended::TripleFault), (false, Some("the guest met a triple fault".into())));
+        let failed = "the hypervisor failed with status 4";
+        assert_eq!(verdict(Ended::Failed { status: 4 }), (false, Some(failed.into())));
+        let killed = "the hypervisor was killed by signal 9";
+        assert_eq!(verdict(Ended::Killed { signal: 9 }), (false, Some(killed.into())));
+    }
+}

@@ -1,0 +1,199 @@
+//! What a host has against a machine: found in rehearsal, before anything is touched.
+
+use crate::diag::{Fault, Severity};
+use crate::host::{Host, InterfaceKind, Platform};
+use crate::model::device::Access;
+use crate::model::{Backend, Machine, Part};
+use crate::qemu;
+
+/// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To print what would be done.
+    Plan,
+    /// To do it afterwards.
+    Run,
+}
+
+impl Purpose {
+    /// Returns how bad it is that the host lacks something that a plan does not need.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Plan => Severity::Warning,
+            Self::Run => Severity::Error,
+        }
+    }
+}
+
+/// A conflict: what it is about, the fault, how bad it is.
+pub type Conflict = (Part, Fault, Severity);
+
+/// Returns everything that the host has against the machine.
+pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    let mut error = |part: Part, fault: Fault| found.push((part, fault, Severity::Error));
+    images(host, machine, &mut error);
+    firmware(host, machine, &mut error);
+    taps(host, machine, &mut error);
+    if host.settings().platform == Platform::Linux {
+        qemu::check(machine).into_iter().for_each(|(part, fault)| error(part, fault));
+        found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
+    }
+    vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
+    capacity(host, machine, purpose, &mut found);
+    programs(host, purpose, &mut found);
+    found
+}
+
+fn images(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
+    for (slot, device) in machine.devices() {
+        let Some((path, access)) = device.image() else { continue };
+        let part = Part::Option(slot, "path");
+        match host.file(path.as_path()) {
+            None if access == Access::ReadOnly => {
+                error(part, Fault::new(format!("{path} is not there")).hint("fetch the image, or correct the path"));
+            }
+            None => {
+                let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
+                error(part, fault.hint("add --init to initialize"));
+            }
+            Some(fact) if fact.is_folder => error(part, Fault::new(format!("{path} is a folder"))),
+            Some(_) => {}
+        }
+    }
+}
+
+fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
+    let Some(rom) = machine.bootrom() else { return };
+    let part = || Part::Key("bootrom");
+    if host.file(rom.code.as_path()).is_none() {
+        let package = match host.settings().platform {
+            Platform::FreeBsd => "pkg install edk2-bhyve (or bhyve-firmware) brings it",
+            Platform::Linux => "apt-get install ovmf brings it",
+        };
+        error(part(), Fault::new(format!("the firmware {} is not there", rom.code)).hint(package));
+    }
+    if let Some(vars) = &rom.vars
+        && host.file(vars.as_path()).is_none()
+    {
+        let fault = Fault::new(format!("the firmware's variables {vars} are not there"));
+        error(part(), fault.hint("copy the empty ones that came with the firmware"));
+    }
+}
+
+fn taps(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
+    if host.is_assumed() || host.settings().user_net {
+        return;
+    }
+    for (slot, device) in machine.devices() {
+        let Some(Backend::Tap(tap)) = device.backend() else { continue };
+        let there = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.name == tap.as_str()));
+        if !there {
+            let fault = Fault::new(format!("the tap {tap} is not there, and the recipe does not make it"));
+            error(Part::Option(slot, "backend"), fault.hint(format!("let nic = tap(\"{tap}\");")));
+        }
+    }
+}
+
+fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
+    if host.is_assumed() {
+        return;
+    }
+    for (slot, device) in machine.devices() {
+        let Some(address) = device.vnc().map(crate::model::VncAddress::socket) else { continue };
+        let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
+        let ip = address.ip();
+        let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.addresses.contains(&ip)));
+        if !(own || ip.is_loopback() || ip.is_unspecified()) {
+            let fault = Fault::new(format!("VNC cannot listen on {address}: this host does not have {ip}"));
+            error(Part::Option(slot, key), fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"));
+        } else if host.is_taken(address) {
+            let fault = Fault::new(format!("VNC cannot listen on {address}: somebody does already"));
+            error(Part::Option(slot, key), fault.hint("choose another port, or stop the other machine"));
+        }
+    }
+}
+
+fn capacity(host: &dyn Host, machine: &Machine, purpose: Purpose, found: &mut Vec<Conflict>) {
+    let (cpus, memory) = (u64::from(machine.cpus()), machine.memory());
+    let capacity = host.capacity(cpus, memory);
+    if let Some(most) = capacity.vcpus.filter(|most| cpus > *most) {
+        let fault = Fault::new(format!("{cpus} vCPUs are more than this host allows: {most}"));
+        found.push((Part::Key("cpus"), fault.hint(format!("at most {most}")), purpose.severity()));
+    } else if let Some(here) = capacity.cpus.filter(|here| cpus > *here) {
+        let fault = Fault::new(format!("{cpus} vCPUs share the {here} processors of this host"));
+        found.push((Part::Key("cpus"), fault.hint("they will wait for each other"), Severity::Warning));
+    }
+    if let Some(here) = capacity.memory.filter(|here| memory > *here) {
+        let fault = Fault::new(format!("{} of memory are more than this host has: {}", memory.rough(), here.rough()));
+        found.push((Part::Key("memory"), fault.hint("give the machine less"), purpose.severity()));
+    }
+}
+
+fn programs(host: &dyn Host, purpose: Purpose, found: &mut Vec<Conflict>) {
+    let (program, hint) = match host.settings().platform {
+        Platform::FreeBsd => ("bhyve", "bhyve is part of FreeBSD's base system; is PATH right?"),
+        Platform::Linux => ("qemu-system-x86_64", "apt-get install qemu-system-x86 brings it"),
+    };
+    if !host.has_program(program) {
+        let fault = Fault::host(format!("`{program}` is not installed")).hint(hint);
+        found.push((Part::Whole, fault, purpose.severity()));
+    }
+}
+
+/// Returns what the host has against making a tap.
+pub fn against_tap(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+    if host.settings().user_net {
+        return Ok(None);
+    }
+    if host.interfaces()?.iter().any(|interface| interface.name == name) {
+        let how = match host.settings().platform {
+            Platform::FreeBsd => format!("ifconfig {name} destroy"),
+            Platform::Linux => format!("ip link delete {name}"),
+        };
+        let fault = Fault::new(format!("{name} is there already, and this run did not make it"));
+        return Ok(Some(fault.hint(format!("choose another name, or remove it: {how}"))));
+    }
+    Ok(None)
+}
+
+/// Returns what the host has against making or joining interfaces at all.
+pub fn against_network(host: &dyn Host) -> Option<Fault> {
+    let program = match host.settings().platform {
+        Platform::FreeBsd => "ifconfig",
+        Platform::Linux => "ip",
+    };
+    if host.settings().user_net {
+        None
+    } else if !host.may_change_network() {
+        let hint = "run vmrun as root, or with --user-net on Linux";
+        Some(Fault::host("making interfaces needs root").hint(hint))
+    } else if !host.has_program(program) {
+        let hint = "apt-get install iproute2 brings ip; ifconfig is part of FreeBSD";
+        Some(Fault::host(format!("`{program}` is not installed")).hint(hint))
+    } else {
+        None
+    }
+}
+
+/// Returns what the host has against joining a bridge.
+pub fn against_bridge(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+    if host.is_assumed() || host.settings().user_net {
+        return Ok(None);
+    }
+    let all = host.interfaces()?;
+    let bridges = || all.iter().filter(|i| i.kind == InterfaceKind::Bridge).map(|i| i.name.as_str());
+    match all.iter().find(|interface| interface.name == name) {
+        Some(interface) if interface.kind == InterfaceKind::Bridge => Ok(None),
+        Some(_) => Ok(Some(Fault::new(format!("{name} is not a bridge")))),
+        None => {
+            let known = crate::diag::suggest::list(bridges());
+            let hint = match (host.settings().platform, known.is_empty()) {
+                (_, false) => format!("bridges on this host: {known}"),
+                (Platform::FreeBsd, true) => format!("make it: ifconfig {name} create up"),
+                (Platform::Linux, true) => format!("make it: ip link add {name} type bridge; ip link set {name} up"),
+            };
+            Ok(Some(Fault::new(format!("the bridge {name} is not there")).hint(hint)))
+        }
+    }
+}

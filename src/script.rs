@@ -1,0 +1,192 @@
+//! Recipes: Rhai with words that know bhyve.
+//!
+//! A recipe is checked as text, then evaluated against a rehearsal, then, if nothing was wrong, for real. Every word is one
+//! row of the table in [`words`].
+
+pub mod check;
+pub mod handle;
+pub mod modules;
+pub mod raise;
+pub mod report;
+pub mod source;
+pub mod words;
+
+use crate::diag::{Diagnostic, Fault, Source};
+use crate::run::Run;
+use crate::run::conflicts::Purpose;
+use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope};
+use source::Sources;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How many operations one evaluation may take: a recipe that does more does not end.
+pub const OPERATIONS: u64 = 5_000_000;
+
+/// What a recipe can ask of its run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Whether this boot initializes the machine.
+    pub init: bool,
+    /// The parameters of the command line.
+    pub params: BTreeMap<String, String>,
+}
+
+/// What the words of one evaluation share.
+pub struct Session {
+    /// The run.
+    pub run: Run,
+    /// What the recipe can ask.
+    pub inputs: Inputs,
+    /// What this evaluation is for; nothing when it is the real thing.
+    pub rehearsal: Option<Purpose>,
+    /// What is to be said though it stops nothing.
+    pub warnings: Vec<Diagnostic>,
+    /// What the recipe left to be done at its end, first to last.
+    pub defers: Vec<FnPtr>,
+    /// The recipe and its modules.
+    pub sources: Rc<Sources>,
+}
+
+/// What the words share, for as long as one evaluation lasts.
+pub type Shared = Rc<RefCell<Session>>;
+
+/// A recipe that was read and parsed.
+pub struct Recipe {
+    source: Rc<Source>,
+    sources: Rc<Sources>,
+    ast: AST,
+}
+
+impl Recipe {
+    /// Parses a recipe and checks its names, without running anything.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let source = Rc::new(Source { name: name.into(), text: text.into() });
+        let sources = Rc::new(Sources::default());
+        let engine = bare_engine();
+        let mut ast = engine.compile(text).map_err(|error| vec![report::syntax(&error, &source)])?;
+        ast.set_source(name);
+        sources.add(&source, &ast);
+        let faults = check::names(&source, &ast, check::Role::Recipe);
+        if faults.is_empty() { Ok(Self { source, sources, ast }) } else { Err(faults) }
+    }
+
+    /// Returns the text of the recipe.
+    pub fn source(&self) -> &Rc<Source> {
+        &self.source
+    }
+
+    /// Returns the parameters that it asks for: names and defaults as they are written.
+    pub fn params(&self) -> Vec<(String, String)> {
+        check::params(&self.source, &self.ast)
+    }
+
+    /// Evaluates the recipe once. The run and what it has to say come back, whatever happens.
+    pub fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
+        let session = Session {
+            run,
+            inputs: inputs.clone(),
+            rehearsal,
+            warnings: Vec::new(),
+            defers: Vec::new(),
+            sources: self.sources.clone(),
+        };
+        let shared: Shared = Rc::new(RefCell::new(session));
+        let mut faults = Vec::new();
+        {
+            let engine = engine(&shared, &self.source);
+            let result = engine.run_ast_with_scope(&mut Scope::new(), &self.ast);
+            if let Err(error) = result {
+                faults.extend(report::runtime(&error, &self.source, &self.sources));
+            }
+            loop {
+                let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
+                if let Err(error) = deferred.call::<rhai::Dynamic>(&engine, &self.ast, ()) {
+                    faults.extend(report::runtime(&error, &self.source, &self.sources));
+                }
+            }
+        }
+        match Rc::try_unwrap(shared) {
+            Ok(session) => {
+                let session = session.into_inner();
+                Evaluated { run: session.run, warnings: session.warnings, faults }
+            }
+            // A handle that outlives its engine would be a cycle in this floor, not something that a recipe can do.
+            Err(_) => unreachable!("a word outlived its evaluation"),
+        }
+    }
+}
+
+/// What came out of an evaluation.
+pub struct Evaluated {
+    /// The run, with what it has taken.
+    pub run: Run,
+    /// What is to be said.
+    pub warnings: Vec<Diagnostic>,
+    /// What was wrong.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// An engine that can parse recipes.
+pub(crate) fn bare_engine() -> Engine {
+    let mut engine = Engine::new();
+    limit(&mut engine);
+    engine
+}
+
+/// Limits are explicit because Rhai's own differ between debug and release.
+fn limit(engine: &mut Engine) {
+    engine.set_optimization_level(OptimizationLevel::None);
+    engine.set_max_call_levels(64);
+    engine.set_max_expr_depths(64, 64);
+    engine.set_max_operations(OPERATIONS);
+    engine.set_max_modules(64);
+    engine.set_max_string_size(1 << 20);
+    engine.set_max_array_size(10_000);
+    engine.set_max_map_size(10_000);
+    engine.set_fail_on_invalid_map_property(true);
+    engine.disable_symbol("eval");
+    engine.disable_symbol("Fn");
+}
+
+/// An engine with every word.
+fn engine(shared: &Shared, source: &Rc<Source>) -> Engine {
+    let mut engine = Engine::new();
+    limit(&mut engine);
+    for word in words::all() {
+        words::register(&mut engine, word, shared);
+    }
+    handle::register(&mut engine, shared);
+    engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
+    let facts = shared.clone();
+    #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
+    engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
+    engine.on_print(print);
+    let name = source.name.clone();
+    engine.on_debug(move |text, _, at| print(&format!("{name}:{at}: {text}")));
+    let (watched, last) = (shared.clone(), Cell::new(0_u64));
+    engine.on_progress(move |operations| {
+        // Asking costs little, but not nothing.
+        if operations.saturating_sub(last.get()) < 1000 {
+            return None;
+        }
+        last.set(operations);
+        let mut session = watched.try_borrow_mut().ok()?;
+        if session.run.host.stop_asked() {
+            session.run.interrupt();
+            return Some("interrupted".into());
+        }
+        None
+    });
+    engine
+}
+
+#[expect(clippy::print_stdout, reason = "what a recipe prints is its output")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+/// Makes the fault of a recipe that cannot be read.
+pub fn unreadable(path: &str, why: &str) -> Fault {
+    Fault::new(format!("cannot read the recipe {path}: {why}"))
+}

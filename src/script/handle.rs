@@ -1,0 +1,142 @@
+//! What recipes hold in their hands: machines, taps, bridges, devices, exits.
+
+use super::raise::{Raised, Site};
+use super::words::machine::{KEYS, set_key};
+use super::{Shared, words};
+use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, PciSlot, Secret, VmName};
+use rhai::{Dynamic, Engine, NativeCallContext, Position};
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A machine that is being described; copies are the same machine.
+#[derive(Clone)]
+pub struct Vm(pub Rc<RefCell<VmState>>);
+
+/// What a machine's handle knows.
+pub struct VmState {
+    /// What was said of it.
+    pub draft: Draft,
+    /// The call that described it.
+    pub site: Site,
+    /// The calls that made its devices.
+    pub devices: BTreeMap<PciSlot, (String, Site)>,
+    /// The call that made its boot ROM.
+    pub bootrom: Option<Site>,
+}
+
+/// A tap that the run made.
+#[derive(Clone)]
+pub struct Tap(pub InterfaceName);
+
+/// A bridge that is there.
+#[derive(Clone)]
+pub struct Bridge(pub InterfaceName);
+
+/// A machine's vmm node.
+#[derive(Clone)]
+pub struct Node(pub VmName);
+
+/// A device that is in no slot yet.
+#[derive(Clone)]
+pub struct DeviceHandle {
+    /// The device.
+    pub device: Device,
+    /// The call that made it.
+    pub site: Site,
+}
+
+/// Firmware.
+#[derive(Clone)]
+pub struct Rom {
+    /// The firmware.
+    pub bootrom: Bootrom,
+    /// The call that named it.
+    pub site: Site,
+}
+
+/// How a boot ended.
+#[derive(Clone)]
+pub struct Exit(pub Ended);
+
+/// A secret.
+#[derive(Clone)]
+pub struct SecretHandle(pub Secret);
+
+/// The questions that an exit answers.
+const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
+
+/// Returns the properties of a type, by its name in messages.
+pub fn properties(of: &str) -> Vec<&'static str> {
+    match of {
+        "Vm" => KEYS.iter().map(|key| key.name).filter(|name| *name != "slots").collect(),
+        "Exit" => EXITS.iter().copied().chain(["status", "word"]).collect(),
+        "number" | "i64" => words::UNITS.iter().map(|(name, _)| *name).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Makes the types and their properties known.
+pub fn register(engine: &mut Engine, shared: &Shared) {
+    engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
+    engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
+    engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
+    engine.register_type_with_name::<Exit>("Exit").register_type_with_name::<SecretHandle>("Secret");
+    engine.register_fn("to_string", |_: &mut SecretHandle| "***".to_string());
+    engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
+    engine.register_fn("to_string", |tap: &mut Tap| tap.0.to_string());
+    engine.register_fn("to_string", |exit: &mut Exit| exit.0.to_string());
+    for exit in EXITS {
+        engine.register_get(exit, move |e: &mut Exit| e.0.word() == exit);
+    }
+    engine.register_get("status", |exit: &mut Exit| i64::from(exit.0.status()));
+    engine.register_get("word", |exit: &mut Exit| exit.0.word().to_string());
+    engine.register_get("name", |tap: &mut Tap| tap.0.to_string());
+    for (name, shift) in words::UNITS {
+        engine.register_raw_fn(
+            format!("get${name}"),
+            [TypeId::of::<i64>()],
+            move |context: NativeCallContext<'_>, args| {
+                let number = args[0].as_int().unwrap_or_default();
+                let size = u64::try_from(number).ok().and_then(|n| n.checked_mul(1 << shift));
+                size.and_then(|size| i64::try_from(size).ok()).map(Dynamic::from).ok_or_else(|| {
+                    let fault = crate::diag::Fault::new(format!("{number}.{name} is no size"));
+                    Raised::from(fault.hint("from 0 to 8191 PiB")).throw(context.call_position())
+                })
+            },
+        );
+    }
+    register_vm(engine, shared);
+}
+
+fn register_vm(engine: &mut Engine, shared: &Shared) {
+    engine.register_get("name", |vm: &mut Vm| {
+        vm.0.borrow().draft.name.as_ref().map_or(Dynamic::UNIT, |name| name.to_string().into())
+    });
+    engine.register_get("cpus", |vm: &mut Vm| i64::from(vm.0.borrow().draft.cpus));
+    engine.register_get("memory", |vm: &mut Vm| vm.0.borrow().draft.memory.get().cast_signed());
+    for key in KEYS.iter().filter(|key| key.name != "slots") {
+        let shared = shared.clone();
+        let types = [TypeId::of::<Vm>(), TypeId::of::<Dynamic>()];
+        engine.register_raw_fn(format!("set${}", key.name), types, move |context: NativeCallContext<'_>, args| {
+            let position = context.call_position();
+            let value = args[1].clone();
+            let Some(vm) = args[0].clone().try_cast::<Vm>() else { return Ok(()) };
+            let raised = set_key(&mut vm.0.borrow_mut(), key, &value);
+            drop(shared.borrow());
+            raised.map_err(|raised| raised.arg(0).throw(position))
+        });
+    }
+}
+
+/// Returns the site of a call.
+pub fn site(context: &NativeCallContext<'_>, main: &str) -> Site {
+    let source = context.call_source().map_or_else(|| main.to_string(), ToString::to_string);
+    Site { source: Some(source), position: context.call_position() }
+}
+
+/// Returns a place for values that no call made.
+pub fn nowhere() -> Site {
+    Site { source: None, position: Position::NONE }
+}

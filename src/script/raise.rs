@@ -1,0 +1,82 @@
+//! A fault on its way through Rhai: it travels whole, as the value of the error, with what it is about.
+
+use crate::diag::{Fault, Severity};
+use rhai::{Dynamic, EvalAltResult, Position};
+
+/// A call of a word: where a value came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// The name of the text.
+    pub source: Option<String>,
+    /// Where the call's name stands.
+    pub position: Position,
+}
+
+/// A fault and the part of a call that it is about.
+#[derive(Clone, Debug)]
+pub struct Raised {
+    /// The fault.
+    pub fault: Fault,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The argument, from 0; nothing for the call as a whole.
+    pub arg: Option<usize>,
+    /// The keys that lead from the argument to the part.
+    pub path: Vec<String>,
+    /// Whether it is about the last key itself, not its value.
+    pub key: bool,
+    /// Another call that it is about.
+    pub site: Option<Site>,
+    /// Further ones.
+    pub more: Vec<Raised>,
+}
+
+impl From<Fault> for Raised {
+    fn from(fault: Fault) -> Self {
+        let (severity, path, more) = (Severity::Error, Vec::new(), Vec::new());
+        Self { fault, severity, arg: None, path, key: false, site: None, more }
+    }
+}
+
+impl Raised {
+    /// Says which argument it is about.
+    #[must_use]
+    pub fn arg(mut self, arg: usize) -> Self {
+        self.arg.get_or_insert(arg);
+        self
+    }
+
+    /// Puts a key in front of the path.
+    #[must_use]
+    pub fn under(mut self, key: &str) -> Self {
+        self.path.insert(0, key.into());
+        self
+    }
+
+    /// Says that it is about the key, not its value.
+    #[must_use]
+    pub fn about_key(mut self) -> Self {
+        self.key = true;
+        self
+    }
+
+    /// Says which call it is about.
+    #[must_use]
+    pub fn at(mut self, site: &Site) -> Self {
+        self.site.get_or_insert_with(|| site.clone());
+        self
+    }
+
+    /// Makes one of many; nothing of none.
+    pub fn all(raised: Vec<Self>) -> Option<Self> {
+        let mut raised = raised.into_iter();
+        let mut first = raised.next()?;
+        first.more.extend(raised);
+        Some(first)
+    }
+
+    /// Makes Rhai's error of it.
+    pub fn throw(self, position: Position) -> Box<EvalAltResult> {
+        EvalAltResult::ErrorRuntime(Dynamic::from(self), position).into()
+    }
+}

@@ -1,0 +1,182 @@
+//! Rhai's errors as diagnostics with exact places.
+
+use super::raise::{Raised, Site};
+use super::source::{self, Sources, Unit};
+use super::words;
+use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
+use crate::run::interrupted;
+use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
+use std::rc::Rc;
+
+/// Returns the diagnostic of a text that does not parse.
+pub fn syntax(error: &ParseError, source: &Rc<Source>) -> Diagnostic {
+    let message = error.err_type().to_string();
+    let fault = Fault::new(message).hint("a recipe is Rhai: https://rhai.rs/book");
+    Diagnostic::error(fault).at(source::token(source, error.position()))
+}
+
+/// Returns the diagnostics of an evaluation that failed: usually one, several for a machine with several faults.
+pub fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+    let mut unit = sources.get(&main.name);
+    let mut trail: Vec<(Place, String)> = Vec::new();
+    let mut error = error;
+    loop {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(name, reported, inner, position) => {
+                let closure = name.starts_with("anon$");
+                let label =
+                    if closure { "in the closure called here".into() } else { format!("in `{name}` called here") };
+                if let Some(unit) = unit.as_ref().filter(|_| !position.is_none()) {
+                    trail.push((source::call(&unit.source, *position), label));
+                }
+                unit = sources.home_of(name, reported, inner.position()).or(unit);
+                error = inner;
+            }
+            EvalAltResult::ErrorInModule(name, inner, position) => {
+                if let Some(unit) = unit.as_ref().filter(|_| !position.is_none()) {
+                    trail.push((source::token(&unit.source, *position), "imported here".into()));
+                }
+                unit = sources.get(name).or(unit);
+                error = inner;
+            }
+            _ => break,
+        }
+    }
+    trail.dedup_by(|a, b| a.0 == b.0);
+    trail.reverse();
+    let Some(unit) = unit else { return vec![Diagnostic::error(Fault::new(error.to_string()))] };
+    let mut diagnostics = describe(error, &unit, sources);
+    for diagnostic in &mut diagnostics {
+        diagnostic.trail =
+            trail.iter().filter(|(place, _)| Some(place) != diagnostic.place.as_ref()).cloned().collect();
+    }
+    diagnostics
+}
+
+fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+    let position = error.position();
+    let here = || source::token(&unit.source, position);
+    let one = |fault: Fault, place: Place| vec![Diagnostic::error(fault).at(place)];
+    match error {
+        EvalAltResult::ErrorRuntime(value, _) if value.is::<Raised>() => {
+            let site = Site { source: Some(unit.source.name.clone()), position };
+            raised(value.clone_cast::<Raised>(), &site, sources)
+        }
+        EvalAltResult::ErrorRuntime(value, _) => one(
+            Fault::new(value.to_string()).hint("the recipe itself threw this"),
+            source::call(&unit.source, position),
+        ),
+        EvalAltResult::ErrorTerminated(..) => vec![Diagnostic::error(interrupted())],
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            let message = format!("the recipe did not end within {} operations", super::OPERATIONS);
+            one(Fault::new(message).hint("is there a loop without an end?"), here())
+        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => one(not_found(signature), here()),
+        EvalAltResult::ErrorPropertyNotFound(name, _) => {
+            let fault = Fault::new(format!("the map has no key `{name}`"));
+            one(fault.hint(format!("`\"{name}\" in map` asks whether it has")), here())
+        }
+        EvalAltResult::ErrorDotExpr(text, _) => one(property(text, source::slice(&unit.source, here().span)), here()),
+        EvalAltResult::ErrorParsing(kind, _) => {
+            one(Fault::new(kind.to_string()).hint("a recipe is Rhai: https://rhai.rs/book"), here())
+        }
+        _ => one(Fault::new(plain(error)), here()),
+    }
+}
+
+/// Rhai's own words, without its position.
+fn plain(error: &EvalAltResult) -> String {
+    let text = error.to_string();
+    match text.rfind(" (line ") {
+        Some(at) if !error.position().is_none() => text[..at].to_string(),
+        _ => text,
+    }
+}
+
+/// Rhai says the same of a wrong name, a wrong number of arguments and a wrong type.
+fn not_found(signature: &str) -> Fault {
+    let (name, args) = signature.split_once(" (").unwrap_or((signature, ""));
+    let usages = words::usages(name);
+    if usages.is_empty() {
+        let fault = Fault::new(format!("there is no function `{name}` for ({}", tidy(args)));
+        return fault.maybe_hint(suggest::did_you_mean(name, words::names()));
+    }
+    Fault::new(format!("`{name}` does not take ({}", tidy(args))).hint(format!("write {}", usages.join(" or ")))
+}
+
+/// Rhai's names of types as recipes know them.
+fn tidy(args: &str) -> String {
+    args.replace("&str | ImmutableString | String", "string").replace("i64", "number")
+}
+
+/// Rhai: "Unknown property 'x' - a getter is not registered for type 'Vm'".
+fn property(text: &str, token: &str) -> Fault {
+    let quoted: Vec<&str> = text.split('\'').collect();
+    let (name, of) = (quoted.get(1).copied().unwrap_or(token), quoted.get(3).copied().unwrap_or("value"));
+    let known = super::handle::properties(of);
+    let fault = Fault::new(format!("a {of} has no property `{name}`"));
+    let list = (!known.is_empty()).then(|| format!("it has {}", suggest::list(known.iter().copied())));
+    fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known.iter().copied()))
+}
+
+/// Returns the diagnostics of what a word raised.
+pub fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+    let more = std::mem::take(&mut raised.more);
+    let site = raised.site.clone().unwrap_or_else(|| call.clone());
+    let mut diagnostic = Diagnostic::error(raised.fault.clone());
+    diagnostic.severity = raised.severity;
+    if let Some(unit) = site.source.as_deref().and_then(|name| sources.get(name)) {
+        diagnostic.place = Some(exact(&raised, &unit, site.position));
+    }
+    let mut all = vec![diagnostic];
+    all.extend(more.into_iter().flat_map(|next| self::raised(next, call, sources)));
+    all
+}
+
+/// Finds the argument, key or value in the syntax tree; the call itself where it is no literal.
+fn exact(raised: &Raised, unit: &Unit, position: Position) -> Place {
+    let Some(arg) = raised.arg else { return source::call(&unit.source, position) };
+    let mut place = source::token(&unit.source, position);
+    unit.ast.walk(&mut |nodes: &[ASTNode<'_>]| {
+        let args = match nodes.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, at) | Expr::MethodCall(call, at))) if *at == position => &call.args,
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) if *at == position => &call.args,
+            Some(ASTNode::Stmt(Stmt::Assignment(both))) if is_assigned(&both.1.lhs, position) => {
+                place = source::token(&unit.source, both.1.rhs.start_position());
+                return false;
+            }
+            _ => return true,
+        };
+        if let Some(expression) = args.get(arg) {
+            place = descend(expression, &raised.path, raised.key, unit);
+        }
+        false
+    });
+    place
+}
+
+fn is_assigned(lhs: &Expr, position: Position) -> bool {
+    matches!(lhs, Expr::Dot(dot, ..) if dot.rhs.position() == position)
+}
+
+fn descend(expression: &Expr, path: &[String], key: bool, unit: &Unit) -> Place {
+    let mut place = source::token(&unit.source, expression.start_position());
+    let mut expression = expression;
+    for (at, segment) in path.iter().enumerate() {
+        match expression {
+            Expr::Map(map, _) => {
+                let Some((name, value)) = map.0.iter().find(|(name, _)| name.name == segment.as_str()) else { break };
+                let at_key = key && at + 1 == path.len();
+                place = source::token(&unit.source, if at_key { name.pos } else { value.start_position() });
+                expression = value;
+            }
+            Expr::Array(array, _) => {
+                let Some(value) = segment.parse::<usize>().ok().and_then(|index| array.get(index)) else { break };
+                place = source::token(&unit.source, value.start_position());
+                expression = value;
+            }
+            _ => break,
+        }
+    }
+    place
+}

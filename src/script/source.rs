@@ -1,0 +1,167 @@
+//! Stretches of text: Rhai tells only where something begins.
+
+use crate::diag::{Place, Source};
+use rhai::{AST, Position};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A text with its syntax tree.
+#[derive(Clone)]
+pub struct Unit {
+    /// The text.
+    pub source: Rc<Source>,
+    /// Its syntax tree.
+    pub ast: Rc<AST>,
+}
+
+/// The recipe and every module that it imported, by name.
+#[derive(Default)]
+pub struct Sources(RefCell<BTreeMap<String, Unit>>, RefCell<Option<String>>);
+
+impl Sources {
+    /// Makes a text known.
+    pub fn add(&self, source: &Rc<Source>, ast: &AST) {
+        let unit = Unit { source: source.clone(), ast: Rc::new(ast.clone()) };
+        self.0.borrow_mut().insert(source.name.clone(), unit);
+        self.1.borrow_mut().get_or_insert_with(|| source.name.clone());
+    }
+
+    /// Returns the name of the recipe: the first text that was made known.
+    pub fn main(&self) -> String {
+        self.1.borrow().clone().unwrap_or_default()
+    }
+
+    /// Finds a text by its name.
+    pub fn get(&self, name: &str) -> Option<Unit> {
+        self.0.borrow().get(name).cloned()
+    }
+
+    /// Returns the text in which a function of that name lies around a position. Rhai names the caller's text for a closure
+    /// that was handed to a module, so its word is taken only where the text has such a function there.
+    pub fn home_of(&self, function: &str, reported: &str, inner: Position) -> Option<Unit> {
+        let units = self.0.borrow();
+        let fits = |unit: &&Unit| {
+            unit.ast.iter_fn_def().any(|def| {
+                let (begin, end) = (def.body.position(), def.body.end_position());
+                def.name == function && (inner.is_none() || begin <= inner && (end.is_none() || inner <= end))
+            })
+        };
+        units.get(reported).filter(fits).or_else(|| units.values().find(fits)).cloned()
+    }
+}
+
+/// Returns the byte at which a position lies.
+pub fn offset(text: &str, position: Position) -> Option<usize> {
+    let (line, column) = (position.line()?, position.position().unwrap_or(1));
+    let start = match line {
+        1 => 0,
+        _ => text.match_indices('\n').nth(line - 2)?.0 + 1,
+    };
+    let rest = text[start..].split('\n').next().unwrap_or_default();
+    Some(start + rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at))
+}
+
+/// Returns the place of the token that begins at a position; the end of the text if there is no such position.
+pub fn token(source: &Rc<Source>, position: Position) -> Place {
+    let text = source.text.as_str();
+    let start = offset(text, position).unwrap_or(text.len());
+    Place { source: source.clone(), span: start..start + token_length(&text[start..]) }
+}
+
+/// Returns the place of a call: from its name to its closing parenthesis.
+pub fn call(source: &Rc<Source>, position: Position) -> Place {
+    let mut place = token(source, position);
+    let rest = &source.text[place.span.end..];
+    let gap = rest.len() - rest.trim_start().len();
+    if rest[gap..].starts_with('(')
+        && let Some(length) = brackets(&rest[gap..])
+    {
+        place.span.end += gap + length;
+    }
+    place
+}
+
+fn token_length(rest: &str) -> usize {
+    let word = |c: char| c == '_' || c.is_alphanumeric();
+    match rest.chars().next() {
+        None => 0,
+        Some(c) if word(c) => rest.find(|c: char| !word(c)).unwrap_or(rest.len()),
+        Some('"' | '\'' | '`') => string(rest),
+        Some('#') if rest.starts_with("#{") => 1 + brackets(&rest[1..]).unwrap_or(1),
+        Some('[' | '{') => brackets(rest).unwrap_or(1),
+        Some(c) => c.len_utf8(),
+    }
+}
+
+/// Returns the length of the string that a text begins with.
+fn string(text: &str) -> usize {
+    let quote = text.chars().next().unwrap_or('"');
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote => return at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Returns the length up to the bracket that closes the one that a text begins with.
+fn brackets(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let length = match c {
+            '"' | '`' => string(&text[at..]),
+            '/' if text[at..].starts_with("//") => text[at..].find('\n').unwrap_or(text.len() - at),
+            c => c.len_utf8(),
+        };
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(at + length);
+                }
+            }
+            _ => {}
+        }
+        at += length;
+    }
+    None
+}
+
+/// Returns the text of a stretch.
+pub fn slice(source: &Source, span: Range<usize>) -> &str {
+    source.text.get(span).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn tokens_and_calls_end_where_they_end() {
+        let text = "let ä = f(\"a)\\\"\", #{ x: [1] }); // )";
+        let source = Rc::new(Source { name: "t".into(), text: text.into() });
+        let at = |column| Position::new(1, column);
+        let shown = |place: Place| slice(&source, place.span).to_string();
+        assert_eq!(shown(token(&source, at(5))), "ä");
+        assert_eq!(shown(token(&source, at(11))), "\"a)\\\"\"");
+        assert_eq!(shown(token(&source, at(19))), "#{ x: [1] }");
+        assert_eq!(shown(call(&source, at(9))), "f(\"a)\\\"\", #{ x: [1] })");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_position_panics(text: String, line in 1_u16..9, column in 0_u16..40) {
+            let source = Rc::new(Source { name: "t".into(), text });
+            let _ = call(&source, Position::new(line, column));
+        }
+    }
+}

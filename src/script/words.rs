@@ -1,0 +1,316 @@
+//! The words of the recipe language: one table, from which come registration, checks, reference and suggestions.
+
+mod devices;
+mod disk;
+mod facts;
+pub mod machine;
+mod network;
+mod process;
+
+use super::handle;
+use super::raise::{Raised, Site};
+use super::{Session, Shared};
+use crate::diag::{Fault, suggest};
+use crate::host::Effect;
+use crate::model::Size;
+use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
+use std::any::TypeId;
+use std::cell::RefMut;
+
+/// The units of sizes and how far they shift: `20.GiB`.
+pub const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+
+/// What kind of word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Reads the host.
+    Fact,
+    /// Makes a value.
+    Value,
+    /// Describes a device or a machine.
+    Description,
+    /// Changes the host.
+    Action,
+    /// Is called on a handle.
+    Method,
+}
+
+impl Kind {
+    /// Every kind with its headline, in the order of the reference.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Description, "Descriptions: inert, checked as a whole"),
+        (Self::Method, "Methods"),
+        (Self::Action, "Actions: simulated until the whole recipe was rehearsed"),
+        (Self::Fact, "Facts"),
+        (Self::Value, "Values"),
+    ];
+}
+
+/// One word.
+pub struct Word {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// The handle that it is called on.
+    pub on: Option<TypeId>,
+    /// The least and the greatest number of arguments.
+    pub arity: (usize, usize),
+    /// How it is written.
+    pub usage: &'static str,
+    /// What it does, in a sentence.
+    pub help: &'static str,
+    /// What it does, in code.
+    pub call: fn(&Call<'_>) -> Result<Dynamic, Raised>,
+}
+
+/// A row of the table: a word of its own, or a device's.
+#[derive(Clone, Copy)]
+pub enum Row {
+    /// A word.
+    Word(&'static Word),
+    /// The word of a kind of device.
+    Device(&'static crate::model::DeviceKind),
+}
+
+impl Row {
+    /// Returns the name.
+    pub fn name(self) -> String {
+        match self {
+            Self::Word(word) => word.name.into(),
+            Self::Device(kind) => kind.word(),
+        }
+    }
+
+    /// Returns the least and the greatest number of arguments.
+    pub fn arity(self) -> (usize, usize) {
+        match self {
+            Self::Word(word) => word.arity,
+            Self::Device(kind) => (kind.given.len(), kind.given.len() + usize::from(kind.options().next().is_some())),
+        }
+    }
+
+    /// Returns how it is written.
+    pub fn usage(self) -> String {
+        match self {
+            Self::Word(word) => word.usage.into(),
+            Self::Device(kind) => devices::usage(kind),
+        }
+    }
+
+    /// Returns what it does.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Word(word) => word.help,
+            Self::Device(kind) => kind.help,
+        }
+    }
+
+    /// Returns its kind.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Word(word) => word.kind,
+            Self::Device(_) => Kind::Description,
+        }
+    }
+
+    /// Returns the options that its map may have, with one line of help each.
+    pub fn options(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Word(word) if word.name == "bhyve" => {
+                machine::KEYS.iter().map(|key| (key.name, key.help.to_string())).collect()
+            }
+            Self::Word(_) => Vec::new(),
+            Self::Device(kind) => kind.options().map(|p| (p.name, format!("{}: {}", p.help, p.ty))).collect(),
+        }
+    }
+}
+
+/// Returns every row.
+pub fn all() -> impl Iterator<Item = Row> {
+    let words = [machine::WORDS, network::WORDS, disk::WORDS, process::WORDS, facts::WORDS];
+    let devices = crate::model::device::KINDS.iter().map(|kind| Row::Device(kind));
+    devices.chain(words.into_iter().flatten().map(Row::Word))
+}
+
+/// Returns every name.
+pub fn names() -> Vec<&'static str> {
+    all()
+        .map(|row| match row {
+            Row::Word(word) => word.name,
+            Row::Device(kind) => devices::static_word(kind),
+        })
+        .chain(facts::VARIABLES.iter().map(|(name, _)| *name))
+        .collect()
+}
+
+/// Returns the variables that every recipe sees, with their help.
+pub const fn variables() -> &'static [(&'static str, &'static str)] {
+    facts::VARIABLES
+}
+
+/// Returns how the words of a name are written.
+pub fn usages(name: &str) -> Vec<String> {
+    all().filter(|row| row.name() == name).map(|row| format!("`{}`", row.usage())).collect()
+}
+
+/// Returns the value of a fact that recipes see as a variable.
+pub fn fact(name: &str, shared: &Shared) -> Option<Dynamic> {
+    facts::variable(name, shared)
+}
+
+/// A call of a word.
+pub struct Call<'a> {
+    /// What the words share.
+    pub shared: &'a Shared,
+    /// The arguments, without the handle.
+    pub args: Vec<Dynamic>,
+    /// The handle.
+    pub this: Option<Dynamic>,
+    /// Where it stands.
+    pub site: Site,
+    /// The kind of device that it makes.
+    pub device: Option<&'static crate::model::DeviceKind>,
+}
+
+impl Call<'_> {
+    /// Returns what the words share; never held across a call of the script.
+    pub fn session(&self) -> RefMut<'_, Session> {
+        self.shared.borrow_mut()
+    }
+
+    /// Returns whether this is a rehearsal.
+    pub fn rehearses(&self) -> bool {
+        self.session().rehearsal.is_some()
+    }
+
+    /// Has an effect.
+    pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
+        self.session().run.act(effect).map_err(Raised::from)
+    }
+
+    /// Returns whether an argument is there and not `()`.
+    pub fn has(&self, at: usize) -> bool {
+        self.args.get(at).is_some_and(|value| !value.is_unit())
+    }
+
+    /// Returns a text.
+    pub fn text(&self, at: usize) -> Result<String, Raised> {
+        text(&self.args[at]).map_err(|raised| raised.arg(at))
+    }
+
+    /// Returns a value that parses from text.
+    pub fn parsed<T: std::str::FromStr<Err = Fault>>(&self, at: usize) -> Result<T, Raised> {
+        self.text(at)?.parse().map_err(|fault: Fault| Raised::from(fault).arg(at))
+    }
+
+    /// Returns a map of options whose keys are known; an empty one where there is none.
+    pub fn options(&self, at: usize, known: &[&str]) -> Result<Map, Raised> {
+        if !self.has(at) {
+            return Ok(Map::new());
+        }
+        let map = map(&self.args[at]).map_err(|raised| raised.arg(at))?;
+        for key in map.keys() {
+            if !known.contains(&key.as_str()) {
+                return Err(unknown_key(key, known).arg(at));
+            }
+        }
+        Ok(map)
+    }
+
+    /// Returns a list of texts.
+    pub fn texts(&self, at: usize) -> Result<Vec<String>, Raised> {
+        if !self.has(at) {
+            return Ok(Vec::new());
+        }
+        let Some(array) = self.args[at].read_lock::<rhai::Array>() else {
+            return Err(expected("a list of texts", &self.args[at]).arg(at));
+        };
+        let read = |(index, value): (usize, &Dynamic)| match value.as_int() {
+            Ok(number) => Ok(number.to_string()),
+            Err(_) => text(value).map_err(|raised| raised.under(&index.to_string()).arg(at)),
+        };
+        array.iter().enumerate().map(read).collect()
+    }
+}
+
+/// Raises a key that is not known.
+pub fn unknown_key(key: &str, known: &[&str]) -> Raised {
+    let fault = Fault::new(format!("there is no key `{key}`"));
+    let list = format!("keys: {}", suggest::list(known.iter().copied()));
+    let fault = fault.hint(list).maybe_hint(suggest::did_you_mean(key, known.iter().copied()));
+    Raised::from(fault).under(key).about_key()
+}
+
+/// Raises a value of the wrong type.
+pub fn expected(what: &str, got: &Dynamic) -> Raised {
+    let got = match got.type_name() {
+        "i64" => "a number",
+        "f64" => "a number with a point",
+        "bool" => "true or false",
+        "string" => "a text",
+        "map" => "a map",
+        "array" => "a list",
+        "()" => "nothing",
+        other if other.ends_with("DeviceHandle") => "a device",
+        other if other.ends_with("Tap") => "a tap",
+        other if other.ends_with("Bridge") => "a bridge",
+        other if other.ends_with("Vm") => "a machine",
+        other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
+        other => other,
+    };
+    Raised::from(Fault::new(format!("expected {what}, got {got}")))
+}
+
+/// Reads a text.
+pub fn text(value: &Dynamic) -> Result<String, Raised> {
+    value.clone().into_string().map_err(|_| expected("a text", value))
+}
+
+/// Reads a map.
+pub fn map(value: &Dynamic) -> Result<Map, Raised> {
+    value.clone().try_cast::<Map>().ok_or_else(|| expected("a map #{ … }", value))
+}
+
+/// Reads a size of a file.
+pub fn size(value: &Dynamic) -> Result<Size, Raised> {
+    if let Ok(number) = value.as_int() {
+        let negative = || Raised::from(Fault::new(format!("{number} is no size")).hint("write 20.GiB or \"20G\""));
+        return u64::try_from(number).map(Size::bytes).map_err(|_| negative());
+    }
+    let text = value.clone().into_string().map_err(|_| expected("a size: 20.GiB or \"20G\"", value))?;
+    text.parse().map_err(Raised::from)
+}
+
+/// Makes a row known to the engine, once for each number of arguments.
+pub fn register(engine: &mut Engine, row: Row, shared: &Shared) {
+    let (least, most) = row.arity();
+    let (on, call, device): Does = match row {
+        Row::Word(word) => (word.on, word.call, None),
+        Row::Device(kind) => (None, devices::make, Some(kind)),
+    };
+    for arity in least..=most {
+        let mut types: Vec<TypeId> = on.into_iter().collect();
+        types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), arity));
+        register_for(engine, row, shared, types, (on, call, device));
+    }
+    if row.name() == "truncate" {
+        // Rhai has a `truncate` of its own, which cuts a text: exact types would win over any type.
+        let types = vec![TypeId::of::<ImmutableString>(), TypeId::of::<i64>()];
+        register_for(engine, row, shared, types, (on, call, device));
+    }
+}
+
+type Does = (Option<TypeId>, fn(&Call<'_>) -> Result<Dynamic, Raised>, Option<&'static crate::model::DeviceKind>);
+
+fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeId>, (on, call, device): Does) {
+    let shared = shared.clone();
+    engine.register_raw_fn(row.name(), types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
+        let main = shared.borrow().sources.main();
+        let mut args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
+        let this = on.is_some().then(|| args.remove(0));
+        let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), device };
+        let position = call_of.site.position;
+        call(&call_of).map_err(|raised| raised.throw(position))
+    });
+}

@@ -1,0 +1,205 @@
+//! Facts of the host and of the run.
+
+use super::{Call, Kind, Word};
+use crate::bhyve;
+use crate::diag::Fault;
+use crate::host::Platform;
+use crate::model::Bootrom;
+use crate::qemu;
+use crate::run::conflicts::Purpose;
+use crate::script::Shared;
+use crate::script::handle::{Rom, SecretHandle};
+use crate::script::raise::Raised;
+use rhai::{Dynamic, Map};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+/// What every recipe sees as a variable, in its functions too.
+pub(super) const VARIABLES: &[(&str, &str)] = &[
+    ("init", "whether this boot initializes the machine: --init, and not after a reboot"),
+    ("params", "what --set gave, as a map of texts"),
+    ("platform", "\"freebsd\" or \"linux\""),
+    ("hostname", "the host's name"),
+    ("vm_dir", "the folder for machines: /vm"),
+];
+
+pub(super) fn variable(name: &str, shared: &Shared) -> Option<Dynamic> {
+    let session = shared.borrow();
+    Some(match name {
+        "init" => session.inputs.init.into(),
+        "params" => {
+            let pairs = session.inputs.params.iter();
+            pairs.map(|(k, v)| (k.as_str().into(), v.clone().into())).collect::<Map>().into()
+        }
+        "platform" => session.run.host.settings().platform.to_string().into(),
+        "hostname" => session.run.host.hostname().into(),
+        "vm_dir" => "/vm".into(),
+        _ => return None,
+    })
+}
+
+const fn fact(
+    name: &'static str,
+    arity: (usize, usize),
+    usage: &'static str,
+    help: &'static str,
+    call: fn(&Call<'_>) -> Result<Dynamic, Raised>,
+) -> Word {
+    Word { name, kind: Kind::Fact, on: None, arity, usage, help, call }
+}
+
+pub(super) const WORDS: &[Word] = &[
+    fact(
+        "param",
+        (1, 2),
+        "param(\"cpus\", 4)",
+        "What `--set cpus=…` gave, else the default, of the default's type.",
+        param,
+    ),
+    fact("exists", (1, 1), "exists(path)", "Whether a file is there.", exists),
+    fact("env", (1, 2), "env(\"NAME\", default)", "A variable of the environment, else the default.", env),
+    fact("host_ip", (1, 1), "host_ip(\"192.168.2.0/24\")", "The host's own address in a network.", host_ip),
+    fact("ipxe_loader", (0, 0), "ipxe_loader()", "The platform's iPXE.", ipxe_loader),
+    fact("uefi", (0, 1), "uefi(#{ vars: path })", "The platform's UEFI firmware; `vars` keeps its variables.", uefi),
+    fact("bootrom", (1, 2), "bootrom(path, #{ vars: path })", "Any firmware.", bootrom),
+    fact("secret", (1, 1), "secret(\"vnc\")", "A secret, from VMRUN_SECRET_VNC or secrets/vnc; never shown.", secret),
+];
+
+fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name = call.text(0)?;
+    let given = call.session().inputs.params.get(&name).cloned();
+    let default = call.args.get(1).filter(|value| !value.is_unit());
+    let Some(text) = given else {
+        let fault = || Fault::new(format!("the recipe needs the parameter `{name}`"));
+        return default.cloned().ok_or_else(|| Raised::from(fault().hint(format!("add --set {name}=…"))).arg(0));
+    };
+    let wrong = |what: &str| {
+        let fault = Fault::new(format!("--set {name}={text}: expected {what}"));
+        Raised::from(fault.hint(format!("the default is {}", default.map(ToString::to_string).unwrap_or_default())))
+    };
+    match default {
+        Some(default) if default.is_int() => {
+            let size = || text.parse::<crate::model::Size>().ok().and_then(|size| i64::try_from(size.get()).ok());
+            text.parse().ok().or_else(size).map(Dynamic::from_int).ok_or_else(|| wrong("a number or a size"))
+        }
+        Some(default) if default.is_bool() => {
+            text.parse::<bool>().map(Dynamic::from_bool).map_err(|_| wrong("true or false"))
+        }
+        _ => Ok(text.into()),
+    }
+}
+
+fn exists(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let path = call.text(0)?;
+    Ok(call.session().run.host.file(Path::new(&path)).is_some().into())
+}
+
+fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name = call.text(0)?;
+    if name.starts_with("VMRUN_SECRET_") {
+        let fault = Fault::new("a secret is not read as text: it would be seen");
+        return Err(Raised::from(fault.hint("secret(\"vnc\") reads VMRUN_SECRET_VNC")).arg(0));
+    }
+    let value = call.session().run.host.env(&name);
+    let default = call.args.get(1).cloned().unwrap_or(Dynamic::UNIT);
+    Ok(value.map_or(default, Dynamic::from))
+}
+
+fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let text = call.text(0)?;
+    let fault = || Fault::new(format!("{text:?} is not a network")).hint("write \"192.168.2.0/24\"");
+    let (net, length) = network(&text).ok_or_else(|| Raised::from(fault()).arg(0))?;
+    let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+    let first = net.to_bits() & mask;
+    if call.session().run.host.is_assumed() {
+        let assumed = Ipv4Addr::from_bits(first | 1);
+        let fault = Fault::new(format!("the address of a host that is not here is assumed to be {assumed}"));
+        super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
+        return Ok(assumed.to_string().into());
+    }
+    let session = call.session();
+    let all = session.run.host.interfaces()?;
+    let own = all.iter().flat_map(|interface| &interface.addresses).find_map(|address| match address {
+        IpAddr::V4(address) if address.to_bits() & mask == first => Some(*address),
+        _ => None,
+    });
+    let known: Vec<String> = all.iter().flat_map(|i| i.addresses.iter().map(ToString::to_string)).collect();
+    let none = || {
+        let fault = Fault::new(format!("this host has no address in {text}"));
+        fault.hint(format!("it has {}", crate::diag::suggest::list(known.iter().map(String::as_str))))
+    };
+    own.map(|address| address.to_string().into()).ok_or_else(|| Raised::from(none()).arg(0))
+}
+
+fn network(text: &str) -> Option<(Ipv4Addr, u32)> {
+    let (address, length) = text.split_once('/')?;
+    Some((address.parse().ok()?, length.parse().ok().filter(|length| *length <= 32)?))
+}
+
+/// Returns the platform's iPXE: the first that is there, or the usual one.
+pub(super) fn loader(call: &Call<'_>) -> Result<String, Raised> {
+    let session = call.session();
+    let host = &session.run.host;
+    let candidates: &[&str] = match host.settings().platform {
+        Platform::FreeBsd => &[bhyve::IPXE_LOADER],
+        Platform::Linux => qemu::IPXE_LOADERS,
+    };
+    let there = candidates.iter().find(|path| host.file(Path::new(path)).is_some());
+    let hint = match host.settings().platform {
+        Platform::FreeBsd => "pkg install ipxe brings it",
+        Platform::Linux => "tools/setup.sh run brings one that knows autoexec.ipxe, as Debian 13's package ipxe does",
+    };
+    let fault = || Fault::new(format!("iPXE is not there: {}", candidates[0])).hint(hint);
+    there.map(|path| (*path).to_string()).ok_or_else(|| fault().into())
+}
+
+fn ipxe_loader(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    Ok(loader(call)?.into())
+}
+
+fn uefi(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let (code, template) = match call.session().run.host.settings().platform {
+        Platform::FreeBsd => (bhyve::UEFI_CODE, bhyve::UEFI_VARS),
+        Platform::Linux => (qemu::OVMF_CODE, qemu::OVMF_VARS),
+    };
+    let options = if call.args.is_empty() { Map::new() } else { call.options(0, &["vars"])? };
+    rom(call, code, &options, Some(template), 0)
+}
+
+fn bootrom(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let code = call.text(0)?;
+    let options = if call.args.len() > 1 { call.options(1, &["vars"])? } else { Map::new() };
+    rom(call, &code, &options, None, 1)
+}
+
+fn rom(call: &Call<'_>, code: &str, options: &Map, template: Option<&str>, at: usize) -> Result<Dynamic, Raised> {
+    let vars = options.get("vars").filter(|value| !value.is_unit());
+    let vars = vars.map(|value| Ok(super::text(value)?.parse()?)).transpose();
+    let vars = vars.map_err(|raised: Raised| raised.under("vars").arg(at))?;
+    let template = template.map(str::parse).transpose()?;
+    let bootrom = Bootrom { code: code.parse().map_err(|fault| Raised::from(fault).arg(0))?, vars, template };
+    Ok(Dynamic::from(Rom { bootrom, site: call.site.clone() }))
+}
+
+fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name = call.text(0)?;
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if !plain {
+        let fault = Fault::new(format!("{name:?} is no name of a secret")).hint("letters, digits, `_` and `-`");
+        return Err(Raised::from(fault).arg(0));
+    }
+    let found = call.session().run.host.secret(&name)?;
+    if let Some(secret) = found {
+        return Ok(Dynamic::from(SecretHandle(secret)));
+    }
+    let variable = format!("VMRUN_SECRET_{}", name.to_uppercase().replace('-', "_"));
+    let folder = call.session().run.host.settings().config.join("secrets");
+    let fault = Fault::host(format!("the secret `{name}` is not there"));
+    let fault = fault.hint(format!("set {variable}, or write it to {} (mode 0600)", folder.join(&name).display()));
+    let raised = Raised::from(fault).arg(0);
+    if call.session().rehearsal == Some(Purpose::Plan) {
+        super::machine::warn(call, raised);
+        return Ok(Dynamic::from(SecretHandle(crate::model::Secret::new("absent"))));
+    }
+    Err(raised)
+}

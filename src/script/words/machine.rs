@@ -1,0 +1,321 @@
+//! The machine: `bhyve(#{ … })` and what can be done with it.
+
+use super::{Call, Kind, Word, expected, map, size, text, unknown_key};
+use crate::diag::{Diagnostic, Fault, Severity};
+use crate::model::machine::SWITCHES;
+use crate::model::value::{Tty, Type, Value};
+use crate::model::{Bootrom, Draft, Machine, Part, PciSlot, Size};
+use crate::run::conflicts::conflicts;
+use crate::script::handle::{DeviceHandle, Exit, Rom, Vm, VmState, nowhere};
+use crate::script::raise::Raised;
+use crate::script::report;
+use rhai::Dynamic;
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A key of a machine.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// One line for the reference.
+    pub help: &'static str,
+}
+
+const fn key(name: &'static str, help: &'static str) -> Key {
+    Key { name, help }
+}
+
+/// Every key of a machine.
+pub const KEYS: &[Key] = &[
+    key("name", "the machine's name, as in /dev/vmm"),
+    key("cpus", "number of virtual CPUs (1)"),
+    key("memory", "memory: 512.MiB or \"512M\" (256M)"),
+    key("bootrom", "firmware: uefi(), bootrom(path) or a path"),
+    key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
+    key("com1", "first serial port: \"stdio\" or a tty"),
+    key("com2", "second serial port"),
+    key("com3", "third serial port"),
+    key("com4", "fourth serial port"),
+    key("uuid", "the UUID that the guest sees"),
+    key(SWITCHES[0].name, SWITCHES[0].help),
+    key(SWITCHES[1].name, SWITCHES[1].help),
+    key(SWITCHES[2].name, SWITCHES[2].help),
+    key(SWITCHES[3].name, SWITCHES[3].help),
+    key(SWITCHES[4].name, SWITCHES[4].help),
+    key(SWITCHES[5].name, SWITCHES[5].help),
+    key(SWITCHES[6].name, SWITCHES[6].help),
+    key(SWITCHES[7].name, SWITCHES[7].help),
+    key(SWITCHES[8].name, SWITCHES[8].help),
+    key(SWITCHES[9].name, SWITCHES[9].help),
+    key(SWITCHES[10].name, SWITCHES[10].help),
+    key(SWITCHES[11].name, SWITCHES[11].help),
+];
+
+const VM: Option<TypeId> = Some(TypeId::of::<Vm>());
+
+pub(super) const WORDS: &[Word] = &[
+    Word {
+        name: "bhyve",
+        kind: Kind::Description,
+        on: None,
+        arity: (1, 1),
+        usage: "bhyve(#{ … })",
+        help: "Describes a machine; nothing happens until `.run()`.",
+        call: describe,
+    },
+    Word {
+        name: "run",
+        kind: Kind::Method,
+        on: VM,
+        arity: (0, 0),
+        usage: "vm.run()",
+        help: "Boots the machine, waits until the boot ended, and returns how: `e.rebooted`, `e.powered_off`, `e.status`.",
+        call: run,
+    },
+    Word {
+        name: "slot",
+        kind: Kind::Method,
+        on: VM,
+        arity: (2, 2),
+        usage: "vm.slot(4, device)",
+        help: "Puts a device into a slot.",
+        call: slot,
+    },
+    Word {
+        name: "option",
+        kind: Kind::Method,
+        on: VM,
+        arity: (2, 2),
+        usage: "vm.option(\"key\", \"value\")",
+        help: "Adds configuration that vmrun does not know: `-o key=value`.",
+        call: option,
+    },
+    Word {
+        name: "args",
+        kind: Kind::Method,
+        on: VM,
+        arity: (1, 1),
+        usage: "vm.args([\"-M\"])",
+        help: "Adds arguments that vmrun does not know, before the name.",
+        call: args,
+    },
+];
+
+fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let mut state =
+        VmState { draft: Draft::default(), site: call.site.clone(), devices: BTreeMap::new(), bootrom: None };
+    let known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    let mut raised = Vec::new();
+    for (name, value) in map(&call.args[0]).map_err(|raised| raised.arg(0))? {
+        let result = match KEYS.iter().find(|key| key.name == name.as_str()) {
+            None => Err(unknown_key(&name, &known)),
+            Some(key) if key.name == "slots" => slots(&mut state, &value).map_err(|raised| raised.under("slots")),
+            Some(key) => set_key(&mut state, key, &value).map_err(|raised| raised.under(&name)),
+        };
+        raised.extend(result.err());
+    }
+    match Raised::all(raised) {
+        Some(raised) => Err(all_at_argument(raised)),
+        None => Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state))))),
+    }
+}
+
+fn all_at_argument(mut raised: Raised) -> Raised {
+    raised.more = raised.more.into_iter().map(|more| more.arg(0)).collect();
+    raised.arg(0)
+}
+
+fn slots(state: &mut VmState, value: &Dynamic) -> Result<(), Raised> {
+    for (name, value) in map(value)? {
+        let slot: PciSlot = name.parse().map_err(|fault: Fault| Raised::from(fault).under(&name).about_key())?;
+        put(state, slot, &value).map_err(|raised| raised.under(&name))?;
+    }
+    Ok(())
+}
+
+fn put(state: &mut VmState, slot: PciSlot, value: &Dynamic) -> Result<(), Raised> {
+    if value.is_unit() {
+        return Ok(());
+    }
+    let device = value.clone().try_cast::<DeviceHandle>().ok_or_else(|| expected("a device", value))?;
+    let name = device.device.kind().word();
+    state.draft.put(slot, device.device).map_err(|fault| Raised::from(fault).about_key())?;
+    state.devices.insert(slot, (name, device.site));
+    Ok(())
+}
+
+/// Sets a key of a machine; `()` leaves it as it is.
+pub fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result<(), Raised> {
+    if value.is_unit() {
+        return Ok(());
+    }
+    let draft = &mut state.draft;
+    match key.name {
+        "name" => draft.name = Some(text(value)?.parse()?),
+        "cpus" => draft.cpus = cpus(value)?,
+        "memory" => draft.memory = memory(value)?,
+        "uuid" => draft.uuid = Some(uuid(&text(value)?)?),
+        "bootrom" => return set_bootrom(state, value),
+        "com1" | "com2" | "com3" | "com4" => {
+            draft.ttys.insert(key.name, tty(value)?);
+        }
+        name => {
+            let flag = value.as_bool().map_err(|_| expected("true or false", value))?;
+            draft.switches.insert(name, flag);
+        }
+    }
+    Ok(())
+}
+
+fn set_bootrom(state: &mut VmState, value: &Dynamic) -> Result<(), Raised> {
+    if let Some(rom) = value.clone().try_cast::<Rom>() {
+        state.draft.bootrom = Some(rom.bootrom);
+        state.bootrom = Some(rom.site);
+    } else {
+        let code = value.clone().into_string().map_err(|_| expected("uefi(), bootrom(path) or a path", value))?;
+        state.draft.bootrom = Some(Bootrom { code: code.parse()?, vars: None, template: None });
+    }
+    Ok(())
+}
+
+fn cpus(value: &Dynamic) -> Result<u16, Raised> {
+    let number = value.as_int().map_err(|_| expected("a number of CPUs", value))?;
+    let fault = || Fault::new(format!("{number} is no number of CPUs")).hint("from 1 to 65535");
+    u16::try_from(number).ok().filter(|number| *number > 0).ok_or_else(|| fault().into())
+}
+
+/// By bhyve's rule a small number is in megabytes.
+fn memory(value: &Dynamic) -> Result<Size, Raised> {
+    match value.clone().into_string() {
+        Ok(text) => Ok(Size::memory(&text)?),
+        Err(_) => Ok(Size::memory_number(size(value)?.get())?),
+    }
+}
+
+fn tty(value: &Dynamic) -> Result<Tty, Raised> {
+    match Type::Tty.read(&text(value)?)? {
+        Value::Tty(tty) => Ok(tty),
+        _ => Err(expected("a serial port", value)),
+    }
+}
+
+fn uuid(text: &str) -> Result<String, Fault> {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    let digits = groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
+    if lengths == [8, 4, 4, 4, 12] && digits {
+        return Ok(text.into());
+    }
+    Err(Fault::new(format!("{text:?} is not a UUID")).hint("write 5c8dbf6a-0f3f-11ee-9d6b-589cfc0f1c2a"))
+}
+
+fn vm(call: &Call<'_>) -> Result<Vm, Raised> {
+    let none = || expected("a machine", &Dynamic::UNIT);
+    call.this.clone().and_then(Dynamic::try_cast::<Vm>).ok_or_else(none)
+}
+
+fn slot(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let slot = match call.args[0].as_int() {
+        Ok(number) => PciSlot::slot(number).map_err(|fault| Raised::from(fault).arg(0))?,
+        Err(_) => call.parsed(0)?,
+    };
+    put(&mut vm(call)?.0.borrow_mut(), slot, &call.args[1]).map_err(|raised| raised.arg(1))?;
+    Ok(Dynamic::UNIT)
+}
+
+fn option(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let pair = (one_line(call, 0)?, one_line(call, 1)?);
+    vm(call)?.0.borrow_mut().draft.options.push(pair);
+    Ok(Dynamic::UNIT)
+}
+
+fn one_line(call: &Call<'_>, at: usize) -> Result<String, Raised> {
+    let text = call.text(at)?;
+    let fault = || Fault::new(format!("{text:?} is empty or holds a control character"));
+    if text.is_empty() || text.chars().any(char::is_control) { Err(Raised::from(fault()).arg(at)) } else { Ok(text) }
+}
+
+fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let args = call.texts(0)?;
+    vm(call)?.0.borrow_mut().draft.args.extend(args);
+    Ok(Dynamic::UNIT)
+}
+
+fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let vm = vm(call)?;
+    let draft = vm.0.borrow().draft.clone();
+    let machine = draft.check().map_err(|faults| {
+        let all = faults.into_iter().map(|(part, fault)| part_of(&vm.0.borrow(), &part, fault)).collect();
+        Raised::all(all).unwrap_or_else(|| Fault::new("the machine does not hold together").into())
+    })?;
+    prepare(call, &machine)?;
+    rehearse(call, &vm, &machine)?;
+    let ended = call.session().run.boot(&machine)?;
+    Ok(Dynamic::from(Exit(ended)))
+}
+
+/// A machine's variables are made of the firmware's empty ones when they are not there yet.
+fn prepare(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
+    let Some(Bootrom { vars: Some(to), template: Some(from), .. }) = machine.bootrom() else { return Ok(()) };
+    let missing = call.session().run.host.file(to.as_path()).is_none();
+    if missing {
+        call.act(&crate::host::Effect::CopyVars { from: from.clone(), to: to.clone() })?;
+    }
+    Ok(())
+}
+
+/// In a rehearsal the machine meets the host.
+fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
+    let Some(purpose) = call.session().rehearsal else { return Ok(()) };
+    let found = conflicts(&*call.session().run.host, machine, purpose);
+    let mut errors = Vec::new();
+    for (part, fault, severity) in found {
+        let mut raised = part_of(&vm.0.borrow(), &part, fault);
+        raised.severity = severity;
+        match severity {
+            Severity::Error => errors.push(raised),
+            Severity::Warning => warn(call, raised),
+        }
+    }
+    Raised::all(errors).map_or(Ok(()), Err)
+}
+
+/// Notes a warning, once.
+pub(super) fn warn(call: &Call<'_>, mut raised: Raised) {
+    raised.severity = Severity::Warning;
+    let sources = call.session().sources.clone();
+    let diagnostics: Vec<Diagnostic> = report::raised(raised, &call.site, &sources);
+    let mut session = call.session();
+    for diagnostic in diagnostics {
+        if !session.warnings.contains(&diagnostic) {
+            session.warnings.push(diagnostic);
+        }
+    }
+}
+
+/// Finds the call that made a part of a machine, and the part in it.
+fn part_of(state: &VmState, part: &Part, fault: Fault) -> Raised {
+    let raised = Raised::from(fault);
+    match part {
+        Part::Whole => raised.at(&state.site),
+        Part::Key("bootrom") if state.bootrom.is_some() => raised.at(&state.bootrom.clone().unwrap_or_else(nowhere)),
+        Part::Key(key) => raised.arg(0).under(key).at(&state.site),
+        Part::Slot(slot) => match state.devices.get(slot) {
+            Some((_, site)) => raised.at(site),
+            None => raised.at(&state.site),
+        },
+        Part::Option(slot, key) => match (state.devices.get(slot), state.draft.slots.get(slot)) {
+            (Some((_, site)), Some(device)) => {
+                let given = device.kind().given.iter().position(|parameter| parameter.name == *key);
+                match given {
+                    Some(at) => raised.arg(at).at(site),
+                    None => raised.arg(device.kind().given.len()).under(key).at(site),
+                }
+            }
+            _ => raised.at(&state.site),
+        },
+    }
+}

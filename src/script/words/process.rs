@@ -1,0 +1,100 @@
+//! Commands, and what is left for the end.
+
+use super::{Call, Kind, Word, expected};
+use crate::diag::Fault;
+use crate::host::{Effect, Platform};
+use crate::model::Argv;
+use crate::script::handle::Node;
+use crate::script::raise::Raised;
+use rhai::{Dynamic, FnPtr};
+use std::any::TypeId;
+
+pub(super) const WORDS: &[Word] = &[
+    Word {
+        name: "bhyvectl",
+        kind: Kind::Value,
+        on: None,
+        arity: (1, 1),
+        usage: "bhyvectl(\"name\")",
+        help: "Names a machine's vmm node.",
+        call: bhyvectl,
+    },
+    Word {
+        name: "destroy",
+        kind: Kind::Method,
+        on: Some(TypeId::of::<Node>()),
+        arity: (0, 0),
+        usage: "bhyvectl(\"name\").destroy()",
+        help: "Takes the node away; absent is fine.",
+        call: destroy,
+    },
+    Word {
+        name: "run",
+        kind: Kind::Action,
+        on: None,
+        arity: (1, 3),
+        usage: "run(\"zfs\", [\"create\", \"tank/vm\"], #{ stand_in: \"\" })",
+        help: "Runs any command and returns its output; a rehearsal returns the stand-in.",
+        call: run,
+    },
+    Word {
+        name: "query",
+        kind: Kind::Fact,
+        on: None,
+        arity: (1, 2),
+        usage: "query(\"sysctl\", [\"-n\", \"hw.ncpu\"])",
+        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too.",
+        call: query,
+    },
+    Word {
+        name: "defer",
+        kind: Kind::Action,
+        on: None,
+        arity: (1, 1),
+        usage: "defer(|| …)",
+        help: "Leaves something to be done when this evaluation ends, however it ends; the last one first.",
+        call: defer,
+    },
+];
+
+fn bhyvectl(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    Ok(Dynamic::from(Node(call.parsed(0)?)))
+}
+
+fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let node = call.this.clone().and_then(Dynamic::try_cast::<Node>);
+    let node = node.ok_or_else(|| expected("bhyvectl(name)", &Dynamic::UNIT))?;
+    if call.session().run.host.settings().platform == Platform::FreeBsd {
+        call.act(&Effect::DestroyNode(node.0))?;
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn argv(call: &Call<'_>) -> Result<Argv, Raised> {
+    let program = call.text(0)?;
+    if call.rehearses() && !program.contains('/') && !call.session().run.host.has_program(&program) {
+        let fault = Fault::host(format!("`{program}` is not installed")).hint("install it, or correct its name");
+        return Err(Raised::from(fault).arg(0));
+    }
+    Ok(Argv::new(program).args(if call.args.len() > 1 { call.texts(1)? } else { Vec::new() }))
+}
+
+fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let argv = argv(call)?;
+    let options = if call.args.len() > 2 { call.options(2, &["stand_in"])? } else { rhai::Map::new() };
+    let output = call.act(&Effect::Run(argv))?;
+    let stand_in = options.get("stand_in").filter(|_| call.rehearses());
+    Ok(stand_in.cloned().unwrap_or_else(|| output.into()))
+}
+
+fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let argv = argv(call)?;
+    Ok(call.session().run.host.query(&argv)?.into())
+}
+
+fn defer(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let closure = call.args[0].clone().try_cast::<FnPtr>();
+    let closure = closure.ok_or_else(|| expected("a closure", &call.args[0]).arg(0))?;
+    call.session().defers.push(closure);
+    Ok(Dynamic::UNIT)
+}
