@@ -225,7 +225,11 @@ pub trait Host {
     fn query(&self, argv: &Argv) -> Result<String, Fault>;
     /// Makes a change, and returns the output of a command.
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault>;
-    /// Starts a machine.
+    /// Returns whether another run holds the machine's lock.
+    fn is_running(&self, name: &VmName) -> bool;
+    /// Takes the machine's folder and lock, if this run does not have them yet.
+    fn reserve(&mut self, name: &VmName) -> Result<(), Fault>;
+    /// Starts a machine that was reserved.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
     /// Gives back what booting took: sockets, secrets, the lock.
     fn clear(&mut self, name: &VmName) -> Result<(), Fault>;

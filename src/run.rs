@@ -24,8 +24,10 @@ const FORCE_WITHIN: Duration = Duration::from_secs(5);
 pub enum Lease {
     /// An effect; its opposite gives it back.
     Effect(Effect),
-    /// A machine's folder with its lock, sockets and secrets, and its vmm node.
-    Machine(VmName),
+    /// A machine's folder with its lock, sockets and secrets.
+    Lock(VmName),
+    /// A machine's vmm node.
+    Node(VmName),
 }
 
 /// A run on a host, real or rehearsed.
@@ -71,6 +73,9 @@ impl Run {
             self.feed(Event::StopAsked);
             return Err(interrupted());
         }
+        if let Effect::DestroyNode(name) = effect {
+            self.reserve(name)?;
+        }
         if undo(effect).is_some() && !self.goes_with_its_member(effect) {
             self.leases.push(Lease::Effect(effect.clone()));
             return self.host.perform(effect).inspect_err(|_| {
@@ -94,16 +99,27 @@ impl Run {
         matches!(effect, Effect::Join { member, .. } if self.holds(&Effect::CreateTap(member.clone())))
     }
 
+    /// Takes a machine. Only what was taken is given back: the node of another run's machine is none of ours.
+    fn reserve(&mut self, name: &VmName) -> Result<(), Fault> {
+        self.host.reserve(name)?;
+        self.lease(Lease::Lock(name.clone()));
+        Ok(())
+    }
+
+    fn lease(&mut self, lease: Lease) {
+        if !self.leases.contains(&lease) {
+            self.leases.push(lease);
+        }
+    }
+
     /// Boots a machine and waits until the boot ended.
     pub fn boot(&mut self, machine: &Machine) -> Result<Ended, Fault> {
         if self.state == State::Stopped || self.host.stop_asked() {
             self.feed(Event::StopAsked);
             return Err(interrupted());
         }
-        let lease = Lease::Machine(machine.name().clone());
-        if !self.leases.contains(&lease) {
-            self.leases.push(lease);
-        }
+        self.reserve(machine.name())?;
+        self.lease(Lease::Node(machine.name().clone()));
         let mut guest = self.host.boot(machine)?;
         self.feed(Event::Started);
         let mut deadline = None;
@@ -171,7 +187,8 @@ impl Run {
         let freebsd = self.host.settings().platform == Platform::FreeBsd;
         let back = |lease: &Lease| match lease {
             Lease::Effect(effect) => undo(effect),
-            Lease::Machine(name) => freebsd.then(|| Effect::DestroyNode(name.clone())),
+            Lease::Node(name) => freebsd.then(|| Effect::DestroyNode(name.clone())),
+            Lease::Lock(_) => None,
         };
         self.leases.iter().rev().filter_map(back).collect()
     }
@@ -184,7 +201,7 @@ impl Run {
             faults.extend(self.host.perform(&effect).err());
         }
         for lease in std::mem::take(&mut self.leases).iter().rev() {
-            if let Lease::Machine(name) = lease {
+            if let Lease::Lock(name) = lease {
                 faults.extend(self.host.clear(name).err());
             }
         }

@@ -83,6 +83,14 @@ impl Host for Elsewhere {
         Err(no_effect())
     }
 
+    fn is_running(&self, _: &VmName) -> bool {
+        false
+    }
+
+    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
+        Err(no_effect())
+    }
+
     fn boot(&mut self, _: &Machine) -> Result<Box<dyn Guest>, Fault> {
         Err(no_effect())
     }

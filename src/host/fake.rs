@@ -132,6 +132,14 @@ impl Host for Fake {
         Ok(String::new())
     }
 
+    fn is_running(&self, _: &VmName) -> bool {
+        false
+    }
+
+    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
         self.record(&format!("bhyve {}", machine.name()))?;
         Ok(Box::new(Imagined(self.exits.pop_front().unwrap_or(Ended::PoweredOff))))

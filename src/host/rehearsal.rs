@@ -127,6 +127,14 @@ impl Host for Rehearsal {
         Ok(String::new())
     }
 
+    fn is_running(&self, name: &VmName) -> bool {
+        self.below.is_running(name)
+    }
+
+    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
         self.done.push(Rehearsed::Boot(Box::new(machine.clone())));
         Ok(Box::new(Imagined(self.exits.clone())))

@@ -62,13 +62,16 @@ impl System {
         }
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"));
         let lock = lock.map_err(refuse)?;
-        lock.try_lock().map_err(|_| {
-            let fault = Fault::host(format!("the machine {name} is running already"));
-            fault.hint("another vmrun holds its lock; stop that one, or give this machine another name")
-        })?;
+        lock.try_lock().map_err(|_| running(name))?;
         self.locks.insert(name.clone(), lock);
         Ok(())
     }
+}
+
+/// The fault of a machine that another run holds.
+pub fn running(name: &VmName) -> Fault {
+    let fault = Fault::host(format!("the machine {name} is running already"));
+    fault.hint("another vmrun holds its lock; stop that one, or give this machine another name")
 }
 
 /// Returns what the operating system says of an error, without its number.
@@ -276,8 +279,17 @@ impl Host for System {
         Ok(text)
     }
 
+    fn is_running(&self, name: &VmName) -> bool {
+        let lock = self.settings.machine_folder(name).join("lock");
+        let held = || File::open(&lock).is_ok_and(|file| file.try_lock_shared().is_err());
+        !self.locks.contains_key(name) && held()
+    }
+
+    fn reserve(&mut self, name: &VmName) -> Result<(), Fault> {
+        self.lock(name)
+    }
+
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
-        self.lock(machine.name())?;
         match self.settings.platform {
             Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
             Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),

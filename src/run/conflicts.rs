@@ -42,6 +42,9 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec<Co
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
+    if host.is_running(machine.name()) {
+        found.push((Part::Key("name"), crate::host::system::running(machine.name()), purpose.severity()));
+    }
     found
 }
 
