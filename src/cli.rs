@@ -156,7 +156,11 @@ fn with_run(mut args: Vec<String>) -> Vec<String> {
     let first = args.iter().skip(1).position(|arg| !arg.starts_with('-'));
     if let Some(at) = first {
         let word = &args[at + 1];
-        let known = Cli::command().get_subcommands().any(|command| command.get_name() == word) || word == "help";
+        let commands = Cli::command();
+        let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
+        let misspelt =
+            !Path::new(word).exists() && crate::diag::suggest::nearest(word, names.iter().copied()).is_some();
+        let known = names.contains(&word.as_str()) || word == "help" || misspelt;
         if !known {
             args.insert(1, "run".into());
         }

@@ -1,0 +1,423 @@
+//! Recipes with an error in their last line: it is found in rehearsal, so nothing has been touched.
+
+use super::sandbox::{Sandbox, same};
+use std::fs;
+
+/// What comes before the last line would change a lot.
+const BEFORE: &str = r#"bhyvectl("lab").destroy();
+truncate("[tmp]/vm/new.img", 1.GiB);
+let nic = tap("tap1");
+bridge("bridge2").add(nic);
+"#;
+
+fn host() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("fake/interfaces/tap9", "kind tap\n");
+    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    fs::write(sandbox.path("vm/a.img"), [0; 4096]).unwrap();
+    sandbox
+}
+
+/// Runs the recipe `recipe.rhai`, which fails, and compares what is said.
+#[track_caller]
+fn fails(sandbox: &Sandbox, code: i32, stderr: &str) {
+    let before = sandbox.everything();
+    let done = sandbox.run(&["recipe.rhai"]);
+    same(&done.stderr, stderr);
+    assert_eq!((done.code, done.stdout.as_str()), (code, ""));
+    assert!(sandbox.everything() == before, "something was changed");
+    let log = sandbox.read("fake/log");
+    let changes: Vec<&str> = log.lines().filter(|line| *line != "ifconfig" && !line.starts_with("sysctl ")).collect();
+    assert_eq!(changes, [""; 0]);
+}
+
+/// A recipe whose last line is wrong.
+#[track_caller]
+fn wrong(line: &str, code: i32, stderr: &str) {
+    let sandbox = host();
+    sandbox.write("recipe.rhai", &format!("{BEFORE}{line}\n"));
+    fails(&sandbox, code, stderr);
+}
+
+#[test]
+fn an_unknown_function_is_found_before_anything_is_touched() {
+    let line = r#"brigde("bridge2");"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: there is no function `brigde`
+ --> recipe.rhai:5:1
+  |
+5 | brigde("bridge2");
+  | ^^^^^^
+  |
+  = hint: did you mean `bridge`?
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_key_is_found_before_anything_is_touched() {
+    let line = r#"bhyve(#{ name: "lab", cpu: 2 }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: there is no key `cpu`
+ --> recipe.rhai:5:23
+  |
+5 | bhyve(#{ name: "lab", cpu: 2 }).run();
+  |                       ^^^
+  |
+  = hint: did you mean `cpus`?
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_property_is_found_before_anything_is_touched() {
+    let line = r#"bhyve(#{ name: "lab", memory: 20.Gib }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: a number has no property `Gib`
+ --> recipe.rhai:5:34
+  |
+5 | bhyve(#{ name: "lab", memory: 20.Gib }).run();
+  |                                  ^^^
+  |
+  = hint: did you mean `GiB`?
+"#,
+    );
+}
+
+#[test]
+fn a_wrong_type_is_found_before_anything_is_touched() {
+    let line = r#"bhyve(#{ name: "lab", cpus: "two" }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: expected a number of CPUs, got a text
+ --> recipe.rhai:5:29
+  |
+5 | bhyve(#{ name: "lab", cpus: "two" }).run();
+  |                             ^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_slot_that_is_taken_is_named() {
+    let line = r#"let vm = bhyve(#{ name: "lab", slots: #{ "0": hostbridge() } }); vm.slot(0, lpc()); vm.run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: slot 0 is taken twice: by hostbridge and by lpc
+ --> recipe.rhai:5:77
+  |
+5 | let vm = bhyve(#{ name: "lab", slots: #{ "0": hostbridge() } }); vm.slot(0, lpc()); vm.run();
+  |                                                                             ^^^
+  |
+  = hint: slot 3 is free
+"#,
+    );
+}
+
+#[test]
+fn a_function_needs_a_function_0() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "4:1": virtio_rnd() } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: slot 4:1 has no function 0 beside it: the guest will never see it
+ --> recipe.rhai:5:40
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "4:1": virtio_rnd() } }).run();
+  |                                        ^^^^^^^^^^^^
+  |
+  = hint: put a device into slot 4 too
+"#,
+    );
+}
+
+#[test]
+fn a_disk_that_is_not_there_is_named() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm/none.img") } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: the disk [tmp]/vm/none.img is not there, and the recipe does not make it
+ --> recipe.rhai:5:49
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm/none.img") } }).run();
+  |                                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: add --init to initialize
+"#,
+    );
+}
+
+#[test]
+fn a_tap_that_is_there_already_is_not_taken() {
+    let line = r#"tap("tap9");"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: tap9 is there already, and this run did not make it
+ --> recipe.rhai:5:5
+  |
+5 | tap("tap9");
+  |     ^^^^^^
+  |
+  = hint: choose another name, or remove it: ifconfig tap9 destroy
+"#,
+    );
+}
+
+#[test]
+fn a_bridge_that_is_not_there_is_named() {
+    let line = r#"bridge("bridge3").add("tap1");"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: the bridge bridge3 is not there
+ --> recipe.rhai:5:8
+  |
+5 | bridge("bridge3").add("tap1");
+  |        ^^^^^^^^^
+  |
+  = hint: bridges on this host: bridge2
+"#,
+    );
+}
+
+#[test]
+fn a_bad_mac_is_shown() {
+    let line = r#"virtio_net("tap1", #{ mac: "00:0c:29:a5:19" });"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: "00:0c:29:a5:19" is not a MAC address
+ --> recipe.rhai:5:28
+  |
+5 | virtio_net("tap1", #{ mac: "00:0c:29:a5:19" });
+  |                            ^^^^^^^^^^^^^^^^
+  |
+  = hint: six hexadecimal octets with colons: 58:9c:fc:00:00:01
+"#,
+    );
+}
+
+#[test]
+fn a_mac_is_given_to_one_card_only() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "5": virtio_net("tap1", #{ mac: "00:0c:29:a5:19:b9" }), "6": virtio_net("tap9", #{ mac: "00:0c:29:a5:19:b9" }) } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: slots 5 and 6 have the same MAC address 00:0c:29:a5:19:b9
+ --> recipe.rhai:5:121
+  |
+5 | ...00:0c:29:a5:19:b9" }), "6": virtio_net("tap9", #{ mac: "00:0c:29:a5:19:b9" }) } }).run();
+  |                                                           ^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: change one of them
+"#,
+    );
+}
+
+#[test]
+fn a_console_listens_only_on_an_address_of_this_host() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "29": fbuf(#{ tcp: "198.51.100.7:5901" }), "31": lpc() }, bootrom: bootrom("[tmp]/vm/rom.fd") }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: VNC cannot listen on 198.51.100.7:5901: this host does not have 198.51.100.7
+ --> recipe.rhai:5:52
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "29": fbuf(#{ tcp: "198.51.100.7:5901" }), "31": lpc() }, bootrom: bootrom("[tmp]/vm/rom.fd...
+  |                                                    ^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: host_ip("192.168.2.0/24") finds the host's own address
+"#,
+    );
+}
+
+#[test]
+fn a_password_has_eight_characters_at_most() {
+    let line = r#"fbuf(#{ tcp: "127.0.0.1:5901", password: "123456789" });"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: the password has 9 bytes, of which VNC uses 8
+ --> recipe.rhai:5:42
+  |
+5 | fbuf(#{ tcp: "127.0.0.1:5901", password: "123456789" });
+  |                                          ^^^^^^^^^^^
+  |
+  = hint: choose one of at most eight: the rest would protect nothing
+"#,
+    );
+}
+
+#[test]
+fn firmware_needs_the_lpc_bridge() {
+    let line = r#"bhyve(#{ name: "lab", bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{ "0": hostbridge() } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: `bootrom` hangs on an LPC bridge, and no slot has one
+ --> recipe.rhai:5:32
+  |
+5 | bhyve(#{ name: "lab", bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{ "0": hostbridge() } }).run();
+  |                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: add `"31": lpc()` to `slots`
+"#,
+    );
+}
+
+#[test]
+fn an_image_is_written_by_one_disk_only() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm/a.img"), "5": virtio_blk("[tmp]/vm/a.img") } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: slots 4 and 5 both write [tmp]/vm/a.img
+ --> recipe.rhai:5:94
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm/a.img"), "5": virtio_blk("[tmp]/vm/a.img") } }).run();
+  |                                                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: give each disk an image of its own, or make one of them `ro: true`
+"#,
+    );
+}
+
+#[test]
+fn an_endless_loop_ends() {
+    let line = r"loop { }";
+    wrong(
+        line,
+        1,
+        "
+error: the recipe did not end within 5000000 operations
+ --> recipe.rhai:5:6
+  |
+5 | loop { }
+  |      ^^^
+  |
+  = hint: is there a loop without an end?
+",
+    );
+}
+
+#[test]
+fn a_syntax_error_is_shown() {
+    let line = r#"bhyve(#{ name: "lab" );"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: Expecting '}' to end this object map literal
+ --> recipe.rhai:5:22
+  |
+5 | bhyve(#{ name: "lab" );
+  |                      ^
+  |
+  = hint: a recipe is Rhai: https://rhai.rs/book
+"#,
+    );
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_named() {
+    let line = r#"secret("other");"#;
+    wrong(
+        line,
+        3,
+        r#"
+error: the secret `other` is not there
+ --> recipe.rhai:5:8
+  |
+5 | secret("other");
+  |        ^^^^^^^
+  |
+  = hint: set VMRUN_SECRET_OTHER, or write it to [tmp]/config/secrets/other (mode 0600)
+"#,
+    );
+}
+
+#[test]
+fn an_error_in_a_module_is_shown_there_with_the_import_that_led_to_it() {
+    let sandbox = host();
+    sandbox.write("lib.rhai", "fn lab(name) {\n    bhyve(#{ name: name, cpu: 2 })\n}\n");
+    sandbox.write("recipe.rhai", &format!("import \"./lib\" as lib;\n{BEFORE}lib::lab(\"lab\").run();\n"));
+    fails(
+        &sandbox,
+        1,
+        r#"
+error: there is no key `cpu`
+ --> lib.rhai:2:26
+  |
+2 |     bhyve(#{ name: name, cpu: 2 })
+  |                          ^^^
+  |
+ ::: recipe.rhai:1:8
+  |
+1 | import "./lib" as lib;
+  |        ------- imported here
+  |
+  = hint: did you mean `cpus`?
+"#,
+    );
+}
+
+#[test]
+fn a_module_that_is_not_there_is_named() {
+    wrong(
+        r#"import "./nothing" as nothing;"#,
+        1,
+        r#"
+error: cannot read the module nothing.rhai: No such file or directory
+ --> recipe.rhai:5:8
+  |
+5 | import "./nothing" as nothing;
+  |        ^^^^^^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_recipe_that_cannot_be_read_is_named() {
+    fails(&host(), 1, "error: cannot read the recipe recipe.rhai: No such file or directory");
+}
+
+#[test]
+fn an_unknown_parameter_is_the_command_lines_mistake() {
+    let sandbox = host();
+    sandbox.write("recipe.rhai", "let cpus = param(\"cpus\", 2);\n");
+    let done = sandbox.run(&["recipe.rhai", "--set", "cpu=4"]);
+    same(
+        &done.stderr,
+        "
+error: the recipe recipe.rhai has no parameter `cpu`
+ |
+ = hint: did you mean `cpus`?
+",
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+}

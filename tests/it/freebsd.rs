@@ -1,0 +1,275 @@
+//! Real runs on the fake FreeBSD: every process, signal and exit status is real.
+
+use super::sandbox::{Done, PASSWORD, Sandbox, same};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The recipe `install`, with its files in the sandbox.
+const RECIPE: &str = r#"let root = "[tmp]/vm/install.img";
+let data = "[tmp]/vm/install-data.img";
+
+if init {
+    bhyvectl("install").destroy();
+    truncate(root, 20.GiB);
+    truncate(data, 80.GiB);
+}
+
+let nic = tap("tap1");
+bridge("bridge2").add(nic);
+
+bhyve(#{
+    name: "install", cpus: 1, memory: 256.MiB,
+    strict_msr: false, exit_on_hlt: true,
+    bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{
+        "0": hostbridge(),
+        "3": if init { ahci_cd("[tmp]/vm/cd.img") },
+        "4": virtio_blk(root),
+        "5": virtio_blk(data),
+        "6": virtio_net(nic, #{ mac: "00:0c:29:a5:19:b9" }),
+        "29": fbuf(#{ tcp: `${host_ip("127.100.100.0/24")}:5901`, w: 800, h: 600, password: secret("vnc") }),
+        "30": xhci("tablet"),
+        "31": lpc(),
+    },
+}).run();
+"#;
+
+/// A FreeBSD with the recipe, whose guest's boots end so.
+fn host(exits: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("install.rhai", RECIPE);
+    sandbox.write("fake/exits", exits);
+    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    fs::write(sandbox.path("vm/cd.img"), [0; 4096]).unwrap();
+    sandbox
+}
+
+/// A host whose machine has been initialized.
+fn initialized(exits: &str) -> Sandbox {
+    let sandbox = host(exits);
+    for name in ["vm/install.img", "vm/install-data.img"] {
+        fs::write(sandbox.path(name), [0; 4096]).unwrap();
+    }
+    sandbox
+}
+
+/// Nothing is left of the run.
+#[track_caller]
+fn clean(sandbox: &Sandbox) {
+    assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
+    assert_eq!(sandbox.names("fake/vmm"), [""; 0]);
+    assert_eq!(sandbox.names("state"), [""; 0]);
+    assert!(!sandbox.read("fake/interfaces/bridge2").contains("member"));
+}
+
+/// The calls that change something.
+fn changes(sandbox: &Sandbox) -> String {
+    let log = sandbox.read("fake/log");
+    let reads = |line: &str| line == "ifconfig" || line == "ifconfig -a" || line.starts_with("sysctl ");
+    log.lines().filter(|line| !reads(line)).map(|line| line.to_string() + "\n").collect()
+}
+
+#[track_caller]
+fn ended(done: &Done, code: i32, stdout: &str, stderr: &str) {
+    same(&done.stderr, stderr);
+    same(&done.stdout, stdout);
+    assert_eq!(done.code, code);
+}
+
+fn running(sandbox: &Sandbox) -> bool {
+    sandbox.read("fake/log").contains("bhyve -c") && !sandbox.read("fake/passwords").is_empty()
+}
+
+#[test]
+fn a_guest_that_reboots_is_started_again_and_everything_is_given_back_in_reverse() {
+    let sandbox = host("0\n1\n");
+    ended(&sandbox.run(&["install.rhai", "--init"]), 0, "", "vmrun: the guest rebooted; starting it again");
+    same(&sandbox.read("fake/log"), "
+ifconfig
+bhyvectl --destroy --vm=install
+ifconfig tap1 create
+ifconfig bridge2 addm tap1
+bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 3,ahci-cd,[tmp]/vm/cd.img -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
+bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
+bhyvectl --destroy --vm=install
+ifconfig tap1 destroy
+");
+    clean(&sandbox);
+    assert_eq!(fs::metadata(sandbox.path("vm/install.img")).unwrap().len(), 20 << 30);
+    assert_eq!(fs::metadata(sandbox.path("vm/install-data.img")).unwrap().len(), 80 << 30);
+}
+
+#[test]
+fn the_password_reaches_bhyve_and_is_seen_nowhere_else() {
+    let sandbox = initialized("1\n");
+    let done = sandbox.run(&["--verbose", "install.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    same(&sandbox.read("fake/passwords"), &format!("0:29:0 {PASSWORD}"));
+    assert!(sandbox.read("fake/seen-argv").contains("fbuf"));
+    for seen in [sandbox.read("fake/log"), sandbox.read("fake/seen-argv"), done.stdout, done.stderr] {
+        assert!(!seen.contains(PASSWORD), "{seen}");
+    }
+    clean(&sandbox);
+}
+
+#[test]
+fn a_secret_may_come_from_a_file() {
+    let sandbox = initialized("1\n");
+    fs::write(sandbox.path("config/secrets/vnc"), "fromfile\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(sandbox.path("config/secrets/vnc"), mode).unwrap();
+    let done = sandbox.finish(&mut sandbox.command(&["install.rhai"]));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    same(&sandbox.read("fake/passwords"), "0:29:0 fromfile");
+}
+
+#[track_caller]
+fn guest_ends(exits: &str, code: i32, stderr: &str) {
+    let sandbox = initialized(exits);
+    ended(&sandbox.run(&["install.rhai"]), code, "", stderr);
+    clean(&sandbox);
+}
+
+#[test]
+fn a_guest_that_powers_off_or_halts_is_no_failure() {
+    guest_ends("1\n", 0, "");
+    guest_ends("2\n", 0, "");
+}
+
+#[test]
+fn a_triple_fault_is_the_guests_failure() {
+    guest_ends(
+        "3\n",
+        4,
+        "
+error: the guest met a triple fault
+ |
+ = hint: the guest's kernel or firmware crashed; its console shows where
+",
+    );
+}
+
+#[test]
+fn a_hypervisor_that_fails_is_quoted() {
+    guest_ends(
+        "4\n",
+        4,
+        "
+error: the hypervisor failed with status 4
+ |
+ = hint: it said nothing
+",
+    );
+    guest_ends(
+        "err vm_run: something broke|4\n",
+        4,
+        "
+vm_run: something broke
+error: the hypervisor failed with status 4
+ |
+ = hint: its last words: vm_run: something broke
+",
+    );
+}
+
+#[test]
+fn a_hypervisor_that_was_killed_is_a_failure() {
+    guest_ends(
+        "signal 9\n",
+        4,
+        "
+error: the hypervisor was killed by signal 9
+ |
+ = hint: somebody killed it, or the host ran out of memory
+",
+    );
+}
+
+#[test]
+fn a_refused_step_ends_the_run_and_gives_back_what_was_taken() {
+    let sandbox = initialized("1\n");
+    sandbox.write("fake/refuse", "ifconfig bridge2 addm\tifconfig: BRDGADD tap1: Device busy\n");
+    ended(
+        &sandbox.run(&["install.rhai"]),
+        3,
+        "",
+        r#"
+error: `ifconfig bridge2 addm tap1` failed with exit status: 1: ifconfig: BRDGADD tap1: Device busy
+  --> install.rhai:11:19
+   |
+11 | bridge("bridge2").add(nic);
+   |                   ^^^^^^^^
+"#,
+    );
+    same(
+        &changes(&sandbox),
+        "
+ifconfig tap1 create
+ifconfig bridge2 addm tap1  # refused
+ifconfig tap1 destroy
+",
+    );
+    clean(&sandbox);
+}
+
+#[test]
+fn a_request_to_stop_presses_the_guests_power_button() {
+    let sandbox = initialized("run\n");
+    let mut vmrun = sandbox.start(&["install.rhai"]);
+    vmrun.until("the guest", running);
+    vmrun.signal("TERM");
+    ended(&vmrun.wait(), 130, "", "error: interrupted");
+    assert!(!sandbox.read("fake/log").contains("force-poweroff"));
+    clean(&sandbox);
+}
+
+#[test]
+fn a_guest_that_does_not_listen_is_forced_off_when_its_time_is_over() {
+    let sandbox = initialized("deaf\n");
+    let mut vmrun = sandbox.start(&["install.rhai", "--stop-within", "300ms"]);
+    vmrun.until("the guest", running);
+    let start = Instant::now();
+    vmrun.signal("TERM");
+    ended(&vmrun.wait(), 130, "", "error: interrupted");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    same(&changes(&sandbox), "
+ifconfig tap1 create
+ifconfig bridge2 addm tap1
+bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
+bhyvectl --force-poweroff --vm=install
+bhyvectl --destroy --vm=install
+ifconfig tap1 destroy
+");
+    clean(&sandbox);
+}
+
+#[test]
+fn a_machine_that_runs_is_not_started_a_second_time() {
+    let sandbox = initialized("run\n");
+    // Without a tap or a console, so that only the machine itself is in the way.
+    let nothing = r#"bhyve(#{ name: "install", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/vm/install.img", #{ ro: true }), "31": lpc() } }).run();
+"#;
+    sandbox.write("second.rhai", nothing);
+    let mut first = sandbox.start(&["install.rhai"]);
+    first.until("the guest", running);
+    let before = sandbox.names("fake/vmm");
+    ended(
+        &sandbox.run(&["second.rhai"]),
+        3,
+        "",
+        r#"
+error: the machine install is running already
+ --> second.rhai:1:16
+  |
+1 | bhyve(#{ name: "install", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+  |                ^^^^^^^^^
+  |
+  = hint: another vmrun holds its lock; stop that one, or give this machine another name
+"#,
+    );
+    assert_eq!(sandbox.names("fake/vmm"), before);
+    first.signal("TERM");
+    assert_eq!(first.wait().code, 130);
+    clean(&sandbox);
+}

@@ -1,0 +1,496 @@
+//! Real machines on Linux: QEMU's, with real firmware, real iPXE and a real DHCP and TFTP server.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a guest of one sector may take to do all that it does: a fraction of a second, on a busy host more.
+const SOON: Duration = Duration::from_secs(30);
+
+/// How long firmware, iPXE and what it loads may take without help of the processor.
+const FIRMWARE: Duration = Duration::from_secs(240);
+
+/// How often it is looked whether something has happened.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The programs of the system may be outside of the path of an ordinary user.
+fn search_path() -> String {
+    format!("{}:/usr/local/sbin:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
+}
+
+/// Fails, with their names, when programs are missing.
+fn need(programs: &[&str]) {
+    let path = search_path();
+    let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).is_file());
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
+    assert!(missing.is_empty(), "this test needs {}: install it", missing.join(", "));
+}
+
+/// Fails when there is no firmware for UEFI or no iPXE for it.
+fn need_firmware() {
+    for file in ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"] {
+        assert!(Path::new(file).is_file(), "this test needs OVMF, and {file} is missing: install ovmf");
+    }
+    let loaders = ["/usr/local/share/ipxe/ipxe-amd64.efi", "/usr/lib/ipxe/ipxe-amd64.efi"];
+    assert!(loaders.iter().any(|file| Path::new(file).is_file()), "this test needs iPXE, one of {loaders:?}");
+}
+
+/// Runs a program to its end and returns its standard output; fails when it fails.
+fn tool(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).env("PATH", search_path()).output();
+    let output = output.unwrap_or_else(|why| panic!("cannot start {program}: {why}"));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {args:?}: {}\n{stdout}{stderr}", output.status);
+    stdout.into_owned()
+}
+
+fn utf8(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+}
+
+/// Waits until something is there; fails when it takes too long.
+fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed() < within, "{what}: not within {within:?}");
+        sleep(TICK);
+    }
+}
+
+/// The QEMU processes that a process has started and that still run.
+fn qemus_of(parent: u32) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_child = |pid: &u32| {
+        // "pid (name) state parent …"; the name may hold anything.
+        let stat = read(Path::new(&format!("/proc/{pid}/stat")));
+        let Some((head, tail)) = stat.rsplit_once(") ") else { return false };
+        let mut fields = tail.split(' ');
+        let lives = fields.next() != Some("Z");
+        lives && fields.next() == Some(&parent.to_string()) && head.contains("(qemu")
+    };
+    pids.filter(is_child).collect()
+}
+
+fn command_line(pid: u32) -> String {
+    read(Path::new(&format!("/proc/{pid}/cmdline"))).replace('\0', " ")
+}
+
+fn signal(pid: u32, name: &str) {
+    tool("kill", &["-s", name, &pid.to_string()]);
+}
+
+/// A process of a test; it ends with the test at the latest, and so do the machines that it runs.
+struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+/// How a process ended and all that it said.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn outcome(code: i32, stdout: &str, stderr: &str) -> Outcome {
+    Outcome { code: Some(code), stdout: stdout.into(), stderr: stderr.into() }
+}
+
+impl Running {
+    /// Waits until the process has said something on its standard output.
+    fn says(&self, text: &str) {
+        wait_for(&format!("{text:?} on {}", self.stdout.display()), SOON, || {
+            read(&self.stdout).contains(text).then_some(())
+        });
+    }
+
+    /// Returns the process of its machine.
+    fn qemu(&self) -> u32 {
+        wait_for("a QEMU", SOON, || qemus_of(self.child.id()).first().copied())
+    }
+
+    fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits until the process has ended.
+    fn ends(mut self, within: Duration) -> Outcome {
+        let begin = Instant::now();
+        loop {
+            let status = self.child.try_wait().unwrap();
+            let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
+            if let Some(status) = status {
+                return Outcome { code: status.code(), stdout, stderr };
+            }
+            assert!(begin.elapsed() < within, "still running after {within:?}:\n{stdout}\n{stderr}");
+            sleep(TICK);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            for pid in qemus_of(self.child.id()) {
+                let _ = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A folder with everything that a test has: recipes, images, state.
+struct World {
+    folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Makes the disk of the guest of one sector, with the order that the guest follows.
+    fn disk(&self, order: char) -> PathBuf {
+        need(&["qemu-system-x86_64", "as", "ld"]);
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/bootsector.S");
+        let (object, sector) = (self.path("bootsector.o"), self.path("bootsector.bin"));
+        tool("as", &["--32", "-o", utf8(&object), source]);
+        let layout = ["-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary"];
+        tool("ld", &[&layout[..], &["-o", utf8(&sector), utf8(&object)]].concat());
+        let mut image = fs::read(&sector).unwrap();
+        assert_eq!(image.len(), 512);
+        image.push(u8::try_from(order).unwrap());
+        image.resize(1 << 20, 0);
+        self.write("disk.img", image)
+    }
+
+    /// Writes the recipe of a machine that boots from the disk.
+    fn recipe(&self, name: &str, disk: &Path) -> PathBuf {
+        let slots = format!(r#""0": hostbridge(), "4": virtio_blk("{}"), "31": lpc()"#, disk.display());
+        let machine = format!(r#"name: "{name}", memory: 64.MiB, com1: "stdio", slots: #{{ {slots} }}"#);
+        self.write(&format!("{name}.rhai"), format!("bhyve(#{{ {machine} }}).run();\n"))
+    }
+
+    fn surroundings<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("PATH", search_path()).env("VMRUN_PLATFORM", "linux").env("LC_ALL", "C.UTF-8");
+        command.env("VMRUN_STATE_DIR", self.path("state")).env("VMRUN_CONFIG", self.path("config"))
+    }
+
+    fn vmrun(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+        self.surroundings(&mut command);
+        command
+    }
+
+    /// Starts a process; what it says goes into files of the name.
+    fn start(&self, name: &str, command: &mut Command) -> Running {
+        let (stdout, stderr) = (self.path(&format!("{name}.out")), self.path(&format!("{name}.err")));
+        command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let child = command.spawn().unwrap_or_else(|why| panic!("cannot start {command:?}: {why}"));
+        Running { child, stdout, stderr }
+    }
+
+    /// Runs the recipe of a guest with the order.
+    fn guest(&self, order: char, args: &[&str]) -> Running {
+        let recipe = self.recipe("loop", &self.disk(order));
+        self.start("loop", self.vmrun().arg(recipe).args(args).stdin(Stdio::null()))
+    }
+
+    /// Makes an image that boots iPXE with the script.
+    fn ipxe(&self, image: &str, script: &str) -> PathBuf {
+        need_firmware();
+        let (image, script) = (self.path(image), self.write("script.ipxe", script));
+        let made = self.start("image", self.vmrun().args(["image", "ipxe"]).arg(&image).arg("--script").arg(script));
+        assert_eq!(made.ends(SOON).code, Some(0), "{}", read(&self.path("image.err")));
+        image
+    }
+
+    /// Fails when a run has left anything behind.
+    fn is_clean(&self) {
+        let left: Vec<_> = fs::read_dir(self.path("state")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+#[test]
+fn a_guest_that_powers_off_ends_the_run_well() {
+    let world = World::new();
+    assert_eq!(world.guest('P', &[]).ends(SOON), outcome(0, "vmrun test guest: P\r\n", ""));
+    world.is_clean();
+}
+
+#[test]
+fn a_guest_that_reboots_is_started_again() {
+    let world = World::new();
+    let said = "vmrun test guest: R\r\nvmrun test guest: P\r\n";
+    let expected = outcome(0, said, "vmrun: the guest rebooted; starting it again\n");
+    assert_eq!(world.guest('R', &[]).ends(SOON), expected);
+    world.is_clean();
+}
+
+#[test]
+fn a_triple_fault_is_a_failure_of_the_guest() {
+    let world = World::new();
+    let error = "error: the guest met a triple fault\n |\n \
+        = hint: the guest's kernel or firmware crashed; its console shows where\n";
+    assert_eq!(world.guest('T', &[]).ends(SOON), outcome(4, "vmrun test guest: T\r\n", error));
+    world.is_clean();
+}
+
+#[test]
+fn the_first_serial_line_is_connected_both_ways() {
+    let world = World::new();
+    let recipe = world.recipe("loop", &world.disk('E'));
+    let mut run = world.start("loop", world.vmrun().arg(recipe).stdin(Stdio::piped()));
+    run.says("vmrun test guest: E\r\n");
+    run.child.stdin.as_mut().unwrap().write_all(b"good morning\n").unwrap();
+    assert_eq!(run.ends(SOON), outcome(0, "vmrun test guest: E\r\ngood morning\r\n", ""));
+    world.is_clean();
+}
+
+#[test]
+fn a_hypervisor_that_somebody_kills_is_a_failure() {
+    let world = World::new();
+    let run = world.guest('H', &[]);
+    run.says("vmrun test guest: H\r\n");
+    signal(run.qemu(), "KILL");
+    let error = "error: the hypervisor was killed by signal 9\n |\n \
+        = hint: somebody killed it, or the host ran out of memory\n";
+    assert_eq!(run.ends(SOON), outcome(4, "vmrun test guest: H\r\n", error));
+    world.is_clean();
+}
+
+#[test]
+fn a_hypervisor_that_does_not_start_is_a_failure_with_its_last_words() {
+    let world = World::new();
+    let first = world.guest('H', &[]);
+    first.says("vmrun test guest: H\r\n");
+    let disk = world.path("disk.img");
+    let recipe = world.recipe("second", &disk);
+    let second = world.start("second", world.vmrun().arg(recipe).stdin(Stdio::null()));
+    let asks = format!("Is another process using the image [{}]?", disk.display());
+    let error = format!(
+        "qemu-system-x86_64: -device virtio-blk-pci,addr=4.0,drive=disk-4.0,bootindex=0: Failed to get \"write\" lock\n\
+        {asks}\nerror: the hypervisor failed with status 4\n |\n = hint: its last words: {asks}\n"
+    );
+    assert_eq!(second.ends(SOON), outcome(4, "", &error));
+    // The first one does not notice.
+    signal(first.qemu(), "KILL");
+    assert_eq!(first.ends(SOON).stdout, "vmrun test guest: H\r\n");
+    world.is_clean();
+}
+
+#[test]
+fn a_request_to_stop_presses_the_power_button() {
+    let world = World::new();
+    let run = world.guest('B', &[]);
+    run.says("vmrun test guest: B\r\n");
+    run.signal("TERM");
+    // Sooner than a guest is forced, which has a minute.
+    assert_eq!(run.ends(SOON), outcome(130, "vmrun test guest: B\r\n", "error: interrupted\n"));
+    world.is_clean();
+}
+
+#[test]
+fn a_deaf_guest_is_switched_off_when_its_time_is_over() {
+    let world = World::new();
+    let run = world.guest('H', &["--stop-within", "300ms"]);
+    run.says("vmrun test guest: H\r\n");
+    let begin = Instant::now();
+    run.signal("TERM");
+    assert_eq!(run.ends(SOON), outcome(130, "vmrun test guest: H\r\n", "error: interrupted\n"));
+    assert!(begin.elapsed() >= Duration::from_millis(300), "not before its time was over");
+    world.is_clean();
+}
+
+#[test]
+fn a_second_request_to_stop_switches_a_deaf_guest_off_at_once() {
+    let world = World::new();
+    let run = world.guest('H', &["--stop-within", "10m"]);
+    run.says("vmrun test guest: H\r\n");
+    run.signal("INT");
+    sleep(Duration::from_millis(500));
+    assert_eq!(qemus_of(run.child.id()).len(), 1, "one request does not force");
+    run.signal("INT");
+    assert_eq!(run.ends(SOON), outcome(130, "vmrun test guest: H\r\n", "error: interrupted\n"));
+    world.is_clean();
+}
+
+/// A network of its own, which nobody else sees.
+struct Network {
+    name: String,
+}
+
+impl Network {
+    fn new() -> Self {
+        need(&["ip"]);
+        let network = Self { name: format!("vmrun-it-{}", std::process::id()) };
+        tool("ip", &["netns", "add", &network.name]);
+        network
+    }
+
+    /// Runs ip(8) in the network.
+    fn ip(&self, args: &str) -> String {
+        let args: Vec<&str> = args.split(' ').collect();
+        tool("ip", &[&["-n", &self.name], &args[..]].concat())
+    }
+
+    /// Returns the command that starts a program in the network.
+    fn inside(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.env("PATH", search_path()).args(["netns", "exec", &self.name, program]);
+        command
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").env("PATH", search_path()).args(["netns", "delete", &self.name]).status();
+    }
+}
+
+/// Starts the server that hands out the address, the name and the script of report1, and waits until it serves.
+fn serve(world: &World, network: &Network) -> Running {
+    need(&["dnsmasq"]);
+    let root = world.path("tftp");
+    fs::create_dir_all(root.join("chainload")).unwrap();
+    fs::write(root.join("chainload/report1.ipxe"), "#!ipxe\necho this is the script of report1\nreboot\n").unwrap();
+    let mut command = network.inside("dnsmasq");
+    command.args(["--user=root", "--port=0", "--bind-interfaces", "--interface=bridge2"]);
+    command.args(["--dhcp-range=192.168.2.10,192.168.2.99,255.255.255.0,10m"]);
+    command.args(["--dhcp-host=00:0c:29:f9:6d:4e,report1,192.168.2.50", "--dhcp-option=encap:175,176,1b"]);
+    command.args(["--enable-ra", "--dhcp-range=fd00:99::,ra-only", "--enable-tftp", "--conf-file=/dev/null"]);
+    command.args(["--no-hosts", "--no-resolv", "--keep-in-foreground", "--log-dhcp", "--log-facility=-"]);
+    command.arg(format!("--tftp-root={}", root.display()));
+    command.arg(format!("--dhcp-leasefile={}", world.path("leases").display()));
+    command.arg(format!("--pid-file={}", world.path("dnsmasq.pid").display()));
+    let server = world.start("dnsmasq", command.stdin(Stdio::null()));
+    wait_for("dnsmasq", SOON, || read(&server.stderr).contains("TFTP root is").then_some(()));
+    server
+}
+
+/// The recipe of report1, with files of the test and a console that the test sees.
+fn report1(world: &World, disk: &Path, chainload: &Path) -> PathBuf {
+    let mut text = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/report1.rhai")));
+    for (old, new) in [
+        ("/vm/report1.img", utf8(disk)),
+        ("/root/uefi-ipxe-chainload.img", utf8(chainload)),
+        ("bootrom: uefi(),", "bootrom: uefi(), com1: \"stdio\","),
+    ] {
+        assert_eq!(text.matches(old).count(), 1, "{old} in {text}");
+        text = text.replace(old, new);
+    }
+    world.write("report1.rhai", text)
+}
+
+#[test]
+fn report1_is_installed_over_the_network_and_then_boots_from_its_disk() {
+    need(&["qemu-system-x86_64", "ip", "dnsmasq"]);
+    let world = World::new();
+    let disk = world.ipxe("report1.img", "#!ipxe\necho installed\npoweroff\n");
+    let recipe = report1(&world, &disk, &world.path("uefi-ipxe-chainload.img"));
+
+    let network = Network::new();
+    network.ip("link set lo up");
+    network.ip("link add bridge2 type bridge stp_state 0 forward_delay 0");
+    network.ip("link set bridge2 up");
+    network.ip("address add 192.168.2.5/24 dev bridge2");
+    network.ip("address add fd00:99::1/64 dev bridge2 nodad");
+    let server = serve(&world, &network);
+
+    let mut command = network.inside(env!("CARGO_BIN_EXE_vmrun"));
+    world.surroundings(&mut command).env("VMRUN_SECRET_VNC", "hunter2").stdin(Stdio::null());
+    let run = world.start("report1", command.arg(recipe).args(["--init", "--set", "memory=512M"]));
+    let program = run.child.id();
+    let first = wait_for("the arguments of QEMU", SOON, || {
+        let line = command_line(run.qemu());
+        line.contains("password-secret=vnc").then_some(line)
+    });
+    assert!(!first.contains("hunter2"), "{first}");
+    assert!(!command_line(program).contains("hunter2"));
+    assert!(network.ip("link show master bridge2").contains("tap2"));
+
+    let ended = run.ends(FIRMWARE);
+    let heard = read(&server.stderr);
+    let story = format!("{ended:#?}\n{heard}");
+    assert_eq!(ended.code, Some(0), "{story}");
+    // A host with fewer processors than the machine is warned of it, once; nothing else is said.
+    let before = ended.stderr.strip_suffix("vmrun: the guest rebooted; starting it again\n");
+    let before = before.unwrap_or_else(|| panic!("no reboot: {story}"));
+    let warned = before.starts_with("warning: 4 vCPUs share the ")
+        && before.ends_with("= hint: they will wait for each other\n");
+    assert!(before.is_empty() || (warned && before.matches("warning:").count() == 1), "{story}");
+    assert!(!before.contains("error"), "{story}");
+    let chained = ended.stdout.find("this is the script of report1").unwrap_or_else(|| panic!("no script: {story}"));
+    let installed = ended.stdout.find("installed").unwrap_or_else(|| panic!("not installed: {story}"));
+    assert!(chained < installed, "{story}");
+    assert!(!story.contains("hunter2"), "{story}");
+
+    let acknowledged = heard.lines().any(|line| line.contains("DHCPACK") && line.ends_with("report1"));
+    assert!(acknowledged, "{story}");
+    let sent = format!("sent {}", world.path("tftp/chainload/report1.ipxe").display());
+    assert!(heard.contains(&sent), "{story}");
+
+    assert_eq!(fs::metadata(&disk).unwrap().len(), 50 << 30);
+    let links = network.ip("-oneline link show");
+    assert!(links.contains("bridge2") && !links.contains("tap2"), "{links}");
+    assert_eq!(network.ip("link show master bridge2"), "");
+    assert_eq!(qemus_of(program), Vec::<u32>::new());
+    world.is_clean();
+}
+
+#[test]
+fn the_demo_prints_the_address_that_it_got() {
+    need(&["qemu-system-x86_64"]);
+    need_firmware();
+    let world = World::new();
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/demo.rhai");
+    let image = format!("image={}", world.path("demo.img").display());
+    let args = [recipe, "--init", "--set", &image];
+    let ended = world.start("demo", world.vmrun().args(args).stdin(Stdio::null())).ends(FIRMWARE);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert!(ended.stdout.contains("vmrun demo: this guest has the address 10.0.2.15"), "{}", ended.stdout);
+    world.is_clean();
+}
+
+#[test]
+fn other_programs_read_the_image_and_find_nothing_wrong_with_it() {
+    need(&["sgdisk", "fsck.fat", "mtype"]);
+    let world = World::new();
+    let script = "#!ipxe\necho for other readers\npoweroff\n";
+    let image = world.ipxe("one.img", script);
+    let checked = tool("sgdisk", &["-v", utf8(&image)]);
+    assert!(checked.contains("No problems found"), "{checked}");
+
+    let bytes = fs::read(&image).unwrap();
+    let partition = world.write("partition.img", &bytes[40 * 512..]);
+    tool("fsck.fat", &["-n", utf8(&partition)]);
+    assert_eq!(tool("mtype", &["-i", utf8(&partition), "::/autoexec.ipxe"]), script);
+
+    let again = fs::read(world.ipxe("two.img", script)).unwrap();
+    assert!(again == bytes, "the same twice is the same bytes");
+}

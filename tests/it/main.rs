@@ -1,0 +1,17 @@
+//! What people see: whole runs of the program, on a fake FreeBSD and on the host itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests may stop with a panic, and stand outside of the house"
+)]
+
+mod faults;
+mod freebsd;
+mod house;
+mod linux;
+mod plans;
+mod probes;
+mod sandbox;

@@ -1,0 +1,240 @@
+//! A folder of its own for every test, with the fake FreeBSD's programs first in PATH.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a child may take; it is killed then.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often the world is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// The secret `vnc`.
+pub(crate) const PASSWORD: &str = "hunter22";
+
+/// Where transcripts show the sandbox's own loopback network, which is as wide.
+const NET: &str = "127.100.100";
+
+/// The folders and the address of one test.
+pub(crate) struct Sandbox {
+    folder: tempfile::TempDir,
+    net: String,
+}
+
+/// What a program left.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    /// Makes a fake FreeBSD with a network card, a loopback and `bridge2`.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        // Underlines and cuts in messages depend on the length of paths.
+        let folder = tempfile::Builder::new().prefix(".tmp").rand_bytes(6).tempdir_in("/tmp").unwrap();
+        let count = NEXT.fetch_add(1, Ordering::SeqCst);
+        let net = format!("127.{}.{}", 100 + std::process::id() % 150, 100 + count % 150);
+        let sandbox = Self { folder, net };
+        for name in ["bin", "fake/interfaces", "fake/vmm", "state", "config/secrets", "vm", "home"] {
+            fs::create_dir_all(sandbox.path(name)).unwrap();
+        }
+        let userland = userland();
+        for name in ["bhyve", "bhyvectl", "ifconfig", "sysctl"] {
+            symlink(&userland, sandbox.path("bin").join(name)).unwrap();
+        }
+        let em0 = format!("kind ether\ninet {}.1/24\n", sandbox.net);
+        sandbox.write("fake/interfaces/em0", &em0);
+        sandbox.write("fake/interfaces/lo0", "kind lo\ninet 127.0.0.1/8\n");
+        sandbox.write("fake/interfaces/bridge2", "kind bridge\nup yes\n");
+        sandbox
+    }
+
+    /// A path in the sandbox.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file; `[tmp]` and the network of transcripts stand for the sandbox's own.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), self.own(text)).unwrap();
+    }
+
+    /// Text of transcripts, as it is in this sandbox.
+    pub(crate) fn own(&self, text: &str) -> String {
+        text.replace("[tmp]", &self.folder.path().display().to_string()).replace(NET, &self.net)
+    }
+
+    /// Text of this sandbox, as it is in transcripts.
+    fn shown(&self, text: &str) -> String {
+        text.replace(&self.folder.path().display().to_string(), "[tmp]").replace(&self.net, NET)
+    }
+
+    /// The text of a file, as in transcripts; a missing file is empty.
+    pub(crate) fn read(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).unwrap_or_default();
+        self.shown(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// The names in a folder, sorted.
+    pub(crate) fn names(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(name)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Every path below the sandbox, with the text of the file, so that a change can be seen.
+    pub(crate) fn everything(&self) -> String {
+        let mut text = String::new();
+        let mut folders = vec![self.folder.path().to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            let mut paths: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            paths.sort();
+            for path in paths {
+                if path.is_dir() {
+                    folders.push(path.clone());
+                }
+                let known = ["log", "lock"].iter().any(|name| path.ends_with(Path::new("fake").join(name)));
+                if !known && !path.is_symlink() {
+                    let content = fs::read(&path).unwrap_or_default();
+                    writeln!(text, "{} {}", path.display(), String::from_utf8_lossy(&content)).unwrap();
+                }
+            }
+        }
+        text
+    }
+
+    /// The program, seeing nothing but the sandbox and the project's folder.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+        command.env_clear().args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let bin = self.path("bin").display().to_string();
+        command.env("PATH", format!("{bin}:/usr/sbin:/usr/bin:/sbin:/bin")).env("HOME", self.path("home"));
+        command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", self.path("fake"));
+        command.env("VMRUN_STATE_DIR", self.path("state")).env("VMRUN_CONFIG", self.path("config"));
+        command
+    }
+
+    /// Starts the program with the secret `vnc`.
+    pub(crate) fn start(&self, args: &[&str]) -> Running<'_> {
+        Running::new(self, self.command(args).env("VMRUN_SECRET_VNC", PASSWORD))
+    }
+
+    /// Runs the program with the secret `vnc` to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        self.start(args).wait()
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn finish(&self, command: &mut Command) -> Done {
+        Running::new(self, command).wait()
+    }
+}
+
+/// A program that runs.
+pub(crate) struct Running<'a> {
+    sandbox: &'a Sandbox,
+    child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl<'a> Running<'a> {
+    fn new(sandbox: &'a Sandbox, command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().map(reader);
+        let stderr = child.stderr.take().map(reader);
+        Self { sandbox, child, stdout, stderr }
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until a condition of the sandbox holds.
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Sandbox) -> bool) {
+        let start = Instant::now();
+        while !holds(self.sandbox) {
+            assert!(start.elapsed() < DEADLINE, "never came: {what}");
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() || holds(self.sandbox), "ended before {what}: {}", self.words());
+            thread::sleep(POLL);
+        }
+    }
+
+    fn words(&mut self) -> String {
+        self.stderr.take().map_or_else(String::new, |reader| reader.join().unwrap())
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(mut self) -> Done {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if start.elapsed() > DEADLINE {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                panic!("took more than {DEADLINE:?}: {}", self.words());
+            }
+            thread::sleep(POLL);
+        };
+        let text = |reader: Option<JoinHandle<String>>| reader.map_or_else(String::new, |it| it.join().unwrap());
+        let code = status.code().unwrap_or_else(|| -status.signal().unwrap());
+        let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
+        Done { code, stdout: self.sandbox.shown(&stdout), stderr: self.sandbox.shown(&stderr) }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The fake FreeBSD's programs, which cargo builds beside this test.
+fn userland() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let path = here.parent().and_then(Path::parent).unwrap().join("examples/userland");
+    assert!(path.is_file(), "{} is not there: cargo test builds it", path.display());
+    path
+}
+
+/// A file of the project.
+pub(crate) fn project(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).display().to_string()
+}
+
+/// Compares a transcript, but for empty lines at its ends.
+#[track_caller]
+pub(crate) fn same(actual: &str, expected: &str) {
+    let (actual, expected) = (actual.trim_matches('\n'), expected.trim_matches('\n'));
+    assert!(actual == expected, "\n--- expected\n{expected}\n--- actual\n{actual}\n");
+}
