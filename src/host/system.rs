@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
@@ -109,7 +110,11 @@ pub(super) fn run(argv: &Argv) -> Result<String, Fault> {
     let words = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_string());
     let words = words.iter().find(|text| !text.is_empty()).map(String::as_str).unwrap_or_default();
     let said = if words.is_empty() { String::new() } else { format!(": {words}") };
-    Err(Fault::host(format!("`{argv}` failed with {}{said}", output.status)))
+    let how = match (output.status.code(), output.status.signal()) {
+        (Some(code), _) => format!("status {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    };
+    Err(Fault::host(format!("`{argv}` failed with {how}{said}")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door")]

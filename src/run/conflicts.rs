@@ -29,10 +29,10 @@ impl Purpose {
 pub type Conflict = (Part, Fault, Severity);
 
 /// Returns everything that the host has against the machine.
-pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec<Conflict> {
+pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: bool) -> Vec<Conflict> {
     let mut found = Vec::new();
     let mut error = |part: Part, fault: Fault| found.push((part, fault, Severity::Error));
-    images(host, machine, &mut error);
+    images(host, machine, init, &mut error);
     firmware(host, machine, &mut error);
     taps(host, machine, &mut error);
     if host.settings().platform == Platform::Linux {
@@ -48,7 +48,7 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec<Co
     found
 }
 
-fn images(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
+fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(Part, Fault)) {
     for (slot, device) in machine.devices() {
         let Some((path, access)) = device.image() else { continue };
         let part = Part::Option(slot, "path");
@@ -58,7 +58,8 @@ fn images(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
             }
             None => {
                 let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
-                error(part, fault.hint("add --init to initialize"));
+                let make = format!("truncate(\"{path}\", 20.GiB) makes it");
+                error(part, fault.hint(if init { make } else { "add --init to initialize".into() }));
             }
             Some(fact) if fact.is_folder => error(part, Fault::new(format!("{path} is a folder"))),
             Some(_) => {}

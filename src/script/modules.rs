@@ -65,7 +65,7 @@ fn locate(importer: Option<&str>, path: &str) -> Result<(String, String), Fault>
         return Err(fault.hint("an import begins with `std/`, or with `./` for a file beside the recipe"));
     }
     let folder = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new(""));
-    let file = tidy(&folder.join(format!("{path}.rhai")));
+    let file = tidy(&folder.join(format!("{}.rhai", path.strip_suffix(".rhai").unwrap_or(path))));
     match std::fs::read_to_string(&file) {
         Ok(text) => Ok((file.display().to_string(), text)),
         Err(error) => {

@@ -160,23 +160,31 @@ fn is_assigned(lhs: &Expr, position: Position) -> bool {
 }
 
 fn descend(expression: &Expr, path: &[String], key: bool, unit: &Unit) -> Place {
-    let mut place = source::token(&unit.source, expression.start_position());
+    let mut place = value_of(expression, unit);
     let mut expression = expression;
     for (at, segment) in path.iter().enumerate() {
         match expression {
             Expr::Map(map, _) => {
                 let Some((name, value)) = map.0.iter().find(|(name, _)| name.name == segment.as_str()) else { break };
                 let at_key = key && at + 1 == path.len();
-                place = source::token(&unit.source, if at_key { name.pos } else { value.start_position() });
+                place = if at_key { source::token(&unit.source, name.pos) } else { value_of(value, unit) };
                 expression = value;
             }
             Expr::Array(array, _) => {
                 let Some(value) = segment.parse::<usize>().ok().and_then(|index| array.get(index)) else { break };
-                place = source::token(&unit.source, value.start_position());
+                place = value_of(value, unit);
                 expression = value;
             }
             _ => break,
         }
     }
     place
+}
+
+fn value_of(expression: &Expr, unit: &Unit) -> Place {
+    match expression {
+        Expr::Dot(..) => source::chain(&unit.source, expression.start_position()),
+        Expr::FnCall(..) => source::call(&unit.source, expression.start_position()),
+        _ => source::token(&unit.source, expression.start_position()),
+    }
 }

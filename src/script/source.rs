@@ -70,6 +70,18 @@ pub fn token(source: &Rc<Source>, position: Position) -> Place {
     Place { source: source.clone(), span: start..start + token_length(&text[start..]) }
 }
 
+/// Returns the place of a value and the properties that are read of it: `of.disks`.
+pub fn chain(source: &Rc<Source>, position: Position) -> Place {
+    let mut place = token(source, position);
+    while let Some(rest) = source.text[place.span.end..].strip_prefix('.') {
+        match token_length(rest) {
+            length if rest.starts_with(|c: char| c == '_' || c.is_alphabetic()) => place.span.end += 1 + length,
+            _ => break,
+        }
+    }
+    place
+}
+
 /// Returns the place of a call: from its name to its closing parenthesis.
 pub fn call(source: &Rc<Source>, position: Position) -> Place {
     let mut place = token(source, position);

@@ -120,7 +120,7 @@ error: slot 0 is taken twice: by hostbridge and by lpc
  --> recipe.rhai:5:77
   |
 5 | let vm = bhyve(#{ name: "lab", slots: #{ "0": hostbridge() } }); vm.slot(0, lpc()); vm.run();
-  |                                                                             ^^^
+  |                                                                             ^^^^^
   |
   = hint: slot 3 is free
 "#,

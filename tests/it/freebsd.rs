@@ -194,7 +194,7 @@ fn a_refused_step_ends_the_run_and_gives_back_what_was_taken() {
         3,
         "",
         r#"
-error: `ifconfig bridge2 addm tap1` failed with exit status: 1: ifconfig: BRDGADD tap1: Device busy
+error: `ifconfig bridge2 addm tap1` failed with status 1: ifconfig: BRDGADD tap1: Device busy
   --> install.rhai:11:19
    |
 11 | bridge("bridge2").add(nic);

@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -221,10 +222,18 @@ impl Drop for Running<'_> {
 
 /// The fake FreeBSD's programs, which cargo builds beside this test.
 fn userland() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let path = here.parent().and_then(Path::parent).unwrap().join("examples/userland");
-    assert!(path.is_file(), "{} is not there: cargo test builds it", path.display());
-    path
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let here = std::env::current_exe().unwrap();
+        let profile = here.parent().and_then(Path::parent).unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        // cargo test builds an example with tests as tests only, not as the program that it is.
+        cargo.args(["build", "--quiet", "--locked", "--example", "userland", "--manifest-path"]);
+        cargo.arg(project("Cargo.toml")).arg("--target-dir").arg(profile.parent().unwrap());
+        assert!(cargo.status().unwrap().success(), "cargo build --example userland failed");
+        profile.join("examples/userland")
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// A file of the project.

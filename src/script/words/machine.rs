@@ -270,7 +270,8 @@ fn prepare(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
 /// In a rehearsal the machine meets the host.
 fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
     let Some(purpose) = call.session().rehearsal else { return Ok(()) };
-    let found = conflicts(&*call.session().run.host, machine, purpose);
+    let init = call.session().inputs.init;
+    let found = conflicts(&*call.session().run.host, machine, purpose, init);
     let mut errors = Vec::new();
     for (part, fault, severity) in found {
         let mut raised = part_of(&vm.0.borrow(), &part, fault);
