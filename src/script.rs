@@ -16,7 +16,7 @@ use crate::run::Run;
 use crate::run::conflicts::Purpose;
 use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope};
 use source::Sources;
-use std::cell::{Cell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -34,8 +34,8 @@ pub struct Inputs {
 
 /// What the words of one evaluation share.
 pub struct Session {
-    /// The run.
-    pub run: Run,
+    /// The run, while an evaluation lasts.
+    run: Option<Run>,
     /// What the recipe can ask.
     pub inputs: Inputs,
     /// What this evaluation is for; nothing when it is the real thing.
@@ -56,6 +56,8 @@ pub struct Recipe {
     source: Rc<Source>,
     sources: Rc<Sources>,
     ast: AST,
+    /// The engine and what its words share: made once, because making it costs more than an evaluation.
+    stage: OnceCell<(Engine, Shared)>,
 }
 
 impl Recipe {
@@ -68,7 +70,7 @@ impl Recipe {
         ast.set_source(name);
         sources.add(&source, &ast);
         let faults = check::names(&source, &ast, check::Role::Recipe);
-        if faults.is_empty() { Ok(Self { source, sources, ast }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { source, sources, ast, stage: OnceCell::new() }) } else { Err(faults) }
     }
 
     /// Returns the text of the recipe.
@@ -83,36 +85,47 @@ impl Recipe {
 
     /// Evaluates the recipe once. The run and what it has to say come back, whatever happens.
     pub fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
-        let session = Session {
-            run,
-            inputs: inputs.clone(),
-            rehearsal,
-            warnings: Vec::new(),
-            defers: Vec::new(),
-            sources: self.sources.clone(),
-        };
-        let shared: Shared = Rc::new(RefCell::new(session));
+        let (engine, shared) = self.stage.get_or_init(|| {
+            let shared = Rc::new(RefCell::new(Session::new(self.sources.clone())));
+            (engine(&shared, &self.source), shared)
+        });
+        shared.borrow_mut().begin(run, inputs, rehearsal);
         let mut faults = Vec::new();
-        {
-            let engine = engine(&shared, &self.source);
-            let result = engine.run_ast_with_scope(&mut Scope::new(), &self.ast);
-            if let Err(error) = result {
+        if let Err(error) = engine.run_ast_with_scope(&mut Scope::new(), &self.ast) {
+            faults.extend(report::runtime(&error, &self.source, &self.sources));
+        }
+        loop {
+            let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
+            if let Err(error) = deferred.call::<rhai::Dynamic>(engine, &self.ast, ()) {
                 faults.extend(report::runtime(&error, &self.source, &self.sources));
             }
-            loop {
-                let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
-                if let Err(error) = deferred.call::<rhai::Dynamic>(&engine, &self.ast, ()) {
-                    faults.extend(report::runtime(&error, &self.source, &self.sources));
-                }
-            }
         }
-        match Rc::try_unwrap(shared) {
-            Ok(session) => {
-                let session = session.into_inner();
-                Evaluated { run: session.run, warnings: session.warnings, faults }
-            }
-            // A handle that outlives its engine would be a cycle in this floor, not something that a recipe can do.
-            Err(_) => unreachable!("a word outlived its evaluation"),
+        let mut session = shared.borrow_mut();
+        let warnings = std::mem::take(&mut session.warnings);
+        match session.run.take() {
+            Some(run) => Evaluated { run, warnings, faults },
+            None => unreachable!("an evaluation keeps its run"),
+        }
+    }
+}
+
+impl Session {
+    fn new(sources: Rc<Sources>) -> Self {
+        let (warnings, defers) = (Vec::new(), Vec::new());
+        Self { run: None, inputs: Inputs::default(), rehearsal: None, warnings, defers, sources }
+    }
+
+    fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
+        self.run = Some(run);
+        self.inputs = inputs.clone();
+        self.rehearsal = rehearsal;
+    }
+
+    /// Returns the run. Words are called only while an evaluation lasts.
+    pub fn run(&mut self) -> &mut Run {
+        match &mut self.run {
+            Some(run) => run,
+            None => unreachable!("a word outlived its evaluation"),
         }
     }
 }
@@ -164,16 +177,15 @@ fn engine(shared: &Shared, source: &Rc<Source>) -> Engine {
     engine.on_print(print);
     let name = source.name.clone();
     engine.on_debug(move |text, _, at| print(&format!("{name}:{at}: {text}")));
-    let (watched, last) = (shared.clone(), Cell::new(0_u64));
+    let watched = shared.clone();
     engine.on_progress(move |operations| {
         // Asking costs little, but not nothing.
-        if operations.saturating_sub(last.get()) < 1000 {
+        if operations % 1024 != 0 {
             return None;
         }
-        last.set(operations);
         let mut session = watched.try_borrow_mut().ok()?;
-        if session.run.host.stop_asked() {
-            session.run.interrupt();
+        if session.run().host.stop_asked() {
+            session.run().interrupt();
             return Some("interrupted".into());
         }
         None

@@ -186,7 +186,7 @@ impl Call<'_> {
 
     /// Has an effect.
     pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
-        self.session().run.act(effect).map_err(Raised::from)
+        self.session().run().act(effect).map_err(Raised::from)
     }
 
     /// Returns whether an argument is there and not `()`.

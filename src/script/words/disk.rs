@@ -42,7 +42,7 @@ pub(super) const WORDS: &[Word] = &[
 /// Files are made only where their folder is.
 fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    if call.rehearses() && call.session().run.host.file(folder).is_none() {
+    if call.rehearses() && call.session().run().host.file(folder).is_none() {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));
         return Err(Raised::from(fault.hint(format!("mkdir -p {}", folder.display()))).arg(0));
     }
@@ -55,7 +55,7 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(2, &["shrink"])?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
     folder_of(call, &path)?;
-    if let Some(fact) = call.session().run.host.file(&path) {
+    if let Some(fact) = call.session().run().host.file(&path) {
         let smaller = fact.size.is_some_and(|now| now > size);
         if smaller && fact.has_data && !shrink {
             let now = fact.size.map(Size::rough).unwrap_or_default();
@@ -85,10 +85,10 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
         command = command.arg("--script").arg("-");
     }
     let text = script.clone().unwrap_or_else(|| DEFAULT_SCRIPT.into());
-    let image = if call.session().run.host.is_assumed() {
+    let image = if call.session().run().host.is_assumed() {
         Vec::new()
     } else {
-        let content = call.session().run.host.read(Path::new(&loader)).map_err(Raised::from)?;
+        let content = call.session().run().host.read(Path::new(&loader)).map_err(Raised::from)?;
         IpxeImage { loader: &content, script: &text, size: bytes }.build()?
     };
     call.act(&Effect::WriteImage { path, bytes: image.into(), command, stdin: script })?;

@@ -24,15 +24,15 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
 ];
 
 pub(super) fn variable(name: &str, shared: &Shared) -> Option<Dynamic> {
-    let session = shared.borrow();
+    let mut session = shared.borrow_mut();
     Some(match name {
         "init" => session.inputs.init.into(),
         "params" => {
             let pairs = session.inputs.params.iter();
             pairs.map(|(k, v)| (k.as_str().into(), v.clone().into())).collect::<Map>().into()
         }
-        "platform" => session.run.host.settings().platform.to_string().into(),
-        "hostname" => session.run.host.hostname().into(),
+        "platform" => session.run().host.settings().platform.to_string().into(),
+        "hostname" => session.run().host.hostname().into(),
         "vm_dir" => "/vm".into(),
         _ => return None,
     })
@@ -91,7 +91,7 @@ fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn exists(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.text(0)?;
-    Ok(call.session().run.host.file(Path::new(&path)).is_some().into())
+    Ok(call.session().run().host.file(Path::new(&path)).is_some().into())
 }
 
 fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
@@ -100,7 +100,7 @@ fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let fault = Fault::new("a secret is not read as text: it would be seen");
         return Err(Raised::from(fault.hint("secret(\"vnc\") reads VMRUN_SECRET_VNC")).arg(0));
     }
-    let value = call.session().run.host.env(&name);
+    let value = call.session().run().host.env(&name);
     let default = call.args.get(1).cloned().unwrap_or(Dynamic::UNIT);
     Ok(value.map_or(default, Dynamic::from))
 }
@@ -111,14 +111,14 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let (net, length) = network(&text).ok_or_else(|| Raised::from(fault()).arg(0))?;
     let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
     let first = net.to_bits() & mask;
-    if call.session().run.host.is_assumed() {
+    if call.session().run().host.is_assumed() {
         let assumed = Ipv4Addr::from_bits(first | 1);
         let fault = Fault::new(format!("the address of a host that is not here is assumed to be {assumed}"));
         super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
         return Ok(assumed.to_string().into());
     }
-    let session = call.session();
-    let all = session.run.host.interfaces()?;
+    let mut session = call.session();
+    let all = session.run().host.interfaces()?;
     let own = all.iter().flat_map(|interface| &interface.addresses).find_map(|address| match address {
         IpAddr::V4(address) if address.to_bits() & mask == first => Some(*address),
         _ => None,
@@ -138,8 +138,8 @@ fn network(text: &str) -> Option<(Ipv4Addr, u32)> {
 
 /// Returns the platform's iPXE: the first that is there, or the usual one.
 pub(super) fn loader(call: &Call<'_>) -> Result<String, Raised> {
-    let session = call.session();
-    let host = &session.run.host;
+    let mut session = call.session();
+    let host = &session.run().host;
     let candidates: &[&str] = match host.settings().platform {
         Platform::FreeBsd => &[bhyve::IPXE_LOADER],
         Platform::Linux => qemu::IPXE_LOADERS,
@@ -158,7 +158,7 @@ fn ipxe_loader(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn uefi(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let (code, template) = match call.session().run.host.settings().platform {
+    let (code, template) = match call.session().run().host.settings().platform {
         Platform::FreeBsd => (bhyve::UEFI_CODE, bhyve::UEFI_VARS),
         Platform::Linux => (qemu::OVMF_CODE, qemu::OVMF_VARS),
     };
@@ -188,12 +188,12 @@ fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let fault = Fault::new(format!("{name:?} is no name of a secret")).hint("letters, digits, `_` and `-`");
         return Err(Raised::from(fault).arg(0));
     }
-    let found = call.session().run.host.secret(&name)?;
+    let found = call.session().run().host.secret(&name)?;
     if let Some(secret) = found {
         return Ok(Dynamic::from(SecretHandle(secret)));
     }
     let variable = format!("VMRUN_SECRET_{}", name.to_uppercase().replace('-', "_"));
-    let folder = call.session().run.host.settings().config.join("secrets");
+    let folder = call.session().run().host.settings().config.join("secrets");
     let fault = Fault::host(format!("the secret `{name}` is not there"));
     let fault = fault.hint(format!("set {variable}, or write it to {} (mode 0600)", folder.join(&name).display()));
     let raised = Raised::from(fault).arg(0);

@@ -253,14 +253,14 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     })?;
     prepare(call, &machine)?;
     rehearse(call, &vm, &machine)?;
-    let ended = call.session().run.boot(&machine)?;
+    let ended = call.session().run().boot(&machine)?;
     Ok(Dynamic::from(Exit(ended)))
 }
 
 /// A machine's variables are made of the firmware's empty ones when they are not there yet.
 fn prepare(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
     let Some(Bootrom { vars: Some(to), template: Some(from), .. }) = machine.bootrom() else { return Ok(()) };
-    let missing = call.session().run.host.file(to.as_path()).is_none();
+    let missing = call.session().run().host.file(to.as_path()).is_none();
     if missing {
         call.act(&crate::host::Effect::CopyVars { from: from.clone(), to: to.clone() })?;
     }
@@ -271,7 +271,7 @@ fn prepare(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
 fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
     let Some(purpose) = call.session().rehearsal else { return Ok(()) };
     let init = call.session().inputs.init;
-    let found = conflicts(&*call.session().run.host, machine, purpose, init);
+    let found = conflicts(&*call.session().run().host, machine, purpose, init);
     let mut errors = Vec::new();
     for (part, fault, severity) in found {
         let mut raised = part_of(&vm.0.borrow(), &part, fault);

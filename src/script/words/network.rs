@@ -51,9 +51,9 @@ pub(super) const WORDS: &[Word] = &[
 fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
     let effect = Effect::CreateTap(name.clone());
-    if call.rehearses() && !call.session().run.holds(&effect) {
-        let session = call.session();
-        if let Some(fault) = against_tap(&*session.run.host, name.as_str())? {
+    if call.rehearses() && !call.session().run().holds(&effect) {
+        let mut session = call.session();
+        if let Some(fault) = against_tap(&*session.run().host, name.as_str())? {
             return Err(Raised::from(fault).arg(0));
         }
         drop(session);
@@ -64,7 +64,7 @@ fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn against_changes(call: &Call<'_>) -> Result<(), Raised> {
-    let fault = against_network(&*call.session().run.host);
+    let fault = against_network(&*call.session().run().host);
     let purpose = call.session().rehearsal;
     match (fault, purpose) {
         (Some(fault), Some(crate::run::conflicts::Purpose::Run)) => Err(fault.into()),
@@ -79,7 +79,7 @@ fn against_changes(call: &Call<'_>) -> Result<(), Raised> {
 fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
     if call.rehearses()
-        && let Some(fault) = against_bridge(&*call.session().run.host, name.as_str())?
+        && let Some(fault) = against_bridge(&*call.session().run().host, name.as_str())?
     {
         return Err(Raised::from(fault).arg(0));
     }
@@ -102,7 +102,7 @@ fn add(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn ifconfig(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let words = call.texts(0)?;
-    if call.session().run.host.settings().platform == Platform::Linux {
+    if call.session().run().host.settings().platform == Platform::Linux {
         let fault = crate::diag::Fault::new("ifconfig(…) is FreeBSD's, and this is a run for Linux");
         return Err(fault.hint("use tap, bridge, or run(\"ip\", […]) where platform == \"linux\"").into());
     }

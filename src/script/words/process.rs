@@ -64,7 +64,7 @@ fn bhyvectl(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let node = call.this.clone().and_then(Dynamic::try_cast::<Node>);
     let node = node.ok_or_else(|| expected("bhyvectl(name)", &Dynamic::UNIT))?;
-    if call.session().run.host.settings().platform == Platform::FreeBsd {
+    if call.session().run().host.settings().platform == Platform::FreeBsd {
         call.act(&Effect::DestroyNode(node.0))?;
     }
     Ok(Dynamic::UNIT)
@@ -72,7 +72,7 @@ fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn argv(call: &Call<'_>) -> Result<Argv, Raised> {
     let program = call.text(0)?;
-    if call.rehearses() && !program.contains('/') && !call.session().run.host.has_program(&program) {
+    if call.rehearses() && !program.contains('/') && !call.session().run().host.has_program(&program) {
         let fault = Fault::host(format!("`{program}` is not installed")).hint("install it, or correct its name");
         return Err(Raised::from(fault).arg(0));
     }
@@ -89,7 +89,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call)?;
-    Ok(call.session().run.host.query(&argv)?.into())
+    Ok(call.session().run().host.query(&argv)?.into())
 }
 
 fn defer(call: &Call<'_>) -> Result<Dynamic, Raised> {
