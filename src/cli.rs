@@ -18,6 +18,7 @@ mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::host::Platform;
+use crate::host::system::System;
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::collections::BTreeMap;
@@ -84,13 +85,16 @@ impl RecipeArgs {
     }
 
     /// Reads and checks the recipe, and that it knows every parameter that it is given.
-    fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
+    fn read(&self, host: &System) -> Result<Recipe, Vec<Diagnostic>> {
         let one = |fault: Fault| vec![Diagnostic::error(fault)];
         let text = std::fs::read_to_string(&self.recipe).map_err(|error| {
             let why = error.to_string();
             let why = why.split(" (os error").next().unwrap_or_default();
             one(crate::script::unreadable(&self.recipe, why).maybe_hint(self.hint()))
         })?;
+        if ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word)) {
+            host.read_ahead();
+        }
         let recipe = Recipe::parse(&self.recipe, &text)?;
         let params = recipe.params();
         let uses_map = recipe.source().text.contains("params");

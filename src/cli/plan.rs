@@ -31,11 +31,12 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(args: &PlanArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let recipe = args.recipe.read()?;
     let here = platform().map_err(one)?;
     let there = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
     let settings = |platform| place::settings(platform, args.recipe.user_net);
-    let host: Box<dyn Host> = Box::new(System::new(settings(here).map_err(one)?).map_err(one)?);
+    let host = System::new(settings(here).map_err(one)?).map_err(one)?;
+    let recipe = args.recipe.read(&host)?;
+    let host: Box<dyn Host> = Box::new(host);
     let settings = settings(there).map_err(one)?;
     let host = if here == there { host } else { Box::new(Elsewhere::new(settings.clone(), host)) };
     let mut plan = Run::new(Box::new(Rehearsal::new(host)));

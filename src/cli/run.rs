@@ -36,15 +36,18 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: &RunArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let recipe = args.recipe.read()?;
     let settings = platform().and_then(|platform| place::settings(platform, args.recipe.user_net)).map_err(one)?;
-    let host: Box<dyn Host> = Box::new(System::new(settings).map_err(one)?);
+    let host = System::new(settings).map_err(one)?;
+    let recipe = args.recipe.read(&host)?;
     let inputs = args.recipe.inputs();
-    let host = rehearse(&recipe, host, &inputs, term)?;
+    let host = rehearse(&recipe, Box::new(host), &inputs, term)?;
     let mut run = Run::new(host);
     run.stop_within = args.stop_within;
     run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
-    perform(&recipe, run, inputs, term)
+    let result = perform(&recipe, run, inputs, term);
+    // The process ends now; freeing an engine with every word piece by piece takes longer than starting a command.
+    std::mem::forget(recipe);
+    result
 }
 
 /// What new files lack, as in the design document's script.

@@ -16,12 +16,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
+use std::thread::JoinHandle;
 
 /// This host.
 pub struct System {
     settings: Settings,
     signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
+    ahead: RefCell<Option<JoinHandle<Result<Vec<Interface>, Fault>>>>,
     found: RefCell<BTreeMap<String, bool>>,
     physical: OnceCell<Option<Size>>,
     locks: BTreeMap<VmName, File>,
@@ -34,17 +36,18 @@ impl System {
             settings,
             signals: Signals::install()?,
             interfaces: RefCell::default(),
+            ahead: RefCell::default(),
             found: RefCell::default(),
             physical: OnceCell::new(),
             locks: BTreeMap::new(),
         })
     }
 
-    fn read_interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
-        match self.settings.platform {
-            Platform::FreeBsd => Ok(freebsd::parse_interfaces(&run(&Argv::new("ifconfig"))?).into()),
-            Platform::Linux => linux::interfaces(),
-        }
+    /// Begins to read the interfaces, so that they are there when the recipe asks for them: a command takes a millisecond,
+    /// as long as parsing a recipe and giving it its words.
+    pub fn read_ahead(&self) {
+        let platform = self.settings.platform;
+        *self.ahead.borrow_mut() = Some(std::thread::spawn(move || read_interfaces(platform)));
     }
 
     /// Takes the folder and the lock of a machine: one run at a time, and a lock that dies with its owner.
@@ -66,6 +69,13 @@ impl System {
         lock.try_lock().map_err(|_| running(name))?;
         self.locks.insert(name.clone(), lock);
         Ok(())
+    }
+}
+
+fn read_interfaces(platform: Platform) -> Result<Vec<Interface>, Fault> {
+    match platform {
+        Platform::FreeBsd => Ok(freebsd::parse_interfaces(&run(&Argv::new("ifconfig"))?)),
+        Platform::Linux => Ok(linux::interfaces()?.to_vec()),
     }
 }
 
@@ -171,7 +181,8 @@ impl Host for System {
         if let Some(known) = &*self.interfaces.borrow() {
             return Ok(known.clone());
         }
-        let read = self.read_interfaces()?;
+        let ahead = self.ahead.borrow_mut().take().and_then(|thread| thread.join().ok());
+        let read: Rc<[Interface]> = ahead.unwrap_or_else(|| read_interfaces(self.settings.platform))?.into();
         *self.interfaces.borrow_mut() = Some(read.clone());
         Ok(read)
     }
