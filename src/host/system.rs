@@ -18,12 +18,15 @@ use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
 use std::thread::JoinHandle;
 
+/// Interfaces that are being read.
+type Ahead = JoinHandle<Result<Vec<Interface>, Fault>>;
+
 /// This host.
 pub struct System {
     settings: Settings,
     signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
-    ahead: RefCell<Option<JoinHandle<Result<Vec<Interface>, Fault>>>>,
+    ahead: RefCell<Option<Ahead>>,
     found: RefCell<BTreeMap<String, bool>>,
     physical: OnceCell<Option<Size>>,
     locks: BTreeMap<VmName, File>,
