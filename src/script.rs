@@ -18,6 +18,7 @@ use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope};
 use source::Sources;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// How many operations one evaluation may take: a recipe that does more does not end.
@@ -90,21 +91,31 @@ impl Recipe {
             (engine(&shared, &self.source), shared)
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
-        let mut faults = Vec::new();
-        if let Err(error) = engine.run_ast_with_scope(&mut Scope::new(), &self.ast) {
-            faults.extend(report::runtime(&error, &self.source, &self.sources));
-        }
+        let mut faults = self.guarded(|| engine.run_ast_with_scope(&mut Scope::new(), &self.ast));
         loop {
             let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
-            if let Err(error) = deferred.call::<rhai::Dynamic>(engine, &self.ast, ()) {
-                faults.extend(report::runtime(&error, &self.source, &self.sources));
-            }
+            faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
         }
         let mut session = shared.borrow_mut();
         let warnings = std::mem::take(&mut session.warnings);
         match session.run.take() {
             Some(run) => Evaluated { run, warnings, faults },
             None => unreachable!("an evaluation keeps its run"),
+        }
+    }
+}
+
+impl Recipe {
+    /// Returns what was wrong with a part of an evaluation. Even where vmrun itself fails, the run comes back, so that what it
+    /// has taken is given back.
+    fn guarded<T>(&self, part: impl FnOnce() -> Result<T, Box<rhai::EvalAltResult>>) -> Vec<Diagnostic> {
+        match catch_unwind(AssertUnwindSafe(part)) {
+            Ok(Ok(_)) => Vec::new(),
+            Ok(Err(error)) => report::runtime(&error, &self.source, &self.sources),
+            Err(_) => {
+                let fault = Fault::host("vmrun itself failed: this is a mistake in it");
+                vec![fault.hint("what the run has taken is given back; please report the lines above").into()]
+            }
         }
     }
 }
@@ -201,4 +212,37 @@ fn print(text: &str) {
 /// Makes the fault of a recipe that cannot be read.
 pub fn unreadable(path: &str, why: &str) -> Fault {
     Fault::new(format!("cannot read the recipe {path}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::Fake;
+
+    fn evaluate(fake: Fake, text: &str) -> (Vec<String>, Vec<String>) {
+        let log = fake.log.clone();
+        let recipe = Recipe::parse("lab.rhai", text).unwrap_or_else(|_| panic!("{text}"));
+        let evaluated = recipe.evaluate(Run::new(Box::new(fake)), &Inputs::default(), None);
+        let mut run = evaluated.run;
+        run.give_back();
+        (log.take(), evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect())
+    }
+
+    #[test]
+    fn what_is_deferred_is_done_at_the_end_the_last_one_first_whatever_happens() {
+        let text = "defer(|| run(\"a\")); defer(|| run(\"b\")); tap(\"tap1\"); throw \"no\";";
+        let (log, faults) = evaluate(Fake::new(), text);
+        assert_eq!(log, ["ifconfig tap1 create", "b", "a", "ifconfig tap1 destroy"]);
+        assert_eq!(faults, ["no"]);
+    }
+
+    #[test]
+    fn what_was_taken_is_given_back_even_where_vmrun_itself_fails() {
+        let fake = Fake { panic: Some("ifconfig tap2 create".into()), ..Fake::new() };
+        let (log, faults) = evaluate(fake, "tap(\"tap1\"); tap(\"tap2\"); tap(\"tap3\");");
+        let taken = ["ifconfig tap1 create", "ifconfig tap2 create"];
+        assert_eq!(log[..2], taken);
+        assert_eq!(log[2..], ["ifconfig tap2 destroy", "ifconfig tap1 destroy"]);
+        assert_eq!(faults, ["vmrun itself failed: this is a mistake in it"]);
+    }
 }

@@ -27,6 +27,8 @@ pub struct Fake {
     pub exits: VecDeque<Ended>,
     /// The beginning of a command that is refused.
     pub refuse: Option<String>,
+    /// The beginning of a command at which vmrun itself fails.
+    pub panic: Option<String>,
     /// The secrets.
     pub secrets: BTreeMap<String, String>,
 }
@@ -54,6 +56,7 @@ impl Fake {
             files: BTreeMap::new(),
             exits: VecDeque::new(),
             refuse: None,
+            panic: None,
             secrets: BTreeMap::new(),
         }
     }
@@ -61,6 +64,7 @@ impl Fake {
     fn record(&self, line: &str) -> Result<(), Fault> {
         let refused = self.refuse.as_ref().is_some_and(|prefix| line.starts_with(prefix));
         self.log.borrow_mut().push(format!("{line}{}", if refused { "  # refused" } else { "" }));
+        assert!(!self.panic.as_ref().is_some_and(|prefix| line.starts_with(prefix)), "asked to fail");
         if refused { Err(Fault::host(format!("`{line}` failed"))) } else { Ok(()) }
     }
 }
