@@ -494,3 +494,20 @@ fn other_programs_read_the_image_and_find_nothing_wrong_with_it() {
     let again = fs::read(world.ipxe("two.img", script)).unwrap();
     assert!(again == bytes, "the same twice is the same bytes");
 }
+
+/// In a mount namespace of its own, with a disk of 1 MiB in memory.
+#[test]
+fn an_image_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
+    need(&["unshare", "mount"]);
+    let folder = tempfile::tempdir().unwrap();
+    let here = utf8(folder.path());
+    let command = format!(
+        "mount -t tmpfs -o size=1m tmpfs {here} && {} image ipxe {here}/boot.img; echo $?; ls -A {here}",
+        env!("CARGO_BIN_EXE_vmrun")
+    );
+    need_firmware();
+    let output = std::process::Command::new("unshare").args(["-m", "sh", "-c", &command]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n");
+    let said = format!("error: cannot write {here}/boot.img: No space left on device\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+}
