@@ -2,6 +2,7 @@
 
 use super::sandbox::{Sandbox, same};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// What comes before the last line would change a lot.
 const BEFORE: &str = r#"bhyvectl("lab").destroy();
@@ -420,4 +421,56 @@ error: the recipe recipe.rhai has no parameter `cpu`
 ",
     );
     assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn a_program_that_is_missing_is_named_with_what_brings_it() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("none")).unwrap();
+    sandbox.write("disk.img", "x");
+    sandbox.write("recipe.rhai", "bhyve(#{ name: \"lab\", slots: #{ \"4\": nvme(\"disk.img\") } }).run();\n");
+    let mut command = sandbox.command(&["recipe.rhai"]);
+    let done = sandbox.finish(command.env("VMRUN_PLATFORM", "linux").env("PATH", sandbox.path("none")));
+    same(
+        &done.stderr,
+        r#"
+error: `qemu-system-x86_64` is not installed
+ --> recipe.rhai:1:1
+  |
+1 | bhyve(#{ name: "lab", slots: #{ "4": nvme("disk.img") } }).run();
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: apt-get install qemu-system-x86 brings it
+"#,
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (3, ""));
+}
+
+/// As the user nobody, with a copy of the program where that user may run it.
+#[test]
+fn making_interfaces_without_root_is_refused_before_anything_is_touched() {
+    let sandbox = Sandbox::new();
+    let open = |name: &str| fs::set_permissions(sandbox.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_vmrun"), sandbox.path("vmrun")).unwrap();
+    sandbox.write("recipe.rhai", "truncate(\"new.img\", 1.MiB);\nlet nic = tap(\"vmruntest0\");\n");
+    open("");
+    open("vmrun");
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./vmrun", "recipe.rhai"]);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("VMRUN_STATE_DIR", "state");
+    command.env("VMRUN_PLATFORM", "linux").env("VMRUN_CONFIG", "config").current_dir(sandbox.path(""));
+    let output = command.output().unwrap();
+    same(
+        &String::from_utf8_lossy(&output.stderr),
+        r#"
+error: making interfaces needs root
+ --> recipe.rhai:2:11
+  |
+2 | let nic = tap("vmruntest0");
+  |           ^^^^^^^^^^^^^^^^^
+  |
+  = hint: run vmrun as root, or with --user-net on Linux
+"#,
+    );
+    assert_eq!((output.status.code(), sandbox.path("new.img").exists()), (Some(3), false));
 }

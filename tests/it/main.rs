@@ -14,4 +14,5 @@ mod house;
 mod linux;
 mod plans;
 mod probes;
+mod readme;
 mod sandbox;

@@ -1,0 +1,75 @@
+//! What the README shows is what the program does.
+
+use crate::sandbox::{Done, Sandbox, project, same};
+use std::fs;
+
+fn readme() -> String {
+    fs::read_to_string(project("README.md")).unwrap()
+}
+
+/// Returns the first block of that language that holds a text.
+fn block(language: &str, holds: &str) -> String {
+    let readme = readme();
+    let fence = format!("```{language}\n");
+    let blocks = readme.split(&fence).skip(1);
+    let mut texts = blocks.map(|rest| rest.split("```").next().unwrap_or_default());
+    texts.find(|text| text.contains(holds)).unwrap_or_else(|| panic!("no block holds {holds}")).to_string()
+}
+
+/// Plans for FreeBSD on a host of the other kind.
+fn plan(sandbox: &Sandbox, args: &[&str], secret: bool) -> Done {
+    let args = [&["plan", "--on", "freebsd"], args].concat();
+    let mut command = sandbox.command(&args);
+    command.env("VMRUN_PLATFORM", "linux");
+    if secret {
+        command.env("VMRUN_SECRET_VNC", "hunter22");
+    }
+    sandbox.finish(&mut command)
+}
+
+/// Writes the recipe of the tour, changed or not.
+fn with_install(change: (&str, &str)) -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("recipes")).unwrap();
+    let recipe = fs::read_to_string(project("recipes/install.rhai")).unwrap();
+    sandbox.write("recipes/install.rhai", &recipe.replace(change.0, change.1));
+    sandbox
+}
+
+#[test]
+fn the_tour_shows_the_recipe_that_is_there() {
+    let recipe = fs::read_to_string(project("recipes/install.rhai")).unwrap();
+    let (_, code) = recipe.split_once('\n').unwrap();
+    same(&block("rhai", "let root"), code);
+}
+
+#[test]
+fn the_tour_shows_the_plan_that_is_printed() {
+    let done = plan(&with_install(("", "")), &["recipes/install.rhai"], true);
+    same(&done.stdout.replace("[tmp]/state", "/var/run/vmrun"), &block("", "umask 026"));
+}
+
+#[test]
+fn the_tour_shows_the_fault_that_is_found() {
+    let done = plan(&with_install(("virtio_blk(data)", "virtio_bl(data)")), &["recipes/install.rhai"], true);
+    assert_eq!(done.code, 1);
+    same(&done.stderr, &block("", "virtio_bl`"));
+}
+
+#[test]
+fn the_tours_library_recipe_is_a_recipe() {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", &block("rhai", "std/guest"));
+    let done = plan(&sandbox, &["recipe.rhai", "--init"], false);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(done.stdout.contains("-s 3,ahci-cd,/iso/miniroot74.img"), "{}", done.stdout);
+}
+
+#[test]
+fn the_commands_of_the_readme_are_targets_of_the_makefile() {
+    let makefile = fs::read_to_string(project("Makefile")).unwrap();
+    for line in block("sh", "make run").lines() {
+        let target = line.split_whitespace().nth(1).unwrap();
+        assert!(makefile.contains(&format!("\n{target}:\n")), "{target}");
+    }
+}
