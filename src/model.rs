@@ -15,6 +15,7 @@ pub mod path;
 pub mod pci;
 pub mod secret;
 pub mod size;
+pub mod target;
 pub mod value;
 
 pub use address::VncAddress;
@@ -29,4 +30,5 @@ pub use path::DevicePath;
 pub use pci::PciSlot;
 pub use secret::Secret;
 pub use size::Size;
+pub use target::{Arch, Release, Target};
 pub use value::{Backend, Parameter, Type, Value};
