@@ -18,7 +18,7 @@ mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::host::Platform;
-use crate::host::system::System;
+use crate::host::system::Ahead;
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::collections::BTreeMap;
@@ -85,16 +85,13 @@ impl RecipeArgs {
     }
 
     /// Reads and checks the recipe, and that it knows every parameter that it is given.
-    fn read(&self, host: &System) -> Result<Recipe, Vec<Diagnostic>> {
+    fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
         let one = |fault: Fault| vec![Diagnostic::error(fault)];
         let text = std::fs::read_to_string(&self.recipe).map_err(|error| {
             let why = error.to_string();
             let why = why.split(" (os error").next().unwrap_or_default();
             one(crate::script::unreadable(&self.recipe, why).maybe_hint(self.hint()))
         })?;
-        if ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word)) {
-            host.read_ahead();
-        }
         let recipe = Recipe::parse(&self.recipe, &text)?;
         let params = recipe.params();
         let uses_map = recipe.source().text.contains("params");
@@ -123,11 +120,13 @@ impl RecipeArgs {
 pub fn main() -> ExitCode {
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
-    let args = with_run(args);
+    let ahead = ahead(&args);
+    let command = Cli::command();
+    let args = with_run(args, &command);
     if let Some(code) = run::recipe_help(&args, &term) {
         return code;
     }
-    let parsed = Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
@@ -141,8 +140,8 @@ pub fn main() -> ExitCode {
         term::show_commands();
     }
     let result = match cli.command {
-        Command::Run(args) => run::run(&args, &term),
-        Command::Plan(args) => plan::run(&args, &term),
+        Command::Run(args) => run::run(&args, ahead, &term),
+        Command::Plan(args) => plan::run(&args, ahead, &term),
         Command::Words(args) => words::run(&args, &term),
         Command::Image(args) => image::run(&args, &term),
     };
@@ -155,12 +154,21 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Begins to read what a recipe is going to ask the host, before the command line is parsed.
+fn ahead(args: &[String]) -> Ahead {
+    let recipe = args.iter().find(|arg| arg.contains(".rhai")).and_then(|path| std::fs::read_to_string(path).ok());
+    let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
+    match platform() {
+        Ok(platform) if recipe.is_some_and(asks) => Ahead::interfaces(platform),
+        _ => Ahead::default(),
+    }
+}
+
 /// `vmrun RECIPE` means `vmrun run RECIPE`: the first word that is no flag and no command is a recipe.
-fn with_run(mut args: Vec<String>) -> Vec<String> {
+fn with_run(mut args: Vec<String>, commands: &clap::Command) -> Vec<String> {
     let first = args.iter().skip(1).position(|arg| !arg.starts_with('-'));
     if let Some(at) = first {
         let word = &args[at + 1];
-        let commands = Cli::command();
         let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
         let misspelt =
             !Path::new(word).exists() && crate::diag::suggest::nearest(word, names.iter().copied()).is_some();

@@ -10,6 +10,7 @@ pub mod fake;
 pub mod freebsd;
 pub mod linux;
 pub mod process;
+mod program;
 pub mod rehearsal;
 pub mod signals;
 pub mod system;
@@ -189,7 +190,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the folder of one machine's state.
+    /// Returns the file whose lock says that a machine runs. It is beside the machine's folder, so that the folder can be gone
+    /// before the lock is.
+    pub fn lock_file(&self, name: &VmName) -> PathBuf {
+        self.state.join(format!(".{name}.lock"))
+    }
+
+    /// Returns the folder of one machine's state: sockets, secrets.
     pub fn machine_folder(&self, name: &VmName) -> PathBuf {
         self.state.join(name.as_str())
     }
@@ -225,13 +232,25 @@ pub trait Host {
     fn query(&self, argv: &Argv) -> Result<String, Fault>;
     /// Makes a change, and returns the output of a command.
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault>;
+    /// Begins a change whose output nobody needs; [`Host::settle`] waits for its end.
+    fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
+        self.perform(effect).map(drop)
+    }
+    /// Waits for those changes that were begun and are meant, and returns what went wrong with which.
+    fn settle(&mut self, _meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
+        Vec::new()
+    }
     /// Returns whether another run holds the machine's lock.
     fn is_running(&self, name: &VmName) -> bool;
     /// Takes the machine's folder and lock, if this run does not have them yet.
     fn reserve(&mut self, name: &VmName) -> Result<(), Fault>;
     /// Starts a machine that was reserved.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
-    /// Gives back what booting took: sockets, secrets, the lock.
+    /// Gives back what booting took but the lock: sockets, secrets.
+    fn tidy(&mut self, _name: &VmName) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// Gives back the machine's lock.
     fn clear(&mut self, name: &VmName) -> Result<(), Fault>;
     /// Returns whether somebody asked to stop since the last time.
     fn stop_asked(&self) -> bool;

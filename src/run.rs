@@ -42,6 +42,7 @@ pub struct Run {
     state: State,
     last: Option<Ended>,
     last_words: Vec<String>,
+    late: Option<Effect>,
 }
 
 impl Run {
@@ -56,6 +57,7 @@ impl Run {
             state: State::Evaluating,
             last: None,
             last_words,
+            late: None,
         }
     }
 
@@ -76,17 +78,32 @@ impl Run {
         if let Effect::DestroyNode(name) = effect {
             self.reserve(name)?;
         }
-        if undo(effect).is_some() && !self.goes_with_its_member(effect) {
+        if is_left_to_itself(effect) {
+            self.host.begin(effect)?;
+            if matches!(effect, Effect::Join { .. }) {
+                self.take_membership(effect);
+            }
+            return Ok(String::new());
+        }
+        if matches!(effect, Effect::Run(_)) {
+            self.settle()?;
+        }
+        if undo(effect).is_some() {
             self.leases.push(Lease::Effect(effect.clone()));
             return self.host.perform(effect).inspect_err(|_| {
                 self.leases.pop();
             });
         }
-        let output = self.host.perform(effect)?;
-        if matches!(effect, Effect::Join { .. }) {
-            self.joined.push(effect.clone());
+        self.host.perform(effect)
+    }
+
+    /// A tap that the run made leaves its bridge by going away; any other interface has to be taken out of it.
+    fn take_membership(&mut self, join: &Effect) {
+        if self.goes_with_its_member(join) {
+            self.joined.push(join.clone());
+        } else {
+            self.leases.push(Lease::Effect(join.clone()));
         }
-        Ok(output)
     }
 
     /// With `--user-net` there are no interfaces to make.
@@ -94,7 +111,6 @@ impl Run {
         self.host.settings().user_net && matches!(effect, Effect::CreateTap(_) | Effect::Join { .. })
     }
 
-    /// A tap that the run made leaves its bridge by going away.
     fn goes_with_its_member(&self, effect: &Effect) -> bool {
         matches!(effect, Effect::Join { member, .. } if self.holds(&Effect::CreateTap(member.clone())))
     }
@@ -112,15 +128,43 @@ impl Run {
         }
     }
 
+    /// Waits for what was begun: at the end of an evaluation, and before a command that may look at what it changes.
+    pub fn settle(&mut self) -> Result<(), Fault> {
+        self.settle_only(|_| true)
+    }
+
+    fn settle_only(&mut self, meant: fn(&Effect) -> bool) -> Result<(), Fault> {
+        let faults = self.host.settle(meant);
+        for (effect, _) in &faults {
+            // What never was is not given back.
+            self.leases.retain(|lease| !matches!(lease, Lease::Effect(taken) if taken == effect));
+        }
+        let Some((effect, fault)) = faults.into_iter().next() else { return Ok(()) };
+        self.late = Some(effect);
+        Err(fault)
+    }
+
+    /// Returns the effect that the last fault is about, if that was one which had been begun before.
+    pub fn take_late(&mut self) -> Option<Effect> {
+        self.late.take()
+    }
+
     /// Boots a machine and waits until the boot ended.
     pub fn boot(&mut self, machine: &Machine) -> Result<Ended, Fault> {
         if self.state == State::Stopped || self.host.stop_asked() {
             self.feed(Event::StopAsked);
             return Err(interrupted());
         }
+        // A node that is still going away would take the new one with it; a membership may come about while bhyve starts.
+        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)))?;
         self.reserve(machine.name())?;
         self.lease(Lease::Node(machine.name().clone()));
         let mut guest = self.host.boot(machine)?;
+        if let Err(fault) = self.settle() {
+            guest.kill();
+            while !matches!(guest.wait(None), Woken::Ended(_)) {}
+            return Err(fault);
+        }
         self.feed(Event::Started);
         let mut deadline = None;
         let ended = loop {
@@ -193,18 +237,26 @@ impl Run {
         self.leases.iter().rev().filter_map(back).collect()
     }
 
-    /// Gives back what was taken, in reverse, and goes on past a step that fails.
+    /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
+    /// other and go away side by side.
     pub fn give_back(&mut self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+        let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter().map(|(_, fault)| fault);
+        let mut faults: Vec<Fault> = late(&mut self.host).collect();
         let effects = self.to_give_back();
         for effect in effects {
-            faults.extend(self.host.perform(&effect).err());
+            let done = match &effect {
+                Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect),
+                _ => self.host.perform(&effect).map(drop),
+            };
+            faults.extend(done.err());
         }
-        for lease in std::mem::take(&mut self.leases).iter().rev() {
-            if let Lease::Lock(name) = lease {
-                faults.extend(self.host.clear(name).err());
-            }
-        }
+        let leases = std::mem::take(&mut self.leases);
+        let names =
+            || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+        faults.extend(names().filter_map(|name| self.host.tidy(name).err()));
+        faults.extend(late(&mut self.host));
+        // The lock goes last: until then nobody else may start the machine.
+        faults.extend(names().filter_map(|name| self.host.clear(name).err()));
         faults
     }
 
@@ -228,6 +280,11 @@ impl Run {
         self.state = state;
         actions
     }
+}
+
+/// Whether an effect is begun and left to itself: making disks and taps, or starting bhyve, need not wait for it.
+pub const fn is_left_to_itself(effect: &Effect) -> bool {
+    matches!(effect, Effect::DestroyNode(_) | Effect::Join { .. })
 }
 
 /// The fault of a run that somebody stopped.

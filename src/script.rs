@@ -12,9 +12,14 @@ pub mod source;
 pub mod words;
 
 use crate::diag::{Diagnostic, Fault, Source};
+use crate::host::Effect;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
-use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope};
+use raise::{Raised, Site};
+use rhai::packages::{
+    BasicArrayPackage, BasicMapPackage, BasicMathPackage, CorePackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
 use source::Sources;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -43,6 +48,8 @@ pub struct Session {
     pub rehearsal: Option<Purpose>,
     /// What is to be said though it stops nothing.
     pub warnings: Vec<Diagnostic>,
+    /// What was begun and left to itself, and the calls that began it.
+    pub begun: Vec<(Effect, Site)>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
     /// The recipe and its modules.
@@ -97,6 +104,10 @@ impl Recipe {
             faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
         }
         let mut session = shared.borrow_mut();
+        if let Err(fault) = session.run().settle() {
+            let raised = session.raised(fault);
+            faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
+        }
         let warnings = std::mem::take(&mut session.warnings);
         match session.run.take() {
             Some(run) => Evaluated { run, warnings, faults },
@@ -123,13 +134,26 @@ impl Recipe {
 impl Session {
     fn new(sources: Rc<Sources>) -> Self {
         let (warnings, defers) = (Vec::new(), Vec::new());
-        Self { run: None, inputs: Inputs::default(), rehearsal: None, warnings, defers, sources }
+        let begun = Vec::new();
+        Self { run: None, inputs: Inputs::default(), rehearsal: None, warnings, begun, defers, sources }
     }
 
     fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
         self.run = Some(run);
         self.inputs = inputs.clone();
         self.rehearsal = rehearsal;
+        self.begun.clear();
+    }
+
+    /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
+    pub fn raised(&mut self, fault: Fault) -> Raised {
+        let late = self.run().take_late();
+        let site = late.and_then(|effect| self.begun.iter().rfind(|(begun, _)| *begun == effect));
+        let raised = Raised::from(fault);
+        match site {
+            Some((_, site)) => raised.at(site),
+            None => raised,
+        }
     }
 
     /// Returns the run. Words are called only while an evaluation lasts.
@@ -173,11 +197,28 @@ fn limit(engine: &mut Engine) {
     engine.disable_symbol("Fn");
 }
 
+def_package! {
+    /// Rhai's own functions as far as recipes have a use for them; each one costs time at every start. Left out are blobs and
+    /// single bits.
+    Functions(module) : CorePackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage {
+        module.set_id("functions");
+    }
+}
+
+/// An engine with Rhai's own functions.
+fn functions() -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(Functions::new().as_shared_module());
+    engine
+}
+
 /// An engine with every word.
 fn engine(shared: &Shared, source: &Rc<Source>) -> Engine {
-    let mut engine = Engine::new();
+    let mut engine = functions();
     limit(&mut engine);
-    for word in words::all() {
+    // What is nowhere in the text cannot be called; what an import brings cannot be known yet.
+    let imports = source.text.contains("import");
+    for word in words::all().filter(|word| imports || source.text.contains(&word.name())) {
         words::register(&mut engine, word, shared);
     }
     handle::register(&mut engine, shared);

@@ -4,7 +4,7 @@ use super::term::Term;
 use super::{place, platform};
 use crate::bhyve;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::system::System;
+use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Host, Platform};
 use crate::image::{DEFAULT_SCRIPT, IpxeImage};
 use crate::model::{Argv, Size};
@@ -49,7 +49,7 @@ fn ipxe(args: &IpxeArgs) -> Result<(), Fault> {
     let size: Size =
         args.size.parse().map_err(|fault: Fault| fault.context("--size").blame(crate::diag::Blame::Usage))?;
     let platform = platform()?;
-    let mut host = System::new(place::settings(platform, false)?)?;
+    let mut host = System::new(place::settings(platform, false)?, Ahead::default())?;
     let loader = match &args.loader {
         Some(path) => path.clone(),
         None => usual_loader(&host, platform),

@@ -8,7 +8,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::commands::commands;
 use crate::host::elsewhere::Elsewhere;
 use crate::host::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::system::System;
+use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Host, Platform, Settings, Step};
 use crate::model::{Argv, Machine};
 use crate::qemu;
@@ -29,13 +29,13 @@ pub(super) struct PlanArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &PlanArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let here = platform().map_err(one)?;
     let there = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
     let settings = |platform| place::settings(platform, args.recipe.user_net);
-    let host = System::new(settings(here).map_err(one)?).map_err(one)?;
-    let recipe = args.recipe.read(&host)?;
+    let host = System::new(settings(here).map_err(one)?, ahead).map_err(one)?;
+    let recipe = args.recipe.read()?;
     let host: Box<dyn Host> = Box::new(host);
     let settings = settings(there).map_err(one)?;
     let host = if here == there { host } else { Box::new(Elsewhere::new(settings.clone(), host)) };

@@ -5,7 +5,7 @@ use super::{RecipeArgs, place, platform};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::rehearsal::Rehearsal;
-use crate::host::system::System;
+use crate::host::system::{Ahead, System};
 use crate::model::Ended;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
@@ -34,11 +34,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) fn run(args: &RunArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let settings = platform().and_then(|platform| place::settings(platform, args.recipe.user_net)).map_err(one)?;
-    let host = System::new(settings).map_err(one)?;
-    let recipe = args.recipe.read(&host)?;
+    let host = System::new(settings, ahead).map_err(one)?;
+    let recipe = args.recipe.read()?;
     let inputs = args.recipe.inputs();
     let host = rehearse(&recipe, Box::new(host), &inputs, term)?;
     let mut run = Run::new(host);

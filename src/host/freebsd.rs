@@ -88,7 +88,7 @@ impl Guest for Bhyve {
 
     fn force(&mut self) {
         let argv: Argv = bhyve::force_poweroff(&self.name);
-        if system::run(&argv).is_err() {
+        if super::program::run(&argv).is_err() {
             self.kill();
         }
     }

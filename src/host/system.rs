@@ -1,56 +1,76 @@
 //! The real host, of either kind: files, programs, the environment.
 
 use super::commands::{commands, undo};
+use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings, freebsd, linux};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::{Argv, Machine, Secret, Size, VmName};
+use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 use std::rc::Rc;
-use std::thread::JoinHandle;
 
-/// Interfaces that are being read.
-type Ahead = JoinHandle<Result<Vec<Interface>, Fault>>;
+/// Facts that are being read before there is anybody to ask for them.
+#[derive(Default)]
+pub struct Ahead(Option<Program>);
+
+impl Ahead {
+    /// Begins to read the interfaces: a command takes as long as parsing a recipe and giving it its words. Where it cannot be
+    /// started the one who asks is told.
+    pub fn interfaces(platform: Platform) -> Self {
+        Self((platform == Platform::FreeBsd).then(|| Program::start(&Argv::new("ifconfig")).ok()).flatten())
+    }
+}
 
 /// This host.
 pub struct System {
     settings: Settings,
     signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
-    ahead: RefCell<Option<Ahead>>,
+    /// The command that reads the interfaces, when it was started before they were needed.
+    ahead: RefCell<Option<Program>>,
+    /// Changes that are on their way.
+    begun: Vec<(Effect, Errand)>,
     found: RefCell<BTreeMap<String, bool>>,
-    physical: OnceCell<Option<Size>>,
+    hardware: OnceCell<(Option<u64>, Option<Size>)>,
     locks: BTreeMap<VmName, File>,
 }
 
 impl System {
-    /// Opens the door.
-    pub fn new(settings: Settings) -> Result<Self, Fault> {
+    /// Opens the door; with it comes what was asked before.
+    pub fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
         Ok(Self {
             settings,
             signals: Signals::install()?,
             interfaces: RefCell::default(),
-            ahead: RefCell::default(),
+            ahead: RefCell::new(ahead.0),
+            begun: Vec::new(),
             found: RefCell::default(),
-            physical: OnceCell::new(),
+            hardware: OnceCell::new(),
             locks: BTreeMap::new(),
         })
     }
 
-    /// Begins to read the interfaces, so that they are there when the recipe asks for them: a command takes a millisecond,
-    /// as long as parsing a recipe and giving it its words.
-    pub fn read_ahead(&self) {
-        let platform = self.settings.platform;
-        *self.ahead.borrow_mut() = Some(std::thread::spawn(move || read_interfaces(platform)));
+    fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
+        match self.settings.platform {
+            Platform::Linux => Ok(linux::interfaces()?.to_vec()),
+            Platform::FreeBsd => {
+                let ahead = self.ahead.borrow_mut().take();
+                let program = ahead.map_or_else(|| Program::start(&Argv::new("ifconfig")), Ok)?;
+                Ok(freebsd::parse_interfaces(&program.finish()?))
+            }
+        }
+    }
+
+    fn start_errands(&mut self) {
+        self.begun.iter_mut().for_each(|(_, errand)| errand.start());
     }
 
     /// Takes the folder and the lock of a machine: one run at a time, and a lock that dies with its owner.
@@ -64,21 +84,20 @@ impl System {
             fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
         };
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.settings.state).map_err(refuse)?;
+        let path = self.settings.lock_file(name);
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let lock = lock.map_err(refuse)?;
+        lock.try_lock().map_err(|_| running(name))?;
+        // A run that ended between opening and locking took its file with it: then this is the lock of nothing.
+        let file = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+        if lock.metadata().map(file).ok() != std::fs::metadata(&path).map(file).ok() {
+            return Err(running(name));
+        }
+        self.locks.insert(name.clone(), lock);
         if !folder.is_dir() {
             std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(refuse)?;
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"));
-        let lock = lock.map_err(refuse)?;
-        lock.try_lock().map_err(|_| running(name))?;
-        self.locks.insert(name.clone(), lock);
         Ok(())
-    }
-}
-
-fn read_interfaces(platform: Platform) -> Result<Vec<Interface>, Fault> {
-    match platform {
-        Platform::FreeBsd => Ok(freebsd::parse_interfaces(&run(&Argv::new("ifconfig"))?)),
-        Platform::Linux => Ok(linux::interfaces()?.to_vec()),
     }
 }
 
@@ -89,7 +108,7 @@ pub fn running(name: &VmName) -> Fault {
 }
 
 /// Returns what the operating system says of an error, without its number.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_string()
 }
@@ -113,30 +132,6 @@ fn remove(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Runs a command to its end and returns its output.
-pub(super) fn run(argv: &Argv) -> Result<String, Fault> {
-    let output = output(argv)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    // bhyvectl(8) complains on its standard output.
-    let words = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_string());
-    let words = words.iter().find(|text| !text.is_empty()).map(String::as_str).unwrap_or_default();
-    let said = if words.is_empty() { String::new() } else { format!(": {words}") };
-    let how = match (output.status.code(), output.status.signal()) {
-        (Some(code), _) => format!("status {code}"),
-        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
-    };
-    Err(Fault::host(format!("`{argv}` failed with {how}{said}")))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-fn output(argv: &Argv) -> Result<Output, Fault> {
-    tracing::debug!("{argv}");
-    let output = Command::new(&argv.program).args(&argv.args).stdin(Stdio::null()).output();
-    output.map_err(|error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))
-}
-
 fn truncate(path: &Path, size: Size) -> Result<(), Fault> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     file.and_then(|file| file.set_len(size.get())).map_err(io_fault("truncate", path))
@@ -154,6 +149,11 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         let _ = remove(&beside);
         io_fault("write", path)(error)
     })
+}
+
+/// A node that is not there needs no taking away.
+fn is_done_already(effect: &Effect, fault: &Fault) -> bool {
+    matches!(effect, Effect::DestroyNode(_)) && bhyve::is_not_created(&fault.message)
 }
 
 impl Host for System {
@@ -184,8 +184,7 @@ impl Host for System {
         if let Some(known) = &*self.interfaces.borrow() {
             return Ok(known.clone());
         }
-        let ahead = self.ahead.borrow_mut().take().and_then(|thread| thread.join().ok());
-        let read: Rc<[Interface]> = ahead.unwrap_or_else(|| read_interfaces(self.settings.platform))?.into();
+        let read: Rc<[Interface]> = self.read_interfaces()?.into();
         *self.interfaces.borrow_mut() = Some(read.clone());
         Ok(read)
     }
@@ -201,11 +200,8 @@ impl Host for System {
     /// On FreeBSD the kernel is asked only where the processors and memory that are here would not do: usually they do, and
     /// a command costs a millisecond. Its limit of vCPUs is the number of processors unless somebody set it (hw.vmm.maxcpu).
     fn capacity(&self, cpus: u64, memory: Size) -> Capacity {
-        let mut capacity = Capacity {
-            cpus: std::thread::available_parallelism().ok().map(|n| n.get() as u64),
-            memory: *self.physical.get_or_init(physical_memory),
-            vcpus: None,
-        };
+        let (processors, physical) = *self.hardware.get_or_init(hardware);
+        let mut capacity = Capacity { cpus: processors, memory: physical, vcpus: None };
         match self.settings.platform {
             Platform::Linux => capacity.vcpus = Some(Q35_CPUS),
             Platform::FreeBsd => {
@@ -228,7 +224,7 @@ impl Host for System {
     }
 
     fn has_program(&self, name: &str) -> bool {
-        *self.found.borrow_mut().entry(name.into()).or_insert_with(|| find_program(name).is_some())
+        *self.found.borrow_mut().entry(name.into()).or_insert_with(|| program::find(name).is_some())
     }
 
     fn may_change_network(&self) -> bool {
@@ -282,7 +278,9 @@ impl Host for System {
         }
         let mut text = String::new();
         for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {
-            match run(&step.argv) {
+            let program = Program::start(&step.argv);
+            self.start_errands();
+            match program.and_then(Program::finish) {
                 Ok(output) => text.push_str(&output),
                 // Half of an effect is none: what its first command took goes back.
                 Err(fault) if at > 0 => {
@@ -291,15 +289,30 @@ impl Host for System {
                     }
                     return Err(fault);
                 }
-                Err(fault) if matches!(effect, Effect::DestroyNode(_)) && bhyve::is_not_created(&fault.message) => {}
+                Err(fault) if is_done_already(effect, &fault) => {}
                 Err(fault) => return Err(fault),
             }
         }
         Ok(text)
     }
 
+    fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
+        match commands(self.settings.platform, effect).as_slice() {
+            [step] => self.begun.push((effect.clone(), Errand::Queued(step.argv.clone()))),
+            _ => drop(self.perform(effect)?),
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
+        self.start_errands();
+        let ended = self.begun.extract_if(.., |(effect, _)| meant(effect));
+        let faults = ended.filter_map(|(effect, errand)| Some((effect, errand.finish().err()?)));
+        faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
+    }
+
     fn is_running(&self, name: &VmName) -> bool {
-        let lock = self.settings.machine_folder(name).join("lock");
+        let lock = self.settings.lock_file(name);
         let held = || File::open(&lock).is_ok_and(|file| file.try_lock_shared().is_err());
         !self.locks.contains_key(name) && held()
     }
@@ -309,18 +322,29 @@ impl Host for System {
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+        self.start_errands();
         match self.settings.platform {
             Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
             Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
         }
     }
 
-    fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
-        if self.locks.remove(name).is_none() {
+    fn tidy(&mut self, name: &VmName) -> Result<(), Fault> {
+        self.start_errands();
+        if !self.locks.contains_key(name) {
             return Ok(());
         }
         let folder = self.settings.machine_folder(name);
-        std::fs::remove_dir_all(&folder).map_err(io_fault("remove", &folder))
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", &folder)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
+        // The lock is held until its file is gone, and whoever opened that file before finds it gone.
+        let Some(_lock) = self.locks.remove(name) else { return Ok(()) };
+        remove(&self.settings.lock_file(name))
     }
 
     fn into_below(self: Box<Self>) -> Box<dyn Host> {
@@ -346,15 +370,9 @@ pub const fn native_platform() -> Platform {
     if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
 }
 
-fn find_program(name: &str) -> Option<PathBuf> {
-    let path = env("PATH")?;
-    let executable =
-        |file: &PathBuf| std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0);
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(executable)
-}
-
-fn physical_memory() -> Option<Size> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| Size::bytes(kib << 10))
+/// Returns the processors that are online and the memory that is there (sysconf(3)).
+fn hardware() -> (Option<u64>, Option<Size>) {
+    let ask = |what| sysconf(what).ok().flatten().and_then(|count| u64::try_from(count).ok());
+    let memory = ask(SysconfVar::_PHYS_PAGES).zip(ask(SysconfVar::PAGE_SIZE));
+    (ask(SysconfVar::_NPROCESSORS_ONLN), memory.and_then(|(pages, size)| pages.checked_mul(size)).map(Size::bytes))
 }

@@ -22,7 +22,7 @@ pub enum Role {
 /// The functions that Rhai brings along, with their numbers of arguments.
 fn builtins() -> BTreeMap<String, BTreeSet<usize>> {
     let mut all: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    let engine = rhai::Engine::new();
+    let engine = super::functions();
     let pairs = engine.collect_fn_metadata(None, |f| Some((f.metadata.name.to_string(), f.metadata.num_params)), true);
     let keywords = [("print", 1), ("debug", 1), ("type_of", 1), ("is_shared", 1), ("is_def_var", 1), ("is_def_fn", 2)];
     let more = [("call", 1), ("call", 2), ("call", 3), ("call", 4), ("curry", 2), ("curry", 3)];

@@ -13,6 +13,7 @@ use super::{Session, Shared};
 use crate::diag::{Fault, suggest};
 use crate::host::Effect;
 use crate::model::Size;
+use crate::run::is_left_to_itself;
 use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use std::any::TypeId;
 use std::cell::RefMut;
@@ -186,7 +187,11 @@ impl Call<'_> {
 
     /// Has an effect.
     pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
-        self.session().run().act(effect).map_err(Raised::from)
+        let done = self.session().run().act(effect);
+        if is_left_to_itself(effect) {
+            self.session().begun.push((effect.clone(), self.site.clone()));
+        }
+        done.map_err(|fault| self.session().raised(fault))
     }
 
     /// Returns whether an argument is there and not `()`.

@@ -87,6 +87,21 @@ impl Sandbox {
         self.shown(&String::from_utf8_lossy(&bytes))
     }
 
+    /// Every call of the fake FreeBSD's programs. What vmrun runs side by side is in one order: a node goes away before what
+    /// is done to taps, and a tap joins its bridge before bhyve starts.
+    pub(crate) fn calls(&self) -> String {
+        let mut lines: Vec<String> = self.read("fake/log").lines().map(String::from).collect();
+        let is_tap = |line: &str| line.starts_with("ifconfig tap") || line.contains(" addm ");
+        let swapped = |first: &str, second: &str| {
+            is_tap(first) && second.starts_with("bhyvectl --destroy")
+                || first.starts_with("bhyve -c") && second.contains(" addm ")
+        };
+        while let Some(at) = (1..lines.len()).find(|at| swapped(&lines[at - 1], &lines[*at])) {
+            lines.swap(at - 1, at);
+        }
+        lines.iter().map(|line| line.clone() + "\n").collect()
+    }
+
     /// The names in a folder, sorted.
     pub(crate) fn names(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(name)).unwrap();

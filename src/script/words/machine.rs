@@ -253,7 +253,8 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     })?;
     prepare(call, &machine)?;
     rehearse(call, &vm, &machine)?;
-    let ended = call.session().run().boot(&machine)?;
+    let ended = call.session().run().boot(&machine);
+    let ended = ended.map_err(|fault| call.session().raised(fault))?;
     Ok(Dynamic::from(Exit(ended)))
 }
 

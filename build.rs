@@ -1,0 +1,48 @@
+//! Links the released program for Linux without shared libraries.
+//!
+//! A run does its own work in a few milliseconds; finding, mapping and relocating three shared libraries takes one of them.
+//! Cargo can ask for a static program only together with everything that runs while building, and procedural macros cannot be
+//! static. So the linker is given the same names with the static libraries behind them. Where the C compiler has none of
+//! these the program is linked as usual.
+
+#![allow(clippy::disallowed_methods, reason = "the house's doors are for the program, not for building it")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// What the standard library asks for, and the static library that has it.
+const LIBRARIES: [(&str, &str); 7] = [
+    ("libc.so", "libc.a"),
+    ("libdl.so", "libdl.a"),
+    ("libgcc_s.so", "libgcc_eh.a"),
+    ("libm.so", "libm.a"),
+    ("libpthread.so", "libpthread.a"),
+    ("librt.so", "librt.a"),
+    ("libutil.so", "libutil.a"),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|it| it == value);
+    let native = env::var("HOST").ok() == env::var("TARGET").ok();
+    let gnu = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
+    if !(native && gnu && is("PROFILE", "release")) || file("rcrt1.o").is_none() {
+        return;
+    }
+    let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else { return };
+    let behind = |(name, library): (&str, &str)| Some((out.join(name), file(library)?));
+    let Some(names) = LIBRARIES.into_iter().map(behind).collect::<Option<Vec<_>>>() else { return };
+    // A text in place of a library is a linker script.
+    if names.iter().all(|(name, library)| fs::write(name, format!("INPUT({})\n", library.display())).is_ok()) {
+        println!("cargo::rustc-link-arg-bins=-L{}", out.display());
+        println!("cargo::rustc-link-arg-bins=-static-pie");
+    }
+}
+
+/// Finds a file of the C compiler, which links; it prints the mere name of one that it does not have.
+fn file(name: &str) -> Option<PathBuf> {
+    let output = Command::new("cc").arg(format!("-print-file-name={name}")).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    Some(PathBuf::from(path.trim())).filter(|path| Path::new(path).is_absolute())
+}
