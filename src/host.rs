@@ -133,8 +133,8 @@ pub enum Effect {
     WriteImage {
         /// The file; replaced as a whole.
         path: PathBuf,
-        /// Its bytes.
-        bytes: Rc<[u8]>,
+        /// Its bytes; not a shared slice, which would be a copy of megabytes.
+        bytes: Rc<Vec<u8>>,
         /// The command that makes the same image.
         command: Argv,
         /// What that command reads from its standard input.

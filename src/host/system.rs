@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -137,13 +137,21 @@ fn truncate(path: &Path, size: Size) -> Result<(), Fault> {
     file.and_then(|file| file.set_len(size.get())).map_err(io_fault("truncate", path))
 }
 
+/// Writes what is not zero; the rest of a new file is zero without being written.
+fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
+    const CHUNK: usize = 1 << 16;
+    file.set_len(bytes.len() as u64)?;
+    let chunks = bytes.chunks(CHUNK).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0));
+    chunks.into_iter().try_for_each(|(at, chunk)| file.write_all_at(chunk, (at * CHUNK) as u64))
+}
+
 /// Writes beside the file and renames, so that nobody ever sees half of it.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(name);
     let file = OpenOptions::new().create_new(true).write(true).open(&beside);
-    let written = file.and_then(|mut file| file.write_all(bytes)).and_then(|()| std::fs::rename(&beside, path));
+    let written = file.and_then(|file| fill(&file, bytes)).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
         // The fault that matters is the first one.
         let _ = remove(&beside);
