@@ -1,5 +1,15 @@
 //! A machine as bhyve(8) is told it, and what bhyve's exit status means. Pure: nothing is touched.
 
+pub mod command;
+pub mod config;
+pub mod flags;
+pub mod slot;
+pub mod tree;
+
+mod arguments;
+mod lpc;
+mod normal;
+
 use crate::model::machine::SWITCHES;
 use crate::model::value::{Form, Value};
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, VmName};

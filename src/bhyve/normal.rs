@@ -1,0 +1,334 @@
+//! One form for each meaning, so that two configurations can be compared.
+
+use super::config::expand;
+use super::slot::numbers;
+use super::tree::Tree;
+use crate::model::value::Type;
+use crate::model::{Arch, Mac, Release, Size, Target, VncAddress};
+use std::collections::BTreeSet;
+
+/// How bhyve reads the value of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// As it stands.
+    Text,
+    /// A boolean.
+    Flag,
+    /// A number as atoi(3) reads it.
+    Decimal,
+    /// A number as strtol(3) reads it in base 0.
+    Number,
+    /// Bytes, as `-m` reads them.
+    Memory,
+    /// A list of CPUs.
+    Cpus,
+    Mac,
+    Sectors,
+    Address,
+    Uuid,
+    Eui64,
+}
+
+/// The keys of bhyve_config(5) outside devices whose values have several spellings.
+const GLOBAL: &[(&str, Meaning)] = &[
+    ("acpi_tables", Meaning::Flag),
+    ("acpi_tables_in_memory", Meaning::Flag),
+    ("config.dump", Meaning::Flag),
+    ("cores", Meaning::Number),
+    ("cpus", Meaning::Number),
+    ("destroy_on_poweroff", Meaning::Flag),
+    ("gdb.port", Meaning::Number),
+    ("gdb.wait", Meaning::Flag),
+    ("lpc.pc-testdev", Meaning::Flag),
+    ("memory.guest_in_core", Meaning::Flag),
+    ("memory.size", Meaning::Memory),
+    ("memory.wired", Meaning::Flag),
+    ("monitor", Meaning::Flag),
+    ("pci.enable_bars", Meaning::Flag),
+    ("rtc.use_localtime", Meaning::Flag),
+    ("sockets", Meaning::Number),
+    ("threads", Meaning::Number),
+    ("uuid", Meaning::Uuid),
+    ("virtio_msix", Meaning::Flag),
+    ("x86.mptable", Meaning::Flag),
+    ("x86.strictio", Meaning::Flag),
+    ("x86.strictmsr", Meaning::Flag),
+    ("x86.verbosemsr", Meaning::Flag),
+    ("x86.vmexit_on_hlt", Meaning::Flag),
+    ("x86.vmexit_on_pause", Meaning::Flag),
+    ("x86.x2apic", Meaning::Flag),
+];
+
+impl Meaning {
+    fn of(key: &str) -> Self {
+        let parts: Vec<&str> = key.split('.').collect();
+        match parts[..] {
+            ["pci", _, _, _, .., last] => Self::of_device(last),
+            ["vcpu", _, "cpuset"] | ["domains", _, "cpus"] => Self::Cpus,
+            ["domains", _, "size"] => Self::Memory,
+            _ => GLOBAL.iter().find(|(known, _)| *known == key).map_or(Self::Text, |(_, meaning)| *meaning),
+        }
+    }
+
+    fn of_device(last: &str) -> Self {
+        match last {
+            "nocache" | "sync" | "direct" | "ro" | "nodelete" | "wait" | "open" => Self::Flag,
+            "w" | "h" | "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus"
+            | "slot" | "func" => Self::Decimal,
+            "mtu" => Self::Number,
+            "eui64" => Self::Eui64,
+            "mac" => Self::Mac,
+            "sectorsize" => Self::Sectors,
+            "rfb" | "tcp" => Self::Address,
+            _ => Self::Text,
+        }
+    }
+
+    /// Returns the one form of a value, or nothing if it has no meaning here.
+    fn spelt(self, text: &str) -> Option<String> {
+        match self {
+            Self::Text => None,
+            Self::Flag => Type::Flag.read(text).ok().map(|value| value.to_string()),
+            Self::Decimal => decimal(text).map(|number| number.to_string()),
+            Self::Number => number(text).map(|number| number.to_string()),
+            Self::Memory => Size::memory(text).ok().map(memory),
+            Self::Cpus => cpus(text),
+            Self::Mac => text.parse::<Mac>().ok().map(|mac| mac.to_string()),
+            Self::Sectors => sectors(text),
+            Self::Address => text.parse::<VncAddress>().ok().map(|address| address.to_string()),
+            Self::Uuid => Some(text.to_ascii_lowercase()),
+            Self::Eui64 => number(text).map(|number| format!("{number:#018x}")),
+        }
+    }
+}
+
+impl Tree {
+    /// Returns the same configuration in one form: references expanded, aliases resolved, numbers, sizes, booleans, addresses
+    /// and lists of CPUs spelt alike, the topology written out, the keys in an order of their own. Values that bhyve would
+    /// refuse stay as they are, and so do keys that only repeat a default.
+    #[must_use]
+    pub fn normalized(&self, target: Target) -> Self {
+        let mut plain = Self::new();
+        for (key, value) in self.entries() {
+            let text = expand(self, value).text;
+            let spelt = Meaning::of(key).spelt(&text).unwrap_or(text);
+            // The key was in a tree, and no value of a tree holds a line break.
+            let _ = plain.set_literal(key, &spelt);
+        }
+        if target.arch == Arch::Amd64 && target.release >= Release::V15 {
+            rename(&mut plain, "lpc.bootrom", "bootrom");
+            rename(&mut plain, "lpc.bootvars", "bootvars");
+        }
+        screens(&mut plain);
+        topology(&mut plain);
+        sorted(&plain)
+    }
+}
+
+/// Moves a value to the key that is preferred, unless that is set.
+fn rename(tree: &mut Tree, from: &str, to: &str) {
+    if let Some(value) = tree.remove(from).filter(|_| tree.get(to).is_none()) {
+        // Both keys have a value at most.
+        let _ = tree.set(to, &value);
+    }
+}
+
+/// `tcp` is the older name of `rfb` (bhyve(8), `fbuf`).
+fn screens(tree: &mut Tree) {
+    let device = |(key, value): (&str, &str)| (value == "fbuf").then(|| key.strip_suffix(".device").map(String::from));
+    let nodes: Vec<String> = tree.entries().filter_map(device).flatten().collect();
+    nodes.iter().for_each(|node| rename(tree, &format!("{node}.tcp"), &format!("{node}.rfb")));
+}
+
+/// Writes out what bhyve takes where `-c` says nothing: one core and one thread, and as many sockets as CPUs, which is not what
+/// the manual says. A topology that does not come out is left for bhyve to refuse.
+fn topology(tree: &mut Tree) {
+    let count = |name: &str, default: Option<u64>| match tree.get(name) {
+        Some(text) => number(text).filter(|count| (1..=65535).contains(count)),
+        None => default,
+    };
+    let sum = || {
+        let cpus = count("cpus", Some(1))?;
+        let (sockets, cores, threads) =
+            (count("sockets", Some(cpus))?, count("cores", Some(1))?, count("threads", Some(1))?);
+        let total = sockets * cores * threads;
+        (tree.get("cpus").is_none() || total == cpus).then_some([total, sockets, cores, threads])
+    };
+    for (name, count) in ["cpus", "sockets", "cores", "threads"].iter().zip(sum().into_iter().flatten()) {
+        // A node of such a name, which bhyve does not read, stays what it is.
+        let _ = tree.set(name, &count.to_string());
+    }
+}
+
+/// Returns the keys in the order of their parts, numbers by their value.
+fn sorted(tree: &Tree) -> Tree {
+    let rank = |key: &str| -> Vec<(u64, String)> {
+        key.split('.').map(|part| (part.parse().unwrap_or(u64::MAX), part.to_string())).collect()
+    };
+    let mut entries: Vec<(&str, &str)> = tree.entries().collect();
+    entries.sort_by_cached_key(|(key, _)| rank(key));
+    let mut sorted = Tree::new();
+    for (key, value) in entries {
+        // They fit as they did before.
+        let _ = sorted.set(key, value);
+    }
+    sorted
+}
+
+/// Reads a number with nothing after it.
+fn decimal(text: &str) -> Option<i64> {
+    let (found, rest) = numbers(text, ',', 1);
+    found.first().copied().filter(|_| rest.is_empty())
+}
+
+/// Reads a whole number in base 0: decimal, hexadecimal after `0x`, octal after `0`.
+fn number(text: &str) -> Option<u64> {
+    let (digits, base) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None if text.len() > 1 && text.starts_with('0') => (text, 8),
+        None => (text, 10),
+    };
+    let clean = digits.chars().all(|c| c.is_digit(base));
+    clean.then(|| u64::from_str_radix(digits, base).ok()).flatten()
+}
+
+/// A plain number below 1048576 would be read as megabytes.
+fn memory(size: Size) -> String {
+    let text = size.to_string();
+    if size.get() < 1 << 20 && text.bytes().all(|b| b.is_ascii_digit()) { text + "B" } else { text }
+}
+
+fn sectors(text: &str) -> Option<String> {
+    let spelt: Option<Vec<String>> = text.split('/').map(|part| decimal(part).map(|n| n.to_string())).collect();
+    Type::SectorSize.read(&spelt?.join("/")).ok().map(|value| value.to_string())
+}
+
+/// Reads numbers and ranges with commas between them, and writes them in order, each once.
+fn cpus(text: &str) -> Option<String> {
+    let mut all = BTreeSet::new();
+    for item in text.split(',') {
+        let (first, last) = item.split_once('-').unwrap_or((item, item));
+        let (first, last) = (cpu(first)?, cpu(last)?);
+        if first > last {
+            return None;
+        }
+        all.extend(first..=last);
+    }
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for cpu in all {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == cpu => *last = cpu,
+            _ => ranges.push((cpu, cpu)),
+        }
+    }
+    let spelt = |(first, last)| if first == last { format!("{first}") } else { format!("{first}-{last}") };
+    Some(ranges.into_iter().map(spelt).collect::<Vec<_>>().join(","))
+}
+
+fn cpu(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().filter(|number| *number < 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tree(text: &str) -> Tree {
+        let mut tree = Tree::new();
+        text.split_whitespace().for_each(|option| {
+            let (key, value) = option.split_once('=').unwrap();
+            tree.set(key, value).unwrap();
+        });
+        tree
+    }
+
+    fn normal(text: &str, release: Release) -> String {
+        let normal = tree(text).normalized(Target { arch: Arch::Amd64, release });
+        normal.entries().map(|(key, value)| format!("{key}={value} ")).collect()
+    }
+
+    /// Without the topology, which is always there.
+    fn rest(text: &str) -> String {
+        normal(text, Release::V15).replace("cores=1 cpus=1 ", "").replace("sockets=1 threads=1 ", "")
+    }
+
+    #[test]
+    fn spellings_of_one_value_become_one() {
+        assert_eq!(
+            rest("x86.strictio=YES memory.wired=0 virtio_msix=maybe"),
+            "memory.wired=false virtio_msix=maybe x86.strictio=true "
+        );
+        assert_eq!(rest("memory.size=512"), rest("memory.size=524288k"));
+        assert_eq!(rest("memory.size=0x200"), "memory.size=512M ");
+        assert_eq!(rest("memory.size=7b"), "memory.size=7B ");
+        assert_eq!(rest("uuid=5C8DBF6A vcpu.0.cpuset=3,0-2,2,8"), "uuid=5c8dbf6a vcpu.0.cpuset=0-3,8 ");
+        assert_eq!(
+            rest("pci.0.4.0.mac=0:C:29:a5:19:b9 pci.0.4.0.mtu=0x5dc"),
+            "pci.0.4.0.mac=00:0c:29:a5:19:b9 pci.0.4.0.mtu=1500 "
+        );
+        assert_eq!(
+            rest("pci.0.4.0.port.0.ro=on pci.0.4.0.port.0.nmrr=01"),
+            "pci.0.4.0.port.0.nmrr=1 pci.0.4.0.port.0.ro=true "
+        );
+        assert_eq!(
+            rest("pci.0.4.0.sectorsize=512/0512 pci.0.4.0.eui64=0x1"),
+            "pci.0.4.0.eui64=0x0000000000000001 pci.0.4.0.sectorsize=512 "
+        );
+        assert_eq!(rest("pci.0.4.0.ser=007 pci.0.4.0.path=/ON"), "pci.0.4.0.path=/ON pci.0.4.0.ser=007 ");
+    }
+
+    #[test]
+    fn references_are_expanded_and_what_is_left_is_escaped() {
+        assert_eq!(rest("name=vm pci.0.4.0.path=/%(name)/a%"), "name=vm pci.0.4.0.path=/vm/a\\% ");
+    }
+
+    #[test]
+    fn aliases_are_resolved_where_the_release_has_them() {
+        let text = "lpc.bootrom=/c lpc.bootvars=/v bootvars=/w lpc.com1.path=stdio";
+        assert_eq!(rest(text), "bootrom=/c bootvars=/w lpc.com1.path=stdio ");
+        assert!(normal(text, Release::V14).contains("lpc.bootrom=/c lpc.bootvars=/v "));
+        let screen = "pci.0.29.0.device=fbuf pci.0.29.0.tcp=5901";
+        assert_eq!(rest(screen), "pci.0.29.0.device=fbuf pci.0.29.0.rfb=127.0.0.1:5901 ");
+        assert_eq!(
+            rest(&format!("{screen} pci.0.29.0.rfb=[::1]")),
+            "pci.0.29.0.device=fbuf pci.0.29.0.rfb=[::1]:5900 "
+        );
+    }
+
+    #[test]
+    fn a_topology_is_written_out_as_bhyve_reads_it() {
+        let normal = |text| normal(text, Release::V15);
+        assert_eq!(normal(""), "cores=1 cpus=1 sockets=1 threads=1 ");
+        assert_eq!(normal("cpus=4"), "cores=1 cpus=4 sockets=4 threads=1 ");
+        assert_eq!(normal("cores=0x4"), "cores=4 cpus=4 sockets=1 threads=1 ");
+        assert_eq!(normal("cpus=8 sockets=1 threads=2 cores=4"), "cores=4 cpus=8 sockets=1 threads=2 ");
+        assert_eq!(normal("cpus=4 cores=2"), "cores=2 cpus=4 ");
+        assert_eq!(normal("cpus=two cpuset.x=1"), "cpus=two cpuset.x=1 ");
+        assert_eq!(normal("cpus.x=1"), "cores=1 cpus.x=1 sockets=1 threads=1 ");
+    }
+
+    #[test]
+    fn the_order_of_keys_is_no_difference() {
+        let target = Target::default();
+        let (one, other) = (tree("b=1 pci.0.10.0.a=1 pci.0.9.0.b=2"), tree("pci.0.9.0.b=2 b=1 pci.0.10.0.a=1"));
+        assert_eq!(one.normalized(target), other.normalized(target));
+        assert_ne!(one, other);
+        assert_eq!(rest("pci.0.10.0.a=1 pci.0.9.0.b=2"), "pci.0.9.0.b=2 pci.0.10.0.a=1 ");
+    }
+
+    proptest! {
+        #[test]
+        fn one_form_stays_as_it_is(
+            pairs in prop::collection::vec(("(pci\\.0\\.[0-9]\\.0\\.)?(ro|w|mtu|mac|rfb|cpus|cores|memory\\.size|vcpu\\.1\\.cpuset)", "[0-9a-fxX:,kM-]{1,6}|[%()\\\\a]{1,6}"), 0..6)
+        ) {
+            let mut tree = Tree::new();
+            for (key, value) in &pairs {
+                let _ = tree.set(key, value);
+            }
+            let once = tree.normalized(Target::default());
+            prop_assert_eq!(once.normalized(Target::default()), once);
+        }
+    }
+}
