@@ -10,6 +10,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("bhyve", 2),
     ("qemu", 2),
     ("image", 2),
+    ("vmbhyve", 2),
     ("host", 3),
     ("run", 4),
     ("script", 5),
