@@ -7,14 +7,15 @@ pub mod slot;
 pub mod tree;
 
 mod arguments;
+mod argv;
 mod lpc;
 mod normal;
 
-use crate::model::machine::SWITCHES;
-use crate::model::value::{Form, Value};
+use crate::model::tree::slot_key;
+use crate::model::value::Value;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, VmName};
-use std::fmt::Write as _;
-use std::path::Path;
+
+pub use argv::{argv, device_text};
 
 /// The firmware of the port sysutils/bhyve-firmware, as the design document uses it.
 pub const UEFI_CODE: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd";
@@ -25,50 +26,6 @@ pub const UEFI_VARS: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_VARS.fd";
 /// The loader of the port net/ipxe, as the design document uses it.
 pub const IPXE_LOADER: &str = "/usr/local/share/ipxe/snp.efi-x86_64";
 
-/// Returns the command line of a machine. Secrets are not in it: `secrets` is the file that holds them, named by `-k` right
-/// after the `-s` that they belong to, because bhyve refuses an `-s` whose node exists already.
-pub fn argv(machine: &Machine, secrets: &Path) -> Argv {
-    let mut argv = Argv::new("bhyve").arg("-c").arg(machine.cpus()).arg("-m").arg(machine.memory());
-    let given = |switch: &&crate::model::machine::Switch| machine.switch(switch.name) == Some(switch.given_when);
-    argv = argv.args(SWITCHES.iter().filter(given).map(|switch| switch.flag));
-    if let Some(uuid) = machine.uuid() {
-        argv = argv.arg("-U").arg(uuid);
-    }
-    for (slot, device) in machine.devices() {
-        argv = argv.arg("-s").arg(format!("{slot},{}", device_text(device)));
-        if !secret_lines(slot, device).is_empty() {
-            argv = argv.arg("-k").arg(secrets.display());
-        }
-    }
-    for (name, tty) in machine.ttys() {
-        argv = argv.arg("-l").arg(format!("{name},{tty}"));
-    }
-    if let Some(bootrom) = machine.bootrom() {
-        let vars = bootrom.vars.as_ref().map(|vars| format!(",{vars}")).unwrap_or_default();
-        argv = argv.arg("-l").arg(format!("bootrom,{}{vars}", bootrom.code));
-    }
-    for (key, value) in machine.options() {
-        argv = argv.arg("-o").arg(format!("{key}={value}"));
-    }
-    argv.args(machine.args()).arg(machine.name())
-}
-
-/// Returns the text of a `-s` after its slot, as in bhyve(8): the name, what is given, the options.
-pub fn device_text(device: &Device) -> String {
-    let mut text = device.kind().name.to_string();
-    for (parameter, value) in device.values().iter().filter(|(parameter, _)| parameter.form == Form::Slot) {
-        let given = device.kind().given.iter().any(|given| given.name == parameter.name);
-        // Writing to a String cannot fail.
-        let _ = match value {
-            Value::Flag(false) => Ok(()),
-            Value::Flag(true) => write!(text, ",{}", parameter.name),
-            _ if given => write!(text, ",{value}"),
-            _ => write!(text, ",{}={value}", parameter.name),
-        };
-    }
-    text
-}
-
 /// Returns the bhyve_config(5) file with the secrets of a machine, or nothing if it has none.
 pub fn secrets(machine: &Machine) -> Option<String> {
     let text: String = machine.devices().map(|(slot, device)| secret_lines(slot, device)).collect();
@@ -76,12 +33,12 @@ pub fn secrets(machine: &Machine) -> Option<String> {
 }
 
 fn secret_lines(slot: PciSlot, device: &Device) -> String {
-    let (bus, number, function) = (slot.bus(), slot.number(), slot.function());
-    let values = device.values().iter().filter_map(|(parameter, value)| match value {
-        Value::Password(password) => Some((parameter.name, password.secret())),
+    let values = device.items().iter().filter_map(|item| match &item.value {
+        Value::Password(password) => Some((item.parameter.key, password.secret())),
         _ => None,
     });
-    values.map(|(key, secret)| format!("pci.{bus}.{number}.{function}.{key}={}\n", escape(secret.reveal()))).collect()
+    let node = slot_key(slot);
+    values.map(|(key, secret)| format!("{node}.{key}={}\n", escape(secret.reveal()))).collect()
 }
 
 /// Writes a value so that bhyve reads it back whole: a value that holds a `%` is expanded when it is read, and there the
@@ -120,7 +77,8 @@ pub fn is_not_created(stderr: &str) -> bool {
 mod tests {
     use super::*;
     use crate::model::value::Tty;
-    use crate::model::{Bootrom, DeviceKind, Draft, Secret, Size};
+    use crate::model::{Arch, Bootrom, DeviceKind, Draft, Release, Secret, Setting, Size};
+    use std::path::Path;
 
     fn device(name: &str, values: &[(&str, &str)]) -> Device {
         let kind = DeviceKind::named(name).unwrap();
@@ -150,7 +108,9 @@ mod tests {
             ("5:1", device("virtio-rnd", &[])),
             ("5", device("virtio-net", &[("mac", "0:c:29:a5:19:b9"), ("backend", "tap1")])),
         ]);
-        draft.switches = [("exit_on_hlt", true), ("strict_msr", false), ("msix", true)].into();
+        for (name, given) in [("exit_on_hlt", true), ("strict_msr", false), ("msix", true)] {
+            draft.set(Setting::named(name).unwrap(), Value::Flag(given));
+        }
         draft.ttys.insert("com1", Tty::Stdio);
         let rom = |path: &str| path.parse().unwrap();
         draft.bootrom = Some(Bootrom { code: rom("/fw/C.fd"), vars: Some(rom("/vm/v.fd")), template: None });
@@ -166,6 +126,53 @@ mod tests {
         );
         assert_eq!(secrets(&machine).unwrap(), "pci.0.29.0.password=100\\%\\\\x\n");
         assert_eq!(Secret::new(secrets(&machine).unwrap()).to_string(), "***");
+    }
+
+    fn words(draft: Draft) -> String {
+        argv(&draft.check().unwrap(), Path::new("/run/lab/secrets")).words().join(" ")
+    }
+
+    #[test]
+    fn a_flag_that_the_architecture_does_not_have_is_told_as_configuration() {
+        let mut draft = machine(&[("3", device("virtio-rnd", &[]))]);
+        draft.target.arch = Arch::Arm64;
+        draft.bootrom = Some(Bootrom { code: "/fw/u-boot.bin".parse().unwrap(), vars: None, template: None });
+        for (name, given) in [("acpi", true), ("wired", true), ("localtime", false)] {
+            draft.set(Setting::named(name).unwrap(), Value::Flag(given));
+        }
+        draft.set(Setting::named("console").unwrap(), Value::Tty(Tty::Stdio));
+        assert_eq!(
+            words(draft),
+            "bhyve -c 1 -m 512M -S -s 3,virtio-rnd -o acpi_tables=true -o rtc.use_localtime=false -o console=stdio \
+             -o bootrom=/fw/u-boot.bin lab"
+        );
+    }
+
+    #[test]
+    fn acpi_is_switched_off_where_it_would_be_on() {
+        let of = |release| {
+            let mut draft = machine(&[]);
+            draft.target.release = release;
+            draft.set(Setting::named("acpi").unwrap(), Value::Flag(false));
+            words(draft)
+        };
+        assert_eq!(of(Release::V14), "bhyve -c 1 -m 512M lab");
+        assert_eq!(of(Release::V15), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
+    }
+
+    #[test]
+    fn further_targets_and_flags_of_freebsd_16_are_told() {
+        let scsi = [("dev", "/dev/cam/ctl"), ("target", "/dev/cam/ctl1"), ("target", "/dev/cam/ctl2")];
+        let mut draft = machine(&[("3", device("virtio-scsi", &scsi))]);
+        draft.target.release = Release::V16;
+        for name in ["monitor", "verbose_msr"] {
+            draft.set(Setting::named(name).unwrap(), Value::Flag(true));
+        }
+        assert_eq!(
+            words(draft),
+            "bhyve -c 1 -m 512M -M -s 3,virtio-scsi,/dev/cam/ctl,target=1:/dev/cam/ctl1,target=2:/dev/cam/ctl2 \
+             -o x86.verbosemsr=true lab"
+        );
     }
 
     #[test]

@@ -1,18 +1,27 @@
 //! Devices as data: one file describes one kind, one row of [`KINDS`] makes it known.
 //!
 //! The description holds bhyve's name and options and what plays the device's part under QEMU. Everything else (the recipe's
-//! word, the checks, the reference, both command lines) is derived from it.
+//! word, the checks, the reference, both command lines, the configuration) is derived from it.
 
 mod ahci;
 mod block;
 mod bridges;
 mod e1000;
+pub mod entries;
 mod fbuf;
+mod hda;
+mod kind;
 mod lpc;
 mod nvme;
+mod passthru;
+mod uart;
+mod virtio_9p;
 mod virtio_blk;
+mod virtio_console;
+mod virtio_input;
 mod virtio_net;
 mod virtio_rnd;
+mod virtio_scsi;
 mod xhci;
 
 use super::value::{Need, Parameter, Tty, Value};
@@ -20,6 +29,7 @@ use super::{Backend, DevicePath, Mac, Secret, VncAddress};
 use crate::diag::Fault;
 
 pub use block::BLOCK;
+pub use kind::{Check, Counterpart, DeviceKind, Group, Shape};
 
 /// Every kind of device, in the order of the reference.
 pub const KINDS: &[&DeviceKind] = &[
@@ -28,53 +38,26 @@ pub const KINDS: &[&DeviceKind] = &[
     &lpc::LPC,
     &virtio_blk::VIRTIO_BLK,
     &nvme::NVME,
+    &ahci::AHCI,
     &ahci::AHCI_HD,
     &ahci::AHCI_CD,
+    &virtio_scsi::VIRTIO_SCSI,
+    &virtio_9p::VIRTIO_9P,
     &virtio_net::VIRTIO_NET,
     &e1000::E1000,
     &fbuf::FBUF,
     &xhci::XHCI,
+    &virtio_input::VIRTIO_INPUT,
+    &virtio_console::VIRTIO_CONSOLE,
+    &uart::UART,
+    &hda::HDA,
     &virtio_rnd::VIRTIO_RND,
+    &passthru::PASSTHRU,
 ];
 
-/// A kind of device, as bhyve(8) describes it.
-#[derive(Debug)]
-pub struct DeviceKind {
-    /// bhyve's name; the recipe's word is the same with `_` for `-`.
-    pub name: &'static str,
-    /// One sentence for the reference.
-    pub help: &'static str,
-    /// What is given before the options, in order.
-    pub given: &'static [Parameter],
-    /// The options, in the order in which they are written; several lists so that devices can share one.
-    pub options: &'static [&'static [Parameter]],
-    /// Whether bhyve refuses a second one.
-    pub single: bool,
-    /// What plays its part under QEMU.
-    pub counterpart: Counterpart,
-}
-
-/// What plays a device's part under QEMU, and with that its role in the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counterpart {
-    /// The host bridge, which QEMU's machine brings along in slot 0.
-    HostBridge,
-    /// The LPC bridge, which QEMU's machine brings along in slot 31.
-    Lpc,
-    /// A disk that sits on the PCI bus itself: the name of QEMU's device.
-    Disk(&'static str),
-    /// A disk behind an AHCI controller of its own.
-    AhciDisk,
-    /// A CD behind an AHCI controller of its own.
-    AhciCd,
-    /// A network card: the name of QEMU's device.
-    Nic(&'static str),
-    /// A frame buffer with VNC.
-    Screen,
-    /// An USB controller with its devices.
-    Usb,
-    /// Any other: the name of QEMU's device.
-    Plain(&'static str),
+/// Returns the serial ports of the LPC bridge, which a machine may also be given beside its devices.
+pub const fn serial_ports() -> &'static [Parameter] {
+    lpc::PORTS
 }
 
 /// How a device uses its image.
@@ -86,73 +69,94 @@ pub enum Access {
     ReadWrite,
 }
 
-impl DeviceKind {
-    /// Finds a kind by bhyve's name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        KINDS.iter().copied().find(|kind| kind.name == name)
-    }
-
-    /// Returns the recipe's word.
-    pub fn word(&self) -> String {
-        self.name.replace('-', "_")
-    }
-
-    /// Returns every option.
-    pub fn options(&self) -> impl Iterator<Item = &'static Parameter> {
-        self.options.iter().copied().flatten()
-    }
-
-    /// Finds what is given or an option by its name.
-    pub fn parameter(&self, name: &str) -> Option<&'static Parameter> {
-        self.given.iter().chain(self.options()).find(|parameter| parameter.name == name)
-    }
+/// One thing that a device was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The number of the port or target that it belongs to; nothing for the device itself.
+    pub number: Option<u16>,
+    /// What it is.
+    pub parameter: &'static Parameter,
+    /// What it holds.
+    pub value: Value,
 }
 
-impl PartialEq for DeviceKind {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
+/// A fault of a device, with the number and the parameter that it is about.
+pub type ItemFault = (Option<u16>, Option<&'static Parameter>, Fault);
 
 /// A device with its options.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
     kind: &'static DeviceKind,
-    values: Vec<(&'static Parameter, Value)>,
+    items: Vec<Item>,
 }
 
 impl Device {
-    /// Makes a device of values whose parameters are the kind's own.
+    /// Makes a device of values whose parameters are the kind's own. What leads a group takes the next number in it, and
+    /// what follows belongs to that.
     ///
     /// The fault comes with the parameter that it is about.
     pub fn new(
         kind: &'static DeviceKind,
-        mut values: Vec<(&'static Parameter, Value)>,
+        values: Vec<(&'static Parameter, Value)>,
     ) -> Result<Self, (Option<&'static Parameter>, Fault)> {
-        let position = |parameter: &Parameter| {
-            kind.given.iter().chain(kind.options()).position(|known| known.name == parameter.name)
-        };
-        values.sort_by_key(|(parameter, _)| position(parameter));
-        for parameter in kind.given.iter().filter(|parameter| parameter.need != Need::Optional) {
-            if !values.iter().any(|(given, _)| given.name == parameter.name) {
+        let mut next = kind.group.map_or(0, |group| group.first);
+        let mut number = next;
+        let items = values.into_iter().map(|(parameter, value)| {
+            if parameter.need == Need::Leading {
+                number = next;
+                next = next.saturating_add(1);
+            }
+            Item { number: kind.has_grouped(parameter.name).then_some(number), parameter, value }
+        });
+        Self::of_items(kind, items.collect()).map_err(|(_, parameter, fault)| (parameter, fault))
+    }
+
+    /// Makes a device of values that know their numbers.
+    pub fn of_items(kind: &'static DeviceKind, mut items: Vec<Item>) -> Result<Self, ItemFault> {
+        let position = |name: &str| kind.parameters().position(|(_, known)| known.name == name);
+        // A flag that is off is bhyve's default.
+        items.retain(|item| item.value != Value::Flag(false));
+        items.sort_by_key(|item| (item.number, position(item.parameter.name)));
+        for parameter in kind.given.iter().filter(|parameter| parameter.need == Need::Required) {
+            if !items.iter().any(|item| item.parameter.name == parameter.name) {
                 let message = format!("{} needs {}: {}", kind.word(), parameter.ty, parameter.help);
-                return Err((None, Fault::new(message)));
+                return Err((None, None, Fault::new(message)));
             }
         }
-        for pair in values.windows(2) {
-            if pair[0].0.name == pair[1].0.name && pair[0].0.need != Need::Repeated {
-                return Err((Some(pair[1].0), Fault::new(format!("`{}` is given twice", pair[1].0.name))));
+        for pair in items.windows(2) {
+            if let [first, second] = pair
+                && (first.number, first.parameter.name) == (second.number, second.parameter.name)
+            {
+                let fault = Fault::new(format!("`{}` is given twice", second.parameter.name));
+                return Err((second.number, Some(second.parameter), fault));
             }
         }
-        let device = Self { kind, values };
-        if device.value("tcp").is_some() && device.value("rfb").is_some() {
-            let parameter = kind.parameter("rfb");
-            return Err((
-                parameter,
-                Fault::new("`rfb` and `tcp` are two names of one option").hint("keep one of them"),
-            ));
-        }
+        check_group(kind, &items)?;
+        let mut device = Self { kind, items };
+        device.tell_type();
+        let named = |name: Option<&'static str>| name.and_then(|name| kind.parameter(name));
+        (kind.check)(&device).map_err(|(name, fault)| {
+            let of = |item: &&Item| name == Some(item.parameter.name);
+            (device.items.iter().rev().find(of).and_then(|item| item.number), named(name), fault)
+        })?;
         Ok(device)
+    }
+
+    /// bhyve has to be told that an interface is a tap where its name does not say so.
+    fn tell_type(&mut self) {
+        let Some(ty) = self.kind.parameter("type") else { return };
+        let tap = Value::Choice("tap");
+        let is_tap = self.value("type") == Some(&tap);
+        for item in &mut self.items {
+            if let (Value::Backend(Backend::Named(name)), true) = (&item.value, is_tap) {
+                item.value = Value::Backend(Backend::Tap(name.clone()));
+            }
+        }
+        let strange = self.backend().is_some_and(|b| matches!(b, Backend::Tap(_)) && b.kind().is_none());
+        if strange && self.value("type").is_none() {
+            let at = self.items.iter().position(|i| !self.kind.given.iter().any(|g| g.name == i.parameter.name));
+            self.items.insert(at.unwrap_or(self.items.len()), Item { number: None, parameter: ty, value: tap });
+        }
     }
 
     /// Returns its kind.
@@ -161,13 +165,26 @@ impl Device {
     }
 
     /// Returns everything it was given, in the order in which bhyve is told it.
-    pub fn values(&self) -> &[(&'static Parameter, Value)] {
-        &self.values
+    pub fn items(&self) -> &[Item] {
+        &self.items
     }
 
-    /// Returns the value of one parameter.
+    /// Returns the numbers of its group that are there, each with what it was given.
+    pub fn numbers(&self) -> Vec<(u16, Vec<&Item>)> {
+        let mut all: Vec<(u16, Vec<&Item>)> = Vec::new();
+        for item in &self.items {
+            let Some(number) = item.number else { continue };
+            match all.last_mut() {
+                Some((last, items)) if *last == number => items.push(item),
+                _ => all.push((number, vec![item])),
+            }
+        }
+        all
+    }
+
+    /// Returns the value of one parameter; the first of a group.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.values.iter().find(|(parameter, _)| parameter.name == name).map(|(_, value)| value)
+        self.items.iter().find(|item| item.parameter.name == name).map(|item| &item.value)
     }
 
     /// Returns whether a flag is set.
@@ -175,78 +192,102 @@ impl Device {
         self.value(name) == Some(&Value::Flag(true))
     }
 
-    /// Returns the image or volume that a disk or CD uses, and how.
-    pub fn image(&self) -> Option<(&DevicePath, Access)> {
-        let access = match self.kind.counterpart {
-            Counterpart::Disk(_) | Counterpart::AhciDisk if self.flag("ro") => Access::ReadOnly,
-            Counterpart::Disk(_) | Counterpart::AhciDisk => Access::ReadWrite,
-            Counterpart::AhciCd => Access::ReadOnly,
-            Counterpart::HostBridge
-            | Counterpart::Lpc
-            | Counterpart::Nic(_)
-            | Counterpart::Screen
-            | Counterpart::Usb
-            | Counterpart::Plain(_) => return None,
+    /// Returns the images and volumes that its disks and CDs use, how, and the parameter that names them.
+    pub fn images(&self) -> Vec<(Option<u16>, &'static str, &DevicePath, Access)> {
+        let disk = |ro| if ro { Access::ReadOnly } else { Access::ReadWrite };
+        let one = |access| match self.value("path") {
+            Some(Value::Path(path)) => vec![(None, "path", path, access)],
+            _ => Vec::new(),
         };
-        match self.value("path") {
-            Some(Value::Path(path)) => Some((path, access)),
-            _ => None,
+        match self.kind.counterpart {
+            Counterpart::Disk(_) | Counterpart::AhciDisk => one(disk(self.flag("ro"))),
+            Counterpart::AhciCd => one(Access::ReadOnly),
+            Counterpart::Ahci => {
+                let port = |(number, items): (u16, Vec<&'_ Item>)| {
+                    let ro = items.iter().any(|i| i.parameter.name == "ro" && i.value == Value::Flag(true));
+                    self.items.iter().find_map(|item| match (item.parameter.name, &item.value) {
+                        (name @ ("hd" | "cd"), Value::Path(path)) if item.number == Some(number) => {
+                            Some((Some(number), name, path, disk(ro || name == "cd")))
+                        }
+                        _ => None,
+                    })
+                };
+                self.numbers().into_iter().filter_map(port).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
     /// Returns what a network card is plugged into.
     pub fn backend(&self) -> Option<&Backend> {
-        self.values.iter().find_map(|(_, value)| if let Value::Backend(backend) = value { Some(backend) } else { None })
+        self.find(|value| if let Value::Backend(backend) = value { Some(backend) } else { None })
     }
 
     /// Returns the hardware address of a network card, if it was given one.
     pub fn mac(&self) -> Option<Mac> {
-        self.values.iter().find_map(|(_, value)| if let Value::Mac(mac) = value { Some(*mac) } else { None })
+        self.find(|value| if let Value::Mac(mac) = value { Some(*mac) } else { None })
     }
 
     /// Returns where a frame buffer listens: what it was told, or bhyve's default.
     pub fn vnc(&self) -> Option<VncAddress> {
-        let told = self.values.iter().find_map(|(_, v)| if let Value::Address(a) = v { Some(*a) } else { None });
+        let told = self.find(|value| if let Value::Address(address) = value { Some(*address) } else { None });
         let default = VncAddress::new(std::net::Ipv4Addr::LOCALHOST.into(), VncAddress::PORT);
         told.or((self.kind.counterpart == Counterpart::Screen).then_some(default))
     }
 
     /// Returns the password of a frame buffer.
     pub fn password(&self) -> Option<&Secret> {
-        self.values.iter().find_map(|(_, v)| if let Value::Password(p) = v { Some(p.secret()) } else { None })
+        self.find(|value| if let Value::Password(password) = value { Some(password.secret()) } else { None })
     }
 
-    /// Returns the serial ports that an LPC bridge was given, by name.
+    /// Returns what its serial ports are plugged into, by the names of their parameters.
     pub fn ttys(&self) -> impl Iterator<Item = (&'static str, &Tty)> {
-        self.values.iter().filter_map(|(p, v)| if let Value::Tty(tty) = v { Some((p.name, tty)) } else { None })
+        let tty = |item: &'_ Item| item.parameter.name;
+        self.items
+            .iter()
+            .filter_map(move |item| if let Value::Tty(of) = &item.value { Some((tty(item), of)) } else { None })
     }
+
+    fn find<'a, T>(&'a self, pick: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        self.items.iter().find_map(|item| pick(&item.value))
+    }
+}
+
+/// A group has its numbers without a gap, and each begins with what leads it.
+fn check_group(kind: &'static DeviceKind, items: &[Item]) -> Result<(), ItemFault> {
+    let Some(group) = kind.group else { return Ok(()) };
+    let (what, word) = (group.what, kind.word());
+    let mut numbers: Vec<u16> = items.iter().filter_map(|item| item.number).collect();
+    numbers.dedup();
+    if numbers.is_empty() && group.needed {
+        return Err((None, None, Fault::new(format!("{word} needs at least one {what}"))));
+    }
+    for (number, expected) in numbers.iter().copied().zip(group.first..) {
+        let of = || items.iter().filter(|item| item.number == Some(number));
+        let first = of().next().map(|item| item.parameter);
+        let fault = |fault: Fault| Err((Some(number), first, fault));
+        if number > group.last || number < group.first {
+            let message = format!("{word} has no {what} {number}");
+            return fault(Fault::new(message).hint(format!("{what}s from {} to {}", group.first, group.last)));
+        }
+        if number != expected && !matches!(group.shape, Shape::Numbers(_)) {
+            let message = format!("{what} {number} of {word} follows no {what} {}", number.saturating_sub(1));
+            return fault(Fault::new(message).hint(format!("count them from {} on without a gap", group.first)));
+        }
+        let leading = of().filter(|item| item.parameter.need == Need::Leading).count();
+        let missing =
+            kind.grouped().find(|p| p.need == Need::Required && !of().any(|item| item.parameter.name == p.name));
+        let leads = || kind.grouped().filter(|p| p.need == Need::Leading).map(|p| format!("`{}`", p.name));
+        if leading != 1 {
+            let message = format!("{what} {number} of {word} needs one {}", leads().collect::<Vec<_>>().join(" or "));
+            return fault(Fault::new(message));
+        }
+        if let Some(missing) = missing {
+            return fault(Fault::new(format!("{what} {number} of {word} needs `{}`: {}", missing.name, missing.ty)));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_has_a_name_of_its_own_and_no_parameter_twice() {
-        for (at, kind) in KINDS.iter().enumerate() {
-            assert!(KINDS[at + 1..].iter().all(|other| other.name != kind.name), "{}", kind.name);
-            let names: Vec<&str> = kind.given.iter().chain(kind.options()).map(|p| p.name).collect();
-            for (at, name) in names.iter().enumerate() {
-                assert!(!names[at + 1..].contains(name), "{} has {name} twice", kind.name);
-            }
-            assert!(kind.help.ends_with('.'), "{}", kind.name);
-        }
-    }
-
-    #[test]
-    fn a_disk_without_a_path_is_no_disk() {
-        let (_, fault) = Device::new(&virtio_blk::VIRTIO_BLK, vec![]).unwrap_err();
-        assert_eq!(fault.message, "virtio_blk needs a path: the disk: an image, a volume or a device");
-    }
-
-    #[test]
-    fn a_frame_buffer_listens_where_bhyve_does_by_default() {
-        let screen = Device::new(&fbuf::FBUF, vec![]).unwrap();
-        assert_eq!(screen.vnc().unwrap().to_string(), "127.0.0.1:5900");
-    }
-}
+mod tests;

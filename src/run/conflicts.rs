@@ -2,8 +2,8 @@
 
 use crate::diag::{Fault, Severity};
 use crate::host::{Host, InterfaceKind, Platform};
-use crate::model::device::Access;
-use crate::model::{Backend, Machine, Part};
+use crate::model::device::{Access, Counterpart};
+use crate::model::{Backend, Machine, Part, Value};
 use crate::qemu;
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
@@ -33,10 +33,14 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: boo
     let mut found = Vec::new();
     let mut error = |part: Part, fault: Fault| found.push((part, fault, Severity::Error));
     images(host, machine, init, &mut error);
+    shares(host, machine, &mut error);
     firmware(host, machine, &mut error);
     taps(host, machine, &mut error);
     if host.settings().platform == Platform::Linux {
         qemu::check(machine).into_iter().for_each(|(part, fault)| error(part, fault));
+        if !host.settings().user_net {
+            found.extend(qemu::backends(machine).into_iter().map(|(part, fault)| (part, fault, Severity::Error)));
+        }
         found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
     }
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
@@ -50,19 +54,52 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: boo
 
 fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(Part, Fault)) {
     for (slot, device) in machine.devices() {
-        let Some((path, access)) = device.image() else { continue };
-        let part = Part::Option(slot, "path");
-        match host.file(path.as_path()) {
-            None if access == Access::ReadOnly => {
-                error(part, Fault::new(format!("{path} is not there")).hint("fetch the image, or correct the path"));
+        for (number, name, path, access) in device.images() {
+            let part = Part::option(slot, number, name);
+            match host.file(path.as_path()) {
+                None if access == Access::ReadOnly => {
+                    let fault = Fault::new(format!("{path} is not there"));
+                    error(part, fault.hint("fetch the image, or correct the path"));
+                }
+                None => {
+                    let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
+                    let make = format!("truncate(\"{path}\", 20.GiB) makes it");
+                    error(part, fault.hint(if init { make } else { "add --init to initialize".into() }));
+                }
+                Some(fact) if fact.is_folder => error(part, Fault::new(format!("{path} is a folder"))),
+                Some(_) => {}
             }
-            None => {
-                let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
-                let make = format!("truncate(\"{path}\", 20.GiB) makes it");
-                error(part, fault.hint(if init { make } else { "add --init to initialize".into() }));
+        }
+    }
+}
+
+/// Folders that a guest mounts, and sockets that bhyve makes but never removes.
+fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
+    if host.is_assumed() {
+        return;
+    }
+    for (slot, device) in machine.devices() {
+        let paths = device.items().iter().filter_map(|item| match &item.value {
+            Value::Path(path) => Some((Part::option(slot, item.number, item.parameter.name), path)),
+            _ => None,
+        });
+        for (part, path) in paths {
+            match (device.kind().counterpart, host.file(path.as_path())) {
+                (Counterpart::Share, Some(fact)) if !fact.is_folder => {
+                    error(part, Fault::new(format!("{path} is no folder")).hint("a guest mounts folders"));
+                }
+                (Counterpart::Share, None) => {
+                    error(
+                        part,
+                        Fault::new(format!("the folder {path} is not there")).hint("make it, or correct the path"),
+                    );
+                }
+                (Counterpart::Console, Some(_)) => {
+                    let fault = Fault::new(format!("{path} is there already, and bhyve makes its sockets anew"));
+                    error(part, fault.hint(format!("remove it: rm {path}")));
+                }
+                _ => {}
             }
-            Some(fact) if fact.is_folder => error(part, Fault::new(format!("{path} is a folder"))),
-            Some(_) => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What recipes hold in their hands: machines, taps, bridges, devices, exits.
 
 use super::raise::{Raised, Site};
-use super::words::machine::{KEYS, set_key};
+use super::words::machine::{keys, set_key};
 use super::{Shared, words};
 use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, PciSlot, Secret, VmName};
 use rhai::{Dynamic, Engine, NativeCallContext, Position};
@@ -21,9 +21,18 @@ pub struct VmState {
     /// The call that described it.
     pub site: Site,
     /// The calls that made its devices.
-    pub devices: BTreeMap<PciSlot, (String, Site)>,
+    pub devices: BTreeMap<PciSlot, Made>,
     /// The call that made its boot ROM.
     pub bootrom: Option<Site>,
+}
+
+/// The call that made a device.
+#[derive(Clone)]
+pub struct Made {
+    /// The call.
+    pub site: Site,
+    /// Which of its arguments holds the options.
+    pub options_at: usize,
 }
 
 /// A tap that the run made.
@@ -45,6 +54,8 @@ pub struct DeviceHandle {
     pub device: Device,
     /// The call that made it.
     pub site: Site,
+    /// Which of its arguments holds the options.
+    pub options_at: usize,
 }
 
 /// Firmware.
@@ -70,7 +81,7 @@ const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "
 /// Returns the properties of a type, by its name in messages.
 pub fn properties(of: &str) -> Vec<&'static str> {
     match of {
-        "Vm" => KEYS.iter().map(|key| key.name).filter(|name| *name != "slots").collect(),
+        "Vm" => keys().map(|key| key.name).filter(|name| *name != "slots").collect(),
         "Exit" => EXITS.iter().copied().chain(["status", "word"]).collect(),
         "number" | "i64" => words::UNITS.iter().map(|(name, _)| *name).collect(),
         _ => Vec::new(),
@@ -116,14 +127,14 @@ fn register_vm(engine: &mut Engine, shared: &Shared) {
     });
     engine.register_get("cpus", |vm: &mut Vm| i64::from(vm.0.borrow().draft.cpus));
     engine.register_get("memory", |vm: &mut Vm| vm.0.borrow().draft.memory.get().cast_signed());
-    for key in KEYS.iter().filter(|key| key.name != "slots") {
+    for key in keys().filter(|key| key.name != "slots") {
         let shared = shared.clone();
         let types = [TypeId::of::<Vm>(), TypeId::of::<Dynamic>()];
         engine.register_raw_fn(format!("set${}", key.name), types, move |context: NativeCallContext<'_>, args| {
             let position = context.call_position();
             let value = args[1].clone();
             let Some(vm) = args[0].clone().try_cast::<Vm>() else { return Ok(()) };
-            let raised = set_key(&mut vm.0.borrow_mut(), key, &value);
+            let raised = set_key(&mut vm.0.borrow_mut(), &key, &value);
             drop(shared.borrow());
             raised.map_err(|raised| raised.arg(0).throw(position))
         });

@@ -87,7 +87,7 @@ impl Row {
     pub fn arity(self) -> (usize, usize) {
         match self {
             Self::Word(word) => word.arity,
-            Self::Device(kind) => (kind.given.len(), kind.given.len() + usize::from(kind.options().next().is_some())),
+            Self::Device(kind) => devices::arity(kind),
         }
     }
 
@@ -118,11 +118,9 @@ impl Row {
     /// Returns the options that its map may have, with one line of help each.
     pub fn options(self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Word(word) if word.name == "bhyve" => {
-                machine::KEYS.iter().map(|key| (key.name, key.help.to_string())).collect()
-            }
+            Self::Word(word) if word.name == "bhyve" => machine::reference(),
             Self::Word(_) => Vec::new(),
-            Self::Device(kind) => kind.options().map(|p| (p.name, format!("{}: {}", p.help, p.ty))).collect(),
+            Self::Device(kind) => devices::options(kind),
         }
     }
 }

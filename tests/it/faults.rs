@@ -474,3 +474,108 @@ error: making interfaces needs root
     );
     assert_eq!((output.status.code(), sandbox.path("new.img").exists()), (Some(3), false));
 }
+
+#[test]
+fn a_port_of_a_controller_is_underlined() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "4": ahci([#{ hd: "[tmp]/vm/a.img" }, #{ cd: "[tmp]/vm/none.iso" }]) } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: [tmp]/vm/none.iso is not there
+ --> recipe.rhai:5:88
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "4": ahci([#{ hd: "[tmp]/vm/a.img" }, #{ cd: "[tmp]/vm/none.iso" }]) } }).run();
+  |                                                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: fetch the image, or correct the path
+"#,
+    );
+}
+
+#[test]
+fn a_key_in_the_map_of_a_key_is_underlined() {
+    wrong(
+        r#"bhyve(#{ name: "lab", pin: #{ "1": 0 }, gdb: #{ port: 1 } }).run();"#,
+        1,
+        r#"
+error: there is no CPU 1 to pin: the machine has 1
+ --> recipe.rhai:5:36
+  |
+5 | bhyve(#{ name: "lab", pin: #{ "1": 0 }, gdb: #{ port: 1 } }).run();
+  |                                    ^
+  |
+  = hint: from 0 to 0
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_key_of_a_port_is_underlined() {
+    wrong(
+        r#"ahci([#{ hd: "/a", sre: "X" }]);"#,
+        1,
+        r#"
+error: there is no key `sre`
+ --> recipe.rhai:5:20
+  |
+5 | ahci([#{ hd: "/a", sre: "X" }]);
+  |                    ^^^
+  |
+  = hint: did you mean `ser`?
+"#,
+    );
+}
+
+#[test]
+fn a_rule_in_a_list_is_underlined() {
+    wrong(
+        r#"virtio_net("slirp", #{ hostfwd: ["tcp::2222-:22", "tcp:22"] });"#,
+        1,
+        r#"
+error: "tcp:22" is not a rule for `hostfwd`
+ --> recipe.rhai:5:51
+  |
+5 | virtio_net("slirp", #{ hostfwd: ["tcp::2222-:22", "tcp:22"] });
+  |                                                   ^^^^^^^^
+  |
+  = hint: write PROTO:[ADDRESS]:PORT-[ADDRESS]:PORT: "tcp::2222-:22" or "udp:127.0.0.1:53-10.0.2.15:53"
+"#,
+    );
+}
+
+#[test]
+fn a_port_that_has_a_name_is_underlined() {
+    let line =
+        r#"bhyve(#{ name: "lab", slots: #{ "4": virtio_console(#{ a: "[tmp]/vm/a.img", b: "[tmp]/vm/b" }) } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: [tmp]/vm/a.img is there already, and bhyve makes its sockets anew
+ --> recipe.rhai:5:59
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "4": virtio_console(#{ a: "[tmp]/vm/a.img", b: "[tmp]/vm/b" }) } }).run();
+  |                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: remove it: rm [tmp]/vm/a.img
+"#,
+    );
+}
+
+#[test]
+fn bhyve_is_not_asked_for_what_it_would_answer_without_a_screen() {
+    wrong(
+        r#"fbuf(#{ vga: "on" });"#,
+        1,
+        r#"
+error: bhyve cannot do `vga=on`: it would run without any VNC server
+ --> recipe.rhai:5:14
+  |
+5 | fbuf(#{ vga: "on" });
+  |              ^^^^
+  |
+  = hint: write "io" (the default) or "off"
+"#,
+    );
+}

@@ -255,3 +255,42 @@ fn a_plan_touches_nothing() {
     assert_eq!(sandbox.everything(), before);
     assert_eq!(sandbox.read("fake/log"), "");
 }
+
+/// The command line of `all.rhai`.
+const EVERYTHING: &str = "bhyve -c 4,sockets=2,cores=2,threads=1 -m 2G -w -H -P -A -S -C -D -e -u -W -x -Y \
+    -U 5c8dbf6a-0f3f-11ee-9d6b-589cfc0f1c2a -K de_noacc -G w127.0.0.1:1234 -p 1:4 -p 1:5 \
+    -n id=0,size=1G,cpus=0-1 -f opt/a,string=x,y -f opt/b,file=/etc/b -s 0,hostbridge \
+    -s 0:1,amd_hostbridge -s 1,ahci,hd:/vm/a,nocache,bootindex=1,ser=A,cd:/iso/b.iso \
+    -s 2,ahci-hd,/vm/c,nmrr=1,rev=R,model=M -s 3,ahci-cd,/iso/d.iso \
+    -s 4,virtio-blk,/vm/e,direct,sync,nodelete,sectorsize=512/4096,serial=E \
+    -s 5,nvme,/vm/f,maxq=4,qsz=64,ioslots=2,sectsz=4096,ser=F,eui64=0x589cfc20ffee0001,dsm=auto \
+    -s 6,nvme,ram=64 -s 7,virtio-scsi,/dev/cam/ctl1.0,iid=2,bootindex=2 -s 8,virtio-9p,share=/export,ro \
+    -s 9,virtio-net,tap1,mac=58:9c:fc:00:00:01,mtu=9000 \
+    -s '10,e1000,slirp,hostfwd=tcp::2222-:22;udp::53-:53,open' \
+    -s 11,virtio-net,netgraph,path=bridge0:,peerhook=link1,hook=vmlink,socket=all \
+    -s 12,virtio-net,vale0:all -s 13,virtio-net,web0,type=tap \
+    -s 14,virtio-console,org.a=/run/a,org.b=/run/b -s 15,virtio-input,/dev/input/event0 \
+    -s 16,hda,play=/dev/dsp0,rec=/dev/dsp1 -s 17,uart,stdio -s 18,uart -s 19,virtio-rnd \
+    -s 20,passthru,2/0/0,rom=/fw/gop.rom,bootindex=3 -s 21,passthru,ppt0 \
+    -s 29,fbuf,rfb=127.0.0.1:5901,w=1920,h=1200,vga=off,wait -s 30,xhci,tablet -s 31,lpc \
+    -l com1,/dev/nmdm0A -l com2,tcp=127.0.0.1:4321 -l tpm,swtpm,/run/tpm,version=2.0 -l pc-testdev \
+    -l 'bootrom,/fw/code.fd,/fw/50\\%.fd,fwcfg=qemu' -o acpi_tables_in_memory=false \
+    -o pci.enable_bars=true -o bios.vendor=a -o bios.version=b -o bios.release_date=c \
+    -o system.family_name=d -o system.manufacturer=e -o system.product_name=f -o system.serial_number=g \
+    -o system.sku=h -o system.version=i -o board.manufacturer=j -o board.product_name=k \
+    -o board.version=l -o board.serial_number=m -o board.asset_tag=n -o 'board.location=o, p' \
+    -o chassis.manufacturer=q -o chassis.version=r -o chassis.serial_number=s -o chassis.asset_tag=t \
+    -o chassis.sku=u -o vcpu.0.cpuset=0-3,8 -o domains.1.size=1G -o domains.1.cpus=2,3 \
+    -o domains.1.domain_policy=prefer:0 -o pci.0.0.0.pcireg.vendor=0x8086 \
+    -o pci.0.20.0.pcireg.vendor=0x10de -o pci.0.31.0.pcireg.vendor=host \
+    -o pci.0.31.0.pcireg.revid=0x31 all";
+
+#[test]
+fn every_device_and_every_key_is_told_to_bhyve() {
+    let sandbox = Sandbox::new();
+    sandbox.write("all.rhai", include_str!("all.rhai"));
+    let done = plan(&sandbox, &["all.rhai"]);
+    same(&done.stderr, "");
+    assert_eq!(done.code, 0);
+    same(done.stdout.lines().find(|line| line.starts_with("bhyve ")).unwrap(), EVERYTHING);
+}

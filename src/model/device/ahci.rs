@@ -1,8 +1,8 @@
 //! SATA disks and CDs.
 
 use super::block::{BLOCK, DISK};
-use super::{Counterpart, DeviceKind};
-use crate::model::value::{Parameter, Type};
+use super::{Counterpart, DeviceKind, Group, Shape};
+use crate::model::value::{Form, Parameter, Type};
 
 /// bhyve(8), AHCI device backends.
 const PORT: &[Parameter] = &[
@@ -12,22 +12,52 @@ const PORT: &[Parameter] = &[
     Parameter::new("model", Type::Text { max: 40 }, "model"),
 ];
 
+/// What a port of the controller begins with.
+const MEDIA: &[Parameter] = &[
+    Parameter::new("hd", Type::Path, "a disk in this port")
+        .leading()
+        .told(Form::Prefixed)
+        .at("path")
+        .implying("type", "hd"),
+    Parameter::new("cd", Type::Path, "a CD in this port")
+        .leading()
+        .told(Form::Prefixed)
+        .at("path")
+        .implying("type", "cd"),
+];
+
+/// bhyve(8), `ahci`.
+pub(super) const AHCI: DeviceKind = DeviceKind {
+    group: Some(Group {
+        what: "port",
+        parameters: &[MEDIA, BLOCK, PORT],
+        below: "port.N",
+        first: 0,
+        last: 31,
+        needed: true,
+        shape: Shape::Rows,
+    }),
+    ..DeviceKind::new("ahci", "A SATA controller with up to 32 disks and CDs.", Counterpart::Ahci)
+};
+
 /// bhyve(8), `ahci-hd`.
 pub(super) const AHCI_HD: DeviceKind = DeviceKind {
-    name: "ahci-hd",
-    help: "A SATA disk.",
+    device: "ahci",
+    implied: &[("port.0.type", "hd")],
     given: &[DISK],
     options: &[BLOCK, PORT],
-    single: false,
-    counterpart: Counterpart::AhciDisk,
+    below: "port.0",
+    ..DeviceKind::new("ahci-hd", "A SATA disk.", Counterpart::AhciDisk)
 };
 
 /// bhyve(8), `ahci-cd`.
 pub(super) const AHCI_CD: DeviceKind = DeviceKind {
-    name: "ahci-cd",
-    help: "A SATA CD: an ISO or any image to install from, never written.",
+    implied: &[("port.0.type", "cd")],
     given: &[Parameter::new("path", Type::Path, "the ISO or image").required()],
-    options: &[BLOCK, PORT],
-    single: false,
-    counterpart: Counterpart::AhciCd,
+    ..DeviceKind {
+        name: "ahci-cd",
+        help: "A SATA CD: an ISO or any image to install from, never written.",
+        counterpart: Counterpart::AhciCd,
+        ..AHCI_HD
+    }
 };

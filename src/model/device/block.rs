@@ -6,7 +6,7 @@ use crate::model::value::{Parameter, Type};
 pub const BLOCK: &[Parameter] = &[
     Parameter::new("nocache", Type::Flag, "open with O_DIRECT"),
     Parameter::new("direct", Type::Flag, "open with O_SYNC"),
-    Parameter::new("sync", Type::Flag, "open with O_SYNC"),
+    Parameter::new("sync", Type::Flag, "open with O_SYNC; Rhai wants the key in quotes"),
     Parameter::new("ro", Type::Flag, "open for reading only"),
     Parameter::new("nodelete", Type::Flag, "ignore the guest's requests to trim"),
     Parameter::new("sectorsize", Type::SectorSize, "logical sector size, or logical/physical"),

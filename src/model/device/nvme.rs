@@ -1,8 +1,16 @@
 //! The NVMe disk.
 
-use super::block::{BLOCK, DISK};
+use super::block::BLOCK;
 use super::{Counterpart, DeviceKind};
+use crate::diag::Fault;
 use crate::model::value::{Parameter, Type};
+
+/// bhyve takes `ram` as the first item only.
+const RAM: &[Parameter] = &[Parameter::new(
+    "ram",
+    Type::Integer { min: 1, max: 1 << 24 },
+    "MiB of memory in the place of a disk, forgotten when the boot ends",
+)];
 
 /// bhyve(8), NVMe device backends. Values that bhyve would ignore without a word are out of range here.
 const NVME_ONLY: &[Parameter] = &[
@@ -17,10 +25,17 @@ const NVME_ONLY: &[Parameter] = &[
 
 /// bhyve(8), `nvme`.
 pub(super) const NVME: DeviceKind = DeviceKind {
-    name: "nvme",
-    help: "An NVMe disk.",
-    given: &[DISK],
-    options: &[BLOCK, NVME_ONLY],
-    single: false,
-    counterpart: Counterpart::Disk("nvme"),
+    given: &[Parameter::new("path", Type::Path, "the disk: an image, a volume or a device; or give `ram`")],
+    options: &[RAM, BLOCK, NVME_ONLY],
+    check: |device| match (device.value("path"), device.value("ram")) {
+        (Some(_), Some(_)) => {
+            let fault = Fault::new("an nvme is a disk or memory, not both");
+            Err((Some("ram"), fault.hint("leave out the path or `ram`")))
+        }
+        (None, None) => {
+            Err((None, Fault::new("nvme needs a path: the disk: an image, a volume or a device; or `ram`")))
+        }
+        _ => Ok(()),
+    },
+    ..DeviceKind::new("nvme", "An NVMe disk.", Counterpart::Disk("nvme"))
 };

@@ -3,11 +3,5 @@
 use super::{Counterpart, DeviceKind};
 
 /// bhyve(8), `virtio-rnd`.
-pub(super) const VIRTIO_RND: DeviceKind = DeviceKind {
-    name: "virtio-rnd",
-    help: "A VirtIO random number generator.",
-    given: &[],
-    options: &[],
-    single: false,
-    counterpart: Counterpart::Plain("virtio-rng-pci"),
-};
+pub(super) const VIRTIO_RND: DeviceKind =
+    DeviceKind::new("virtio-rnd", "A VirtIO random number generator.", Counterpart::Plain("virtio-rng-pci"));

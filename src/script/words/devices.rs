@@ -1,9 +1,12 @@
 //! The words of devices, derived from their descriptions.
 
+mod groups;
+
 use super::{Call, expected, map, unknown_key};
 use crate::diag::Fault;
+use crate::model::device::{Item, ItemFault, Shape};
 use crate::model::value::{Need, Password, Value};
-use crate::model::{Backend, Device, DeviceKind, Parameter, Type};
+use crate::model::{Backend, Device, DeviceKind, Parameter, Release, Type};
 use crate::script::handle::{DeviceHandle, SecretHandle, Tap};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
@@ -12,10 +15,44 @@ use std::sync::OnceLock;
 /// Returns how a device's word is written.
 pub(super) fn usage(kind: &DeviceKind) -> String {
     let mut inside: Vec<&str> = kind.given.iter().map(|given| given.name).collect();
-    if kind.options().next().is_some() {
+    let group = match (kind.group.map(|group| group.shape), kind.grouped().next()) {
+        (Some(Shape::Rows), _) => "[#{ … }]",
+        (Some(Shape::Pairs), _) => "#{ name: path }",
+        (Some(Shape::List), Some(parameter)) => parameter.name,
+        _ => "",
+    };
+    inside.extend((!group.is_empty()).then_some(group));
+    if has_options(kind) {
         inside.push("#{ … }");
     }
     format!("{}({})", kind.word(), inside.join(", "))
+}
+
+fn has_options(kind: &DeviceKind) -> bool {
+    kind.options().next().is_some() || matches!(kind.group.map(|group| group.shape), Some(Shape::Numbers(_)))
+}
+
+/// Returns how many arguments a device's word takes: the fewest and the most.
+pub(super) fn arity(kind: &DeviceKind) -> (usize, usize) {
+    let required = kind.given.iter().filter(|given| given.need == Need::Required).count();
+    let listed = kind.group.filter(|group| !matches!(group.shape, Shape::Numbers(_)));
+    let least = required + usize::from(listed.is_some_and(|group| group.needed));
+    (least, kind.given.len() + usize::from(listed.is_some()) + usize::from(has_options(kind)))
+}
+
+/// Returns the options of a device's word with their help, for the reference and for maps that are written out.
+pub(super) fn options(kind: &'static DeviceKind) -> Vec<(&'static str, String)> {
+    let help = |p: &Parameter| {
+        let since = if p.since > Release::V14 { format!("; {} and later", p.since) } else { String::new() };
+        (p.name, format!("{}: {}{since}", p.help, p.ty))
+    };
+    let mut all: Vec<(&'static str, String)> = kind.options().map(help).collect();
+    match kind.group.map(|group| group.shape) {
+        Some(Shape::Rows) => all.extend(kind.grouped().map(help)),
+        Some(Shape::Numbers(key)) => all.extend(kind.grouped().map(|p| (key, help(p).1))),
+        Some(Shape::Pairs | Shape::List) | None => {}
+    }
+    all
 }
 
 /// Returns a device's word for as long as the program runs.
@@ -28,39 +65,81 @@ pub(super) fn static_word(kind: &'static DeviceKind) -> &'static str {
 /// Makes a device.
 pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let Some(kind) = call.device else { return Ok(Dynamic::UNIT) };
-    let mut values = Vec::new();
-    for (at, parameter) in kind.given.iter().enumerate() {
-        values.extend(given(parameter, &call.args[at]).map_err(|raised| raised.arg(at))?);
-    }
-    let at = kind.given.len();
-    if call.has(at) {
-        let known: Vec<&str> = kind.options().map(|parameter| parameter.name).collect();
-        for (key, value) in map(&call.args[at]).map_err(|raised| raised.arg(at))? {
-            let parameter = kind.options().find(|parameter| parameter.name == key.as_str());
-            let parameter = parameter.ok_or_else(|| unknown_key(&key, &known).arg(at))?;
-            if !value.is_unit() {
-                let value = read(parameter, &value).map_err(|raised| raised.under(&key).arg(at))?;
-                values.push((parameter, value));
-            }
+    let mut items = Vec::new();
+    let mut at = 0;
+    for parameter in kind.given {
+        // What is optional may be left out before the options.
+        let skipped = parameter.need == Need::Optional && call.args.get(at).is_none_or(Dynamic::is_map);
+        if skipped {
+            continue;
         }
+        let argument = call.args.get(at).filter(|value| !(value.is_unit() && parameter.need == Need::Optional));
+        if let Some(argument) = argument {
+            let value = read(parameter, argument).map_err(|raised| raised.arg(at))?;
+            items.push(Item { number: None, parameter, value });
+        }
+        at += 1;
     }
-    let device = Device::new(kind, values).map_err(|(parameter, fault)| match parameter {
-        Some(parameter) => Raised::from(fault).under(parameter.name).arg(at),
-        None => Raised::from(fault),
-    })?;
-    Ok(Dynamic::from(DeviceHandle { device, site: call.site.clone() }))
+    let listed = kind.group.filter(|group| !matches!(group.shape, Shape::Numbers(_)));
+    if let (Some(group), Some(value)) = (listed, call.args.get(at)) {
+        items.extend(groups::read(kind, group, value).map_err(|raised| raised.arg(at))?);
+        at += 1;
+    }
+    if call.has(at) {
+        items.extend(read_options(kind, &call.args[at]).map_err(|raised| raised.arg(at))?);
+    }
+    if let Some(extra) = call.args.get(at + 1).filter(|value| !value.is_unit()) {
+        return Err(expected("no further argument after the options", extra).arg(at + 1));
+    }
+    let made = |device| DeviceHandle { device, site: call.site.clone(), options_at: at };
+    let wrong = |(number, parameter, fault): ItemFault| {
+        let raised = Raised::from(fault);
+        match parameter {
+            Some(parameter) => about(raised, kind, number, parameter.name, at),
+            None => raised,
+        }
+    };
+    Device::of_items(kind, items).map(made).map(Dynamic::from).map_err(wrong)
 }
 
-type Given = Vec<(&'static Parameter, Value)>;
-
-/// Several may be given in a list where the device takes several.
-fn given(parameter: &'static Parameter, value: &Dynamic) -> Result<Given, Raised> {
-    match value.read_lock::<rhai::Array>() {
-        Some(list) if parameter.need == Need::Repeated => {
-            list.iter().map(|value| Ok((parameter, read(parameter, value)?))).collect()
-        }
-        _ => Ok(vec![(parameter, read(parameter, value)?)]),
+/// Says where in the call of a device's word a parameter stands; `options_at` is the argument with the options.
+pub(super) fn about(
+    raised: Raised,
+    kind: &'static DeviceKind,
+    number: Option<u16>,
+    name: &str,
+    options_at: usize,
+) -> Raised {
+    if let (Some(number), Some(group)) = (number, kind.group) {
+        return match group.shape {
+            Shape::Numbers(key) => raised.under(&number.to_string()).under(key).arg(options_at),
+            shape => groups::about(raised, group, shape, number, name).arg(kind.given.len()),
+        };
     }
+    match kind.given.iter().position(|parameter| parameter.name == name) {
+        Some(at) => raised.arg(at),
+        None => raised.under(name).arg(options_at),
+    }
+}
+
+fn read_options(kind: &'static DeviceKind, value: &Dynamic) -> Result<Vec<Item>, Raised> {
+    let group =
+        kind.group.and_then(|group| if let Shape::Numbers(key) = group.shape { Some((group, key)) } else { None });
+    let known: Vec<&str> = kind.options().map(|parameter| parameter.name).chain(group.map(|(_, key)| key)).collect();
+    let mut items = Vec::new();
+    for (key, value) in map(value)? {
+        if let Some((group, _)) = group.filter(|(_, name)| *name == key.as_str()) {
+            items.extend(groups::read(kind, group, &value).map_err(|raised| raised.under(&key))?);
+            continue;
+        }
+        let parameter = kind.options().find(|parameter| parameter.name == key.as_str());
+        let parameter = parameter.ok_or_else(|| unknown_key(&key, &known))?;
+        if !value.is_unit() {
+            let value = read(parameter, &value).map_err(|raised| raised.under(&key))?;
+            items.push(Item { number: None, parameter, value });
+        }
+    }
+    Ok(items)
 }
 
 /// Reads the value of a parameter from whatever the recipe gave.
@@ -76,17 +155,31 @@ pub(super) fn read(parameter: &Parameter, value: &Dynamic) -> Result<Value, Rais
         let elsewhere = || Fault::new(format!("a secret cannot be used for `{}`: it would be seen", parameter.name));
         return Ok(Value::Password(password.ok_or_else(elsewhere)??));
     }
-    if let Ok(flag) = value.as_bool() {
-        return match parameter.ty {
-            Type::Flag => Ok(Value::Flag(flag)),
-            _ => Err(expected(&parameter.ty.to_string(), value)),
+    read_type(parameter.ty, value)
+}
+
+/// Reads a value of a type from whatever the recipe gave.
+pub(super) fn read_type(ty: Type, value: &Dynamic) -> Result<Value, Raised> {
+    let other = || expected(&ty.to_string(), value);
+    if let (Some(list), Some(separator)) = (value.read_lock::<rhai::Array>(), ty.joined_by()) {
+        let text = |(at, value): (usize, &Dynamic)| {
+            let text = value.as_int().map(|number| number.to_string()).or_else(|_| value.clone().into_string());
+            let text = text.map_err(|_| expected("a text", value).under(&at.to_string()))?;
+            // Each is read alone first, so that a fault names it.
+            ty.read(&text).map_err(|fault| Raised::from(fault).under(&at.to_string()))?;
+            Ok(text)
         };
+        let texts = list.iter().enumerate().map(text).collect::<Result<Vec<String>, Raised>>()?;
+        return ty.read(&texts.join(separator)).map_err(Raised::from);
+    }
+    if let Ok(flag) = value.as_bool() {
+        return if ty == Type::Flag { Ok(Value::Flag(flag)) } else { Err(other()) };
     }
     if let Ok(number) = value.as_int() {
-        return parameter.ty.read_integer(number).map_err(Raised::from);
+        return ty.read_integer(number).map_err(Raised::from);
     }
     match value.clone().into_string() {
-        Ok(text) if !matches!(parameter.ty, Type::Flag) => parameter.ty.read(&text).map_err(Raised::from),
-        _ => Err(expected(&parameter.ty.to_string(), value)),
+        Ok(text) if ty != Type::Flag => ty.read(&text).map_err(Raised::from),
+        _ => Err(other()),
     }
 }

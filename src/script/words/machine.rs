@@ -1,12 +1,13 @@
 //! The machine: `bhyve(#{ … })` and what can be done with it.
 
-use super::{Call, Kind, Word, expected, map, size, text, unknown_key};
+mod keys;
+
+use super::{Call, Kind, Word, devices, expected, map, unknown_key};
 use crate::diag::{Diagnostic, Fault, Severity};
-use crate::model::machine::SWITCHES;
-use crate::model::value::{Tty, Type, Value};
-use crate::model::{Bootrom, Draft, Machine, Part, PciSlot, Size};
+use crate::model::device::Item;
+use crate::model::{Bootrom, Draft, Form, Machine, Part, PciSlot};
 use crate::run::conflicts::conflicts;
-use crate::script::handle::{DeviceHandle, Exit, Rom, Vm, VmState, nowhere};
+use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
 use crate::script::report;
 use rhai::Dynamic;
@@ -15,44 +16,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A key of a machine.
-#[derive(Debug)]
-pub struct Key {
-    /// Its name.
-    pub name: &'static str,
-    /// One line for the reference.
-    pub help: &'static str,
-}
-
-const fn key(name: &'static str, help: &'static str) -> Key {
-    Key { name, help }
-}
-
-/// Every key of a machine.
-pub const KEYS: &[Key] = &[
-    key("name", "the machine's name, as in /dev/vmm"),
-    key("cpus", "number of virtual CPUs (1)"),
-    key("memory", "memory: 512.MiB or \"512M\" (256M)"),
-    key("bootrom", "firmware: uefi(), bootrom(path) or a path"),
-    key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
-    key("com1", "first serial port: \"stdio\" or a tty"),
-    key("com2", "second serial port"),
-    key("com3", "third serial port"),
-    key("com4", "fourth serial port"),
-    key("uuid", "the UUID that the guest sees"),
-    key(SWITCHES[0].name, SWITCHES[0].help),
-    key(SWITCHES[1].name, SWITCHES[1].help),
-    key(SWITCHES[2].name, SWITCHES[2].help),
-    key(SWITCHES[3].name, SWITCHES[3].help),
-    key(SWITCHES[4].name, SWITCHES[4].help),
-    key(SWITCHES[5].name, SWITCHES[5].help),
-    key(SWITCHES[6].name, SWITCHES[6].help),
-    key(SWITCHES[7].name, SWITCHES[7].help),
-    key(SWITCHES[8].name, SWITCHES[8].help),
-    key(SWITCHES[9].name, SWITCHES[9].help),
-    key(SWITCHES[10].name, SWITCHES[10].help),
-    key(SWITCHES[11].name, SWITCHES[11].help),
-];
+pub use keys::{Key, keys, reference, set_key};
 
 const VM: Option<TypeId> = Some(TypeId::of::<Vm>());
 
@@ -107,13 +71,13 @@ pub(super) const WORDS: &[Word] = &[
 fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let mut state =
         VmState { draft: Draft::default(), site: call.site.clone(), devices: BTreeMap::new(), bootrom: None };
-    let known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    let known: Vec<&str> = keys().map(|key| key.name).collect();
     let mut raised = Vec::new();
     for (name, value) in map(&call.args[0]).map_err(|raised| raised.arg(0))? {
-        let result = match KEYS.iter().find(|key| key.name == name.as_str()) {
+        let result = match keys().find(|key| key.name == name.as_str()) {
             None => Err(unknown_key(&name, &known)),
             Some(key) if key.name == "slots" => slots(&mut state, &value).map_err(|raised| raised.under("slots")),
-            Some(key) => set_key(&mut state, key, &value).map_err(|raised| raised.under(&name)),
+            Some(key) => set_key(&mut state, &key, &value).map_err(|raised| raised.under(&name)),
         };
         raised.extend(result.err());
     }
@@ -141,75 +105,9 @@ fn put(state: &mut VmState, slot: PciSlot, value: &Dynamic) -> Result<(), Raised
         return Ok(());
     }
     let device = value.clone().try_cast::<DeviceHandle>().ok_or_else(|| expected("a device", value))?;
-    let name = device.device.kind().word();
     state.draft.put(slot, device.device).map_err(|fault| Raised::from(fault).about_key())?;
-    state.devices.insert(slot, (name, device.site));
+    state.devices.insert(slot, Made { site: device.site, options_at: device.options_at });
     Ok(())
-}
-
-/// Sets a key of a machine; `()` leaves it as it is.
-pub fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result<(), Raised> {
-    if value.is_unit() {
-        return Ok(());
-    }
-    let draft = &mut state.draft;
-    match key.name {
-        "name" => draft.name = Some(text(value)?.parse()?),
-        "cpus" => draft.cpus = cpus(value)?,
-        "memory" => draft.memory = memory(value)?,
-        "uuid" => draft.uuid = Some(uuid(&text(value)?)?),
-        "bootrom" => return set_bootrom(state, value),
-        "com1" | "com2" | "com3" | "com4" => {
-            draft.ttys.insert(key.name, tty(value)?);
-        }
-        name => {
-            let flag = value.as_bool().map_err(|_| expected("true or false", value))?;
-            draft.switches.insert(name, flag);
-        }
-    }
-    Ok(())
-}
-
-fn set_bootrom(state: &mut VmState, value: &Dynamic) -> Result<(), Raised> {
-    if let Some(rom) = value.clone().try_cast::<Rom>() {
-        state.draft.bootrom = Some(rom.bootrom);
-        state.bootrom = Some(rom.site);
-    } else {
-        let code = value.clone().into_string().map_err(|_| expected("uefi(), bootrom(path) or a path", value))?;
-        state.draft.bootrom = Some(Bootrom { code: code.parse()?, vars: None, template: None });
-    }
-    Ok(())
-}
-
-fn cpus(value: &Dynamic) -> Result<u16, Raised> {
-    let number = value.as_int().map_err(|_| expected("a number of CPUs", value))?;
-    let fault = || Fault::new(format!("{number} is no number of CPUs")).hint("from 1 to 65535");
-    u16::try_from(number).ok().filter(|number| *number > 0).ok_or_else(|| fault().into())
-}
-
-/// By bhyve's rule a small number is in megabytes.
-fn memory(value: &Dynamic) -> Result<Size, Raised> {
-    match value.clone().into_string() {
-        Ok(text) => Ok(Size::memory(&text)?),
-        Err(_) => Ok(Size::memory_number(size(value)?.get())?),
-    }
-}
-
-fn tty(value: &Dynamic) -> Result<Tty, Raised> {
-    match Type::Tty.read(&text(value)?)? {
-        Value::Tty(tty) => Ok(tty),
-        _ => Err(expected("a serial port", value)),
-    }
-}
-
-fn uuid(text: &str) -> Result<String, Fault> {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    let digits = groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
-    if lengths == [8, 4, 4, 4, 12] && digits {
-        return Ok(text.into());
-    }
-    Err(Fault::new(format!("{text:?} is not a UUID")).hint("write 5c8dbf6a-0f3f-11ee-9d6b-589cfc0f1c2a"))
 }
 
 fn vm(call: &Call<'_>) -> Result<Vm, Raised> {
@@ -305,19 +203,27 @@ fn part_of(state: &VmState, part: &Part, fault: Fault) -> Raised {
         Part::Whole => raised.at(&state.site),
         Part::Key("bootrom") if state.bootrom.is_some() => raised.at(&state.bootrom.clone().unwrap_or_else(nowhere)),
         Part::Key(key) => raised.arg(0).under(key).at(&state.site),
+        Part::Under(key, name) => raised.arg(0).under(name).under(key).at(&state.site),
         Part::Slot(slot) => match state.devices.get(slot) {
-            Some((_, site)) => raised.at(site),
+            Some(made) => raised.at(&made.site),
             None => raised.at(&state.site),
         },
-        Part::Option(slot, key) => match (state.devices.get(slot), state.draft.slots.get(slot)) {
-            (Some((_, site)), Some(device)) => {
-                let given = device.kind().given.iter().position(|parameter| parameter.name == *key);
-                match given {
-                    Some(at) => raised.arg(at).at(site),
-                    None => raised.arg(device.kind().given.len()).under(key).at(site),
-                }
+        Part::Option(slot, key) => option_of(state, *slot, None, key, raised),
+        Part::Item(slot, number, key) => option_of(state, *slot, Some(*number), key, raised),
+    }
+}
+
+fn option_of(state: &VmState, slot: PciSlot, number: Option<u16>, key: &str, raised: Raised) -> Raised {
+    match (state.devices.get(&slot), state.draft.slots.get(&slot)) {
+        (Some(made), Some(device)) => {
+            // A port that recipes know by its name.
+            let is_label = |item: &&Item| item.number == number && item.parameter.form == Form::Label;
+            let label = device.items().iter().filter(|_| number.is_some()).find(is_label);
+            if let Some(label) = label {
+                return raised.under(&label.value.to_string()).arg(device.kind().given.len()).at(&made.site);
             }
-            _ => raised.at(&state.site),
-        },
+            devices::about(raised, device.kind(), number, key, made.options_at).at(&made.site)
+        }
+        _ => raised.at(&state.site),
     }
 }

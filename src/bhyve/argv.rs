@@ -1,0 +1,144 @@
+//! The command line of bhyve(8): flags where it has them, `-o` where it has none.
+
+use super::{escape, secret_lines};
+use crate::model::device::Item;
+use crate::model::fwcfg::FwContent;
+use crate::model::target::Arch;
+use crate::model::tree::{bootrom_keys, domain_entries, slot_key};
+use crate::model::value::{Form, Need, Value};
+use crate::model::{Argv, Device, Machine};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Returns the command line of a machine. Secrets are not in it: `secrets` is the file that holds them, named by `-k` right
+/// after the `-s` that they belong to, because bhyve refuses an `-s` whose node exists already.
+pub fn argv(machine: &Machine, secrets: &Path) -> Argv {
+    let mut argv = Argv::new("bhyve").arg("-c").arg(cpus(machine)).arg("-m").arg(machine.memory());
+    let mut options: Vec<(String, String)> = Vec::new();
+    argv = settings(argv, machine, &mut options);
+    argv = processors(argv, machine, &mut options);
+    for item in machine.fw_items() {
+        let content = match item.content() {
+            FwContent::Text(text) => format!("string={text}"),
+            FwContent::File(path) => format!("file={path}"),
+        };
+        argv = argv.arg("-f").arg(format!("{},{content}", item.name()));
+    }
+    for (slot, device) in machine.devices() {
+        argv = argv.arg("-s").arg(format!("{slot},{}", device_text(device)));
+        if !secret_lines(slot, device).is_empty() {
+            argv = argv.arg("-k").arg(secrets.display());
+        }
+        let config = device.items().iter().filter(|item| item.parameter.form == Form::Config);
+        let key = |name| format!("{}.{name}", slot_key(slot));
+        options.extend(config.map(|item| (key(item.parameter.key), item.value.to_string())));
+    }
+    argv = lpc(argv, machine, &mut options);
+    for (key, value) in options {
+        argv = argv.arg("-o").arg(format!("{key}={}", escape(&value)));
+    }
+    for (key, value) in machine.options() {
+        argv = argv.arg("-o").arg(format!("{key}={value}"));
+    }
+    argv.args(machine.args()).arg(machine.name())
+}
+
+/// bhyve takes as many sockets as CPUs where it is not told them.
+fn cpus(machine: &Machine) -> String {
+    match machine.topology() {
+        None => machine.cpus().to_string(),
+        Some(t) => format!("{},sockets={},cores={},threads={}", machine.cpus(), t.sockets, t.cores, t.threads),
+    }
+}
+
+fn settings(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -> Argv {
+    let target = machine.target();
+    for (setting, value) in machine.settings().filter(|(setting, _)| !by_lpc(machine, setting.name)) {
+        let flag = setting.flag_for(target);
+        match (flag, value) {
+            (Some(flag), Value::Flag(given)) if flag.when == Some(*given) => argv = argv.arg(flag.text),
+            (Some(flag), value) if flag.when.is_none() => argv = argv.arg(flag.text).arg(escape(&value.to_string())),
+            _ if setting.name.starts_with("gdb.") => {}
+            _ if setting.is_default(value, target) => {}
+            _ => options.push((setting.key.into(), value.to_string())),
+        }
+    }
+    if let Some(port) = machine.value("gdb.port") {
+        let wait = if machine.switch("gdb.wait") == Some(true) { "w" } else { "" };
+        let address = machine.value("gdb.address").map(|address| format!("{address}:")).unwrap_or_default();
+        argv = argv.arg("-G").arg(format!("{wait}{address}{port}"));
+    }
+    argv
+}
+
+/// What a `-l` carries.
+fn by_lpc(machine: &Machine, name: &str) -> bool {
+    let amd64 = machine.target().arch == Arch::Amd64;
+    let fwcfg = name == "fwcfg" && machine.bootrom().is_some();
+    amd64 && (fwcfg || name.starts_with("tpm.") || name == "pc_testdev")
+}
+
+fn processors(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -> Argv {
+    for (vcpu, set) in machine.pins() {
+        match set.singles() {
+            Some(cpus) => argv = cpus.iter().fold(argv, |argv, cpu| argv.arg("-p").arg(format!("{vcpu}:{cpu}"))),
+            None => options.push((format!("vcpu.{vcpu}.cpuset"), set.to_string())),
+        }
+    }
+    for (id, domain) in machine.domains() {
+        let entries = domain_entries(*id, domain);
+        if entries.iter().any(|(_, value)| value.contains(',')) {
+            options.extend(entries);
+            continue;
+        }
+        let short = |key: &str| key.rsplit('.').next().unwrap_or_default().to_string();
+        let items: String = entries.iter().map(|(key, value)| format!(",{}={}", short(key), escape(value))).collect();
+        argv = argv.arg("-n").arg(format!("id={id}{items}"));
+    }
+    argv
+}
+
+fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -> Argv {
+    let target = machine.target();
+    for (name, tty) in machine.ttys() {
+        argv = argv.arg("-l").arg(format!("{name},{}", escape(&tty.to_string())));
+    }
+    if let (Some(ty), Some(path)) = (machine.value("tpm.type"), machine.value("tpm.path")) {
+        let version = machine.value("tpm.version").map(|version| format!(",version={version}")).unwrap_or_default();
+        argv = argv.arg("-l").arg(format!("tpm,{ty},{}{version}", escape(&path.to_string())));
+    }
+    if machine.switch("pc_testdev") == Some(true) {
+        argv = argv.arg("-l").arg("pc-testdev");
+    }
+    let Some(rom) = machine.bootrom() else { return argv };
+    if target.arch != Arch::Amd64 {
+        let (code, vars) = bootrom_keys(target);
+        options.push((code.into(), rom.code.to_string()));
+        options.extend(rom.vars.as_ref().map(|path| (vars.to_string(), path.to_string())));
+        return argv;
+    }
+    let vars = rom.vars.as_ref().map(|vars| format!(",{}", escape(vars.as_str()))).unwrap_or_default();
+    let fwcfg = machine.value("fwcfg").map(|fwcfg| format!(",fwcfg={fwcfg}")).unwrap_or_default();
+    argv.arg("-l").arg(format!("bootrom,{}{vars}{fwcfg}", escape(rom.code.as_str())))
+}
+
+/// Returns the text of a `-s` after its slot, as in bhyve(8): the name, what is given, the options, the ports.
+pub fn device_text(device: &Device) -> String {
+    let mut text = device.kind().name.to_string();
+    for Item { number, parameter, value } in device.items() {
+        let bare = parameter.need == Need::Leading || device.kind().given.iter().any(|g| g.name == parameter.name);
+        let (name, shown) = (parameter.name, escape(&value.to_string()));
+        // Writing to a String cannot fail.
+        let _ = match (parameter.form, value) {
+            (Form::Lpc | Form::Secret | Form::Config, _) | (_, Value::Flag(false)) => Ok(()),
+            (Form::Label, _) => write!(text, ",{shown}="),
+            (Form::Labelled, _) => write!(text, "{shown}"),
+            (Form::Prefixed, _) => write!(text, ",{name}:{shown}"),
+            (Form::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
+            (Form::Slot, Value::Flag(true)) => write!(text, ",{name}"),
+            (Form::Slot, _) if bare => write!(text, ",{shown}"),
+            (Form::Slot, _) => write!(text, ",{name}={shown}"),
+        };
+    }
+    text
+}

@@ -1,0 +1,41 @@
+//! Ports of the guest that are sockets of the host.
+
+use super::{Counterpart, Device, DeviceKind, Group, Shape};
+use crate::diag::Fault;
+use crate::model::value::{Form, Parameter, Type, Value};
+use std::collections::BTreeSet;
+
+/// bhyve(8), `virtio-console`.
+const PORT: &[Parameter] = &[
+    Parameter::new("name", Type::Name { max: 256 }, "the name that the guest sees").leading().told(Form::Label),
+    Parameter::new("path", Type::Path, "the socket that bhyve makes").told(Form::Labelled).required(),
+];
+
+/// bhyve(8), `virtio-console`.
+pub(super) const VIRTIO_CONSOLE: DeviceKind = DeviceKind {
+    group: Some(Group {
+        what: "port",
+        parameters: &[PORT],
+        below: "port.N",
+        first: 0,
+        last: 15,
+        needed: true,
+        shape: Shape::Pairs,
+    }),
+    check,
+    ..DeviceKind::new("virtio-console", "Up to 16 ports of the guest, each a socket of the host.", Counterpart::Console)
+};
+
+fn check(device: &Device) -> Result<(), (Option<&'static str>, Fault)> {
+    let mut seen = BTreeSet::new();
+    for item in device.items() {
+        if matches!(&item.value, Value::Text(_) | Value::Path(_))
+            && !seen.insert((item.parameter.name, item.value.to_string()))
+        {
+            let (what, text) = (if item.parameter.name == "name" { "name" } else { "socket" }, &item.value);
+            let fault = Fault::new(format!("two ports have the {what} {:?}", text.to_string()));
+            return Err((Some(item.parameter.name), fault.hint("give each port its own")));
+        }
+    }
+    Ok(())
+}

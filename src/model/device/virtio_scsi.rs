@@ -1,0 +1,45 @@
+//! The VirtIO SCSI controller.
+
+use super::{Counterpart, DeviceKind, Group, Shape};
+use crate::diag::Fault;
+use crate::model::Release;
+use crate::model::value::{Form, Parameter, Type};
+
+/// Further targets, since FreeBSD 16.
+const TARGET: &[Parameter] =
+    &[Parameter::new("target", Type::Path, "a device of ctl(4) as a further target, by its number")
+        .leading()
+        .told(Form::Numbered)
+        .at("")
+        .since(Release::V16)];
+
+/// bhyve(8), `virtio-scsi`. What is given is target 0.
+pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
+    given: &[Parameter::new("dev", Type::Path, "the device of ctl(4) (/dev/cam/ctl)").renamed(Release::V16, "target.0")],
+    options: &[&[
+        Parameter::new("iid", Type::Integer { min: 0, max: i32::MAX as i64 }, "initiator id (0)"),
+        Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),
+    ]],
+    group: Some(Group {
+        what: "target",
+        parameters: &[TARGET],
+        below: "target.N",
+        first: 1,
+        last: 255,
+        needed: false,
+        shape: Shape::Numbers("targets"),
+    }),
+    check: |device| {
+        let told = device.items().iter().any(|item| item.parameter.name != "dev");
+        if told && device.value("dev").is_none() && device.numbers().is_empty() {
+            let fault = Fault::new("bhyve takes the first option of virtio-scsi for its device, where it has none");
+            return Err((None, fault.hint("give it: virtio_scsi(\"/dev/cam/ctl\", #{ … })")));
+        }
+        Ok(())
+    },
+    ..DeviceKind::new(
+        "virtio-scsi",
+        "A VirtIO SCSI controller, with devices of ctl(4).",
+        Counterpart::None("use virtio_blk or ahci where the recipe runs under QEMU"),
+    )
+};

@@ -1,0 +1,156 @@
+//! A machine that is still being described: a [`Draft`] is put together piece by piece and checked once.
+
+mod check;
+mod processors;
+mod shared;
+
+use super::device::Counterpart;
+use super::value::Tty;
+use super::{
+    Bootrom, CpuSet, Device, Domain, FwItem, Machine, PciSlot, Setting, Size, Target, Topology, Value, VmName,
+};
+use crate::diag::Fault;
+use std::collections::BTreeMap;
+
+/// What a fault of a machine is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The machine as a whole.
+    Whole,
+    /// One of its keys.
+    Key(&'static str),
+    /// A key in the map of one of its keys: `port` of `gdb`.
+    Under(&'static str, String),
+    /// A device.
+    Slot(PciSlot),
+    /// An option of a device.
+    Option(PciSlot, &'static str),
+    /// An option of one of a device's ports or targets, by its number.
+    Item(PciSlot, u16, &'static str),
+}
+
+impl Part {
+    /// Returns the part for an option that may belong to a port.
+    pub const fn option(slot: PciSlot, number: Option<u16>, name: &'static str) -> Self {
+        match number {
+            Some(number) => Self::Item(slot, number, name),
+            None => Self::Option(slot, name),
+        }
+    }
+}
+
+/// A machine that is still being described.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Which bhyve it is for.
+    pub target: Target,
+    /// The name.
+    pub name: Option<VmName>,
+    /// The number of virtual CPUs.
+    pub cpus: u16,
+    /// How they are arranged.
+    pub topology: Option<Topology>,
+    /// The CPUs of the host that each virtual CPU is pinned to.
+    pub pins: BTreeMap<u16, CpuSet>,
+    /// The memory.
+    pub memory: Size,
+    /// NUMA domains, by number.
+    pub domains: BTreeMap<u16, Domain>,
+    /// The settings that were given, by name.
+    pub settings: BTreeMap<&'static str, Value>,
+    /// The firmware.
+    pub bootrom: Option<Bootrom>,
+    /// Items that firmware can ask for, in order.
+    pub fw_items: Vec<FwItem>,
+    /// The serial ports that were given beside the devices, by name.
+    pub ttys: BTreeMap<&'static str, Tty>,
+    /// The devices.
+    pub slots: BTreeMap<PciSlot, Device>,
+    /// Configuration that vmrun does not know (`-o KEY=VALUE`), in order.
+    pub options: Vec<(String, String)>,
+    /// Arguments that vmrun does not know, in order.
+    pub args: Vec<String>,
+}
+
+impl Default for Draft {
+    /// bhyve's own defaults: one CPU, 256 MiB.
+    fn default() -> Self {
+        Self {
+            target: Target::default(),
+            name: None,
+            cpus: 1,
+            topology: None,
+            pins: BTreeMap::new(),
+            memory: Size::mib(256),
+            domains: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            bootrom: None,
+            fw_items: Vec::new(),
+            ttys: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            options: Vec::new(),
+            args: Vec::new(),
+        }
+    }
+}
+
+impl Draft {
+    /// Puts a device into a slot.
+    pub fn put(&mut self, slot: PciSlot, device: Device) -> Result<(), Fault> {
+        if let Some(there) = self.slots.get(&slot) {
+            let message = format!("slot {slot} is taken twice: by {} and by {}", there.kind().name, device.kind().name);
+            return Err(Fault::new(message).maybe_hint(self.free_slot().map(|free| format!("slot {free} is free"))));
+        }
+        self.slots.insert(slot, device);
+        Ok(())
+    }
+
+    /// Gives a setting a value of its type.
+    pub fn set(&mut self, setting: &Setting, value: Value) {
+        self.settings.insert(setting.name, value);
+    }
+
+    /// Returns whether a switch is set.
+    pub fn flag(&self, name: &str) -> bool {
+        self.settings.get(name) == Some(&Value::Flag(true))
+    }
+
+    /// Checks everything that can be known without a host, and makes a machine of it.
+    pub fn check(self) -> Result<Machine, Vec<(Part, Fault)>> {
+        let faults = self.faults();
+        match (self.name.clone(), faults.is_empty()) {
+            (Some(name), true) => Ok(Machine::new(name, self)),
+            _ => Err(faults),
+        }
+    }
+
+    /// Returns the serial ports of the LPC bridge, with what each is plugged into and what names it.
+    pub fn ttys(&self) -> impl Iterator<Item = (Part, &'static str, &Tty)> {
+        let own = self.ttys.iter().map(|(name, tty)| (Part::Key(name), *name, tty));
+        let lpc = self.slots.iter().filter(|(_, device)| device.kind().counterpart == Counterpart::Lpc);
+        let lpc =
+            lpc.flat_map(|(slot, device)| device.ttys().map(|(name, tty)| (Part::Option(*slot, name), name, tty)));
+        own.chain(lpc)
+    }
+
+    /// Returns every serial port: those of the LPC bridge, `uart`s and the console, with a name for people.
+    pub fn every_tty(&self) -> Vec<(Part, String, &Tty)> {
+        let mut all: Vec<(Part, String, &Tty)> =
+            self.ttys().map(|(part, name, tty)| (part, format!("`{name}`"), tty)).collect();
+        for (slot, device) in self.slots.iter().filter(|(_, d)| d.kind().counterpart == Counterpart::Uart) {
+            let named = |(name, tty)| (Part::Option(*slot, name), format!("the uart in slot {slot}"), tty);
+            all.extend(device.ttys().map(named));
+        }
+        if let Some(Value::Tty(tty)) = self.settings.get("console") {
+            all.push((Part::Key("console"), "`console`".into(), tty));
+        }
+        all
+    }
+
+    fn free_slot(&self) -> Option<PciSlot> {
+        (3..31).filter_map(|slot| PciSlot::slot(slot).ok()).find(|slot| !self.slots.contains_key(slot))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! What a machine says that its bhyve does not have, and what bhyve finds late or never.
+
+use super::{Draft, Part};
+use crate::diag::Fault;
+use crate::model::device::Counterpart;
+use crate::model::target::Arch;
+use crate::model::value::{Tty, Value};
+use crate::model::{PciSlot, Release, Setting, Size};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) type Faults = Vec<(Part, Fault)>;
+
+impl Draft {
+    /// Returns everything that is wrong with the machine.
+    pub(super) fn faults(&self) -> Faults {
+        let mut faults = Vec::new();
+        if self.name.is_none() {
+            faults.push((Part::Whole, Fault::new("a machine needs a `name`").hint("add `name: \"lab\"`")));
+        }
+        self.check_memory(&mut faults);
+        self.check_processors(&mut faults);
+        self.check_settings(&mut faults);
+        self.check_firmware(&mut faults);
+        self.check_devices(&mut faults);
+        self.check_functions(&mut faults);
+        self.check_singles(&mut faults);
+        self.check_lpc(&mut faults);
+        self.check_shared(&mut faults);
+        self.check_boot_order(&mut faults);
+        self.check_stdio(&mut faults);
+        faults
+    }
+
+    /// The kernel takes whole pages only (`Unable to setup memory (22)`), and less than this boots nothing.
+    fn check_memory(&self, faults: &mut Faults) {
+        const PAGE: u64 = 4096;
+        let bytes = self.memory.get();
+        let least = Size::mib(if self.bootrom.is_some() { 64 } else { 32 });
+        if bytes == 0 || !bytes.is_multiple_of(PAGE) {
+            let fault = Fault::new(format!("{bytes} bytes of memory are no whole number of pages"));
+            faults.push((Part::Key("memory"), fault.hint("write 512.MiB or \"512M\"")));
+        } else if self.memory < least {
+            let fault = Fault::new(format!("{} of memory are too little for a guest to boot", self.memory.rough()));
+            faults.push((Part::Key("memory"), fault.hint(format!("at least {}", least.rough()))));
+        }
+    }
+
+    /// Says that something needs another release or architecture.
+    fn lacks(&self, what: &str, since: Release, archs: &[Arch]) -> Option<Fault> {
+        let target = self.target;
+        if !archs.contains(&target.arch) {
+            let names: Vec<String> = archs.iter().map(ToString::to_string).collect();
+            let fault = Fault::new(format!("{what} is not there on {}", target.arch));
+            return Some(fault.hint(format!("only bhyve on {} has it", names.join(" and "))));
+        }
+        (target.release < since).then(|| {
+            let message = format!("{what} needs {since}, and this is for {}", target.release);
+            Fault::new(message).hint("leave it out, or run the machine on a later release")
+        })
+    }
+
+    fn check_settings(&self, faults: &mut Faults) {
+        for (name, value) in &self.settings {
+            let Some(setting) = Setting::named(name) else { continue };
+            let own = self.lacks(&format!("`{name}`"), setting.since, setting.archs);
+            let fault = own.or_else(|| self.lacks(&format!("`{name}` {value}"), value.since(), setting.archs));
+            faults.extend(fault.map(|fault| (setting.part(), fault)));
+        }
+        for (name, tty) in &self.ttys {
+            let own = self.lacks(&format!("`{name}`"), Release::V14, &[Arch::Amd64]);
+            let fault = own.or_else(|| self.lacks(&format!("`{name}` {tty}"), tty.since(), &Arch::ALL));
+            faults.extend(fault.map(|fault| (Part::Key(name), fault)));
+        }
+        let has = |name: &str| self.settings.contains_key(name);
+        let mut needs = |part: Part, what: &str, hint: &str| faults.push((part, Fault::new(what).hint(hint)));
+        if (has("gdb.address") || has("gdb.wait")) && !has("gdb.port") {
+            needs(
+                Part::Key("gdb"),
+                "`gdb` needs a `port`: without one bhyve has no stub",
+                "write `gdb: #{ port: 1234 }`",
+            );
+        }
+        if (has("tpm.type") || has("tpm.path") || has("tpm.version")) && !(has("tpm.type") && has("tpm.path")) {
+            let how = "write `tpm: #{ type: \"passthru\", path: \"/dev/tpm0\" }`";
+            needs(Part::Key("tpm"), "`tpm` needs a `type` and a `path`", how);
+        }
+        let given = |flag: &str| self.args.iter().any(|arg| arg == flag);
+        if given("-a") && (given("-x") || self.flag("x2apic")) {
+            needs(
+                Part::Key("x2apic"),
+                "`-a` and x2apic contradict each other",
+                "keep one of them: bhyve takes the last",
+            );
+        }
+    }
+
+    fn check_firmware(&self, faults: &mut Faults) {
+        if self.bootrom.is_none() && self.target.arch != Arch::Amd64 {
+            let fault = Fault::new(format!("a machine on {} needs a `bootrom`", self.target.arch));
+            faults.push((Part::Whole, fault.hint("add `bootrom: \"/path/of/the/firmware\"`")));
+        }
+        if !self.fw_items.is_empty() && self.settings.get("fwcfg") != Some(&Value::Choice("qemu")) {
+            let fault = Fault::new("firmware sees the items of `fw_cfg` only with `fwcfg` \"qemu\"");
+            faults.push((Part::Key("fw_cfg"), fault.hint("add `fwcfg: \"qemu\"`")));
+        }
+        let mut names = BTreeSet::new();
+        for item in self.fw_items.iter().filter(|item| !names.insert(item.name())) {
+            let fault = Fault::new(format!("two items of `fw_cfg` are named {:?}", item.name()));
+            faults.push((Part::Key("fw_cfg"), fault.hint("keep one of them")));
+        }
+        if !self.fw_items.is_empty()
+            && let Some(fault) = self.lacks("`fw_cfg`", Release::V14, &[Arch::Amd64])
+        {
+            faults.push((Part::Key("fw_cfg"), fault));
+        }
+    }
+
+    fn check_devices(&self, faults: &mut Faults) {
+        for (slot, device) in &self.slots {
+            let kind = device.kind();
+            if let Some(fault) = self.lacks(kind.name, kind.since, kind.archs) {
+                faults.push((Part::Slot(*slot), fault));
+                continue;
+            }
+            for item in device.items() {
+                let name = item.parameter.name;
+                let what = format!("`{name}` of {}", kind.name);
+                let own = self.lacks(&what, item.parameter.since, &Arch::ALL);
+                let value = || self.lacks(&format!("{what} {}", item.value), item.value.since(), &Arch::ALL);
+                let limits = || item.parameter.ty.against(&item.value, self.target);
+                let fault = own.or_else(value).or_else(limits);
+                faults.extend(fault.map(|fault| (Part::option(*slot, item.number, name), fault)));
+            }
+            if kind.name == "passthru" && !self.flag("wired") {
+                let fault = Fault::new(format!("passthru in slot {slot} needs memory that is wired"));
+                faults.push((Part::Slot(*slot), fault.hint("add `wired: true`")));
+            }
+        }
+    }
+
+    /// A guest looks for further functions only where it finds function 0.
+    fn check_functions(&self, faults: &mut Faults) {
+        for slot in self.slots.keys().filter(|slot| slot.function() != 0) {
+            if !self.slots.contains_key(&slot.first()) {
+                let message = format!("slot {slot} has no function 0 beside it: the guest will never see it");
+                let fault = Fault::new(message).hint(format!("put a device into slot {} too", slot.first()));
+                faults.push((Part::Slot(*slot), fault));
+            }
+        }
+    }
+
+    fn check_singles(&self, faults: &mut Faults) {
+        let mut seen: BTreeMap<&str, PciSlot> = BTreeMap::new();
+        for (slot, device) in self.slots.iter().filter(|(_, device)| device.kind().single) {
+            let name = device.kind().name;
+            if let Some(first) = seen.insert(name, *slot) {
+                let message = format!("a machine has one {name}, and there is one in slot {first} already");
+                faults.push((Part::Slot(*slot), Fault::new(message).hint("remove one of them")));
+            }
+        }
+    }
+
+    fn check_lpc(&self, faults: &mut Faults) {
+        let lpc = self.slots.iter().find(|(_, device)| device.kind().counterpart == Counterpart::Lpc);
+        let testdev = self.flag("pc_testdev").then_some("pc_testdev");
+        let needs_it = self.bootrom.iter().map(|_| "bootrom").chain(self.ttys.keys().copied()).chain(testdev).next();
+        match (lpc, needs_it) {
+            (None, Some(key)) if self.target.arch == Arch::Amd64 => {
+                let message = format!("`{key}` hangs on an LPC bridge, and no slot has one");
+                faults.push((Part::Key(key), Fault::new(message).hint("add `\"31\": lpc()` to `slots`")));
+            }
+            (Some((slot, _)), _) if slot.bus() != 0 => {
+                let fault = Fault::new(format!("lpc in slot {slot} is not on bus 0")).hint("put it into slot 31");
+                faults.push((Part::Slot(*slot), fault));
+            }
+            _ => {}
+        }
+    }
+
+    /// The boot order is told by fw_cfg, to QEMU's kind of firmware (bhyve(8), `bootindex`).
+    fn check_boot_order(&self, faults: &mut Faults) {
+        let qemu = self.settings.get("fwcfg") == Some(&Value::Choice("qemu"));
+        let mut seen: BTreeMap<i64, PciSlot> = BTreeMap::new();
+        for (slot, device) in &self.slots {
+            let mut own = None;
+            for item in device.items().iter().filter(|item| item.parameter.name == "bootindex") {
+                let Value::Integer(index) = item.value else { continue };
+                let part = Part::option(*slot, item.number, "bootindex");
+                let fault = if !qemu {
+                    Fault::new("firmware sees `bootindex` only with `fwcfg` \"qemu\"").hint("add `fwcfg: \"qemu\"`")
+                } else if let Some(first) = seen.insert(index, *slot) {
+                    let message = format!("slot {slot} has `bootindex` {index}, which slot {first} has already");
+                    Fault::new(message).hint("give each a number of its own")
+                } else if own.replace(index).is_some() {
+                    let message =
+                        format!("the boot order knows slot {slot} as a whole, and two of its ports are in it");
+                    Fault::new(message).hint("keep the first `bootindex`, or give the disk a controller of its own")
+                } else {
+                    continue;
+                };
+                faults.push((part, fault));
+            }
+        }
+    }
+
+    fn check_stdio(&self, faults: &mut Faults) {
+        let mut names = BTreeSet::new();
+        let mut stdio: Option<String> = None;
+        for (part, name, tty) in self.every_tty() {
+            if !names.insert(name.clone()) {
+                faults.push((part.clone(), Fault::new(format!("{name} is given twice")).hint("keep one of them")));
+            }
+            if *tty == Tty::Stdio
+                && let Some(first) = stdio.replace(name.clone())
+            {
+                let fault = Fault::new(format!("{first} and {name} both use stdio, which there is one of"));
+                faults.push((part, fault.hint("plug one of them into a nmdm(4)")));
+            }
+        }
+    }
+}
