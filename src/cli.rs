@@ -12,6 +12,7 @@
 mod image;
 mod place;
 mod plan;
+mod record;
 mod run;
 pub mod term;
 mod words;
@@ -56,6 +57,8 @@ enum Command {
     Words(words::WordsArgs),
     /// Make boot images
     Image(image::ImageArgs),
+    /// Run a shell script with stand-ins, and print what it would have done
+    Record(record::RecordArgs),
 }
 
 /// Which recipe, and what it is told.
@@ -106,7 +109,7 @@ impl RecipeArgs {
     }
 
     fn hint(&self) -> Option<String> {
-        let commands = ["run", "plan", "words", "image"];
+        let commands = ["run", "plan", "words", "image", "record"];
         let beside = Path::new(&self.recipe).with_extension("rhai");
         if beside.is_file() && self.recipe != beside.display().to_string() {
             return Some(format!("did you mean {}?", beside.display()));
@@ -118,6 +121,9 @@ impl RecipeArgs {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
+    if let Some(code) = record::stand_in() {
+        return code;
+    }
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
     let ahead = ahead(&args);
@@ -144,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args, ahead, &term),
         Command::Words(args) => words::run(&args, &term),
         Command::Image(args) => image::run(&args, &term),
+        Command::Record(args) => record::run(&args, &term),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

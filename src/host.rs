@@ -13,6 +13,7 @@ pub mod process;
 mod program;
 pub mod rehearsal;
 pub mod signals;
+pub mod standins;
 pub mod system;
 
 use crate::diag::Fault;

@@ -1,9 +1,9 @@
 //! vmrun runs bhyve virtual machines from small, typed, rehearsed recipes.
 //!
 //! The house, from the ground: [`diag`] says what is wrong; [`model`] holds values that cannot be wrong; [`bhyve`] and
-//! [`qemu`] translate them, [`image`] makes boot images and [`vmbhyve`] reads the guests of another manager, all without
-//! touching anything; [`host`] is the one door to the world; [`run`] takes, boots, waits and gives back; [`script`] gives
-//! recipes their words; [`cli`] is what people type.
+//! [`qemu`] translate them, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager and [`recording`]
+//! what a script called, all without touching anything; [`host`] is the one door to the world; [`run`] takes, boots, waits
+//! and gives back; [`script`] gives recipes their words; [`cli`] is what people type.
 
 pub mod bhyve;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod host;
 pub mod image;
 pub mod model;
 pub mod qemu;
+pub mod recording;
 pub mod run;
 pub mod script;
 pub mod vmbhyve;

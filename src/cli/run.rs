@@ -23,7 +23,7 @@ pub(super) struct RunArgs {
     stop_within: Duration,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = digits.parse().map_err(|_| "write 60s, 2m or 500ms")?;
     match unit {

@@ -113,7 +113,7 @@ pub(super) fn reason(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_string()
 }
 
-fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
+pub(super) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
     move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
 }
 

@@ -11,6 +11,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("qemu", 2),
     ("image", 2),
     ("vmbhyve", 2),
+    ("recording", 2),
     ("host", 3),
     ("run", 4),
     ("script", 5),

@@ -15,4 +15,5 @@ mod linux;
 mod plans;
 mod probes;
 mod readme;
+mod record;
 mod sandbox;

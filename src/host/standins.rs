@@ -1,0 +1,341 @@
+//! Stand-ins: links to this program under the names of others, first in the PATH of a script that is recorded.
+//!
+//! The folder of a recording, which only its owner may enter, holds the links, the setting, the journal of calls and a bell
+//! that is rung when there were too many of them. A stand-in reads the journal under a lock, tells a new world the calls
+//! that it finds, answers its own, and appends it: so the calls have one order, and every answer fits all that was before.
+
+mod player;
+
+use super::signals::Signals;
+use super::program::{find, run};
+use super::system::{env, io_fault, write_private};
+use crate::diag::{Blame, Fault, Source};
+use crate::model::Argv;
+use crate::recording::hidden::hide;
+use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, base_name, journal};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::stat::Mode;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{Pid, mkfifo};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+pub use player::play;
+
+/// The variable that names the folder of a recording to the stand-ins.
+pub const VARIABLE: &str = "VMRUN_RECORDING";
+
+/// How long a script's children may go on after its end, and how long it may take to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the journal has to stay as it is before it counts as whole.
+const CALM: Duration = Duration::from_millis(50);
+
+/// How many of the last lines of standard error are kept.
+const LAST_LINES: usize = 20;
+
+/// How much of a line is kept, in bytes.
+const LINE_MAX: usize = 64 << 10;
+
+/// How large a script is that is looked into, in bytes.
+const SCRIPT_MAX: u64 = 1 << 20;
+
+/// Runs scripts with stand-ins, and heeds who asks to stop meanwhile.
+pub struct Recorder {
+    signals: Rc<Signals>,
+}
+
+impl Recorder {
+    /// Installs the handlers of signals, so that nothing is left behind on the way out.
+    pub fn new() -> Result<Self, Fault> {
+        Ok(Self { signals: Signals::install()? })
+    }
+
+    /// Runs a command with stand-ins to its end, and returns what it called. What it writes is told line by line, without
+    /// passwords. It is ended, with its whole process group, when it takes too long, calls too much, or somebody asks to.
+    pub fn record(
+        &self,
+        command: &[String],
+        setting: &Setting,
+        within: Duration,
+        hear: &mut dyn FnMut(&str),
+    ) -> Result<Recording, Fault> {
+        let folder = Folder::make(setting)?;
+        let bell = folder.bell()?;
+        let mut script = Script::start(command, &folder)?;
+        let until = Instant::now().checked_add(within);
+        loop {
+            // In this order, so that an end between the two is seen by poll(2).
+            self.signals.forget_children();
+            if script.has_ended() {
+                break;
+            }
+            if self.signals.take_stop() {
+                return Err(Fault::new("interrupted").blame(Blame::Interrupted));
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(too_long(within));
+            }
+            let extra = [self.signals.child_fd(), self.signals.stop_fd(), bell.as_fd()];
+            if script.listen(&extra, left, hear).get(2) == Some(&true) {
+                return Err(too_much(setting));
+            }
+        }
+        let until = Instant::now() + GRACE;
+        while script.is_heard() && Instant::now() < until {
+            script.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
+        }
+        folder.calm_down(until);
+        let (status, stderr) = script.end(hear)?;
+        Ok(Recording { calls: folder.calls()?, status, stderr })
+    }
+}
+
+fn too_long(within: Duration) -> Fault {
+    let fault = Fault::new(format!("the script took longer than {}s and was ended", within.as_secs_f64()));
+    fault.hint("give it more by `--timeout 5m`; its standard input is empty, and no guest ever runs")
+}
+
+fn too_much(setting: &Setting) -> Fault {
+    let fault = Fault::new(format!("the script made {} calls, did not come to an end, and was ended", setting.limit));
+    fault.hint(match setting.exits.last() {
+        Some(0) => "every boot ended in a reboot: `--exits 0,1` lets the second one power off",
+        _ => "it repeats calls for ever: does it wait for something that a stand-in does not do?",
+    })
+}
+
+/// Returns what the host's own ifconfig prints, if there is one.
+pub fn interfaces() -> Option<String> {
+    find("ifconfig")?;
+    run(&Argv::new("ifconfig")).ok()
+}
+
+/// Returns the text of the script that a command runs, if it can be read: the command itself, or what a shell is given.
+pub fn script(command: &[String]) -> Option<Source> {
+    const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "ksh93", "mksh", "oksh", "zsh", "csh", "tcsh"];
+    let (program, args) = command.split_first()?;
+    let path = if SHELLS.contains(&base_name(program)) {
+        PathBuf::from(args.iter().find(|arg| !arg.starts_with(['-', '+']))?)
+    } else if program.contains('/') {
+        program.into()
+    } else {
+        find(program)?
+    };
+    let file = File::open(&path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
+    let mut bytes = Vec::new();
+    file.take(SCRIPT_MAX).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
+    Some(Source { name: path.display().to_string(), text })
+}
+
+/// The folder of one recording. Dropping it removes it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make(setting: &Setting) -> Result<Self, Fault> {
+        let base = std::path::absolute(std::env::temp_dir()).map_err(io_fault("find", Path::new("TMPDIR")))?;
+        let path = |n: u32| base.join(format!("vmrun-record-{}-{n}", std::process::id()));
+        let made = (0..100).map(|n| (DirBuilder::new().mode(0o700).create(path(n)), path(n)));
+        let mut made =
+            made.skip_while(|(made, _)| made.as_ref().is_err_and(|why| why.kind() == ErrorKind::AlreadyExists));
+        let Some((made, path)) = made.next() else {
+            return Err(
+                Fault::host(format!("{} is full of old recordings", base.display())).hint("remove vmrun-record-*")
+            );
+        };
+        made.map_err(io_fault("make", &path))?;
+        let folder = Self(path);
+        let (bin, bell) = (folder.0.join("bin"), folder.0.join("bell"));
+        DirBuilder::new().mode(0o700).create(&bin).map_err(io_fault("make", &bin))?;
+        let us = std::env::current_exe().map_err(|why| Fault::host(format!("cannot find this program: {why}")))?;
+        for name in NAMES.iter().chain(CARRIERS) {
+            symlink(&us, bin.join(name)).map_err(io_fault("make", &bin.join(name)))?;
+        }
+        mkfifo(&bell, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|why| io_fault("make", &bell)(why.into()))?;
+        write_private(&folder.0.join("setting"), &journal::write_setting(setting))?;
+        write_private(&folder.0.join("journal"), &[])?;
+        Ok(folder)
+    }
+
+    /// Returns the bell, readable once it was rung. It is open for writing too, so that it never is at its end.
+    fn bell(&self) -> Result<File, Fault> {
+        let path = self.0.join("bell");
+        let file = OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(&path);
+        file.map_err(io_fault("open", &path))
+    }
+
+    /// Returns the PATH of a script.
+    fn search_path(&self) -> Result<OsString, Fault> {
+        let old = env("PATH").unwrap_or_else(|| "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin".into());
+        let folders = std::iter::once(self.0.join("bin")).chain(std::env::split_paths(&old));
+        std::env::join_paths(folders).map_err(|_| {
+            let fault = Fault::host(format!("{} holds a colon, which PATH cannot hold", self.0.display()));
+            fault.hint("let TMPDIR name another folder")
+        })
+    }
+
+    fn calls(&self) -> Result<Vec<Call>, Fault> {
+        let path = self.0.join("journal");
+        let bytes = std::fs::read(&path).map_err(io_fault("read", &path))?;
+        Ok(journal::read_calls(&bytes).0)
+    }
+
+    /// Waits until calls that were begun in the background are written.
+    fn calm_down(&self, until: Instant) {
+        let length = || std::fs::metadata(self.0.join("journal")).map(|meta| meta.len()).unwrap_or_default();
+        let mut before = None;
+        while before != Some(length()) && Instant::now() < until {
+            before = Some(length());
+            let _ = poll(&mut [], PollTimeout::try_from(CALM).unwrap_or(PollTimeout::ZERO));
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // There is nobody left to tell.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A script that runs, as the leader of a process group. Dropping it ends the group.
+struct Script {
+    child: Child,
+    /// Its standard output and error.
+    streams: [Stream; 2],
+    is_reaped: bool,
+}
+
+impl Script {
+    fn start(command: &[String], folder: &Folder) -> Result<Self, Fault> {
+        let (program, args) = command.split_first().ok_or_else(|| Fault::usage("there is no command to record"))?;
+        #[expect(clippy::disallowed_methods, reason = "this is the place where scripts are started")]
+        let mut command = Command::new(program);
+        command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().map_err(|why| {
+            let fault = io_fault("start", Path::new(program))(why);
+            fault.hint("after `--` comes the command, as you type it: `vmrun record -- ./vm.ksh install`")
+        })?;
+        let fds = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
+        let streams = fds.map(|fd| Stream { pipe: fd.map(File::from), rest: Vec::new(), last: VecDeque::new() });
+        Ok(Self { child, streams, is_reaped: false })
+    }
+
+    fn group(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
+    }
+
+    /// Returns whether the script itself has ended. It is not waited for yet, so that its number stays its group's.
+    fn has_ended(&self) -> bool {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        !matches!(waitid(Id::Pid(self.group()), flags), Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR))
+    }
+
+    /// Returns whether somebody may still write.
+    fn is_heard(&self) -> bool {
+        self.streams.iter().any(|stream| stream.pipe.is_some())
+    }
+
+    /// Waits until it writes something or one of the other descriptors is ready, and returns which of those are.
+    fn listen(&mut self, extra: &[BorrowedFd<'_>], within: Option<Duration>, hear: &mut dyn FnMut(&str)) -> Vec<bool> {
+        let pipes: Vec<bool> = self.streams.iter().map(|stream| stream.pipe.is_some()).collect();
+        let fds =
+            extra.iter().copied().chain(self.streams.iter().flat_map(|stream| &stream.pipe).map(|pipe| pipe.as_fd()));
+        let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // A millisecond more, so that poll(2) does not return before the time.
+        let time =
+            within.map(|time| PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
+        // An error is an interruption by a signal, whose byte the next turn finds.
+        let is_known = poll(&mut fds, time.unwrap_or(PollTimeout::NONE)).is_ok();
+        let mut ready: Vec<bool> = fds.iter().map(|fd| is_known && fd.any().unwrap_or_default()).collect();
+        let mut written = ready.split_off(extra.len()).into_iter();
+        for (stream, is_open) in self.streams.iter_mut().zip(pipes) {
+            if is_open && written.next() == Some(true) {
+                stream.read(hear);
+            }
+        }
+        ready
+    }
+
+    /// Ends what is left of the group, and returns the script's status and last words.
+    fn end(mut self, hear: &mut dyn FnMut(&str)) -> Result<(i32, Vec<String>), Fault> {
+        let _ = killpg(self.group(), Signal::SIGKILL);
+        let status = self.child.wait().map_err(|why| Fault::host(format!("cannot wait for the script: {why}")))?;
+        self.is_reaped = true;
+        self.streams.iter_mut().for_each(|stream| stream.finish(hear));
+        let [_, stderr] = &mut self.streams;
+        Ok((
+            status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()),
+            std::mem::take(&mut stderr.last).into(),
+        ))
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if self.is_reaped {
+            return;
+        }
+        let _ = killpg(self.group(), Signal::SIGTERM);
+        let until = Instant::now() + GRACE;
+        while !self.has_ended() && Instant::now() < until {
+            let _ = poll(&mut [], PollTimeout::from(10_u8));
+        }
+        let _ = killpg(self.group(), Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// One stream of a script's words, and its last lines.
+struct Stream {
+    pipe: Option<File>,
+    rest: Vec<u8>,
+    last: VecDeque<String>,
+}
+
+impl Stream {
+    /// Reads what is there; it is known to be ready.
+    fn read(&mut self, hear: &mut dyn FnMut(&str)) {
+        let Some(pipe) = &mut self.pipe else { return };
+        let mut buffer = [0; 4096];
+        match pipe.read(&mut buffer) {
+            Ok(count) if count > 0 => {
+                for byte in buffer.iter().take(count) {
+                    match byte {
+                        b'\n' => self.tell(hear),
+                        _ if self.rest.len() < LINE_MAX => self.rest.push(*byte),
+                        _ => {}
+                    }
+                }
+            }
+            Err(why) if why.kind() == ErrorKind::Interrupted => {}
+            _ => self.pipe = None,
+        }
+    }
+
+    fn tell(&mut self, hear: &mut dyn FnMut(&str)) {
+        let line = hide(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).trim_end());
+        hear(&line);
+        self.last.push_back(line);
+        self.last.drain(..self.last.len().saturating_sub(LAST_LINES));
+    }
+
+    /// Tells a last line that has no end.
+    fn finish(&mut self, hear: &mut dyn FnMut(&str)) {
+        if !self.rest.is_empty() {
+            self.tell(hear);
+        }
+    }
+}

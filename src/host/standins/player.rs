@@ -1,0 +1,95 @@
+//! What a stand-in does when it is called.
+
+use super::VARIABLE;
+use crate::diag::Fault;
+use crate::host::system::io_fault;
+use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How long a stand-in waits to be ended after it rang, in milliseconds.
+const PATIENCE: u16 = 30_000;
+
+/// Plays the program by whose name this one was called, if a recording is going on. Nothing if this is vmrun itself.
+///
+/// A carrier whose command has no stand-in becomes that command, without what the carrier would have given it.
+pub fn play() -> Option<Result<Answer, Fault>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the door, and a folder may have any name")]
+    let folder = PathBuf::from(std::env::var_os(VARIABLE)?);
+    let mut argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();
+    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    let name = base_name(words.first()?);
+    if CARRIERS.contains(&name) {
+        let Some(rest) = carried(&words) else {
+            let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
+            return Some(Err(fault.hint("let the script call the command itself")));
+        };
+        argv.drain(..argv.len().saturating_sub(rest.len()));
+        let command = base_name(rest.first()?);
+        if !NAMES.contains(&command) {
+            return Some(Err(become_command(&argv)));
+        }
+        return Some(answer(&folder, command, argv));
+    }
+    NAMES.contains(&name).then(|| answer(&folder, name, argv))
+}
+
+/// Becomes a command; returns only if that cannot be done.
+fn become_command(argv: &[Vec<u8>]) -> Fault {
+    let mut words = argv.iter().map(|arg| OsStr::from_bytes(arg));
+    let program = words.next().unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    let why = Command::new(program).args(words).exec();
+    io_fault("start", Path::new(program))(why)
+}
+
+/// Answers a call and appends it to the journal.
+fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, Fault> {
+    let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
+    let setting = std::fs::read(folder.join("setting")).map_err(over)?;
+    let setting = journal::read_setting(&setting).unwrap_or_default();
+    let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
+    file.lock().map_err(over)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(over)?;
+    let (calls, length) = journal::read_calls(&bytes);
+    if calls.len() >= setting.limit {
+        drop(file);
+        ring(folder);
+        return Err(Fault::host("there were too many calls"));
+    }
+    if let Some(program) = argv.first_mut() {
+        *program = name.into();
+    }
+    let mut world = World::new(&setting);
+    for call in &calls {
+        world.call(&call.argv);
+    }
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let cwd = cwd.as_os_str().as_bytes();
+    let answer = world.call(&Call::new(&argv, cwd, &Answer::default()).argv);
+    // Whoever was killed while it wrote has left half a call.
+    let bytes = journal::write_call(&argv, cwd, &answer);
+    let end = length as u64;
+    let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
+    written.map_err(io_fault("write", &folder.join("journal")))?;
+    Ok(answer)
+}
+
+/// Rings the bell, and waits to be ended: until nobody listens any more.
+fn ring(folder: &Path) {
+    if let Ok(mut bell) = OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(folder.join("bell"))
+        && bell.write_all(b"!").is_ok()
+    {
+        let mut fds = [PollFd::new(bell.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut fds, PollTimeout::from(PATIENCE));
+    }
+}

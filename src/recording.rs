@@ -1,0 +1,113 @@
+//! What a script called, and what becomes of it. Pure: nothing is touched.
+//!
+//! `vmrun record` runs a script with stand-ins for the programs in [`NAMES`]. A stand-in asks the [`World`] what to answer
+//! and writes the call into the [`journal`]. Afterwards [`merge()`] sets two recordings beside each other, with and without
+//! what initializes the machine, and the [`transcript`] shows the outcome.
+
+pub mod call;
+pub mod escape;
+pub mod hidden;
+pub mod journal;
+pub mod lease;
+pub mod merge;
+pub mod part;
+pub mod transcript;
+pub mod words;
+pub mod world;
+
+pub use call::{Call, Recording};
+pub use escape::Escape;
+pub use merge::{Again, Step, When, again, merge};
+pub use part::Part;
+pub use world::{Answer, Prepared, Setting, World};
+
+/// The programs that have stand-ins: those that change the system, and what a script asks of it.
+pub const NAMES: &[&str] = &[
+    "bhyve",
+    "bhyvectl",
+    "bhyveload",
+    "cu",
+    "devctl",
+    "gpart",
+    "grub-bhyve",
+    "ifconfig",
+    "kldload",
+    "kldstat",
+    "kldunload",
+    "mdconfig",
+    "mount",
+    "newfs_msdos",
+    "ngctl",
+    "pfctl",
+    "route",
+    "service",
+    "sysctl",
+    "truncate",
+    "umount",
+    "vale-ctl",
+    "zfs",
+    "zpool",
+];
+
+/// The programs that run another one, as root or in the background. Their stand-ins take its call as if it stood alone.
+pub const CARRIERS: &[&str] = &["daemon", "doas", "sudo"];
+
+/// Returns the last part of a path: the name of a program.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Returns what a carrier was asked to run: what follows its options and variables. Nothing if it is asked for something else.
+pub fn carried(argv: &[String]) -> Option<&[String]> {
+    let (carrier, mut rest) = argv.split_first()?;
+    // The options that take an argument.
+    let with_argument = match base_name(carrier) {
+        "daemon" => "lmopPRstTu",
+        "doas" => "aCu",
+        _ => "CDghpRrTtUu",
+    };
+    while let Some((word, after)) = rest.split_first() {
+        if word == "--" {
+            rest = after;
+            break;
+        }
+        let is_variable =
+            word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        match word.strip_prefix('-') {
+            Some(letters) if !letters.is_empty() => {
+                let takes_next =
+                    !letters.starts_with('-') && letters.chars().next_back().is_some_and(|c| with_argument.contains(c));
+                rest = if takes_next { after.get(1..).unwrap_or_default() } else { after };
+            }
+            _ if is_variable => rest = after,
+            _ => break,
+        }
+    }
+    (!rest.is_empty()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn argv(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_string).collect()
+    }
+
+    #[test]
+    fn what_a_carrier_runs_is_what_follows_its_options() {
+        let cases = [
+            ("sudo ifconfig tap1 create", "ifconfig tap1 create"),
+            ("sudo -n -u root A=b ifconfig -l", "ifconfig -l"),
+            ("/usr/local/bin/doas -u root -- ifconfig", "ifconfig"),
+            ("sudo --user=root ifconfig", "ifconfig"),
+            ("daemon -f -p /run/vm.pid -r bhyve -c 1 vm", "bhyve -c 1 vm"),
+        ];
+        for (line, rest) in cases {
+            assert_eq!(carried(&argv(line)).unwrap().join(" "), rest);
+        }
+        for line in ["sudo", "sudo -v", "sudo -u", "sudo -s"] {
+            assert_eq!(carried(&argv(line)), None, "{line}");
+        }
+    }
+}

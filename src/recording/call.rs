@@ -1,0 +1,90 @@
+//! A call and a recording as values.
+
+use super::hidden::hide;
+use super::world::Answer;
+use crate::model::Argv;
+
+/// One call of a program that has a stand-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The program's name and its arguments; a password in them is `***`.
+    pub argv: Vec<String>,
+    /// The folder in which it was called.
+    pub cwd: String,
+    /// The exit status that it was answered with.
+    pub status: i32,
+    /// The standard output that it was answered with.
+    pub output: String,
+    /// It only asks and changes nothing.
+    pub reads: bool,
+    /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
+    pub is_lossy: bool,
+}
+
+impl Call {
+    /// Makes a call of the bytes that a program is told, with its answer. A password is hidden.
+    pub fn new<T: AsRef<[u8]>>(argv: impl IntoIterator<Item = T>, cwd: &[u8], answer: &Answer) -> Self {
+        let mut call = Self {
+            cwd: String::from_utf8_lossy(cwd).into_owned(),
+            status: i32::from(answer.status),
+            output: answer.output.clone(),
+            reads: answer.reads,
+            ..Self::default()
+        };
+        for arg in argv {
+            let text = String::from_utf8_lossy(arg.as_ref());
+            call.is_lossy |= text.as_bytes() != arg.as_ref();
+            call.argv.push(hide(&text));
+        }
+        call
+    }
+
+    /// Returns the program's name.
+    pub fn program(&self) -> &str {
+        self.argv.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Returns the arguments.
+    pub fn args(&self) -> &[String] {
+        self.argv.get(1..).unwrap_or_default()
+    }
+
+    /// Returns the command, which shows itself as one could paste it into a shell.
+    pub fn command(&self) -> Argv {
+        Argv::new(self.program()).args(self.args())
+    }
+
+    /// Returns the machine that a call of bhyve boots. Nothing for any other call.
+    pub fn boots(&self) -> Option<&str> {
+        let boots = self.program() == "bhyve" && !self.reads;
+        boots.then(|| super::part::machine(self.args())).flatten()
+    }
+}
+
+/// Everything that one run of a script called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// The calls, in the order in which they were made.
+    pub calls: Vec<Call>,
+    /// The script's exit status; 128 and the signal's number if one killed it.
+    pub status: i32,
+    /// The last lines that the script wrote to its standard error; a password in them is `***`.
+    pub stderr: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_has_no_password_and_says_when_bytes_were_no_text() {
+        let call = Call::new(
+            [b"bhyve".as_slice(), b"-s", b"29,fbuf,password=geheim,w=800", b"a\xff"],
+            b"/vm",
+            &Answer::default(),
+        );
+        assert_eq!(call.argv, ["bhyve", "-s", "29,fbuf,password=***,w=800", "a\u{fffd}"]);
+        assert_eq!((call.is_lossy, call.boots(), call.cwd.as_str()), (true, Some("a\u{fffd}"), "/vm"));
+        assert!(!format!("{call:?}").contains("geheim"));
+    }
+}

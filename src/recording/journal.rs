@@ -1,0 +1,174 @@
+//! The bytes in which calls and settings lie on the disk while a script runs.
+//!
+//! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
+//! words, the words, the folder, the status, the output and whether it only reads.
+
+use super::call::Call;
+use super::hidden::hide;
+use super::world::{Answer, Prepared, Setting};
+
+/// Returns the bytes of one call. A password is hidden before it is written.
+pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes, argv.len().to_string().as_bytes());
+    for arg in argv {
+        match std::str::from_utf8(arg.as_ref()) {
+            Ok(text) => put(&mut bytes, hide(text).as_bytes()),
+            // Lossy, and so shorter, only where it has to be.
+            Err(_) if contains_key(arg.as_ref()) => {
+                put(&mut bytes, hide(&String::from_utf8_lossy(arg.as_ref())).as_bytes())
+            }
+            Err(_) => put(&mut bytes, arg.as_ref()),
+        }
+    }
+    put(&mut bytes, cwd);
+    put(&mut bytes, answer.status.to_string().as_bytes());
+    put(&mut bytes, answer.output.as_bytes());
+    put(&mut bytes, if answer.reads { b"reads" } else { b"changes" });
+    bytes
+}
+
+fn contains_key(bytes: &[u8]) -> bool {
+    bytes.windows(9).any(|window| window == b"password=")
+}
+
+/// Reads calls, and returns them with the number of bytes that they take. What follows is no whole call: whoever wrote it
+/// was killed.
+pub fn read_calls(bytes: &[u8]) -> (Vec<Call>, usize) {
+    let mut calls = Vec::new();
+    let mut rest = bytes;
+    while let Some((call, after)) = read_call(rest) {
+        calls.push(call);
+        rest = after;
+    }
+    (calls, bytes.len() - rest.len())
+}
+
+fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
+    let mut rest = bytes;
+    let count: usize = number(take(&mut rest)?)?;
+    // Every word takes at least three bytes.
+    if count > rest.len() {
+        return None;
+    }
+    let argv: Vec<&[u8]> = (0..count).map(|_| take(&mut rest)).collect::<Option<_>>()?;
+    let cwd = take(&mut rest)?;
+    let answer = Answer {
+        status: number(take(&mut rest)?)?,
+        output: text(take(&mut rest)?),
+        reads: take(&mut rest)? == b"reads",
+        ..Answer::default()
+    };
+    Some((Call::new(argv, cwd, &answer), rest))
+}
+
+/// Returns the bytes of a setting.
+pub fn write_setting(setting: &Setting) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes, setting.limit.to_string().as_bytes());
+    put(&mut bytes, &setting.exits);
+    put(&mut bytes, setting.interfaces.as_bytes());
+    for prepared in &setting.answers {
+        put(&mut bytes, prepared.words.len().to_string().as_bytes());
+        prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
+        put(&mut bytes, prepared.text.as_bytes());
+    }
+    bytes
+}
+
+/// Reads a setting. Nothing if it is none.
+pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
+    let mut rest = bytes;
+    let limit = number(take(&mut rest)?)?;
+    let exits = take(&mut rest)?.to_vec();
+    let interfaces = text(take(&mut rest)?);
+    let mut answers = Vec::new();
+    while !rest.is_empty() {
+        let count: usize = number(take(&mut rest)?)?;
+        if count > rest.len() {
+            return None;
+        }
+        let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
+        answers.push(Prepared { words, text: text(take(&mut rest)?) });
+    }
+    Some(Setting { exits, limit, interfaces, answers })
+}
+
+fn put(bytes: &mut Vec<u8>, content: &[u8]) {
+    bytes.extend_from_slice(content.len().to_string().as_bytes());
+    bytes.push(b':');
+    bytes.extend_from_slice(content);
+    bytes.push(b',');
+}
+
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let colon = rest.iter().take(20).position(|byte| *byte == b':')?;
+    let length: usize = number(rest.get(..colon)?)?;
+    let after = rest.get(colon + 1..)?;
+    let content = after.get(..length)?;
+    *rest = after.get(length..)?.strip_prefix(b",")?;
+    Some(content)
+}
+
+/// A plain decimal number, written in one way only.
+fn number<T: std::str::FromStr + ToString>(bytes: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.parse::<T>().ok().filter(|number| number.to_string() == text)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_password_never_reaches_the_disk() {
+        for arg in [&b"29,fbuf,password=geheim"[..], b"\xff,password=geheim"] {
+            let bytes = write_call(&[b"bhyve", arg], b"/", &Answer::default());
+            assert!(!text(&bytes).contains("geheim"));
+        }
+    }
+
+    #[test]
+    fn half_a_call_at_the_end_is_passed_over() {
+        let whole = write_call(&["ifconfig", "-l"], b"/", &Answer::default());
+        for cut in 0..whole.len() {
+            let bytes = [&whole[..], &whole[..cut]].concat();
+            let (calls, length) = read_calls(&bytes);
+            assert_eq!((calls.len(), length), (1, whole.len()), "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_much(bytes: Vec<u8>, text in "[0-9]{0,3}(:[0-9]*,){0,9}") {
+            let _ = (read_calls(&bytes), read_setting(&bytes), read_calls(text.as_bytes()), read_setting(text.as_bytes()));
+        }
+
+        #[test]
+        fn calls_read_back(calls in vec((vec(vec(any::<u8>(), 0..9), 0..4), vec(any::<u8>(), 0..9), any::<u8>(), ".{0,9}", any::<bool>()), 0..4)) {
+            let mut bytes = Vec::new();
+            let mut expected = Vec::new();
+            for (argv, cwd, status, output, reads) in calls {
+                let answer = Answer { status, output, reads, ..Answer::default() };
+                bytes.extend(write_call(&argv, &cwd, &answer));
+                expected.push(Call::new(&argv, &cwd, &answer));
+            }
+            prop_assert_eq!(read_calls(&bytes), (expected, bytes.len()));
+        }
+
+        #[test]
+        fn settings_read_back(
+            exits: Vec<u8>, limit: usize, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
+        ) {
+            let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
+            let setting = Setting { exits, limit, interfaces, answers };
+            prop_assert_eq!(read_setting(&write_setting(&setting)), Some(setting));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The world that the stand-ins pretend to live in.
+//!
+//! It is what earlier calls make of it, and nothing else: whoever tells a new world the calls again gets the same answers.
+//! A call that changes something succeeds without a word. Later calls that only ask see the change.
+
+mod kernel;
+mod machines;
+mod network;
+mod storage;
+
+use kernel::Kernel;
+use machines::Machines;
+use network::Network;
+use storage::Storage;
+
+/// What a stand-in answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The exit status.
+    pub status: u8,
+    /// What it writes to its standard output.
+    pub output: String,
+    /// What it writes to its standard error.
+    pub error: String,
+    /// The call only asks and changes nothing.
+    pub reads: bool,
+}
+
+impl Answer {
+    /// The answer to a call that changes something: status 0 and no word.
+    fn done() -> Self {
+        Self::default()
+    }
+
+    /// The answer to a call that changes something and prints what it made.
+    fn made(name: impl std::fmt::Display) -> Self {
+        Self { output: format!("{name}\n"), ..Self::default() }
+    }
+
+    /// The answer to a call that asks.
+    fn tells(output: impl Into<String>) -> Self {
+        Self { output: output.into(), reads: true, ..Self::default() }
+    }
+
+    /// The answer to a call that asks for what is not there.
+    fn no(status: u8, error: impl std::fmt::Display) -> Self {
+        Self { status, error: format!("{error}\n"), reads: true, ..Self::default() }
+    }
+}
+
+/// An answer that the user prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// The call that it is for: a whole command line. One word alone is for every call of the program that only asks.
+    pub words: Vec<String>,
+    /// The output.
+    pub text: String,
+}
+
+/// What a world begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The exit statuses of bhyve, in turn; the last one repeats.
+    pub exits: Vec<u8>,
+    /// How many calls a script may make.
+    pub limit: usize,
+    /// The interfaces that are there, as `ifconfig` prints them.
+    pub interfaces: String,
+    /// What the user prepared.
+    pub answers: Vec<Prepared>,
+}
+
+/// What `ifconfig` prints on a host that is not known.
+pub const INTERFACES: &str = "\
+em0: flags=1008843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST,LOWER_UP> metric 0 mtu 1500
+\toptions=0
+\tether 58:9c:fc:00:00:05
+\tinet 192.168.2.5 netmask 0xffffff00 broadcast 192.168.2.255
+\tmedia: Ethernet autoselect (1000baseT <full-duplex>)
+\tstatus: active
+lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
+\tinet6 ::1 prefixlen 128
+\tinet 127.0.0.1 netmask 0xff000000
+\tgroups: lo
+";
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { exits: vec![1], limit: 1000, interfaces: INTERFACES.into(), answers: Vec::new() }
+    }
+}
+
+/// The world.
+#[derive(Clone, Debug)]
+pub struct World {
+    answers: Vec<Prepared>,
+    network: Network,
+    machines: Machines,
+    storage: Storage,
+    kernel: Kernel,
+}
+
+impl World {
+    /// Makes a world in which nothing was called yet.
+    pub fn new(setting: &Setting) -> Self {
+        // Interfaces that the user prepared are there from the beginning, so that they can be changed.
+        let is_list = |prepared: &&Prepared| matches!(prepared.words.as_slice(), [word] if word == "ifconfig");
+        let list = setting.answers.iter().rev().find(is_list);
+        let interfaces = list.map_or(&setting.interfaces, |prepared| &prepared.text);
+        Self {
+            answers: setting.answers.iter().filter(|prepared| !is_list(prepared)).cloned().collect(),
+            network: Network::read(interfaces),
+            machines: Machines::new(&setting.exits),
+            storage: Storage::default(),
+            kernel: Kernel::default(),
+        }
+    }
+
+    /// Answers a call, and lets it change the world. A program without a stand-in is answered like one that changes
+    /// something.
+    pub fn call(&mut self, command: &[String]) -> Answer {
+        let Some((program, args)) = command.split_first() else { return Answer::done() };
+        let mut answer = self.simulate(program, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        let is_for = |prepared: &&Prepared| match prepared.words.as_slice() {
+            words if words == command => true,
+            [word] => word == program && answer.reads,
+            _ => false,
+        };
+        if let Some(prepared) = self.answers.iter().rev().find(is_for) {
+            answer = Answer { output: prepared.text.clone(), reads: answer.reads, ..Answer::default() };
+        }
+        answer
+    }
+
+    fn simulate(&mut self, program: &str, args: &[&str]) -> Answer {
+        match program {
+            "ifconfig" => self.network.ifconfig(args),
+            "route" => network::route(args),
+            "ngctl" | "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" => kernel::administer(program, args),
+            "bhyve" => self.machines.bhyve(args),
+            "bhyvectl" => self.machines.bhyvectl(args),
+            "bhyveload" | "grub-bhyve" => self.machines.load(args),
+            "mdconfig" => self.storage.mdconfig(args),
+            "mount" => self.storage.mount(args),
+            "umount" => self.storage.umount(args),
+            "zfs" => self.storage.zfs(args),
+            "zpool" => storage::zpool(args),
+            "kldload" => self.kernel.kldload(args),
+            "kldunload" => self.kernel.kldunload(args),
+            "kldstat" => self.kernel.kldstat(args),
+            "sysctl" => self.kernel.sysctl(args),
+            _ => Answer::done(),
+        }
+    }
+}
+
+/// Tells a new world a row of commands, and returns what each is answered.
+#[cfg(test)]
+fn told(setting: &Setting, lines: &[&str]) -> Vec<String> {
+    let mut world = World::new(setting);
+    let argv = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
+    let shown = |answer: Answer| format!("{} {}{}", answer.status, answer.output, answer.error);
+    lines.iter().map(|line| shown(world.call(&argv(line))).trim_end().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_prepared_answer_is_for_a_whole_line_or_for_all_that_a_program_is_asked() {
+        let prepared = |words: &[&str], text: &str| Prepared {
+            words: words.iter().map(ToString::to_string).collect(),
+            text: text.into(),
+        };
+        let answers = vec![
+            prepared(&["sysctl"], "7\n"),
+            prepared(&["sysctl", "-n", "hw.ncpu"], "64\n"),
+            prepared(&["mdconfig", "-l"], "md5\n"),
+            prepared(&["ifconfig"], "igb0: flags=0<UP>\n"),
+        ];
+        let setting = Setting { answers, ..Setting::default() };
+        let lines = [
+            "sysctl -n hw.ncpu",
+            "sysctl -n x",
+            "sysctl x=1",
+            "mdconfig -l",
+            "mdconfig -a -t swap",
+            "ifconfig -l",
+            "ifconfig tap create",
+            "ifconfig -l",
+        ];
+        assert_eq!(told(&setting, &lines), ["0 64", "0 7", "0", "0 md5", "0 md0", "0 igb0", "0 tap0", "0 igb0 tap0"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_call_is_too_much(
+            calls in proptest::collection::vec((proptest::sample::select(super::super::NAMES), proptest::collection::vec(
+                "-?[a-zA-Z]|create|destroy|addm|deletem|name|group|tap[0-9]?|bridge1|inet|list|get|set|-[on] ?|a/b|a=b|[0-9]{1,20}|.{0,9}", 0..6)), 0..8)
+        ) {
+            let mut world = World::new(&Setting::default());
+            for (program, args) in calls {
+                let argv: Vec<String> = std::iter::once(program.to_string()).chain(args).collect();
+                let _ = world.call(&argv);
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! `vmrun record`: scripts that run with stand-ins, and what is told of them.
+
+use crate::sandbox::{Done, Sandbox, project, same};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// The text of a fixture.
+fn fixture(name: &str) -> String {
+    fs::read_to_string(project("tests/fixtures/record").as_str().to_owned() + "/" + name).unwrap()
+}
+
+/// A sandbox with an empty folder for temporary files and a script.
+fn with_script(text: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("tmp")).unwrap();
+    sandbox.write("s.sh", text);
+    fs::set_permissions(sandbox.path("s.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox
+}
+
+/// A sandbox with the script that vmrun stands in for, and the disks of its machines.
+fn with_vm_ksh() -> Sandbox {
+    let shell = ["/bin/ksh", "/usr/bin/mksh", "/usr/local/bin/mksh", "/usr/local/bin/ksh93"];
+    let shell = shell.iter().find(|shell| Path::new(shell).exists()).expect("a ksh has to be installed: mksh");
+    let text = fs::read_to_string(project("benches/vm.ksh")).unwrap();
+    let sandbox = with_script(&text.replacen("#!/bin/ksh", &format!("#!{shell}"), 1));
+    sandbox.write("ifconfig.txt", &fixture("ifconfig.txt"));
+    sandbox.write("vm/install.img", "");
+    sandbox.write("vm/report1.img", "");
+    sandbox
+}
+
+/// The program, about to record.
+fn recorder(sandbox: &Sandbox, args: &[&str]) -> Command {
+    let mut command = sandbox.command(&[&["record"], args].concat());
+    command.env("TMPDIR", sandbox.path("tmp")).env("VMDIR", sandbox.path("vm"));
+    command
+}
+
+/// Records, and sees that nothing was changed or left.
+fn record(sandbox: &Sandbox, args: &[&str]) -> Done {
+    let before = sandbox.everything();
+    let done = sandbox.finish(&mut recorder(sandbox, args));
+    assert_eq!(sandbox.names("tmp"), [""; 0]);
+    assert_eq!(sandbox.everything(), before);
+    done
+}
+
+#[test]
+fn the_script_of_two_machines_is_recorded_with_and_without_its_installer() {
+    let sandbox = with_vm_ksh();
+    for name in ["install", "report1"] {
+        let args = ["--transcript", "--init-args", "-i", "--answer", "ifconfig=ifconfig.txt", "--", "./s.sh", name];
+        let done = record(&sandbox, &args);
+        same(&done.stderr, "");
+        same(&done.stdout, &fixture(&format!("{name}.sh.txt")).replace("[status]", "status 1"));
+        assert_eq!(done.code, 0);
+    }
+}
+
+#[test]
+fn a_script_that_starts_itself_again_after_a_reboot_is_recorded_once() {
+    let sandbox = with_vm_ksh();
+    let args = ["--init-args=-i", "--exits", "0,1", "--answer", "ifconfig=ifconfig.txt", "--", "./s.sh", "install"];
+    let done = record(&sandbox, &args);
+    same(&done.stderr, "");
+    let status = "status 0, started again as without -i";
+    same(&done.stdout, &fixture("install.sh.txt").replace("[status]", status));
+}
+
+#[test]
+fn a_machine_whose_disks_are_missing_is_told() {
+    let sandbox = with_vm_ksh();
+    fs::remove_file(sandbox.path("vm/install.img")).unwrap();
+    let done = record(&sandbox, &["--init-args", "-i", "--", "./s.sh", "install"]);
+    same(
+        &done.stderr,
+        "\
+install not found, add -i to initialize
+warning: `./s.sh install` ended with status 1
+ |
+ = hint: what it would have done after that is not in the recording
+warning: without -i the script boots no machine
+ |
+ = hint: where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists",
+    );
+    assert!(done.stdout.contains("\nifconfig tap1 create  # only with -i; given back by ifconfig tap1 destroy\n"));
+}
+
+#[test]
+fn answers_fit_what_was_called_before() {
+    let sandbox = with_script(
+        "#!/bin/sh
+ifconfig -l
+tap=$(ifconfig tap create)
+ifconfig bridge2 addm $tap up
+ifconfig bridge2 | grep member
+ifconfig -l
+kldstat -q -m vmm || kldload vmm
+kldstat -q -m vmm && echo loaded
+sysctl -n hw.ncpu
+sysctl -n hw.model
+md=$(mdconfig -a -t vnode -f a.img)
+mdconfig -l
+mdconfig -d -u $md
+zfs create -V 1G zroot/a && zfs get -H -o value volsize zroot/a
+zfs list zroot/b
+bhyvectl --vm=a --get-active-cpus
+bhyve a
+bhyvectl --vm=a --get-active-cpus
+bhyve a; echo $?
+ifconfig $tap destroy
+ifconfig $tap
+",
+    );
+    sandbox.write("model.txt", "Zuse Z3\n");
+    let done = record(&sandbox, &["--exits", "2,3", "--answer", "sysctl -n hw.model=model.txt", "--", "./s.sh"]);
+    let (said, warning) = done.stderr.split_once("warning:").unwrap();
+    let mut lines: Vec<&str> = said.lines().collect();
+    // What a script writes to its two streams has no order.
+    lines.sort_unstable();
+    let mut expected = vec![
+        "em0 lo0 bridge2",
+        "\tmember: tap0 flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP>",
+        "em0 lo0 bridge2 tap0",
+        "loaded",
+        "8",
+        "Zuse Z3",
+        "md0",
+        "1G",
+        "cannot open 'zroot/b': dataset does not exist",
+        "VM:a is not created.",
+        "active cpus:\t0",
+        "3",
+        "ifconfig: interface tap0 does not exist",
+    ];
+    expected.sort_unstable();
+    assert_eq!(lines, expected);
+    same(
+        warning,
+        " `./s.sh` ended with status 1\n |\n = hint: what it would have done after that is not in the recording",
+    );
+    same(
+        &done.stdout,
+        "\
+ifconfig -l
+ifconfig tap create  # given back by ifconfig tap0 destroy
+ifconfig bridge2 addm tap0 up  # given back by ifconfig tap0 destroy
+ifconfig bridge2
+ifconfig -l
+kldstat -q -m vmm  # status 1
+kldload vmm
+kldstat -q -m vmm
+sysctl -n hw.ncpu
+sysctl -n hw.model
+mdconfig -a -t vnode -f a.img  # given back by mdconfig -d -u md0
+mdconfig -l
+mdconfig -d -u md0
+zfs create -V 1G zroot/a
+zfs get -H -o value volsize zroot/a
+zfs list zroot/b  # status 1
+bhyvectl --vm=a --get-active-cpus  # status 1
+bhyve a  # status 2
+bhyvectl --vm=a --get-active-cpus
+bhyve a  # status 3
+ifconfig tap0 destroy
+ifconfig tap0  # status 1",
+    );
+}
+
+#[test]
+fn a_host_without_ifconfig_has_a_card_and_the_bridges_that_a_script_names() {
+    let sandbox = with_script("#!/bin/sh\nifconfig -l\nifconfig bridge7 addm tap1\nifconfig -l\nifconfig em0 inet\n");
+    let mut command = recorder(&sandbox, &["--", "./s.sh"]);
+    let done = sandbox.finish(command.env("PATH", sandbox.path("home")));
+    let said: Vec<&str> = done.stderr.lines().filter(|line| !line.starts_with('\t') || line.contains("inet")).collect();
+    assert_eq!(
+        said,
+        [
+            "em0 lo0",
+            "em0 lo0 bridge7",
+            "em0: flags=1008843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST,LOWER_UP> metric 0 mtu 1500",
+            "\tinet 192.168.2.5 netmask 0xffffff00 broadcast 192.168.2.255",
+        ]
+    );
+}
+
+#[test]
+fn a_script_without_end_is_ended_with_its_whole_group() {
+    let sandbox = with_script(
+        "#!/bin/sh\n(while [ -d $VMRUN_RECORDING ]; do sleep 0.1; done; echo > alive) &\nwhile bhyve -c 1 vm; do :; done\n",
+    );
+    let done = record(&sandbox, &["--exits", "0", "--limit", "20", "--", "./s.sh"]);
+    same(
+        &done.stderr,
+        "\
+error: the script made 20 calls, did not come to an end, and was ended
+ |
+ = hint: every boot ended in a reboot: `--exits 0,1` lets the second one power off",
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!sandbox.path("alive").exists());
+}
+
+#[test]
+fn a_script_that_takes_too_long_is_ended() {
+    let sandbox = with_script("#!/bin/sh\nifconfig tap1 create\ntrap '' TERM\nsleep 100\n");
+    let done = record(&sandbox, &["--timeout", "200ms", "--", "./s.sh"]);
+    same(
+        &done.stderr,
+        "\
+error: the script took longer than 0.2s and was ended
+ |
+ = hint: give it more by `--timeout 5m`; its standard input is empty, and no guest ever runs",
+    );
+    assert_eq!(done.code, 1);
+}
+
+#[test]
+fn an_interrupted_recording_leaves_nothing() {
+    let sandbox =
+        with_script("#!/bin/sh\nbhyve -s 29,fbuf,password=geheim vm\necho $VMRUN_RECORDING > here\nsleep 100\n");
+    let mut running = sandbox.start(&["record", "--", "./s.sh"]);
+    running.until("the script has begun", |sandbox| sandbox.read("here").ends_with('\n'));
+    let folder = sandbox.read("here").trim().to_string();
+    let folder = Path::new(&folder);
+    assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(!String::from_utf8_lossy(&fs::read(folder.join("journal")).unwrap()).contains("geheim"));
+    running.signal("INT");
+    let done = running.wait();
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (130, "", "error: interrupted\n"));
+    assert!(!folder.exists());
+}
+
+#[test]
+fn what_gets_past_the_stand_ins_is_shown_where_it_stands() {
+    let sandbox = with_script(
+        "#!/bin/sh\n# /sbin/ifconfig is a path\n[ $# = 1 ] || /sbin/ifconfig -l\n[ $# = 1 ] || PATH=/sbin\nifconfig -l\n",
+    );
+    let done = record(&sandbox, &["--", "sh", "-e", "s.sh", "x"]);
+    same(
+        &done.stderr,
+        "\
+warning: `/sbin/ifconfig` is run for real: a whole path gets past its stand-in
+ --> s.sh:3:15
+  |
+3 | [ $# = 1 ] || /sbin/ifconfig -l
+  |               ^^^^^^^^^^^^^^
+  |
+  = hint: write the name alone while it is recorded
+warning: programs are run for real after PATH is set here: the stand-ins are no longer first
+ --> s.sh:4:15
+  |
+4 | [ $# = 1 ] || PATH=/sbin
+  |               ^^^^^^^^^^
+  |
+  = hint: write PATH=\"$PATH:…\" while it is recorded
+em0 lo0 bridge2",
+    );
+    same(&done.stdout, "ifconfig -l");
+}
+
+#[test]
+fn arguments_are_recorded_as_they_are() {
+    let sandbox = with_script(
+        "#!/bin/sh\ncd vm\ntruncate '' 'a b' \"it's\" 'two\nlines' '$x' '*'\nkldload \"$(printf '\\377')\"\n",
+    );
+    let done = record(&sandbox, &["--", "./s.sh"]);
+    same(&done.stdout, "cd [tmp]/vm\ntruncate '' 'a b' 'it'\\''s' 'two\nlines' '$x' '*'\nkldload '\u{fffd}'");
+    same(
+        &done.stderr,
+        "\
+warning: `kldload '\u{fffd}'` was called with bytes that are no text
+ |
+ = hint: U+FFFD stands for them",
+    );
+    let json = record(&sandbox, &["--json", "--", "./s.sh"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let expected = serde_json::json!({
+        "argv": ["truncate", "", "a b", "it's", "two\nlines", "$x", "*"],
+        "cwd": "[tmp]/vm", "status": 0, "output": "", "reads": false,
+    });
+    assert_eq!((&json["with"]["calls"][0], &json["without"]), (&expected, &serde_json::Value::Null));
+}
+
+#[test]
+fn a_password_is_shown_nowhere() {
+    let sandbox = with_script(
+        "#!/bin/sh\nset -x\nbhyve -s 29,fbuf,w=800,password=geheim,h=600 vm\nbhyve -o pci.0.29.0.password=geheim vm\nexit 3\n",
+    );
+    let end = ["--init-args", "password=geheim", "--", "./s.sh", "password=geheim"];
+    for args in [[&["--json"], &end[..]].concat(), end.to_vec(), end[2..].to_vec()] {
+        let done = record(&sandbox, &args);
+        assert!(done.stdout.contains("password=***") && !format!("{done:?}").contains("geheim"), "{done:?}");
+    }
+}
+
+#[test]
+fn what_runs_as_root_or_in_the_background_is_recorded_as_if_it_stood_alone() {
+    let sandbox = with_script(
+        "#!/bin/sh\nsudo -n ifconfig tap1 create\ndoas /sbin/ifconfig tap1 destroy\ndaemon -r -p /run/pid bhyve vm\nsudo sh -c 'ifconfig tap2 create'\nsudo -s\n",
+    );
+    let done = record(&sandbox, &["--", "./s.sh"]);
+    same(
+        &done.stdout,
+        "ifconfig tap1 create  # given back by ifconfig tap1 destroy\nifconfig tap1 destroy\nbhyve vm  # status 1\nifconfig tap2 create",
+    );
+    let said = done.stderr.lines().find(|line| line.starts_with("vmrun:"));
+    assert_eq!(said, Some("vmrun: `sudo` is recorded only with a command after it"));
+}
+
+#[test]
+fn calls_at_the_same_time_are_all_recorded_each_once() {
+    let sandbox = with_script("#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9; do ifconfig tap create >/dev/null 2>&1 & done\n");
+    let done = record(&sandbox, &["--json", "--", "./s.sh"]);
+    let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let calls = json["with"]["calls"].as_array().unwrap();
+    let outputs: Vec<&str> = calls.iter().map(|call| call["output"].as_str().unwrap().trim()).collect();
+    assert_eq!(outputs, ["tap0", "tap1", "tap2", "tap3", "tap4", "tap5", "tap6", "tap7", "tap8"]);
+}
+
+#[test]
+fn a_command_line_that_is_wrong_records_nothing() {
+    let sandbox = with_script("#!/bin/sh\necho nothing\n");
+    let cases = [
+        (&["--answer", "ifconfig", "--", "./s.sh"][..], 2, "error: --answer: \"ifconfig\" is not CALL=FILE"),
+        (&["--answer", "ifconfg=x", "--", "./s.sh"], 2, "error: --answer: `ifconfg` has no stand-in"),
+        (
+            &["--answer", "ifconfig=none.txt", "--", "./s.sh"],
+            2,
+            "error: --answer: cannot read none.txt: No such file or directory\n",
+        ),
+        (&["--init-args", "'a", "--", "./s.sh"], 2, "error: --init-args: \"'a\" has a ' that is not closed"),
+        (&["--", "./none.sh"], 3, "error: cannot start ./none.sh: No such file or directory\n"),
+        (&["--exits", "256", "--", "./s.sh"], 2, "error: invalid value '256' for '--exits <LIST>'"),
+        (&["./s.sh"], 2, "error: unexpected argument './s.sh'"),
+        (&["--", "./s.sh"], 1, "nothing\nerror: the command called no program that is recorded"),
+    ];
+    for (args, code, start) in cases {
+        let done = record(&sandbox, args);
+        assert!(done.stderr.starts_with(start), "{}", done.stderr);
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{start}");
+    }
+}
