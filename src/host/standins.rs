@@ -6,8 +6,8 @@
 
 mod player;
 
-use super::signals::Signals;
 use super::program::{find, run};
+use super::signals::Signals;
 use super::system::{env, io_fault, write_private};
 use crate::diag::{Blame, Fault, Source};
 use crate::model::Argv;
