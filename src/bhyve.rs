@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod config;
+pub mod file;
 pub mod flags;
 pub mod slot;
 pub mod tree;

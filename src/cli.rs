@@ -18,7 +18,7 @@ pub mod term;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::host::Platform;
+use crate::host::Asked;
 use crate::host::system::Ahead;
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -44,7 +44,7 @@ const AFTER: &str = "\
 Exit codes: 0 the guest powered off or the command did its work, 1 the recipe is wrong, 2 the command line is wrong,
 3 the host refused, 4 the guest failed, 130 interrupted.
 
-Environment: VMRUN_PLATFORM=freebsd|linux chooses the kind of host, VMRUN_STATE_DIR and VMRUN_CONFIG move state and
+Environment: VMRUN_PLATFORM=freebsd|linux chooses the kind of host (freebsd-14 names a release), VMRUN_STATE_DIR and VMRUN_CONFIG move state and
 configuration, VMRUN_SECRET_NAME is the secret `name`.";
 
 #[derive(Subcommand)]
@@ -166,7 +166,7 @@ fn ahead(args: &[String]) -> Ahead {
     let recipe = args.iter().find(|arg| arg.contains(".rhai")).and_then(|path| std::fs::read_to_string(path).ok());
     let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
     match platform() {
-        Ok(platform) if recipe.is_some_and(asks) => Ahead::interfaces(platform),
+        Ok(asked) if recipe.is_some_and(asks) => Ahead::interfaces(asked.platform),
         _ => Ahead::default(),
     }
 }
@@ -201,9 +201,9 @@ fn code(diagnostics: &[Diagnostic]) -> u8 {
 }
 
 /// The platform of this host, unless VMRUN_PLATFORM says otherwise.
-fn platform() -> Result<Platform, Fault> {
+fn platform() -> Result<Asked, Fault> {
     match crate::host::system::env("VMRUN_PLATFORM") {
         Some(text) => text.parse().map_err(|fault: Fault| fault.context("VMRUN_PLATFORM")),
-        None => Ok(crate::host::system::native_platform()),
+        None => Ok(crate::host::system::native_platform().into()),
     }
 }

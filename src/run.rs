@@ -19,6 +19,18 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// How long the hypervisor gets to end after it was told to, before it is killed.
 const FORCE_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a guest may run before somebody is told that it does.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What takes so long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress<'a> {
+    /// A guest runs.
+    Runs(&'a Machine),
+    /// A guest is being stopped; it gets so long to power itself off.
+    Acts(Action, Duration),
+}
+
 /// Something that was taken and has to be given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lease {
@@ -36,6 +48,8 @@ pub struct Run {
     pub host: Box<dyn Host>,
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
+    /// Who is told how it goes.
+    pub told: Option<fn(&Progress<'_>)>,
     leases: Vec<Lease>,
     /// Memberships that end with the tap that has them.
     joined: Vec<Effect>,
@@ -52,6 +66,7 @@ impl Run {
         Self {
             host,
             stop_within: STOP_WITHIN,
+            told: None,
             leases,
             joined: Vec::new(),
             state: State::Evaluating,
@@ -166,14 +181,20 @@ impl Run {
             return Err(fault);
         }
         self.feed(Event::Started);
-        let mut deadline = None;
+        let mut deadline = Some(Instant::now() + PATIENCE);
         let ended = loop {
             let event = match guest.wait(deadline) {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => Event::StopAsked,
+                Woken::TimeOver if self.state == State::Running => {
+                    self.tell(Progress::Runs(machine));
+                    deadline = None;
+                    continue;
+                }
                 Woken::TimeOver => Event::GraceOver,
             };
             for action in self.feed(event) {
+                self.tell(Progress::Acts(action, self.stop_within));
                 match action {
                     Action::PressPowerButton => {
                         guest.press_power_button();
@@ -273,6 +294,12 @@ impl Run {
     /// Notes that somebody asked to stop while the recipe was evaluated.
     pub fn interrupt(&mut self) {
         self.feed(Event::StopAsked);
+    }
+
+    fn tell(&self, progress: Progress<'_>) {
+        if let Some(told) = &self.told {
+            told(&progress);
+        }
     }
 
     fn feed(&mut self, event: Event) -> Vec<Action> {

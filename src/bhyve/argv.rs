@@ -2,7 +2,6 @@
 
 use super::{escape, secret_lines};
 use crate::model::device::Item;
-use crate::model::fwcfg::FwContent;
 use crate::model::target::Arch;
 use crate::model::tree::{bootrom_keys, domain_entries, slot_key};
 use crate::model::value::{Form, Need, Value};
@@ -18,11 +17,7 @@ pub fn argv(machine: &Machine, secrets: &Path) -> Argv {
     argv = settings(argv, machine, &mut options);
     argv = processors(argv, machine, &mut options);
     for item in machine.fw_items() {
-        let content = match item.content() {
-            FwContent::Text(text) => format!("string={text}"),
-            FwContent::File(path) => format!("file={path}"),
-        };
-        argv = argv.arg("-f").arg(format!("{},{content}", item.name()));
+        argv = argv.arg("-f").arg(item.argument());
     }
     for (slot, device) in machine.devices() {
         argv = argv.arg("-s").arg(format!("{slot},{}", device_text(device)));

@@ -48,11 +48,11 @@ pub(super) fn run(args: &ImageArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
 fn ipxe(args: &IpxeArgs) -> Result<(), Fault> {
     let size: Size =
         args.size.parse().map_err(|fault: Fault| fault.context("--size").blame(crate::diag::Blame::Usage))?;
-    let platform = platform()?;
-    let mut host = System::new(place::settings(platform, false)?, Ahead::default())?;
+    let here = platform()?;
+    let mut host = System::new(place::settings(here, false)?, Ahead::default())?;
     let loader = match &args.loader {
         Some(path) => path.clone(),
-        None => usual_loader(&host, platform),
+        None => usual_loader(&host, here.platform),
     };
     let script = match args.script.as_deref() {
         None => DEFAULT_SCRIPT.to_string(),

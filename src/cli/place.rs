@@ -1,12 +1,14 @@
 //! Where state and configuration live.
 
 use crate::diag::Fault;
-use crate::host::{Platform, Settings, system};
+use crate::host::{Asked, Platform, Settings, system};
+use crate::model::{Release, Target};
 use directories::ProjectDirs;
 use std::path::PathBuf;
 
 /// Returns the settings of this host: the system's folders for root, the user's own otherwise.
-pub(super) fn settings(platform: Platform, user_net: bool) -> Result<Settings, Fault> {
+pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> {
+    let platform = asked.platform;
     let dirs = ProjectDirs::from("", "", "vmrun");
     let root = nix::unistd::geteuid().is_root();
     let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -24,10 +26,15 @@ pub(super) fn settings(platform: Platform, user_net: bool) -> Result<Settings, F
     let homeless = || {
         Fault::host("there is no home folder for state and configuration").hint("set VMRUN_STATE_DIR and VMRUN_CONFIG")
     };
+    let here = match platform {
+        Platform::FreeBsd => system::target(),
+        Platform::Linux => Target { release: Release::V16, ..Target::default() },
+    };
     Ok(Settings {
         platform,
         state: given("VMRUN_STATE_DIR").or_else(state).ok_or_else(homeless)?,
         config: given("VMRUN_CONFIG").or_else(config).ok_or_else(homeless)?,
+        target: asked.target(here),
         user_net,
     })
 }

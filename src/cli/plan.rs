@@ -9,36 +9,53 @@ use crate::host::commands::commands;
 use crate::host::elsewhere::Elsewhere;
 use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::{Ahead, System};
-use crate::host::{Effect, Host, Platform, Settings, Step};
+use crate::host::{Asked, Effect, Host, Platform, Settings, Step};
 use crate::model::{Argv, Machine};
 use crate::qemu;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
+use std::path::Path;
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// Plan for a host of that kind: freebsd or linux
-    #[arg(long, value_name = "PLATFORM")]
+    /// Plan for a host of that kind: linux, freebsd, freebsd-14, freebsd-15-arm64
+    #[arg(long, value_name = "HOST")]
     on: Option<String>,
+    /// Give bhyve its machine as arguments or as a bhyve_config(5) file
+    #[arg(long, value_enum, default_value_t = Form::Argv)]
+    form: Form,
     /// Print a JSON object: `steps` and `given_back`, each a list of `argv` and `stdin`
     #[arg(long)]
     json: bool,
 }
 
+/// How bhyve is given its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// As arguments.
+    Argv,
+    /// As a bhyve_config(5) file.
+    Config,
+}
+
 pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let here = platform().map_err(one)?;
-    let there = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
-    let settings = |platform| place::settings(platform, args.recipe.user_net);
+    let there: Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
+    let settings = |asked| place::settings(asked, args.recipe.user_net);
     let host = System::new(settings(here).map_err(one)?, ahead).map_err(one)?;
     let recipe = args.recipe.read()?;
     let host: Box<dyn Host> = Box::new(host);
     let settings = settings(there).map_err(one)?;
-    let host = if here == there { host } else { Box::new(Elsewhere::new(settings.clone(), host)) };
+    let host = if here.platform == there.platform && there.release.is_none() && there.arch.is_none() {
+        host
+    } else {
+        Box::new(Elsewhere::new(settings.clone(), host))
+    };
     let mut plan = Run::new(Box::new(Rehearsal::new(host)));
     plan.act(&Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
     let evaluated = recipe.evaluate(plan, &args.recipe.inputs(), Some(Purpose::Plan));
@@ -48,17 +65,42 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     }
     let back = evaluated.run.to_give_back();
     let done = evaluated.run.rehearsed();
-    let steps: Vec<Step> = done.iter().flat_map(|done| steps_of(done, &settings)).collect();
-    let back: Vec<Step> = back.iter().flat_map(|effect| commands(there, effect)).collect();
+    let steps =
+        done.iter().map(|done| steps_of(done, &settings, args.form)).collect::<Result<Vec<_>, _>>().map_err(one)?;
+    let steps: Vec<Step> = steps.into_iter().flatten().collect();
+    let back: Vec<Step> = back.iter().flat_map(|effect| commands(there.platform, effect)).collect();
     let text = if args.json { as_json(&steps, &back) } else { as_text(&steps, &back) };
     term.data(text).map_err(one)
 }
 
-fn steps_of(done: &Rehearsed, settings: &Settings) -> Vec<Step> {
+fn steps_of(done: &Rehearsed, settings: &Settings, form: Form) -> Result<Vec<Step>, Fault> {
     match done {
-        Rehearsed::Effect(effect) => commands(settings.platform, effect),
-        Rehearsed::Boot(machine) => boot(machine, settings),
+        Rehearsed::Effect(effect) => Ok(commands(settings.platform, effect)),
+        Rehearsed::Boot(machine) if form == Form::Config => by_file(machine, settings),
+        Rehearsed::Boot(machine) => Ok(boot(machine, settings)),
     }
+}
+
+/// The machine as a file, in which its secrets are as well, and bhyve with that file.
+fn by_file(machine: &Machine, settings: &Settings) -> Result<Vec<Step>, Fault> {
+    if settings.platform != Platform::FreeBsd {
+        let fault = Fault::usage("QEMU reads no bhyve_config(5) file");
+        return Err(fault.hint("plan for FreeBSD: --on freebsd --form config"));
+    }
+    let folder = settings.machine_folder(machine.name());
+    let file = folder.join("config");
+    let secrets = bhyve::secrets(machine).map(|text| hidden(&text) + "\n").unwrap_or_default();
+    let text = format!("{}{secrets}", bhyve::file::text(machine)?);
+    Ok(vec![
+        Argv::new("mkdir").arg("-p").arg("-m").arg("700").arg(folder.display()).into(),
+        written(&file, text),
+        bhyve::file::argv(machine, &file).into(),
+    ])
+}
+
+/// Writes a file that only its owner may read.
+fn written(file: &Path, text: String) -> Step {
+    Step { argv: Argv::new("install").args(["-m", "600", "/dev/stdin"]).arg(file.display()), stdin: Some(text) }
 }
 
 /// The hypervisor's command line, after what writes its secrets, which are not shown.
@@ -89,8 +131,7 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
         steps.push(Argv::new("cp").arg(qemu::OVMF_VARS).arg(qemu::vars_file(&folder).display()).into());
     }
     if let Some(content) = content {
-        let argv = Argv::new("install").args(["-m", "600", "/dev/stdin"]).arg(file.display());
-        steps.push(Step { argv, stdin: Some(content) });
+        steps.push(written(&file, content));
     }
     steps.push(argv.into());
     steps

@@ -7,8 +7,9 @@ use crate::host::Host;
 use crate::host::rehearsal::Rehearsal;
 use crate::host::system::{Ahead, System};
 use crate::model::Ended;
-use crate::run::Run;
 use crate::run::conflicts::Purpose;
+use crate::run::cycle::Action;
+use crate::run::{Progress, Run};
 use crate::script::{Inputs, Recipe};
 use clap::Args;
 use std::process::ExitCode;
@@ -43,11 +44,26 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
     let host = rehearse(&recipe, Box::new(host), &inputs, term)?;
     let mut run = Run::new(host);
     run.stop_within = args.stop_within;
+    run.told = term.is_terminal().then_some(tell);
     run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
     let result = perform(&recipe, run, inputs, term);
     // The process ends now; freeing an engine with every word piece by piece takes longer than starting a command.
     std::mem::forget(recipe);
     result
+}
+
+/// Says what goes on, where somebody looks on. A guest that has the terminal for its console is left alone with it.
+fn tell(progress: &Progress<'_>) {
+    let term = Term::new();
+    match progress {
+        Progress::Runs(machine) if machine.uses_stdio() => {}
+        Progress::Runs(machine) => term.say(format!("{} runs; Ctrl-C asks it to power off", machine.name())),
+        Progress::Acts(Action::PressPowerButton, within) => {
+            term.say(format!("asked the guest to power off; it has {within:?}, Ctrl-C switches it off at once"));
+        }
+        Progress::Acts(Action::Force, _) => term.say("switching the machine off"),
+        Progress::Acts(Action::Kill, _) => term.say("ending the hypervisor"),
+    }
 }
 
 /// What new files lack, as in the design document's script.

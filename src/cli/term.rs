@@ -8,14 +8,21 @@ use std::io::{self, IsTerminal, Write};
 /// The two streams of the program.
 pub struct Term {
     colour: Colour,
+    is_terminal: bool,
 }
 
 impl Term {
     /// Finds out whether colour is wanted: on a terminal, unless NO_COLOR is set (no-color.org).
     pub fn new() -> Self {
         let plain = crate::host::system::env("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let colour = if io::stderr().is_terminal() && !plain { Colour::Styled } else { Colour::Plain };
-        Self { colour }
+        let is_terminal = io::stderr().is_terminal();
+        let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
+        Self { colour, is_terminal }
+    }
+
+    /// Returns whether somebody looks on.
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
     }
 
     /// Prints data. A reader that went away is no error.

@@ -3,7 +3,7 @@
 use super::rehearsal::Imagined;
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings};
 use crate::diag::Fault;
-use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Machine, Secret, Size, Target, VmName};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -46,6 +46,7 @@ impl Fake {
                 platform: Platform::FreeBsd,
                 state: "/var/run/vmrun".into(),
                 config: "/usr/local/etc/vmrun".into(),
+                target: Target::default(),
                 user_net: false,
             },
             log: Log::default(),

@@ -6,7 +6,7 @@ use super::signals::Signals;
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings, freebsd, linux};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::model::{Argv, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -376,6 +376,16 @@ pub fn env(name: &str) -> Option<String> {
 /// The kind of the system that the program was built for; any that is not FreeBSD works like Linux.
 pub const fn native_platform() -> Platform {
     if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
+}
+
+/// The bhyve of this host: its release and processor on FreeBSD, the usual ones elsewhere.
+pub fn target() -> Target {
+    let usual = Target::default();
+    if native_platform() != Platform::FreeBsd {
+        return usual;
+    }
+    let release = nix::sys::utsname::uname().ok().and_then(|name| name.release().to_str()?.parse().ok());
+    Target { release: release.unwrap_or(usual.release), arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
 }
 
 /// Returns the processors that are online and the memory that is there (sysconf(3)).

@@ -46,6 +46,14 @@ impl FwItem {
         &self.name
     }
 
+    /// Returns what `-f` is followed by (bhyve(8)).
+    pub fn argument(&self) -> String {
+        match &self.content {
+            FwContent::Text(text) => format!("{},string={text}", self.name),
+            FwContent::File(path) => format!("{},file={path}", self.name),
+        }
+    }
+
     /// Returns what is behind it.
     pub const fn content(&self) -> &FwContent {
         &self.content

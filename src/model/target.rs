@@ -1,5 +1,6 @@
 //! Which bhyve a machine is for: its architecture and its release.
 
+use crate::diag::Fault;
 use std::fmt;
 
 /// The processor that bhyve was built for; the guests' is the same.
@@ -66,6 +67,35 @@ impl Release {
     }
 }
 
+impl std::str::FromStr for Arch {
+    type Err = Fault;
+
+    /// Reads FreeBSD's names, and those that other systems have for the same.
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        match text {
+            "amd64" | "x86_64" => Ok(Self::Amd64),
+            "arm64" | "aarch64" => Ok(Self::Arm64),
+            "riscv" | "riscv64" => Ok(Self::Riscv64),
+            _ => {
+                Err(Fault::usage(format!("{text:?} is no architecture that bhyve runs on"))
+                    .hint("amd64, arm64 or riscv"))
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for Release {
+    type Err = Fault;
+
+    /// Reads `14`, or what `uname -r` prints: `14.3-RELEASE-p2`.
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        let digits = text.split(['.', '-']).next().unwrap_or_default();
+        let release = digits.parse().ok().and_then(Self::numbered);
+        let fault = || Fault::usage(format!("{text:?} is no release of FreeBSD that is known")).hint("14, 15 or 16");
+        release.ok_or_else(fault)
+    }
+}
+
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FreeBSD {}", self.number())
@@ -91,6 +121,17 @@ mod tests {
         assert_eq!(
             [13, 14, 15, 16, 19].map(named).map(Option::unwrap_or_default),
             ["", "FreeBSD 14", "FreeBSD 15", "FreeBSD 16", "FreeBSD 16"]
+        );
+        assert_eq!("14.3-RELEASE-p2".parse::<Release>().unwrap(), Release::V14);
+        assert_eq!("aarch64".parse::<Arch>().unwrap(), Arch::Arm64);
+        let said = |fault: Fault| format!("{} | {}", fault.message, fault.hint.unwrap_or_default());
+        assert_eq!(
+            said("13.2".parse::<Release>().unwrap_err()),
+            "\"13.2\" is no release of FreeBSD that is known | 14, 15 or 16"
+        );
+        assert_eq!(
+            said("mips".parse::<Arch>().unwrap_err()),
+            "\"mips\" is no architecture that bhyve runs on | amd64, arm64 or riscv"
         );
         assert!(Release::V14 < Release::V15 && Release::ALL.map(Release::number) == [14, 15, 16]);
     }

@@ -308,3 +308,20 @@ error: the machine install is running already
     assert_eq!(first.wait().code, 130);
     clean(&sandbox);
 }
+
+#[test]
+fn who_looks_on_is_told_that_a_guest_runs_and_what_is_done_to_stop_it() {
+    let sandbox = initialized("run\n");
+    let line = "vmrun install.rhai & sleep 2; kill -TERM $!; wait $!";
+    let done = sandbox.finish(sandbox.on_terminal(line).env("VMRUN_SECRET_VNC", PASSWORD));
+    same(
+        &done.stdout.replace("\r\n", "\n"),
+        "
+vmrun: install runs; Ctrl-C asks it to power off
+vmrun: asked the guest to power off; it has 60s, Ctrl-C switches it off at once
+\u{1b}[1m\u{1b}[91merror\u{1b}[0m\u{1b}[1m: interrupted\u{1b}[0m
+",
+    );
+    assert_eq!(done.code, 130);
+    clean(&sandbox);
+}

@@ -54,6 +54,99 @@ fn planned(words: &[&str], stdout: &str, stderr: &str) {
 }
 
 #[test]
+fn a_plan_may_give_bhyve_its_machine_as_a_file() {
+    planned(
+        &["recipes/install.rhai", "--form", "config"],
+        "
+umask 026
+ifconfig tap1 create
+ifconfig bridge2 addm tap1
+mkdir -p -m 700 [tmp]/state/install
+install -m 600 /dev/stdin [tmp]/state/install/config <<'EOF'
+name=install
+cpus=1
+memory.size=512M
+x86.strictmsr=false
+x86.vmexit_on_hlt=true
+bootrom=/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd
+pci.0.0.0.device=hostbridge
+pci.0.4.0.device=virtio-blk
+pci.0.4.0.path=/vm/install.img
+pci.0.5.0.device=virtio-blk
+pci.0.5.0.path=/vm/install-data.img
+pci.0.6.0.device=virtio-net
+pci.0.6.0.backend=tap1
+pci.0.6.0.mac=00:0c:29:a5:19:b9
+pci.0.29.0.device=fbuf
+pci.0.29.0.tcp=192.168.2.1:5901
+pci.0.29.0.w=800
+pci.0.29.0.h=600
+pci.0.30.0.device=xhci
+pci.0.30.0.slot.1.device=tablet
+pci.0.31.0.device=lpc
+pci.0.29.0.password=***
+EOF
+bhyve -k [tmp]/state/install/config
+# given back when the run ends:
+bhyvectl --destroy --vm=install
+ifconfig tap1 destroy
+",
+        r#"
+warning: the address of a host that is not here is assumed to be 192.168.2.1
+  --> recipes/install.rhai:24:39
+   |
+24 |         "29": fbuf(#{ tcp: `${host_ip("192.168.2.0/24")}:5901`, w: 800, h: 600, password: secret("vnc") }),
+   |                                       ^^^^^^^^^^^^^^^^
+   |
+   = hint: the run itself will find the right one
+"#,
+    );
+    let done = plan(&recipes(), &["recipes/install.rhai", "--on", "linux"]);
+    assert_eq!(done.code, 2, "one --on is enough: {}", done.stderr);
+}
+
+#[test]
+fn what_a_release_does_not_have_is_refused_by_name() {
+    let sandbox = Sandbox::new();
+    sandbox.write("lab.rhai", "bhyve(#{ name: \"lab\", memory: 64.MiB, monitor: true }).run();\n");
+    let plan =
+        |on: &str| sandbox.finish(sandbox.command(&["plan", "--on", on, "lab.rhai"]).env("VMRUN_PLATFORM", "linux"));
+    let done = plan("freebsd-15");
+    same(
+        &done.stderr,
+        "
+error: `monitor` needs FreeBSD 16, and this is for FreeBSD 15
+ --> lab.rhai:1:48
+  |
+1 | bhyve(#{ name: \"lab\", memory: 64.MiB, monitor: true }).run();
+  |                                                ^^^^
+  |
+  = hint: leave it out, or run the machine on a later release
+",
+    );
+    assert_eq!(done.code, 1);
+    same(
+        &plan("freebsd-16").stdout,
+        "
+umask 026
+bhyve -c 1 -m 64M -M lab
+# given back when the run ends:
+bhyvectl --destroy --vm=lab
+",
+    );
+    let done = plan("freebsd-13");
+    same(
+        &done.stderr,
+        "
+error: \"freebsd-13\" is no platform
+ |
+ = hint: linux, freebsd, or freebsd with a release and an architecture: freebsd-14, freebsd-15-arm64
+",
+    );
+    assert_eq!(done.code, 2);
+}
+
+#[test]
 fn the_plan_of_install_is_whole() {
     planned(&["recipes/install.rhai"], "
 umask 026

@@ -134,7 +134,17 @@ impl Sandbox {
 
     /// The program, seeing nothing but the sandbox and the project's folder.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+        self.program(env!("CARGO_BIN_EXE_vmrun"), args)
+    }
+
+    /// A line of shell on a terminal, in which `vmrun` is the program.
+    pub(crate) fn on_terminal(&self, line: &str) -> Command {
+        let line = line.replace("vmrun", env!("CARGO_BIN_EXE_vmrun"));
+        self.program("script", &["--quiet", "--return", "--command", &line, "/dev/null"])
+    }
+
+    fn program(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let bin = self.path("bin").display().to_string();

@@ -69,8 +69,9 @@ pub(super) const WORDS: &[Word] = &[
 ];
 
 fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let mut state =
-        VmState { draft: Draft::default(), site: call.site.clone(), devices: BTreeMap::new(), bootrom: None };
+    let target = call.session().run().host.settings().target;
+    let draft = Draft { target, ..Draft::default() };
+    let mut state = VmState { draft, site: call.site.clone(), devices: BTreeMap::new(), bootrom: None };
     let known: Vec<&str> = keys().map(|key| key.name).collect();
     let mut raised = Vec::new();
     for (name, value) in map(&call.args[0]).map_err(|raised| raised.arg(0))? {
