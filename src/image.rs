@@ -77,6 +77,11 @@ impl IpxeImage<'_> {
     }
 }
 
+/// Says whether there may be an image of that many bytes.
+pub fn check_size(size: u64) -> Result<(), Fault> {
+    sectors(size).map(drop)
+}
+
 /// Returns the number of sectors of a disk of that size, if there may be such a disk.
 fn sectors(size: u64) -> Result<u32, Fault> {
     let sector = u64::from(SECTOR);

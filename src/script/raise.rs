@@ -67,6 +67,15 @@ impl Raised {
         self
     }
 
+    /// Adds a way out to a fault of an argument that names none: a refusal of the host is not about how a word is written.
+    #[must_use]
+    pub fn or_hint(mut self, hint: impl FnOnce() -> String) -> Self {
+        if self.arg.is_some() || !self.path.is_empty() {
+            self.fault.hint.get_or_insert_with(hint);
+        }
+        self
+    }
+
     /// Makes one of many; nothing of none.
     pub fn all(raised: Vec<Self>) -> Option<Self> {
         let mut raised = raised.into_iter();

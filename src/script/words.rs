@@ -314,6 +314,6 @@ fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeI
         let this = on.is_some().then(|| args.remove(0));
         let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), device };
         let position = call_of.site.position;
-        call(&call_of).map_err(|raised| raised.throw(position))
+        call(&call_of).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))
     });
 }

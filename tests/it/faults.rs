@@ -106,6 +106,8 @@ error: expected a number of CPUs, got a text
   |
 5 | bhyve(#{ name: "lab", cpus: "two" }).run();
   |                             ^^^^^
+  |
+  = hint: `cpus`: number of virtual CPUs (1), or #{ sockets: 2, cores: 2, threads: 1 }
 "#,
     );
 }
@@ -576,6 +578,49 @@ error: bhyve cannot do `vga=on`: it would run without any VNC server
   |              ^^^^
   |
   = hint: write "io" (the default) or "off"
+"#,
+    );
+}
+
+#[test]
+fn a_wrong_argument_is_shown_how_its_word_is_written() {
+    wrong(
+        "tap(5);",
+        1,
+        r#"
+error: expected a text, got a number
+ --> recipe.rhai:5:5
+  |
+5 | tap(5);
+  |     ^
+  |
+  = hint: write `tap("tap1")`
+"#,
+    );
+    wrong(
+        r#"bhyve(#{ name: "lab", slots: #{ "3": fbuf(#{ w: "wide" }) } }).run();"#,
+        1,
+        r#"
+error: "wide" is not a whole number
+ --> recipe.rhai:5:49
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "3": fbuf(#{ w: "wide" }) } }).run();
+  |                                                 ^^^^^^
+  |
+  = hint: from 1 to 3840
+"#,
+    );
+    wrong(
+        r#"bhyve(#{ name: "lab", slots: #{ "3": "disk.img" } }).run();"#,
+        1,
+        r#"
+error: expected a device, got a text
+ --> recipe.rhai:5:38
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "3": "disk.img" } }).run();
+  |                                      ^^^^^^^^^^
+  |
+  = hint: write a device's word: `virtio_blk("/vm/a.img")`
 "#,
     );
 }

@@ -135,7 +135,8 @@ fn read_options(kind: &'static DeviceKind, value: &Dynamic) -> Result<Vec<Item>,
         let parameter = kind.options().find(|parameter| parameter.name == key.as_str());
         let parameter = parameter.ok_or_else(|| unknown_key(&key, &known))?;
         if !value.is_unit() {
-            let value = read(parameter, &value).map_err(|raised| raised.under(&key))?;
+            let help = || format!("`{}`: {}: {}", parameter.name, parameter.help, parameter.ty);
+            let value = read(parameter, &value).map_err(|raised| raised.under(&key).or_hint(help))?;
             items.push(Item { number: None, parameter, value });
         }
     }

@@ -3,7 +3,7 @@
 use super::{Call, Kind, Word, size};
 use crate::diag::Fault;
 use crate::host::Effect;
-use crate::image::{DEFAULT_SCRIPT, DEFAULT_SIZE, IpxeImage};
+use crate::image::{self, DEFAULT_SCRIPT, DEFAULT_SIZE, IpxeImage};
 use crate::model::{Argv, Size};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
@@ -86,6 +86,7 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     let text = script.clone().unwrap_or_else(|| DEFAULT_SCRIPT.into());
     let image = if call.session().run().host.is_assumed() {
+        image::check_size(bytes).map_err(|fault| under("size")(fault.into()))?;
         Vec::new()
     } else {
         let content = call.session().run().host.read(Path::new(&loader)).map_err(Raised::from)?;

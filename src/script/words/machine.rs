@@ -78,7 +78,8 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let result = match keys().find(|key| key.name == name.as_str()) {
             None => Err(unknown_key(&name, &known)),
             Some(key) if key.name == "slots" => slots(&mut state, &value).map_err(|raised| raised.under("slots")),
-            Some(key) => set_key(&mut state, &key, &value).map_err(|raised| raised.under(&name)),
+            Some(key) => set_key(&mut state, &key, &value)
+                .map_err(|raised| raised.under(&name).or_hint(|| format!("`{}`: {}", key.name, key.help))),
         };
         raised.extend(result.err());
     }
@@ -105,7 +106,9 @@ fn put(state: &mut VmState, slot: PciSlot, value: &Dynamic) -> Result<(), Raised
     if value.is_unit() {
         return Ok(());
     }
-    let device = value.clone().try_cast::<DeviceHandle>().ok_or_else(|| expected("a device", value))?;
+    let none =
+        || Raised::from(expected("a device", value).fault.hint("write a device's word: `virtio_blk(\"/vm/a.img\")`"));
+    let device = value.clone().try_cast::<DeviceHandle>().ok_or_else(none)?;
     state.draft.put(slot, device.device).map_err(|fault| Raised::from(fault).about_key())?;
     state.devices.insert(slot, Made { site: device.site, options_at: device.options_at });
     Ok(())
