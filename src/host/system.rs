@@ -7,6 +7,7 @@ use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settin
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
+#[cfg(target_os = "linux")]
 use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -378,6 +379,12 @@ pub const fn native_platform() -> Platform {
     if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
 }
 
+/// Returns the processors; the kernel is asked for the memory when it matters.
+#[cfg(not(target_os = "linux"))]
+fn hardware() -> (Option<u64>, Option<Size>) {
+    (std::thread::available_parallelism().ok().map(|count| count.get() as u64), None)
+}
+
 /// The bhyve of this host: its release and processor on FreeBSD, the usual ones elsewhere.
 pub fn target() -> Target {
     let usual = Target::default();
@@ -389,6 +396,7 @@ pub fn target() -> Target {
 }
 
 /// Returns the processors that are online and the memory that is there (sysconf(3)).
+#[cfg(target_os = "linux")]
 fn hardware() -> (Option<u64>, Option<Size>) {
     let ask = |what| sysconf(what).ok().flatten().and_then(|count| u64::try_from(count).ok());
     let memory = ask(SysconfVar::_PHYS_PAGES).zip(ask(SysconfVar::PAGE_SIZE));
