@@ -77,30 +77,14 @@ pub fn is_not_created(stderr: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::samples::{device, draft};
     use crate::model::value::Tty;
-    use crate::model::{Arch, Bootrom, DeviceKind, Draft, Release, Secret, Setting, Size};
+    use crate::model::{Arch, Bootrom, Draft, Release, Secret, Setting, Size};
     use std::path::Path;
-
-    fn device(name: &str, values: &[(&str, &str)]) -> Device {
-        let kind = DeviceKind::named(name).unwrap();
-        let values = values.iter().map(|(key, text)| {
-            let parameter = kind.parameter(key).unwrap();
-            (parameter, parameter.ty.read(text).unwrap())
-        });
-        Device::new(kind, values.collect()).unwrap()
-    }
-
-    fn machine(devices: &[(&str, Device)]) -> Draft {
-        let mut draft = Draft { name: "lab".parse().ok(), memory: Size::mib(512), ..Draft::default() };
-        for (slot, device) in devices {
-            draft.put(slot.parse().unwrap(), device.clone()).unwrap();
-        }
-        draft
-    }
 
     #[test]
     fn the_command_line_is_in_the_order_of_the_documents_script() {
-        let mut draft = machine(&[
+        let mut draft = draft(&[
             ("31", device("lpc", &[("com2", "/dev/nmdm0A")])),
             ("0", device("hostbridge", &[])),
             ("4", device("virtio-blk", &[("path", "/vm/a.img"), ("ro", "true"), ("nocache", "false")])),
@@ -135,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_flag_that_the_architecture_does_not_have_is_told_as_configuration() {
-        let mut draft = machine(&[("3", device("virtio-rnd", &[]))]);
+        let mut draft = draft(&[("3", device("virtio-rnd", &[]))]);
         draft.target.arch = Arch::Arm64;
         draft.bootrom = Some(Bootrom { code: "/fw/u-boot.bin".parse().unwrap(), vars: None, template: None });
         for (name, given) in [("acpi", true), ("wired", true), ("localtime", false)] {
@@ -152,7 +136,7 @@ mod tests {
     #[test]
     fn acpi_is_switched_off_where_it_would_be_on() {
         let of = |release| {
-            let mut draft = machine(&[]);
+            let mut draft = draft(&[]);
             draft.target.release = release;
             draft.set(Setting::named("acpi").unwrap(), Value::Flag(false));
             words(draft)
@@ -164,7 +148,7 @@ mod tests {
     #[test]
     fn further_targets_and_flags_of_freebsd_16_are_told() {
         let scsi = [("dev", "/dev/cam/ctl"), ("target", "/dev/cam/ctl1"), ("target", "/dev/cam/ctl2")];
-        let mut draft = machine(&[("3", device("virtio-scsi", &scsi))]);
+        let mut draft = draft(&[("3", device("virtio-scsi", &scsi))]);
         draft.target.release = Release::V16;
         for name in ["monitor", "verbose_msr"] {
             draft.set(Setting::named(name).unwrap(), Value::Flag(true));

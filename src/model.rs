@@ -21,6 +21,8 @@ pub mod parameter;
 pub mod passthru;
 pub mod path;
 pub mod pci;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod secret;
 pub mod setting;
 pub mod size;

@@ -1,24 +1,8 @@
 use super::*;
 use crate::diag::Fault;
+use crate::model::samples::{device, draft};
 use crate::model::value::{Tty, Value};
-use crate::model::{Bootrom, DeviceKind, Draft, Setting as Key, Size};
-
-fn device(name: &str, values: &[(&str, &str)]) -> Device {
-    let kind = DeviceKind::named(name).unwrap();
-    let values = values.iter().map(|(key, text)| {
-        let parameter = kind.parameter(key).unwrap();
-        (parameter, parameter.ty.read(text).unwrap())
-    });
-    Device::new(kind, values.collect()).unwrap()
-}
-
-fn draft(devices: &[(&str, Device)]) -> Draft {
-    let mut draft = Draft { name: "lab".parse().ok(), memory: Size::mib(512), ..Draft::default() };
-    for (slot, device) in devices {
-        draft.put(slot.parse().unwrap(), device.clone()).unwrap();
-    }
-    draft
-}
+use crate::model::{Bootrom, Setting as Key, Size};
 
 #[test]
 fn a_machine_with_one_of_each_is_told_whole() {

@@ -1,23 +1,7 @@
 use super::*;
 use crate::model::fwcfg::FwContent;
-use crate::model::{Arch, DeviceKind, Release};
-
-fn device(name: &str, values: &[(&str, &str)]) -> Device {
-    let kind = DeviceKind::named(name).unwrap();
-    let values = values.iter().map(|(key, text)| {
-        let parameter = kind.parameter(key).unwrap();
-        (parameter, parameter.ty.read(text).unwrap())
-    });
-    Device::new(kind, values.collect()).unwrap()
-}
-
-fn draft(devices: &[(&str, Device)]) -> Draft {
-    let mut draft = Draft { name: "lab".parse().ok(), ..Draft::default() };
-    for (slot, device) in devices {
-        draft.put(slot.parse().unwrap(), device.clone()).unwrap();
-    }
-    draft
-}
+use crate::model::samples::{device, draft};
+use crate::model::{Arch, Release};
 
 fn faults(draft: Draft) -> Vec<String> {
     let faults = draft.check().unwrap_err();
