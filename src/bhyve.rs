@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::model::samples::{device, draft};
     use crate::model::value::Tty;
-    use crate::model::{Arch, Bootrom, Draft, Release, Secret, Setting, Size};
+    use crate::model::{Arch, Bootrom, Draft, Release, Secret, Setting};
     use std::path::Path;
 
     #[test]

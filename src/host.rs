@@ -188,6 +188,13 @@ pub enum Effect {
     },
     /// Any command.
     Run(Argv),
+    /// A command that makes a file or a device, such as zfs(8) a volume.
+    Make {
+        /// The command.
+        argv: Argv,
+        /// What is there afterwards.
+        path: PathBuf,
+    },
 }
 
 /// A command of a plan, with what it reads.

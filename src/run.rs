@@ -100,7 +100,7 @@ impl Run {
             }
             return Ok(String::new());
         }
-        if matches!(effect, Effect::Run(_)) {
+        if matches!(effect, Effect::Run(_) | Effect::Make { .. }) {
             self.settle()?;
         }
         if undo(effect).is_some() {

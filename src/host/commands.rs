@@ -13,7 +13,7 @@ pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
         }
         Effect::WriteImage { command, stdin, .. } => vec![Step { argv: command.clone(), stdin: stdin.clone() }],
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
-        Effect::Run(argv) => vec![argv.clone().into()],
+        Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
         | Effect::CreateTap(_)
         | Effect::DestroyTap(_)
@@ -41,7 +41,8 @@ fn freebsd(effect: &Effect) -> Vec<Argv> {
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
         | Effect::CopyVars { .. }
-        | Effect::Run(_) => Vec::new(),
+        | Effect::Run(_)
+        | Effect::Make { .. } => Vec::new(),
     }
 }
 
@@ -63,7 +64,8 @@ fn linux(effect: &Effect) -> Vec<Argv> {
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
         | Effect::CopyVars { .. }
-        | Effect::Run(_) => Vec::new(),
+        | Effect::Run(_)
+        | Effect::Make { .. } => Vec::new(),
     }
 }
 
@@ -79,6 +81,7 @@ pub fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::Leave { .. }
         | Effect::WriteImage { .. }
         | Effect::CopyVars { .. }
-        | Effect::Run(_) => None,
+        | Effect::Run(_)
+        | Effect::Make { .. } => None,
     }
 }

@@ -114,6 +114,7 @@ impl Host for Rehearsal {
             Effect::Truncate { path, size } => self.made(path, *size, false),
             Effect::WriteImage { path, bytes, .. } => self.made(path, Size::bytes(bytes.len() as u64), true),
             Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
+            Effect::Make { path, .. } => self.made(path, Size::bytes(0), true),
             Effect::CreateTap(tap) => {
                 self.interfaces.insert(tap.to_string(), Some(InterfaceKind::Tap));
             }

@@ -283,7 +283,8 @@ impl Host for System {
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
             | Effect::Leave { .. }
-            | Effect::Run(_) => {}
+            | Effect::Run(_)
+            | Effect::Make { .. } => {}
         }
         let mut text = String::new();
         for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {

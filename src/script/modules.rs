@@ -4,14 +4,18 @@ use super::check::{self, Role};
 use super::raise::Raised;
 use super::source::Sources;
 use crate::diag::{Diagnostic, Fault, Source, suggest};
-use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
+use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 /// The standard library: import name and text.
-pub const STDLIB: &[(&str, &str)] = &[("std/guest", include_str!("../../stdlib/guest.rhai"))];
+pub const STDLIB: &[(&str, &str)] = &[
+    ("std/disk", include_str!("../../stdlib/disk.rhai")),
+    ("std/guest", include_str!("../../stdlib/guest.rhai")),
+    ("std/net", include_str!("../../stdlib/net.rhai")),
+];
 
 /// Finds modules, evaluates each once in an empty scope, and tells cycles.
 pub struct Library {
@@ -29,6 +33,7 @@ impl Library {
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
         let source = Rc::new(Source { name: id.into(), text });
         let mut ast = engine.compile(&source.text).map_err(|error| {
+            self.sources.add(&source, &AST::empty());
             let unit = super::report::syntax(&error, &source);
             Loading::Text(unit.fault, error.position())
         })?;

@@ -27,6 +27,8 @@ pub struct Raised {
     pub key: bool,
     /// Another call that it is about.
     pub site: Option<Site>,
+    /// Whether it is about what the function was given that called the word, not about the call itself.
+    pub given: bool,
     /// Further ones.
     pub more: Vec<Raised>,
 }
@@ -34,7 +36,7 @@ pub struct Raised {
 impl From<Fault> for Raised {
     fn from(fault: Fault) -> Self {
         let (severity, path, more) = (Severity::Error, Vec::new(), Vec::new());
-        Self { fault, severity, arg: None, path, key: false, site: None, more }
+        Self { fault, severity, arg: None, path, key: false, site: None, given: false, more }
     }
 }
 
@@ -67,12 +69,20 @@ impl Raised {
         self
     }
 
-    /// Adds a way out to a fault of an argument that names none: a refusal of the host is not about how a word is written.
+    /// Adds a way out to a fault of an argument that names none. A refusal of the host is not about how a word is written, nor
+    /// is what a library says of what it was given.
     #[must_use]
     pub fn or_hint(mut self, hint: impl FnOnce() -> String) -> Self {
-        if self.arg.is_some() || !self.path.is_empty() {
+        if !self.given && (self.arg.is_some() || !self.path.is_empty()) {
             self.fault.hint.get_or_insert_with(hint);
         }
+        self
+    }
+
+    /// Says that it is about what the function was given that called the word.
+    #[must_use]
+    pub fn about_given(mut self) -> Self {
+        self.given = true;
         self
     }
 

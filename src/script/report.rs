@@ -19,6 +19,7 @@ pub fn syntax(error: &ParseError, source: &Rc<Source>) -> Diagnostic {
 pub fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sources>) -> Vec<Diagnostic> {
     let mut unit = sources.get(&main.name);
     let mut trail: Vec<(Place, String)> = Vec::new();
+    let mut frames: Vec<Frame> = Vec::new();
     let mut error = error;
     loop {
         match error {
@@ -28,6 +29,7 @@ pub fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sources>) 
                     if closure { "in the closure called here".into() } else { format!("in `{name}` called here") };
                 if let Some(unit) = unit.as_ref().filter(|_| !position.is_none()) {
                     trail.push((source::call(&unit.source, *position), label));
+                    frames.push(Frame { unit: unit.clone(), position: *position, function: name.clone() });
                 }
                 unit = sources.home_of(name, reported, inner.position()).or(unit);
                 error = inner;
@@ -42,15 +44,60 @@ pub fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sources>) 
             _ => break,
         }
     }
+    let Some(unit) = unit else { return vec![Diagnostic::error(Fault::new(error.to_string()))] };
+    let mut diagnostics = match given(error, &unit, &mut frames) {
+        Some((raised, site)) => {
+            trail.retain(|(place, _)| {
+                frames.iter().any(|frame| source::call(&frame.unit.source, frame.position) == *place)
+            });
+            self::raised(raised, &site, sources)
+        }
+        None => describe(error, &unit, sources),
+    };
     trail.dedup_by(|a, b| a.0 == b.0);
     trail.reverse();
-    let Some(unit) = unit else { return vec![Diagnostic::error(Fault::new(error.to_string()))] };
-    let mut diagnostics = describe(error, &unit, sources);
     for diagnostic in &mut diagnostics {
         diagnostic.trail =
             trail.iter().filter(|(place, _)| Some(place) != diagnostic.place.as_ref()).cloned().collect();
     }
     diagnostics
+}
+
+/// A call on the way to an error.
+struct Frame {
+    /// The text that it stands in.
+    unit: Unit,
+    /// Where its name stands.
+    position: Position,
+    /// What it calls.
+    function: String,
+}
+
+/// What is raised about what a function was given is about the call that gave it: the calls up to that one are left behind.
+fn given(error: &EvalAltResult, unit: &Unit, frames: &mut Vec<Frame>) -> Option<(Raised, Site)> {
+    let EvalAltResult::ErrorRuntime(value, position) = error else { return None };
+    let mut raised = value.read_lock::<Raised>().filter(|raised| raised.given)?.clone();
+    let (mut unit, mut position, mut arg) = (unit.clone(), *position, raised.arg?);
+    while let Some(frame) = frames.last() {
+        let Some(index) = parameter(&unit, position, arg, &frame.function) else { break };
+        (unit, position, arg) = (frame.unit.clone(), frame.position, index);
+        frames.pop();
+    }
+    raised.arg = Some(arg);
+    raised.more.iter_mut().for_each(|more| more.arg = Some(arg));
+    Some((raised, Site { source: Some(unit.source.name.clone()), position }))
+}
+
+/// Returns which parameter of a function the argument of a call in it is.
+fn parameter(unit: &Unit, position: Position, arg: usize, function: &str) -> Option<usize> {
+    let name = with_argument(unit, position, arg, |expression| match expression {
+        Expr::Variable(x, ..) => Some(x.1.clone()),
+        _ => None,
+    })??;
+    let holds = |begin: Position, end: Position| begin <= position && (end.is_none() || position <= end);
+    let mut all = unit.ast.iter_fn_def().filter(|def| def.name == function);
+    let def = all.find(|def| holds(def.body.position(), def.body.end_position()))?;
+    def.params.iter().position(|parameter| *parameter == name)
 }
 
 fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Diagnostic> {
@@ -136,21 +183,34 @@ pub fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Dia
 /// Finds the argument, key or value in the syntax tree; the call itself where it is no literal.
 fn exact(raised: &Raised, unit: &Unit, position: Position) -> Place {
     let Some(arg) = raised.arg else { return source::call(&unit.source, position) };
-    let mut place = source::token(&unit.source, position);
+    let place = with_argument(unit, position, arg, |expression| descend(expression, &raised.path, raised.key, unit));
+    place.or_else(|| assigned(unit, position)).unwrap_or_else(|| source::token(&unit.source, position))
+}
+
+/// Looks at an argument of the call whose name stands at a position.
+fn with_argument<T>(unit: &Unit, position: Position, arg: usize, look: impl Fn(&Expr) -> T) -> Option<T> {
+    let mut seen = None;
     unit.ast.walk(&mut |nodes: &[ASTNode<'_>]| {
         let args = match nodes.last() {
             Some(ASTNode::Expr(Expr::FnCall(call, at) | Expr::MethodCall(call, at))) if *at == position => &call.args,
             Some(ASTNode::Stmt(Stmt::FnCall(call, at))) if *at == position => &call.args,
-            Some(ASTNode::Stmt(Stmt::Assignment(both))) if is_assigned(&both.1.lhs, position) => {
-                place = source::token(&unit.source, both.1.rhs.start_position());
-                return false;
-            }
             _ => return true,
         };
-        if let Some(expression) = args.get(arg) {
-            place = descend(expression, &raised.path, raised.key, unit);
-        }
+        seen = args.get(arg).map(&look);
         false
+    });
+    seen
+}
+
+/// Finds the value that is assigned to the property at a position.
+fn assigned(unit: &Unit, position: Position) -> Option<Place> {
+    let mut place = None;
+    unit.ast.walk(&mut |nodes: &[ASTNode<'_>]| match nodes.last() {
+        Some(ASTNode::Stmt(Stmt::Assignment(both))) if is_assigned(&both.1.lhs, position) => {
+            place = Some(source::token(&unit.source, both.1.rhs.start_position()));
+            false
+        }
+        _ => true,
     });
     place
 }

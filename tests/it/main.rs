@@ -17,3 +17,4 @@ mod probes;
 mod readme;
 mod record;
 mod sandbox;
+mod stdlib;

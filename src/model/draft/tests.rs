@@ -145,7 +145,7 @@ fn processors_pins_and_domains_add_up() {
             "there is no CPU 4 to pin: the machine has 4 | from 0 to 3",
             "CPU 1000 cannot be pinned | bhyve pins CPUs from 0 to 999",
             "`domains` needs a boot ROM | add `bootrom: uefi()`",
-            "the domains have 1536M of memory together, and the machine 256M | bhyve would take the sum: write `memory: \"1536M\"`",
+            "the domains have 1536M of memory together, and the machine 512M | bhyve would take the sum: write `memory: \"1536M\"`",
             "domain 2 follows no domain 1 | count them from 0 on without a gap: bhyve stops at the first that is not there",
             "domain 2 has CPU 4, and the machine has 4 | from 0 to 3",
             "CPU 1 is in domain 0 and in domain 2 | put it into one",

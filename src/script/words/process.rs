@@ -1,6 +1,6 @@
 //! Commands, and what is left for the end.
 
-use super::{Call, Kind, Word, expected};
+use super::{Call, Kind, Word, expected, text};
 use crate::diag::Fault;
 use crate::host::{Effect, Platform};
 use crate::model::Argv;
@@ -33,8 +33,8 @@ pub(super) const WORDS: &[Word] = &[
         kind: Kind::Action,
         on: None,
         arity: (1, 3),
-        usage: "run(\"zfs\", [\"create\", \"tank/vm\"], #{ stand_in: \"\" })",
-        help: "Runs any command and returns its output; a rehearsal returns the stand-in.",
+        usage: "run(\"zfs\", [\"create\", \"tank/vm\"], #{ stand_in: \"\", makes: path })",
+        help: "Runs any command and returns its output; a rehearsal returns the stand-in, and then has what the command makes.",
         call: run,
     },
     Word {
@@ -81,8 +81,13 @@ fn argv(call: &Call<'_>) -> Result<Argv, Raised> {
 
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call)?;
-    let options = if call.args.len() > 2 { call.options(2, &["stand_in"])? } else { rhai::Map::new() };
-    let output = call.act(&Effect::Run(argv))?;
+    let options = if call.args.len() > 2 { call.options(2, &["stand_in", "makes"])? } else { rhai::Map::new() };
+    let makes = options.get("makes").filter(|value| !value.is_unit());
+    let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
+    let output = call.act(&match makes {
+        Some(path) => Effect::Make { argv, path: path.into() },
+        None => Effect::Run(argv),
+    })?;
     let stand_in = options.get("stand_in").filter(|_| call.rehearses());
     Ok(stand_in.cloned().unwrap_or_else(|| output.into()))
 }

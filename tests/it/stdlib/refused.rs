@@ -1,0 +1,265 @@
+//! What the library refuses, and where that is shown.
+
+use super::plan;
+use crate::sandbox::{Sandbox, same};
+
+/// Compares what is said of a recipe that is wrong.
+#[track_caller]
+fn wrong(recipe: &str, stderr: &str) {
+    let done = plan(&Sandbox::new(), recipe, &[]);
+    same(&done.stderr, stderr);
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn a_misspelt_key_is_shown_where_the_recipe_has_it() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::openbsd(#{
+    name: "lab", memroy: 1.GiB, disks: ["/vm/lab.img"], drivers: "/iso/a.iso",
+});
+"#,
+        r#"
+error: there is no key `drivers`
+ --> recipe.rhai:3:57
+  |
+3 |     name: "lab", memroy: 1.GiB, disks: ["/vm/lab.img"], drivers: "/iso/a.iso",
+  |                                                         ^^^^^^^
+  |
+  = hint: keys: name, memory, disks, init, cpus, installer, ipxe, bridge, tap, mac, nics, vnc, password, screen, com1, vars, controller, card, hostbridge, localtime, random and acpi
+error: there is no key `memroy`
+ --> recipe.rhai:3:18
+  |
+3 |     name: "lab", memroy: 1.GiB, disks: ["/vm/lab.img"], drivers: "/iso/a.iso",
+  |                  ^^^^^^
+  |
+  = hint: did you mean `memory`?
+"#,
+    );
+}
+
+#[test]
+fn a_key_that_is_missing_is_named_at_the_recipes_call() {
+    wrong(
+        r#"import "std/guest" as guest;
+let lab = #{ name: "lab", disks: ["/vm/lab.img"] };
+guest::debian(lab).run();
+"#,
+        "
+error: the keys `memory` and `vars` are missing
+ --> recipe.rhai:3:15
+  |
+3 | guest::debian(lab).run();
+  |               ^^^
+  |
+  = hint: add `memory: …`
+",
+    );
+}
+
+#[test]
+fn what_is_no_map_is_refused_at_the_recipes_call() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::windows("lab").run();
+"#,
+        r#"
+error: expected a map #{ … }, got a text
+ --> recipe.rhai:2:16
+  |
+2 | guest::windows("lab").run();
+  |                ^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_disk_without_a_path_is_shown_in_the_list() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::rocky(#{ name: "lab", memory: 1.GiB, disks: ["/vm/lab.img", [20.GiB]] });
+"#,
+        r#"
+error: a disk needs a path
+ --> recipe.rhai:2:68
+  |
+2 | guest::rocky(#{ name: "lab", memory: 1.GiB, disks: ["/vm/lab.img", [20.GiB]] });
+  |                                                                    ^^^^^^^^
+  |
+  = hint: write ["/vm/lab.img", 20.GiB], or only the path
+"#,
+    );
+}
+
+#[test]
+fn disks_are_a_list() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::rocky(#{ name: "lab", memory: 1.GiB, disks: #{ "/vm/lab.img": 20.GiB } });
+"#,
+        r#"
+error: `disks` is a list, because the first one boots
+ --> recipe.rhai:2:52
+  |
+2 | guest::rocky(#{ name: "lab", memory: 1.GiB, disks: #{ "/vm/lab.img": 20.GiB } });
+  |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write [["/vm/lab.img", 20.GiB]]
+"#,
+    );
+}
+
+#[test]
+fn a_controller_is_one_of_three() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::rocky(#{ name: "lab", memory: 1.GiB, disks: [], controller: "virtio_blk" });
+"#,
+        r#"
+error: there is no controller "virtio_blk"
+ --> recipe.rhai:2:68
+  |
+2 | guest::rocky(#{ name: "lab", memory: 1.GiB, disks: [], controller: "virtio_blk" });
+  |                                                                    ^^^^^^^^^^^^
+  |
+  = hint: write "virtio-blk" or "nvme" or "ahci-hd"
+"#,
+    );
+}
+
+#[test]
+fn a_card_needs_a_tap() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::rocky(#{ name: "lab", memory: 1.GiB, disks: [], nics: ["slirp", #{ bridge: "bridge2" }] });
+"#,
+        r#"
+error: a network card needs a `tap`
+ --> recipe.rhai:2:72
+  |
+2 | guest::rocky(#{ name: "lab", memory: 1.GiB, disks: [], nics: ["slirp", #{ bridge: "bridge2" }] });
+  |                                                                        ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write tap: "tap1"
+"#,
+    );
+}
+
+#[test]
+fn one_card_and_a_list_of_cards_contradict_each_other() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::rocky(#{ name: "lab", memory: 1.GiB, disks: [], nics: ["slirp"], tap: "tap1" });
+"#,
+        r#"
+error: `nics` and `tap` both say how the machine is connected
+ --> recipe.rhai:2:78
+  |
+2 | guest::rocky(#{ name: "lab", memory: 1.GiB, disks: [], nics: ["slirp"], tap: "tap1" });
+  |                                                                              ^^^^^^
+  |
+  = hint: keep one of them
+"#,
+    );
+}
+
+#[test]
+fn a_number_of_a_card_is_a_byte() {
+    wrong(
+        r#"import "std/net" as net;
+print(net::mac("lab", 256));
+"#,
+        r#"
+error: 256 is no number of a card
+ --> recipe.rhai:2:23
+  |
+2 | print(net::mac("lab", 256));
+  |                       ^^^
+  |
+  = hint: from 0 to 255
+"#,
+    );
+}
+
+#[test]
+fn a_fault_in_the_library_is_shown_there_with_the_calls_that_led_to_it() {
+    wrong(
+        r#"import "std/guest" as guest;
+guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
+"#,
+        r#"
+error: "lots" is not a size
+   --> std/guest:164:56
+    |
+164 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
+    |                                                        ^^^^^^^^^
+    |
+   ::: std/guest:56:5
+    |
+ 56 |     make(of, #{ acpi: true })
+    |     ------------------------- in `make` called here
+    |
+   ::: recipe.rhai:2:8
+    |
+  2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
+    |        ---------------------------------------------------- in `freebsd` called here
+    |
+    = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
+"#,
+    );
+}
+
+#[test]
+fn what_a_file_beside_the_recipe_refuses_stands_where_the_recipe_gave_it() {
+    let sandbox = Sandbox::new();
+    let library = "fn lab(of, more) { part(more, of) }\nprivate fn part(a, b) {\n    known_keys(b, [\"name\"]);\n    \
+                   refuse(a, (), \"not this one\");\n}\n";
+    sandbox.write("lib.rhai", library);
+    let said = |recipe: &str| plan(&sandbox, &format!("import \"./lib\" as lib;\n{recipe}\n"), &[]).stderr;
+    same(
+        &said("fn here(of) { lib::lab(of, 1) }\nhere(#{ name: \"lab\", nam: 1 });"),
+        r#"
+error: there is no key `nam`
+ --> recipe.rhai:3:22
+  |
+3 | here(#{ name: "lab", nam: 1 });
+  |                      ^^^
+  |
+  = hint: did you mean `name`?
+"#,
+    );
+    same(
+        &said("lib::lab(#{ name: \"lab\" }, [1, 2]);"),
+        r#"
+error: not this one
+ --> recipe.rhai:2:28
+  |
+2 | lib::lab(#{ name: "lab" }, [1, 2]);
+  |                            ^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_file_that_does_not_parse_is_shown_where_it_does_not() {
+    let sandbox = Sandbox::new();
+    sandbox.write("lib.rhai", "fn lab() {\n    let (a, b) = [1, 2];\n}\n");
+    let done = plan(&sandbox, "import \"./lib\" as lib;\n", &[]);
+    same(
+        &done.stderr,
+        r#"
+error: Expecting name of a variable
+ --> lib.rhai:2:9
+  |
+2 |     let (a, b) = [1, 2];
+  |         ^
+  |
+ ::: recipe.rhai:1:8
+  |
+1 | import "./lib" as lib;
+  |        ------- imported here
+  |
+  = hint: a recipe is Rhai: https://rhai.rs/book
+"#,
+    );
+}
