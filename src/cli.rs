@@ -10,6 +10,7 @@
 //! | 130 | interrupted |
 
 mod image;
+mod import;
 mod place;
 mod plan;
 mod record;
@@ -57,6 +58,8 @@ enum Command {
     Words(words::WordsArgs),
     /// Make boot images
     Image(image::ImageArgs),
+    /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
+    Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and print what it would have done
     Record(record::RecordArgs),
 }
@@ -109,7 +112,7 @@ impl RecipeArgs {
     }
 
     fn hint(&self) -> Option<String> {
-        let commands = ["run", "plan", "words", "image", "record"];
+        let commands = ["run", "plan", "words", "image", "import", "record"];
         let beside = Path::new(&self.recipe).with_extension("rhai");
         if beside.is_file() && self.recipe != beside.display().to_string() {
             return Some(format!("did you mean {}?", beside.display()));
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args, ahead, &term),
         Command::Words(args) => words::run(&args, &term),
         Command::Image(args) => image::run(&args, &term),
+        Command::Import(args) => import::run(&args, &term),
         Command::Record(args) => record::run(&args, &term),
     };
     match result {

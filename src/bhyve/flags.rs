@@ -182,6 +182,13 @@ pub(super) fn getopt(args: &[String], mut at: usize) -> (Vec<Given<'_>>, Result<
     (found, Ok(at))
 }
 
+/// Returns the letters of the flags that are given, each with the word that holds its argument, or else itself, as an index of the
+/// arguments; the program's name may come first.
+pub fn letters(args: &[String]) -> Vec<(char, usize)> {
+    let program = args.first().is_some_and(|word| word.rsplit('/').next() == Some("bhyve"));
+    getopt(args, usize::from(program)).0.iter().map(|given| (given.flag.letter, given.at)).collect()
+}
+
 /// Reads the letters of one word, and the argument that the last of them takes. Returns the next word.
 fn cluster<'a>(args: &'a [String], at: usize, letters: &'a str, found: &mut Vec<Given<'a>>) -> Result<usize, Refusal> {
     for (place, letter) in letters.char_indices() {

@@ -27,6 +27,8 @@ enum Meaning {
     Address,
     Uuid,
     Eui64,
+    /// A hexadecimal number, with or without `0x`.
+    Register,
 }
 
 /// The keys of bhyve_config(5) outside devices whose values have several spellings.
@@ -63,6 +65,7 @@ impl Meaning {
     fn of(key: &str) -> Self {
         let parts: Vec<&str> = key.split('.').collect();
         match parts[..] {
+            ["pci", _, _, _, "pcireg", _] => Self::Register,
             ["pci", _, _, _, .., last] => Self::of_device(last),
             ["vcpu", _, "cpuset"] | ["domains", _, "cpus"] => Self::Cpus,
             ["domains", _, "size"] => Self::Memory,
@@ -97,6 +100,7 @@ impl Meaning {
             Self::Sectors => sectors(text),
             Self::Address => text.parse::<VncAddress>().ok().map(|address| address.to_string()),
             Self::Uuid => Some(text.to_ascii_lowercase()),
+            Self::Register => Type::Register { host: true }.read(text).ok().map(|value| value.to_string()),
             Self::Eui64 => number(text).map(|number| format!("{number:#018x}")),
         }
     }
@@ -275,6 +279,10 @@ mod tests {
         assert_eq!(
             rest("pci.0.4.0.sectorsize=512/0512 pci.0.4.0.eui64=0x1"),
             "pci.0.4.0.eui64=0x0000000000000001 pci.0.4.0.sectorsize=512 "
+        );
+        assert_eq!(
+            rest("pci.0.31.0.pcireg.vendor=8086 pci.0.31.0.pcireg.revid=host pci.0.31.0.pcireg.device=0x0A"),
+            "pci.0.31.0.pcireg.device=0xa pci.0.31.0.pcireg.revid=host pci.0.31.0.pcireg.vendor=0x8086 "
         );
         assert_eq!(rest("pci.0.4.0.ser=007 pci.0.4.0.path=/ON"), "pci.0.4.0.path=/ON pci.0.4.0.ser=007 ");
     }

@@ -2,9 +2,9 @@
 //!
 //! It assumes what a recipe needs: that files and bridges are there, that taps are not, that everything is free.
 
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Settings};
+use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings};
 use crate::diag::Fault;
-use crate::model::{Argv, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -12,13 +12,21 @@ use std::rc::Rc;
 /// A host of which nothing is known; secrets and the environment are taken from the host that is here.
 pub struct Elsewhere {
     settings: Settings,
-    here: Box<dyn Host>,
+    here: Option<Box<dyn Host>>,
 }
 
 impl Elsewhere {
     /// Makes a host of that kind.
     pub fn new(settings: Settings, here: Box<dyn Host>) -> Self {
-        Self { settings, here }
+        Self { settings, here: Some(here) }
+    }
+
+    /// Makes a FreeBSD host with that bhyve, which knows nothing of the host that is here: every secret is there, and nothing is
+    /// in the environment.
+    pub fn alone(target: Target) -> Self {
+        let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
+        let settings = Settings { platform: Platform::FreeBsd, state, config, target, user_net: false };
+        Self { settings, here: None }
     }
 }
 
@@ -40,7 +48,10 @@ impl Host for Elsewhere {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
-        self.here.read(path)
+        match &self.here {
+            Some(here) => here.read(path),
+            None => Err(Fault::host(format!("{} is on no host that is here", path.display()))),
+        }
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
@@ -48,11 +59,11 @@ impl Host for Elsewhere {
     }
 
     fn hostname(&self) -> String {
-        self.here.hostname()
+        self.here.as_ref().map_or_else(|| "elsewhere".into(), |here| here.hostname())
     }
 
     fn env(&self, name: &str) -> Option<String> {
-        self.here.env(name)
+        self.here.as_ref()?.env(name)
     }
 
     fn capacity(&self, _: u64, _: Size) -> Capacity {
@@ -72,7 +83,10 @@ impl Host for Elsewhere {
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
-        self.here.secret(name)
+        match &self.here {
+            Some(here) => here.secret(name),
+            None => Ok(Some(Secret::new("absent"))),
+        }
     }
 
     fn query(&self, _: &Argv) -> Result<String, Fault> {
@@ -104,6 +118,6 @@ impl Host for Elsewhere {
     }
 
     fn stop_asked(&self) -> bool {
-        self.here.stop_asked()
+        self.here.as_ref().is_some_and(|here| here.stop_asked())
     }
 }

@@ -203,7 +203,7 @@ fn read_flag(text: &str) -> Result<Value, Fault> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" | "1" => Ok(Value::Flag(true)),
         "false" | "off" | "no" | "0" => Ok(Value::Flag(false)),
-        _ => Err(Fault::new(format!("{text:?} is neither true nor false"))),
+        _ => Err(Fault::new(format!("{text:?} is neither true nor false")).hint("write `true` or `false`")),
     }
 }
 

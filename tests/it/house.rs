@@ -15,6 +15,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("host", 3),
     ("run", 4),
     ("script", 5),
+    ("import", 5),
     ("cli", 6),
 ];
 

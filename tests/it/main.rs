@@ -11,6 +11,7 @@
 mod faults;
 mod freebsd;
 mod house;
+mod import;
 mod linux;
 mod plans;
 mod probes;

@@ -3,7 +3,7 @@
 use super::{Device, DeviceKind, Item, KINDS};
 use crate::diag::{Fault, suggest};
 use crate::model::Target;
-use crate::model::parameter::{Form, Parameter, matches, numbered};
+use crate::model::parameter::{Form, Need, Parameter, matches, numbered};
 
 /// A key with what is wrong about it.
 pub type KeyFault = (String, Fault);
@@ -57,17 +57,22 @@ impl Device {
         if of_name.is_empty() {
             return one(unknown(name));
         }
-        let aliases = of_name.iter().filter(|kind| !kind.implied.is_empty());
-        for kind in aliases {
+        let mut of_alias = None;
+        for kind in of_name.iter().filter(|kind| !kind.implied.is_empty()) {
             let has = |(key, value): &(&str, &str)| entries.iter().any(|(k, v)| k == key && v == value);
-            if kind.implied.iter().all(has)
-                && let Ok(device) = read(kind, entries)
-            {
-                return Ok(device);
+            if !kind.implied.iter().all(has) {
+                continue;
+            }
+            match read(kind, entries) {
+                Ok(device) => return Ok(device),
+                Err(faults) => of_alias = Some(faults),
             }
         }
         let plain = of_name.iter().find(|kind| kind.implied.is_empty());
-        plain.map_or_else(|| one(unknown(name)), |kind| read(kind, entries))
+        let read = plain.map_or_else(|| one(unknown(name)), |kind| read(kind, entries));
+        // Where the device lacks something as a whole, the alias knows better what.
+        let is_whole = |faults: &[KeyFault]| faults.iter().all(|(key, _)| key == "device");
+        read.map_err(|faults| if is_whole(&faults) { of_alias.unwrap_or(faults) } else { faults })
     }
 }
 
@@ -114,8 +119,18 @@ fn read(kind: &'static DeviceKind, entries: &[(String, String)]) -> Result<Devic
     }
     Device::of_items(kind, items).map_err(|(number, parameter, fault)| {
         let place = places.iter().find(|(n, name, _)| *n == number && parameter.is_some_and(|p| p.name == *name));
+        let fault = if fault.hint.is_none() { fault.maybe_hint(missing(kind, &entries)) } else { fault };
         vec![(place.map_or_else(|| "device".to_string(), |(_, _, key)| key.clone()), fault)]
     })
+}
+
+/// Returns what to add where the device lacks something that it needs.
+fn missing(kind: &'static DeviceKind, entries: &[(String, String)]) -> Option<String> {
+    let first = kind.group.map_or(0, |group| group.first);
+    let needs = |(_, parameter): &(&str, &Parameter)| parameter.need != Need::Optional;
+    let keys = kind.parameters().filter(needs).map(|(below, parameter)| numbered(&join(below, parameter.key), first));
+    let lacking = keys.filter(|key| !entries.iter().any(|(given, _)| given == key));
+    lacking.map(|key| format!("add `{key}=…`")).next()
 }
 
 /// Replaces the parts of a value by the value: `bus`, `slot` and `func` by one.

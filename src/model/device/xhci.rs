@@ -14,7 +14,7 @@ pub(super) const XHCI: DeviceKind = DeviceKind {
         below: "slot.N",
         first: 1,
         last: 4,
-        needed: true,
+        needed: false,
         shape: Shape::List,
     }),
     single: true,

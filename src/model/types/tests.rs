@@ -33,7 +33,7 @@ fn values_that_bhyve_would_ignore_or_cut_are_refused() {
     assert_eq!(message(Type::Integer { min: 1, max: 16 }, "64"), "64 is out of range | from 1 to 16");
     assert_eq!(message(Type::Integer { min: 1, max: 16 }, "9k"), "\"9k\" is not a whole number | from 1 to 16");
     assert_eq!(message(Type::Choice(&["io", "off"]), "on"), "\"on\" is none of its values | one of io and off");
-    assert_eq!(message(Type::Flag, "maybe"), "\"maybe\" is neither true nor false | ");
+    assert_eq!(message(Type::Flag, "maybe"), "\"maybe\" is neither true nor false | write `true` or `false`");
     assert_eq!(
         message(Type::Backend, "em 0"),
         "\"em 0\" is not a network backend | give a tap, `tap(\"tap1\")`, or \"slirp\" for a network that needs no root"

@@ -1,0 +1,146 @@
+//! Machines that are described elsewhere, as recipes: a command line of bhyve(8), a file of bhyve_config(5), or a guest of
+//! vm-bhyve. Pure: nothing is touched, and files are read by whoever calls.
+//!
+//! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
+//! recipe, [`proof`] compares the machine of the recipe with what was read.
+
+pub mod kind;
+pub mod machine;
+pub mod proof;
+pub mod recipe;
+
+mod device;
+mod layout;
+mod parts;
+mod reading;
+mod words;
+
+pub use kind::Kind;
+pub use machine::{Words, machine};
+pub use reading::read;
+
+use crate::bhyve::tree::Tree;
+use crate::diag::{Diagnostic, Place, Source};
+use crate::model::{Argv, Draft, FwItem, PciSlot, Size, Target};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How a text is to be read.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// What it is; nothing where its content shall tell.
+    pub kind: Option<Kind>,
+    /// Which bhyve it is for.
+    pub target: Target,
+    /// The folder of vm-bhyve's guests, where the text is one of them.
+    pub datastore: String,
+    /// The text of vm-bhyve's `.config/system.conf`, which says what its switches are, if it is there.
+    pub system: Option<String>,
+}
+
+/// A machine that was read, and what a recipe of it needs to know.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// What it was read from.
+    pub kind: Kind,
+    /// The name of the source, without folders; empty where it has none.
+    pub from: String,
+    /// The machine. A text that is none stands in the place of a password.
+    pub draft: Draft,
+    /// What the source says, as bhyve's configuration, without passwords.
+    pub tree: Tree,
+    /// The items of `-f`.
+    pub items: Vec<FwItem>,
+    /// How many bytes the password of the frame buffer has, if there is one.
+    pub password: Option<usize>,
+    /// What is known of the taps of network cards, by their names.
+    pub taps: BTreeMap<String, Tap>,
+    /// The sizes of disks that the source knows how to make, by their paths.
+    pub disks: BTreeMap<String, Size>,
+    /// What somebody should know, with the slot that it is about.
+    pub remarks: Vec<(Option<PciSlot>, String)>,
+    /// What is to be said, though it stops nothing.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What is known of a tap beside its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tap {
+    /// Its bridge.
+    pub bridge: Option<String>,
+    /// Whether it is there already, so that it is not to be made.
+    pub is_there: bool,
+    /// What it is to its bridge beside a member (ifconfig(8)): `span`, `private`.
+    pub role: Option<&'static str>,
+}
+
+/// Returns a list of arguments, the program first, as a command line that reads the same.
+pub fn command_line(args: &[String]) -> String {
+    let program = args.first().map(String::as_str).unwrap_or_default();
+    Argv::new(program).args(args.iter().skip(1)).to_string()
+}
+
+/// Returns a source with the text as it may be shown: passwords are hidden.
+fn source(name: &str, text: &str, kind: Kind) -> Rc<Source> {
+    Rc::new(Source { name: name.into(), text: words::hidden(text, kind == Kind::Bhyve) })
+}
+
+/// Returns a place of a source, which lies in it whatever the span.
+fn place(source: &Rc<Source>, span: std::ops::Range<usize>) -> Option<Place> {
+    source.text.get(span.clone()).map(|_| Place { source: source.clone(), span })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Arch;
+    use proptest::prelude::*;
+
+    fn imported(text: &str, kind: Option<Kind>, target: Target) -> Option<Import> {
+        let setting = Setting { kind, target, datastore: "/vm".into(), system: None };
+        read("vm.conf", text, &setting, &|path| path.starts_with("/k").then(|| "a.password=hunter2".into())).ok()
+    }
+
+    #[test]
+    fn no_password_is_in_anything_that_comes_back() {
+        let text = "bhyve -c 2 -s 29,fbuf,password=hunter2hunter2,w=800 -f opt/a,file=/a -s 31,lpc \
+                    -l bootrom,/c,fwcfg=qemu vm";
+        let import = imported(text, None, Target::default()).unwrap();
+        assert_eq!((import.password, import.warnings.len(), import.items.len()), (Some(14), 1, 1));
+        assert!(!format!("{import:?}{}", recipe::recipe(&import)).contains("hunter"));
+        let text = "name=vm\npci.0.29.0.device=fbuf\na=hunter2\npci.0.29.0.password=hunter 2,hunter2\nbad\n";
+        let setting = Setting::default();
+        let faults = read("vm", text, &setting, &|_| None).unwrap_err();
+        assert!(!format!("{faults:?}").contains("hunter 2,"));
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let words = "-[a-zA-Z]|[0-9:]{1,3},(ahci|nvme|fbuf|xhci|lpc|virtio-(net|blk|console|9p)),[a-z0-9=:/,%()]{0,12}|vm|-l com1,stdio";
+        let line = prop::collection::vec(words, 0..6).prop_map(|words| format!("bhyve {} vm", words.join(" ")));
+        let keys =
+            "(name|cpus|memory\\.size|pci\\.0\\.[34]\\.0\\.(device|path|password)|lpc\\.fwcfg)=[a-z0-9/%()]{1,9}";
+        let config = prop::collection::vec(keys, 0..6).prop_map(|lines| lines.join("\n"));
+        let guest =
+            prop::collection::vec("(loader|cpu|memory|disk0_(type|name)|network0_type)=\"?[a-z0-9-]{0,9}\"?", 0..6);
+        prop_oneof![line, config, guest.prop_map(|lines| lines.join("\n")), any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in text(), kind in 0_usize..4, arch in 0_usize..3) {
+            let kind = [None, Some(Kind::Bhyve), Some(Kind::Config), Some(Kind::VmBhyve)][kind];
+            if let Some(import) = imported(&text, kind, Target { arch: Arch::ALL[arch], ..Target::default() }) {
+                let own = import.draft.clone().check();
+                prop_assert!(own.is_ok_and(|machine| proof::differences(&import, &machine).is_empty()));
+                prop_assert!(!recipe::recipe(&import).is_empty());
+            }
+        }
+
+        #[test]
+        fn a_command_that_is_typed_reads_the_same(args in prop::collection::vec("[^\0]{0,9}", 0..5)) {
+            let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(args).collect();
+            let words = kind::command(&command_line(&args)).ok().unwrap().words;
+            prop_assert_eq!(words.into_iter().map(|word| word.text).collect::<Vec<_>>(), args);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What a file is: a command line of bhyve, its configuration, or a guest of vm-bhyve; and which of its lines is the command.
+
+use super::words::{Line, Word, Wrong, blanks, lines, spans};
+use crate::diag::{Fault, suggest};
+use crate::vmbhyve::keys;
+use std::ops::Range;
+use std::str::FromStr;
+
+/// What a machine is imported from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A command line of bhyve(8), alone, in a script, or as ps(1) shows it.
+    Bhyve,
+    /// A file of bhyve_config(5).
+    Config,
+    /// A guest's file of vm-bhyve.
+    VmBhyve,
+}
+
+const NAMES: [(&str, Kind); 3] = [("bhyve", Kind::Bhyve), ("config", Kind::Config), ("vm-bhyve", Kind::VmBhyve)];
+
+impl FromStr for Kind {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        let names = || NAMES.iter().map(|(name, _)| *name);
+        let found = NAMES.iter().find(|(name, _)| *name == text);
+        let fault = || {
+            let fault = Fault::usage(format!("{text:?} is nothing to import from"));
+            fault.hint(format!("one of {}", suggest::list(names()))).maybe_hint(suggest::did_you_mean(text, names()))
+        };
+        found.map(|(_, kind)| *kind).ok_or_else(fault)
+    }
+}
+
+/// A command of bhyve.
+pub(super) struct Command {
+    /// Its words, the program's name first unless there is none.
+    pub(super) words: Vec<Word>,
+    /// What is not imported of the text.
+    pub(super) remarks: Vec<String>,
+    /// The taps that other lines make members of bridges, each with its bridge.
+    pub(super) bridges: Vec<(String, String)>,
+}
+
+/// Programs that run another one.
+const CARRIERS: [&str; 10] =
+    ["exec", "sudo", "doas", "nohup", "command", "time", "env", "nice", "daemon", "/usr/sbin/daemon"];
+
+/// Returns what a text is.
+pub(super) fn of(text: &str) -> Result<Kind, Fault> {
+    let plain = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if text.lines().filter(plain).count() == 0 {
+        return Err(Fault::new("there is nothing to import: the text is empty").hint("give a command line of bhyve"));
+    }
+    // A text may hold quotes that are not closed.
+    let begins = |line: Range<usize>| start(&blanks(text, line)).is_some();
+    let is_command = spans(text).any(begins)
+        || spans(text).any(|line| ps_words(text, line).is_some())
+        || lines(text).is_ok_and(|lines| lines.iter().any(|line| start(&line.words).is_some()));
+    if is_command || text.trim_start().starts_with('-') {
+        return Ok(Kind::Bhyve);
+    }
+    let keys: Vec<&str> = text.lines().filter(plain).filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.trim()));
+    if has(&["loader", "cpu", "memory"]) && keys.iter().any(|key| keys::find(key.trim()).is_some()) {
+        return Ok(Kind::VmBhyve);
+    }
+    let dotted = keys.iter().any(|key| key.contains('.') && !key.contains(char::is_whitespace));
+    if dotted || has(&["name", "cpus"]) {
+        return Ok(Kind::Config);
+    }
+    if keys.iter().any(|key| keys::find(key.trim()).is_some()) {
+        return Ok(Kind::VmBhyve);
+    }
+    let fault = Fault::new("the text is no command line of bhyve, no configuration and no guest of vm-bhyve");
+    Err(fault.hint("say what it is: --from bhyve, --from config or --from vm-bhyve"))
+}
+
+/// Finds the one command of bhyve in a text.
+pub(super) fn command(text: &str) -> Result<Command, Wrong> {
+    let mut found: Vec<(Vec<Word>, Option<Range<usize>>)> = Vec::new();
+    let mut others = Vec::new();
+    let ps: Vec<Vec<Word>> = spans(text).filter_map(|line| ps_words(text, line)).collect();
+    if ps.is_empty() {
+        for line in lines(text)? {
+            match start(&line.words) {
+                Some(at) => found.push((line.words.into_iter().skip(at).collect(), line.rest)),
+                None => others.push(line),
+            }
+        }
+    } else {
+        found.extend(ps.into_iter().map(|words| (words, None)));
+    }
+    let whole = 0..text.lines().next().map_or(0, str::len);
+    let titled = |(words, _): &(Vec<Word>, _)| words.first().is_some_and(|word| word.text == "bhyve:");
+    if let Some((words, _)) = found.iter().find(|entry| titled(entry)) {
+        let span = words.first().map_or(whole, |word| word.span.start..words.last().unwrap_or(word).span.end);
+        let fault = Fault::new("this is the title of a process, which carries no arguments");
+        return Err((span, fault.hint("give the command line by which the machine is started")));
+    }
+    if found.len() > 1 {
+        let fault = Fault::new(format!("there are {} command lines of bhyve", found.len()));
+        let span = found.get(1).and_then(|(words, _)| words.first()).map_or(whole, |word| word.span.clone());
+        return Err((span, fault.hint("give one of them; `vmrun record` tells what a whole script does")));
+    }
+    let Some((words, rest)) = found.pop() else {
+        // bhyve's arguments alone.
+        let dashed = others.first().filter(|line| line.words.first().is_some_and(|word| word.text.starts_with('-')));
+        let Some(line) = dashed else {
+            let fault = Fault::new("there is no command line of bhyve").hint("write `bhyve -c 1 -m 512M … NAME`");
+            return Err((whole, fault));
+        };
+        return done(line.words.clone(), line.rest.clone(), others.get(1..).unwrap_or_default(), text);
+    };
+    done(words, rest, &others, text)
+}
+
+fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &str) -> Result<Command, Wrong> {
+    if let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) {
+        let shown = text.get(span.clone()).filter(|_| !word.text.to_ascii_lowercase().contains("passw"));
+        let fault = Fault::new(format!("the shell would put something in for `{}`", shown.unwrap_or("$…")));
+        let hint = "write what it stands for; `vmrun record -- SCRIPT` sees the command lines of a whole script";
+        return Err((span, fault.hint(hint)));
+    }
+    let mut remarks = Vec::new();
+    let line_of = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    if let Some(rest) = rest {
+        let line = line_of(rest.start);
+        remarks.push(format!("not imported: what line {line} has after the command of bhyve"));
+    }
+    let mut bridges = Vec::new();
+    let is_said = |line: &&Line| {
+        let texts: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
+        let is_ours = |tap: &str| words.iter().any(|word| word.text.split(',').any(|part| part == tap));
+        match texts.as_slice() {
+            ["ifconfig", bridge, "addm", tap] | ["ifconfig", bridge, "addm", tap, "up"] if is_ours(tap) => {
+                bridges.push(((*tap).to_string(), (*bridge).to_string()));
+                true
+            }
+            ["ifconfig", tap, "create" | "destroy"] => is_ours(tap),
+            _ => false,
+        }
+    };
+    // The recipe makes the taps, plugs them in and takes them away.
+    let (_, others): (Vec<&Line>, Vec<&Line>) = others.iter().partition(is_said);
+    let numbers: Vec<String> = others.into_iter().map(|line| line_of(line_start(line)).to_string()).collect();
+    match numbers.as_slice() {
+        [] => {}
+        [one] => remarks.push(format!("not imported: line {one}, which is another command")),
+        many => remarks.push(format!("not imported: lines {}, which are other commands", many.join(", "))),
+    }
+    Ok(Command { words, remarks, bridges })
+}
+
+fn line_start(line: &Line) -> usize {
+    line.words.first().map_or(line.span.start, |word| word.span.start)
+}
+
+fn is_bhyve(word: &str) -> bool {
+    word.rsplit('/').next() == Some("bhyve")
+}
+
+/// Returns the words of a line of ps(1) from `bhyve` on: among the columns before it is the number of the process.
+fn ps_words(text: &str, line: Range<usize>) -> Option<Vec<Word>> {
+    let words = blanks(text, line);
+    let at = words.iter().position(|word| is_bhyve(&word.text) || word.text == "bhyve:")?;
+    let number = |word: &Word| word.text.bytes().all(|b| b.is_ascii_digit());
+    let titled = words.get(at).is_some_and(|word| word.text == "bhyve:");
+    let columns = words.iter().take(at.min(2)).any(number) || titled && at == 0;
+    columns.then(|| words.into_iter().skip(at).collect())
+}
+
+/// Returns where the command of bhyve begins among the words of a line: behind what only carries it.
+fn start(words: &[Word]) -> Option<usize> {
+    let mut carried = false;
+    for (at, word) in words.iter().enumerate() {
+        let text = word.text.as_str();
+        let assignment = text
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        if is_bhyve(text) {
+            return Some(at);
+        }
+        let is_carrier = CARRIERS.contains(&text);
+        // Options of what carries it, and their values.
+        if !(assignment || is_carrier || text == "$" || carried) {
+            return None;
+        }
+        carried |= is_carrier;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(text: &str) -> String {
+        match command(text) {
+            Ok(command) => {
+                let words: Vec<&str> = command.words.iter().map(|word| word.text.as_str()).collect();
+                [words.join(" ")].into_iter().chain(command.remarks).collect::<Vec<_>>().join(" | ")
+            }
+            Err((span, fault)) => format!("{} <- {fault}", &text[span]),
+        }
+    }
+
+    #[test]
+    fn the_command_is_found_behind_what_carries_it() {
+        assert_eq!(
+            told("# so\nexec sudo -u root X=1 /usr/sbin/bhyve -c 1 \\\n vm &\n"),
+            "/usr/sbin/bhyve -c 1 vm | not imported: what line 3 has after the command of bhyve"
+        );
+        assert_eq!(
+            told("root 1234 0.0 1 I+ 0:01.2 bhyve -s 5,virtio-net,slirp,hostfwd=a;b vm"),
+            "bhyve -s 5,virtio-net,slirp,hostfwd=a;b vm"
+        );
+        assert_eq!(told("-c 1 vm"), "-c 1 vm");
+        assert_eq!(told("ls\nx=1\nbhyve vm"), "bhyve vm | not imported: lines 1, 2, which are other commands");
+    }
+
+    #[test]
+    fn what_is_no_command_is_told() {
+        assert_eq!(
+            told("1234 I 0:01 bhyve: lab (bhyve)"),
+            "bhyve: lab (bhyve) <- this is the title of a process, which carries no arguments"
+        );
+        assert_eq!(told("bhyve a\nbhyve b"), "bhyve <- there are 2 command lines of bhyve");
+        assert_eq!(told("bhyve -s 4,nvme,$VM/a.img a"), "$VM <- the shell would put something in for `$VM`");
+        assert_eq!(told("man bhyve"), "man bhyve <- there is no command line of bhyve");
+    }
+
+    #[test]
+    fn the_kind_is_seen_in_the_content() {
+        let kind = |text: &str| of(text).map_err(|fault| fault.message);
+        assert_eq!(kind("#!/bin/sh\nexec bhyve -c 1 vm"), Ok(Kind::Bhyve));
+        assert_eq!(kind("# a\nname=vm\nmemory.size=1G"), Ok(Kind::Config));
+        assert_eq!(kind("loader=\"uefi\"\ncpu=1\nname=x"), Ok(Kind::VmBhyve));
+        assert_eq!(kind("disk0_name=\"a\""), Ok(Kind::VmBhyve));
+        assert_eq!(kind("\n# x\n"), Err("there is nothing to import: the text is empty".into()));
+        assert!(kind("hello").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(bhyve:?|[ \\n=a1.'\"$-]|exec|loader|#){0,12}|.*") {
+            let _ = of(&text);
+            let _ = command(&text);
+        }
+    }
+}

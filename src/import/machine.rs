@@ -1,0 +1,281 @@
+//! The text of `bhyve(#{ … })` for a machine.
+
+use super::device;
+use super::layout::{Piece, comment, filled, key, quoted};
+use crate::bhyve::UEFI_CODE;
+use crate::model::fwcfg::FwContent;
+use crate::model::setting::SETTINGS;
+use crate::model::{Arch, Draft, Part, PciSlot, Setting, Size, Topology, Value};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// What stands in a recipe in the place of plain values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Expressions by the text that they stand for: a path, an interface or an address.
+    pub values: BTreeMap<String, String>,
+    /// The expression for the password of a frame buffer.
+    pub password: String,
+    /// The expression that a slot depends on, as `init`.
+    pub conditions: BTreeMap<PciSlot, String>,
+    /// The expression for the firmware.
+    pub bootrom: Option<String>,
+    /// Remarks, each with what it is about. Those about the machine as a whole come first.
+    pub remarks: Vec<(Part, String)>,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self {
+            values: BTreeMap::new(),
+            password: "secret(\"vnc\")".into(),
+            conditions: BTreeMap::new(),
+            bootrom: None,
+            remarks: Vec::new(),
+        }
+    }
+}
+
+impl Words {
+    /// Returns what stands for a text: an expression, or the text in quotes.
+    pub(super) fn value(&self, text: &str) -> Piece {
+        Piece::Text(self.values.get(text).cloned().unwrap_or_else(|| quoted(text)))
+    }
+
+    /// Returns the remarks that are meant, as lines of comment.
+    fn about(&self, indent: usize, meant: impl Fn(&Part) -> bool) -> String {
+        self.remarks.iter().filter(|(part, _)| meant(part)).map(|(_, remark)| comment(indent, remark)).collect()
+    }
+}
+
+/// Returns the statements that describe a machine and run it: what differs from bhyve's defaults, a slot a line.
+///
+/// What stands in the place of a password is `given.password`; the draft's own is never written.
+pub fn machine(draft: &Draft, given: &Words) -> String {
+    let mut text = given.about(0, |part| *part == Part::Whole);
+    let raw = !draft.options.is_empty() || !draft.args.is_empty();
+    text += if raw { "let vm = bhyve(#{\n" } else { "bhyve(#{\n" };
+    for paragraph in [processors(draft), settings(draft), firmware(draft, given), ports(draft)] {
+        let names: Vec<&str> = paragraph.iter().map(|(name, _)| *name).collect();
+        text += &given.about(4, |part| match part {
+            Part::Key(name) | Part::Under(name, _) => names.contains(name),
+            _ => false,
+        });
+        text += &filled(4, paragraph.iter().map(|(name, piece)| (*name, piece)));
+    }
+    if !draft.slots.is_empty() {
+        text += "    slots: #{\n";
+        for (slot, device) in &draft.slots {
+            text += &given.about(
+                8,
+                |part| matches!(part, Part::Slot(of) | Part::Option(of, _) | Part::Item(of, ..) if of == slot),
+            );
+            let piece = device::piece(device, given, given.conditions.get(slot));
+            let slot = quoted(&slot.to_string());
+            text += &filled(8, [(slot.as_str(), &piece)].into_iter());
+        }
+        text += "    },\n";
+    }
+    if !raw {
+        return text + "}).run();\n";
+    }
+    text += "});\n";
+    for (name, value) in &draft.options {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "vm.option({}, {});", quoted(name), quoted(value));
+    }
+    if !draft.args.is_empty() {
+        let args = draft.args.iter().map(|arg| Piece::Text(quoted(arg))).collect();
+        let _ = writeln!(text, "vm.args({});", Piece::List(args).flat());
+    }
+    text + "vm.run();\n"
+}
+
+/// Keys of the machine's map, with what they hold.
+type Entries = Vec<(&'static str, Piece)>;
+
+fn processors(draft: &Draft) -> Entries {
+    let mut all = Entries::new();
+    if let Some(name) = &draft.name {
+        all.push(("name", Piece::Text(quoted(name.as_str()))));
+    }
+    let plain = |t: &Topology| (t.sockets, t.cores, t.threads) == (draft.cpus, 1, 1);
+    match draft.topology.filter(|topology| !plain(topology)) {
+        Some(Topology { sockets, cores, threads }) => {
+            let threads = (threads != 1).then_some(("threads", threads));
+            let parts = [("sockets", sockets), ("cores", cores)].into_iter().chain(threads);
+            let parts = parts.map(|(name, count)| (name.to_string(), Piece::Text(count.to_string())));
+            all.push(("cpus", Piece::Map(parts.collect())));
+        }
+        None if draft.cpus == 1 => {}
+        None => all.push(("cpus", Piece::Text(draft.cpus.to_string()))),
+    }
+    if !draft.pins.is_empty() {
+        let pin = |(vcpu, set): (&u16, &crate::model::CpuSet)| {
+            (quoted(&vcpu.to_string()), Piece::Text(quoted(&set.to_string())))
+        };
+        all.push(("pin", Piece::Map(draft.pins.iter().map(pin).collect())));
+    }
+    if draft.memory != Draft::default().memory {
+        all.push(("memory", Piece::Text(size(draft.memory))));
+    }
+    if !draft.domains.is_empty() {
+        let domains = draft.domains.values().map(|domain| {
+            let size = domain.size.map(|of| ("size", size(of)));
+            let cpus = domain.cpus.as_ref().map(|cpus| ("cpus", quoted(&cpus.to_string())));
+            let policy = domain.policy.as_ref().map(|policy| ("policy", quoted(policy)));
+            let parts = [size, cpus, policy].into_iter().flatten();
+            Piece::Map(parts.map(|(name, text)| (name.into(), Piece::Text(text))).collect())
+        });
+        all.push(("domains", Piece::List(domains.collect())));
+    }
+    all
+}
+
+/// Returns a size as recipes write it: `512.MiB`, `20.GiB`.
+pub(super) fn size(size: Size) -> String {
+    let text = size.to_string();
+    let unit = [('T', "TiB"), ('G', "GiB"), ('M', "MiB"), ('K', "KiB")]
+        .into_iter()
+        .find_map(|(letter, unit)| text.strip_suffix(letter).map(|number| format!("{number}.{unit}")));
+    unit.unwrap_or_else(|| quoted(&text))
+}
+
+/// The settings that are keys of the machine's own map.
+fn settings(draft: &Draft) -> Entries {
+    let own = given(draft).filter(|(setting, _)| setting.under.is_none() && setting.name != "fwcfg");
+    own.map(|(setting, value)| (setting.name, plain(value))).collect()
+}
+
+/// The settings that were given and are no defaults, in the order of their table.
+fn given(draft: &Draft) -> impl Iterator<Item = (&'static Setting, &Value)> {
+    let all = SETTINGS.iter().filter_map(|setting| Some((setting, draft.settings.get(setting.name)?)));
+    all.filter(|(setting, value)| !setting.is_default(value, draft.target))
+}
+
+/// Returns a value that no expression stands for.
+pub(super) fn plain(value: &Value) -> Piece {
+    Piece::Text(match value {
+        Value::Flag(_) | Value::Integer(_) => value.to_string(),
+        Value::SectorSize(logical, physical) if logical == physical => logical.to_string(),
+        Value::Choice(word) if word.bytes().all(|b| b.is_ascii_digit()) => (*word).into(),
+        Value::Size(of) => size(*of),
+        other => quoted(&other.to_string()),
+    })
+}
+
+fn firmware(draft: &Draft, words: &Words) -> Entries {
+    let mut all = Entries::new();
+    if let Some(rom) = &draft.bootrom {
+        let vars = rom.vars.as_ref();
+        let vars = vars.map(|path| Piece::Map(vec![("vars".into(), words.value(path.as_str()))]));
+        let usual = rom.code.as_str() == UEFI_CODE && draft.target.arch == Arch::Amd64;
+        let piece = match (&words.bootrom, vars) {
+            (Some(expression), _) => Piece::Text(expression.clone()),
+            (None, vars) if usual => Piece::Call("uefi".into(), vars.into_iter().collect(), ""),
+            (None, None) => words.value(rom.code.as_str()),
+            (None, Some(vars)) => Piece::Call("bootrom".into(), vec![words.value(rom.code.as_str()), vars], ""),
+        };
+        all.push(("bootrom", piece));
+    }
+    all.extend(given(draft).filter(|(setting, _)| setting.name == "fwcfg").map(|(s, value)| (s.name, plain(value))));
+    if !draft.fw_items.is_empty() {
+        let item = |item: &crate::model::FwItem| {
+            let content = match item.content() {
+                FwContent::Text(text) => Piece::Text(quoted(text)),
+                FwContent::File(path) => Piece::Map(vec![("file".into(), words.value(path.as_str()))]),
+            };
+            (quoted(item.name()), content)
+        };
+        all.push(("fw_cfg", Piece::Map(draft.fw_items.iter().map(item).collect())));
+    }
+    all
+}
+
+/// Serial ports, and keys that are maps of settings.
+fn ports(draft: &Draft) -> Entries {
+    let mut all: Entries =
+        draft.ttys.iter().map(|(name, tty)| (*name, Piece::Text(quoted(&tty.to_string())))).collect();
+    for top in ["gdb", "tpm", "smbios"] {
+        let under: Vec<(&Setting, &Value)> = given(draft).filter(|(setting, _)| setting.under == Some(top)).collect();
+        let piece = match under.as_slice() {
+            [] => continue,
+            [(Setting { name: "gdb.port", .. }, port)] => plain(port),
+            many => Piece::Map(many.iter().map(|(setting, value)| (key(setting.short()), plain(value))).collect()),
+        };
+        all.push((top, piece));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Bootrom, Device, DeviceKind, FwItem};
+
+    fn device(name: &str, values: &[(&str, &str)]) -> Device {
+        let kind = DeviceKind::named(name).unwrap();
+        let read = |(key, text): &(&str, &str)| {
+            let parameter = kind.parameter(key).unwrap();
+            (parameter, parameter.ty.read(text).unwrap())
+        };
+        Device::new(kind, values.iter().map(read).collect()).unwrap()
+    }
+
+    #[test]
+    fn expressions_stand_where_the_caller_wants_them() {
+        let mut draft = Draft { name: "lab".parse().ok(), memory: Size::mib(1536), cpus: 2, ..Draft::default() };
+        let rom = |path: &str| path.parse().unwrap();
+        draft.bootrom = Some(Bootrom { code: rom(UEFI_CODE), vars: Some(rom("/vm/v.fd")), template: None });
+        let devices = [
+            ("3", device("ahci-cd", &[("path", "/iso")])),
+            ("4", device("virtio-blk", &[("path", "/vm/a"), ("sync", "true"), ("sectorsize", "4096")])),
+            ("5", device("virtio-net", &[("backend", "web0"), ("type", "tap"), ("mac", "58:9c:fc:0:0:1")])),
+            ("29", device("fbuf", &[("tcp", "10.0.0.1:5901"), ("password", "hunter2")])),
+        ];
+        for (slot, device) in devices {
+            draft.put(slot.parse().unwrap(), device).unwrap();
+        }
+        draft.fw_items.push(FwItem::new("opt/a", FwContent::File(rom("/vm/a"))).unwrap());
+        draft.options.push(("x.y".into(), "\"".into()));
+        draft.args.push("-Z".into());
+        let pairs = [("/vm/a", "root"), ("web0", "nic"), ("10.0.0.1:5901", "`${ip}:5901`")];
+        let given = Words {
+            values: pairs.map(|(text, expression)| (text.to_string(), expression.to_string())).into(),
+            password: "secret(\"lab\")".into(),
+            conditions: [("3".parse().unwrap(), "init".to_string())].into(),
+            bootrom: None,
+            remarks: vec![
+                (Part::Whole, "all".into()),
+                (Part::Key("memory"), "much".into()),
+                (Part::Option("4".parse().unwrap(), "path"), "a disk".into()),
+            ],
+        };
+        assert_eq!(
+            machine(&draft, &given),
+            r#"// all
+let vm = bhyve(#{
+    // much
+    name: "lab", cpus: 2, memory: 1536.MiB,
+    bootrom: uefi(#{ vars: "/vm/v.fd" }), fw_cfg: #{ "opt/a": #{ file: root } },
+    slots: #{
+        "3": if init { ahci_cd("/iso") },
+        // a disk
+        "4": virtio_blk(root, #{ "sync": true, sectorsize: 4096 }),
+        "5": virtio_net(nic, #{ mac: "58:9c:fc:00:00:01" }),
+        "29": fbuf(#{ tcp: `${ip}:5901`, password: secret("lab") }),
+    },
+});
+vm.option("x.y", "\"");
+vm.args(["-Z"]);
+vm.run();
+"#
+        );
+    }
+
+    #[test]
+    fn sizes_are_written_with_the_largest_unit_that_is_exact() {
+        let text = |bytes| size(Size::bytes(bytes));
+        assert_eq!([text(20 << 30), text(1 << 50), text(5 << 10), text(7)], ["20.GiB", "\"1P\"", "5.KiB", "\"7\""]);
+    }
+}

@@ -1,0 +1,377 @@
+//! What a text says, or everything that is wrong with it, each fault at its place.
+
+use super::words::{Word, spans};
+use super::{Import, Kind, Setting, Tap, kind, parts, place, source};
+use crate::bhyve::command::{self, Help, Reading, Refusal};
+use crate::bhyve::config;
+use crate::bhyve::config::expand;
+use crate::bhyve::flags::letters;
+use crate::bhyve::tree::{Tree, is_secret};
+use crate::diag::{Diagnostic, Fault, Place, Source};
+use crate::model::fwcfg::FwContent;
+use crate::model::value::PASSWORD_MAX;
+use crate::model::{Arch, Draft, FwItem, Part, PciSlot, Release, Size, Target};
+use crate::vmbhyve;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// Gives the text of a file that `-k` or `-f` names, or nothing if it cannot be read.
+type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What a machine says, in the form that all sources come to.
+struct Basis {
+    tree: Tree,
+    items: Vec<(FwItem, Option<Place>)>,
+    /// Where each key was said.
+    places: BTreeMap<String, Place>,
+    /// Where the machine as a whole is.
+    whole: Option<Place>,
+    remarks: Vec<(Option<PciSlot>, String)>,
+}
+
+/// Reads a machine from a text, or says everything that is wrong with it. `name` is the source's, for messages and for the
+/// guest of vm-bhyve that it is; `files` gives the text of a file that `-k` or `-f` names, or nothing if it cannot be read.
+///
+/// Nothing of a password is in what comes back.
+pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result<Import, Vec<Diagnostic>> {
+    let kind = given.kind.map_or_else(|| kind::of(text), Ok);
+    let kind = kind.map_err(|fault| vec![Diagnostic::error(fault.context(name))])?;
+    let shown = source(name, text, kind);
+    let own = |from: &str| {
+        let stem = from.rsplit('/').next().unwrap_or(from);
+        if from.starts_with('<') { String::new() } else { stem.to_string() }
+    };
+    let mut import = Import {
+        kind,
+        from: own(name),
+        draft: Draft { target: given.target, ..Draft::default() },
+        tree: Tree::new(),
+        items: Vec::new(),
+        password: None,
+        taps: BTreeMap::new(),
+        disks: BTreeMap::new(),
+        remarks: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let basis = match kind {
+        Kind::Bhyve => command_line(&shown, text, given.target, files, &mut import)?,
+        Kind::Config => configuration(&shown, text)?,
+        Kind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
+    };
+    import.fill(basis)
+}
+
+fn error(fault: Fault, place: Option<Place>) -> Diagnostic {
+    Diagnostic { place, ..Diagnostic::error(fault) }
+}
+
+/// Says a fault in one line.
+fn told(fault: &Fault) -> String {
+    let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{}{hint}", fault.message)
+}
+
+fn command_line(
+    shown: &Rc<Source>,
+    text: &str,
+    target: Target,
+    files: Files<'_>,
+    import: &mut Import,
+) -> Result<Basis, Vec<Diagnostic>> {
+    let found = kind::command(text).map_err(|(span, fault)| vec![error(fault, place(shown, span))])?;
+    let args: Vec<String> = found.words.iter().map(|word| word.text.clone()).collect();
+    let mut basis =
+        arguments(shown, &args, |at| found.words.get(at).map(|word: &Word| word.span.clone()), target, files)?;
+    for (tap, bridge) in found.bridges {
+        import.taps.insert(tap, Tap { bridge: Some(bridge), ..Tap::default() });
+    }
+    basis.remarks.extend(found.remarks.into_iter().map(|remark| (None, remark)));
+    Ok(basis)
+}
+
+/// Reads bhyve's arguments; `span` tells where each of them stands.
+fn arguments(
+    shown: &Rc<Source>,
+    args: &[String],
+    span: impl Fn(usize) -> Option<Range<usize>>,
+    target: Target,
+    files: Files<'_>,
+) -> Result<Basis, Vec<Diagnostic>> {
+    let at = |arg: usize| span(arg).and_then(|span| place(shown, span));
+    // The recipe names a file of `-f`: it need not be here.
+    let is_item =
+        |path: &str| args.iter().any(|arg| arg.strip_suffix(path).is_some_and(|head| head.ends_with(",file=")));
+    let files = |path: &str| files(path).or_else(|| is_item(path).then(String::new));
+    let refused = |refusals: Vec<Refusal>| refusals.into_iter().map(|refusal| error(refusal.fault, at(refusal.arg)));
+    let Reading { tree, origins, fw_cfg, help, warnings } =
+        command::read(args, target, &files).map_err(|refusals| refused(refusals).collect::<Vec<_>>())?;
+    if let Some(help) = help {
+        let what = match help {
+            Help::Usage => "how it is used",
+            Help::Slots => "the devices of `-s`",
+            Help::Lpc => "the devices of `-l`",
+        };
+        let fault = Fault::new(format!("this command makes no machine: bhyve prints {what} and ends"));
+        return Err(vec![error(fault.hint("give the command line of a machine"), at(0))]);
+    }
+    let mut faults: Vec<Diagnostic> =
+        contradiction(args).map(|(fault, arg)| error(fault, at(arg))).into_iter().collect();
+    let mut items = Vec::new();
+    for item in fw_cfg {
+        let content = match &item.file {
+            Some(path) => path.parse().map(FwContent::File),
+            None => Ok(FwContent::Text(item.content)),
+        };
+        match content.and_then(|content| FwItem::new(&item.name, content)) {
+            Ok(made) => items.push((made, at(item.arg))),
+            Err(fault) => faults.push(error(fault, at(item.arg))),
+        }
+    }
+    let remarks = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault))).collect();
+    let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
+    if faults.is_empty() { Ok(Basis { tree, items, places, whole: at(0), remarks }) } else { Err(faults) }
+}
+
+/// `-a` and `-x` say the opposite of each other, and the last wins.
+fn contradiction(args: &[String]) -> Option<(Fault, usize)> {
+    let found: Vec<(char, usize)> =
+        letters(args).into_iter().filter(|(letter, _)| matches!(letter, 'a' | 'x')).collect();
+    let (first, _) = found.first()?;
+    let (_, at) = found.iter().find(|(letter, _)| letter != first)?;
+    Some((Fault::new("`-a` and `-x` contradict each other").hint("keep one of them: bhyve takes the last"), *at))
+}
+
+fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic>> {
+    let spans: Vec<Range<usize>> = spans(text).collect();
+    let at = |line: usize| spans.get(line.saturating_sub(1)).and_then(|span| place(shown, span.clone()));
+    let mut tree = Tree::new();
+    config::read(text, &mut tree, &shown.name)
+        .map_err(|faults| faults.into_iter().map(|(line, fault)| error(fault, at(line))).collect::<Vec<_>>())?;
+    let mut places = BTreeMap::new();
+    let mut remarks = Vec::new();
+    for (line, span) in spans.iter().enumerate() {
+        let Some((key, _)) = text.get(span.clone()).and_then(|line| line.split_once('=')) else { continue };
+        let Some(place) = at(line + 1).filter(|_| !key.starts_with('#')) else { continue };
+        if let Some(earlier) = places.insert(key.to_string(), place) {
+            let (earlier, _): (usize, usize) = Place::line_column(&earlier);
+            remarks.push((None, format!("line {} overrides line {earlier}: both set `{key}`", line + 1)));
+        }
+    }
+    Ok(Basis { tree, items: Vec::new(), places, whole: None, remarks })
+}
+
+fn guest(
+    shown: &Rc<Source>,
+    text: &str,
+    given: &Setting,
+    files: Files<'_>,
+    import: &mut Import,
+) -> Result<Basis, Vec<Diagnostic>> {
+    let spans: Vec<Range<usize>> = spans(text).collect();
+    let line = |number: usize| {
+        let span = spans.get(number.checked_sub(1)?)?;
+        place(shown, span.clone())
+    };
+    let name = import.from.strip_suffix(".conf").unwrap_or(&import.from).to_string();
+    let mut at = vmbhyve::Place::new(&given.datastore);
+    (at.system, at.release) = (given.system.as_deref(), given.target.release);
+    let guest = vmbhyve::read(text, &name, &at)
+        .map_err(|faults| faults.into_iter().map(|(number, fault)| error(fault, line(number))).collect::<Vec<_>>())?;
+    let (command, spans) = joined(&guest.argv);
+    let command = source(&format!("{}, as vm-bhyve runs it", shown.name), &command, Kind::Bhyve);
+    let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(guest.argv.iter().cloned()).collect();
+    let mut basis = arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)?;
+    // A note tells that bhyve never reads it there.
+    basis.tree.remove("pci.0.31.0.fwcfg");
+    let notes = guest.notes.iter().map(|note| {
+        let line = if note.line > 0 { format!("line {}, ", note.line) } else { String::new() };
+        (slot_noted(&guest, &basis.tree, note), format!("{line}{}: {}", note.key, note.text))
+    });
+    let notes: Vec<(Option<PciSlot>, String)> = notes.collect();
+    basis.remarks.splice(0..0, notes);
+    if guest.loader == vmbhyve::Loader::Uefi {
+        let (slot, wait) = (guest.installer.slot.trim_end_matches(":0"), guest.installer.wait);
+        let wait = if wait { ", and `wait: init` to fbuf" } else { "" };
+        let device = "if init { ahci_cd(\"/path/of/the/installer.iso\") }";
+        basis.remarks.push((None, format!("to install, add `\"{slot}\": {device}` to the slots{wait}")));
+    }
+    for nic in &guest.nics {
+        let role = if nic.span { Some("span") } else { nic.private.then_some("private") };
+        let tap = Tap { bridge: nic.bridge.clone(), is_there: nic.device.is_some(), role };
+        import.taps.insert(nic.backend.clone(), tap);
+    }
+    for disk in &guest.disks {
+        match (disk.size, disk.kind) {
+            (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
+            (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
+                let volume = disk.path.trim_start_matches("/dev/zvol/");
+                let sparse = if sparse { "-s " } else { "" };
+                basis
+                    .remarks
+                    .push((None, format!("vm-bhyve makes the disk by: zfs create {sparse}-V {size} {volume}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(basis)
+}
+
+/// Returns the slot of the disk or card that a note is about.
+fn slot_noted(guest: &vmbhyve::Guest, tree: &Tree, note: &vmbhyve::Note) -> Option<PciSlot> {
+    let number = |family: &str| note.key.strip_prefix(family)?.split_once('_')?.0.parse::<usize>().ok();
+    // A card that vm-bhyve does not add is counted all the same.
+    let counted = !guest.notes.iter().any(|note| note.text.ends_with("adds no card"));
+    let disk = number("disk").and_then(|number| guest.disks.get(number)).map(|disk| &disk.path);
+    let nic = number("network").filter(|_| counted).and_then(|number| guest.nics.get(number)).map(|nic| &nic.backend);
+    slot_with(tree, disk.or(nic)?)
+}
+
+/// Returns a command line in one text, and where each of its words stands.
+fn joined(args: &[String]) -> (String, Vec<Range<usize>>) {
+    let mut text = String::new();
+    let mut spans = Vec::new();
+    for word in ["bhyve"].into_iter().chain(args.iter().map(String::as_str)) {
+        text += if text.is_empty() { "" } else { " " };
+        let start = text.len();
+        text += &crate::model::argv::quote(word);
+        spans.push(start..text.len());
+    }
+    (text, spans)
+}
+
+/// What stands in the place of a password.
+const STAND_IN: &str = "absent";
+
+impl Import {
+    /// Makes the machine of what was said, or tells everything that is wrong with it.
+    fn fill(mut self, basis: Basis) -> Result<Self, Vec<Diagnostic>> {
+        let target = self.draft.target;
+        let Basis { tree, items, places, whole, remarks } = basis;
+        self.remarks.extend(remarks);
+        if is_on(&tree, "config.dump") {
+            let fault = Fault::new("this makes no machine: with `config.dump` bhyve prints its configuration and ends");
+            return Err(vec![error(
+                fault.hint("take `config.dump` out"),
+                places.get("config.dump").cloned().or(whole),
+            )]);
+        }
+        let mut faults = Vec::new();
+        let mut entries = Vec::new();
+        for (key, value) in tree.entries() {
+            let at = || places.get(key).cloned().or_else(|| whole.clone());
+            if is_secret(key) {
+                let bytes = expand(&tree, value).text.len();
+                self.password = Some(bytes);
+                if bytes == 0 {
+                    let fault = Fault::new(format!("`{key}` is empty"));
+                    faults.push(error(fault.hint("leave it out, or give a password of at most eight bytes"), at()));
+                } else if bytes > PASSWORD_MAX {
+                    self.warnings.push(Diagnostic { place: at(), ..Diagnostic::warning(too_long(bytes)) });
+                }
+                entries.push((key.to_string(), STAND_IN.to_string()));
+                continue;
+            }
+            let expanded = expand(&tree, value);
+            self.remarks
+                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", told(fault)))));
+            faults.extend(foreign(key, target).map(|fault| error(fault, at())));
+            entries.push((key.to_string(), expanded.text));
+        }
+        let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
+        draft.target = target;
+        self.items = items.iter().map(|(item, _)| item.clone()).collect();
+        draft.fw_items.clone_from(&self.items);
+        if tree.get("memory.size").is_none() {
+            draft.memory = domains(&draft).unwrap_or(draft.memory);
+        }
+        let near = |key: &str| near(&places, key).or_else(|| whole.clone());
+        let mut failed: Vec<String> = wrong.iter().map(|(key, _)| key.clone()).collect();
+        failed.extend(entries.iter().filter(|(key, _)| foreign(key, target).is_some()).map(|(key, _)| key.clone()));
+        faults.extend(wrong.into_iter().map(|(key, fault)| error(fault, near(&key))));
+        if let Err(wrong) = draft.clone().check() {
+            let item = |part: &Part| match part {
+                Part::Key("fw_cfg") => items.first().and_then(|(_, place)| place.clone()),
+                _ => None,
+            };
+            let of = |part: &Part| parts::keys(&draft, part).iter().find_map(|key| exact(&places, key));
+            let at = |part: &Part| of(part).or_else(|| item(part)).or_else(|| whole.clone());
+            let sure = wrong.into_iter().filter(|(part, _)| !parts::is_doubtful(part, &failed));
+            faults.extend(sure.map(|(part, fault)| error(fault, at(&part))));
+        }
+        for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key)) {
+            // The key was in a tree.
+            let _ = self.tree.set(key, value);
+        }
+        self.draft = draft;
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
+    }
+}
+
+fn is_on(tree: &Tree, key: &str) -> bool {
+    let value = tree.get(key).map(|value| expand(tree, value).text.to_ascii_lowercase());
+    value.is_some_and(|value| !["false", "off", "no", "0"].contains(&value.as_str()))
+}
+
+fn too_long(bytes: usize) -> Fault {
+    let message = format!("the password has {bytes} bytes, of which VNC uses {PASSWORD_MAX}");
+    Fault::new(message).hint("set the secret to its first eight bytes, or choose another")
+}
+
+/// The sum of the domains is the memory, whatever `-m` says (bhyve(8), `-n`).
+fn domains(draft: &Draft) -> Option<Size> {
+    let sizes: Option<Vec<u64>> = draft.domains.values().map(|domain| domain.size.map(Size::get)).collect();
+    let sizes = sizes.filter(|sizes| !sizes.is_empty())?;
+    sizes.into_iter().try_fold(0_u64, u64::checked_add).map(Size::bytes)
+}
+
+/// Returns what is wrong with a key that another bhyve reads.
+fn foreign(key: &str, target: Target) -> Option<Fault> {
+    let old = target.release < Release::V15 && target.arch == Arch::Amd64;
+    let name = key.strip_prefix("lpc.").unwrap_or(key);
+    let wrong = match (key, target.arch) {
+        ("bootrom" | "bootvars", _) => old,
+        ("lpc.bootrom" | "lpc.bootvars", arch) => arch != Arch::Amd64,
+        _ => false,
+    };
+    let right = if old { format!("lpc.{name}") } else { name.to_string() };
+    let fault = || Fault::new(format!("bhyve of {} on {} does not read `{key}`", target.release, target.arch));
+    wrong.then(|| fault().hint(format!("write `{right}`")))
+}
+
+/// Returns the slot of the `-s` that a warning begins with.
+fn slot_said(message: &str) -> Option<PciSlot> {
+    message.strip_prefix("`-s ")?.split_once(',')?.0.parse().ok()
+}
+
+/// Returns the slot whose device has a value.
+fn slot_with(tree: &Tree, value: &str) -> Option<PciSlot> {
+    tree.entries().find(|(key, text)| *text == value && key.starts_with("pci.")).and_then(|(key, _)| slot_of(key))
+}
+
+fn slot_of(key: &str) -> Option<PciSlot> {
+    let mut parts = key.strip_prefix("pci.")?.split('.');
+    let (bus, slot, function) = (parts.next()?, parts.next()?, parts.next()?);
+    format!("{bus}:{slot}:{function}").parse().ok()
+}
+
+/// Returns where a key was said; one that ends in a dot stands for all below it.
+fn exact(places: &BTreeMap<String, Place>, key: &str) -> Option<Place> {
+    let below =
+        || places.range(key.to_string()..).next().filter(|(found, _)| key.ends_with('.') && found.starts_with(key));
+    places.get(key).or_else(|| below().map(|(_, place)| place)).cloned()
+}
+
+/// Returns where a key was said, or else one that shares most of its node.
+fn near(places: &BTreeMap<String, Place>, key: &str) -> Option<Place> {
+    let mut node = key;
+    exact(places, key).or_else(|| {
+        while let Some((above, _)) = node.rsplit_once('.') {
+            node = above;
+            if let Some(place) = exact(places, &format!("{node}.")) {
+                return Some(place);
+            }
+        }
+        None
+    })
+}

@@ -1,0 +1,122 @@
+//! A whole recipe of a machine that was imported.
+
+use super::layout::{comment, quoted};
+use super::machine::{Words, machine, size};
+use super::{Import, Kind, Tap};
+use crate::model::device::Access;
+use crate::model::{Backend, Device, Draft, Part};
+use std::fmt::Write as _;
+
+/// Returns the recipe.
+pub fn recipe(import: &Import) -> String {
+    let draft = &import.draft;
+    let mut words = Words::default();
+    let mut text = comment(0, &headline(import));
+    for (_, remark) in import.remarks.iter().filter(|(slot, _)| slot.is_none_or(|s| !draft.slots.contains_key(&s))) {
+        text += &comment(0, remark);
+    }
+    let about = import.remarks.iter().filter_map(|(slot, remark)| Some(((*slot)?, remark)));
+    words.remarks.extend(about.map(|(slot, remark)| (Part::Slot(slot), remark.clone())));
+    let paragraphs = [disks(import, &mut words), taps(import, &mut words), machine(draft, &words)];
+    for paragraph in paragraphs.iter().filter(|paragraph| !paragraph.is_empty()) {
+        text += "\n";
+        text += paragraph;
+    }
+    text
+}
+
+fn headline(import: &Import) -> String {
+    let from = &import.from;
+    match (import.kind, from.is_empty()) {
+        (Kind::Bhyve, true) => "Made from a command line of bhyve.".into(),
+        (Kind::Bhyve, false) => format!("Made from the command line of bhyve in {from}."),
+        (Kind::Config, true) => "Made from a configuration of bhyve.".into(),
+        (Kind::Config, false) => format!("Made from bhyve's configuration {from}."),
+        (Kind::VmBhyve, _) => format!("Made from vm-bhyve's guest {from}."),
+    }
+}
+
+/// Names the disks, and makes those whose sizes are known.
+fn disks(import: &Import, words: &mut Words) -> String {
+    let mut paths: Vec<String> = Vec::new();
+    for device in import.draft.slots.values() {
+        for (_, _, path, _) in device.images().iter().filter(|(_, _, _, access)| *access == Access::ReadWrite) {
+            if !paths.iter().any(|known| known == path.as_str()) {
+                paths.push(path.to_string());
+            }
+        }
+    }
+    let mut text = String::new();
+    let mut made = String::new();
+    for (path, name) in paths.iter().zip(names("disk", paths.len())) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "let {name} = {};", quoted(path));
+        if let Some(of) = import.disks.get(path) {
+            let _ = writeln!(made, "    truncate({name}, {});", size(*of));
+        }
+        words.values.insert(path.clone(), name);
+    }
+    if !made.is_empty() {
+        let _ = writeln!(text, "\nif init {{\n{made}}}");
+    }
+    text
+}
+
+/// Returns names for so many things: the name itself for one, else numbered from 1.
+fn names(name: &str, count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(move |number| if count == 1 { name.to_string() } else { format!("{name}{number}") })
+}
+
+/// Makes the taps and plugs them into their bridges.
+fn taps(import: &Import, words: &mut Words) -> String {
+    let unknown = Tap::default();
+    let of = |name: &str| import.taps.get(name).unwrap_or(&unknown);
+    let all = backends(&import.draft);
+    let (made, there): (Vec<&str>, Vec<&str>) =
+        all.iter().map(String::as_str).partition(|name| is_numbered(name) && !of(name).is_there);
+    let mut text = String::new();
+    for name in there {
+        text += &comment(0, &format!("{name} has to be there, and in its bridge: the recipe does not make it."));
+    }
+    for (name, variable) in made.iter().zip(names("nic", made.len())) {
+        let _ = writeln!(text, "let {variable} = tap({});", quoted(name));
+        let Tap { bridge, role, .. } = of(name);
+        match (bridge, role) {
+            (None, _) => {
+                let _ = writeln!(text, "// bridge(\"bridge0\").add({variable});  // to which bridge does it belong?");
+            }
+            (Some(bridge), Some("span")) => text += &ifconfig(bridge, "span", name),
+            (Some(bridge), role) => {
+                let _ = writeln!(text, "bridge({}).add({variable});", quoted(bridge));
+                text += &role.map(|role| ifconfig(bridge, role, name)).unwrap_or_default();
+            }
+        }
+        words.values.insert((*name).to_string(), variable);
+    }
+    text
+}
+
+fn ifconfig(bridge: &str, role: &str, tap: &str) -> String {
+    format!("ifconfig([{}, {}, {}]);\n", quoted(bridge), quoted(role), quoted(tap))
+}
+
+/// Returns the taps of the cards, in the order of their slots, each once.
+fn backends(draft: &Draft) -> Vec<String> {
+    let tap = |device: &Device| match device.backend() {
+        Some(Backend::Tap(name)) => Some(name.to_string()),
+        _ => None,
+    };
+    let mut all: Vec<String> = Vec::new();
+    for name in draft.slots.values().filter_map(tap) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// ifconfig(8) makes a tap of such a name; others were renamed.
+fn is_numbered(name: &str) -> bool {
+    let number = name.strip_prefix("tap").or_else(|| name.strip_prefix("vmnet"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}

@@ -1,0 +1,239 @@
+//! `vmrun import`: recipes of what is described elsewhere.
+
+use crate::sandbox::{Done, Sandbox, project, same};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use vmrun::host::elsewhere::Elsewhere;
+use vmrun::host::rehearsal::{Rehearsal, Rehearsed};
+use vmrun::import::{Import, Kind, Setting, proof, read, recipe};
+use vmrun::model::{Arch, Machine, Release, Target};
+use vmrun::run::Run;
+use vmrun::run::conflicts::Purpose;
+use vmrun::script::{Inputs, Recipe};
+
+/// The text of a fixture.
+fn fixture(name: &str) -> String {
+    fs::read_to_string(project("tests/fixtures/") + name).unwrap()
+}
+
+/// Imports a fixture, which lies in the sandbox's folder.
+fn import(sandbox: &Sandbox, name: &str, args: &[&str]) -> Done {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    fs::write(sandbox.path(file), fixture(name)).unwrap();
+    sandbox.finish(&mut sandbox.command(&[&["import", file], args].concat()))
+}
+
+/// Everything that a person sees of an import.
+fn told(done: &Done) -> String {
+    assert!(!format!("{done:?}").contains("hunter"), "{done:?}");
+    format!("{}---\n{}--- {}\n", done.stdout, done.stderr, done.code)
+}
+
+#[test]
+fn what_is_described_elsewhere_becomes_these_recipes() {
+    for name in ["install.sh", "report1.sh", "web.conf", "ps.txt", "trouble.sh", "whole.sh"] {
+        let sandbox = Sandbox::new();
+        let done = import(&sandbox, &format!("import/{name}"), &[]);
+        same(&told(&done), &fixture(&format!("import/{name}.told")));
+    }
+}
+
+#[test]
+fn guests_of_vm_bhyve_become_these_recipes() {
+    for name in ["alpine", "debian", "default", "every-key", "freebsd", "openbsd", "windows"] {
+        let sandbox = Sandbox::new();
+        let done = import(&sandbox, &format!("vm-bhyve/{name}.conf"), &[]);
+        same(&told(&done), &fixture(&format!("import/vm-bhyve/{name}.told")));
+    }
+}
+
+#[test]
+fn a_guest_lives_in_its_datastore_and_its_disks_are_made_where_their_sizes_are_known() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("store/lab")).unwrap();
+    fs::create_dir_all(sandbox.path("store/.config")).unwrap();
+    let system = "switch_list=\"lan\"\ntype_lan=\"standard\"\nbridge_lan=\"bridge2\"\nprivate_lan=\"yes\"\n";
+    sandbox.write("store/.config/system.conf", system);
+    sandbox.write(
+        "store/lab/lab.conf",
+        "loader=\"uefi\"\ncpu=1\nmemory=512M\nuuid=\"6f1f3ba0-7c1c-11f0-9c59-0800200c9a66\"\ndisk0_type=\"nvme\"\n\
+         disk0_name=\"root.img\"\ndisk0_size=\"20G\"\nnetwork0_type=\"virtio-net\"\nnetwork0_switch=\"lan\"\n\
+         network0_mac=\"58:9c:fc:01:02:03\"\n",
+    );
+    let done = sandbox.finish(&mut sandbox.command(&["import", "store/lab/lab.conf"]));
+    same(&told(&done), &fixture("import/vm-bhyve/lab.told"));
+}
+
+#[test]
+fn a_command_line_is_imported_as_it_is_typed() {
+    let sandbox = Sandbox::new();
+    let args = ["import", "--on", "freebsd-14", "--", "bhyve", "-A", "-s", "3,virtio-blk,/vm/it's $x.img", "vm"];
+    let done = sandbox.finish(&mut sandbox.command(&args));
+    same(
+        &told(&done),
+        r#"
+// Made from a command line of bhyve.
+
+let disk = "/vm/it's $x.img";
+
+bhyve(#{
+    name: "vm",
+    acpi: true,
+    slots: #{
+        "3": virtio_blk(disk),
+    },
+}).run();
+---
+vmrun: same machine
+--- 0"#,
+    );
+}
+
+#[test]
+fn a_recipe_is_written_to_a_new_file_only() {
+    let sandbox = Sandbox::new();
+    let args = ["import", "--out", "lab.rhai", "--", "bhyve", "lab"];
+    let done = sandbox.finish(&mut sandbox.command(&args));
+    same(&told(&done), "---\nvmrun: same machine\n--- 0");
+    same(&sandbox.read("lab.rhai"), "// Made from a command line of bhyve.\n\nbhyve(#{\n    name: \"lab\",\n}).run();");
+    let done = sandbox.finish(&mut sandbox.command(&args));
+    same(&told(&done), "---\nerror: lab.rhai is there already\n |\n = hint: choose another path, or remove it\n--- 2");
+}
+
+#[test]
+fn what_cannot_be_imported_is_told() {
+    let texts = [
+        ("", "there is nothing to import"),
+        ("hello\n", "the text is no command line"),
+        ("1234 I 0:01 bhyve: lab (bhyve)\n", "this is the title of a process, which carries no arguments"),
+        ("bhyve -s 4,nvme,$VM/a.img a\n", "the shell would put something in for `$VM`"),
+        ("bhyve -s 29,fbuf,password=hunter$x a\n", "the shell would put something in for `$…`"),
+        ("bhyve -m '1G hunter\n", "a ' is not closed"),
+        ("bhyve a\nbhyve b\n", "there are 2 command lines of bhyve"),
+        ("name=a\nname.b=c\n", "`a.conf` line 2: `name.b` cannot be set: `name` has a value"),
+        ("name=a\npci.0.4.0.path=/a\n", "the slot has no `device`"),
+        ("loader=\"grubb\"\ncpu=1\nmemory=1G\n", "vm-bhyve knows no loader \"grubb\""),
+        ("pci.0.29.0.password=x hunter2; hunter2\npci.0.29.0.password.x=hunter2\n", "cannot be set"),
+        ("name=a\nconfig.dump=yes\n", "this makes no machine"),
+        ("name=a\npci.0.29.0.device=fbuf\npci.0.29.0.passwrd=hunter2\n", "fbuf has no key `passwrd`"),
+    ];
+    for (text, message) in texts {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.conf", text);
+        let done = sandbox.finish(&mut sandbox.command(&["import", "a.conf"]));
+        let hinted = done.stderr.contains("= hint: ");
+        assert!(done.code == 1 && done.stdout.is_empty() && hinted, "{text}: {done:?}");
+        assert!(done.stderr.contains(message), "{}", done.stderr);
+        assert!(!done.stderr.contains("hunter2") && !done.stderr.contains("hunter$"), "{}", done.stderr);
+    }
+    for args in [["--on", "linux"], ["--on", "freebsd-sparc"], ["--from", "qemu"]] {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.conf", "name=a\n");
+        let done = sandbox.finish(&mut sandbox.command(&[&["import", "a.conf"], &args[..]].concat()));
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{}", done.stderr);
+    }
+}
+
+/// The command lines of a fixture, each with its bhyve.
+fn lines(text: &str) -> Vec<(Target, String)> {
+    let mut target = Target::default();
+    let mut all = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with("    ")) {
+        if let Some((release, arch)) = line.strip_prefix("# FreeBSD ").and_then(|rest| rest.split_once(" on ")) {
+            let arch = Arch::ALL.into_iter().find(|known| known.to_string() == arch).unwrap();
+            target = Target { arch, release: Release::numbered(release.parse().unwrap()).unwrap() };
+        } else {
+            all.push((target, line.to_string()));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_known_command_line_is_imported_or_refused_in_these_words() {
+    let mut text = String::new();
+    for name in ["valid", "late", "invalid"] {
+        let mut current = None;
+        writeln!(text, "# {name}").unwrap();
+        for (target, line) in lines(&fixture(&format!("argv-{name}.txt"))) {
+            if current.replace(target) != Some(target) {
+                writeln!(text, "# {} on {}", target.release, target.arch).unwrap();
+            }
+            let sandbox = Sandbox::new();
+            sandbox.write("a.sh", &format!("{line}\n"));
+            let on = format!("freebsd-{}-{}", target.release.number(), target.arch);
+            let args = ["import", "a.sh", "--from", "bhyve", "--on", &on];
+            let done = sandbox.finish(&mut sandbox.command(&args));
+            assert!(done.code == 0 || done.stderr.matches("error: ").count() == done.stderr.matches("= hint").count());
+            assert_eq!(done.stdout.is_empty(), done.code != 0, "{line}");
+            writeln!(text, "$ {line}").unwrap();
+            done.stderr.lines().for_each(|line| writeln!(text, "    {line}").unwrap());
+        }
+    }
+    same(&text, &fixture("import/argv.told"));
+}
+
+fn files(path: &str) -> Option<String> {
+    (path == "/secrets").then(|| "pci.0.29.0.password=hunter22\n".to_string())
+}
+
+fn of_line(line: &str, target: Target) -> Option<Import> {
+    let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
+    read("<line>", line, &setting, &files).ok()
+}
+
+fn booted(text: &str, target: Target) -> Machine {
+    let recipe = Recipe::parse("a.rhai", text).unwrap_or_else(|faults| panic!("{text}\n{faults:?}"));
+    let run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(target)))));
+    let evaluated = recipe.evaluate(run, &Inputs::default(), Some(Purpose::Plan));
+    assert_eq!(evaluated.faults, [], "{text}");
+    let boot = evaluated.run.rehearsed().iter().find_map(|done| match done {
+        Rehearsed::Boot(machine) => Some((**machine).clone()),
+        Rehearsed::Effect(_) => None,
+    });
+    boot.unwrap()
+}
+
+/// A recipe without its comments.
+fn code(text: &str) -> String {
+    let code = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines().filter(code).map(|line| line.to_string() + "\n").collect()
+}
+
+#[test]
+fn the_command_line_of_an_imported_machine_gives_the_same_recipe_again() {
+    let mut count = 0;
+    for (target, line) in lines(&fixture("argv-valid.txt")) {
+        let Some(import) = of_line(&line, target) else { continue };
+        let text = recipe::recipe(&import);
+        let machine = booted(&text, target);
+        assert_eq!(proof::differences(&import, &machine), [""; 0], "{line}");
+        let again = vmrun::bhyve::argv(&machine, Path::new("/secrets")).to_string();
+        let again = of_line(&again, target).unwrap_or_else(|| panic!("{again}"));
+        assert_eq!(code(&recipe::recipe(&again)), code(&text), "{line}");
+        count += 1;
+    }
+    assert!(count > 35, "{count}");
+}
+
+#[test]
+fn another_machine_is_told_key_by_key() {
+    let import = |line: &str| of_line(line, Target::default()).unwrap();
+    let here = import("bhyve -c 2 -w -f a,string=x -s 0,hostbridge -s 31,lpc -s 3,nvme,/a -l bootrom,/c,fwcfg=qemu vm");
+    let there =
+        import("bhyve -m 512M -a -f a,string=y -s 0,hostbridge -s 31,lpc -s 3,nvme,/b,ro -l bootrom,/c,fwcfg=qemu vm");
+    let machine = there.draft.check().unwrap();
+    assert_eq!(
+        proof::differences(&here, &machine),
+        [
+            "cpus: 2, not 1",
+            "pci.0.3.0.path: /a, not /b",
+            "sockets: 2, not 1",
+            "only here: x86.strictmsr=false",
+            "only there: memory.size=512M",
+            "only there: pci.0.3.0.ro=true",
+            "-f a: string=x, not string=y",
+        ]
+    );
+}
