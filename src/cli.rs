@@ -60,7 +60,7 @@ enum Command {
     Image(image::ImageArgs),
     /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
     Import(import::ImportArgs),
-    /// Run a shell script with stand-ins, and print what it would have done
+    /// Run a shell script with stand-ins, and write the recipe of what it would have done
     Record(record::RecordArgs),
 }
 

@@ -2,12 +2,13 @@
 //! vm-bhyve. Pure: nothing is touched, and files are read by whoever calls.
 //!
 //! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
-//! recipe, [`proof`] compares the machine of the recipe with what was read.
+//! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read.
 
 pub mod kind;
 pub mod machine;
 pub mod proof;
 pub mod recipe;
+pub mod recorded;
 
 mod device;
 mod layout;

@@ -1,13 +1,15 @@
-//! `vmrun record -- CMD…`: what a script would do, recorded by stand-ins for the programs that do it.
+//! `vmrun record -- CMD…`: a recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, Place};
 use crate::host::standins::{self, Recorder};
-use crate::model::Argv;
+use crate::host::{Asked, system};
+use crate::import::recorded;
+use crate::model::{Argv, Target};
 use crate::recording::escape::{self, Kind};
 use crate::recording::hidden::hide;
-use crate::recording::{Prepared, Recording, Setting, again, merge, transcript, words};
+use crate::recording::{Prepared, Recording, Setting, again, base_name, merge, transcript, words};
 use clap::Args;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -32,7 +34,10 @@ pub(super) struct RecordArgs {
     /// How many calls each run may make
     #[arg(long, value_name = "CALLS", default_value = "1000", value_parser = clap::value_parser!(u16).range(1..=4000))]
     limit: u16,
-    /// Print the steps as a transcript for sh(1); this is what is done anyway
+    /// The bhyve that the recipe is for: freebsd-14, freebsd-15-arm64
+    #[arg(long, value_name = "HOST")]
+    on: Option<Asked>,
+    /// Print the steps as a transcript for sh(1) instead of a recipe
     #[arg(long, conflicts_with = "json")]
     transcript: bool,
     /// Print a JSON object: `steps`, `again`, and the recordings `with` and `without`
@@ -98,15 +103,32 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     let (steps, again) = (merge(&with, without.as_ref()), again(&with, without.as_ref()));
     let init = hide(args.init_args.as_deref().unwrap_or_default());
     let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-    let text = if args.json {
-        transcript::json(&steps, again, &with, without.as_ref())
-    } else {
-        transcript::text(&steps, again, &init, &from)
+    let text = match (args.json, args.transcript) {
+        (true, _) => transcript::json(&steps, again, &with, without.as_ref()),
+        (_, true) => transcript::text(&steps, again, &init, &from),
+        _ => recorded::recipe(&steps, again, args.target(), &args.shown(), &init)?,
     };
-    term.data(text).map_err(one)
+    if !args.json && !args.transcript && text.contains("secret(\"vnc\")") {
+        term.say(
+            "the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
+        );
+    }
+    term.data(text.trim_end_matches('\n')).map_err(one)
 }
 
 impl RecordArgs {
+    /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
+    fn target(&self) -> Target {
+        let here = system::target();
+        self.on.map_or(here, |on| on.target(here))
+    }
+
+    /// The command as the recipe names it: without the folder that it lies in.
+    fn shown(&self) -> String {
+        let words: Vec<&str> = self.command.iter().map(|word| base_name(word)).collect();
+        hide(&words.join(" "))
+    }
+
     fn setting(&self) -> Result<Setting, Fault> {
         let answers = self.answers.iter().map(|text| prepared(text)).collect::<Result<Vec<_>, _>>()?;
         let is_given = answers.iter().any(|prepared| prepared.words == ["ifconfig"]);

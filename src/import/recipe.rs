@@ -63,7 +63,7 @@ fn disks(import: &Import, words: &mut Words) -> String {
 }
 
 /// Returns names for so many things: the name itself for one, else numbered from 1.
-fn names(name: &str, count: usize) -> impl Iterator<Item = String> {
+pub(super) fn names(name: &str, count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(move |number| if count == 1 { name.to_string() } else { format!("{name}{number}") })
 }
 

@@ -33,8 +33,14 @@ fn with_vm_ksh() -> Sandbox {
     sandbox
 }
 
-/// The program, about to record.
+/// The program, about to record. What is recorded is shown as it is, unless the arguments ask for another form.
 fn recorder(sandbox: &Sandbox, args: &[&str]) -> Command {
+    let form: &[&str] =
+        if args.contains(&"--json") || args.contains(&"--transcript") { &[] } else { &["--transcript"] };
+    recorder_of(sandbox, &[form, args].concat())
+}
+
+fn recorder_of(sandbox: &Sandbox, args: &[&str]) -> Command {
     let mut command = sandbox.command(&[&["record"], args].concat());
     command.env("TMPDIR", sandbox.path("tmp")).env("VMDIR", sandbox.path("vm"));
     command
@@ -315,7 +321,8 @@ fn what_runs_as_root_or_in_the_background_is_recorded_as_if_it_stood_alone() {
 
 #[test]
 fn calls_at_the_same_time_are_all_recorded_each_once() {
-    let sandbox = with_script("#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9; do ifconfig tap create >/dev/null 2>&1 & done\n");
+    let sandbox =
+        with_script("#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9; do ifconfig tap create >/dev/null 2>&1 & done\nwait\n");
     let done = record(&sandbox, &["--json", "--", "./s.sh"]);
     let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
     let calls = json["with"]["calls"].as_array().unwrap();
@@ -345,4 +352,153 @@ fn a_command_line_that_is_wrong_records_nothing() {
         assert!(done.stderr.starts_with(start), "{}", done.stderr);
         assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{start}");
     }
+}
+
+/// The recipe of a recorded script, whose disks are where the document has them.
+#[track_caller]
+fn recipe(sandbox: &Sandbox, args: &[&str]) -> String {
+    let answer = ["--answer", "ifconfig=ifconfig.txt"];
+    let done = sandbox.finish(&mut recorder_of(sandbox, &[&answer, args].concat()));
+    same(
+        &done.stderr,
+        "vmrun: the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
+    );
+    assert_eq!(done.code, 0);
+    done.stdout.replace("[tmp]/vm/", "/vm/")
+}
+
+fn plan(sandbox: &Sandbox, recipe: &str, more: &[&str]) -> String {
+    let done = sandbox.finish(&mut sandbox.command(&[&["plan", "--on", "freebsd-15", recipe], more].concat()));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    done.stdout
+}
+
+#[test]
+fn the_recorded_script_becomes_a_recipe_that_one_would_have_written() {
+    let sandbox = with_vm_ksh();
+    let text = recipe(&sandbox, &["--init-args", "-i", "--exits", "0,1", "--", "./s.sh", "install"]);
+    same(
+        &text,
+        r#"
+// Made from what `s.sh install` called.
+
+let disk1 = "/vm/install.img";
+let disk2 = "/vm/install-data.img";
+
+if init {
+    bhyvectl("install").destroy();
+    truncate(disk1, 20.GiB);
+    truncate(disk2, 80.GiB);
+}
+
+let nic = tap("tap1");
+bridge("bridge2").add(nic);
+
+bhyve(#{
+    name: "install", memory: 512.MiB,
+    strict_msr: false, exit_on_hlt: true,
+    bootrom: uefi(),
+    slots: #{
+        "0": hostbridge(),
+        "3": if init { ahci_cd("/iso/miniroot74.img") },
+        "4": virtio_blk(disk1),
+        "5": virtio_blk(disk2),
+        "6": virtio_net(nic, #{ mac: "00:0c:29:a5:19:b9" }),
+        "29": fbuf(#{ tcp: `${host_ip("192.168.2.0/24")}:5901`, w: 800, h: 600, password: secret("vnc") }),
+        "30": xhci("tablet"),
+        "31": lpc(),
+    },
+}).run();
+"#,
+    );
+}
+
+#[test]
+fn the_recorded_script_has_the_plans_of_the_recipes_that_stand_in_for_it() {
+    let sandbox = with_vm_ksh();
+    for name in ["install", "report1"] {
+        fs::write(sandbox.path("made.rhai"), recipe(&sandbox, &["--init-args", "-i", "--", "./s.sh", name])).unwrap();
+        let ours = project(&format!("recipes/{name}.rhai"));
+        for more in [&[][..], &["--init"]] {
+            // The script boots an image that another script made; the recipe makes it.
+            let ours = plan(&sandbox, &ours, more);
+            let ours: Vec<&str> = ours.lines().filter(|line| !line.starts_with("vmrun image ipxe ")).collect();
+            same(&plan(&sandbox, "made.rhai", more), &ours.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn what_has_no_word_becomes_a_command_and_what_differs_within_a_slot_two_machines() {
+    let sandbox = with_script(
+        r#"#!/bin/sh
+kldload vmm
+zfs create -V 20G tank/web
+if [ "$1" = -i ]; then ifconfig tap7 create; rom=/fw/A.fd; else rom=/fw/B.fd; fi
+ifconfig bridge0 addm em1
+bhyve -c 2 -m 1G -s 0,hostbridge -s 4,virtio-blk,/dev/zvol/tank/web -s 31,lpc -l bootrom,$rom web
+bhyvectl --destroy --vm=web
+kldunload vmm
+"#,
+    );
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--init-args", "-i", "--", "./s.sh"]));
+    same(&done.stderr, "");
+    same(
+        &done.stdout,
+        r#"
+// Made from what `s.sh` called.
+
+run("kldload", ["vmm"]);
+defer(|| run("kldunload", ["vmm"]));
+run("zfs", ["create", "-V", "20G", "tank/web"]);
+
+if init {
+    tap("tap7");
+}
+
+bridge("bridge0").add("em1");
+
+if init {
+    bhyve(#{
+        name: "web", cpus: 2, memory: 1.GiB,
+        bootrom: "/fw/A.fd",
+        slots: #{
+            "0": hostbridge(),
+            "4": virtio_blk("/dev/zvol/tank/web"),
+            "31": lpc(),
+        },
+    }).run();
+} else {
+    bhyve(#{
+        name: "web", cpus: 2, memory: 1.GiB,
+        bootrom: "/fw/B.fd",
+        slots: #{
+            "0": hostbridge(),
+            "4": virtio_blk("/dev/zvol/tank/web"),
+            "31": lpc(),
+        },
+    }).run();
+}
+"#,
+    );
+}
+
+#[test]
+fn a_recorded_machine_that_is_none_is_refused_at_its_argument() {
+    let sandbox = with_script("#!/bin/sh\nbhyve -c 1 -m 1G -s 5,virtio-blok,/a web\nexit 0\n");
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh"]));
+    same(
+        &done.stderr,
+        "
+error: `-s 5,virtio-blok,/a`: `virtio-blok` is no device of bhyve
+ --> <recorded>:1:21
+  |
+1 | bhyve -c 1 -m 1G -s 5,virtio-blok,/a web
+  |                     ^^^^^^^^^^^^^^^^
+  |
+  = hint: did you mean `virtio-blk`?
+",
+    );
+    same(&done.stdout, "");
+    assert_eq!(done.code, 1);
 }
