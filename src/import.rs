@@ -58,10 +58,21 @@ pub struct Import {
     pub taps: BTreeMap<String, Tap>,
     /// The sizes of disks that the source knows how to make, by their paths.
     pub disks: BTreeMap<String, Size>,
+    /// The volumes of ZFS that the source knows how to make, by the paths of their devices.
+    pub volumes: BTreeMap<String, Volume>,
     /// What somebody should know, with the slot that it is about.
     pub remarks: Vec<(Option<PciSlot>, String)>,
     /// What is to be said, though it stops nothing.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// What is known of a volume of ZFS beside its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its size.
+    pub size: Size,
+    /// Whether it takes room only for what is written.
+    pub sparse: bool,
 }
 
 /// What is known of a tap beside its name.

@@ -42,7 +42,6 @@ fn canonical(tree: &Tree, target: Target) -> Tree {
 fn is_default(key: &str, value: &str, target: Target) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
     match key {
-        "config.dump" => true,
         "memory.size" => Size::memory(value).is_ok_and(|size| size == Draft::default().memory),
         "tpm.version" => value == "2.0",
         _ if last == "password" => true,

@@ -1,7 +1,7 @@
 //! What a text says, or everything that is wrong with it, each fault at its place.
 
 use super::words::{Word, spans};
-use super::{Import, Kind, Setting, Tap, kind, parts, place, source};
+use super::{Import, Kind, Setting, Tap, Volume, kind, parts, place, source};
 use crate::bhyve::command::{self, Help, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -51,6 +51,7 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         password: None,
         taps: BTreeMap::new(),
         disks: BTreeMap::new(),
+        volumes: BTreeMap::new(),
         remarks: Vec::new(),
         warnings: Vec::new(),
     };
@@ -205,11 +206,7 @@ fn guest(
         match (disk.size, disk.kind) {
             (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
             (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
-                let volume = disk.path.trim_start_matches("/dev/zvol/");
-                let sparse = if sparse { "-s " } else { "" };
-                basis
-                    .remarks
-                    .push((None, format!("vm-bhyve makes the disk by: zfs create {sparse}-V {size} {volume}")));
+                import.volumes.insert(disk.path.clone(), Volume { size, sparse });
             }
             _ => {}
         }
@@ -247,14 +244,13 @@ impl Import {
     /// Makes the machine of what was said, or tells everything that is wrong with it.
     fn fill(mut self, basis: Basis) -> Result<Self, Vec<Diagnostic>> {
         let target = self.draft.target;
-        let Basis { tree, items, places, whole, remarks } = basis;
+        let Basis { mut tree, items, places, whole, remarks } = basis;
         self.remarks.extend(remarks);
-        if is_on(&tree, "config.dump") {
-            let fault = Fault::new("this makes no machine: with `config.dump` bhyve prints its configuration and ends");
-            return Err(vec![error(
-                fault.hint("take `config.dump` out"),
-                places.get("config.dump").cloned().or(whole),
-            )]);
+        if self.kind == Kind::Config && is_on(&tree, "config.dump") {
+            // What bhyve prints of a configuration says that it was printed.
+            tree.remove("config.dump");
+            self.remarks
+                .push((None, "`config.dump` is left out: with it bhyve prints its configuration and ends".into()));
         }
         let mut faults = Vec::new();
         let mut entries = Vec::new();
@@ -280,6 +276,12 @@ impl Import {
         }
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
         draft.target = target;
+        if let Some(dump) = tree.get("config.dump") {
+            draft.options.push(("config.dump".into(), dump.into()));
+            let remark =
+                "with `config.dump` bhyve prints its configuration and ends: without that line the machine runs";
+            self.remarks.extend(is_on(&tree, "config.dump").then(|| (None, remark.to_string())));
+        }
         self.items = items.iter().map(|(item, _)| item.clone()).collect();
         draft.fw_items.clone_from(&self.items);
         if tree.get("memory.size").is_none() {

@@ -54,7 +54,14 @@ fn disks(import: &Import, words: &mut Words) -> String {
         if let Some(of) = import.disks.get(path) {
             let _ = writeln!(made, "    truncate({name}, {});", size(*of));
         }
+        if let (Some(volume), Some(name)) = (import.volumes.get(path), path.strip_prefix("/dev/zvol/")) {
+            let sparse = if volume.sparse { ", #{ sparse: true }" } else { "" };
+            let _ = writeln!(made, "    storage::zvol({}, {}{sparse});", quoted(name), size(volume.size));
+        }
         words.values.insert(path.clone(), name);
+    }
+    if made.contains("storage::") {
+        text.insert_str(0, "import \"std/disk\" as storage;\n\n");
     }
     if !made.is_empty() {
         let _ = writeln!(text, "\nif init {{\n{made}}}");
