@@ -51,6 +51,9 @@ install:
 	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	$(VMRUN) man >$(VMRUN).1
+	install -m 644 $(VMRUN).1 $(DESTDIR)$(PREFIX)/share/man/man1/vmrun.1
 
 ## clean    remove what was built
 clean:

@@ -11,6 +11,7 @@
 
 mod image;
 mod import;
+mod manual;
 mod place;
 mod plan;
 mod record;
@@ -45,8 +46,8 @@ const AFTER: &str = "\
 Exit codes: 0 the guest powered off or the command did its work, 1 the recipe is wrong, 2 the command line is wrong,
 3 the host refused, 4 the guest failed, 130 interrupted.
 
-Environment: VMRUN_PLATFORM=freebsd|linux chooses the kind of host (freebsd-14 names a release), VMRUN_STATE_DIR and VMRUN_CONFIG move state and
-configuration, VMRUN_SECRET_NAME is the secret `name`.";
+Environment: VMRUN_PLATFORM=freebsd|linux chooses the kind of host (freebsd-14 names a release), VMRUN_STATE_DIR and
+VMRUN_CONFIG move state and configuration, VMRUN_SECRET_NAME is the secret `name`.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -62,6 +63,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
     Record(record::RecordArgs),
+    /// Print the manual page
+    Man,
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
 }
 
 /// Which recipe, and what it is told.
@@ -155,6 +160,8 @@ pub fn main() -> ExitCode {
         Command::Image(args) => image::run(&args, &term),
         Command::Import(args) => import::run(&args, &term),
         Command::Record(args) => record::run(&args, &term),
+        Command::Man => manual::man(Cli::command(), &term),
+        Command::Completions(args) => manual::completions(&args, Cli::command(), &term),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,7 @@ mod freebsd;
 mod house;
 mod import;
 mod linux;
+mod manual;
 mod plans;
 mod probes;
 mod readme;

@@ -1,0 +1,144 @@
+//! `vmrun man` and `vmrun completions`: what packages install beside the program.
+
+use super::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use clap::{Args, Command};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use std::io;
+
+#[derive(Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// Prints the page for section 1 of the manual.
+pub(super) fn man(program: Command, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let page = page(program).map_err(|why| vec![Fault::host(format!("cannot write the manual: {why}")).into()])?;
+    term.data(String::from_utf8_lossy(&page).trim_end()).map_err(|fault| vec![fault.into()])
+}
+
+/// Prints what makes a shell complete our commands.
+pub(super) fn completions(args: &CompletionsArgs, mut program: Command, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut program, "vmrun", &mut text);
+    term.data(String::from_utf8_lossy(&text).trim_end()).map_err(|fault| vec![fault.into()])
+}
+
+fn page(mut program: Command) -> io::Result<Vec<u8>> {
+    program.build();
+    let mut out = Vec::new();
+    let man = Man::new(program.clone());
+    man.render_title(&mut out)?;
+    man.render_name_section(&mut out)?;
+    man.render_synopsis_section(&mut out)?;
+    section(&mut out, "DESCRIPTION", DESCRIPTION)?;
+    man.render_options_section(&mut out)?;
+    for command in program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+        subcommand(&mut out, command)?;
+    }
+    terms(&mut out, "EXIT STATUS", EXITS)?;
+    terms(&mut out, "ENVIRONMENT", ENVIRONMENT)?;
+    terms(&mut out, "FILES", FILES)?;
+    terms(&mut out, "EXAMPLES", EXAMPLES)?;
+    section(&mut out, "SEE ALSO", &["bhyve(8), bhyve_config(5), bhyvectl(8), ifconfig(8), vmm(4)"])?;
+    Ok(out)
+}
+
+/// A command with its options; those of a command of a command follow it.
+fn subcommand(out: &mut Vec<u8>, command: &Command) -> io::Result<()> {
+    let mut roff = Roff::new();
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_string();
+    roff.control("SH", [usage.split(" [").next().unwrap_or_default().to_uppercase().as_str()]);
+    roff.text([bold(usage)]);
+    roff.control("PP", []);
+    roff.text([roman(command.get_about().map(ToString::to_string).unwrap_or_default() + ".")]);
+    for arg in command
+        .get_arguments()
+        .filter(|arg| arg.get_id() != "help" && arg.get_id() != "version" && !arg.is_global_set())
+    {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        let values = arg.get_value_names().filter(|_| arg.get_action().takes_values());
+        let value = values.and_then(|names| names.first()).map(|name| format!("<{name}>"));
+        let name = [long, value].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        roff.control("TP", []);
+        roff.text([bold(name)]);
+        roff.text([roman(arg.get_help().map(ToString::to_string).unwrap_or_default())]);
+    }
+    if let Some(after) = command.get_after_help() {
+        roff.control("PP", []);
+        roff.control("nf", []);
+        roff.text([roman(after.to_string())]);
+        roff.control("fi", []);
+    }
+    roff.to_writer(out)?;
+    command.get_subcommands().filter(|inner| inner.get_name() != "help").try_for_each(|inner| subcommand(out, inner))
+}
+
+fn section(out: &mut Vec<u8>, name: &str, paragraphs: &[&str]) -> io::Result<()> {
+    let mut roff = Roff::new();
+    roff.control("SH", [name]);
+    for paragraph in paragraphs {
+        roff.text([roman(*paragraph)]);
+        roff.control("PP", []);
+    }
+    roff.to_writer(out)
+}
+
+fn terms(out: &mut Vec<u8>, name: &str, terms: &[(&str, &str)]) -> io::Result<()> {
+    let mut roff = Roff::new();
+    roff.control("SH", [name]);
+    for (term, means) in terms {
+        roff.control("TP", []);
+        roff.text([bold(*term)]);
+        roff.text([roman(*means)]);
+    }
+    roff.to_writer(out)
+}
+
+const DESCRIPTION: &[&str] = &[
+    "vmrun runs bhyve virtual machines from recipes: small scripts in Rhai with words that know bhyve. One evaluation of a \
+     recipe is one boot. When the guest reboots, the recipe is evaluated again, with `init` false; when it powers off, the \
+     run ends, and what it took of the host is given back.",
+    "Every run begins with a rehearsal: the recipe is evaluated on the host's own facts, with every change simulated. A \
+     recipe that is wrong changes nothing, and says where it is wrong. `vmrun words` is the reference of the words.",
+    "Ctrl-C or SIGTERM asks the guest to power off; once more, or when its time is over, the machine is switched off.",
+];
+
+const EXITS: &[(&str, &str)] = &[
+    ("0", "The guest powered off, or the command did its work."),
+    ("1", "The recipe is wrong, or what was imported is."),
+    ("2", "The command line is wrong."),
+    ("3", "The host refused."),
+    ("4", "The guest failed: a triple fault, an error of the hypervisor."),
+    ("130", "Interrupted."),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("VMRUN_PLATFORM", "freebsd, freebsd-14 or linux: the kind of host, if not this one's own."),
+    ("VMRUN_STATE_DIR", "The folder for running machines."),
+    ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
+    ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
+    ("NO_COLOR", "No colour, even on a terminal."),
+];
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "/var/run/vmrun",
+        "Locks, sockets and secrets of running machines; for a plain user the user's own runtime folder.",
+    ),
+    (
+        "/usr/local/etc/vmrun/secrets/NAME",
+        "The secret `name`, readable by its owner only; on Linux below /etc/vmrun, for a plain user in the user's own \
+         configuration folder.",
+    ),
+];
+
+const EXAMPLES: &[(&str, &str)] = &[
+    ("vmrun web.rhai --init", "Makes the disks of a machine and boots its installer."),
+    ("vmrun plan --on freebsd-15 web.rhai", "Prints the commands of a boot, on any system and without root."),
+    ("vmrun import /vm/web/web.conf --out web.rhai", "Brings a guest of vm-bhyve along."),
+    ("vmrun record --init-args '-i' -- ./vm.sh web", "Writes the recipe of what a shell script does."),
+];
