@@ -4,6 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 CARGO ?= cargo
+FUZZ_SECONDS ?= 600
 VMRUN = target/release/vmrun
 
 all: build
@@ -46,6 +47,10 @@ freebsd:
 bench:
 	$(CARGO) bench --locked
 
+## fuzz     every fuzz target in turn, each for FUZZ_SECONDS (600)
+fuzz:
+	tools/fuzz.sh $(FUZZ_SECONDS)
+
 ## install  what was built, below PREFIX (/usr/local), itself below DESTDIR (nothing)
 install:
 	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
@@ -59,4 +64,4 @@ install:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test bless check freebsd bench install clean
+.PHONY: all help build run test bless check freebsd bench fuzz install clean

@@ -12,6 +12,7 @@ mod faults;
 mod freebsd;
 mod house;
 mod import;
+mod inputs;
 mod linux;
 mod manual;
 mod plans;

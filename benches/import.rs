@@ -1,0 +1,61 @@
+//! How long 1,000 command lines of bhyve take from their text to checked machines and to the text of recipes.
+//!
+//! The lines are those of `tests/fixtures/argv-valid.txt`, again and again, each for its release and architecture. Nothing is
+//! asserted: times belong to the machine.
+
+#![allow(clippy::print_stdout, reason = "a benchmark's figures are its output")]
+#![allow(missing_docs, reason = "there is nothing to call")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use vmrun::import::{Kind, Setting, read, recipe};
+use vmrun::model::{Arch, Release, Target};
+
+const FIXTURE: &str = include_str!("../tests/fixtures/argv-valid.txt");
+const LINES: usize = 1000;
+const RUNS: usize = 11;
+
+/// A command line, and the bhyve that it is for.
+type Line = (Target, String);
+
+fn lines() -> Vec<Line> {
+    let mut target = Target::default();
+    let mut lines = Vec::new();
+    for line in FIXTURE.lines().filter(|line| !line.starts_with("    ")) {
+        if line.starts_with('#') {
+            target = heading(line).unwrap_or(target);
+        } else {
+            lines.push((target, line.to_string()));
+        }
+    }
+    lines.iter().cycle().take(LINES).cloned().collect()
+}
+
+/// Reads `# FreeBSD 14 on amd64`.
+fn heading(line: &str) -> Option<Target> {
+    let (release, arch) = line.strip_prefix("# FreeBSD ")?.split_once(" on ")?;
+    let arch = Arch::ALL.into_iter().find(|known| known.to_string() == arch)?;
+    Some(Target { arch, release: Release::numbered(release.parse().ok()?)? })
+}
+
+/// Imports a command line: reads and checks it, and writes the recipe. Returns how long that is; nothing for what is no
+/// machine.
+fn import((target, line): &Line) -> Option<usize> {
+    let setting = Setting { kind: Some(Kind::Bhyve), target: *target, ..Setting::default() };
+    read("<line>", line, &setting, &|_| None).ok().map(|import| recipe::recipe(&import).len())
+}
+
+fn main() {
+    let lines = lines();
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let begin = Instant::now();
+            black_box(black_box(&lines).iter().filter_map(import).sum::<usize>());
+            begin.elapsed()
+        })
+        .collect();
+    times.sort();
+    let median = times.get(RUNS / 2).copied().unwrap_or_default().as_secs_f64() * 1000.0;
+    let machines = lines.iter().filter(|line| import(line).is_some()).count();
+    println!("import     {median:.1} ms for 1,000 command lines (goal 500), of which {machines} are machines");
+}

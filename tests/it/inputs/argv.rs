@@ -1,0 +1,81 @@
+//! bhyve's arguments: a digit for the release and architecture, then the words, each after a line break.
+
+use super::machine::{self, TARGETS};
+use std::collections::BTreeSet;
+use vmrun::bhyve::command;
+use vmrun::bhyve::slot;
+use vmrun::bhyve::tree::Tree;
+use vmrun::model::{PciSlot, Target};
+
+const FIXTURES: [&str; 3] = [
+    include_str!("../../fixtures/argv-valid.txt"),
+    include_str!("../../fixtures/argv-late.txt"),
+    include_str!("../../fixtures/argv-invalid.txt"),
+];
+
+/// The command lines of the fixtures, for the release and architecture that each is for.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let mut digit = 0;
+    let mut seeds = Vec::new();
+    for line in FIXTURES.into_iter().flat_map(str::lines).filter(|line| !line.starts_with("    ")) {
+        if let Some(told) = line.strip_prefix("# FreeBSD ") {
+            let at = TARGETS.iter().position(|target| told == format!("{} on {}", release(*target), target.arch));
+            digit = at.unwrap_or(digit);
+        } else if !line.starts_with('#') {
+            let words: Vec<&str> = line.split(' ').map(|word| if word == "''" { "" } else { word }).collect();
+            seeds.push(format!("{digit}\n{}", words.join("\n")).into_bytes());
+        }
+    }
+    seeds
+}
+
+fn release(target: Target) -> String {
+    target.release.to_string().trim_start_matches("FreeBSD ").to_string()
+}
+
+pub fn holds(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut words = text.split(['\n', '\0']);
+    let target = machine::target(words.next().unwrap_or_default());
+    let args: Vec<String> = words.map(str::to_string).collect();
+    // A file holds what it is called, so that it can hold anything.
+    let files = |path: &str| Some(path.replace(';', "\n"));
+    match command::read(&args, target, &files) {
+        Err(refusals) => {
+            assert!(!refusals.is_empty() && refusals.iter().all(|refusal| refusal.arg < args.len().max(1)));
+        }
+        Ok(reading) => {
+            assert!(reading.tree.entries().all(|(key, _)| reading.origins.contains_key(key)));
+            assert!(reading.origins.values().all(|at| *at < args.len()));
+            every_slot_reads_back(&reading.tree, target);
+            machine::holds(&reading.tree, target);
+        }
+    }
+    for word in &args {
+        if let Ok(once) = slot::read(word, target) {
+            written_reads_back(once.slot, &once.entries, target);
+        }
+    }
+}
+
+fn every_slot_reads_back(tree: &Tree, target: Target) {
+    for bus in tree.names("pci") {
+        for slot in tree.names(&format!("pci.{bus}")) {
+            for function in tree.names(&format!("pci.{bus}.{slot}")) {
+                let Ok(place) = format!("{bus}:{slot}:{function}").parse() else { continue };
+                let node = format!("pci.{bus}.{slot}.{function}");
+                let entries: Vec<(String, String)> =
+                    tree.under(&node).map(|(k, v)| (k.to_string(), v.to_string())).collect();
+                written_reads_back(place, &entries, target);
+            }
+        }
+    }
+}
+
+fn written_reads_back(place: PciSlot, entries: &[(String, String)], target: Target) {
+    if let Ok(text) = slot::write(place, entries, target) {
+        let again = slot::read(&text, target).unwrap();
+        let set = |entries: &[(String, String)]| entries.iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!((again.slot, set(&again.entries)), (place, set(entries)), "{text}");
+    }
+}

@@ -1,0 +1,43 @@
+//! Boot images: a byte that tells how long the script is, the script, then iPXE.
+
+use vmrun::image::IpxeImage;
+
+const SIZE: u64 = 1 << 20;
+
+/// The smallest file that passes for an EFI application, for two machines, and what is often given in its place.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let script = b"#!ipxe\nshell\n";
+    let with = |loader: &[u8]| [&[13], script.as_slice(), loader].concat();
+    let others: [&[u8]; 4] = [b"", script, b"\x7fELF\x02\0\0\0", b"MZ\x90\0"];
+    [application(0x8664), application(0xaa64)].iter().map(Vec::as_slice).chain(others).map(with).collect()
+}
+
+fn application(machine: u16) -> Vec<u8> {
+    let mut file = vec![0; 0x200];
+    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"MZ");
+    put(0x3c, &[0x40]);
+    put(0x40, b"PE\0\0");
+    put(0x44, &machine.to_le_bytes());
+    put(0x46, &[1]);
+    put(0x54, &[240]);
+    put(0x58, &[0x0b, 2]);
+    put(0x9c, &[10]);
+    put(0x148, b".text");
+    put(0x158, &[14]);
+    put(0x15c, &[0, 2]);
+    file.extend_from_slice(b"autoexec.ipxe\0");
+    file
+}
+
+pub fn holds(bytes: &[u8]) {
+    let Some((length, rest)) = bytes.split_first() else { return };
+    let (script, loader) = rest.split_at_checked(usize::from(*length)).unwrap_or((rest, &[]));
+    let Ok(script) = std::str::from_utf8(script) else { return };
+    let image = IpxeImage { loader, script, size: SIZE };
+    if let Ok(disk) = image.build() {
+        assert_eq!(disk.len() as u64, SIZE);
+        assert!(disk.windows(loader.len()).any(|window| window == loader));
+        assert_eq!(image.build(), Ok(disk));
+    }
+}

@@ -1,0 +1,58 @@
+//! Recipes: whatever the text, it is refused or planned, and what is wrong can be drawn.
+
+use std::collections::BTreeMap;
+use vmrun::diag::snippet::{Colour, draw};
+use vmrun::diag::{Blame, Diagnostic};
+use vmrun::host::fake::Fake;
+use vmrun::host::rehearsal::Rehearsal;
+use vmrun::run::Run;
+use vmrun::run::conflicts::Purpose;
+use vmrun::script::{Inputs, Recipe};
+
+const RECIPES: [&str; 5] = [
+    include_str!("../../../recipes/demo.rhai"),
+    include_str!("../../../recipes/install.rhai"),
+    include_str!("../../../recipes/report1.rhai"),
+    include_str!("../../../stdlib/guest.rhai"),
+    include_str!("../all.rhai"),
+];
+
+/// The recipes that are there, their statements one by one, and what each kind of word is called with.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let statements = RECIPES.iter().flat_map(|text| text.split_inclusive(";\n"));
+    let small = [
+        "let vm = bhyve(#{ name: \"a\" }); vm.slot(3, virtio_blk(\"/vm/a\")); vm.cpus = 2; vm.run();",
+        "defer(|| run(\"a\", [\"b\"])); let a = query(\"c\"); throw a + 1.GiB + param(\"x\", 2);",
+        "import \"std/guest\" as guest; guest::linux(#{ name: \"a\", memory: 1.GiB, disks: [] }).run();",
+    ];
+    RECIPES.iter().copied().chain(statements).chain(small).map(|text| text.as_bytes().to_vec()).collect()
+}
+
+pub fn holds(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    // A module beside the recipe would be a file of this host.
+    if text.contains("import") && text.contains("./") {
+        return;
+    }
+    let recipe = match Recipe::parse("lab.rhai", text) {
+        Ok(recipe) => recipe,
+        Err(faults) => return faults.iter().for_each(drawn),
+    };
+    recipe.params();
+    for init in [true, false] {
+        let mut run = Run::new(Box::new(Rehearsal::new(Box::new(Fake::new()))));
+        let inputs = Inputs { init, params: BTreeMap::new() };
+        let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
+        evaluated.warnings.iter().chain(&evaluated.faults).for_each(drawn);
+        run = evaluated.run;
+        run.to_give_back();
+        assert!(run.give_back().is_empty());
+    }
+}
+
+fn drawn(diagnostic: &Diagnostic) {
+    // A recipe may throw any words, but then they are its own.
+    let failed = diagnostic.fault.blame == Blame::Host && diagnostic.fault.message.starts_with("vmrun itself failed");
+    assert!(!failed, "{diagnostic:?}");
+    assert!(!draw(diagnostic, Colour::Plain).is_empty());
+}
