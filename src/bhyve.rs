@@ -161,6 +161,17 @@ mod tests {
     }
 
     #[test]
+    fn variables_whose_path_has_an_equals_sign_are_no_option_of_the_boot_rom() {
+        let mut draft = draft(&[("31", device("lpc", &[]))]);
+        let path = |path: &str| path.parse().unwrap();
+        draft.bootrom = Some(Bootrom { code: path("/fw/C.fd"), vars: Some(path("/vm/a=b.fd")), template: None });
+        assert_eq!(
+            argv(&draft.check().unwrap(), Path::new("/secrets")).to_string(),
+            "bhyve -c 1 -m 512M -s 31,lpc -l bootrom,/fw/C.fd -o bootvars=/vm/a=b.fd lab"
+        );
+    }
+
+    #[test]
     fn statuses_mean_what_the_manual_says() {
         let words: Vec<String> = [0, 1, 2, 3, 4, 71].iter().map(|status| ended(*status).to_string()).collect();
         assert_eq!(

@@ -112,7 +112,10 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
         options.extend(rom.vars.as_ref().map(|path| (vars.to_string(), path.to_string())));
         return argv;
     }
-    let vars = rom.vars.as_ref().map(|vars| format!(",{}", escape(vars.as_str()))).unwrap_or_default();
+    // In `-l` a path with a `=` would be an option (bhyve's source).
+    let (told, inline): (Vec<_>, Vec<_>) = rom.vars.iter().partition(|vars| vars.as_str().contains('='));
+    options.extend(told.into_iter().map(|vars| (bootrom_keys(target).1.to_string(), vars.to_string())));
+    let vars: String = inline.into_iter().map(|vars| format!(",{}", escape(vars.as_str()))).collect();
     let fwcfg = machine.value("fwcfg").map(|fwcfg| format!(",fwcfg={fwcfg}")).unwrap_or_default();
     argv.arg("-l").arg(format!("bootrom,{}{vars}{fwcfg}", escape(rom.code.as_str())))
 }

@@ -118,6 +118,7 @@ fn arguments(
     }
     let mut faults: Vec<Diagnostic> =
         contradiction(args).map(|(fault, arg)| error(fault, at(arg))).into_iter().collect();
+    faults.extend(overridden(args).into_iter().map(|(fault, arg)| error(fault, at(arg))));
     let mut items = Vec::new();
     for item in fw_cfg {
         let content = match &item.file {
@@ -141,6 +142,21 @@ fn contradiction(args: &[String]) -> Option<(Fault, usize)> {
     let (first, _) = found.first()?;
     let (_, at) = found.iter().find(|(letter, _)| letter != first)?;
     Some((Fault::new("`-a` and `-x` contradict each other").hint("keep one of them: bhyve takes the last"), *at))
+}
+
+/// A `-m` that a later one overrides is never looked at by bhyve, and is wrong all the same if it is no size.
+fn overridden(args: &[String]) -> Vec<(Fault, usize)> {
+    let mut sizes: Vec<usize> =
+        letters(args).into_iter().filter(|(letter, _)| *letter == 'm').map(|(_, at)| at).collect();
+    sizes.pop();
+    let wrong = |at: usize| {
+        let word = args.get(at)?;
+        // The argument may stand in the word of its flag.
+        let text = word.strip_prefix('-').map_or(word.as_str(), |flags| flags.split_once('m').map_or("", |(_, m)| m));
+        let hint = "take it out: a later `-m` overrides it";
+        Some((Size::memory(text).err()?.context("`-m`").hint(hint), at))
+    };
+    sizes.into_iter().filter_map(wrong).collect()
 }
 
 fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic>> {

@@ -134,6 +134,22 @@ vmrun: same machine
 }
 
 #[test]
+fn a_size_that_is_overridden_is_wrong_all_the_same() {
+    for (flags, under) in [("-m lots", "          ^^^^"), ("-Hmlots", "       ^^^^^^^")] {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.sh", &format!("bhyve {flags} -m 1G vm\n"));
+        let done = sandbox.finish(&mut sandbox.command(&["import", "a.sh"]));
+        let column = under.find('^').unwrap();
+        let told = format!(
+            "error: `-m`: \"lots\" is not a size\n --> a.sh:1:{column}\n  |\n1 | bhyve {flags} -m 1G vm\n  |{under}\n  |\n  \
+             = hint: take it out: a later `-m` overrides it"
+        );
+        same(&done.stderr, &told);
+        assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    }
+}
+
+#[test]
 fn a_recipe_is_written_to_a_new_file_only() {
     let sandbox = Sandbox::new();
     let args = ["import", "--out", "lab.rhai", "--", "bhyve", "lab"];
