@@ -99,7 +99,9 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
         argv = argv.arg("-l").arg(format!("{name},{}", escape(&tty.to_string())));
     }
     if let (Some(ty), Some(path)) = (machine.value("tpm.type"), machine.value("tpm.path")) {
-        let version = machine.value("tpm.version").map(|version| format!(",version={version}")).unwrap_or_default();
+        // bhyve takes 2.0 where it is told none, and stores it.
+        let version = machine.value("tpm.version").map_or_else(|| "2.0".to_string(), ToString::to_string);
+        let version = format!(",version={version}");
         argv = argv.arg("-l").arg(format!("tpm,{ty},{}{version}", escape(&path.to_string())));
     }
     if machine.switch("pc_testdev") == Some(true) {

@@ -228,7 +228,7 @@ guest::windows(#{
 umask 026
 ifconfig tap7 create
 ifconfig bridge2 addm tap7
-bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 4,ahci-hd,/vm/office.img -s 5,virtio-net,tap7,mac=02:aa:8e:ba:31:00 -s 28,virtio-rnd -s 31,lpc -l tpm,swtpm,/run/tpm -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
+bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 4,ahci-hd,/vm/office.img -s 5,virtio-net,tap7,mac=02:aa:8e:ba:31:00 -s 28,virtio-rnd -s 31,lpc -l tpm,swtpm,/run/tpm,version=2.0 -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
 # given back when the run ends:
 bhyvectl --destroy --vm=office
 ifconfig tap7 destroy
@@ -237,7 +237,7 @@ umask 026
 bhyvectl --destroy --vm=office
 ifconfig tap7 create
 ifconfig bridge2 addm tap7
-bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 3,ahci,cd:/iso/windows.iso,cd:/iso/virtio-win.iso -s 4,ahci-hd,/vm/office.img -s 5,virtio-net,tap7,mac=02:aa:8e:ba:31:00 -s 28,virtio-rnd -s 31,lpc -l tpm,swtpm,/run/tpm -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
+bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 3,ahci,cd:/iso/windows.iso,cd:/iso/virtio-win.iso -s 4,ahci-hd,/vm/office.img -s 5,virtio-net,tap7,mac=02:aa:8e:ba:31:00 -s 28,virtio-rnd -s 31,lpc -l tpm,swtpm,/run/tpm,version=2.0 -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
 # given back when the run ends:
 bhyvectl --destroy --vm=office
 ifconfig tap7 destroy
