@@ -15,6 +15,7 @@ mod value;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::RngSeed;
 use std::fs;
 use std::path::Path;
 
@@ -64,7 +65,9 @@ macro_rules! inputs {
             #[test]
             fn $name() {
                 $kind::seeds().iter().for_each(|seed| $kind::holds(seed));
-                proptest!(|(bytes in near($kind::seeds()))| { $kind::holds(&bytes) });
+                // The same changes every time: looking for others is what fuzzing is for.
+                let config = ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() };
+                proptest!(config, |(bytes in near($kind::seeds()))| { $kind::holds(&bytes) });
             }
         )*
 
