@@ -94,13 +94,9 @@ impl Run {
             self.reserve(name)?;
         }
         if is_left_to_itself(effect) {
-            self.host.begin(effect)?;
-            if matches!(effect, Effect::Join { .. }) {
-                self.take_membership(effect);
-            }
-            return Ok(String::new());
+            return self.begin(effect);
         }
-        if matches!(effect, Effect::Run(_) | Effect::Make { .. }) {
+        if !is_about_files(effect) {
             self.settle()?;
         }
         if undo(effect).is_some() {
@@ -110,6 +106,19 @@ impl Run {
             });
         }
         self.host.perform(effect)
+    }
+
+    fn begin(&mut self, effect: &Effect) -> Result<String, Fault> {
+        if matches!(effect, Effect::CreateTap(_)) {
+            self.leases.push(Lease::Effect(effect.clone()));
+            self.host.begin(effect).inspect_err(|_| drop(self.leases.pop()))?;
+        } else {
+            self.host.begin(effect)?;
+        }
+        if matches!(effect, Effect::Join { .. }) {
+            self.take_membership(effect);
+        }
+        Ok(String::new())
     }
 
     /// A tap that the run made leaves its bridge by going away; any other interface has to be taken out of it.
@@ -170,8 +179,9 @@ impl Run {
             self.feed(Event::StopAsked);
             return Err(interrupted());
         }
-        // A node that is still going away would take the new one with it; a membership may come about while bhyve starts.
-        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)))?;
+        // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
+        // while bhyve starts.
+        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
         self.reserve(machine.name())?;
         self.lease(Lease::Node(machine.name().clone()));
         let mut guest = self.host.boot(machine)?;
@@ -309,9 +319,14 @@ impl Run {
     }
 }
 
-/// Whether an effect is begun and left to itself: making disks and taps, or starting bhyve, need not wait for it.
+/// Whether an effect is begun and left to itself: the recipe need not wait for it, and what needs it does.
 pub const fn is_left_to_itself(effect: &Effect) -> bool {
-    matches!(effect, Effect::DestroyNode(_) | Effect::Join { .. })
+    matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_) | Effect::Join { .. })
+}
+
+/// Whether an effect has nothing to do with those that are left to themselves.
+const fn is_about_files(effect: &Effect) -> bool {
+    matches!(effect, Effect::Umask(_) | Effect::Truncate { .. } | Effect::WriteImage { .. } | Effect::CopyVars { .. })
 }
 
 /// The fault of a run that somebody stopped.

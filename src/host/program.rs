@@ -7,30 +7,34 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, LazyLock};
 
-/// A command that nobody waits for yet: it is started when the next one that somebody does wait for has been, so that the
-/// starting of it costs nobody anything.
-pub(super) enum Errand {
-    /// It is to be started.
-    Queued(Argv),
-    /// It was, or could not be.
-    Started(Result<Program, Fault>),
-}
+/// A command that nobody waits for yet. A thread of its own runs it: to start a process takes whoever does it several times as
+/// long as to start a thread.
+#[derive(Clone)]
+pub(super) struct Errand(Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>);
+
+/// What a command said, or why it failed.
+type Outcome = Result<String, Fault>;
+
+/// How much a thread needs that starts a command and reads what it says, in bytes.
+const STACK: usize = 256 << 10;
 
 impl Errand {
-    /// Starts it, if it was not yet.
-    pub(super) fn start(&mut self) {
-        if let Self::Queued(argv) = self {
-            *self = Self::Started(Program::start(argv));
-        }
+    /// Starts it, when what it stands on has succeeded. If that fails nothing is run, and the fault is the other's to tell.
+    pub(super) fn start(argv: Argv, after: Option<Self>) -> Self {
+        let stands = move || after.is_none_or(|errand| errand.0.is_ok());
+        let errand =
+            Self(Arc::new(LazyLock::new(Box::new(move || if stands() { run(&argv) } else { Ok(String::new()) }))));
+        let theirs = errand.clone();
+        // Where no thread is to be had, whoever waits for the command runs it.
+        let _ = std::thread::Builder::new().stack_size(STACK).spawn(move || theirs.0.is_ok());
+        errand
     }
 
     /// Waits for its end.
-    pub(super) fn finish(self) -> Result<String, Fault> {
-        match self {
-            Self::Queued(argv) => run(&argv),
-            Self::Started(program) => program?.finish(),
-        }
+    pub(super) fn finish(self) -> Outcome {
+        (*self.0).clone()
     }
 }
 
@@ -84,4 +88,29 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
     let executable =
         |file: &PathBuf| std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0);
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Argv {
+        Argv::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn an_errand_runs_after_the_one_that_it_stands_on_and_not_at_all_when_that_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("made").display().to_string();
+        let first = Errand::start(sh(&format!("sleep 0.05; echo made > {file}")), None);
+        let second = Errand::start(sh(&format!("cat {file}")), Some(first.clone()));
+        assert_eq!((second.finish(), first.finish()), (Ok("made\n".into()), Ok(String::new())));
+
+        let first = Errand::start(sh("echo no room; exit 1"), None);
+        let second = Errand::start(sh(&format!("rm {file}")), Some(first.clone()));
+        assert_eq!(second.finish(), Ok(String::new()));
+        let said = first.finish().map_err(|fault| fault.message);
+        assert_eq!(said, Err("`sh -c 'echo no room; exit 1'` failed with status 1: no room".into()));
+        assert!(std::fs::exists(file).unwrap());
+    }
 }

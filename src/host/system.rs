@@ -70,8 +70,11 @@ impl System {
         }
     }
 
-    fn start_errands(&mut self) {
-        self.begun.iter_mut().for_each(|(_, errand)| errand.start());
+    /// A tap joins its bridge once it is there.
+    fn begun_for(&self, effect: &Effect) -> Option<Errand> {
+        let Effect::Join { member, .. } = effect else { return None };
+        let made = |begun: &Effect| matches!(begun, Effect::CreateTap(tap) if tap == member);
+        self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
     }
 
     /// Takes the folder and the lock of a machine: one run at a time, and a lock that dies with its owner.
@@ -289,7 +292,6 @@ impl Host for System {
         let mut text = String::new();
         for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {
             let program = Program::start(&step.argv);
-            self.start_errands();
             match program.and_then(Program::finish) {
                 Ok(output) => text.push_str(&output),
                 // Half of an effect is none: what its first command took goes back.
@@ -308,14 +310,16 @@ impl Host for System {
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
         match commands(self.settings.platform, effect).as_slice() {
-            [step] => self.begun.push((effect.clone(), Errand::Queued(step.argv.clone()))),
+            [step] => {
+                let errand = Errand::start(step.argv.clone(), self.begun_for(effect));
+                self.begun.push((effect.clone(), errand));
+            }
             _ => drop(self.perform(effect)?),
         }
         Ok(())
     }
 
     fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
-        self.start_errands();
         let ended = self.begun.extract_if(.., |(effect, _)| meant(effect));
         let faults = ended.filter_map(|(effect, errand)| Some((effect, errand.finish().err()?)));
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
@@ -332,7 +336,6 @@ impl Host for System {
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
-        self.start_errands();
         match self.settings.platform {
             Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
             Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
@@ -340,7 +343,6 @@ impl Host for System {
     }
 
     fn tidy(&mut self, name: &VmName) -> Result<(), Fault> {
-        self.start_errands();
         if !self.locks.contains_key(name) {
             return Ok(());
         }
