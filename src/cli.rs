@@ -193,7 +193,8 @@ struct Short {
 /// Parses a command line that begins with a recipe. What it does not take, the whole command line has an answer to.
 fn in_short(args: &[String]) -> Option<Cli> {
     let first = args.iter().skip(1).find(|arg| !arg.starts_with('-'))?;
-    let short = first.ends_with(".rhai").then(|| Short::try_parse_from(args).ok())??;
+    let is_recipe = Path::new(first).extension().is_some_and(|extension| extension == "rhai");
+    let short = is_recipe.then(|| Short::try_parse_from(args).ok())??;
     Some(Cli { verbose: short.verbose, command: Command::Run(short.args) })
 }
 

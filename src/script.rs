@@ -17,12 +17,13 @@ use crate::run::Run;
 use crate::run::conflicts::Purpose;
 use raise::{Raised, Site};
 use rhai::packages::{
-    BasicArrayPackage, BasicMapPackage, BasicMathPackage, CorePackage, LogicPackage, MoreStringPackage, Package,
+    BasicArrayPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage, CorePackage, LogicPackage,
+    MoreStringPackage, Package,
 };
 use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
 use source::Sources;
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -64,6 +65,9 @@ pub struct Recipe {
     source: Rc<Source>,
     sources: Rc<Sources>,
     ast: AST,
+    /// What it calls, and whether that is all that its engine has to know.
+    calls: BTreeSet<String>,
+    plain: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
     stage: OnceCell<(Engine, Shared)>,
 }
@@ -77,8 +81,12 @@ impl Recipe {
         let mut ast = engine.compile(text).map_err(|error| vec![report::syntax(&error, &source)])?;
         ast.set_source(name);
         sources.add(&source, &ast);
-        let faults = check::names(&source, &ast, check::Role::Recipe);
-        if faults.is_empty() { Ok(Self { source, sources, ast, stage: OnceCell::new() }) } else { Err(faults) }
+        let names = check::names(&source, &ast, check::Role::Recipe);
+        let (calls, plain) = (names.calls, names.plain);
+        if !names.faults.is_empty() {
+            return Err(names.faults);
+        }
+        Ok(Self { source, sources, ast, calls, plain, stage: OnceCell::new() })
     }
 
     /// Returns the text of the recipe.
@@ -95,7 +103,7 @@ impl Recipe {
     pub fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
         let (engine, shared) = self.stage.get_or_init(|| {
             let shared = Rc::new(RefCell::new(Session::new(self.sources.clone())));
-            (engine(&shared, &self.source), shared)
+            (self.engine(&shared), shared)
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         let mut faults = self.guarded(|| engine.run_ast_with_scope(&mut Scope::new(), &self.ast));
@@ -117,6 +125,42 @@ impl Recipe {
 }
 
 impl Recipe {
+    /// An engine with every word that the recipe can use: what it does not call costs nothing. What an import brings along
+    /// cannot be known yet.
+    fn engine(&self, shared: &Shared) -> Engine {
+        let mut engine = if self.plain { texts() } else { functions() };
+        limit(&mut engine);
+        let imports = self.source.text.contains("import");
+        for word in words::all().filter(|word| imports || self.calls.iter().any(|name| word.is_named(name))) {
+            words::register(&mut engine, word, shared);
+        }
+        handle::register(&mut engine);
+        if !self.plain {
+            handle::register_properties(&mut engine, shared);
+        }
+        engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
+        let facts = shared.clone();
+        #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
+        engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
+        engine.on_print(print);
+        let name = self.source.name.clone();
+        engine.on_debug(move |text, _, at| print(&format!("{name}:{at}: {text}")));
+        let watched = shared.clone();
+        engine.on_progress(move |operations| {
+            // Asking costs little, but not nothing.
+            if operations % 1024 != 0 {
+                return None;
+            }
+            let mut session = watched.try_borrow_mut().ok()?;
+            if session.run().host.stop_asked() {
+                session.run().interrupt();
+                return Some("interrupted".into());
+            }
+            None
+        });
+        engine
+    }
+
     /// Returns what was wrong with a part of an evaluation. Even where vmrun itself fails, the run comes back, so that what it
     /// has taken is given back.
     fn guarded<T>(&self, part: impl FnOnce() -> Result<T, Box<rhai::EvalAltResult>>) -> Vec<Diagnostic> {
@@ -205,43 +249,17 @@ def_package! {
     }
 }
 
+/// An engine that can put values into texts, and knows no other function.
+fn texts() -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(BasicStringPackage::new().as_shared_module());
+    engine
+}
+
 /// An engine with Rhai's own functions.
 fn functions() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(Functions::new().as_shared_module());
-    engine
-}
-
-/// An engine with every word.
-fn engine(shared: &Shared, source: &Rc<Source>) -> Engine {
-    let mut engine = functions();
-    limit(&mut engine);
-    // What is nowhere in the text cannot be called; what an import brings cannot be known yet.
-    let imports = source.text.contains("import");
-    for word in words::all().filter(|word| imports || source.text.contains(&word.name())) {
-        words::register(&mut engine, word, shared);
-    }
-    handle::register(&mut engine, shared);
-    engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
-    let facts = shared.clone();
-    #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
-    engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
-    engine.on_print(print);
-    let name = source.name.clone();
-    engine.on_debug(move |text, _, at| print(&format!("{name}:{at}: {text}")));
-    let watched = shared.clone();
-    engine.on_progress(move |operations| {
-        // Asking costs little, but not nothing.
-        if operations % 1024 != 0 {
-            return None;
-        }
-        let mut session = watched.try_borrow_mut().ok()?;
-        if session.run().host.stop_asked() {
-            session.run().interrupt();
-            return Some("interrupted".into());
-        }
-        None
-    });
     engine
 }
 

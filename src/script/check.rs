@@ -33,13 +33,25 @@ fn builtins() -> BTreeMap<String, BTreeSet<usize>> {
     all
 }
 
-/// Returns every name that nothing knows.
-pub fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Vec<Diagnostic> {
+/// The names in a text.
+pub struct Names {
+    /// Every name that nothing knows.
+    pub faults: Vec<Diagnostic>,
+    /// What is called.
+    pub calls: BTreeSet<String>,
+    /// Whether there is nothing but words, literals and sizes: no operator, no loop, no property and no import.
+    pub plain: bool,
+}
+
+/// Returns the names in a text, above all those that nothing knows.
+pub fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
     let mut functions: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     for def in ast.iter_fn_def() {
         functions.entry(def.name.to_string()).or_default().insert(def.params.len());
     }
-    let mut checker = Checker { source, role, functions, builtins: None, scope: Vec::new(), found: Vec::new() };
+    let (calls, plain) = (BTreeSet::new(), functions.is_empty());
+    let scope = Vec::new();
+    let mut checker = Checker { source, role, functions, builtins: None, scope, found: Vec::new(), calls, plain };
     for statement in ast.statements() {
         checker.statement(statement);
     }
@@ -60,7 +72,7 @@ pub fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Vec<Diagnostic> {
     drop(top);
     checker.found.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| place.span.start));
     checker.found.dedup_by(|a, b| a.place == b.place);
-    checker.found
+    Names { faults: checker.found, calls: checker.calls, plain: checker.plain }
 }
 
 /// Returns the parameters that a recipe asks for by `param("name", default)`.
@@ -106,6 +118,8 @@ struct Checker<'a> {
     builtins: Option<BTreeMap<String, BTreeSet<usize>>>,
     scope: Vec<String>,
     found: Vec<Diagnostic>,
+    calls: BTreeSet<String>,
+    plain: bool,
 }
 
 impl Checker<'_> {
@@ -127,6 +141,7 @@ impl Checker<'_> {
                 self.scope.push(x.0.name.to_string());
             }
             Stmt::Assignment(x) => {
+                self.plain = false;
                 self.expression(&x.1.lhs);
                 self.expression(&x.1.rhs);
             }
@@ -139,6 +154,7 @@ impl Checker<'_> {
                 self.block(flow.branch.statements());
             }
             Stmt::For(x, _) => {
+                self.plain = false;
                 self.expression(&x.2.expr);
                 let depth = self.scope.len();
                 self.scope.push(x.0.name.to_string());
@@ -155,12 +171,16 @@ impl Checker<'_> {
                 self.block(flow.branch.statements());
                 self.scope.truncate(depth);
             }
-            Stmt::Switch(x, position) => self.switch(x, *position),
+            Stmt::Switch(x, position) => {
+                self.plain = false;
+                self.switch(x, *position);
+            }
             Stmt::Return(Some(value), ..) | Stmt::BreakLoop(Some(value), ..) => self.expression(value),
             Stmt::Import(x, position) if !matches!(x.0, Expr::StringConstant(..)) => {
                 let fault = Fault::new("an import names its module literally");
                 self.report(fault.hint("import \"std/guest\" as guest;"), *position);
             }
+            Stmt::Import(..) => self.plain = false,
             _ => {}
         }
     }
@@ -187,13 +207,16 @@ impl Checker<'_> {
             Expr::FnCall(call, position) => self.call(call, *position, false),
             Expr::MethodCall(call, position) => self.call(call, *position, true),
             Expr::Dot(both, ..) => {
-                self.expression(&both.lhs);
                 if let (Expr::IntegerConstant(..), Expr::Property(property, position)) = (&both.lhs, &both.rhs) {
                     self.unit(&property.2, *position);
+                    return;
                 }
+                self.expression(&both.lhs);
                 self.expression(&both.rhs);
             }
+            Expr::Property(..) => self.plain = false,
             Expr::Index(both, ..) => {
+                self.plain = false;
                 self.expression(&both.lhs);
                 self.expression(&both.rhs);
             }
@@ -235,11 +258,14 @@ impl Checker<'_> {
 
     fn call(&mut self, call: &FnCallExpr, position: Position, method: bool) {
         call.args.iter().for_each(|arg| self.expression(arg));
+        self.plain &= call.op_token.is_none();
         if call.is_qualified() || call.op_token.is_some() || call.name.starts_with("anon$") || call.name == "curry" {
             return;
         }
         let (name, given) = (call.name.as_str(), call.args.len());
-        let rows: Vec<Row> = words::all().filter(|row| row.name() == name).collect();
+        let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
+        self.calls.insert(name.into());
+        self.plain &= !rows.is_empty();
         self.literal_keys(&rows, call);
         let fits = |row: &Row| (row.arity().0..=row.arity().1).contains(&given);
         if rows.iter().any(fits) || self.functions.get(name).is_some_and(|arities| arities.contains(&given)) {

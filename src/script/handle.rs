@@ -88,8 +88,8 @@ pub fn properties(of: &str) -> Vec<&'static str> {
     }
 }
 
-/// Makes the types and their properties known.
-pub fn register(engine: &mut Engine, shared: &Shared) {
+/// Makes the types known, how they are written, and the units of sizes.
+pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
     engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
     engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
@@ -98,12 +98,6 @@ pub fn register(engine: &mut Engine, shared: &Shared) {
     engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_string", |tap: &mut Tap| tap.0.to_string());
     engine.register_fn("to_string", |exit: &mut Exit| exit.0.to_string());
-    for exit in EXITS {
-        engine.register_get(exit, move |e: &mut Exit| e.0.word() == exit);
-    }
-    engine.register_get("status", |exit: &mut Exit| i64::from(exit.0.status()));
-    engine.register_get("word", |exit: &mut Exit| exit.0.word().to_string());
-    engine.register_get("name", |tap: &mut Tap| tap.0.to_string());
     for (name, shift) in words::UNITS {
         engine.register_raw_fn(
             format!("get${name}"),
@@ -118,6 +112,16 @@ pub fn register(engine: &mut Engine, shared: &Shared) {
             },
         );
     }
+}
+
+/// Makes the properties of the types known.
+pub fn register_properties(engine: &mut Engine, shared: &Shared) {
+    for exit in EXITS {
+        engine.register_get(exit, move |e: &mut Exit| e.0.word() == exit);
+    }
+    engine.register_get("status", |exit: &mut Exit| i64::from(exit.0.status()));
+    engine.register_get("word", |exit: &mut Exit| exit.0.word().to_string());
+    engine.register_get("name", |tap: &mut Tap| tap.0.to_string());
     register_vm(engine, shared);
 }
 

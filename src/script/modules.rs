@@ -39,7 +39,9 @@ impl Library {
         })?;
         ast.set_source(id);
         self.sources.add(&source, &ast);
-        if let Some(Diagnostic { fault, place, .. }) = check::names(&source, &ast, Role::Library).into_iter().next() {
+        if let Some(Diagnostic { fault, place, .. }) =
+            check::names(&source, &ast, Role::Library).faults.into_iter().next()
+        {
             let (line, column) = place.map(|place| place.line_column()).unwrap_or_default();
             let (line, column) = (u16::try_from(line).unwrap_or(1), u16::try_from(column).unwrap_or(1));
             return Err(Loading::Text(fault, Position::new(line, column)));

@@ -84,6 +84,14 @@ impl Row {
         }
     }
 
+    /// Returns whether it has that name.
+    pub fn is_named(self, name: &str) -> bool {
+        match self {
+            Self::Word(word) => word.name == name,
+            Self::Device(kind) => kind.is_word(name),
+        }
+    }
+
     /// Returns the least and the greatest number of arguments.
     pub fn arity(self) -> (usize, usize) {
         match self {
@@ -151,7 +159,7 @@ pub const fn variables() -> &'static [(&'static str, &'static str)] {
 
 /// Returns how the words of a name are written.
 pub fn usages(name: &str) -> Vec<String> {
-    all().filter(|row| row.name() == name).map(|row| format!("`{}`", row.usage())).collect()
+    all().filter(|row| row.is_named(name)).map(|row| format!("`{}`", row.usage())).collect()
 }
 
 /// Returns the value of a fact that recipes see as a variable.
@@ -298,7 +306,7 @@ pub fn register(engine: &mut Engine, row: Row, shared: &Shared) {
         types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), arity));
         register_for(engine, row, shared, types, (on, call, device));
     }
-    if row.name() == "truncate" {
+    if row.is_named("truncate") {
         // Rhai has a `truncate` of its own, which cuts a text: exact types would win over any type.
         let types = vec![TypeId::of::<ImmutableString>(), TypeId::of::<i64>()];
         register_for(engine, row, shared, types, (on, call, device));

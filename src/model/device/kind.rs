@@ -141,6 +141,12 @@ impl DeviceKind {
         self.name.replace('-', "_")
     }
 
+    /// Returns whether that is the recipe's word.
+    pub fn is_word(&self, word: &str) -> bool {
+        let same = |(ours, theirs): (u8, u8)| ours == theirs || (ours, theirs) == (b'-', b'_');
+        self.name.len() == word.len() && self.name.bytes().zip(word.bytes()).all(same)
+    }
+
     /// Returns every option.
     pub fn options(&self) -> impl Iterator<Item = &'static Parameter> {
         self.options.iter().copied().flatten()
