@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
-/// A command that nobody waits for yet. A thread of its own runs it: to start a process takes whoever does it several times as
-/// long as to start a thread.
+/// A command that nobody waits for yet. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
 #[derive(Clone)]
-pub(super) struct Errand(Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>);
+pub(super) struct Errand {
+    outcome: Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>,
+    hurried: bool,
+}
 
 /// What a command said, or why it failed.
 type Outcome = Result<String, Fault>;
@@ -21,20 +23,32 @@ type Outcome = Result<String, Fault>;
 const STACK: usize = 256 << 10;
 
 impl Errand {
-    /// Starts it, when what it stands on has succeeded. If that fails nothing is run, and the fault is the other's to tell.
-    pub(super) fn start(argv: Argv, after: Option<Self>) -> Self {
-        let stands = move || after.is_none_or(|errand| errand.0.is_ok());
-        let errand =
-            Self(Arc::new(LazyLock::new(Box::new(move || if stands() { run(&argv) } else { Ok(String::new()) }))));
-        let theirs = errand.clone();
-        // Where no thread is to be had, whoever waits for the command runs it.
-        let _ = std::thread::Builder::new().stack_size(STACK).spawn(move || theirs.0.is_ok());
-        errand
+    /// Makes one that is to be run when what it stands on has succeeded. If that fails nothing is run, and the fault is the
+    /// other's to tell.
+    pub(super) fn new(argv: Argv, after: Option<Self>) -> Self {
+        let stands = move || after.is_none_or(|errand| errand.outcome.is_ok());
+        let run: Box<dyn FnOnce() -> Outcome + Send> =
+            Box::new(move || if stands() { run(&argv) } else { Ok(String::new()) });
+        Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
     }
 
-    /// Waits for its end.
+    /// Has it run by a thread of its own: to start a process takes whoever does it several times as long as to start a thread.
+    pub(super) fn hurry(&mut self) {
+        if !std::mem::replace(&mut self.hurried, true) {
+            let outcome = self.outcome.clone();
+            // Where no thread is to be had, whoever waits for the command runs it.
+            let _ = std::thread::Builder::new().stack_size(STACK).spawn(move || outcome.is_ok());
+        }
+    }
+
+    /// Waits for its end, or runs it.
+    pub(super) fn wait(&self) {
+        LazyLock::force(&self.outcome);
+    }
+
+    /// Waits for its end, and returns what it said.
     pub(super) fn finish(self) -> Outcome {
-        (*self.0).clone()
+        (*self.outcome).clone()
     }
 }
 
@@ -102,12 +116,13 @@ mod tests {
     fn an_errand_runs_after_the_one_that_it_stands_on_and_not_at_all_when_that_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("made").display().to_string();
-        let first = Errand::start(sh(&format!("sleep 0.05; echo made > {file}")), None);
-        let second = Errand::start(sh(&format!("cat {file}")), Some(first.clone()));
+        let first = Errand::new(sh(&format!("sleep 0.05; echo made > {file}")), None);
+        let mut second = Errand::new(sh(&format!("cat {file}")), Some(first.clone()));
+        second.hurry();
         assert_eq!((second.finish(), first.finish()), (Ok("made\n".into()), Ok(String::new())));
 
-        let first = Errand::start(sh("echo no room; exit 1"), None);
-        let second = Errand::start(sh(&format!("rm {file}")), Some(first.clone()));
+        let first = Errand::new(sh("echo no room; exit 1"), None);
+        let second = Errand::new(sh(&format!("rm {file}")), Some(first.clone()));
         assert_eq!(second.finish(), Ok(String::new()));
         let said = first.finish().map_err(|fault| fault.message);
         assert_eq!(said, Err("`sh -c 'echo no room; exit 1'` failed with status 1: no room".into()));

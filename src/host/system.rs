@@ -70,6 +70,11 @@ impl System {
         }
     }
 
+    /// Begins what was left for whoever waits for it: he has something else to do.
+    fn hurry(&mut self) {
+        self.begun.iter_mut().for_each(|(_, errand)| errand.hurry());
+    }
+
     /// A tap joins its bridge once it is there.
     fn begun_for(&self, effect: &Effect) -> Option<Errand> {
         let Effect::Join { member, .. } = effect else { return None };
@@ -268,6 +273,7 @@ impl Host for System {
     }
 
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
+        self.hurry();
         match effect {
             Effect::Umask(mask) => {
                 let mode =
@@ -311,8 +317,11 @@ impl Host for System {
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
         match commands(self.settings.platform, effect).as_slice() {
             [step] => {
-                let errand = Errand::start(step.argv.clone(), self.begun_for(effect));
-                self.begun.push((effect.clone(), errand));
+                let stands_on = self.begun_for(effect);
+                if stands_on.is_none() {
+                    self.hurry();
+                }
+                self.begun.push((effect.clone(), Errand::new(step.argv.clone(), stands_on)));
             }
             _ => drop(self.perform(effect)?),
         }
@@ -320,8 +329,13 @@ impl Host for System {
     }
 
     fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
-        let ended = self.begun.extract_if(.., |(effect, _)| meant(effect));
-        let faults = ended.filter_map(|(effect, errand)| Some((effect, errand.finish().err()?)));
+        let mut meant: Vec<(Effect, Errand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
+        // Who waits runs one of them, the last; they are told of in the order in which they were begun.
+        if let Some(((_, last), others)) = meant.split_last_mut() {
+            others.iter_mut().for_each(|(_, errand)| errand.hurry());
+            last.wait();
+        }
+        let faults = meant.into_iter().filter_map(|(effect, errand)| Some((effect, errand.finish().err()?)));
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
     }
 
@@ -336,6 +350,7 @@ impl Host for System {
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+        self.hurry();
         match self.settings.platform {
             Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
             Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
