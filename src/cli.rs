@@ -43,11 +43,19 @@ struct Cli {
 const AFTER: &str = "\
 `vmrun RECIPE` is `vmrun run RECIPE`. `vmrun RECIPE --help` lists the recipe's parameters.
 
-Exit codes: 0 the guest powered off or the command did its work, 1 the recipe is wrong, 2 the command line is wrong,
-3 the host refused, 4 the guest failed, 130 interrupted.
+Exit codes:
+  0    the guest powered off, or the command did its work
+  1    the recipe is wrong
+  2    the command line is wrong
+  3    the host refused
+  4    the guest failed
+  130  interrupted
 
-Environment: VMRUN_PLATFORM=freebsd|linux chooses the kind of host (freebsd-14 names a release), VMRUN_STATE_DIR and
-VMRUN_CONFIG move state and configuration, VMRUN_SECRET_NAME is the secret `name`.";
+Environment:
+  VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14 names a release)
+  VMRUN_STATE_DIR    the folder for running machines
+  VMRUN_CONFIG       the configuration folder
+  VMRUN_SECRET_NAME  the secret `name`";
 
 #[derive(Subcommand)]
 enum Command {
@@ -98,11 +106,8 @@ impl RecipeArgs {
     /// Reads and checks the recipe, and that it knows every parameter that it is given.
     fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
         let one = |fault: Fault| vec![Diagnostic::error(fault)];
-        let text = std::fs::read_to_string(&self.recipe).map_err(|error| {
-            let why = error.to_string();
-            let why = why.split(" (os error").next().unwrap_or_default();
-            one(crate::script::unreadable(&self.recipe, why).maybe_hint(self.hint()))
-        })?;
+        let text = std::fs::read_to_string(&self.recipe)
+            .map_err(|error| one(crate::script::unreadable(&self.recipe, &error).maybe_hint(self.hint())))?;
         let recipe = Recipe::parse(&self.recipe, &text)?;
         let params = recipe.params();
         let uses_map = recipe.source().text.contains("params");
@@ -116,14 +121,22 @@ impl RecipeArgs {
         Ok(recipe)
     }
 
+    /// What may have been meant by a recipe that is not there.
     fn hint(&self) -> Option<String> {
-        let commands = ["run", "plan", "words", "image", "import", "record"];
-        let beside = Path::new(&self.recipe).with_extension("rhai");
-        if beside.is_file() && self.recipe != beside.display().to_string() {
-            return Some(format!("did you mean {}?", beside.display()));
+        let path = Path::new(&self.recipe);
+        if path.exists() {
+            return None;
         }
-        crate::diag::suggest::nearest(&self.recipe, commands)
-            .map(|known| format!("did you mean the command `{known}`?"))
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let names = || std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let recipes: Vec<String> =
+            names().filter_map(|name| name.into_string().ok()).filter(|name| is_recipe(name)).collect();
+        let wanted = path.file_name()?.to_str()?;
+        let beside = format!("{wanted}.rhai");
+        let known = recipes.iter().map(String::as_str);
+        let near = recipes.iter().find(|name| **name == beside).map(String::as_str);
+        let near = near.or_else(|| crate::diag::suggest::nearest(wanted, known));
+        near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
     }
 }
 
@@ -193,9 +206,13 @@ struct Short {
 /// Parses a command line that begins with a recipe. What it does not take, the whole command line has an answer to.
 fn in_short(args: &[String]) -> Option<Cli> {
     let first = args.iter().skip(1).find(|arg| !arg.starts_with('-'))?;
-    let is_recipe = Path::new(first).extension().is_some_and(|extension| extension == "rhai");
-    let short = is_recipe.then(|| Short::try_parse_from(args).ok())??;
+    let short = is_recipe(first).then(|| Short::try_parse_from(args).ok())??;
     Some(Cli { verbose: short.verbose, command: Command::Run(short.args) })
+}
+
+/// Whether a name is that of a recipe.
+fn is_recipe(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "rhai")
 }
 
 /// Begins to read what a recipe is going to ask the host, before the command line is parsed.

@@ -24,11 +24,21 @@ use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
 use source::Sources;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// How many operations one evaluation may take: a recipe that does more does not end.
 pub const OPERATIONS: u64 = 5_000_000;
+
+/// How deep calls may go.
+pub const CALLS: usize = 64;
+
+/// How long a text may get, in bytes.
+pub const TEXT: usize = 1 << 20;
+
+/// How many values a list or a map may have.
+pub const VALUES: usize = 10_000;
 
 /// What a recipe can ask of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +59,8 @@ pub struct Session {
     pub rehearsal: Option<Purpose>,
     /// What is to be said though it stops nothing.
     pub warnings: Vec<Diagnostic>,
+    /// What the recipe printed while it was rehearsed.
+    printed: Vec<String>,
     /// What was begun and left to itself, and the calls that began it.
     pub begun: Vec<(Effect, Site)>,
     /// What the recipe left to be done at its end, first to last.
@@ -117,8 +129,9 @@ impl Recipe {
             faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
         }
         let warnings = std::mem::take(&mut session.warnings);
+        let printed = std::mem::take(&mut session.printed);
         match session.run.take() {
-            Some(run) => Evaluated { run, warnings, faults },
+            Some(run) => Evaluated { run, printed, warnings, faults },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -142,9 +155,10 @@ impl Recipe {
         let facts = shared.clone();
         #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
         engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
-        engine.on_print(print);
-        let name = self.source.name.clone();
-        engine.on_debug(move |text, _, at| print(&format!("{name}:{at}: {text}")));
+        let session = shared.clone();
+        engine.on_print(move |text| print(&session, text));
+        let (name, session) = (self.source.name.clone(), shared.clone());
+        engine.on_debug(move |text, _, at| print(&session, &format!("{name}:{at}: {text}")));
         let watched = shared.clone();
         engine.on_progress(move |operations| {
             // Asking costs little, but not nothing.
@@ -178,8 +192,8 @@ impl Recipe {
 impl Session {
     fn new(sources: Rc<Sources>) -> Self {
         let (warnings, defers) = (Vec::new(), Vec::new());
-        let begun = Vec::new();
-        Self { run: None, inputs: Inputs::default(), rehearsal: None, warnings, begun, defers, sources }
+        let (printed, begun) = (Vec::new(), Vec::new());
+        Self { run: None, inputs: Inputs::default(), rehearsal: None, warnings, printed, begun, defers, sources }
     }
 
     fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
@@ -213,6 +227,8 @@ impl Session {
 pub struct Evaluated {
     /// The run, with what it has taken.
     pub run: Run,
+    /// What the recipe printed, if this was a rehearsal; what it prints in earnest is printed at once.
+    pub printed: Vec<String>,
     /// What is to be said.
     pub warnings: Vec<Diagnostic>,
     /// What was wrong.
@@ -229,13 +245,13 @@ fn bare_engine() -> Engine {
 /// Limits are explicit because Rhai's own differ between debug and release.
 fn limit(engine: &mut Engine) {
     engine.set_optimization_level(OptimizationLevel::None);
-    engine.set_max_call_levels(64);
+    engine.set_max_call_levels(CALLS);
     engine.set_max_expr_depths(64, 64);
     engine.set_max_operations(OPERATIONS);
     engine.set_max_modules(64);
-    engine.set_max_string_size(1 << 20);
-    engine.set_max_array_size(10_000);
-    engine.set_max_map_size(10_000);
+    engine.set_max_string_size(TEXT);
+    engine.set_max_array_size(VALUES);
+    engine.set_max_map_size(VALUES);
     engine.set_fail_on_invalid_map_property(true);
     engine.disable_symbol("eval");
     engine.disable_symbol("Fn");
@@ -263,14 +279,31 @@ fn functions() -> Engine {
     engine
 }
 
-#[expect(clippy::print_stdout, reason = "what a recipe prints is its output")]
-fn print(text: &str) {
-    println!("{text}");
+/// Prints what a recipe prints: once, so not while it is rehearsed. A reader that went away is no error, and a terminal gets
+/// text only.
+fn print(shared: &Shared, text: &str) {
+    let shown =
+        |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
+    let text: String = text.chars().map(shown).collect();
+    let mut session = shared.borrow_mut();
+    if session.rehearsal.is_some() {
+        session.printed.push(text);
+    } else {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
 }
 
 /// Makes the fault of a recipe that cannot be read.
-pub fn unreadable(path: &str, why: &str) -> Fault {
-    Fault::new(format!("cannot read the recipe {path}: {why}"))
+pub fn unreadable(path: &str, error: &std::io::Error) -> Fault {
+    let why = error.to_string();
+    let (why, hint) = match error.kind() {
+        ErrorKind::InvalidData => ("it is no UTF-8 text", Some("a recipe is text, as in recipes/install.rhai")),
+        ErrorKind::IsADirectory => ("it is a folder", Some("name a recipe in it")),
+        ErrorKind::NotFound => ("there is no such file", None),
+        ErrorKind::PermissionDenied => ("you may not read it", Some("see its owner and mode: ls -l")),
+        _ => (why.split(" (os error").next().unwrap_or_default(), None),
+    };
+    Fault::new(format!("cannot read the recipe {path}: {why}")).maybe_hint(hint.map(String::from))
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     let mut plan = Run::new(Box::new(Rehearsal::new(host)));
     plan.act(&Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
     let evaluated = recipe.evaluate(plan, &args.recipe.inputs(), Some(Purpose::Plan));
+    term.printed(&evaluated.printed);
     evaluated.warnings.iter().for_each(|warning| term.diagnostic(warning));
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);

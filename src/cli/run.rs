@@ -90,6 +90,7 @@ pub(super) fn rehearse(
             }
         }
         if !evaluated.faults.is_empty() {
+            term.printed(&evaluated.printed);
             return Err(evaluated.faults);
         }
         run = evaluated.run;

@@ -41,6 +41,11 @@ impl Term {
         let _ = writeln!(io::stderr(), "vmrun: {text}");
     }
 
+    /// Prints what a recipe printed while it was only rehearsed: it is no data.
+    pub fn printed(&self, lines: &[String]) {
+        lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
+    }
+
     /// Draws a diagnostic.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         let _ = writeln!(io::stderr(), "{}", draw(diagnostic, self.colour));

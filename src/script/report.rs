@@ -127,7 +127,34 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
         EvalAltResult::ErrorParsing(kind, _) => {
             one(Fault::new(kind.to_string()).hint("a recipe is Rhai: https://rhai.rs/book"), here())
         }
-        _ => one(Fault::new(plain(error)), here()),
+        EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
+            one(Fault::new(format!("expected {}, got {}", words::article(wanted), words::article(got))), here())
+        }
+        EvalAltResult::ErrorFor(_) => {
+            let fault = Fault::new("this cannot be gone through one by one");
+            one(fault.hint("`for` takes a list, a map's `keys()`, or a range as in `0..4`"), here())
+        }
+        _ => one(limit(error).unwrap_or_else(|| Fault::new(plain(error))), here()),
+    }
+}
+
+/// The faults of a recipe that asks for more than there is.
+fn limit(error: &EvalAltResult) -> Option<Fault> {
+    let endless = |message: String| Some(Fault::new(message).hint("is there a loop or a recursion without an end?"));
+    match error {
+        EvalAltResult::ErrorStackOverflow(_) => endless(format!("calls go more than {} deep", super::CALLS)),
+        EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("string") => {
+            endless(format!("a text may have {} bytes at most", super::TEXT))
+        }
+        EvalAltResult::ErrorDataTooLarge(..) => {
+            endless(format!("a list or a map may have {} values at most", super::VALUES))
+        }
+        EvalAltResult::ErrorArrayBounds(length, index, _) => {
+            let values = if *length == 1 { "value" } else { "values" };
+            let fault = Fault::new(format!("the list has {length} {values}, but none at {index}"));
+            Some(fault.hint("the first one is at 0"))
+        }
+        _ => None,
     }
 }
 
@@ -153,7 +180,9 @@ fn not_found(signature: &str) -> Fault {
 
 /// Rhai's names of types as recipes know them.
 fn tidy(args: &str) -> String {
-    args.replace("&str | ImmutableString | String", "string").replace("i64", "number")
+    args.replace("&str | ImmutableString | String", "string")
+        .replace("i64", "number")
+        .replace("f64", "number with a point")
 }
 
 /// Rhai: "Unknown property 'x' - a getter is not registered for type 'Vm'".

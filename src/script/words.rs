@@ -256,22 +256,26 @@ pub fn unknown_key(key: &str, known: &[&str]) -> Raised {
 
 /// Raises a value of the wrong type.
 pub fn expected(what: &str, got: &Dynamic) -> Raised {
-    let got = match got.type_name() {
+    Raised::from(Fault::new(format!("expected {what}, got {}", article(got.type_name()))))
+}
+
+/// Names one value of a type of Rhai's.
+pub fn article(of: &str) -> &str {
+    match of {
         "i64" => "a number",
         "f64" => "a number with a point",
         "bool" => "true or false",
-        "string" => "a text",
+        "string" | "&str | ImmutableString | String" => "a text",
         "map" => "a map",
         "array" => "a list",
-        "()" => "nothing",
+        "()" | "" => "nothing",
         other if other.ends_with("DeviceHandle") => "a device",
         other if other.ends_with("Tap") => "a tap",
         other if other.ends_with("Bridge") => "a bridge",
         other if other.ends_with("Vm") => "a machine",
         other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
         other => other,
-    };
-    Raised::from(Fault::new(format!("expected {what}, got {got}")))
+    }
 }
 
 /// Reads a text.

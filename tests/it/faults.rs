@@ -405,8 +405,126 @@ error: cannot read the module nothing.rhai: No such file or directory
 }
 
 #[test]
-fn a_recipe_that_cannot_be_read_is_named() {
-    fails(&host(), 1, "error: cannot read the recipe recipe.rhai: No such file or directory");
+fn a_recipe_that_cannot_be_read_is_named_with_what_may_have_been_meant() {
+    fails(&host(), 1, "error: cannot read the recipe recipe.rhai: there is no such file");
+    let sandbox = host();
+    for (name, text) in [("install.rhai", &b""[..]), ("latin.rhai", b"// caf\xe9\n")] {
+        fs::write(sandbox.path(name), text).unwrap();
+    }
+    let said = |recipe: &str| {
+        let done = sandbox.run(&[recipe]);
+        assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+        done.stderr
+    };
+    let instead = [said("instal.rhai"), said("install"), said("config"), said("latin.rhai")];
+    same(
+        &instead.join("\n"),
+        "
+error: cannot read the recipe instal.rhai: there is no such file
+ |
+ = hint: did you mean install.rhai?
+
+error: cannot read the recipe install: there is no such file
+ |
+ = hint: did you mean install.rhai?
+
+error: cannot read the recipe config: it is a folder
+ |
+ = hint: name a recipe in it
+
+error: cannot read the recipe latin.rhai: it is no UTF-8 text
+ |
+ = hint: a recipe is text, as in recipes/install.rhai
+",
+    );
+}
+
+#[test]
+fn a_recipe_that_has_no_end_is_stopped_by_what_it_uses_up() {
+    let cases = [
+        (
+            "fn deeper() { deeper() } deeper();",
+            r"
+error: calls go more than 64 deep
+ --> recipe.rhai:5:26
+  |
+5 | fn deeper() { deeper() } deeper();
+  |                          ^^^^^^
+  |
+  = hint: is there a loop or a recursion without an end?
+",
+        ),
+        (
+            r#"let text = "a"; loop { text += text; }"#,
+            r#"
+error: a text may have 1048576 bytes at most
+ --> recipe.rhai:5:29
+  |
+5 | let text = "a"; loop { text += text; }
+  |                             ^
+  |
+  = hint: is there a loop or a recursion without an end?
+"#,
+        ),
+        (
+            "let list = []; loop { list.push(0); }",
+            r"
+error: a list or a map may have 10000 values at most
+ --> recipe.rhai:5:28
+  |
+5 | let list = []; loop { list.push(0); }
+  |                            ^^^^
+  |
+  = hint: is there a loop or a recursion without an end?
+",
+        ),
+    ];
+    for (line, stderr) in cases {
+        wrong(line, 1, stderr);
+    }
+}
+
+#[test]
+fn what_rhai_itself_finds_is_said_in_our_words() {
+    let cases = [
+        (
+            "let disks = [\"a.img\"]; print(disks[1]);",
+            r#"
+error: the list has 1 value, but none at 1
+ --> recipe.rhai:5:36
+  |
+5 | let disks = ["a.img"]; print(disks[1]);
+  |                                    ^
+  |
+  = hint: the first one is at 0
+"#,
+        ),
+        (
+            "let nics = 4; for nic in nics { print(nic); }",
+            r"
+error: this cannot be gone through one by one
+ --> recipe.rhai:5:26
+  |
+5 | let nics = 4; for nic in nics { print(nic); }
+  |                          ^^^^
+  |
+  = hint: `for` takes a list, a map's `keys()`, or a range as in `0..4`
+",
+        ),
+        (
+            "let disks = 1; if disks { print(\"one\"); }",
+            r#"
+error: expected true or false, got a number
+ --> recipe.rhai:5:19
+  |
+5 | let disks = 1; if disks { print("one"); }
+  |                   ^^^^^
+"#,
+        ),
+    ];
+    for (line, stderr) in cases {
+        wrong(line, 1, stderr);
+    }
 }
 
 #[test]

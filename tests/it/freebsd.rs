@@ -83,6 +83,22 @@ fn running(sandbox: &Sandbox) -> bool {
 }
 
 #[test]
+fn what_a_recipe_prints_is_printed_once_and_cannot_steer_a_terminal() {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", "print(`init is ${init}`);\nprint(\"\\x1b[2Jone\\ttwo\");\n");
+    let done = sandbox.run(&["recipe.rhai", "--init"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    same(&done.stdout, "init is true\n\\u{1b}[2Jone\ttwo");
+    // In a plan it is no command.
+    let done = sandbox.run(&["plan", "recipe.rhai"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "umask 026\n"));
+    same(&done.stderr, "init is false\n\\u{1b}[2Jone\ttwo");
+    // A reader that went away is no error.
+    let done = sandbox.finish(&mut sandbox.shell("vmrun recipe.rhai | true; echo ${PIPESTATUS[0]}"));
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("0\n", ""));
+}
+
+#[test]
 fn a_guest_that_reboots_is_started_again_and_everything_is_given_back_in_reverse() {
     let sandbox = host("0\n1\n");
     ended(&sandbox.run(&["install.rhai", "--init"]), 0, "", "vmrun: the guest rebooted; starting it again");

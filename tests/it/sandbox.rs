@@ -143,6 +143,11 @@ impl Sandbox {
         self.program("script", &["--quiet", "--return", "--command", &line, "/dev/null"])
     }
 
+    /// A line of bash, in which `vmrun` is the program.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        self.program("bash", &["-c", &line.replace("vmrun", env!("CARGO_BIN_EXE_vmrun"))])
+    }
+
     fn program(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.env_clear().args(args).current_dir(self.folder.path()).stdin(Stdio::null());
