@@ -1,7 +1,8 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
 use crate::diag::{Fault, Severity};
-use crate::host::{Host, InterfaceKind, Platform};
+use crate::host::rehearsal::Rehearsed;
+use crate::host::{Effect, Host, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Backend, Machine, Part, Value};
 use crate::qemu;
@@ -48,6 +49,9 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: boo
     programs(host, purpose, &mut found);
     if host.is_running(machine.name()) {
         found.push((Part::Key("name"), crate::host::system::running(machine.name()), purpose.severity()));
+    }
+    if found.iter().all(|(.., severity)| *severity != Severity::Error) {
+        found.extend(loader(host, machine));
     }
     found
 }
@@ -120,6 +124,24 @@ fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Faul
         let fault = Fault::new(format!("the firmware's variables {vars} are not there"));
         error(part(), fault.hint("copy the empty ones that came with the firmware"));
     }
+}
+
+/// Without a boot ROM bhyve only starts what a loader has put into its memory before (bhyve(8), bhyveload(8)).
+fn loader(host: &dyn Host, machine: &Machine) -> Option<Conflict> {
+    let loads = |done: &Rehearsed| match done {
+        Rehearsed::Effect(Effect::Run(argv) | Effect::Make { argv, .. }) => [argv.program.as_str()]
+            .iter()
+            .chain(&argv.words())
+            .any(|word| word.ends_with("bhyveload") || word.ends_with("grub-bhyve")),
+        _ => false,
+    };
+    let freebsd = host.settings().platform == Platform::FreeBsd;
+    if !freebsd || machine.bootrom().is_some() || host.rehearsed().iter().any(loads) {
+        return None;
+    }
+    let fault = Fault::new("the machine has no boot ROM: bhyve starts only what a loader has put into its memory");
+    let fault = fault.hint("add `bootrom: uefi()`, or call run(\"bhyveload\", […]) before");
+    Some((Part::Whole, fault, Severity::Warning))
 }
 
 fn taps(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {

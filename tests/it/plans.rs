@@ -388,3 +388,44 @@ fn every_device_and_every_key_is_told_to_bhyve() {
     assert_eq!(done.code, 0);
     same(done.stdout.lines().find(|line| line.starts_with("bhyve ")).unwrap(), EVERYTHING);
 }
+
+#[test]
+fn a_machine_without_firmware_is_told_that_a_loader_has_to_come_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", "bhyve(#{ name: \"lab\" }).run();\n");
+    let done = sandbox.run(&["plan", "--on", "freebsd", "recipe.rhai"]);
+    same(
+        &done.stderr,
+        r#"
+warning: the machine has no boot ROM: bhyve starts only what a loader has put into its memory
+ --> recipe.rhai:1:1
+  |
+1 | bhyve(#{ name: "lab" }).run();
+  | ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: add `bootrom: uefi()`, or call run("bhyveload", […]) before
+"#,
+    );
+    assert_eq!(done.code, 0);
+    let loaded = "run(\"bhyveload\", [\"-m\", \"256M\", \"lab\"]);\nbhyve(#{ name: \"lab\" }).run();\n";
+    sandbox.write("recipe.rhai", loaded);
+    let done = sandbox.run(&["plan", "--on", "freebsd-15", "recipe.rhai"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_command_that_is_missing_is_only_a_warning_in_a_plan() {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", "run(\"zffs\", [\"list\"]);\n");
+    let said = |kind: &str| {
+        format!(
+            "{kind}: `zffs` is not installed\n --> recipe.rhai:1:5\n  |\n1 | run(\"zffs\", [\"list\"]);\n  |     ^^^^^^\n  |\n  = hint: install it, or correct its name"
+        )
+    };
+    let done = sandbox.run(&["plan", "recipe.rhai"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "umask 026\nzffs list\n"));
+    same(&done.stderr, &said("warning"));
+    let done = sandbox.run(&["recipe.rhai"]);
+    assert_eq!((done.code, done.stdout.as_str()), (3, ""));
+    same(&done.stderr, &said("error"));
+}

@@ -4,6 +4,7 @@ use super::{Call, Kind, Word, expected, text};
 use crate::diag::Fault;
 use crate::host::{Effect, Platform};
 use crate::model::Argv;
+use crate::run::conflicts::Purpose;
 use crate::script::handle::Node;
 use crate::script::raise::Raised;
 use rhai::{Dynamic, FnPtr};
@@ -70,17 +71,24 @@ fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::UNIT)
 }
 
-fn argv(call: &Call<'_>) -> Result<Argv, Raised> {
+/// Reads a command; whether one that is missing is no more than a warning here.
+fn argv(call: &Call<'_>, may_be_missing: bool) -> Result<Argv, Raised> {
     let program = call.text(0)?;
     if call.rehearses() && !program.contains('/') && !call.session().run().host.has_program(&program) {
         let fault = Fault::host(format!("`{program}` is not installed")).hint("install it, or correct its name");
-        return Err(Raised::from(fault).arg(0));
+        let raised = Raised::from(fault).arg(0);
+        if !may_be_missing {
+            return Err(raised);
+        }
+        super::machine::warn(call, raised);
     }
     Ok(Argv::new(program).args(if call.args.len() > 1 { call.texts(1)? } else { Vec::new() }))
 }
 
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let argv = argv(call)?;
+    // What a plan holds is only read.
+    let planned = call.session().rehearsal == Some(Purpose::Plan);
+    let argv = argv(call, planned)?;
     let options = if call.args.len() > 2 { call.options(2, &["stand_in", "makes"])? } else { rhai::Map::new() };
     let makes = options.get("makes").filter(|value| !value.is_unit());
     let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
@@ -93,7 +101,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let argv = argv(call)?;
+    let argv = argv(call, false)?;
     Ok(call.session().run().host.query(&argv)?.into())
 }
 
