@@ -9,14 +9,17 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod find;
 mod image;
 mod import;
+mod inventory;
 mod manual;
 mod place;
 mod plan;
 mod record;
 mod run;
 pub mod term;
+mod vnc;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
@@ -71,6 +74,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
     Record(record::RecordArgs),
+    /// Tell which host runs a machine
+    Find(find::FindArgs),
+    /// Open the console of a machine, whichever host runs it
+    Vnc(vnc::VncArgs),
     /// Print the manual page
     Man,
     /// Print the completions of a shell
@@ -181,6 +188,8 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Image(args) => image::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
+        Command::Find(args) => find::run(&args, term),
+        Command::Vnc(args) => vnc::run(&args, term),
         Command::Man => manual::man(Cli::command(), term),
         Command::Completions(args) => manual::completions(&args, Cli::command(), term),
     };

@@ -165,6 +165,12 @@ impl Diagnostic {
     }
 }
 
+impl From<Fault> for Vec<Diagnostic> {
+    fn from(fault: Fault) -> Self {
+        vec![fault.into()]
+    }
+}
+
 impl From<Fault> for Diagnostic {
     fn from(fault: Fault) -> Self {
         Self::error(fault)

@@ -3,11 +3,13 @@
 //! The house, from the ground: [`diag`] says what is wrong; [`model`] holds values that cannot be wrong; [`bhyve`] and
 //! [`qemu`] translate them, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager and [`recording`]
 //! what a script called, all without touching anything; [`host`] is the one door to the world; [`run`] takes, boots, waits
-//! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`cli`] is what people type.
+//! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`fleet`] knows
+//! many machines on many hosts; [`cli`] is what people type.
 
 pub mod bhyve;
 pub mod cli;
 pub mod diag;
+pub mod fleet;
 pub mod host;
 pub mod image;
 pub mod import;

@@ -16,5 +16,7 @@ pub mod output;
 pub mod recipe;
 #[path = "../../tests/it/inputs/record.rs"]
 pub mod record;
+#[path = "../../tests/it/inputs/settings.rs"]
+pub mod settings;
 #[path = "../../tests/it/inputs/value.rs"]
 pub mod value;

@@ -112,7 +112,7 @@ const EXITS: &[(&str, &str)] = &[
     ("1", "The recipe is wrong, or what was imported is."),
     ("2", "The command line is wrong."),
     ("3", "The host refused."),
-    ("4", "The guest failed: a triple fault, an error of the hypervisor."),
+    ("4", "The guest failed: a triple fault, an error of the hypervisor; a machine that was looked for does not run."),
     ("130", "Interrupted."),
 ];
 
@@ -130,6 +130,11 @@ const FILES: &[(&str, &str)] = &[
         "Locks, sockets and secrets of running machines; for a plain user the user's own runtime folder.",
     ),
     (
+        "/usr/local/etc/vmrun/config.toml",
+        "The hosts that `vmrun find` asks, the folders with recipes, and the viewer: `hosts`, `recipes` and `viewer`, each a \
+         list of texts. It need not be there.",
+    ),
+    (
         "/usr/local/etc/vmrun/secrets/NAME",
         "The secret `name`, readable by its owner only; on Linux below /etc/vmrun, for a plain user in the user's own \
          configuration folder.",
@@ -141,4 +146,5 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("vmrun plan --on freebsd-15 web.rhai", "Prints the commands of a boot, on any system and without root."),
     ("vmrun import /vm/web/web.conf --out web.rhai", "Brings a guest of vm-bhyve along."),
     ("vmrun record --init-args '-i' -- ./vm.sh web", "Writes the recipe of what a shell script does."),
+    ("vmrun find web", "Tells which host runs a machine."),
 ];

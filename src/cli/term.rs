@@ -46,6 +46,11 @@ impl Term {
         lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
     }
 
+    /// Shows a diagnostic that has been drawn.
+    pub fn drawn(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Draws a diagnostic.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         let _ = writeln!(io::stderr(), "{}", draw(diagnostic, self.colour));

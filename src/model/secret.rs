@@ -4,17 +4,27 @@ use std::fmt;
 
 /// A password. Showing it in any way gives `***`; only [`Secret::reveal`] gives the text, and only files of mode 0600 get it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Option<String>);
 
 impl Secret {
     /// Hides a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Some(text.into()))
+    }
+
+    /// Stands for one that is not there, in plans.
+    pub const fn absent() -> Self {
+        Self(None)
+    }
+
+    /// Returns whether it is not there.
+    pub const fn is_absent(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Returns the text. Every caller answers for where it goes.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or("absent")
     }
 }
 

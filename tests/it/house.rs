@@ -16,6 +16,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("run", 4),
     ("script", 5),
     ("import", 5),
+    ("fleet", 5),
     ("cli", 6),
 ];
 

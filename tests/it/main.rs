@@ -9,6 +9,7 @@
 )]
 
 mod faults;
+mod find;
 mod freebsd;
 mod house;
 mod import;

@@ -199,7 +199,7 @@ fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let raised = Raised::from(fault).arg(0);
     if call.session().rehearsal == Some(Purpose::Plan) {
         super::machine::warn(call, raised);
-        return Ok(Dynamic::from(SecretHandle(crate::model::Secret::new("absent"))));
+        return Ok(Dynamic::from(SecretHandle(crate::model::Secret::absent())));
     }
     Err(raised)
 }

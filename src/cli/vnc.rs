@@ -1,0 +1,85 @@
+//! `vmrun vnc`: finds a machine, and opens its console.
+
+use super::find::{HostArgs, Search, recipes, wrong};
+use super::inventory::Inventory;
+use super::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::handover::{hand_over, is_there};
+use crate::model::Argv;
+use clap::Args;
+use std::net::SocketAddr;
+
+/// The viewers that are looked for, with what they take.
+const VIEWERS: [&[&str]; 3] =
+    [&["vncviewer", "{host}:{port}"], &["remote-viewer", "vnc://{host}:{port}"], &["open", "vnc://{host}:{port}"]];
+
+#[derive(Args)]
+pub(super) struct VncArgs {
+    /// The machine, by name or by recipe
+    machine: String,
+    #[command(flatten)]
+    hosts: HostArgs,
+}
+
+/// Becomes the viewer. The password goes by VNC_PASSWORD, which other users cannot see, never by an argument.
+pub(super) fn run(args: &VncArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let inventory = Inventory::open()?;
+    let recipes = recipes(&inventory, std::slice::from_ref(&args.machine))?;
+    let search = Search::new(&inventory, &recipes, &args.hosts, false)?;
+    search.faults().iter().for_each(|fault| term.drawn(fault));
+    if !search.faults().is_empty() {
+        return Err(wrong().into());
+    }
+    let Some(wanted) = search.machines.first() else {
+        let fault = Fault::new(format!("{} describes no machine", recipes[0].display()));
+        return Err(vec![fault.hint("a recipe describes one by bhyve(#{ … }).run()").into()]);
+    };
+    search.tell_silence(term);
+    let host = search.only(0)?;
+    let address = search.found[0].runs.iter().find(|(at, _)| *at == host).map(|(_, address)| *address);
+    let viewer = viewer(&inventory.config.viewer)?;
+    let command = address.map_or_else(|| viewer.clone(), |address| filled(&viewer, address));
+    let password = wanted.password.as_ref().map(|password| ("VNC_PASSWORD", password));
+    Err(vec![hand_over(&command, password).into()])
+}
+
+/// The viewer of the configuration, or the first that is there.
+fn viewer(told: &[String]) -> Result<Argv, Fault> {
+    let argv = |words: Vec<String>| {
+        let mut words = words.into_iter();
+        Argv::new(words.next().unwrap_or_default()).args(words)
+    };
+    if !told.is_empty() {
+        return Ok(argv(told.to_vec()));
+    }
+    let known = VIEWERS.iter().find(|words| is_there(words[0]));
+    known.map(|words| argv(words.iter().map(ToString::to_string).collect())).ok_or_else(|| {
+        let fault = Fault::host("there is no viewer for VNC: neither vncviewer, remote-viewer nor open");
+        fault.hint(
+            "install one (tigervnc-viewer), or name yours: viewer = [\"vncviewer\", \"{host}:{port}\"] in config.toml",
+        )
+    })
+}
+
+/// Puts the address in. An IPv6 address goes into brackets, as viewers and URLs write it.
+fn filled(viewer: &Argv, address: SocketAddr) -> Argv {
+    let host = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
+    let port = address.port().to_string();
+    let fill = |word: &str| word.replace("{host}", &host).replace("{port}", &port);
+    let words = viewer.words();
+    Argv::new(fill(words[0])).args(words[1..].iter().map(|word| fill(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_is_told_where_the_console_is() {
+        let viewer = viewer(&["view".into(), "vnc://{host}:{port}/".into(), "--port={port}".into()]).unwrap();
+        let argv = filled(&viewer, "192.168.2.5:5901".parse().unwrap());
+        assert_eq!(argv.words(), ["view", "vnc://192.168.2.5:5901/", "--port=5901"]);
+        let argv = filled(&viewer, "[fd00::5]:5901".parse().unwrap());
+        assert_eq!(argv.words()[1], "vnc://[fd00::5]:5901/");
+    }
+}

@@ -1,0 +1,4 @@
+//! Many machines on many hosts at once: which host runs which.
+
+pub mod config;
+pub mod find;

@@ -1,0 +1,24 @@
+//! Hands this process over to another program.
+
+use super::program;
+use super::system::reason;
+use crate::diag::Fault;
+use crate::model::{Argv, Secret};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// Becomes another program, with one more variable in its environment, and comes back only with the reason why not.
+pub fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault {
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    let mut command = Command::new(&argv.program);
+    command.args(&argv.args);
+    if let Some((name, secret)) = variable {
+        command.env(name, secret.reveal());
+    }
+    Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&command.exec())))
+}
+
+/// Returns whether there is such a program.
+pub fn is_there(name: &str) -> bool {
+    name.contains('/') || program::find(name).is_some()
+}
