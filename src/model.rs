@@ -17,6 +17,7 @@ pub mod interface;
 pub mod mac;
 pub mod machine;
 pub mod name;
+pub mod number;
 pub mod parameter;
 pub mod passthru;
 pub mod path;

@@ -15,10 +15,6 @@ impl Keys {
     pub(super) fn put(&mut self, key: impl Into<String>, value: &str) {
         self.entries.push((key.into(), value.into()));
     }
-
-    pub(super) fn warn(&mut self, message: String, hint: &str) {
-        self.warnings.push(Fault::new(message).hint(hint));
-    }
 }
 
 /// Reads a topology: `[cpus=]N`, `sockets=N`, `cores=N`, `threads=N`, with commas between them (bhyve(8), `-c`). The numbers are
@@ -58,7 +54,7 @@ pub(super) fn gdb(text: &str) -> Keys {
     keys
 }
 
-/// Reads `id=N[,size=SIZE][,cpus=LIST][,domain_policy=POLICY]` (bhyve(8), `-n`).
+/// Reads `id=N[,size=SIZE][,cpus=LIST][,domain_policy=POLICY]` (bhyve(8), `-n`). What bhyve would ignore is refused.
 pub(super) fn numa(text: &str) -> Result<Keys, Fault> {
     let mut id = None;
     let mut said = Vec::new();
@@ -67,10 +63,11 @@ pub(super) fn numa(text: &str) -> Result<Keys, Fault> {
         match item.split_once('=') {
             Some(("id", number)) => id = Some(number),
             Some((name @ ("size" | "cpus" | "domain_policy"), value)) => said.push((name, value)),
-            _ => keys.warn(
-                format!("bhyve ignores `{}`", veiled(item)),
-                "a domain has id, size, cpus and domain_policy; a comma ends each, a list of CPUs too",
-            ),
+            _ => {
+                let fault = Fault::new(format!("bhyve ignores `{}`", veiled(item)));
+                let hint = "a domain has id, size, cpus and domain_policy; a comma ends each, a list of CPUs too";
+                return Err(fault.hint(hint));
+            }
         }
     }
     let Some(id) = id else {
@@ -86,7 +83,8 @@ pub(super) fn numa(text: &str) -> Result<Keys, Fault> {
     Ok(keys)
 }
 
-/// Reads `VCPU:HOSTCPU` (bhyve(8), `-p`). The value is to be added to the list that the key has.
+/// Reads `VCPU:HOSTCPU` (bhyve(8), `-p`). The value is to be added to the list that the key has. What bhyve would ignore is
+/// refused.
 pub(super) fn pin(text: &str) -> Result<Keys, Fault> {
     const HOW: &str = "write VCPU:HOSTCPU, HOSTCPU from 0 to 1023";
     let fault = |what: String| Err(Fault::new(what).hint(HOW));
@@ -100,18 +98,16 @@ pub(super) fn pin(text: &str) -> Result<Keys, Fault> {
     if !(0..1024).contains(&host) {
         return fault(format!("there is no host CPU {host}"));
     }
-    let mut keys = Keys::default();
     if !rest.is_empty() {
-        keys.warn(format!("bhyve ignores `{}`", veiled(rest)), "one `-p` for each host CPU");
+        let fault = Fault::new(format!("`{}` follows the numbers, and bhyve ignores it", veiled(rest)));
+        return Err(fault.hint("one `-p` for each host CPU: take the rest out"));
     }
     if vcpu > 999 {
-        keys.warn(
-            format!("bhyve cannot pin vCPU {vcpu}"),
-            "it cuts the key of a vCPU above 999, and reads nothing there",
-        );
-    } else {
-        keys.put(format!("vcpu.{vcpu}.cpuset"), &host.to_string());
+        let fault = Fault::new(format!("bhyve cannot pin vCPU {vcpu}"));
+        return Err(fault.hint("it cuts the key of a vCPU above 999, and reads nothing there"));
     }
+    let mut keys = Keys::default();
+    keys.put(format!("vcpu.{vcpu}.cpuset"), &host.to_string());
     Ok(keys)
 }
 
@@ -173,11 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_needs_an_id_and_what_it_does_not_know_is_ignored() {
-        assert_eq!(
-            dump(numa("size=4G,cpus=0-1,2,id=01,x=1")),
-            "domains.1.size=4G domains.1.cpus=0-1 (bhyve ignores `2`) (bhyve ignores `x=1`)"
-        );
+    fn a_domain_needs_an_id_and_what_bhyve_would_ignore_is_refused() {
+        assert_eq!(dump(numa("size=4G,cpus=0-1,id=01")), "domains.1.size=4G domains.1.cpus=0-1");
+        assert_eq!(dump(numa("size=4G,cpus=0-1,2,id=01")), "! bhyve ignores `2`");
+        assert_eq!(dump(numa("id=0,x=1")), "! bhyve ignores `x=1`");
         assert_eq!(dump(numa("size=4G")), "! a NUMA domain has no id");
         for id in ["256", "-1", "", "1x"] {
             assert_eq!(dump(numa(&format!("id={id}"))), format!("! `id={id}` is no id of a NUMA domain"));
@@ -187,8 +182,8 @@ mod tests {
     #[test]
     fn a_pin_names_a_virtual_cpu_and_one_of_the_host() {
         assert_eq!(dump(pin("0:2")), "vcpu.0.cpuset=2");
-        assert_eq!(dump(pin("0:2,3")), "vcpu.0.cpuset=2 (bhyve ignores `,3`)");
-        assert_eq!(dump(pin("1000:1")), "(bhyve cannot pin vCPU 1000)");
+        assert_eq!(dump(pin("0:2,3")), "! `,3` follows the numbers, and bhyve ignores it");
+        assert_eq!(dump(pin("1000:1")), "! bhyve cannot pin vCPU 1000");
         assert_eq!(dump(pin("-1:0")), "! there is no vCPU -1");
         assert_eq!(dump(pin("0:1024")), "! there is no host CPU 1024");
         assert_eq!(dump(pin("0")), "! `0` pins nothing");

@@ -74,10 +74,10 @@ fn option(keys: &mut Keys, node: &str, item: &str) -> Result<(), Fault> {
         return Err(Fault::new(format!("`{}` has a dot, which `-l` does not take", veiled(key))).hint(hint));
     }
     if key.is_empty() {
-        keys.warn(format!("`{node}` has an option without a name"), "bhyve reads no such key: leave it out");
-    } else {
-        keys.put(format!("{node}.{key}"), value);
+        let fault = Fault::new(format!("`{node}` has an option without a name"));
+        return Err(fault.hint("bhyve reads no such key: leave the comma out"));
     }
+    keys.put(format!("{node}.{key}"), value);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use super::config::expand;
 use super::slot::numbers;
 use super::tree::Tree;
+use crate::model::number::base_0;
 use crate::model::value::Type;
 use crate::model::{Arch, Mac, Release, Size, Target, VncAddress};
 use std::collections::BTreeSet;
@@ -93,7 +94,7 @@ impl Meaning {
             Self::Text => None,
             Self::Flag => Type::Flag.read(text).ok().map(|value| value.to_string()),
             Self::Decimal => decimal(text).map(|number| number.to_string()),
-            Self::Number => number(text).map(|number| number.to_string()),
+            Self::Number => base_0(text).map(|number| number.to_string()),
             Self::Memory => Size::memory(text).ok().map(memory),
             Self::Cpus => cpus(text),
             Self::Mac => text.parse::<Mac>().ok().map(|mac| mac.to_string()),
@@ -101,7 +102,7 @@ impl Meaning {
             Self::Address => text.parse::<VncAddress>().ok().map(|address| address.to_string()),
             Self::Uuid => Some(text.to_ascii_lowercase()),
             Self::Register => Type::Register { host: true }.read(text).ok().map(|value| value.to_string()),
-            Self::Eui64 => number(text).map(|number| format!("{number:#018x}")),
+            Self::Eui64 => base_0(text).map(|number| format!("{number:#018x}")),
         }
     }
 }
@@ -122,6 +123,10 @@ impl Tree {
         if target.arch == Arch::Amd64 && target.release >= Release::V15 {
             rename(&mut plain, "lpc.bootrom", "bootrom");
             rename(&mut plain, "lpc.bootvars", "bootvars");
+        }
+        if plain.get("tpm.type").is_some() && plain.get("tpm.version").is_none() {
+            // As with `-l tpm`; the key is no node, as no other is known below it.
+            let _ = plain.set("tpm.version", "2.0");
         }
         screens(&mut plain);
         topology(&mut plain);
@@ -148,7 +153,7 @@ fn screens(tree: &mut Tree) {
 /// the manual says. A topology that does not come out is left for bhyve to refuse.
 fn topology(tree: &mut Tree) {
     let count = |name: &str, default: Option<u64>| match tree.get(name) {
-        Some(text) => number(text).filter(|count| (1..=65535).contains(count)),
+        Some(text) => base_0(text).filter(|count| (1..=65535).contains(count)),
         None => default,
     };
     let sum = || {
@@ -183,17 +188,6 @@ fn sorted(tree: &Tree) -> Tree {
 fn decimal(text: &str) -> Option<i64> {
     let (found, rest) = numbers(text, ',', 1);
     found.first().copied().filter(|_| rest.is_empty())
-}
-
-/// Reads a whole number in base 0: decimal, hexadecimal after `0x`, octal after `0`.
-fn number(text: &str) -> Option<u64> {
-    let (digits, base) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None if text.len() > 1 && text.starts_with('0') => (text, 8),
-        None => (text, 10),
-    };
-    let clean = digits.chars().all(|c| c.is_digit(base));
-    clean.then(|| u64::from_str_radix(digits, base).ok()).flatten()
 }
 
 /// A plain number below 1048576 would be read as megabytes.

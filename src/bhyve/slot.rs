@@ -132,8 +132,9 @@ pub fn node(slot: PciSlot) -> String {
     format!("pci.{}.{}.{}", slot.bus(), slot.number(), slot.function())
 }
 
-/// Reads the text of a `-s` (bhyve(8)). Refuses what bhyve refuses while it reads its options, and what follows the numbers of
-/// a slot, which bhyve ignores. Values are not checked.
+/// Reads the text of a `-s` (bhyve(8)). Refuses what bhyve refuses while it reads its options, and what it would ignore or take
+/// for something else: what follows the numbers of a slot, an option without a name or without its value, an option in the
+/// place of a path. Values are not checked.
 pub fn read(text: &str, target: Target) -> Result<Slot, Fault> {
     const HOW: &str = "write SLOT,DEVICE[,CONF], as in `4,virtio-blk,/vm/a.img`";
     let nameless = || Fault::new(format!("`{}` names no device", veiled(text))).hint(HOW);

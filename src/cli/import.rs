@@ -4,9 +4,9 @@ use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::elsewhere::Elsewhere;
 use crate::host::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Platform, system};
-use crate::import::{Import, Kind, Setting, command_line, proof, read, recipe};
-use crate::model::{Machine, Target};
+use crate::host::{Asked, Effect, Platform, system};
+use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
+use crate::model::{Argv, Target};
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
 use crate::script::{Inputs, Recipe};
@@ -65,7 +65,10 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         term.say(format_args!("the password is not copied: set VMRUN_SECRET_VNC, or write it to {file} (mode 0600)"));
     }
     if differences.is_empty() {
-        term.say("same machine");
+        match &import.prints {
+            None => term.say("same machine"),
+            Some(prints) => term.say(format_args!("same machine: none, bhyve prints {} and ends", prints.what())),
+        }
         return Ok(());
     }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
@@ -77,25 +80,34 @@ fn compare(import: &Import, recipe: &str, name: &str) -> Result<Vec<String>, Vec
     let parsed = Recipe::parse(name, recipe)?;
     let mut differences = Vec::new();
     for init in [false, true] {
-        let machine = booted(&parsed, import.draft.target, init)?;
-        let found = machine.map_or_else(|| vec!["it boots nothing".into()], |it| proof::differences(import, &it));
+        let done = rehearsed(&parsed, import.draft.target, init)?;
+        let machine =
+            done.iter().find_map(|done| if let Rehearsed::Boot(machine) = done { Some(&**machine) } else { None });
+        let found = match &import.prints {
+            Some(prints) => printed(prints, &done),
+            None => machine.map_or_else(|| vec!["it boots nothing".into()], |it| proof::differences(import, it)),
+        };
         differences.extend(found.into_iter().filter(|line| !differences.contains(line)).collect::<Vec<_>>());
     }
     Ok(differences)
 }
 
-/// Rehearses a recipe on a host that has whatever it needs, and returns the machine that it boots.
-fn booted(recipe: &Recipe, target: Target, init: bool) -> Result<Option<Machine>, Vec<Diagnostic>> {
+/// Rehearses a recipe on a host that has whatever it needs, and returns what it would have done.
+fn rehearsed(recipe: &Recipe, target: Target, init: bool) -> Result<Vec<Rehearsed>, Vec<Diagnostic>> {
     let rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target)));
     let inputs = Inputs { init, ..Inputs::default() };
     let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
-    if !evaluated.faults.is_empty() {
-        return Err(evaluated.faults);
+    if evaluated.faults.is_empty() { Ok(evaluated.run.rehearsed().to_vec()) } else { Err(evaluated.faults) }
+}
+
+/// Returns what differs where no machine is run.
+fn printed(prints: &Prints, done: &[Rehearsed]) -> Vec<String> {
+    let command = Effect::Run(Argv::new("bhyve").args(&prints.args));
+    if matches!(done, [Rehearsed::Effect(effect)] if *effect == command) {
+        Vec::new()
+    } else {
+        vec!["it does something else".into()]
     }
-    Ok(evaluated.run.rehearsed().iter().find_map(|done| match done {
-        Rehearsed::Boot(machine) => Some((**machine).clone()),
-        Rehearsed::Effect(_) => None,
-    }))
 }
 
 /// Writes a file that is not there yet.

@@ -41,7 +41,8 @@ pub(super) fn piece(device: &Device, words: &Words, condition: Option<&String>) 
 /// A tap in a variable brings along that it is one.
 fn is_said_by_the_tap(device: &Device, parameter: &Parameter, words: &Words) -> bool {
     let tap = |backend: &Backend| words.values.contains_key(&backend.to_string()) && backend.kind().is_none();
-    parameter.name == "type" && device.backend().is_some_and(tap)
+    let is_tap = parameter.name == "type" && device.value("type") == Some(&Value::Choice("tap"));
+    is_tap && device.backend().is_some_and(tap)
 }
 
 fn value(item: &Item, words: &Words) -> Piece {

@@ -116,6 +116,18 @@ pub(super) fn command(text: &str) -> Result<Command, Wrong> {
     done(words, rest, &others, text)
 }
 
+/// Returns the words of the only line of a text, split at blanks alone, if it is a command of bhyve without quotes that the shell
+/// would cut short; and where it would.
+pub(super) fn plain(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
+    let mut all = spans(text).filter(|line| text.get(line.clone()).is_some_and(|line| !line.trim().is_empty()));
+    let (line, None) = (all.next()?, all.next()) else { return None };
+    let part = text.get(line.clone())?;
+    let cut = part.find([';', '(', ')', '&', '|', '<', '>']).filter(|_| !part.contains(['\'', '"', '\\', '$', '`']))?;
+    let words = blanks(text, line.clone());
+    let begins = words.first().is_some_and(|word| is_bhyve(&word.text) || word.text.starts_with('-'));
+    begins.then_some((words, line.start + cut..line.start + cut + 1))
+}
+
 fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &str) -> Result<Command, Wrong> {
     if let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) {
         let shown = text.get(span.clone()).filter(|_| !word.text.to_ascii_lowercase().contains("passw"));
@@ -157,7 +169,7 @@ fn line_start(line: &Line) -> usize {
     line.words.first().map_or(line.span.start, |word| word.span.start)
 }
 
-fn is_bhyve(word: &str) -> bool {
+pub(super) fn is_bhyve(word: &str) -> bool {
     word.rsplit('/').next() == Some("bhyve")
 }
 

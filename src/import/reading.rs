@@ -1,16 +1,18 @@
 //! What a text says, or everything that is wrong with it, each fault at its place.
 
+use super::kind::is_bhyve;
 use super::words::{Word, spans};
-use super::{Import, Kind, Setting, Tap, Volume, kind, parts, place, source};
-use crate::bhyve::command::{self, Help, Reading, Refusal};
+use super::{Import, Kind, Prints, Setting, Tap, Volume, kind, parts, place, source};
+use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
 use crate::bhyve::flags::letters;
 use crate::bhyve::tree::{Tree, is_secret};
 use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::fwcfg::FwContent;
+use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
-use crate::model::{Arch, Draft, FwItem, Part, PciSlot, Release, Size, Target};
+use crate::model::{Arch, Draft, FwItem, Part, PciSlot, Release, Size, Target, Type, Value};
 use crate::vmbhyve;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,6 +22,7 @@ use std::rc::Rc;
 type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a machine says, in the form that all sources come to.
+#[derive(Default)]
 struct Basis {
     tree: Tree,
     items: Vec<(FwItem, Option<Place>)>,
@@ -28,6 +31,8 @@ struct Basis {
     /// Where the machine as a whole is.
     whole: Option<Place>,
     remarks: Vec<(Option<PciSlot>, String)>,
+    /// What is printed instead of running a machine.
+    prints: Option<Prints>,
 }
 
 /// Reads a machine from a text, or says everything that is wrong with it. `name` is the source's, for messages and for the
@@ -54,9 +59,10 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         volumes: BTreeMap::new(),
         remarks: Vec::new(),
         warnings: Vec::new(),
+        prints: None,
     };
     let basis = match kind {
-        Kind::Bhyve => command_line(&shown, text, given.target, files, &mut import)?,
+        Kind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
         Kind::Config => configuration(&shown, text)?,
         Kind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
     };
@@ -71,6 +77,30 @@ fn error(fault: Fault, place: Option<Place>) -> Diagnostic {
 fn told(fault: &Fault) -> String {
     let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     format!("{}{hint}", fault.message)
+}
+
+/// Reads a text for the shell. A line that is none, and is a command line of bhyve at its blanks alone, is read as that.
+fn commands(
+    shown: &Rc<Source>,
+    text: &str,
+    target: Target,
+    files: Files<'_>,
+    import: &mut Import,
+) -> Result<Basis, Vec<Diagnostic>> {
+    let faults = match command_line(shown, text, target, files, import) {
+        Ok(basis) => return Ok(basis),
+        Err(faults) => faults,
+    };
+    let Some((words, cut)) = kind::plain(text) else { return Err(faults) };
+    let args: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
+    let span = |at: usize| words.get(at).map(|word: &Word| word.span.clone());
+    let Ok(basis) = arguments(shown, &args, span, target, files) else { return Err(faults) };
+    let what = text.get(cut.clone()).unwrap_or_default();
+    let fault =
+        Fault::new(format!("the line is read at its blanks alone: the shell would end the command at `{what}`"));
+    let hint = "put the word in quotes where it is for the shell";
+    import.warnings.push(Diagnostic { place: place(shown, cut), ..Diagnostic::warning(fault.hint(hint)) });
+    Ok(basis)
 }
 
 fn command_line(
@@ -108,16 +138,12 @@ fn arguments(
     let Reading { tree, origins, fw_cfg, help, warnings } =
         command::read(args, target, &files).map_err(|refusals| refused(refusals).collect::<Vec<_>>())?;
     if let Some(help) = help {
-        let what = match help {
-            Help::Usage => "how it is used",
-            Help::Slots => "the devices of `-s`",
-            Help::Lpc => "the devices of `-l`",
-        };
-        let fault = Fault::new(format!("this command makes no machine: bhyve prints {what} and ends"));
-        return Err(vec![error(fault.hint("give the command line of a machine"), at(0))]);
+        let args = args.iter().skip(usize::from(args.first().is_some_and(|word| is_bhyve(word)))).cloned().collect();
+        return Ok(Basis { prints: Some(Prints { help, args }), ..Basis::default() });
     }
     let mut faults: Vec<Diagnostic> =
         contradiction(args).map(|(fault, arg)| error(fault, at(arg))).into_iter().collect();
+    faults.extend(bridgeless(args, &tree, target).map(|(fault, arg)| error(fault, at(arg))));
     faults.extend(overridden(args).into_iter().map(|(fault, arg)| error(fault, at(arg))));
     let mut items = Vec::new();
     for item in fw_cfg {
@@ -132,7 +158,20 @@ fn arguments(
     }
     let remarks = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault))).collect();
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
-    if faults.is_empty() { Ok(Basis { tree, items, places, whole: at(0), remarks }) } else { Err(faults) }
+    let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None };
+    if faults.is_empty() { Ok(basis) } else { Err(faults) }
+}
+
+/// `-l bootrom` is for the LPC bridge. Since FreeBSD 15 bhyve finds the firmware without one, and then it is an `-o`.
+fn bridgeless(args: &[String], tree: &Tree, target: Target) -> Option<(Fault, usize)> {
+    let is_lpc = |(key, value): (&str, &str)| key.starts_with("pci.") && key.ends_with(".device") && value == "lpc";
+    if target.release < Release::V15 || tree.entries().any(is_lpc) {
+        return None;
+    }
+    let is_rom = |at: usize| args.get(at).is_some_and(|arg| arg.trim_start_matches("-l").starts_with("bootrom,"));
+    let (_, at) = letters(args).into_iter().find(|(letter, at)| *letter == 'l' && is_rom(*at))?;
+    let fault = Fault::new("`-l bootrom` is for an LPC bridge, and no slot has one");
+    Some((fault.hint("add `-s 31,lpc`, or write `-o bootrom=...`"), at))
 }
 
 /// `-a` and `-x` say the opposite of each other, and the last wins.
@@ -175,7 +214,7 @@ fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic
             remarks.push((None, format!("line {} overrides line {earlier}: both set `{key}`", line + 1)));
         }
     }
-    Ok(Basis { tree, items: Vec::new(), places, whole: None, remarks })
+    Ok(Basis { tree, places, remarks, ..Basis::default() })
 }
 
 fn guest(
@@ -260,8 +299,12 @@ impl Import {
     /// Makes the machine of what was said, or tells everything that is wrong with it.
     fn fill(mut self, basis: Basis) -> Result<Self, Vec<Diagnostic>> {
         let target = self.draft.target;
-        let Basis { mut tree, items, places, whole, remarks } = basis;
+        let Basis { mut tree, items, places, whole, remarks, prints } = basis;
         self.remarks.extend(remarks);
+        if prints.is_some() {
+            self.prints = prints;
+            return Ok(self);
+        }
         if self.kind == Kind::Config && is_on(&tree, "config.dump") {
             // What bhyve prints of a configuration says that it was printed.
             tree.remove("config.dump");
@@ -278,10 +321,16 @@ impl Import {
                 if bytes == 0 {
                     let fault = Fault::new(format!("`{key}` is empty"));
                     faults.push(error(fault.hint("leave it out, or give a password of at most eight bytes"), at()));
+                } else if bytes > PASSWORD_MAX && self.kind != Kind::VmBhyve {
+                    faults.push(error(too_long(bytes), at()));
                 } else if bytes > PASSWORD_MAX {
                     self.warnings.push(Diagnostic { place: at(), ..Diagnostic::warning(too_long(bytes)) });
                 }
                 entries.push((key.to_string(), STAND_IN.to_string()));
+                continue;
+            }
+            if is_variable(&tree, key) {
+                self.remarks.push((None, format!("{key} is only for other keys, which hold what it stands for")));
                 continue;
             }
             let expanded = expand(&tree, value);
@@ -292,7 +341,12 @@ impl Import {
         }
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
         draft.target = target;
+        // What repeats a default is not written into the recipe.
+        draft.settings.retain(|name, value| *name != "tpm.version" || *value != Value::Choice("2.0"));
         if let Some(dump) = tree.get("config.dump") {
+            let wrong = Type::Flag.read(&expand(&tree, dump).text).err();
+            faults
+                .extend(wrong.map(|fault| error(fault, places.get("config.dump").cloned().or_else(|| whole.clone()))));
             draft.options.push(("config.dump".into(), dump.into()));
             let remark =
                 "with `config.dump` bhyve prints its configuration and ends: without that line the machine runs";
@@ -317,13 +371,19 @@ impl Import {
             let sure = wrong.into_iter().filter(|(part, _)| !parts::is_doubtful(part, &failed));
             faults.extend(sure.map(|(part, fault)| error(fault, at(&part))));
         }
-        for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key)) {
+        for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key) && !is_variable(&tree, key)) {
             // The key was in a tree.
-            let _ = self.tree.set(key, value);
+            let _ = self.tree.set_literal(key, &expand(&tree, value).text);
         }
         self.draft = draft;
         if faults.is_empty() { Ok(self) } else { Err(faults) }
     }
+}
+
+/// A key that bhyve does not read, and that others refer to (bhyve_config(5)).
+fn is_variable(tree: &Tree, key: &str) -> bool {
+    let reference = format!("%({key})");
+    !is_key(key) && tree.entries().any(|(other, value)| other != key && value.contains(&reference))
 }
 
 fn is_on(tree: &Tree, key: &str) -> bool {

@@ -1,6 +1,6 @@
 //! A whole recipe of a machine that was imported.
 
-use super::layout::{comment, quoted};
+use super::layout::{Piece, comment, quoted};
 use super::machine::{Words, machine, size};
 use super::{Import, Kind, Tap};
 use crate::model::device::Access;
@@ -9,6 +9,12 @@ use std::fmt::Write as _;
 
 /// Returns the recipe.
 pub fn recipe(import: &Import) -> String {
+    if let Some(prints) = &import.prints {
+        let args = prints.args.iter().map(|arg| Piece::Text(quoted(arg))).collect();
+        let remark = format!("There is no machine in it: bhyve prints {} and ends.", prints.what());
+        let call = Piece::List(args).flat();
+        return format!("{}{}\nrun(\"bhyve\", {call});\n", comment(0, &headline(import)), comment(0, &remark));
+    }
     let draft = &import.draft;
     let mut words = Words::default();
     let mut text = comment(0, &headline(import));

@@ -1,13 +1,18 @@
 //! Where a frame buffer listens.
 
+use super::InterfaceName;
 use crate::diag::Fault;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 /// An address and port for VNC: `PORT`, `HOST:PORT` or `[V6]:PORT`, numeric, as bhyve(8) fbuf takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VncAddress(SocketAddr);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VncAddress {
+    socket: SocketAddr,
+    /// The interface of a link-local address: `fe80::1%em0`.
+    zone: Option<InterfaceName>,
+}
 
 impl VncAddress {
     /// The port that bhyve takes when none is given.
@@ -15,12 +20,17 @@ impl VncAddress {
 
     /// Makes an address.
     pub const fn new(ip: IpAddr, port: u16) -> Self {
-        Self(SocketAddr::new(ip, port))
+        Self { socket: SocketAddr::new(ip, port), zone: None }
     }
 
     /// Returns the address as one of the operating system's.
-    pub const fn socket(self) -> SocketAddr {
-        self.0
+    pub const fn socket(&self) -> SocketAddr {
+        self.socket
+    }
+
+    /// Returns the interface that a link-local address is on, if it is said.
+    pub const fn zone(&self) -> Option<&InterfaceName> {
+        self.zone.as_ref()
     }
 }
 
@@ -39,11 +49,11 @@ impl FromStr for VncAddress {
         };
         let (ip, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(fault)?;
+            let (host, zone) = host.split_once('%').map_or((host, None), |(host, zone)| (host, Some(zone)));
             let ip = IpAddr::V6(host.parse().map_err(|_| fault())?);
-            match rest {
-                "" => (ip, Self::PORT),
-                _ => (ip, port(rest.strip_prefix(':').ok_or_else(fault)?)?),
-            }
+            let zone = zone.map(str::parse).transpose().map_err(|_| fault())?;
+            let port = if rest.is_empty() { Self::PORT } else { port(rest.strip_prefix(':').ok_or_else(fault)?)? };
+            return Ok(Self { zone, ..Self::new(ip, port) });
         } else {
             match text.split_once(':') {
                 None => (IpAddr::V4(Ipv4Addr::LOCALHOST), port(text)?),
@@ -56,7 +66,10 @@ impl FromStr for VncAddress {
 
 impl fmt::Display for VncAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match &self.zone {
+            Some(zone) => write!(f, "[{}%{zone}]:{}", self.socket.ip(), self.socket.port()),
+            None => self.socket.fmt(f),
+        }
     }
 }
 
@@ -67,10 +80,17 @@ mod tests {
 
     #[test]
     fn every_form_of_bhyve_reads_and_its_guesses_are_refused() {
-        for (text, shown) in [("5901", "127.0.0.1:5901"), ("10.0.0.1:80", "10.0.0.1:80"), ("[::1]", "[::1]:5900")] {
+        for (text, shown) in [
+            ("5901", "127.0.0.1:5901"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("[::1]", "[::1]:5900"),
+            ("[fe80::1%em0]", "[fe80::1%em0]:5900"),
+        ] {
             assert_eq!(text.parse::<VncAddress>().unwrap().to_string(), shown);
         }
-        for text in ["", "0", "localhost:5900", "127.0.0.1:abc", "[::1:5900", "[::1]5900", "::1:5900", "1.2.3.4:+5"] {
+        for text in
+            ["", "0", "localhost:5900", "127.0.0.1:abc", "[::1:5900", "[::1]5900", "::1:5900", "1.2.3.4:+5", "[::1%]:1"]
+        {
             let message = text.parse::<VncAddress>().unwrap_err().message;
             assert_eq!(message, format!("{text:?} is not an address for VNC"));
         }
@@ -78,8 +98,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(ip: IpAddr, port in 1_u16..) {
-            let address = VncAddress::new(ip, port);
+        fn what_is_shown_reads_back(ip: IpAddr, port in 1_u16.., zone in proptest::option::of("[a-z]{1,4}[0-9]")) {
+            let zone = zone.filter(|_| ip.is_ipv6()).map(|zone| zone.parse().unwrap());
+            let address = VncAddress { zone, ..VncAddress::new(ip, port) };
             prop_assert_eq!(address.to_string().parse(), Ok(address));
         }
     }

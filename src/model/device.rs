@@ -146,7 +146,7 @@ impl Device {
     fn tell_type(&mut self) {
         let Some(ty) = self.kind.parameter("type") else { return };
         let tap = Value::Choice("tap");
-        let is_tap = self.value("type") == Some(&tap);
+        let is_tap = matches!(self.value("type"), Some(Value::Choice("tap" | "vmnet")));
         for item in &mut self.items {
             if let (Value::Backend(Backend::Named(name)), true) = (&item.value, is_tap) {
                 item.value = Value::Backend(Backend::Tap(name.clone()));
@@ -230,7 +230,7 @@ impl Device {
 
     /// Returns where a frame buffer listens: what it was told, or bhyve's default.
     pub fn vnc(&self) -> Option<VncAddress> {
-        let told = self.find(|value| if let Value::Address(address) = value { Some(*address) } else { None });
+        let told = self.find(|value| if let Value::Address(address) = value { Some(address.clone()) } else { None });
         let default = VncAddress::new(std::net::Ipv4Addr::LOCALHOST.into(), VncAddress::PORT);
         told.or((self.kind.counterpart == Counterpart::Screen).then_some(default))
     }

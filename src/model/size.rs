@@ -1,5 +1,6 @@
 //! Sizes of memory and of disks, by FreeBSD's rules.
 
+use super::number::base_0;
 use crate::diag::Fault;
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +33,7 @@ impl Size {
     /// Reads a size as `bhyve -m` does: a plain number below 1048576 is in megabytes, from there on in bytes; anything else
     /// is read by expand_number(3). A plain number may be hexadecimal (`0x…`) or octal (`0…`), as with strtoul(3).
     pub fn memory(text: &str) -> Result<Self, Fault> {
-        match plain_number(text) {
+        match base_0(text) {
             Some(number) => Self::memory_number(number),
             None => text.parse(),
         }
@@ -56,18 +57,6 @@ impl Size {
             unit = next;
         }
         if tenth == 0 { format!("{whole} {unit}") } else { format!("{whole}.{tenth} {unit}") }
-    }
-}
-
-/// Reads what strtoul(3) with base 0 takes as a whole, or nothing.
-fn plain_number(text: &str) -> Option<u64> {
-    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    match hexadecimal {
-        Some(digits) if digits.starts_with(|c: char| c.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None if !text.bytes().all(|b| b.is_ascii_digit()) || text.is_empty() => None,
-        None if text.len() > 1 && text.starts_with('0') => u64::from_str_radix(text, 8).ok(),
-        None => text.parse().ok(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A machine as the tree of bhyve_config(5): written as keys and values, and read from them.
 
 use super::device::entries::KeyFault;
+use super::number::base_0;
 use super::parameter::matches;
 use super::setting::SETTINGS;
 use super::{
@@ -138,8 +139,8 @@ impl Reading {
             "memory.size" => self.draft.memory = Size::memory(text)?,
             "cpus" | "sockets" | "cores" | "threads" => {
                 let fault = || Fault::new(format!("{text:?} is no number of {key}")).hint("from 1 to 65535");
-                let digits = text.bytes().all(|b| b.is_ascii_digit());
-                let number = digits.then(|| text.parse().ok()).flatten().filter(|n: &u16| *n > 0).ok_or_else(fault)?;
+                let number = base_0(text).and_then(|number| u16::try_from(number).ok());
+                let number = number.filter(|number| *number > 0).ok_or_else(fault)?;
                 let known = ["cpus", "sockets", "cores", "threads"].into_iter().find(|known| *known == key);
                 self.numbers.extend(known.map(|key| (key, number)));
             }
@@ -238,15 +239,39 @@ fn read_domain(domain: &mut Domain, rest: &str, key: &str, text: &str) -> Result
     Ok(())
 }
 
+/// Keys that no table has.
+const OWN: [&str; 11] = [
+    "name",
+    "cpus",
+    "sockets",
+    "cores",
+    "threads",
+    "memory.size",
+    "bootrom",
+    "bootvars",
+    "lpc.bootrom",
+    "lpc.bootvars",
+    "vcpu.0.cpuset",
+];
+
+/// Returns whether bhyve reads a key. Below the node of a device, all may be read.
+pub fn is_key(key: &str) -> bool {
+    key.starts_with("pci.")
+        || OWN.contains(&key)
+        || SETTINGS.iter().any(|setting| setting.key == key)
+        || com(key).is_some()
+        || matches("vcpu.N.cpuset", key).is_some()
+        || domain_of(key).is_some()
+}
+
 fn unknown(key: &str) -> Fault {
     if key.starts_with("lpc.pcireg.") {
         let fault = Fault::new(format!("bhyve does not read `{key}`"));
         return fault.hint(format!("it reads pci.0.31.0.{}: write it below the slot of the LPC bridge", &key[4..]));
     }
-    let own = ["name", "cpus", "sockets", "cores", "threads", "memory.size", "bootrom", "bootvars", "vcpu.0.cpuset"];
     let known = || {
         let ports = device::serial_ports().iter().map(|port| port.key);
-        own.into_iter().chain(SETTINGS.iter().map(|setting| setting.key)).chain(ports)
+        OWN.iter().copied().chain(SETTINGS.iter().map(|setting| setting.key)).chain(ports)
     };
     let fault = Fault::new(format!("there is no key `{key}`"));
     let hint = "bhyve would never read it; bhyve_config(5) lists its keys";

@@ -1,5 +1,6 @@
 //! What an option may hold, how it is read, and how a refusal is worded.
 
+use super::number::base_0;
 use super::value::Value;
 use super::{Forward, Release, Secret, Size, Target};
 use crate::diag::{Fault, suggest};
@@ -24,6 +25,13 @@ pub enum Type {
     Line,
     /// A whole number within limits.
     Integer {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// A whole number within limits, which bhyve reads in base 0: `0x5dc` is one.
+    Number {
         /// The least.
         min: i64,
         /// The greatest.
@@ -84,6 +92,10 @@ impl Type {
             Self::Name { max } => read_name(text, max),
             Self::Line => read_line(text),
             Self::Integer { min, max } => read_integer(text, min, max),
+            Self::Number { min, max } => {
+                let number = base_0(text).and_then(|number| i64::try_from(number).ok());
+                read_integer(&number.map_or_else(|| text.to_string(), |number| number.to_string()), min, max)
+            }
             Self::Pixels { max, .. } => read_integer(text, 1, max),
             Self::Flag => read_flag(text),
             Self::Choice(words) => read_choice(text, words),
@@ -108,6 +120,7 @@ impl Type {
     pub fn read_integer(self, number: i64) -> Result<Value, Fault> {
         match self {
             Self::Integer { .. }
+            | Self::Number { .. }
             | Self::Pixels { .. }
             | Self::Choice(_)
             | Self::SectorSize
@@ -154,7 +167,9 @@ impl fmt::Display for Type {
             Self::Text { max } => write!(f, "a text of at most {max} bytes"),
             Self::Name { max } => write!(f, "a name of at most {max} bytes"),
             Self::Line => f.write_str("a text"),
-            Self::Integer { min, max } | Self::Pixels { min, max, .. } => write!(f, "a number from {min} to {max}"),
+            Self::Integer { min, max } | Self::Number { min, max } | Self::Pixels { min, max, .. } => {
+                write!(f, "a number from {min} to {max}")
+            }
             Self::Flag => f.write_str("true or false"),
             Self::Choice(words) => {
                 f.write_str(&words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" or "))
@@ -228,10 +243,8 @@ fn read_sector_size(text: &str) -> Result<Value, Fault> {
 }
 
 fn read_eui64(text: &str) -> Result<Value, Fault> {
-    let digits = text.strip_prefix("0x").filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-    let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     let fault = || Fault::new(format!("{text:?} is not an EUI-64")).hint("write \"0x589cfc20ffee0001\"");
-    number.map(Value::Eui64).ok_or_else(fault)
+    base_0(text).map(Value::Eui64).ok_or_else(fault)
 }
 
 /// A name stands before an `=` in a `-s`.

@@ -7,6 +7,7 @@ use crate::model::{Argv, Backend, Device, Machine, VncAddress};
 pub(super) fn nic(argv: Argv, at: &Seat, device: &Device, name: &str) -> Argv {
     let id = at.id("net");
     let netdev = match device.backend() {
+        None => String::new(),
         Some(Backend::Tap(tap)) if !at.setting.user_net => {
             format!("tap,id={id},ifname={},script=no,downscript=no", escape(tap))
         }
@@ -17,6 +18,10 @@ pub(super) fn nic(argv: Argv, at: &Seat, device: &Device, name: &str) -> Argv {
         Some(mtu) => format!(",host_mtu={mtu}"),
         None => String::new(),
     };
+    if netdev.is_empty() {
+        // Without a link.
+        return argv.args(["-device", &format!("{name},{},mac={mac},romfile={mtu}", at.address())]);
+    }
     let text = format!("{name},{},netdev={id},mac={mac},romfile={mtu}", at.address());
     argv.args(["-netdev", &netdev, "-device", &text])
 }
@@ -45,9 +50,10 @@ pub(super) fn screen(argv: Argv, at: &Seat, device: &Device) -> Argv {
     };
     let text = format!("VGA,xres={},yres={},{}", number("w", 1024), number("h", 768), at.address());
     let argv = argv.args(["-device", &text]);
-    let Some(address) = device.vnc().map(VncAddress::socket) else { return argv };
+    let Some(listen) = device.vnc() else { return argv };
+    let (address, zone) = (listen.socket(), listen.zone().map(|zone| format!("%{zone}")).unwrap_or_default());
     let display = address.port().saturating_sub(VncAddress::PORT);
-    let ip = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
+    let ip = if address.is_ipv6() { format!("[{}{zone}]", address.ip()) } else { address.ip().to_string() };
     if device.password().is_none() {
         return argv.args(["-vnc", &format!("{ip}:{display}")]);
     }

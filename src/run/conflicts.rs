@@ -163,7 +163,7 @@ fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
         return;
     }
     for (slot, device) in machine.devices() {
-        let Some(address) = device.vnc().map(crate::model::VncAddress::socket) else { continue };
+        let Some(address) = device.vnc().map(|address| address.socket()) else { continue };
         let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
         let ip = address.ip();
         let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.addresses.contains(&ip)));

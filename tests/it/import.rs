@@ -175,6 +175,7 @@ fn what_cannot_be_imported_is_told() {
         ("loader=\"grubb\"\ncpu=1\nmemory=1G\n", "vm-bhyve knows no loader \"grubb\""),
         ("pci.0.29.0.password=x hunter2; hunter2\npci.0.29.0.password.x=hunter2\n", "cannot be set"),
         ("name=a\npci.0.29.0.device=fbuf\npci.0.29.0.passwrd=hunter2\n", "fbuf has no key `passwrd`"),
+        ("bhyve -s 29,fbuf,password=hunter2hunter2 a\n", "the password has 14 bytes, of which VNC uses 8"),
     ];
     for (text, message) in texts {
         let sandbox = Sandbox::new();
@@ -263,7 +264,7 @@ fn code(text: &str) -> String {
 fn the_command_line_of_an_imported_machine_gives_the_same_recipe_again() {
     let mut count = 0;
     for (target, line) in lines(&fixture("argv-valid.txt")) {
-        let Some(import) = of_line(&line, target) else { continue };
+        let Some(import) = of_line(&line, target).filter(|import| import.prints.is_none()) else { continue };
         let text = recipe::recipe(&import);
         let machine = booted(&text, target);
         assert_eq!(proof::differences(&import, &machine), [""; 0], "{line}");
@@ -272,7 +273,7 @@ fn the_command_line_of_an_imported_machine_gives_the_same_recipe_again() {
         assert_eq!(code(&recipe::recipe(&again)), code(&text), "{line}");
         count += 1;
     }
-    assert!(count > 35, "{count}");
+    assert!(count > 100, "{count}");
 }
 
 #[test]

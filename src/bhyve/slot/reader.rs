@@ -3,7 +3,7 @@
 use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, TARGET_MAX, node, numbers};
 use crate::bhyve::tree::{Tree, veiled};
 use crate::diag::Fault;
-use crate::model::{PciSlot, Release, Target};
+use crate::model::{DeviceKind, PciSlot, Release, Target, Type};
 
 /// The keys of a device, while its text is read.
 pub(super) struct Conf {
@@ -73,8 +73,12 @@ impl Conf {
             return Err(Fault::new(format!("`{}` has a dot, which `-s` does not take", veiled(key))).hint(hint));
         }
         if key.is_empty() {
-            self.warn(format!("`{}` has an option without a name", self.name), "bhyve reads no such key: leave it out");
-            return Ok(());
+            let fault = Fault::new(format!("`{}` has an option without a name", self.name));
+            return Err(fault.hint("bhyve reads no such key: leave the comma out"));
+        }
+        if !item.contains('=') && self.takes_value(key) {
+            let fault = Fault::new(format!("`{key}` of `{}` has no value", self.name));
+            return Err(fault.hint(format!("bhyve would take \"true\" for it: write `{key}=...`")));
         }
         let key = format!("{below}{key}");
         if self.tree.get(&key).is_some() {
@@ -83,16 +87,38 @@ impl Conf {
         self.tree.set(&key, value)
     }
 
+    /// Returns whether an option means nothing without a value.
+    fn takes_value(&self, name: &str) -> bool {
+        let kind = DeviceKind::named(self.name);
+        let all = kind.into_iter().flat_map(DeviceKind::parameters).map(|(_, parameter)| parameter);
+        let mut named = all.filter(|parameter| parameter.name == name).peekable();
+        named.peek().is_some() && named.all(|parameter| parameter.ty != Type::Flag)
+    }
+
+    /// Refuses an option where a path has to stand: bhyve would look for a file of that name.
+    fn is_no_path(&self, text: &str) -> Result<(), Fault> {
+        let name = text.split_once('=').map_or(text, |(name, _)| name);
+        let kind = DeviceKind::named(self.name);
+        let mut options = kind.into_iter().flat_map(|kind| kind.options().chain(kind.grouped()));
+        let is_option = options.any(|option| option.name == name && (option.ty == Type::Flag || name != text));
+        let fault = || Fault::new(format!("`{}` stands where the path of `{}` belongs", veiled(text), self.name));
+        if is_option { Err(fault().hint("the path comes first, and then the options")) } else { Ok(()) }
+    }
+
     /// Reads a first item that is the value of `key`, and then options.
     fn first(&mut self, below: &str, key: &str, text: &str) -> Result<(), Fault> {
         let (first, rest) = text.split_once(',').map_or((text, None), |(first, rest)| (first, Some(rest)));
+        if matches!(key, "path" | "dev") {
+            self.is_no_path(first)?;
+        }
         self.tree.set(&format!("{below}{key}"), first)?;
         rest.map_or(Ok(()), |rest| self.options(below, rest))
     }
 
     fn amd(&mut self, conf: Option<&str>) -> Result<(), Fault> {
         if conf.is_some() {
-            self.warn(format!("`{}` takes no options", self.name), "bhyve ignores what follows: leave it out");
+            let fault = Fault::new(format!("`{}` takes no options", self.name));
+            return Err(fault.hint("bhyve ignores what follows: leave it out"));
         }
         AMD.iter().try_for_each(|(key, value)| self.tree.set(key, value))
     }

@@ -60,16 +60,38 @@ fn the_first_item_of_a_disk_or_a_card_has_no_key() {
 #[test]
 fn ports_keep_their_numbers_and_their_options() {
     assert_eq!(
-        dump("4,ahci,hd:,hd:/a,ro,cd:/b,"),
-        "4 device=ahci port.1.type=hd port.1.path=/a port.1.ro=true port.2.type=cd port.2.path=/b \
-         (`ahci` has an option without a name)"
+        dump("4,ahci,hd:,hd:/a,ro,cd:/b"),
+        "4 device=ahci port.1.type=hd port.1.path=/a port.1.ro=true port.2.type=cd port.2.path=/b"
     );
+    assert_eq!(dump("4,ahci,hd:/a,"), "! `ahci` has an option without a name");
     assert_eq!(dump("4,ahci,hd:/a,dh:/b"), "4 device=ahci port.0.type=hd port.0.path=/a port.0.dh:/b=true");
     let many = "hd:/a,".repeat(33);
     assert_eq!(dump(&format!("4,ahci,{}", &many[..many.len() - 1])), "! `ahci` has 32 ports, and more are given");
     assert_eq!(
         dump("4,xhci,tablet,tablet=a=b,c="),
         "4 device=xhci slot.1.device=tablet slot.2.device=tablet slot.2.a=b slot.3.device=c"
+    );
+}
+
+#[test]
+fn what_bhyve_would_take_for_something_else_is_refused() {
+    let told = |text: &str| {
+        let fault = read(text, target(Release::V15)).unwrap_err();
+        format!("{} | {}", fault.message, fault.hint.unwrap_or_default())
+    };
+    let first = "the path comes first, and then the options";
+    assert_eq!(told("4,virtio-blk,ro"), format!("`ro` stands where the path of `virtio-blk` belongs | {first}"));
+    assert_eq!(
+        told("4,virtio-scsi,iid=1"),
+        format!("`iid=1` stands where the path of `virtio-scsi` belongs | {first}")
+    );
+    assert_eq!(told("4,ahci,hd:nocache"), format!("`nocache` stands where the path of `ahci` belongs | {first}"));
+    let value = |key: &str| format!("bhyve would take \"true\" for it: write `{key}=...`");
+    assert_eq!(told("4,hda,play"), format!("`play` of `hda` has no value | {}", value("play")));
+    assert_eq!(told("4,nvme,/d,ser"), format!("`ser` of `nvme` has no value | {}", value("ser")));
+    assert_eq!(
+        told("4,amd_hostbridge,x"),
+        "`amd_hostbridge` takes no options | bhyve ignores what follows: leave it out"
     );
 }
 
@@ -94,8 +116,8 @@ fn targets_are_counted_on_from_the_highest() {
     assert_eq!(dump("4,virtio-scsi,/a:b"), "4 device=virtio-scsi target.0=/a:b");
     assert_eq!(dump("4,virtio-scsi,255:/a,target=/b"), "! `/b` has no id that a target can have");
     assert_eq!(dump("4,virtio-scsi,/a,target"), "! `target` of `virtio-scsi` names no device");
-    let old = read("4,virtio-scsi,iid=1,target=x", target(Release::V15)).unwrap().entries;
-    assert_eq!(old, pairs("device=virtio-scsi dev=iid=1 target=x"));
+    let old = read("4,virtio-scsi,/a,target=x", target(Release::V15)).unwrap().entries;
+    assert_eq!(old, pairs("device=virtio-scsi dev=/a target=x"));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, Kind, Slot, kind_of, node, read};
 use crate::diag::Fault;
-use crate::model::{PciSlot, Release, Target};
+use crate::model::device::KINDS;
+use crate::model::{PciSlot, Release, Target, Type};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys with their values, as they are given.
@@ -81,11 +82,17 @@ fn is_amd(pairs: &Pairs) -> bool {
     pairs.len() == AMD.len() && AMD.iter().all(|pair| pairs.contains(pair))
 }
 
+/// Returns whether an option stands for itself, without a value.
+fn is_word(name: &str) -> bool {
+    let mut all = KINDS.iter().flat_map(|kind| kind.parameters());
+    all.any(|(_, parameter)| parameter.name == name && parameter.ty == Type::Flag)
+}
+
 /// Keys with a dot have no place among options.
 fn options<'a>(pairs: &Pairs<'a>) -> Result<Vec<String>, &'a str> {
     let item = |(key, value): &(&'a str, &'a str)| match (key.contains(['.', ',']), *value) {
         (true, _) => Err(*key),
-        (false, "true") => Ok((*key).to_string()),
+        (false, "true") if is_word(key) => Ok((*key).to_string()),
         (false, value) => Ok(format!("{key}={value}")),
     };
     pairs.iter().map(item).collect()

@@ -27,7 +27,7 @@ impl Draft {
         self.check_lpc(&mut faults);
         self.check_shared(&mut faults);
         self.check_boot_order(&mut faults);
-        self.check_stdio(&mut faults);
+        self.check_ttys(&mut faults);
         faults
     }
 
@@ -163,7 +163,9 @@ impl Draft {
     fn check_lpc(&self, faults: &mut Faults) {
         let lpc = self.slots.iter().find(|(_, device)| device.kind().counterpart == Counterpart::Lpc);
         let testdev = self.flag("pc_testdev").then_some("pc_testdev");
-        let needs_it = self.bootrom.iter().map(|_| "bootrom").chain(self.ttys.keys().copied()).chain(testdev).next();
+        // Since FreeBSD 15 it is the platform that loads the firmware.
+        let rom = self.bootrom.iter().filter(|_| self.target.release < Release::V15).map(|_| "bootrom");
+        let needs_it = rom.chain(self.ttys.keys().copied()).chain(testdev).next();
         match (lpc, needs_it) {
             (None, Some(key)) if self.target.arch == Arch::Amd64 => {
                 let message = format!("`{key}` hangs on an LPC bridge, and no slot has one");
@@ -203,19 +205,22 @@ impl Draft {
         }
     }
 
-    fn check_stdio(&self, faults: &mut Faults) {
+    fn check_ttys(&self, faults: &mut Faults) {
         let mut names = BTreeSet::new();
-        let mut stdio: Option<String> = None;
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
         for (part, name, tty) in self.every_tty() {
             if !names.insert(name.clone()) {
                 faults.push((part.clone(), Fault::new(format!("{name} is given twice")).hint("keep one of them")));
             }
-            if *tty == Tty::Stdio
-                && let Some(first) = stdio.replace(name.clone())
-            {
-                let fault = Fault::new(format!("{first} and {name} both use stdio, which there is one of"));
-                faults.push((part, fault.hint("plug one of them into a nmdm(4)")));
-            }
+            let Some(first) = taken.insert(tty.to_string(), name.clone()).filter(|first| *first != name) else {
+                continue;
+            };
+            let fault = match tty {
+                Tty::Stdio => Fault::new(format!("{first} and {name} both use stdio, which there is one of"))
+                    .hint("plug one of them into a nmdm(4)"),
+                _ => Fault::new(format!("{first} and {name} are both plugged into {tty}")).hint("give each its own"),
+            };
+            faults.push((part, fault));
         }
     }
 }

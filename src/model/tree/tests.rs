@@ -12,7 +12,9 @@ fn text_of(ty: Type) -> BoxedStrategy<String> {
         Type::Text { max } => "[a-zA-Z0-9 =%]{1,8}".prop_map(move |text| text.chars().take(max).collect()).boxed(),
         Type::Name { .. } => "[a-z.]{1,8}".boxed(),
         Type::Line => "[a-zA-Z0-9, =%]{1,12}".boxed(),
-        Type::Integer { min, max } => (min..=max).prop_map(|number| number.to_string()).boxed(),
+        Type::Integer { min, max } | Type::Number { min, max } => {
+            (min..=max).prop_map(|number| number.to_string()).boxed()
+        }
         Type::Pixels { min, before, .. } => (min..=before).prop_map(|number| number.to_string()).boxed(),
         Type::Flag => Just("true".to_string()).boxed(),
         Type::Choice(words) => select(words).prop_map(ToString::to_string).boxed(),
@@ -35,8 +37,9 @@ fn text_of(ty: Type) -> BoxedStrategy<String> {
 
 /// Some values of some parameters.
 fn values(parameters: &[&'static Parameter]) -> BoxedStrategy<Vec<(&'static Parameter, Value)>> {
-    let optional: Vec<&'static Parameter> = parameters.iter().copied().filter(|p| p.need == Need::Optional).collect();
-    let needed: Vec<&'static Parameter> = parameters.iter().copied().filter(|p| p.need != Need::Optional).collect();
+    // A card without a link has no options.
+    let is_optional = |p: &&'static Parameter| p.need == Need::Optional && p.ty != Type::Backend;
+    let (optional, needed): (Vec<&'static Parameter>, Vec<_>) = parameters.iter().copied().partition(is_optional);
     let most = optional.len();
     let value = |p: &'static Parameter| text_of(p.ty).prop_map(move |text| (p, p.ty.read(&text).unwrap()));
     subsequence(optional, 0..=most)
@@ -92,14 +95,17 @@ fn machine() -> impl Strategy<Value = Machine> {
             (draft.target.release, draft.memory, draft.cpus) = (release, Size::mib(memory), sockets * cores);
             draft.topology = arranged.then_some(Topology { sockets, cores, threads: 1 });
             draft.pins.insert(0, "0-3,8".parse().ok()?);
-            draft
-                .ttys
-                .extend(device::serial_ports().iter().take(2).map(|port| (port.name, "/dev/nmdm0A".parse().unwrap())));
+            draft.ttys.extend(
+                device::serial_ports()
+                    .iter()
+                    .take(2)
+                    .map(|port| (port.name, format!("/dev/nmdm-{}A", port.name).parse().unwrap())),
+            );
             settings.into_iter().for_each(|(setting, value)| draft.set(setting, value));
             for name in ["gdb.port", "tpm.type", "tpm.path", "wired"] {
                 let setting = Setting::named(name)?;
                 let text = match setting.ty {
-                    Type::Integer { .. } => "1",
+                    Type::Number { .. } => "1",
                     Type::Flag => "true",
                     Type::Path => "/dev/tpm0",
                     _ => "passthru",
@@ -171,8 +177,11 @@ fn what_goes_together_is_read_as_it_was_written() {
         ("e1000", &[("backend", "slirp"), ("hostfwd", "tcp::1-:2;udp::3-:4"), ("open", "true")]),
         ("virtio-net", &[("backend", "vale0:lab"), ("mtu", "9000")]),
         ("virtio-net", &[("backend", "web0"), ("type", "tap")]),
+        ("virtio-net", &[("backend", "epair0b"), ("type", "vmnet")]),
+        ("e1000", &[]),
         ("nvme", &[("ram", "64")]),
         ("fbuf", &[("tcp", "[::1]:5901")]),
+        ("fbuf", &[("rfb", "[fe80::1%em0]:5901")]),
         ("virtio-blk", &[("path", "/a"), ("serial", "S"), ("bootindex", "3")]),
         ("uart", &[("tty", "tcp=[::1]:4321")]),
     ];
