@@ -16,6 +16,7 @@ mod inventory;
 mod manual;
 mod place;
 mod plan;
+mod proof;
 mod record;
 mod run;
 pub mod term;

@@ -1,15 +1,13 @@
 //! `vmrun import FILE`: a recipe of a machine that is described elsewhere, and the proof that it is the same machine.
 
+use super::proof::{booted, rehearsed};
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
+use crate::host::rehearsal::Rehearsed;
 use crate::host::{Asked, Effect, Platform, system};
 use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
 use crate::model::{Argv, Target};
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
-use crate::script::{Inputs, Recipe};
+use crate::script::Recipe;
 use clap::Args;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -80,9 +78,8 @@ fn compare(import: &Import, recipe: &str, name: &str) -> Result<Vec<String>, Vec
     let parsed = Recipe::parse(name, recipe)?;
     let mut differences = Vec::new();
     for init in [false, true] {
-        let done = rehearsed(&parsed, import.draft.target, init)?;
-        let machine =
-            done.iter().find_map(|done| if let Rehearsed::Boot(machine) = done { Some(&**machine) } else { None });
+        let done = rehearsed(&parsed, import.draft.target, &[], init)?;
+        let machine = booted(&done).first().copied();
         let found = match &import.prints {
             Some(prints) => printed(prints, &done),
             None => machine.map_or_else(|| vec!["it boots nothing".into()], |it| proof::differences(import, it)),
@@ -90,14 +87,6 @@ fn compare(import: &Import, recipe: &str, name: &str) -> Result<Vec<String>, Vec
         differences.extend(found.into_iter().filter(|line| !differences.contains(line)).collect::<Vec<_>>());
     }
     Ok(differences)
-}
-
-/// Rehearses a recipe on a host that has whatever it needs, and returns what it would have done.
-fn rehearsed(recipe: &Recipe, target: Target, init: bool) -> Result<Vec<Rehearsed>, Vec<Diagnostic>> {
-    let rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target)));
-    let inputs = Inputs { init, ..Inputs::default() };
-    let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
-    if evaluated.faults.is_empty() { Ok(evaluated.run.rehearsed().to_vec()) } else { Err(evaluated.faults) }
 }
 
 /// Returns what differs where no machine is run.

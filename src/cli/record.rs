@@ -1,5 +1,6 @@
 //! `vmrun record -- CMD…`: a recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+use super::proof::of_script;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, Place};
@@ -10,6 +11,7 @@ use crate::model::{Argv, Target};
 use crate::recording::escape::{self, Kind};
 use crate::recording::hidden::hide;
 use crate::recording::{Prepared, Recording, Setting, again, base_name, merge, transcript, words};
+use crate::script::Recipe;
 use clap::Args;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -37,6 +39,9 @@ pub(super) struct RecordArgs {
     /// The bhyve that the recipe is for: freebsd-14, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<Asked>,
+    /// Run the script although parts of it get past the stand-ins and are done for real
+    #[arg(long)]
+    anyway: bool,
     /// Print the steps as a transcript for sh(1) instead of a recipe
     #[arg(long, conflicts_with = "json")]
     transcript: bool,
@@ -61,7 +66,7 @@ run is recorded, or is run as by you.
 EVERYTHING ELSE IS DONE FOR REAL, as by the user who calls vmrun:
   - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh, tmux
   - programs that are named by their whole path, as /sbin/ifconfig, or found by a PATH that the
-    script sets itself; vmrun warns of both, as far as the script's own text shows them
+    script sets itself: where the script's own text shows either, it is run with --anyway only
   - processes that leave the script's process group; the rest of it is ended at the end
 No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm/a.img ]` sees
 the real disk. The standard input is empty. A password is `***` wherever it is shown.";
@@ -71,7 +76,11 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     let extra = args.init_args.as_ref().map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
     let extra = extra.transpose().map_err(one)?;
     let setting = args.setting().map_err(one)?;
-    escapes(&args.command).iter().for_each(|warning| term.diagnostic(warning));
+    let escapes = escapes(&args.command, args.anyway);
+    if !args.anyway && !escapes.is_empty() {
+        return Err(escapes);
+    }
+    escapes.iter().for_each(|warning| term.diagnostic(warning));
     let recorder = Recorder::new().map_err(one)?;
     // The reader of our talk may be gone.
     let mut hear = |line: &str| drop(writeln!(io::stderr(), "{line}"));
@@ -113,7 +122,30 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
             "the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
         );
     }
-    term.data(text.trim_end_matches('\n')).map_err(one)
+    term.data(text.trim_end_matches('\n')).map_err(one)?;
+    if args.json || args.transcript { Ok(()) } else { prove(&text, &with, without.as_ref(), args.target(), term) }
+}
+
+/// Rehearses the recipe with and without `--init`, and says whether it boots the machines that the script booted.
+fn prove(
+    text: &str,
+    with: &Recording,
+    without: Option<&Recording>,
+    target: Target,
+    term: &Term,
+) -> Result<(), Vec<Diagnostic>> {
+    let recipe = Recipe::parse("the recipe", text)?;
+    let mut all = Vec::new();
+    for (init, named, recording) in [(true, "with", with), (false, "without", without.unwrap_or(with))] {
+        let told = |line: &String| format!("the recipe's machine is another one {named} `init`: {line}");
+        let found = of_script(&recipe, recording, target, init)?;
+        all.extend(found.map(|lines| lines.iter().map(told).collect::<Vec<_>>()));
+    }
+    if !all.is_empty() && all.concat().is_empty() {
+        term.say("same machine");
+    }
+    let faults: Vec<Diagnostic> = all.concat().into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 impl RecordArgs {
@@ -160,23 +192,24 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
     Ok(Prepared { words, text })
 }
 
-/// Warns of what in the script gets past the stand-ins.
-fn escapes(command: &[String]) -> Vec<Diagnostic> {
+/// Tells what in the script gets past the stand-ins: as warnings, if it shall run anyway.
+fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
     let Some(source) = standins::script(command) else { return Vec::new() };
     let source = Rc::new(source);
-    let warning = |escape: escape::Escape| {
+    let told = |escape: escape::Escape| {
         let text = source.text.get(escape.span.clone()).unwrap_or_default();
         let fault = match escape.kind {
             Kind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
-                .hint("write the name alone while it is recorded"),
+                .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
             Kind::Search => {
                 Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
-                    .hint("write PATH=\"$PATH:…\" while it is recorded")
+                    .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
             }
         };
-        Diagnostic::warning(fault).at(Place { source: source.clone(), span: escape.span })
+        let told = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
+        told.at(Place { source: source.clone(), span: escape.span })
     };
-    escape::find(&source.text).into_iter().map(warning).collect()
+    escape::find(&source.text).into_iter().map(told).collect()
 }
 
 /// Warns of what is doubtful in a recording.

@@ -13,12 +13,13 @@ use std::rc::Rc;
 pub struct Elsewhere {
     settings: Settings,
     here: Option<Box<dyn Host>>,
+    interfaces: Rc<[Interface]>,
 }
 
 impl Elsewhere {
     /// Makes a host of that kind.
     pub fn new(settings: Settings, here: Box<dyn Host>) -> Self {
-        Self { settings, here: Some(here) }
+        Self { settings, here: Some(here), interfaces: Rc::new([]) }
     }
 
     /// Makes a FreeBSD host with that bhyve, which knows nothing of the host that is here: every secret is there, and nothing is
@@ -26,7 +27,13 @@ impl Elsewhere {
     pub fn alone(target: Target) -> Self {
         let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
         let settings = Settings { platform: Platform::FreeBsd, state, config, target, user_net: false };
-        Self { settings, here: None }
+        Self { settings, here: None, interfaces: Rc::new([]) }
+    }
+
+    /// Says interfaces that it has.
+    #[must_use]
+    pub fn with(self, interfaces: &[Interface]) -> Self {
+        Self { interfaces: interfaces.into(), ..self }
     }
 }
 
@@ -55,7 +62,7 @@ impl Host for Elsewhere {
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
-        Ok(Rc::new([]))
+        Ok(self.interfaces.clone())
     }
 
     fn hostname(&self) -> String {

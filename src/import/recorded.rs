@@ -6,7 +6,7 @@ use super::recipe::names;
 use super::{Import, Kind, Setting, read};
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, PciSlot, Size, Target};
-use crate::recording::{Again, Step, When};
+use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -29,6 +29,29 @@ pub fn recipe(steps: &[Step], again: Again, target: Target, from: &str, init: &s
     }
     text += &writer.blocks();
     Ok(text)
+}
+
+/// Returns the calls of a recording that boot a machine, without those that start it again when it has rebooted.
+pub fn boots(recording: &Recording) -> Vec<&Call> {
+    let mut again = Vec::new();
+    let mut all = Vec::new();
+    for call in &recording.calls {
+        let Some(name) = call.boots() else { continue };
+        if !again.contains(&name) {
+            all.push(call);
+        }
+        if call.status == 0 {
+            again.push(name);
+        }
+    }
+    all
+}
+
+/// Reads the machine of a call of bhyve.
+pub fn import(args: &[String], target: Target) -> Result<Import, Vec<Diagnostic>> {
+    let line = Argv::new("bhyve").args(args).to_string();
+    let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
+    read("<recorded>", &line, &setting, &|_| None)
 }
 
 fn remark(again: Again, init: &str) -> Option<&'static str> {
@@ -178,9 +201,7 @@ impl Writer<'_> {
     }
 
     fn import(&self, args: &[String]) -> Result<Import, Vec<Diagnostic>> {
-        let line = Argv::new("bhyve").args(args).to_string();
-        let setting = Setting { kind: Some(Kind::Bhyve), target: self.target, ..Setting::default() };
-        read("<recorded>", &line, &setting, &|_| None)
+        import(args, self.target)
     }
 
     /// An address of this host becomes the network that it is in, so that the recipe works on any host there.

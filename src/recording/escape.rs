@@ -1,6 +1,6 @@
 //! What in a script's text gets past the stand-ins.
 
-use super::{CARRIERS, NAMES, base_name};
+use super::{CARRIERS, NAMES, base_name, carried};
 use std::ops::Range;
 
 /// A place in a script where a program is run that no stand-in stands for.
@@ -27,10 +27,13 @@ pub fn find(text: &str) -> Vec<Escape> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if !line.trim_start().starts_with('#') {
-            found.extend(words(line).filter_map(|(at, word)| {
-                let kind = kind(word)?;
+            let words: Vec<(usize, &str)> = words(line).collect();
+            let escapes = words.iter().enumerate().filter_map(|(number, (at, word))| {
+                let before = number.checked_sub(1).and_then(|before| words.get(before)).map(|(_, word)| *word);
+                let kind = kind(before, word).filter(|kind| *kind == Kind::Search || !is_carried(&words, number))?;
                 Some(Escape { kind, span: start + at..start + at + word.len() })
-            }));
+            });
+            found.extend(escapes);
         }
         start += line.len();
     }
@@ -63,7 +66,20 @@ fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn kind(word: &str) -> Option<Kind> {
+/// Returns whether a stand-in for a carrier takes the word for the program that it runs.
+fn is_carried(words: &[(usize, &str)], number: usize) -> bool {
+    let carrier = words.iter().take(number).rposition(|(_, word)| CARRIERS.contains(word));
+    let Some(line) = carrier.and_then(|at| words.get(at..)) else { return false };
+    let line: Vec<String> = line.iter().map(|(_, word)| (*word).to_string()).collect();
+    carried(&line).is_some_and(|rest| rest.len() + number == words.len())
+}
+
+fn kind(before: Option<&str>, word: &str) -> Option<Kind> {
+    // csh(1).
+    let is_anew = matches!((before, word), (Some("setenv"), "PATH") | (Some("set"), "path" | "path="));
+    if is_anew {
+        return Some(Kind::Search);
+    }
     if let Some(value) = word.strip_prefix("PATH=") {
         let value = value.trim_start_matches(['"', '\'']);
         return (!value.starts_with("$PATH") && !value.starts_with("${PATH")).then_some(Kind::Search);
@@ -93,6 +109,19 @@ mod tests {
             shown(text),
             [(Kind::Path, "/sbin/ifconfig"), (Kind::Path, "IF=/usr/sbin/bhyve"), (Kind::Path, "/usr/local/bin/sudo")]
         );
+    }
+
+    #[test]
+    fn what_a_carrier_runs_has_its_stand_in_whatever_its_path() {
+        let text = "doas /sbin/ifconfig tap1 destroy\nsudo -n -u root /sbin/ifconfig -l; /sbin/kldload vmm\n\
+                    sudo sh -c '/sbin/ifconfig -l'\ndaemon -p /run/a /usr/sbin/bhyve vm\n";
+        assert_eq!(shown(text), [(Kind::Path, "/sbin/kldload"), (Kind::Path, "/sbin/ifconfig")]);
+    }
+
+    #[test]
+    fn a_path_of_csh_is_found() {
+        let text = "setenv PATH /sbin\nset path = (/sbin)\nset path=(/sbin $path)\nsetenv HOME /root\n";
+        assert_eq!(shown(text), [(Kind::Search, "PATH"), (Kind::Search, "path"), (Kind::Search, "path=")]);
     }
 
     #[test]

@@ -243,30 +243,35 @@ fn an_interrupted_recording_leaves_nothing() {
 }
 
 #[test]
-fn what_gets_past_the_stand_ins_is_shown_where_it_stands() {
+fn what_gets_past_the_stand_ins_is_shown_where_it_stands_and_is_not_run() {
     let sandbox = with_script(
         "#!/bin/sh\n# /sbin/ifconfig is a path\n[ $# = 1 ] || /sbin/ifconfig -l\n[ $# = 1 ] || PATH=/sbin\nifconfig -l\n",
     );
-    let done = record(&sandbox, &["--", "sh", "-e", "s.sh", "x"]);
-    same(
-        &done.stderr,
-        "\
-warning: `/sbin/ifconfig` is run for real: a whole path gets past its stand-in
+    let told = |kind: &str| {
+        format!(
+            "\
+{kind}: `/sbin/ifconfig` is run for real: a whole path gets past its stand-in
  --> s.sh:3:15
   |
 3 | [ $# = 1 ] || /sbin/ifconfig -l
   |               ^^^^^^^^^^^^^^
   |
-  = hint: write the name alone while it is recorded
-warning: programs are run for real after PATH is set here: the stand-ins are no longer first
+  = hint: write the name alone while it is recorded; with `--anyway` it runs as it is
+{kind}: programs are run for real after PATH is set here: the stand-ins are no longer first
  --> s.sh:4:15
   |
 4 | [ $# = 1 ] || PATH=/sbin
   |               ^^^^^^^^^^
   |
-  = hint: write PATH=\"$PATH:…\" while it is recorded
-em0 lo0 bridge2",
-    );
+  = hint: write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is
+"
+        )
+    };
+    let done = record(&sandbox, &["--", "sh", "-e", "s.sh", "x"]);
+    same(&done.stderr, &told("error"));
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    let done = record(&sandbox, &["--anyway", "--", "sh", "-e", "s.sh", "x"]);
+    same(&done.stderr, &(told("warning") + "em0 lo0 bridge2"));
     same(&done.stdout, "ifconfig -l");
 }
 
@@ -361,7 +366,9 @@ fn recipe(sandbox: &Sandbox, args: &[&str]) -> String {
     let done = sandbox.finish(&mut recorder_of(sandbox, &[&answer, args].concat()));
     same(
         &done.stderr,
-        "vmrun: the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
+        "\
+vmrun: the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)
+vmrun: same machine",
     );
     assert_eq!(done.code, 0);
     done.stdout.replace("[tmp]/vm/", "/vm/")
@@ -416,8 +423,9 @@ bhyve(#{
 #[test]
 fn the_recorded_script_has_the_plans_of_the_recipes_that_stand_in_for_it() {
     let sandbox = with_vm_ksh();
-    for name in ["install", "report1"] {
-        fs::write(sandbox.path("made.rhai"), recipe(&sandbox, &["--init-args", "-i", "--", "./s.sh", name])).unwrap();
+    let exits = [&["--init-args", "-i"][..], &["--init-args", "-i", "--exits", "0,1"]];
+    for (name, args) in ["install", "report1"].into_iter().flat_map(|name| exits.map(|args| (name, args))) {
+        fs::write(sandbox.path("made.rhai"), recipe(&sandbox, &[args, &["--", "./s.sh", name]].concat())).unwrap();
         let ours = project(&format!("recipes/{name}.rhai"));
         for more in [&[][..], &["--init"]] {
             // The script boots an image that another script made; the recipe makes it.
@@ -442,7 +450,7 @@ kldunload vmm
 "#,
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--init-args", "-i", "--", "./s.sh"]));
-    same(&done.stderr, "");
+    same(&done.stderr, "vmrun: same machine");
     same(
         &done.stdout,
         r#"
@@ -481,6 +489,23 @@ if init {
 }
 "#,
     );
+}
+
+#[test]
+fn every_boot_of_a_script_is_compared() {
+    let sandbox = with_script(
+        "#!/bin/sh\nfor n in a b; do bhyve -c 1 -m 1G -s 0,hostbridge $n; done\nbhyve -c 2 -m 2G -s 0,hostbridge a\n",
+    );
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--exits", "1,0,1", "--", "./s.sh"]));
+    same(
+        &done.stderr,
+        "\
+warning: `./s.sh` ended with status 1
+ |
+ = hint: what it would have done after that is not in the recording
+vmrun: same machine",
+    );
+    assert_eq!((done.code, done.stdout.matches(".run();").count()), (0, 3));
 }
 
 #[test]

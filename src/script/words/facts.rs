@@ -3,7 +3,7 @@
 use super::{Call, Kind, Word};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::host::Platform;
+use crate::host::{Interface, Platform};
 use crate::model::Bootrom;
 use crate::qemu;
 use crate::run::conflicts::Purpose;
@@ -111,24 +111,26 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let (net, length) = network(&text).ok_or_else(|| Raised::from(fault()).arg(0))?;
     let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
     let first = net.to_bits() & mask;
-    if call.session().run().host.is_assumed() {
+    let own = |all: &[Interface]| {
+        all.iter().flat_map(|interface| &interface.addresses).find_map(|address| match address {
+            IpAddr::V4(address) if address.to_bits() & mask == first => Some(*address),
+            _ => None,
+        })
+    };
+    let all = call.session().run().host.interfaces()?;
+    let found = own(&all);
+    if found.is_none() && call.session().run().host.is_assumed() {
         let assumed = Ipv4Addr::from_bits(first | 1);
         let fault = Fault::new(format!("the address of a host that is not here is assumed to be {assumed}"));
         super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
         return Ok(assumed.to_string().into());
     }
-    let mut session = call.session();
-    let all = session.run().host.interfaces()?;
-    let own = all.iter().flat_map(|interface| &interface.addresses).find_map(|address| match address {
-        IpAddr::V4(address) if address.to_bits() & mask == first => Some(*address),
-        _ => None,
-    });
     let known: Vec<String> = all.iter().flat_map(|i| i.addresses.iter().map(ToString::to_string)).collect();
     let none = || {
         let fault = Fault::new(format!("this host has no address in {text}"));
         fault.hint(format!("it has {}", crate::diag::suggest::list(known.iter().map(String::as_str))))
     };
-    own.map(|address| address.to_string().into()).ok_or_else(|| Raised::from(none()).arg(0))
+    found.map(|address| address.to_string().into()).ok_or_else(|| Raised::from(none()).arg(0))
 }
 
 fn network(text: &str) -> Option<(Ipv4Addr, u32)> {
