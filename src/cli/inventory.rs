@@ -142,7 +142,7 @@ impl Inventory {
 fn wanted(done: &Rehearsed) -> Option<Wanted> {
     let Rehearsed::Boot(machine) = done else { return None };
     let screen = machine.devices().find_map(|(_, device)| device.vnc().map(|address| (address, device.password())));
-    let password = screen.and_then(|(_, password)| password).filter(|password| !password.is_absent());
+    let password = screen.as_ref().and_then(|(_, password)| *password).filter(|password| !password.is_absent());
     Some(Wanted {
         name: machine.name().to_string(),
         console: screen.map(|(address, _)| address.socket()),

@@ -163,9 +163,8 @@ impl Draft {
     fn check_lpc(&self, faults: &mut Faults) {
         let lpc = self.slots.iter().find(|(_, device)| device.kind().counterpart == Counterpart::Lpc);
         let testdev = self.flag("pc_testdev").then_some("pc_testdev");
-        // Since FreeBSD 15 it is the platform that loads the firmware.
-        let rom = self.bootrom.iter().filter(|_| self.target.release < Release::V15).map(|_| "bootrom");
-        let needs_it = rom.chain(self.ttys.keys().copied()).chain(testdev).next();
+        // FreeBSD 15 loads the firmware without the bridge too; a machine without one has most likely lost it.
+        let needs_it = self.bootrom.iter().map(|_| "bootrom").chain(self.ttys.keys().copied()).chain(testdev).next();
         match (lpc, needs_it) {
             (None, Some(key)) if self.target.arch == Arch::Amd64 => {
                 let message = format!("`{key}` hangs on an LPC bridge, and no slot has one");
