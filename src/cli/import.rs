@@ -48,7 +48,7 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     let (name, text) = args.text().map_err(one)?;
     let setting = args.setting(&name).map_err(one)?;
     let files = |path: &str| std::fs::read_to_string(path).ok();
-    let import = read(&name, &text, &setting, &files)?;
+    let import = read(&name, &text, &setting, &files).map_err(shortened)?;
     let recipe = recipe::recipe(&import);
     let differences = compare(&import, &recipe, args.out.as_deref().unwrap_or("the recipe"))?;
     match &args.out {
@@ -71,6 +71,16 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
     Err(differences.iter().map(fault).collect())
+}
+
+/// Leaves out what nobody would read.
+fn shortened(mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    const MOST: usize = 40;
+    let more = faults.len().saturating_sub(MOST);
+    faults.truncate(MOST);
+    let fault = || Fault::new(format!("{more} more are not shown")).hint("mend these, and import again");
+    faults.extend((more > 0).then(|| Diagnostic::error(fault())));
+    faults
 }
 
 /// Returns what differs between what was imported and what the recipe boots, with and without `--init`.

@@ -14,7 +14,7 @@ use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
 use crate::model::{Arch, Draft, FwItem, Part, PciSlot, Release, Size, Target, Type, Value};
 use crate::vmbhyve;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -40,6 +40,8 @@ struct Basis {
 ///
 /// Nothing of a password is in what comes back.
 pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result<Import, Vec<Diagnostic>> {
+    // A mark of the byte order says nothing.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let kind = given.kind.map_or_else(|| kind::of(text), Ok);
     let kind = kind.map_err(|fault| vec![Diagnostic::error(fault.context(name))])?;
     let shown = source(name, text, kind);
@@ -201,6 +203,13 @@ fn overridden(args: &[String]) -> Vec<(Fault, usize)> {
 fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic>> {
     let spans: Vec<Range<usize>> = spans(text).collect();
     let at = |line: usize| spans.get(line.saturating_sub(1)).and_then(|span| place(shown, span.clone()));
+    if let Some(span) = spans.iter().find(|span| text.get(span.end..).is_some_and(|rest| rest.starts_with('\r'))) {
+        let fault = Fault::new("the line ends with a carriage return, which bhyve takes for a part of the value");
+        return Err(vec![error(
+            fault.hint("give the file the ends of lines that FreeBSD has"),
+            place(shown, span.clone()),
+        )]);
+    }
     let mut tree = Tree::new();
     config::read(text, &mut tree, &shown.name)
         .map_err(|faults| faults.into_iter().map(|(line, fault)| error(fault, at(line))).collect::<Vec<_>>())?;
@@ -311,6 +320,7 @@ impl Import {
             self.remarks
                 .push((None, "`config.dump` is left out: with it bhyve prints its configuration and ends".into()));
         }
+        let variables = variables(&tree);
         let mut faults = Vec::new();
         let mut entries = Vec::new();
         for (key, value) in tree.entries() {
@@ -329,7 +339,7 @@ impl Import {
                 entries.push((key.to_string(), STAND_IN.to_string()));
                 continue;
             }
-            if is_variable(&tree, key) {
+            if variables.contains(key) {
                 self.remarks.push((None, format!("{key} is only for other keys, which hold what it stands for")));
                 continue;
             }
@@ -371,7 +381,7 @@ impl Import {
             let sure = wrong.into_iter().filter(|(part, _)| !parts::is_doubtful(part, &failed));
             faults.extend(sure.map(|(part, fault)| error(fault, at(&part))));
         }
-        for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key) && !is_variable(&tree, key)) {
+        for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key) && !variables.contains(*key)) {
             // The key was in a tree.
             let _ = self.tree.set_literal(key, &expand(&tree, value).text);
         }
@@ -380,10 +390,14 @@ impl Import {
     }
 }
 
-/// A key that bhyve does not read, and that others refer to (bhyve_config(5)).
-fn is_variable(tree: &Tree, key: &str) -> bool {
-    let reference = format!("%({key})");
-    !is_key(key) && tree.entries().any(|(other, value)| other != key && value.contains(&reference))
+/// Returns the keys that bhyve does not read, and that others refer to (bhyve_config(5)).
+fn variables(tree: &Tree) -> BTreeSet<String> {
+    let names = |(key, value): (&str, &str)| {
+        let parts = value.split("%(").skip(1);
+        let names = parts.filter_map(|part| part.split_once(')').map(|(name, _)| name.to_string()));
+        names.filter(|name| name != key && !is_key(name)).collect::<Vec<_>>()
+    };
+    tree.entries().flat_map(names).collect()
 }
 
 fn is_on(tree: &Tree, key: &str) -> bool {

@@ -175,6 +175,10 @@ fn what_cannot_be_imported_is_told() {
         ("loader=\"grubb\"\ncpu=1\nmemory=1G\n", "vm-bhyve knows no loader \"grubb\""),
         ("pci.0.29.0.password=x hunter2; hunter2\npci.0.29.0.password.x=hunter2\n", "cannot be set"),
         ("name=a\npci.0.29.0.device=fbuf\npci.0.29.0.passwrd=hunter2\n", "fbuf has no key `passwrd`"),
+        ("name=a\r\ncpus=2\r\n", "the line ends with a carriage return, which bhyve takes for a part of the value"),
+        ("\u{feff}bhyve -c 0 a\n", "\"0\" is no number of cpus"),
+        ("bhyve -c 1\0 a\n", "`cpus` has a value that holds a line break or a NUL"),
+        ("bhyve ((( a\n", "the machine has no name"),
         ("bhyve -s 29,fbuf,password=hunter2hunter2 a\n", "the password has 14 bytes, of which VNC uses 8"),
     ];
     for (text, message) in texts {
@@ -186,6 +190,12 @@ fn what_cannot_be_imported_is_told() {
         assert!(done.stderr.contains(message), "{}", done.stderr);
         assert!(!done.stderr.contains("hunter2") && !done.stderr.contains("hunter$"), "{}", done.stderr);
     }
+    let sandbox = Sandbox::new();
+    let many: String = (0..100).map(|number| format!("-o a.b{number}=1 ")).collect();
+    sandbox.write("a.sh", &format!("bhyve {many}vm\n"));
+    let done = sandbox.finish(&mut sandbox.command(&["import", "a.sh"]));
+    let end = "error: 60 more are not shown\n |\n = hint: mend these, and import again";
+    assert!(done.stderr.trim_end().ends_with(end) && done.stderr.matches("error: ").count() == 41, "{}", done.stderr);
     for args in [["--on", "linux"], ["--on", "freebsd-sparc"], ["--from", "qemu"]] {
         let sandbox = Sandbox::new();
         sandbox.write("a.conf", "name=a\n");
