@@ -74,3 +74,59 @@ fn items(here: &[FwItem], there: &[FwItem]) -> Vec<String> {
     lines.extend(missing.map(|item| format!("only there: -f {},{}", item.name(), content(item))));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bhyve::{self, file};
+    use crate::import::{Kind, Setting, read};
+    use crate::model::samples::any::{items, machine};
+    use crate::model::{Argv, Device};
+    use proptest::prelude::*;
+    use proptest::sample::subsequence;
+    use std::path::Path;
+
+    /// What a command line says, beside the file that its `-k` names.
+    fn said(argv: &Argv, file: &str, target: Target) -> Import {
+        let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
+        let files = |path: &str| (path == "/machine").then(|| file.to_string());
+        read("<line>", &argv.to_string(), &setting, &files)
+            .unwrap_or_else(|faults| panic!("{argv}\n{file}\n{faults:?}"))
+    }
+
+    /// The machine in both forms of bhyve: its flags, and a configuration beside which `-f` and raw arguments stay.
+    fn forms(machine: &Machine) -> [Import; 2] {
+        let target = machine.target();
+        let text = file::text(machine).unwrap();
+        [
+            said(&bhyve::argv(machine, Path::new("/secrets")), "", target),
+            said(&file::argv(machine, Path::new("/machine")), &text, target),
+        ]
+    }
+
+    proptest! {
+        // A machine is hundreds of values.
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_machine_is_read_back_from_both_of_its_forms(machine in machine(items())) {
+            prop_assert!(machine.devices().all(|(_, device): (_, &Device)| device.password().is_none()));
+            for form in forms(&machine) {
+                prop_assert_eq!(differences(&form, &machine), Vec::<String>::new());
+            }
+        }
+
+        #[test]
+        fn raw_options_and_arguments_mean_the_same_in_both_forms(
+            machine in machine(items()),
+            args in subsequence(vec!["-C", "-D", "-SW", "-Hw", "-obios.vendor=a%b", "-m3G"], 0..6),
+            dump in any::<bool>(),
+        ) {
+            let mut draft = machine.draft().clone();
+            draft.args = args.iter().map(ToString::to_string).collect();
+            draft.options = if dump { vec![("config.dump".into(), "false".into())] } else { Vec::new() };
+            let [argv, file] = forms(&draft.check().unwrap());
+            prop_assert_eq!(differences(&argv, &file.draft.check().unwrap()), Vec::<String>::new());
+        }
+    }
+}

@@ -31,6 +31,12 @@ impl Machine {
         Self { name, draft }
     }
 
+    /// Returns what it was made of.
+    #[cfg(test)]
+    pub(crate) const fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
     /// Returns the name.
     pub const fn name(&self) -> &VmName {
         &self.name

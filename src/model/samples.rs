@@ -1,5 +1,7 @@
 //! Devices and machines as tests describe them.
 
+pub(crate) mod any;
+
 use super::{Device, DeviceKind, Draft, Size};
 
 /// A device by its name, with the texts of its parameters.
