@@ -495,14 +495,14 @@ fn other_programs_read_the_image_and_find_nothing_wrong_with_it() {
     assert!(again == bytes, "the same twice is the same bytes");
 }
 
-/// In a mount namespace of its own, with a disk of 1 MiB in memory.
+/// In a mount namespace of its own, with a disk of half a mebibyte in memory.
 #[test]
 fn an_image_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
     need(&["unshare", "mount"]);
     let folder = tempfile::tempdir().unwrap();
     let here = utf8(folder.path());
     let command = format!(
-        "mount -t tmpfs -o size=1m tmpfs {here} && {} image ipxe {here}/boot.img; echo $?; ls -A {here}",
+        "mount -t tmpfs -o size=512k tmpfs {here} && {} image ipxe {here}/boot.img; echo $?; ls -A {here}",
         env!("CARGO_BIN_EXE_vmrun")
     );
     need_firmware();
