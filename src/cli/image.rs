@@ -45,7 +45,7 @@ struct IpxeArgs {
     script: Option<PathBuf>,
     /// The value of a placeholder {{NAME}} in the script
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    with: Vec<(String, String)>,
+    fill: Vec<(String, String)>,
     /// A further file, by its path in the volume
     #[arg(long, value_name = "PATH=FILE", value_parser = pair)]
     file: Vec<(String, String)>,
@@ -133,7 +133,7 @@ fn ipxe(args: &IpxeArgs, term: &Term) -> Result<(), Fault> {
         None => DEFAULT_SCRIPT.to_string(),
         Some(path) => script(&host, path)?,
     };
-    let script = if args.with.is_empty() { script } else { filled(&script, &args.with)? };
+    let script = if args.fill.is_empty() { script } else { filled(&script, &args.fill)? };
     let file = |(path, source): &(String, String)| {
         image::check_path(path).map_err(|fault| fault.context("--file").blame(Blame::Usage))?;
         Ok((path.clone(), Rc::new(host.read(Path::new(source))?)))

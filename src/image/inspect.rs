@@ -214,7 +214,7 @@ impl Display for Volume {
             Some(free) => write!(f, "{free} of {clusters} free")?,
             None => f.write_str(&clusters)?,
         }
-        let width = self.files.iter().map(|file| file.path.len() + 1).max().unwrap_or_default();
+        let width = self.files.iter().map(|file| file.path.chars().count()).max().unwrap_or_default();
         for file in &self.files {
             let slash = if file.is_folder { "/" } else { "" };
             let path = format!("{}{slash}", file.path);

@@ -43,7 +43,7 @@ fn unknown(name: &str, line: usize, with: &BTreeMap<String, String>) -> Fault {
     let known = || with.keys().map(String::as_str);
     let list = (!with.is_empty()).then(|| format!("there are values for {}", suggest::list(known())));
     fault
-        .hint(format!("give one: with: #{{ {name}: … }}, or --with {name}=…"))
+        .hint(format!("give one: fill: #{{ {name}: … }}, or --fill {name}=…"))
         .maybe_hint(list)
         .maybe_hint(suggest::did_you_mean(name, known()))
 }
@@ -101,7 +101,7 @@ mod tests {
                 "{{path}}",
                 &[],
                 "the script has the placeholder {{path}} in line 1, and no value for it",
-                "give one: with: #{ path: … }, or --with path=…",
+                "give one: fill: #{ path: … }, or --fill path=…",
             ),
             (
                 "{{a b}}",

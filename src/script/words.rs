@@ -129,7 +129,7 @@ impl Row {
     pub fn options(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Word(word) if word.name == "bhyve" => machine::reference(),
-            Self::Word(_) => Vec::new(),
+            Self::Word(word) => image::options(word.name),
             Self::Device(kind) => devices::options(kind),
         }
     }

@@ -14,6 +14,7 @@ mod recipe;
 mod record;
 mod value;
 
+pub(super) use loader::application;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;

@@ -23,7 +23,7 @@ fn search_path() -> String {
 }
 
 /// Fails, with their names, when programs are missing.
-fn need(programs: &[&str]) {
+pub(super) fn need(programs: &[&str]) {
     let path = search_path();
     let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).is_file());
     let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
@@ -40,7 +40,7 @@ fn need_firmware() {
 }
 
 /// Runs a program to its end and returns its standard output; fails when it fails.
-fn tool(program: &str, args: &[&str]) -> String {
+pub(super) fn tool(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).env("PATH", search_path()).output();
     let output = output.unwrap_or_else(|why| panic!("cannot start {program}: {why}"));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -11,6 +11,7 @@
 mod faults;
 mod freebsd;
 mod house;
+mod images;
 mod import;
 mod inputs;
 mod linux;

@@ -19,7 +19,7 @@ pub(super) const WORDS: &[Word] = &[
         on: None,
         arity: (1, 2),
         usage: "ipxe_image(path, #{ loader, script, files, size, label, align, guid, time })",
-        help: "Writes a disk image that boots iPXE with a script: a text, or #{ file, text, with: #{ name: value } }.",
+        help: "Writes a disk image that boots iPXE with a script: a text, or #{ file, text, fill: #{ name: value } }.",
         call: ipxe_image,
     },
     Word {
@@ -32,6 +32,38 @@ pub(super) const WORDS: &[Word] = &[
         call: cloud_seed,
     },
 ];
+
+/// The keys of each word's map, with what is said of them in the reference.
+const IMAGE_KEYS: &[(&str, &str)] = &[
+    ("loader", "iPXE: a path, a list of paths, or #{ amd64: path, arm64: path }; else the platform's own"),
+    ("script", "a text, or #{ text, fill } or #{ file, fill }: `fill` has the values of its {{placeholders}}"),
+    ("files", "further files: #{ \"path in the volume\": \"file of the host\" }"),
+    ("size", "from 1.MiB to 2.TiB (4.MiB)"),
+    ("label", "of the volume, and the partition's name (\"VMRUN IPXE\")"),
+    ("align", "of what the partition begins and ends at a multiple: \"4k\" as gpart, \"1M\" (\"4k\")"),
+    ("guid", "of the disk; else it is made of what is in the image"),
+    ("time", "of all files: \"2026-01-31 12:30:00\", or seconds since 1970 (\"1980-01-01\")"),
+];
+const SEED_KEYS: &[(&str, &str)] = &[
+    ("user_data", "what is to be done: a text that begins with #cloud-config or #!"),
+    ("meta_data", "which instance it is: a text with `instance-id: …`"),
+    ("network_config", "the network, a text with `version: 2`; else every card asks DHCP"),
+    ("time", "of all files, as in ipxe_image"),
+];
+
+/// Returns the keys that a word's map may have, with one line of help each.
+pub(super) fn options(word: &str) -> Vec<(&'static str, String)> {
+    let keys = match word {
+        "ipxe_image" => IMAGE_KEYS,
+        "cloud_seed" => SEED_KEYS,
+        _ => &[],
+    };
+    keys.iter().map(|(name, help)| (*name, (*help).to_string())).collect()
+}
+
+fn names(keys: &[(&'static str, &str)]) -> Vec<&'static str> {
+    keys.iter().map(|(name, _)| *name).collect()
+}
 
 /// What a map of options has for a key.
 struct Given<'a> {
@@ -64,7 +96,7 @@ fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
 
 fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = PathBuf::from(call.text(0)?);
-    let options = call.options(1, &["loader", "script", "files", "size", "label", "align", "guid", "time"])?;
+    let options = call.options(1, &names(IMAGE_KEYS))?;
     let given = Given { options: &options, at: 1 };
     let mut command = Argv::new("vmrun").arg("image").arg("ipxe").arg(path.display());
     let loaders = loaders(call, &given)?;
@@ -179,9 +211,9 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
         |text: String| Script { arguments: vec!["--script".into(), "-".into()], stdin: Some(text.clone()), text };
     let script = given.get("script", |value| {
         let Ok(map) = map(value) else {
-            return text(value).map(from_stdin).map_err(|_| expected("a text, or #{ file, text, with }", value));
+            return text(value).map(from_stdin).map_err(|_| expected("a text, or #{ file, text, fill }", value));
         };
-        let known = ["file", "text", "with"];
+        let known = ["file", "text", "fill"];
         if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(unknown_key(key, &known));
         }
@@ -191,14 +223,14 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
             (None, Some(file)) => from_file(call, file).map_err(|raised| raised.under("file"))?,
             _ => {
                 let fault = Fault::new("a script is a `text` or a `file`");
-                return Err(Raised::from(fault.hint("write script: #{ file: \"boot.ipxe\", with: #{ … } }")));
+                return Err(Raised::from(fault.hint("write script: #{ file: \"boot.ipxe\", fill: #{ … } }")));
             }
         };
-        let Some(with) = inner.get("with", values)? else { return Ok(script) };
-        let pairs = with.iter().flat_map(|(name, value)| ["--with".into(), format!("{name}={value}")]);
+        let Some(values) = inner.get("fill", self::values)? else { return Ok(script) };
+        let pairs = values.iter().flat_map(|(name, value)| ["--fill".into(), format!("{name}={value}")]);
         let arguments = script.arguments.into_iter().chain(pairs).collect();
         // A file of a host that is not here has no text.
-        let text = if script.text.is_empty() { script.text } else { template::fill(&script.text, &with)? };
+        let text = if script.text.is_empty() { script.text } else { template::fill(&script.text, &values)? };
         Ok(Script { text, arguments, stdin: script.stdin })
     })?;
     Ok(script.unwrap_or_else(usual))
@@ -246,7 +278,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
 
 fn cloud_seed(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = PathBuf::from(call.text(0)?);
-    let options = call.options(1, &["user_data", "meta_data", "network_config", "time"])?;
+    let options = call.options(1, &names(SEED_KEYS))?;
     let given = Given { options: &options, at: 1 };
     let needed = |key: &str| {
         let missing = || {

@@ -13,7 +13,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     [application(0x8664), application(0xaa64)].iter().map(Vec::as_slice).chain(others).map(with).collect()
 }
 
-pub(super) fn application(machine: u16) -> Vec<u8> {
+pub fn application(machine: u16) -> Vec<u8> {
     let mut file = vec![0; 0x200];
     let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"MZ");

@@ -15,8 +15,10 @@ fn answers(system: &str, all: bool) -> String {
     let more = match system {
         _ if !all => "",
         "openbsd" => r#"root_hash: HASH, timezone: "Europe/Berlin", disk: "sd1", mirror: "mirror.example.org""#,
-        _ => r#"root_hash: HASH, timezone: "Europe/Berlin", disk: "vdb", packages: ["vim", "git"], commands: [COMMAND],
-    mirror: "mirror.example.org""#,
+        _ => {
+            r#"root_hash: HASH, timezone: "Europe/Berlin", disk: "vdb", packages: ["vim", "git"], commands: [COMMAND],
+    mirror: "mirror.example.org""#
+        }
     };
     let login = if all { "hash: HASH, ssh_keys: [KEY]," } else { "ssh_keys: [KEY]," };
     let recipe = format!(
@@ -112,7 +114,10 @@ curtin in-target -- sh -c 'usermod -p '\''$6$salt$Kbx1m0Df9'\'' root'
 curtin in-target -- sh -c 'echo it'\''s "done": $HOME \ # {{x}} >/root/done'
 "#,
     );
-    let least = yaml(&answers("ubuntu", false), "it = it['autoinstall']\nprint(it['ssh'], it['packages'], it['late-commands'])");
+    let least = yaml(
+        &answers("ubuntu", false),
+        "it = it['autoinstall']\nprint(it['ssh'], it['packages'], it['late-commands'])",
+    );
     same(
         &least,
         "{'install-server': True, 'allow-pw': False, 'authorized-keys': ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ann@home']} [] \
@@ -229,12 +234,7 @@ fn what_no_installer_would_take_is_refused_where_it_stands() {
     refused(&with("mirror: \"a'b\""), "this is no mirror", "\"a'b\"", &letters("/:._~%+-"));
     refused(&with("packages: [\"vim\", \"a b\"]"), "this is no package", "\"a b\"", &letters("@^+._:-"));
     refused(&with("packages: \"vim\""), "`packages` is a list", "\"vim\"", "write packages: [\"…\"]");
-    refused(
-        &with("commands: [\"a\\nb\"]"),
-        "this is no text of one line",
-        "\"a\\nb\"",
-        "write one text for each line",
-    );
+    refused(&with("commands: [\"a\\nb\"]"), "this is no text of one line", "\"a\\nb\"", "write one text for each line");
     refused("hostname: \"a_b\", user: \"a\", ssh_keys: []", "this is no hostname", "\"a_b\"", &letters("-."));
     refused("hostname: \"a\", user: \"a b\", ssh_keys: []", "this is no user", "\"a b\"", &letters("-_"));
     refused(
@@ -249,7 +249,12 @@ fn what_no_installer_would_take_is_refused_where_it_stands() {
         "\"AAAA\"",
         "write the line of a file such as id_ed25519.pub",
     );
-    refused(&with("password: \"x\""), "there is no key `password`", "password", "keys: hostname, user, ssh_keys, hash, root_hash, timezone, disk, mirror, packages and commands");
+    refused(
+        &with("password: \"x\""),
+        "there is no key `password`",
+        "password",
+        "keys: hostname, user, ssh_keys, hash, root_hash, timezone, disk, mirror, packages and commands",
+    );
     let sandbox = Sandbox::new();
     let recipe = "import \"std/answers\" as answers;\nprint(answers::openbsd(#{ hostname: \"a\", user: \"a\", ssh_keys: [\"ssh-rsa A\", \"ssh-rsa B\"] }));\n";
     let done = plan(&sandbox, recipe, &[]);
