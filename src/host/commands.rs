@@ -14,10 +14,11 @@ pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
         Effect::WriteImage { command, stdin, .. } => vec![Step { argv: command.clone(), stdin: stdin.clone() }],
         Effect::WriteFile { path, text, mode } => {
             let argv = match mode {
-                Some(mode) => Argv::new("install").arg("-m").arg(format!("{mode:o}")),
-                None => Argv::new("cp"),
+                Some(mode) => Argv::new("install").arg("-m").arg(format!("{mode:o}")).arg("/dev/stdin"),
+                // Not cp, which would give it the permissions that the shell's own file has.
+                None => Argv::new("tee"),
             };
-            vec![Step { argv: argv.arg("/dev/stdin").arg(path.display()), stdin: Some(text.to_string()) }]
+            vec![Step { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
         }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],

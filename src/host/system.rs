@@ -417,7 +417,7 @@ impl DiskFile {
         if file.metadata().is_ok_and(|meta| meta.is_dir()) {
             return Err(Fault::host(format!("cannot read {}: it is a folder", path.display())));
         }
-        // A device has no size but where it ends.
+        // A block device has no size but where it ends.
         let size = file.seek(SeekFrom::End(0)).map_err(io_fault("read", path))?;
         Ok(Self { file, path: path.into(), size })
     }

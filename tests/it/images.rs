@@ -6,6 +6,7 @@ mod verify;
 use super::linux::{need, tool};
 use super::sandbox::{Done, Sandbox, same};
 use std::fs;
+use std::process::{Command, Stdio};
 
 /// The smallest file that passes for an iPXE.
 pub(super) fn loader(machine: u16) -> Vec<u8> {
@@ -40,6 +41,14 @@ fn done(sandbox: &Sandbox, line: &str) -> String {
     done.stdout
 }
 
+/// Gives a plan to a shell, as one could paste it.
+fn pasted(sandbox: &Sandbox, plan: &str) {
+    let script = sandbox.own(plan).replace("vmrun", env!("CARGO_BIN_EXE_vmrun"));
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &script]).current_dir(sandbox.path("")).stdout(Stdio::null());
+    assert_eq!(sandbox.finish(&mut shell).code, 0, "{script}");
+}
+
 const RECIPE: &str = r#"write_file("[tmp]/extra.txt", "of this run\n");
 ipxe_image("[tmp]/vm/boot.img", #{
     loader: #{ arm64: "[tmp]/aa64.efi", amd64: "[tmp]/x64.efi" },
@@ -58,7 +67,7 @@ fn a_recipe_plans_an_image_that_the_command_line_makes_too() {
         &plan,
         "
 umask 026
-cp /dev/stdin [tmp]/extra.txt <<'EOF'
+tee [tmp]/extra.txt <<'EOF'
 of this run
 EOF
 vmrun image ipxe [tmp]/vm/boot.img --loader [tmp]/x64.efi --loader [tmp]/aa64.efi --size 8M --script [tmp]/boot.ipxe --fill port=8080 --fill server=192.0.2.1 --file EFI/ipxe/logo.png=[tmp]/logo.png --file extra.txt=[tmp]/extra.txt --label EFISYS --align 1M --guid 5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590 --time 2026-01-31
@@ -71,10 +80,7 @@ vmrun image ipxe [tmp]/vm/boot.img --loader [tmp]/x64.efi --loader [tmp]/aa64.ef
     fs::remove_file(sandbox.path("vm/boot.img")).unwrap();
     fs::remove_file(sandbox.path("extra.txt")).unwrap();
     // The plan is what one can paste.
-    let script = sandbox.own(&plan).replace("vmrun", env!("CARGO_BIN_EXE_vmrun"));
-    let pasted =
-        sandbox.finish(std::process::Command::new("sh").args(["-e", "-c", &script]).current_dir(sandbox.path("")));
-    assert_eq!(pasted.code, 0);
+    pasted(&sandbox, &plan);
     assert!(fs::read(sandbox.path("vm/boot.img")).unwrap() == bytes);
 }
 
@@ -136,10 +142,7 @@ EOF1
     );
     done(&sandbox, "recipe.rhai");
     let bytes = fs::read(sandbox.path("vm/web.seed")).unwrap();
-    let script = sandbox.own(&plan).replace("vmrun", env!("CARGO_BIN_EXE_vmrun"));
-    let pasted =
-        sandbox.finish(std::process::Command::new("sh").args(["-e", "-c", &script]).current_dir(sandbox.path("")));
-    assert_eq!(pasted.code, 0);
+    pasted(&sandbox, &plan);
     assert!(fs::read(sandbox.path("vm/web.seed")).unwrap() == bytes);
     same(
         &done(&sandbox, "image inspect vm/web.seed"),
@@ -160,25 +163,35 @@ fn a_file_has_the_mode_that_is_asked_for_and_ends_with_a_line() {
     let recipe =
         "write_file(\"[tmp]/vm/a\", \"one\", #{ mode: \"600\" });\nwrite_file(\"[tmp]/vm/b\", \"two\\n\\n\");\n";
     sandbox.write("recipe.rhai", recipe);
+    let plan = done(&sandbox, "plan recipe.rhai");
     same(
-        &done(&sandbox, "plan recipe.rhai"),
+        &plan,
         "
 umask 026
 install -m 600 /dev/stdin [tmp]/vm/a <<'EOF'
 one
 EOF
-cp /dev/stdin [tmp]/vm/b <<'EOF'
+tee [tmp]/vm/b <<'EOF'
 two
 
 EOF
 ",
     );
+    let mode = |name: &str| fs::metadata(sandbox.path(name)).unwrap().permissions().mode() & 0o777;
+    let found = || {
+        [("a", "one\n", 0o600), ("b", "two\n\n", 0o640)].map(|(name, text, want)| {
+            let path = format!("vm/{name}");
+            assert_eq!((sandbox.read(&path).as_str(), mode(&path)), (text, want));
+            fs::remove_file(sandbox.path(&path)).unwrap();
+        })
+    };
+    // As one could paste it.
+    pasted(&sandbox, &plan);
+    found();
     fs::write(sandbox.path("vm/a"), "an old one that is longer").unwrap();
     done(&sandbox, "recipe.rhai");
-    let mode = |name: &str| fs::metadata(sandbox.path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((sandbox.read("vm/a"), mode("vm/a")), ("one\n".into(), 0o600));
-    assert_eq!((sandbox.read("vm/b"), mode("vm/b")), ("two\n\n".into(), 0o640));
     assert_eq!(sandbox.names("vm"), ["a", "b"]);
+    found();
 }
 
 /// Image sizes at the borders of the kinds of FAT, with the volume's kind, and the sum of all bytes.

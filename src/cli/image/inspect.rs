@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(super) struct InspectArgs {
-    /// The image, or a disk
+    /// The image
     file: PathBuf,
     /// Print a JSON object: `size`, `table`, `partitions` with their `volume`, and what is `wrong`
     #[arg(long)]
