@@ -22,8 +22,6 @@ const RUNS: usize = 41;
 const IFCONFIG: &str = r"#!/bin/sh
 [ $# -gt 0 ] || printf 'bridge2: flags=8843<UP>\n\tinet 192.168.2.5 netmask 0xffffff00\n\tgroups: bridge\n'
 ";
-const LOADERS: [&str; 3] =
-    ["/usr/local/share/ipxe/snp.efi-x86_64", "/usr/local/share/ipxe/ipxe-amd64.efi", "/usr/lib/ipxe/ipxe-amd64.efi"];
 
 /// A folder with everything that the runs touch; it goes away at the end.
 struct World {
@@ -154,15 +152,6 @@ fn main() {
 
     let plan = median((0..RUNS).map(|_| world.time(VMRUN, &["plan", "install.rhai", "--init"])).collect());
     println!("plan       {plan:.2} ms");
-
-    match LOADERS.iter().find(|file| Path::new(file).exists()) {
-        Some(loader) => {
-            let args = ["image", "ipxe", "out.img", "--loader", loader];
-            let image = median((0..RUNS).map(|_| world.time(VMRUN, &args)).collect());
-            println!("image      {image:.2} ms for 4 MiB");
-        }
-        None => println!("image      not measured: no iPXE here"),
-    }
 
     match world.peak() {
         Some(kib) => println!("memory     {kib} KiB at most, while the guest runs"),

@@ -118,6 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn a_stub_for_gdb_keeps_an_address_that_begins_with_a_w() {
+        let told = |address: &str, wait: bool| {
+            let mut draft = draft(&[]);
+            for (name, value) in [("gdb.port", "1234"), ("gdb.address", address), ("gdb.wait", &wait.to_string())] {
+                let setting = Setting::named(name).unwrap();
+                draft.set(setting, setting.ty.read(value).unwrap());
+            }
+            words(draft)
+                .split_once("-G ")
+                .map_or_else(|| "no -G".into(), |(_, rest)| rest.split(' ').next().unwrap().to_string())
+        };
+        assert_eq!([told("db", false), told("db", true), told("web", true)], ["db:1234", "wdb:1234", "wweb:1234"]);
+        // `-G web:1234` would wait, for a connection to `eb`.
+        assert_eq!(told("web", false), "no -G");
+    }
+
+    #[test]
     fn a_flag_that_the_architecture_does_not_have_is_told_as_configuration() {
         let mut draft = draft(&[("3", device("virtio-rnd", &[]))]);
         draft.target.arch = Arch::Arm64;

@@ -9,6 +9,7 @@ pub mod elsewhere;
 pub mod fake;
 pub mod freebsd;
 pub mod handover;
+pub mod ipxe;
 pub mod linux;
 pub mod process;
 mod program;
@@ -19,6 +20,7 @@ pub mod standins;
 pub mod system;
 
 use crate::diag::Fault;
+use crate::image::Image;
 use crate::model::{Arch, Argv, DevicePath, Ended, InterfaceName, Machine, Release, Secret, Size, Target, VmName};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -170,12 +172,21 @@ pub enum Effect {
         /// The interface.
         member: InterfaceName,
     },
+    /// A text is written.
+    WriteFile {
+        /// The file; replaced as a whole.
+        path: PathBuf,
+        /// Its text, which ends with the end of a line.
+        text: Rc<str>,
+        /// Who may do what with it; else what the umask leaves.
+        mode: Option<u32>,
+    },
     /// A boot image is written.
     WriteImage {
         /// The file; replaced as a whole.
         path: PathBuf,
-        /// Its bytes; not a shared slice, which would be a copy of megabytes.
-        bytes: Rc<Vec<u8>>,
+        /// What is in it.
+        image: Rc<Image>,
         /// The command that makes the same image.
         command: Argv,
         /// What that command reads from its standard input.
@@ -218,7 +229,13 @@ impl From<Argv> for Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.stdin {
-            Some(text) => write!(f, "{} <<'EOF'\n{}\nEOF", self.argv, text.trim_end_matches('\n')),
+            Some(text) => {
+                // The text ends where a line is only this word, so it has to be one that no line is.
+                let is_line = |word: &String| text.lines().any(|line| line == word);
+                let words = (0..).map(|number| if number == 0 { "EOF".to_string() } else { format!("EOF{number}") });
+                let word = words.into_iter().find(|word| !is_line(word)).unwrap_or_default();
+                write!(f, "{} <<'{word}'\n{}\n{word}", self.argv, text.strip_suffix('\n').unwrap_or(text))
+            }
             None => self.argv.fmt(f),
         }
     }

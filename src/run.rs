@@ -326,7 +326,14 @@ pub const fn is_left_to_itself(effect: &Effect) -> bool {
 
 /// Whether an effect has nothing to do with those that are left to themselves.
 const fn is_about_files(effect: &Effect) -> bool {
-    matches!(effect, Effect::Umask(_) | Effect::Truncate { .. } | Effect::WriteImage { .. } | Effect::CopyVars { .. })
+    matches!(
+        effect,
+        Effect::Umask(_)
+            | Effect::Truncate { .. }
+            | Effect::WriteImage { .. }
+            | Effect::WriteFile { .. }
+            | Effect::CopyVars { .. }
+    )
 }
 
 /// The fault of a run that somebody stopped.

@@ -157,6 +157,8 @@ debian_needs_test() {
     need_tool ld binutils
     need_tool unshare util-linux
     need_tool python3 python3
+    need_file /usr/lib/python3/dist-packages/yaml python3-yaml
+    need_tool debconf-set-selections debconf
     # python3 -m pip would tell for certain, in half a second
     have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
 }

@@ -4,6 +4,8 @@
 pub mod argv;
 #[path = "../../tests/it/inputs/config.rs"]
 pub mod config;
+#[path = "../../tests/it/inputs/disk.rs"]
+pub mod disk;
 #[path = "../../tests/it/inputs/guest.rs"]
 pub mod guest;
 #[path = "../../tests/it/inputs/loader.rs"]

@@ -58,12 +58,21 @@ fn settings(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String
             _ => options.push((setting.key.into(), value.to_string())),
         }
     }
-    if let Some(port) = machine.value("gdb.port") {
-        let wait = if machine.switch("gdb.wait") == Some(true) { "w" } else { "" };
-        let address = machine.value("gdb.address").map(|address| format!("{address}:")).unwrap_or_default();
-        argv = argv.arg("-G").arg(format!("{wait}{address}{port}"));
+    gdb(argv, machine, options)
+}
+
+/// `-G [w][ADDR:]PORT`. Of an address that begins with a `w` bhyve would take that letter for its own.
+fn gdb(argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -> Argv {
+    let Some(port) = machine.value("gdb.port") else { return argv };
+    let wait = if machine.switch("gdb.wait") == Some(true) { "w" } else { "" };
+    let address = machine.value("gdb.address").map(ToString::to_string);
+    if let Some(address) = address.as_ref().filter(|address| wait.is_empty() && address.starts_with('w')) {
+        options.push(("gdb.address".into(), address.clone()));
+        options.push(("gdb.port".into(), port.to_string()));
+        return argv;
     }
-    argv
+    let address = address.map(|address| address + ":").unwrap_or_default();
+    argv.arg("-G").arg(format!("{wait}{address}{port}"))
 }
 
 /// What a `-l` carries.

@@ -12,6 +12,14 @@ pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
             vec![Argv::new("truncate").arg("-s").arg(size).arg(path.display()).into()]
         }
         Effect::WriteImage { command, stdin, .. } => vec![Step { argv: command.clone(), stdin: stdin.clone() }],
+        Effect::WriteFile { path, text, mode } => {
+            let argv = match mode {
+                Some(mode) => Argv::new("install").arg("-m").arg(format!("{mode:o}")).arg("/dev/stdin"),
+                // Not cp, which would give it the permissions that the shell's own file has.
+                None => Argv::new("tee"),
+            };
+            vec![Step { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
+        }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
@@ -40,6 +48,7 @@ fn freebsd(effect: &Effect) -> Vec<Argv> {
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
+        | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
@@ -63,6 +72,7 @@ fn linux(effect: &Effect) -> Vec<Argv> {
         | Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
+        | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
@@ -80,6 +90,7 @@ pub fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::DestroyTap(_)
         | Effect::Leave { .. }
         | Effect::WriteImage { .. }
+        | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
         | Effect::Run(_)
         | Effect::Make { .. } => None,

@@ -5,6 +5,7 @@
 
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Settings, Woken};
 use crate::diag::Fault;
+use crate::image::Disk;
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,6 +26,8 @@ pub enum Rehearsed {
 pub struct Rehearsal {
     below: Box<dyn Host>,
     files: BTreeMap<PathBuf, FileFact>,
+    /// What was written, for those who read it afterwards.
+    texts: BTreeMap<PathBuf, Rc<str>>,
     interfaces: BTreeMap<String, Option<InterfaceKind>>,
     /// How the next boots end.
     pub exits: Ended,
@@ -35,7 +38,8 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Begins a rehearsal on top of a host.
     pub fn new(below: Box<dyn Host>) -> Self {
-        Self { below, files: BTreeMap::new(), interfaces: BTreeMap::new(), exits: Ended::PoweredOff, done: Vec::new() }
+        let (files, texts, interfaces) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { below, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
     }
 
     fn made(&mut self, path: &Path, size: Size, has_data: bool) {
@@ -59,7 +63,10 @@ impl Host for Rehearsal {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
-        self.below.read(path)
+        match self.texts.get(path) {
+            Some(text) => Ok(text.as_bytes().to_vec()),
+            None => self.below.read(path),
+        }
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
@@ -112,7 +119,11 @@ impl Host for Rehearsal {
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
         match effect {
             Effect::Truncate { path, size } => self.made(path, *size, false),
-            Effect::WriteImage { path, bytes, .. } => self.made(path, Size::bytes(bytes.len() as u64), true),
+            Effect::WriteImage { path, image, .. } => self.made(path, Size::bytes(image.size()), true),
+            Effect::WriteFile { path, text, .. } => {
+                self.made(path, Size::bytes(text.len() as u64), true);
+                self.texts.insert(path.clone(), text.clone());
+            }
             Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
             Effect::Make { path, .. } => self.made(path, Size::bytes(0), true),
             Effect::CreateTap(tap) => {

@@ -6,16 +6,17 @@ use super::signals::Signals;
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings, freebsd, linux};
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::image::{Disk, Image};
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 #[cfg(target_os = "linux")]
 use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Facts that are being read before there is anybody to ask for them.
@@ -154,13 +155,27 @@ fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
     chunks.into_iter().try_for_each(|(at, chunk)| file.write_all_at(chunk, (at * CHUNK) as u64))
 }
 
+/// Writes an image; between its pieces a new file is zero.
+fn fill_with(file: &File, image: &Image) -> io::Result<()> {
+    file.set_len(image.size())?;
+    image.pieces().iter().try_for_each(|piece| file.write_all_at(&piece.bytes, piece.at))
+}
+
+/// Writes a text; its permissions are there before it is.
+fn fill_as(file: &mut File, text: &str, mode: Option<u32>) -> io::Result<()> {
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    file.write_all(text.as_bytes())
+}
+
 /// Writes beside the file and renames, so that nobody ever sees half of it.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(name);
     let file = OpenOptions::new().create_new(true).write(true).open(&beside);
-    let written = file.and_then(|file| fill(&file, bytes)).and_then(|()| std::fs::rename(&beside, path));
+    let written = file.and_then(|mut file| write(&mut file)).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
         // The fault that matters is the first one.
         let _ = remove(&beside);
@@ -282,10 +297,15 @@ impl Host for System {
                 return Ok(String::new());
             }
             Effect::Truncate { path, size } => return truncate(path, *size).map(|()| String::new()),
-            Effect::WriteImage { path, bytes, .. } => return replace(path, bytes).map(|()| String::new()),
+            Effect::WriteImage { path, image, .. } => {
+                return replace(path, |file| fill_with(file, image)).map(|()| String::new());
+            }
+            Effect::WriteFile { path, text, mode } => {
+                return replace(path, |file| fill_as(file, text, *mode)).map(|()| String::new());
+            }
             Effect::CopyVars { from, to } => {
                 let bytes = self.read(from.as_path())?;
-                return replace(to.as_path(), &bytes).map(|()| String::new());
+                return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());
             }
             Effect::DestroyNode(_)
             | Effect::CreateTap(_)
@@ -380,6 +400,36 @@ impl Host for System {
 
     fn stop_asked(&self) -> bool {
         self.signals.take_stop()
+    }
+}
+
+/// A file that is read as a disk.
+pub struct DiskFile {
+    file: File,
+    path: PathBuf,
+    size: u64,
+}
+
+impl DiskFile {
+    /// Opens it, for reading only.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let mut file = File::open(path).map_err(io_fault("read", path))?;
+        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+            return Err(Fault::host(format!("cannot read {}: it is a folder", path.display())));
+        }
+        // A block device has no size but where it ends.
+        let size = file.seek(SeekFrom::End(0)).map_err(io_fault("read", path))?;
+        Ok(Self { file, path: path.into(), size })
+    }
+}
+
+impl Disk for DiskFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Fault> {
+        self.file.read_exact_at(into, at).map_err(io_fault("read", &self.path))
     }
 }
 

@@ -1,113 +1,238 @@
-//! The partition table: a protective MBR and a GPT with one EFI system partition.
+//! The partition table: a protective MBR and a GPT with one EFI system partition, by chapter 5 of the UEFI specification; and
+//! the tables of others, read back.
 
-use super::SECTOR;
+use super::{Disk, Piece, SECTOR};
 use crate::diag::Fault;
-use ::gpt::GptConfig;
-use ::gpt::mbr::ProtectiveMBR;
-use ::gpt::partition::Partition;
-use ::gpt::partition_types::EFI;
-use std::collections::BTreeMap;
-use std::error::Error;
-use std::io::Cursor;
-use std::ops::Range;
+use crc::{CRC_32_ISO_HDLC, Crc};
+use uuid::Uuid;
 
-/// Where `gpart add` and `sgdisk -a 8` put the first partition: behind the table, a multiple of 4 KiB.
-const FIRST: u32 = 40;
-/// What is behind the partition: the second table, 32 sectors, and its header.
-const TAIL: u32 = 33;
-/// One GUID for all images, because the same input has to give the same bytes. Nothing finds an image by it.
-const DISK_GUID: &str = "5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590";
-const PARTITION_GUID: &str = "a86e2b94-73d1-4f05-8c1b-e94d50f7263c";
-const NAME: &str = "vmrun iPXE";
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+const EFI_SYSTEM: Uuid = Uuid::from_u128(0xc12a_7328_f81f_11d2_ba4b_00a0_c93e_c93b);
+/// The entries of a table, and the bytes of each.
+const ENTRIES: u32 = 128;
+const ENTRY: usize = 128;
+/// The sectors of the entries: 128 of 128 bytes.
+const TABLE: u32 = 32;
+/// The protective MBR, the header and the entries.
+const HEAD: u32 = 2 + TABLE;
+/// The second table: entries, and its header at the very end.
+pub(super) const TAIL: u32 = TABLE + 1;
+const HEADER: usize = 92;
+const SECTOR_BYTES: usize = SECTOR as usize;
+/// A table of more entries than this is not read: sgdisk makes 128, and nobody needs more.
+const MOST_ENTRIES: u32 = 1024;
 
 /// The place of the partition, in sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Its first sector.
-    pub(super) first: u32,
+    pub(super) first: u64,
     /// Its last sector.
-    pub(super) last: u32,
+    pub(super) last: u64,
 }
 
 impl Extent {
     /// Returns the number of sectors.
-    pub(super) fn sectors(self) -> u32 {
+    pub(super) fn sectors(self) -> u64 {
         self.last - self.first + 1
     }
-
-    /// Returns where it is on the disk.
-    pub(super) fn bytes(self) -> Range<usize> {
-        let start = self.first as usize * SECTOR as usize;
-        start..start + self.sectors() as usize * SECTOR as usize
-    }
 }
 
-/// Returns the place of the partition on a disk of that many sectors: everything that the table leaves.
-pub(super) fn partition(sectors: u32) -> Extent {
-    Extent { first: FIRST, last: sectors - TAIL - 1 }
+/// Returns the place of the partition on a disk of that many sectors: everything that the table leaves and that begins and ends
+/// at a multiple of the alignment. Nothing where that is nothing.
+pub(super) fn partition(sectors: u64, alignment: u64) -> Option<Extent> {
+    let first = u64::from(HEAD).next_multiple_of(alignment);
+    let end = sectors.checked_sub(TAIL.into())? / alignment * alignment;
+    Some(Extent { first, last: end.checked_sub(1)? }).filter(|extent| extent.last >= extent.first)
 }
 
-/// Writes the table to both ends of an empty disk.
-pub(super) fn write(disk: &mut [u8], partition: Extent) -> Result<(), Fault> {
-    try_write(disk, partition).map_err(|error| Fault::new(format!("the image's partition table: {error}")))
+/// What a table says of itself and its partition.
+pub(super) struct Names<'a> {
+    pub(super) disk: Uuid,
+    pub(super) partition: Uuid,
+    pub(super) name: &'a str,
 }
 
-fn try_write(disk: &mut [u8], extent: Extent) -> Result<(), Box<dyn Error>> {
-    let behind_mbr = u32::try_from(disk.len() / SECTOR as usize)?.saturating_sub(1);
-    let mut disk = Cursor::new(disk);
-    ProtectiveMBR::with_lb_size(behind_mbr).overwrite_lba0(&mut disk)?;
+/// Returns the pieces of a table at both ends of a disk.
+pub(super) fn write(sectors: u64, extent: Extent, names: &Names<'_>) -> Vec<Piece> {
+    let mut entries = vec![0; ENTRIES as usize * ENTRY];
+    let mut put = |at: usize, with: &[u8]| entries[at..at + with.len()].copy_from_slice(with);
+    put(0, &EFI_SYSTEM.to_bytes_le());
+    put(16, &names.partition.to_bytes_le());
+    put(32, &extent.first.to_le_bytes());
+    put(40, &extent.last.to_le_bytes());
+    let units = names.name.encode_utf16().take(36).flat_map(u16::to_le_bytes);
+    put(56, &units.collect::<Vec<u8>>());
+    let sum = CRC.checksum(&entries);
+    // The other sectors are empty.
+    entries.truncate(SECTOR_BYTES);
 
-    let mut table = GptConfig::new().writable(true).create_from_device(disk, Some(DISK_GUID.parse()?))?;
-    // Not `add_partition_at`, which draws a random GUID.
-    let partition = Partition {
-        part_type_guid: EFI,
-        part_guid: PARTITION_GUID.parse()?,
-        first_lba: extent.first.into(),
-        last_lba: extent.last.into(),
-        flags: 0,
-        name: NAME.to_owned(),
-    };
-    table.update_partitions(BTreeMap::from([(1, partition)]))?;
-    table.write()?;
-    Ok(())
+    let last = sectors - 1;
+    let first = header(1, last, 2, sectors, names.disk, sum);
+    let second = header(last, 1, sectors - u64::from(TAIL), sectors, names.disk, sum);
+    let head = [protective(last).as_slice(), &first, &entries].concat();
+    let place = |sector: u64| sector * u64::from(SECTOR);
+    vec![
+        Piece::new(0, head),
+        Piece::new(place(sectors - u64::from(TAIL)), entries),
+        Piece::new(place(last), second.to_vec()),
+    ]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn header(own: u64, other: u64, entries: u64, sectors: u64, disk: Uuid, sum: u32) -> [u8; SECTOR_BYTES] {
+    let mut bytes = [0; SECTOR_BYTES];
+    let mut put = |at: usize, with: &[u8]| bytes[at..at + with.len()].copy_from_slice(with);
+    put(0, b"EFI PART");
+    put(8, &[0, 0, 1, 0, 92, 0, 0, 0]);
+    put(24, &own.to_le_bytes());
+    put(32, &other.to_le_bytes());
+    put(40, &u64::from(HEAD).to_le_bytes());
+    put(48, &(sectors - u64::from(TAIL) - 1).to_le_bytes());
+    put(56, &disk.to_bytes_le());
+    put(72, &entries.to_le_bytes());
+    put(80, &ENTRIES.to_le_bytes());
+    put(84, &[128, 0, 0, 0]);
+    put(88, &sum.to_le_bytes());
+    let sum = CRC.checksum(&bytes[..HEADER]);
+    bytes[16..20].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
 
-    #[test]
-    fn the_partition_takes_what_the_table_leaves() {
-        let mut disk = vec![0; 4 << 20];
-        let extent = partition(8192);
-        assert_eq!((extent.first, extent.last, extent.sectors()), (40, 8158, 8119));
-        write(&mut disk, extent).unwrap();
+/// One partition over the whole disk, of a kind that says: look for a GPT.
+fn protective(sectors: u64) -> [u8; SECTOR_BYTES] {
+    let mut bytes = [0; SECTOR_BYTES];
+    let sectors = u32::try_from(sectors).unwrap_or(u32::MAX);
+    bytes[446..458].copy_from_slice(&[0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0]);
+    bytes[458..462].copy_from_slice(&sectors.to_le_bytes());
+    bytes[510..].copy_from_slice(&[0x55, 0xaa]);
+    bytes
+}
 
-        let table = GptConfig::new().only_valid_headers(true).open_from_device(Cursor::new(&mut disk[..])).unwrap();
-        assert_eq!(table.guid().to_string(), DISK_GUID);
-        assert_eq!(table.header().last_usable, u64::from(extent.last));
-        assert_eq!(table.partitions().len(), 1);
-        let found = &table.partitions()[&1];
-        assert_eq!((found.first_lba, found.last_lba), (40, 8158));
-        assert_eq!(found.part_type_guid, EFI);
-        assert_eq!((found.part_guid.to_string().as_str(), found.name.as_str()), (PARTITION_GUID, "vmrun iPXE"));
+/// A table that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// `GPT` or `MBR`.
+    pub(super) kind: &'static str,
+    /// The disk's GUID, if it is a GPT.
+    pub(super) guid: Option<Uuid>,
+    pub(super) partitions: Vec<Partition>,
+    /// What is wrong with it.
+    pub(super) wrong: Vec<String>,
+}
+
+/// A partition that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Partition {
+    pub(super) number: u32,
+    /// Its type: a name, or what stands there.
+    pub(super) kind: String,
+    pub(super) guid: Option<Uuid>,
+    pub(super) name: String,
+    pub(super) extent: Extent,
+}
+
+/// Reads the table of a disk; nothing if it has none.
+pub(super) fn read(disk: &dyn Disk) -> Result<Option<Found>, Fault> {
+    let sectors = disk.size() / u64::from(SECTOR);
+    if sectors < 2 {
+        return Ok(None);
     }
+    let first = read_gpt(disk, 1, sectors)?;
+    let second = read_gpt(disk, sectors - 1, sectors)?;
+    Ok(match (first, second) {
+        (Some(mut first), Some(second)) => {
+            if (first.guid, &first.partitions) != (second.guid, &second.partitions) {
+                first.wrong.push("the second table, at the end, is another one".into());
+            }
+            Some(first)
+        }
+        (Some(mut first), None) => {
+            first.wrong.push("the second table, at the end of the disk, is missing or broken".into());
+            Some(first)
+        }
+        (None, Some(mut second)) => {
+            second.wrong.push("the first table is missing or broken; this is the second one".into());
+            Some(second)
+        }
+        (None, None) => read_mbr(disk, sectors)?,
+    })
+}
 
-    #[test]
-    fn the_protective_mbr_covers_the_disk() {
-        let mut disk = vec![0; 4 << 20];
-        write(&mut disk, partition(8192)).unwrap();
-        let mbr = ProtectiveMBR::from_bytes(&disk[..512], ::gpt::disk::LogicalBlockSize::Lb512).unwrap();
-        let entry = mbr.partition(0).unwrap();
-        assert_eq!((entry.os_type, entry.lb_start, entry.lb_size), (0xee, 1, 8191));
-    }
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map(u32::from_le_bytes).unwrap_or_default()
+}
 
-    #[test]
-    fn a_disk_without_room_for_a_table_is_a_fault() {
-        let fault = write(&mut [0; 1024], partition(8192)).unwrap_err();
-        assert_eq!(
-            fault,
-            Fault::new("the image's partition table: GPT Header Error: the disk is to small to hold a backup header")
-        );
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map(u64::from_le_bytes).unwrap_or_default()
+}
+
+fn guid_at(bytes: &[u8], at: usize) -> Uuid {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().map(Uuid::from_bytes_le).unwrap_or_default()
+}
+
+/// Reads a whole table, if its sums are right.
+fn read_gpt(disk: &dyn Disk, at: u64, sectors: u64) -> Result<Option<Found>, Fault> {
+    let mut header = [0; SECTOR_BYTES];
+    disk.read(at * u64::from(SECTOR), &mut header)?;
+    let (length, sum) = (u32_at(&header, 12) as usize, u32_at(&header, 16));
+    if !header.starts_with(b"EFI PART") || !(HEADER..=SECTOR_BYTES).contains(&length) {
+        return Ok(None);
     }
+    header[16..20].fill(0);
+    let (count, size) = (u32_at(&header, 80), u32_at(&header, 84));
+    if CRC.checksum(&header[..length]) != sum || count > MOST_ENTRIES || !(128..=4096).contains(&size) {
+        return Ok(None);
+    }
+    let mut entries = vec![0; count as usize * size as usize];
+    let start = u64_at(&header, 72).checked_mul(SECTOR.into());
+    let end = start.and_then(|start| start.checked_add(entries.len() as u64));
+    let Some(start) = start.filter(|_| end.is_some_and(|end| end <= disk.size())) else { return Ok(None) };
+    disk.read(start, &mut entries)?;
+    if CRC.checksum(&entries) != u32_at(&header, 88) {
+        return Ok(None);
+    }
+    let mut found = Found { kind: "GPT", guid: Some(guid_at(&header, 56)), partitions: Vec::new(), wrong: Vec::new() };
+    for (number, entry) in (1..).zip(entries.chunks_exact(size as usize)) {
+        let (kind, extent) = (guid_at(entry, 0), Extent { first: u64_at(entry, 32), last: u64_at(entry, 40) });
+        if kind.is_nil() {
+            continue;
+        }
+        if extent.first > extent.last || extent.last >= sectors {
+            found.wrong.push(format!("partition {number} is not within the disk"));
+            continue;
+        }
+        let units = entry[56..128].as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit));
+        let chars = char::decode_utf16(units.take_while(|unit| *unit != 0)).map(|c| c.unwrap_or('?'));
+        let name = chars.map(|c| if c.is_control() { '?' } else { c }).collect();
+        let kind = if kind == EFI_SYSTEM { "EFI system".into() } else { kind.to_string() };
+        found.partitions.push(Partition { number, kind, guid: Some(guid_at(entry, 16)), name, extent });
+    }
+    Ok(Some(found))
+}
+
+/// Reads the four partitions of an MBR. A boot sector of FAT ends with the same mark, and is none.
+fn read_mbr(disk: &dyn Disk, sectors: u64) -> Result<Option<Found>, Fault> {
+    let mut bytes = [0; SECTOR_BYTES];
+    disk.read(0, &mut bytes)?;
+    let is_volume = matches!(bytes[0], 0xeb | 0xe9) && u32_at(&bytes, 11) & 0xffff == SECTOR;
+    if bytes[510..] != [0x55, 0xaa] || is_volume {
+        return Ok(None);
+    }
+    let mut found = Found { kind: "MBR", guid: None, partitions: Vec::new(), wrong: Vec::new() };
+    for (number, entry) in (1..).zip(bytes[446..510].as_chunks::<16>().0) {
+        let (kind, first, length) = (entry[4], u64::from(u32_at(entry, 8)), u64::from(u32_at(entry, 12)));
+        match kind {
+            0 => {}
+            0xee => found.wrong.push("this MBR only says that there is a GPT, and there is no whole one".into()),
+            _ if length == 0 || first + length > sectors => {
+                found.wrong.push(format!("partition {number} is not within the disk"));
+            }
+            _ => {
+                let (extent, name) = (Extent { first, last: first + length - 1 }, String::new());
+                let kind = if kind == 0xef { "EFI system".into() } else { format!("{kind:#04x}") };
+                found.partitions.push(Partition { number, kind, guid: None, name, extent });
+            }
+        }
+    }
+    Ok(Some(found).filter(|found| !found.partitions.is_empty() || !found.wrong.is_empty()))
 }

@@ -1,7 +1,9 @@
 //! Checks that the loader is a program that the firmware would start, and says under which name it looks for it.
 
-use super::grouped;
-use crate::diag::Fault;
+use super::{Loader, grouped};
+use crate::diag::{Fault, suggest};
+use crate::model::Arch;
+use memchr::memmem;
 
 /// Where the header of the old DOS format says where the PE header is.
 const PE_POINTER: usize = 0x3c;
@@ -17,23 +19,61 @@ const SECTION: usize = 40;
 const PE32_PLUS: u16 = 0x20b;
 const EFI_APPLICATION: u16 = 10;
 
-const X64: &str = "BootX64.efi";
-const AA64: &str = "BootAA64.efi";
-
-const WANTED: &str = "give an iPXE for UEFI: snp.efi-x86_64 of FreeBSD's ipxe package, ipxe-amd64.efi of Debian's";
+/// What brings a good loader.
+pub(super) const WANTED: &str =
+    "give an iPXE for UEFI: snp.efi-x86_64 of FreeBSD's ipxe package, ipxe-amd64.efi of Debian's";
 const AGAIN: &str = "copy or download the file again";
 
-/// Returns the name in `/EFI/Boot` under which firmware starts this loader.
-pub(super) fn check(loader: &[u8]) -> Result<&'static str, Fault> {
+/// What to do on FreeBSD where there is no loader.
+pub const FREEBSD_PACKAGE: &str = "pkg install ipxe brings it";
+/// What to do on Linux where there is none.
+pub const LINUX_PACKAGE: &str =
+    "tools/setup.sh run brings one that knows autoexec.ipxe, as Debian 13's package ipxe does";
+
+/// The architectures that a machine may have, with the file in `/EFI/Boot` that firmware starts there (UEFI, 3.5.1.1), and
+/// the number of the machine in a PE header.
+const MACHINES: [(Arch, &str, u16); 2] = [(Arch::Amd64, "BootX64.efi", 0x8664), (Arch::Arm64, "BootAA64.efi", 0xaa64)];
+
+/// Reads the name of an architecture that a loader may be for.
+pub fn arch_named(name: &str) -> Result<Arch, Fault> {
+    let found = MACHINES.iter().map(|(arch, ..)| *arch).find(|arch| arch.to_string() == name);
+    let names: Vec<String> = MACHINES.iter().map(|(arch, ..)| arch.to_string()).collect();
+    let names = || names.iter().map(String::as_str);
+    found.ok_or_else(|| {
+        let fault = Fault::new(format!("there is no loader for {name:?}"));
+        fault.hint(format!("there are {}", suggest::list(names()))).maybe_hint(suggest::did_you_mean(name, names()))
+    })
+}
+
+/// Checks all loaders, and returns each with its name in `/EFI/Boot`.
+pub(super) fn programs(loaders: &[Loader]) -> Result<Vec<(&'static str, &Loader)>, Fault> {
+    let mut found: Vec<(&'static str, &Loader)> = Vec::new();
+    for loader in loaders {
+        let at = |fault: Fault| if loader.path.is_empty() { fault } else { fault.context(&loader.path) };
+        let (arch, name) = check(&loader.bytes).map_err(at)?;
+        if let Some(said) = loader.arch.filter(|said| *said != arch) {
+            let fault = Fault::new(format!("the iPXE loader is for {arch}, and is given for {said}"));
+            return Err(at(fault.hint(format!("give it for {arch}, or another file for {said}"))));
+        }
+        if let Some((_, other)) = found.iter().find(|(other, _)| *other == name) {
+            let fault = Fault::new(format!("two iPXE loaders are for {arch}: {} and {}", other.path, loader.path));
+            return Err(fault.hint(format!("firmware starts only one, EFI/Boot/{name}: leave the other one out")));
+        }
+        found.push((name, loader));
+    }
+    if found.is_empty() {
+        return Err(Fault::new("the image has no iPXE loader").hint("leave `loader` out for the platform's own"));
+    }
+    Ok(found)
+}
+
+/// Returns for what a loader is, and the name in `/EFI/Boot` under which firmware starts it.
+fn check(loader: &[u8]) -> Result<(Arch, &'static str), Fault> {
     refuse_the_obvious(loader)?;
     let headers = Headers::read(loader)?;
-    let name = match headers.machine {
-        0x8664 => X64,
-        0xaa64 => AA64,
-        other => {
-            return Err(Fault::new(format!("the iPXE loader is for {}", machine(other)))
-                .hint("the machine is x86_64 or 64-bit Arm: give the loader that was built for it"));
-        }
+    let Some((arch, name, _)) = MACHINES.iter().find(|(.., number)| *number == headers.machine) else {
+        return Err(Fault::new(format!("the iPXE loader is for {}", machine(headers.machine)))
+            .hint("the machine is x86_64 or 64-bit Arm: give the loader that was built for it"));
     };
     if headers.magic != PE32_PLUS {
         return Err(Fault::new(format!(
@@ -51,15 +91,39 @@ pub(super) fn check(loader: &[u8]) -> Result<&'static str, Fault> {
             format!("the iPXE loader is cut short: {} bytes belong to it, {} are there", grouped(end), grouped(size));
         return Err(Fault::new(message).hint(AGAIN));
     }
-    Ok(name)
+    if is_snponly(loader) {
+        let message = "the iPXE loader is snponly.efi, which drives only the card that it was itself loaded from, \
+                       and from a disk it is loaded from none";
+        return Err(Fault::new(message).hint(WANTED));
+    }
+    Ok((*arch, *name))
+}
+
+/// Says what a program is, for one who looks at an image.
+pub(super) fn described(program: &[u8]) -> String {
+    let knows = if autoexec_known(program) { "looks for autoexec.ipxe" } else { "does not look for autoexec.ipxe" };
+    match check(program) {
+        Ok((arch, _)) if memmem::find(program, b"iPXE").is_some() => format!("iPXE for {arch}, {knows}"),
+        Ok((arch, _)) => format!("a program for {arch}, not iPXE"),
+        Err(fault) => fault.message.replace("the iPXE loader is ", ""),
+    }
 }
 
 /// Tells whether the loader looks for a script of the name `autoexec.ipxe`.
 ///
-/// iPXE does since 2021. An older one starts, finds nothing to do and gives up with "Nothing to boot".
-pub fn autoexec_known(loader: &[u8]) -> bool {
-    let name = b"autoexec.ipxe";
-    loader.windows(name.len()).any(|window| window == name)
+/// iPXE does since 2021. An older one starts, finds nothing to do and gives up with "Nothing to boot". The name is in the
+/// program as text, with one byte or two for each letter.
+pub(super) fn autoexec_known(loader: &[u8]) -> bool {
+    let wide: Vec<u8> = super::SCRIPT.bytes().flat_map(|byte| [byte, 0]).collect();
+    memmem::find(loader, super::SCRIPT.as_bytes()).is_some() || memmem::find(loader, &wide).is_some()
+}
+
+/// Tells whether it is the iPXE that has no driver but for the card that it came from: it names its drivers so
+/// (src/drivers/net/efi/snponly.c), and since 2023 itself (SBAT).
+fn is_snponly(loader: &[u8]) -> bool {
+    [b"SNPONLY\0".as_slice(), b"NIIONLY\0", b"iPXE,snponly.efi,"]
+        .iter()
+        .any(|name| memmem::find(loader, name).is_some())
 }
 
 /// Names what is most often given in place of a loader.
@@ -198,10 +262,65 @@ pub(super) mod tests {
         check(loader).unwrap_err()
     }
 
+    fn loader(path: &str, machine: u16, arch: Option<Arch>) -> Loader {
+        Loader { path: path.into(), bytes: synthetic(machine, b"body").into(), arch }
+    }
+
     #[test]
     fn the_machine_decides_the_name() {
-        assert_eq!(check(&synthetic(0x8664, b"body")).unwrap(), "BootX64.efi");
-        assert_eq!(check(&synthetic(0xaa64, b"body")).unwrap(), "BootAA64.efi");
+        assert_eq!(check(&synthetic(0x8664, b"body")), Ok((Arch::Amd64, "BootX64.efi")));
+        assert_eq!(check(&synthetic(0xaa64, b"body")), Ok((Arch::Arm64, "BootAA64.efi")));
+        let both = [loader("a", 0xaa64, Some(Arch::Arm64)), loader("b", 0x8664, None)];
+        let names: Vec<&str> = programs(&both).unwrap().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["BootAA64.efi", "BootX64.efi"]);
+    }
+
+    #[test]
+    fn an_architecture_has_one_loader_and_that_is_for_it() {
+        let fault = |loaders: &[Loader]| programs(loaders).unwrap_err();
+        assert_eq!(
+            fault(&[loader("/a.efi", 0xaa64, Some(Arch::Amd64))]),
+            Fault::new("/a.efi: the iPXE loader is for arm64, and is given for amd64")
+                .hint("give it for arm64, or another file for amd64")
+        );
+        assert_eq!(
+            fault(&[loader("/a.efi", 0xaa64, None), loader("/b.efi", 0xaa64, None)]),
+            Fault::new("two iPXE loaders are for arm64: /a.efi and /b.efi")
+                .hint("firmware starts only one, EFI/Boot/BootAA64.efi: leave the other one out")
+        );
+        assert_eq!(
+            fault(&[]),
+            Fault::new("the image has no iPXE loader").hint("leave `loader` out for the platform's own")
+        );
+        assert_eq!(arch_named("amd64"), Ok(Arch::Amd64));
+        assert_eq!(
+            arch_named("amd46"),
+            Err(Fault::new("there is no loader for \"amd46\"").hint("did you mean `amd64`?"))
+        );
+        assert_eq!(
+            arch_named("riscv"),
+            Err(Fault::new("there is no loader for \"riscv\"").hint("there are amd64 and arm64"))
+        );
+    }
+
+    #[test]
+    fn snponly_is_refused_for_it_has_no_card_on_a_disk() {
+        let message = "the iPXE loader is snponly.efi, which drives only the card that it was itself loaded from, \
+                       and from a disk it is loaded from none";
+        for body in [&b"\0SNPONLY\0"[..], b"NIIONLY\0", b"ipxe,1,iPXE,snponly.efi,1.21.1"] {
+            assert_eq!(fault(&synthetic(0x8664, body)), Fault::new(message).hint(WANTED));
+        }
+        assert!(check(&synthetic(0x8664, b"\0SNP\0NII\0iPXE,snp.efi,1.21.1")).is_ok());
+    }
+
+    #[test]
+    fn what_is_in_an_image_is_described() {
+        let of = |body: &[u8]| described(&synthetic(0x8664, body));
+        assert_eq!(of(b"iPXE autoexec.ipxe"), "iPXE for amd64, looks for autoexec.ipxe");
+        assert_eq!(of(b"iPXE a\0u\0t\0o\0e\0x\0e\0c\0.\0i\0p\0x\0e\0"), "iPXE for amd64, looks for autoexec.ipxe");
+        assert_eq!(of(b"iPXE"), "iPXE for amd64, does not look for autoexec.ipxe");
+        assert_eq!(of(b"shell"), "a program for amd64, not iPXE");
+        assert_eq!(described(b"#!ipxe\n"), "an iPXE script");
     }
 
     #[test]

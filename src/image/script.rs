@@ -1,5 +1,6 @@
 //! Checks the script before iPXE would refuse it, which it does without a word.
 
+use super::{LONGEST_SCRIPT, amount, form};
 use crate::diag::Fault;
 
 const MAGIC: &str = "#!ipxe";
@@ -16,6 +17,11 @@ pub(super) fn check(script: &str) -> Result<(), Fault> {
         let line = script[..at].matches('\n').count() + 1;
         return Err(Fault::new(format!("the iPXE script has a NUL byte in line {line}"))
             .hint("iPXE stops reading there: remove it, or give the script's own text"));
+    }
+    if script.len() > LONGEST_SCRIPT {
+        let (has, most) = (form::bytes(script.len() as u64), amount(LONGEST_SCRIPT as u64));
+        return Err(Fault::new(format!("the iPXE script has {has}, and {most} is the most"))
+            .hint("give the script's own text; what it loads goes into `files`, or stays on a server"));
     }
     if script.starts_with('\u{feff}') {
         return Err(Fault::new("the iPXE script begins with a byte order mark")
@@ -74,6 +80,17 @@ mod tests {
             fault("#!ipxe\nshell\0\n"),
             Fault::new("the iPXE script has a NUL byte in line 2")
                 .hint("iPXE stops reading there: remove it, or give the script's own text")
+        );
+    }
+
+    #[test]
+    fn what_is_too_long_is_no_script() {
+        let script = |length: usize| format!("#!ipxe\n{}", "#".repeat(length - 7));
+        assert_eq!(check(&script(1 << 20)), Ok(()));
+        assert_eq!(
+            fault(&script((1 << 20) + 1)),
+            Fault::new("the iPXE script has 1,048,577 bytes, and 1M is the most")
+                .hint("give the script's own text; what it loads goes into `files`, or stays on a server")
         );
     }
 

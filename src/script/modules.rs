@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 /// The standard library: import name and text.
 pub const STDLIB: &[(&str, &str)] = &[
+    ("std/answers", include_str!("../../stdlib/answers.rhai")),
     ("std/disk", include_str!("../../stdlib/disk.rhai")),
     ("std/guest", include_str!("../../stdlib/guest.rhai")),
     ("std/net", include_str!("../../stdlib/net.rhai")),

@@ -3,6 +3,7 @@
 mod devices;
 mod disk;
 mod facts;
+mod image;
 mod library;
 pub mod machine;
 mod network;
@@ -128,7 +129,7 @@ impl Row {
     pub fn options(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Word(word) if word.name == "bhyve" => machine::reference(),
-            Self::Word(_) => Vec::new(),
+            Self::Word(word) => image::options(word.name),
             Self::Device(kind) => devices::options(kind),
         }
     }
@@ -136,7 +137,8 @@ impl Row {
 
 /// Returns every row.
 pub fn all() -> impl Iterator<Item = Row> {
-    let words = [machine::WORDS, network::WORDS, disk::WORDS, process::WORDS, facts::WORDS, library::WORDS];
+    let words =
+        [machine::WORDS, network::WORDS, disk::WORDS, image::WORDS, process::WORDS, facts::WORDS, library::WORDS];
     let devices = crate::model::device::KINDS.iter().map(|kind| Row::Device(kind));
     devices.chain(words.into_iter().flatten().map(Row::Word))
 }

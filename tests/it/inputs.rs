@@ -5,6 +5,7 @@
 
 mod argv;
 mod config;
+mod disk;
 mod guest;
 mod loader;
 mod machine;
@@ -14,6 +15,7 @@ mod record;
 mod settings;
 mod value;
 
+pub(super) use loader::application;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
@@ -82,6 +84,7 @@ macro_rules! inputs {
 inputs! {
     every_command_line_is_refused_or_reads_back: argv;
     every_configuration_file_is_refused_or_reads_back: config;
+    every_disk_is_told_of: disk;
     every_guest_of_vm_bhyve_is_refused_or_told: guest;
     every_boot_image_is_refused_or_whole: loader;
     every_output_of_a_program_is_read: output;

@@ -23,7 +23,7 @@ fn search_path() -> String {
 }
 
 /// Fails, with their names, when programs are missing.
-fn need(programs: &[&str]) {
+pub(super) fn need(programs: &[&str]) {
     let path = search_path();
     let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).is_file());
     let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
@@ -40,7 +40,7 @@ fn need_firmware() {
 }
 
 /// Runs a program to its end and returns its standard output; fails when it fails.
-fn tool(program: &str, args: &[&str]) -> String {
+pub(super) fn tool(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).env("PATH", search_path()).output();
     let output = output.unwrap_or_else(|why| panic!("cannot start {program}: {why}"));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -495,14 +495,14 @@ fn other_programs_read_the_image_and_find_nothing_wrong_with_it() {
     assert!(again == bytes, "the same twice is the same bytes");
 }
 
-/// In a mount namespace of its own, with a disk of 1 MiB in memory.
+/// In a mount namespace of its own, with a disk of half a mebibyte in memory.
 #[test]
 fn an_image_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
     need(&["unshare", "mount"]);
     let folder = tempfile::tempdir().unwrap();
     let here = utf8(folder.path());
     let command = format!(
-        "mount -t tmpfs -o size=1m tmpfs {here} && {} image ipxe {here}/boot.img; echo $?; ls -A {here}",
+        "mount -t tmpfs -o size=512k tmpfs {here} && {} image ipxe {here}/boot.img; echo $?; ls -A {here}",
         env!("CARGO_BIN_EXE_vmrun")
     );
     need_firmware();

@@ -12,6 +12,7 @@ mod faults;
 mod find;
 mod freebsd;
 mod house;
+mod images;
 mod import;
 mod inputs;
 mod linux;

@@ -1,10 +1,9 @@
-//! Files: disks, boot images, permissions.
+//! Files: disks, texts, permissions.
 
 use super::{Call, Kind, Word, size};
 use crate::diag::Fault;
 use crate::host::Effect;
-use crate::image::{self, DEFAULT_SCRIPT, DEFAULT_SIZE, IpxeImage};
-use crate::model::{Argv, Size};
+use crate::model::Size;
 use crate::script::raise::Raised;
 use rhai::Dynamic;
 use std::path::{Path, PathBuf};
@@ -20,13 +19,13 @@ pub(super) const WORDS: &[Word] = &[
         call: truncate,
     },
     Word {
-        name: "ipxe_image",
+        name: "write_file",
         kind: Kind::Action,
         on: None,
-        arity: (1, 2),
-        usage: "ipxe_image(path, #{ loader, script, size })",
-        help: "Writes a disk image that boots iPXE with a script.",
-        call: ipxe_image,
+        arity: (2, 3),
+        usage: "write_file(path, text, #{ mode: \"600\" })",
+        help: "Writes a text as a file, in place of an old one; `mode` says who may read it, else the umask does.",
+        call: write_file,
     },
     Word {
         name: "umask",
@@ -40,7 +39,7 @@ pub(super) const WORDS: &[Word] = &[
 ];
 
 /// Files are made only where their folder is.
-fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
+pub(super) fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     if call.rehearses() && call.session().run().host.file(folder).is_none() {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));
@@ -67,33 +66,30 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::UNIT)
 }
 
-fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
+fn write_file(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = PathBuf::from(call.text(0)?);
-    let options = call.options(1, &["loader", "script", "size"])?;
-    let under = |key: &'static str| move |raised: Raised| raised.under(key).arg(1);
-    let given = |key: &str| options.get(key).filter(|value| !value.is_unit());
-    let script = given("script").map(super::text).transpose().map_err(under("script"))?;
-    let bytes = given("size").map(size).transpose().map_err(under("size"))?.map_or(DEFAULT_SIZE, Size::get);
-    let loader = match given("loader") {
-        Some(value) => super::text(value).map_err(under("loader"))?,
-        None => super::facts::loader(call)?,
-    };
+    let mut text = call.text(1)?;
+    let options = call.options(2, &["mode"])?;
+    let mode = options.get("mode").filter(|value| !value.is_unit()).map(|value| {
+        let digits = super::text(value)?;
+        let fault = || Fault::new(format!("{digits:?} is no mode")).hint("three octal digits: \"600\", \"644\"");
+        octal(&digits).ok_or_else(|| Raised::from(fault()))
+    });
+    let mode = mode.transpose().map_err(|raised| raised.under("mode").arg(2))?;
     folder_of(call, &path)?;
-    let mut command = Argv::new("vmrun").arg("image").arg("ipxe").arg(path.display()).arg("--loader").arg(&loader);
-    command = command.arg("--size").arg(Size::bytes(bytes));
-    if script.is_some() {
-        command = command.arg("--script").arg("-");
+    if call.rehearses() && call.session().run().host.file(&path).is_some_and(|fact| fact.is_folder) {
+        let fault = Fault::new(format!("{} is a folder", path.display()));
+        return Err(Raised::from(fault.hint("name the file in it")).arg(0));
     }
-    let text = script.clone().unwrap_or_else(|| DEFAULT_SCRIPT.into());
-    let image = if call.session().run().host.is_assumed() {
-        image::check_size(bytes).map_err(|fault| under("size")(fault.into()))?;
-        Vec::new()
-    } else {
-        let content = call.session().run().host.read(Path::new(&loader)).map_err(Raised::from)?;
-        IpxeImage { loader: &content, script: &text, size: bytes }.build()?
-    };
-    call.act(&Effect::WriteImage { path, bytes: image.into(), command, stdin: script })?;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    call.act(&Effect::WriteFile { path, text: text.into(), mode })?;
     Ok(Dynamic::UNIT)
+}
+
+fn octal(digits: &str) -> Option<u32> {
+    u32::from_str_radix(digits, 8).ok().filter(|mode| digits.len() == 3 && *mode <= 0o777)
 }
 
 fn umask(call: &Call<'_>) -> Result<Dynamic, Raised> {

@@ -3,7 +3,7 @@
 use super::{Call, Kind, Word};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::host::{Interface, Platform};
+use crate::host::{Interface, Platform, ipxe};
 use crate::model::Bootrom;
 use crate::qemu;
 use crate::run::conflicts::Purpose;
@@ -138,25 +138,8 @@ fn network(text: &str) -> Option<(Ipv4Addr, u32)> {
     Some((address.parse().ok()?, length.parse().ok().filter(|length| *length <= 32)?))
 }
 
-/// Returns the platform's iPXE: the first that is there, or the usual one.
-pub(super) fn loader(call: &Call<'_>) -> Result<String, Raised> {
-    let mut session = call.session();
-    let host = &session.run().host;
-    let candidates: &[&str] = match host.settings().platform {
-        Platform::FreeBsd => &[bhyve::IPXE_LOADER],
-        Platform::Linux => qemu::IPXE_LOADERS,
-    };
-    let there = candidates.iter().find(|path| host.file(Path::new(path)).is_some());
-    let hint = match host.settings().platform {
-        Platform::FreeBsd => "pkg install ipxe brings it",
-        Platform::Linux => "tools/setup.sh run brings one that knows autoexec.ipxe, as Debian 13's package ipxe does",
-    };
-    let fault = || Fault::new(format!("iPXE is not there: {}", candidates[0])).hint(hint);
-    there.map(|path| (*path).to_string()).ok_or_else(|| fault().into())
-}
-
 fn ipxe_loader(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    Ok(loader(call)?.into())
+    Ok(ipxe::loader(&*call.session().run().host)?.into())
 }
 
 fn uefi(call: &Call<'_>) -> Result<Dynamic, Raised> {

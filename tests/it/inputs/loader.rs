@@ -1,6 +1,7 @@
 //! Boot images: a byte that tells how long the script is, the script, then iPXE.
 
-use vmrun::image::IpxeImage;
+use std::rc::Rc;
+use vmrun::image::{Disk, Form, IpxeImage, Loader, compare, inspect};
 
 const SIZE: u64 = 1 << 20;
 
@@ -12,7 +13,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     [application(0x8664), application(0xaa64)].iter().map(Vec::as_slice).chain(others).map(with).collect()
 }
 
-fn application(machine: u16) -> Vec<u8> {
+pub fn application(machine: u16) -> Vec<u8> {
     let mut file = vec![0; 0x200];
     let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"MZ");
@@ -34,10 +35,14 @@ pub fn holds(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first() else { return };
     let (script, loader) = rest.split_at_checked(usize::from(*length)).unwrap_or((rest, &[]));
     let Ok(script) = std::str::from_utf8(script) else { return };
-    let image = IpxeImage { loader, script, size: SIZE };
+    let loaders = vec![Loader { path: String::new(), bytes: Rc::new(loader.to_vec()), arch: None }];
+    let form = Form { size: SIZE, ..Form::default() };
+    let image = IpxeImage { loaders, script: script.into(), files: Vec::new(), form };
     if let Ok(disk) = image.build() {
-        assert_eq!(disk.len() as u64, SIZE);
-        assert!(disk.windows(loader.len()).any(|window| window == loader));
-        assert_eq!(image.build(), Ok(disk));
+        assert_eq!(disk.size(), SIZE);
+        let found = inspect(&disk).unwrap();
+        assert_eq!(found.wrong, [""; 0]);
+        assert_eq!(found.volumes().next().and_then(|volume| volume.script.as_deref()), Some(script));
+        assert_eq!(compare(&disk, &image.build().unwrap()), Ok(Vec::new()));
     }
 }
