@@ -5,7 +5,7 @@
 
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Settings, Woken};
 use crate::diag::Fault;
-use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, NetAddress, Secret, Size, VmName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub enum Rehearsed {
 pub struct Rehearsal {
     below: Box<dyn Host>,
     files: BTreeMap<PathBuf, FileFact>,
-    interfaces: BTreeMap<String, Option<InterfaceKind>>,
+    interfaces: BTreeMap<String, Option<Interface>>,
     /// How the next boots end.
     pub exits: Ended,
     /// What would have been done, in order.
@@ -36,6 +36,11 @@ impl Rehearsal {
     /// Begins a rehearsal on top of a host.
     pub fn new(below: Box<dyn Host>) -> Self {
         Self { below, files: BTreeMap::new(), interfaces: BTreeMap::new(), exits: Ended::PoweredOff, done: Vec::new() }
+    }
+
+    fn made_interface(&mut self, name: &InterfaceName, kind: InterfaceKind, addresses: &[NetAddress]) {
+        let addresses = addresses.iter().map(|address| address.ip).collect();
+        self.interfaces.insert(name.to_string(), Some(Interface { name: name.to_string(), kind, addresses }));
     }
 
     fn made(&mut self, path: &Path, size: Size, has_data: bool) {
@@ -69,11 +74,7 @@ impl Host for Rehearsal {
         }
         let mut all: Vec<Interface> =
             below.iter().filter(|i| !self.interfaces.contains_key(&i.name)).cloned().collect();
-        all.extend(
-            self.interfaces.iter().filter_map(|(name, kind)| {
-                kind.map(|kind| Interface { name: name.clone(), kind, addresses: Vec::new() })
-            }),
-        );
+        all.extend(self.interfaces.values().flatten().cloned());
         Ok(all.into())
     }
 
@@ -115,14 +116,24 @@ impl Host for Rehearsal {
             Effect::WriteImage { path, bytes, .. } => self.made(path, Size::bytes(bytes.len() as u64), true),
             Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
             Effect::Make { path, .. } => self.made(path, Size::bytes(0), true),
-            Effect::CreateTap(tap) => {
-                self.interfaces.insert(tap.to_string(), Some(InterfaceKind::Tap));
+            Effect::CreateTap(tap) => self.made_interface(tap, InterfaceKind::Tap, &[]),
+            Effect::CreateLink(link) => {
+                let kind = match link.kind {
+                    LinkKind::Bridge => InterfaceKind::Bridge,
+                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } => InterfaceKind::Other,
+                };
+                link.names().into_iter().for_each(|name| self.made_interface(name, kind, &link.addresses));
             }
-            Effect::DestroyTap(tap) => {
-                self.interfaces.insert(tap.to_string(), None);
+            Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
+                self.interfaces.insert(name.to_string(), None);
             }
-            Effect::Umask(_) | Effect::DestroyNode(_) | Effect::Join { .. } | Effect::Leave { .. } | Effect::Run(_) => {
-            }
+            Effect::Umask(_)
+            | Effect::DestroyNode(_)
+            | Effect::Join { .. }
+            | Effect::Leave { .. }
+            | Effect::AddRoute(_)
+            | Effect::DeleteRoute(_)
+            | Effect::Run(_) => {}
         }
         self.done.push(Rehearsed::Effect(effect.clone()));
         Ok(String::new())

@@ -292,8 +292,12 @@ impl Host for System {
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
             | Effect::Leave { .. }
+            | Effect::AddRoute(_)
+            | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}
+            // They may bring addresses, or take some away.
+            Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
         }
         let mut text = String::new();
         for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {

@@ -10,6 +10,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("bhyve", 2),
     ("qemu", 2),
     ("image", 2),
+    ("network", 2),
     ("vmbhyve", 2),
     ("recording", 2),
     ("host", 3),

@@ -16,6 +16,7 @@ mod import;
 mod inputs;
 mod linux;
 mod manual;
+mod network;
 mod plans;
 mod probes;
 mod readme;
