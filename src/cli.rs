@@ -14,6 +14,7 @@ mod image;
 mod import;
 mod inventory;
 mod manual;
+mod netboot;
 mod network;
 mod place;
 mod plan;
@@ -72,6 +73,8 @@ enum Command {
     Words(words::WordsArgs),
     /// Make a network that stays, or print the files that make it at every start
     Network(network::NetworkArgs),
+    /// Print what a DHCP server has to be told of machines, write their chain scripts, or serve both
+    Netboot(netboot::NetbootArgs),
     /// Make boot images
     Image(image::ImageArgs),
     /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
@@ -190,6 +193,7 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Plan(args) => plan::run(&args, ahead, term),
         Command::Words(args) => words::run(&args, term),
         Command::Network(args) => network::run(&args, term),
+        Command::Netboot(args) => netboot::run(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),

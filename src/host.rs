@@ -15,6 +15,7 @@ pub mod process;
 mod program;
 pub mod reach;
 pub mod rehearsal;
+pub mod server;
 pub mod signals;
 pub mod standins;
 pub mod system;

@@ -14,6 +14,7 @@ pub mod words;
 use crate::diag::{Diagnostic, Fault, Source};
 use crate::host::Effect;
 use crate::model::InterfaceName;
+use crate::netboot::Described;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
 use raise::{Raised, Site};
@@ -64,6 +65,8 @@ pub struct Session {
     printed: Vec<String>,
     /// What was begun and left to itself, and the calls that began it.
     pub begun: Vec<(Effect, Site)>,
+    /// What was said of installs, and where.
+    pub installs: Vec<(Described, Site)>,
     /// The pairs that got a name in this evaluation.
     pub pairs: Vec<InterfaceName>,
     /// What the recipe left to be done at its end, first to last.
@@ -134,8 +137,9 @@ impl Recipe {
         let warnings = std::mem::take(&mut session.warnings);
         let printed = std::mem::take(&mut session.printed);
         let calls = std::mem::take(&mut session.begun);
+        let installs = std::mem::take(&mut session.installs);
         match session.run.take() {
-            Some(run) => Evaluated { run, printed, warnings, faults, calls },
+            Some(run) => Evaluated { run, printed, warnings, faults, calls, installs },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -201,9 +205,19 @@ impl Recipe {
 impl Session {
     fn new(sources: Rc<Sources>) -> Self {
         let (warnings, defers) = (Vec::new(), Vec::new());
-        let (printed, begun, pairs) = (Vec::new(), Vec::new(), Vec::new());
-        let inputs = Inputs::default();
-        Self { run: None, inputs, rehearsal: None, warnings, printed, begun, pairs, defers, sources }
+        let (printed, begun, installs, pairs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            run: None,
+            inputs: Inputs::default(),
+            rehearsal: None,
+            warnings,
+            printed,
+            begun,
+            installs,
+            pairs,
+            defers,
+            sources,
+        }
     }
 
     fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
@@ -212,6 +226,7 @@ impl Session {
         self.rehearsal = rehearsal;
         self.begun.clear();
         self.pairs.clear();
+        self.installs.clear();
     }
 
     /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
@@ -246,6 +261,8 @@ pub struct Evaluated {
     pub faults: Vec<Diagnostic>,
     /// What was begun and left to itself, or all that a network is made of, and the calls.
     pub calls: Vec<(Effect, Site)>,
+    /// What was said of installs, and where.
+    pub installs: Vec<(Described, Site)>,
 }
 
 /// An engine that can parse recipes. It knows no function, which costs a third of a start.

@@ -33,7 +33,7 @@ impl Ahead {
 /// This host.
 pub struct System {
     settings: Settings,
-    signals: Rc<Signals>,
+    pub(super) signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
     /// The command that reads the interfaces, when it was started before they were needed.
     ahead: RefCell<Option<Program>>,

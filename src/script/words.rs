@@ -5,6 +5,7 @@ mod disk;
 mod facts;
 mod library;
 pub mod machine;
+mod netboot;
 mod network;
 mod process;
 
@@ -137,7 +138,8 @@ impl Row {
 
 /// Returns every row.
 pub fn all() -> impl Iterator<Item = Row> {
-    let words = [machine::WORDS, network::WORDS, disk::WORDS, process::WORDS, facts::WORDS, library::WORDS];
+    let words =
+        [machine::WORDS, network::WORDS, disk::WORDS, netboot::WORDS, process::WORDS, facts::WORDS, library::WORDS];
     let devices = crate::model::device::KINDS.iter().map(|kind| Row::Device(kind));
     devices.chain(words.into_iter().flatten().map(Row::Word))
 }

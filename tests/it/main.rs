@@ -16,6 +16,7 @@ mod import;
 mod inputs;
 mod linux;
 mod manual;
+mod netboot;
 mod network;
 mod plans;
 mod probes;
