@@ -71,9 +71,9 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Print the reference of the recipe language
     Words(words::WordsArgs),
-    /// Make a network that stays, or print the files that make it at every start
+    /// Make a network that stays, or print the files that do
     Network(network::NetworkArgs),
-    /// Print what a DHCP server has to be told of machines, write their chain scripts, or serve both
+    /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
     /// Make boot images
     Image(image::ImageArgs),
