@@ -14,6 +14,8 @@ mod image;
 mod import;
 mod inventory;
 mod manual;
+mod netboot;
+mod network;
 mod place;
 mod plan;
 mod proof;
@@ -69,6 +71,10 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Print the reference of the recipe language
     Words(words::WordsArgs),
+    /// Make a network that stays, or print the files that do
+    Network(network::NetworkArgs),
+    /// Print what DHCP servers have to know, and write chain scripts
+    Netboot(netboot::NetbootArgs),
     /// Make boot images
     Image(image::ImageArgs),
     /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
@@ -186,6 +192,8 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Run(args) => run::run(&args, ahead, term),
         Command::Plan(args) => plan::run(&args, ahead, term),
         Command::Words(args) => words::run(&args, term),
+        Command::Network(args) => network::run(&args, term),
+        Command::Netboot(args) => netboot::run(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),

@@ -10,18 +10,22 @@ pub mod fake;
 pub mod freebsd;
 pub mod handover;
 pub mod ipxe;
+pub mod links;
 pub mod linux;
 pub mod process;
 mod program;
 pub mod reach;
 pub mod rehearsal;
+pub mod server;
 pub mod signals;
 pub mod standins;
 pub mod system;
 
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{Arch, Argv, DevicePath, Ended, InterfaceName, Machine, Release, Secret, Size, Target, VmName};
+use crate::model::{
+    Arch, Argv, DevicePath, Ended, InterfaceName, Link, Machine, Release, Secret, Size, Target, VmName,
+};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -181,6 +185,14 @@ pub enum Effect {
         /// Who may do what with it; else what the umask leaves.
         mode: Option<u32>,
     },
+    /// A vlan, a bridge or a pair is made.
+    CreateLink(Box<Link>),
+    /// One of those goes away, with what hangs on it.
+    DestroyLink(InterfaceName),
+    /// What goes to no network of the host's own goes to this router.
+    AddRoute(IpAddr),
+    /// It does not any more.
+    DeleteRoute(IpAddr),
     /// A boot image is written.
     WriteImage {
         /// The file; replaced as a whole.

@@ -1,7 +1,8 @@
 //! vmrun runs bhyve virtual machines from small, typed, rehearsed recipes.
 //!
 //! The house, from the ground: [`diag`] says what is wrong; [`model`] holds values that cannot be wrong; [`bhyve`] and
-//! [`qemu`] translate them, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager and [`recording`]
+//! [`qemu`] translate them, [`network`] writes what makes a network at every start, [`netboot`] what boots
+//! from it, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager and [`recording`]
 //! what a script called, all without touching anything; [`host`] is the one door to the world; [`run`] takes, boots, waits
 //! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`fleet`] knows
 //! many machines on many hosts; [`cli`] is what people type.
@@ -14,6 +15,8 @@ pub mod host;
 pub mod image;
 pub mod import;
 pub mod model;
+pub mod netboot;
+pub mod network;
 pub mod qemu;
 pub mod recording;
 pub mod run;

@@ -4,12 +4,13 @@
 
 pub mod conflicts;
 pub mod cycle;
+pub mod network;
 
 use crate::diag::{Blame, Fault};
 use crate::host::commands::undo;
 use crate::host::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Platform, Woken};
-use crate::model::{Ended, Machine, VmName};
+use crate::model::{Ended, InterfaceName, Machine, VmName};
 use cycle::{Action, Event, State, step};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,11 @@ impl Run {
         self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if taken == effect))
     }
 
+    /// Returns whether the run has made the interface and still holds it.
+    pub fn has_made(&self, name: &InterfaceName) -> bool {
+        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateLink(link)) if link.name == *name))
+    }
+
     /// Has an effect. What the run holds already is not taken again.
     pub fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
         if self.holds(effect) || self.joined.contains(effect) || self.is_inside_process(effect) {
@@ -132,7 +138,11 @@ impl Run {
 
     /// With `--user-net` there are no interfaces to make.
     fn is_inside_process(&self, effect: &Effect) -> bool {
-        self.host.settings().user_net && matches!(effect, Effect::CreateTap(_) | Effect::Join { .. })
+        self.host.settings().user_net
+            && matches!(
+                effect,
+                Effect::CreateTap(_) | Effect::CreateLink(_) | Effect::AddRoute(_) | Effect::Join { .. }
+            )
     }
 
     fn goes_with_its_member(&self, effect: &Effect) -> bool {

@@ -13,6 +13,8 @@ pub mod words;
 
 use crate::diag::{Diagnostic, Fault, Source};
 use crate::host::Effect;
+use crate::model::InterfaceName;
+use crate::netboot::Described;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
 use raise::{Raised, Site};
@@ -63,6 +65,10 @@ pub struct Session {
     printed: Vec<String>,
     /// What was begun and left to itself, and the calls that began it.
     pub begun: Vec<(Effect, Site)>,
+    /// What was said of installs, and where.
+    pub installs: Vec<(Described, Site)>,
+    /// The pairs that got a name in this evaluation.
+    pub pairs: Vec<InterfaceName>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
     /// The recipe and its modules.
@@ -130,14 +136,21 @@ impl Recipe {
         }
         let warnings = std::mem::take(&mut session.warnings);
         let printed = std::mem::take(&mut session.printed);
+        let calls = std::mem::take(&mut session.begun);
+        let installs = std::mem::take(&mut session.installs);
         match session.run.take() {
-            Some(run) => Evaluated { run, printed, warnings, faults },
+            Some(run) => Evaluated { run, printed, warnings, faults, calls, installs },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
 }
 
 impl Recipe {
+    /// Says where the call is that a fault is about.
+    pub fn diagnostic(&self, fault: Fault, site: &Site) -> Vec<Diagnostic> {
+        report::raised(Raised::from(fault), site, &self.sources)
+    }
+
     /// An engine with every word that the recipe can use: what it does not call costs nothing. What an import brings along
     /// cannot be known yet.
     fn engine(&self, shared: &Shared) -> Engine {
@@ -192,8 +205,19 @@ impl Recipe {
 impl Session {
     fn new(sources: Rc<Sources>) -> Self {
         let (warnings, defers) = (Vec::new(), Vec::new());
-        let (printed, begun) = (Vec::new(), Vec::new());
-        Self { run: None, inputs: Inputs::default(), rehearsal: None, warnings, printed, begun, defers, sources }
+        let (printed, begun, installs, pairs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            run: None,
+            inputs: Inputs::default(),
+            rehearsal: None,
+            warnings,
+            printed,
+            begun,
+            installs,
+            pairs,
+            defers,
+            sources,
+        }
     }
 
     fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
@@ -201,6 +225,8 @@ impl Session {
         self.inputs = inputs.clone();
         self.rehearsal = rehearsal;
         self.begun.clear();
+        self.pairs.clear();
+        self.installs.clear();
     }
 
     /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
@@ -233,6 +259,10 @@ pub struct Evaluated {
     pub warnings: Vec<Diagnostic>,
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
+    /// What was begun and left to itself, or all that a network is made of, and the calls.
+    pub calls: Vec<(Effect, Site)>,
+    /// What was said of installs, and where.
+    pub installs: Vec<(Described, Site)>,
 }
 
 /// An engine that can parse recipes. It knows no function, which costs a third of a start.

@@ -163,6 +163,74 @@ debian_needs_test() {
     have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
 }
 
+# What the tests use of packages that would start servers, or change how this machine
+# boots, stands apart: it is unpacked here, and nothing of it is installed.
+apart=/usr/local/share/vmrun-test
+
+# The Linux that the tests boot, and what of its modules: networks with VLANs, virtio.
+guest_modules='llc stp mrp garp 8021q bridge veth virtio_ring virtio virtio_pci_modern_dev
+    virtio_pci_legacy_dev virtio_pci virtio_blk failover net_failover virtio_net'
+
+debian_lacks_apart() {
+    have dhcpd || [ -x "$apart/usr/sbin/dhcpd" ] || return 0
+    have kea-dhcp4 || [ -x "$apart/usr/sbin/kea-dhcp4" ] || return 0
+    [ ! -e "$apart/guest/complete" ]
+}
+
+# The libraries of kea are a package that starts nothing.
+debian_needs_apart() {
+    have kea-dhcp4 || [ -x "$apart/usr/sbin/kea-dhcp4" ] || need kea-common
+    need_tool xz xz-utils
+}
+
+# Downloads packages into a folder, and unpacks them there.
+unpack() { # <folder> <package>...
+    folder=$1
+    shift
+    mkdir -p "$folder/debs"
+    [ "$(id -u)" != 0 ] || set -- -o APT::Sandbox::User=root "$@"
+    (
+        cd "$folder/debs"
+        quietly apt-get -q -y -o Acquire::Retries=3 download "$@" || {
+            quietly apt_get update || :
+            quietly apt-get -q -y -o Acquire::Retries=3 download "$@"
+        }
+    ) && for deb in "$folder"/debs/*.deb; do
+        quietly dpkg-deb -x "$deb" "$folder" || return 1
+    done
+}
+
+install_apart() {
+    make_work
+    say "unpacking into $apart: isc-dhcp-server, kea-dhcp4-server, busybox-static, a Linux to boot"
+    kernel=$(LC_ALL=C apt-cache depends linux-image-cloud-amd64 | awk '$1 == "Depends:" { print $2; exit }')
+    unpack "$work/apart" isc-dhcp-server kea-dhcp4-server busybox-static ${kernel:+"$kernel"} || {
+        show_log
+        die "cannot download isc-dhcp-server, kea-dhcp4-server, busybox-static or linux-image-cloud-amd64"
+    }
+    from=$work/apart
+    mkdir -p "$from/guest/modules"
+    for module in $guest_modules; do
+        file=$(find "$from/lib/modules" "$from/usr/lib/modules" -name "$module.ko*" 2>/dev/null | head -n 1)
+        case $file in
+            *.xz) xz -dc "$file" >"$from/guest/modules/$module.ko" ;;
+            ?*) cp "$file" "$from/guest/modules/$module.ko" ;;
+            # It is part of the kernel itself.
+            *) ;;
+        esac
+    done
+    cp "$from"/boot/vmlinuz-* "$from/guest/linux"
+    cp "$(find "$from" -path '*bin/busybox' -type f | head -n 1)" "$from/guest/busybox"
+    # This file comes last: with it everything is there.
+    printf '%s\n' "$guest_modules" >"$from/guest/complete"
+    as_root mkdir -p "$apart/usr/sbin"
+    for server in dhcpd kea-dhcp4; do
+        as_root install -m 755 "$from/usr/sbin/$server" "$apart/usr/sbin/$server"
+    done
+    as_root rm -rf "$apart/guest"
+    as_root cp -R "$from/guest" "$apart/guest"
+}
+
 codename() {
     # shellcheck disable=SC1091 # a file of the system
     (. /etc/os-release && printf '%s\n' "${VERSION_CODENAME:-}")
@@ -269,7 +337,14 @@ install_newer_ipxe() {
 
 setup_debian() { # run|test
     debian_needs_run
-    [ "$1" = run ] || debian_needs_test
+    apart_lacks=no
+    if [ "$1" = test ]; then
+        debian_needs_test
+        ! debian_lacks_apart || {
+            apart_lacks=yes
+            debian_needs_apart
+        }
+    fi
 
     ipxe=there
     if ! have_ipxe "$local_ipxe" "$debian_ipxe"; then
@@ -278,12 +353,13 @@ setup_debian() { # run|test
             *) need ipxe ;;
         esac
     fi
-    [ -n "$missing" ] || [ "$ipxe" = newer ] || return 0
+    [ -n "$missing" ] || [ "$ipxe" = newer ] || [ "$apart_lacks" = yes ] || return 0
 
     find_root
     if [ "$can_be_root" = no ]; then
         [ -z "$missing" ] || say "missing packages: $missing" >&2
         [ "$ipxe" = there ] || say "missing: $local_ipxe, from the ipxe of Debian 13" >&2
+        [ "$apart_lacks" = no ] || say "missing: what the tests keep in $apart" >&2
         die "run this as root (neither sudo nor doas can be used here): $0 $1"
     fi
     if [ -n "$missing" ]; then
@@ -294,6 +370,7 @@ setup_debian() { # run|test
         }
     fi
     [ "$ipxe" = there ] || install_newer_ipxe
+    [ "$apart_lacks" = no ] || install_apart
     have_ipxe "$local_ipxe" "$debian_ipxe" ||
         die "$debian_ipxe does not know autoexec.ipxe: an iPXE of 2021 or later is needed"
 }
@@ -313,6 +390,8 @@ freebsd_needs_test() {
     need_tool bash bash
     need_tool gmake gmake
     need_tool dnsmasq dnsmasq
+    need_tool dhcpd isc-dhcp44-server
+    need_tool kea-dhcp4 kea
     need_tool mksh mksh
     need_tool mcopy mtools
     need_tool sgdisk gptfdisk

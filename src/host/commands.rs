@@ -2,7 +2,9 @@
 
 use super::{Effect, Platform, Step};
 use crate::bhyve;
-use crate::model::Argv;
+use crate::model::link::MARK;
+use crate::model::{Argv, InterfaceName, Link, LinkKind};
+use std::net::IpAddr;
 
 /// Returns the commands of an effect, in order.
 pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
@@ -26,7 +28,11 @@ pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
         | Effect::CreateTap(_)
         | Effect::DestroyTap(_)
         | Effect::Join { .. }
-        | Effect::Leave { .. } => {
+        | Effect::Leave { .. }
+        | Effect::CreateLink(_)
+        | Effect::DestroyLink(_)
+        | Effect::AddRoute(_)
+        | Effect::DeleteRoute(_) => {
             let argvs = match platform {
                 Platform::FreeBsd => freebsd(effect),
                 Platform::Linux => linux(effect),
@@ -45,6 +51,10 @@ fn freebsd(effect: &Effect) -> Vec<Argv> {
         Effect::DestroyTap(tap) => vec![ifconfig().arg(tap).arg("destroy")],
         Effect::Join { bridge, member } => vec![ifconfig().arg(bridge).arg("addm").arg(member)],
         Effect::Leave { bridge, member } => vec![ifconfig().arg(bridge).arg("deletem").arg(member)],
+        Effect::CreateLink(link) => freebsd_link(link),
+        Effect::DestroyLink(name) => vec![ifconfig().arg(name).arg("destroy")],
+        Effect::AddRoute(router) => vec![freebsd_route("add", *router)],
+        Effect::DeleteRoute(router) => vec![freebsd_route("delete", *router)],
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
@@ -68,6 +78,10 @@ fn linux(effect: &Effect) -> Vec<Argv> {
             vec![ip(&["link", "set", "dev", member.as_str(), "master", bridge.as_str()])]
         }
         Effect::Leave { member, .. } => vec![ip(&["link", "set", "dev", member.as_str(), "nomaster"])],
+        Effect::CreateLink(link) => linux_link(link),
+        Effect::DestroyLink(name) => vec![ip(&["link", "delete", "dev", name.as_str()])],
+        Effect::AddRoute(router) => vec![ip(&["route", "add", "default", "via", &router.to_string()])],
+        Effect::DeleteRoute(router) => vec![ip(&["route", "delete", "default", "via", &router.to_string()])],
         Effect::DestroyNode(_)
         | Effect::Umask(_)
         | Effect::Truncate { .. }
@@ -79,15 +93,83 @@ fn linux(effect: &Effect) -> Vec<Argv> {
     }
 }
 
+/// ifconfig(8): `ifconfig em0.5 create vlan 5 vlandev em0 inet 192.168.20.20/24` is the handbook's; a name of card and tag says
+/// the first words itself.
+fn freebsd_link(link: &Link) -> Vec<Argv> {
+    let made = match &link.kind {
+        LinkKind::Pair { .. } => link.name.as_str().trim_end_matches('a'),
+        LinkKind::Vlan { .. } | LinkKind::Bridge => link.name.as_str(),
+    };
+    let mut argv = Argv::new("ifconfig").arg(made).arg("create");
+    if let LinkKind::Vlan { parent, tag } = &link.kind
+        && link.name.as_str() != format!("{parent}.{tag}")
+    {
+        argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
+    }
+    let words = |argv: Argv, name: &InterfaceName| {
+        let mut argv = argv.args(["group", MARK, "description"]).arg(link.mark(name));
+        if let Some(mtu) = link.mtu {
+            argv = argv.arg("mtu").arg(mtu);
+        }
+        for (at, address) in link.addresses.iter().enumerate() {
+            argv = argv.arg(if address.ip.is_ipv4() { "inet" } else { "inet6" }).arg(address);
+            argv = if at > 0 { argv.arg("alias") } else { argv };
+        }
+        if link.up { argv.arg("up") } else { argv }
+    };
+    let mut argvs = vec![words(argv, &link.name)];
+    if let LinkKind::Pair { peer } = &link.kind {
+        argvs.push(words(Argv::new("ifconfig").arg(peer), peer));
+    }
+    argvs
+}
+
+/// route(8).
+fn freebsd_route(what: &str, router: IpAddr) -> Argv {
+    let argv = Argv::new("route").arg("-n").arg(what);
+    (if router.is_ipv6() { argv.arg("-6") } else { argv }).arg("default").arg(router)
+}
+
+/// ip-link(8). A bridge forwards at once, as FreeBSD's does.
+fn linux_link(link: &Link) -> Vec<Argv> {
+    let ip = |words: &[&str]| Argv::new("ip").args(words);
+    let add = || ip(&["link", "add"]);
+    let made = match &link.kind {
+        LinkKind::Vlan { parent, tag } => {
+            add().arg("link").arg(parent).arg("name").arg(&link.name).args(["type", "vlan", "id"]).arg(tag)
+        }
+        LinkKind::Bridge => add().arg("name").arg(&link.name).args(["type", "bridge", "forward_delay", "0"]),
+        LinkKind::Pair { peer } => add().arg("name").arg(&link.name).args(["type", "veth", "peer", "name"]).arg(peer),
+    };
+    let mut argvs = vec![made];
+    for name in link.names() {
+        let mut argv = ip(&["link", "set", "dev"]).arg(name).arg("alias").arg(link.mark(name));
+        if let Some(mtu) = link.mtu {
+            argv = argv.arg("mtu").arg(mtu);
+        }
+        argvs.push(if link.up { argv.arg("up") } else { argv });
+    }
+    argvs.extend(link.addresses.iter().map(|address| {
+        let argv = ip(&["address", "add"]).arg(address).arg("dev").arg(&link.name);
+        // Until duplicates are ruled out, nothing can listen on an address of version 6.
+        if address.ip.is_ipv6() { argv.arg("nodad") } else { argv }
+    }));
+    argvs
+}
+
 /// Returns what gives an effect back, if it takes something.
 pub fn undo(effect: &Effect) -> Option<Effect> {
     match effect {
         Effect::CreateTap(tap) => Some(Effect::DestroyTap(tap.clone())),
         Effect::Join { bridge, member } => Some(Effect::Leave { bridge: bridge.clone(), member: member.clone() }),
+        Effect::CreateLink(link) => Some(Effect::DestroyLink(link.name.clone())),
+        Effect::AddRoute(router) => Some(Effect::DeleteRoute(*router)),
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
+        | Effect::DestroyLink(_)
+        | Effect::DeleteRoute(_)
         | Effect::Leave { .. }
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }

@@ -6,7 +6,7 @@
 use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Settings, Woken};
 use crate::diag::Fault;
 use crate::image::Disk;
-use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, NetAddress, Secret, Size, VmName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub struct Rehearsal {
     files: BTreeMap<PathBuf, FileFact>,
     /// What was written, for those who read it afterwards.
     texts: BTreeMap<PathBuf, Rc<str>>,
-    interfaces: BTreeMap<String, Option<InterfaceKind>>,
+    interfaces: BTreeMap<String, Option<Interface>>,
     /// How the next boots end.
     pub exits: Ended,
     /// What would have been done, in order.
@@ -40,6 +40,11 @@ impl Rehearsal {
     pub fn new(below: Box<dyn Host>) -> Self {
         let (files, texts, interfaces) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { below, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
+    }
+
+    fn made_interface(&mut self, name: &InterfaceName, kind: InterfaceKind, addresses: &[NetAddress]) {
+        let addresses = addresses.iter().map(|address| address.ip).collect();
+        self.interfaces.insert(name.to_string(), Some(Interface { name: name.to_string(), kind, addresses }));
     }
 
     fn made(&mut self, path: &Path, size: Size, has_data: bool) {
@@ -76,11 +81,7 @@ impl Host for Rehearsal {
         }
         let mut all: Vec<Interface> =
             below.iter().filter(|i| !self.interfaces.contains_key(&i.name)).cloned().collect();
-        all.extend(
-            self.interfaces.iter().filter_map(|(name, kind)| {
-                kind.map(|kind| Interface { name: name.clone(), kind, addresses: Vec::new() })
-            }),
-        );
+        all.extend(self.interfaces.values().flatten().cloned());
         Ok(all.into())
     }
 
@@ -126,14 +127,24 @@ impl Host for Rehearsal {
             }
             Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
             Effect::Make { path, .. } => self.made(path, Size::bytes(0), true),
-            Effect::CreateTap(tap) => {
-                self.interfaces.insert(tap.to_string(), Some(InterfaceKind::Tap));
+            Effect::CreateTap(tap) => self.made_interface(tap, InterfaceKind::Tap, &[]),
+            Effect::CreateLink(link) => {
+                let kind = match link.kind {
+                    LinkKind::Bridge => InterfaceKind::Bridge,
+                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } => InterfaceKind::Other,
+                };
+                link.names().into_iter().for_each(|name| self.made_interface(name, kind, &link.addresses));
             }
-            Effect::DestroyTap(tap) => {
-                self.interfaces.insert(tap.to_string(), None);
+            Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
+                self.interfaces.insert(name.to_string(), None);
             }
-            Effect::Umask(_) | Effect::DestroyNode(_) | Effect::Join { .. } | Effect::Leave { .. } | Effect::Run(_) => {
-            }
+            Effect::Umask(_)
+            | Effect::DestroyNode(_)
+            | Effect::Join { .. }
+            | Effect::Leave { .. }
+            | Effect::AddRoute(_)
+            | Effect::DeleteRoute(_)
+            | Effect::Run(_) => {}
         }
         self.done.push(Rehearsed::Effect(effect.clone()));
         Ok(String::new())

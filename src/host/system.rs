@@ -34,7 +34,7 @@ impl Ahead {
 /// This host.
 pub struct System {
     settings: Settings,
-    signals: Rc<Signals>,
+    pub(super) signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
     /// The command that reads the interfaces, when it was started before they were needed.
     ahead: RefCell<Option<Program>>,
@@ -312,8 +312,12 @@ impl Host for System {
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
             | Effect::Leave { .. }
+            | Effect::AddRoute(_)
+            | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}
+            // They may bring addresses, or take some away.
+            Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
         }
         let mut text = String::new();
         for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {

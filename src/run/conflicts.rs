@@ -14,6 +14,8 @@ pub enum Purpose {
     Plan,
     /// To do it afterwards.
     Run,
+    /// To learn what network is meant; what of it is there is found out afterwards.
+    Network,
 }
 
 impl Purpose {
@@ -21,7 +23,7 @@ impl Purpose {
     pub const fn severity(self) -> Severity {
         match self {
             Self::Plan => Severity::Warning,
-            Self::Run => Severity::Error,
+            Self::Run | Self::Network => Severity::Error,
         }
     }
 }
@@ -204,8 +206,8 @@ fn programs(host: &dyn Host, purpose: Purpose, found: &mut Vec<Conflict>) {
     }
 }
 
-/// Returns what the host has against making a tap.
-pub fn against_tap(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+/// Returns what the host has against making a tap or another interface of that name.
+pub fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
     if host.settings().user_net {
         return Ok(None);
     }
@@ -218,6 +220,19 @@ pub fn against_tap(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> 
         return Ok(Some(fault.hint(format!("choose another name, or remove it: {how}"))));
     }
     Ok(None)
+}
+
+/// Returns what the host has against making a VLAN of an interface.
+pub fn against_parent(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+    if host.is_assumed() || host.settings().user_net {
+        return Ok(None);
+    }
+    let all = host.interfaces()?;
+    if all.iter().any(|interface| interface.name == name) {
+        return Ok(None);
+    }
+    let known = crate::diag::suggest::list(all.iter().map(|interface| interface.name.as_str()));
+    Ok(Some(Fault::new(format!("the interface {name} is not there")).hint(format!("interfaces on this host: {known}"))))
 }
 
 /// Returns what the host has against making or joining interfaces at all.

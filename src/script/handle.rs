@@ -39,7 +39,11 @@ pub struct Made {
 #[derive(Clone)]
 pub struct Tap(pub InterfaceName);
 
-/// A bridge that is there.
+/// Another interface that the run made: a VLAN, or one of a pair.
+#[derive(Clone)]
+pub struct Interface(pub InterfaceName);
+
+/// A bridge.
 #[derive(Clone)]
 pub struct Bridge(pub InterfaceName);
 
@@ -91,12 +95,15 @@ pub fn properties(of: &str) -> Vec<&'static str> {
 /// Makes the types known, how they are written, and the units of sizes.
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
+    engine.register_type_with_name::<Interface>("Interface");
     engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
     engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
     engine.register_type_with_name::<Exit>("Exit").register_type_with_name::<SecretHandle>("Secret");
     engine.register_fn("to_string", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_string", |tap: &mut Tap| tap.0.to_string());
+    engine.register_fn("to_string", |interface: &mut Interface| interface.0.to_string());
+    engine.register_fn("to_string", |bridge: &mut Bridge| bridge.0.to_string());
     engine.register_fn("to_string", |exit: &mut Exit| exit.0.to_string());
     for (name, shift) in words::UNITS {
         engine.register_raw_fn(

@@ -6,6 +6,7 @@ mod facts;
 mod image;
 mod library;
 pub mod machine;
+mod netboot;
 mod network;
 mod process;
 
@@ -15,6 +16,7 @@ use super::{Session, Shared};
 use crate::diag::{Fault, suggest};
 use crate::host::Effect;
 use crate::model::Size;
+use crate::run::conflicts::Purpose;
 use crate::run::is_left_to_itself;
 use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use std::any::TypeId;
@@ -137,8 +139,16 @@ impl Row {
 
 /// Returns every row.
 pub fn all() -> impl Iterator<Item = Row> {
-    let words =
-        [machine::WORDS, network::WORDS, disk::WORDS, image::WORDS, process::WORDS, facts::WORDS, library::WORDS];
+    let words = [
+        machine::WORDS,
+        network::WORDS,
+        disk::WORDS,
+        image::WORDS,
+        netboot::WORDS,
+        process::WORDS,
+        facts::WORDS,
+        library::WORDS,
+    ];
     let devices = crate::model::device::KINDS.iter().map(|kind| Row::Device(kind));
     devices.chain(words.into_iter().flatten().map(Row::Word))
 }
@@ -197,7 +207,7 @@ impl Call<'_> {
     /// Has an effect.
     pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
         let done = self.session().run().act(effect);
-        if is_left_to_itself(effect) {
+        if is_left_to_itself(effect) || self.session().rehearsal == Some(Purpose::Network) {
             self.session().begun.push((effect.clone(), self.site.clone()));
         }
         done.map_err(|fault| self.session().raised(fault))
@@ -274,6 +284,7 @@ pub fn article(of: &str) -> &str {
         other if other.ends_with("DeviceHandle") => "a device",
         other if other.ends_with("Tap") => "a tap",
         other if other.ends_with("Bridge") => "a bridge",
+        other if other.ends_with("Interface") => "an interface",
         other if other.ends_with("Vm") => "a machine",
         other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
         other => other,

@@ -10,6 +10,8 @@ const ROOMS: &[(&str, u8)] = &[
     ("bhyve", 2),
     ("qemu", 2),
     ("image", 2),
+    ("network", 2),
+    ("netboot", 2),
     ("vmbhyve", 2),
     ("recording", 2),
     ("host", 3),

@@ -1,5 +1,8 @@
 //! Real machines on Linux: QEMU's, with real firmware, real iPXE and a real DHCP and TFTP server.
 
+mod network;
+mod story;
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -346,9 +349,9 @@ struct Network {
 }
 
 impl Network {
-    fn new() -> Self {
+    fn new(of: &str) -> Self {
         need(&["ip"]);
-        let network = Self { name: format!("vmrun-it-{}", std::process::id()) };
+        let network = Self { name: format!("vmrun-it-{of}-{}", std::process::id()) };
         tool("ip", &["netns", "add", &network.name]);
         network
     }
@@ -414,7 +417,7 @@ fn report1_is_installed_over_the_network_and_then_boots_from_its_disk() {
     let disk = world.ipxe("report1.img", "#!ipxe\necho installed\npoweroff\n");
     let recipe = report1(&world, &disk, &world.path("uefi-ipxe-chainload.img"));
 
-    let network = Network::new();
+    let network = Network::new("report1");
     network.ip("link set lo up");
     network.ip("link add bridge2 type bridge stp_state 0 forward_delay 0");
     network.ip("link set bridge2 up");

@@ -17,6 +17,8 @@ mod import;
 mod inputs;
 mod linux;
 mod manual;
+mod netboot;
+mod network;
 mod plans;
 mod probes;
 mod readme;

@@ -215,9 +215,9 @@ bhyvectl --destroy --vm=report1
 ifconfig tap2 destroy
 ", r#"
 warning: the address of a host that is not here is assumed to be 192.168.2.1
-  --> recipes/report1.rhai:23:39
+  --> recipes/report1.rhai:28:39
    |
-23 |         "29": fbuf(#{ tcp: `${host_ip("192.168.2.0/24")}:5902`, w: 800, h: 600, password: secret("vnc") }),
+28 |         "29": fbuf(#{ tcp: `${host_ip("192.168.2.0/24")}:5902`, w: 800, h: 600, password: secret("vnc") }),
    |                                       ^^^^^^^^^^^^^^^^
    |
    = hint: the run itself will find the right one
@@ -243,9 +243,9 @@ bhyvectl --destroy --vm=report1
 ifconfig tap2 destroy
 ", r#"
 warning: the address of a host that is not here is assumed to be 192.168.2.1
-  --> recipes/report1.rhai:23:39
+  --> recipes/report1.rhai:28:39
    |
-23 |         "29": fbuf(#{ tcp: `${host_ip("192.168.2.0/24")}:5902`, w: 800, h: 600, password: secret("vnc") }),
+28 |         "29": fbuf(#{ tcp: `${host_ip("192.168.2.0/24")}:5902`, w: 800, h: 600, password: secret("vnc") }),
    |                                       ^^^^^^^^^^^^^^^^
    |
    = hint: the run itself will find the right one

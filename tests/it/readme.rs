@@ -73,3 +73,10 @@ fn the_commands_of_the_readme_are_targets_of_the_makefile() {
         assert!(makefile.contains(&format!("\n{target}:\n")), "{target}");
     }
 }
+
+#[test]
+fn the_tour_shows_the_network_that_is_there() {
+    let recipe = fs::read_to_string(project("recipes/network.rhai")).unwrap();
+    let code: String = recipe.lines().filter(|line| !line.starts_with("//")).map(|line| format!("{line}\n")).collect();
+    same(&block("rhai", "vlan("), &code);
+}

@@ -1,5 +1,5 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig` or `sysctl` by the name it is
-//! called with.
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `route` or `sysctl` by the name
+//! it is called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
 //! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
@@ -19,6 +19,7 @@ mod ifconfig;
 mod interface;
 mod node;
 mod number;
+mod route;
 mod state;
 mod sysctl;
 
@@ -43,6 +44,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "bhyve" => bhyve::run(&state, args),
         "bhyvectl" => bhyvectl::run(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "route" => route::run(&state, args),
         "sysctl" => sysctl::run(&state, args),
         other => Err(Exit::fake(format!("nobody here is called `{other}`"))),
     }

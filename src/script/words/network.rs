@@ -1,13 +1,16 @@
-//! Interfaces: taps, bridges, and ifconfig as it is.
+//! Interfaces: taps, bridges, VLANs, pairs, and ifconfig as it is.
 
 use super::{Call, Kind, Word, expected};
+use crate::diag::Fault;
+use crate::host::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform};
-use crate::model::{Argv, InterfaceName};
-use crate::run::conflicts::{against_bridge, against_network, against_tap};
-use crate::script::handle::{Bridge, Tap};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, NetAddress, VlanTag, link};
+use crate::run::conflicts::{Purpose, against_bridge, against_making, against_network, against_parent};
+use crate::script::handle::{Bridge, Interface, Tap};
 use crate::script::raise::Raised;
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 use std::any::TypeId;
+use std::net::IpAddr;
 
 pub(super) const WORDS: &[Word] = &[
     Word {
@@ -21,12 +24,39 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "bridge",
-        kind: Kind::Fact,
+        kind: Kind::Action,
+        on: None,
+        arity: (1, 2),
+        usage: "bridge(\"bridge2\", #{ create, address, mtu, description, up })",
+        help: "Names a bridge that is there; `create: true` makes it, until the run ends.",
+        call: bridge,
+    },
+    Word {
+        name: "vlan",
+        kind: Kind::Action,
+        on: None,
+        arity: (2, 3),
+        usage: "vlan(\"ix0\", 82, #{ name, address, mtu, description, up })",
+        help: "Makes an interface of one VLAN of another, ix0.82; it goes away when the run ends.",
+        call: vlan,
+    },
+    Word {
+        name: "epair",
+        kind: Kind::Action,
+        on: None,
+        arity: (0, 2),
+        usage: "epair(\"epair0\", #{ mtu, description, up })",
+        help: "Makes two interfaces with a cable between them, the map's `a` and `b`, until the run ends.",
+        call: epair,
+    },
+    Word {
+        name: "default_router",
+        kind: Kind::Action,
         on: None,
         arity: (1, 1),
-        usage: "bridge(\"bridge2\")",
-        help: "Names a bridge that is there.",
-        call: bridge,
+        usage: "default_router(\"192.168.0.7\")",
+        help: "Sends what goes to no network of the host's own to a router, until the run ends.",
+        call: default_router,
     },
     Word {
         name: "add",
@@ -53,7 +83,7 @@ fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let effect = Effect::CreateTap(name.clone());
     if call.rehearses() && !call.session().run().holds(&effect) {
         let mut session = call.session();
-        if let Some(fault) = against_tap(&*session.run().host, name.as_str())? {
+        if let Some(fault) = against_making(&*session.run().host, name.as_str())? {
             return Err(Raised::from(fault).arg(0));
         }
         drop(session);
@@ -78,6 +108,16 @@ fn against_changes(call: &Call<'_>) -> Result<(), Raised> {
 
 fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
+    let options = call.options(1, &["create", "address", "mtu", "description", "up"])?;
+    if switch(&options, "create", 1)?.unwrap_or(false) {
+        let link = described(Link::new(name.clone(), LinkKind::Bridge), &options, 1)?;
+        make(call, &link, 0)?;
+        return Ok(Dynamic::from(Bridge(name)));
+    }
+    if let Some(key) = options.keys().find(|key| *key != "create") {
+        let fault = Fault::new(format!("`{key}` is for a bridge that is made: {name} is only looked for"));
+        return Err(Raised::from(fault.hint("add `create: true` to make it")).under(key).about_key().arg(1));
+    }
     if call.rehearses()
         && let Some(fault) = against_bridge(&*call.session().run().host, name.as_str())?
     {
@@ -86,13 +126,161 @@ fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::from(Bridge(name)))
 }
 
+fn vlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let parent = named(call, 0)?;
+    let tag = call.args[1].as_int().map_err(|_| expected("the tag of a VLAN", &call.args[1]).arg(1))?;
+    let tag = VlanTag::try_from(tag).map_err(|fault| Raised::from(fault).arg(1))?;
+    let options = call.options(2, &["name", "address", "mtu", "description", "up"])?;
+    let name = match given(&options, "name") {
+        Some(name) => super::text(name).and_then(|name| Ok(name.parse()?)).map_err(under("name", 2))?,
+        None => format!("{parent}.{tag}").parse::<InterfaceName>().map_err(|fault| {
+            Raised::from(fault.hint(format!("name it: vlan(\"{parent}\", {tag}, #{{ name: \"vlan{tag}\" }})"))).arg(0)
+        })?,
+    };
+    if call.rehearses()
+        && let Some(fault) = against_parent(&*call.session().run().host, parent.as_str())?
+    {
+        return Err(Raised::from(fault).arg(0));
+    }
+    make(call, &described(Link::new(name.clone(), LinkKind::Vlan { parent, tag }), &options, 2)?, 1)?;
+    Ok(Dynamic::from(Interface(name)))
+}
+
+fn epair(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    // Its own name may be left out: epair(#{ … }).
+    let options_at = usize::from(!call.args.first().is_some_and(Dynamic::is_map));
+    let options = call.options(options_at, &["mtu", "description", "up"])?;
+    let stem = if options_at == 1 && call.has(0) { call.parsed(0)? } else { free_pair(call)? };
+    if stem.as_str().strip_prefix("epair").is_none_or(|unit| unit.parse::<u16>().is_err()) {
+        let fault = Fault::new(format!("{stem} is no name of a pair"));
+        return Err(Raised::from(fault.hint("epair with a number: epair0 has the ends epair0a and epair0b")).arg(0));
+    }
+    call.session().pairs.push(stem.clone());
+    let end = |end: &str| format!("{stem}{end}").parse::<InterfaceName>();
+    let (a, b) = (end("a")?, end("b")?);
+    make(call, &described(Link::new(a.clone(), LinkKind::Pair { peer: b.clone() }), &options, options_at)?, 0)?;
+    let ends = [("a", a), ("b", b)].map(|(key, name)| (key.into(), Dynamic::from(Interface(name))));
+    Ok(Map::from(ends).into())
+}
+
+/// The first pair that is free, or that this run has already and the evaluation has not named yet.
+fn free_pair(call: &Call<'_>) -> Result<InterfaceName, Raised> {
+    let mut session = call.session();
+    if session.rehearsal == Some(Purpose::Network) {
+        return Err(Fault::new("a pair of a network has a name").hint("write `epair(\"epair0\")`").into());
+    }
+    let all = session.run().host.interfaces()?;
+    for unit in 0..u16::MAX {
+        let stem: InterfaceName = format!("epair{unit}").parse()?;
+        let end: InterfaceName = format!("{stem}a").parse()?;
+        let named = session.pairs.contains(&stem);
+        let ours = session.run().has_made(&end);
+        if !named && (ours || !all.iter().any(|interface| interface.name == end.as_str())) {
+            return Ok(stem);
+        }
+    }
+    Err(Fault::host("there is no name left for a pair").into())
+}
+
+fn default_router(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let text = call.text(0)?;
+    let router: IpAddr = text.parse().map_err(|_| {
+        let fault = Fault::new(format!("{text:?} is no address of a router"));
+        Raised::from(fault.hint("write \"192.168.0.7\"")).arg(0)
+    })?;
+    if call.rehearses() {
+        against_changes(call)?;
+    }
+    call.act(&Effect::AddRoute(router))?;
+    Ok(Dynamic::UNIT)
+}
+
+/// Makes an interface; which argument names it is for what is against it.
+fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
+    let effect = Effect::CreateLink(Box::new(link.clone()));
+    if call.rehearses() && !call.session().run().holds(&effect) {
+        let mut session = call.session();
+        let purpose = session.rehearsal;
+        let made = session
+            .run()
+            .rehearsed()
+            .iter()
+            .any(|done| matches!(done, Rehearsed::Effect(Effect::CreateLink(other)) if other.name == link.name));
+        if made {
+            let fault = Fault::new(format!("{} is made twice, and not alike", link.name));
+            return Err(Raised::from(fault.hint("make it once, and keep what the word returns")).arg(arg));
+        }
+        for name in link.names().into_iter().filter(|_| purpose != Some(Purpose::Network)) {
+            if let Some(fault) = against_making(&*session.run().host, name.as_str())? {
+                let fault = match link.kind {
+                    LinkKind::Bridge => fault.hint(format!(
+                        "bridge(\"{name}\") names a bridge that is there; what machines share is made by `vmrun network up`"
+                    )),
+                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } => fault,
+                };
+                return Err(Raised::from(fault).arg(arg));
+            }
+        }
+        drop(session);
+        against_changes(call)?;
+    }
+    call.act(&effect)?;
+    Ok(())
+}
+
+fn given<'a>(options: &'a Map, key: &str) -> Option<&'a Dynamic> {
+    options.get(key).filter(|value| !value.is_unit())
+}
+
+fn under(key: &'static str, at: usize) -> impl Fn(Raised) -> Raised {
+    move |raised| raised.under(key).arg(at)
+}
+
+fn switch(options: &Map, key: &'static str, at: usize) -> Result<Option<bool>, Raised> {
+    let read = |value: &Dynamic| value.as_bool().map_err(|_| under(key, at)(expected("true or false", value)));
+    given(options, key).map(read).transpose()
+}
+
+/// Adds what the options say of an interface.
+fn described(mut link: Link, options: &Map, at: usize) -> Result<Link, Raised> {
+    if let Some(value) = given(options, "address") {
+        let one = |value: &Dynamic| -> Result<NetAddress, Raised> { Ok(super::text(value)?.parse()?) };
+        let all = match value.read_lock::<rhai::Array>() {
+            Some(list) => list.iter().map(one).collect::<Result<_, _>>(),
+            None => one(value).map(|address| vec![address]),
+        };
+        link.addresses = all.map_err(under("address", at))?;
+    }
+    if let Some(value) = given(options, "mtu") {
+        // IF_MINMTU and IF_MAXMTU of net/if.h.
+        let mtu = value.as_int().ok().and_then(|mtu| u16::try_from(mtu).ok()).filter(|mtu| *mtu >= 72);
+        let fault = || Raised::from(Fault::new(format!("{value} is no MTU")).hint("from 72 to 65535 bytes"));
+        link.mtu = Some(mtu.ok_or_else(|| under("mtu", at)(fault()))?);
+    }
+    if let Some(value) = given(options, "description") {
+        let text = super::text(value).and_then(|text| Ok(link::description(&text)?));
+        link.description = Some(text.map_err(under("description", at))?);
+    }
+    link.up = switch(options, "up", at)?.unwrap_or(true);
+    Ok(link)
+}
+
+/// Reads an interface: what a word returned, or a name.
+fn named(call: &Call<'_>, at: usize) -> Result<InterfaceName, Raised> {
+    let value = &call.args[at];
+    if let Some(tap) = value.read_lock::<Tap>() {
+        return Ok(tap.0.clone());
+    }
+    if let Some(interface) = value.read_lock::<Interface>() {
+        return Ok(interface.0.clone());
+    }
+    call.parsed(at)
+}
+
 fn add(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let bridge = call.this.clone().and_then(Dynamic::try_cast::<Bridge>);
     let bridge = bridge.ok_or_else(|| expected("a bridge", &Dynamic::UNIT))?.0;
-    let member = match call.args[0].read_lock::<Tap>() {
-        Some(tap) => tap.0.clone(),
-        None => call.parsed(0)?,
-    };
+    let member = named(call, 0)?;
     if call.rehearses() {
         against_changes(call)?;
     }

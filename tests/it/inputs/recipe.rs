@@ -24,6 +24,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "let vm = bhyve(#{ name: \"a\" }); vm.slot(3, virtio_blk(\"/vm/a\")); vm.cpus = 2; vm.run();",
         "defer(|| run(\"a\", [\"b\"])); let a = query(\"c\"); throw a + 1.GiB + param(\"x\", 2);",
         "import \"std/guest\" as guest; guest::linux(#{ name: \"a\", memory: 1.GiB, disks: [] }).run();",
+        "netboot(#{ os: \"rocky\", mirror: \"http://a\", args: \"quiet\", host: \"a\", address: \"10.0.0.2\" });",
+        "let e = epair(); bridge(\"b0\", #{ create: true, address: [\"10.0.0.1/24\"] }).add(vlan(e.a, 82, #{ mtu: 1400 }));",
+        "epair(\"epair7\", #{ up: false }); default_router(\"10.0.0.7\"); vlan(\"ix0\", 1, #{ name: \"v\", description: \"d\" });",
     ];
     RECIPES.iter().copied().chain(statements).chain(small).map(|text| text.as_bytes().to_vec()).collect()
 }

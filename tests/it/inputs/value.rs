@@ -6,7 +6,8 @@ use vmrun::model::device::{KINDS, serial_ports};
 use vmrun::model::setting::SETTINGS;
 use vmrun::model::value::Value;
 use vmrun::model::{
-    Backend, CpuSet, DevicePath, Forward, HostDevice, InterfaceName, Mac, PciSlot, Size, Tty, Type, VmName, VncAddress,
+    Backend, CpuSet, DevicePath, Forward, HostDevice, HostName, InterfaceName, Mac, NetAddress, PciSlot, Size, Tty,
+    Type, VmName, VncAddress,
 };
 
 /// One of each.
@@ -18,6 +19,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "1048576k",
         "16777215T",
         "7b",
+        "192.168.2.6/24",
+        "fd00::1/64",
+        "web-1",
         "0:c:29:a5:19:b9",
         "58:9c:fc:00:00:01",
         "3",
@@ -70,8 +74,10 @@ pub fn holds(bytes: &[u8]) {
     reads_back::<DevicePath>(text);
     reads_back::<Forward>(text);
     reads_back::<HostDevice>(text);
+    reads_back::<HostName>(text);
     reads_back::<InterfaceName>(text);
     reads_back::<Mac>(text);
+    reads_back::<NetAddress>(text);
     reads_back::<PciSlot>(text);
     reads_back::<Size>(text);
     reads_back::<Tty>(text);

@@ -66,6 +66,10 @@ pub(crate) fn create<'a>(state: &State, name: &str, words: &'a [String]) -> Step
         if let Some((kind, (tag, parent))) = &vlan {
             // (k) ENXIO for a parent that is not there.
             let card = interface::load(state, parent)?.filter(|_| *kind == Kind::Vlan);
+            // (k) A tag is on a card once, whatever the name (vlan_config of if_vlan.c).
+            if interface::all(state)?.iter().any(|other| other.vlan == Some((*tag, parent.clone()))) {
+                return Err(refused(EEXIST));
+            }
             one.mtu = card.ok_or_else(|| refused("Device not configured"))?.mtu;
             one.vlan = Some((*tag, parent.clone()));
         }

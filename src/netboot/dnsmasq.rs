@@ -1,0 +1,54 @@
+//! Lines for dnsmasq(8).
+
+use super::Station;
+
+/// Returns the lines to add to dnsmasq.conf. iPXE tells of itself by option 175; a firmware's own PXE gets the loader, which
+/// then asks again.
+pub fn dnsmasq(stations: &[Station], loader: &str) -> Vec<String> {
+    let mut lines: Vec<String> = [
+        "# vmrun netboot dnsmasq",
+        "dhcp-match=set:vmrun-ipxe,175",
+        "dhcp-match=set:vmrun-efi64,option:client-arch,7",
+        "dhcp-match=set:vmrun-efi64,option:client-arch,9",
+    ]
+    .map(String::from)
+    .into();
+    for station in stations {
+        let (host, tag) = (&station.host, format!("vmrun-host-{}", station.host));
+        let address = station.address.map(|address| format!(",{address}")).unwrap_or_default();
+        // Where nothing is said dnsmasq names itself.
+        let server = station.server.map(|server| format!(",,{server}")).unwrap_or_default();
+        lines.push(format!("dhcp-host={},set:{tag}{address},{host}", station.mac));
+        lines.push(format!("dhcp-boot=tag:{tag},tag:vmrun-ipxe,{}{server}", station.script()));
+        lines.push(format!("dhcp-boot=tag:{tag},tag:!vmrun-ipxe,tag:vmrun-efi64,{loader}{server}"));
+        lines.extend(
+            station
+                .answers()
+                .map(|file| format!("dhcp-boot=tag:{tag},tag:!vmrun-ipxe,tag:!vmrun-efi64,{file}{server}")),
+        );
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::stations;
+    use super::*;
+
+    #[test]
+    fn every_machine_has_its_lines() {
+        let expected = "\
+# vmrun netboot dnsmasq
+dhcp-match=set:vmrun-ipxe,175
+dhcp-match=set:vmrun-efi64,option:client-arch,7
+dhcp-match=set:vmrun-efi64,option:client-arch,9
+dhcp-host=00:0c:29:f9:6d:4e,set:vmrun-host-report1,192.168.2.50,report1
+dhcp-boot=tag:vmrun-host-report1,tag:vmrun-ipxe,chainload/report1.ipxe,,192.168.2.5
+dhcp-boot=tag:vmrun-host-report1,tag:!vmrun-ipxe,tag:vmrun-efi64,ipxe.efi,,192.168.2.5
+dhcp-host=00:0c:29:a5:19:b9,set:vmrun-host-install,install
+dhcp-boot=tag:vmrun-host-install,tag:vmrun-ipxe,chainload/install.ipxe,,192.168.2.5
+dhcp-boot=tag:vmrun-host-install,tag:!vmrun-ipxe,tag:vmrun-efi64,ipxe.efi,,192.168.2.5
+dhcp-boot=tag:vmrun-host-install,tag:!vmrun-ipxe,tag:!vmrun-efi64,auto_install,,192.168.2.5";
+        assert_eq!(dnsmasq(&stations(), "ipxe.efi").join("\n"), expected);
+    }
+}

@@ -1,0 +1,83 @@
+//! What a network recipe means, and the files with which a host makes the same at every start: rc.conf(5) of FreeBSD, and
+//! systemd.network(5) and systemd.netdev(5) of Linux.
+
+mod networkd;
+mod rcconf;
+
+pub use networkd::networkd;
+pub use rcconf::rcconf;
+
+use crate::model::{InterfaceName, Link, LinkKind, VlanTag};
+use std::net::IpAddr;
+
+/// What a network is made of, each in the order of the recipe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// The interfaces that are made.
+    pub links: Vec<Link>,
+    /// Bridges and their members.
+    pub members: Vec<(InterfaceName, InterfaceName)>,
+    /// The default routers, one for each version of IP at most.
+    pub routers: Vec<IpAddr>,
+}
+
+impl Network {
+    fn link(&self, name: &InterfaceName) -> Option<&Link> {
+        self.links.iter().find(|link| link.names().contains(&name))
+    }
+
+    /// Returns the interfaces that carry VLANs, with those VLANs.
+    fn parents(&self) -> Vec<(&InterfaceName, Vec<(&Link, VlanTag)>)> {
+        let mut all: Vec<(&InterfaceName, Vec<(&Link, VlanTag)>)> = Vec::new();
+        for link in &self.links {
+            let LinkKind::Vlan { parent, tag } = &link.kind else { continue };
+            match all.iter_mut().find(|(known, _)| *known == parent) {
+                Some((_, vlans)) => vlans.push((link, *tag)),
+                None => all.push((parent, vec![(link, *tag)])),
+            }
+        }
+        all
+    }
+
+    fn members_of(&self, bridge: &InterfaceName) -> Vec<&InterfaceName> {
+        self.members.iter().filter(|(of, _)| of == bridge).map(|(_, member)| member).collect()
+    }
+}
+
+#[cfg(test)]
+mod samples {
+    use super::*;
+
+    pub(super) fn name(text: &str) -> InterfaceName {
+        text.parse().unwrap()
+    }
+
+    fn vlan(link: &str, parent: &str, tag: i64, addresses: &[&str]) -> Link {
+        let kind = LinkKind::Vlan { parent: name(parent), tag: tag.try_into().unwrap() };
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        Link { addresses, ..Link::new(name(link), kind) }
+    }
+
+    /// Everything that there is, in odd forms.
+    pub(super) fn odd() -> Network {
+        let bridge = |text: &str| Link::new(name(text), LinkKind::Bridge);
+        let pair = Link::new(name("epair0a"), LinkKind::Pair { peer: name("epair0b") });
+        Network {
+            links: vec![
+                Link {
+                    mtu: Some(9000),
+                    ..vlan("ix0.80", "ix0", 80, &["10.0.0.1/24", "10.0.1.1/24", "fd00::1/64", "fd01::1/64"])
+                },
+                Link { description: Some("the guests".into()), ..vlan("guests", "ix0", 81, &[]) },
+                Link { mtu: Some(1400), ..pair },
+                Link { up: false, ..vlan("epair0a.5", "epair0a", 5, &[]) },
+                Link { addresses: vec!["192.168.9.1/24".parse().unwrap()], ..bridge("bridge2") },
+                Link { up: false, ..bridge("bridge3") },
+            ],
+            members: [("bridge2", "guests"), ("bridge2", "epair0b"), ("bridge7", "ix0.80")]
+                .map(|(bridge, member)| (name(bridge), name(member)))
+                .into(),
+            routers: vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()],
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The files of systemd-networkd that make a network: systemd.netdev(5), systemd.network(5).
+
+use super::Network;
+use crate::model::{InterfaceName, Link, LinkKind};
+use std::fmt::Write as _;
+
+/// Returns the names and texts of files for /etc/systemd/network.
+pub fn networkd(network: &Network) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> =
+        network.links.iter().map(|link| (file(&link.name, "netdev"), netdev(link))).collect();
+    for link in &network.links {
+        files.extend(link.names().into_iter().map(|name| (file(name, "network"), of_link(network, link, name))));
+    }
+    // What the recipe does not make only gets what hangs on it.
+    let foreign = |name: &&InterfaceName| network.link(name).is_none();
+    let carriers = network.parents().into_iter().map(|(parent, _)| parent);
+    let mut others: Vec<&InterfaceName> =
+        carriers.chain(network.members.iter().map(|(_, member)| member)).filter(foreign).collect();
+    others.dedup();
+    files.extend(others.into_iter().map(|name| (file(name, "network"), of_other(network, name))));
+    files
+}
+
+fn file(name: &InterfaceName, kind: &str) -> String {
+    format!("50-vmrun-{name}.{kind}")
+}
+
+fn netdev(link: &Link) -> String {
+    let kind = match link.kind {
+        LinkKind::Vlan { .. } => "vlan",
+        LinkKind::Bridge => "bridge",
+        LinkKind::Pair { .. } => "veth",
+    };
+    let mut text = format!("[NetDev]\nName={}\nKind={kind}\n", link.name);
+    if let Some(description) = &link.description {
+        let _ = writeln!(text, "Description={description}");
+    }
+    if let Some(mtu) = link.mtu {
+        let _ = writeln!(text, "MTUBytes={mtu}");
+    }
+    let _ = match &link.kind {
+        LinkKind::Vlan { tag, .. } => writeln!(text, "\n[VLAN]\nId={tag}"),
+        LinkKind::Bridge => writeln!(text, "\n[Bridge]\nForwardDelaySec=0"),
+        LinkKind::Pair { peer } => writeln!(text, "\n[Peer]\nName={peer}"),
+    };
+    text
+}
+
+fn of_link(network: &Network, link: &Link, name: &InterfaceName) -> String {
+    let mut text = format!("[Match]\nName={name}\n");
+    if !link.up {
+        text.push_str("\n[Link]\nActivationPolicy=down\n");
+    }
+    text.push_str("\n[Network]\n");
+    for address in &link.addresses {
+        let _ = writeln!(text, "Address={address}");
+    }
+    for router in network.routers.iter().filter(|router| link.addresses.iter().any(|own| own.reaches(**router))) {
+        let _ = writeln!(text, "Gateway={router}");
+    }
+    if link.addresses.is_empty() {
+        text.push_str("LinkLocalAddressing=no\n");
+    }
+    if link.kind == LinkKind::Bridge {
+        text.push_str("ConfigureWithoutCarrier=yes\n");
+    }
+    text + hanging(network, name).as_str()
+}
+
+fn of_other(network: &Network, name: &InterfaceName) -> String {
+    format!(
+        "# If another file matches {name} already, these lines belong there.\n[Match]\nName={name}\n\n[Network]\n{}",
+        hanging(network, name)
+    )
+}
+
+fn hanging(network: &Network, name: &InterfaceName) -> String {
+    let vlans = network.parents().into_iter().filter(|(parent, _)| *parent == name);
+    let vlans = vlans.flat_map(|(_, vlans)| vlans).map(|(link, _)| format!("VLAN={}\n", link.name));
+    let bridges = network.members.iter().filter(|(_, member)| member == name);
+    vlans.chain(bridges.map(|(bridge, _)| format!("Bridge={bridge}\n"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::odd;
+    use super::*;
+
+    #[test]
+    fn everything_that_a_recipe_can_mean_has_a_file() {
+        let files = networkd(&odd());
+        let text: Vec<String> = files.iter().map(|(name, text)| format!("# {name}\n{text}")).collect();
+        assert_eq!(text.join("\n"), include_str!("networkd.txt"));
+        assert_eq!(networkd(&Network::default()), []);
+    }
+}

@@ -1,0 +1,56 @@
+//! Booting from the network: what a machine says of its install.
+
+use super::{Call, Kind, Word, expected, text};
+use crate::netboot::{Described, Install, KEYS};
+use crate::script::raise::Raised;
+use rhai::{Dynamic, Map};
+use std::collections::BTreeMap;
+
+pub(super) const WORDS: &[Word] = &[Word {
+    name: "netboot",
+    kind: Kind::Description,
+    on: None,
+    arity: (1, 1),
+    usage: "netboot(#{ os, mirror, answers, args, host, address, server })",
+    help: "Says how a machine is installed by the network; `vmrun netboot` makes files of it. Or `script: \"#!ipxe…\"`.",
+    call: netboot,
+}];
+
+/// The keys that say which machine it is, and what DHCP gives it.
+const OWN: [&str; 4] = ["machine", "host", "address", "server"];
+
+fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let known: Vec<&str> = KEYS.into_iter().chain(OWN).collect();
+    if !call.args[0].is_map() {
+        return Err(expected("a map #{ … }", &call.args[0]).arg(0));
+    }
+    let options = call.options(0, &known)?;
+    let mut said = BTreeMap::new();
+    for key in KEYS {
+        if let Some(value) = options.get(key).filter(|value| !value.is_unit()) {
+            said.insert(key.to_string(), text(value).map_err(|raised| raised.under(key).arg(0))?);
+        }
+    }
+    let install = Install::read(&said).map_err(|(key, fault)| Raised::from(fault).under(key).arg(0))?;
+    let described = Described {
+        install,
+        machine: parsed(&options, "machine", |text| text.parse().map_err(Raised::from))?,
+        host: parsed(&options, "host", |text| text.parse().map_err(Raised::from))?,
+        address: parsed(&options, "address", address)?,
+        server: parsed(&options, "server", address)?,
+    };
+    call.session().installs.push((described, call.site.clone()));
+    Ok(Dynamic::UNIT)
+}
+
+fn address(text: &str) -> Result<std::net::Ipv4Addr, Raised> {
+    text.parse().map_err(|_| {
+        let fault = crate::diag::Fault::new(format!("{text:?} is no address of IP version 4"));
+        Raised::from(fault.hint("write \"192.168.2.50\""))
+    })
+}
+
+fn parsed<T>(options: &Map, key: &str, read: impl Fn(&str) -> Result<T, Raised>) -> Result<Option<T>, Raised> {
+    let Some(value) = options.get(key).filter(|value| !value.is_unit()) else { return Ok(None) };
+    text(value).and_then(|text| read(&text)).map(Some).map_err(|raised| raised.under(key).arg(0))
+}

@@ -1,0 +1,96 @@
+//! Networks that stay, and the server for a lab, with the real ip(8) and dnsmasq(8) in a network of their own.
+
+use super::{Network, Outcome, SOON, World, need, outcome, read, wait_for};
+use std::process::Stdio;
+
+const NETWORK: &str = r#"let cable = epair("epair0", #{ mtu: 1400 });
+let lan = bridge("bridge2", #{ create: true, address: ["192.168.2.5/24", "fd00:82::5/64"], description: "the lab" });
+lan.add(cable.a);
+default_router("192.168.2.7");
+"#;
+
+const WEB: &str = r##"netboot(#{ script: "#!ipxe\nshell\n", address: "192.168.2.50" });
+bhyve(#{ name: "web", memory: 64.MiB, slots: #{ "5": virtio_net("tap9", #{ mac: "58:9c:fc:00:00:01" }) } }).run();
+"##;
+
+/// Runs the program in the network to its end.
+fn vmrun(world: &World, network: &Network, args: &[&str]) -> Outcome {
+    let mut command = network.inside(env!("CARGO_BIN_EXE_vmrun"));
+    world.surroundings(&mut command).current_dir(world.path("")).stdin(Stdio::null());
+    world.start("vmrun", command.args(args)).ends(SOON)
+}
+
+#[test]
+fn a_network_comes_up_serves_and_goes_down() {
+    need(&["ip", "dnsmasq"]);
+    let (world, network) = (World::new(), Network::new("network"));
+    world.write("network.rhai", NETWORK);
+    world.write("web.rhai", WEB);
+    network.ip("link set lo up");
+    let said = |lines: &[&str]| lines.iter().map(|line| format!("vmrun: {line}\n")).collect::<String>();
+    let up = || vmrun(&world, &network, &["network", "up", "network.rhai"]);
+    let made = ["made epair0a", "made bridge2", "made epair0a in bridge2", "made the route by 192.168.2.7"];
+    assert_eq!(up(), outcome(0, "", &said(&made)));
+    let lines = network.ip("-oneline link show");
+    for (name, alias) in [("epair0a@epair0b", "epair0a"), ("epair0b@epair0a", "epair0b"), ("bridge2", "the lab")] {
+        let line =
+            lines.lines().find(|line| line.contains(&format!(": {name}: "))).unwrap_or_else(|| panic!("{lines}"));
+        assert!(line.contains(&format!("alias vmrun:{alias}")) && line.contains(",UP"), "{line}");
+    }
+    assert!(network.ip("link show master bridge2").contains("epair0a"));
+    assert!(network.ip("route show default").starts_with("default via 192.168.2.7 dev bridge2"));
+    let there = ["epair0a", "bridge2", "epair0a in bridge2", "the route by 192.168.2.7"];
+    let there = there.map(|part| format!("{part} is there already"));
+    assert_eq!(up(), outcome(0, "", &said(&there.each_ref().map(String::as_str))));
+
+    serves(&world, &network);
+
+    network.ip("link set epair0a mtu 1300");
+    network.ip("address delete 192.168.2.5/24 dev bridge2");
+    let differs = "\
+error: epair0a is there, and not as the recipe says: its MTU is 1300, not 1400
+ --> network.rhai:1:13
+  |
+1 | let cable = epair(\"epair0\", #{ mtu: 1400 });
+  |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: it is vmrun's: take the network down and bring it up again
+error: bridge2 is there, and not as the recipe says: it has no address 192.168.2.5/24
+ --> network.rhai:2:11
+  |
+2 | let lan = bridge(\"bridge2\", #{ create: true, address: [\"192.168.2.5/24\", \"fd00:82::5/64\"], description: \"the lab\" });
+  |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: it is vmrun's: take the network down and bring it up again
+";
+    assert_eq!(up(), outcome(3, "", differs));
+
+    let down = || vmrun(&world, &network, &["network", "down", "network.rhai"]);
+    let gone = ["the route by 192.168.2.7 is not there", "removed bridge2", "removed epair0a"];
+    assert_eq!(down(), outcome(0, "", &said(&gone)));
+    let left = network.ip("-oneline link show");
+    assert!(left.lines().count() == 1 && left.contains("lo:"), "{left}");
+    let gone = ["the route by 192.168.2.7 is not there", "bridge2 is not there", "epair0a is not there"];
+    assert_eq!(down(), outcome(0, "", &said(&gone)));
+}
+
+/// The real server takes the configuration, and is gone when it was ended.
+fn serves(world: &World, network: &Network) {
+    // dnsmasq gives root's rights up, and has to find its files all the same.
+    super::tool("chmod", &["755", super::utf8(&world.path(""))]);
+    let mut command = network.inside(env!("CARGO_BIN_EXE_vmrun"));
+    world.surroundings(&mut command).current_dir(world.path("")).stdin(Stdio::null());
+    let server = world.start("serve", command.args(["netboot", "serve", "web.rhai", "--bridge", "bridge2"]));
+    wait_for("the server", SOON, || read(&server.stderr).contains("TFTP root is").then_some(()));
+    let state = std::fs::read_dir(world.path("state")).unwrap().next().unwrap().unwrap().path();
+    assert!(read(&state.join("tftp/chainload/web.ipxe")).ends_with("\nshell\n"));
+    let pid = read(&state.join("pid"));
+    server.signal("TERM");
+    let ended = server.ends(SOON);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:#?}");
+    for line in ["DHCP, IP range 192.168.2.1 -- 192.168.2.254, lease time 10m", "exiting on receipt of SIGTERM"] {
+        assert!(ended.stderr.contains(line), "{ended:#?}");
+    }
+    assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists());
+    world.is_clean();
+}
