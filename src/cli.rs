@@ -9,6 +9,7 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod gc;
 mod image;
 mod import;
 mod manual;
@@ -55,6 +56,8 @@ enum Command {
     Run(run::RunArgs),
     /// Print the commands that a recipe would run, in order
     Plan(plan::PlanArgs),
+    /// Give back what runs have left that were killed
+    Gc(gc::GcArgs),
     /// Print the reference of the recipe language
     Words(words::WordsArgs),
     /// Make boot images
@@ -117,7 +120,7 @@ impl RecipeArgs {
     }
 
     fn hint(&self) -> Option<String> {
-        let commands = ["run", "plan", "words", "image", "import", "record"];
+        let commands = ["run", "plan", "gc", "words", "image", "import", "record"];
         let beside = Path::new(&self.recipe).with_extension("rhai");
         if beside.is_file() && self.recipe != beside.display().to_string() {
             return Some(format!("did you mean {}?", beside.display()));
@@ -164,6 +167,7 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args, ahead, term),
         Command::Plan(args) => plan::run(&args, ahead, term),
+        Command::Gc(args) => gc::run(&args, term),
         Command::Words(args) => words::run(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Import(args) => import::run(&args, term),

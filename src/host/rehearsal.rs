@@ -3,14 +3,17 @@
 //! A file that was truncated is there afterwards, a tap that was made is there. What would have been done is kept in
 //! order.
 
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Settings, Woken};
+use super::{
+    Capacity, Effect, FileFact, Guest, Host, Identity, Interface, InterfaceKind, ProcessFact, Settings, Trace, Woken,
+};
 use crate::diag::Fault;
+use crate::model::device::Access;
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Something that a rehearsal would have done.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ pub enum Rehearsed {
 /// A host on which nothing happens.
 pub struct Rehearsal {
     below: Box<dyn Host>,
+    /// Whether a dead run has left an interface: then it counts as gone, because it is given back first.
+    pub is_left: fn(&dyn Host, &Interface) -> bool,
     files: BTreeMap<PathBuf, FileFact>,
     interfaces: BTreeMap<String, Option<InterfaceKind>>,
     /// How the next boots end.
@@ -35,7 +40,8 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Begins a rehearsal on top of a host.
     pub fn new(below: Box<dyn Host>) -> Self {
-        Self { below, files: BTreeMap::new(), interfaces: BTreeMap::new(), exits: Ended::PoweredOff, done: Vec::new() }
+        let (files, interfaces) = (BTreeMap::new(), BTreeMap::new());
+        Self { below, is_left: |_, _| false, files, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
     }
 
     fn made(&mut self, path: &Path, size: Size, has_data: bool) {
@@ -64,16 +70,13 @@ impl Host for Rehearsal {
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
         let below = self.below.interfaces()?;
-        if self.interfaces.is_empty() {
+        if self.interfaces.is_empty() && below.iter().all(|one| one.mark.is_none()) {
             return Ok(below);
         }
-        let mut all: Vec<Interface> =
-            below.iter().filter(|i| !self.interfaces.contains_key(&i.name)).cloned().collect();
-        all.extend(
-            self.interfaces.iter().filter_map(|(name, kind)| {
-                kind.map(|kind| Interface { name: name.clone(), kind, addresses: Vec::new() })
-            }),
-        );
+        let is_left = |one: &Interface| one.mark.is_some() && (self.is_left)(&*self.below, one);
+        let is_there = |one: &&Interface| !self.interfaces.contains_key(&one.name) && !is_left(one);
+        let mut all: Vec<Interface> = below.iter().filter(is_there).cloned().collect();
+        all.extend(self.interfaces.iter().filter_map(|(name, kind)| kind.map(|kind| Interface::new(name, kind))));
         Ok(all.into())
     }
 
@@ -128,12 +131,40 @@ impl Host for Rehearsal {
         Ok(String::new())
     }
 
-    fn is_running(&self, name: &VmName) -> bool {
-        self.below.is_running(name)
+    fn traces(&self) -> Vec<Trace> {
+        self.below.traces()
     }
 
-    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
-        Ok(())
+    fn trace(&self, name: &VmName) -> Option<Trace> {
+        self.below.trace(name)
+    }
+
+    fn identity(&self) -> Identity {
+        self.below.identity()
+    }
+
+    fn is_same_boot(&self, one: &str, other: &str) -> bool {
+        self.below.is_same_boot(one, other)
+    }
+
+    fn process(&self, pid: u32) -> Option<ProcessFact> {
+        self.below.process(pid)
+    }
+
+    fn strays(&self, name: &VmName) -> Vec<u32> {
+        self.below.strays(name)
+    }
+
+    fn temporary(&self, path: &Path) -> PathBuf {
+        self.below.temporary(path)
+    }
+
+    fn is_held(&self, path: &Path, access: Access) -> bool {
+        self.below.is_held(path, access)
+    }
+
+    fn reserve(&mut self, _: &VmName, _: Duration) -> Result<bool, Fault> {
+        Ok(true)
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {

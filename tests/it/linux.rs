@@ -287,9 +287,13 @@ fn a_hypervisor_that_somebody_kills_is_a_failure() {
 #[test]
 fn a_hypervisor_that_does_not_start_is_a_failure_with_its_last_words() {
     let world = World::new();
-    let first = world.guest('H', &[]);
+    let disk = world.disk('H');
+    // A machine that vmrun knows nothing of.
+    let drive = format!("file={},format=raw", disk.display());
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-drive", &drive]);
+    let first = world.start("first", command.stdin(Stdio::null()));
     first.says("vmrun test guest: H\r\n");
-    let disk = world.path("disk.img");
     let recipe = world.recipe("second", &disk);
     let second = world.start("second", world.vmrun().arg(recipe).stdin(Stdio::null()));
     let asks = format!("Is another process using the image [{}]?", disk.display());
@@ -299,7 +303,7 @@ fn a_hypervisor_that_does_not_start_is_a_failure_with_its_last_words() {
     );
     assert_eq!(second.ends(SOON), outcome(4, "", &error));
     // The first one does not notice.
-    signal(first.qemu(), "KILL");
+    signal(first.child.id(), "KILL");
     assert_eq!(first.ends(SOON).stdout, "vmrun test guest: H\r\n");
     world.is_clean();
 }

@@ -15,6 +15,7 @@ mod import;
 mod inputs;
 mod linux;
 mod manual;
+mod mess;
 mod plans;
 mod probes;
 mod readme;
