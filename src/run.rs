@@ -220,7 +220,7 @@ impl Run {
         let lines: String = claim.leases.iter().map(journal::taken).collect();
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
         self.host.note(&claim.machine, &format!("{}{lines}", journal::begun_by(&owner)), durable)?;
-        self.noted = claim.leases.clone();
+        self.noted.clone_from(&claim.leases);
         self.keeper = Some((claim.machine.clone(), owner));
         Ok(())
     }

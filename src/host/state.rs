@@ -135,13 +135,11 @@ impl State {
         }
         // Ours would stand in our own way.
         self.images.remove(path);
-        match try_image(&file, access) {
-            Err(TryLockError::WouldBlock) => false,
-            _ => {
-                self.images.insert(path.into(), (file, access));
-                true
-            }
+        let is_free = !matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
+        if is_free {
+            self.images.insert(path.into(), (file, access));
         }
+        is_free
     }
 
     /// Whether another process holds the lock of an image.
@@ -195,7 +193,7 @@ fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => return Ok(Some(file)),
-            Ok(()) => continue,
+            Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => return Ok(None),
             Err(TryLockError::WouldBlock) => tick(),
@@ -271,7 +269,7 @@ mod tests {
     fn an_image_has_one_writer_or_many_readers() {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("a.img");
-        std::fs::write(&image, "x").unwrap();
+        File::create(&image).unwrap();
         let (mut one, mut other) = (State::default(), State::default());
         assert!(one.hold(&image, Access::ReadOnly) && one.hold(&image, Access::ReadOnly));
         assert!(other.hold(&image, Access::ReadOnly));
@@ -283,7 +281,7 @@ mod tests {
         assert!(!one.is_held(&image, Access::ReadOnly));
         assert!(one.hold(&folder.path().join("none.img"), Access::ReadWrite), "what is not there is nobody's");
         // Who replaced the file has a lock of the old one only.
-        std::fs::write(folder.path().join("b.img"), "y").unwrap();
+        File::create(folder.path().join("b.img")).unwrap();
         std::fs::rename(folder.path().join("b.img"), &image).unwrap();
         assert!(one.hold(&image, Access::ReadWrite));
         assert!(!other.hold(&image, Access::ReadWrite));

@@ -133,16 +133,12 @@ pub fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Acc
             return Some(fault.hint("stop that machine, or give this one a disk of its own"));
         }
     }
-    match by.first() {
-        Some(name) => {
-            let fault = Fault::host(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
-            Some(fault.hint("`vmrun gc` ends it"))
-        }
-        None => {
-            let fault = Fault::host(format!("{shown} is in use by another vmrun or its guest"));
-            Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"))
-        }
-    }
+    let Some(name) = by.first() else {
+        let fault = Fault::host(format!("{shown} is in use by another vmrun or its guest"));
+        return Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"));
+    };
+    let fault = Fault::host(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
+    Some(fault.hint("`vmrun gc` ends it"))
 }
 
 /// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `told` hears of it.

@@ -90,7 +90,7 @@ impl Sandbox {
                 && let Some((recipe, tail)) = tail.split_once(", since ")
             {
                 assert!(!pid.is_empty() && tail.len() >= "2026-11-25 17:05:12 UTC".len(), "{tail}");
-                shown += &format!("[pid], of {recipe}, since [when]");
+                write!(shown, "[pid], of {recipe}, since [when]").unwrap();
                 rest = &tail["2026-11-25 17:05:12 UTC".len()..];
             }
         }
