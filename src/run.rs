@@ -210,9 +210,6 @@ impl Run {
         self.leases.push(Lease::Lock(claim.machine.clone()));
         self.take_over(&claim.machine).inspect_err(|_| drop(self.leases.pop()))?;
         self.host.mark(&claim.machine);
-        for (path, access) in &claim.images {
-            self.hold(&claim.machine, path, *access)?;
-        }
         let me = self.host.identity();
         let version = env!("CARGO_PKG_VERSION").into();
         let recipe = claim.recipe.clone();
@@ -222,7 +219,8 @@ impl Run {
         self.host.note(&claim.machine, &format!("{}{lines}", journal::begun_by(&owner)), durable)?;
         self.noted.clone_from(&claim.leases);
         self.keeper = Some((claim.machine.clone(), owner));
-        Ok(())
+        // Whoever finds one held finds the journal that names it.
+        claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))
     }
 
     /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.

@@ -142,10 +142,18 @@ impl State {
         is_free
     }
 
-    /// Whether another process holds the lock of an image.
+    /// Whether another process holds the lock of an image, and not only to see whether it can be had.
     pub(super) fn is_held(&self, path: &Path, access: Access) -> bool {
-        let free = |file: File| !matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
-        !self.images.contains_key(path) && !open_image(path).is_none_or(free)
+        const LOOKS: usize = 5;
+        let Some(file) = open_image(path).filter(|_| !self.images.contains_key(path)) else { return false };
+        let is_held = || matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
+        (0..LOOKS).all(|look| {
+            is_held()
+                && (look + 1 == LOOKS || {
+                    tick();
+                    true
+                })
+        })
     }
 
     /// Gives back the locks of all images.

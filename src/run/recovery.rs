@@ -151,11 +151,11 @@ pub fn take_over(
     let is_fresh = host.trace(name).is_none();
     take(host, name)?;
     let Some(trace) = host.trace(name).filter(|_| !is_fresh) else { return Ok(()) };
-    let left = left(host, &trace)?;
+    let left = left(host, &trace, true)?;
     if trace.journal.is_some() || left.backs != [Back::State] {
         told(host, &left);
     }
-    if let Some(fault) = give_back(host, &trace, within)?.faults.into_iter().next() {
+    if let Some(fault) = give_back(host, &trace, true, within)?.faults.into_iter().next() {
         return Err(fault.context(format!("{name} cannot be taken over")));
     }
     // The journal of a run of several machines is with its first.
@@ -188,9 +188,9 @@ fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
 }
 
 /// Gives back what the dead run of a machine has left whose lock is ours, and then the machine.
-fn give_back(host: &mut dyn Host, trace: &Trace, within: Duration) -> Result<Left, Fault> {
-    let (guests, faults) = end_guests(host, trace, within)?;
-    let mut left = left(host, trace)?;
+fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duration) -> Result<Left, Fault> {
+    let (guests, faults) = end_guests(host, trace, is_known, within)?;
+    let mut left = left(host, trace, is_known)?;
     left.backs.retain(|back| !matches!(back, Back::Guest(_)));
     left.faults = faults;
     let name = left.name.clone();
@@ -209,14 +209,19 @@ fn give_back(host: &mut dyn Host, trace: &Trace, within: Duration) -> Result<Lef
 
 /// Ends the guests of a dead run. A hypervisor that was only just started when its run was killed can be seen by nothing but the
 /// locks of its images: it is waited for.
-fn end_guests(host: &mut dyn Host, trace: &Trace, within: Duration) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
+fn end_guests(
+    host: &mut dyn Host,
+    trace: &Trace,
+    is_known: bool,
+    within: Duration,
+) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
     let (begin, mut ended, mut faults) = (Instant::now(), Vec::new(), Vec::new());
     let others: Vec<Journal> = host.traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
     let own = journal(trace);
     let is_ours = |path: &&Path| !others.iter().any(|other| images(other).any(|image| image == *path));
     let own: Vec<&Path> = images(&own).filter(is_ours).collect();
     loop {
-        let guests = left(host, trace)?
+        let guests = left(host, trace, is_known)?
             .backs
             .into_iter()
             .filter_map(|back| if let Back::Guest(pid) = back { Some(pid) } else { None });
@@ -234,14 +239,14 @@ fn end_guests(host: &mut dyn Host, trace: &Trace, within: Duration) -> Result<(V
     }
 }
 
-/// Returns what the dead run of a machine has left.
-fn left(host: &dyn Host, trace: &Trace) -> Result<Left, Fault> {
+/// Returns what the dead run of a machine has left. One that has no lock file here may run with its state elsewhere.
+fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
     let journal = journal(trace);
     host.look_again();
     let interfaces = host.interfaces()?;
     let me = host.identity();
     let same_boot = journal.owner.as_ref().is_none_or(|owner| host.is_same_boot(&owner.boot, &me.boot));
-    let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces) } else { BTreeSet::new() };
+    let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
     let mut left = Left {
         name: trace.name.clone(),
         owner: journal.owner.clone(),
@@ -249,6 +254,11 @@ fn left(host: &dyn Host, trace: &Trace) -> Result<Left, Fault> {
         kept: Vec::new(),
         faults: Vec::new(),
     };
+    // Even of a journal that was torn before it came to that.
+    if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
+        let node = Lease::Node(trace.name.clone()).back(host.settings().platform);
+        left.backs.extend(node.map(Back::Effect));
+    }
     for lease in journal.leases.iter().rev() {
         undo(host, lease, same_boot, &interfaces, &mut left);
     }
@@ -262,7 +272,13 @@ fn left(host: &dyn Host, trace: &Trace) -> Result<Left, Fault> {
     Ok(left)
 }
 
-fn guests(host: &dyn Host, name: &VmName, journal: &Journal, interfaces: &[Interface]) -> BTreeSet<u32> {
+fn guests(
+    host: &dyn Host,
+    name: &VmName,
+    journal: &Journal,
+    interfaces: &[Interface],
+    is_known: bool,
+) -> BTreeSet<u32> {
     let is_it = |lease: &Lease| match lease {
         Lease::Guest { pid, started } => {
             let fact = host.process(*pid)?;
@@ -273,7 +289,7 @@ fn guests(host: &dyn Host, name: &VmName, journal: &Journal, interfaces: &[Inter
     };
     let noted = journal.leases.iter().filter_map(is_it);
     let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
-    let openers = ours.filter_map(|one| one.opener).filter(|pid| host.process(*pid).is_some());
+    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.process(*pid).is_some());
     noted.chain(host.strays(name)).chain(openers).collect()
 }
 
@@ -342,13 +358,13 @@ fn collect_one(
     within: Duration,
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Option<Left>, Fault> {
-    let is_lost = host.trace(&trace.name).is_none();
+    let is_known = host.trace(&trace.name).is_some();
     // A tap that is open and of no machine that is known here belongs to somebody who keeps his state elsewhere.
-    if holder(host, &trace.name).is_some() || is_lost && left(host, trace)?.backs == [Back::State] {
+    if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
         return Ok(None);
     }
     if only_look {
-        let left = left(host, trace)?;
+        let left = left(host, trace, is_known)?;
         told(host, &left);
         return Ok(Some(left));
     }
@@ -363,7 +379,6 @@ fn collect_one(
     }
     // What was read before the lock was ours may have changed since.
     let trace = host.trace(&trace.name).unwrap_or_else(|| trace.clone());
-    let left = left(host, &trace)?;
-    told(host, &left);
-    give_back(host, &trace, within).map(Some)
+    told(host, &left(host, &trace, is_known)?);
+    give_back(host, &trace, is_known, within).map(Some)
 }

@@ -345,6 +345,9 @@ fn a_second_request_to_stop_switches_a_deaf_guest_off_at_once() {
     world.is_clean();
 }
 
+/// How many networks there were.
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
 /// A network of its own, which nobody else sees.
 struct Network {
     name: String,
@@ -353,7 +356,6 @@ struct Network {
 impl Network {
     fn new() -> Self {
         need(&["ip"]);
-        static NEXT: AtomicU16 = AtomicU16::new(0);
         let count = NEXT.fetch_add(1, Ordering::SeqCst);
         let network = Self { name: format!("vmrun-it-{}-{count}", std::process::id()) };
         tool("ip", &["netns", "add", &network.name]);

@@ -4,10 +4,13 @@
 //! The program is the real one. The fake FreeBSD's programs strike at whoever called them, and strace(1) at every system call
 //! that changes something.
 
-use super::sandbox::{Done, PASSWORD, Sandbox, project};
+use super::sandbox::{Done, PASSWORD, Sandbox, project, same};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
+use vmrun::host::Effect;
+use vmrun::run::Lease;
+use vmrun::run::journal::{self, Owner};
 
 /// What the disks hold before any run.
 const CONTENT: [u8; 4096] = [0xA5; 4096];
@@ -379,4 +382,194 @@ fn a_guest_whose_vmrun_was_killed_is_ended_and_everything_given_back() {
     spotless(&sandbox, "gc");
     assert_eq!(sandbox.run(&["gc"]).stdout, "");
     assert_eq!(sandbox.run(&["gc", "--json"]).stdout, "[]\n");
+}
+
+/// Runs `install` until its guest runs, and kills vmrun.
+fn killed(sandbox: &Sandbox) -> String {
+    let _ = fs::remove_file(sandbox.path("fake/passwords"));
+    sandbox.write("fake/exits", "run\n");
+    let mut vmrun = sandbox.start(&["install.rhai"]);
+    vmrun.until("the guest", |sandbox| {
+        sandbox.read("state/install/journal").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
+    });
+    vmrun.kill();
+    let node = sandbox.read("fake/vmm/install");
+    node.lines().find_map(|line| line.strip_prefix("pid ")).unwrap().into()
+}
+
+#[test]
+fn the_next_start_says_what_it_gives_back_first() {
+    let sandbox = host();
+    let pid = killed(&sandbox);
+    sandbox.write("fake/exits", "1\n1\n");
+    let done = sandbox.run(&["install.rhai"]);
+    same(
+        &done.stderr,
+        &format!(
+            "vmrun: install was left by vmrun [pid], of [tmp]/install.rhai, since [when]; giving back what it took\n\
+             vmrun: kill {pid}\nvmrun: bhyvectl --destroy --vm=install\nvmrun: ifconfig tap1 destroy\n\
+             vmrun: rm -r [tmp]/state/install [tmp]/state/.install.lock"
+        ),
+    );
+    assert_eq!(done.code, 0);
+    spotless(&sandbox, "the next start");
+}
+
+#[test]
+fn the_disk_of_a_guest_whose_vmrun_is_gone_is_refused() {
+    let sandbox = host();
+    killed(&sandbox);
+    let other = "bhyve(#{ name: \"other\", slots: #{ \"4\": virtio_blk(\"[tmp]/vm/install.img\") } }).run();\n";
+    sandbox.write("other.rhai", other);
+    let done = sandbox.run(&["other.rhai"]);
+    same(
+        &done.stderr,
+        r#"
+error: [tmp]/vm/install.img is in use by the guest of install, whose vmrun is gone
+ --> other.rhai:1:51
+  |
+1 | bhyve(#{ name: "other", slots: #{ "4": virtio_blk("[tmp]/vm/install.img") } }).run();
+  |                                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: `vmrun gc` ends it
+"#,
+    );
+    assert_eq!(done.code, 3);
+    assert_eq!(sandbox.run(&["gc"]).code, 0);
+    spotless(&sandbox, "gc");
+}
+
+#[test]
+fn interfaces_are_known_again_by_their_marks_when_the_journal_is_lost() {
+    let sandbox = host();
+    let pid = killed(&sandbox);
+    fs::remove_dir_all(sandbox.path("state/install")).unwrap();
+    let done = sandbox.run(&["gc"]);
+    let text = format!(
+        "# install was left by a vmrun of which nothing is known\nkill {pid}\nifconfig tap1 destroy\n\
+         rm -r [tmp]/state/install [tmp]/state/.install.lock\n"
+    );
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text.as_str(), ""));
+    // Only the journal knew of the node.
+    fs::remove_file(sandbox.path("fake/vmm/install")).unwrap();
+    spotless(&sandbox, "gc");
+
+    // The whole folder is gone: a tap that nobody has open goes, one that somebody has open is another user's.
+    sandbox.write("fake/interfaces/tap1", "kind tap\ndescription vmrun:web\ngroup vmrun\n");
+    let me = std::process::id();
+    sandbox.write("fake/interfaces/tap2", &format!("kind tap\ndescription vmrun:db\ngroup vmrun\nopened_by {me}\n"));
+    let done = sandbox.run(&["gc"]);
+    let text = "# web was left by a vmrun of which nothing is known\nifconfig tap1 destroy\n\
+        rm -r [tmp]/state/web [tmp]/state/.web.lock\n";
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""));
+    fs::remove_file(sandbox.path("fake/interfaces/tap2")).unwrap();
+    spotless(&sandbox, "gc");
+}
+
+/// The journal of a run that was begun before the host was started anew, or else only just.
+fn journal_of(boot: &str, leases: &[Lease]) -> String {
+    let recipe = "/root/web.rhai".into();
+    let boot = boot.into();
+    let owner = Owner { pid: u32::MAX, started: "1".into(), boot, version: "0.1.0".into(), since: 0, recipe };
+    std::iter::once(journal::begun_by(&owner)).chain(leases.iter().map(journal::taken)).collect()
+}
+
+#[test]
+fn what_others_have_made_since_stays() {
+    let sandbox = host();
+    let tap = |name: &str| Lease::Effect(Effect::CreateTap(name.parse().unwrap()));
+    let join = Effect::Join { bridge: "bridge2".parse().unwrap(), member: "em0".parse().unwrap() };
+    let half = sandbox.path("vm/half.img.1.new");
+    let leases = [
+        Lease::Lock("web".parse().unwrap()),
+        Lease::Node("other".parse().unwrap()),
+        tap("tap7"),
+        tap("tap6"),
+        Lease::Effect(join),
+        Lease::Temporary(half.clone()),
+        Lease::Guest { pid: std::process::id(), started: "1".into() },
+    ];
+    let leave = |boot: &str| {
+        fs::create_dir_all(sandbox.path("state/web")).unwrap();
+        fs::write(sandbox.path("state/.web.lock"), "").unwrap();
+        fs::write(&half, "half").unwrap();
+        sandbox.write("state/web/journal", &journal_of(boot, &leases));
+    };
+    leave("another boot");
+    let done = sandbox.run(&["gc"]);
+    let text = "# web was left by vmrun [pid], of /root/web.rhai, since [when]\nrm [tmp]/vm/half.img.1.new\n\
+        rm -r [tmp]/state/web [tmp]/state/.web.lock\n\
+        # tap7 stays: it has the name, but not the mark of what the run made\n";
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""));
+    spotless(&sandbox, "gc after a boot");
+
+    leave("another boot");
+    let done = sandbox.run(&["gc", "--json"]);
+    let tmp = sandbox.own("[tmp]");
+    let value: serde_json::Value = serde_json::from_str(&done.stdout.replace("[tmp]", &tmp)).unwrap();
+    let rm = serde_json::json!(["rm", half.display().to_string()]);
+    let state = serde_json::json!(["rm", "-r", format!("{tmp}/state/web"), format!("{tmp}/state/.web.lock")]);
+    let owner = serde_json::json!({ "pid": u32::MAX, "recipe": "/root/web.rhai", "version": "0.1.0", "since": 0 });
+    let object = serde_json::json!({
+        "machine": "web", "owner": owner, "given_back": [rm, state], "kept": ["tap7"], "faults": [],
+    });
+    assert_eq!(value, serde_json::json!([object]));
+    spotless(&sandbox, "gc after a boot");
+}
+
+#[test]
+fn what_cannot_be_given_back_stays_in_the_journal() {
+    let sandbox = host();
+    let pid = killed(&sandbox);
+    sandbox.write("fake/refuse", "ifconfig tap1 destroy\tifconfig: SIOCIFDESTROY: Device busy\n");
+    let why = "`ifconfig tap1 destroy` failed with status 1: ifconfig: SIOCIFDESTROY: Device busy";
+    let done = sandbox.run(&["gc"]);
+    same(&done.stderr, &format!("error: {why}"));
+    assert_eq!(done.code, 3);
+    sandbox.write("fake/exits", "1\n1\n");
+    let done = sandbox.run(&["install.rhai"]);
+    let said = done.stderr.lines().last().unwrap();
+    assert_eq!((done.code, said), (3, format!("error: install cannot be taken over: {why}").as_str()));
+    fs::remove_file(sandbox.path("fake/refuse")).unwrap();
+    let done = sandbox.run(&["gc"]);
+    let text = "# install was left by vmrun [pid], of [tmp]/install.rhai, since [when]\nbhyvectl --destroy --vm=install\n\
+        ifconfig tap1 destroy\nrm -r [tmp]/state/install [tmp]/state/.install.lock\n";
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""), "{pid}");
+    spotless(&sandbox, "gc");
+}
+
+#[test]
+fn of_two_starts_at_once_one_wins_and_the_other_says_who_has_it() {
+    let sandbox = host();
+    let mut wins = 0;
+    for _ in 0..100 {
+        sandbox.write("fake/exits", "run\nrun\n");
+        let _ = fs::remove_file(sandbox.path("fake/passwords"));
+        let pair = [sandbox.start(&["install.rhai"]), sandbox.start(&["install.rhai"])];
+        let [mut one, mut other] = pair;
+        let is_one = loop {
+            match (one.has_ended(), other.has_ended()) {
+                (true, true) => panic!("nobody wins: {:?} {:?}", one.wait(), other.wait()),
+                (true, false) => break false,
+                (false, true) => break true,
+                (false, false) => std::thread::yield_now(),
+            }
+        };
+        let (mut winner, loser) = if is_one { (one, other) } else { (other, one) };
+        let lost = loser.wait();
+        assert_eq!(lost.code, 3, "{lost:?}");
+        // Who has only just taken the lock has not said yet who he is.
+        let known = [
+            "error: the machine install is running already: vmrun [pid], of [tmp]/install.rhai, since [when]",
+            "error: the machine install is running already",
+            "error: tap1 is in use by the machine install, vmrun [pid], of [tmp]/install.rhai, since [when]",
+        ];
+        assert!(lost.stderr.lines().any(|line| known.contains(&line)), "{lost:?}");
+        winner.until("the guest", |sandbox| !sandbox.read("fake/passwords").is_empty());
+        winner.signal("TERM");
+        assert_eq!(winner.wait().code, 130);
+        spotless(&sandbox, "two starts");
+        wins += 1;
+    }
+    assert_eq!(wins, 100);
 }

@@ -227,6 +227,11 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Kills it. What it has started may live on, and what that says is not waited for.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
