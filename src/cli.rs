@@ -10,6 +10,7 @@
 //! | 130 | interrupted |
 
 mod find;
+mod gc;
 mod image;
 mod import;
 mod inventory;
@@ -69,6 +70,8 @@ enum Command {
     Run(run::RunArgs),
     /// Print the commands that a recipe would run, in order
     Plan(plan::PlanArgs),
+    /// Give back what runs have left that were killed
+    Gc(gc::GcArgs),
     /// Print the reference of the recipe language
     Words(words::WordsArgs),
     /// Make a network that stays, or print the files that do
@@ -191,6 +194,7 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args, ahead, term),
         Command::Plan(args) => plan::run(&args, ahead, term),
+        Command::Gc(args) => gc::run(&args, term),
         Command::Words(args) => words::run(&args, term),
         Command::Network(args) => network::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),

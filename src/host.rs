@@ -10,6 +10,7 @@ pub mod fake;
 pub mod freebsd;
 pub mod handover;
 pub mod ipxe;
+mod kernel;
 pub mod links;
 pub mod linux;
 pub mod process;
@@ -19,10 +20,12 @@ pub mod rehearsal;
 pub mod server;
 pub mod signals;
 pub mod standins;
+mod state;
 pub mod system;
 
 use crate::diag::Fault;
 use crate::image::Image;
+use crate::model::device::Access;
 use crate::model::{
     Arch, Argv, DevicePath, Ended, InterfaceName, Link, Machine, Release, Secret, Size, Target, VmName,
 };
@@ -30,7 +33,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+pub use kernel::ProcessFact;
 
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +114,57 @@ pub struct Interface {
     pub kind: InterfaceKind,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// What is a member of it, if it is a bridge.
+    pub members: Vec<String>,
+    /// The machine for which vmrun made it, as it is marked.
+    pub mark: Option<VmName>,
+    /// Whether a process has it open, if it is a tap.
+    pub is_open: bool,
+    /// That process, where the system tells it.
+    pub opener: Option<u32>,
+}
+
+impl Interface {
+    /// Makes one that has nothing but a name and a kind.
+    pub fn new(name: impl Into<String>, kind: InterfaceKind) -> Self {
+        let name = name.into();
+        let (addresses, members) = (Vec::new(), Vec::new());
+        Self { name, kind, addresses, members, mark: None, is_open: false, opener: None }
+    }
+}
+
+/// Returns what marks an interface that was made for a machine: its description.
+pub fn mark(name: &VmName) -> String {
+    format!("vmrun:{name}")
+}
+
+/// Returns the machine that a description marks an interface for.
+pub fn marked(description: &str) -> Option<VmName> {
+    description.strip_prefix("vmrun:")?.parse().ok()
+}
+
+/// Who a process is, and since when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its number.
+    pub pid: u32,
+    /// When it was started, as the system tells it; empty where to ask would cost a command.
+    pub started: String,
+    /// When the host was started, as the system tells it.
+    pub boot: String,
+    /// The time, in seconds of 1970.
+    pub now: u64,
+}
+
+/// What the state folder has of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The machine.
+    pub name: VmName,
+    /// Whether another process holds its lock: the run, or a command that it has started.
+    pub is_locked: bool,
+    /// The text of its journal, if it has one.
+    pub journal: Option<String>,
 }
 
 /// What an interface is, as far as it matters here.
@@ -275,6 +331,11 @@ impl Settings {
         self.state.join(format!(".{name}.lock"))
     }
 
+    /// Returns the journal of what a machine's run has taken.
+    pub fn journal_file(&self, name: &VmName) -> PathBuf {
+        self.machine_folder(name).join("journal")
+    }
+
     /// Returns the folder of one machine's state: sockets, secrets.
     pub fn machine_folder(&self, name: &VmName) -> PathBuf {
         self.state.join(name.as_str())
@@ -319,14 +380,72 @@ pub trait Host {
     fn settle(&mut self, _meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
         Vec::new()
     }
-    /// Returns whether another run holds the machine's lock.
-    fn is_running(&self, name: &VmName) -> bool;
-    /// Takes the machine's folder and lock, if this run does not have them yet.
-    fn reserve(&mut self, name: &VmName) -> Result<(), Fault>;
+    /// Returns what the state folder has of machines, by name.
+    fn traces(&self) -> Vec<Trace> {
+        Vec::new()
+    }
+    /// Returns what the state folder has of a machine.
+    fn trace(&self, _name: &VmName) -> Option<Trace> {
+        None
+    }
+    /// Waits for a moment, where there is nothing to be woken by.
+    fn pause(&self) {}
+    /// Has the interfaces read anew when they are asked for again.
+    fn look_again(&self) {}
+    /// Returns who this process is.
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
+    /// Returns whether the host was started once and not again between what two journals tell of it.
+    fn is_same_boot(&self, _one: &str, _other: &str) -> bool {
+        true
+    }
+    /// Returns when a child was started, as far as that can be known at no cost.
+    fn started(&self, _pid: u32) -> String {
+        String::new()
+    }
+    /// Returns what is known of a process, or nothing if there is none of that number.
+    fn process(&self, _pid: u32) -> Option<ProcessFact> {
+        None
+    }
+    /// Returns the hypervisors of a machine that can be found without its journal.
+    fn strays(&self, _name: &VmName) -> Vec<u32> {
+        Vec::new()
+    }
+    /// Returns the file that is written before it replaces another.
+    fn temporary(&self, path: &Path) -> PathBuf {
+        path.into()
+    }
+    /// Takes the machine's lock and folder, if this run does not have them yet; waits so long for a lock that another holds, and
+    /// returns whether it was had.
+    fn reserve(&mut self, name: &VmName, patience: Duration) -> Result<bool, Fault>;
+    /// Marks the interfaces that are made from here on as made for a machine that was reserved. What vmrun runs for that holds
+    /// the machine's lock until it ends, even if vmrun is gone by then.
+    fn mark(&mut self, _name: &VmName) {}
+    /// Adds lines to the journal of a machine that was reserved; durable ones are on the disk afterwards.
+    fn note(&mut self, _name: &VmName, _lines: &str, _durable: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// Takes the lock of a disk image, which the guest keeps as well; returns whether it was had.
+    fn hold(&mut self, _path: &Path, _access: Access) -> bool {
+        true
+    }
+    /// Returns whether another process holds the lock of a disk image.
+    fn is_held(&self, _path: &Path, _access: Access) -> bool {
+        false
+    }
+    /// Removes a file; absent is fine.
+    fn remove(&mut self, _path: &Path) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// Ends the guest of a machine whose run is gone: its power button, so long, then by force.
+    fn end_guest(&mut self, _name: &VmName, _pid: u32, _within: Duration) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Starts a machine that was reserved.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
-    /// Gives back what booting took but the lock: sockets, secrets.
-    fn tidy(&mut self, _name: &VmName) -> Result<(), Fault> {
+    /// Gives back what booting took but the lock: sockets, secrets, and the journal, unless that still has something to say.
+    fn tidy(&mut self, _name: &VmName, _keeps_journal: bool) -> Result<(), Fault> {
         Ok(())
     }
     /// Gives back the machine's lock.
@@ -351,6 +470,10 @@ pub trait Guest {
     fn force(&mut self);
     /// Ends the hypervisor.
     fn kill(&mut self);
+    /// Returns the hypervisor's process.
+    fn process(&self) -> Option<u32> {
+        None
+    }
     /// Returns the last lines that the hypervisor wrote to its standard error.
     fn last_words(&self) -> Vec<String>;
 }

@@ -4,14 +4,22 @@
 
 pub mod conflicts;
 pub mod cycle;
+pub mod journal;
+pub mod lease;
 pub mod network;
+pub mod recovery;
 
 use crate::diag::{Blame, Fault};
 use crate::host::commands::undo;
 use crate::host::rehearsal::Rehearsed;
-use crate::host::{Effect, Host, Platform, Woken};
-use crate::model::{Ended, InterfaceName, Machine, VmName};
+use crate::host::{Effect, Guest, Host, Woken};
+use crate::model::device::Access;
+use crate::model::{Argv, Ended, InterfaceName, Machine, VmName};
 use cycle::{Action, Event, State, step};
+use journal::Owner;
+pub use lease::Lease;
+use recovery::Left;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a guest gets to power itself off, unless `--stop-within` says otherwise.
@@ -30,17 +38,21 @@ pub enum Progress<'a> {
     Runs(&'a Machine),
     /// A guest is being stopped; it gets so long to power itself off.
     Acts(Action, Duration),
+    /// What a dead run has left is given back, by these commands.
+    TakesOver(&'a Left, &'a [Argv]),
 }
 
-/// Something that was taken and has to be given back.
+/// What a run is going to take, as its rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lease {
-    /// An effect; its opposite gives it back.
-    Effect(Effect),
-    /// A machine's folder with its lock, sockets and secrets.
-    Lock(VmName),
-    /// A machine's vmm node.
-    Node(VmName),
+pub struct Claim {
+    /// The machine whose lock and journal are the run's: the first that it boots, or one that is named like the recipe.
+    pub machine: VmName,
+    /// The path of the recipe.
+    pub recipe: String,
+    /// What it is going to take, in order.
+    pub leases: Vec<Lease>,
+    /// The disk images that it is going to use.
+    pub images: Vec<(PathBuf, Access)>,
 }
 
 /// A run on a host, real or rehearsed.
@@ -51,6 +63,10 @@ pub struct Run {
     pub stop_within: Duration,
     /// Who is told how it goes.
     pub told: Option<fn(&Progress<'_>)>,
+    /// The machine in whose journal the leases are, and who keeps it.
+    keeper: Option<(VmName, Owner)>,
+    /// What is in the journal.
+    noted: Vec<Lease>,
     leases: Vec<Lease>,
     /// Memberships that end with the tap that has them.
     joined: Vec<Effect>,
@@ -68,6 +84,8 @@ impl Run {
             host,
             stop_within: STOP_WITHIN,
             told: None,
+            keeper: None,
+            noted: Vec::new(),
             leases,
             joined: Vec::new(),
             state: State::Evaluating,
@@ -105,34 +123,148 @@ impl Run {
         if !is_about_files(effect) {
             self.settle()?;
         }
-        if undo(effect).is_some() {
-            self.leases.push(Lease::Effect(effect.clone()));
-            return self.host.perform(effect).inspect_err(|_| {
-                self.leases.pop();
-            });
+        let lease = match replaced(effect) {
+            Some(path) => Lease::Temporary(self.host.temporary(path)),
+            None if undo(effect).is_some() => Lease::Effect(effect.clone()),
+            None => return self.host.perform(effect),
+        };
+        self.take(&lease)?;
+        let done = self.host.perform(effect);
+        // What never was, or is no more, is not given back.
+        if done.is_err() || matches!(lease, Lease::Temporary(_)) {
+            self.strike(&lease);
         }
-        self.host.perform(effect)
+        done
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<String, Fault> {
-        if matches!(effect, Effect::CreateTap(_)) {
-            self.leases.push(Lease::Effect(effect.clone()));
-            self.host.begin(effect).inspect_err(|_| drop(self.leases.pop()))?;
-        } else {
-            self.host.begin(effect)?;
+        let lease = Lease::Effect(effect.clone());
+        // A tap that the run made leaves its bridge by going away; any other interface has to be taken out of it.
+        if self.goes_with_its_member(effect) {
+            self.joined.push(effect.clone());
+        } else if undo(effect).is_some() {
+            self.take(&lease)?;
         }
-        if matches!(effect, Effect::Join { .. }) {
-            self.take_membership(effect);
-        }
+        self.host.begin(effect).inspect_err(|_| self.strike(&lease))?;
         Ok(String::new())
     }
 
-    /// A tap that the run made leaves its bridge by going away; any other interface has to be taken out of it.
-    fn take_membership(&mut self, join: &Effect) {
-        if self.goes_with_its_member(join) {
-            self.joined.push(join.clone());
+    /// Notes something that is about to be taken; on the disk, if it may be there when the host is started anew.
+    fn take(&mut self, lease: &Lease) -> Result<(), Fault> {
+        self.write_down(lease)?;
+        self.leases.push(lease.clone());
+        Ok(())
+    }
+
+    fn write_down(&mut self, lease: &Lease) -> Result<(), Fault> {
+        let Some((name, _)) = self.keeper.as_ref().filter(|_| !self.noted.contains(lease)) else { return Ok(()) };
+        self.host.note(name, &journal::taken(lease), lease.outlives_the_kernel())?;
+        self.noted.push(lease.clone());
+        Ok(())
+    }
+
+    /// Strikes out what was given back, or was not to be had. That it cannot be written is no reason to stop giving back.
+    fn strike(&mut self, lease: &Lease) {
+        self.leases.retain(|taken| taken != lease);
+        self.joined.retain(|taken| !matches!(lease, Lease::Effect(effect) if effect == taken));
+        if let Some((name, _)) = self.keeper.as_ref().filter(|_| self.noted.contains(lease)) {
+            let _ = self.host.note(name, &journal::given_back(lease), false);
+            self.noted.retain(|noted| noted != lease);
+        }
+    }
+
+    /// Returns what a rehearsal would take, for the run that follows it.
+    pub fn claim_of(&self, recipe: &str) -> Claim {
+        let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
+        for done in self.host.rehearsed() {
+            match done {
+                Rehearsed::Boot(machine) => images.extend(images_of(machine)),
+                Rehearsed::Effect(effect) => {
+                    let path = replaced(effect).map(|path| self.host.temporary(path));
+                    leases.extend(path.map(Lease::Temporary).filter(|lease| !leases.contains(lease)));
+                }
+            }
+        }
+        images.sort_by(|one, other| one.0.cmp(&other.0));
+        images.dedup();
+        leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
+        Claim { machine: self.machine_of(recipe), recipe: recipe.into(), leases, images }
+    }
+
+    /// Returns the machine whose lock is a rehearsed run's own.
+    pub fn machine_of(&self, recipe: &str) -> VmName {
+        let boot =
+            |done: &Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.name().clone()) } else { None };
+        let booted = self.host.rehearsed().iter().find_map(boot);
+        let locked = || {
+            self.leases.iter().find_map(|lease| if let Lease::Lock(name) = lease { Some(name.clone()) } else { None })
+        };
+        let stem = || Path::new(recipe).file_stem()?.to_str()?.parse().ok();
+        booted.or_else(locked).or_else(stem).unwrap_or_else(VmName::nameless)
+    }
+
+    /// Takes the lock of the run's machine and those of its images, and writes into its journal what it is going to take. A dead
+    /// run of the same machine, or one that has left an interface which this one makes, is cleaned up first.
+    pub fn claim(&mut self, claim: &Claim) -> Result<(), Fault> {
+        for name in self.in_the_way(claim) {
+            self.take_over(&name)?;
+            if name != claim.machine {
+                self.host.tidy(&name, false)?;
+                self.host.clear(&name)?;
+            }
+        }
+        self.leases.push(Lease::Lock(claim.machine.clone()));
+        self.take_over(&claim.machine).inspect_err(|_| drop(self.leases.pop()))?;
+        self.host.mark(&claim.machine);
+        let me = self.host.identity();
+        let version = env!("CARGO_PKG_VERSION").into();
+        let recipe = claim.recipe.clone();
+        let owner = Owner { pid: me.pid, started: me.started, boot: me.boot, version, since: me.now, recipe };
+        let lines: String = claim.leases.iter().map(journal::taken).collect();
+        let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
+        self.host.note(&claim.machine, &format!("{}{lines}", journal::begun_by(&owner)), durable)?;
+        self.noted.clone_from(&claim.leases);
+        self.keeper = Some((claim.machine.clone(), owner));
+        // Whoever finds one held finds the journal that names it.
+        claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))
+    }
+
+    /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.
+    fn in_the_way(&self, claim: &Claim) -> Vec<VmName> {
+        let makes = |name: &str| {
+            claim
+                .leases
+                .iter()
+                .any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(tap)) if tap.as_str() == name))
+        };
+        let has_taps = claim.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(_))));
+        let interfaces = if has_taps { self.host.interfaces().ok() } else { None };
+        let marks = interfaces.iter().flat_map(|all| all.iter()).filter(|one| makes(&one.name));
+        let mut names: Vec<VmName> = marks.filter_map(|one| one.mark.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn take_over(&mut self, name: &VmName) -> Result<(), Fault> {
+        let (within, told) = (self.stop_within, self.told);
+        recovery::take_over(&mut *self.host, name, within, &mut |host, left| {
+            if let Some(told) = told {
+                told(&Progress::TakesOver(left, &left.commands(host)));
+            }
+        })
+    }
+
+    fn hold(&mut self, machine: &VmName, path: &Path, access: Access) -> Result<(), Fault> {
+        if self.host.hold(path, access) {
+            return Ok(());
+        }
+        let fault = recovery::against_image(&*self.host, machine, path, access);
+        // Whoever had it has let it go meanwhile.
+        if fault.is_none() && self.host.hold(path, access) {
+            Ok(())
         } else {
-            self.leases.push(Lease::Effect(join.clone()));
+            Err(fault.unwrap_or_else(|| in_use(path)))
         }
     }
 
@@ -151,15 +283,19 @@ impl Run {
 
     /// Takes a machine. Only what was taken is given back: the node of another run's machine is none of ours.
     fn reserve(&mut self, name: &VmName) -> Result<(), Fault> {
-        self.host.reserve(name)?;
-        self.lease(Lease::Lock(name.clone()));
-        Ok(())
+        let lease = Lease::Lock(name.clone());
+        if self.leases.contains(&lease) {
+            return Ok(());
+        }
+        let keeper = self.keeper.clone();
+        self.take(&lease)?;
+        let Some((whole, owner)) = keeper else { return self.host.reserve(name, Duration::ZERO).map(drop) };
+        self.take_over(name).inspect_err(|_| self.strike(&lease))?;
+        self.host.note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
     }
 
-    fn lease(&mut self, lease: Lease) {
-        if !self.leases.contains(&lease) {
-            self.leases.push(lease);
-        }
+    fn lease(&mut self, lease: &Lease) -> Result<(), Fault> {
+        if self.leases.contains(lease) { Ok(()) } else { self.take(lease) }
     }
 
     /// Waits for what was begun: at the end of an evaluation, and before a command that may look at what it changes.
@@ -171,7 +307,7 @@ impl Run {
         let faults = self.host.settle(meant);
         for (effect, _) in &faults {
             // What never was is not given back.
-            self.leases.retain(|lease| !matches!(lease, Lease::Effect(taken) if taken == effect));
+            self.strike(&Lease::Effect(effect.clone()));
         }
         let Some((effect, fault)) = faults.into_iter().next() else { return Ok(()) };
         self.late = Some(effect);
@@ -193,9 +329,15 @@ impl Run {
         // while bhyve starts.
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
         self.reserve(machine.name())?;
-        self.lease(Lease::Node(machine.name().clone()));
+        self.lease(&Lease::Node(machine.name().clone()))?;
+        for (path, access) in images_of(machine) {
+            self.hold(machine.name(), &path, access)?;
+            self.write_down(&Lease::Image(path, access))?;
+        }
         let mut guest = self.host.boot(machine)?;
-        if let Err(fault) = self.settle() {
+        let process = self.lease_of(&*guest);
+        let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
+        if let Err(fault) = noted.and_then(|()| self.settle()) {
             guest.kill();
             while !matches!(guest.wait(None), Woken::Ended(_)) {}
             return Err(fault);
@@ -231,10 +373,17 @@ impl Run {
                 }
             }
         };
+        process.iter().for_each(|lease| self.strike(lease));
         self.last_words = guest.last_words();
         self.feed(Event::Ended(ended.clone()));
         self.last = Some(ended.clone());
         Ok(ended)
+    }
+
+    /// A process may be known again when vmrun is gone.
+    fn lease_of(&self, guest: &dyn Guest) -> Option<Lease> {
+        let pid = guest.process().filter(|_| self.keeper.is_some())?;
+        Some(Lease::Guest { pid, started: self.host.started(pid) })
     }
 
     /// Returns whether the recipe is to be evaluated again, and makes the run ready for it.
@@ -269,13 +418,8 @@ impl Run {
 
     /// Returns what will be given back, in order.
     pub fn to_give_back(&self) -> Vec<Effect> {
-        let freebsd = self.host.settings().platform == Platform::FreeBsd;
-        let back = |lease: &Lease| match lease {
-            Lease::Effect(effect) => undo(effect),
-            Lease::Node(name) => freebsd.then(|| Effect::DestroyNode(name.clone())),
-            Lease::Lock(_) => None,
-        };
-        self.leases.iter().rev().filter_map(back).collect()
+        let platform = self.host.settings().platform;
+        self.leases.iter().rev().filter_map(|lease| lease.back(platform)).collect()
     }
 
     /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
@@ -291,11 +435,13 @@ impl Run {
             };
             faults.extend(done.err());
         }
+        faults.extend(late(&mut self.host));
         let leases = std::mem::take(&mut self.leases);
         let names =
             || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
-        faults.extend(names().filter_map(|name| self.host.tidy(name).err()));
-        faults.extend(late(&mut self.host));
+        // What could not be given back stays in the journal, for `vmrun gc`.
+        let keeps_journal = !faults.is_empty();
+        faults.extend(names().filter_map(|name| self.host.tidy(name, keeps_journal).err()));
         // The lock goes last: until then nobody else may start the machine.
         faults.extend(names().filter_map(|name| self.host.clear(name).err()));
         faults
@@ -327,6 +473,24 @@ impl Run {
         self.state = state;
         actions
     }
+}
+
+/// Returns the file that an effect replaces as a whole.
+fn replaced(effect: &Effect) -> Option<&Path> {
+    match effect {
+        Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => Some(path),
+        Effect::CopyVars { to, .. } => Some(to.as_path()),
+        _ => None,
+    }
+}
+
+fn images_of(machine: &Machine) -> Vec<(PathBuf, Access)> {
+    let images = machine.devices().flat_map(|(_, device)| device.images());
+    images.map(|(_, _, path, access)| (path.as_path().into(), access)).collect()
+}
+
+fn in_use(path: &Path) -> Fault {
+    Fault::host(format!("{} is in use by another vmrun or its guest", path.display()))
 }
 
 /// Whether an effect is begun and left to itself: the recipe need not wait for it, and what needs it does.

@@ -127,7 +127,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 const FILES: &[(&str, &str)] = &[
     (
         "/var/run/vmrun",
-        "Locks, sockets and secrets of running machines; for a plain user the user's own runtime folder.",
+        "Locks, journals, sockets and secrets of running machines; for a plain user the user's own runtime folder.",
     ),
     (
         "/usr/local/etc/vmrun/config.toml",
@@ -144,6 +144,7 @@ const FILES: &[(&str, &str)] = &[
 const EXAMPLES: &[(&str, &str)] = &[
     ("vmrun web.rhai --init", "Makes the disks of a machine and boots its installer."),
     ("vmrun plan --on freebsd-15 web.rhai", "Prints the commands of a boot, on any system and without root."),
+    ("vmrun gc --dry-run", "Prints what killed runs have left, and what would give it back."),
     ("vmrun import /vm/web/web.conf --out web.rhai", "Brings a guest of vm-bhyve along."),
     ("vmrun record --init-args '-i' -- ./vm.sh web", "Writes the recipe of what a shell script does."),
     ("vmrun find web", "Tells which host runs a machine."),

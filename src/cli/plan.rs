@@ -10,10 +10,11 @@ use crate::host::elsewhere::Elsewhere;
 use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::{Ahead, System};
 use crate::host::{Asked, Effect, Host, Platform, Settings, Step};
-use crate::model::{Argv, Machine};
+use crate::model::{Argv, Machine, VmName};
 use crate::qemu;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
+use crate::run::recovery::is_left;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::Path;
@@ -56,7 +57,9 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     } else {
         Box::new(Elsewhere::new(settings.clone(), host))
     };
-    let mut plan = Run::new(Box::new(Rehearsal::new(host)));
+    let mut rehearsal = Rehearsal::new(host);
+    rehearsal.is_left = is_left;
+    let mut plan = Run::new(Box::new(rehearsal));
     plan.act(&Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
     let evaluated = recipe.evaluate(plan, &args.recipe.inputs(), Some(Purpose::Plan));
     term.printed(&evaluated.printed);
@@ -64,19 +67,23 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }
+    let machine = evaluated.run.machine_of(&args.recipe.recipe);
     let back = evaluated.run.to_give_back();
     let done = evaluated.run.rehearsed();
-    let steps =
-        done.iter().map(|done| steps_of(done, &settings, args.form)).collect::<Result<Vec<_>, _>>().map_err(one)?;
+    let steps = done
+        .iter()
+        .map(|done| steps_of(done, &settings, &machine, args.form))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(one)?;
     let steps: Vec<Step> = steps.into_iter().flatten().collect();
-    let back: Vec<Step> = back.iter().flat_map(|effect| commands(there.platform, effect)).collect();
+    let back: Vec<Step> = back.iter().flat_map(|effect| commands(there.platform, Some(&machine), effect)).collect();
     let text = if args.json { as_json(&steps, &back) } else { as_text(&steps, &back) };
     term.data(text).map_err(one)
 }
 
-fn steps_of(done: &Rehearsed, settings: &Settings, form: Form) -> Result<Vec<Step>, Fault> {
+fn steps_of(done: &Rehearsed, settings: &Settings, machine: &VmName, form: Form) -> Result<Vec<Step>, Fault> {
     match done {
-        Rehearsed::Effect(effect) => Ok(commands(settings.platform, effect)),
+        Rehearsed::Effect(effect) => Ok(commands(settings.platform, Some(machine), effect)),
         Rehearsed::Boot(machine) if form == Form::Config => by_file(machine, settings),
         Rehearsed::Boot(machine) => Ok(boot(machine, settings)),
     }

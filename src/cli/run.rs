@@ -9,7 +9,8 @@ use crate::host::system::{Ahead, System};
 use crate::model::Ended;
 use crate::run::conflicts::Purpose;
 use crate::run::cycle::Action;
-use crate::run::{Progress, Run};
+use crate::run::recovery::is_left;
+use crate::run::{Claim, Progress, Run};
 use crate::script::{Inputs, Recipe};
 use clap::Args;
 use std::process::ExitCode;
@@ -41,12 +42,15 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
     let host = System::new(settings, ahead).map_err(one)?;
     let recipe = args.recipe.read()?;
     let inputs = args.recipe.inputs();
-    let host = rehearse(&recipe, Box::new(host), &inputs, term)?;
+    let (host, claim) = rehearse(&recipe, Box::new(host), &inputs, term)?;
     let mut run = Run::new(host);
     run.stop_within = args.stop_within;
-    run.told = term.is_terminal().then_some(tell);
-    run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)).map_err(one)?;
-    let result = perform(&recipe, run, inputs, term);
+    run.told = Some(if term.is_terminal() { tell } else { tell_what_was_left });
+    let claimed = run.claim(&claim).and_then(|()| run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)));
+    let result = match claimed {
+        Ok(_) => perform(&recipe, run, inputs, term),
+        Err(fault) => give_back(run, vec![fault.into()]),
+    };
     // The process ends now; freeing an engine with every word piece by piece takes longer than starting a command.
     std::mem::forget(recipe);
     result
@@ -63,6 +67,16 @@ fn tell(progress: &Progress<'_>) {
         }
         Progress::Acts(Action::Force, _) => term.say("switching the machine off"),
         Progress::Acts(Action::Kill, _) => term.say("ending the hypervisor"),
+        Progress::TakesOver(..) => tell_what_was_left(progress),
+    }
+}
+
+/// Says what is given back that a dead run has left, even where nobody looks on.
+fn tell_what_was_left(progress: &Progress<'_>) {
+    if let Progress::TakesOver(left, commands) = progress {
+        let term = Term::new();
+        term.say(format!("{}; giving back what it took", left.whose()));
+        commands.iter().for_each(|command| term.say(command));
     }
 }
 
@@ -75,8 +89,9 @@ pub(super) fn rehearse(
     host: Box<dyn Host>,
     inputs: &Inputs,
     term: &Term,
-) -> Result<Box<dyn Host>, Vec<Diagnostic>> {
+) -> Result<(Box<dyn Host>, Claim), Vec<Diagnostic>> {
     let mut rehearsal = Rehearsal::new(host);
+    rehearsal.is_left = is_left;
     rehearsal.exits = if inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
     let mut run = Run::new(Box::new(rehearsal));
     let mut said: Vec<Diagnostic> = Vec::new();
@@ -96,12 +111,15 @@ pub(super) fn rehearse(
         run = evaluated.run;
         run.goes_on();
     }
-    Ok(run.into_host())
+    let name = &recipe.source().name;
+    let path = std::path::absolute(name).map_or_else(|_| name.clone(), |path| path.display().to_string());
+    let claim = run.claim_of(&path);
+    Ok((run.into_host(), claim))
 }
 
 /// Evaluates the recipe for real, again after each reboot, and gives back what was taken.
 fn perform(recipe: &Recipe, mut run: Run, mut inputs: Inputs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let mut faults = loop {
+    let faults = loop {
         let evaluated = recipe.evaluate(run, &inputs, None);
         run = evaluated.run;
         if !evaluated.faults.is_empty() {
@@ -113,6 +131,11 @@ fn perform(recipe: &Recipe, mut run: Run, mut inputs: Inputs, term: &Term) -> Re
         term.say("the guest rebooted; starting it again");
         inputs.init = false;
     };
+    give_back(run, faults)
+}
+
+/// Ends a run: what it took is given back, whatever was wrong with it.
+fn give_back(mut run: Run, mut faults: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
     faults.extend(run.give_back().into_iter().map(Diagnostic::error));
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

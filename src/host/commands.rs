@@ -1,13 +1,13 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
-use super::{Effect, Platform, Step};
+use super::{Effect, Platform, Step, mark};
 use crate::bhyve;
 use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, Link, LinkKind};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, VmName};
 use std::net::IpAddr;
 
-/// Returns the commands of an effect, in order.
-pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
+/// Returns the commands of an effect, in order. Interfaces are marked as made for the machine, if it is known.
+pub fn commands(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Step> {
     match effect {
         Effect::Umask(mask) => vec![Argv::new("umask").arg(format!("{mask:03o}")).into()],
         Effect::Truncate { path, size } => {
@@ -34,8 +34,8 @@ pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
         | Effect::AddRoute(_)
         | Effect::DeleteRoute(_) => {
             let argvs = match platform {
-                Platform::FreeBsd => freebsd(effect),
-                Platform::Linux => linux(effect),
+                Platform::FreeBsd => freebsd(machine, effect),
+                Platform::Linux => linux(machine, effect),
             };
             argvs.into_iter().map(Step::from).collect()
         }
@@ -43,11 +43,14 @@ pub fn commands(platform: Platform, effect: &Effect) -> Vec<Step> {
 }
 
 /// ifconfig(8) and bhyvectl(8).
-fn freebsd(effect: &Effect) -> Vec<Argv> {
+fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
     let ifconfig = || Argv::new("ifconfig");
     match effect {
         Effect::DestroyNode(name) => vec![bhyve::destroy(name)],
-        Effect::CreateTap(tap) => vec![ifconfig().arg(tap).arg("create")],
+        Effect::CreateTap(tap) => {
+            let marks = machine.map(|name| ["group".into(), "vmrun".into(), "description".into(), mark(name)]);
+            vec![ifconfig().arg(tap).arg("create").args(marks.into_iter().flatten())]
+        }
         Effect::DestroyTap(tap) => vec![ifconfig().arg(tap).arg("destroy")],
         Effect::Join { bridge, member } => vec![ifconfig().arg(bridge).arg("addm").arg(member)],
         Effect::Leave { bridge, member } => vec![ifconfig().arg(bridge).arg("deletem").arg(member)],
@@ -65,14 +68,28 @@ fn freebsd(effect: &Effect) -> Vec<Argv> {
     }
 }
 
+/// Returns the name that a tap has on Linux until it is marked. ip(8) cannot make a tap and mark it at once, and one without a
+/// mark could be anybody's; a name is given and marked at once.
+pub fn unmarked(tap: &InterfaceName) -> String {
+    const END: &str = ".new";
+    let name = tap.as_str();
+    format!("{}{END}", name.get(..InterfaceName::MAX - END.len()).unwrap_or(name))
+}
+
 /// ip(8) of iproute2. Linux has no vmm nodes.
-fn linux(effect: &Effect) -> Vec<Argv> {
+fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
     let ip = |words: &[&str]| Argv::new("ip").args(words);
     match effect {
-        Effect::CreateTap(tap) => vec![
-            ip(&["tuntap", "add", "dev", tap.as_str(), "mode", "tap"]),
-            ip(&["link", "set", "dev", tap.as_str(), "up"]),
-        ],
+        Effect::CreateTap(tap) => match machine {
+            Some(name) => vec![
+                ip(&["tuntap", "add", "dev", &unmarked(tap), "mode", "tap"]),
+                ip(&["link", "set", "dev", &unmarked(tap), "name", tap.as_str(), "alias", &mark(name), "up"]),
+            ],
+            None => vec![
+                ip(&["tuntap", "add", "dev", tap.as_str(), "mode", "tap"]),
+                ip(&["link", "set", "dev", tap.as_str(), "up"]),
+            ],
+        },
         Effect::DestroyTap(tap) => vec![ip(&["link", "delete", "dev", tap.as_str()])],
         Effect::Join { bridge, member } => {
             vec![ip(&["link", "set", "dev", member.as_str(), "master", bridge.as_str()])]

@@ -8,6 +8,7 @@ use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A host of which nothing is known; secrets and the environment are taken from the host that is here.
 pub struct Elsewhere {
@@ -110,11 +111,7 @@ impl Host for Elsewhere {
         Err(no_effect())
     }
 
-    fn is_running(&self, _: &VmName) -> bool {
-        false
-    }
-
-    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
+    fn reserve(&mut self, _: &VmName, _: Duration) -> Result<bool, Fault> {
         Err(no_effect())
     }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What the tests see of the world: every command that was done, in order, refused ones with a mark.
 pub type Log = Rc<RefCell<Vec<String>>>;
@@ -37,9 +38,8 @@ impl Fake {
     /// Makes a FreeBSD host with a bridge `bridge2` and the address 192.168.2.5.
     pub fn new() -> Self {
         let interface = |name: &str, kind, address: &str| Interface {
-            name: name.into(),
-            kind,
             addresses: address.parse().into_iter().collect(),
+            ..Interface::new(name, kind)
         };
         Self {
             settings: Settings {
@@ -131,18 +131,14 @@ impl Host for Fake {
     }
 
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
-        for step in super::commands::commands(self.settings.platform, effect) {
+        for step in super::commands::commands(self.settings.platform, None, effect) {
             self.record(&step.argv.to_string())?;
         }
         Ok(String::new())
     }
 
-    fn is_running(&self, _: &VmName) -> bool {
-        false
-    }
-
-    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
-        Ok(())
+    fn reserve(&mut self, _: &VmName, _: Duration) -> Result<bool, Fault> {
+        Ok(true)
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {

@@ -2,7 +2,7 @@
 
 use super::process::{Happened, Process};
 use super::signals::Signals;
-use super::{Guest, Interface, InterfaceKind, Settings, Woken, system};
+use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::{Argv, Ended, Machine, VmName};
@@ -10,18 +10,19 @@ use nix::sys::signal::Signal;
 use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Reads what `ifconfig` prints: a line with the name for each interface, indented lines with what belongs to it. Unknown
 /// lines are passed over, because releases differ.
 pub fn parse_interfaces(text: &str) -> Vec<Interface> {
     let mut all: Vec<Interface> = Vec::new();
+    let mut is_ours = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         if !line.starts_with([' ', '\t']) {
             let Some((name, _)) = line.split_once(':') else { continue };
             let kind = if name.starts_with("tap") { InterfaceKind::Tap } else { InterfaceKind::Other };
-            all.push(Interface { name: name.into(), kind, addresses: Vec::new() });
+            all.push(Interface::new(name, kind));
             continue;
         }
         let Some(interface) = all.last_mut() else { continue };
@@ -36,15 +37,25 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
                     match group {
                         "bridge" => interface.kind = InterfaceKind::Bridge,
                         "tap" => interface.kind = InterfaceKind::Tap,
+                        "vmrun" => is_ours.push(interface.name.clone()),
                         _ => {}
                     }
                 }
+            }
+            Some("member:") => interface.members.extend(words.next().map(String::from)),
+            Some("description:") => interface.mark = marked(words.next().unwrap_or_default()),
+            Some("Opened") => {
+                interface.is_open = true;
+                interface.opener = words.last().and_then(|pid| pid.parse().ok());
             }
             // Every bridge prints it, whether or not it is in its group.
             Some("id") if line.contains("priority") => interface.kind = InterfaceKind::Bridge,
             _ => {}
         }
     }
+    // Anybody may describe an interface; the group is ours. What is no tap belongs to no machine.
+    let is_marked = |one: &Interface| one.kind == InterfaceKind::Tap && is_ours.contains(&one.name);
+    all.iter_mut().filter(|one| !is_marked(one)).for_each(|one| one.mark = None);
     all
 }
 
@@ -56,6 +67,22 @@ pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Res
     }
     let process = Process::spawn(&bhyve::argv(machine, &secrets), machine.uses_stdio(), signals)?;
     Ok(Box::new(Bhyve { process, name: machine.name().clone() }))
+}
+
+/// How long bhyve may take to leave once its guest was switched off.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Ends a bhyve that is none of our children: the power button, so long, then the switch, then a signal.
+pub fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
+    kernel::signal(pid, Signal::SIGTERM);
+    if kernel::is_gone_within(pid, within) {
+        return Ok(());
+    }
+    let off = super::program::run(&bhyve::force_poweroff(name)).is_ok();
+    if !(off && kernel::is_gone_within(pid, PATIENCE)) {
+        kernel::signal(pid, Signal::SIGKILL);
+    }
+    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(system::does_not_end(name.as_str(), pid)) }
 }
 
 struct Bhyve {
@@ -97,6 +124,10 @@ impl Guest for Bhyve {
         self.process.signal(Signal::SIGKILL);
     }
 
+    fn process(&self) -> Option<u32> {
+        Some(self.process.id())
+    }
+
     fn last_words(&self) -> Vec<String> {
         self.process.last_words()
     }
@@ -120,15 +151,29 @@ vm0: flags=1008943<UP> metric 0 mtu 1500
 \tinet6 fe80::1%em0 prefixlen 64 scopeid 0x1
 em0: flags=8843<UP> metric 0 mtu 1500
 \tinet 192.168.2.5/24
+\tdescription: vmrun:not-in-the-group
+tap0: flags=1008943<UP> metric 0 mtu 1500
+\tdescription: vmrun:web
+\tgroups: tap vmrun
+\tOpened by PID 1234
 ";
         let address = |text: &str| vec![text.parse().unwrap()];
-        let interface = |name: &str, kind, addresses| Interface { name: name.into(), kind, addresses };
+        let interface = |name: &str, kind, addresses| Interface { addresses, ..Interface::new(name, kind) };
         assert_eq!(
             parse_interfaces(text),
             [
-                interface("bridge2", InterfaceKind::Bridge, address("10.0.0.1")),
+                Interface {
+                    members: vec!["tap0".into()],
+                    ..interface("bridge2", InterfaceKind::Bridge, address("10.0.0.1"))
+                },
                 interface("vm0", InterfaceKind::Tap, address("fe80::1")),
                 interface("em0", InterfaceKind::Other, address("192.168.2.5")),
+                Interface {
+                    mark: "web".parse().ok(),
+                    is_open: true,
+                    opener: Some(1234),
+                    ..interface("tap0", InterfaceKind::Tap, vec![])
+                },
             ]
         );
         assert_eq!(parse_interfaces("\tinet 1.2.3.4\nnonsense\n"), []);

@@ -2,7 +2,7 @@
 
 use super::process::{EndedBy, Happened, Process};
 use super::signals::Signals;
-use super::{Guest, Interface, InterfaceKind, Settings, Woken};
+use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::diag::Fault;
 use crate::model::{Ended, Machine};
 use crate::qemu::{self, Event, Setting};
@@ -42,6 +42,25 @@ pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Res
     let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
     drop(listener);
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
+}
+
+/// Ends a QEMU that is none of our children: the power button, so long, then the switch, then a signal.
+pub fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
+    let until = Instant::now() + within;
+    if let Ok(stream) = UnixStream::connect(qemu::qmp_socket(folder)) {
+        let mut qmp = Qmp::over(stream).map_err(|why| Fault::host(format!("cannot talk to QEMU: {why}")))?;
+        // A guest that powered off since has left a QEMU that waits to be told to leave.
+        qmp.execute("system_powerdown");
+        qmp.execute("query-status");
+        while qmp.is_open && !qmp.is_down() && Instant::now() < until {
+            kernel::tick();
+        }
+        qmp.execute("quit");
+        let _ = kernel::is_gone_within(pid, PATIENCE);
+    }
+    kernel::signal(pid, Signal::SIGKILL);
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(system::does_not_end(&name, pid)) }
 }
 
 /// Writes what QEMU reads from files.
@@ -89,10 +108,21 @@ impl Qmp {
         let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
         fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
         let stream = UnixStream::connect(path).map_err(|why| cannot(&why))?;
-        stream.set_nonblocking(true).map_err(|why| cannot(&why))?;
+        Ok((listener, Self::over(stream).map_err(|why| cannot(&why))?))
+    }
+
+    fn over(stream: UnixStream) -> std::io::Result<Self> {
+        stream.set_nonblocking(true)?;
         let mut qmp = Self { stream, heard: Vec::new(), is_open: true };
         qmp.execute("qmp_capabilities");
-        Ok((listener, qmp))
+        Ok(qmp)
+    }
+
+    /// Returns whether QEMU told by now that the machine is down.
+    fn is_down(&mut self) -> bool {
+        self.listen();
+        let heard = String::from_utf8_lossy(&self.heard).replace(' ', "");
+        heard.contains("\"event\":\"SHUTDOWN\"") || heard.contains("\"status\":\"shutdown\"")
     }
 
     /// Tells QEMU to do something. A QEMU that is gone needs no telling.
@@ -102,6 +132,19 @@ impl Qmp {
 
     /// Returns the first event that ends the boot among those that have come.
     fn event(&mut self) -> Option<Event> {
+        self.listen();
+        while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            match qemu::event(&String::from_utf8_lossy(&line)) {
+                None | Some(Event::Other) => {}
+                event => return event,
+            }
+        }
+        None
+    }
+
+    /// Reads what has come.
+    fn listen(&mut self) {
         let mut buffer = [0; 4096];
         while self.is_open {
             match self.stream.read(&mut buffer) {
@@ -112,14 +155,6 @@ impl Qmp {
                 Err(_) => self.is_open = false,
             }
         }
-        while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.heard.drain(..=end).collect();
-            match qemu::event(&String::from_utf8_lossy(&line)) {
-                None | Some(Event::Other) => {}
-                event => return event,
-            }
-        }
-        None
     }
 }
 
@@ -176,6 +211,10 @@ impl Guest for Qemu {
         self.process.signal(Signal::SIGKILL);
     }
 
+    fn process(&self) -> Option<u32> {
+        Some(self.process.id())
+    }
+
     fn last_words(&self) -> Vec<String> {
         self.process.last_words()
     }
@@ -221,7 +260,12 @@ pub fn interfaces() -> Result<Rc<[Interface]>, Fault> {
 pub fn parse_interfaces(text: &str) -> Result<Vec<Interface>, Fault> {
     let links: Vec<Value> =
         serde_json::from_str(text).map_err(|why| Fault::host(format!("`ip address show` is no JSON: {why}")))?;
-    Ok(links.iter().filter_map(parse_interface).collect())
+    let mut all: Vec<Interface> = links.iter().filter_map(parse_interface).collect();
+    let text = |link: &Value, key: &str| Some(link.get(key)?.as_str()?.to_string());
+    for (member, bridge) in links.iter().filter_map(|link| Some((text(link, "ifname")?, text(link, "master")?))) {
+        all.iter_mut().filter(|one| one.name == bridge).for_each(|one| one.members.push(member.clone()));
+    }
+    Ok(all)
 }
 
 fn parse_interface(link: &Value) -> Option<Interface> {
@@ -232,7 +276,14 @@ fn parse_interface(link: &Value) -> Option<Interface> {
     };
     let addresses = link.get("addr_info").and_then(Value::as_array).into_iter().flatten();
     let addresses = addresses.filter_map(|address| address.get("local")?.as_str()?.parse().ok()).collect();
-    Some(Interface { name: link.get("ifname")?.as_str()?.into(), kind, addresses })
+    // What is no tap belongs to no machine.
+    let alias = link.get("ifalias").filter(|_| kind == InterfaceKind::Tap);
+    let mark = alias.and_then(Value::as_str).and_then(marked);
+    // A tap has a carrier for as long as somebody has it open.
+    let flags = link.get("flags").and_then(Value::as_array).into_iter().flatten();
+    let is_open = kind == InterfaceKind::Tap && flags.filter_map(Value::as_str).any(|flag| flag == "LOWER_UP");
+    let name = link.get("ifname")?.as_str()?;
+    Some(Interface { addresses, mark, is_open, ..Interface::new(name, kind) })
 }
 
 #[cfg(test)]
@@ -247,14 +298,17 @@ mod tests {
             {"family":"inet6","local":"::1","prefixlen":128,"scope":"host"}]},
             {},{"ifindex":5,"ifname":"br0","linkinfo":{"info_kind":"bridge","info_data":{"forward_delay":0}},
             "addr_info":[{"family":"inet","local":"10.9.0.1","prefixlen":24}]},
-            {"ifindex":6,"ifname":"tap0","master":"br0","linkinfo":{"info_kind":"tun","info_data":{"type":"tap"},
+            {"ifindex":6,"ifname":"tap0","master":"br0","flags":["UP","LOWER_UP"],"ifalias":"vmrun:web","linkinfo":{"info_kind":"tun","info_data":{"type":"tap"},
             "info_slave_kind":"bridge"},"addr_info":[]}]"#;
         let said: Vec<String> = parse_interfaces(text)
             .unwrap()
             .iter()
-            .map(|i| format!("{} {:?} {:?}", i.name, i.kind, i.addresses))
+            .map(|i| format!("{} {:?} {:?} {:?}", i.name, i.kind, i.addresses, i.members))
             .collect();
-        assert_eq!(said, ["lo Other [127.0.0.1, ::1]", "br0 Bridge [10.9.0.1]", "tap0 Tap []"]);
+        assert_eq!(said, ["lo Other [127.0.0.1, ::1] []", "br0 Bridge [10.9.0.1] [\"tap0\"]", "tap0 Tap [] []"]);
+        let all = parse_interfaces(text).unwrap();
+        let marks: Vec<_> = all.iter().map(|i| (i.mark.as_ref().map(ToString::to_string), i.is_open)).collect();
+        assert_eq!(marks, [(None, false), (None, false), (Some("web".into()), true)]);
         assert!(parse_interfaces("Object \"addres\" is unknown").is_err());
     }
 

@@ -3,6 +3,7 @@
 use super::system::{env, reason};
 use crate::diag::Fault;
 use crate::model::Argv;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -25,10 +26,11 @@ const STACK: usize = 256 << 10;
 impl Errand {
     /// Makes one that is to be run when what it stands on has succeeded. If that fails nothing is run, and the fault is the
     /// other's to tell.
-    pub(super) fn new(argv: Argv, after: Option<Self>) -> Self {
+    pub(super) fn new(argv: Argv, holds: Option<File>, after: Option<Self>) -> Self {
         let stands = move || after.is_none_or(|errand| errand.outcome.is_ok());
-        let run: Box<dyn FnOnce() -> Outcome + Send> =
-            Box::new(move || if stands() { run(&argv) } else { Ok(String::new()) });
+        let run =
+            move || if stands() { Program::start_with(&argv, holds.as_ref())?.finish() } else { Ok(String::new()) };
+        let run: Box<dyn FnOnce() -> Outcome + Send> = Box::new(run);
         Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
     }
 
@@ -60,11 +62,18 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts a command, with nothing to read.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub(super) fn start(argv: &Argv) -> Result<Self, Fault> {
+        Self::start_with(argv, None)
+    }
+
+    /// Starts a command that holds a file until it ends, whatever becomes of us: the file is in the place of its standard input,
+    /// and cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    pub(super) fn start_with(argv: &Argv, holds: Option<&File>) -> Result<Self, Fault> {
         tracing::debug!("{argv}");
         let mut command = Command::new(&argv.program);
-        command.args(&argv.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
+        command.args(&argv.args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn();
         let child =
             child.map_err(|error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))?;
@@ -116,13 +125,13 @@ mod tests {
     fn an_errand_runs_after_the_one_that_it_stands_on_and_not_at_all_when_that_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("made").display().to_string();
-        let first = Errand::new(sh(&format!("sleep 0.05; echo made > {file}")), None);
-        let mut second = Errand::new(sh(&format!("cat {file}")), Some(first.clone()));
+        let first = Errand::new(sh(&format!("sleep 0.05; echo made > {file}")), None, None);
+        let mut second = Errand::new(sh(&format!("cat {file}")), None, Some(first.clone()));
         second.hurry();
         assert_eq!((second.finish(), first.finish()), (Ok("made\n".into()), Ok(String::new())));
 
-        let first = Errand::new(sh("echo no room; exit 1"), None);
-        let second = Errand::new(sh(&format!("rm {file}")), Some(first.clone()));
+        let first = Errand::new(sh("echo no room; exit 1"), None, None);
+        let second = Errand::new(sh(&format!("rm {file}")), None, Some(first.clone()));
         assert_eq!(second.finish(), Ok(String::new()));
         let said = first.finish().map_err(|fault| fault.message);
         assert_eq!(said, Err("`sh -c 'echo no room; exit 1'` failed with status 1: no room".into()));

@@ -3,15 +3,18 @@
 //! A file that was truncated is there afterwards, a tap that was made is there. What would have been done is kept in
 //! order.
 
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Settings, Woken};
+use super::{
+    Capacity, Effect, FileFact, Guest, Host, Identity, Interface, InterfaceKind, ProcessFact, Settings, Trace, Woken,
+};
 use crate::diag::Fault;
 use crate::image::Disk;
+use crate::model::device::Access;
 use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, NetAddress, Secret, Size, VmName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Something that a rehearsal would have done.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,8 @@ pub enum Rehearsed {
 /// A host on which nothing happens.
 pub struct Rehearsal {
     below: Box<dyn Host>,
+    /// Whether a dead run has left an interface: then it counts as gone, because it is given back first.
+    pub is_left: fn(&dyn Host, &Interface) -> bool,
     files: BTreeMap<PathBuf, FileFact>,
     /// What was written, for those who read it afterwards.
     texts: BTreeMap<PathBuf, Rc<str>>,
@@ -39,12 +44,13 @@ impl Rehearsal {
     /// Begins a rehearsal on top of a host.
     pub fn new(below: Box<dyn Host>) -> Self {
         let (files, texts, interfaces) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { below, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
+        Self { below, is_left: |_, _| false, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
     }
 
     fn made_interface(&mut self, name: &InterfaceName, kind: InterfaceKind, addresses: &[NetAddress]) {
         let addresses = addresses.iter().map(|address| address.ip).collect();
-        self.interfaces.insert(name.to_string(), Some(Interface { name: name.to_string(), kind, addresses }));
+        self.interfaces
+            .insert(name.to_string(), Some(Interface { addresses, ..Interface::new(name.to_string(), kind) }));
     }
 
     fn made(&mut self, path: &Path, size: Size, has_data: bool) {
@@ -76,11 +82,12 @@ impl Host for Rehearsal {
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
         let below = self.below.interfaces()?;
-        if self.interfaces.is_empty() {
+        if self.interfaces.is_empty() && below.iter().all(|one| one.mark.is_none()) {
             return Ok(below);
         }
-        let mut all: Vec<Interface> =
-            below.iter().filter(|i| !self.interfaces.contains_key(&i.name)).cloned().collect();
+        let is_left = |one: &Interface| one.mark.is_some() && (self.is_left)(&*self.below, one);
+        let is_there = |one: &&Interface| !self.interfaces.contains_key(&one.name) && !is_left(one);
+        let mut all: Vec<Interface> = below.iter().filter(is_there).cloned().collect();
         all.extend(self.interfaces.values().flatten().cloned());
         Ok(all.into())
     }
@@ -150,12 +157,40 @@ impl Host for Rehearsal {
         Ok(String::new())
     }
 
-    fn is_running(&self, name: &VmName) -> bool {
-        self.below.is_running(name)
+    fn traces(&self) -> Vec<Trace> {
+        self.below.traces()
     }
 
-    fn reserve(&mut self, _: &VmName) -> Result<(), Fault> {
-        Ok(())
+    fn trace(&self, name: &VmName) -> Option<Trace> {
+        self.below.trace(name)
+    }
+
+    fn identity(&self) -> Identity {
+        self.below.identity()
+    }
+
+    fn is_same_boot(&self, one: &str, other: &str) -> bool {
+        self.below.is_same_boot(one, other)
+    }
+
+    fn process(&self, pid: u32) -> Option<ProcessFact> {
+        self.below.process(pid)
+    }
+
+    fn strays(&self, name: &VmName) -> Vec<u32> {
+        self.below.strays(name)
+    }
+
+    fn temporary(&self, path: &Path) -> PathBuf {
+        self.below.temporary(path)
+    }
+
+    fn is_held(&self, path: &Path, access: Access) -> bool {
+        self.below.is_held(path, access)
+    }
+
+    fn reserve(&mut self, _: &VmName, _: Duration) -> Result<bool, Fault> {
+        Ok(true)
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {

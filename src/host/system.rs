@@ -1,12 +1,17 @@
 //! The real host, of either kind: files, programs, the environment.
 
-use super::commands::{commands, undo};
+use super::commands::{undo, unmarked};
 use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings, freebsd, linux};
+use super::state::State;
+use super::{
+    Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
+    commands, freebsd, kernel, linux,
+};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::image::{Disk, Image};
+use crate::model::device::Access;
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 #[cfg(target_os = "linux")]
 use nix::unistd::{SysconfVar, sysconf};
@@ -15,9 +20,10 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Facts that are being read before there is anybody to ask for them.
 #[derive(Default)]
@@ -42,7 +48,9 @@ pub struct System {
     begun: Vec<(Effect, Errand)>,
     found: RefCell<BTreeMap<String, bool>>,
     hardware: OnceCell<(Option<u64>, Option<Size>)>,
-    locks: BTreeMap<VmName, File>,
+    state: State,
+    /// The machine for which interfaces are made.
+    machine: Option<VmName>,
 }
 
 impl System {
@@ -56,7 +64,8 @@ impl System {
             begun: Vec::new(),
             found: RefCell::default(),
             hardware: OnceCell::new(),
-            locks: BTreeMap::new(),
+            state: State::default(),
+            machine: None,
         })
     }
 
@@ -83,44 +92,40 @@ impl System {
         self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
     }
 
-    /// Takes the folder and the lock of a machine: one run at a time, and a lock that dies with its owner.
-    fn lock(&mut self, name: &VmName) -> Result<(), Fault> {
-        if self.locks.contains_key(name) {
-            return Ok(());
-        }
-        let folder = self.settings.machine_folder(name);
-        let refuse = |error: io::Error| {
-            let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&error)));
-            fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
-        };
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.settings.state).map_err(refuse)?;
-        let path = self.settings.lock_file(name);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let lock = lock.map_err(refuse)?;
-        lock.try_lock().map_err(|_| running(name))?;
-        // A run that ended between opening and locking took its file with it: then this is the lock of nothing.
-        let file = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
-        if lock.metadata().map(file).ok() != std::fs::metadata(&path).map(file).ok() {
-            return Err(running(name));
-        }
-        self.locks.insert(name.clone(), lock);
-        if !folder.is_dir() {
-            std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(refuse)?;
-        }
-        Ok(())
+    /// Returns the commands of an effect, and what the programs that run them hold until they end: the lock of the machine.
+    fn steps(&self, effect: &Effect) -> (Vec<Step>, Option<File>) {
+        let steps = commands::commands(self.settings.platform, self.machine.as_ref(), effect);
+        // A command of the recipe may leave something behind that goes on for ever.
+        let is_ours = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
+        let lock = self.machine.as_ref().filter(|_| is_ours).and_then(|name| self.state.lock_of(name));
+        (steps, lock.and_then(|lock| lock.try_clone().ok()))
     }
-}
 
-/// The fault of a machine that another run holds.
-pub fn running(name: &VmName) -> Fault {
-    let fault = Fault::host(format!("the machine {name} is running already"));
-    fault.hint("another vmrun holds its lock; stop that one, or give this machine another name")
+    /// Half of an effect is none: what its first command took goes back.
+    fn take_back(&mut self, effect: &Effect) {
+        let back = match effect {
+            Effect::CreateTap(tap) if self.settings.platform == Platform::Linux && self.machine.is_some() => {
+                unmarked(tap).parse().ok().map(Effect::DestroyTap)
+            }
+            _ => undo(effect),
+        };
+        if let Some(back) = back {
+            // The fault that matters is the first one.
+            let _ = self.perform(&back);
+        }
+    }
 }
 
 /// Returns what the operating system says of an error, without its number.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_string()
+}
+
+/// The fault of a hypervisor that does not even end when it is killed.
+pub(super) fn does_not_end(what: &str, pid: u32) -> Fault {
+    let fault = Fault::host(format!("the hypervisor of {what}, process {pid}, does not end"));
+    fault.hint("it may wait for a disk that does not answer")
 }
 
 pub(super) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
@@ -135,7 +140,7 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
-fn remove(path: &Path) -> Result<(), Fault> {
+pub(super) fn remove(path: &Path) -> Result<(), Fault> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", path)(error)),
         _ => Ok(()),
@@ -169,11 +174,16 @@ fn fill_as(file: &mut File, text: &str, mode: Option<u32>) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Writes beside the file and renames, so that nobody ever sees half of it.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
+/// Returns the file that is written before it replaces another.
+fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
+    path.with_file_name(name)
+}
+
+/// Writes beside the file and renames, so that nobody ever sees half of it.
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
+    let beside = beside(path);
     let file = OpenOptions::new().create_new(true).write(true).open(&beside);
     let written = file.and_then(|mut file| write(&mut file)).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| {
@@ -320,15 +330,13 @@ impl Host for System {
             Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
         }
         let mut text = String::new();
-        for (at, step) in commands(self.settings.platform, effect).iter().enumerate() {
-            let program = Program::start(&step.argv);
+        let (steps, lock) = self.steps(effect);
+        for (at, step) in steps.iter().enumerate() {
+            let program = Program::start_with(&step.argv, lock.as_ref());
             match program.and_then(Program::finish) {
                 Ok(output) => text.push_str(&output),
-                // Half of an effect is none: what its first command took goes back.
                 Err(fault) if at > 0 => {
-                    if let Some(back) = undo(effect) {
-                        let _ = self.perform(&back);
-                    }
+                    self.take_back(effect);
                     return Err(fault);
                 }
                 Err(fault) if is_done_already(effect, &fault) => {}
@@ -339,13 +347,14 @@ impl Host for System {
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
-        match commands(self.settings.platform, effect).as_slice() {
+        let (steps, lock) = self.steps(effect);
+        match steps.as_slice() {
             [step] => {
                 let stands_on = self.begun_for(effect);
                 if stands_on.is_none() {
                     self.hurry();
                 }
-                self.begun.push((effect.clone(), Errand::new(step.argv.clone(), stands_on)));
+                self.begun.push((effect.clone(), Errand::new(step.argv.clone(), lock, stands_on)));
             }
             _ => drop(self.perform(effect)?),
         }
@@ -363,39 +372,95 @@ impl Host for System {
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
     }
 
-    fn is_running(&self, name: &VmName) -> bool {
-        let lock = self.settings.lock_file(name);
-        let held = || File::open(&lock).is_ok_and(|file| file.try_lock_shared().is_err());
-        !self.locks.contains_key(name) && held()
+    fn traces(&self) -> Vec<Trace> {
+        self.state.traces(&self.settings)
     }
 
-    fn reserve(&mut self, name: &VmName) -> Result<(), Fault> {
-        self.lock(name)
+    fn trace(&self, name: &VmName) -> Option<Trace> {
+        self.state.trace(&self.settings, name)
+    }
+
+    fn pause(&self) {
+        kernel::tick();
+    }
+
+    fn look_again(&self) {
+        *self.interfaces.borrow_mut() = None;
+    }
+
+    fn identity(&self) -> Identity {
+        kernel::identity()
+    }
+
+    fn is_same_boot(&self, one: &str, other: &str) -> bool {
+        kernel::is_same_boot(one, other)
+    }
+
+    fn started(&self, pid: u32) -> String {
+        kernel::started(pid).unwrap_or_default()
+    }
+
+    fn process(&self, pid: u32) -> Option<ProcessFact> {
+        kernel::process(pid)
+    }
+
+    fn strays(&self, name: &VmName) -> Vec<u32> {
+        kernel::that_name(&self.settings.machine_folder(name))
+    }
+
+    fn temporary(&self, path: &Path) -> PathBuf {
+        beside(path)
+    }
+
+    fn reserve(&mut self, name: &VmName, patience: Duration) -> Result<bool, Fault> {
+        self.state.reserve(&self.settings, name, patience)
+    }
+
+    fn mark(&mut self, name: &VmName) {
+        self.machine = Some(name.clone());
+    }
+
+    fn note(&mut self, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
+        self.state.note(&self.settings, name, lines, durable)
+    }
+
+    fn hold(&mut self, path: &Path, access: Access) -> bool {
+        self.state.hold(path, access)
+    }
+
+    fn is_held(&self, path: &Path, access: Access) -> bool {
+        self.state.is_held(path, access)
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), Fault> {
+        remove(path)
+    }
+
+    fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
+        match self.settings.platform {
+            Platform::FreeBsd => freebsd::end(name, pid, within),
+            Platform::Linux => linux::end(&self.settings.machine_folder(name), pid, within),
+        }
     }
 
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
         self.hurry();
-        match self.settings.platform {
+        self.state.pass_images_on(true);
+        let guest = match self.settings.platform {
             Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
             Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
-        }
+        };
+        self.state.pass_images_on(false);
+        guest
     }
 
-    fn tidy(&mut self, name: &VmName) -> Result<(), Fault> {
-        if !self.locks.contains_key(name) {
-            return Ok(());
-        }
-        let folder = self.settings.machine_folder(name);
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", &folder)(error)),
-            _ => Ok(()),
-        }
+    fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
+        self.state.tidy(&self.settings, name, keeps_journal)
     }
 
     fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
-        // The lock is held until its file is gone, and whoever opened that file before finds it gone.
-        let Some(_lock) = self.locks.remove(name) else { return Ok(()) };
-        remove(&self.settings.lock_file(name))
+        self.state.let_images_go();
+        self.state.clear(&self.settings, name)
     }
 
     fn into_below(self: Box<Self>) -> Box<dyn Host> {

@@ -14,6 +14,11 @@ impl VmName {
     /// How many bytes a name may have: `VM_MAX_NAMELEN` of FreeBSD 13 and later.
     pub const MAX: usize = 229;
 
+    /// Returns the name of a run that has no machine, and whose recipe's name would be none.
+    pub fn nameless() -> Self {
+        Self("recipe".into())
+    }
+
     /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -6,6 +6,7 @@ use crate::host::{Effect, Host, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Backend, Machine, Part, Value};
 use crate::qemu;
+use crate::run::recovery;
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +50,14 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: boo
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
-    if host.is_running(machine.name()) {
-        found.push((Part::Key("name"), crate::host::system::running(machine.name()), purpose.severity()));
+    if let Some(owner) = recovery::holder(host, machine.name()) {
+        found.push((Part::Key("name"), recovery::running(machine.name(), owner.as_ref()), purpose.severity()));
+    }
+    for (slot, device) in machine.devices() {
+        for (number, name, path, access) in device.images() {
+            let fault = recovery::against_image(host, machine.name(), path.as_path(), access);
+            found.extend(fault.map(|fault| (Part::option(slot, number, name), fault, purpose.severity())));
+        }
     }
     if found.iter().all(|(.., severity)| *severity != Severity::Error) {
         found.extend(loader(host, machine));
@@ -172,7 +179,7 @@ fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
         if !(own || ip.is_loopback() || ip.is_unspecified()) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: this host does not have {ip}"));
             error(Part::Option(slot, key), fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"));
-        } else if host.is_taken(address) {
+        } else if !recovery::is_to_be_taken_over(host, machine.name()) && host.is_taken(address) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: somebody does already"));
             error(Part::Option(slot, key), fault.hint("choose another port, or stop the other machine"));
         }
@@ -211,7 +218,13 @@ pub fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Faul
     if host.settings().user_net {
         return Ok(None);
     }
-    if host.interfaces()?.iter().any(|interface| interface.name == name) {
+    if let Some(interface) = host.interfaces()?.iter().find(|interface| interface.name == name) {
+        let owner = interface.mark.as_ref().and_then(|machine| Some((machine, recovery::holder(host, machine)?)));
+        if let Some((machine, owner)) = owner {
+            let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
+            let fault = Fault::host(format!("{name} is in use by the machine {machine}{who}"));
+            return Ok(Some(fault.hint("choose another name, or stop that machine")));
+        }
         let how = match host.settings().platform {
             Platform::FreeBsd => format!("ifconfig {name} destroy"),
             Platform::Linux => format!("ip link delete {name}"),

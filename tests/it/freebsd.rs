@@ -56,10 +56,10 @@ fn initialized(exits: &str) -> Sandbox {
 /// Nothing is left of the run.
 #[track_caller]
 fn clean(sandbox: &Sandbox) {
-    assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
-    // A fake bhyve that is killed may leave a draft of its node, which is no node.
-    let nodes: Vec<String> = sandbox.names("fake/vmm").into_iter().filter(|name| !name.starts_with('.')).collect();
-    assert_eq!(nodes, [""; 0]);
+    // A fake bhyve that is killed may leave a draft of its node or of its tap, which is none.
+    let names = |folder| sandbox.names(folder).into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>();
+    assert_eq!(names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
+    assert_eq!(names("fake/vmm"), [""; 0]);
     assert_eq!(sandbox.names("state"), [""; 0]);
     assert!(!sandbox.read("fake/interfaces/bridge2").contains("member"));
 }
@@ -105,7 +105,7 @@ fn a_guest_that_reboots_is_started_again_and_everything_is_given_back_in_reverse
     same(&sandbox.calls(), "
 ifconfig
 bhyvectl --destroy --vm=install
-ifconfig tap1 create
+ifconfig tap1 create group vmrun description vmrun:install
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 3,ahci-cd,[tmp]/vm/cd.img -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
@@ -230,7 +230,7 @@ error: `ifconfig bridge2 addm tap1` failed with status 1: ifconfig: BRDGADD tap1
         [
             "bhyvectl --destroy --vm=install",
             "ifconfig bridge2 addm tap1  # refused",
-            "ifconfig tap1 create",
+            "ifconfig tap1 create group vmrun description vmrun:install",
             "ifconfig tap1 destroy",
         ]
     );
@@ -257,7 +257,7 @@ error: `bhyvectl --destroy --vm=install` failed with status 1: bhyvectl: vm_open
         &changes(&sandbox),
         "
 bhyvectl --destroy --vm=install  # refused
-ifconfig tap1 create
+ifconfig tap1 create group vmrun description vmrun:install
 ifconfig bridge2 addm tap1
 ifconfig tap1 destroy
 ",
@@ -286,7 +286,7 @@ fn a_guest_that_does_not_listen_is_forced_off_when_its_time_is_over() {
     ended(&vmrun.wait(), 130, "", "error: interrupted");
     assert!(start.elapsed() >= Duration::from_millis(300));
     same(&changes(&sandbox), "
-ifconfig tap1 create
+ifconfig tap1 create group vmrun description vmrun:install
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
 bhyvectl --force-poweroff --vm=install
@@ -312,13 +312,59 @@ fn a_machine_that_runs_is_not_started_a_second_time() {
         3,
         "",
         r#"
-error: the machine install is running already
+error: the machine install is running already: vmrun [pid], of [tmp]/install.rhai, since [when]
  --> second.rhai:1:16
   |
 1 | bhyve(#{ name: "install", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
   |                ^^^^^^^^^
   |
-  = hint: another vmrun holds its lock; stop that one, or give this machine another name
+  = hint: stop that one, or give this machine another name
+"#,
+    );
+    sandbox.write("second.rhai", &nothing.replace("\"install\"", "\"second\""));
+    ended(
+        &sandbox.run(&["second.rhai"]),
+        3,
+        "",
+        r#"
+error: [tmp]/vm/install.img is in use by the machine install, vmrun [pid], of [tmp]/install.rhai, since [when]
+ --> second.rhai:2:50
+  |
+2 |     slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/vm/install.img", #{ ro: true }), "31": lpc() } }).run();
+  |                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: stop that machine, or give this one a disk of its own
+"#,
+    );
+    sandbox.write("second.rhai", "let nic = tap(\"tap1\");\n");
+    ended(
+        &sandbox.run(&["second.rhai"]),
+        3,
+        "",
+        r#"
+error: tap1 is in use by the machine install, vmrun [pid], of [tmp]/install.rhai, since [when]
+ --> second.rhai:1:15
+  |
+1 | let nic = tap("tap1");
+  |               ^^^^^^
+  |
+  = hint: choose another name, or stop that machine
+"#,
+    );
+    // Another user, whose state is elsewhere.
+    sandbox.write("second.rhai", &nothing.replace("\"install\"", "\"second\""));
+    ended(
+        &sandbox.finish(sandbox.command(&["second.rhai"]).env("VMRUN_STATE_DIR", sandbox.path("home"))),
+        3,
+        "",
+        r#"
+error: [tmp]/vm/install.img is in use by another vmrun or its guest
+ --> second.rhai:2:50
+  |
+2 |     slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/vm/install.img", #{ ro: true }), "31": lpc() } }).run();
+  |                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: it keeps its state in another folder, as another user's does; stop it there
 "#,
     );
     assert_eq!(sandbox.names("fake/vmm"), before);

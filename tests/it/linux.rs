@@ -4,9 +4,10 @@ mod network;
 mod story;
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -290,9 +291,13 @@ fn a_hypervisor_that_somebody_kills_is_a_failure() {
 #[test]
 fn a_hypervisor_that_does_not_start_is_a_failure_with_its_last_words() {
     let world = World::new();
-    let first = world.guest('H', &[]);
+    let disk = world.disk('H');
+    // A machine that vmrun knows nothing of.
+    let drive = format!("file={},format=raw", disk.display());
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-drive", &drive]);
+    let first = world.start("first", command.stdin(Stdio::null()));
     first.says("vmrun test guest: H\r\n");
-    let disk = world.path("disk.img");
     let recipe = world.recipe("second", &disk);
     let second = world.start("second", world.vmrun().arg(recipe).stdin(Stdio::null()));
     let asks = format!("Is another process using the image [{}]?", disk.display());
@@ -302,7 +307,7 @@ fn a_hypervisor_that_does_not_start_is_a_failure_with_its_last_words() {
     );
     assert_eq!(second.ends(SOON), outcome(4, "", &error));
     // The first one does not notice.
-    signal(first.qemu(), "KILL");
+    signal(first.child.id(), "KILL");
     assert_eq!(first.ends(SOON).stdout, "vmrun test guest: H\r\n");
     world.is_clean();
 }
@@ -343,6 +348,9 @@ fn a_second_request_to_stop_switches_a_deaf_guest_off_at_once() {
     world.is_clean();
 }
 
+/// How many networks there were.
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
 /// A network of its own, which nobody else sees.
 struct Network {
     name: String,
@@ -351,7 +359,8 @@ struct Network {
 impl Network {
     fn new(of: &str) -> Self {
         need(&["ip"]);
-        let network = Self { name: format!("vmrun-it-{of}-{}", std::process::id()) };
+        let count = NEXT.fetch_add(1, Ordering::SeqCst);
+        let network = Self { name: format!("vmrun-it-{of}-{}-{count}", std::process::id()) };
         tool("ip", &["netns", "add", &network.name]);
         network
     }
@@ -513,4 +522,119 @@ fn an_image_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n");
     let said = format!("error: cannot write {here}/boot.img: No space left on device\n");
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+}
+
+/// Whether a machine of this world runs under a QEMU that nobody has ended.
+fn qemus_in(world: &World) -> Vec<u32> {
+    let folder = format!("{}/", world.path("state").display());
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| command_line(*pid).contains(&folder) && command_line(*pid).starts_with("qemu")).collect()
+}
+
+/// A program that stands before the real one, and kills who called it before or after a call of the number.
+fn killer(world: &World, program: &str, when: &str, number: usize) {
+    let real = tool("sh", &["-c", &format!("command -v {program}")]);
+    let count = world.path("count");
+    let _ = fs::remove_file(&count);
+    let kill = |at| if when == at { "[ $n != \"$K\" ] || kill -s KILL $PPID\n" } else { "" };
+    // What is asked with -json changes nothing.
+    let text = format!(
+        "#!/bin/sh\nK={number}\ncase $* in -json*) exec {real} \"$@\" ;; esac\n\
+         n=$(($(cat {count} 2>/dev/null || echo 0) + 1))\necho $n >{count}\n{}{} \"$@\"\nstatus=$?\n{}exit $status\n",
+        kill("before"),
+        real.trim(),
+        kill("after"),
+        count = count.display(),
+        real = real.trim(),
+    );
+    let file = world.write(&format!("bin/{program}"), text);
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// report1's machine, with a disk that stands still so that the guest runs until it is ended.
+#[test]
+fn report1_that_is_killed_at_any_step_is_cleaned_up_after() {
+    need(&["qemu-system-x86_64", "ip"]);
+    need_firmware();
+    let world = World::new();
+    fs::create_dir(world.path("bin")).unwrap();
+    let disk = world.ipxe("report1.img", "#!ipxe\nshell\n");
+    let content = fs::read(&disk).unwrap();
+    let chainload = world.ipxe("uefi-ipxe-chainload.img", "#!ipxe\nshell\n");
+    let recipe = report1(&world, &disk, &chainload);
+    let network = Network::new("killed");
+    network.ip("link add bridge2 type bridge stp_state 0 forward_delay 0");
+    network.ip("address add 192.168.2.5/24 dev bridge2");
+    network.ip("link set bridge2 up");
+    network.ip("tuntap add dev tap8 mode tap");
+    network.ip("link set dev tap8 master bridge2 alias vmrun-is-not-mine");
+    let path = format!("{}:{}", world.path("bin").display(), search_path());
+    let vmrun = |args: &[&str]| {
+        let mut command = network.inside("env");
+        world.surroundings(&mut command).env("VMRUN_SECRET_VNC", "hunter2").stdin(Stdio::null());
+        command.arg(format!("PATH={path}")).arg(env!("CARGO_BIN_EXE_vmrun")).args(args);
+        command
+    };
+    let args = [utf8(&recipe), "--set", "memory=256M"];
+    let (mut cases, mut killed) = (0, 0);
+    for init in [true, false] {
+        for (when, number) in (1..=3).flat_map(|number| [("before", number), ("after", number)]).chain([("never", 0)]) {
+            killer(&world, "ip", when, number);
+            let mut given: Vec<&str> = args.to_vec();
+            given.extend(init.then_some("--init"));
+            let mut run = world.start("report1", &mut vmrun(&given));
+            if when == "never" {
+                wait_for("the guest", SOON, || {
+                    read(&world.path("state/report1/journal")).contains(" + guest ").then_some(())
+                });
+                wait_for("its tap", SOON, || network.ip("link show dev tap2").contains("LOWER_UP").then_some(()));
+                signal(run.child.id(), "KILL");
+            }
+            let status = wait_for("the end of the run", SOON, || run.child.try_wait().unwrap());
+            killed += usize::from(std::os::unix::process::ExitStatusExt::signal(&status) == Some(9));
+            let case = format!("{when} {number} {}", read(&world.path("report1.err")));
+            killer(&world, "ip", "never", 0);
+            let collected = world.start("gc", &mut vmrun(&["gc", "--stop-within", "0s"])).ends(SOON);
+            assert_eq!((collected.code, collected.stderr.as_str()), (Some(0), ""), "{case}");
+            let links = network.ip("-oneline link show");
+            assert!(!links.contains("tap2") && links.contains("bridge2") && links.contains("tap8"), "{case}: {links}");
+            assert!(network.ip("link show master bridge2").contains("tap8"), "{case}");
+            assert_eq!(qemus_in(&world), Vec::<u32>::new(), "{case}");
+            world.is_clean();
+            let mut now = vec![0; content.len()];
+            File::open(&disk).and_then(|mut file| file.read_exact(&mut now)).unwrap();
+            assert!(now == content, "the disk: {case}");
+            fs::OpenOptions::new().write(true).open(&disk).unwrap().set_len(content.len() as u64).unwrap();
+            cases += 1;
+        }
+    }
+    eprintln!("{cases} cases of report1 on a real bridge, {killed} of them killed");
+    assert_eq!((cases, killed), (14, 14));
+}
+
+#[test]
+fn the_demo_whose_vmrun_is_killed_is_ended_by_the_next_start() {
+    need(&["qemu-system-x86_64"]);
+    need_firmware();
+    let world = World::new();
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/demo.rhai");
+    let image = format!("image={}", world.path("demo.img").display());
+    let mut run = world.start("killed", world.vmrun().args([recipe, "--init", "--set", &image]).stdin(Stdio::null()));
+    wait_for("the guest", SOON, || read(&world.path("state/demo/journal")).contains(" + guest ").then_some(()));
+    let left = run.qemu();
+    signal(run.child.id(), "KILL");
+    wait_for("the end of the run", SOON, || run.child.try_wait().unwrap());
+    assert_eq!(qemus_in(&world), [left]);
+    let args = [recipe, "--stop-within", "0s", "--set", &image];
+    let ended = world.start("demo", world.vmrun().args(args).stdin(Stdio::null())).ends(FIRMWARE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("vmrun: demo was left by vmrun "), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("; giving back what it took\nvmrun: kill {left}\nvmrun: rm -r ")),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("vmrun demo: this guest has the address 10.0.2.15"), "{}", ended.stdout);
+    assert_eq!(qemus_in(&world), Vec::<u32>::new());
+    world.is_clean();
 }

@@ -17,6 +17,7 @@ mod import;
 mod inputs;
 mod linux;
 mod manual;
+mod mess;
 mod netboot;
 mod network;
 mod plans;

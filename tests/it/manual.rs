@@ -21,6 +21,7 @@ fn the_manual_has_every_command_with_every_flag() {
     let commands = [
         "run",
         "plan",
+        "gc",
         "words",
         "network",
         "netboot",

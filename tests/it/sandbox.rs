@@ -76,9 +76,25 @@ impl Sandbox {
         text.replace("[tmp]", &self.folder.path().display().to_string()).replace(NET, &self.net)
     }
 
-    /// Text of this sandbox, as it is in transcripts.
+    /// Text of this sandbox, as it is in transcripts: without what is different every time.
     fn shown(&self, text: &str) -> String {
-        text.replace(&self.folder.path().display().to_string(), "[tmp]").replace(&self.net, NET)
+        let text = text.replace(&self.folder.path().display().to_string(), "[tmp]").replace(&self.net, NET);
+        let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        let mut shown = String::new();
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find("vmrun ") {
+            let (head, tail) = rest.split_at(at + "vmrun ".len());
+            shown += head;
+            rest = tail;
+            if let Some((pid, tail)) = tail.split_once(", of ").filter(|(pid, _)| is_number(pid))
+                && let Some((recipe, tail)) = tail.split_once(", since ")
+            {
+                assert!(!pid.is_empty() && tail.len() >= "2026-11-25 17:05:12 UTC".len(), "{tail}");
+                write!(shown, "[pid], of {recipe}, since [when]").unwrap();
+                rest = &tail["2026-11-25 17:05:12 UTC".len()..];
+            }
+        }
+        shown + rest
     }
 
     /// The text of a file, as in transcripts; a missing file is empty.
@@ -214,6 +230,17 @@ impl<'a> Running<'a> {
             assert!(ended.is_none() || holds(self.sandbox), "ended before {what}: {}", self.words());
             thread::sleep(POLL);
         }
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Kills it. What it has started may live on, and what that says is not waited for.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     fn words(&mut self) -> String {

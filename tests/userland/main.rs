@@ -40,14 +40,16 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
     let call: Vec<String> =
         std::iter::once(program).chain(args.iter().map(String::as_str)).map(state::quoted).collect();
     state.admit(&call.join(" "))?;
-    match program {
+    let played = match program {
         "bhyve" => bhyve::run(&state, args),
         "bhyvectl" => bhyvectl::run(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
         "route" => route::run(&state, args),
         "sysctl" => sysctl::run(&state, args),
         other => Err(Exit::fake(format!("nobody here is called `{other}`"))),
-    }
+    };
+    state.end()?;
+    played
 }
 
 /// Leaves the last words and dies as asked.

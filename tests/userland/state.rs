@@ -12,6 +12,9 @@
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
 //! | | ends with status 1, and `  # refused` is added to its log line; `once PREFIX<TAB>MESSAGE` does it once |
+//! | `strike` | `before SIGNAL N PREFIX` or `after SIGNAL N PREFIX`: who called is sent the signal by the N-th call whose |
+//! | | log line starts with PREFIX, before it does anything or when it has done all; `fill` in the place of a signal |
+//! | | fills the disks of the folders that FAKE_FREEBSD_DISKS names, with `:` between them |
 //! | `passwords` | every VNC password a bhyve was given: `BUS:SLOT:FUNC PASSWORD` |
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |
@@ -19,6 +22,9 @@
 //! More from the environment: `FAKE_FREEBSD_RELEASE` is 14, 15 (the default) or 16; `FAKE_FREEBSD_ASSUME_FILES=1`
 //! lets bhyve take files, interfaces and sockets for granted, so that a command line can be judged anywhere.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -29,6 +35,8 @@ use crate::exit::{Exit, Step};
 /// The folder.
 pub(crate) struct State {
     root: PathBuf,
+    /// What is to be done when this call has done all.
+    at_end: RefCell<Option<String>>,
 }
 
 impl State {
@@ -38,7 +46,7 @@ impl State {
         if !Path::new(&root).is_dir() {
             return Err(Exit::fake("FAKE_FREEBSD does not name a folder"));
         }
-        Ok(Self { root: root.into() })
+        Ok(Self { root: root.into(), at_end: RefCell::default() })
     }
 
     /// Takes the lock; it is given back when the file is dropped.
@@ -111,7 +119,8 @@ impl State {
         let _lock = self.lock()?;
         let rules = self.read("refuse")?;
         let Some((at, rule)) = rules.lines().map(Rule::parse).enumerate().find(|(_, rule)| rule.matches(call)) else {
-            return Ok(self.append("log", call)?);
+            self.append("log", call)?;
+            return Ok(self.strike(call)?);
         };
         if rule.once {
             let rest: Vec<&str> =
@@ -120,6 +129,45 @@ impl State {
         }
         self.append("log", &format!("{call}  # refused"))?;
         Err(Exit::new(1, rule.message))
+    }
+
+    /// Does what `strike` says of this call, or keeps it for the end.
+    fn strike(&self, call: &str) -> io::Result<()> {
+        let rule = self.read("strike")?;
+        let Some((when, rest)) = rule.trim_end_matches('\n').split_once(' ') else { return Ok(()) };
+        let Some((what, rest)) = rest.split_once(' ') else { return Ok(()) };
+        let Some((count, prefix)) = rest.split_once(' ') else { return Ok(()) };
+        let seen = self.read("log")?.lines().filter(|line| line.starts_with(prefix)).count();
+        if !call.starts_with(prefix) || count.parse() != Ok(seen) {
+            return Ok(());
+        }
+        match when {
+            "before" => self.do_strike(what)?,
+            _ => *self.at_end.borrow_mut() = Some(what.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Does what was kept for the end.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        let kept = self.at_end.take();
+        kept.map_or(Ok(()), |what| self.do_strike(&what))
+    }
+
+    fn do_strike(&self, what: &str) -> io::Result<()> {
+        self.append("struck", what)?;
+        if what != "fill" {
+            let signal: Signal = what.parse().map_err(io::Error::from)?;
+            let parent = i32::try_from(std::os::unix::process::parent_id()).unwrap_or(i32::MAX);
+            return kill(Pid::from_raw(parent), signal).map_err(io::Error::from);
+        }
+        for folder in std::env::var("FAKE_FREEBSD_DISKS").unwrap_or_default().split(':') {
+            let mut file = File::create(Path::new(folder).join("fill"))?;
+            for size in [1 << 16, 1] {
+                while file.write_all(&vec![0; size]).is_ok() {}
+            }
+        }
+        Ok(())
     }
 
     /// The sysctl variables, in the order of the file.

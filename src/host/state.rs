@@ -1,0 +1,297 @@
+//! The folder of running machines: locks that die with their owner, journals, and the locks of disk images.
+
+use super::kernel::tick;
+use super::system::{io_fault, reason, remove};
+use super::{Settings, Trace};
+use crate::diag::Fault;
+use crate::model::VmName;
+use crate::model::device::Access;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What this process holds of the state.
+#[derive(Default)]
+pub(super) struct State {
+    machines: BTreeMap<VmName, Held>,
+    images: BTreeMap<PathBuf, (File, Access)>,
+}
+
+/// A machine that is ours.
+struct Held {
+    lock: File,
+    journal: Option<File>,
+    /// How much of the journal is whole, in bytes.
+    written: u64,
+}
+
+impl State {
+    /// Whether a machine is ours.
+    pub(super) fn holds(&self, name: &VmName) -> bool {
+        self.machines.contains_key(name)
+    }
+
+    /// Returns the lock of a machine that is ours.
+    pub(super) fn lock_of(&self, name: &VmName) -> Option<&File> {
+        self.machines.get(name).map(|held| &held.lock)
+    }
+
+    /// Takes the lock and the folder of a machine, and waits so long for a lock that another has. Returns whether it was had.
+    pub(super) fn reserve(&mut self, settings: &Settings, name: &VmName, patience: Duration) -> Result<bool, Fault> {
+        if self.holds(name) {
+            return Ok(true);
+        }
+        let folder = settings.machine_folder(name);
+        let refuse = |error: io::Error| {
+            let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&error)));
+            fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
+        };
+        DirBuilder::new().recursive(true).mode(0o755).create(&settings.state).map_err(refuse)?;
+        let Some(lock) = lock(&settings.lock_file(name), patience).map_err(refuse)? else { return Ok(false) };
+        self.machines.insert(name.clone(), Held { lock, journal: None, written: 0 });
+        if !folder.is_dir() {
+            DirBuilder::new().mode(0o700).create(&folder).map_err(refuse)?;
+        }
+        Ok(true)
+    }
+
+    /// Adds lines to the journal of a machine that is ours. A line that could not be written whole is cut off again.
+    pub(super) fn note(&mut self, settings: &Settings, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
+        let Some(held) = self.machines.get_mut(name).filter(|_| !lines.is_empty()) else { return Ok(()) };
+        let path = settings.journal_file(name);
+        let cannot = |error| io_fault("write", &path)(error);
+        let journal = match &mut held.journal {
+            Some(journal) => journal,
+            none => {
+                let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(cannot)?;
+                held.written = file.metadata().map_err(cannot)?.len();
+                none.insert(file)
+            }
+        };
+        if let Err(error) = journal.write_all(lines.as_bytes()) {
+            let _ = journal.set_len(held.written);
+            return Err(cannot(error));
+        }
+        held.written += lines.len() as u64;
+        if durable {
+            // The file's name has to be on the disk as well.
+            let folder = File::open(settings.machine_folder(name));
+            journal.sync_all().and_then(|()| folder?.sync_all()).map_err(cannot)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder of a machine that is ours; the journal is the last to go.
+    pub(super) fn tidy(&mut self, settings: &Settings, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
+        if !self.holds(name) {
+            return Ok(());
+        }
+        let (folder, journal) = (settings.machine_folder(name), settings.journal_file(name));
+        let cannot = |error| io_fault("remove", &folder)(error);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(cannot)?,
+        };
+        for entry in entries {
+            let path = entry.map_err(cannot)?.path();
+            match path.is_dir() && !path.is_symlink() {
+                true => std::fs::remove_dir_all(&path).map_err(cannot)?,
+                false if path != journal => remove(&path)?,
+                false => {}
+            }
+        }
+        if keeps_journal {
+            return Ok(());
+        }
+        remove(&journal)?;
+        std::fs::remove_dir(&folder).map_err(cannot)
+    }
+
+    /// Gives back the lock of a machine; its file goes if nothing of the machine is left.
+    pub(super) fn clear(&mut self, settings: &Settings, name: &VmName) -> Result<(), Fault> {
+        // The lock is held until its file is gone, and whoever opened that file before finds it gone.
+        let Some(held) = self.machines.remove(name) else { return Ok(()) };
+        let gone = if settings.machine_folder(name).exists() { Ok(()) } else { remove(&settings.lock_file(name)) };
+        // Whatever else of ours has it open still.
+        let _ = held.lock.unlock();
+        gone
+    }
+
+    /// Takes the lock of an image that is there: shared for who only reads it. Returns whether it was had; what cannot be locked
+    /// counts as had.
+    pub(super) fn hold(&mut self, path: &Path, access: Access) -> bool {
+        let Some(file) = open_image(path) else { return true };
+        if self
+            .images
+            .get(path)
+            .is_some_and(|(held, had)| is_same(held, &file) && [access, Access::ReadWrite].contains(had))
+        {
+            return true;
+        }
+        // Ours would stand in our own way.
+        self.images.remove(path);
+        let is_free = !matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
+        if is_free {
+            self.images.insert(path.into(), (file, access));
+        }
+        is_free
+    }
+
+    /// Whether another process holds the lock of an image, and not only to see whether it can be had.
+    pub(super) fn is_held(&self, path: &Path, access: Access) -> bool {
+        const LOOKS: usize = 5;
+        let Some(file) = open_image(path).filter(|_| !self.images.contains_key(path)) else { return false };
+        let is_held = || matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
+        (0..LOOKS).all(|look| {
+            is_held()
+                && (look + 1 == LOOKS || {
+                    tick();
+                    true
+                })
+        })
+    }
+
+    /// Gives back the locks of all images.
+    pub(super) fn let_images_go(&mut self) {
+        self.images.clear();
+    }
+
+    /// Has the locks of images go to every program that is started from here on, or to none. A guest keeps them for as long as
+    /// it runs, whatever becomes of us.
+    pub(super) fn pass_images_on(&self, pass: bool) {
+        let flag = if pass { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
+        for (file, _) in self.images.values() {
+            // Where it fails, the guest runs without.
+            let _ = fcntl(file.as_fd(), FcntlArg::F_SETFD(flag));
+        }
+    }
+
+    /// Returns the machines that have a lock file, by name.
+    pub(super) fn traces(&self, settings: &Settings) -> Vec<Trace> {
+        let entries = std::fs::read_dir(&settings.state).into_iter().flatten().flatten();
+        let name = |entry: std::fs::DirEntry| {
+            entry.file_name().to_str()?.strip_prefix('.')?.strip_suffix(".lock")?.parse::<VmName>().ok()
+        };
+        let mut traces: Vec<Trace> = entries.filter_map(name).filter_map(|name| self.trace(settings, &name)).collect();
+        traces.sort_by(|one, other| one.name.cmp(&other.name));
+        traces
+    }
+
+    /// Returns what there is of a machine, if it has a lock file.
+    pub(super) fn trace(&self, settings: &Settings, name: &VmName) -> Option<Trace> {
+        let lock = File::open(settings.lock_file(name)).ok()?;
+        let is_locked = !self.holds(name) && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
+        drop(lock);
+        let journal = std::fs::read(settings.journal_file(name)).ok();
+        let journal = journal.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Some(Trace { name: name.clone(), is_locked, journal })
+    }
+}
+
+/// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
+/// be the lock of nothing: then there is a new file.
+fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
+    let begin = Instant::now();
+    loop {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => return Ok(None),
+            Err(TryLockError::WouldBlock) => tick(),
+        }
+    }
+}
+
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = std::fs::metadata(path).map(|meta| identity(&meta)).ok();
+    there.is_some() && file.metadata().map(|meta| identity(&meta)).ok() == there
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let of = |file: &File| file.metadata().map(|meta| identity(&meta)).ok();
+    of(one).is_some() && of(one) == of(other)
+}
+
+/// Opens what can be locked: files and disks. Opening anything else might do something.
+fn open_image(path: &Path) -> Option<File> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    let is_disk = kind.is_file() || kind.is_block_device() || kind.is_char_device();
+    let file = || OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok();
+    is_disk.then(file).flatten()
+}
+
+fn try_image(file: &File, access: Access) -> Result<(), TryLockError> {
+    match access {
+        Access::ReadOnly => file.try_lock_shared(),
+        Access::ReadWrite => file.try_lock(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Platform;
+    use crate::model::Target;
+
+    fn settings(folder: &Path) -> Settings {
+        let (state, config) = (folder.join("state"), folder.join("config"));
+        Settings { platform: Platform::FreeBsd, state, config, target: Target::default(), user_net: false }
+    }
+
+    #[test]
+    fn a_machine_is_one_runs_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, name) = (settings(folder.path()), "lab".parse().unwrap());
+        let (mut one, mut other) = (State::default(), State::default());
+        assert!(one.reserve(&settings, &name, Duration::ZERO).unwrap());
+        assert!(one.reserve(&settings, &name, Duration::ZERO).unwrap());
+        assert!(!other.reserve(&settings, &name, Duration::from_millis(20)).unwrap());
+        one.note(&settings, &name, "a\n", false).unwrap();
+        one.note(&settings, &name, "b\n", true).unwrap();
+        let traces = other.traces(&settings);
+        let expected = Trace { name: name.clone(), is_locked: true, journal: Some("a\nb\n".into()) };
+        assert_eq!(traces, [expected]);
+        assert!(!one.traces(&settings)[0].is_locked);
+        one.tidy(&settings, &name, true).unwrap();
+        one.clear(&settings, &name).unwrap();
+        // A journal that still has something to say keeps its lock file.
+        assert_eq!(other.traces(&settings).len(), 1);
+        assert!(other.reserve(&settings, &name, Duration::ZERO).unwrap());
+        other.tidy(&settings, &name, false).unwrap();
+        other.clear(&settings, &name).unwrap();
+        assert_eq!(std::fs::read_dir(&settings.state).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_image_has_one_writer_or_many_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("a.img");
+        File::create(&image).unwrap();
+        let (mut one, mut other) = (State::default(), State::default());
+        assert!(one.hold(&image, Access::ReadOnly) && one.hold(&image, Access::ReadOnly));
+        assert!(other.hold(&image, Access::ReadOnly));
+        assert!(!one.hold(&image, Access::ReadWrite));
+        other.let_images_go();
+        assert!(!other.is_held(&image, Access::ReadWrite));
+        assert!(one.hold(&image, Access::ReadWrite));
+        assert!(other.is_held(&image, Access::ReadOnly) && !other.hold(&image, Access::ReadOnly));
+        assert!(!one.is_held(&image, Access::ReadOnly));
+        assert!(one.hold(&folder.path().join("none.img"), Access::ReadWrite), "what is not there is nobody's");
+        // Who replaced the file has a lock of the old one only.
+        File::create(folder.path().join("b.img")).unwrap();
+        std::fs::rename(folder.path().join("b.img"), &image).unwrap();
+        assert!(one.hold(&image, Access::ReadWrite));
+        assert!(!other.hold(&image, Access::ReadWrite));
+    }
+}

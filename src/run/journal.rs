@@ -1,0 +1,281 @@
+//! The journal of a run: who it is, and what it has taken and not given back.
+//!
+//! It is text, in the file `journal` of the machine's folder. A line is a checksum, a blank, and words between blanks:
+//!
+//! ```text
+//! 9bd366ae owner 1234 81213 6d1f…e2 0.1.0 1764090312 /root/install.rhai
+//! 3b1c6f0a + tap tap1
+//! 8e0d55c1 - tap tap1
+//! ```
+//!
+//! The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
+//! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
+//! checksum is wrong was never written whole, and says nothing.
+
+use super::lease::Lease;
+use crate::model::VmName;
+use std::fmt;
+use std::fmt::Write as _;
+
+/// CRC-32 as of gzip and Ethernet.
+const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+
+/// Who keeps a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// Its process id.
+    pub pid: u32,
+    /// When that process was started, as the system tells it; empty where nobody says.
+    pub started: String,
+    /// When the host was started, as the system tells it.
+    pub boot: String,
+    /// The version of vmrun.
+    pub version: String,
+    /// When it began, in seconds of 1970.
+    pub since: u64,
+    /// The path of its recipe.
+    pub recipe: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vmrun {}, of {}, since {}", self.pid, self.recipe, Utc(self.since))
+    }
+}
+
+/// A journal that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Who keeps it; nothing if the first line was never written whole.
+    pub owner: Option<Owner>,
+    /// The machine whose journal has the leases, for every machine of a run but its first.
+    pub part_of: Option<VmName>,
+    /// What was taken, or was about to be, and not given back, in the order in which it was taken.
+    pub leases: Vec<Lease>,
+}
+
+impl Journal {
+    /// Reads a journal. Whatever is not a whole line is passed over.
+    pub fn read(text: &str) -> Self {
+        let mut journal = Self::default();
+        for words in text.lines().filter_map(words) {
+            journal.take(&words);
+        }
+        journal
+    }
+
+    fn take(&mut self, words: &[String]) {
+        match words.split_first() {
+            Some((first, rest)) if first == "owner" => self.owner = self.owner.take().or_else(|| owner(rest)),
+            Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
+            Some((first, rest)) if first == "+" => {
+                self.leases.extend(Lease::read(rest).filter(|lease| !self.leases.contains(lease)));
+            }
+            Some((first, rest)) if first == "-" => {
+                let gone = Lease::read(rest);
+                self.leases.retain(|lease| Some(lease) != gone.as_ref());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns the line that says whose a journal is.
+pub fn begun_by(owner: &Owner) -> String {
+    let Owner { pid, started, boot, version, since, recipe } = owner;
+    line(&["owner", &pid.to_string(), started, boot, version, &since.to_string(), recipe])
+}
+
+/// Returns the line of a machine whose leases are in the journal of another.
+pub fn part_of(name: &VmName) -> String {
+    line(&["part", name.as_str()])
+}
+
+/// Returns the line to be written before something is taken; nothing for what takes nothing.
+pub fn taken(lease: &Lease) -> String {
+    entry("+", lease)
+}
+
+/// Returns the line to be written when something was given back, or was not to be had.
+pub fn given_back(lease: &Lease) -> String {
+    entry("-", lease)
+}
+
+fn entry(sign: &str, lease: &Lease) -> String {
+    let Some(words) = lease.words() else { return String::new() };
+    line(&std::iter::once(sign).chain(words.iter().map(String::as_str)).collect::<Vec<_>>())
+}
+
+fn owner(words: &[String]) -> Option<Owner> {
+    let [pid, started, boot, version, since, recipe] = words else { return None };
+    let (pid, since) = (pid.parse().ok()?, since.parse().ok()?);
+    let [started, boot, version, recipe] = [started, boot, version, recipe].map(Clone::clone);
+    Some(Owner { pid, started, boot, version, since, recipe })
+}
+
+fn line(words: &[&str]) -> String {
+    let text = words.iter().map(|word| escaped(word)).collect::<Vec<_>>().join(" ");
+    format!("{:08x} {text}\n", CHECKSUM.checksum(text.as_bytes()))
+}
+
+fn words(line: &str) -> Option<Vec<String>> {
+    let (sum, text) = line.split_once(' ')?;
+    let whole = sum == format!("{:08x}", CHECKSUM.checksum(text.as_bytes()));
+    whole.then(|| text.split(' ').map(unescaped).collect::<Option<_>>()).flatten()
+}
+
+/// Blanks, control characters and the escape itself as `%` and two hexadecimal digits.
+fn escaped(word: &str) -> String {
+    word.chars().fold(String::new(), |mut text, c| {
+        let _ = match c {
+            '%' | ' ' | '\0'..='\x1f' | '\x7f' => write!(text, "%{:02x}", u32::from(c)),
+            c => write!(text, "{c}"),
+        };
+        text
+    })
+}
+
+fn unescaped(word: &str) -> Option<String> {
+    let mut parts = word.split('%');
+    let mut text = parts.next()?.to_string();
+    for part in parts {
+        let code = u8::from_str_radix(part.get(..2)?, 16).ok()?;
+        text.push(char::from(code));
+        text += part.get(2..)?;
+    }
+    Some(text)
+}
+
+/// A second of 1970, shown as a date of UTC.
+struct Utc(u64);
+
+impl fmt::Display for Utc {
+    /// Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day comes last.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0 / 86400 + 719_468, self.0 % 86400);
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = year + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Effect;
+    use crate::model::device::Access;
+    use proptest::prelude::*;
+
+    fn me() -> Owner {
+        Owner {
+            pid: 1234,
+            started: "81213".into(),
+            boot: "6d1f".into(),
+            version: "0.1.0".into(),
+            since: 1_764_090_312,
+            recipe: "/root/my recipes/in\n100%.rhai".into(),
+        }
+    }
+
+    fn tap(name: &str) -> Lease {
+        Lease::Effect(Effect::CreateTap(name.parse().unwrap()))
+    }
+
+    fn leases() -> Vec<Lease> {
+        let join = Effect::Join { bridge: "bridge2".parse().unwrap(), member: "em0".parse().unwrap() };
+        vec![
+            Lease::Lock("install".parse().unwrap()),
+            Lease::Node("install".parse().unwrap()),
+            tap("tap1"),
+            Lease::Effect(join),
+            Lease::Image("/vm/a b.img".into(), Access::ReadWrite),
+            Lease::Temporary("/vm/ü%.img.1.new".into()),
+            Lease::Guest { pid: 77, started: String::new() },
+        ]
+    }
+
+    fn text() -> String {
+        std::iter::once(begun_by(&me())).chain(leases().iter().map(taken)).collect()
+    }
+
+    #[test]
+    fn a_journal_is_text_that_people_can_read() {
+        let expected = "\
+2fba9b1a owner 1234 81213 6d1f 0.1.0 1764090312 /root/my%20recipes/in%0a100%25.rhai
++ lock install
++ node install
++ tap tap1
++ member bridge2 em0
++ writes /vm/a%20b.img
++ file /vm/ü%25.img.1.new
++ guest 77 
+";
+        let text = text();
+        let without: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        let expected: Vec<&str> = expected
+            .lines()
+            .map(|line| if line.starts_with('+') { line } else { line.split_once(' ').unwrap().1 })
+            .collect();
+        assert_eq!(without, expected);
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_what_was_given_back_is_not() {
+        let journal = Journal::read(&text());
+        assert_eq!(journal, Journal { owner: Some(me()), part_of: None, leases: leases() });
+        let journal = Journal::read(&[text(), given_back(&tap("tap1")), given_back(&tap("tap9"))].concat());
+        let rest: Vec<Lease> = leases().into_iter().filter(|lease| *lease != tap("tap1")).collect();
+        assert_eq!(journal.leases, rest);
+        assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
+    }
+
+    #[test]
+    fn an_owner_is_named_with_its_recipe_and_its_time() {
+        let owner = Owner { recipe: "web.rhai".into(), ..me() };
+        assert_eq!(owner.to_string(), "vmrun 1234, of web.rhai, since 2025-11-25 17:05:12 UTC");
+        let day = |second| Utc(second).to_string();
+        assert_eq!(day(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(day(951_782_399), "2000-02-28 23:59:59 UTC");
+        assert_eq!(day(951_868_800), "2000-03-01 00:00:00 UTC");
+        assert_eq!(day(4_107_542_399), "2100-02-28 23:59:59 UTC");
+        assert_eq!(day(4_107_542_400), "2100-03-01 00:00:00 UTC");
+    }
+
+    proptest! {
+        #[test]
+        fn a_torn_journal_has_every_lease_but_the_torn_one(cut in 0_usize..400) {
+            let whole = text();
+            let cut = (0..=cut.min(whole.len())).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
+            let torn = Journal::read(&whole[..cut]);
+            let lines = whole[..cut].matches('\n').count() + usize::from(whole[cut..].starts_with('\n'));
+            prop_assert_eq!(torn.owner, (lines > 0).then(me));
+            prop_assert_eq!(torn.leases, leases()[..lines.saturating_sub(1)].to_vec());
+        }
+
+        #[test]
+        fn a_line_with_one_wrong_byte_says_nothing(at in 0_usize..400, byte in 0x21_u8..0x7f) {
+            let whole = text();
+            let mut bytes = whole.clone().into_bytes();
+            let at = at % bytes.len();
+            prop_assume!(bytes[at] != byte && bytes[at] != b'\n' && bytes[at].is_ascii());
+            bytes[at] = byte;
+            let line = whole[..at].matches('\n').count();
+            let mut expected = leases();
+            if line > 0 { expected.remove(line - 1); }
+            let read = Journal::read(&String::from_utf8(bytes).unwrap());
+            prop_assert_eq!(read.owner, (line > 0).then(me));
+            prop_assert_eq!(read.leases, expected);
+        }
+
+        #[test]
+        fn any_text_can_be_read(text in ".{0,200}") {
+            let _ = Journal::read(&text);
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! What dead runs have left, and how it is given back: by `vmrun gc`, and by the next start of the same machine.
+//!
+//! A run is alive for as long as its machine's lock is held. What a dead one has taken is in its journal, and interfaces are
+//! marked as well, so that they are known again without it. What a journal only announced may never have been taken, and others
+//! may have made something of that name since: an interface is given back only with our mark, a membership and a process only if
+//! the host was not started anew, a process only if it is still the one.
+
+use super::journal::{Journal, Owner};
+use super::lease::Lease;
+use crate::diag::Fault;
+use crate::host::commands::{commands, unmarked};
+use crate::host::{Effect, Host, Interface, Platform, Trace};
+use crate::model::device::Access;
+use crate::model::{Argv, VmName};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long the last commands of a dead run may take; they hold its lock.
+const LAST_COMMANDS: Duration = Duration::from_secs(10);
+
+/// How long somebody may look whether a lock is held.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// One thing that is given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// A guest that still runs is asked to power off, and then ended.
+    Guest(u32),
+    /// A change like others.
+    Effect(Effect),
+    /// A file that was left half written.
+    File(PathBuf),
+    /// The machine's folder, journal and lock.
+    State,
+}
+
+/// What a dead run has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The machine whose run it was.
+    pub name: VmName,
+    /// Who it was, if that is known.
+    pub owner: Option<Owner>,
+    /// What is to be given back, in order.
+    pub backs: Vec<Back>,
+    /// What has the name of something that the run announced and is not marked as made by it: it stays.
+    pub kept: Vec<String>,
+    /// What could not be given back.
+    pub faults: Vec<Fault>,
+}
+
+impl Left {
+    /// Returns what is done about it as commands that one would type.
+    pub fn commands(&self, host: &dyn Host) -> Vec<Argv> {
+        let settings = host.settings();
+        let shown = |back: &Back| match back {
+            Back::Guest(pid) => vec![Argv::new("kill").arg(pid)],
+            Back::Effect(effect) => {
+                commands(settings.platform, None, effect).into_iter().map(|step| step.argv).collect()
+            }
+            Back::File(path) => vec![Argv::new("rm").arg(path.display())],
+            Back::State => {
+                let (folder, lock) = (settings.machine_folder(&self.name), settings.lock_file(&self.name));
+                vec![Argv::new("rm").arg("-r").arg(folder.display()).arg(lock.display())]
+            }
+        };
+        self.backs.iter().flat_map(shown).collect()
+    }
+
+    /// Returns who it was, as a sentence about the past.
+    pub fn whose(&self) -> String {
+        match &self.owner {
+            Some(owner) => format!("{} was left by {owner}", self.name),
+            None => format!("{} was left by a vmrun of which nothing is known", self.name),
+        }
+    }
+}
+
+/// Returns who runs a machine; nothing if nobody does. The owner is not known for the moment in which a run begins.
+pub fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
+    let trace = host.trace(name)?;
+    let owner = journal(&trace).owner;
+    let lives = trace.is_locked && owner.as_ref().is_none_or(|owner| is_alive(host, owner));
+    lives.then_some(owner)
+}
+
+/// Returns whether a dead run has left the machine: before the next one begins, its guest is ended, whatever that has open.
+pub fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
+    host.trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
+}
+
+fn journal(trace: &Trace) -> Journal {
+    trace.journal.as_deref().map(Journal::read).unwrap_or_default()
+}
+
+fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
+    journal
+        .leases
+        .iter()
+        .filter_map(|lease| if let Lease::Image(path, _) = lease { Some(path.as_path()) } else { None })
+}
+
+fn is_alive(host: &dyn Host, owner: &Owner) -> bool {
+    let me = host.identity();
+    let same = |started: &str| owner.started.is_empty() || owner.started == started;
+    host.is_same_boot(&owner.boot, &me.boot) && host.process(owner.pid).is_some_and(|fact| same(&fact.started))
+}
+
+/// The fault of a machine that another run holds.
+pub fn running(name: &VmName, owner: Option<&Owner>) -> Fault {
+    let who = owner.map(|owner| format!(": {owner}")).unwrap_or_default();
+    let fault = Fault::host(format!("the machine {name} is running already{who}"));
+    fault.hint("stop that one, or give this machine another name")
+}
+
+/// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
+/// this machine behind is cleaned up.
+pub fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Access) -> Option<Fault> {
+    if !host.is_held(path, access) {
+        return None;
+    }
+    let has = |trace: &Trace| images(&journal(trace)).any(|image| image == path);
+    let by: Vec<VmName> = host.traces().into_iter().filter(has).map(|trace| trace.name).collect();
+    let shown = path.display();
+    if by.contains(machine) || by.is_empty() && is_to_be_taken_over(host, machine) {
+        return None;
+    }
+    for name in &by {
+        if let Some(owner) = holder(host, name) {
+            let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
+            let fault = Fault::host(format!("{shown} is in use by the machine {name}{who}"));
+            return Some(fault.hint("stop that machine, or give this one a disk of its own"));
+        }
+    }
+    let Some(name) = by.first() else {
+        let fault = Fault::host(format!("{shown} is in use by another vmrun or its guest"));
+        return Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"));
+    };
+    let fault = Fault::host(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
+    Some(fault.hint("`vmrun gc` ends it"))
+}
+
+/// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `told` hears of it.
+pub fn take_over(
+    host: &mut dyn Host,
+    name: &VmName,
+    within: Duration,
+    told: &mut dyn FnMut(&dyn Host, &Left),
+) -> Result<(), Fault> {
+    let is_fresh = host.trace(name).is_none();
+    take(host, name)?;
+    let Some(trace) = host.trace(name).filter(|_| !is_fresh) else { return Ok(()) };
+    let left = left(host, &trace, true)?;
+    if trace.journal.is_some() || left.backs != [Back::State] {
+        told(host, &left);
+    }
+    if let Some(fault) = give_back(host, &trace, true, within)?.faults.into_iter().next() {
+        return Err(fault.context(format!("{name} cannot be taken over")));
+    }
+    // The journal of a run of several machines is with its first.
+    if let Some(whole) = journal(&trace).part_of.filter(|whole| whole != name && holder(host, whole).is_none()) {
+        take_over(host, &whole, within, told)?;
+        host.tidy(&whole, false)?;
+        host.clear(&whole)?;
+    }
+    take(host, name)
+}
+
+/// Takes the lock of a machine that nobody runs.
+fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
+    let begin = Instant::now();
+    loop {
+        match host.reserve(name, MOMENT) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(fault) => {
+                // Half of it may be there; the fault that matters is the first one.
+                let _ = host.tidy(name, true).and_then(|()| host.clear(name));
+                return Err(fault);
+            }
+        }
+        match holder(host, name) {
+            None if begin.elapsed() < LAST_COMMANDS => {}
+            owner => return Err(running(name, owner.flatten().as_ref())),
+        }
+    }
+}
+
+/// Gives back what the dead run of a machine has left whose lock is ours, and then the machine.
+fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duration) -> Result<Left, Fault> {
+    let (guests, faults) = end_guests(host, trace, is_known, within)?;
+    let mut left = left(host, trace, is_known)?;
+    left.backs.retain(|back| !matches!(back, Back::Guest(_)));
+    left.faults = faults;
+    let name = left.name.clone();
+    for back in left.backs.clone() {
+        let done = match &back {
+            Back::Guest(_) => Ok(()),
+            Back::Effect(effect) => host.perform(effect).map(drop),
+            Back::File(path) => host.remove(path),
+            Back::State => host.tidy(&name, !left.faults.is_empty()).and_then(|()| host.clear(&name)),
+        };
+        left.faults.extend(done.err());
+    }
+    left.backs.splice(0..0, guests.into_iter().map(Back::Guest));
+    Ok(left)
+}
+
+/// Ends the guests of a dead run. A hypervisor that was only just started when its run was killed can be seen by nothing but the
+/// locks of its images: it is waited for.
+fn end_guests(
+    host: &mut dyn Host,
+    trace: &Trace,
+    is_known: bool,
+    within: Duration,
+) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
+    let (begin, mut ended, mut faults) = (Instant::now(), Vec::new(), Vec::new());
+    let others: Vec<Journal> = host.traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
+    let own = journal(trace);
+    let is_ours = |path: &&Path| !others.iter().any(|other| images(other).any(|image| image == *path));
+    let own: Vec<&Path> = images(&own).filter(is_ours).collect();
+    loop {
+        let guests = left(host, trace, is_known)?
+            .backs
+            .into_iter()
+            .filter_map(|back| if let Back::Guest(pid) = back { Some(pid) } else { None });
+        let mut new = guests.filter(|pid| !ended.contains(pid)).peekable();
+        let is_new = new.peek().is_some();
+        for pid in new.collect::<Vec<u32>>() {
+            faults.extend(host.end_guest(&trace.name, pid, within).err());
+            ended.push(pid);
+        }
+        let is_used = own.iter().any(|path| host.is_held(path, Access::ReadWrite));
+        if !is_new && (!is_used || begin.elapsed() > LAST_COMMANDS + within) {
+            return Ok((ended, faults));
+        }
+        host.pause();
+    }
+}
+
+/// Returns what the dead run of a machine has left. One that has no lock file here may run with its state elsewhere.
+fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
+    let journal = journal(trace);
+    host.look_again();
+    let interfaces = host.interfaces()?;
+    let me = host.identity();
+    let same_boot = journal.owner.as_ref().is_none_or(|owner| host.is_same_boot(&owner.boot, &me.boot));
+    let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
+    let mut left = Left {
+        name: trace.name.clone(),
+        owner: journal.owner.clone(),
+        backs: guests.iter().copied().map(Back::Guest).collect(),
+        kept: Vec::new(),
+        faults: Vec::new(),
+    };
+    // Even of a journal that was torn before it came to that.
+    if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
+        let node = Lease::Node(trace.name.clone()).back(host.settings().platform);
+        left.backs.extend(node.map(Back::Effect));
+    }
+    for lease in journal.leases.iter().rev() {
+        undo(host, lease, same_boot, &interfaces, &mut left);
+    }
+    // Whatever carries our mark and is not in the journal: it was lost.
+    let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
+    for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&trace.name)).filter(is_idle) {
+        let back = one.name.parse().map(|name| Back::Effect(Effect::DestroyTap(name)));
+        left.backs.extend(back.ok().filter(|back| !left.backs.contains(back)));
+    }
+    left.backs.push(Back::State);
+    Ok(left)
+}
+
+fn guests(
+    host: &dyn Host,
+    name: &VmName,
+    journal: &Journal,
+    interfaces: &[Interface],
+    is_known: bool,
+) -> BTreeSet<u32> {
+    let is_it = |lease: &Lease| match lease {
+        Lease::Guest { pid, started } => {
+            let fact = host.process(*pid)?;
+            let same = started.is_empty() || *started == fact.started;
+            (same && fact.command.contains(name.as_str())).then_some(*pid)
+        }
+        _ => None,
+    };
+    let noted = journal.leases.iter().filter_map(is_it);
+    let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
+    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.process(*pid).is_some());
+    noted.chain(host.strays(name)).chain(openers).collect()
+}
+
+fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface], left: &mut Left) {
+    let platform = host.settings().platform;
+    let there = |name: &str| interfaces.iter().find(|one| one.name == name);
+    match lease {
+        Lease::Effect(Effect::CreateTap(tap)) => {
+            let unnamed = unmarked(tap);
+            match there(tap.as_str()) {
+                Some(one) if one.mark.as_ref() == Some(&left.name) => {
+                    left.backs.extend(lease.back(platform).map(Back::Effect))
+                }
+                Some(_) => left.kept.push(tap.to_string()),
+                None => {}
+            }
+            if platform == Platform::Linux && there(&unnamed).is_some() {
+                left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyTap(name))));
+            }
+        }
+        Lease::Effect(Effect::Join { bridge, member }) => {
+            let is_member = |one: &Interface| one.members.iter().any(|name| name == member.as_str());
+            if same_boot && there(bridge.as_str()).is_some_and(is_member) {
+                left.backs.extend(lease.back(platform).map(Back::Effect));
+            }
+        }
+        Lease::Node(_) if same_boot => left.backs.extend(lease.back(platform).map(Back::Effect)),
+        Lease::Link(name) if there(name.as_str()).is_some() => left.kept.push(name.to_string()),
+        Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
+        Lease::Effect(_)
+        | Lease::Node(_)
+        | Lease::Temporary(_)
+        | Lease::Lock(_)
+        | Lease::Image(..)
+        | Lease::Link(_)
+        | Lease::Guest { .. } => {}
+    }
+}
+
+/// Returns whether an interface was made by a run that is dead, so that the next start may take it over.
+pub fn is_left(host: &dyn Host, interface: &Interface) -> bool {
+    interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none())
+}
+
+/// Gives back what dead runs have left, or only finds it. What is alive is passed over.
+pub fn collect(
+    host: &mut dyn Host,
+    only_look: bool,
+    within: Duration,
+    told: &mut dyn FnMut(&dyn Host, &Left),
+) -> Result<Vec<Left>, Fault> {
+    let mut traces = host.traces();
+    let marked: BTreeSet<VmName> = host.interfaces()?.iter().filter_map(|one| one.mark.clone()).collect();
+    let lost = marked.into_iter().filter(|name| !traces.iter().any(|trace| trace.name == *name));
+    let lost: Vec<VmName> = lost.collect();
+    traces.extend(lost.into_iter().map(|name| Trace { name, is_locked: false, journal: None }));
+    let mut found = Vec::new();
+    for trace in traces {
+        found.extend(collect_one(host, &trace, only_look, within, told)?);
+    }
+    Ok(found)
+}
+
+fn collect_one(
+    host: &mut dyn Host,
+    trace: &Trace,
+    only_look: bool,
+    within: Duration,
+    told: &mut dyn FnMut(&dyn Host, &Left),
+) -> Result<Option<Left>, Fault> {
+    let is_known = host.trace(&trace.name).is_some();
+    // A tap that is open and of no machine that is known here belongs to somebody who keeps his state elsewhere.
+    if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
+        return Ok(None);
+    }
+    if only_look {
+        let left = left(host, trace, is_known)?;
+        told(host, &left);
+        return Ok(Some(left));
+    }
+    match host.reserve(&trace.name, LAST_COMMANDS) {
+        // Somebody else has taken it over.
+        Ok(false) => return Ok(None),
+        Ok(true) => {}
+        Err(fault) => {
+            let _ = host.tidy(&trace.name, true).and_then(|()| host.clear(&trace.name));
+            return Err(fault);
+        }
+    }
+    // What was read before the lock was ours may have changed since.
+    let trace = host.trace(&trace.name).unwrap_or_else(|| trace.clone());
+    told(host, &left(host, &trace, is_known)?);
+    give_back(host, &trace, is_known, within).map(Some)
+}
