@@ -70,6 +70,7 @@ fn meant(args: &RecipeArgs, host: Box<dyn Host>, term: &Term) -> Result<Meant, V
     let recipe = args.read()?;
     let run = Run::new(Box::new(Rehearsal::new(host)));
     let evaluated = recipe.evaluate(run, &args.inputs(), Some(Purpose::Network));
+    term.printed(&evaluated.printed);
     evaluated.warnings.iter().for_each(|warning| term.diagnostic(warning));
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);

@@ -18,7 +18,20 @@ fn printed(sandbox: &Sandbox, args: &[&str]) -> String {
 fn the_manual_has_every_command_with_every_flag() {
     let sandbox = Sandbox::new();
     let page = printed(&sandbox, &["man"]).replace("\\-", "-");
-    let commands = ["run", "plan", "words", "network", "netboot", "image", "import", "record", "find", "vnc", "man", "completions"];
+    let commands = [
+        "run",
+        "plan",
+        "words",
+        "network",
+        "netboot",
+        "image",
+        "import",
+        "record",
+        "find",
+        "vnc",
+        "man",
+        "completions",
+    ];
     let help = printed(&sandbox, &["--help"]);
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
