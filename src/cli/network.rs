@@ -70,7 +70,7 @@ fn meant(args: &RecipeArgs, host: Box<dyn Host>, term: &Term) -> Result<Meant, V
     let recipe = args.read()?;
     let run = Run::new(Box::new(Rehearsal::new(host)));
     let evaluated = recipe.evaluate(run, &args.inputs(), Some(Purpose::Network));
-    evaluated.warnings.iter().for_each(|warning| term.diagnostic(warning));
+    term.printed(&evaluated.printed);
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }
@@ -82,6 +82,7 @@ fn meant(args: &RecipeArgs, host: Box<dyn Host>, term: &Term) -> Result<Meant, V
         let fault = Fault::new(format!("a network recipe boots no machine, and this one boots {name}"));
         return Err(one(fault.hint("what machines share goes into a recipe of its own")));
     }
+    evaluated.warnings.iter().for_each(|warning| term.diagnostic(warning));
     // What the recipe says twice it means once.
     let done = evaluated.run.rehearsed();
     let mut calls: Vec<(Effect, Site)> = Vec::new();

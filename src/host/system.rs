@@ -13,6 +13,7 @@ use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::device::Access;
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
+use nix::poll::{PollTimeout, poll};
 #[cfg(target_os = "linux")]
 use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
@@ -36,6 +37,10 @@ impl Ahead {
         Self((platform == Platform::FreeBsd).then(|| Program::start(&Argv::new("ifconfig")).ok()).flatten())
     }
 }
+
+/// How often it is looked again whether an address is taken, and how many milliseconds lie between.
+const GLANCES: usize = 3;
+const GLANCE_MS: u8 = 5;
 
 /// This host.
 pub struct System {
@@ -261,8 +266,11 @@ impl Host for System {
         capacity
     }
 
+    /// Another run that looks at the same moment is not somebody who listens: whoever does is there a little later too.
     fn is_taken(&self, address: SocketAddr) -> bool {
-        TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+        let is_taken = || TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+        let pause = || poll(&mut [], PollTimeout::from(GLANCE_MS)).is_ok();
+        is_taken() && (0..GLANCES).all(|_| pause() && is_taken())
     }
 
     fn has_program(&self, name: &str) -> bool {

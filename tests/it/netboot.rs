@@ -356,7 +356,7 @@ warning: no recipe says how web is installed
     ended(
         &netboot(&sandbox, &["dnsmasq", "empty.rhai"]),
         0,
-        "1\n# vmrun netboot dnsmasq\ndhcp-match=set:vmrun-ipxe,175\ndhcp-match=set:vmrun-efi64,option:client-arch,7\n\
+        "# vmrun netboot dnsmasq\ndhcp-match=set:vmrun-ipxe,175\ndhcp-match=set:vmrun-efi64,option:client-arch,7\n\
          dhcp-match=set:vmrun-efi64,option:client-arch,9\n",
         "
 warning: the recipe empty.rhai boots no machine

@@ -45,7 +45,9 @@ impl Sandbox {
         // Underlines and cuts in messages depend on the length of paths.
         let folder = tempfile::Builder::new().prefix(".tmp").rand_bytes(6).tempdir_in("/tmp").unwrap();
         let count = NEXT.fetch_add(1, Ordering::SeqCst);
-        let net = format!("127.{}.{}", 100 + std::process::id() % 150, 100 + count % 150);
+        // Three digits each, and no two sandboxes of a run share one.
+        let (third, second) = (100 + count % 150, 100 + (std::process::id() + u32::from(count / 150)) % 150);
+        let net = format!("127.{second}.{third}");
         let sandbox = Self { folder, net };
         for name in ["bin", "fake/interfaces", "fake/vmm", "state", "config/secrets", "vm", "home"] {
             fs::create_dir_all(sandbox.path(name)).unwrap();

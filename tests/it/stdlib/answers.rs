@@ -28,9 +28,11 @@ fn answers(system: &str, all: bool) -> String {
     let quoted = |text: &str| format!("{text:?}");
     let recipe = recipe.replace("HASH", &quoted(HASH)).replace("root_\"$6$salt$Kbx1m0Df9\"", "root_hash");
     let recipe = recipe.replace("COMMAND", &quoted(&command)).replace("KEY", &quoted(KEY));
-    let done = plan(&Sandbox::new(), &recipe, &[]);
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", &recipe);
+    let done = sandbox.run(&["recipe.rhai"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{recipe}");
-    done.stdout.strip_suffix("\numask 026\n").unwrap().to_string()
+    done.stdout.strip_suffix('\n').unwrap().to_string()
 }
 
 /// Runs a program on a text, and returns what it prints; fails when it fails.
@@ -124,8 +126,9 @@ curtin in-target -- sh -c 'echo it'\''s "done": $HOME \ # {{x}} >/root/done'
          [\"curtin in-target -- sh -c 'echo '\\\\''ann ALL=(ALL) NOPASSWD: ALL'\\\\'' >/etc/sudoers.d/ann'\"]",
     );
     let metadata = r#"import "std/answers" as answers; print(answers::meta_data("web"));"#;
-    let done = plan(&Sandbox::new(), metadata, &[]);
-    let text = done.stdout.replace("umask 026\n", "");
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", metadata);
+    let text = sandbox.run(&["recipe.rhai"]).stdout;
     assert_eq!(yaml(&text, "print(it)"), "{'instance-id': 'web', 'local-hostname': 'web'}\n");
 }
 
