@@ -1,7 +1,7 @@
 //! The command line of bhyve(8): flags where it has them, `-o` where it has none.
 
 use super::{escape, secret_lines};
-use crate::model::device::{Counterpart, Item};
+use crate::model::device::Item;
 use crate::model::target::Arch;
 use crate::model::tree::{bootrom_keys, domain_entries, slot_key};
 use crate::model::value::{Form, Need, Value};
@@ -78,7 +78,7 @@ fn gdb(argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -> Ar
 /// What a `-l` carries.
 fn by_lpc(machine: &Machine, name: &str) -> bool {
     let amd64 = machine.target().arch == Arch::Amd64;
-    let fwcfg = name == "fwcfg" && machine.bootrom().is_some() && is_bridged(machine);
+    let fwcfg = name == "fwcfg" && machine.bootrom().is_some();
     amd64 && (fwcfg || name.starts_with("tpm.") || name == "pc_testdev")
 }
 
@@ -102,11 +102,6 @@ fn processors(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, Stri
     argv
 }
 
-/// `-l` is for the LPC bridge.
-fn is_bridged(machine: &Machine) -> bool {
-    machine.devices().any(|(_, device)| device.kind().counterpart == Counterpart::Lpc)
-}
-
 fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -> Argv {
     let target = machine.target();
     for (name, tty) in machine.ttys() {
@@ -122,7 +117,7 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
         argv = argv.arg("-l").arg("pc-testdev");
     }
     let Some(rom) = machine.bootrom() else { return argv };
-    if target.arch != Arch::Amd64 || !is_bridged(machine) {
+    if target.arch != Arch::Amd64 {
         let (code, vars) = bootrom_keys(target);
         options.push((code.into(), rom.code.to_string()));
         options.extend(rom.vars.as_ref().map(|path| (vars.to_string(), path.to_string())));

@@ -145,7 +145,6 @@ fn arguments(
     }
     let mut faults: Vec<Diagnostic> =
         contradiction(args).map(|(fault, arg)| error(fault, at(arg))).into_iter().collect();
-    faults.extend(bridgeless(args, &tree, target).map(|(fault, arg)| error(fault, at(arg))));
     faults.extend(overridden(args).into_iter().map(|(fault, arg)| error(fault, at(arg))));
     let mut items = Vec::new();
     for item in fw_cfg {
@@ -162,18 +161,6 @@ fn arguments(
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
     let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None };
     if faults.is_empty() { Ok(basis) } else { Err(faults) }
-}
-
-/// `-l bootrom` is for the LPC bridge. Since FreeBSD 15 bhyve finds the firmware without one, and then it is an `-o`.
-fn bridgeless(args: &[String], tree: &Tree, target: Target) -> Option<(Fault, usize)> {
-    let is_lpc = |(key, value): (&str, &str)| key.starts_with("pci.") && key.ends_with(".device") && value == "lpc";
-    if target.release < Release::V15 || tree.entries().any(is_lpc) {
-        return None;
-    }
-    let is_rom = |at: usize| args.get(at).is_some_and(|arg| arg.trim_start_matches("-l").starts_with("bootrom,"));
-    let (_, at) = letters(args).into_iter().find(|(letter, at)| *letter == 'l' && is_rom(*at))?;
-    let fault = Fault::new("`-l bootrom` is for an LPC bridge, and no slot has one");
-    Some((fault.hint("add `-s 31,lpc`, or write `-o bootrom=...`"), at))
 }
 
 /// `-a` and `-x` say the opposite of each other, and the last wins.
