@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 200;
 const GRACE: Duration = Duration::from_millis(100);
 
 /// How many descriptors the rest of the program needs.
-const SPARE: u64 = 64;
+const SPARE: usize = 64;
 
 /// What a VNC server says first (RFC 6143, 7.1.1): `RFB 003.008` and a newline.
 const BANNER: usize = 12;
@@ -240,7 +240,8 @@ fn descriptors() -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1 };
     let wanted = hard.min(16_384).max(soft);
     let now = if setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
-    usize::try_from(now.saturating_sub(SPARE)).unwrap_or(usize::MAX)
+    // The type of a limit is the system's.
+    usize::try_from(now).unwrap_or(usize::MAX).saturating_sub(SPARE)
 }
 
 #[cfg(test)]
