@@ -5,7 +5,7 @@ use crate::model::device::Item;
 use crate::model::target::Arch;
 use crate::model::tree::{bootrom_keys, domain_entries, slot_key};
 use crate::model::value::{Form, Need, Value};
-use crate::model::{Argv, Device, Machine};
+use crate::model::{Argv, Device, Machine, Target};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub fn argv(machine: &Machine, secrets: &Path) -> Argv {
         argv = argv.arg("-f").arg(item.argument());
     }
     for (slot, device) in machine.devices() {
-        argv = argv.arg("-s").arg(format!("{slot},{}", device_text(device)));
+        argv = argv.arg("-s").arg(format!("{slot},{}", device_text(device, machine.target())));
         if !secret_lines(slot, device).is_empty() {
             argv = argv.arg("-k").arg(secrets.display());
         }
@@ -132,7 +132,7 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
 }
 
 /// Returns the text of a `-s` after its slot, as in bhyve(8): the name, what is given, the options, the ports.
-pub fn device_text(device: &Device) -> String {
+pub fn device_text(device: &Device, target: Target) -> String {
     let mut text = device.kind().name.to_string();
     for Item { number, parameter, value } in device.items() {
         let bare = parameter.need == Need::Leading || device.kind().given.iter().any(|g| g.name == parameter.name);
@@ -144,6 +144,10 @@ pub fn device_text(device: &Device) -> String {
             (Form::Labelled, _) => write!(text, "{shown}"),
             (Form::Prefixed, _) => write!(text, ",{name}:{shown}"),
             (Form::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
+            // Where targets have numbers, a path with a `=` would be an option.
+            (Form::Slot, _) if parameter.key_for(target) == "target.0" && shown.contains('=') => {
+                write!(text, ",target=0:{shown}")
+            }
             (Form::Slot, Value::Flag(true)) => write!(text, ",{name}"),
             (Form::Slot, _) if bare => write!(text, ",{shown}"),
             (Form::Slot, _) => write!(text, ",{name}={shown}"),

@@ -191,7 +191,8 @@ fn targets<'a>(pairs: &Pairs<'a>) -> Result<Vec<String>, &'a str> {
     let mut others = Vec::new();
     for (key, value) in pairs {
         match key.strip_prefix("target.") {
-            Some("0") if value.starts_with('/') => written.insert(0, (*value).to_string()),
+            // With a `=` it would be taken for an option.
+            Some("0") if value.starts_with('/') && !value.contains('=') => written.insert(0, (*value).to_string()),
             Some(id) => written.push(format!("target={id}:{value}")),
             None => others.push((*key, *value)),
         }

@@ -177,10 +177,11 @@ fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Opt
             candidates.extend(parameter.implies.map(|(implied, value)| (place(below, number, implied), value)));
         }
         if let Some((implied, value)) = parameter.implies
-            && matches(&join(below, implied), key).is_some()
+            && let Some(number) = matches(&join(below, implied), key)
             && value_of(key) == Some(value)
         {
-            return Found::Implied;
+            let goes_with = place(below, is_grouped.then_some(number), parameter.key);
+            return if value_of(&goes_with).is_some() { Found::Implied } else { Found::Wrong(alone(key, &goes_with)) };
         }
     }
     Found::Wrong(no_key(kind, key, &candidates))
@@ -188,6 +189,12 @@ fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Opt
 
 fn place(below: &str, number: Option<u16>, key: &str) -> String {
     join(&number.map_or_else(|| below.to_string(), |number| numbered(below, number)), key)
+}
+
+/// What is wrong about a key that only says what another one is.
+fn alone(key: &str, goes_with: &str) -> Fault {
+    Fault::new(format!("`{key}` is there without `{goes_with}`"))
+        .hint(format!("add `{goes_with}=…`, or take `{key}` out"))
 }
 
 /// What is wrong about a key that no parameter has.

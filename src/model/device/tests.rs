@@ -151,6 +151,10 @@ fn keys_that_bhyve_would_never_read_are_named() {
         "port.0.path: `port.0.path` needs to know what it is | add `port.0.type=hd` or `port.0.type=cd`"
     );
     assert_eq!(
+        said("device=ahci port.0.path=/a port.0.type=hd port.1.type=cd"),
+        "port.1.type: `port.1.type` is there without `port.1.path` | add `port.1.path=…`, or take `port.1.type` out"
+    );
+    assert_eq!(
         said("device=ahci port.1.path=/a port.1.type=hd"),
         "port.1.path: port 1 of ahci follows no port 0 | count them from 0 on without a gap"
     );

@@ -26,8 +26,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
             seeds.push(format!("{digit}\n{}", words.join("\n")).into_bytes());
         }
     }
+    seeds.extend(FOUND.map(|words| words.replace(' ', "\n").into_bytes()));
     seeds
 }
+
+/// What a fuzzer found, with blanks for line breaks.
+const FOUND: [&str; 1] =
+    // The only target's path has a `=`, as an option has.
+    ["6 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:/dev/cam/ctl1$targe5=2:/t5dev/cam/ctl2 sc2"];
 
 fn release(target: Target) -> String {
     target.release.to_string().trim_start_matches("FreeBSD ").to_string()

@@ -11,6 +11,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<String> = vec![
         "0\n# a comment\nname=vm\nmemory.size=0x200\npath=/vm/%(name)/d.img\nuuid=%(%(name))\\%\\\\\n".into(),
         "3\nname=a\nloop=x%(loop)\nlpc.bootrom=/c\npci.0.29.0.device=fbuf\npci.0.29.0.password=%(name)\n".into(),
+        include_str!("../../fixtures/config-found.conf").into(),
     ];
     for line in FIXTURE.lines().filter(|line| !line.starts_with('#')) {
         match (line.strip_prefix("    "), seeds.last_mut()) {
