@@ -72,7 +72,10 @@ impl Device {
         let read = plain.map_or_else(|| one(unknown(name)), |kind| read(kind, entries));
         // Where the device lacks something as a whole, the alias knows better what.
         let is_whole = |faults: &[KeyFault]| faults.iter().all(|(key, _)| key == "device");
-        read.map_err(|faults| if is_whole(&faults) { of_alias.unwrap_or(faults) } else { faults })
+        read.map_err(|faults| match of_alias {
+            Some(of_alias) if is_whole(&faults) || is_whole(&of_alias) => of_alias,
+            _ => faults,
+        })
     }
 }
 
