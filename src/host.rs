@@ -325,18 +325,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the file whose lock says that a machine runs. It is beside the machine's folder, so that the folder can be gone
-    /// before the lock is.
+    /// Returns the file whose lock says that a machine runs, and whose text is the journal of what the run has taken. Only its
+    /// owner may read it, as whoever can open a file can lock it.
     pub fn lock_file(&self, name: &VmName) -> PathBuf {
         self.state.join(format!(".{name}.lock"))
     }
 
-    /// Returns the journal of what a machine's run has taken.
-    pub fn journal_file(&self, name: &VmName) -> PathBuf {
-        self.machine_folder(name).join("journal")
+    /// Returns the file with the secrets that bhyve reads.
+    pub fn secrets_file(&self, name: &VmName) -> PathBuf {
+        self.state.join(format!(".{name}.secrets"))
     }
 
-    /// Returns the folder of one machine's state: sockets, secrets.
+    /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets.
     pub fn machine_folder(&self, name: &VmName) -> PathBuf {
         self.state.join(name.as_str())
     }
@@ -442,7 +442,11 @@ pub trait Host {
     fn end_guest(&mut self, _name: &VmName, _pid: u32, _within: Duration) -> Result<(), Fault> {
         Ok(())
     }
-    /// Starts a machine that was reserved.
+    /// Writes the files that the hypervisor of a machine reads which was reserved.
+    fn prepare(&mut self, _machine: &Machine) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// Starts a machine that was prepared.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
     /// Gives back what booting took but the lock: sockets, secrets, and the journal, unless that still has something to say.
     fn tidy(&mut self, _name: &VmName, _keeps_journal: bool) -> Result<(), Fault> {

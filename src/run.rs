@@ -325,15 +325,16 @@ impl Run {
             self.feed(Event::StopAsked);
             return Err(interrupted());
         }
-        // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
-        // while bhyve starts.
-        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
         self.reserve(machine.name())?;
-        self.lease(&Lease::Node(machine.name().clone()))?;
         for (path, access) in images_of(machine) {
             self.hold(machine.name(), &path, access)?;
             self.write_down(&Lease::Image(path, access))?;
         }
+        self.host.prepare(machine)?;
+        // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
+        // while bhyve starts.
+        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
+        self.lease(&Lease::Node(machine.name().clone()))?;
         let mut guest = self.host.boot(machine)?;
         let process = self.lease_of(&*guest);
         let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
@@ -435,10 +436,11 @@ impl Run {
             };
             faults.extend(done.err());
         }
-        faults.extend(late(&mut self.host));
         let leases = std::mem::take(&mut self.leases);
         let names =
             || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+        faults.extend(names().filter_map(|name| self.host.tidy(name, true).err()));
+        faults.extend(late(&mut self.host));
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
         faults.extend(names().filter_map(|name| self.host.tidy(name, keeps_journal).err()));

@@ -144,8 +144,10 @@ pub fn device_text(device: &Device, target: Target) -> String {
             (Form::Labelled, _) => write!(text, "{shown}"),
             (Form::Prefixed, _) => write!(text, ",{name}:{shown}"),
             (Form::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
-            // Where targets have numbers, a path with a `=` would be an option.
-            (Form::Slot, _) if parameter.key_for(target) == "target.0" && shown.contains('=') => {
+            // Where targets have numbers, a path with a `=` would be an option, and one with a `:` might begin with a number.
+            (Form::Slot, _)
+                if parameter.key_for(target) == "target.0" && (shown.contains('=') || !shown.starts_with('/')) =>
+            {
                 write!(text, ",target=0:{shown}")
             }
             (Form::Slot, Value::Flag(true)) => write!(text, ",{name}"),

@@ -116,7 +116,7 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
     let folder = settings.machine_folder(machine.name());
     let (file, content, argv) = match settings.platform {
         Platform::FreeBsd => {
-            let file = folder.join("secrets");
+            let file = settings.secrets_file(machine.name());
             let argv = bhyve::argv(machine, &file);
             let keys = bhyve::secrets(machine).map(|text| hidden(&text));
             (file, keys, argv)
@@ -132,8 +132,12 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
         }
     };
     let mut steps: Vec<Step> = Vec::new();
-    if settings.platform == Platform::Linux || content.is_some() {
-        steps.push(Argv::new("mkdir").arg("-p").arg("-m").arg("700").arg(folder.display()).into());
+    match settings.platform {
+        Platform::Linux => steps.push(Argv::new("mkdir").args(["-p", "-m", "700"]).arg(folder.display()).into()),
+        Platform::FreeBsd if content.is_some() => {
+            steps.push(Argv::new("mkdir").arg("-p").arg(settings.state.display()).into());
+        }
+        Platform::FreeBsd => {}
     }
     if settings.platform == Platform::Linux && machine.bootrom().is_some_and(|rom| rom.vars.is_none()) {
         steps.push(Argv::new("cp").arg(qemu::OVMF_VARS).arg(qemu::vars_file(&folder).display()).into());

@@ -59,13 +59,16 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
     all
 }
 
-/// Starts bhyve. Secrets go into a file in the machine's folder that only its owner may read.
+/// Writes the secrets that bhyve reads into a file that only its owner may read.
+pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
+    let Some(text) = bhyve::secrets(machine) else { return Ok(()) };
+    system::write_private(&settings.secrets_file(machine.name()), text.as_bytes())
+}
+
+/// Starts bhyve.
 pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
-    let secrets = settings.machine_folder(machine.name()).join("secrets");
-    if let Some(text) = bhyve::secrets(machine) {
-        system::write_private(&secrets, text.as_bytes())?;
-    }
-    let process = Process::spawn(&bhyve::argv(machine, &secrets), machine.uses_stdio(), signals)?;
+    let argv = bhyve::argv(machine, &settings.secrets_file(machine.name()));
+    let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
     Ok(Box::new(Bhyve { process, name: machine.name().clone() }))
 }
 

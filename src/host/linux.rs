@@ -9,10 +9,10 @@ use crate::qemu::{self, Event, Setting};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -28,10 +28,9 @@ const LOG_TAIL: u64 = 4096;
 /// bhyve's exit status for what QEMU's exit status 1 says: it did not get as far as running a guest.
 const REFUSED: i32 = 4;
 
-/// Starts a machine under QEMU. Its folder is there already.
+/// Starts a machine under QEMU.
 pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
     let folder = settings.machine_folder(machine.name());
-    prepare(&folder, machine)?;
     let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder))?;
     let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net };
     let mut argv = qemu::argv(machine, &setting);
@@ -63,9 +62,16 @@ pub fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
     if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(system::does_not_end(&name, pid)) }
 }
 
-/// Writes what QEMU reads from files.
-fn prepare(folder: &Path, machine: &Machine) -> Result<(), Fault> {
+/// Makes the machine's folder, and writes what QEMU reads from files.
+pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
+    let folder = &settings.machine_folder(machine.name());
     let cannot = |path: &Path, why| Fault::host(format!("cannot write {}: {why}", path.display()));
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => {
+            return Err(Fault::host(format!("cannot make {}: {}", folder.display(), system::reason(&why))));
+        }
+        _ => {}
+    }
     if let Some(secret) = qemu::secret(machine) {
         let path = qemu::secret_file(folder);
         remove(&path)?;

@@ -9,7 +9,7 @@ use crate::model::device::Access;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -24,10 +24,12 @@ pub(super) struct State {
 
 /// A machine that is ours.
 struct Held {
+    /// The file that is locked; its text is the journal.
     lock: File,
-    journal: Option<File>,
     /// How much of the journal is whole, in bytes.
     written: u64,
+    /// Nothing of the machine is left but the journal, which has nothing more to say.
+    is_over: bool,
 }
 
 impl State {
@@ -41,82 +43,65 @@ impl State {
         self.machines.get(name).map(|held| &held.lock)
     }
 
-    /// Takes the lock and the folder of a machine, and waits so long for a lock that another has. Returns whether it was had.
+    /// Takes the lock of a machine, and waits so long for one that another has. Returns whether it was had.
     pub(super) fn reserve(&mut self, settings: &Settings, name: &VmName, patience: Duration) -> Result<bool, Fault> {
         if self.holds(name) {
             return Ok(true);
         }
-        let folder = settings.machine_folder(name);
+        let path = settings.lock_file(name);
         let refuse = |error: io::Error| {
-            let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&error)));
+            let fault = Fault::host(format!("cannot make {}: {}", path.display(), reason(&error)));
             fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
         };
-        DirBuilder::new().recursive(true).mode(0o755).create(&settings.state).map_err(refuse)?;
-        let Some(lock) = lock(&settings.lock_file(name), patience).map_err(refuse)? else { return Ok(false) };
-        self.machines.insert(name.clone(), Held { lock, journal: None, written: 0 });
-        if !folder.is_dir() {
-            DirBuilder::new().mode(0o700).create(&folder).map_err(refuse)?;
-        }
+        let lock = match lock(&path, patience) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o755).create(&settings.state).map_err(refuse)?;
+                lock(&path, patience)
+            }
+            done => done,
+        };
+        let Some(lock) = lock.map_err(refuse)? else { return Ok(false) };
+        let written = lock.metadata().map_err(refuse)?.len();
+        self.machines.insert(name.clone(), Held { lock, written, is_over: false });
         Ok(true)
     }
 
     /// Adds lines to the journal of a machine that is ours. A line that could not be written whole is cut off again.
     pub(super) fn note(&mut self, settings: &Settings, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
         let Some(held) = self.machines.get_mut(name).filter(|_| !lines.is_empty()) else { return Ok(()) };
-        let path = settings.journal_file(name);
+        let path = settings.lock_file(name);
         let cannot = |error| io_fault("write", &path)(error);
-        let journal = match &mut held.journal {
-            Some(journal) => journal,
-            none => {
-                let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(cannot)?;
-                held.written = file.metadata().map_err(cannot)?.len();
-                none.insert(file)
-            }
-        };
-        if let Err(error) = journal.write_all(lines.as_bytes()) {
-            let _ = journal.set_len(held.written);
+        if let Err(error) = held.lock.write_all(lines.as_bytes()) {
+            let _ = held.lock.set_len(held.written);
             return Err(cannot(error));
         }
         held.written += lines.len() as u64;
         if durable {
             // The file's name has to be on the disk as well.
-            let folder = File::open(settings.machine_folder(name));
-            journal.sync_all().and_then(|()| folder?.sync_all()).map_err(cannot)?;
+            let folder = File::open(&settings.state);
+            held.lock.sync_all().and_then(|()| folder?.sync_all()).map_err(cannot)?;
         }
         Ok(())
     }
 
-    /// Removes the folder of a machine that is ours; the journal is the last to go.
+    /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.
     pub(super) fn tidy(&mut self, settings: &Settings, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
-        if !self.holds(name) {
-            return Ok(());
+        let Some(held) = self.machines.get_mut(name) else { return Ok(()) };
+        remove(&settings.secrets_file(name))?;
+        let folder = settings.machine_folder(name);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
+            _ => {}
         }
-        let (folder, journal) = (settings.machine_folder(name), settings.journal_file(name));
-        let cannot = |error| io_fault("remove", &folder)(error);
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(cannot)?,
-        };
-        for entry in entries {
-            let path = entry.map_err(cannot)?.path();
-            match path.is_dir() && !path.is_symlink() {
-                true => std::fs::remove_dir_all(&path).map_err(cannot)?,
-                false if path != journal => remove(&path)?,
-                false => {}
-            }
-        }
-        if keeps_journal {
-            return Ok(());
-        }
-        remove(&journal)?;
-        std::fs::remove_dir(&folder).map_err(cannot)
+        held.is_over = !keeps_journal;
+        Ok(())
     }
 
-    /// Gives back the lock of a machine; its file goes if nothing of the machine is left.
+    /// Gives back the lock of a machine; its file goes unless its journal still has something to say.
     pub(super) fn clear(&mut self, settings: &Settings, name: &VmName) -> Result<(), Fault> {
         // The lock is held until its file is gone, and whoever opened that file before finds it gone.
         let Some(held) = self.machines.remove(name) else { return Ok(()) };
-        let gone = if settings.machine_folder(name).exists() { Ok(()) } else { remove(&settings.lock_file(name)) };
+        let gone = if held.is_over || held.written == 0 { remove(&settings.lock_file(name)) } else { Ok(()) };
         // Whatever else of ours has it open still.
         let _ = held.lock.unlock();
         gone
@@ -186,9 +171,10 @@ impl State {
     pub(super) fn trace(&self, settings: &Settings, name: &VmName) -> Option<Trace> {
         let lock = File::open(settings.lock_file(name)).ok()?;
         let is_locked = !self.holds(name) && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
-        drop(lock);
-        let journal = std::fs::read(settings.journal_file(name)).ok();
-        let journal = journal.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let _ = lock.unlock();
+        let mut text = Vec::new();
+        let _ = (&lock).read_to_end(&mut text);
+        let journal = (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned());
         Some(Trace { name: name.clone(), is_locked, journal })
     }
 }
@@ -198,7 +184,7 @@ impl State {
 fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
     let begin = Instant::now();
     loop {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => return Ok(Some(file)),
             Ok(()) => {}

@@ -451,6 +451,13 @@ impl Host for System {
         }
     }
 
+    fn prepare(&mut self, machine: &Machine) -> Result<(), Fault> {
+        match self.settings.platform {
+            Platform::FreeBsd => freebsd::prepare(&self.settings, machine),
+            Platform::Linux => linux::prepare(&self.settings, machine),
+        }
+    }
+
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
         self.hurry();
         self.state.pass_images_on(true);

@@ -1,6 +1,6 @@
 //! The journal of a run: who it is, and what it has taken and not given back.
 //!
-//! It is text, in the file `journal` of the machine's folder. A line is a checksum, a blank, and words between blanks:
+//! It is the text of the machine's lock file. A line is a checksum, a blank, and words between blanks:
 //!
 //! ```text
 //! 9bd366ae owner 1234 81213 6d1f…e2 0.1.0 1764090312 /root/install.rhai

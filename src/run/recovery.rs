@@ -61,8 +61,9 @@ impl Left {
             }
             Back::File(path) => vec![Argv::new("rm").arg(path.display())],
             Back::State => {
-                let (folder, lock) = (settings.machine_folder(&self.name), settings.lock_file(&self.name));
-                vec![Argv::new("rm").arg("-r").arg(folder.display()).arg(lock.display())]
+                let name = &self.name;
+                let all = [settings.machine_folder(name), settings.secrets_file(name), settings.lock_file(name)];
+                vec![Argv::new("rm").arg("-rf").args(all.iter().map(|path| path.display()))]
             }
         };
         self.backs.iter().flat_map(shown).collect()

@@ -585,7 +585,7 @@ fn report1_that_is_killed_at_any_step_is_cleaned_up_after() {
             let mut run = world.start("report1", &mut vmrun(&given));
             if when == "never" {
                 wait_for("the guest", SOON, || {
-                    read(&world.path("state/report1/journal")).contains(" + guest ").then_some(())
+                    read(&world.path("state/.report1.lock")).contains(" + guest ").then_some(())
                 });
                 wait_for("its tap", SOON, || network.ip("link show dev tap2").contains("LOWER_UP").then_some(()));
                 signal(run.child.id(), "KILL");
@@ -620,7 +620,7 @@ fn the_demo_whose_vmrun_is_killed_is_ended_by_the_next_start() {
     let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/demo.rhai");
     let image = format!("image={}", world.path("demo.img").display());
     let mut run = world.start("killed", world.vmrun().args([recipe, "--init", "--set", &image]).stdin(Stdio::null()));
-    wait_for("the guest", SOON, || read(&world.path("state/demo/journal")).contains(" + guest ").then_some(()));
+    wait_for("the guest", SOON, || read(&world.path("state/.demo.lock")).contains(" + guest ").then_some(()));
     let left = run.qemu();
     signal(run.child.id(), "KILL");
     wait_for("the end of the run", SOON, || run.child.try_wait().unwrap());
@@ -630,7 +630,7 @@ fn the_demo_whose_vmrun_is_killed_is_ended_by_the_next_start() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.starts_with("vmrun: demo was left by vmrun "), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains(&format!("; giving back what it took\nvmrun: kill {left}\nvmrun: rm -r ")),
+        ended.stderr.contains(&format!("; giving back what it took\nvmrun: kill {left}\nvmrun: rm -rf ")),
         "{}",
         ended.stderr
     );

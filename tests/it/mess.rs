@@ -292,16 +292,16 @@ fn a_journal_that_was_torn_anywhere_is_as_good_as_a_whole_one() {
         sandbox.write("fake/strike", "before SIGKILL 1 never");
         let mut vmrun = sandbox.start(&["install.rhai"]);
         vmrun.until("the guest", |sandbox| {
-            sandbox.read("state/install/journal").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
+            sandbox.read("state/.install.lock").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
         });
         vmrun.kill();
-        let journal = fs::read(sandbox.path("state/install/journal")).unwrap();
+        let journal = fs::read(sandbox.path("state/.install.lock")).unwrap();
         if cut > journal.len() {
             sandbox.run(&["gc", "--stop-within", "2s"]);
             break;
         }
         // The last line at every byte, the others here and there.
-        fs::write(sandbox.path("state/install/journal"), &journal[..journal.len() - cut]).unwrap();
+        fs::write(sandbox.path("state/.install.lock"), &journal[..journal.len() - cut]).unwrap();
         recover(&sandbox, subject, cases % 2 == 0, &format!("{cut} bytes are torn off the journal"));
         cases += 1;
         cut += if cut < 32 { 1 } else { 29 };
@@ -356,7 +356,7 @@ fn a_run_that_is_killed_at_any_system_call_is_cleaned_up_after() {
         }
     }
     eprintln!("{cases} cases of a run that is killed at a system call: {kinds:?}");
-    assert!(kinds.contains("mkdir") && kinds.contains("rename") && kinds.contains("rmdir"), "{kinds:?}");
+    assert!(["flock", "write", "rename", "unlink", "clone3"].iter().all(|kind| kinds.contains(*kind)), "{kinds:?}");
 }
 
 #[test]
@@ -365,14 +365,14 @@ fn a_guest_whose_vmrun_was_killed_is_ended_and_everything_given_back() {
     sandbox.write("fake/exits", "run\n");
     let mut vmrun = sandbox.start(&["install.rhai"]);
     vmrun.until("the guest", |sandbox| {
-        sandbox.read("state/install/journal").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
+        sandbox.read("state/.install.lock").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
     });
     vmrun.kill();
     let pid =
         sandbox.read("fake/vmm/install").lines().find_map(|line| line.strip_prefix("pid ").map(String::from)).unwrap();
     let expected = format!(
         "# install was left by vmrun [pid], of [tmp]/install.rhai, since [when]\nkill {pid}\n\
-         bhyvectl --destroy --vm=install\nifconfig tap1 destroy\nrm -r [tmp]/state/install [tmp]/state/.install.lock\n"
+         bhyvectl --destroy --vm=install\nifconfig tap1 destroy\nrm -rf [tmp]/state/install [tmp]/state/.install.secrets [tmp]/state/.install.lock\n"
     );
     let before = sandbox.everything();
     let done = sandbox.run(&["gc", "--dry-run"]);
@@ -391,7 +391,7 @@ fn killed(sandbox: &Sandbox) -> String {
     sandbox.write("fake/exits", "run\n");
     let mut vmrun = sandbox.start(&["install.rhai"]);
     vmrun.until("the guest", |sandbox| {
-        sandbox.read("state/install/journal").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
+        sandbox.read("state/.install.lock").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
     });
     vmrun.kill();
     let node = sandbox.read("fake/vmm/install");
@@ -409,7 +409,7 @@ fn the_next_start_says_what_it_gives_back_first() {
         &format!(
             "vmrun: install was left by vmrun [pid], of [tmp]/install.rhai, since [when]; giving back what it took\n\
              vmrun: kill {pid}\nvmrun: bhyvectl --destroy --vm=install\nvmrun: ifconfig tap1 destroy\n\
-             vmrun: rm -r [tmp]/state/install [tmp]/state/.install.lock"
+             vmrun: rm -rf [tmp]/state/install [tmp]/state/.install.secrets [tmp]/state/.install.lock"
         ),
     );
     assert_eq!(done.code, 0);
@@ -444,11 +444,11 @@ error: [tmp]/vm/install.img is in use by the guest of install, whose vmrun is go
 fn interfaces_are_known_again_by_their_marks_when_the_journal_is_lost() {
     let sandbox = host();
     let pid = killed(&sandbox);
-    fs::remove_dir_all(sandbox.path("state/install")).unwrap();
+    fs::write(sandbox.path("state/.install.lock"), "").unwrap();
     let done = sandbox.run(&["gc"]);
     let text = format!(
         "# install was left by a vmrun of which nothing is known\nkill {pid}\nifconfig tap1 destroy\n\
-         rm -r [tmp]/state/install [tmp]/state/.install.lock\n"
+         rm -rf [tmp]/state/install [tmp]/state/.install.secrets [tmp]/state/.install.lock\n"
     );
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text.as_str(), ""));
     // Only the journal knew of the node.
@@ -461,7 +461,7 @@ fn interfaces_are_known_again_by_their_marks_when_the_journal_is_lost() {
     sandbox.write("fake/interfaces/tap2", &format!("kind tap\ndescription vmrun:db\ngroup vmrun\nopened_by {me}\n"));
     let done = sandbox.run(&["gc"]);
     let text = "# web was left by a vmrun of which nothing is known\nifconfig tap1 destroy\n\
-        rm -r [tmp]/state/web [tmp]/state/.web.lock\n";
+        rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock\n";
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""));
     fs::remove_file(sandbox.path("fake/interfaces/tap2")).unwrap();
     spotless(&sandbox, "gc");
@@ -492,14 +492,13 @@ fn what_others_have_made_since_stays() {
     ];
     let leave = |boot: &str| {
         fs::create_dir_all(sandbox.path("state/web")).unwrap();
-        fs::write(sandbox.path("state/.web.lock"), "").unwrap();
         fs::write(&half, "half").unwrap();
-        sandbox.write("state/web/journal", &journal_of(boot, &leases));
+        sandbox.write("state/.web.lock", &journal_of(boot, &leases));
     };
     leave("another boot");
     let done = sandbox.run(&["gc"]);
     let text = "# web was left by vmrun [pid], of /root/web.rhai, since [when]\nrm [tmp]/vm/half.img.1.new\n\
-        rm -r [tmp]/state/web [tmp]/state/.web.lock\n\
+        rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock\n\
         # tap7 stays: it has the name, but not the mark of what the run made\n";
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""));
     spotless(&sandbox, "gc after a boot");
@@ -509,7 +508,13 @@ fn what_others_have_made_since_stays() {
     let tmp = sandbox.own("[tmp]");
     let value: serde_json::Value = serde_json::from_str(&done.stdout.replace("[tmp]", &tmp)).unwrap();
     let rm = serde_json::json!(["rm", half.display().to_string()]);
-    let state = serde_json::json!(["rm", "-r", format!("{tmp}/state/web"), format!("{tmp}/state/.web.lock")]);
+    let state = serde_json::json!([
+        "rm",
+        "-rf",
+        format!("{tmp}/state/web"),
+        format!("{tmp}/state/.web.secrets"),
+        format!("{tmp}/state/.web.lock")
+    ]);
     let owner = serde_json::json!({ "pid": u32::MAX, "recipe": "/root/web.rhai", "version": "0.1.0", "since": 0 });
     let object = serde_json::json!({
         "machine": "web", "owner": owner, "given_back": [rm, state], "kept": ["tap7"], "faults": [],
@@ -534,7 +539,7 @@ fn what_cannot_be_given_back_stays_in_the_journal() {
     fs::remove_file(sandbox.path("fake/refuse")).unwrap();
     let done = sandbox.run(&["gc"]);
     let text = "# install was left by vmrun [pid], of [tmp]/install.rhai, since [when]\nbhyvectl --destroy --vm=install\n\
-        ifconfig tap1 destroy\nrm -r [tmp]/state/install [tmp]/state/.install.lock\n";
+        ifconfig tap1 destroy\nrm -rf [tmp]/state/install [tmp]/state/.install.secrets [tmp]/state/.install.lock\n";
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""), "{pid}");
     spotless(&sandbox, "gc");
 }

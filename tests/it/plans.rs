@@ -152,11 +152,11 @@ fn the_plan_of_install_is_whole() {
 umask 026
 ifconfig tap1 create group vmrun description vmrun:install
 ifconfig bridge2 addm tap1
-mkdir -p -m 700 [tmp]/state/install
-install -m 600 /dev/stdin [tmp]/state/install/secrets <<'EOF'
+mkdir -p [tmp]/state
+install -m 600 /dev/stdin [tmp]/state/.install.secrets <<'EOF'
 pci.0.29.0.password=***
 EOF
-bhyve -c 1 -m 512M -w -H -s 0,hostbridge -s 4,virtio-blk,/vm/install.img -s 5,virtio-blk,/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=192.168.2.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd install
+bhyve -c 1 -m 512M -w -H -s 0,hostbridge -s 4,virtio-blk,/vm/install.img -s 5,virtio-blk,/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=192.168.2.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd install
 # given back when the run ends:
 bhyvectl --destroy --vm=install
 ifconfig tap1 destroy
@@ -180,11 +180,11 @@ truncate -s 20G /vm/install.img
 truncate -s 80G /vm/install-data.img
 ifconfig tap1 create group vmrun description vmrun:install
 ifconfig bridge2 addm tap1
-mkdir -p -m 700 [tmp]/state/install
-install -m 600 /dev/stdin [tmp]/state/install/secrets <<'EOF'
+mkdir -p [tmp]/state
+install -m 600 /dev/stdin [tmp]/state/.install.secrets <<'EOF'
 pci.0.29.0.password=***
 EOF
-bhyve -c 1 -m 512M -w -H -s 0,hostbridge -s 3,ahci-cd,/iso/miniroot74.img -s 4,virtio-blk,/vm/install.img -s 5,virtio-blk,/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=192.168.2.1:5901,w=800,h=600 -k [tmp]/state/install/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd install
+bhyve -c 1 -m 512M -w -H -s 0,hostbridge -s 3,ahci-cd,/iso/miniroot74.img -s 4,virtio-blk,/vm/install.img -s 5,virtio-blk,/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=192.168.2.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd install
 # given back when the run ends:
 bhyvectl --destroy --vm=install
 ifconfig tap1 destroy
@@ -205,11 +205,11 @@ fn the_plan_of_report1_is_whole() {
 umask 026
 ifconfig tap2 create group vmrun description vmrun:report1
 ifconfig bridge2 addm tap2
-mkdir -p -m 700 [tmp]/state/report1
-install -m 600 /dev/stdin [tmp]/state/report1/secrets <<'EOF'
+mkdir -p [tmp]/state
+install -m 600 /dev/stdin [tmp]/state/.report1.secrets <<'EOF'
 pci.0.29.0.password=***
 EOF
-bhyve -c 4 -m 8G -w -H -s 0,hostbridge -s 4,virtio-blk,/vm/report1.img -s 5,virtio-net,tap2,mac=00:0c:29:f9:6d:4e -s 29,fbuf,tcp=192.168.2.1:5902,w=800,h=600 -k [tmp]/state/report1/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd report1
+bhyve -c 4 -m 8G -w -H -s 0,hostbridge -s 4,virtio-blk,/vm/report1.img -s 5,virtio-net,tap2,mac=00:0c:29:f9:6d:4e -s 29,fbuf,tcp=192.168.2.1:5902,w=800,h=600 -k [tmp]/state/.report1.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd report1
 # given back when the run ends:
 bhyvectl --destroy --vm=report1
 ifconfig tap2 destroy
@@ -233,11 +233,11 @@ truncate -s 50G /vm/report1.img
 vmrun image ipxe /root/uefi-ipxe-chainload.img --loader /usr/local/share/ipxe/snp.efi-x86_64 --size 4M
 ifconfig tap2 create group vmrun description vmrun:report1
 ifconfig bridge2 addm tap2
-mkdir -p -m 700 [tmp]/state/report1
-install -m 600 /dev/stdin [tmp]/state/report1/secrets <<'EOF'
+mkdir -p [tmp]/state
+install -m 600 /dev/stdin [tmp]/state/.report1.secrets <<'EOF'
 pci.0.29.0.password=***
 EOF
-bhyve -c 4 -m 8G -w -H -s 0,hostbridge -s 1,nvme,/root/uefi-ipxe-chainload.img -s 4,virtio-blk,/vm/report1.img -s 5,virtio-net,tap2,mac=00:0c:29:f9:6d:4e -s 29,fbuf,tcp=192.168.2.1:5902,w=800,h=600 -k [tmp]/state/report1/secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd report1
+bhyve -c 4 -m 8G -w -H -s 0,hostbridge -s 1,nvme,/root/uefi-ipxe-chainload.img -s 4,virtio-blk,/vm/report1.img -s 5,virtio-net,tap2,mac=00:0c:29:f9:6d:4e -s 29,fbuf,tcp=192.168.2.1:5902,w=800,h=600 -k [tmp]/state/.report1.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd report1
 # given back when the run ends:
 bhyvectl --destroy --vm=report1
 ifconfig tap2 destroy

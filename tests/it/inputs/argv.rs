@@ -31,9 +31,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// What a fuzzer found, with blanks for line breaks.
-const FOUND: [&str; 1] =
-    // The only target's path has a `=`, as an option has.
-    ["6 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:/dev/cam/ctl1$targe5=2:/t5dev/cam/ctl2 sc2"];
+const FOUND: [&str; 2] = [
+    // The only target's path has a `=`, as an option has, or a `:`, as a number has.
+    "6 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:/dev/cam/ctl1$targe5=2:/t5dev/cam/ctl2 sc2",
+    "6 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:l1255:/dev/cam/ctl2 sc2",
+];
 
 fn release(target: Target) -> String {
     target.release.to_string().trim_start_matches("FreeBSD ").to_string()
