@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod file;
 pub mod flags;
+pub mod messages;
 pub mod slot;
 pub mod tree;
 

@@ -18,6 +18,7 @@ pub mod interface;
 pub mod link;
 pub mod mac;
 pub mod machine;
+pub mod message;
 pub mod name;
 pub mod number;
 pub mod parameter;

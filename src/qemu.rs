@@ -2,6 +2,7 @@
 
 mod check;
 mod disk;
+pub mod messages;
 mod own;
 mod plug;
 

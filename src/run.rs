@@ -9,12 +9,15 @@ pub mod lease;
 pub mod network;
 pub mod recovery;
 
+use crate::bhyve;
 use crate::diag::{Blame, Fault};
 use crate::host::commands::undo;
 use crate::host::rehearsal::Rehearsed;
-use crate::host::{Effect, Guest, Host, Woken};
+use crate::host::{Effect, Guest, Host, Platform, Woken};
 use crate::model::device::Access;
+use crate::model::message::{Explained, explain};
 use crate::model::{Argv, Ended, InterfaceName, Machine, VmName};
+use crate::qemu;
 use cycle::{Action, Event, State, step};
 use journal::Owner;
 pub use lease::Lease;
@@ -415,6 +418,15 @@ impl Run {
                 None => fault("it said nothing"),
             },
         }
+    }
+
+    /// Returns what is known about the way in which the last boot failed.
+    pub fn explained(&self, machine: &Machine) -> Option<Explained> {
+        let table = match self.host.settings().platform {
+            Platform::FreeBsd => bhyve::messages::KNOWN,
+            Platform::Linux => qemu::messages::KNOWN,
+        };
+        matches!(self.last, Some(Ended::Failed { .. })).then(|| explain(table, &self.last_words, machine)).flatten()
     }
 
     /// Returns what will be given back, in order.

@@ -63,6 +63,8 @@ pub struct Session {
     pub warnings: Vec<Diagnostic>,
     /// What the recipe printed while it was rehearsed.
     printed: Vec<String>,
+    /// What is known about the way in which the last boot failed, and where.
+    pub blamed: Option<Diagnostic>,
     /// What was begun and left to itself, and the calls that began it.
     pub begun: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
@@ -138,8 +140,9 @@ impl Recipe {
         let printed = std::mem::take(&mut session.printed);
         let calls = std::mem::take(&mut session.begun);
         let installs = std::mem::take(&mut session.installs);
+        let blamed = session.blamed.take();
         match session.run.take() {
-            Some(run) => Evaluated { run, printed, warnings, faults, calls, installs },
+            Some(run) => Evaluated { run, printed, warnings, faults, blamed, calls, installs },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -212,6 +215,7 @@ impl Session {
             rehearsal: None,
             warnings,
             printed,
+            blamed: None,
             begun,
             installs,
             pairs,
@@ -259,6 +263,8 @@ pub struct Evaluated {
     pub warnings: Vec<Diagnostic>,
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
+    /// What is known about the way in which the last boot failed, and where.
+    pub blamed: Option<Diagnostic>,
     /// What was begun and left to itself, or all that a network is made of, and the calls.
     pub calls: Vec<(Effect, Site)>,
     /// What was said of installs, and where.

@@ -2,7 +2,7 @@
 
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::rehearsal::Rehearsal;
 use crate::host::system::{Ahead, System};
@@ -126,12 +126,17 @@ fn perform(recipe: &Recipe, mut run: Run, mut inputs: Inputs, term: &Term) -> Re
             break evaluated.faults;
         }
         if !run.goes_on() {
-            break run.verdict().into_iter().map(Diagnostic::error).collect();
+            break run.verdict().map(|verdict| explained(verdict, evaluated.blamed)).into_iter().collect();
         }
         term.say("the guest rebooted; starting it again");
         inputs.init = false;
     };
     give_back(run, faults)
+}
+
+/// Of a guest that failed, what is known about it; anything else that ended a run says enough.
+fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
+    blamed.filter(|_| verdict.blame == Blame::Guest).unwrap_or_else(|| Diagnostic::error(verdict))
 }
 
 /// Ends a run: what it took is given back, whatever was wrong with it.

@@ -191,6 +191,86 @@ error: the hypervisor failed with status 4
 }
 
 #[test]
+fn what_bhyve_says_is_led_back_to_the_line_at_fault_with_a_way_out() {
+    guest_ends(
+        "err bhyve: Could not open backing file: [tmp]/vm/install-data.img: Device busy|4\n",
+        4,
+        r#"
+bhyve: Could not open backing file: [tmp]/vm/install-data.img: Device busy
+error: the hypervisor failed with status 4: bhyve: Could not open backing file: [tmp]/vm/install-data.img: Device busy
+  --> install.rhai:21:25
+   |
+21 |         "5": virtio_blk(data),
+   |                         ^^^^
+   |
+   = hint: is another program using the disk?
+"#,
+    );
+    guest_ends(
+        "err open of tap device tap1 failed|4\n",
+        4,
+        r#"
+open of tap device tap1 failed
+error: the hypervisor failed with status 4: open of tap device tap1 failed
+  --> install.rhai:22:25
+   |
+22 |         "6": virtio_net(nic, #{ mac: "00:0c:29:a5:19:b9" }),
+   |                         ^^^
+   |
+   = hint: another program has it open, or it is gone: ifconfig shows by whom it was opened
+"#,
+    );
+    guest_ends(
+        "err 17 vCPUs requested but only 16 available|4\n",
+        4,
+        r#"
+17 vCPUs requested but only 16 available
+error: the hypervisor failed with status 4: 17 vCPUs requested but only 16 available
+  --> install.rhai:14:28
+   |
+14 |     name: "install", cpus: 1, memory: 256.MiB,
+   |                            ^
+   |
+   = hint: give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf
+"#,
+    );
+    guest_ends(
+        "err bind: Address already in use|4\n",
+        4,
+        r#"
+bind: Address already in use
+error: the hypervisor failed with status 4: bind: Address already in use
+  --> install.rhai:23:15
+   |
+23 |         "29": fbuf(#{ tcp: `${host_ip("127.100.100.0/24")}:5901`, w: 800, h: 600, password: secret("vnc") }),
+   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = hint: somebody listens there already: choose another port, or stop the other machine
+"#,
+    );
+    guest_ends(
+        "err vm_create: No such file or directory|4\n",
+        4,
+        r#"
+vm_create: No such file or directory
+error: the hypervisor failed with status 4: vm_create: No such file or directory
+  --> install.rhai:13:1
+   |
+13 | / bhyve(#{
+14 | |     name: "install", cpus: 1, memory: 256.MiB,
+15 | |     strict_msr: false, exit_on_hlt: true,
+16 | |     bootrom: bootrom("[tmp]/vm/rom.fd"),
+...  |
+26 | |     },
+27 | | }).run();
+   | |__^
+   |
+   = hint: the kernel has no vmm: kldload vmm, and vmm_load="YES" in /boot/loader.conf
+"#,
+    );
+}
+
+#[test]
 fn a_hypervisor_that_was_killed_is_a_failure() {
     guest_ends(
         "signal 9\n",

@@ -298,12 +298,20 @@ fn a_hypervisor_that_does_not_start_is_a_failure_with_its_last_words() {
     command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-drive", &drive]);
     let first = world.start("first", command.stdin(Stdio::null()));
     first.says("vmrun test guest: H\r\n");
-    let recipe = world.recipe("second", &disk);
-    let second = world.start("second", world.vmrun().arg(recipe).stdin(Stdio::null()));
-    let asks = format!("Is another process using the image [{}]?", disk.display());
+    let disk = disk.display().to_string();
+    let text = format!(
+        "let disk = virtio_blk(\n    \"{disk}\");\nbhyve(#{{ name: \"second\", slots: #{{ \"4\": disk }} }}).run();\n"
+    );
+    let recipe = world.write("second.rhai", text);
+    let second = world.start("second", world.vmrun().arg(&recipe).stdin(Stdio::null()));
+    let lock =
+        "qemu-system-x86_64: -device virtio-blk-pci,addr=4.0,drive=disk-4.0,bootindex=0: Failed to get \"write\" lock";
+    let (recipe, underline) = (recipe.display(), "^".repeat(disk.len() + 2));
     let error = format!(
-        "qemu-system-x86_64: -device virtio-blk-pci,addr=4.0,drive=disk-4.0,bootindex=0: Failed to get \"write\" lock\n\
-        {asks}\nerror: the hypervisor failed with status 4\n |\n = hint: its last words: {asks}\n"
+        "{lock}\nIs another process using the image [{disk}]?\n\
+         error: the hypervisor failed with status 4: {lock}\n --> {recipe}:2:5\n  |\n\
+         2 |     \"{disk}\");\n  |     {underline}\n  |\n  = hint: another program has the disk open: \
+         stop it, or give this machine a disk of its own\n"
     );
     assert_eq!(second.ends(SOON), outcome(4, "", &error));
     // The first one does not notice.

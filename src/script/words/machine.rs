@@ -3,9 +3,9 @@
 mod keys;
 
 use super::{Call, Kind, Word, devices, expected, map, unknown_key};
-use crate::diag::{Diagnostic, Fault, Severity};
+use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
-use crate::model::{Bootrom, Draft, Form, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Form, Machine, Part, PciSlot};
 use crate::run::conflicts::conflicts;
 use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
@@ -157,7 +157,20 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     rehearse(call, &vm, &machine)?;
     let ended = call.session().run().boot(&machine);
     let ended = ended.map_err(|fault| call.session().raised(fault))?;
+    blame(call, &vm, &machine, &ended);
     Ok(Dynamic::from(Exit(ended)))
+}
+
+/// Notes what is known about a boot that failed, with the call that made the part at fault.
+fn blame(call: &Call<'_>, vm: &Vm, machine: &Machine, ended: &Ended) {
+    let explained = call.session().run().explained(machine);
+    let diagnostic = explained.and_then(|explained| {
+        let fault = Fault::new(format!("{ended}: {}", explained.line)).hint(explained.hint).blame(Blame::Guest);
+        let raised = part_of(&vm.0.borrow(), &explained.part, fault);
+        let sources = call.session().sources.clone();
+        report::raised(raised, &call.site, &sources).into_iter().next()
+    });
+    call.session().blamed = diagnostic;
 }
 
 /// A machine's variables are made of the firmware's empty ones when they are not there yet.

@@ -1,0 +1,169 @@
+//! What bhyve says before it ends with an error.
+//!
+//! The texts are those of bhyve's source (`bhyverun.c`, `bootrom.c`, `pci_passthru.c`, `net_backends.c`, `rfb.c`,
+//! `block_if.c`); they stand in no manual, so that another release may say it in other words: then there is no hint.
+
+use crate::model::message::{About, Known};
+
+/// The messages that are known; the first that fits counts.
+pub const KNOWN: &[Known] = &[
+    Known {
+        says: &["vm_create", "No such file"],
+        about: About::Machine,
+        hint: "the kernel has no vmm: kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf",
+    },
+    Known {
+        says: &["vm_create", "Device not configured"],
+        about: About::Machine,
+        hint: "this processor has no virtualization that bhyve can use, or the firmware has switched it off",
+    },
+    Known {
+        says: &["vm_create", "Operation not permitted"],
+        about: About::Machine,
+        hint: "bhyve makes machines only as root",
+    },
+    Known { says: &["vm_open", "Permission denied"], about: About::Machine, hint: "bhyve opens /dev/vmm only as root" },
+    Known {
+        says: &["virtual machine cannot be booted"],
+        about: About::Key("bootrom"),
+        hint: "without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
+    },
+    Known {
+        says: &["vCPUs requested but only"],
+        about: About::Key("cpus"),
+        hint: "give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf",
+    },
+    Known {
+        says: &["Unable to setup memory (12)"],
+        about: About::Key("memory"),
+        hint: "the host has not so much memory free: give the machine less",
+    },
+    Known {
+        says: &["Unable to setup memory (22)"],
+        about: About::Key("memory"),
+        hint: "the memory has to be a multiple of a page, 4K",
+    },
+    Known {
+        says: &["Error opening bootrom"],
+        about: About::Key("bootrom"),
+        hint: "pkg install edk2-bhyve (or bhyve-firmware) brings the firmware",
+    },
+    Known {
+        says: &["ootrom", "size"],
+        about: About::Key("bootrom"),
+        hint: "that is no firmware, or only half of it: fetch it again",
+    },
+    Known { says: &["passthru requires guest memory to be wired"], about: About::Passthru, hint: "add `wired: true`" },
+    Known {
+        says: &["is not using the ppt"],
+        about: About::Passthru,
+        hint: "give the device to ppt(4): pptdevs=\"BUS/SLOT/FUNCTION\" in /boot/loader.conf",
+    },
+    Known {
+        says: &["failed to open /dev/pci"],
+        about: About::Passthru,
+        hint: "devices of the host are given away only by root",
+    },
+    Known {
+        says: &["open of tap device", "failed"],
+        about: About::Cards,
+        hint: "another program has it open, or it is gone: ifconfig shows by whom it was opened",
+    },
+    Known {
+        says: &["Could not open backing file", "No such file"],
+        about: About::Machine,
+        hint: "the disk was removed meanwhile: make it again, or correct the path",
+    },
+    Known {
+        says: &["Could not open backing file", "Permission denied"],
+        about: About::Machine,
+        hint: "the disk is another user's",
+    },
+    Known { says: &["Could not open backing file"], about: About::Machine, hint: "is another program using the disk?" },
+    Known {
+        says: &["bind", "Address already in use"],
+        about: About::Screen,
+        hint: "somebody listens there already: choose another port, or stop the other machine",
+    },
+    Known {
+        says: &["bind", "Can't assign requested address"],
+        about: About::Screen,
+        hint: "the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
+    },
+    Known { says: &["Invalid MAC"], about: About::Cards, hint: "give it an address whose first byte is even" },
+    Known { says: &["Could not set bootindex"], about: About::Machine, hint: "give each disk a bootindex of its own" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::KNOWN;
+    use crate::model::message::explained_in_tests as told;
+    use crate::model::samples::{device, draft};
+
+    #[test]
+    fn every_known_message_names_its_part_and_the_way_out() {
+        let mut machine = draft(&[
+            ("0", device("hostbridge", &[])),
+            ("4", device("virtio-blk", &[("path", "/vm/a.img")])),
+            ("5", device("nvme", &[("path", "/vm/b.img")])),
+            ("6", device("virtio-net", &[("backend", "tap1")])),
+            ("7", device("virtio-net", &[("backend", "tap2")])),
+            ("8", device("passthru", &[("host", "2/0/0")])),
+            ("29", device("fbuf", &[("tcp", "127.0.0.1:5901")])),
+            ("31", device("lpc", &[])),
+        ]);
+        machine.settings.insert("wired", crate::model::Value::Flag(true));
+        let lines = [
+            "vm_create: No such file or directory",
+            "vm_create: Device not configured",
+            "vm_create: Operation not permitted",
+            "vm_open: Permission denied",
+            "virtual machine cannot be booted",
+            "17 vCPUs requested but only 16 available",
+            "Unable to setup memory (12)",
+            "Unable to setup memory (22)",
+            "Error opening bootrom \"/fw/x.fd\": No such file or directory",
+            "Bootrom size 4097 is not a multiple of the page size",
+            "bhyve: passthru requires guest memory to be wired",
+            "bhyve: PCI device at 2/0/0 is not using the ppt(4) driver",
+            "bhyve: failed to open /dev/pci: Permission denied",
+            "open of tap device /dev/tap2 failed",
+            "tap_init: open of tap device tap2 failed",
+            "bhyve: Could not open backing file: /vm/b.img: No such file or directory",
+            "bhyve: Could not open backing file: /vm/a.img: Permission denied",
+            "bhyve: Could not open backing file: /vm/a.img: Device busy",
+            "bind: Address already in use",
+            "bind: Can't assign requested address",
+            "Invalid MAC 01:02:03:04:05:06",
+            "Could not set bootindex 1 for 4,0. Bootindex already occupied by 5,0",
+            "something that nobody knows",
+        ];
+        let told: Vec<String> = lines.iter().map(|line| told(KNOWN, &[line], machine.clone())).collect();
+        let expected = [
+            "machine: the kernel has no vmm: kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf",
+            "machine: this processor has no virtualization that bhyve can use, or the firmware has switched it off",
+            "machine: bhyve makes machines only as root",
+            "machine: bhyve opens /dev/vmm only as root",
+            "bootrom: without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
+            "cpus: give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf",
+            "memory: the host has not so much memory free: give the machine less",
+            "memory: the memory has to be a multiple of a page, 4K",
+            "bootrom: pkg install edk2-bhyve (or bhyve-firmware) brings the firmware",
+            "bootrom: that is no firmware, or only half of it: fetch it again",
+            "slot 8: add `wired: true`",
+            "slot 8: give the device to ppt(4): pptdevs=\"BUS/SLOT/FUNCTION\" in /boot/loader.conf",
+            "slot 8: devices of the host are given away only by root",
+            "backend of slot 7: another program has it open, or it is gone: ifconfig shows by whom it was opened",
+            "backend of slot 7: another program has it open, or it is gone: ifconfig shows by whom it was opened",
+            "path of slot 5: the disk was removed meanwhile: make it again, or correct the path",
+            "path of slot 4: the disk is another user's",
+            "path of slot 4: is another program using the disk?",
+            "slot 29: somebody listens there already: choose another port, or stop the other machine",
+            "slot 29: the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
+            "machine: give it an address whose first byte is even",
+            "machine: give each disk a bootindex of its own",
+            "nothing",
+        ];
+        assert_eq!(told, expected);
+    }
+}
