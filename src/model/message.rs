@@ -42,10 +42,10 @@ pub struct Explained {
 
 /// Returns the first line that is known, and what of the machine it is about: what the line names, else what such lines mean.
 pub fn explain(table: &[Known], lines: &[String], machine: &Machine) -> Option<Explained> {
-    let knows = |line: &String| table.iter().find(|known| known.says.iter().all(|word| line.contains(word)));
-    let at = lines.iter().position(|line| knows(line).is_some())?;
+    let row_of = |line: &String| table.iter().find(|known| known.says.iter().all(|word| line.contains(word)));
+    let at = lines.iter().position(|line| row_of(line).is_some())?;
     let line = lines.get(at)?;
-    let known = knows(line)?;
+    let known = row_of(line)?;
     // QEMU names the image in the line after.
     let named = || lines.iter().skip(at).take(2).find_map(|line| named_in(line, machine));
     let part = named().unwrap_or_else(|| part(known.about, machine));
