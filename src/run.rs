@@ -420,6 +420,11 @@ impl Run {
         }
     }
 
+    /// Returns the last lines of the hypervisor that ended last.
+    pub fn last_words(&self) -> &[String] {
+        &self.last_words
+    }
+
     /// Returns what is known about the way in which the last boot failed.
     pub fn explained(&self, machine: &Machine) -> Option<Explained> {
         let table = match self.host.settings().platform {

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use words::hooks::{Due, Hook};
 
 /// How many operations one evaluation may take: a recipe that does more does not end.
 pub const OPERATIONS: u64 = 5_000_000;
@@ -71,6 +72,10 @@ pub struct Session {
     pub installs: Vec<(Described, Site)>,
     /// The pairs that got a name in this evaluation.
     pub pairs: Vec<InterfaceName>,
+    /// The closures that wait for the end of a boot.
+    pub hooks: Vec<Hook>,
+    /// Those of them that are to be called now.
+    pub due: Vec<Due>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
     /// The recipe and its modules.
@@ -207,7 +212,7 @@ impl Recipe {
 
 impl Session {
     fn new(sources: Rc<Sources>) -> Self {
-        let (warnings, defers) = (Vec::new(), Vec::new());
+        let (warnings, defers, hooks, due) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (printed, begun, installs, pairs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             run: None,
@@ -219,6 +224,8 @@ impl Session {
             begun,
             installs,
             pairs,
+            hooks,
+            due,
             defers,
             sources,
         }
@@ -229,6 +236,8 @@ impl Session {
         self.inputs = inputs.clone();
         self.rehearsal = rehearsal;
         self.begun.clear();
+        self.hooks.clear();
+        self.due.clear();
         self.pairs.clear();
         self.installs.clear();
     }

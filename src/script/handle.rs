@@ -80,7 +80,7 @@ pub struct Exit(pub Ended);
 pub struct SecretHandle(pub Secret);
 
 /// The questions that an exit answers.
-const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
+pub const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
 
 /// Returns the properties of a type, by its name in messages.
 pub fn properties(of: &str) -> Vec<&'static str> {

@@ -3,6 +3,7 @@
 mod devices;
 mod disk;
 mod facts;
+pub mod hooks;
 mod image;
 mod library;
 pub mod machine;
@@ -146,6 +147,7 @@ pub fn all() -> impl Iterator<Item = Row> {
         image::WORDS,
         netboot::WORDS,
         process::WORDS,
+        hooks::WORDS,
         facts::WORDS,
         library::WORDS,
     ];
@@ -340,6 +342,12 @@ fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeI
         let this = on.is_some().then(|| args.remove(0));
         let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), device };
         let position = call_of.site.position;
-        call(&call_of).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))
+        let done =
+            call(&call_of).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;
+        let due = std::mem::take(&mut shared.borrow_mut().due);
+        for (closure, e) in due {
+            let _: Dynamic = closure.call_within_context(&context, (e,))?;
+        }
+        Ok(done)
     });
 }

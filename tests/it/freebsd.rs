@@ -270,6 +270,83 @@ error: the hypervisor failed with status 4: vm_create: No such file or directory
     );
 }
 
+/// A machine whose ends are heard of.
+const HEARD: &str = r#"
+on("exited", |e| print(`${e.machine}: ${e.word}, ${e.status}, ${e.last_words}`));
+on("failed", |e| run("touch", [`[tmp]/${e.machine}-failed`]));
+let vm = bhyve(#{ name: "web", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{ "0": hostbridge(), "31": lpc() } });
+let end = vm.run();
+print(`then ${end}`);
+"#;
+
+#[test]
+fn a_recipe_hears_of_the_ends_of_its_boots_before_it_goes_on() {
+    let sandbox = host("0\nerr vm_run: something broke|4\n");
+    sandbox.write("web.rhai", HEARD);
+    let said = "web: rebooted, 0, []\nthen the guest rebooted\n\
+        web: failed, 4, [\"vm_run: something broke\"]\nthen the hypervisor failed with status 4\n";
+    let done = sandbox.run(&["web.rhai"]);
+    same(&done.stdout, said);
+    assert_eq!((done.code, sandbox.path("web-failed").exists()), (4, true), "{}", done.stderr);
+    // In a plan the guest powers off, and nothing fails.
+    let done = sandbox.run(&["plan", "web.rhai"]);
+    same(&done.stderr, "web: powered_off, 1, []\nthen the guest powered off");
+    assert!(!done.stdout.contains("touch"), "{}", done.stdout);
+    clean(&sandbox);
+}
+
+#[test]
+fn a_hook_that_fails_is_shown_and_everything_is_given_back() {
+    let sandbox = initialized("1\n");
+    sandbox.write("install.rhai", &format!("on(\"powered_off\", |e| run(\"false\", [e.machine]));\n{RECIPE}"));
+    ended(
+        &sandbox.run(&["install.rhai"]),
+        3,
+        "",
+        r#"
+error: `false install` failed with status 1
+  --> install.rhai:1:23
+   |
+ 1 | on("powered_off", |e| run("false", [e.machine]));
+   |                       ^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+  ::: install.rhai:28:4
+   |
+28 | }).run();
+   |    ----- in the closure called here
+"#,
+    );
+    clean(&sandbox);
+    let refused = |text: &str, stderr: &str| {
+        sandbox.write("hook.rhai", text);
+        ended(&sandbox.run(&["hook.rhai"]), 1, "", stderr);
+    };
+    refused(
+        "on(\"poweredoff\", |e| print(e));\n",
+        r#"
+error: nothing is called "poweredoff" that happens to a machine
+ --> hook.rhai:1:4
+  |
+1 | on("poweredoff", |e| print(e));
+  |    ^^^^^^^^^^^^
+  |
+  = hint: did you mean `powered_off`?
+"#,
+    );
+    refused(
+        "on(\"exited\", 1);\n",
+        r#"
+error: expected a closure, got a number
+ --> hook.rhai:1:14
+  |
+1 | on("exited", 1);
+  |              ^
+  |
+  = hint: write `on("exited", |e| …)`
+"#,
+    );
+}
+
 #[test]
 fn a_hypervisor_that_was_killed_is_a_failure() {
     guest_ends(

@@ -2,7 +2,7 @@
 
 mod keys;
 
-use super::{Call, Kind, Word, devices, expected, map, unknown_key};
+use super::{Call, Kind, Word, devices, expected, hooks, map, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
 use crate::model::{Bootrom, Draft, Ended, Form, Machine, Part, PciSlot};
@@ -158,6 +158,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let ended = call.session().run().boot(&machine);
     let ended = ended.map_err(|fault| call.session().raised(fault))?;
     blame(call, &vm, &machine, &ended);
+    hooks::ended(call, &machine, &ended);
     Ok(Dynamic::from(Exit(ended)))
 }
 

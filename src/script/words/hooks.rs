@@ -1,0 +1,59 @@
+//! What a recipe wants to be called for: the ends of its boots.
+
+use super::{Call, Kind, Word, expected};
+use crate::diag::{Fault, suggest};
+use crate::model::{Ended, Machine};
+use crate::script::handle::EXITS;
+use crate::script::raise::Raised;
+use rhai::{Array, Dynamic, FnPtr, Map};
+
+/// Every end of a boot, whichever it is.
+const ANY: &str = "exited";
+
+pub(super) const WORDS: &[Word] = &[Word {
+    name: "on",
+    kind: Kind::Action,
+    on: None,
+    arity: (2, 2),
+    usage: "on(\"exited\", |e| …)",
+    help: "Calls a closure after each boot that ends so (exited: any; else as an exit's questions); e has machine, word, status, last_words.",
+    call: on,
+}];
+
+/// A closure that waits for an end.
+pub struct Hook {
+    event: &'static str,
+    closure: FnPtr,
+}
+
+/// A closure that is to be called now, with what it is given.
+pub type Due = (FnPtr, Map);
+
+fn on(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name = call.text(0)?;
+    let known = || EXITS.into_iter().chain([ANY]);
+    let event = known().find(|event| *event == name).ok_or_else(|| {
+        let fault = Fault::new(format!("nothing is called {name:?} that happens to a machine"));
+        let fault = fault.hint(format!("it is one of {}", suggest::list(known())));
+        Raised::from(fault.maybe_hint(suggest::did_you_mean(&name, known()))).arg(0)
+    })?;
+    let closure = call.args[1].clone().try_cast::<FnPtr>();
+    let closure = closure.ok_or_else(|| expected("a closure", &call.args[1]).arg(1))?;
+    call.session().hooks.push(Hook { event, closure });
+    Ok(Dynamic::UNIT)
+}
+
+/// Notes the closures that a boot's end calls, in the order in which they were given.
+pub(super) fn ended(call: &Call<'_>, machine: &Machine, ended: &Ended) {
+    let mut session = call.session();
+    let last_words: Array = session.run().last_words().iter().map(|line| line.clone().into()).collect();
+    let e = Map::from([
+        ("machine".into(), machine.name().to_string().into()),
+        ("word".into(), ended.word().into()),
+        ("status".into(), i64::from(ended.status()).into()),
+        ("last_words".into(), last_words.into()),
+    ]);
+    let fits = |hook: &&Hook| [ANY, ended.word()].contains(&hook.event);
+    let due: Vec<Due> = session.hooks.iter().filter(fits).map(|hook| (hook.closure.clone(), e.clone())).collect();
+    session.due.extend(due);
+}
