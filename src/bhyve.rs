@@ -10,6 +10,7 @@ pub mod tree;
 
 mod arguments;
 mod argv;
+mod limits;
 mod lpc;
 mod normal;
 
@@ -18,6 +19,7 @@ use crate::model::value::Value;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, VmName};
 
 pub use argv::{argv, device_text};
+pub use limits::limited;
 
 /// The firmware of the port sysutils/bhyve-firmware, as the design document uses it.
 pub const UEFI_CODE: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd";

@@ -2,6 +2,7 @@
 
 mod check;
 mod disk;
+mod limits;
 pub mod messages;
 mod own;
 mod plug;
@@ -12,6 +13,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 pub use check::{backends, check, ignored};
+pub use limits::limited;
 
 /// The firmware of Debian's package ovmf.
 pub const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";

@@ -102,7 +102,7 @@ fn by_file(machine: &Machine, settings: &Settings) -> Result<Vec<Step>, Fault> {
     Ok(vec![
         Argv::new("mkdir").arg("-p").arg("-m").arg("700").arg(folder.display()).into(),
         written(&file, text),
-        bhyve::file::argv(machine, &file).into(),
+        bhyve::limited(bhyve::file::argv(machine, &file), machine.limits()).into(),
     ])
 }
 
@@ -117,7 +117,7 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
     let (file, content, argv) = match settings.platform {
         Platform::FreeBsd => {
             let file = settings.secrets_file(machine.name());
-            let argv = bhyve::argv(machine, &file);
+            let argv = bhyve::limited(bhyve::argv(machine, &file), machine.limits());
             let keys = bhyve::secrets(machine).map(|text| hidden(&text));
             (file, keys, argv)
         }
@@ -127,7 +127,7 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
             (
                 qemu::secret_file(&folder),
                 qemu::secret(machine).map(|_| "***".to_string()),
-                qemu::argv(machine, &setting),
+                qemu::limited(qemu::argv(machine, &setting), machine.limits()),
             )
         }
     };

@@ -68,6 +68,7 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
 /// Starts bhyve.
 pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
     let argv = bhyve::argv(machine, &settings.secrets_file(machine.name()));
+    let argv = bhyve::limited(argv, machine.limits());
     let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
     Ok(Box::new(Bhyve { process, name: machine.name().clone() }))
 }

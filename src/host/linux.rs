@@ -38,6 +38,7 @@ pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Res
     for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
         *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
     }
+    let argv = qemu::limited(argv, machine.limits());
     let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
     drop(listener);
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))

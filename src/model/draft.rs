@@ -7,7 +7,7 @@ mod shared;
 use super::device::Counterpart;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Machine, PciSlot, Setting, Size, Target, Topology, Value, VmName,
+    Bootrom, CpuSet, Device, Domain, FwItem, Limits, Machine, PciSlot, Setting, Size, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -70,6 +70,8 @@ pub struct Draft {
     pub options: Vec<(String, String)>,
     /// Arguments that vmrun does not know, in order.
     pub args: Vec<String>,
+    /// How much of the host its hypervisor may take.
+    pub limits: Limits,
 }
 
 impl Default for Draft {
@@ -90,6 +92,7 @@ impl Default for Draft {
             slots: BTreeMap::new(),
             options: Vec::new(),
             args: Vec::new(),
+            limits: Limits::default(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::setting::SETTINGS;
 use super::value::Tty;
 use super::{
-    CpuSet, Device, DevicePath, Domain, Draft, FwItem, Part, PciSlot, Setting, Size, Target, Topology, Value, VmName,
+    CpuSet, Device, DevicePath, Domain, Draft, FwItem, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value,
+    VmName,
 };
 use std::collections::BTreeMap;
 
@@ -125,6 +126,11 @@ impl Machine {
     /// Returns the configuration that vmrun does not know.
     pub fn options(&self) -> &[(String, String)] {
         &self.draft.options
+    }
+
+    /// Returns how much of the host its hypervisor may take.
+    pub const fn limits(&self) -> Limits {
+        self.draft.limits
     }
 
     /// Returns the arguments that vmrun does not know.

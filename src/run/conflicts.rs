@@ -4,7 +4,7 @@ use crate::diag::{Fault, Severity};
 use crate::host::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Backend, Machine, Part, Value};
+use crate::model::{Argv, Backend, Machine, Part, Value};
 use crate::qemu;
 use crate::run::recovery;
 
@@ -50,6 +50,7 @@ pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: boo
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
+    found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
         found.push((Part::Key("name"), recovery::running(machine.name(), owner.as_ref()), purpose.severity()));
     }
@@ -211,6 +212,27 @@ fn programs(host: &dyn Host, purpose: Purpose, found: &mut Vec<Conflict>) {
         let fault = Fault::host(format!("`{program}` is not installed")).hint(hint);
         found.push((Part::Whole, fault, purpose.severity()));
     }
+}
+
+/// Returns why the host cannot keep the machine within its limits. FreeBSD counts what processes take only where it was told so
+/// when it was started (rctl(8)).
+fn limits(host: &dyn Host, machine: &Machine) -> Option<Fault> {
+    if machine.limits().is_empty() || host.is_assumed() {
+        return None;
+    }
+    let (program, hint) = match host.settings().platform {
+        Platform::FreeBsd => ("rctl", "rctl is part of FreeBSD's base system; is PATH right?"),
+        Platform::Linux => ("prlimit", "apt-get install util-linux brings it"),
+    };
+    if !host.has_program(program) {
+        return Some(Fault::host(format!("the machine has limits, and `{program}` is not installed")).hint(hint));
+    }
+    let counts = || host.query(&Argv::new("sysctl").args(["-n", "kern.racct.enable"]));
+    if host.settings().platform == Platform::FreeBsd && counts().map_or(true, |text| text.trim() != "1") {
+        let fault = Fault::host("the machine has limits, and this host does not count what processes take");
+        return Some(fault.hint("kern.racct.enable=1 in /boot/loader.conf, and start the host anew"));
+    }
+    None
 }
 
 /// Returns what the host has against making a tap or another interface of that name.

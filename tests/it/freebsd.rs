@@ -270,6 +270,103 @@ error: the hypervisor failed with status 4: vm_create: No such file or directory
     );
 }
 
+#[test]
+fn limits_are_taken_on_before_bhyve_starts() {
+    let sandbox = host("1\n");
+    sandbox.write("fake/sysctl", "kern.racct.enable=1\n");
+    let recipe = |limits: &str| {
+        let text = "let vm = bhyve(#{ name: \"web\", memory: 256.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"31\": lpc() } });\n";
+        sandbox.write("web.rhai", &format!("{text}vm.limits({limits});\nvm.run();\n"));
+    };
+    recipe("#{ memory: 1.GiB, cpu: 150 }");
+    let limited = r#"sh -c 'rctl -a process:$$:memoryuse:deny=1G && rctl -a process:$$:pcpu:deny=150 && exec "$0" "$@" || exit 73' bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd web"#;
+    let done = sandbox.run(&["plan", "web.rhai"]);
+    assert!(done.stdout.contains(limited), "{}", done.stdout);
+    ended(&sandbox.run(&["web.rhai"]), 0, "", "");
+    same(&sandbox.read("fake/rctl"), "memoryuse:deny=1G\npcpu:deny=150");
+    let refused = |code: i32, stderr: &str| {
+        ended(&sandbox.run(&["web.rhai"]), code, "", stderr);
+        clean(&sandbox);
+    };
+    // What rctl(8) refuses keeps bhyve from starting.
+    sandbox.write("fake/refuse", "rctl -a\trctl: failed to add rule: Operation not permitted\n");
+    refused(
+        4,
+        "
+rctl: failed to add rule: Operation not permitted
+error: the hypervisor failed with status 73
+ |
+ = hint: its last words: rctl: failed to add rule: Operation not permitted
+",
+    );
+    fs::remove_file(sandbox.path("fake/refuse")).unwrap();
+    sandbox.write("fake/sysctl", "kern.racct.enable=0\n");
+    refused(
+        3,
+        r#"
+error: the machine has limits, and this host does not count what processes take
+ --> web.rhai:1:10
+  |
+1 | let vm = bhyve(#{ name: "web", memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{ "31": lpc() } });
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: kern.racct.enable=1 in /boot/loader.conf, and start the host anew
+"#,
+    );
+    recipe("#{ memory: 256.MiB }");
+    refused(
+        1,
+        "
+error: the limit of 256M is no more than the guest's memory, 256M
+ --> web.rhai:2:11
+  |
+2 | vm.limits(#{ memory: 256.MiB });
+  |           ^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: the hypervisor needs some itself: add a few hundred MiB
+",
+    );
+    recipe("#{ cpu: 0 }");
+    refused(
+        1,
+        "
+error: a guest that gets no processor time never runs
+ --> web.rhai:2:11
+  |
+2 | vm.limits(#{ cpu: 0 });
+  |           ^^^^^^^^^^^
+  |
+  = hint: 100 is one processor
+",
+    );
+    recipe("#{ cpu: \"much\" }");
+    refused(
+        1,
+        r#"
+error: expected percent of one processor, as 150, got a text
+ --> web.rhai:2:19
+  |
+2 | vm.limits(#{ cpu: "much" });
+  |                   ^^^^^^
+  |
+  = hint: write `vm.limits(#{ memory: 6.GiB, cpu: 150 })`
+"#,
+    );
+    recipe("#{ disk: 1 }");
+    refused(
+        1,
+        "
+error: there is no key `disk`
+ --> web.rhai:2:14
+  |
+2 | vm.limits(#{ disk: 1 });
+  |              ^^^^
+  |
+  = hint: keys: memory and cpu
+",
+    );
+}
+
 /// A machine whose ends are heard of.
 const HEARD: &str = r#"
 on("exited", |e| print(`${e.machine}: ${e.word}, ${e.status}, ${e.last_words}`));

@@ -277,6 +277,33 @@ fn the_first_serial_line_is_connected_both_ways() {
 }
 
 #[test]
+fn a_hypervisor_takes_its_limits_on_itself() {
+    let world = World::new();
+    let disk = world.disk('H');
+    let slots = format!(r#""4": virtio_blk("{}"), "31": lpc()"#, disk.display());
+    let vm = format!(r#"let vm = bhyve(#{{ name: "lab", memory: 64.MiB, com1: "stdio", slots: #{{ {slots} }} }});"#);
+    let recipe = world.write("lab.rhai", format!("{vm}\nvm.limits(#{{ memory: 8.GiB }});\nvm.run();\n"));
+    let run = world.start("lab", world.vmrun().arg(&recipe).stdin(Stdio::null()));
+    run.says("vmrun test guest: H\r\n");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", run.qemu())).unwrap();
+    let space: Vec<&str> = limits.lines().filter(|line| line.starts_with("Max address space")).collect();
+    assert_eq!(
+        space.join("").split_whitespace().collect::<Vec<_>>(),
+        ["Max", "address", "space", "8589934592", "8589934592", "bytes"]
+    );
+    signal(run.qemu(), "KILL");
+    assert_eq!(run.ends(SOON).code, Some(4));
+    let recipe = world.write("cpu.rhai", format!("{vm}\nvm.limits(#{{ cpu: 150 }});\nvm.run();\n"));
+    let run = world.start("cpu", world.vmrun().arg(&recipe).stdin(Stdio::null())).ends(SOON);
+    assert!(
+        run.stderr.starts_with("error: Linux limits the processor time of no single process\n")
+            && run.stderr.ends_with("  = hint: leave `cpu` out, and start vmrun by systemd-run -p CPUQuota=150%\n"),
+        "{run:?}"
+    );
+    world.is_clean();
+}
+
+#[test]
 fn a_hypervisor_that_somebody_kills_is_a_failure() {
     let world = World::new();
     let run = world.guest('H', &[]);

@@ -1,4 +1,4 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `route` or `sysctl` by the name
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `rctl`, `route` or `sysctl` by the name
 //! it is called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -19,6 +19,7 @@ mod ifconfig;
 mod interface;
 mod node;
 mod number;
+mod rctl;
 mod route;
 mod state;
 mod sysctl;
@@ -44,6 +45,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "bhyve" => bhyve::run(&state, args),
         "bhyvectl" => bhyvectl::run(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "rctl" => rctl::run(&state, args),
         "route" => route::run(&state, args),
         "sysctl" => sysctl::run(&state, args),
         other => Err(Exit::fake(format!("nobody here is called `{other}`"))),

@@ -2,10 +2,10 @@
 
 mod keys;
 
-use super::{Call, Kind, Word, devices, expected, hooks, map, unknown_key};
+use super::{Call, Kind, Word, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
-use crate::model::{Bootrom, Draft, Ended, Form, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
 use crate::run::conflicts::conflicts;
 use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
@@ -65,6 +65,15 @@ pub(super) const WORDS: &[Word] = &[
         usage: "vm.args([\"-M\"])",
         help: "Adds arguments that vmrun does not know, before the name.",
         call: args,
+    },
+    Word {
+        name: "limits",
+        kind: Kind::Method,
+        on: VM,
+        arity: (1, 1),
+        usage: "vm.limits(#{ memory: 6.GiB, cpu: 150 })",
+        help: "Limits what the hypervisor may take: memory, and percent of one processor (rctl(8), prlimit(1)).",
+        call: limits,
     },
 ];
 
@@ -143,6 +152,24 @@ fn one_line(call: &Call<'_>, at: usize) -> Result<String, Raised> {
 fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let args = call.texts(0)?;
     vm(call)?.0.borrow_mut().draft.args.extend(args);
+    Ok(Dynamic::UNIT)
+}
+
+fn limits(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let options = call.options(0, &["memory", "cpu"])?;
+    let mut limits = Limits::default();
+    if let Some(value) = options.get("memory").filter(|value| !value.is_unit()) {
+        limits.memory = Some(size(value).map_err(|raised| raised.under("memory").arg(0))?);
+    }
+    if let Some(value) = options.get("cpu").filter(|value| !value.is_unit()) {
+        let percent = value.as_int().ok().and_then(|percent| u32::try_from(percent).ok());
+        let percent = percent.ok_or_else(|| expected("percent of one processor, as 150", value));
+        limits.cpu = Some(percent.map_err(|raised| raised.under("cpu").arg(0))?);
+    }
+    let vm = vm(call)?;
+    let memory = vm.0.borrow().draft.memory;
+    limits.check(memory).map_err(|fault| Raised::from(fault).arg(0))?;
+    vm.0.borrow_mut().draft.limits = limits;
     Ok(Dynamic::UNIT)
 }
 
