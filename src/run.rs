@@ -8,6 +8,7 @@ pub mod journal;
 pub mod lease;
 pub mod network;
 pub mod recovery;
+pub mod standing;
 
 use crate::bhyve;
 use crate::diag::{Blame, Fault};

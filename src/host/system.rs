@@ -56,6 +56,8 @@ pub struct System {
     state: State,
     /// The machine for which interfaces are made.
     machine: Option<VmName>,
+    /// What new files lack, if a run said so.
+    umask: u32,
 }
 
 impl System {
@@ -71,6 +73,7 @@ impl System {
             hardware: OnceCell::new(),
             state: State::default(),
             machine: None,
+            umask: 0,
         })
     }
 
@@ -312,6 +315,7 @@ impl Host for System {
                 let mode =
                     nix::sys::stat::Mode::from_bits_truncate(nix::libc::mode_t::try_from(*mask).unwrap_or(0o026));
                 nix::sys::stat::umask(mode);
+                self.umask = *mask;
                 return Ok(String::new());
             }
             Effect::Truncate { path, size } => return truncate(path, *size).map(|()| String::new()),
@@ -463,7 +467,7 @@ impl Host for System {
         self.state.pass_images_on(true);
         let guest = match self.settings.platform {
             Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
-            Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
+            Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone(), self.umask),
         };
         self.state.pass_images_on(false);
         guest
