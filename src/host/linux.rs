@@ -2,9 +2,10 @@
 
 use super::process::{EndedBy, Happened, Process};
 use super::signals::Signals;
+use super::stranger::{Hypervisor, Stranger};
 use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::diag::Fault;
-use crate::model::{Ended, Machine};
+use crate::model::{Ended, Machine, VmName};
 use crate::qemu::{self, Event, Setting};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -32,7 +33,13 @@ const REFUSED: i32 = 4;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Starts a machine under QEMU.
-pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>, umask: u32) -> Result<Box<dyn Guest>, Fault> {
+pub fn boot(
+    settings: &Settings,
+    machine: &Machine,
+    signals: Rc<Signals>,
+    log: Option<&Path>,
+    umask: u32,
+) -> Result<Box<dyn Guest>, Fault> {
     let folder = settings.machine_folder(machine.name());
     let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), umask & OTHERS_WRITE == OTHERS_WRITE)?;
     let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net };
@@ -41,8 +48,25 @@ pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>, umask:
     for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
         *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
     }
-    let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
+    let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio(), signals, log)?);
     drop(listener);
+    Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
+}
+
+/// Takes over a QEMU that is none of our children.
+pub fn adopt(
+    settings: &Settings,
+    name: &VmName,
+    pid: u32,
+    signals: Rc<Signals>,
+    log: Option<&Path>,
+) -> Result<Box<dyn Guest>, Fault> {
+    let folder = settings.machine_folder(name);
+    let cannot = |why| Fault::host(format!("cannot talk to the QEMU of {name}, process {pid}: {why}"));
+    let process = Hypervisor::Stranger(Stranger::of(pid, signals, log)?);
+    let mut qmp = UnixStream::connect(qemu::qmp_socket(&folder)).and_then(Qmp::over).map_err(cannot)?;
+    // A guest that ended before we were here has left a QEMU that is paused, and will not tell it again.
+    qmp.execute("query-status");
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
 }
 
@@ -173,7 +197,7 @@ impl Qmp {
 
 /// A machine that runs under QEMU.
 struct Qemu {
-    process: Process,
+    process: Hypervisor,
     qmp: Qmp,
     reset_log: PathBuf,
     ended: Option<Ended>,
@@ -184,7 +208,7 @@ impl Qemu {
     fn leave(&mut self, event: Event) -> Ended {
         let ended = qemu::ended(event, &tail(&self.reset_log));
         self.qmp.execute("quit");
-        let _ = self.process.end(PATIENCE);
+        self.process.end(PATIENCE);
         ended
     }
 
@@ -204,6 +228,10 @@ impl Guest for Qemu {
             let extra = self.qmp.is_open.then(|| self.qmp.stream.as_fd());
             match self.process.wait(until, extra) {
                 Happened::Exited(status) => self.ended = Some(self.exited(status)),
+                Happened::Gone => {
+                    let event = self.qmp.event().map(|event| qemu::ended(event, &tail(&self.reset_log)));
+                    self.ended = Some(event.unwrap_or(Ended::Failed { status: REFUSED }));
+                }
                 Happened::Extra => self.ended = self.qmp.event().map(|event| self.leave(event)),
                 Happened::StopAsked => return Woken::StopAsked,
                 Happened::TimeOver => return Woken::TimeOver,
