@@ -232,6 +232,9 @@ pub fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Acc
         return Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"));
     };
     let fault = Fault::host(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
+    if goes_on(host, name).is_some() {
+        return Some(fault.hint(format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")));
+    }
     Some(fault.hint("`vmrun gc` ends it"))
 }
 

@@ -1,6 +1,6 @@
 //! Machines in the background, on the fake FreeBSD: supervisors, their end, and guests that outlive them.
 
-use super::sandbox::{Done, Sandbox, same};
+use super::sandbox::{Done, Sandbox, project, same};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -114,8 +114,17 @@ fn ended(done: &Done, code: i32, stderr: &str) {
     assert_eq!(done.code, code);
 }
 
-fn signal(pid: u32, name: &str) {
-    assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
+/// Kills a process, and waits until it is gone.
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    let begin = Instant::now();
+    let lives = || {
+        let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
+        !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
+    };
+    while lives() {
+        assert!(begin.elapsed() < SOON, "process {pid} does not end");
+    }
 }
 
 #[test]
@@ -190,7 +199,7 @@ fn the_guest_of_a_supervisor_that_was_killed_is_taken_over() {
     ended(&host.run(&["start", "db.rhai", "--stop-within", "5s"]), 0, "vmrun: db runs");
     let before = host.standing("db").unwrap();
     let (supervisor, guest) = (before.supervisor.unwrap(), before.guest.unwrap());
-    signal(supervisor, "KILL");
+    kill(supervisor);
     let gc = format!(
         "# db was left by vmrun [pid], of [tmp]/db.rhai, since [when]\n\
          # its guest, process {guest}, goes on: `vmrun adopt db` takes it over, `vmrun stop db` stops it\n"
@@ -208,11 +217,28 @@ error: the guest of db, process {guest}, goes on without its vmrun
 "
         ),
     );
+    host.write(
+        "web.rhai",
+        "bhyve(#{ name: \"web\", memory: 256.MiB, slots: #{ \"4\": virtio_blk(\"[tmp]/vm/db.img\") } }).run();\n",
+    );
+    ended(
+        &host.run(&["web.rhai"]),
+        3,
+        "
+error: [tmp]/vm/db.img is in use by the guest of db, whose vmrun is gone
+ --> web.rhai:1:58
+  |
+1 | bhyve(#{ name: \"web\", memory: 256.MiB, slots: #{ \"4\": virtio_blk(\"[tmp]/vm/db.img\") } }).run();
+  |                                                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: `vmrun stop db` stops it, `vmrun adopt db` takes it over
+",
+    );
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
     let after = host.standing("db").unwrap();
     assert_eq!((after.state, after.guest, after.boots), (Stance::Running, Some(guest), 1));
     assert_ne!(after.supervisor, Some(supervisor));
-    signal(after.supervisor.unwrap(), "KILL");
+    kill(after.supervisor.unwrap());
     // A start of the recipe takes it over as well.
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over");
     assert_eq!(host.standing("db").unwrap().guest, Some(guest));
@@ -363,7 +389,7 @@ fn a_deaf_guest_is_switched_off_when_its_time_is_over() {
     host.write("fake/exits", "deaf\n");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     let standing = host.standing("db").unwrap();
-    signal(standing.supervisor.unwrap(), "KILL");
+    kill(standing.supervisor.unwrap());
     let done = host.run(&["stop", "db", "--within", "300ms"]);
     ended(
         &done,
@@ -431,7 +457,7 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     let running = "the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when]";
     ended(&host.run(&["adopt", "db"]), 3, &not(running, "stop that one, or give this machine another name"));
     let standing = host.standing("db").unwrap();
-    signal(standing.supervisor.unwrap(), "KILL");
+    kill(standing.supervisor.unwrap());
     fs::remove_file(host.path("state/db/standing.json")).unwrap();
     let lost = not(
         "nothing is known of how db was started",
@@ -441,8 +467,8 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over");
     // The guest ends without anybody who looks after it.
     let standing = host.standing("db").unwrap();
-    signal(standing.supervisor.unwrap(), "KILL");
-    signal(standing.guest.unwrap(), "KILL");
+    kill(standing.supervisor.unwrap());
+    kill(standing.guest.unwrap());
     let gone = not("no guest of db goes on without its vmrun", "`vmrun start db` starts it");
     let both = format!("{gone}error: db did not start\n |\n = hint: its log: [tmp]/log/db.log\n");
     ended(&host.run(&["adopt", "db"]), 3, &both);
@@ -650,9 +676,9 @@ fn a_guest_that_was_taken_over_is_started_again_by_its_policy() {
     host.recipe("db", QUICK);
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     let before = host.standing("db").unwrap();
-    signal(before.supervisor.unwrap(), "KILL");
+    kill(before.supervisor.unwrap());
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
-    signal(before.guest.unwrap(), "KILL");
+    kill(before.guest.unwrap());
     let after = host.until("db", |standing| standing.state == Stance::Running && standing.boots == 2);
     assert_ne!(after.guest, before.guest);
     // What was taken is not taken again.
@@ -676,7 +702,7 @@ fn a_guest_of_a_recipe_of_several_machines_is_only_stopped() {
         .replace("\"db\"", "\"web\"");
     host.write("db.rhai", &format!("{one}{two}\n"));
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    signal(host.standing("db").unwrap().supervisor.unwrap(), "KILL");
+    kill(host.standing("db").unwrap().supervisor.unwrap());
     ended(
         &host.run(&["adopt", "db"]),
         3,
@@ -691,4 +717,54 @@ error: db did not start
     );
     assert_eq!(host.run(&["stop", "db"]).code, 0);
     host.is_clean();
+}
+
+/// Runs the script of rc.d, with what rc.conf says.
+fn rc(host: &Host, conf: &str, arg: &str) -> Done {
+    let script = fs::read_to_string(project("packaging/vmrun")).unwrap();
+    assert_eq!(script.matches("/etc/rc.subr").count(), 1);
+    host.write("rc.d", &script.replace("/etc/rc.subr", &project("tests/rc.subr")));
+    let bin = host.path("bin").display().to_string();
+    host.write("rc.conf", &format!("{conf}vmrun_program={}\nvmrun_path={bin}\n", env!("CARGO_BIN_EXE_vmrun")));
+    let mut command = host.shell(&format!("export PATH={bin}:$PATH; exec sh rc.d {arg}"));
+    host.finish(command.env("RC_CONF", host.path("rc.conf")))
+}
+
+#[test]
+fn the_script_of_rc_d_starts_and_stops_machines() {
+    let host = Host::new("run\nrun\n");
+    for script in ["packaging/vmrun", "tests/rc.subr"] {
+        let done = host.finish(&mut host.shell(&format!("sh -n {}", project(script))));
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    }
+    host.recipe("db", "");
+    host.recipe("web", "after(\"db\");\n");
+    let enable = "vmrun_enable=YES\n";
+    ended(
+        &rc(&host, "", "start"),
+        1,
+        "Cannot 'start' vmrun. Set vmrun_enable to YES in /etc/rc.conf or use 'onestart' instead of 'start'.",
+    );
+    let list = format!("{enable}vmrun_list=\"web db\"\n");
+    ended(&rc(&host, &list, "start"), 0, "kldload vmm\nvmrun: db runs\nvmrun: web runs");
+    ended(&rc(&host, enable, "faststop"), 0, "vmrun: web is down\nvmrun: db is down");
+    ended(&rc(&host, enable, "stop"), 0, "vmrun: no machine runs in the background");
+    host.is_clean();
+    // Without a list it is the configuration's.
+    host.write("config/config.toml", "start = [\"db\"]\n");
+    host.write("fake/exits", "deaf\n");
+    ended(&rc(&host, enable, "start"), 0, "kldload vmm\nvmrun: db runs");
+    let short = format!("{enable}vmrun_stop_timeout=1\n");
+    ended(&rc(&host, &short, "stop"), 0, "vmrun: db did not power off in time and was switched off");
+    host.is_clean();
+}
+
+#[test]
+fn the_unit_of_systemd_says_what_the_script_says() {
+    let unit = fs::read_to_string(project("packaging/vmrun.service")).unwrap();
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    assert_eq!(value("ExecStart"), "/usr/local/bin/vmrun start --all");
+    assert_eq!(value("ExecStop"), "/usr/local/bin/vmrun stop --all --within 80s");
+    // Longer than all that a stop may take.
+    assert_eq!((value("Type"), value("RemainAfterExit"), value("TimeoutStopSec")), ("oneshot", "yes", "95"));
 }
