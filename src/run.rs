@@ -59,6 +59,9 @@ pub enum Progress<'a> {
     TakesOver(&'a Left, &'a [Argv]),
 }
 
+/// Who is told how a run goes.
+pub type Told = Box<dyn Fn(&Progress<'_>)>;
+
 /// What a run is going to take, as its rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -81,7 +84,7 @@ pub struct Run {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
     /// Who is told how it goes.
-    pub told: Option<Box<dyn Fn(&Progress<'_>)>>,
+    pub told: Option<Told>,
     /// How the machine is kept, as its recipe says.
     pub keeping: Keeping,
     /// How the machine stands, if it runs in the background: then everybody may read it.
@@ -377,7 +380,7 @@ impl Run {
             return Err(fault);
         }
         self.stand_with(Stance::Starting, process.as_ref(), |standing| standing.boots += 1);
-        let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process);
+        let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         Ok(ended)
     }
 
@@ -402,11 +405,11 @@ impl Run {
             let _ = self.host.clear(name);
         })?;
         let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
-        Ok(self.watch(&mut *guest, name, false, process))
+        Ok(self.watch(&mut *guest, name, false, process.as_ref()))
     }
 
     /// Waits until a boot ended, and does what has to be done meanwhile.
-    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<Lease>) -> Ended {
+    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
         let is_kept = self.standing.is_some();
         let later = || is_kept.then(|| Instant::now() + TENDED);
         self.host.tend();
@@ -421,7 +424,7 @@ impl Run {
                     if std::mem::replace(&mut is_told, true) {
                         self.host.tend();
                     } else {
-                        self.stand_with(Stance::Running, process.as_ref(), |_| ());
+                        self.stand_with(Stance::Running, process, |_| ());
                         self.tell(Progress::Runs(name, uses_stdio));
                     }
                     deadline = later();
@@ -433,7 +436,7 @@ impl Run {
                 self.tell(Progress::Acts(action, self.stop_within));
                 match action {
                     Action::PressPowerButton => {
-                        self.stand_with(Stance::Stopping, process.as_ref(), |_| ());
+                        self.stand_with(Stance::Stopping, process, |_| ());
                         guest.press_power_button();
                         deadline = Some(Instant::now() + self.stop_within);
                     }
@@ -448,7 +451,9 @@ impl Run {
                 }
             }
         };
-        process.iter().for_each(|lease| self.strike(lease));
+        if let Some(lease) = process {
+            self.strike(lease);
+        }
         self.last_words = guest.last_words();
         self.feed(Event::Ended(ended.clone()));
         self.last = Some(ended.clone());

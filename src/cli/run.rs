@@ -128,7 +128,7 @@ pub(super) fn boots(recipe: &Recipe, mut run: Run, mut inputs: Inputs, say: &dyn
         if !evaluated.faults.is_empty() {
             return (run, evaluated.faults);
         }
-        let faults = again(&mut run, &mut inputs, evaluated.blamed, say);
+        let faults = again(&mut run, &mut inputs, evaluated.blamed.as_ref(), say);
         if let Err(faults) = faults {
             return (run, faults);
         }
@@ -139,12 +139,11 @@ pub(super) fn boots(recipe: &Recipe, mut run: Run, mut inputs: Inputs, say: &dyn
 pub(super) fn again(
     run: &mut Run,
     inputs: &mut Inputs,
-    blamed: Option<Diagnostic>,
+    blamed: Option<&Diagnostic>,
     say: &dyn Fn(String),
 ) -> Result<(), Vec<Diagnostic>> {
-    let verdict = |run: &Run| {
-        run.verdict().map(|verdict| explained(verdict, blamed.clone())).into_iter().collect::<Vec<_>>()
-    };
+    let verdict =
+        |run: &Run| run.verdict().map(|verdict| explained(verdict, blamed.cloned())).into_iter().collect::<Vec<_>>();
     match run.follow() {
         Next::Again => {
             say("the guest rebooted; starting it again".into());

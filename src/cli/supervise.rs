@@ -59,16 +59,16 @@ struct Talk {
     is_told: Cell<bool>,
 }
 
-impl Talk {
-    /// Says something in the log.
-    fn say(&self, text: &str) {
-        Term::new().say(format!("{}: {text}", Utc(crate::host::system::now())));
-    }
+/// Says something in the log.
+fn say(text: &str) {
+    Term::new().say(format!("{}: {text}", Utc(crate::host::system::now())));
+}
 
+impl Talk {
     fn tell(&self, progress: &Progress<'_>) {
         match progress {
             Progress::Runs(name, _) => {
-                self.say(&format!("{name} runs"));
+                say(&format!("{name} runs"));
                 self.is_told.set(true);
                 self.line.runs();
             }
@@ -77,10 +77,10 @@ impl Talk {
                 self.line.waits();
             }
             Progress::Acts(Action::PressPowerButton, within) => {
-                self.say(&format!("asked the guest to power off; it has {within:?}"));
+                say(&format!("asked the guest to power off; it has {within:?}"));
             }
-            Progress::Acts(Action::Force, _) => self.say("switching the machine off"),
-            Progress::Acts(Action::Kill, _) => self.say("ending the hypervisor"),
+            Progress::Acts(Action::Force, _) => say("switching the machine off"),
+            Progress::Acts(Action::Kill, _) => say("ending the hypervisor"),
             Progress::TakesOver(..) => tell_what_was_left(progress),
         }
     }
@@ -103,36 +103,33 @@ fn keep(args: &SuperviseArgs, talk: &Rc<Talk>, term: &Term) -> Result<(), Vec<Di
     host.in_background(&args.log);
     let recipe = args.recipe.read()?;
     let inputs = args.recipe.inputs();
-    let (mut run, claim) = match &args.adopt {
-        Some(name) => {
-            let (host, keeping) = keeping(&recipe, &inputs, settings, host)?;
-            let standing = host.standing(name).and_then(|text| Standing::read(&text));
-            let mut run = Run::new(Box::new(host));
-            run.standing = Some(standing.unwrap_or_else(|| stands(args, name, &keeping)));
-            run.keeping = keeping;
-            (run, None)
-        }
-        None => {
-            let (host, claim) = rehearse(&recipe, Box::new(host), &inputs, term)?;
-            let mut run = Run::new(host);
-            run.standing = Some(stands(args, &claim.machine, &claim.keeping));
-            run.keeping = claim.keeping.clone();
-            (run, Some(claim))
-        }
+    let (mut run, claim) = if let Some(name) = &args.adopt {
+        let (host, keeping) = keeping(&recipe, &inputs, settings, host)?;
+        let standing = host.standing(name).and_then(|text| Standing::read(&text));
+        let mut run = Run::new(Box::new(host));
+        run.standing = Some(standing.unwrap_or_else(|| stands(args, name, &keeping)));
+        run.keeping = keeping;
+        (run, None)
+    } else {
+        let (host, claim) = rehearse(&recipe, Box::new(host), &inputs, term)?;
+        let mut run = Run::new(host);
+        run.standing = Some(stands(args, &claim.machine, &claim.keeping));
+        run.keeping = claim.keeping.clone();
+        (run, Some(claim))
     };
     run.stop_within = args.stop_within;
     let told = talk.clone();
     run.told = Some(Box::new(move |progress| told.tell(progress)));
-    let (mut run, mut faults) = drive(&recipe, run, inputs, claim.as_ref(), args.adopt.as_ref(), talk);
+    let (mut run, mut faults) = drive(&recipe, run, inputs, claim.as_ref(), args.adopt.as_ref());
     if run.is_stopped() {
         faults.retain(|diagnostic| diagnostic.fault.blame != Blame::Interrupted);
     } else if !faults.is_empty() && talk.is_told.get() {
         let errors: Vec<&str> = faults.iter().map(|diagnostic| diagnostic.fault.message.as_str()).collect();
         run.hold_on(&errors.join("; "));
-        talk.say("it is held until somebody starts it");
+        say("it is held until somebody starts it");
     }
     let ended = give_back(run, faults);
-    talk.say("it is down");
+    say("it is down");
     std::mem::forget(recipe);
     ended
 }
@@ -144,9 +141,8 @@ fn drive(
     mut inputs: Inputs,
     claim: Option<&Claim>,
     adopt: Option<&VmName>,
-    talk: &Rc<Talk>,
 ) -> (Run, Vec<Diagnostic>) {
-    let say = |text: String| talk.say(&text);
+    let log = |text: String| say(&text);
     let begun = match (claim, adopt) {
         (Some(claim), _) => run
             .claim(claim)
@@ -157,12 +153,12 @@ fn drive(
             let ended = run.adopt(name).map_err(|fault| vec![fault.into()]);
             let umask =
                 |run: &mut Run| run.act(&Effect::Umask(DEFAULT_UMASK)).map(drop).map_err(|fault| vec![fault.into()]);
-            ended.and_then(|_| again(&mut run, &mut inputs, None, &say)).and_then(|()| umask(&mut run))
+            ended.and_then(|_| again(&mut run, &mut inputs, None, &log)).and_then(|()| umask(&mut run))
         }
         (None, None) => Ok(()),
     };
     match begun {
-        Ok(()) => boots(recipe, run, inputs, &say),
+        Ok(()) => boots(recipe, run, inputs, &log),
         Err(faults) => (run, faults),
     }
 }

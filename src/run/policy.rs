@@ -209,7 +209,7 @@ mod tests {
                 }
             }
             for begin in &starts {
-                let within = starts.iter().filter(|start| *start >= begin && **start - *begin < policy.within);
+                let within = starts.iter().filter(|start| *start >= begin && start.saturating_sub(*begin) < policy.within);
                 prop_assert!(within.count() <= policy.limit as usize);
             }
         }

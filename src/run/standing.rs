@@ -104,7 +104,7 @@ impl Standing {
             init: is("init"),
             params: map.get("params").and_then(Value::as_object).map(params).unwrap_or_default(),
             user_net: is("user_net"),
-            stop_within: number("stop_within_ms").map(Duration::from_millis).unwrap_or(super::STOP_WITHIN),
+            stop_within: number("stop_within_ms").map_or(super::STOP_WITHIN, Duration::from_millis),
             after: after.filter_map(|name| name.as_str()?.parse().ok()).collect(),
             log: word("log").unwrap_or_default().into(),
             error: word("error").map(Into::into),

@@ -131,8 +131,8 @@ fn duration(value: &Dynamic) -> Result<Duration, Raised> {
 
 /// Reads a factor, as hundredths.
 fn backoff(value: &Dynamic) -> Result<u32, Raised> {
-    let factor = value.as_float().or_else(|_| value.as_int().map(|number| number as f64));
-    let factor = factor.map_err(|_| expected("a factor: 2.0", value))?;
+    let whole = || value.as_int().ok().and_then(|number| i32::try_from(number).ok()).map(f64::from);
+    let factor = value.as_float().ok().or_else(whole).ok_or_else(|| expected("a factor: 2.0", value))?;
     if !(1.0..=100.0).contains(&factor) {
         return Err(Fault::new(format!("{factor} is no factor by which a wait grows"))
             .hint("from 1.0 to 100.0")
