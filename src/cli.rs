@@ -14,6 +14,7 @@ mod gc;
 mod image;
 mod import;
 mod inventory;
+mod logs;
 mod manual;
 mod netboot;
 mod network;
@@ -22,6 +23,9 @@ mod plan;
 mod proof;
 mod record;
 mod run;
+mod start;
+mod stop;
+mod supervise;
 pub mod term;
 mod vnc;
 mod words;
@@ -61,6 +65,7 @@ Exit codes:
 Environment:
   VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14 names a release)
   VMRUN_STATE_DIR    the folder for running machines
+  VMRUN_LOG_DIR      the folder for the logs of machines in the background
   VMRUN_CONFIG       the configuration folder
   VMRUN_SECRET_NAME  the secret `name`";
 
@@ -70,6 +75,21 @@ enum Command {
     Run(run::RunArgs),
     /// Print the commands that a recipe would run, in order
     Plan(plan::PlanArgs),
+    /// Rehearse recipes, then run their machines in the background
+    Start(start::StartArgs),
+    /// Stop machines, and wait until they are down
+    Stop(stop::StopArgs),
+    /// Stop machines in the background, and start them again
+    Restart(stop::RestartArgs),
+    /// Switch machines off at once
+    Kill(stop::KillArgs),
+    /// Take over guests whose supervisor is gone
+    Adopt(start::AdoptArgs),
+    /// Print the log of a machine in the background
+    Logs(logs::LogsArgs),
+    /// Look after a machine: what `start` starts
+    #[command(hide = true)]
+    Supervise(supervise::SuperviseArgs),
     /// Give back what runs have left that were killed
     Gc(gc::GcArgs),
     /// Print the reference of the recipe language
@@ -95,7 +115,7 @@ enum Command {
 }
 
 /// Which recipe, and what it is told.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct RecipeArgs {
     /// The recipe
     recipe: String,
@@ -194,6 +214,13 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args, ahead, term),
         Command::Plan(args) => plan::run(&args, ahead, term),
+        Command::Start(args) => start::run(&args, term),
+        Command::Stop(args) => stop::run(&args, term),
+        Command::Restart(args) => stop::restart(&args, term),
+        Command::Kill(args) => stop::kill(&args, term),
+        Command::Adopt(args) => start::adopt(&args, term),
+        Command::Logs(args) => logs::run(&args, term),
+        Command::Supervise(args) => supervise::run(&args, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::Words(args) => words::run(&args, term),
         Command::Network(args) => network::run(&args, term),

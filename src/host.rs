@@ -4,6 +4,7 @@
 //! with real facts and simulates every effect; [`elsewhere::Elsewhere`] stands for a host that is not here; and
 //! [`fake::Fake`] is a small world for tests. Nothing outside this floor touches files, processes or the environment.
 
+pub mod background;
 pub mod commands;
 pub mod elsewhere;
 pub mod fake;
@@ -21,6 +22,7 @@ pub mod server;
 pub mod signals;
 pub mod standins;
 mod state;
+mod stranger;
 pub mod system;
 
 use crate::diag::Fault;
@@ -336,7 +338,12 @@ impl Settings {
         self.state.join(format!(".{name}.secrets"))
     }
 
-    /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets.
+    /// Returns the file that says how a machine in the background stands.
+    pub fn standing_file(&self, name: &VmName) -> PathBuf {
+        self.machine_folder(name).join("standing.json")
+    }
+
+    /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, how it stands.
     pub fn machine_folder(&self, name: &VmName) -> PathBuf {
         self.state.join(name.as_str())
     }
@@ -425,6 +432,26 @@ pub trait Host {
     /// Adds lines to the journal of a machine that was reserved; durable ones are on the disk afterwards.
     fn note(&mut self, _name: &VmName, _lines: &str, _durable: bool) -> Result<(), Fault> {
         Ok(())
+    }
+    /// Has what machines say go where ours goes, which is a log, and has their guests go on without us.
+    fn in_background(&mut self, _log: &Path) {}
+    /// Looks after the log: one that has grown too long is begun anew.
+    fn tend(&mut self) {}
+    /// Writes down how a machine stands that was reserved; everybody may read it.
+    fn stand(&mut self, _name: &VmName, _text: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// Returns what was written of how a machine stands.
+    fn standing(&self, _name: &VmName) -> Option<String> {
+        None
+    }
+    /// Waits so long, and returns whether somebody asked to stop.
+    fn rest(&mut self, _wait: Duration) -> bool {
+        false
+    }
+    /// Takes over the guest of a machine that was reserved; it is none of our children.
+    fn adopt(&mut self, name: &VmName, _pid: u32) -> Result<Box<dyn Guest>, Fault> {
+        Err(Fault::host(format!("the guest of {name} is on no host that is here")))
     }
     /// Takes the lock of a disk image, which the guest keeps as well; returns whether it was had.
     fn hold(&mut self, _path: &Path, _access: Access) -> bool {

@@ -31,6 +31,7 @@ pub(crate) mod samples;
 pub mod secret;
 pub mod setting;
 pub mod size;
+pub mod span;
 pub mod target;
 pub mod tree;
 pub mod tty;

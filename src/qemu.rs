@@ -168,6 +168,10 @@ pub enum Event {
 /// Reads a line of QMP; nothing if it tells no event.
 pub fn event(line: &str) -> Option<Event> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    // The answer to a question: whether it powered off or was reset is not told any more.
+    if value.pointer("/return/status").and_then(serde_json::Value::as_str) == Some("shutdown") {
+        return Some(Event::PoweredOff);
+    }
     if value.get("event")?.as_str()? != "SHUTDOWN" {
         return Some(Event::Other);
     }

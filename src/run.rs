@@ -7,7 +7,10 @@ pub mod cycle;
 pub mod journal;
 pub mod lease;
 pub mod network;
+pub mod order;
+pub mod policy;
 pub mod recovery;
+pub mod standing;
 
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -21,7 +24,10 @@ use crate::qemu;
 use cycle::{Action, Event, State, step};
 use journal::Owner;
 pub use lease::Lease;
+use order::Keeping;
+use policy::{Next, Tally};
 use recovery::Left;
+use standing::{Stance, Standing};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -34,16 +40,27 @@ const FORCE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a guest may run before somebody is told that it does.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The same where somebody waits to be told: long enough for a hypervisor to refuse its command line.
+const SHORT_PATIENCE: Duration = Duration::from_millis(300);
+
+/// How often the log of a machine in the background is looked at.
+const TENDED: Duration = Duration::from_secs(600);
+
 /// What takes so long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress<'a> {
-    /// A guest runs.
-    Runs(&'a Machine),
+    /// A guest runs; whether the terminal is its console.
+    Runs(&'a VmName, bool),
     /// A guest is being stopped; it gets so long to power itself off.
     Acts(Action, Duration),
+    /// A guest ended, and is started again after this time.
+    Waits(Duration),
     /// What a dead run has left is given back, by these commands.
     TakesOver(&'a Left, &'a [Argv]),
 }
+
+/// Who is told how a run goes.
+pub type Told = Box<dyn Fn(&Progress<'_>)>;
 
 /// What a run is going to take, as its rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +73,8 @@ pub struct Claim {
     pub leases: Vec<Lease>,
     /// The disk images that it is going to use.
     pub images: Vec<(PathBuf, Access)>,
+    /// How the machine is kept.
+    pub keeping: Keeping,
 }
 
 /// A run on a host, real or rehearsed.
@@ -65,7 +84,11 @@ pub struct Run {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
     /// Who is told how it goes.
-    pub told: Option<fn(&Progress<'_>)>,
+    pub told: Option<Told>,
+    /// How the machine is kept, as its recipe says.
+    pub keeping: Keeping,
+    /// How the machine stands, if it runs in the background: then everybody may read it.
+    pub standing: Option<Standing>,
     /// The machine in whose journal the leases are, and who keeps it.
     keeper: Option<(VmName, Owner)>,
     /// What is in the journal.
@@ -77,6 +100,8 @@ pub struct Run {
     last: Option<Ended>,
     last_words: Vec<String>,
     late: Option<Effect>,
+    tally: Tally,
+    begun: Instant,
 }
 
 impl Run {
@@ -87,6 +112,8 @@ impl Run {
             host,
             stop_within: STOP_WITHIN,
             told: None,
+            keeping: Keeping::default(),
+            standing: None,
             keeper: None,
             noted: Vec::new(),
             leases,
@@ -95,6 +122,8 @@ impl Run {
             last: None,
             last_words,
             late: None,
+            tally: Tally::default(),
+            begun: Instant::now(),
         }
     }
 
@@ -191,7 +220,7 @@ impl Run {
         images.sort_by(|one, other| one.0.cmp(&other.0));
         images.dedup();
         leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
-        Claim { machine: self.machine_of(recipe), recipe: recipe.into(), leases, images }
+        Claim { machine: self.machine_of(recipe), recipe: recipe.into(), leases, images, keeping: self.keeping.clone() }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.
@@ -219,17 +248,21 @@ impl Run {
         self.leases.push(Lease::Lock(claim.machine.clone()));
         self.take_over(&claim.machine).inspect_err(|_| drop(self.leases.pop()))?;
         self.host.mark(&claim.machine);
-        let me = self.host.identity();
-        let version = env!("CARGO_PKG_VERSION").into();
-        let recipe = claim.recipe.clone();
-        let owner = Owner { pid: me.pid, started: me.started, boot: me.boot, version, since: me.now, recipe };
+        let owner = self.owner(&claim.recipe);
         let lines: String = claim.leases.iter().map(journal::taken).collect();
+        let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
-        self.host.note(&claim.machine, &format!("{}{lines}", journal::begun_by(&owner)), durable)?;
+        self.host.note(&claim.machine, &format!("{}{background}{lines}", journal::begun_by(&owner)), durable)?;
         self.noted.clone_from(&claim.leases);
         self.keeper = Some((claim.machine.clone(), owner));
         // Whoever finds one held finds the journal that names it.
         claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))
+    }
+
+    fn owner(&self, recipe: &str) -> Owner {
+        let me = self.host.identity();
+        let (version, recipe) = (env!("CARGO_PKG_VERSION").into(), recipe.into());
+        Owner { pid: me.pid, started: me.started, boot: me.boot, version, since: me.now, recipe }
     }
 
     /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.
@@ -250,7 +283,7 @@ impl Run {
     }
 
     fn take_over(&mut self, name: &VmName) -> Result<(), Fault> {
-        let (within, told) = (self.stop_within, self.told);
+        let (within, told) = (self.stop_within, &self.told);
         recovery::take_over(&mut *self.host, name, within, &mut |host, left| {
             if let Some(told) = told {
                 told(&Progress::TakesOver(left, &left.commands(host)));
@@ -346,15 +379,55 @@ impl Run {
             while !matches!(guest.wait(None), Woken::Ended(_)) {}
             return Err(fault);
         }
+        self.stand_with(Stance::Starting, process.as_ref(), |standing| standing.boots += 1);
+        let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
+        Ok(ended)
+    }
+
+    /// Takes over the guest of a run in the background whose supervisor is gone, and waits until its boot ended.
+    pub fn adopt(&mut self, name: &VmName) -> Result<Ended, Fault> {
+        let found = recovery::adoptable(&mut *self.host, name)?;
+        self.host.mark(name);
+        let recipe = found.owner.as_ref().map(|owner| owner.recipe.clone()).unwrap_or_default();
+        let owner = self.owner(&recipe);
+        self.host.note(name, &journal::begun_by(&owner), false)?;
+        self.keeper = Some((name.clone(), owner));
+        self.noted.clone_from(&found.leases);
+        let is_kept = |lease: &&Lease| !matches!(lease, Lease::Guest { .. } | Lease::Image(..) | Lease::Temporary(_));
+        self.leases =
+            std::iter::once(Lease::Lock(name.clone())).chain(found.leases.iter().filter(is_kept).cloned()).collect();
+        self.leases.dedup();
+        self.joined = found.joined;
+        let adopted = self.host.adopt(name, found.guest);
+        let mut guest = adopted.inspect_err(|_| {
+            // It is still the guest of the run that is dead, with all that this one took.
+            self.leases.clear();
+            let _ = self.host.clear(name);
+        })?;
+        let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
+        Ok(self.watch(&mut *guest, name, false, process.as_ref()))
+    }
+
+    /// Waits until a boot ended, and does what has to be done meanwhile.
+    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
+        let is_kept = self.standing.is_some();
+        let later = || is_kept.then(|| Instant::now() + TENDED);
+        self.host.tend();
         self.feed(Event::Started);
-        let mut deadline = Some(Instant::now() + PATIENCE);
+        let mut deadline = Some(Instant::now() + if is_kept { SHORT_PATIENCE } else { PATIENCE });
+        let mut is_told = false;
         let ended = loop {
             let event = match guest.wait(deadline) {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => Event::StopAsked,
                 Woken::TimeOver if self.state == State::Running => {
-                    self.tell(Progress::Runs(machine));
-                    deadline = None;
+                    if std::mem::replace(&mut is_told, true) {
+                        self.host.tend();
+                    } else {
+                        self.stand_with(Stance::Running, process, |_| ());
+                        self.tell(Progress::Runs(name, uses_stdio));
+                    }
+                    deadline = later();
                     continue;
                 }
                 Woken::TimeOver => Event::GraceOver,
@@ -363,6 +436,7 @@ impl Run {
                 self.tell(Progress::Acts(action, self.stop_within));
                 match action {
                     Action::PressPowerButton => {
+                        self.stand_with(Stance::Stopping, process, |_| ());
                         guest.press_power_button();
                         deadline = Some(Instant::now() + self.stop_within);
                     }
@@ -377,11 +451,26 @@ impl Run {
                 }
             }
         };
-        process.iter().for_each(|lease| self.strike(lease));
+        if let Some(lease) = process {
+            self.strike(lease);
+        }
         self.last_words = guest.last_words();
         self.feed(Event::Ended(ended.clone()));
         self.last = Some(ended.clone());
-        Ok(ended)
+        ended
+    }
+
+    /// Writes down how the machine stands, if it runs in the background. That it cannot be written stops nothing.
+    fn stand_with(&mut self, state: Stance, guest: Option<&Lease>, change: impl FnOnce(&mut Standing)) {
+        let Some(standing) = &mut self.standing else { return };
+        let me = self.host.identity();
+        standing.state = state;
+        standing.supervisor = Some(me.pid);
+        standing.guest = guest.and_then(|lease| if let Lease::Guest { pid, .. } = lease { Some(*pid) } else { None });
+        standing.since = me.now;
+        standing.until = None;
+        change(standing);
+        let _ = self.host.stand(&standing.name, &standing.text());
     }
 
     /// A process may be known again when vmrun is gone.
@@ -397,6 +486,48 @@ impl Run {
             self.state = State::Evaluating;
         }
         again
+    }
+
+    /// Returns what follows from how the last boot ended, and makes the run ready for the next one.
+    pub fn follow(&mut self) -> Next {
+        let Some(ended) = self.last.clone().filter(|_| matches!(self.state, State::Rebooted | State::Down)) else {
+            return Next::Over;
+        };
+        let next = self.tally.next(self.keeping.restart.as_ref(), &ended, self.begun.elapsed());
+        if matches!(next, Next::Again | Next::Wait(_)) {
+            self.state = State::Evaluating;
+        }
+        next
+    }
+
+    /// Waits before a guest is started again. Returns the fault of a run that was stopped meanwhile.
+    pub fn rest(&mut self, wait: Duration) -> Result<(), Fault> {
+        let error = self.last.as_ref().map(ToString::to_string);
+        let until = self.host.identity().now + wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.stand_with(Stance::Waiting, None, |standing| {
+            standing.restarts += 1;
+            standing.error = error;
+            standing.until = Some(until);
+        });
+        self.tell(Progress::Waits(wait));
+        if self.host.rest(wait) {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        Ok(())
+    }
+
+    /// Has the machine held when the run is over: its last error stays where everybody can read it.
+    pub fn hold_on(&mut self, error: &str) {
+        if let Some(standing) = &mut self.standing {
+            standing.error = Some(error.into());
+            standing.state = Stance::Held;
+        }
+    }
+
+    /// Returns whether somebody stopped the run.
+    pub fn is_stopped(&self) -> bool {
+        self.state == State::Stopped
     }
 
     /// Returns the fault that the way in which the last boot ended is, if it is one.
@@ -461,6 +592,11 @@ impl Run {
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
         faults.extend(names().filter_map(|name| self.host.tidy(name, keeps_journal).err()));
+        if let Some(standing) = self.standing.as_mut().filter(|standing| standing.state == Stance::Held) {
+            (standing.supervisor, standing.guest, standing.until) = (None, None, None);
+            standing.since = self.host.identity().now;
+            faults.extend(self.host.stand(&standing.name, &standing.text()).err());
+        }
         // The lock goes last: until then nobody else may start the machine.
         faults.extend(names().filter_map(|name| self.host.clear(name).err()));
         faults

@@ -16,7 +16,7 @@ pub(super) struct GcArgs {
     /// Only print what would be given back
     #[arg(long)]
     dry_run: bool,
-    /// Print a JSON list: machine, owner, given_back, kept, faults
+    /// Print a JSON list: machine, owner, given_back, kept, goes_on, faults
     #[arg(long)]
     json: bool,
     /// How long a guest that still runs may take to power off: 60s, 2m
@@ -54,7 +54,18 @@ fn as_text(left: &Left, host: &dyn Host) -> String {
     let commands = left.commands(host).into_iter().map(|argv| argv.to_string());
     let kept =
         left.kept.iter().map(|name| format!("# {name} stays: it has the name, but not the mark of what the run made"));
-    std::iter::once(format!("# {}", left.whose())).chain(commands).chain(kept).collect::<Vec<_>>().join("\n")
+    let goes_on = left.goes_on.map(|pid| {
+        format!(
+            "# its guest, process {pid}, goes on: `vmrun adopt {0}` takes it over, `vmrun stop {0}` stops it",
+            left.name
+        )
+    });
+    std::iter::once(format!("# {}", left.whose()))
+        .chain(goes_on)
+        .chain(commands)
+        .chain(kept)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn as_json(left: &Left, host: &dyn Host) -> Value {
@@ -62,5 +73,5 @@ fn as_json(left: &Left, host: &dyn Host) -> Value {
         |owner| json!({ "pid": owner.pid, "recipe": owner.recipe, "version": owner.version, "since": owner.since }),
     );
     let commands: Vec<Value> = left.commands(host).iter().map(|argv| json!(argv.words())).collect();
-    json!({ "machine": left.name.as_str(), "owner": owner, "given_back": commands, "kept": left.kept, "faults": [] })
+    json!({ "machine": left.name.as_str(), "owner": owner, "given_back": commands, "kept": left.kept, "goes_on": left.goes_on, "faults": [] })
 }

@@ -104,6 +104,8 @@ const DESCRIPTION: &[&str] = &[
      run ends, and what it took of the host is given back.",
     "Every run begins with a rehearsal: the recipe is evaluated on the host's own facts, with every change simulated. A \
      recipe that is wrong changes nothing, and says where it is wrong. `vmrun words` is the reference of the words.",
+    "`vmrun start` runs a machine in the background, where the word `restart` says when it is started again. Its guest goes on \
+     when its supervisor is killed: `vmrun adopt` takes it over.",
     "Ctrl-C or SIGTERM asks the guest to power off; once more, or when its time is over, the machine is switched off.",
 ];
 
@@ -119,6 +121,7 @@ const EXITS: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_PLATFORM", "freebsd, freebsd-14 or linux: the kind of host, if not this one's own."),
     ("VMRUN_STATE_DIR", "The folder for running machines."),
+    ("VMRUN_LOG_DIR", "The folder for the logs of machines in the background."),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
     ("NO_COLOR", "No colour, even on a terminal."),
@@ -130,9 +133,17 @@ const FILES: &[(&str, &str)] = &[
         "Locks, journals, sockets and secrets of running machines; for a plain user the user's own runtime folder.",
     ),
     (
+        "/var/run/vmrun/NAME/standing.json",
+        "How a machine in the background stands: starting, running, stopping, waiting or held, with its last error.",
+    ),
+    (
+        "/var/log/vmrun/NAME.log",
+        "What a machine in the background and its supervisor have said; the last three are kept.",
+    ),
+    (
         "/usr/local/etc/vmrun/config.toml",
-        "The hosts that `vmrun find` asks, the folders with recipes, and the viewer: `hosts`, `recipes` and `viewer`, each a \
-         list of texts. It need not be there.",
+        "The hosts that `vmrun find` asks, the folders with recipes, what `vmrun start --all` starts, and the viewer: `hosts`, \
+         `recipes`, `start` and `viewer`, each a list of texts. It need not be there.",
     ),
     (
         "/usr/local/etc/vmrun/secrets/NAME",
@@ -144,6 +155,8 @@ const FILES: &[(&str, &str)] = &[
 const EXAMPLES: &[(&str, &str)] = &[
     ("vmrun web.rhai --init", "Makes the disks of a machine and boots its installer."),
     ("vmrun plan --on freebsd-15 web.rhai", "Prints the commands of a boot, on any system and without root."),
+    ("vmrun start db.rhai web.rhai", "Runs two machines in the background, in the order that they ask for."),
+    ("vmrun stop --all --within 80s", "Stops what runs in the background, and waits until it is down."),
     ("vmrun gc --dry-run", "Prints what killed runs have left, and what would give it back."),
     ("vmrun import /vm/web/web.conf --out web.rhai", "Brings a guest of vm-bhyve along."),
     ("vmrun record --init-args '-i' -- ./vm.sh web", "Writes the recipe of what a shell script does."),

@@ -2,9 +2,27 @@
 
 use crate::diag::Fault;
 use crate::host::{Asked, Platform, Settings, system};
-use crate::model::{Release, Target};
+use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
+
+/// Returns the log of a machine in the background: in the system's folder for root, in the user's own otherwise, and beside the
+/// state where that is somewhere else.
+pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
+    let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let beside = || given("VMRUN_STATE_DIR").map(|state| state.with_file_name("log"));
+    let own = || {
+        if nix::unistd::geteuid().is_root() {
+            return Some("/var/log/vmrun".into());
+        }
+        let dirs = ProjectDirs::from("", "", "vmrun")?;
+        Some(dirs.state_dir().unwrap_or(dirs.data_local_dir()).join("log"))
+    };
+    let homeless = || Fault::host("there is no home folder for the logs of machines").hint("set VMRUN_LOG_DIR");
+    let folder = given("VMRUN_LOG_DIR").or_else(beside).or_else(own).ok_or_else(homeless)?;
+    let path = folder.join(format!("{name}.log"));
+    Ok(std::path::absolute(&path).unwrap_or(path))
+}
 
 /// Returns the settings of this host: the system's folders for root, the user's own otherwise.
 pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> {

@@ -100,7 +100,7 @@ fn by_file(machine: &Machine, settings: &Settings) -> Result<Vec<Step>, Fault> {
     let secrets = bhyve::secrets(machine).map(|text| hidden(&text) + "\n").unwrap_or_default();
     let text = format!("{}{secrets}", bhyve::file::text(machine)?);
     Ok(vec![
-        Argv::new("mkdir").arg("-p").arg("-m").arg("700").arg(folder.display()).into(),
+        Argv::new("mkdir").arg("-p").arg("-m").arg("755").arg(folder.display()).into(),
         written(&file, text),
         bhyve::limited(bhyve::file::argv(machine, &file), machine.limits()).into(),
     ])
@@ -133,7 +133,7 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
     };
     let mut steps: Vec<Step> = Vec::new();
     match settings.platform {
-        Platform::Linux => steps.push(Argv::new("mkdir").args(["-p", "-m", "700"]).arg(folder.display()).into()),
+        Platform::Linux => steps.push(Argv::new("mkdir").args(["-p", "-m", "755"]).arg(folder.display()).into()),
         Platform::FreeBsd if content.is_some() => {
             steps.push(Argv::new("mkdir").arg("-p").arg(settings.state.display()).into());
         }

@@ -2,13 +2,15 @@
 
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
+use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::rehearsal::Rehearsal;
 use crate::host::system::{Ahead, System};
-use crate::model::Ended;
+use crate::model::{Ended, span};
 use crate::run::conflicts::Purpose;
 use crate::run::cycle::Action;
+use crate::run::policy::Next;
 use crate::run::recovery::is_left;
 use crate::run::{Claim, Progress, Run};
 use crate::script::{Inputs, Recipe};
@@ -19,21 +21,14 @@ use std::time::Duration;
 #[derive(Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
-    recipe: RecipeArgs,
+    pub(super) recipe: RecipeArgs,
     /// How long the guest may take to power off when it is asked to: 60s, 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    stop_within: Duration,
+    pub(super) stop_within: Duration,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = digits.parse().map_err(|_| "write 60s, 2m or 500ms")?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "" | "s" => Ok(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs).ok_or_else(|| "too long".into()),
-        _ => Err("write 60s, 2m or 500ms".into()),
-    }
+    span::parse(text).map_err(Into::into)
 }
 
 pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
@@ -45,7 +40,8 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
     let (host, claim) = rehearse(&recipe, Box::new(host), &inputs, term)?;
     let mut run = Run::new(host);
     run.stop_within = args.stop_within;
-    run.told = Some(if term.is_terminal() { tell } else { tell_what_was_left });
+    run.told = Some(Box::new(if term.is_terminal() { tell } else { tell_what_was_left }));
+    run.keeping = claim.keeping.clone();
     let claimed = run.claim(&claim).and_then(|()| run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)));
     let result = match claimed {
         Ok(_) => perform(&recipe, run, inputs, term),
@@ -60,8 +56,9 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
 fn tell(progress: &Progress<'_>) {
     let term = Term::new();
     match progress {
-        Progress::Runs(machine) if machine.uses_stdio() => {}
-        Progress::Runs(machine) => term.say(format!("{} runs; Ctrl-C asks it to power off", machine.name())),
+        // What follows from an end is told on any terminal and none.
+        Progress::Runs(_, true) | Progress::Waits(_) => {}
+        Progress::Runs(name, _) => term.say(format!("{name} runs; Ctrl-C asks it to power off")),
         Progress::Acts(Action::PressPowerButton, within) => {
             term.say(format!("asked the guest to power off; it has {within:?}, Ctrl-C switches it off at once"));
         }
@@ -72,7 +69,7 @@ fn tell(progress: &Progress<'_>) {
 }
 
 /// Says what is given back that a dead run has left, even where nobody looks on.
-fn tell_what_was_left(progress: &Progress<'_>) {
+pub(super) fn tell_what_was_left(progress: &Progress<'_>) {
     if let Progress::TakesOver(left, commands) = progress {
         let term = Term::new();
         term.say(format!("{}; giving back what it took", left.whose()));
@@ -117,21 +114,56 @@ pub(super) fn rehearse(
     Ok((run.into_host(), claim))
 }
 
-/// Evaluates the recipe for real, again after each reboot, and gives back what was taken.
-fn perform(recipe: &Recipe, mut run: Run, mut inputs: Inputs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let faults = loop {
+/// Evaluates the recipe for real, again for as long as its policy says so, and gives back what was taken.
+fn perform(recipe: &Recipe, run: Run, inputs: Inputs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let (run, faults) = boots(recipe, run, inputs, &|text| term.say(text));
+    give_back(run, faults)
+}
+
+/// Evaluates the recipe for real, again for as long as its policy says so. Somebody is told why.
+pub(super) fn boots(recipe: &Recipe, mut run: Run, mut inputs: Inputs, say: &dyn Fn(String)) -> (Run, Vec<Diagnostic>) {
+    loop {
         let evaluated = recipe.evaluate(run, &inputs, None);
         run = evaluated.run;
         if !evaluated.faults.is_empty() {
-            break evaluated.faults;
+            return (run, evaluated.faults);
         }
-        if !run.goes_on() {
-            break run.verdict().map(|verdict| explained(verdict, evaluated.blamed)).into_iter().collect();
+        let faults = again(&mut run, &mut inputs, evaluated.blamed.as_ref(), say);
+        if let Err(faults) = faults {
+            return (run, faults);
         }
-        term.say("the guest rebooted; starting it again");
-        inputs.init = false;
-    };
-    give_back(run, faults)
+    }
+}
+
+/// Waits until the recipe is to be evaluated again; what ends the run comes back, which is nothing where all is well.
+pub(super) fn again(
+    run: &mut Run,
+    inputs: &mut Inputs,
+    blamed: Option<&Diagnostic>,
+    say: &dyn Fn(String),
+) -> Result<(), Vec<Diagnostic>> {
+    let verdict =
+        |run: &Run| run.verdict().map(|verdict| explained(verdict, blamed.cloned())).into_iter().collect::<Vec<_>>();
+    match run.follow() {
+        Next::Again => {
+            say("the guest rebooted; starting it again".into());
+            // Only a reboot says that the machine is initialized.
+            inputs.init = false;
+            run.standing.iter_mut().for_each(|standing| standing.init = false);
+        }
+        Next::Wait(wait) => {
+            verdict(run).iter().for_each(|diagnostic| say(draw(diagnostic, Colour::Plain)));
+            say(format!("starting it again in {wait:?}"));
+            run.rest(wait).map_err(|fault| vec![fault.into()])?;
+        }
+        Next::Over => return Err(verdict(run)),
+        Next::Held(fault) => {
+            let mut faults = verdict(run);
+            faults.push(fault.into());
+            return Err(faults);
+        }
+    }
+    Ok(())
 }
 
 /// Of a guest that failed, what is known about it; anything else that ended a run says enough.
@@ -140,7 +172,7 @@ fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
 }
 
 /// Ends a run: what it took is given back, whatever was wrong with it.
-fn give_back(mut run: Run, mut faults: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn give_back(mut run: Run, mut faults: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
     faults.extend(run.give_back().into_iter().map(Diagnostic::error));
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

@@ -35,6 +35,12 @@ impl Term {
         }
     }
 
+    /// Prints bytes as they are, and returns whether somebody still reads.
+    pub fn bytes(&self, bytes: &[u8]) -> bool {
+        let mut stdout = io::stdout();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
+    }
+
     /// Says something about what is going on.
     pub fn say(&self, text: impl Display) {
         // There is nowhere left to complain.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
 /// Every key, in the order in which they are told.
-const KEYS: [&str; 3] = ["hosts", "recipes", "viewer"];
+const KEYS: [&str; 4] = ["hosts", "recipes", "start", "viewer"];
 
 /// What is known of all machines and hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The folders in which recipes are looked for.
     pub recipes: Vec<PathBuf>,
+    /// The machines that `vmrun start --all` starts, by name or by recipe.
+    pub start: Vec<String>,
     /// The viewer and its arguments; `{host}` and `{port}` stand for where the console is.
     pub viewer: Vec<String>,
 }
@@ -45,6 +47,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
             }
             ("hosts", Some(hosts)) => config.hosts = hosts,
             ("recipes", Some(folders)) => config.recipes = folders.into_iter().map(PathBuf::from).collect(),
+            ("start", Some(machines)) => config.start = machines,
             (_, Some(viewer)) if viewer.is_empty() => {
                 faults.push(at(Fault::new("`viewer` names no program").hint(example("viewer")), value.span()));
             }
@@ -58,6 +61,7 @@ fn example(key: &str) -> &'static str {
     match key {
         "hosts" => "hosts = [\"192.168.2.5\", \"192.168.2.6\"]",
         "recipes" => "recipes = [\"/usr/local/etc/vmrun/recipes\"]",
+        "start" => "start = [\"db\", \"web\"]",
         _ => "viewer = [\"vncviewer\", \"{host}:{port}\"]",
     }
 }
@@ -76,10 +80,11 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_none_is_needed() {
-        let text = "hosts = [\"10.0.0.5\", \"vm6\"]\nrecipes = [\"/vm/recipes\"]\nviewer = [\"v\", \"{host}\"]\n";
+        let text = "hosts = [\"10.0.0.5\", \"vm6\"]\nrecipes = [\"/vm/recipes\"]\nstart = [\"db\"]\nviewer = [\"v\", \"{host}\"]\n";
         let config = Config {
             hosts: vec!["10.0.0.5".into(), "vm6".into()],
             recipes: vec!["/vm/recipes".into()],
+            start: vec!["db".into()],
             viewer: vec!["v".into(), "{host}".into()],
         };
         assert_eq!(parse("config.toml", text), Ok(config));

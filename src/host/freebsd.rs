@@ -2,6 +2,7 @@
 
 use super::process::{Happened, Process};
 use super::signals::Signals;
+use super::stranger::{Hypervisor, Stranger};
 use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::bhyve;
 use crate::diag::Fault;
@@ -9,6 +10,7 @@ use crate::model::{Argv, Ended, Machine, VmName};
 use nix::sys::signal::Signal;
 use std::net::IpAddr;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -66,12 +68,26 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
 }
 
 /// Starts bhyve.
-pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
+pub fn boot(
+    settings: &Settings,
+    machine: &Machine,
+    signals: Rc<Signals>,
+    log: Option<&Path>,
+) -> Result<Box<dyn Guest>, Fault> {
     let argv = bhyve::argv(machine, &settings.secrets_file(machine.name()));
     let argv = bhyve::limited(argv, machine.limits());
-    let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
-    Ok(Box::new(Bhyve { process, name: machine.name().clone() }))
+    let process = Process::spawn(&argv, machine.uses_stdio(), signals, log)?;
+    Ok(Box::new(Bhyve { process: Hypervisor::Child(process), name: machine.name().clone() }))
 }
+
+/// Takes over a bhyve that is none of our children.
+pub fn adopt(name: &VmName, pid: u32, signals: Rc<Signals>, log: Option<&Path>) -> Result<Box<dyn Guest>, Fault> {
+    let process = Hypervisor::Stranger(Stranger::of(pid, signals, log)?);
+    Ok(Box::new(Bhyve { process, name: name.clone() }))
+}
+
+/// bhyve's exit status of a failure: what is said of a bhyve whose status nobody can know, which is never so on FreeBSD.
+const FAILED: i32 = 4;
 
 /// How long bhyve may take to leave once its guest was switched off.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -90,7 +106,7 @@ pub fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
 }
 
 struct Bhyve {
-    process: Process,
+    process: Hypervisor,
     name: VmName,
 }
 
@@ -104,6 +120,7 @@ impl Guest for Bhyve {
                         (None, signal) => Ended::Killed { signal: signal.unwrap_or_default() },
                     });
                 }
+                Happened::Gone => return Woken::Ended(bhyve::ended(FAILED)),
                 Happened::StopAsked => return Woken::StopAsked,
                 Happened::TimeOver => return Woken::TimeOver,
                 Happened::Extra => {}

@@ -22,7 +22,7 @@ pub struct ProcessFact {
 /// Returns who this process is.
 pub(super) fn identity() -> Identity {
     let pid = std::process::id();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = super::system::now();
     Identity { pid, started: started(pid).unwrap_or_default(), boot: boot(), now }
 }
 

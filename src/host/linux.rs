@@ -2,17 +2,18 @@
 
 use super::process::{EndedBy, Happened, Process};
 use super::signals::Signals;
+use super::stranger::{Hypervisor, Stranger};
 use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::diag::Fault;
-use crate::model::{Ended, Machine};
+use crate::model::{Ended, Machine, VmName};
 use crate::qemu::{self, Event, Setting};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -28,10 +29,19 @@ const LOG_TAIL: u64 = 4096;
 /// bhyve's exit status for what QEMU's exit status 1 says: it did not get as far as running a guest.
 const REFUSED: i32 = 4;
 
+/// What a umask has to take away so that nobody else connects to a new socket: connecting is writing (unix(7)).
+const OTHERS_WRITE: u32 = 0o022;
+
 /// Starts a machine under QEMU.
-pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Result<Box<dyn Guest>, Fault> {
+pub fn boot(
+    settings: &Settings,
+    machine: &Machine,
+    signals: Rc<Signals>,
+    log: Option<&Path>,
+    umask: u32,
+) -> Result<Box<dyn Guest>, Fault> {
     let folder = settings.machine_folder(machine.name());
-    let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder))?;
+    let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), umask & OTHERS_WRITE == OTHERS_WRITE)?;
     let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net };
     let mut argv = qemu::argv(machine, &setting);
     let by_path = qemu::qmp_by_path(&folder);
@@ -39,8 +49,25 @@ pub fn boot(settings: &Settings, machine: &Machine, signals: Rc<Signals>) -> Res
         *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
     }
     let argv = qemu::limited(argv, machine.limits());
-    let process = Process::spawn(&argv, machine.uses_stdio(), signals)?;
+    let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio(), signals, log)?);
     drop(listener);
+    Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
+}
+
+/// Takes over a QEMU that is none of our children.
+pub fn adopt(
+    settings: &Settings,
+    name: &VmName,
+    pid: u32,
+    signals: Rc<Signals>,
+    log: Option<&Path>,
+) -> Result<Box<dyn Guest>, Fault> {
+    let folder = settings.machine_folder(name);
+    let cannot = |why| Fault::host(format!("cannot talk to the QEMU of {name}, process {pid}: {why}"));
+    let process = Hypervisor::Stranger(Stranger::of(pid, signals, log)?);
+    let mut qmp = UnixStream::connect(qemu::qmp_socket(&folder)).and_then(Qmp::over).map_err(cannot)?;
+    // A guest that ended before we were here has left a QEMU that is paused, and will not tell it again.
+    qmp.execute("query-status");
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
 }
 
@@ -67,7 +94,7 @@ pub fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
 pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
     let folder = &settings.machine_folder(machine.name());
     let cannot = |path: &Path, why| Fault::host(format!("cannot write {}: {why}", path.display()));
-    match DirBuilder::new().mode(0o700).create(folder) {
+    match DirBuilder::new().mode(0o755).create(folder) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => {
             return Err(Fault::host(format!("cannot make {}: {}", folder.display(), system::reason(&why))));
         }
@@ -109,10 +136,14 @@ struct Qmp {
 }
 
 impl Qmp {
-    /// Listens for QEMU, which gets the listener, and connects at once: no event can be missed.
-    fn open(path: &Path) -> Result<(UnixListener, Self), Fault> {
+    /// Listens for QEMU, which gets the listener, and connects at once: no event can be missed. Nobody else may connect, where
+    /// that is not so already.
+    fn open(path: &Path, is_private: bool) -> Result<(UnixListener, Self), Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
         let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
+        if !is_private {
+            std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|why| cannot(&why))?;
+        }
         fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
         let stream = UnixStream::connect(path).map_err(|why| cannot(&why))?;
         Ok((listener, Self::over(stream).map_err(|why| cannot(&why))?))
@@ -167,7 +198,7 @@ impl Qmp {
 
 /// A machine that runs under QEMU.
 struct Qemu {
-    process: Process,
+    process: Hypervisor,
     qmp: Qmp,
     reset_log: PathBuf,
     ended: Option<Ended>,
@@ -178,7 +209,7 @@ impl Qemu {
     fn leave(&mut self, event: Event) -> Ended {
         let ended = qemu::ended(event, &tail(&self.reset_log));
         self.qmp.execute("quit");
-        let _ = self.process.end(PATIENCE);
+        self.process.end(PATIENCE);
         ended
     }
 
@@ -198,6 +229,10 @@ impl Guest for Qemu {
             let extra = self.qmp.is_open.then(|| self.qmp.stream.as_fd());
             match self.process.wait(until, extra) {
                 Happened::Exited(status) => self.ended = Some(self.exited(status)),
+                Happened::Gone => {
+                    let event = self.qmp.event().map(|event| qemu::ended(event, &tail(&self.reset_log)));
+                    self.ended = Some(event.unwrap_or(Ended::Failed { status: REFUSED }));
+                }
                 Happened::Extra => self.ended = self.qmp.event().map(|event| self.leave(event)),
                 Happened::StopAsked => return Woken::StopAsked,
                 Happened::TimeOver => return Woken::TimeOver,

@@ -9,9 +9,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::{Pid, read};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -36,6 +38,8 @@ pub enum Happened {
     TimeOver,
     /// The extra descriptor has something to read, or its other end is gone.
     Extra,
+    /// The process ended, and nobody can know how: it was none of our children.
+    Gone,
 }
 
 /// What a process ended by.
@@ -54,23 +58,28 @@ pub struct Process {
     signals: Rc<Signals>,
     stderr: Option<ChildStderr>,
     words: Words,
+    /// Where its words go that we do not hear.
+    said: Option<Said>,
     input: Option<Input>,
 }
 
 impl Process {
-    /// Starts a process. One that uses the standard streams is fed from ours; our output and error are its own.
-    pub fn spawn(argv: &Argv, uses_stdio: bool, signals: Rc<Signals>) -> Result<Self, Fault> {
+    /// Starts a process. One that uses the standard streams is fed from ours; our output and error are its own. Where ours are a
+    /// log it writes there itself, so that it can go on without us.
+    pub fn spawn(argv: &Argv, uses_stdio: bool, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
         #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
         let mut command = Command::new(&argv.program);
-        command.args(&argv.args).stderr(Stdio::piped()).process_group(0);
+        command.args(&argv.args).process_group(0);
+        command.stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
+        let said = log.map(Said::from_here);
         command.stdin(if uses_stdio { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().map_err(|why| match why.kind() {
             ErrorKind::NotFound => cannot(&"it is not installed").hint("install it, or put its folder into PATH"),
             _ => cannot(&why),
         })?;
         let (stderr, stdin) = (child.stderr.take(), child.stdin.take());
-        let process = Self { child, signals, stderr, words: Words::default(), input: stdin.map(Input::new) };
+        let process = Self { child, signals, stderr, words: Words::default(), said, input: stdin.map(Input::new) };
         // From here on a fault kills the child.
         let pipes = process.stderr.iter().map(AsFd::as_fd).chain(process.input.iter().map(|input| input.pipe.as_fd()));
         for pipe in pipes {
@@ -86,7 +95,7 @@ impl Process {
 
     /// Returns the last lines that it wrote to its standard error.
     pub fn last_words(&self) -> Vec<String> {
-        self.words.lines()
+        self.said.as_ref().map_or_else(|| self.words.lines(), Said::last_words)
     }
 
     /// Returns what a status means.
@@ -197,6 +206,41 @@ impl Process {
     }
 }
 
+/// The part of a log that a process has written.
+#[derive(Debug)]
+pub(super) struct Said {
+    log: PathBuf,
+    from: u64,
+}
+
+impl Said {
+    /// How much of it is looked at.
+    const TAIL: u64 = 8192;
+
+    /// Begins where the log ends now.
+    pub(super) fn from_here(log: &Path) -> Self {
+        Self { log: log.into(), from: std::fs::metadata(log).map_or(0, |meta| meta.len()) }
+    }
+
+    /// Returns its last lines.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(&self.log)?;
+            let end = file.metadata()?.len();
+            // A log that was begun anew meanwhile is shorter.
+            let from = if end < self.from { 0 } else { self.from };
+            file.seek(SeekFrom::Start(from.max(end.saturating_sub(Self::TAIL))))?;
+            let mut bytes = Vec::new();
+            file.take(Self::TAIL).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let mut words = Words::default();
+        words.add(&read().unwrap_or_default());
+        // What vmrun itself says stands there as well.
+        words.lines().into_iter().filter(|line| !line.starts_with("vmrun: ")).collect()
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
@@ -303,7 +347,7 @@ fn set_nonblocking(fd: BorrowedFd<'_>) -> nix::Result<()> {
 }
 
 /// Rounded up, so that poll(2) does not return before the time.
-fn timeout(until: Option<Instant>) -> PollTimeout {
+pub(super) fn timeout(until: Option<Instant>) -> PollTimeout {
     let Some(until) = until else { return PollTimeout::NONE };
     let left = until.saturating_duration_since(Instant::now());
     let left = if left.is_zero() { left } else { left + Duration::from_millis(1) };
@@ -315,7 +359,7 @@ mod tests {
     use super::*;
 
     fn sh(script: &str) -> Process {
-        Process::spawn(&Argv::new("sh").args(["-c", script]), false, Signals::install().unwrap()).unwrap()
+        Process::spawn(&Argv::new("sh").args(["-c", script]), false, Signals::install().unwrap(), None).unwrap()
     }
 
     fn exit(process: &mut Process) -> EndedBy {
@@ -354,7 +398,7 @@ mod tests {
     #[test]
     fn a_missing_program_is_named() {
         let signals = Signals::install().unwrap();
-        let fault = Process::spawn(&Argv::new("no-such-program"), false, signals).unwrap_err();
+        let fault = Process::spawn(&Argv::new("no-such-program"), false, signals, None).unwrap_err();
         assert_eq!(fault.message, "cannot start `no-such-program`: it is not installed");
     }
 }

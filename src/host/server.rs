@@ -17,7 +17,7 @@ impl System {
         if self.stop_asked() {
             return Ok(());
         }
-        let mut process = Process::spawn(argv, false, self.signals.clone())?;
+        let mut process = Process::spawn(argv, false, self.signals.clone(), None)?;
         loop {
             match process.wait(None, None) {
                 Happened::StopAsked => {
@@ -34,7 +34,7 @@ impl System {
                     let fault = Fault::host(format!("`{}` {how}", argv.program));
                     return Err(fault.hint(last.unwrap_or_else(|| "it said nothing".into())));
                 }
-                Happened::TimeOver | Happened::Extra => {}
+                Happened::TimeOver | Happened::Extra | Happened::Gone => {}
             }
         }
     }

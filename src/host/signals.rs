@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// The signals that a run heeds: those that ask it to stop, each counted, and the one that says that a child ended.
 #[derive(Debug)]
@@ -55,6 +56,21 @@ impl Signals {
                 result => return result.is_ok_and(|ready| ready > 0),
             }
         }
+    }
+
+    /// Waits so long for somebody who asks to stop, and returns whether somebody did.
+    pub fn stop_within(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        while !self.take_stop() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            // Rounded up, so that the last turn is not taken many times.
+            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            let _ = poll(&mut [PollFd::new(self.stop_fd(), PollFlags::POLLIN)], timeout);
+        }
+        true
     }
 
     /// Forgets that children ended: whoever calls this asks each of them next.

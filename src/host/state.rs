@@ -8,10 +8,12 @@ use crate::model::VmName;
 use crate::model::device::Access;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -82,6 +84,26 @@ impl State {
             held.lock.sync_all().and_then(|()| folder?.sync_all()).map_err(cannot)?;
         }
         Ok(())
+    }
+
+    /// Writes down how a machine stands that is ours: everybody may read it, and nobody sees half of it.
+    pub(super) fn stand(&mut self, settings: &Settings, name: &VmName, text: &str) -> Result<(), Fault> {
+        if !self.holds(name) {
+            return Ok(());
+        }
+        let (folder, path) = (settings.machine_folder(name), settings.standing_file(name));
+        let made = DirBuilder::new().recursive(true).create(&folder);
+        // Whatever the umask of the recipe.
+        let made = made.and_then(|()| std::fs::set_permissions(&folder, Permissions::from_mode(0o755)));
+        made.map_err(io_fault("make", &folder))?;
+        let new = path.with_extension("new");
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&new);
+        let written = file.and_then(|mut file| {
+            file.set_permissions(Permissions::from_mode(0o644))?;
+            file.write_all(text.as_bytes())?;
+            std::fs::rename(&new, &path)
+        });
+        written.map_err(io_fault("write", &path))
     }
 
     /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.

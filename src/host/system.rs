@@ -1,19 +1,22 @@
 //! The real host, of either kind: files, programs, the environment.
 
 use super::commands::{undo, unmarked};
+use super::process::Happened;
 use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
 use super::state::State;
+use super::stranger::Stranger;
 use super::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
-    commands, freebsd, kernel, linux,
+    background, commands, freebsd, kernel, linux,
 };
 use crate::bhyve;
-use crate::diag::Fault;
+use crate::diag::{Blame, Fault};
 use crate::image::{Disk, Image};
 use crate::model::device::Access;
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use nix::poll::{PollTimeout, poll};
+use nix::sys::signal::Signal;
 #[cfg(target_os = "linux")]
 use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
@@ -24,7 +27,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Facts that are being read before there is anybody to ask for them.
 #[derive(Default)]
@@ -56,6 +59,10 @@ pub struct System {
     state: State,
     /// The machine for which interfaces are made.
     machine: Option<VmName>,
+    /// What new files lack, if a run said so.
+    umask: u32,
+    /// The log that our output goes into.
+    log: Option<PathBuf>,
 }
 
 impl System {
@@ -71,6 +78,8 @@ impl System {
             hardware: OnceCell::new(),
             state: State::default(),
             machine: None,
+            umask: 0,
+            log: None,
         })
     }
 
@@ -82,6 +91,25 @@ impl System {
                 let program = ahead.map_or_else(|| Program::start(&Argv::new("ifconfig")), Ok)?;
                 Ok(freebsd::parse_interfaces(&program.finish()?))
             }
+        }
+    }
+
+    /// Asks a vmrun to stop its guest, as Ctrl-C does; `at_once` asks it as often as it takes.
+    pub fn ask_to_stop(&self, pid: u32, at_once: bool) {
+        // Each of them is counted, and two of one kind may come as one.
+        let all = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+        all[..if at_once { all.len() } else { 1 }].iter().for_each(|signal| kernel::signal(pid, *signal));
+    }
+
+    /// Waits until a process has ended, at most so long; returns whether it has. Whoever asks us to stop is told so.
+    pub fn has_ended_within(&self, pid: u32, within: Option<Duration>) -> Result<bool, Fault> {
+        let Ok(mut process) = Stranger::of(pid, self.signals.clone(), None) else {
+            return Ok(kernel::process(pid).is_none());
+        };
+        match process.wait(within.map(|within| Instant::now() + within), None, true) {
+            Happened::StopAsked => Err(Fault::new("interrupted").blame(Blame::Interrupted)),
+            Happened::TimeOver => Ok(false),
+            Happened::Exited(_) | Happened::Gone | Happened::Extra => Ok(true),
         }
     }
 
@@ -312,6 +340,7 @@ impl Host for System {
                 let mode =
                     nix::sys::stat::Mode::from_bits_truncate(nix::libc::mode_t::try_from(*mask).unwrap_or(0o026));
                 nix::sys::stat::umask(mode);
+                self.umask = *mask;
                 return Ok(String::new());
             }
             Effect::Truncate { path, size } => return truncate(path, *size).map(|()| String::new()),
@@ -432,6 +461,36 @@ impl Host for System {
         self.state.note(&self.settings, name, lines, durable)
     }
 
+    fn in_background(&mut self, log: &Path) {
+        self.log = Some(log.into());
+    }
+
+    fn tend(&mut self) {
+        if let Some(log) = &self.log {
+            background::rotate(log, background::LOG_MAX);
+        }
+    }
+
+    fn stand(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
+        self.state.stand(&self.settings, name, text)
+    }
+
+    fn standing(&self, name: &VmName) -> Option<String> {
+        std::fs::read_to_string(self.settings.standing_file(name)).ok()
+    }
+
+    fn rest(&mut self, wait: Duration) -> bool {
+        self.signals.stop_within(wait)
+    }
+
+    fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault> {
+        let (signals, log) = (self.signals.clone(), self.log.as_deref());
+        match self.settings.platform {
+            Platform::FreeBsd => freebsd::adopt(name, pid, signals, log),
+            Platform::Linux => linux::adopt(&self.settings, name, pid, signals, log),
+        }
+    }
+
     fn hold(&mut self, path: &Path, access: Access) -> bool {
         self.state.hold(path, access)
     }
@@ -461,9 +520,10 @@ impl Host for System {
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
         self.hurry();
         self.state.pass_images_on(true);
+        let (signals, log) = (self.signals.clone(), self.log.as_deref());
         let guest = match self.settings.platform {
-            Platform::FreeBsd => freebsd::boot(&self.settings, machine, self.signals.clone()),
-            Platform::Linux => linux::boot(&self.settings, machine, self.signals.clone()),
+            Platform::FreeBsd => freebsd::boot(&self.settings, machine, signals, log),
+            Platform::Linux => linux::boot(&self.settings, machine, signals, log, self.umask),
         };
         self.state.pass_images_on(false);
         guest
@@ -515,6 +575,11 @@ impl Disk for DiskFile {
     fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Fault> {
         self.file.read_exact_at(into, at).map_err(io_fault("read", &self.path))
     }
+}
+
+/// Returns the second of 1970.
+pub fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The most processors that QEMU's q35 has (7.2).

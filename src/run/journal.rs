@@ -8,7 +8,8 @@
 //! 8e0d55c1 - tap tap1
 //! ```
 //!
-//! The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
+//! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
+//! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
@@ -48,6 +49,8 @@ impl fmt::Display for Owner {
 pub struct Journal {
     /// Who keeps it; nothing if the first line was never written whole.
     pub owner: Option<Owner>,
+    /// Whether its guest goes on without its owner.
+    pub in_background: bool,
     /// The machine whose journal has the leases, for every machine of a run but its first.
     pub part_of: Option<VmName>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
@@ -66,7 +69,8 @@ impl Journal {
 
     fn take(&mut self, words: &[String]) {
         match words.split_first() {
-            Some((first, rest)) if first == "owner" => self.owner = self.owner.take().or_else(|| owner(rest)),
+            Some((first, rest)) if first == "owner" => self.owner = owner(rest).or_else(|| self.owner.take()),
+            Some((first, [])) if first == "background" => self.in_background = true,
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, rest)) if first == "+" => {
                 self.leases.extend(Lease::read(rest).filter(|lease| !self.leases.contains(lease)));
@@ -84,6 +88,11 @@ impl Journal {
 pub fn begun_by(owner: &Owner) -> String {
     let Owner { pid, started, boot, version, since, recipe } = owner;
     line(&["owner", &pid.to_string(), started, boot, version, &since.to_string(), recipe])
+}
+
+/// Returns the line that says that the guest goes on without its owner.
+pub fn in_background() -> String {
+    line(&["background"])
 }
 
 /// Returns the line of a machine whose leases are in the journal of another.
@@ -147,7 +156,7 @@ fn unescaped(word: &str) -> Option<String> {
 }
 
 /// A second of 1970, shown as a date of UTC.
-struct Utc(u64);
+pub struct Utc(pub u64);
 
 impl fmt::Display for Utc {
     /// Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day comes last.
@@ -228,7 +237,11 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_what_was_given_back_is_not() {
         let journal = Journal::read(&text());
-        assert_eq!(journal, Journal { owner: Some(me()), part_of: None, leases: leases() });
+        let whole = Journal { owner: Some(me()), in_background: false, part_of: None, leases: leases() };
+        assert_eq!(journal, whole);
+        let other = Owner { pid: 99, ..me() };
+        let taken_over = Journal::read(&[text(), in_background(), begun_by(&other)].concat());
+        assert_eq!(taken_over, Journal { owner: Some(other), in_background: true, ..whole });
         let journal = Journal::read(&[text(), given_back(&tap("tap1")), given_back(&tap("tap9"))].concat());
         let rest: Vec<Lease> = leases().into_iter().filter(|lease| *lease != tap("tap1")).collect();
         assert_eq!(journal.leases, rest);

@@ -7,6 +7,7 @@
 
 use super::journal::{Journal, Owner};
 use super::lease::Lease;
+use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::{Effect, Host, Interface, Platform, Trace};
@@ -48,6 +49,8 @@ pub struct Left {
     pub kept: Vec<String>,
     /// What could not be given back.
     pub faults: Vec<Fault>,
+    /// The guest of a run in the background, which goes on without it.
+    pub goes_on: Option<u32>,
 }
 
 impl Left {
@@ -84,6 +87,96 @@ pub fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
     let owner = journal(&trace).owner;
     let lives = trace.is_locked && owner.as_ref().is_none_or(|owner| is_alive(host, owner));
     lives.then_some(owner)
+}
+
+/// Returns the guest of a run in the background that goes on without it.
+pub fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
+    let trace = host.trace(name).filter(|_| holder(host, name).is_none())?;
+    guest_of(host, &trace)
+}
+
+fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
+    let journal = journal(trace);
+    let same_boot = journal.owner.as_ref().is_some_and(|owner| host.is_same_boot(&owner.boot, &host.identity().boot));
+    let is_kept = journal.in_background && same_boot;
+    is_kept.then(|| journal.leases.iter().find_map(|lease| living(host, &trace.name, lease))).flatten()
+}
+
+/// The fault of a machine whose guest goes on without its run.
+fn goes_on_already(name: &VmName, guest: u32) -> Fault {
+    let fault = Fault::host(format!("the guest of {name}, process {guest}, goes on without its vmrun"));
+    fault.hint(format!("`vmrun adopt {name}` takes it over, `vmrun stop {name}` stops it"))
+}
+
+/// What is known of a guest that can be taken over.
+pub struct Adoptable {
+    /// Who had it.
+    pub owner: Option<Owner>,
+    /// What was taken for it.
+    pub leases: Vec<Lease>,
+    /// The memberships that end with its taps.
+    pub joined: Vec<Effect>,
+    /// Its process.
+    pub guest: u32,
+}
+
+/// Takes the lock of a machine whose guest goes on without its run, and returns what is known of it.
+pub fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
+    if host.trace(name).is_none() {
+        return Err(not_running(name));
+    }
+    take(host, name)?;
+    let found = adopt(host, name);
+    if found.is_err() {
+        host.clear(name)?;
+    }
+    found
+}
+
+fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
+    let Some(trace) = host.trace(name) else { return Err(not_running(name)) };
+    let journal = journal(&trace);
+    let Some(guest) = guest_of(host, &trace) else {
+        let fault = Fault::host(format!("no guest of {name} goes on without its vmrun"));
+        return Err(fault.hint(format!("`vmrun start {name}` starts it")));
+    };
+    let others = |lease: &&Lease| matches!(lease, Lease::Lock(other) if other != name);
+    if let Some(Lease::Lock(other)) = journal.leases.iter().find(others) {
+        let fault = Fault::host(format!("{name} is one of several machines of its recipe, as {other} is"));
+        return Err(fault.hint(format!("only a recipe of one machine can be taken over; `vmrun stop {name}` ends it")));
+    }
+    let ours = |tap: &str| {
+        journal.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(own)) if own.as_str() == tap))
+    };
+    let interfaces = host.interfaces()?;
+    let members = interfaces.iter().flat_map(|one| one.members.iter().map(move |member| (&one.name, member)));
+    let join = |(bridge, member): (&String, &String)| {
+        Some(Effect::Join { bridge: bridge.parse().ok()?, member: member.parse().ok()? })
+    };
+    let joined = members.filter(|(_, member)| ours(member)).filter_map(join).collect();
+    Ok(Adoptable { owner: journal.owner, leases: journal.leases, joined, guest })
+}
+
+/// The fault of a machine of which there is nothing.
+pub fn not_running(name: &VmName) -> Fault {
+    Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
+}
+
+/// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that is held is
+/// no more.
+pub fn end(
+    host: &mut dyn Host,
+    name: &VmName,
+    within: Duration,
+    told: &mut dyn FnMut(&dyn Host, &Left),
+) -> Result<(), Fault> {
+    take(host, name)?;
+    let Some(trace) = host.trace(name) else { return host.clear(name) };
+    let before = left(host, &trace, true)?;
+    if trace.journal.is_some() {
+        told(host, &before);
+    }
+    give_back(host, &trace, true, within)?.faults.into_iter().next().map_or(Ok(()), Err)
 }
 
 /// Returns whether a dead run has left the machine: before the next one begins, its guest is ended, whatever that has open.
@@ -139,6 +232,9 @@ pub fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Acc
         return Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"));
     };
     let fault = Fault::host(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
+    if goes_on(host, name).is_some() {
+        return Some(fault.hint(format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")));
+    }
     Some(fault.hint("`vmrun gc` ends it"))
 }
 
@@ -152,6 +248,10 @@ pub fn take_over(
     let is_fresh = host.trace(name).is_none();
     take(host, name)?;
     let Some(trace) = host.trace(name).filter(|_| !is_fresh) else { return Ok(()) };
+    if let Some(guest) = guest_of(host, &trace) {
+        host.clear(name)?;
+        return Err(goes_on_already(name, guest));
+    }
     let left = left(host, &trace, true)?;
     if trace.journal.is_some() || left.backs != [Back::State] {
         told(host, &left);
@@ -254,6 +354,7 @@ fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
         backs: guests.iter().copied().map(Back::Guest).collect(),
         kept: Vec::new(),
         faults: Vec::new(),
+        goes_on: None,
     };
     // Even of a journal that was torn before it came to that.
     if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
@@ -280,18 +381,18 @@ fn guests(
     interfaces: &[Interface],
     is_known: bool,
 ) -> BTreeSet<u32> {
-    let is_it = |lease: &Lease| match lease {
-        Lease::Guest { pid, started } => {
-            let fact = host.process(*pid)?;
-            let same = started.is_empty() || *started == fact.started;
-            (same && fact.command.contains(name.as_str())).then_some(*pid)
-        }
-        _ => None,
-    };
-    let noted = journal.leases.iter().filter_map(is_it);
+    let noted = journal.leases.iter().filter_map(|lease| living(host, name, lease));
     let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
     let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.process(*pid).is_some());
     noted.chain(host.strays(name)).chain(openers).collect()
+}
+
+/// Returns the process of a guest that lives.
+fn living(host: &dyn Host, name: &VmName, lease: &Lease) -> Option<u32> {
+    let Lease::Guest { pid, started } = lease else { return None };
+    let fact = host.process(*pid)?;
+    let same = started.is_empty() || *started == fact.started;
+    (same && fact.command.contains(name.as_str())).then_some(*pid)
 }
 
 fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface], left: &mut Left) {
@@ -335,6 +436,12 @@ pub fn is_left(host: &dyn Host, interface: &Interface) -> bool {
     interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none())
 }
 
+/// Returns whether a machine is held: nothing of it is left but the reason.
+pub fn is_held(host: &dyn Host, name: &VmName) -> bool {
+    let standing = host.standing(name).and_then(|text| Standing::read(&text));
+    standing.is_some_and(|standing| standing.state == Stance::Held)
+}
+
 /// Gives back what dead runs have left, or only finds it. What is alive is passed over.
 pub fn collect(
     host: &mut dyn Host,
@@ -365,6 +472,13 @@ fn collect_one(
     // A tap that is open and of no machine that is known here belongs to somebody who keeps his state elsewhere.
     if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
         return Ok(None);
+    }
+    if let Some(guest) = guest_of(host, trace) {
+        let mut left = left(host, trace, is_known)?;
+        left.backs.clear();
+        left.goes_on = Some(guest);
+        told(host, &left);
+        return Ok(Some(left));
     }
     if only_look {
         let left = left(host, trace, is_known)?;

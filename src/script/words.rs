@@ -5,6 +5,7 @@ mod disk;
 mod facts;
 pub mod hooks;
 mod image;
+mod keeping;
 mod library;
 pub mod machine;
 mod netboot;
@@ -148,6 +149,7 @@ pub fn all() -> impl Iterator<Item = Row> {
         netboot::WORDS,
         process::WORDS,
         hooks::WORDS,
+        keeping::WORDS,
         facts::WORDS,
         library::WORDS,
     ];

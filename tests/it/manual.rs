@@ -21,6 +21,12 @@ fn the_manual_has_every_command_with_every_flag() {
     let commands = [
         "run",
         "plan",
+        "start",
+        "stop",
+        "restart",
+        "kill",
+        "adopt",
+        "logs",
         "gc",
         "words",
         "network",

@@ -209,6 +209,50 @@ fn a_run_that_is_asked_to_stop_at_any_call_leaves_nothing() {
     eprintln!("{cases} cases of a run that is asked to stop at a call");
 }
 
+/// The calls that change something while a machine is started in the background.
+fn calls_of_a_start(sandbox: &Sandbox) -> Vec<(usize, String)> {
+    again(sandbox, SUBJECTS[2]);
+    sandbox.write("fake/exits", "run\n");
+    let done = sandbox.run(&["start", "install.rhai", "--stop-within", "2s"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let log = fs::read_to_string(sandbox.path("fake/log")).unwrap();
+    assert_eq!(sandbox.run(&["stop", "install"]).code, 0);
+    spotless(sandbox, "a start and a stop");
+    let changes = log.lines().filter(|line| *line != "ifconfig" && !line.starts_with("sysctl"));
+    changes.map(|line| (1, if line.starts_with("bhyve ") { "bhyve -c".into() } else { line.into() })).collect()
+}
+
+#[test]
+fn a_supervisor_that_is_killed_at_any_call_is_cleaned_up_after() {
+    let sandbox = host();
+    let mut cases = 0;
+    for (count, call) in calls_of_a_start(&sandbox) {
+        for (when, by_start) in [("before", true), ("before", false), ("after", true), ("after", false)] {
+            // A guest that ends has done all that its bhyve does.
+            again(&sandbox, SUBJECTS[2]);
+            sandbox.write("fake/exits", if call.starts_with("bhyve ") && when == "after" { "1\n" } else { "run\n" });
+            sandbox.write("fake/strike", &format!("{when} SIGKILL {count} {call}\n"));
+            let done = sandbox.run(&["start", "install.rhai", "--stop-within", "2s"]);
+            let case = format!("SIGKILL {when} {call} ({count}), by_start {by_start}\n{done:?}");
+            assert_eq!(sandbox.read("fake/struck").trim(), "SIGKILL", "{case}");
+            fs::remove_file(sandbox.path("fake/strike")).unwrap();
+            if by_start {
+                sandbox.write("fake/exits", "run\n");
+                let done = sandbox.run(&["start", "install.rhai", "--stop-within", "2s"]);
+                assert_eq!(done.code, 0, "{case}: {done:?}");
+                assert_eq!(sandbox.run(&["stop", "install"]).code, 0, "{case}");
+            } else {
+                let done = sandbox.run(&["stop", "install", "--within", "2s"]);
+                assert!(done.code == 0 || done.stderr.contains("the machine install does not run"), "{case}: {done:?}");
+            }
+            spotless(&sandbox, &case);
+            cases += 1;
+        }
+    }
+    eprintln!("{cases} cases of a supervisor that is killed at a call");
+    assert!(cases >= 12, "{cases}");
+}
+
 #[test]
 fn a_run_whose_call_is_refused_leaves_nothing_that_can_be_given_back() {
     let sandbox = host();
@@ -517,7 +561,7 @@ fn what_others_have_made_since_stays() {
     ]);
     let owner = serde_json::json!({ "pid": u32::MAX, "recipe": "/root/web.rhai", "version": "0.1.0", "since": 0 });
     let object = serde_json::json!({
-        "machine": "web", "owner": owner, "given_back": [rm, state], "kept": ["tap7"], "faults": [],
+        "machine": "web", "owner": owner, "given_back": [rm, state], "kept": ["tap7"], "goes_on": null, "faults": [],
     });
     assert_eq!(value, serde_json::json!([object]));
     spotless(&sandbox, "gc after a boot");

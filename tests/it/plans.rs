@@ -61,7 +61,7 @@ fn a_plan_may_give_bhyve_its_machine_as_a_file() {
 umask 026
 ifconfig tap1 create group vmrun description vmrun:install
 ifconfig bridge2 addm tap1
-mkdir -p -m 700 [tmp]/state/install
+mkdir -p -m 755 [tmp]/state/install
 install -m 600 /dev/stdin [tmp]/state/install/config <<'EOF'
 name=install
 cpus=1

@@ -1,0 +1,265 @@
+//! A supervisor: our own program once more, in a session of its own, with its output in a log.
+
+use super::process::timeout;
+use super::signals::Signals;
+use super::system::{io_fault, reason};
+use crate::diag::Fault;
+use crate::model::Argv;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{dup2_stdin, setsid};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long a log may get, in bytes, before it is begun anew.
+pub const LOG_MAX: u64 = 4 << 20;
+
+/// How many old logs are kept.
+const LOGS: u32 = 3;
+
+/// What says that the guest runs.
+const RUNS: u8 = 0;
+
+/// What says that it ended, and is started again later.
+const WAITS: u8 = 1;
+
+/// How often it is looked whether a machine is ready.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A supervisor that was started.
+pub struct Supervisor {
+    child: Child,
+    line: UnixStream,
+    log: PathBuf,
+    /// Where the log ended when it was started.
+    from: u64,
+    signals: Rc<Signals>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its guest runs.
+    Runs,
+    /// Its guest ended, and is started again later.
+    Waits,
+    /// It ended, with this status, and said this.
+    Ended(i32, String),
+    /// Somebody asked us to stop: it goes on.
+    Interrupted,
+}
+
+impl Supervisor {
+    /// Starts our own program with these arguments.
+    pub fn start(args: &[String], log: &Path) -> Result<Self, Fault> {
+        let program = std::env::current_exe().map_err(io_fault("find", Path::new("vmrun")))?;
+        let cannot = |why: &std::io::Error| {
+            let shown = Argv::new(program.display().to_string()).args(args.iter().take(1));
+            Fault::host(format!("cannot start `{shown}`: {}", reason(why)))
+        };
+        let (output, from) = open(log)?;
+        let (line, theirs) = UnixStream::pair().map_err(|why| cannot(&why))?;
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        let mut command = Command::new(&program);
+        command.args(args).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        command.stdout(output.try_clone().map_err(|why| cannot(&why))?).stderr(output);
+        let child = command.spawn().map_err(|why| cannot(&why))?;
+        Ok(Self { child, line, log: log.into(), from, signals: Signals::install()? })
+    }
+
+    /// Waits until its guest runs, or until it has ended.
+    pub fn wait(&mut self) -> Outcome {
+        let mut said = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            let mut fds = [self.line.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let _ = poll(&mut fds, PollTimeout::NONE);
+            if self.signals.peek_stop() {
+                return Outcome::Interrupted;
+            }
+            match self.line.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) if buffer[..count].contains(&RUNS) => return Outcome::Runs,
+                Ok(count) if buffer[..count].contains(&WAITS) => return Outcome::Waits,
+                Ok(count) => said.extend_from_slice(&buffer[..count]),
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        let status = self.child.wait();
+        let code = status.map_or(1, |status| status.code().unwrap_or(128 + status.signal().unwrap_or_default()));
+        let said = String::from_utf8_lossy(&said).trim_end().to_string();
+        let said = if said.is_empty() && code != 0 { last_lines(&self.log, self.from, 10) } else { said };
+        Outcome::Ended(code, said)
+    }
+
+    /// Waits until somebody listens at an address, at most so long; returns whether somebody does.
+    pub fn answers(&self, address: SocketAddr, within: Duration) -> bool {
+        self.until(within, || TcpStream::connect_timeout(&address, LOOK * 10).is_ok())
+    }
+
+    /// Waits until its log says something, at most so long; returns whether it does.
+    pub fn says(&self, text: &str, within: Duration) -> bool {
+        self.until(within, || after(&self.log, self.from).contains(text))
+    }
+
+    fn until(&self, within: Duration, holds: impl Fn() -> bool) -> bool {
+        let end = Instant::now() + within;
+        while !holds() {
+            if Instant::now() >= end
+                || self.signals.stop_within(LOOK.min(end.saturating_duration_since(Instant::now())))
+            {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Opens a log at its end, and returns where that is. Whoever writes to it adds, whatever others do.
+fn open(log: &Path) -> Result<(File, u64), Fault> {
+    if let Some(folder) = log.parent() {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+        made.map_err(|why| {
+            let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&why)));
+            fault.hint("it is for the logs of machines; VMRUN_LOG_DIR names another folder")
+        })?;
+    }
+    rotate(log, LOG_MAX);
+    let file = OpenOptions::new().create(true).append(true).mode(0o640).open(log).map_err(io_fault("write", log))?;
+    let from = file.metadata().map_or(0, |meta| meta.len());
+    Ok((file, from))
+}
+
+/// Begins a log anew that is too long, and keeps what it was. Guests go on writing to the same file. What cannot be done is left:
+/// a log is no reason to stop a guest.
+pub fn rotate(log: &Path, max: u64) {
+    if std::fs::metadata(log).map_or(0, |meta| meta.len()) <= max {
+        return;
+    }
+    let old = |number: u32| {
+        let mut name = log.as_os_str().to_os_string();
+        name.push(format!(".{number}"));
+        PathBuf::from(name)
+    };
+    for number in (1..LOGS).rev() {
+        let _ = std::fs::rename(old(number), old(number + 1));
+    }
+    if std::fs::copy(log, old(1)).is_ok() {
+        let _ = OpenOptions::new().write(true).open(log).and_then(|file| file.set_len(0));
+    }
+}
+
+/// Returns the last lines of a file, as far as they are after a place in it.
+pub fn last_lines(path: &Path, from: u64, count: usize) -> String {
+    let text = after(path, from);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// Returns what a file has after a place; all of it, if it was begun anew meanwhile.
+pub fn after(path: &Path, from: u64) -> String {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    String::from_utf8_lossy(bytes.get(from..).unwrap_or(&bytes)).into_owned()
+}
+
+/// The line from a supervisor to who has started it.
+pub struct Line(UnixStream);
+
+impl Line {
+    /// Says something.
+    pub fn say(&self, text: &str) {
+        // Whoever has started us may be gone.
+        let _ = (&self.0).write_all(text.as_bytes());
+    }
+
+    /// Says that the guest runs.
+    pub fn runs(&self) {
+        self.end(RUNS);
+    }
+
+    /// Says that the guest ended, and is started again later.
+    pub fn waits(&self) {
+        self.end(WAITS);
+    }
+
+    fn end(&self, word: u8) {
+        let _ = (&self.0).write_all(&[word]);
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// Makes this process a supervisor: a session of its own, nothing to read, and what everybody may read can be read.
+pub fn settle() -> Result<Line, Fault> {
+    let cannot = |what: &str, why: &dyn std::fmt::Display| Fault::host(format!("cannot {what}: {why}"));
+    let line = std::io::stdin().as_fd().try_clone_to_owned().map_err(|why| cannot("keep the line", &why))?;
+    let null = File::open("/dev/null").map_err(|why| cannot("read /dev/null", &why))?;
+    dup2_stdin(null).map_err(|why| cannot("read /dev/null", &why))?;
+    // Who leads a session already has nothing to leave.
+    let _ = setsid();
+    umask(Mode::from_bits_truncate(0o022));
+    Ok(Line(line.into()))
+}
+
+/// Prints what is added to a file, from a place on, until nobody reads it any more.
+pub fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+    use std::io::{Seek as _, SeekFrom};
+    const OFTEN: Duration = Duration::from_millis(250);
+    let stdout = std::io::stdout();
+    loop {
+        let length = std::fs::metadata(path).map_err(io_fault("read", path))?.len();
+        if length < from {
+            from = 0;
+        }
+        if length > from {
+            let mut file = File::open(path).map_err(io_fault("read", path))?;
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(from))
+                .and_then(|_| file.read_to_end(&mut bytes))
+                .map_err(io_fault("read", path))?;
+            from += bytes.len() as u64;
+            if !print(&bytes) {
+                return Ok(());
+            }
+        }
+        // A reader that went away shows as an error of the descriptor.
+        let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        if poll(&mut fds, timeout(Some(Instant::now() + OFTEN))).is_ok_and(|ready| ready > 0) {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_too_long_is_begun_anew_and_who_writes_to_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log/db.log");
+        let (mut file, from) = open(&log).unwrap();
+        assert_eq!(from, 0);
+        for number in 1..=5 {
+            file.write_all(format!("all of the {number}th\n").as_bytes()).unwrap();
+            rotate(&log, 10);
+        }
+        file.write_all(b"new\n").unwrap();
+        rotate(&log, 10);
+        let read = |name: &str| std::fs::read_to_string(folder.path().join("log").join(name)).unwrap_or_default();
+        let all = ["db.log", "db.log.1", "db.log.2", "db.log.3", "db.log.4"].map(read);
+        assert_eq!(all, ["new\n", "all of the 5th\n", "all of the 4th\n", "all of the 3th\n", ""]);
+        assert_eq!(last_lines(&folder.path().join("log/db.log.1"), 0, 1), "all of the 5th");
+        assert_eq!(after(&log, 1000), "new\n");
+    }
+}

@@ -1,0 +1,180 @@
+//! A process that is none of our children: its end is waited for without asking again and again.
+
+use super::kernel;
+use super::process::{Happened, Process, Said, timeout};
+use super::signals::Signals;
+use crate::diag::Fault;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::Signal;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// The end of a process, as a descriptor that becomes readable.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct End(std::os::fd::OwnedFd);
+
+/// The end of a process, as a queue that has an event then.
+#[cfg(not(target_os = "linux"))]
+struct End {
+    queue: nix::sys::event::Kqueue,
+    status: Option<ExitStatus>,
+}
+
+#[cfg(target_os = "linux")]
+impl End {
+    /// Takes hold of a process (pidfd_open(2)).
+    fn of(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok(Self(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?))
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Returns whether it has ended, and how, if that can be known: only its parent is told.
+    fn look(&mut self) -> (bool, Option<ExitStatus>) {
+        let is_over = poll(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], nix::poll::PollTimeout::ZERO);
+        (is_over.is_ok_and(|ready| ready > 0), None)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl End {
+    /// Asks to be told of the end of a process: NOTE_EXIT comes with its status (kqueue(2)).
+    fn of(pid: u32) -> io::Result<Self> {
+        use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+        let queue = Kqueue::new()?;
+        let (add, exit) = (EvFlags::EV_ADD | EvFlags::EV_ONESHOT, FilterFlag::NOTE_EXIT);
+        let event = KEvent::new(pid as usize, EventFilter::EVFILT_PROC, add, exit, 0, 0);
+        queue.kevent(&[event], &mut [], None)?;
+        Ok(Self { queue, status: None })
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
+    }
+
+    /// Returns whether it has ended, and how.
+    fn look(&mut self) -> (bool, Option<ExitStatus>) {
+        use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent};
+        use std::os::unix::process::ExitStatusExt as _;
+        let nothing = KEvent::new(0, EventFilter::EVFILT_PROC, EvFlags::empty(), FilterFlag::empty(), 0, 0);
+        let now = nix::libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut events = [nothing];
+        if self.status.is_none() && self.queue.kevent(&[], &mut events, Some(now)).is_ok_and(|count| count > 0) {
+            self.status = Some(ExitStatus::from_raw(i32::try_from(events[0].data()).unwrap_or_default()));
+        }
+        (self.status.is_some(), self.status)
+    }
+}
+
+/// A process that another has started and that we look after.
+pub(super) struct Stranger {
+    pid: u32,
+    end: End,
+    signals: Rc<Signals>,
+    said: Option<Said>,
+}
+
+impl Stranger {
+    /// Takes hold of a process.
+    pub(super) fn of(pid: u32, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
+        let end = End::of(pid).map_err(|why| {
+            let why = super::system::reason(&why);
+            Fault::host(format!("process {pid} cannot be watched: {why}")).hint("it may have ended just now")
+        })?;
+        Ok(Self { pid, end, signals, said: log.map(Said::from_here) })
+    }
+
+    /// Waits until something happens, at most until then.
+    pub(super) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Happened {
+        loop {
+            match self.end.look() {
+                (true, Some(status)) => return Happened::Exited(status),
+                (true, None) => return Happened::Gone,
+                _ => {}
+            }
+            if heed_stop && self.signals.take_stop() {
+                return Happened::StopAsked;
+            }
+            let stop = heed_stop.then(|| self.signals.stop_fd());
+            let wanted = [Some(self.end.fd()), stop, extra];
+            let mut fds: Vec<PollFd<'_>> =
+                wanted.iter().flatten().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+            let _ = poll(&mut fds, timeout(until));
+            let is_extra = extra.is_some() && fds.last().is_some_and(|fd| fd.any().unwrap_or(true));
+            if is_extra {
+                return Happened::Extra;
+            }
+            if until.is_some_and(|until| until <= Instant::now()) && !self.end.look().0 && !self.signals.peek_stop() {
+                return Happened::TimeOver;
+            }
+        }
+    }
+}
+
+/// A hypervisor's process: our child, or one that was taken over.
+pub(super) enum Hypervisor {
+    /// Our child.
+    Child(Process),
+    /// One that another vmrun has started.
+    Stranger(Stranger),
+}
+
+impl Hypervisor {
+    /// Waits until something happens, at most until then.
+    pub(super) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
+        match self {
+            Self::Child(process) => process.wait(until, extra),
+            Self::Stranger(stranger) => stranger.wait(until, extra, true),
+        }
+    }
+
+    /// Waits for its end without heeding who asks to stop, and kills it when it takes too long.
+    pub(super) fn end(&mut self, within: Duration) {
+        match self {
+            Self::Child(process) => drop(process.end(within)),
+            Self::Stranger(stranger) => {
+                if stranger.wait(Some(Instant::now() + within), None, false) == Happened::TimeOver {
+                    kernel::signal(stranger.pid, Signal::SIGKILL);
+                    stranger.wait(None, None, false);
+                }
+            }
+        }
+    }
+
+    /// Sends it a signal; one that has ended already gets none.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        match self {
+            Self::Child(process) => process.signal(signal),
+            Self::Stranger(stranger) => {
+                if !stranger.end.look().0 {
+                    kernel::signal(stranger.pid, signal);
+                }
+            }
+        }
+    }
+
+    /// Returns its process id.
+    pub(super) fn id(&self) -> u32 {
+        match self {
+            Self::Child(process) => process.id(),
+            Self::Stranger(stranger) => stranger.pid,
+        }
+    }
+
+    /// Returns the last lines that it wrote to its standard error.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        match self {
+            Self::Child(process) => process.last_words(),
+            Self::Stranger(stranger) => stranger.said.as_ref().map(Said::last_words).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! When a guest that ended is started again: a policy as data, and what follows from it as a pure function of time.
+//!
+//! A reboot that the guest asked for is no crash: it is not counted, and nothing waits for it. Everything else that a policy
+//! starts again waits longer each time, and too often within a while is held.
+
+use crate::diag::{Blame, Fault};
+use crate::model::Ended;
+use std::time::Duration;
+
+/// What a guest may be started again after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It rebooted.
+    Reboot,
+    /// It powered off.
+    PowerOff,
+    /// It halted.
+    Halt,
+    /// It met a triple fault, or its hypervisor failed or was killed.
+    Crash,
+}
+
+impl After {
+    /// Every one, with its word.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("reboot", Self::Reboot), ("poweroff", Self::PowerOff), ("halt", Self::Halt), ("crash", Self::Crash)];
+
+    const fn of(ended: &Ended) -> Self {
+        match ended {
+            Ended::Rebooted => Self::Reboot,
+            Ended::PoweredOff => Self::PowerOff,
+            Ended::Halted => Self::Halt,
+            Ended::TripleFault | Ended::Failed { .. } | Ended::Killed { .. } => Self::Crash,
+        }
+    }
+}
+
+/// When a guest is started again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// After what; whatever else ends it ends the run.
+    pub on: Vec<After>,
+    /// How long it waits the first time.
+    pub delay: Duration,
+    /// How many hundredths of the last wait the next one takes: 200 is twice as long.
+    pub backoff: u32,
+    /// The longest wait.
+    pub max_delay: Duration,
+    /// How often it is started again within [`Policy::within`].
+    pub limit: u32,
+    /// The while in which starts are counted.
+    pub within: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            on: vec![After::Reboot, After::Crash],
+            delay: Duration::from_secs(1),
+            backoff: 200,
+            max_delay: Duration::from_secs(60),
+            limit: 5,
+            within: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Policy {
+    /// Returns how long the start after so many others waits.
+    fn wait(&self, before: usize) -> Duration {
+        let mut wait = self.delay;
+        for _ in 0..before {
+            if wait >= self.max_delay {
+                break;
+            }
+            let longer = wait.as_micros().saturating_mul(u128::from(self.backoff)) / 100;
+            wait = Duration::from_micros(u64::try_from(longer).unwrap_or(u64::MAX));
+        }
+        wait.min(self.max_delay)
+    }
+}
+
+/// What follows when a guest ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is started again at once.
+    Again,
+    /// It is started again after this time.
+    Wait(Duration),
+    /// The run is over.
+    Over,
+    /// The run is over, because it was started too often.
+    Held(Fault),
+}
+
+/// When a guest was started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The starts of the last while, since some beginning.
+    starts: Vec<Duration>,
+}
+
+impl Tally {
+    /// Returns what follows from an end at a time, which only grows.
+    pub fn next(&mut self, policy: Option<&Policy>, ended: &Ended, now: Duration) -> Next {
+        let Some(policy) = policy else {
+            return if *ended == Ended::Rebooted { Next::Again } else { Next::Over };
+        };
+        if !policy.on.contains(&After::of(ended)) {
+            return Next::Over;
+        }
+        if *ended == Ended::Rebooted {
+            return Next::Again;
+        }
+        self.starts.retain(|start| now.saturating_sub(*start) < policy.within);
+        let before = self.starts.len();
+        if before >= policy.limit as usize {
+            return Next::Held(held(before, policy));
+        }
+        self.starts.push(now);
+        Next::Wait(policy.wait(before))
+    }
+}
+
+fn held(before: usize, policy: &Policy) -> Fault {
+    let times = if before == 1 { "once".into() } else { format!("{before} times") };
+    let fault = Fault::new(format!("it was started again {times} within {:?}, and is not any more", policy.within));
+    fault.hint("mend what ends it, then start it: the recipe's `restart` has the limit").blame(Blame::Guest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn without_a_policy_only_a_reboot_goes_on() {
+        let next = |ended| Tally::default().next(None, &ended, SECOND);
+        assert_eq!(next(Ended::Rebooted), Next::Again);
+        assert_eq!(next(Ended::PoweredOff), Next::Over);
+        assert_eq!(next(Ended::TripleFault), Next::Over);
+    }
+
+    #[test]
+    fn a_crash_waits_longer_each_time_and_is_held_at_the_limit() {
+        let policy = Policy { limit: 4, max_delay: 5 * SECOND, ..Policy::default() };
+        let mut tally = Tally::default();
+        let mut crash = |at| tally.next(Some(&policy), &Ended::TripleFault, SECOND * at);
+        let waits: Vec<Next> = (0..5).map(&mut crash).collect();
+        let wait = |seconds| Next::Wait(SECOND * seconds);
+        assert_eq!(waits[..4], [wait(1), wait(2), wait(4), wait(5)]);
+        let Next::Held(fault) = &waits[4] else { panic!("{waits:?}") };
+        assert_eq!(fault.message, "it was started again 4 times within 600s, and is not any more");
+        let hint = "mend what ends it, then start it: the recipe's `restart` has the limit";
+        assert_eq!((fault.hint.as_deref(), fault.blame), (Some(hint), Blame::Guest));
+        // What is long ago does not count.
+        assert_eq!(crash(700), wait(1));
+    }
+
+    #[test]
+    fn what_a_policy_does_not_name_ends_the_run() {
+        let policy = Policy { on: vec![After::PowerOff], limit: 1, ..Policy::default() };
+        let mut tally = Tally::default();
+        assert_eq!(tally.next(Some(&policy), &Ended::Rebooted, SECOND), Next::Over);
+        assert_eq!(tally.next(Some(&policy), &Ended::Halted, SECOND), Next::Over);
+        assert_eq!(tally.next(Some(&policy), &Ended::Killed { signal: 9 }, SECOND), Next::Over);
+        assert_eq!(tally.next(Some(&policy), &Ended::PoweredOff, SECOND), Next::Wait(SECOND));
+        let Next::Held(fault) = tally.next(Some(&policy), &Ended::PoweredOff, SECOND) else { panic!() };
+        assert_eq!(fault.message, "it was started again once within 600s, and is not any more");
+    }
+
+    fn ends() -> impl Strategy<Value = Vec<(Ended, u64)>> {
+        let ended = prop_oneof![
+            Just(Ended::Rebooted),
+            Just(Ended::PoweredOff),
+            Just(Ended::TripleFault),
+            Just(Ended::Failed { status: 4 }),
+        ];
+        prop::collection::vec((ended, 0_u64..300), 0..60)
+    }
+
+    fn policies() -> impl Strategy<Value = Policy> {
+        (0_u64..100, 100_u32..1000, 0_u64..200, 0_u32..8, 1_u64..900).prop_map(
+            |(delay, backoff, max, limit, within)| {
+                let second = Duration::from_secs;
+                let (delay, max_delay, within) = (second(delay), second(max), second(within));
+                Policy { on: After::ALL.map(|(_, after)| after).to_vec(), delay, backoff, max_delay, limit, within }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_while_has_more_starts_than_the_limit(policy in policies(), ends in ends()) {
+            let (mut tally, mut now, mut starts) = (Tally::default(), Duration::ZERO, Vec::new());
+            for (ended, later) in ends {
+                now += Duration::from_secs(later);
+                match tally.next(Some(&policy), &ended, now) {
+                    Next::Wait(wait) => {
+                        prop_assert!(wait <= policy.max_delay && ended != Ended::Rebooted);
+                        starts.push(now);
+                        now += wait;
+                    }
+                    Next::Again => prop_assert_eq!(ended, Ended::Rebooted),
+                    Next::Held(_) => prop_assert!(ended != Ended::Rebooted),
+                    Next::Over => prop_assert!(false, "the policy names every end"),
+                }
+            }
+            for begin in &starts {
+                let within = starts.iter().filter(|start| *start >= begin && start.saturating_sub(*begin) < policy.within);
+                prop_assert!(within.count() <= policy.limit as usize);
+            }
+        }
+
+        #[test]
+        fn the_wait_never_gets_shorter(policy in policies(), before in 0_usize..2000) {
+            prop_assert!(policy.wait(before) <= policy.wait(before + 1));
+        }
+    }
+}

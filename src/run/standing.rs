@@ -1,0 +1,189 @@
+//! How a machine in the background stands: `standing.json` in the machine's folder, which everybody may read.
+//!
+//! Only a run in the background writes it; whoever lists machines reads it. A machine that is held keeps it when its supervisor
+//! has ended.
+
+use crate::model::VmName;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// How a machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stance {
+    /// Its recipe is being evaluated, or its hypervisor has only just been started.
+    Starting,
+    /// Its guest runs.
+    Running,
+    /// Its guest was asked to power off.
+    Stopping,
+    /// Its guest crashed, and is started again when its time has come.
+    Waiting,
+    /// Its guest crashed too often, or could not be started again: nothing happens until somebody starts it.
+    Held,
+}
+
+impl Stance {
+    const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::Stopping, Self::Waiting, Self::Held];
+
+    /// Returns its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+        }
+    }
+}
+
+impl fmt::Display for Stance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What is known of a machine in the background.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The machine.
+    pub name: VmName,
+    /// How it stands.
+    pub state: Stance,
+    /// The process that looks after it.
+    pub supervisor: Option<u32>,
+    /// The process of its hypervisor.
+    pub guest: Option<u32>,
+    /// The second of 1970 in which this state began.
+    pub since: u64,
+    /// How often it was booted, reboots included.
+    pub boots: u64,
+    /// How often it was started again after a crash.
+    pub restarts: u64,
+    /// The path of its recipe.
+    pub recipe: String,
+    /// Whether its first boot initializes it.
+    pub init: bool,
+    /// The parameters that the recipe was given.
+    pub params: BTreeMap<String, String>,
+    /// Whether its network is inside its process.
+    pub user_net: bool,
+    /// How long its guest may take to power off.
+    pub stop_within: Duration,
+    /// The machines that it starts after.
+    pub after: Vec<VmName>,
+    /// The path of its log.
+    pub log: String,
+    /// The last error.
+    pub error: Option<String>,
+    /// The second of 1970 in which it is started again, while it waits.
+    pub until: Option<u64>,
+}
+
+impl Standing {
+    /// Reads what [`Standing::text`] wrote; nothing if it is anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let map = value.as_object()?;
+        let number = |key: &str| map.get(key).and_then(Value::as_u64);
+        let word = |key: &str| map.get(key).and_then(Value::as_str);
+        let process = |key: &str| number(key).and_then(|pid| u32::try_from(pid).ok());
+        let is = |key: &str| map.get(key).and_then(Value::as_bool).unwrap_or_default();
+        let after = map.get("after").and_then(Value::as_array).into_iter().flatten();
+        Some(Self {
+            name: word("name")?.parse().ok()?,
+            state: Stance::ALL.into_iter().find(|state| Some(state.word()) == word("state"))?,
+            supervisor: process("supervisor"),
+            guest: process("guest"),
+            since: number("since")?,
+            boots: number("boots").unwrap_or_default(),
+            restarts: number("restarts").unwrap_or_default(),
+            recipe: word("recipe")?.into(),
+            init: is("init"),
+            params: map.get("params").and_then(Value::as_object).map(params).unwrap_or_default(),
+            user_net: is("user_net"),
+            stop_within: number("stop_within_ms").map_or(super::STOP_WITHIN, Duration::from_millis),
+            after: after.filter_map(|name| name.as_str()?.parse().ok()).collect(),
+            log: word("log").unwrap_or_default().into(),
+            error: word("error").map(Into::into),
+            until: number("until"),
+        })
+    }
+
+    /// Returns it as one line of JSON.
+    pub fn text(&self) -> String {
+        let after: Vec<&str> = self.after.iter().map(VmName::as_str).collect();
+        let stop_within = u64::try_from(self.stop_within.as_millis()).unwrap_or(u64::MAX);
+        let value = json!({
+            "name": self.name.as_str(), "state": self.state.word(), "supervisor": self.supervisor, "guest": self.guest,
+            "since": self.since, "boots": self.boots, "restarts": self.restarts, "recipe": self.recipe,
+            "init": self.init, "params": self.params, "user_net": self.user_net, "stop_within_ms": stop_within,
+            "after": after, "log": self.log, "error": self.error, "until": self.until,
+        });
+        format!("{value}\n")
+    }
+}
+
+fn params(map: &Map<String, Value>) -> BTreeMap<String, String> {
+    map.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_string()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn waiting() -> Standing {
+        Standing {
+            name: "db".parse().unwrap(),
+            state: Stance::Waiting,
+            supervisor: Some(77),
+            guest: None,
+            since: 1_764_090_312,
+            boots: 3,
+            restarts: 2,
+            recipe: "/vm/my \"db\".rhai".into(),
+            init: true,
+            params: [("disk".to_string(), "/vm/a b.img".to_string())].into(),
+            user_net: true,
+            stop_within: Duration::from_millis(1500),
+            after: vec!["net".parse().unwrap()],
+            log: "/var/log/vmrun/db.log".into(),
+            error: Some("the guest met a triple fault".into()),
+            until: Some(1_764_090_316),
+        }
+    }
+
+    #[test]
+    fn it_is_one_line_that_other_programs_read() {
+        assert_eq!(
+            waiting().text(),
+            "{\"after\":[\"net\"],\"boots\":3,\"error\":\"the guest met a triple fault\",\"guest\":null,\"init\":true,\
+             \"log\":\"/var/log/vmrun/db.log\",\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
+             \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"state\":\"waiting\",\
+             \"stop_within_ms\":1500,\"supervisor\":77,\"until\":1764090316,\"user_net\":true}\n"
+        );
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        for state in Stance::ALL {
+            let standing = Standing { state, ..waiting() };
+            assert_eq!(Standing::read(&standing.text()), Some(standing));
+        }
+        let short = "{\"name\":\"db\",\"state\":\"held\",\"since\":1,\"recipe\":\"db.rhai\"}";
+        assert_eq!(Standing::read(short).map(|standing| standing.stop_within), Some(super::super::STOP_WITHIN));
+        assert_eq!(Standing::read("{\"name\":\"db\",\"state\":\"asleep\",\"since\":1,\"recipe\":\"\"}"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_read(text in ".{0,200}", cut in 0_usize..300) {
+            let _ = Standing::read(&text);
+            let whole = waiting().text();
+            prop_assert_eq!(Standing::read(&whole[..cut.min(whole.len() - 2)]), None);
+        }
+    }
+}

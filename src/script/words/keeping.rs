@@ -1,0 +1,143 @@
+//! How a machine is kept: when it is started again, what it starts after, and what says that it is ready.
+
+use super::{Call, Kind, Word, expected, text};
+use crate::diag::{Fault, suggest};
+use crate::model::span;
+use crate::run::order::{Ready, Sign};
+use crate::run::policy::{After, Policy};
+use crate::script::raise::Raised;
+use rhai::{Dynamic, Map};
+use std::time::Duration;
+
+const fn description(
+    name: &'static str,
+    usage: &'static str,
+    help: &'static str,
+    call: fn(&Call<'_>) -> Result<Dynamic, Raised>,
+) -> Word {
+    Word { name, kind: Kind::Description, on: None, arity: (1, 1), usage, help, call }
+}
+
+pub(super) const WORDS: &[Word] = &[
+    description(
+        "restart",
+        "restart(#{ on: [\"reboot\", \"crash\"], delay: \"1s\", backoff: 2.0, max_delay: \"1m\", limit: 5, within: \"10m\" })",
+        "Says after what a guest is started again: reboot, poweroff, halt or crash; each time later, and not more often than the limit.",
+        restart,
+    ),
+    description(
+        "after",
+        "after(\"db\")",
+        "Says which machine `vmrun start` starts first, when it starts several; it stops last.",
+        after,
+    ),
+    description(
+        "ready",
+        "ready(#{ tcp: \"10.0.0.5:5432\", within: \"30s\" })",
+        "Says when a machine is ready for those after it: when somebody listens at `tcp`, or the console in the log has said `serial`.",
+        ready,
+    ),
+];
+
+fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let mut policy = Policy::default();
+    let options = given(call, &["on", "delay", "backoff", "max_delay", "limit", "within"])?;
+    if let Some(value) = value(&options, "on") {
+        policy.on = afters(value).map_err(|raised| raised.under("on").arg(0))?;
+    }
+    for (key, time) in
+        [("delay", &mut policy.delay), ("max_delay", &mut policy.max_delay), ("within", &mut policy.within)]
+    {
+        if let Some(value) = value(&options, key) {
+            *time = duration(value).map_err(|raised| raised.under(key).arg(0))?;
+        }
+    }
+    if let Some(value) = value(&options, "backoff") {
+        policy.backoff = backoff(value).map_err(|raised| raised.under("backoff").arg(0))?;
+    }
+    if let Some(value) = value(&options, "limit") {
+        let number = value.as_int().ok().and_then(|number| u32::try_from(number).ok());
+        let none = || expected("how often, as a number from 0 on", value).under("limit").arg(0);
+        policy.limit = number.ok_or_else(none)?;
+    }
+    call.session().run().keeping.restart = Some(policy);
+    Ok(Dynamic::UNIT)
+}
+
+fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name = call.parsed(0)?;
+    let mut session = call.session();
+    let after = &mut session.run().keeping.after;
+    if !after.contains(&name) {
+        after.push(name);
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    const WITHIN: Duration = Duration::from_secs(60);
+    let options = given(call, &["tcp", "serial", "within"])?;
+    let sign = match (value(&options, "tcp"), value(&options, "serial")) {
+        (Some(address), None) => {
+            let address = text(address).map_err(|raised| raised.under("tcp").arg(0))?;
+            let none = |_| Fault::new(format!("{address:?} is no address with a port")).hint("write \"10.0.0.5:5432\"");
+            Sign::Tcp(address.parse().map_err(|error| Raised::from(none(error)).under("tcp").arg(0))?)
+        }
+        (None, Some(words)) => {
+            let words = text(words).map_err(|raised| raised.under("serial").arg(0))?;
+            if words.is_empty() || words.contains('\n') {
+                let fault = Fault::new("what the console says is a part of one line");
+                return Err(Raised::from(fault.hint("write `serial: \"login:\"`")).under("serial").arg(0));
+            }
+            Sign::Serial(words)
+        }
+        _ => return Err(Raised::from(Fault::new("a machine is ready by `tcp` or by `serial`, one of them")).arg(0)),
+    };
+    let within = value(&options, "within").map(duration).transpose();
+    let within = within.map_err(|raised| raised.under("within").arg(0))?.unwrap_or(WITHIN);
+    call.session().run().keeping.ready = Some(Ready { sign, within });
+    Ok(Dynamic::UNIT)
+}
+
+fn given(call: &Call<'_>, known: &[&str]) -> Result<Map, Raised> {
+    if call.args[0].is_map() { call.options(0, known) } else { Err(expected("a map #{ … }", &call.args[0]).arg(0)) }
+}
+
+fn value<'a>(options: &'a Map, key: &str) -> Option<&'a Dynamic> {
+    options.get(key).filter(|value| !value.is_unit())
+}
+
+fn afters(value: &Dynamic) -> Result<Vec<After>, Raised> {
+    let known = || After::ALL.iter().map(|(word, _)| *word);
+    let list = value.read_lock::<rhai::Array>().ok_or_else(|| expected("a list of texts", value))?;
+    let read = |(index, value): (usize, &Dynamic)| {
+        let word = text(value).map_err(|raised| raised.under(&index.to_string()))?;
+        After::ALL.iter().find(|(name, _)| *name == word).map(|(_, after)| *after).ok_or_else(|| {
+            let fault = Fault::new(format!("a guest does not end by {word:?}"));
+            let fault = fault.hint(format!("one of {}", suggest::list(known())));
+            Raised::from(fault.maybe_hint(suggest::did_you_mean(&word, known()))).under(&index.to_string())
+        })
+    };
+    list.iter().enumerate().map(read).collect()
+}
+
+fn duration(value: &Dynamic) -> Result<Duration, Raised> {
+    let text = match value.as_int() {
+        Ok(number) => number.to_string(),
+        Err(_) => text(value)?,
+    };
+    span::parse(&text).map_err(|hint| Fault::new(format!("{text:?} is no time")).hint(hint).into())
+}
+
+/// Reads a factor, as hundredths.
+fn backoff(value: &Dynamic) -> Result<u32, Raised> {
+    let whole = || value.as_int().ok().and_then(|number| i32::try_from(number).ok()).map(f64::from);
+    let factor = value.as_float().ok().or_else(whole).ok_or_else(|| expected("a factor: 2.0", value))?;
+    if !(1.0..=100.0).contains(&factor) {
+        return Err(Fault::new(format!("{factor} is no factor by which a wait grows"))
+            .hint("from 1.0 to 100.0")
+            .into());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 100 and 10000")]
+    Ok((factor * 100.0).round() as u32)
+}

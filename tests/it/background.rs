@@ -1,0 +1,770 @@
+//! Machines in the background, on the fake FreeBSD: supervisors, their end, and guests that outlive them.
+
+use super::sandbox::{Done, Sandbox, project, same};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use vmrun::run::standing::{Stance, Standing};
+
+/// How long anything may take.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A FreeBSD with recipes; whatever runs there ends with the test.
+struct Host(Sandbox);
+
+impl std::ops::Deref for Host {
+    type Target = Sandbox;
+
+    fn deref(&self) -> &Sandbox {
+        &self.0
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        for name in self.0.names("state") {
+            let file = self.0.path("state").join(&name).join("standing.json");
+            if let Some(standing) = fs::read_to_string(file).ok().and_then(|text| Standing::read(&text)) {
+                for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+                    let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
+                }
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Makes one whose coming boots go so.
+    fn new(exits: &str) -> Self {
+        let host = Self(Sandbox::new());
+        host.write("fake/exits", exits);
+        fs::write(host.path("vm/rom.fd"), [0; 4096]).unwrap();
+        host
+    }
+
+    /// Writes the recipe of a machine, with something before its boot.
+    fn recipe(&self, name: &str, before: &str) {
+        let image = self.path(&format!("vm/{name}.img"));
+        fs::write(image, [0; 4096]).unwrap();
+        let text = format!(
+            "{before}let nic = tap(\"tap-{name}\");\nbridge(\"bridge2\").add(nic);\n\
+             bhyve(#{{ name: \"{name}\", cpus: 1, memory: 256.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{{\n\
+             \"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/vm/{name}.img\"), \"6\": virtio_net(nic), \"31\": lpc(),\n}} }}).run();\n"
+        );
+        self.write(&format!("{name}.rhai"), &text.replace(&format!("tap-{name}"), tap(name)));
+    }
+
+    /// Returns how a machine stands, if it is written.
+    fn standing(&self, name: &str) -> Option<Standing> {
+        Standing::read(&fs::read_to_string(self.path(&format!("state/{name}/standing.json"))).ok()?)
+    }
+
+    /// Waits until a machine stands so.
+    #[track_caller]
+    fn until(&self, name: &str, holds: impl Fn(&Standing) -> bool) -> Standing {
+        let begin = Instant::now();
+        loop {
+            if let Some(standing) = self.standing(name).filter(&holds) {
+                return standing;
+            }
+            assert!(begin.elapsed() < SOON, "never came: {:?}\n{}", self.standing(name), self.log(name));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The log of a machine, without its times.
+    fn log(&self, name: &str) -> String {
+        let text = self.read(&format!("log/{name}.log"));
+        let shown = |line: &str| match line.strip_prefix("vmrun: ").and_then(|rest| rest.split_once(" UTC: ")) {
+            Some((time, rest)) => {
+                assert_eq!(time.len(), "2026-11-25 17:05:12".len(), "{line}");
+                format!("vmrun: {rest}\n")
+            }
+            None => format!("{line}\n"),
+        };
+        text.lines().map(shown).collect()
+    }
+
+    /// Nothing is left of any machine.
+    #[track_caller]
+    fn is_clean(&self) {
+        assert_eq!(
+            self.names("fake/interfaces").into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>(),
+            ["bridge2", "em0", "lo0"]
+        );
+        assert_eq!(self.names("state"), [""; 0]);
+        assert!(!self.read("fake/interfaces/bridge2").contains("member"));
+    }
+}
+
+/// The tap of a machine.
+fn tap(name: &str) -> &'static str {
+    match name {
+        "db" => "tap1",
+        "web" => "tap2",
+        _ => "tap3",
+    }
+}
+
+#[track_caller]
+fn ended(done: &Done, code: i32, stderr: &str) {
+    same(&done.stderr, stderr);
+    same(&done.stdout, "");
+    assert_eq!(done.code, code);
+}
+
+/// Kills a process, and waits until it is gone.
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    let begin = Instant::now();
+    let lives = || {
+        let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
+        !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
+    };
+    while lives() {
+        assert!(begin.elapsed() < SOON, "process {pid} does not end");
+    }
+}
+
+#[test]
+fn a_machine_is_started_in_the_background_and_stopped() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let standing = host.standing("db").unwrap();
+    assert_eq!((standing.state, standing.boots, standing.restarts), (Stance::Running, 1, 0));
+    let text = host.read("state/.db.lock");
+    assert!(text.contains(" background\n"), "{text}");
+    let mode = |name: &str| fs::metadata(host.path(name)).unwrap().permissions().mode() & 0o777;
+    let modes = ["state/db", "state/db/standing.json", "state/.db.lock"].map(mode);
+    assert_eq!(modes, [0o755, 0o644, 0o600]);
+    ended(
+        &host.run(&["start", "db.rhai"]),
+        3,
+        "
+error: tap1 is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [when]
+ --> db.rhai:1:15
+  |
+1 | let nic = tap(\"tap1\");
+  |               ^^^^^^
+  |
+  = hint: choose another name, or stop that machine
+",
+    );
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+    same(
+        &host.log("db"),
+        "
+vmrun: db runs
+vmrun: asked the guest to power off; it has 60s
+vmrun: it is down
+",
+    );
+    ended(
+        &host.run(&["stop", "db"]),
+        3,
+        "
+error: the machine db does not run
+ |
+ = hint: `vmrun start db` starts it
+",
+    );
+}
+
+#[test]
+fn a_machine_that_cannot_start_says_why() {
+    let host = Host::new("err vm_create: Device busy|4\n");
+    host.recipe("db", "");
+    ended(
+        &host.run(&["start", "db.rhai"]),
+        4,
+        "
+error: the hypervisor failed with status 4
+ |
+ = hint: its last words: vm_create: Device busy
+error: db did not start
+ |
+ = hint: its log: [tmp]/log/db.log
+",
+    );
+    host.is_clean();
+}
+
+#[test]
+fn the_guest_of_a_supervisor_that_was_killed_is_taken_over() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    ended(&host.run(&["start", "db.rhai", "--stop-within", "5s"]), 0, "vmrun: db runs");
+    let before = host.standing("db").unwrap();
+    let (supervisor, guest) = (before.supervisor.unwrap(), before.guest.unwrap());
+    kill(supervisor);
+    let gc = format!(
+        "# db was left by vmrun [pid], of [tmp]/db.rhai, since [when]\n\
+         # its guest, process {guest}, goes on: `vmrun adopt db` takes it over, `vmrun stop db` stops it\n"
+    );
+    let done = host.run(&["gc"]);
+    assert_eq!((done.code, done.stdout, done.stderr), (0, gc, String::new()));
+    ended(
+        &host.run(&["db.rhai"]),
+        3,
+        &format!(
+            "
+error: the guest of db, process {guest}, goes on without its vmrun
+ |
+ = hint: `vmrun adopt db` takes it over, `vmrun stop db` stops it
+"
+        ),
+    );
+    host.write(
+        "web.rhai",
+        "bhyve(#{ name: \"web\", memory: 256.MiB, slots: #{ \"4\": virtio_blk(\"[tmp]/vm/db.img\") } }).run();\n",
+    );
+    ended(
+        &host.run(&["web.rhai"]),
+        3,
+        "
+error: [tmp]/vm/db.img is in use by the guest of db, whose vmrun is gone
+ --> web.rhai:1:66
+  |
+1 | bhyve(#{ name: \"web\", memory: 256.MiB, slots: #{ \"4\": virtio_blk(\"[tmp]/vm/db.img\") } }).run();
+  |                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: `vmrun stop db` stops it, `vmrun adopt db` takes it over
+",
+    );
+    ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
+    let after = host.standing("db").unwrap();
+    assert_eq!((after.state, after.guest, after.boots), (Stance::Running, Some(guest), 1));
+    assert_ne!(after.supervisor, Some(supervisor));
+    kill(after.supervisor.unwrap());
+    // A start of the recipe takes it over as well.
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over");
+    assert_eq!(host.standing("db").unwrap().guest, Some(guest));
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+}
+
+/// A policy that does not wait long.
+const QUICK: &str = "restart(#{ on: [\"reboot\", \"crash\"], delay: \"20ms\", limit: 3, within: \"10m\" });\n";
+
+#[test]
+fn a_guest_that_crashes_again_and_again_is_held_until_it_is_started() {
+    let host = Host::new("3\n3\n0\n3\n3\n");
+    host.recipe("db", QUICK);
+    ended(
+        &host.run(&["start", "db.rhai"]),
+        4,
+        "
+error: db ended as soon as it was started, and is started again
+ |
+ = hint: its log says why: [tmp]/log/db.log; `vmrun stop db` stops it
+",
+    );
+    let standing = host.until("db", |standing| standing.state == Stance::Held);
+    let error = "the guest met a triple fault; it was started again 3 times within 600s, and is not any more";
+    assert_eq!((standing.error.as_deref(), standing.boots, standing.restarts), (Some(error), 5, 3));
+    assert_eq!((standing.supervisor, standing.guest), (None, None));
+    let crash = "vmrun: error: the guest met a triple fault\n |\n = hint: the guest's kernel or firmware crashed; its console shows where\n";
+    let tail = crash.replacen("vmrun: ", "", 1);
+    let waits = |time: &str| format!("{crash}vmrun: starting it again in {time}\n");
+    let expected = [
+        waits("20ms"),
+        waits("40ms"),
+        "vmrun: the guest rebooted; starting it again\n".into(),
+        waits("80ms"),
+        "vmrun: it is held until somebody starts it\nvmrun: it is down\n".into(),
+        tail,
+        "error: it was started again 3 times within 600s, and is not any more\n |\n = hint: mend what ends it, then start it: \
+         the recipe's `restart` has the limit\n"
+            .into(),
+    ];
+    let begin = Instant::now();
+    while !host.log("db").contains("has the limit") && begin.elapsed() < SOON {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    same(&host.log("db"), &expected.concat());
+    // It is in nobody's way, and stays.
+    let done = host.run(&["gc"]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+    assert_eq!(host.standing("db").unwrap().state, Stance::Held);
+    host.write("fake/exits", "run\n");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    assert_eq!(host.standing("db").unwrap().error, None);
+    ended(&host.run(&["kill", "db"]), 0, "vmrun: db was switched off");
+    host.is_clean();
+}
+
+#[test]
+fn what_is_held_is_let_go_by_a_stop() {
+    let host = Host::new("3\n");
+    host.recipe("db", &QUICK.replace("limit: 3", "limit: 0"));
+    assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
+    host.is_clean();
+    host.write("fake/exits", "3\n3\n");
+    host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
+    assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
+    host.until("db", |standing| standing.state == Stance::Held);
+    let lock = |host: &Host| {
+        let begin = Instant::now();
+        while !host.log("db").contains("is down") && begin.elapsed() < SOON {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    lock(&host);
+    ended(&host.run(&["stop", "--all"]), 0, "vmrun: no machine runs in the background");
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is not held any more");
+    host.is_clean();
+}
+
+/// The clock ticks of processor time that a process has used.
+fn ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_guest_that_waits_uses_no_processor_and_is_stopped_at_once() {
+    let host = Host::new("3\n");
+    host.recipe("db", &QUICK.replace("20ms", "1h").replace("limit: 3", "max_delay: \"1h\", limit: 3"));
+    assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
+    let standing = host.until("db", |standing| standing.state == Stance::Waiting);
+    assert!(standing.until.is_some_and(|until| until >= standing.since + 3599));
+    assert_eq!((standing.restarts, standing.error.as_deref()), (1, Some("the guest met a triple fault")));
+    if fs::exists("/proc/self/stat").unwrap() {
+        let pid = standing.supervisor.unwrap();
+        let before = ticks(pid);
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(ticks(pid) <= before + 1);
+    }
+    let begin = Instant::now();
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    host.is_clean();
+}
+
+#[test]
+fn a_policy_holds_in_the_foreground_too() {
+    let host = Host::new("3\n3\n");
+    host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
+    ended(
+        &host.run(&["db.rhai"]),
+        4,
+        "
+vmrun: error: the guest met a triple fault
+ |
+ = hint: the guest's kernel or firmware crashed; its console shows where
+vmrun: starting it again in 20ms
+error: the guest met a triple fault
+ |
+ = hint: the guest's kernel or firmware crashed; its console shows where
+error: it was started again once within 600s, and is not any more
+ |
+ = hint: mend what ends it, then start it: the recipe's `restart` has the limit
+",
+    );
+    host.is_clean();
+    // What a policy does not name ends the run, a reboot too.
+    host.write("fake/exits", "0\n1\n");
+    host.recipe("db", "restart(#{ on: [\"crash\"] });\n");
+    ended(&host.run(&["db.rhai"]), 0, "");
+    assert_eq!(host.read("fake/exits"), "1\n");
+    host.is_clean();
+}
+
+#[test]
+fn a_deaf_guest_is_switched_off_when_its_time_is_over() {
+    let host = Host::new("deaf\n");
+    host.recipe("db", "");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let begin = Instant::now();
+    let done = host.run(&["stop", "db", "--within", "300ms"]);
+    ended(&done, 0, "vmrun: db did not power off in time and was switched off");
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    assert!(host.log("db").contains("vmrun: switching the machine off\n"));
+    host.is_clean();
+    // A guest that no vmrun looks after gets the same.
+    host.write("fake/exits", "deaf\n");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let standing = host.standing("db").unwrap();
+    kill(standing.supervisor.unwrap());
+    let done = host.run(&["stop", "db", "--within", "300ms"]);
+    ended(
+        &done,
+        0,
+        &format!(
+            "
+vmrun: db was left by vmrun [pid], of [tmp]/db.rhai, since [when]; giving back what it took
+vmrun: kill {}
+vmrun: bhyvectl --destroy --vm=db
+vmrun: ifconfig tap1 destroy
+vmrun: rm -rf [tmp]/state/db [tmp]/state/.db.secrets [tmp]/state/.db.lock
+vmrun: db is down
+",
+            standing.guest.unwrap()
+        ),
+    );
+    host.is_clean();
+}
+
+#[test]
+fn a_machine_is_restarted_as_it_was_started() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", "let note = param(\"note\", \"none\");\nprint(`${note} ${init}`);\n");
+    ended(&host.run(&["start", "db.rhai", "--init", "--set", "note=well"]), 0, "vmrun: db runs");
+    let before = host.standing("db").unwrap();
+    ended(&host.run(&["restart", "db"]), 0, "vmrun: db is down\nvmrun: db runs");
+    let after = host.standing("db").unwrap();
+    assert_ne!(before.guest, after.guest);
+    assert_eq!((after.init, after.params.get("note").map(String::as_str)), (false, Some("well")));
+    let said = "vmrun: db runs\nvmrun: asked the guest to power off; it has 60s\nvmrun: it is down\n";
+    same(&host.log("db"), &format!("well true\n{said}well false\nvmrun: db runs\n"));
+    let done = host.run(&["logs", "db", "-n", "1"]);
+    assert!(done.stdout.ends_with(" UTC: db runs\n") && done.stdout.lines().count() == 1, "{done:?}");
+    let mut follows = host.start(&["logs", "-f", "db", "-n", "0"]);
+    std::thread::sleep(Duration::from_millis(300));
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(!follows.has_ended());
+    follows.signal("INT");
+    let done = follows.wait();
+    assert!(done.stdout.ends_with(" UTC: it is down\n") && done.code == -2, "{done:?}");
+    host.is_clean();
+}
+
+#[test]
+fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    let not = |what: &str, hint: &str| format!("error: {what}\n |\n = hint: {hint}\n");
+    let down = not("the machine db does not run", "`vmrun start db` starts it");
+    for args in [["stop", "db"], ["kill", "db"], ["adopt", "db"]] {
+        ended(&host.run(&args), 3, &down);
+    }
+    let none = not("the machine db does not run in the background", "`vmrun start db` starts it");
+    ended(&host.run(&["restart", "db"]), 3, &none);
+    let none = not(
+        "there is no log of db: [tmp]/log/db.log is not there",
+        "a machine has one once it runs in the background: `vmrun start db`",
+    );
+    ended(&host.run(&["logs", "db"]), 3, &none);
+    let none = not("the configuration lists no machine to start", "add to config.toml: start = [\"db\", \"web\"]");
+    ended(&host.run(&["start", "--all"]), 2, &none);
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    ended(&host.run(&["stop", "dbb"]), 3, &not("the machine dbb does not run", "did you mean `db`?"));
+    let running = "the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when]";
+    ended(&host.run(&["adopt", "db"]), 3, &not(running, "stop that one, or give this machine another name"));
+    let standing = host.standing("db").unwrap();
+    kill(standing.supervisor.unwrap());
+    fs::remove_file(host.path("state/db/standing.json")).unwrap();
+    let lost = not(
+        "nothing is known of how db was started",
+        "`vmrun start RECIPE` takes it over, with the recipe that it was started with",
+    );
+    ended(&host.run(&["adopt", "db"]), 3, &lost);
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over");
+    // The guest ends without anybody who looks after it.
+    let standing = host.standing("db").unwrap();
+    kill(standing.supervisor.unwrap());
+    kill(standing.guest.unwrap());
+    let gone = not("no guest of db goes on without its vmrun", "`vmrun start db` starts it");
+    let both = format!("{gone}error: db did not start\n |\n = hint: its log: [tmp]/log/db.log\n");
+    ended(&host.run(&["adopt", "db"]), 3, &both);
+    let done = host.run(&["gc"]);
+    assert!(done.code == 0 && done.stdout.starts_with("# db was left by vmrun "), "{done:?}");
+    host.is_clean();
+    fs::write(host.path("no-folder"), "").unwrap();
+    let done = host.finish(host.command(&["start", "db.rhai"]).env("VMRUN_LOG_DIR", host.path("no-folder/log")));
+    ended(
+        &done,
+        3,
+        &not(
+            "cannot make [tmp]/no-folder/log: Not a directory",
+            "it is for the logs of machines; VMRUN_LOG_DIR names another folder",
+        ),
+    );
+    host.is_clean();
+}
+
+#[test]
+fn machines_start_after_those_that_they_need_and_stop_before_them() {
+    let host = Host::new("run\nrun\nrun\n");
+    host.recipe("db", "");
+    host.recipe("web", "after(\"db\");\n");
+    host.recipe("mail", "after(\"web\");\nafter(\"db\");\n");
+    host.write("config/config.toml", "start = [\"mail\", \"web\", \"db\"]\n");
+    ended(&host.run(&["start", "--all"]), 0, "vmrun: db runs\nvmrun: web runs\nvmrun: mail runs");
+    ended(&host.run(&["stop", "--all"]), 0, "vmrun: mail is down\nvmrun: web is down\nvmrun: db is down");
+    host.is_clean();
+    ended(
+        &host.run(&["start", "web"]),
+        1,
+        "
+error: web starts after db, which does not run and is not among those to start
+ |
+ = hint: start db first, or both at once
+",
+    );
+    host.write("fake/exits", "err no|4\nrun\n");
+    ended(
+        &host.run(&["start", "web", "db"]),
+        4,
+        "
+error: the hypervisor failed with status 4
+ |
+ = hint: its last words: no
+error: web was not started: it starts after db
+ |
+ = hint: `vmrun start web` starts it once db runs
+error: db did not start
+ |
+ = hint: its log: [tmp]/log/db.log
+",
+    );
+    // One that is wrong starts none.
+    host.recipe("db", "tap(7);\n");
+    let done = host.run(&["start", "mail", "web", "db"]);
+    assert_eq!(done.code, 1, "{done:?}");
+    host.is_clean();
+}
+
+#[test]
+fn what_is_ready_lets_others_start() {
+    let host = Host::new("run\nrun\n");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    host.recipe("db", &format!("ready(#{{ tcp: \"{address}\", within: \"5s\" }});\n"));
+    host.recipe("web", "after(\"db\");\nready(#{ serial: \"login:\", within: \"300ms\" });\n");
+    ended(
+        &host.run(&["start", "db", "web"]),
+        4,
+        "
+vmrun: db runs
+vmrun: db is ready
+vmrun: web runs
+error: web runs, and was not ready within 300ms
+ |
+ = hint: its log: [tmp]/log/web.log
+",
+    );
+    assert_eq!(host.run(&["stop", "--all"]).code, 0);
+    host.is_clean();
+    // A guest that speaks on its console.
+    host.write("fake/exits", "echo\n");
+    host.recipe("db", "ready(#{ serial: \"db runs\" });\n");
+    ended(&host.run(&["start", "db"]), 0, "vmrun: db runs\nvmrun: db is ready");
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+    // One that powers off at once has done what it had to.
+    host.write("fake/exits", "1\n");
+    ended(&host.run(&["start", "db"]), 0, "vmrun: db has run and ended; its log: [tmp]/log/db.log");
+    host.is_clean();
+}
+
+#[test]
+fn what_is_wrong_with_how_a_machine_is_kept_is_shown_where_it_is() {
+    let host = Host::new("");
+    let said = |text: &str| {
+        host.write("db.rhai", text);
+        let done = host.run(&["plan", "db.rhai"]);
+        assert_eq!(done.code, 1, "{done:?}");
+        let lines = done.stderr.lines().filter(|line| line.starts_with("error") || line.contains("= hint"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let restart = "write `restart(#{ on: [\"reboot\", \"crash\"], delay: \"1s\", backoff: 2.0, max_delay: \"1m\", limit: 5, within: \"10m\" })`";
+    let ready = "write `ready(#{ tcp: \"10.0.0.5:5432\", within: \"30s\" })`";
+    for (text, expected) in [
+        (
+            "restart(#{ on: [\"reboots\"] });",
+            "error: a guest does not end by \"reboots\"\n  = hint: did you mean `reboot`?".into(),
+        ),
+        (
+            "restart(#{ on: [\"sleep\"] });",
+            "error: a guest does not end by \"sleep\"\n  = hint: one of reboot, poweroff, halt and crash".into(),
+        ),
+        ("restart(#{ on: \"crash\" });", format!("error: expected a list of texts, got a text\n  = hint: {restart}")),
+        ("restart(#{ delay: \"1d\" });", "error: \"1d\" is no time\n  = hint: write 60s, 2m or 500ms".into()),
+        (
+            "restart(#{ backoff: 0.5 });",
+            "error: 0.5 is no factor by which a wait grows\n  = hint: from 1.0 to 100.0".into(),
+        ),
+        ("restart(#{ backoff: \"x\" });", format!("error: expected a factor: 2.0, got a text\n  = hint: {restart}")),
+        (
+            "restart(#{ limit: -1 });",
+            format!("error: expected how often, as a number from 0 on, got a number\n  = hint: {restart}"),
+        ),
+        ("restart(#{ dealy: \"1s\" });", "error: there is no key `dealy`\n  = hint: did you mean `delay`?".into()),
+        ("restart(5);", format!("error: expected a map #{{ … }}, got a number\n  = hint: {restart}")),
+        (
+            "ready(#{ tcp: \"10.0.0.5\" });",
+            "error: \"10.0.0.5\" is no address with a port\n  = hint: write \"10.0.0.5:5432\"".into(),
+        ),
+        (
+            "ready(#{ serial: \"\" });",
+            "error: what the console says is a part of one line\n  = hint: write `serial: \"login:\"`".into(),
+        ),
+        ("ready(#{ });", format!("error: a machine is ready by `tcp` or by `serial`, one of them\n  = hint: {ready}")),
+    ] {
+        assert_eq!(said(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn twenty_machines_run_at_once_and_all_stop() {
+    let host = Host::new(&"run\n".repeat(20));
+    let names: Vec<String> = (0..20).map(|number| format!("m{number}")).collect();
+    for name in &names {
+        let text = format!(
+            "bhyve(#{{ name: \"{name}\", memory: 256.MiB, slots: #{{ \"0\": hostbridge(), \"31\": lpc() }} }}).run();\n"
+        );
+        host.write(&format!("{name}.rhai"), &text.replace("slots", "bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots"));
+    }
+    let mut args = vec!["start"];
+    args.extend(names.iter().map(String::as_str));
+    let sorted = |done: &Done| {
+        let mut lines: Vec<String> = done.stderr.lines().map(String::from).collect();
+        lines.sort();
+        lines
+    };
+    let all = |what: &str| {
+        let mut lines: Vec<String> = names.iter().map(|name| format!("vmrun: {name} {what}")).collect();
+        lines.sort();
+        lines
+    };
+    let done = host.run(&args);
+    assert_eq!((done.code, sorted(&done)), (0, all("runs")));
+    let pids: Vec<u32> = names.iter().map(|name| host.standing(name).unwrap().supervisor.unwrap()).collect();
+    if fs::exists("/proc/self/stat").unwrap() {
+        let sum = || pids.iter().map(|pid| ticks(*pid)).sum::<u64>();
+        let before = sum();
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(sum() <= before + 1, "idle supervisors use the processor");
+    }
+    let done = host.run(&["stop", "--all"]);
+    assert_eq!((done.code, sorted(&done)), (0, all("is down")));
+    host.is_clean();
+}
+
+#[test]
+fn of_many_starts_at_once_one_wins() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    for round in 0..10 {
+        host.write("fake/exits", &"run\n".repeat(10));
+        let all: Vec<_> = (0..10).map(|_| host.start(&["start", "db.rhai"])).collect();
+        let all: Vec<Done> = all.into_iter().map(super::sandbox::Running::wait).collect();
+        let won = all.iter().filter(|done| done.code == 0).count();
+        assert_eq!(won, 1, "{round}: {all:?}");
+        for lost in all.iter().filter(|done| done.code != 0) {
+            assert_eq!(lost.code, 3, "{lost:?}");
+            let known = [
+                "error: the machine db is running already",
+                "error: tap1 is in use by the machine db",
+                "error: [tmp]/vm/db.img is in use by",
+            ];
+            assert!(lost.stderr.lines().any(|line| known.iter().any(|known| line.starts_with(known))), "{lost:?}");
+        }
+        ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+        host.is_clean();
+    }
+}
+
+#[test]
+fn a_guest_that_was_taken_over_is_started_again_by_its_policy() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", QUICK);
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let before = host.standing("db").unwrap();
+    kill(before.supervisor.unwrap());
+    ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
+    kill(before.guest.unwrap());
+    let after = host.until("db", |standing| standing.state == Stance::Running && standing.boots == 2);
+    assert_ne!(after.guest, before.guest);
+    // What was taken is not taken again.
+    let made = |what: &str| host.read("fake/log").lines().filter(|line| line.contains(what)).count();
+    assert_eq!((made("ifconfig tap1 create"), made("addm tap1")), (1, 1));
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+}
+
+#[test]
+fn a_guest_of_a_recipe_of_several_machines_is_only_stopped() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    let one = fs::read_to_string(host.path("db.rhai")).unwrap();
+    let two = one
+        .lines()
+        .skip(2)
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace("\"6\": virtio_net(nic), ", "")
+        .replace("\"db\"", "\"web\"");
+    host.write("db.rhai", &format!("{one}{two}\n"));
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    kill(host.standing("db").unwrap().supervisor.unwrap());
+    ended(
+        &host.run(&["adopt", "db"]),
+        3,
+        "
+error: db is one of several machines of its recipe, as web is
+ |
+ = hint: only a recipe of one machine can be taken over; `vmrun stop db` ends it
+error: db did not start
+ |
+ = hint: its log: [tmp]/log/db.log
+",
+    );
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+    host.is_clean();
+}
+
+/// Runs the script of rc.d, with what rc.conf says.
+fn rc(host: &Host, conf: &str, arg: &str) -> Done {
+    let script = fs::read_to_string(project("packaging/vmrun")).unwrap();
+    assert_eq!(script.matches("/etc/rc.subr").count(), 1);
+    host.write("rc.d", &script.replace("/etc/rc.subr", &project("tests/rc.subr")));
+    let bin = host.path("bin").display().to_string();
+    host.write("rc.conf", &format!("{conf}vmrun_program={}\nvmrun_path={bin}\n", env!("CARGO_BIN_EXE_vmrun")));
+    let mut command = host.shell(&format!("export PATH={bin}:$PATH; exec sh rc.d {arg}"));
+    host.finish(command.env("RC_CONF", host.path("rc.conf")))
+}
+
+#[test]
+fn the_script_of_rc_d_starts_and_stops_machines() {
+    let host = Host::new("run\nrun\n");
+    for script in ["packaging/vmrun", "tests/rc.subr"] {
+        let done = Command::new("sh").args(["-n", &project(script)]).output().unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{script}: {done:?}");
+    }
+    host.recipe("db", "");
+    host.recipe("web", "after(\"db\");\n");
+    let enable = "vmrun_enable=YES\n";
+    ended(
+        &rc(&host, "", "start"),
+        1,
+        "Cannot 'start' vmrun. Set vmrun_enable to YES in /etc/rc.conf or use 'onestart' instead of 'start'.",
+    );
+    let list = format!("{enable}vmrun_list=\"web db\"\n");
+    ended(&rc(&host, &list, "start"), 0, "kldload vmm\nvmrun: db runs\nvmrun: web runs");
+    ended(&rc(&host, enable, "faststop"), 0, "vmrun: web is down\nvmrun: db is down");
+    ended(&rc(&host, enable, "stop"), 0, "vmrun: no machine runs in the background");
+    host.is_clean();
+    // Without a list it is the configuration's.
+    host.write("config/config.toml", "start = [\"db\"]\n");
+    host.write("fake/exits", "deaf\n");
+    ended(&rc(&host, enable, "start"), 0, "kldload vmm\nvmrun: db runs");
+    let short = format!("{enable}vmrun_stop_timeout=1\n");
+    ended(&rc(&host, &short, "stop"), 0, "vmrun: db did not power off in time and was switched off");
+    host.is_clean();
+}
+
+#[test]
+fn the_unit_of_systemd_says_what_the_script_says() {
+    let unit = fs::read_to_string(project("packaging/vmrun.service")).unwrap();
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    assert_eq!(value("ExecStart"), "/usr/local/bin/vmrun start --all");
+    assert_eq!(value("ExecStop"), "/usr/local/bin/vmrun stop --all --within 80s");
+    // Longer than all that a stop may take.
+    assert_eq!((value("Type"), value("RemainAfterExit"), value("TimeoutStopSec")), ("oneshot", "yes", "95"));
+}
