@@ -1,6 +1,7 @@
 //! Machines in the background under QEMU: supervisors that are killed, and guests that go on.
 
 use super::{SOON, World, qemus_of, read, signal, wait_for};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use vmrun::run::standing::{Stance, Standing};
 
@@ -37,6 +38,15 @@ impl Host {
     }
 }
 
+/// Kills a process, and waits until it is gone.
+fn kill(pid: u32) {
+    signal(pid, "KILL");
+    let lives = || {
+        read(Path::new(&format!("/proc/{pid}/stat"))).rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    };
+    wait_for("the end of a process", SOON, || (!lives()).then_some(()));
+}
+
 fn said(text: &str) -> (Option<i32>, String) {
     (Some(0), format!("vmrun: {text}\n"))
 }
@@ -49,23 +59,25 @@ fn a_guest_outlives_its_supervisor_and_is_taken_over() {
     let before = host.standing().unwrap();
     let guest = before.guest.unwrap();
     assert_eq!(qemus_of(before.supervisor.unwrap()), [guest]);
-    signal(before.supervisor.unwrap(), "KILL");
+    kill(before.supervisor.unwrap());
     assert_eq!(host.vmrun(&["adopt", "loop"]), said("loop goes on; it was taken over"));
     let after = host.standing().unwrap();
     assert_eq!((after.state, after.guest, after.boots), (Stance::Running, Some(guest), 1));
     assert_ne!(after.supervisor, before.supervisor);
     // Its end is decoded as any other, and its policy goes on.
+    wait_for("the first greeting", SOON, || read(&host.0.path("log/loop.log")).contains("guest: B").then_some(()));
     signal(guest, "TERM");
     let again =
         wait_for("another boot", SOON, || host.standing().filter(|it| it.boots == 2 && it.state == Stance::Running));
     assert_ne!(again.guest, Some(guest));
     assert_eq!((again.restarts, again.error.as_deref()), (1, Some("the hypervisor was killed by signal 15")));
+    // Before that it does not know of a power button.
+    let greetings = || read(&host.0.path("log/loop.log")).matches("vmrun test guest: B\r\n").count();
+    wait_for("the second greeting", SOON, || (greetings() == 2).then_some(()));
     // A guest that is left to itself powers off when it is stopped.
-    signal(again.supervisor.unwrap(), "KILL");
+    kill(again.supervisor.unwrap());
     let (code, text) = host.vmrun(&["stop", "loop"]);
     assert!(code == Some(0) && text.ends_with("vmrun: loop is down\n"), "{text}");
-    let log = read(&host.0.path("log/loop.log"));
-    assert_eq!(log.matches("vmrun test guest: B\r\n").count(), 2, "{log}");
     host.0.is_clean();
 }
 
@@ -73,8 +85,9 @@ fn a_guest_outlives_its_supervisor_and_is_taken_over() {
 fn a_guest_in_the_background_that_crashes_is_held() {
     let host = Host(World::new());
     let recipe = host.recipe('T', "restart(#{ delay: \"10ms\", limit: 2 });\n");
-    let (code, _) = host.vmrun(&["start", &recipe]);
-    assert_eq!(code, Some(4));
+    // Where QEMU takes long to start, its guest counts as one that runs until it has crashed.
+    let (code, text) = host.vmrun(&["start", &recipe]);
+    assert!(code == Some(4) || (code, text.clone()) == said("loop runs"), "{text}");
     let held = wait_for("the limit", SOON, || host.standing().filter(|standing| standing.state == Stance::Held));
     let error = "the guest met a triple fault; it was started again 2 times within 600s, and is not any more";
     assert_eq!((held.boots, held.restarts, held.error.as_deref()), (3, 2, Some(error)));
