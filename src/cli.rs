@@ -119,6 +119,13 @@ enum Command {
 struct RecipeArgs {
     /// The recipe
     recipe: String,
+    #[command(flatten)]
+    given: GivenArgs,
+}
+
+/// What a recipe is told, however many there are.
+#[derive(Args, Clone, Default)]
+struct GivenArgs {
     /// Initialize the machine: make its disks, boot its installer
     #[arg(long)]
     init: bool,
@@ -137,7 +144,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl RecipeArgs {
     fn inputs(&self) -> Inputs {
-        Inputs { init: self.init, params: self.set.iter().cloned().collect::<BTreeMap<_, _>>() }
+        Inputs { init: self.given.init, params: self.given.set.iter().cloned().collect::<BTreeMap<_, _>>() }
     }
 
     /// Reads and checks the recipe, and that it knows every parameter that it is given.
@@ -149,7 +156,7 @@ impl RecipeArgs {
         let params = recipe.params();
         let uses_map = recipe.source().text.contains("params");
         let is_known = |name: &String| uses_map || params.iter().any(|(known, _)| known == name);
-        if let Some((name, _)) = self.set.iter().find(|(name, _)| !is_known(name)) {
+        if let Some((name, _)) = self.given.set.iter().find(|(name, _)| !is_known(name)) {
             let known = || params.iter().map(|(name, _)| name.as_str());
             let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.recipe));
             let list = params.first().map(|_| format!("it has {}", crate::diag::suggest::list(known())));

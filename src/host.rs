@@ -483,6 +483,8 @@ pub trait Host {
     fn clear(&mut self, name: &VmName) -> Result<(), Fault>;
     /// Returns whether somebody asked to stop since the last time.
     fn stop_asked(&self) -> bool;
+    /// Has the boots of a rehearsal end so from here on; those of any other host end as they do.
+    fn imagine(&mut self, _end: Ended) {}
     /// Returns what a rehearsal would have done; nothing on any other host.
     fn rehearsed(&self) -> &[rehearsal::Rehearsed] {
         &[]

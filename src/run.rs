@@ -530,6 +530,11 @@ impl Run {
         self.state == State::Stopped
     }
 
+    /// Returns the fault that the last boot is, if the recipe has done nothing since but to hear of it.
+    pub fn failed(&self) -> Option<Fault> {
+        self.verdict().filter(|_| self.state == State::Down)
+    }
+
     /// Returns the fault that the way in which the last boot ended is, if it is one.
     pub fn verdict(&self) -> Option<Fault> {
         if self.state == State::Stopped {
@@ -587,6 +592,7 @@ impl Run {
         let leases = std::mem::take(&mut self.leases);
         let names =
             || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+        // Sockets and secrets go while node and taps do.
         faults.extend(names().filter_map(|name| self.host.tidy(name, true).err()));
         faults.extend(late(&mut self.host));
         // What could not be given back stays in the journal, for `vmrun gc`.
@@ -755,7 +761,7 @@ mod tests {
         assert_eq!(verdict(Ended::TripleFault), (false, Some("the guest met a triple fault".into())));
         let failed = "the hypervisor failed with status 4";
         assert_eq!(verdict(Ended::Failed { status: 4 }), (false, Some(failed.into())));
-        let killed = "the hypervisor was killed by signal 9";
+        let killed = "the hypervisor was killed by signal 9 (SIGKILL)";
         assert_eq!(verdict(Ended::Killed { signal: 9 }), (false, Some(killed.into())));
     }
 }

@@ -13,7 +13,7 @@ pub mod words;
 
 use crate::diag::{Diagnostic, Fault, Source};
 use crate::host::Effect;
-use crate::model::InterfaceName;
+use crate::model::{Ended, InterfaceName};
 use crate::netboot::Described;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
@@ -146,8 +146,9 @@ impl Recipe {
         let calls = std::mem::take(&mut session.begun);
         let installs = std::mem::take(&mut session.installs);
         let blamed = session.blamed.take();
+        let heard = session.hooks.iter().map(Hook::end).collect();
         match session.run.take() {
-            Some(run) => Evaluated { run, printed, warnings, faults, blamed, calls, installs },
+            Some(run) => Evaluated { run, printed, warnings, faults, blamed, heard, calls, installs },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -274,6 +275,8 @@ pub struct Evaluated {
     pub faults: Vec<Diagnostic>,
     /// What is known about the way in which the last boot failed, and where.
     pub blamed: Option<Diagnostic>,
+    /// The ends of boots that the recipe wants to hear of.
+    pub heard: Vec<Ended>,
     /// What was begun and left to itself, or all that a network is made of, and the calls.
     pub calls: Vec<(Effect, Site)>,
     /// What was said of installs, and where.

@@ -1,7 +1,8 @@
 //! What bhyve says before it ends with an error.
 //!
 //! The texts are those of bhyve's source (`bhyverun.c`, `bootrom.c`, `pci_passthru.c`, `net_backends.c`, `rfb.c`,
-//! `block_if.c`); they stand in no manual, so that another release may say it in other words: then there is no hint.
+//! `block_if.c`). Only those about vCPUs, memory, MACs and the boot order are in the reference too; none stands in a manual, so
+//! that another release may say it in other words: then there is no hint.
 
 use crate::model::message::{About, Known};
 
@@ -138,7 +139,7 @@ mod tests {
             "Could not set bootindex 1 for 4,0. Bootindex already occupied by 5,0",
             "something that nobody knows",
         ];
-        let told: Vec<String> = lines.iter().map(|line| told(KNOWN, &[line], machine.clone())).collect();
+        let all: Vec<String> = lines.iter().map(|line| told(KNOWN, &[line], machine.clone())).collect();
         let expected = [
             "machine: the kernel has no vmm: kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf",
             "machine: this processor has no virtualization that bhyve can use, or the firmware has switched it off",
@@ -164,6 +165,10 @@ mod tests {
             "machine: give each disk a bootindex of its own",
             "nothing",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(all, expected);
+        // Where a debugger listens too, nobody knows whose port it is.
+        machine.settings.insert("gdb.port", crate::model::Value::Integer(1234));
+        let where_else = "machine: somebody listens there already: choose another port, or stop the other machine";
+        assert_eq!(told(KNOWN, &["bind: Address already in use"], machine), where_else);
     }
 }

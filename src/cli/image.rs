@@ -4,9 +4,9 @@ mod inspect;
 mod verify;
 
 use super::term::Term;
-use super::{pair, place, platform};
+use super::{pair, place};
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
+use crate::host::system::System;
 use crate::host::{Effect, Host, ipxe};
 use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, template};
 use crate::model::{Argv, Size};
@@ -95,7 +95,7 @@ pub(super) fn run(args: &ImageArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
 }
 
 fn host() -> Result<System, Fault> {
-    System::new(place::settings(platform()?, false)?, Ahead::default())
+    place::host(false)
 }
 
 /// Reads what an option says.

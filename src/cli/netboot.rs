@@ -4,9 +4,9 @@ mod serve;
 mod stations;
 
 use super::term::Term;
-use super::{pair, place, platform};
+use super::{pair, place};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
+use crate::host::system::System;
 use crate::host::{Effect, Host};
 use crate::model::Argv;
 use crate::netboot::chainload::{Changes, FOLDER, changes};
@@ -118,7 +118,7 @@ impl RecipesArgs {
 }
 
 fn here() -> Result<System, Fault> {
-    System::new(place::settings(platform()?, false)?, Ahead::default())
+    place::host(false)
 }
 
 fn write(args: &ChainloadArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -102,7 +102,7 @@ fn meant(args: &RecipeArgs, host: Box<dyn Host>, term: &Term) -> Result<Meant, V
 }
 
 fn change(args: &RecipeArgs, change: Change, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let settings = platform().and_then(|platform| place::settings(platform, args.user_net)).map_err(one)?;
+    let settings = platform().and_then(|platform| place::settings(platform, args.given.user_net)).map_err(one)?;
     let host = System::new(settings, Ahead::default()).map_err(one)?;
     let Meant { recipe, calls, mut host, .. } = meant(args, Box::new(host), term)?;
     let effects: Vec<Effect> = calls.iter().map(|(effect, _)| effect.clone()).collect();

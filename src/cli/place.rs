@@ -1,6 +1,8 @@
 //! Where state and configuration live.
 
+use super::platform;
 use crate::diag::Fault;
+use crate::host::system::{Ahead, System};
 use crate::host::{Asked, Platform, Settings, system};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
@@ -22,6 +24,11 @@ pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
     let folder = given("VMRUN_LOG_DIR").or_else(beside).or_else(own).ok_or_else(homeless)?;
     let path = folder.join(format!("{name}.log"));
     Ok(std::path::absolute(&path).unwrap_or(path))
+}
+
+/// Returns this host.
+pub(super) fn host(user_net: bool) -> Result<System, Fault> {
+    System::new(settings(platform()?, user_net)?, Ahead::default())
 }
 
 /// Returns the settings of this host: the system's folders for root, the user's own otherwise.

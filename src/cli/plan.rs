@@ -47,7 +47,7 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let here = platform().map_err(one)?;
     let there: Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
-    let settings = |asked| place::settings(asked, args.recipe.user_net);
+    let settings = |asked| place::settings(asked, args.recipe.given.user_net);
     let host = System::new(settings(here).map_err(one)?, ahead).map_err(one)?;
     let recipe = args.recipe.read()?;
     let host: Box<dyn Host> = Box::new(host);

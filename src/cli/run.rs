@@ -15,6 +15,7 @@ use crate::run::recovery::is_left;
 use crate::run::{Claim, Progress, Run};
 use crate::script::{Inputs, Recipe};
 use clap::Args;
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let settings = platform().and_then(|platform| place::settings(platform, args.recipe.user_net)).map_err(one)?;
+    let settings =
+        platform().and_then(|platform| place::settings(platform, args.recipe.given.user_net)).map_err(one)?;
     let host = System::new(settings, ahead).map_err(one)?;
     let recipe = args.recipe.read()?;
     let inputs = args.recipe.inputs();
@@ -90,9 +92,12 @@ pub(super) fn rehearse(
     let mut rehearsal = Rehearsal::new(host);
     rehearsal.is_left = is_left;
     rehearsal.exits = if inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
+    let mut imagined = vec![rehearsal.exits.clone()];
     let mut run = Run::new(Box::new(rehearsal));
     let mut said: Vec<Diagnostic> = Vec::new();
-    for init in [true, false].into_iter().filter(|init| inputs.init || !init) {
+    let mut boots: VecDeque<bool> = [true, false].into_iter().filter(|init| inputs.init || !init).collect();
+    let mut heard: VecDeque<Ended> = VecDeque::new();
+    while let Some(init) = boots.pop_front() {
         let boot = Inputs { init, ..inputs.clone() };
         let evaluated = recipe.evaluate(run, &boot, Some(Purpose::Run));
         for warning in evaluated.warnings {
@@ -107,6 +112,16 @@ pub(super) fn rehearse(
         }
         run = evaluated.run;
         run.goes_on();
+        // What the recipe does about another end is rehearsed as well.
+        heard.extend(evaluated.heard.into_iter().filter(|end| !imagined.contains(end)));
+        if boots.is_empty()
+            && let Some(end) = heard.pop_front()
+        {
+            imagined.push(end.clone());
+            heard.retain(|other| *other != end);
+            run.host.imagine(end);
+            boots.push_back(false);
+        }
     }
     let name = &recipe.source().name;
     let path = std::path::absolute(name).map_or_else(|_| name.clone(), |path| path.display().to_string());
@@ -126,7 +141,9 @@ pub(super) fn boots(recipe: &Recipe, mut run: Run, mut inputs: Inputs, say: &dyn
         let evaluated = recipe.evaluate(run, &inputs, None);
         run = evaluated.run;
         if !evaluated.faults.is_empty() {
-            return (run, evaluated.faults);
+            // A hook that fails does not hide why the guest did.
+            let guest = run.failed().map(|verdict| explained(verdict, evaluated.blamed));
+            return (run, guest.into_iter().chain(evaluated.faults).collect());
         }
         let faults = again(&mut run, &mut inputs, evaluated.blamed.as_ref(), say);
         if let Err(faults) = faults {

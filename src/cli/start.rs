@@ -4,11 +4,11 @@ use super::inventory::Inventory;
 use super::run::{duration, rehearse};
 use super::supervise::SuperviseArgs;
 use super::term::Term;
-use super::{RecipeArgs, pair, place, platform};
+use super::{GivenArgs, RecipeArgs, place};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::background::{Outcome, Supervisor};
-use crate::host::system::{Ahead, System};
+use crate::host::system::System;
 use crate::model::VmName;
 use crate::run::order::{Ready, Sign, order};
 use crate::run::recovery;
@@ -27,15 +27,8 @@ pub(super) struct StartArgs {
     /// Every machine that `start` in the configuration lists
     #[arg(long, conflicts_with = "recipes")]
     all: bool,
-    /// Initialize the machines: make their disks, boot their installers
-    #[arg(long)]
-    init: bool,
-    /// Give the recipes a parameter
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
-    /// Plug network cards into a network inside the process, which needs no root (Linux)
-    #[arg(long)]
-    user_net: bool,
+    #[command(flatten)]
+    given: GivenArgs,
     /// How long a guest may take to power off when it is asked to: 60s, 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     stop_within: Duration,
@@ -85,7 +78,7 @@ pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
     let mut faults = Vec::new();
     for path in paths {
         let recipe = path.display().to_string();
-        let recipe = RecipeArgs { recipe, init: args.init, set: args.set.clone(), user_net: args.user_net };
+        let recipe = RecipeArgs { recipe, given: args.given.clone() };
         match prepare(&recipe, args.stop_within, term) {
             Ok(start) => starts.push(start),
             Err(wrong) => faults.extend(wrong),
@@ -98,22 +91,21 @@ pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
 /// Rehearses a recipe, and returns what is to be started for it.
 fn prepare(args: &RecipeArgs, stop_within: Duration, term: &Term) -> Result<Start, Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let settings = platform().and_then(|platform| place::settings(platform, args.user_net)).map_err(one)?;
-    let host = System::new(settings, Ahead::default()).map_err(one)?;
+    let host = place::host(args.given.user_net).map_err(one)?;
     let recipe = args.read()?;
     let (host, claim) = rehearse(&recipe, Box::new(host), &args.inputs(), term)?;
     let name = claim.machine;
     let log = place::log_file(&name).map_err(one)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();
     let words = SuperviseArgs::words(args, stop_within, &log.display().to_string(), adopts.then_some(&name));
+    // As in a run, which ends here too.
     std::mem::forget(recipe);
     Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
 }
 
 pub(super) fn adopt(args: &AdoptArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let settings = platform().and_then(|platform| place::settings(platform, false)).map_err(one)?;
-    let host = System::new(settings, Ahead::default()).map_err(one)?;
+    let host = place::host(false).map_err(one)?;
     let starts: Result<Vec<Start>, Fault> = args.machines.iter().map(|name| adoption(&host, name)).collect();
     let starts = starts.map_err(one)?;
     drop(host);
@@ -128,7 +120,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if host.trace(name).is_none() {
         return Err(recovery::not_running(name));
     }
-    let standing = host.standing(name).and_then(|text| Standing::read(&text));
+    let standing = Standing::of(host, name);
     let lost = || {
         let fault = Fault::host(format!("nothing is known of how {name} was started"));
         fault.hint("`vmrun start RECIPE` takes it over, with the recipe that it was started with")
@@ -144,7 +136,8 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 /// Returns what is to be started for a machine as it was started before.
 pub(super) fn as_before(standing: &Standing, init: bool) -> Start {
     let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let recipe = RecipeArgs { recipe: standing.recipe.clone(), init, set, user_net: standing.user_net };
+    let recipe =
+        RecipeArgs { recipe: standing.recipe.clone(), given: GivenArgs { init, set, user_net: standing.user_net } };
     let words = SuperviseArgs::words(&recipe, standing.stop_within, &standing.log, None);
     let (name, log) = (standing.name.clone(), PathBuf::from(&standing.log));
     Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
@@ -183,9 +176,7 @@ pub(super) fn start(starts: &[Start]) -> Result<(), Vec<Diagnostic>> {
 
 /// Whether a machine runs already.
 fn runs(name: &VmName) -> bool {
-    let settings = platform().and_then(|platform| place::settings(platform, false));
-    let host = settings.and_then(|settings| System::new(settings, Ahead::default()));
-    host.is_ok_and(|host| recovery::holder(&host, name).is_some())
+    place::host(false).is_ok_and(|host| recovery::holder(&host, name).is_some())
 }
 
 /// Starts one machine, and waits until it runs and is ready.

@@ -1,12 +1,12 @@
 //! `vmrun stop`, `vmrun restart` and `vmrun kill`: machines that run, and wait until they are down.
 
+use super::place;
 use super::run::duration;
 use super::start::{as_before, start};
 use super::term::Term;
-use super::{place, platform};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::Host;
-use crate::host::system::{Ahead, System};
+use crate::host::system::System;
 use crate::model::VmName;
 use crate::run::order::{depths, order};
 use crate::run::recovery;
@@ -62,13 +62,9 @@ enum How {
     AtOnce,
 }
 
-fn host() -> Result<System, Fault> {
-    platform().and_then(|platform| place::settings(platform, false)).and_then(|it| System::new(it, Ahead::default()))
-}
-
 pub(super) fn run(args: &StopArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let names = if args.all { in_background(&host().map_err(one)?) } else { args.machines.clone() };
+    let names = if args.all { in_background(&place::host(false).map_err(one)?) } else { args.machines.clone() };
     if names.is_empty() {
         term.say("no machine runs in the background");
         return Ok(());
@@ -83,9 +79,9 @@ pub(super) fn kill(args: &KillArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
 
 pub(super) fn restart(args: &RestartArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let here = host().map_err(one)?;
+    let here = place::host(false).map_err(one)?;
     let read = |name: &VmName| {
-        let standing = here.standing(name).and_then(|text| Standing::read(&text));
+        let standing = Standing::of(&here, name);
         let fault = Fault::host(format!("the machine {name} does not run in the background"));
         standing.ok_or_else(|| fault.hint(format!("`vmrun start {name}` starts it")))
     };
@@ -100,7 +96,7 @@ pub(super) fn restart(args: &RestartArgs, _: &Term) -> Result<(), Vec<Diagnostic
 /// The machines that run in the background, by name.
 fn in_background(host: &System) -> Vec<VmName> {
     let runs = |name: &VmName| {
-        let standing = host.standing(name).and_then(|text| Standing::read(&text));
+        let standing = Standing::of(host, name);
         standing.is_some_and(|standing| standing.state != Stance::Held)
     };
     host.traces().into_iter().map(|trace| trace.name).filter(runs).collect()
@@ -109,9 +105,9 @@ fn in_background(host: &System) -> Vec<VmName> {
 /// Stops machines, side by side where nothing orders them, within one time for all.
 fn stop(names: &[VmName], total: Option<Duration>, at_once: bool) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let here = host().map_err(one)?;
+    let here = place::host(false).map_err(one)?;
     let after = |name: &VmName| {
-        let standing = here.standing(name).and_then(|text| Standing::read(&text));
+        let standing = Standing::of(&here, name);
         standing
             .map(|standing| standing.after)
             .unwrap_or_default()
@@ -152,7 +148,7 @@ fn stop(names: &[VmName], total: Option<Duration>, at_once: bool) -> Result<(), 
 
 /// Stops one machine, and says how it went.
 fn stop_one(name: &VmName, how: How) -> Result<(), Fault> {
-    let (mut host, term) = (host()?, Term::new());
+    let (mut host, term) = (place::host(false)?, Term::new());
     let was_held = recovery::is_held(&host, name);
     let how_it_went = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,

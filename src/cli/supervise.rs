@@ -45,9 +45,9 @@ impl SuperviseArgs {
         let mut words = vec!["supervise".into(), path, format!("--log={log}")];
         words.push(format!("--stop-within={}ms", stop_within.as_millis()));
         words.extend(adopt.map(|name| format!("--adopt={name}")));
-        words.extend(recipe.init.then(|| "--init".into()));
-        words.extend(recipe.user_net.then(|| "--user-net".into()));
-        words.extend(recipe.set.iter().map(|(name, value)| format!("--set={name}={value}")));
+        words.extend(recipe.given.init.then(|| "--init".into()));
+        words.extend(recipe.given.user_net.then(|| "--user-net".into()));
+        words.extend(recipe.given.set.iter().map(|(name, value)| format!("--set={name}={value}")));
         words
     }
 }
@@ -98,14 +98,15 @@ pub(super) fn run(args: &SuperviseArgs, term: &Term) -> Result<(), Vec<Diagnosti
 
 fn keep(args: &SuperviseArgs, talk: &Rc<Talk>, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault| vec![Diagnostic::error(fault)];
-    let settings = platform().and_then(|platform| place::settings(platform, args.recipe.user_net)).map_err(one)?;
+    let settings =
+        platform().and_then(|platform| place::settings(platform, args.recipe.given.user_net)).map_err(one)?;
     let mut host = System::new(settings.clone(), Ahead::default()).map_err(one)?;
     host.in_background(&args.log);
     let recipe = args.recipe.read()?;
     let inputs = args.recipe.inputs();
     let (mut run, claim) = if let Some(name) = &args.adopt {
         let (host, keeping) = keeping(&recipe, &inputs, settings, host)?;
-        let standing = host.standing(name).and_then(|text| Standing::read(&text));
+        let standing = Standing::of(&host, name);
         let mut run = Run::new(Box::new(host));
         run.standing = Some(standing.unwrap_or_else(|| stands(args, name, &keeping)));
         run.keeping = keeping;
@@ -174,9 +175,9 @@ fn stands(args: &SuperviseArgs, name: &VmName, keeping: &Keeping) -> Standing {
         boots: 0,
         restarts: 0,
         recipe: args.recipe.recipe.clone(),
-        init: args.recipe.init,
-        params: args.recipe.set.iter().cloned().collect(),
-        user_net: args.recipe.user_net,
+        init: args.recipe.given.init,
+        params: args.recipe.given.set.iter().cloned().collect(),
+        user_net: args.recipe.given.user_net,
         stop_within: args.stop_within,
         after: keeping.after.clone(),
         log: args.log.display().to_string(),

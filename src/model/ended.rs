@@ -51,6 +51,25 @@ impl Ended {
     }
 }
 
+/// The signals that have one number on every system (signal(3), signal(7)), and that hypervisors die of.
+const fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,7 +78,10 @@ impl fmt::Display for Ended {
             Self::Halted => f.write_str("the guest halted"),
             Self::TripleFault => f.write_str("the guest met a triple fault"),
             Self::Failed { status } => write!(f, "the hypervisor failed with status {status}"),
-            Self::Killed { signal } => write!(f, "the hypervisor was killed by signal {signal}"),
+            Self::Killed { signal } => match signal_name(*signal) {
+                Some(name) => write!(f, "the hypervisor was killed by signal {signal} ({name})"),
+                None => write!(f, "the hypervisor was killed by signal {signal}"),
+            },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a hypervisor says when it does not get as far as running a guest: known messages, and what to do about each.
 
 use super::device::Counterpart;
+use super::value::Tty;
 use super::{Device, Machine, Part, PciSlot, Value};
 
 /// What a known message is about, where it names nothing that the machine has.
@@ -70,6 +71,10 @@ fn named_in(line: &str, machine: &Machine) -> Option<Part> {
     })
 }
 
+fn is_tcp((_, _, tty): &(Part, String, &Tty)) -> bool {
+    matches!(tty, Tty::Tcp(_))
+}
+
 fn part(about: About, machine: &Machine) -> Part {
     let only = |meant: &dyn Fn(&Device) -> bool| {
         let mut slots = machine.devices().filter(|(_, device)| meant(device)).map(|(slot, _)| slot);
@@ -80,6 +85,8 @@ fn part(about: About, machine: &Machine) -> Part {
         About::Machine => Part::Whole,
         About::Key(key) => Part::Key(key),
         About::Cards => slot(only(&|device| device.backend().is_some())),
+        // A debugger and a serial port may listen as well, and no message says who it was.
+        About::Screen if machine.value("gdb.port").is_some() || machine.every_tty().iter().any(is_tcp) => Part::Whole,
         About::Screen => slot(only(&|device| device.kind().counterpart == Counterpart::Screen)),
         About::Passthru => slot(only(&|device| device.kind().name == "passthru")),
     }

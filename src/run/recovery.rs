@@ -438,7 +438,7 @@ pub fn is_left(host: &dyn Host, interface: &Interface) -> bool {
 
 /// Returns whether a machine is held: nothing of it is left but the reason.
 pub fn is_held(host: &dyn Host, name: &VmName) -> bool {
-    let standing = host.standing(name).and_then(|text| Standing::read(&text));
+    let standing = Standing::of(host, name);
     standing.is_some_and(|standing| standing.state == Stance::Held)
 }
 

@@ -3,6 +3,7 @@
 //! Only a run in the background writes it; whoever lists machines reads it. A machine that is held keeps it when its supervisor
 //! has ended.
 
+use crate::host::Host;
 use crate::model::VmName;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -83,6 +84,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Returns how a machine in the background stands; nothing of one that is not there.
+    pub fn of(host: &dyn Host, name: &VmName) -> Option<Self> {
+        host.standing(name).and_then(|text| Self::read(&text))
+    }
+
     /// Reads what [`Standing::text`] wrote; nothing if it is anything else.
     pub fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;

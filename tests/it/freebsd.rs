@@ -367,6 +367,51 @@ error: there is no key `disk`
     );
 }
 
+#[test]
+fn what_a_hook_does_about_an_end_is_rehearsed_before_anything_is_done() {
+    let sandbox = host("1\n");
+    let hook = |event: &str| format!("on(\"{event}\", |e| run(\"no-such-pager\", [e.word]));\n{RECIPE}");
+    for event in ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed", "exited"] {
+        sandbox.write("install.rhai", &hook(event));
+        let done = sandbox.run(&["install.rhai", "--init"]);
+        assert!(done.stderr.starts_with("error: `no-such-pager` is not installed\n"), "{event}: {}", done.stderr);
+        assert_eq!((done.code, changes(&sandbox).as_str()), (3, ""), "{event}");
+    }
+    clean(&sandbox);
+}
+
+#[test]
+fn a_hook_that_fails_does_not_hide_why_the_guest_did() {
+    let sandbox = initialized("err bind: Address already in use|4\n");
+    sandbox.write("install.rhai", &format!("on(\"failed\", |e| run(\"false\", [e.machine]));\n{RECIPE}"));
+    ended(
+        &sandbox.run(&["install.rhai"]),
+        4,
+        "",
+        r#"
+bind: Address already in use
+error: the hypervisor failed with status 4: bind: Address already in use
+  --> install.rhai:24:15
+   |
+24 |         "29": fbuf(#{ tcp: `${host_ip("127.100.100.0/24")}:5901`, w: 800, h: 600, password: secret("vnc") }),
+   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = hint: somebody listens there already: choose another port, or stop the other machine
+error: `false install` failed with status 1
+  --> install.rhai:1:18
+   |
+ 1 | on("failed", |e| run("false", [e.machine]));
+   |                  ^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+  ::: install.rhai:28:4
+   |
+28 | }).run();
+   |    ----- in the closure called here
+"#,
+    );
+    clean(&sandbox);
+}
+
 /// A machine whose ends are heard of.
 const HEARD: &str = r#"
 on("exited", |e| print(`${e.machine}: ${e.word}, ${e.status}, ${e.last_words}`));
@@ -450,7 +495,7 @@ fn a_hypervisor_that_was_killed_is_a_failure() {
         "signal 9\n",
         4,
         "
-error: the hypervisor was killed by signal 9
+error: the hypervisor was killed by signal 9 (SIGKILL)
  |
  = hint: somebody killed it, or the host ran out of memory
 ",

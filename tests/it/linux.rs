@@ -310,7 +310,7 @@ fn a_hypervisor_that_somebody_kills_is_a_failure() {
     let run = world.guest('H', &[]);
     run.says("vmrun test guest: H\r\n");
     signal(run.qemu(), "KILL");
-    let error = "error: the hypervisor was killed by signal 9\n |\n \
+    let error = "error: the hypervisor was killed by signal 9 (SIGKILL)\n |\n \
         = hint: somebody killed it, or the host ran out of memory\n";
     assert_eq!(run.ends(SOON), outcome(4, "vmrun test guest: H\r\n", error));
     world.is_clean();

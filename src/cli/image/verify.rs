@@ -1,7 +1,7 @@
 //! `vmrun image verify IMAGE RECIPE…`: whether an image is what recipes would write now.
 
 use crate::cli::term::Term;
-use crate::cli::{RecipeArgs, pair};
+use crate::cli::{GivenArgs, RecipeArgs, pair};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::DiskFile;
@@ -28,7 +28,10 @@ pub(super) struct VerifyArgs {
 pub(super) fn run(args: &VerifyArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let mut faults: Vec<Diagnostic> = Vec::new();
     for recipe in &args.recipes {
-        let recipe = RecipeArgs { recipe: recipe.clone(), init: true, set: args.set.clone(), user_net: false };
+        let recipe = RecipeArgs {
+            recipe: recipe.clone(),
+            given: GivenArgs { init: true, set: args.set.clone(), user_net: false },
+        };
         let written = written(&recipe)?;
         let differs = wanted(&written, &args.image, &recipe.recipe).and_then(|image| {
             let disk = DiskFile::open(&args.image)?;

@@ -1,8 +1,8 @@
 //! From recipes to what a DHCP server sees of their machines.
 
 use super::one;
-use crate::cli::RecipeArgs;
 use crate::cli::term::Term;
+use crate::cli::{GivenArgs, RecipeArgs};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::Host;
 use crate::host::elsewhere::Elsewhere;
@@ -36,7 +36,8 @@ pub(super) fn stations(
     let mut recipes = Vec::new();
     let mut told: Vec<Told> = Vec::new();
     for path in paths {
-        let args = RecipeArgs { recipe: path.clone(), init: true, set: set.to_vec(), user_net: false };
+        let args =
+            RecipeArgs { recipe: path.clone(), given: GivenArgs { init: true, set: set.to_vec(), user_net: false } };
         let (recipe, machines, described) = rehearsed(&args, host()?)?;
         if machines.is_empty() && described.is_empty() {
             let fault = Fault::new(format!("the recipe {path} boots no machine"));

@@ -26,6 +26,21 @@ pub struct Hook {
     closure: FnPtr,
 }
 
+impl Hook {
+    /// Returns an end that it is called for; a rehearsal has each at least once.
+    pub fn end(&self) -> Ended {
+        match self.event {
+            "rebooted" => Ended::Rebooted,
+            "powered_off" => Ended::PoweredOff,
+            "halted" => Ended::Halted,
+            "triple_fault" => Ended::TripleFault,
+            "killed" => Ended::Killed { signal: 9 },
+            // Whoever hears of every end hears of failures.
+            _ => Ended::Failed { status: 4 },
+        }
+    }
+}
+
 /// A closure that is to be called now, with what it is given.
 pub type Due = (FnPtr, Map);
 

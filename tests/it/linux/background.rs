@@ -70,7 +70,7 @@ fn a_guest_outlives_its_supervisor_and_is_taken_over() {
     let again =
         wait_for("another boot", SOON, || host.standing().filter(|it| it.boots == 2 && it.state == Stance::Running));
     assert_ne!(again.guest, Some(guest));
-    assert_eq!((again.restarts, again.error.as_deref()), (1, Some("the hypervisor was killed by signal 15")));
+    assert_eq!((again.restarts, again.error.as_deref()), (1, Some("the hypervisor was killed by signal 15 (SIGTERM)")));
     // Before that it does not know of a power button.
     let greetings = || read(&host.0.path("log/loop.log")).matches("vmrun test guest: B\r\n").count();
     wait_for("the second greeting", SOON, || (greetings() == 2).then_some(()));
