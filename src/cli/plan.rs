@@ -140,7 +140,9 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
         Platform::FreeBsd => {}
     }
     if settings.platform == Platform::Linux && machine.bootrom().is_some_and(|rom| rom.vars.is_none()) {
-        steps.push(Argv::new("cp").arg(qemu::OVMF_VARS).arg(qemu::vars_file(&folder).display()).into());
+        steps.push(
+            Argv::new("install").args(["-m", "600", qemu::OVMF_VARS]).arg(qemu::vars_file(&folder).display()).into(),
+        );
     }
     if let Some(content) = content {
         steps.push(written(&file, content));

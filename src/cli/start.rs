@@ -202,11 +202,14 @@ fn begin(start: &Start) -> Came {
         Sign::Tcp(address) => supervisor.answers(*address, *within),
         Sign::Serial(text) => supervisor.says(text, *within),
     };
-    if !is_ready {
-        return Came::NotReady(*within);
+    match is_ready {
+        None => Came::Interrupted,
+        Some(false) => Came::NotReady(*within),
+        Some(true) => {
+            term.say(format!("{name} is ready"));
+            Came::Runs
+        }
     }
-    term.say(format!("{name} is ready"));
-    Came::Runs
 }
 
 /// Returns why a machine did not come. What its supervisor said is shown as it is.
@@ -220,7 +223,7 @@ fn fault(start: &Start, came: Came) -> Option<Fault> {
             Some(fault.hint(format!("`vmrun start {name}` starts it once {other} runs")))
         }
         Came::Interrupted => {
-            let fault = Fault::new(format!("interrupted; {name} goes on starting")).blame(Blame::Interrupted);
+            let fault = Fault::new(format!("interrupted; {name} goes on")).blame(Blame::Interrupted);
             Some(fault.hint(format!("`vmrun stop {name}` stops it")))
         }
         Came::Waits => {

@@ -102,26 +102,29 @@ impl Supervisor {
         Outcome::Ended(code, said)
     }
 
-    /// Waits until somebody listens at an address, at most so long; returns whether somebody does.
-    pub fn answers(&self, address: SocketAddr, within: Duration) -> bool {
+    /// Waits until somebody listens at an address, at most so long; returns whether somebody does, or nothing if somebody asked
+    /// us to stop.
+    pub fn answers(&self, address: SocketAddr, within: Duration) -> Option<bool> {
         self.until(within, || TcpStream::connect_timeout(&address, LOOK * 10).is_ok())
     }
 
-    /// Waits until its log says something, at most so long; returns whether it does.
-    pub fn says(&self, text: &str, within: Duration) -> bool {
+    /// Waits until its log says something, at most so long; returns whether it does, or nothing if somebody asked us to stop.
+    pub fn says(&self, text: &str, within: Duration) -> Option<bool> {
         self.until(within, || after(&self.log, self.from).contains(text))
     }
 
-    fn until(&self, within: Duration, holds: impl Fn() -> bool) -> bool {
+    fn until(&self, within: Duration, holds: impl Fn() -> bool) -> Option<bool> {
         let end = Instant::now() + within;
         while !holds() {
-            if Instant::now() >= end
-                || self.signals.stop_within(LOOK.min(end.saturating_duration_since(Instant::now())))
-            {
-                return false;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(false);
+            }
+            if self.signals.stop_within(LOOK.min(left)) {
+                return None;
             }
         }
-        true
+        Some(true)
     }
 }
 

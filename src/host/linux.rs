@@ -109,7 +109,9 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
     if machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none()) {
         let path = qemu::vars_file(folder);
         if !path.exists() {
+            // What a guest keeps there is nobody else's.
             std::fs::copy(qemu::OVMF_VARS, &path)
+                .and_then(|_| std::fs::set_permissions(&path, Permissions::from_mode(0o600)))
                 .map_err(|why| cannot(&path, why).hint(format!("is {} there? (apt install ovmf)", qemu::OVMF_VARS)))?;
         }
     }

@@ -563,6 +563,28 @@ error: web runs, and was not ready within 300ms
 }
 
 #[test]
+fn who_waits_for_a_machine_to_be_ready_can_be_interrupted_and_the_machine_goes_on() {
+    let host = Host::new("run\n");
+    host.recipe("db", "ready(#{ serial: \"login:\", within: \"60s\" });\n");
+    let start = host.start(&["start", "db"]);
+    host.until("db", |standing| standing.state == Stance::Running);
+    start.signal("INT");
+    let done = start.wait();
+    // Whether it was told already that db runs is a matter of luck.
+    same(
+        done.stderr.trim_start_matches("vmrun: db runs\n"),
+        "
+error: interrupted; db goes on
+ |
+ = hint: `vmrun stop db` stops it
+",
+    );
+    assert_eq!(done.code, 130);
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+    host.is_clean();
+}
+
+#[test]
 fn what_is_wrong_with_how_a_machine_is_kept_is_shown_where_it_is() {
     let host = Host::new("");
     let said = |text: &str| {

@@ -658,6 +658,12 @@ fn the_demo_whose_vmrun_is_killed_is_ended_by_the_next_start() {
     let mut run = world.start("killed", world.vmrun().args([recipe, "--init", "--set", &image]).stdin(Stdio::null()));
     wait_for("the guest", SOON, || read(&world.path("state/.demo.lock")).contains(" + guest ").then_some(()));
     let left = run.qemu();
+    let vars = fs::metadata(world.path("state/demo/vars.fd")).unwrap();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&vars.permissions()) & 0o777,
+        0o600,
+        "the firmware's variables are the guest's own"
+    );
     signal(run.child.id(), "KILL");
     wait_for("the end of the run", SOON, || run.child.try_wait().unwrap());
     assert_eq!(qemus_in(&world), [left]);

@@ -66,6 +66,18 @@ fn the_tours_library_recipe_is_a_recipe() {
 }
 
 #[test]
+fn the_words_about_ends_limits_and_the_background_make_a_recipe() {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", &[block("rhai", "after("), block("rhai", "on(\"failed\"")].concat());
+    let done = plan(&sandbox, &["recipe.rhai"], false);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(
+        done.stdout.contains("rctl -a process:$$:memoryuse:deny=6G && rctl -a process:$$:pcpu:deny=150"),
+        "{done:?}"
+    );
+}
+
+#[test]
 fn the_commands_of_the_readme_are_targets_of_the_makefile() {
     let makefile = fs::read_to_string(project("Makefile")).unwrap();
     for line in block("sh", "make run").lines() {
