@@ -13,7 +13,7 @@ all: build
 help:
 	@sed -n 's/^## /  make /p' Makefile
 
-## build    the program, as target/release/vmrun (also: make, make all)
+## build    the programs, as target/release/vmrun and vmrun-tools (also: make, make all)
 build:
 	$(CARGO) build --release --locked
 
@@ -41,7 +41,7 @@ check:
 ## freebsd  lints, builds and links for FreeBSD, on Debian too
 freebsd:
 	tools/freebsd-check.sh clippy --all-targets --locked -- -D warnings
-	tools/freebsd-check.sh build --release --locked
+	tools/freebsd-check.sh build --locked
 
 ## bench    the benchmarks
 bench:
@@ -56,6 +56,8 @@ install:
 	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
+	install -d $(DESTDIR)$(PREFIX)/libexec
+	install -m 755 $(VMRUN)-tools $(DESTDIR)$(PREFIX)/libexec/vmrun-tools
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	$(VMRUN) man >$(VMRUN).1
 	install -m 644 $(VMRUN).1 $(DESTDIR)$(PREFIX)/share/man/man1/vmrun.1

@@ -27,6 +27,7 @@ mod start;
 mod stop;
 mod supervise;
 pub mod term;
+mod tools;
 mod vnc;
 mod words;
 
@@ -100,18 +101,12 @@ enum Command {
     Netboot(netboot::NetbootArgs),
     /// Make boot images
     Image(image::ImageArgs),
-    /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
-    Import(import::ImportArgs),
-    /// Run a shell script with stand-ins, and write the recipe of what it would have done
-    Record(record::RecordArgs),
     /// Tell which host runs a machine
     Find(find::FindArgs),
     /// Open the console of a machine, whichever host runs it
     Vnc(vnc::VncArgs),
-    /// Print the manual page
-    Man,
-    /// Print the completions of a shell
-    Completions(manual::CompletionsArgs),
+    #[command(flatten)]
+    Tools(tools::Tools),
 }
 
 /// Which recipe, and what it is told.
@@ -184,16 +179,22 @@ impl RecipeArgs {
     }
 }
 
-/// Runs the program and returns its exit code.
+/// Runs the program `vmrun` and returns its exit code.
 pub fn main() -> ExitCode {
-    if let Some(code) = record::stand_in() {
-        return code;
-    }
+    program(tools::hand_over)
+}
+
+/// Runs the program `vmrun-tools`, which is all of `vmrun` with its tools, and returns its exit code.
+pub fn tools() -> ExitCode {
+    record::stand_in().unwrap_or_else(|| program(tools::run))
+}
+
+fn program(tool: Tool) -> ExitCode {
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
     let ahead = ahead(&args);
     if let Some(cli) = in_short(&args) {
-        return exit_code(cli, ahead, &term);
+        return exit_code(cli, tool, ahead, &term);
     }
     let command = Cli::command();
     let args = with_run(args, &command);
@@ -210,11 +211,14 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if bad { 2 } else { 0 });
         }
     };
-    exit_code(cli, ahead, &term)
+    exit_code(cli, tool, ahead, &term)
 }
 
+/// Does what one of the tools does, here or in the program that has them.
+type Tool = fn(tools::Tools, &Term) -> Result<(), Vec<Diagnostic>>;
+
 /// Does what the command line asks, and says how it went.
-fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
+fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
     if cli.verbose {
         term::show_commands();
     }
@@ -233,12 +237,9 @@ fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Network(args) => network::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Image(args) => image::run(&args, term),
-        Command::Import(args) => import::run(&args, term),
-        Command::Record(args) => record::run(&args, term),
         Command::Find(args) => find::run(&args, term),
         Command::Vnc(args) => vnc::run(&args, term),
-        Command::Man => manual::man(Cli::command(), term),
-        Command::Completions(args) => manual::completions(&args, Cli::command(), term),
+        Command::Tools(args) => tool(args, term),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -27,3 +27,4 @@ mod readme;
 mod record;
 mod sandbox;
 mod stdlib;
+mod tools;

@@ -166,7 +166,8 @@ impl Sandbox {
         self.program("bash", &["-c", &line.replace("vmrun", env!("CARGO_BIN_EXE_vmrun"))])
     }
 
-    fn program(&self, program: &str, args: &[&str]) -> Command {
+    /// Any program, seeing nothing but the sandbox and the project's folder.
+    pub(crate) fn program(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.env_clear().args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

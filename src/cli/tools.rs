@@ -1,0 +1,44 @@
+//! What is used at a desk, and not to run machines: the commands of the program `vmrun-tools`.
+//!
+//! A host that runs machines starts `vmrun` often, and needs none of this: it is a program of its own, which has the whole
+//! command line, and to which `vmrun` hands over.
+
+use super::term::Term;
+use super::{Cli, import, manual, record};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::handover;
+use clap::{CommandFactory, Subcommand};
+
+/// The program's name.
+const PROGRAM: &str = "vmrun-tools";
+
+#[derive(Subcommand)]
+pub(super) enum Tools {
+    /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
+    Import(import::ImportArgs),
+    /// Run a shell script with stand-ins, and write the recipe of what it would have done
+    Record(record::RecordArgs),
+    /// Print the manual page
+    Man,
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
+}
+
+/// Does what a tool does.
+pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match tool {
+        Tools::Import(args) => import::run(&args, term),
+        Tools::Record(args) => record::run(&args, term),
+        Tools::Man => manual::man(Cli::command(), term),
+        Tools::Completions(args) => manual::completions(&args, Cli::command(), term),
+    }
+}
+
+/// Becomes the program that has the tools, with the command line that this one was given.
+pub(super) fn hand_over(_tool: Tools, _term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let Some(path) = handover::sibling(PROGRAM) else {
+        let fault = Fault::host(format!("this command is in the program {PROGRAM}, which is not installed"));
+        return Err(vec![fault.hint("it comes with vmrun, and belongs beside it or into PATH").into()]);
+    };
+    Err(vec![handover::hand_over_all(&path).into()])
+}
