@@ -9,6 +9,7 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod events;
 mod find;
 mod gc;
 mod image;
@@ -88,6 +89,8 @@ enum Command {
     Adopt(start::AdoptArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
+    /// Print what happened to machines in the background, as lines of JSON
+    Events(events::EventsArgs),
     /// Look after a machine: what `start` starts
     #[command(hide = true)]
     Supervise(supervise::SuperviseArgs),
@@ -231,6 +234,7 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
         Command::Logs(args) => logs::run(&args, term),
+        Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::Words(args) => words::run(&args, term),
