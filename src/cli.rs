@@ -9,12 +9,12 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
-mod events;
 mod find;
 mod gc;
 mod image;
 mod import;
 mod inventory;
+mod list;
 mod logs;
 mod manual;
 mod netboot;
@@ -27,6 +27,7 @@ mod run;
 mod start;
 mod stop;
 mod supervise;
+mod table;
 pub mod term;
 mod tools;
 mod vnc;
@@ -87,10 +88,10 @@ enum Command {
     Kill(stop::KillArgs),
     /// Take over guests whose supervisor is gone
     Adopt(start::AdoptArgs),
+    /// List the machines of this host
+    List(list::ListArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
-    /// Print what happened to machines in the background, as lines of JSON
-    Events(events::EventsArgs),
     /// Look after a machine: what `start` starts
     #[command(hide = true)]
     Supervise(supervise::SuperviseArgs),
@@ -233,8 +234,8 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Restart(args) => stop::restart(&args, term),
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
+        Command::List(args) => list::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
-        Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::Words(args) => words::run(&args, term),

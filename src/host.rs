@@ -7,7 +7,6 @@
 pub mod background;
 pub mod commands;
 pub mod elsewhere;
-pub mod events;
 pub mod fake;
 pub mod freebsd;
 pub mod handover;
@@ -16,6 +15,7 @@ mod kernel;
 pub mod links;
 pub mod linux;
 pub mod process;
+pub mod processes;
 mod program;
 pub mod reach;
 pub mod rehearsal;
@@ -39,6 +39,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use kernel::ProcessFact;
+pub use state::{Kept, kept};
 
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,7 +342,7 @@ impl Settings {
 
     /// Returns the file that says how a machine in the background stands.
     pub fn standing_file(&self, name: &VmName) -> PathBuf {
-        self.machine_folder(name).join("standing.json")
+        self.machine_folder(name).join(state::STANDING)
     }
 
     /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, how it stands.

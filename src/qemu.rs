@@ -6,6 +6,7 @@ mod limits;
 pub mod messages;
 mod own;
 mod plug;
+pub mod seen;
 
 use crate::model::device::Counterpart;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret};

@@ -8,13 +8,9 @@ use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
 
-/// Returns the log of a machine in the background.
+/// Returns the log of a machine in the background: in the system's folder for root, in the user's own otherwise, and beside the
+/// state where that is somewhere else.
 pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
-    Ok(log_folder()?.join(format!("{name}.log")))
-}
-
-/// Returns the folder for logs: the system's for root, the user's own otherwise, and beside the state where that is somewhere else.
-pub(super) fn log_folder() -> Result<PathBuf, Fault> {
     let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let beside = || given("VMRUN_STATE_DIR").map(|state| state.with_file_name("log"));
     let own = || {
@@ -26,7 +22,19 @@ pub(super) fn log_folder() -> Result<PathBuf, Fault> {
     };
     let homeless = || Fault::host("there is no home folder for the logs of machines").hint("set VMRUN_LOG_DIR");
     let folder = given("VMRUN_LOG_DIR").or_else(beside).or_else(own).ok_or_else(homeless)?;
-    Ok(std::path::absolute(&folder).unwrap_or(folder))
+    let path = folder.join(format!("{name}.log"));
+    Ok(std::path::absolute(&path).unwrap_or(path))
+}
+
+/// The folder of the state of machines that root runs.
+const SYSTEM_STATE: &str = "/var/run/vmrun";
+
+/// Returns the folders in which machines of this host keep their state, as far as this user knows them: his own, and root's.
+pub(super) fn states() -> Result<Vec<PathBuf>, Fault> {
+    let own = settings(platform()?, false)?.state;
+    let is_given = system::env("VMRUN_STATE_DIR").is_some_and(|value| !value.is_empty());
+    let others = (!is_given).then(|| PathBuf::from(SYSTEM_STATE)).filter(|other| *other != own);
+    Ok(std::iter::once(own).chain(others).collect())
 }
 
 /// Returns this host.
@@ -47,7 +55,7 @@ pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         (_, true, Platform::Linux) => Some("/etc/vmrun".into()),
     };
     let state = || match (&dirs, root) {
-        (_, true) => Some("/var/run/vmrun".into()),
+        (_, true) => Some(SYSTEM_STATE.into()),
         (Some(dirs), false) => Some(dirs.runtime_dir().unwrap_or(dirs.cache_dir()).to_path_buf()),
         (None, false) => None,
     };

@@ -17,6 +17,9 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// The file that says how a machine in the background stands, in the machine's folder.
+pub(super) const STANDING: &str = "standing.json";
+
 /// What this process holds of the state.
 #[derive(Default)]
 pub(super) struct State {
@@ -191,14 +194,55 @@ impl State {
 
     /// Returns what there is of a machine, if it has a lock file.
     pub(super) fn trace(&self, settings: &Settings, name: &VmName) -> Option<Trace> {
-        let lock = File::open(settings.lock_file(name)).ok()?;
-        let is_locked = !self.holds(name) && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
-        let _ = lock.unlock();
-        let mut text = Vec::new();
-        let _ = (&lock).read_to_end(&mut text);
-        let journal = (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned());
+        let (is_locked, journal) = look(&settings.lock_file(name), self.holds(name))?;
         Some(Trace { name: name.clone(), is_locked, journal })
     }
+}
+
+/// Returns whether another process holds a lock, and the text of its file, if it may be read.
+fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
+    let lock = File::open(path).ok()?;
+    let is_locked = !is_ours && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
+    let _ = lock.unlock();
+    let mut text = Vec::new();
+    let _ = (&lock).read_to_end(&mut text);
+    Some((is_locked, (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())))
+}
+
+/// What a state folder has of a machine for whoever looks into it, who need not be its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The machine.
+    pub name: VmName,
+    /// The folder of its state.
+    pub folder: PathBuf,
+    /// What was written of how it stands.
+    pub standing: Option<String>,
+    /// Whether there is a lock file.
+    pub has_lock: bool,
+    /// What that file says, where it may be read.
+    pub trace: Option<Trace>,
+}
+
+/// Returns what a state folder has of machines, by name; nothing of one that is not there or may not be read.
+pub fn kept(state: &Path) -> Vec<Kept> {
+    let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
+    let mut found: BTreeMap<VmName, (bool, bool)> = BTreeMap::new();
+    for entry in entries {
+        let Ok(text) = entry.file_name().into_string() else { continue };
+        let locked = text.strip_prefix('.').and_then(|name| name.strip_suffix(".lock"));
+        let Ok(name) = locked.unwrap_or(&text).parse() else { continue };
+        let (has_lock, has_folder) = found.entry(name).or_default();
+        *(if locked.is_some() { has_lock } else { has_folder }) = true;
+    }
+    let read = |(name, (has_lock, has_folder)): (VmName, (bool, bool))| {
+        let folder = state.join(name.as_str());
+        let standing = has_folder.then(|| std::fs::read_to_string(folder.join(STANDING)).ok()).flatten();
+        let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
+        let trace = seen.map(|(is_locked, journal)| Trace { name: name.clone(), is_locked, journal });
+        (has_lock || standing.is_some()).then_some(Kept { name, folder, standing, has_lock, trace })
+    };
+    found.into_iter().filter_map(read).collect()
 }
 
 /// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
@@ -279,6 +323,30 @@ mod tests {
         other.tidy(&settings, &name, false).unwrap();
         other.clear(&settings, &name).unwrap();
         assert_eq!(std::fs::read_dir(&settings.state).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn whoever_looks_sees_machines_with_a_lock_or_a_word_of_how_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let [db, web, idle]: [VmName; 3] = ["db", "web", "idle"].map(|name| name.parse().unwrap());
+        let mut run = State::default();
+        assert!(run.reserve(&settings, &db, Duration::ZERO).unwrap());
+        run.note(&settings, &db, "a\n", false).unwrap();
+        run.stand(&settings, &db, "{}").unwrap();
+        std::fs::create_dir(settings.machine_folder(&idle)).unwrap();
+        std::fs::create_dir(settings.machine_folder(&web)).unwrap();
+        std::fs::copy(settings.standing_file(&db), settings.standing_file(&web)).unwrap();
+        let trace = Trace { name: db.clone(), is_locked: true, journal: Some("a\n".into()) };
+        let one = |name: &VmName, trace: Option<Trace>| Kept {
+            name: name.clone(),
+            folder: settings.machine_folder(name),
+            standing: Some("{}".into()),
+            has_lock: trace.is_some(),
+            trace,
+        };
+        assert_eq!(kept(&settings.state), [one(&db, Some(trace)), one(&web, None)]);
+        assert_eq!(kept(folder.path().join("none").as_path()), []);
     }
 
     #[test]

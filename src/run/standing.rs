@@ -4,7 +4,7 @@
 //! has ended.
 
 use crate::host::Host;
-use crate::model::VmName;
+use crate::model::{Shape, Size, VmName};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -81,6 +81,8 @@ pub struct Standing {
     pub error: Option<String>,
     /// The second of 1970 in which it is started again, while it waits.
     pub until: Option<u64>,
+    /// What it was made of when it was last booted.
+    pub shape: Shape,
 }
 
 impl Standing {
@@ -115,6 +117,7 @@ impl Standing {
             log: word("log").unwrap_or_default().into(),
             error: word("error").map(Into::into),
             until: number("until"),
+            shape: shape(map),
         })
     }
 
@@ -127,8 +130,25 @@ impl Standing {
             "since": self.since, "boots": self.boots, "restarts": self.restarts, "recipe": self.recipe,
             "init": self.init, "params": self.params, "user_net": self.user_net, "stop_within_ms": stop_within,
             "after": after, "log": self.log, "error": self.error, "until": self.until,
+            "cpus": self.shape.cpus, "memory": self.shape.memory.map(Size::get), "vnc": self.shape.vnc.map(|it| it.to_string()),
+            "disks": self.shape.disks, "taps": self.shape.taps,
         });
         format!("{value}\n")
+    }
+}
+
+fn shape(map: &Map<String, Value>) -> Shape {
+    let number = |key: &str| map.get(key).and_then(Value::as_u64);
+    let texts = |key: &str| {
+        let all = map.get(key).and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(|text| text.as_str().map(Into::into)).collect()
+    };
+    Shape {
+        cpus: number("cpus"),
+        memory: number("memory").map(Size::bytes),
+        vnc: map.get("vnc").and_then(|text| text.as_str()?.parse().ok()),
+        disks: texts("disks"),
+        taps: texts("taps"),
     }
 }
 
@@ -159,6 +179,13 @@ mod tests {
             log: "/var/log/vmrun/db.log".into(),
             error: Some("the guest met a triple fault".into()),
             until: Some(1_764_090_316),
+            shape: Shape {
+                cpus: Some(2),
+                memory: Some(Size::mib(512)),
+                vnc: "10.0.0.5:5901".parse().ok(),
+                disks: vec!["/vm/db.img".into()],
+                taps: vec!["tap1".into()],
+            },
         }
     }
 
@@ -166,10 +193,11 @@ mod tests {
     fn it_is_one_line_that_other_programs_read() {
         assert_eq!(
             waiting().text(),
-            "{\"after\":[\"net\"],\"boots\":3,\"error\":\"the guest met a triple fault\",\"guest\":null,\"init\":true,\
-             \"log\":\"/var/log/vmrun/db.log\",\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
+            "{\"after\":[\"net\"],\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
+             \"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
              \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"state\":\"waiting\",\
-             \"stop_within_ms\":1500,\"supervisor\":77,\"until\":1764090316,\"user_net\":true}\n"
+             \"stop_within_ms\":1500,\"supervisor\":77,\"taps\":[\"tap1\"],\"until\":1764090316,\"user_net\":true,\
+             \"vnc\":\"10.0.0.5:5901\"}\n"
         );
     }
 

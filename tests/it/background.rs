@@ -1,7 +1,5 @@
 //! Machines in the background, on the fake FreeBSD: supervisors, their end, and guests that outlive them.
 
-mod events;
-
 use super::sandbox::{Done, Sandbox, project, same};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +11,7 @@ use vmrun::run::standing::{Stance, Standing};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A FreeBSD with recipes; whatever runs there ends with the test.
-struct Host(Sandbox);
+pub(super) struct Host(Sandbox);
 
 impl std::ops::Deref for Host {
     type Target = Sandbox;
@@ -38,7 +36,7 @@ impl Drop for Host {
 
 impl Host {
     /// Makes one whose coming boots go so.
-    fn new(exits: &str) -> Self {
+    pub(super) fn new(exits: &str) -> Self {
         let host = Self(Sandbox::new());
         host.write("fake/exits", exits);
         fs::write(host.path("vm/rom.fd"), [0; 4096]).unwrap();
@@ -46,7 +44,7 @@ impl Host {
     }
 
     /// Writes the recipe of a machine, with something before its boot.
-    fn recipe(&self, name: &str, before: &str) {
+    pub(super) fn recipe(&self, name: &str, before: &str) {
         let image = self.path(&format!("vm/{name}.img"));
         fs::write(image, [0; 4096]).unwrap();
         let text = format!(
@@ -58,13 +56,13 @@ impl Host {
     }
 
     /// Returns how a machine stands, if it is written.
-    fn standing(&self, name: &str) -> Option<Standing> {
+    pub(super) fn standing(&self, name: &str) -> Option<Standing> {
         Standing::read(&fs::read_to_string(self.path(&format!("state/{name}/standing.json"))).ok()?)
     }
 
     /// Waits until a machine stands so.
     #[track_caller]
-    fn until(&self, name: &str, holds: impl Fn(&Standing) -> bool) -> Standing {
+    pub(super) fn until(&self, name: &str, holds: impl Fn(&Standing) -> bool) -> Standing {
         let begin = Instant::now();
         loop {
             if let Some(standing) = self.standing(name).filter(&holds) {
@@ -117,7 +115,7 @@ fn ended(done: &Done, code: i32, stderr: &str) {
 }
 
 /// Kills a process, and waits until it is gone.
-fn kill(pid: u32) {
+pub(super) fn kill(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     let begin = Instant::now();
     let lives = || {

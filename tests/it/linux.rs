@@ -1,6 +1,7 @@
 //! Real machines on Linux: QEMU's, with real firmware, real iPXE and a real DHCP and TFTP server.
 
 mod background;
+mod list;
 mod network;
 mod story;
 

@@ -17,6 +17,7 @@ mod images;
 mod import;
 mod inputs;
 mod linux;
+mod list;
 mod manual;
 mod mess;
 mod netboot;

@@ -1,5 +1,5 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `rctl`, `route` or `sysctl` by the name
-//! it is called with.
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `procstat`, `ps`, `rctl`, `route` or `sysctl` by
+//! the name it is called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
 //! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
@@ -19,6 +19,8 @@ mod ifconfig;
 mod interface;
 mod node;
 mod number;
+mod procstat;
+mod ps;
 mod rctl;
 mod route;
 mod state;
@@ -45,6 +47,8 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "bhyve" => bhyve::run(&state, args),
         "bhyvectl" => bhyvectl::run(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "procstat" => procstat::run(&state, args),
+        "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),
         "route" => route::run(&state, args),
         "sysctl" => sysctl::run(&state, args),

@@ -81,6 +81,16 @@ pub(crate) fn load(state: &State, name: &str) -> io::Result<Option<Node>> {
     Ok(Some(Node::parse(&state.read(&file(name))?)))
 }
 
+/// The processes that run machines, with the names of these.
+pub(crate) fn running(state: &State) -> io::Result<Vec<(u32, String)>> {
+    let mut all = Vec::new();
+    for name in state.names("vmm")?.into_iter().filter(|name| !name.ends_with(".request")) {
+        all.extend(load(state, &name)?.and_then(|node| node.runner()).map(|pid| (pid, name)));
+    }
+    all.sort();
+    Ok(all)
+}
+
 /// Removes a node and what was asked of it.
 pub(crate) fn remove(state: &State, name: &str) -> io::Result<()> {
     state.remove(&file(name))?;

@@ -9,6 +9,7 @@
 //! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
 //! | `vmm/NAME.request` | what bhyvectl asked of a running guest: `poweroff` or `reset` |
 //! | `sysctl` | lines `name=value` |
+//! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
 //! | | ends with status 1, and `  # refused` is added to its log line; `once PREFIX<TAB>MESSAGE` does it once |

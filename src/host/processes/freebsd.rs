@@ -1,0 +1,210 @@
+//! ps(1) and procstat(1).
+
+use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
+use crate::diag::Fault;
+use crate::host::program::run;
+use crate::model::{Argv, Shape, Size};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What ps is asked for: a line for each process, the command last.
+fn ps() -> Argv {
+    let keys = ["pid", "ppid", "etimes", "%cpu", "rss", "command"];
+    Argv::new("ps").arg("-axww").args(keys.iter().flat_map(|key| ["-o".to_string(), format!("{key}=")]))
+}
+
+/// What procstat is asked for: the threads of processes.
+fn procstat(pids: &[u32]) -> Argv {
+    Argv::new("procstat").arg("-t").args(pids)
+}
+
+pub(super) fn look() -> Result<Processes, Fault> {
+    let mut processes = parse_processes(&run(&ps())?);
+    let pids: Vec<u32> = processes.hypervisors.iter().map(|one| one.pid).collect();
+    if !pids.is_empty() {
+        // Where procstat does not answer the number of vCPUs is not known.
+        let threads = run(&procstat(&pids)).map(|text| parse_threads(&text)).unwrap_or_default();
+        for one in &mut processes.hypervisors {
+            let vcpus = threads.get(&one.pid).map(|all| all.iter().filter(|it| it.name.starts_with("vcpu ")).count());
+            one.shape.cpus = vcpus.filter(|count| *count > 0).map(|count| count as u64);
+        }
+    }
+    Ok(processes)
+}
+
+/// Reads what ps prints.
+fn parse_processes(text: &str) -> Processes {
+    let mut processes = Processes::default();
+    for line in text.lines() {
+        let mut rest = line;
+        let mut word = || {
+            let (word, tail) = rest.trim_start().split_once(' ')?;
+            rest = tail;
+            Some(word)
+        };
+        let fields = [word(), word(), word(), word(), word()];
+        let [Some(pid), Some(parent), Some(seconds), Some(share), Some(kib)] = fields else { continue };
+        let (Ok(pid), Ok(parent)) = (pid.parse::<u32>(), parent.parse::<u32>()) else { continue };
+        let command = rest.trim();
+        if let Some(name) = title(command) {
+            processes.hypervisors.push(Hypervisor {
+                pid,
+                parent,
+                kind: Kind::Bhyve,
+                name: Some(name.into()),
+                uptime: Duration::from_secs(seconds.parse().unwrap_or_default()),
+                cpu: permille(share).unwrap_or_default(),
+                resident: Size::bytes(kib.parse::<u64>().unwrap_or_default().saturating_mul(1024)),
+                shape: Shape::default(),
+                folder: None,
+            });
+        }
+        if command.split(' ').next().is_some_and(is_vmrun) {
+            processes.vmruns.insert(pid);
+        }
+    }
+    processes.hypervisors.sort_by_key(|one| one.pid);
+    processes
+}
+
+/// bhyve calls itself `bhyve: NAME`; ps adds what the command is called where the two differ.
+fn title(command: &str) -> Option<&str> {
+    let name = command.strip_prefix("bhyve: ")?;
+    Some(name.strip_suffix(" (bhyve)").unwrap_or(name))
+}
+
+/// A percentage with one decimal, in thousandths.
+fn permille(text: &str) -> Option<u64> {
+    // Some locales have a comma.
+    let (whole, tenths) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    whole.parse::<u64>().ok()?.checked_mul(10)?.checked_add(tenths.get(..1)?.parse().ok()?)
+}
+
+/// Reads what `procstat -t` prints, by process: `PID TID COMM TDNAME CPU PRI STATE WCHAN`. A thread's name may hold blanks and be
+/// wider than its column; it ends where two numbers and a state follow. COMM is one word, as it is bhyve's.
+pub(super) fn parse_threads(text: &str) -> BTreeMap<u32, Vec<Thread>> {
+    let mut all: BTreeMap<u32, Vec<Thread>> = BTreeMap::new();
+    for (pid, thread) in text.lines().filter_map(thread) {
+        all.entry(pid).or_default().push(thread);
+    }
+    all
+}
+
+/// What procstat calls the states of threads.
+const STATES: &[&str] = &["run", "stop", "sleep", "lock", "wait", "zomb", "idle", "??"];
+
+fn thread(line: &str) -> Option<(u32, Thread)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [pid, id, called, rest @ ..] = words.as_slice() else { return None };
+    let is_number = |word: &str| word == "-" || word.parse::<i32>().is_ok();
+    let is_end = |three: &[&str]| is_number(three[0]) && is_number(three[1]) && STATES.contains(&three[2]);
+    // The name has at least one word.
+    let end = 1 + rest.get(1..)?.windows(3).position(is_end)?;
+    let (name, wait) = (rest[..end].join(" "), rest[end + 3..].join(" "));
+    let thread = Thread {
+        id: id.parse().ok()?,
+        // The first one has no name of its own on some releases.
+        name: if name == "-" { (*called).into() } else { name },
+        state: rest[end + 2].into(),
+        processor: rest[end].parse().ok(),
+        cpu: None,
+        wait: Some(wait).filter(|wait| !wait.is_empty() && wait != "-"),
+    };
+    Some((pid.parse().ok()?, thread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The threads of a bhyve with a disk, a network card, a screen and six vCPUs.
+    const THREADS: &[(u32, &str, i32, u32, &str, &str)] = &[
+        (100_259, "mevent", -1, 120, "sleep", "kqread"),
+        (100_510, "blk-4:0-0", -1, 120, "sleep", "uwait"),
+        (100_511, "blk-4:0-1", -1, 120, "sleep", "uwait"),
+        (100_512, "blk-4:0-2", -1, 120, "sleep", "uwait"),
+        (100_513, "blk-4:0-3", -1, 120, "sleep", "uwait"),
+        (100_514, "blk-4:0-4", -1, 120, "sleep", "uwait"),
+        (100_515, "blk-4:0-5", -1, 120, "sleep", "uwait"),
+        (100_516, "blk-4:0-6", -1, 120, "sleep", "uwait"),
+        (100_517, "blk-4:0-7", -1, 120, "sleep", "uwait"),
+        (100_518, "vtnet-5:0 tx", -1, 120, "sleep", "uwait"),
+        (100_519, "rfb", -1, 126, "sleep", "accept"),
+        (100_520, "vcpu 0", -1, 128, "sleep", "vmidle"),
+        (100_521, "vcpu 1", 1, 124, "run", "-"),
+        (100_522, "vcpu 2", 9, 127, "run", "-"),
+        (100_523, "vcpu 3", -1, 134, "sleep", "vmidle"),
+        (100_524, "vcpu 4", 3, 125, "run", "-"),
+        (100_525, "vcpu 5", 5, 136, "run", "-"),
+    ];
+
+    /// As procstat(1) prints them, by the formats of its source; names are 19 wide, before FreeBSD 11 they were 16.
+    fn printed(width: usize) -> String {
+        let head = format!(
+            "{:>5} {:>6} {:width$} {:width$} {:>2} {:>4} {:7} {:9}\n",
+            "PID", "TID", "COMM", "TDNAME", "CPU", "PRI", "STATE", "WCHAN"
+        );
+        let line = |(id, name, cpu, priority, state, wait): &(u32, &str, i32, u32, &str, &str)| {
+            format!("{:>5} {id:>6} {:width$} {name:width$} {cpu:>3} {priority:>4} {state:7} {wait:9} \n", 4470, "bhyve")
+        };
+        std::iter::once(head).chain(THREADS.iter().map(line)).collect()
+    }
+
+    #[test]
+    fn threads_are_read_as_procstat_shows_them() {
+        for width in [16, 19] {
+            let all = parse_threads(&printed(width));
+            assert_eq!(all.keys().collect::<Vec<_>>(), [&4470]);
+            let said: Vec<_> = all[&4470]
+                .iter()
+                .map(|it| {
+                    (
+                        it.id,
+                        it.name.as_str(),
+                        it.processor.map_or(-1, |on| i32::try_from(on).unwrap()),
+                        it.state.as_str(),
+                        it.wait.as_deref().unwrap_or("-"),
+                    )
+                })
+                .collect();
+            let expected: Vec<_> =
+                THREADS.iter().map(|(id, name, cpu, _, state, wait)| (*id, *name, *cpu, *state, *wait)).collect();
+            assert_eq!(said, expected);
+        }
+        let wide = " 4470 100600 bhyve               pci-passthru-ring-0 worker 12  120 sleep   *vm page queue \n 4470 100259 bhyve  - - 120 sleep kqread\n";
+        let all: Vec<_> = parse_threads(wide)[&4470]
+            .iter()
+            .map(|it| (it.name.clone(), it.processor, it.wait.clone().unwrap()))
+            .collect();
+        let name = "pci-passthru-ring-0 worker";
+        assert_eq!(all, [(name.into(), Some(12), "*vm page queue".into()), ("bhyve".into(), None, "kqread".into())]);
+    }
+
+    #[test]
+    fn processes_are_read_as_ps_shows_them() {
+        let text = "    1     0 9000000   0.0   1032 /sbin/init\n \
+             4470  4460   93784 112.5 524288 bhyve: web (bhyve)\n\
+             99999     1      10   0.0   2048 bhyve: lab.2\n 4460     1   93785   0.0   9216 vmrun supervise /vm/web.rhai\nnonsense\n 7 8\n";
+        let processes = parse_processes(text);
+        let said: Vec<_> = processes
+            .hypervisors
+            .iter()
+            .map(|it| {
+                (it.pid, it.parent, it.name.as_deref().unwrap(), it.uptime.as_secs(), it.cpu, it.resident.to_string())
+            })
+            .collect();
+        assert_eq!(said, [(4470, 4460, "web", 93784, 1125, "512M".into()), (99999, 1, "lab.2", 10, 0, "2M".into())]);
+        assert!(processes.is_vmrun(4460) && !processes.is_vmrun(4470));
+        assert_eq!(ps().to_string(), "ps -axww -o pid= -o ppid= -o etimes= -o %cpu= -o rss= -o command=");
+        assert_eq!(procstat(&[7, 8]).to_string(), "procstat -t 7 8");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_read(text in "( {0,3}[0-9]{1,9} [0-9]{1,7} .{0,60}\n|  PID .{0,9}COMM .{0,9}TDNAME .{0,9}CPU\n|.{0,40}\n){0,6}") {
+            let _ = parse_threads(&text);
+            let _ = parse_processes(&text);
+        }
+    }
+}

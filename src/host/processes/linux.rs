@@ -1,0 +1,115 @@
+//! proc(5).
+
+use super::{Hypervisor, Kind, Processes, is_vmrun};
+use crate::model::Size;
+use crate::qemu::seen::{is_qemu, told};
+use nix::unistd::{SysconfVar, sysconf};
+use std::time::Duration;
+
+/// What `stat` of a process or a thread says.
+struct Stat {
+    parent: u32,
+    /// Processor time, in ticks.
+    used: u64,
+    /// When it was started, in ticks since the boot.
+    started: u64,
+    /// In pages.
+    resident: u64,
+}
+
+/// How the kernel counts.
+struct Units {
+    /// How many ticks a second has.
+    ticks: u64,
+    page: u64,
+    /// How long the host runs, in ticks.
+    uptime: u64,
+}
+
+impl Units {
+    fn read() -> Self {
+        let ask = |what, usual| sysconf(what).ok().flatten().and_then(|it| u64::try_from(it).ok()).unwrap_or(usual);
+        let ticks = ask(SysconfVar::CLK_TCK, 100).max(1);
+        let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+        Self { ticks, page: ask(SysconfVar::PAGE_SIZE, 4096), uptime: uptime(&text, ticks) }
+    }
+
+    /// How much of a processor something has used since it was started, in thousandths.
+    fn share(&self, stat: &Stat) -> u64 {
+        let age = self.uptime.saturating_sub(stat.started).max(1);
+        stat.used.saturating_mul(1000) / age
+    }
+}
+
+/// `uptime` begins with the seconds since the boot, with two decimals.
+fn uptime(text: &str, ticks: u64) -> u64 {
+    let seconds = text.split(' ').next().unwrap_or_default();
+    let (whole, hundredths) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+    number(whole).saturating_mul(ticks).saturating_add(number(hundredths) * ticks / 100)
+}
+
+/// "pid (name) state parent …"; the name may hold anything.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let mut fields = text.rsplit_once(") ")?.1.split_whitespace().skip(1);
+    let mut next = |skip: usize| fields.nth(skip)?.parse::<u64>().ok();
+    let parent = u32::try_from(next(0)?).ok()?;
+    let (user, system) = (next(9)?, next(0)?);
+    let (started, resident) = (next(6)?, next(1)?);
+    Some(Stat { parent, used: user.saturating_add(system), started, resident })
+}
+
+/// Looks at what runs. A process that ends meanwhile is none.
+pub(super) fn look() -> Processes {
+    let units = Units::read();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    let mut processes = Processes::default();
+    for pid in pids {
+        let Ok(bytes) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+        let program = String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default());
+        if is_vmrun(&program) {
+            processes.vmruns.insert(pid);
+        } else if is_qemu(&program) {
+            processes.hypervisors.extend(hypervisor(pid, &bytes, &units));
+        }
+    }
+    processes
+}
+
+fn hypervisor(pid: u32, bytes: &[u8], units: &Units) -> Option<Hypervisor> {
+    let text = String::from_utf8_lossy(bytes);
+    let args: Vec<String> = text.trim_end_matches('\0').split('\0').skip(1).map(String::from).collect();
+    let said = told(&args);
+    let stat = parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+    let age = units.uptime.saturating_sub(stat.started);
+    Some(Hypervisor {
+        pid,
+        parent: stat.parent,
+        kind: Kind::Qemu,
+        name: said.name,
+        uptime: Duration::from_millis(age.saturating_mul(1000) / units.ticks),
+        cpu: units.share(&stat),
+        resident: Size::bytes(stat.resident.saturating_mul(units.page)),
+        shape: said.shape,
+        folder: said.folder,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_as_proc_shows_it() {
+        // Captured from Linux 6.1, with another name.
+        let text = "4720 (qemu) (x) y) S 4711 4720 4720 0 -1 4194560 3210 0 12 0 731 211 0 0 20 0 5 0 81213 1258291200 \
+            18230 18446744073709551615 1 1 0 0 0 0 16781312 4096 1\n";
+        let stat = parse_stat(text).unwrap();
+        assert_eq!((stat.parent, stat.used, stat.started, stat.resident), (4711, 942, 81213, 18230));
+        let units = Units { ticks: 100, page: 4096, uptime: uptime("831.55 1600.10\n", 100) };
+        assert_eq!((units.uptime, units.share(&stat)), (83155, 485));
+        assert!(parse_stat("4720 (qemu").is_none() && parse_stat("1 (a) S x").is_none());
+    }
+}

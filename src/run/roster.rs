@@ -1,0 +1,318 @@
+//! Who is there: the machines of this host, by what state folders and processes say.
+//!
+//! Whoever may not read a lock file is told what the rest says: how a machine in the background stands, and who the parent of a
+//! hypervisor is.
+
+use super::journal::Journal;
+use super::lease::Lease;
+use super::standing::{Stance, Standing};
+use crate::host::processes::{Hypervisor, Kind};
+use crate::host::{Effect, Kept};
+use crate::model::{Shape, VmName};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How a machine is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A supervisor looks after it, and has written this.
+    Kept(Stance),
+    /// A vmrun runs it in the foreground.
+    Foreground,
+    /// Its guest goes on without its supervisor.
+    Unsupervised,
+    /// Its run is dead and has left something.
+    Left,
+    /// It has a lock that may not be read, and no process.
+    Unknown,
+    /// A hypervisor that is not vmrun's, as far as the state folders tell.
+    Foreign,
+}
+
+impl State {
+    /// Returns its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kept(stance) => stance.word(),
+            Self::Foreground => "foreground",
+            Self::Unsupervised => "unsupervised",
+            Self::Left => "left",
+            Self::Unknown => "unknown",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A machine, as it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name; a foreign one may have none, or one that vmrun would not take.
+    pub name: Option<String>,
+    /// How it is found.
+    pub state: State,
+    /// The vmrun that looks after it, if it lives.
+    pub supervisor: Option<u32>,
+    /// Its hypervisor, if it runs.
+    pub process: Option<Hypervisor>,
+    /// What it is made of, as far as that is known.
+    pub shape: Shape,
+    /// How it stands, as its supervisor has written it.
+    pub standing: Option<Standing>,
+    /// The path of its recipe, if that is known.
+    pub recipe: Option<String>,
+}
+
+/// Returns every machine: those of vmrun by name, then those that others have started.
+pub fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) -> bool) -> Vec<Seen> {
+    let journals: BTreeMap<&VmName, Journal> = kept
+        .iter()
+        .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))
+        .collect();
+    let mut rest: Vec<Option<&Hypervisor>> = hypervisors.iter().map(Some).collect();
+    let mut all: Vec<Seen> = Vec::new();
+    for one in kept {
+        let journal = journals.get(&one.name);
+        let whole = journal.and_then(|journal| journal.part_of.as_ref());
+        let journal = whole.and_then(|name| journals.get(name)).or(journal);
+        let standing = one.standing.as_deref().and_then(Standing::read).filter(|standing| standing.name == one.name);
+        let at = rest.iter().position(|process| process.is_some_and(|process| is_of(process, one, standing.as_ref())));
+        let process = at.and_then(|at| rest[at].take());
+        all.push(seen(one, standing, journal, process, is_vmrun));
+    }
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut foreign: Vec<Seen> = rest.into_iter().flatten().map(foreign).collect();
+    foreign.sort_by(|one, other| one.name.cmp(&other.name));
+    all.append(&mut foreign);
+    all
+}
+
+/// Whether a hypervisor is that of a machine of ours: a bhyve by its name, of which there is one on a host, a QEMU by the folder of its
+/// machine's state.
+fn is_of(process: &Hypervisor, one: &Kept, standing: Option<&Standing>) -> bool {
+    let has_name = process.name.as_deref() == Some(one.name.as_str());
+    let is_noted = standing.is_some_and(|standing| standing.guest == Some(process.pid));
+    let is_in_folder = match &process.folder {
+        Some(folder) => *folder == one.folder,
+        None => process.kind == Kind::Bhyve,
+    };
+    has_name && (is_noted || is_in_folder)
+}
+
+fn seen(
+    one: &Kept,
+    standing: Option<Standing>,
+    journal: Option<&Journal>,
+    process: Option<&Hypervisor>,
+    is_vmrun: &dyn Fn(u32) -> bool,
+) -> Seen {
+    let owner = journal.and_then(|journal| journal.owner.as_ref());
+    // Of a lock that may not be read the hypervisor's parent tells.
+    let known = standing.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
+    let asked = known.or(process.map(|process| process.parent).filter(|_| one.trace.is_none()));
+    let is_free = one.trace.as_ref().map_or(!one.has_lock, |trace| !trace.is_locked);
+    let supervisor = asked.filter(|pid| !is_free && is_vmrun(*pid));
+    let state = match (&standing, supervisor) {
+        (Some(standing), Some(_)) => State::Kept(standing.state),
+        (Some(standing), None) if standing.state == Stance::Held => State::Kept(Stance::Held),
+        (None, Some(_)) => State::Foreground,
+        (Some(_), None) if process.is_some() => State::Unsupervised,
+        (None, None) if journal.is_some_and(|journal| journal.in_background) && process.is_some() => {
+            State::Unsupervised
+        }
+        // The moment in which a run begins, and has written nothing yet.
+        (None, None) if one.trace.as_ref().is_some_and(|trace| trace.is_locked && trace.journal.is_none()) => {
+            State::Kept(Stance::Starting)
+        }
+        (None, None) if one.trace.is_none() && process.is_none() => State::Unknown,
+        (_, None) => State::Left,
+    };
+    let noted = standing.as_ref().map(|standing| standing.shape.clone()).unwrap_or_default();
+    let is_alone = |journal: &&Journal| {
+        journal.leases.iter().all(|lease| !matches!(lease, Lease::Lock(other) if *other != one.name))
+    };
+    let own = journal.filter(is_alone).map(of_leases).unwrap_or_default();
+    let recipe = standing.as_ref().map(|standing| standing.recipe.clone());
+    let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
+    Seen {
+        name: Some(one.name.to_string()),
+        state,
+        supervisor,
+        shape: noted.or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
+        process: process.cloned(),
+        standing,
+        recipe: recipe.filter(|recipe| !recipe.is_empty()),
+    }
+}
+
+/// What a journal tells of a machine: its disks and its taps.
+fn of_leases(journal: &Journal) -> Shape {
+    let mut shape = Shape::default();
+    for lease in &journal.leases {
+        match lease {
+            Lease::Image(path, _) => shape.disks.push(path.display().to_string()),
+            Lease::Effect(Effect::CreateTap(tap)) => shape.taps.push(tap.to_string()),
+            _ => {}
+        }
+    }
+    shape
+}
+
+fn foreign(process: &Hypervisor) -> Seen {
+    Seen {
+        name: process.name.clone(),
+        state: State::Foreign,
+        supervisor: None,
+        shape: process.shape.clone(),
+        process: Some(process.clone()),
+        standing: None,
+        recipe: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Trace;
+    use crate::model::Size;
+    use crate::run::journal::{self, Owner};
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    fn process(pid: u32, parent: u32, kind: Kind, name: &str, folder: Option<&str>) -> Hypervisor {
+        Hypervisor {
+            pid,
+            parent,
+            kind,
+            name: Some(name.into()).filter(|name: &String| !name.is_empty()),
+            uptime: Duration::from_secs(60),
+            cpu: 5,
+            resident: Size::mib(64),
+            shape: Shape { cpus: Some(4), ..Shape::default() },
+            folder: folder.map(PathBuf::from),
+        }
+    }
+
+    fn owner(pid: u32) -> String {
+        journal::begun_by(&Owner { pid, recipe: format!("/vm/{pid}.rhai"), ..Owner::default() })
+    }
+
+    /// The lock file of a machine.
+    enum Lock {
+        Absent,
+        /// It may not be read.
+        Secret,
+        Locked(String),
+        Free(String),
+    }
+
+    /// What a state folder has of a machine: its stance and supervisor, and the lock with its journal.
+    fn kept(name: &str, standing: Option<(&str, u32)>, lock: Lock) -> Kept {
+        let text = |(state, supervisor): (&str, u32)| {
+            format!(
+                "{{\"name\":\"{name}\",\"state\":\"{state}\",\"since\":1,\"recipe\":\"/vm/{name}.rhai\",\"supervisor\":{supervisor}}}"
+            )
+        };
+        let name: VmName = name.parse().unwrap();
+        let has_lock = !matches!(lock, Lock::Absent);
+        let trace = |is_locked, journal: String| {
+            let journal = Some(journal).filter(|text| !text.is_empty());
+            Some(Trace { name: name.clone(), is_locked, journal })
+        };
+        let trace = match lock {
+            Lock::Absent | Lock::Secret => None,
+            Lock::Locked(text) => trace(true, text),
+            Lock::Free(text) => trace(false, text),
+        };
+        Kept { folder: format!("/run/{name}").into(), standing: standing.map(text), has_lock, trace, name }
+    }
+
+    /// The machines in short: name, state, supervisor, hypervisor, recipe. Processes below 100 are vmrun's.
+    fn short(kept: &[Kept], hypervisors: &[Hypervisor]) -> Vec<String> {
+        let all = roster(kept, hypervisors, &|pid| pid < 100);
+        let number = |pid: Option<u32>| pid.map_or("-".into(), |pid| pid.to_string());
+        all.iter()
+            .map(|one| {
+                let (name, recipe) = (one.name.as_deref().unwrap_or("-"), one.recipe.as_deref().unwrap_or("-"));
+                let pid = number(one.process.as_ref().map(|it| it.pid));
+                format!("{name} {} {} {pid} {recipe}", one.state, number(one.supervisor))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_machine_stands_as_its_folder_and_its_processes_say() {
+        let all = [
+            kept("running", Some(("running", 1)), Lock::Locked(owner(1))),
+            kept("waiting", Some(("waiting", 2)), Lock::Locked(owner(2))),
+            kept("held", Some(("held", 3)), Lock::Absent),
+            kept("orphan", Some(("running", 400)), Lock::Free([owner(400), journal::in_background()].concat())),
+            kept("dead", Some(("running", 401)), Lock::Free(owner(401))),
+            kept("front", None, Lock::Locked(owner(5))),
+            kept("begins", None, Lock::Locked(String::new())),
+            kept("killed", None, Lock::Free(owner(402))),
+            kept("another", None, Lock::Locked(journal::part_of(&"front".parse().unwrap()))),
+        ];
+        let bhyve = |pid, name| process(pid, 1, Kind::Bhyve, name, None);
+        let hypervisors = [
+            bhyve(201, "running"),
+            bhyve(204, "orphan"),
+            bhyve(205, "front"),
+            bhyve(206, "bare"),
+            bhyve(207, "killed"),
+        ];
+        assert_eq!(
+            short(&all, &hypervisors),
+            [
+                "another foreground 5 - /vm/5.rhai",
+                "begins starting - - -",
+                "dead left - - /vm/dead.rhai",
+                "front foreground 5 205 /vm/5.rhai",
+                "held held - - /vm/held.rhai",
+                "killed left - 207 /vm/402.rhai",
+                "orphan unsupervised - 204 /vm/orphan.rhai",
+                "running running 1 201 /vm/running.rhai",
+                "waiting waiting 2 - /vm/waiting.rhai",
+                "bare foreign - 206 -",
+            ]
+        );
+    }
+
+    #[test]
+    fn whoever_may_not_read_a_lock_is_told_what_the_rest_says() {
+        let all = [
+            kept("back", Some(("running", 1)), Lock::Secret),
+            kept("orphan", Some(("running", 400)), Lock::Secret),
+            kept("front", None, Lock::Secret),
+            kept("killed", None, Lock::Secret),
+            kept("silent", None, Lock::Secret),
+        ];
+        let qemu = |pid, parent, name: &str| process(pid, parent, Kind::Qemu, name, Some(&format!("/run/{name}")));
+        let elsewhere = process(209, 1, Kind::Qemu, "front", Some("/home/somebody/front"));
+        let hypervisors = [
+            qemu(201, 1, "back"),
+            qemu(202, 500, "orphan"),
+            qemu(203, 7, "front"),
+            qemu(204, 500, "killed"),
+            elsewhere,
+            process(210, 1, Kind::Qemu, "", None),
+        ];
+        assert_eq!(
+            short(&all, &hypervisors),
+            [
+                "back running 1 201 /vm/back.rhai",
+                "front foreground 7 203 -",
+                "killed left - 204 -",
+                "orphan unsupervised - 202 /vm/orphan.rhai",
+                "silent unknown - - -",
+                "- foreign - 210 -",
+                "front foreign - 209 -",
+            ]
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! The machines of a host, with QEMU's guests in namespaces of the test: nobody else's are seen there, and all of it ends with it.
+
+use super::{SOON, World, need, utf8};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+/// A world with a guest for each name, each with a disk of its own, that does nothing.
+pub(super) fn world(names: &[&str]) -> World {
+    need(&["unshare", "setpriv"]);
+    let world = World::new();
+    let disk = world.disk('H');
+    // Other users may look.
+    fs::set_permissions(world.path(""), Permissions::from_mode(0o755)).unwrap();
+    for (number, name) in names.iter().enumerate() {
+        let own = world.path(&format!("{name}.img"));
+        fs::copy(&disk, &own).unwrap();
+        let slots = format!(
+            r#""0": hostbridge(), "4": virtio_blk("{}"), "29": fbuf(#{{ tcp: "127.0.0.1:{}" }}), "31": lpc()"#,
+            own.display(),
+            5910 + number
+        );
+        let machine = format!(r#"name: "{name}", cpus: 2, memory: 64.MiB, com1: "stdio", slots: #{{ {slots} }}"#);
+        world.write(&format!("{name}.rhai"), format!("bhyve(#{{ {machine} }}).run();\n"));
+    }
+    world
+}
+
+/// Runs a script of sh(1) in namespaces of its own, in which `vmrun` is the program, and returns what it said.
+pub(super) fn inside(world: &World, script: &str) -> (Option<i32>, String, String) {
+    let vmrun = format!("vmrun() {{ {} \"$@\"; }}\n", env!("CARGO_BIN_EXE_vmrun"));
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--net", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &format!("{vmrun}{script}")]);
+    let command = world.surroundings(&mut command).current_dir(world.path("")).stdin(Stdio::null());
+    let outcome = world.start("inside", command).ends(SOON);
+    let own = |text: &str| text.replace(utf8(&world.path("")).trim_end_matches('/'), "[tmp]");
+    (outcome.code, own(&outcome.stdout), own(&outcome.stderr))
+}
+
+/// A table with one blank between its columns, without the numbers that differ every time.
+fn shown(text: &str) -> String {
+    let mut number = 0;
+    let mut word = |at: usize, word: &str| {
+        number += 1;
+        match at {
+            2 if word.parse::<u32>().is_ok() => "[pid]".to_string(),
+            3 if word.ends_with('s') && word.len() < 7 => "[time]".to_string(),
+            6 if word.parse::<f64>().is_ok() => "[cpu]".to_string(),
+            _ => word.to_string(),
+        }
+    };
+    let mut line = |line: &str| {
+        line.split_whitespace().enumerate().map(|(at, it)| word(at, it)).collect::<Vec<_>>().join(" ") + "\n"
+    };
+    text.lines().map(&mut line).collect()
+}
+
+#[test]
+fn three_guests_and_a_foreign_one_are_listed_for_root_and_for_everybody() {
+    let world = world(&["db", "lab", "web"]);
+    let (code, stdout, stderr) = inside(
+        &world,
+        r#"
+        ip link set lo up
+        vmrun start db.rhai web.rhai 2>/dev/null || exit 1
+        vmrun lab.rhai >/dev/null 2>&1 &
+        qemu-system-x86_64 -name "guest=some thing" -M none -m 32 -S -nodefaults -display none &
+        until vmrun list | grep -q "^lab  *foreground  *[0-9]" && vmrun list | grep -q "^some thing"; do sleep 0.05; done
+        vmrun list
+        echo
+        setpriv --reuid=65534 --regid=65534 --clear-groups $(command -v env) sh -c "$0 list" || true
+        "#
+        .replace("$0 list", &format!("{} list", env!("CARGO_BIN_EXE_vmrun")))
+        .as_str(),
+    );
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let (root, everybody) = stdout.split_once("\n\n").unwrap();
+    let expected = "\
+NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
+db running [pid] [time] 2 64M [cpu] 127.0.0.1:5910 0 [tmp]/db.rhai
+lab foreground [pid] [time] 2 64M [cpu] 127.0.0.1:5911 - [tmp]/lab.rhai
+web running [pid] [time] 2 64M [cpu] 127.0.0.1:5912 0 [tmp]/web.rhai
+some thing foreign [pid] [time] - 32M [cpu] - - -
+";
+    let thing = |text: &str| shown(&text.replace("some thing", "some-thing")).replace("some-thing", "some thing");
+    assert_eq!(thing(root), expected, "{stderr}");
+    // Whoever may not read the lock of a run in the foreground does not learn its recipe.
+    assert_eq!(thing(everybody), expected.replace("- [tmp]/lab.rhai", "- -"), "{stderr}");
+    assert_eq!(stderr, "");
+}
