@@ -14,6 +14,7 @@ mod gc;
 mod image;
 mod import;
 mod inventory;
+mod library;
 mod list;
 mod logs;
 mod manual;

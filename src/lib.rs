@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod host;
 pub mod image;
 pub mod import;
+pub mod library;
 pub mod model;
 pub mod netboot;
 pub mod network;

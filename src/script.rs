@@ -5,9 +5,11 @@
 
 pub mod check;
 pub mod handle;
+mod imports;
 pub mod modules;
 pub mod raise;
 pub mod report;
+pub mod shelf;
 pub mod source;
 pub mod words;
 
@@ -108,8 +110,10 @@ impl Recipe {
         sources.add(&source, &ast);
         let names = check::names(&source, &ast, check::Role::Recipe);
         let (calls, plain) = (names.calls, names.plain);
-        if !names.faults.is_empty() {
-            return Err(names.faults);
+        let mut faults = imports::faults(&source, &ast);
+        faults.extend(names.faults);
+        if !faults.is_empty() {
+            return Err(faults);
         }
         Ok(Self { source, sources, ast, calls, plain, stage: OnceCell::new() })
     }

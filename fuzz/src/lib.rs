@@ -8,6 +8,8 @@ pub mod config;
 pub mod disk;
 #[path = "../../tests/it/inputs/guest.rs"]
 pub mod guest;
+#[path = "../../tests/it/inputs/library.rs"]
+pub mod library;
 #[path = "../../tests/it/inputs/loader.rs"]
 pub mod loader;
 #[path = "../../tests/it/inputs/machine.rs"]

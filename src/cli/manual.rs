@@ -146,6 +146,10 @@ const FILES: &[(&str, &str)] = &[
          `recipes`, `start` and `viewer`, each a list of texts. It need not be there.",
     ),
     (
+        "vmrun.toml, vmrun.lock",
+        "Beside recipes: the libraries that they may import, and the commit and the sums of the files of each.",
+    ),
+    (
         "/usr/local/etc/vmrun/secrets/NAME",
         "The secret `name`, readable by its owner only; on Linux below /etc/vmrun, for a plain user in the user's own \
          configuration folder.",
@@ -160,5 +164,6 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("vmrun gc --dry-run", "Prints what killed runs have left, and what would give it back."),
     ("vmrun import /vm/web/web.conf --out web.rhai", "Brings a guest of vm-bhyve along."),
     ("vmrun record --init-args '-i' -- ./vm.sh web", "Writes the recipe of what a shell script does."),
+    ("vmrun lib add net https://git.example.org/net.git", "Lets the recipes of this folder import \"net/…\"."),
     ("vmrun find web", "Tells which host runs a machine."),
 ];

@@ -4,7 +4,7 @@
 //! command line, and to which `vmrun` hands over.
 
 use super::term::Term;
-use super::{Cli, import, manual, record};
+use super::{Cli, import, library, manual, record};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover;
 use clap::{CommandFactory, Subcommand};
@@ -18,6 +18,8 @@ pub(super) enum Tools {
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
     Record(record::RecordArgs),
+    /// Name, fetch and pin the libraries that recipes share
+    Lib(library::LibArgs),
     /// Print the manual page
     Man,
     /// Print the completions of a shell
@@ -29,6 +31,7 @@ pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match tool {
         Tools::Import(args) => import::run(&args, term),
         Tools::Record(args) => record::run(&args, term),
+        Tools::Lib(args) => library::run(&args, term),
         Tools::Man => manual::man(Cli::command(), term),
         Tools::Completions(args) => manual::completions(&args, Cli::command(), term),
     }

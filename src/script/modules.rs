@@ -1,11 +1,15 @@
-//! Imports: `std/…` is carried in the binary, `./…` is beside the importing file.
+//! Imports: `std/…` is carried in the binary, `./…` is beside the importing file, anything else is in a library that
+//! `vmrun.toml` names.
 
 use super::check::{self, Role};
+use super::imports;
 use super::raise::Raised;
+use super::shelf::{Found, Shelf, tidy};
 use super::source::Sources;
 use crate::diag::{Diagnostic, Fault, Source, suggest};
+use crate::library::{FETCHED, MANIFEST};
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -23,12 +27,17 @@ pub struct Library {
     sources: Rc<Sources>,
     known: RefCell<BTreeMap<String, Rc<Module>>>,
     loading: RefCell<Vec<String>>,
+    /// What is named and pinned beside the recipe, once it was asked for.
+    shelf: OnceCell<Result<Option<Shelf>, Fault>>,
+    /// The library of a module, and its file there.
+    inside: RefCell<BTreeMap<String, (String, PathBuf)>>,
 }
 
 impl Library {
     /// Makes an empty library.
     pub fn new(sources: Rc<Sources>) -> Self {
-        Self { sources, known: RefCell::default(), loading: RefCell::default() }
+        let (known, loading, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { sources, known, loading, shelf: OnceCell::new(), inside }
     }
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
@@ -40,8 +49,9 @@ impl Library {
         })?;
         ast.set_source(id);
         self.sources.add(&source, &ast);
+        let faults = imports::faults(&source, &ast).into_iter();
         if let Some(Diagnostic { fault, place, .. }) =
-            check::names(&source, &ast, Role::Library).faults.into_iter().next()
+            faults.chain(check::names(&source, &ast, Role::Library).faults).next()
         {
             let (line, column) = place.map(|place| place.line_column()).unwrap_or_default();
             let (line, column) = (u16::try_from(line).unwrap_or(1), u16::try_from(column).unwrap_or(1));
@@ -56,24 +66,74 @@ enum Loading {
     Error(Box<EvalAltResult>),
 }
 
-/// Returns the name and the text of a module.
-fn locate(importer: Option<&str>, path: &str) -> Result<(String, String), Fault> {
-    if path.starts_with("std/") {
-        let names = || STDLIB.iter().map(|(name, _)| *name);
-        let found = STDLIB.iter().find(|(name, _)| *name == path);
-        let none = || {
-            let fault = Fault::new(format!("there is no module `{path}`"));
-            fault.hint(format!("the standard library has {}", suggest::list(names())))
-        };
-        let none = || none().maybe_hint(suggest::did_you_mean(path, names()));
-        return found.map(|(name, text)| ((*name).to_string(), (*text).to_string())).ok_or_else(none);
+impl Library {
+    /// Returns the name and the text of a module.
+    fn locate(&self, importer: &str, path: &str) -> Result<(String, String), Fault> {
+        if path == "std" || path.starts_with("std/") {
+            return standard(path);
+        }
+        let inside = self.inside.borrow().get(importer).cloned();
+        let is_near = path.starts_with("./") || path.starts_with("../");
+        if is_near && inside.is_none() {
+            return beside(importer, path);
+        }
+        let read = self.shelf.get_or_init(|| {
+            let main = self.sources.main();
+            let folder = Path::new(&main).parent().unwrap_or(Path::new(""));
+            Shelf::beside(folder).map_err(first)
+        });
+        let Some(read) = read.as_ref().map_err(Clone::clone)? else { return Err(unnamed(path)) };
+        let Found { library, id, text } = read.find(inside.as_ref(), path)?;
+        let root = read.named.iter().find(|named| named.name == library).map(|named| read.root(named));
+        let file = root.and_then(|root| Path::new(&id).strip_prefix(root).ok().map(Path::to_path_buf));
+        self.inside.borrow_mut().insert(id.clone(), (library.clone(), file.unwrap_or_default()));
+        self.sources.belongs(&id, &library);
+        Ok((id, text))
     }
-    if !path.starts_with("./") && !path.starts_with("../") {
+}
+
+/// The first of several faults, with its place in words: it is in no text that is evaluated.
+fn first(all: Vec<Diagnostic>) -> Fault {
+    let Some(Diagnostic { fault, place, .. }) = all.into_iter().next() else {
+        return Fault::new("vmrun.toml is wrong");
+    };
+    match place {
+        Some(place) => fault.context(place),
+        None => fault,
+    }
+}
+
+fn unnamed(path: &str) -> Fault {
+    let fault = Fault::new(format!("there is no module `{path}`"));
+    fault.hint(format!(
+        "an import begins with `std/`, with `./` for a file beside, or with a library that {MANIFEST} names"
+    ))
+}
+
+/// A module of the standard library.
+fn standard(path: &str) -> Result<(String, String), Fault> {
+    let names = || STDLIB.iter().map(|(name, _)| *name);
+    let found = STDLIB.iter().find(|(name, _)| *name == path);
+    let none = || {
         let fault = Fault::new(format!("there is no module `{path}`"));
-        return Err(fault.hint("an import begins with `std/`, or with `./` for a file beside the recipe"));
-    }
-    let folder = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new(""));
+        fault.hint(format!("the standard library has {}", suggest::list(names())))
+    };
+    let none = || none().maybe_hint(suggest::did_you_mean(path, names()));
+    found.map(|(name, text)| ((*name).to_string(), (*text).to_string())).ok_or_else(none)
+}
+
+/// A file beside the importing one.
+fn beside(importer: &str, path: &str) -> Result<(String, String), Fault> {
+    let folder = Path::new(importer).parent().unwrap_or(Path::new(""));
     let file = tidy(&folder.join(format!("{}.rhai", path.strip_suffix(".rhai").unwrap_or(path))));
+    if file.components().any(|part| part == Component::Normal(FETCHED.as_ref())) {
+        let fault = Fault::new(format!(
+            "{} is in a library, and would not be compared with {}",
+            file.display(),
+            crate::library::LOCK
+        ));
+        return Err(fault.hint("import it by the library's name, as in \"net/cards\""));
+    }
     match std::fs::read_to_string(&file) {
         Ok(text) => Ok((file.display().to_string(), text)),
         Err(error) => {
@@ -82,21 +142,6 @@ fn locate(importer: Option<&str>, path: &str) -> Result<(String, String), Fault>
             Err(Fault::new(format!("cannot read the module {}: {why}", file.display())))
         }
     }
-}
-
-/// Resolves `.` and `..` as far as the path itself goes.
-fn tidy(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if tidy.file_name().is_some() => {
-                tidy.pop();
-            }
-            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => tidy.push(part),
-        }
-    }
-    tidy
 }
 
 impl ModuleResolver for Library {
@@ -108,7 +153,8 @@ impl ModuleResolver for Library {
         position: Position,
     ) -> Result<Rc<Module>, Box<EvalAltResult>> {
         let main = self.sources.main();
-        let (id, text) = locate(importer.or(Some(&main)), path).map_err(|fault| Raised::from(fault).throw(position))?;
+        let located = self.locate(importer.unwrap_or(&main), path);
+        let (id, text) = located.map_err(|fault| Raised::from(fault).throw(position))?;
         if let Some(known) = self.known.borrow().get(&id) {
             return Ok(known.clone());
         }

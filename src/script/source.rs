@@ -18,30 +18,45 @@ pub struct Unit {
 
 /// The recipe and every module that it imported, by name.
 #[derive(Default)]
-pub struct Sources(RefCell<BTreeMap<String, Unit>>, RefCell<Option<String>>);
+pub struct Sources {
+    units: RefCell<BTreeMap<String, Unit>>,
+    main: RefCell<Option<String>>,
+    /// The libraries, by the names of their texts.
+    libraries: RefCell<BTreeMap<String, String>>,
+}
 
 impl Sources {
     /// Makes a text known.
     pub fn add(&self, source: &Rc<Source>, ast: &AST) {
         let unit = Unit { source: source.clone(), ast: Rc::new(ast.clone()) };
-        self.0.borrow_mut().insert(source.name.clone(), unit);
-        self.1.borrow_mut().get_or_insert_with(|| source.name.clone());
+        self.units.borrow_mut().insert(source.name.clone(), unit);
+        self.main.borrow_mut().get_or_insert_with(|| source.name.clone());
     }
 
     /// Returns the name of the recipe: the first text that was made known.
     pub fn main(&self) -> String {
-        self.1.borrow().clone().unwrap_or_default()
+        self.main.borrow().clone().unwrap_or_default()
+    }
+
+    /// Says which library a text belongs to.
+    pub fn belongs(&self, name: &str, library: &str) {
+        self.libraries.borrow_mut().insert(name.into(), library.into());
+    }
+
+    /// Returns the library that a text belongs to; the recipe's own files and the standard library belong to none.
+    pub fn library_of(&self, name: &str) -> Option<String> {
+        self.libraries.borrow().get(name).cloned()
     }
 
     /// Finds a text by its name.
     pub fn get(&self, name: &str) -> Option<Unit> {
-        self.0.borrow().get(name).cloned()
+        self.units.borrow().get(name).cloned()
     }
 
     /// Returns the text in which a function of that name lies around a position. Rhai names the caller's text for a closure
     /// that was handed to a module, so its word is taken only where the text has such a function there.
     pub fn home_of(&self, function: &str, reported: &str, inner: Position) -> Option<Unit> {
-        let units = self.0.borrow();
+        let units = self.units.borrow();
         let fits = |unit: &&Unit| {
             unit.ast.iter_fn_def().any(|def| {
                 let (begin, end) = (def.body.position(), def.body.end_position());

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("netboot", 2),
     ("vmbhyve", 2),
     ("recording", 2),
+    ("library", 2),
     ("host", 3),
     ("run", 4),
     ("script", 5),

@@ -7,6 +7,7 @@ mod argv;
 mod config;
 mod disk;
 mod guest;
+mod library;
 mod loader;
 mod machine;
 mod output;
@@ -86,6 +87,7 @@ inputs! {
     every_configuration_file_is_refused_or_reads_back: config;
     every_disk_is_told_of: disk;
     every_guest_of_vm_bhyve_is_refused_or_told: guest;
+    every_library_is_refused_or_reads_back: library;
     every_boot_image_is_refused_or_whole: loader;
     every_output_of_a_program_is_read: output;
     every_recipe_is_refused_or_planned: recipe;

@@ -16,6 +16,7 @@ mod house;
 mod images;
 mod import;
 mod inputs;
+mod libraries;
 mod linux;
 mod list;
 mod manual;

@@ -1,0 +1,68 @@
+//! `vmrun lib new`: the first files of a library.
+
+use crate::cli::term::Term;
+use crate::diag::{Blame, Diagnostic, Fault};
+use crate::host::shelf;
+use crate::library::manifest;
+use std::path::Path;
+
+/// Each file, in which `NAME` is the library's and `ALIAS` how a recipe writes it.
+const FILES: [(&str, &str); 3] = [
+    (
+        "lib.rhai",
+        r#"//! NAME: say in a sentence what it is for.
+//!
+//! ```rhai
+//! import "NAME" as ALIAS;
+//! ALIAS::machine(#{ name: "lab", memory: 1.GiB, disk: "/vm/lab.img" }).run();
+//! ```
+
+/// Describes a machine with one disk; the recipe may change it, and runs it.
+fn machine(of) {
+    known_keys(of, ["name", "memory", "disk"], ["cpus"]);
+    bhyve(#{
+        name: of.name, cpus: of.get("cpus"), memory: of.memory, bootrom: uefi(),
+        slots: #{ "0": hostbridge(), "4": virtio_blk(of.disk), "31": lpc() },
+    })
+}
+"#,
+    ),
+    (
+        "lib_test.rhai",
+        r#"// What the library does: vmrun plan --on freebsd lib_test.rhai
+import "./lib" as ALIAS;
+
+ALIAS::machine(#{ name: "lab", memory: 1.GiB, disk: "/vm/lab.img" }).run();
+"#,
+    ),
+    (
+        "README.md",
+        r#"# NAME
+
+Say here what the library is for, and what its functions may be given.
+
+```rhai
+import "NAME" as ALIAS;
+ALIAS::machine(#{ name: "lab", memory: 1.GiB, disk: "/vm/lab.img" }).run();
+```
+
+Beside the recipes that use it: `vmrun lib add NAME URL`. A release is a tag: `git tag v1.0.0`. What a library may
+change is decided by the recipe that uses it: keep to what you are given.
+"#,
+    ),
+];
+
+pub(super) fn make(folder: &Path, name: &str, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    manifest::check_name(name).map_err(|fault| fault.blame(Blame::Usage))?;
+    let root = folder.join(name);
+    if shelf::is_folder(&root) {
+        return Err(Fault::usage(format!("{} is there already", root.display())).hint("choose another name").into());
+    }
+    shelf::make_folder(&root)?;
+    for (file, text) in FILES {
+        let text = text.replace("NAME", name).replace("ALIAS", &name.replace('-', "_"));
+        shelf::put(&root.join(file), text.as_bytes())?;
+    }
+    let lines: Vec<String> = FILES.iter().map(|(file, _)| root.join(file).display().to_string()).collect();
+    Ok(term.data(lines.join("\n"))?)
+}
