@@ -9,6 +9,7 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod events;
 mod find;
 mod gc;
 mod image;
@@ -93,6 +94,8 @@ enum Command {
     List(list::ListArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
+    /// Print what happened to machines in the background, as lines of JSON
+    Events(events::EventsArgs),
     /// Look after a machine: what `start` starts
     #[command(hide = true)]
     Supervise(supervise::SuperviseArgs),
@@ -237,6 +240,7 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Adopt(args) => start::adopt(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
+        Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::Words(args) => words::run(&args, term),

@@ -7,6 +7,7 @@
 pub mod background;
 pub mod commands;
 pub mod elsewhere;
+pub mod events;
 pub mod fake;
 pub mod freebsd;
 pub mod git;

@@ -4,6 +4,7 @@
 
 pub mod conflicts;
 pub mod cycle;
+pub mod event;
 pub mod journal;
 pub mod lease;
 pub mod network;
@@ -47,15 +48,34 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 /// How often the log of a machine in the background is looked at.
 const TENDED: Duration = Duration::from_secs(600);
 
-/// What takes so long.
+/// What goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress<'a> {
+    /// A hypervisor was started.
+    Started {
+        /// How many boots of the run there were, with this one.
+        boot: u64,
+        /// Its process.
+        process: Option<u32>,
+    },
+    /// A guest that ran already was taken over; its process.
+    Adopted(Option<u32>),
     /// A guest runs; whether the terminal is its console.
     Runs(&'a VmName, bool),
+    /// It is ready, as its recipe says by what that is seen.
+    Ready,
     /// A guest is being stopped; it gets so long to power itself off.
     Acts(Action, Duration),
+    /// A boot ended, and the hypervisor's last lines.
+    Ended(&'a Ended, &'a [String]),
     /// A guest ended, and is started again after this time.
     Waits(Duration),
+    /// The run is over, for these reasons.
+    Failed(&'a [&'a str]),
+    /// The machine is held until somebody starts it; the reason.
+    Held(&'a str),
+    /// All was given back.
+    Down,
     /// What a dead run has left is given back, by these commands.
     TakesOver(&'a Left, &'a [Argv]),
 }
@@ -103,6 +123,7 @@ pub struct Run {
     late: Option<Effect>,
     tally: Tally,
     begun: Instant,
+    boots: u64,
 }
 
 impl Run {
@@ -125,6 +146,7 @@ impl Run {
             late: None,
             tally: Tally::default(),
             begun: Instant::now(),
+            boots: 0,
         }
     }
 
@@ -380,10 +402,12 @@ impl Run {
             while !matches!(guest.wait(None), Woken::Ended(_)) {}
             return Err(fault);
         }
+        self.boots += 1;
         self.stand_with(Stance::Starting, process.as_ref(), |standing| {
             standing.boots += 1;
             standing.shape = Shape::of(machine);
         });
+        self.tell(Progress::Started { boot: self.boots, process: guest.process() });
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         Ok(ended)
     }
@@ -409,6 +433,7 @@ impl Run {
             let _ = self.host.clear(name);
         })?;
         let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
+        self.tell(Progress::Adopted(guest.process()));
         Ok(self.watch(&mut *guest, name, false, process.as_ref()))
     }
 
@@ -459,6 +484,7 @@ impl Run {
             self.strike(lease);
         }
         self.last_words = guest.last_words();
+        self.tell(Progress::Ended(&ended, &self.last_words));
         self.feed(Event::Ended(ended.clone()));
         self.last = Some(ended.clone());
         ended
@@ -527,6 +553,17 @@ impl Run {
             standing.error = Some(error.into());
             standing.state = Stance::Held;
         }
+    }
+
+    /// Returns whether the run has its machine: what happens before that happens to no machine.
+    pub fn has_claimed(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// Returns why the machine is held, if it is.
+    pub fn is_held(&self) -> Option<&str> {
+        let held = self.standing.as_ref().filter(|standing| standing.state == Stance::Held)?;
+        Some(held.error.as_deref().unwrap_or_default())
     }
 
     /// Returns whether somebody stopped the run.
@@ -627,7 +664,8 @@ impl Run {
         self.feed(Event::StopAsked);
     }
 
-    fn tell(&self, progress: Progress<'_>) {
+    /// Tells whoever wants to know how it goes.
+    pub fn tell(&self, progress: Progress<'_>) {
         if let Some(told) = &self.told {
             told(&progress);
         }

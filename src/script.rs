@@ -78,6 +78,8 @@ pub struct Session {
     pub hooks: Vec<Hook>,
     /// Those of them that are to be called now.
     pub due: Vec<Due>,
+    /// What went wrong beside what the evaluation ended with.
+    pub also: Vec<Box<rhai::EvalAltResult>>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
     /// The recipe and its modules.
@@ -141,6 +143,8 @@ impl Recipe {
             faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
         }
         let mut session = shared.borrow_mut();
+        let also = std::mem::take(&mut session.also);
+        faults.extend(also.iter().flat_map(|error| report::runtime(error, &self.source, &self.sources)));
         if let Err(fault) = session.run().settle() {
             let raised = session.raised(fault);
             faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
@@ -231,6 +235,7 @@ impl Session {
             pairs,
             hooks,
             due,
+            also: Vec::new(),
             defers,
             sources,
         }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &LogsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 }
 
 /// Where the log of a machine is: where its supervisor says, or where it would be.
-fn log(name: &VmName) -> Result<PathBuf, Fault> {
+pub(super) fn log(name: &VmName) -> Result<PathBuf, Fault> {
     let settings = platform().and_then(|platform| place::settings(platform, false))?;
     let standing = std::fs::read_to_string(settings.standing_file(name)).ok();
     let standing = standing.and_then(|text| Standing::read(&text));

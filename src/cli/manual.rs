@@ -140,6 +140,7 @@ const FILES: &[(&str, &str)] = &[
         "/var/log/vmrun/NAME.log",
         "What a machine in the background and its supervisor have said; the last three are kept.",
     ),
+    ("/var/log/vmrun/NAME.events.jsonl", "What happened to a machine in the background: what `vmrun events` prints."),
     (
         "/usr/local/etc/vmrun/config.toml",
         "The hosts that `vmrun find` asks, the folders with recipes, what `vmrun start --all` starts, and the viewer: `hosts`, \

@@ -8,9 +8,13 @@ use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
 
-/// Returns the log of a machine in the background: in the system's folder for root, in the user's own otherwise, and beside the
-/// state where that is somewhere else.
+/// Returns the log of a machine in the background.
 pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
+    Ok(log_folder()?.join(format!("{name}.log")))
+}
+
+/// Returns the folder for logs: the system's for root, the user's own otherwise, and beside the state where that is somewhere else.
+pub(super) fn log_folder() -> Result<PathBuf, Fault> {
     let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let beside = || given("VMRUN_STATE_DIR").map(|state| state.with_file_name("log"));
     let own = || {
@@ -22,8 +26,7 @@ pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
     };
     let homeless = || Fault::host("there is no home folder for the logs of machines").hint("set VMRUN_LOG_DIR");
     let folder = given("VMRUN_LOG_DIR").or_else(beside).or_else(own).ok_or_else(homeless)?;
-    let path = folder.join(format!("{name}.log"));
-    Ok(std::path::absolute(&path).unwrap_or(path))
+    Ok(std::path::absolute(&folder).unwrap_or(folder))
 }
 
 /// The folder of the state of machines that root runs.

@@ -1,5 +1,6 @@
 //! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
 
+use super::events::Diary;
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::diag::snippet::{Colour, draw};
@@ -16,6 +17,7 @@ use crate::run::{Claim, Progress, Run};
 use crate::script::{Inputs, Recipe};
 use clap::Args;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ pub(super) struct RunArgs {
     /// How long the guest may take to power off when it is asked to: 60s, 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) stop_within: Duration,
+    /// Add what happens to a file, as lines of JSON (see `vmrun events --help`)
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -40,9 +45,14 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
     let recipe = args.recipe.read()?;
     let inputs = args.recipe.inputs();
     let (host, claim) = rehearse(&recipe, Box::new(host), &inputs, term)?;
+    let diary = args.events.as_deref().map(|path| Diary::open(path, &claim.machine)).transpose().map_err(one)?;
     let mut run = Run::new(host);
     run.stop_within = args.stop_within;
-    run.told = Some(Box::new(if term.is_terminal() { tell } else { tell_what_was_left }));
+    let to_people = if term.is_terminal() { tell } else { tell_what_was_left };
+    run.told = Some(Box::new(move |progress| {
+        diary.iter().for_each(|diary| diary.tell(progress));
+        to_people(progress);
+    }));
     run.keeping = claim.keeping.clone();
     let claimed = run.claim(&claim).and_then(|()| run.act(&crate::host::Effect::Umask(DEFAULT_UMASK)));
     let result = match claimed {
@@ -59,7 +69,7 @@ fn tell(progress: &Progress<'_>) {
     let term = Term::new();
     match progress {
         // What follows from an end is told on any terminal and none.
-        Progress::Runs(_, true) | Progress::Waits(_) => {}
+        Progress::Runs(_, true) => {}
         Progress::Runs(name, _) => term.say(format!("{name} runs; Ctrl-C asks it to power off")),
         Progress::Acts(Action::PressPowerButton, within) => {
             term.say(format!("asked the guest to power off; it has {within:?}, Ctrl-C switches it off at once"));
@@ -67,6 +77,7 @@ fn tell(progress: &Progress<'_>) {
         Progress::Acts(Action::Force, _) => term.say("switching the machine off"),
         Progress::Acts(Action::Kill, _) => term.say("ending the hypervisor"),
         Progress::TakesOver(..) => tell_what_was_left(progress),
+        _ => {}
     }
 }
 
@@ -190,7 +201,16 @@ fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
 
 /// Ends a run: what it took is given back, whatever was wrong with it.
 pub(super) fn give_back(mut run: Run, mut faults: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
-    faults.extend(run.give_back().into_iter().map(Diagnostic::error));
+    let lost: Vec<Diagnostic> = run.give_back().into_iter().map(Diagnostic::error).collect();
+    let is_down = lost.is_empty();
+    faults.extend(lost);
+    let errors: Vec<&str> = faults.iter().map(|diagnostic| diagnostic.fault.message.as_str()).collect();
+    let happened = [
+        (!errors.is_empty()).then_some(Progress::Failed(&errors)),
+        run.is_held().map(Progress::Held),
+        is_down.then_some(Progress::Down),
+    ];
+    happened.into_iter().flatten().filter(|_| run.has_claimed()).for_each(|progress| run.tell(progress));
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 

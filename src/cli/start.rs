@@ -1,5 +1,6 @@
 //! `vmrun start`: machines in the background, each with a supervisor of its own; and `vmrun adopt`.
 
+use super::events::Diary;
 use super::inventory::Inventory;
 use super::run::{duration, rehearse};
 use super::supervise::SuperviseArgs;
@@ -8,8 +9,10 @@ use super::{GivenArgs, RecipeArgs, place};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::background::{Outcome, Supervisor};
+use crate::host::events;
 use crate::host::system::System;
 use crate::model::VmName;
+use crate::run::Progress;
 use crate::run::order::{Ready, Sign, order};
 use crate::run::recovery;
 use crate::run::standing::Standing;
@@ -207,6 +210,8 @@ fn begin(start: &Start) -> Came {
         Some(false) => Came::NotReady(*within),
         Some(true) => {
             term.say(format!("{name} is ready"));
+            let diary = Diary::open(&events::beside(&start.log), name);
+            diary.iter().for_each(|diary| diary.tell(&Progress::Ready));
             Came::Runs
         }
     }

@@ -1,5 +1,6 @@
 //! `vmrun supervise`: what `vmrun start` starts, a run whose output is a log.
 
+use super::events::Diary;
 use super::run::{DEFAULT_UMASK, again, boots, duration, give_back, rehearse, tell_what_was_left};
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
@@ -7,6 +8,7 @@ use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Blame, Diagnostic};
 use crate::host::background::{self, Line};
 use crate::host::elsewhere::Elsewhere;
+use crate::host::events;
 use crate::host::rehearsal::Rehearsal;
 use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Host, Settings};
@@ -57,6 +59,7 @@ struct Talk {
     line: Line,
     /// Whether whoever has started us was told how it went.
     is_told: Cell<bool>,
+    diary: Option<Diary>,
 }
 
 /// Says something in the log.
@@ -66,6 +69,7 @@ fn say(text: &str) {
 
 impl Talk {
     fn tell(&self, progress: &Progress<'_>) {
+        self.diary.iter().for_each(|diary| diary.tell(progress));
         match progress {
             Progress::Runs(name, _) => {
                 say(&format!("{name} runs"));
@@ -82,13 +86,17 @@ impl Talk {
             Progress::Acts(Action::Force, _) => say("switching the machine off"),
             Progress::Acts(Action::Kill, _) => say("ending the hypervisor"),
             Progress::TakesOver(..) => tell_what_was_left(progress),
+            _ => {}
         }
     }
 }
 
 pub(super) fn run(args: &SuperviseArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let line = background::settle().map_err(|fault| vec![Diagnostic::error(fault)])?;
-    let talk = Rc::new(Talk { line, is_told: Cell::default() });
+    let machine = args.log.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+    // That events cannot be written down stops nothing.
+    let diary = machine.and_then(|machine| Diary::open(&events::beside(&args.log), &machine).ok());
+    let talk = Rc::new(Talk { line, is_told: Cell::default(), diary });
     let kept = keep(args, &talk, term);
     if let Err(faults) = &kept {
         faults.iter().for_each(|fault| talk.line.say(&format!("{}\n", draw(fault, Colour::Plain))));

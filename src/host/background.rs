@@ -129,8 +129,8 @@ impl Supervisor {
 }
 
 /// Opens a log at its end, and returns where that is. Whoever writes to it adds, whatever others do.
-fn open(log: &Path) -> Result<(File, u64), Fault> {
-    if let Some(folder) = log.parent() {
+pub(super) fn open(log: &Path) -> Result<(File, u64), Fault> {
+    if let Some(folder) = log.parent().filter(|folder| !folder.exists()) {
         let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
         made.map_err(|why| {
             let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&why)));
@@ -217,8 +217,6 @@ pub fn settle() -> Result<Line, Fault> {
 /// Prints what is added to a file, from a place on, until nobody reads it any more.
 pub fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
     use std::io::{Seek as _, SeekFrom};
-    const OFTEN: Duration = Duration::from_millis(250);
-    let stdout = std::io::stdout();
     loop {
         let length = std::fs::metadata(path).map_err(io_fault("read", path))?.len();
         if length < from {
@@ -235,12 +233,19 @@ pub fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Resu
                 return Ok(());
             }
         }
-        // A reader that went away shows as an error of the descriptor.
-        let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-        if poll(&mut fds, timeout(Some(Instant::now() + OFTEN))).is_ok_and(|ready| ready > 0) {
+        if !has_reader() {
             return Ok(());
         }
     }
+}
+
+/// Waits a moment, and returns whether somebody still reads what we print.
+pub(super) fn has_reader() -> bool {
+    const OFTEN: Duration = Duration::from_millis(250);
+    let stdout = std::io::stdout();
+    // A reader that went away shows as an error of the descriptor.
+    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    !poll(&mut fds, timeout(Some(Instant::now() + OFTEN))).is_ok_and(|ready| ready > 0)
 }
 
 #[cfg(test)]

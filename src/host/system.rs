@@ -579,7 +579,12 @@ impl Disk for DiskFile {
 
 /// Returns the second of 1970.
 pub fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+    since_1970().as_secs()
+}
+
+/// Returns the time since the beginning of 1970.
+pub fn since_1970() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The most processors that QEMU's q35 has (7.2).

@@ -347,9 +347,12 @@ fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeI
         let done =
             call(&call_of).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;
         let due = std::mem::take(&mut shared.borrow_mut().due);
-        for (closure, e) in due {
-            let _: Dynamic = closure.call_within_context(&context, (e,))?;
-        }
-        Ok(done)
+        // One that fails keeps none of the others from what they have to do.
+        let called: Vec<_> =
+            due.into_iter().map(|(closure, e)| closure.call_within_context::<Dynamic>(&context, (e,))).collect();
+        let mut errors = called.into_iter().filter_map(Result::err);
+        let first = errors.next();
+        shared.borrow_mut().also.extend(errors);
+        first.map_or(Ok(done), Err)
     });
 }

@@ -1,5 +1,7 @@
 //! Machines in the background, on the fake FreeBSD: supervisors, their end, and guests that outlive them.
 
+mod events;
+
 use super::sandbox::{Done, Sandbox, project, same};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

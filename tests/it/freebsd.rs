@@ -412,6 +412,44 @@ error: `false install` failed with status 1
     clean(&sandbox);
 }
 
+#[test]
+fn a_hook_that_fails_keeps_no_other_from_being_called() {
+    let sandbox = host("1\n");
+    let hooks = "on(\"exited\", |e| run(\"false\", [\"one\"]));\non(\"exited\", |e| run(\"touch\", [\"[tmp]/two\"]));\n\
+        on(\"exited\", |e| run(\"false\", [\"three\"]));\n";
+    let boot = HEARD.lines().find(|line| line.starts_with("let vm")).unwrap();
+    sandbox.write("web.rhai", &format!("{hooks}{boot}\nvm.run();\n"));
+    ended(
+        &sandbox.run(&["web.rhai"]),
+        3,
+        "",
+        r#"
+error: `false one` failed with status 1
+ --> web.rhai:1:18
+  |
+1 | on("exited", |e| run("false", ["one"]));
+  |                  ^^^^^^^^^^^^^^^^^^^^^
+  |
+ ::: web.rhai:5:4
+  |
+5 | vm.run();
+  |    ----- in the closure called here
+error: `false three` failed with status 1
+ --> web.rhai:3:18
+  |
+3 | on("exited", |e| run("false", ["three"]));
+  |                  ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+ ::: web.rhai:5:4
+  |
+5 | vm.run();
+  |    ----- in the closure called here
+"#,
+    );
+    assert!(sandbox.path("two").exists());
+    clean(&sandbox);
+}
+
 /// A machine whose ends are heard of.
 const HEARD: &str = r#"
 on("exited", |e| print(`${e.machine}: ${e.word}, ${e.status}, ${e.last_words}`));
