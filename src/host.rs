@@ -140,14 +140,26 @@ impl Interface {
     }
 }
 
-/// Returns what marks an interface that was made for a machine: its description.
+/// Returns what marks a tap that was made for a machine: its description.
 pub fn mark(name: &VmName) -> String {
     format!("vmrun:{name}")
 }
 
-/// Returns the machine that a description marks an interface for.
-pub fn marked(description: &str) -> Option<VmName> {
-    description.strip_prefix("vmrun:")?.parse().ok()
+/// Returns what marks a vlan, a bridge or a pair that a machine's run has made. One that `vmrun network` made, and that stays, has
+/// no `@`: no name of an interface begins so, and no description that a recipe gives.
+pub fn mark_link(name: &VmName, link: &Link) -> String {
+    let description = link.description.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
+    format!("vmrun:@{name}{description}")
+}
+
+/// Returns the machine whose run has made an interface, as its description says.
+pub fn marked(kind: InterfaceKind, description: &str) -> Option<VmName> {
+    let word = description.strip_prefix("vmrun:")?.split(' ').next()?;
+    match (kind, word.strip_prefix('@')) {
+        (InterfaceKind::Tap, None) => word.parse().ok(),
+        (InterfaceKind::Bridge | InterfaceKind::Other, Some(name)) => name.parse().ok(),
+        _ => None,
+    }
 }
 
 /// Who a process is, and since when.

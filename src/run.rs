@@ -291,13 +291,14 @@ impl Run {
     /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.
     fn in_the_way(&self, claim: &Claim) -> Vec<VmName> {
         let makes = |name: &str| {
-            claim
-                .leases
-                .iter()
-                .any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(tap)) if tap.as_str() == name))
+            claim.leases.iter().any(|lease| match lease {
+                Lease::Effect(Effect::CreateTap(tap)) => tap.as_str() == name,
+                Lease::Effect(Effect::CreateLink(link)) => link.name.as_str() == name,
+                _ => false,
+            })
         };
-        let has_taps = claim.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(_))));
-        let interfaces = if has_taps { self.host.interfaces().ok() } else { None };
+        let is_made = |lease: &Lease| matches!(lease, Lease::Effect(Effect::CreateTap(_) | Effect::CreateLink(_)));
+        let interfaces = if claim.leases.iter().any(is_made) { self.host.interfaces().ok() } else { None };
         let marks = interfaces.iter().flat_map(|all| all.iter()).filter(|one| makes(&one.name));
         let mut names: Vec<VmName> = marks.filter_map(|one| one.mark.clone()).collect();
         names.sort();

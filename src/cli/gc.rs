@@ -52,8 +52,7 @@ pub(super) fn run(args: &GcArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 /// Who it was, and the commands that give back what it took.
 fn as_text(left: &Left, host: &dyn Host) -> String {
     let commands = left.commands(host).into_iter().map(|argv| argv.to_string());
-    let kept =
-        left.kept.iter().map(|name| format!("# {name} stays: it has the name, but not the mark of what the run made"));
+    let kept = left.kept.iter().map(|name| format!("# {name} stays: it has no mark of the run, or others use it"));
     let goes_on = left.goes_on.map(|pid| {
         format!(
             "# its guest, process {pid}, goes on: `vmrun adopt {0}` takes it over, `vmrun stop {0}` stops it",

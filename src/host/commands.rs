@@ -1,6 +1,6 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
-use super::{Effect, Platform, Step, mark};
+use super::{Effect, Platform, Step, mark, mark_link};
 use crate::bhyve;
 use crate::model::link::MARK;
 use crate::model::{Argv, InterfaceName, Link, LinkKind, VmName};
@@ -54,7 +54,7 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::DestroyTap(tap) => vec![ifconfig().arg(tap).arg("destroy")],
         Effect::Join { bridge, member } => vec![ifconfig().arg(bridge).arg("addm").arg(member)],
         Effect::Leave { bridge, member } => vec![ifconfig().arg(bridge).arg("deletem").arg(member)],
-        Effect::CreateLink(link) => freebsd_link(link),
+        Effect::CreateLink(link) => freebsd_link(machine, link),
         Effect::DestroyLink(name) => vec![ifconfig().arg(name).arg("destroy")],
         Effect::AddRoute(router) => vec![freebsd_route("add", *router)],
         Effect::DeleteRoute(router) => vec![freebsd_route("delete", *router)],
@@ -68,7 +68,7 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
     }
 }
 
-/// Returns the name that a tap has on Linux until it is marked. ip(8) cannot make a tap and mark it at once, and one without a
+/// Returns the name that an interface has on Linux until it is marked. ip(8) cannot make one and mark it at once, and one without a
 /// mark could be anybody's; a name is given and marked at once.
 pub fn unmarked(tap: &InterfaceName) -> String {
     const END: &str = ".new";
@@ -95,7 +95,7 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
             vec![ip(&["link", "set", "dev", member.as_str(), "master", bridge.as_str()])]
         }
         Effect::Leave { member, .. } => vec![ip(&["link", "set", "dev", member.as_str(), "nomaster"])],
-        Effect::CreateLink(link) => linux_link(link),
+        Effect::CreateLink(link) => linux_link(machine, link),
         Effect::DestroyLink(name) => vec![ip(&["link", "delete", "dev", name.as_str()])],
         Effect::AddRoute(router) => vec![ip(&["route", "add", "default", "via", &router.to_string()])],
         Effect::DeleteRoute(router) => vec![ip(&["route", "delete", "default", "via", &router.to_string()])],
@@ -112,7 +112,7 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
 
 /// ifconfig(8): `ifconfig em0.5 create vlan 5 vlandev em0 inet 192.168.20.20/24` is the handbook's; a name of card and tag says
 /// the first words itself.
-fn freebsd_link(link: &Link) -> Vec<Argv> {
+fn freebsd_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
     let made = match &link.kind {
         LinkKind::Pair { .. } => link.name.as_str().trim_end_matches('a'),
         LinkKind::Vlan { .. } | LinkKind::Bridge => link.name.as_str(),
@@ -124,7 +124,7 @@ fn freebsd_link(link: &Link) -> Vec<Argv> {
         argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
     }
     let words = |argv: Argv, name: &InterfaceName| {
-        let mut argv = argv.args(["group", MARK, "description"]).arg(link.mark(name));
+        let mut argv = argv.args(["group", MARK, "description"]).arg(link_mark(machine, link, name));
         if let Some(mtu) = link.mtu {
             argv = argv.arg("mtu").arg(mtu);
         }
@@ -147,20 +147,33 @@ fn freebsd_route(what: &str, router: IpAddr) -> Argv {
     (if router.is_ipv6() { argv.arg("-6") } else { argv }).arg("default").arg(router)
 }
 
-/// ip-link(8). A bridge forwards at once, as FreeBSD's does.
-fn linux_link(link: &Link) -> Vec<Argv> {
+/// What marks one of the interfaces that a link is. The second one of a pair goes with the first.
+fn link_mark(machine: Option<&VmName>, link: &Link, name: &InterfaceName) -> String {
+    machine.filter(|_| *name == link.name).map_or_else(|| link.mark(name), |machine| mark_link(machine, link))
+}
+
+/// ip-link(8). A bridge forwards at once, as FreeBSD's does. As with a tap, what a machine's run makes gets its name and its mark
+/// at once.
+fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
     let ip = |words: &[&str]| Argv::new("ip").args(words);
     let add = || ip(&["link", "add"]);
+    let first = |name: &InterfaceName| machine.map_or_else(|| name.to_string(), |_| unmarked(name));
+    let name = first(&link.name);
     let made = match &link.kind {
         LinkKind::Vlan { parent, tag } => {
-            add().arg("link").arg(parent).arg("name").arg(&link.name).args(["type", "vlan", "id"]).arg(tag)
+            add().arg("link").arg(parent).arg("name").arg(name).args(["type", "vlan", "id"]).arg(tag)
         }
-        LinkKind::Bridge => add().arg("name").arg(&link.name).args(["type", "bridge", "forward_delay", "0"]),
-        LinkKind::Pair { peer } => add().arg("name").arg(&link.name).args(["type", "veth", "peer", "name"]).arg(peer),
+        LinkKind::Bridge => add().arg("name").arg(name).args(["type", "bridge", "forward_delay", "0"]),
+        LinkKind::Pair { peer } => add().arg("name").arg(name).args(["type", "veth", "peer", "name"]).arg(first(peer)),
     };
     let mut argvs = vec![made];
     for name in link.names() {
-        let mut argv = ip(&["link", "set", "dev"]).arg(name).arg("alias").arg(link.mark(name));
+        let mut argv = ip(&["link", "set", "dev"]);
+        argv = match machine {
+            Some(_) => argv.arg(first(name)).arg("name").arg(name),
+            None => argv.arg(name),
+        };
+        argv = argv.arg("alias").arg(link_mark(machine, link, name));
         if let Some(mtu) = link.mtu {
             argv = argv.arg("mtu").arg(mtu);
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// lines are passed over, because releases differ.
 pub fn parse_interfaces(text: &str) -> Vec<Interface> {
     let mut all: Vec<Interface> = Vec::new();
-    let mut is_ours = Vec::new();
+    let (mut is_ours, mut descriptions) = (Vec::new(), Vec::new());
     for line in text.lines() {
         let mut words = line.split_whitespace();
         if !line.starts_with([' ', '\t']) {
@@ -45,7 +45,9 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
                 }
             }
             Some("member:") => interface.members.extend(words.next().map(String::from)),
-            Some("description:") => interface.mark = marked(words.next().unwrap_or_default()),
+            Some("description:") => {
+                descriptions.push((all.len() - 1, words.next().unwrap_or_default().to_string()));
+            }
             Some("Opened") => {
                 interface.is_open = true;
                 interface.opener = words.last().and_then(|pid| pid.parse().ok());
@@ -55,9 +57,10 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
             _ => {}
         }
     }
-    // Anybody may describe an interface; the group is ours. What is no tap belongs to no machine.
-    let is_marked = |one: &Interface| one.kind == InterfaceKind::Tap && is_ours.contains(&one.name);
-    all.iter_mut().filter(|one| !is_marked(one)).for_each(|one| one.mark = None);
+    // Anybody may describe an interface; the group is ours. What it is stands further below than its description.
+    for (at, description) in descriptions {
+        all[at].mark = marked(all[at].kind, &description).filter(|_| is_ours.contains(&all[at].name));
+    }
     all
 }
 

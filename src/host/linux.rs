@@ -320,9 +320,7 @@ fn parse_interface(link: &Value) -> Option<Interface> {
     };
     let addresses = link.get("addr_info").and_then(Value::as_array).into_iter().flatten();
     let addresses = addresses.filter_map(|address| address.get("local")?.as_str()?.parse().ok()).collect();
-    // What is no tap belongs to no machine.
-    let alias = link.get("ifalias").filter(|_| kind == InterfaceKind::Tap);
-    let mark = alias.and_then(Value::as_str).and_then(marked);
+    let mark = link.get("ifalias").and_then(Value::as_str).and_then(|alias| marked(kind, alias));
     // A tap has a carrier for as long as somebody has it open.
     let flags = link.get("flags").and_then(Value::as_array).into_iter().flatten();
     let is_open = kind == InterfaceKind::Tap && flags.filter_map(Value::as_str).any(|flag| flag == "LOWER_UP");

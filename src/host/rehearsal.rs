@@ -86,7 +86,13 @@ impl Host for Rehearsal {
             return Ok(below);
         }
         let is_left = |one: &Interface| one.mark.is_some() && (self.is_left)(&*self.below, one);
-        let is_there = |one: &&Interface| !self.interfaces.contains_key(&one.name) && !is_left(one);
+        // The second one of a pair goes with the first, which has the mark.
+        let first = |one: &Interface| Some(format!("{}a", one.name.strip_suffix('b')?));
+        let goes_along = |one: &Interface| {
+            one.kind == InterfaceKind::Other
+                && first(one).is_some_and(|first| below.iter().any(|other| other.name == first && is_left(other)))
+        };
+        let is_there = |one: &&Interface| !self.interfaces.contains_key(&one.name) && !is_left(one) && !goes_along(one);
         let mut all: Vec<Interface> = below.iter().filter(is_there).cloned().collect();
         all.extend(self.interfaces.values().flatten().cloned());
         Ok(all.into())

@@ -136,15 +136,17 @@ impl System {
 
     /// Half of an effect is none: what its first command took goes back.
     fn take_back(&mut self, effect: &Effect) {
+        let is_unmarked = self.settings.platform == Platform::Linux && self.machine.is_some();
         let back = match effect {
-            Effect::CreateTap(tap) if self.settings.platform == Platform::Linux && self.machine.is_some() => {
-                unmarked(tap).parse().ok().map(Effect::DestroyTap)
-            }
+            Effect::CreateTap(tap) if is_unmarked => unmarked(tap).parse().ok().map(Effect::DestroyTap),
+            Effect::CreateLink(link) if is_unmarked => unmarked(&link.name).parse().ok().map(Effect::DestroyLink),
             _ => undo(effect),
         };
-        if let Some(back) = back {
-            // The fault that matters is the first one.
-            let _ = self.perform(&back);
+        // The fault that matters is the first one.
+        let is_back = back.is_some_and(|back| self.perform(&back).is_ok());
+        if let (Effect::CreateLink(link), true, false) = (effect, is_unmarked, is_back) {
+            // It had its name already.
+            let _ = self.perform(&Effect::DestroyLink(link.name.clone()));
         }
     }
 }

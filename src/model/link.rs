@@ -170,6 +170,10 @@ impl Link {
 pub fn description(text: &str) -> Result<String, Fault> {
     let bad = text.chars().find(|c| c.is_control() || matches!(c, '"' | '\'' | '`' | '$' | '\\'));
     match bad {
+        _ if text.starts_with('@') => {
+            let fault = Fault::new("a description cannot begin with '@'");
+            Err(fault.hint("so begins the mark of what a machine's run has made"))
+        }
         Some(bad) => {
             let fault = Fault::new(format!("a description cannot have {bad:?}"));
             Err(fault.hint("it stands in rc.conf(5), between quotes"))
@@ -224,6 +228,10 @@ mod tests {
             "a description cannot have '\\n' | it stands in rc.conf(5), between quotes"
         );
         assert_eq!(told(&description("").unwrap_err()), "a description of 0 bytes | from 1 to 200");
+        assert_eq!(
+            told(&description("@db").unwrap_err()),
+            "a description cannot begin with '@' | so begins the mark of what a machine's run has made"
+        );
         assert_eq!(description("guests, 2nd floor").unwrap(), "guests, 2nd floor");
     }
 

@@ -19,8 +19,7 @@ pub enum Lease {
     Image(PathBuf, Access),
     /// A file that is written beside the one that it replaces.
     Temporary(PathBuf),
-    /// A vlan, a bridge or a pair, as a journal knows it: by its name. The mark of one that stays is the same as that of one
-    /// that a run has made, so that no other run takes it away.
+    /// A vlan, a bridge or a pair, as a journal knows it: by its name.
     Link(InterfaceName),
     /// A hypervisor: its process, and when that was started, as the system tells it.
     Guest {
@@ -37,7 +36,8 @@ impl Lease {
         match self {
             Self::Effect(effect) => undo(effect),
             Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
-            Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Link(_) | Self::Guest { .. } => None,
+            Self::Link(name) => Some(Effect::DestroyLink(name.clone())),
+            Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Guest { .. } => None,
         }
     }
 
@@ -54,6 +54,7 @@ impl Lease {
             Self::Effect(Effect::Join { bridge, member }) => words(&["member", bridge.as_str(), member.as_str()]),
             Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
             Self::Link(name) => words(&["link", name.as_str()]),
+            Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
             Self::Effect(
                 Effect::Umask(_)
                 | Effect::Truncate { .. }
@@ -61,7 +62,6 @@ impl Lease {
                 | Effect::DestroyTap(_)
                 | Effect::Leave { .. }
                 | Effect::DestroyLink(_)
-                | Effect::AddRoute(_)
                 | Effect::DeleteRoute(_)
                 | Effect::WriteFile { .. }
                 | Effect::WriteImage { .. }
@@ -87,6 +87,7 @@ impl Lease {
                 Self::Effect(Effect::Join { bridge: bridge.parse().ok()?, member: member.parse().ok()? })
             }
             ["link", name] => Self::Link(name.parse().ok()?),
+            ["route", router] => Self::Effect(Effect::AddRoute(router.parse().ok()?)),
             ["lock", name] => Self::Lock(name.parse().ok()?),
             ["node", name] => Self::Node(name.parse().ok()?),
             ["reads", path] => Self::Image(path.into(), Access::ReadOnly),

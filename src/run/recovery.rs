@@ -10,7 +10,8 @@ use super::lease::Lease;
 use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
-use crate::host::{Effect, Host, Interface, Platform, Trace};
+use crate::host::links::default_router;
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, Trace};
 use crate::model::device::Access;
 use crate::model::{Argv, VmName};
 use std::collections::BTreeSet;
@@ -45,7 +46,7 @@ pub struct Left {
     pub owner: Option<Owner>,
     /// What is to be given back, in order.
     pub backs: Vec<Back>,
-    /// What has the name of something that the run announced and is not marked as made by it: it stays.
+    /// What stays: it has the name of something that the run announced and is not marked as made by it, or others use it.
     pub kept: Vec<String>,
     /// What could not be given back.
     pub faults: Vec<Fault>,
@@ -367,8 +368,16 @@ fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
     // Whatever carries our mark and is not in the journal: it was lost.
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
     for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&trace.name)).filter(is_idle) {
-        let back = one.name.parse().map(|name| Back::Effect(Effect::DestroyTap(name)));
-        left.backs.extend(back.ok().filter(|back| !left.backs.contains(back)));
+        let Ok(name) = one.name.parse() else { continue };
+        if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &trace.name) {
+            left.kept.extend((!left.kept.contains(&one.name)).then(|| one.name.clone()));
+            continue;
+        }
+        let back = match one.kind {
+            InterfaceKind::Tap => Back::Effect(Effect::DestroyTap(name)),
+            InterfaceKind::Bridge | InterfaceKind::Other => Back::Effect(Effect::DestroyLink(name)),
+        };
+        left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
     }
     left.backs.push(Back::State);
     Ok(left)
@@ -419,16 +428,38 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
             }
         }
         Lease::Node(_) if same_boot => left.backs.extend(lease.back(platform).map(Back::Effect)),
-        Lease::Link(name) if there(name.as_str()).is_some() => left.kept.push(name.to_string()),
+        Lease::Link(name) => {
+            let unnamed = unmarked(name);
+            match there(name.as_str()) {
+                Some(one) if one.mark.as_ref() == Some(&left.name) && !is_shared(one, interfaces, &left.name) => {
+                    left.backs.extend(lease.back(platform).map(Back::Effect));
+                }
+                Some(_) => left.kept.push(name.to_string()),
+                None => {}
+            }
+            if platform == Platform::Linux && there(&unnamed).is_some() {
+                left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyLink(name))));
+            }
+        }
+        // A route has no mark, and without one the host may be out of reach.
+        Lease::Effect(Effect::AddRoute(router)) if same_boot => {
+            let is_there = matches!(default_router(host, *router), Ok(Some(there)) if there == *router);
+            left.kept.extend(is_there.then(|| format!("the default route by {router}")));
+        }
         Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Lease::Effect(_)
         | Lease::Node(_)
         | Lease::Temporary(_)
         | Lease::Lock(_)
         | Lease::Image(..)
-        | Lease::Link(_)
         | Lease::Guest { .. } => {}
     }
+}
+
+/// Returns whether machines of others use a bridge.
+fn is_shared(bridge: &Interface, interfaces: &[Interface], own: &VmName) -> bool {
+    let of_others = |one: &&Interface| one.mark.as_ref().is_some_and(|mark| mark != own);
+    interfaces.iter().filter(of_others).any(|one| bridge.members.contains(&one.name))
 }
 
 /// Returns whether an interface was made by a run that is dead, so that the next start may take it over.

@@ -577,7 +577,8 @@ fn killer(world: &World, program: &str, when: &str, number: usize) {
     // What is asked with -json changes nothing.
     let text = format!(
         "#!/bin/sh\nK={number}\ncase $* in -json*) exec {real} \"$@\" ;; esac\n\
-         n=$(($(cat {count} 2>/dev/null || echo 0) + 1))\necho $n >{count}\n{}{} \"$@\"\nstatus=$?\n{}exit $status\n",
+         n=$(flock {count}.lock sh -c 'n=$(($(cat {count} 2>/dev/null || echo 0) + 1)); echo $n | tee {count}')\n\
+         {}{} \"$@\"\nstatus=$?\n{}exit $status\n",
         kill("before"),
         real.trim(),
         kill("after"),
@@ -647,6 +648,58 @@ fn report1_that_is_killed_at_any_step_is_cleaned_up_after() {
     }
     eprintln!("{cases} cases of report1 on a real bridge, {killed} of them killed");
     assert_eq!((cases, killed), (14, 14));
+}
+
+/// A machine that makes its own bridge and its own cable.
+#[test]
+fn a_machine_with_its_own_network_that_is_killed_at_any_step_is_cleaned_up_after() {
+    need(&["qemu-system-x86_64", "ip"]);
+    let world = World::new();
+    fs::create_dir(world.path("bin")).unwrap();
+    let disk = world.disk('H');
+    let text = format!(
+        "let both = epair(\"epair0\");\nlet own = bridge(\"bridge82\", #{{ create: true, address: \"10.82.0.1/24\" }});\nown.add(both.a);\n\
+         let nic = tap(\"tap2\");\nown.add(nic);\nbhyve(#{{ name: \"own\", memory: 64.MiB, slots: #{{ \"0\": hostbridge(), \
+         \"4\": virtio_blk(\"{}\"), \"6\": virtio_net(nic), \"31\": lpc() }} }}).run();\n",
+        disk.display()
+    );
+    let recipe = world.write("own.rhai", text);
+    let network = Network::new("own");
+    let before = network.ip("-oneline link show");
+    let path = format!("{}:{}", world.path("bin").display(), search_path());
+    let vmrun = |args: &[&str]| {
+        let mut command = network.inside("env");
+        world.surroundings(&mut command).stdin(Stdio::null());
+        command.arg(format!("PATH={path}")).arg(env!("CARGO_BIN_EXE_vmrun")).args(args);
+        command
+    };
+    let (mut cases, mut killed) = (0, 0);
+    for (number, when) in (1..=10).flat_map(|number| [(number, "before"), (number, "after")]) {
+        killer(&world, "ip", when, number);
+        let mut run = world.start("own", &mut vmrun(&[utf8(&recipe)]));
+        let status = wait_for("the end of the run", SOON, || run.child.try_wait().unwrap());
+        killed += usize::from(std::os::unix::process::ExitStatusExt::signal(&status) == Some(9));
+        let case = format!("{when} {number} {}", read(&world.path("own.err")));
+        killer(&world, "ip", "never", 0);
+        if number % 2 == 0 {
+            // The next start takes over.
+            let mut run = world.start("again", &mut vmrun(&[utf8(&recipe), "--stop-within", "0s"]));
+            wait_for("the guest", SOON, || {
+                assert_eq!(run.child.try_wait().unwrap(), None, "{case}: {}", read(&world.path("again.err")));
+                qemus_of(run.child.id()).pop()
+            });
+            signal(run.child.id(), "TERM");
+            assert_eq!(run.ends(SOON).code, Some(130), "{case}");
+        } else {
+            let collected = world.start("gc", &mut vmrun(&["gc", "--stop-within", "0s"])).ends(SOON);
+            assert_eq!((collected.code, collected.stderr.as_str()), (Some(0), ""), "{case}");
+        }
+        assert_eq!(network.ip("-oneline link show"), before, "{case}");
+        world.is_clean();
+        cases += 1;
+    }
+    eprintln!("{cases} cases of a machine with a network of its own, {killed} of them killed");
+    assert_eq!((cases, killed), (20, 20));
 }
 
 #[test]

@@ -25,7 +25,8 @@ struct Subject {
     init: bool,
 }
 
-const SUBJECTS: [Subject; 6] = [
+const SUBJECTS: [Subject; 7] = [
+    Subject { name: "links", init: false },
     Subject { name: "demo", init: false },
     Subject { name: "demo", init: true },
     Subject { name: "install", init: false },
@@ -33,6 +34,20 @@ const SUBJECTS: [Subject; 6] = [
     Subject { name: "report1", init: false },
     Subject { name: "report1", init: true },
 ];
+
+/// A machine that makes its own network.
+const LINKS: &str = r#"
+let guests = vlan("em0", 82, #{ address: "127.100.100.82/32" });
+let both = epair("epair0");
+let own = bridge("bridge82", #{ create: true, description: "for links" });
+own.add(guests);
+own.add(both.a);
+let nic = tap("tap82");
+own.add(nic);
+bhyve(#{ name: "links", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{
+    "0": hostbridge(), "4": virtio_blk("[tmp]/vm/report1.img"), "6": virtio_net(nic), "31": lpc(),
+} }).run();
+"#;
 
 impl Subject {
     fn args(self) -> Vec<String> {
@@ -65,6 +80,7 @@ fn host() -> Sandbox {
             .replace("192.168.2.0/24", "127.100.100.0/24");
         sandbox.write(&format!("{name}.rhai"), &text);
     }
+    sandbox.write("links.rhai", LINKS);
     for name in ["install.img", "install-data.img", "report1.img", "demo.img", "uefi-ipxe-chainload.img"] {
         fs::write(sandbox.path("vm").join(name), CONTENT).unwrap();
     }
@@ -211,7 +227,7 @@ fn a_run_that_is_asked_to_stop_at_any_call_leaves_nothing() {
 
 /// The calls that change something while a machine is started in the background.
 fn calls_of_a_start(sandbox: &Sandbox) -> Vec<(usize, String)> {
-    again(sandbox, SUBJECTS[2]);
+    again(sandbox, SUBJECTS[3]);
     sandbox.write("fake/exits", "run\n");
     let done = sandbox.run(&["start", "install.rhai", "--stop-within", "2s"]);
     assert_eq!(done.code, 0, "{done:?}");
@@ -229,7 +245,7 @@ fn a_supervisor_that_is_killed_at_any_call_is_cleaned_up_after() {
     for (count, call) in calls_of_a_start(&sandbox) {
         for (when, by_start) in [("before", true), ("before", false), ("after", true), ("after", false)] {
             // A guest that ends has done all that its bhyve does.
-            again(&sandbox, SUBJECTS[2]);
+            again(&sandbox, SUBJECTS[3]);
             sandbox.write("fake/exits", if call.starts_with("bhyve ") && when == "after" { "1\n" } else { "run\n" });
             sandbox.write("fake/strike", &format!("{when} SIGKILL {count} {call}\n"));
             let done = sandbox.run(&["start", "install.rhai", "--stop-within", "2s"]);
@@ -329,7 +345,7 @@ fn a_run_whose_disk_is_full_from_any_call_on_leaves_nothing() {
 #[test]
 fn a_journal_that_was_torn_anywhere_is_as_good_as_a_whole_one() {
     let sandbox = host();
-    let subject = SUBJECTS[2];
+    let subject = SUBJECTS[3];
     let mut cases = 0;
     let mut cut = 0;
     loop {
@@ -545,7 +561,7 @@ fn what_others_have_made_since_stays() {
     let done = sandbox.run(&["gc"]);
     let text = "# web was left by vmrun [pid], of /root/web.rhai, since [when]\nrm [tmp]/vm/half.img.1.new\n\
         rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock\n\
-        # tap7 stays: it has the name, but not the mark of what the run made\n";
+        # tap7 stays: it has no mark of the run, or others use it\n";
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, text, ""));
     spotless(&sandbox, "gc after a boot");
 

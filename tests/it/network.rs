@@ -574,13 +574,13 @@ fn what_a_run_makes_stays_through_a_reboot_and_is_given_back_in_reverse() {
     let log: String =
         sandbox.calls().lines().filter(|line| *line != "ifconfig").map(|line| format!("{line}\n")).collect();
     let expected = "
-ifconfig bridge7 create group vmrun description 'vmrun:of lab' inet 127.100.101.1/24 up
-ifconfig epair1 create group vmrun description vmrun:epair1a up
+ifconfig bridge7 create group vmrun description 'vmrun:@lab of lab' inet 127.100.101.1/24 up
+ifconfig epair1 create group vmrun description vmrun:@lab up
 ifconfig epair1b group vmrun description vmrun:epair1b up
-ifconfig epair2 create group vmrun description vmrun:epair2a up
+ifconfig epair2 create group vmrun description vmrun:@lab up
 ifconfig epair2b group vmrun description vmrun:epair2b up
 ifconfig bridge7 addm epair1a
-ifconfig vlan82 create vlan 82 vlandev epair2b group vmrun description vmrun:vlan82 mtu 1400 up
+ifconfig vlan82 create vlan 82 vlandev epair2b group vmrun description vmrun:@lab mtu 1400 up
 ifconfig bridge7 addm vlan82
 ifconfig tap1 create group vmrun description vmrun:lab
 ifconfig bridge7 addm tap1
@@ -693,18 +693,18 @@ fn the_plan_for_linux_makes_the_same_with_ip() {
     let until = done.stdout.find("mkdir").unwrap_or_default();
     let expected = "
 umask 026
-ip link add name bridge7 type bridge forward_delay 0
-ip link set dev bridge7 alias 'vmrun:of lab' up
+ip link add name bridge7.new type bridge forward_delay 0
+ip link set dev bridge7.new name bridge7 alias 'vmrun:@lab of lab' up
 ip address add 127.100.101.1/24 dev bridge7
-ip link add name epair0a type veth peer name epair0b
-ip link set dev epair0a alias vmrun:epair0a up
-ip link set dev epair0b alias vmrun:epair0b up
-ip link add name epair1a type veth peer name epair1b
-ip link set dev epair1a alias vmrun:epair1a up
-ip link set dev epair1b alias vmrun:epair1b up
+ip link add name epair0a.new type veth peer name epair0b.new
+ip link set dev epair0a.new name epair0a alias vmrun:@lab up
+ip link set dev epair0b.new name epair0b alias vmrun:epair0b up
+ip link add name epair1a.new type veth peer name epair1b.new
+ip link set dev epair1a.new name epair1a alias vmrun:@lab up
+ip link set dev epair1b.new name epair1b alias vmrun:epair1b up
 ip link set dev epair0a master bridge7
-ip link add link epair1b name vlan82 type vlan id 82
-ip link set dev vlan82 alias vmrun:vlan82 mtu 1400 up
+ip link add link epair1b name vlan82.new type vlan id 82
+ip link set dev vlan82.new name vlan82 alias vmrun:@lab mtu 1400 up
 ip link set dev vlan82 master bridge7
 ip tuntap add dev tap1.new mode tap
 ip link set dev tap1.new name tap1 alias vmrun:lab up
