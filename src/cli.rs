@@ -9,12 +9,14 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod display;
 mod events;
 mod find;
 mod gc;
 mod image;
 mod import;
 mod inventory;
+mod keyboard;
 mod library;
 mod list;
 mod logs;
@@ -26,6 +28,7 @@ mod plan;
 mod proof;
 mod record;
 mod run;
+mod screenshot;
 mod start;
 mod stop;
 mod supervise;
@@ -33,6 +36,7 @@ mod table;
 pub mod term;
 mod tools;
 mod vnc;
+mod wait_screen;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};

@@ -21,6 +21,7 @@ pub mod processes;
 mod program;
 pub mod reach;
 pub mod rehearsal;
+pub mod screen;
 pub mod server;
 pub mod shelf;
 pub mod signals;
@@ -28,6 +29,7 @@ pub mod standins;
 mod state;
 mod stranger;
 pub mod system;
+pub mod terminal;
 
 use crate::diag::Fault;
 use crate::image::Image;

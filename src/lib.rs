@@ -2,8 +2,8 @@
 //!
 //! The house, from the ground: [`diag`] says what is wrong; [`model`] holds values that cannot be wrong; [`bhyve`] and
 //! [`qemu`] translate them, [`network`] writes what makes a network at every start, [`netboot`] what boots
-//! from it, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager and [`recording`]
-//! what a script called, all without touching anything; [`host`] is the one door to the world; [`run`] takes, boots, waits
+//! from it, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager, [`recording`]
+//! what a script called and [`screen`] what a guest shows, all without touching anything; [`host`] is the one door to the world; [`run`] takes, boots, waits
 //! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`fleet`] knows
 //! many machines on many hosts; [`cli`] is what people type.
 
@@ -21,5 +21,6 @@ pub mod network;
 pub mod qemu;
 pub mod recording;
 pub mod run;
+pub mod screen;
 pub mod script;
 pub mod vmbhyve;

@@ -20,6 +20,8 @@ pub mod output;
 pub mod recipe;
 #[path = "../../tests/it/inputs/record.rs"]
 pub mod record;
+#[path = "../../tests/it/inputs/screen.rs"]
+pub mod screen;
 #[path = "../../tests/it/inputs/settings.rs"]
 pub mod settings;
 #[path = "../../tests/it/inputs/value.rs"]

@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal, Write};
 pub struct Term {
     colour: Colour,
     is_terminal: bool,
+    plain: bool,
 }
 
 impl Term {
@@ -17,12 +18,17 @@ impl Term {
         let plain = crate::host::system::env("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_terminal = io::stderr().is_terminal();
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
-        Self { colour, is_terminal }
+        Self { colour, is_terminal, plain }
     }
 
     /// Returns whether somebody looks on.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Returns whether nobody wants colour.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Prints data. A reader that went away is no error.

@@ -1,6 +1,7 @@
 //! `vmrun vnc`: finds a machine, and opens its console.
 
-use super::find::{HostArgs, Search, recipes, wrong};
+use super::display::Display;
+use super::find::HostArgs;
 use super::inventory::Inventory;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
@@ -23,24 +24,10 @@ pub(super) struct VncArgs {
 
 /// Becomes the viewer. The password goes by VNC_PASSWORD, which other users cannot see, never by an argument.
 pub(super) fn run(args: &VncArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let inventory = Inventory::open()?;
-    let recipes = recipes(&inventory, std::slice::from_ref(&args.machine))?;
-    let search = Search::new(&inventory, &recipes, &args.hosts, false)?;
-    search.faults().iter().for_each(|fault| term.drawn(fault));
-    if !search.faults().is_empty() {
-        return Err(wrong().into());
-    }
-    let Some(wanted) = search.machines.first() else {
-        let fault = Fault::new(format!("{} describes no machine", recipes[0].display()));
-        return Err(vec![fault.hint("a recipe describes one by bhyve(#{ … }).run()").into()]);
-    };
-    search.tell_silence(term);
-    let host = search.only(0)?;
-    let address = search.found[0].runs.iter().find(|(at, _)| *at == host).map(|(_, address)| *address);
-    let viewer = viewer(&inventory.config.viewer)?;
-    let command = address.map_or_else(|| viewer.clone(), |address| filled(&viewer, address));
-    let password = wanted.password.as_ref().map(|password| ("VNC_PASSWORD", password));
-    Err(vec![hand_over(&command, password).into()])
+    let display = Display::find(&args.machine, &args.hosts, term)?;
+    let viewer = viewer(&Inventory::open()?.config.viewer)?;
+    let password = display.password.as_ref().map(|password| ("VNC_PASSWORD", password));
+    Err(vec![hand_over(&filled(&viewer, display.address), password).into()])
 }
 
 /// The viewer of the configuration, or the first that is there.

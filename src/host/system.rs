@@ -217,7 +217,7 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Writes beside the file and renames, so that nobody ever sees half of it.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
+pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
     let beside = beside(path);
     let file = OpenOptions::new().create_new(true).write(true).open(&beside);
     let written = file.and_then(|mut file| write(&mut file)).and_then(|()| std::fs::rename(&beside, path));

@@ -15,6 +15,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("vmbhyve", 2),
     ("recording", 2),
     ("library", 2),
+    ("screen", 2),
     ("host", 3),
     ("run", 4),
     ("script", 5),

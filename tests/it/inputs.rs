@@ -13,6 +13,7 @@ mod machine;
 mod output;
 mod recipe;
 mod record;
+mod screen;
 mod settings;
 mod value;
 
@@ -92,6 +93,7 @@ inputs! {
     every_output_of_a_program_is_read: output;
     every_recipe_is_refused_or_planned: recipe;
     every_recording_is_told: record;
+    every_screen_is_seen_or_its_server_is_at_fault: screen;
     every_configuration_of_hosts_is_read_or_shown_where_it_is_wrong: settings;
     every_value_is_refused_or_reads_back: value;
 }

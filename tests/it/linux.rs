@@ -3,6 +3,7 @@
 mod background;
 mod list;
 mod network;
+mod screen;
 mod story;
 
 use std::fs::{self, File};

@@ -28,5 +28,6 @@ mod probes;
 mod readme;
 mod record;
 mod sandbox;
+mod screen;
 mod stdlib;
 mod tools;

@@ -1,0 +1,69 @@
+//! The display of a machine: where its VNC server is, and what lets us in.
+
+use super::find::{HostArgs, Search, recipes, wrong};
+use super::inventory::Inventory;
+use super::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::screen::{self, Screen};
+use crate::model::Secret;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether a machine runs by now.
+pub(super) const LOOK: Duration = Duration::from_millis(500);
+
+/// Where the display of a machine is.
+pub(super) struct Display {
+    /// The machine.
+    pub(super) name: String,
+    /// Where its server listens.
+    pub(super) address: SocketAddr,
+    /// The password that it asks for.
+    pub(super) password: Option<Secret>,
+}
+
+impl Display {
+    /// Finds the display of a machine that runs, whichever host runs it.
+    pub(super) fn find(machine: &str, hosts: &HostArgs, term: &Term) -> Result<Self, Vec<Diagnostic>> {
+        Self::find_within(machine, hosts, Instant::now(), term)
+    }
+
+    /// Finds the display of a machine that runs, or will before that time.
+    pub(super) fn find_within(
+        machine: &str,
+        hosts: &HostArgs,
+        until: Instant,
+        term: &Term,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let inventory = Inventory::open()?;
+        let recipes = recipes(&inventory, std::slice::from_ref(&machine.to_string()))?;
+        loop {
+            let mut search = Search::new(&inventory, &recipes, hosts, false)?;
+            search.faults().iter().for_each(|fault| term.drawn(fault));
+            if !search.faults().is_empty() {
+                return Err(wrong().into());
+            }
+            if search.machines.is_empty() {
+                let fault = Fault::new(format!("{} describes no machine", recipes[0].display()));
+                return Err(vec![fault.hint("a recipe describes one by bhyve(#{ … }).run()").into()]);
+            }
+            let may_come = search.machines[0].console.is_some() && search.found[0].runs.is_empty();
+            if may_come && Instant::now() < until {
+                screen::pause(until.min(Instant::now() + LOOK));
+                continue;
+            }
+            search.tell_silence(term);
+            let host = search.only(0)?;
+            let wanted = search.machines.swap_remove(0);
+            let runs = &search.found[0].runs;
+            if let Some((_, address)) = runs.iter().find(|(at, _)| *at == host) {
+                return Ok(Self { name: wanted.name, address: *address, password: wanted.password });
+            }
+        }
+    }
+
+    /// Looks at it.
+    pub(super) fn open(&self) -> Result<Screen, Fault> {
+        Screen::open(self.address, self.password.as_ref())
+    }
+}

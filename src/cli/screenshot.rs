@@ -1,0 +1,66 @@
+//! `vmrun screenshot`: what is on the screen of a machine, as a file, in the terminal, or as text.
+
+use super::display::Display;
+use super::find::HostArgs;
+use super::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::screen::replace;
+use crate::host::terminal;
+use crate::screen::picture::Ink;
+use crate::screen::text;
+use clap::Args;
+use std::path::Path;
+
+#[derive(Args)]
+#[command(after_help = AFTER)]
+pub(super) struct ScreenshotArgs {
+    /// The machine, by name or by recipe
+    machine: String,
+    /// The PNG to write, or `-` for the standard output; without it the screen is shown in the terminal
+    file: Option<String>,
+    /// Print the text that is on the screen
+    #[arg(long, conflicts_with = "file")]
+    text: bool,
+    #[command(flatten)]
+    hosts: HostArgs,
+}
+
+const AFTER: &str = "\
+The screen is what the VNC server of its frame buffer sends. bhyve lets in one viewer at a time: close the
+other one. A terminal shows two pixels to a character, in 24-bit colours, or as shades where NO_COLOR is set.
+
+--text reads what is in a typeface that is known: the console of edk2's firmware (8x19 pixels), which iPXE
+prints to as well, and that of the VGA (8x16), in one grid, as consoles have it. A cell with anything else
+in it is a \u{fffd}.
+
+Examples:
+  vmrun screenshot report1 report1.png
+  vmrun screenshot report1 --text | grep iPXE";
+
+pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let size = terminal::size();
+    if args.file.is_none() && !args.text && size.is_none() {
+        let fault = Fault::usage("the standard output is no terminal that a screen could be shown in");
+        let hint = format!("name a file, `vmrun screenshot {0} {0}.png`, or read its text by --text", args.machine);
+        return Err(vec![fault.hint(hint).into()]);
+    }
+    let display = Display::find(&args.machine, &args.hosts, term)?;
+    let mut screen = display.open()?;
+    let picture = screen.whole()?;
+    match (args.file.as_deref(), size) {
+        (Some("-"), _) => drop(term.bytes(&picture.to_png()?)),
+        (Some(file), _) => {
+            replace(Path::new(file), &picture.to_png()?)?;
+            term.say(format_args!("wrote {file}, {}x{} pixels", picture.width(), picture.height()));
+        }
+        (None, _) if args.text => term.data(text::read(picture).join("\n"))?,
+        (None, size) => {
+            let (columns, lines) = size.unwrap_or((80, 24));
+            let ink = if term.is_plain() { Ink::Shade } else { Ink::Colour };
+            // The last line is for the prompt.
+            let drawn = picture.draw(columns, lines.saturating_sub(1), ink);
+            let _ = term.bytes(drawn.as_bytes());
+        }
+    }
+    Ok(())
+}

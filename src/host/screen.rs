@@ -1,0 +1,185 @@
+//! Carries what a VNC server and its client say to each other.
+
+use super::process::timeout;
+use super::system::{self, io_fault, reason};
+use crate::diag::{Blame, Fault};
+use crate::model::Secret;
+use crate::screen::keys::Stroke;
+use crate::screen::picture::Picture;
+use crate::screen::rfb::Client;
+use nix::poll::{PollFd, PollFlags, poll};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a server may say nothing of what it was asked for, which a guest has no part in.
+pub const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long a server may take altogether to let us in, or to send its screen: there are slow lines.
+pub const WHOLE: Duration = Duration::from_secs(60);
+
+/// The screen of a guest, looked at through its VNC server.
+pub struct Screen {
+    address: SocketAddr,
+    stream: TcpStream,
+    client: Client,
+    unsent: Vec<u8>,
+    is_gone: bool,
+}
+
+impl Screen {
+    /// Connects, and has the server let us in.
+    pub fn open(address: SocketAddr, password: Option<&Secret>) -> Result<Self, Fault> {
+        let cannot = |why: std::io::Error| said(address, lost(format!("cannot be reached: {}", reason(&why))));
+        let stream = TcpStream::connect_timeout(&address, SILENCE).map_err(cannot)?;
+        stream.set_nonblocking(true).map_err(cannot)?;
+        // Keys are small, and each is to arrive when it is pressed.
+        stream.set_nodelay(true).map_err(cannot)?;
+        let client = Client::new(password.cloned());
+        let mut screen = Self { address, stream, client, unsent: Vec::new(), is_gone: false };
+        screen.expect(Client::is_in)?;
+        Ok(screen)
+    }
+
+    /// Returns what is on the screen now, all of it.
+    pub fn whole(&mut self) -> Result<&Picture, Fault> {
+        let before = self.client.updates();
+        self.client.ask(false);
+        self.expect(|client| client.updates() > before && client.picture().is_some())?;
+        Ok(self.seen())
+    }
+
+    /// Waits until something changes, at most until then, and returns what is on the screen then; nothing if nothing changed.
+    pub fn changed(&mut self, until: Instant) -> Result<Option<&Picture>, Fault> {
+        let before = self.client.updates();
+        self.client.ask(true);
+        let is_new = |client: &Client| client.updates() > before && client.picture().is_some();
+        while !is_new(&self.client) {
+            if !self.exchange(until)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.seen()))
+    }
+
+    fn seen(&self) -> &Picture {
+        const NOTHING: &Picture = &Picture::EMPTY;
+        self.client.picture().unwrap_or(NOTHING)
+    }
+
+    /// Presses keys one after the other, so much time apart, and returns when the server has taken all of them.
+    pub fn press(&mut self, strokes: &[Stroke], apart: Duration) -> Result<(), Fault> {
+        for (left, stroke) in (0..strokes.len()).rev().zip(strokes) {
+            self.client.press(stroke);
+            let until = Instant::now() + apart;
+            // What it says meanwhile is taken, so that it never waits for us.
+            while self.or_end(left, |screen| screen.exchange(until))?.unwrap_or_default() {}
+        }
+        // Who goes away at once may take what was sent with him: what was asked last is answered last.
+        self.or_end(0, |screen| screen.whole().map(drop)).map(drop)
+    }
+
+    /// Does something that may fail because what was typed was the guest's end, if no more than this is left to type.
+    fn or_end<T>(&mut self, left: usize, does: impl Fn(&mut Self) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+        match does(self) {
+            Err(_) if left == 0 && self.is_gone && self.unsent.is_empty() => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Carries until something holds.
+    fn expect(&mut self, holds: impl Fn(&Client) -> bool) -> Result<(), Fault> {
+        let end = Instant::now() + WHOLE;
+        while !holds(&self.client) {
+            if !self.exchange(end.min(Instant::now() + SILENCE))? {
+                let slow = end <= Instant::now();
+                let (what, time) = (self.client.awaits(), if slow { WHOLE } else { SILENCE });
+                let fault = lost(format!("did not send {what} within {time:?}"));
+                return Err(said(self.address, fault.hint("bhyve lets in one viewer at a time: close the other one")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what there is to send, and takes what comes; returns whether something came until then.
+    fn exchange(&mut self, until: Instant) -> Result<bool, Fault> {
+        loop {
+            let more = self.client.to_send();
+            self.unsent.extend(more);
+            self.send()?;
+            let wants = if self.unsent.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
+            // An error is an interruption by a signal: the next turn looks again.
+            let _ = poll(&mut [PollFd::new(self.stream.as_fd(), wants)], timeout(Some(until)));
+            if self.take()? {
+                return Ok(true);
+            }
+            if until <= Instant::now() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn send(&mut self) -> Result<(), Fault> {
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(count) => drop(self.unsent.drain(..count)),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                // What it said before it went away is more than that it did.
+                Err(_) => return self.take().and_then(|_| Err(self.gone())),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<bool, Fault> {
+        let mut buffer = [0; 1 << 13];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(self.gone()),
+                Ok(count) => {
+                    let taken = self.client.take(&buffer[..count]);
+                    return taken.map(|()| true).map_err(|fault| said(self.address, fault));
+                }
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(self.gone()),
+            }
+        }
+    }
+
+    fn gone(&mut self) -> Fault {
+        self.is_gone = true;
+        said(self.address, lost(format!("closed the connection before it sent {}", self.client.awaits())))
+    }
+}
+
+/// The fault of a server that is not there any more, which ends with its guest.
+fn lost(message: String) -> Fault {
+    Fault::new(message).blame(Blame::Guest)
+}
+
+/// Returns what a file holds.
+pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(io_fault("read", path))
+}
+
+/// Writes a file, of which nobody ever sees half.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    system::replace(path, |file| file.write_all(bytes))
+}
+
+/// Waits until then.
+pub fn pause(until: Instant) {
+    while Instant::now() < until {
+        // An interruption by a signal that does not end us is none.
+        let _ = poll(&mut [], timeout(Some(until)));
+    }
+}
+
+/// Says which server it was.
+fn said(address: SocketAddr, fault: Fault) -> Fault {
+    Fault { message: format!("the console at {address} {}", fault.message), ..fault }
+}

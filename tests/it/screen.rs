@@ -1,0 +1,283 @@
+//! What a machine shows, through its VNC server: servers that say what they should, and others.
+
+use super::sandbox::{Done, Sandbox, same};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+/// A screen of 2 by 2 pixels that asks for no password, as far as its size.
+const GREETING: &[u8] =
+    b"RFB 003.008\n\x01\x01\0\0\0\0\0\x02\0\x02\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x05bhyve";
+
+/// That screen: black and white above, white and black below.
+const PIXELS: &[u8] = b"\0\0\0\x01\0\0\0\0\0\x02\0\x02\0\0\0\0\0\0\0\0\xff\xff\xff\0\xff\xff\xff\0\0\0\0\0";
+
+/// One that asks for a password, as far as its verdict.
+const PASSWORD: &[u8] = b"RFB 003.008\n\x01\x02abcdefghijklmnop";
+
+/// What a server does after it has said what it says.
+#[derive(Clone, Copy)]
+enum Then {
+    Closes,
+    Listens,
+}
+
+/// A server that says the same to everybody, and passes on what it heard.
+struct Server {
+    port: u16,
+    heard: Receiver<Vec<u8>>,
+}
+
+/// What asks for all of the screen.
+const ASK: &[u8] = b"\x03\0\0\0\0\0\0\x02\0\x02";
+
+/// Says something at once, and something else whenever all of the screen is asked for.
+fn serve(mut stream: TcpStream, words: &[u8], screen: &[u8], then: Then) -> Vec<u8> {
+    let mut heard = Vec::new();
+    let mut buffer = [0; 1000];
+    // Who looks for a machine has gone away by now.
+    let mut said = stream.write_all(words);
+    while said.is_ok() {
+        if matches!(then, Then::Closes) && (screen.is_empty() || heard.ends_with(ASK)) {
+            // To close before all was read would take what was said with it.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        match stream.read(&mut buffer) {
+            Ok(count) if count > 0 => heard.extend_from_slice(&buffer[..count]),
+            _ => break,
+        }
+        if heard.ends_with(ASK) {
+            said = stream.write_all(screen);
+        }
+    }
+    heard
+}
+
+impl Server {
+    fn new(words: &[u8], screen: &[u8], then: Then) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").unwrap(), words, screen, then)
+    }
+
+    fn at(listener: TcpListener, words: &[u8], screen: &[u8], then: Then) -> Self {
+        let port = listener.local_addr().unwrap().port();
+        let (tell, heard) = channel();
+        let (words, screen) = (words.to_vec(), screen.to_vec());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (words, screen, tell) = (words.clone(), screen.clone(), tell.clone());
+                thread::spawn(move || tell.send(serve(stream.unwrap(), &words, &screen, then)));
+            }
+        });
+        Self { port, heard }
+    }
+
+    /// A sandbox with the recipe of a machine whose console this is.
+    fn sandbox(&self) -> Sandbox {
+        let sandbox = Sandbox::new();
+        let console = format!("fbuf(#{{ tcp: \"127.0.0.1:{}\", password: secret(\"vnc\") }})", self.port);
+        let machine = format!("name: \"lab\", bootrom: uefi(), slots: #{{ \"29\": {console}, \"31\": lpc() }}");
+        sandbox.write("lab.rhai", &format!("bhyve(#{{ {machine} }}).run();\n"));
+        sandbox
+    }
+
+    /// What vmrun says of it.
+    fn said(&self, args: &[&str], code: i32) -> String {
+        let done = self.run(&self.sandbox(), args);
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{}", done.stderr);
+        done.stderr
+    }
+
+    fn run(&self, sandbox: &Sandbox, args: &[&str]) -> Done {
+        let mut done = sandbox.run(args);
+        done.stderr = done.stderr.replace(&self.port.to_string(), "[port]");
+        done
+    }
+
+    /// What the last one said who was let in.
+    fn heard(&self) -> Vec<u8> {
+        self.heard.iter().find(|heard| heard.len() > 13).unwrap()
+    }
+}
+
+#[test]
+fn what_a_server_does_wrong_is_one_line_each() {
+    let screenshot = ["screenshot", "lab", "lab.png"];
+    let closing = |words: &[&[u8]], code: i32| Server::new(&words.concat(), b"", Then::Closes).said(&screenshot, code);
+    let no_password = || {
+        let server = Server::new(PASSWORD, b"", Then::Listens);
+        let sandbox = server.sandbox();
+        sandbox.finish(&mut sandbox.command(&screenshot)).stderr.replace(&server.port.to_string(), "[port]")
+    };
+    let all = [
+        closing(&[b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n"], 4),
+        closing(&[b"RFB 003.008\n"], 4),
+        closing(&[PASSWORD], 4),
+        closing(&[&GREETING[..30]], 4),
+        Server::new(GREETING, &PIXELS[..20], Then::Closes).said(&screenshot, 4),
+        closing(&[PASSWORD, b"\0\0\0\x01\0\0\0\x1eAuth Failed: Invalid Password."], 3),
+        closing(&[b"RFB 003.008\n\0\0\0\0\x11Too many failures"], 3),
+        closing(&[GREETING, b"\xff\xff\xff\xff and so on"], 3),
+        no_password(),
+        Server::new(b"RFB 003.008\n", b"", Then::Listens).said(&screenshot, 4),
+    ];
+    same(
+        &all.join("\n"),
+        r#"
+error: lab runs on none of these hosts: 127.0.0.1
+ |
+ = hint: on port [port] of 127.0.0.1 something else answers
+
+error: the console at 127.0.0.1:[port] closed the connection before it sent what it asks for
+
+error: the console at 127.0.0.1:[port] closed the connection before it sent an answer to the password
+
+error: the console at 127.0.0.1:[port] closed the connection before it sent the size of its screen
+
+error: the console at 127.0.0.1:[port] closed the connection before it sent its screen
+
+error: the console at 127.0.0.1:[port] does not take the password
+ |
+ = hint: it is the one with which the machine was started; only its first eight bytes count
+
+error: the console at 127.0.0.1:[port] refuses: Too many failures
+
+error: the console at 127.0.0.1:[port] sent a message that nobody knows: 255
+
+error: the console at 127.0.0.1:[port] asks for a password, and none is known
+ |
+ = hint: the recipe knows it: `password: secret("vnc")`, from VMRUN_SECRET_VNC or the file secrets/vnc
+
+error: the console at 127.0.0.1:[port] did not send what it asks for within 5s
+ |
+ = hint: bhyve lets in one viewer at a time: close the other one
+"#,
+    );
+}
+
+#[test]
+fn a_screen_is_saved_shown_and_printed() {
+    let server = Server::new(GREETING, PIXELS, Then::Listens);
+    let sandbox = server.sandbox();
+    sandbox.write("lab.png", "what was there");
+    let done = server.run(&sandbox, &["screenshot", "lab", "lab.png"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, "vmrun: wrote lab.png, 2x2 pixels\n"));
+    let png = std::fs::read(sandbox.path("lab.png")).unwrap();
+    assert_eq!(png[..24], *b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x02\0\0\0\x02");
+    assert!(server.heard().ends_with(ASK));
+
+    let piped = sandbox
+        .finish(sandbox.shell("vmrun screenshot lab - | cmp - lab.png && vmrun screenshot lab").env("NO_COLOR", "1"));
+    assert_eq!((piped.code, piped.stdout.as_str()), (2, ""));
+    same(
+        &piped.stderr,
+        "
+error: the standard output is no terminal that a screen could be shown in
+ |
+ = hint: name a file, `vmrun screenshot lab lab.png`, or read its text by --text
+",
+    );
+    let text = server.run(&sandbox, &["screenshot", "lab", "--text"]);
+    assert_eq!((text.code, text.stdout.as_str(), text.stderr.as_str()), (0, "\n", ""));
+
+    let shown = |plain: &str| {
+        let mut command = sandbox.on_terminal("stty cols 40 rows 10; vmrun screenshot lab");
+        sandbox.finish(command.env("NO_COLOR", plain)).stdout
+    };
+    let (black, white) = ("0;0;0", "255;255;255");
+    let expected = format!("\x1b[38;2;{black};48;2;{white}m▀\x1b[38;2;{white};48;2;{black}m▀\x1b[0m\r\n");
+    assert_eq!(shown(""), expected);
+    assert_eq!(shown("1"), "▒▒\r\n");
+
+    let lost = server.run(&sandbox, &["screenshot", "lab", "no/such/folder/lab.png"]);
+    assert_eq!(lost.code, 3);
+    assert_eq!(lost.stderr, "error: cannot write no/such/folder/lab.png: No such file or directory\n");
+}
+
+#[test]
+fn what_is_typed_arrives_as_keys() {
+    let server = Server::new(GREETING, PIXELS, Then::Listens);
+    let sandbox = server.sandbox();
+    let typed = |sandbox: &Sandbox, args: &[&str], input: &str| {
+        let line = format!("printf '{input}' | vmrun type lab --pace 1ms {}", args.join(" "));
+        let done = sandbox.finish(&mut sandbox.shell(&line));
+        assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+        let heard = server.heard();
+        let begin = heard.windows(4).position(|bytes| bytes == b"\xff\xff\xff\x21").unwrap() + 4;
+        heard[begin..].to_vec()
+    };
+    let key = |down: u8, key: &[u8]| [&[4, down, 0, 0, 0, 0][..], key].concat();
+    let whole = ASK.to_vec();
+    let expected = [key(1, b"\0a"), key(0, b"\0a"), key(1, b"\xff\x0d"), key(0, b"\xff\x0d"), whole.clone()].concat();
+    assert_eq!(typed(&sandbox, &["'a\\n'"], ""), expected);
+    assert_eq!(typed(&sandbox, &["-"], "a\\\\n"), expected);
+    let combined = [key(1, b"\xff\xe3"), key(1, b"\0c"), key(0, b"\0c"), key(0, b"\xff\xe3"), whole].concat();
+    assert_eq!(typed(&sandbox, &["'<Ctrl-C>'"], ""), combined);
+    let wrong = server.run(&sandbox, &["type", "lab", "<Entr>"]);
+    assert_eq!(wrong.code, 2);
+    same(&wrong.stderr, "error: there is no key `Entr`\n |\n = hint: did you mean `Enter`?\n");
+}
+
+#[test]
+fn a_screen_is_waited_for_until_its_time_is_over() {
+    let server = Server::new(GREETING, PIXELS, Then::Listens);
+    let sandbox = server.sandbox();
+    assert_eq!(server.run(&sandbox, &["screenshot", "lab", "lab.png"]).code, 0);
+    let found = server.run(&sandbox, &["wait-screen", "lab", "--picture", "lab.png"]);
+    assert_eq!((found.code, found.stdout.as_str(), found.stderr.as_str()), (0, "", ""));
+    let wait = |args: &[&str], code: i32| {
+        let done = server.run(&sandbox, &[&["wait-screen", "lab"], args].concat());
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""));
+        done.stderr
+    };
+    let other = Server::new(GREETING, &[&PIXELS[..28], b"\x01\0\0\0"].concat(), Then::Listens).sandbox();
+    std::fs::copy(sandbox.path("lab.png"), other.path("lab.png")).unwrap();
+    let differs = other.run(&["wait-screen", "lab", "--picture", "lab.png", "--within", "200ms"]);
+    // A server that goes away may come again with its guest.
+    let gone = Server::new(GREETING, &PIXELS[..20], Then::Closes);
+    sandbox.write("not.png", "GIF89a");
+    let all = [
+        wait(&["login:", "--within", "200ms"], 4),
+        differs.stderr,
+        gone.said(&["wait-screen", "lab", "login:", "--within", "700ms"], 4),
+        wait(&["--picture", "not.png"], 2),
+        wait(&["--picture", "none.png"], 3),
+    ];
+    same(
+        &all.join("\n"),
+        r#"
+error: the screen of lab did not show "login:" within 200ms
+ |
+ = hint: `vmrun screenshot lab` shows what is on it
+
+error: the screen of lab did not show the picture lab.png within 200ms
+ |
+ = hint: `vmrun screenshot lab` shows what is on it
+
+error: the console at 127.0.0.1:[port] closed the connection before it sent its screen
+
+error: not.png: that is no PNG: Invalid PNG signature.
+
+error: cannot read none.png: No such file or directory
+"#,
+    );
+}
+
+#[test]
+fn a_machine_that_does_not_run_yet_is_waited_for() {
+    let server = Server::new(GREETING, PIXELS, Then::Listens);
+    let sandbox = server.sandbox();
+    assert_eq!(server.run(&sandbox, &["screenshot", "lab", "lab.png"]).code, 0);
+    // Nobody listens on its port any more until the second server does.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let recipe = sandbox.read("lab.rhai").replace(&server.port.to_string(), &port.to_string());
+    sandbox.write("lab.rhai", &recipe);
+    let nowhere = sandbox.run(&["screenshot", "lab", "lab.png"]);
+    assert_eq!(nowhere.code, 4);
+    same(&nowhere.stderr, "error: lab runs on none of these hosts: 127.0.0.1");
+    let waiting = sandbox.start(&["wait-screen", "lab", "--picture", "lab.png", "--within", "20s"]);
+    thread::sleep(std::time::Duration::from_millis(300));
+    let _second = Server::at(TcpListener::bind(("127.0.0.1", port)).unwrap(), GREETING, PIXELS, Then::Listens);
+    let done = waiting.wait();
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+}
