@@ -6,6 +6,7 @@ mod network;
 mod screen;
 mod story;
 
+use super::mess::CALLS;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -734,4 +735,51 @@ fn the_demo_whose_vmrun_is_killed_is_ended_by_the_next_start() {
     assert!(ended.stdout.contains("vmrun demo: this guest has the address 10.0.2.15"), "{}", ended.stdout);
     assert_eq!(qemus_in(&world), Vec::<u32>::new());
     world.is_clean();
+}
+
+/// Up to where its guest runs, and where what it took is given back.
+#[test]
+fn the_demo_that_is_killed_at_any_system_call_leaves_nothing() {
+    need(&["qemu-system-x86_64", "strace"]);
+    need_firmware();
+    let world = World::new();
+    let image = format!("image={}", world.path("demo.img").display());
+    let strace = |args: &[&str]| {
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-s", "400", "-o"]).arg(world.path("trace")).args(args).arg(env!("CARGO_BIN_EXE_vmrun"));
+        let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/demo.rhai");
+        command.args([recipe, "--init", "--set", &image]).stdin(Stdio::null());
+        world.surroundings(&mut command);
+        world.start("demo", &mut command).ends(FIRMWARE)
+    };
+    assert_eq!(strace(&["-e", &format!("trace={CALLS}")]).code, Some(0), "{}", read(&world.path("demo.err")));
+    world.is_clean();
+    let whole = fs::read(world.path("demo.img")).unwrap();
+    let trace = read(&world.path("trace"));
+    let (mut numbers, mut strikes) = (std::collections::BTreeMap::new(), Vec::new());
+    let calls: Vec<&str> = trace.lines().filter(|line| !line.starts_with(['-', '+'])).collect();
+    let runs = calls.iter().position(|line| line.contains("+ guest ")).unwrap();
+    for (at, line) in calls.iter().enumerate() {
+        let call = line.split('(').next().unwrap_or_default();
+        let number: &mut usize = numbers.entry(call).or_default();
+        *number += 1;
+        // What comes in between depends on how long the guest takes.
+        if at <= runs || at + 2 >= calls.len() {
+            strikes.push((call, *number));
+        }
+    }
+    for (call, number) in &strikes {
+        strace(&["-e", &format!("inject={call}:signal=SIGKILL:when={number}")]);
+        let case = format!("killed at {call} {number}");
+        let collected = world.start("gc", world.vmrun().args(["gc", "--stop-within", "0s"])).ends(SOON);
+        assert_eq!((collected.code, collected.stderr.as_str()), (Some(0), ""), "{case}");
+        assert_eq!(qemus_in(&world), Vec::<u32>::new(), "{case}");
+        world.is_clean();
+        let names: Vec<_> =
+            fs::read_dir(world.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!names.iter().any(|name| name.to_string_lossy().ends_with(".new")), "{case}: {names:?}");
+        assert!(fs::read(world.path("demo.img")).unwrap() == whole, "{case}: half an image");
+    }
+    eprintln!("{} cases of the demo killed at a system call", strikes.len());
+    assert!(strikes.len() > 10, "{strikes:?}");
 }

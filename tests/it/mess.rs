@@ -373,7 +373,8 @@ fn a_journal_that_was_torn_anywhere_is_as_good_as_a_whole_one() {
 }
 
 /// The system calls of our own that change something.
-const CALLS: &str = "mkdir,flock,write,ftruncate,rename,unlink,rmdir,clone3,vfork,kill,fsync,fdatasync,fcntl";
+pub(crate) const CALLS: &str =
+    "mkdir,flock,write,ftruncate,rename,unlink,rmdir,clone3,vfork,kill,fsync,fdatasync,fcntl";
 
 fn strace(sandbox: &Sandbox, subject: Subject, args: &[&str]) -> Done {
     let vmrun = sandbox.command(&[]);
