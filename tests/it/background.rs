@@ -771,6 +771,9 @@ fn the_script_of_rc_d_starts_and_stops_machines() {
     );
     let list = format!("{enable}vmrun_list=\"web db\"\n");
     ended(&rc(&host, &list, "start"), 0, "kldload vmm\nvmrun: db runs\nvmrun: web runs");
+    let done = rc(&host, enable, "status");
+    let names: Vec<&str> = done.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!((done.code, names), (0, vec!["NAME", "db", "web"]), "{done:?}");
     ended(&rc(&host, enable, "faststop"), 0, "vmrun: web is down\nvmrun: db is down");
     ended(&rc(&host, enable, "stop"), 0, "vmrun: no machine runs in the background");
     host.is_clean();
