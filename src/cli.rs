@@ -30,6 +30,7 @@ mod record;
 mod run;
 mod screenshot;
 mod start;
+mod status;
 mod stop;
 mod supervise;
 mod table;
@@ -96,6 +97,8 @@ enum Command {
     Adopt(start::AdoptArgs),
     /// List the machines of this host
     List(list::ListArgs),
+    /// Tell all that is known of a machine, with the threads of its hypervisor
+    Status(status::StatusArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
     /// Print what happened to machines in the background, as lines of JSON
@@ -243,6 +246,7 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
         Command::List(args) => list::run(&args, term),
+        Command::Status(args) => status::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
         Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),

@@ -73,7 +73,17 @@ pub fn qmp_by_descriptor(descriptor: i32) -> String {
 pub fn argv(machine: &Machine, setting: &Setting) -> Argv {
     let (accel, cpu) = if setting.kvm { ("kvm", "host") } else { ("tcg", "max") };
     let mut argv = Argv::new("qemu-system-x86_64")
-        .args(["-name", &escape(machine.name()), "-M", "q35,sata=off,smbus=off", "-accel", accel, "-cpu", cpu])
+        // Threads that have names can be told apart by whoever looks at them.
+        .args([
+            "-name",
+            &format!("{},debug-threads=on", escape(machine.name())),
+            "-M",
+            "q35,sata=off,smbus=off",
+            "-accel",
+            accel,
+            "-cpu",
+            cpu,
+        ])
         .arg("-smp")
         .arg(own::cpus(machine))
         .args(["-m", &memory(machine)])

@@ -2,13 +2,14 @@
 //!
 //! Linux tells it by proc(5), FreeBSD by ps(1) and procstat(1). Nothing of it needs root.
 
-mod freebsd;
+pub mod freebsd;
 mod linux;
 
 use super::{Platform, kernel};
 use crate::diag::Fault;
 use crate::model::{Shape, Size};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,6 +72,67 @@ pub struct Thread {
     pub wait: Option<String>,
 }
 
+/// What a thread is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// It waits for events, and has started the others.
+    Main,
+    /// It is a virtual processor, of this number.
+    Vcpu(u16),
+    /// It reads and writes the disk in this slot, or any disk where it is not told which.
+    Disk(String),
+    /// It sends what the network card in this slot has to send.
+    Net(String),
+    /// It shows the screen to viewers.
+    Screen,
+    /// It is not known what for.
+    Other,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Main => f.write_str("main"),
+            Self::Vcpu(number) => write!(f, "vcpu {number}"),
+            Self::Disk(slot) if slot.is_empty() => f.write_str("disk"),
+            Self::Disk(slot) => write!(f, "disk {slot}"),
+            Self::Net(slot) => write!(f, "net {slot}"),
+            Self::Screen => f.write_str("screen"),
+            Self::Other => f.write_str("other"),
+        }
+    }
+}
+
+impl Thread {
+    /// Returns what it is for, by the names that bhyve and QEMU give to their threads. QEMU's workers do what blocks, which is
+    /// reading and writing files.
+    pub fn work(&self) -> Work {
+        let name = self.name.as_str();
+        let words: Vec<&str> = name.split(' ').collect();
+        let number = |text: &str| text.split('/').next().and_then(|text| text.parse().ok());
+        let in_slot =
+            |prefix: &str| words[0].strip_prefix(prefix).map(|slot| slot.split('-').next().unwrap_or(slot).into());
+        match words.as_slice() {
+            ["vcpu" | "CPU", which, ..] => number(which).map_or(Work::Other, Work::Vcpu),
+            ["rfb" | "vnc_worker"] => Work::Screen,
+            ["mevent" | "bhyve"] => Work::Main,
+            ["worker" | "pool-worker"] => Work::Disk(String::new()),
+            [first, ..] if first.starts_with("qemu-system-") => Work::Main,
+            _ => in_slot("blk-").map(Work::Disk).or_else(|| in_slot("vtnet-").map(Work::Net)).unwrap_or(Work::Other),
+        }
+    }
+}
+
+/// Returns the threads of a hypervisor, by number.
+pub fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault> {
+    let mut all = match platform {
+        Platform::Linux => linux::threads(pid),
+        Platform::FreeBsd => freebsd::threads(pid)?,
+    };
+    all.sort_by_key(|thread| thread.id);
+    Ok(all)
+}
+
 /// What runs at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Processes {
@@ -100,4 +162,32 @@ impl Processes {
 /// Whether a program is vmrun, or the one that has its tools.
 fn is_vmrun(program: &str) -> bool {
     program.rsplit('/').next().is_some_and(|name| matches!(name, "vmrun" | "vmrun-tools"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_known_by_its_name() {
+        let work = |name: &str| {
+            let (state, name) = ("run".into(), name.into());
+            Thread { id: 1, name, state, processor: None, cpu: None, wait: None }.work().to_string()
+        };
+        let names = [
+            "mevent",
+            "blk-4:0-7",
+            "vtnet-5:0 tx",
+            "rfb",
+            "vcpu 12",
+            "vcpu x",
+            "qemu-system-x86",
+            "CPU 0/TCG",
+            "CPU 11/KVM",
+        ];
+        let said = ["main", "disk 4:0", "net 5:0", "screen", "vcpu 12", "other", "main", "vcpu 0", "vcpu 11"];
+        assert_eq!(names.map(work), said);
+        let names = ["worker", "vnc_worker", "call_rcu", "IO mon_iothread", ""];
+        assert_eq!(names.map(work), ["disk", "screen", "other", "other", "other"]);
+    }
 }

@@ -25,7 +25,7 @@ fn a_machine_with_one_of_each_is_told_whole() {
     let machine = draft.check().unwrap();
     assert_eq!(check(&machine), []);
     assert_eq!(secret(&machine).unwrap().reveal(), "pw");
-    let expected = "qemu-system-x86_64 -name lab -M q35,sata=off,smbus=off -accel tcg -cpu max -smp 1 -m 512M \
+    let expected = "qemu-system-x86_64 -name lab,debug-threads=on -M q35,sata=off,smbus=off -accel tcg -cpu max -smp 1 -m 512M \
         -nodefaults -no-user-config -display none -action reboot=shutdown,shutdown=pause \
         -d cpu_reset -D /run/lab/reset.log \
         -chardev socket,id=qmp,path=/run/lab/qmp.sock,server=on,wait=off -mon chardev=qmp,mode=control \

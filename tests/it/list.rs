@@ -117,3 +117,115 @@ fn a_host_whose_processes_cannot_be_seen_is_told_so() {
     );
     assert_eq!((done.code, done.stdout.as_str()), (3, ""));
 }
+
+/// A text with names in the place of processes, without the times.
+fn told(text: &str, pids: &[(u32, &str)]) -> String {
+    let line = |line: &str| {
+        let line = line.split(" since ").next().unwrap().trim_end();
+        let known = |line: String, (pid, name): &(u32, &str)| {
+            line.replace(&format!("process {pid}"), &format!("process [{name}]"))
+        };
+        pids.iter().fold(line.to_string(), known) + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn the_status_of_a_machine_is_all_that_is_known_with_its_threads() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", "");
+    let recipe = host.read("db.rhai").replace("cpus: 1", "cpus: param(\"cpus\", 2)");
+    let fbuf = "\"29\": fbuf(#{ tcp: \"127.100.100.1:5901\" }), \"31\"";
+    host.write("db.rhai", &recipe.replace("\"31\"", fbuf));
+    assert_eq!(host.run(&["start", "db.rhai", "--set", "cpus=2", "--stop-within", "90s"]).code, 0);
+    let db = host.standing("db").unwrap();
+    let pids = [(db.guest.unwrap(), "db"), (db.supervisor.unwrap(), "vmrun")];
+    let done = host.run(&["status", "db"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    same(
+        &told(&done.stdout, &pids),
+        "
+name        db
+state       running
+hypervisor  bhyve, process [db], for 1d02h, 12.5 % of a processor, 64 MiB resident
+supervisor  vmrun, process [vmrun]
+recipe      [tmp]/db.rhai --set cpus=2
+vcpus       2
+memory      256M
+console     127.100.100.1:5901
+disks       [tmp]/vm/db.img
+taps        tap1
+boots       1
+restarts    0
+power off   within 90s
+log         [tmp]/log/db.log
+
+THREAD  NAME          FOR       STATE  CPU%  ON  WAITS FOR
+100500  mevent        main      sleep   0.0   -  kqread
+100501  blk-4:0-0     disk 4:0  sleep   0.0   -  uwait
+100502  blk-4:0-1     disk 4:0  sleep   0.0   -  uwait
+100503  blk-4:0-2     disk 4:0  sleep   0.0   -  uwait
+100504  blk-4:0-3     disk 4:0  sleep   0.0   -  uwait
+100505  blk-4:0-4     disk 4:0  sleep   0.0   -  uwait
+100506  blk-4:0-5     disk 4:0  sleep   0.0   -  uwait
+100507  blk-4:0-6     disk 4:0  sleep   0.0   -  uwait
+100508  blk-4:0-7     disk 4:0  sleep   0.0   -  uwait
+100509  vtnet-6:0 tx  net 6:0   sleep   0.0   -  uwait
+100510  rfb           screen    sleep   0.0   -  accept
+100511  vcpu 0        vcpu 0    sleep   0.0   -  vmidle
+100512  vcpu 1        vcpu 1    run    98.2   1  -
+",
+    );
+    let json: Value = serde_json::from_str(&host.run(&["status", "db", "--json"]).stdout).unwrap();
+    let given = (&json["vnc"], &json["params"], &json["stop_within"]);
+    assert_eq!(given, (&json!("127.100.100.1:5901"), &json!({ "cpus": "2" }), &json!(90.0)));
+    let threads = json["threads"].as_array().unwrap();
+    let last = json!({ "id": 100_512, "name": "vcpu 1", "for": "vcpu 1", "state": "run", "processor": 1, "cpu": 98.2, "wait": null });
+    assert_eq!((threads.len(), &threads[12]), (13, &last));
+
+    // By the process of its hypervisor too.
+    let by_process = host.run(&["status", &db.guest.unwrap().to_string()]);
+    assert!(by_process.stdout.starts_with("name        db\n"), "{by_process:?}");
+    let unknown = host.run(&["status", "dp"]);
+    same(&unknown.stderr, "error: the machine dp does not run\n |\n = hint: did you mean `db`?");
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (3, ""));
+    let nobody = host.run(&["status", "no such machine"]);
+    same(&nobody.stderr, "error: there is no machine no such machine on this host");
+
+    kill(db.supervisor.unwrap());
+    let done = host.run(&["status", "db"]);
+    same(&done.stderr, "vmrun: db goes on without its vmrun; `vmrun adopt db` takes it over");
+    assert!(done.stdout.contains("\nstate       unsupervised\n"), "{}", done.stdout);
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+}
+
+#[test]
+fn the_status_of_what_waits_or_is_held_says_why_and_until_when() {
+    let host = Host::new("3\n3\n");
+    host.recipe("db", "restart(#{ on: [\"crash\"], delay: \"1h\", max_delay: \"1h\" });\n");
+    assert_eq!(host.run(&["start", "db.rhai", "--init"]).code, 4);
+    host.until("db", |standing| standing.state == Stance::Waiting);
+    let waits = host.run(&["status", "db"]).stdout;
+    let supervisor = host.standing("db").unwrap().supervisor.unwrap();
+    let state = waits.lines().find(|line| line.starts_with("state")).unwrap();
+    assert!(state.starts_with("state       waiting since ") && state.contains("; it is started again in "), "{state}");
+    same(
+        &told(&waits, &[(supervisor, "vmrun")]),
+        "
+name        db
+state       waiting
+supervisor  vmrun, process [vmrun]
+recipe      [tmp]/db.rhai --init
+vcpus       1
+memory      256M
+disks       [tmp]/vm/db.img
+taps        tap1
+boots       1
+restarts    1
+power off   within 60s
+last error  the guest met a triple fault
+log         [tmp]/log/db.log
+",
+    );
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+}

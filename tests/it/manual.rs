@@ -27,6 +27,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "kill",
         "adopt",
         "list",
+        "status",
         "logs",
         "events",
         "gc",

@@ -28,16 +28,19 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
             "{:>5} {:>6} {:19} {:19} {:>2} {:>4} {:7} {:9}\n",
             "PID", "TID", "COMM", "TDNAME", "CPU", "PRI", "STATE", "WCHAN"
         ));
-        for (at, (name, state, wait)) in threads(pid).iter().enumerate() {
-            let (id, cpu) = (100_500 + at, if *state == "run" { 1 } else { -1 });
+        for (id, (name, state, wait)) in threads(pid) {
+            let cpu = if state == "run" { 1 } else { -1 };
             say(format!("{pid:>5} {id:>6} {:19} {name:19} {cpu:>3} {:>4} {state:7} {wait:9} \n", "bhyve", 120));
         }
     }
     Ok(0)
 }
 
-/// The names of threads, what they do, and what they wait for.
-fn threads(pid: u32) -> Vec<(String, &'static str, &'static str)> {
+/// The name of a thread, what it does, and what it waits for.
+type Thread = (String, &'static str, &'static str);
+
+/// The threads of a process, with their numbers.
+pub(crate) fn threads(pid: u32) -> Vec<(u32, Thread)> {
     let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<&str> = line.split('\0').collect();
     let mut all = vec![("mevent".to_string(), "sleep", "kqread")];
@@ -59,10 +62,10 @@ fn threads(pid: u32) -> Vec<(String, &'static str, &'static str)> {
         0 => ("vcpu 0".to_string(), "sleep", "vmidle"),
         number => (format!("vcpu {number}"), "run", "-"),
     }));
-    all
+    (100_500..).zip(all).collect()
 }
 
-fn of_device(slot: &str, device: &str) -> Vec<(String, &'static str, &'static str)> {
+fn of_device(slot: &str, device: &str) -> Vec<Thread> {
     let place = if slot.contains(':') { slot.to_string() } else { format!("{slot}:0") };
     match device.split(',').next().unwrap_or_default() {
         "virtio-blk" => (0..8).map(|number| (format!("blk-{place}-{number}"), "sleep", "uwait")).collect(),

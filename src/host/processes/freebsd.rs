@@ -18,6 +18,29 @@ fn procstat(pids: &[u32]) -> Argv {
     Argv::new("procstat").arg("-t").args(pids)
 }
 
+/// What ps is asked for: how much of a processor each thread uses.
+fn ps_threads(pid: u32) -> Argv {
+    Argv::new("ps").args(["-H", "-o", "lwp=", "-o", "%cpu=", "-p"]).arg(pid)
+}
+
+/// Returns the threads of a process.
+pub(super) fn threads(pid: u32) -> Result<Vec<Thread>, Fault> {
+    let mut all = parse_threads(&run(&procstat(&[pid]))?).remove(&pid).unwrap_or_default();
+    // Where ps does not answer that is not known.
+    let shares = run(&ps_threads(pid)).map(|text| parse_shares(&text)).unwrap_or_default();
+    all.iter_mut().for_each(|thread| thread.cpu = shares.get(&thread.id).copied());
+    Ok(all)
+}
+
+/// Reads numbers of threads and how much of a processor they use.
+fn parse_shares(text: &str) -> BTreeMap<u32, u64> {
+    let share = |line: &str| {
+        let (id, share) = line.trim().split_once(' ')?;
+        Some((id.parse().ok()?, permille(share.trim())?))
+    };
+    text.lines().filter_map(share).collect()
+}
+
 pub(super) fn look() -> Result<Processes, Fault> {
     let mut processes = parse_processes(&run(&ps())?);
     let pids: Vec<u32> = processes.hypervisors.iter().map(|one| one.pid).collect();
@@ -32,8 +55,8 @@ pub(super) fn look() -> Result<Processes, Fault> {
     Ok(processes)
 }
 
-/// Reads what ps prints.
-fn parse_processes(text: &str) -> Processes {
+/// Reads what ps prints: number, parent, seconds, share of a processor, resident memory and command of each process.
+pub fn parse_processes(text: &str) -> Processes {
     let mut processes = Processes::default();
     for line in text.lines() {
         let mut rest = line;
@@ -82,7 +105,7 @@ fn permille(text: &str) -> Option<u64> {
 
 /// Reads what `procstat -t` prints, by process: `PID TID COMM TDNAME CPU PRI STATE WCHAN`. A thread's name may hold blanks and be
 /// wider than its column; it ends where two numbers and a state follow. COMM is one word, as it is bhyve's.
-pub(super) fn parse_threads(text: &str) -> BTreeMap<u32, Vec<Thread>> {
+pub fn parse_threads(text: &str) -> BTreeMap<u32, Vec<Thread>> {
     let mut all: BTreeMap<u32, Vec<Thread>> = BTreeMap::new();
     for (pid, thread) in text.lines().filter_map(thread) {
         all.entry(pid).or_default().push(thread);
@@ -197,6 +220,9 @@ mod tests {
         assert_eq!(said, [(4470, 4460, "web", 93784, 1125, "512M".into()), (99999, 1, "lab.2", 10, 0, "2M".into())]);
         assert!(processes.is_vmrun(4460) && !processes.is_vmrun(4470));
         assert_eq!(ps().to_string(), "ps -axww -o pid= -o ppid= -o etimes= -o %cpu= -o rss= -o command=");
+        assert_eq!(ps_threads(7).to_string(), "ps -H -o lwp= -o %cpu= -p 7");
+        let shares: Vec<_> = parse_shares("100521  98.2\n100520   0.0\n-\n").into_iter().collect();
+        assert_eq!(shares, [(100_520, 0), (100_521, 982)]);
         assert_eq!(procstat(&[7, 8]).to_string(), "procstat -t 7 8");
     }
 
@@ -204,6 +230,7 @@ mod tests {
         #[test]
         fn any_text_can_be_read(text in "( {0,3}[0-9]{1,9} [0-9]{1,7} .{0,60}\n|  PID .{0,9}COMM .{0,9}TDNAME .{0,9}CPU\n|.{0,40}\n){0,6}") {
             let _ = parse_threads(&text);
+            let _ = parse_shares(&text);
             let _ = parse_processes(&text);
         }
     }

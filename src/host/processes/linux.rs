@@ -1,6 +1,6 @@
 //! proc(5).
 
-use super::{Hypervisor, Kind, Processes, is_vmrun};
+use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
 use crate::model::Size;
 use crate::qemu::seen::{is_qemu, told};
 use nix::unistd::{SysconfVar, sysconf};
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// What `stat` of a process or a thread says.
 struct Stat {
+    /// One letter.
+    state: String,
     parent: u32,
     /// Processor time, in ticks.
     used: u64,
@@ -15,6 +17,8 @@ struct Stat {
     started: u64,
     /// In pages.
     resident: u64,
+    /// The processor that it was on last.
+    processor: Option<u32>,
 }
 
 /// How the kernel counts.
@@ -51,12 +55,50 @@ fn uptime(text: &str, ticks: u64) -> u64 {
 
 /// "pid (name) state parent …"; the name may hold anything.
 fn parse_stat(text: &str) -> Option<Stat> {
-    let mut fields = text.rsplit_once(") ")?.1.split_whitespace().skip(1);
-    let mut next = |skip: usize| fields.nth(skip)?.parse::<u64>().ok();
-    let parent = u32::try_from(next(0)?).ok()?;
-    let (user, system) = (next(9)?, next(0)?);
-    let (started, resident) = (next(6)?, next(1)?);
-    Some(Stat { parent, used: user.saturating_add(system), started, resident })
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    Some(Stat {
+        state: (*fields.first()?).into(),
+        parent: u32::try_from(number(1)?).ok()?,
+        used: number(11)?.saturating_add(number(12)?),
+        started: number(19)?,
+        resident: number(21)?,
+        processor: number(36).and_then(|number| u32::try_from(number).ok()),
+    })
+}
+
+/// Returns the threads of a process. What it waits for its owner is told only.
+pub(super) fn threads(pid: u32) -> Vec<Thread> {
+    let units = Units::read();
+    let folder = format!("/proc/{pid}/task");
+    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let thread = |id: u32| {
+        let read = |name: &str| std::fs::read_to_string(format!("{folder}/{id}/{name}")).ok();
+        let (name, stat) = (read("comm")?, parse_stat(&read("stat")?)?);
+        Some(Thread {
+            id,
+            name: name.trim_end_matches('\n').into(),
+            state: word(&stat.state),
+            processor: stat.processor,
+            cpu: Some(units.share(&stat)),
+            wait: read("wchan").filter(|wait| !matches!(wait.trim(), "" | "0")),
+        })
+    };
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(thread).collect()
+}
+
+/// The states of proc(5), by the words of procstat(1) where it has one.
+fn word(letter: &str) -> String {
+    let word = match letter {
+        "R" => "run",
+        "S" => "sleep",
+        "D" => "disk",
+        "T" | "t" => "stop",
+        "Z" | "X" => "zomb",
+        "I" => "idle",
+        other => other,
+    };
+    word.into()
 }
 
 /// Looks at what runs. A process that ends meanwhile is none.
@@ -105,9 +147,10 @@ mod tests {
     fn a_process_is_read_as_proc_shows_it() {
         // Captured from Linux 6.1, with another name.
         let text = "4720 (qemu) (x) y) S 4711 4720 4720 0 -1 4194560 3210 0 12 0 731 211 0 0 20 0 5 0 81213 1258291200 \
-            18230 18446744073709551615 1 1 0 0 0 0 16781312 4096 1\n";
+            18230 18446744073709551615 1 1 0 0 0 0 16781312 4096 1 0 0 0 17 3 0 0\n";
         let stat = parse_stat(text).unwrap();
         assert_eq!((stat.parent, stat.used, stat.started, stat.resident), (4711, 942, 81213, 18230));
+        assert_eq!((word(&stat.state).as_str(), stat.processor), ("sleep", Some(3)));
         let units = Units { ticks: 100, page: 4096, uptime: uptime("831.55 1600.10\n", 100) };
         assert_eq!((units.uptime, units.share(&stat)), (83155, 485));
         assert!(parse_stat("4720 (qemu").is_none() && parse_stat("1 (a) S x").is_none());

@@ -1,6 +1,6 @@
-//! What programs of the host say: ifconfig(8), ip(8) and QEMU's monitor.
+//! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1) and QEMU's monitor; and how a QEMU was called.
 
-use vmrun::host::{freebsd, links, linux};
+use vmrun::host::{freebsd, links, linux, processes};
 use vmrun::qemu;
 use vmrun::recording::world::INTERFACES;
 
@@ -19,6 +19,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
         r#"{"timestamp": {"seconds": 1}, "event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}"#,
         r#"{"event": "SHUTDOWN", "data": {"reason": "guest-shutdown"}}"#,
         "{\"return\": {}}\n{\"QMP\": {}}",
+        " 4470  4460   93784 112.5 524288 bhyve: web (bhyve)\n    1     0 9000000   0.0   1032 /sbin/init\n",
+        "  PID    TID COMM                TDNAME              CPU  PRI STATE   WCHAN    \n 4470 100518 bhyve               \
+         vtnet-5:0 tx         -1  120 sleep   uwait     \n 4470 100521 bhyve               vcpu 1                1  124 run     \
+         -         \n",
+        "-name\nguest=a,,b,debug-threads=on\n-m\nsize=4194304k\n-smp\n4,sockets=4\n-vnc\n[::1]:1\n-drive\nfile=/a,,b.img\n",
         "CPU Reset (CPU 0)\nTriple fault\n",
     ];
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -35,6 +40,13 @@ pub fn holds(bytes: &[u8]) {
     if let Ok(links) = links::of_ip(&text) {
         assert!(links.len() <= text.len());
     }
+    let seen = processes::freebsd::parse_processes(&text);
+    assert!(seen.hypervisors.len() <= text.lines().count());
+    for thread in processes::freebsd::parse_threads(&text).values().flatten() {
+        assert!(!thread.work().to_string().is_empty());
+    }
+    let args: Vec<String> = text.lines().map(String::from).collect();
+    assert!(qemu::seen::told(&args).shape.disks.len() <= args.len());
     for line in text.lines() {
         if let Some(event) = qemu::event(line) {
             let _ = qemu::ended(event, &text).to_string();

@@ -88,3 +88,37 @@ some thing foreign [pid] [time] - 32M [cpu] - - -
     assert_eq!(thing(everybody), expected.replace("- [tmp]/lab.rhai", "- -"), "{stderr}");
     assert_eq!(stderr, "");
 }
+
+#[test]
+fn the_status_of_a_guest_tells_its_threads_by_their_names() {
+    let world = world(&["db", "lab", "web"]);
+    let (code, stdout, stderr) = inside(
+        &world,
+        r"
+        ip link set lo up
+        vmrun start db.rhai lab.rhai web.rhai 2>/dev/null || exit 1
+        vmrun status lab || exit 1
+        echo
+        vmrun status wep
+        echo
+        vmrun status web --json
+        ",
+    );
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    assert_eq!(stderr, "error: the machine wep does not run\n |\n = hint: did you mean `web`?\n");
+    let parts: Vec<&str> = stdout.split("\n\n").collect();
+    let [head, threads, json] = parts.as_slice() else { panic!("{stdout}") };
+    let key = |line: &str| line.split("  ").next().unwrap().to_string();
+    let keys = ["name", "state", "hypervisor", "supervisor", "recipe", "vcpus", "memory", "console", "disks", "boots"];
+    assert_eq!(head.lines().map(key).collect::<Vec<_>>(), [&keys[..], &["restarts", "power off", "log"]].concat());
+    assert!(head.contains("\nconsole     127.0.0.1:5911\ndisks       [tmp]/lab.img\n"), "{head}");
+    for what in ["vcpu 0", "vcpu 1", "main"] {
+        assert!(threads.lines().any(|line| line.contains(&format!("  {what}  "))), "{what}: {threads}");
+    }
+    assert!(threads.contains("  CPU 0/TCG  ") && threads.contains("  qemu-system-x86  "), "{threads}");
+    let json: serde_json::Value = serde_json::from_str(json.trim_start_matches('\n')).unwrap();
+    let all = json["threads"].as_array().unwrap();
+    let vcpus = all.iter().filter(|thread| thread["for"].as_str().unwrap().starts_with("vcpu "));
+    assert_eq!((vcpus.count(), json["taps"].as_array().unwrap().len()), (2, 0));
+    assert!(all.iter().all(|thread| thread["cpu"].is_number() && thread["processor"].is_number()), "{json:#}");
+}
