@@ -376,6 +376,10 @@ pub trait Host {
     fn is_assumed(&self) -> bool;
     /// Returns what is known of a file, or nothing if it is not there.
     fn file(&self, path: &Path) -> Option<FileFact>;
+    /// Returns where a path leads, as far as it is there: what is not there yet has no links.
+    fn real(&self, path: &Path) -> PathBuf {
+        path.into()
+    }
     /// Returns the content of a file.
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault>;
     /// Returns the network interfaces.

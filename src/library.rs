@@ -1,8 +1,9 @@
 //! Libraries that recipes share: which there are, what they were when they were pinned, and what is different now.
 //!
-//! [`manifest`] reads `vmrun.toml`, [`lock`] reads and writes `vmrun.lock`, and [`tree`] tells one tree of files from another.
+//! [`allowed`] says what they may ask for, [`manifest`] reads `vmrun.toml`, [`lock`] reads and writes `vmrun.lock`, and [`tree`] tells one tree of files from another.
 //! Nothing here touches a file.
 
+pub mod allowed;
 pub mod lock;
 pub mod manifest;
 pub mod tree;

@@ -3,6 +3,7 @@
 //! A recipe is checked as text, then evaluated against a rehearsal, then, if nothing was wrong, for real. Every word is one
 //! row of the table in [`words`].
 
+pub mod allowance;
 pub mod check;
 pub mod handle;
 mod imports;
@@ -19,6 +20,7 @@ use crate::model::{Ended, InterfaceName};
 use crate::netboot::Described;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
+use allowance::Allowance;
 use raise::{Raised, Site};
 use rhai::packages::{
     BasicArrayPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage, CorePackage, LogicPackage,
@@ -82,6 +84,8 @@ pub struct Session {
     pub also: Vec<Box<rhai::EvalAltResult>>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
+    /// What libraries may do.
+    pub allowance: Allowance,
     /// The recipe and its modules.
     pub sources: Rc<Sources>,
 }
@@ -237,6 +241,7 @@ impl Session {
             due,
             also: Vec::new(),
             defers,
+            allowance: Allowance::default(),
             sources,
         }
     }
@@ -250,6 +255,7 @@ impl Session {
         self.due.clear();
         self.pairs.clear();
         self.installs.clear();
+        self.allowance.begin();
     }
 
     /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.

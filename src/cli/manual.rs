@@ -144,7 +144,8 @@ const FILES: &[(&str, &str)] = &[
     (
         "/usr/local/etc/vmrun/config.toml",
         "The hosts that `vmrun find` asks, the folders with recipes, what `vmrun start --all` starts, and the viewer: `hosts`, \
-         `recipes`, `start` and `viewer`, each a list of texts. It need not be there.",
+         `recipes`, `start` and `viewer`, each a list of texts; and what libraries may do: `[allow]` with `paths`, `run` and \
+         `interfaces`. It need not be there.",
     ),
     (
         "vmrun.toml, vmrun.lock",

@@ -1,6 +1,7 @@
 //! The configuration: what `config.toml` says. All of it is optional.
 
 use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
+use crate::library::allowed;
 use std::path::PathBuf;
 use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
@@ -36,6 +37,15 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
     for (key, value) in table.get_ref() {
         let told = || list(value.get_ref());
         match (key.get_ref().as_ref(), told()) {
+            // What libraries may do is asked for where one does it.
+            ("allow", _) => match value.get_ref() {
+                DeValue::Table(table) => {
+                    if let Err((fault, span)) = allowed::read(table) {
+                        faults.push(at(fault, span));
+                    }
+                }
+                _ => faults.push(at(allowed::not_a_table(), value.span())),
+            },
             (name, _) if !KEYS.contains(&name) => {
                 let fault = Fault::new(format!("there is no key `{name}`"));
                 let fault = fault.hint(format!("keys: {}", suggest::list(KEYS)));

@@ -73,6 +73,10 @@ impl Host for Rehearsal {
         self.files.get(path).copied().or_else(|| self.below.file(path))
     }
 
+    fn real(&self, path: &Path) -> PathBuf {
+        self.below.real(path)
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
         match self.texts.get(path) {
             Some(text) => Ok(text.as_bytes().to_vec()),

@@ -253,6 +253,19 @@ impl Host for System {
         })
     }
 
+    fn real(&self, path: &Path) -> PathBuf {
+        let found = path.ancestors().find_map(|there| match there.canonicalize() {
+            Ok(real) => Some((there, real)),
+            // A link to what is not there yet leads nowhere that could be told for certain.
+            Err(_) if there.is_symlink() => Some((there, PathBuf::new())),
+            Err(_) => None,
+        });
+        match found {
+            Some((there, real)) => path.strip_prefix(there).map_or(real.clone(), |rest| real.join(rest)),
+            None => path.into(),
+        }
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
         std::fs::read(path).map_err(io_fault("read", path))
     }

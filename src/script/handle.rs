@@ -1,7 +1,8 @@
 //! What recipes hold in their hands: machines, taps, bridges, devices, exits.
 
 use super::raise::{Raised, Site};
-use super::words::machine::{keys, set_key};
+use super::words::Call;
+use super::words::machine::{keys, permit_key, set_key};
 use super::{Shared, words};
 use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, PciSlot, Secret, VmName};
 use rhai::{Dynamic, Engine, NativeCallContext, Position};
@@ -145,9 +146,10 @@ fn register_vm(engine: &mut Engine, shared: &Shared) {
             let position = context.call_position();
             let value = args[1].clone();
             let Some(vm) = args[0].clone().try_cast::<Vm>() else { return Ok(()) };
-            let raised = set_key(&mut vm.0.borrow_mut(), &key, &value);
-            drop(shared.borrow());
-            raised.map_err(|raised| raised.arg(0).throw(position))
+            let call = Call::of_property(&context, &shared);
+            let permitted = permit_key(&call, key.name, &value);
+            let set = permitted.and_then(|()| set_key(&mut vm.0.borrow_mut(), &key, &value));
+            set.map_err(|raised| raised.arg(0).throw(position))
         });
     }
 }

@@ -2,10 +2,10 @@
 //! `vmrun.toml` names.
 
 use super::check::{self, Role};
-use super::imports;
 use super::raise::Raised;
 use super::shelf::{Found, Shelf, tidy};
 use super::source::Sources;
+use super::{allowance, imports};
 use crate::diag::{Diagnostic, Fault, Source, suggest};
 use crate::library::{FETCHED, MANIFEST};
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
@@ -26,7 +26,6 @@ pub const STDLIB: &[(&str, &str)] = &[
 pub struct Library {
     sources: Rc<Sources>,
     known: RefCell<BTreeMap<String, Rc<Module>>>,
-    loading: RefCell<Vec<String>>,
     /// What is named and pinned beside the recipe, once it was asked for.
     shelf: OnceCell<Result<Option<Shelf>, Fault>>,
     /// The library of a module, and its file there.
@@ -36,8 +35,8 @@ pub struct Library {
 impl Library {
     /// Makes an empty library.
     pub fn new(sources: Rc<Sources>) -> Self {
-        let (known, loading, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { sources, known, loading, shelf: OnceCell::new(), inside }
+        let (known, inside) = (RefCell::default(), RefCell::default());
+        Self { sources, known, shelf: OnceCell::new(), inside }
     }
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
@@ -49,7 +48,7 @@ impl Library {
         })?;
         ast.set_source(id);
         self.sources.add(&source, &ast);
-        let faults = imports::faults(&source, &ast).into_iter();
+        let faults = imports::faults(&source, &ast).into_iter().chain(allowance::faults(&source, &ast));
         if let Some(Diagnostic { fault, place, .. }) =
             faults.chain(check::names(&source, &ast, Role::Library).faults).next()
         {
@@ -158,16 +157,16 @@ impl ModuleResolver for Library {
         if let Some(known) = self.known.borrow().get(&id) {
             return Ok(known.clone());
         }
-        let begun = self.loading.borrow().iter().position(|loading| *loading == id);
+        let begun = self.sources.loading.borrow().iter().position(|loading| *loading == id);
         if let Some(at) = begun {
-            let mut chain = self.loading.borrow()[at..].to_vec();
+            let mut chain = self.sources.loading.borrow()[at..].to_vec();
             chain.push(id);
             let fault = Fault::new(format!("the modules import each other: {}", chain.join(" -> ")));
             return Err(Raised::from(fault.hint("move what both need into a third")).throw(position));
         }
-        self.loading.borrow_mut().push(id.clone());
+        self.sources.loading.borrow_mut().push(id.clone());
         let loaded = self.load(engine, &id, text);
-        self.loading.borrow_mut().pop();
+        self.sources.loading.borrow_mut().pop();
         let module = loaded.map_err(|loading| {
             let inner = match loading {
                 Loading::Text(fault, at) => Raised::from(fault).throw(at),

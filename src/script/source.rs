@@ -23,6 +23,8 @@ pub struct Sources {
     main: RefCell<Option<String>>,
     /// The libraries, by the names of their texts.
     libraries: RefCell<BTreeMap<String, String>>,
+    /// The modules that are being imported, the outermost first.
+    pub(super) loading: RefCell<Vec<String>>,
 }
 
 impl Sources {
@@ -46,6 +48,23 @@ impl Sources {
     /// Returns the library that a text belongs to; the recipe's own files and the standard library belong to none.
     pub fn library_of(&self, name: &str) -> Option<String> {
         self.libraries.borrow().get(name).cloned()
+    }
+
+    /// Returns whether any text belongs to a library.
+    pub fn has_libraries(&self) -> bool {
+        !self.libraries.borrow().is_empty()
+    }
+
+    /// Returns the module that is being imported.
+    pub fn loading(&self) -> Option<String> {
+        self.loading.borrow().last().cloned()
+    }
+
+    /// Returns the recipe, and the files beside it that it imported.
+    pub fn own(&self) -> Vec<Unit> {
+        let units = self.units.borrow();
+        let is_own = |name: &str| !name.starts_with("std/") && self.library_of(name).is_none();
+        units.iter().filter(|(name, _)| is_own(name)).map(|(_, unit)| unit.clone()).collect()
     }
 
     /// Finds a text by its name.

@@ -1,5 +1,6 @@
 //! The words of the recipe language: one table, from which come registration, checks, reference and suggestions.
 
+mod allow;
 mod devices;
 mod disk;
 mod facts;
@@ -12,9 +13,9 @@ mod netboot;
 mod network;
 mod process;
 
-use super::handle;
 use super::raise::{Raised, Site};
 use super::{Session, Shared};
+use super::{allowance, handle};
 use crate::diag::{Fault, suggest};
 use crate::host::Effect;
 use crate::model::Size;
@@ -26,6 +27,9 @@ use std::cell::RefMut;
 
 /// The units of sizes and how far they shift: `20.GiB`.
 pub const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+
+/// The folder for machines.
+pub const VM_DIR: &str = "/vm";
 
 /// What kind of word it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +156,7 @@ pub fn all() -> impl Iterator<Item = Row> {
         keeping::WORDS,
         facts::WORDS,
         library::WORDS,
+        allow::WORDS,
     ];
     let devices = crate::model::device::KINDS.iter().map(|kind| Row::Device(kind));
     devices.chain(words.into_iter().flatten().map(Row::Word))
@@ -193,8 +198,20 @@ pub struct Call<'a> {
     pub this: Option<Dynamic>,
     /// Where it stands.
     pub site: Site,
+    /// The library that is on the way to it.
+    pub library: Option<String>,
     /// The kind of device that it makes.
     pub device: Option<&'static crate::model::DeviceKind>,
+}
+
+impl<'a> Call<'a> {
+    /// What sets a property, as a call without arguments.
+    pub fn of_property(context: &NativeCallContext<'_>, shared: &'a Shared) -> Self {
+        let sources = shared.borrow().sources.clone();
+        let library = allowance::library(context, &sources);
+        let site = handle::site(context, &sources.main());
+        Self { shared, args: Vec::new(), this: None, site, library, device: None }
+    }
 }
 
 impl Call<'_> {
@@ -210,6 +227,7 @@ impl Call<'_> {
 
     /// Has an effect.
     pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
+        self.permit_effect(effect)?;
         let done = self.session().run().act(effect);
         if is_left_to_itself(effect) || self.session().rehearsal == Some(Purpose::Network) {
             self.session().begun.push((effect.clone(), self.site.clone()));
@@ -251,15 +269,18 @@ impl Call<'_> {
         if !self.has(at) {
             return Ok(Vec::new());
         }
-        let Some(array) = self.args[at].read_lock::<rhai::Array>() else {
-            return Err(expected("a list of texts", &self.args[at]).arg(at));
-        };
-        let read = |(index, value): (usize, &Dynamic)| match value.as_int() {
-            Ok(number) => Ok(number.to_string()),
-            Err(_) => text(value).map_err(|raised| raised.under(&index.to_string()).arg(at)),
-        };
-        array.iter().enumerate().map(read).collect()
+        texts(&self.args[at]).map_err(|raised| raised.arg(at))
     }
+}
+
+/// Reads a list of texts; numbers are texts too.
+pub fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
+    let Some(array) = value.read_lock::<rhai::Array>() else { return Err(expected("a list of texts", value)) };
+    let read = |(index, value): (usize, &Dynamic)| match value.as_int() {
+        Ok(number) => Ok(number.to_string()),
+        Err(_) => text(value).map_err(|raised| raised.under(&index.to_string())),
+    };
+    array.iter().enumerate().map(read).collect()
 }
 
 /// Raises a key that is not known.
@@ -339,10 +360,11 @@ type Does = (Option<TypeId>, fn(&Call<'_>) -> Result<Dynamic, Raised>, Option<&'
 fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeId>, (on, call, device): Does) {
     let shared = shared.clone();
     engine.register_raw_fn(row.name(), types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
-        let main = shared.borrow().sources.main();
+        let sources = shared.borrow().sources.clone();
+        let (main, library) = (sources.main(), allowance::library(&context, &sources));
         let mut args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
         let this = on.is_some().then(|| args.remove(0));
-        let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), device };
+        let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), library, device };
         let position = call_of.site.position;
         let done =
             call(&call_of).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;

@@ -38,7 +38,7 @@ fn release(sandbox: &Sandbox, name: &str, files: &[(&str, &str)], tag: &str) {
 const CARDS: &str = "//! Cards.\nimport \"./names\" as names;\n\n/// A card.\nfn card(number) {\n    let made = tap(names::of(number));\n    bridge(\"bridge2\").add(made);\n    made\n}\n";
 const NAMES: &str = "fn of(number) { `tap${number}` }\n";
 const STORE: &str = "import \"net/cards\" as cards;\n\nfn machine(name, rom) {\n    bhyve(#{\n        name: name, bootrom: rom,\n        slots: #{ \"4\": virtio_net(cards::card(1)), \"31\": lpc() },\n    })\n}\n";
-const RECIPE: &str = "import \"store\" as store;\nstore::machine(\"web\", \"[tmp]/vm/rom.fd\").run();\n";
+const RECIPE: &str = "import \"store\" as store;\nallow(#{ interfaces: [\"bridge2\"] });\nstore::machine(\"web\", \"[tmp]/vm/rom.fd\").run();\n";
 
 /// Two teams' repositories, and a recipe that uses both.
 fn teams() -> Sandbox {
@@ -602,4 +602,32 @@ error: git/net has symbolic links, and a library has none: more.rhai
 ",
     );
     assert_eq!(sandbox.everything(), before);
+}
+
+#[test]
+fn a_library_that_asks_for_more_than_is_allowed_is_refused() {
+    let sandbox = shared();
+    sandbox.write("recipe.rhai", &RECIPE.replace("allow(#{ interfaces: [\"bridge2\"] });\n", ""));
+    plan_refuses(
+        &sandbox,
+        "
+error: the library `net` may not use the interface bridge2
+ --> .vmrun/net/cards.rhai:7:23
+  |
+7 |     bridge(\"bridge2\").add(made);
+  |                       ^^^^^^^^^
+  |
+ ::: .vmrun/store/lib.rhai:6:42
+  |
+6 |         slots: #{ \"4\": virtio_net(cards::card(1)), \"31\": lpc() },
+  |                                          ------- in `card` called here
+  |
+ ::: recipe.rhai:2:8
+  |
+2 | store::machine(\"web\", \"[tmp]/vm/rom.fd\").run();
+  |        ------------------------------------------- in `machine` called here
+  |
+  = hint: if it shall, the recipe says so before: allow(#{ interfaces: [\"bridge2\"] });
+",
+    );
 }

@@ -8,6 +8,7 @@
     reason = "tests may stop with a panic, and stand outside of the house"
 )]
 
+mod allowed;
 mod background;
 mod faults;
 mod find;

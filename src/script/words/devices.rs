@@ -5,11 +5,13 @@ mod groups;
 use super::{Call, expected, map, unknown_key};
 use crate::diag::Fault;
 use crate::model::device::{Item, ItemFault, Shape};
-use crate::model::value::{Need, Password, Value};
+use crate::model::value::{Need, Password, Tty, Value};
 use crate::model::{Backend, Device, DeviceKind, Parameter, Release, Type};
+use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, SecretHandle, Tap};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// Returns how a device's word is written.
@@ -88,6 +90,9 @@ pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
     if call.has(at) {
         items.extend(read_options(kind, &call.args[at]).map_err(|raised| raised.arg(at))?);
     }
+    if call.library.is_some() {
+        permit(call, &items)?;
+    }
     if let Some(extra) = call.args.get(at + 1).filter(|value| !value.is_unit()) {
         return Err(expected("no further argument after the options", extra).arg(at + 1));
     }
@@ -100,6 +105,23 @@ pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
     };
     Device::of_items(kind, items).map(made).map(Dynamic::from).map_err(wrong)
+}
+
+/// Refuses a device by which a guest would get what a library may not have.
+fn permit(call: &Call<'_>, items: &[Item]) -> Result<(), Raised> {
+    items.iter().try_for_each(|item| match &item.value {
+        Value::Path(path) | Value::Tty(Tty::Path(path)) => call.permit(Asked::Path(path.as_path())),
+        Value::HostDevice(device) => call.permit(Asked::Path(Path::new(&device.to_string()))),
+        Value::Backend(backend) => match backend {
+            Backend::Slirp | Backend::Netgraph => Ok(()),
+            Backend::Tap(_) | Backend::Named(_) | Backend::Netmap(_) => {
+                call.permit(Asked::Interface(&backend.to_string()))
+            }
+        },
+        // The node of netgraph(4) that a card is connected to.
+        Value::Text(node) if item.parameter.name == "path" => call.permit(Asked::Interface(node)),
+        _ => Ok(()),
+    })
 }
 
 /// Says where in the call of a device's word a parameter stands; `options_at` is the argument with the options.

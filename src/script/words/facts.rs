@@ -4,10 +4,11 @@ use super::{Call, Kind, Word};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::{Interface, Platform, ipxe};
-use crate::model::Bootrom;
+use crate::model::{Bootrom, DevicePath};
 use crate::qemu;
 use crate::run::conflicts::Purpose;
 use crate::script::Shared;
+use crate::script::allowance::Asked;
 use crate::script::handle::{Rom, SecretHandle};
 use crate::script::raise::Raised;
 use rhai::{Dynamic, Map};
@@ -33,7 +34,7 @@ pub(super) fn variable(name: &str, shared: &Shared) -> Option<Dynamic> {
         }
         "platform" => session.run().host.settings().platform.to_string().into(),
         "hostname" => session.run().host.hostname().into(),
-        "vm_dir" => "/vm".into(),
+        "vm_dir" => super::VM_DIR.into(),
         _ => return None,
     })
 }
@@ -102,6 +103,9 @@ fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     let value = call.session().run().host.env(&name);
     let default = call.args.get(1).cloned().unwrap_or(Dynamic::UNIT);
+    if let (Some(value), None) = (&value, &call.library) {
+        call.session().allowance.heard.insert(value.clone());
+    }
     Ok(value.map_or(default, Dynamic::from))
 }
 
@@ -160,7 +164,11 @@ fn bootrom(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn rom(call: &Call<'_>, code: &str, options: &Map, template: Option<&str>, at: usize) -> Result<Dynamic, Raised> {
     let vars = options.get("vars").filter(|value| !value.is_unit());
     let vars = vars.map(|value| Ok(super::text(value)?.parse()?)).transpose();
-    let vars = vars.map_err(|raised: Raised| raised.under("vars").arg(at))?;
+    let vars: Option<DevicePath> = vars.map_err(|raised: Raised| raised.under("vars").arg(at))?;
+    call.permit(Asked::Read(Path::new(code)))?;
+    if let Some(vars) = &vars {
+        call.permit(Asked::Path(vars.as_path())).map_err(|raised| raised.under("vars").arg(at))?;
+    }
     let template = template.map(str::parse).transpose()?;
     let bootrom = Bootrom { code: code.parse().map_err(|fault| Raised::from(fault).arg(0))?, vars, template };
     Ok(Dynamic::from(Rom { bootrom, site: call.site.clone() }))

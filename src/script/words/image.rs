@@ -6,6 +6,7 @@ use crate::diag::Fault;
 use crate::host::{Effect, ipxe};
 use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, Time, template};
 use crate::model::{Argv, Size};
+use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic, Map};
 use std::collections::BTreeMap;
@@ -187,6 +188,7 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
 }
 
 fn loader(call: &Call<'_>, path: String, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
+    call.permit(Asked::Read(Path::new(&path)))?;
     let is_assumed = call.session().run().host.is_assumed();
     let bytes = if is_assumed {
         Rc::default()
@@ -237,6 +239,7 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
 }
 
 fn from_file(call: &Call<'_>, file: String) -> Result<Script, Raised> {
+    call.permit(Asked::Read(Path::new(&file)))?;
     let text = if call.session().run().host.is_assumed() {
         String::new()
     } else {
@@ -269,6 +272,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
     let one = |(path, source): (&rhai::Identifier, &Dynamic)| {
         image::check_path(path).map_err(|fault| Raised::from(fault).under(path).about_key())?;
         let source = text(source).map_err(|raised| raised.under(path))?;
+        call.permit(Asked::Read(Path::new(&source))).map_err(|raised| raised.under(path))?;
         let content = if is_assumed { Ok(Rc::default()) } else { read(call, &source) };
         Ok((path.to_string(), source, content.map_err(|raised| raised.under(path))?))
     };

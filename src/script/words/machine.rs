@@ -7,6 +7,7 @@ use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
 use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
 use crate::run::conflicts::conflicts;
+use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
 use crate::script::report;
@@ -14,6 +15,7 @@ use rhai::Dynamic;
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 
 pub use keys::{Key, keys, reference, set_key};
@@ -84,6 +86,7 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let known: Vec<&str> = keys().map(|key| key.name).collect();
     let mut raised = Vec::new();
     for (name, value) in map(&call.args[0]).map_err(|raised| raised.arg(0))? {
+        permit_key(call, &name, &value).map_err(|raised| raised.under(&name).arg(0))?;
         let result = match keys().find(|key| key.name == name.as_str()) {
             None => Err(unknown_key(&name, &known)),
             Some(key) if key.name == "slots" => slots(&mut state, &value).map_err(|raised| raised.under("slots")),
@@ -96,6 +99,25 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
         Some(raised) => Err(all_at_argument(raised)),
         None => Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state))))),
     }
+}
+
+/// Refuses what a library gives a machine that it may not have; devices were looked at when they were made.
+pub fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result<(), Raised> {
+    if call.library.is_none() {
+        return Ok(());
+    }
+    let path = |value: &Dynamic| value.clone().into_string().ok().filter(|text| text.starts_with('/'));
+    let below = |key: &str, value: &Dynamic| path(value.read_lock::<rhai::Map>()?.get(key)?);
+    if name == "tpm" {
+        return below("path", value).map_or(Ok(()), |file| call.permit(Asked::Path(Path::new(&file))));
+    }
+    if let Some(file) = path(value) {
+        let file = Path::new(&file);
+        return call.permit(if name == "bootrom" { Asked::Read(file) } else { Asked::Path(file) });
+    }
+    let Some(items) = value.read_lock::<rhai::Map>().filter(|_| name == "fw_cfg") else { return Ok(()) };
+    let mut files = items.values().filter_map(|item| below("file", item));
+    files.try_for_each(|file| call.permit(Asked::Read(Path::new(&file))))
 }
 
 fn all_at_argument(mut raised: Raised) -> Raised {
@@ -138,6 +160,7 @@ fn slot(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn option(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    call.permit(Asked::Raw)?;
     let pair = (one_line(call, 0)?, one_line(call, 1)?);
     vm(call)?.0.borrow_mut().draft.options.push(pair);
     Ok(Dynamic::UNIT)
@@ -150,6 +173,7 @@ fn one_line(call: &Call<'_>, at: usize) -> Result<String, Raised> {
 }
 
 fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    call.permit(Asked::Raw)?;
     let args = call.texts(0)?;
     vm(call)?.0.borrow_mut().draft.args.extend(args);
     Ok(Dynamic::UNIT)
@@ -174,6 +198,7 @@ fn limits(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    call.while_awake()?;
     let vm = vm(call)?;
     let draft = vm.0.borrow().draft.clone();
     let machine = draft.check().map_err(|faults| {

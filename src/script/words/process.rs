@@ -5,6 +5,7 @@ use crate::diag::Fault;
 use crate::host::{Effect, Platform};
 use crate::model::Argv;
 use crate::run::conflicts::Purpose;
+use crate::script::allowance::Asked;
 use crate::script::handle::Node;
 use crate::script::raise::Raised;
 use rhai::{Dynamic, FnPtr};
@@ -102,6 +103,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call, false)?;
+    call.permit(Asked::Run(&argv.program))?;
     Ok(call.session().run().host.query(&argv)?.into())
 }
 

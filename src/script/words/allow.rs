@@ -1,0 +1,36 @@
+//! What the recipe lets its libraries do.
+
+use super::{Call, Kind, Word};
+use crate::diag::Fault;
+use crate::library::allowed::{Allowed, KEYS};
+use crate::script::raise::Raised;
+use rhai::Dynamic;
+
+pub(super) const WORDS: &[Word] = &[Word {
+    name: "allow",
+    kind: Kind::Description,
+    on: None,
+    arity: (1, 1),
+    usage: "allow(#{ paths: [\"/data\"], run: [\"zfs\"], interfaces: [\"em0\"] })",
+    help: "Lets libraries do from here on what they else may not: use these files and folders, run these programs, use these interfaces.",
+    call: allow,
+}];
+
+fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let main = call.session().sources.main();
+    if call.library.is_some() || call.site.source.as_deref() != Some(&main) {
+        let fault = Fault::new("only the recipe itself may allow something");
+        return Err(fault.hint("it stands in the recipe's own file").into());
+    }
+    if !call.args[0].is_map() {
+        return Err(super::expected("a map #{ … }", &call.args[0]).arg(0));
+    }
+    let options = call.options(0, &KEYS)?;
+    let mut allowed = Allowed::default();
+    for (key, value) in options.iter().filter(|(_, value)| !value.is_unit()) {
+        let texts = super::texts(value).map_err(|raised| raised.under(key).arg(0))?;
+        *allowed.list(key) = texts;
+    }
+    call.session().allowance.given.extend(&allowed);
+    Ok(Dynamic::UNIT)
+}
