@@ -21,6 +21,7 @@ mod library;
 mod list;
 mod logs;
 mod manual;
+mod metrics;
 mod netboot;
 mod network;
 mod place;
@@ -99,6 +100,8 @@ enum Command {
     List(list::ListArgs),
     /// Tell all that is known of a machine, with the threads of its hypervisor
     Status(status::StatusArgs),
+    /// Print numbers of the machines of this host, for Prometheus
+    Metrics(metrics::MetricsArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
     /// Print what happened to machines in the background, as lines of JSON
@@ -247,6 +250,7 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Adopt(args) => start::adopt(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Status(args) => status::run(&args, term),
+        Command::Metrics(args) => metrics::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
         Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),

@@ -41,16 +41,20 @@ pub fn boot(
     umask: u32,
 ) -> Result<Box<dyn Guest>, Fault> {
     let folder = settings.machine_folder(machine.name());
-    let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), umask & OTHERS_WRITE == OTHERS_WRITE)?;
+    let is_private = umask & OTHERS_WRITE == OTHERS_WRITE;
+    let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), is_private)?;
+    let questions = listen(&qemu::ask_socket(&folder), is_private)?;
     let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net };
     let mut argv = qemu::argv(machine, &setting);
-    let by_path = qemu::qmp_by_path(&folder);
-    for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
-        *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
+    for ((name, socket), listener) in qemu::monitors(&folder).iter().zip([&listener, &questions]) {
+        let by_path = qemu::by_path(name, socket);
+        for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
+            *arg = qemu::by_descriptor(name, listener.as_raw_fd());
+        }
     }
     let argv = qemu::limited(argv, machine.limits());
     let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio(), signals, log)?);
-    drop(listener);
+    drop((listener, questions));
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
 }
 
@@ -116,7 +120,19 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
         }
     }
     remove(&qemu::reset_log(folder))?;
-    remove(&qemu::qmp_socket(folder))
+    qemu::monitors(folder).iter().try_for_each(|(_, socket)| remove(socket))
+}
+
+/// Listens at a monitor's socket in the place of QEMU, which gets the listener. Nobody else may connect, where that is not so
+/// already.
+fn listen(path: &Path, is_private: bool) -> Result<UnixListener, Fault> {
+    let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
+    let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
+    if !is_private {
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|why| cannot(&why))?;
+    }
+    fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
+    Ok(listener)
 }
 
 /// Removes a file; absent is fine.
@@ -138,15 +154,10 @@ struct Qmp {
 }
 
 impl Qmp {
-    /// Listens for QEMU, which gets the listener, and connects at once: no event can be missed. Nobody else may connect, where
-    /// that is not so already.
+    /// Listens for QEMU, and connects at once: no event can be missed.
     fn open(path: &Path, is_private: bool) -> Result<(UnixListener, Self), Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
-        let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
-        if !is_private {
-            std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|why| cannot(&why))?;
-        }
-        fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
+        let listener = listen(path, is_private)?;
         let stream = UnixStream::connect(path).map_err(|why| cannot(&why))?;
         Ok((listener, Self::over(stream).map_err(|why| cannot(&why))?))
     }
