@@ -9,6 +9,7 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod console;
 mod display;
 mod events;
 mod find;
@@ -18,10 +19,10 @@ mod import;
 mod inventory;
 mod keyboard;
 mod library;
+mod line;
 mod list;
 mod logs;
 mod manual;
-mod metrics;
 mod netboot;
 mod network;
 mod place;
@@ -39,6 +40,7 @@ pub mod term;
 mod tools;
 mod vnc;
 mod wait_screen;
+mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
@@ -100,8 +102,6 @@ enum Command {
     List(list::ListArgs),
     /// Tell all that is known of a machine, with the threads of its hypervisor
     Status(status::StatusArgs),
-    /// Print numbers of the machines of this host, for Prometheus
-    Metrics(metrics::MetricsArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
     /// Print what happened to machines in the background, as lines of JSON
@@ -123,6 +123,10 @@ enum Command {
     Find(find::FindArgs),
     /// Open the console of a machine, whichever host runs it
     Vnc(vnc::VncArgs),
+    /// Connect the terminal with the serial port of a machine
+    Console(console::ConsoleArgs),
+    /// Wait until a machine says something on its serial port
+    WaitSerial(wait_serial::WaitSerialArgs),
     #[command(flatten)]
     Tools(tools::Tools),
 }
@@ -250,7 +254,6 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Adopt(args) => start::adopt(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Status(args) => status::run(&args, term),
-        Command::Metrics(args) => metrics::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
         Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
@@ -261,6 +264,8 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Image(args) => image::run(&args, term),
         Command::Find(args) => find::run(&args, term),
         Command::Vnc(args) => vnc::run(&args, term),
+        Command::Console(args) => console::run(&args, term),
+        Command::WaitSerial(args) => wait_serial::run(&args, term),
         Command::Tools(args) => tool(args, term),
     };
     match result {

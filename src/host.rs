@@ -6,6 +6,7 @@
 
 pub mod background;
 pub mod commands;
+pub mod console;
 pub mod elsewhere;
 pub mod events;
 pub mod fake;
@@ -27,7 +28,6 @@ pub mod shelf;
 pub mod signals;
 pub mod standins;
 mod state;
-pub mod statistics;
 mod stranger;
 pub mod system;
 pub mod terminal;

@@ -7,7 +7,6 @@ pub mod messages;
 mod own;
 mod plug;
 pub mod seen;
-pub mod statistics;
 
 use crate::model::device::Counterpart;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret};
@@ -38,6 +37,8 @@ pub struct Setting<'a> {
     pub kvm: bool,
     /// Whether network cards are plugged into a network inside the process.
     pub user_net: bool,
+    /// The log, where nobody is before the standard streams: a serial port is a socket then, and what it says is written there.
+    pub log: Option<&'a Path>,
 }
 
 /// Returns the file that keeps the firmware's variables of a machine that names none.
@@ -60,24 +61,29 @@ pub fn reset_log(folder: &Path) -> PathBuf {
     folder.join("reset.log")
 }
 
-/// Returns the socket on which anybody who may asks QEMU something; whoever runs the machine keeps the other one to himself.
-pub fn ask_socket(folder: &Path) -> PathBuf {
-    folder.join("ask.sock")
+/// Returns the socket at which a console is attached to a serial port.
+pub fn serial_socket(folder: &Path, port: &str) -> PathBuf {
+    folder.join(format!("{port}.sock"))
 }
 
-/// Returns QEMU's monitors: the name of each, and its socket.
-pub fn monitors(folder: &Path) -> [(&'static str, PathBuf); 2] {
-    [("qmp", qmp_socket(folder)), ("ask", ask_socket(folder))]
+/// Returns how an argument begins that names the socket of a serial port by its path.
+pub fn serial_by_path(folder: &Path, port: &str) -> String {
+    format!("socket,id={port},path={},server=on,wait=off", escape(serial_socket(folder, port).display()))
 }
 
-/// Returns the argument that names a monitor's socket by its path.
-pub fn by_path(name: &str, socket: &Path) -> String {
-    format!("socket,id={name},path={},server=on,wait=off", escape(socket.display()))
+/// Returns how it begins where it names it by its descriptor, for one that listens already.
+pub fn serial_by_descriptor(port: &str, descriptor: i32) -> String {
+    format!("socket,id={port},fd={descriptor},server=on,wait=off")
 }
 
-/// Returns the argument that names a monitor's socket by its descriptor, for one that listens already.
-pub fn by_descriptor(name: &str, descriptor: i32) -> String {
-    format!("socket,id={name},fd={descriptor},server=on,wait=off")
+/// Returns the argument that names the socket by its path.
+pub fn qmp_by_path(folder: &Path) -> String {
+    format!("socket,id=qmp,path={},server=on,wait=off", escape(qmp_socket(folder).display()))
+}
+
+/// Returns the argument that names the socket by its descriptor, for one that listens already.
+pub fn qmp_by_descriptor(descriptor: i32) -> String {
+    format!("socket,id=qmp,fd={descriptor},server=on,wait=off")
 }
 
 /// Returns the command line of a machine that [`check()`] has nothing against.
@@ -100,10 +106,8 @@ pub fn argv(machine: &Machine, setting: &Setting) -> Argv {
         .args(["-m", &memory(machine)])
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         .args(["-action", "reboot=shutdown,shutdown=pause", "-d", "cpu_reset", "-D"])
-        .arg(reset_log(setting.folder).display());
-    for (name, socket) in monitors(setting.folder) {
-        argv = argv.args(["-chardev", &by_path(name, &socket), "-mon", &format!("chardev={name},mode=control")]);
-    }
+        .arg(reset_log(setting.folder).display())
+        .args(["-chardev", &qmp_by_path(setting.folder), "-mon", "chardev=qmp,mode=control"]);
     if let Some(uuid) = machine.uuid() {
         argv = argv.args(["-uuid", uuid]);
     }
@@ -128,7 +132,7 @@ pub fn argv(machine: &Machine, setting: &Setting) -> Argv {
             Counterpart::Plain(name) => argv.args(["-device", &format!("{name},{}", at.address())]),
         };
     }
-    plug::serial_ports(argv, machine)
+    plug::serial_ports(argv, machine, setting)
 }
 
 /// Writes a value so that QEMU's comma does not end it.

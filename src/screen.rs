@@ -5,4 +5,5 @@ pub mod glyphs;
 pub mod keys;
 pub mod picture;
 pub mod rfb;
+pub mod serial;
 pub mod text;

@@ -4,9 +4,11 @@ use super::find::{HostArgs, Search, recipes, wrong};
 use super::inventory::Inventory;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::screen::{self, Screen};
+use crate::host::screen::Screen;
+use crate::host::signals::Signals;
 use crate::model::Secret;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a machine runs by now.
@@ -25,7 +27,7 @@ pub(super) struct Display {
 impl Display {
     /// Finds the display of a machine that runs, whichever host runs it.
     pub(super) fn find(machine: &str, hosts: &HostArgs, term: &Term) -> Result<Self, Vec<Diagnostic>> {
-        Self::find_within(machine, hosts, Instant::now(), term)
+        Self::find_within(machine, hosts, Instant::now(), &*Signals::install()?, term)
     }
 
     /// Finds the display of a machine that runs, or will before that time.
@@ -33,6 +35,7 @@ impl Display {
         machine: &str,
         hosts: &HostArgs,
         until: Instant,
+        signals: &Signals,
         term: &Term,
     ) -> Result<Self, Vec<Diagnostic>> {
         let inventory = Inventory::open()?;
@@ -49,7 +52,7 @@ impl Display {
             }
             let may_come = search.machines[0].console.is_some() && search.found[0].runs.is_empty();
             if may_come && Instant::now() < until {
-                screen::pause(until.min(Instant::now() + LOOK));
+                signals.pause(until.min(Instant::now() + LOOK))?;
                 continue;
             }
             search.tell_silence(term);
@@ -63,7 +66,7 @@ impl Display {
     }
 
     /// Looks at it.
-    pub(super) fn open(&self) -> Result<Screen, Fault> {
-        Screen::open(self.address, self.password.as_ref())
+    pub(super) fn open(&self, signals: &Rc<Signals>) -> Result<Screen, Fault> {
+        Screen::open(self.address, self.password.as_ref(), signals.clone())
     }
 }

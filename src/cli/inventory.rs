@@ -1,6 +1,7 @@
 //! The recipes of this installation, and the machines that they describe.
 
 use super::{is_recipe, place, platform};
+use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::fleet::config::{self, Config};
 use crate::fleet::find::Wanted;
@@ -99,7 +100,10 @@ impl Inventory {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let part = recipes.len().div_ceil(threads).max(1);
         let parts: Vec<Result<Machines, Fault>> = thread::scope(|scope| {
-            let threads: Vec<_> = recipes.chunks(part).map(|part| scope.spawn(move || self.part(part, draw))).collect();
+            let threads: Vec<_> = recipes
+                .chunks(part)
+                .map(|part| scope.spawn(move || self.part(part, &Inputs::default(), draw)))
+                .collect();
             let lost = || Err(Fault::host("vmrun itself failed: this is a mistake in it"));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
         });
@@ -112,7 +116,12 @@ impl Inventory {
         Ok(machines)
     }
 
-    fn part(&self, recipes: &[PathBuf], draw: fn(&Diagnostic) -> Shown) -> Result<Machines, Fault> {
+    /// Rehearses one recipe with what it is told, and returns its machines.
+    pub(super) fn told(&self, recipe: &Path, inputs: &Inputs) -> Result<Machines, Fault> {
+        self.part(&[recipe.into()], inputs, |fault| draw(fault, Colour::Plain))
+    }
+
+    fn part(&self, recipes: &[PathBuf], inputs: &Inputs, draw: fn(&Diagnostic) -> Shown) -> Result<Machines, Fault> {
         let settings = place::settings(self.asked, false)?;
         let here = System::new(settings.clone(), Ahead::default())?;
         let mut host: Box<dyn Host> = Box::new(Elsewhere::new(settings, Box::new(here)));
@@ -129,7 +138,7 @@ impl Inventory {
                 }
             };
             let run = Run::new(Box::new(Rehearsal::new(host)));
-            let evaluated = recipe.evaluate(run, &Inputs::default(), Some(Purpose::Plan));
+            let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Plan));
             machines.faults.extend(evaluated.faults.iter().map(draw));
             machines.all.extend(evaluated.run.rehearsed().iter().filter_map(wanted));
             host = evaluated.run.into_host();
@@ -147,5 +156,6 @@ fn wanted(done: &Rehearsed) -> Option<Wanted> {
         name: machine.name().to_string(),
         console: screen.map(|(address, _)| address.socket()),
         password: password.cloned(),
+        ttys: machine.ttys().into_iter().map(|(name, tty)| (name.into(), tty.clone())).collect(),
     })
 }

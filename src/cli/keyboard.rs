@@ -5,6 +5,7 @@ use super::find::HostArgs;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
+use crate::host::signals::Signals;
 use crate::screen::keys;
 use clap::Args;
 use std::io::Read as _;
@@ -47,6 +48,6 @@ pub(super) fn run(args: &TypeArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     }
     let strokes = keys::parse(&text)?;
     let display = Display::find(&args.machine, &args.hosts, term)?;
-    display.open()?.press(&strokes, args.pace)?;
+    display.open(&Signals::install()?)?.press(&strokes, args.pace)?;
     Ok(())
 }

@@ -122,8 +122,12 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
             (file, keys, argv)
         }
         Platform::Linux => {
-            let setting =
-                qemu::Setting { folder: &folder, kvm: crate::host::linux::kvm(), user_net: settings.user_net };
+            let setting = qemu::Setting {
+                folder: &folder,
+                kvm: crate::host::linux::kvm(),
+                user_net: settings.user_net,
+                log: None,
+            };
             (
                 qemu::secret_file(&folder),
                 qemu::secret(machine).map(|_| "***".to_string()),

@@ -5,6 +5,7 @@ use super::find::HostArgs;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::screen::replace;
+use crate::host::signals::Signals;
 use crate::host::terminal;
 use crate::screen::picture::Ink;
 use crate::screen::text;
@@ -45,7 +46,7 @@ pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnost
         return Err(vec![fault.hint(hint).into()]);
     }
     let display = Display::find(&args.machine, &args.hosts, term)?;
-    let mut screen = display.open()?;
+    let mut screen = display.open(&Signals::install()?)?;
     let picture = screen.whole()?;
     match (args.file.as_deref(), size) {
         (Some("-"), _) => drop(term.bytes(&picture.to_png()?)),

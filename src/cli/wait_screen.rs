@@ -5,7 +5,8 @@ use super::find::HostArgs;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::screen::{Screen, pause, read};
+use crate::host::screen::{Screen, read};
+use crate::host::signals::Signals;
 use crate::screen::picture::Picture;
 use crate::screen::text;
 use clap::Args;
@@ -50,10 +51,11 @@ enum Awaited {
 pub(super) fn run(args: &WaitScreenArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let awaited = args.awaited()?;
     let until = Instant::now() + args.within;
+    let signals = Signals::install()?;
     let mut seen = None;
     loop {
-        let display = Display::find_within(&args.machine, &args.hosts, until, term)?;
-        match display.open().and_then(|screen| watch(screen, &awaited, until, &mut seen)) {
+        let display = Display::find_within(&args.machine, &args.hosts, until, &signals, term)?;
+        match display.open(&signals).and_then(|screen| watch(screen, &awaited, until, &mut seen)) {
             Ok(true) => return Ok(()),
             Ok(false) => {
                 let message = format!("the screen of {} did not show {awaited} within {:?}", display.name, args.within);
@@ -61,7 +63,7 @@ pub(super) fn run(args: &WaitScreenArgs, term: &Term) -> Result<(), Vec<Diagnost
             }
             // A guest that starts again takes its server with it.
             Err(fault) if fault.blame == Blame::Guest && Instant::now() < until => {
-                pause(until.min(Instant::now() + LOOK))
+                signals.pause(until.min(Instant::now() + LOOK))?;
             }
             Err(fault) => return Err(fault.into()),
         }

@@ -2,6 +2,8 @@
 
 use crate::host::reach::Answer;
 use crate::model::Secret;
+use crate::model::value::Tty;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// A machine that may run somewhere.
@@ -13,6 +15,8 @@ pub struct Wanted {
     pub console: Option<SocketAddr>,
     /// The password of its console.
     pub password: Option<Secret>,
+    /// What its serial ports are plugged into, by name.
+    pub ttys: BTreeMap<String, Tty>,
 }
 
 /// A host that may run machines.
@@ -94,7 +98,12 @@ mod tests {
     use super::*;
 
     fn wanted(name: &str, console: Option<&str>) -> Wanted {
-        Wanted { name: name.into(), console: console.map(|it| it.parse().unwrap()), password: None }
+        Wanted {
+            name: name.into(),
+            console: console.map(|it| it.parse().unwrap()),
+            password: None,
+            ttys: BTreeMap::new(),
+        }
     }
 
     fn place(ip: &str) -> Place {

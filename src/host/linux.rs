@@ -5,7 +5,7 @@ use super::signals::Signals;
 use super::stranger::{Hypervisor, Stranger};
 use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::diag::Fault;
-use crate::model::{Ended, Machine, VmName};
+use crate::model::{Argv, Ended, Machine, VmName};
 use crate::qemu::{self, Event, Setting};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -43,19 +43,47 @@ pub fn boot(
     let folder = settings.machine_folder(machine.name());
     let is_private = umask & OTHERS_WRITE == OTHERS_WRITE;
     let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), is_private)?;
-    let questions = listen(&qemu::ask_socket(&folder), is_private)?;
-    let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net };
+    let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net, log };
     let mut argv = qemu::argv(machine, &setting);
-    for ((name, socket), listener) in qemu::monitors(&folder).iter().zip([&listener, &questions]) {
-        let by_path = qemu::by_path(name, socket);
-        for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
-            *arg = qemu::by_descriptor(name, listener.as_raw_fd());
+    let by_path = qemu::qmp_by_path(&folder);
+    for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
+        *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
+    }
+    let ports = serial_ports(&mut argv, &folder, is_private)?;
+    let argv = qemu::limited(argv, machine.limits());
+    let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio() && log.is_none(), signals, log)?);
+    drop((listener, ports));
+    Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
+}
+
+/// Listens for consoles at the sockets of serial ports, and has the arguments name them by the descriptors that they have.
+fn serial_ports(argv: &mut Argv, folder: &Path, is_private: bool) -> Result<Vec<UnixListener>, Fault> {
+    let mut listeners = Vec::new();
+    for arg in &mut argv.args {
+        let Some(port) = arg.strip_prefix("socket,id=").and_then(|rest| rest.split(',').next()).map(String::from)
+        else {
+            continue;
+        };
+        if let Some(rest) = arg.strip_prefix(&qemu::serial_by_path(folder, &port)) {
+            let path = qemu::serial_socket(folder, &port);
+            remove(&path)?;
+            let listener = listen(&path, is_private)?;
+            *arg = qemu::serial_by_descriptor(&port, listener.as_raw_fd()) + rest;
+            listeners.push(listener);
         }
     }
-    let argv = qemu::limited(argv, machine.limits());
-    let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio(), signals, log)?);
-    drop((listener, questions));
-    Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
+    Ok(listeners)
+}
+
+/// Makes a socket that a child can listen at as well. Nobody else may connect, where that is not so already.
+fn listen(path: &Path, is_private: bool) -> Result<UnixListener, Fault> {
+    let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
+    let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
+    if !is_private {
+        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|why| cannot(&why))?;
+    }
+    fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
+    Ok(listener)
 }
 
 /// Takes over a QEMU that is none of our children.
@@ -120,19 +148,7 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
         }
     }
     remove(&qemu::reset_log(folder))?;
-    qemu::monitors(folder).iter().try_for_each(|(_, socket)| remove(socket))
-}
-
-/// Listens at a monitor's socket in the place of QEMU, which gets the listener. Nobody else may connect, where that is not so
-/// already.
-fn listen(path: &Path, is_private: bool) -> Result<UnixListener, Fault> {
-    let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
-    let listener = UnixListener::bind(path).map_err(|why| cannot(&why))?;
-    if !is_private {
-        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|why| cannot(&why))?;
-    }
-    fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty())).map_err(|why| cannot(&why))?;
-    Ok(listener)
+    remove(&qemu::qmp_socket(folder))
 }
 
 /// Removes a file; absent is fine.
@@ -154,7 +170,7 @@ struct Qmp {
 }
 
 impl Qmp {
-    /// Listens for QEMU, and connects at once: no event can be missed.
+    /// Listens for QEMU, which gets the listener, and connects at once: no event can be missed.
     fn open(path: &Path, is_private: bool) -> Result<(UnixListener, Self), Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
         let listener = listen(path, is_private)?;

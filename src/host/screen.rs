@@ -1,6 +1,7 @@
 //! Carries what a VNC server and its client say to each other.
 
 use super::process::timeout;
+use super::signals::Signals;
 use super::system::{self, io_fault, reason};
 use crate::diag::{Blame, Fault};
 use crate::model::Secret;
@@ -12,6 +13,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a server may say nothing of what it was asked for, which a guest has no part in.
@@ -27,18 +29,19 @@ pub struct Screen {
     client: Client,
     unsent: Vec<u8>,
     is_gone: bool,
+    signals: Rc<Signals>,
 }
 
 impl Screen {
     /// Connects, and has the server let us in.
-    pub fn open(address: SocketAddr, password: Option<&Secret>) -> Result<Self, Fault> {
+    pub fn open(address: SocketAddr, password: Option<&Secret>, signals: Rc<Signals>) -> Result<Self, Fault> {
         let cannot = |why: std::io::Error| said(address, lost(format!("cannot be reached: {}", reason(&why))));
         let stream = TcpStream::connect_timeout(&address, SILENCE).map_err(cannot)?;
         stream.set_nonblocking(true).map_err(cannot)?;
         // Keys are small, and each is to arrive when it is pressed.
         stream.set_nodelay(true).map_err(cannot)?;
         let client = Client::new(password.cloned());
-        let mut screen = Self { address, stream, client, unsent: Vec::new(), is_gone: false };
+        let mut screen = Self { address, stream, client, unsent: Vec::new(), is_gone: false, signals };
         screen.expect(Client::is_in)?;
         Ok(screen)
     }
@@ -111,7 +114,9 @@ impl Screen {
             self.send()?;
             let wants = if self.unsent.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
             // An error is an interruption by a signal: the next turn looks again.
-            let _ = poll(&mut [PollFd::new(self.stream.as_fd(), wants)], timeout(Some(until)));
+            let stop = PollFd::new(self.signals.stop_fd(), PollFlags::POLLIN);
+            let _ = poll(&mut [PollFd::new(self.stream.as_fd(), wants), stop], timeout(Some(until)));
+            self.signals.pause(Instant::now())?;
             if self.take()? {
                 return Ok(true);
             }
@@ -169,14 +174,6 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
 /// Writes a file, of which nobody ever sees half.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     system::replace(path, |file| file.write_all(bytes))
-}
-
-/// Waits until then.
-pub fn pause(until: Instant) {
-    while Instant::now() < until {
-        // An interruption by a signal that does not end us is none.
-        let _ = poll(&mut [], timeout(Some(until)));
-    }
 }
 
 /// Says which server it was.

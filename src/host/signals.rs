@@ -1,9 +1,9 @@
 //! Signals as bytes on a pipe, so that one poll(2) waits for them too.
 
-use crate::diag::Fault;
+use crate::diag::{Blame, Fault};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::{SigId, low_level};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -23,6 +23,11 @@ impl Signals {
     /// Installs the handlers.
     pub fn install() -> Result<Rc<Self>, Fault> {
         Self::heed(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    /// Installs the handlers of who has to put a terminal back: whatever would end or stop us asks us to stop.
+    pub fn for_terminal() -> Result<Rc<Self>, Fault> {
+        Self::heed(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP])
     }
 
     fn heed(stops: &[i32]) -> Result<Rc<Self>, Fault> {
@@ -71,6 +76,14 @@ impl Signals {
             let _ = poll(&mut [PollFd::new(self.stop_fd(), PollFlags::POLLIN)], timeout);
         }
         true
+    }
+
+    /// Waits until then; whoever asks to stop is a fault.
+    pub fn pause(&self, until: Instant) -> Result<(), Fault> {
+        if self.stop_within(until.saturating_duration_since(Instant::now())) {
+            return Err(Fault::new("interrupted").blame(Blame::Interrupted));
+        }
+        Ok(())
     }
 
     /// Forgets that children ended: whoever calls this asks each of them next.

@@ -27,6 +27,21 @@ impl Tty {
     }
 }
 
+impl Tty {
+    /// Returns the other end of a nmdm(4), at which a console is attached.
+    pub fn other_end(&self) -> Option<String> {
+        let Self::Path(path) = self else { return None };
+        let (folder, name) = path.as_str().rsplit_once('/')?;
+        let (stem, end) = name.split_at_checked(name.len().checked_sub(1)?)?;
+        let other = match end {
+            "A" => "B",
+            "B" => "A",
+            _ => return None,
+        };
+        stem.starts_with("nmdm").then(|| format!("{folder}/{stem}{other}"))
+    }
+}
+
 impl FromStr for Tty {
     type Err = Fault;
 
@@ -73,6 +88,17 @@ mod tests {
             assert_eq!(message, format!("{:?} is not an address to listen on", &text[4..]));
         }
         assert!("tcpdump".parse::<Tty>().is_err());
+    }
+
+    #[test]
+    fn a_nmdm_has_another_end() {
+        let other = |text: &str| text.parse::<Tty>().unwrap().other_end();
+        assert_eq!(other("/dev/nmdm0A").as_deref(), Some("/dev/nmdm0B"));
+        assert_eq!(other("/dev/nmdm-web.1B").as_deref(), Some("/dev/nmdm-web.1A"));
+        assert_eq!(
+            ["/dev/ttyu0", "/dev/cuaA", "/dev/nmdm0", "stdio", "tcp=127.0.0.1:1"].map(other),
+            [const { None }; 5]
+        );
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::model::device::Counterpart;
-use crate::model::value::{Tty, Value};
+use crate::model::value::Value;
 use crate::model::{Backend, Device, Machine, Part, PciSlot, VncAddress};
 
 /// Returns what QEMU cannot be told of a machine.
@@ -13,14 +13,6 @@ pub fn check(machine: &Machine) -> Vec<(Part, Fault)> {
             faults.push((Part::Slot(slot), fault));
         }
         faults.extend(check_options(slot, device));
-    }
-    for (part, name, tty) in machine.every_tty() {
-        if let Tty::Path(path) = tty
-            && path.as_str().starts_with("/dev/nmdm")
-        {
-            let fault = Fault::new(format!("{name} is plugged into {path}, and nmdm(4) is FreeBSD's"));
-            faults.push((part, fault.hint("under QEMU use \"stdio\", or a tty of this host")));
-        }
     }
     faults
 }

@@ -1,6 +1,6 @@
 //! Network cards, screens and what else is plugged in, as QEMU is told them.
 
-use super::{Seat, escape, secret_file};
+use super::{Seat, Setting, escape, secret_file, serial_by_path};
 use crate::model::value::{Tty, Value};
 use crate::model::{Argv, Backend, Device, Machine, VncAddress};
 
@@ -106,7 +106,12 @@ pub(super) fn sound(argv: Argv, at: &Seat) -> Argv {
 pub(super) fn uart(argv: Argv, at: &Seat, device: &Device) -> Argv {
     let id = at.id("uart");
     let tty = device.ttys().next().map(|(_, tty)| tty);
-    argv.args(["-chardev", &chardev(&id, tty), "-device", &format!("pci-serial,{},chardev={id}", at.address())])
+    argv.args([
+        "-chardev",
+        &chardev(&id, tty, at.setting),
+        "-device",
+        &format!("pci-serial,{},chardev={id}", at.address()),
+    ])
 }
 
 /// An input device of the host.
@@ -115,25 +120,32 @@ pub(super) fn input(argv: Argv, at: &Seat, device: &Device) -> Argv {
     argv.args(["-device", &format!("virtio-input-host-pci,{},evdev={path}", at.address())])
 }
 
-fn chardev(id: &str, tty: Option<&Tty>) -> String {
-    match tty {
-        None => format!("null,id={id}"),
-        Some(Tty::Stdio) => format!("stdio,id={id},signal=off"),
-        Some(Tty::Path(path)) => format!("serial,id={id},path={}", escape(path)),
-        Some(Tty::Tcp(address)) => {
+/// Where nobody is before the standard streams, and in the place of one end of a nmdm(4), which is FreeBSD's, there is a socket.
+fn chardev(id: &str, tty: Option<&Tty>, setting: &Setting) -> String {
+    match (tty, setting.log) {
+        (Some(Tty::Stdio), Some(log)) => {
+            format!("{},logfile={},logappend=on", serial_by_path(setting.folder, id), escape(log.display()))
+        }
+        (Some(tty), _) if tty.other_end().is_some() => serial_by_path(setting.folder, id),
+        (None, _) => format!("null,id={id}"),
+        (Some(Tty::Stdio), None) => format!("stdio,id={id},signal=off"),
+        (Some(Tty::Path(path)), _) => format!("serial,id={id},path={}", escape(path)),
+        (Some(Tty::Tcp(address)), _) => {
             format!("socket,id={id},host={},port={},server=on,wait=off", address.ip(), address.port())
         }
     }
 }
 
 /// QEMU numbers its serial ports in the order in which it is told them.
-pub(super) fn serial_ports(mut argv: Argv, machine: &Machine) -> Argv {
+pub(super) fn serial_ports(mut argv: Argv, machine: &Machine, setting: &Setting) -> Argv {
     let ttys = machine.ttys();
     let last = ttys.keys().next_back().copied().unwrap_or_default();
     for name in ["com1", "com2", "com3", "com4"].into_iter().filter(|name| *name <= last) {
         argv = match ttys.get(name) {
             None => argv.args(["-serial", "none"]),
-            Some(tty) => argv.args(["-chardev", &chardev(name, Some(tty)), "-serial", &format!("chardev:{name}")]),
+            Some(tty) => {
+                argv.args(["-chardev", &chardev(name, Some(tty), setting), "-serial", &format!("chardev:{name}")])
+            }
         };
     }
     argv

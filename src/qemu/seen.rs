@@ -177,7 +177,7 @@ mod tests {
         #[test]
         fn what_vmrun_tells_qemu_is_read_back(machine in machine()) {
             prop_assert_eq!(check(&machine), []);
-            let setting = Setting { folder: Path::new("/run/a,b/lab"), kvm: false, user_net: false };
+            let setting = Setting { folder: Path::new("/run/a,b/lab"), kvm: false, user_net: false, log: None };
             let said = told(&qemu::argv(&machine, &setting).args);
             prop_assert_eq!(said.name.as_deref(), Some(machine.name().as_str()));
             prop_assert_eq!(said.folder.as_deref(), Some(setting.folder));

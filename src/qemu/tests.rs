@@ -29,7 +29,6 @@ fn a_machine_with_one_of_each_is_told_whole() {
         -nodefaults -no-user-config -display none -action reboot=shutdown,shutdown=pause \
         -d cpu_reset -D /run/lab/reset.log \
         -chardev socket,id=qmp,path=/run/lab/qmp.sock,server=on,wait=off -mon chardev=qmp,mode=control \
-        -chardev socket,id=ask,path=/run/lab/ask.sock,server=on,wait=off -mon chardev=ask,mode=control \
         -uuid 11111111-2222-3333-4444-555555555555 \
         -drive if=pflash,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on \
         -drive if=pflash,format=raw,file=/run/lab/vars.fd \
@@ -51,7 +50,7 @@ fn a_machine_with_one_of_each_is_told_whole() {
         -vnc [::1]:1,password-secret=vnc \
         -device qemu-xhci,id=usb-30.0,addr=1e.0 -device usb-tablet,bus=usb-30.0.0 \
         -serial none -chardev stdio,id=com2,signal=off -serial chardev:com2";
-    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false };
+    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
     assert_eq!(argv(&machine, &setting).words().join(" "), expected);
 }
 
@@ -61,7 +60,7 @@ fn odd_memory_own_variables_and_commas_are_told_as_qemu_reads_them() {
     draft.memory = Size::bytes((64 << 20) + 4096);
     let vars = Some("/vm/v.fd".parse().unwrap());
     draft.bootrom = Some(Bootrom { code: OVMF_CODE.parse().unwrap(), vars, template: None });
-    let setting = Setting { folder: Path::new("/run/a,b"), kvm: true, user_net: true };
+    let setting = Setting { folder: Path::new("/run/a,b"), kvm: true, user_net: true, log: None };
     let words = argv(&draft.check().unwrap(), &setting);
     for word in [
         "kvm",
@@ -91,7 +90,6 @@ fn what_qemu_cannot_be_told_names_the_slot_and_the_way_out() {
         ("31", device("virtio-rnd", &[])),
         ("1:0:0", device("virtio-rnd", &[])),
     ]);
-    draft.ttys.insert("com1", Tty::Path("/dev/nmdm0A".parse().unwrap()));
     draft.options.push(("x86.verbosemsr".into(), "true".into()));
     draft.args.push("-M".into());
     let machine = draft.check().unwrap();
@@ -108,7 +106,6 @@ fn what_qemu_cannot_be_told_names_the_slot_and_the_way_out() {
             "VNC in slot 29 listens on port 5800, below 5900 | QEMU counts its ports from 5900: choose one from there on",
             "slot 31 is not free for virtio-rnd: QEMU's LPC bridge is in slot 31 | put it into a slot from 1 to 30",
             "virtio-rnd in slot 1:0:0 is on bus 1, and QEMU's machine has bus 0 only | put it into a slot of bus 0",
-            "`com1` is plugged into /dev/nmdm0A, and nmdm(4) is FreeBSD's | under QEMU use \"stdio\", or a tty of this host",
         ]
     );
     let ignored: Vec<String> = ignored(&machine).iter().map(ToString::to_string).collect();
@@ -118,6 +115,25 @@ fn what_qemu_cannot_be_told_names_the_slot_and_the_way_out() {
             "the option x86.verbosemsr=true is for bhyve: QEMU is not told it",
             "the argument \"-M\" is for bhyve: QEMU is not told it"
         ]
+    );
+}
+
+#[test]
+fn a_serial_port_that_nobody_is_before_is_a_socket() {
+    let mut draft = draft(&[("31", device("lpc", &[])), ("7", device("uart", &[("tty", "/dev/nmdm-lab.2B")]))]);
+    draft.ttys.insert("com1", Tty::Stdio);
+    draft.ttys.insert("com2", Tty::Path("/dev/nmdm-lab.1A".parse().unwrap()));
+    let machine = draft.check().unwrap();
+    assert_eq!(check(&machine), []);
+    let log = Path::new("/log/a,b.log");
+    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: Some(log) };
+    let words = argv(&machine, &setting).words().join(" ");
+    let (_, devices) = words.split_once("mode=control ").unwrap();
+    assert_eq!(
+        devices,
+        "-chardev socket,id=uart-7.0,path=/run/lab/uart-7.0.sock,server=on,wait=off -device pci-serial,addr=7.0,chardev=uart-7.0 \
+         -chardev socket,id=com1,path=/run/lab/com1.sock,server=on,wait=off,logfile=/log/a,,b.log,logappend=on -serial chardev:com1 \
+         -chardev socket,id=com2,path=/run/lab/com2.sock,server=on,wait=off -serial chardev:com2"
     );
 }
 
@@ -153,9 +169,9 @@ fn every_new_device_is_told_as_qemu_knows_it() {
     ]);
     let machine = draft.check().unwrap();
     assert_eq!(check(&machine), []);
-    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false };
+    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
     let words = argv(&machine, &setting).words().join(" ");
-    let (_, devices) = words.split_once("chardev=ask,mode=control ").unwrap();
+    let (_, devices) = words.split_once("mode=control ").unwrap();
     assert_eq!(
         devices,
         "-drive if=none,id=disk0-2.0,format=raw,file=/vm/a,discard=unmap -device ich9-ahci,id=ahci-2.0,addr=2.0 \

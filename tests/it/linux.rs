@@ -1,6 +1,7 @@
 //! Real machines on Linux: QEMU's, with real firmware, real iPXE and a real DHCP and TFTP server.
 
 mod background;
+mod console;
 mod list;
 mod network;
 mod screen;

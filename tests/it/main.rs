@@ -10,6 +10,7 @@
 
 mod allowed;
 mod background;
+mod console;
 mod faults;
 mod find;
 mod freebsd;
@@ -31,4 +32,5 @@ mod record;
 mod sandbox;
 mod screen;
 mod stdlib;
+mod terminal;
 mod tools;

@@ -28,7 +28,6 @@ fn the_manual_has_every_command_with_every_flag() {
         "adopt",
         "list",
         "status",
-        "metrics",
         "logs",
         "events",
         "gc",
@@ -44,6 +43,8 @@ fn the_manual_has_every_command_with_every_flag() {
         "wait-screen",
         "find",
         "vnc",
+        "console",
+        "wait-serial",
         "man",
         "completions",
     ];

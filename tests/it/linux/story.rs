@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Where tools/setup.sh puts the Linux that the story boots.
-const GUEST: &str = "/usr/local/share/vmrun-test/guest";
+pub(super) const GUEST: &str = "/usr/local/share/vmrun-test/guest";
 
 /// What the host of the story makes: one VLAN of the document's, and its bridge, with a port for the guest.
 const NETWORK: &str = r#"let guests = vlan("ix0", 82);
@@ -26,12 +26,12 @@ const INSTALLED: &str = "#!ipxe\nifopen net0 ||\nkernel file:/linux initrd=initr
                          initrd --name initrd file:/initrd\nboot\n";
 
 /// A folder that becomes the first file system of a Linux.
-struct Root {
+pub(super) struct Root {
     folder: PathBuf,
 }
 
 impl Root {
-    fn new(world: &World, name: &str, init: &str) -> Self {
+    pub(super) fn new(world: &World, name: &str, init: &str) -> Self {
         let folder = world.path(name);
         for folder in ["bin", "modules", "proc", "sys", "dev", "run", "tmp", "etc", "var"].map(|name| folder.join(name))
         {
@@ -71,7 +71,7 @@ impl Root {
         }
     }
 
-    fn pack(&self) -> PathBuf {
+    pub(super) fn pack(&self) -> PathBuf {
         let out = self.folder.with_extension("cpio");
         let pack = "find . | \"$0\"/busybox cpio -o -H newc >\"$1\" 2>/dev/null";
         let mut command = Command::new("sh");

@@ -35,7 +35,7 @@ const OWN: &[Key] = &[
     key("bootrom", "firmware: uefi(), bootrom(path) or a path"),
     key("fw_cfg", "items for firmware: #{ \"opt/name\": \"text\" } or #{ \"opt/name\": #{ file: path } }"),
     key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
-    key("com1", "first serial port: \"stdio\" or a tty"),
+    key("com1", "first serial port: \"stdio\", \"/dev/nmdm-NAME.1A\", \"tcp=ADDRESS:PORT\" or a tty"),
     key("com2", "second serial port"),
     key("com3", "third serial port"),
     key("com4", "fourth serial port"),

@@ -1,0 +1,333 @@
+//! Serial consoles: the other end of a guest's serial port, and the terminal that somebody sits at.
+
+use super::process::timeout;
+use super::signals::Signals;
+use super::system::{io_fault, reason};
+use crate::diag::Fault;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, SeekFrom, Stdin, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a line that broke off may take to be there again: a guest that reboots has another hypervisor a moment later.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a line may be silent after the last of an input that is no terminal.
+const LULL: Duration = Duration::from_secs(1);
+
+/// How long an address may take to answer.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How much of what is typed waits for the guest to take it, in bytes.
+const PENDING: usize = 4096;
+
+/// Where the other end of a serial port is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A socket in the file system.
+    Socket(PathBuf),
+    /// A tty: the other end of a nmdm(4).
+    Tty(PathBuf),
+    /// An address at which the hypervisor listens.
+    Address(SocketAddr),
+    /// A log of what is said, which nothing can be said to.
+    Log(PathBuf),
+}
+
+/// How somebody left a console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// By the key for it, or because there is nothing more to say.
+    Away,
+    /// The line is gone, and so is its guest.
+    Ended,
+    /// By a signal.
+    Interrupted,
+}
+
+impl Line {
+    /// Opens the line.
+    pub fn open(&self) -> Result<Console, Fault> {
+        let cannot = |why: std::io::Error| match self {
+            Self::Address(address) => {
+                Fault::host(format!("the serial port at {address} cannot be reached: {}", reason(&why)))
+            }
+            Self::Socket(path) | Self::Tty(path) | Self::Log(path) => io_fault("open", path)(why),
+        };
+        let opened = match self {
+            Self::Socket(path) => UnixStream::connect(path).and_then(|stream| {
+                stream.set_nonblocking(true)?;
+                Ok(File::from(OwnedFd::from(stream)))
+            }),
+            Self::Address(address) => TcpStream::connect_timeout(address, CONNECT).and_then(|stream| {
+                stream.set_nonblocking(true)?;
+                Ok(File::from(OwnedFd::from(stream)))
+            }),
+            Self::Tty(path) => open_tty(path),
+            Self::Log(path) => open_log(path),
+        };
+        let is_log = matches!(self, Self::Log(_));
+        opened.map(|file| Console { file, unsent: Vec::new(), is_log }).map_err(cannot)
+    }
+}
+
+/// Opens a tty so that every byte goes through as it is, and the end of who has its other end does not close it.
+fn open_tty(path: &Path) -> std::io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path)?;
+    let mut settings = tcgetattr(&file)?;
+    cfmakeraw(&mut settings);
+    settings.control_flags |= ControlFlags::CLOCAL;
+    tcsetattr(&file, SetArg::TCSANOW, &settings)?;
+    Ok(file)
+}
+
+/// Opens a log at the beginning of its last line, which may be a prompt.
+fn open_log(path: &Path) -> std::io::Result<File> {
+    const LINE: u64 = 4096;
+    let mut file = File::open(path)?;
+    let end = file.metadata()?.len();
+    let from = end.saturating_sub(LINE);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    (&file).take(end - from).read_to_end(&mut bytes)?;
+    let line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    file.seek(SeekFrom::Start(from + line as u64))?;
+    Ok(file)
+}
+
+/// A line that is open.
+pub struct Console {
+    file: File,
+    unsent: Vec<u8>,
+    is_log: bool,
+}
+
+impl Console {
+    /// Returns what was said by then; nothing if the line is gone.
+    pub fn hear(&mut self, until: Instant) -> Option<Vec<u8>> {
+        loop {
+            let heard = self.take()?;
+            let is_over = until <= Instant::now();
+            if !heard.is_empty() || is_over {
+                return Some(heard);
+            }
+            if self.is_log {
+                let _ = poll(&mut [], timeout(Some(until.min(Instant::now() + LOOK))));
+            } else {
+                let wants =
+                    if self.unsent.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
+                let _ = poll(&mut [PollFd::new(self.file.as_fd(), wants)], timeout(Some(until)));
+                self.send()?;
+            }
+        }
+    }
+
+    /// Says something, as far as the guest takes it; the rest is said while it is heard.
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// Returns whether the guest took all that was said.
+    pub fn is_said(&self) -> bool {
+        self.unsent.is_empty()
+    }
+
+    /// Returns what has come, which may be nothing; none if the line is gone.
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; 1 << 13];
+        loop {
+            match self.file.read(&mut buffer) {
+                Ok(0) if self.is_log => {
+                    // One that was begun anew is shorter than what was read of it.
+                    let is_cut = self.file.metadata().ok()?.len() < self.file.stream_position().ok()?;
+                    if is_cut {
+                        self.file.rewind().ok()?;
+                    }
+                    return Some(Vec::new());
+                }
+                Ok(0) => return None,
+                Ok(count) => {
+                    buffer.truncate(count);
+                    return Some(buffer);
+                }
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return Some(Vec::new()),
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Sends what the line takes; nothing if it is gone.
+    fn send(&mut self) -> Option<()> {
+        while !self.unsent.is_empty() {
+            match self.file.write(&self.unsent) {
+                Ok(0) => return None,
+                Ok(count) => drop(self.unsent.drain(..count)),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+        Some(())
+    }
+}
+
+/// A terminal from which every key comes at once and as it is, until this is dropped.
+struct RawTerminal {
+    stdin: Stdin,
+    before: Termios,
+}
+
+impl RawTerminal {
+    /// Makes the standard input raw, if it is a terminal.
+    fn new() -> Result<Option<Self>, Fault> {
+        let stdin = std::io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(None);
+        }
+        let cannot = |why: Errno| Fault::host(format!("cannot set up the terminal: {}", reason(&why.into())));
+        let before = tcgetattr(&stdin).map_err(cannot)?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(&stdin, SetArg::TCSADRAIN, &raw).map_err(cannot)?;
+        Ok(Some(Self { stdin, before }))
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing.
+        let _ = tcsetattr(&self.stdin, SetArg::TCSADRAIN, &self.before);
+    }
+}
+
+/// A console that somebody sits at.
+struct Attached<'a> {
+    line: &'a Line,
+    console: Option<Console>,
+    /// Since when the line is gone.
+    gone: Instant,
+    /// Whether there is more to be read from the standard input.
+    reads: bool,
+    /// When something was last said.
+    heard: Instant,
+}
+
+/// Connects the terminal with a line, until the key for leaving is pressed there or the guest is gone. What comes is printed, which
+/// tells whether somebody still reads. A line that breaks off is opened again while the machine lives.
+pub fn attach(line: &Line, leave: u8, print: &dyn Fn(&[u8]) -> bool, lives: &dyn Fn() -> bool) -> Result<Left, Fault> {
+    let console = Some(line.open()?);
+    let signals = Signals::for_terminal()?;
+    let raw = RawTerminal::new()?;
+    let now = Instant::now();
+    let mut attached = Attached { line, console, gone: now, reads: true, heard: now };
+    loop {
+        if signals.peek_stop() {
+            return Ok(Left::Interrupted);
+        }
+        if !attached.is_there(lives) {
+            return Ok(Left::Ended);
+        }
+        if !attached.reads && attached.is_silent() {
+            return Ok(Left::Away);
+        }
+        let (typed, heard) = attached.wait(&signals);
+        if typed && let Some(left) = attached.read(raw.is_some().then_some(leave)) {
+            return Ok(left);
+        }
+        if heard && !attached.hear(print) {
+            return Ok(Left::Away);
+        }
+    }
+}
+
+impl Attached<'_> {
+    /// Opens the line again if it is gone, and returns whether it is there or may still come.
+    fn is_there(&mut self, lives: &dyn Fn() -> bool) -> bool {
+        if self.console.is_some() {
+            // One end of a nmdm(4) stays when the other one goes away.
+            let may_stay = matches!(self.line, Line::Tty(_)) && self.heard.elapsed() >= LULL;
+            return !may_stay || lives();
+        }
+        if self.gone.elapsed() >= AGAIN || !lives() {
+            return false;
+        }
+        self.console = self.line.open().ok();
+        true
+    }
+
+    fn is_silent(&self) -> bool {
+        self.console.as_ref().is_none_or(Console::is_said) && self.heard.elapsed() >= LULL
+    }
+
+    /// Waits until something is typed or heard.
+    fn wait(&self, signals: &Signals) -> (bool, bool) {
+        let stdin = std::io::stdin();
+        let unsent = self.console.as_ref().map_or(0, |console| console.unsent.len());
+        let listens = self.reads && unsent < PENDING;
+        let wants = if unsent > 0 { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        let wanted = [
+            Some((signals.stop_fd(), PollFlags::POLLIN)),
+            listens.then(|| (stdin.as_fd(), PollFlags::POLLIN)),
+            self.console.as_ref().map(|console| (console.file.as_fd(), wants)),
+        ];
+        let mut fds: Vec<PollFd<'_>> = wanted.iter().flatten().map(|(fd, flags)| PollFd::new(*fd, *flags)).collect();
+        let soon = if self.console.is_some() { LULL } else { LOOK };
+        let _ = poll(&mut fds, timeout(Some(Instant::now() + soon)));
+        let mut answers = fds.iter().map(|fd| fd.any().unwrap_or(true));
+        let [_, typed, heard] = wanted.map(|one| one.is_some() && answers.next().unwrap_or_default());
+        (typed, heard)
+    }
+
+    /// Reads what was typed, and returns how it says to leave, if it does.
+    fn read(&mut self, leave: Option<u8>) -> Option<Left> {
+        let mut buffer = [0; 1024];
+        match nix::unistd::read(std::io::stdin(), &mut buffer) {
+            Ok(0) => {
+                self.reads = false;
+                self.heard = Instant::now();
+                leave.map(|_| Left::Interrupted)
+            }
+            Ok(count) => {
+                let typed = &buffer[..count];
+                let end = typed.iter().position(|byte| Some(*byte) == leave);
+                if let Some(console) = &mut self.console {
+                    console.say(&typed[..end.unwrap_or(count)]);
+                    let _ = console.send();
+                }
+                end.map(|_| Left::Away)
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => None,
+            // The terminal is gone.
+            Err(_) => Some(Left::Interrupted),
+        }
+    }
+
+    /// Prints what was said, and returns whether somebody still reads it.
+    fn hear(&mut self, print: &dyn Fn(&[u8]) -> bool) -> bool {
+        let Some(console) = &mut self.console else { return true };
+        match console.take().filter(|_| console.send().is_some()) {
+            None => {
+                (self.console, self.gone) = (None, Instant::now());
+                true
+            }
+            Some(heard) if heard.is_empty() => true,
+            Some(heard) => {
+                self.heard = Instant::now();
+                print(&heard)
+            }
+        }
+    }
+}

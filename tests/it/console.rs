@@ -1,0 +1,275 @@
+//! Serial consoles on the fake FreeBSD: a nmdm(4) that two ptys stand for, a port that listens, and a log.
+
+use super::background::{Host, kill};
+use super::sandbox::{Done, same};
+use super::terminal::Terminal;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// How long anything may take.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Writes the recipe of a machine with this serial port.
+fn recipe(host: &Host, com1: &str) {
+    host.recipe("web", "");
+    let text = host.read("web.rhai").replace("cpus: 1,", &format!("cpus: 1, {com1}"));
+    host.write("web.rhai", &text);
+}
+
+/// A host with a machine that runs in the background, whose serial port is a nmdm(4).
+struct Nmdm {
+    host: Host,
+    /// Where bhyve is.
+    _bhyve: Terminal,
+    /// The other end, as the guest sees it.
+    guest: Terminal,
+}
+
+impl Nmdm {
+    fn new() -> Self {
+        let (host, bhyve, guest) = (Host::new("run\nrun\n"), Terminal::new(), Terminal::new());
+        symlink(bhyve.path(), host.path("nmdm-web.1A")).unwrap();
+        symlink(guest.path(), host.path("nmdm-web.1B")).unwrap();
+        recipe(&host, "com1: \"[tmp]/nmdm-web.1A\",");
+        let started = host.run(&["start", "web.rhai"]);
+        assert_eq!((started.code, started.stderr.as_str()), (0, "vmrun: web runs\n"));
+        Self { host, _bhyve: bhyve, guest }
+    }
+
+    fn stop(&self) {
+        let done = self.host.run(&["stop", "web"]);
+        assert_eq!((done.code, done.stderr.as_str()), (0, "vmrun: web is down\n"));
+    }
+}
+
+#[test]
+fn a_console_is_a_terminal_of_the_guest_until_its_key_is_pressed() {
+    let mut nmdm = Nmdm::new();
+    let mut desk = Terminal::new();
+    let before = desk.settings();
+    let console = desk.start(&mut nmdm.host.command(&["console", "web"]));
+    same(&desk.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-] leaves it\r\n");
+    desk.until_raw();
+    nmdm.guest.types("FreeBSD/amd64 (web) (ttyu0)\r\n\r\nlogin: ");
+    same(&desk.shows("login: ", SOON), "FreeBSD/amd64 (web) (ttyu0)\r\n\r\nlogin: ");
+    // Every key goes to the guest, as it is.
+    desk.types("root\r\x03\x1a\x04~.");
+    assert_eq!(nmdm.guest.shows("~.", SOON), "root\r\x03\x1a\x04~.");
+    desk.types("half\x1dnot this");
+    assert_eq!(nmdm.guest.shows("half", SOON), "half");
+    let (status, said) = desk.ends(console);
+    assert_eq!((status.code(), said.as_str()), (Some(0), "\r\nvmrun: left web, which goes on\r\n"));
+    assert!(before == desk.settings(), "the terminal is as it was");
+
+    // Another key, and a console that goes when its guest does.
+    let console = desk.start(&mut nmdm.host.command(&["console", "web.rhai", "--escape", "^a"]));
+    desk.shows("Ctrl-a leaves it\r\n", SOON);
+    desk.until_raw();
+    desk.types("\x1d");
+    nmdm.guest.shows("\x1d", SOON);
+    nmdm.stop();
+    let (status, said) = desk.ends(console);
+    assert_eq!((status.code(), said.as_str()), (Some(0), "vmrun: web has ended\r\n"));
+    assert!(before == desk.settings(), "the terminal is as it was");
+}
+
+#[test]
+fn a_terminal_is_put_back_whatever_ends_the_console() {
+    let nmdm = Nmdm::new();
+    let mut desk = Terminal::new();
+    let before = desk.settings();
+    for name in ["TERM", "HUP", "INT", "QUIT", "TSTP"] {
+        let console = desk.start(nmdm.host.command(&["console", "web"]).env("NO_COLOR", "1"));
+        desk.shows("leaves it\r\n", SOON);
+        desk.until_raw();
+        assert!(Command::new("kill").args(["-s", name, &console.id().to_string()]).status().unwrap().success());
+        let (status, said) = desk.ends(console);
+        assert_eq!((status.code(), said.as_str()), (Some(130), "error: interrupted\r\n"), "{name}");
+        assert!(before == desk.settings(), "{name}");
+    }
+    nmdm.stop();
+}
+
+#[test]
+fn what_comes_from_no_terminal_is_typed_and_what_is_said_is_printed() {
+    let mut nmdm = Nmdm::new();
+    let mut command = nmdm.host.shell("printf 'uptime\\r' | vmrun console web");
+    let piped = thread::scope(|scope| {
+        let piped = scope.spawn(|| nmdm.host.finish(&mut command));
+        nmdm.guest.shows("uptime\r", SOON);
+        nmdm.guest.types("up 3 days\r\n");
+        piped.join().unwrap()
+    });
+    assert_eq!((piped.code, piped.stdout.as_str(), piped.stderr.as_str()), (0, "up 3 days\r\n", ""));
+
+    let waiting = nmdm.host.start(&["wait-serial", "web", "login:", "--within", "20s"]);
+    thread::sleep(Duration::from_millis(500));
+    nmdm.guest.types("\x1b[1mweb lo\x1b[0mgin: ");
+    let done = waiting.wait();
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+    nmdm.stop();
+}
+
+#[test]
+fn a_port_that_listens_is_a_console_too() {
+    let host = Host::new("run\n");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // The fake bhyve wants the port for itself, and says nothing at it.
+    recipe(&host, "com1: \"stdio\",");
+    assert_eq!(host.run(&["start", "web.rhai"]).code, 0);
+    recipe(&host, &format!("com1: \"tcp=0.0.0.0:{port}\","));
+    let guest = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"login: ").unwrap();
+        let mut heard = [0; 5];
+        stream.read_exact(&mut heard).unwrap();
+        heard
+    });
+    let mut command = host.shell("printf 'root\\r' | VMRUN_PLATFORM=freebsd-15 vmrun console web");
+    let done = host.finish(&mut command);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "login: ", ""));
+    assert_eq!(&guest.join().unwrap(), b"root\r");
+    assert_eq!(host.run(&["stop", "web"]).code, 0);
+}
+
+#[test]
+fn a_log_is_waited_for_and_is_no_console() {
+    let host = Host::new("run\n");
+    recipe(&host, "com1: \"stdio\",");
+    let said = |args: &[&str], code: i32| {
+        let Done { code: status, stdout, stderr } = host.run(args);
+        assert_eq!((status, stdout.as_str()), (code, ""), "{stderr}");
+        stderr
+    };
+    let before = said(&["wait-serial", "web", "login:"], 3);
+    assert_eq!(said(&["start", "web.rhai"], 0), "vmrun: web runs\n");
+    let mut log = std::fs::OpenOptions::new().append(true).open(host.path("log/web.log")).unwrap();
+    let nothing = said(&["wait-serial", "web", "login:", "--within", "300ms"], 4);
+    // A prompt that stands there already counts, what is above it does not.
+    log.write_all(b"starting sshd\nweb login: ").unwrap();
+    assert_eq!(said(&["wait-serial", "web", "login:"], 0), "");
+    let above = said(&["wait-serial", "web", "sshd", "--within", "300ms"], 4);
+    let waiting = host.start(&["wait-serial", "web", "Password:", "--within", "20s"]);
+    thread::sleep(Duration::from_millis(500));
+    log.write_all(b"root\r\nPassword:").unwrap();
+    assert_eq!(waiting.wait().code, 0);
+    let console = said(&["console", "web"], 1);
+    let none = said(&["console", "web", "--port", "com2"], 1);
+    let interrupted = host.start(&["wait-serial", "web", "never", "--within", "20s"]);
+    thread::sleep(Duration::from_millis(500));
+    interrupted.signal("INT");
+    let interrupted = interrupted.wait();
+    assert_eq!(interrupted.code, 130);
+    // A machine that ends is not waited for any longer.
+    let waiting = host.start(&["wait-serial", "web", "never", "--within", "20s"]);
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(said(&["stop", "web"], 0), "vmrun: web is down\n");
+    let ended = waiting.wait();
+    assert_eq!(ended.code, 3);
+    let all = [before, nothing, above, console, none, interrupted.stderr, ended.stderr];
+    same(
+        &all.join("\n"),
+        r#"
+error: the machine web does not run
+ |
+ = hint: `vmrun start web` starts it
+
+error: web did not say "login:" on com1 within 300ms
+ |
+ = hint: it said nothing
+
+error: web did not say "sshd" on com1 within 300ms
+ |
+ = hint: the last line that it said is "web login:"
+
+error: what com1 of web says goes into its log, and nothing goes back
+ |
+ = hint: `vmrun logs -f web` follows it; with `com1: "/dev/nmdm-web.1A"` it has a console
+
+error: web has no serial port com2
+ |
+ = hint: it has com1
+
+error: interrupted
+
+error: the machine web does not run
+ |
+ = hint: `vmrun start web` starts it
+"#,
+    );
+}
+
+#[test]
+fn a_port_without_another_end_here_is_told_so() {
+    let host = Host::new("run\n");
+    let said = |args: &[&str], code: i32| {
+        let done = host.run(args);
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{}", done.stderr);
+        done.stderr
+    };
+    recipe(&host, "com1: \"stdio\",");
+    let mut foreground = host.start(&["web.rhai"]);
+    foreground.until("the guest", |host| host.read("state/.web.lock").contains(" + guest "));
+    let terminal = said(&["console", "web"], 3);
+    recipe(&host, "com1: \"/dev/nmdm-web.1A\",");
+    let missing = said(&["console", "web"], 3);
+    foreground.signal("TERM");
+    assert_eq!(foreground.wait().code, 130);
+    let down = said(&["console", "web"], 3);
+    recipe(&host, "com1: \"/dev/ttyu1\",");
+    let tty = said(&["console", "web"], 1);
+    recipe(&host, "");
+    let none = said(&["console", "web"], 1);
+    let unknown = said(&["console", "wob"], 2);
+    let key = said(&["console", "web", "--escape", "x"], 2);
+    let all = [terminal, missing, down, tty, none, unknown, key];
+    same(
+        &all.join("\n"),
+        r#"
+error: com1 of web is the terminal of the vmrun that runs it
+ |
+ = hint: `vmrun start web` runs it in the background
+
+error: cannot open /dev/nmdm-web.1B: No such file or directory
+
+error: the machine web does not run
+ |
+ = hint: `vmrun start web` starts it
+
+error: com1 of web is plugged into /dev/ttyu1, a tty of this host
+ |
+ = hint: whoever has the other end of that tty is its console
+
+error: web has no serial port com1
+ |
+ = hint: add `com1: "/dev/nmdm-web.1A"`
+
+error: there is no recipe of a machine wob
+ |
+ = hint: did you mean `web`?
+
+error: invalid value 'x' for '--escape <^KEY>': write ^ and a key that Ctrl goes with: ^], ^A
+
+For more information, try '--help'.
+"#,
+    );
+}
+
+#[test]
+fn a_supervisor_that_is_killed_leaves_its_console() {
+    let mut nmdm = Nmdm::new();
+    kill(nmdm.host.standing("web").unwrap().supervisor.unwrap());
+    let mut desk = Terminal::new();
+    let console = desk.start(&mut nmdm.host.command(&["console", "web"]));
+    desk.shows("leaves it\r\n", SOON);
+    desk.until_raw();
+    desk.types("x");
+    nmdm.guest.shows("x", SOON);
+    desk.types("\x1d");
+    assert_eq!(desk.ends(console).0.code(), Some(0));
+}

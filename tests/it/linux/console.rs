@@ -1,0 +1,132 @@
+//! Serial consoles of real guests under QEMU.
+
+use super::story::{GUEST, Root};
+use super::{FIRMWARE, SOON, World, need, need_firmware, read, tool, utf8, wait_for};
+use crate::terminal::Terminal;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use vmrun::run::standing::Standing;
+
+/// A kernel from a file wants a card that is open (iPXE under UEFI).
+const BOOT: &str = "#!ipxe\nifopen net0 ||\nkernel file:/linux initrd=initrd console=ttyS0 quiet\n\
+                    initrd --name initrd file:/initrd\nboot\n";
+
+/// A world whose machine ends with the test.
+struct Host(World);
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let standing = Standing::read(&read(&self.0.path("state/guest/standing.json")));
+        for pid in standing.iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
+        }
+    }
+}
+
+impl Host {
+    /// Runs vmrun to its end, and returns what it said.
+    fn vmrun(&self, args: &[&str]) -> (Option<i32>, String) {
+        let outcome = self.0.start("vmrun", self.0.vmrun().args(args).stdin(Stdio::null())).ends(FIRMWARE);
+        assert_eq!(outcome.stdout, "");
+        (outcome.code, outcome.stderr)
+    }
+}
+
+/// Makes the disk of a Linux that asks who is there.
+fn disk(world: &World) -> PathBuf {
+    let system = Root::new(world, "login", "login.init").pack();
+    tool("gzip", &["-f", utf8(&system)]);
+    let (image, script) = (world.path("guest.img"), world.write("guest.ipxe", BOOT));
+    let made = world.vmrun().args(["image", "ipxe", "--size", "24M", "--script"]).arg(script).arg(&image).status();
+    assert!(made.unwrap().success());
+    let volume = format!("{}@@20480", image.display());
+    tool("mcopy", &["-i", &volume, &format!("{GUEST}/linux"), "::/linux"]);
+    tool("mcopy", &["-i", &volume, &format!("{}.gz", system.display()), "::/initrd"]);
+    image
+}
+
+/// Logs in, and waits for the prompt of its shell.
+fn log_in(desk: &mut Terminal) {
+    desk.types("root\r");
+    desk.shows("Password: ", SOON);
+    desk.types("sesame\r");
+    desk.shows("# ", SOON);
+}
+
+#[test]
+fn a_linux_is_logged_into_restarted_and_powered_off_at_its_console() {
+    need(&["qemu-system-x86_64", "mcopy", "gzip"]);
+    need_firmware();
+    assert!(Path::new(GUEST).join("complete").is_file(), "this test needs {GUEST}: tools/setup.sh test");
+    let host = Host(World::new());
+    let slots = format!(
+        "\"1\": nvme(\"{}\", #{{ ro: true }}), \"5\": virtio_net(\"slirp\"), \"31\": lpc()",
+        disk(&host.0).display()
+    );
+    let machine = format!("name: \"guest\", memory: 512.MiB, bootrom: uefi(), com1: \"stdio\", slots: #{{ {slots} }}");
+    let recipe = host.0.write("guest.rhai", format!("bhyve(#{{ {machine} }}).run();\n"));
+    let said = |text: &str| (Some(0), text.to_string());
+    assert_eq!(host.vmrun(&["start", utf8(&recipe)]), said("vmrun: guest runs\n"));
+    assert_eq!(host.vmrun(&["wait-serial", "guest", "guest login: ", "--within", "4m"]), said(""));
+
+    let mut desk = Terminal::new();
+    let before = desk.settings();
+    let console = |desk: &mut Terminal| {
+        let console = desk.start(host.0.vmrun().args(["console", "guest"]));
+        desk.shows("this is com1 of guest; Ctrl-] leaves it\r\n", SOON);
+        desk.until_raw();
+        desk.types("\r");
+        console
+    };
+    let first = console(&mut desk);
+    desk.shows("guest login: ", SOON);
+    log_in(&mut desk);
+    desk.types("\x1d");
+    let (status, text) = desk.ends(first);
+    assert_eq!(status.code(), Some(0));
+    assert!(text.ends_with("\r\nvmrun: left guest, which goes on\r\n"), "{text}");
+    assert!(before == desk.settings(), "the terminal is as it was");
+
+    // Whoever comes back finds the guest as he left it; after its reboot he is still there.
+    let second = console(&mut desk);
+    desk.shows("# ", SOON);
+    desk.types("reboot -f\r");
+    desk.shows("iPXE initialising devices...", FIRMWARE);
+    desk.shows("guest login: ", FIRMWARE);
+    log_in(&mut desk);
+    desk.types("poweroff -f\r");
+    let (status, text) = desk.ends(second);
+    assert_eq!(status.code(), Some(0), "{text}");
+    assert!(text.ends_with("vmrun: guest has ended\r\n"), "{text}");
+    assert!(before == desk.settings(), "the terminal is as it was");
+    wait_for("the end of the run", SOON, || (!host.0.path("state/guest").exists()).then_some(()));
+    // All of it is in the log as well.
+    let log = read(&host.0.path("log/guest.log"));
+    assert_eq!(log.matches("guest: up\r\n").count(), 2, "{log}");
+    assert!(log.contains("poweroff -f"), "{log}");
+    host.0.is_clean();
+}
+
+#[test]
+fn a_nmdm_is_a_socket_under_qemu() {
+    let world = World::new();
+    let disk = world.disk('E');
+    let slots = format!(r#""0": hostbridge(), "4": virtio_blk("{}"), "31": lpc()"#, disk.display());
+    let machine = format!(r#"name: "loop", memory: 64.MiB, com1: "/dev/nmdm-loop.1A", slots: #{{ {slots} }}"#);
+    let recipe = world.write("loop.rhai", format!("umask(\"000\");\nbhyve(#{{ {machine} }}).run();\n"));
+    let run = world.start("loop", world.vmrun().arg(&recipe).stdin(Stdio::null()));
+    let socket = world.path("state/loop/com1.sock");
+    let mode = || std::fs::metadata(&socket).map(|meta| meta.permissions().mode() & 0o777).ok();
+    wait_for("a socket of nobody else's", SOON, || (mode() == Some(0o600)).then_some(()));
+    let mut command = world.vmrun();
+    command.args(["console", utf8(&recipe)]).stdin(Stdio::piped());
+    let mut console = world.start("console", &mut command);
+    std::io::Write::write_all(console.child.stdin.as_mut().unwrap(), b"good morning\n").unwrap();
+    let ended = console.ends(SOON);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), "vmrun: loop has ended\n"), "{ended:?}");
+    assert!(ended.stdout.ends_with("good morning\r\n"), "{ended:?}");
+    let run = run.ends(SOON);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""));
+    world.is_clean();
+}
