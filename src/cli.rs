@@ -9,6 +9,7 @@
 //! | 4 | the guest failed |
 //! | 130 | interrupted |
 
+mod audit;
 mod console;
 mod display;
 mod events;

@@ -17,6 +17,7 @@ pub mod ipxe;
 mod kernel;
 pub mod links;
 pub mod linux;
+pub mod memory;
 pub mod process;
 pub mod processes;
 mod program;

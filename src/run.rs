@@ -548,6 +548,16 @@ impl Run {
         Ok(())
     }
 
+    /// Waits because the recipe says so. Returns the fault of a run that was stopped meanwhile.
+    pub fn sleep(&mut self, wait: Duration) -> Result<(), Fault> {
+        self.settle()?;
+        if self.host.rest(wait) {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        Ok(())
+    }
+
     /// Has the machine held when the run is over: its last error stays where everybody can read it.
     pub fn hold_on(&mut self, error: &str) {
         if let Some(standing) = &mut self.standing {

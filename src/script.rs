@@ -4,6 +4,7 @@
 //! row of the table in [`words`].
 
 pub mod allowance;
+pub mod audit;
 pub mod check;
 pub mod handle;
 mod imports;
@@ -14,8 +15,8 @@ pub mod shelf;
 pub mod source;
 pub mod words;
 
-use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::Effect;
+use crate::diag::{Diagnostic, Fault, Place, Source};
+use crate::host::{Effect, memory};
 use crate::model::{Ended, InterfaceName};
 use crate::netboot::Described;
 use crate::run::Run;
@@ -28,11 +29,12 @@ use rhai::packages::{
 };
 use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
 use source::Sources;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use words::hooks::{Due, Hook};
 
 /// How many operations one evaluation may take: a recipe that does more does not end.
@@ -46,6 +48,15 @@ pub const TEXT: usize = 1 << 20;
 
 /// How many values a list or a map may have.
 pub const VALUES: usize = 10_000;
+
+/// How many things may be left for the end of an evaluation.
+pub const DEFERRED: usize = 1_000;
+
+/// How much memory an evaluation may take, in bytes, beside the files that it puts into images.
+pub const MEMORY: u64 = 256 << 20;
+
+/// How long a rehearsal may take, beside the time that it sleeps.
+pub const REHEARSAL: Duration = Duration::from_secs(60);
 
 /// What a recipe can ask of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +95,12 @@ pub struct Session {
     pub also: Vec<Box<rhai::EvalAltResult>>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
+    /// Which effects of a plan were asked for where: the first of them, and the call.
+    places: Vec<(usize, Site)>,
+    /// How many operations the evaluation took.
+    spent: Rc<Cell<u64>>,
+    /// When the evaluation began, and how much memory it may have come to.
+    bounds: (Instant, u64),
     /// What libraries may do.
     pub allowance: Allowance,
     /// The recipe and its modules.
@@ -142,8 +159,14 @@ impl Recipe {
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         let mut faults = self.guarded(|| engine.run_ast_with_scope(&mut Scope::new(), &self.ast));
-        loop {
+        for count in 0.. {
             let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
+            if count == DEFERRED {
+                shared.borrow_mut().defers.clear();
+                let fault = Fault::new(format!("more than {DEFERRED} things were left for the end"));
+                faults.push(fault.hint("does something that is deferred defer something?").into());
+                break;
+            }
             faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
         }
         let mut session = shared.borrow_mut();
@@ -157,10 +180,13 @@ impl Recipe {
         let printed = std::mem::take(&mut session.printed);
         let calls = std::mem::take(&mut session.begun);
         let installs = std::mem::take(&mut session.installs);
+        let asked = std::mem::take(&mut session.places);
+        let places =
+            asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
         let blamed = session.blamed.take();
         let heard = session.hooks.iter().map(Hook::end).collect();
         match session.run.take() {
-            Some(run) => Evaluated { run, printed, warnings, faults, blamed, heard, calls, installs },
+            Some(run) => Evaluated { run, printed, warnings, faults, blamed, heard, calls, installs, places },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -192,19 +218,35 @@ impl Recipe {
         let session = shared.clone();
         engine.on_print(move |text| print(&session, text));
         let (name, session) = (self.source.name.clone(), shared.clone());
-        engine.on_debug(move |text, _, at| print(&session, &format!("{name}:{at}: {text}")));
-        let watched = shared.clone();
-        engine.on_progress(move |operations| {
+        engine.on_debug(move |text, source, at| {
+            let (line, column) = (at.line().unwrap_or_default(), at.position().unwrap_or_default());
+            print(&session, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&name)));
+        });
+        let (watched, spent) = (shared.clone(), shared.borrow().spent.clone());
+        engine.on_progress(move |_| {
+            // Rhai counts anew in every closure that it calls from one of its own functions.
+            let operations = spent.get() + 1;
+            spent.set(operations);
+            if operations > OPERATIONS {
+                return Some(TOO_MANY.into());
+            }
             // Asking costs little, but not nothing.
-            if operations % 1024 != 0 {
+            if operations % 16 != 0 {
                 return None;
             }
             let mut session = watched.try_borrow_mut().ok()?;
+            if memory::peak() > session.bounds.1 {
+                return Some(TOO_MUCH.into());
+            }
+            if operations % 1024 != 0 {
+                return None;
+            }
             if session.run().host.stop_asked() {
                 session.run().interrupt();
                 return Some("interrupted".into());
             }
-            None
+            let is_late = session.rehearsal.is_some() && session.bounds.0.elapsed() > REHEARSAL;
+            is_late.then(|| TOO_LONG.into())
         });
         engine
     }
@@ -223,7 +265,25 @@ impl Recipe {
     }
 }
 
+/// What an evaluation is ended with that takes too many operations, too much memory, or too long.
+const TOO_MANY: &str = "operations";
+const TOO_MUCH: &str = "memory";
+const TOO_LONG: &str = "time";
+
 impl Session {
+    /// Lets the evaluation have more memory: what a file has that it reads.
+    pub fn holds(&mut self, bytes: usize) {
+        self.bounds.1 = self.bounds.1.saturating_add(bytes as u64);
+    }
+
+    /// Notes which call asked for what a plan holds from here on.
+    pub fn asks(&mut self, site: &Site) {
+        if self.rehearsal == Some(Purpose::Plan) {
+            let first = self.run().rehearsed().len();
+            self.places.push((first, site.clone()));
+        }
+    }
+
     fn new(sources: Rc<Sources>) -> Self {
         let (warnings, defers, hooks, due) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (printed, begun, installs, pairs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -241,6 +301,9 @@ impl Session {
             due,
             also: Vec::new(),
             defers,
+            places: Vec::new(),
+            spent: Rc::default(),
+            bounds: (Instant::now(), 0),
             allowance: Allowance::default(),
             sources,
         }
@@ -256,6 +319,9 @@ impl Session {
         self.pairs.clear();
         self.installs.clear();
         self.allowance.begin();
+        self.places.clear();
+        self.spent.set(0);
+        self.bounds = (Instant::now(), memory::peak().saturating_add(MEMORY));
     }
 
     /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
@@ -296,6 +362,8 @@ pub struct Evaluated {
     pub calls: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
     pub installs: Vec<(Described, Site)>,
+    /// Of a plan, from which of its steps on which call asked for them.
+    pub places: Vec<(usize, Place)>,
 }
 
 /// An engine that can parse recipes. It knows no function, which costs a third of a start.

@@ -4,12 +4,12 @@ use super::run::DEFAULT_UMASK;
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::bhyve;
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, Place};
 use crate::host::commands::commands;
 use crate::host::elsewhere::Elsewhere;
 use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::{Ahead, System};
-use crate::host::{Asked, Effect, Host, Platform, Settings, Step};
+use crate::host::{self, Effect, Host, Platform, Settings, Step};
 use crate::model::{Argv, Machine, VmName};
 use crate::qemu;
 use crate::run::Run;
@@ -29,9 +29,13 @@ pub(super) struct PlanArgs {
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
     #[arg(long, value_enum, default_value_t = Form::Argv)]
     form: Form,
-    /// Print a JSON object: `steps` and `given_back`, each a list of `argv` and `stdin`
+    /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null; and
+    /// `given_back`, a list of `argv` and `stdin`
     #[arg(long)]
     json: bool,
+    /// Say before the commands which line asked for them, as a comment
+    #[arg(long, conflicts_with = "json")]
+    places: bool,
 }
 
 /// How bhyve is given its machine.
@@ -46,7 +50,7 @@ enum Form {
 pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let here = platform().map_err(one)?;
-    let there: Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
+    let there: host::Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
     let settings = |asked| place::settings(asked, args.recipe.given.user_net);
     let host = System::new(settings(here).map_err(one)?, ahead).map_err(one)?;
     let recipe = args.recipe.read()?;
@@ -70,15 +74,21 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     let machine = evaluated.run.machine_of(&args.recipe.recipe);
     let back = evaluated.run.to_give_back();
     let done = evaluated.run.rehearsed();
-    let steps = done
-        .iter()
-        .map(|done| steps_of(done, &settings, &machine, args.form))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(one)?;
-    let steps: Vec<Step> = steps.into_iter().flatten().collect();
+    let mut steps: Vec<Asked> = Vec::new();
+    for (at, done) in done.iter().enumerate() {
+        let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
+        let of_one = steps_of(done, &settings, &machine, args.form).map_err(one)?;
+        steps.extend(of_one.into_iter().map(|step| Asked { step, place: place.clone() }));
+    }
     let back: Vec<Step> = back.iter().flat_map(|effect| commands(there.platform, Some(&machine), effect)).collect();
-    let text = if args.json { as_json(&steps, &back) } else { as_text(&steps, &back) };
+    let text = if args.json { as_json(&steps, &back) } else { as_text(&steps, &back, args.places) };
     term.data(text).map_err(one)
+}
+
+/// A command, and the call that asked for it; none did for what every run does.
+struct Asked {
+    step: Step,
+    place: Option<Place>,
 }
 
 fn steps_of(done: &Rehearsed, settings: &Settings, machine: &VmName, form: Form) -> Result<Vec<Step>, Fault> {
@@ -161,8 +171,16 @@ fn hidden(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn as_text(steps: &[Step], back: &[Step]) -> String {
-    let mut lines: Vec<String> = steps.iter().map(ToString::to_string).collect();
+fn as_text(steps: &[Asked], back: &[Step], places: bool) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut last = None;
+    for Asked { step, place } in steps {
+        if let Some(place) = place.as_ref().filter(|place| places && last != Some(*place)) {
+            lines.push(format!("# {place}"));
+            last = Some(place);
+        }
+        lines.push(step.to_string());
+    }
     if !back.is_empty() {
         lines.push("# given back when the run ends:".into());
         lines.extend(back.iter().map(ToString::to_string));
@@ -170,8 +188,13 @@ fn as_text(steps: &[Step], back: &[Step]) -> String {
     lines.join("\n")
 }
 
-fn as_json(steps: &[Step], back: &[Step]) -> String {
-    let step = |step: &Step| json!({ "argv": step.argv.words(), "stdin": step.stdin });
-    let list = |steps: &[Step]| steps.iter().map(step).collect::<Vec<_>>();
-    format!("{:#}", json!({ "steps": list(steps), "given_back": list(back) }))
+fn as_json(steps: &[Asked], back: &[Step]) -> String {
+    let given = |step: &Step| json!({ "argv": step.argv.words(), "stdin": step.stdin });
+    let place = |place: &Place| {
+        let (line, column) = place.line_column();
+        json!({ "file": place.source.name, "line": line, "column": column })
+    };
+    let asked = |Asked { step, place: at }: &Asked| json!({ "argv": step.argv.words(), "stdin": step.stdin, "place": at.as_ref().map(place) });
+    let (steps, back): (Vec<_>, Vec<_>) = (steps.iter().map(asked).collect(), back.iter().map(given).collect());
+    format!("{:#}", json!({ "steps": steps, "given_back": back }))
 }

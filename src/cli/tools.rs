@@ -4,7 +4,7 @@
 //! command line, and to which `vmrun` hands over.
 
 use super::term::Term;
-use super::{Cli, import, keyboard, library, manual, record, screenshot, wait_screen};
+use super::{Cli, audit, import, keyboard, library, manual, record, screenshot, wait_screen};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover;
 use clap::{CommandFactory, Subcommand};
@@ -20,6 +20,8 @@ pub(super) enum Tools {
     Record(record::RecordArgs),
     /// Name, fetch and pin the libraries that recipes share
     Lib(library::LibArgs),
+    /// List all that a library can ask the host for
+    Audit(audit::AuditArgs),
     /// Save or show what is on the screen of a machine
     Screenshot(screenshot::ScreenshotArgs),
     /// Type at the keyboard of a machine
@@ -38,6 +40,7 @@ pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
         Tools::Import(args) => import::run(&args, term),
         Tools::Record(args) => record::run(&args, term),
         Tools::Lib(args) => library::run(&args, term),
+        Tools::Audit(args) => audit::run(&args, term),
         Tools::Screenshot(args) => screenshot::run(&args, term),
         Tools::Type(args) => keyboard::run(&args, term),
         Tools::WaitScreen(args) => wait_screen::run(&args, term),

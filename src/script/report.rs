@@ -113,11 +113,23 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
             Fault::new(value.to_string()).hint("the recipe itself threw this"),
             source::call(&unit.source, position),
         ),
-        EvalAltResult::ErrorTerminated(..) => vec![Diagnostic::error(interrupted())],
-        EvalAltResult::ErrorTooManyOperations(_) => {
-            let message = format!("the recipe did not end within {} operations", super::OPERATIONS);
-            one(Fault::new(message).hint("is there a loop without an end?"), here())
+        EvalAltResult::ErrorTerminated(why, _) => {
+            let why = why.clone().into_string().unwrap_or_default();
+            let hint = "is there a loop or a recursion without an end?";
+            match why.as_str() {
+                super::TOO_MANY => one(too_many(), here()),
+                super::TOO_MUCH => {
+                    let most = super::MEMORY >> 20;
+                    one(Fault::new(format!("the recipe takes more than {most} MiB of memory")).hint(hint), here())
+                }
+                super::TOO_LONG => {
+                    let most = super::REHEARSAL.as_secs();
+                    one(Fault::new(format!("the rehearsal takes more than {most} s")).hint(hint), here())
+                }
+                _ => vec![Diagnostic::error(interrupted())],
+            }
         }
+        EvalAltResult::ErrorTooManyOperations(_) => one(too_many(), here()),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => one(not_found(signature), here()),
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             let fault = Fault::new(format!("the map has no key `{name}`"));
@@ -136,6 +148,11 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
         }
         _ => one(limit(error).unwrap_or_else(|| Fault::new(plain(error))), here()),
     }
+}
+
+fn too_many() -> Fault {
+    let fault = Fault::new(format!("the recipe did not end within {} operations", super::OPERATIONS));
+    fault.hint("is there a loop without an end?")
 }
 
 /// The faults of a recipe that asks for more than there is.
@@ -207,6 +224,12 @@ pub fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Dia
     let mut all = vec![diagnostic];
     all.extend(more.into_iter().flat_map(|next| self::raised(next, call, sources)));
     all
+}
+
+/// Returns the place of a call.
+pub fn place(site: &Site, sources: &Rc<Sources>) -> Option<Place> {
+    let unit = site.source.as_deref().and_then(|name| sources.get(name))?;
+    Some(source::call(&unit.source, site.position))
 }
 
 /// Finds the argument, key or value in the syntax tree; the call itself where it is no literal.

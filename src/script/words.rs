@@ -228,6 +228,7 @@ impl Call<'_> {
     /// Has an effect.
     pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
         self.permit_effect(effect)?;
+        self.session().asks(&self.site);
         let done = self.session().run().act(effect);
         if is_left_to_itself(effect) || self.session().rehearsal == Some(Purpose::Network) {
             self.session().begun.push((effect.clone(), self.site.clone()));
@@ -348,10 +349,14 @@ pub fn register(engine: &mut Engine, row: Row, shared: &Shared) {
         types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), arity));
         register_for(engine, row, shared, types, (on, call, device));
     }
-    if row.is_named("truncate") {
-        // Rhai has a `truncate` of its own, which cuts a text: exact types would win over any type.
-        let types = vec![TypeId::of::<ImmutableString>(), TypeId::of::<i64>()];
-        register_for(engine, row, shared, types, (on, call, device));
+    // Rhai has words of these names of its own, one of which cuts a text: exact types would win over any type.
+    let exact: &[&[TypeId]] = match row {
+        Row::Word(word) if word.name == "truncate" => &[&[TypeId::of::<ImmutableString>(), TypeId::of::<i64>()]],
+        Row::Word(word) if word.name == "sleep" => &[&[TypeId::of::<i64>()], &[TypeId::of::<f64>()]],
+        _ => &[],
+    };
+    for types in exact {
+        register_for(engine, row, shared, types.to_vec(), (on, call, device));
     }
 }
 
@@ -366,8 +371,10 @@ fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeI
         let this = on.is_some().then(|| args.remove(0));
         let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), library, device };
         let position = call_of.site.position;
-        let done =
-            call(&call_of).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;
+        let asleep = if row.kind() == Kind::Action { call_of.while_awake() } else { Ok(()) };
+        let done = asleep
+            .and_then(|()| call(&call_of))
+            .map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;
         let due = std::mem::take(&mut shared.borrow_mut().due);
         // One that fails keeps none of the others from what they have to do.
         let called: Vec<_> =

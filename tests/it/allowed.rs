@@ -276,3 +276,49 @@ fn nothing_is_run_that_is_refused() {
     assert_eq!(of(&sandbox.run(&["recipe.rhai"])), refused("run `logger`", "run", "logger"));
     assert_eq!(sandbox.read("ran"), "");
 }
+
+#[test]
+fn an_audit_lists_all_that_a_library_can_ask_for() {
+    let sandbox = library(
+        "import \"std/disk\" as disk;\nfn room(name) {\n    truncate(`/vm/${name}`,\n        1.MiB);\n    disk::zvol(name, 1.MiB);\n}\n",
+    );
+    fs::create_dir_all(sandbox.path("team/more")).unwrap();
+    sandbox.write("team/more/nic.rhai", "fn nic(on) { let made = tap(\"tap1\"); bridge(on).add(made); }\n");
+    sandbox.write("team/lib_test.rhai", "run(\"zfs\");\n");
+    let audit = |args: &[&str]| sandbox.finish(&mut sandbox.command(&[&["audit"], args].concat()));
+    let done = audit(&["team"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    same(
+        &done.stdout,
+        "
+team/lib.rhai:3:5        paths                                     truncate(`/vm/${name}`, 1.MiB)
+team/lib.rhai:5:11       commands, paths, whether files are there  zvol(name, 1.MiB)
+team/more/nic.rhai:1:25  interfaces                                tap(\"tap1\")
+team/more/nic.rhai:1:38  interfaces                                bridge(on)
+team/more/nic.rhai:1:49  interfaces                                add(made)
+
+in all: commands 1, interfaces 3, paths 2, whether files are there 1
+",
+    );
+    let json = audit(&["team", "--json"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let second = serde_json::json!({
+        "file": "team/lib.rhai", "line": 5, "column": 11, "function": "room", "word": "disk::zvol",
+        "asks": ["commands", "paths", "whether files are there"], "text": "zvol(name, 1.MiB)",
+    });
+    assert_eq!(json[1], second);
+    sandbox.write("team/lib.rhai", "fn f() { 1 }\n");
+    same(&audit(&["./team/more"]).stdout.lines().last().unwrap_or_default(), "in all: interfaces 3");
+    fs::remove_dir_all(sandbox.path("team/more")).unwrap();
+    same(&audit(&["team"]).stdout, "it asks for nothing");
+    let done = audit(&["tema"]);
+    assert_eq!(done.code, 2);
+    same(
+        &done.stderr,
+        "
+error: tema is no library and no folder
+ |
+ = hint: vmrun.toml names libraries: vmrun lib list
+",
+    );
+}

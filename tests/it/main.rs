@@ -14,6 +14,7 @@ mod console;
 mod faults;
 mod find;
 mod freebsd;
+mod hostile;
 mod house;
 mod images;
 mod import;

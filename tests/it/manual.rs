@@ -38,6 +38,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "import",
         "record",
         "lib",
+        "audit",
         "screenshot",
         "type",
         "wait-screen",

@@ -4,6 +4,7 @@ use super::{Call, Kind, Word, size};
 use crate::diag::Fault;
 use crate::host::Effect;
 use crate::model::Size;
+use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use rhai::Dynamic;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub(super) const WORDS: &[Word] = &[
 
 /// Files are made only where their folder is.
 pub(super) fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
+    call.permit(Asked::Path(path))?;
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     if call.rehearses() && call.session().run().host.file(folder).is_none() {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));

@@ -92,7 +92,9 @@ impl Given<'_> {
 
 /// Reads a file of the host, and says which package brings it if it is an iPXE.
 fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
-    Ok(Rc::new(call.session().run().host.read(Path::new(path))?))
+    let bytes = call.session().run().host.read(Path::new(path))?;
+    call.session().holds(bytes.len());
+    Ok(Rc::new(bytes))
 }
 
 fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {

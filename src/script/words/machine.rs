@@ -207,6 +207,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     })?;
     prepare(call, &machine)?;
     rehearse(call, &vm, &machine)?;
+    call.session().asks(&call.site);
     let ended = call.session().run().boot(&machine);
     let ended = ended.map_err(|fault| call.session().raised(fault))?;
     blame(call, &vm, &machine, &ended);

@@ -3,13 +3,14 @@
 use super::{Call, Kind, Word, expected, text};
 use crate::diag::Fault;
 use crate::host::{Effect, Platform};
-use crate::model::Argv;
+use crate::model::{Argv, span};
 use crate::run::conflicts::Purpose;
 use crate::script::allowance::Asked;
 use crate::script::handle::Node;
 use crate::script::raise::Raised;
 use rhai::{Dynamic, FnPtr};
 use std::any::TypeId;
+use std::time::Duration;
 
 pub(super) const WORDS: &[Word] = &[
     Word {
@@ -47,6 +48,15 @@ pub(super) const WORDS: &[Word] = &[
         usage: "query(\"sysctl\", [\"-n\", \"hw.ncpu\"])",
         help: "Returns the output of a command that changes nothing; it is run in a rehearsal too.",
         call: query,
+    },
+    Word {
+        name: "sleep",
+        kind: Kind::Action,
+        on: None,
+        arity: (1, 1),
+        usage: "sleep(\"500ms\")",
+        help: "Waits, in seconds or a text as \"500ms\" or \"2m\"; a rehearsal does not, and Ctrl-C ends it.",
+        call: sleep,
     },
     Word {
         name: "defer",
@@ -105,6 +115,21 @@ fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call, false)?;
     call.permit(Asked::Run(&argv.program))?;
     Ok(call.session().run().host.query(&argv)?.into())
+}
+
+fn sleep(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let value = &call.args[0];
+    let fault = |hint: &str| Raised::from(Fault::new(format!("{value} is no time to wait")).hint(hint)).arg(0);
+    let negative = || fault("seconds from 0 on");
+    let wait = match (value.as_int(), value.as_float()) {
+        (Ok(seconds), _) => Duration::from_secs(u64::try_from(seconds).map_err(|_| negative())?),
+        (_, Ok(seconds)) => Duration::try_from_secs_f64(seconds).map_err(|_| negative())?,
+        _ => span::parse(&call.text(0)?).map_err(fault)?,
+    };
+    if !call.rehearses() {
+        call.session().run().sleep(wait)?;
+    }
+    Ok(Dynamic::UNIT)
 }
 
 fn defer(call: &Call<'_>) -> Result<Dynamic, Raised> {
