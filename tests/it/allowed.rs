@@ -308,7 +308,7 @@ in all: commands 1, interfaces 3, paths 2, whether files are there 1
     });
     assert_eq!(json[1], second);
     sandbox.write("team/lib.rhai", "fn f() { 1 }\n");
-    same(&audit(&["./team/more"]).stdout.lines().last().unwrap_or_default(), "in all: interfaces 3");
+    same(audit(&["./team/more"]).stdout.lines().last().unwrap_or_default(), "in all: interfaces 3");
     fs::remove_dir_all(sandbox.path("team/more")).unwrap();
     same(&audit(&["team"]).stdout, "it asks for nothing");
     let done = audit(&["tema"]);
