@@ -23,6 +23,7 @@ mod library;
 mod line;
 mod list;
 mod logs;
+mod lsp;
 mod manual;
 mod netboot;
 mod network;

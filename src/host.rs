@@ -5,6 +5,7 @@
 //! [`fake::Fake`] is a small world for tests. Nothing outside this floor touches files, processes or the environment.
 
 pub mod background;
+pub mod carried;
 pub mod commands;
 pub mod console;
 pub mod elsewhere;

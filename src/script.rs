@@ -6,6 +6,7 @@
 pub mod allowance;
 pub mod audit;
 pub mod check;
+pub mod editor;
 pub mod handle;
 mod imports;
 pub mod modules;

@@ -158,6 +158,7 @@ debian_needs_test() {
     need_tool ld binutils
     need_tool unshare util-linux
     need_tool strace strace
+    need_tool nvim neovim
     need_tool python3 python3
     need_file /usr/lib/python3/dist-packages/yaml python3-yaml
     need_tool debconf-set-selections debconf

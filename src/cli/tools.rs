@@ -4,7 +4,7 @@
 //! command line, and to which `vmrun` hands over.
 
 use super::term::Term;
-use super::{Cli, audit, import, keyboard, library, manual, record, screenshot, wait_screen};
+use super::{Cli, audit, import, keyboard, library, lsp, manual, record, screenshot, wait_screen};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover;
 use clap::{CommandFactory, Subcommand};
@@ -22,6 +22,8 @@ pub(super) enum Tools {
     Lib(library::LibArgs),
     /// List all that a library can ask the host for
     Audit(audit::AuditArgs),
+    /// Help an editor with recipes (Language Server Protocol)
+    Lsp(lsp::LspArgs),
     /// Save or show what is on the screen of a machine
     Screenshot(screenshot::ScreenshotArgs),
     /// Type at the keyboard of a machine
@@ -41,6 +43,7 @@ pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
         Tools::Record(args) => record::run(&args, term),
         Tools::Lib(args) => library::run(&args, term),
         Tools::Audit(args) => audit::run(&args, term),
+        Tools::Lsp(args) => lsp::run(&args, term),
         Tools::Screenshot(args) => screenshot::run(&args, term),
         Tools::Type(args) => keyboard::run(&args, term),
         Tools::WaitScreen(args) => wait_screen::run(&args, term),

@@ -169,8 +169,13 @@ pub(super) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fau
 
 /// Writes a file that only its owner may read.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write_anew(path, 0o600, bytes)
+}
+
+/// Writes a file in place of another; who may do what with it is what the umask leaves of the mode.
+pub(super) fn write_anew(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
     remove(path)?;
-    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    let file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
     file.and_then(|mut file| file.write_all(bytes)).map_err(io_fault("write", path))
 }
 

@@ -193,7 +193,7 @@ fn leaves(library: &str) -> Fault {
 }
 
 /// Resolves `.` and `..` as far as the path itself goes.
-pub(super) fn tidy(path: &Path) -> PathBuf {
+pub fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {

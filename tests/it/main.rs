@@ -22,6 +22,7 @@ mod inputs;
 mod libraries;
 mod linux;
 mod list;
+mod lsp;
 mod manual;
 mod mess;
 mod netboot;

@@ -39,6 +39,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "record",
         "lib",
         "audit",
+        "lsp",
         "screenshot",
         "type",
         "wait-screen",

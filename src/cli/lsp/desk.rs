@@ -1,0 +1,101 @@
+//! The texts that an editor has open, and the modules that they import.
+
+use crate::diag::Diagnostic;
+use crate::host::carried;
+use crate::script::Recipe;
+use crate::script::editor::{Document, Modules, standard};
+use crate::script::modules::STDLIB;
+use crate::script::shelf::Shelf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What is open, by path.
+#[derive(Default)]
+pub(super) struct Desk {
+    texts: BTreeMap<PathBuf, String>,
+}
+
+impl Desk {
+    pub(super) fn put(&mut self, path: PathBuf, text: String) {
+        self.texts.insert(path, text);
+    }
+
+    pub(super) fn take(&mut self, path: &Path) {
+        self.texts.remove(path);
+    }
+
+    /// Asks something about a text that is open.
+    pub(super) fn ask<T>(&self, path: &Path, ask: impl FnOnce(&Document<'_>) -> T) -> Option<T> {
+        let text = self.texts.get(path)?;
+        Some(ask(&Document { name: path.to_str()?, text, modules: self }))
+    }
+
+    pub(super) fn text(&self, path: &Path) -> Option<&str> {
+        self.texts.get(path).map(String::as_str)
+    }
+
+    /// Returns everything that can be said of a text without running it, and of one that was saved what its rehearsal says.
+    pub(super) fn findings(&self, path: &Path, _is_saved: bool) -> Vec<Diagnostic> {
+        let (Some(text), Some(name)) = (self.texts.get(path), path.to_str()) else { return Vec::new() };
+        Recipe::parse(name, text).err().unwrap_or_default()
+    }
+
+    /// The text of a file: as it is open, else as it is on the disk.
+    pub(super) fn read(&self, path: &Path) -> Option<String> {
+        self.texts.get(path).cloned().or_else(|| std::fs::read_to_string(path).ok())
+    }
+
+    /// Returns the file of a module by the name of its text; one of the standard library is put where it can be read.
+    pub(super) fn file(id: &str) -> Option<PathBuf> {
+        let carried = STDLIB.iter().find(|(name, _)| *name == id);
+        match carried {
+            Some((name, text)) => carried::unpack(&format!("{name}.rhai"), text).ok(),
+            None => Some(PathBuf::from(id)),
+        }
+    }
+}
+
+/// The folder of a text.
+fn folder(importer: &str) -> &Path {
+    Path::new(importer).parent().unwrap_or(Path::new(""))
+}
+
+impl Modules for Desk {
+    fn module(&self, importer: &str, path: &str) -> Option<(String, String)> {
+        if let Some((name, text)) = STDLIB.iter().find(|(name, _)| *name == path) {
+            return Some(((*name).into(), (*text).into()));
+        }
+        if path.starts_with("./") || path.starts_with("../") {
+            let file = folder(importer).join(format!("{}.rhai", path.strip_suffix(".rhai").unwrap_or(path)));
+            let file = crate::script::shelf::tidy(&file);
+            return Some((file.display().to_string(), self.read(&file)?));
+        }
+        let found = Shelf::beside(folder(importer)).ok()??.find(None, path).ok()?;
+        Some((found.id, found.text))
+    }
+
+    fn paths(&self, importer: &str, begun: &str, is_import: bool) -> Vec<String> {
+        let (shown, _) = begun.rsplit_once('/').unwrap_or(("", begun));
+        let mut paths: Vec<String> = Vec::new();
+        if is_import {
+            paths.extend(standard().map(Into::into));
+            let libraries = Shelf::beside(folder(importer)).ok().flatten();
+            let names = libraries.iter().flat_map(|shelf| &shelf.named).map(|library| format!("{}/", library.name));
+            paths.extend(names);
+        }
+        if begun.starts_with(['/', '.']) {
+            let entries = std::fs::read_dir(folder(importer).join(format!("{shown}/"))).into_iter().flatten().flatten();
+            let names =
+                entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path().is_dir())));
+            paths.extend(names.filter_map(|(name, is_folder)| match name.strip_suffix(".rhai") {
+                _ if is_folder => Some(format!("{shown}/{name}/")),
+                Some(stem) if is_import => Some(format!("{shown}/{stem}")),
+                None if is_import => None,
+                _ => Some(format!("{shown}/{name}")),
+            }));
+        }
+        paths.retain(|path| path.starts_with(begun));
+        paths.sort();
+        paths
+    }
+}

@@ -1,0 +1,415 @@
+//! What an editor asks about a text that is being written: what can come, what something is, where it is declared.
+//!
+//! All of it comes from tokens, so that a line that does not parse takes nothing away from the others. Places are bytes.
+
+mod cursor;
+mod names;
+mod token;
+
+use super::modules::STDLIB;
+use super::words::{self, Kind, Row};
+use crate::script::handle::{EXITS, properties};
+use cursor::{Around, Within, cursor};
+pub use names::{Declaration, Names, Sort, is_free, names};
+use std::ops::Range;
+
+/// Who knows the texts of modules.
+pub trait Modules {
+    /// Returns the name and the text of the module that a text imports by a path.
+    fn module(&self, importer: &str, path: &str) -> Option<(String, String)>;
+    /// Returns the paths that a text could import, or the names of files, that begin so.
+    fn paths(&self, importer: &str, begun: &str, is_import: bool) -> Vec<String>;
+}
+
+/// A text, and who knows what it imports.
+pub struct Document<'a> {
+    /// Its name: a path.
+    pub name: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// Who knows what it imports.
+    pub modules: &'a dyn Modules,
+}
+
+/// What an item of a list of completions is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sense {
+    /// A word or a function.
+    Function,
+    /// A method.
+    Method,
+    /// A variable.
+    Variable,
+    /// A key of a map or a property.
+    Key,
+    /// A module.
+    Module,
+    /// A file.
+    File,
+    /// A keyword or a unit.
+    Keyword,
+}
+
+/// Something that can come at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What it is called, and what is put in.
+    pub label: String,
+    /// What it is.
+    pub sense: Sense,
+    /// How it is written.
+    pub detail: String,
+    /// What it does.
+    pub docs: String,
+}
+
+/// What can come at a place, and what it replaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The bytes that are replaced.
+    pub replaced: Range<usize>,
+    /// The items, in the order in which they are shown.
+    pub items: Vec<Item>,
+}
+
+/// What is told of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hover {
+    /// The bytes that it is about.
+    pub span: Range<usize>,
+    /// How it is written.
+    pub usage: Vec<String>,
+    /// What it does.
+    pub docs: String,
+}
+
+/// A call that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The ways in which it is written.
+    pub usages: Vec<(String, String)>,
+    /// Which argument comes.
+    pub argument: usize,
+}
+
+/// Where something is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name of the text; nothing where it is the same one.
+    pub module: Option<String>,
+    /// The bytes there.
+    pub span: Range<usize>,
+}
+
+const KEYWORDS: [(&str, &str); 14] = [
+    ("let", "let name = value;"),
+    ("const", "const NAME = value;"),
+    ("fn", "fn name(of) { … }"),
+    ("if", "if init { … }"),
+    ("else", "else { … }"),
+    ("for", "for name in list { … }"),
+    ("while", "while condition { … }"),
+    ("loop", "loop { … }"),
+    ("switch", "switch value { 1 => …, _ => … }"),
+    ("return", "return value;"),
+    ("import", "import \"std/guest\" as guest;"),
+    ("try", "try { … } catch (fault) { … }"),
+    ("true", "true"),
+    ("false", "false"),
+];
+
+impl Document<'_> {
+    /// Returns what can come at a byte.
+    pub fn complete(&self, at: usize) -> Completion {
+        let cursor = cursor(self.text, at);
+        let names = names(self.text);
+        let (mut replaced, within) = (cursor.begun.clone(), cursor.within.as_ref());
+        let items = match cursor.around {
+            Around::Comment => Vec::new(),
+            Around::Text(from, begun) => {
+                replaced = from + 1..at;
+                self.in_text(from, &begun, within)
+            }
+            Around::Module(alias) => self.members(&names, &alias, at),
+            Around::Member(is_number) => members_of_values(is_number),
+            Around::Key(used) => {
+                let known = self.keys(&names, within, &cursor.keys, at);
+                known.into_iter().filter(|item| !used.contains(&item.label)).collect()
+            }
+            Around::Value => values(&names, at, within.is_none()),
+        };
+        Completion { replaced, items }
+    }
+
+    /// In a text: what an import names, a file, or an end of a boot.
+    fn in_text(&self, from: usize, begun: &str, within: Option<&Within>) -> Vec<Item> {
+        let is_import = self.text[..from].trim_end().ends_with("import");
+        let item = |label: String, sense| Item { label, sense, detail: String::new(), docs: String::new() };
+        if is_import || begun.starts_with(['/', '.']) {
+            let sense = if is_import { Sense::Module } else { Sense::File };
+            let paths = self.modules.paths(self.name, begun, is_import);
+            return paths.into_iter().map(|path| item(path, sense)).collect();
+        }
+        match within.filter(|call| call.name == "on" && call.argument == 0) {
+            Some(_) => EXITS.iter().chain(&["exited"]).map(|end| item((*end).into(), Sense::Keyword)).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The text of a module by the name that it has here.
+    fn module(&self, names: &Names, alias: &str, at: usize) -> Option<(String, String)> {
+        let known = names.known(at);
+        let anywhere = || names.declarations.iter().find(|one| one.sort == Sort::Module && one.name == alias);
+        let module = known.into_iter().find(|one| one.sort == Sort::Module && one.name == alias).or_else(anywhere)?;
+        self.modules.module(self.name, &module.detail)
+    }
+
+    fn members(&self, own: &Names, alias: &str, at: usize) -> Vec<Item> {
+        let Some((_, text)) = self.module(own, alias, at) else { return Vec::new() };
+        let names = names(&text);
+        let offered = names.declarations.iter().filter(|one| is_offered(&text, one));
+        let mut items: Vec<Item> = offered.map(|one| as_item(one, Sense::Function)).collect();
+        items.sort_by(|one, other| one.label.cmp(&other.label));
+        items
+    }
+
+    /// The keys of a map that a word or a function of a module gets.
+    fn keys(&self, own: &Names, within: Option<&Within>, keys: &[String], at: usize) -> Vec<Item> {
+        let Some(call) = within else { return Vec::new() };
+        let item = |label: String, docs: String| Item { label, sense: Sense::Key, detail: String::new(), docs };
+        if let Some(alias) = &call.of {
+            let Some((_, text)) = self.module(own, alias, at) else { return Vec::new() };
+            return asked_keys(&text).into_iter().map(|key| item(key, String::new())).collect();
+        }
+        if !keys.is_empty() {
+            return Vec::new();
+        }
+        keys_of(&call.name).into_iter().map(|(key, help)| item(key, help)).collect()
+    }
+
+    /// Returns what is known of the name at a byte.
+    pub fn hover(&self, at: usize) -> Option<Hover> {
+        let (span, name) = self.word(at)?;
+        let names = names(self.text);
+        let cursor = cursor(self.text, span.start);
+        let hover = |usage: Vec<String>, docs: String| Some(Hover { span: span.clone(), usage, docs });
+        if let Around::Module(alias) = &cursor.around {
+            let (_, text) = self.module(&names, alias, at)?;
+            let of = names_of(&text, name)?;
+            return hover(vec![format!("{alias}::{name}{}", of.detail)], of.docs);
+        }
+        if let Around::Key(_) = cursor.around {
+            let found = self
+                .keys(&names, cursor.within.as_ref(), &cursor.keys, at)
+                .into_iter()
+                .find(|key| key.label == name)?;
+            return hover(vec![name.into()], found.docs);
+        }
+        if let Around::Member(true) = cursor.around {
+            return words::UNITS.iter().find(|(unit, _)| *unit == name).and_then(|(unit, shift)| {
+                hover(vec![format!("20.{unit}")], format!("20 times {} bytes", 1_u64 << shift))
+            });
+        }
+        let is_member = cursor.around == Around::Member(false);
+        if let Some(declared) = names.at(at).filter(|_| !is_member).map(|at| &names.declarations[at]) {
+            return hover(vec![written(declared)], self.told(declared));
+        }
+        let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
+        if rows.is_empty() {
+            let (_, help) = words::variables().iter().find(|(variable, _)| *variable == name)?;
+            return hover(vec![name.into()], (*help).into());
+        }
+        hover(rows.iter().map(|row| row.usage()).collect(), reference(&rows))
+    }
+
+    /// What is said of a declaration: its comments, or those of the module that it is.
+    fn told(&self, declared: &Declaration) -> String {
+        if declared.sort != Sort::Module {
+            return declared.docs.clone();
+        }
+        let text = self.modules.module(self.name, &declared.detail).map(|(_, text)| text).unwrap_or_default();
+        let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns how the call that a byte is in is written.
+    pub fn signature(&self, at: usize) -> Option<Signature> {
+        let call = cursor(self.text, at).within?;
+        let names = names(self.text);
+        let usages: Vec<(String, String)> = if let Some(alias) = &call.of {
+            let (_, text) = self.module(&names, alias, at)?;
+            let of = names_of(&text, &call.name)?;
+            vec![(format!("{alias}::{}{}", call.name, of.detail), of.docs)]
+        } else {
+            let own = names.declarations.iter().filter(|one| one.sort == Sort::Function && one.name == call.name);
+            let own = own.map(|one| (written(one), one.docs.clone()));
+            let rows = words::all().filter(|row| row.is_named(&call.name));
+            let rows = rows.filter(|row| (row.kind() == Kind::Method) == call.is_method);
+            own.chain(rows.map(|row| (row.usage(), row.help().to_string()))).collect()
+        };
+        (!usages.is_empty()).then_some(Signature { usages, argument: call.argument })
+    }
+
+    /// Returns where the name at a byte is declared.
+    pub fn definition(&self, at: usize) -> Option<Target> {
+        let (span, name) = self.word(at)?;
+        let names = names(self.text);
+        if let Around::Module(alias) = cursor(self.text, span.start).around {
+            let (id, text) = self.module(&names, &alias, at)?;
+            return Some(Target { module: Some(id), span: names_of(&text, name)?.span });
+        }
+        let declared = &names.declarations[names.at(at)?];
+        // Whoever asks where a module is declared wants to see it, unless he is at its import.
+        if declared.sort == Sort::Module && declared.span != span {
+            let (id, _) = self.modules.module(self.name, &declared.detail)?;
+            return Some(Target { module: Some(id), span: 0..0 });
+        }
+        Some(Target { module: None, span: declared.span.clone() })
+    }
+
+    /// Returns every place that is renamed with the name at a byte; nothing for a name that is not the text's own.
+    pub fn renamed(&self, at: usize) -> Option<Vec<Range<usize>>> {
+        let names = names(self.text);
+        Some(names.places(names.at(at)?))
+    }
+
+    /// Returns the declarations of the text.
+    pub fn declarations(&self) -> Vec<Declaration> {
+        names(self.text).declarations
+    }
+
+    /// The name around a byte.
+    fn word(&self, at: usize) -> Option<(Range<usize>, &str)> {
+        let is_part = |c: char| c == '_' || c.is_alphanumeric();
+        let start = self.text[..at]
+            .rfind(|c| !is_part(c))
+            .map_or(0, |end| end + self.text[end..].chars().next().map_or(1, char::len_utf8));
+        let end = self.text[at..].find(|c| !is_part(c)).map_or(self.text.len(), |length| at + length);
+        let name = &self.text[start..end];
+        (!name.is_empty() && cursor(self.text, start).around != Around::Comment).then_some((start..end, name))
+    }
+}
+
+/// How a declaration is written.
+fn written(declared: &Declaration) -> String {
+    let Declaration { name, detail, .. } = declared;
+    match declared.sort {
+        Sort::Function => format!("fn {name}{detail}"),
+        Sort::Module => format!("import \"{detail}\" as {name}"),
+        Sort::Variable => format!("{detail} {name}"),
+        Sort::Parameter => name.clone(),
+    }
+}
+
+fn as_item(declared: &Declaration, sense: Sense) -> Item {
+    Item { label: declared.name.clone(), sense, detail: written(declared), docs: declared.docs.clone() }
+}
+
+/// Whether a module lets others call a function of it.
+fn is_offered(text: &str, declared: &Declaration) -> bool {
+    let line = text[..declared.span.start].rfind('\n').map_or(0, |end| end + 1);
+    let before = text[line..declared.span.start].trim();
+    declared.sort == Sort::Function && before == "fn"
+}
+
+fn names_of(text: &str, name: &str) -> Option<Declaration> {
+    names(text).declarations.into_iter().find(|one| one.sort == Sort::Function && one.name == name)
+}
+
+/// The keys that the functions of a module let their maps have: texts in the lists that `known_keys` gets.
+fn asked_keys(text: &str) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for (at, _) in text.match_indices("known_keys(") {
+        let call = &text[at..text[at..].find(';').map_or(text.len(), |end| at + end)];
+        keys.extend(call.split('"').skip(1).step_by(2).map(String::from));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+    keys
+}
+
+/// The keys of a word's map: those of its table, or those that its usage shows.
+fn keys_of(word: &str) -> Vec<(String, String)> {
+    let mut keys: Vec<(String, String)> = Vec::new();
+    for row in words::all().filter(|row| row.is_named(word)) {
+        let options = row.options();
+        keys.extend(options.into_iter().map(|(key, help)| (key.to_string(), help)));
+        let usage = row.usage();
+        let shown = usage.split_once("#{").and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inner, _)| inner);
+        for part in shown.split(", ") {
+            let key: String = part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let is_key = part.trim().len() == key.len() || part.trim()[key.len()..].starts_with(':');
+            if is_key && !key.is_empty() && !keys.iter().any(|(known, _)| *known == key) {
+                keys.push((key, String::new()));
+            }
+        }
+    }
+    keys
+}
+
+/// What can be asked of a value: its type is not known, but for a number.
+fn members_of_values(is_number: bool) -> Vec<Item> {
+    let item =
+        |label: &str, sense, detail: String, docs: &str| Item { label: label.into(), sense, detail, docs: docs.into() };
+    if is_number {
+        return words::UNITS.iter().map(|(unit, _)| item(unit, Sense::Keyword, format!("20.{unit}"), "")).collect();
+    }
+    let methods = words::all().filter(|row| row.kind() == Kind::Method);
+    let methods = methods.map(|row| item(&row.name(), Sense::Method, row.usage(), row.help()));
+    let properties =
+        ["Exit", "Vm"].into_iter().flat_map(properties).map(|name| item(name, Sense::Key, String::new(), ""));
+    let mut seen = std::collections::BTreeSet::new();
+    methods.chain(properties).filter(|item| seen.insert(item.label.clone())).collect()
+}
+
+/// Whatever has a value: what the text itself has a name for first.
+fn values(names: &Names, at: usize, is_statement: bool) -> Vec<Item> {
+    let sense = |sort| match sort {
+        Sort::Function => Sense::Function,
+        Sort::Module => Sense::Module,
+        Sort::Variable | Sort::Parameter => Sense::Variable,
+    };
+    let mut items: Vec<Item> = names.known(at).into_iter().map(|one| as_item(one, sense(one.sort))).collect();
+    let words = words::all().filter(|row| row.kind() != Kind::Method);
+    items.extend(words.map(|row| Item {
+        label: row.name(),
+        sense: Sense::Function,
+        detail: row.usage(),
+        docs: row.help().into(),
+    }));
+    items.extend(words::variables().iter().map(|(name, help)| Item {
+        label: (*name).into(),
+        sense: Sense::Variable,
+        detail: String::new(),
+        docs: (*help).into(),
+    }));
+    let keywords =
+        KEYWORDS.iter().filter(|(word, _)| is_statement || matches!(*word, "if" | "switch" | "true" | "false"));
+    items.extend(keywords.map(|(word, usage)| Item {
+        label: (*word).into(),
+        sense: Sense::Keyword,
+        detail: (*usage).into(),
+        docs: String::new(),
+    }));
+    let mut seen = std::collections::BTreeSet::new();
+    items.retain(|item| seen.insert(item.label.clone()));
+    items
+}
+
+/// What words of one name do, with the keys of their maps.
+fn reference(rows: &[Row]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for row in rows {
+        lines.push(row.help().into());
+        lines.extend(row.options().into_iter().map(|(name, help)| format!("- `{name}`: {help}")));
+    }
+    lines.join("\n")
+}
+
+/// Returns the import paths of the standard library.
+pub fn standard() -> impl Iterator<Item = &'static str> {
+    STDLIB.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,508 @@
+//! Who declares a name, and who means it: found in the tokens, so that a text that is being written has them too.
+
+use super::token::{Kind, Token, tokens};
+use std::ops::Range;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A variable or a constant.
+    Variable,
+    /// A parameter of a function or a closure, or what a loop or a `catch` names.
+    Parameter,
+    /// A function of the text.
+    Function,
+    /// A module that was imported.
+    Module,
+}
+
+/// A place that gives something a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// The name.
+    pub name: String,
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// What it stands for.
+    pub sort: Sort,
+    /// Where it is known; functions are known everywhere.
+    pub known: Range<usize>,
+    /// What follows it: the parameters of a function, the path of a module.
+    pub detail: String,
+    /// What is said of it in comments above.
+    pub docs: String,
+}
+
+/// A place that means something by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Meant {
+    pub(super) span: Range<usize>,
+    /// The declaration that it means; nothing for what the text does not declare.
+    pub(super) declaration: Option<usize>,
+    /// The module that it is asked of: `guest::debian`.
+    pub(super) of: Option<String>,
+}
+
+/// The names of a text.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Every declaration, in the order of their places.
+    pub declarations: Vec<Declaration>,
+    pub(super) meant: Vec<Meant>,
+}
+
+const KEYWORDS: [&str; 30] = [
+    "let", "const", "fn", "private", "if", "else", "switch", "while", "loop", "do", "until", "for", "in", "break",
+    "continue", "return", "throw", "try", "catch", "import", "export", "as", "true", "false", "this", "global", "is",
+    "new", "static", "_",
+];
+
+/// Returns the names of a text.
+pub fn names(text: &str) -> Names {
+    let tokens = tokens(text);
+    let mut reader =
+        Reader { text, tokens: &tokens, at: 0, names: Names::default(), frames: Vec::new(), visible: Vec::new() };
+    reader.functions();
+    reader.frames.push(Frame::new(Opened::Text, 0));
+    while reader.at < tokens.len() {
+        reader.step();
+    }
+    while !reader.frames.is_empty() {
+        reader.close(text.len());
+    }
+    reader.names
+}
+
+/// What a bracket, or a closure without one, has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opened {
+    /// The whole text.
+    Text,
+    /// A block of statements.
+    Block,
+    /// A block that sees nothing of what is around it.
+    Body,
+    /// A map.
+    Map,
+    /// A list, an index or the arguments of a call.
+    List,
+    /// A closure whose body is an expression.
+    Closure,
+}
+
+/// What is known since a bracket was opened.
+struct Frame {
+    opened: Opened,
+    /// How many names were visible before.
+    before: usize,
+    /// The names that come to be known with the next statement.
+    pending: Vec<usize>,
+    /// The names that are known in the next block.
+    next: Vec<usize>,
+    /// Whether the next block is a function's.
+    is_body_next: bool,
+}
+
+impl Frame {
+    const fn new(opened: Opened, before: usize) -> Self {
+        Self { opened, before, pending: Vec::new(), next: Vec::new(), is_body_next: false }
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    at: usize,
+    names: Names,
+    frames: Vec<Frame>,
+    /// The declarations that can be meant, the last of a name wins.
+    visible: Vec<usize>,
+}
+
+impl Reader<'_> {
+    fn word(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |token| &self.text[token.span.clone()])
+    }
+
+    fn is_name(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| token.kind == Kind::Word) && !KEYWORDS.contains(&self.word(at))
+    }
+
+    /// Functions are known before they stand there.
+    fn functions(&mut self) {
+        for at in 0..self.tokens.len() {
+            if self.word(at) != "fn" || self.tokens[at].kind != Kind::Word {
+                continue;
+            }
+            // A method of a type: `fn Vm.halt()`.
+            let name = if self.word(at + 2) == "." { at + 3 } else { at + 1 };
+            if !self.is_name(name) {
+                continue;
+            }
+            let close = (name..self.tokens.len()).find(|at| self.word(*at) == ")");
+            let is_list = self.word(name + 1) == "(";
+            let params = match close.filter(|_| is_list) {
+                Some(close) => &self.text[self.tokens[name + 1].span.start..self.tokens[close].span.end],
+                None => "()",
+            };
+            let first = if self.word(at.wrapping_sub(1)) == "private" { at - 1 } else { at };
+            let declaration = Declaration {
+                name: self.word(name).into(),
+                span: self.tokens[name].span.clone(),
+                sort: Sort::Function,
+                known: 0..self.text.len(),
+                detail: params.split_whitespace().collect::<Vec<_>>().join(" "),
+                docs: self.docs(first),
+            };
+            self.names.declarations.push(declaration);
+        }
+    }
+
+    /// The comments that end right above a token.
+    fn docs(&self, at: usize) -> String {
+        let docs = self.tokens[..at].iter().rev().take_while(|token| token.kind == Kind::Doc);
+        let lines = docs.map(|token| {
+            let text = &self.text[token.span.clone()];
+            let text = text.trim_start_matches(['/', '*', '!']).trim_end_matches(['/', '*']);
+            text.strip_prefix(' ').unwrap_or(text).trim_end()
+        });
+        let mut lines: Vec<&str> = lines.collect();
+        lines.reverse();
+        lines.join("\n")
+    }
+
+    fn declare(&mut self, at: usize, sort: Sort, detail: String) -> usize {
+        let span = self.tokens[at].span.clone();
+        let known = span.end..self.text.len();
+        let docs = if sort == Sort::Variable { self.docs(at.saturating_sub(1)) } else { String::new() };
+        self.names.declarations.push(Declaration { name: self.word(at).into(), span, sort, known, detail, docs });
+        self.names.declarations.len() - 1
+    }
+
+    fn frame(&mut self) -> &mut Frame {
+        if self.frames.is_empty() {
+            self.frames.push(Frame::new(Opened::Text, 0));
+        }
+        let last = self.frames.len() - 1;
+        &mut self.frames[last]
+    }
+
+    /// What was declared is known from here on.
+    fn settle(&mut self) {
+        let from = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.end);
+        for declaration in std::mem::take(&mut self.frame().pending) {
+            self.names.declarations[declaration].known.start = from;
+            self.visible.push(declaration);
+        }
+    }
+
+    fn open(&mut self, opened: Opened) {
+        let (next, is_body) = match opened {
+            Opened::Block => {
+                let frame = self.frame();
+                (std::mem::take(&mut frame.next), std::mem::take(&mut frame.is_body_next))
+            }
+            _ => (Vec::new(), false),
+        };
+        self.frames.push(Frame::new(if is_body { Opened::Body } else { opened }, self.visible.len()));
+        let from = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.end);
+        for declaration in next {
+            self.names.declarations[declaration].known.start = from;
+            self.visible.push(declaration);
+        }
+    }
+
+    /// Ends what was opened last: its names are known no more.
+    fn close(&mut self, end: usize) {
+        self.settle();
+        let Some(frame) = self.frames.pop() else { return };
+        for declaration in self.visible.drain(frame.before.min(self.visible.len())..) {
+            self.names.declarations[declaration].known.end = end;
+        }
+    }
+
+    /// A closure without a block ends where its expression does.
+    fn end_closures(&mut self, end: usize) {
+        while self.frames.last().is_some_and(|frame| frame.opened == Opened::Closure) {
+            self.close(end);
+        }
+    }
+
+    fn step(&mut self) {
+        let token = self.tokens[self.at].clone();
+        let word = &self.text[token.span.clone()];
+        match (token.kind, word) {
+            (Kind::Word, "let" | "const") => self.variable(),
+            (Kind::Word, "fn") => self.function(),
+            (Kind::Word, "for") => self.bound(self.at + 1),
+            (Kind::Word, "catch") => self.bound(self.at + 1),
+            (Kind::Word, "as") if self.is_name(self.at + 1) => {
+                let path = self.word(self.at.wrapping_sub(1)).trim_matches(['"', '`']).to_string();
+                let module = self.declare(self.at + 1, Sort::Module, path);
+                self.names.declarations[module].known.start = self.tokens[self.at + 1].span.end;
+                self.visible.push(module);
+                self.at += 1;
+            }
+            (Kind::Word, _) => self.mean(),
+            (Kind::Mark, "|" | "||") if self.begins_an_expression() => self.closure(word == "||"),
+            (Kind::Mark, "{" | "${") => self.open(Opened::Block),
+            (Kind::Mark, "#{") => self.open(Opened::Map),
+            (Kind::Mark, "(" | "[") => self.open(Opened::List),
+            (Kind::Mark, ")" | "]" | "}") => {
+                self.end_closures(token.span.start);
+                if self.frames.len() > 1 {
+                    self.close(token.span.start);
+                }
+            }
+            (Kind::Mark, "," | ";") => {
+                self.end_closures(token.span.start);
+                if word == ";" {
+                    self.settle();
+                }
+            }
+            _ => {}
+        }
+        self.at += 1;
+    }
+
+    fn variable(&mut self) {
+        // A statement that was left unfinished ends here.
+        self.settle();
+        if self.is_name(self.at + 1) {
+            let declaration = self.declare(self.at + 1, Sort::Variable, self.word(self.at).into());
+            self.frame().pending.push(declaration);
+            self.at += 1;
+        }
+    }
+
+    /// The parameters of a function, up to its body.
+    fn function(&mut self) {
+        let end = (self.at..self.tokens.len()).find(|at| matches!(self.word(*at), ")" | "{" | ";"));
+        let Some(end) = end.filter(|end| self.word(*end) == ")") else { return };
+        let open = (self.at..end).find(|at| self.word(*at) == "(").unwrap_or(end);
+        for at in open + 1..end {
+            if self.is_name(at) {
+                let declaration = self.declare(at, Sort::Parameter, String::new());
+                self.frame().next.push(declaration);
+            }
+        }
+        self.frame().is_body_next = true;
+        self.at = end;
+    }
+
+    /// `for x in`, `for (x, i) in`, `catch (e)`: names of the block that follows.
+    fn bound(&mut self, from: usize) {
+        let mut at = from;
+        while self.is_name(at) || matches!(self.word(at), "(" | "," | ")") && self.word(at - 1) != ")" {
+            if self.is_name(at) {
+                let declaration = self.declare(at, Sort::Parameter, String::new());
+                self.frame().next.push(declaration);
+            }
+            at += 1;
+        }
+        self.at = at.max(self.at + 1) - 1;
+    }
+
+    /// Whether what comes begins an expression, so that a `|` begins a closure.
+    fn begins_an_expression(&self) -> bool {
+        let Some(before) = self.at.checked_sub(1) else { return true };
+        match self.tokens[before].kind {
+            Kind::Mark => !matches!(self.word(before), ")" | "]" | "}"),
+            Kind::Word => matches!(self.word(before), "return" | "in" | "else"),
+            Kind::Number | Kind::Text | Kind::Doc => false,
+        }
+    }
+
+    fn closure(&mut self, is_empty: bool) {
+        let mut params = Vec::new();
+        if !is_empty {
+            let mut at = self.at + 1;
+            while self.is_name(at) || self.word(at) == "," {
+                if self.is_name(at) {
+                    params.push(self.declare(at, Sort::Parameter, String::new()));
+                }
+                at += 1;
+            }
+            if self.word(at) != "|" {
+                self.at = at - 1;
+                return;
+            }
+            self.at = at;
+        }
+        if self.word(self.at + 1) == "{" {
+            self.frame().next = params;
+            return;
+        }
+        self.open(Opened::Closure);
+        let from = self.tokens[self.at].span.end;
+        for declaration in params {
+            self.names.declarations[declaration].known.start = from;
+            self.visible.push(declaration);
+        }
+    }
+
+    /// A name that means something.
+    fn mean(&mut self) {
+        let at = self.at;
+        if !self.is_name(at) {
+            return;
+        }
+        let before = at.checked_sub(1).map_or("", |before| self.word(before));
+        let after = self.word(at + 1);
+        let in_map = self.frames.last().is_some_and(|frame| frame.opened == Opened::Map);
+        let is_key = after == ":" && in_map && matches!(before, "#{" | ",");
+        if matches!(before, "." | "?.") || is_key {
+            return;
+        }
+        let name = self.word(at).to_string();
+        let of = (before == "::").then(|| self.word(at.wrapping_sub(2)).to_string());
+        let declaration = if of.is_some() { None } else { self.find(&name, after) };
+        self.names.meant.push(Meant { span: self.tokens[at].span.clone(), declaration, of });
+    }
+
+    /// Finds what a name means: within a function nothing from around it.
+    fn find(&self, name: &str, after: &str) -> Option<usize> {
+        let declarations = &self.names.declarations;
+        let body = self.frames.iter().rev().find(|frame| frame.opened == Opened::Body).map_or(0, |frame| frame.before);
+        let is_meant =
+            |at: &usize| declarations[*at].name == name && (declarations[*at].sort == Sort::Module) == (after == "::");
+        let local = self.visible[body..].iter().rev().copied().find(is_meant);
+        // Modules are known within functions too.
+        let module = || self.visible.iter().rev().copied().find(|at| is_meant(at) && after == "::");
+        let function = || {
+            let fits = |one: &Declaration| one.sort == Sort::Function && one.name == name;
+            declarations.iter().position(fits).filter(|_| after == "(")
+        };
+        local.or_else(module).or_else(function)
+    }
+}
+
+impl Names {
+    /// Returns the declaration that a byte of the text is about.
+    pub fn at(&self, at: usize) -> Option<usize> {
+        let touches = |span: &Range<usize>| span.start <= at && at <= span.end;
+        let declared = self.declarations.iter().position(|one| touches(&one.span));
+        declared.or_else(|| self.meant.iter().find(|one| touches(&one.span))?.declaration)
+    }
+
+    /// Returns every place of a declaration's name, first to last.
+    pub fn places(&self, declaration: usize) -> Vec<Range<usize>> {
+        let meant = self.meant.iter().filter(|one| one.declaration == Some(declaration)).map(|one| one.span.clone());
+        let mut all: Vec<Range<usize>> =
+            std::iter::once(self.declarations[declaration].span.clone()).chain(meant).collect();
+        all.sort_by_key(|span| span.start);
+        all
+    }
+
+    /// Returns the declarations that are known at a byte, the nearest first, each name once.
+    pub fn known(&self, at: usize) -> Vec<&Declaration> {
+        // What is still being declared is not known, though the text ends there.
+        let is_known = |known: &Range<usize>| known.contains(&at) || known.end == at && known.start < at;
+        let mut known: Vec<&Declaration> = self.declarations.iter().filter(|one| is_known(&one.known)).collect();
+        known.sort_by_key(|one| std::cmp::Reverse(if one.sort == Sort::Function { 0 } else { one.span.start }));
+        let mut seen = std::collections::BTreeSet::new();
+        known.retain(|one| seen.insert(one.name.clone()));
+        known
+    }
+}
+
+/// Whether something can be given this name.
+pub fn is_free(name: &str) -> bool {
+    let mut chars = name.chars();
+    let begins = chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic());
+    begins && chars.all(|c| c == '_' || c.is_ascii_alphanumeric()) && !KEYWORDS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every place of a name, as lines and columns would be too long: the text with the places marked.
+    fn marked(text: &str, of: &str) -> String {
+        let names = names(text);
+        let at = text.find(of).unwrap();
+        let declaration = names.at(at).unwrap();
+        let mut marked = text.to_string();
+        for span in names.places(declaration).into_iter().rev() {
+            marked.replace_range(span.clone(), &format!("<{}>", &text[span]));
+        }
+        marked
+    }
+
+    #[test]
+    fn a_name_means_what_it_means_in_its_block() {
+        assert_eq!(
+            marked("let a = 1; { let a = a + 1; print(a); } print(a);", "a = 1"),
+            "let <a> = 1; { let a = <a> + 1; print(a); } print(<a>);"
+        );
+        assert_eq!(marked("let a = 1; let a = a; a", "a = 1"), "let <a> = 1; let a = <a>; a");
+        assert_eq!(
+            marked(
+                "let nic = tap(\"tap1\"); on(\"failed\", |nic| print(nic.name)); vm(nic, `${nic.nic}`, #{ nic: nic });",
+                "nic = tap"
+            ),
+            "let <nic> = tap(\"tap1\"); on(\"failed\", |nic| print(nic.name)); vm(<nic>, `${<nic>.nic}`, #{ nic: <nic> });"
+        );
+        assert_eq!(
+            marked("let x = 1; let f = |y| x + y; let g = || { x }; f.call(x)", "x = 1"),
+            "let <x> = 1; let f = |y| <x> + y; let g = || { <x> }; f.call(<x>)"
+        );
+        assert_eq!(
+            marked("for (disk, at) in disks { a(disk, at) } disk", "disk, at"),
+            "for (<disk>, at) in disks { a(<disk>, at) } disk"
+        );
+        assert_eq!(marked("try { a() } catch (e) { print(e) } e", "e) {"), "try { a() } catch (<e>) { print(<e>) } e");
+    }
+
+    #[test]
+    fn a_function_sees_only_what_it_is_given() {
+        let text = "let a = 1;\nimport \"std/net\" as net;\nfn f(a, b) { net::mac(a, b); f(a, 1) }\nf(a, 2);";
+        assert_eq!(
+            marked(text, "a, b) {"),
+            "let a = 1;\nimport \"std/net\" as net;\nfn f(<a>, b) { net::mac(<a>, b); f(<a>, 1) }\nf(a, 2);"
+        );
+        assert_eq!(
+            marked(text, "f(a, b)"),
+            "let a = 1;\nimport \"std/net\" as net;\nfn <f>(a, b) { net::mac(a, b); <f>(a, 1) }\n<f>(a, 2);"
+        );
+        assert_eq!(
+            marked(text, "net;"),
+            "let a = 1;\nimport \"std/net\" as <net>;\nfn f(a, b) { <net>::mac(a, b); f(a, 1) }\nf(a, 2);"
+        );
+    }
+
+    #[test]
+    fn what_is_known_at_a_place_is_known_though_the_text_is_not_finished() {
+        let text = "/// Two\n/// lines.\nfn make(of) { of }\nlet disk = \"/vm/a\";\nif init {\n    let size = 1.GiB;\n    truncate(";
+        let names = names(text);
+        let known: Vec<&str> = names.known(text.len()).into_iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(known, ["size", "disk", "make"]);
+        let make = &names.declarations[0];
+        assert_eq!((make.detail.as_str(), make.docs.as_str()), ("(of)", "Two\nlines."));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_names_within_it(
+            words in proptest::collection::vec(
+                prop_oneof![
+                    Just("let "), Just("fn "), Just("for "), Just("in "), Just("a"), Just("b"), Just("("), Just(")"), Just("{"), Just("}"),
+                    Just("#{"), Just("|"), Just("||"), Just(";"), Just(","), Just(":"), Just("::"), Just("."), Just("="), Just("`"), Just("${"),
+                    Just("\""), Just("import "), Just("as "), Just("catch "), Just("1"), Just("// x\n"), Just("ä")
+                ],
+                0..40
+            )
+        ) {
+            let text = words.concat();
+            let names = names(&text);
+            for (number, one) in names.declarations.iter().enumerate() {
+                prop_assert_eq!(&text[one.span.clone()], &one.name);
+                for place in names.places(number) {
+                    prop_assert_eq!(&text[place], &one.name);
+                }
+            }
+            let _ = (names.known(text.len()), names.at(text.len() / 2));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The language server, driven by a client over its standard streams, and by Neovim.
+
+use super::sandbox::{Sandbox, project};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// An editor, as far as the server can tell.
+struct Client {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    next: i64,
+    /// What was told of each text last.
+    told: std::collections::BTreeMap<String, Value>,
+}
+
+impl Client {
+    fn new(sandbox: &Sandbox) -> Self {
+        let mut command = sandbox.command(&["lsp"]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut client = Self { child, stdin, stdout, next: 0, told: std::collections::BTreeMap::new() };
+        let answer = client.ask("initialize", &json!({ "capabilities": {}, "processId": null, "rootUri": null }));
+        assert_eq!(answer["result"]["serverInfo"]["name"], "vmrun");
+        client.say("initialized", &json!({}));
+        client
+    }
+
+    fn send(&mut self, message: &Value) {
+        let text = message.to_string();
+        write!(self.stdin, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        self.stdin.flush().unwrap();
+    }
+
+    fn say(&mut self, method: &str, params: &Value) {
+        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
+    }
+
+    fn receive(&mut self) -> Value {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the server is gone");
+            match line.trim().split_once(": ") {
+                Some(("Content-Length", number)) => length = number.parse().unwrap(),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut bytes = vec![0; length];
+        self.stdout.read_exact(&mut bytes).unwrap();
+        let message: Value = serde_json::from_slice(&bytes).unwrap();
+        if message["method"] == "textDocument/publishDiagnostics" {
+            let params = &message["params"];
+            self.told.insert(params["uri"].as_str().unwrap().into(), params["diagnostics"].clone());
+        }
+        message
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
+        self.next += 1;
+        let id = self.next;
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        loop {
+            let message = self.receive();
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// Opens a text, and waits for what is told of it.
+    fn open(&mut self, uri: &str, text: &str) -> Vec<String> {
+        let item = json!({ "uri": uri, "languageId": "rhai", "version": 1, "text": text });
+        self.say("textDocument/didOpen", &json!({ "textDocument": item }));
+        self.told_of(uri)
+    }
+
+    /// Changes a stretch of a text, and waits for what is told of it.
+    fn change(&mut self, uri: &str, from: (u32, u32), to: (u32, u32), text: &str) -> Vec<String> {
+        let place = |(line, character)| json!({ "line": line, "character": character });
+        let change = json!({ "range": { "start": place(from), "end": place(to) }, "text": text });
+        let document = json!({ "uri": uri, "version": 2 });
+        self.say("textDocument/didChange", &json!({ "textDocument": document, "contentChanges": [change] }));
+        self.told_of(uri)
+    }
+
+    fn told_of(&mut self, uri: &str) -> Vec<String> {
+        while self.receive()["params"]["uri"] != uri {}
+        let shown = |one: &Value| {
+            let start = &one["range"]["start"];
+            format!("{}:{}: {}", start["line"], start["character"], one["message"].as_str().unwrap())
+        };
+        self.told[uri].as_array().unwrap().iter().map(shown).collect()
+    }
+
+    fn at(&mut self, method: &str, uri: &str, line: u32, character: u32) -> Value {
+        let params = json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": character } });
+        self.ask(method, &params)["result"].clone()
+    }
+
+    fn labels(&mut self, uri: &str, line: u32, character: u32) -> Vec<String> {
+        let items = self.at("textDocument/completion", uri, line, character);
+        items.as_array().unwrap().iter().map(|item| item["label"].as_str().unwrap().to_string()).collect()
+    }
+
+    fn ends(mut self) {
+        let answer = self.ask("shutdown", &Value::Null);
+        assert!(answer["error"].is_null(), "{answer}");
+        self.say("exit", &Value::Null);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const RECIPE: &str = "\
+import \"./own\" as own;
+let disk = \"/vm/ä.img\";
+truncate(disk, 20.GiB);
+own::two(disk);
+let nic = tap(\"tap1\");
+bridge(\"bridge2\").add(nic);
+";
+
+#[test]
+fn an_editor_is_helped_while_a_recipe_is_written() {
+    let sandbox = Sandbox::new();
+    sandbox.write("own.rhai", "/// Makes two of it.\nfn two(of) { of + of }\n");
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    assert_eq!(client.open(&uri, RECIPE), [""; 0]);
+    // A word that is misspelt, and what it is told.
+    let told = client.change(&uri, (2, 0), (2, 8), "trunacte");
+    assert_eq!(told, ["2:0: there is no function `trunacte`\ndid you mean `truncate`?"]);
+    assert_eq!(client.change(&uri, (2, 0), (2, 8), "truncate"), [""; 0]);
+    // Help at places.
+    let hover = client.at("textDocument/hover", &uri, 2, 3);
+    assert_eq!(
+        hover["contents"]["value"],
+        "```rhai\ntruncate(path, 20.GiB)\n```\n\nMakes a file of that size, sparse; `#{ shrink: true }` lets it cut off data."
+    );
+    assert_eq!(hover["range"], json!({ "start": { "line": 2, "character": 0 }, "end": { "line": 2, "character": 8 } }));
+    let hover = client.at("textDocument/hover", &uri, 3, 6);
+    assert_eq!(hover["contents"]["value"], "```rhai\nown::two(of)\n```\n\nMakes two of it.");
+    let signature = client.at("textDocument/signatureHelp", &uri, 2, 15);
+    assert_eq!(
+        (&signature["signatures"][0]["label"], &signature["activeParameter"]),
+        (&json!("truncate(path, 20.GiB)"), &json!(1))
+    );
+    let definition = client.at("textDocument/definition", &uri, 3, 11);
+    assert_eq!(definition["uri"], uri);
+    assert_eq!(definition["range"]["start"], json!({ "line": 1, "character": 4 }));
+    let definition = client.at("textDocument/definition", &uri, 3, 6);
+    assert_eq!(definition["uri"], format!("file://{}", sandbox.path("own.rhai").display()));
+    assert_eq!(definition["range"]["start"], json!({ "line": 1, "character": 3 }));
+    assert_eq!(client.at("textDocument/hover", &uri, 1, 12), Value::Null);
+    // Completion of words, members, keys and paths in what is not finished.
+    let labels = |client: &mut Client, text: &str| {
+        client.change(&uri, (5, 0), (6, 0), text);
+        client.labels(&uri, 5, u32::try_from(text.len()).unwrap())
+    };
+    assert_eq!(labels(&mut client, "own::"), ["two"]);
+    assert_eq!(labels(&mut client, "import \"std/g"), ["std/guest"]);
+    assert!(labels(&mut client, "bhyve(#{ memory: 1.GiB, ").contains(&"bootrom".to_string()));
+    assert!(labels(&mut client, "bridge(\"bridge2\").").contains(&"add".to_string()));
+    assert_eq!(labels(&mut client, "let a = n")[0], "nic");
+    let path = sandbox.path("").display().to_string();
+    let found = labels(&mut client, &format!("virtio_blk(\"{path}own"));
+    assert_eq!(found, [format!("{path}own.rhai")]);
+    // Names of the text are renamed, words are not.
+    let params = |name: &str, line: u32, character: u32| json!({ "textDocument": { "uri": &uri }, "position": { "line": line, "character": character }, "newName": name });
+    let renamed = client.ask("textDocument/rename", &params("image", 1, 5));
+    let edits = renamed["result"]["changes"][&uri].as_array().unwrap();
+    assert_eq!(edits.len(), 3, "{renamed}");
+    assert!(edits.iter().all(|edit| edit["newText"] == "image"));
+    let error = |answer: Value| answer["error"]["message"].as_str().unwrap().to_string();
+    let answer = client.ask("textDocument/rename", &params("let", 1, 5));
+    assert_eq!(error(answer), "`let` is no name of a variable or a function");
+    let answer = client.ask("textDocument/rename", &params("image", 2, 3));
+    assert_eq!(error(answer), "this is no name of the text's own");
+    let symbols = client.ask("textDocument/documentSymbol", &json!({ "textDocument": { "uri": &uri } }));
+    let names: Vec<&Value> = symbols["result"].as_array().unwrap().iter().map(|symbol| &symbol["name"]).collect();
+    assert_eq!(names, ["own", "disk", "nic"]);
+    let answer = client.ask("textDocument/semanticTokens/full", &json!({ "textDocument": { "uri": &uri } }));
+    assert_eq!(error(answer), "vmrun does not know textDocument/semanticTokens/full");
+    client.ends();
+}
+
+#[test]
+fn a_module_of_the_standard_library_can_be_looked_at() {
+    let sandbox = Sandbox::new();
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    client.open(&uri, "import \"std/net\" as net;\nlet nic = net::nic(\"bridge2\", \"tap1\");\n");
+    let definition = client.at("textDocument/definition", &uri, 1, 16);
+    let file = definition["uri"].as_str().unwrap().strip_prefix("file://").unwrap();
+    assert!(file.ends_with("/vmrun/std/net.rhai"), "{file}");
+    assert_eq!(fs::read_to_string(file).unwrap(), fs::read_to_string(project("stdlib/net.rhai")).unwrap());
+    let line = usize::try_from(definition["range"]["start"]["line"].as_u64().unwrap()).unwrap();
+    assert_eq!(fs::read_to_string(file).unwrap().lines().nth(line), Some("fn nic(on, name) {"));
+    client.ends();
+}
+
+/// Starts the server as the README says, and prints what it knows of a text with a misspelt word.
+const NEOVIM: &str = r#"
+local file = os.getenv("RECIPE")
+vim.cmd("edit " .. file)
+local id = vim.lsp.start_client({ name = "vmrun", cmd = { os.getenv("VMRUN"), "lsp" }, root_dir = vim.fn.getcwd() })
+vim.lsp.buf_attach_client(0, id)
+local function lines() local all = {} for _, one in ipairs(vim.diagnostic.get(0)) do table.insert(all, one.lnum .. ": " .. one.message) end return all end
+assert(vim.wait(20000, function() return #lines() > 0 end, 20), "no diagnostics came")
+print(table.concat(lines(), "\n"))
+vim.api.nvim_win_set_cursor(0, { 1, 1 })
+local params = vim.lsp.util.make_position_params()
+local answers = vim.lsp.buf_request_sync(0, "textDocument/hover", params, 20000)
+for _, answer in pairs(answers) do print(answer.result.contents.value) end
+vim.lsp.stop_client(id)
+vim.wait(20000, function() return vim.lsp.client_is_stopped(id) end, 20)
+vim.cmd("qall!")
+"#;
+
+#[test]
+fn neovim_shows_what_is_wrong_and_what_a_word_does() {
+    let sandbox = Sandbox::new();
+    sandbox.write("lab.rhai", "tap(\"tap1\");\nbrigde(\"bridge2\");\n");
+    sandbox.write("lab.lua", NEOVIM);
+    let vmrun = sandbox.command(&[]);
+    let mut command = Command::new("nvim");
+    command
+        .args(["--headless", "-u", "NONE", "-i", "NONE", "-c"])
+        .arg(format!("luafile {}", sandbox.path("lab.lua").display()));
+    command.env_clear().envs(vmrun.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    command.env("VMRUN", env!("CARGO_BIN_EXE_vmrun")).env("RECIPE", sandbox.path("lab.rhai")).env("TERM", "dumb");
+    command.current_dir(sandbox.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let done = sandbox.finish(&mut command);
+    assert_eq!(done.code, 0, "this test needs Neovim (nvim): {done:?}");
+    let said = done.stderr.replace('\r', "");
+    assert!(
+        said.contains("1: there is no function `brigde`\ndid you mean `bridge`?\n```rhai\ntap(\"tap1\")\n```"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_extension_for_vs_code_starts_this_server() {
+    let read = |name: &str| fs::read_to_string(project(&format!("packaging/vscode/{name}"))).unwrap();
+    let package: Value = serde_json::from_str(&read("package.json")).unwrap();
+    assert_eq!(package["contributes"]["languages"][0]["extensions"], json!([".rhai"]));
+    let _: Value =
+        serde_json::from_str(&read(package["contributes"]["languages"][0]["configuration"].as_str().unwrap())).unwrap();
+    assert!(read(package["main"].as_str().unwrap()).contains(r#"{ command: "vmrun", args: ["lsp"] }"#));
+}
