@@ -6,6 +6,7 @@ pub mod file;
 pub mod flags;
 pub mod messages;
 pub mod slot;
+pub mod statistics;
 pub mod tree;
 
 mod arguments;

@@ -25,6 +25,7 @@ mod list;
 mod logs;
 mod lsp;
 mod manual;
+mod metrics;
 mod netboot;
 mod network;
 mod place;
@@ -104,6 +105,8 @@ enum Command {
     List(list::ListArgs),
     /// Tell all that is known of a machine, with the threads of its hypervisor
     Status(status::StatusArgs),
+    /// Print numbers of the machines of this host, for Prometheus
+    Metrics(metrics::MetricsArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
     /// Print what happened to machines in the background, as lines of JSON
@@ -256,6 +259,7 @@ fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
         Command::Adopt(args) => start::adopt(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Status(args) => status::run(&args, term),
+        Command::Metrics(args) => metrics::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
         Command::Events(args) => events::run(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),

@@ -30,6 +30,7 @@ pub mod shelf;
 pub mod signals;
 pub mod standins;
 mod state;
+pub mod statistics;
 mod stranger;
 pub mod system;
 pub mod terminal;

@@ -7,6 +7,7 @@ pub mod messages;
 mod own;
 mod plug;
 pub mod seen;
+pub mod statistics;
 
 use crate::model::device::Counterpart;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret};
@@ -76,14 +77,24 @@ pub fn serial_by_descriptor(port: &str, descriptor: i32) -> String {
     format!("socket,id={port},fd={descriptor},server=on,wait=off")
 }
 
-/// Returns the argument that names the socket by its path.
-pub fn qmp_by_path(folder: &Path) -> String {
-    format!("socket,id=qmp,path={},server=on,wait=off", escape(qmp_socket(folder).display()))
+/// Returns the socket on which anybody who may asks QEMU something; whoever runs the machine keeps the other one to himself.
+pub fn ask_socket(folder: &Path) -> PathBuf {
+    folder.join("ask.sock")
 }
 
-/// Returns the argument that names the socket by its descriptor, for one that listens already.
-pub fn qmp_by_descriptor(descriptor: i32) -> String {
-    format!("socket,id=qmp,fd={descriptor},server=on,wait=off")
+/// Returns QEMU's monitors: the name of each, and its socket.
+pub fn monitors(folder: &Path) -> [(&'static str, PathBuf); 2] {
+    [("qmp", qmp_socket(folder)), ("ask", ask_socket(folder))]
+}
+
+/// Returns the argument that names a monitor's socket by its path.
+pub fn by_path(name: &str, socket: &Path) -> String {
+    format!("socket,id={name},path={},server=on,wait=off", escape(socket.display()))
+}
+
+/// Returns the argument that names a monitor's socket by its descriptor, for one that listens already.
+pub fn by_descriptor(name: &str, descriptor: i32) -> String {
+    format!("socket,id={name},fd={descriptor},server=on,wait=off")
 }
 
 /// Returns the command line of a machine that [`check()`] has nothing against.
@@ -106,8 +117,10 @@ pub fn argv(machine: &Machine, setting: &Setting) -> Argv {
         .args(["-m", &memory(machine)])
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         .args(["-action", "reboot=shutdown,shutdown=pause", "-d", "cpu_reset", "-D"])
-        .arg(reset_log(setting.folder).display())
-        .args(["-chardev", &qmp_by_path(setting.folder), "-mon", "chardev=qmp,mode=control"]);
+        .arg(reset_log(setting.folder).display());
+    for (name, socket) in monitors(setting.folder) {
+        argv = argv.args(["-chardev", &by_path(name, &socket), "-mon", &format!("chardev={name},mode=control")]);
+    }
     if let Some(uuid) = machine.uuid() {
         argv = argv.args(["-uuid", uuid]);
     }

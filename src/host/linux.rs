@@ -43,16 +43,19 @@ pub fn boot(
     let folder = settings.machine_folder(machine.name());
     let is_private = umask & OTHERS_WRITE == OTHERS_WRITE;
     let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), is_private)?;
+    let questions = listen(&qemu::ask_socket(&folder), is_private)?;
     let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net, log };
     let mut argv = qemu::argv(machine, &setting);
-    let by_path = qemu::qmp_by_path(&folder);
-    for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
-        *arg = qemu::qmp_by_descriptor(listener.as_raw_fd());
+    for ((name, socket), listener) in qemu::monitors(&folder).iter().zip([&listener, &questions]) {
+        let by_path = qemu::by_path(name, socket);
+        for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
+            *arg = qemu::by_descriptor(name, listener.as_raw_fd());
+        }
     }
     let ports = serial_ports(&mut argv, &folder, is_private)?;
     let argv = qemu::limited(argv, machine.limits());
     let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio() && log.is_none(), signals, log)?);
-    drop((listener, ports));
+    drop((listener, questions, ports));
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
 }
 
@@ -148,7 +151,7 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
         }
     }
     remove(&qemu::reset_log(folder))?;
-    remove(&qemu::qmp_socket(folder))
+    qemu::monitors(folder).iter().try_for_each(|(_, socket)| remove(socket))
 }
 
 /// Removes a file; absent is fine.
@@ -170,7 +173,7 @@ struct Qmp {
 }
 
 impl Qmp {
-    /// Listens for QEMU, which gets the listener, and connects at once: no event can be missed.
+    /// Listens for QEMU, and connects at once: no event can be missed.
     fn open(path: &Path, is_private: bool) -> Result<(UnixListener, Self), Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot listen at {}: {why}", path.display()));
         let listener = listen(path, is_private)?;

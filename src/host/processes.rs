@@ -47,6 +47,8 @@ pub struct Hypervisor {
     pub uptime: Duration,
     /// How much of one processor it uses, in thousandths: since it was started on Linux, on FreeBSD within the last minute (ps(1)).
     pub cpu: u64,
+    /// How much time of processors it has used, if that is known.
+    pub used: Option<Duration>,
     /// How much of the host's memory it has.
     pub resident: Size,
     /// What its machine is made of, as far as the system tells.

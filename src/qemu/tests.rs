@@ -29,6 +29,7 @@ fn a_machine_with_one_of_each_is_told_whole() {
         -nodefaults -no-user-config -display none -action reboot=shutdown,shutdown=pause \
         -d cpu_reset -D /run/lab/reset.log \
         -chardev socket,id=qmp,path=/run/lab/qmp.sock,server=on,wait=off -mon chardev=qmp,mode=control \
+        -chardev socket,id=ask,path=/run/lab/ask.sock,server=on,wait=off -mon chardev=ask,mode=control \
         -uuid 11111111-2222-3333-4444-555555555555 \
         -drive if=pflash,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on \
         -drive if=pflash,format=raw,file=/run/lab/vars.fd \
@@ -171,7 +172,7 @@ fn every_new_device_is_told_as_qemu_knows_it() {
     assert_eq!(check(&machine), []);
     let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
     let words = argv(&machine, &setting).words().join(" ");
-    let (_, devices) = words.split_once("mode=control ").unwrap();
+    let (_, devices) = words.split_once("chardev=ask,mode=control ").unwrap();
     assert_eq!(
         devices,
         "-drive if=none,id=disk0-2.0,format=raw,file=/vm/a,discard=unmap -device ich9-ahci,id=ahci-2.0,addr=2.0 \

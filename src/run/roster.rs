@@ -192,6 +192,7 @@ mod tests {
             name: Some(name.into()).filter(|name: &String| !name.is_empty()),
             uptime: Duration::from_secs(60),
             cpu: 5,
+            used: None,
             resident: Size::mib(64),
             shape: Shape { cpus: Some(4), ..Shape::default() },
             folder: folder.map(PathBuf::from),

@@ -45,7 +45,10 @@ fn every_machine_is_listed_with_how_it_stands_whoever_has_started_it() {
     host.until("sad", |standing| standing.state == Stance::Held);
     let mut hand = by_hand(&host, "hand");
     front.until("the bhyve of hand", |host| host.read("fake/vmm/hand").contains("pid "));
-    host.write("fake/processes", "    1     0 9000000   0.0   1032 /sbin/init\n 777 1 5 0.0 10 bhyved: no (bhyve)\n");
+    host.write(
+        "fake/processes",
+        "    1     0 9000000   0.0    0:01.00   1032 /sbin/init\n 777 1 5 0.0 0:00.00 10 bhyved: no (bhyve)\n",
+    );
 
     let done = host.run(&["list"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
@@ -113,7 +116,7 @@ fn a_host_whose_processes_cannot_be_seen_is_told_so() {
     let done = host.run(&["list"]);
     same(
         &done.stderr,
-        "error: `ps -axww -o pid= -o ppid= -o etimes= -o %cpu= -o rss= -o command=` failed with status 1: ps: kvm_getprocs: Operation not permitted",
+        "error: `ps -axww -o pid= -o ppid= -o etimes= -o %cpu= -o time= -o rss= -o command=` failed with status 1: ps: kvm_getprocs: Operation not permitted",
     );
     assert_eq!((done.code, done.stdout.as_str()), (3, ""));
 }
@@ -227,5 +230,70 @@ last error  the guest met a triple fault
 log         [tmp]/log/db.log
 ",
     );
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+}
+
+#[test]
+fn prometheus_is_told_of_every_machine() {
+    let host = Host::new("run\nrun\n");
+    let none = host.run(&["metrics"]);
+    let build = format!(
+        "# HELP vmrun_build_info The version of vmrun.\n# TYPE vmrun_build_info gauge\nvmrun_build_info{{version=\"{}\"}} 1\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!((none.code, none.stdout.as_str(), none.stderr.as_str()), (0, build.as_str(), ""));
+    host.recipe("db", "");
+    assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
+    let done = host.run(&["metrics", "--out", &host.own("[tmp]/vmrun.prom")]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(host.path("vmrun.prom")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o644);
+    let text = host.read("vmrun.prom");
+    let samples: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    same(
+        &samples,
+        r#"
+vmrun_build_info{version="0.1.0"} 1
+vmrun_machine_state{machine="db",state="running",hypervisor="bhyve"} 1
+vmrun_machine_up{machine="db"} 1
+vmrun_machine_uptime_seconds{machine="db"} 93784
+vmrun_machine_cpu_seconds_total{machine="db"} 11723.5
+vmrun_machine_vcpus{machine="db"} 1
+vmrun_machine_memory_bytes{machine="db"} 268435456
+vmrun_machine_resident_bytes{machine="db"} 67108864
+vmrun_machine_boots_total{machine="db"} 1
+vmrun_machine_restarts_total{machine="db"} 0
+vmrun_machine_held{machine="db"} 0
+vmrun_net_receive_bytes_total{machine="db",tap="tap1"} 9012
+vmrun_net_receive_packets_total{machine="db",tap="tap1"} 78
+vmrun_net_transmit_bytes_total{machine="db",tap="tap1"} 3456
+vmrun_net_transmit_packets_total{machine="db",tap="tap1"} 12
+vmrun_machine_statistics_known{machine="db"} 1
+vmrun_bhyve_stat{machine="db",vcpu="0",stat="number of ticks vcpu was idle"} 1000
+vmrun_bhyve_stat{machine="db",vcpu="0",stat="vcpu total runtime"} 2000000000
+vmrun_bhyve_stat{machine="db",vcpu="0",stat="total number of vm exits"} 1234
+vmrun_bhyve_stat{machine="db",vcpu="0",stat="Resident memory"} 67108864
+vmrun_bhyve_stat{machine="db",vcpu="0",stat="Wired memory"} 0
+"#,
+    );
+    // Each meaning is told once, before its numbers.
+    let names = |start: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(start)?.split(' ').next());
+        lines.map(String::from).collect()
+    };
+    let used: std::collections::BTreeSet<&str> = samples.lines().map(|line| line.split('{').next().unwrap()).collect();
+    assert_eq!(names("# HELP "), names("# TYPE "));
+    assert_eq!(names("# TYPE ").len(), used.len());
+    // Whoever may not ask bhyvectl has the rest.
+    host.write("fake/refuse", "bhyvectl \tbhyvectl: cannot open /dev/vmm: Permission denied\n");
+    let rest = host.run(&["metrics"]).stdout;
+    assert!(
+        rest.contains("vmrun_machine_statistics_known{machine=\"db\"} 0\n") && !rest.contains("bhyve_stat"),
+        "{rest}"
+    );
+    host.write("fake/refuse", "");
+    let nowhere = host.run(&["metrics", "--out", "/proc/nowhere"]);
+    same(&nowhere.stderr, "error: cannot write /proc/nowhere: No such file or directory");
     assert_eq!(host.run(&["stop", "db"]).code, 0);
 }

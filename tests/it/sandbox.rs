@@ -53,7 +53,7 @@ impl Sandbox {
             fs::create_dir_all(sandbox.path(name)).unwrap();
         }
         let userland = userland();
-        for name in ["bhyve", "bhyvectl", "ifconfig", "procstat", "ps", "rctl", "route", "sysctl"] {
+        for name in ["bhyve", "bhyvectl", "ifconfig", "netstat", "procstat", "ps", "rctl", "route", "sysctl"] {
             symlink(&userland, sandbox.path("bin").join(name)).unwrap();
         }
         let em0 = format!("kind ether\ninet {}.1/24\n", sandbox.net);

@@ -1,5 +1,5 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `procstat`, `ps`, `rctl`, `route` or `sysctl` by
-//! the name it is called with.
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `netstat`, `procstat`, `ps`, `rctl`, `route` or
+//! `sysctl` by the name it is called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
 //! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
@@ -17,6 +17,7 @@ mod bhyvectl;
 mod exit;
 mod ifconfig;
 mod interface;
+mod netstat;
 mod node;
 mod number;
 mod procstat;
@@ -47,6 +48,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "bhyve" => bhyve::run(&state, args),
         "bhyvectl" => bhyvectl::run(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "netstat" => netstat::run(&state, args),
         "procstat" => procstat::run(&state, args),
         "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),

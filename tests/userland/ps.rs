@@ -40,6 +40,7 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
             "ppid" => Ok(format!("{parent:>5}")),
             "etimes" => Ok(format!("{ELAPSED:>7}")),
             "%cpu" => Ok(" 12.5".into()),
+            "time" => Ok("  195:23.50".into()),
             "rss" => Ok(" 65536".into()),
             "command" => Ok(format!("bhyve: {name} (bhyve)")),
             other => {

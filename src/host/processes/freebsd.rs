@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What ps is asked for: a line for each process, the command last.
 fn ps() -> Argv {
-    let keys = ["pid", "ppid", "etimes", "%cpu", "rss", "command"];
+    let keys = ["pid", "ppid", "etimes", "%cpu", "time", "rss", "command"];
     Argv::new("ps").arg("-axww").args(keys.iter().flat_map(|key| ["-o".to_string(), format!("{key}=")]))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn look() -> Result<Processes, Fault> {
     Ok(processes)
 }
 
-/// Reads what ps prints: number, parent, seconds, share of a processor, resident memory and command of each process.
+/// Reads what ps prints: number, parent, seconds, share of a processor, processor time, resident memory and command of each process.
 pub fn parse_processes(text: &str) -> Processes {
     let mut processes = Processes::default();
     for line in text.lines() {
@@ -65,8 +65,8 @@ pub fn parse_processes(text: &str) -> Processes {
             rest = tail;
             Some(word)
         };
-        let fields = [word(), word(), word(), word(), word()];
-        let [Some(pid), Some(parent), Some(seconds), Some(share), Some(kib)] = fields else { continue };
+        let fields = [word(), word(), word(), word(), word(), word()];
+        let [Some(pid), Some(parent), Some(seconds), Some(share), Some(used), Some(kib)] = fields else { continue };
         let (Ok(pid), Ok(parent)) = (pid.parse::<u32>(), parent.parse::<u32>()) else { continue };
         let command = rest.trim();
         if let Some(name) = title(command) {
@@ -77,6 +77,7 @@ pub fn parse_processes(text: &str) -> Processes {
                 name: Some(name.into()),
                 uptime: Duration::from_secs(seconds.parse().unwrap_or_default()),
                 cpu: permille(share).unwrap_or_default(),
+                used: time(used),
                 resident: Size::bytes(kib.parse::<u64>().unwrap_or_default().saturating_mul(1024)),
                 shape: Shape::default(),
                 folder: None,
@@ -94,6 +95,18 @@ pub fn parse_processes(text: &str) -> Processes {
 fn title(command: &str) -> Option<&str> {
     let name = command.strip_prefix("bhyve: ")?;
     Some(name.strip_suffix(" (bhyve)").unwrap_or(name))
+}
+
+/// Minutes, seconds and hundredths of processor time, `195:23.50`; there may be hours and days before them.
+fn time(text: &str) -> Option<Duration> {
+    let (rest, hundredths) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let (days, rest) = rest.split_once('-').unwrap_or(("0", rest));
+    let mut seconds = 0_u64;
+    for part in rest.split(':') {
+        seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok()?)?;
+    }
+    let seconds = days.parse::<u64>().ok()?.checked_mul(86400)?.checked_add(seconds)?;
+    Duration::from_secs(seconds).checked_add(Duration::from_millis(hundredths.parse::<u64>().ok()?.checked_mul(10)?))
 }
 
 /// A percentage with one decimal, in thousandths.
@@ -206,9 +219,9 @@ mod tests {
 
     #[test]
     fn processes_are_read_as_ps_shows_them() {
-        let text = "    1     0 9000000   0.0   1032 /sbin/init\n \
-             4470  4460   93784 112.5 524288 bhyve: web (bhyve)\n\
-             99999     1      10   0.0   2048 bhyve: lab.2\n 4460     1   93785   0.0   9216 vmrun supervise /vm/web.rhai\nnonsense\n 7 8\n";
+        let text = "    1     0 9000000   0.0    0:01.00   1032 /sbin/init\n \
+             4470  4460   93784 112.5  195:23.50 524288 bhyve: web (bhyve)\n\
+             99999     1      10   0.0          -   2048 bhyve: lab.2\n 4460     1   93785   0.0    0:00.10   9216 vmrun supervise /vm/web.rhai\nnonsense\n 7 8\n";
         let processes = parse_processes(text);
         let said: Vec<_> = processes
             .hypervisors
@@ -218,8 +231,14 @@ mod tests {
             })
             .collect();
         assert_eq!(said, [(4470, 4460, "web", 93784, 1125, "512M".into()), (99999, 1, "lab.2", 10, 0, "2M".into())]);
+        let used = |text: &str| time(text).map(|time| time.as_millis());
+        assert_eq!(processes.hypervisors[0].used, time("195:23.50"));
+        assert_eq!(
+            ["195:23.50", "1-02:03:04", "0:00,07", "x", "-", ""].map(used),
+            [Some(11_723_500), Some(93_784_000), Some(70), None, None, None]
+        );
         assert!(processes.is_vmrun(4460) && !processes.is_vmrun(4470));
-        assert_eq!(ps().to_string(), "ps -axww -o pid= -o ppid= -o etimes= -o %cpu= -o rss= -o command=");
+        assert_eq!(ps().to_string(), "ps -axww -o pid= -o ppid= -o etimes= -o %cpu= -o time= -o rss= -o command=");
         assert_eq!(ps_threads(7).to_string(), "ps -H -o lwp= -o %cpu= -p 7");
         let shares: Vec<_> = parse_shares("100521  98.2\n100520   0.0\n-\n").into_iter().collect();
         assert_eq!(shares, [(100_520, 0), (100_521, 982)]);

@@ -133,6 +133,7 @@ fn hypervisor(pid: u32, bytes: &[u8], units: &Units) -> Option<Hypervisor> {
         name: said.name,
         uptime: Duration::from_millis(age.saturating_mul(1000) / units.ticks),
         cpu: units.share(&stat),
+        used: Some(Duration::from_millis(stat.used.saturating_mul(1000) / units.ticks)),
         resident: Size::bytes(stat.resident.saturating_mul(units.page)),
         shape: said.shape,
         folder: said.folder,

@@ -1,6 +1,7 @@
-//! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1) and QEMU's monitor; and how a QEMU was called.
+//! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1), netstat(1), bhyvectl(8) and QEMU's monitor; and how a QEMU was called.
 
-use vmrun::host::{freebsd, links, linux, processes};
+use vmrun::bhyve;
+use vmrun::host::{freebsd, links, linux, processes, statistics};
 use vmrun::qemu;
 use vmrun::recording::world::INTERFACES;
 
@@ -19,11 +20,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
         r#"{"timestamp": {"seconds": 1}, "event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}"#,
         r#"{"event": "SHUTDOWN", "data": {"reason": "guest-shutdown"}}"#,
         "{\"return\": {}}\n{\"QMP\": {}}",
-        " 4470  4460   93784 112.5 524288 bhyve: web (bhyve)\n    1     0 9000000   0.0   1032 /sbin/init\n",
+        " 4470  4460   93784 112.5  195:23.50 524288 bhyve: web (bhyve)\n    1     0 9000000   0.0    0:01.00   1032 /sbin/init\n",
         "  PID    TID COMM                TDNAME              CPU  PRI STATE   WCHAN    \n 4470 100518 bhyve               \
          vtnet-5:0 tx         -1  120 sleep   uwait     \n 4470 100521 bhyve               vcpu 1                1  124 run     \
          -         \n",
         "-name\nguest=a,,b,debug-threads=on\n-m\nsize=4194304k\n-smp\n4,sockets=4\n-vnc\n[::1]:1\n-drive\nfile=/a,,b.img\n",
+        "vcpu1 stats:\ntotal number of vm exits                \t1234\nResident memory                         \t67108864\n",
+        r#"{"return": [{"device": "disk-4.0", "stats": {"rd_bytes": 512, "wr_bytes": 8192, "rd_total_time_ns": 25}}], "id": "disks"}"#,
+        r#"{"statistics": {"interface": [{"name":"tap1","network":"<Link#5>","received-bytes":7,"sent-packets":1}]}}"#,
         "CPU Reset (CPU 0)\nTriple fault\n",
     ];
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -45,9 +49,12 @@ pub fn holds(bytes: &[u8]) {
     for thread in processes::freebsd::parse_threads(&text).values().flatten() {
         assert!(!thread.work().to_string().is_empty());
     }
+    assert!(bhyve::statistics::read(&text).len() <= text.lines().count());
+    assert!(statistics::of_netstat(&text).len() <= text.len());
     let args: Vec<String> = text.lines().map(String::from).collect();
     assert!(qemu::seen::told(&args).shape.disks.len() <= args.len());
     for line in text.lines() {
+        assert!(qemu::statistics::answer(line).is_none_or(|disks| disks.len() <= line.len()));
         if let Some(event) = qemu::event(line) {
             let _ = qemu::ended(event, &text).to_string();
         }

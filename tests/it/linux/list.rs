@@ -122,3 +122,31 @@ fn the_status_of_a_guest_tells_its_threads_by_their_names() {
     assert_eq!((vcpus.count(), json["taps"].as_array().unwrap().len()), (2, 0));
     assert!(all.iter().all(|thread| thread["cpu"].is_number() && thread["processor"].is_number()), "{json:#}");
 }
+
+#[test]
+fn the_metrics_of_a_guest_tell_what_its_disk_has_done_and_its_run_goes_on() {
+    let world = world(&["db"]);
+    let (code, stdout, stderr) = inside(
+        &world,
+        r#"
+        ip link set lo up
+        vmrun start db.rhai 2>/dev/null || exit 1
+        until vmrun metrics | grep -q "disk_read_bytes_total{.*} [1-9]"; do sleep 0.05; done
+        vmrun metrics
+        vmrun stop db --within 1s 2>/dev/null
+        vmrun list --json | grep -c '"name"'
+        "#,
+    );
+    assert_eq!(stderr, "");
+    let value = |name: &str| {
+        let line = stdout.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {stdout}"));
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert_eq!(value("vmrun_machine_up{machine=\"db\"}").to_bits(), 1_f64.to_bits());
+    assert_eq!(value("vmrun_machine_statistics_known{machine=\"db\"}").to_bits(), 1_f64.to_bits());
+    // Its first sector, and the order in the next one.
+    assert!(value("vmrun_disk_read_bytes_total{machine=\"db\",disk=\"disk-4.0\"}") >= 1024.0, "{stdout}");
+    assert!(value("vmrun_machine_cpu_seconds_total{machine=\"db\"}") > 0.0, "{stdout}");
+    assert!(!stdout.contains("pflash"), "{stdout}");
+    assert_eq!((code, stdout.lines().last()), (Some(1), Some("0")));
+}

@@ -1,0 +1,129 @@
+//! What a machine has done since it was booted, as far as its hypervisor and the host's interfaces tell.
+
+use super::Platform;
+use super::processes::{Hypervisor, Kind};
+use super::program::run;
+use crate::bhyve::statistics::{self as bhyve, Count};
+use crate::model::Argv;
+use crate::qemu;
+use crate::qemu::statistics::{self, DiskUse};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a monitor may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many lines of a monitor are listened to: it tells events too.
+const LINES: usize = 100;
+
+/// What a hypervisor tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// What bhyve's kernel module has counted.
+    pub counts: Vec<Count>,
+    /// What QEMU's disks have done.
+    pub disks: Vec<DiskUse>,
+}
+
+/// What an interface of the host has carried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceUse {
+    /// Its name.
+    pub name: String,
+    /// What came in, in bytes: of a tap what its guest has sent.
+    pub received: u64,
+    /// How many packets came in.
+    pub received_packets: u64,
+    /// What went out, in bytes: of a tap what its guest has received.
+    pub sent: u64,
+    /// How many packets went out.
+    pub sent_packets: u64,
+}
+
+/// Asks a hypervisor. Nothing comes back where it does not answer, or where this user may not ask it.
+pub fn of(process: &Hypervisor) -> Option<Statistics> {
+    match process.kind {
+        Kind::Bhyve => {
+            let name = process.name.as_ref()?;
+            let vcpus = u16::try_from(process.shape.cpus.unwrap_or(1)).ok()?;
+            let texts: Option<Vec<String>> = (0..vcpus).map(|vcpu| run(&bhyve::question(name, vcpu)).ok()).collect();
+            let counts = texts?.iter().flat_map(|text| bhyve::read(text)).collect();
+            Some(Statistics { counts, ..Statistics::default() })
+        }
+        Kind::Qemu => {
+            let disks = disks(&qemu::ask_socket(process.folder.as_ref()?))?;
+            Some(Statistics { disks, ..Statistics::default() })
+        }
+    }
+}
+
+fn disks(socket: &Path) -> Option<Vec<DiskUse>> {
+    let mut stream = UnixStream::connect(socket).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(statistics::QUESTION.as_bytes()).ok()?;
+    let lines = BufReader::new(stream).lines().take(LINES);
+    lines.map_while(Result::ok).find_map(|line| statistics::answer(&line))
+}
+
+/// Returns what the interfaces have carried of those names.
+pub fn of_interfaces(platform: Platform, names: &[&str]) -> Vec<InterfaceUse> {
+    match platform {
+        _ if names.is_empty() => Vec::new(),
+        Platform::Linux => names.iter().filter_map(|name| in_sysfs(name)).collect(),
+        Platform::FreeBsd => {
+            let text = run(&Argv::new("netstat").args(["--libxo", "json", "-ibn"])).unwrap_or_default();
+            of_netstat(&text).into_iter().filter(|one| names.contains(&one.name.as_str())).collect()
+        }
+    }
+}
+
+fn in_sysfs(name: &str) -> Option<InterfaceUse> {
+    let folder = Path::new("/sys/class/net").join(name).join("statistics");
+    let number = |file: &str| std::fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok();
+    Some(InterfaceUse {
+        name: name.into(),
+        received: number("rx_bytes")?,
+        received_packets: number("rx_packets")?,
+        sent: number("tx_bytes")?,
+        sent_packets: number("tx_packets")?,
+    })
+}
+
+/// Reads what `netstat --libxo json -ibn` prints: an object for each address of an interface, that of the link with all that it has
+/// carried.
+pub fn of_netstat(text: &str) -> Vec<InterfaceUse> {
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    let all = value.pointer("/statistics/interface").and_then(Value::as_array);
+    let one = |value: &Value| {
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        let number = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let is_link = text("network").is_some_and(|network| network.starts_with("<Link"));
+        is_link.then_some(())?;
+        Some(InterfaceUse {
+            name: text("name")?.into(),
+            received: number("received-bytes"),
+            received_packets: number("received-packets"),
+            sent: number("sent-bytes"),
+            sent_packets: number("sent-packets"),
+        })
+    };
+    all.into_iter().flatten().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_interface_carried_is_with_its_link() {
+        let text = r#"{"statistics": {"interface": [{"name":"tap1","network":"<Link#5>","received-packets":12,"received-bytes":3456,
+            "sent-packets":78,"sent-bytes":9012},{"name":"tap1","network":"10.0.0.0/24","sent-bytes":1},{"network":"<Link#6>"}]}}"#;
+        let (name, received, received_packets, sent, sent_packets) = ("tap1".into(), 3456, 12, 9012, 78);
+        assert_eq!(of_netstat(text), [InterfaceUse { name, received, received_packets, sent, sent_packets }]);
+        assert_eq!(of_netstat("netstat: not found"), []);
+    }
+}
