@@ -24,6 +24,7 @@ pub mod processes;
 mod program;
 pub mod reach;
 pub mod rehearsal;
+pub mod remote;
 pub mod screen;
 pub mod server;
 pub mod shelf;

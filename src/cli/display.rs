@@ -4,6 +4,7 @@ use super::find::{HostArgs, Search, recipes, wrong};
 use super::inventory::Inventory;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
+use crate::fleet::find::Place;
 use crate::host::screen::Screen;
 use crate::host::signals::Signals;
 use crate::model::Secret;
@@ -58,15 +59,34 @@ impl Display {
             search.tell_silence(term);
             let host = search.only(0)?;
             let wanted = search.machines.swap_remove(0);
-            let runs = &search.found[0].runs;
-            if let Some((_, address)) = runs.iter().find(|(at, _)| *at == host) {
-                return Ok(Self { name: wanted.name, address: *address, password: wanted.password });
-            }
+            let place = &search.hosts[host];
+            let address = search.found[0].runs.iter().find(|(at, _)| *at == host).and_then(|(_, address)| *address);
+            let address = reached(&wanted.name, address, place)?;
+            return Ok(Self { name: wanted.name, address, password: wanted.password });
         }
     }
 
     /// Looks at it.
     pub(super) fn open(&self, signals: &Rc<Signals>) -> Result<Screen, Fault> {
         Screen::open(self.address, self.password.as_ref(), signals.clone())
+    }
+}
+
+/// Returns the address of a console if it can be reached from here. A host that told of it itself tells where it listens there.
+fn reached(name: &str, address: Option<SocketAddr>, place: &Place) -> Result<SocketAddr, Fault> {
+    let Some(address) = address else {
+        let fault = Fault::host(format!("{name} runs on {}, and has no console", place.name));
+        return Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"));
+    };
+    match place.remote() {
+        Some(remote) if address.ip().is_loopback() || address.ip().is_unspecified() => {
+            let (port, destination) = (address.port(), &remote.destination);
+            let fault =
+                Fault::host(format!("{name} runs on {}, and its console listens there at {address}", place.name));
+            Err(fault.hint(format!(
+                "a tunnel leads there: ssh -N -L {port}:127.0.0.1:{port} {destination}, and then --hosts 127.0.0.1"
+            )))
+        }
+        _ => Ok(address),
     }
 }

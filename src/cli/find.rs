@@ -5,12 +5,17 @@ use super::run::duration;
 use super::term::Term;
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
-use crate::fleet::find::{Found, Place, Wanted, found, questions, silent};
-use crate::host::reach::{self, Answer};
+use crate::fleet::find::{Found, Place, Wanted, Way, add, found, questions, silent};
+use crate::fleet::ssh::{Remote, SCHEME, Told, told, why};
+use crate::host::reach;
+use crate::host::remote::{self, Asking};
+use crate::model::Argv;
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub(super) struct FindArgs {
@@ -30,12 +35,25 @@ pub(super) struct FindArgs {
 /// Whom to ask.
 #[derive(Args)]
 pub(super) struct HostArgs {
-    /// The hosts to ask, if not those of the configuration
+    /// The hosts to ask, if not those of the configuration: ssh://HOST by its own vmrun, HOST by the consoles of its machines
     #[arg(long, value_name = "HOST,…", value_delimiter = ',')]
     hosts: Vec<String>,
     /// How long they may take to answer
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     timeout: Duration,
+}
+
+impl HostArgs {
+    /// The hosts to ask, as they were given.
+    fn names(&self, inventory: &Inventory) -> Vec<String> {
+        let given = if self.hosts.is_empty() { &inventory.config.hosts } else { &self.hosts };
+        if given.is_empty() { vec!["127.0.0.1".to_string()] } else { given.clone() }
+    }
+
+    /// Whether the own vmrun of any of them is asked.
+    fn has_remotes(&self, inventory: &Inventory) -> bool {
+        self.names(inventory).iter().any(|name| name.starts_with(SCHEME))
+    }
 }
 
 /// What was asked, and what came back.
@@ -54,8 +72,14 @@ pub(super) struct Search {
 
 pub(super) fn run(args: &FindArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let inventory = Inventory::open()?;
-    let recipes = if args.all { inventory.recipes() } else { recipes(&inventory, &args.machines)? };
-    let search = Search::new(&inventory, &recipes, &args.hosts, args.all)?;
+    let (recipes, others) = if args.all {
+        (inventory.recipes(), Vec::new())
+    } else if args.hosts.has_remotes(&inventory) {
+        known(&inventory, &args.machines)
+    } else {
+        (recipes(&inventory, &args.machines)?, Vec::new())
+    };
+    let search = Search::among(&inventory, &recipes, others, &args.hosts, args.all)?;
     search.faults.iter().for_each(|fault| term.drawn(fault));
     search.tell_silence(term);
     let text = if args.json { search.as_json() } else { search.as_text() };
@@ -79,9 +103,53 @@ pub(super) fn recipes(inventory: &Inventory, names: &[String]) -> Result<Vec<Pat
     if faults.is_empty() { Ok(all.into_iter().flatten().collect()) } else { Err(faults) }
 }
 
+/// Finds the recipes of machines; a host that tells of its machines itself knows others too.
+fn known(inventory: &Inventory, names: &[String]) -> (Vec<PathBuf>, Vec<Wanted>) {
+    let (mut recipes, mut others) = (Vec::new(), Vec::new());
+    for name in names {
+        match inventory.recipe(name) {
+            Ok(path) => recipes.push(path),
+            Err(_) => others.push(Wanted { name: name.clone(), console: None, password: None, ttys: BTreeMap::new() }),
+        }
+    }
+    (recipes, others)
+}
+
 /// The fault of recipes that are wrong, after what is wrong with each.
 pub(super) fn wrong() -> Fault {
     Fault::new("not every recipe could be read: the machines of the others were looked for")
+}
+
+/// Returns hosts with how they are asked; the addresses of those whose consoles are asked are looked for.
+fn places(names: Vec<String>) -> Result<Vec<Place>, Vec<Diagnostic>> {
+    let consoles: Vec<String> = names.iter().filter(|name| !name.starts_with(SCHEME)).cloned().collect();
+    let mut addresses = reach::resolve(&consoles).into_iter();
+    let lost = || Err(Fault::host("a host's address could not be asked for"));
+    let mut way = |name: &String| {
+        if name.starts_with(SCHEME) {
+            name.parse().map(Way::Ssh)
+        } else {
+            addresses.next().unwrap_or_else(lost).map(Way::Consoles)
+        }
+    };
+    let ways: Vec<Result<Way, Fault>> = names.iter().map(&mut way).collect();
+    let faults: Vec<Diagnostic> = ways.iter().filter_map(|way| way.clone().err()).map(Diagnostic::error).collect();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(names.into_iter().zip(ways.into_iter().flatten()).map(|(name, way)| Place { name, way }).collect())
+}
+
+/// Returns the machines that a host told of, or why it did not, if that is known.
+fn understood(remote: &Remote, answer: &remote::Answer) -> Result<Vec<Told>, Option<String>> {
+    match answer {
+        remote::Answer::Ended(0, output, error) => {
+            told(output).ok_or_else(|| Some(why(remote, 0, if output.is_empty() { error } else { output })))
+        }
+        remote::Answer::Ended(status, _, error) => Err(Some(why(remote, *status, error))),
+        remote::Answer::Failed(why) => Err(Some(why.clone())),
+        remote::Answer::Silent => Err(None),
+    }
 }
 
 impl Search {
@@ -92,26 +160,46 @@ impl Search {
         args: &HostArgs,
         all: bool,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let Machines { all: machines, faults } = inventory.machines(recipes, |fault| draw(fault, Colour::Plain))?;
-        let given = if args.hosts.is_empty() { &inventory.config.hosts } else { &args.hosts };
-        let names = if given.is_empty() { vec!["127.0.0.1".to_string()] } else { given.clone() };
-        let addresses = reach::resolve(&names);
-        let lost: Vec<Diagnostic> =
-            addresses.iter().filter_map(|one| one.clone().err()).map(Diagnostic::error).collect();
-        if !lost.is_empty() {
-            return Err(lost);
-        }
-        let hosts: Vec<Place> =
-            names.into_iter().zip(addresses.into_iter().flatten()).map(|(name, ip)| Place { name, ip }).collect();
+        Self::among(inventory, recipes, Vec::new(), args, all)
+    }
+
+    /// Asks every host for the machines of the recipes and for others, all at once.
+    fn among(
+        inventory: &Inventory,
+        recipes: &[PathBuf],
+        others: Vec<Wanted>,
+        args: &HostArgs,
+        all: bool,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let Machines { all: mut machines, faults } = inventory.machines(recipes, |fault| draw(fault, Colour::Plain))?;
+        machines.extend(others);
+        let hosts = places(args.names(inventory))?;
+        let until = Instant::now() + args.timeout;
+        let remotes: Vec<(usize, &Remote)> =
+            hosts.iter().enumerate().filter_map(|(host, place)| Some((host, place.remote()?))).collect();
+        let commands: Vec<Argv> = remotes.iter().map(|(_, remote)| remote.question(args.timeout)).collect();
+        let asking = Asking::begin(&commands);
         let questions = questions(&machines, &hosts);
         let addresses: Vec<_> = questions.iter().map(|question| question.address).collect();
         // For every machine there is, all hosts are waited for; who looks for some wants to know soon.
-        let enough = |answers: &[Answer]| {
-            !all && found(machines.len(), &questions, answers).iter().all(|found| !found.runs.is_empty())
+        let is_enough = |found: &[Found]| !all && found.iter().all(|found| !found.runs.is_empty());
+        let answers =
+            reach::ask(&addresses, args.timeout, |answers| is_enough(&found(machines.len(), &questions, answers)));
+        let by_consoles = found(machines.len(), &questions, &answers);
+        let mut silent = silent(hosts.len(), &questions, &answers);
+        let with = |told: &[remote::Answer]| {
+            let mut found = by_consoles.clone();
+            for ((host, remote), answer) in remotes.iter().zip(told) {
+                add(&mut found, &machines, *host, &understood(remote, answer).unwrap_or_default());
+            }
+            found
         };
-        let answers = reach::ask(&addresses, args.timeout, enough);
-        let found = found(machines.len(), &questions, &answers);
-        let silent = silent(hosts.len(), &questions, &answers);
+        let told = asking.wait(until, |told| is_enough(&with(told)));
+        let found = with(&told);
+        for ((host, remote), answer) in remotes.iter().zip(&told) {
+            silent.extend(understood(remote, answer).err().map(|why| (*host, why)));
+        }
+        silent.sort();
         Ok(Self { machines, hosts, found, silent, faults })
     }
 
@@ -136,31 +224,45 @@ impl Search {
         let (wanted, found) = (&self.machines[machine], &self.found[machine]);
         let name = &wanted.name;
         let guest = |text: String| Fault::new(text).blame(Blame::Guest);
-        let names = |all: &[(usize, std::net::SocketAddr)]| {
-            suggest::list(all.iter().map(|(host, _)| self.hosts[*host].name.as_str()))
-        };
+        let names =
+            |all: &mut dyn Iterator<Item = usize>| suggest::list(all.map(|host| self.hosts[host].name.as_str()));
+        let has_remotes = self.hosts.iter().any(|place| place.remote().is_some());
         match (found.runs.as_slice(), wanted.console) {
             ([(host, _)], _) => Ok(*host),
             ([_, ..], _) => {
-                let fault = guest(format!("{name} runs on {} hosts: {}", found.runs.len(), names(&found.runs)));
+                let fault = guest(format!(
+                    "{name} runs on {} hosts: {}",
+                    found.runs.len(),
+                    names(&mut found.runs.iter().map(|(host, _)| *host))
+                ));
                 Err(fault.hint("stop all but one at once: a disk that two machines write to is lost"))
             }
-            ([], None) => {
+            ([], None) if !has_remotes => {
                 let fault = guest(format!("{name} has no console by which it could be found"));
                 Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"))
             }
-            ([], Some(console)) if console.ip().is_loopback() && !self.hosts.iter().any(|it| it.ip.is_loopback()) => {
+            ([], Some(console)) if console.ip().is_loopback() && !has_remotes && !self.has_loopback() => {
                 let fault = guest(format!("{name} can be found only by its own host: its console is at {console}"));
                 Err(fault
                     .hint("run `vmrun find` there with --hosts 127.0.0.1, or let the console listen on the network"))
             }
-            ([], Some(console)) => {
+            ([], console) => {
                 let fault = guest(format!("{name} runs on none of these hosts: {}", self.answering()));
-                let other = (!found.others.is_empty())
-                    .then(|| format!("on port {} of {} something else answers", console.port(), names(&found.others)));
+                let other = console.filter(|_| !found.others.is_empty()).map(|console| {
+                    format!(
+                        "on port {} of {} something else answers",
+                        console.port(),
+                        names(&mut found.others.iter().map(|(host, _)| *host))
+                    )
+                });
                 Err(fault.maybe_hint(other))
             }
         }
+    }
+
+    /// Whether the consoles of this host itself were asked.
+    fn has_loopback(&self) -> bool {
+        self.hosts.iter().any(|place| place.ip().is_some_and(|ip| ip.is_loopback()))
     }
 
     /// The hosts that were asked, by name.
@@ -175,18 +277,23 @@ impl Search {
                 found
                     .runs
                     .iter()
-                    .map(|(host, address)| format!("{}\t{}\t{}", wanted.name, self.hosts[*host].name, address)),
+                    .map(|(host, address)| format!("{}\t{}\t{}", wanted.name, self.hosts[*host].name, shown(*address))),
             );
         }
         lines.join("\n")
     }
 
     fn as_json(&self) -> String {
-        let host = |(host, address): &(usize, std::net::SocketAddr)| json!({ "host": self.hosts[*host].name, "address": address.to_string() });
+        let host = |(host, address): &(usize, Option<SocketAddr>)| json!({ "host": self.hosts[*host].name, "address": address.map(|address| address.to_string()) });
         let machines = self.machines.iter().zip(&self.found).map(
             |(wanted, found)| json!({ "name": wanted.name, "hosts": found.runs.iter().map(host).collect::<Vec<_>>() }),
         );
         let silent = self.silent.iter().map(|(host, _)| self.hosts[*host].name.clone());
         format!("{:#}", json!({ "machines": machines.collect::<Vec<_>>(), "silent": silent.collect::<Vec<_>>() }))
     }
+}
+
+/// The address of a console, if it has one.
+fn shown(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "-".into(), |address| address.to_string())
 }

@@ -1,5 +1,6 @@
 //! Which host runs which machine: what to ask, and what the answers mean.
 
+use super::ssh::{Remote, Told};
 use crate::host::reach::Answer;
 use crate::model::Secret;
 use crate::model::value::Tty;
@@ -24,8 +25,35 @@ pub struct Wanted {
 pub struct Place {
     /// Its name or address, as it was given.
     pub name: String,
-    /// Its address.
-    pub ip: IpAddr,
+    /// How it is asked.
+    pub way: Way,
+}
+
+/// How a host is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the consoles of its machines, at this address.
+    Consoles(IpAddr),
+    /// By its own vmrun.
+    Ssh(Remote),
+}
+
+impl Place {
+    /// Returns its address, if its consoles are asked.
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self.way {
+            Way::Consoles(ip) => Some(ip),
+            Way::Ssh(_) => None,
+        }
+    }
+
+    /// Returns where ssh connects to, if its own vmrun is asked.
+    pub const fn remote(&self) -> Option<&Remote> {
+        match &self.way {
+            Way::Consoles(_) => None,
+            Way::Ssh(remote) => Some(remote),
+        }
+    }
 }
 
 /// What to ask: which machine at which host, and where.
@@ -42,8 +70,8 @@ pub struct Question {
 /// What is known of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The hosts that run it, by number, and where.
-    pub runs: Vec<(usize, SocketAddr)>,
+    /// The hosts that run it, by number, and where its console listens, if that is known.
+    pub runs: Vec<(usize, Option<SocketAddr>)>,
     /// The hosts on whose port something answers that is no VNC server.
     pub others: Vec<(usize, SocketAddr)>,
 }
@@ -55,8 +83,9 @@ pub fn questions(machines: &[Wanted], hosts: &[Place]) -> Vec<Question> {
     for (machine, wanted) in machines.iter().enumerate() {
         let Some(console) = wanted.console else { continue };
         let reaches = |ip: IpAddr| !console.ip().is_loopback() || ip.is_loopback();
-        for (host, place) in hosts.iter().enumerate().filter(|(_, place)| reaches(place.ip)) {
-            all.push(Question { machine, host, address: SocketAddr::new(place.ip, console.port()) });
+        let ips = hosts.iter().enumerate().filter_map(|(host, place)| Some((host, place.ip()?)));
+        for (host, ip) in ips.filter(|(_, ip)| reaches(*ip)) {
+            all.push(Question { machine, host, address: SocketAddr::new(ip, console.port()) });
         }
     }
     all
@@ -68,12 +97,21 @@ pub fn found(machines: usize, questions: &[Question], answers: &[Answer]) -> Vec
     for (question, answer) in questions.iter().zip(answers) {
         let Some(found) = all.get_mut(question.machine) else { continue };
         match answer {
-            Answer::Vnc => found.runs.push((question.host, question.address)),
+            Answer::Vnc => found.runs.push((question.host, Some(question.address))),
             Answer::Other => found.others.push((question.host, question.address)),
             Answer::Refused | Answer::Silent | Answer::Unreachable(_) => {}
         }
     }
     all
+}
+
+/// Adds what a host has told itself.
+pub fn add(found: &mut [Found], machines: &[Wanted], host: usize, told: &[Told]) {
+    for (found, wanted) in found.iter_mut().zip(machines) {
+        let own = told.iter().filter(|told| told.name == wanted.name);
+        found.runs.extend(own.map(|told| (host, told.console)));
+        found.runs.sort_by_key(|(host, _)| *host);
+    }
 }
 
 /// Returns the hosts, by number, of which nothing came back, and why if that is known.
@@ -107,7 +145,7 @@ mod tests {
     }
 
     fn place(ip: &str) -> Place {
-        Place { name: ip.into(), ip: ip.parse().unwrap() }
+        Place { name: ip.into(), way: Way::Consoles(ip.parse().unwrap()) }
     }
 
     #[test]
@@ -120,9 +158,13 @@ mod tests {
         assert_eq!(addresses, ["10.0.0.5:5901", "127.0.0.1:5901", "127.0.0.1:5902"]);
         let why = Answer::Unreachable("No route to host".into());
         let answers = [why, Answer::Vnc, Answer::Other];
-        let found = found(3, &questions, &answers);
-        assert_eq!(found[0].runs, [(1, "127.0.0.1:5901".parse().unwrap())]);
+        let mut found = found(3, &questions, &answers);
+        assert_eq!(found[0].runs, [(1, "127.0.0.1:5901".parse().ok())]);
         assert_eq!((found[1].runs.len(), found[1].others.len(), found[2].runs.len()), (0, 1, 0));
+        let told = |name: &str| Told { name: name.into(), console: None };
+        add(&mut found, &machines, 0, &[told("web"), told("db"), told("other")]);
+        assert_eq!(found[0].runs, [(0, None), (1, "127.0.0.1:5901".parse().ok())]);
+        assert_eq!((found[1].runs.len(), found[2].runs.as_slice()), (0, &[(0, None)][..]));
         assert_eq!(silent(2, &questions, &answers), [(0, Some("No route to host".into()))]);
         assert_eq!(silent(2, &questions, &[Answer::Silent, Answer::Silent, Answer::Refused]), [(0, None)]);
     }

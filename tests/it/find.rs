@@ -262,3 +262,139 @@ error: there is no key `recipe`
 ",
     );
 }
+
+/// An ssh that knows some hosts: one has a vmrun with a state of its own, the others fail as hosts do.
+const SSH: &str = r#"#!/bin/sh
+echo "$*" >>[tmp]/ssh.log
+while [ "$1" != -- ]; do shift; done
+host=$2; shift 2
+case $host in
+root@vm6) VMRUN_STATE_DIR=[tmp]/vm6 exec "$@" ;;
+vm7) cat [tmp]/vm7.json ;;
+stranger) printf 'No ED25519 host key is known for stranger and you have requested strict checking.\r\nHost key verification failed.\r\n' >&2; exit 255 ;;
+locked) echo 'me@locked: Permission denied (publickey,password).' >&2; exit 255 ;;
+bare) echo 'sh: vmrun: not found' >&2; exit 127 ;;
+old) echo 'error: cannot read the recipe list: there is no such file' >&2; exit 1 ;;
+chatty) echo 'Welcome!' ;;
+silent) exec sleep 60 ;;
+*) echo "ssh: Could not resolve hostname $host: Name or service not known" >&2; exit 255 ;;
+esac
+"#;
+
+/// A sandbox with that ssh, and a recipe without a console.
+fn with_ssh() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("bin/ssh", SSH);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(sandbox.path("bin/ssh"), mode).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_vmrun"), sandbox.path("bin/vmrun")).unwrap();
+    for folder in ["recipes", "vm6/web"] {
+        std::fs::create_dir_all(sandbox.path(folder)).unwrap();
+    }
+    std::fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let machine = r#"bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{ "31": lpc() }"#;
+    sandbox.write("recipes/web.rhai", &format!("bhyve(#{{ name: \"web\", {machine} }}).run();\n"));
+    sandbox.write("vm7.json", r#"{"machines": [{"name": "lab", "pid": 7, "vnc": "127.0.0.1:5907"}]}"#);
+    sandbox
+}
+
+#[test]
+fn a_host_tells_by_ssh_what_runs_there_and_why_it_cannot_in_one_line() {
+    let sandbox = with_ssh();
+    sandbox.write("fake/exits", "run\n");
+    // What runs is of this host, as there is only one: its state is the other's.
+    let mut command = sandbox.command(&["start", "recipes/web.rhai"]);
+    let started = sandbox.finish(command.env("VMRUN_STATE_DIR", sandbox.path("vm6")));
+    assert_eq!(started.code, 0, "{}", started.stderr);
+    let hosts = "ssh://root@vm6:2222,ssh://vm7,ssh://stranger,ssh://locked,ssh://bare,ssh://old,ssh://chatty,ssh://silent,ssh://nowhere";
+    let begin = Instant::now();
+    let found = sandbox.run(&["find", "web", "lab", "--hosts", hosts, "--timeout", "2s"]);
+    assert_eq!(
+        (found.code, found.stdout.as_str()),
+        (0, "web\tssh://root@vm6:2222\t-\nlab\tssh://vm7\t127.0.0.1:5907\n"),
+        "{}",
+        found.stderr
+    );
+    // What was asked for is known long before the silent one has had its time; who answered until then is told of.
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    let all = sandbox.run(&["find", "--all", "--hosts", hosts, "--timeout", "2s", "--json"]);
+    assert_eq!(all.code, 0);
+    same(
+        &all.stderr,
+        "
+vmrun: ssh://stranger cannot be asked: its host key is not known here, or not the one that is known: see `ssh stranger`
+vmrun: ssh://locked cannot be asked: it lets nobody in without a password: it needs a key of yours, see `ssh locked`
+vmrun: ssh://bare cannot be asked: it has no vmrun: install it there, or ask it by its consoles, without ssh://
+vmrun: ssh://old cannot be asked: cannot read the recipe list: there is no such file
+vmrun: ssh://chatty cannot be asked: what it answered is no list of machines
+vmrun: ssh://silent did not answer
+vmrun: ssh://nowhere cannot be asked: ssh: Could not resolve hostname nowhere: Name or service not known
+",
+    );
+    let json: serde_json::Value = serde_json::from_str(&all.stdout).unwrap();
+    let expected =
+        serde_json::json!([{ "name": "web", "hosts": [{ "host": "ssh://root@vm6:2222", "address": null }] }]);
+    assert_eq!((&json["machines"], json["silent"].as_array().unwrap().len()), (&expected, 7));
+    let asked = "-oBatchMode=yes -oConnectTimeout=2 -p 2222 -- root@vm6 vmrun list --json\n";
+    assert!(sandbox.read("ssh.log").contains(asked), "{}", sandbox.read("ssh.log"));
+
+    // A machine on two hosts is an alarm, whoever tells of it.
+    sandbox.write("vm7.json", r#"{"machines": [{"name": "web", "pid": 7, "vnc": null}, {"name": "db", "pid": null}]}"#);
+    let twice = sandbox.run(&["find", "web", "db", "--hosts", "ssh://root@vm6,ssh://vm7"]);
+    assert_eq!((twice.code, twice.stdout.as_str()), (4, "web\tssh://root@vm6\t-\nweb\tssh://vm7\t-\n"));
+    same(
+        &twice.stderr,
+        "
+error: web runs on 2 hosts: ssh://root@vm6 and ssh://vm7
+ |
+ = hint: stop all but one at once: a disk that two machines write to is lost
+error: db runs on none of these hosts: ssh://root@vm6 and ssh://vm7
+",
+    );
+    let mut command = sandbox.command(&["stop", "web"]);
+    assert_eq!(sandbox.finish(command.env("VMRUN_STATE_DIR", sandbox.path("vm6"))).code, 0);
+}
+
+#[test]
+fn a_console_that_only_its_own_host_reaches_is_told_with_the_tunnel_that_leads_there() {
+    let sandbox = with_ssh();
+    let machine = r#"slots: #{ "29": fbuf(#{ tcp: "127.0.0.1:5907" }), "31": lpc() }"#;
+    sandbox.write("recipes/lab.rhai", &format!("bhyve(#{{ name: \"lab\", {machine} }}).run();\n"));
+    let done = sandbox.run(&["vnc", "lab", "--hosts", "ssh://vm7"]);
+    same(
+        &done.stderr,
+        "
+error: lab runs on ssh://vm7, and its console listens there at 127.0.0.1:5907
+ |
+ = hint: a tunnel leads there: ssh -N -L 5907:127.0.0.1:5907 vm7, and then --hosts 127.0.0.1
+",
+    );
+    assert_eq!(done.code, 3);
+    sandbox.write("vm7.json", r#"{"machines": [{"name": "web", "pid": 7, "vnc": null}]}"#);
+    let done = sandbox.run(&["vnc", "web", "--hosts", "ssh://vm7"]);
+    same(
+        &done.stderr,
+        "
+error: web runs on ssh://vm7, and has no console
+ |
+ = hint: a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })
+",
+    );
+    let wrong = sandbox.run(&["find", "web", "--hosts", "ssh://-oProxyCommand=touch"]);
+    same(
+        &wrong.stderr,
+        "
+error: \"ssh://-oProxyCommand=touch\" is not a host to be asked by ssh
+ |
+ = hint: write ssh://host, ssh://user@host or ssh://user@host:port
+",
+    );
+    assert_eq!(wrong.code, 2);
+    std::fs::remove_file(sandbox.path("bin/ssh")).unwrap();
+    let mut command = sandbox.command(&["find", "web", "--hosts", "ssh://vm7"]);
+    let without = sandbox.finish(command.env("PATH", sandbox.path("bin")));
+    same(
+        &without.stderr,
+        "vmrun: ssh://vm7 cannot be asked: ssh is not installed here\nerror: web runs on none of these hosts: ssh://vm7",
+    );
+}

@@ -1,6 +1,7 @@
-//! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1), netstat(1), bhyvectl(8) and QEMU's monitor; and how a QEMU was called.
+//! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1), netstat(1), bhyvectl(8), QEMU's monitor and another host's vmrun; and how a QEMU was called.
 
 use vmrun::bhyve;
+use vmrun::fleet::ssh;
 use vmrun::host::{freebsd, links, linux, processes, statistics};
 use vmrun::qemu;
 use vmrun::recording::world::INTERFACES;
@@ -28,6 +29,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "vcpu1 stats:\ntotal number of vm exits                \t1234\nResident memory                         \t67108864\n",
         r#"{"return": [{"device": "disk-4.0", "stats": {"rd_bytes": 512, "wr_bytes": 8192, "rd_total_time_ns": 25}}], "id": "disks"}"#,
         r#"{"statistics": {"interface": [{"name":"tap1","network":"<Link#5>","received-bytes":7,"sent-packets":1}]}}"#,
+        r#"{"host": "vm6", "machines": [{"name": "web", "pid": 5, "vnc": "10.0.0.6:5901"}, {"name": "db", "pid": null}]}"#,
         "CPU Reset (CPU 0)\nTriple fault\n",
     ];
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
@@ -53,6 +55,9 @@ pub fn holds(bytes: &[u8]) {
     assert!(statistics::of_netstat(&text).len() <= text.len());
     let args: Vec<String> = text.lines().map(String::from).collect();
     assert!(qemu::seen::told(&args).shape.disks.len() <= args.len());
+    if let Some(told) = ssh::told(&text) {
+        assert!(told.len() <= text.len());
+    }
     for line in text.lines() {
         assert!(qemu::statistics::answer(line).is_none_or(|disks| disks.len() <= line.len()));
         if let Some(event) = qemu::event(line) {

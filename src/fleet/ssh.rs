@@ -1,0 +1,169 @@
+//! A host that is asked by ssh: its own vmrun tells what runs there.
+
+use crate::diag::Fault;
+use crate::model::Argv;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How a host is written that is asked by ssh.
+pub const SCHEME: &str = "ssh://";
+
+/// Where ssh connects to: `ssh://host`, `ssh://user@host`, `ssh://user@host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// The host, with the user if one is named.
+    pub destination: String,
+    /// The port, if it is not the usual one.
+    pub port: Option<u16>,
+}
+
+impl FromStr for Remote {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        let fault = || {
+            let fault = Fault::usage(format!("{text:?} is not a host to be asked by ssh"));
+            fault.hint("write ssh://host, ssh://user@host or ssh://user@host:port")
+        };
+        let rest = text.strip_prefix(SCHEME).ok_or_else(fault)?;
+        let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
+        let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
+            Some((host, "")) => (host, None),
+            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(fault)?)),
+            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+        };
+        // What begins with a dash would be an option.
+        let is_word = |word: &str| {
+            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-:%".contains(&b);
+            word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':') && word.bytes().all(is_plain)
+        };
+        if !is_word(host) || user.is_some_and(|user| !is_word(user)) {
+            return Err(fault());
+        }
+        let port = port.map(|port| port.parse().map_err(|_| fault())).transpose()?;
+        let destination = user.map_or_else(|| host.to_string(), |user| format!("{user}@{host}"));
+        Ok(Self { destination, port })
+    }
+}
+
+impl Remote {
+    /// Returns the command that asks it. It asks nobody for a password, and gives up in time.
+    pub fn question(&self, within: Duration) -> Argv {
+        let seconds = within.as_secs() + u64::from(within.subsec_nanos() > 0);
+        let argv = Argv::new("ssh").arg("-oBatchMode=yes").arg(format!("-oConnectTimeout={}", seconds.max(1)));
+        let argv = if let Some(port) = self.port { argv.arg("-p").arg(port) } else { argv };
+        argv.arg("--").arg(&self.destination).args(["vmrun", "list", "--json"])
+    }
+}
+
+/// A machine that a host told of, and that runs there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its name.
+    pub name: String,
+    /// Where its console listens on that host, if it has one.
+    pub console: Option<SocketAddr>,
+}
+
+/// Reads what `vmrun list --json` prints: the machines that have a hypervisor. Nothing if it is something else.
+pub fn told(text: &str) -> Option<Vec<Told>> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let runs = |one: &Value| {
+        one.get("pid")?.as_u64()?;
+        let console = one.get("vnc").and_then(|text| text.as_str()?.parse().ok());
+        Some(Told { name: one.get("name")?.as_str()?.into(), console })
+    };
+    Some(value.get("machines")?.as_array()?.iter().filter_map(runs).collect())
+}
+
+/// Says why a host did not tell, by the status of ssh and what it said: one line.
+pub fn why(remote: &Remote, status: i32, said: &str) -> String {
+    const SSH_FAILED: i32 = 255;
+    const NOT_FOUND: i32 = 127;
+    let mut lines = said.lines().map(printable).filter(|line| !line.is_empty());
+    let destination = &remote.destination;
+    if status == SSH_FAILED && said.contains("Host key verification failed") {
+        return format!("its host key is not known here, or not the one that is known: see `ssh {destination}`");
+    }
+    if status == SSH_FAILED && said.contains("Permission denied") {
+        return format!("it lets nobody in without a password: it needs a key of yours, see `ssh {destination}`");
+    }
+    if status == SSH_FAILED {
+        return lines.next_back().unwrap_or_else(|| "ssh failed and did not say why".into());
+    }
+    if status == NOT_FOUND {
+        return "it has no vmrun: install it there, or ask it by its consoles, without ssh://".into();
+    }
+    if status == 0 {
+        return "what it answered is no list of machines".into();
+    }
+    let line = lines.next().map(|line| line.strip_prefix("error: ").map_or_else(|| line.clone(), Into::into));
+    line.unwrap_or_else(|| format!("its vmrun failed with status {status}"))
+}
+
+/// What another host says may hold anything.
+fn printable(line: &str) -> String {
+    // Separators of lines and paragraphs, and what turns the direction of writing, are no controls.
+    let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    line.chars().take(200).filter(is_shown).collect::<String>().trim().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_host_is_written_as_ssh_knows_it() {
+        let argv = |text: &str| text.parse::<Remote>().unwrap().question(Duration::from_millis(1500)).to_string();
+        let asks = |where_to: &str| format!("ssh -oBatchMode=yes -oConnectTimeout=2 {where_to} vmrun list --json");
+        assert_eq!(argv("ssh://vm6"), asks("-- vm6"));
+        assert_eq!(argv("ssh://root@192.168.2.6:2222"), asks("-p 2222 -- root@192.168.2.6"));
+        assert_eq!(argv("ssh://a@[fd00::5]:22"), asks("-p 22 -- a@fd00::5"));
+        for text in [
+            "ssh://",
+            "vm6",
+            "ssh://-oProxyCommand=x",
+            "ssh://a b",
+            "ssh://x:y",
+            "ssh://-l@x",
+            "ssh://[fd00::5]x",
+            "ssh://a;b",
+        ] {
+            let fault = text.parse::<Remote>().unwrap_err();
+            assert_eq!(fault.message, format!("{text:?} is not a host to be asked by ssh"));
+        }
+    }
+
+    #[test]
+    fn a_host_tells_what_runs_there_or_why_not_in_one_line() {
+        let text = r#"{"machines": [{"name": "web", "pid": 5, "vnc": "10.0.0.6:5901", "state": "running"},
+            {"name": "db", "pid": null}, {"name": null, "pid": 7}, {"name": "lab", "pid": 8, "vnc": null}], "host": "vm6"}"#;
+        let one = |name: &str, console: Option<&str>| Told {
+            name: name.into(),
+            console: console.map(|text| text.parse().unwrap()),
+        };
+        assert_eq!(told(text), Some(vec![one("web", Some("10.0.0.6:5901")), one("lab", None)]));
+        assert_eq!(told("[]"), None);
+        let remote: Remote = "ssh://root@vm6".parse().unwrap();
+        let refused = "ssh: connect to host vm6 port 22: Connection refused\r\n";
+        assert_eq!(why(&remote, 255, refused), "ssh: connect to host vm6 port 22: Connection refused");
+        assert_eq!(why(&remote, 255, ""), "ssh failed and did not say why");
+        let old = "error: cannot read the recipe list: there is no such file\n | \n";
+        assert_eq!(why(&remote, 1, old), "cannot read the recipe list: there is no such file");
+        assert_eq!(why(&remote, 3, "\u{1b}[31m\n"), "[31m");
+        assert_eq!(why(&remote, 3, ""), "its vmrun failed with status 3");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_host_says_is_one_line(text in "(.|\n){0,80}", status in 0_i32..256, host in "ssh://.{0,20}") {
+            let _ = told(&text);
+            let remote = host.parse().unwrap_or(Remote { destination: "x".into(), port: None });
+            prop_assert!(!remote.destination.starts_with('-'));
+            prop_assert_eq!(why(&remote, status, &text).lines().count(), 1);
+        }
+    }
+}
