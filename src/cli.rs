@@ -10,6 +10,7 @@
 //! | 130 | interrupted |
 
 mod audit;
+mod check;
 mod console;
 mod display;
 mod events;

@@ -18,7 +18,7 @@ pub mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::host::{Effect, memory};
-use crate::model::{Ended, InterfaceName};
+use crate::model::{Ended, InterfaceName, Machine};
 use crate::netboot::Described;
 use crate::run::Run;
 use crate::run::conflicts::Purpose;
@@ -104,8 +104,31 @@ pub struct Session {
     bounds: (Instant, u64),
     /// What libraries may do.
     pub allowance: Allowance,
+    /// The parameters that the recipe asked for.
+    pub asked: Vec<Wanted>,
+    /// The machines that were booted and the calls that made them; noted for a check alone.
+    pub booted: Vec<Booted>,
     /// The recipe and its modules.
     pub sources: Rc<Sources>,
+}
+
+/// A parameter that a recipe asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// Whether it has a default.
+    pub has_default: bool,
+    /// The ends of what it may be, or all that it may be, as `--set` gives them; empty where nothing was declared.
+    pub extremes: Vec<String>,
+}
+
+/// A machine that was booted in a rehearsal, as it was then.
+pub struct Booted {
+    /// What was known of it, with the calls that made its parts.
+    pub state: handle::VmState,
+    /// The machine.
+    pub machine: Machine,
 }
 
 /// What the words share, for as long as one evaluation lasts.
@@ -120,7 +143,13 @@ pub struct Recipe {
     calls: BTreeSet<String>,
     plain: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
-    stage: OnceCell<(Engine, Shared)>,
+    stage: OnceCell<Rc<Stage>>,
+}
+
+/// An engine, and what its words share. One that knows every word serves for one recipe after the other.
+pub struct Stage {
+    engine: Engine,
+    shared: Shared,
 }
 
 impl Recipe {
@@ -142,6 +171,15 @@ impl Recipe {
         Ok(Self { source, sources, ast, calls, plain, stage: OnceCell::new() })
     }
 
+    /// Makes a recipe of what was parsed and checked, for a stage that knows every word. The one before it is done with.
+    pub fn on_stage(source: &Rc<Source>, mut ast: AST, stage: &Rc<Stage>) -> Self {
+        let sources = stage.shared.borrow().sources.clone();
+        ast.set_source(source.name.as_str());
+        sources.begin(source, &ast);
+        let (source, calls) = (source.clone(), BTreeSet::new());
+        Self { source, sources, ast, calls, plain: false, stage: OnceCell::from(stage.clone()) }
+    }
+
     /// Returns the text of the recipe.
     pub fn source(&self) -> &Rc<Source> {
         &self.source
@@ -154,9 +192,11 @@ impl Recipe {
 
     /// Evaluates the recipe once. The run and what it has to say come back, whatever happens.
     pub fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
-        let (engine, shared) = self.stage.get_or_init(|| {
+        let Stage { engine, shared } = &**self.stage.get_or_init(|| {
             let shared = Rc::new(RefCell::new(Session::new(self.sources.clone())));
-            (self.engine(&shared), shared)
+            let imports = self.source.text.contains("import");
+            let is_called = |word: &words::Row| imports || self.calls.iter().any(|name| word.is_named(name));
+            Rc::new(Stage { engine: engine(&shared, self.plain, is_called), shared })
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         let mut faults = self.guarded(|| engine.run_ast_with_scope(&mut Scope::new(), &self.ast));
@@ -186,8 +226,11 @@ impl Recipe {
             asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
         let blamed = session.blamed.take();
         let heard = session.hooks.iter().map(Hook::end).collect();
+        let (asked, booted) = (std::mem::take(&mut session.asked), std::mem::take(&mut session.booted));
         match session.run.take() {
-            Some(run) => Evaluated { run, printed, warnings, faults, blamed, heard, calls, installs, places },
+            Some(run) => {
+                Evaluated { run, printed, warnings, faults, blamed, heard, calls, installs, places, asked, booted }
+            }
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -197,59 +240,6 @@ impl Recipe {
     /// Says where the call is that a fault is about.
     pub fn diagnostic(&self, fault: Fault, site: &Site) -> Vec<Diagnostic> {
         report::raised(Raised::from(fault), site, &self.sources)
-    }
-
-    /// An engine with every word that the recipe can use: what it does not call costs nothing. What an import brings along
-    /// cannot be known yet.
-    fn engine(&self, shared: &Shared) -> Engine {
-        let mut engine = if self.plain { texts() } else { functions() };
-        limit(&mut engine);
-        let imports = self.source.text.contains("import");
-        for word in words::all().filter(|word| imports || self.calls.iter().any(|name| word.is_named(name))) {
-            words::register(&mut engine, word, shared);
-        }
-        handle::register(&mut engine);
-        if !self.plain {
-            handle::register_properties(&mut engine, shared);
-        }
-        engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
-        let facts = shared.clone();
-        #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
-        engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
-        let session = shared.clone();
-        engine.on_print(move |text| print(&session, text));
-        let (name, session) = (self.source.name.clone(), shared.clone());
-        engine.on_debug(move |text, source, at| {
-            let (line, column) = (at.line().unwrap_or_default(), at.position().unwrap_or_default());
-            print(&session, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&name)));
-        });
-        let (watched, spent) = (shared.clone(), shared.borrow().spent.clone());
-        engine.on_progress(move |_| {
-            // Rhai counts anew in every closure that it calls from one of its own functions.
-            let operations = spent.get() + 1;
-            spent.set(operations);
-            if operations > OPERATIONS {
-                return Some(TOO_MANY.into());
-            }
-            // Asking costs little, but not nothing.
-            if operations % 16 != 0 {
-                return None;
-            }
-            let mut session = watched.try_borrow_mut().ok()?;
-            if memory::peak() > session.bounds.1 {
-                return Some(TOO_MUCH.into());
-            }
-            if operations % 1024 != 0 {
-                return None;
-            }
-            if session.run().host.stop_asked() {
-                session.run().interrupt();
-                return Some("interrupted".into());
-            }
-            let is_late = session.rehearsal.is_some() && session.bounds.0.elapsed() > REHEARSAL;
-            is_late.then(|| TOO_LONG.into())
-        });
-        engine
     }
 
     /// Returns what was wrong with a part of an evaluation. Even where vmrun itself fails, the run comes back, so that what it
@@ -270,6 +260,14 @@ impl Recipe {
 const TOO_MANY: &str = "operations";
 const TOO_MUCH: &str = "memory";
 const TOO_LONG: &str = "time";
+
+impl Stage {
+    /// Makes one that knows every word.
+    pub fn new() -> Rc<Self> {
+        let shared = Rc::new(RefCell::new(Session::new(Rc::default())));
+        Rc::new(Self { engine: engine(&shared, false, |_| true), shared })
+    }
+}
 
 impl Session {
     /// Lets the evaluation have more memory: what a file has that it reads.
@@ -306,6 +304,8 @@ impl Session {
             spent: Rc::default(),
             bounds: (Instant::now(), 0),
             allowance: Allowance::default(),
+            asked: Vec::new(),
+            booted: Vec::new(),
             sources,
         }
     }
@@ -323,6 +323,8 @@ impl Session {
         self.places.clear();
         self.spent.set(0);
         self.bounds = (Instant::now(), memory::peak().saturating_add(MEMORY));
+        self.asked.clear();
+        self.booted.clear();
     }
 
     /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
@@ -365,6 +367,63 @@ pub struct Evaluated {
     pub installs: Vec<(Described, Site)>,
     /// Of a plan, from which of its steps on which call asked for them.
     pub places: Vec<(usize, Place)>,
+    /// The parameters that the recipe asked for.
+    pub asked: Vec<Wanted>,
+    /// The machines that were booted, if this was for a check.
+    pub booted: Vec<Booted>,
+}
+
+/// An engine with every word that is wanted: what is not called costs nothing. What an import brings along cannot be known
+/// before.
+fn engine(shared: &Shared, plain: bool, wanted: impl Fn(&words::Row) -> bool) -> Engine {
+    let mut engine = if plain { texts() } else { functions() };
+    limit(&mut engine);
+    for word in words::all().filter(wanted) {
+        words::register(&mut engine, word, shared);
+    }
+    handle::register(&mut engine);
+    if !plain {
+        handle::register_properties(&mut engine, shared);
+    }
+    engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
+    let facts = shared.clone();
+    #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
+    engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
+    let session = shared.clone();
+    engine.on_print(move |text| print(&session, text));
+    let session = shared.clone();
+    engine.on_debug(move |text, source, at| {
+        let main = session.borrow().sources.main();
+        let (line, column) = (at.line().unwrap_or_default(), at.position().unwrap_or_default());
+        print(&session, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&main)));
+    });
+    let (watched, spent) = (shared.clone(), shared.borrow().spent.clone());
+    engine.on_progress(move |_| {
+        // Rhai counts anew in every closure that it calls from one of its own functions.
+        let operations = spent.get() + 1;
+        spent.set(operations);
+        if operations > OPERATIONS {
+            return Some(TOO_MANY.into());
+        }
+        // Asking costs little, but not nothing.
+        if operations % 16 != 0 {
+            return None;
+        }
+        let mut session = watched.try_borrow_mut().ok()?;
+        if memory::peak() > session.bounds.1 {
+            return Some(TOO_MUCH.into());
+        }
+        if operations % 1024 != 0 {
+            return None;
+        }
+        if session.run().host.stop_asked() {
+            session.run().interrupt();
+            return Some("interrupted".into());
+        }
+        let is_late = session.rehearsal.is_some() && session.bounds.0.elapsed() > REHEARSAL;
+        is_late.then(|| TOO_LONG.into())
+    });
+    engine
 }
 
 /// An engine that can parse recipes. It knows no function, which costs a third of a start.

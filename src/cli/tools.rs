@@ -14,6 +14,8 @@ const PROGRAM: &str = "vmrun-tools";
 
 #[derive(Subcommand)]
 pub(super) enum Tools {
+    /// Find what is wrong with recipes and libraries
+    Check(super::check::CheckArgs),
     /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
@@ -39,6 +41,7 @@ pub(super) enum Tools {
 /// Does what a tool does.
 pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match tool {
+        Tools::Check(args) => super::check::run(&args, term),
         Tools::Import(args) => import::run(&args, term),
         Tools::Record(args) => record::run(&args, term),
         Tools::Lib(args) => library::run(&args, term),

@@ -37,6 +37,11 @@ impl Elsewhere {
         Self { settings, here: None, interfaces: Rc::new([]), has_secrets: true }
     }
 
+    /// Makes a host of that kind which knows nothing of the host that is here, as [`Elsewhere::alone`].
+    pub fn nowhere(settings: Settings) -> Self {
+        Self { settings, here: None, interfaces: Rc::new([]), has_secrets: true }
+    }
+
     /// Says interfaces that it has.
     #[must_use]
     pub fn with(self, interfaces: &[Interface]) -> Self {

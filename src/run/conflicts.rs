@@ -15,6 +15,8 @@ pub enum Purpose {
     Plan,
     /// To do it afterwards.
     Run,
+    /// To find mistakes, on a host that is nowhere.
+    Check,
     /// To learn what network is meant; what of it is there is found out afterwards.
     Network,
 }
@@ -23,7 +25,7 @@ impl Purpose {
     /// Returns how bad it is that the host lacks something that a plan does not need.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Plan => Severity::Warning,
+            Self::Plan | Self::Check => Severity::Warning,
             Self::Run | Self::Network => Severity::Error,
         }
     }

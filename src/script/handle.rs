@@ -16,6 +16,7 @@ use std::rc::Rc;
 pub struct Vm(pub Rc<RefCell<VmState>>);
 
 /// What a machine's handle knows.
+#[derive(Clone)]
 pub struct VmState {
     /// What was said of it.
     pub draft: Draft,
@@ -151,6 +152,35 @@ fn register_vm(engine: &mut Engine, shared: &Shared) {
             let set = permitted.and_then(|()| set_key(&mut vm.0.borrow_mut(), &key, &value));
             set.map_err(|raised| raised.arg(0).throw(position))
         });
+    }
+}
+
+impl DeviceHandle {
+    /// Returns some device that needs nothing.
+    pub(super) fn stand_in(site: &Site) -> Option<Self> {
+        let kind = crate::model::device::KINDS.iter().find(|kind| kind.name == "virtio-rnd")?;
+        let device = Device::new(kind, Vec::new()).ok()?;
+        Some(Self { device, site: site.clone(), options_at: 0 })
+    }
+}
+
+/// Returns something of a type on which methods are called.
+pub(super) fn stand_in(of: TypeId, site: &Site) -> Option<Dynamic> {
+    let interface = || "vmrun0".parse().ok();
+    if of == TypeId::of::<Vm>() {
+        return Some(Dynamic::from(Vm::empty(site)));
+    }
+    if of == TypeId::of::<Bridge>() {
+        return interface().map(|name| Dynamic::from(Bridge(name)));
+    }
+    None
+}
+
+impl Vm {
+    /// Returns a machine of which nothing was said.
+    pub(super) fn empty(site: &Site) -> Self {
+        let (draft, devices) = (Draft::default(), BTreeMap::new());
+        Self(Rc::new(RefCell::new(VmState { draft, site: site.clone(), devices, bootrom: None })))
     }
 }
 

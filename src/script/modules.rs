@@ -67,7 +67,7 @@ enum Loading {
 
 impl Library {
     /// Returns the name and the text of a module.
-    fn locate(&self, importer: &str, path: &str) -> Result<(String, String), Fault> {
+    pub(super) fn locate(&self, importer: &str, path: &str) -> Result<(String, String), Fault> {
         if path == "std" || path.starts_with("std/") {
             return standard(path);
         }

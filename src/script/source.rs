@@ -35,6 +35,14 @@ impl Sources {
         self.main.borrow_mut().get_or_insert_with(|| source.name.clone());
     }
 
+    /// Begins with another recipe; its modules may be known already.
+    pub fn begin(&self, source: &Rc<Source>, ast: &AST) {
+        if let Some(before) = self.main.replace(None) {
+            self.units.borrow_mut().remove(&before);
+        }
+        self.add(source, ast);
+    }
+
     /// Returns the name of the recipe: the first text that was made known.
     pub fn main(&self) -> String {
         self.main.borrow().clone().unwrap_or_default()

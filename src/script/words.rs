@@ -25,6 +25,8 @@ use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use std::any::TypeId;
 use std::cell::RefMut;
 
+pub(super) use devices::read_alone;
+
 /// The units of sizes and how far they shift: `20.GiB`.
 pub const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
 
@@ -335,6 +337,17 @@ pub fn size(value: &Dynamic) -> Result<Size, Raised> {
     }
     let text = value.clone().into_string().map_err(|_| expected("a size: 20.GiB or \"20G\"", value))?;
     text.parse().map_err(Raised::from)
+}
+
+/// Tries a call of a word, for what it raises. What a method is called on is something of its kind.
+pub(super) fn tried(row: Row, args: &[Dynamic], site: &Site, shared: &Shared) -> Result<(), Raised> {
+    let (on, call, device): Does = match row {
+        Row::Word(word) => (word.on, word.call, None),
+        Row::Device(kind) => (None, devices::make, Some(kind)),
+    };
+    let this = on.and_then(|on| handle::stand_in(on, site));
+    let call_of = Call { shared, args: args.to_vec(), this, site: site.clone(), library: None, device };
+    call(&call_of).map(drop).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())))
 }
 
 /// Makes a row known to the engine, once for each number of arguments.

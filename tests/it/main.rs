@@ -10,8 +10,10 @@
 
 mod allowed;
 mod background;
+mod check;
 mod console;
 mod faults;
+mod faulty;
 mod find;
 mod freebsd;
 mod hostile;

@@ -36,6 +36,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "network",
         "netboot",
         "image",
+        "check",
         "import",
         "record",
         "lib",

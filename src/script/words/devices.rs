@@ -124,6 +124,40 @@ fn permit(call: &Call<'_>, items: &[Item]) -> Result<(), Raised> {
     })
 }
 
+/// Returns what is wrong with each argument of a device's word alone; what is not known is `()` in `known`.
+pub(in crate::script) fn read_alone(kind: &'static DeviceKind, args: &[Dynamic], known: &[Dynamic]) -> Vec<Raised> {
+    let mut raised = Vec::new();
+    let mut at = 0;
+    for parameter in kind.given {
+        if parameter.need == Need::Optional && args.get(at).is_none_or(Dynamic::is_map) {
+            continue;
+        }
+        if let Some(value) = known.get(at).filter(|value| !value.is_unit()) {
+            raised.extend(read(parameter, value).err().map(|raised| raised.arg(at)));
+        }
+        at += 1;
+    }
+    let listed = kind.group.filter(|group| !matches!(group.shape, Shape::Numbers(_)));
+    if let Some(group) = listed {
+        if let Some(value) = known.get(at).filter(|value| !value.is_unit()) {
+            raised.extend(groups::read(kind, group, value).err().map(|raised| raised.arg(at)));
+        }
+        at += 1;
+    }
+    let Some(options) = known.get(at).filter(|value| !value.is_unit()) else { return raised };
+    let usage = || format!("write `{}`", usage(kind));
+    let Ok(options) = map(options) else {
+        raised.push(expected("a map #{ … }", options).arg(at).or_hint(usage));
+        return raised;
+    };
+    // One at a time, so that one that is wrong does not hide the next.
+    for (key, value) in options {
+        let alone = Dynamic::from(rhai::Map::from([(key, value)]));
+        raised.extend(read_options(kind, &alone).err().map(|raised| raised.arg(at)));
+    }
+    raised.into_iter().map(|raised| raised.or_hint(usage)).collect()
+}
+
 /// Says where in the call of a device's word a parameter stands; `options_at` is the argument with the options.
 pub(super) fn about(
     raised: Raised,

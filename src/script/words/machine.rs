@@ -6,7 +6,8 @@ use super::{Call, Kind, Word, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
 use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
-use crate::run::conflicts::conflicts;
+use crate::run::conflicts::{Purpose, conflicts};
+use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
@@ -118,6 +119,14 @@ pub fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result<(), Ra
     let Some(items) = value.read_lock::<rhai::Map>().filter(|_| name == "fw_cfg") else { return Ok(()) };
     let mut files = items.values().filter_map(|item| below("file", item));
     files.try_for_each(|file| call.permit(Asked::Read(Path::new(&file))))
+}
+
+/// Tries to set a key of a machine, for what it raises; a key that is not known is left to others.
+pub(in crate::script) fn try_key(name: &str, value: &Dynamic) -> Result<(), Raised> {
+    let Some(key) = keys().find(|key| key.name == name) else { return Ok(()) };
+    let vm = Vm::empty(&nowhere());
+    let tried = set_key(&mut vm.0.borrow_mut(), &key, value);
+    tried.map_err(|raised| raised.arg(0).or_hint(|| format!("`{}`: {}", key.name, key.help)))
 }
 
 fn all_at_argument(mut raised: Raised) -> Raised {
@@ -240,6 +249,10 @@ fn prepare(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
 /// In a rehearsal the machine meets the host.
 fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
     let Some(purpose) = call.session().rehearsal else { return Ok(()) };
+    if purpose == Purpose::Check {
+        let booted = Booted { state: vm.0.borrow().clone(), machine: machine.clone() };
+        call.session().booted.push(booted);
+    }
     let init = call.session().inputs.init;
     let found = conflicts(&*call.session().run().host, machine, purpose, init);
     let mut errors = Vec::new();
@@ -268,7 +281,7 @@ pub(super) fn warn(call: &Call<'_>, mut raised: Raised) {
 }
 
 /// Finds the call that made a part of a machine, and the part in it.
-fn part_of(state: &VmState, part: &Part, fault: Fault) -> Raised {
+pub(in crate::script) fn part_of(state: &VmState, part: &Part, fault: Fault) -> Raised {
     let raised = Raised::from(fault);
     match part {
         Part::Whole => raised.at(&state.site),

@@ -1,12 +1,14 @@
-//! Recipes: whatever the text, it is refused or planned, and what is wrong can be drawn.
+//! Recipes: whatever the text, it is checked, and refused or planned, and what is wrong can be drawn.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use vmrun::diag::snippet::{Colour, draw};
-use vmrun::diag::{Blame, Diagnostic};
+use vmrun::diag::{Blame, Diagnostic, Source};
 use vmrun::host::fake::Fake;
 use vmrun::host::rehearsal::Rehearsal;
 use vmrun::run::Run;
 use vmrun::run::conflicts::Purpose;
+use vmrun::script::check::Inspector;
 use vmrun::script::{Inputs, Recipe};
 
 const RECIPES: [&str; 5] = [
@@ -37,6 +39,9 @@ pub fn holds(bytes: &[u8]) {
     if text.contains("import") && text.contains("./") {
         return;
     }
+    let source = Rc::new(Source { name: "lab.rhai".into(), text: text.into() });
+    let checked = Inspector::default().text(&source, None);
+    checked.findings.iter().for_each(|finding| drawn(&finding.diagnostic));
     let recipe = match Recipe::parse("lab.rhai", text) {
         Ok(recipe) => recipe,
         Err(faults) => return faults.iter().for_each(drawn),

@@ -1,0 +1,161 @@
+//! Several threads, each with its own engine: a syntax tree cannot go from one to another.
+
+use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
+use crate::host::Settings;
+use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
+use crate::script::{Recipe, Stage, unreadable};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// What came out for one file.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// What is wrong with it.
+    pub(super) findings: Vec<Sent>,
+    /// What it wants for itself.
+    pub(super) claims: Vec<Claim>,
+    /// Its text.
+    pub(super) text: Option<Arc<str>>,
+    /// The parameter that it needs and was not given.
+    pub(super) lacks: Option<String>,
+    /// How often it was rehearsed.
+    pub(super) rehearsals: usize,
+    /// Whether it is a library.
+    pub(super) is_library: bool,
+}
+
+/// A stretch of a text that can go from thread to thread.
+struct Spot {
+    name: Arc<str>,
+    text: Arc<str>,
+    span: Range<usize>,
+}
+
+/// A finding that can go from thread to thread.
+pub(super) struct Sent {
+    rule: Rule,
+    severity: Severity,
+    fault: Fault,
+    place: Option<Spot>,
+    trail: Vec<(Spot, String)>,
+}
+
+impl Sent {
+    fn new(finding: Finding) -> Self {
+        let Diagnostic { severity, fault, place, trail } = finding.diagnostic;
+        let spot = |place: Place| Spot {
+            name: place.source.name.as_str().into(),
+            text: place.source.text.as_str().into(),
+            span: place.span,
+        };
+        let trail = trail.into_iter().map(|(place, label)| (spot(place), label)).collect();
+        Self { rule: finding.rule, severity, fault, place: place.map(spot), trail }
+    }
+
+    /// Returns the finding, where it has arrived.
+    pub(super) fn received(&self) -> Finding {
+        let place = |spot: &Spot| Place {
+            source: Rc::new(Source { name: spot.name.to_string(), text: spot.text.to_string() }),
+            span: spot.span.clone(),
+        };
+        let trail = self.trail.iter().map(|(spot, label)| (place(spot), label.clone())).collect();
+        let (severity, fault) = (self.severity, self.fault.clone());
+        Finding {
+            rule: self.rule,
+            diagnostic: Diagnostic { severity, fault, place: self.place.as_ref().map(place), trail },
+        }
+    }
+}
+
+/// How many files a thread has to have at least to be worth its engine.
+const WORTH: usize = 8;
+
+/// What evaluations may need of a stack in a build without optimizations.
+const STACK: usize = 16 << 20;
+
+/// Checks every file, and returns what came out in the same order.
+pub(super) fn check(files: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<Outcome> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut bench = Bench { inspector: Inspector::default(), stage: None, settings, params };
+        let mut done = Vec::new();
+        while let Some((at, file)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, files.get(at)?)))
+        {
+            done.push((at, bench.file(file)));
+        }
+        done
+    };
+    let count = processors.min(files.len().div_ceil(WORTH)).max(1);
+    let mut done: Vec<(usize, Outcome)> = thread::scope(|scope| {
+        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let workers: Vec<_> = (0..count).filter_map(|number| start(number).ok()).collect();
+        let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        ended.flat_map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    if done.len() < files.len() {
+        // Not one thread was to be had.
+        done.extend(work());
+    }
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// What one thread works with.
+struct Bench<'a> {
+    inspector: Inspector,
+    /// One for each folder, since what a name imports depends on that.
+    stage: Option<(PathBuf, Rc<Stage>)>,
+    settings: &'a [Settings],
+    params: &'a BTreeMap<String, String>,
+}
+
+impl Bench<'_> {
+    fn stage(&mut self, path: &Path) -> Rc<Stage> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if let Some((_, stage)) = self.stage.as_ref().filter(|(known, _)| known == folder) {
+            return stage.clone();
+        }
+        let stage = Stage::new();
+        self.stage = Some((folder.into(), stage.clone()));
+        stage
+    }
+
+    fn file(&mut self, path: &Path) -> Outcome {
+        let name = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let finding = Finding { rule: Rule::Syntax, diagnostic: unreadable(&name, &error).into() };
+                return Outcome { findings: vec![Sent::new(finding)], ..Outcome::default() };
+            }
+        };
+        let source = Rc::new(Source { name, text });
+        let checked = self.inspector.text(&source, None);
+        let (is_sound, is_library) = (checked.is_sound(), checked.is_library());
+        let mut found = checked.findings;
+        let mut outcome = Outcome { text: Some(source.text.as_str().into()), is_library, ..Outcome::default() };
+        if is_sound && !is_library {
+            let recipe = Recipe::on_stage(&source, checked.ast, &self.stage(path));
+            for settings in self.settings {
+                let rehearsals = rehearse(&recipe, settings, self.params);
+                let is_new = |finding: &Finding| !found.contains(finding);
+                let new: Vec<Finding> = rehearsals.findings.into_iter().filter(is_new).collect();
+                found.extend(new);
+                if outcome.claims.is_empty() {
+                    outcome.claims = rehearsals.claims;
+                }
+                outcome.lacks = rehearsals.lacks.or(outcome.lacks);
+                outcome.rehearsals += rehearsals.count;
+            }
+        }
+        outcome.findings = found.into_iter().map(Sent::new).collect();
+        outcome
+    }
+}

@@ -1,0 +1,173 @@
+//! Literal arguments, read by the words themselves on a host that is nowhere.
+
+use super::kinds::Kind;
+use super::{Finding, Rule};
+use crate::diag::{Blame, Source};
+use crate::host::elsewhere::Elsewhere;
+use crate::host::rehearsal::Rehearsal;
+use crate::model::Target;
+use crate::run::Run;
+use crate::run::conflicts::Purpose;
+use crate::script::handle::{Bridge, DeviceHandle, Interface, Node, Tap};
+use crate::script::raise::{Raised, Site};
+use crate::script::source::Sources;
+use crate::script::words::{self, Row};
+use crate::script::{Inputs, Session, Shared, report};
+use rhai::{AST, Dynamic, Expr, FnCallExpr, FnPtr, Position};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What is told where a parameter, not a literal, is at fault, or where there is nothing to be tried.
+const LEFT_OUT: [&str; 4] = ["param", "known_keys", "refuse", "defer"];
+
+/// What is known of the arguments of a call.
+pub(super) struct Known<'a> {
+    /// Their values; what is not known is `()`, inside of lists and maps too.
+    pub(super) partial: &'a [Dynamic],
+    /// Their kinds.
+    pub(super) kinds: &'a [Kind],
+    /// Whether all of an expression is known.
+    pub(super) whole: &'a dyn Fn(&Expr) -> bool,
+}
+
+/// A place to try calls of words at: what they do there is simulated, and forgotten.
+#[derive(Clone)]
+pub(super) struct Trial {
+    shared: Shared,
+    sources: Rc<Sources>,
+    name: String,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        let sources = Rc::new(Sources::default());
+        Self { shared: Rc::new(RefCell::new(Session::new(sources.clone()))), sources, name: String::new() }
+    }
+}
+
+impl Trial {
+    /// Returns one for the calls of a text.
+    pub(super) fn of(&self, source: &Rc<Source>, ast: &AST) -> Self {
+        let sources = Rc::new(Sources::default());
+        sources.add(source, ast);
+        self.shared.borrow_mut().sources = sources.clone();
+        Self { shared: self.shared.clone(), sources, name: source.name.clone() }
+    }
+
+    /// Tries a call of a word, whose name stands at a position.
+    pub(super) fn call(&self, row: Row, call: &FnCallExpr, position: Position, known: &Known<'_>) -> Vec<Finding> {
+        let Known { partial, kinds, whole: is_known } = known;
+        let given: Vec<bool> = call.args.iter().map(is_known).collect();
+        let name = row.name();
+        let nothing = partial.iter().all(Dynamic::is_unit);
+        if nothing || LEFT_OUT.contains(&name.as_str()) {
+            return Vec::new();
+        }
+        let site = Site { source: Some(self.name.clone()), position };
+        let whole = given.iter().zip(*kinds).all(|(given, kind)| *given || matches!(kind, Kind::Handle(_)));
+        let args = partial.iter().zip(&given).zip(*kinds).enumerate();
+        let args: Vec<Dynamic> = args
+            .map(|(at, ((partial, given), kind))| {
+                let unknown = !given && partial.is_unit();
+                if unknown { stand_in(&name, at, kind, &site) } else { partial.clone() }
+            })
+            .collect();
+        let raised = match row {
+            Row::Device(kind) if !whole => words::read_alone(kind, &args, partial),
+            _ => {
+                let run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(Target::default())))));
+                self.shared.borrow_mut().begin(run, &Inputs::default(), Some(Purpose::Plan));
+                let tried = words::tried(row, &args, &site, &self.shared);
+                let mut session = self.shared.borrow_mut();
+                session.warnings.clear();
+                session.run = None;
+                tried.err().into_iter().collect()
+            }
+        };
+        raised.into_iter().flat_map(|raised| self.told(raised, call, &site, is_known)).collect()
+    }
+
+    /// Tries to set a key of a machine.
+    pub(super) fn key(&self, name: &str, value: &Dynamic, position: Position) -> Vec<Finding> {
+        let site = Site { source: Some(self.name.clone()), position };
+        match words::machine::try_key(name, value) {
+            Ok(()) => Vec::new(),
+            Err(raised) => self.findings(raised.arg(0), &site),
+        }
+    }
+
+    /// Of what a word raised, keeps what is about something that was written out.
+    fn told(
+        &self,
+        mut raised: Raised,
+        call: &FnCallExpr,
+        site: &Site,
+        is_known: &dyn Fn(&Expr) -> bool,
+    ) -> Vec<Finding> {
+        let more = std::mem::take(&mut raised.more);
+        let mut found: Vec<Finding> = Vec::new();
+        let is_written = match raised.arg {
+            Some(at) => call.args.get(at).is_some_and(|arg| is_written(arg, &raised.path, raised.key, is_known)),
+            None => call.args.iter().all(is_known),
+        };
+        if is_written && raised.fault.blame == Blame::Recipe {
+            found.extend(self.findings(raised, site));
+        }
+        found.extend(more.into_iter().flat_map(|more| self.told(more, call, site, is_known)));
+        found
+    }
+
+    fn findings(&self, raised: Raised, site: &Site) -> Vec<Finding> {
+        let rule = if raised.key && raised.fault.message.starts_with("there is no key") {
+            Rule::UnknownKey
+        } else {
+            Rule::Literal
+        };
+        let told = report::raised(raised, site, &self.sources);
+        told.into_iter().map(|diagnostic| Finding { rule, diagnostic }).collect()
+    }
+}
+
+/// Whether the part of an argument that a path leads to is known; a value may stand for a map that a word makes of it.
+fn is_written(argument: &Expr, path: &[String], is_key: bool, is_known: &dyn Fn(&Expr) -> bool) -> bool {
+    let mut part = argument;
+    for (at, segment) in path.iter().enumerate() {
+        let next = match part {
+            Expr::Map(map, _) => map.0.iter().find(|(name, _)| name.name == segment.as_str()).map(|(_, value)| value),
+            Expr::Array(array, _) => segment.parse::<usize>().ok().and_then(|index| array.get(index)),
+            _ => None,
+        };
+        let Some(next) = next else { break };
+        if at + 1 == path.len() && is_key {
+            return true;
+        }
+        part = next;
+    }
+    is_known(part)
+}
+
+/// Something of the right kind in place of an argument that is not known.
+fn stand_in(word: &str, at: usize, kind: &Kind, site: &Site) -> Dynamic {
+    let interface = || "vmrun0".parse().ok();
+    let made = match kind {
+        Kind::Handle("Tap") => interface().map(|name| Dynamic::from(Tap(name))),
+        Kind::Handle("Interface") => interface().map(|name| Dynamic::from(Interface(name))),
+        Kind::Handle("Bridge") => interface().map(|name| Dynamic::from(Bridge(name))),
+        Kind::Handle("Node") => "vmrun".parse().ok().map(|name| Dynamic::from(Node(name))),
+        Kind::Handle("Device") => DeviceHandle::stand_in(site).map(Dynamic::from),
+        _ => None,
+    };
+    made.unwrap_or_else(|| match (word, at) {
+        ("truncate", 1) => (1_i64 << 30).into(),
+        ("slot", 0) => 4_i64.into(),
+        ("vlan", 1) => 2_i64.into(),
+        ("slot", 1) => DeviceHandle::stand_in(site).map_or(Dynamic::UNIT, Dynamic::from),
+        ("on", 1) => FnPtr::new("hook").map_or(Dynamic::UNIT, Dynamic::from),
+        ("on", 0) => "exited".into(),
+        ("run" | "query", 1) | ("args" | "ifconfig", 0) => rhai::Array::new().into(),
+        ("bridge" | "vlan" | "run" | "write_file" | "truncate", 1..) if at > 1 || word == "bridge" => {
+            rhai::Map::new().into()
+        }
+        _ => "/vm/x".into(),
+    })
+}
