@@ -35,6 +35,7 @@ pub mod statistics;
 mod stranger;
 pub mod system;
 pub mod terminal;
+pub mod tunnel;
 
 use crate::diag::Fault;
 use crate::image::Image;

@@ -2,11 +2,14 @@
 
 use super::find::{HostArgs, Search, recipes, wrong};
 use super::inventory::Inventory;
+use super::line::reachable;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::fleet::find::Place;
+use crate::fleet::ssh::why;
 use crate::host::screen::Screen;
 use crate::host::signals::Signals;
+use crate::host::tunnel::{Tried, Tunnel, try_once};
 use crate::model::Secret;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,14 +18,19 @@ use std::time::{Duration, Instant};
 /// How often it is looked whether a machine runs by now.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 
+/// How long ssh may take at least: it has been there a moment before.
+const CONNECT: Duration = Duration::from_secs(5);
+
 /// Where the display of a machine is.
 pub(super) struct Display {
     /// The machine.
     pub(super) name: String,
-    /// Where its server listens.
+    /// Where its server listens, or the tunnel that leads there begins.
     pub(super) address: SocketAddr,
     /// The password that it asks for.
     pub(super) password: Option<Secret>,
+    /// The way there, if its own host alone reaches it; it ends with this.
+    pub(super) tunnel: Option<Tunnel>,
 }
 
 impl Display {
@@ -61,8 +69,8 @@ impl Display {
             let wanted = search.machines.swap_remove(0);
             let place = &search.hosts[host];
             let address = search.found[0].runs.iter().find(|(at, _)| *at == host).and_then(|(_, address)| *address);
-            let address = reached(&wanted.name, address, place)?;
-            return Ok(Self { name: wanted.name, address, password: wanted.password });
+            let (address, tunnel) = reached(&wanted.name, address, place, hosts.timeout)?;
+            return Ok(Self { name: wanted.name, address, password: wanted.password, tunnel });
         }
     }
 
@@ -72,21 +80,31 @@ impl Display {
     }
 }
 
-/// Returns the address of a console if it can be reached from here. A host that told of it itself tells where it listens there.
-fn reached(name: &str, address: Option<SocketAddr>, place: &Place) -> Result<SocketAddr, Fault> {
+/// Returns where a console can be reached from here, and the tunnel that leads there if its host alone reaches it. A host that
+/// told of it itself tells where it listens there.
+fn reached(
+    name: &str,
+    address: Option<SocketAddr>,
+    place: &Place,
+    within: Duration,
+) -> Result<(SocketAddr, Option<Tunnel>), Fault> {
     let Some(address) = address else {
         let fault = Fault::host(format!("{name} runs on {}, and has no console", place.name));
         return Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"));
     };
-    match place.remote() {
-        Some(remote) if address.ip().is_loopback() || address.ip().is_unspecified() => {
-            let (port, destination) = (address.port(), &remote.destination);
-            let fault =
-                Fault::host(format!("{name} runs on {}, and its console listens there at {address}", place.name));
-            Err(fault.hint(format!(
-                "a tunnel leads there: ssh -N -L {port}:127.0.0.1:{port} {destination}, and then --hosts 127.0.0.1"
-            )))
+    let is_local = address.ip().is_loopback() || address.ip().is_unspecified();
+    let Some(remote) = place.remote().filter(|_| is_local) else { return Ok((address, None)) };
+    let within = within.max(CONNECT);
+    let carrier = remote.forward(reachable(address), within);
+    let why = match try_once(&carrier, within)? {
+        Tried::Vnc => {
+            let tunnel = Tunnel::open(carrier)?;
+            return Ok((tunnel.address(), Some(tunnel)));
         }
-        _ => Ok(address),
-    }
+        Tried::Other => "something else than a VNC server answers there".into(),
+        Tried::Ended(status, said) => why(remote, status, &said),
+        Tried::Silent => format!("nothing came within {within:?}"),
+    };
+    let host = &place.name;
+    Err(Fault::host(format!("{name} runs on {host}, and no tunnel leads to its console at {address}: {why}")))
 }

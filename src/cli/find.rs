@@ -40,7 +40,7 @@ pub(super) struct HostArgs {
     hosts: Vec<String>,
     /// How long they may take to answer
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl HostArgs {

@@ -15,6 +15,7 @@ const VIEWERS: [&[&str]; 3] =
     [&["vncviewer", "{host}:{port}"], &["remote-viewer", "vnc://{host}:{port}"], &["open", "vnc://{host}:{port}"]];
 
 #[derive(Args)]
+#[command(after_help = AFTER)]
 pub(super) struct VncArgs {
     /// The machine, by name or by recipe
     machine: String,
@@ -22,12 +23,22 @@ pub(super) struct VncArgs {
     hosts: HostArgs,
 }
 
-/// Becomes the viewer. The password goes by VNC_PASSWORD, which other users cannot see, never by an argument.
+const AFTER: &str = "\
+Where a host was asked by ssh (ssh://HOST) and the console listens there for the host itself only, the viewer gets an
+address of this host from which ssh leads there. That way ends with the viewer, which has to stay in the foreground.";
+
+/// Becomes the viewer. The password goes by VNC_PASSWORD, which other users cannot see, never by an argument. Through a
+/// tunnel it is run, since somebody has to end that.
 pub(super) fn run(args: &VncArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let display = Display::find(&args.machine, &args.hosts, term)?;
     let viewer = viewer(&Inventory::open()?.config.viewer)?;
     let password = display.password.as_ref().map(|password| ("VNC_PASSWORD", password));
-    Err(vec![hand_over(&filled(&viewer, display.address), password).into()])
+    let command = filled(&viewer, display.address);
+    let Some(tunnel) = display.tunnel else { return Err(vec![hand_over(&command, password).into()]) };
+    match tunnel.lead(&command, password)? {
+        0 => Ok(()),
+        status => Err(Fault::host(format!("the viewer `{}` ended with status {status}", command.program)).into()),
+    }
 }
 
 /// The viewer of the configuration, or the first that is there.

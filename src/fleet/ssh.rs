@@ -51,10 +51,18 @@ impl FromStr for Remote {
 impl Remote {
     /// Returns the command that asks it. It asks nobody for a password, and gives up in time.
     pub fn question(&self, within: Duration) -> Argv {
+        self.ssh(within).arg("--").arg(&self.destination).args(["vmrun", "list", "--json"])
+    }
+
+    /// Returns the command whose standard streams are a connection to an address that the host has.
+    pub fn forward(&self, address: SocketAddr, within: Duration) -> Argv {
+        self.ssh(within).arg("-W").arg(address).arg("--").arg(&self.destination)
+    }
+
+    fn ssh(&self, within: Duration) -> Argv {
         let seconds = within.as_secs() + u64::from(within.subsec_nanos() > 0);
         let argv = Argv::new("ssh").arg("-oBatchMode=yes").arg(format!("-oConnectTimeout={}", seconds.max(1)));
-        let argv = if let Some(port) = self.port { argv.arg("-p").arg(port) } else { argv };
-        argv.arg("--").arg(&self.destination).args(["vmrun", "list", "--json"])
+        if let Some(port) = self.port { argv.arg("-p").arg(port) } else { argv }
     }
 }
 
@@ -90,6 +98,9 @@ pub fn why(remote: &Remote, status: i32, said: &str) -> String {
     if status == SSH_FAILED && said.contains("Permission denied") {
         return format!("it lets nobody in without a password: it needs a key of yours, see `ssh {destination}`");
     }
+    if status == SSH_FAILED && said.contains("stdio forwarding failed") {
+        return "nothing listens there any more, or its sshd forbids to forward (AllowTcpForwarding)".into();
+    }
     if status == SSH_FAILED {
         return lines.next_back().unwrap_or_else(|| "ssh failed and did not say why".into());
     }
@@ -122,6 +133,11 @@ mod tests {
         assert_eq!(argv("ssh://vm6"), asks("-- vm6"));
         assert_eq!(argv("ssh://root@192.168.2.6:2222"), asks("-p 2222 -- root@192.168.2.6"));
         assert_eq!(argv("ssh://a@[fd00::5]:22"), asks("-p 22 -- a@fd00::5"));
+        let remote: Remote = "ssh://root@vm6:2222".parse().unwrap();
+        let forward = |address: &str| remote.forward(address.parse().unwrap(), Duration::from_secs(5)).to_string();
+        let leads = |to: &str| format!("ssh -oBatchMode=yes -oConnectTimeout=5 -p 2222 -W {to} -- root@vm6");
+        assert_eq!(forward("127.0.0.1:5901"), leads("127.0.0.1:5901"));
+        assert_eq!(forward("[::1]:5901"), leads("'[::1]:5901'"));
         for text in [
             "ssh://",
             "vm6",

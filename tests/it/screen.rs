@@ -1,10 +1,12 @@
 //! What a machine shows, through its VNC server: servers that say what they should, and others.
 
+use super::find::with_ssh;
 use super::sandbox::{Done, Sandbox, same};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 /// A screen of 2 by 2 pixels that asks for no password, as far as its size.
 const GREETING: &[u8] =
@@ -276,8 +278,58 @@ fn a_machine_that_does_not_run_yet_is_waited_for() {
     assert_eq!(nowhere.code, 4);
     same(&nowhere.stderr, "error: lab runs on none of these hosts: 127.0.0.1");
     let waiting = sandbox.start(&["wait-screen", "lab", "--picture", "lab.png", "--within", "20s"]);
-    thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     let _second = Server::at(TcpListener::bind(("127.0.0.1", port)).unwrap(), GREETING, PIXELS, Then::Listens);
     let done = waiting.wait();
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+}
+
+/// A host that was asked by ssh, whose console listens there for itself only.
+#[test]
+fn a_console_that_only_its_own_host_reaches_is_reached_through_ssh() {
+    let server = Server::new(GREETING, PIXELS, Then::Listens);
+    let sandbox = with_ssh();
+    let console = format!("fbuf(#{{ tcp: \"127.0.0.1:{}\", password: secret(\"vnc\") }})", server.port);
+    let machine = format!("name: \"lab\", slots: #{{ \"29\": {console}, \"31\": lpc() }}");
+    sandbox.write("recipes/lab.rhai", &format!("bhyve(#{{ {machine} }}).run();\n"));
+    let listed = format!(r#"{{"machines": [{{"name": "lab", "pid": 7, "vnc": "127.0.0.1:{}"}}]}}"#, server.port);
+    sandbox.write("vm7.json", &listed);
+    let look = "exec 3<>/dev/tcp/${0%:*}/${0##*:}; read -r line <&3; echo view $line $VNC_PASSWORD; exit $STATUS";
+    sandbox.write("config/config.toml", &format!("viewer = [\"bash\", \"-c\", \"{look}\", \"{{host}}:{{port}}\"]\n"));
+
+    let vnc = |status: &str| {
+        let mut command = sandbox.command(&["vnc", "lab", "--hosts", "ssh://vm7"]);
+        sandbox.finish(command.env("VMRUN_SECRET_VNC", "hunter22").env("STATUS", status))
+    };
+    let seen = vnc("0");
+    assert_eq!((seen.code, seen.stdout.as_str(), seen.stderr.as_str()), (0, "view RFB 003.008 hunter22\n", ""));
+    // Who was tried and who was looked at: neither is connected any more.
+    let gone = || server.heard.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!([gone(), gone()], [vec![], vec![]] as [Vec<u8>; 2]);
+    let asked = format!("-oBatchMode=yes -oConnectTimeout=5 -W 127.0.0.1:{} -- vm7\n", server.port);
+    assert_eq!(sandbox.read("ssh.log").matches(&asked).count(), 2);
+    let failed = vnc("7");
+    assert_eq!((failed.code, failed.stderr.as_str()), (3, "error: the viewer `bash` ended with status 7\n"));
+
+    let saved = sandbox.run(&["screenshot", "lab", "lab.png", "--hosts", "ssh://vm7"]);
+    assert_eq!((saved.code, saved.stderr.as_str()), (0, "vmrun: wrote lab.png, 2x2 pixels\n"));
+
+    let said = |host: &str| {
+        let done = sandbox.run(&["vnc", "lab", "--hosts", host]);
+        assert_eq!((done.code, done.stdout.as_str()), (3, ""));
+        done.stderr.replace(&server.port.to_string(), "[port]")
+    };
+    same(
+        &["ssh://closed", "ssh://changed", "ssh://odd"].map(said).join("\n"),
+        "
+error: lab runs on ssh://closed, and no tunnel leads to its console at 127.0.0.1:[port]: nothing listens there any more, or its \
+sshd forbids to forward (AllowTcpForwarding)
+
+error: lab runs on ssh://changed, and no tunnel leads to its console at 127.0.0.1:[port]: its host key is not known here, or \
+not the one that is known: see `ssh changed`
+
+error: lab runs on ssh://odd, and no tunnel leads to its console at 127.0.0.1:[port]: something else than a VNC server answers \
+there
+",
+    );
 }

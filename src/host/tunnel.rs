@@ -1,0 +1,177 @@
+//! Ways through other hosts: who connects to a port of this host reaches what listens on theirs, by a program that carries it.
+
+use super::signals::Signals;
+use super::system::reason;
+use crate::diag::{Blame, Fault};
+use crate::model::{Argv, Secret};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{ErrorKind, Read as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How much of what such a program says is kept, in bytes.
+const SAID: u64 = 1 << 16;
+
+/// How long it is listened to after its end: what it has started may have its error open still.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How a VNC server begins.
+const BANNER: &[u8] = b"RFB ";
+
+/// What came of a try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// A VNC server is at the other end.
+    Vnc,
+    /// Something else is.
+    Other,
+    /// The program ended with this status, having said this.
+    Ended(i32, String),
+    /// Nothing came in time.
+    Silent,
+}
+
+/// A port of this host that leads elsewhere, until this is dropped.
+pub struct Tunnel {
+    address: SocketAddr,
+    carriers: Arc<Mutex<Carriers>>,
+}
+
+/// The programs that carry, one for each connection.
+#[derive(Default)]
+struct Carriers {
+    children: Vec<Child>,
+    is_closed: bool,
+}
+
+impl Tunnel {
+    /// Begins to listen. Whoever connects has a program of his own, whose standard streams are the connection.
+    pub fn open(carrier: Argv) -> Result<Self, Fault> {
+        let cannot =
+            |why: std::io::Error| Fault::host(format!("cannot listen on a port of this host: {}", reason(&why)));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let carriers: Arc<Mutex<Carriers>> = Arc::default();
+        let known = carriers.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut carriers = locked(&known);
+                if carriers.is_closed {
+                    return;
+                }
+                // Of one that cannot be started the other side is told by the end of its connection.
+                carriers.children.extend(carry(&carrier, stream));
+            }
+        });
+        Ok(Self { address, carriers })
+    }
+
+    /// Returns where it begins.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs a program to its end, with one more variable in its environment, and returns its status. The tunnel ends with it.
+    pub fn lead(self, argv: &Argv, variable: Option<(&str, &Secret)>) -> Result<i32, Fault> {
+        let signals = Signals::install()?;
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        let mut command = Command::new(&argv.program);
+        command.args(&argv.args);
+        if let Some((name, secret)) = variable {
+            command.env(name, secret.reveal());
+        }
+        let cannot = |why: std::io::Error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&why)));
+        let mut child = command.spawn().map_err(cannot)?;
+        loop {
+            signals.forget_children();
+            if let Ok(Some(status)) = child.try_wait() {
+                return Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
+            }
+            if signals.take_stop() {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Fault::new("interrupted").blame(Blame::Interrupted));
+            }
+            let mut fds = [signals.child_fd(), signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            // An error is an interruption by a signal, whose byte the next turn finds.
+            let _ = poll(&mut fds, PollTimeout::NONE);
+        }
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        let mut carriers = locked(&self.carriers);
+        carriers.is_closed = true;
+        for child in &mut carriers.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn locked(carriers: &Mutex<Carriers>) -> MutexGuard<'_, Carriers> {
+    carriers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn command(carrier: &Argv) -> Command {
+    tracing::debug!("{carrier}");
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    let mut command = Command::new(&carrier.program);
+    command.args(&carrier.args).env("LC_ALL", "C");
+    command
+}
+
+fn carry(carrier: &Argv, stream: TcpStream) -> Option<Child> {
+    let (from, to) = (OwnedFd::from(stream.try_clone().ok()?), OwnedFd::from(stream));
+    command(carrier).stdin(from).stdout(to).stderr(Stdio::null()).spawn().ok()
+}
+
+/// Returns what comes to its end, or nothing if that does not come in time.
+fn heard_within(from: ChildStderr, within: Duration) -> Vec<u8> {
+    let (tell, heard) = channel();
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        // What came until it failed is what came; nobody listens any more when the time is over.
+        let _ = from.take(SAID).read_to_end(&mut said);
+        let _ = tell.send(said);
+    });
+    heard.recv_timeout(within).unwrap_or_default()
+}
+
+/// Has such a program connect once, and returns what is at the other end.
+pub fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault> {
+    let mut command = command(carrier);
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = spawned.map_err(|why| match why.kind() {
+        ErrorKind::NotFound => Fault::host(format!("{} is not installed here", carrier.program)),
+        _ => Fault::host(format!("cannot start `{}`: {}", carrier.program, reason(&why))),
+    })?;
+    let (Some(mut output), Some(error)) = (child.stdout.take(), child.stderr.take()) else { return Ok(Tried::Silent) };
+    let (tell, heard) = channel();
+    thread::spawn(move || {
+        let mut banner = [0; BANNER.len()];
+        let whole = output.read_exact(&mut banner).is_ok();
+        // Nobody listens any more when the time is over.
+        let _ = tell.send(whole.then_some(banner));
+    });
+    let tried = match heard.recv_timeout(within) {
+        Ok(Some(banner)) if banner == BANNER => Tried::Vnc,
+        Ok(Some(_)) => Tried::Other,
+        Ok(None) => {
+            let said = heard_within(error, LAST_WORDS);
+            let status = child.wait().ok().and_then(|status| status.code()).unwrap_or(-1);
+            Tried::Ended(status, String::from_utf8_lossy(&said).into_owned())
+        }
+        Err(_) => Tried::Silent,
+    };
+    let _ = child.kill();
+    let _ = child.wait();
+    Ok(tried)
+}
