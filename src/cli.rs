@@ -12,7 +12,9 @@
 mod audit;
 mod check;
 mod console;
+mod definitions;
 mod display;
+mod doc;
 mod events;
 mod find;
 mod gc;

@@ -6,6 +6,8 @@
 pub mod allowance;
 pub mod audit;
 pub mod check;
+pub mod definitions;
+pub mod docs;
 pub mod editor;
 pub mod handle;
 mod imports;

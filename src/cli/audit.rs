@@ -1,15 +1,13 @@
 //! `vmrun audit LIB`: all that a library can ask the host for.
 
+use super::library::found::{root_of, texts_of};
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::shelf;
+use crate::diag::Diagnostic;
 use crate::script::audit::{self, Ask};
-use crate::script::shelf::Shelf;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub(super) struct AuditArgs {
@@ -27,18 +25,8 @@ pub(super) struct AuditArgs {
 const SHOWN: usize = 60;
 
 pub(super) fn run(args: &AuditArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let root = root(args)?;
-    let none = || Fault::usage(format!("{} is no folder", root.display()));
-    let (files, links) = shelf::read(&root)?.ok_or_else(none)?;
-    if let Some(link) = links.first() {
-        let fault = Fault::new(format!("{} is a symbolic link", root.join(link).display()));
-        return Err(fault.hint("a library has none").into());
-    }
     let (mut asks, mut faults) = (Vec::new(), Vec::new());
-    let is_module = |path: &str| path.strip_suffix(".rhai").is_some_and(|stem| !stem.ends_with("_test"));
-    for (path, bytes) in files.iter().filter(|(path, _)| is_module(path)) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let source = Rc::new(Source { name: root.join(path).display().to_string(), text });
+    for (_, source) in texts_of(&root_of(args.folder.as_deref(), &args.library)?)? {
         match audit::audit(&source) {
             Ok(all) => asks.extend(all),
             Err(fault) => faults.push(fault),
@@ -48,26 +36,6 @@ pub(super) fn run(args: &AuditArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
         return Err(faults);
     }
     Ok(term.data(if args.json { as_json(&asks) } else { as_text(&asks) })?)
-}
-
-/// The folder of the library.
-fn root(args: &AuditArgs) -> Result<PathBuf, Vec<Diagnostic>> {
-    let folder = args.folder.as_deref().unwrap_or(Path::new(""));
-    let named = Shelf::beside(folder)?;
-    let found = named.iter().flat_map(|shelf| shelf.named.iter().map(move |named| (shelf, named)));
-    let found = found.into_iter().find(|(_, named)| named.name == args.library);
-    match found {
-        Some((shelf, named)) if shelf::is_folder(&shelf.root(named)) => Ok(shelf.root(named)),
-        Some((_, named)) => {
-            let fault = Fault::new(format!("the library `{}` is not here", named.name));
-            Err(fault.hint("`vmrun lib sync` fetches it").into())
-        }
-        None if shelf::is_folder(Path::new(&args.library)) => Ok(args.library.clone().into()),
-        None => {
-            let fault = Fault::usage(format!("{} is no library and no folder", args.library));
-            Err(fault.hint("vmrun.toml names libraries: vmrun lib list").into())
-        }
-    }
 }
 
 /// The call in one line.

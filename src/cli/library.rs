@@ -1,6 +1,7 @@
 //! `vmrun lib`: libraries that recipes share. Only what is asked for here uses a network; a recipe that runs does not.
 
 mod fetch;
+pub(super) mod found;
 mod template;
 
 use super::term::Term;

@@ -4,7 +4,7 @@
 //! command line, and to which `vmrun` hands over.
 
 use super::term::Term;
-use super::{Cli, audit, import, keyboard, library, lsp, manual, record, screenshot, wait_screen};
+use super::{Cli, audit, definitions, doc, import, keyboard, library, lsp, manual, record, screenshot, wait_screen};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover;
 use clap::{CommandFactory, Subcommand};
@@ -26,6 +26,10 @@ pub(super) enum Tools {
     Audit(audit::AuditArgs),
     /// Help an editor with recipes (Language Server Protocol)
     Lsp(lsp::LspArgs),
+    /// Write the reference of words, or of a library's functions
+    Doc(doc::DocArgs),
+    /// Write what editors read of words and libraries: files of definitions
+    Definitions(definitions::DefinitionsArgs),
     /// Save or show what is on the screen of a machine
     Screenshot(screenshot::ScreenshotArgs),
     /// Type at the keyboard of a machine
@@ -47,6 +51,8 @@ pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
         Tools::Lib(args) => library::run(&args, term),
         Tools::Audit(args) => audit::run(&args, term),
         Tools::Lsp(args) => lsp::run(&args, term),
+        Tools::Doc(args) => doc::run(&args, term),
+        Tools::Definitions(args) => definitions::run(&args, term),
         Tools::Screenshot(args) => screenshot::run(&args, term),
         Tools::Type(args) => keyboard::run(&args, term),
         Tools::WaitScreen(args) => wait_screen::run(&args, term),

@@ -109,6 +109,18 @@ pub fn write(root: &Path, files: &Files) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Writes files below a folder; what else is there stays.
+pub fn add(root: &Path, files: &Files) -> Result<(), Fault> {
+    for (path, bytes) in files {
+        let file = root.join(path);
+        let folder = file.parent().unwrap_or(root);
+        fs::create_dir_all(folder)
+            .map_err(|error| Fault::host(format!("cannot make {}: {}", folder.display(), reason(&error))))?;
+        put(&file, bytes)?;
+    }
+    Ok(())
+}
+
 /// Writes a file.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn put(path: &Path, bytes: &[u8]) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ mod allowed;
 mod background;
 mod check;
 mod console;
+mod docs;
 mod faults;
 mod faulty;
 mod find;

@@ -42,6 +42,8 @@ fn the_manual_has_every_command_with_every_flag() {
         "lib",
         "audit",
         "lsp",
+        "doc",
+        "definitions",
         "screenshot",
         "type",
         "wait-screen",

@@ -1,0 +1,96 @@
+//! The documentation of a module: its own comments `//!`, and those above its functions, `///`.
+
+use super::report;
+use crate::diag::{Diagnostic, Source};
+use std::rc::Rc;
+
+/// What a module says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// What imports of it are written with.
+    pub name: String,
+    /// What it is for, in Markdown.
+    pub about: String,
+    /// What others may call, in its order.
+    pub functions: Vec<Function>,
+}
+
+/// A function that others may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// The names of its parameters.
+    pub parameters: Vec<String>,
+    /// What it does, in Markdown; empty where nobody said.
+    pub about: String,
+}
+
+impl Function {
+    /// Returns how it is called, but for the module.
+    pub fn usage(&self) -> String {
+        format!("{}({})", self.name, self.parameters.join(", "))
+    }
+}
+
+/// Reads the documentation of a module.
+pub fn module(name: &str, source: &Rc<Source>) -> Result<Module, Diagnostic> {
+    let ast = super::bare_engine().compile(&source.text).map_err(|error| report::syntax(&error, source))?;
+    let mut functions: Vec<(usize, Function)> = Vec::new();
+    let lines: Vec<&str> = source.text.lines().collect();
+    let public = ast.iter_fn_def().filter(|def| def.access == rhai::FnAccess::Public && !def.name.starts_with("anon$"));
+    for def in public {
+        let begins = |line: &&str| {
+            let rest = line.trim_start().strip_prefix("fn").filter(|rest| rest.starts_with([' ', '\t']));
+            rest.is_some_and(|rest| {
+                rest.trim_start().strip_prefix(def.name.as_str()).is_some_and(|rest| rest.trim_start().starts_with('('))
+            })
+        };
+        // The name stands on the line of the body, or before it.
+        let body = def.body.position().line().unwrap_or(1).min(lines.len());
+        let at = lines[..body].iter().rposition(begins).unwrap_or(body.saturating_sub(1));
+        let parameters = def.params.iter().map(ToString::to_string).collect();
+        functions.push((at, Function { name: def.name.to_string(), parameters, about: above(&lines, at) }));
+    }
+    functions.sort_by_key(|(at, _)| *at);
+    let about: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("//!")).map(unindented).collect();
+    let about = about.join("\n").trim_matches('\n').to_string();
+    Ok(Module { name: name.into(), about, functions: functions.into_iter().map(|(_, function)| function).collect() })
+}
+
+/// The comment that ends above a line.
+fn above(lines: &[&str], at: usize) -> String {
+    let is_comment = |line: &&&str| line.trim_start().starts_with("///");
+    let mut comment: Vec<&str> =
+        lines[..at].iter().rev().take_while(is_comment).map(|line| unindented(&line.trim_start()[3..])).collect();
+    comment.reverse();
+    comment.join("\n").trim_matches('\n').to_string()
+}
+
+fn unindented(line: &str) -> &str {
+    line.strip_prefix(' ').unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_told_by_its_comments() {
+        let text = "//! Cards.\n//!\n//! More.\n\n/// A card,\n/// by number.\n///     n  which\nfn card(n, of) { || n }\n\n// no\nfn plain() {\n\
+                    }\n/// Hidden.\nprivate fn hidden() { 1 }\n/// Far.\nfn far(\n    a\n) { a }\n";
+        let source = Rc::new(Source { name: "net/cards".into(), text: text.into() });
+        let function = |name: &str, parameters: &[&str], about: &str| Function {
+            name: name.into(),
+            parameters: parameters.iter().map(ToString::to_string).collect(),
+            about: about.into(),
+        };
+        let functions = vec![
+            function("card", &["n", "of"], "A card,\nby number.\n    n  which"),
+            function("plain", &[], ""),
+            function("far", &["a"], "Far."),
+        ];
+        let expected = Module { name: "net/cards".into(), about: "Cards.\n\nMore.".into(), functions };
+        assert_eq!(module("net/cards", &source), Ok(expected));
+    }
+}
