@@ -77,7 +77,7 @@ pub(super) fn run(_: &LspArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
         connection.initialize_finish(id, json!({ "capabilities": capabilities(), "serverInfo": server }))
     };
     begin().map_err(|why| lost(&why))?;
-    Server { connection, desk: Desk::default(), changed: BTreeSet::new(), saved: BTreeSet::new() }
+    Server { connection, desk: Desk::new(), changed: BTreeSet::new(), saved: BTreeSet::new() }
         .serve()
         .map_err(|why| lost(&why))?;
     threads.join().map_err(|why| lost(&why))
@@ -175,9 +175,9 @@ impl Server {
     }
 
     /// Tells what is wrong with a text.
-    fn publish(&self, path: &std::path::Path, is_saved: bool) {
-        let (Some(text), Some(uri)) = (self.desk.text(path), place::uri(path)) else { return };
+    fn publish(&mut self, path: &std::path::Path, is_saved: bool) {
         let findings = self.desk.findings(path, is_saved);
+        let (Some(text), Some(uri)) = (self.desk.text(path), place::uri(path)) else { return };
         self.tell(uri, findings.iter().map(|finding| form::diagnostic(text, path, finding)).collect());
     }
 

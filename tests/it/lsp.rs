@@ -195,6 +195,32 @@ fn an_editor_is_helped_while_a_recipe_is_written() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_told_though_a_line_is_not_finished_and_on_saving_what_a_rehearsal_says() {
+    let sandbox = Sandbox::new();
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    let told =
+        client.open(&uri, "let disk = \"/vm/a\";\nlet vm = bhyve(#{ na\ntruncate(disk, 1.Gib);\ntpa(\"tap1\");\n");
+    let first: Vec<&str> = told.iter().map(|one| one.split('\n').next().unwrap()).collect();
+    assert!(first.contains(&"2:17: a number has no property `Gib`"), "{told:?}");
+    assert!(first.contains(&"3:0: there is no function `tpa`"), "{told:?}");
+    // What only a rehearsal finds is told of a text that was saved.
+    let text = "let slot = param(\"slot\", 99);\nlet vm = bhyve(#{ name: \"a\", memory: 64.MiB, bootrom: uefi() });\nvm.slot(slot, virtio_rnd());\nvm.run();\n";
+    let document = json!({ "uri": &uri, "version": 3 });
+    client.say("textDocument/didChange", &json!({ "textDocument": &document, "contentChanges": [{ "text": text }] }));
+    assert_eq!(client.told_of(&uri), [""; 0]);
+    client.say("textDocument/didSave", &json!({ "textDocument": { "uri": &uri } }));
+    assert_eq!(
+        client.told_of(&uri),
+        [
+            "2:8: `99` is not a PCI slot\nslots are SLOT, SLOT:FUNCTION or BUS:SLOT:FUNCTION with bus 0 to 255, slot 0 to 31, \
+             function 0 to 7"
+        ]
+    );
+    client.ends();
+}
+
+#[test]
 fn a_module_of_the_standard_library_can_be_looked_at() {
     let sandbox = Sandbox::new();
     let uri = format!("file://{}", sandbox.path("lab.rhai").display());

@@ -1,21 +1,32 @@
 //! The texts that an editor has open, and the modules that they import.
 
-use crate::diag::Diagnostic;
-use crate::host::carried;
-use crate::script::Recipe;
+use crate::cli::place;
+use crate::diag::{Diagnostic, Source};
+use crate::host::{Platform, Settings, carried};
+use crate::script::check::{Finding, Inspector, rehearse};
 use crate::script::editor::{Document, Modules, standard};
 use crate::script::modules::STDLIB;
 use crate::script::shelf::Shelf;
+use crate::script::{Recipe, Stage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// What is open, by path.
-#[derive(Default)]
 pub(super) struct Desk {
     texts: BTreeMap<PathBuf, String>,
+    inspector: Inspector,
+    /// The host that recipes are rehearsed for.
+    settings: Option<Settings>,
 }
 
 impl Desk {
+    /// Makes an empty one; recipes are rehearsed for FreeBSD.
+    pub(super) fn new() -> Self {
+        let settings = place::settings(Platform::FreeBsd.into(), false).ok();
+        Self { texts: BTreeMap::new(), inspector: Inspector::default(), settings }
+    }
+
     pub(super) fn put(&mut self, path: PathBuf, text: String) {
         self.texts.insert(path, text);
     }
@@ -34,10 +45,24 @@ impl Desk {
         self.texts.get(path).map(String::as_str)
     }
 
-    /// Returns everything that can be said of a text without running it, and of one that was saved what its rehearsal says.
-    pub(super) fn findings(&self, path: &Path, _is_saved: bool) -> Vec<Diagnostic> {
+    /// Returns everything that can be said of a text without running it, and of one that was saved what its rehearsals say.
+    pub(super) fn findings(&mut self, path: &Path, is_saved: bool) -> Vec<Diagnostic> {
         let (Some(text), Some(name)) = (self.texts.get(path), path.to_str()) else { return Vec::new() };
-        Recipe::parse(name, text).err().unwrap_or_default()
+        if is_saved {
+            // What it imports may have been saved too.
+            self.inspector = Inspector::default();
+        }
+        let source = Rc::new(Source { name: name.into(), text: text.clone() });
+        let checked = self.inspector.text(&source, None);
+        let is_sound = checked.is_sound() && !checked.is_library();
+        let mut findings = checked.findings;
+        if let Some(settings) = self.settings.as_ref().filter(|_| is_saved && is_sound) {
+            let recipe = Recipe::on_stage(&source, checked.ast, &Stage::new());
+            let rehearsed = rehearse(&recipe, settings, &BTreeMap::new()).findings;
+            let new: Vec<Finding> = rehearsed.into_iter().filter(|finding| !findings.contains(finding)).collect();
+            findings.extend(new);
+        }
+        findings.into_iter().map(|finding| finding.diagnostic).collect()
     }
 
     /// The text of a file: as it is open, else as it is on the disk.
