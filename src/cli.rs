@@ -44,6 +44,7 @@ mod supervise;
 mod table;
 pub mod term;
 mod tools;
+mod top;
 mod vnc;
 mod wait_screen;
 mod wait_serial;

@@ -12,6 +12,7 @@ pub mod elsewhere;
 pub mod events;
 pub mod fake;
 pub mod freebsd;
+pub mod full_screen;
 pub mod git;
 pub mod handover;
 pub mod ipxe;

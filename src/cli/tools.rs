@@ -4,7 +4,9 @@
 //! command line, and to which `vmrun` hands over.
 
 use super::term::Term;
-use super::{Cli, audit, definitions, doc, import, keyboard, library, lsp, manual, record, screenshot, wait_screen};
+use super::{
+    Cli, audit, definitions, doc, import, keyboard, library, lsp, manual, record, screenshot, top, wait_screen,
+};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover;
 use clap::{CommandFactory, Subcommand};
@@ -30,6 +32,8 @@ pub(super) enum Tools {
     Doc(doc::DocArgs),
     /// Write what editors read of words and libraries: files of definitions
     Definitions(definitions::DefinitionsArgs),
+    /// Watch the machines of this host
+    Top(top::TopArgs),
     /// Save or show what is on the screen of a machine
     Screenshot(screenshot::ScreenshotArgs),
     /// Type at the keyboard of a machine
@@ -53,6 +57,7 @@ pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
         Tools::Lsp(args) => lsp::run(&args, term),
         Tools::Doc(args) => doc::run(&args, term),
         Tools::Definitions(args) => definitions::run(&args, term),
+        Tools::Top(args) => top::run(&args, term),
         Tools::Screenshot(args) => screenshot::run(&args, term),
         Tools::Type(args) => keyboard::run(&args, term),
         Tools::WaitScreen(args) => wait_screen::run(&args, term),

@@ -70,6 +70,8 @@ pub struct Thread {
     pub processor: Option<u32>,
     /// How much of one processor it uses, in thousandths, where the system tells.
     pub cpu: Option<u64>,
+    /// How much time of processors it has used, where the system tells.
+    pub used: Option<Duration>,
     /// What it waits for, where the system tells.
     pub wait: Option<String>,
 }
@@ -174,7 +176,7 @@ mod tests {
     fn a_thread_is_known_by_its_name() {
         let work = |name: &str| {
             let (state, name) = ("run".into(), name.into());
-            Thread { id: 1, name, state, processor: None, cpu: None, wait: None }.work().to_string()
+            Thread { id: 1, name, state, processor: None, cpu: None, used: None, wait: None }.work().to_string()
         };
         let names = [
             "mevent",

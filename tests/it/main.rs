@@ -39,3 +39,4 @@ mod screen;
 mod stdlib;
 mod terminal;
 mod tools;
+mod top;

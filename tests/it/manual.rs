@@ -44,6 +44,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "lsp",
         "doc",
         "definitions",
+        "top",
         "screenshot",
         "type",
         "wait-screen",

@@ -144,6 +144,7 @@ fn thread(line: &str) -> Option<(u32, Thread)> {
         state: rest[end + 2].into(),
         processor: rest[end].parse().ok(),
         cpu: None,
+        used: None,
         wait: Some(wait).filter(|wait| !wait.is_empty() && wait != "-"),
     };
     Some((pid.parse().ok()?, thread))

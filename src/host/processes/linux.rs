@@ -81,6 +81,7 @@ pub(super) fn threads(pid: u32) -> Vec<Thread> {
             state: word(&stat.state),
             processor: stat.processor,
             cpu: Some(units.share(&stat)),
+            used: Some(Duration::from_millis(stat.used.saturating_mul(1000) / units.ticks)),
             wait: read("wchan").filter(|wait| !matches!(wait.trim(), "" | "0")),
         })
     };

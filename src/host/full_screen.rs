@@ -1,0 +1,131 @@
+//! A terminal that a program has for itself, and that is as it was when it is left, whatever happens.
+
+use super::signals::Signals;
+use super::system::reason;
+use crate::diag::Fault;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::{Frame, Terminal};
+use std::io::{self, BufRead as _, IsTerminal as _, Stdout, Write as _};
+use std::os::fd::AsFd as _;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Somebody asked us to leave.
+    StopAsked,
+    /// The time is over, or the window has another size.
+    TimeOver,
+}
+
+/// The terminal, as long as it is ours.
+pub struct FullScreen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    signals: Rc<Signals>,
+}
+
+impl FullScreen {
+    /// Takes the terminal.
+    pub fn open() -> Result<Self, Fault> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            let fault = Fault::usage("this is shown on a terminal only");
+            return Err(fault.hint("`vmrun list` prints the same once, `vmrun list --json` for programs"));
+        }
+        // Before anything is changed, so that whoever ends us has it put back.
+        let signals = Signals::for_terminal()?;
+        let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|why| fault(&why))?;
+        let screen = Self { terminal, signals };
+        enter().map_err(|why| fault(&why))?;
+        Ok(screen)
+    }
+
+    /// Draws a picture.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Fault> {
+        self.terminal.draw(draw).map(drop).map_err(|why| fault(&why))
+    }
+
+    /// Waits for a key, until then.
+    pub fn wait(&self, until: Instant) -> Result<Woken, Fault> {
+        loop {
+            // What was read already shows at no descriptor.
+            if event::poll(Duration::ZERO).map_err(|why| fault(&why))? {
+                match event::read().map_err(|why| fault(&why))? {
+                    Event::Key(key) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
+                    Event::Resize(..) => return Ok(Woken::TimeOver),
+                    _ => continue,
+                }
+            }
+            if self.signals.take_stop() {
+                return Ok(Woken::StopAsked);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Woken::TimeOver);
+            }
+            let stdin = io::stdin();
+            let mut fds = [stdin.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            // An error is a signal: a window that has another size now.
+            let _ = poll(&mut fds, timeout);
+            if fds[0].revents().is_some_and(|now| now.intersects(PollFlags::POLLHUP | PollFlags::POLLNVAL)) {
+                return Ok(Woken::StopAsked);
+            }
+        }
+    }
+
+    /// Gives the terminal to a command of our own, and takes it back when somebody has read what it said.
+    pub fn leave_for(&mut self, words: &[String]) -> Result<(), Fault> {
+        leave();
+        let ended = itself(words);
+        // What stopped the command was not meant for us.
+        while self.signals.take_stop() {}
+        let mut stdout = io::stdout();
+        let said = match ended {
+            Ok(()) => write!(stdout, "\n-- Enter leads back --"),
+            Err(why) => write!(stdout, "cannot start vmrun: {}\n-- Enter leads back --", reason(&why)),
+        };
+        said.and_then(|()| stdout.flush()).map_err(|why| fault(&why))?;
+        let _ = io::stdin().lock().read_line(&mut String::new());
+        // A new one draws all of it. To have the old one cleared would ask the terminal where its cursor is.
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|why| fault(&why))?;
+        enter().map_err(|why| fault(&why))
+    }
+}
+
+impl Drop for FullScreen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All))
+}
+
+fn leave() {
+    // There is nobody to tell that it did not work.
+    let _ = disable_raw_mode();
+    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+}
+
+/// Runs this program with other words, at our terminal.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn itself(words: &[String]) -> io::Result<()> {
+    Command::new(std::env::current_exe()?).args(words).status().map(drop)
+}
+
+fn fault(why: &io::Error) -> Fault {
+    Fault::host(format!("the terminal cannot be used: {}", reason(why)))
+}

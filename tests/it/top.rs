@@ -1,0 +1,61 @@
+//! The live view, on a real terminal.
+
+use super::background::Host;
+use super::sandbox::{Sandbox, same};
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Runs a line of shell on a terminal of 80 by 24, and presses keys some time apart; returns what was written to the terminal.
+fn on_terminal(host: &Sandbox, line: &str, keys: &[&str]) -> String {
+    let mut command =
+        host.on_terminal(&format!("stty cols 80 rows 24; {line}; stty -a | tr ' ' '\\n' | grep -x -e icanon -e echo"));
+    command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm").stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for key in keys {
+        std::thread::sleep(Duration::from_millis(1500));
+        stdin.write_all(key.as_bytes()).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The last words on the terminal, after the view was left.
+fn after(text: &str) -> String {
+    let (_, after) = text.rsplit_once("\x1b[?1049l").unwrap_or_else(|| panic!("it was never left: {text:?}"));
+    after.replace("\x1b[?25h", "").replace('\r', "")
+}
+
+#[test]
+fn the_view_shows_machines_and_leaves_the_terminal_as_it_was() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
+    // The plan is shown in the place of the view, which comes back.
+    let text = on_terminal(&host, "vmrun top", &["p", "\n", "q"]);
+    assert!(text.contains("\x1b[?1049h") && text.contains("1 machines, 1 running, 12.5% CPU, by name"), "{text}");
+    assert!(text.contains("blk-4:0-0") && text.contains("-- Enter leads back --"), "{text}");
+    assert_eq!(text.matches("\x1b[?1049h").count(), 2, "{text}");
+    assert_eq!(after(&text), "icanon\necho\n");
+    // Whoever ends it has the terminal put back.
+    let text = on_terminal(&host, "timeout --foreground -s TERM 2 vmrun top", &[]);
+    assert_eq!(after(&text), "icanon\necho\n", "{text}");
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+}
+
+#[test]
+fn without_a_terminal_it_is_told_what_prints_the_same() {
+    let host = Sandbox::new();
+    let done = host.run(&["top"]);
+    same(
+        &done.stderr,
+        "
+error: this is shown on a terminal only
+ |
+ = hint: `vmrun list` prints the same once, `vmrun list --json` for programs
+",
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+}
