@@ -43,6 +43,7 @@ mod stop;
 mod supervise;
 mod table;
 pub mod term;
+mod test;
 mod tools;
 mod top;
 mod vnc;

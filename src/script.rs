@@ -16,6 +16,7 @@ pub mod raise;
 pub mod report;
 pub mod shelf;
 pub mod source;
+pub mod trial;
 pub mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source};
@@ -106,6 +107,8 @@ pub struct Session {
     bounds: (Instant, u64),
     /// What libraries may do.
     pub allowance: Allowance,
+    /// Whether what is printed is kept.
+    is_heard: bool,
     /// The parameters that the recipe asked for.
     pub asked: Vec<Wanted>,
     /// The machines that were booted and the calls that made them; noted for a check alone.
@@ -144,6 +147,8 @@ pub struct Recipe {
     /// What it calls, and whether that is all that its engine has to know.
     calls: BTreeSet<String>,
     plain: bool,
+    /// Whether what it prints in earnest is kept for whoever evaluates it, instead of being printed.
+    pub is_heard: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
     stage: OnceCell<Rc<Stage>>,
 }
@@ -170,7 +175,7 @@ impl Recipe {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { source, sources, ast, calls, plain, stage: OnceCell::new() })
+        Ok(Self { source, sources, ast, calls, plain, is_heard: false, stage: OnceCell::new() })
     }
 
     /// Makes a recipe of what was parsed and checked, for a stage that knows every word. The one before it is done with.
@@ -179,7 +184,13 @@ impl Recipe {
         ast.set_source(source.name.as_str());
         sources.begin(source, &ast);
         let (source, calls) = (source.clone(), BTreeSet::new());
-        Self { source, sources, ast, calls, plain: false, stage: OnceCell::from(stage.clone()) }
+        Self { source, sources, ast, calls, plain: false, is_heard: false, stage: OnceCell::from(stage.clone()) }
+    }
+
+    /// Has the recipe evaluated on a stage that knows every word.
+    #[must_use]
+    pub fn on(self, stage: &Rc<Stage>) -> Self {
+        Self::on_stage(&self.source, self.ast, stage)
     }
 
     /// Returns the text of the recipe.
@@ -201,6 +212,7 @@ impl Recipe {
             Rc::new(Stage { engine: engine(&shared, self.plain, is_called), shared })
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
+        shared.borrow_mut().is_heard = self.is_heard;
         let mut faults = self.guarded(|| engine.run_ast_with_scope(&mut Scope::new(), &self.ast));
         for count in 0.. {
             let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
@@ -306,6 +318,7 @@ impl Session {
             spent: Rc::default(),
             bounds: (Instant::now(), 0),
             allowance: Allowance::default(),
+            is_heard: false,
             asked: Vec::new(),
             booted: Vec::new(),
             sources,
@@ -479,7 +492,7 @@ fn print(shared: &Shared, text: &str) {
         |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
     let text: String = text.chars().map(shown).collect();
     let mut session = shared.borrow_mut();
-    if session.rehearsal.is_some() {
+    if session.rehearsal.is_some() || session.is_heard {
         session.printed.push(text);
     } else {
         let _ = writeln!(std::io::stdout(), "{text}");

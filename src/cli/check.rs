@@ -62,7 +62,8 @@ pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let here = [PathBuf::from(".")];
     let paths = if args.paths.is_empty() { &here[..] } else { &args.paths };
-    let files = files(paths).map_err(one)?;
+    let is_checked = |name: &str| super::is_recipe(name) && !name.ends_with("_test.rhai");
+    let files = files_of(paths, is_checked, "recipe", "recipes are files that end in .rhai").map_err(one)?;
     let settings = |on: &String| on.parse::<Asked>().and_then(|asked| place::settings(asked, false));
     let mut settings = args.on.iter().map(settings).collect::<Result<Vec<_>, _>>().map_err(one)?;
     settings.sort_by_key(|settings| settings.platform == Platform::Linux);
@@ -100,7 +101,7 @@ fn summary(outcomes: &[Outcome]) -> String {
     format!("nothing is wrong with {kinds}, after {}", count(rehearsals, "rehearsal"))
 }
 
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     match (number, what.strip_suffix('y')) {
         (1, _) => format!("1 {what}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
@@ -128,16 +129,21 @@ fn all(files: &[PathBuf], outcomes: &[Outcome]) -> Vec<Finding> {
     found
 }
 
-/// Returns the files that are meant, in order, each once. What is hidden is left alone, and so are tests.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
+/// Returns the files that are meant, in order, each once. In folders those whose name fits are; what is hidden is left alone.
+pub(super) fn files_of(
+    paths: &[PathBuf],
+    fits: impl Fn(&str) -> bool + Copy,
+    what: &str,
+    hint: &str,
+) -> Result<Vec<PathBuf>, Fault> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
             let before = found.len();
-            below(path, &mut found)?;
+            below(path, fits, &mut found)?;
             if found.len() == before {
-                let fault = Fault::usage(format!("there is no recipe in {}", path.display()));
-                return Err(fault.hint("recipes are files that end in .rhai"));
+                let fault = Fault::usage(format!("there is no {what} in {}", path.display()));
+                return Err(fault.hint(hint));
             }
         } else {
             found.push(path.clone());
@@ -148,7 +154,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     Ok(found)
 }
 
-fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Fault> {
+fn below(folder: &Path, fits: impl Fn(&str) -> bool + Copy, found: &mut Vec<PathBuf>) -> Result<(), Fault> {
     let unreadable = |error: std::io::Error| {
         let why = error.to_string();
         let why = why.split(" (os error").next().unwrap_or_default().to_string();
@@ -161,12 +167,12 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Fault> {
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_link = path.is_symlink();
-        if name.starts_with('.') || name.ends_with("_test.rhai") {
+        if name.starts_with('.') {
             continue;
         }
         if path.is_dir() && !is_link {
-            below(&path, found)?;
-        } else if super::is_recipe(&name) && path.is_file() {
+            below(&path, fits, found)?;
+        } else if fits(&name) && path.is_file() {
             // `./lab.rhai` is how nobody would write it.
             found.push(path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path));
         }

@@ -18,6 +18,8 @@ const PROGRAM: &str = "vmrun-tools";
 pub(super) enum Tools {
     /// Find what is wrong with recipes and libraries
     Check(super::check::CheckArgs),
+    /// Run the tests of recipes on hosts that they describe
+    Test(super::test::TestArgs),
     /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
@@ -50,6 +52,7 @@ pub(super) enum Tools {
 pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match tool {
         Tools::Check(args) => super::check::run(&args, term),
+        Tools::Test(args) => super::test::run(&args, term),
         Tools::Import(args) => import::run(&args, term),
         Tools::Record(args) => record::run(&args, term),
         Tools::Lib(args) => library::run(&args, term),

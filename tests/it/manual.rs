@@ -37,6 +37,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "netboot",
         "image",
         "check",
+        "test",
         "import",
         "record",
         "lib",

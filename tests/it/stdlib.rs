@@ -16,7 +16,7 @@ fn plan(sandbox: &Sandbox, text: &str, more: &[&str]) -> Done {
 }
 
 /// The recipes in the comments of the library: the file, and the text.
-fn examples() -> Vec<(String, String)> {
+pub(crate) fn examples() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for name in ["answers", "disk", "guest", "net"] {
         let text = fs::read_to_string(project(&format!("stdlib/{name}.rhai"))).unwrap();

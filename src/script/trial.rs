@@ -1,0 +1,128 @@
+//! Tests of recipes: what a test says of a host, the recipes that it runs there, and what it asserts.
+//!
+//! A test is a function `fn test_…()` of a file that ends in `_test.rhai`; a file without one is a test as a whole. Each test
+//! has a host of its own, in memory. A recipe is run there as `vmrun RECIPE` runs it: it is rehearsed, performed, started again
+//! after a reboot, and what it took is given back.
+
+mod assertions;
+mod performance;
+mod scenery;
+
+use super::raise::Raised;
+use super::source::{self, Sources};
+use super::{handle, limit, modules, report};
+use crate::diag::{Diagnostic, Source};
+use crate::host::described::World;
+use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// A file of tests.
+pub struct TestFile {
+    source: Rc<Source>,
+    sources: Rc<Sources>,
+    ast: AST,
+}
+
+/// What came out of a test.
+#[derive(Debug, Default)]
+pub struct Result {
+    /// What was wrong.
+    pub faults: Vec<Diagnostic>,
+    /// What it printed, and what its recipes did.
+    pub printed: Vec<String>,
+    /// Plans that are to be written into the file: which part of it becomes what.
+    pub blessed: Vec<(Range<usize>, String)>,
+}
+
+/// What the words of one test share.
+struct Desk {
+    /// The host as it is described so far.
+    world: World,
+    /// The folder of the test.
+    folder: PathBuf,
+    /// Whether plans that differ are to be written into the file.
+    rewrites: bool,
+    blessed: Vec<(Position, String)>,
+    printed: Vec<String>,
+}
+
+type Shared = Rc<RefCell<Desk>>;
+
+impl TestFile {
+    /// Parses a file of tests.
+    pub fn parse(name: &str, text: &str) -> std::result::Result<Self, Vec<Diagnostic>> {
+        let source = Rc::new(Source { name: name.into(), text: text.into() });
+        let parsed = super::check::parse(&source);
+        if !parsed.faults.is_empty() {
+            return Err(parsed.faults);
+        }
+        let (sources, mut ast) = (Rc::new(Sources::default()), parsed.ast);
+        ast.set_source(name);
+        sources.add(&source, &ast);
+        Ok(Self { source, sources, ast })
+    }
+
+    /// Returns the names of the tests, in order; an empty one is the file as a whole.
+    pub fn tests(&self) -> Vec<String> {
+        let is_test = |def: &&Rc<rhai::ScriptFuncDef>| def.name.starts_with("test_") && def.params.is_empty();
+        let mut found: Vec<(Position, String)> =
+            self.ast.iter_fn_def().filter(is_test).map(|def| (def.body.position(), def.name.to_string())).collect();
+        found.sort();
+        if found.is_empty() { vec![String::new()] } else { found.into_iter().map(|(_, name)| name).collect() }
+    }
+
+    /// Runs a test.
+    pub fn run(&self, test: &str, rewrites: bool) -> Result {
+        let folder = std::path::Path::new(&self.source.name).parent().unwrap_or(std::path::Path::new(""));
+        let desk =
+            Desk { world: scenery::usual(), folder: folder.into(), rewrites, blessed: Vec::new(), printed: Vec::new() };
+        let desk = Rc::new(RefCell::new(desk));
+        let engine = self.engine(&desk);
+        let ended = if test.is_empty() {
+            engine.run_ast_with_scope(&mut Scope::new(), &self.ast)
+        } else {
+            engine.call_fn::<Dynamic>(&mut Scope::new(), &self.ast, test, ()).map(drop)
+        };
+        let faults = match ended {
+            Ok(()) => Vec::new(),
+            Err(error) => report::runtime(&error, &self.source, &self.sources),
+        };
+        let mut desk = desk.borrow_mut();
+        let place = |position| source::token(&self.source, position).span;
+        let blessed = desk.blessed.drain(..).map(|(position, text)| (place(position), text)).collect();
+        Result { faults, printed: std::mem::take(&mut desk.printed), blessed }
+    }
+
+    fn engine(&self, desk: &Shared) -> Engine {
+        let mut engine = super::functions();
+        limit(&mut engine);
+        handle::register(&mut engine);
+        engine.set_module_resolver(modules::Library::new(self.sources.clone()));
+        let printed = desk.clone();
+        engine.on_print(move |text| printed.borrow_mut().printed.push(text.to_string()));
+        scenery::register(&mut engine, desk);
+        performance::register(&mut engine, desk);
+        assertions::register(&mut engine, desk, &Rc::new(self.ast.clone()));
+        engine
+    }
+}
+
+/// What a word of tests does with its arguments, called at a position.
+type Does = fn(&Shared, &[Dynamic], Position) -> std::result::Result<Dynamic, Raised>;
+
+/// Makes a word known, for each number of arguments that it takes.
+fn word(engine: &mut Engine, desk: &Shared, name: &str, (least, most): (usize, usize), does: Does) {
+    for arity in least..=most {
+        let desk = desk.clone();
+        let types = vec![TypeId::of::<Dynamic>(); arity];
+        engine.register_raw_fn(name, types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
+            let position = context.call_position();
+            let args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
+            does(&desk, &args, position).map_err(|raised| raised.throw(position))
+        });
+    }
+}

@@ -1,0 +1,152 @@
+//! What a test asserts.
+
+use super::performance::Ran;
+use super::{Shared, word};
+use crate::diag::{Diagnostic, Fault};
+use crate::script::raise::Raised;
+use crate::script::words::{expected, text};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, NativeCallContext, Position, Stmt};
+use std::any::TypeId;
+use std::rc::Rc;
+
+pub(super) fn register(engine: &mut Engine, desk: &Shared, ast: &Rc<AST>) {
+    word(engine, desk, "assert", (1, 2), assert);
+    word(engine, desk, "assert_error", (2, 2), assert_error);
+    word(engine, desk, "assert_clean", (1, 1), assert_clean);
+    word(engine, desk, "prove_clean", (1, 1), prove_clean);
+    let (desk, ast) = (desk.clone(), ast.clone());
+    let types = [TypeId::of::<Dynamic>(), TypeId::of::<Dynamic>()];
+    engine.register_raw_fn("assert_plan", types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
+        let (ran, wanted) = (args[0].flatten_clone(), args[1].flatten_clone());
+        let position = context.call_position();
+        assert_plan(&desk, &ast, &ran, &wanted, position).map_err(|raised| raised.throw(position))
+    });
+}
+
+fn ran(value: &Dynamic) -> Result<Ran, Raised> {
+    value.clone().try_cast::<Ran>().ok_or_else(|| expected("what `recipe(\"…\")` returned", value).arg(0))
+}
+
+fn assert(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    match args[0].as_bool() {
+        Ok(true) => Ok(Dynamic::UNIT),
+        Ok(false) => {
+            let why = args.get(1).map_or_else(|| "it is not so".to_string(), ToString::to_string);
+            Err(Fault::new(why).into())
+        }
+        Err(_) => Err(expected("true or false", &args[0]).arg(0)),
+    }
+}
+
+/// What was wrong, in one line each.
+fn lines(faults: &[Diagnostic]) -> String {
+    let line = |one: &Diagnostic| match &one.place {
+        Some(place) => format!("{place}: {}", one.fault),
+        None => one.fault.to_string(),
+    };
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn went_well(ran: &Ran) -> Result<(), Raised> {
+    if ran.faults.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(format!("the run of {} failed", ran.recipe.source().name)).hint(lines(&ran.faults)).into())
+}
+
+fn assert_error(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    let (ran, wanted) = (ran(&args[0])?, text(&args[1]).map_err(|raised| raised.arg(1))?);
+    if ran.faults.iter().any(|one| one.fault.message.contains(&wanted)) {
+        return Ok(Dynamic::UNIT);
+    }
+    let fault = if ran.faults.is_empty() {
+        Fault::new(format!("the run of {} went well", ran.recipe.source().name))
+    } else {
+        Fault::new("the error is another").hint(lines(&ran.faults))
+    };
+    Err(Raised::from(fault).arg(1))
+}
+
+fn assert_clean(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    let ran = ran(&args[0])?;
+    went_well(&ran)?;
+    let left = ran.after.left(&ran.before);
+    if left.is_empty() { Ok(Dynamic::UNIT) } else { Err(Fault::new("something is left").hint(left.join("\n")).into()) }
+}
+
+/// Fails each effect in turn: whichever it is, nothing is left.
+fn prove_clean(desk: &Shared, args: &[Dynamic], position: Position) -> Result<Dynamic, Raised> {
+    drop(assert_clean(desk, args, position)?);
+    let ran = ran(&args[0])?;
+    for at in 0..ran.taken {
+        let failed = ran.failing(at);
+        let left = failed.after.left(&failed.before);
+        if !left.is_empty() {
+            let line = failed.after.log.iter().find(|line| line.ends_with("  # refused"));
+            let line = line.map(|line| line.trim_end_matches("  # refused")).unwrap_or_default();
+            return Err(Fault::new(format!("something is left when `{line}` fails")).hint(left.join("\n")).into());
+        }
+    }
+    Ok(i64::try_from(ran.taken).unwrap_or(i64::MAX).into())
+}
+
+fn assert_plan(desk: &Shared, ast: &AST, value: &Dynamic, wanted: &Dynamic, at: Position) -> Result<Dynamic, Raised> {
+    let (ran, wanted) = (ran(value)?, text(wanted).map_err(|raised| raised.arg(1))?);
+    went_well(&ran)?;
+    let plan = ran.plan();
+    if plan.trim() == wanted.trim() {
+        return Ok(Dynamic::UNIT);
+    }
+    if desk.borrow().rewrites
+        && let Some(literal) = literal(ast, at)
+    {
+        let text = plan.replace('\\', "\\\\").replace('`', "\\`").replace("${", "\\${");
+        desk.borrow_mut().blessed.push((literal, format!("`\n{text}\n`")));
+        return Ok(Dynamic::UNIT);
+    }
+    let fault = Fault::new(format!("{} does something else", ran.recipe.source().name));
+    Err(Raised::from(fault.hint(differences(wanted.trim(), plan.trim()))).arg(1))
+}
+
+/// Where the plan stands that an assertion was given, if it is written out.
+fn literal(ast: &AST, call: Position) -> Option<Position> {
+    let mut found = None;
+    ast.walk(&mut |nodes: &[ASTNode<'_>]| {
+        let args = match nodes.last() {
+            Some(ASTNode::Expr(Expr::FnCall(x, at))) if *at == call => &x.args,
+            Some(ASTNode::Stmt(Stmt::FnCall(x, at))) if *at == call => &x.args,
+            _ => return true,
+        };
+        if let Some(Expr::StringConstant(_, at)) = args.get(1) {
+            found = Some(*at);
+        }
+        false
+    });
+    found
+}
+
+/// The lines of which only one of two texts has more, `-` for what was expected.
+fn differences(wanted: &str, got: &str) -> String {
+    let (wanted, got): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), got.lines().collect());
+    // How long the longest common rest is from each pair of lines on.
+    let mut rest = vec![vec![0_usize; got.len() + 1]; wanted.len() + 1];
+    for i in (0..wanted.len()).rev() {
+        for j in (0..got.len()).rev() {
+            let equal = wanted[i] == got[j];
+            rest[i][j] = if equal { rest[i + 1][j + 1] + 1 } else { rest[i + 1][j].max(rest[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut lines) = (0, 0, vec!["- expected, + done; --bless writes what is done".to_string()]);
+    while i < wanted.len() || j < got.len() {
+        if i < wanted.len() && j < got.len() && wanted[i] == got[j] {
+            (i, j) = (i + 1, j + 1);
+        } else if i < wanted.len() && (j == got.len() || rest[i + 1][j] >= rest[i][j + 1]) {
+            lines.push(format!("- {}", wanted[i]));
+            i += 1;
+        } else {
+            lines.push(format!("+ {}", got[j]));
+            j += 1;
+        }
+    }
+    lines.join("\n")
+}

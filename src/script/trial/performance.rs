@@ -1,0 +1,207 @@
+//! A recipe, run on the host of a test.
+
+use super::{Shared, word};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::described::{Described, World};
+use crate::host::rehearsal::Rehearsal;
+use crate::host::{Effect, Host};
+use crate::model::Ended;
+use crate::run::Run;
+use crate::run::conflicts::Purpose;
+use crate::run::policy::Next;
+use crate::run::recovery::is_left;
+use crate::script::raise::Raised;
+use crate::script::words::{expected, map, text, unknown_key};
+use crate::script::{Inputs, Recipe, unreadable};
+use rhai::{Array, Dynamic, Engine, Position};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+/// What new files lack in a run.
+const UMASK: u32 = 0o026;
+
+/// How often a recipe may be started again in a test.
+const BOOTS: usize = 100;
+
+/// What came out of a run.
+#[derive(Clone)]
+pub(super) struct Ran {
+    pub(super) recipe: Rc<Recipe>,
+    pub(super) inputs: Inputs,
+    /// The host before.
+    pub(super) before: World,
+    /// The host afterwards.
+    pub(super) after: World,
+    /// How many effects there were before anything was given back.
+    pub(super) taken: usize,
+    /// What was wrong.
+    pub(super) faults: Vec<Diagnostic>,
+    /// What was warned of.
+    pub(super) warnings: Vec<Diagnostic>,
+    /// What the recipe printed.
+    pub(super) printed: Vec<String>,
+}
+
+pub(super) fn register(engine: &mut Engine, desk: &Shared) {
+    engine.register_type_with_name::<Ran>("Run");
+    word(engine, desk, "recipe", (1, 2), recipe);
+    let texts = |all: Vec<String>| all.into_iter().map(Dynamic::from).collect::<Array>();
+    let messages = |all: &[Diagnostic]| all.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
+    engine.register_get("plan", |ran: &mut Ran| ran.plan());
+    engine.register_get("errors", move |ran: &mut Ran| texts(messages(&ran.faults)));
+    engine.register_get("warnings", move |ran: &mut Ran| texts(messages(&ran.warnings)));
+    engine.register_get("printed", move |ran: &mut Ran| texts(ran.printed.clone()));
+}
+
+fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    let path = desk.borrow().folder.join(text(&args[0]).map_err(|raised| raised.arg(0))?);
+    let mut inputs = Inputs::default();
+    let options = args.get(1).map(map).transpose().map_err(|raised| raised.arg(1))?.unwrap_or_default();
+    for (key, value) in &options {
+        let set = match key.as_str() {
+            "init" => value.as_bool().map(|init| inputs.init = init).map_err(|_| expected("true or false", value)),
+            "params" => params(value).map(|params| inputs.params = params),
+            other => return Err(unknown_key(other, &["init", "params"]).arg(1)),
+        };
+        set.map_err(|raised| raised.under(key).arg(1))?;
+    }
+    let name = path.display().to_string();
+    let read = std::fs::read_to_string(&path).map_err(|error| Raised::from(unreadable(&name, &error)).arg(0))?;
+    let world = desk.borrow().world.clone();
+    let recipe = match Recipe::parse(&name, &read) {
+        Ok(mut recipe) => {
+            recipe.is_heard = true;
+            Rc::new(recipe)
+        }
+        Err(faults) => {
+            let empty = Recipe::parse(&name, "").map_err(|_| Fault::new("nothing is no recipe"))?;
+            let (before, after) = (world.clone(), world);
+            let (warnings, printed) = (Vec::new(), Vec::new());
+            let recipe = Rc::new(empty);
+            return Ok(Dynamic::from(Ran { recipe, inputs, before, after, taken: 0, faults, warnings, printed }));
+        }
+    };
+    let ran = perform(&recipe, &inputs, world);
+    desk.borrow_mut().printed.extend(ran.printed.iter().cloned());
+    // The next recipe finds the host as this one left it.
+    let mut desk = desk.borrow_mut();
+    desk.world = ran.after.clone();
+    (desk.world.log, desk.world.effects) = (Vec::new(), 0);
+    Ok(Dynamic::from(ran))
+}
+
+fn params(value: &Dynamic) -> Result<BTreeMap<String, String>, Raised> {
+    Ok(map(value)?.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+}
+
+impl Ran {
+    /// Returns what was done, line by line.
+    pub(super) fn plan(&self) -> String {
+        self.after.log.join("\n")
+    }
+
+    /// Runs the same again, with one effect that fails.
+    pub(super) fn failing(&self, at: usize) -> Self {
+        let mut world = self.before.clone();
+        world.fails = Some(at);
+        perform(&self.recipe, &self.inputs, world)
+    }
+}
+
+/// Runs a recipe as `vmrun RECIPE` does.
+fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: World) -> Ran {
+    let world = Rc::new(RefCell::new(before.clone()));
+    let mut ran = Ran {
+        recipe: recipe.clone(),
+        inputs: inputs.clone(),
+        after: before.clone(),
+        before,
+        taken: 0,
+        faults: Vec::new(),
+        warnings: Vec::new(),
+        printed: Vec::new(),
+    };
+    if let Some(run) = rehearsed(&mut ran, Box::new(Described::new(&world))) {
+        let run = boots(&mut ran, run);
+        ran.taken = world.borrow().effects;
+        give_back(&mut ran, run);
+    }
+    ran.after = world.borrow().clone();
+    ran.after.fails = None;
+    ran
+}
+
+/// Rehearses this boot and the one after a reboot, and each end that the recipe wants to hear of; then claims what it takes.
+fn rehearsed(ran: &mut Ran, host: Box<dyn Host>) -> Option<Run> {
+    let mut rehearsal = Rehearsal::new(host);
+    rehearsal.is_left = is_left;
+    rehearsal.exits = if ran.inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
+    let mut imagined = vec![rehearsal.exits.clone()];
+    let mut run = Run::new(Box::new(rehearsal));
+    let mut boots: VecDeque<bool> = [true, false].into_iter().filter(|init| ran.inputs.init || !init).collect();
+    let mut heard: VecDeque<Ended> = VecDeque::new();
+    while let Some(init) = boots.pop_front() {
+        let evaluated = ran.recipe.evaluate(run, &Inputs { init, ..ran.inputs.clone() }, Some(Purpose::Run));
+        let new: Vec<Diagnostic> = evaluated.warnings.into_iter().filter(|one| !ran.warnings.contains(one)).collect();
+        ran.warnings.extend(new);
+        if !evaluated.faults.is_empty() {
+            ran.faults = evaluated.faults;
+            return None;
+        }
+        run = evaluated.run;
+        run.goes_on();
+        heard.extend(evaluated.heard.into_iter().filter(|end| !imagined.contains(end)));
+        if boots.is_empty()
+            && let Some(end) = heard.pop_front()
+        {
+            imagined.push(end.clone());
+            heard.retain(|other| *other != end);
+            run.host.imagine(end);
+            boots.push_back(false);
+        }
+    }
+    let claim = run.claim_of(&ran.recipe.source().name);
+    let mut run = Run::new(run.into_host());
+    run.keeping = claim.keeping.clone();
+    let claimed = run.claim(&claim).and_then(|()| run.act(&Effect::Umask(UMASK)));
+    if let Err(fault) = claimed {
+        ran.faults.push(fault.into());
+        give_back(ran, run);
+        return None;
+    }
+    Some(run)
+}
+
+fn boots(ran: &mut Ran, mut run: Run) -> Run {
+    let mut inputs = ran.inputs.clone();
+    for _ in 0..BOOTS {
+        let evaluated = ran.recipe.evaluate(run, &inputs, None);
+        run = evaluated.run;
+        ran.printed.extend(evaluated.printed);
+        if !evaluated.faults.is_empty() {
+            ran.faults.extend(run.failed().map(Diagnostic::error));
+            ran.faults.extend(evaluated.faults);
+            return run;
+        }
+        match run.follow() {
+            Next::Again => inputs.init = false,
+            Next::Wait(_) => {}
+            Next::Over => {
+                ran.faults.extend(run.verdict().map(Diagnostic::error));
+                return run;
+            }
+            Next::Held(fault) => {
+                ran.faults.extend(run.verdict().map(Diagnostic::error));
+                ran.faults.push(fault.into());
+                return run;
+            }
+        }
+    }
+    ran.faults.push(Fault::new(format!("the guest was started {BOOTS} times")).into());
+    run
+}
+
+fn give_back(ran: &mut Ran, mut run: Run) {
+    ran.faults.extend(run.give_back().into_iter().map(Diagnostic::error));
+}

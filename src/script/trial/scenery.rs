@@ -1,0 +1,169 @@
+//! What a test says of its host: `host(#{ … })` and `exits([…])`.
+
+use super::{Shared, word};
+use crate::diag::{Fault, suggest};
+use crate::host::described::World;
+use crate::host::{Asked, Interface, InterfaceKind, Platform, Settings};
+use crate::model::{Ended, NetAddress, Size, Target};
+use crate::script::raise::Raised;
+use crate::script::words::{expected, map, size, text, unknown_key};
+use rhai::{Array, Dynamic, Engine, Map, Position};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The keys of `host(#{ … })`.
+const KEYS: [&str; 11] =
+    ["platform", "release", "interfaces", "files", "secrets", "env", "hostname", "lacks", "answers", "cpus", "memory"];
+
+/// How a boot may end, as `exits` has it.
+pub(super) const EXITS: [(&str, Ended); 6] = [
+    ("reboot", Ended::Rebooted),
+    ("poweroff", Ended::PoweredOff),
+    ("halt", Ended::Halted),
+    ("triple_fault", Ended::TripleFault),
+    ("error", Ended::Failed { status: 4 }),
+    ("killed", Ended::Killed { signal: 9 }),
+];
+
+/// Returns the host of a test that says nothing of it: FreeBSD with a loopback.
+pub(super) fn usual() -> World {
+    World::new(Settings {
+        platform: Platform::FreeBsd,
+        state: "/var/run/vmrun".into(),
+        config: "/usr/local/etc/vmrun".into(),
+        target: Target::default(),
+        user_net: false,
+    })
+}
+
+pub(super) fn register(engine: &mut Engine, desk: &Shared) {
+    word(engine, desk, "host", (1, 1), host);
+    word(engine, desk, "exits", (1, 1), exits);
+}
+
+fn host(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    let mut world = usual();
+    for (key, value) in map(&args[0]).map_err(|raised| raised.arg(0))? {
+        let set = match key.as_str() {
+            "platform" | "release" => kind(&mut world, &key, &value),
+            "interfaces" => each(&value, |name, value| interface(&mut world, name, value)),
+            "files" => files(&mut world, &value),
+            "secrets" => pairs(&value).map(|pairs| world.secrets = pairs),
+            "env" => pairs(&value).map(|pairs| world.env = pairs),
+            "answers" => pairs(&value).map(|pairs| world.answers = pairs),
+            "hostname" => text(&value).map(|name| world.hostname = name),
+            "lacks" => texts(&value).map(|texts| world.lacks = texts.into_iter().collect()),
+            "cpus" => number(&value).map(|cpus| (world.capacity.cpus, world.capacity.vcpus) = (Some(cpus), Some(cpus))),
+            "memory" => size(&value).map(|memory| world.capacity.memory = Some(memory)),
+            other => return Err(unknown_key(other, &KEYS).arg(0)),
+        };
+        set.map_err(|raised| raised.under(&key).arg(0))?;
+    }
+    desk.borrow_mut().world = world;
+    Ok(Dynamic::UNIT)
+}
+
+/// The release is FreeBSD's, "15.0" or "15"; the platform is one of both.
+fn kind(world: &mut World, key: &str, value: &Dynamic) -> Result<(), Raised> {
+    let given = text(value)?;
+    let name = if key == "platform" {
+        given.clone()
+    } else {
+        format!("freebsd-{}", given.split('.').next().unwrap_or_default())
+    };
+    let wrong =
+        |_| Fault::new(format!("{given:?} is no {key}")).hint("platform: \"freebsd\" or \"linux\", release: \"15.0\"");
+    let asked: Asked = name.parse().map_err(wrong)?;
+    if key == "platform" {
+        world.settings.platform = asked.platform;
+    } else {
+        world.settings.target = asked.target(world.settings.target);
+    }
+    Ok(())
+}
+
+/// `"bridge"`, `"tap"`, an address with its network, or a list of those.
+fn interface(world: &mut World, name: &str, value: &Dynamic) -> Result<(), Raised> {
+    let all = match value.read_lock::<Array>() {
+        Some(all) => all.clone(),
+        None => vec![value.clone()],
+    };
+    let mut made = Interface::new(name, InterfaceKind::Other);
+    for (at, value) in all.iter().enumerate() {
+        let given = text(value)?;
+        match given.as_str() {
+            "bridge" => made.kind = InterfaceKind::Bridge,
+            "tap" => made.kind = InterfaceKind::Tap,
+            _ => {
+                let address: NetAddress = given.parse().map_err(|_| {
+                    let fault = Fault::new(format!("{given:?} is nothing that an interface is or has"));
+                    let raised = Raised::from(fault.hint("\"bridge\", \"tap\" or an address: \"192.168.2.5/24\""));
+                    if all.len() > 1 { raised.under(&at.to_string()) } else { raised }
+                })?;
+                made.addresses.push(address.ip);
+            }
+        }
+    }
+    world.interfaces.push(made);
+    Ok(())
+}
+
+/// A list of paths, or a map of paths to a size, a text, or `()`.
+fn files(world: &mut World, value: &Dynamic) -> Result<(), Raised> {
+    if value.is_array() {
+        return list(value)?.iter().try_for_each(|path| {
+            world.file(Path::new(&text(path)?), Some(Size::bytes(1 << 30)), true);
+            Ok(())
+        });
+    }
+    each(value, |path, value| {
+        let path = Path::new(path);
+        if let Ok(content) = value.clone().into_string() {
+            world.file(path, Some(Size::bytes(content.len() as u64)), true);
+            world.texts.insert(path.into(), content.as_bytes().into());
+        } else if value.is_unit() {
+            world.file(path, None, true);
+        } else {
+            world.file(path, Some(size(value)?), true);
+        }
+        Ok(())
+    })
+}
+
+fn each(value: &Dynamic, mut set: impl FnMut(&str, &Dynamic) -> Result<(), Raised>) -> Result<(), Raised> {
+    let all: Map = map(value)?;
+    all.iter().try_for_each(|(name, value)| set(name, value).map_err(|raised| raised.under(name)))
+}
+
+fn pairs(value: &Dynamic) -> Result<BTreeMap<String, String>, Raised> {
+    let pair = |(name, value): (&rhai::Identifier, &Dynamic)| Ok((name.to_string(), text(value)?));
+    map(value)?.iter().map(pair).collect()
+}
+
+fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
+    list(value)?.iter().map(text).collect()
+}
+
+fn list(value: &Dynamic) -> Result<Array, Raised> {
+    value.clone().try_cast::<Array>().ok_or_else(|| expected("a list", value))
+}
+
+fn number(value: &Dynamic) -> Result<u64, Raised> {
+    value.as_int().ok().and_then(|number| u64::try_from(number).ok()).ok_or_else(|| expected("a number", value))
+}
+
+fn exits(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    let known = || EXITS.iter().map(|(word, _)| *word);
+    let mut exits = Vec::new();
+    for (at, value) in list(&args[0]).map_err(|raised| raised.arg(0))?.iter().enumerate() {
+        let given = text(value).map_err(|raised| raised.under(&at.to_string()).arg(0))?;
+        let ended = EXITS.iter().find(|(word, _)| *word == given).map(|(_, ended)| ended.clone());
+        exits.push(ended.ok_or_else(|| {
+            let fault = Fault::new(format!("no boot ends by {given:?}"));
+            let fault = fault.hint(format!("one of {}", suggest::list(known())));
+            Raised::from(fault.maybe_hint(suggest::did_you_mean(&given, known()))).under(&at.to_string()).arg(0)
+        })?);
+    }
+    desk.borrow_mut().world.exits = exits.into();
+    Ok(Dynamic::UNIT)
+}

@@ -1,0 +1,183 @@
+//! `vmrun test`: tests of recipes, as people write them and as they see them.
+
+use super::sandbox::{Done, Sandbox, project, same};
+use std::fs;
+
+/// A recipe with a tap, and tests of it.
+fn folder(tests: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "lab.rhai",
+        "let nic = tap(\"tap1\");\nprint(\"hello\");\nbridge(\"bridge2\").add(nic);\n\
+         if init { truncate(\"/vm/lab.img\", 1.GiB); }\nlet e = bhyve(#{ name: \"lab\", bootrom: uefi(), slots: #{\n    \
+         \"4\": virtio_blk(\"/vm/lab.img\"), \"5\": virtio_net(nic), \"31\": lpc(),\n} }).run();\n\
+         if e.halted { throw \"it halted\"; }\n",
+    );
+    sandbox.write("lab_test.rhai", tests);
+    sandbox
+}
+
+/// Runs tests; how long they take is different every time.
+fn test(sandbox: &Sandbox, args: &[&str]) -> Done {
+    let mut done = sandbox.finish(&mut sandbox.command(&[&["test"], args].concat()));
+    if let Some(at) = done.stdout.find("; finished in ") {
+        done.stdout.truncate(at);
+    }
+    done
+}
+
+const HOST: &str = "host(#{ interfaces: #{ bridge2: \"bridge\" }, files: [\"/vm/lab.img\"] });";
+
+#[test]
+fn the_projects_own_recipes_pass_their_tests() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("recipes")).unwrap();
+    for entry in fs::read_dir(project("recipes")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, sandbox.path("recipes").join(path.file_name().unwrap())).unwrap();
+    }
+    let done = test(&sandbox, &["recipes"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.stdout);
+    assert!(done.stdout.starts_with("running 7 tests\ntest recipes/demo_test.rhai: "), "{}", done.stdout);
+    assert!(done.stdout.ends_with("\n\ntest result: ok. 7 passed; 0 failed"), "{}", done.stdout);
+}
+
+#[test]
+fn a_test_that_fails_shows_what_is_otherwise() {
+    let tests = format!(
+        "fn test_the_plan() {{\n    {HOST}\n    let r = recipe(\"lab.rhai\");\n    assert_plan(r, `\numask 026\nifconfig tap1 create\n\
+         `);\n}}\n\nfn test_the_end() {{\n    {HOST}\n    exits([\"halt\"]);\n    assert_error(recipe(\"lab.rhai\"), \"it halted\");\n}}\n"
+    );
+    let done = test(&folder(&tests), &[]);
+    same(
+        &done.stdout,
+        "
+running 2 tests
+test lab_test.rhai: test_the_plan ... FAILED
+test lab_test.rhai: test_the_end ... ok
+
+failures:
+
+---- lab_test.rhai: test_the_plan ----
+hello
+error: lab.rhai does something else
+ --> lab_test.rhai:4:20
+  |
+4 |       assert_plan(r, `
+  |  ____________________^
+5 | | umask 026
+6 | | ifconfig tap1 create
+7 | | `);
+  | |_^
+  |
+  = hint: - expected, + done; --bless writes what is done
+          - ifconfig tap1 create
+          + ifconfig tap1 create group vmrun description vmrun:lab
+          + ifconfig bridge2 addm tap1
+          + bhyve -c 1 -m 256M -s 4,virtio-blk,/vm/lab.img -s 5,virtio-net,tap1 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd lab
+          + # the guest powered off
+          + bhyvectl --destroy --vm=lab
+          + ifconfig tap1 destroy
+
+failures:
+    lab_test.rhai: test_the_plan
+
+test result: FAILED. 1 passed; 1 failed
+",
+    );
+    assert_eq!((done.code, done.stderr.as_str()), (1, "error: 1 test failed\n"));
+}
+
+#[test]
+fn plans_are_written_into_the_tests_when_they_are_blessed() {
+    let tests =
+        format!("{HOST}\nlet r = recipe(\"lab.rhai\", #{{ init: true }});\nassert_plan(r, \"\");\nprove_clean(r);\n");
+    let sandbox = folder(&tests);
+    assert_eq!(test(&sandbox, &["lab_test.rhai"]).code, 1);
+    let done = test(&sandbox, &["lab_test.rhai", "--bless"]);
+    same(&done.stdout, "running 1 test\ntest lab_test.rhai ... ok\n\ntest result: ok. 1 passed; 0 failed");
+    same(
+        &sandbox.read("lab_test.rhai"),
+        r#"
+host(#{ interfaces: #{ bridge2: "bridge" }, files: ["/vm/lab.img"] });
+let r = recipe("lab.rhai", #{ init: true });
+assert_plan(r, `
+umask 026
+ifconfig tap1 create group vmrun description vmrun:lab
+ifconfig bridge2 addm tap1
+truncate -s 1G /vm/lab.img
+bhyve -c 1 -m 256M -s 4,virtio-blk,/vm/lab.img -s 5,virtio-net,tap1 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd lab
+# the guest powered off
+bhyvectl --destroy --vm=lab
+ifconfig tap1 destroy
+`);
+prove_clean(r);
+"#,
+    );
+    assert_eq!(test(&sandbox, &[]).code, 0);
+}
+
+#[test]
+fn servers_read_the_report_of_junit() {
+    let tests = "fn test_a() { assert(1 < 2); }\nfn test_b() { assert(1 > 2, \"<no> & \\\"so\\\"\"); }\n";
+    let sandbox = folder(tests);
+    let done = test(&sandbox, &["--junit", "report.xml"]);
+    assert_eq!(done.code, 1);
+    let report: String = sandbox.read("report.xml").split('"').enumerate().fold(String::new(), |all, (at, part)| {
+        let is_time = at % 2 == 1 && part.parse::<f64>().is_ok() && part.len() >= "0.000".len();
+        all + if at == 0 { "" } else { "\"" } + if is_time { "[time]" } else { part }
+    });
+    same(
+        &report,
+        r#"
+<?xml version="1.0" encoding="UTF-8"?>
+<testsuites>
+  <testsuite name="lab_test.rhai" tests="2" failures="1" errors="0" skipped="0" time="[time]">
+    <testcase name="test_a" classname="lab_test" time="[time]"/>
+    <testcase name="test_b" classname="lab_test" time="[time]">
+      <failure message="&lt;no&gt; &amp; &quot;so&quot;">error: &lt;no&gt; &amp; &quot;so&quot;&#10; --&gt; lab_test.rhai:2:15&#10;  |&#10;2 | fn test_b() { assert(1 &gt; 2, &quot;&lt;no&gt; &amp; \&quot;so\&quot;&quot;); }&#10;  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^</failure>
+    </testcase>
+  </testsuite>
+</testsuites>
+"#,
+    );
+}
+
+#[test]
+fn some_of_the_tests_are_run_when_they_are_asked_for() {
+    let sandbox = folder("fn test_a() { }\nfn test_b() { }\nfn helper() { }\n");
+    let done = test(&sandbox, &["--only", "_b"]);
+    same(&done.stdout, "running 1 test\ntest lab_test.rhai: test_b ... ok\n\ntest result: ok. 1 passed; 0 failed");
+}
+
+/// What is wrong with a test of one line.
+#[track_caller]
+fn wrong(line: &str, message: &str) {
+    let done = test(&folder(line), &[]);
+    let told = done.stdout.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or_default().to_string();
+    assert_eq!((told.as_str(), done.code), (message, 1), "{}", done.stdout);
+}
+
+#[test]
+fn what_a_test_says_has_to_mean_something() {
+    wrong("host(#{ interface: #{} });", "there is no key `interface`");
+    wrong("host(#{ release: \"13.0\" });", "\"13.0\" is no release");
+    wrong("host(#{ interfaces: #{ ix0: \"fast\" } });", "\"fast\" is nothing that an interface is or has");
+    wrong("host(#{ files: 5 });", "expected a map #{ … }, got a number");
+    wrong("exits([\"rebooot\"]);", "no boot ends by \"rebooot\"");
+    wrong("recipe(\"none.rhai\");", "cannot read the recipe none.rhai: there is no such file");
+    wrong("recipe(\"lab.rhai\", #{ initial: true });", "there is no key `initial`");
+    wrong("assert_clean(5);", "expected what `recipe(\"…\")` returned, got a number");
+    wrong("assert(5);", "expected true or false, got a number");
+    wrong("assert(1 == 2);", "it is not so");
+    wrong(&format!("{HOST} assert_error(recipe(\"lab.rhai\"), \"no\");"), "the run of lab.rhai went well");
+    wrong("assert_error(recipe(\"lab.rhai\"), \"zebra\");", "the error is another");
+    wrong("assert_clean(recipe(\"lab.rhai\"));", "the run of lab.rhai failed");
+    let done = test(&folder("let a = ;"), &[]);
+    assert!(done.stderr.starts_with("error: Unexpected ';'\n --> lab_test.rhai:1:9\n"), "{}", done.stderr);
+    assert_eq!(done.code, 1);
+    let sandbox = Sandbox::new();
+    let done = test(&sandbox, &["config"]);
+    same(&done.stderr, "error: there is no test in config\n |\n = hint: tests are files that end in _test.rhai");
+    assert_eq!(done.code, 2);
+}
