@@ -37,6 +37,7 @@ mod state;
 pub mod statistics;
 mod stranger;
 pub mod system;
+pub mod talk;
 pub mod terminal;
 pub mod tunnel;
 
@@ -507,6 +508,11 @@ pub trait Host {
     }
     /// Starts a machine that was prepared.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
+    /// Begins to talk with the guest of a machine that was booted, on its first serial port, if it has something to be told or to
+    /// say.
+    fn talk(&mut self, _machine: &Machine) -> Option<talk::Conversation> {
+        None
+    }
     /// Gives back what booting took but the lock: sockets, secrets, and the journal, unless that still has something to say.
     fn tidy(&mut self, _name: &VmName, _keeps_journal: bool) -> Result<(), Fault> {
         Ok(())

@@ -18,6 +18,7 @@ use crate::bhyve;
 use crate::diag::{Blame, Fault};
 use crate::host::commands::undo;
 use crate::host::rehearsal::Rehearsed;
+use crate::host::talk::{Conversation, Went};
 use crate::host::{Effect, Guest, Host, Platform, Woken};
 use crate::model::device::Access;
 use crate::model::message::{Explained, explain};
@@ -47,6 +48,9 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(300);
 
 /// How often the log of a machine in the background is looked at.
 const TENDED: Duration = Duration::from_secs(600);
+
+/// How often it is looked how a talk with the guest goes, for as long as it does.
+const TALK: Duration = Duration::from_millis(100);
 
 /// What goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,6 +124,10 @@ pub struct Run {
     state: State,
     last: Option<Ended>,
     last_words: Vec<String>,
+    /// The talk with the guest that runs.
+    talk: Option<Conversation>,
+    /// What went wrong in it.
+    wrong: Option<Fault>,
     late: Option<Effect>,
     tally: Tally,
     begun: Instant,
@@ -143,6 +151,8 @@ impl Run {
             state: State::Evaluating,
             last: None,
             last_words,
+            talk: None,
+            wrong: None,
             late: None,
             tally: Tally::default(),
             begun: Instant::now(),
@@ -409,7 +419,9 @@ impl Run {
             standing.shape = Shape::of(machine);
         });
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
+        self.talk = self.host.talk(machine);
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
+        self.talked(machine)?;
         Ok(ended)
     }
 
@@ -447,9 +459,12 @@ impl Run {
         let mut deadline = Some(Instant::now() + if is_kept { SHORT_PATIENCE } else { PATIENCE });
         let mut is_told = false;
         let ended = loop {
-            let event = match guest.wait(deadline) {
+            let soon = self.talk.as_ref().map(|_| Instant::now() + TALK);
+            let event = match guest.wait(soon.into_iter().chain(deadline).min()) {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => Event::StopAsked,
+                Woken::TimeOver if self.goes_wrong() => Event::StopAsked,
+                Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
                 Woken::TimeOver if self.state == State::Running => {
                     if std::mem::replace(&mut is_told, true) {
                         self.host.tend();
@@ -489,6 +504,36 @@ impl Run {
         self.feed(Event::Ended(ended.clone()));
         self.last = Some(ended.clone());
         ended
+    }
+
+    /// Looks how the talk with the guest goes, and returns whether it has just gone wrong.
+    fn goes_wrong(&mut self) -> bool {
+        match self.talk.as_ref().map(|talk| talk.went(Duration::ZERO)) {
+            Some(Went::On) | None => false,
+            Some(Went::Well) => {
+                self.talk = None;
+                false
+            }
+            Some(Went::Wrong(fault)) => {
+                (self.talk, self.wrong) = (None, Some(fault));
+                true
+            }
+        }
+    }
+
+    /// Returns what went wrong in the talk with a guest that has ended. One that somebody stopped had not to say everything.
+    fn talked(&mut self, machine: &Machine) -> Result<(), Fault> {
+        const LAST: Duration = Duration::from_secs(1);
+        let wrong = match self.talk.take().map(|talk| talk.went(LAST)) {
+            Some(Went::Wrong(fault)) => Some(fault),
+            Some(Went::On) => {
+                let fault = Fault::new(format!("{} ended before all was said on com1", machine.name()));
+                Some(fault.blame(Blame::Guest))
+            }
+            Some(Went::Well) | None => None,
+        };
+        let is_stopped = self.state == State::Stopped;
+        self.wrong.take().or(wrong.filter(|_| !is_stopped)).map_or(Ok(()), Err)
     }
 
     /// Writes down how the machine stands, if it runs in the background. That it cannot be written stops nothing.

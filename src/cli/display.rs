@@ -2,11 +2,11 @@
 
 use super::find::{HostArgs, Search, recipes, wrong};
 use super::inventory::Inventory;
-use super::line::reachable;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::fleet::find::Place;
 use crate::fleet::ssh::why;
+use crate::host::console::reachable;
 use crate::host::screen::Screen;
 use crate::host::signals::Signals;
 use crate::host::tunnel::{Tried, Tunnel, try_once};

@@ -14,7 +14,6 @@ use crate::qemu;
 use crate::run::recovery;
 use crate::run::standing::Standing;
 use crate::script::Inputs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// What somebody wants of a line.
@@ -106,36 +105,27 @@ fn line(
     let settings = host.settings();
     let socket = || Line::Socket(qemu::serial_socket(&settings.machine_folder(machine), port));
     let is_qemu = settings.platform == Platform::Linux;
-    match (tty, tty.other_end(), log) {
-        (Tty::Tcp(address), ..) => Ok(Line::Address(reachable(*address))),
-        (_, Some(_), _) if is_qemu => Ok(socket()),
-        (_, Some(other), _) => Ok(Line::Tty(other.into())),
-        (Tty::Path(path), None, _) => {
+    if let Some(line) = Line::of(tty, port, machine, settings) {
+        return Ok(line);
+    }
+    match (tty, log) {
+        (Tty::Tcp(_) | Tty::Path(_), _) => {
+            let path = tty;
             let fault = Fault::new(format!("{port} of {machine} is plugged into {path}, a tty of this host"));
             Err(fault.hint("whoever has the other end of that tty is its console"))
         }
-        (Tty::Stdio, None, Some(log)) if wish == Wish::Listen => Ok(Line::Log(log)),
-        (Tty::Stdio, None, Some(_)) if is_qemu => Ok(socket()),
-        (Tty::Stdio, None, Some(_)) => {
+        (Tty::Stdio, Some(log)) if wish == Wish::Listen => Ok(Line::Log(log)),
+        (Tty::Stdio, Some(_)) if is_qemu => Ok(socket()),
+        (Tty::Stdio, Some(_)) => {
             let fault = Fault::new(format!("what {port} of {machine} says goes into its log, and nothing goes back"));
             let other = nmdm(machine);
             Err(fault
                 .hint(format!("`vmrun logs -f {machine}` follows it; with `{port}: \"{other}\"` it has a console")))
         }
-        (Tty::Stdio, None, None) if recovery::holder(host, machine).is_some() => {
+        (Tty::Stdio, None) if recovery::holder(host, machine).is_some() => {
             let fault = Fault::host(format!("{port} of {machine} is the terminal of the vmrun that runs it"));
             Err(fault.hint(format!("`vmrun start {machine}` runs it in the background")))
         }
-        (Tty::Stdio, None, None) => Err(recovery::not_running(machine)),
+        (Tty::Stdio, None) => Err(recovery::not_running(machine)),
     }
-}
-
-/// Where somebody on this host reaches who listens at every address.
-pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

@@ -78,7 +78,10 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
     for (at, done) in done.iter().enumerate() {
         let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
         let of_one = steps_of(done, &settings, &machine, args.form).map_err(one)?;
-        steps.extend(of_one.into_iter().map(|step| Asked { step, place: place.clone() }));
+        steps.extend(of_one.into_iter().map(|step| Asked { step, place: place.clone(), meanwhile: Vec::new() }));
+        if let (Rehearsed::Boot(machine), Some(last)) = (done, steps.last_mut()) {
+            last.meanwhile = machine.talk().iter().map(|step| step.command(machine.name())).collect();
+        }
     }
     let back: Vec<Step> = back.iter().flat_map(|effect| commands(there.platform, Some(&machine), effect)).collect();
     let text = if args.json { as_json(&steps, &back) } else { as_text(&steps, &back, args.places) };
@@ -89,6 +92,8 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
 struct Asked {
     step: Step,
     place: Option<Place>,
+    /// What is done while it runs.
+    meanwhile: Vec<String>,
 }
 
 fn steps_of(done: &Rehearsed, settings: &Settings, machine: &VmName, form: Form) -> Result<Vec<Step>, Fault> {
@@ -174,10 +179,14 @@ fn hidden(text: &str) -> String {
 fn as_text(steps: &[Asked], back: &[Step], places: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut last = None;
-    for Asked { step, place } in steps {
+    for Asked { step, place, meanwhile } in steps {
         if let Some(place) = place.as_ref().filter(|place| places && last != Some(*place)) {
             lines.push(format!("# {place}"));
             last = Some(place);
+        }
+        if !meanwhile.is_empty() {
+            lines.push("# while the next command runs:".into());
+            lines.extend(meanwhile.iter().map(|command| format!("#   {command}")));
         }
         lines.push(step.to_string());
     }
@@ -194,7 +203,13 @@ fn as_json(steps: &[Asked], back: &[Step]) -> String {
         let (line, column) = place.line_column();
         json!({ "file": place.source.name, "line": line, "column": column })
     };
-    let asked = |Asked { step, place: at }: &Asked| json!({ "argv": step.argv.words(), "stdin": step.stdin, "place": at.as_ref().map(place) });
+    let asked = |Asked { step, place: at, meanwhile }: &Asked| {
+        let mut told = json!({ "argv": step.argv.words(), "stdin": step.stdin, "place": at.as_ref().map(place) });
+        if !meanwhile.is_empty() {
+            told["meanwhile"] = json!(meanwhile);
+        }
+        told
+    };
     let (steps, back): (Vec<_>, Vec<_>) = (steps.iter().map(asked).collect(), back.iter().map(given).collect());
     format!("{:#}", json!({ "steps": steps, "given_back": back }))
 }

@@ -3,14 +3,18 @@
 use super::process::timeout;
 use super::signals::Signals;
 use super::system::{io_fault, reason};
+use super::{Platform, Settings};
 use crate::diag::Fault;
+use crate::model::VmName;
+use crate::model::value::Tty;
+use crate::qemu;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, SeekFrom, Stdin, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -57,6 +61,19 @@ pub enum Left {
 }
 
 impl Line {
+    /// Returns the other end of a serial port of a machine, if it has one that can be opened. Under QEMU a socket in the machine's
+    /// folder stands for a nmdm(4).
+    pub fn of(tty: &Tty, port: &str, machine: &VmName, settings: &Settings) -> Option<Self> {
+        match (tty, tty.other_end(), settings.platform) {
+            (Tty::Tcp(address), ..) => Some(Self::Address(reachable(*address))),
+            (_, Some(_), Platform::Linux) => {
+                Some(Self::Socket(qemu::serial_socket(&settings.machine_folder(machine), port)))
+            }
+            (_, Some(other), Platform::FreeBsd) => Some(Self::Tty(other.into())),
+            (_, None, _) => None,
+        }
+    }
+
     /// Opens the line.
     pub fn open(&self) -> Result<Console, Fault> {
         let cannot = |why: std::io::Error| match self {
@@ -80,6 +97,16 @@ impl Line {
         let is_log = matches!(self, Self::Log(_));
         opened.map(|file| Console { file, unsent: Vec::new(), is_log }).map_err(cannot)
     }
+}
+
+/// Where somebody on this host reaches who listens at every address.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Opens a tty so that every byte goes through as it is, and the end of who has its other end does not close it.

@@ -1,11 +1,13 @@
 //! The real host, of either kind: files, programs, the environment.
 
 use super::commands::{undo, unmarked};
+use super::console::Line;
 use super::process::Happened;
 use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
 use super::state::State;
 use super::stranger::Stranger;
+use super::talk::Conversation;
 use super::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
     background, commands, freebsd, kernel, linux,
@@ -547,6 +549,12 @@ impl Host for System {
         };
         self.state.pass_images_on(false);
         guest
+    }
+
+    fn talk(&mut self, machine: &Machine) -> Option<Conversation> {
+        let tty = machine.ttys().get("com1").copied().filter(|_| !machine.talk().is_empty())?;
+        let line = Line::of(tty, "com1", machine.name(), &self.settings)?;
+        Some(Conversation::begin(machine.name().as_str(), line, machine.talk()))
     }
 
     fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {

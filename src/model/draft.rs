@@ -5,6 +5,7 @@ mod processors;
 mod shared;
 
 use super::device::Counterpart;
+use super::talk::Talk;
 use super::value::Tty;
 use super::{
     Bootrom, CpuSet, Device, Domain, FwItem, Limits, Machine, PciSlot, Setting, Size, Target, Topology, Value, VmName,
@@ -72,6 +73,8 @@ pub struct Draft {
     pub args: Vec<String>,
     /// How much of the host its hypervisor may take.
     pub limits: Limits,
+    /// What is said and heard on the first serial port while the guest runs, in order.
+    pub talk: Vec<Talk>,
 }
 
 impl Default for Draft {
@@ -93,6 +96,7 @@ impl Default for Draft {
             options: Vec::new(),
             args: Vec::new(),
             limits: Limits::default(),
+            talk: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A machine: what a [`Draft`] becomes when nothing is wrong with it.
 
 use super::setting::SETTINGS;
+use super::talk::Talk;
 use super::value::Tty;
 use super::{
     CpuSet, Device, DevicePath, Domain, Draft, FwItem, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value,
@@ -131,6 +132,11 @@ impl Machine {
     /// Returns how much of the host its hypervisor may take.
     pub const fn limits(&self) -> Limits {
         self.draft.limits
+    }
+
+    /// Returns what is said and heard on its first serial port while it runs, in order.
+    pub fn talk(&self) -> &[Talk] {
+        &self.draft.talk
     }
 
     /// Returns the arguments that vmrun does not know.

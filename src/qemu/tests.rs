@@ -129,7 +129,7 @@ fn a_serial_port_that_nobody_is_before_is_a_socket() {
     let log = Path::new("/log/a,b.log");
     let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: Some(log) };
     let words = argv(&machine, &setting).words().join(" ");
-    let (_, devices) = words.split_once("mode=control ").unwrap();
+    let (_, devices) = words.rsplit_once("mode=control ").unwrap();
     assert_eq!(
         devices,
         "-chardev socket,id=uart-7.0,path=/run/lab/uart-7.0.sock,server=on,wait=off -device pci-serial,addr=7.0,chardev=uart-7.0 \

@@ -273,3 +273,107 @@ fn a_supervisor_that_is_killed_leaves_its_console() {
     desk.types("\x1d");
     assert_eq!(desk.ends(console).0.code(), Some(0));
 }
+
+/// Writes the recipe of a machine whose serial port is a nmdm(4) and that is talked to, and returns both ends.
+fn talks(host: &Host, talk: &str) -> (Terminal, Terminal) {
+    let (bhyve, guest) = (Terminal::new(), Terminal::new());
+    symlink(bhyve.path(), host.path("nmdm-web.1A")).unwrap();
+    symlink(guest.path(), host.path("nmdm-web.1B")).unwrap();
+    recipe(host, "com1: \"[tmp]/nmdm-web.1A\",");
+    let text = host
+        .read("web.rhai")
+        .replace("bhyve(", "let vm = bhyve(")
+        .replace("}).run();", &format!("}});\n{talk}\nvm.run();"));
+    host.write("web.rhai", &text);
+    (bhyve, guest)
+}
+
+#[test]
+fn a_recipe_talks_to_its_guest_while_it_runs() {
+    let host = Host::new("run\n");
+    let talk = "vm.expect(\"login:\");\nvm.send(\"root\\n\");\nvm.expect(\"word:\", \"20s\");\nvm.send(secret(\"vnc\"));\nvm.expect(\"# \");";
+    let (_bhyve, mut guest) = talks(&host, talk);
+    let run = host.start(&["web.rhai"]);
+    guest.until_raw();
+    guest.types("web login: ");
+    guest.shows("root\n", SOON);
+    guest.types("Password:");
+    guest.shows("hunter22\n", SOON);
+    guest.types("# ");
+    thread::sleep(Duration::from_millis(300));
+    run.signal("TERM");
+    let done = run.wait();
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (130, "", "error: interrupted\n"));
+    assert!(!host.calls().contains("hunter22"));
+
+    let plan = host.run(&["plan", "web.rhai"]);
+    assert_eq!((plan.code, plan.stderr.as_str()), (0, ""));
+    let (_, meanwhile) = plan.stdout.split_once("# while the next command runs:\n").unwrap();
+    let (meanwhile, _) = meanwhile.split_once("bhyve ").unwrap();
+    same(
+        meanwhile,
+        r"
+#   vmrun wait-serial web login: --within 60000ms
+#   printf 'root\n' | vmrun console web
+#   vmrun wait-serial web word: --within 20000ms
+#   printf '***\n' | vmrun console web
+#   vmrun wait-serial web '# ' --within 60000ms
+",
+    );
+    let json = host.run(&["plan", "web.rhai", "--json"]).stdout;
+    assert!(json.contains("\"printf '***\\\\n' | vmrun console web\""), "{json}");
+}
+
+#[test]
+fn a_guest_that_does_not_say_what_it_is_to_say_has_failed() {
+    let host = Host::new("run\n1\n");
+    let _ends = talks(&host, "vm.expect(\"login:\", \"500ms\");");
+    let silent = host.run(&["web.rhai"]);
+    // One that ends before is not waited for.
+    host.write("web.rhai", &host.read("web.rhai").replace("500ms", "20m"));
+    let ended = host.run(&["web.rhai"]);
+    let shown = |done: &Done, code: i32| {
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{}", done.stderr);
+        done.stderr.clone()
+    };
+    recipe(&host, "com1: \"stdio\",");
+    let text = host.read("web.rhai").replace("bhyve(", "let vm = bhyve(");
+    host.write("web.rhai", &text.replace("}).run();", "});\nvm.expect(\"\");\nvm.run();"));
+    let empty = shown(&host.run(&["web.rhai"]), 1);
+    host.write("web.rhai", &text.replace("}).run();", "});\nvm.send(\"x\");\nvm.run();"));
+    let stdio = shown(&host.run(&["web.rhai"]), 1);
+    same(
+        &[shown(&silent, 4), shown(&ended, 4), empty, stdio].join("\n"),
+        r#"
+error: web did not say "login:" on com1 within 500ms
+ --> web.rhai:7:4
+  |
+7 | vm.run();
+  |    ^^^^^
+  |
+  = hint: it said nothing
+
+error: web ended before all was said on com1
+ --> web.rhai:7:4
+  |
+7 | vm.run();
+  |    ^^^^^
+
+error: what a guest says is a part of one line
+ --> web.rhai:6:11
+  |
+6 | vm.expect("");
+  |           ^^
+  |
+  = hint: write `vm.expect("login:")`
+
+error: `expect` and `send` need the other end of com1, which is plugged into stdio
+ --> web.rhai:3:47
+  |
+3 | let vm = bhyve(#{ name: "web", cpus: 1, com1: "stdio", memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{
+  |                                               ^^^^^^^
+  |
+  = hint: plug it into a nmdm(4): `com1: "/dev/nmdm-web.1A"`
+"#,
+    );
+}

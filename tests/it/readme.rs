@@ -78,6 +78,17 @@ fn the_words_about_ends_limits_and_the_background_make_a_recipe() {
 }
 
 #[test]
+fn the_words_about_talking_to_a_guest_make_a_recipe() {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", &block("rhai", "vm.expect("));
+    let mut command = sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai", "--init"]);
+    let done = sandbox.finish(command.env("VMRUN_PLATFORM", "linux").env("VMRUN_SECRET_INSTALLER", "hunter22"));
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(done.stdout.contains("#   printf 'installer\\n' | vmrun console web\n"), "{}", done.stdout);
+    assert!(done.stdout.contains("#   printf '***\\n' | vmrun console web\n"), "{}", done.stdout);
+}
+
+#[test]
 fn the_commands_of_the_readme_are_targets_of_the_makefile() {
     let makefile = fs::read_to_string(project("Makefile")).unwrap();
     for line in block("sh", "make run").lines() {

@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
-use crate::model::{PciSlot, Release, Setting, Size};
+use crate::model::{PciSlot, Release, Setting, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Faults = Vec<(Part, Fault)>;
@@ -220,6 +220,16 @@ impl Draft {
                 _ => Fault::new(format!("{first} and {name} are both plugged into {tty}")).hint("give each its own"),
             };
             faults.push((part, fault));
+        }
+        let com1 = self.ttys().find(|(_, name, _)| *name == "com1").map(|(_, _, tty)| tty);
+        let has_other_end = |tty: &Tty| matches!(tty, Tty::Tcp(_)) || tty.other_end().is_some();
+        if !self.talk.is_empty() && !com1.is_some_and(has_other_end) {
+            let plugged = com1.map_or_else(|| "nothing".into(), ToString::to_string);
+            let fault =
+                Fault::new(format!("`expect` and `send` need the other end of com1, which is plugged into {plugged}"));
+            let name = self.name.as_ref().map_or("web", VmName::as_str);
+            let fault = fault.hint(format!("plug it into a nmdm(4): `com1: \"/dev/nmdm-{name}.1A\"`"));
+            faults.push((Part::Key("com1"), fault));
         }
     }
 }
