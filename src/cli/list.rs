@@ -67,9 +67,23 @@ pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
         return Ok(());
     }
     term.data(as_table(&all))?;
-    all.iter().filter_map(advice).for_each(|advice| term.say(advice));
+    advices(&all).iter().for_each(|advice| term.say(advice));
     Ok(())
 }
+
+/// What is to be done, machine by machine, as far as somebody reads it.
+fn advices(all: &[Seen]) -> Vec<String> {
+    let mut advices: Vec<String> = all.iter().filter_map(advice).collect();
+    if advices.len() > ADVICES {
+        let more = advices.len() - ADVICES;
+        advices.truncate(ADVICES);
+        advices.push(format!("{more} more machines need something; `vmrun status` tells what"));
+    }
+    advices
+}
+
+/// How much advice somebody reads at once.
+const ADVICES: usize = 10;
 
 /// Returns every machine of this host that this user can see.
 pub(super) fn machines() -> Result<Vec<Seen>, Fault> {
@@ -180,6 +194,25 @@ pub(super) fn object(one: &Seen) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_is_given_as_far_as_somebody_reads_it() {
+        let left = |number: usize| Seen {
+            name: Some(format!("m{number}")),
+            state: State::Left,
+            supervisor: None,
+            process: None,
+            shape: crate::model::Shape::default(),
+            standing: None,
+            recipe: None,
+        };
+        let all: Vec<Seen> = (0..12).map(left).collect();
+        let said = advices(&all);
+        assert_eq!(said.len(), 11);
+        assert_eq!(said[9], "m9 was left by a run that is dead; `vmrun gc` gives back what it took");
+        assert_eq!(said[10], "2 more machines need something; `vmrun status` tells what");
+        assert_eq!(advices(&all[..10]).len(), 10);
+    }
 
     #[test]
     fn times_and_shares_are_for_reading() {

@@ -75,13 +75,19 @@ pub fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) 
         .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))
         .collect();
     let mut rest: Vec<Option<&Hypervisor>> = hypervisors.iter().map(Some).collect();
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, process) in hypervisors.iter().enumerate() {
+        by_name.entry(process.name.as_deref().unwrap_or_default()).or_default().push(at);
+    }
     let mut all: Vec<Seen> = Vec::new();
     for one in kept {
         let journal = journals.get(&one.name);
         let whole = journal.and_then(|journal| journal.part_of.as_ref());
         let journal = whole.and_then(|name| journals.get(name)).or(journal);
         let standing = one.standing.as_deref().and_then(Standing::read).filter(|standing| standing.name == one.name);
-        let at = rest.iter().position(|process| process.is_some_and(|process| is_of(process, one, standing.as_ref())));
+        let is_own = |process: &Hypervisor| is_of(process, one, standing.as_ref());
+        let named = by_name.get(one.name.as_str()).into_iter().flatten();
+        let at = named.copied().find(|at| rest[*at].is_some_and(is_own));
         let process = at.and_then(|at| rest[at].take());
         all.push(seen(one, standing, journal, process, is_vmrun));
     }
@@ -92,16 +98,15 @@ pub fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) 
     all
 }
 
-/// Whether a hypervisor is that of a machine of ours: a bhyve by its name, of which there is one on a host, a QEMU by the folder of its
+/// Whether a hypervisor that has its name is that of a machine of ours: a bhyve by its name, of which there is one on a host, a QEMU by the folder of its
 /// machine's state.
 fn is_of(process: &Hypervisor, one: &Kept, standing: Option<&Standing>) -> bool {
-    let has_name = process.name.as_deref() == Some(one.name.as_str());
     let is_noted = standing.is_some_and(|standing| standing.guest == Some(process.pid));
     let is_in_folder = match &process.folder {
         Some(folder) => *folder == one.folder,
         None => process.kind == Kind::Bhyve,
     };
-    has_name && (is_noted || is_in_folder)
+    is_noted || is_in_folder
 }
 
 fn seen(

@@ -4,6 +4,8 @@ use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
 use crate::model::Size;
 use crate::qemu::seen::{is_qemu, told};
 use nix::unistd::{SysconfVar, sysconf};
+use std::fs::File;
+use std::io::Read as _;
 use std::time::Duration;
 
 /// What `stat` of a process or a thread says.
@@ -102,6 +104,9 @@ fn word(letter: &str) -> String {
     word.into()
 }
 
+/// The longest command line that the kernel takes: a quarter of a stack of 8 MiB.
+const LONGEST: u64 = 2 << 20;
+
 /// Looks at what runs. A process that ends meanwhile is none.
 pub(super) fn look() -> Processes {
     let units = Units::read();
@@ -109,8 +114,14 @@ pub(super) fn look() -> Processes {
     let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     let mut processes = Processes::default();
+    let mut bytes = Vec::with_capacity(1 << 16);
     for pid in pids {
-        let Ok(bytes) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+        // A file of proc(5) has no size: one that is bounded is not asked for it.
+        bytes.clear();
+        let file = File::open(format!("/proc/{pid}/cmdline"));
+        if file.and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)).is_err() {
+            continue;
+        }
         let program = String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default());
         if is_vmrun(&program) {
             processes.vmruns.insert(pid);
