@@ -103,6 +103,8 @@ pub struct Session {
     places: Vec<(usize, Site)>,
     /// How many operations the evaluation took.
     spent: Rc<Cell<u64>>,
+    /// How long a rehearsal may take.
+    patience: Duration,
     /// When the evaluation began, and how much memory it may have come to.
     bounds: (Instant, u64),
     /// What libraries may do.
@@ -316,6 +318,7 @@ impl Session {
             defers,
             places: Vec::new(),
             spent: Rc::default(),
+            patience: REHEARSAL,
             bounds: (Instant::now(), 0),
             allowance: Allowance::default(),
             is_heard: false,
@@ -435,7 +438,7 @@ fn engine(shared: &Shared, plain: bool, wanted: impl Fn(&words::Row) -> bool) ->
             session.run().interrupt();
             return Some("interrupted".into());
         }
-        let is_late = session.rehearsal.is_some() && session.bounds.0.elapsed() > REHEARSAL;
+        let is_late = session.rehearsal.is_some() && session.bounds.0.elapsed() > session.patience;
         is_late.then(|| TOO_LONG.into())
     });
     engine
@@ -532,6 +535,20 @@ mod tests {
         let (log, faults) = evaluate(Fake::new(), text);
         assert_eq!(log, ["ifconfig tap1 create", "b", "a", "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["no"]);
+    }
+
+    #[test]
+    fn a_rehearsal_that_takes_too_long_ends() {
+        let recipe = Recipe::parse("lab.rhai", "for n in 0..100000 { }").unwrap_or_else(|_| panic!("it parses"));
+        let rehearse = || {
+            let evaluated = recipe.evaluate(Run::new(Box::new(Fake::new())), &Inputs::default(), Some(Purpose::Plan));
+            evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect::<Vec<_>>()
+        };
+        assert_eq!(rehearse(), [""; 0]);
+        if let Some(stage) = recipe.stage.get() {
+            stage.shared.borrow_mut().patience = Duration::ZERO;
+        }
+        assert_eq!(rehearse(), ["the rehearsal takes more than 60 s"]);
     }
 
     #[test]

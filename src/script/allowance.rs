@@ -250,3 +250,34 @@ pub(super) fn faults(source: &Rc<Source>, ast: &AST) -> Vec<Diagnostic> {
     });
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::host::fake::Fake;
+    use crate::run::Run;
+    use crate::run::conflicts::Purpose;
+    use crate::script::{Inputs, Recipe};
+
+    #[test]
+    fn a_library_takes_away_no_node_that_somebody_uses() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| crate::host::shelf::put(&folder.path().join(name), text.as_bytes()).unwrap();
+        write("vmrun.toml", "[lib.team]\npath = \".\"\n");
+        write("lib.rhai", "fn clear(name) { bhyvectl(name).destroy(); }\n");
+        let said = |recipe: &str| {
+            let name = folder.path().join("recipe.rhai").display().to_string();
+            let text = format!("import \"team\" as team;\n{recipe}\n");
+            let recipe = Recipe::parse(&name, &text).unwrap_or_else(|_| panic!("{text}"));
+            let mut fake = Fake::new();
+            fake.files.insert("/dev/vmm/db".into(), 0);
+            let evaluated = recipe.evaluate(Run::new(Box::new(fake)), &Inputs::default(), Some(Purpose::Run));
+            evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(said("team::clear(\"d\" + \"b\");"), "the library `team` may not destroy the node of db");
+        assert_eq!(said("team::clear(\"w\" + \"eb\");"), "");
+        assert_eq!(said("team::clear(\"db\");"), "");
+        assert_eq!(said("allow(#{ run: [\"bhyvectl\"] });\nteam::clear(\"d\" + \"b\");"), "");
+        assert_eq!(said("bhyvectl(\"d\" + \"b\").destroy();"), "");
+    }
+}

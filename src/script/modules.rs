@@ -9,7 +9,7 @@ use super::{allowance, imports};
 use crate::diag::{Diagnostic, Fault, Source, suggest};
 use crate::library::{FETCHED, MANIFEST};
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -26,8 +26,8 @@ pub const STDLIB: &[(&str, &str)] = &[
 pub struct Library {
     sources: Rc<Sources>,
     known: RefCell<BTreeMap<String, Rc<Module>>>,
-    /// What is named and pinned beside the recipe, once it was asked for.
-    shelf: OnceCell<Result<Option<Shelf>, Fault>>,
+    /// What is named and pinned beside the recipes of a folder, once it was asked for.
+    shelves: RefCell<BTreeMap<PathBuf, Read>>,
     /// The library of a module, and its file there.
     inside: RefCell<BTreeMap<String, (String, PathBuf)>>,
 }
@@ -35,8 +35,8 @@ pub struct Library {
 impl Library {
     /// Makes an empty library.
     pub fn new(sources: Rc<Sources>) -> Self {
-        let (known, inside) = (RefCell::default(), RefCell::default());
-        Self { sources, known, shelf: OnceCell::new(), inside }
+        let (known, shelves, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { sources, known, shelves, inside }
     }
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
@@ -60,6 +60,9 @@ impl Library {
     }
 }
 
+/// What is named and pinned somewhere, or why that cannot be read.
+type Read = Rc<Result<Option<Shelf>, Fault>>;
+
 enum Loading {
     Text(Fault, Position),
     Error(Box<EvalAltResult>),
@@ -76,12 +79,12 @@ impl Library {
         if is_near && inside.is_none() {
             return beside(importer, path);
         }
-        let read = self.shelf.get_or_init(|| {
-            let main = self.sources.main();
-            let folder = Path::new(&main).parent().unwrap_or(Path::new(""));
-            Shelf::beside(folder).map_err(first)
-        });
-        let Some(read) = read.as_ref().map_err(Clone::clone)? else { return Err(unnamed(path)) };
+        let main = self.sources.main();
+        let folder = Path::new(&main).parent().unwrap_or(Path::new(""));
+        let mut shelves = self.shelves.borrow_mut();
+        let read =
+            shelves.entry(folder.into()).or_insert_with(|| Rc::new(Shelf::beside(folder).map_err(first))).clone();
+        let Some(read) = (*read).as_ref().map_err(Clone::clone)? else { return Err(unnamed(path)) };
         let Found { library, id, text } = read.find(inside.as_ref(), path)?;
         let root = read.named.iter().find(|named| named.name == library).map(|named| read.root(named));
         let file = root.and_then(|root| Path::new(&id).strip_prefix(root).ok().map(Path::to_path_buf));

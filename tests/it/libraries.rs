@@ -382,9 +382,12 @@ fn a_library_is_kept_with_the_recipes_or_used_where_it_is() {
 #[test]
 fn a_new_library_works_at_once() {
     let sandbox = Sandbox::new();
-    same(&lib(&sandbox, &["new", "web-lab"]).stdout, "web-lab/lib.rhai\nweb-lab/lib_test.rhai\nweb-lab/README.md");
+    same(
+        &lib(&sandbox, &["new", "web-lab"]).stdout,
+        "web-lab/lib.rhai\nweb-lab/example.rhai\nweb-lab/lib_test.rhai\nweb-lab/README.md",
+    );
     let done = sandbox
-        .finish(sandbox.command(&["plan", "--on", "freebsd", "web-lab/lib_test.rhai"]).env("VMRUN_PLATFORM", "linux"));
+        .finish(sandbox.command(&["plan", "--on", "freebsd", "web-lab/example.rhai"]).env("VMRUN_PLATFORM", "linux"));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert!(done.stdout.contains("-s 4,virtio-blk,/vm/lab.img"), "{}", done.stdout);
     refuses(

@@ -7,7 +7,7 @@ use crate::library::manifest;
 use std::path::Path;
 
 /// Each file, in which `NAME` is the library's and `ALIAS` how a recipe writes it.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     (
         "lib.rhai",
         r#"//! NAME: say in a sentence what it is for.
@@ -28,11 +28,28 @@ fn machine(of) {
 "#,
     ),
     (
-        "lib_test.rhai",
-        r#"// What the library does: vmrun plan --on freebsd lib_test.rhai
+        "example.rhai",
+        r#"// How a recipe uses the library; lib_test.rhai runs it.
 import "./lib" as ALIAS;
 
 ALIAS::machine(#{ name: "lab", memory: 1.GiB, disk: "/vm/lab.img" }).run();
+"#,
+    ),
+    (
+        "lib_test.rhai",
+        r#"// Tests of the library.
+
+fn test_the_example_boots_from_its_disk() {
+    host(#{ release: "15.0", files: ["/vm/lab.img"] });
+    let r = recipe("example.rhai");
+    assert_clean(r);
+    assert(r.plan.contains("-s 4,virtio-blk,/vm/lab.img"));
+}
+
+fn test_a_disk_that_is_not_there_is_told() {
+    host(#{ release: "15.0" });
+    assert_error(recipe("example.rhai"), "/vm/lab.img is not there");
+}
 "#,
     ),
     (
