@@ -91,14 +91,17 @@ fn events_can_be_followed_from_before_the_first_one() {
     let names = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()["event"].to_string());
     let mut seen = Vec::new();
     for name in names {
-        seen.push(name);
+        // How far a kill has to go depends on when the guest ends.
+        if seen.last() != Some(&name) {
+            seen.push(name);
+        }
         if seen.last().is_some_and(|name| name.contains("down")) {
             break;
         }
     }
     // Nobody reads any more: it ends by itself.
     assert!(follower.wait().unwrap().success());
-    assert_eq!(seen.join(" "), "\"started\" \"running\" \"stopping\" \"stopping\" \"stopping\" \"ended\" \"down\"");
+    assert_eq!(seen.join(" "), "\"started\" \"running\" \"stopping\" \"ended\" \"down\"");
 }
 
 #[test]
