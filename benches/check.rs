@@ -24,6 +24,7 @@ fn recipe(number: usize) -> String {
     format!(
         r#"// A machine with two disks, of which --init makes both.
 // It is started again when it crashes, and says so.
+// Its address follows from its number.
 let name = "vm{number}";
 let root = `/vm/${{name}}.img`;
 let data = `/vm/${{name}}-data.img`;
