@@ -37,6 +37,9 @@ use std::time::{Duration, Instant};
 /// How long a guest gets to power itself off, unless `--stop-within` says otherwise.
 pub const STOP_WITHIN: Duration = Duration::from_secs(60);
 
+/// What new files lack in a run, as in the design document's script.
+pub const DEFAULT_UMASK: u32 = 0o026;
+
 /// How long the hypervisor gets to end after it was told to, before it is killed.
 const FORCE_WITHIN: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,5 @@
 //! `vmrun plan RECIPE`: the commands that a run would run, in order, each of which can be pasted into a shell.
 
-use super::run::DEFAULT_UMASK;
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::bhyve;
@@ -12,9 +11,9 @@ use crate::host::system::{Ahead, System};
 use crate::host::{self, Effect, Host, Platform, Settings, Step};
 use crate::model::{Argv, Machine, VmName};
 use crate::qemu;
-use crate::run::Run;
 use crate::run::conflicts::Purpose;
 use crate::run::recovery::is_left;
+use crate::run::{DEFAULT_UMASK, Run};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::Path;

@@ -6,17 +6,13 @@ use super::{RecipeArgs, place, platform};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Host;
-use crate::host::rehearsal::Rehearsal;
 use crate::host::system::{Ahead, System};
-use crate::model::{Ended, span};
-use crate::run::conflicts::Purpose;
+use crate::model::span;
 use crate::run::cycle::Action;
 use crate::run::policy::Next;
-use crate::run::recovery::is_left;
-use crate::run::{Claim, Progress, Run};
+use crate::run::{Claim, DEFAULT_UMASK, Progress, Run};
 use crate::script::{Inputs, Recipe};
 use clap::Args;
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -90,9 +86,6 @@ pub(super) fn tell_what_was_left(progress: &Progress<'_>) {
     }
 }
 
-/// What new files lack, as in the design document's script.
-pub(super) const DEFAULT_UMASK: u32 = 0o026;
-
 /// Evaluates the recipe without effect: this boot, and the one after a reboot. Only a clean rehearsal gives the host back.
 pub(super) fn rehearse(
     recipe: &Recipe,
@@ -100,40 +93,11 @@ pub(super) fn rehearse(
     inputs: &Inputs,
     term: &Term,
 ) -> Result<(Box<dyn Host>, Claim), Vec<Diagnostic>> {
-    let mut rehearsal = Rehearsal::new(host);
-    rehearsal.is_left = is_left;
-    rehearsal.exits = if inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
-    let mut imagined = vec![rehearsal.exits.clone()];
-    let mut run = Run::new(Box::new(rehearsal));
-    let mut said: Vec<Diagnostic> = Vec::new();
-    let mut boots: VecDeque<bool> = [true, false].into_iter().filter(|init| inputs.init || !init).collect();
-    let mut heard: VecDeque<Ended> = VecDeque::new();
-    while let Some(init) = boots.pop_front() {
-        let boot = Inputs { init, ..inputs.clone() };
-        let evaluated = recipe.evaluate(run, &boot, Some(Purpose::Run));
-        for warning in evaluated.warnings {
-            if !said.contains(&warning) {
-                term.diagnostic(&warning);
-                said.push(warning);
-            }
-        }
-        if !evaluated.faults.is_empty() {
-            term.printed(&evaluated.printed);
-            return Err(evaluated.faults);
-        }
-        run = evaluated.run;
-        run.goes_on();
-        // What the recipe does about another end is rehearsed as well.
-        heard.extend(evaluated.heard.into_iter().filter(|end| !imagined.contains(end)));
-        if boots.is_empty()
-            && let Some(end) = heard.pop_front()
-        {
-            imagined.push(end.clone());
-            heard.retain(|other| *other != end);
-            run.host.imagine(end);
-            boots.push_back(false);
-        }
-    }
+    let rehearsed = recipe.rehearse(host, inputs, &mut |warning| term.diagnostic(warning));
+    let run = rehearsed.map_err(|refused| {
+        term.printed(&refused.printed);
+        refused.faults
+    })?;
     let name = &recipe.source().name;
     let path = std::path::absolute(name).map_or_else(|_| name.clone(), |path| path.display().to_string());
     let claim = run.claim_of(&path);

@@ -1,7 +1,7 @@
 //! `vmrun supervise`: what `vmrun start` starts, a run whose output is a log.
 
 use super::events::Diary;
-use super::run::{DEFAULT_UMASK, again, boots, duration, give_back, rehearse, tell_what_was_left};
+use super::run::{again, boots, duration, give_back, rehearse, tell_what_was_left};
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::diag::snippet::{Colour, draw};
@@ -18,7 +18,7 @@ use crate::run::cycle::Action;
 use crate::run::journal::Utc;
 use crate::run::order::Keeping;
 use crate::run::standing::{Stance, Standing};
-use crate::run::{Claim, Progress, Run};
+use crate::run::{Claim, DEFAULT_UMASK, Progress, Run};
 use crate::script::{Inputs, Recipe};
 use clap::Args;
 use std::cell::Cell;

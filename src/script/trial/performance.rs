@@ -3,23 +3,16 @@
 use super::{Shared, word};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::described::{Described, World};
-use crate::host::rehearsal::Rehearsal;
 use crate::host::{Effect, Host};
-use crate::model::Ended;
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
 use crate::run::policy::Next;
-use crate::run::recovery::is_left;
+use crate::run::{DEFAULT_UMASK, Run};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};
 use crate::script::{Inputs, Recipe, unreadable};
 use rhai::{Array, Dynamic, Engine, Position};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// What new files lack in a run.
-const UMASK: u32 = 0o026;
 
 /// How often a recipe may be started again in a test.
 const BOOTS: usize = 100;
@@ -134,37 +127,13 @@ fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: World) -> Ran {
 
 /// Rehearses this boot and the one after a reboot, and each end that the recipe wants to hear of; then claims what it takes.
 fn rehearsed(ran: &mut Ran, host: Box<dyn Host>) -> Option<Run> {
-    let mut rehearsal = Rehearsal::new(host);
-    rehearsal.is_left = is_left;
-    rehearsal.exits = if ran.inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
-    let mut imagined = vec![rehearsal.exits.clone()];
-    let mut run = Run::new(Box::new(rehearsal));
-    let mut boots: VecDeque<bool> = [true, false].into_iter().filter(|init| ran.inputs.init || !init).collect();
-    let mut heard: VecDeque<Ended> = VecDeque::new();
-    while let Some(init) = boots.pop_front() {
-        let evaluated = ran.recipe.evaluate(run, &Inputs { init, ..ran.inputs.clone() }, Some(Purpose::Run));
-        let new: Vec<Diagnostic> = evaluated.warnings.into_iter().filter(|one| !ran.warnings.contains(one)).collect();
-        ran.warnings.extend(new);
-        if !evaluated.faults.is_empty() {
-            ran.faults = evaluated.faults;
-            return None;
-        }
-        run = evaluated.run;
-        run.goes_on();
-        heard.extend(evaluated.heard.into_iter().filter(|end| !imagined.contains(end)));
-        if boots.is_empty()
-            && let Some(end) = heard.pop_front()
-        {
-            imagined.push(end.clone());
-            heard.retain(|other| *other != end);
-            run.host.imagine(end);
-            boots.push_back(false);
-        }
-    }
+    let (recipe, inputs) = (ran.recipe.clone(), ran.inputs.clone());
+    let rehearsed = recipe.rehearse(host, &inputs, &mut |warning| ran.warnings.push(warning.clone()));
+    let run = rehearsed.map_err(|refused| ran.faults = refused.faults).ok()?;
     let claim = run.claim_of(&ran.recipe.source().name);
     let mut run = Run::new(run.into_host());
     run.keeping = claim.keeping.clone();
-    let claimed = run.claim(&claim).and_then(|()| run.act(&Effect::Umask(UMASK)));
+    let claimed = run.claim(&claim).and_then(|()| run.act(&Effect::Umask(DEFAULT_UMASK)));
     if let Err(fault) = claimed {
         ran.faults.push(fault.into());
         give_back(ran, run);
