@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 /// How often is measured.
 const TIMES: usize = 200;
 
-/// A recipe of 200 lines: twenty-four machines, each with a fault of its own kind or none.
+/// A recipe of 200 lines with nothing wrong in it: 21 machines.
 fn recipe() -> String {
     let mut lines = vec!["import \"std/net\" as net;".to_string(), "let folder = \"/vm\";".into()];
-    for number in 0..24 {
+    for number in 0..21 {
         lines.push(format!("// The machine {number}."));
         lines.push(format!("let nic{number} = net::nic(\"bridge2\", \"tap{number}\");"));
         lines.push("bhyve(#{".into());
@@ -29,7 +29,7 @@ fn recipe() -> String {
         lines.push("    },".into());
         lines.push("}).run();".into());
     }
-    lines.truncate(199);
+    lines.resize(199, "// Further machines go here.".into());
     lines.push("print(folder);".into());
     lines.join("\n") + "\n"
 }

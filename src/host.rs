@@ -1,8 +1,9 @@
 //! The one door to the world: facts, effects, processes and signals, all behind [`Host`].
 //!
-//! There are four hosts: [`system::System`] is the real one, for FreeBSD and for Linux; [`rehearsal::Rehearsal`] answers
-//! with real facts and simulates every effect; [`elsewhere::Elsewhere`] stands for a host that is not here; and
-//! [`fake::Fake`] is a small world for tests. Nothing outside this floor touches files, processes or the environment.
+//! There are five hosts: [`system::System`] is the real one, for FreeBSD and for Linux; [`rehearsal::Rehearsal`] answers
+//! with real facts and simulates every effect; [`elsewhere::Elsewhere`] stands for a host that is not here;
+//! [`described::Described`] is the one that a test of recipes describes; and [`fake::Fake`] is a small world for tests. Nothing
+//! outside this floor touches files, processes or the environment.
 
 pub mod background;
 pub mod carried;

@@ -13,6 +13,7 @@ pub mod handle;
 mod imports;
 pub mod modules;
 pub mod raise;
+mod rehearsed;
 pub mod report;
 pub mod shelf;
 pub mod source;
