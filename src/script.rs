@@ -114,6 +114,8 @@ pub struct Session {
     is_heard: bool,
     /// The parameters that the recipe asked for.
     pub asked: Vec<Wanted>,
+    /// Whether the recipe asked how a boot ended, or wants to hear of every end: after another it may do something else.
+    pub asks_end: bool,
     /// The machines that were booted and the calls that made them; noted for a check alone.
     pub booted: Vec<Booted>,
     /// The recipe and its modules.
@@ -243,11 +245,23 @@ impl Recipe {
             asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
         let blamed = session.blamed.take();
         let heard = session.hooks.iter().map(Hook::end).collect();
+        let asks_end = session.asks_end;
         let (asked, booted) = (std::mem::take(&mut session.asked), std::mem::take(&mut session.booted));
         match session.run.take() {
-            Some(run) => {
-                Evaluated { run, printed, warnings, faults, blamed, heard, calls, installs, places, asked, booted }
-            }
+            Some(run) => Evaluated {
+                run,
+                printed,
+                warnings,
+                faults,
+                blamed,
+                heard,
+                calls,
+                installs,
+                places,
+                asked,
+                asks_end,
+                booted,
+            },
             None => unreachable!("an evaluation keeps its run"),
         }
     }
@@ -324,6 +338,7 @@ impl Session {
             allowance: Allowance::default(),
             is_heard: false,
             asked: Vec::new(),
+            asks_end: false,
             booted: Vec::new(),
             sources,
         }
@@ -343,6 +358,7 @@ impl Session {
         self.spent.set(0);
         self.bounds = (Instant::now(), memory::peak().saturating_add(MEMORY));
         self.asked.clear();
+        self.asks_end = false;
         self.booted.clear();
     }
 
@@ -388,6 +404,8 @@ pub struct Evaluated {
     pub places: Vec<(usize, Place)>,
     /// The parameters that the recipe asked for.
     pub asked: Vec<Wanted>,
+    /// Whether it asked how a boot ended, or wants to hear of every end.
+    pub asks_end: bool,
     /// The machines that were booted, if this was for a check.
     pub booted: Vec<Booted>,
 }
@@ -425,7 +443,7 @@ fn engine(shared: &Shared, plain: bool, wanted: impl Fn(&words::Row) -> bool) ->
             return Some(TOO_MANY.into());
         }
         // Asking costs little, but not nothing.
-        if operations % 16 != 0 {
+        if operations % 64 != 0 {
             return None;
         }
         let mut session = watched.try_borrow_mut().ok()?;

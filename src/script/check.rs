@@ -11,6 +11,7 @@ mod builtins;
 mod checker;
 mod exports;
 mod finding;
+mod init;
 mod inspector;
 mod kinds;
 mod literal;

@@ -5,7 +5,7 @@ use super::words::Call;
 use super::words::machine::{keys, permit_key, set_key};
 use super::{Shared, words};
 use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, PciSlot, Secret, VmName};
-use rhai::{Dynamic, Engine, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, NativeCallContext, Position, Variant};
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -126,12 +126,26 @@ pub fn register(engine: &mut Engine) {
 /// Makes the properties of the types known.
 pub fn register_properties(engine: &mut Engine, shared: &Shared) {
     for exit in EXITS {
-        engine.register_get(exit, move |e: &mut Exit| e.0.word() == exit);
+        register_exit(engine, shared, &format!("get${exit}"), move |ended| ended.word() == exit);
     }
-    engine.register_get("status", |exit: &mut Exit| i64::from(exit.0.status()));
-    engine.register_get("word", |exit: &mut Exit| exit.0.word().to_string());
+    register_exit(engine, shared, "get$status", |ended| i64::from(ended.status()));
+    register_exit(engine, shared, "get$word", |ended| ended.word().to_string());
+    register_exit(engine, shared, "to_string", Ended::to_string);
     engine.register_get("name", |tap: &mut Tap| tap.0.to_string());
     register_vm(engine, shared);
+}
+
+/// Makes known what an exit answers. Who asks may do something else after another end.
+fn register_exit<T, F>(engine: &mut Engine, shared: &Shared, name: &str, answer: F)
+where
+    T: Variant + Clone,
+    F: Fn(&Ended) -> T + 'static,
+{
+    let shared = shared.clone();
+    engine.register_fn(name, move |exit: &mut Exit| {
+        shared.borrow_mut().asks_end = true;
+        answer(&exit.0)
+    });
 }
 
 fn register_vm(engine: &mut Engine, shared: &Shared) {

@@ -3,6 +3,7 @@
 //!
 //! It is done on a host that is nowhere, which has whatever a recipe needs: what it finds is wrong on every host.
 
+use super::init::Init;
 use super::shared::{Claim, claims};
 use super::{Finding, Rule};
 use crate::diag::{Blame, Diagnostic, Fault};
@@ -25,10 +26,6 @@ const ENDS: [Ended; 6] = [
     Ended::Killed { signal: 9 },
 ];
 
-/// What says in a text that it asks how boots end.
-const LISTENS: [&str; 10] =
-    ["on(", "rebooted", "powered_off", "halted", "triple_fault", "failed", "killed", ".status", ".word", "import \"."];
-
 /// What the rehearsals of a recipe have shown.
 #[derive(Default)]
 pub struct Rehearsals {
@@ -42,34 +39,30 @@ pub struct Rehearsals {
     pub count: usize,
 }
 
-/// Rehearses a recipe in every way. `params` is what all of them are given.
+/// Rehearses a recipe in every way that can make a difference: with an end only where the recipe hears of it or asks for it.
+/// `params` is what all rehearsals are given.
 pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, String>) -> Rehearsals {
-    let mut stage = Stage { recipe, settings, params: params.clone(), all: Rehearsals::default() };
-    let asked = stage.boots(&ENDS[0], "");
+    let mut stage = Stage {
+        recipe,
+        settings,
+        params: params.clone(),
+        init: Init::of(&recipe.ast),
+        ends: Vec::new(),
+        asked: BTreeMap::new(),
+        all: Rehearsals::default(),
+    };
+    stage.usual();
     if let Some(lacks) = stage.all.lacks.take() {
         // What it may be was declared, so one of that will do.
-        let Some(extreme) = asked.get(&lacks).and_then(|extremes| extremes.first()) else {
+        let Some(extreme) = stage.asked.get(&lacks).and_then(|extremes| extremes.first()) else {
             return Rehearsals { lacks: Some(lacks), ..Rehearsals::default() };
         };
         let mut params = params.clone();
         params.insert(lacks, extreme.clone());
         return rehearse(recipe, settings, &params);
     }
-    if stage.is_endless() {
-        return stage.all;
-    }
-    if LISTENS.iter().any(|word| recipe.source().text.contains(word)) {
-        for end in &ENDS[1..] {
-            stage.boots(end, &format!("after a boot that ended by {}", end.word()));
-        }
-    }
-    for (name, extremes) in asked.iter().filter(|(name, _)| !params.contains_key(*name)) {
-        for extreme in extremes {
-            stage.params.insert(name.clone(), extreme.clone());
-            stage.boots(&ENDS[0], &format!("with --set {name}={extreme}"));
-        }
-        stage.params.remove(name);
-    }
+    stage.extremes();
+    stage.ends();
     stage.all
 }
 
@@ -77,35 +70,74 @@ struct Stage<'a> {
     recipe: &'a Recipe,
     settings: &'a Settings,
     params: BTreeMap<String, String>,
+    init: Init,
+    /// The ends of a boot after which the recipe may do something else than after the usual one.
+    ends: Vec<Ended>,
+    /// The parameters that the recipe asked for, and their extremes.
+    asked: BTreeMap<String, Vec<String>>,
     all: Rehearsals,
 }
 
-type Asked = BTreeMap<String, Vec<String>>;
-
 impl Stage<'_> {
-    /// Rehearses a boot without `init`, and one with it; after a reboot the one that follows. Returns the parameters that the
-    /// recipe asked for.
-    fn boots(&mut self, end: &Ended, how: &str) -> Asked {
-        let mut asked = Asked::new();
-        for init in [false, true] {
-            let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::nowhere(self.settings.clone())));
-            rehearsal.exits = if init && *end == ENDS[0] { Ended::Rebooted } else { end.clone() };
-            let how = match (init, how.is_empty()) {
-                (false, _) => how.to_string(),
-                (true, true) => "with --init".to_string(),
-                (true, false) => format!("with --init, {how}"),
-            };
-            let mut run = self.boot(Run::new(Box::new(rehearsal)), init, &how, &mut asked);
-            // Each further way would take as long.
-            if self.is_endless() {
-                break;
-            }
-            if init && run.goes_on() {
-                let how = how.replace("with --init", "in the boot after that with --init");
-                self.boot(run, false, &how, &mut asked);
-            }
+    /// Rehearses a boot without `init`, and one with it that ends by a reboot, and the one that follows.
+    fn usual(&mut self) {
+        self.boot(self.run(&ENDS[0]), false, "");
+        // Each further way would take as long.
+        if self.is_endless() {
+            return;
         }
-        asked
+        let mut run = self.boot(self.run(&Ended::Rebooted), true, "with --init");
+        if !self.is_endless() && run.goes_on() {
+            self.boot(run, false, "in the boot after that with --init");
+        }
+    }
+
+    /// Rehearses it with each parameter at its extremes, the others as they are.
+    fn extremes(&mut self) {
+        for (name, extremes) in self.asked.clone() {
+            if self.params.contains_key(&name) {
+                continue;
+            }
+            for extreme in extremes {
+                self.params.insert(name.clone(), extreme.clone());
+                self.both(&ENDS[0], &format!("with --set {name}={extreme}"));
+            }
+            self.params.remove(&name);
+        }
+    }
+
+    /// Rehearses it with each end that makes a difference.
+    fn ends(&mut self) {
+        for end in ENDS.iter().skip(1).filter(|end| self.ends.contains(end)).cloned().collect::<Vec<_>>() {
+            self.both(&end, &format!("after a boot that ended by {}", end.word()));
+        }
+    }
+
+    /// Rehearses a boot without `init`, and one with it, as far as that makes a difference.
+    fn both(&mut self, end: &Ended, how: &str) {
+        if self.is_endless() {
+            return;
+        }
+        let with_init = format!("with --init, {how}");
+        if self.init == Init::More {
+            let evaluated = self.evaluate(self.run(end), true);
+            if evaluated.faults.is_empty() && evaluated.warnings.is_empty() {
+                self.note(&evaluated, &with_init);
+                return;
+            }
+            // It is to be told whether it is so without `init` as well.
+        }
+        self.boot(self.run(end), false, how);
+        if self.init != Init::None && !self.is_endless() {
+            self.boot(self.run(end), true, &with_init);
+        }
+    }
+
+    /// Returns a run on a host that is nowhere, on which boots end so.
+    fn run(&self, end: &Ended) -> Run {
+        let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::nowhere(self.settings.clone())));
+        rehearsal.exits = end.clone();
+        Run::new(Box::new(rehearsal))
     }
 
     fn is_endless(&self) -> bool {
@@ -113,21 +145,26 @@ impl Stage<'_> {
         self.all.findings.iter().any(|finding| finding.diagnostic.fault.hint.as_ref().is_some_and(endless))
     }
 
-    fn boot(&mut self, run: Run, init: bool, how: &str, asked: &mut Asked) -> Run {
-        let inputs = Inputs { init, params: self.params.clone() };
-        let evaluated = self.recipe.evaluate(run, &inputs, Some(Purpose::Check));
-        self.all.count += 1;
-        for one in &evaluated.asked {
-            if !one.has_default && !self.params.contains_key(&one.name) {
-                self.all.lacks.get_or_insert(one.name.clone());
-            }
-            asked.insert(one.name.clone(), one.extremes.clone());
-        }
+    fn boot(&mut self, run: Run, init: bool, how: &str) -> Run {
+        let evaluated = self.evaluate(run, init);
         self.note(&evaluated, how);
         evaluated.run
     }
 
+    fn evaluate(&mut self, run: Run, init: bool) -> Evaluated {
+        self.all.count += 1;
+        let inputs = Inputs { init, params: self.params.clone() };
+        self.recipe.evaluate(run, &inputs, Some(Purpose::Check))
+    }
+
     fn note(&mut self, evaluated: &Evaluated, how: &str) {
+        for one in &evaluated.asked {
+            if !one.has_default && !self.params.contains_key(&one.name) {
+                self.all.lacks.get_or_insert(one.name.clone());
+            }
+            self.asked.insert(one.name.clone(), one.extremes.clone());
+        }
+        self.ends.extend(if evaluated.asks_end { ENDS.to_vec() } else { evaluated.heard.clone() });
         for diagnostic in evaluated.faults.iter().chain(&evaluated.warnings) {
             let is_known = |known: &Finding| {
                 known.diagnostic.place == diagnostic.place

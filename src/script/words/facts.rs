@@ -148,12 +148,16 @@ impl Allowed {
 
     /// Returns the values with which a recipe is rehearsed.
     fn extremes(&self, default: Option<&Dynamic>) -> Vec<String> {
-        match self {
+        let mut all = match self {
             Self::Any if default.is_some_and(Dynamic::is_bool) => vec!["true".into(), "false".into()],
             Self::Any => Vec::new(),
             Self::Numbers(least, most) => vec![least.to_string(), most.to_string()],
             Self::Some(values) => values.iter().map(ToString::to_string).collect(),
-        }
+        };
+        // What it is anyway was seen.
+        let usual = default.map(ToString::to_string);
+        all.retain(|value| usual.as_ref() != Some(value));
+        all
     }
 }
 
