@@ -11,6 +11,8 @@ use crate::run::roster::{Seen, State, roster};
 use crate::run::standing::Stance;
 use clap::Args;
 use serde_json::{Value, json};
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -88,8 +90,16 @@ const ADVICES: usize = 10;
 /// Returns every machine of this host that this user can see.
 pub(super) fn machines() -> Result<Vec<Seen>, Fault> {
     let platform = platform()?.platform;
-    let kept: Vec<Kept> = place::states()?.iter().flat_map(|folder| kept(folder)).collect();
-    let processes = Processes::look(platform)?;
+    let states = place::states()?;
+    let look = || Processes::look(platform);
+    // Both ask the kernel for one small thing after the other, and neither needs what the other finds.
+    let (kept, processes) = thread::scope(|scope| {
+        let looks = thread::Builder::new().spawn_scoped(scope, look);
+        let kept: Vec<Kept> = states.iter().flat_map(|folder| kept(folder)).collect();
+        let processes = looks.map_or_else(|_| look(), |it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        (kept, processes)
+    });
+    let processes = processes?;
     Ok(roster(&kept, &processes.hypervisors, &|pid| processes.is_vmrun(pid)))
 }
 
