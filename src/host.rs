@@ -509,8 +509,7 @@ pub trait Host {
     }
     /// Starts a machine that was prepared.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
-    /// Begins to talk with the guest of a machine that was booted, on its first serial port, if it has something to be told or to
-    /// say.
+    /// Begins to talk with the guest of a machine that was booted, if it has something to be told or to say.
     fn talk(&mut self, _machine: &Machine) -> Option<talk::Conversation> {
         None
     }

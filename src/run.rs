@@ -22,7 +22,7 @@ use crate::host::talk::{Conversation, Went};
 use crate::host::{Effect, Guest, Host, Platform, Woken};
 use crate::model::device::Access;
 use crate::model::message::{Explained, explain};
-use crate::model::{Argv, Ended, InterfaceName, Machine, Shape, VmName};
+use crate::model::{Argv, Ended, InterfaceName, Machine, Shape, Talk, VmName};
 use crate::qemu;
 use cycle::{Action, Event, State, step};
 use journal::Owner;
@@ -530,7 +530,9 @@ impl Run {
         let wrong = match self.talk.take().map(|talk| talk.went(LAST)) {
             Some(Went::Wrong(fault)) => Some(fault),
             Some(Went::On) => {
-                let fault = Fault::new(format!("{} ended before all was said on com1", machine.name()));
+                let is_seen = machine.talk().iter().any(Talk::is_on_screen);
+                let what = if is_seen { "said and typed" } else { "said on com1" };
+                let fault = Fault::new(format!("{} ended before all was {what}", machine.name()));
                 Some(fault.blame(Blame::Guest))
             }
             Some(Went::Well) | None => None,

@@ -76,7 +76,7 @@ impl Display {
 
     /// Looks at it.
     pub(super) fn open(&self, signals: &Rc<Signals>) -> Result<Screen, Fault> {
-        Screen::open(self.address, self.password.as_ref(), signals.clone())
+        Screen::open(self.address, self.password.as_ref(), Some(signals.clone()))
     }
 }
 

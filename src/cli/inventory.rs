@@ -150,12 +150,11 @@ impl Inventory {
 /// What is asked for a machine that a recipe boots.
 fn wanted(done: &Rehearsed) -> Option<Wanted> {
     let Rehearsed::Boot(machine) = done else { return None };
-    let screen = machine.devices().find_map(|(_, device)| device.vnc().map(|address| (address, device.password())));
-    let password = screen.as_ref().and_then(|(_, password)| *password).filter(|password| !password.is_absent());
+    let screen = machine.screen();
     Some(Wanted {
         name: machine.name().to_string(),
-        console: screen.map(|(address, _)| address.socket()),
-        password: password.cloned(),
+        console: screen.map(|(address, _)| address),
+        password: screen.and_then(|(_, password)| password.cloned()),
         ttys: machine.ttys().into_iter().map(|(name, tty)| (name.into(), tty.clone())).collect(),
     })
 }

@@ -29,12 +29,12 @@ pub struct Screen {
     client: Client,
     unsent: Vec<u8>,
     is_gone: bool,
-    signals: Rc<Signals>,
+    signals: Option<Rc<Signals>>,
 }
 
 impl Screen {
-    /// Connects, and has the server let us in.
-    pub fn open(address: SocketAddr, password: Option<&Secret>, signals: Rc<Signals>) -> Result<Self, Fault> {
+    /// Connects, and has the server let us in. Signals end whatever is waited for, where they are given.
+    pub fn open(address: SocketAddr, password: Option<&Secret>, signals: Option<Rc<Signals>>) -> Result<Self, Fault> {
         let cannot = |why: std::io::Error| said(address, lost(format!("cannot be reached: {}", reason(&why))));
         let stream = TcpStream::connect_timeout(&address, SILENCE).map_err(cannot)?;
         stream.set_nonblocking(true).map_err(cannot)?;
@@ -114,9 +114,12 @@ impl Screen {
             self.send()?;
             let wants = if self.unsent.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
             // An error is an interruption by a signal: the next turn looks again.
-            let stop = PollFd::new(self.signals.stop_fd(), PollFlags::POLLIN);
-            let _ = poll(&mut [PollFd::new(self.stream.as_fd(), wants), stop], timeout(Some(until)));
-            self.signals.pause(Instant::now())?;
+            let stop = self.signals.as_ref().map(|signals| PollFd::new(signals.stop_fd(), PollFlags::POLLIN));
+            let mut both: Vec<_> = std::iter::once(PollFd::new(self.stream.as_fd(), wants)).chain(stop).collect();
+            let _ = poll(&mut both, timeout(Some(until)));
+            if let Some(signals) = &self.signals {
+                signals.pause(Instant::now())?;
+            }
             if self.take()? {
                 return Ok(true);
             }

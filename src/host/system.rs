@@ -16,7 +16,7 @@ use crate::bhyve;
 use crate::diag::{Blame, Fault};
 use crate::image::{Disk, Image};
 use crate::model::device::Access;
-use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
+use crate::model::{Argv, Machine, Secret, Size, Talk, Target, VmName};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 #[cfg(target_os = "linux")]
@@ -552,9 +552,11 @@ impl Host for System {
     }
 
     fn talk(&mut self, machine: &Machine) -> Option<Conversation> {
-        let tty = machine.ttys().get("com1").copied().filter(|_| !machine.talk().is_empty())?;
-        let line = Line::of(tty, "com1", machine.name(), &self.settings)?;
-        Some(Conversation::begin(machine.name().as_str(), line, machine.talk()))
+        if machine.talk().iter().all(Talk::is_on_screen) {
+            return (!machine.talk().is_empty()).then(|| Conversation::begin(machine, None));
+        }
+        let line = Line::of(machine.ttys().get("com1")?, "com1", machine.name(), &self.settings)?;
+        Some(Conversation::begin(machine, Some(line)))
     }
 
     fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {

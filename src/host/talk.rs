@@ -1,17 +1,24 @@
-//! A talk with a guest on its first serial port, beside the run that waits for its end.
+//! A talk with a guest on its first serial port, its screen and its keyboard, beside the run that waits for its end.
 
-use super::console::{Console, Line};
+use super::console::{Console, Line, reachable};
+use super::screen::Screen;
 use crate::diag::{Blame, Fault};
-use crate::model::Talk;
+use crate::model::{Machine, Secret, Talk};
+use crate::screen::picture::Picture;
 use crate::screen::serial::Heard;
+use crate::screen::{keys, text};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a line may take to be there.
+/// How long a line or a screen may take to be there.
 const OPENS: Duration = Duration::from_secs(10);
+
+/// How long after a key the next one is pressed.
+const PACE: Duration = Duration::from_millis(30);
 
 /// How often it is looked whether it is, and whether the talk is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -40,17 +47,18 @@ impl Drop for Conversation {
 }
 
 impl Conversation {
-    /// Begins to talk.
-    pub fn begin(name: &str, line: Line, steps: &[Talk]) -> Self {
+    /// Begins to talk with the guest of a machine, whose first serial port is that line.
+    pub fn begin(machine: &Machine, line: Option<Line>) -> Self {
         let (tell, outcome) = channel();
-        let (name, steps) = (name.to_string(), steps.to_vec());
         let is_over: Arc<AtomicBool> = Arc::default();
+        let display = machine.screen().map(|(address, password)| (reachable(address), password.cloned()));
+        let (name, steps) = (machine.name().to_string(), machine.talk().to_vec());
         let known = is_over.clone();
         thread::spawn(move || {
-            let is_over = || known.load(Ordering::SeqCst);
-            let went = open(&line).and_then(|mut console| hold(&name, &mut console, &steps, &is_over));
+            let mut talker =
+                Talker { name, is_over: known, console: None, display, screen: None, heard: Heard::default() };
             // Whoever waited for it may be gone.
-            let _ = tell.send(went);
+            let _ = tell.send(talker.hold(line.as_ref(), &steps));
         });
         Self { outcome, is_over }
     }
@@ -75,43 +83,150 @@ fn open(line: &Line) -> Result<Console, Fault> {
     }
 }
 
-fn hold(name: &str, console: &mut Console, steps: &[Talk], is_over: &dyn Fn() -> bool) -> Result<(), Fault> {
-    let mut heard = Heard::default();
-    let ended = |what: &str| Fault::new(format!("{name} ended before it {what} on com1")).blame(Blame::Guest);
-    for step in steps {
-        match step {
-            Talk::Expect(text, within) => {
-                let until = Instant::now() + *within;
-                while !heard.forget_to(text) {
-                    if until <= Instant::now() {
-                        let fault = Fault::new(format!("{name} did not say {text:?} on com1 within {within:?}"));
-                        let hint = heard.last_line().map(|line| format!("the last line that it said is {line:?}"));
-                        return Err(fault.blame(Blame::Guest).hint("it said nothing").maybe_hint(hint));
-                    }
-                    if is_over() {
-                        return Ok(());
-                    }
-                    let bytes = console
-                        .hear(until.min(Instant::now() + LOOK))
-                        .ok_or_else(|| ended(&format!("said {text:?}")))?;
-                    heard.add(&bytes);
-                }
-            }
-            Talk::Send(text) => {
-                say(console, &mut heard, text.as_bytes()).ok_or_else(|| ended("took what it was told"))?
-            }
-            Talk::Whisper(secret) => say(console, &mut heard, format!("{}\n", secret.reveal()).as_bytes())
-                .ok_or_else(|| ended("took what it was told"))?,
-        }
-    }
-    Ok(())
+/// Who talks.
+struct Talker {
+    name: String,
+    is_over: Arc<AtomicBool>,
+    /// The serial port, if anything is to be said or heard there.
+    console: Option<Console>,
+    /// What was heard of it and is not forgotten yet.
+    heard: Heard,
+    /// Where the screen is, and what lets one in.
+    display: Option<(SocketAddr, Option<Secret>)>,
+    /// The screen, while it is needed: bhyve lets in one viewer at a time.
+    screen: Option<Screen>,
 }
 
-/// Says something until the guest took all of it; nothing if the line is gone.
-fn say(console: &mut Console, heard: &mut Heard, bytes: &[u8]) -> Option<()> {
-    console.say(bytes);
-    while !console.is_said() {
-        heard.add(&console.hear(Instant::now() + LOOK)?);
+impl Talker {
+    fn hold(&mut self, line: Option<&Line>, steps: &[Talk]) -> Result<(), Fault> {
+        // Nothing that is said before it is asked for is missed.
+        self.console = line.map(open).transpose()?;
+        for step in steps {
+            if self.is_over() {
+                break;
+            }
+            if !step.is_on_screen() {
+                self.screen = None;
+            }
+            match step {
+                Talk::Expect(text, within) => self.expect(text, *within)?,
+                Talk::Send(text) => self.say(text.as_bytes())?,
+                Talk::Whisper(secret) => self.say(format!("{}\n", secret.reveal()).as_bytes())?,
+                Talk::Shows(text, within) => self.watch(text, *within)?,
+                Talk::Type(text) => self.press(&keys::parse(text)?)?,
+                Talk::TypeSecret(secret) => self.press(&keys::literal(&format!("{}\n", secret.reveal()))?)?,
+            }
+        }
+        Ok(())
     }
-    Some(())
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    fn ended(&self, before: &str) -> Fault {
+        Fault::new(format!("{} ended before it {before} on com1", self.name)).blame(Blame::Guest)
+    }
+
+    /// Waits until the guest says something.
+    fn expect(&mut self, text: &str, within: Duration) -> Result<(), Fault> {
+        let until = Instant::now() + within;
+        while !self.heard.forget_to(text) {
+            if until <= Instant::now() {
+                let fault = Fault::new(format!("{} did not say {text:?} on com1 within {within:?}", self.name));
+                let hint = self.heard.last_line().map(|line| format!("the last line that it said is {line:?}"));
+                return Err(fault.blame(Blame::Guest).hint("it said nothing").maybe_hint(hint));
+            }
+            if self.is_over() {
+                break;
+            }
+            self.hear(until.min(Instant::now() + LOOK)).ok_or_else(|| self.ended(&format!("said {text:?}")))?;
+        }
+        Ok(())
+    }
+
+    /// Says something until the guest took all of it.
+    fn say(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if let Some(console) = &mut self.console {
+            console.say(bytes);
+        }
+        while self.console.as_ref().is_some_and(|console| !console.is_said()) {
+            self.hear(Instant::now() + LOOK).ok_or_else(|| self.ended("took what it was told"))?;
+        }
+        Ok(())
+    }
+
+    /// Hears what the guest says until then; nothing if the line is gone.
+    fn hear(&mut self, until: Instant) -> Option<()> {
+        if let Some(console) = &mut self.console {
+            self.heard.add(&console.hear(until)?);
+        }
+        Some(())
+    }
+
+    /// Waits until a line of the guest's screen has a text.
+    fn watch(&mut self, wanted: &str, within: Duration) -> Result<(), Fault> {
+        let until = Instant::now() + within;
+        let (mut last, mut is_looked_at) = (None, false);
+        while !self.is_over() {
+            let looked = self.shows(wanted, is_looked_at, &mut last);
+            is_looked_at = looked.is_ok();
+            let gone = match looked {
+                Ok(true) => break,
+                Ok(false) => None,
+                // A guest that starts again takes its server with it.
+                Err(fault) => {
+                    self.screen = None;
+                    thread::park_timeout(LOOK);
+                    Some(fault)
+                }
+            };
+            if until <= Instant::now() {
+                let message = format!("the screen of {} did not show {wanted:?} within {within:?}", self.name);
+                let hint = last.map(|line| format!("the last line of its text is {line:?}"));
+                let none = "no text was read on it: it is read as edk2's console and the VGA draw it";
+                let unseen = || Fault::new(message).blame(Blame::Guest).hint(none).maybe_hint(hint);
+                return Err(gone.unwrap_or_else(unseen));
+            }
+            // Who is not heard may wait to be.
+            let _ = self.hear(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Looks whether the screen shows a text, now if it was not looked at yet, or as soon as it changes, and keeps the last
+    /// line that it shows.
+    fn shows(&mut self, wanted: &str, is_looked_at: bool, last: &mut Option<String>) -> Result<bool, Fault> {
+        let has = |picture: &Picture| {
+            let mut rows = text::read(picture);
+            let found = rows.iter().any(|row| row.contains(wanted));
+            *last = rows.pop();
+            found
+        };
+        let screen = self.screen()?;
+        if !is_looked_at {
+            return screen.whole().map(has);
+        }
+        Ok(screen.changed(Instant::now() + LOOK)?.is_some_and(has))
+    }
+
+    /// Types at the guest's keyboard.
+    fn press(&mut self, strokes: &[keys::Stroke]) -> Result<(), Fault> {
+        let until = Instant::now() + OPENS;
+        while self.screen().is_err() && Instant::now() < until && !self.is_over() {
+            thread::park_timeout(LOOK);
+        }
+        self.screen()?.press(strokes, PACE)
+    }
+
+    fn screen(&mut self) -> Result<&mut Screen, Fault> {
+        let Some((address, password)) = &self.display else {
+            return Err(Fault::new(format!("{} has no screen", self.name)));
+        };
+        let open = || Screen::open(*address, password.as_ref(), None);
+        Ok(match self.screen.take() {
+            Some(screen) => self.screen.insert(screen),
+            None => self.screen.insert(open()?),
+        })
+    }
 }

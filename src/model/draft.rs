@@ -73,7 +73,7 @@ pub struct Draft {
     pub args: Vec<String>,
     /// How much of the host its hypervisor may take.
     pub limits: Limits,
-    /// What is said and heard on the first serial port while the guest runs, in order.
+    /// What is said to the guest and heard from it while it runs, in order.
     pub talk: Vec<Talk>,
 }
 

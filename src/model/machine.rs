@@ -4,10 +4,11 @@ use super::setting::SETTINGS;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    CpuSet, Device, DevicePath, Domain, Draft, FwItem, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value,
-    VmName,
+    CpuSet, Device, DevicePath, Domain, Draft, FwItem, Limits, Part, PciSlot, Secret, Setting, Size, Target, Topology,
+    Value, VmName,
 };
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// The boot ROM: the firmware's code, and the file that keeps its variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +135,14 @@ impl Machine {
         self.draft.limits
     }
 
-    /// Returns what is said and heard on its first serial port while it runs, in order.
+    /// Returns where its screen is shown by VNC, and the password that lets one in.
+    pub fn screen(&self) -> Option<(SocketAddr, Option<&Secret>)> {
+        let (address, password) =
+            self.devices().find_map(|(_, device)| device.vnc().map(|address| (address, device.password())))?;
+        Some((address.socket(), password.filter(|password| !password.is_absent())))
+    }
+
+    /// Returns what is said to its guest and heard from it while that runs, in order.
     pub fn talk(&self) -> &[Talk] {
         &self.draft.talk
     }

@@ -89,6 +89,15 @@ pub fn parse(text: &str) -> Result<Vec<Stroke>, Fault> {
     Ok(strokes)
 }
 
+/// Reads a text in which every character stands for itself. What it is is told to nobody.
+pub fn literal(text: &str) -> Result<Vec<Stroke>, Fault> {
+    let cannot = |_| {
+        let fault = Fault::new("it has a character that is on no key of a US keyboard");
+        fault.hint("that is the one which bhyve and QEMU have")
+    };
+    text.chars().map(|c| character(c).map_err(cannot)).collect()
+}
+
 fn escaped(c: Option<char>) -> Result<Stroke, Fault> {
     match c {
         Some('n') => Ok(Stroke(vec![RETURN])),
@@ -166,6 +175,15 @@ mod tests {
             [&[0xffe3, 0xffe9, 0xffff][..], &[0xffc9], &[0xffe3, 0x63], &[0xffe3, 0x2d], &[0x2d]]
         );
         assert_eq!(keys(""), [[0; 0]; 0]);
+    }
+
+    #[test]
+    fn a_secret_is_typed_as_it_is_and_not_told() {
+        let typed: Vec<_> = literal("<a>\\n").unwrap().into_iter().map(|stroke| stroke.0).collect();
+        assert_eq!(typed, [&[SHIFT, 0x3c][..], &[0x61], &[SHIFT, 0x3e], &[0x5c], &[0x6e]]);
+        let fault = literal("hunter\u{f6}").unwrap_err();
+        assert_eq!(fault.message, "it has a character that is on no key of a US keyboard");
+        assert_eq!(fault.hint.as_deref(), Some("that is the one which bhyve and QEMU have"));
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub fn words() -> String {
             }
         }
     }
+    for (name, of, help) in handle::PARTS {
+        text.push(format!("\n{}fn get {name}(this: Vm) -> {of};\n", comment(help)));
+    }
     for (name, help) in words::variables() {
         text.push(format!("\n{}let {name}: ?;\n", comment(help)));
     }
@@ -69,6 +72,8 @@ fn comment(text: &str) -> String {
 /// What a method is called on, from how it is written.
 fn receiver(usage: &str) -> &'static str {
     match usage.split(['.', '(']).next().unwrap_or_default() {
+        "vm" if usage.starts_with("vm.serial.") => "Serial",
+        "vm" if usage.starts_with("vm.screen.") => "Screen",
         "vm" => "Vm",
         "bridge" => "Bridge",
         "bhyvectl" => "Node",
@@ -168,6 +173,10 @@ mod tests {
             "fn add(this: Bridge, tap: ?) -> ?;",
             "fn destroy(this: Node) -> ?;",
             "fn get GiB(number: int) -> int;",
+            "fn get serial(this: Vm) -> Serial;",
+            "fn expect(this: Serial, text: string, text2: string) -> ?;",
+            "fn shows(this: Screen, text: string) -> ?;",
+            "fn type(this: Vm, text: string) -> ?;",
             "fn set cpus(this: Vm, value: ?);",
             "let init: ?;",
             "/// - `nocache`: open with O_DIRECT: true or false",

@@ -8,7 +8,7 @@ mod token;
 
 use super::modules::STDLIB;
 use super::words::{self, Kind, Row};
-use crate::script::handle::{EXITS, properties};
+use crate::script::handle::{EXITS, PARTS, properties};
 use cursor::{Around, Within, cursor};
 pub use names::{Declaration, Names, Sort, is_free, names};
 use std::ops::Range;
@@ -358,6 +358,7 @@ fn members_of_values(is_number: bool) -> Vec<Item> {
     let methods = methods.map(|row| item(&row.name(), Sense::Method, row.usage(), row.help()));
     let properties =
         ["Exit", "Vm"].into_iter().flat_map(properties).map(|name| item(name, Sense::Key, String::new(), ""));
+    let properties = properties.chain(PARTS.map(|(name, _, help)| item(name, Sense::Key, String::new(), help)));
     let mut seen = std::collections::BTreeSet::new();
     methods.chain(properties).filter(|item| seen.insert(item.label.clone())).collect()
 }

@@ -15,6 +15,14 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct Vm(pub Rc<RefCell<VmState>>);
 
+/// The first serial port of a machine.
+#[derive(Clone)]
+pub struct Serial(pub Vm);
+
+/// The screen of a machine.
+#[derive(Clone)]
+pub struct Screen(pub Vm);
+
 /// What a machine's handle knows.
 #[derive(Clone)]
 pub struct VmState {
@@ -84,6 +92,12 @@ pub struct SecretHandle(pub Secret);
 /// The questions that an exit answers.
 pub const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
 
+/// The parts of a machine that one talks to: the property, its type, and what it is for.
+pub const PARTS: [(&str, &str, &str); 2] = [
+    ("serial", "Serial", "The machine's first serial port, com1: what is said and heard there."),
+    ("screen", "Screen", "The machine's screen: what it is to show."),
+];
+
 /// Returns the properties of a type, by its name in messages.
 pub fn properties(of: &str) -> Vec<&'static str> {
     match of {
@@ -98,6 +112,7 @@ pub fn properties(of: &str) -> Vec<&'static str> {
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
     engine.register_type_with_name::<Interface>("Interface");
+    engine.register_type_with_name::<Serial>("Serial").register_type_with_name::<Screen>("Screen");
     engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
     engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
     engine.register_type_with_name::<Exit>("Exit").register_type_with_name::<SecretHandle>("Secret");
@@ -152,6 +167,8 @@ fn register_vm(engine: &mut Engine, shared: &Shared) {
     engine.register_get("name", |vm: &mut Vm| {
         vm.0.borrow().draft.name.as_ref().map_or(Dynamic::UNIT, |name| name.to_string().into())
     });
+    engine.register_get("serial", |vm: &mut Vm| Serial(vm.clone()));
+    engine.register_get("screen", |vm: &mut Vm| Screen(vm.clone()));
     engine.register_get("cpus", |vm: &mut Vm| i64::from(vm.0.borrow().draft.cpus));
     engine.register_get("memory", |vm: &mut Vm| vm.0.borrow().draft.memory.get().cast_signed());
     for key in keys().filter(|key| key.name != "slots") {
@@ -183,6 +200,12 @@ pub(super) fn stand_in(of: TypeId, site: &Site) -> Option<Dynamic> {
     let interface = || "vmrun0".parse().ok();
     if of == TypeId::of::<Vm>() {
         return Some(Dynamic::from(Vm::empty(site)));
+    }
+    if of == TypeId::of::<Serial>() {
+        return Some(Dynamic::from(Serial(Vm::empty(site))));
+    }
+    if of == TypeId::of::<Screen>() {
+        return Some(Dynamic::from(Screen(Vm::empty(site))));
     }
     if of == TypeId::of::<Bridge>() {
         return interface().map(|name| Dynamic::from(Bridge(name)));

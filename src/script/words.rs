@@ -149,6 +149,7 @@ impl Row {
 pub fn all() -> impl Iterator<Item = Row> {
     let words = [
         machine::WORDS,
+        machine::talk::WORDS,
         network::WORDS,
         disk::WORDS,
         image::WORDS,
@@ -314,6 +315,8 @@ pub fn article(of: &str) -> &str {
         other if other.ends_with("Bridge") => "a bridge",
         other if other.ends_with("Interface") => "an interface",
         other if other.ends_with("Vm") => "a machine",
+        other if other.ends_with("Serial") => "a serial port",
+        other if other.ends_with("Screen") => "a screen",
         other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
         other => other,
     }

@@ -291,7 +291,7 @@ fn talks(host: &Host, talk: &str) -> (Terminal, Terminal) {
 #[test]
 fn a_recipe_talks_to_its_guest_while_it_runs() {
     let host = Host::new("run\n");
-    let talk = "vm.expect(\"login:\");\nvm.send(\"root\\n\");\nvm.expect(\"word:\", \"20s\");\nvm.send(secret(\"vnc\"));\nvm.expect(\"# \");";
+    let talk = "vm.serial.expect(\"login:\");\nvm.serial.send(\"root\\n\");\nvm.serial.expect(\"word:\", \"20s\");\nvm.serial.send(secret(\"vnc\"));\nvm.serial.expect(\"# \");";
     let (_bhyve, mut guest) = talks(&host, talk);
     let run = host.start(&["web.rhai"]);
     guest.until_raw();
@@ -327,7 +327,7 @@ fn a_recipe_talks_to_its_guest_while_it_runs() {
 #[test]
 fn a_guest_that_does_not_say_what_it_is_to_say_has_failed() {
     let host = Host::new("run\n1\n");
-    let _ends = talks(&host, "vm.expect(\"login:\", \"500ms\");");
+    let _ends = talks(&host, "vm.serial.expect(\"login:\", \"500ms\");");
     let silent = host.run(&["web.rhai"]);
     // One that ends before is not waited for.
     host.write("web.rhai", &host.read("web.rhai").replace("500ms", "20m"));
@@ -338,9 +338,9 @@ fn a_guest_that_does_not_say_what_it_is_to_say_has_failed() {
     };
     recipe(&host, "com1: \"stdio\",");
     let text = host.read("web.rhai").replace("bhyve(", "let vm = bhyve(");
-    host.write("web.rhai", &text.replace("}).run();", "});\nvm.expect(\"\");\nvm.run();"));
+    host.write("web.rhai", &text.replace("}).run();", "});\nvm.serial.expect(\"\");\nvm.run();"));
     let empty = shown(&host.run(&["web.rhai"]), 1);
-    host.write("web.rhai", &text.replace("}).run();", "});\nvm.send(\"x\");\nvm.run();"));
+    host.write("web.rhai", &text.replace("}).run();", "});\nvm.serial.send(\"x\");\nvm.run();"));
     let stdio = shown(&host.run(&["web.rhai"]), 1);
     same(
         &[shown(&silent, 4), shown(&ended, 4), empty, stdio].join("\n"),
@@ -360,14 +360,14 @@ error: web ended before all was said on com1
   |    ^^^^^
 
 error: what a guest says is a part of one line
- --> web.rhai:6:11
+ --> web.rhai:6:18
   |
-6 | vm.expect("");
-  |           ^^
+6 | vm.serial.expect("");
+  |                  ^^
   |
-  = hint: write `vm.expect("login:")`
+  = hint: write `vm.serial.expect("login:")`
 
-error: `expect` and `send` need the other end of com1, which is plugged into stdio
+error: `vm.serial` needs the other end of com1, which is plugged into stdio
  --> web.rhai:3:47
   |
 3 | let vm = bhyve(#{ name: "web", cpus: 1, com1: "stdio", memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{

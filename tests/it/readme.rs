@@ -80,12 +80,13 @@ fn the_words_about_ends_limits_and_the_background_make_a_recipe() {
 #[test]
 fn the_words_about_talking_to_a_guest_make_a_recipe() {
     let sandbox = Sandbox::new();
-    sandbox.write("recipe.rhai", &block("rhai", "vm.expect("));
+    sandbox.write("recipe.rhai", &block("rhai", "vm.serial.expect("));
     let mut command = sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai", "--init"]);
     let done = sandbox.finish(command.env("VMRUN_PLATFORM", "linux").env("VMRUN_SECRET_INSTALLER", "hunter22"));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert!(done.stdout.contains("#   printf 'installer\\n' | vmrun console web\n"), "{}", done.stdout);
     assert!(done.stdout.contains("#   printf '***\\n' | vmrun console web\n"), "{}", done.stdout);
+    assert!(done.stdout.contains("#   vmrun type web '<Esc>boot -s\\n'\n"), "{}", done.stdout);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What a machine shows, through its VNC server: servers that say what they should, and others.
 
+use super::background::Host;
 use super::find::with_ssh;
 use super::sandbox::{Done, Sandbox, same};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A screen of 2 by 2 pixels that asks for no password, as far as its size.
 const GREETING: &[u8] =
@@ -218,6 +219,165 @@ fn what_is_typed_arrives_as_keys() {
     let wrong = server.run(&sandbox, &["type", "lab", "<Entr>"]);
     assert_eq!(wrong.code, 2);
     same(&wrong.stderr, "error: there is no key `Entr`\n |\n = hint: did you mean `Enter`?\n");
+}
+
+/// Writes the recipe of a machine with a screen at that port of every address, on which the fake bhyve does not listen, and what is said to it while it runs.
+fn talks(host: &Host, port: u16, talk: &str) {
+    host.recipe("web", "");
+    let screen = format!("\"29\": fbuf(#{{ tcp: \"0.0.0.0:{port}\" }}), \"31\"");
+    let text = host.read("web.rhai").replace("\"31\"", &screen).replace("bhyve(", "let vm = bhyve(");
+    host.write("web.rhai", &text.replace("}).run();", &format!("}});\n{talk}\nvm.run();")));
+}
+
+/// Waits until something holds.
+fn wait(holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it never came");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A port of the loopback on which nobody listens.
+fn free() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_recipe_types_at_the_keyboard_of_its_guest_while_that_runs() {
+    let host = Host::new("run\n");
+    let port = free();
+    talks(&host, port, "vm.type(\"A<Ctrl-c>\\n\");\nvm.type(secret(\"vnc\"));");
+    let plan = host.run(&["plan", "web.rhai"]);
+    assert_eq!((plan.code, plan.stderr.as_str()), (0, ""));
+    let (_, meanwhile) = plan.stdout.split_once("# while the next command runs:\n").unwrap();
+    let (meanwhile, _) = meanwhile.split_once("bhyve ").unwrap();
+    same(
+        meanwhile,
+        r"
+#   vmrun type web 'A<Ctrl-c>\n'
+#   printf '***\n' | vmrun type web -
+",
+    );
+
+    let run = host.start(&["web.rhai"]);
+    wait(|| host.calls().contains("bhyve -c"));
+    // bhyve listens once its guest runs.
+    let server = Server::at(TcpListener::bind(("127.0.0.1", port)).unwrap(), GREETING, PIXELS, Then::Listens);
+    let heard = server.heard();
+    let begin = heard.windows(4).position(|bytes| bytes == b"\xff\xff\xff\x21").unwrap() + 4;
+    let key = |down: u8, key: &[u8]| [&[4, down, 0, 0, 0, 0][..], key].concat();
+    let pressed = |keys: &[u8]| [key(1, keys), key(0, keys)].concat();
+    let (shift, control) = (b"\xff\xe1", b"\xff\xe3");
+    let mut expected = [key(1, shift), pressed(b"\0A"), key(0, shift)].concat();
+    expected.extend([key(1, control), pressed(b"\0c"), key(0, control), pressed(b"\xff\x0d"), ASK.to_vec()].concat());
+    b"hunter22".iter().for_each(|letter| expected.extend(pressed(&[0, *letter])));
+    expected.extend([pressed(b"\xff\x0d"), ASK.to_vec()].concat());
+    assert_eq!(heard[begin..], expected);
+    run.signal("TERM");
+    let done = run.wait();
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (130, "", "error: interrupted\n"));
+    assert!(!host.calls().contains("hunter22"));
+}
+
+#[test]
+fn a_guest_that_does_not_show_what_it_is_to_show_has_failed() {
+    let host = Host::new("run\nrun\n1\n");
+    let said = |talk: &str, code: i32, serves: bool| {
+        let port = free();
+        talks(&host, port, talk);
+        let run = host.start(&["web.rhai"]);
+        let before = host.calls().matches("bhyve -c").count();
+        if serves {
+            wait(|| host.calls().matches("bhyve -c").count() > before);
+            Server::at(TcpListener::bind(("127.0.0.1", port)).unwrap(), GREETING, PIXELS, Then::Listens);
+        }
+        let done = run.wait();
+        assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{talk}: {}", done.stderr);
+        done.stderr.replace(&port.to_string(), "[port]")
+    };
+    let mut all = vec![
+        said("vm.screen.shows(\"login:\", \"2s\");", 4, true),
+        said("vm.screen.shows(\"login:\", \"500ms\");", 4, false),
+        // One that ends before is not waited for.
+        said("vm.screen.shows(\"login:\", \"20m\");", 4, false),
+        said("vm.screen.shows(\"\");", 1, false),
+        said("vm.type(\"<Entr>\");", 1, false),
+        said("vm.serial.type(\"x\");", 1, false),
+    ];
+    talks(&host, 5901, "vm.type(secret(\"vnc\"));");
+    let mut command = host.command(&["web.rhai"]);
+    all.push(host.finish(command.env("VMRUN_SECRET_VNC", "h\u{f6}nter22")).stderr);
+    let text = host.read("web.rhai");
+    host.write("web.rhai", &text.replace("\"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" }),", ""));
+    all.push(host.run(&["web.rhai"]).stderr);
+    same(
+        &all.join("\n"),
+        r#"
+error: the screen of web did not show "login:" within 2s
+ --> web.rhai:7:4
+  |
+7 | vm.run();
+  |    ^^^^^
+  |
+  = hint: no text was read on it: it is read as edk2's console and the VGA draw it
+
+error: the console at 127.0.0.1:[port] cannot be reached: Connection refused
+ --> web.rhai:7:4
+  |
+7 | vm.run();
+  |    ^^^^^
+
+error: web ended before all was said and typed
+ --> web.rhai:7:4
+  |
+7 | vm.run();
+  |    ^^^^^
+
+error: what a screen shows is a part of one line
+ --> web.rhai:6:17
+  |
+6 | vm.screen.shows("");
+  |                 ^^
+  |
+  = hint: write `vm.screen.shows("Press F2")`
+
+error: there is no key `Entr`
+ --> web.rhai:6:9
+  |
+6 | vm.type("<Entr>");
+  |         ^^^^^^^^
+  |
+  = hint: did you mean `Enter`?
+
+error: `type` does not take (Serial, string)
+ --> web.rhai:6:11
+  |
+6 | vm.serial.type("x");
+  |           ^^^^
+  |
+  = hint: write `vm.type("<F2>root\n")`
+
+error: the secret cannot be typed: it has a character that is on no key of a US keyboard
+ --> web.rhai:6:9
+  |
+6 | vm.type(secret("vnc"));
+  |         ^^^^^^^^^^^^^
+  |
+  = hint: that is the one which bhyve and QEMU have
+
+error: `vm.screen` and `vm.type` need a frame buffer, and the machine has none
+ --> web.rhai:3:10
+  |
+3 |   let vm = bhyve(#{ name: "web", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), slots: #{
+  |  __________^
+4 | | "0": hostbridge(), "4": virtio_blk("[tmp]/vm/web.img"), "6": virtio_net(nic),  "31": lpc(),
+5 | | } });
+  | |____^
+  |
+  = hint: add one: `"29": fbuf(#{ tcp: "127.0.0.1:5901" })`
+"#,
+    );
 }
 
 #[test]

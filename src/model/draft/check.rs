@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
-use crate::model::{PciSlot, Release, Setting, Size, VmName};
+use crate::model::{PciSlot, Release, Setting, Size, Talk, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Faults = Vec<(Part, Fault)>;
@@ -28,6 +28,7 @@ impl Draft {
         self.check_shared(&mut faults);
         self.check_boot_order(&mut faults);
         self.check_ttys(&mut faults);
+        self.check_screen(&mut faults);
         faults
     }
 
@@ -204,6 +205,14 @@ impl Draft {
         }
     }
 
+    fn check_screen(&self, faults: &mut Faults) {
+        let has_screen = || self.slots.values().any(|device| device.vnc().is_some());
+        if self.talk.iter().any(Talk::is_on_screen) && !has_screen() {
+            let fault = Fault::new("`vm.screen` and `vm.type` need a frame buffer, and the machine has none");
+            faults.push((Part::Whole, fault.hint("add one: `\"29\": fbuf(#{ tcp: \"127.0.0.1:5901\" })`")));
+        }
+    }
+
     fn check_ttys(&self, faults: &mut Faults) {
         let mut names = BTreeSet::new();
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
@@ -223,10 +232,9 @@ impl Draft {
         }
         let com1 = self.ttys().find(|(_, name, _)| *name == "com1").map(|(_, _, tty)| tty);
         let has_other_end = |tty: &Tty| matches!(tty, Tty::Tcp(_)) || tty.other_end().is_some();
-        if !self.talk.is_empty() && !com1.is_some_and(has_other_end) {
+        if self.talk.iter().any(|step| !step.is_on_screen()) && !com1.is_some_and(has_other_end) {
             let plugged = com1.map_or_else(|| "nothing".into(), ToString::to_string);
-            let fault =
-                Fault::new(format!("`expect` and `send` need the other end of com1, which is plugged into {plugged}"));
+            let fault = Fault::new(format!("`vm.serial` needs the other end of com1, which is plugged into {plugged}"));
             let name = self.name.as_ref().map_or("web", VmName::as_str);
             let fault = fault.hint(format!("plug it into a nmdm(4): `com1: \"/dev/nmdm-{name}.1A\"`"));
             faults.push((Part::Key("com1"), fault));

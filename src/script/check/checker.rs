@@ -517,7 +517,7 @@ impl<'a> Checker<'a> {
             _ => return Kind::Any,
         };
         if known.contains(&name) {
-            return if ["name", "word"].contains(&name) { Kind::Text } else { Kind::Any };
+            return kinds::property(base, name);
         }
         let what = if set.is_some() { "property to set" } else { "property" };
         let fault = Fault::new(format!("{} has no {what} `{name}`", base.article()));

@@ -88,10 +88,20 @@ pub(super) fn fact(name: &str) -> Kind {
 pub(super) fn properties(of: &str, set: bool) -> Vec<&'static str> {
     match (of, set) {
         ("Vm", true) | ("Exit", false) => handle::properties(of),
-        ("Vm", false) => vec!["name", "cpus", "memory"],
+        ("Vm", false) => ["name", "cpus", "memory"].into_iter().chain(handle::PARTS.map(|part| part.0)).collect(),
         ("Tap", false) => vec!["name"],
         _ => Vec::new(),
     }
+}
+
+/// Returns what a property of a handle holds.
+pub(super) fn property(of: &Kind, name: &str) -> Kind {
+    let part = || handle::PARTS.into_iter().find(|part| part.0 == name);
+    match of {
+        Kind::Handle("Vm") => part().map(|part| Kind::Handle(part.1)),
+        _ => None,
+    }
+    .unwrap_or(if ["name", "word"].contains(&name) { Kind::Text } else { Kind::Any })
 }
 
 /// Returns the handle on which a method is called, by the name of its type.
@@ -101,6 +111,8 @@ pub(super) fn on(row: Row) -> Option<&'static str> {
     let on = word.on?;
     let known = [
         (TypeId::of::<handle::Vm>(), "Vm"),
+        (TypeId::of::<handle::Serial>(), "Serial"),
+        (TypeId::of::<handle::Screen>(), "Screen"),
         (TypeId::of::<handle::Bridge>(), "Bridge"),
         (TypeId::of::<handle::Node>(), "Node"),
         (TypeId::of::<handle::Exit>(), "Exit"),

@@ -1,15 +1,16 @@
 //! The machine: `bhyve(#{ … })` and what can be done with it.
 
 mod keys;
+pub(super) mod talk;
 
 use super::{Call, Kind, Word, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
-use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot, Talk, span};
+use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
 use crate::run::conflicts::{Purpose, conflicts};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
-use crate::script::handle::{DeviceHandle, Exit, Made, SecretHandle, Vm, VmState, nowhere};
+use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
 use crate::script::report;
 use rhai::Dynamic;
@@ -18,7 +19,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 pub use keys::{Key, keys, reference, set_key};
 
@@ -69,24 +69,6 @@ pub(super) const WORDS: &[Word] = &[
         usage: "vm.args([\"-M\"])",
         help: "Adds arguments that vmrun does not know, before the name.",
         call: args,
-    },
-    Word {
-        name: "expect",
-        kind: Kind::Method,
-        on: VM,
-        arity: (1, 2),
-        usage: "vm.expect(\"login:\", \"5m\")",
-        help: "While it runs, has the guest say this on com1, within 60s or that time; what follows waits for it. Else the boot failed.",
-        call: expect,
-    },
-    Word {
-        name: "send",
-        kind: Kind::Method,
-        on: VM,
-        arity: (1, 1),
-        usage: "vm.send(\"root\\n\")",
-        help: "While it runs, tells the guest this on com1; a secret is sent as a line.",
-        call: send,
     },
     Word {
         name: "limits",
@@ -204,30 +186,6 @@ fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
     call.permit(Asked::Raw)?;
     let args = call.texts(0)?;
     vm(call)?.0.borrow_mut().draft.args.extend(args);
-    Ok(Dynamic::UNIT)
-}
-
-fn expect(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    const WITHIN: Duration = Duration::from_secs(60);
-    let text = call.text(0)?;
-    if text.is_empty() || text.contains('\n') {
-        let fault = Fault::new("what a guest says is a part of one line").hint("write `vm.expect(\"login:\")`");
-        return Err(Raised::from(fault).arg(0));
-    }
-    let within = if call.args.len() > 1 { span(call, 1)? } else { WITHIN };
-    vm(call)?.0.borrow_mut().draft.talk.push(Talk::Expect(text, within));
-    Ok(Dynamic::UNIT)
-}
-
-fn span(call: &Call<'_>, at: usize) -> Result<Duration, Raised> {
-    let text = call.text(at)?;
-    span::parse(&text).map_err(|hint| Raised::from(Fault::new(format!("{text:?} is no time")).hint(hint)).arg(at))
-}
-
-fn send(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let secret = call.args[0].read_lock::<SecretHandle>().map(|secret| secret.0.clone());
-    let step = secret.map_or_else(|| call.text(0).map(Talk::Send), |secret| Ok(Talk::Whisper(secret)))?;
-    vm(call)?.0.borrow_mut().draft.talk.push(step);
     Ok(Dynamic::UNIT)
 }
 

@@ -137,7 +137,7 @@ fn a_recipe_talks_to_a_guest_under_qemu() {
     let disk = world.disk('E');
     let slots = format!(r#""0": hostbridge(), "4": virtio_blk("{}"), "31": lpc()"#, disk.display());
     let machine = format!(r#"name: "loop", memory: 64.MiB, com1: "/dev/nmdm-loop.1A", slots: #{{ {slots} }}"#);
-    let talk = "vm.expect(\"test guest: E\");\nvm.send(\"good morning\\n\");\nvm.expect(\"good morning\");\n";
+    let talk = "vm.serial.expect(\"test guest: E\");\nvm.serial.send(\"good morning\\n\");\nvm.serial.expect(\"good morning\");\n";
     let recipe = world.write("loop.rhai", format!("let vm = bhyve(#{{ {machine} }});\n{talk}vm.run();\n"));
     let run = world.start("loop", world.vmrun().arg(&recipe).stdin(Stdio::null())).ends(SOON);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""));

@@ -82,6 +82,24 @@ fn ipxe_is_seen_read_and_typed_to() {
     desk.world.is_clean();
 }
 
+#[test]
+fn a_recipe_types_to_a_guest_under_qemu_and_sees_what_it_shows() {
+    need_firmware();
+    let desk = Desk::new();
+    let image = desk.world.ipxe("lab.img", "#!ipxe\nshell\npoweroff\n");
+    desk.recipe(&image, "fbuf(#{ tcp: \"127.0.0.1:5901\", w: 800, h: 600, password: secret(\"vnc\") })");
+    let text = fs::read_to_string(desk.world.path("lab.rhai")).unwrap();
+    let talk = "vm.screen.shows(\"iPXE>\", \"4m\");\nvm.type(\"echo Typed: {A\\\\<}<Space>\");\nvm.type(secret(\"vnc\"));\n\
+        vm.screen.shows(\"Typed: {A<} hunter22\");\nvm.type(\"exit<Enter>\");\n";
+    let text = text.replace("bhyve(", "let vm = bhyve(").replace(".run();", &format!(";\n{talk}vm.run();"));
+    let recipe = desk.world.write("lab.rhai", text);
+    let mut command = desk.network.inside(env!("CARGO_BIN_EXE_vmrun"));
+    desk.world.surroundings(&mut command).env("VMRUN_SECRET_VNC", "hunter22").stdin(Stdio::null());
+    let ended = desk.world.start("lab", command.arg(recipe)).ends(FIRMWARE);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    desk.world.is_clean();
+}
+
 /// A QEMU that is told by hand, so that it can be asked what is on its screen.
 #[test]
 fn a_screenshot_is_what_qemu_says_is_on_the_screen() {
