@@ -35,6 +35,19 @@ pub(super) struct Machines {
 /// A diagnostic that has been drawn, because it was made in another thread.
 pub(super) type Shown = String;
 
+/// Returns what the name of a machine that is not there may have been meant for: another that is, or one that has a recipe.
+pub(super) fn meant(name: &str, there: impl IntoIterator<Item = String>) -> Option<String> {
+    let recipes = Inventory::open().map(|inventory| inventory.recipes()).unwrap_or_default();
+    let known: Vec<String> = there.into_iter().chain(recipes.iter().map(|path| stem(path))).collect();
+    let is_known = known.iter().any(|known| known == name);
+    suggest::did_you_mean(name, known.iter().map(String::as_str)).filter(|_| !is_known)
+}
+
+/// Returns the name of the machine that a recipe is of, by the name of the file.
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 impl Inventory {
     /// Reads the configuration, if there is one.
     pub(super) fn open() -> Result<Self, Vec<Diagnostic>> {
@@ -83,7 +96,6 @@ impl Inventory {
             return Ok(name.into());
         }
         let all = self.recipes();
-        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if let Some(path) = all.iter().find(|path| stem(path) == name) {
             return Ok(path.clone());
         }

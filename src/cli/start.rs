@@ -3,6 +3,7 @@
 use super::events::Diary;
 use super::inventory::Inventory;
 use super::run::{duration, rehearse};
+use super::stop::near;
 use super::supervise::SuperviseArgs;
 use super::term::Term;
 use super::{GivenArgs, RecipeArgs, place};
@@ -121,7 +122,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
         return Err(recovery::running(name, owner.as_ref()));
     }
     if host.trace(name).is_none() {
-        return Err(recovery::not_running(name));
+        return Err(recovery::not_running(name).maybe_hint(near(host, name)));
     }
     let standing = Standing::of(host, name);
     let lost = || {

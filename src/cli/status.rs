@@ -1,10 +1,11 @@
 //! `vmrun status`: all that is known of one machine, and the threads of its hypervisor.
 
+use super::inventory::meant;
 use super::list::{advice, lasted, machines, object, percent};
 use super::platform;
 use super::table::{Column, table};
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault, suggest};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::processes::{self, Hypervisor, Thread};
 use crate::host::system::now;
 use crate::run::journal::Utc;
@@ -59,7 +60,7 @@ fn find<'a>(all: &'a [Seen], wanted: &str) -> Result<&'a Seen, Fault> {
     let is_process = |one: &&Seen| one.process.as_ref().is_some_and(|process| process.pid.to_string() == wanted);
     let found = all.iter().find(has_name).or_else(|| all.iter().find(is_process));
     found.ok_or_else(|| {
-        let near = suggest::did_you_mean(wanted, all.iter().filter_map(|one| one.name.as_deref()));
+        let near = meant(wanted, all.iter().filter_map(|one| one.name.clone()));
         let none = || Fault::host(format!("there is no machine {wanted} on this host"));
         wanted.parse().map_or_else(|_| none(), |name| recovery::not_running(&name)).maybe_hint(near)
     })

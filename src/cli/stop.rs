@@ -1,10 +1,11 @@
 //! `vmrun stop`, `vmrun restart` and `vmrun kill`: machines that run, and wait until they are down.
 
+use super::inventory::meant;
 use super::place;
 use super::run::duration;
 use super::start::{as_before, start};
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault, suggest};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::system::System;
 use crate::model::VmName;
@@ -83,7 +84,7 @@ pub(super) fn restart(args: &RestartArgs, _: &Term) -> Result<(), Vec<Diagnostic
     let read = |name: &VmName| {
         let standing = Standing::of(&here, name);
         let fault = Fault::host(format!("the machine {name} does not run in the background"));
-        standing.ok_or_else(|| fault.hint(format!("`vmrun start {name}` starts it")))
+        standing.ok_or_else(|| fault.hint(format!("`vmrun start {name}` starts it")).maybe_hint(near(&here, name)))
     };
     let all: Result<Vec<Standing>, Fault> = args.machines.iter().map(read).collect();
     let all = all.map_err(one)?;
@@ -202,7 +203,10 @@ fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<&'static str,
 }
 
 fn unknown(host: &System, name: &VmName) -> Fault {
-    let known: Vec<String> = host.traces().iter().map(|trace| trace.name.to_string()).collect();
-    let near = suggest::did_you_mean(name.as_str(), known.iter().map(String::as_str));
-    recovery::not_running(name).maybe_hint(near)
+    recovery::not_running(name).maybe_hint(near(host, name))
+}
+
+/// Returns another machine that a name may have been meant for.
+pub(super) fn near(host: &System, name: &VmName) -> Option<String> {
+    meant(name.as_str(), host.traces().iter().map(|trace| trace.name.to_string()))
 }

@@ -445,6 +445,13 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     for args in [["stop", "db"], ["kill", "db"], ["adopt", "db"]] {
         ended(&host.run(&args), 3, &down);
     }
+    // One that has a recipe may have been meant.
+    let meant = not("the machine dbb does not run", "did you mean `db`?");
+    for args in [["stop", "dbb"], ["kill", "dbb"], ["adopt", "dbb"], ["status", "dbb"]] {
+        ended(&host.run(&args), 3, &meant);
+    }
+    let meant = not("the machine dbb does not run in the background", "did you mean `db`?");
+    ended(&host.run(&["restart", "dbb"]), 3, &meant);
     let none = not("the machine db does not run in the background", "`vmrun start db` starts it");
     ended(&host.run(&["restart", "db"]), 3, &none);
     let none = not(
