@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// The file that says how a machine in the background stands, in the machine's folder.
 pub(super) const STANDING: &str = "standing.json";
 
+/// How long a journal usually is at most, in bytes.
+const JOURNAL: usize = 1 << 10;
+
 /// What this process holds of the state.
 #[derive(Default)]
 pub(super) struct State {
@@ -204,8 +207,9 @@ fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
     let lock = File::open(path).ok()?;
     let is_locked = !is_ours && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
     let _ = lock.unlock();
-    let mut text = Vec::new();
-    let _ = (&lock).read_to_end(&mut text);
+    let mut text = Vec::with_capacity(JOURNAL);
+    // One that is bounded is not asked for its size.
+    let _ = (&lock).take(u64::MAX).read_to_end(&mut text);
     Some((is_locked, (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())))
 }
 

@@ -6,6 +6,8 @@ use crate::qemu::seen::{is_qemu, told};
 use nix::unistd::{SysconfVar, sysconf};
 use std::fs::File;
 use std::io::Read as _;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 /// What `stat` of a process or a thread says.
@@ -107,36 +109,65 @@ fn word(letter: &str) -> String {
 /// The longest command line that the kernel takes: a quarter of a stack of 8 MiB.
 const LONGEST: u64 = 2 << 20;
 
-/// Looks at what runs. A process that ends meanwhile is none.
+/// How many processes are worth a thread.
+const WORTH: usize = 256;
+
+/// Looks at what runs, on all processors where it is much. A process that ends meanwhile is none.
 pub(super) fn look() -> Processes {
     let units = Units::read();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let part = pids.len().div_ceil(threads).max(WORTH);
+    let units = &units;
+    thread::scope(|scope| {
+        let mut parts = pids.chunks(part);
+        let own = parts.next().unwrap_or_default();
+        let start = |pids| (pids, thread::Builder::new().spawn_scoped(scope, move || look_at(pids, units)));
+        let others: Vec<_> = parts.map(start).collect();
+        let mut processes = look_at(own, units);
+        for (pids, other) in others {
+            let seen = other
+                .map_or_else(|_| look_at(pids, units), |it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            processes.hypervisors.extend(seen.hypervisors);
+            processes.vmruns.extend(seen.vmruns);
+        }
+        processes
+    })
+}
+
+/// Looks at some processes.
+fn look_at(pids: &[u32], units: &Units) -> Processes {
     let mut processes = Processes::default();
     let mut bytes = Vec::with_capacity(1 << 16);
-    for pid in pids {
-        // A file of proc(5) has no size: one that is bounded is not asked for it.
-        bytes.clear();
-        let file = File::open(format!("/proc/{pid}/cmdline"));
-        if file.and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)).is_err() {
+    for &pid in pids {
+        if read(&format!("/proc/{pid}/cmdline"), &mut bytes).is_err() {
             continue;
         }
         let program = String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default());
         if is_vmrun(&program) {
             processes.vmruns.insert(pid);
         } else if is_qemu(&program) {
-            processes.hypervisors.extend(hypervisor(pid, &bytes, &units));
+            processes.hypervisors.extend(hypervisor(pid, &mut bytes, units));
         }
     }
     processes
 }
 
-fn hypervisor(pid: u32, bytes: &[u8], units: &Units) -> Option<Hypervisor> {
+/// Reads a file of proc(5) into what has room for it. It has no size, and one that is bounded is not asked for it.
+fn read(path: &str, into: &mut Vec<u8>) -> std::io::Result<()> {
+    into.clear();
+    File::open(path)?.take(LONGEST).read_to_end(into).map(drop)
+}
+
+/// Reads a process whose arguments are there.
+fn hypervisor(pid: u32, bytes: &mut Vec<u8>, units: &Units) -> Option<Hypervisor> {
     let text = String::from_utf8_lossy(bytes);
     let args: Vec<String> = text.trim_end_matches('\0').split('\0').skip(1).map(String::from).collect();
     let said = told(&args);
-    let stat = parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+    read(&format!("/proc/{pid}/stat"), bytes).ok()?;
+    let stat = parse_stat(&String::from_utf8_lossy(bytes))?;
     let age = units.uptime.saturating_sub(stat.started);
     Some(Hypervisor {
         pid,
