@@ -155,12 +155,13 @@ mod tests {
 
     /// Machines with disks, taps and a screen.
     fn machine() -> impl Strategy<Value = Machine> {
-        let disk = ("virtio-blk|nvme|ahci-hd|ahci-cd", "/[a-z =:{}%]{0,8}[a-z]");
+        // An image has one disk that writes it.
+        let disks = prop::collection::btree_map("/[a-z =:{}%]{0,8}[a-z]", "virtio-blk|nvme|ahci-hd|ahci-cd", 0..4);
         let screen = prop::option::of("(\\[::1\\]|10\\.0\\.0\\.5):59[0-9]{2}");
-        let whole = ("[a-z0-9][a-z0-9._-]{0,9}", 1_u16..17, 32_u64..9000, prop::collection::vec(disk, 0..4));
+        let whole = ("[a-z0-9][a-z0-9._-]{0,9}", 1_u16..17, 32_u64..9000, disks);
         (whole, prop::collection::btree_set("tap[0-9]{1,3}", 0..3), screen).prop_map(
             |((name, cpus, mib, disks), taps, screen)| {
-                let disks = disks.iter().map(|(kind, path)| device(kind, &[("path", path)]));
+                let disks = disks.iter().map(|(path, kind)| device(kind, &[("path", path)]));
                 let taps = taps.iter().map(|tap| device("virtio-net", &[("backend", tap)]));
                 let screen = screen.iter().map(|address| device("fbuf", &[("rfb", address)]));
                 let mut draft = draft(&[("31", device("lpc", &[]))]);

@@ -354,7 +354,7 @@ fn a_journal_that_was_torn_anywhere_is_as_good_as_a_whole_one() {
         sandbox.write("fake/strike", "before SIGKILL 1 never");
         let mut vmrun = sandbox.start(&["install.rhai"]);
         vmrun.until("the guest", |sandbox| {
-            sandbox.read("state/.install.lock").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
+            sandbox.read("state/.install.lock").contains(" + guest ") && sandbox.read("fake/exits").is_empty()
         });
         vmrun.kill();
         let journal = fs::read(sandbox.path("state/.install.lock")).unwrap();
@@ -425,14 +425,7 @@ fn a_run_that_is_killed_at_any_system_call_is_cleaned_up_after() {
 #[test]
 fn a_guest_whose_vmrun_was_killed_is_ended_and_everything_given_back() {
     let sandbox = host();
-    sandbox.write("fake/exits", "run\n");
-    let mut vmrun = sandbox.start(&["install.rhai"]);
-    vmrun.until("the guest", |sandbox| {
-        sandbox.read("state/.install.lock").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
-    });
-    vmrun.kill();
-    let pid =
-        sandbox.read("fake/vmm/install").lines().find_map(|line| line.strip_prefix("pid ").map(String::from)).unwrap();
+    let pid = killed(&sandbox);
     let expected = format!(
         "# install was left by vmrun [pid], of [tmp]/install.rhai, since [when]\nkill {pid}\n\
          bhyvectl --destroy --vm=install\nifconfig tap1 destroy\nrm -rf [tmp]/state/install [tmp]/state/.install.secrets [tmp]/state/.install.lock\n"
@@ -450,11 +443,11 @@ fn a_guest_whose_vmrun_was_killed_is_ended_and_everything_given_back() {
 
 /// Runs `install` until its guest runs, and kills vmrun.
 fn killed(sandbox: &Sandbox) -> String {
-    let _ = fs::remove_file(sandbox.path("fake/passwords"));
     sandbox.write("fake/exits", "run\n");
     let mut vmrun = sandbox.start(&["install.rhai"]);
+    // What the guest is to do is taken from there last of all.
     vmrun.until("the guest", |sandbox| {
-        sandbox.read("state/.install.lock").contains(" + guest ") && !sandbox.read("fake/passwords").is_empty()
+        sandbox.read("state/.install.lock").contains(" + guest ") && sandbox.read("fake/exits").is_empty()
     });
     vmrun.kill();
     let node = sandbox.read("fake/vmm/install");
