@@ -9,7 +9,7 @@ mod token;
 use super::modules::STDLIB;
 use super::words::{self, Kind, Row};
 use crate::script::handle::{EXITS, PARTS, properties};
-use cursor::{Around, Within, cursor};
+use cursor::{Around, Of, Within, cursor};
 pub use names::{Declaration, Names, Sort, is_free, names};
 use std::ops::Range;
 
@@ -131,7 +131,7 @@ impl Document<'_> {
                 self.in_text(from, &begun, within)
             }
             Around::Module(alias) => self.members(&names, &alias, at),
-            Around::Member(is_number) => members_of_values(is_number),
+            Around::Member(of) => members_of_values(of),
             Around::Key(used) => {
                 let known = self.keys(&names, within, &cursor.keys, at);
                 known.into_iter().filter(|item| !used.contains(&item.label)).collect()
@@ -205,17 +205,20 @@ impl Document<'_> {
                 .find(|key| key.label == name)?;
             return hover(vec![name.into()], found.docs);
         }
-        if let Around::Member(true) = cursor.around {
+        if let Around::Member(Of::Number) = cursor.around {
             return words::UNITS.iter().find(|(unit, _)| *unit == name).and_then(|(unit, shift)| {
                 hover(vec![format!("20.{unit}")], format!("20 times {} bytes", 1_u64 << shift))
             });
         }
-        let is_member = cursor.around == Around::Member(false);
+        let is_member = matches!(cursor.around, Around::Member(Of::Value | Of::Part(_)));
         if let Some(declared) = names.at(at).filter(|_| !is_member).map(|at| &names.declarations[at]) {
             return hover(vec![written(declared)], self.told(declared));
         }
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
         if rows.is_empty() {
+            if let Some((part, _, help)) = PARTS.iter().find(|part| is_member && part.0 == name) {
+                return hover(vec![format!("vm.{part}")], (*help).into());
+            }
             let (_, help) = words::variables().iter().find(|(variable, _)| *variable == name)?;
             return hover(vec![name.into()], (*help).into());
         }
@@ -347,15 +350,24 @@ fn keys_of(word: &str) -> Vec<(String, String)> {
     keys
 }
 
-/// What can be asked of a value: its type is not known, but for a number.
-fn members_of_values(is_number: bool) -> Vec<Item> {
+/// What can be asked of a value: its type is not known, but for a number and a part of a machine.
+fn members_of_values(of: Of) -> Vec<Item> {
     let item =
         |label: &str, sense, detail: String, docs: &str| Item { label: label.into(), sense, detail, docs: docs.into() };
-    if is_number {
+    if of == Of::Number {
         return words::UNITS.iter().map(|(unit, _)| item(unit, Sense::Keyword, format!("20.{unit}"), "")).collect();
     }
-    let methods = words::all().filter(|row| row.kind() == Kind::Method);
+    // A method is written with what it is called on.
+    let part_of = |row: &Row| {
+        let usage = row.usage();
+        PARTS.iter().map(|part| part.0).find(|part| usage.starts_with(&format!("vm.{part}.")))
+    };
+    let wanted = if let Of::Part(part) = of { Some(part) } else { None };
+    let methods = words::all().filter(|row| row.kind() == Kind::Method && part_of(row) == wanted);
     let methods = methods.map(|row| item(&row.name(), Sense::Method, row.usage(), row.help()));
+    if wanted.is_some() {
+        return methods.collect();
+    }
     let properties =
         ["Exit", "Vm"].into_iter().flat_map(properties).map(|name| item(name, Sense::Key, String::new(), ""));
     let properties = properties.chain(PARTS.map(|(name, _, help)| item(name, Sense::Key, String::new(), help)));

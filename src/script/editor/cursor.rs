@@ -1,6 +1,7 @@
 //! What stands around a place in a text that is being written.
 
 use super::token::{Kind, Token, is_comment, tokens};
+use crate::script::handle::PARTS;
 use std::ops::Range;
 
 /// A call that a place is in.
@@ -25,11 +26,22 @@ pub(super) enum Around {
     Text(usize, String),
     /// A member of a module.
     Module(String),
-    /// A property or a method; of a number, if it is one.
-    Member(bool),
+    /// A property or a method.
+    Member(Of),
     /// A key of a map that has these already.
     Key(Vec<String>),
     /// Anything that has a value, or a statement.
+    Value,
+}
+
+/// What has a property or a method, as far as the text tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A number.
+    Number,
+    /// A part of a machine that one talks to: `serial`, `screen`.
+    Part(&'static str),
+    /// Any other value.
     Value,
 }
 
@@ -79,7 +91,11 @@ pub(super) fn cursor(text: &str, at: usize) -> Cursor {
     let word = |back: usize| before.len().checked_sub(back).map_or("", |at| &head[before[at].span.clone()]);
     let around = match word(1) {
         "::" => Around::Module(word(2).into()),
-        "." | "?." => Around::Member(before.len() > 1 && before[before.len() - 2].kind == Kind::Number),
+        "." | "?." if before.len() > 1 && before[before.len() - 2].kind == Kind::Number => Around::Member(Of::Number),
+        "." | "?." => {
+            let part = PARTS.iter().map(|part| part.0).find(|part| word(2) == *part && word(3) == ".");
+            Around::Member(part.map_or(Of::Value, Of::Part))
+        }
         _ => match open.last() {
             Some(open) if open.mark == "#{" && open.at_key => Around::Key(open.keys.clone()),
             _ => Around::Value,
@@ -174,8 +190,10 @@ mod tests {
         let found = at("let a = bhyve(#{ na@\nlet b = 1;");
         assert_eq!((found.within, found.around), (Some(call("bhyve", 0)), Around::Key(vec![])));
         assert_eq!(at("guest::deb@").around, Around::Module("guest".into()));
-        assert_eq!(at("20.@").around, Around::Member(true));
-        assert_eq!(at("vm.@").around, Around::Member(false));
+        assert_eq!(at("20.@").around, Around::Member(Of::Number));
+        assert_eq!(at("vm.@").around, Around::Member(Of::Value));
+        assert_eq!(at("vm.serial.ex@").around, Around::Member(Of::Part("serial")));
+        assert_eq!(at("let serial = 1; serial.@").around, Around::Member(Of::Value));
         assert_eq!(at("tap(\"ta@").around, Around::Text(4, "ta".into()));
         assert_eq!(at("// tap(@").around, Around::Comment);
         let found = at("print(`${f(1, @");

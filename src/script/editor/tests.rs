@@ -44,6 +44,10 @@ fn what_can_come_is_what_fits_there() {
     assert_eq!(labels("vlan(\"ix0\", 82, #{ address: \"\", @ })"), ["name", "mtu", "description", "up"]);
     assert_eq!(labels("truncate(a, 20.G@"), ["GiB"]);
     assert_eq!(labels("let nic = 1; nic.ad@"), ["add"]);
+    assert_eq!(labels("vm.se@"), ["serial"]);
+    assert_eq!(labels("vm.serial.@"), ["expect", "send"]);
+    assert_eq!(labels("vm.screen.@"), ["shows"]);
+    assert_eq!(labels("vm.ty@"), ["type"]);
     assert_eq!(labels("import \"std/g@"), ["std/guest"]);
     assert_eq!(labels("import \"./own\" as own; own::@"), ["two"]);
     assert_eq!(labels("import \"std/guest\" as guest; guest::openbsd(#{ installe@"), ["installer"]);
@@ -70,6 +74,9 @@ fn what_something_is_is_told() {
     assert_eq!(told("/// The disk.\nlet disk = 1; print(di@sk)").unwrap(), ("let disk".into(), "The disk.".into()));
     assert_eq!(told("import \"./own\" as own; own::tw@o(1)").unwrap(), ("own::two(of)".into(), "Makes two.".into()));
     assert!(told("import \"std/net\" as ne@t;").unwrap().1.starts_with("Network cards: taps on bridges"));
+    let (usage, docs) = told("vm.seri@al.send(\"x\")").unwrap();
+    assert_eq!((usage.as_str(), docs.starts_with("The machine's first serial port")), ("vm.serial", true));
+    assert_eq!(told("seri@al"), None);
     assert_eq!(told("nothing_of_that_na@me"), None);
     assert_eq!(told("// ini@t"), None);
 }
