@@ -1,15 +1,17 @@
 //! `vmrun console`: connects the terminal with the serial port of a machine.
 
-use super::line::{Port, Wish};
+use super::find::HostArgs;
+use super::line::{Port, Wish, here_or_there};
 use super::term::Term;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::console::{Left, attach};
+use crate::model::Argv;
 use clap::Args;
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct ConsoleArgs {
-    /// The machine, by name or by recipe; on this host
+    /// The machine, by name or by recipe
     machine: String,
     /// Which of its serial ports
     #[arg(long, value_name = "PORT", default_value = "com1")]
@@ -17,12 +19,19 @@ pub(super) struct ConsoleArgs {
     /// The key that leaves the console
     #[arg(long, value_name = "^KEY", default_value = "^]", value_parser = key)]
     escape: u8,
+    #[command(flatten)]
+    hosts: HostArgs,
 }
+
+/// The key that leaves the console unless another is told.
+const ESCAPE: u8 = 0x1d;
 
 const AFTER: &str = "\
 Ctrl-] leaves the console; the guest goes on. Every other key goes to the guest, Ctrl-C too. After a reboot of the
 guest the console goes on. Where the standard input is no terminal, what comes from it is typed, and the console is
 left when nothing was said for a second after it.
+
+A machine that runs on another host, which is asked by ssh (ssh://HOST), is reached by the vmrun there.
 
 How a port has a console, and one at a time:
   com1: \"/dev/nmdm-web.1A\"    the other end is /dev/nmdm-web.1B; under QEMU a socket stands for the two
@@ -30,7 +39,8 @@ How a port has a console, and one at a time:
   com1: \"stdio\"               under QEMU, for machines that `vmrun start` has started; what it says is in the log too";
 
 pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let port = Port::find(&args.machine, &args.port, Wish::Talk, term)?;
+    let here = Port::find(&args.machine, &args.port, Wish::Talk, term);
+    let port = here_or_there(here, &args.machine, &args.hosts, |name| args.command(name), term)?;
     if !port.lives() {
         return Err(port.not_running().into());
     }
@@ -49,6 +59,17 @@ pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>
         Left::Interrupted => return Err(Fault::new("interrupted").blame(Blame::Interrupted).into()),
     }
     Ok(())
+}
+
+impl ConsoleArgs {
+    /// The command that does the same on the machine's own host.
+    fn command(&self, machine: &str) -> Argv {
+        let argv = Argv::new("vmrun").args(["console", machine, "--port", &self.port]);
+        if self.escape == ESCAPE {
+            return argv;
+        }
+        argv.arg("--escape").arg(format!("^{}", char::from(self.escape | 0x40)))
+    }
 }
 
 /// `^]` is Ctrl-].

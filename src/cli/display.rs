@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// How long ssh may take at least: it has been there a moment before.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where the display of a machine is.
 pub(super) struct Display {

@@ -115,6 +115,37 @@ fn known(inventory: &Inventory, names: &[String]) -> (Vec<PathBuf>, Vec<Wanted>)
     (recipes, others)
 }
 
+/// Finds the host that runs a machine, where hosts are asked by ssh, and returns the machine's name and where ssh leads to it;
+/// nothing where none is.
+pub(super) fn elsewhere(
+    machine: &str,
+    hosts: &HostArgs,
+    term: &Term,
+) -> Result<Option<(Remote, String)>, Vec<Diagnostic>> {
+    let inventory = Inventory::open()?;
+    if !hosts.has_remotes(&inventory) {
+        return Ok(None);
+    }
+    let (recipes, others) = known(&inventory, &[machine.to_string()]);
+    let mut search = Search::among(&inventory, &recipes, others, hosts, false)?;
+    search.faults.iter().for_each(|fault| term.drawn(fault));
+    if !search.faults.is_empty() {
+        return Err(wrong().into());
+    }
+    if search.machines.is_empty() {
+        return Ok(None);
+    }
+    search.tell_silence(term);
+    let host = search.only(0)?;
+    let name = search.machines.swap_remove(0).name;
+    let place = &search.hosts[host];
+    let remote = place.remote().cloned().ok_or_else(|| {
+        let fault = Fault::host(format!("{name} runs on {}, which is not asked by ssh", place.name));
+        fault.hint(format!("write it as ssh://{} to get at its serial ports", place.name))
+    });
+    Ok(Some((remote?, name)))
+}
+
 /// The fault of recipes that are wrong, after what is wrong with each.
 pub(super) fn wrong() -> Fault {
     Fault::new("not every recipe could be read: the machines of the others were looked for")

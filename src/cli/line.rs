@@ -1,19 +1,23 @@
-//! The serial line of a machine on this host: what its port is plugged into, and who is at the other end.
+//! The serial line of a machine: what its port is plugged into, and who is at the other end. That of a machine on another host
+//! is that host's own matter.
 
-use super::find::wrong;
+use super::display::CONNECT;
+use super::find::{HostArgs, elsewhere, wrong};
 use super::inventory::Inventory;
 use super::term::Term;
 use super::{is_recipe, place};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::console::Line;
+use crate::host::handover::hand_over;
 use crate::host::system::System;
 use crate::host::{Host as _, Platform};
-use crate::model::VmName;
 use crate::model::value::Tty;
+use crate::model::{Argv, VmName};
 use crate::qemu;
 use crate::run::recovery;
 use crate::run::standing::Standing;
 use crate::script::Inputs;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 /// What somebody wants of a line.
@@ -52,6 +56,23 @@ impl Port {
     pub(super) fn not_running(&self) -> Fault {
         recovery::not_running(&self.machine)
     }
+}
+
+/// Becomes the command that does the same on the host that runs a machine, unless that is this one or no host is asked by ssh.
+/// Returns what is known of it here.
+pub(super) fn here_or_there(
+    here: Result<Port, Vec<Diagnostic>>,
+    machine: &str,
+    hosts: &HostArgs,
+    command: impl FnOnce(&str) -> Argv,
+    term: &Term,
+) -> Result<Port, Vec<Diagnostic>> {
+    if here.as_ref().is_ok_and(Port::lives) {
+        return here;
+    }
+    let Some((remote, name)) = elsewhere(machine, hosts, term)? else { return here };
+    let ssh = remote.run(&command(&name), std::io::stdin().is_terminal(), hosts.timeout.max(CONNECT));
+    Err(hand_over(&ssh, None).into())
 }
 
 /// Returns the machine of that name or recipe, what its port is plugged into, and its log if it runs in the background.

@@ -1,10 +1,12 @@
 //! `vmrun wait-serial`: waits until a machine says something on its serial port.
 
-use super::line::{Port, Wish};
+use super::find::HostArgs;
+use super::line::{Port, Wish, here_or_there};
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::signals::Signals;
+use crate::model::Argv;
 use crate::screen::serial::Heard;
 use clap::Args;
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(200);
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct WaitSerialArgs {
-    /// The machine, by name or by recipe; on this host
+    /// The machine, by name or by recipe
     machine: String,
     /// What it is to say
     #[arg(allow_hyphen_values = true)]
@@ -26,19 +28,23 @@ pub(super) struct WaitSerialArgs {
     /// How long it may take
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     within: Duration,
+    #[command(flatten)]
+    hosts: HostArgs,
 }
 
 const AFTER: &str = "\
 The text is found as it stands, without the sequences by which terminals are told colours; a line ends with \\n. It has
 to come from now on, or, where the port is \"stdio\" and so in the log, to stand in the last line already: a prompt does.
-A machine that starts again meanwhile is waited for.
+A machine that starts again meanwhile is waited for. One that runs on another host, which is asked by ssh (ssh://HOST),
+is listened to by the vmrun there.
 
 Examples:
   vmrun start web.rhai && vmrun wait-serial web 'login:' --within 5m";
 
 pub(super) fn run(args: &WaitSerialArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let until = Instant::now() + args.within;
-    let port = Port::find(&args.machine, &args.port, Wish::Listen, term)?;
+    let here = Port::find(&args.machine, &args.port, Wish::Listen, term);
+    let port = here_or_there(here, &args.machine, &args.hosts, |name| args.command(name), term)?;
     let signals = Signals::install()?;
     let mut heard = Heard::default();
     while port.lives() {
@@ -57,6 +63,14 @@ pub(super) fn run(args: &WaitSerialArgs, term: &Term) -> Result<(), Vec<Diagnost
         signals.pause(until.min(Instant::now() + LOOK))?;
     }
     Err(port.not_running().into())
+}
+
+impl WaitSerialArgs {
+    /// The command that does the same on the machine's own host.
+    fn command(&self, machine: &str) -> Argv {
+        let argv = Argv::new("vmrun").args(["wait-serial", machine, "--port", &self.port, "--within"]);
+        argv.arg(format!("{}ms", self.within.as_millis())).arg("--").arg(&self.text)
+    }
 }
 
 /// Listens until a text was said, the time is over or the line is gone, and returns whether it was said.

@@ -59,6 +59,14 @@ impl Remote {
         self.ssh(within).arg("-W").arg(address).arg("--").arg(&self.destination)
     }
 
+    /// Returns the command that runs a command there, on a terminal if ours is one.
+    pub fn run(&self, command: &Argv, is_terminal: bool, within: Duration) -> Argv {
+        let ssh = self.ssh(within);
+        let ssh = if is_terminal { ssh.arg("-t") } else { ssh };
+        // What ssh is given there is a line for a shell.
+        ssh.arg("--").arg(&self.destination).arg(command)
+    }
+
     fn ssh(&self, within: Duration) -> Argv {
         let seconds = within.as_secs() + u64::from(within.subsec_nanos() > 0);
         let argv = Argv::new("ssh").arg("-oBatchMode=yes").arg(format!("-oConnectTimeout={}", seconds.max(1)));

@@ -1,6 +1,7 @@
 //! Serial consoles on the fake FreeBSD: a nmdm(4) that two ptys stand for, a port that listens, and a log.
 
 use super::background::{Host, kill};
+use super::find::with_ssh;
 use super::sandbox::{Done, same};
 use super::terminal::Terminal;
 use std::io::{Read as _, Write as _};
@@ -272,6 +273,63 @@ fn a_supervisor_that_is_killed_leaves_its_console() {
     nmdm.guest.shows("x", SOON);
     desk.types("\x1d");
     assert_eq!(desk.ends(console).0.code(), Some(0));
+}
+
+#[test]
+fn a_machine_on_another_host_is_talked_to_and_listened_to_by_the_vmrun_there() {
+    let sandbox = with_ssh();
+    let (bhyve, mut guest) = (Terminal::new(), Terminal::new());
+    symlink(bhyve.path(), sandbox.path("nmdm-web.1A")).unwrap();
+    symlink(guest.path(), sandbox.path("nmdm-web.1B")).unwrap();
+    let text = sandbox.read("recipes/web.rhai").replace("bootrom:", "com1: \"[tmp]/nmdm-web.1A\", bootrom:");
+    sandbox.write("recipes/web.rhai", &text);
+    sandbox.write("fake/exits", "run\n");
+    let there = |args: &[&str]| {
+        let mut command = sandbox.command(args);
+        sandbox.finish(command.env("VMRUN_STATE_DIR", sandbox.path("vm6")))
+    };
+    assert_eq!(there(&["start", "recipes/web.rhai"]).code, 0);
+
+    let hosts = ["--hosts", "ssh://root@vm6:2222", "--timeout", "5s"];
+    let mut desk = Terminal::new();
+    let console = desk.start(sandbox.command(&["console", "web", "--escape", "^a"]).args(hosts));
+    same(&desk.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-a leaves it\r\n");
+    desk.until_raw();
+    desk.types("root\r");
+    guest.shows("root\r", SOON);
+    desk.types("\x01");
+    assert_eq!(desk.ends(console).0.code(), Some(0));
+
+    let waiting = sandbox.start(&[&["wait-serial", "web", "it's $HOME", "--within", "20s"][..], &hosts[..]].concat());
+    thread::sleep(Duration::from_millis(700));
+    guest.types("it's $HOME\r\n");
+    let done = waiting.wait();
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+    let asked = sandbox.read("ssh.log");
+    let asked: Vec<&str> = asked.lines().filter(|line| !line.ends_with("vmrun list --json")).collect();
+    assert_eq!(
+        asked,
+        [
+            "-oBatchMode=yes -oConnectTimeout=5 -p 2222 -t -- root@vm6 vmrun console web --port com1 --escape '^A'",
+            "-oBatchMode=yes -oConnectTimeout=5 -p 2222 -- root@vm6 vmrun wait-serial web --port com1 --within 20000ms -- \
+             'it'\\''s $HOME'",
+        ]
+    );
+
+    let nowhere = sandbox.run(&["console", "web", "--hosts", "ssh://vm7"]);
+    let down = sandbox.run(&["console", "web"]);
+    assert_eq!((nowhere.code, down.code), (4, 3));
+    same(
+        &[nowhere.stderr, down.stderr].join("\n"),
+        "
+error: web runs on none of these hosts: ssh://vm7
+
+error: the machine web does not run
+ |
+ = hint: `vmrun start web` starts it
+",
+    );
+    assert_eq!(there(&["stop", "web"]).code, 0);
 }
 
 /// Writes the recipe of a machine whose serial port is a nmdm(4) and that is talked to, and returns both ends.

@@ -277,7 +277,7 @@ odd) echo 'SSH-2.0-OpenSSH_9.2'; exit ;;
 esac
 case $host in
 closed|changed|odd) cat [tmp]/vm7.json ;;
-root@vm6) VMRUN_STATE_DIR=[tmp]/vm6 exec "$@" ;;
+root@vm6) VMRUN_STATE_DIR=[tmp]/vm6 exec sh -c "$*" ;;
 vm7) cat [tmp]/vm7.json ;;
 stranger) printf 'No ED25519 host key is known for stranger and you have requested strict checking.\r\nHost key verification failed.\r\n' >&2; exit 255 ;;
 locked) echo 'me@locked: Permission denied (publickey,password).' >&2; exit 255 ;;

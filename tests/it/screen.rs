@@ -457,6 +457,17 @@ fn a_console_that_only_its_own_host_reaches_is_reached_through_ssh() {
     let look = "exec 3<>/dev/tcp/${0%:*}/${0##*:}; read -r line <&3; echo view $line $VNC_PASSWORD; exit $STATUS";
     sandbox.write("config/config.toml", &format!("viewer = [\"bash\", \"-c\", \"{look}\", \"{{host}}:{{port}}\"]\n"));
 
+    let serial = sandbox.run(&["console", "lab", "--hosts", "127.0.0.1,ssh://root@vm6"]);
+    assert_eq!(serial.code, 3);
+    same(
+        &serial.stderr,
+        "
+error: lab runs on 127.0.0.1, which is not asked by ssh
+ |
+ = hint: write it as ssh://127.0.0.1 to get at its serial ports
+",
+    );
+
     let vnc = |status: &str| {
         let mut command = sandbox.command(&["vnc", "lab", "--hosts", "ssh://vm7"]);
         sandbox.finish(command.env("VMRUN_SECRET_VNC", "hunter22").env("STATUS", status))
