@@ -116,10 +116,12 @@ fn known(inventory: &Inventory, names: &[String]) -> (Vec<PathBuf>, Vec<Wanted>)
 }
 
 /// Finds the host that runs a machine, where hosts are asked by ssh, and returns the machine's name and where ssh leads to it;
-/// nothing where none is.
+/// nothing where none is asked so, or where none runs it and it `is_told` what is wrong with it here. What is wrong with its
+/// recipe was told there too.
 pub(super) fn elsewhere(
     machine: &str,
     hosts: &HostArgs,
+    is_told: bool,
     term: &Term,
 ) -> Result<Option<(Remote, String)>, Vec<Diagnostic>> {
     let inventory = Inventory::open()?;
@@ -128,7 +130,6 @@ pub(super) fn elsewhere(
     }
     let (recipes, others) = known(&inventory, &[machine.to_string()]);
     let mut search = Search::among(&inventory, &recipes, others, hosts, false)?;
-    search.faults.iter().for_each(|fault| term.drawn(fault));
     if !search.faults.is_empty() {
         return Err(wrong().into());
     }
@@ -136,6 +137,9 @@ pub(super) fn elsewhere(
         return Ok(None);
     }
     search.tell_silence(term);
+    if is_told && search.found[0].runs.is_empty() {
+        return Ok(None);
+    }
     let host = search.only(0)?;
     let name = search.machines.swap_remove(0).name;
     let place = &search.hosts[host];

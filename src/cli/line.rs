@@ -70,7 +70,7 @@ pub(super) fn here_or_there(
     if here.as_ref().is_ok_and(Port::lives) {
         return here;
     }
-    let Some((remote, name)) = elsewhere(machine, hosts, term)? else { return here };
+    let Some((remote, name)) = elsewhere(machine, hosts, here.is_err(), term)? else { return here };
     let ssh = remote.run(&command(&name), std::io::stdin().is_terminal(), hosts.timeout.max(CONNECT));
     Err(hand_over(&ssh, None).into())
 }

@@ -318,15 +318,31 @@ fn a_machine_on_another_host_is_talked_to_and_listened_to_by_the_vmrun_there() {
 
     let nowhere = sandbox.run(&["console", "web", "--hosts", "ssh://vm7"]);
     let down = sandbox.run(&["console", "web"]);
-    assert_eq!((nowhere.code, down.code), (4, 3));
+    let port = sandbox.run(&["console", "web", "--port", "com7", "--hosts", "ssh://vm7"]);
+    sandbox.write("wrong.rhai", "bhyv(1);\n");
+    let wrong = sandbox.run(&["console", "wrong.rhai", "--hosts", "ssh://vm7"]);
+    assert_eq!((nowhere.code, down.code, port.code, wrong.code), (4, 3, 1, 1));
     same(
-        &[nowhere.stderr, down.stderr].join("\n"),
+        &[nowhere.stderr, down.stderr, port.stderr, wrong.stderr].join("\n"),
         "
 error: web runs on none of these hosts: ssh://vm7
 
 error: the machine web does not run
  |
  = hint: `vmrun start web` starts it
+
+error: web has no serial port com7
+ |
+ = hint: it has com1
+
+error: there is no function `bhyv`
+ --> wrong.rhai:1:1
+  |
+1 | bhyv(1);
+  | ^^^^
+  |
+  = hint: did you mean `bhyve`?
+error: not every recipe could be read: the machines of the others were looked for
 ",
     );
     assert_eq!(there(&["stop", "web"]).code, 0);
