@@ -51,6 +51,8 @@ fn may_change(node: &ASTNode<'_>) -> bool {
     match node {
         ASTNode::Stmt(Stmt::Return(..) | Stmt::BreakLoop(..) | Stmt::Assignment(..)) => true,
         ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)) => call.name == "exit",
+        // A method may change what it is called on: `vm.slot(…)`.
+        ASTNode::Expr(Expr::Dot(x, ..) | Expr::Index(x, ..)) => matches!(x.lhs, Expr::Variable(..)),
         _ => false,
     }
 }
@@ -71,6 +73,7 @@ mod tests {
         }
         let more = [
             "if init { make(1); } make(2)",
+            "let x = 1; if init { make(x).run(); }",
             "if init { if exists(1) { make(1); } }\nif init { let x = 1; make(x); }",
             "fn f() { let x = 1; x += 1; return x; } if init { f(); }",
         ];
@@ -81,6 +84,9 @@ mod tests {
             "if init { make(1); } else { make(2); }",
             "if !init { make(1); }",
             "let x = 1; if init { x = 2; }",
+            "if init { vm.slot(3, make(1)); }",
+            "let all = []; if init { all.push(1); }",
+            "let all = #{ a: [] }; if init { all[\"a\"].push(1); }",
             "if init { return; }",
             "if init { throw \"no\"; }",
             "if init { exit(); }",
