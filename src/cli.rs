@@ -351,8 +351,8 @@ fn code(diagnostics: &[Diagnostic]) -> u8 {
 
 /// The platform of this host, unless VMRUN_PLATFORM says otherwise.
 fn platform() -> Result<Asked, Fault> {
-    match crate::host::system::env("VMRUN_PLATFORM") {
+    match crate::host::environment::env("VMRUN_PLATFORM") {
         Some(text) => text.parse().map_err(|fault: Fault| fault.context("VMRUN_PLATFORM")),
-        None => Ok(crate::host::system::native_platform().into()),
+        None => Ok(crate::host::environment::native_platform().into()),
     }
 }

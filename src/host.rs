@@ -1,46 +1,38 @@
 //! The one door to the world: facts, effects, processes and signals, all behind [`Host`].
 //!
-//! There are five hosts: [`system::System`] is the real one, for FreeBSD and for Linux; [`rehearsal::Rehearsal`] answers
-//! with real facts and simulates every effect; [`elsewhere::Elsewhere`] stands for a host that is not here;
-//! [`described::Described`] is the one that a test of recipes describes; and [`fake::Fake`] is a small world for tests. Nothing
+//! There are five hosts: [`system::System`] is the real one, for FreeBSD and for Linux; [`worlds::rehearsal::Rehearsal`] answers
+//! with real facts and simulates every effect; [`worlds::elsewhere::Elsewhere`] stands for a host that is not here;
+//! [`worlds::described::Described`] is the one that a test of recipes describes; and [`worlds::fake::Fake`] is a small world for tests. Nothing
 //! outside this floor touches files, processes or the environment.
 
 pub mod background;
 pub mod carried;
+pub mod clock;
 pub mod commands;
-pub mod console;
-pub mod described;
-pub mod elsewhere;
+pub mod environment;
 pub mod events;
-pub mod fake;
-pub mod freebsd;
+pub mod files;
 pub mod full_screen;
-pub mod git;
 pub mod handover;
+pub mod interfaces;
 pub mod ipxe;
 mod kernel;
-pub mod links;
-pub mod linux;
 pub mod memory;
+pub mod os;
 pub mod process;
 pub mod processes;
 mod program;
-pub mod reach;
-pub mod rehearsal;
-pub mod remote;
 pub mod report;
-pub mod screen;
 pub mod server;
 pub mod shelf;
 pub mod signals;
 pub mod standins;
-mod state;
 pub mod statistics;
+mod store;
 mod stranger;
 pub mod system;
-pub mod talk;
 pub mod terminal;
-pub mod tunnel;
+pub mod worlds;
 
 use crate::diag::Fault;
 use crate::image::Image;
@@ -55,7 +47,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use kernel::ProcessFact;
-pub use state::{Kept, kept};
+pub use store::{Kept, kept};
 
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,7 +362,7 @@ impl Settings {
 
     /// Returns the file that says how a machine in the background stands.
     pub fn standing_file(&self, name: &VmName) -> PathBuf {
-        self.machine_folder(name).join(state::STANDING)
+        self.machine_folder(name).join(store::STANDING)
     }
 
     /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, how it stands.
@@ -509,10 +501,6 @@ pub trait Host {
     }
     /// Starts a machine that was prepared.
     fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
-    /// Begins to talk with the guest of a machine that was booted, if it has something to be told or to say.
-    fn talk(&mut self, _machine: &Machine) -> Option<talk::Conversation> {
-        None
-    }
     /// Gives back what booting took but the lock: sockets, secrets, and the journal, unless that still has something to say.
     fn tidy(&mut self, _name: &VmName, _keeps_journal: bool) -> Result<(), Fault> {
         Ok(())
@@ -524,7 +512,7 @@ pub trait Host {
     /// Has the boots of a rehearsal end so from here on; those of any other host end as they do.
     fn imagine(&mut self, _end: Ended) {}
     /// Returns what a rehearsal would have done; nothing on any other host.
-    fn rehearsed(&self) -> &[rehearsal::Rehearsed] {
+    fn rehearsed(&self) -> &[worlds::rehearsal::Rehearsed] {
         &[]
     }
     /// Returns the host below a rehearsal; any other is its own.

@@ -24,8 +24,8 @@ use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::host::{Effect, memory};
 use crate::model::{Ended, InterfaceName, Machine};
 use crate::netboot::Described;
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
 use allowance::Allowance;
 use raise::{Raised, Site};
 use rhai::packages::{
@@ -537,7 +537,7 @@ pub fn unreadable(path: &str, error: &std::io::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::fake::Fake;
+    use crate::host::worlds::fake::Fake;
 
     fn evaluate(fake: Fake, text: &str) -> (Vec<String>, Vec<String>) {
         let log = fake.log.clone();

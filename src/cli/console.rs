@@ -3,8 +3,8 @@
 use super::find::HostArgs;
 use super::line::{Port, Wish, here_or_there};
 use super::term::Term;
+use crate::client::console::{Left, attach};
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::console::{Left, attach};
 use crate::model::Argv;
 use clap::Args;
 

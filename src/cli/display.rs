@@ -3,13 +3,13 @@
 use super::find::{HostArgs, Search, recipes, wrong};
 use super::inventory::Inventory;
 use super::term::Term;
+use crate::client::console::reachable;
+use crate::client::screen::Screen;
+use crate::client::tunnel::{Tried, Tunnel, try_once};
 use crate::diag::{Diagnostic, Fault};
 use crate::fleet::find::Place;
 use crate::fleet::ssh::why;
-use crate::host::console::reachable;
-use crate::host::screen::Screen;
 use crate::host::signals::Signals;
-use crate::host::tunnel::{Tried, Tunnel, try_once};
 use crate::model::Secret;
 use std::net::SocketAddr;
 use std::rc::Rc;

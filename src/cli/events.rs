@@ -3,11 +3,11 @@
 use super::place;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
+use crate::host::clock::since_1970;
 use crate::host::events::{self, Events, Reader};
-use crate::host::system::since_1970;
 use crate::model::VmName;
-use crate::run::Progress;
-use crate::run::event::{line, time};
+use crate::supervise::Progress;
+use crate::supervise::event::{line, time};
 use clap::Args;
 use std::path::{Path, PathBuf};
 

@@ -3,12 +3,12 @@
 use super::inventory::{Inventory, Machines};
 use super::run::duration;
 use super::term::Term;
+use crate::client::reach;
+use crate::client::ssh::Asking;
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
 use crate::fleet::find::{Found, Place, Wanted, Way, add, found, questions, silent};
 use crate::fleet::ssh::{Remote, SCHEME, Told, told, why};
-use crate::host::reach;
-use crate::host::remote::{self, Asking};
 use crate::model::Argv;
 use clap::Args;
 use serde_json::json;
@@ -176,14 +176,14 @@ fn places(names: Vec<String>) -> Result<Vec<Place>, Vec<Diagnostic>> {
 }
 
 /// Returns the machines that a host told of, or why it did not, if that is known.
-fn understood(remote: &Remote, answer: &remote::Answer) -> Result<Vec<Told>, Option<String>> {
+fn understood(remote: &Remote, answer: &crate::client::ssh::Answer) -> Result<Vec<Told>, Option<String>> {
     match answer {
-        remote::Answer::Ended(0, output, error) => {
+        crate::client::ssh::Answer::Ended(0, output, error) => {
             told(output).ok_or_else(|| Some(why(remote, 0, if output.is_empty() { error } else { output })))
         }
-        remote::Answer::Ended(status, _, error) => Err(Some(why(remote, *status, error))),
-        remote::Answer::Failed(why) => Err(Some(why.clone())),
-        remote::Answer::Silent => Err(None),
+        crate::client::ssh::Answer::Ended(status, _, error) => Err(Some(why(remote, *status, error))),
+        crate::client::ssh::Answer::Failed(why) => Err(Some(why.clone())),
+        crate::client::ssh::Answer::Silent => Err(None),
     }
 }
 
@@ -222,7 +222,7 @@ impl Search {
             reach::ask(&addresses, args.timeout, |answers| is_enough(&found(machines.len(), &questions, answers)));
         let by_consoles = found(machines.len(), &questions, &answers);
         let mut silent = silent(hosts.len(), &questions, &answers);
-        let with = |told: &[remote::Answer]| {
+        let with = |told: &[crate::client::ssh::Answer]| {
             let mut found = by_consoles.clone();
             for ((host, remote), answer) in remotes.iter().zip(told) {
                 add(&mut found, &machines, *host, &understood(remote, answer).unwrap_or_default());

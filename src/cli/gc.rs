@@ -6,7 +6,7 @@ use super::{place, platform};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::system::{Ahead, System};
-use crate::run::recovery::{self, Left};
+use crate::supervise::recovery::{self, Left};
 use clap::Args;
 use serde_json::{Value, json};
 use std::time::Duration;

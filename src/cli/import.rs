@@ -3,8 +3,8 @@
 use super::proof::{booted, rehearsed};
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::rehearsal::Rehearsed;
-use crate::host::{Asked, Effect, Platform, system};
+use crate::host::worlds::rehearsal::Rehearsed;
+use crate::host::{Asked, Effect, Platform};
 use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::script::Recipe;
@@ -167,6 +167,6 @@ impl ImportArgs {
         if asked.platform != Platform::FreeBsd {
             return Err(Fault::usage("--on: there is no bhyve on Linux").hint("freebsd-14, freebsd-15-arm64"));
         }
-        Ok(asked.target(system::target()))
+        Ok(asked.target(crate::host::environment::target()))
     }
 }

@@ -5,13 +5,13 @@ use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::fleet::config::{self, Config};
 use crate::fleet::find::Wanted;
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::{Ahead, System};
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Host, Settings};
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
 use crate::script::{Inputs, Recipe};
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
 use std::path::{Path, PathBuf};
 use std::thread;
 

@@ -5,7 +5,7 @@ use super::{place, platform};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::background::{follow, last_lines};
 use crate::model::VmName;
-use crate::run::standing::Standing;
+use crate::supervise::standing::Standing;
 use clap::Args;
 use std::path::PathBuf;
 

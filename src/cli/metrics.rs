@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::statistics::{self, InterfaceUse, Statistics};
 use crate::host::{Effect, Host as _};
 use crate::model::Size;
-use crate::run::roster::Seen;
+use crate::supervise::roster::Seen;
 use clap::Args;
 use exposition::{Family, Kind};
 use std::collections::BTreeSet;
@@ -112,7 +112,7 @@ fn of_machines(all: &[(&str, &Seen)]) -> Vec<Family> {
             |one| one.standing.as_ref().map(|it| it.restarts.to_string()),
         ),
         (Family::new("vmrun_machine_held", Kind::Gauge, "Whether it crashed too often and is held."), |one| {
-            one.standing.as_ref().map(|it| u8::from(it.state == crate::run::standing::Stance::Held).to_string())
+            one.standing.as_ref().map(|it| u8::from(it.state == crate::supervise::standing::Stance::Held).to_string())
         }),
     ];
     let mut state = Family::new(

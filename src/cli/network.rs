@@ -3,16 +3,16 @@
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::{Ahead, System};
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Platform};
 use crate::network::{Network, networkd, rcconf};
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
-use crate::run::network::{self, Change, Verdict};
 use crate::script::Recipe;
 use crate::script::raise::Site;
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
+use crate::supervise::network::{self, Change, Verdict};
 use clap::{Args, Subcommand};
 
 #[derive(Args)]

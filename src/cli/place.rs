@@ -3,7 +3,7 @@
 use super::platform;
 use crate::diag::Fault;
 use crate::host::system::{Ahead, System};
-use crate::host::{Asked, Platform, Settings, system};
+use crate::host::{Asked, Platform, Settings};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
 
 /// Returns the folder for logs: the system's for root, the user's own otherwise, and beside the state where that is somewhere else.
 pub(super) fn log_folder() -> Result<PathBuf, Fault> {
-    let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let given = |name: &str| crate::host::environment::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let beside = || given("VMRUN_STATE_DIR").map(|state| state.with_file_name("log"));
     let own = || {
         if nix::unistd::geteuid().is_root() {
@@ -35,7 +35,7 @@ const SYSTEM_STATE: &str = "/var/run/vmrun";
 /// Returns the folders in which machines of this host keep their state, as far as this user knows them: his own, and root's.
 pub(super) fn states() -> Result<Vec<PathBuf>, Fault> {
     let own = settings(platform()?, false)?.state;
-    let is_given = system::env("VMRUN_STATE_DIR").is_some_and(|value| !value.is_empty());
+    let is_given = crate::host::environment::env("VMRUN_STATE_DIR").is_some_and(|value| !value.is_empty());
     let others = (!is_given).then(|| PathBuf::from(SYSTEM_STATE)).filter(|other| *other != own);
     Ok(std::iter::once(own).chain(others).collect())
 }
@@ -50,7 +50,7 @@ pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
     let platform = asked.platform;
     let dirs = ProjectDirs::from("", "", "vmrun");
     let root = nix::unistd::geteuid().is_root();
-    let given = |name: &str| system::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let given = |name: &str| crate::host::environment::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = || match (&dirs, root, platform) {
         (Some(dirs), false, _) => Some(dirs.config_dir().to_path_buf()),
         (None, false, _) => None,
@@ -66,7 +66,7 @@ pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         Fault::host("there is no home folder for state and configuration").hint("set VMRUN_STATE_DIR and VMRUN_CONFIG")
     };
     let here = match platform {
-        Platform::FreeBsd => system::target(),
+        Platform::FreeBsd => crate::host::environment::target(),
         Platform::Linux => Target { release: Release::V16, ..Target::default() },
     };
     Ok(Settings {

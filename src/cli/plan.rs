@@ -5,15 +5,15 @@ use super::{RecipeArgs, place, platform};
 use crate::bhyve;
 use crate::diag::{Diagnostic, Fault, Place};
 use crate::host::commands::commands;
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::{Ahead, System};
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{self, Effect, Host, Platform, Settings, Step};
 use crate::model::{Argv, Machine, VmName};
 use crate::qemu;
-use crate::run::conflicts::Purpose;
-use crate::run::recovery::is_left;
-use crate::run::{DEFAULT_UMASK, Run};
+use crate::supervise::conflicts::Purpose;
+use crate::supervise::recovery::is_left;
+use crate::supervise::{DEFAULT_UMASK, Run};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::Path;
@@ -138,7 +138,7 @@ fn boot(machine: &Machine, settings: &Settings) -> Vec<Step> {
         Platform::Linux => {
             let setting = qemu::Setting {
                 folder: &folder,
-                kvm: crate::host::linux::kvm(),
+                kvm: crate::host::os::linux::kvm(),
                 user_net: settings.user_net,
                 log: None,
             };

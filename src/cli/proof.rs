@@ -1,15 +1,16 @@
 //! The rehearsal of a recipe that was written by vmrun, to see whether it does what it was written of.
 
 use crate::diag::Diagnostic;
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Interface, InterfaceKind, freebsd};
+use crate::host::os::freebsd;
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
+use crate::host::{Interface, InterfaceKind};
 use crate::import::{proof, recorded};
 use crate::model::{Machine, Target};
 use crate::recording::Recording;
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
 use crate::script::{Inputs, Recipe};
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
 
 /// Rehearses a recipe on a host that has whatever it needs, and returns what it would have done.
 pub(super) fn rehearsed(

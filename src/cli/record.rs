@@ -4,8 +4,8 @@ use super::proof::of_script;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, Place};
+use crate::host::Asked;
 use crate::host::standins::{self, Recorder};
-use crate::host::{Asked, system};
 use crate::import::recorded;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, Kind};
@@ -151,7 +151,7 @@ fn prove(
 impl RecordArgs {
     /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
     fn target(&self) -> Target {
-        let here = system::target();
+        let here = crate::host::environment::target();
         self.on.map_or(here, |on| on.target(here))
     }
 

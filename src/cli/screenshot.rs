@@ -3,8 +3,8 @@
 use super::display::Display;
 use super::find::HostArgs;
 use super::term::Term;
+use crate::client::screen::replace;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::screen::replace;
 use crate::host::signals::Signals;
 use crate::host::terminal;
 use crate::screen::picture::Ink;

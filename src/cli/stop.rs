@@ -9,9 +9,9 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::system::System;
 use crate::model::VmName;
-use crate::run::order::{depths, order};
-use crate::run::recovery;
-use crate::run::standing::{Stance, Standing};
+use crate::supervise::order::{depths, order};
+use crate::supervise::recovery;
+use crate::supervise::standing::{Stance, Standing};
 use clap::Args;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -160,7 +160,7 @@ fn stop_one(name: &VmName, how: How) -> Result<(), Fault> {
     // A supervisor that was killed meanwhile, or long before, has left its guest.
     if (was_held || host.trace(name).is_some()) && recovery::holder(&host, name).is_none() {
         let within = match how {
-            How::Asked(within) => within.unwrap_or(crate::run::STOP_WITHIN),
+            How::Asked(within) => within.unwrap_or(crate::supervise::STOP_WITHIN),
             How::AtOnce => Duration::ZERO,
         };
         recovery::end(&mut host, name, within, &mut |host, left| {

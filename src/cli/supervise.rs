@@ -7,19 +7,19 @@ use super::{RecipeArgs, place, platform};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Blame, Diagnostic};
 use crate::host::background::{self, Line};
-use crate::host::elsewhere::Elsewhere;
 use crate::host::events;
-use crate::host::rehearsal::Rehearsal;
 use crate::host::system::{Ahead, System};
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::Rehearsal;
 use crate::host::{Effect, Host, Settings};
 use crate::model::{Shape, VmName};
-use crate::run::conflicts::Purpose;
-use crate::run::cycle::Action;
-use crate::run::journal::Utc;
-use crate::run::order::Keeping;
-use crate::run::standing::{Stance, Standing};
-use crate::run::{Claim, DEFAULT_UMASK, Progress, Run};
 use crate::script::{Inputs, Recipe};
+use crate::supervise::conflicts::Purpose;
+use crate::supervise::cycle::Action;
+use crate::supervise::journal::Utc;
+use crate::supervise::order::Keeping;
+use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::{Claim, DEFAULT_UMASK, Progress, Run};
 use clap::Args;
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ struct Talk {
 
 /// Says something in the log.
 fn say(text: &str) {
-    Term::new().say(format!("{}: {text}", Utc(crate::host::system::now())));
+    Term::new().say(format!("{}: {text}", Utc(crate::host::clock::now())));
 }
 
 impl Talk {

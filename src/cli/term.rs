@@ -15,7 +15,7 @@ pub struct Term {
 impl Term {
     /// Finds out whether colour is wanted: on a terminal, unless NO_COLOR is set (no-color.org).
     pub fn new() -> Self {
-        let plain = crate::host::system::env("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let plain = crate::host::environment::env("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_terminal = io::stderr().is_terminal();
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
         Self { colour, is_terminal, plain }

@@ -1,7 +1,7 @@
 //! Which host runs which machine: what to ask, and what the answers mean.
 
 use super::ssh::{Remote, Told};
-use crate::host::reach::Answer;
+use crate::client::reach::Answer;
 use crate::model::Secret;
 use crate::model::value::Tty;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! A supervisor: our own program once more, in a session of its own, with its output in a log.
 
+use super::files::{io_fault, reason};
 use super::process::timeout;
 use super::signals::Signals;
-use super::system::{io_fault, reason};
 use crate::diag::Fault;
 use crate::model::Argv;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -129,7 +129,7 @@ impl Supervisor {
 }
 
 /// Opens a log at its end, and returns where that is. Whoever writes to it adds, whatever others do.
-pub(super) fn open(log: &Path) -> Result<(File, u64), Fault> {
+pub(crate) fn open(log: &Path) -> Result<(File, u64), Fault> {
     if let Some(folder) = log.parent().filter(|folder| !folder.exists()) {
         let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
         made.map_err(|why| {
@@ -240,7 +240,7 @@ pub fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Resu
 }
 
 /// Waits a moment, and returns whether somebody still reads what we print.
-pub(super) fn has_reader() -> bool {
+pub(crate) fn has_reader() -> bool {
     const OFTEN: Duration = Duration::from_millis(250);
     let stdout = std::io::stdout();
     // A reader that went away shows as an error of the descriptor.

@@ -1,6 +1,6 @@
 //! Files that the program carries and that others want to read: they are put into the user's cache.
 
-use super::system::{io_fault, write_anew};
+use super::files::{io_fault, write_anew};
 use crate::diag::Fault;
 use directories::ProjectDirs;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Files of events, a line each: what supervisors add, and who reads along.
 
 use super::background::{LOG_MAX, has_reader, open, rotate};
-use super::system::io_fault;
+use super::files::io_fault;
 use crate::diag::Fault;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -1,7 +1,7 @@
 //! A terminal that a program has for itself, and that is as it was when it is left, whatever happens.
 
+use super::files::reason;
 use super::signals::Signals;
-use super::system::reason;
 use crate::diag::Fault;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::backend::CrosstermBackend;

@@ -1,7 +1,7 @@
 //! Hands this process over to another program.
 
+use super::files::reason;
 use super::program;
-use super::system::reason;
 use crate::diag::Fault;
 use crate::model::{Argv, Secret};
 use std::os::unix::process::CommandExt as _;

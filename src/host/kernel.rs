@@ -20,14 +20,14 @@ pub struct ProcessFact {
 }
 
 /// Returns who this process is.
-pub(super) fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     let pid = std::process::id();
-    let now = super::system::now();
+    let now = super::clock::now();
     Identity { pid, started: started(pid).unwrap_or_default(), boot: boot(), now }
 }
 
 /// Whether two starts of the host, as journals tell them, are the same one.
-pub(super) fn is_same_boot(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_boot(one: &str, other: &str) -> bool {
     // Where it is computed from clocks, it moves by as much as the clock is set.
     const SET_BY: u64 = 60;
     match (one.parse::<u64>(), other.parse::<u64>()) {
@@ -37,12 +37,12 @@ pub(super) fn is_same_boot(one: &str, other: &str) -> bool {
 }
 
 /// Waits, where there is nothing to be woken by.
-pub(super) fn tick() {
+pub(crate) fn tick() {
     let _ = poll(&mut [], PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO));
 }
 
 /// Sends a signal to a process that is none of our children.
-pub(super) fn signal(pid: u32, signal: Signal) {
+pub(crate) fn signal(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
         // One that is gone needs none.
         let _ = kill(Pid::from_raw(pid), signal);
@@ -50,7 +50,7 @@ pub(super) fn signal(pid: u32, signal: Signal) {
 }
 
 /// Waits until a process is gone, at most so long; returns whether it is.
-pub(super) fn is_gone_within(pid: u32, within: Duration) -> bool {
+pub(crate) fn is_gone_within(pid: u32, within: Duration) -> bool {
     let begin = Instant::now();
     while process(pid).is_some() {
         if begin.elapsed() >= within {
@@ -77,7 +77,7 @@ fn boot() -> String {
 
 /// Returns when a process was started, in ticks since the boot: the 22nd field (proc(5)).
 #[cfg(target_os = "linux")]
-pub(super) fn started(pid: u32) -> Option<String> {
+pub(crate) fn started(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // "pid (name) state …"; the name may hold anything. A zombie is no more.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
@@ -87,13 +87,13 @@ pub(super) fn started(pid: u32) -> Option<String> {
 
 /// To ask costs a command there, which a start does not pay: processes are known again by what they call themselves.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn started(_: u32) -> Option<String> {
+pub(crate) fn started(_: u32) -> Option<String> {
     None
 }
 
 /// Returns what is known of a process, or nothing if there is none of that number.
 #[cfg(target_os = "linux")]
-pub(super) fn process(pid: u32) -> Option<ProcessFact> {
+pub(crate) fn process(pid: u32) -> Option<ProcessFact> {
     let started = started(pid)?;
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&bytes).replace('\0', " ").trim_end().into();
@@ -102,7 +102,7 @@ pub(super) fn process(pid: u32) -> Option<ProcessFact> {
 
 /// Returns what ps(1) says; bhyve calls itself `bhyve: NAME`.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn process(pid: u32) -> Option<ProcessFact> {
+pub(crate) fn process(pid: u32) -> Option<ProcessFact> {
     use crate::model::Argv;
     let argv = Argv::new("ps").args(["-ww", "-o", "state=", "-o", "command=", "-p"]).arg(pid);
     let text = super::program::run(&argv).ok()?;
@@ -112,7 +112,7 @@ pub(super) fn process(pid: u32) -> Option<ProcessFact> {
 
 /// Returns the processes whose command line names a file in a folder.
 #[cfg(target_os = "linux")]
-pub(super) fn that_name(folder: &Path) -> Vec<u32> {
+pub(crate) fn that_name(folder: &Path) -> Vec<u32> {
     let folder = format!("{}/", folder.display());
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -125,7 +125,7 @@ pub(super) fn that_name(folder: &Path) -> Vec<u32> {
 
 /// bhyve's command line is not to be seen there; its node and its taps tell of it.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn that_name(_: &Path) -> Vec<u32> {
+pub(crate) fn that_name(_: &Path) -> Vec<u32> {
     Vec::new()
 }
 

@@ -208,7 +208,7 @@ impl Process {
 
 /// The part of a log that a process has written.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     log: PathBuf,
     from: u64,
 }
@@ -218,12 +218,12 @@ impl Said {
     const TAIL: u64 = 8192;
 
     /// Begins where the log ends now.
-    pub(super) fn from_here(log: &Path) -> Self {
+    pub(crate) fn from_here(log: &Path) -> Self {
         Self { log: log.into(), from: std::fs::metadata(log).map_or(0, |meta| meta.len()) }
     }
 
     /// Returns its last lines.
-    pub(super) fn last_words(&self) -> Vec<String> {
+    pub(crate) fn last_words(&self) -> Vec<String> {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut file = File::open(&self.log)?;
             let end = file.metadata()?.len();
@@ -347,7 +347,7 @@ fn set_nonblocking(fd: BorrowedFd<'_>) -> nix::Result<()> {
 }
 
 /// Rounded up, so that poll(2) does not return before the time.
-pub(super) fn timeout(until: Option<Instant>) -> PollTimeout {
+pub(crate) fn timeout(until: Option<Instant>) -> PollTimeout {
     let Some(until) = until else { return PollTimeout::NONE };
     let left = until.saturating_duration_since(Instant::now());
     let left = if left.is_zero() { left } else { left + Duration::from_millis(1) };

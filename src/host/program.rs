@@ -1,6 +1,7 @@
 //! A command that runs to its end, and what it says.
 
-use super::system::{env, reason};
+use super::environment::env;
+use super::files::reason;
 use crate::diag::Fault;
 use crate::model::Argv;
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 /// A command that nobody waits for yet. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
 #[derive(Clone)]
-pub(super) struct Errand {
+pub(crate) struct Errand {
     outcome: Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>,
     hurried: bool,
 }
@@ -26,7 +27,7 @@ const STACK: usize = 256 << 10;
 impl Errand {
     /// Makes one that is to be run when what it stands on has succeeded. If that fails nothing is run, and the fault is the
     /// other's to tell.
-    pub(super) fn new(argv: Argv, holds: Option<File>, after: Option<Self>) -> Self {
+    pub(crate) fn new(argv: Argv, holds: Option<File>, after: Option<Self>) -> Self {
         let stands = move || after.is_none_or(|errand| errand.outcome.is_ok());
         let run =
             move || if stands() { Program::start_with(&argv, holds.as_ref())?.finish() } else { Ok(String::new()) };
@@ -35,7 +36,7 @@ impl Errand {
     }
 
     /// Has it run by a thread of its own: to start a process takes whoever does it several times as long as to start a thread.
-    pub(super) fn hurry(&mut self) {
+    pub(crate) fn hurry(&mut self) {
         if !std::mem::replace(&mut self.hurried, true) {
             let outcome = self.outcome.clone();
             // Where no thread is to be had, whoever waits for the command runs it.
@@ -44,32 +45,32 @@ impl Errand {
     }
 
     /// Waits for its end, or runs it.
-    pub(super) fn wait(&self) {
+    pub(crate) fn wait(&self) {
         LazyLock::force(&self.outcome);
     }
 
     /// Waits for its end, and returns what it said.
-    pub(super) fn finish(self) -> Outcome {
+    pub(crate) fn finish(self) -> Outcome {
         (*self.outcome).clone()
     }
 }
 
 /// A command that was started.
-pub(super) struct Program {
+pub(crate) struct Program {
     argv: Argv,
     child: Child,
 }
 
 impl Program {
     /// Starts a command, with nothing to read.
-    pub(super) fn start(argv: &Argv) -> Result<Self, Fault> {
+    pub(crate) fn start(argv: &Argv) -> Result<Self, Fault> {
         Self::start_with(argv, None)
     }
 
     /// Starts a command that holds a file until it ends, whatever becomes of us: the file is in the place of its standard input,
     /// and cannot be read.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    pub(super) fn start_with(argv: &Argv, holds: Option<&File>) -> Result<Self, Fault> {
+    pub(crate) fn start_with(argv: &Argv, holds: Option<&File>) -> Result<Self, Fault> {
         tracing::debug!("{argv}");
         let mut command = Command::new(&argv.program);
         let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
@@ -81,7 +82,7 @@ impl Program {
     }
 
     /// Waits for its end and returns its output; a status other than 0 is a fault, with what the command complained of.
-    pub(super) fn finish(self) -> Result<String, Fault> {
+    pub(crate) fn finish(self) -> Result<String, Fault> {
         let argv = self.argv;
         let output = self.child.wait_with_output();
         let output = output.map_err(|error| Fault::host(format!("cannot wait for `{argv}`: {}", reason(&error))))?;
@@ -101,12 +102,12 @@ impl Program {
 }
 
 /// Runs a command to its end and returns its output.
-pub(super) fn run(argv: &Argv) -> Result<String, Fault> {
+pub(crate) fn run(argv: &Argv) -> Result<String, Fault> {
     Program::start(argv)?.finish()
 }
 
 /// Finds a program in PATH.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = env("PATH")?;
     let executable =
         |file: &PathBuf| std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0);

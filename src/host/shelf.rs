@@ -1,6 +1,6 @@
 //! The trees of libraries on the disk.
 
-use super::system::reason;
+use super::files::reason;
 use crate::diag::Fault;
 use crate::library::tree::Files;
 use std::fs;

@@ -6,9 +6,10 @@
 
 mod player;
 
+use super::environment::env;
+use super::files::{io_fault, write_private};
 use super::program::{find, run};
 use super::signals::Signals;
-use super::system::{env, io_fault, write_private};
 use crate::diag::{Blame, Fault, Source};
 use crate::model::Argv;
 use crate::recording::hidden::hide;

@@ -76,7 +76,7 @@ impl End {
 }
 
 /// A process that another has started and that we look after.
-pub(super) struct Stranger {
+pub(crate) struct Stranger {
     pid: u32,
     end: End,
     signals: Rc<Signals>,
@@ -85,16 +85,16 @@ pub(super) struct Stranger {
 
 impl Stranger {
     /// Takes hold of a process.
-    pub(super) fn of(pid: u32, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
+    pub(crate) fn of(pid: u32, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
         let end = End::of(pid).map_err(|why| {
-            let why = super::system::reason(&why);
+            let why = super::files::reason(&why);
             Fault::host(format!("process {pid} cannot be watched: {why}")).hint("it may have ended just now")
         })?;
         Ok(Self { pid, end, signals, said: log.map(Said::from_here) })
     }
 
     /// Waits until something happens, at most until then.
-    pub(super) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Happened {
+    pub(crate) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Happened {
         loop {
             match self.end.look() {
                 (true, Some(status)) => return Happened::Exited(status),
@@ -121,7 +121,7 @@ impl Stranger {
 }
 
 /// A hypervisor's process: our child, or one that was taken over.
-pub(super) enum Hypervisor {
+pub(crate) enum Hypervisor {
     /// Our child.
     Child(Process),
     /// One that another vmrun has started.
@@ -130,7 +130,7 @@ pub(super) enum Hypervisor {
 
 impl Hypervisor {
     /// Waits until something happens, at most until then.
-    pub(super) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
+    pub(crate) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
         match self {
             Self::Child(process) => process.wait(until, extra),
             Self::Stranger(stranger) => stranger.wait(until, extra, true),
@@ -138,7 +138,7 @@ impl Hypervisor {
     }
 
     /// Waits for its end without heeding who asks to stop, and kills it when it takes too long.
-    pub(super) fn end(&mut self, within: Duration) {
+    pub(crate) fn end(&mut self, within: Duration) {
         match self {
             Self::Child(process) => drop(process.end(within)),
             Self::Stranger(stranger) => {
@@ -151,7 +151,7 @@ impl Hypervisor {
     }
 
     /// Sends it a signal; one that has ended already gets none.
-    pub(super) fn signal(&mut self, signal: Signal) {
+    pub(crate) fn signal(&mut self, signal: Signal) {
         match self {
             Self::Child(process) => process.signal(signal),
             Self::Stranger(stranger) => {
@@ -163,7 +163,7 @@ impl Hypervisor {
     }
 
     /// Returns its process id.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         match self {
             Self::Child(process) => process.id(),
             Self::Stranger(stranger) => stranger.pid,
@@ -171,7 +171,7 @@ impl Hypervisor {
     }
 
     /// Returns the last lines that it wrote to its standard error.
-    pub(super) fn last_words(&self) -> Vec<String> {
+    pub(crate) fn last_words(&self) -> Vec<String> {
         match self {
             Self::Child(process) => process.last_words(),
             Self::Stranger(stranger) => stranger.said.as_ref().map(Said::last_words).unwrap_or_default(),

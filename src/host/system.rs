@@ -1,32 +1,32 @@
 //! The real host, of either kind: files, programs, the environment.
 
 use super::commands::{undo, unmarked};
-use super::console::Line;
+use super::environment::env;
+use super::files::{beside, fill, fill_as, fill_with, io_fault, remove, replace, truncate};
+use super::os::{freebsd, linux};
 use super::process::Happened;
 use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
-use super::state::State;
+use super::store::State;
 use super::stranger::Stranger;
-use super::talk::Conversation;
 use super::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
-    background, commands, freebsd, kernel, linux,
+    background, commands, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
-use crate::image::{Disk, Image};
 use crate::model::device::Access;
-use crate::model::{Argv, Machine, Secret, Size, Talk, Target, VmName};
+use crate::model::{Argv, Machine, Secret, Size, VmName};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 #[cfg(target_os = "linux")]
 use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ const GLANCE_MS: u8 = 5;
 /// This host.
 pub struct System {
     settings: Settings,
-    pub(super) signals: Rc<Signals>,
+    pub(crate) signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
     /// The command that reads the interfaces, when it was started before they were needed.
     ahead: RefCell<Option<Program>>,
@@ -153,86 +153,10 @@ impl System {
     }
 }
 
-/// Returns what the operating system says of an error, without its number.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_string()
-}
-
 /// The fault of a hypervisor that does not even end when it is killed.
-pub(super) fn does_not_end(what: &str, pid: u32) -> Fault {
+pub(crate) fn does_not_end(what: &str, pid: u32) -> Fault {
     let fault = Fault::host(format!("the hypervisor of {what}, process {pid}, does not end"));
     fault.hint("it may wait for a disk that does not answer")
-}
-
-pub(super) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
-    move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
-}
-
-/// Writes a file that only its owner may read.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    write_anew(path, 0o600, bytes)
-}
-
-/// Writes a file in place of another; who may do what with it is what the umask leaves of the mode.
-pub(super) fn write_anew(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
-    remove(path)?;
-    let file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
-    file.and_then(|mut file| file.write_all(bytes)).map_err(io_fault("write", path))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-pub(super) fn remove(path: &Path) -> Result<(), Fault> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-fn truncate(path: &Path, size: Size) -> Result<(), Fault> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    file.and_then(|file| file.set_len(size.get())).map_err(io_fault("truncate", path))
-}
-
-/// Writes what is not zero; the rest of a new file is zero without being written.
-fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
-    const CHUNK: usize = 1 << 16;
-    file.set_len(bytes.len() as u64)?;
-    let chunks = bytes.chunks(CHUNK).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0));
-    chunks.into_iter().try_for_each(|(at, chunk)| file.write_all_at(chunk, (at * CHUNK) as u64))
-}
-
-/// Writes an image; between its pieces a new file is zero.
-fn fill_with(file: &File, image: &Image) -> io::Result<()> {
-    file.set_len(image.size())?;
-    image.pieces().iter().try_for_each(|piece| file.write_all_at(&piece.bytes, piece.at))
-}
-
-/// Writes a text; its permissions are there before it is.
-fn fill_as(file: &mut File, text: &str, mode: Option<u32>) -> io::Result<()> {
-    if let Some(mode) = mode {
-        file.set_permissions(Permissions::from_mode(mode))?;
-    }
-    file.write_all(text.as_bytes())
-}
-
-/// Returns the file that is written before it replaces another.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    path.with_file_name(name)
-}
-
-/// Writes beside the file and renames, so that nobody ever sees half of it.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
-    let beside = beside(path);
-    let file = OpenOptions::new().create_new(true).write(true).open(&beside);
-    let written = file.and_then(|mut file| write(&mut file)).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        // The fault that matters is the first one.
-        let _ = remove(&beside);
-        io_fault("write", path)(error)
-    })
 }
 
 /// A node that is not there needs no taking away.
@@ -551,14 +475,6 @@ impl Host for System {
         guest
     }
 
-    fn talk(&mut self, machine: &Machine) -> Option<Conversation> {
-        if machine.talk().iter().all(Talk::is_on_screen) {
-            return (!machine.talk().is_empty()).then(|| Conversation::begin(machine, None));
-        }
-        let line = Line::of(machine.ttys().get("com1")?, "com1", machine.name(), &self.settings)?;
-        Some(Conversation::begin(machine, Some(line)))
-    }
-
     fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
         self.state.tidy(&self.settings, name, keeps_journal)
     }
@@ -577,74 +493,13 @@ impl Host for System {
     }
 }
 
-/// A file that is read as a disk.
-pub struct DiskFile {
-    file: File,
-    path: PathBuf,
-    size: u64,
-}
-
-impl DiskFile {
-    /// Opens it, for reading only.
-    pub fn open(path: &Path) -> Result<Self, Fault> {
-        let mut file = File::open(path).map_err(io_fault("read", path))?;
-        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-            return Err(Fault::host(format!("cannot read {}: it is a folder", path.display())));
-        }
-        // A block device has no size but where it ends.
-        let size = file.seek(SeekFrom::End(0)).map_err(io_fault("read", path))?;
-        Ok(Self { file, path: path.into(), size })
-    }
-}
-
-impl Disk for DiskFile {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Fault> {
-        self.file.read_exact_at(into, at).map_err(io_fault("read", &self.path))
-    }
-}
-
-/// Returns the second of 1970.
-pub fn now() -> u64 {
-    since_1970().as_secs()
-}
-
-/// Returns the time since the beginning of 1970.
-pub fn since_1970() -> Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
-}
-
 /// The most processors that QEMU's q35 has (7.2).
 const Q35_CPUS: u64 = 288;
-
-/// Returns a variable of the environment; what is not text does not count.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-pub fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// The kind of the system that the program was built for; any that is not FreeBSD works like Linux.
-pub const fn native_platform() -> Platform {
-    if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
-}
 
 /// Returns the processors; the kernel is asked for the memory when it matters.
 #[cfg(not(target_os = "linux"))]
 fn hardware() -> (Option<u64>, Option<Size>) {
     (std::thread::available_parallelism().ok().map(|count| count.get() as u64), None)
-}
-
-/// The bhyve of this host: its release and processor on FreeBSD, the usual ones elsewhere.
-pub fn target() -> Target {
-    let usual = Target::default();
-    if native_platform() != Platform::FreeBsd {
-        return usual;
-    }
-    let release = nix::sys::utsname::uname().ok().and_then(|name| name.release().to_str()?.parse().ok());
-    Target { release: release.unwrap_or(usual.release), arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
 }
 
 /// Returns the processors that are online and the memory that is there (sysconf(3)).

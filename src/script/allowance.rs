@@ -253,10 +253,10 @@ pub(super) fn faults(source: &Rc<Source>, ast: &AST) -> Vec<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use crate::host::fake::Fake;
-    use crate::run::Run;
-    use crate::run::conflicts::Purpose;
+    use crate::host::worlds::fake::Fake;
     use crate::script::{Inputs, Recipe};
+    use crate::supervise::Run;
+    use crate::supervise::conflicts::Purpose;
 
     #[test]
     fn a_library_takes_away_no_node_that_somebody_uses() {

@@ -3,11 +3,11 @@
 use super::{Inputs, Recipe};
 use crate::diag::Diagnostic;
 use crate::host::Host;
-use crate::host::rehearsal::Rehearsal;
+use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Ended;
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
-use crate::run::recovery::is_left;
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
+use crate::supervise::recovery::is_left;
 use std::collections::VecDeque;
 
 /// A rehearsal in which something was wrong.

@@ -4,7 +4,7 @@ use super::raise::{Raised, Site};
 use super::source::{self, Sources, Unit};
 use super::words;
 use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
-use crate::run::interrupted;
+use crate::supervise::interrupted;
 use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
 use std::rc::Rc;
 

@@ -12,7 +12,7 @@ use super::raise::Raised;
 use super::source::{self, Sources};
 use super::{handle, limit, modules, report};
 use crate::diag::{Diagnostic, Source};
-use crate::host::described::World;
+use crate::host::worlds::described::World;
 use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
 use std::any::TypeId;
 use std::cell::RefCell;

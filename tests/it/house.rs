@@ -17,11 +17,12 @@ const ROOMS: &[(&str, u8)] = &[
     ("library", 2),
     ("screen", 2),
     ("host", 3),
-    ("run", 4),
-    ("script", 5),
-    ("import", 5),
-    ("fleet", 5),
-    ("cli", 6),
+    ("client", 4),
+    ("supervise", 5),
+    ("script", 6),
+    ("import", 6),
+    ("fleet", 6),
+    ("cli", 7),
 ];
 
 fn floor(room: &str) -> Option<u8> {
@@ -128,6 +129,9 @@ fn a_look_upward_is_found_wherever_it_is_written() {
     let upward = |text| upward("model/size.rs", text);
     assert_eq!(upward("use crate::diag::Fault;\nuse crate::model::Size;\n"), [""; 0]);
     assert_eq!(upward("\nuse crate::host::Host;\n"), ["src/model/size.rs:2: `model` looks up to `host`"]);
-    assert_eq!(upward("use crate::{\n    diag::Fault, run::Run};"), ["src/model/size.rs:1: `model` looks up to `run`"]);
+    assert_eq!(
+        upward("use crate::{\n    diag::Fault, supervise::Run};"),
+        ["src/model/size.rs:1: `model` looks up to `supervise`"]
+    );
     assert_eq!(super::house::upward("bhyve.rs", "crate::qemu::x()"), ["src/bhyve.rs:1: `bhyve` looks up to `qemu`"]);
 }

@@ -4,13 +4,13 @@ use crate::sandbox::{Done, Sandbox, project, same};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use vmrun::host::elsewhere::Elsewhere;
-use vmrun::host::rehearsal::{Rehearsal, Rehearsed};
+use vmrun::host::worlds::elsewhere::Elsewhere;
+use vmrun::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use vmrun::import::{Import, Kind, Setting, proof, read, recipe};
 use vmrun::model::{Arch, Machine, Release, Target};
-use vmrun::run::Run;
-use vmrun::run::conflicts::Purpose;
 use vmrun::script::{Inputs, Recipe};
+use vmrun::supervise::Run;
+use vmrun::supervise::conflicts::Purpose;
 
 /// The text of a fixture.
 fn fixture(name: &str) -> String {

@@ -12,13 +12,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vmrun::diag::Source;
-use vmrun::host::elsewhere::Elsewhere;
-use vmrun::host::rehearsal::Rehearsal;
+use vmrun::host::worlds::elsewhere::Elsewhere;
+use vmrun::host::worlds::rehearsal::Rehearsal;
 use vmrun::model::{Ended, Target};
-use vmrun::run::Run;
-use vmrun::run::conflicts::Purpose;
 use vmrun::script::check::Inspector;
 use vmrun::script::{Inputs, Recipe, Stage};
+use vmrun::supervise::Run;
+use vmrun::supervise::conflicts::Purpose;
 
 /// What is performed in spite of a letter that is missing: where, and what `vmrun check` says of it. These keys are names that the
 /// recipe gives: of firmware's items, and of the ports of a console.

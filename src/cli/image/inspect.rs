@@ -2,7 +2,7 @@
 
 use crate::cli::term::Term;
 use crate::diag::Fault;
-use crate::host::system::DiskFile;
+use crate::host::files::DiskFile;
 use crate::image::{File, Found, Partition, Volume, inspect};
 use clap::Args;
 use serde_json::{Value, json};

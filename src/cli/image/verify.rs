@@ -3,12 +3,12 @@
 use crate::cli::term::Term;
 use crate::cli::{GivenArgs, RecipeArgs, pair};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::system::DiskFile;
+use crate::host::files::DiskFile;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host};
 use crate::image::{Image, compare};
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! What a repository has, and which of it is wanted.
 
+use crate::client::git::Repository;
 use crate::diag::{Fault, suggest};
-use crate::host::git::Repository;
 use crate::library::lock::Pin;
 use crate::library::manifest::{Named, Want};
 use crate::library::tree::{self, Files};

@@ -3,7 +3,7 @@
 use super::{RecipesArgs, file, here, loader, make, one, scripts};
 use crate::cli::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::links::{LinkState, StateKind, links};
+use crate::host::interfaces::{LinkState, StateKind, links};
 use crate::host::system::System;
 use crate::host::{Effect, Host, Platform};
 use crate::model::{Argv, NetAddress};

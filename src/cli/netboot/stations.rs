@@ -5,16 +5,16 @@ use crate::cli::term::Term;
 use crate::cli::{GivenArgs, RecipeArgs};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::Host;
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::system::System;
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::model::{Ended, Machine};
 use crate::netboot::{Described, Station};
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
 use crate::script::handle::nowhere;
 use crate::script::raise::Site;
 use crate::script::{Inputs, Recipe};
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
 use std::net::Ipv4Addr;
 
 /// A machine, and the call that told of it.

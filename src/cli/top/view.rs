@@ -2,7 +2,7 @@
 
 use crate::cli::list::{advice, lasted, percent};
 use crate::host::processes::Thread;
-use crate::run::roster::{Seen, State};
+use crate::supervise::roster::{Seen, State};
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Modifier, Style};

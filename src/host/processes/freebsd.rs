@@ -24,7 +24,7 @@ fn ps_threads(pid: u32) -> Argv {
 }
 
 /// Returns the threads of a process.
-pub(super) fn threads(pid: u32) -> Result<Vec<Thread>, Fault> {
+pub(crate) fn threads(pid: u32) -> Result<Vec<Thread>, Fault> {
     let mut all = parse_threads(&run(&procstat(&[pid]))?).remove(&pid).unwrap_or_default();
     // Where ps does not answer that is not known.
     let shares = run(&ps_threads(pid)).map(|text| parse_shares(&text)).unwrap_or_default();
@@ -41,7 +41,7 @@ fn parse_shares(text: &str) -> BTreeMap<u32, u64> {
     text.lines().filter_map(share).collect()
 }
 
-pub(super) fn look() -> Result<Processes, Fault> {
+pub(crate) fn look() -> Result<Processes, Fault> {
     let mut processes = parse_processes(&run(&ps())?);
     let pids: Vec<u32> = processes.hypervisors.iter().map(|one| one.pid).collect();
     if !pids.is_empty() {

@@ -72,7 +72,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
 }
 
 /// Returns the threads of a process. What it waits for its owner is told only.
-pub(super) fn threads(pid: u32) -> Vec<Thread> {
+pub(crate) fn threads(pid: u32) -> Vec<Thread> {
     let units = Units::read();
     let folder = format!("/proc/{pid}/task");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -113,7 +113,7 @@ const LONGEST: u64 = 2 << 20;
 const WORTH: usize = 256;
 
 /// Looks at what runs, on all processors where it is much. A process that ends meanwhile is none.
-pub(super) fn look() -> Processes {
+pub(crate) fn look() -> Processes {
     let units = Units::read();
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();

@@ -2,7 +2,7 @@
 
 use super::VARIABLE;
 use crate::diag::Fault;
-use crate::host::system::io_fault;
+use crate::host::files::io_fault;
 use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;

@@ -8,12 +8,12 @@ use super::shared::{Claim, claims};
 use super::{Finding, Rule};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Settings;
-use crate::host::elsewhere::Elsewhere;
-use crate::host::rehearsal::Rehearsal;
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Ended;
-use crate::run::Run;
-use crate::run::conflicts::Purpose;
 use crate::script::{Evaluated, Inputs, Recipe};
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
 use std::collections::BTreeMap;
 
 /// The ways in which a boot can end, the usual one first.

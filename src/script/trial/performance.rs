@@ -2,13 +2,13 @@
 
 use super::{Shared, word};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::described::{Described, World};
+use crate::host::worlds::described::{Described, World};
 use crate::host::{Effect, Host};
-use crate::run::policy::Next;
-use crate::run::{DEFAULT_UMASK, Run};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};
 use crate::script::{Inputs, Recipe, unreadable};
+use crate::supervise::policy::Next;
+use crate::supervise::{DEFAULT_UMASK, Run};
 use rhai::{Array, Dynamic, Engine, Position};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

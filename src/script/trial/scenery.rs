@@ -2,7 +2,7 @@
 
 use super::{Shared, word};
 use crate::diag::{Fault, suggest};
-use crate::host::described::World;
+use crate::host::worlds::described::World;
 use crate::host::{Asked, Interface, InterfaceKind, Platform, Settings};
 use crate::model::{Ended, NetAddress, Size, Target};
 use crate::script::raise::Raised;

@@ -3,9 +3,9 @@
 use super::{Call, Kind, Word, expected, text};
 use crate::diag::{Fault, suggest};
 use crate::model::span;
-use crate::run::order::{Ready, Sign};
-use crate::run::policy::{After, Policy};
 use crate::script::raise::Raised;
+use crate::supervise::order::{Ready, Sign};
+use crate::supervise::policy::{After, Policy};
 use rhai::{Dynamic, Map};
 use std::time::Duration;
 

@@ -2,12 +2,12 @@
 
 use super::{Call, Kind, Word, expected};
 use crate::diag::Fault;
-use crate::host::rehearsal::Rehearsed;
+use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform};
 use crate::model::{Argv, InterfaceName, Link, LinkKind, NetAddress, VlanTag, link};
-use crate::run::conflicts::{Purpose, against_bridge, against_making, against_network, against_parent};
 use crate::script::handle::{Bridge, Interface, Tap};
 use crate::script::raise::Raised;
+use crate::supervise::conflicts::{Purpose, against_bridge, against_making, against_network, against_parent};
 use rhai::{Dynamic, Map};
 use std::any::TypeId;
 use std::net::IpAddr;
@@ -97,7 +97,7 @@ fn against_changes(call: &Call<'_>) -> Result<(), Raised> {
     let fault = against_network(&*call.session().run().host);
     let purpose = call.session().rehearsal;
     match (fault, purpose) {
-        (Some(fault), Some(crate::run::conflicts::Purpose::Run)) => Err(fault.into()),
+        (Some(fault), Some(crate::supervise::conflicts::Purpose::Run)) => Err(fault.into()),
         (Some(fault), _) => {
             super::machine::warn(call, fault.into());
             Ok(())

@@ -2,7 +2,8 @@
 
 use vmrun::bhyve;
 use vmrun::fleet::ssh;
-use vmrun::host::{freebsd, links, linux, processes, statistics};
+use vmrun::host::os::{freebsd, linux};
+use vmrun::host::{interfaces as links, processes, statistics};
 use vmrun::qemu;
 use vmrun::recording::world::INTERFACES;
 

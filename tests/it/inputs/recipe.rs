@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use vmrun::diag::snippet::{Colour, draw};
 use vmrun::diag::{Blame, Diagnostic, Source};
-use vmrun::host::fake::Fake;
-use vmrun::host::rehearsal::Rehearsal;
-use vmrun::run::Run;
-use vmrun::run::conflicts::Purpose;
+use vmrun::host::worlds::fake::Fake;
+use vmrun::host::worlds::rehearsal::Rehearsal;
 use vmrun::script::check::Inspector;
 use vmrun::script::{Inputs, Recipe};
+use vmrun::supervise::Run;
+use vmrun::supervise::conflicts::Purpose;
 
 const RECIPES: [&str; 5] = [
     include_str!("../../../recipes/demo.rhai"),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::processes::{Hypervisor, Kind};
 use crate::model::{Shape, Size};
-use crate::run::standing::{Stance, Standing};
+use crate::supervise::standing::{Stance, Standing};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 

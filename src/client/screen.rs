@@ -1,9 +1,9 @@
 //! Carries what a VNC server and its client say to each other.
 
-use super::process::timeout;
-use super::signals::Signals;
-use super::system::{self, io_fault, reason};
 use crate::diag::{Blame, Fault};
+use crate::host::files::{io_fault, reason};
+use crate::host::process::timeout;
+use crate::host::signals::Signals;
 use crate::model::Secret;
 use crate::screen::keys::Stroke;
 use crate::screen::picture::Picture;
@@ -176,7 +176,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
 
 /// Writes a file, of which nobody ever sees half.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    system::replace(path, |file| file.write_all(bytes))
+    crate::host::files::replace(path, |file| file.write_all(bytes))
 }
 
 /// Says which server it was.

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::host::Trace;
     use crate::model::Size;
-    use crate::run::journal::{self, Owner};
+    use crate::supervise::journal::{self, Owner};
     use std::path::PathBuf;
     use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! FreeBSD: interfaces from ifconfig(8)'s text, and machines that are bhyve processes.
 
-use super::process::{Happened, Process};
-use super::signals::Signals;
-use super::stranger::{Hypervisor, Stranger};
-use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::host::process::{Happened, Process};
+use crate::host::signals::Signals;
+use crate::host::stranger::{Hypervisor, Stranger};
+use crate::host::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::model::{Argv, Ended, Machine, VmName};
 use nix::sys::signal::Signal;
 use std::net::IpAddr;
@@ -67,7 +67,7 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
 /// Writes the secrets that bhyve reads into a file that only its owner may read.
 pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
     let Some(text) = bhyve::secrets(machine) else { return Ok(()) };
-    system::write_private(&settings.secrets_file(machine.name()), text.as_bytes())
+    crate::host::files::write_private(&settings.secrets_file(machine.name()), text.as_bytes())
 }
 
 /// Starts bhyve.
@@ -101,7 +101,7 @@ pub fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
     if kernel::is_gone_within(pid, within) {
         return Ok(());
     }
-    let off = super::program::run(&bhyve::force_poweroff(name)).is_ok();
+    let off = crate::host::program::run(&bhyve::force_poweroff(name)).is_ok();
     if !(off && kernel::is_gone_within(pid, PATIENCE)) {
         kernel::signal(pid, Signal::SIGKILL);
     }
@@ -139,7 +139,7 @@ impl Guest for Bhyve {
 
     fn force(&mut self) {
         let argv: Argv = bhyve::force_poweroff(&self.name);
-        if super::program::run(&argv).is_err() {
+        if crate::host::program::run(&argv).is_err() {
             self.kill();
         }
     }

@@ -2,9 +2,9 @@
 //! may be made to fail, and what is left in the end can be told.
 
 use super::rehearsal::Imagined;
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings, commands};
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings, commands};
 use crate::image::Disk;
 use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, Secret, Size, VmName};
 use crate::qemu;

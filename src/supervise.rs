@@ -15,10 +15,10 @@ pub mod roster;
 pub mod standing;
 
 use crate::bhyve;
+use crate::client::dialog::{Conversation, Went};
 use crate::diag::{Blame, Fault};
 use crate::host::commands::undo;
-use crate::host::rehearsal::Rehearsed;
-use crate::host::talk::{Conversation, Went};
+use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Guest, Host, Platform, Woken};
 use crate::model::device::Access;
 use crate::model::message::{Explained, explain};
@@ -422,7 +422,8 @@ impl Run {
             standing.shape = Shape::of(machine);
         });
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
-        self.talk = self.host.talk(machine);
+        // A guest that is only imagined has no process, and says nothing.
+        self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         self.talked(machine)?;
         Ok(ended)
@@ -782,7 +783,7 @@ pub fn interrupted() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::fake::Fake;
+    use crate::host::worlds::fake::Fake;
     use crate::model::Draft;
 
     fn machine() -> Machine {

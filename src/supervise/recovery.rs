@@ -10,7 +10,7 @@ use super::lease::Lease;
 use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
-use crate::host::links::default_router;
+use crate::host::interfaces::default_router;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, Trace};
 use crate::model::device::Access;
 use crate::model::{Argv, VmName};

@@ -1,8 +1,8 @@
 //! A small world in memory, for tests: interfaces, files, scripted guests, and effects that are refused on demand.
 
 use super::rehearsal::Imagined;
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings};
 use crate::diag::Fault;
+use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings};
 use crate::model::{Argv, Ended, Machine, Secret, Size, Target, VmName};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -131,7 +131,7 @@ impl Host for Fake {
     }
 
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
-        for step in super::commands::commands(self.settings.platform, None, effect) {
+        for step in crate::host::commands::commands(self.settings.platform, None, effect) {
             self.record(&step.argv.to_string())?;
         }
         Ok(String::new())

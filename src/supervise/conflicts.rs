@@ -1,12 +1,12 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
 use crate::diag::{Fault, Severity};
-use crate::host::rehearsal::Rehearsed;
+use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Machine, Part, Value};
 use crate::qemu;
-use crate::run::recovery;
+use crate::supervise::recovery;
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

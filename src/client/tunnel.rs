@@ -1,8 +1,8 @@
 //! Ways through other hosts: who connects to a port of this host reaches what listens on theirs, by a program that carries it.
 
-use super::signals::Signals;
-use super::system::reason;
 use crate::diag::{Blame, Fault};
+use crate::host::files::reason;
+use crate::host::signals::Signals;
 use crate::model::{Argv, Secret};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, Read as _};

@@ -3,6 +3,7 @@
 use super::console::{Console, Line, reachable};
 use super::screen::Screen;
 use crate::diag::{Blame, Fault};
+use crate::host::Settings;
 use crate::model::{Machine, Secret, Talk};
 use crate::screen::picture::Picture;
 use crate::screen::serial::Heard;
@@ -61,6 +62,15 @@ impl Conversation {
             let _ = tell.send(talker.hold(line.as_ref(), &steps));
         });
         Self { outcome, is_over }
+    }
+
+    /// Begins to talk with the guest of a machine that was booted, if it has something to be told or to say.
+    pub fn of(machine: &Machine, settings: &Settings) -> Option<Self> {
+        if machine.talk().iter().all(Talk::is_on_screen) {
+            return (!machine.talk().is_empty()).then(|| Self::begin(machine, None));
+        }
+        let line = Line::of(machine.ttys().get("com1")?, "com1", machine.name(), settings)?;
+        Some(Self::begin(machine, Some(line)))
     }
 
     /// Returns how it went, waiting for that so long.

@@ -3,7 +3,7 @@
 use super::interrupted;
 use crate::diag::Fault;
 use crate::host::commands::undo;
-use crate::host::links::{LinkState, StateKind, default_router, links};
+use crate::host::interfaces::{LinkState, StateKind, default_router, links};
 use crate::host::{Effect, Host, Platform};
 use crate::model::{InterfaceName, Link, LinkKind};
 use crate::network::Network;

@@ -2,8 +2,8 @@
 //!
 //! It assumes what a recipe needs: that files and bridges are there, that taps are not, that everything is free.
 
-use super::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings};
 use crate::diag::Fault;
+use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings};
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! git, by which libraries are fetched. It is the one that is installed, with its own configuration: proxies, keys and helpers
 //! for passwords are its business.
 
-use super::system::reason;
 use crate::diag::Fault;
+use crate::host::files::reason;
 use crate::library::tree::{self, Files};
 use std::fs::{self, File};
 use std::io::ErrorKind;

@@ -1,7 +1,7 @@
 //! The folder of running machines: locks that die with their owner, journals, and the locks of disk images.
 
+use super::files::{io_fault, reason, remove};
 use super::kernel::tick;
-use super::system::{io_fault, reason, remove};
 use super::{Settings, Trace};
 use crate::diag::Fault;
 use crate::model::VmName;
@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The file that says how a machine in the background stands, in the machine's folder.
-pub(super) const STANDING: &str = "standing.json";
+pub(crate) const STANDING: &str = "standing.json";
 
 /// How long a journal usually is at most, in bytes.
 const JOURNAL: usize = 1 << 10;
 
 /// What this process holds of the state.
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     machines: BTreeMap<VmName, Held>,
     images: BTreeMap<PathBuf, (File, Access)>,
 }
@@ -42,17 +42,17 @@ struct Held {
 
 impl State {
     /// Whether a machine is ours.
-    pub(super) fn holds(&self, name: &VmName) -> bool {
+    pub(crate) fn holds(&self, name: &VmName) -> bool {
         self.machines.contains_key(name)
     }
 
     /// Returns the lock of a machine that is ours.
-    pub(super) fn lock_of(&self, name: &VmName) -> Option<&File> {
+    pub(crate) fn lock_of(&self, name: &VmName) -> Option<&File> {
         self.machines.get(name).map(|held| &held.lock)
     }
 
     /// Takes the lock of a machine, and waits so long for one that another has. Returns whether it was had.
-    pub(super) fn reserve(&mut self, settings: &Settings, name: &VmName, patience: Duration) -> Result<bool, Fault> {
+    pub(crate) fn reserve(&mut self, settings: &Settings, name: &VmName, patience: Duration) -> Result<bool, Fault> {
         if self.holds(name) {
             return Ok(true);
         }
@@ -75,7 +75,7 @@ impl State {
     }
 
     /// Adds lines to the journal of a machine that is ours. A line that could not be written whole is cut off again.
-    pub(super) fn note(&mut self, settings: &Settings, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
+    pub(crate) fn note(&mut self, settings: &Settings, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
         let Some(held) = self.machines.get_mut(name).filter(|_| !lines.is_empty()) else { return Ok(()) };
         let path = settings.lock_file(name);
         let cannot = |error| io_fault("write", &path)(error);
@@ -93,7 +93,7 @@ impl State {
     }
 
     /// Writes down how a machine stands that is ours: everybody may read it, and nobody sees half of it.
-    pub(super) fn stand(&mut self, settings: &Settings, name: &VmName, text: &str) -> Result<(), Fault> {
+    pub(crate) fn stand(&mut self, settings: &Settings, name: &VmName, text: &str) -> Result<(), Fault> {
         if !self.holds(name) {
             return Ok(());
         }
@@ -113,7 +113,7 @@ impl State {
     }
 
     /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.
-    pub(super) fn tidy(&mut self, settings: &Settings, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
+    pub(crate) fn tidy(&mut self, settings: &Settings, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
         let Some(held) = self.machines.get_mut(name) else { return Ok(()) };
         remove(&settings.secrets_file(name))?;
         let folder = settings.machine_folder(name);
@@ -126,7 +126,7 @@ impl State {
     }
 
     /// Gives back the lock of a machine; its file goes unless its journal still has something to say.
-    pub(super) fn clear(&mut self, settings: &Settings, name: &VmName) -> Result<(), Fault> {
+    pub(crate) fn clear(&mut self, settings: &Settings, name: &VmName) -> Result<(), Fault> {
         // The lock is held until its file is gone, and whoever opened that file before finds it gone.
         let Some(held) = self.machines.remove(name) else { return Ok(()) };
         let gone = if held.is_over || held.written == 0 { remove(&settings.lock_file(name)) } else { Ok(()) };
@@ -137,7 +137,7 @@ impl State {
 
     /// Takes the lock of an image that is there: shared for who only reads it. Returns whether it was had; what cannot be locked
     /// counts as had.
-    pub(super) fn hold(&mut self, path: &Path, access: Access) -> bool {
+    pub(crate) fn hold(&mut self, path: &Path, access: Access) -> bool {
         let Some(file) = open_image(path) else { return true };
         if self
             .images
@@ -156,7 +156,7 @@ impl State {
     }
 
     /// Whether another process holds the lock of an image, and not only to see whether it can be had.
-    pub(super) fn is_held(&self, path: &Path, access: Access) -> bool {
+    pub(crate) fn is_held(&self, path: &Path, access: Access) -> bool {
         const LOOKS: usize = 5;
         let Some(file) = open_image(path).filter(|_| !self.images.contains_key(path)) else { return false };
         let is_held = || matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
@@ -170,13 +170,13 @@ impl State {
     }
 
     /// Gives back the locks of all images.
-    pub(super) fn let_images_go(&mut self) {
+    pub(crate) fn let_images_go(&mut self) {
         self.images.clear();
     }
 
     /// Has the locks of images go to every program that is started from here on, or to none. A guest keeps them for as long as
     /// it runs, whatever becomes of us.
-    pub(super) fn pass_images_on(&self, pass: bool) {
+    pub(crate) fn pass_images_on(&self, pass: bool) {
         let flag = if pass { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
         for (file, _) in self.images.values() {
             // Where it fails, the guest runs without.
@@ -185,7 +185,7 @@ impl State {
     }
 
     /// Returns the machines that have a lock file, by name.
-    pub(super) fn traces(&self, settings: &Settings) -> Vec<Trace> {
+    pub(crate) fn traces(&self, settings: &Settings) -> Vec<Trace> {
         let entries = std::fs::read_dir(&settings.state).into_iter().flatten().flatten();
         let name = |entry: std::fs::DirEntry| {
             entry.file_name().to_str()?.strip_prefix('.')?.strip_suffix(".lock")?.parse::<VmName>().ok()
@@ -196,7 +196,7 @@ impl State {
     }
 
     /// Returns what there is of a machine, if it has a lock file.
-    pub(super) fn trace(&self, settings: &Settings, name: &VmName) -> Option<Trace> {
+    pub(crate) fn trace(&self, settings: &Settings, name: &VmName) -> Option<Trace> {
         let (is_locked, journal) = look(&settings.lock_file(name), self.holds(name))?;
         Some(Trace { name: name.clone(), is_locked, journal })
     }

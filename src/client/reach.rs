@@ -3,8 +3,8 @@
 //! One poll(2) waits for all of them, so that a host that is silent costs one timeout, however many machines it is asked for
 //! and however many hosts are silent.
 
-use super::system::reason;
 use crate::diag::Fault;
+use crate::host::files::reason;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};

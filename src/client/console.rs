@@ -1,10 +1,10 @@
 //! Serial consoles: the other end of a guest's serial port, and the terminal that somebody sits at.
 
-use super::process::timeout;
-use super::signals::Signals;
-use super::system::{io_fault, reason};
-use super::{Platform, Settings};
 use crate::diag::Fault;
+use crate::host::files::{io_fault, reason};
+use crate::host::process::timeout;
+use crate::host::signals::Signals;
+use crate::host::{Platform, Settings};
 use crate::model::VmName;
 use crate::model::value::Tty;
 use crate::qemu;

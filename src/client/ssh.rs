@@ -1,6 +1,6 @@
 //! Commands that ask other hosts, side by side, all within one time.
 
-use super::system::reason;
+use crate::host::files::reason;
 use crate::model::Argv;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt as _;

@@ -3,10 +3,10 @@
 //! A file that was truncated is there afterwards, a tap that was made is there. What would have been done is kept in
 //! order.
 
-use super::{
+use crate::diag::Fault;
+use crate::host::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, InterfaceKind, ProcessFact, Settings, Trace, Woken,
 };
-use crate::diag::Fault;
 use crate::image::Disk;
 use crate::model::device::Access;
 use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, NetAddress, Secret, Size, VmName};
@@ -230,7 +230,7 @@ impl Host for Rehearsal {
 }
 
 /// A guest that ends as it was told to.
-pub(super) struct Imagined(pub(super) Ended);
+pub(crate) struct Imagined(pub(crate) Ended);
 
 impl Guest for Imagined {
     fn wait(&mut self, _: Option<Instant>) -> Woken {

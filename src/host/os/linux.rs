@@ -1,10 +1,10 @@
 //! The parts of a Linux host: QEMU's machines and the interfaces of ip(8).
 
-use super::process::{EndedBy, Happened, Process};
-use super::signals::Signals;
-use super::stranger::{Hypervisor, Stranger};
-use super::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::diag::Fault;
+use crate::host::process::{EndedBy, Happened, Process};
+use crate::host::signals::Signals;
+use crate::host::stranger::{Hypervisor, Stranger};
+use crate::host::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::model::{Argv, Ended, Machine, VmName};
 use crate::qemu::{self, Event, Setting};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -131,7 +131,7 @@ pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
     let cannot = |path: &Path, why| Fault::host(format!("cannot write {}: {why}", path.display()));
     match DirBuilder::new().mode(0o755).create(folder) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => {
-            return Err(Fault::host(format!("cannot make {}: {}", folder.display(), system::reason(&why))));
+            return Err(Fault::host(format!("cannot make {}: {}", folder.display(), crate::host::files::reason(&why))));
         }
         _ => {}
     }

@@ -1,0 +1,115 @@
+//! Files: how they are written, replaced and removed, and what is said where that cannot be done.
+
+use crate::diag::Fault;
+use crate::image::{Disk, Image};
+use crate::model::Size;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Returns what the operating system says of an error, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_string()
+}
+
+pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
+    move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write_anew(path, 0o600, bytes)
+}
+
+/// Writes a file in place of another; who may do what with it is what the umask leaves of the mode.
+pub(crate) fn write_anew(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
+    remove(path)?;
+    let file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(io_fault("write", path))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub(crate) fn remove(path: &Path) -> Result<(), Fault> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn truncate(path: &Path, size: Size) -> Result<(), Fault> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    file.and_then(|file| file.set_len(size.get())).map_err(io_fault("truncate", path))
+}
+
+/// Writes what is not zero; the rest of a new file is zero without being written.
+pub(crate) fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
+    const CHUNK: usize = 1 << 16;
+    file.set_len(bytes.len() as u64)?;
+    let chunks = bytes.chunks(CHUNK).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0));
+    chunks.into_iter().try_for_each(|(at, chunk)| file.write_all_at(chunk, (at * CHUNK) as u64))
+}
+
+/// Writes an image; between its pieces a new file is zero.
+pub(crate) fn fill_with(file: &File, image: &Image) -> io::Result<()> {
+    file.set_len(image.size())?;
+    image.pieces().iter().try_for_each(|piece| file.write_all_at(&piece.bytes, piece.at))
+}
+
+/// Writes a text; its permissions are there before it is.
+pub(crate) fn fill_as(file: &mut File, text: &str, mode: Option<u32>) -> io::Result<()> {
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    file.write_all(text.as_bytes())
+}
+
+/// Returns the file that is written before it replaces another.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Writes beside the file and renames, so that nobody ever sees half of it.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
+    let beside = beside(path);
+    let file = OpenOptions::new().create_new(true).write(true).open(&beside);
+    let written = file.and_then(|mut file| write(&mut file)).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // The fault that matters is the first one.
+        let _ = remove(&beside);
+        io_fault("write", path)(error)
+    })
+}
+
+/// A file that is read as a disk.
+pub struct DiskFile {
+    file: File,
+    path: PathBuf,
+    size: u64,
+}
+
+impl DiskFile {
+    /// Opens it, for reading only.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let mut file = File::open(path).map_err(io_fault("read", path))?;
+        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+            return Err(Fault::host(format!("cannot read {}: it is a folder", path.display())));
+        }
+        // A block device has no size but where it ends.
+        let size = file.seek(SeekFrom::End(0)).map_err(io_fault("read", path))?;
+        Ok(Self { file, path: path.into(), size })
+    }
+}
+
+impl Disk for DiskFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Fault> {
+        self.file.read_exact_at(into, at).map_err(io_fault("read", &self.path))
+    }
+}

@@ -1,0 +1,4 @@
+//! What differs between the systems.
+
+pub mod freebsd;
+pub mod linux;
