@@ -8,8 +8,8 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use vmrun::import::{Kind, Setting, read, recipe};
-use vmrun::model::{Arch, Release, Target};
+use vmrun::internals::import::{Kind, Setting, read, recipe};
+use vmrun::internals::model::{Arch, Release, Target};
 
 const FIXTURE: &str = include_str!("../tests/fixtures/argv-valid.txt");
 const LINES: usize = 1000;

@@ -1,13 +1,13 @@
 //! A machine as bhyve(8) is told it, and what bhyve's exit status means. Pure: nothing is touched.
 
-pub mod command;
-pub mod config;
-pub mod file;
-pub mod flags;
-pub mod messages;
-pub mod slot;
-pub mod statistics;
-pub mod tree;
+pub(crate) mod command;
+pub(crate) mod config;
+pub(crate) mod file;
+pub(crate) mod flags;
+pub(crate) mod messages;
+pub(crate) mod slot;
+pub(crate) mod statistics;
+pub(crate) mod tree;
 
 mod arguments;
 mod argv;
@@ -19,17 +19,17 @@ use crate::model::tree::slot_key;
 use crate::model::value::Value;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, VmName};
 
-pub use argv::{argv, device_text};
-pub use limits::limited;
+pub use argv::argv;
+pub(crate) use limits::limited;
 
 /// The firmware of the port sysutils/bhyve-firmware, as the design document uses it.
-pub const UEFI_CODE: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd";
+pub(crate) const UEFI_CODE: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd";
 
 /// The same port's empty variables.
-pub const UEFI_VARS: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_VARS.fd";
+pub(crate) const UEFI_VARS: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_VARS.fd";
 
 /// The loader of the port net/ipxe, as the design document uses it.
-pub const IPXE_LOADER: &str = "/usr/local/share/ipxe/snp.efi-x86_64";
+pub(crate) const IPXE_LOADER: &str = "/usr/local/share/ipxe/snp.efi-x86_64";
 
 /// Returns the bhyve_config(5) file with the secrets of a machine, or nothing if it has none.
 pub fn secrets(machine: &Machine) -> Option<String> {
@@ -53,7 +53,7 @@ fn escape(value: &str) -> String {
 }
 
 /// Returns what bhyve's exit status means (bhyve(8), EXIT STATUS).
-pub const fn ended(status: i32) -> Ended {
+pub(crate) const fn ended(status: i32) -> Ended {
     match status {
         0 => Ended::Rebooted,
         1 => Ended::PoweredOff,
@@ -64,17 +64,17 @@ pub const fn ended(status: i32) -> Ended {
 }
 
 /// Returns the command that takes a machine's vmm node away (bhyvectl(8)).
-pub fn destroy(name: &VmName) -> Argv {
+pub(crate) fn destroy(name: &VmName) -> Argv {
     Argv::new("bhyvectl").arg("--destroy").arg(format!("--vm={name}"))
 }
 
 /// Returns the command that switches a machine off (bhyvectl(8)).
-pub fn force_poweroff(name: &VmName) -> Argv {
+pub(crate) fn force_poweroff(name: &VmName) -> Argv {
     Argv::new("bhyvectl").arg("--force-poweroff").arg(format!("--vm={name}"))
 }
 
 /// What bhyvectl says of a machine that has no node.
-pub fn is_not_created(stderr: &str) -> bool {
+pub(crate) fn is_not_created(stderr: &str) -> bool {
     stderr.contains("is not created")
 }
 

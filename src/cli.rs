@@ -42,7 +42,7 @@ mod status;
 mod stop;
 mod supervise;
 mod table;
-pub mod term;
+pub(crate) mod term;
 mod test;
 mod tools;
 mod top;

@@ -3,8 +3,8 @@
 //! Code deep in the house returns a [`Fault`], a message with a hint, and knows no positions. The script floor adds the
 //! [`Place`] and makes a [`Diagnostic`] of it, which [`snippet`] draws.
 
-pub mod snippet;
-pub mod suggest;
+pub(crate) mod snippet;
+pub(crate) mod suggest;
 
 use std::fmt;
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! Many machines on many hosts at once: which host runs which.
 
-pub mod config;
-pub mod find;
-pub mod ssh;
+pub(crate) mod config;
+pub(crate) mod find;
+pub(crate) mod ssh;

@@ -2,37 +2,37 @@
 //!
 //! There are five hosts: [`system::System`] is the real one, for FreeBSD and for Linux; [`worlds::rehearsal::Rehearsal`] answers
 //! with real facts and simulates every effect; [`worlds::elsewhere::Elsewhere`] stands for a host that is not here;
-//! [`worlds::described::Described`] is the one that a test of recipes describes; and [`worlds::fake::Fake`] is a small world for tests. Nothing
+//! [`worlds::described::Described`] is the one that a test of recipes describes; and `worlds::fake::Fake` is a small world for our own tests. Nothing
 //! outside this floor touches files, processes or the environment.
 
-pub mod background;
-pub mod carried;
-pub mod clock;
-pub mod commands;
-pub mod environment;
-pub mod events;
-pub mod files;
-pub mod full_screen;
-pub mod handover;
-pub mod interfaces;
-pub mod ipxe;
+pub(crate) mod background;
+pub(crate) mod carried;
+pub(crate) mod clock;
+pub(crate) mod commands;
+pub(crate) mod environment;
+pub(crate) mod events;
+pub(crate) mod files;
+pub(crate) mod full_screen;
+pub(crate) mod handover;
+pub(crate) mod interfaces;
+pub(crate) mod ipxe;
 mod kernel;
-pub mod memory;
-pub mod os;
-pub mod process;
-pub mod processes;
+pub(crate) mod memory;
+pub(crate) mod os;
+pub(crate) mod process;
+pub(crate) mod processes;
 mod program;
-pub mod report;
-pub mod server;
-pub mod shelf;
-pub mod signals;
-pub mod standins;
-pub mod statistics;
+pub(crate) mod report;
+pub(crate) mod server;
+pub(crate) mod shelf;
+pub(crate) mod signals;
+pub(crate) mod standins;
+pub(crate) mod statistics;
 mod store;
 mod stranger;
-pub mod system;
-pub mod terminal;
-pub mod worlds;
+pub(crate) mod system;
+pub(crate) mod terminal;
+pub(crate) mod worlds;
 
 use crate::diag::Fault;
 use crate::image::Image;
@@ -46,8 +46,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub use kernel::ProcessFact;
-pub use store::{Kept, kept};
+pub(crate) use kernel::ProcessFact;
+pub(crate) use store::{Kept, kept};
 
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl fmt::Display for Platform {
 
 /// The kind of a host as it is asked for: `linux`, `freebsd`, `freebsd-14`, `freebsd-15-arm64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// The platform.
     pub platform: Platform,
     /// The release of FreeBSD, if it matters.
@@ -80,7 +80,7 @@ pub struct Asked {
 
 impl Asked {
     /// Returns the bhyve of such a host: what was not said is as on `here`.
-    pub fn target(self, here: Target) -> Target {
+    pub(crate) fn target(self, here: Target) -> Target {
         Target { release: self.release.unwrap_or(here.release), arch: self.arch.unwrap_or(here.arch) }
     }
 }
@@ -146,19 +146,19 @@ impl Interface {
 }
 
 /// Returns what marks a tap that was made for a machine: its description.
-pub fn mark(name: &VmName) -> String {
+pub(crate) fn mark(name: &VmName) -> String {
     format!("vmrun:{name}")
 }
 
 /// Returns what marks a vlan, a bridge or a pair that a machine's run has made. One that `vmrun network` made, and that stays, has
 /// no `@`: no name of an interface begins so, and no description that a recipe gives.
-pub fn mark_link(name: &VmName, link: &Link) -> String {
+pub(crate) fn mark_link(name: &VmName, link: &Link) -> String {
     let description = link.description.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
     format!("vmrun:@{name}{description}")
 }
 
 /// Returns the machine whose run has made an interface, as its description says.
-pub fn marked(kind: InterfaceKind, description: &str) -> Option<VmName> {
+pub(crate) fn marked(kind: InterfaceKind, description: &str) -> Option<VmName> {
     let word = description.strip_prefix("vmrun:")?.split(' ').next()?;
     match (kind, word.strip_prefix('@')) {
         (InterfaceKind::Tap, None) => word.parse().ok(),
@@ -304,7 +304,7 @@ pub enum Effect {
 
 /// A command of a plan, with what it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// The command.
     pub argv: Argv,
     /// What it reads from its standard input.

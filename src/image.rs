@@ -18,7 +18,7 @@ mod inspect;
 mod loader;
 mod script;
 mod seed;
-pub mod template;
+pub(crate) mod template;
 
 use crate::diag::{Fault, suggest};
 use crate::model::Arch;
@@ -27,15 +27,19 @@ use form::{Identity, LARGEST, SMALLEST};
 use std::rc::Rc;
 
 pub use compare::compare;
-pub use disk::{Disk, Image, Piece};
-pub use fat::{Kind, Label, Time, check_path};
-pub use form::{DEFAULT_SIZE, Form, check_alignment, check_size, guid};
-pub use inspect::{File, Found, Partition, Table, Volume, inspect};
-pub use loader::{FREEBSD_PACKAGE, LINUX_PACKAGE, arch_named};
+pub(crate) use disk::Piece;
+pub use disk::{Disk, Image};
+pub(crate) use fat::Time;
+pub(crate) use fat::check_path;
+pub use form::Form;
+pub(crate) use form::{check_alignment, check_size, guid};
+pub use inspect::inspect;
+pub(crate) use inspect::{File, Found, Partition, Volume};
+pub(crate) use loader::{FREEBSD_PACKAGE, LINUX_PACKAGE, arch_named};
 pub use seed::Seed;
 
 /// The script of an image unless another is given: asks DHCP, then chains to `tftp://NEXT-SERVER/chainload/HOST.ipxe`.
-pub const DEFAULT_SCRIPT: &str = include_str!("image/autoexec.ipxe");
+pub(crate) const DEFAULT_SCRIPT: &str = include_str!("image/autoexec.ipxe");
 
 /// Where iPXE looks for its script.
 const SCRIPT: &str = "autoexec.ipxe";

@@ -4,11 +4,11 @@
 //! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
 //! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read.
 
-pub mod kind;
-pub mod machine;
-pub mod proof;
-pub mod recipe;
-pub mod recorded;
+pub(crate) mod kind;
+pub(crate) mod machine;
+pub(crate) mod proof;
+pub(crate) mod recipe;
+pub(crate) mod recorded;
 
 mod device;
 mod layout;
@@ -17,7 +17,6 @@ mod reading;
 mod words;
 
 pub use kind::Kind;
-pub use machine::{Words, machine};
 pub use reading::read;
 
 use crate::bhyve::command::Help;
@@ -110,7 +109,7 @@ pub struct Tap {
 }
 
 /// Returns a list of arguments, the program first, as a command line that reads the same.
-pub fn command_line(args: &[String]) -> String {
+pub(crate) fn command_line(args: &[String]) -> String {
     let program = args.first().map(String::as_str).unwrap_or_default();
     Argv::new(program).args(args.iter().skip(1)).to_string()
 }

@@ -7,21 +7,26 @@
 //! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`fleet`] knows
 //! many machines on many hosts; [`cli`] is what people type.
 
-pub mod bhyve;
-pub mod cli;
-pub mod client;
-pub mod diag;
-pub mod fleet;
-pub mod host;
-pub mod image;
-pub mod import;
-pub mod library;
-pub mod model;
-pub mod netboot;
-pub mod network;
-pub mod qemu;
-pub mod recording;
-pub mod screen;
-pub mod script;
-pub mod supervise;
-pub mod vmbhyve;
+pub(crate) mod bhyve;
+pub(crate) mod cli;
+pub(crate) mod client;
+pub(crate) mod diag;
+pub(crate) mod fleet;
+pub(crate) mod host;
+pub(crate) mod image;
+pub(crate) mod import;
+pub(crate) mod library;
+pub(crate) mod model;
+pub(crate) mod netboot;
+pub(crate) mod network;
+pub(crate) mod qemu;
+pub(crate) mod recording;
+pub(crate) mod screen;
+pub(crate) mod script;
+pub(crate) mod supervise;
+pub(crate) mod vmbhyve;
+
+#[doc(hidden)]
+pub mod internals;
+
+pub use cli::{main, tools};

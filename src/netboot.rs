@@ -3,18 +3,19 @@
 //! A guest boots iPXE from an image of its own, gets an address and a host name, and fetches `chainload/HOST.ipxe` from its
 //! next server. Nothing here is written: the texts are.
 
-pub mod chainload;
+pub(crate) mod chainload;
 mod dhcpd;
 mod dnsmasq;
 mod install;
 mod kea;
 mod serve;
 
-pub use dhcpd::dhcpd;
-pub use dnsmasq::dnsmasq;
-pub use install::{Install, KEYS};
-pub use kea::kea;
-pub use serve::{Served, configuration};
+pub(crate) use dhcpd::dhcpd;
+pub(crate) use dnsmasq::dnsmasq;
+pub(crate) use install::Install;
+pub(crate) use install::KEYS;
+pub(crate) use kea::kea;
+pub(crate) use serve::{Served, configuration};
 
 use crate::model::{HostName, Mac, VmName};
 use std::net::Ipv4Addr;
@@ -36,7 +37,7 @@ pub struct Described {
 
 /// A machine as a DHCP server sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Station {
+pub(crate) struct Station {
     /// Its name.
     pub host: HostName,
     /// Its card.
@@ -51,7 +52,7 @@ pub struct Station {
 
 impl Station {
     /// Returns the name of its script below the TFTP server's folder.
-    pub fn script(&self) -> String {
+    pub(crate) fn script(&self) -> String {
         format!("{}/{}", chainload::FOLDER, chainload::name(&self.host))
     }
 

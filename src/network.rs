@@ -4,15 +4,15 @@
 mod networkd;
 mod rcconf;
 
-pub use networkd::networkd;
-pub use rcconf::rcconf;
+pub(crate) use networkd::networkd;
+pub(crate) use rcconf::rcconf;
 
 use crate::model::{InterfaceName, Link, LinkKind, VlanTag};
 use std::net::IpAddr;
 
 /// What a network is made of, each in the order of the recipe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Network {
+pub(crate) struct Network {
     /// The interfaces that are made.
     pub links: Vec<Link>,
     /// Bridges and their members.

@@ -3,11 +3,11 @@
 mod check;
 mod disk;
 mod limits;
-pub mod messages;
+pub(crate) mod messages;
 mod own;
 mod plug;
-pub mod seen;
-pub mod statistics;
+pub(crate) mod seen;
+pub(crate) mod statistics;
 
 use crate::model::device::Counterpart;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret};
@@ -15,16 +15,16 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 pub use check::{backends, check, ignored};
-pub use limits::limited;
+pub(crate) use limits::limited;
 
 /// The firmware of Debian's package ovmf.
-pub const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+pub(crate) const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 
 /// The same package's empty variables.
-pub const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+pub(crate) const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// Where iPXE's loader may be, the preferred one first: one made here, or Debian's package ipxe.
-pub const IPXE_LOADERS: &[&str] = &["/usr/local/share/ipxe/ipxe-amd64.efi", "/usr/lib/ipxe/ipxe-amd64.efi"];
+pub(crate) const IPXE_LOADERS: &[&str] = &["/usr/local/share/ipxe/ipxe-amd64.efi", "/usr/lib/ipxe/ipxe-amd64.efi"];
 
 /// The signal that a machine which was ended from outside is said to have died of: SIGTERM.
 const TERMINATED: i32 = 15;
@@ -43,57 +43,57 @@ pub struct Setting<'a> {
 }
 
 /// Returns the file that keeps the firmware's variables of a machine that names none.
-pub fn vars_file(folder: &Path) -> PathBuf {
+pub(crate) fn vars_file(folder: &Path) -> PathBuf {
     folder.join("vars.fd")
 }
 
 /// Returns the file that holds the password of the frame buffer.
-pub fn secret_file(folder: &Path) -> PathBuf {
+pub(crate) fn secret_file(folder: &Path) -> PathBuf {
     folder.join("vnc")
 }
 
 /// Returns the socket on which QEMU is asked and tells its events.
-pub fn qmp_socket(folder: &Path) -> PathBuf {
+pub(crate) fn qmp_socket(folder: &Path) -> PathBuf {
     folder.join("qmp.sock")
 }
 
 /// Returns the file in which QEMU notes resets of the processor.
-pub fn reset_log(folder: &Path) -> PathBuf {
+pub(crate) fn reset_log(folder: &Path) -> PathBuf {
     folder.join("reset.log")
 }
 
 /// Returns the socket at which a console is attached to a serial port.
-pub fn serial_socket(folder: &Path, port: &str) -> PathBuf {
+pub(crate) fn serial_socket(folder: &Path, port: &str) -> PathBuf {
     folder.join(format!("{port}.sock"))
 }
 
 /// Returns how an argument begins that names the socket of a serial port by its path.
-pub fn serial_by_path(folder: &Path, port: &str) -> String {
+pub(crate) fn serial_by_path(folder: &Path, port: &str) -> String {
     format!("socket,id={port},path={},server=on,wait=off", escape(serial_socket(folder, port).display()))
 }
 
 /// Returns how it begins where it names it by its descriptor, for one that listens already.
-pub fn serial_by_descriptor(port: &str, descriptor: i32) -> String {
+pub(crate) fn serial_by_descriptor(port: &str, descriptor: i32) -> String {
     format!("socket,id={port},fd={descriptor},server=on,wait=off")
 }
 
 /// Returns the socket on which anybody who may asks QEMU something; whoever runs the machine keeps the other one to himself.
-pub fn ask_socket(folder: &Path) -> PathBuf {
+pub(crate) fn ask_socket(folder: &Path) -> PathBuf {
     folder.join("ask.sock")
 }
 
 /// Returns QEMU's monitors: the name of each, and its socket.
-pub fn monitors(folder: &Path) -> [(&'static str, PathBuf); 2] {
+pub(crate) fn monitors(folder: &Path) -> [(&'static str, PathBuf); 2] {
     [("qmp", qmp_socket(folder)), ("ask", ask_socket(folder))]
 }
 
 /// Returns the argument that names a monitor's socket by its path.
-pub fn by_path(name: &str, socket: &Path) -> String {
+pub(crate) fn by_path(name: &str, socket: &Path) -> String {
     format!("socket,id={name},path={},server=on,wait=off", escape(socket.display()))
 }
 
 /// Returns the argument that names a monitor's socket by its descriptor, for one that listens already.
-pub fn by_descriptor(name: &str, descriptor: i32) -> String {
+pub(crate) fn by_descriptor(name: &str, descriptor: i32) -> String {
     format!("socket,id={name},fd={descriptor},server=on,wait=off")
 }
 
@@ -189,7 +189,7 @@ impl Seat<'_> {
 }
 
 /// Returns the password of the frame buffer.
-pub fn secret(machine: &Machine) -> Option<&Secret> {
+pub(crate) fn secret(machine: &Machine) -> Option<&Secret> {
     machine.devices().find_map(|(_, device)| device.password())
 }
 

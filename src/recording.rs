@@ -4,25 +4,26 @@
 //! and writes the call into the [`journal`]. Afterwards [`merge()`] sets two recordings beside each other, with and without
 //! what initializes the machine, and the [`transcript`] shows the outcome.
 
-pub mod call;
-pub mod escape;
-pub mod hidden;
-pub mod journal;
-pub mod lease;
+pub(crate) mod call;
+pub(crate) mod escape;
+pub(crate) mod hidden;
+pub(crate) mod journal;
+pub(crate) mod lease;
 pub mod merge;
-pub mod part;
-pub mod transcript;
-pub mod words;
-pub mod world;
+pub(crate) mod part;
+pub(crate) mod transcript;
+pub(crate) mod words;
+pub(crate) mod world;
 
 pub use call::{Call, Recording};
-pub use escape::Escape;
-pub use merge::{Again, Step, When, again, merge};
-pub use part::Part;
-pub use world::{Answer, Prepared, Setting, World};
+pub(crate) use merge::{Again, Step, When};
+pub use merge::{again, merge};
+pub(crate) use part::Part;
+pub(crate) use world::{Answer, Prepared};
+pub use world::{Setting, World};
 
 /// The programs that have stand-ins: those that change the system, and what a script asks of it.
-pub const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
     "bhyve",
     "bhyvectl",
     "bhyveload",
@@ -50,10 +51,10 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// The programs that run another one, as root or in the background. Their stand-ins take its call as if it stood alone.
-pub const CARRIERS: &[&str] = &["daemon", "doas", "sudo"];
+pub(crate) const CARRIERS: &[&str] = &["daemon", "doas", "sudo"];
 
 /// Returns the last part of a path: the name of a program.
-pub fn base_name(path: &str) -> &str {
+pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 

@@ -3,22 +3,22 @@
 //! A recipe is checked as text, then evaluated against a rehearsal, then, if nothing was wrong, for real. Every word is one
 //! row of the table in [`words`].
 
-pub mod allowance;
-pub mod audit;
-pub mod check;
-pub mod definitions;
-pub mod docs;
-pub mod editor;
-pub mod handle;
+pub(crate) mod allowance;
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod definitions;
+pub(crate) mod docs;
+pub(crate) mod editor;
+pub(crate) mod handle;
 mod imports;
-pub mod modules;
-pub mod raise;
+pub(crate) mod modules;
+pub(crate) mod raise;
 mod rehearsed;
-pub mod report;
-pub mod shelf;
-pub mod source;
-pub mod trial;
-pub mod words;
+pub(crate) mod report;
+pub(crate) mod shelf;
+pub(crate) mod source;
+pub(crate) mod trial;
+pub(crate) mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::host::{Effect, memory};
@@ -43,25 +43,25 @@ use std::time::{Duration, Instant};
 use words::hooks::{Due, Hook};
 
 /// How many operations one evaluation may take: a recipe that does more does not end.
-pub const OPERATIONS: u64 = 5_000_000;
+pub(crate) const OPERATIONS: u64 = 5_000_000;
 
 /// How deep calls may go.
-pub const CALLS: usize = 64;
+pub(crate) const CALLS: usize = 64;
 
 /// How long a text may get, in bytes.
-pub const TEXT: usize = 1 << 20;
+pub(crate) const TEXT: usize = 1 << 20;
 
 /// How many values a list or a map may have.
-pub const VALUES: usize = 10_000;
+pub(crate) const VALUES: usize = 10_000;
 
 /// How many things may be left for the end of an evaluation.
-pub const DEFERRED: usize = 1_000;
+pub(crate) const DEFERRED: usize = 1_000;
 
 /// How much memory an evaluation may take, in bytes, beside the files that it puts into images.
-pub const MEMORY: u64 = 256 << 20;
+pub(crate) const MEMORY: u64 = 256 << 20;
 
 /// How long a rehearsal may take, beside the time that it sleeps.
-pub const REHEARSAL: Duration = Duration::from_secs(60);
+pub(crate) const REHEARSAL: Duration = Duration::from_secs(60);
 
 /// What a recipe can ask of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Inputs {
 }
 
 /// What the words of one evaluation share.
-pub struct Session {
+pub(crate) struct Session {
     /// The run, while an evaluation lasts.
     run: Option<Run>,
     /// What the recipe can ask.
@@ -97,6 +97,7 @@ pub struct Session {
     /// Those of them that are to be called now.
     pub due: Vec<Due>,
     /// What went wrong beside what the evaluation ended with.
+    #[expect(clippy::vec_box, reason = "Rhai's errors travel boxed")]
     pub also: Vec<Box<rhai::EvalAltResult>>,
     /// What the recipe left to be done at its end, first to last.
     pub defers: Vec<FnPtr>,
@@ -142,7 +143,7 @@ pub struct Booted {
 }
 
 /// What the words share, for as long as one evaluation lasts.
-pub type Shared = Rc<RefCell<Session>>;
+pub(crate) type Shared = Rc<RefCell<Session>>;
 
 /// A recipe that was read and parsed.
 pub struct Recipe {
@@ -302,12 +303,12 @@ impl Stage {
 
 impl Session {
     /// Lets the evaluation have more memory: what a file has that it reads.
-    pub fn holds(&mut self, bytes: usize) {
+    pub(crate) fn holds(&mut self, bytes: usize) {
         self.bounds.1 = self.bounds.1.saturating_add(bytes as u64);
     }
 
     /// Notes which call asked for what a plan holds from here on.
-    pub fn asks(&mut self, site: &Site) {
+    pub(crate) fn asks(&mut self, site: &Site) {
         if self.rehearsal == Some(Purpose::Plan) {
             let first = self.run().rehearsed().len();
             self.places.push((first, site.clone()));
@@ -363,7 +364,7 @@ impl Session {
     }
 
     /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
-    pub fn raised(&mut self, fault: Fault) -> Raised {
+    pub(crate) fn raised(&mut self, fault: Fault) -> Raised {
         let late = self.run().take_late();
         let site = late.and_then(|effect| self.begun.iter().rfind(|(begun, _)| *begun == effect));
         let raised = Raised::from(fault);
@@ -374,7 +375,7 @@ impl Session {
     }
 
     /// Returns the run. Words are called only while an evaluation lasts.
-    pub fn run(&mut self) -> &mut Run {
+    pub(crate) fn run(&mut self) -> &mut Run {
         match &mut self.run {
             Some(run) => run,
             None => unreachable!("a word outlived its evaluation"),
@@ -522,7 +523,7 @@ fn print(shared: &Shared, text: &str) {
 }
 
 /// Makes the fault of a recipe that cannot be read.
-pub fn unreadable(path: &str, error: &std::io::Error) -> Fault {
+pub(crate) fn unreadable(path: &str, error: &std::io::Error) -> Fault {
     let why = error.to_string();
     let (why, hint) = match error.kind() {
         ErrorKind::InvalidData => ("it is no UTF-8 text", Some("a recipe is text, as in recipes/install.rhai")),

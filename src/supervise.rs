@@ -2,17 +2,17 @@
 //!
 //! A run outlives its boots: after a reboot the recipe is evaluated again, and finds what the run has taken still there.
 
-pub mod conflicts;
-pub mod cycle;
-pub mod event;
-pub mod journal;
-pub mod lease;
-pub mod network;
-pub mod order;
-pub mod policy;
-pub mod recovery;
-pub mod roster;
-pub mod standing;
+pub(crate) mod conflicts;
+pub(crate) mod cycle;
+pub(crate) mod event;
+pub(crate) mod journal;
+pub(crate) mod lease;
+pub(crate) mod network;
+pub(crate) mod order;
+pub(crate) mod policy;
+pub(crate) mod recovery;
+pub(crate) mod roster;
+pub(crate) mod standing;
 
 use crate::bhyve;
 use crate::client::dialog::{Conversation, Went};
@@ -35,10 +35,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a guest gets to power itself off, unless `--stop-within` says otherwise.
-pub const STOP_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// What new files lack in a run, as in the design document's script.
-pub const DEFAULT_UMASK: u32 = 0o026;
+pub(crate) const DEFAULT_UMASK: u32 = 0o026;
 
 /// How long the hypervisor gets to end after it was told to, before it is killed.
 const FORCE_WITHIN: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ pub enum Progress<'a> {
 }
 
 /// Who is told how a run goes.
-pub type Told = Box<dyn Fn(&Progress<'_>)>;
+pub(crate) type Told = Box<dyn Fn(&Progress<'_>)>;
 
 /// What a run is going to take, as its rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -759,7 +759,7 @@ fn in_use(path: &Path) -> Fault {
 }
 
 /// Whether an effect is begun and left to itself: the recipe need not wait for it, and what needs it does.
-pub const fn is_left_to_itself(effect: &Effect) -> bool {
+pub(crate) const fn is_left_to_itself(effect: &Effect) -> bool {
     matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_) | Effect::Join { .. })
 }
 
@@ -776,7 +776,7 @@ const fn is_about_files(effect: &Effect) -> bool {
 }
 
 /// The fault of a run that somebody stopped.
-pub fn interrupted() -> Fault {
+pub(crate) fn interrupted() -> Fault {
     Fault::new("interrupted").blame(Blame::Interrupted)
 }
 

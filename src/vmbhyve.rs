@@ -5,11 +5,11 @@
 //! lines as vm-bhyve does, [`keys`] knows what each key means and what becomes of it, [`guest`] puts the command line
 //! together in vm-bhyve's order.
 
-pub mod conf;
+pub(crate) mod conf;
 mod devices;
 mod disks;
-pub mod guest;
-pub mod keys;
+pub(crate) mod guest;
+pub(crate) mod keys;
 mod nics;
 mod reading;
 mod slots;
@@ -17,7 +17,8 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use guest::{Disk, DiskKind, Guest, Installer, Loader, Nic, read};
+pub use guest::read;
+pub(crate) use guest::{DiskKind, Guest, Loader};
 
 use crate::model::Release;
 

@@ -132,7 +132,7 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
 }
 
 /// Returns the text of a `-s` after its slot, as in bhyve(8): the name, what is given, the options, the ports.
-pub fn device_text(device: &Device, target: Target) -> String {
+pub(crate) fn device_text(device: &Device, target: Target) -> String {
     let mut text = device.kind().name.to_string();
     for Item { number, parameter, value } in device.items() {
         let bare = parameter.need == Need::Leading || device.kind().given.iter().any(|g| g.name == parameter.name);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Returns a machine's configuration, without its secrets. Configuration that vmrun does not know is set last, as it was given;
 /// a fault is one of its keys that cannot stand beside the others.
-pub fn tree(machine: &Machine) -> Result<Tree, Fault> {
+pub(crate) fn tree(machine: &Machine) -> Result<Tree, Fault> {
     let mut tree = Tree::new();
     let given = machine.options().len();
     let entries = machine.entries();
@@ -22,12 +22,12 @@ pub fn tree(machine: &Machine) -> Result<Tree, Fault> {
 }
 
 /// Returns the text of the file, without its secrets.
-pub fn text(machine: &Machine) -> Result<String, Fault> {
+pub(crate) fn text(machine: &Machine) -> Result<String, Fault> {
     config::write(&tree(machine)?)
 }
 
 /// Returns the command line: the file, and what no file can say (bhyve(8), `-f`). The name is in the file.
-pub fn argv(machine: &Machine, file: &Path) -> Argv {
+pub(crate) fn argv(machine: &Machine, file: &Path) -> Argv {
     let items = machine.fw_items().iter().flat_map(|item| ["-f".to_string(), item.argument()]);
     Argv::new("bhyve").arg("-k").arg(file.display()).args(items).args(machine.args())
 }

@@ -7,7 +7,7 @@ use crate::model::{Arch, Release, Target};
 
 /// A flag of bhyve(8).
 #[derive(Debug)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// Its letter.
     pub letter: char,
     /// What its argument is, as bhyve(8) names it, if it takes one.
@@ -22,7 +22,7 @@ pub struct Flag {
 
 /// What a flag does to the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Sets a key to a value.
     Set(&'static str, &'static str),
     /// Sets a key to a value that it has anyway.
@@ -75,12 +75,12 @@ impl Flag {
     }
 
     /// Finds a flag by its letter.
-    pub fn named(letter: char) -> Option<&'static Self> {
+    pub(crate) fn named(letter: char) -> Option<&'static Self> {
         FLAGS.iter().find(|flag| flag.letter == letter)
     }
 
     /// Refuses a flag that a bhyve does not have.
-    pub fn check(&self, target: Target) -> Result<(), Fault> {
+    pub(crate) fn check(&self, target: Target) -> Result<(), Fault> {
         let flag = self.letter;
         if let Effect::Gone(why, hint) = self.effect {
             return Err(Fault::new(format!("`-{flag}` {why}")).hint(hint));
@@ -105,7 +105,7 @@ const SNAPSHOT: Effect = Effect::Gone(
 const ILLUMOS: Effect = Effect::Gone("is a flag of illumos' bhyve, not of FreeBSD's", "leave it out");
 
 /// Every flag, in the order of the alphabet.
-pub const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag] = &[
     Flag::plain('A', Effect::Acpi).amd64(),
     Flag::plain('a', Effect::Redundant("x86.x2apic", "false")).amd64(),
     Flag::with('B', "smbios", ILLUMOS),
@@ -184,7 +184,7 @@ pub(super) fn getopt(args: &[String], mut at: usize) -> (Vec<Given<'_>>, Result<
 
 /// Returns the letters of the flags that are given, each with the word that holds its argument, or else itself, as an index of the
 /// arguments; the program's name may come first.
-pub fn letters(args: &[String]) -> Vec<(char, usize)> {
+pub(crate) fn letters(args: &[String]) -> Vec<(char, usize)> {
     let program = args.first().is_some_and(|word| word.rsplit('/').next() == Some("bhyve"));
     getopt(args, usize::from(program)).0.iter().map(|given| (given.flag.letter, given.at)).collect()
 }

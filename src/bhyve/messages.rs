@@ -7,7 +7,7 @@
 use crate::model::message::{About, Known};
 
 /// The messages that are known; the first that fits counts.
-pub const KNOWN: &[Known] = &[
+pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["vm_create", "No such file"],
         about: About::Machine,

@@ -1,6 +1,7 @@
 //! The text of `-s`: `SLOT,DEVICE[,CONF]`, read as bhyve reads it and written so that bhyve reads the same (bhyve(8), `-s`).
 
 mod reader;
+#[cfg(test)]
 mod writer;
 
 use super::tree::{shown, veiled};
@@ -10,7 +11,8 @@ use crate::model::{Arch, PciSlot, Target};
 use reader::Conf;
 use std::fmt;
 
-pub use writer::write;
+#[cfg(test)]
+pub(crate) use writer::write;
 
 /// A device in its slot, as bhyve's configuration has it.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,12 +125,12 @@ const CONSOLE_PORTS: usize = 16;
 const TARGET_MAX: u32 = 255;
 
 /// Returns the names of `-s` on an architecture, as `-s help` lists them.
-pub fn names(arch: Arch) -> impl Iterator<Item = &'static str> {
+pub(crate) fn names(arch: Arch) -> impl Iterator<Item = &'static str> {
     KINDS.iter().filter(move |kind| !kind.amd64_only || arch == Arch::Amd64).map(|kind| kind.name)
 }
 
 /// Returns the node of a device in bhyve's configuration: `pci.0.4.0`.
-pub fn node(slot: PciSlot) -> String {
+pub(crate) fn node(slot: PciSlot) -> String {
     format!("pci.{}.{}.{}", slot.bus(), slot.number(), slot.function())
 }
 

@@ -14,7 +14,7 @@ pub struct Count {
 }
 
 /// Returns the command that tells what was counted for a vCPU.
-pub fn question(name: &str, vcpu: u16) -> Argv {
+pub(crate) fn question(name: &str, vcpu: u16) -> Argv {
     Argv::new("bhyvectl").arg(format!("--vm={name}")).arg(format!("--cpu={vcpu}")).arg("--get-stats")
 }
 

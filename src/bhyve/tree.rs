@@ -193,7 +193,7 @@ impl fmt::Debug for Tree {
 }
 
 /// Returns whether the value of a key must not be seen (bhyve(8), `fbuf`: `password`).
-pub fn is_secret(key: &str) -> bool {
+pub(crate) fn is_secret(key: &str) -> bool {
     key.rsplit('.').next() == Some("password")
 }
 

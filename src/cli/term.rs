@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 /// The two streams of the program.
-pub struct Term {
+pub(crate) struct Term {
     colour: Colour,
     is_terminal: bool,
     plain: bool,
@@ -14,7 +14,7 @@ pub struct Term {
 
 impl Term {
     /// Finds out whether colour is wanted: on a terminal, unless NO_COLOR is set (no-color.org).
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let plain = crate::host::environment::env("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_terminal = io::stderr().is_terminal();
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
@@ -22,17 +22,17 @@ impl Term {
     }
 
     /// Returns whether somebody looks on.
-    pub fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
     /// Returns whether nobody wants colour.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.plain
     }
 
     /// Prints data. A reader that went away is no error.
-    pub fn data(&self, text: impl Display) -> Result<(), Fault> {
+    pub(crate) fn data(&self, text: impl Display) -> Result<(), Fault> {
         match writeln!(io::stdout(), "{text}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Fault::host(format!("cannot write to the standard output: {error}")))
@@ -42,29 +42,29 @@ impl Term {
     }
 
     /// Prints bytes as they are, and returns whether somebody still reads.
-    pub fn bytes(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> bool {
         let mut stdout = io::stdout();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
     }
 
     /// Says something about what is going on.
-    pub fn say(&self, text: impl Display) {
+    pub(crate) fn say(&self, text: impl Display) {
         // There is nowhere left to complain.
         let _ = writeln!(io::stderr(), "vmrun: {text}");
     }
 
     /// Prints what a recipe printed while it was only rehearsed: it is no data.
-    pub fn printed(&self, lines: &[String]) {
+    pub(crate) fn printed(&self, lines: &[String]) {
         lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
     }
 
     /// Shows a diagnostic that has been drawn.
-    pub fn drawn(&self, text: &str) {
+    pub(crate) fn drawn(&self, text: &str) {
         let _ = writeln!(io::stderr(), "{text}");
     }
 
     /// Draws a diagnostic.
-    pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+    pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
         let _ = writeln!(io::stderr(), "{}", draw(diagnostic, self.colour));
     }
 }

@@ -38,7 +38,7 @@ const PENDING: usize = 4096;
 
 /// Where the other end of a serial port is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub(crate) enum Line {
     /// A socket in the file system.
     Socket(PathBuf),
     /// A tty: the other end of a nmdm(4).
@@ -51,7 +51,7 @@ pub enum Line {
 
 /// How somebody left a console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// By the key for it, or because there is nothing more to say.
     Away,
     /// The line is gone, and so is its guest.
@@ -63,7 +63,7 @@ pub enum Left {
 impl Line {
     /// Returns the other end of a serial port of a machine, if it has one that can be opened. Under QEMU a socket in the machine's
     /// folder stands for a nmdm(4).
-    pub fn of(tty: &Tty, port: &str, machine: &VmName, settings: &Settings) -> Option<Self> {
+    pub(crate) fn of(tty: &Tty, port: &str, machine: &VmName, settings: &Settings) -> Option<Self> {
         match (tty, tty.other_end(), settings.platform) {
             (Tty::Tcp(address), ..) => Some(Self::Address(reachable(*address))),
             (_, Some(_), Platform::Linux) => {
@@ -75,7 +75,7 @@ impl Line {
     }
 
     /// Opens the line.
-    pub fn open(&self) -> Result<Console, Fault> {
+    pub(crate) fn open(&self) -> Result<Console, Fault> {
         let cannot = |why: std::io::Error| match self {
             Self::Address(address) => {
                 Fault::host(format!("the serial port at {address} cannot be reached: {}", reason(&why)))
@@ -100,7 +100,7 @@ impl Line {
 }
 
 /// Where somebody on this host reaches who listens at every address.
-pub fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -135,7 +135,7 @@ fn open_log(path: &Path) -> std::io::Result<File> {
 }
 
 /// A line that is open.
-pub struct Console {
+pub(crate) struct Console {
     file: File,
     unsent: Vec<u8>,
     is_log: bool,
@@ -143,7 +143,7 @@ pub struct Console {
 
 impl Console {
     /// Returns what was said by then; nothing if the line is gone.
-    pub fn hear(&mut self, until: Instant) -> Option<Vec<u8>> {
+    pub(crate) fn hear(&mut self, until: Instant) -> Option<Vec<u8>> {
         loop {
             let heard = self.take()?;
             let is_over = until <= Instant::now();
@@ -162,12 +162,12 @@ impl Console {
     }
 
     /// Says something, as far as the guest takes it; the rest is said while it is heard.
-    pub fn say(&mut self, bytes: &[u8]) {
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
         self.unsent.extend_from_slice(bytes);
     }
 
     /// Returns whether the guest took all that was said.
-    pub fn is_said(&self) -> bool {
+    pub(crate) fn is_said(&self) -> bool {
         self.unsent.is_empty()
     }
 
@@ -254,7 +254,12 @@ struct Attached<'a> {
 
 /// Connects the terminal with a line, until the key for leaving is pressed there or the guest is gone. What comes is printed, which
 /// tells whether somebody still reads. A line that breaks off is opened again while the machine lives.
-pub fn attach(line: &Line, leave: u8, print: &dyn Fn(&[u8]) -> bool, lives: &dyn Fn() -> bool) -> Result<Left, Fault> {
+pub(crate) fn attach(
+    line: &Line,
+    leave: u8,
+    print: &dyn Fn(&[u8]) -> bool,
+    lives: &dyn Fn() -> bool,
+) -> Result<Left, Fault> {
     let console = Some(line.open()?);
     let signals = Signals::for_terminal()?;
     let raw = RawTerminal::new()?;

@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How a talk went on so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Went {
+pub(crate) enum Went {
     /// It is under way.
     On,
     /// All of it was said and heard.
@@ -36,7 +36,7 @@ pub enum Went {
 }
 
 /// A talk that is under way. It ends when this is dropped.
-pub struct Conversation {
+pub(crate) struct Conversation {
     outcome: Receiver<Result<(), Fault>>,
     is_over: Arc<AtomicBool>,
 }
@@ -49,7 +49,7 @@ impl Drop for Conversation {
 
 impl Conversation {
     /// Begins to talk with the guest of a machine, whose first serial port is that line.
-    pub fn begin(machine: &Machine, line: Option<Line>) -> Self {
+    pub(crate) fn begin(machine: &Machine, line: Option<Line>) -> Self {
         let (tell, outcome) = channel();
         let is_over: Arc<AtomicBool> = Arc::default();
         let display = machine.screen().map(|(address, password)| (reachable(address), password.cloned()));
@@ -65,7 +65,7 @@ impl Conversation {
     }
 
     /// Begins to talk with the guest of a machine that was booted, if it has something to be told or to say.
-    pub fn of(machine: &Machine, settings: &Settings) -> Option<Self> {
+    pub(crate) fn of(machine: &Machine, settings: &Settings) -> Option<Self> {
         if machine.talk().iter().all(Talk::is_on_screen) {
             return (!machine.talk().is_empty()).then(|| Self::begin(machine, None));
         }
@@ -74,7 +74,7 @@ impl Conversation {
     }
 
     /// Returns how it went, waiting for that so long.
-    pub fn went(&self, within: Duration) -> Went {
+    pub(crate) fn went(&self, within: Duration) -> Went {
         match self.outcome.recv_timeout(within) {
             Ok(Ok(())) => Went::Well,
             Ok(Err(fault)) => Went::Wrong(fault),

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 const MOST: u64 = 32 << 20;
 
 /// A repository that was fetched, in a folder of its own until it is dropped.
-pub struct Repository {
+pub(crate) struct Repository {
     url: String,
     folder: PathBuf,
 }
@@ -29,7 +29,7 @@ impl Drop for Repository {
 
 impl Repository {
     /// Fetches all branches and tags of a repository into a new folder. A path is taken from `base` on.
-    pub fn fetch(url: &str, base: &Path, folder: PathBuf) -> Result<Self, Fault> {
+    pub(crate) fn fetch(url: &str, base: &Path, folder: PathBuf) -> Result<Self, Fault> {
         // A path that has a colon would be a host to git, and is one here.
         let is_path = !url.contains(':');
         let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path).display().to_string();
@@ -80,7 +80,7 @@ impl Repository {
     }
 
     /// Returns the names of its tags.
-    pub fn tags(&self) -> Result<Vec<String>, Fault> {
+    pub(crate) fn tags(&self) -> Result<Vec<String>, Fault> {
         self.lines(&["for-each-ref", "--format=%(refname:strip=2)", "refs/tags"])
     }
 
@@ -92,12 +92,12 @@ impl Repository {
     }
 
     /// Returns the commit of a tag.
-    pub fn tagged(&self, tag: &str) -> Option<String> {
+    pub(crate) fn tagged(&self, tag: &str) -> Option<String> {
         self.commit(&format!("refs/tags/{tag}"))
     }
 
     /// Returns the commit of a tag, a branch or a commit, and whether it is a tag.
-    pub fn resolve(&self, rev: &str) -> Result<(String, bool), Fault> {
+    pub(crate) fn resolve(&self, rev: &str) -> Result<(String, bool), Fault> {
         if let Some(commit) = self.tagged(rev) {
             return Ok((commit, true));
         }
@@ -110,12 +110,12 @@ impl Repository {
     }
 
     /// Returns whether it has a commit.
-    pub fn has(&self, commit: &str) -> bool {
+    pub(crate) fn has(&self, commit: &str) -> bool {
         self.commit(commit).is_some()
     }
 
     /// Returns the files of a commit, as they are in the repository: no attribute and no filter changes them.
-    pub fn files(&self, commit: &str) -> Result<Files, Fault> {
+    pub(crate) fn files(&self, commit: &str) -> Result<Files, Fault> {
         let listed = self.git(&["ls-tree", "-r", "-l", "-z", "--full-tree", commit], None)?;
         let listed = String::from_utf8(listed)
             .map_err(|_| Fault::new(format!("{} has a file whose name is no UTF-8 text", self.url)))?;

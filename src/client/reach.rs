@@ -31,7 +31,7 @@ const BANNER: usize = 12;
 
 /// What came back from an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// A VNC server.
     Vnc,
     /// Something else listens there.
@@ -64,7 +64,7 @@ struct HostQueue {
 
 /// Asks every address, all of them at once, and returns their answers in the same order. It takes little more than `within`, and
 /// less once the answers are `enough`.
-pub fn ask(addresses: &[SocketAddr], within: Duration, enough: impl Fn(&[Answer]) -> bool) -> Vec<Answer> {
+pub(crate) fn ask(addresses: &[SocketAddr], within: Duration, enough: impl Fn(&[Answer]) -> bool) -> Vec<Answer> {
     let mut answers = vec![Answer::Silent; addresses.len()];
     let mut queues: BTreeMap<IpAddr, HostQueue> = BTreeMap::new();
     for (number, address) in addresses.iter().enumerate() {
@@ -217,7 +217,7 @@ fn wait(asked: &[Asked]) -> Vec<bool> {
 }
 
 /// Finds the addresses of hosts, all at once: a name server may be slow.
-pub fn resolve(names: &[String]) -> Vec<Result<IpAddr, Fault>> {
+pub(crate) fn resolve(names: &[String]) -> Vec<Result<IpAddr, Fault>> {
     thread::scope(|scope| {
         let all: Vec<_> = names.iter().map(|name| scope.spawn(|| address(name))).collect();
         let lost = || Err(Fault::host("a host's address could not be asked for"));

@@ -17,13 +17,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a server may say nothing of what it was asked for, which a guest has no part in.
-pub const SILENCE: Duration = Duration::from_secs(5);
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a server may take altogether to let us in, or to send its screen: there are slow lines.
-pub const WHOLE: Duration = Duration::from_secs(60);
+pub(crate) const WHOLE: Duration = Duration::from_secs(60);
 
 /// The screen of a guest, looked at through its VNC server.
-pub struct Screen {
+pub(crate) struct Screen {
     address: SocketAddr,
     stream: TcpStream,
     client: Client,
@@ -34,7 +34,11 @@ pub struct Screen {
 
 impl Screen {
     /// Connects, and has the server let us in. Signals end whatever is waited for, where they are given.
-    pub fn open(address: SocketAddr, password: Option<&Secret>, signals: Option<Rc<Signals>>) -> Result<Self, Fault> {
+    pub(crate) fn open(
+        address: SocketAddr,
+        password: Option<&Secret>,
+        signals: Option<Rc<Signals>>,
+    ) -> Result<Self, Fault> {
         let cannot = |why: std::io::Error| said(address, lost(format!("cannot be reached: {}", reason(&why))));
         let stream = TcpStream::connect_timeout(&address, SILENCE).map_err(cannot)?;
         stream.set_nonblocking(true).map_err(cannot)?;
@@ -47,7 +51,7 @@ impl Screen {
     }
 
     /// Returns what is on the screen now, all of it.
-    pub fn whole(&mut self) -> Result<&Picture, Fault> {
+    pub(crate) fn whole(&mut self) -> Result<&Picture, Fault> {
         let before = self.client.updates();
         self.client.ask(false);
         self.expect(|client| client.updates() > before && client.picture().is_some())?;
@@ -55,7 +59,7 @@ impl Screen {
     }
 
     /// Waits until something changes, at most until then, and returns what is on the screen then; nothing if nothing changed.
-    pub fn changed(&mut self, until: Instant) -> Result<Option<&Picture>, Fault> {
+    pub(crate) fn changed(&mut self, until: Instant) -> Result<Option<&Picture>, Fault> {
         let before = self.client.updates();
         self.client.ask(true);
         let is_new = |client: &Client| client.updates() > before && client.picture().is_some();
@@ -73,7 +77,7 @@ impl Screen {
     }
 
     /// Presses keys one after the other, so much time apart, and returns when the server has taken all of them.
-    pub fn press(&mut self, strokes: &[Stroke], apart: Duration) -> Result<(), Fault> {
+    pub(crate) fn press(&mut self, strokes: &[Stroke], apart: Duration) -> Result<(), Fault> {
         for (left, stroke) in (0..strokes.len()).rev().zip(strokes) {
             self.client.press(stroke);
             let until = Instant::now() + apart;
@@ -170,12 +174,12 @@ fn lost(message: String) -> Fault {
 }
 
 /// Returns what a file holds.
-pub fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     std::fs::read(path).map_err(io_fault("read", path))
 }
 
 /// Writes a file, of which nobody ever sees half.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     crate::host::files::replace(path, |file| file.write_all(bytes))
 }
 

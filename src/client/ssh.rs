@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It ended with this status, having said this to its output and to its error.
     Ended(i32, String, String),
     /// It could not be started.
@@ -27,7 +27,7 @@ pub enum Answer {
 }
 
 /// Commands that are on their way. They end when this is dropped.
-pub struct Asking {
+pub(crate) struct Asking {
     children: Vec<Option<Child>>,
     answers: Vec<Answer>,
     waiting: usize,
@@ -36,7 +36,7 @@ pub struct Asking {
 
 impl Asking {
     /// Starts them all.
-    pub fn begin(commands: &[Argv]) -> Self {
+    pub(crate) fn begin(commands: &[Argv]) -> Self {
         let (tell, heard) = channel();
         let mut asking =
             Self { children: Vec::new(), answers: vec![Answer::Silent; commands.len()], waiting: 0, heard };
@@ -59,7 +59,7 @@ impl Asking {
     }
 
     /// Waits for their ends until then, and little longer than it takes until the answers are enough.
-    pub fn wait(mut self, mut until: Instant, enough: impl Fn(&[Answer]) -> bool) -> Vec<Answer> {
+    pub(crate) fn wait(mut self, mut until: Instant, enough: impl Fn(&[Answer]) -> bool) -> Vec<Answer> {
         while self.waiting > 0 {
             if enough(&self.answers) {
                 until = until.min(Instant::now() + GRACE);

@@ -26,7 +26,7 @@ const BANNER: &[u8] = b"RFB ";
 
 /// What came of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tried {
+pub(crate) enum Tried {
     /// A VNC server is at the other end.
     Vnc,
     /// Something else is.
@@ -38,7 +38,7 @@ pub enum Tried {
 }
 
 /// A port of this host that leads elsewhere, until this is dropped.
-pub struct Tunnel {
+pub(crate) struct Tunnel {
     address: SocketAddr,
     carriers: Arc<Mutex<Carriers>>,
 }
@@ -52,7 +52,7 @@ struct Carriers {
 
 impl Tunnel {
     /// Begins to listen. Whoever connects has a program of his own, whose standard streams are the connection.
-    pub fn open(carrier: Argv) -> Result<Self, Fault> {
+    pub(crate) fn open(carrier: Argv) -> Result<Self, Fault> {
         let cannot =
             |why: std::io::Error| Fault::host(format!("cannot listen on a port of this host: {}", reason(&why)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot)?;
@@ -73,12 +73,12 @@ impl Tunnel {
     }
 
     /// Returns where it begins.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Runs a program to its end, with one more variable in its environment, and returns its status. The tunnel ends with it.
-    pub fn lead(self, argv: &Argv, variable: Option<(&str, &Secret)>) -> Result<i32, Fault> {
+    pub(crate) fn lead(self, argv: &Argv, variable: Option<(&str, &Secret)>) -> Result<i32, Fault> {
         let signals = Signals::install()?;
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let mut command = Command::new(&argv.program);
@@ -146,7 +146,7 @@ fn heard_within(from: ChildStderr, within: Duration) -> Vec<u8> {
 }
 
 /// Has such a program connect once, and returns what is at the other end.
-pub fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault> {
+pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault> {
     let mut command = command(carrier);
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|why| match why.kind() {

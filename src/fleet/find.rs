@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// A machine that may run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Its name.
     pub name: String,
     /// Where its console listens on whatever host runs it; nothing if it has none.
@@ -22,7 +22,7 @@ pub struct Wanted {
 
 /// A host that may run machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// Its name or address, as it was given.
     pub name: String,
     /// How it is asked.
@@ -31,7 +31,7 @@ pub struct Place {
 
 /// How a host is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// By the consoles of its machines, at this address.
     Consoles(IpAddr),
     /// By its own vmrun.
@@ -40,7 +40,7 @@ pub enum Way {
 
 impl Place {
     /// Returns its address, if its consoles are asked.
-    pub const fn ip(&self) -> Option<IpAddr> {
+    pub(crate) const fn ip(&self) -> Option<IpAddr> {
         match self.way {
             Way::Consoles(ip) => Some(ip),
             Way::Ssh(_) => None,
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// Returns where ssh connects to, if its own vmrun is asked.
-    pub const fn remote(&self) -> Option<&Remote> {
+    pub(crate) const fn remote(&self) -> Option<&Remote> {
         match &self.way {
             Way::Consoles(_) => None,
             Way::Ssh(remote) => Some(remote),
@@ -58,7 +58,7 @@ impl Place {
 
 /// What to ask: which machine at which host, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Question {
+pub(crate) struct Question {
     /// The number of the machine.
     pub machine: usize,
     /// The number of the host.
@@ -69,7 +69,7 @@ pub struct Question {
 
 /// What is known of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The hosts that run it, by number, and where its console listens, if that is known.
     pub runs: Vec<(usize, Option<SocketAddr>)>,
     /// The hosts on whose port something answers that is no VNC server.
@@ -78,7 +78,7 @@ pub struct Found {
 
 /// Returns the questions: every machine at every host. A console that listens on loopback can only be asked for on the host
 /// itself.
-pub fn questions(machines: &[Wanted], hosts: &[Place]) -> Vec<Question> {
+pub(crate) fn questions(machines: &[Wanted], hosts: &[Place]) -> Vec<Question> {
     let mut all = Vec::new();
     for (machine, wanted) in machines.iter().enumerate() {
         let Some(console) = wanted.console else { continue };
@@ -92,7 +92,7 @@ pub fn questions(machines: &[Wanted], hosts: &[Place]) -> Vec<Question> {
 }
 
 /// Returns what the answers say of each machine.
-pub fn found(machines: usize, questions: &[Question], answers: &[Answer]) -> Vec<Found> {
+pub(crate) fn found(machines: usize, questions: &[Question], answers: &[Answer]) -> Vec<Found> {
     let mut all = vec![Found { runs: Vec::new(), others: Vec::new() }; machines];
     for (question, answer) in questions.iter().zip(answers) {
         let Some(found) = all.get_mut(question.machine) else { continue };
@@ -106,7 +106,7 @@ pub fn found(machines: usize, questions: &[Question], answers: &[Answer]) -> Vec
 }
 
 /// Adds what a host has told itself.
-pub fn add(found: &mut [Found], machines: &[Wanted], host: usize, told: &[Told]) {
+pub(crate) fn add(found: &mut [Found], machines: &[Wanted], host: usize, told: &[Told]) {
     for (found, wanted) in found.iter_mut().zip(machines) {
         let own = told.iter().filter(|told| told.name == wanted.name);
         found.runs.extend(own.map(|told| (host, told.console)));
@@ -115,7 +115,7 @@ pub fn add(found: &mut [Found], machines: &[Wanted], host: usize, told: &[Told])
 }
 
 /// Returns the hosts, by number, of which nothing came back, and why if that is known.
-pub fn silent(hosts: usize, questions: &[Question], answers: &[Answer]) -> Vec<(usize, Option<String>)> {
+pub(crate) fn silent(hosts: usize, questions: &[Question], answers: &[Answer]) -> Vec<(usize, Option<String>)> {
     let of = |host: usize| questions.iter().zip(answers).filter(move |(question, _)| question.host == host);
     let mut all = Vec::new();
     for host in 0..hosts {

@@ -8,11 +8,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// How a host is written that is asked by ssh.
-pub const SCHEME: &str = "ssh://";
+pub(crate) const SCHEME: &str = "ssh://";
 
 /// Where ssh connects to: `ssh://host`, `ssh://user@host`, `ssh://user@host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
+pub(crate) struct Remote {
     /// The host, with the user if one is named.
     pub destination: String,
     /// The port, if it is not the usual one.
@@ -50,17 +50,17 @@ impl FromStr for Remote {
 
 impl Remote {
     /// Returns the command that asks it. It asks nobody for a password, and gives up in time.
-    pub fn question(&self, within: Duration) -> Argv {
+    pub(crate) fn question(&self, within: Duration) -> Argv {
         self.ssh(within).arg("--").arg(&self.destination).args(["vmrun", "list", "--json"])
     }
 
     /// Returns the command whose standard streams are a connection to an address that the host has.
-    pub fn forward(&self, address: SocketAddr, within: Duration) -> Argv {
+    pub(crate) fn forward(&self, address: SocketAddr, within: Duration) -> Argv {
         self.ssh(within).arg("-W").arg(address).arg("--").arg(&self.destination)
     }
 
     /// Returns the command that runs a command there, on a terminal if ours is one.
-    pub fn run(&self, command: &Argv, is_terminal: bool, within: Duration) -> Argv {
+    pub(crate) fn run(&self, command: &Argv, is_terminal: bool, within: Duration) -> Argv {
         let ssh = self.ssh(within);
         let ssh = if is_terminal { ssh.arg("-t") } else { ssh };
         // What ssh is given there is a line for a shell.
@@ -95,7 +95,7 @@ pub fn told(text: &str) -> Option<Vec<Told>> {
 }
 
 /// Says why a host did not tell, by the status of ssh and what it said: one line.
-pub fn why(remote: &Remote, status: i32, said: &str) -> String {
+pub(crate) fn why(remote: &Remote, status: i32, said: &str) -> String {
     const SSH_FAILED: i32 = 255;
     const NOT_FOUND: i32 = 127;
     let mut lines = said.lines().map(printable).filter(|line| !line.is_empty());

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a log may get, in bytes, before it is begun anew.
-pub const LOG_MAX: u64 = 4 << 20;
+pub(crate) const LOG_MAX: u64 = 4 << 20;
 
 /// How many old logs are kept.
 const LOGS: u32 = 3;
@@ -36,7 +36,7 @@ const WAITS: u8 = 1;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A supervisor that was started.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     child: Child,
     line: UnixStream,
     log: PathBuf,
@@ -47,7 +47,7 @@ pub struct Supervisor {
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Its guest runs.
     Runs,
     /// Its guest ended, and is started again later.
@@ -60,7 +60,7 @@ pub enum Outcome {
 
 impl Supervisor {
     /// Starts our own program with these arguments.
-    pub fn start(args: &[String], log: &Path) -> Result<Self, Fault> {
+    pub(crate) fn start(args: &[String], log: &Path) -> Result<Self, Fault> {
         let program = std::env::current_exe().map_err(io_fault("find", Path::new("vmrun")))?;
         let cannot = |why: &std::io::Error| {
             let shown = Argv::new(program.display().to_string()).args(args.iter().take(1));
@@ -77,7 +77,7 @@ impl Supervisor {
     }
 
     /// Waits until its guest runs, or until it has ended.
-    pub fn wait(&mut self) -> Outcome {
+    pub(crate) fn wait(&mut self) -> Outcome {
         let mut said = Vec::new();
         let mut buffer = [0; 4096];
         loop {
@@ -104,12 +104,12 @@ impl Supervisor {
 
     /// Waits until somebody listens at an address, at most so long; returns whether somebody does, or nothing if somebody asked
     /// us to stop.
-    pub fn answers(&self, address: SocketAddr, within: Duration) -> Option<bool> {
+    pub(crate) fn answers(&self, address: SocketAddr, within: Duration) -> Option<bool> {
         self.until(within, || TcpStream::connect_timeout(&address, LOOK * 10).is_ok())
     }
 
     /// Waits until its log says something, at most so long; returns whether it does, or nothing if somebody asked us to stop.
-    pub fn says(&self, text: &str, within: Duration) -> Option<bool> {
+    pub(crate) fn says(&self, text: &str, within: Duration) -> Option<bool> {
         self.until(within, || after(&self.log, self.from).contains(text))
     }
 
@@ -145,7 +145,7 @@ pub(crate) fn open(log: &Path) -> Result<(File, u64), Fault> {
 
 /// Begins a log anew that is too long, and keeps what it was. Guests go on writing to the same file. What cannot be done is left:
 /// a log is no reason to stop a guest.
-pub fn rotate(log: &Path, max: u64) {
+pub(crate) fn rotate(log: &Path, max: u64) {
     if std::fs::metadata(log).map_or(0, |meta| meta.len()) <= max {
         return;
     }
@@ -163,36 +163,36 @@ pub fn rotate(log: &Path, max: u64) {
 }
 
 /// Returns the last lines of a file, as far as they are after a place in it.
-pub fn last_lines(path: &Path, from: u64, count: usize) -> String {
+pub(crate) fn last_lines(path: &Path, from: u64, count: usize) -> String {
     let text = after(path, from);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 /// Returns what a file has after a place; all of it, if it was begun anew meanwhile.
-pub fn after(path: &Path, from: u64) -> String {
+pub(crate) fn after(path: &Path, from: u64) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let from = usize::try_from(from).unwrap_or(usize::MAX);
     String::from_utf8_lossy(bytes.get(from..).unwrap_or(&bytes)).into_owned()
 }
 
 /// The line from a supervisor to who has started it.
-pub struct Line(UnixStream);
+pub(crate) struct Line(UnixStream);
 
 impl Line {
     /// Says something.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         // Whoever has started us may be gone.
         let _ = (&self.0).write_all(text.as_bytes());
     }
 
     /// Says that the guest runs.
-    pub fn runs(&self) {
+    pub(crate) fn runs(&self) {
         self.end(RUNS);
     }
 
     /// Says that the guest ended, and is started again later.
-    pub fn waits(&self) {
+    pub(crate) fn waits(&self) {
         self.end(WAITS);
     }
 
@@ -203,7 +203,7 @@ impl Line {
 }
 
 /// Makes this process a supervisor: a session of its own, nothing to read, and what everybody may read can be read.
-pub fn settle() -> Result<Line, Fault> {
+pub(crate) fn settle() -> Result<Line, Fault> {
     let cannot = |what: &str, why: &dyn std::fmt::Display| Fault::host(format!("cannot {what}: {why}"));
     let line = std::io::stdin().as_fd().try_clone_to_owned().map_err(|why| cannot("keep the line", &why))?;
     let null = File::open("/dev/null").map_err(|why| cannot("read /dev/null", &why))?;
@@ -215,7 +215,7 @@ pub fn settle() -> Result<Line, Fault> {
 }
 
 /// Prints what is added to a file, from a place on, until nobody reads it any more.
-pub fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+pub(crate) fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
     use std::io::{Seek as _, SeekFrom};
     loop {
         let length = std::fs::metadata(path).map_err(io_fault("read", path))?.len();

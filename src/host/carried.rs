@@ -6,7 +6,7 @@ use directories::ProjectDirs;
 use std::path::PathBuf;
 
 /// Puts a file that the program carries where it can be read, and returns where that is.
-pub fn unpack(name: &str, text: &str) -> Result<PathBuf, Fault> {
+pub(crate) fn unpack(name: &str, text: &str) -> Result<PathBuf, Fault> {
     let dirs = ProjectDirs::from("", "", "vmrun");
     let cache = dirs.as_ref().map(ProjectDirs::cache_dir);
     let path = cache.ok_or_else(|| Fault::host("there is no home folder for a cache").hint("set HOME"))?.join(name);

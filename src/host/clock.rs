@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// Returns the second of 1970.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     since_1970().as_secs()
 }
 
 /// Returns the time since the beginning of 1970.
-pub fn since_1970() -> Duration {
+pub(crate) fn since_1970() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }

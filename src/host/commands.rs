@@ -7,7 +7,7 @@ use crate::model::{Argv, InterfaceName, Link, LinkKind, VmName};
 use std::net::IpAddr;
 
 /// Returns the commands of an effect, in order. Interfaces are marked as made for the machine, if it is known.
-pub fn commands(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Step> {
+pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Step> {
     match effect {
         Effect::Umask(mask) => vec![Argv::new("umask").arg(format!("{mask:03o}")).into()],
         Effect::Truncate { path, size } => {
@@ -70,7 +70,7 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
 
 /// Returns the name that an interface has on Linux until it is marked. ip(8) cannot make one and mark it at once, and one without a
 /// mark could be anybody's; a name is given and marked at once.
-pub fn unmarked(tap: &InterfaceName) -> String {
+pub(crate) fn unmarked(tap: &InterfaceName) -> String {
     const END: &str = ".new";
     let name = tap.as_str();
     format!("{}{END}", name.get(..InterfaceName::MAX - END.len()).unwrap_or(name))
@@ -188,7 +188,7 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
 }
 
 /// Returns what gives an effect back, if it takes something.
-pub fn undo(effect: &Effect) -> Option<Effect> {
+pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
     match effect {
         Effect::CreateTap(tap) => Some(Effect::DestroyTap(tap.clone())),
         Effect::Join { bridge, member } => Some(Effect::Leave { bridge: bridge.clone(), member: member.clone() }),

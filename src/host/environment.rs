@@ -5,17 +5,17 @@ use crate::model::Target;
 
 /// Returns a variable of the environment; what is not text does not count.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
-pub fn env(name: &str) -> Option<String> {
+pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// The kind of the system that the program was built for; any that is not FreeBSD works like Linux.
-pub const fn native_platform() -> Platform {
+pub(crate) const fn native_platform() -> Platform {
     if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
 }
 
 /// The bhyve of this host: its release and processor on FreeBSD, the usual ones elsewhere.
-pub fn target() -> Target {
+pub(crate) fn target() -> Target {
     let usual = Target::default();
     if native_platform() != Platform::FreeBsd {
         return usual;

@@ -13,18 +13,18 @@ const ENDING: &str = ".events.jsonl";
 
 /// A file to which events are added.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     path: PathBuf,
 }
 
 impl Events {
     /// Opens a file of events, which need not be there yet.
-    pub fn open(path: &Path) -> Result<Self, Fault> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
         open(path).map(|_| Self { path: path.into() })
     }
 
     /// Adds a line with one write(2), so that lines of several processes do not mix. That it cannot be written stops nothing.
-    pub fn add(&self, line: &str) {
+    pub(crate) fn add(&self, line: &str) {
         rotate(&self.path, LOG_MAX);
         let file = OpenOptions::new().create(true).append(true).open(&self.path);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
@@ -32,13 +32,13 @@ impl Events {
 }
 
 /// Returns the file of events that is beside a machine's log.
-pub fn beside(log: &Path) -> PathBuf {
+pub(crate) fn beside(log: &Path) -> PathBuf {
     let name = log.file_name().unwrap_or_default().to_string_lossy();
     log.with_file_name(format!("{}{ENDING}", name.strip_suffix(".log").unwrap_or(&name)))
 }
 
 /// Returns the files of events in a folder, by name; none of a folder that is not there.
-pub fn within(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn within(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().ends_with(ENDING)).collect();
     files.sort();
@@ -47,14 +47,14 @@ pub fn within(folder: &Path) -> Vec<PathBuf> {
 
 /// A reader of files that others add to.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     /// How much of each was read.
     known: BTreeMap<PathBuf, u64>,
 }
 
 impl Reader {
     /// Returns the whole lines that were added to a file since it was read last; all of them, if it was begun anew meanwhile.
-    pub fn added(&mut self, path: &Path) -> Result<Vec<String>, Fault> {
+    pub(crate) fn added(&mut self, path: &Path) -> Result<Vec<String>, Fault> {
         let mut file = File::open(path).map_err(io_fault("read", path))?;
         let length = file.metadata().map_err(io_fault("read", path))?.len();
         let from = self.known.get(path).copied().filter(|from| *from <= length).unwrap_or_default();
@@ -66,7 +66,7 @@ impl Reader {
     }
 
     /// Goes on with what is added to files, also to those that come later, until nobody reads it any more.
-    pub fn follow(
+    pub(crate) fn follow(
         &mut self,
         files: &dyn Fn() -> Vec<PathBuf>,
         print: &dyn Fn(Vec<String>) -> Result<(), Fault>,

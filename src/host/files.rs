@@ -85,7 +85,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
 }
 
 /// A file that is read as a disk.
-pub struct DiskFile {
+pub(crate) struct DiskFile {
     file: File,
     path: PathBuf,
     size: u64,
@@ -93,7 +93,7 @@ pub struct DiskFile {
 
 impl DiskFile {
     /// Opens it, for reading only.
-    pub fn open(path: &Path) -> Result<Self, Fault> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
         let mut file = File::open(path).map_err(io_fault("read", path))?;
         if file.metadata().is_ok_and(|meta| meta.is_dir()) {
             return Err(Fault::host(format!("cannot read {}: it is a folder", path.display())));

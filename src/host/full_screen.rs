@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// What a wait ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub(crate) enum Woken {
     /// A key was pressed.
     Key(KeyEvent),
     /// Somebody asked us to leave.
@@ -30,14 +30,14 @@ pub enum Woken {
 }
 
 /// The terminal, as long as it is ours.
-pub struct FullScreen {
+pub(crate) struct FullScreen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     signals: Rc<Signals>,
 }
 
 impl FullScreen {
     /// Takes the terminal.
-    pub fn open() -> Result<Self, Fault> {
+    pub(crate) fn open() -> Result<Self, Fault> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             let fault = Fault::usage("this is shown on a terminal only");
             return Err(fault.hint("`vmrun list` prints the same once, `vmrun list --json` for programs"));
@@ -51,12 +51,12 @@ impl FullScreen {
     }
 
     /// Draws a picture.
-    pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Fault> {
+    pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Fault> {
         self.terminal.draw(draw).map(drop).map_err(|why| fault(&why))
     }
 
     /// Waits for a key, until then.
-    pub fn wait(&self, until: Instant) -> Result<Woken, Fault> {
+    pub(crate) fn wait(&self, until: Instant) -> Result<Woken, Fault> {
         loop {
             // What was read already shows at no descriptor.
             if event::poll(Duration::ZERO).map_err(|why| fault(&why))? {
@@ -85,7 +85,7 @@ impl FullScreen {
     }
 
     /// Gives the terminal to a command of our own, and takes it back when somebody has read what it said.
-    pub fn leave_for(&mut self, words: &[String]) -> Result<(), Fault> {
+    pub(crate) fn leave_for(&mut self, words: &[String]) -> Result<(), Fault> {
         leave();
         let ended = itself(words);
         // What stopped the command was not meant for us.

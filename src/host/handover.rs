@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Becomes another program, with one more variable in its environment, and comes back only with the reason why not.
-pub fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault {
+pub(crate) fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     let mut command = Command::new(&argv.program);
     command.args(&argv.args);
@@ -20,7 +20,7 @@ pub fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault {
 }
 
 /// Becomes another program with the arguments of this one, under its name, and comes back only with the reason why not.
-pub fn hand_over_all(program: &Path) -> Fault {
+pub(crate) fn hand_over_all(program: &Path) -> Fault {
     let mut args = std::env::args_os();
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     let mut command = Command::new(program);
@@ -31,7 +31,7 @@ pub fn hand_over_all(program: &Path) -> Fault {
 }
 
 /// Finds a program that comes with this one: beside it, in the folder libexec that is beside its own, or in PATH.
-pub fn sibling(name: &str) -> Option<PathBuf> {
+pub(crate) fn sibling(name: &str) -> Option<PathBuf> {
     let beside = |own: PathBuf| {
         let bin = own.parent()?.to_path_buf();
         let libexec = bin.parent().map(|prefix| prefix.join("libexec").join(name));
@@ -41,6 +41,6 @@ pub fn sibling(name: &str) -> Option<PathBuf> {
 }
 
 /// Returns whether there is such a program.
-pub fn is_there(name: &str) -> bool {
+pub(crate) fn is_there(name: &str) -> bool {
     name.contains('/') || program::find(name).is_some()
 }

@@ -60,7 +60,7 @@ impl StateKind {
 }
 
 /// Reads the interfaces.
-pub fn links(host: &dyn Host) -> Result<Vec<LinkState>, Fault> {
+pub(crate) fn links(host: &dyn Host) -> Result<Vec<LinkState>, Fault> {
     match host.settings().platform {
         Platform::FreeBsd => Ok(of_ifconfig(&host.query(&Argv::new("ifconfig"))?)),
         Platform::Linux => of_ip(&host.query(&Argv::new("ip").args(["-json", "-details", "address", "show"]))?),
@@ -68,7 +68,7 @@ pub fn links(host: &dyn Host) -> Result<Vec<LinkState>, Fault> {
 }
 
 /// Reads the default router; nothing if there is none.
-pub fn default_router(host: &dyn Host, like: IpAddr) -> Result<Option<IpAddr>, Fault> {
+pub(crate) fn default_router(host: &dyn Host, like: IpAddr) -> Result<Option<IpAddr>, Fault> {
     let family = if like.is_ipv6() { "-6" } else { "-4" };
     match host.settings().platform {
         // Without a route it says `route has not been found` and fails.

@@ -7,7 +7,7 @@ use crate::{bhyve, qemu};
 use std::path::Path;
 
 /// Returns the host's iPXE: the first that is there of those that it may have.
-pub fn loader(host: &dyn Host) -> Result<String, Fault> {
+pub(crate) fn loader(host: &dyn Host) -> Result<String, Fault> {
     let candidates: &[&str] = match host.settings().platform {
         Platform::FreeBsd => &[bhyve::IPXE_LOADER],
         Platform::Linux => qemu::IPXE_LOADERS,
@@ -18,7 +18,7 @@ pub fn loader(host: &dyn Host) -> Result<String, Fault> {
 }
 
 /// Says what brings a good iPXE.
-pub fn package(host: &dyn Host) -> &'static str {
+pub(crate) fn package(host: &dyn Host) -> &'static str {
     match host.settings().platform {
         Platform::FreeBsd => FREEBSD_PACKAGE,
         Platform::Linux => LINUX_PACKAGE,

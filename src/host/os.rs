@@ -1,4 +1,4 @@
 //! What differs between the systems.
 
-pub mod freebsd;
-pub mod linux;
+pub(crate) mod freebsd;
+pub(crate) mod linux;

@@ -29,7 +29,7 @@ const DRAIN_MAX: usize = 1 << 20;
 
 /// What a wait ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happened {
+pub(crate) enum Happened {
     /// The process ended.
     Exited(ExitStatus),
     /// Somebody asked to stop; one asking is taken.
@@ -44,7 +44,7 @@ pub enum Happened {
 
 /// What a process ended by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndedBy {
+pub(crate) enum EndedBy {
     /// Its own exit, with this status.
     Code(i32),
     /// This signal.
@@ -53,7 +53,7 @@ pub enum EndedBy {
 
 /// A running child in a process group of its own. Dropping it kills it.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     signals: Rc<Signals>,
     stderr: Option<ChildStderr>,
@@ -66,7 +66,12 @@ pub struct Process {
 impl Process {
     /// Starts a process. One that uses the standard streams is fed from ours; our output and error are its own. Where ours are a
     /// log it writes there itself, so that it can go on without us.
-    pub fn spawn(argv: &Argv, uses_stdio: bool, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
+    pub(crate) fn spawn(
+        argv: &Argv,
+        uses_stdio: bool,
+        signals: Rc<Signals>,
+        log: Option<&Path>,
+    ) -> Result<Self, Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
         #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
         let mut command = Command::new(&argv.program);
@@ -89,17 +94,17 @@ impl Process {
     }
 
     /// Returns its process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Returns the last lines that it wrote to its standard error.
-    pub fn last_words(&self) -> Vec<String> {
+    pub(crate) fn last_words(&self) -> Vec<String> {
         self.said.as_ref().map_or_else(|| self.words.lines(), Said::last_words)
     }
 
     /// Returns what a status means.
-    pub fn ended_by(status: ExitStatus) -> EndedBy {
+    pub(crate) fn ended_by(status: ExitStatus) -> EndedBy {
         match (status.code(), status.signal()) {
             (Some(code), _) => EndedBy::Code(code),
             (None, signal) => EndedBy::Signal(signal.unwrap_or_default()),
@@ -107,7 +112,7 @@ impl Process {
     }
 
     /// Sends it a signal; one that has ended already gets none.
-    pub fn signal(&mut self, signal: Signal) {
+    pub(crate) fn signal(&mut self, signal: Signal) {
         if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
             // The child has not been waited for, so that the number is still its own.
             let _ = kill(Pid::from_raw(id), signal);
@@ -115,12 +120,12 @@ impl Process {
     }
 
     /// Waits until something happens, at most until then.
-    pub fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
+    pub(crate) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
         self.wait_for(until, extra, true)
     }
 
     /// Waits for its end without heeding who asks to stop, and kills it when it takes too long.
-    pub fn end(&mut self, within: Duration) -> Option<ExitStatus> {
+    pub(crate) fn end(&mut self, within: Duration) -> Option<ExitStatus> {
         if let Happened::Exited(status) = self.wait_for(Some(Instant::now() + within), None, false) {
             return Some(status);
         }

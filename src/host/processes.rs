@@ -2,7 +2,7 @@
 //!
 //! Linux tells it by proc(5), FreeBSD by ps(1) and procstat(1). Nothing of it needs root.
 
-pub mod freebsd;
+pub(crate) mod freebsd;
 mod linux;
 
 use super::{Platform, kernel};
@@ -128,7 +128,7 @@ impl Thread {
 }
 
 /// Returns the threads of a hypervisor, by number.
-pub fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault> {
+pub(crate) fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault> {
     let mut all = match platform {
         Platform::Linux => linux::threads(pid),
         Platform::FreeBsd => freebsd::threads(pid)?,

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use std::path::Path;
 
 /// Writes a text as a file, in place of an old one.
-pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Fault> {
     #[expect(clippy::disallowed_methods, reason = "here is where files are written")]
     std::fs::write(path, text).map_err(|error| {
         let why = error.to_string();

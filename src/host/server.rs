@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl System {
     /// Runs a server until somebody asks to stop, which ends it. One that ends by itself has failed.
-    pub fn serve(&self, argv: &Argv) -> Result<(), Fault> {
+    pub(crate) fn serve(&self, argv: &Argv) -> Result<(), Fault> {
         if self.stop_asked() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a file of a library cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unread {
+pub(crate) enum Unread {
     /// It is not there.
     Missing,
     /// A symbolic link leads out of the library.
@@ -19,7 +19,7 @@ pub enum Unread {
 }
 
 /// Reads a file below a folder, unless a link leads out of that.
-pub fn read_below(root: &Path, path: &str) -> Result<Vec<u8>, Unread> {
+pub(crate) fn read_below(root: &Path, path: &str) -> Result<Vec<u8>, Unread> {
     let refused = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Unread::Missing,
         _ => Unread::Refused(reason(&error)),
@@ -33,7 +33,7 @@ pub fn read_below(root: &Path, path: &str) -> Result<Vec<u8>, Unread> {
 }
 
 /// Returns the text of a file, or nothing if it is not there.
-pub fn text(path: &Path) -> Result<Option<String>, Fault> {
+pub(crate) fn text(path: &Path) -> Result<Option<String>, Fault> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -42,12 +42,12 @@ pub fn text(path: &Path) -> Result<Option<String>, Fault> {
 }
 
 /// Returns whether a folder is there.
-pub fn is_folder(path: &Path) -> bool {
+pub(crate) fn is_folder(path: &Path) -> bool {
     path.is_dir()
 }
 
 /// Returns every file below a folder, and the paths of what is a link; nothing where there is no folder.
-pub fn read(root: &Path) -> Result<Option<(Files, Vec<String>)>, Fault> {
+pub(crate) fn read(root: &Path) -> Result<Option<(Files, Vec<String>)>, Fault> {
     let refused =
         |path: &Path, error: &std::io::Error| Fault::host(format!("cannot read {}: {}", path.display(), reason(error)));
     let (mut files, mut links) = (Files::new(), Vec::new());
@@ -80,7 +80,7 @@ pub fn read(root: &Path) -> Result<Option<(Files, Vec<String>)>, Fault> {
 
 /// Puts files where a folder is, in its place: it is there as it was or as it is to be, and a dead run leaves only what the next
 /// one replaces.
-pub fn write(root: &Path, files: &Files) -> Result<(), Fault> {
+pub(crate) fn write(root: &Path, files: &Files) -> Result<(), Fault> {
     let refused = |path: &Path| {
         let path = path.to_path_buf();
         move |error: std::io::Error| Fault::host(format!("cannot write {}: {}", path.display(), reason(&error)))
@@ -110,7 +110,7 @@ pub fn write(root: &Path, files: &Files) -> Result<(), Fault> {
 }
 
 /// Writes files below a folder; what else is there stays.
-pub fn add(root: &Path, files: &Files) -> Result<(), Fault> {
+pub(crate) fn add(root: &Path, files: &Files) -> Result<(), Fault> {
     for (path, bytes) in files {
         let file = root.join(path);
         let folder = file.parent().unwrap_or(root);
@@ -123,24 +123,24 @@ pub fn add(root: &Path, files: &Files) -> Result<(), Fault> {
 
 /// Writes a file.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
-pub fn put(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     fs::write(path, bytes).map_err(|error| Fault::host(format!("cannot write {}: {}", path.display(), reason(&error))))
 }
 
 /// Replaces a file as a whole.
-pub fn replace(path: &Path, text: &str) -> Result<(), Fault> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Fault> {
     let new = path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().display()));
     put(&new, text.as_bytes())?;
     fs::rename(&new, path).map_err(|error| Fault::host(format!("cannot write {}: {}", path.display(), reason(&error))))
 }
 
 /// Makes a folder that is not there yet.
-pub fn make_folder(path: &Path) -> Result<(), Fault> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), Fault> {
     fs::create_dir(path).map_err(|error| Fault::host(format!("cannot make {}: {}", path.display(), reason(&error))))
 }
 
 /// Takes a tree away; absent is fine.
-pub fn remove(root: &Path) -> Result<(), Fault> {
+pub(crate) fn remove(root: &Path) -> Result<(), Fault> {
     match fs::remove_dir_all(root) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Fault::host(format!("cannot remove {}: {}", root.display(), reason(&error))))

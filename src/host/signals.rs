@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// The signals that a run heeds: those that ask it to stop, each counted, and the one that says that a child ended.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     stops: UnixStream,
     children: UnixStream,
     handlers: Vec<SigId>,
@@ -21,12 +21,12 @@ pub struct Signals {
 
 impl Signals {
     /// Installs the handlers.
-    pub fn install() -> Result<Rc<Self>, Fault> {
+    pub(crate) fn install() -> Result<Rc<Self>, Fault> {
         Self::heed(&[SIGINT, SIGTERM, SIGHUP])
     }
 
     /// Installs the handlers of who has to put a terminal back: whatever would end or stop us asks us to stop.
-    pub fn for_terminal() -> Result<Rc<Self>, Fault> {
+    pub(crate) fn for_terminal() -> Result<Rc<Self>, Fault> {
         Self::heed(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP])
     }
 
@@ -38,22 +38,22 @@ impl Signals {
     }
 
     /// Returns what is readable while somebody asks to stop.
-    pub fn stop_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn stop_fd(&self) -> BorrowedFd<'_> {
         self.stops.as_fd()
     }
 
     /// Returns what is readable when a child ended.
-    pub fn child_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn child_fd(&self) -> BorrowedFd<'_> {
         self.children.as_fd()
     }
 
     /// Returns whether somebody asked to stop, and forgets one asking.
-    pub fn take_stop(&self) -> bool {
+    pub(crate) fn take_stop(&self) -> bool {
         matches!((&self.stops).read(&mut [0]), Ok(1))
     }
 
     /// Returns whether somebody asked to stop.
-    pub fn peek_stop(&self) -> bool {
+    pub(crate) fn peek_stop(&self) -> bool {
         let mut fds = [PollFd::new(self.stop_fd(), PollFlags::POLLIN)];
         loop {
             match poll(&mut fds, PollTimeout::ZERO) {
@@ -64,7 +64,7 @@ impl Signals {
     }
 
     /// Waits so long for somebody who asks to stop, and returns whether somebody did.
-    pub fn stop_within(&self, wait: Duration) -> bool {
+    pub(crate) fn stop_within(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         while !self.take_stop() {
             let left = until.saturating_duration_since(Instant::now());
@@ -79,7 +79,7 @@ impl Signals {
     }
 
     /// Waits until then; whoever asks to stop is a fault.
-    pub fn pause(&self, until: Instant) -> Result<(), Fault> {
+    pub(crate) fn pause(&self, until: Instant) -> Result<(), Fault> {
         if self.stop_within(until.saturating_duration_since(Instant::now())) {
             return Err(Fault::new("interrupted").blame(Blame::Interrupted));
         }
@@ -87,7 +87,7 @@ impl Signals {
     }
 
     /// Forgets that children ended: whoever calls this asks each of them next.
-    pub fn forget_children(&self) {
+    pub(crate) fn forget_children(&self) {
         while matches!((&self.children).read(&mut [0; 64]), Ok(read) if read > 0) {}
     }
 }

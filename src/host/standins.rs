@@ -31,10 +31,10 @@ use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub use player::play;
+pub(crate) use player::play;
 
 /// The variable that names the folder of a recording to the stand-ins.
-pub const VARIABLE: &str = "VMRUN_RECORDING";
+pub(crate) const VARIABLE: &str = "VMRUN_RECORDING";
 
 /// How long a script's children may go on after its end, and how long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -52,19 +52,19 @@ const LINE_MAX: usize = 64 << 10;
 const SCRIPT_MAX: u64 = 1 << 20;
 
 /// Runs scripts with stand-ins, and heeds who asks to stop meanwhile.
-pub struct Recorder {
+pub(crate) struct Recorder {
     signals: Rc<Signals>,
 }
 
 impl Recorder {
     /// Installs the handlers of signals, so that nothing is left behind on the way out.
-    pub fn new() -> Result<Self, Fault> {
+    pub(crate) fn new() -> Result<Self, Fault> {
         Ok(Self { signals: Signals::install()? })
     }
 
     /// Runs a command with stand-ins to its end, and returns what it called. What it writes is told line by line, without
     /// passwords. It is ended, with its whole process group, when it takes too long, calls too much, or somebody asks to.
-    pub fn record(
+    pub(crate) fn record(
         &self,
         command: &[String],
         setting: &Setting,
@@ -117,13 +117,13 @@ fn too_much(setting: &Setting) -> Fault {
 }
 
 /// Returns what the host's own ifconfig prints, if there is one.
-pub fn interfaces() -> Option<String> {
+pub(crate) fn interfaces() -> Option<String> {
     find("ifconfig")?;
     run(&Argv::new("ifconfig")).ok()
 }
 
 /// Returns the text of the script that a command runs, if it can be read: the command itself, or what a shell is given.
-pub fn script(command: &[String]) -> Option<Source> {
+pub(crate) fn script(command: &[String]) -> Option<Source> {
     const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "ksh93", "mksh", "oksh", "zsh", "csh", "tcsh"];
     let (program, args) = command.split_first()?;
     let path = if SHELLS.contains(&base_name(program)) {

@@ -21,7 +21,7 @@ const LINES: usize = 100;
 
 /// What a hypervisor tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
+pub(crate) struct Statistics {
     /// What bhyve's kernel module has counted.
     pub counts: Vec<Count>,
     /// What QEMU's disks have done.
@@ -44,7 +44,7 @@ pub struct InterfaceUse {
 }
 
 /// Asks a hypervisor. Nothing comes back where it does not answer, or where this user may not ask it.
-pub fn of(process: &Hypervisor) -> Option<Statistics> {
+pub(crate) fn of(process: &Hypervisor) -> Option<Statistics> {
     match process.kind {
         Kind::Bhyve => {
             let name = process.name.as_ref()?;
@@ -70,7 +70,7 @@ fn disks(socket: &Path) -> Option<Vec<DiskUse>> {
 }
 
 /// Returns what the interfaces have carried of those names.
-pub fn of_interfaces(platform: Platform, names: &[&str]) -> Vec<InterfaceUse> {
+pub(crate) fn of_interfaces(platform: Platform, names: &[&str]) -> Vec<InterfaceUse> {
     match platform {
         _ if names.is_empty() => Vec::new(),
         Platform::Linux => names.iter().filter_map(|name| in_sysfs(name)).collect(),

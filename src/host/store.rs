@@ -215,7 +215,7 @@ fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
 
 /// What a state folder has of a machine for whoever looks into it, who need not be its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The machine.
     pub name: VmName,
     /// The folder of its state.
@@ -229,7 +229,7 @@ pub struct Kept {
 }
 
 /// Returns what a state folder has of machines, by name; nothing of one that is not there or may not be read.
-pub fn kept(state: &Path) -> Vec<Kept> {
+pub(crate) fn kept(state: &Path) -> Vec<Kept> {
     let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
     let mut found: BTreeMap<VmName, (bool, bool)> = BTreeMap::new();
     for entry in entries {

@@ -33,12 +33,12 @@ use std::time::{Duration, Instant};
 
 /// Facts that are being read before there is anybody to ask for them.
 #[derive(Default)]
-pub struct Ahead(Option<Program>);
+pub(crate) struct Ahead(Option<Program>);
 
 impl Ahead {
     /// Begins to read the interfaces: a command takes as long as parsing a recipe and giving it its words. Where it cannot be
     /// started the one who asks is told.
-    pub fn interfaces(platform: Platform) -> Self {
+    pub(crate) fn interfaces(platform: Platform) -> Self {
         Self((platform == Platform::FreeBsd).then(|| Program::start(&Argv::new("ifconfig")).ok()).flatten())
     }
 }
@@ -48,7 +48,7 @@ const GLANCES: usize = 3;
 const GLANCE_MS: u8 = 5;
 
 /// This host.
-pub struct System {
+pub(crate) struct System {
     settings: Settings,
     pub(crate) signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
@@ -69,7 +69,7 @@ pub struct System {
 
 impl System {
     /// Opens the door; with it comes what was asked before.
-    pub fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
+    pub(crate) fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
         Ok(Self {
             settings,
             signals: Signals::install()?,
@@ -97,14 +97,14 @@ impl System {
     }
 
     /// Asks a vmrun to stop its guest, as Ctrl-C does; `at_once` asks it as often as it takes.
-    pub fn ask_to_stop(&self, pid: u32, at_once: bool) {
+    pub(crate) fn ask_to_stop(&self, pid: u32, at_once: bool) {
         // Each of them is counted, and two of one kind may come as one.
         let all = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
         all[..if at_once { all.len() } else { 1 }].iter().for_each(|signal| kernel::signal(pid, *signal));
     }
 
     /// Waits until a process has ended, at most so long; returns whether it has. Whoever asks us to stop is told so.
-    pub fn has_ended_within(&self, pid: u32, within: Option<Duration>) -> Result<bool, Fault> {
+    pub(crate) fn has_ended_within(&self, pid: u32, within: Option<Duration>) -> Result<bool, Fault> {
         let Ok(mut process) = Stranger::of(pid, self.signals.clone(), None) else {
             return Ok(kernel::process(pid).is_none());
         };

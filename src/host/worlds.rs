@@ -1,6 +1,7 @@
 //! Hosts on which nothing happens: a rehearsal, a host that is not here, one that a test describes.
 
-pub mod described;
-pub mod elsewhere;
-pub mod fake;
-pub mod rehearsal;
+pub(crate) mod described;
+pub(crate) mod elsewhere;
+#[cfg(test)]
+pub(crate) mod fake;
+pub(crate) mod rehearsal;

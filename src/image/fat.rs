@@ -10,11 +10,12 @@ mod time;
 mod tree;
 mod writer;
 
-pub use name::{Label, check_path};
+pub(crate) use name::Label;
+pub(crate) use name::check_path;
 pub(super) use reader::Volume;
-pub use shape::Kind;
+pub(crate) use shape::Kind;
 pub(super) use shape::Shape;
-pub use time::Time;
+pub(crate) use time::Time;
 pub(super) use tree::Tree;
 pub(super) use writer::{Head, write};
 

@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The size of an image unless another is asked for: 4 MiB, four times as much as the largest iPXE needs.
-pub const DEFAULT_SIZE: u64 = 4 * MIB;
+pub(crate) const DEFAULT_SIZE: u64 = 4 * MIB;
 /// Where `gpart add -a 4k` and `sgdisk -a 8` begin partitions.
 const DEFAULT_ALIGNMENT: u64 = 4 * KIB;
 pub(super) const SMALLEST: u64 = MIB;
@@ -37,7 +37,7 @@ impl Default for Form {
 }
 
 /// Says whether there may be an image of that many bytes.
-pub fn check_size(size: u64) -> Result<(), Fault> {
+pub(crate) fn check_size(size: u64) -> Result<(), Fault> {
     let sector = u64::from(SECTOR);
     if size < SMALLEST {
         return Err(Fault::new(format!("a boot image of {} is too small", amount(size))).hint(format!(
@@ -61,7 +61,7 @@ pub fn check_size(size: u64) -> Result<(), Fault> {
 }
 
 /// Says whether partitions may be aligned to that many bytes.
-pub fn check_alignment(bytes: u64) -> Result<(), Fault> {
+pub(crate) fn check_alignment(bytes: u64) -> Result<(), Fault> {
     if bytes.is_power_of_two() && (u64::from(SECTOR)..=64 * MIB).contains(&bytes) {
         return Ok(());
     }
@@ -70,7 +70,7 @@ pub fn check_alignment(bytes: u64) -> Result<(), Fault> {
 }
 
 /// Reads a GUID.
-pub fn guid(text: &str) -> Result<Uuid, Fault> {
+pub(crate) fn guid(text: &str) -> Result<Uuid, Fault> {
     let none = || {
         let fault = Fault::new(format!("{text:?} is no GUID"));
         fault.hint("write it as \"5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590\", or leave it out")

@@ -25,9 +25,9 @@ pub(super) const WANTED: &str =
 const AGAIN: &str = "copy or download the file again";
 
 /// What to do on FreeBSD where there is no loader.
-pub const FREEBSD_PACKAGE: &str = "pkg install ipxe brings it";
+pub(crate) const FREEBSD_PACKAGE: &str = "pkg install ipxe brings it";
 /// What to do on Linux where there is none.
-pub const LINUX_PACKAGE: &str =
+pub(crate) const LINUX_PACKAGE: &str =
     "tools/setup.sh run brings one that knows autoexec.ipxe, as Debian 13's package ipxe does";
 
 /// The architectures that a machine may have, with the file in `/EFI/Boot` that firmware starts there (UEFI, 3.5.1.1), and
@@ -35,7 +35,7 @@ pub const LINUX_PACKAGE: &str =
 const MACHINES: [(Arch, &str, u16); 2] = [(Arch::Amd64, "BootX64.efi", 0x8664), (Arch::Arm64, "BootAA64.efi", 0xaa64)];
 
 /// Reads the name of an architecture that a loader may be for.
-pub fn arch_named(name: &str) -> Result<Arch, Fault> {
+pub(crate) fn arch_named(name: &str) -> Result<Arch, Fault> {
     let found = MACHINES.iter().map(|(arch, ..)| *arch).find(|arch| arch.to_string() == name);
     let names: Vec<String> = MACHINES.iter().map(|(arch, ..)| arch.to_string()).collect();
     let names = || names.iter().map(String::as_str);

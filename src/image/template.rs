@@ -4,7 +4,7 @@ use crate::diag::{Fault, suggest};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fills every placeholder of a text, and insists that each has a value and each value has its place.
-pub fn fill(text: &str, with: &BTreeMap<String, String>) -> Result<String, Fault> {
+pub(crate) fn fill(text: &str, with: &BTreeMap<String, String>) -> Result<String, Fault> {
     let mut filled = String::with_capacity(text.len());
     let mut used = BTreeSet::new();
     let mut rest = text;
@@ -53,7 +53,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Says whether a value may stand in a script: what breaks its line would be commands.
-pub fn check_value(name: &str, value: &str) -> Result<(), Fault> {
+pub(crate) fn check_value(name: &str, value: &str) -> Result<(), Fault> {
     if value.contains(['\n', '\r', '\0']) {
         let fault = Fault::new(format!("the value of {{{{{name}}}}} has more than one line"));
         return Err(fault.hint("a value is a part of a line; commands belong into the script"));

@@ -1,3 +1,4 @@
+use super::form::DEFAULT_SIZE;
 use super::loader::tests::synthetic;
 use super::*;
 use ::gpt::GptConfig;

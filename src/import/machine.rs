@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 /// What stands in a recipe in the place of plain values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
+pub(crate) struct Words {
     /// Expressions by the text that they stand for: a path, an interface or an address.
     pub values: BTreeMap<String, String>,
     /// The expression for the password of a frame buffer.
@@ -51,7 +51,7 @@ impl Words {
 /// Returns the statements that describe a machine and run it: what differs from bhyve's defaults, a slot a line.
 ///
 /// What stands in the place of a password is `given.password`; the draft's own is never written.
-pub fn machine(draft: &Draft, given: &Words) -> String {
+pub(crate) fn machine(draft: &Draft, given: &Words) -> String {
     let mut text = given.about(0, |part| *part == Part::Whole);
     let raw = !draft.options.is_empty() || !draft.args.is_empty();
     text += if raw { "let vm = bhyve(#{\n" } else { "bhyve(#{\n" };

@@ -14,7 +14,13 @@ use std::net::Ipv4Addr;
 /// headline; `init` are the arguments that initialize.
 ///
 /// What the script gives back at its end vmrun gives back by itself, and what only asked changes nothing: both are left out.
-pub fn recipe(steps: &[Step], again: Again, target: Target, from: &str, init: &str) -> Result<String, Vec<Diagnostic>> {
+pub(crate) fn recipe(
+    steps: &[Step],
+    again: Again,
+    target: Target,
+    from: &str,
+    init: &str,
+) -> Result<String, Vec<Diagnostic>> {
     let mut writer = Writer { steps, target, words: Words::default(), lines: Vec::new(), taps: Vec::new() };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &remark(again, init).map(|remark| comment(0, remark)).unwrap_or_default();
@@ -32,7 +38,7 @@ pub fn recipe(steps: &[Step], again: Again, target: Target, from: &str, init: &s
 }
 
 /// Returns the calls of a recording that boot a machine, without those that start it again when it has rebooted.
-pub fn boots(recording: &Recording) -> Vec<&Call> {
+pub(crate) fn boots(recording: &Recording) -> Vec<&Call> {
     let mut again = Vec::new();
     let mut all = Vec::new();
     for call in &recording.calls {
@@ -48,7 +54,7 @@ pub fn boots(recording: &Recording) -> Vec<&Call> {
 }
 
 /// Reads the machine of a call of bhyve.
-pub fn import(args: &[String], target: Target) -> Result<Import, Vec<Diagnostic>> {
+pub(crate) fn import(args: &[String], target: Target) -> Result<Import, Vec<Diagnostic>> {
     let line = Argv::new("bhyve").args(args).to_string();
     let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
     read("<recorded>", &line, &setting, &|_| None)

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 /// What is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allowed {
+pub(crate) struct Allowed {
     /// Files and folders; a folder with what is below it.
     pub paths: Vec<String>,
     /// Programs, by the names by which they are run.
@@ -19,11 +19,11 @@ pub struct Allowed {
 }
 
 /// The keys, in the recipe and in the configuration.
-pub const KEYS: [&str; 3] = ["paths", "run", "interfaces"];
+pub(crate) const KEYS: [&str; 3] = ["paths", "run", "interfaces"];
 
 impl Allowed {
     /// Returns the list of a key.
-    pub fn list(&mut self, key: &str) -> &mut Vec<String> {
+    pub(crate) fn list(&mut self, key: &str) -> &mut Vec<String> {
         match key {
             "paths" => &mut self.paths,
             "run" => &mut self.run,
@@ -32,7 +32,7 @@ impl Allowed {
     }
 
     /// Adds what is allowed elsewhere.
-    pub fn extend(&mut self, other: &Self) {
+    pub(crate) fn extend(&mut self, other: &Self) {
         self.paths.extend_from_slice(&other.paths);
         self.run.extend_from_slice(&other.run);
         self.interfaces.extend_from_slice(&other.interfaces);
@@ -40,12 +40,12 @@ impl Allowed {
 }
 
 /// Returns whether a path is a folder's or below it, by its letters: one with `..` is below none.
-pub fn is_below(path: &Path, folder: &Path) -> bool {
+pub(crate) fn is_below(path: &Path, folder: &Path) -> bool {
     path.starts_with(folder) && path.is_absolute() && !path.components().any(|part| part == Component::ParentDir)
 }
 
 /// Reads the table of what is allowed.
-pub fn read(table: &DeTable<'_>) -> Result<Allowed, (Fault, Range<usize>)> {
+pub(crate) fn read(table: &DeTable<'_>) -> Result<Allowed, (Fault, Range<usize>)> {
     let mut allowed = Allowed::default();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
@@ -64,7 +64,7 @@ pub fn read(table: &DeTable<'_>) -> Result<Allowed, (Fault, Range<usize>)> {
 }
 
 /// Reads what a configuration allows, and nothing else of it.
-pub fn parse(name: &str, text: &str) -> Result<Allowed, Diagnostic> {
+pub(crate) fn parse(name: &str, text: &str) -> Result<Allowed, Diagnostic> {
     let source = Rc::new(Source { name: name.into(), text: text.into() });
     let at = |fault: Fault, span: Range<usize>| {
         Diagnostic::error(fault.blame(Blame::Usage)).at(Place { source: source.clone(), span })
@@ -86,7 +86,7 @@ pub fn parse(name: &str, text: &str) -> Result<Allowed, Diagnostic> {
 }
 
 /// The fault of an `allow` that is no table.
-pub fn not_a_table() -> Fault {
+pub(crate) fn not_a_table() -> Fault {
     Fault::new("`allow` is a table").hint("[allow] with paths, run and interfaces, each a list of texts")
 }
 

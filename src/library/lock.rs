@@ -35,7 +35,7 @@ impl Pin {
 }
 
 /// What every library was, by its name.
-pub type Lock = BTreeMap<String, Pin>;
+pub(crate) type Lock = BTreeMap<String, Pin>;
 
 /// Returns the text of `vmrun.lock`.
 pub fn text(lock: &Lock) -> String {

@@ -56,7 +56,7 @@ impl fmt::Display for Want {
 const KEYS: [&str; 4] = ["git", "path", "rev", "version"];
 
 /// Refuses a name that no library may have.
-pub fn check_name(name: &str) -> Result<(), Fault> {
+pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let hint = "letters, digits, `_` and `-`, as in `net`";
     if name == "std" {
@@ -69,7 +69,7 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
 }
 
 /// Refuses an address that git would take for something else: a flag, or a program to run.
-pub fn check_url(url: &str) -> Result<(), Fault> {
+pub(crate) fn check_url(url: &str) -> Result<(), Fault> {
     if url.is_empty() || url.starts_with('-') || url.contains("::") || url.chars().any(char::is_control) {
         let fault = Fault::new(format!("{url:?} is no address of a repository"));
         return Err(fault.hint("https://…, ssh://…, git@host:team/net.git, or a path"));
@@ -78,7 +78,7 @@ pub fn check_url(url: &str) -> Result<(), Fault> {
 }
 
 /// Refuses a revision that git would take for something else.
-pub fn check_rev(rev: &str) -> Result<(), Fault> {
+pub(crate) fn check_rev(rev: &str) -> Result<(), Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+".contains(c);
     if rev.is_empty() || rev.starts_with('-') || rev.contains("..") || !rev.chars().all(plain) {
         return Err(Fault::new(format!("{rev:?} is no revision")).hint("a tag, a branch or a commit"));

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The content of each file, by its path with `/`.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// The SHA-256 of each file, by its path.
-pub type Sums = BTreeMap<String, String>;
+pub(crate) type Sums = BTreeMap<String, String>;
 
 /// How a file differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It has another content.
     Changed(String),
     /// It is no more.
@@ -36,23 +36,23 @@ impl fmt::Display for Change {
 }
 
 /// Returns the SHA-256 of some bytes, in hexadecimal.
-pub fn sum(bytes: &[u8]) -> String {
+pub(crate) fn sum(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the sum of every file.
-pub fn sums(files: &Files) -> Sums {
+pub(crate) fn sums(files: &Files) -> Sums {
     files.iter().map(|(path, bytes)| (path.clone(), sum(bytes))).collect()
 }
 
 /// Returns the sum of a tree: that of the lines which `sha256sum` prints of its files, sorted by path.
-pub fn whole(sums: &Sums) -> String {
+pub(crate) fn whole(sums: &Sums) -> String {
     let lines: String = sums.iter().map(|(path, sum)| format!("{sum}  {path}\n")).collect();
     sum(lines.as_bytes())
 }
 
 /// Returns how a tree differs from what was pinned, in the order of paths; links are named by their paths.
-pub fn changes(pinned: &Sums, files: &Files, links: &[String]) -> Vec<Change> {
+pub(crate) fn changes(pinned: &Sums, files: &Files, links: &[String]) -> Vec<Change> {
     let mut all: BTreeMap<&str, Change> = BTreeMap::new();
     for (path, bytes) in files {
         match pinned.get(path) {

@@ -21,7 +21,7 @@ pub enum Backend {
 }
 
 /// The kinds of backend, by the beginning of their names, as bhyve tells them apart where `type` is not there.
-pub const KINDS: &[&str] = &["tap", "vmnet", "netgraph", "netmap", "vale", "slirp"];
+pub(crate) const KINDS: &[&str] = &["tap", "vmnet", "netgraph", "netmap", "vale", "slirp"];
 
 impl Backend {
     /// Returns the kind that bhyve takes it for by the beginning of its name, or nothing.

@@ -7,7 +7,7 @@ mod ahci;
 mod block;
 mod bridges;
 mod e1000;
-pub mod entries;
+pub(crate) mod entries;
 mod fbuf;
 mod hda;
 mod kind;
@@ -28,8 +28,7 @@ use super::value::{Need, Parameter, Tty, Value};
 use super::{Backend, DevicePath, Mac, Secret, VncAddress};
 use crate::diag::Fault;
 
-pub use block::BLOCK;
-pub use kind::{Check, Counterpart, DeviceKind, Group, Shape};
+pub(crate) use kind::{Counterpart, DeviceKind, Group, Shape};
 
 /// Every kind of device, in the order of the reference.
 pub const KINDS: &[&DeviceKind] = &[
@@ -81,7 +80,7 @@ pub struct Item {
 }
 
 /// A fault of a device, with the number and the parameter that it is about.
-pub type ItemFault = (Option<u16>, Option<&'static Parameter>, Fault);
+pub(crate) type ItemFault = (Option<u16>, Option<&'static Parameter>, Fault);
 
 /// A device with its options.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,4 +14,4 @@ pub struct Domain {
 }
 
 /// How many domains a machine may have.
-pub const DOMAINS_MAX: u16 = 8;
+pub(crate) const DOMAINS_MAX: u16 = 8;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 /// What marks an interface as made by vmrun: the group on FreeBSD, and how descriptions (on Linux aliases) begin.
-pub const MARK: &str = "vmrun";
+pub(crate) const MARK: &str = "vmrun";
 
 /// The tag of a VLAN, 1 to 4094: IEEE 802.1Q keeps 0 for frames without a VLAN and 4095 for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,7 +167,7 @@ impl Link {
 }
 
 /// Reads a description: printable text of one line, for ifconfig(8), ip(8) and rc.conf(5) alike.
-pub fn description(text: &str) -> Result<String, Fault> {
+pub(crate) fn description(text: &str) -> Result<String, Fault> {
     let bad = text.chars().find(|c| c.is_control() || matches!(c, '"' | '\'' | '`' | '$' | '\\'));
     match bad {
         _ if text.starts_with('@') => {

@@ -6,7 +6,7 @@ use super::{Device, Machine, Part, PciSlot, Value};
 
 /// What a known message is about, where it names nothing that the machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
+pub(crate) enum About {
     /// The machine as a whole.
     Machine,
     /// One of its keys.
@@ -21,7 +21,7 @@ pub enum About {
 
 /// A message of a hypervisor.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub(crate) struct Known {
     /// What a line has to hold, all of it.
     pub says: &'static [&'static str],
     /// What it is about.
@@ -42,7 +42,7 @@ pub struct Explained {
 }
 
 /// Returns the first line that is known, and what of the machine it is about: what the line names, else what such lines mean.
-pub fn explain(table: &[Known], lines: &[String], machine: &Machine) -> Option<Explained> {
+pub(crate) fn explain(table: &[Known], lines: &[String], machine: &Machine) -> Option<Explained> {
     let row_of = |line: &String| table.iter().find(|known| known.says.iter().all(|word| line.contains(word)));
     let at = lines.iter().position(|line| row_of(line).is_some())?;
     let line = lines.get(at)?;

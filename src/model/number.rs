@@ -1,7 +1,7 @@
 //! Whole numbers as C reads them.
 
 /// Reads what strtoul(3) with base 0 takes as a whole, or nothing: decimal, hexadecimal after `0x`, octal after `0`.
-pub fn base_0(text: &str) -> Option<u64> {
+pub(crate) fn base_0(text: &str) -> Option<u64> {
     let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     match hexadecimal {
         Some(digits) if digits.starts_with(|c: char| c.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),

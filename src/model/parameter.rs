@@ -129,7 +129,7 @@ impl Parameter {
 }
 
 /// Writes a number in the place of `N`.
-pub fn numbered(pattern: &str, number: u16) -> String {
+pub(crate) fn numbered(pattern: &str, number: u16) -> String {
     let parts: Vec<String> =
         pattern.split('.').map(|part| if part == "N" { number.to_string() } else { part.to_string() }).collect();
     parts.join(".")
@@ -137,7 +137,7 @@ pub fn numbered(pattern: &str, number: u16) -> String {
 
 /// Returns whether a key is of a pattern: the number where it has one, else 0. Numbers are as bhyve writes them, without
 /// leading zeros.
-pub fn matches(pattern: &str, key: &str) -> Option<u16> {
+pub(crate) fn matches(pattern: &str, key: &str) -> Option<u16> {
     let mut number = 0;
     let mut parts = key.split('.');
     for wanted in pattern.split('.') {

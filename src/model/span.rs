@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 /// How spans are written, for messages.
-pub const FORMS: &str = "write 60s, 2m or 500ms";
+pub(crate) const FORMS: &str = "write 60s, 2m or 500ms";
 
 /// Reads a span; digits alone are seconds.
-pub fn parse(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = digits.parse().map_err(|_| FORMS)?;
     let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs).ok_or("too long");

@@ -12,13 +12,13 @@ use crate::diag::{Fault, suggest};
 use std::collections::BTreeMap;
 
 /// Returns the keys of the boot ROM and of its variables.
-pub fn bootrom_keys(target: Target) -> (&'static str, &'static str) {
+pub(crate) fn bootrom_keys(target: Target) -> (&'static str, &'static str) {
     let old = target.release < Release::V15 && target.arch == Arch::Amd64;
     if old { ("lpc.bootrom", "lpc.bootvars") } else { ("bootrom", "bootvars") }
 }
 
 /// Returns the key of a device's node: `pci.0.4.0`.
-pub fn slot_key(slot: PciSlot) -> String {
+pub(crate) fn slot_key(slot: PciSlot) -> String {
     format!("pci.{}.{}.{}", slot.bus(), slot.number(), slot.function())
 }
 
@@ -69,7 +69,7 @@ impl Machine {
 }
 
 /// Returns a domain as configuration.
-pub fn domain_entries(id: u16, domain: &Domain) -> Vec<(String, String)> {
+pub(crate) fn domain_entries(id: u16, domain: &Domain) -> Vec<(String, String)> {
     let size = domain.size.map(|size| ("size", size.to_string()));
     let cpus = domain.cpus.as_ref().map(|cpus| ("cpus", cpus.to_string()));
     let policy = domain.policy.clone().map(|policy| ("domain_policy", policy));
@@ -255,7 +255,7 @@ const OWN: [&str; 11] = [
 ];
 
 /// Returns whether bhyve reads a key. Below the node of a device, all may be read.
-pub fn is_key(key: &str) -> bool {
+pub(crate) fn is_key(key: &str) -> bool {
     key.starts_with("pci.")
         || OWN.contains(&key)
         || SETTINGS.iter().any(|setting| setting.key == key)

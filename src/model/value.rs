@@ -4,12 +4,12 @@ use super::{Backend, CpuSet, DevicePath, Forward, HostDevice, Mac, Release, Secr
 use crate::diag::Fault;
 use std::fmt;
 
-pub use super::parameter::{Form, Need, Parameter};
-pub use super::tty::Tty;
-pub use super::types::Type;
+pub(crate) use super::parameter::{Form, Need, Parameter};
+pub(crate) use super::tty::Tty;
+pub(crate) use super::types::Type;
 
 /// VNC authentication uses the first eight bytes of a password and says nothing of the rest.
-pub const PASSWORD_MAX: usize = 8;
+pub(crate) const PASSWORD_MAX: usize = 8;
 
 /// What an option holds. Shown as bhyve is told it, a password as `***`.
 #[derive(Clone, Debug, PartialEq, Eq)]

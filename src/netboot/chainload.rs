@@ -6,24 +6,24 @@ use crate::model::HostName;
 use std::collections::BTreeMap;
 
 /// The folder of the scripts, below the TFTP server's.
-pub const FOLDER: &str = "chainload";
+pub(crate) const FOLDER: &str = "chainload";
 
 /// The second line of every script of ours.
-pub const MARKER: &str = "# vmrun: made by `vmrun netboot chainload`; what is changed here is lost";
+pub(crate) const MARKER: &str = "# vmrun: made by `vmrun netboot chainload`; what is changed here is lost";
 
 /// Returns the name of a machine's script.
-pub fn name(host: &HostName) -> String {
+pub(crate) fn name(host: &HostName) -> String {
     format!("{host}.ipxe")
 }
 
 /// Returns whether a script was made by vmrun.
-pub fn is_ours(text: &str) -> bool {
+pub(crate) fn is_ours(text: &str) -> bool {
     text.lines().take(3).any(|line| line.trim_end() == MARKER)
 }
 
 /// What is to be done with a folder of scripts; names of files in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// To be written, with their texts.
     pub write: Vec<(String, String)>,
     /// As they should be.
@@ -33,7 +33,7 @@ pub struct Changes {
 }
 
 /// Compares the scripts of machines with those that are there. One that is there and not ours is in the way.
-pub fn changes(stations: &[Station], there: &BTreeMap<String, String>) -> Result<Changes, Fault> {
+pub(crate) fn changes(stations: &[Station], there: &BTreeMap<String, String>) -> Result<Changes, Fault> {
     let mut changes = Changes::default();
     let wanted: BTreeMap<String, String> =
         stations.iter().filter_map(|station| Some((name(&station.host), station.install.as_ref()?.script()))).collect();

@@ -13,7 +13,7 @@ pub(super) fn server(station: &Station) -> Result<Ipv4Addr, Fault> {
 }
 
 /// Returns the lines to add to dhcpd.conf. iPXE tells of itself by its user class, a firmware by its vendor class.
-pub fn dhcpd(stations: &[Station], loader: &str) -> Result<Vec<String>, Fault> {
+pub(crate) fn dhcpd(stations: &[Station], loader: &str) -> Result<Vec<String>, Fault> {
     let mut lines = vec!["# vmrun netboot dhcpd".into()];
     for station in stations {
         lines.push(format!("host {} {{", station.host));

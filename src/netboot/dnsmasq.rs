@@ -4,7 +4,7 @@ use super::Station;
 
 /// Returns the lines to add to dnsmasq.conf. iPXE tells of itself by option 175; a firmware's own PXE gets the loader, which
 /// then asks again.
-pub fn dnsmasq(stations: &[Station], loader: &str) -> Vec<String> {
+pub(crate) fn dnsmasq(stations: &[Station], loader: &str) -> Vec<String> {
     let mut lines: Vec<String> = [
         "# vmrun netboot dnsmasq",
         "dhcp-match=set:vmrun-ipxe,175",

@@ -5,7 +5,7 @@ use crate::diag::{Fault, suggest};
 use std::collections::BTreeMap;
 
 /// The keys that say how a machine is installed.
-pub const KEYS: [&str; 10] =
+pub(crate) const KEYS: [&str; 10] =
     ["os", "mirror", "release", "iso", "image", "kernel", "initrd", "args", "answers", "script"];
 
 /// How long a script of one's own may be, in bytes.

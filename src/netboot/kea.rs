@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Returns what to add to `Dhcp4`: reservations, and a class for each kind of asking of each machine, because the file of a
 /// reservation would be the same for all of them.
-pub fn kea(stations: &[Station], loader: &str) -> Result<String, Fault> {
+pub(crate) fn kea(stations: &[Station], loader: &str) -> Result<String, Fault> {
     const IPXE: &str = "option[175].exists";
     const EFI64: &str = "(option[93].hex == 0x0007 or option[93].hex == 0x0009)";
     let (mut classes, mut reservations) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Where it is served, and from what.
 #[derive(Clone, Debug)]
-pub struct Served<'a> {
+pub(crate) struct Served<'a> {
     /// The interface.
     pub interface: &'a str,
     /// Its address of version 4.
@@ -21,7 +21,7 @@ pub struct Served<'a> {
 }
 
 /// Returns the configuration. It names no server for names, and hears nothing but its interface.
-pub fn configuration(stations: &[Station], served: &Served<'_>) -> Result<String, Fault> {
+pub(crate) fn configuration(stations: &[Station], served: &Served<'_>) -> Result<String, Fault> {
     let (first, last, mask) = served.address.hosts().ok_or_else(|| {
         let fault =
             Fault::host(format!("the network of {} has no room for guests: {}", served.interface, served.address));

@@ -5,7 +5,7 @@ use crate::model::{InterfaceName, Link, LinkKind};
 use std::fmt::Write as _;
 
 /// Returns the names and texts of files for /etc/systemd/network.
-pub fn networkd(network: &Network) -> Vec<(String, String)> {
+pub(crate) fn networkd(network: &Network) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> =
         network.links.iter().map(|link| (file(&link.name, "netdev"), netdev(link))).collect();
     for link in &network.links {

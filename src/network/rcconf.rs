@@ -4,7 +4,7 @@ use super::Network;
 use crate::model::{InterfaceName, Link, LinkKind, NetAddress};
 
 /// Returns the lines, in the order in which one would write them: cards and their VLANs, routers, what is cloned.
-pub fn rcconf(network: &Network) -> Vec<String> {
+pub(crate) fn rcconf(network: &Network) -> Vec<String> {
     let mut lines = Vec::new();
     for (parent, vlans) in network.parents() {
         if network.link(parent).is_none() {

@@ -5,7 +5,7 @@ use crate::model::{Argv, Limits, Machine, Part};
 
 /// Returns the command that takes the limits on itself and then becomes QEMU (prlimit(1)). What is limited is the address space,
 /// which is what Linux enforces of a process's memory.
-pub fn limited(argv: Argv, limits: Limits) -> Argv {
+pub(crate) fn limited(argv: Argv, limits: Limits) -> Argv {
     match limits.memory {
         Some(memory) => Argv::new("prlimit").arg(format!("--as={}", memory.get())).args(argv.words()),
         None => argv,

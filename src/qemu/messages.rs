@@ -3,7 +3,7 @@
 use crate::model::message::{About, Known};
 
 /// The messages that are known; the first that fits counts.
-pub const KNOWN: &[Known] = &[
+pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["Failed to get", "lock"],
         about: About::Machine,

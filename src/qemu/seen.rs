@@ -16,7 +16,7 @@ pub struct Told {
 }
 
 /// Returns whether a command line is that of a QEMU which runs machines: `qemu-system-x86_64`, or `kvm` as some systems call it.
-pub fn is_qemu(program: &str) -> bool {
+pub(crate) fn is_qemu(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or_default();
     name.starts_with("qemu-system-") || matches!(name, "qemu-kvm" | "kvm")
 }

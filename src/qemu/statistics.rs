@@ -22,7 +22,8 @@ pub struct DiskUse {
 }
 
 /// What is asked for.
-pub const QUESTION: &str = "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-blockstats\",\"id\":\"disks\"}\n";
+pub(crate) const QUESTION: &str =
+    "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-blockstats\",\"id\":\"disks\"}\n";
 
 /// Reads the line that answers the question; nothing of any other.
 pub fn answer(line: &str) -> Option<Vec<DiskUse>> {

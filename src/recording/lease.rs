@@ -37,7 +37,7 @@ fn stem(name: &str) -> &str {
 }
 
 /// Returns, for each call, the later one that gives back all that it took, by their places.
-pub fn given_back(calls: &[&Call]) -> Vec<Option<usize>> {
+pub(crate) fn given_back(calls: &[&Call]) -> Vec<Option<usize>> {
     let gives: Vec<Vec<Thing>> = calls.iter().map(|call| gives(call)).collect();
     let back = |at: usize, thing: &Thing| {
         let later = gives.iter().enumerate().skip(at + 1);

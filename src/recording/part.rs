@@ -16,7 +16,7 @@ pub struct Part {
 }
 
 /// Returns the arguments of a call in groups. Those of programs other than bhyve are one each.
-pub fn groups(call: &Call) -> Vec<Vec<String>> {
+pub(crate) fn groups(call: &Call) -> Vec<Vec<String>> {
     let mut groups = Vec::new();
     let mut rest = call.args();
     let mut is_options = call.program() == "bhyve";
@@ -35,7 +35,7 @@ pub fn groups(call: &Call) -> Vec<Vec<String>> {
 
 /// Returns the machine that bhyve is told to boot: the word after the options (bhyve(8)), else the key `name`. A machine that
 /// may be named in a file, by `-k`, is the empty name.
-pub fn machine(args: &[String]) -> Option<&str> {
+pub(crate) fn machine(args: &[String]) -> Option<&str> {
     let mut rest = args;
     let mut named = None;
     while let Some((word, after)) = rest.split_first() {

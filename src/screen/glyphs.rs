@@ -4,13 +4,13 @@
 //! is as well, and the text mode of the VGA, whose glyphs consoles in a frame buffer have too.
 
 /// The first character that has a glyph; the others follow in the order of ASCII.
-pub const FIRST: u8 = b'!';
+pub(crate) const FIRST: u8 = b'!';
 
 /// A glyph, with rows that are empty below it if its typeface has fewer.
-pub type Glyph = [u8; 19];
+pub(crate) type Glyph = [u8; 19];
 
 /// The console of edk2: 8 pixels wide, 19 high.
-pub const EFI: [Glyph; 94] = [
+pub(crate) const EFI: [Glyph; 94] = [
     *b"\x00\x00\x00\x18\x3c\x3c\x3c\x18\x18\x18\x18\x18\x00\x18\x18\x00\x00\x00\x00", // !
     *b"\x00\x00\x00\x6c\x6c\x6c\x28\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", // "
     *b"\x00\x00\x00\x00\x6c\x6c\x6c\xfe\x6c\x6c\x6c\xfe\x6c\x6c\x6c\x00\x00\x00\x00", // #
@@ -108,7 +108,7 @@ pub const EFI: [Glyph; 94] = [
 ];
 
 /// The text mode of the VGA: 8 pixels wide, 16 high.
-pub const VGA: [Glyph; 94] = [
+pub(crate) const VGA: [Glyph; 94] = [
     *b"\x00\x00\x18\x3c\x3c\x3c\x18\x18\x18\x00\x18\x18\x00\x00\x00\x00\x00\x00\x00", // !
     *b"\x00\x66\x66\x66\x24\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", // "
     *b"\x00\x00\x00\x6c\x6c\xfe\x6c\x6c\x6c\xfe\x6c\x6c\x00\x00\x00\x00\x00\x00\x00", // #

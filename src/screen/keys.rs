@@ -90,7 +90,7 @@ pub fn parse(text: &str) -> Result<Vec<Stroke>, Fault> {
 }
 
 /// Reads a text in which every character stands for itself. What it is is told to nobody.
-pub fn literal(text: &str) -> Result<Vec<Stroke>, Fault> {
+pub(crate) fn literal(text: &str) -> Result<Vec<Stroke>, Fault> {
     let cannot = |_| {
         let fault = Fault::new("it has a character that is on no key of a US keyboard");
         fault.hint("that is the one which bhyve and QEMU have")

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::io::Cursor;
 
 /// The highest byte of a pixel that is there; of one that is not it is 0.
-pub const OPAQUE: u8 = u8::MAX;
+pub(crate) const OPAQUE: u8 = u8::MAX;
 
 /// The most bytes that a PNG may take in memory.
 const MEMORY: usize = 1 << 28;
 
 /// Returns whether a pixel is there.
-pub fn is_seen(pixel: u32) -> bool {
+pub(crate) fn is_seen(pixel: u32) -> bool {
     pixel >> 24 == u32::from(OPAQUE)
 }
 

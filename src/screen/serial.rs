@@ -19,7 +19,7 @@ enum At {
 
 /// What was heard of a serial line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub(crate) struct Heard {
     text: String,
     /// The bytes of a character that is not whole yet.
     rest: Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Heard {
 
 impl Heard {
     /// Adds what was said.
-    pub fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.rest.extend_from_slice(bytes);
         let rest = std::mem::take(&mut self.rest);
         for chunk in rest.utf8_chunks() {
@@ -68,19 +68,19 @@ impl Heard {
     }
 
     /// Returns whether a text was said.
-    pub fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.text.contains(text)
     }
 
     /// Returns what is after a text that was said, and forgets what came before it.
-    pub fn forget_to(&mut self, text: &str) -> bool {
+    pub(crate) fn forget_to(&mut self, text: &str) -> bool {
         let Some(at) = self.text.find(text) else { return false };
         self.text.drain(..at + text.len());
         true
     }
 
     /// Returns the last line in which anything was said.
-    pub fn last_line(&self) -> Option<&str> {
+    pub(crate) fn last_line(&self) -> Option<&str> {
         self.text.lines().rev().map(str::trim).find(|line| !line.is_empty())
     }
 }

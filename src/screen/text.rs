@@ -10,7 +10,7 @@ use super::picture::Picture;
 use std::collections::HashMap;
 
 /// What stands for a cell that is neither empty nor known.
-pub const UNKNOWN: char = '\u{fffd}';
+pub(crate) const UNKNOWN: char = '\u{fffd}';
 
 /// How many pixels of a row a glyph has.
 const GLYPH: usize = 8;

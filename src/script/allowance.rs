@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub enum Asked<'a> {
+pub(crate) enum Asked<'a> {
     /// A file or a device.
     Path(&'a Path),
     /// A file that is only read.
@@ -39,7 +39,7 @@ pub enum Asked<'a> {
 
 /// What is allowed in an evaluation, and what the recipe has named.
 #[derive(Default)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     /// What the recipe allows.
     pub given: Allowed,
     /// Texts that came from outside of the recipe, at its own asking.
@@ -52,7 +52,7 @@ pub struct Allowance {
 
 impl Allowance {
     /// Begins an evaluation.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.given = Allowed::default();
         self.heard.clear();
         // More modules may be known than before.
@@ -61,7 +61,7 @@ impl Allowance {
 }
 
 /// Returns the library that is on the way to a call.
-pub fn library(context: &NativeCallContext<'_>, sources: &Sources) -> Option<String> {
+pub(crate) fn library(context: &NativeCallContext<'_>, sources: &Sources) -> Option<String> {
     if !sources.has_libraries() {
         return None;
     }
@@ -72,7 +72,7 @@ pub fn library(context: &NativeCallContext<'_>, sources: &Sources) -> Option<Str
 
 impl Call<'_> {
     /// Refuses what a library asks for and may not have, and what a module does while it is being imported.
-    pub fn permit(&self, asked: Asked<'_>) -> Result<(), Raised> {
+    pub(crate) fn permit(&self, asked: Asked<'_>) -> Result<(), Raised> {
         self.while_awake()?;
         let mut session = self.session();
         let sources = session.sources.clone();

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 /// Something that a library asks for.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// The call.
     pub place: Place,
     /// The function that it stands in; nothing for what stands outside of all.
@@ -26,7 +26,7 @@ pub struct Ask {
 }
 
 /// Returns all that a text asks for, in its order.
-pub fn audit(source: &Rc<Source>) -> Result<Vec<Ask>, Diagnostic> {
+pub(crate) fn audit(source: &Rc<Source>) -> Result<Vec<Ask>, Diagnostic> {
     let ast = super::bare_engine().compile(&source.text).map_err(|error| super::report::syntax(&error, source))?;
     let modules = imports(&ast);
     let mut standard = BTreeMap::new();

@@ -20,12 +20,12 @@ mod rehearsals;
 mod shared;
 mod usage;
 
-pub use exports::Exports;
 pub use finding::{Finding, Rule};
-pub use inspector::{Checked, Inspector};
-pub use recovery::{Parsed, parse};
-pub use rehearsals::{Rehearsals, rehearse};
-pub use shared::{Claim, Places, Shared, conflicts};
+pub use inspector::Inspector;
+pub(crate) use recovery::{Parsed, parse};
+pub use rehearsals::rehearse;
+pub(crate) use shared::Claim;
+pub use shared::{Places, conflicts};
 
 use super::source;
 use crate::diag::{Diagnostic, Source};
@@ -44,7 +44,7 @@ pub enum Role {
 }
 
 /// The names in a text.
-pub struct Names {
+pub(crate) struct Names {
     /// Every name that nothing knows.
     pub faults: Vec<Diagnostic>,
     /// What is called.
@@ -54,7 +54,7 @@ pub struct Names {
 }
 
 /// Returns the names in a text, above all those that nothing knows.
-pub fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
+pub(crate) fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
     let mut checker = Checker::new(source, ast, role, None);
     checker.whole();
     let (found, calls, plain) = checker.into_parts();
@@ -62,7 +62,7 @@ pub fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
 }
 
 /// Returns the parameters that a recipe asks for by `param("name", default)`.
-pub fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
+pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     ast.walk(&mut |nodes| {
         if let Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) = nodes.last()

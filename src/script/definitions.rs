@@ -5,7 +5,7 @@ use super::handle;
 use super::words::{self, Row};
 
 /// Returns the definitions of all words, properties and variables.
-pub fn words() -> String {
+pub(crate) fn words() -> String {
     let mut text = vec![String::from("module static;\n")];
     for row in words::all() {
         let usage = row.usage();
@@ -46,7 +46,7 @@ pub fn words() -> String {
 }
 
 /// Returns the definitions of a module.
-pub fn module(of: &Module) -> String {
+pub(crate) fn module(of: &Module) -> String {
     let name = of.name.rsplit('/').next().unwrap_or_default().replace('-', "_");
     let mut text = vec![format!("{}module {name};\n", comment(&of.about))];
     for function in &of.functions {

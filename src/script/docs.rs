@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 /// What a module says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Module {
+pub(crate) struct Module {
     /// What imports of it are written with.
     pub name: String,
     /// What it is for, in Markdown.
@@ -17,7 +17,7 @@ pub struct Module {
 
 /// A function that others may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Function {
+pub(crate) struct Function {
     /// Its name.
     pub name: String,
     /// The names of its parameters.
@@ -28,13 +28,13 @@ pub struct Function {
 
 impl Function {
     /// Returns how it is called, but for the module.
-    pub fn usage(&self) -> String {
+    pub(crate) fn usage(&self) -> String {
         format!("{}({})", self.name, self.parameters.join(", "))
     }
 }
 
 /// Reads the documentation of a module.
-pub fn module(name: &str, source: &Rc<Source>) -> Result<Module, Diagnostic> {
+pub(crate) fn module(name: &str, source: &Rc<Source>) -> Result<Module, Diagnostic> {
     let ast = super::bare_engine().compile(&source.text).map_err(|error| report::syntax(&error, source))?;
     let mut functions: Vec<(usize, Function)> = Vec::new();
     let lines: Vec<&str> = source.text.lines().collect();

@@ -10,11 +10,11 @@ use super::modules::STDLIB;
 use super::words::{self, Kind, Row};
 use crate::script::handle::{EXITS, PARTS, properties};
 use cursor::{Around, Of, Within, cursor};
-pub use names::{Declaration, Names, Sort, is_free, names};
+pub(crate) use names::{Declaration, Names, Sort, is_free, names};
 use std::ops::Range;
 
 /// Who knows the texts of modules.
-pub trait Modules {
+pub(crate) trait Modules {
     /// Returns the name and the text of the module that a text imports by a path.
     fn module(&self, importer: &str, path: &str) -> Option<(String, String)>;
     /// Returns the paths that a text could import, or the names of files, that begin so.
@@ -22,7 +22,7 @@ pub trait Modules {
 }
 
 /// A text, and who knows what it imports.
-pub struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// Its name: a path.
     pub name: &'a str,
     /// The text.
@@ -33,7 +33,7 @@ pub struct Document<'a> {
 
 /// What an item of a list of completions is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sense {
+pub(crate) enum Sense {
     /// A word or a function.
     Function,
     /// A method.
@@ -52,7 +52,7 @@ pub enum Sense {
 
 /// Something that can come at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(crate) struct Item {
     /// What it is called, and what is put in.
     pub label: String,
     /// What it is.
@@ -65,7 +65,7 @@ pub struct Item {
 
 /// What can come at a place, and what it replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Completion {
+pub(crate) struct Completion {
     /// The bytes that are replaced.
     pub replaced: Range<usize>,
     /// The items, in the order in which they are shown.
@@ -74,7 +74,7 @@ pub struct Completion {
 
 /// What is told of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hover {
+pub(crate) struct Hover {
     /// The bytes that it is about.
     pub span: Range<usize>,
     /// How it is written.
@@ -85,7 +85,7 @@ pub struct Hover {
 
 /// A call that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// The ways in which it is written.
     pub usages: Vec<(String, String)>,
     /// Which argument comes.
@@ -94,7 +94,7 @@ pub struct Signature {
 
 /// Where something is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The name of the text; nothing where it is the same one.
     pub module: Option<String>,
     /// The bytes there.
@@ -120,7 +120,7 @@ const KEYWORDS: [(&str, &str); 14] = [
 
 impl Document<'_> {
     /// Returns what can come at a byte.
-    pub fn complete(&self, at: usize) -> Completion {
+    pub(crate) fn complete(&self, at: usize) -> Completion {
         let cursor = cursor(self.text, at);
         let names = names(self.text);
         let (mut replaced, within) = (cursor.begun.clone(), cursor.within.as_ref());
@@ -188,7 +188,7 @@ impl Document<'_> {
     }
 
     /// Returns what is known of the name at a byte.
-    pub fn hover(&self, at: usize) -> Option<Hover> {
+    pub(crate) fn hover(&self, at: usize) -> Option<Hover> {
         let (span, name) = self.word(at)?;
         let names = names(self.text);
         let cursor = cursor(self.text, span.start);
@@ -236,7 +236,7 @@ impl Document<'_> {
     }
 
     /// Returns how the call that a byte is in is written.
-    pub fn signature(&self, at: usize) -> Option<Signature> {
+    pub(crate) fn signature(&self, at: usize) -> Option<Signature> {
         let call = cursor(self.text, at).within?;
         let names = names(self.text);
         let usages: Vec<(String, String)> = if let Some(alias) = &call.of {
@@ -254,7 +254,7 @@ impl Document<'_> {
     }
 
     /// Returns where the name at a byte is declared.
-    pub fn definition(&self, at: usize) -> Option<Target> {
+    pub(crate) fn definition(&self, at: usize) -> Option<Target> {
         let (span, name) = self.word(at)?;
         let names = names(self.text);
         if let Around::Module(alias) = cursor(self.text, span.start).around {
@@ -271,13 +271,13 @@ impl Document<'_> {
     }
 
     /// Returns every place that is renamed with the name at a byte; nothing for a name that is not the text's own.
-    pub fn renamed(&self, at: usize) -> Option<Vec<Range<usize>>> {
+    pub(crate) fn renamed(&self, at: usize) -> Option<Vec<Range<usize>>> {
         let names = names(self.text);
         Some(names.places(names.at(at)?))
     }
 
     /// Returns the declarations of the text.
-    pub fn declarations(&self) -> Vec<Declaration> {
+    pub(crate) fn declarations(&self) -> Vec<Declaration> {
         names(self.text).declarations
     }
 
@@ -420,7 +420,7 @@ fn reference(rows: &[Row]) -> String {
 }
 
 /// Returns the import paths of the standard library.
-pub fn standard() -> impl Iterator<Item = &'static str> {
+pub(crate) fn standard() -> impl Iterator<Item = &'static str> {
     STDLIB.iter().map(|(name, _)| *name)
 }
 

@@ -13,15 +13,15 @@ use std::rc::Rc;
 
 /// A machine that is being described; copies are the same machine.
 #[derive(Clone)]
-pub struct Vm(pub Rc<RefCell<VmState>>);
+pub(crate) struct Vm(pub Rc<RefCell<VmState>>);
 
 /// The first serial port of a machine.
 #[derive(Clone)]
-pub struct Serial(pub Vm);
+pub(crate) struct Serial(pub Vm);
 
 /// The screen of a machine.
 #[derive(Clone)]
-pub struct Screen(pub Vm);
+pub(crate) struct Screen(pub Vm);
 
 /// What a machine's handle knows.
 #[derive(Clone)]
@@ -47,23 +47,23 @@ pub struct Made {
 
 /// A tap that the run made.
 #[derive(Clone)]
-pub struct Tap(pub InterfaceName);
+pub(crate) struct Tap(pub InterfaceName);
 
 /// Another interface that the run made: a VLAN, or one of a pair.
 #[derive(Clone)]
-pub struct Interface(pub InterfaceName);
+pub(crate) struct Interface(pub InterfaceName);
 
 /// A bridge.
 #[derive(Clone)]
-pub struct Bridge(pub InterfaceName);
+pub(crate) struct Bridge(pub InterfaceName);
 
 /// A machine's vmm node.
 #[derive(Clone)]
-pub struct Node(pub VmName);
+pub(crate) struct Node(pub VmName);
 
 /// A device that is in no slot yet.
 #[derive(Clone)]
-pub struct DeviceHandle {
+pub(crate) struct DeviceHandle {
     /// The device.
     pub device: Device,
     /// The call that made it.
@@ -74,7 +74,7 @@ pub struct DeviceHandle {
 
 /// Firmware.
 #[derive(Clone)]
-pub struct Rom {
+pub(crate) struct Rom {
     /// The firmware.
     pub bootrom: Bootrom,
     /// The call that named it.
@@ -83,23 +83,23 @@ pub struct Rom {
 
 /// How a boot ended.
 #[derive(Clone)]
-pub struct Exit(pub Ended);
+pub(crate) struct Exit(pub Ended);
 
 /// A secret.
 #[derive(Clone)]
-pub struct SecretHandle(pub Secret);
+pub(crate) struct SecretHandle(pub Secret);
 
 /// The questions that an exit answers.
-pub const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
+pub(crate) const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
 
 /// The parts of a machine that one talks to: the property, its type, and what it is for.
-pub const PARTS: [(&str, &str, &str); 2] = [
+pub(crate) const PARTS: [(&str, &str, &str); 2] = [
     ("serial", "Serial", "The machine's first serial port, com1: what is said and heard there."),
     ("screen", "Screen", "The machine's screen: what it is to show."),
 ];
 
 /// Returns the properties of a type, by its name in messages.
-pub fn properties(of: &str) -> Vec<&'static str> {
+pub(crate) fn properties(of: &str) -> Vec<&'static str> {
     match of {
         "Vm" => keys().map(|key| key.name).filter(|name| *name != "slots").collect(),
         "Exit" => EXITS.iter().copied().chain(["status", "word"]).collect(),
@@ -109,7 +109,7 @@ pub fn properties(of: &str) -> Vec<&'static str> {
 }
 
 /// Makes the types known, how they are written, and the units of sizes.
-pub fn register(engine: &mut Engine) {
+pub(crate) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
     engine.register_type_with_name::<Interface>("Interface");
     engine.register_type_with_name::<Serial>("Serial").register_type_with_name::<Screen>("Screen");
@@ -139,7 +139,7 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// Makes the properties of the types known.
-pub fn register_properties(engine: &mut Engine, shared: &Shared) {
+pub(crate) fn register_properties(engine: &mut Engine, shared: &Shared) {
     for exit in EXITS {
         register_exit(engine, shared, &format!("get${exit}"), move |ended| ended.word() == exit);
     }
@@ -222,12 +222,12 @@ impl Vm {
 }
 
 /// Returns the site of a call.
-pub fn site(context: &NativeCallContext<'_>, main: &str) -> Site {
+pub(crate) fn site(context: &NativeCallContext<'_>, main: &str) -> Site {
     let source = context.call_source().map_or_else(|| main.to_string(), ToString::to_string);
     Site { source: Some(source), position: context.call_position() }
 }
 
 /// Returns a place for values that no call made.
-pub fn nowhere() -> Site {
+pub(crate) fn nowhere() -> Site {
     Site { source: None, position: Position::NONE }
 }

@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 /// The standard library: import name and text.
-pub const STDLIB: &[(&str, &str)] = &[
+pub(crate) const STDLIB: &[(&str, &str)] = &[
     ("std/answers", include_str!("../../stdlib/answers.rhai")),
     ("std/disk", include_str!("../../stdlib/disk.rhai")),
     ("std/guest", include_str!("../../stdlib/guest.rhai")),
@@ -23,7 +23,7 @@ pub const STDLIB: &[(&str, &str)] = &[
 ];
 
 /// Finds modules, evaluates each once in an empty scope, and tells cycles.
-pub struct Library {
+pub(crate) struct Library {
     sources: Rc<Sources>,
     known: RefCell<BTreeMap<String, Rc<Module>>>,
     /// What is named and pinned beside the recipes of a folder, once it was asked for.
@@ -34,7 +34,7 @@ pub struct Library {
 
 impl Library {
     /// Makes an empty library.
-    pub fn new(sources: Rc<Sources>) -> Self {
+    pub(crate) fn new(sources: Rc<Sources>) -> Self {
         let (known, shelves, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
         Self { sources, known, shelves, inside }
     }

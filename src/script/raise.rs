@@ -95,6 +95,7 @@ impl Raised {
     }
 
     /// Makes Rhai's error of it.
+    #[expect(clippy::unnecessary_box_returns, reason = "Rhai's errors travel boxed")]
     pub fn throw(self, position: Position) -> Box<EvalAltResult> {
         EvalAltResult::ErrorRuntime(Dynamic::from(self), position).into()
     }

@@ -9,14 +9,14 @@ use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
 use std::rc::Rc;
 
 /// Returns the diagnostic of a text that does not parse.
-pub fn syntax(error: &ParseError, source: &Rc<Source>) -> Diagnostic {
+pub(crate) fn syntax(error: &ParseError, source: &Rc<Source>) -> Diagnostic {
     let message = error.err_type().to_string();
     let fault = Fault::new(message).hint("a recipe is Rhai: https://rhai.rs/book");
     Diagnostic::error(fault).at(source::token(source, error.position()))
 }
 
 /// Returns the diagnostics of an evaluation that failed: usually one, several for a machine with several faults.
-pub fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+pub(crate) fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sources>) -> Vec<Diagnostic> {
     let mut unit = sources.get(&main.name);
     let mut trail: Vec<(Place, String)> = Vec::new();
     let mut frames: Vec<Frame> = Vec::new();
@@ -213,7 +213,7 @@ fn property(text: &str, token: &str) -> Fault {
 }
 
 /// Returns the diagnostics of what a word raised.
-pub fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+pub(crate) fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
     let more = std::mem::take(&mut raised.more);
     let site = raised.site.clone().unwrap_or_else(|| call.clone());
     let mut diagnostic = Diagnostic::error(raised.fault.clone());
@@ -227,7 +227,7 @@ pub fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Dia
 }
 
 /// Returns the place of a call.
-pub fn place(site: &Site, sources: &Rc<Sources>) -> Option<Place> {
+pub(crate) fn place(site: &Site, sources: &Rc<Sources>) -> Option<Place> {
     let unit = site.source.as_deref().and_then(|name| sources.get(name))?;
     Some(source::call(&unit.source, site.position))
 }

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// What is named beside the recipes, and what is pinned.
 #[derive(Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     folder: PathBuf,
     /// The libraries, in the order in which they are named.
     pub named: Vec<Named>,
@@ -20,7 +20,7 @@ pub struct Shelf {
 
 /// A module of a library.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// The name of the library.
     pub library: String,
     /// The path of the file, which names it in messages.
@@ -31,12 +31,12 @@ pub struct Found {
 
 impl Shelf {
     /// Makes one of a folder whose recipes name no libraries.
-    pub fn empty(folder: &Path) -> Self {
+    pub(crate) fn empty(folder: &Path) -> Self {
         Self { folder: folder.into(), named: Vec::new(), lock: Lock::new() }
     }
 
     /// Reads what is beside the recipes of a folder; nothing where no libraries are named.
-    pub fn beside(folder: &Path) -> Result<Option<Self>, Vec<Diagnostic>> {
+    pub(crate) fn beside(folder: &Path) -> Result<Option<Self>, Vec<Diagnostic>> {
         let name = folder.join(MANIFEST);
         let Some(text) = shelf::text(&name)? else { return Ok(None) };
         let named = manifest::parse(&name.display().to_string(), &text)?;
@@ -49,7 +49,7 @@ impl Shelf {
     }
 
     /// Returns the folder that a library is in: its own, or beside the recipes, kept with them or only fetched.
-    pub fn root(&self, library: &Named) -> PathBuf {
+    pub(crate) fn root(&self, library: &Named) -> PathBuf {
         match &library.from {
             From::Path(path) => tidy(&self.folder.join(path)),
             From::Git(..) => {
@@ -61,17 +61,17 @@ impl Shelf {
     }
 
     /// Returns the folder in which a library is kept with the recipes.
-    pub fn vendored(&self, library: &str) -> PathBuf {
+    pub(crate) fn vendored(&self, library: &str) -> PathBuf {
         self.folder.join(VENDORED).join(library)
     }
 
     /// Returns the folder of the recipes.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Finds what an import means that begins with the name of a library, or that stands in one and begins with a dot.
-    pub fn find(&self, inside: Option<&(String, PathBuf)>, path: &str) -> Result<Found, Fault> {
+    pub(crate) fn find(&self, inside: Option<&(String, PathBuf)>, path: &str) -> Result<Found, Fault> {
         let whole = match inside.filter(|_| path.starts_with('.')) {
             Some((library, file)) => {
                 let inner = tidy(&file.parent().unwrap_or(Path::new("")).join(path));
@@ -175,7 +175,7 @@ impl Shelf {
     }
 
     /// Returns how a library differs from what was pinned; nothing where it is not here.
-    pub fn changes(&self, library: &Named) -> Result<Option<Vec<Change>>, Fault> {
+    pub(crate) fn changes(&self, library: &Named) -> Result<Option<Vec<Change>>, Fault> {
         let Some(pin) = self.lock.get(&library.name).filter(|pin| pin.is_of(library)) else {
             return Ok(Some(Vec::new()));
         };
@@ -193,7 +193,7 @@ fn leaves(library: &str) -> Fault {
 }
 
 /// Resolves `.` and `..` as far as the path itself goes.
-pub fn tidy(path: &Path) -> PathBuf {
+pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {

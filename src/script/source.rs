@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// A text with its syntax tree.
 #[derive(Clone)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// The text.
     pub source: Rc<Source>,
     /// Its syntax tree.
@@ -18,7 +18,7 @@ pub struct Unit {
 
 /// The recipe and every module that it imported, by name.
 #[derive(Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     units: RefCell<BTreeMap<String, Unit>>,
     main: RefCell<Option<String>>,
     /// The libraries, by the names of their texts.
@@ -29,14 +29,14 @@ pub struct Sources {
 
 impl Sources {
     /// Makes a text known.
-    pub fn add(&self, source: &Rc<Source>, ast: &AST) {
+    pub(crate) fn add(&self, source: &Rc<Source>, ast: &AST) {
         let unit = Unit { source: source.clone(), ast: Rc::new(ast.clone()) };
         self.units.borrow_mut().insert(source.name.clone(), unit);
         self.main.borrow_mut().get_or_insert_with(|| source.name.clone());
     }
 
     /// Begins with another recipe; its modules may be known already.
-    pub fn begin(&self, source: &Rc<Source>, ast: &AST) {
+    pub(crate) fn begin(&self, source: &Rc<Source>, ast: &AST) {
         if let Some(before) = self.main.replace(None) {
             self.units.borrow_mut().remove(&before);
         }
@@ -44,45 +44,45 @@ impl Sources {
     }
 
     /// Returns the name of the recipe: the first text that was made known.
-    pub fn main(&self) -> String {
+    pub(crate) fn main(&self) -> String {
         self.main.borrow().clone().unwrap_or_default()
     }
 
     /// Says which library a text belongs to.
-    pub fn belongs(&self, name: &str, library: &str) {
+    pub(crate) fn belongs(&self, name: &str, library: &str) {
         self.libraries.borrow_mut().insert(name.into(), library.into());
     }
 
     /// Returns the library that a text belongs to; the recipe's own files and the standard library belong to none.
-    pub fn library_of(&self, name: &str) -> Option<String> {
+    pub(crate) fn library_of(&self, name: &str) -> Option<String> {
         self.libraries.borrow().get(name).cloned()
     }
 
     /// Returns whether any text belongs to a library.
-    pub fn has_libraries(&self) -> bool {
+    pub(crate) fn has_libraries(&self) -> bool {
         !self.libraries.borrow().is_empty()
     }
 
     /// Returns the module that is being imported.
-    pub fn loading(&self) -> Option<String> {
+    pub(crate) fn loading(&self) -> Option<String> {
         self.loading.borrow().last().cloned()
     }
 
     /// Returns the recipe, and the files beside it that it imported.
-    pub fn own(&self) -> Vec<Unit> {
+    pub(crate) fn own(&self) -> Vec<Unit> {
         let units = self.units.borrow();
         let is_own = |name: &str| !name.starts_with("std/") && self.library_of(name).is_none();
         units.iter().filter(|(name, _)| is_own(name)).map(|(_, unit)| unit.clone()).collect()
     }
 
     /// Finds a text by its name.
-    pub fn get(&self, name: &str) -> Option<Unit> {
+    pub(crate) fn get(&self, name: &str) -> Option<Unit> {
         self.units.borrow().get(name).cloned()
     }
 
     /// Returns the text in which a function of that name lies around a position. Rhai names the caller's text for a closure
     /// that was handed to a module, so its word is taken only where the text has such a function there.
-    pub fn home_of(&self, function: &str, reported: &str, inner: Position) -> Option<Unit> {
+    pub(crate) fn home_of(&self, function: &str, reported: &str, inner: Position) -> Option<Unit> {
         let units = self.units.borrow();
         let fits = |unit: &&Unit| {
             unit.ast.iter_fn_def().any(|def| {
@@ -95,7 +95,7 @@ impl Sources {
 }
 
 /// Returns the byte at which a position lies.
-pub fn offset(text: &str, position: Position) -> Option<usize> {
+pub(crate) fn offset(text: &str, position: Position) -> Option<usize> {
     let (line, column) = (position.line()?, position.position().unwrap_or(1));
     let start = match line {
         1 => 0,
@@ -106,14 +106,14 @@ pub fn offset(text: &str, position: Position) -> Option<usize> {
 }
 
 /// Returns the place of the token that begins at a position; the end of the text if there is no such position.
-pub fn token(source: &Rc<Source>, position: Position) -> Place {
+pub(crate) fn token(source: &Rc<Source>, position: Position) -> Place {
     let text = source.text.as_str();
     let start = offset(text, position).unwrap_or(text.len());
     Place { source: source.clone(), span: start..start + token_length(&text[start..]) }
 }
 
 /// Returns the place of a value and the properties that are read of it: `of.disks`.
-pub fn chain(source: &Rc<Source>, position: Position) -> Place {
+pub(crate) fn chain(source: &Rc<Source>, position: Position) -> Place {
     let mut place = token(source, position);
     while let Some(rest) = source.text[place.span.end..].strip_prefix('.') {
         match token_length(rest) {
@@ -125,7 +125,7 @@ pub fn chain(source: &Rc<Source>, position: Position) -> Place {
 }
 
 /// Returns the place of a call: from its name to its closing parenthesis.
-pub fn call(source: &Rc<Source>, position: Position) -> Place {
+pub(crate) fn call(source: &Rc<Source>, position: Position) -> Place {
     let mut place = token(source, position);
     let rest = &source.text[place.span.end..];
     let gap = rest.len() - rest.trim_start().len();
@@ -190,7 +190,7 @@ fn brackets(text: &str) -> Option<usize> {
 }
 
 /// Returns the text of a stretch.
-pub fn slice(source: &Source, span: Range<usize>) -> &str {
+pub(crate) fn slice(source: &Source, span: Range<usize>) -> &str {
     source.text.get(span).unwrap_or_default()
 }
 

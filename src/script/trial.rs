@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 /// A file of tests.
-pub struct TestFile {
+pub(crate) struct TestFile {
     source: Rc<Source>,
     sources: Rc<Sources>,
     ast: AST,
@@ -29,7 +29,7 @@ pub struct TestFile {
 
 /// What came out of a test.
 #[derive(Debug, Default)]
-pub struct Result {
+pub(crate) struct Result {
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
     /// What it printed, and what its recipes did.
@@ -54,7 +54,7 @@ type Shared = Rc<RefCell<Desk>>;
 
 impl TestFile {
     /// Parses a file of tests.
-    pub fn parse(name: &str, text: &str) -> std::result::Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn parse(name: &str, text: &str) -> std::result::Result<Self, Vec<Diagnostic>> {
         let source = Rc::new(Source { name: name.into(), text: text.into() });
         let parsed = super::check::parse(&source);
         if !parsed.faults.is_empty() {
@@ -67,7 +67,7 @@ impl TestFile {
     }
 
     /// Returns the names of the tests, in order; an empty one is the file as a whole.
-    pub fn tests(&self) -> Vec<String> {
+    pub(crate) fn tests(&self) -> Vec<String> {
         let is_test = |def: &&Rc<rhai::ScriptFuncDef>| def.name.starts_with("test_") && def.params.is_empty();
         let mut found: Vec<(Position, String)> =
             self.ast.iter_fn_def().filter(is_test).map(|def| (def.body.position(), def.name.to_string())).collect();
@@ -76,7 +76,7 @@ impl TestFile {
     }
 
     /// Runs a test.
-    pub fn run(&self, test: &str, rewrites: bool) -> Result {
+    pub(crate) fn run(&self, test: &str, rewrites: bool) -> Result {
         let folder = std::path::Path::new(&self.source.name).parent().unwrap_or(std::path::Path::new(""));
         let desk =
             Desk { world: scenery::usual(), folder: folder.into(), rewrites, blessed: Vec::new(), printed: Vec::new() };

@@ -4,11 +4,11 @@ mod allow;
 mod devices;
 mod disk;
 mod facts;
-pub mod hooks;
+pub(crate) mod hooks;
 mod image;
 mod keeping;
 mod library;
-pub mod machine;
+pub(crate) mod machine;
 mod netboot;
 mod network;
 mod process;
@@ -28,14 +28,14 @@ use std::cell::RefMut;
 pub(super) use devices::read_alone;
 
 /// The units of sizes and how far they shift: `20.GiB`.
-pub const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+pub(crate) const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
 
 /// The folder for machines.
-pub const VM_DIR: &str = "/vm";
+pub(crate) const VM_DIR: &str = "/vm";
 
 /// What kind of word it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Reads the host.
     Fact,
     /// Makes a value.
@@ -50,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its headline, in the order of the reference.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub(crate) const ALL: [(Self, &'static str); 5] = [
         (Self::Description, "Descriptions: inert, checked as a whole"),
         (Self::Method, "Methods"),
         (Self::Action, "Actions: simulated until the whole recipe was rehearsed"),
@@ -60,7 +60,7 @@ impl Kind {
 }
 
 /// One word.
-pub struct Word {
+pub(crate) struct Word {
     /// Its name.
     pub name: &'static str,
     /// Its kind.
@@ -79,7 +79,7 @@ pub struct Word {
 
 /// A row of the table: a word of its own, or a device's.
 #[derive(Clone, Copy)]
-pub enum Row {
+pub(crate) enum Row {
     /// A word.
     Word(&'static Word),
     /// The word of a kind of device.
@@ -88,7 +88,7 @@ pub enum Row {
 
 impl Row {
     /// Returns the name.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Word(word) => word.name.into(),
             Self::Device(kind) => kind.word(),
@@ -96,7 +96,7 @@ impl Row {
     }
 
     /// Returns whether it has that name.
-    pub fn is_named(self, name: &str) -> bool {
+    pub(crate) fn is_named(self, name: &str) -> bool {
         match self {
             Self::Word(word) => word.name == name,
             Self::Device(kind) => kind.is_word(name),
@@ -104,7 +104,7 @@ impl Row {
     }
 
     /// Returns the least and the greatest number of arguments.
-    pub fn arity(self) -> (usize, usize) {
+    pub(crate) fn arity(self) -> (usize, usize) {
         match self {
             Self::Word(word) => word.arity,
             Self::Device(kind) => devices::arity(kind),
@@ -112,7 +112,7 @@ impl Row {
     }
 
     /// Returns how it is written.
-    pub fn usage(self) -> String {
+    pub(crate) fn usage(self) -> String {
         match self {
             Self::Word(word) => word.usage.into(),
             Self::Device(kind) => devices::usage(kind),
@@ -120,7 +120,7 @@ impl Row {
     }
 
     /// Returns what it does.
-    pub fn help(self) -> &'static str {
+    pub(crate) fn help(self) -> &'static str {
         match self {
             Self::Word(word) => word.help,
             Self::Device(kind) => kind.help,
@@ -128,7 +128,7 @@ impl Row {
     }
 
     /// Returns its kind.
-    pub fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         match self {
             Self::Word(word) => word.kind,
             Self::Device(_) => Kind::Description,
@@ -136,7 +136,7 @@ impl Row {
     }
 
     /// Returns the options that its map may have, with one line of help each.
-    pub fn options(self) -> Vec<(&'static str, String)> {
+    pub(crate) fn options(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Word(word) if word.name == "bhyve" => machine::reference(),
             Self::Word(word) => image::options(word.name),
@@ -146,7 +146,7 @@ impl Row {
 }
 
 /// Returns every row.
-pub fn all() -> impl Iterator<Item = Row> {
+pub(crate) fn all() -> impl Iterator<Item = Row> {
     let words = [
         machine::WORDS,
         machine::talk::WORDS,
@@ -166,7 +166,7 @@ pub fn all() -> impl Iterator<Item = Row> {
 }
 
 /// Returns every name.
-pub fn names() -> Vec<&'static str> {
+pub(crate) fn names() -> Vec<&'static str> {
     all()
         .map(|row| match row {
             Row::Word(word) => word.name,
@@ -177,22 +177,22 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Returns the variables that every recipe sees, with their help.
-pub const fn variables() -> &'static [(&'static str, &'static str)] {
+pub(crate) const fn variables() -> &'static [(&'static str, &'static str)] {
     facts::VARIABLES
 }
 
 /// Returns how the words of a name are written.
-pub fn usages(name: &str) -> Vec<String> {
+pub(crate) fn usages(name: &str) -> Vec<String> {
     all().filter(|row| row.is_named(name)).map(|row| format!("`{}`", row.usage())).collect()
 }
 
 /// Returns the value of a fact that recipes see as a variable.
-pub fn fact(name: &str, shared: &Shared) -> Option<Dynamic> {
+pub(crate) fn fact(name: &str, shared: &Shared) -> Option<Dynamic> {
     facts::variable(name, shared)
 }
 
 /// A call of a word.
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// What the words share.
     pub shared: &'a Shared,
     /// The arguments, without the handle.
@@ -209,7 +209,7 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// What sets a property, as a call without arguments.
-    pub fn of_property(context: &NativeCallContext<'_>, shared: &'a Shared) -> Self {
+    pub(crate) fn of_property(context: &NativeCallContext<'_>, shared: &'a Shared) -> Self {
         let sources = shared.borrow().sources.clone();
         let library = allowance::library(context, &sources);
         let site = handle::site(context, &sources.main());
@@ -219,17 +219,17 @@ impl<'a> Call<'a> {
 
 impl Call<'_> {
     /// Returns what the words share; never held across a call of the script.
-    pub fn session(&self) -> RefMut<'_, Session> {
+    pub(crate) fn session(&self) -> RefMut<'_, Session> {
         self.shared.borrow_mut()
     }
 
     /// Returns whether this is a rehearsal.
-    pub fn rehearses(&self) -> bool {
+    pub(crate) fn rehearses(&self) -> bool {
         self.session().rehearsal.is_some()
     }
 
     /// Has an effect.
-    pub fn act(&self, effect: &Effect) -> Result<String, Raised> {
+    pub(crate) fn act(&self, effect: &Effect) -> Result<String, Raised> {
         self.permit_effect(effect)?;
         self.session().asks(&self.site);
         let done = self.session().run().act(effect);
@@ -240,22 +240,22 @@ impl Call<'_> {
     }
 
     /// Returns whether an argument is there and not `()`.
-    pub fn has(&self, at: usize) -> bool {
+    pub(crate) fn has(&self, at: usize) -> bool {
         self.args.get(at).is_some_and(|value| !value.is_unit())
     }
 
     /// Returns a text.
-    pub fn text(&self, at: usize) -> Result<String, Raised> {
+    pub(crate) fn text(&self, at: usize) -> Result<String, Raised> {
         text(&self.args[at]).map_err(|raised| raised.arg(at))
     }
 
     /// Returns a value that parses from text.
-    pub fn parsed<T: std::str::FromStr<Err = Fault>>(&self, at: usize) -> Result<T, Raised> {
+    pub(crate) fn parsed<T: std::str::FromStr<Err = Fault>>(&self, at: usize) -> Result<T, Raised> {
         self.text(at)?.parse().map_err(|fault: Fault| Raised::from(fault).arg(at))
     }
 
     /// Returns a map of options whose keys are known; an empty one where there is none.
-    pub fn options(&self, at: usize, known: &[&str]) -> Result<Map, Raised> {
+    pub(crate) fn options(&self, at: usize, known: &[&str]) -> Result<Map, Raised> {
         if !self.has(at) {
             return Ok(Map::new());
         }
@@ -269,7 +269,7 @@ impl Call<'_> {
     }
 
     /// Returns a list of texts.
-    pub fn texts(&self, at: usize) -> Result<Vec<String>, Raised> {
+    pub(crate) fn texts(&self, at: usize) -> Result<Vec<String>, Raised> {
         if !self.has(at) {
             return Ok(Vec::new());
         }
@@ -278,7 +278,7 @@ impl Call<'_> {
 }
 
 /// Reads a list of texts; numbers are texts too.
-pub fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
+pub(crate) fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
     let Some(array) = value.read_lock::<rhai::Array>() else { return Err(expected("a list of texts", value)) };
     let read = |(index, value): (usize, &Dynamic)| match value.as_int() {
         Ok(number) => Ok(number.to_string()),
@@ -288,7 +288,7 @@ pub fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
 }
 
 /// Raises a key that is not known.
-pub fn unknown_key(key: &str, known: &[&str]) -> Raised {
+pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
     let fault = Fault::new(format!("there is no key `{key}`"));
     let list = format!("keys: {}", suggest::list(known.iter().copied()));
     let fault = fault.hint(list).maybe_hint(suggest::did_you_mean(key, known.iter().copied()));
@@ -296,12 +296,12 @@ pub fn unknown_key(key: &str, known: &[&str]) -> Raised {
 }
 
 /// Raises a value of the wrong type.
-pub fn expected(what: &str, got: &Dynamic) -> Raised {
+pub(crate) fn expected(what: &str, got: &Dynamic) -> Raised {
     Raised::from(Fault::new(format!("expected {what}, got {}", article(got.type_name()))))
 }
 
 /// Names one value of a type of Rhai's.
-pub fn article(of: &str) -> &str {
+pub(crate) fn article(of: &str) -> &str {
     match of {
         "i64" => "a number",
         "f64" => "a number with a point",
@@ -323,17 +323,17 @@ pub fn article(of: &str) -> &str {
 }
 
 /// Reads a text.
-pub fn text(value: &Dynamic) -> Result<String, Raised> {
+pub(crate) fn text(value: &Dynamic) -> Result<String, Raised> {
     value.clone().into_string().map_err(|_| expected("a text", value))
 }
 
 /// Reads a map.
-pub fn map(value: &Dynamic) -> Result<Map, Raised> {
+pub(crate) fn map(value: &Dynamic) -> Result<Map, Raised> {
     value.clone().try_cast::<Map>().ok_or_else(|| expected("a map #{ … }", value))
 }
 
 /// Reads a size of a file.
-pub fn size(value: &Dynamic) -> Result<Size, Raised> {
+pub(crate) fn size(value: &Dynamic) -> Result<Size, Raised> {
     if let Ok(number) = value.as_int() {
         let negative = || Raised::from(Fault::new(format!("{number} is no size")).hint("write 20.GiB or \"20G\""));
         return u64::try_from(number).map(Size::bytes).map_err(|_| negative());
@@ -354,7 +354,7 @@ pub(super) fn tried(row: Row, args: &[Dynamic], site: &Site, shared: &Shared) ->
 }
 
 /// Makes a row known to the engine, once for each number of arguments.
-pub fn register(engine: &mut Engine, row: Row, shared: &Shared) {
+pub(crate) fn register(engine: &mut Engine, row: Row, shared: &Shared) {
     let (least, most) = row.arity();
     let (on, call, device): Does = match row {
         Row::Word(word) => (word.on, word.call, None),

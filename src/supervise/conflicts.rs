@@ -32,10 +32,10 @@ impl Purpose {
 }
 
 /// A conflict: what it is about, the fault, how bad it is.
-pub type Conflict = (Part, Fault, Severity);
+pub(crate) type Conflict = (Part, Fault, Severity);
 
 /// Returns everything that the host has against the machine.
-pub fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: bool) -> Vec<Conflict> {
+pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: bool) -> Vec<Conflict> {
     let mut found = Vec::new();
     let mut error = |part: Part, fault: Fault| found.push((part, fault, Severity::Error));
     images(host, machine, init, &mut error);
@@ -238,7 +238,7 @@ fn limits(host: &dyn Host, machine: &Machine) -> Option<Fault> {
 }
 
 /// Returns what the host has against making a tap or another interface of that name.
-pub fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
     if host.settings().user_net {
         return Ok(None);
     }
@@ -260,7 +260,7 @@ pub fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Faul
 }
 
 /// Returns what the host has against making a VLAN of an interface.
-pub fn against_parent(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+pub(crate) fn against_parent(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
     if host.is_assumed() || host.settings().user_net {
         return Ok(None);
     }
@@ -273,7 +273,7 @@ pub fn against_parent(host: &dyn Host, name: &str) -> Result<Option<Fault>, Faul
 }
 
 /// Returns what the host has against making or joining interfaces at all.
-pub fn against_network(host: &dyn Host) -> Option<Fault> {
+pub(crate) fn against_network(host: &dyn Host) -> Option<Fault> {
     let program = match host.settings().platform {
         Platform::FreeBsd => "ifconfig",
         Platform::Linux => "ip",
@@ -292,7 +292,7 @@ pub fn against_network(host: &dyn Host) -> Option<Fault> {
 }
 
 /// Returns what the host has against joining a bridge.
-pub fn against_bridge(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+pub(crate) fn against_bridge(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
     if host.is_assumed() || host.settings().user_net {
         return Ok(None);
     }

@@ -14,7 +14,7 @@ use crate::model::Ended;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// The recipe is being evaluated.
     Evaluating,
     /// A guest runs.
@@ -35,7 +35,7 @@ pub enum State {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// The hypervisor was started.
     Started,
     /// The boot ended.
@@ -58,7 +58,7 @@ pub enum Action {
 }
 
 /// Returns what follows from an event.
-pub fn step(state: State, event: Event) -> (State, Vec<Action>) {
+pub(crate) fn step(state: State, event: Event) -> (State, Vec<Action>) {
     use State::{Down, Evaluating, Forcing, Killing, Rebooted, Running, Stopped, Stopping};
     match (state, event) {
         // One evaluation may boot several machines, one after the other: the last one counts.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Returns the line of what happened to a machine, so long after 1970; nothing for what happens to no machine in particular.
-pub fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> String {
+pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> String {
     let (event, details) = told(progress);
     let mut object = Map::from_iter([
         ("time".to_string(), rfc3339(at).into()),
@@ -63,7 +63,7 @@ fn rfc3339(at: Duration) -> String {
 }
 
 /// Returns when a line says that it happened; nothing of a line that is no event.
-pub fn time(line: &str) -> Option<String> {
+pub(crate) fn time(line: &str) -> Option<String> {
     let object: Value = serde_json::from_str(line).ok()?;
     Some(object.get("time")?.as_str()?.to_string())
 }

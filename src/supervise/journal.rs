@@ -46,7 +46,7 @@ impl fmt::Display for Owner {
 
 /// A journal that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Journal {
+pub(crate) struct Journal {
     /// Who keeps it; nothing if the first line was never written whole.
     pub owner: Option<Owner>,
     /// Whether its guest goes on without its owner.
@@ -59,7 +59,7 @@ pub struct Journal {
 
 impl Journal {
     /// Reads a journal. Whatever is not a whole line is passed over.
-    pub fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let mut journal = Self::default();
         for words in text.lines().filter_map(words) {
             journal.take(&words);
@@ -91,12 +91,12 @@ pub fn begun_by(owner: &Owner) -> String {
 }
 
 /// Returns the line that says that the guest goes on without its owner.
-pub fn in_background() -> String {
+pub(crate) fn in_background() -> String {
     line(&["background"])
 }
 
 /// Returns the line of a machine whose leases are in the journal of another.
-pub fn part_of(name: &VmName) -> String {
+pub(crate) fn part_of(name: &VmName) -> String {
     line(&["part", name.as_str()])
 }
 
@@ -106,7 +106,7 @@ pub fn taken(lease: &Lease) -> String {
 }
 
 /// Returns the line to be written when something was given back, or was not to be had.
-pub fn given_back(lease: &Lease) -> String {
+pub(crate) fn given_back(lease: &Lease) -> String {
     entry("-", lease)
 }
 
@@ -156,7 +156,7 @@ fn unescaped(word: &str) -> Option<String> {
 }
 
 /// A second of 1970, shown as a date of UTC.
-pub struct Utc(pub u64);
+pub(crate) struct Utc(pub u64);
 
 impl fmt::Display for Utc {
     /// Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day comes last.

@@ -10,7 +10,7 @@ use crate::network::Network;
 
 /// What is done with a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It is made.
     Up,
     /// It is taken away, in the reverse order of what is meant.
@@ -19,7 +19,7 @@ pub enum Change {
 
 /// What the host has to say of one part of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is as it should be, or it is gone already.
     Done,
     /// This has to be done.
@@ -31,7 +31,7 @@ pub enum Verdict {
 }
 
 /// Returns what effects mean as a network, or the first one that is no part of any.
-pub fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Result<Network, (usize, Fault)> {
+pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Result<Network, (usize, Fault)> {
     let mut network = Network::default();
     for (at, effect) in effects.into_iter().enumerate() {
         match effect {
@@ -100,7 +100,7 @@ impl Site<'_> {
 
 impl Change {
     /// Returns what is to be done, for each part of what is meant, with its number there.
-    pub fn verdicts(self, host: &dyn Host, meant: &[Effect]) -> Result<Vec<(usize, Verdict)>, Fault> {
+    pub(crate) fn verdicts(self, host: &dyn Host, meant: &[Effect]) -> Result<Vec<(usize, Verdict)>, Fault> {
         Ok(match self {
             Self::Up => up(host, meant)?.into_iter().enumerate().collect(),
             Self::Down => (0..meant.len()).rev().zip(down(host, meant)?).collect(),
@@ -108,7 +108,7 @@ impl Change {
     }
 
     /// Does it.
-    pub fn perform(self, host: &mut dyn Host, effects: &[Effect]) -> Result<(), Vec<Fault>> {
+    pub(crate) fn perform(self, host: &mut dyn Host, effects: &[Effect]) -> Result<(), Vec<Fault>> {
         match self {
             Self::Up => make(host, effects),
             Self::Down => take_away(host, effects),
@@ -138,7 +138,7 @@ fn up(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
 }
 
 /// Returns what may not be meant, though it can be done.
-pub fn doubts(host: &dyn Host, network: &Network) -> Result<Vec<Fault>, Fault> {
+pub(crate) fn doubts(host: &dyn Host, network: &Network) -> Result<Vec<Fault>, Fault> {
     let mut doubts = Vec::new();
     if host.settings().platform == Platform::Linux {
         for (bridge, member) in &network.members {

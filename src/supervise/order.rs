@@ -37,7 +37,10 @@ pub enum Sign {
 
 /// Sets machines in order. Returns for each of them the places of those that it starts after; what runs already is not waited
 /// for.
-pub fn order(machines: &[(VmName, Vec<VmName>)], runs: impl Fn(&VmName) -> bool) -> Result<Vec<Vec<usize>>, Fault> {
+pub(crate) fn order(
+    machines: &[(VmName, Vec<VmName>)],
+    runs: impl Fn(&VmName) -> bool,
+) -> Result<Vec<Vec<usize>>, Fault> {
     let place = |name: &VmName| machines.iter().position(|(known, _)| known == name);
     for (at, (name, _)) in machines.iter().enumerate() {
         if place(name) != Some(at) {
@@ -100,7 +103,7 @@ fn cycle(before: &[Vec<usize>]) -> Option<Vec<usize>> {
 
 /// Returns how many machines have to stop one after the other, from each of them on: itself, and the longest chain of those
 /// that it starts after.
-pub fn depths(before: &[Vec<usize>]) -> Vec<u32> {
+pub(crate) fn depths(before: &[Vec<usize>]) -> Vec<u32> {
     let mut depths = vec![1_u32; before.len()];
     // A chain has at most as many links as there are machines; without cycles it settles before.
     for _ in 0..before.len() {

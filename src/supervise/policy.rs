@@ -95,14 +95,14 @@ pub enum Next {
 
 /// When a guest was started again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// The starts of the last while, since some beginning.
     starts: Vec<Duration>,
 }
 
 impl Tally {
     /// Returns what follows from an end at a time, which only grows.
-    pub fn next(&mut self, policy: Option<&Policy>, ended: &Ended, now: Duration) -> Next {
+    pub(crate) fn next(&mut self, policy: Option<&Policy>, ended: &Ended, now: Duration) -> Next {
         let Some(policy) = policy else {
             return if *ended == Ended::Rebooted { Next::Again } else { Next::Over };
         };

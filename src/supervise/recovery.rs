@@ -83,7 +83,8 @@ impl Left {
 }
 
 /// Returns who runs a machine; nothing if nobody does. The owner is not known for the moment in which a run begins.
-pub fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
+#[expect(clippy::option_option, reason = "somebody of whom nothing is known is not nobody")]
+pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
     let trace = host.trace(name)?;
     let owner = journal(&trace).owner;
     let lives = trace.is_locked && owner.as_ref().is_none_or(|owner| is_alive(host, owner));
@@ -91,7 +92,7 @@ pub fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
 }
 
 /// Returns the guest of a run in the background that goes on without it.
-pub fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
+pub(crate) fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
     let trace = host.trace(name).filter(|_| holder(host, name).is_none())?;
     guest_of(host, &trace)
 }
@@ -110,7 +111,7 @@ fn goes_on_already(name: &VmName, guest: u32) -> Fault {
 }
 
 /// What is known of a guest that can be taken over.
-pub struct Adoptable {
+pub(crate) struct Adoptable {
     /// Who had it.
     pub owner: Option<Owner>,
     /// What was taken for it.
@@ -122,7 +123,7 @@ pub struct Adoptable {
 }
 
 /// Takes the lock of a machine whose guest goes on without its run, and returns what is known of it.
-pub fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
+pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
     if host.trace(name).is_none() {
         return Err(not_running(name));
     }
@@ -159,13 +160,13 @@ fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
 }
 
 /// The fault of a machine of which there is nothing.
-pub fn not_running(name: &VmName) -> Fault {
+pub(crate) fn not_running(name: &VmName) -> Fault {
     Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
 }
 
 /// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that is held is
 /// no more.
-pub fn end(
+pub(crate) fn end(
     host: &mut dyn Host,
     name: &VmName,
     within: Duration,
@@ -181,7 +182,7 @@ pub fn end(
 }
 
 /// Returns whether a dead run has left the machine: before the next one begins, its guest is ended, whatever that has open.
-pub fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
+pub(crate) fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
     host.trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
 }
 
@@ -203,7 +204,7 @@ fn is_alive(host: &dyn Host, owner: &Owner) -> bool {
 }
 
 /// The fault of a machine that another run holds.
-pub fn running(name: &VmName, owner: Option<&Owner>) -> Fault {
+pub(crate) fn running(name: &VmName, owner: Option<&Owner>) -> Fault {
     let who = owner.map(|owner| format!(": {owner}")).unwrap_or_default();
     let fault = Fault::host(format!("the machine {name} is running already{who}"));
     fault.hint("stop that one, or give this machine another name")
@@ -211,7 +212,7 @@ pub fn running(name: &VmName, owner: Option<&Owner>) -> Fault {
 
 /// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
 /// this machine behind is cleaned up.
-pub fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Access) -> Option<Fault> {
+pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Access) -> Option<Fault> {
     if !host.is_held(path, access) {
         return None;
     }
@@ -240,7 +241,7 @@ pub fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Acc
 }
 
 /// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `told` hears of it.
-pub fn take_over(
+pub(crate) fn take_over(
     host: &mut dyn Host,
     name: &VmName,
     within: Duration,
@@ -463,18 +464,18 @@ fn is_shared(bridge: &Interface, interfaces: &[Interface], own: &VmName) -> bool
 }
 
 /// Returns whether an interface was made by a run that is dead, so that the next start may take it over.
-pub fn is_left(host: &dyn Host, interface: &Interface) -> bool {
+pub(crate) fn is_left(host: &dyn Host, interface: &Interface) -> bool {
     interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none())
 }
 
 /// Returns whether a machine is held: nothing of it is left but the reason.
-pub fn is_held(host: &dyn Host, name: &VmName) -> bool {
+pub(crate) fn is_held(host: &dyn Host, name: &VmName) -> bool {
     let standing = Standing::of(host, name);
     standing.is_some_and(|standing| standing.state == Stance::Held)
 }
 
 /// Gives back what dead runs have left, or only finds it. What is alive is passed over.
-pub fn collect(
+pub(crate) fn collect(
     host: &mut dyn Host,
     only_look: bool,
     within: Duration,

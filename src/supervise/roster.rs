@@ -14,7 +14,7 @@ use std::fmt;
 
 /// How a machine is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// A supervisor looks after it, and has written this.
     Kept(Stance),
     /// A vmrun runs it in the foreground.
@@ -31,7 +31,7 @@ pub enum State {
 
 impl State {
     /// Returns its word.
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Kept(stance) => stance.word(),
             Self::Foreground => "foreground",
@@ -51,7 +51,7 @@ impl fmt::Display for State {
 
 /// A machine, as it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Its name; a foreign one may have none, or one that vmrun would not take.
     pub name: Option<String>,
     /// How it is found.
@@ -69,7 +69,7 @@ pub struct Seen {
 }
 
 /// Returns every machine: those of vmrun by name, then those that others have started.
-pub fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) -> bool) -> Vec<Seen> {
+pub(crate) fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) -> bool) -> Vec<Seen> {
     let journals: BTreeMap<&VmName, Journal> = kept
         .iter()
         .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))

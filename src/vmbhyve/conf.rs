@@ -10,7 +10,7 @@ use std::fmt;
 
 /// One line that vm-bhyve reads.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The line, from 1.
     pub line: usize,
     /// The key, as it is written.
@@ -41,7 +41,7 @@ pub(super) fn masked(text: &str) -> String {
 
 /// A file of keys and values.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Conf {
+pub(crate) struct Conf {
     entries: Vec<Entry>,
     first: BTreeMap<String, usize>,
     notes: Vec<Note>,
@@ -56,7 +56,7 @@ impl fmt::Debug for Conf {
 
 impl Conf {
     /// Reads a file. Every text is one; what vm-bhyve ignores or takes otherwise than it looks is noted.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut conf = Self::default();
         let mut carriage_return = false;
         for (at, line) in text.split('\n').enumerate() {
@@ -73,17 +73,17 @@ impl Conf {
     }
 
     /// Returns the line that counts for a key.
-    pub fn get(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
         self.first.get(key).and_then(|at| self.entries.get(*at))
     }
 
     /// Returns every line that has a key, in order.
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Returns what was noted while reading, in order.
-    pub fn notes(&self) -> &[Note] {
+    pub(crate) fn notes(&self) -> &[Note] {
         &self.notes
     }
 

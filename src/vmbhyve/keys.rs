@@ -11,7 +11,7 @@ use crate::diag::suggest::did_you_mean;
 
 /// What becomes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Becomes {
+pub(crate) enum Becomes {
     /// A part of bhyve's command line, or of what is plugged into it: which.
     Command(&'static str),
     /// Something that has no place in bhyve's command line: what to do here instead.
@@ -22,11 +22,9 @@ pub enum Becomes {
 
 /// A key of a guest's file.
 #[derive(Debug)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its name, with `N` in place of a number: `diskN_type`.
     pub name: &'static str,
-    /// What it means to vm-bhyve.
-    pub means: &'static str,
     /// What vm-bhyve takes when the file does not have it; empty for nothing.
     pub default: &'static str,
     /// What becomes of it here.
@@ -34,16 +32,16 @@ pub struct Key {
 }
 
 impl Key {
-    const fn command(name: &'static str, means: &'static str, default: &'static str, part: &'static str) -> Self {
-        Self { name, means, default, becomes: Becomes::Command(part) }
+    const fn command(name: &'static str, default: &'static str, part: &'static str) -> Self {
+        Self { name, default, becomes: Becomes::Command(part) }
     }
 
-    const fn instead(name: &'static str, means: &'static str, default: &'static str, what: &'static str) -> Self {
-        Self { name, means, default, becomes: Becomes::Instead(what) }
+    const fn instead(name: &'static str, default: &'static str, what: &'static str) -> Self {
+        Self { name, default, becomes: Becomes::Instead(what) }
     }
 
-    const fn nothing(name: &'static str, means: &'static str, why: &'static str) -> Self {
-        Self { name, means, default: "", becomes: Becomes::Nothing(why) }
+    const fn nothing(name: &'static str, why: &'static str) -> Self {
+        Self { name, default: "", becomes: Becomes::Nothing(why) }
     }
 
     /// Returns the key with the number in a name, if the name is of its pattern.
@@ -57,17 +55,17 @@ impl Key {
 }
 
 /// Returns every key, in the order of the reference.
-pub fn all() -> impl Iterator<Item = &'static Key> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
     [machine::KEYS, devices::KEYS, host::KEYS, stale::KEYS].into_iter().flatten()
 }
 
 /// Finds the key of a name, and the number in the name.
-pub fn find(name: &str) -> Option<(&'static Key, Option<usize>)> {
+pub(crate) fn find(name: &str) -> Option<(&'static Key, Option<usize>)> {
     all().find_map(|key| key.matching(name))
 }
 
 /// Returns the hint that names the nearest key that vm-bhyve reads.
-pub fn nearest(name: &str) -> Option<String> {
+pub(crate) fn nearest(name: &str) -> Option<String> {
     let number: String = name.chars().filter(char::is_ascii_digit).collect();
     let read = all().filter(|key| !matches!(key.becomes, Becomes::Nothing(_)));
     let number = if number.is_empty() { "0" } else { &number };
@@ -115,7 +113,6 @@ mod tests {
             let nothing = matches!(key.becomes, Becomes::Nothing(_));
             let stale = STALE.split_whitespace().any(|name| name == key.name);
             assert!(!stale || nothing, "{}", key.name);
-            assert!(!key.means.is_empty() && !key.means.ends_with('.'), "{}", key.name);
         }
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vmrun::supervise::standing::{Stance, Standing};
+use vmrun::internals::supervise::standing::{Stance, Standing};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(20);

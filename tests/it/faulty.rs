@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use vmrun::diag::{Diagnostic, Severity, Source};
-use vmrun::host::{Platform, Settings};
-use vmrun::model::Target;
-use vmrun::script::check::{Finding, Inspector, Places, Rule, conflicts, rehearse};
-use vmrun::script::{Recipe, Stage};
+use vmrun::internals::diag::{Diagnostic, Severity, Source};
+use vmrun::internals::host::{Platform, Settings};
+use vmrun::internals::model::Target;
+use vmrun::internals::script::check::{Finding, Inspector, Places, Rule, conflicts, rehearse};
+use vmrun::internals::script::{Recipe, Stage};
 
 /// What the comments begin with.
 const MARK: &str = "//~ ";

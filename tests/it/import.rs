@@ -4,13 +4,13 @@ use crate::sandbox::{Done, Sandbox, project, same};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use vmrun::host::worlds::elsewhere::Elsewhere;
-use vmrun::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use vmrun::import::{Import, Kind, Setting, proof, read, recipe};
-use vmrun::model::{Arch, Machine, Release, Target};
-use vmrun::script::{Inputs, Recipe};
-use vmrun::supervise::Run;
-use vmrun::supervise::conflicts::Purpose;
+use vmrun::internals::host::worlds::elsewhere::Elsewhere;
+use vmrun::internals::host::worlds::rehearsal::{Rehearsal, Rehearsed};
+use vmrun::internals::import::{Import, Kind, Setting, proof, read, recipe};
+use vmrun::internals::model::{Arch, Machine, Release, Target};
+use vmrun::internals::script::{Inputs, Recipe};
+use vmrun::internals::supervise::Run;
+use vmrun::internals::supervise::conflicts::Purpose;
 
 /// The text of a fixture.
 fn fixture(name: &str) -> String {
@@ -278,7 +278,7 @@ fn the_command_line_of_an_imported_machine_gives_the_same_recipe_again() {
         let text = recipe::recipe(&import);
         let machine = booted(&text, target);
         assert_eq!(proof::differences(&import, &machine), [""; 0], "{line}");
-        let again = vmrun::bhyve::argv(&machine, Path::new("/secrets")).to_string();
+        let again = vmrun::internals::bhyve::argv(&machine, Path::new("/secrets")).to_string();
         let again = of_line(&again, target).unwrap_or_else(|| panic!("{again}"));
         assert_eq!(code(&recipe::recipe(&again)), code(&text), "{line}");
         count += 1;

@@ -4,7 +4,7 @@ use super::background::{Host, kill};
 use super::sandbox::{Sandbox, same};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
-use vmrun::supervise::standing::Stance;
+use vmrun::internals::supervise::standing::Stance;
 
 /// A table with one blank between its columns, in which numbers of processes have names.
 fn shown(table: &str, pids: &[(u32, &str)]) -> String {

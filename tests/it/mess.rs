@@ -8,9 +8,9 @@ use super::sandbox::{Done, PASSWORD, Sandbox, project, same};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
-use vmrun::host::Effect;
-use vmrun::supervise::Lease;
-use vmrun::supervise::journal::{self, Owner};
+use vmrun::internals::host::Effect;
+use vmrun::internals::supervise::Lease;
+use vmrun::internals::supervise::journal::{self, Owner};
 
 /// What the disks hold before any run.
 const CONTENT: [u8; 4096] = [0xA5; 4096];

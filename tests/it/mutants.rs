@@ -11,14 +11,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use vmrun::diag::Source;
-use vmrun::host::worlds::elsewhere::Elsewhere;
-use vmrun::host::worlds::rehearsal::Rehearsal;
-use vmrun::model::{Ended, Target};
-use vmrun::script::check::Inspector;
-use vmrun::script::{Inputs, Recipe, Stage};
-use vmrun::supervise::Run;
-use vmrun::supervise::conflicts::Purpose;
+use vmrun::internals::diag::Source;
+use vmrun::internals::host::worlds::elsewhere::Elsewhere;
+use vmrun::internals::host::worlds::rehearsal::Rehearsal;
+use vmrun::internals::model::{Ended, Target};
+use vmrun::internals::script::check::Inspector;
+use vmrun::internals::script::{Inputs, Recipe, Stage};
+use vmrun::internals::supervise::Run;
+use vmrun::internals::supervise::conflicts::Purpose;
 
 /// What is performed in spite of a letter that is missing: where, and what `vmrun check` says of it. These keys are names that the
 /// recipe gives: of firmware's items, and of the ports of a console.

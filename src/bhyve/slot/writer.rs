@@ -14,7 +14,7 @@ type Items<'a> = Result<(&'static str, Vec<String>), &'a str>;
 
 /// Writes the text of a `-s` that sets these keys below the device's node, in its shortest form: `ahci-hd`, `ahci-cd` and
 /// `amd_hostbridge` where they set the same. Refuses keys and values that a `-s` cannot carry; `-o` carries them.
-pub fn write(slot: PciSlot, entries: &[(String, String)], target: Target) -> Result<String, Fault> {
+pub(crate) fn write(slot: PciSlot, entries: &[(String, String)], target: Target) -> Result<String, Fault> {
     let pairs: Pairs = entries.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let Some((_, name)) = pairs.iter().find(|(key, _)| *key == "device") else {
         return Err(Fault::new(format!("slot {slot} has no device")).hint(format!("set `{}.device`", node(slot))));

@@ -65,13 +65,13 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
 }
 
 /// Writes the secrets that bhyve reads into a file that only its owner may read.
-pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
+pub(crate) fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
     let Some(text) = bhyve::secrets(machine) else { return Ok(()) };
     crate::host::files::write_private(&settings.secrets_file(machine.name()), text.as_bytes())
 }
 
 /// Starts bhyve.
-pub fn boot(
+pub(crate) fn boot(
     settings: &Settings,
     machine: &Machine,
     signals: Rc<Signals>,
@@ -84,7 +84,12 @@ pub fn boot(
 }
 
 /// Takes over a bhyve that is none of our children.
-pub fn adopt(name: &VmName, pid: u32, signals: Rc<Signals>, log: Option<&Path>) -> Result<Box<dyn Guest>, Fault> {
+pub(crate) fn adopt(
+    name: &VmName,
+    pid: u32,
+    signals: Rc<Signals>,
+    log: Option<&Path>,
+) -> Result<Box<dyn Guest>, Fault> {
     let process = Hypervisor::Stranger(Stranger::of(pid, signals, log)?);
     Ok(Box::new(Bhyve { process, name: name.clone() }))
 }
@@ -96,7 +101,7 @@ const FAILED: i32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Ends a bhyve that is none of our children: the power button, so long, then the switch, then a signal.
-pub fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
+pub(crate) fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
     kernel::signal(pid, Signal::SIGTERM);
     if kernel::is_gone_within(pid, within) {
         return Ok(());

@@ -33,7 +33,7 @@ const REFUSED: i32 = 4;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Starts a machine under QEMU.
-pub fn boot(
+pub(crate) fn boot(
     settings: &Settings,
     machine: &Machine,
     signals: Rc<Signals>,
@@ -90,7 +90,7 @@ fn listen(path: &Path, is_private: bool) -> Result<UnixListener, Fault> {
 }
 
 /// Takes over a QEMU that is none of our children.
-pub fn adopt(
+pub(crate) fn adopt(
     settings: &Settings,
     name: &VmName,
     pid: u32,
@@ -107,7 +107,7 @@ pub fn adopt(
 }
 
 /// Ends a QEMU that is none of our children: the power button, so long, then the switch, then a signal.
-pub fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
+pub(crate) fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
     let until = Instant::now() + within;
     if let Ok(stream) = UnixStream::connect(qemu::qmp_socket(folder)) {
         let mut qmp = Qmp::over(stream).map_err(|why| Fault::host(format!("cannot talk to QEMU: {why}")))?;
@@ -126,7 +126,7 @@ pub fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
 }
 
 /// Makes the machine's folder, and writes what QEMU reads from files.
-pub fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
+pub(crate) fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
     let folder = &settings.machine_folder(machine.name());
     let cannot = |path: &Path, why| Fault::host(format!("cannot write {}: {why}", path.display()));
     match DirBuilder::new().mode(0o755).create(folder) {
@@ -308,7 +308,7 @@ fn tail(path: &Path) -> String {
 }
 
 /// Returns whether the processor can help. /dev/kvm alone says nothing: it may be there and not work.
-pub fn kvm() -> bool {
+pub(crate) fn kvm() -> bool {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     has_virtualisation(&cpuinfo) && OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
 }
@@ -319,7 +319,7 @@ fn has_virtualisation(cpuinfo: &str) -> bool {
 }
 
 /// Returns the network interfaces.
-pub fn interfaces() -> Result<Rc<[Interface]>, Fault> {
+pub(crate) fn interfaces() -> Result<Rc<[Interface]>, Fault> {
     #[expect(clippy::disallowed_methods, reason = "a query of the host")]
     let output = Command::new("ip").args(["-json", "-details", "address", "show"]).output();
     let output = output.map_err(|why| Fault::host(format!("cannot start `ip`: {why}")).hint("apt install iproute2"))?;

@@ -21,7 +21,7 @@ const PATIENCE: u16 = 30_000;
 /// Plays the program by whose name this one was called, if a recording is going on. Nothing if this is vmrun itself.
 ///
 /// A carrier whose command has no stand-in becomes that command, without what the carrier would have given it.
-pub fn play() -> Option<Result<Answer, Fault>> {
+pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     #[expect(clippy::disallowed_methods, reason = "this is the door, and a folder may have any name")]
     let folder = PathBuf::from(std::env::var_os(VARIABLE)?);
     let mut argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// What a test says of a host, and what has become of it.
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     /// The kind of host.
     pub settings: Settings,
     /// Its interfaces.
@@ -53,7 +53,7 @@ pub struct World {
 
 impl World {
     /// Makes a host with nothing but a loopback.
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let mut lo = Interface::new("lo0", InterfaceKind::Other);
         lo.addresses.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Self {
@@ -78,12 +78,12 @@ impl World {
     }
 
     /// Makes a file known.
-    pub fn file(&mut self, path: &Path, size: Option<Size>, has_data: bool) {
+    pub(crate) fn file(&mut self, path: &Path, size: Option<Size>, has_data: bool) {
         self.files.insert(path.into(), FileFact { size, has_data, is_folder: false });
     }
 
     /// Returns what is there and was not before, and what is gone: interfaces, members, nodes, routes and locks.
-    pub fn left(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn left(&self, before: &Self) -> Vec<String> {
         let mut left = Vec::new();
         for interface in &self.interfaces {
             match before.interfaces.iter().find(|known| known.name == interface.name) {
@@ -168,7 +168,7 @@ impl World {
 }
 
 /// That host; whoever described it keeps the world.
-pub struct Described {
+pub(crate) struct Described {
     world: Rc<RefCell<World>>,
     settings: Settings,
     /// The machine for which interfaces are made.
@@ -177,7 +177,7 @@ pub struct Described {
 
 impl Described {
     /// Makes a host of a world.
-    pub fn new(world: &Rc<RefCell<World>>) -> Self {
+    pub(crate) fn new(world: &Rc<RefCell<World>>) -> Self {
         Self { world: world.clone(), settings: world.borrow().settings.clone(), marked: None }
     }
 }

@@ -12,10 +12,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// What the tests see of the world: every command that was done, in order, refused ones with a mark.
-pub type Log = Rc<RefCell<Vec<String>>>;
+pub(crate) type Log = Rc<RefCell<Vec<String>>>;
 
 /// A host that exists in memory only.
-pub struct Fake {
+pub(crate) struct Fake {
     /// The settings.
     pub settings: Settings,
     /// Every command, in order.
@@ -36,7 +36,7 @@ pub struct Fake {
 
 impl Fake {
     /// Makes a FreeBSD host with a bridge `bridge2` and the address 192.168.2.5.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let interface = |name: &str, kind, address: &str| Interface {
             addresses: address.parse().into_iter().collect(),
             ..Interface::new(name, kind)

@@ -51,7 +51,7 @@ pub(super) fn parts(path: &str) -> Result<Vec<&str>, Fault> {
 const HOW: &str = "write names with `/` between them: \"EFI/ipxe/logo.png\"";
 
 /// Says whether there may be a file of that path in a volume.
-pub fn check_path(path: &str) -> Result<(), Fault> {
+pub(crate) fn check_path(path: &str) -> Result<(), Fault> {
     parts(path).map(drop)
 }
 

@@ -23,7 +23,7 @@ const ENTRIES: u32 = SECTOR / 32;
 
 /// The three kinds of FAT, by the bits of a number in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// FAT12.
     Fat12,
     /// FAT16.

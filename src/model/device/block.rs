@@ -3,7 +3,7 @@
 use crate::model::value::{Parameter, Type};
 
 /// The block device options of bhyve(8).
-pub const BLOCK: &[Parameter] = &[
+pub(crate) const BLOCK: &[Parameter] = &[
     Parameter::new("nocache", Type::Flag, "open with O_DIRECT"),
     Parameter::new("direct", Type::Flag, "open with O_SYNC"),
     Parameter::new("sync", Type::Flag, "open with O_SYNC; Rhai wants the key in quotes"),

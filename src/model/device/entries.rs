@@ -6,7 +6,7 @@ use crate::model::Target;
 use crate::model::parameter::{Form, Need, Parameter, matches, numbered};
 
 /// A key with what is wrong about it.
-pub type KeyFault = (String, Fault);
+pub(crate) type KeyFault = (String, Fault);
 
 /// Puts a key below another; either may be empty.
 fn join(below: &str, key: &str) -> String {

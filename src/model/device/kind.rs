@@ -37,7 +37,7 @@ pub struct DeviceKind {
 }
 
 /// A check of a device as a whole; the fault comes with the parameter that it is about.
-pub type Check = fn(&Device) -> Result<(), (Option<&'static str>, Fault)>;
+pub(crate) type Check = fn(&Device) -> Result<(), (Option<&'static str>, Fault)>;
 
 /// What a device has any number of, each with parameters of its own.
 #[derive(Clone, Copy, Debug)]

@@ -12,9 +12,7 @@ use std::rc::Rc;
 
 /// What a module offers.
 #[derive(Clone, Debug, Default)]
-pub struct Exports {
-    /// The name of its text.
-    pub id: String,
+pub(crate) struct Exports {
     /// Its functions that others may call, each with its parameters.
     pub functions: BTreeMap<String, Vec<Vec<String>>>,
     /// Its values.
@@ -24,8 +22,8 @@ pub struct Exports {
 }
 
 impl Exports {
-    fn of(id: &str, ast: &AST) -> Self {
-        let mut exports = Self { id: id.into(), ..Self::default() };
+    fn of(ast: &AST) -> Self {
+        let mut exports = Self::default();
         for def in ast.iter_fn_def().filter(|def| def.access == FnAccess::Public && !def.name.starts_with("anon$")) {
             let params = def.params.iter().map(ToString::to_string).collect();
             exports.functions.entry(def.name.to_string()).or_default().push(params);
@@ -67,7 +65,7 @@ impl Modules {
         }
         let source = Rc::new(Source { name: id.clone(), text });
         let parsed = parse(&source);
-        let mut exports = Exports::of(&id, &parsed.ast);
+        let mut exports = Exports::of(&parsed.ast);
         let names = || names(&source, &parsed.ast, Role::Library).faults;
         let fault = parsed.faults.first().cloned().or_else(|| names().into_iter().next());
         exports.fault = fault.map(|fault| match &fault.place {

@@ -13,7 +13,7 @@ use std::rc::Rc;
 const FAULTS: usize = 20;
 
 /// What can be read of a text.
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// The syntax tree of what parses.
     pub ast: AST,
     /// Where it does not.
@@ -23,7 +23,7 @@ pub struct Parsed {
 }
 
 /// Parses a text as far as it parses.
-pub fn parse(source: &Rc<Source>) -> Parsed {
+pub(crate) fn parse(source: &Rc<Source>) -> Parsed {
     let engine = bare_engine();
     let (mut faults, mut blanked) = (Vec::new(), Vec::new());
     let mut text = source.text.clone();

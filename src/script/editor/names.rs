@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub(crate) enum Sort {
     /// A variable or a constant.
     Variable,
     /// A parameter of a function or a closure, or what a loop or a `catch` names.
@@ -18,7 +18,7 @@ pub enum Sort {
 
 /// A place that gives something a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     /// The name.
     pub name: String,
     /// Where it stands.
@@ -45,7 +45,7 @@ pub(super) struct Meant {
 
 /// The names of a text.
 #[derive(Debug, Default)]
-pub struct Names {
+pub(crate) struct Names {
     /// Every declaration, in the order of their places.
     pub declarations: Vec<Declaration>,
     pub(super) meant: Vec<Meant>,
@@ -58,7 +58,7 @@ const KEYWORDS: [&str; 30] = [
 ];
 
 /// Returns the names of a text.
-pub fn names(text: &str) -> Names {
+pub(crate) fn names(text: &str) -> Names {
     let tokens = tokens(text);
     let mut reader =
         Reader { text, tokens: &tokens, at: 0, names: Names::default(), frames: Vec::new(), visible: Vec::new() };
@@ -379,14 +379,14 @@ impl Reader<'_> {
 
 impl Names {
     /// Returns the declaration that a byte of the text is about.
-    pub fn at(&self, at: usize) -> Option<usize> {
+    pub(crate) fn at(&self, at: usize) -> Option<usize> {
         let touches = |span: &Range<usize>| span.start <= at && at <= span.end;
         let declared = self.declarations.iter().position(|one| touches(&one.span));
         declared.or_else(|| self.meant.iter().find(|one| touches(&one.span))?.declaration)
     }
 
     /// Returns every place of a declaration's name, first to last.
-    pub fn places(&self, declaration: usize) -> Vec<Range<usize>> {
+    pub(crate) fn places(&self, declaration: usize) -> Vec<Range<usize>> {
         let meant = self.meant.iter().filter(|one| one.declaration == Some(declaration)).map(|one| one.span.clone());
         let mut all: Vec<Range<usize>> =
             std::iter::once(self.declarations[declaration].span.clone()).chain(meant).collect();
@@ -395,7 +395,7 @@ impl Names {
     }
 
     /// Returns the declarations that are known at a byte, the nearest first, each name once.
-    pub fn known(&self, at: usize) -> Vec<&Declaration> {
+    pub(crate) fn known(&self, at: usize) -> Vec<&Declaration> {
         // What is still being declared is not known, though the text ends there.
         let is_known = |known: &Range<usize>| known.contains(&at) || known.end == at && known.start < at;
         let mut known: Vec<&Declaration> = self.declarations.iter().filter(|one| is_known(&one.known)).collect();
@@ -407,7 +407,7 @@ impl Names {
 }
 
 /// Whether something can be given this name.
-pub fn is_free(name: &str) -> bool {
+pub(crate) fn is_free(name: &str) -> bool {
     let mut chars = name.chars();
     let begins = chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic());
     begins && chars.all(|c| c == '_' || c.is_ascii_alphanumeric()) && !KEYWORDS.contains(&name)

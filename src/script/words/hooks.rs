@@ -21,14 +21,14 @@ pub(super) const WORDS: &[Word] = &[Word {
 }];
 
 /// A closure that waits for an end.
-pub struct Hook {
+pub(crate) struct Hook {
     event: &'static str,
     closure: FnPtr,
 }
 
 impl Hook {
     /// Returns an end that it is called for; a rehearsal has each at least once.
-    pub fn end(&self) -> Ended {
+    pub(crate) fn end(&self) -> Ended {
         match self.event {
             "rebooted" => Ended::Rebooted,
             "powered_off" => Ended::PoweredOff,
@@ -42,7 +42,7 @@ impl Hook {
 }
 
 /// A closure that is to be called now, with what it is given.
-pub type Due = (FnPtr, Map);
+pub(crate) type Due = (FnPtr, Map);
 
 fn on(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.text(0)?;

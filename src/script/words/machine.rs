@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-pub use keys::{Key, keys, reference, set_key};
+pub(crate) use keys::{keys, reference, set_key};
 
 const VM: Option<TypeId> = Some(TypeId::of::<Vm>());
 
@@ -104,7 +104,7 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 /// Refuses what a library gives a machine that it may not have; devices were looked at when they were made.
-pub fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result<(), Raised> {
+pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result<(), Raised> {
     if call.library.is_none() {
         return Ok(());
     }

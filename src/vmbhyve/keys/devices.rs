@@ -5,36 +5,58 @@ use super::Key;
 const SHOWN: &str = "the frame buffer's tcp=";
 
 pub(super) const KEYS: &[Key] = &[
-    Key::command("diskN_type", "bhyve's device: virtio-blk, ahci-hd, ahci-cd, nvme, …", "", "-s"),
-    Key::command("diskN_name", "the file or volume in the guest's folder, or a whole path", "", "the path of -s"),
-    Key::command("diskN_dev", "file, zvol, sparse-zvol, custom, iscsi or 9p", "file", "the path of -s"),
-    Key::command("diskN_opts", "bhyve's options of the disk, with commas", "", "the end of -s"),
-    Key::instead(
-        "diskN_size",
-        "the size with which `vm create` makes the disk, in templates only",
-        "20G",
-        "no part of a guest's file; it is the size of a disk that has to be made",
-    ),
-    Key::command("ahci_device_limit", "how many AHCI disks share a controller: 2 to 32", "1", "-s ahci,hd:…,hd:…"),
-    Key::command("networkN_type", "bhyve's card: virtio-net or e1000", "", "-s"),
-    Key::command("networkN_switch", "the switch that the card is plugged into", "", "the tap's bridge"),
-    Key::command("networkN_device", "an interface that is there already", "", "the backend of -s"),
-    Key::command("networkN_name", "the name of the tap", "the kernel's next", "the backend of -s"),
-    Key::command("networkN_mac", "the MAC address", "one that is made up and written into the file", "-s …,mac="),
-    Key::command("networkN_span", "the tap only listens to the bridge", "no", "how the tap is on its bridge"),
-    Key::command("passthruN", "a device of the host: B/S/F, or B/S/F=SLOT:FUNCTION", "", "-s …,passthru"),
-    Key::command("passthruN_options", "bhyve's options of it", "", "the end of -s"),
-    Key::command("virt_random", "a source of randomness", "no", "-s …,virtio-rnd"),
-    Key::command("graphics", "a frame buffer with VNC; with UEFI only", "no", "-s …,fbuf"),
-    Key::command("graphics_port", "its port", "the first free one from 5900", SHOWN),
-    Key::command("graphics_listen", "its address", "0.0.0.0", SHOWN),
-    Key::command("graphics_res", "its size, WxH", "bhyve's", "w= and h="),
-    Key::command("graphics_wait", "wait for a viewer: yes, no, or auto, when installing", "auto", "wait"),
-    Key::command("graphics_vga", "io, on or off", "bhyve's", "vga="),
-    Key::command("vnc_password", "its password", "", "password="),
-    Key::command("xhci_mouse", "a tablet on USB", "no", "-s …,xhci,tablet"),
-    Key::command("sound", "a sound card", "no", "-s …,hda"),
-    Key::command("sound_play", "the host's device that plays", "/dev/dsp0", "play="),
-    Key::command("sound_rec", "the host's device that records", "", "rec="),
-    Key::command("virt_consoleN", "a console port: its name, or yes for its number", "", "-s …,virtio-console"),
+    // bhyve's device: virtio-blk, ahci-hd, ahci-cd, nvme, …
+    Key::command("diskN_type", "", "-s"),
+    // the file or volume in the guest's folder, or a whole path
+    Key::command("diskN_name", "", "the path of -s"),
+    // file, zvol, sparse-zvol, custom, iscsi or 9p
+    Key::command("diskN_dev", "file", "the path of -s"),
+    // bhyve's options of the disk, with commas
+    Key::command("diskN_opts", "", "the end of -s"),
+    // the size with which `vm create` makes the disk, in templates only
+    Key::instead("diskN_size", "20G", "no part of a guest's file; it is the size of a disk that has to be made"),
+    // how many AHCI disks share a controller: 2 to 32
+    Key::command("ahci_device_limit", "1", "-s ahci,hd:…,hd:…"),
+    // bhyve's card: virtio-net or e1000
+    Key::command("networkN_type", "", "-s"),
+    // the switch that the card is plugged into
+    Key::command("networkN_switch", "", "the tap's bridge"),
+    // an interface that is there already
+    Key::command("networkN_device", "", "the backend of -s"),
+    // the name of the tap
+    Key::command("networkN_name", "the kernel's next", "the backend of -s"),
+    // the MAC address
+    Key::command("networkN_mac", "one that is made up and written into the file", "-s …,mac="),
+    // the tap only listens to the bridge
+    Key::command("networkN_span", "no", "how the tap is on its bridge"),
+    // a device of the host: B/S/F, or B/S/F=SLOT:FUNCTION
+    Key::command("passthruN", "", "-s …,passthru"),
+    // bhyve's options of it
+    Key::command("passthruN_options", "", "the end of -s"),
+    // a source of randomness
+    Key::command("virt_random", "no", "-s …,virtio-rnd"),
+    // a frame buffer with VNC; with UEFI only
+    Key::command("graphics", "no", "-s …,fbuf"),
+    // its port
+    Key::command("graphics_port", "the first free one from 5900", SHOWN),
+    // its address
+    Key::command("graphics_listen", "0.0.0.0", SHOWN),
+    // its size, WxH
+    Key::command("graphics_res", "bhyve's", "w= and h="),
+    // wait for a viewer: yes, no, or auto, when installing
+    Key::command("graphics_wait", "auto", "wait"),
+    // io, on or off
+    Key::command("graphics_vga", "bhyve's", "vga="),
+    // its password
+    Key::command("vnc_password", "", "password="),
+    // a tablet on USB
+    Key::command("xhci_mouse", "no", "-s …,xhci,tablet"),
+    // a sound card
+    Key::command("sound", "no", "-s …,hda"),
+    // the host's device that plays
+    Key::command("sound_play", "/dev/dsp0", "play="),
+    // the host's device that records
+    Key::command("sound_rec", "", "rec="),
+    // a console port: its name, or yes for its number
+    Key::command("virt_consoleN", "", "-s …,virtio-console"),
 ];

@@ -6,42 +6,34 @@ const LIMIT: &str = "vmrun sets no limits: use rctl(8) on bhyve's process";
 const CREATED: &str = "vm-bhyve uses it only when it makes the guest or one of its disks";
 
 pub(super) const KEYS: &[Key] = &[
-    Key::instead(
-        "debug",
-        "keep what bhyve says on standard error in bhyve.log",
-        "no",
-        "vmrun always shows what bhyve says",
-    ),
-    Key::instead(
-        "prestart",
-        "a program that runs before each boot, with the guest's name and dataset",
-        "",
-        "call it in the recipe, before the machine runs",
-    ),
-    Key::instead(
-        "priority",
-        "the nice value of bhyve; iN for idprio(1), rN for rtprio(1)",
-        "",
-        "vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)",
-    ),
-    Key::instead("limit_pcpu", "the most CPU, in percent", "", LIMIT),
-    Key::instead("limit_rbps", "the most that is read, a second", "", LIMIT),
-    Key::instead("limit_wbps", "the most that is written, a second", "", LIMIT),
-    Key::instead("limit_riops", "the most reads a second", "", LIMIT),
-    Key::instead("limit_wiops", "the most writes a second", "", LIMIT),
+    // keep what bhyve says on standard error in bhyve.log
+    Key::instead("debug", "no", "vmrun always shows what bhyve says"),
+    // a program that runs before each boot, with the guest's name and dataset
+    Key::instead("prestart", "", "call it in the recipe, before the machine runs"),
+    // the nice value of bhyve; iN for idprio(1), rN for rtprio(1)
+    Key::instead("priority", "", "vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)"),
+    // the most CPU, in percent
+    Key::instead("limit_pcpu", "", LIMIT),
+    // the most that is read, a second
+    Key::instead("limit_rbps", "", LIMIT),
+    // the most that is written, a second
+    Key::instead("limit_wbps", "", LIMIT),
+    // the most reads a second
+    Key::instead("limit_riops", "", LIMIT),
+    // the most writes a second
+    Key::instead("limit_wiops", "", LIMIT),
+    // what follows a reboot of the guest: restart, or anything else to end
     Key::instead(
         "on_restart",
-        "what follows a reboot of the guest: restart, or anything else to end",
         "restart",
         "vmrun starts the guest again after its reboot; any other wish is the recipe's",
     ),
-    Key::instead(
-        "on_fault",
-        "what follows bhyve's failure: restart, or anything else to end",
-        "shutdown",
-        "vmrun ends the run when bhyve fails",
-    ),
-    Key::instead("tags", "words by which `vm tags find` finds the guest", "", "vmrun has no tags: use folders"),
-    Key::nothing("zfs_dataset_opts", "properties of the guest's dataset", CREATED),
-    Key::nothing("zfs_zvol_opts", "properties of its volumes", CREATED),
+    // what follows bhyve's failure: restart, or anything else to end
+    Key::instead("on_fault", "shutdown", "vmrun ends the run when bhyve fails"),
+    // words by which `vm tags find` finds the guest
+    Key::instead("tags", "", "vmrun has no tags: use folders"),
+    // properties of the guest's dataset
+    Key::nothing("zfs_dataset_opts", CREATED),
+    // properties of its volumes
+    Key::nothing("zfs_zvol_opts", CREATED),
 ];

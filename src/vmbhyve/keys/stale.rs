@@ -6,30 +6,51 @@ const SLOT: &str = "vm-bhyve 1.7 gives slots in order from `start_slot`, and doe
 const LOADERS: &str = "vm-bhyve reads it no more since it has `grub_run0`";
 
 pub(super) const KEYS: &[Key] = &[
-    Key::nothing("uefi", "boot by UEFI", "vm-bhyve reads it no more: write `loader=\"uefi\"`"),
-    Key::nothing("guest", "the guest's system", "vm-bhyve reads it no more: `loader` says how to boot"),
-    Key::nothing("guest_version", "the version of OpenBSD", LOADERS),
-    Key::nothing("arch", "the guest's architecture", LOADERS),
-    Key::nothing("linux_kernel", "the version of the kernel", LOADERS),
-    Key::nothing("grub_commands", "a file of grub's commands", LOADERS),
-    Key::nothing("nice", "the nice value of bhyve", "vm-bhyve reads it no more: its name is `priority`"),
-    Key::nothing("fwcfg_type", "the firmware's interface", "vm-bhyve does not read it: its name is `fwcfg`"),
+    // boot by UEFI
+    Key::nothing("uefi", "vm-bhyve reads it no more: write `loader=\"uefi\"`"),
+    // the guest's system
+    Key::nothing("guest", "vm-bhyve reads it no more: `loader` says how to boot"),
+    // the version of OpenBSD
+    Key::nothing("guest_version", LOADERS),
+    // the guest's architecture
+    Key::nothing("arch", LOADERS),
+    // the version of the kernel
+    Key::nothing("linux_kernel", LOADERS),
+    // a file of grub's commands
+    Key::nothing("grub_commands", LOADERS),
+    // the nice value of bhyve
+    Key::nothing("nice", "vm-bhyve reads it no more: its name is `priority`"),
+    // the firmware's interface
+    Key::nothing("fwcfg_type", "vm-bhyve does not read it: its name is `fwcfg`"),
+    // a TPM
     Key::nothing(
         "tpm",
-        "a TPM",
         "vm-bhyve has no such key: write `bhyve_options=\"-l tpm,swtpm,SOCKET\"`, or passthru and a device",
     ),
-    Key::nothing("sound_req", "the host's device that records", "vm-bhyve does not read it: its name is `sound_rec`"),
-    Key::nothing("hostbridge_slot", "the slot of the host bridge", SLOT),
-    Key::nothing("lpc_slot", "the slot of the LPC bridge", SLOT),
-    Key::nothing("disk_slot_start", "the slot of the first disk", SLOT),
-    Key::nothing("diskN_slot", "the slot of a disk", SLOT),
-    Key::nothing("network_slot_start", "the slot of the first card", SLOT),
-    Key::nothing("networkN_slot", "the slot of a card", SLOT),
-    Key::nothing("passthru_slot_start", "the slot of the first device of the host", SLOT),
-    Key::nothing("virt_random_slot", "the slot of the source of randomness", SLOT),
-    Key::nothing("virt_console_slot", "the slot of the consoles", SLOT),
-    Key::nothing("sound_slot", "the slot of the sound card", SLOT),
-    Key::nothing("xhci_slot", "the slot of the USB controller", SLOT),
-    Key::nothing("fbuf_slot", "the slot of the frame buffer", SLOT),
+    // the host's device that records
+    Key::nothing("sound_req", "vm-bhyve does not read it: its name is `sound_rec`"),
+    // the slot of the host bridge
+    Key::nothing("hostbridge_slot", SLOT),
+    // the slot of the LPC bridge
+    Key::nothing("lpc_slot", SLOT),
+    // the slot of the first disk
+    Key::nothing("disk_slot_start", SLOT),
+    // the slot of a disk
+    Key::nothing("diskN_slot", SLOT),
+    // the slot of the first card
+    Key::nothing("network_slot_start", SLOT),
+    // the slot of a card
+    Key::nothing("networkN_slot", SLOT),
+    // the slot of the first device of the host
+    Key::nothing("passthru_slot_start", SLOT),
+    // the slot of the source of randomness
+    Key::nothing("virt_random_slot", SLOT),
+    // the slot of the consoles
+    Key::nothing("virt_console_slot", SLOT),
+    // the slot of the sound card
+    Key::nothing("sound_slot", SLOT),
+    // the slot of the USB controller
+    Key::nothing("xhci_slot", SLOT),
+    // the slot of the frame buffer
+    Key::nothing("fbuf_slot", SLOT),
 ];

@@ -1,6 +1,7 @@
 //! Odd cases: many devices, switches of every kind, keys that are not reached, and any text at all.
 
-use super::super::{Disk, DiskKind, Installer, Nic};
+use super::super::DiskKind;
+use super::super::guest::{Disk, Installer, Nic};
 use super::*;
 use crate::model::{Release, Size};
 use proptest::prelude::*;

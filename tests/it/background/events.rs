@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
-use vmrun::supervise::standing::Stance;
+use vmrun::internals::supervise::standing::Stance;
 
 /// Events without their times, which are ordered, and without numbers of processes.
 fn shown(text: &str) -> String {

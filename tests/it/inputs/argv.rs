@@ -1,11 +1,9 @@
 //! bhyve's arguments: a digit for the release and architecture, then the words, each after a line break.
 
 use super::machine::{self, TARGETS};
-use std::collections::BTreeSet;
-use vmrun::bhyve::command;
-use vmrun::bhyve::slot;
-use vmrun::bhyve::tree::Tree;
-use vmrun::model::{PciSlot, Target};
+use vmrun::internals::bhyve::command;
+use vmrun::internals::bhyve::slot;
+use vmrun::internals::model::Target;
 
 const FIXTURES: [&str; 3] = [
     include_str!("../../fixtures/argv-valid.txt"),
@@ -55,35 +53,11 @@ pub fn holds(bytes: &[u8]) {
         Ok(reading) => {
             assert!(reading.tree.entries().all(|(key, _)| reading.origins.contains_key(key)));
             assert!(reading.origins.values().all(|at| *at < args.len()));
-            every_slot_reads_back(&reading.tree, target);
             machine::holds(&reading.tree, target);
         }
     }
     for word in &args {
-        if let Ok(once) = slot::read(word, target) {
-            written_reads_back(once.slot, &once.entries, target);
-        }
-    }
-}
-
-fn every_slot_reads_back(tree: &Tree, target: Target) {
-    for bus in tree.names("pci") {
-        for slot in tree.names(&format!("pci.{bus}")) {
-            for function in tree.names(&format!("pci.{bus}.{slot}")) {
-                let Ok(place) = format!("{bus}:{slot}:{function}").parse() else { continue };
-                let node = format!("pci.{bus}.{slot}.{function}");
-                let entries: Vec<(String, String)> =
-                    tree.under(&node).map(|(k, v)| (k.to_string(), v.to_string())).collect();
-                written_reads_back(place, &entries, target);
-            }
-        }
-    }
-}
-
-fn written_reads_back(place: PciSlot, entries: &[(String, String)], target: Target) {
-    if let Ok(text) = slot::write(place, entries, target) {
-        let again = slot::read(&text, target).unwrap();
-        let set = |entries: &[(String, String)]| entries.iter().cloned().collect::<BTreeSet<_>>();
-        assert_eq!((again.slot, set(&again.entries)), (place, set(entries)), "{text}");
+        // A fault is as good as a slot; neither may panic.
+        let _ = slot::read(word, target);
     }
 }

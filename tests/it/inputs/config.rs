@@ -1,8 +1,8 @@
 //! Files of bhyve_config(5): a line with a digit for the release and architecture, then the file.
 
 use super::machine;
-use vmrun::bhyve::config::{expand, read, write};
-use vmrun::bhyve::tree::Tree;
+use vmrun::internals::bhyve::config::{expand, read, write};
+use vmrun::internals::bhyve::tree::Tree;
 
 const FIXTURE: &str = include_str!("../../fixtures/argv-valid.txt");
 

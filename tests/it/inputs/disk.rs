@@ -2,7 +2,7 @@
 
 use super::loader::application;
 use std::rc::Rc;
-use vmrun::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
+use vmrun::internals::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
 
 fn bytes(image: &Image) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(image.size()).unwrap_or_default()];

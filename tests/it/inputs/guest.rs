@@ -2,9 +2,9 @@
 
 use super::machine;
 use std::path::Path;
-use vmrun::bhyve::command;
-use vmrun::model::{Arch, Release, Target};
-use vmrun::vmbhyve::{self, Place};
+use vmrun::internals::bhyve::command;
+use vmrun::internals::model::{Arch, Release, Target};
+use vmrun::internals::vmbhyve::{self, Place};
 
 /// The guests of the fixtures, with and without switches.
 pub fn seeds() -> Vec<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! What names and pins libraries: a line with `toml` or `lock`, then the file.
 
-use vmrun::library::{lock, manifest, tree};
+use vmrun::internals::library::{lock, manifest, tree};
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let texts = [
@@ -40,7 +40,7 @@ pub fn holds(bytes: &[u8]) {
         }
         Err(faults) => {
             assert!(!faults.is_empty());
-            let inside = |fault: &vmrun::diag::Diagnostic| {
+            let inside = |fault: &vmrun::internals::diag::Diagnostic| {
                 fault.place.as_ref().is_some_and(|place| text.get(place.span.clone()).is_some())
             };
             assert!(faults.iter().all(inside));

@@ -1,7 +1,7 @@
 //! Boot images: a byte that tells how long the script is, the script, then iPXE.
 
 use std::rc::Rc;
-use vmrun::image::{Disk, Form, IpxeImage, Loader, compare, inspect};
+use vmrun::internals::image::{Disk, Form, IpxeImage, Loader, compare, inspect};
 
 const SIZE: u64 = 1 << 20;
 

@@ -1,12 +1,12 @@
 //! What holds for every configuration, wherever it was read.
 
 use std::path::Path;
-use vmrun::bhyve;
-use vmrun::bhyve::command;
-use vmrun::bhyve::config::expand;
-use vmrun::bhyve::tree::Tree;
-use vmrun::model::{Arch, Draft, Machine, Part, Release, Target};
-use vmrun::qemu;
+use vmrun::internals::bhyve;
+use vmrun::internals::bhyve::command;
+use vmrun::internals::bhyve::config::expand;
+use vmrun::internals::bhyve::tree::Tree;
+use vmrun::internals::model::{Arch, Draft, Machine, Part, Release, Target};
+use vmrun::internals::qemu;
 
 /// Every release on every architecture.
 pub const TARGETS: [Target; 9] = {

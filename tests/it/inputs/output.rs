@@ -1,11 +1,11 @@
 //! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1), netstat(1), bhyvectl(8), QEMU's monitor and another host's vmrun; and how a QEMU was called.
 
-use vmrun::bhyve;
-use vmrun::fleet::ssh;
-use vmrun::host::os::{freebsd, linux};
-use vmrun::host::{interfaces as links, processes, statistics};
-use vmrun::qemu;
-use vmrun::recording::world::INTERFACES;
+use vmrun::internals::bhyve;
+use vmrun::internals::fleet::ssh;
+use vmrun::internals::host::os::{freebsd, linux};
+use vmrun::internals::host::{interfaces as links, processes, statistics};
+use vmrun::internals::qemu;
+use vmrun::internals::recording::world::INTERFACES;
 
 /// What each of them prints.
 pub fn seeds() -> Vec<Vec<u8>> {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use vmrun::diag::snippet::{Colour, draw};
-use vmrun::diag::{Blame, Diagnostic, Source};
-use vmrun::host::worlds::fake::Fake;
-use vmrun::host::worlds::rehearsal::Rehearsal;
-use vmrun::script::check::Inspector;
-use vmrun::script::{Inputs, Recipe};
-use vmrun::supervise::Run;
-use vmrun::supervise::conflicts::Purpose;
+use vmrun::internals::diag::snippet::{Colour, draw};
+use vmrun::internals::diag::{Blame, Diagnostic, Source};
+use vmrun::internals::host::worlds::elsewhere::Elsewhere;
+use vmrun::internals::host::worlds::rehearsal::Rehearsal;
+use vmrun::internals::model::Target;
+use vmrun::internals::script::check::Inspector;
+use vmrun::internals::script::{Inputs, Recipe};
+use vmrun::internals::supervise::Run;
+use vmrun::internals::supervise::conflicts::Purpose;
 
 const RECIPES: [&str; 5] = [
     include_str!("../../../recipes/demo.rhai"),
@@ -48,7 +49,7 @@ pub fn holds(bytes: &[u8]) {
     };
     recipe.params();
     for init in [true, false] {
-        let mut run = Run::new(Box::new(Rehearsal::new(Box::new(Fake::new()))));
+        let mut run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(Target::default())))));
         let inputs = Inputs { init, params: BTreeMap::new() };
         let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
         evaluated.warnings.iter().chain(&evaluated.faults).for_each(drawn);

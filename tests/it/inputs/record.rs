@@ -1,7 +1,7 @@
 //! What a script calls: its text, the journal of its calls, and what they come to.
 
-use vmrun::model::argv::quote;
-use vmrun::recording::{
+use vmrun::internals::model::argv::quote;
+use vmrun::internals::recording::{
     Call, Recording, Setting, World, again, carried, escape, hidden, journal, merge, transcript, words,
 };
 

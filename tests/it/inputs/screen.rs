@@ -1,9 +1,9 @@
 //! What a VNC server sends, a picture in a file, and a text that is to be typed.
 
-use vmrun::model::Secret;
-use vmrun::screen::picture::Picture;
-use vmrun::screen::rfb::Client;
-use vmrun::screen::{keys, text};
+use vmrun::internals::model::Secret;
+use vmrun::internals::screen::picture::Picture;
+use vmrun::internals::screen::rfb::Client;
+use vmrun::internals::screen::{keys, text};
 
 /// 32 bits to a pixel, true colour, and the name of the server.
 const FORMAT: &[u8] = b"\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x05bhyve";

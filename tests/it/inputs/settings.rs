@@ -1,6 +1,6 @@
 //! The configuration of many hosts and machines.
 
-use vmrun::fleet::config;
+use vmrun::internals::fleet::config;
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let texts = [
@@ -16,7 +16,7 @@ pub fn holds(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Err(faults) = config::parse("config.toml", &text) {
         assert!(!faults.is_empty());
-        let inside = |fault: &vmrun::diag::Diagnostic| {
+        let inside = |fault: &vmrun::internals::diag::Diagnostic| {
             fault.place.as_ref().is_some_and(|place| text.get(place.span.clone()).is_some())
         };
         assert!(faults.iter().all(inside));

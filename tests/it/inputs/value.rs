@@ -2,10 +2,10 @@
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
-use vmrun::model::device::{KINDS, serial_ports};
-use vmrun::model::setting::SETTINGS;
-use vmrun::model::value::Value;
-use vmrun::model::{
+use vmrun::internals::model::device::{KINDS, serial_ports};
+use vmrun::internals::model::setting::SETTINGS;
+use vmrun::internals::model::value::Value;
+use vmrun::internals::model::{
     Backend, CpuSet, DevicePath, Forward, HostDevice, HostName, InterfaceName, Mac, NetAddress, PciSlot, Size, Tty,
     Type, VmName, VncAddress,
 };

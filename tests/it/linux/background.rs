@@ -3,7 +3,7 @@
 use super::{SOON, World, qemus_of, read, signal, wait_for};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use vmrun::supervise::standing::{Stance, Standing};
+use vmrun::internals::supervise::standing::{Stance, Standing};
 
 /// A world whose machines end with the test.
 struct Host(World);

@@ -6,7 +6,7 @@ use crate::terminal::Terminal;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use vmrun::supervise::standing::Standing;
+use vmrun::internals::supervise::standing::Standing;
 
 /// A kernel from a file wants a card that is open (iPXE under UEFI).
 const BOOT: &str = "#!ipxe\nifopen net0 ||\nkernel file:/linux initrd=initrd console=ttyS0 quiet\n\

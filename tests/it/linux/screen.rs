@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use vmrun::screen::picture::Picture;
+use vmrun::internals::screen::picture::Picture;
 
 /// A world in a network of its own, so that its consoles are on its own loopback.
 struct Desk {

@@ -14,7 +14,7 @@ use rhai::{Array, Dynamic};
 
 /// A key of a machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its name.
     pub name: &'static str,
     /// One line for the reference.
@@ -45,13 +45,13 @@ const OWN: &[Key] = &[
 ];
 
 /// Returns every key of a machine.
-pub fn keys() -> impl Iterator<Item = Key> {
+pub(crate) fn keys() -> impl Iterator<Item = Key> {
     let settings = SETTINGS.iter().filter(|setting| setting.under.is_none());
     OWN.iter().copied().chain(settings.map(|setting| key(setting.name, setting.help)))
 }
 
 /// Returns every key with its help, those of maps in maps too.
-pub fn reference() -> Vec<(&'static str, String)> {
+pub(crate) fn reference() -> Vec<(&'static str, String)> {
     let help = |setting: &Setting| {
         let since = (setting.since > Release::V14).then(|| format!("; {} and later", setting.since));
         format!("{}{}", setting.help, since.unwrap_or_default())
@@ -61,7 +61,7 @@ pub fn reference() -> Vec<(&'static str, String)> {
 }
 
 /// Sets a key of a machine; `()` leaves it as it is.
-pub fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result<(), Raised> {
+pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result<(), Raised> {
     if value.is_unit() {
         return Ok(());
     }

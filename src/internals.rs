@@ -1,0 +1,278 @@
+//! What the tests in `tests/`, the benchmarks and the fuzz targets reach of the rooms, besides the program: the readers of what
+//! comes from outside, and what a recipe is rehearsed with. It is no interface for others and changes without notice.
+
+/// Of the room `bhyve`.
+pub mod bhyve {
+    pub use crate::bhyve::{argv, secrets};
+
+    /// Command lines.
+    pub mod command {
+        pub use crate::bhyve::command::read;
+    }
+
+    /// Configurations.
+    pub mod config {
+        pub use crate::bhyve::config::{expand, read, write};
+    }
+
+    /// What stands in a slot.
+    pub mod slot {
+        pub use crate::bhyve::slot::read;
+    }
+
+    /// What bhyvectl(8) counts.
+    pub mod statistics {
+        pub use crate::bhyve::statistics::read;
+    }
+
+    /// Keys and their values.
+    pub mod tree {
+        pub use crate::bhyve::tree::Tree;
+    }
+}
+
+/// Of the room `diag`.
+pub mod diag {
+    pub use crate::diag::{Blame, Diagnostic, Severity, Source};
+
+    /// Faults as they are drawn.
+    pub mod snippet {
+        pub use crate::diag::snippet::{Colour, draw};
+    }
+}
+
+/// Of the room `fleet`.
+pub mod fleet {
+    /// The configuration.
+    pub mod config {
+        pub use crate::fleet::config::parse;
+    }
+
+    /// What other hosts answer.
+    pub mod ssh {
+        pub use crate::fleet::ssh::told;
+    }
+}
+
+/// Of the room `host`.
+pub mod host {
+    pub use crate::host::{Effect, Platform, Settings};
+
+    /// What interfaces there are.
+    pub mod interfaces {
+        pub use crate::host::interfaces::{of_ifconfig, of_ip};
+    }
+
+    /// What differs between the systems.
+    pub mod os {
+        /// FreeBSD's.
+        pub mod freebsd {
+            pub use crate::host::os::freebsd::parse_interfaces;
+        }
+
+        /// Linux's.
+        pub mod linux {
+            pub use crate::host::os::linux::parse_interfaces;
+        }
+    }
+
+    /// What processes there are.
+    pub mod processes {
+        /// FreeBSD's.
+        pub mod freebsd {
+            pub use crate::host::processes::freebsd::{parse_processes, parse_threads};
+        }
+    }
+
+    /// What is counted.
+    pub mod statistics {
+        pub use crate::host::statistics::of_netstat;
+    }
+
+    /// Hosts on which nothing happens.
+    pub mod worlds {
+        /// One that is not here.
+        pub mod elsewhere {
+            pub use crate::host::worlds::elsewhere::Elsewhere;
+        }
+
+        /// One on which everything is only rehearsed.
+        pub mod rehearsal {
+            pub use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
+        }
+    }
+}
+
+/// Of the room `image`.
+pub mod image {
+    pub use crate::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
+}
+
+/// Of the room `import`.
+pub mod import {
+    pub use crate::import::{Import, Kind, Setting, read};
+
+    /// The comparison of what was read with what its recipe boots.
+    pub mod proof {
+        pub use crate::import::proof::differences;
+    }
+
+    /// The recipe of what was read.
+    pub mod recipe {
+        pub use crate::import::recipe::recipe;
+    }
+}
+
+/// Of the room `library`.
+pub mod library {
+    /// `vmrun.lock`.
+    pub mod lock {
+        pub use crate::library::lock::{parse, text};
+    }
+
+    /// `vmrun.toml`.
+    pub mod manifest {
+        pub use crate::library::manifest::{entry, parse};
+    }
+
+    /// The files of a library.
+    pub mod tree {
+        pub use crate::library::tree::check_path;
+    }
+}
+
+/// Of the room `model`.
+pub mod model {
+    pub use crate::model::{
+        Arch, Backend, CpuSet, DevicePath, Draft, Ended, Forward, HostDevice, HostName, InterfaceName, Mac, Machine,
+        NetAddress, Part, PciSlot, Release, Secret, Size, Target, Tty, Type, VmName, VncAddress,
+    };
+
+    /// Command lines.
+    pub mod argv {
+        pub use crate::model::argv::quote;
+    }
+
+    /// Devices.
+    pub mod device {
+        pub use crate::model::device::{KINDS, serial_ports};
+    }
+
+    /// Settings of machines.
+    pub mod setting {
+        pub use crate::model::setting::SETTINGS;
+    }
+
+    /// Values of options.
+    pub mod value {
+        pub use crate::model::value::Value;
+    }
+}
+
+/// Of the room `qemu`.
+pub mod qemu {
+    pub use crate::qemu::{Event, Setting, argv, backends, check, ended, event, ignored};
+
+    /// How a QEMU was called.
+    pub mod seen {
+        pub use crate::qemu::seen::told;
+    }
+
+    /// What QEMU counts.
+    pub mod statistics {
+        pub use crate::qemu::statistics::answer;
+    }
+}
+
+/// Of the room `recording`.
+pub mod recording {
+    pub use crate::recording::{Call, Recording, Setting, World, again, carried, merge};
+
+    /// What a script does that no stand-in sees.
+    pub mod escape {
+        pub use crate::recording::escape::find;
+    }
+
+    /// Passwords in command lines.
+    pub mod hidden {
+        pub use crate::recording::hidden::hide;
+    }
+
+    /// Journals of recordings.
+    pub mod journal {
+        pub use crate::recording::journal::{read_calls, read_setting, write_call, write_setting};
+    }
+
+    /// Recipes of recordings.
+    pub mod transcript {
+        pub use crate::recording::transcript::{json, text};
+    }
+
+    /// Words of command lines.
+    pub mod words {
+        pub use crate::recording::words::split;
+    }
+
+    /// What stand-ins answer.
+    pub mod world {
+        pub use crate::recording::world::INTERFACES;
+    }
+}
+
+/// Of the room `screen`.
+pub mod screen {
+    /// Names of keys.
+    pub mod keys {
+        pub use crate::screen::keys::parse;
+    }
+
+    /// Pictures.
+    pub mod picture {
+        pub use crate::screen::picture::Picture;
+    }
+
+    /// VNC.
+    pub mod rfb {
+        pub use crate::screen::rfb::Client;
+    }
+
+    /// Text on screens.
+    pub mod text {
+        pub use crate::screen::text::read;
+    }
+}
+
+/// Of the room `script`.
+pub mod script {
+    pub use crate::script::{Inputs, Recipe, Stage};
+
+    /// Checks.
+    pub mod check {
+        pub use crate::script::check::{Finding, Inspector, Places, Rule, conflicts, rehearse};
+    }
+}
+
+/// Of the room `supervise`.
+pub mod supervise {
+    pub use crate::supervise::{Lease, Run};
+
+    /// What stands in a machine's way.
+    pub mod conflicts {
+        pub use crate::supervise::conflicts::Purpose;
+    }
+
+    /// Journals of runs.
+    pub mod journal {
+        pub use crate::supervise::journal::{Owner, begun_by, taken};
+    }
+
+    /// How machines stand.
+    pub mod standing {
+        pub use crate::supervise::standing::{Stance, Standing};
+    }
+}
+
+/// Of the room `vmbhyve`.
+pub mod vmbhyve {
+    pub use crate::vmbhyve::{Place, read};
+}
