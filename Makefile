@@ -6,6 +6,9 @@ DESTDIR ?=
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 VMRUN = target/release/vmrun
+# Where tools/setup.sh keeps a cargo-deny, if there is none on the path.
+CACHE = $${XDG_CACHE_HOME:-$$HOME/.cache}/vmrun-tools
+DENY = PATH="$$PATH:$(CACHE)" $(CARGO) deny --locked
 
 all: build
 
@@ -32,11 +35,14 @@ test:
 bless:
 	INSTA_UPDATE=always TRYCMD=overwrite $(CARGO) test --locked
 
-## check    formatting, lints and documentation, each without a warning
+## check    formatting, lints, documentation and dependencies, each without a warning
 check:
+	tools/setup.sh check
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked --document-private-items
+	$(DENY) --target x86_64-unknown-linux-gnu check bans licenses sources
+	$(DENY) --target x86_64-unknown-freebsd check bans licenses sources
 
 ## freebsd  lints, builds and links for FreeBSD, on Debian too
 freebsd:
