@@ -31,9 +31,10 @@ test:
 	tools/setup.sh test
 	$(CARGO) test --locked
 
-## bless    the tests, accepting what they now print as what they should print
+## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
-	INSTA_UPDATE=always TRYCMD=overwrite $(CARGO) test --locked
+	tools/setup.sh test
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: record::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:
