@@ -45,6 +45,14 @@ check:
 	$(DENY) --target x86_64-unknown-linux-gnu check bans licenses sources
 	$(DENY) --target x86_64-unknown-freebsd check bans licenses sources
 
+## msrv     a check by the oldest Rust that Cargo.toml promises, unless all is built by it anyway
+msrv:
+	@oldest=$$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml); \
+	case $$(rustc --version) in \
+	"rustc $$oldest."*) echo "rustc is $$oldest, as Cargo.toml promises" ;; \
+	*) set -x; $(CARGO) "+$$oldest" check --all-targets --locked ;; \
+	esac
+
 ## freebsd  lints, builds and links for FreeBSD, on Debian too
 freebsd:
 	tools/freebsd-check.sh clippy --all-targets --locked -- -D warnings
@@ -73,4 +81,4 @@ install:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test bless check freebsd bench fuzz install clean
+.PHONY: all help build run test bless check msrv freebsd bench fuzz install clean
