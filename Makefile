@@ -6,6 +6,9 @@ DESTDIR ?=
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 VMRUN = target/release/vmrun
+# Where tools/setup.sh keeps a cargo-deny, if there is none on the path.
+CACHE = $${XDG_CACHE_HOME:-$$HOME/.cache}/vmrun-tools
+DENY = PATH="$$PATH:$(CACHE)" $(CARGO) deny --locked
 
 all: build
 
@@ -28,15 +31,27 @@ test:
 	tools/setup.sh test
 	$(CARGO) test --locked
 
-## bless    the tests, accepting what they now print as what they should print
+## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
-	INSTA_UPDATE=always TRYCMD=overwrite $(CARGO) test --locked
+	tools/setup.sh test
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: record::
 
-## check    formatting, lints and documentation, each without a warning
+## check    formatting, lints, documentation and dependencies, each without a warning
 check:
+	tools/setup.sh check
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked --document-private-items
+	$(DENY) --target x86_64-unknown-linux-gnu check bans licenses sources
+	$(DENY) --target x86_64-unknown-freebsd check bans licenses sources
+
+## msrv     a check by the oldest Rust that Cargo.toml promises, unless all is built by it anyway
+msrv:
+	@oldest=$$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml); \
+	case $$(rustc --version) in \
+	"rustc $$oldest."*) echo "rustc is $$oldest, as Cargo.toml promises" ;; \
+	*) set -x; $(CARGO) "+$$oldest" check --all-targets --locked ;; \
+	esac
 
 ## freebsd  lints, builds and links for FreeBSD, on Debian too
 freebsd:
@@ -66,4 +81,4 @@ install:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test bless check freebsd bench fuzz install clean
+.PHONY: all help build run test bless check msrv freebsd bench fuzz install clean

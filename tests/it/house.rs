@@ -125,6 +125,20 @@ fn only_the_host_knows_what_it_was_built_for() {
 }
 
 #[test]
+fn the_oldest_rust_is_the_same_wherever_it_is_said() {
+    let oldest = env!("CARGO_PKG_RUST_VERSION");
+    let said = [
+        ("fuzz/Cargo.toml", format!("\nrust-version = \"{oldest}\"\n")),
+        ("tools/setup.sh", format!("{{minimum:-{oldest}}}")),
+        ("tools/freebsd-check.sh", format!("{{RUST_MINIMUM:-{oldest}}}")),
+    ];
+    for (name, text) in said {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        assert!(fs::read_to_string(path).unwrap().contains(&text), "{name} lacks {text}");
+    }
+}
+
+#[test]
 fn a_look_upward_is_found_wherever_it_is_written() {
     let upward = |text| upward("model/size.rs", text);
     assert_eq!(upward("use crate::diag::Fault;\nuse crate::model::Size;\n"), [""; 0]);

@@ -1,5 +1,6 @@
 //! `vmrun import`: recipes of what is described elsewhere.
 
+use crate::golden;
 use crate::sandbox::{Done, Sandbox, project, same};
 use std::fmt::Write as _;
 use std::fs;
@@ -32,20 +33,18 @@ fn told(done: &Done) -> String {
 
 #[test]
 fn what_is_described_elsewhere_becomes_these_recipes() {
-    for name in ["install.sh", "report1.sh", "web.conf", "ps.txt", "trouble.sh", "whole.sh"] {
-        let sandbox = Sandbox::new();
-        let done = import(&sandbox, &format!("import/{name}"), &[]);
-        same(&told(&done), &fixture(&format!("import/{name}.told")));
-    }
+    golden::check(["install.sh", "report1.sh", "web.conf", "ps.txt", "trouble.sh", "whole.sh"].map(|name| {
+        let done = import(&Sandbox::new(), &format!("import/{name}"), &[]);
+        (format!("tests/fixtures/import/{name}.told"), told(&done))
+    }));
 }
 
 #[test]
 fn guests_of_vm_bhyve_become_these_recipes() {
-    for name in ["alpine", "debian", "default", "every-key", "freebsd", "openbsd", "windows"] {
-        let sandbox = Sandbox::new();
-        let done = import(&sandbox, &format!("vm-bhyve/{name}.conf"), &[]);
-        same(&told(&done), &fixture(&format!("import/vm-bhyve/{name}.told")));
-    }
+    golden::check(["alpine", "debian", "default", "every-key", "freebsd", "openbsd", "windows"].map(|name| {
+        let done = import(&Sandbox::new(), &format!("vm-bhyve/{name}.conf"), &[]);
+        (format!("tests/fixtures/import/vm-bhyve/{name}.told"), told(&done))
+    }));
 }
 
 #[test]
@@ -62,7 +61,7 @@ fn a_guest_lives_in_its_datastore_and_its_disks_are_made_where_their_sizes_are_k
          network0_mac=\"58:9c:fc:01:02:03\"\n",
     );
     let done = sandbox.finish(&mut sandbox.command(&["import", "store/lab/lab.conf"]));
-    same(&told(&done), &fixture("import/vm-bhyve/lab.told"));
+    golden::check([("tests/fixtures/import/vm-bhyve/lab.told".into(), told(&done))]);
 }
 
 #[test]
@@ -240,7 +239,7 @@ fn every_known_command_line_is_imported_or_refused_in_these_words() {
             done.stderr.lines().for_each(|line| writeln!(text, "    {line}").unwrap());
         }
     }
-    same(&text, &fixture("import/argv.told"));
+    golden::check([("tests/fixtures/import/argv.told".into(), text)]);
 }
 
 fn files(path: &str) -> Option<String> {

@@ -17,6 +17,7 @@ mod faults;
 mod faulty;
 mod find;
 mod freebsd;
+mod golden;
 mod hostile;
 mod house;
 mod images;

@@ -90,12 +90,24 @@ fn the_words_about_talking_to_a_guest_make_a_recipe() {
 }
 
 #[test]
-fn the_commands_of_the_readme_are_targets_of_the_makefile() {
-    let makefile = fs::read_to_string(project("Makefile")).unwrap();
-    for line in block("sh", "make run").lines() {
-        let target = line.split_whitespace().nth(1).unwrap();
-        assert!(makefile.contains(&format!("\n{target}:\n")), "{target}");
+fn the_commands_for_those_who_build_are_there() {
+    let read = |name: &str| fs::read_to_string(project(name)).unwrap();
+    let (makefile, contributing) = (read("Makefile"), read("CONTRIBUTING.md"));
+    let mut commands = 0;
+    for line in readme().lines().chain(contributing.lines()) {
+        let command = line.split('#').next().unwrap_or_default();
+        let there = match command.split_whitespace().collect::<Vec<_>>()[..] {
+            ["make"] => makefile.contains("\nall:"),
+            ["make", target] => makefile.contains(&format!("\n{target}:\n")),
+            ["cargo", .., "--test", "it", module] => fs::exists(project(&format!("tests/it/{module}.rs"))).unwrap(),
+            ["cargo", .., "--bench", name] => fs::exists(project(&format!("benches/{name}.rs"))).unwrap(),
+            ["tools/fuzz.sh", _, target] => read("fuzz/Cargo.toml").contains(&format!("\nname = \"{target}\"\n")),
+            _ => continue,
+        };
+        assert!(there, "{line}");
+        commands += 1;
     }
+    assert!(commands >= 12, "{commands}");
 }
 
 #[test]
