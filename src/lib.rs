@@ -19,6 +19,7 @@ pub(crate) mod library;
 pub(crate) mod model;
 pub(crate) mod netboot;
 pub(crate) mod network;
+pub(crate) mod ops;
 pub(crate) mod qemu;
 pub(crate) mod recording;
 pub(crate) mod screen;

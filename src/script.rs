@@ -28,6 +28,7 @@ use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use allowance::Allowance;
 use raise::{Raised, Site};
+pub(crate) use rehearsed::Refused;
 use rhai::packages::{
     BasicArrayPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage, CorePackage, LogicPackage,
     MoreStringPackage, Package,

@@ -95,6 +95,6 @@ impl Diary {
 
     /// Writes down what happened now.
     pub(super) fn tell(&self, progress: &Progress<'_>) {
-        self.events.add(&line(since_1970(), &self.machine, progress));
+        line(since_1970(), &self.machine, progress).iter().for_each(|line| self.events.add(line));
     }
 }

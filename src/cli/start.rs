@@ -2,7 +2,7 @@
 
 use super::events::Diary;
 use super::inventory::Inventory;
-use super::run::{duration, rehearse};
+use super::run::{duration, refusal};
 use super::stop::near;
 use super::supervise::SuperviseArgs;
 use super::term::Term;
@@ -13,6 +13,7 @@ use crate::host::background::{Outcome, Supervisor};
 use crate::host::events;
 use crate::host::system::System;
 use crate::model::VmName;
+use crate::ops::run::{Rehearsed, rehearse};
 use crate::supervise::Progress;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::recovery;
@@ -97,7 +98,8 @@ fn prepare(args: &RecipeArgs, stop_within: Duration, term: &Term) -> Result<Star
     let one = |fault: Fault| vec![Diagnostic::error(fault)];
     let host = place::host(args.given.user_net).map_err(one)?;
     let recipe = args.read()?;
-    let (host, claim) = rehearse(&recipe, Box::new(host), &args.inputs(), term)?;
+    let rehearsed = rehearse(&recipe, Box::new(host), &args.inputs(), &mut |warning| term.diagnostic(warning));
+    let Rehearsed { host, claim } = rehearsed.map_err(|refused| refusal(refused, term))?;
     let name = claim.machine;
     let log = place::log_file(&name).map_err(one)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();

@@ -1,12 +1,13 @@
 //! The rehearsal of a run: this boot, the one after its reboot, and one for each end that the recipe wants to hear of.
 
 use super::{Inputs, Recipe};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Ended;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
+use crate::supervise::driver::Evaluation;
 use crate::supervise::recovery::is_left;
 use std::collections::VecDeque;
 
@@ -18,7 +19,19 @@ pub struct Refused {
     pub printed: Vec<String>,
 }
 
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { faults: vec![fault.into()], printed: Vec::new() }
+    }
+}
+
 impl Recipe {
+    /// Evaluates the recipe in earnest, as the driver of runs wants it.
+    pub(crate) fn perform(&self, run: Run, inputs: &Inputs, init: bool) -> Evaluation {
+        let evaluated = self.evaluate(run, &Inputs { init, ..inputs.clone() }, None);
+        Evaluation { run: evaluated.run, faults: evaluated.faults, blamed: evaluated.blamed }
+    }
+
     /// Rehearses the recipe on a host, and returns the run with all that it would take; each warning is told once.
     pub fn rehearse(
         &self,

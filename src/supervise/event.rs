@@ -3,16 +3,16 @@
 //! Every line is one object with `time` (RFC 3339, UTC, to the millisecond), `machine` and `event`; what else it has depends on
 //! the event, and is in the table of `vmrun events --help`.
 
-use super::Progress;
-use super::cycle::Action;
 use super::journal::Utc;
+use super::progress::Progress;
+use super::step::Means;
 use crate::model::VmName;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Returns the line of what happened to a machine, so long after 1970; nothing for what happens to no machine in particular.
-pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> String {
-    let (event, details) = told(progress);
+/// Returns the line of what happened to a machine, so long after 1970; nothing for what is told in other words already.
+pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> Option<String> {
+    let (event, details) = told(progress)?;
     let mut object = Map::from_iter([
         ("time".to_string(), rfc3339(at).into()),
         ("machine".to_string(), machine.as_str().into()),
@@ -21,12 +21,14 @@ pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> S
     if let Value::Object(details) = details {
         object.extend(details);
     }
-    format!("{}\n", Value::Object(object))
+    Some(format!("{}\n", Value::Object(object)))
 }
 
 /// Returns an event's name and what it has beside.
-fn told(progress: &Progress<'_>) -> (&'static str, Value) {
-    match progress {
+fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
+    Some(match progress {
+        // The end before and the start after it are events.
+        Progress::Rebooted => return None,
         Progress::TakesOver(left, commands) => {
             let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
             ("cleaned", json!({ "of": left.whose(), "commands": commands }))
@@ -35,20 +37,20 @@ fn told(progress: &Progress<'_>) -> (&'static str, Value) {
         Progress::Adopted(process) => ("adopted", json!({ "pid": process })),
         Progress::Runs(..) => ("running", Value::Null),
         Progress::Ready => ("ready", Value::Null),
-        Progress::Acts(Action::PressPowerButton, within) => {
+        Progress::Stops(Means::PowerButton, within) => {
             ("stopping", json!({ "by": "power button", "within_ms": milliseconds(*within) }))
         }
-        Progress::Acts(Action::Force, _) => ("stopping", json!({ "by": "force" })),
-        Progress::Acts(Action::Kill, _) => ("stopping", json!({ "by": "kill" })),
+        Progress::Stops(Means::Force, _) => ("stopping", json!({ "by": "force" })),
+        Progress::Stops(Means::Kill, _) => ("stopping", json!({ "by": "kill" })),
         Progress::Ended(ended, last_words) => {
             let (how, status, message) = (ended.word(), ended.status(), ended.to_string());
             ("ended", json!({ "how": how, "status": status, "message": message, "last_words": last_words }))
         }
-        Progress::Waits(wait) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
+        Progress::Waits(wait, _) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
         Progress::Failed(errors) => ("failed", json!({ "errors": errors })),
         Progress::Held(error) => ("held", json!({ "error": error })),
         Progress::Down => ("down", Value::Null),
-    }
+    })
 }
 
 fn milliseconds(time: Duration) -> u64 {
@@ -75,7 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(progress: &Progress<'_>) -> String {
-        line(Duration::from_millis(1_764_090_312_045), &"db".parse().unwrap(), progress)
+        line(Duration::from_millis(1_764_090_312_045), &"db".parse().unwrap(), progress).unwrap()
     }
 
     #[test]
@@ -85,9 +87,9 @@ mod tests {
         let all = [
             Progress::Started { boot: 2, process: Some(77) },
             Progress::Runs(&name, false),
-            Progress::Acts(Action::PressPowerButton, Duration::from_secs(60)),
+            Progress::Stops(Means::PowerButton, Duration::from_secs(60)),
             Progress::Ended(&Ended::Killed { signal: 9 }, &words),
-            Progress::Waits(Duration::from_millis(1500)),
+            Progress::Waits(Duration::from_millis(1500), &[]),
             Progress::Held("started again 5 times"),
             Progress::Down,
         ];
@@ -114,7 +116,7 @@ mod tests {
         fn times_are_ordered_as_their_texts_and_read_back(one in 0_u64..4_000_000_000_000, other in 0_u64..4_000_000_000_000) {
             let text = |at| rfc3339(Duration::from_millis(at));
             prop_assert_eq!(one.cmp(&other), text(one).cmp(&text(other)));
-            let line = line(Duration::from_millis(one), &"db".parse().unwrap(), &Progress::Down);
+            let line = line(Duration::from_millis(one), &"db".parse().unwrap(), &Progress::Down).unwrap();
             prop_assert_eq!(time(&line), Some(text(one)));
         }
     }

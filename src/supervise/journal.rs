@@ -13,7 +13,7 @@
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
-use super::lease::Lease;
+use super::leases::Lease;
 use crate::model::VmName;
 use std::fmt;
 use std::fmt::Write as _;

@@ -82,7 +82,7 @@ impl Policy {
 
 /// What follows when a guest ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// It is started again at once.
     Again,
     /// It is started again after this time.

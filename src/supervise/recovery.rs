@@ -6,7 +6,7 @@
 //! the host was not started anew, a process only if it is still the one.
 
 use super::journal::{Journal, Owner};
-use super::lease::Lease;
+use super::leases::Lease;
 use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
@@ -26,7 +26,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// One thing that is given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Back {
+pub(crate) enum Back {
     /// A guest that still runs is asked to power off, and then ended.
     Guest(u32),
     /// A change like others.
@@ -39,7 +39,7 @@ pub enum Back {
 
 /// What a dead run has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub(crate) struct Left {
     /// The machine whose run it was.
     pub name: VmName,
     /// Who it was, if that is known.
@@ -56,7 +56,7 @@ pub struct Left {
 
 impl Left {
     /// Returns what is done about it as commands that one would type.
-    pub fn commands(&self, host: &dyn Host) -> Vec<Argv> {
+    pub(crate) fn commands(&self, host: &dyn Host) -> Vec<Argv> {
         let settings = host.settings();
         let shown = |back: &Back| match back {
             Back::Guest(pid) => vec![Argv::new("kill").arg(pid)],
@@ -74,7 +74,7 @@ impl Left {
     }
 
     /// Returns who it was, as a sentence about the past.
-    pub fn whose(&self) -> String {
+    pub(crate) fn whose(&self) -> String {
         match &self.owner {
             Some(owner) => format!("{} was left by {owner}", self.name),
             None => format!("{} was left by a vmrun of which nothing is known", self.name),

@@ -4,7 +4,7 @@
 //! hypervisor is.
 
 use super::journal::Journal;
-use super::lease::Lease;
+use super::leases::Lease;
 use super::standing::{Stance, Standing};
 use crate::host::processes::{Hypervisor, Kind};
 use crate::host::{Effect, Kept};

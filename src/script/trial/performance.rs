@@ -2,13 +2,13 @@
 
 use super::{Shared, word};
 use crate::diag::{Diagnostic, Fault};
+use crate::host::Host;
 use crate::host::worlds::described::{Described, World};
-use crate::host::{Effect, Host};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};
 use crate::script::{Inputs, Recipe, unreadable};
-use crate::supervise::policy::Next;
-use crate::supervise::{DEFAULT_UMASK, Run};
+use crate::supervise::driver::{Beginning, Evaluation, boots, finish};
+use crate::supervise::{Claim, Run};
 use rhai::{Array, Dynamic, Engine, Position};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -115,62 +115,35 @@ fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: World) -> Ran {
         warnings: Vec::new(),
         printed: Vec::new(),
     };
-    if let Some(run) = rehearsed(&mut ran, Box::new(Described::new(&world))) {
-        let run = boots(&mut ran, run);
+    if let Some((run, claim)) = rehearsed(&mut ran, Box::new(Described::new(&world))) {
+        let mut printed = Vec::new();
+        let mut starts = 0;
+        let (run, faults) = boots(run, Beginning::Claim(&claim), inputs.init, &mut |run, init| {
+            starts += 1;
+            if starts > BOOTS {
+                let fault = Fault::new(format!("the guest was started {BOOTS} times"));
+                return Evaluation { run, faults: vec![fault.into()], blamed: None };
+            }
+            let evaluated = recipe.evaluate(run, &Inputs { init, ..inputs.clone() }, None);
+            printed.extend(evaluated.printed);
+            Evaluation { run: evaluated.run, faults: evaluated.faults, blamed: evaluated.blamed }
+        });
+        ran.printed = printed;
         ran.taken = world.borrow().effects;
-        give_back(&mut ran, run);
+        ran.faults = finish(run, faults);
     }
     ran.after = world.borrow().clone();
     ran.after.fails = None;
     ran
 }
 
-/// Rehearses this boot and the one after a reboot, and each end that the recipe wants to hear of; then claims what it takes.
-fn rehearsed(ran: &mut Ran, host: Box<dyn Host>) -> Option<Run> {
+/// Rehearses this boot and the one after a reboot, and each end that the recipe wants to hear of: the run, and what it takes.
+fn rehearsed(ran: &mut Ran, host: Box<dyn Host>) -> Option<(Run, Claim)> {
     let (recipe, inputs) = (ran.recipe.clone(), ran.inputs.clone());
     let rehearsed = recipe.rehearse(host, &inputs, &mut |warning| ran.warnings.push(warning.clone()));
     let run = rehearsed.map_err(|refused| ran.faults = refused.faults).ok()?;
     let claim = run.claim_of(&ran.recipe.source().name);
     let mut run = Run::new(run.into_host());
     run.keeping = claim.keeping.clone();
-    let claimed = run.claim(&claim).and_then(|()| run.act(&Effect::Umask(DEFAULT_UMASK)));
-    if let Err(fault) = claimed {
-        ran.faults.push(fault.into());
-        give_back(ran, run);
-        return None;
-    }
-    Some(run)
-}
-
-fn boots(ran: &mut Ran, mut run: Run) -> Run {
-    let mut inputs = ran.inputs.clone();
-    for _ in 0..BOOTS {
-        let evaluated = ran.recipe.evaluate(run, &inputs, None);
-        run = evaluated.run;
-        ran.printed.extend(evaluated.printed);
-        if !evaluated.faults.is_empty() {
-            ran.faults.extend(run.failed().map(Diagnostic::error));
-            ran.faults.extend(evaluated.faults);
-            return run;
-        }
-        match run.follow() {
-            Next::Again => inputs.init = false,
-            Next::Wait(_) => {}
-            Next::Over => {
-                ran.faults.extend(run.verdict().map(Diagnostic::error));
-                return run;
-            }
-            Next::Held(fault) => {
-                ran.faults.extend(run.verdict().map(Diagnostic::error));
-                ran.faults.push(fault.into());
-                return run;
-            }
-        }
-    }
-    ran.faults.push(Fault::new(format!("the guest was started {BOOTS} times")).into());
-    run
-}
-
-fn give_back(ran: &mut Ran, mut run: Run) {
-    ran.faults.extend(run.give_back().into_iter().map(Diagnostic::error));
+    Some((run, claim))
 }

@@ -1,0 +1,158 @@
+//! What a run is going to take, and how it gets it: the machine's lock, its journal, the locks of its images.
+
+use super::journal::{self, Owner};
+use super::leases::replaced;
+use super::order::Keeping;
+use super::progress::Progress;
+use super::{Lease, Run, recovery};
+use crate::diag::Fault;
+use crate::host::Effect;
+use crate::host::worlds::rehearsal::Rehearsed;
+use crate::model::device::Access;
+use crate::model::{Machine, VmName};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a run is going to take, as its rehearsal found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The machine whose lock and journal are the run's: the first that it boots, or one that is named like the recipe.
+    pub machine: VmName,
+    /// The path of the recipe.
+    pub recipe: String,
+    /// What it is going to take, in order.
+    pub leases: Vec<Lease>,
+    /// The disk images that it is going to use.
+    pub images: Vec<(PathBuf, Access)>,
+    /// How the machine is kept.
+    pub keeping: Keeping,
+}
+
+impl Run {
+    /// Returns what a rehearsal would take, for the run that follows it.
+    pub fn claim_of(&self, recipe: &str) -> Claim {
+        let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
+        for done in self.host.rehearsed() {
+            match done {
+                Rehearsed::Boot(machine) => images.extend(images_of(machine)),
+                Rehearsed::Effect(effect) => {
+                    let path = replaced(effect).map(|path| self.host.temporary(path));
+                    leases.extend(path.map(Lease::Temporary).filter(|lease| !leases.contains(lease)));
+                }
+            }
+        }
+        images.sort_by(|one, other| one.0.cmp(&other.0));
+        images.dedup();
+        leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
+        Claim { machine: self.machine_of(recipe), recipe: recipe.into(), leases, images, keeping: self.keeping.clone() }
+    }
+
+    /// Returns the machine whose lock is a rehearsed run's own.
+    pub fn machine_of(&self, recipe: &str) -> VmName {
+        let boot =
+            |done: &Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.name().clone()) } else { None };
+        let booted = self.host.rehearsed().iter().find_map(boot);
+        let locked = || {
+            self.leases.iter().find_map(|lease| if let Lease::Lock(name) = lease { Some(name.clone()) } else { None })
+        };
+        let stem = || Path::new(recipe).file_stem()?.to_str()?.parse().ok();
+        booted.or_else(locked).or_else(stem).unwrap_or_else(VmName::nameless)
+    }
+
+    /// Takes the lock of the run's machine and those of its images, and writes into its journal what it is going to take. A dead
+    /// run of the same machine, or one that has left an interface which this one makes, is cleaned up first.
+    pub fn claim(&mut self, claim: &Claim) -> Result<(), Fault> {
+        for name in self.in_the_way(claim) {
+            self.take_over(&name)?;
+            if name != claim.machine {
+                self.host.tidy(&name, false)?;
+                self.host.clear(&name)?;
+            }
+        }
+        self.leases.push(Lease::Lock(claim.machine.clone()));
+        self.take_over(&claim.machine).inspect_err(|_| drop(self.leases.pop()))?;
+        self.host.mark(&claim.machine);
+        let owner = self.owner(&claim.recipe);
+        let lines: String = claim.leases.iter().map(journal::taken).collect();
+        let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
+        let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
+        self.host.note(&claim.machine, &format!("{}{background}{lines}", journal::begun_by(&owner)), durable)?;
+        self.noted.clone_from(&claim.leases);
+        self.keeper = Some((claim.machine.clone(), owner));
+        // Whoever finds one held finds the journal that names it.
+        claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))
+    }
+
+    pub(super) fn owner(&self, recipe: &str) -> Owner {
+        let me = self.host.identity();
+        let (version, recipe) = (env!("CARGO_PKG_VERSION").into(), recipe.into());
+        Owner { pid: me.pid, started: me.started, boot: me.boot, version, since: me.now, recipe }
+    }
+
+    /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.
+    fn in_the_way(&self, claim: &Claim) -> Vec<VmName> {
+        let makes = |name: &str| {
+            claim.leases.iter().any(|lease| match lease {
+                Lease::Effect(Effect::CreateTap(tap)) => tap.as_str() == name,
+                Lease::Effect(Effect::CreateLink(link)) => link.name.as_str() == name,
+                _ => false,
+            })
+        };
+        let is_made = |lease: &Lease| matches!(lease, Lease::Effect(Effect::CreateTap(_) | Effect::CreateLink(_)));
+        let interfaces = if claim.leases.iter().any(is_made) { self.host.interfaces().ok() } else { None };
+        let marks = interfaces.iter().flat_map(|all| all.iter()).filter(|one| makes(&one.name));
+        let mut names: Vec<VmName> = marks.filter_map(|one| one.mark.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn take_over(&mut self, name: &VmName) -> Result<(), Fault> {
+        let (within, told) = (self.stop_within, &self.told);
+        recovery::take_over(&mut *self.host, name, within, &mut |host, left| {
+            if let Some(told) = told {
+                told(&Progress::TakesOver(left, &left.commands(host)));
+            }
+        })
+    }
+
+    pub(super) fn hold(&mut self, machine: &VmName, path: &Path, access: Access) -> Result<(), Fault> {
+        if self.host.hold(path, access) {
+            return Ok(());
+        }
+        let fault = recovery::against_image(&*self.host, machine, path, access);
+        // Whoever had it has let it go meanwhile.
+        if fault.is_none() && self.host.hold(path, access) {
+            Ok(())
+        } else {
+            Err(fault.unwrap_or_else(|| in_use(path)))
+        }
+    }
+
+    /// Takes a machine. Only what was taken is given back: the node of another run's machine is none of ours.
+    pub(super) fn reserve(&mut self, name: &VmName) -> Result<(), Fault> {
+        let lease = Lease::Lock(name.clone());
+        if self.leases.contains(&lease) {
+            return Ok(());
+        }
+        let keeper = self.keeper.clone();
+        self.take(&lease)?;
+        let Some((whole, owner)) = keeper else { return self.host.reserve(name, Duration::ZERO).map(drop) };
+        self.take_over(name).inspect_err(|_| self.strike(&lease))?;
+        self.host.note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
+    }
+
+    /// Returns whether the run has its machine: what happens before that happens to no machine.
+    pub fn has_claimed(&self) -> bool {
+        self.keeper.is_some()
+    }
+}
+
+pub(super) fn images_of(machine: &Machine) -> Vec<(PathBuf, Access)> {
+    let images = machine.devices().flat_map(|(_, device)| device.images());
+    images.map(|(_, _, path, access)| (path.as_path().into(), access)).collect()
+}
+
+fn in_use(path: &Path) -> Fault {
+    Fault::host(format!("{} is in use by another vmrun or its guest", path.display()))
+}

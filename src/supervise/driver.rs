@@ -1,0 +1,347 @@
+//! The only loop: a recipe is evaluated, its machine booted and watched, and what follows is done, until nothing does. Runs in
+//! the foreground and in the background, guests that were taken over, and tests of recipes all go through it.
+//!
+//! What is done is decided by [`super::step`]; here it is carried out.
+
+use super::claim::images_of;
+use super::journal;
+use super::progress::Progress;
+use super::standing::Stance;
+use super::step::{Action, Event, Means, Phase, Rules, step};
+use super::{Claim, DEFAULT_UMASK, Lease, Run, interrupted, recovery};
+use crate::client::dialog::{Conversation, Went};
+use crate::diag::{Blame, Diagnostic, Fault};
+use crate::host::{Effect, Guest, Woken};
+use crate::model::{Ended, Machine, Shape, Talk, VmName};
+use std::time::{Duration, Instant};
+
+/// How often it is looked how a dialog with the guest goes, for as long as it does.
+const DIALOG_CHECKED: Duration = Duration::from_millis(100);
+
+/// How a run begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Beginning<'a> {
+    /// It takes what its rehearsal found, and boots its machine.
+    Claim(&'a Claim),
+    /// It takes over the guest of a run whose supervisor is gone.
+    Adopt(&'a VmName),
+}
+
+/// What came out of one evaluation of the recipe.
+pub(crate) struct Evaluation {
+    /// The run, with what it has taken.
+    pub run: Run,
+    /// What was wrong.
+    pub faults: Vec<Diagnostic>,
+    /// What is known about the way in which the last boot failed, and where.
+    pub blamed: Option<Diagnostic>,
+}
+
+/// Evaluates the recipe once, with `init` or without.
+pub(crate) type Evaluate<'a> = &'a mut dyn FnMut(Run, bool) -> Evaluation;
+
+/// Drives a run from its beginning until nothing follows, and gives back what it took. What was wrong comes back.
+pub(crate) fn drive(run: Run, beginning: Beginning<'_>, init: bool, evaluate: Evaluate<'_>) -> Vec<Diagnostic> {
+    let (run, faults) = boots(run, beginning, init, evaluate);
+    finish(run, faults)
+}
+
+/// Drives a run until nothing follows; it still has what it took.
+pub(crate) fn boots(
+    run: Run,
+    beginning: Beginning<'_>,
+    mut init: bool,
+    evaluate: Evaluate<'_>,
+) -> (Run, Vec<Diagnostic>) {
+    let umask = |run: &mut Run| run.act(&Effect::Umask(DEFAULT_UMASK)).map(drop);
+    let mut next = match beginning {
+        Beginning::Claim(claim) => {
+            after(run, |run| run.claim(claim).and_then(|()| umask(run)), |run| evaluate(run, init))
+        }
+        Beginning::Adopt(name) => after(run, |run| run.adopt(name).map(drop), Evaluation::well),
+    };
+    let mut is_masked = matches!(beginning, Beginning::Claim(_));
+    loop {
+        let Evaluation { mut run, faults, blamed } = next;
+        let guest = if faults.is_empty() { run.verdict() } else { run.failed() };
+        let mut wrong: Vec<Diagnostic> = guest.map(|verdict| explained(verdict, blamed)).into_iter().collect();
+        let is_well = faults.is_empty();
+        wrong.extend(faults);
+        let resting = match run.feed(Event::Evaluated(is_well)).pop() {
+            Some(Action::Rest(wait)) => Some(wait),
+            Some(Action::Evaluate { is_reboot }) => {
+                run.tell(Progress::Rebooted);
+                // Only a reboot says that the machine is initialized.
+                init &= !is_reboot;
+                None
+            }
+            Some(Action::Finish(fault)) => {
+                wrong.extend(fault.map(Diagnostic::from));
+                return (run, wrong);
+            }
+            Some(Action::Announce | Action::RotateLog | Action::Stop(_)) | None => return (run, wrong),
+        };
+        run.standing.iter_mut().for_each(|standing| standing.init &= init);
+        let before = |run: &mut Run| {
+            resting.map_or(Ok(()), |wait| run.rest(wait, &wrong))?;
+            if std::mem::replace(&mut is_masked, true) { Ok(()) } else { umask(run) }
+        };
+        next = after(run, before, |run| evaluate(run, init));
+    }
+}
+
+impl Evaluation {
+    /// An evaluation in which nothing was wrong and nothing was booted.
+    fn well(run: Run) -> Self {
+        Self { run, faults: Vec::new(), blamed: None }
+    }
+}
+
+/// Does what comes before an evaluation, then that one; a fault of the first is that of the whole.
+fn after(
+    mut run: Run,
+    before: impl FnOnce(&mut Run) -> Result<(), Fault>,
+    evaluate: impl FnOnce(Run) -> Evaluation,
+) -> Evaluation {
+    match before(&mut run) {
+        Ok(()) => evaluate(run),
+        Err(fault) => Evaluation { run, faults: vec![fault.into()], blamed: None },
+    }
+}
+
+/// Of a guest that failed, what is known about it; anything else that ended a run says enough.
+fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
+    blamed.filter(|_| verdict.blame == Blame::Guest).unwrap_or_else(|| Diagnostic::error(verdict))
+}
+
+/// Ends a run: what it took is given back, whatever was wrong with it. What was wrong comes back; that somebody stopped it is
+/// nothing wrong with a run in the background, and any other fault has its machine held.
+pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let messages = |faults: &[Diagnostic]| faults.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
+    if run.standing.is_some() {
+        if run.is_stopped() {
+            faults.retain(|diagnostic| diagnostic.fault.blame != Blame::Interrupted);
+        } else if !faults.is_empty() && run.is_announced {
+            run.hold_on(&messages(&faults).join("; "));
+        }
+    }
+    let lost: Vec<Diagnostic> = run.give_back().into_iter().map(Diagnostic::error).collect();
+    let is_down = lost.is_empty();
+    faults.extend(lost);
+    let errors = messages(&faults);
+    let errors: Vec<&str> = errors.iter().map(String::as_str).collect();
+    let happened = [
+        (!errors.is_empty()).then_some(Progress::Failed(&errors)),
+        run.is_held().map(Progress::Held),
+        is_down.then_some(Progress::Down),
+    ];
+    happened.into_iter().flatten().filter(|_| run.has_claimed()).for_each(|progress| run.tell(progress));
+    faults
+}
+
+impl Run {
+    /// Boots a machine and waits until the boot ended.
+    pub fn boot(&mut self, machine: &Machine) -> Result<Ended, Fault> {
+        if matches!(self.state.phase, Phase::Stopped | Phase::Over) || self.host.stop_asked() {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        self.reserve(machine.name())?;
+        for (path, access) in images_of(machine) {
+            self.hold(machine.name(), &path, access)?;
+            self.write_down(&Lease::Image(path, access))?;
+        }
+        self.host.prepare(machine)?;
+        // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
+        // while bhyve starts.
+        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
+        self.lease(&Lease::Node(machine.name().clone()))?;
+        let mut guest = self.host.boot(machine)?;
+        let process = self.lease_of(&*guest);
+        let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
+        if let Err(fault) = noted.and_then(|()| self.settle()) {
+            guest.kill();
+            while !matches!(guest.wait(None), Woken::Ended(_)) {}
+            return Err(fault);
+        }
+        self.boots += 1;
+        self.stand_with(Stance::Starting, process.as_ref(), |standing| {
+            standing.boots += 1;
+            standing.shape = Shape::of(machine);
+        });
+        self.tell(Progress::Started { boot: self.boots, process: guest.process() });
+        // A guest that is only imagined has no process, and says nothing.
+        self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
+        let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
+        self.talked(machine)?;
+        Ok(ended)
+    }
+
+    /// Takes over the guest of a run in the background whose supervisor is gone, and waits until its boot ended.
+    fn adopt(&mut self, name: &VmName) -> Result<Ended, Fault> {
+        let found = recovery::adoptable(&mut *self.host, name)?;
+        self.host.mark(name);
+        let recipe = found.owner.as_ref().map(|owner| owner.recipe.clone()).unwrap_or_default();
+        let owner = self.owner(&recipe);
+        self.host.note(name, &journal::begun_by(&owner), false)?;
+        self.keeper = Some((name.clone(), owner));
+        self.noted.clone_from(&found.leases);
+        let is_kept = |lease: &&Lease| !matches!(lease, Lease::Guest { .. } | Lease::Image(..) | Lease::Temporary(_));
+        self.leases =
+            std::iter::once(Lease::Lock(name.clone())).chain(found.leases.iter().filter(is_kept).cloned()).collect();
+        self.leases.dedup();
+        self.joined = found.joined;
+        let adopted = self.host.adopt(name, found.guest);
+        let mut guest = adopted.inspect_err(|_| {
+            // It is still the guest of the run that is dead, with all that this one took.
+            self.leases.clear();
+            let _ = self.host.clear(name);
+        })?;
+        let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
+        self.tell(Progress::Adopted(guest.process()));
+        Ok(self.watch(&mut *guest, name, false, process.as_ref()))
+    }
+
+    /// Waits until a boot ended, and does what has to be done meanwhile.
+    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
+        let started = self.feed(Event::Started);
+        started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
+        let ended = loop {
+            let dialog = self.talk.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
+            let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
+            let event = match guest.wait(dialog.into_iter().chain(deadline).min()) {
+                Woken::Ended(ended) => break ended,
+                Woken::StopAsked => Event::StopAsked,
+                Woken::TimeOver if self.goes_wrong() => Event::DialogFailed,
+                Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
+                Woken::TimeOver => Event::Deadline,
+            };
+            for action in self.feed(event) {
+                self.carry_out(&action, guest, process, (name, uses_stdio));
+            }
+        };
+        if let Some(lease) = process {
+            self.strike(lease);
+        }
+        self.last_words = guest.last_words();
+        self.tell(Progress::Ended(&ended, &self.last_words));
+        self.feed(Event::Ended(ended.clone()));
+        ended
+    }
+
+    /// Does something to a guest that runs, or says something of it.
+    fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Lease>, what: (&VmName, bool)) {
+        match action {
+            Action::RotateLog => self.host.tend(),
+            Action::Announce => {
+                self.stand_with(Stance::Running, process, |_| ());
+                self.tell(Progress::Runs(what.0, what.1));
+                self.is_announced = true;
+            }
+            Action::Stop(means) => {
+                self.tell(Progress::Stops(*means, self.stop_within));
+                match means {
+                    Means::PowerButton => {
+                        self.stand_with(Stance::Stopping, process, |_| ());
+                        guest.press_power_button();
+                    }
+                    Means::Force => guest.force(),
+                    Means::Kill => guest.kill(),
+                }
+            }
+            Action::Evaluate { .. } | Action::Rest(_) | Action::Finish(_) => {}
+        }
+    }
+
+    /// Looks how the talk with the guest goes, and returns whether it has just gone wrong.
+    fn goes_wrong(&mut self) -> bool {
+        match self.talk.as_ref().map(|talk| talk.went(Duration::ZERO)) {
+            Some(Went::On) | None => false,
+            Some(Went::Well) => {
+                self.talk = None;
+                false
+            }
+            Some(Went::Wrong(fault)) => {
+                (self.talk, self.wrong) = (None, Some(fault));
+                true
+            }
+        }
+    }
+
+    /// Returns what went wrong in the talk with a guest that has ended. One that somebody stopped had not to say everything.
+    fn talked(&mut self, machine: &Machine) -> Result<(), Fault> {
+        const LAST: Duration = Duration::from_secs(1);
+        let wrong = match self.talk.take().map(|talk| talk.went(LAST)) {
+            Some(Went::Wrong(fault)) => Some(fault),
+            Some(Went::On) => {
+                let is_seen = machine.talk().iter().any(Talk::is_on_screen);
+                let what = if is_seen { "said and typed" } else { "said on com1" };
+                let fault = Fault::new(format!("{} ended before all was {what}", machine.name()));
+                Some(fault.blame(Blame::Guest))
+            }
+            Some(Went::Well) | None => None,
+        };
+        let is_stopped = self.is_stopped();
+        self.wrong.take().or(wrong.filter(|_| !is_stopped)).map_or(Ok(()), Err)
+    }
+
+    /// A process may be known again when vmrun is gone.
+    fn lease_of(&self, guest: &dyn Guest) -> Option<Lease> {
+        let pid = guest.process().filter(|_| self.keeper.is_some())?;
+        Some(Lease::Guest { pid, started: self.host.started(pid) })
+    }
+
+    /// Returns whether the guest rebooted, and makes the run of a rehearsal ready for the next evaluation.
+    pub fn goes_on(&mut self) -> bool {
+        let again = self.state.phase == Phase::Down && self.state.last == Some(Ended::Rebooted);
+        if again {
+            self.state.phase = Phase::Evaluating;
+        }
+        again
+    }
+
+    /// Waits before a guest is started again, of which these things were wrong. Returns the fault of a run that was stopped
+    /// meanwhile.
+    fn rest(&mut self, wait: Duration, faults: &[Diagnostic]) -> Result<(), Fault> {
+        let error = self.state.last.as_ref().map(ToString::to_string);
+        let until = self.host.identity().now + wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.stand_with(Stance::Waiting, None, |standing| {
+            standing.restarts += 1;
+            standing.error = error;
+            standing.until = Some(until);
+        });
+        self.is_announced = true;
+        self.tell(Progress::Waits(wait, faults));
+        self.sleep_through(wait)?;
+        self.feed(Event::Deadline);
+        Ok(())
+    }
+
+    /// Waits because the recipe says so. Returns the fault of a run that was stopped meanwhile.
+    pub fn sleep(&mut self, wait: Duration) -> Result<(), Fault> {
+        self.settle()?;
+        self.sleep_through(wait)
+    }
+
+    fn sleep_through(&mut self, wait: Duration) -> Result<(), Fault> {
+        if self.host.rest(wait) {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        Ok(())
+    }
+
+    /// Notes that somebody asked to stop while the recipe was evaluated.
+    pub fn interrupt(&mut self) {
+        self.feed(Event::StopAsked);
+    }
+
+    /// Has something happen, and returns what is to be done about it.
+    pub(super) fn feed(&mut self, event: Event) -> Vec<Action> {
+        let restart = self.keeping.restart.clone();
+        let rules = Rules { stop_within: self.stop_within, is_background: self.standing.is_some(), restart };
+        let (state, actions) = step(std::mem::take(&mut self.state), event, self.begun.elapsed(), &rules);
+        self.state = state;
+        actions
+    }
+}

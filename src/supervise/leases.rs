@@ -1,0 +1,286 @@
+//! What a run has taken, or is about to take: as values, as words of a journal, and how it is taken and given back.
+
+use super::standing::Stance;
+use super::step::Event;
+use super::{Run, interrupted, journal};
+use crate::diag::Fault;
+use crate::host::commands::undo;
+use crate::host::{Effect, Host, Platform};
+use crate::model::device::Access;
+use crate::model::{InterfaceName, VmName};
+use std::path::{Path, PathBuf};
+
+/// Something that was taken and has to be given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// An effect; its opposite gives it back.
+    Effect(Effect),
+    /// A machine's lock, and its folder with sockets and secrets.
+    Lock(VmName),
+    /// A machine's vmm node.
+    Node(VmName),
+    /// The lock of a disk image. It dies with its owner and with the guest; it is noted so that others can be told who has it.
+    Image(PathBuf, Access),
+    /// A file that is written beside the one that it replaces.
+    Temporary(PathBuf),
+    /// A vlan, a bridge or a pair, as a journal knows it: by its name.
+    Link(InterfaceName),
+    /// A hypervisor: its process, and when that was started, as the system tells it.
+    Guest {
+        /// Its process id.
+        pid: u32,
+        /// When it was started; empty where nobody says.
+        started: String,
+    },
+}
+
+impl Lease {
+    /// Returns what gives it back, where that is a change like others.
+    pub fn back(&self, platform: Platform) -> Option<Effect> {
+        match self {
+            Self::Effect(effect) => undo(effect),
+            Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
+            Self::Link(name) => Some(Effect::DestroyLink(name.clone())),
+            Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Guest { .. } => None,
+        }
+    }
+
+    /// Whether it may be there after the host went down: everything else ends with the kernel.
+    pub const fn outlives_the_kernel(&self) -> bool {
+        matches!(self, Self::Temporary(_))
+    }
+
+    /// Returns the words of a journal for it; nothing for an effect that takes nothing.
+    pub fn words(&self) -> Option<Vec<String>> {
+        let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
+        match self {
+            Self::Effect(Effect::CreateTap(tap)) => words(&["tap", tap.as_str()]),
+            Self::Effect(Effect::Join { bridge, member }) => words(&["member", bridge.as_str(), member.as_str()]),
+            Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
+            Self::Link(name) => words(&["link", name.as_str()]),
+            Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
+            Self::Effect(
+                Effect::Umask(_)
+                | Effect::Truncate { .. }
+                | Effect::DestroyNode(_)
+                | Effect::DestroyTap(_)
+                | Effect::Leave { .. }
+                | Effect::DestroyLink(_)
+                | Effect::DeleteRoute(_)
+                | Effect::WriteFile { .. }
+                | Effect::WriteImage { .. }
+                | Effect::CopyVars { .. }
+                | Effect::Run(_)
+                | Effect::Make { .. },
+            ) => None,
+            Self::Lock(name) => words(&["lock", name.as_str()]),
+            Self::Node(name) => words(&["node", name.as_str()]),
+            Self::Image(path, Access::ReadOnly) => words(&["reads", &path.to_string_lossy()]),
+            Self::Image(path, Access::ReadWrite) => words(&["writes", &path.to_string_lossy()]),
+            Self::Temporary(path) => words(&["file", &path.to_string_lossy()]),
+            Self::Guest { pid, started } => words(&["guest", &pid.to_string(), started]),
+        }
+    }
+
+    /// Reads what [`Self::words`] wrote.
+    pub fn read(words: &[String]) -> Option<Self> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Some(match words.as_slice() {
+            ["tap", tap] => Self::Effect(Effect::CreateTap(tap.parse().ok()?)),
+            ["member", bridge, member] => {
+                Self::Effect(Effect::Join { bridge: bridge.parse().ok()?, member: member.parse().ok()? })
+            }
+            ["link", name] => Self::Link(name.parse().ok()?),
+            ["route", router] => Self::Effect(Effect::AddRoute(router.parse().ok()?)),
+            ["lock", name] => Self::Lock(name.parse().ok()?),
+            ["node", name] => Self::Node(name.parse().ok()?),
+            ["reads", path] => Self::Image(path.into(), Access::ReadOnly),
+            ["writes", path] => Self::Image(path.into(), Access::ReadWrite),
+            ["file", path] => Self::Temporary(path.into()),
+            ["guest", pid, started] => Self::Guest { pid: pid.parse().ok()?, started: (*started).into() },
+            _ => return None,
+        })
+    }
+}
+
+impl Run {
+    /// Returns whether the run has taken the effect and still holds it.
+    pub fn holds(&self, effect: &Effect) -> bool {
+        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if taken == effect))
+    }
+
+    /// Returns whether the run has made the interface and still holds it.
+    pub fn has_made(&self, name: &InterfaceName) -> bool {
+        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateLink(link)) if link.name == *name))
+    }
+
+    /// Has an effect. What the run holds already is not taken again.
+    pub fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
+        if self.holds(effect) || self.joined.contains(effect) || self.is_inside_process(effect) {
+            return Ok(String::new());
+        }
+        if self.host.stop_asked() {
+            self.feed(Event::StopAsked);
+            return Err(interrupted());
+        }
+        if let Effect::DestroyNode(name) = effect {
+            self.reserve(name)?;
+        }
+        if is_left_to_itself(effect) {
+            return self.begin(effect);
+        }
+        if !is_about_files(effect) {
+            self.settle()?;
+        }
+        let lease = match replaced(effect) {
+            Some(path) => Lease::Temporary(self.host.temporary(path)),
+            None if undo(effect).is_some() => Lease::Effect(effect.clone()),
+            None => return self.host.perform(effect),
+        };
+        self.take(&lease)?;
+        let done = self.host.perform(effect);
+        // What never was, or is no more, is not given back.
+        if done.is_err() || matches!(lease, Lease::Temporary(_)) {
+            self.strike(&lease);
+        }
+        done
+    }
+
+    fn begin(&mut self, effect: &Effect) -> Result<String, Fault> {
+        let lease = Lease::Effect(effect.clone());
+        // A tap that the run made leaves its bridge by going away; any other interface has to be taken out of it.
+        if self.goes_with_its_member(effect) {
+            self.joined.push(effect.clone());
+        } else if undo(effect).is_some() {
+            self.take(&lease)?;
+        }
+        self.host.begin(effect).inspect_err(|_| self.strike(&lease))?;
+        Ok(String::new())
+    }
+
+    /// Notes something that is about to be taken; on the disk, if it may be there when the host is started anew.
+    pub(super) fn take(&mut self, lease: &Lease) -> Result<(), Fault> {
+        self.write_down(lease)?;
+        self.leases.push(lease.clone());
+        Ok(())
+    }
+
+    pub(super) fn write_down(&mut self, lease: &Lease) -> Result<(), Fault> {
+        let Some((name, _)) = self.keeper.as_ref().filter(|_| !self.noted.contains(lease)) else { return Ok(()) };
+        self.host.note(name, &journal::taken(lease), lease.outlives_the_kernel())?;
+        self.noted.push(lease.clone());
+        Ok(())
+    }
+
+    /// Strikes out what was given back, or was not to be had. That it cannot be written is no reason to stop giving back.
+    pub(super) fn strike(&mut self, lease: &Lease) {
+        self.leases.retain(|taken| taken != lease);
+        self.joined.retain(|taken| !matches!(lease, Lease::Effect(effect) if effect == taken));
+        if let Some((name, _)) = self.keeper.as_ref().filter(|_| self.noted.contains(lease)) {
+            let _ = self.host.note(name, &journal::given_back(lease), false);
+            self.noted.retain(|noted| noted != lease);
+        }
+    }
+
+    /// With `--user-net` there are no interfaces to make.
+    fn is_inside_process(&self, effect: &Effect) -> bool {
+        self.host.settings().user_net
+            && matches!(
+                effect,
+                Effect::CreateTap(_) | Effect::CreateLink(_) | Effect::AddRoute(_) | Effect::Join { .. }
+            )
+    }
+
+    fn goes_with_its_member(&self, effect: &Effect) -> bool {
+        matches!(effect, Effect::Join { member, .. } if self.holds(&Effect::CreateTap(member.clone())))
+    }
+
+    pub(super) fn lease(&mut self, lease: &Lease) -> Result<(), Fault> {
+        if self.leases.contains(lease) { Ok(()) } else { self.take(lease) }
+    }
+
+    /// Waits for what was begun: at the end of an evaluation, and before a command that may look at what it changes.
+    pub fn settle(&mut self) -> Result<(), Fault> {
+        self.settle_only(|_| true)
+    }
+
+    pub(super) fn settle_only(&mut self, meant: fn(&Effect) -> bool) -> Result<(), Fault> {
+        let faults = self.host.settle(meant);
+        for (effect, _) in &faults {
+            // What never was is not given back.
+            self.strike(&Lease::Effect(effect.clone()));
+        }
+        let Some((effect, fault)) = faults.into_iter().next() else { return Ok(()) };
+        self.late = Some(effect);
+        Err(fault)
+    }
+
+    /// Returns the effect that the last fault is about, if that was one which had been begun before.
+    pub fn take_late(&mut self) -> Option<Effect> {
+        self.late.take()
+    }
+
+    /// Returns what will be given back, in order.
+    pub fn to_give_back(&self) -> Vec<Effect> {
+        let platform = self.host.settings().platform;
+        self.leases.iter().rev().filter_map(|lease| lease.back(platform)).collect()
+    }
+
+    /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
+    /// other and go away side by side.
+    pub fn give_back(&mut self) -> Vec<Fault> {
+        let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter().map(|(_, fault)| fault);
+        let mut faults: Vec<Fault> = late(&mut self.host).collect();
+        let effects = self.to_give_back();
+        for effect in effects {
+            let done = match &effect {
+                Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect),
+                _ => self.host.perform(&effect).map(drop),
+            };
+            faults.extend(done.err());
+        }
+        let leases = std::mem::take(&mut self.leases);
+        let names =
+            || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+        // Sockets and secrets go while node and taps do.
+        faults.extend(names().filter_map(|name| self.host.tidy(name, true).err()));
+        faults.extend(late(&mut self.host));
+        // What could not be given back stays in the journal, for `vmrun gc`.
+        let keeps_journal = !faults.is_empty();
+        faults.extend(names().filter_map(|name| self.host.tidy(name, keeps_journal).err()));
+        if let Some(standing) = self.standing.as_mut().filter(|standing| standing.state == Stance::Held) {
+            (standing.supervisor, standing.guest, standing.until) = (None, None, None);
+            standing.since = self.host.identity().now;
+            faults.extend(self.host.stand(&standing.name, &standing.text()).err());
+        }
+        // The lock goes last: until then nobody else may start the machine.
+        faults.extend(names().filter_map(|name| self.host.clear(name).err()));
+        faults
+    }
+}
+
+/// Returns the file that an effect replaces as a whole.
+pub(super) fn replaced(effect: &Effect) -> Option<&Path> {
+    match effect {
+        Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => Some(path),
+        Effect::CopyVars { to, .. } => Some(to.as_path()),
+        _ => None,
+    }
+}
+
+/// Whether an effect is begun and left to itself: the recipe need not wait for it, and what needs it does.
+pub(crate) const fn is_left_to_itself(effect: &Effect) -> bool {
+    matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_) | Effect::Join { .. })
+}
+
+/// Whether an effect has nothing to do with those that are left to themselves.
+const fn is_about_files(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Umask(_)
+            | Effect::Truncate { .. }
+            | Effect::WriteImage { .. }
+            | Effect::WriteFile { .. }
+            | Effect::CopyVars { .. }
+    )
+}

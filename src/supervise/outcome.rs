@@ -1,0 +1,59 @@
+//! What became of a run: how its last boot ended, and what that says.
+
+use super::step::Phase;
+use super::{Run, interrupted};
+use crate::bhyve;
+use crate::diag::{Blame, Fault};
+use crate::host::Platform;
+use crate::model::message::{Explained, explain};
+use crate::model::{Ended, Machine};
+use crate::qemu;
+
+impl Run {
+    /// Returns whether the run was stopped from outside, by somebody or because its dialog failed.
+    pub fn is_stopped(&self) -> bool {
+        self.state.is_stopped
+    }
+
+    /// Returns the fault that the last boot is, if the recipe has done nothing since but to hear of it.
+    pub fn failed(&self) -> Option<Fault> {
+        self.verdict().filter(|_| self.state.phase == Phase::Down)
+    }
+
+    /// Returns the fault that the way in which the last boot ended is, if it is one.
+    pub fn verdict(&self) -> Option<Fault> {
+        if self.state.is_stopped {
+            return Some(interrupted());
+        }
+        let fault = |hint: &str| {
+            let ended = self.state.last.as_ref().map(ToString::to_string).unwrap_or_default();
+            Some(Fault::new(ended).hint(hint).blame(Blame::Guest))
+        };
+        match self.state.last.as_ref()? {
+            Ended::Rebooted | Ended::PoweredOff | Ended::Halted => None,
+            Ended::TripleFault => fault("the guest's kernel or firmware crashed; its console shows where"),
+            Ended::Killed { signal: 9 } => fault("somebody killed it, or the host ran out of memory"),
+            Ended::Killed { .. } => fault("somebody ended it from outside"),
+            Ended::Failed { .. } => match self.last_words.last() {
+                Some(words) => fault(&format!("its last words: {words}")),
+                None => fault("it said nothing"),
+            },
+        }
+    }
+
+    /// Returns the last lines of the hypervisor that ended last.
+    pub fn last_words(&self) -> &[String] {
+        &self.last_words
+    }
+
+    /// Returns what is known about the way in which the last boot failed.
+    pub fn explained(&self, machine: &Machine) -> Option<Explained> {
+        let table = match self.host.settings().platform {
+            Platform::FreeBsd => bhyve::messages::KNOWN,
+            Platform::Linux => qemu::messages::KNOWN,
+        };
+        matches!(self.state.last, Some(Ended::Failed { .. }))
+            .then(|| explain(table, &self.last_words, machine))
+            .flatten()
+    }
+}

@@ -1,0 +1,44 @@
+//! What a run tells whoever wants to know how it goes.
+
+use super::recovery::Left;
+use super::step::Means;
+use crate::diag::Diagnostic;
+use crate::model::{Argv, Ended, VmName};
+use std::time::Duration;
+
+/// What goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Progress<'a> {
+    /// A hypervisor was started.
+    Started {
+        /// How many boots of the run there were, with this one.
+        boot: u64,
+        /// Its process.
+        process: Option<u32>,
+    },
+    /// A guest that ran already was taken over; its process.
+    Adopted(Option<u32>),
+    /// A guest runs; whether the terminal is its console.
+    Runs(&'a VmName, bool),
+    /// It is ready, as its recipe says by what that is seen.
+    Ready,
+    /// A guest is being stopped; it gets so long to power itself off.
+    Stops(Means, Duration),
+    /// A boot ended, and the hypervisor's last lines.
+    Ended(&'a Ended, &'a [String]),
+    /// The guest rebooted; its recipe is evaluated again.
+    Rebooted,
+    /// A guest ended, and is started again after this time; what was wrong with it.
+    Waits(Duration, &'a [Diagnostic]),
+    /// The run is over, for these reasons.
+    Failed(&'a [&'a str]),
+    /// The machine is held until somebody starts it; the reason.
+    Held(&'a str),
+    /// All was given back.
+    Down,
+    /// What a dead run has left is given back, by these commands.
+    TakesOver(&'a Left, &'a [Argv]),
+}
+
+/// Who is told how a run goes.
+pub(crate) type Told = Box<dyn Fn(&Progress<'_>)>;

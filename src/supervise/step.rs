@@ -1,0 +1,219 @@
+//! What follows from what happens to a run, as one pure function of a state, an event and the time.
+//!
+//! ```text
+//!                   Started                     Ended(any)
+//!   +--> Evaluating ---------> Running --------------------------> Down --+--> Over
+//!   |        |                  |  ^ Started (the recipe boots     |      |    Evaluated: the restart policy
+//!   |        |                  |  |          another machine)     |      |    starts nothing again
+//!   |        |                  |  +-------------------------------+      |
+//!   |        |                  | StopAsked, DialogFailed                 | Evaluated: after a reboot
+//!   |        |                  v                                         +---------------> Evaluating
+//!   |        |               Stopping --Deadline,StopAsked--> Forcing     | Evaluated: after a crash
+//!   |        |                  |                               |         v
+//!   |        | StopAsked        | Ended(any)    Deadline,StopAsked     Resting --StopAsked--> Stopped
+//!   |        v                  v                               v         | Deadline
+//!   |     Stopped <-------------+------------ Ended(any) --- Killing      |
+//!   |        | Evaluated                                                  |
+//!   |        +--> Over                                                    |
+//!   +---------------------------------------------------------------------+
+//! ```
+//!
+//! `Over` is the end of every run: what it took is given back there, and nothing follows. An evaluation with a fault goes there
+//! from wherever no hypervisor runs.
+
+use super::policy::{Next, Policy, Tally};
+use crate::diag::Fault;
+use crate::model::Ended;
+use std::time::Duration;
+
+/// How long the hypervisor gets to end after it was told to, before it is killed.
+pub(crate) const FORCE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a guest may run before somebody is told that it does.
+const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
+
+/// The same where somebody waits to be told: long enough for a hypervisor to refuse its command line.
+const ANNOUNCED_SOON_AFTER: Duration = Duration::from_millis(300);
+
+/// How often the log of a machine in the background is looked at.
+const LOG_CHECKED: Duration = Duration::from_secs(600);
+
+/// What a run is told once and for all.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// How long a guest gets to power itself off.
+    pub stop_within: Duration,
+    /// Whether it runs in the background: somebody waits to hear that it runs, and its log is looked after.
+    pub is_background: bool,
+    /// When its guest is started again; without a policy after reboots only.
+    pub restart: Option<Policy>,
+}
+
+/// Where a run is on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The recipe is being evaluated, and has not booted anything yet.
+    Evaluating,
+    /// A guest runs.
+    Running,
+    /// The guest was asked to power itself off.
+    Stopping,
+    /// The machine was told to switch off.
+    Forcing,
+    /// The hypervisor was killed.
+    Killing,
+    /// The last boot ended by itself; the recipe is still being evaluated.
+    Down,
+    /// The guest is started again when its time has come.
+    Resting,
+    /// Somebody stopped the run; the recipe is still being evaluated.
+    Stopped,
+    /// Nothing follows, but to give back what was taken.
+    Over,
+}
+
+/// A run as far as decisions depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Where it is on its way.
+    pub phase: Phase,
+    /// When [`Event::Deadline`] happens unless something else happens before, since the run began.
+    pub deadline: Option<Duration>,
+    /// How the last boot ended.
+    pub last: Option<Ended>,
+    /// Whether it was stopped from outside, by somebody or because its dialog failed, whatever happened since.
+    pub is_stopped: bool,
+    is_announced: bool,
+    restarts: Tally,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let (phase, restarts) = (Phase::Evaluating, Tally::default());
+        Self { phase, deadline: None, last: None, is_stopped: false, is_announced: false, restarts }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A hypervisor was started, or taken over.
+    Started,
+    /// The boot ended.
+    Ended(Ended),
+    /// Somebody asked to stop: Ctrl-C, SIGTERM.
+    StopAsked,
+    /// The guest did not say what it was to say, or could not be talked to.
+    DialogFailed,
+    /// The time of the state is over.
+    Deadline,
+    /// The evaluation of the recipe ended, and whether without a fault.
+    Evaluated(bool),
+}
+
+/// How a guest is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// It is asked to power itself off.
+    PowerButton,
+    /// The machine is switched off.
+    Force,
+    /// The hypervisor is killed.
+    Kill,
+}
+
+/// What to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Say that the guest runs.
+    Announce,
+    /// Begin the log anew if it has grown too long.
+    RotateLog,
+    /// Have the guest end.
+    Stop(Means),
+    /// Evaluate the recipe again; after a reboot it initializes nothing.
+    Evaluate {
+        /// Whether the guest asked for it by a reboot.
+        is_reboot: bool,
+    },
+    /// Wait so long before the recipe is evaluated again.
+    Rest(Duration),
+    /// Give back what was taken. The fault is that of a restart policy which starts nothing any more.
+    Finish(Option<Fault>),
+}
+
+/// Returns what follows from an event at a time since the run began, which only grows.
+pub(crate) fn step(mut state: State, event: Event, now: Duration, rules: &Rules) -> (State, Vec<Action>) {
+    use Phase::{Down, Evaluating, Forcing, Killing, Over, Resting, Running, Stopped, Stopping};
+    let is_stop = |event: &Event| match event {
+        Event::StopAsked => state.phase != Over,
+        Event::DialogFailed => state.phase == Running,
+        _ => false,
+    };
+    state.is_stopped |= is_stop(&event);
+    let actions = match (&state.phase, event) {
+        // One evaluation may boot several machines, one after the other: the last one counts.
+        (Evaluating | Down, Event::Started) => {
+            state.is_announced = false;
+            let patience = if rules.is_background { ANNOUNCED_SOON_AFTER } else { ANNOUNCED_AFTER };
+            go(&mut state, Running, Some(now + patience), vec![Action::RotateLog])
+        }
+        (Running, Event::Ended(ended)) => {
+            state.last = Some(ended);
+            go(&mut state, Down, None, vec![])
+        }
+        (Running, Event::Deadline) => running(&mut state, now, rules),
+        (Running, Event::StopAsked | Event::DialogFailed) => {
+            go(&mut state, Stopping, Some(now + rules.stop_within), vec![Action::Stop(Means::PowerButton)])
+        }
+        (Stopping, Event::StopAsked | Event::Deadline) => {
+            go(&mut state, Forcing, Some(now + FORCE_WITHIN), vec![Action::Stop(Means::Force)])
+        }
+        (Forcing, Event::StopAsked | Event::Deadline) => go(&mut state, Killing, None, vec![Action::Stop(Means::Kill)]),
+        // A reboot while stopping is a stop.
+        (Stopping | Forcing | Killing, Event::Ended(ended)) => {
+            state.last = Some(ended);
+            go(&mut state, Stopped, None, vec![])
+        }
+        (Evaluating | Down | Resting, Event::StopAsked) => go(&mut state, Stopped, None, vec![]),
+        (Down, Event::Evaluated(true)) => follow(&mut state, now, rules),
+        (Evaluating | Stopped, Event::Evaluated(_)) | (Down, Event::Evaluated(false)) => {
+            go(&mut state, Over, None, vec![Action::Finish(None)])
+        }
+        (Resting, Event::Deadline) => go(&mut state, Evaluating, None, vec![Action::Evaluate { is_reboot: false }]),
+        (Evaluating | Down | Stopped, Event::Ended(_) | Event::Deadline | Event::DialogFailed)
+        | (Running | Stopping | Forcing | Killing, Event::Started | Event::Evaluated(_))
+        | (Stopping | Forcing | Killing, Event::DialogFailed)
+        | (Killing, Event::StopAsked | Event::Deadline)
+        | (Stopped, Event::Started | Event::StopAsked)
+        | (Resting, Event::Started | Event::Ended(_) | Event::DialogFailed | Event::Evaluated(_))
+        | (Over, _) => vec![],
+    };
+    (state, actions)
+}
+
+fn go(state: &mut State, phase: Phase, deadline: Option<Duration>, actions: Vec<Action>) -> Vec<Action> {
+    (state.phase, state.deadline) = (phase, deadline);
+    actions
+}
+
+/// The guest has run for a while: first that is said, then the log is looked at from time to time.
+fn running(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
+    state.deadline = rules.is_background.then_some(now + LOG_CHECKED);
+    let is_told = std::mem::replace(&mut state.is_announced, true);
+    vec![if is_told { Action::RotateLog } else { Action::Announce }]
+}
+
+/// The recipe has ended after a boot: what the restart policy says of how that ended.
+fn follow(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
+    let Some(ended) = &state.last else { return go(state, Phase::Over, None, vec![Action::Finish(None)]) };
+    match state.restarts.next(rules.restart.as_ref(), ended, now) {
+        Next::Again => go(state, Phase::Evaluating, None, vec![Action::Evaluate { is_reboot: true }]),
+        Next::Wait(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Rest(wait)]),
+        Next::Over => go(state, Phase::Over, None, vec![Action::Finish(None)]),
+        Next::Held(fault) => go(state, Phase::Over, None, vec![Action::Finish(Some(fault))]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

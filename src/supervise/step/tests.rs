@@ -1,0 +1,236 @@
+use super::*;
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn rules() -> Rules {
+    Rules { stop_within: 60 * SECOND, is_background: false, restart: None }
+}
+
+/// A run as whoever drives it sees it: what was decided, and what became of it.
+#[derive(Clone, Debug, Default)]
+struct Walk {
+    state: State,
+    now: Duration,
+    has_guest: bool,
+    finished: usize,
+    actions: Vec<Action>,
+}
+
+/// Whether a hypervisor runs, as far as the state knows.
+fn has_guest(state: &State) -> bool {
+    matches!(state.phase, Phase::Running | Phase::Stopping | Phase::Forcing | Phase::Killing)
+}
+
+impl Walk {
+    /// Has something happen, as far as it can: nothing ends that does not run, nothing is started beside a guest, no recipe
+    /// ends while it waits for its guest, and a time is over when it has come.
+    fn feel(&mut self, event: Event, rules: &Rules) {
+        let is_evaluated = matches!(self.state.phase, Phase::Evaluating | Phase::Down | Phase::Stopped);
+        let can = match &event {
+            Event::Started => matches!(self.state.phase, Phase::Evaluating | Phase::Down),
+            Event::Ended(_) | Event::DialogFailed => self.has_guest,
+            Event::Evaluated(_) => is_evaluated,
+            Event::Deadline => self.state.deadline.is_some(),
+            Event::StopAsked => true,
+        };
+        if !can {
+            return;
+        }
+        match &event {
+            Event::Started => self.has_guest = true,
+            Event::Ended(_) => self.has_guest = false,
+            Event::Deadline => self.now = self.now.max(self.state.deadline.unwrap_or_default()),
+            _ => self.now += SECOND,
+        }
+        let (state, actions) = step(self.state.clone(), event, self.now, rules);
+        self.finished += actions.iter().filter(|action| matches!(action, Action::Finish(_))).count();
+        (self.state, self.actions) = (state, actions);
+    }
+}
+
+fn ends() -> impl Strategy<Value = Ended> {
+    prop_oneof![
+        Just(Ended::Rebooted),
+        Just(Ended::PoweredOff),
+        Just(Ended::Halted),
+        Just(Ended::TripleFault),
+        Just(Ended::Failed { status: 4 }),
+        Just(Ended::Killed { signal: 9 }),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        3 => Just(Event::Started),
+        3 => ends().prop_map(Event::Ended),
+        1 => Just(Event::StopAsked),
+        1 => Just(Event::DialogFailed),
+        2 => Just(Event::Deadline),
+        3 => any::<bool>().prop_map(Event::Evaluated),
+    ];
+    prop::collection::vec(event, 0..40)
+}
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    let policy = (0_u32..4, 1_u64..100).prop_map(|(limit, delay)| Policy {
+        limit,
+        delay: SECOND * u32::try_from(delay).unwrap(),
+        ..Policy::default()
+    });
+    (1_u64..100, any::<bool>(), prop::option::of(policy)).prop_map(|(stop, is_background, restart)| Rules {
+        stop_within: Duration::from_secs(stop),
+        is_background,
+        restart,
+    })
+}
+
+proptest! {
+    /// Whatever has happened: once somebody asks to stop, and nobody starts anything any more, time alone ends the run.
+    #[test]
+    fn from_every_state_every_run_ends_gives_back_once_and_leaves_no_hypervisor(
+        before in events(), late in ends(), rules in any_rules()
+    ) {
+        let mut walk = Walk::default();
+        for event in before {
+            walk.feel(event, &rules);
+            prop_assert_eq!(walk.has_guest, has_guest(&walk.state));
+            prop_assert!(walk.finished == usize::from(walk.state.phase == Phase::Over));
+            prop_assert!(!(walk.has_guest && walk.state.phase == Phase::Over));
+        }
+        walk.feel(Event::StopAsked, &rules);
+        let mut steps = 0;
+        while walk.state.phase != Phase::Over {
+            steps += 1;
+            prop_assert!(steps < 10, "{:?}", walk);
+            match walk.state.phase {
+                // A hypervisor that was killed ends.
+                Phase::Killing => walk.feel(Event::Ended(late.clone()), &rules),
+                Phase::Stopping | Phase::Forcing => walk.feel(Event::Deadline, &rules),
+                _ => walk.feel(Event::Evaluated(false), &rules),
+            }
+            prop_assert_eq!(walk.has_guest, has_guest(&walk.state));
+        }
+        prop_assert!(walk.finished == 1 && !walk.has_guest);
+        for event in [Event::Started, Event::StopAsked, Event::Deadline, Event::Evaluated(true), Event::Ended(late)] {
+            prop_assert_eq!(step(walk.state.clone(), event, walk.now, &rules), (walk.state.clone(), vec![]));
+        }
+    }
+
+    #[test]
+    fn whatever_happens_after_a_stop_is_asked_nothing_is_evaluated_again(
+        before in events(), after in events(), rules in any_rules()
+    ) {
+        let mut walk = Walk::default();
+        before.into_iter().for_each(|event| walk.feel(event, &rules));
+        walk.feel(Event::StopAsked, &rules);
+        for event in after {
+            walk.feel(event, &rules);
+            let goes_on = |action: &Action| matches!(action, Action::Evaluate { .. } | Action::Rest(_));
+            prop_assert!(!walk.actions.iter().any(goes_on), "{:?}", walk);
+        }
+    }
+
+    #[test]
+    fn no_deadline_is_in_the_past(before in events(), rules in any_rules()) {
+        let mut walk = Walk::default();
+        for event in before {
+            walk.feel(event, &rules);
+            prop_assert!(walk.state.deadline.is_none_or(|deadline| deadline >= walk.now), "{:?}", walk);
+        }
+    }
+
+    #[test]
+    fn three_requests_to_stop_kill_a_guest_that_runs(noise in 0_usize..5) {
+        let mut state = step(State::default(), Event::Started, SECOND, &rules()).0;
+        let mut actions = vec![];
+        for event in std::iter::repeat_n(Event::StopAsked, 3 + noise) {
+            let (next, more) = step(state, event, SECOND, &rules());
+            state = next;
+            actions.extend(more);
+        }
+        prop_assert_eq!(actions, [Means::PowerButton, Means::Force, Means::Kill].map(Action::Stop));
+    }
+}
+
+/// Tells a run step by step: when, what happened, where it is then, and what is done.
+fn told(rules: &Rules, events: &[(u64, Event)]) -> Vec<String> {
+    let mut state = State::default();
+    let mut lines = Vec::new();
+    for (at, event) in events {
+        let (next, actions) = step(state, event.clone(), SECOND * u32::try_from(*at).unwrap(), rules);
+        let until = next.deadline.map(|deadline| format!(" until {deadline:?}")).unwrap_or_default();
+        let actions = if actions.is_empty() { String::new() } else { format!(": {actions:?}") };
+        lines.push(format!("{at} {event:?} -> {:?}{until}{actions}", next.phase));
+        state = next;
+    }
+    lines
+}
+
+#[test]
+fn a_guest_that_reboots_and_then_powers_off_is_evaluated_twice() {
+    let events = [
+        (0, Event::Started),
+        (1, Event::Deadline),
+        (9, Event::Ended(Ended::Rebooted)),
+        (9, Event::Evaluated(true)),
+        (10, Event::Started),
+        (20, Event::Ended(Ended::PoweredOff)),
+        (20, Event::Evaluated(true)),
+    ];
+    assert_eq!(
+        told(&rules(), &events),
+        [
+            "0 Started -> Running until 1s: [RotateLog]",
+            "1 Deadline -> Running: [Announce]",
+            "9 Ended(Rebooted) -> Down",
+            "9 Evaluated(true) -> Evaluating: [Evaluate { is_reboot: true }]",
+            "10 Started -> Running until 11s: [RotateLog]",
+            "20 Ended(PoweredOff) -> Down",
+            "20 Evaluated(true) -> Over: [Finish(None)]",
+        ]
+    );
+}
+
+#[test]
+fn a_guest_that_crashes_waits_and_one_that_crashes_too_often_is_over() {
+    let rules = Rules { is_background: true, restart: Some(Policy { limit: 1, ..Policy::default() }), ..rules() };
+    let crash = || Event::Ended(Ended::TripleFault);
+    let events = [
+        (0, Event::Started),
+        (1, Event::Deadline),
+        (601, Event::Deadline),
+        (700, crash()),
+        (700, Event::Evaluated(true)),
+        (701, Event::Deadline),
+        (701, Event::Started),
+        (702, crash()),
+        (702, Event::Evaluated(true)),
+    ];
+    let lines = told(&rules, &events);
+    assert_eq!(
+        lines[..8],
+        [
+            "0 Started -> Running until 300ms: [RotateLog]",
+            "1 Deadline -> Running until 601s: [Announce]",
+            "601 Deadline -> Running until 1201s: [RotateLog]",
+            "700 Ended(TripleFault) -> Down",
+            "700 Evaluated(true) -> Resting until 701s: [Rest(1s)]",
+            "701 Deadline -> Evaluating: [Evaluate { is_reboot: false }]",
+            "701 Started -> Running until 701.3s: [RotateLog]",
+            "702 Ended(TripleFault) -> Down",
+        ]
+    );
+    assert!(lines[8].starts_with("702 Evaluated(true) -> Over: [Finish(Some(Fault"), "{}", lines[8]);
+}
+
+#[test]
+fn a_dialog_that_fails_powers_the_guest_off_and_starts_nothing_again() {
+    let state = step(State::default(), Event::Started, SECOND, &rules()).0;
+    let (state, actions) = step(state, Event::DialogFailed, SECOND, &rules());
+    assert_eq!((actions, state.is_stopped), (vec![Action::Stop(Means::PowerButton)], true));
+    let (state, _) = step(state, Event::Ended(Ended::PoweredOff), SECOND, &rules());
+    assert_eq!((state.phase.clone(), state.is_stopped), (Phase::Stopped, true));
+    let (state, actions) = step(state, Event::Evaluated(false), SECOND, &rules());
+    assert_eq!((state.phase, actions), (Phase::Over, vec![Action::Finish(None)]));
+}
