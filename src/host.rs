@@ -6,6 +6,7 @@
 //! outside this floor touches files, processes or the environment.
 
 pub(crate) mod background;
+pub(crate) mod boot_plan;
 pub(crate) mod carried;
 pub(crate) mod clock;
 pub(crate) mod commands;
@@ -40,6 +41,7 @@ use crate::model::device::Access;
 use crate::model::{
     Arch, Argv, DevicePath, Ended, InterfaceName, Link, Machine, Release, Secret, Size, Target, VmName,
 };
+use boot_plan::{BootPlan, Setting};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -169,7 +171,7 @@ pub(crate) fn marked(kind: InterfaceKind, description: &str) -> Option<VmName> {
 
 /// Who a process is, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Its number.
     pub pid: u32,
     /// When it was started, as the system tells it; empty where to ask would cost a command.
@@ -182,7 +184,7 @@ pub struct Identity {
 
 /// What the state folder has of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
+pub(crate) struct Trace {
     /// The machine.
     pub name: VmName,
     /// Whether another process holds its lock: the run, or a command that it has started.
@@ -204,7 +206,7 @@ pub enum InterfaceKind {
 
 /// What is known of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileFact {
+pub(crate) struct FileFact {
     /// Its size; nothing for what has none, as a device.
     pub size: Option<Size>,
     /// Whether any block of it is in use.
@@ -215,7 +217,7 @@ pub struct FileFact {
 
 /// What the host can give to machines; nothing where it cannot be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capacity {
+pub(crate) struct Capacity {
     /// Its processors.
     pub cpus: Option<u64>,
     /// Its memory.
@@ -226,7 +228,7 @@ pub struct Capacity {
 
 /// One change of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// New files get these permissions taken away.
     Umask(u32),
     /// A file gets this size.
@@ -372,7 +374,7 @@ impl Settings {
 }
 
 /// A host: facts to read and effects to have.
-pub trait Host {
+pub(crate) trait Host {
     /// Returns the settings.
     fn settings(&self) -> &Settings;
     /// Returns whether its facts are only assumed, because it is not this host.
@@ -495,12 +497,16 @@ pub trait Host {
     fn end_guest(&mut self, _name: &VmName, _pid: u32, _within: Duration) -> Result<(), Fault> {
         Ok(())
     }
-    /// Writes the files that the hypervisor of a machine reads which was reserved.
-    fn prepare(&mut self, _machine: &Machine) -> Result<(), Fault> {
+    /// Plans the boot of a machine here.
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
+        BootPlan::of(machine, &Setting::of(self.settings()))
+    }
+    /// Makes the folders and files of a boot of a machine that was reserved.
+    fn prepare(&mut self, _plan: &BootPlan) -> Result<(), Fault> {
         Ok(())
     }
-    /// Starts a machine that was prepared.
-    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault>;
+    /// Starts a machine whose boot was prepared.
+    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault>;
     /// Gives back what booting took but the lock: sockets, secrets, and the journal, unless that still has something to say.
     fn tidy(&mut self, _name: &VmName, _keeps_journal: bool) -> Result<(), Fault> {
         Ok(())
@@ -520,7 +526,7 @@ pub trait Host {
 }
 
 /// A machine that runs.
-pub trait Guest {
+pub(crate) trait Guest {
     /// Waits until something happens, at most until then.
     fn wait(&mut self, until: Option<Instant>) -> Woken;
     /// Asks the guest to power itself off.
@@ -539,7 +545,7 @@ pub trait Guest {
 
 /// What a wait ended with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub(crate) enum Woken {
     /// The boot ended.
     Ended(Ended),
     /// Somebody asked to stop.

@@ -56,7 +56,7 @@ pub mod fleet {
 
 /// Of the room `host`.
 pub mod host {
-    pub use crate::host::{Effect, Platform, Settings};
+    pub use crate::host::{Platform, Settings};
 
     /// What interfaces there are.
     pub mod interfaces {
@@ -87,19 +87,6 @@ pub mod host {
     /// What is counted.
     pub mod statistics {
         pub use crate::host::statistics::of_netstat;
-    }
-
-    /// Hosts on which nothing happens.
-    pub mod worlds {
-        /// One that is not here.
-        pub mod elsewhere {
-            pub use crate::host::worlds::elsewhere::Elsewhere;
-        }
-
-        /// One on which everything is only rehearsed.
-        pub mod rehearsal {
-            pub use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-        }
     }
 }
 
@@ -254,16 +241,51 @@ pub mod script {
 
 /// Of the room `supervise`.
 pub mod supervise {
-    pub use crate::supervise::{Lease, Run};
+    use crate::diag::Diagnostic;
+    use crate::host::worlds::elsewhere::Elsewhere;
+    use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
+    use crate::model::{Ended, Machine, Target};
+    use crate::script::{Inputs, Recipe};
+    use crate::supervise::Run;
+    use crate::supervise::conflicts::Purpose;
 
-    /// What stands in a machine's way.
-    pub mod conflicts {
-        pub use crate::supervise::conflicts::Purpose;
+    /// What a rehearsal came to.
+    #[derive(Debug, Default)]
+    pub struct Outcome {
+        /// What is to be said.
+        pub warnings: Vec<Diagnostic>,
+        /// What was wrong.
+        pub faults: Vec<Diagnostic>,
+        /// The machines that were booted.
+        pub machines: Vec<Machine>,
+    }
+
+    /// Rehearses a recipe on a FreeBSD host of which nothing is known: boot after boot, each of which ends in a reboot, up to
+    /// the first in which something is wrong. What it takes is given back.
+    pub fn rehearse(recipe: &Recipe, target: Target, boots: &[Inputs]) -> Outcome {
+        let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target)));
+        rehearsal.exits = Ended::Rebooted;
+        let mut run = Run::new(Box::new(rehearsal));
+        let mut outcome = Outcome::default();
+        for inputs in boots {
+            let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Run));
+            run = evaluated.run;
+            outcome.warnings.extend(evaluated.warnings);
+            outcome.faults.extend(evaluated.faults);
+            if !(outcome.faults.is_empty() && run.goes_on()) {
+                break;
+            }
+        }
+        let machine =
+            |done: &Rehearsed| if let Rehearsed::Boot(machine) = done { Some((**machine).clone()) } else { None };
+        outcome.machines.extend(run.rehearsed().iter().filter_map(machine));
+        outcome.faults.extend(run.give_back().into_iter().map(Diagnostic::from));
+        outcome
     }
 
     /// Journals of runs.
     pub mod journal {
-        pub use crate::supervise::journal::{Owner, begun_by, taken};
+        pub use crate::supervise::journal::line;
     }
 
     /// How machines stand.

@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 
 /// What `netboot(#{ … })` says of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Described {
+pub(crate) struct Described {
     /// How it is installed.
     pub install: Option<Install>,
     /// The machine, where a recipe has several.

@@ -126,7 +126,7 @@ pub(crate) struct Session {
 
 /// A parameter that a recipe asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Its name.
     pub name: String,
     /// Whether it has a default.
@@ -136,7 +136,7 @@ pub struct Wanted {
 }
 
 /// A machine that was booted in a rehearsal, as it was then.
-pub struct Booted {
+pub(crate) struct Booted {
     /// What was known of it, with the calls that made its parts.
     pub state: handle::VmState,
     /// The machine.
@@ -211,7 +211,7 @@ impl Recipe {
     }
 
     /// Evaluates the recipe once. The run and what it has to say come back, whatever happens.
-    pub fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
+    pub(crate) fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
         let Stage { engine, shared } = &**self.stage.get_or_init(|| {
             let shared = Rc::new(RefCell::new(Session::new(self.sources.clone())));
             let imports = self.source.text.contains("import");
@@ -271,7 +271,7 @@ impl Recipe {
 
 impl Recipe {
     /// Says where the call is that a fault is about.
-    pub fn diagnostic(&self, fault: Fault, site: &Site) -> Vec<Diagnostic> {
+    pub(crate) fn diagnostic(&self, fault: Fault, site: &Site) -> Vec<Diagnostic> {
         report::raised(Raised::from(fault), site, &self.sources)
     }
 
@@ -385,7 +385,7 @@ impl Session {
 }
 
 /// What came out of an evaluation.
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// The run, with what it has taken.
     pub run: Run,
     /// What the recipe printed, if this was a rehearsal; what it prints in earnest is printed at once.

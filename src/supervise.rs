@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use step::State;
 
 pub(crate) use claim::Claim;
-pub use leases::Lease;
+pub(crate) use leases::Lease;
 pub(crate) use leases::is_left_to_itself;
 pub(crate) use progress::Progress;
 
@@ -42,7 +42,7 @@ pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) const DEFAULT_UMASK: u32 = 0o026;
 
 /// A run on a host, real or rehearsed.
-pub struct Run {
+pub(crate) struct Run {
     /// The host.
     pub host: Box<dyn Host>,
     /// How long a guest gets to power itself off.
@@ -75,7 +75,7 @@ pub struct Run {
 
 impl Run {
     /// Begins a run that has taken nothing yet.
-    pub fn new(host: Box<dyn Host>) -> Self {
+    pub(crate) fn new(host: Box<dyn Host>) -> Self {
         let (leases, last_words) = (Vec::new(), Vec::new());
         Self {
             host,
@@ -112,7 +112,7 @@ impl Run {
     }
 
     /// Has the machine held when the run is over: its last error stays where everybody can read it.
-    pub fn hold_on(&mut self, error: &str) {
+    pub(crate) fn hold_on(&mut self, error: &str) {
         if let Some(standing) = &mut self.standing {
             standing.error = Some(error.into());
             standing.state = Stance::Held;
@@ -120,18 +120,18 @@ impl Run {
     }
 
     /// Returns why the machine is held, if it is.
-    pub fn is_held(&self) -> Option<&str> {
+    pub(crate) fn is_held(&self) -> Option<&str> {
         let held = self.standing.as_ref().filter(|standing| standing.state == Stance::Held)?;
         Some(held.error.as_deref().unwrap_or_default())
     }
 
     /// Ends a rehearsal: the host below it comes back.
-    pub fn into_host(self) -> Box<dyn Host> {
+    pub(crate) fn into_host(self) -> Box<dyn Host> {
         self.host.into_below()
     }
 
     /// Returns what a rehearsal would have done.
-    pub fn rehearsed(&self) -> &[Rehearsed] {
+    pub(crate) fn rehearsed(&self) -> &[Rehearsed] {
         self.host.rehearsed()
     }
 

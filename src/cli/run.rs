@@ -57,6 +57,7 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
 /// Prints what a recipe that was refused has printed, and returns what was wrong.
 pub(super) fn refusal(refused: Refused, term: &Term) -> Vec<Diagnostic> {
     term.printed(&refused.printed);
+    refused.warnings.iter().for_each(|warning| term.diagnostic(warning));
     refused.faults
 }
 

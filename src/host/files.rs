@@ -3,9 +3,9 @@
 use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::Size;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Returns what the operating system says of an error, without its number.
@@ -36,6 +36,25 @@ pub(crate) fn remove(path: &Path) -> Result<(), Fault> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_fault("remove", path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Makes a folder, and those above it, where it is not there yet.
+pub(crate) fn make_folder(path: &Path, mode: Option<u32>) -> Result<(), Fault> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    if let Some(mode) = mode {
+        builder.mode(mode);
+    }
+    builder.create(path).map_err(io_fault("make", path))
+}
+
+/// Copies a file for its owner alone; one that is there already stays as it is.
+pub(crate) fn copy_private(from: &Path, to: &Path) -> Result<(), Fault> {
+    if to.exists() {
+        return Ok(());
+    }
+    let copied = std::fs::copy(from, to).and_then(|_| std::fs::set_permissions(to, Permissions::from_mode(0o600)));
+    copied.map_err(io_fault("write", to))
 }
 
 pub(crate) fn truncate(path: &Path, size: Size) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// What is known of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessFact {
+pub(crate) struct ProcessFact {
     /// When it was started, as the system tells it.
     pub started: String,
     /// Its command line, or what it calls itself.

@@ -1,8 +1,11 @@
 //! The real host, of either kind: files, programs, the environment.
 
+use super::boot_plan::{BootPlan, Content, Setting};
 use super::commands::{undo, unmarked};
 use super::environment::env;
-use super::files::{beside, fill, fill_as, fill_with, io_fault, remove, replace, truncate};
+use super::files::{
+    beside, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
+};
 use super::os::{freebsd, linux};
 use super::process::Happened;
 use super::program::{self, Errand, Program, run};
@@ -456,20 +459,28 @@ impl Host for System {
         }
     }
 
-    fn prepare(&mut self, machine: &Machine) -> Result<(), Fault> {
-        match self.settings.platform {
-            Platform::FreeBsd => freebsd::prepare(&self.settings, machine),
-            Platform::Linux => linux::prepare(&self.settings, machine),
-        }
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
+        let kvm = self.settings.platform == Platform::Linux && linux::kvm();
+        BootPlan::of(machine, &Setting { kvm, log: self.log.as_deref(), ..Setting::of(&self.settings) })
     }
 
-    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+    fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
+        plan.folders.iter().try_for_each(|folder| make_folder(&folder.path, folder.mode))?;
+        plan.stale.iter().try_for_each(|path| remove(path))?;
+        plan.files.iter().try_for_each(|file| match &file.content {
+            Content::Text(text, _) => write_private(&file.path, text.reveal().as_bytes()),
+            Content::Copy(from) => copy_private(from, &file.path)
+                .map_err(|fault| fault.hint(format!("is {} there? (apt install ovmf)", from.display()))),
+        })
+    }
+
+    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
         self.hurry();
         self.state.pass_images_on(true);
         let (signals, log) = (self.signals.clone(), self.log.as_deref());
         let guest = match self.settings.platform {
-            Platform::FreeBsd => freebsd::boot(&self.settings, machine, signals, log),
-            Platform::Linux => linux::boot(&self.settings, machine, signals, log, self.umask),
+            Platform::FreeBsd => freebsd::boot(machine, plan, signals, log),
+            Platform::Linux => linux::boot(&self.settings, machine, plan, signals, log, self.umask),
         };
         self.state.pass_images_on(false);
         guest

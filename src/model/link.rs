@@ -11,11 +11,11 @@ pub(crate) const MARK: &str = "vmrun";
 
 /// The tag of a VLAN, 1 to 4094: IEEE 802.1Q keeps 0 for frames without a VLAN and 4095 for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VlanTag(u16);
+pub(crate) struct VlanTag(u16);
 
 impl VlanTag {
     /// Returns the number.
-    pub const fn get(self) -> u16 {
+    pub(crate) const fn get(self) -> u16 {
         self.0
     }
 }
@@ -101,7 +101,7 @@ impl fmt::Display for NetAddress {
 
 /// What kind of interface it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkKind {
+pub(crate) enum LinkKind {
     /// One VLAN of another interface (vlan(4)).
     Vlan {
         /// The interface that carries it.
@@ -120,7 +120,7 @@ pub enum LinkKind {
 
 impl LinkKind {
     /// Returns what it is, in words.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),
             Self::Bridge => "a bridge".into(),
@@ -131,7 +131,7 @@ impl LinkKind {
 
 /// An interface that is made, as it is meant to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub(crate) struct Link {
     /// Its name.
     pub name: InterfaceName,
     /// What it is.
@@ -148,12 +148,12 @@ pub struct Link {
 
 impl Link {
     /// Makes one that is up and has nothing else.
-    pub fn new(name: InterfaceName, kind: LinkKind) -> Self {
+    pub(crate) fn new(name: InterfaceName, kind: LinkKind) -> Self {
         Self { name, kind, addresses: Vec::new(), mtu: None, up: true, description: None }
     }
 
     /// Returns the names of the interfaces that it makes.
-    pub fn names(&self) -> Vec<&InterfaceName> {
+    pub(crate) fn names(&self) -> Vec<&InterfaceName> {
         match &self.kind {
             LinkKind::Pair { peer } => vec![&self.name, peer],
             LinkKind::Vlan { .. } | LinkKind::Bridge => vec![&self.name],
@@ -161,7 +161,7 @@ impl Link {
     }
 
     /// Returns the description that marks one of its interfaces as vmrun's.
-    pub fn mark(&self, name: &InterfaceName) -> String {
+    pub(crate) fn mark(&self, name: &InterfaceName) -> String {
         format!("{MARK}:{}", self.description.as_deref().unwrap_or(name.as_str()))
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Known {
 
 /// A line that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
+pub(crate) struct Explained {
     /// The line.
     pub line: String,
     /// What to do.

@@ -13,7 +13,7 @@ const SCRIPT_MAX: usize = 64 << 10;
 
 /// How a machine is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Install {
+pub(crate) enum Install {
     /// OpenBSD: its UEFI loader, which fetches bsd.rd; the answers come by DHCP.
     OpenBsd {
         /// The release's folder for the architecture.
@@ -141,7 +141,7 @@ fn anaconda(said: &Said<'_>) -> Install {
 
 impl Install {
     /// Reads what was said; nothing if nothing was. A fault comes with the key that it is about.
-    pub fn read(said: &BTreeMap<String, String>) -> Result<Option<Self>, (&'static str, Fault)> {
+    pub(crate) fn read(said: &BTreeMap<String, String>) -> Result<Option<Self>, (&'static str, Fault)> {
         if let Some(text) = said.get("script") {
             if let Some(other) = KEYS.into_iter().find(|key| *key != "script" && said.contains_key(*key)) {
                 let fault = Fault::new(format!("`{other}` and `script` exclude each other"));
@@ -165,7 +165,7 @@ impl Install {
     }
 
     /// Returns the script.
-    pub fn script(&self) -> String {
+    pub(crate) fn script(&self) -> String {
         let body = match self {
             Self::Script(text) => {
                 let rest = text.split_once('\n').map_or("", |(_, rest)| rest);

@@ -76,7 +76,7 @@ fn adopting(asked: &Supervision<'_>, host: System, name: &VmName) -> Result<Run,
     let rehearsal = Run::new(Box::new(Rehearsal::new(Box::new(elsewhere))));
     let evaluated = asked.recipe.evaluate(rehearsal, &asked.inputs, Some(Purpose::Plan));
     if !evaluated.faults.is_empty() {
-        return Err(Refused { faults: evaluated.faults, printed: Vec::new() });
+        return Err(Refused { warnings: Vec::new(), faults: evaluated.faults, printed: Vec::new() });
     }
     let keeping = evaluated.run.keeping;
     let standing = Standing::of(&host, name).unwrap_or_else(|| asked.standing(name, &keeping));

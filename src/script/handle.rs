@@ -25,7 +25,7 @@ pub(crate) struct Screen(pub Vm);
 
 /// What a machine's handle knows.
 #[derive(Clone)]
-pub struct VmState {
+pub(crate) struct VmState {
     /// What was said of it.
     pub draft: Draft,
     /// The call that described it.
@@ -38,7 +38,7 @@ pub struct VmState {
 
 /// The call that made a device.
 #[derive(Clone)]
-pub struct Made {
+pub(crate) struct Made {
     /// The call.
     pub site: Site,
     /// Which of its arguments holds the options.

@@ -12,7 +12,9 @@ use crate::supervise::recovery::is_left;
 use std::collections::VecDeque;
 
 /// A rehearsal in which something was wrong.
-pub struct Refused {
+pub(crate) struct Refused {
+    /// What is to be said though it stops nothing, where nobody was told of it before.
+    pub warnings: Vec<Diagnostic>,
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
     /// What the recipe printed in the evaluation that failed.
@@ -21,7 +23,7 @@ pub struct Refused {
 
 impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
-        Self { faults: vec![fault.into()], printed: Vec::new() }
+        Self { warnings: Vec::new(), faults: vec![fault.into()], printed: Vec::new() }
     }
 }
 
@@ -33,7 +35,7 @@ impl Recipe {
     }
 
     /// Rehearses the recipe on a host, and returns the run with all that it would take; each warning is told once.
-    pub fn rehearse(
+    pub(crate) fn rehearse(
         &self,
         host: Box<dyn Host>,
         inputs: &Inputs,
@@ -56,7 +58,8 @@ impl Recipe {
                 }
             }
             if !evaluated.faults.is_empty() {
-                return Err(Refused { faults: evaluated.faults, printed: evaluated.printed });
+                let (warnings, faults) = (Vec::new(), evaluated.faults);
+                return Err(Refused { warnings, faults, printed: evaluated.printed });
             }
             run = evaluated.run;
             run.goes_on();

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What a run is going to take, as its rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// The machine whose lock and journal are the run's: the first that it boots, or one that is named like the recipe.
     pub machine: VmName,
     /// The path of the recipe.
@@ -30,7 +30,7 @@ pub struct Claim {
 
 impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
-    pub fn claim_of(&self, recipe: &str) -> Claim {
+    pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
         let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
         for done in self.host.rehearsed() {
             match done {
@@ -48,7 +48,7 @@ impl Run {
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.
-    pub fn machine_of(&self, recipe: &str) -> VmName {
+    pub(crate) fn machine_of(&self, recipe: &str) -> VmName {
         let boot =
             |done: &Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.name().clone()) } else { None };
         let booted = self.host.rehearsed().iter().find_map(boot);
@@ -61,7 +61,7 @@ impl Run {
 
     /// Takes the lock of the run's machine and those of its images, and writes into its journal what it is going to take. A dead
     /// run of the same machine, or one that has left an interface which this one makes, is cleaned up first.
-    pub fn claim(&mut self, claim: &Claim) -> Result<(), Fault> {
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Result<(), Fault> {
         for name in self.in_the_way(claim) {
             self.take_over(&name)?;
             if name != claim.machine {
@@ -143,7 +143,7 @@ impl Run {
     }
 
     /// Returns whether the run has its machine: what happens before that happens to no machine.
-    pub fn has_claimed(&self) -> bool {
+    pub(crate) fn has_claimed(&self) -> bool {
         self.keeper.is_some()
     }
 }

@@ -10,7 +10,7 @@ use crate::supervise::recovery;
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// To print what would be done.
     Plan,
     /// To do it afterwards.
@@ -23,7 +23,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Returns how bad it is that the host lacks something that a plan does not need.
-    pub const fn severity(self) -> Severity {
+    pub(crate) const fn severity(self) -> Severity {
         match self {
             Self::Plan | Self::Check => Severity::Warning,
             Self::Run | Self::Network => Severity::Error,

@@ -141,7 +141,7 @@ pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnosti
 
 impl Run {
     /// Boots a machine and waits until the boot ended.
-    pub fn boot(&mut self, machine: &Machine) -> Result<Ended, Fault> {
+    pub(crate) fn boot(&mut self, machine: &Machine) -> Result<Ended, Fault> {
         if matches!(self.state.phase, Phase::Stopped | Phase::Over) || self.host.stop_asked() {
             self.feed(Event::StopAsked);
             return Err(interrupted());
@@ -151,12 +151,13 @@ impl Run {
             self.hold(machine.name(), &path, access)?;
             self.write_down(&Lease::Image(path, access))?;
         }
-        self.host.prepare(machine)?;
+        let plan = self.host.boot_plan(machine)?;
+        self.host.prepare(&plan)?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
         self.lease(&Lease::Node(machine.name().clone()))?;
-        let mut guest = self.host.boot(machine)?;
+        let mut guest = self.host.boot(machine, &plan)?;
         let process = self.lease_of(&*guest);
         let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
         if let Err(fault) = noted.and_then(|()| self.settle()) {
@@ -292,7 +293,7 @@ impl Run {
     }
 
     /// Returns whether the guest rebooted, and makes the run of a rehearsal ready for the next evaluation.
-    pub fn goes_on(&mut self) -> bool {
+    pub(crate) fn goes_on(&mut self) -> bool {
         let again = self.state.phase == Phase::Down && self.state.last == Some(Ended::Rebooted);
         if again {
             self.state.phase = Phase::Evaluating;
@@ -318,7 +319,7 @@ impl Run {
     }
 
     /// Waits because the recipe says so. Returns the fault of a run that was stopped meanwhile.
-    pub fn sleep(&mut self, wait: Duration) -> Result<(), Fault> {
+    pub(crate) fn sleep(&mut self, wait: Duration) -> Result<(), Fault> {
         self.settle()?;
         self.sleep_through(wait)
     }
@@ -332,7 +333,7 @@ impl Run {
     }
 
     /// Notes that somebody asked to stop while the recipe was evaluated.
-    pub fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         self.feed(Event::StopAsked);
     }
 

@@ -23,7 +23,7 @@ const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// Who keeps a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// Its process id.
     pub pid: u32,
     /// When that process was started, as the system tells it; empty where nobody says.
@@ -85,7 +85,7 @@ impl Journal {
 }
 
 /// Returns the line that says whose a journal is.
-pub fn begun_by(owner: &Owner) -> String {
+pub(crate) fn begun_by(owner: &Owner) -> String {
     let Owner { pid, started, boot, version, since, recipe } = owner;
     line(&["owner", &pid.to_string(), started, boot, version, &since.to_string(), recipe])
 }
@@ -101,7 +101,7 @@ pub(crate) fn part_of(name: &VmName) -> String {
 }
 
 /// Returns the line to be written before something is taken; nothing for what takes nothing.
-pub fn taken(lease: &Lease) -> String {
+pub(crate) fn taken(lease: &Lease) -> String {
     entry("+", lease)
 }
 
@@ -122,7 +122,8 @@ fn owner(words: &[String]) -> Option<Owner> {
     Some(Owner { pid, started, boot, version, since, recipe })
 }
 
-fn line(words: &[&str]) -> String {
+/// Returns the line of a journal that has these words, with its checksum.
+pub fn line(words: &[&str]) -> String {
     let text = words.iter().map(|word| escaped(word)).collect::<Vec<_>>().join(" ");
     format!("{:08x} {text}\n", CHECKSUM.checksum(text.as_bytes()))
 }

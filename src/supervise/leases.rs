@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Something that was taken and has to be given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lease {
+pub(crate) enum Lease {
     /// An effect; its opposite gives it back.
     Effect(Effect),
     /// A machine's lock, and its folder with sockets and secrets.
@@ -36,7 +36,7 @@ pub enum Lease {
 
 impl Lease {
     /// Returns what gives it back, where that is a change like others.
-    pub fn back(&self, platform: Platform) -> Option<Effect> {
+    pub(crate) fn back(&self, platform: Platform) -> Option<Effect> {
         match self {
             Self::Effect(effect) => undo(effect),
             Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
@@ -46,12 +46,12 @@ impl Lease {
     }
 
     /// Whether it may be there after the host went down: everything else ends with the kernel.
-    pub const fn outlives_the_kernel(&self) -> bool {
+    pub(crate) const fn outlives_the_kernel(&self) -> bool {
         matches!(self, Self::Temporary(_))
     }
 
     /// Returns the words of a journal for it; nothing for an effect that takes nothing.
-    pub fn words(&self) -> Option<Vec<String>> {
+    pub(crate) fn words(&self) -> Option<Vec<String>> {
         let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
         match self {
             Self::Effect(Effect::CreateTap(tap)) => words(&["tap", tap.as_str()]),
@@ -83,7 +83,7 @@ impl Lease {
     }
 
     /// Reads what [`Self::words`] wrote.
-    pub fn read(words: &[String]) -> Option<Self> {
+    pub(crate) fn read(words: &[String]) -> Option<Self> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         Some(match words.as_slice() {
             ["tap", tap] => Self::Effect(Effect::CreateTap(tap.parse().ok()?)),
@@ -105,17 +105,17 @@ impl Lease {
 
 impl Run {
     /// Returns whether the run has taken the effect and still holds it.
-    pub fn holds(&self, effect: &Effect) -> bool {
+    pub(crate) fn holds(&self, effect: &Effect) -> bool {
         self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if taken == effect))
     }
 
     /// Returns whether the run has made the interface and still holds it.
-    pub fn has_made(&self, name: &InterfaceName) -> bool {
+    pub(crate) fn has_made(&self, name: &InterfaceName) -> bool {
         self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateLink(link)) if link.name == *name))
     }
 
     /// Has an effect. What the run holds already is not taken again.
-    pub fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
+    pub(crate) fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
         if self.holds(effect) || self.joined.contains(effect) || self.is_inside_process(effect) {
             return Ok(String::new());
         }
@@ -200,7 +200,7 @@ impl Run {
     }
 
     /// Waits for what was begun: at the end of an evaluation, and before a command that may look at what it changes.
-    pub fn settle(&mut self) -> Result<(), Fault> {
+    pub(crate) fn settle(&mut self) -> Result<(), Fault> {
         self.settle_only(|_| true)
     }
 
@@ -216,19 +216,19 @@ impl Run {
     }
 
     /// Returns the effect that the last fault is about, if that was one which had been begun before.
-    pub fn take_late(&mut self) -> Option<Effect> {
+    pub(crate) fn take_late(&mut self) -> Option<Effect> {
         self.late.take()
     }
 
     /// Returns what will be given back, in order.
-    pub fn to_give_back(&self) -> Vec<Effect> {
+    pub(crate) fn to_give_back(&self) -> Vec<Effect> {
         let platform = self.host.settings().platform;
         self.leases.iter().rev().filter_map(|lease| lease.back(platform)).collect()
     }
 
     /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
     /// other and go away side by side.
-    pub fn give_back(&mut self) -> Vec<Fault> {
+    pub(crate) fn give_back(&mut self) -> Vec<Fault> {
         let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter().map(|(_, fault)| fault);
         let mut faults: Vec<Fault> = late(&mut self.host).collect();
         let effects = self.to_give_back();

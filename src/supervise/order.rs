@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What a recipe says of how its machine is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keeping {
+pub(crate) struct Keeping {
     /// When its guest is started again; without a policy after reboots only.
     pub restart: Option<Policy>,
     /// The machines that it starts after.
@@ -19,7 +19,7 @@ pub struct Keeping {
 
 /// What says that a machine is ready for those that start after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub(crate) struct Ready {
     /// What is waited for.
     pub sign: Sign,
     /// How long.
@@ -28,7 +28,7 @@ pub struct Ready {
 
 /// What is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub(crate) enum Sign {
     /// Somebody listens there.
     Tcp(SocketAddr),
     /// The guest has written this to the console that is in its log.

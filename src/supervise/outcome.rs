@@ -11,17 +11,17 @@ use crate::qemu;
 
 impl Run {
     /// Returns whether the run was stopped from outside, by somebody or because its dialog failed.
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.state.is_stopped
     }
 
     /// Returns the fault that the last boot is, if the recipe has done nothing since but to hear of it.
-    pub fn failed(&self) -> Option<Fault> {
+    pub(crate) fn failed(&self) -> Option<Fault> {
         self.verdict().filter(|_| self.state.phase == Phase::Down)
     }
 
     /// Returns the fault that the way in which the last boot ended is, if it is one.
-    pub fn verdict(&self) -> Option<Fault> {
+    pub(crate) fn verdict(&self) -> Option<Fault> {
         if self.state.is_stopped {
             return Some(interrupted());
         }
@@ -42,12 +42,12 @@ impl Run {
     }
 
     /// Returns the last lines of the hypervisor that ended last.
-    pub fn last_words(&self) -> &[String] {
+    pub(crate) fn last_words(&self) -> &[String] {
         &self.last_words
     }
 
     /// Returns what is known about the way in which the last boot failed.
-    pub fn explained(&self, machine: &Machine) -> Option<Explained> {
+    pub(crate) fn explained(&self, machine: &Machine) -> Option<Explained> {
         let table = match self.host.settings().platform {
             Platform::FreeBsd => bhyve::messages::KNOWN,
             Platform::Linux => qemu::messages::KNOWN,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What a guest may be started again after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
+pub(crate) enum After {
     /// It rebooted.
     Reboot,
     /// It powered off.
@@ -22,7 +22,7 @@ pub enum After {
 
 impl After {
     /// Every one, with its word.
-    pub const ALL: [(&'static str, Self); 4] =
+    pub(crate) const ALL: [(&'static str, Self); 4] =
         [("reboot", Self::Reboot), ("poweroff", Self::PowerOff), ("halt", Self::Halt), ("crash", Self::Crash)];
 
     const fn of(ended: &Ended) -> Self {
@@ -37,7 +37,7 @@ impl After {
 
 /// When a guest is started again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// After what; whatever else ends it ends the run.
     pub on: Vec<After>,
     /// How long it waits the first time.

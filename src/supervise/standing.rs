@@ -87,7 +87,7 @@ pub struct Standing {
 
 impl Standing {
     /// Returns how a machine in the background stands; nothing of one that is not there.
-    pub fn of(host: &dyn Host, name: &VmName) -> Option<Self> {
+    pub(crate) fn of(host: &dyn Host, name: &VmName) -> Option<Self> {
         host.standing(name).and_then(|text| Self::read(&text))
     }
 

@@ -5,13 +5,10 @@ use crate::sandbox::{Done, Sandbox, project, same};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use vmrun::internals::host::worlds::elsewhere::Elsewhere;
-use vmrun::internals::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use vmrun::internals::import::{Import, Kind, Setting, proof, read, recipe};
 use vmrun::internals::model::{Arch, Machine, Release, Target};
 use vmrun::internals::script::{Inputs, Recipe};
-use vmrun::internals::supervise::Run;
-use vmrun::internals::supervise::conflicts::Purpose;
+use vmrun::internals::supervise::rehearse;
 
 /// The text of a fixture.
 fn fixture(name: &str) -> String {
@@ -253,14 +250,9 @@ fn of_line(line: &str, target: Target) -> Option<Import> {
 
 fn booted(text: &str, target: Target) -> Machine {
     let recipe = Recipe::parse("a.rhai", text).unwrap_or_else(|faults| panic!("{text}\n{faults:?}"));
-    let run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(target)))));
-    let evaluated = recipe.evaluate(run, &Inputs::default(), Some(Purpose::Plan));
-    assert_eq!(evaluated.faults, [], "{text}");
-    let boot = evaluated.run.rehearsed().iter().find_map(|done| match done {
-        Rehearsed::Boot(machine) => Some((**machine).clone()),
-        Rehearsed::Effect(_) => None,
-    });
-    boot.unwrap()
+    let outcome = rehearse(&recipe, target, &[Inputs::default()]);
+    assert_eq!(outcome.faults, [], "{text}");
+    outcome.machines.into_iter().next().unwrap()
 }
 
 /// A recipe without its comments.

@@ -8,9 +8,7 @@ use super::sandbox::{Done, PASSWORD, Sandbox, project, same};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
-use vmrun::internals::host::Effect;
-use vmrun::internals::supervise::Lease;
-use vmrun::internals::supervise::journal::{self, Owner};
+use vmrun::internals::supervise::journal;
 
 /// What the disks hold before any run.
 const CONTENT: [u8; 4096] = [0xA5; 4096];
@@ -524,27 +522,25 @@ fn interfaces_are_known_again_by_their_marks_when_the_journal_is_lost() {
 }
 
 /// The journal of a run that was begun before the host was started anew, or else only just.
-fn journal_of(boot: &str, leases: &[Lease]) -> String {
-    let recipe = "/root/web.rhai".into();
-    let boot = boot.into();
-    let owner = Owner { pid: u32::MAX, started: "1".into(), boot, version: "0.1.0".into(), since: 0, recipe };
-    std::iter::once(journal::begun_by(&owner)).chain(leases.iter().map(journal::taken)).collect()
+fn journal_of(boot: &str, taken: &[&[&str]]) -> String {
+    let owner = ["owner", &u32::MAX.to_string(), "1", boot, "0.1.0", "0", "/root/web.rhai"];
+    let taken = taken.iter().map(|words| journal::line(&[&["+"], *words].concat()));
+    std::iter::once(journal::line(&owner)).chain(taken).collect()
 }
 
 #[test]
 fn what_others_have_made_since_stays() {
     let sandbox = host();
-    let tap = |name: &str| Lease::Effect(Effect::CreateTap(name.parse().unwrap()));
-    let join = Effect::Join { bridge: "bridge2".parse().unwrap(), member: "em0".parse().unwrap() };
     let half = sandbox.path("vm/half.img.1.new");
-    let leases = [
-        Lease::Lock("web".parse().unwrap()),
-        Lease::Node("other".parse().unwrap()),
-        tap("tap7"),
-        tap("tap6"),
-        Lease::Effect(join),
-        Lease::Temporary(half.clone()),
-        Lease::Guest { pid: std::process::id(), started: "1".into() },
+    let (half_word, own) = (half.display().to_string(), std::process::id().to_string());
+    let leases: [&[&str]; 7] = [
+        &["lock", "web"],
+        &["node", "other"],
+        &["tap", "tap7"],
+        &["tap", "tap6"],
+        &["member", "bridge2", "em0"],
+        &["file", &half_word],
+        &["guest", &own, "1"],
     ];
     let leave = |boot: &str| {
         fs::create_dir_all(sandbox.path("state/web")).unwrap();

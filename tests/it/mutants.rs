@@ -12,13 +12,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vmrun::internals::diag::Source;
-use vmrun::internals::host::worlds::elsewhere::Elsewhere;
-use vmrun::internals::host::worlds::rehearsal::Rehearsal;
-use vmrun::internals::model::{Ended, Target};
+use vmrun::internals::model::Target;
 use vmrun::internals::script::check::Inspector;
 use vmrun::internals::script::{Inputs, Recipe, Stage};
-use vmrun::internals::supervise::Run;
-use vmrun::internals::supervise::conflicts::Purpose;
+use vmrun::internals::supervise::rehearse;
 
 /// What is performed in spite of a letter that is missing: where, and what `vmrun check` says of it. These keys are names that the
 /// recipe gives: of firmware's items, and of the ports of a console.
@@ -140,19 +137,8 @@ fn mutants(name: &str, text: &str) -> Vec<(String, String)> {
 fn is_refused(name: &str, text: &str, stage: &Rc<Stage>) -> bool {
     let Ok(recipe) = Recipe::parse(name, text) else { return true };
     let recipe = recipe.on(stage);
-    let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(Target::default())));
-    rehearsal.exits = Ended::Rebooted;
-    let mut run = Run::new(Box::new(rehearsal));
-    for init in [true, false] {
-        let inputs = Inputs { init, params: BTreeMap::new() };
-        let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Run));
-        if !evaluated.faults.is_empty() {
-            return true;
-        }
-        run = evaluated.run;
-        run.goes_on();
-    }
-    false
+    let boots = [true, false].map(|init| Inputs { init, params: BTreeMap::new() });
+    !rehearse(&recipe, Target::default(), &boots).faults.is_empty()
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
 use crate::host::process::{Happened, Process};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
-use crate::host::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
+use crate::host::{Guest, Interface, InterfaceKind, Woken, kernel, marked, system};
 use crate::model::{Argv, Ended, Machine, VmName};
 use nix::sys::signal::Signal;
 use std::net::IpAddr;
@@ -64,22 +65,14 @@ pub fn parse_interfaces(text: &str) -> Vec<Interface> {
     all
 }
 
-/// Writes the secrets that bhyve reads into a file that only its owner may read.
-pub(crate) fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
-    let Some(text) = bhyve::secrets(machine) else { return Ok(()) };
-    crate::host::files::write_private(&settings.secrets_file(machine.name()), text.as_bytes())
-}
-
 /// Starts bhyve.
 pub(crate) fn boot(
-    settings: &Settings,
     machine: &Machine,
+    plan: &BootPlan,
     signals: Rc<Signals>,
     log: Option<&Path>,
 ) -> Result<Box<dyn Guest>, Fault> {
-    let argv = bhyve::argv(machine, &settings.secrets_file(machine.name()));
-    let argv = bhyve::limited(argv, machine.limits());
-    let process = Process::spawn(&argv, machine.uses_stdio(), signals, log)?;
+    let process = Process::spawn(&plan.argv, machine.uses_stdio(), signals, log)?;
     Ok(Box::new(Bhyve { process: Hypervisor::Child(process), name: machine.name().clone() }))
 }
 

@@ -1,19 +1,21 @@
 //! The parts of a Linux host: QEMU's machines and the interfaces of ip(8).
 
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
+use crate::host::files::remove;
 use crate::host::process::{EndedBy, Happened, Process};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
 use crate::host::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
 use crate::model::{Argv, Ended, Machine, VmName};
-use crate::qemu::{self, Event, Setting};
+use crate::qemu::{self, Event};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -36,6 +38,7 @@ const OTHERS_WRITE: u32 = 0o022;
 pub(crate) fn boot(
     settings: &Settings,
     machine: &Machine,
+    plan: &BootPlan,
     signals: Rc<Signals>,
     log: Option<&Path>,
     umask: u32,
@@ -44,8 +47,7 @@ pub(crate) fn boot(
     let is_private = umask & OTHERS_WRITE == OTHERS_WRITE;
     let (listener, qmp) = Qmp::open(&qemu::qmp_socket(&folder), is_private)?;
     let questions = listen(&qemu::ask_socket(&folder), is_private)?;
-    let setting = Setting { folder: &folder, kvm: kvm(), user_net: settings.user_net, log };
-    let mut argv = qemu::argv(machine, &setting);
+    let mut argv = plan.argv.clone();
     for ((name, socket), listener) in qemu::monitors(&folder).iter().zip([&listener, &questions]) {
         let by_path = qemu::by_path(name, socket);
         for arg in argv.args.iter_mut().filter(|arg| **arg == by_path) {
@@ -53,7 +55,6 @@ pub(crate) fn boot(
         }
     }
     let ports = serial_ports(&mut argv, &folder, is_private)?;
-    let argv = qemu::limited(argv, machine.limits());
     let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio() && log.is_none(), signals, log)?);
     drop((listener, questions, ports));
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
@@ -123,46 +124,6 @@ pub(crate) fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault
     kernel::signal(pid, Signal::SIGKILL);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(system::does_not_end(&name, pid)) }
-}
-
-/// Makes the machine's folder, and writes what QEMU reads from files.
-pub(crate) fn prepare(settings: &Settings, machine: &Machine) -> Result<(), Fault> {
-    let folder = &settings.machine_folder(machine.name());
-    let cannot = |path: &Path, why| Fault::host(format!("cannot write {}: {why}", path.display()));
-    match DirBuilder::new().mode(0o755).create(folder) {
-        Err(why) if why.kind() != ErrorKind::AlreadyExists => {
-            return Err(Fault::host(format!("cannot make {}: {}", folder.display(), crate::host::files::reason(&why))));
-        }
-        _ => {}
-    }
-    if let Some(secret) = qemu::secret(machine) {
-        let path = qemu::secret_file(folder);
-        remove(&path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(secret.reveal().as_bytes())).map_err(|why| cannot(&path, why))?;
-    }
-    if machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none()) {
-        let path = qemu::vars_file(folder);
-        if !path.exists() {
-            // What a guest keeps there is nobody else's.
-            std::fs::copy(qemu::OVMF_VARS, &path)
-                .and_then(|_| std::fs::set_permissions(&path, Permissions::from_mode(0o600)))
-                .map_err(|why| cannot(&path, why).hint(format!("is {} there? (apt install ovmf)", qemu::OVMF_VARS)))?;
-        }
-    }
-    remove(&qemu::reset_log(folder))?;
-    qemu::monitors(folder).iter().try_for_each(|(_, socket)| remove(socket))
-}
-
-/// Removes a file; absent is fine.
-fn remove(path: &Path) -> Result<(), Fault> {
-    #[expect(clippy::disallowed_methods, reason = "files of a machine's state are removed here")]
-    match std::fs::remove_file(path) {
-        Err(why) if why.kind() != ErrorKind::NotFound => {
-            Err(Fault::host(format!("cannot remove {}: {why}", path.display())))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The connection to QEMU's monitor.

@@ -4,6 +4,7 @@
 use super::rehearsal::Imagined;
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
 use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings, commands};
 use crate::image::Disk;
 use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, Secret, Size, VmName};
@@ -258,23 +259,18 @@ impl Host for Described {
         self.marked = Some(name.clone());
     }
 
-    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+    fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
         let mut world = self.world.borrow_mut();
-        let argv = match self.settings.platform {
-            Platform::FreeBsd => bhyve::argv(machine, &self.settings.secrets_file(machine.name())),
-            Platform::Linux => {
-                let folder = self.settings.machine_folder(machine.name());
-                qemu::argv(
-                    machine,
-                    &qemu::Setting { folder: &folder, log: None, kvm: false, user_net: self.settings.user_net },
-                )
-            }
-        };
+        plan.preparations().iter().try_for_each(|step| world.count(&step.to_string()))
+    }
+
+    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
+        let mut world = self.world.borrow_mut();
         // bhyve makes the node, also where it fails afterwards.
         if self.settings.platform == Platform::FreeBsd {
             world.nodes.insert(machine.name().to_string());
         }
-        world.count(&argv.to_string())?;
+        world.count(&plan.argv.to_string())?;
         let ended = world.exits.pop_front().unwrap_or(Ended::PoweredOff);
         world.log.push(format!("# {ended}"));
         Ok(Box::new(Imagined(ended)))

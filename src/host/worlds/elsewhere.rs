@@ -3,6 +3,7 @@
 //! It assumes what a recipe needs: that files and bridges are there, that taps are not, that everything is free.
 
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
 use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings};
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// A host of which nothing is known; secrets and the environment are taken from the host that is here.
-pub struct Elsewhere {
+pub(crate) struct Elsewhere {
     settings: Settings,
     here: Option<Box<dyn Host>>,
     interfaces: Rc<[Interface]>,
@@ -20,31 +21,31 @@ pub struct Elsewhere {
 
 impl Elsewhere {
     /// Makes a host of that kind.
-    pub fn new(settings: Settings, here: Box<dyn Host>) -> Self {
+    pub(crate) fn new(settings: Settings, here: Box<dyn Host>) -> Self {
         Self { settings, here: Some(here), interfaces: Rc::new([]), has_secrets: false }
     }
 
     /// Makes a host of that kind on which every secret is there, for those who want to know no secret.
-    pub fn with_every_secret(settings: Settings, here: Box<dyn Host>) -> Self {
+    pub(crate) fn with_every_secret(settings: Settings, here: Box<dyn Host>) -> Self {
         Self { settings, here: Some(here), interfaces: Rc::new([]), has_secrets: true }
     }
 
     /// Makes a FreeBSD host with that bhyve, which knows nothing of the host that is here: every secret is there, and nothing is
     /// in the environment.
-    pub fn alone(target: Target) -> Self {
+    pub(crate) fn alone(target: Target) -> Self {
         let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
         let settings = Settings { platform: Platform::FreeBsd, state, config, target, user_net: false };
         Self { settings, here: None, interfaces: Rc::new([]), has_secrets: true }
     }
 
     /// Makes a host of that kind which knows nothing of the host that is here, as [`Elsewhere::alone`].
-    pub fn nowhere(settings: Settings) -> Self {
+    pub(crate) fn nowhere(settings: Settings) -> Self {
         Self { settings, here: None, interfaces: Rc::new([]), has_secrets: true }
     }
 
     /// Says interfaces that it has.
     #[must_use]
-    pub fn with(self, interfaces: &[Interface]) -> Self {
+    pub(crate) fn with(self, interfaces: &[Interface]) -> Self {
         Self { interfaces: interfaces.into(), ..self }
     }
 }
@@ -120,7 +121,7 @@ impl Host for Elsewhere {
         Err(no_effect())
     }
 
-    fn boot(&mut self, _: &Machine) -> Result<Box<dyn Guest>, Fault> {
+    fn boot(&mut self, _: &Machine, _: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
         Err(no_effect())
     }
 

@@ -2,6 +2,7 @@
 
 use super::rehearsal::Imagined;
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
 use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings};
 use crate::model::{Argv, Ended, Machine, Secret, Size, Target, VmName};
 use std::cell::RefCell;
@@ -141,7 +142,7 @@ impl Host for Fake {
         Ok(true)
     }
 
-    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+    fn boot(&mut self, machine: &Machine, _: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
         self.record(&format!("bhyve {}", machine.name()))?;
         Ok(Box::new(Imagined(self.exits.pop_front().unwrap_or(Ended::PoweredOff))))
     }

@@ -4,6 +4,7 @@
 //! order.
 
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
 use crate::host::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, InterfaceKind, ProcessFact, Settings, Trace, Woken,
 };
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// Something that a rehearsal would have done.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Rehearsed {
+pub(crate) enum Rehearsed {
     /// A change of the host.
     Effect(Effect),
     /// A boot.
@@ -26,7 +27,7 @@ pub enum Rehearsed {
 }
 
 /// A host on which nothing happens.
-pub struct Rehearsal {
+pub(crate) struct Rehearsal {
     below: Box<dyn Host>,
     /// Whether a dead run has left an interface: then it counts as gone, because it is given back first.
     pub is_left: fn(&dyn Host, &Interface) -> bool,
@@ -42,7 +43,7 @@ pub struct Rehearsal {
 
 impl Rehearsal {
     /// Begins a rehearsal on top of a host.
-    pub fn new(below: Box<dyn Host>) -> Self {
+    pub(crate) fn new(below: Box<dyn Host>) -> Self {
         let (files, texts, interfaces) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { below, is_left: |_, _| false, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
     }
@@ -203,7 +204,7 @@ impl Host for Rehearsal {
         Ok(true)
     }
 
-    fn boot(&mut self, machine: &Machine) -> Result<Box<dyn Guest>, Fault> {
+    fn boot(&mut self, machine: &Machine, _: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
         self.done.push(Rehearsed::Boot(Box::new(machine.clone())));
         Ok(Box::new(Imagined(self.exits.clone())))
     }

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use vmrun::internals::diag::snippet::{Colour, draw};
 use vmrun::internals::diag::{Blame, Diagnostic, Source};
-use vmrun::internals::host::worlds::elsewhere::Elsewhere;
-use vmrun::internals::host::worlds::rehearsal::Rehearsal;
 use vmrun::internals::model::Target;
 use vmrun::internals::script::check::Inspector;
 use vmrun::internals::script::{Inputs, Recipe};
-use vmrun::internals::supervise::Run;
-use vmrun::internals::supervise::conflicts::Purpose;
+use vmrun::internals::supervise::rehearse;
 
 const RECIPES: [&str; 5] = [
     include_str!("../../../recipes/demo.rhai"),
@@ -49,13 +46,8 @@ pub fn holds(bytes: &[u8]) {
     };
     recipe.params();
     for init in [true, false] {
-        let mut run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(Target::default())))));
-        let inputs = Inputs { init, params: BTreeMap::new() };
-        let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
-        evaluated.warnings.iter().chain(&evaluated.faults).for_each(drawn);
-        run = evaluated.run;
-        run.to_give_back();
-        assert!(run.give_back().is_empty());
+        let outcome = rehearse(&recipe, Target::default(), &[Inputs { init, params: BTreeMap::new() }]);
+        outcome.warnings.iter().chain(&outcome.faults).for_each(drawn);
     }
 }
 

@@ -1,0 +1,170 @@
+//! What a boot of a machine needs: folders, files and the hypervisor's command line. It is the only way from a machine to these:
+//! `vmrun plan` prints it, a host carries it out, a simulated host records it.
+
+use super::{Platform, Settings, Step};
+use crate::bhyve;
+use crate::diag::Fault;
+use crate::model::{Argv, Machine, Secret};
+use crate::qemu;
+use std::path::{Path, PathBuf};
+
+/// How bhyve is given its machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As arguments (bhyve(8)).
+    #[default]
+    Argv,
+    /// As a bhyve_config(5) file.
+    Config,
+}
+
+/// What a plan depends on beside the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting<'a> {
+    /// The host's settings.
+    pub host: &'a Settings,
+    /// Whether the processor helps QEMU.
+    pub kvm: bool,
+    /// The log of a machine in the background.
+    pub log: Option<&'a Path>,
+    /// How bhyve is given its machine.
+    pub form: Form,
+}
+
+impl<'a> Setting<'a> {
+    /// Makes one of a host whose processor does not help, for a machine in the foreground.
+    pub(crate) const fn of(host: &'a Settings) -> Self {
+        Self { host, kvm: false, log: None, form: Form::Argv }
+    }
+}
+
+/// What a boot needs, in the order in which it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BootPlan {
+    /// Files that an earlier boot may have left, which have to be gone: logs and sockets of the hypervisor.
+    pub stale: Vec<PathBuf>,
+    /// Folders that have to be there.
+    pub folders: Vec<Folder>,
+    /// Files that only their owner may read.
+    pub files: Vec<PrivateFile>,
+    /// The hypervisor's command line, within the machine's limits.
+    pub argv: Argv,
+}
+
+/// A folder that has to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    /// Its path.
+    pub path: PathBuf,
+    /// Who may do what in it; else what the umask leaves.
+    pub mode: Option<u32>,
+}
+
+/// A file that only its owner may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PrivateFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A text in which there are secrets, and the same without them, for people.
+    Text(Secret, String),
+    /// A copy of another file. The machine writes into it, so that one which is there stays as it is.
+    Copy(PathBuf),
+}
+
+impl BootPlan {
+    /// Plans the boot of a machine that its hypervisor has nothing against. QEMU reads no bhyve_config(5) file.
+    pub(crate) fn of(machine: &Machine, setting: &Setting<'_>) -> Result<Self, Fault> {
+        match (setting.host.platform, setting.form) {
+            (Platform::FreeBsd, Form::Argv) => Ok(by_arguments(machine, setting.host)),
+            (Platform::FreeBsd, Form::Config) => by_configuration(machine, setting.host),
+            (Platform::Linux, Form::Argv) => Ok(under_qemu(machine, setting)),
+            (Platform::Linux, Form::Config) => {
+                let fault = Fault::usage("QEMU reads no bhyve_config(5) file");
+                Err(fault.hint("plan for FreeBSD: --on freebsd --form config"))
+            }
+        }
+    }
+
+    /// Returns the commands that make the folders and files; secrets are not shown.
+    pub(crate) fn preparations(&self) -> Vec<Step> {
+        let folders = self.folders.iter().map(|folder| {
+            let argv = Argv::new("mkdir").arg("-p");
+            let argv = folder.mode.iter().fold(argv, |argv, mode| argv.arg("-m").arg(format!("{mode:o}")));
+            argv.arg(folder.path.display()).into()
+        });
+        let install = || Argv::new("install").args(["-m", "600"]);
+        let files = self.files.iter().map(|file| match &file.content {
+            Content::Copy(from) => install().arg(from.display()).arg(file.path.display()).into(),
+            Content::Text(_, shown) => {
+                Step { argv: install().arg("/dev/stdin").arg(file.path.display()), stdin: Some(shown.clone()) }
+            }
+        });
+        folders.chain(files).collect()
+    }
+
+    /// Returns all commands of the boot, the hypervisor's last.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let mut steps = self.preparations();
+        steps.push(self.argv.clone().into());
+        steps
+    }
+}
+
+/// bhyve with its machine as arguments; secrets are in a file that `-k` names (bhyve_config(5)).
+fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
+    let path = host.secrets_file(machine.name());
+    let argv = bhyve::limited(bhyve::argv(machine, &path), machine.limits());
+    let Some(secrets) = bhyve::secrets(machine) else {
+        return BootPlan { stale: Vec::new(), folders: Vec::new(), files: Vec::new(), argv };
+    };
+    let shown = hidden(&secrets);
+    let folders = vec![Folder { path: host.state.clone(), mode: None }];
+    let files = vec![PrivateFile { path, content: Content::Text(Secret::new(secrets), shown) }];
+    BootPlan { stale: Vec::new(), folders, files, argv }
+}
+
+/// bhyve with its machine as a file, in which its secrets are as well.
+fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Fault> {
+    let folder = host.machine_folder(machine.name());
+    let path = folder.join("config");
+    let argv = bhyve::limited(bhyve::file::argv(machine, &path), machine.limits());
+    let (text, secrets) = (bhyve::file::text(machine)?, bhyve::secrets(machine).unwrap_or_default());
+    let hidden = if secrets.is_empty() { String::new() } else { hidden(&secrets) + "\n" };
+    let content = Content::Text(Secret::new(format!("{text}{secrets}")), format!("{text}{hidden}"));
+    let folders = vec![Folder { path: folder, mode: Some(0o755) }];
+    Ok(BootPlan { stale: Vec::new(), folders, files: vec![PrivateFile { path, content }], argv })
+}
+
+/// QEMU, whose sockets, variables and secrets are in the machine's folder.
+fn under_qemu(machine: &Machine, setting: &Setting<'_>) -> BootPlan {
+    let folder = &setting.host.machine_folder(machine.name());
+    let given = qemu::Setting { folder, kvm: setting.kvm, user_net: setting.host.user_net, log: setting.log };
+    let argv = qemu::limited(qemu::argv(machine, &given), machine.limits());
+    let needs_vars = machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none());
+    let vars = needs_vars
+        .then(|| PrivateFile { path: qemu::vars_file(folder), content: Content::Copy(qemu::OVMF_VARS.into()) });
+    let secret = qemu::secret(machine).map(|secret| PrivateFile {
+        path: qemu::secret_file(folder),
+        content: Content::Text(secret.clone(), "***".into()),
+    });
+    let sockets = qemu::monitors(folder).map(|(_, socket)| socket);
+    BootPlan {
+        stale: std::iter::once(qemu::reset_log(folder)).chain(sockets).collect(),
+        folders: vec![Folder { path: folder.clone(), mode: Some(0o755) }],
+        files: vars.into_iter().chain(secret).collect(),
+        argv,
+    }
+}
+
+/// The keys of a file of secrets, without the values.
+fn hidden(secrets: &str) -> String {
+    let line = |line: &str| format!("{}=***", line.split('=').next().unwrap_or_default());
+    secrets.lines().map(line).collect::<Vec<_>>().join("\n")
+}
