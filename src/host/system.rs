@@ -11,7 +11,7 @@ use super::store::State;
 use super::stranger::Stranger;
 use super::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
-    background, commands, kernel,
+    background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -39,7 +39,7 @@ impl Ahead {
     /// Begins to read the interfaces: a command takes as long as parsing a recipe and giving it its words. Where it cannot be
     /// started the one who asks is told.
     pub(crate) fn interfaces(platform: Platform) -> Self {
-        Self((platform == Platform::FreeBsd).then(|| Program::start(&Argv::new("ifconfig")).ok()).flatten())
+        Self((platform == Platform::FreeBsd).then(|| Program::start(&interfaces::question(platform)).ok()).flatten())
     }
 }
 
@@ -85,15 +85,12 @@ impl System {
         })
     }
 
+    /// Reads the interfaces, by the command that was started before they were needed if there is one.
     fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
-        match self.settings.platform {
-            Platform::Linux => Ok(linux::interfaces()?.to_vec()),
-            Platform::FreeBsd => {
-                let ahead = self.ahead.borrow_mut().take();
-                let program = ahead.map_or_else(|| Program::start(&Argv::new("ifconfig")), Ok)?;
-                Ok(freebsd::parse_interfaces(&program.finish()?))
-            }
-        }
+        interfaces::read(self.settings.platform, &|argv| {
+            let ahead = self.ahead.borrow_mut().take();
+            ahead.map_or_else(|| run(argv), Program::finish)
+        })
     }
 
     /// Asks a vmrun to stop its guest, as Ctrl-C does; `at_once` asks it as often as it takes.
