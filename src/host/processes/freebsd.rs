@@ -46,14 +46,23 @@ pub(crate) fn look(query: Query<'_>) -> Result<Processes, Fault> {
     let mut processes = parse_processes(&query(&ps())?);
     let pids: Vec<u32> = processes.hypervisors.iter().map(|one| one.pid).collect();
     if !pids.is_empty() {
-        // Where procstat does not answer the number of vCPUs is not known.
-        let threads = query(&procstat(&pids)).map(|text| parse_threads(&text)).unwrap_or_default();
+        let threads = threads_of(query, &pids);
         for one in &mut processes.hypervisors {
             let vcpus = threads.get(&one.pid).map(|all| all.iter().filter(|it| it.name.starts_with("vcpu ")).count());
             one.shape.cpus = vcpus.filter(|count| *count > 0).map(|count| count as u64);
         }
     }
     Ok(processes)
+}
+
+/// Returns the threads of processes, of as many as procstat tells of. Where one of them has ended meanwhile it fails, and tells of
+/// none behind it (12.1), so that each is asked for alone.
+fn threads_of(query: Query<'_>, pids: &[u32]) -> BTreeMap<u32, Vec<Thread>> {
+    let ask = |pids: &[u32]| query(&procstat(pids)).map(|text| parse_threads(&text));
+    ask(pids).unwrap_or_else(|_| match pids {
+        [] | [_] => BTreeMap::new(),
+        _ => pids.iter().filter_map(|pid| ask(&[*pid]).ok()).flatten().collect(),
+    })
 }
 
 /// Reads what ps prints: number, parent, seconds, share of a processor, processor time, resident memory and command of each process.
@@ -268,6 +277,22 @@ mod tests {
         assert_eq!(threads(&query, 99998).unwrap_err().message.lines().count(), 2);
         let none = |_: &Argv| Err(Fault::host("no ps"));
         assert_eq!(look(&none).unwrap_err().message, "no ps");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_takes_nothing_away_from_what_is_known_of_the_others() {
+        let recorded = steps("procstat.txt");
+        for order in [[12819, 99998], [99998, 12819]] {
+            let line = |pid| format!("{pid} 12800 20 0.0 0:03.81 4096 bhyve: vm{pid} (bhyve)\n");
+            let listing: String = order.iter().map(line).collect();
+            let query = |argv: &Argv| match argv.to_string() {
+                command if argv.program == "ps" && command.contains("-axww") => Ok(listing.clone()),
+                command => recorded.iter().find(|step| step.command == command).unwrap().outcome(),
+            };
+            let seen = look(&query).unwrap().hypervisors;
+            let vcpus: Vec<_> = seen.iter().map(|one| (one.pid, one.shape.cpus)).collect();
+            assert_eq!(vcpus, [(12819, Some(1)), (99998, None)]);
+        }
     }
 
     #[test]
