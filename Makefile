@@ -34,7 +34,7 @@ test:
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	tools/setup.sh test
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: record::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: record:: recorded::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:

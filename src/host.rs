@@ -10,6 +10,8 @@ pub(crate) mod boot_plan;
 pub(crate) mod carried;
 pub(crate) mod clock;
 pub(crate) mod commands;
+#[cfg(test)]
+pub(crate) mod corpus;
 pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod files;
@@ -48,6 +50,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub use interfaces::Interface;
+pub(crate) use interfaces::InterfaceKind;
 pub(crate) use kernel::ProcessFact;
 pub(crate) use store::{Kept, kept};
 
@@ -119,56 +123,6 @@ impl std::str::FromStr for Asked {
     }
 }
 
-/// A network interface of the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: InterfaceKind,
-    /// Its addresses.
-    pub addresses: Vec<IpAddr>,
-    /// What is a member of it, if it is a bridge.
-    pub members: Vec<String>,
-    /// The machine for which vmrun made it, as it is marked.
-    pub mark: Option<VmName>,
-    /// Whether a process has it open, if it is a tap.
-    pub is_open: bool,
-    /// That process, where the system tells it.
-    pub opener: Option<u32>,
-}
-
-impl Interface {
-    /// Makes one that has nothing but a name and a kind.
-    pub fn new(name: impl Into<String>, kind: InterfaceKind) -> Self {
-        let name = name.into();
-        let (addresses, members) = (Vec::new(), Vec::new());
-        Self { name, kind, addresses, members, mark: None, is_open: false, opener: None }
-    }
-}
-
-/// Returns what marks a tap that was made for a machine: its description.
-pub(crate) fn mark(name: &VmName) -> String {
-    format!("vmrun:{name}")
-}
-
-/// Returns what marks a vlan, a bridge or a pair that a machine's run has made. One that `vmrun network` made, and that stays, has
-/// no `@`: no name of an interface begins so, and no description that a recipe gives.
-pub(crate) fn mark_link(name: &VmName, link: &Link) -> String {
-    let description = link.description.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
-    format!("vmrun:@{name}{description}")
-}
-
-/// Returns the machine whose run has made an interface, as its description says.
-pub(crate) fn marked(kind: InterfaceKind, description: &str) -> Option<VmName> {
-    let word = description.strip_prefix("vmrun:")?.split(' ').next()?;
-    match (kind, word.strip_prefix('@')) {
-        (InterfaceKind::Tap, None) => word.parse().ok(),
-        (InterfaceKind::Bridge | InterfaceKind::Other, Some(name)) => name.parse().ok(),
-        _ => None,
-    }
-}
-
 /// Who a process is, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -191,17 +145,6 @@ pub(crate) struct Trace {
     pub is_locked: bool,
     /// The text of its journal, if it has one.
     pub journal: Option<String>,
-}
-
-/// What an interface is, as far as it matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InterfaceKind {
-    /// A bridge, which others can join.
-    Bridge,
-    /// A tap.
-    Tap,
-    /// Anything else.
-    Other,
 }
 
 /// What is known of a file.

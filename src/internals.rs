@@ -56,28 +56,25 @@ pub mod fleet {
 
 /// Of the room `host`.
 pub mod host {
-    pub use crate::host::{Platform, Settings};
+    pub use crate::host::{Interface, Platform, Settings};
 
     /// What interfaces there are.
     pub mod interfaces {
-        pub use crate::host::interfaces::{of_ifconfig, of_ip};
-    }
-
-    /// What differs between the systems.
-    pub mod os {
         /// FreeBSD's.
         pub mod freebsd {
-            pub use crate::host::os::freebsd::parse_interfaces;
+            pub use crate::host::interfaces::freebsd::parse_interfaces;
         }
 
         /// Linux's.
         pub mod linux {
-            pub use crate::host::os::linux::parse_interfaces;
+            pub use crate::host::interfaces::linux::parse_interfaces;
         }
     }
 
     /// What processes there are.
     pub mod processes {
+        pub use crate::host::processes::Hypervisor;
+
         /// FreeBSD's.
         pub mod freebsd {
             pub use crate::host::processes::freebsd::{parse_processes, parse_threads};
@@ -86,7 +83,7 @@ pub mod host {
 
     /// What is counted.
     pub mod statistics {
-        pub use crate::host::statistics::of_netstat;
+        pub use crate::host::statistics::{InterfaceUse, of_netstat};
     }
 }
 

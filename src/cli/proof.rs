@@ -1,7 +1,7 @@
 //! The rehearsal of a recipe that was written by vmrun, to see whether it does what it was written of.
 
 use crate::diag::Diagnostic;
-use crate::host::os::freebsd;
+use crate::host::interfaces::freebsd;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Interface, InterfaceKind};

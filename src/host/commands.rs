@@ -1,6 +1,7 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
-use super::{Effect, Platform, Step, mark, mark_link};
+use super::interfaces::{mark, mark_link};
+use super::{Effect, Platform, Step};
 use crate::bhyve;
 use crate::model::link::MARK;
 use crate::model::{Argv, InterfaceName, Link, LinkKind, VmName};

@@ -1,6 +1,11 @@
 //! What the kernel knows of processes and of its own start: who is still the one that a journal names.
 
-use super::Identity;
+mod freebsd;
+mod linux;
+
+use super::environment::native_platform;
+use super::program::{Query, run};
+use super::{Identity, Platform};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -61,72 +66,43 @@ pub(crate) fn is_gone_within(pid: u32, within: Duration) -> bool {
     true
 }
 
-/// Returns the boot's own id (random(4)).
-#[cfg(target_os = "linux")]
+/// Returns what tells this start of the host from any other.
 fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+    match native_platform() {
+        Platform::Linux => linux::boot(),
+        Platform::FreeBsd => freebsd::boot(),
+    }
 }
 
-/// Returns the second of 1970 at which the kernel began to count, as CLOCK_MONOTONIC does there.
-#[cfg(not(target_os = "linux"))]
-fn boot() -> String {
-    use nix::time::{ClockId, clock_gettime};
-    let second = |clock| clock_gettime(clock).map(|time| time.tv_sec()).unwrap_or_default();
-    (second(ClockId::CLOCK_REALTIME) - second(ClockId::CLOCK_MONOTONIC)).to_string()
-}
-
-/// Returns when a process was started, in ticks since the boot: the 22nd field (proc(5)).
-#[cfg(target_os = "linux")]
+/// Returns when a process was started, as the system tells it. To ask costs a command on FreeBSD, which a start does not pay:
+/// processes are known again there by what they call themselves.
 pub(crate) fn started(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // "pid (name) state …"; the name may hold anything. A zombie is no more.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let lives = !matches!(fields.next()?, "Z" | "X");
-    fields.nth(18).filter(|_| lives).map(Into::into)
-}
-
-/// To ask costs a command there, which a start does not pay: processes are known again by what they call themselves.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn started(_: u32) -> Option<String> {
-    None
+    match native_platform() {
+        Platform::Linux => linux::started(pid),
+        Platform::FreeBsd => None,
+    }
 }
 
 /// Returns what is known of a process, or nothing if there is none of that number.
-#[cfg(target_os = "linux")]
 pub(crate) fn process(pid: u32) -> Option<ProcessFact> {
-    let started = started(pid)?;
-    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let command = String::from_utf8_lossy(&bytes).replace('\0', " ").trim_end().into();
-    Some(ProcessFact { started, command })
+    match native_platform() {
+        Platform::Linux => linux::process(pid),
+        Platform::FreeBsd => freebsd::process(&run, pid),
+    }
 }
 
-/// Returns what ps(1) says; bhyve calls itself `bhyve: NAME`.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn process(pid: u32) -> Option<ProcessFact> {
-    use crate::model::Argv;
-    let argv = Argv::new("ps").args(["-ww", "-o", "state=", "-o", "command=", "-p"]).arg(pid);
-    let text = super::program::run(&argv).ok()?;
-    let (state, command) = text.trim().split_once(char::is_whitespace)?;
-    (!state.starts_with('Z')).then(|| ProcessFact { started: String::new(), command: command.trim().into() })
-}
-
-/// Returns the processes whose command line names a file in a folder.
-#[cfg(target_os = "linux")]
+/// Returns the processes whose command line names a file in a folder. That of bhyve is not to be seen; its node and its taps tell
+/// of it.
 pub(crate) fn that_name(folder: &Path) -> Vec<u32> {
-    let folder = format!("{}/", folder.display());
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let own = std::process::id();
-    let names = |pid: &u32| {
-        *pid != own && process(*pid).is_some_and(|fact| fact.command.contains(&folder) && fact.command.contains("qemu"))
-    };
-    pids.filter(names).collect()
+    match native_platform() {
+        Platform::Linux => linux::that_name(folder),
+        Platform::FreeBsd => Vec::new(),
+    }
 }
 
-/// bhyve's command line is not to be seen there; its node and its taps tell of it.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn that_name(_: &Path) -> Vec<u32> {
-    Vec::new()
+/// Returns a number that FreeBSD's kernel tells by sysctl(8), if it knows that name.
+pub(crate) fn sysctl(query: Query<'_>, name: &str) -> Option<u64> {
+    freebsd::sysctl(query, name)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 pub(crate) mod freebsd;
 mod linux;
 
+use super::program::run;
 use super::{Platform, kernel};
 use crate::diag::Fault;
 use crate::model::{Shape, Size};
@@ -131,7 +132,7 @@ impl Thread {
 pub(crate) fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault> {
     let mut all = match platform {
         Platform::Linux => linux::threads(pid),
-        Platform::FreeBsd => freebsd::threads(pid)?,
+        Platform::FreeBsd => freebsd::threads(&run, pid)?,
     };
     all.sort_by_key(|thread| thread.id);
     Ok(all)
@@ -151,7 +152,7 @@ impl Processes {
     pub fn look(platform: Platform) -> Result<Self, Fault> {
         match platform {
             Platform::Linux => Ok(linux::look()),
-            Platform::FreeBsd => freebsd::look(),
+            Platform::FreeBsd => freebsd::look(&run),
         }
     }
 

@@ -4,12 +4,17 @@ use super::environment::env;
 use super::files::reason;
 use crate::diag::Fault;
 use crate::model::Argv;
+use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock};
+
+/// What runs a command that only asks, and returns its output. Readers of facts are given one: [`run`] on a host, and in tests
+/// what a host answered once.
+pub(crate) type Query<'a> = &'a dyn Fn(&Argv) -> Result<String, Fault>;
 
 /// A command that nobody waits for yet. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
 #[derive(Clone)]
@@ -89,15 +94,32 @@ impl Program {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        // bhyvectl(8) complains on its standard output.
-        let words = [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_string());
-        let words = words.iter().find(|text| !text.is_empty()).map(String::as_str).unwrap_or_default();
-        let said = if words.is_empty() { String::new() } else { format!(": {words}") };
         let how = match (output.status.code(), output.status.signal()) {
             (Some(code), _) => format!("status {code}"),
             (None, signal) => format!("signal {}", signal.unwrap_or_default()),
         };
-        Err(Fault::host(format!("`{argv}` failed with {how}{said}")))
+        let [complaint, said] =
+            [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Err(failed(&argv, &how, &complaint, &said))
+    }
+}
+
+/// Returns the fault of a command that failed, with what it complained of.
+fn failed(argv: &dyn Display, how: &str, complaint: &str, output: &str) -> Fault {
+    // bhyvectl(8) complains on its standard output.
+    let words = [complaint, output].into_iter().map(str::trim).find(|text| !text.is_empty());
+    let said = words.map(|words| format!(": {words}")).unwrap_or_default();
+    Fault::host(format!("`{argv}` failed with {how}{said}"))
+}
+
+#[cfg(test)]
+impl super::corpus::Step {
+    /// Returns what [`run`] makes of such a command: a query that answers as it was recorded.
+    pub(crate) fn outcome(&self) -> Result<String, Fault> {
+        match self.status {
+            0 => Ok(self.output.clone()),
+            status => Err(failed(&self.command, &format!("status {status}"), &self.complaint, &self.output)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Platform;
 use super::processes::{Hypervisor, Kind};
-use super::program::run;
+use super::program::{Query, run};
 use crate::bhyve::statistics::{self as bhyve, Count};
 use crate::model::Argv;
 use crate::qemu;
@@ -49,15 +49,19 @@ pub(crate) fn of(process: &Hypervisor) -> Option<Statistics> {
         Kind::Bhyve => {
             let name = process.name.as_ref()?;
             let vcpus = u16::try_from(process.shape.cpus.unwrap_or(1)).ok()?;
-            let texts: Option<Vec<String>> = (0..vcpus).map(|vcpu| run(&bhyve::question(name, vcpu)).ok()).collect();
-            let counts = texts?.iter().flat_map(|text| bhyve::read(text)).collect();
-            Some(Statistics { counts, ..Statistics::default() })
+            Some(Statistics { counts: counts(&run, name, vcpus)?, ..Statistics::default() })
         }
         Kind::Qemu => {
             let disks = disks(&qemu::ask_socket(process.folder.as_ref()?))?;
             Some(Statistics { disks, ..Statistics::default() })
         }
     }
+}
+
+/// Reads what bhyvectl(8) tells of each vCPU; nothing where one of them is not told of.
+fn counts(query: Query<'_>, name: &str, vcpus: u16) -> Option<Vec<Count>> {
+    let texts: Option<Vec<String>> = (0..vcpus).map(|vcpu| query(&bhyve::question(name, vcpu)).ok()).collect();
+    Some(texts?.iter().flat_map(|text| bhyve::read(text)).collect())
 }
 
 fn disks(socket: &Path) -> Option<Vec<DiskUse>> {
@@ -74,11 +78,14 @@ pub(crate) fn of_interfaces(platform: Platform, names: &[&str]) -> Vec<Interface
     match platform {
         _ if names.is_empty() => Vec::new(),
         Platform::Linux => names.iter().filter_map(|name| in_sysfs(name)).collect(),
-        Platform::FreeBsd => {
-            let text = run(&Argv::new("netstat").args(["--libxo", "json", "-ibn"])).unwrap_or_default();
-            of_netstat(&text).into_iter().filter(|one| names.contains(&one.name.as_str())).collect()
-        }
+        Platform::FreeBsd => carried(&run).into_iter().filter(|one| names.contains(&one.name.as_str())).collect(),
     }
+}
+
+/// Reads what netstat(1) tells of every interface; nothing where it does not answer.
+fn carried(query: Query<'_>) -> Vec<InterfaceUse> {
+    let text = query(&Argv::new("netstat").args(["--libxo", "json", "-ibn"])).unwrap_or_default();
+    of_netstat(&text)
 }
 
 fn in_sysfs(name: &str) -> Option<InterfaceUse> {
@@ -117,6 +124,8 @@ pub fn of_netstat(text: &str) -> Vec<InterfaceUse> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diag::Fault;
+    use crate::host::corpus::steps;
 
     #[test]
     fn what_an_interface_carried_is_with_its_link() {
@@ -125,5 +134,33 @@ mod tests {
         let (name, received, received_packets, sent, sent_packets) = ("tap1".into(), 3456, 12, 9012, 78);
         assert_eq!(of_netstat(text), [InterfaceUse { name, received, received_packets, sent, sent_packets }]);
         assert_eq!(of_netstat("netstat: not found"), []);
+    }
+
+    #[test]
+    fn what_a_bhyve_has_counted_is_asked_of_each_vcpu() {
+        let recorded = steps("bhyvectl.txt");
+        let no = || Fault::host("no");
+        let query = |argv: &Argv| {
+            let command = argv.to_string();
+            recorded.iter().filter(|step| step.command == command).find_map(|step| step.outcome().ok()).ok_or_else(no)
+        };
+        let one = counts(&query, "web", 1).unwrap();
+        assert!(!one.is_empty());
+        assert_eq!(counts(&query, "web", 2).unwrap().len(), 2 * one.len());
+        assert_eq!(counts(&query, "db", 1), None);
+    }
+
+    #[test]
+    fn what_interfaces_carried_is_asked_of_netstat() {
+        let recorded = steps("netstat.txt");
+        let names = |nth: usize| {
+            let query = |argv: &Argv| {
+                recorded.iter().filter(|step| step.command == argv.to_string()).nth(nth).unwrap().outcome()
+            };
+            carried(&query).into_iter().map(|one| one.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(0), ["vtnet0", "lo0"]);
+        assert_eq!(names(1), ["vtnet0", "lo0", "tap1", "bridge2"]);
+        assert_eq!(carried(&|_| Err(Fault::host("no"))), []);
     }
 }

@@ -6,7 +6,7 @@ use super::environment::env;
 use super::files::{
     beside, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
 };
-use super::os::{freebsd, linux};
+use super::os::{self, freebsd, linux};
 use super::process::Happened;
 use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
@@ -14,7 +14,7 @@ use super::store::State;
 use super::stranger::Stranger;
 use super::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
-    background, commands, kernel,
+    background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -22,8 +22,6 @@ use crate::model::device::Access;
 use crate::model::{Argv, Machine, Secret, Size, VmName};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
-#[cfg(target_os = "linux")]
-use nix::unistd::{SysconfVar, sysconf};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,7 +40,7 @@ impl Ahead {
     /// Begins to read the interfaces: a command takes as long as parsing a recipe and giving it its words. Where it cannot be
     /// started the one who asks is told.
     pub(crate) fn interfaces(platform: Platform) -> Self {
-        Self((platform == Platform::FreeBsd).then(|| Program::start(&Argv::new("ifconfig")).ok()).flatten())
+        Self((platform == Platform::FreeBsd).then(|| Program::start(&interfaces::question(platform)).ok()).flatten())
     }
 }
 
@@ -88,15 +86,12 @@ impl System {
         })
     }
 
+    /// Reads the interfaces, by the command that was started before they were needed if there is one.
     fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
-        match self.settings.platform {
-            Platform::Linux => Ok(linux::interfaces()?.to_vec()),
-            Platform::FreeBsd => {
-                let ahead = self.ahead.borrow_mut().take();
-                let program = ahead.map_or_else(|| Program::start(&Argv::new("ifconfig")), Ok)?;
-                Ok(freebsd::parse_interfaces(&program.finish()?))
-            }
-        }
+        interfaces::read(self.settings.platform, &|argv| {
+            let ahead = self.ahead.borrow_mut().take();
+            ahead.map_or_else(|| run(argv), Program::finish)
+        })
     }
 
     /// Asks a vmrun to stop its guest, as Ctrl-C does; `at_once` asks it as often as it takes.
@@ -224,13 +219,12 @@ impl Host for System {
     /// On FreeBSD the kernel is asked only where the processors and memory that are here would not do: usually they do, and
     /// a command costs a millisecond. Its limit of vCPUs is the number of processors unless somebody set it (hw.vmm.maxcpu).
     fn capacity(&self, cpus: u64, memory: Size) -> Capacity {
-        let (processors, physical) = *self.hardware.get_or_init(hardware);
+        let (processors, physical) = *self.hardware.get_or_init(os::hardware);
         let mut capacity = Capacity { cpus: processors, memory: physical, vcpus: None };
         match self.settings.platform {
             Platform::Linux => capacity.vcpus = Some(Q35_CPUS),
             Platform::FreeBsd => {
-                let sysctl =
-                    |name: &str| run(&Argv::new("sysctl").arg("-n").arg(name)).ok()?.trim().parse::<u64>().ok();
+                let sysctl = |name| kernel::sysctl(&run, name);
                 if capacity.cpus.is_none_or(|here| cpus > here) {
                     capacity.vcpus = sysctl("hw.vmm.maxcpu");
                     capacity.cpus = sysctl("hw.ncpu");
@@ -506,17 +500,3 @@ impl Host for System {
 
 /// The most processors that QEMU's q35 has (7.2).
 const Q35_CPUS: u64 = 288;
-
-/// Returns the processors; the kernel is asked for the memory when it matters.
-#[cfg(not(target_os = "linux"))]
-fn hardware() -> (Option<u64>, Option<Size>) {
-    (std::thread::available_parallelism().ok().map(|count| count.get() as u64), None)
-}
-
-/// Returns the processors that are online and the memory that is there (sysconf(3)).
-#[cfg(target_os = "linux")]
-fn hardware() -> (Option<u64>, Option<Size>) {
-    let ask = |what| sysconf(what).ok().flatten().and_then(|count| u64::try_from(count).ok());
-    let memory = ask(SysconfVar::_PHYS_PAGES).zip(ask(SysconfVar::PAGE_SIZE));
-    (ask(SysconfVar::_NPROCESSORS_ONLN), memory.and_then(|(pages, size)| pages.checked_mul(size)).map(Size::bytes))
-}

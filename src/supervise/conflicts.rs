@@ -178,7 +178,7 @@ fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
         let Some(address) = device.vnc().map(|address| address.socket()) else { continue };
         let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
         let ip = address.ip();
-        let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.addresses.contains(&ip)));
+        let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.has(ip)));
         if !(own || ip.is_loopback() || ip.is_unspecified()) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: this host does not have {ip}"));
             error(Part::Option(slot, key), fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"));

@@ -3,10 +3,11 @@
 use super::interrupted;
 use crate::diag::Fault;
 use crate::host::commands::undo;
-use crate::host::interfaces::{LinkState, StateKind, default_router, links};
-use crate::host::{Effect, Host, Platform};
+use crate::host::interfaces::{self, bridge_of};
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{InterfaceName, Link, LinkKind};
 use crate::network::Network;
+use std::net::IpAddr;
 
 /// What is done with a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +74,24 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
     Ok(network)
 }
 
+/// Returns the interfaces of a host as they are now, whatever a rehearsal has made.
+fn states(host: &dyn Host) -> Result<Vec<Interface>, Fault> {
+    interfaces::read(host.settings().platform, &|argv| host.query(argv))
+}
+
+/// Returns the default router of a host for addresses like that one.
+fn default_router(host: &dyn Host, like: IpAddr) -> Result<Option<IpAddr>, Fault> {
+    interfaces::default_router(host.settings().platform, &|argv| host.query(argv), like)
+}
+
 /// The interfaces of a host beside those that a recipe means.
 struct Site<'a> {
-    states: Vec<LinkState>,
+    states: Vec<Interface>,
     meant: &'a [Effect],
 }
 
 impl Site<'_> {
-    fn state(&self, name: &InterfaceName) -> Option<&LinkState> {
+    fn state(&self, name: &InterfaceName) -> Option<&Interface> {
         self.states.iter().find(|state| state.name == name.as_str())
     }
 
@@ -118,7 +129,7 @@ impl Change {
 
 /// Everything that is meant is to be there.
 fn up(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
-    let site = Site { states: links(host)?, meant };
+    let site = Site { states: states(host)?, meant };
     let verdict = |effect: &Effect| {
         Ok(match effect {
             Effect::CreateLink(link) => made(&site, link),
@@ -149,7 +160,7 @@ pub(crate) fn doubts(host: &dyn Host, network: &Network) -> Result<Vec<Fault>, F
         }
     }
     if !host.is_assumed() {
-        let states = links(host)?;
+        let states = states(host)?;
         for link in &network.links {
             let LinkKind::Vlan { parent, .. } = &link.kind else { continue };
             if states.iter().any(|state| state.name == parent.as_str() && !state.up) {
@@ -177,13 +188,13 @@ fn made(site: &Site<'_>, link: &Link) -> Verdict {
     }))
 }
 
-fn differences(link: &Link, state: &LinkState) -> Vec<String> {
+fn differences(link: &Link, state: &Interface) -> Vec<String> {
     let mut wrong = Vec::new();
     let alike = match (&link.kind, &state.kind) {
-        (LinkKind::Vlan { parent, tag }, StateKind::Vlan { parent: its, tag: number }) => {
+        (LinkKind::Vlan { parent, tag }, InterfaceKind::Vlan { parent: its, tag: number }) => {
             parent.as_str() == its && tag.get() == *number
         }
-        (LinkKind::Bridge, StateKind::Bridge) | (LinkKind::Pair { .. }, StateKind::Pair) => true,
+        (LinkKind::Bridge, InterfaceKind::Bridge) | (LinkKind::Pair { .. }, InterfaceKind::Pair) => true,
         _ => false,
     };
     if !alike {
@@ -205,7 +216,7 @@ fn differences(link: &Link, state: &LinkState) -> Vec<String> {
 
 fn joined(site: &Site<'_>, bridge: &InterfaceName, member: &InterfaceName) -> Verdict {
     let state = site.state(member);
-    if let Some(other) = state.and_then(|state| state.bridge.as_deref()) {
+    if let Some(other) = bridge_of(&site.states, member.as_str()) {
         if other == bridge.as_str() {
             return Verdict::Done;
         }
@@ -224,13 +235,13 @@ fn joined(site: &Site<'_>, bridge: &InterfaceName, member: &InterfaceName) -> Ve
 
 /// Nothing of ours is to be there any more.
 fn down(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
-    let site = Site { states: links(host)?, meant };
+    let site = Site { states: states(host)?, meant };
     let verdict = |effect: &Effect| {
         Ok(match effect {
             Effect::CreateLink(link) => unmade(&site, link),
             Effect::AddRoute(router) if default_router(host, *router)? == Some(*router) => {
                 // A route has no mark: it is ours if it leads through what is ours.
-                let leads = |state: &&LinkState| state.addresses.iter().any(|address| address.reaches(*router));
+                let leads = |state: &&Interface| state.addresses.iter().any(|address| address.reaches(*router));
                 match site.states.iter().find(leads) {
                     Some(state) if state.is_ours => Verdict::Do(Effect::DeleteRoute(*router)),
                     _ => Verdict::NotOurs,
@@ -248,7 +259,7 @@ fn unmade(site: &Site<'_>, link: &Link) -> Verdict {
     if !state.is_ours {
         return Verdict::NotOurs;
     }
-    let is_member = |other: &&LinkState| other.bridge.as_deref() == Some(link.name.as_str());
+    let is_member = |other: &&Interface| state.members.contains(&other.name);
     let strangers = site.states.iter().filter(is_member).filter(|other| !other.is_ours && !site.means(&other.name));
     let is_told = |name: &str| {
         let joins = |effect: &Effect| matches!(effect, Effect::Join { bridge, member } if *bridge == link.name && member.as_str() == name);

@@ -10,7 +10,7 @@ use super::leases::Lease;
 use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
-use crate::host::interfaces::default_router;
+use crate::host::interfaces;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, Trace};
 use crate::model::device::Access;
 use crate::model::{Argv, VmName};
@@ -376,7 +376,9 @@ fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
         }
         let back = match one.kind {
             InterfaceKind::Tap => Back::Effect(Effect::DestroyTap(name)),
-            InterfaceKind::Bridge | InterfaceKind::Other => Back::Effect(Effect::DestroyLink(name)),
+            InterfaceKind::Bridge | InterfaceKind::Vlan { .. } | InterfaceKind::Pair | InterfaceKind::Other => {
+                Back::Effect(Effect::DestroyLink(name))
+            }
         };
         left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
     }
@@ -444,7 +446,8 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
         }
         // A route has no mark, and without one the host may be out of reach.
         Lease::Effect(Effect::AddRoute(router)) if same_boot => {
-            let is_there = matches!(default_router(host, *router), Ok(Some(there)) if there == *router);
+            let there = interfaces::default_router(platform, &|argv| host.query(argv), *router);
+            let is_there = matches!(there, Ok(Some(there)) if there == *router);
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
         Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),

@@ -36,6 +36,7 @@ mod plans;
 mod probes;
 mod readme;
 mod record;
+mod recorded;
 mod sandbox;
 mod screen;
 mod stdlib;

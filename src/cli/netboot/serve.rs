@@ -3,9 +3,9 @@
 use super::{RecipesArgs, file, here, loader, make, one, scripts};
 use crate::cli::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::interfaces::{LinkState, StateKind, links};
+use crate::host::interfaces;
 use crate::host::system::System;
-use crate::host::{Effect, Host, Platform};
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, NetAddress};
 use crate::netboot::chainload::{FOLDER, changes};
 use crate::netboot::{Served, Station, configuration};
@@ -78,9 +78,9 @@ fn serve(
 /// Finds the interface and its address. Serving one that is not ours takes being asked twice.
 fn interface(args: &ServeArgs, host: &System) -> Result<(String, NetAddress), Fault> {
     let name = args.bridge.as_ref().or(args.interface.as_ref()).map(String::as_str).unwrap_or_default();
-    let all = links(host)?;
+    let all = interfaces::read(host.settings().platform, &|argv| host.query(argv))?;
     let link = all.iter().find(|link| link.name == name).ok_or_else(|| {
-        let bridges = all.iter().filter(|link| link.kind == StateKind::Bridge && link.is_ours);
+        let bridges = all.iter().filter(|link| link.kind == InterfaceKind::Bridge && link.is_ours);
         let known: Vec<&str> = bridges.map(|link| link.name.as_str()).collect();
         let fault = Fault::host(format!("the interface {name} is not there"));
         fault.hint(if known.is_empty() {
@@ -97,10 +97,10 @@ fn interface(args: &ServeArgs, host: &System) -> Result<(String, NetAddress), Fa
     Ok((name.into(), *address))
 }
 
-fn allowed(args: &ServeArgs, link: &LinkState) -> Result<(), Fault> {
+fn allowed(args: &ServeArgs, link: &Interface) -> Result<(), Fault> {
     let name = &link.name;
     if args.interface.is_some() {
-        return if args.yes || (link.is_ours && link.kind == StateKind::Bridge) {
+        return if args.yes || (link.is_ours && link.kind == InterfaceKind::Bridge) {
             Ok(())
         } else {
             let fault =
@@ -108,7 +108,7 @@ fn allowed(args: &ServeArgs, link: &LinkState) -> Result<(), Fault> {
             Err(fault.hint(format!("if it shall be served all the same: --interface {name} --yes")))
         };
     }
-    if link.kind != StateKind::Bridge {
+    if link.kind != InterfaceKind::Bridge {
         return Err(Fault::host(format!("{name} is not a bridge")).hint(format!("--interface {name} --yes serves it")));
     }
     if !link.is_ours {

@@ -1,4 +1,4 @@
-//! The parts of a Linux host: QEMU's machines and the interfaces of ip(8).
+//! Linux: machines that are QEMU processes.
 
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
@@ -6,19 +6,18 @@ use crate::host::files::remove;
 use crate::host::process::{EndedBy, Happened, Process};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
-use crate::host::{Guest, Interface, InterfaceKind, Settings, Woken, kernel, marked, system};
+use crate::host::{Guest, Settings, Woken, kernel, system};
 use crate::model::{Argv, Ended, Machine, VmName};
 use crate::qemu::{self, Event};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
-use serde_json::Value;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -279,71 +278,9 @@ fn has_virtualisation(cpuinfo: &str) -> bool {
     flags.split_whitespace().any(|flag| flag == "svm" || flag == "vmx")
 }
 
-/// Returns the network interfaces.
-pub(crate) fn interfaces() -> Result<Rc<[Interface]>, Fault> {
-    #[expect(clippy::disallowed_methods, reason = "a query of the host")]
-    let output = Command::new("ip").args(["-json", "-details", "address", "show"]).output();
-    let output = output.map_err(|why| Fault::host(format!("cannot start `ip`: {why}")).hint("apt install iproute2"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
-        return Err(Fault::host(format!("`ip address show` failed: {said}")));
-    }
-    parse_interfaces(&String::from_utf8_lossy(&output.stdout)).map(Rc::from)
-}
-
-/// Reads what `ip -json -details address show` says.
-pub fn parse_interfaces(text: &str) -> Result<Vec<Interface>, Fault> {
-    let links: Vec<Value> =
-        serde_json::from_str(text).map_err(|why| Fault::host(format!("`ip address show` is no JSON: {why}")))?;
-    let mut all: Vec<Interface> = links.iter().filter_map(parse_interface).collect();
-    let text = |link: &Value, key: &str| Some(link.get(key)?.as_str()?.to_string());
-    for (member, bridge) in links.iter().filter_map(|link| Some((text(link, "ifname")?, text(link, "master")?))) {
-        all.iter_mut().filter(|one| one.name == bridge).for_each(|one| one.members.push(member.clone()));
-    }
-    Ok(all)
-}
-
-fn parse_interface(link: &Value) -> Option<Interface> {
-    let kind = match link.pointer("/linkinfo/info_kind").and_then(Value::as_str) {
-        Some("bridge") => InterfaceKind::Bridge,
-        Some("tun") => InterfaceKind::Tap,
-        _ => InterfaceKind::Other,
-    };
-    let addresses = link.get("addr_info").and_then(Value::as_array).into_iter().flatten();
-    let addresses = addresses.filter_map(|address| address.get("local")?.as_str()?.parse().ok()).collect();
-    let mark = link.get("ifalias").and_then(Value::as_str).and_then(|alias| marked(kind, alias));
-    // A tap has a carrier for as long as somebody has it open.
-    let flags = link.get("flags").and_then(Value::as_array).into_iter().flatten();
-    let is_open = kind == InterfaceKind::Tap && flags.filter_map(Value::as_str).any(|flag| flag == "LOWER_UP");
-    let name = link.get("ifname")?.as_str()?;
-    Some(Interface { addresses, mark, is_open, ..Interface::new(name, kind) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn interfaces_are_read_as_ip_shows_them() {
-        // Captured from iproute2 6.1, shortened.
-        let text = r#"[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"mtu":65536,"link_type":"loopback",
-            "addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8,"scope":"host","label":"lo"},
-            {"family":"inet6","local":"::1","prefixlen":128,"scope":"host"}]},
-            {},{"ifindex":5,"ifname":"br0","linkinfo":{"info_kind":"bridge","info_data":{"forward_delay":0}},
-            "addr_info":[{"family":"inet","local":"10.9.0.1","prefixlen":24}]},
-            {"ifindex":6,"ifname":"tap0","master":"br0","flags":["UP","LOWER_UP"],"ifalias":"vmrun:web","linkinfo":{"info_kind":"tun","info_data":{"type":"tap"},
-            "info_slave_kind":"bridge"},"addr_info":[]}]"#;
-        let said: Vec<String> = parse_interfaces(text)
-            .unwrap()
-            .iter()
-            .map(|i| format!("{} {:?} {:?} {:?}", i.name, i.kind, i.addresses, i.members))
-            .collect();
-        assert_eq!(said, ["lo Other [127.0.0.1, ::1] []", "br0 Bridge [10.9.0.1] [\"tap0\"]", "tap0 Tap [] []"]);
-        let all = parse_interfaces(text).unwrap();
-        let marks: Vec<_> = all.iter().map(|i| (i.mark.as_ref().map(ToString::to_string), i.is_open)).collect();
-        assert_eq!(marks, [(None, false), (None, false), (Some("web".into()), true)]);
-        assert!(parse_interfaces("Object \"addres\" is unknown").is_err());
-    }
 
     #[test]
     fn a_processor_helps_when_it_says_so() {

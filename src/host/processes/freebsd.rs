@@ -2,7 +2,7 @@
 
 use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
 use crate::diag::Fault;
-use crate::host::program::run;
+use crate::host::program::Query;
 use crate::model::{Argv, Shape, Size};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,10 +24,10 @@ fn ps_threads(pid: u32) -> Argv {
 }
 
 /// Returns the threads of a process.
-pub(crate) fn threads(pid: u32) -> Result<Vec<Thread>, Fault> {
-    let mut all = parse_threads(&run(&procstat(&[pid]))?).remove(&pid).unwrap_or_default();
+pub(crate) fn threads(query: Query<'_>, pid: u32) -> Result<Vec<Thread>, Fault> {
+    let mut all = parse_threads(&query(&procstat(&[pid]))?).remove(&pid).unwrap_or_default();
     // Where ps does not answer that is not known.
-    let shares = run(&ps_threads(pid)).map(|text| parse_shares(&text)).unwrap_or_default();
+    let shares = query(&ps_threads(pid)).map(|text| parse_shares(&text)).unwrap_or_default();
     all.iter_mut().for_each(|thread| thread.cpu = shares.get(&thread.id).copied());
     Ok(all)
 }
@@ -41,18 +41,28 @@ fn parse_shares(text: &str) -> BTreeMap<u32, u64> {
     text.lines().filter_map(share).collect()
 }
 
-pub(crate) fn look() -> Result<Processes, Fault> {
-    let mut processes = parse_processes(&run(&ps())?);
+/// Looks at what runs.
+pub(crate) fn look(query: Query<'_>) -> Result<Processes, Fault> {
+    let mut processes = parse_processes(&query(&ps())?);
     let pids: Vec<u32> = processes.hypervisors.iter().map(|one| one.pid).collect();
     if !pids.is_empty() {
-        // Where procstat does not answer the number of vCPUs is not known.
-        let threads = run(&procstat(&pids)).map(|text| parse_threads(&text)).unwrap_or_default();
+        let threads = threads_of(query, &pids);
         for one in &mut processes.hypervisors {
             let vcpus = threads.get(&one.pid).map(|all| all.iter().filter(|it| it.name.starts_with("vcpu ")).count());
             one.shape.cpus = vcpus.filter(|count| *count > 0).map(|count| count as u64);
         }
     }
     Ok(processes)
+}
+
+/// Returns the threads of processes, of as many as procstat tells of. Where one of them has ended meanwhile it fails, and tells of
+/// none behind it (12.1), so that each is asked for alone.
+fn threads_of(query: Query<'_>, pids: &[u32]) -> BTreeMap<u32, Vec<Thread>> {
+    let ask = |pids: &[u32]| query(&procstat(pids)).map(|text| parse_threads(&text));
+    ask(pids).unwrap_or_else(|_| match pids {
+        [] | [_] => BTreeMap::new(),
+        _ => pids.iter().filter_map(|pid| ask(&[*pid]).ok()).flatten().collect(),
+    })
 }
 
 /// Reads what ps prints: number, parent, seconds, share of a processor, processor time, resident memory and command of each process.
@@ -153,6 +163,7 @@ fn thread(line: &str) -> Option<(u32, Thread)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::corpus::steps;
     use proptest::prelude::*;
 
     /// The threads of a bhyve with a disk, a network card, a screen and six vCPUs.
@@ -244,6 +255,53 @@ mod tests {
         let shares: Vec<_> = parse_shares("100521  98.2\n100520   0.0\n-\n").into_iter().collect();
         assert_eq!(shares, [(100_520, 0), (100_521, 982)]);
         assert_eq!(procstat(&[7, 8]).to_string(), "procstat -t 7 8");
+    }
+
+    #[test]
+    fn what_runs_is_asked_of_ps_and_then_of_procstat() {
+        let procstat_steps = steps("procstat.txt");
+        let lines = |command: &str| {
+            let step = procstat_steps.iter().find(|step| step.command == command).unwrap();
+            step.outcome()
+        };
+        let listing = " 12819 12800 20 0.0 0:03.81 4096 bhyve: web (bhyve)\n";
+        let query = |argv: &Argv| if argv.program == "ps" { Ok(listing.into()) } else { lines(&argv.to_string()) };
+        let seen = look(&query).unwrap();
+        assert_eq!(seen.hypervisors.iter().map(|one| one.shape.cpus).collect::<Vec<_>>(), [Some(1)]);
+        let nobody = |argv: &Argv| if argv.program == "ps" { Ok(listing.into()) } else { lines("procstat -t 99998") };
+        assert_eq!(look(&nobody).unwrap().hypervisors[0].shape.cpus, None);
+
+        let threads_of_web = threads(&query, 12819).unwrap();
+        assert_eq!(threads_of_web.len(), 20);
+        assert!(threads_of_web.iter().all(|thread| thread.cpu.is_none()));
+        assert_eq!(threads(&query, 99998).unwrap_err().message.lines().count(), 2);
+        let none = |_: &Argv| Err(Fault::host("no ps"));
+        assert_eq!(look(&none).unwrap_err().message, "no ps");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_takes_nothing_away_from_what_is_known_of_the_others() {
+        let recorded = steps("procstat.txt");
+        for order in [[12819, 99998], [99998, 12819]] {
+            let line = |pid| format!("{pid} 12800 20 0.0 0:03.81 4096 bhyve: vm{pid} (bhyve)\n");
+            let listing: String = order.iter().map(line).collect();
+            let query = |argv: &Argv| match argv.to_string() {
+                command if argv.program == "ps" && command.contains("-axww") => Ok(listing.clone()),
+                command => recorded.iter().find(|step| step.command == command).unwrap().outcome(),
+            };
+            let seen = look(&query).unwrap().hypervisors;
+            let vcpus: Vec<_> = seen.iter().map(|one| (one.pid, one.shape.cpus)).collect();
+            assert_eq!(vcpus, [(12819, Some(1)), (99998, None)]);
+        }
+    }
+
+    #[test]
+    fn how_much_of_a_processor_a_thread_uses_is_read_as_ps_shows_it() {
+        let recorded = steps("ps.txt");
+        let asked = ps_threads(1432).to_string();
+        let step = recorded.iter().find(|step| step.command == asked && step.status == 0).unwrap();
+        let shares = parse_shares(&step.output);
+        assert_eq!((shares.len(), shares.get(&100_096)), (step.output.lines().count(), Some(&0)));
     }
 
     proptest! {

@@ -5,9 +5,11 @@ use super::rehearsal::Imagined;
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
-use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings, commands};
+use crate::host::{
+    Capacity, Effect, FileFact, Guest, Host, Interface, InterfaceKind, Platform, Settings, commands, interfaces,
+};
 use crate::image::Disk;
-use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Machine, NetAddress, Secret, Size, VmName};
 use crate::qemu;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,7 +58,7 @@ impl World {
     /// Makes a host with nothing but a loopback.
     pub(crate) fn new(settings: Settings) -> Self {
         let mut lo = Interface::new("lo0", InterfaceKind::Other);
-        lo.addresses.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        lo.addresses.push(NetAddress { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 });
         Self {
             settings,
             interfaces: vec![lo],
@@ -114,10 +116,6 @@ impl World {
         if fails { Err(Fault::host(format!("`{line}` failed")).hint("the test had it fail")) } else { Ok(()) }
     }
 
-    fn make(&mut self, name: &InterfaceName, kind: InterfaceKind) {
-        self.interfaces.push(Interface::new(name.to_string(), kind));
-    }
-
     fn remove(&mut self, name: &str) {
         self.interfaces.retain(|interface| interface.name != name);
         self.interfaces.iter_mut().for_each(|interface| interface.members.retain(|member| member != name));
@@ -137,10 +135,14 @@ impl World {
             Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
             Effect::Make { path, .. } => self.file(path, None, true),
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
-            Effect::CreateTap(name) => self.make(name, InterfaceKind::Tap),
+            Effect::CreateTap(name) => {
+                let tap = Interface::new(name.to_string(), InterfaceKind::Tap);
+                self.interfaces.push(Interface { is_ours: true, ..tap });
+            }
+            // Its addresses are not simulated.
             Effect::CreateLink(link) => {
-                let kind = if link.kind == LinkKind::Bridge { InterfaceKind::Bridge } else { InterfaceKind::Other };
-                link.names().iter().for_each(|name| self.make(name, kind));
+                let without = |one| Interface { addresses: Vec::new(), ..one };
+                self.interfaces.extend(interfaces::made(link).into_iter().map(without));
             }
             Effect::DestroyTap(name) => self.remove(name.as_str()),
             Effect::DestroyLink(name) => {
@@ -300,7 +302,7 @@ fn firmware(path: &Path) -> Option<FileFact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Target;
+    use crate::model::{InterfaceName, Target};
 
     #[test]
     fn what_is_left_is_named_and_so_is_what_is_gone() {

@@ -52,7 +52,7 @@ impl Fake {
             },
             log: Log::default(),
             interfaces: vec![
-                interface("ix0", InterfaceKind::Other, "192.168.2.5"),
+                interface("ix0", InterfaceKind::Other, "192.168.2.5/24"),
                 interface("bridge2", InterfaceKind::Bridge, ""),
             ],
             files: BTreeMap::new(),

@@ -7,10 +7,11 @@ use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
 use crate::host::{
     Capacity, Effect, FileFact, Guest, Host, Identity, Interface, InterfaceKind, ProcessFact, Settings, Trace, Woken,
+    interfaces,
 };
 use crate::image::Disk;
 use crate::model::device::Access;
-use crate::model::{Argv, Ended, InterfaceName, LinkKind, Machine, NetAddress, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -48,10 +49,8 @@ impl Rehearsal {
         Self { below, is_left: |_, _| false, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
     }
 
-    fn made_interface(&mut self, name: &InterfaceName, kind: InterfaceKind, addresses: &[NetAddress]) {
-        let addresses = addresses.iter().map(|address| address.ip).collect();
-        self.interfaces
-            .insert(name.to_string(), Some(Interface { addresses, ..Interface::new(name.to_string(), kind) }));
+    fn made_interfaces(&mut self, all: Vec<Interface>) {
+        self.interfaces.extend(all.into_iter().map(|one| (one.name.clone(), Some(one))));
     }
 
     fn made(&mut self, path: &Path, size: Size, has_data: bool) {
@@ -94,7 +93,7 @@ impl Host for Rehearsal {
         // The second one of a pair goes with the first, which has the mark.
         let first = |one: &Interface| Some(format!("{}a", one.name.strip_suffix('b')?));
         let goes_along = |one: &Interface| {
-            one.kind == InterfaceKind::Other
+            one.kind == InterfaceKind::Pair
                 && first(one).is_some_and(|first| below.iter().any(|other| other.name == first && is_left(other)))
         };
         let is_there = |one: &&Interface| !self.interfaces.contains_key(&one.name) && !is_left(one) && !goes_along(one);
@@ -145,14 +144,11 @@ impl Host for Rehearsal {
             }
             Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
             Effect::Make { path, .. } => self.made(path, Size::bytes(0), true),
-            Effect::CreateTap(tap) => self.made_interface(tap, InterfaceKind::Tap, &[]),
-            Effect::CreateLink(link) => {
-                let kind = match link.kind {
-                    LinkKind::Bridge => InterfaceKind::Bridge,
-                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } => InterfaceKind::Other,
-                };
-                link.names().into_iter().for_each(|name| self.made_interface(name, kind, &link.addresses));
+            Effect::CreateTap(tap) => {
+                let tap = Interface { is_ours: true, ..Interface::new(tap.to_string(), InterfaceKind::Tap) };
+                self.made_interfaces(vec![tap]);
             }
+            Effect::CreateLink(link) => self.made_interfaces(interfaces::made(link)),
             Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
                 self.interfaces.insert(name.to_string(), None);
             }

@@ -100,7 +100,7 @@ fn interface(world: &mut World, name: &str, value: &Dynamic) -> Result<(), Raise
                     let raised = Raised::from(fault.hint("\"bridge\", \"tap\" or an address: \"192.168.2.5/24\""));
                     if all.len() > 1 { raised.under(&at.to_string()) } else { raised }
                 })?;
-                made.addresses.push(address.ip);
+                made.addresses.push(address);
             }
         }
     }

@@ -200,8 +200,8 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
     let first = net.to_bits() & mask;
     let own = |all: &[Interface]| {
-        all.iter().flat_map(|interface| &interface.addresses).find_map(|address| match address {
-            IpAddr::V4(address) if address.to_bits() & mask == first => Some(*address),
+        all.iter().flat_map(|interface| &interface.addresses).find_map(|address| match address.ip {
+            IpAddr::V4(ip) if ip.to_bits() & mask == first => Some(ip),
             _ => None,
         })
     };
@@ -216,7 +216,8 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
         super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
         return Ok(assumed.to_string().into());
     }
-    let known: Vec<String> = all.iter().flat_map(|i| i.addresses.iter().map(ToString::to_string)).collect();
+    let known: Vec<String> =
+        all.iter().flat_map(|i| i.addresses.iter().map(|address| address.ip.to_string())).collect();
     let none = || {
         let fault = Fault::new(format!("this host has no address in {text}"));
         fault.hint(format!("it has {}", crate::diag::suggest::list(known.iter().map(String::as_str))))
