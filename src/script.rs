@@ -539,21 +539,24 @@ pub(crate) fn unreadable(path: &str, error: &std::io::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::fake::Fake;
+    use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
 
-    fn evaluate(fake: Fake, text: &str) -> (Vec<String>, Vec<String>) {
-        let log = fake.log.clone();
+    fn evaluate(fixture: Fixture, text: &str) -> (Vec<String>, Vec<String>) {
+        let fixture = Rc::new(RefCell::new(fixture));
         let recipe = Recipe::parse("lab.rhai", text).unwrap_or_else(|_| panic!("{text}"));
-        let evaluated = recipe.evaluate(Run::new(Box::new(fake)), &Inputs::default(), None);
+        let evaluated = recipe.evaluate(Run::new(Box::new(Simulated::new(&fixture))), &Inputs::default(), None);
         let mut run = evaluated.run;
         run.give_back();
-        (log.take(), evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect())
+        (
+            std::mem::take(&mut fixture.borrow_mut().log),
+            evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect(),
+        )
     }
 
     #[test]
     fn what_is_deferred_is_done_at_the_end_the_last_one_first_whatever_happens() {
         let text = "defer(|| run(\"a\")); defer(|| run(\"b\")); tap(\"tap1\"); throw \"no\";";
-        let (log, faults) = evaluate(Fake::new(), text);
+        let (log, faults) = evaluate(Fixture::lab(), text);
         assert_eq!(log, ["ifconfig tap1 create", "b", "a", "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["no"]);
     }
@@ -562,7 +565,11 @@ mod tests {
     fn a_rehearsal_that_takes_too_long_ends() {
         let recipe = Recipe::parse("lab.rhai", "for n in 0..100000 { }").unwrap_or_else(|_| panic!("it parses"));
         let rehearse = || {
-            let evaluated = recipe.evaluate(Run::new(Box::new(Fake::new())), &Inputs::default(), Some(Purpose::Plan));
+            let evaluated = recipe.evaluate(
+                Run::new(Box::new(Simulated::new(&Rc::new(RefCell::new(Fixture::lab()))))),
+                &Inputs::default(),
+                Some(Purpose::Plan),
+            );
             evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect::<Vec<_>>()
         };
         assert_eq!(rehearse(), [""; 0]);
@@ -574,11 +581,11 @@ mod tests {
 
     #[test]
     fn what_was_taken_is_given_back_even_where_vmrun_itself_fails() {
-        let fake = Fake { panic: Some("ifconfig tap2 create".into()), ..Fake::new() };
-        let (log, faults) = evaluate(fake, "tap(\"tap1\"); tap(\"tap2\"); tap(\"tap3\");");
+        let fixture = Fixture { refuses: Some(Refusal::Panic("ifconfig tap2 create")), ..Fixture::lab() };
+        let (log, faults) = evaluate(fixture, "tap(\"tap1\"); tap(\"tap2\"); tap(\"tap3\");");
         let taken = ["ifconfig tap1 create", "ifconfig tap2 create"];
         assert_eq!(log[..2], taken);
-        assert_eq!(log[2..], ["ifconfig tap2 destroy", "ifconfig tap1 destroy"]);
+        assert_eq!(log[2..], ["ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["vmrun itself failed: this is a mistake in it"]);
     }
 }

@@ -108,7 +108,7 @@ impl Run {
         standing.since = me.now;
         standing.until = None;
         change(standing);
-        let _ = self.host.stand(&standing.name, &standing.text());
+        let _ = self.host.store_mut().stand(&standing.name, &standing.text());
     }
 
     /// Has the machine held when the run is over: its last error stays where everybody can read it.
@@ -132,7 +132,7 @@ impl Run {
 
     /// Returns what a rehearsal would have done.
     pub(crate) fn rehearsed(&self) -> &[Rehearsed] {
-        self.host.rehearsed()
+        self.host.rehearsal().map_or(&[], |rehearsal| &rehearsal.done)
     }
 
     /// Tells whoever wants to know how it goes.
@@ -151,8 +151,10 @@ pub(crate) fn interrupted() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::fake::Fake;
+    use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
     use crate::model::{Draft, Ended, Machine};
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     fn machine() -> Machine {
         Draft { name: "lab".parse().ok(), ..Draft::default() }.check().unwrap()
@@ -166,22 +168,22 @@ mod tests {
         Effect::Join { bridge: "bridge2".parse().unwrap(), member: member.parse().unwrap() }
     }
 
-    fn transcript(fake: Fake, effects: &[Effect]) -> (Vec<String>, Vec<String>) {
-        let log = fake.log.clone();
-        let mut run = Run::new(Box::new(fake));
+    fn transcript(fixture: Fixture, effects: &[Effect]) -> (Vec<String>, Vec<String>) {
+        let fixture = Rc::new(RefCell::new(fixture));
+        let mut run = Run::new(Box::new(Simulated::new(&fixture)));
         let done: Result<Vec<String>, Fault> = effects.iter().map(|effect| run.act(effect)).collect();
         let mut faults: Vec<String> = done.err().iter().map(|fault| fault.message.clone()).collect();
         if faults.is_empty() {
             faults.extend(run.boot(&machine()).err().map(|fault| fault.message));
         }
         faults.extend(run.give_back().iter().map(|fault| fault.message.clone()));
-        (log.take(), faults)
+        (std::mem::take(&mut fixture.borrow_mut().log), faults)
     }
 
     #[test]
     fn what_was_taken_is_given_back_in_reverse() {
         let (log, faults) =
-            transcript(Fake::new(), &[tap("tap1"), join("tap1"), tap("tap2"), join("em0"), tap("tap1")]);
+            transcript(Fixture::lab(), &[tap("tap1"), join("tap1"), tap("tap2"), join("em0"), tap("tap1")]);
         assert_eq!(
             log,
             [
@@ -189,7 +191,8 @@ mod tests {
                 "ifconfig bridge2 addm tap1",
                 "ifconfig tap2 create",
                 "ifconfig bridge2 addm em0",
-                "bhyve lab",
+                "bhyve -c 1 -m 256M lab",
+                "# the guest powered off",
                 "bhyvectl --destroy --vm=lab",
                 "ifconfig bridge2 deletem em0",
                 "ifconfig tap2 destroy",
@@ -201,8 +204,8 @@ mod tests {
 
     #[test]
     fn a_refused_step_takes_back_only_what_was_done() {
-        let fake = Fake { refuse: Some("ifconfig bridge2 addm tap1".into()), ..Fake::new() };
-        let (log, faults) = transcript(fake, &[tap("tap1"), join("tap1"), tap("tap2")]);
+        let fixture = Fixture { refuses: Some(Refusal::Line("ifconfig bridge2 addm tap1")), ..Fixture::lab() };
+        let (log, faults) = transcript(fixture, &[tap("tap1"), join("tap1"), tap("tap2")]);
         let expected = ["ifconfig tap1 create", "ifconfig bridge2 addm tap1  # refused", "ifconfig tap1 destroy"];
         assert_eq!(log, expected);
         assert_eq!(faults, ["`ifconfig bridge2 addm tap1` failed"]);
@@ -210,10 +213,10 @@ mod tests {
 
     #[test]
     fn giving_back_goes_on_past_a_failing_step() {
-        let fake = Fake { refuse: Some("ifconfig tap2 destroy".into()), ..Fake::new() };
-        let (log, faults) = transcript(fake, &[tap("tap1"), tap("tap2")]);
+        let fixture = Fixture { refuses: Some(Refusal::Line("ifconfig tap2 destroy")), ..Fixture::lab() };
+        let (log, faults) = transcript(fixture, &[tap("tap1"), tap("tap2")]);
         assert_eq!(
-            log[3..],
+            log[4..],
             ["bhyvectl --destroy --vm=lab", "ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]
         );
         assert_eq!(faults, ["`ifconfig tap2 destroy` failed"]);
@@ -222,8 +225,8 @@ mod tests {
     #[test]
     fn only_a_reboot_goes_on_and_every_failure_has_a_verdict() {
         let verdict = |ended: Ended| {
-            let fake = Fake { exits: [ended].into(), ..Fake::new() };
-            let mut run = Run::new(Box::new(fake));
+            let fixture = Rc::new(RefCell::new(Fixture { exits: [ended].into(), ..Fixture::lab() }));
+            let mut run = Run::new(Box::new(Simulated::new(&fixture)));
             run.boot(&machine()).unwrap();
             (run.goes_on(), run.verdict().map(|fault| fault.message))
         };

@@ -7,7 +7,7 @@ use super::term::Term;
 use super::{pair, place};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::system::System;
-use crate::host::{Effect, Host, ipxe};
+use crate::host::{Effect, Effects as _, Facts as _, ipxe};
 use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, template};
 use crate::model::{Argv, Size};
 use clap::{Args, Subcommand};

@@ -10,7 +10,7 @@ use crate::client::console::Line;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::handover::hand_over;
 use crate::host::system::System;
-use crate::host::{Host as _, Platform};
+use crate::host::{Facts as _, Platform};
 use crate::model::value::Tty;
 use crate::model::{Argv, VmName};
 use crate::qemu;

@@ -7,7 +7,7 @@ use super::term::Term;
 use super::{place, platform};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::statistics::{self, InterfaceUse, Statistics};
-use crate::host::{Effect, Host as _};
+use crate::host::{Effect, Effects as _};
 use crate::model::Size;
 use crate::supervise::roster::Seen;
 use clap::Args;

@@ -7,7 +7,7 @@ use super::term::Term;
 use super::{pair, place};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::system::System;
-use crate::host::{Effect, Host};
+use crate::host::{Effect, Effects as _, Host};
 use crate::model::Argv;
 use crate::netboot::chainload::{Changes, FOLDER, changes};
 use crate::netboot::{Station, dhcpd, dnsmasq, kea};

@@ -123,7 +123,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if let Some(owner) = recovery::holder(host, name) {
         return Err(recovery::running(name, owner.as_ref()));
     }
-    if host.trace(name).is_none() {
+    if host.store().trace(name).is_none() {
         return Err(recovery::not_running(name).maybe_hint(near(host, name)));
     }
     let standing = Standing::of(host, name);

@@ -100,7 +100,7 @@ fn in_background(host: &System) -> Vec<VmName> {
         let standing = Standing::of(host, name);
         standing.is_some_and(|standing| standing.state != Stance::Held)
     };
-    host.traces().into_iter().map(|trace| trace.name).filter(runs).collect()
+    host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect()
 }
 
 /// Stops machines, side by side where nothing orders them, within one time for all.
@@ -154,11 +154,11 @@ fn stop_one(name: &VmName, how: How) -> Result<(), Fault> {
     let how_it_went = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
         Some(None) => return Err(recovery::running(name, None)),
-        None if host.trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
+        None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
         None => "is down",
     };
     // A supervisor that was killed meanwhile, or long before, has left its guest.
-    if (was_held || host.trace(name).is_some()) && recovery::holder(&host, name).is_none() {
+    if (was_held || host.store().trace(name).is_some()) && recovery::holder(&host, name).is_none() {
         let within = match how {
             How::Asked(within) => within.unwrap_or(crate::supervise::STOP_WITHIN),
             How::AtOnce => Duration::ZERO,
@@ -208,5 +208,5 @@ fn unknown(host: &System, name: &VmName) -> Fault {
 
 /// Returns another machine that a name may have been meant for.
 pub(super) fn near(host: &System, name: &VmName) -> Option<String> {
-    meant(name.as_str(), host.traces().iter().map(|trace| trace.name.to_string()))
+    meant(name.as_str(), host.store().traces().iter().map(|trace| trace.name.to_string()))
 }

@@ -188,6 +188,34 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
     argvs
 }
 
+/// Returns what takes back what the first commands of an effect took, where a later one was refused: the first of these that can
+/// be done.
+pub(crate) fn halves(platform: Platform, is_marked: bool, effect: &Effect) -> Vec<Effect> {
+    let is_unmarked = platform == Platform::Linux && is_marked;
+    let new = |name: &InterfaceName| unmarked(name).parse().ok();
+    match effect {
+        Effect::CreateTap(tap) if is_unmarked => new(tap).map(Effect::DestroyTap).into_iter().collect(),
+        // It may have had its name already.
+        Effect::CreateLink(link) if is_unmarked => {
+            new(&link.name).into_iter().chain([link.name.clone()]).map(Effect::DestroyLink).collect()
+        }
+        _ => undo(effect).into_iter().collect(),
+    }
+}
+
+/// Returns the names of the interfaces that are there after that many of the commands of an effect which makes some: on Linux one
+/// has its name with its mark.
+pub(crate) fn names_after(platform: Platform, is_marked: bool, effect: &Effect, steps: usize) -> Vec<String> {
+    let names = match effect {
+        Effect::CreateTap(tap) => vec![tap],
+        Effect::CreateLink(link) => link.names(),
+        _ => Vec::new(),
+    };
+    let is_named = |at: usize| platform != Platform::Linux || !is_marked || steps > at + 1;
+    let name = |(at, name): (usize, &InterfaceName)| if is_named(at) { name.to_string() } else { unmarked(name) };
+    if steps == 0 { Vec::new() } else { names.into_iter().enumerate().map(name).collect() }
+}
+
 /// Returns what gives an effect back, if it takes something.
 pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
     match effect {

@@ -1,6 +1,6 @@
 //! A server that is somebody else's program, in the foreground: it ends when we are asked to.
 
-use super::Host as _;
+use super::Guests as _;
 use super::process::{EndedBy, Happened, Process};
 use super::system::System;
 use crate::diag::Fault;

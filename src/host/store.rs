@@ -1,13 +1,17 @@
-//! The folder of running machines: locks that die with their owner, journals, and the locks of disk images.
+//! The folder of running machines: locks that die with their owner, journals, how machines stand, and the locks of disk images.
+//!
+//! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
+//! memory.
 
+use super::Settings;
 use super::files::{io_fault, reason, remove};
 use super::kernel::tick;
-use super::{Settings, Trace};
 use crate::diag::Fault;
 use crate::model::VmName;
 use crate::model::device::Access;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -15,6 +19,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// The file that says how a machine in the background stands, in the machine's folder.
@@ -23,11 +28,36 @@ pub(crate) const STANDING: &str = "standing.json";
 /// How long a journal usually is at most, in bytes.
 const JOURNAL: usize = 1 << 10;
 
-/// What this process holds of the state.
-#[derive(Default)]
-pub(crate) struct State {
+/// What the state folder has of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trace {
+    /// The machine.
+    pub name: VmName,
+    /// Whether another process holds its lock: the run, or a command that it has started.
+    pub is_locked: bool,
+    /// The text of its journal, if it has one.
+    pub journal: Option<String>,
+}
+
+/// What runs keep of their machines, and what this one holds of it.
+pub(crate) struct Store {
+    settings: Settings,
+    place: Place,
     machines: BTreeMap<VmName, Held>,
     images: BTreeMap<PathBuf, (File, Access)>,
+}
+
+/// The machines of a store in memory whose locks are held.
+pub(crate) type Locks = Rc<RefCell<BTreeSet<VmName>>>;
+
+/// Where a store is.
+enum Place {
+    /// In the state folder.
+    Folder,
+    /// In the state folder, at which it only looks: everything can be had, and nothing is taken.
+    Looked,
+    /// In memory.
+    Memory(Locks),
 }
 
 /// A machine that is ours.
@@ -40,7 +70,38 @@ struct Held {
     is_over: bool,
 }
 
-impl State {
+impl Store {
+    /// Opens the one of the state folder.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self::at(settings, Place::Folder)
+    }
+
+    /// Makes one in memory, which holds these locks.
+    pub(crate) fn in_memory(settings: Settings, locks: Locks) -> Self {
+        Self::at(settings, Place::Memory(locks))
+    }
+
+    const fn at(settings: Settings, place: Place) -> Self {
+        Self { settings, place, machines: BTreeMap::new(), images: BTreeMap::new() }
+    }
+
+    /// Opens another one of the same place to look at it only.
+    pub(crate) fn looked_at(&self) -> Self {
+        let place = match &self.place {
+            Place::Folder | Place::Looked => Place::Looked,
+            Place::Memory(_) => Place::Memory(Locks::default()),
+        };
+        Self::at(self.settings.clone(), place)
+    }
+
+    const fn is_folder(&self) -> bool {
+        matches!(self.place, Place::Folder)
+    }
+
+    const fn is_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
     /// Whether a machine is ours.
     pub(crate) fn holds(&self, name: &VmName) -> bool {
         self.machines.contains_key(name)
@@ -52,18 +113,21 @@ impl State {
     }
 
     /// Takes the lock of a machine, and waits so long for one that another has. Returns whether it was had.
-    pub(crate) fn reserve(&mut self, settings: &Settings, name: &VmName, patience: Duration) -> Result<bool, Fault> {
-        if self.holds(name) {
+    pub(crate) fn reserve(&mut self, name: &VmName, patience: Duration) -> Result<bool, Fault> {
+        if let Place::Memory(locks) = &self.place {
+            locks.borrow_mut().insert(name.clone());
+        }
+        if !self.is_folder() || self.holds(name) {
             return Ok(true);
         }
-        let path = settings.lock_file(name);
+        let path = self.settings.lock_file(name);
         let refuse = |error: io::Error| {
             let fault = Fault::host(format!("cannot make {}: {}", path.display(), reason(&error)));
             fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
         };
         let lock = match lock(&path, patience) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o755).create(&settings.state).map_err(refuse)?;
+                DirBuilder::new().recursive(true).mode(0o755).create(&self.settings.state).map_err(refuse)?;
                 lock(&path, patience)
             }
             done => done,
@@ -75,9 +139,9 @@ impl State {
     }
 
     /// Adds lines to the journal of a machine that is ours. A line that could not be written whole is cut off again.
-    pub(crate) fn note(&mut self, settings: &Settings, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
+    pub(crate) fn note(&mut self, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
+        let path = self.settings.lock_file(name);
         let Some(held) = self.machines.get_mut(name).filter(|_| !lines.is_empty()) else { return Ok(()) };
-        let path = settings.lock_file(name);
         let cannot = |error| io_fault("write", &path)(error);
         if let Err(error) = held.lock.write_all(lines.as_bytes()) {
             let _ = held.lock.set_len(held.written);
@@ -86,18 +150,18 @@ impl State {
         held.written += lines.len() as u64;
         if durable {
             // The file's name has to be on the disk as well.
-            let folder = File::open(&settings.state);
+            let folder = File::open(&self.settings.state);
             held.lock.sync_all().and_then(|()| folder?.sync_all()).map_err(cannot)?;
         }
         Ok(())
     }
 
     /// Writes down how a machine stands that is ours: everybody may read it, and nobody sees half of it.
-    pub(crate) fn stand(&mut self, settings: &Settings, name: &VmName, text: &str) -> Result<(), Fault> {
+    pub(crate) fn stand(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
         if !self.holds(name) {
             return Ok(());
         }
-        let (folder, path) = (settings.machine_folder(name), settings.standing_file(name));
+        let (folder, path) = (self.settings.machine_folder(name), self.settings.standing_file(name));
         let made = DirBuilder::new().recursive(true).create(&folder);
         // Whatever the umask of the recipe.
         let made = made.and_then(|()| std::fs::set_permissions(&folder, Permissions::from_mode(0o755)));
@@ -112,11 +176,16 @@ impl State {
         written.map_err(io_fault("write", &path))
     }
 
+    /// Returns what was written of how a machine stands.
+    pub(crate) fn standing(&self, name: &VmName) -> Option<String> {
+        if self.is_memory() { None } else { std::fs::read_to_string(self.settings.standing_file(name)).ok() }
+    }
+
     /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.
-    pub(crate) fn tidy(&mut self, settings: &Settings, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
+    pub(crate) fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
+        let (secrets, folder) = (self.settings.secrets_file(name), self.settings.machine_folder(name));
         let Some(held) = self.machines.get_mut(name) else { return Ok(()) };
-        remove(&settings.secrets_file(name))?;
-        let folder = settings.machine_folder(name);
+        remove(&secrets)?;
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
             _ => {}
@@ -125,11 +194,15 @@ impl State {
         Ok(())
     }
 
-    /// Gives back the lock of a machine; its file goes unless its journal still has something to say.
-    pub(crate) fn clear(&mut self, settings: &Settings, name: &VmName) -> Result<(), Fault> {
+    /// Gives back the lock of a machine and those of all images; its file goes unless its journal still has something to say.
+    pub(crate) fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
+        self.images.clear();
+        if let Place::Memory(locks) = &self.place {
+            locks.borrow_mut().remove(name);
+        }
         // The lock is held until its file is gone, and whoever opened that file before finds it gone.
         let Some(held) = self.machines.remove(name) else { return Ok(()) };
-        let gone = if held.is_over || held.written == 0 { remove(&settings.lock_file(name)) } else { Ok(()) };
+        let gone = if held.is_over || held.written == 0 { remove(&self.settings.lock_file(name)) } else { Ok(()) };
         // Whatever else of ours has it open still.
         let _ = held.lock.unlock();
         gone
@@ -138,7 +211,7 @@ impl State {
     /// Takes the lock of an image that is there: shared for who only reads it. Returns whether it was had; what cannot be locked
     /// counts as had.
     pub(crate) fn hold(&mut self, path: &Path, access: Access) -> bool {
-        let Some(file) = open_image(path) else { return true };
+        let Some(file) = open_image(path).filter(|_| self.is_folder()) else { return true };
         if self
             .images
             .get(path)
@@ -158,7 +231,9 @@ impl State {
     /// Whether another process holds the lock of an image, and not only to see whether it can be had.
     pub(crate) fn is_held(&self, path: &Path, access: Access) -> bool {
         const LOOKS: usize = 5;
-        let Some(file) = open_image(path).filter(|_| !self.images.contains_key(path)) else { return false };
+        let Some(file) = open_image(path).filter(|_| !self.is_memory() && !self.images.contains_key(path)) else {
+            return false;
+        };
         let is_held = || matches!(try_image(&file, access), Err(TryLockError::WouldBlock));
         (0..LOOKS).all(|look| {
             is_held()
@@ -167,11 +242,6 @@ impl State {
                     true
                 })
         })
-    }
-
-    /// Gives back the locks of all images.
-    pub(crate) fn let_images_go(&mut self) {
-        self.images.clear();
     }
 
     /// Has the locks of images go to every program that is started from here on, or to none. A guest keeps them for as long as
@@ -185,19 +255,25 @@ impl State {
     }
 
     /// Returns the machines that have a lock file, by name.
-    pub(crate) fn traces(&self, settings: &Settings) -> Vec<Trace> {
-        let entries = std::fs::read_dir(&settings.state).into_iter().flatten().flatten();
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        if self.is_memory() {
+            return Vec::new();
+        }
+        let entries = std::fs::read_dir(&self.settings.state).into_iter().flatten().flatten();
         let name = |entry: std::fs::DirEntry| {
             entry.file_name().to_str()?.strip_prefix('.')?.strip_suffix(".lock")?.parse::<VmName>().ok()
         };
-        let mut traces: Vec<Trace> = entries.filter_map(name).filter_map(|name| self.trace(settings, &name)).collect();
+        let mut traces: Vec<Trace> = entries.filter_map(name).filter_map(|name| self.trace(&name)).collect();
         traces.sort_by(|one, other| one.name.cmp(&other.name));
         traces
     }
 
     /// Returns what there is of a machine, if it has a lock file.
-    pub(crate) fn trace(&self, settings: &Settings, name: &VmName) -> Option<Trace> {
-        let (is_locked, journal) = look(&settings.lock_file(name), self.holds(name))?;
+    pub(crate) fn trace(&self, name: &VmName) -> Option<Trace> {
+        if self.is_memory() {
+            return None;
+        }
+        let (is_locked, journal) = look(&self.settings.lock_file(name), self.holds(name))?;
         Some(Trace { name: name.clone(), is_locked, journal })
     }
 }
@@ -309,23 +385,23 @@ mod tests {
     fn a_machine_is_one_runs_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (settings, name) = (settings(folder.path()), "lab".parse().unwrap());
-        let (mut one, mut other) = (State::default(), State::default());
-        assert!(one.reserve(&settings, &name, Duration::ZERO).unwrap());
-        assert!(one.reserve(&settings, &name, Duration::ZERO).unwrap());
-        assert!(!other.reserve(&settings, &name, Duration::from_millis(20)).unwrap());
-        one.note(&settings, &name, "a\n", false).unwrap();
-        one.note(&settings, &name, "b\n", true).unwrap();
-        let traces = other.traces(&settings);
+        let (mut one, mut other) = (Store::new(settings.clone()), Store::new(settings.clone()));
+        assert!(one.reserve(&name, Duration::ZERO).unwrap());
+        assert!(one.reserve(&name, Duration::ZERO).unwrap());
+        assert!(!other.reserve(&name, Duration::from_millis(20)).unwrap());
+        one.note(&name, "a\n", false).unwrap();
+        one.note(&name, "b\n", true).unwrap();
+        let traces = other.traces();
         let expected = Trace { name: name.clone(), is_locked: true, journal: Some("a\nb\n".into()) };
         assert_eq!(traces, [expected]);
-        assert!(!one.traces(&settings)[0].is_locked);
-        one.tidy(&settings, &name, true).unwrap();
-        one.clear(&settings, &name).unwrap();
+        assert!(!one.traces()[0].is_locked);
+        one.tidy(&name, true).unwrap();
+        one.clear(&name).unwrap();
         // A journal that still has something to say keeps its lock file.
-        assert_eq!(other.traces(&settings).len(), 1);
-        assert!(other.reserve(&settings, &name, Duration::ZERO).unwrap());
-        other.tidy(&settings, &name, false).unwrap();
-        other.clear(&settings, &name).unwrap();
+        assert_eq!(other.traces().len(), 1);
+        assert!(other.reserve(&name, Duration::ZERO).unwrap());
+        other.tidy(&name, false).unwrap();
+        other.clear(&name).unwrap();
         assert_eq!(std::fs::read_dir(&settings.state).unwrap().count(), 0);
     }
 
@@ -334,10 +410,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path());
         let [db, web, idle]: [VmName; 3] = ["db", "web", "idle"].map(|name| name.parse().unwrap());
-        let mut run = State::default();
-        assert!(run.reserve(&settings, &db, Duration::ZERO).unwrap());
-        run.note(&settings, &db, "a\n", false).unwrap();
-        run.stand(&settings, &db, "{}").unwrap();
+        let mut run = Store::new(settings.clone());
+        assert!(run.reserve(&db, Duration::ZERO).unwrap());
+        run.note(&db, "a\n", false).unwrap();
+        run.stand(&db, "{}").unwrap();
         std::fs::create_dir(settings.machine_folder(&idle)).unwrap();
         std::fs::create_dir(settings.machine_folder(&web)).unwrap();
         std::fs::copy(settings.standing_file(&db), settings.standing_file(&web)).unwrap();
@@ -356,13 +432,13 @@ mod tests {
     #[test]
     fn an_image_has_one_writer_or_many_readers() {
         let folder = tempfile::tempdir().unwrap();
-        let image = folder.path().join("a.img");
+        let (image, settings) = (folder.path().join("a.img"), settings(folder.path()));
         File::create(&image).unwrap();
-        let (mut one, mut other) = (State::default(), State::default());
+        let (mut one, mut other) = (Store::new(settings.clone()), Store::new(settings.clone()));
         assert!(one.hold(&image, Access::ReadOnly) && one.hold(&image, Access::ReadOnly));
         assert!(other.hold(&image, Access::ReadOnly));
         assert!(!one.hold(&image, Access::ReadWrite));
-        other.let_images_go();
+        other.clear(&"lab".parse().unwrap()).unwrap();
         assert!(!other.is_held(&image, Access::ReadWrite));
         assert!(one.hold(&image, Access::ReadWrite));
         assert!(other.is_held(&image, Access::ReadOnly) && !other.hold(&image, Access::ReadOnly));

@@ -1,24 +1,24 @@
 //! The real host, of either kind: files, programs, the environment.
 
 use super::boot_plan::{BootPlan, Content, Setting};
-use super::commands::{undo, unmarked};
+use super::effects::take_back;
 use super::environment::env;
 use super::files::{
-    beside, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
+    copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
 };
 use super::os::{self, freebsd, linux};
 use super::process::Happened;
 use super::program::{self, Errand, Program, run};
 use super::signals::Signals;
-use super::store::State;
+use super::store::Store;
 use super::stranger::Stranger;
+use super::worlds::rehearsal::Rehearsal;
 use super::{
-    Capacity, Effect, FileFact, Guest, Host, Identity, Interface, Platform, ProcessFact, Settings, Step, Trace,
-    background, commands, interfaces, kernel,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, Platform, ProcessFact,
+    Processes, Settings, Step, background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
-use crate::model::device::Access;
 use crate::model::{Argv, Machine, Secret, Size, VmName};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -59,7 +59,7 @@ pub(crate) struct System {
     begun: Vec<(Effect, Errand)>,
     found: RefCell<BTreeMap<String, bool>>,
     hardware: OnceCell<(Option<u64>, Option<Size>)>,
-    state: State,
+    store: Store,
     /// The machine for which interfaces are made.
     machine: Option<VmName>,
     /// What new files lack, if a run said so.
@@ -71,6 +71,7 @@ pub(crate) struct System {
 impl System {
     /// Opens the door; with it comes what was asked before.
     pub(crate) fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
+        let store = Store::new(settings.clone());
         Ok(Self {
             settings,
             signals: Signals::install()?,
@@ -79,7 +80,7 @@ impl System {
             begun: Vec::new(),
             found: RefCell::default(),
             hardware: OnceCell::new(),
-            state: State::default(),
+            store,
             machine: None,
             umask: 0,
             log: None,
@@ -130,24 +131,13 @@ impl System {
         let steps = commands::commands(self.settings.platform, self.machine.as_ref(), effect);
         // A command of the recipe may leave something behind that goes on for ever.
         let is_ours = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
-        let lock = self.machine.as_ref().filter(|_| is_ours).and_then(|name| self.state.lock_of(name));
+        let lock = self.machine.as_ref().filter(|_| is_ours).and_then(|name| self.store.lock_of(name));
         (steps, lock.and_then(|lock| lock.try_clone().ok()))
     }
 
-    /// Half of an effect is none: what its first command took goes back.
-    fn take_back(&mut self, effect: &Effect) {
-        let is_unmarked = self.settings.platform == Platform::Linux && self.machine.is_some();
-        let back = match effect {
-            Effect::CreateTap(tap) if is_unmarked => unmarked(tap).parse().ok().map(Effect::DestroyTap),
-            Effect::CreateLink(link) if is_unmarked => unmarked(&link.name).parse().ok().map(Effect::DestroyLink),
-            _ => undo(effect),
-        };
-        // The fault that matters is the first one.
-        let is_back = back.is_some_and(|back| self.perform(&back).is_ok());
-        if let (Effect::CreateLink(link), true, false) = (effect, is_unmarked, is_back) {
-            // It had its name already.
-            let _ = self.perform(&Effect::DestroyLink(link.name.clone()));
-        }
+    /// Has what machines say go where ours goes, which is a log, and has their guests go on without us.
+    pub(crate) fn in_background(&mut self, log: &Path) {
+        self.log = Some(log.into());
     }
 }
 
@@ -162,7 +152,7 @@ fn is_done_already(effect: &Effect, fault: &Fault) -> bool {
     matches!(effect, Effect::DestroyNode(_)) && bhyve::is_not_created(&fault.message)
 }
 
-impl Host for System {
+impl Facts for System {
     fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -206,6 +196,11 @@ impl Host for System {
         let read: Rc<[Interface]> = self.read_interfaces()?.into();
         *self.interfaces.borrow_mut() = Some(read.clone());
         Ok(read)
+    }
+
+    fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
+        *self.interfaces.borrow_mut() = None;
+        self.interfaces()
     }
 
     fn hostname(&self) -> String {
@@ -275,7 +270,9 @@ impl Host for System {
     fn query(&self, argv: &Argv) -> Result<String, Fault> {
         run(argv)
     }
+}
 
+impl Effects for System {
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
         self.hurry();
         match effect {
@@ -316,7 +313,8 @@ impl Host for System {
             match program.and_then(Program::finish) {
                 Ok(output) => text.push_str(&output),
                 Err(fault) if at > 0 => {
-                    self.take_back(effect);
+                    let (platform, is_marked) = (self.settings.platform, self.machine.is_some());
+                    take_back(self, platform, is_marked, effect);
                     return Err(fault);
                 }
                 Err(fault) if is_done_already(effect, &fault) => {}
@@ -352,22 +350,74 @@ impl Host for System {
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
     }
 
-    fn traces(&self) -> Vec<Trace> {
-        self.state.traces(&self.settings)
+    fn mark(&mut self, name: &VmName) {
+        self.machine = Some(name.clone());
     }
 
-    fn trace(&self, name: &VmName) -> Option<Trace> {
-        self.state.trace(&self.settings, name)
+    fn remove(&mut self, path: &Path) -> Result<(), Fault> {
+        remove(path)
+    }
+}
+
+impl Guests for System {
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
+        let kvm = self.settings.platform == Platform::Linux && linux::kvm();
+        BootPlan::of(machine, &Setting { kvm, log: self.log.as_deref(), ..Setting::of(&self.settings) })
     }
 
-    fn pause(&self) {
-        kernel::tick();
+    fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
+        plan.folders.iter().try_for_each(|folder| make_folder(&folder.path, folder.mode))?;
+        plan.stale.iter().try_for_each(|path| remove(path))?;
+        plan.files.iter().try_for_each(|file| match &file.content {
+            Content::Text(text, _) => write_private(&file.path, text.reveal().as_bytes()),
+            Content::Copy(from) => copy_private(from, &file.path)
+                .map_err(|fault| fault.hint(format!("is {} there? (apt install ovmf)", from.display()))),
+        })
     }
 
-    fn look_again(&self) {
-        *self.interfaces.borrow_mut() = None;
+    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
+        self.hurry();
+        self.store.pass_images_on(true);
+        let (signals, log) = (self.signals.clone(), self.log.as_deref());
+        let guest = match self.settings.platform {
+            Platform::FreeBsd => freebsd::boot(machine, plan, signals, log),
+            Platform::Linux => linux::boot(&self.settings, machine, plan, signals, log, self.umask),
+        };
+        self.store.pass_images_on(false);
+        guest
     }
 
+    fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault> {
+        let (signals, log) = (self.signals.clone(), self.log.as_deref());
+        match self.settings.platform {
+            Platform::FreeBsd => freebsd::adopt(name, pid, signals, log),
+            Platform::Linux => linux::adopt(&self.settings, name, pid, signals, log),
+        }
+    }
+
+    fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
+        match self.settings.platform {
+            Platform::FreeBsd => freebsd::end(name, pid, within),
+            Platform::Linux => linux::end(&self.settings.machine_folder(name), pid, within),
+        }
+    }
+
+    fn rotate_log(&mut self) {
+        if let Some(log) = &self.log {
+            background::rotate(log, background::LOG_MAX);
+        }
+    }
+
+    fn rest(&mut self, wait: Duration) -> bool {
+        self.signals.stop_within(wait)
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.signals.take_stop()
+    }
+}
+
+impl Processes for System {
     fn identity(&self) -> Identity {
         kernel::identity()
     }
@@ -388,113 +438,30 @@ impl Host for System {
         kernel::that_name(&self.settings.machine_folder(name))
     }
 
-    fn temporary(&self, path: &Path) -> PathBuf {
-        beside(path)
+    fn pause(&self) {
+        kernel::tick();
+    }
+}
+
+impl Host for System {
+    fn store(&self) -> &Store {
+        &self.store
     }
 
-    fn reserve(&mut self, name: &VmName, patience: Duration) -> Result<bool, Fault> {
-        self.state.reserve(&self.settings, name, patience)
+    fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
     }
 
-    fn mark(&mut self, name: &VmName) {
-        self.machine = Some(name.clone());
+    fn rehearsal(&self) -> Option<&Rehearsal> {
+        None
     }
 
-    fn note(&mut self, name: &VmName, lines: &str, durable: bool) -> Result<(), Fault> {
-        self.state.note(&self.settings, name, lines, durable)
-    }
-
-    fn in_background(&mut self, log: &Path) {
-        self.log = Some(log.into());
-    }
-
-    fn tend(&mut self) {
-        if let Some(log) = &self.log {
-            background::rotate(log, background::LOG_MAX);
-        }
-    }
-
-    fn stand(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
-        self.state.stand(&self.settings, name, text)
-    }
-
-    fn standing(&self, name: &VmName) -> Option<String> {
-        std::fs::read_to_string(self.settings.standing_file(name)).ok()
-    }
-
-    fn rest(&mut self, wait: Duration) -> bool {
-        self.signals.stop_within(wait)
-    }
-
-    fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault> {
-        let (signals, log) = (self.signals.clone(), self.log.as_deref());
-        match self.settings.platform {
-            Platform::FreeBsd => freebsd::adopt(name, pid, signals, log),
-            Platform::Linux => linux::adopt(&self.settings, name, pid, signals, log),
-        }
-    }
-
-    fn hold(&mut self, path: &Path, access: Access) -> bool {
-        self.state.hold(path, access)
-    }
-
-    fn is_held(&self, path: &Path, access: Access) -> bool {
-        self.state.is_held(path, access)
-    }
-
-    fn remove(&mut self, path: &Path) -> Result<(), Fault> {
-        remove(path)
-    }
-
-    fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
-        match self.settings.platform {
-            Platform::FreeBsd => freebsd::end(name, pid, within),
-            Platform::Linux => linux::end(&self.settings.machine_folder(name), pid, within),
-        }
-    }
-
-    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        let kvm = self.settings.platform == Platform::Linux && linux::kvm();
-        BootPlan::of(machine, &Setting { kvm, log: self.log.as_deref(), ..Setting::of(&self.settings) })
-    }
-
-    fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
-        plan.folders.iter().try_for_each(|folder| make_folder(&folder.path, folder.mode))?;
-        plan.stale.iter().try_for_each(|path| remove(path))?;
-        plan.files.iter().try_for_each(|file| match &file.content {
-            Content::Text(text, _) => write_private(&file.path, text.reveal().as_bytes()),
-            Content::Copy(from) => copy_private(from, &file.path)
-                .map_err(|fault| fault.hint(format!("is {} there? (apt install ovmf)", from.display()))),
-        })
-    }
-
-    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
-        self.hurry();
-        self.state.pass_images_on(true);
-        let (signals, log) = (self.signals.clone(), self.log.as_deref());
-        let guest = match self.settings.platform {
-            Platform::FreeBsd => freebsd::boot(machine, plan, signals, log),
-            Platform::Linux => linux::boot(&self.settings, machine, plan, signals, log, self.umask),
-        };
-        self.state.pass_images_on(false);
-        guest
-    }
-
-    fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
-        self.state.tidy(&self.settings, name, keeps_journal)
-    }
-
-    fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
-        self.state.let_images_go();
-        self.state.clear(&self.settings, name)
+    fn rehearsal_mut(&mut self) -> Option<&mut Rehearsal> {
+        None
     }
 
     fn into_below(self: Box<Self>) -> Box<dyn Host> {
         self
-    }
-
-    fn stop_asked(&self) -> bool {
-        self.signals.take_stop()
     }
 }
 

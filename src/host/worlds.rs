@@ -1,7 +1,8 @@
-//! Hosts on which nothing happens: a rehearsal, a host that is not here, one that a test describes.
+//! Hosts on which nothing happens: a rehearsal, a host that is not here, one that a test describes. What effects do to them is
+//! simulated once, by [`world::World`].
 
-pub(crate) mod described;
 pub(crate) mod elsewhere;
-#[cfg(test)]
-pub(crate) mod fake;
+mod imagined;
 pub(crate) mod rehearsal;
+pub(crate) mod simulated;
+mod world;

@@ -2,10 +2,10 @@
 
 use super::run::rehearse;
 use crate::diag::Diagnostic;
+use crate::host::Settings;
 use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
-use crate::host::{Host as _, Settings};
 use crate::model::{Shape, VmName};
 use crate::script::{Inputs, Recipe, Refused};
 use crate::supervise::conflicts::Purpose;

@@ -172,7 +172,7 @@ impl super::Session {
             // Nothing is lost with a node that is not there, or that a run of ours has left.
             Asked::Node(name) => {
                 let node = Path::new("/dev/vmm").join(name.as_str());
-                host.is_assumed() || host.file(&node).is_none() || host.trace(name).is_some()
+                host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
             }
             Asked::Run(_) | Asked::Raw | Asked::Umask => false,
         }
@@ -253,10 +253,12 @@ pub(super) fn faults(source: &Rc<Source>, ast: &AST) -> Vec<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use crate::host::worlds::fake::Fake;
+    use crate::host::worlds::simulated::{Fixture, Simulated};
     use crate::script::{Inputs, Recipe};
     use crate::supervise::Run;
     use crate::supervise::conflicts::Purpose;
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     #[test]
     fn a_library_takes_away_no_node_that_somebody_uses() {
@@ -269,9 +271,10 @@ mod tests {
             let name = folder.path().join("recipe.rhai").display().to_string();
             let text = format!("import \"team\" as team;\n{recipe}\n");
             let recipe = Recipe::parse(&name, &text).unwrap_or_else(|_| panic!("{text}"));
-            let mut fake = Fake::new();
-            fake.files.insert("/dev/vmm/db".into(), 0);
-            let evaluated = recipe.evaluate(Run::new(Box::new(fake)), &Inputs::default(), Some(Purpose::Run));
+            let mut fixture = Fixture::lab();
+            fixture.world.file("/dev/vmm/db".as_ref(), None, true);
+            let host = Simulated::new(&Rc::new(RefCell::new(fixture)));
+            let evaluated = recipe.evaluate(Run::new(Box::new(host)), &Inputs::default(), Some(Purpose::Run));
             evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect::<Vec<_>>().join(", ")
         };
         assert_eq!(said("team::clear(\"d\" + \"b\");"), "the library `team` may not destroy the node of db");

@@ -70,7 +70,7 @@ impl Recipe {
             {
                 imagined.push(end.clone());
                 heard.retain(|other| *other != end);
-                run.host.imagine(end);
+                run.host.rehearsal_mut().into_iter().for_each(|rehearsal| rehearsal.exits = end.clone());
                 boots.push_back(false);
             }
         }

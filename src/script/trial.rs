@@ -12,7 +12,7 @@ use super::raise::Raised;
 use super::source::{self, Sources};
 use super::{handle, limit, modules, report};
 use crate::diag::{Diagnostic, Source};
-use crate::host::worlds::described::World;
+use crate::host::worlds::simulated::Fixture;
 use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -41,7 +41,7 @@ pub(crate) struct Result {
 /// What the words of one test share.
 struct Desk {
     /// The host as it is described so far.
-    world: World,
+    fixture: Fixture,
     /// The folder of the test.
     folder: PathBuf,
     /// Whether plans that differ are to be written into the file.
@@ -78,8 +78,13 @@ impl TestFile {
     /// Runs a test.
     pub(crate) fn run(&self, test: &str, rewrites: bool) -> Result {
         let folder = std::path::Path::new(&self.source.name).parent().unwrap_or(std::path::Path::new(""));
-        let desk =
-            Desk { world: scenery::usual(), folder: folder.into(), rewrites, blessed: Vec::new(), printed: Vec::new() };
+        let desk = Desk {
+            fixture: scenery::usual(),
+            folder: folder.into(),
+            rewrites,
+            blessed: Vec::new(),
+            printed: Vec::new(),
+        };
         let desk = Rc::new(RefCell::new(desk));
         let engine = self.engine(&desk);
         let ended = if test.is_empty() {

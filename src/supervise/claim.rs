@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::{Lease, Run, recovery};
 use crate::diag::Fault;
 use crate::host::Effect;
+use crate::host::files::beside;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::model::device::Access;
 use crate::model::{Machine, VmName};
@@ -32,11 +33,11 @@ impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
     pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
         let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
-        for done in self.host.rehearsed() {
+        for done in self.rehearsed() {
             match done {
                 Rehearsed::Boot(machine) => images.extend(images_of(machine)),
                 Rehearsed::Effect(effect) => {
-                    let path = replaced(effect).map(|path| self.host.temporary(path));
+                    let path = replaced(effect).map(beside);
                     leases.extend(path.map(Lease::Temporary).filter(|lease| !leases.contains(lease)));
                 }
             }
@@ -51,7 +52,7 @@ impl Run {
     pub(crate) fn machine_of(&self, recipe: &str) -> VmName {
         let boot =
             |done: &Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.name().clone()) } else { None };
-        let booted = self.host.rehearsed().iter().find_map(boot);
+        let booted = self.rehearsed().iter().find_map(boot);
         let locked = || {
             self.leases.iter().find_map(|lease| if let Lease::Lock(name) = lease { Some(name.clone()) } else { None })
         };
@@ -65,8 +66,8 @@ impl Run {
         for name in self.in_the_way(claim) {
             self.take_over(&name)?;
             if name != claim.machine {
-                self.host.tidy(&name, false)?;
-                self.host.clear(&name)?;
+                self.host.store_mut().tidy(&name, false)?;
+                self.host.store_mut().clear(&name)?;
             }
         }
         self.leases.push(Lease::Lock(claim.machine.clone()));
@@ -76,7 +77,11 @@ impl Run {
         let lines: String = claim.leases.iter().map(journal::taken).collect();
         let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
-        self.host.note(&claim.machine, &format!("{}{background}{lines}", journal::begun_by(&owner)), durable)?;
+        self.host.store_mut().note(
+            &claim.machine,
+            &format!("{}{background}{lines}", journal::begun_by(&owner)),
+            durable,
+        )?;
         self.noted.clone_from(&claim.leases);
         self.keeper = Some((claim.machine.clone(), owner));
         // Whoever finds one held finds the journal that names it.
@@ -117,12 +122,12 @@ impl Run {
     }
 
     pub(super) fn hold(&mut self, machine: &VmName, path: &Path, access: Access) -> Result<(), Fault> {
-        if self.host.hold(path, access) {
+        if self.host.store_mut().hold(path, access) {
             return Ok(());
         }
         let fault = recovery::against_image(&*self.host, machine, path, access);
         // Whoever had it has let it go meanwhile.
-        if fault.is_none() && self.host.hold(path, access) {
+        if fault.is_none() && self.host.store_mut().hold(path, access) {
             Ok(())
         } else {
             Err(fault.unwrap_or_else(|| in_use(path)))
@@ -137,9 +142,9 @@ impl Run {
         }
         let keeper = self.keeper.clone();
         self.take(&lease)?;
-        let Some((whole, owner)) = keeper else { return self.host.reserve(name, Duration::ZERO).map(drop) };
+        let Some((whole, owner)) = keeper else { return self.host.store_mut().reserve(name, Duration::ZERO).map(drop) };
         self.take_over(name).inspect_err(|_| self.strike(&lease))?;
-        self.host.note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
+        self.host.store_mut().note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
     }
 
     /// Returns whether the run has its machine: what happens before that happens to no machine.

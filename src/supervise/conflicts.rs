@@ -148,7 +148,10 @@ fn loader(host: &dyn Host, machine: &Machine) -> Option<Conflict> {
         _ => false,
     };
     let freebsd = host.settings().platform == Platform::FreeBsd;
-    if !freebsd || machine.bootrom().is_some() || host.rehearsed().iter().any(loads) {
+    if !freebsd
+        || machine.bootrom().is_some()
+        || host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(loads))
+    {
         return None;
     }
     let fault = Fault::new("the machine has no boot ROM: bhyve starts only what a loader has put into its memory");

@@ -184,7 +184,7 @@ impl Run {
         self.host.mark(name);
         let recipe = found.owner.as_ref().map(|owner| owner.recipe.clone()).unwrap_or_default();
         let owner = self.owner(&recipe);
-        self.host.note(name, &journal::begun_by(&owner), false)?;
+        self.host.store_mut().note(name, &journal::begun_by(&owner), false)?;
         self.keeper = Some((name.clone(), owner));
         self.noted.clone_from(&found.leases);
         let is_kept = |lease: &&Lease| !matches!(lease, Lease::Guest { .. } | Lease::Image(..) | Lease::Temporary(_));
@@ -196,7 +196,7 @@ impl Run {
         let mut guest = adopted.inspect_err(|_| {
             // It is still the guest of the run that is dead, with all that this one took.
             self.leases.clear();
-            let _ = self.host.clear(name);
+            let _ = self.host.store_mut().clear(name);
         })?;
         let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
         self.tell(Progress::Adopted(guest.process()));
@@ -233,7 +233,7 @@ impl Run {
     /// Does something to a guest that runs, or says something of it.
     fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Lease>, what: (&VmName, bool)) {
         match action {
-            Action::RotateLog => self.host.tend(),
+            Action::RotateLog => self.host.rotate_log(),
             Action::Announce => {
                 self.stand_with(Stance::Running, process, |_| ());
                 self.tell(Progress::Runs(what.0, what.1));

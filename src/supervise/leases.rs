@@ -5,6 +5,7 @@ use super::step::Event;
 use super::{Run, interrupted, journal};
 use crate::diag::Fault;
 use crate::host::commands::undo;
+use crate::host::files::beside;
 use crate::host::{Effect, Host, Platform};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, VmName};
@@ -133,7 +134,7 @@ impl Run {
             self.settle()?;
         }
         let lease = match replaced(effect) {
-            Some(path) => Lease::Temporary(self.host.temporary(path)),
+            Some(path) => Lease::Temporary(beside(path)),
             None if undo(effect).is_some() => Lease::Effect(effect.clone()),
             None => return self.host.perform(effect),
         };
@@ -167,7 +168,7 @@ impl Run {
 
     pub(super) fn write_down(&mut self, lease: &Lease) -> Result<(), Fault> {
         let Some((name, _)) = self.keeper.as_ref().filter(|_| !self.noted.contains(lease)) else { return Ok(()) };
-        self.host.note(name, &journal::taken(lease), lease.outlives_the_kernel())?;
+        self.host.store_mut().note(name, &journal::taken(lease), lease.outlives_the_kernel())?;
         self.noted.push(lease.clone());
         Ok(())
     }
@@ -177,7 +178,7 @@ impl Run {
         self.leases.retain(|taken| taken != lease);
         self.joined.retain(|taken| !matches!(lease, Lease::Effect(effect) if effect == taken));
         if let Some((name, _)) = self.keeper.as_ref().filter(|_| self.noted.contains(lease)) {
-            let _ = self.host.note(name, &journal::given_back(lease), false);
+            let _ = self.host.store_mut().note(name, &journal::given_back(lease), false);
             self.noted.retain(|noted| noted != lease);
         }
     }
@@ -243,18 +244,18 @@ impl Run {
         let names =
             || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
         // Sockets and secrets go while node and taps do.
-        faults.extend(names().filter_map(|name| self.host.tidy(name, true).err()));
+        faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, true).err()));
         faults.extend(late(&mut self.host));
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
-        faults.extend(names().filter_map(|name| self.host.tidy(name, keeps_journal).err()));
+        faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, keeps_journal).err()));
         if let Some(standing) = self.standing.as_mut().filter(|standing| standing.state == Stance::Held) {
             (standing.supervisor, standing.guest, standing.until) = (None, None, None);
             standing.since = self.host.identity().now;
-            faults.extend(self.host.stand(&standing.name, &standing.text()).err());
+            faults.extend(self.host.store_mut().stand(&standing.name, &standing.text()).err());
         }
         // The lock goes last: until then nobody else may start the machine.
-        faults.extend(names().filter_map(|name| self.host.clear(name).err()));
+        faults.extend(names().filter_map(|name| self.host.store_mut().clear(name).err()));
         faults
     }
 }

@@ -11,7 +11,8 @@ use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
-use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, Trace};
+use crate::host::store::Trace;
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::device::Access;
 use crate::model::{Argv, VmName};
 use std::collections::BTreeSet;
@@ -85,7 +86,7 @@ impl Left {
 /// Returns who runs a machine; nothing if nobody does. The owner is not known for the moment in which a run begins.
 #[expect(clippy::option_option, reason = "somebody of whom nothing is known is not nobody")]
 pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
-    let trace = host.trace(name)?;
+    let trace = host.store().trace(name)?;
     let owner = journal(&trace).owner;
     let lives = trace.is_locked && owner.as_ref().is_none_or(|owner| is_alive(host, owner));
     lives.then_some(owner)
@@ -93,7 +94,7 @@ pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
 
 /// Returns the guest of a run in the background that goes on without it.
 pub(crate) fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
-    let trace = host.trace(name).filter(|_| holder(host, name).is_none())?;
+    let trace = host.store().trace(name).filter(|_| holder(host, name).is_none())?;
     guest_of(host, &trace)
 }
 
@@ -124,19 +125,19 @@ pub(crate) struct Adoptable {
 
 /// Takes the lock of a machine whose guest goes on without its run, and returns what is known of it.
 pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
-    if host.trace(name).is_none() {
+    if host.store().trace(name).is_none() {
         return Err(not_running(name));
     }
     take(host, name)?;
     let found = adopt(host, name);
     if found.is_err() {
-        host.clear(name)?;
+        host.store_mut().clear(name)?;
     }
     found
 }
 
 fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
-    let Some(trace) = host.trace(name) else { return Err(not_running(name)) };
+    let Some(trace) = host.store().trace(name) else { return Err(not_running(name)) };
     let journal = journal(&trace);
     let Some(guest) = guest_of(host, &trace) else {
         let fault = Fault::host(format!("no guest of {name} goes on without its vmrun"));
@@ -173,7 +174,7 @@ pub(crate) fn end(
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
     take(host, name)?;
-    let Some(trace) = host.trace(name) else { return host.clear(name) };
+    let Some(trace) = host.store().trace(name) else { return host.store_mut().clear(name) };
     let before = left(host, &trace, true)?;
     if trace.journal.is_some() {
         told(host, &before);
@@ -183,7 +184,7 @@ pub(crate) fn end(
 
 /// Returns whether a dead run has left the machine: before the next one begins, its guest is ended, whatever that has open.
 pub(crate) fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
-    host.trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
+    host.store().trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
 }
 
 fn journal(trace: &Trace) -> Journal {
@@ -213,11 +214,11 @@ pub(crate) fn running(name: &VmName, owner: Option<&Owner>) -> Fault {
 /// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
 /// this machine behind is cleaned up.
 pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Access) -> Option<Fault> {
-    if !host.is_held(path, access) {
+    if !host.store().is_held(path, access) {
         return None;
     }
     let has = |trace: &Trace| images(&journal(trace)).any(|image| image == path);
-    let by: Vec<VmName> = host.traces().into_iter().filter(has).map(|trace| trace.name).collect();
+    let by: Vec<VmName> = host.store().traces().into_iter().filter(has).map(|trace| trace.name).collect();
     let shown = path.display();
     if by.contains(machine) || by.is_empty() && is_to_be_taken_over(host, machine) {
         return None;
@@ -247,11 +248,11 @@ pub(crate) fn take_over(
     within: Duration,
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
-    let is_fresh = host.trace(name).is_none();
+    let is_fresh = host.store().trace(name).is_none();
     take(host, name)?;
-    let Some(trace) = host.trace(name).filter(|_| !is_fresh) else { return Ok(()) };
+    let Some(trace) = host.store().trace(name).filter(|_| !is_fresh) else { return Ok(()) };
     if let Some(guest) = guest_of(host, &trace) {
-        host.clear(name)?;
+        host.store_mut().clear(name)?;
         return Err(goes_on_already(name, guest));
     }
     let left = left(host, &trace, true)?;
@@ -264,8 +265,8 @@ pub(crate) fn take_over(
     // The journal of a run of several machines is with its first.
     if let Some(whole) = journal(&trace).part_of.filter(|whole| whole != name && holder(host, whole).is_none()) {
         take_over(host, &whole, within, told)?;
-        host.tidy(&whole, false)?;
-        host.clear(&whole)?;
+        host.store_mut().tidy(&whole, false)?;
+        host.store_mut().clear(&whole)?;
     }
     take(host, name)
 }
@@ -274,12 +275,12 @@ pub(crate) fn take_over(
 fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
     let begin = Instant::now();
     loop {
-        match host.reserve(name, MOMENT) {
+        match host.store_mut().reserve(name, MOMENT) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(fault) => {
                 // Half of it may be there; the fault that matters is the first one.
-                let _ = host.tidy(name, true).and_then(|()| host.clear(name));
+                let _ = host.store_mut().tidy(name, true).and_then(|()| host.store_mut().clear(name));
                 return Err(fault);
             }
         }
@@ -302,7 +303,9 @@ fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duratio
             Back::Guest(_) => Ok(()),
             Back::Effect(effect) => host.perform(effect).map(drop),
             Back::File(path) => host.remove(path),
-            Back::State => host.tidy(&name, !left.faults.is_empty()).and_then(|()| host.clear(&name)),
+            Back::State => {
+                host.store_mut().tidy(&name, !left.faults.is_empty()).and_then(|()| host.store_mut().clear(&name))
+            }
         };
         left.faults.extend(done.err());
     }
@@ -319,7 +322,8 @@ fn end_guests(
     within: Duration,
 ) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
     let (begin, mut ended, mut faults) = (Instant::now(), Vec::new(), Vec::new());
-    let others: Vec<Journal> = host.traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
+    let others: Vec<Journal> =
+        host.store().traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
     let own = journal(trace);
     let is_ours = |path: &&Path| !others.iter().any(|other| images(other).any(|image| image == *path));
     let own: Vec<&Path> = images(&own).filter(is_ours).collect();
@@ -334,7 +338,7 @@ fn end_guests(
             faults.extend(host.end_guest(&trace.name, pid, within).err());
             ended.push(pid);
         }
-        let is_used = own.iter().any(|path| host.is_held(path, Access::ReadWrite));
+        let is_used = own.iter().any(|path| host.store().is_held(path, Access::ReadWrite));
         if !is_new && (!is_used || begin.elapsed() > LAST_COMMANDS + within) {
             return Ok((ended, faults));
         }
@@ -345,8 +349,7 @@ fn end_guests(
 /// Returns what the dead run of a machine has left. One that has no lock file here may run with its state elsewhere.
 fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
     let journal = journal(trace);
-    host.look_again();
-    let interfaces = host.interfaces()?;
+    let interfaces = host.interfaces_anew()?;
     let me = host.identity();
     let same_boot = journal.owner.as_ref().is_none_or(|owner| host.is_same_boot(&owner.boot, &me.boot));
     let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
@@ -484,7 +487,7 @@ pub(crate) fn collect(
     within: Duration,
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Vec<Left>, Fault> {
-    let mut traces = host.traces();
+    let mut traces = host.store().traces();
     let marked: BTreeSet<VmName> = host.interfaces()?.iter().filter_map(|one| one.mark.clone()).collect();
     let lost = marked.into_iter().filter(|name| !traces.iter().any(|trace| trace.name == *name));
     let lost: Vec<VmName> = lost.collect();
@@ -503,7 +506,7 @@ fn collect_one(
     within: Duration,
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Option<Left>, Fault> {
-    let is_known = host.trace(&trace.name).is_some();
+    let is_known = host.store().trace(&trace.name).is_some();
     // A tap that is open and of no machine that is known here belongs to somebody who keeps his state elsewhere.
     if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
         return Ok(None);
@@ -520,17 +523,17 @@ fn collect_one(
         told(host, &left);
         return Ok(Some(left));
     }
-    match host.reserve(&trace.name, LAST_COMMANDS) {
+    match host.store_mut().reserve(&trace.name, LAST_COMMANDS) {
         // Somebody else has taken it over.
         Ok(false) => return Ok(None),
         Ok(true) => {}
         Err(fault) => {
-            let _ = host.tidy(&trace.name, true).and_then(|()| host.clear(&trace.name));
+            let _ = host.store_mut().tidy(&trace.name, true).and_then(|()| host.store_mut().clear(&trace.name));
             return Err(fault);
         }
     }
     // What was read before the lock was ours may have changed since.
-    let trace = host.trace(&trace.name).unwrap_or_else(|| trace.clone());
+    let trace = host.store().trace(&trace.name).unwrap_or_else(|| trace.clone());
     told(host, &left(host, &trace, is_known)?);
     give_back(host, &trace, is_known, within).map(Some)
 }

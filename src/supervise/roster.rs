@@ -183,7 +183,7 @@ fn foreign(process: &Hypervisor) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Trace;
+    use crate::host::store::Trace;
     use crate::model::Size;
     use crate::supervise::journal::{self, Owner};
     use std::path::PathBuf;

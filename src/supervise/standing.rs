@@ -88,7 +88,7 @@ pub struct Standing {
 impl Standing {
     /// Returns how a machine in the background stands; nothing of one that is not there.
     pub(crate) fn of(host: &dyn Host, name: &VmName) -> Option<Self> {
-        host.standing(name).and_then(|text| Self::read(&text))
+        host.store().standing(name).and_then(|text| Self::read(&text))
     }
 
     /// Reads what [`Standing::text`] wrote; nothing if it is anything else.

@@ -5,7 +5,7 @@ use crate::cli::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::interfaces;
 use crate::host::system::System;
-use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
+use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, NetAddress};
 use crate::netboot::chainload::{FOLDER, changes};
 use crate::netboot::{Served, Station, configuration};

@@ -4,7 +4,7 @@ use super::one;
 use crate::cli::term::Term;
 use crate::cli::{GivenArgs, RecipeArgs};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::Host;
+use crate::host::Facts as _;
 use crate::host::system::System;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};

@@ -2,12 +2,17 @@
 //!
 //! It assumes what a recipe needs: that files and bridges are there, that taps are not, that everything is free.
 
+use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
-use crate::host::boot_plan::BootPlan;
-use crate::host::{Capacity, Effect, FileFact, Guest, Host, Interface, Platform, Settings};
+use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::store::{Locks, Store};
+use crate::host::{
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, Platform, ProcessFact,
+    Processes, Settings,
+};
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,17 +22,18 @@ pub(crate) struct Elsewhere {
     here: Option<Box<dyn Host>>,
     interfaces: Rc<[Interface]>,
     has_secrets: bool,
+    store: Store,
 }
 
 impl Elsewhere {
     /// Makes a host of that kind.
     pub(crate) fn new(settings: Settings, here: Box<dyn Host>) -> Self {
-        Self { settings, here: Some(here), interfaces: Rc::new([]), has_secrets: false }
+        Self::of(settings, Some(here), false)
     }
 
     /// Makes a host of that kind on which every secret is there, for those who want to know no secret.
     pub(crate) fn with_every_secret(settings: Settings, here: Box<dyn Host>) -> Self {
-        Self { settings, here: Some(here), interfaces: Rc::new([]), has_secrets: true }
+        Self::of(settings, Some(here), true)
     }
 
     /// Makes a FreeBSD host with that bhyve, which knows nothing of the host that is here: every secret is there, and nothing is
@@ -35,12 +41,17 @@ impl Elsewhere {
     pub(crate) fn alone(target: Target) -> Self {
         let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
         let settings = Settings { platform: Platform::FreeBsd, state, config, target, user_net: false };
-        Self { settings, here: None, interfaces: Rc::new([]), has_secrets: true }
+        Self::of(settings, None, true)
     }
 
     /// Makes a host of that kind which knows nothing of the host that is here, as [`Elsewhere::alone`].
     pub(crate) fn nowhere(settings: Settings) -> Self {
-        Self { settings, here: None, interfaces: Rc::new([]), has_secrets: true }
+        Self::of(settings, None, true)
+    }
+
+    fn of(settings: Settings, here: Option<Box<dyn Host>>, has_secrets: bool) -> Self {
+        let store = Store::in_memory(settings.clone(), Locks::default());
+        Self { settings, here, interfaces: Rc::new([]), has_secrets, store }
     }
 
     /// Says interfaces that it has.
@@ -54,7 +65,7 @@ fn no_effect() -> Fault {
     Fault::host("nothing can be done on a host that is not here").hint("plan it here, run it there")
 }
 
-impl Host for Elsewhere {
+impl Facts for Elsewhere {
     fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -67,6 +78,10 @@ impl Host for Elsewhere {
         Some(FileFact { size: None, has_data: false, is_folder: false })
     }
 
+    fn real(&self, path: &Path) -> PathBuf {
+        path.into()
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
         match &self.here {
             Some(here) => here.read(path),
@@ -76,6 +91,10 @@ impl Host for Elsewhere {
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
         Ok(self.interfaces.clone())
+    }
+
+    fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
+        self.interfaces()
     }
 
     fn hostname(&self) -> String {
@@ -112,12 +131,34 @@ impl Host for Elsewhere {
     fn query(&self, _: &Argv) -> Result<String, Fault> {
         Ok(String::new())
     }
+}
 
+impl Effects for Elsewhere {
     fn perform(&mut self, _: &Effect) -> Result<String, Fault> {
         Err(no_effect())
     }
 
-    fn reserve(&mut self, _: &VmName, _: Duration) -> Result<bool, Fault> {
+    fn begin(&mut self, _: &Effect) -> Result<(), Fault> {
+        Err(no_effect())
+    }
+
+    fn settle(&mut self, _: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
+        Vec::new()
+    }
+
+    fn mark(&mut self, _: &VmName) {}
+
+    fn remove(&mut self, _: &Path) -> Result<(), Fault> {
+        Err(no_effect())
+    }
+}
+
+impl Guests for Elsewhere {
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
+        BootPlan::of(machine, &Setting::of(&self.settings))
+    }
+
+    fn prepare(&mut self, _: &BootPlan) -> Result<(), Fault> {
         Err(no_effect())
     }
 
@@ -125,15 +166,68 @@ impl Host for Elsewhere {
         Err(no_effect())
     }
 
-    fn clear(&mut self, _: &VmName) -> Result<(), Fault> {
-        Ok(())
+    fn adopt(&mut self, name: &VmName, _: u32) -> Result<Box<dyn Guest>, Fault> {
+        Err(no_guest(name))
     }
 
-    fn into_below(self: Box<Self>) -> Box<dyn Host> {
-        self
+    fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
+        Err(no_guest(name))
+    }
+
+    fn rotate_log(&mut self) {}
+
+    fn rest(&mut self, _: Duration) -> bool {
+        false
     }
 
     fn stop_asked(&self) -> bool {
         self.here.as_ref().is_some_and(|here| here.stop_asked())
+    }
+}
+
+/// Of its processes nothing is known.
+impl Processes for Elsewhere {
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
+
+    fn is_same_boot(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn started(&self, _: u32) -> String {
+        String::new()
+    }
+
+    fn process(&self, _: u32) -> Option<ProcessFact> {
+        None
+    }
+
+    fn strays(&self, _: &VmName) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn pause(&self) {}
+}
+
+impl Host for Elsewhere {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    fn rehearsal(&self) -> Option<&Rehearsal> {
+        None
+    }
+
+    fn rehearsal_mut(&mut self) -> Option<&mut Rehearsal> {
+        None
+    }
+
+    fn into_below(self: Box<Self>) -> Box<dyn Host> {
+        self
     }
 }

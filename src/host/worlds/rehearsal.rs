@@ -3,20 +3,20 @@
 //! A file that was truncated is there afterwards, a tap that was made is there. What would have been done is kept in
 //! order.
 
+use super::imagined::Imagined;
+use super::world::World;
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
+use crate::host::store::Store;
 use crate::host::{
-    Capacity, Effect, FileFact, Guest, Host, Identity, Interface, InterfaceKind, ProcessFact, Settings, Trace, Woken,
-    interfaces,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, InterfaceKind, ProcessFact,
+    Processes, Settings,
 };
-use crate::image::Disk;
-use crate::model::device::Access;
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Something that a rehearsal would have done.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +30,12 @@ pub(crate) enum Rehearsed {
 /// A host on which nothing happens.
 pub(crate) struct Rehearsal {
     below: Box<dyn Host>,
+    store: Store,
     /// Whether a dead run has left an interface: then it counts as gone, because it is given back first.
     pub is_left: fn(&dyn Host, &Interface) -> bool,
-    files: BTreeMap<PathBuf, FileFact>,
-    /// What was written, for those who read it afterwards.
-    texts: BTreeMap<PathBuf, Rc<str>>,
-    interfaces: BTreeMap<String, Option<Interface>>,
+    /// What was changed; its interfaces count from the first of them that was.
+    world: World,
+    has_interfaces: bool,
     /// How the next boots end.
     pub exits: Ended,
     /// What would have been done, in order.
@@ -45,48 +45,15 @@ pub(crate) struct Rehearsal {
 impl Rehearsal {
     /// Begins a rehearsal on top of a host.
     pub(crate) fn new(below: Box<dyn Host>) -> Self {
-        let (files, texts, interfaces) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { below, is_left: |_, _| false, files, texts, interfaces, exits: Ended::PoweredOff, done: Vec::new() }
+        let store = below.store().looked_at();
+        let (world, exits, done) = (World::default(), Ended::PoweredOff, Vec::new());
+        Self { below, store, is_left: |_, _| false, world, has_interfaces: false, exits, done }
     }
 
-    fn made_interfaces(&mut self, all: Vec<Interface>) {
-        self.interfaces.extend(all.into_iter().map(|one| (one.name.clone(), Some(one))));
-    }
-
-    fn made(&mut self, path: &Path, size: Size, has_data: bool) {
-        let before = self.file(path).is_some_and(|fact| fact.has_data);
-        let fact = FileFact { size: Some(size), has_data: before || has_data, is_folder: false };
-        self.files.insert(path.into(), fact);
-    }
-}
-
-impl Host for Rehearsal {
-    fn settings(&self) -> &Settings {
-        self.below.settings()
-    }
-
-    fn is_assumed(&self) -> bool {
-        self.below.is_assumed()
-    }
-
-    fn file(&self, path: &Path) -> Option<FileFact> {
-        self.files.get(path).copied().or_else(|| self.below.file(path))
-    }
-
-    fn real(&self, path: &Path) -> PathBuf {
-        self.below.real(path)
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
-        match self.texts.get(path) {
-            Some(text) => Ok(text.as_bytes().to_vec()),
-            None => self.below.read(path),
-        }
-    }
-
-    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+    /// Returns the interfaces of the host below, without those that dead runs have left.
+    fn below(&self) -> Result<Rc<[Interface]>, Fault> {
         let below = self.below.interfaces()?;
-        if self.interfaces.is_empty() && below.iter().all(|one| one.mark.is_none()) {
+        if below.iter().all(|one| one.mark.is_none()) {
             return Ok(below);
         }
         let is_left = |one: &Interface| one.mark.is_some() && (self.is_left)(&*self.below, one);
@@ -96,10 +63,67 @@ impl Host for Rehearsal {
             one.kind == InterfaceKind::Pair
                 && first(one).is_some_and(|first| below.iter().any(|other| other.name == first && is_left(other)))
         };
-        let is_there = |one: &&Interface| !self.interfaces.contains_key(&one.name) && !is_left(one) && !goes_along(one);
-        let mut all: Vec<Interface> = below.iter().filter(is_there).cloned().collect();
-        all.extend(self.interfaces.values().flatten().cloned());
-        Ok(all.into())
+        Ok(below.iter().filter(|one| !is_left(one) && !goes_along(one)).cloned().collect())
+    }
+
+    /// Has the world know what an effect changes, as it is on the host below.
+    fn take_in(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Truncate { path, .. } | Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => {
+                if let Some(fact) = self.file(path) {
+                    self.world.files.insert(path.clone(), fact);
+                }
+            }
+            Effect::CreateTap(_)
+            | Effect::DestroyTap(_)
+            | Effect::CreateLink(_)
+            | Effect::DestroyLink(_)
+            | Effect::Join { .. }
+            | Effect::Leave { .. } => {
+                // Whoever asks for interfaces that cannot be read is told so.
+                if let Some(below) = (!self.has_interfaces).then(|| self.below().ok()).flatten() {
+                    self.world.interfaces = below.to_vec();
+                    self.has_interfaces = true;
+                }
+            }
+            Effect::CopyVars { .. }
+            | Effect::Make { .. }
+            | Effect::Umask(_)
+            | Effect::DestroyNode(_)
+            | Effect::AddRoute(_)
+            | Effect::DeleteRoute(_)
+            | Effect::Run(_) => {}
+        }
+    }
+}
+
+impl Facts for Rehearsal {
+    fn settings(&self) -> &Settings {
+        self.below.settings()
+    }
+
+    fn is_assumed(&self) -> bool {
+        self.below.is_assumed()
+    }
+
+    fn file(&self, path: &Path) -> Option<FileFact> {
+        self.world.files.get(path).copied().or_else(|| self.below.file(path))
+    }
+
+    fn real(&self, path: &Path) -> PathBuf {
+        self.below.real(path)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
+        self.world.texts.get(path).map_or_else(|| self.below.read(path), |text| Ok(text.to_vec()))
+    }
+
+    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+        if self.has_interfaces { Ok(self.world.interfaces.clone().into()) } else { self.below() }
+    }
+
+    fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
+        self.interfaces()
     }
 
     fn hostname(&self) -> String {
@@ -133,51 +157,80 @@ impl Host for Rehearsal {
     fn query(&self, argv: &Argv) -> Result<String, Fault> {
         self.below.query(argv)
     }
+}
 
+impl Effects for Rehearsal {
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
-        match effect {
-            Effect::Truncate { path, size } => self.made(path, *size, false),
-            Effect::WriteImage { path, image, .. } => self.made(path, Size::bytes(image.size()), true),
-            Effect::WriteFile { path, text, .. } => {
-                self.made(path, Size::bytes(text.len() as u64), true);
-                self.texts.insert(path.clone(), text.clone());
-            }
-            Effect::CopyVars { to, .. } => self.made(to.as_path(), Size::bytes(0), true),
-            Effect::Make { path, .. } => self.made(path, Size::bytes(0), true),
-            Effect::CreateTap(tap) => {
-                let tap = Interface { is_ours: true, ..Interface::new(tap.to_string(), InterfaceKind::Tap) };
-                self.made_interfaces(vec![tap]);
-            }
-            Effect::CreateLink(link) => self.made_interfaces(interfaces::made(link)),
-            Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
-                self.interfaces.insert(name.to_string(), None);
-            }
-            Effect::Umask(_)
-            | Effect::DestroyNode(_)
-            | Effect::Join { .. }
-            | Effect::Leave { .. }
-            | Effect::AddRoute(_)
-            | Effect::DeleteRoute(_)
-            | Effect::Run(_) => {}
-        }
+        self.take_in(effect);
+        self.world.apply(effect);
         self.done.push(Rehearsed::Effect(effect.clone()));
         Ok(String::new())
     }
 
-    fn traces(&self) -> Vec<Trace> {
-        self.below.traces()
+    fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
+        self.perform(effect).map(drop)
     }
 
-    fn trace(&self, name: &VmName) -> Option<Trace> {
-        self.below.trace(name)
+    fn settle(&mut self, _: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
+        Vec::new()
     }
 
+    fn mark(&mut self, _: &VmName) {}
+
+    fn remove(&mut self, _: &Path) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl Guests for Rehearsal {
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
+        self.below.boot_plan(machine)
+    }
+
+    fn prepare(&mut self, _: &BootPlan) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn boot(&mut self, machine: &Machine, _: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
+        self.done.push(Rehearsed::Boot(Box::new(machine.clone())));
+        Ok(Box::new(Imagined(self.exits.clone())))
+    }
+
+    fn adopt(&mut self, name: &VmName, _: u32) -> Result<Box<dyn Guest>, Fault> {
+        Err(no_guest(name))
+    }
+
+    fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
+        Err(no_guest(name))
+    }
+
+    fn rotate_log(&mut self) {}
+
+    fn rest(&mut self, _: Duration) -> bool {
+        false
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.below.stop_asked()
+    }
+}
+
+/// The fault of a guest that is to be taken over or ended where nothing runs.
+pub(super) fn no_guest(name: &VmName) -> Fault {
+    Fault::host(format!("the guest of {name} is on no host that is here"))
+}
+
+impl Processes for Rehearsal {
     fn identity(&self) -> Identity {
         self.below.identity()
     }
 
     fn is_same_boot(&self, one: &str, other: &str) -> bool {
         self.below.is_same_boot(one, other)
+    }
+
+    fn started(&self, _: u32) -> String {
+        String::new()
     }
 
     fn process(&self, pid: u32) -> Option<ProcessFact> {
@@ -188,59 +241,27 @@ impl Host for Rehearsal {
         self.below.strays(name)
     }
 
-    fn temporary(&self, path: &Path) -> PathBuf {
-        self.below.temporary(path)
+    fn pause(&self) {}
+}
+
+impl Host for Rehearsal {
+    fn store(&self) -> &Store {
+        &self.store
     }
 
-    fn is_held(&self, path: &Path, access: Access) -> bool {
-        self.below.is_held(path, access)
+    fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
     }
 
-    fn reserve(&mut self, _: &VmName, _: Duration) -> Result<bool, Fault> {
-        Ok(true)
+    fn rehearsal(&self) -> Option<&Rehearsal> {
+        Some(self)
     }
 
-    fn boot(&mut self, machine: &Machine, _: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
-        self.done.push(Rehearsed::Boot(Box::new(machine.clone())));
-        Ok(Box::new(Imagined(self.exits.clone())))
-    }
-
-    fn clear(&mut self, _: &VmName) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn imagine(&mut self, end: Ended) {
-        self.exits = end;
-    }
-
-    fn rehearsed(&self) -> &[Rehearsed] {
-        &self.done
+    fn rehearsal_mut(&mut self) -> Option<&mut Rehearsal> {
+        Some(self)
     }
 
     fn into_below(self: Box<Self>) -> Box<dyn Host> {
         self.below
-    }
-
-    fn stop_asked(&self) -> bool {
-        self.below.stop_asked()
-    }
-}
-
-/// A guest that ends as it was told to.
-pub(crate) struct Imagined(pub(crate) Ended);
-
-impl Guest for Imagined {
-    fn wait(&mut self, _: Option<Instant>) -> Woken {
-        Woken::Ended(self.0.clone())
-    }
-
-    fn press_power_button(&mut self) {}
-
-    fn force(&mut self) {}
-
-    fn kill(&mut self) {}
-
-    fn last_words(&self) -> Vec<String> {
-        Vec::new()
     }
 }

@@ -3,7 +3,7 @@
 use super::{Shared, word};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
-use crate::host::worlds::described::{Described, World};
+use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};
 use crate::script::{Inputs, Recipe, unreadable};
@@ -23,9 +23,9 @@ pub(super) struct Ran {
     pub(super) recipe: Rc<Recipe>,
     pub(super) inputs: Inputs,
     /// The host before.
-    pub(super) before: World,
+    pub(super) before: Fixture,
     /// The host afterwards.
-    pub(super) after: World,
+    pub(super) after: Fixture,
     /// How many effects there were before anything was given back.
     pub(super) taken: usize,
     /// What was wrong.
@@ -61,7 +61,7 @@ fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raise
     }
     let name = path.display().to_string();
     let read = std::fs::read_to_string(&path).map_err(|error| Raised::from(unreadable(&name, &error)).arg(0))?;
-    let world = desk.borrow().world.clone();
+    let fixture = desk.borrow().fixture.clone();
     let recipe = match Recipe::parse(&name, &read) {
         Ok(mut recipe) => {
             recipe.is_heard = true;
@@ -69,18 +69,18 @@ fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raise
         }
         Err(faults) => {
             let empty = Recipe::parse(&name, "").map_err(|_| Fault::new("nothing is no recipe"))?;
-            let (before, after) = (world.clone(), world);
+            let (before, after) = (fixture.clone(), fixture);
             let (warnings, printed) = (Vec::new(), Vec::new());
             let recipe = Rc::new(empty);
             return Ok(Dynamic::from(Ran { recipe, inputs, before, after, taken: 0, faults, warnings, printed }));
         }
     };
-    let ran = perform(&recipe, &inputs, world);
+    let ran = perform(&recipe, &inputs, fixture);
     desk.borrow_mut().printed.extend(ran.printed.iter().cloned());
     // The next recipe finds the host as this one left it.
     let mut desk = desk.borrow_mut();
-    desk.world = ran.after.clone();
-    (desk.world.log, desk.world.effects) = (Vec::new(), 0);
+    desk.fixture = ran.after.apart();
+    (desk.fixture.log, desk.fixture.steps) = (Vec::new(), 0);
     Ok(Dynamic::from(ran))
 }
 
@@ -96,15 +96,15 @@ impl Ran {
 
     /// Runs the same again, with one effect that fails.
     pub(super) fn failing(&self, at: usize) -> Self {
-        let mut world = self.before.clone();
-        world.fails = Some(at);
-        perform(&self.recipe, &self.inputs, world)
+        let mut fixture = self.before.apart();
+        fixture.refuses = Some(Refusal::Step(at));
+        perform(&self.recipe, &self.inputs, fixture)
     }
 }
 
 /// Runs a recipe as `vmrun RECIPE` does.
-fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: World) -> Ran {
-    let world = Rc::new(RefCell::new(before.clone()));
+fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: Fixture) -> Ran {
+    let fixture = Rc::new(RefCell::new(before.apart()));
     let mut ran = Ran {
         recipe: recipe.clone(),
         inputs: inputs.clone(),
@@ -115,7 +115,7 @@ fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: World) -> Ran {
         warnings: Vec::new(),
         printed: Vec::new(),
     };
-    if let Some((run, claim)) = rehearsed(&mut ran, Box::new(Described::new(&world))) {
+    if let Some((run, claim)) = rehearsed(&mut ran, Box::new(Simulated::new(&fixture))) {
         let mut printed = Vec::new();
         let mut starts = 0;
         let (run, faults) = boots(run, Beginning::Claim(&claim), inputs.init, &mut |run, init| {
@@ -129,11 +129,11 @@ fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: World) -> Ran {
             Evaluation { run: evaluated.run, faults: evaluated.faults, blamed: evaluated.blamed }
         });
         ran.printed = printed;
-        ran.taken = world.borrow().effects;
+        ran.taken = fixture.borrow().steps;
         ran.faults = finish(run, faults);
     }
-    ran.after = world.borrow().clone();
-    ran.after.fails = None;
+    ran.after = fixture.borrow().clone();
+    ran.after.refuses = None;
     ran
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Shared, word};
 use crate::diag::{Fault, suggest};
-use crate::host::worlds::described::World;
+use crate::host::worlds::simulated::Fixture;
 use crate::host::{Asked, Interface, InterfaceKind, Platform, Settings};
 use crate::model::{Ended, NetAddress, Size, Target};
 use crate::script::raise::Raised;
@@ -26,8 +26,8 @@ pub(super) const EXITS: [(&str, Ended); 6] = [
 ];
 
 /// Returns the host of a test that says nothing of it: FreeBSD with a loopback.
-pub(super) fn usual() -> World {
-    World::new(Settings {
+pub(super) fn usual() -> Fixture {
+    Fixture::new(Settings {
         platform: Platform::FreeBsd,
         state: "/var/run/vmrun".into(),
         config: "/usr/local/etc/vmrun".into(),
@@ -42,29 +42,31 @@ pub(super) fn register(engine: &mut Engine, desk: &Shared) {
 }
 
 fn host(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
-    let mut world = usual();
+    let mut fixture = usual();
     for (key, value) in map(&args[0]).map_err(|raised| raised.arg(0))? {
         let set = match key.as_str() {
-            "platform" | "release" => kind(&mut world, &key, &value),
-            "interfaces" => each(&value, |name, value| interface(&mut world, name, value)),
-            "files" => files(&mut world, &value),
-            "secrets" => pairs(&value).map(|pairs| world.secrets = pairs),
-            "env" => pairs(&value).map(|pairs| world.env = pairs),
-            "answers" => pairs(&value).map(|pairs| world.answers = pairs),
-            "hostname" => text(&value).map(|name| world.hostname = name),
-            "lacks" => texts(&value).map(|texts| world.lacks = texts.into_iter().collect()),
-            "cpus" => number(&value).map(|cpus| (world.capacity.cpus, world.capacity.vcpus) = (Some(cpus), Some(cpus))),
-            "memory" => size(&value).map(|memory| world.capacity.memory = Some(memory)),
+            "platform" | "release" => kind(&mut fixture, &key, &value),
+            "interfaces" => each(&value, |name, value| interface(&mut fixture, name, value)),
+            "files" => files(&mut fixture, &value),
+            "secrets" => pairs(&value).map(|pairs| fixture.secrets = pairs),
+            "env" => pairs(&value).map(|pairs| fixture.env = pairs),
+            "answers" => pairs(&value).map(|pairs| fixture.answers = pairs),
+            "hostname" => text(&value).map(|name| fixture.hostname = name),
+            "lacks" => texts(&value).map(|texts| fixture.lacks = texts.into_iter().collect()),
+            "cpus" => {
+                number(&value).map(|cpus| (fixture.capacity.cpus, fixture.capacity.vcpus) = (Some(cpus), Some(cpus)))
+            }
+            "memory" => size(&value).map(|memory| fixture.capacity.memory = Some(memory)),
             other => return Err(unknown_key(other, &KEYS).arg(0)),
         };
         set.map_err(|raised| raised.under(&key).arg(0))?;
     }
-    desk.borrow_mut().world = world;
+    desk.borrow_mut().fixture = fixture;
     Ok(Dynamic::UNIT)
 }
 
 /// The release is FreeBSD's, "15.0" or "15"; the platform is one of both.
-fn kind(world: &mut World, key: &str, value: &Dynamic) -> Result<(), Raised> {
+fn kind(fixture: &mut Fixture, key: &str, value: &Dynamic) -> Result<(), Raised> {
     let given = text(value)?;
     let name = if key == "platform" {
         given.clone()
@@ -75,15 +77,15 @@ fn kind(world: &mut World, key: &str, value: &Dynamic) -> Result<(), Raised> {
         |_| Fault::new(format!("{given:?} is no {key}")).hint("platform: \"freebsd\" or \"linux\", release: \"15.0\"");
     let asked: Asked = name.parse().map_err(wrong)?;
     if key == "platform" {
-        world.settings.platform = asked.platform;
+        fixture.settings.platform = asked.platform;
     } else {
-        world.settings.target = asked.target(world.settings.target);
+        fixture.settings.target = asked.target(fixture.settings.target);
     }
     Ok(())
 }
 
 /// `"bridge"`, `"tap"`, an address with its network, or a list of those.
-fn interface(world: &mut World, name: &str, value: &Dynamic) -> Result<(), Raised> {
+fn interface(fixture: &mut Fixture, name: &str, value: &Dynamic) -> Result<(), Raised> {
     let all = match value.read_lock::<Array>() {
         Some(all) => all.clone(),
         None => vec![value.clone()],
@@ -104,27 +106,27 @@ fn interface(world: &mut World, name: &str, value: &Dynamic) -> Result<(), Raise
             }
         }
     }
-    world.interfaces.push(made);
+    fixture.world.interfaces.push(made);
     Ok(())
 }
 
 /// A list of paths, or a map of paths to a size, a text, or `()`.
-fn files(world: &mut World, value: &Dynamic) -> Result<(), Raised> {
+fn files(fixture: &mut Fixture, value: &Dynamic) -> Result<(), Raised> {
     if value.is_array() {
         return list(value)?.iter().try_for_each(|path| {
-            world.file(Path::new(&text(path)?), Some(Size::bytes(1 << 30)), true);
+            fixture.world.file(Path::new(&text(path)?), Some(Size::bytes(1 << 30)), true);
             Ok(())
         });
     }
     each(value, |path, value| {
         let path = Path::new(path);
         if let Ok(content) = value.clone().into_string() {
-            world.file(path, Some(Size::bytes(content.len() as u64)), true);
-            world.texts.insert(path.into(), content.as_bytes().into());
+            fixture.world.file(path, Some(Size::bytes(content.len() as u64)), true);
+            fixture.world.texts.insert(path.into(), content.as_bytes().into());
         } else if value.is_unit() {
-            world.file(path, None, true);
+            fixture.world.file(path, None, true);
         } else {
-            world.file(path, Some(size(value)?), true);
+            fixture.world.file(path, Some(size(value)?), true);
         }
         Ok(())
     })
@@ -164,6 +166,6 @@ fn exits(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised
             Raised::from(fault.maybe_hint(suggest::did_you_mean(&given, known()))).under(&at.to_string()).arg(0)
         })?);
     }
-    desk.borrow_mut().world.exits = exits.into();
+    desk.borrow_mut().fixture.exits = exits.into();
     Ok(Dynamic::UNIT)
 }

@@ -1,0 +1,141 @@
+//! What can be changed on a host, as values, and the door to changing it.
+
+use super::Platform;
+use super::commands::halves;
+use crate::diag::Fault;
+use crate::image::Image;
+use crate::model::{Argv, DevicePath, InterfaceName, Link, Size, VmName};
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// One change of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// New files get these permissions taken away.
+    Umask(u32),
+    /// A file gets this size.
+    Truncate {
+        /// The file; made if it is not there.
+        path: PathBuf,
+        /// Its size afterwards.
+        size: Size,
+    },
+    /// A machine's vmm node goes away; absent is fine.
+    DestroyNode(VmName),
+    /// A tap is made.
+    CreateTap(InterfaceName),
+    /// A tap goes away.
+    DestroyTap(InterfaceName),
+    /// An interface joins a bridge.
+    Join {
+        /// The bridge.
+        bridge: InterfaceName,
+        /// The interface.
+        member: InterfaceName,
+    },
+    /// An interface leaves a bridge.
+    Leave {
+        /// The bridge.
+        bridge: InterfaceName,
+        /// The interface.
+        member: InterfaceName,
+    },
+    /// A text is written.
+    WriteFile {
+        /// The file; replaced as a whole.
+        path: PathBuf,
+        /// Its text, which ends with the end of a line.
+        text: Rc<str>,
+        /// Who may do what with it; else what the umask leaves.
+        mode: Option<u32>,
+    },
+    /// A vlan, a bridge or a pair is made.
+    CreateLink(Box<Link>),
+    /// One of those goes away, with what hangs on it.
+    DestroyLink(InterfaceName),
+    /// What goes to no network of the host's own goes to this router.
+    AddRoute(IpAddr),
+    /// It does not any more.
+    DeleteRoute(IpAddr),
+    /// A boot image is written.
+    WriteImage {
+        /// The file; replaced as a whole.
+        path: PathBuf,
+        /// What is in it.
+        image: Rc<Image>,
+        /// The command that makes the same image.
+        command: Argv,
+        /// What that command reads from its standard input.
+        stdin: Option<String>,
+    },
+    /// A firmware's empty variables are copied for a machine.
+    CopyVars {
+        /// The empty ones.
+        from: DevicePath,
+        /// The machine's.
+        to: DevicePath,
+    },
+    /// Any command.
+    Run(Argv),
+    /// A command that makes a file or a device, such as zfs(8) a volume.
+    Make {
+        /// The command.
+        argv: Argv,
+        /// What is there afterwards.
+        path: PathBuf,
+    },
+}
+
+/// A command of a plan, with what it reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The command.
+    pub argv: Argv,
+    /// What it reads from its standard input.
+    pub stdin: Option<String>,
+}
+
+impl From<Argv> for Step {
+    fn from(argv: Argv) -> Self {
+        Self { argv, stdin: None }
+    }
+}
+
+/// As it could be pasted into sh(1).
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stdin {
+            Some(text) => {
+                // The text ends where a line is only this word, so it has to be one that no line is.
+                let is_line = |word: &String| text.lines().any(|line| line == word);
+                let words = (0..).map(|number| if number == 0 { "EOF".to_string() } else { format!("EOF{number}") });
+                let word = words.into_iter().find(|word| !is_line(word)).unwrap_or_default();
+                write!(f, "{} <<'{word}'\n{}\n{word}", self.argv, text.strip_suffix('\n').unwrap_or(text))
+            }
+            None => self.argv.fmt(f),
+        }
+    }
+}
+
+/// A host that can be changed.
+pub(crate) trait Effects {
+    /// Makes a change, and returns the output of a command.
+    fn perform(&mut self, effect: &Effect) -> Result<String, Fault>;
+    /// Begins a change whose output nobody needs; [`Effects::settle`] waits for its end.
+    fn begin(&mut self, effect: &Effect) -> Result<(), Fault>;
+    /// Waits for those changes that were begun and are meant, and returns what went wrong with which.
+    fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)>;
+    /// Marks the interfaces that are made from here on as made for a machine that was reserved. What vmrun runs for that holds
+    /// the machine's lock until it ends, even if vmrun is gone by then.
+    fn mark(&mut self, name: &VmName);
+    /// Removes a file; absent is fine.
+    fn remove(&mut self, path: &Path) -> Result<(), Fault>;
+}
+
+/// Half of an effect is none: what its first commands took goes back, where a later one was refused.
+pub(crate) fn take_back(host: &mut dyn Effects, platform: Platform, is_marked: bool, effect: &Effect) {
+    // The fault that matters is the first one.
+    let _ = halves(platform, is_marked, effect).iter().any(|back| host.perform(back).is_ok());
+}

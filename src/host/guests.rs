@@ -1,0 +1,53 @@
+//! Machines that run on a host: how they are started, taken over and ended, and what wakes whoever waits for them.
+
+use super::boot_plan::BootPlan;
+use crate::diag::Fault;
+use crate::model::{Ended, Machine, VmName};
+use std::time::{Duration, Instant};
+
+/// A host that runs machines.
+pub(crate) trait Guests {
+    /// Plans the boot of a machine here.
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault>;
+    /// Makes the folders and files of a boot of a machine that was reserved.
+    fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault>;
+    /// Starts a machine whose boot was prepared.
+    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault>;
+    /// Takes over the guest of a machine that was reserved; it is none of our children.
+    fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault>;
+    /// Ends the guest of a machine whose run is gone: its power button, so long, then by force.
+    fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault>;
+    /// Begins the log of a machine in the background anew if it has grown too long.
+    fn rotate_log(&mut self);
+    /// Waits so long, and returns whether somebody asked to stop.
+    fn rest(&mut self, wait: Duration) -> bool;
+    /// Returns whether somebody asked to stop since the last time.
+    fn stop_asked(&self) -> bool;
+}
+
+/// A machine that runs.
+pub(crate) trait Guest {
+    /// Waits until something happens, at most until then.
+    fn wait(&mut self, until: Option<Instant>) -> Woken;
+    /// Asks the guest to power itself off.
+    fn press_power_button(&mut self);
+    /// Switches the machine off from outside.
+    fn force(&mut self);
+    /// Ends the hypervisor.
+    fn kill(&mut self);
+    /// Returns the hypervisor's process; nothing of a guest that is only imagined.
+    fn process(&self) -> Option<u32>;
+    /// Returns the last lines that the hypervisor wrote to its standard error.
+    fn last_words(&self) -> Vec<String>;
+}
+
+/// What a wait ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// The boot ended.
+    Ended(Ended),
+    /// Somebody asked to stop.
+    StopAsked,
+    /// The time is over.
+    TimeOver,
+}

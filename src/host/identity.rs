@@ -1,0 +1,33 @@
+//! Who a process is: by its number, when it was started, and when the host was.
+
+use super::kernel::ProcessFact;
+use crate::model::VmName;
+
+/// Who a process is, and since when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Its number.
+    pub pid: u32,
+    /// When it was started, as the system tells it; empty where to ask would cost a command.
+    pub started: String,
+    /// When the host was started, as the system tells it.
+    pub boot: String,
+    /// The time, in seconds of 1970.
+    pub now: u64,
+}
+
+/// A host whose processes can be asked for.
+pub(crate) trait Processes {
+    /// Returns who this process is.
+    fn identity(&self) -> Identity;
+    /// Returns whether the host was started once and not again between what two journals tell of it.
+    fn is_same_boot(&self, one: &str, other: &str) -> bool;
+    /// Returns when a child was started, as far as that can be known at no cost.
+    fn started(&self, pid: u32) -> String;
+    /// Returns what is known of a process, or nothing if there is none of that number.
+    fn process(&self, pid: u32) -> Option<ProcessFact>;
+    /// Returns the hypervisors of a machine that can be found without its journal.
+    fn strays(&self, name: &VmName) -> Vec<u32>;
+    /// Waits for a moment, where there is nothing to be woken by.
+    fn pause(&self);
+}

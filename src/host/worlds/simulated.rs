@@ -1,0 +1,420 @@
+//! A simulated host, as a test of recipes describes it: interfaces, files, a release, and how boots end. Effects change it in
+//! memory, each may be made to fail, and what is left in the end can be told.
+
+use super::imagined::Imagined;
+use super::rehearsal::{Rehearsal, no_guest};
+use super::world::World;
+use crate::bhyve;
+use crate::diag::Fault;
+use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::commands::{commands, names_after};
+use crate::host::effects::take_back;
+use crate::host::store::{Locks, Store};
+use crate::host::{
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, InterfaceKind, Platform,
+    ProcessFact, Processes, Settings,
+};
+use crate::model::{Argv, Ended, Machine, NetAddress, Secret, Size, VmName};
+use crate::qemu;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a test says of a host, and what has become of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixture {
+    /// The kind of host.
+    pub settings: Settings,
+    /// What it has.
+    pub world: World,
+    /// Its secrets.
+    pub secrets: BTreeMap<String, String>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// Its name.
+    pub hostname: String,
+    /// The programs that it lacks.
+    pub lacks: BTreeSet<String>,
+    /// What commands that only ask answer.
+    pub answers: BTreeMap<String, String>,
+    /// What it can give to machines.
+    pub capacity: Capacity,
+    /// How the next boots end; then guests power off.
+    pub exits: VecDeque<Ended>,
+    /// What it refuses.
+    pub refuses: Option<Refusal>,
+    /// What was done: commands, and how boots ended.
+    pub log: Vec<String>,
+    /// How many commands there were that could have been refused.
+    pub steps: usize,
+    /// The machines whose locks runs hold.
+    pub locks: Locks,
+}
+
+/// A command that a simulated host refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The one of this number, from 0.
+    Step(usize),
+    /// Every one that begins so.
+    #[cfg(test)]
+    Line(&'static str),
+    /// At every one that begins so vmrun itself fails.
+    #[cfg(test)]
+    Panic(&'static str),
+}
+
+impl Fixture {
+    /// Makes a host with nothing but a loopback.
+    pub(crate) fn new(settings: Settings) -> Self {
+        let mut lo = Interface::new("lo0", InterfaceKind::Other);
+        lo.addresses.push(NetAddress { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), length: 8 });
+        Self {
+            settings,
+            world: World::with(vec![lo]),
+            secrets: BTreeMap::new(),
+            env: BTreeMap::new(),
+            hostname: "host".into(),
+            lacks: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            capacity: Capacity { cpus: Some(16), memory: Some(Size::bytes(64 << 30)), vcpus: Some(16) },
+            exits: VecDeque::new(),
+            refuses: None,
+            log: Vec::new(),
+            steps: 0,
+            locks: Locks::default(),
+        }
+    }
+
+    /// Makes a FreeBSD host with the bridge `bridge2` and the address 192.168.2.5, for our own tests.
+    #[cfg(test)]
+    pub(crate) fn lab() -> Self {
+        let mut lab = Self::new(Settings {
+            platform: Platform::FreeBsd,
+            state: "/var/run/vmrun".into(),
+            config: "/usr/local/etc/vmrun".into(),
+            target: crate::model::Target::default(),
+            user_net: false,
+        });
+        let mut card = Interface::new("ix0", InterfaceKind::Other);
+        card.addresses.extend("192.168.2.5/24".parse::<NetAddress>());
+        lab.world.interfaces.extend([card, Interface::new("bridge2", InterfaceKind::Bridge)]);
+        lab
+    }
+
+    /// Returns what is there and was not before, and what is gone: interfaces, members, nodes, routes and locks.
+    pub(crate) fn left(&self, before: &Self) -> Vec<String> {
+        let mut left = self.world.left(&before.world);
+        left.extend(self.locks.borrow().iter().map(|name| format!("the lock of the machine {name}")));
+        left
+    }
+
+    /// Returns the same host with locks of its own, as a run finds it that begins now.
+    #[must_use]
+    pub(crate) fn apart(&self) -> Self {
+        Self { locks: Rc::new(RefCell::new(self.locks.borrow().clone())), ..self.clone() }
+    }
+
+    /// Counts a command, and refuses it if it is to be refused.
+    fn count(&mut self, line: &str) -> Result<(), Fault> {
+        let at = self.steps;
+        self.steps += 1;
+        let is_refused = match &self.refuses {
+            Some(Refusal::Step(step)) => at == *step,
+            #[cfg(test)]
+            Some(Refusal::Line(beginning)) => line.starts_with(beginning),
+            #[cfg(test)]
+            Some(Refusal::Panic(beginning)) if line.starts_with(beginning) => {
+                self.log.push(line.into());
+                panic!("asked to fail");
+            }
+            #[cfg(test)]
+            Some(Refusal::Panic(_)) => false,
+            None => false,
+        };
+        if !is_refused {
+            self.log.push(line.into());
+            return Ok(());
+        }
+        Err(self.refuse(line).hint("the test had it fail"))
+    }
+
+    fn refuse(&mut self, line: &str) -> Fault {
+        self.log.push(format!("{line}  # refused"));
+        Fault::host(format!("`{line}` failed"))
+    }
+
+    /// Whether an effect takes away an interface that is not there.
+    fn lacks_what_goes(&self, effect: &Effect) -> bool {
+        let (Effect::DestroyTap(name) | Effect::DestroyLink(name)) = effect else { return false };
+        !self.world.interfaces.iter().any(|one| one.name == name.as_str())
+    }
+}
+
+/// That host; whoever described it keeps the fixture.
+pub(crate) struct Simulated {
+    fixture: Rc<RefCell<Fixture>>,
+    settings: Settings,
+    store: Store,
+    /// The machine for which interfaces are made.
+    marked: Option<VmName>,
+}
+
+impl Simulated {
+    /// Makes a host of a fixture.
+    pub(crate) fn new(fixture: &Rc<RefCell<Fixture>>) -> Self {
+        let settings = fixture.borrow().settings.clone();
+        let store = Store::in_memory(settings.clone(), fixture.borrow().locks.clone());
+        Self { fixture: fixture.clone(), settings, store, marked: None }
+    }
+}
+
+impl Facts for Simulated {
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn is_assumed(&self) -> bool {
+        false
+    }
+
+    fn file(&self, path: &Path) -> Option<FileFact> {
+        let files = &self.fixture.borrow().world.files;
+        let is_folder = || files.keys().any(|file| file.starts_with(path)) || path == Path::new("/vm");
+        let folder = || is_folder().then_some(FileFact { size: None, has_data: false, is_folder: true });
+        files.get(path).copied().or_else(folder).or_else(|| firmware(path))
+    }
+
+    fn real(&self, path: &Path) -> PathBuf {
+        path.into()
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
+        let none = || Fault::host(format!("the test says nothing of what is in {}", path.display()));
+        self.fixture.borrow().world.texts.get(path).map(|bytes| bytes.to_vec()).ok_or_else(none)
+    }
+
+    fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
+        Ok(self.fixture.borrow().world.interfaces.clone().into())
+    }
+
+    fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
+        self.interfaces()
+    }
+
+    fn hostname(&self) -> String {
+        self.fixture.borrow().hostname.clone()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.fixture.borrow().env.get(name).cloned()
+    }
+
+    fn capacity(&self, _: u64, _: Size) -> Capacity {
+        self.fixture.borrow().capacity
+    }
+
+    fn is_taken(&self, _: SocketAddr) -> bool {
+        false
+    }
+
+    fn has_program(&self, name: &str) -> bool {
+        !self.fixture.borrow().lacks.contains(name)
+    }
+
+    fn may_change_network(&self) -> bool {
+        true
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
+        Ok(self.fixture.borrow().secrets.get(name).map(Secret::new))
+    }
+
+    fn query(&self, argv: &Argv) -> Result<String, Fault> {
+        Ok(self.fixture.borrow().answers.get(&argv.to_string()).cloned().unwrap_or_default())
+    }
+}
+
+impl Effects for Simulated {
+    fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
+        let platform = self.settings.platform;
+        let steps = commands(platform, self.marked.as_ref(), effect);
+        if self.fixture.borrow().lacks_what_goes(effect) {
+            let lines = steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            return Err(self.fixture.borrow_mut().refuse(&lines));
+        }
+        for (at, step) in steps.iter().enumerate() {
+            let counted = self.fixture.borrow_mut().count(&step.to_string());
+            if let Err(fault) = counted {
+                if at > 0 {
+                    let is_marked = self.marked.is_some();
+                    let names = names_after(platform, is_marked, effect, at);
+                    self.fixture.borrow_mut().world.apply_half(effect, &names);
+                    take_back(self, platform, is_marked, effect);
+                }
+                return Err(fault);
+            }
+        }
+        self.fixture.borrow_mut().world.apply(effect);
+        Ok(String::new())
+    }
+
+    fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
+        self.perform(effect).map(drop)
+    }
+
+    fn settle(&mut self, _: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
+        Vec::new()
+    }
+
+    fn mark(&mut self, name: &VmName) {
+        self.marked = Some(name.clone());
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), Fault> {
+        self.fixture.borrow_mut().world.files.remove(path);
+        Ok(())
+    }
+}
+
+impl Guests for Simulated {
+    fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
+        BootPlan::of(machine, &Setting::of(&self.settings))
+    }
+
+    fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
+        let mut fixture = self.fixture.borrow_mut();
+        plan.preparations().iter().try_for_each(|step| fixture.count(&step.to_string()))
+    }
+
+    fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
+        let mut fixture = self.fixture.borrow_mut();
+        // bhyve makes the node, also where it fails afterwards.
+        if self.settings.platform == Platform::FreeBsd {
+            fixture.world.node(machine.name());
+        }
+        fixture.count(&plan.argv.to_string())?;
+        let ended = fixture.exits.pop_front().unwrap_or(Ended::PoweredOff);
+        fixture.log.push(format!("# {ended}"));
+        Ok(Box::new(Imagined(ended)))
+    }
+
+    fn adopt(&mut self, name: &VmName, _: u32) -> Result<Box<dyn Guest>, Fault> {
+        Err(no_guest(name))
+    }
+
+    fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
+        Err(no_guest(name))
+    }
+
+    fn rotate_log(&mut self) {}
+
+    fn rest(&mut self, _: Duration) -> bool {
+        false
+    }
+
+    fn stop_asked(&self) -> bool {
+        false
+    }
+}
+
+/// Of processes a fixture says nothing.
+impl Processes for Simulated {
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
+
+    fn is_same_boot(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn started(&self, _: u32) -> String {
+        String::new()
+    }
+
+    fn process(&self, _: u32) -> Option<ProcessFact> {
+        None
+    }
+
+    fn strays(&self, _: &VmName) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn pause(&self) {}
+}
+
+impl Host for Simulated {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    fn rehearsal(&self) -> Option<&Rehearsal> {
+        None
+    }
+
+    fn rehearsal_mut(&mut self) -> Option<&mut Rehearsal> {
+        None
+    }
+
+    fn into_below(self: Box<Self>) -> Box<dyn Host> {
+        self
+    }
+}
+
+/// Firmware is there on every host that runs machines.
+fn firmware(path: &Path) -> Option<FileFact> {
+    let known = [bhyve::UEFI_CODE, bhyve::UEFI_VARS, qemu::OVMF_CODE, qemu::OVMF_VARS];
+    let is_firmware = known.iter().any(|known| Path::new(known) == path);
+    is_firmware.then_some(FileFact { size: Some(Size::bytes(4 << 20)), has_data: true, is_folder: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Link, LinkKind};
+
+    /// Has an effect on a marked Linux host that refuses the step of this number; returns what was done and what is left.
+    fn refusing(effect: &Effect, step: usize) -> (Vec<String>, Vec<String>) {
+        let mut before = Fixture::lab();
+        before.settings.platform = Platform::Linux;
+        before.refuses = Some(Refusal::Step(step));
+        let fixture = Rc::new(RefCell::new(before.apart()));
+        let mut host = Simulated::new(&fixture);
+        host.mark(&"lab".parse().unwrap());
+        let done = host.perform(effect);
+        assert!(done.is_err(), "{done:?}");
+        let after = fixture.borrow();
+        (after.log.clone(), after.left(&before))
+    }
+
+    #[test]
+    fn half_of_an_effect_is_none() {
+        let (log, left) = refusing(&Effect::CreateTap("tap1".parse().unwrap()), 1);
+        assert_eq!(
+            log,
+            [
+                "ip tuntap add dev tap1.new mode tap",
+                "ip link set dev tap1.new name tap1 alias vmrun:lab up  # refused",
+                "ip link delete dev tap1.new",
+            ]
+        );
+        assert_eq!(left, [""; 0]);
+        let (mtu, up, description) = (None, true, None);
+        let kind = LinkKind::Pair { peer: "epair7b".parse().unwrap() };
+        let addresses = vec!["10.0.0.1/24".parse().unwrap()];
+        let name = "epair7a".parse().unwrap();
+        let pair = Effect::CreateLink(Box::new(Link { name, kind, addresses, mtu, up, description }));
+        for step in 1..4 {
+            let (log, left) = refusing(&pair, step);
+            assert_eq!(left, [""; 0], "{log:?}");
+            assert_eq!(log.iter().filter(|line| line.starts_with("ip link delete")).count(), step.min(2), "{log:?}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A host's state in memory, and what effects do to it: the one simulation of effects, under rehearsals and simulated hosts.
+
+use crate::host::{Effect, FileFact, Interface, InterfaceKind, interfaces};
+use crate::model::{InterfaceName, Size, VmName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// What a host has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its files; a folder is where a file is below it.
+    pub files: BTreeMap<PathBuf, FileFact>,
+    /// What is in files that somebody reads.
+    pub texts: BTreeMap<PathBuf, Rc<[u8]>>,
+    /// The other end of each pair that was made here.
+    peers: BTreeMap<String, String>,
+    nodes: BTreeSet<String>,
+    routes: BTreeSet<String>,
+}
+
+impl World {
+    /// Makes one that has only these interfaces.
+    pub(crate) fn with(interfaces: Vec<Interface>) -> Self {
+        Self { interfaces, ..Self::default() }
+    }
+
+    /// Makes a file known.
+    pub(crate) fn file(&mut self, path: &Path, size: Option<Size>, has_data: bool) {
+        self.files.insert(path.into(), FileFact { size, has_data, is_folder: false });
+    }
+
+    /// Does what a boot of bhyve does, even of one that then fails: the machine has a node.
+    pub(crate) fn node(&mut self, name: &VmName) {
+        self.nodes.insert(name.to_string());
+    }
+
+    /// Has an effect.
+    pub(crate) fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Truncate { path, size } => {
+                let has_data = self.files.get(path).is_some_and(|fact| fact.has_data);
+                self.file(path, Some(*size), has_data);
+            }
+            Effect::WriteImage { path, image, .. } => {
+                self.file(path, Some(Size::bytes(crate::image::Disk::size(&**image))), true)
+            }
+            Effect::WriteFile { path, text, .. } => {
+                self.file(path, Some(Size::bytes(text.len() as u64)), true);
+                self.texts.insert(path.clone(), text.clone().into());
+            }
+            Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
+            // It may be a device, which has no size.
+            Effect::Make { path, .. } => self.file(path, None, true),
+            Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
+            Effect::CreateTap(name) => self.make(tap(name.as_str())),
+            Effect::CreateLink(link) => self.make_all(interfaces::made(link)),
+            Effect::DestroyTap(name) | Effect::DestroyLink(name) => self.destroy(name),
+            Effect::Join { bridge, member } => {
+                self.members(bridge, |members| {
+                    if !members.iter().any(|known| known == member.as_str()) {
+                        members.push(member.to_string());
+                    }
+                });
+            }
+            Effect::Leave { bridge, member } => {
+                self.members(bridge, |members| members.retain(|known| known != member.as_str()));
+            }
+            Effect::AddRoute(router) => drop(self.routes.insert(router.to_string())),
+            Effect::DeleteRoute(router) => drop(self.routes.remove(&router.to_string())),
+            Effect::Umask(_) | Effect::Run(_) => {}
+        }
+    }
+
+    /// Has half of an effect that makes interfaces: they are there under these names.
+    pub(crate) fn apply_half(&mut self, effect: &Effect, names: &[String]) {
+        let made = match effect {
+            Effect::CreateTap(name) => vec![tap(name.as_str())],
+            Effect::CreateLink(link) => interfaces::made(link),
+            _ => Vec::new(),
+        };
+        // Addresses are given last.
+        let half = |(one, name): (Interface, &String)| Interface { name: name.clone(), addresses: Vec::new(), ..one };
+        self.make_all(made.into_iter().zip(names).map(half).collect());
+    }
+
+    /// Makes the interfaces of one effect; two of them are a pair.
+    fn make_all(&mut self, made: Vec<Interface>) {
+        if let [one, other] = made.as_slice() {
+            self.peers.insert(one.name.clone(), other.name.clone());
+            self.peers.insert(other.name.clone(), one.name.clone());
+        }
+        made.into_iter().for_each(|one| self.make(one));
+    }
+
+    fn make(&mut self, interface: Interface) {
+        self.interfaces.retain(|known| known.name != interface.name);
+        self.interfaces.push(interface);
+    }
+
+    /// Both ends of a pair go together. Of one that was there before only the names tell that it is one.
+    fn destroy(&mut self, name: &InterfaceName) {
+        let is_pair = |one: &Interface| one.kind == InterfaceKind::Pair && one.name == name.as_str();
+        let stem = name.as_str().strip_suffix('a').filter(|_| self.interfaces.iter().any(is_pair));
+        let peer = self.peers.remove(name.as_str()).or_else(|| stem.map(|stem| format!("{stem}b")));
+        let gone = [Some(name.to_string()), peer];
+        for name in gone.into_iter().flatten() {
+            self.interfaces.retain(|interface| interface.name != name);
+            self.interfaces.iter_mut().for_each(|interface| interface.members.retain(|member| *member != name));
+        }
+    }
+
+    fn members(&mut self, bridge: &InterfaceName, change: impl Fn(&mut Vec<String>)) {
+        let bridges = self.interfaces.iter_mut().filter(|one| one.name == bridge.as_str());
+        bridges.for_each(|bridge| change(&mut bridge.members));
+    }
+
+    /// Returns what is there and was not before, and what is gone: interfaces, members, nodes and routes.
+    pub(crate) fn left(&self, before: &Self) -> Vec<String> {
+        let mut left = Vec::new();
+        for interface in &self.interfaces {
+            match before.interfaces.iter().find(|known| known.name == interface.name) {
+                None => left.push(format!("the interface {}", interface.name)),
+                Some(known) => left.extend(
+                    interface
+                        .members
+                        .iter()
+                        .filter(|member| !known.members.contains(member))
+                        .map(|member| format!("{member} as a member of {}", interface.name)),
+                ),
+            }
+        }
+        left.extend(self.nodes.difference(&before.nodes).map(|node| format!("the node /dev/vmm/{node}")));
+        left.extend(self.routes.difference(&before.routes).map(|route| format!("the route to {route}")));
+        let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));
+        left.extend(gone.map(|known| format!("nothing of the interface {}, which was there before", known.name)));
+        left
+    }
+}
+
+fn tap(name: &str) -> Interface {
+    Interface { is_ours: true, ..Interface::new(name, InterfaceKind::Tap) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Link, LinkKind};
+
+    fn name(text: &str) -> InterfaceName {
+        text.parse().unwrap()
+    }
+
+    fn pair() -> Effect {
+        let kind = LinkKind::Pair { peer: name("epair7b") };
+        let (mtu, up, description) = (None, true, None);
+        let addresses = vec!["10.0.0.1/24".parse().unwrap()];
+        Effect::CreateLink(Box::new(Link { name: name("epair7a"), kind, addresses, mtu, up, description }))
+    }
+
+    fn names(world: &World) -> Vec<String> {
+        world.interfaces.iter().map(|one| format!("{} {:?}", one.name, one.members)).collect()
+    }
+
+    #[test]
+    fn a_pair_comes_and_goes_together_and_leaves_its_bridge() {
+        let mut world =
+            World { interfaces: vec![Interface::new("bridge2", InterfaceKind::Bridge)], ..World::default() };
+        let join = Effect::Join { bridge: name("bridge2"), member: name("epair7b") };
+        [pair(), join.clone(), join].iter().for_each(|effect| world.apply(effect));
+        assert_eq!(names(&world), ["bridge2 [\"epair7b\"]", "epair7a []", "epair7b []"]);
+        world.apply(&Effect::DestroyLink(name("epair7a")));
+        assert_eq!(names(&world), ["bridge2 []"]);
+    }
+
+    #[test]
+    fn what_is_left_is_named_and_so_is_what_is_gone() {
+        let interfaces = [("bridge2", InterfaceKind::Bridge), ("tap9", InterfaceKind::Tap)];
+        let interfaces = interfaces.map(|(name, kind)| Interface::new(name, kind)).to_vec();
+        let before = World { interfaces, ..World::default() };
+        let mut world = before.clone();
+        let join = Effect::Join { bridge: name("bridge2"), member: name("tap1") };
+        let route = Effect::AddRoute("192.168.2.1".parse().unwrap());
+        [Effect::CreateTap(name("tap1")), join, route, Effect::DestroyTap(name("tap9"))]
+            .iter()
+            .for_each(|effect| world.apply(effect));
+        world.node(&"lab".parse().unwrap());
+        assert_eq!(
+            world.left(&before),
+            [
+                "tap1 as a member of bridge2",
+                "the interface tap1",
+                "the node /dev/vmm/lab",
+                "the route to 192.168.2.1",
+                "nothing of the interface tap9, which was there before"
+            ]
+        );
+    }
+}
