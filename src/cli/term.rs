@@ -26,6 +26,11 @@ impl Term {
         self.is_terminal
     }
 
+    /// Returns how many columns and lines the standard output has, if it is a terminal.
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
+        crate::host::terminal::size()
+    }
+
     /// Returns whether nobody wants colour.
     pub(crate) fn is_plain(&self) -> bool {
         self.plain

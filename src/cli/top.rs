@@ -2,14 +2,13 @@
 
 mod view;
 
-use super::list::machines;
-use super::platform;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::environment::env;
+use crate::host::environment::{env, host_name};
 use crate::host::full_screen::{FullScreen, Woken};
-use crate::host::processes::{self, Thread};
+use crate::ops::machines::machines;
+use crate::ops::status::threads;
 use clap::Args;
 use std::time::{Duration, Instant};
 use view::{Act, Bars, View};
@@ -40,8 +39,7 @@ CPU% is of one processor, since the last look where the system tells processor t
 minute. Nothing is told by colour.";
 
 pub(super) fn run(args: &TopArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut view = View::new(host, bars());
+    let mut view = View::new(host_name().unwrap_or_default(), bars());
     let mut screen = FullScreen::open()?;
     let ended = watch(&mut view, &mut screen, args.every.max(SHORTEST));
     drop(screen);
@@ -54,7 +52,7 @@ fn watch(view: &mut View, screen: &mut FullScreen, every: Duration) -> Result<()
     loop {
         if Instant::now() >= next {
             view.look(machines()?, Instant::now());
-            let threads = threads(view)?;
+            let threads = view.chosen_process().map_or_else(|| Ok(Vec::new()), threads)?;
             view.look_at_threads(threads, Instant::now());
             next = Instant::now() + every;
         }
@@ -72,12 +70,6 @@ fn watch(view: &mut View, screen: &mut FullScreen, every: Duration) -> Result<()
             Woken::TimeOver => {}
         }
     }
-}
-
-/// The threads of the machine that is chosen. A process that has ended meanwhile has none.
-fn threads(view: &View) -> Result<Vec<Thread>, Fault> {
-    let platform = platform()?.platform;
-    Ok(view.chosen_process().and_then(|pid| processes::threads(platform, pid).ok()).unwrap_or_default())
 }
 
 /// What bars are drawn with: a terminal whose locale is no UTF-8 has ASCII only.

@@ -1,8 +1,9 @@
 //! What is shown, and what keys do to it. Nothing is read here and nothing is run.
 
-use crate::cli::list::{advice, lasted, percent};
+use crate::cli::list::{advice, lasted};
 use crate::host::processes::Thread;
-use crate::supervise::roster::{Seen, State};
+use crate::ops::inventory::{Entry, State};
+use crate::ops::machines::percent;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Modifier, Style};
@@ -97,7 +98,7 @@ type Used = BTreeMap<u32, (Instant, Duration)>;
 pub(super) struct View {
     host: String,
     bars: Bars,
-    all: Vec<Seen>,
+    all: Vec<Entry>,
     /// How much of a processor each hypervisor uses, in thousandths, oldest first.
     shares: BTreeMap<u32, VecDeque<u64>>,
     used: Used,
@@ -131,7 +132,7 @@ impl View {
     }
 
     /// Takes the machines as they are now.
-    pub(super) fn look(&mut self, all: Vec<Seen>, now: Instant) {
+    pub(super) fn look(&mut self, all: Vec<Entry>, now: Instant) {
         let mut used = Used::new();
         for process in all.iter().filter_map(|one| one.process.as_ref()) {
             let share = share(&self.used, process.pid, process.used, process.cpu, now);
@@ -169,18 +170,18 @@ impl View {
         self.chosen()?.process.as_ref().map(|process| process.pid)
     }
 
-    fn chosen(&self) -> Option<&Seen> {
+    fn chosen(&self) -> Option<&Entry> {
         self.all.iter().find(|one| Some(key(one)) == self.chosen)
     }
 
     /// The machines that the filter lets through, in order.
-    fn shown(&self) -> Vec<&Seen> {
+    fn shown(&self) -> Vec<&Entry> {
         let wanted = self.filter.to_lowercase();
-        let has = |one: &&Seen| {
+        let has = |one: &&Entry| {
             let texts = [one.name.as_deref(), Some(one.state.word()), one.recipe.as_deref()];
             texts.iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
         };
-        let mut shown: Vec<&Seen> = self.all.iter().filter(has).collect();
+        let mut shown: Vec<&Entry> = self.all.iter().filter(has).collect();
         match self.order {
             Order::Name => {}
             Order::Cpu => shown.sort_by_key(|one| Reverse(self.share(one))),
@@ -190,7 +191,7 @@ impl View {
         shown
     }
 
-    fn share(&self, one: &Seen) -> Option<u64> {
+    fn share(&self, one: &Entry) -> Option<u64> {
         self.shares.get(&one.process.as_ref()?.pid)?.back().copied()
     }
 
@@ -303,7 +304,7 @@ impl View {
         )
     }
 
-    fn machines(&self, shown: &[&Seen], rows: usize, width: usize, bold: Style) -> Vec<Line<'static>> {
+    fn machines(&self, shown: &[&Entry], rows: usize, width: usize, bold: Style) -> Vec<Line<'static>> {
         let head = ["NAME", "STATE", "PID", "UPTIME", "CPUS", "MEMORY", "CPU%"].map(String::from);
         let mut lines = vec![Line::styled(format!("  {}", columns(&head)), bold)];
         let at = shown.iter().position(|one| Some(key(one)) == self.chosen).unwrap_or_default();
@@ -334,7 +335,7 @@ impl View {
     }
 
     /// What a machine has used until now, as bars; a full one is as many processors as it has.
-    fn history(&self, one: &Seen, room: usize) -> String {
+    fn history(&self, one: &Entry, room: usize) -> String {
         let shares = one.process.as_ref().and_then(|process| self.shares.get(&process.pid));
         let most = one.shape.cpus.unwrap_or(1).saturating_mul(1000);
         let shares = shares.into_iter().flatten();
@@ -380,7 +381,7 @@ impl View {
 }
 
 /// What a machine is known again by.
-fn key(one: &Seen) -> String {
+fn key(one: &Entry) -> String {
     let name = one.name.clone().unwrap_or_default();
     match (&one.process, one.state) {
         (Some(process), State::Foreign) => format!("{name} {}", process.pid),

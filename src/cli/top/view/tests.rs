@@ -5,7 +5,7 @@ use crate::supervise::standing::{Stance, Standing};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Seen {
+fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     let shape =
         Shape { cpus: Some(2), memory: Some(Size::mib(512)), vnc: "10.0.0.5:5901".parse().ok(), ..Shape::default() };
     let process = pid.map(|pid| Hypervisor {
@@ -23,16 +23,16 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Seen {
     let text = format!(
         "{{\"name\":\"{name}\",\"state\":\"running\",\"since\":1,\"recipe\":\"\",\"error\":\"a triple fault\"}}"
     );
-    let standing = matches!(state, State::Kept(_)).then(|| Standing::read(&text)).flatten();
+    let standing = matches!(state, State::Supervised(_)).then(|| Standing::read(&text)).flatten();
     let recipe = (state != State::Foreign).then(|| format!("/vm/{name}.rhai"));
-    Seen { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe }
+    Entry { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe }
 }
 
-fn machines() -> Vec<Seen> {
+fn machines() -> Vec<Entry> {
     vec![
-        machine("db", State::Kept(Stance::Running), Some(4470), 125),
+        machine("db", State::Supervised(Stance::Running), Some(4470), 125),
         machine("lab", State::Foreground, Some(4480), 0),
-        machine("sad", State::Kept(Stance::Held), None, 0),
+        machine("sad", State::Supervised(Stance::Held), None, 0),
         machine("web", State::Unsupervised, Some(4490), 1980),
         machine("bare", State::Foreign, Some(99), 7),
     ]
