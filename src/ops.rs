@@ -21,5 +21,6 @@ pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod supervise;
+pub(crate) mod top;
 pub(crate) mod viewer;
 pub(crate) mod wait_screen;
