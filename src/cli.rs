@@ -48,8 +48,7 @@ mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Severity};
-use crate::host::system::Ahead;
-use crate::ops::invocation::{Invocation, ahead, is_recipe};
+use crate::ops::invocation::{Ahead, Invocation, ahead, is_recipe};
 use crate::ops::settings::{self as place, platform};
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};

@@ -2,7 +2,7 @@
 
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files;
-use crate::host::system::Ahead;
+pub(crate) use crate::host::system::Ahead;
 use crate::ops::settings::platform;
 use crate::script::{Inputs, Recipe, unreadable};
 use std::path::Path;

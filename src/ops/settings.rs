@@ -1,7 +1,8 @@
 //! The settings of this host: its platform, and the folders of state, configuration and logs.
 
 use crate::diag::Fault;
-use crate::host::environment::{env, native_platform, target};
+pub(crate) use crate::host::environment::env;
+use crate::host::environment::{native_platform, target};
 use crate::host::system::{Ahead, System};
 use crate::host::{Asked, Platform, Settings};
 use crate::model::{Release, Target, VmName};

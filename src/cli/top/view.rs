@@ -1,9 +1,9 @@
 //! How the machines of this host are drawn while somebody watches them.
 
 use crate::cli::list::{advice, lasted};
-use crate::host::environment::env;
 use crate::ops::inventory::Entry;
 use crate::ops::machines::percent;
+use crate::ops::settings::env;
 use crate::ops::top::{Mode, Overview};
 use ratatui::Frame;
 use ratatui::style::{Modifier, Style};
