@@ -13,17 +13,14 @@ mod audit;
 mod check;
 mod console;
 mod definitions;
-mod display;
 mod doc;
 mod events;
 mod find;
 mod gc;
 mod image;
 mod import;
-mod inventory;
 mod keyboard;
 mod library;
-mod line;
 mod list;
 mod logs;
 mod lsp;
@@ -31,7 +28,6 @@ mod manual;
 mod metrics;
 mod netboot;
 mod network;
-mod place;
 mod plan;
 mod proof;
 mod record;
@@ -51,12 +47,11 @@ mod wait_screen;
 mod wait_serial;
 mod words;
 
-use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::host::Asked;
-use crate::host::system::Ahead;
+use crate::diag::{Blame, Diagnostic, Severity};
+use crate::ops::invocation::{Ahead, Invocation, ahead, is_recipe};
+use crate::ops::settings::{self as place, platform};
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use term::Term;
@@ -170,44 +165,17 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl RecipeArgs {
+    fn invocation(&self) -> Invocation {
+        let GivenArgs { init, set, user_net } = self.given.clone();
+        Invocation { recipe: self.recipe.clone(), init, set, user_net }
+    }
+
     fn inputs(&self) -> Inputs {
-        Inputs { init: self.given.init, params: self.given.set.iter().cloned().collect::<BTreeMap<_, _>>() }
+        self.invocation().inputs()
     }
 
-    /// Reads and checks the recipe, and that it knows every parameter that it is given.
     fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
-        let one = |fault: Fault| vec![Diagnostic::error(fault)];
-        let text = std::fs::read_to_string(&self.recipe)
-            .map_err(|error| one(crate::script::unreadable(&self.recipe, &error).maybe_hint(self.hint())))?;
-        let recipe = Recipe::parse(&self.recipe, &text)?;
-        let params = recipe.params();
-        let uses_map = recipe.source().text.contains("params");
-        let is_known = |name: &String| uses_map || params.iter().any(|(known, _)| known == name);
-        if let Some((name, _)) = self.given.set.iter().find(|(name, _)| !is_known(name)) {
-            let known = || params.iter().map(|(name, _)| name.as_str());
-            let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.recipe));
-            let list = params.first().map(|_| format!("it has {}", crate::diag::suggest::list(known())));
-            return Err(one(fault.maybe_hint(list).maybe_hint(crate::diag::suggest::did_you_mean(name, known()))));
-        }
-        Ok(recipe)
-    }
-
-    /// What may have been meant by a recipe that is not there.
-    fn hint(&self) -> Option<String> {
-        let path = Path::new(&self.recipe);
-        if path.exists() {
-            return None;
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let names = || std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let recipes: Vec<String> =
-            names().filter_map(|name| name.into_string().ok()).filter(|name| is_recipe(name)).collect();
-        let wanted = path.file_name()?.to_str()?;
-        let beside = format!("{wanted}.rhai");
-        let known = recipes.iter().map(String::as_str);
-        let near = recipes.iter().find(|name| **name == beside).map(String::as_str);
-        let near = near.or_else(|| crate::diag::suggest::nearest(wanted, known));
-        near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
+        self.invocation().read()
     }
 }
 
@@ -224,7 +192,8 @@ pub fn tools() -> ExitCode {
 fn program(tool: Tool) -> ExitCode {
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
-    let ahead = ahead(&args);
+    // It takes a moment, in which the command line is parsed.
+    let ahead = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Ahead::default, |path| ahead(path));
     if let Some(cli) = in_short(&args) {
         return exit_code(cli, tool, ahead, &term);
     }
@@ -305,21 +274,6 @@ fn in_short(args: &[String]) -> Option<Cli> {
     Some(Cli { verbose: short.verbose, command: Command::Run(short.args) })
 }
 
-/// Whether a name is that of a recipe.
-fn is_recipe(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "rhai")
-}
-
-/// Begins to read what a recipe is going to ask the host, before the command line is parsed.
-fn ahead(args: &[String]) -> Ahead {
-    let recipe = args.iter().find(|arg| arg.contains(".rhai")).and_then(|path| std::fs::read_to_string(path).ok());
-    let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
-    match platform() {
-        Ok(asked) if recipe.is_some_and(asks) => Ahead::interfaces(asked.platform),
-        _ => Ahead::default(),
-    }
-}
-
 /// `vmrun RECIPE` means `vmrun run RECIPE`: the first word that is no flag and no command is a recipe.
 fn with_run(mut args: Vec<String>, commands: &clap::Command) -> Vec<String> {
     let first = args.iter().skip(1).position(|arg| !arg.starts_with('-'));
@@ -346,13 +300,5 @@ fn code(diagnostics: &[Diagnostic]) -> u8 {
         Some(Blame::Host) => 3,
         Some(Blame::Guest) => 4,
         Some(Blame::Interrupted) => 130,
-    }
-}
-
-/// The platform of this host, unless VMRUN_PLATFORM says otherwise.
-fn platform() -> Result<Asked, Fault> {
-    match crate::host::environment::env("VMRUN_PLATFORM") {
-        Some(text) => text.parse().map_err(|fault: Fault| fault.context("VMRUN_PLATFORM")),
-        None => Ok(crate::host::environment::native_platform().into()),
     }
 }

@@ -41,19 +41,6 @@ pub mod diag {
     }
 }
 
-/// Of the room `fleet`.
-pub mod fleet {
-    /// The configuration.
-    pub mod config {
-        pub use crate::fleet::config::parse;
-    }
-
-    /// What other hosts answer.
-    pub mod ssh {
-        pub use crate::fleet::ssh::told;
-    }
-}
-
 /// Of the room `host`.
 pub mod host {
     pub use crate::host::{Interface, Platform, Settings};
@@ -150,6 +137,19 @@ pub mod model {
     /// Values of options.
     pub mod value {
         pub use crate::model::value::Value;
+    }
+}
+
+/// Of the room `ops`.
+pub mod ops {
+    /// The configuration.
+    pub mod config {
+        pub use crate::ops::config::parse;
+    }
+
+    /// What other hosts answer.
+    pub mod remote {
+        pub use crate::ops::remote::read_list;
     }
 }
 

@@ -4,14 +4,13 @@
 //! [`qemu`] translate them, [`network`] writes what makes a network at every start, [`netboot`] what boots
 //! from it, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager, [`recording`]
 //! what a script called and [`screen`] what a guest shows, all without touching anything; [`host`] is the one door to the world; [`client`] talks to guests and to other hosts; [`supervise`] takes, boots, waits
-//! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`fleet`] knows
-//! many machines on many hosts; [`cli`] is what people type.
+//! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`ops`] is what vmrun
+//! can do, as functions that print nothing; [`cli`] is what people type.
 
 pub(crate) mod bhyve;
 pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod diag;
-pub(crate) mod fleet;
 pub(crate) mod host;
 pub(crate) mod image;
 pub(crate) mod import;

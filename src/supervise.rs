@@ -14,7 +14,6 @@ mod outcome;
 pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod recovery;
-pub(crate) mod roster;
 pub(crate) mod standing;
 pub(crate) mod step;
 

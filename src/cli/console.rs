@@ -1,12 +1,12 @@
 //! `vmrun console`: connects the terminal with the serial port of a machine.
 
-use super::find::HostArgs;
-use super::line::{Port, Wish, here_or_there};
+use super::find::{HostArgs, tell};
 use super::term::Term;
-use crate::client::console::{Left, attach};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::model::Argv;
+use crate::ops::serial::{Left, Port, PortQuery, PortUse};
 use clap::Args;
+use std::io::IsTerminal as _;
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
@@ -39,16 +39,14 @@ How a port has a console, and one at a time:
   com1: \"stdio\"               under QEMU, for machines that `vmrun start` has started; what it says is in the log too";
 
 pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let here = Port::find(&args.machine, &args.port, Wish::Talk, term);
-    let port = here_or_there(here, &args.machine, &args.hosts, |name| args.command(name), term)?;
-    if !port.lives() {
-        return Err(port.not_running().into());
-    }
+    let query = port(&args.machine, &args.port, &args.hosts);
+    let port = Port::open(&query, PortUse::Talk, |name| args.command(name), &mut tell(term))?;
+    port.check_running()?;
     let name = &port.machine;
     if term.is_terminal() {
         term.say(format_args!("this is {} of {name}; {} leaves it", args.port, shown(args.escape)));
     }
-    match attach(&port.line, args.escape, &|bytes| term.bytes(bytes), &|| port.lives())? {
+    match port.attach(args.escape, &|bytes| term.bytes(bytes))? {
         Left::Away if term.is_terminal() => {
             // Somewhere in a line of the guest.
             term.drawn("");
@@ -59,6 +57,12 @@ pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>
         Left::Interrupted => return Err(Fault::new("interrupted").blame(Blame::Interrupted).into()),
     }
     Ok(())
+}
+
+/// Returns which port of which machine is meant.
+pub(super) fn port(machine: &str, port: &str, hosts: &HostArgs) -> PortQuery {
+    let is_terminal = std::io::stdin().is_terminal();
+    PortQuery { machine: machine.into(), port: port.into(), hosts: hosts.query(), is_terminal }
 }
 
 impl ConsoleArgs {

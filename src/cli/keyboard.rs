@@ -1,12 +1,10 @@
 //! `vmrun type`: types a text at the keyboard of a machine.
 
-use super::display::Display;
-use super::find::HostArgs;
+use super::find::{HostArgs, tell};
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::signals::Signals;
-use crate::screen::keys;
+use crate::ops::display::type_text;
 use clap::Args;
 use std::io::Read as _;
 use std::time::Duration;
@@ -46,8 +44,5 @@ pub(super) fn run(args: &TypeArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
         let read = std::io::stdin().read_to_string(&mut text);
         read.map_err(|why| vec![Fault::usage(format!("cannot read the standard input: {why}")).into()])?;
     }
-    let strokes = keys::parse(&text)?;
-    let display = Display::find(&args.machine, &args.hosts, term)?;
-    display.open(&Signals::install()?)?.press(&strokes, args.pace)?;
-    Ok(())
+    type_text(&args.machine, &text, args.pace, &args.hosts.query(), &mut tell(term))
 }

@@ -2,17 +2,10 @@
 
 use super::table::{Column, table};
 use super::term::Term;
-use super::{place, platform};
-use crate::diag::{Diagnostic, Fault};
-use crate::host::processes::Processes;
-use crate::host::{Kept, kept};
-use crate::model::Size;
-use crate::supervise::roster::{Seen, State, roster};
-use crate::supervise::standing::Stance;
+use crate::diag::Diagnostic;
+use crate::ops::inventory::{Entry, Stance, State};
+use crate::ops::machines::{document, machines, percent};
 use clap::Args;
-use serde_json::{Value, json};
-use std::panic::resume_unwind;
-use std::thread;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -61,7 +54,7 @@ What is not known is null. Keys may be added.";
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let all = machines()?;
     if args.json {
-        term.data(as_json(&all))?;
+        term.data(format!("{:#}", document(&all)))?;
         return Ok(());
     }
     if all.is_empty() {
@@ -74,7 +67,7 @@ pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 }
 
 /// What is to be done, machine by machine, as far as somebody reads it.
-fn advices(all: &[Seen]) -> Vec<String> {
+fn advices(all: &[Entry]) -> Vec<String> {
     let mut advices: Vec<String> = all.iter().filter_map(advice).collect();
     if advices.len() > ADVICES {
         let more = advices.len() - ADVICES;
@@ -87,23 +80,7 @@ fn advices(all: &[Seen]) -> Vec<String> {
 /// How much advice somebody reads at once.
 const ADVICES: usize = 10;
 
-/// Returns every machine of this host that this user can see.
-pub(super) fn machines() -> Result<Vec<Seen>, Fault> {
-    let platform = platform()?.platform;
-    let states = place::states()?;
-    let look = || Processes::look(platform);
-    // Both ask the kernel for one small thing after the other, and neither needs what the other finds.
-    let (kept, processes) = thread::scope(|scope| {
-        let looks = thread::Builder::new().spawn_scoped(scope, look);
-        let kept: Vec<Kept> = states.iter().flat_map(|folder| kept(folder)).collect();
-        let processes = looks.map_or_else(|_| look(), |it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        (kept, processes)
-    });
-    let processes = processes?;
-    Ok(roster(&kept, &processes.hypervisors, &|pid| processes.is_vmrun(pid)))
-}
-
-fn as_table(all: &[Seen]) -> String {
+fn as_table(all: &[Entry]) -> String {
     let columns = [
         Column::Text("NAME"),
         Column::Text("STATE"),
@@ -117,7 +94,7 @@ fn as_table(all: &[Seen]) -> String {
         Column::Text("RECIPE"),
     ];
     let text = |value: Option<String>| value.unwrap_or_default();
-    let row = |one: &Seen| {
+    let row = |one: &Entry| {
         let process = one.process.as_ref();
         vec![
             text(one.name.clone()),
@@ -136,22 +113,17 @@ fn as_table(all: &[Seen]) -> String {
 }
 
 /// What is to be done about a machine.
-pub(super) fn advice(one: &Seen) -> Option<String> {
+pub(super) fn advice(one: &Entry) -> Option<String> {
     let name = one.name.as_deref().unwrap_or_default();
     match one.state {
         State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
         State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),
-        State::Kept(Stance::Held) => {
+        State::Supervised(Stance::Held) => {
             let why = one.standing.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))
         }
         _ => None,
     }
-}
-
-/// Thousandths as a percentage.
-pub(super) fn percent(permille: u64) -> String {
-    format!("{}.{}", permille / 10, permille % 10)
 }
 
 /// A time as people read it: the two greatest units.
@@ -166,48 +138,13 @@ pub(super) fn lasted(time: Duration) -> String {
     }
 }
 
-fn as_json(all: &[Seen]) -> String {
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).ok();
-    let machines: Vec<Value> = all.iter().map(object).collect();
-    format!("{:#}", json!({ "version": env!("CARGO_PKG_VERSION"), "host": host, "machines": machines }))
-}
-
-/// A machine as it is told to programs.
-pub(super) fn object(one: &Seen) -> Value {
-    let (process, standing) = (one.process.as_ref(), one.standing.as_ref());
-    // Tenths of a percent are whole numbers, so that no other decimals come about.
-    let cpu: Option<Value> = process.and_then(|it| percent(it.cpu).parse().ok());
-    json!({
-        "name": one.name,
-        "state": one.state.word(),
-        "hypervisor": process.map(|it| it.kind.word()),
-        "pid": process.map(|it| it.pid),
-        "supervisor": one.supervisor,
-        "uptime": process.map(|it| it.uptime.as_secs()),
-        "since": standing.map(|it| it.since),
-        "until": standing.and_then(|it| it.until),
-        "cpus": one.shape.cpus,
-        "memory": one.shape.memory.map(Size::get),
-        "resident": process.map(|it| it.resident.get()),
-        "cpu": cpu,
-        "vnc": one.shape.vnc.map(|address| address.to_string()),
-        "disks": one.shape.disks,
-        "taps": one.shape.taps,
-        "boots": standing.map(|it| it.boots),
-        "restarts": standing.map(|it| it.restarts),
-        "recipe": one.recipe,
-        "log": standing.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
-        "error": standing.and_then(|it| it.error.as_deref()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn advice_is_given_as_far_as_somebody_reads_it() {
-        let left = |number: usize| Seen {
+        let left = |number: usize| Entry {
             name: Some(format!("m{number}")),
             state: State::Left,
             supervisor: None,
@@ -216,7 +153,7 @@ mod tests {
             standing: None,
             recipe: None,
         };
-        let all: Vec<Seen> = (0..12).map(left).collect();
+        let all: Vec<Entry> = (0..12).map(left).collect();
         let said = advices(&all);
         assert_eq!(said.len(), 11);
         assert_eq!(said[9], "m9 was left by a run that is dead; `vmrun gc` gives back what it took");
@@ -225,9 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn times_and_shares_are_for_reading() {
+    fn times_are_for_reading() {
         let said = [5, 65, 3725, 90_061].map(|seconds| lasted(Duration::from_secs(seconds)));
         assert_eq!(said, ["5s", "1m05s", "1h02m", "1d01h"]);
-        assert_eq!([0, 7, 1125].map(percent), ["0.0", "0.7", "112.5"]);
     }
 }

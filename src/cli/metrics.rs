@@ -1,18 +1,9 @@
 //! `vmrun metrics`: numbers of the machines of this host, for Prometheus.
 
-mod exposition;
-
-use super::list::machines;
 use super::term::Term;
-use super::{place, platform};
-use crate::diag::{Diagnostic, Fault};
-use crate::host::statistics::{self, InterfaceUse, Statistics};
-use crate::host::{Effect, Effects as _};
-use crate::model::Size;
-use crate::supervise::roster::Seen;
+use crate::diag::Diagnostic;
+use crate::ops::metrics;
 use clap::Args;
-use exposition::{Family, Kind};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -30,157 +21,10 @@ vmrun_machine_statistics_known is 0 where they did not answer.
 From cron, for node_exporter: vmrun metrics --out /var/lib/node_exporter/textfile/vmrun.prom";
 
 pub(super) fn run(args: &MetricsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let all = machines()?;
-    let taps: Vec<&str> = all.iter().flat_map(|one| &one.shape.taps).map(String::as_str).collect();
-    let carried = statistics::of_interfaces(platform()?.platform, &taps);
-    let told: Vec<Option<Statistics>> = all.iter().map(|one| one.process.as_ref().and_then(statistics::of)).collect();
-    let text = text(&all, &told, &carried);
+    let text = metrics::text()?;
     match &args.out {
         None => term.data(text.trim_end())?,
-        Some(path) => write(path.clone(), &text)?,
+        Some(path) => metrics::write(path.clone(), &text)?,
     }
     Ok(())
-}
-
-/// Everybody may read it: the collector is somebody else.
-fn write(path: PathBuf, text: &str) -> Result<(), Fault> {
-    let mut host = place::host(false)?;
-    host.perform(&Effect::WriteFile { path, text: text.into(), mode: Some(0o644) }).map(drop)
-}
-
-/// Returns the names of machines as labels: no two of them are the same.
-fn labels(all: &[Seen]) -> Vec<String> {
-    let mut known = BTreeSet::new();
-    let label = |one: &Seen| {
-        let pid = one.process.as_ref().map(|process| format!("process {}", process.pid)).unwrap_or_default();
-        let name = one.name.clone().filter(|name| !known.contains(name));
-        let label = name.unwrap_or_else(|| one.name.as_ref().map_or(pid.clone(), |name| format!("{name}, {pid}")));
-        known.insert(label.clone());
-        label
-    };
-    all.iter().map(label).collect()
-}
-
-fn text(all: &[Seen], told: &[Option<Statistics>], carried: &[InterfaceUse]) -> String {
-    let mut build = Family::new("vmrun_build_info", Kind::Gauge, "The version of vmrun.");
-    build.add(&[("version", env!("CARGO_PKG_VERSION"))], &1);
-    let labels = labels(all);
-    let named: Vec<(&str, &Seen)> = labels.iter().map(String::as_str).zip(all).collect();
-    let mut families = vec![build];
-    families.extend(of_machines(&named));
-    families.extend(of_interfaces(&named, carried));
-    let mut known =
-        Family::new("vmrun_machine_statistics_known", Kind::Gauge, "Whether the hypervisor told what it has counted.");
-    for ((label, _), told) in named.iter().zip(told).filter(|((_, one), _)| one.process.is_some()) {
-        known.add(&[("machine", label)], &u8::from(told.is_some()));
-    }
-    families.push(known);
-    let told: Vec<(&str, &Statistics)> =
-        labels.iter().map(String::as_str).zip(told).filter_map(|(label, told)| Some((label, told.as_ref()?))).collect();
-    families.extend(of_hypervisors(&told));
-    families.iter().map(Family::text).collect()
-}
-
-fn of_machines(all: &[(&str, &Seen)]) -> Vec<Family> {
-    type Value = fn(&Seen) -> Option<String>;
-    let table: [(Family, Value); 9] = [
-        (Family::new("vmrun_machine_up", Kind::Gauge, "Whether its hypervisor runs."), |one| {
-            Some(u8::from(one.process.is_some()).to_string())
-        }),
-        (Family::new("vmrun_machine_uptime_seconds", Kind::Gauge, "How long its hypervisor runs."), |one| {
-            one.process.as_ref().map(|it| it.uptime.as_secs_f64().to_string())
-        }),
-        (Family::new("vmrun_machine_cpu_seconds_total", Kind::Counter, "Processor time of its hypervisor."), |one| {
-            one.process.as_ref()?.used.map(|used| used.as_secs_f64().to_string())
-        }),
-        (Family::new("vmrun_machine_vcpus", Kind::Gauge, "Its vCPUs."), |one| {
-            one.shape.cpus.map(|count| count.to_string())
-        }),
-        (Family::new("vmrun_machine_memory_bytes", Kind::Gauge, "Its memory."), |one| {
-            one.shape.memory.map(|size| size.get().to_string())
-        }),
-        (
-            Family::new("vmrun_machine_resident_bytes", Kind::Gauge, "The host's memory that its hypervisor has."),
-            |one| one.process.as_ref().map(|it| Size::get(it.resident).to_string()),
-        ),
-        (
-            Family::new("vmrun_machine_boots_total", Kind::Counter, "How often it was booted since it was started."),
-            |one| one.standing.as_ref().map(|it| it.boots.to_string()),
-        ),
-        (
-            Family::new("vmrun_machine_restarts_total", Kind::Counter, "How often it was started again after a crash."),
-            |one| one.standing.as_ref().map(|it| it.restarts.to_string()),
-        ),
-        (Family::new("vmrun_machine_held", Kind::Gauge, "Whether it crashed too often and is held."), |one| {
-            one.standing.as_ref().map(|it| u8::from(it.state == crate::supervise::standing::Stance::Held).to_string())
-        }),
-    ];
-    let mut state = Family::new(
-        "vmrun_machine_state",
-        Kind::Gauge,
-        "How it is found, as vmrun list tells: 1 for the state that it is in.",
-    );
-    for (label, one) in all {
-        let hypervisor = one.process.as_ref().map_or("", |process| process.kind.word());
-        state.add(&[("machine", label), ("state", one.state.word()), ("hypervisor", hypervisor)], &1);
-    }
-    let filled = table.into_iter().map(|(mut family, value)| {
-        for (label, one) in all {
-            if let Some(value) = value(one) {
-                family.add(&[("machine", label)], &value);
-            }
-        }
-        family
-    });
-    std::iter::once(state).chain(filled).collect()
-}
-
-/// What taps have carried, as their guests see it: what the host sends, a guest receives.
-fn of_interfaces(all: &[(&str, &Seen)], carried: &[InterfaceUse]) -> [Family; 4] {
-    let mut families = [
-        Family::new("vmrun_net_receive_bytes_total", Kind::Counter, "What the guest has received by its tap."),
-        Family::new(
-            "vmrun_net_receive_packets_total",
-            Kind::Counter,
-            "Packets that the guest has received by its tap.",
-        ),
-        Family::new("vmrun_net_transmit_bytes_total", Kind::Counter, "What the guest has sent by its tap."),
-        Family::new("vmrun_net_transmit_packets_total", Kind::Counter, "Packets that the guest has sent by its tap."),
-    ];
-    for (label, one) in all.iter().filter(|(_, one)| one.process.is_some()) {
-        for it in carried.iter().filter(|it| one.shape.taps.contains(&it.name)) {
-            let values = [it.sent, it.sent_packets, it.received, it.received_packets];
-            for (family, value) in families.iter_mut().zip(values) {
-                family.add(&[("machine", label), ("tap", &it.name)], &value);
-            }
-        }
-    }
-    families
-}
-
-fn of_hypervisors(told: &[(&str, &Statistics)]) -> Vec<Family> {
-    let mut disks = [
-        Family::new("vmrun_disk_read_bytes_total", Kind::Counter, "What the guest has read."),
-        Family::new("vmrun_disk_written_bytes_total", Kind::Counter, "What the guest has written."),
-        Family::new("vmrun_disk_reads_total", Kind::Counter, "How often the guest has read."),
-        Family::new("vmrun_disk_writes_total", Kind::Counter, "How often the guest has written."),
-        Family::new("vmrun_disk_flushes_total", Kind::Counter, "How often the guest asked that all be on the disk."),
-        Family::new("vmrun_disk_busy_seconds_total", Kind::Counter, "How long its requests took, all added up."),
-    ];
-    let mut counts =
-        Family::new("vmrun_bhyve_stat", Kind::Untyped, "What bhyvectl --get-stats tells, in its own words.");
-    for (label, told) in told {
-        for it in &told.disks {
-            #[expect(clippy::cast_precision_loss, reason = "a float's 53 bits of nanoseconds are a hundred days")]
-            let busy = it.busy as f64 / 1e9;
-            let values = [it.read, it.written, it.reads, it.writes, it.flushes].map(|number| number.to_string());
-            for (family, value) in disks.iter_mut().zip(values.into_iter().chain([busy.to_string()])) {
-                family.add(&[("machine", label), ("disk", &it.name)], &value);
-            }
-        }
-        for it in &told.counts {
-            counts.add(&[("machine", label), ("vcpu", &it.vcpu.to_string()), ("stat", &it.name)], &it.value);
-        }
-    }
-    disks.into_iter().chain([counts]).collect()
 }

@@ -1,12 +1,12 @@
 //! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
 
-use super::events::Diary;
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::system::{Ahead, System};
 use crate::model::span;
+use crate::ops::events::Diary;
 use crate::ops::run::{perform, rehearse};
 use crate::script::{Recipe, Refused};
 use crate::supervise::Progress;

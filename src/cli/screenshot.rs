@@ -1,14 +1,9 @@
 //! `vmrun screenshot`: what is on the screen of a machine, as a file, in the terminal, or as text.
 
-use super::display::Display;
-use super::find::HostArgs;
+use super::find::{HostArgs, tell};
 use super::term::Term;
-use crate::client::screen::replace;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::signals::Signals;
-use crate::host::terminal;
-use crate::screen::picture::Ink;
-use crate::screen::text;
+use crate::ops::display::{Ink, picture, save, text_of};
 use clap::Args;
 use std::path::Path;
 
@@ -39,22 +34,20 @@ Examples:
   vmrun screenshot report1 --text | grep iPXE";
 
 pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let size = terminal::size();
+    let size = term.size();
     if args.file.is_none() && !args.text && size.is_none() {
         let fault = Fault::usage("the standard output is no terminal that a screen could be shown in");
         let hint = format!("name a file, `vmrun screenshot {0} {0}.png`, or read its text by --text", args.machine);
         return Err(vec![fault.hint(hint).into()]);
     }
-    let display = Display::find(&args.machine, &args.hosts, term)?;
-    let mut screen = display.open(&Signals::install()?)?;
-    let picture = screen.whole()?;
+    let picture = picture(&args.machine, &args.hosts.query(), &mut tell(term))?;
     match (args.file.as_deref(), size) {
         (Some("-"), _) => drop(term.bytes(&picture.to_png()?)),
         (Some(file), _) => {
-            replace(Path::new(file), &picture.to_png()?)?;
+            save(&picture, Path::new(file))?;
             term.say(format_args!("wrote {file}, {}x{} pixels", picture.width(), picture.height()));
         }
-        (None, _) if args.text => term.data(text::read(picture).join("\n"))?,
+        (None, _) if args.text => term.data(text_of(&picture))?,
         (None, size) => {
             let (columns, lines) = size.unwrap_or((80, 24));
             let ink = if term.is_plain() { Ink::Shade } else { Ink::Colour };

@@ -1,20 +1,13 @@
 //! `vmrun status`: all that is known of one machine, and the threads of its hypervisor.
 
-use super::inventory::meant;
-use super::list::{advice, lasted, machines, object, percent};
-use super::platform;
+use super::list::{advice, lasted};
 use super::table::{Column, table};
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault};
-use crate::host::clock::now;
-use crate::host::processes::{self, Hypervisor, Thread};
-use crate::supervise::journal::Utc;
-use crate::supervise::recovery;
-use crate::supervise::roster::{Seen, State};
-use crate::supervise::standing::Standing;
+use crate::diag::Diagnostic;
+use crate::ops::inventory::{Entry, Hypervisor, Standing, State};
+use crate::ops::machines::percent;
+use crate::ops::status::{Thread, document, start_in, state_began, status};
 use clap::Args;
-use serde_json::{Value, json};
-use std::time::Duration;
 
 #[derive(Args)]
 #[command(after_help = SCHEMA)]
@@ -40,33 +33,17 @@ JSON: the object of a machine, as in `vmrun list --json` (see `vmrun list --help
 Keys may be added.";
 
 pub(super) fn run(args: &StatusArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let all = machines()?;
-    let one = find(&all, &args.machine)?;
-    let platform = platform()?.platform;
-    let threads = one.process.as_ref().map(|process| processes::threads(platform, process.pid)).transpose()?;
-    let threads = threads.unwrap_or_default();
+    let status = status(&args.machine)?;
     if args.json {
-        term.data(as_json(one, &threads))?;
+        term.data(format!("{:#}", document(&status)))?;
         return Ok(());
     }
-    term.data(as_text(one, &threads))?;
-    advice(one).into_iter().for_each(|advice| term.say(advice));
+    term.data(as_text(&status.machine, &status.threads))?;
+    advice(&status.machine).into_iter().for_each(|advice| term.say(advice));
     Ok(())
 }
 
-/// Finds a machine by its name, ours first, or by its process.
-fn find<'a>(all: &'a [Seen], wanted: &str) -> Result<&'a Seen, Fault> {
-    let has_name = |one: &&Seen| one.name.as_deref() == Some(wanted);
-    let is_process = |one: &&Seen| one.process.as_ref().is_some_and(|process| process.pid.to_string() == wanted);
-    let found = all.iter().find(has_name).or_else(|| all.iter().find(is_process));
-    found.ok_or_else(|| {
-        let near = meant(wanted, all.iter().filter_map(|one| one.name.clone()));
-        let none = || Fault::host(format!("there is no machine {wanted} on this host"));
-        wanted.parse().map_or_else(|_| none(), |name| recovery::not_running(&name)).maybe_hint(near)
-    })
-}
-
-fn as_text(one: &Seen, threads: &[Thread]) -> String {
+fn as_text(one: &Entry, threads: &[Thread]) -> String {
     let lines = facts(one);
     let width = lines.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
     let mut text: String = lines.iter().map(|(key, value)| format!("{key:<width$}  {value}\n")).collect();
@@ -77,7 +54,7 @@ fn as_text(one: &Seen, threads: &[Thread]) -> String {
 }
 
 /// What is known, in the order in which it is told.
-fn facts(one: &Seen) -> Vec<(&'static str, String)> {
+fn facts(one: &Entry) -> Vec<(&'static str, String)> {
     let unknown = |value: Option<String>| value.unwrap_or_else(|| "unknown".into());
     let mut facts = vec![("name", one.name.clone().unwrap_or_else(|| "none".into())), ("state", state(one))];
     if let Some(process) = &one.process {
@@ -108,17 +85,10 @@ fn facts(one: &Seen) -> Vec<(&'static str, String)> {
 }
 
 /// How it is found, and since when.
-fn state(one: &Seen) -> String {
-    let Some(standing) =
-        one.standing.as_ref().filter(|standing| matches!(one.state, State::Kept(state) if state == standing.state))
-    else {
-        return one.state.to_string();
-    };
-    let since = format!("{} since {}", one.state, Utc(standing.since));
-    match standing.until.and_then(|until| until.checked_sub(now())) {
-        Some(left) => format!("{since}; it is started again in {}", lasted(Duration::from_secs(left))),
-        None => since,
-    }
+fn state(one: &Entry) -> String {
+    let Some(began) = state_began(one) else { return one.state.to_string() };
+    let since = format!("{} since {began}", one.state);
+    start_in(one).map_or_else(|| since.clone(), |left| format!("{since}; it is started again in {}", lasted(left)))
 }
 
 fn hypervisor(process: &Hypervisor) -> String {
@@ -158,29 +128,4 @@ fn of_threads(threads: &[Thread]) -> String {
         ]
     };
     table(&columns, &threads.iter().map(row).collect::<Vec<_>>())
-}
-
-fn as_json(one: &Seen, threads: &[Thread]) -> String {
-    let mut all = object(one);
-    let standing = one.standing.as_ref();
-    all["init"] = json!(standing.map(|it| it.init));
-    all["user_net"] = json!(standing.map(|it| it.user_net));
-    all["params"] = json!(standing.map(|it| &it.params));
-    all["stop_within"] = json!(standing.map(|it| it.stop_within.as_secs_f64()));
-    all["after"] = json!(standing.map(|it| it.after.iter().map(ToString::to_string).collect::<Vec<_>>()));
-    all["threads"] = threads.iter().map(thread).collect();
-    format!("{all:#}")
-}
-
-fn thread(thread: &Thread) -> Value {
-    let cpu: Option<Value> = thread.cpu.and_then(|share| percent(share).parse().ok());
-    json!({
-        "id": thread.id,
-        "name": thread.name,
-        "for": thread.work().to_string(),
-        "state": thread.state,
-        "processor": thread.processor,
-        "cpu": cpu,
-        "wait": thread.wait,
-    })
 }

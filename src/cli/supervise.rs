@@ -1,6 +1,5 @@
 //! `vmrun supervise`: what `vmrun start` starts, a run whose output is a log.
 
-use super::events::Diary;
 use super::run::{duration, refusal, told_anywhere};
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
@@ -9,6 +8,7 @@ use crate::diag::snippet::{Colour, draw};
 use crate::host::background::{self, Line};
 use crate::host::events;
 use crate::model::VmName;
+use crate::ops::events::Diary;
 use crate::ops::supervise::{Supervision, machine_of, supervise};
 use crate::supervise::Progress;
 use crate::supervise::journal::Utc;
@@ -29,21 +29,6 @@ pub(super) struct SuperviseArgs {
     /// The machine whose guest is taken over
     #[arg(long)]
     adopt: Option<VmName>,
-}
-
-impl SuperviseArgs {
-    /// Returns the command line that has this meaning.
-    pub(super) fn words(recipe: &RecipeArgs, stop_within: Duration, log: &str, adopt: Option<&VmName>) -> Vec<String> {
-        let path =
-            std::path::absolute(&recipe.recipe).map_or_else(|_| recipe.recipe.clone(), |p| p.display().to_string());
-        let mut words = vec!["supervise".into(), path, format!("--log={log}")];
-        words.push(format!("--stop-within={}ms", stop_within.as_millis()));
-        words.extend(adopt.map(|name| format!("--adopt={name}")));
-        words.extend(recipe.given.init.then(|| "--init".into()));
-        words.extend(recipe.given.user_net.then(|| "--user-net".into()));
-        words.extend(recipe.given.set.iter().map(|(name, value)| format!("--set={name}={value}")));
-        words
-    }
 }
 
 /// What a supervisor says, and to whom.

@@ -2,6 +2,8 @@
 
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
+use crate::ops::display::terminal_size;
+use crate::ops::settings::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
@@ -15,7 +17,7 @@ pub(crate) struct Term {
 impl Term {
     /// Finds out whether colour is wanted: on a terminal, unless NO_COLOR is set (no-color.org).
     pub(crate) fn new() -> Self {
-        let plain = crate::host::environment::env("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_terminal = io::stderr().is_terminal();
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
         Self { colour, is_terminal, plain }
@@ -24,6 +26,11 @@ impl Term {
     /// Returns whether somebody looks on.
     pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal
+    }
+
+    /// Returns how many columns and lines the standard output has, if it is a terminal.
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
+        terminal_size()
     }
 
     /// Returns whether nobody wants colour.

@@ -2,20 +2,13 @@
 
 mod view;
 
-use super::list::machines;
-use super::platform;
 use super::run::duration;
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault};
-use crate::host::environment::env;
-use crate::host::full_screen::{FullScreen, Woken};
-use crate::host::processes::{self, Thread};
+use crate::diag::Diagnostic;
+use crate::ops::top::watch;
 use clap::Args;
-use std::time::{Duration, Instant};
-use view::{Act, Bars, View};
-
-/// How often it is looked at most.
-const SHORTEST: Duration = Duration::from_secs(1);
+use std::time::Duration;
+use view::{Bars, draw};
 
 #[derive(Args)]
 #[command(after_help = KEYS)]
@@ -40,49 +33,6 @@ CPU% is of one processor, since the last look where the system tells processor t
 minute. Nothing is told by colour.";
 
 pub(super) fn run(args: &TopArgs, _: &Term) -> Result<(), Vec<Diagnostic>> {
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut view = View::new(host, bars());
-    let mut screen = FullScreen::open()?;
-    let ended = watch(&mut view, &mut screen, args.every.max(SHORTEST));
-    drop(screen);
-    Ok(ended?)
-}
-
-/// Looks, shows and does what keys ask for, until somebody leaves.
-fn watch(view: &mut View, screen: &mut FullScreen, every: Duration) -> Result<(), Fault> {
-    let mut next = Instant::now();
-    loop {
-        if Instant::now() >= next {
-            view.look(machines()?, Instant::now());
-            let threads = threads(view)?;
-            view.look_at_threads(threads, Instant::now());
-            next = Instant::now() + every;
-        }
-        screen.draw(|frame| view.draw(frame))?;
-        match screen.wait(next)? {
-            Woken::Key(key) => match view.press(key) {
-                Act::Nothing => {}
-                Act::Leave => return Ok(()),
-                Act::Run(words) => {
-                    screen.leave_for(&words)?;
-                    next = Instant::now();
-                }
-            },
-            Woken::StopAsked => return Ok(()),
-            Woken::TimeOver => {}
-        }
-    }
-}
-
-/// The threads of the machine that is chosen. A process that has ended meanwhile has none.
-fn threads(view: &View) -> Result<Vec<Thread>, Fault> {
-    let platform = platform()?.platform;
-    Ok(view.chosen_process().and_then(|pid| processes::threads(platform, pid).ok()).unwrap_or_default())
-}
-
-/// What bars are drawn with: a terminal whose locale is no UTF-8 has ASCII only.
-fn bars() -> Bars {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(env).find(|value| !value.is_empty());
-    let is_wide = locale.is_some_and(|name| name.to_uppercase().replace('-', "").contains("UTF8"));
-    if is_wide { Bars::Blocks } else { Bars::Ascii }
+    let bars = Bars::of_locale();
+    Ok(watch(args.every, &|view, frame| draw(view, bars, frame))?)
 }

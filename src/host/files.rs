@@ -18,6 +18,24 @@ pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fau
     move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
 }
 
+/// Returns the text of a file. The error is left to the caller, who knows what the file is.
+pub(crate) fn text(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Returns the names in a folder that are text, in order; none of a folder that cannot be read.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// Returns the length of a file in bytes; nothing if it is not there.
+pub(crate) fn length(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|meta| meta.len())
+}
+
 /// Writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     write_anew(path, 0o600, bytes)

@@ -21,7 +21,6 @@ const ROOMS: &[(&str, u8)] = &[
     ("supervise", 5),
     ("script", 6),
     ("import", 6),
-    ("fleet", 6),
     ("ops", 7),
     ("cli", 8),
 ];

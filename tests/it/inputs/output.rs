@@ -1,9 +1,9 @@
 //! What programs of the host say: ifconfig(8), ip(8), ps(1), procstat(1), netstat(1), bhyvectl(8), QEMU's monitor and another host's vmrun; and how a QEMU was called.
 
 use vmrun::internals::bhyve;
-use vmrun::internals::fleet::ssh;
 use vmrun::internals::host::interfaces::{freebsd, linux};
 use vmrun::internals::host::{processes, statistics};
+use vmrun::internals::ops::remote;
 use vmrun::internals::qemu;
 use vmrun::internals::recording::world::INTERFACES;
 
@@ -52,8 +52,8 @@ pub fn holds(bytes: &[u8]) {
     assert!(statistics::of_netstat(&text).len() <= text.len());
     let args: Vec<String> = text.lines().map(String::from).collect();
     assert!(qemu::seen::told(&args).shape.disks.len() <= args.len());
-    if let Some(told) = ssh::told(&text) {
-        assert!(told.len() <= text.len());
+    if let Some(running) = remote::read_list(&text) {
+        assert!(running.len() <= text.len());
     }
     for line in text.lines() {
         assert!(qemu::statistics::answer(line).is_none_or(|disks| disks.len() <= line.len()));

@@ -1,6 +1,6 @@
 //! The configuration of many hosts and machines.
 
-use vmrun::internals::fleet::config;
+use vmrun::internals::ops::config;
 
 pub fn seeds() -> Vec<Vec<u8>> {
     let texts = [

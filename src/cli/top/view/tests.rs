@@ -1,11 +1,16 @@
 use super::*;
 use crate::host::processes::{Hypervisor, Kind};
 use crate::model::{Shape, Size};
+use crate::ops::inventory::State;
+use crate::ops::status::Thread;
+use crate::ops::top::Act;
 use crate::supervise::standing::{Stance, Standing};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::time::{Duration, Instant};
 
-fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Seen {
+fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     let shape =
         Shape { cpus: Some(2), memory: Some(Size::mib(512)), vnc: "10.0.0.5:5901".parse().ok(), ..Shape::default() };
     let process = pid.map(|pid| Hypervisor {
@@ -23,16 +28,16 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Seen {
     let text = format!(
         "{{\"name\":\"{name}\",\"state\":\"running\",\"since\":1,\"recipe\":\"\",\"error\":\"a triple fault\"}}"
     );
-    let standing = matches!(state, State::Kept(_)).then(|| Standing::read(&text)).flatten();
+    let standing = matches!(state, State::Supervised(_)).then(|| Standing::read(&text)).flatten();
     let recipe = (state != State::Foreign).then(|| format!("/vm/{name}.rhai"));
-    Seen { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe }
+    Entry { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe }
 }
 
-fn machines() -> Vec<Seen> {
+fn machines() -> Vec<Entry> {
     vec![
-        machine("db", State::Kept(Stance::Running), Some(4470), 125),
+        machine("db", State::Supervised(Stance::Running), Some(4470), 125),
         machine("lab", State::Foreground, Some(4480), 0),
-        machine("sad", State::Kept(Stance::Held), None, 0),
+        machine("sad", State::Supervised(Stance::Held), None, 0),
         machine("web", State::Unsupervised, Some(4490), 1980),
         machine("bare", State::Foreign, Some(99), 7),
     ]
@@ -57,16 +62,20 @@ fn threads() -> Vec<Thread> {
 }
 
 /// The picture of a terminal of that size, without blanks at the ends of lines.
-fn picture(view: &View, width: u16, height: u16) -> String {
+fn picture(view: &Overview, width: u16, height: u16) -> String {
+    picture_with(view, Bars::Blocks, width, height)
+}
+
+fn picture_with(view: &Overview, bars: Bars, width: u16, height: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view.draw(frame)).unwrap();
+    terminal.draw(|frame| draw(view, bars, frame)).unwrap();
     let buffer = terminal.backend().buffer().clone();
     let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_string();
     (0..height).map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn view() -> View {
-    let mut view = View::new("vm5".into(), Bars::Blocks);
+fn view() -> Overview {
+    let mut view = Overview::new("vm5".into());
     let mut all = machines();
     for cpu in [0, 500, 1000, 1500, 125] {
         all[0].process.as_mut().unwrap().cpu = cpu;
@@ -76,7 +85,7 @@ fn view() -> View {
     view
 }
 
-fn press(view: &mut View, keys: &str) -> Act {
+fn press(view: &mut Overview, keys: &str) -> Act {
     let code = |c| match c {
         '\n' => KeyCode::Enter,
         '\x1b' => KeyCode::Esc,
@@ -123,9 +132,7 @@ vm5: 5 machines, 4 running, 211.2% CPU, by name
 q leave  o order  / filter  l log  v console  p plan  s stop
 ";
     same(&picture(&view(), 80, 24), screen);
-    let mut ascii = view();
-    ascii.bars = Bars::Ascii;
-    let ascii = picture(&ascii, 80, 24);
+    let ascii = picture_with(&view(), Bars::Ascii, 80, 24);
     assert!(ascii.is_ascii() && ascii.contains("12.5   :=*."), "{ascii}");
     // Whatever the size.
     for (width, height) in [(1, 1), (20, 3), (40, 8), (300, 100)] {
@@ -137,7 +144,7 @@ q leave  o order  / filter  l log  v console  p plan  s stop
 fn machines_are_chosen_ordered_and_filtered_by_keys() {
     let mut view = view();
     assert_eq!(press(&mut view, "o"), Act::Nothing);
-    let names = |view: &View| view.shown().iter().map(|one| one.name.clone().unwrap()).collect::<Vec<_>>();
+    let names = |view: &Overview| view.shown().iter().map(|one| one.name.clone().unwrap()).collect::<Vec<_>>();
     assert_eq!(names(&view), ["web", "db", "bare", "lab", "sad"]);
     press(&mut view, "oo");
     assert_eq!(names(&view), ["web", "lab", "db", "bare", "sad"]);
@@ -193,7 +200,7 @@ fn what_is_done_about_a_machine_is_what_vmrun_does() {
 
 #[test]
 fn shares_are_of_the_time_since_the_last_look() {
-    let mut view = View::new("vm5".into(), Bars::Blocks);
+    let mut view = Overview::new("vm5".into());
     assert!(picture(&view, 80, 8).contains("\n  there is no machine on this host\n"));
     let begin = Instant::now();
     let mut all = vec![machine("db", State::Foreground, Some(7), 250)];
@@ -211,6 +218,6 @@ fn shares_are_of_the_time_since_the_last_look() {
         thread.used = Some(Duration::from_millis(used));
         thread.cpu = Some(982);
         view.look_at_threads(vec![thread.clone()], begin + Duration::from_secs(seconds));
-        assert_eq!(view.threads[0].cpu, Some(expected));
+        assert_eq!(view.chosen_threads()[0].cpu, Some(expected));
     }
 }

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 /// Every key, in the order in which they are told.
 const KEYS: [&str; 4] = ["hosts", "recipes", "start", "viewer"];
 
-/// What is known of all machines and hosts.
+/// The values of `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The hosts that may run machines, by name or address.

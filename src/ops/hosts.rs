@@ -1,15 +1,15 @@
-//! Which host runs which machine: what to ask, and what the answers mean.
+//! The hosts that may run machines: what to ask them, and what their answers mean.
 
-use super::ssh::{Remote, Told};
+use super::remote::{Remote, RunningMachine};
 use crate::client::reach::Answer;
 use crate::model::Secret;
 use crate::model::value::Tty;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 
 /// A machine that may run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct KnownMachine {
     /// Its name.
     pub name: String,
     /// Where its console listens on whatever host runs it; nothing if it has none.
@@ -22,36 +22,36 @@ pub(crate) struct Wanted {
 
 /// A host that may run machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct VmHost {
     /// Its name or address, as it was given.
     pub name: String,
     /// How it is asked.
-    pub way: Way,
+    pub access: Access,
 }
 
 /// How a host is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Access {
     /// By the consoles of its machines, at this address.
     Consoles(IpAddr),
     /// By its own vmrun.
     Ssh(Remote),
 }
 
-impl Place {
+impl VmHost {
     /// Returns its address, if its consoles are asked.
     pub(crate) const fn ip(&self) -> Option<IpAddr> {
-        match self.way {
-            Way::Consoles(ip) => Some(ip),
-            Way::Ssh(_) => None,
+        match self.access {
+            Access::Consoles(ip) => Some(ip),
+            Access::Ssh(_) => None,
         }
     }
 
     /// Returns where ssh connects to, if its own vmrun is asked.
     pub(crate) const fn remote(&self) -> Option<&Remote> {
-        match &self.way {
-            Way::Consoles(_) => None,
-            Way::Ssh(remote) => Some(remote),
+        match &self.access {
+            Access::Consoles(_) => None,
+            Access::Ssh(remote) => Some(remote),
         }
     }
 }
@@ -67,9 +67,9 @@ pub(crate) struct Question {
     pub address: SocketAddr,
 }
 
-/// What is known of a machine.
+/// Where a machine runs, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct Location {
     /// The hosts that run it, by number, and where its console listens, if that is known.
     pub runs: Vec<(usize, Option<SocketAddr>)>,
     /// The hosts on whose port something answers that is no VNC server.
@@ -78,12 +78,12 @@ pub(crate) struct Found {
 
 /// Returns the questions: every machine at every host. A console that listens on loopback can only be asked for on the host
 /// itself.
-pub(crate) fn questions(machines: &[Wanted], hosts: &[Place]) -> Vec<Question> {
+pub(crate) fn questions(machines: &[KnownMachine], hosts: &[VmHost]) -> Vec<Question> {
     let mut all = Vec::new();
-    for (machine, wanted) in machines.iter().enumerate() {
-        let Some(console) = wanted.console else { continue };
+    for (machine, known) in machines.iter().enumerate() {
+        let Some(console) = known.console else { continue };
         let reaches = |ip: IpAddr| !console.ip().is_loopback() || ip.is_loopback();
-        let ips = hosts.iter().enumerate().filter_map(|(host, place)| Some((host, place.ip()?)));
+        let ips = hosts.iter().enumerate().filter_map(|(number, host)| Some((number, host.ip()?)));
         for (host, ip) in ips.filter(|(_, ip)| reaches(*ip)) {
             all.push(Question { machine, host, address: SocketAddr::new(ip, console.port()) });
         }
@@ -92,13 +92,13 @@ pub(crate) fn questions(machines: &[Wanted], hosts: &[Place]) -> Vec<Question> {
 }
 
 /// Returns what the answers say of each machine.
-pub(crate) fn found(machines: usize, questions: &[Question], answers: &[Answer]) -> Vec<Found> {
-    let mut all = vec![Found { runs: Vec::new(), others: Vec::new() }; machines];
+pub(crate) fn locations(machines: usize, questions: &[Question], answers: &[Answer]) -> Vec<Location> {
+    let mut all = vec![Location { runs: Vec::new(), others: Vec::new() }; machines];
     for (question, answer) in questions.iter().zip(answers) {
-        let Some(found) = all.get_mut(question.machine) else { continue };
+        let Some(location) = all.get_mut(question.machine) else { continue };
         match answer {
-            Answer::Vnc => found.runs.push((question.host, Some(question.address))),
-            Answer::Other => found.others.push((question.host, question.address)),
+            Answer::Vnc => location.runs.push((question.host, Some(question.address))),
+            Answer::Other => location.others.push((question.host, question.address)),
             Answer::Refused | Answer::Silent | Answer::Unreachable(_) => {}
         }
     }
@@ -106,11 +106,16 @@ pub(crate) fn found(machines: usize, questions: &[Question], answers: &[Answer])
 }
 
 /// Adds what a host has told itself.
-pub(crate) fn add(found: &mut [Found], machines: &[Wanted], host: usize, told: &[Told]) {
-    for (found, wanted) in found.iter_mut().zip(machines) {
-        let own = told.iter().filter(|told| told.name == wanted.name);
-        found.runs.extend(own.map(|told| (host, told.console)));
-        found.runs.sort_by_key(|(host, _)| *host);
+pub(crate) fn add_running(
+    locations: &mut [Location],
+    machines: &[KnownMachine],
+    host: usize,
+    running: &[RunningMachine],
+) {
+    for (location, machine) in locations.iter_mut().zip(machines) {
+        let own = running.iter().filter(|one| one.name == machine.name);
+        location.runs.extend(own.map(|one| (host, one.console)));
+        location.runs.sort_by_key(|(host, _)| *host);
     }
 }
 
@@ -135,8 +140,8 @@ pub(crate) fn silent(hosts: usize, questions: &[Question], answers: &[Answer]) -
 mod tests {
     use super::*;
 
-    fn wanted(name: &str, console: Option<&str>) -> Wanted {
-        Wanted {
+    fn known(name: &str, console: Option<&str>) -> KnownMachine {
+        KnownMachine {
             name: name.into(),
             console: console.map(|it| it.parse().unwrap()),
             password: None,
@@ -144,25 +149,25 @@ mod tests {
         }
     }
 
-    fn place(ip: &str) -> Place {
-        Place { name: ip.into(), way: Way::Consoles(ip.parse().unwrap()) }
+    fn host(ip: &str) -> VmHost {
+        VmHost { name: ip.into(), access: Access::Consoles(ip.parse().unwrap()) }
     }
 
     #[test]
     fn every_machine_is_asked_for_at_every_host_that_could_answer() {
         let machines =
-            [wanted("web", Some("192.168.2.1:5901")), wanted("lab", Some("127.0.0.1:5902")), wanted("db", None)];
-        let hosts = [place("10.0.0.5"), place("127.0.0.1")];
+            [known("web", Some("192.168.2.1:5901")), known("lab", Some("127.0.0.1:5902")), known("db", None)];
+        let hosts = [host("10.0.0.5"), host("127.0.0.1")];
         let questions = questions(&machines, &hosts);
         let addresses: Vec<String> = questions.iter().map(|question| question.address.to_string()).collect();
         assert_eq!(addresses, ["10.0.0.5:5901", "127.0.0.1:5901", "127.0.0.1:5902"]);
         let why = Answer::Unreachable("No route to host".into());
         let answers = [why, Answer::Vnc, Answer::Other];
-        let mut found = found(3, &questions, &answers);
+        let mut found = locations(3, &questions, &answers);
         assert_eq!(found[0].runs, [(1, "127.0.0.1:5901".parse().ok())]);
         assert_eq!((found[1].runs.len(), found[1].others.len(), found[2].runs.len()), (0, 1, 0));
-        let told = |name: &str| Told { name: name.into(), console: None };
-        add(&mut found, &machines, 0, &[told("web"), told("db"), told("other")]);
+        let running = |name: &str| RunningMachine { name: name.into(), console: None };
+        add_running(&mut found, &machines, 0, &[running("web"), running("db"), running("other")]);
         assert_eq!(found[0].runs, [(0, None), (1, "127.0.0.1:5901".parse().ok())]);
         assert_eq!((found[1].runs.len(), found[2].runs.as_slice()), (0, &[(0, None)][..]));
         assert_eq!(silent(2, &questions, &answers), [(0, Some("No route to host".into()))]);

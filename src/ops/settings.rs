@@ -1,21 +1,30 @@
-//! Where state and configuration live.
+//! The settings of this host: its platform, and the folders of state, configuration and logs.
 
-use super::platform;
 use crate::diag::Fault;
+pub(crate) use crate::host::environment::env;
+use crate::host::environment::{native_platform, target};
 use crate::host::system::{Ahead, System};
 use crate::host::{Asked, Platform, Settings};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
 
+/// Returns the platform of this host, unless VMRUN_PLATFORM says otherwise.
+pub(crate) fn platform() -> Result<Asked, Fault> {
+    match env("VMRUN_PLATFORM") {
+        Some(text) => text.parse().map_err(|fault: Fault| fault.context("VMRUN_PLATFORM")),
+        None => Ok(native_platform().into()),
+    }
+}
+
 /// Returns the log of a machine in the background.
-pub(super) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
+pub(crate) fn log_file(name: &VmName) -> Result<PathBuf, Fault> {
     Ok(log_folder()?.join(format!("{name}.log")))
 }
 
 /// Returns the folder for logs: the system's for root, the user's own otherwise, and beside the state where that is somewhere else.
-pub(super) fn log_folder() -> Result<PathBuf, Fault> {
-    let given = |name: &str| crate::host::environment::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+pub(crate) fn log_folder() -> Result<PathBuf, Fault> {
+    let given = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let beside = || given("VMRUN_STATE_DIR").map(|state| state.with_file_name("log"));
     let own = || {
         if nix::unistd::geteuid().is_root() {
@@ -33,24 +42,24 @@ pub(super) fn log_folder() -> Result<PathBuf, Fault> {
 const SYSTEM_STATE: &str = "/var/run/vmrun";
 
 /// Returns the folders in which machines of this host keep their state, as far as this user knows them: his own, and root's.
-pub(super) fn states() -> Result<Vec<PathBuf>, Fault> {
+pub(crate) fn states() -> Result<Vec<PathBuf>, Fault> {
     let own = settings(platform()?, false)?.state;
-    let is_given = crate::host::environment::env("VMRUN_STATE_DIR").is_some_and(|value| !value.is_empty());
+    let is_given = env("VMRUN_STATE_DIR").is_some_and(|value| !value.is_empty());
     let others = (!is_given).then(|| PathBuf::from(SYSTEM_STATE)).filter(|other| *other != own);
     Ok(std::iter::once(own).chain(others).collect())
 }
 
 /// Returns this host.
-pub(super) fn host(user_net: bool) -> Result<System, Fault> {
+pub(crate) fn host(user_net: bool) -> Result<System, Fault> {
     System::new(settings(platform()?, user_net)?, Ahead::default())
 }
 
 /// Returns the settings of this host: the system's folders for root, the user's own otherwise.
-pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> {
+pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> {
     let platform = asked.platform;
     let dirs = ProjectDirs::from("", "", "vmrun");
     let root = nix::unistd::geteuid().is_root();
-    let given = |name: &str| crate::host::environment::env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let given = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let config = || match (&dirs, root, platform) {
         (Some(dirs), false, _) => Some(dirs.config_dir().to_path_buf()),
         (None, false, _) => None,
@@ -66,7 +75,7 @@ pub(super) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         Fault::host("there is no home folder for state and configuration").hint("set VMRUN_STATE_DIR and VMRUN_CONFIG")
     };
     let here = match platform {
-        Platform::FreeBsd => crate::host::environment::target(),
+        Platform::FreeBsd => target(),
         Platform::Linux => Target { release: Release::V16, ..Target::default() },
     };
     Ok(Settings {

@@ -1,22 +1,23 @@
-//! Who is there: the machines of this host, by what state folders and processes say.
+//! The inventory: the machines of this host, by what state folders and processes say.
 //!
 //! Whoever may not read a lock file is told what the rest says: how a machine in the background stands, and who the parent of a
 //! hypervisor is.
 
-use super::journal::Journal;
-use super::leases::Lease;
-use super::standing::{Stance, Standing};
-use crate::host::processes::{Hypervisor, Kind};
+pub(crate) use crate::host::processes::Hypervisor;
+use crate::host::processes::Kind;
 use crate::host::{Effect, Kept};
 use crate::model::{Shape, VmName};
+use crate::supervise::journal::Journal;
+use crate::supervise::leases::Lease;
+pub(crate) use crate::supervise::standing::{Stance, Standing};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How a machine is found.
+/// The state of a machine, as it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// A supervisor looks after it, and has written this.
-    Kept(Stance),
+    Supervised(Stance),
     /// A vmrun runs it in the foreground.
     Foreground,
     /// Its guest goes on without its supervisor.
@@ -33,7 +34,7 @@ impl State {
     /// Returns its word.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Kept(stance) => stance.word(),
+            Self::Supervised(stance) => stance.word(),
             Self::Foreground => "foreground",
             Self::Unsupervised => "unsupervised",
             Self::Left => "left",
@@ -51,7 +52,7 @@ impl fmt::Display for State {
 
 /// A machine, as it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Entry {
     /// Its name; a foreign one may have none, or one that vmrun would not take.
     pub name: Option<String>,
     /// How it is found.
@@ -69,7 +70,7 @@ pub(crate) struct Seen {
 }
 
 /// Returns every machine: those of vmrun by name, then those that others have started.
-pub(crate) fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) -> bool) -> Vec<Seen> {
+pub(crate) fn inventory(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) -> bool) -> Vec<Entry> {
     let journals: BTreeMap<&VmName, Journal> = kept
         .iter()
         .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))
@@ -79,7 +80,7 @@ pub(crate) fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn F
     for (at, process) in hypervisors.iter().enumerate() {
         by_name.entry(process.name.as_deref().unwrap_or_default()).or_default().push(at);
     }
-    let mut all: Vec<Seen> = Vec::new();
+    let mut all: Vec<Entry> = Vec::new();
     for one in kept {
         let journal = journals.get(&one.name);
         let whole = journal.and_then(|journal| journal.part_of.as_ref());
@@ -89,10 +90,10 @@ pub(crate) fn roster(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn F
         let named = by_name.get(one.name.as_str()).into_iter().flatten();
         let at = named.copied().find(|at| rest[*at].is_some_and(is_own));
         let process = at.and_then(|at| rest[at].take());
-        all.push(seen(one, standing, journal, process, is_vmrun));
+        all.push(entry(one, standing, journal, process, is_vmrun));
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut foreign: Vec<Seen> = rest.into_iter().flatten().map(foreign).collect();
+    let mut foreign: Vec<Entry> = rest.into_iter().flatten().map(foreign).collect();
     foreign.sort_by(|one, other| one.name.cmp(&other.name));
     all.append(&mut foreign);
     all
@@ -109,13 +110,13 @@ fn is_of(process: &Hypervisor, one: &Kept, standing: Option<&Standing>) -> bool 
     is_noted || is_in_folder
 }
 
-fn seen(
+fn entry(
     one: &Kept,
     standing: Option<Standing>,
     journal: Option<&Journal>,
     process: Option<&Hypervisor>,
     is_vmrun: &dyn Fn(u32) -> bool,
-) -> Seen {
+) -> Entry {
     let owner = journal.and_then(|journal| journal.owner.as_ref());
     // Of a lock that may not be read the hypervisor's parent tells.
     let known = standing.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
@@ -123,8 +124,8 @@ fn seen(
     let is_free = one.trace.as_ref().map_or(!one.has_lock, |trace| !trace.is_locked);
     let supervisor = asked.filter(|pid| !is_free && is_vmrun(*pid));
     let state = match (&standing, supervisor) {
-        (Some(standing), Some(_)) => State::Kept(standing.state),
-        (Some(standing), None) if standing.state == Stance::Held => State::Kept(Stance::Held),
+        (Some(standing), Some(_)) => State::Supervised(standing.state),
+        (Some(standing), None) if standing.state == Stance::Held => State::Supervised(Stance::Held),
         (None, Some(_)) => State::Foreground,
         (Some(_), None) if process.is_some() => State::Unsupervised,
         (None, None) if journal.is_some_and(|journal| journal.in_background) && process.is_some() => {
@@ -132,7 +133,7 @@ fn seen(
         }
         // The moment in which a run begins, and has written nothing yet.
         (None, None) if one.trace.as_ref().is_some_and(|trace| trace.is_locked && trace.journal.is_none()) => {
-            State::Kept(Stance::Starting)
+            State::Supervised(Stance::Starting)
         }
         (None, None) if one.trace.is_none() && process.is_none() => State::Unknown,
         (_, None) => State::Left,
@@ -144,7 +145,7 @@ fn seen(
     let own = journal.filter(is_alone).map(of_leases).unwrap_or_default();
     let recipe = standing.as_ref().map(|standing| standing.recipe.clone());
     let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
-    Seen {
+    Entry {
         name: Some(one.name.to_string()),
         state,
         supervisor,
@@ -168,8 +169,8 @@ fn of_leases(journal: &Journal) -> Shape {
     shape
 }
 
-fn foreign(process: &Hypervisor) -> Seen {
-    Seen {
+fn foreign(process: &Hypervisor) -> Entry {
+    Entry {
         name: process.name.clone(),
         state: State::Foreign,
         supervisor: None,
@@ -240,7 +241,7 @@ mod tests {
 
     /// The machines in short: name, state, supervisor, hypervisor, recipe. Processes below 100 are vmrun's.
     fn short(kept: &[Kept], hypervisors: &[Hypervisor]) -> Vec<String> {
-        let all = roster(kept, hypervisors, &|pid| pid < 100);
+        let all = inventory(kept, hypervisors, &|pid| pid < 100);
         let number = |pid: Option<u32>| pid.map_or("-".into(), |pid| pid.to_string());
         all.iter()
             .map(|one| {

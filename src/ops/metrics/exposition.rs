@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// What a number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// It goes up only.
     Counter,
     /// It goes up and down.
@@ -24,7 +24,7 @@ impl Kind {
 }
 
 /// Numbers of one meaning.
-pub(super) struct Family {
+pub(crate) struct Family {
     name: &'static str,
     help: &'static str,
     kind: Kind,
@@ -33,18 +33,18 @@ pub(super) struct Family {
 
 impl Family {
     /// Makes one that has no numbers yet.
-    pub(super) const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { name, help, kind, samples: Vec::new() }
     }
 
     /// Adds a number with its labels.
-    pub(super) fn add(&mut self, labels: &[(&'static str, &str)], value: &impl ToString) {
+    pub(crate) fn add(&mut self, labels: &[(&'static str, &str)], value: &impl ToString) {
         let labels = labels.iter().map(|(name, value)| (*name, (*value).to_string())).collect();
         self.samples.push((labels, value.to_string()));
     }
 
     /// Returns its text; none if it has no numbers.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if self.samples.is_empty() {
             return text;

@@ -2,8 +2,8 @@
 
 use crate::diag::Fault;
 use crate::model::Argv;
+use core::net::SocketAddr;
 use serde_json::Value;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl Remote {
 
 /// A machine that a host told of, and that runs there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct RunningMachine {
     /// Its name.
     pub name: String,
     /// Where its console listens on that host, if it has one.
@@ -84,18 +84,18 @@ pub struct Told {
 }
 
 /// Reads what `vmrun list --json` prints: the machines that have a hypervisor. Nothing if it is something else.
-pub fn told(text: &str) -> Option<Vec<Told>> {
+pub fn read_list(text: &str) -> Option<Vec<RunningMachine>> {
     let value: Value = serde_json::from_str(text).ok()?;
     let runs = |one: &Value| {
         one.get("pid")?.as_u64()?;
         let console = one.get("vnc").and_then(|text| text.as_str()?.parse().ok());
-        Some(Told { name: one.get("name")?.as_str()?.into(), console })
+        Some(RunningMachine { name: one.get("name")?.as_str()?.into(), console })
     };
     Some(value.get("machines")?.as_array()?.iter().filter_map(runs).collect())
 }
 
-/// Says why a host did not tell, by the status of ssh and what it said: one line.
-pub(crate) fn why(remote: &Remote, status: i32, said: &str) -> String {
+/// Returns why a host did not answer, by the status of ssh and its standard error: one line.
+pub(crate) fn failure(remote: &Remote, status: i32, said: &str) -> String {
     const SSH_FAILED: i32 = 255;
     const NOT_FOUND: i32 = 127;
     let mut lines = said.lines().map(printable).filter(|line| !line.is_empty());
@@ -165,29 +165,29 @@ mod tests {
     fn a_host_tells_what_runs_there_or_why_not_in_one_line() {
         let text = r#"{"machines": [{"name": "web", "pid": 5, "vnc": "10.0.0.6:5901", "state": "running"},
             {"name": "db", "pid": null}, {"name": null, "pid": 7}, {"name": "lab", "pid": 8, "vnc": null}], "host": "vm6"}"#;
-        let one = |name: &str, console: Option<&str>| Told {
+        let one = |name: &str, console: Option<&str>| RunningMachine {
             name: name.into(),
             console: console.map(|text| text.parse().unwrap()),
         };
-        assert_eq!(told(text), Some(vec![one("web", Some("10.0.0.6:5901")), one("lab", None)]));
-        assert_eq!(told("[]"), None);
+        assert_eq!(read_list(text), Some(vec![one("web", Some("10.0.0.6:5901")), one("lab", None)]));
+        assert_eq!(read_list("[]"), None);
         let remote: Remote = "ssh://root@vm6".parse().unwrap();
         let refused = "ssh: connect to host vm6 port 22: Connection refused\r\n";
-        assert_eq!(why(&remote, 255, refused), "ssh: connect to host vm6 port 22: Connection refused");
-        assert_eq!(why(&remote, 255, ""), "ssh failed and did not say why");
+        assert_eq!(failure(&remote, 255, refused), "ssh: connect to host vm6 port 22: Connection refused");
+        assert_eq!(failure(&remote, 255, ""), "ssh failed and did not say why");
         let old = "error: cannot read the recipe list: there is no such file\n | \n";
-        assert_eq!(why(&remote, 1, old), "cannot read the recipe list: there is no such file");
-        assert_eq!(why(&remote, 3, "\u{1b}[31m\n"), "[31m");
-        assert_eq!(why(&remote, 3, ""), "its vmrun failed with status 3");
+        assert_eq!(failure(&remote, 1, old), "cannot read the recipe list: there is no such file");
+        assert_eq!(failure(&remote, 3, "\u{1b}[31m\n"), "[31m");
+        assert_eq!(failure(&remote, 3, ""), "its vmrun failed with status 3");
     }
 
     proptest! {
         #[test]
         fn whatever_a_host_says_is_one_line(text in "(.|\n){0,80}", status in 0_i32..256, host in "ssh://.{0,20}") {
-            let _ = told(&text);
+            let _ = read_list(&text);
             let remote = host.parse().unwrap_or(Remote { destination: "x".into(), port: None });
             prop_assert!(!remote.destination.starts_with('-'));
-            prop_assert_eq!(why(&remote, status, &text).lines().count(), 1);
+            prop_assert_eq!(failure(&remote, status, &text).lines().count(), 1);
         }
     }
 }

@@ -1,0 +1,19 @@
+//! What dead runs have left, and giving it back.
+
+use super::settings;
+use crate::diag::Fault;
+use crate::model::Argv;
+use crate::supervise::recovery;
+pub(crate) use crate::supervise::recovery::Left;
+use std::time::Duration;
+
+/// Gives back what dead runs have left, or only looks for it, and returns what it was with the faults of each. Before that `listener` hears
+/// of each with the commands that give it back.
+pub(crate) fn collect(
+    only_look: bool,
+    within: Duration,
+    listener: &mut dyn FnMut(&Left, &[Argv]),
+) -> Result<Vec<Left>, Fault> {
+    let mut host = settings::host(false)?;
+    recovery::collect(&mut host, only_look, within, &mut |host, left| listener(left, &left.commands(host)))
+}

@@ -1,0 +1,48 @@
+//! The logs of machines in the background.
+
+use super::settings::{log_file, platform, settings};
+use crate::diag::Fault;
+use crate::host::background::{follow, last_lines};
+use crate::host::files;
+use crate::model::VmName;
+use crate::supervise::standing::Standing;
+use std::path::{Path, PathBuf};
+
+/// The log of a machine.
+pub(crate) struct Log {
+    path: PathBuf,
+    /// The length when it was opened, in bytes.
+    length: u64,
+}
+
+impl Log {
+    /// Finds the log of a machine. A fault says that there is none.
+    pub(crate) fn open(name: &VmName) -> Result<Self, Fault> {
+        let path = path(name)?;
+        let length = files::length(&path).ok_or_else(|| none(name, &path))?;
+        Ok(Self { path, length })
+    }
+
+    /// Returns its last lines.
+    pub(crate) fn last_lines(&self, count: usize) -> String {
+        last_lines(&self.path, 0, count)
+    }
+
+    /// Hands out what is added after it was opened, until `print` says that nobody reads any more, or somebody asks to stop.
+    pub(crate) fn follow(&self, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+        follow(&self.path, self.length, print)
+    }
+}
+
+/// Returns the path of a machine's log: what its supervisor has written, or where it would be.
+pub(crate) fn path(name: &VmName) -> Result<PathBuf, Fault> {
+    let settings = platform().and_then(|platform| settings(platform, false))?;
+    let standing = files::text(&settings.standing_file(name)).ok();
+    let standing = standing.and_then(|text| Standing::read(&text));
+    standing.map_or_else(|| log_file(name), |standing| Ok(standing.log.into()))
+}
+
+fn none(name: &VmName, log: &Path) -> Fault {
+    let fault = Fault::host(format!("there is no log of {name}: {} is not there", log.display()));
+    fault.hint(format!("a machine has one once it runs in the background: `vmrun start {name}`"))
+}

@@ -1,0 +1,78 @@
+//! The machines of this host as they are now, and the JSON by which programs and other hosts are told of them.
+
+use super::inventory::{Entry, inventory};
+use super::settings::{platform, states};
+use crate::diag::Fault;
+use crate::host::environment::host_name;
+use crate::host::processes::Processes;
+use crate::host::{Kept, kept};
+use crate::model::Size;
+use serde_json::{Value, json};
+use std::panic::resume_unwind;
+use std::thread;
+
+/// Returns every machine of this host that this user can see.
+pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
+    let platform = platform()?.platform;
+    let states = states()?;
+    let look = || Processes::look(platform);
+    // Both ask the kernel for one small thing after the other, and neither needs what the other finds.
+    let (kept, processes) = thread::scope(|scope| {
+        let looks = thread::Builder::new().spawn_scoped(scope, look);
+        let kept: Vec<Kept> = states.iter().flat_map(|folder| kept(folder)).collect();
+        let processes = looks.map_or_else(|_| look(), |it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        (kept, processes)
+    });
+    let processes = processes?;
+    Ok(inventory(&kept, &processes.hypervisors, &|pid| processes.is_vmrun(pid)))
+}
+
+/// Returns thousandths as a percentage with one decimal.
+pub(crate) fn percent(permille: u64) -> String {
+    format!("{}.{}", permille / 10, permille % 10)
+}
+
+/// Returns the list of machines that hosts exchange: version, name of the host, machines.
+pub(crate) fn document(all: &[Entry]) -> Value {
+    let machines: Vec<Value> = all.iter().map(object).collect();
+    json!({ "version": env!("CARGO_PKG_VERSION"), "host": host_name(), "machines": machines })
+}
+
+/// Returns a machine as a JSON object; what is not known is null.
+pub(crate) fn object(one: &Entry) -> Value {
+    let (process, standing) = (one.process.as_ref(), one.standing.as_ref());
+    // Tenths of a percent are whole numbers, so that no other decimals come about.
+    let cpu: Option<Value> = process.and_then(|it| percent(it.cpu).parse().ok());
+    json!({
+        "name": one.name,
+        "state": one.state.word(),
+        "hypervisor": process.map(|it| it.kind.word()),
+        "pid": process.map(|it| it.pid),
+        "supervisor": one.supervisor,
+        "uptime": process.map(|it| it.uptime.as_secs()),
+        "since": standing.map(|it| it.since),
+        "until": standing.and_then(|it| it.until),
+        "cpus": one.shape.cpus,
+        "memory": one.shape.memory.map(Size::get),
+        "resident": process.map(|it| it.resident.get()),
+        "cpu": cpu,
+        "vnc": one.shape.vnc.map(|address| address.to_string()),
+        "disks": one.shape.disks,
+        "taps": one.shape.taps,
+        "boots": standing.map(|it| it.boots),
+        "restarts": standing.map(|it| it.restarts),
+        "recipe": one.recipe,
+        "log": standing.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
+        "error": standing.and_then(|it| it.error.as_deref()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_percentage_with_one_decimal() {
+        assert_eq!([0, 7, 1125].map(percent), ["0.0", "0.7", "112.5"]);
+    }
+}

@@ -1,0 +1,270 @@
+//! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
+
+use super::events::Diary;
+use super::installation::{Installation, did_you_mean};
+use super::invocation::Invocation;
+use super::run::{Rehearsed, rehearse};
+use super::search::recipes;
+use super::settings;
+use crate::diag::{Blame, Diagnostic, Fault};
+use crate::host::Host;
+use crate::host::background::{Outcome, Supervisor};
+use crate::host::events;
+use crate::host::system::System;
+use crate::model::VmName;
+use crate::supervise::order::{Ready, Sign, order};
+use crate::supervise::standing::Standing;
+use crate::supervise::{Progress, recovery};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What happens while machines are started.
+pub(crate) enum StartEvent<'a> {
+    /// A rehearsal has a warning.
+    Warning(&'a Diagnostic),
+    /// A rehearsal that failed has printed this.
+    Printed(&'a [String]),
+    /// The guest of the machine runs.
+    Runs(&'a VmName),
+    /// The guest of the machine ran already, and has a supervisor again.
+    TakenOver(&'a VmName),
+    /// The machine is ready, as its recipe says.
+    Ready(&'a VmName),
+    /// The run of the machine is over already; its log.
+    Ended(&'a VmName, &'a Path),
+    /// A supervisor has failed, and has written this.
+    Failed(&'a str),
+}
+
+/// A machine that is about to be started.
+pub(crate) struct Start {
+    name: VmName,
+    after: Vec<VmName>,
+    ready: Option<Ready>,
+    /// The command line of its supervisor.
+    words: Vec<String>,
+    log: PathBuf,
+    /// Whether its guest runs already and is taken over.
+    adopts: bool,
+}
+
+/// How the start of a machine ended.
+enum StartOutcome {
+    Runs,
+    Ended,
+    Failed(i32, String),
+    NotReady(Duration),
+    Waits,
+    Interrupted,
+    /// One that it starts after does not run.
+    Skipped(VmName),
+    Refused(Fault),
+}
+
+/// Who hears of what happens, in any thread.
+type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
+
+/// Starts the machines of recipes, by name or path, or those that `start` in the configuration lists. All of them have the inputs
+/// of `given`, whose own recipe does not count. One that is wrong starts none.
+pub(crate) fn start_recipes(
+    names: Option<&[String]>,
+    given: &Invocation,
+    stop_within: Duration,
+    listener: Listener<'_>,
+) -> Result<(), Vec<Diagnostic>> {
+    let installation = Installation::open()?;
+    let names = names.unwrap_or(&installation.config.start);
+    if names.is_empty() {
+        let fault = Fault::usage("the configuration lists no machine to start");
+        return Err(fault.hint("add to config.toml: start = [\"db\", \"web\"]").into());
+    }
+    let mut starts = Vec::new();
+    let mut faults = Vec::new();
+    for path in recipes(&installation, names)? {
+        let invocation = Invocation { recipe: path.display().to_string(), ..given.clone() };
+        match prepare(&invocation, stop_within, listener) {
+            Ok(start) => starts.push(start),
+            Err(wrong) => faults.extend(wrong),
+        }
+    }
+    if faults.is_empty() { start(&starts, listener) } else { Err(faults) }
+}
+
+/// Rehearses a recipe, and returns what is to be started for it.
+fn prepare(invocation: &Invocation, stop_within: Duration, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
+    let host = settings::host(invocation.user_net)?;
+    let recipe = invocation.read()?;
+    let warned = &mut |warning: &Diagnostic| listener(&StartEvent::Warning(warning));
+    let rehearsed = rehearse(&recipe, Box::new(host), &invocation.inputs(), warned);
+    let Rehearsed { host, claim } = rehearsed.map_err(|refused| {
+        listener(&StartEvent::Printed(&refused.printed));
+        refused.faults
+    })?;
+    let name = claim.machine;
+    let log = settings::log_file(&name)?;
+    let adopts = recovery::goes_on(&*host, &name).is_some();
+    let words = invocation.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
+    // The process ends soon; freeing an engine with every word piece by piece takes longer than starting a command.
+    std::mem::forget(recipe);
+    Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
+}
+
+/// Takes over guests that run without a supervisor.
+pub(crate) fn adopt(machines: &[VmName], listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+    let host = settings::host(false)?;
+    let starts: Vec<Start> = machines.iter().map(|name| adoption(&host, name)).collect::<Result<_, _>>()?;
+    drop(host);
+    start(&starts, listener)
+}
+
+/// Returns what is to be started for a guest that runs already.
+fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
+    if let Some(owner) = recovery::holder(host, name) {
+        return Err(recovery::running(name, owner.as_ref()));
+    }
+    if host.store().trace(name).is_none() {
+        return Err(recovery::not_running(name).maybe_hint(near(host, name)));
+    }
+    let standing = Standing::of(host, name);
+    let lost = || {
+        let fault = Fault::host(format!("nothing is known of how {name} was started"));
+        fault.hint("`vmrun start RECIPE` takes it over, with the recipe that it was started with")
+    };
+    let standing = standing.ok_or_else(lost)?;
+    let mut start = as_before(&standing, standing.init);
+    start.after.clear();
+    start.adopts = true;
+    start.words.push(format!("--adopt={name}"));
+    Ok(start)
+}
+
+/// Returns what is to be started for a machine as it was started before.
+pub(crate) fn as_before(standing: &Standing, init: bool) -> Start {
+    let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let invocation = Invocation { recipe: standing.recipe.clone(), init, set, user_net: standing.user_net };
+    let words = invocation.supervisor(standing.stop_within, &standing.log, None);
+    let (name, log) = (standing.name.clone(), PathBuf::from(&standing.log));
+    Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
+}
+
+/// Returns a hint at another machine that a name may have been meant for.
+pub(crate) fn near(host: &System, name: &VmName) -> Option<String> {
+    did_you_mean(name.as_str(), host.store().traces().iter().map(|trace| trace.name.to_string()))
+}
+
+/// Starts machines, side by side where nothing orders them, and waits until all run.
+pub(crate) fn start(starts: &[Start], listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+    let machines: Vec<_> = starts.iter().map(|start| (start.name.clone(), start.after.clone())).collect();
+    let before = order(&machines, runs)?;
+    let (started, changed) = (Mutex::new(vec![None::<bool>; starts.len()]), Condvar::new());
+    let outcomes: Vec<StartOutcome> = thread::scope(|scope| {
+        let (started, changed) = (&started, &changed);
+        let each = starts.iter().zip(&before).enumerate().map(|(at, (start, before))| {
+            scope.spawn(move || {
+                let mut known = started.lock().unwrap_or_else(PoisonError::into_inner);
+                while before.iter().any(|other| known[*other].is_none()) {
+                    known = changed.wait(known).unwrap_or_else(PoisonError::into_inner);
+                }
+                let missing = before.iter().find(|other| known[**other] == Some(false));
+                drop(known);
+                let outcome = missing
+                    .map_or_else(|| begin(start, listener), |other| StartOutcome::Skipped(starts[*other].name.clone()));
+                let mut known = started.lock().unwrap_or_else(PoisonError::into_inner);
+                known[at] = Some(matches!(outcome, StartOutcome::Runs | StartOutcome::Ended));
+                changed.notify_all();
+                outcome
+            })
+        });
+        let threads: Vec<_> = each.collect();
+        let lost = |_| StartOutcome::Refused(Fault::host("vmrun itself failed: this is a mistake in it"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+    });
+    let faults: Vec<Diagnostic> = starts
+        .iter()
+        .zip(outcomes)
+        .filter_map(|(start, outcome)| fault(start, outcome, listener))
+        .map(Diagnostic::error)
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Whether a machine runs already.
+fn runs(name: &VmName) -> bool {
+    settings::host(false).is_ok_and(|host| recovery::holder(&host, name).is_some())
+}
+
+/// Starts one machine, and waits until it runs and is ready.
+fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
+    let name = &start.name;
+    let mut supervisor = match Supervisor::start(&start.words, &start.log) {
+        Ok(supervisor) => supervisor,
+        Err(fault) => return StartOutcome::Refused(fault),
+    };
+    match supervisor.wait() {
+        Outcome::Ended(0, _) => {
+            listener(&StartEvent::Ended(name, &start.log));
+            return StartOutcome::Ended;
+        }
+        Outcome::Waits => return StartOutcome::Waits,
+        Outcome::Interrupted => return StartOutcome::Interrupted,
+        Outcome::Ended(code, output) => return StartOutcome::Failed(code, output),
+        Outcome::Runs if start.adopts => listener(&StartEvent::TakenOver(name)),
+        Outcome::Runs => listener(&StartEvent::Runs(name)),
+    }
+    let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
+    let is_ready = match sign {
+        Sign::Tcp(address) => supervisor.answers(*address, *within),
+        Sign::Serial(text) => supervisor.says(text, *within),
+    };
+    match is_ready {
+        None => StartOutcome::Interrupted,
+        Some(false) => StartOutcome::NotReady(*within),
+        Some(true) => {
+            listener(&StartEvent::Ready(name));
+            let diary = Diary::open(&events::beside(&start.log), name);
+            diary.iter().for_each(|diary| diary.tell(&Progress::Ready));
+            StartOutcome::Runs
+        }
+    }
+}
+
+/// Returns why a machine does not run. What its supervisor has written is handed out as it is.
+fn fault(start: &Start, outcome: StartOutcome, listener: Listener<'_>) -> Option<Fault> {
+    let (name, log) = (&start.name, start.log.display());
+    match outcome {
+        StartOutcome::Runs | StartOutcome::Ended => None,
+        StartOutcome::Refused(fault) => Some(fault),
+        StartOutcome::Skipped(other) => {
+            let fault = Fault::host(format!("{name} was not started: it starts after {other}"));
+            Some(fault.hint(format!("`vmrun start {name}` starts it once {other} runs")))
+        }
+        StartOutcome::Interrupted => {
+            let fault = Fault::new(format!("interrupted; {name} goes on")).blame(Blame::Interrupted);
+            Some(fault.hint(format!("`vmrun stop {name}` stops it")))
+        }
+        StartOutcome::Waits => {
+            let fault =
+                Fault::new(format!("{name} ended as soon as it was started, and is started again")).blame(Blame::Guest);
+            Some(fault.hint(format!("its log says why: {log}; `vmrun stop {name}` stops it")))
+        }
+        StartOutcome::NotReady(within) => {
+            let fault = Fault::new(format!("{name} runs, and was not ready within {within:?}")).blame(Blame::Guest);
+            Some(fault.hint(format!("its log: {log}")))
+        }
+        StartOutcome::Failed(code, output) => {
+            if !output.is_empty() {
+                listener(&StartEvent::Failed(&output));
+            }
+            let blame = match code {
+                1 => Blame::Recipe,
+                2 => Blame::Usage,
+                4 => Blame::Guest,
+                130 => Blame::Interrupted,
+                _ => Blame::Host,
+            };
+            Some(Fault::new(format!("{name} did not start")).blame(blame).hint(format!("its log: {log}")))
+        }
+    }
+}

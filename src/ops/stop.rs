@@ -1,0 +1,185 @@
+//! Stopping machines and starting them again: a run is asked to stop its machine, and waited for.
+
+use super::settings;
+use super::start::{self, StartEvent, as_before, near};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::Host;
+use crate::host::system::System;
+use crate::model::{Argv, VmName};
+use crate::supervise::STOP_WITHIN;
+use crate::supervise::order::{depths, order};
+use crate::supervise::recovery::{self, Left};
+use crate::supervise::standing::{Stance, Standing};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long all machines together get: below the 90 seconds of rc.shutdown(8).
+const TOTAL: Duration = Duration::from_secs(80);
+
+/// How long a supervisor may take to switch its machine off and to give back what it took.
+const FORCED: Duration = Duration::from_secs(10);
+
+/// How machines are stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Their guests are asked to power off, and get so long together; nothing where one gets the time that its start gave it.
+    Asked(Option<Duration>),
+    /// They are switched off.
+    AtOnce,
+}
+
+/// How a machine came down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Down {
+    /// Its guest powered off, or there was none.
+    PoweredOff,
+    /// It was switched off, as was asked.
+    SwitchedOff,
+    /// It was switched off, since its guest did not power off in time.
+    Forced,
+}
+
+/// What happens while machines are stopped.
+pub(crate) enum StopEvent<'a> {
+    /// A dead run has left something, which is given back by these commands.
+    GivesBack(&'a Left, &'a [Argv]),
+    /// A machine that was held is not any more.
+    NotHeld(&'a VmName),
+    /// A machine is down.
+    Down(&'a VmName, Down),
+}
+
+/// Who hears of what happens, in any thread.
+type Listener<'a> = &'a (dyn Fn(&StopEvent<'_>) + Sync);
+
+/// Returns the time that machines get together: what was given, or for several of them one for all.
+pub(crate) fn total(given: Option<Duration>, are_several: bool) -> Option<Duration> {
+    given.or(are_several.then_some(TOTAL))
+}
+
+/// Stops machines that run in the background, and starts them again as they were started before, without `init`.
+pub(crate) fn restart(
+    names: &[VmName],
+    within: Option<Duration>,
+    stopped: Listener<'_>,
+    started: &(dyn Fn(&StartEvent<'_>) + Sync),
+) -> Result<(), Vec<Diagnostic>> {
+    let here = settings::host(false)?;
+    let read = |name: &VmName| {
+        let fault = Fault::host(format!("the machine {name} does not run in the background"));
+        let fault = || fault.hint(format!("`vmrun start {name}` starts it")).maybe_hint(near(&here, name));
+        Standing::of(&here, name).ok_or_else(fault)
+    };
+    let all: Vec<Standing> = names.iter().map(read).collect::<Result<_, _>>()?;
+    drop(here);
+    stop(names, How::Asked(total(within, names.len() > 1)), stopped)?;
+    start::start(&all.iter().map(|standing| as_before(standing, false)).collect::<Vec<_>>(), started)
+}
+
+/// Returns the machines that run in the background, by name.
+pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
+    let host = settings::host(false)?;
+    let runs = |name: &VmName| Standing::of(&host, name).is_some_and(|standing| standing.state != Stance::Held);
+    Ok(host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect())
+}
+
+/// Stops machines, side by side where nothing orders them, within one time for all.
+pub(crate) fn stop(names: &[VmName], how: How, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+    let here = settings::host(false)?;
+    let after = |name: &VmName| {
+        let standing = Standing::of(&here, name);
+        standing
+            .map(|standing| standing.after)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|name| names.contains(name))
+            .collect()
+    };
+    let machines: Vec<(VmName, Vec<VmName>)> = names.iter().map(|name| (name.clone(), after(name))).collect();
+    let before = order(&machines, |_| true)?;
+    drop(here);
+    let depths = depths(&before);
+    let (begun, down, changed) = (Instant::now(), Mutex::new(vec![false; names.len()]), Condvar::new());
+    let outcomes: Vec<Result<(), Fault>> = thread::scope(|scope| {
+        let (down, changed, before) = (&down, &changed, &before);
+        let each = names.iter().zip(depths).enumerate().map(|(at, (name, depth))| {
+            scope.spawn(move || {
+                let mut known = down.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_needed = |known: &[bool]| (0..known.len()).any(|it| before[it].contains(&at) && !known[it]);
+                while is_needed(&known) {
+                    known = changed.wait(known).unwrap_or_else(PoisonError::into_inner);
+                }
+                drop(known);
+                let share = |total: Duration| total.saturating_sub(begun.elapsed()) / depth;
+                let how = match how {
+                    How::Asked(total) => How::Asked(total.map(share)),
+                    How::AtOnce => How::AtOnce,
+                };
+                let outcome = stop_one(name, how, listener);
+                down.lock().unwrap_or_else(PoisonError::into_inner)[at] = true;
+                changed.notify_all();
+                outcome
+            })
+        });
+        let threads: Vec<_> = each.collect();
+        let lost = |_| Err(Fault::host("vmrun itself failed: this is a mistake in it"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+    });
+    let faults: Vec<Diagnostic> = outcomes.into_iter().filter_map(Result::err).map(Diagnostic::error).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Stops one machine.
+fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault> {
+    let mut host = settings::host(false)?;
+    let was_held = recovery::is_held(&host, name);
+    let down = match recovery::holder(&host, name) {
+        Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
+        Some(None) => return Err(recovery::running(name, None)),
+        None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
+        None => Down::PoweredOff,
+    };
+    // A supervisor that was killed meanwhile, or long before, has left its guest.
+    if (was_held || host.store().trace(name).is_some()) && recovery::holder(&host, name).is_none() {
+        let within = match how {
+            How::Asked(within) => within.unwrap_or(STOP_WITHIN),
+            How::AtOnce => Duration::ZERO,
+        };
+        recovery::end(&mut host, name, within, &mut |host, left| {
+            listener(&StopEvent::GivesBack(left, &left.commands(host)));
+        })?;
+    }
+    listener(&if was_held { StopEvent::NotHeld(name) } else { StopEvent::Down(name, down) });
+    Ok(())
+}
+
+/// Asks a run to stop its machine, and waits for its end.
+fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> {
+    let within = match how {
+        How::AtOnce => {
+            host.ask_to_stop(pid, true);
+            Some(FORCED)
+        }
+        How::Asked(within) => {
+            host.ask_to_stop(pid, false);
+            within
+        }
+    };
+    if host.has_ended_within(pid, within)? {
+        return Ok(if how == How::AtOnce { Down::SwitchedOff } else { Down::PoweredOff });
+    }
+    // Each asking goes a step further: the switch, then the end of the hypervisor.
+    for _ in 0..2 {
+        host.ask_to_stop(pid, false);
+        if host.has_ended_within(pid, Some(FORCED))? {
+            return Ok(Down::Forced);
+        }
+    }
+    let fault = Fault::host(format!("the run of {name}, process {pid}, does not end"));
+    Err(fault.hint(format!("`kill -9 {pid}` ends it, and `vmrun stop {name}` what it leaves")))
+}
+
+fn unknown(host: &System, name: &VmName) -> Fault {
+    recovery::not_running(name).maybe_hint(near(host, name))
+}

@@ -1,0 +1,68 @@
+//! The viewer of consoles: which program it is, and how it is led to a machine's display.
+
+use super::display::Display;
+use super::installation::Installation;
+use super::search::{HostQuery, Listener};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::handover::{hand_over, is_there};
+use crate::model::Argv;
+use core::net::SocketAddr;
+
+/// The viewers that are looked for, with what they take.
+const VIEWERS: [&[&str]; 3] =
+    [&["vncviewer", "{host}:{port}"], &["remote-viewer", "vnc://{host}:{port}"], &["open", "vnc://{host}:{port}"]];
+
+/// Finds a machine and becomes the viewer of its console. The password goes by VNC_PASSWORD, which other users cannot see, never by
+/// an argument. Through a tunnel the viewer is run, since somebody has to end the tunnel.
+pub(crate) fn view(machine: &str, query: &HostQuery, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+    let display = Display::find(machine, query, listener)?;
+    let viewer = viewer(&Installation::open()?.config.viewer)?;
+    let password = display.password.as_ref().map(|password| ("VNC_PASSWORD", password));
+    let command = filled(&viewer, display.address);
+    let Some(tunnel) = display.tunnel else { return Err(hand_over(&command, password).into()) };
+    match tunnel.lead(&command, password)? {
+        0 => Ok(()),
+        status => Err(Fault::host(format!("the viewer `{}` ended with status {status}", command.program)).into()),
+    }
+}
+
+/// The viewer of the configuration, or the first that is there.
+fn viewer(configured: &[String]) -> Result<Argv, Fault> {
+    let argv = |words: Vec<String>| {
+        let mut words = words.into_iter();
+        Argv::new(words.next().unwrap_or_default()).args(words)
+    };
+    if !configured.is_empty() {
+        return Ok(argv(configured.to_vec()));
+    }
+    let known = VIEWERS.iter().find(|words| is_there(words[0]));
+    known.map(|words| argv(words.iter().map(ToString::to_string).collect())).ok_or_else(|| {
+        let fault = Fault::host("there is no viewer for VNC: neither vncviewer, remote-viewer nor open");
+        fault.hint(
+            "install one (tigervnc-viewer), or name yours: viewer = [\"vncviewer\", \"{host}:{port}\"] in config.toml",
+        )
+    })
+}
+
+/// Puts the address in. An IPv6 address goes into brackets, as viewers and URLs write it.
+fn filled(viewer: &Argv, address: SocketAddr) -> Argv {
+    let host = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
+    let port = address.port().to_string();
+    let fill = |word: &str| word.replace("{host}", &host).replace("{port}", &port);
+    let words = viewer.words();
+    Argv::new(fill(words[0])).args(words[1..].iter().map(|word| fill(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_is_told_where_the_console_is() {
+        let viewer = viewer(&["view".into(), "vnc://{host}:{port}/".into(), "--port={port}".into()]).unwrap();
+        let argv = filled(&viewer, "192.168.2.5:5901".parse().unwrap());
+        assert_eq!(argv.words(), ["view", "vnc://192.168.2.5:5901/", "--port=5901"]);
+        let argv = filled(&viewer, "[fd00::5]:5901".parse().unwrap());
+        assert_eq!(argv.words()[1], "vnc://[fd00::5]:5901/");
+    }
+}
