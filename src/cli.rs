@@ -53,10 +53,11 @@ mod words;
 
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::host::Asked;
+use crate::host::files;
 use crate::host::system::Ahead;
+use crate::ops::recipe::{RecipeRequest, is_recipe};
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use term::Term;
@@ -169,45 +170,25 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.into(), value.into()))
 }
 
+impl GivenArgs {
+    /// A recipe that is told this.
+    fn of(&self, recipe: &str) -> RecipeRequest {
+        RecipeRequest { path: recipe.into(), init: self.init, set: self.set.clone() }
+    }
+}
+
 impl RecipeArgs {
+    fn request(&self) -> RecipeRequest {
+        self.given.of(&self.recipe)
+    }
+
     fn inputs(&self) -> Inputs {
-        Inputs { init: self.given.init, params: self.given.set.iter().cloned().collect::<BTreeMap<_, _>>() }
+        self.request().inputs()
     }
 
     /// Reads and checks the recipe, and that it knows every parameter that it is given.
     fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
-        let one = |fault: Fault| vec![Diagnostic::error(fault)];
-        let text = std::fs::read_to_string(&self.recipe)
-            .map_err(|error| one(crate::script::unreadable(&self.recipe, &error).maybe_hint(self.hint())))?;
-        let recipe = Recipe::parse(&self.recipe, &text)?;
-        let params = recipe.params();
-        let uses_map = recipe.source().text.contains("params");
-        let is_known = |name: &String| uses_map || params.iter().any(|(known, _)| known == name);
-        if let Some((name, _)) = self.given.set.iter().find(|(name, _)| !is_known(name)) {
-            let known = || params.iter().map(|(name, _)| name.as_str());
-            let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.recipe));
-            let list = params.first().map(|_| format!("it has {}", crate::diag::suggest::list(known())));
-            return Err(one(fault.maybe_hint(list).maybe_hint(crate::diag::suggest::did_you_mean(name, known()))));
-        }
-        Ok(recipe)
-    }
-
-    /// What may have been meant by a recipe that is not there.
-    fn hint(&self) -> Option<String> {
-        let path = Path::new(&self.recipe);
-        if path.exists() {
-            return None;
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let names = || std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let recipes: Vec<String> =
-            names().filter_map(|name| name.into_string().ok()).filter(|name| is_recipe(name)).collect();
-        let wanted = path.file_name()?.to_str()?;
-        let beside = format!("{wanted}.rhai");
-        let known = recipes.iter().map(String::as_str);
-        let near = recipes.iter().find(|name| **name == beside).map(String::as_str);
-        let near = near.or_else(|| crate::diag::suggest::nearest(wanted, known));
-        near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
+        self.request().read()
     }
 }
 
@@ -305,14 +286,9 @@ fn in_short(args: &[String]) -> Option<Cli> {
     Some(Cli { verbose: short.verbose, command: Command::Run(short.args) })
 }
 
-/// Whether a name is that of a recipe.
-fn is_recipe(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "rhai")
-}
-
 /// Begins to read what a recipe is going to ask the host, before the command line is parsed.
 fn ahead(args: &[String]) -> Ahead {
-    let recipe = args.iter().find(|arg| arg.contains(".rhai")).and_then(|path| std::fs::read_to_string(path).ok());
+    let recipe = args.iter().find(|arg| arg.contains(".rhai")).and_then(|path| files::read_text(path.as_ref()).ok());
     let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
     match platform() {
         Ok(asked) if recipe.is_some_and(asks) => Ahead::interfaces(asked.platform),

@@ -5,7 +5,7 @@
 //! from it, [`image`] makes boot images, [`vmbhyve`] reads the guests of another manager, [`recording`]
 //! what a script called and [`screen`] what a guest shows, all without touching anything; [`host`] is the one door to the world; [`client`] talks to guests and to other hosts; [`supervise`] takes, boots, waits
 //! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`fleet`] knows
-//! many machines on many hosts; [`cli`] is what people type.
+//! many machines on many hosts; [`ops`] is what vmrun can do, and [`cli`] what people type.
 
 pub(crate) mod bhyve;
 pub(crate) mod cli;

@@ -18,6 +18,19 @@ pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fau
     move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
 }
 
+/// Returns the text of a file.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Returns the paths of what is in a folder, in the order of their names.
+pub(crate) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// Writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     write_anew(path, 0o600, bytes)

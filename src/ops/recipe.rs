@@ -1,0 +1,64 @@
+//! Recipes as they are asked for: a path and parameters.
+
+use crate::diag::{Diagnostic, Fault, suggest};
+use crate::host::files;
+use crate::script::{Inputs, Recipe, unreadable};
+use std::path::Path;
+
+/// A recipe and its inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct RecipeRequest {
+    /// The path of the recipe.
+    pub(crate) path: String,
+    /// Whether the machine is initialized.
+    pub(crate) init: bool,
+    /// The parameters in the order in which they were given; of two with the same name the last one counts.
+    pub(crate) set: Vec<(String, String)>,
+}
+
+impl RecipeRequest {
+    /// Returns what the recipe is evaluated with.
+    pub(crate) fn inputs(&self) -> Inputs {
+        Inputs { init: self.init, params: self.set.iter().cloned().collect() }
+    }
+
+    /// Reads and parses the recipe, and checks that it knows every parameter that is given.
+    pub(crate) fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
+        let text = files::read_text(Path::new(&self.path))
+            .map_err(|error| unreadable(&self.path, &error).maybe_hint(self.similar()))?;
+        let recipe = Recipe::parse(&self.path, &text)?;
+        let params = recipe.params();
+        let uses_map = recipe.source().text.contains("params");
+        let is_known = |name: &String| uses_map || params.iter().any(|(known, _)| known == name);
+        if let Some((name, _)) = self.set.iter().find(|(name, _)| !is_known(name)) {
+            let known = || params.iter().map(|(name, _)| name.as_str());
+            let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.path));
+            let list = params.first().map(|_| format!("it has {}", suggest::list(known())));
+            return Err(fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known())).into());
+        }
+        Ok(recipe)
+    }
+
+    /// Returns a hint at a recipe with a similar name, where there is none at the path.
+    fn similar(&self) -> Option<String> {
+        let path = Path::new(&self.path);
+        if path.exists() {
+            return None;
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let entries = files::entries(folder).unwrap_or_default();
+        let names = entries.iter().filter_map(|entry| Some(entry.file_name()?.to_str()?.to_string()));
+        let recipes: Vec<String> = names.filter(|name| is_recipe(name)).collect();
+        let wanted = path.file_name()?.to_str()?;
+        let beside = format!("{wanted}.rhai");
+        let known = recipes.iter().map(String::as_str);
+        let near = recipes.iter().find(|name| **name == beside).map(String::as_str);
+        let near = near.or_else(|| suggest::nearest(wanted, known));
+        near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
+    }
+}
+
+/// Returns whether a file name is that of a recipe.
+pub(crate) fn is_recipe(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "rhai")
+}
