@@ -1,10 +1,14 @@
 //! What vmrun can do, as functions that return data or events and print nothing.
 
+pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod definitions;
+pub(crate) mod library;
 pub(crate) mod lsp;
 pub(crate) mod plan;
 pub(crate) mod recipe;
 mod recipe_files;
+pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod supervise;
 pub(crate) mod test;

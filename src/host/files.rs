@@ -31,6 +31,11 @@ pub(crate) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Returns a path in a folder that no other process uses: `STEM.PID`.
+pub(crate) fn of_this_process(folder: &Path, stem: &str) -> PathBuf {
+    folder.join(format!("{stem}.{}", std::process::id()))
+}
+
 /// Writes a file that only its owner may read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     write_anew(path, 0o600, bytes)
