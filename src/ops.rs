@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod definitions;
+pub(crate) mod image;
 pub(crate) mod library;
 pub(crate) mod lsp;
 pub(crate) mod netboot;

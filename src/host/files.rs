@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::Size;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,12 @@ pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fau
 /// Returns the text of a file.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
+}
+
+/// Returns what is read from the standard input until its end.
+pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map(|_| bytes)
 }
 
 /// Returns the paths of what is in a folder, in the order of their names.
