@@ -33,7 +33,6 @@ mod netboot;
 mod network;
 mod place;
 mod plan;
-mod proof;
 mod record;
 mod run;
 mod screenshot;

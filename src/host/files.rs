@@ -23,6 +23,11 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
+/// Returns the bytes of a file.
+pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
 /// Returns what is read from the standard input until its end.
 pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -35,6 +40,11 @@ pub(crate) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
         std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     paths.sort();
     Ok(paths)
+}
+
+/// Writes a text as a file that is not there yet.
+pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Returns a path in a folder that no other process uses: `STEM.PID`.
