@@ -7,6 +7,7 @@ pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod library;
 pub(crate) mod lsp;
+pub(crate) mod manual;
 pub(crate) mod netboot;
 pub(crate) mod network;
 pub(crate) mod notice;
