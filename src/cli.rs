@@ -29,7 +29,6 @@ mod metrics;
 mod netboot;
 mod network;
 mod plan;
-mod proof;
 mod record;
 mod run;
 mod screenshot;
@@ -48,7 +47,7 @@ mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Severity};
-use crate::ops::invocation::{Ahead, Invocation, ahead, is_recipe};
+use crate::ops::recipe::{Ahead, RecipeRequest, ahead, is_recipe};
 use crate::ops::settings::{self as place, platform};
 use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -164,18 +163,24 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.into(), value.into()))
 }
 
+impl GivenArgs {
+    /// A recipe that is told this.
+    fn of(&self, recipe: &str) -> RecipeRequest {
+        RecipeRequest { path: recipe.into(), init: self.init, set: self.set.clone(), user_net: self.user_net }
+    }
+}
+
 impl RecipeArgs {
-    fn invocation(&self) -> Invocation {
-        let GivenArgs { init, set, user_net } = self.given.clone();
-        Invocation { recipe: self.recipe.clone(), init, set, user_net }
+    fn request(&self) -> RecipeRequest {
+        self.given.of(&self.recipe)
     }
 
     fn inputs(&self) -> Inputs {
-        self.invocation().inputs()
+        self.request().inputs()
     }
 
     fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
-        self.invocation().read()
+        self.request().read()
     }
 }
 

@@ -37,9 +37,9 @@ pub(crate) struct Described {
 
 /// A machine as a DHCP server sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Station {
+pub(crate) struct NetbootHost {
     /// Its name.
-    pub host: HostName,
+    pub name: HostName,
     /// Its card.
     pub mac: Mac,
     /// Its address, if it is always the same.
@@ -50,10 +50,10 @@ pub(crate) struct Station {
     pub install: Option<Install>,
 }
 
-impl Station {
+impl NetbootHost {
     /// Returns the name of its script below the TFTP server's folder.
     pub(crate) fn script(&self) -> String {
-        format!("{}/{}", chainload::FOLDER, chainload::name(&self.host))
+        format!("{}/{}", chainload::FOLDER, chainload::name(&self.name))
     }
 
     /// Returns the file that an installer asks for by DHCP, having booted.
@@ -68,17 +68,17 @@ pub(crate) mod samples {
     use super::*;
 
     /// Two machines, one with everything.
-    pub(crate) fn stations() -> Vec<Station> {
+    pub(crate) fn hosts() -> Vec<NetbootHost> {
         vec![
-            Station {
-                host: "report1".parse().unwrap(),
+            NetbootHost {
+                name: "report1".parse().unwrap(),
                 mac: "00:0c:29:f9:6d:4e".parse().unwrap(),
                 address: Some(Ipv4Addr::new(192, 168, 2, 50)),
                 server: Some(Ipv4Addr::new(192, 168, 2, 5)),
                 install: None,
             },
-            Station {
-                host: "install".parse().unwrap(),
+            NetbootHost {
+                name: "install".parse().unwrap(),
                 mac: "00:0c:29:a5:19:b9".parse().unwrap(),
                 address: None,
                 server: Some(Ipv4Addr::new(192, 168, 2, 5)),

@@ -1,17 +1,12 @@
 //! `vmrun check [PATH…]`: everything that is wrong with recipes and libraries, at once.
 
-mod crew;
-mod form;
-
 use super::term::Term;
 use super::{pair, place};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::{Asked, Platform};
-use crate::script::check::{Finding, Places, conflicts};
-use crate::script::modules::STDLIB;
+use crate::host::Asked;
+use crate::ops::check::{Report, check, documents};
 use clap::{Args, ValueEnum};
-use crew::Outcome;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
@@ -59,46 +54,32 @@ enum Format {
 }
 
 pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let here = [PathBuf::from(".")];
-    let paths = if args.paths.is_empty() { &here[..] } else { &args.paths };
-    let is_checked = |name: &str| super::is_recipe(name) && !name.ends_with("_test.rhai");
-    let files = files_of(paths, is_checked, "recipe", "recipes are files that end in .rhai").map_err(one)?;
     let settings = |on: &String| on.parse::<Asked>().and_then(|asked| place::settings(asked, false));
-    let mut settings = args.on.iter().map(settings).collect::<Result<Vec<_>, _>>().map_err(one)?;
-    settings.sort_by_key(|settings| settings.platform == Platform::Linux);
-    let params = args.set.iter().cloned().collect();
-    let outcomes = crew::check(&files, &settings, &params);
-    let findings = all(&files, &outcomes);
+    let settings = args.on.iter().map(settings).collect::<Result<Vec<_>, _>>()?;
+    let report = check(&args.paths, settings, &args.set.iter().cloned().collect())?;
     match if args.json { Format::Json } else { args.format } {
-        Format::Text => findings.iter().for_each(|finding| term.diagnostic(&finding.diagnostic)),
-        Format::Json => term.data(form::json(&findings, files.len())).map_err(one)?,
-        Format::Sarif => term.data(form::sarif(&findings)).map_err(one)?,
+        Format::Text => report.findings.iter().for_each(|finding| term.diagnostic(&finding.diagnostic)),
+        Format::Json => term.data(documents::json(&report))?,
+        Format::Sarif => term.data(documents::sarif(&report.findings))?,
     }
-    for (file, outcome) in files.iter().zip(&outcomes) {
-        if let Some(name) = &outcome.lacks {
-            term.say(format!(
-                "{} was not rehearsed: it needs the parameter `{name}`, so add --set {name}=…",
-                file.display()
-            ));
-        }
+    for (file, name) in &report.lacking {
+        let file = file.display();
+        term.say(format!("{file} was not rehearsed: it needs the parameter `{name}`, so add --set {name}=…"));
     }
-    if findings.is_empty() {
-        term.say(summary(&outcomes));
+    if report.findings.is_empty() {
+        term.say(summary(&report));
         return Ok(());
     }
-    let text = format!("{} found in {}", count(findings.len(), "fault"), count(files.len(), "file"));
-    Err(one(Fault::new(text)))
+    let text = format!("{} found in {}", count(report.findings.len(), "fault"), count(report.files(), "file"));
+    Err(Fault::new(text).into())
 }
 
-fn summary(outcomes: &[Outcome]) -> String {
-    let libraries = outcomes.iter().filter(|outcome| outcome.is_library).count();
-    let rehearsals: usize = outcomes.iter().map(|outcome| outcome.rehearsals).sum();
-    let kinds = [(outcomes.len() - libraries, "recipe"), (libraries, "library")];
+fn summary(report: &Report) -> String {
+    let kinds = [(report.recipes, "recipe"), (report.libraries, "library")];
     let kinds: Vec<String> =
         kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, kind)| count(number, kind)).collect();
     let kinds = suggest::list(kinds.iter().map(String::as_str));
-    format!("nothing is wrong with {kinds}, after {}", count(rehearsals, "rehearsal"))
+    format!("nothing is wrong with {kinds}, after {}", count(report.rehearsals, "rehearsal"))
 }
 
 pub(super) fn count(number: usize, what: &str) -> String {
@@ -107,75 +88,4 @@ pub(super) fn count(number: usize, what: &str) -> String {
         (_, Some(stem)) => format!("{number} {stem}ies"),
         (_, None) => format!("{number} {what}s"),
     }
-}
-
-/// Returns every finding: those of each file, and those between files.
-fn all(files: &[PathBuf], outcomes: &[Outcome]) -> Vec<Finding> {
-    let places = Places::default();
-    let text = |name: &str| {
-        let own = files.iter().position(|file| file.as_path() == Path::new(name));
-        let own = own.and_then(|at| outcomes[at].text.as_deref().map(String::from));
-        let carried = || STDLIB.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_string());
-        own.or_else(carried).or_else(|| std::fs::read_to_string(name).ok())
-    };
-    let claims =
-        outcomes.iter().enumerate().flat_map(|(at, outcome)| outcome.claims.iter().map(move |one| (at, one.clone())));
-    let between = conflicts(&claims.collect::<Vec<_>>(), |claim| places.find(claim, text));
-    let mut found = Vec::new();
-    for (at, outcome) in outcomes.iter().enumerate() {
-        found.extend(outcome.findings.iter().map(crew::Sent::received));
-        found.extend(between.iter().filter(|(file, _)| *file == at).map(|(_, finding)| finding.clone()));
-    }
-    found
-}
-
-/// Returns the files that are meant, in order, each once. In folders those whose name fits are; what is hidden is left alone.
-pub(super) fn files_of(
-    paths: &[PathBuf],
-    fits: impl Fn(&str) -> bool + Copy,
-    what: &str,
-    hint: &str,
-) -> Result<Vec<PathBuf>, Fault> {
-    let mut found = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let before = found.len();
-            below(path, fits, &mut found)?;
-            if found.len() == before {
-                let fault = Fault::usage(format!("there is no {what} in {}", path.display()));
-                return Err(fault.hint(hint));
-            }
-        } else {
-            found.push(path.clone());
-        }
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    found.retain(|path| seen.insert(path.clone()));
-    Ok(found)
-}
-
-fn below(folder: &Path, fits: impl Fn(&str) -> bool + Copy, found: &mut Vec<PathBuf>) -> Result<(), Fault> {
-    let unreadable = |error: std::io::Error| {
-        let why = error.to_string();
-        let why = why.split(" (os error").next().unwrap_or_default().to_string();
-        Fault::usage(format!("cannot read the folder {}: {why}", folder.display()))
-    };
-    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let mut paths =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_link = path.is_symlink();
-        if name.starts_with('.') {
-            continue;
-        }
-        if path.is_dir() && !is_link {
-            below(&path, fits, found)?;
-        } else if fits(&name) && path.is_file() {
-            // `./lab.rhai` is how nobody would write it.
-            found.push(path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path));
-        }
-    }
-    Ok(())
 }

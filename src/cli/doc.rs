@@ -1,16 +1,10 @@
 //! `vmrun doc`: the reference of words, and of a library's functions, as Markdown or as a page of the manual.
 
-mod markdown;
-mod page;
-
-use super::library::found::modules_of;
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault, Source, suggest};
-use crate::script::docs::{self, Module};
-use crate::script::modules::STDLIB;
+use crate::diag::Diagnostic;
+use crate::ops::reference::{self, Form as Written};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use std::rc::Rc;
 
 #[derive(Args)]
 pub(super) struct DocArgs {
@@ -34,37 +28,13 @@ enum Form {
 }
 
 pub(super) fn run(args: &DocArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let text = match (&args.library, args.form) {
-        (None, Form::Markdown) => markdown::words(),
-        (None, Form::Man) => page::words()?,
-        (Some(name), form) => {
-            let modules = modules(args, name)?;
-            if form == Form::Markdown { markdown::library(&modules) } else { page::library(name, &modules)? }
-        }
+    let form = match args.form {
+        Form::Markdown => Written::Markdown,
+        Form::Man => Written::Man,
+    };
+    let text = match &args.library {
+        None => reference::words(form)?,
+        Some(name) => reference::library(args.folder.as_deref(), name, form)?,
     };
     Ok(term.data(text.trim_end())?)
-}
-
-/// The modules that are meant.
-fn modules(args: &DocArgs, name: &str) -> Result<Vec<Module>, Vec<Diagnostic>> {
-    if name == "std" || name.starts_with("std/") {
-        let found = standard().into_iter().filter(|module| name == "std" || module.name == name).collect::<Vec<_>>();
-        if found.is_empty() {
-            let names = || STDLIB.iter().map(|(name, _)| *name);
-            let fault = Fault::usage(format!("there is no module `{name}`"));
-            let fault = fault.hint(format!("the standard library has {}", suggest::list(names())));
-            return Err(fault.maybe_hint(suggest::did_you_mean(name, names())).into());
-        }
-        return Ok(found);
-    }
-    modules_of(args.folder.as_deref(), name)
-}
-
-/// The standard library.
-pub(super) fn standard() -> Vec<Module> {
-    let read = |(name, text): &(&str, &str)| {
-        let source = Rc::new(Source { name: (*name).into(), text: (*text).into() });
-        docs::module(name, &source).ok()
-    };
-    STDLIB.iter().filter_map(read).collect()
 }

@@ -2,17 +2,9 @@
 
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
-use crate::diag::{Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
-use crate::host::worlds::elsewhere::Elsewhere;
-use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Effect, Host, Platform};
-use crate::network::{Network, networkd, rcconf};
-use crate::script::Recipe;
-use crate::script::raise::Site;
-use crate::supervise::Run;
-use crate::supervise::conflicts::Purpose;
-use crate::supervise::network::{self, Change, Verdict};
+use crate::diag::Diagnostic;
+use crate::host::Asked;
+use crate::ops::network::{self, Change, Outcome, Step};
 use clap::{Args, Subcommand};
 
 #[derive(Args)]
@@ -54,113 +46,25 @@ pub(super) fn run(args: &NetworkArgs, term: &Term) -> Result<(), Vec<Diagnostic>
     }
 }
 
-/// A network recipe that was evaluated: what it means, part by part, and the calls.
-struct Meant {
-    recipe: Recipe,
-    calls: Vec<(Effect, Site)>,
-    network: Network,
-    host: Box<dyn Host>,
-}
-
-fn one(fault: Fault) -> Vec<Diagnostic> {
-    vec![Diagnostic::error(fault)]
-}
-
-fn meant(args: &RecipeArgs, host: Box<dyn Host>, term: &Term) -> Result<Meant, Vec<Diagnostic>> {
-    let recipe = args.read()?;
-    let run = Run::new(Box::new(Rehearsal::new(host)));
-    let evaluated = recipe.evaluate(run, &args.inputs(), Some(Purpose::Network));
-    term.printed(&evaluated.printed);
-    if !evaluated.faults.is_empty() {
-        return Err(evaluated.faults);
-    }
-    let boots = evaluated.run.rehearsed().iter().find_map(|done| match done {
-        Rehearsed::Boot(machine) => Some(machine.name().clone()),
-        Rehearsed::Effect(_) => None,
-    });
-    if let Some(name) = boots {
-        let fault = Fault::new(format!("a network recipe boots no machine, and this one boots {name}"));
-        return Err(one(fault.hint("what machines share goes into a recipe of its own")));
-    }
-    evaluated.warnings.iter().for_each(|warning| term.diagnostic(warning));
-    // What the recipe says twice it means once.
-    let done = evaluated.run.rehearsed();
-    let mut calls: Vec<(Effect, Site)> = Vec::new();
-    for (effect, site) in evaluated.calls {
-        let is_done = done.iter().any(|other| matches!(other, Rehearsed::Effect(other) if *other == effect));
-        if is_done && !calls.iter().any(|(known, _)| *known == effect) {
-            calls.push((effect, site));
-        }
-    }
-    let network = network::network(calls.iter().map(|(effect, _)| effect));
-    let network = network.map_err(|(at, fault)| recipe.diagnostic(fault, &calls[at].1))?;
-    let host = evaluated.run.into_host();
-    for doubt in network::doubts(&*host, &network).map_err(one)? {
-        term.diagnostic(&Diagnostic::warning(doubt));
-    }
-    Ok(Meant { recipe, calls, network, host })
-}
-
 fn change(args: &RecipeArgs, change: Change, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let settings = platform().and_then(|platform| place::settings(platform, args.given.user_net)).map_err(one)?;
-    let host = System::new(settings, Ahead::default()).map_err(one)?;
-    let Meant { recipe, calls, mut host, .. } = meant(args, Box::new(host), term)?;
-    let effects: Vec<Effect> = calls.iter().map(|(effect, _)| effect.clone()).collect();
-    let verdicts = change.verdicts(&*host, &effects).map_err(one)?;
-    let faults = verdicts.iter().filter_map(|(at, verdict)| match verdict {
-        Verdict::Wrong(fault) => Some(recipe.diagnostic(fault.clone(), &calls[*at].1)),
-        Verdict::Done | Verdict::Do(_) | Verdict::NotOurs => None,
-    });
-    let faults: Vec<Diagnostic> = faults.flatten().collect();
-    if !faults.is_empty() {
-        return Err(faults);
+    let settings = place::settings(platform()?, args.given.user_net)?;
+    let steps = network::change(&args.request(), change, settings, &mut |notice| term.notice(&notice))?;
+    for Step { part, outcome } in steps {
+        term.say(match outcome {
+            Outcome::Made => format!("made {part}"),
+            Outcome::Removed => format!("removed {part}"),
+            Outcome::Foreign => format!("{part} is not vmrun's, and stays"),
+            Outcome::Present => format!("{part} is there already"),
+            Outcome::Absent => format!("{part} is not there"),
+        });
     }
-    let wanted = verdicts.iter().filter_map(|(_, verdict)| match verdict {
-        Verdict::Do(effect) => Some(effect.clone()),
-        Verdict::Done | Verdict::NotOurs | Verdict::Wrong(_) => None,
-    });
-    let wanted: Vec<Effect> = wanted.collect();
-    let done = change.perform(&mut *host, &wanted);
-    done.map_err(|faults| faults.into_iter().map(Diagnostic::error).collect::<Vec<_>>())?;
-    verdicts.iter().for_each(|(at, verdict)| tell(change, &effects[*at], verdict, term));
     Ok(())
 }
 
-fn tell(change: Change, effect: &Effect, verdict: &Verdict, term: &Term) {
-    let what = told(effect);
-    match (verdict, change) {
-        (Verdict::Do(_), Change::Up) => term.say(format!("made {what}")),
-        (Verdict::Do(_), Change::Down) => term.say(format!("removed {what}")),
-        (Verdict::NotOurs, _) => term.say(format!("{what} is not vmrun's, and stays")),
-        // A membership ends without a word.
-        (_, Change::Down) if matches!(effect, Effect::Join { .. }) => {}
-        (_, Change::Up) => term.say(format!("{what} is there already")),
-        (_, Change::Down) => term.say(format!("{what} is not there")),
-    }
-}
-
-fn told(effect: &Effect) -> String {
-    match effect {
-        Effect::CreateLink(link) => link.name.to_string(),
-        Effect::Join { bridge, member } => format!("{member} in {bridge}"),
-        Effect::AddRoute(router) => format!("the route by {router}"),
-        _ => String::new(),
-    }
-}
-
 fn print(args: &RcconfArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let here = platform().map_err(one)?;
-    let there: Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
-    let host = System::new(place::settings(here, false).map_err(one)?, Ahead::default()).map_err(one)?;
-    // What is printed is for any start, not for what is there now.
-    let settings = place::settings(there, false).map_err(one)?;
-    let meant = meant(&args.recipe, Box::new(Elsewhere::new(settings, Box::new(host))), term)?;
-    let text = match there.platform {
-        Platform::FreeBsd => rcconf(&meant.network).join("\n"),
-        Platform::Linux => {
-            let file = |(name, text): (String, String)| format!("# /etc/systemd/network/{name}\n{text}");
-            networkd(&meant.network).into_iter().map(file).collect::<Vec<_>>().join("\n")
-        }
-    };
-    term.data(text.trim_end()).map_err(one)
+    let here = platform()?;
+    let there: Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse())?;
+    let (here, there) = (place::settings(here, false)?, place::settings(there, false)?);
+    let text = network::files(&args.recipe.request(), here, there, &mut |notice| term.notice(&notice))?;
+    Ok(term.data(text)?)
 }

@@ -1,21 +1,13 @@
 //! `vmrun record -- CMD…`: a recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
-use super::proof::of_script;
 use super::run::duration;
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault, Place};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::Asked;
-use crate::host::standins::{self, Recorder};
-use crate::import::recorded;
-use crate::model::{Argv, Target};
-use crate::recording::escape::{self, Kind};
-use crate::recording::hidden::hide;
-use crate::recording::{Prepared, Recording, Setting, again, base_name, merge, transcript, words};
-use crate::script::Recipe;
+use crate::ops::record::{self, Form, Request, record};
 use clap::Args;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -72,169 +64,41 @@ No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm
 the real disk. The standard input is empty. A password is `***` wherever it is shown.";
 
 pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let extra = args.init_args.as_ref().map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
-    let extra = extra.transpose().map_err(one)?;
-    let setting = args.setting().map_err(one)?;
-    let escapes = escapes(&args.command, args.anyway);
-    if !args.anyway && !escapes.is_empty() {
-        return Err(escapes);
-    }
-    escapes.iter().for_each(|warning| term.diagnostic(warning));
-    let recorder = Recorder::new().map_err(one)?;
-    // The reader of our talk may be gone.
-    let mut hear = |line: &str| drop(writeln!(io::stderr(), "{line}"));
-    let mut record = |command: &[String]| -> Result<Recording, Vec<Diagnostic>> {
-        let recording = recorder.record(command, &setting, args.timeout, &mut hear).map_err(one)?;
-        doubts(command, &recording).iter().for_each(|warning| term.diagnostic(warning));
-        Ok(recording)
+    let form = match (args.json, args.transcript) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Transcript,
+        _ => Form::Recipe,
     };
-    let first = record(&args.command)?;
-    let (with, without) = match &extra {
-        None => (first, None),
-        Some(extra) => (record(&[args.command.as_slice(), extra].concat())?, Some(first)),
+    let request = Request {
+        command: &args.command,
+        init_args: args.init_args.as_deref(),
+        exits: &args.exits,
+        answers: &args.answers,
+        timeout: args.timeout,
+        limit: args.limit.into(),
+        on: args.on,
+        anyway: args.anyway,
+        form,
     };
-    if with.calls.is_empty() && without.as_ref().is_none_or(|without| without.calls.is_empty()) {
-        let fault = Fault::new("the command called no program that is recorded");
-        return Err(one(
-            fault.hint("`vmrun record --help` lists them, and tells how a script gets past their stand-ins")
-        ));
-    }
-    let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
-    if let Some(without) = without.as_ref().filter(|without| boots(&with) && !boots(without)) {
-        let why = without.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
-        let init = args.init_args.as_deref().unwrap_or_default();
-        let fault = Fault::new(format!("without {init} the script boots no machine{why}"));
-        let hint =
-            "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists";
-        term.diagnostic(&Diagnostic::warning(fault.hint(hint)));
-    }
-    let (steps, again) = (merge(&with, without.as_ref()), again(&with, without.as_ref()));
-    let init = hide(args.init_args.as_deref().unwrap_or_default());
-    let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-    let text = match (args.json, args.transcript) {
-        (true, _) => transcript::json(&steps, again, &with, without.as_ref()),
-        (_, true) => transcript::text(&steps, again, &init, &from),
-        _ => recorded::recipe(&steps, again, args.target(), &args.shown(), &init)?,
-    };
-    if !args.json && !args.transcript && text.contains("secret(\"vnc\")") {
+    let recorded = record(&request, &mut |notice| term.notice(&notice))?;
+    if recorded.hides_password {
         term.say(
             "the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
         );
     }
-    term.data(text.trim_end_matches('\n')).map_err(one)?;
-    if args.json || args.transcript { Ok(()) } else { prove(&text, &with, without.as_ref(), args.target(), term) }
-}
-
-/// Rehearses the recipe with and without `--init`, and says whether it boots the machines that the script booted.
-fn prove(
-    text: &str,
-    with: &Recording,
-    without: Option<&Recording>,
-    target: Target,
-    term: &Term,
-) -> Result<(), Vec<Diagnostic>> {
-    let recipe = Recipe::parse("the recipe", text)?;
-    let mut all = Vec::new();
-    for (init, named, recording) in [(true, "with", with), (false, "without", without.unwrap_or(with))] {
-        let told = |line: &String| format!("the recipe's machine is another one {named} `init`: {line}");
-        let found = of_script(&recipe, recording, target, init)?;
-        all.extend(found.map(|lines| lines.iter().map(told).collect::<Vec<_>>()));
-    }
-    if !all.is_empty() && all.concat().is_empty() {
+    term.data(recorded.text.trim_end_matches('\n'))?;
+    let Some(differences) = recorded.differences.transpose()? else { return Ok(()) };
+    if differences.is_empty() {
         term.say("same machine");
+        return Ok(());
     }
-    let faults: Vec<Diagnostic> = all.concat().into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect();
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-impl RecordArgs {
-    /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
-    fn target(&self) -> Target {
-        let here = crate::host::environment::target();
-        self.on.map_or(here, |on| on.target(here))
-    }
-
-    /// The command as the recipe names it: without the folder that it lies in.
-    fn shown(&self) -> String {
-        let words: Vec<&str> = self.command.iter().map(|word| base_name(word)).collect();
-        hide(&words.join(" "))
-    }
-
-    fn setting(&self) -> Result<Setting, Fault> {
-        let answers = self.answers.iter().map(|text| prepared(text)).collect::<Result<Vec<_>, _>>()?;
-        let is_given = answers.iter().any(|prepared| prepared.words == ["ifconfig"]);
-        let here = if is_given { None } else { standins::interfaces() };
-        let usual = Setting::default();
-        let interfaces = here.unwrap_or(usual.interfaces);
-        Ok(Setting { exits: self.exits.clone(), answers, interfaces, limit: self.limit.into() })
-    }
-}
-
-/// Reads `CALL=FILE` and the file.
-fn prepared(text: &str) -> Result<Prepared, Fault> {
-    let form =
-        || Fault::usage(format!("--answer: {text:?} is not CALL=FILE")).hint("as `--answer ifconfig=interfaces.txt`");
-    let (call, file) = text.rsplit_once('=').ok_or_else(form)?;
-    let words = words::split(call).map_err(|fault| fault.context("--answer"))?;
-    let Some(program) = words.first().filter(|_| !file.is_empty()) else { return Err(form()) };
-    if !crate::recording::NAMES.contains(&program.as_str()) {
-        let names = crate::recording::NAMES.iter().copied();
-        let fault = Fault::usage(format!("--answer: `{program}` has no stand-in"));
-        return Err(fault.maybe_hint(crate::diag::suggest::did_you_mean(program, names)));
-    }
-    let read = std::fs::read_to_string(file);
-    let text = read.map_err(|why| {
-        let why = why.to_string();
-        let why = why.split(" (os error").next().unwrap_or_default();
-        Fault::usage(format!("--answer: cannot read {file}: {why}")).hint("give the path of a text")
-    })?;
-    Ok(Prepared { words, text })
-}
-
-/// Tells what in the script gets past the stand-ins: as warnings, if it shall run anyway.
-fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
-    let Some(source) = standins::script(command) else { return Vec::new() };
-    let source = Rc::new(source);
-    let told = |escape: escape::Escape| {
-        let text = source.text.get(escape.span.clone()).unwrap_or_default();
-        let fault = match escape.kind {
-            Kind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
-                .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
-            Kind::Search => {
-                Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
-                    .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
-            }
-        };
-        let told = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
-        told.at(Place { source: source.clone(), span: escape.span })
-    };
-    escape::find(&source.text).into_iter().map(told).collect()
-}
-
-/// Warns of what is doubtful in a recording.
-fn doubts(command: &[String], recording: &Recording) -> Vec<Diagnostic> {
-    let mut doubts = Vec::new();
-    if recording.status != 0 {
-        let shown = hide(
-            &Argv::new(command.first().map(String::as_str).unwrap_or_default())
-                .args(command.iter().skip(1))
-                .to_string(),
-        );
-        let fault = Fault::new(format!("`{shown}` ended with status {}", recording.status));
-        doubts.push(fault.hint("what it would have done after that is not in the recording"));
-    }
-    if let Some(call) = recording.calls.iter().find(|call| call.is_lossy) {
-        let fault = Fault::new(format!("`{}` was called with bytes that are no text", call.command()));
-        doubts.push(fault.hint("U+FFFD stands for them"));
-    }
-    doubts.into_iter().map(Diagnostic::warning).collect()
+    Err(differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect())
 }
 
 /// Plays a program whose stand-in this is, and returns the exit status. Nothing if this is vmrun itself.
 pub(super) fn stand_in() -> Option<ExitCode> {
     // Whoever called it may not listen.
-    Some(match standins::play()? {
+    Some(match record::play()? {
         Ok(answer) => {
             let _ = io::stderr().write_all(answer.error.as_bytes());
             let _ = io::stdout().write_all(answer.output.as_bytes()).and_then(|()| io::stdout().flush());

@@ -33,7 +33,7 @@ pub(super) struct AdoptArgs {
 
 pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = (!args.all).then_some(args.recipes.as_slice());
-    let given = RecipeArgs { recipe: String::new(), given: args.given.clone() }.invocation();
+    let given = RecipeArgs { recipe: String::new(), given: args.given.clone() }.request();
     start_recipes(names, &given, args.stop_within, &|event| tell(event, term))
 }
 

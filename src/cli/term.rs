@@ -3,6 +3,7 @@
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::display::terminal_size;
+use crate::ops::notice::Notice;
 use crate::ops::settings::env;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -63,6 +64,15 @@ impl Term {
     /// Prints what a recipe printed while it was only rehearsed: it is no data.
     pub(crate) fn printed(&self, lines: &[String]) {
         lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
+    }
+
+    /// Shows what an operation reports.
+    pub(crate) fn notice(&self, notice: &Notice) {
+        match notice {
+            Notice::Printed(line) => self.printed(std::slice::from_ref(line)),
+            Notice::Message(text) => self.say(text),
+            Notice::Warning(warning) => self.diagnostic(warning),
+        }
     }
 
     /// Shows a diagnostic that has been drawn.

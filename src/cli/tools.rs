@@ -57,7 +57,7 @@ pub(super) fn run(tool: Tools, term: &Term) -> Result<(), Vec<Diagnostic>> {
         Tools::Record(args) => record::run(&args, term),
         Tools::Lib(args) => library::run(&args, term),
         Tools::Audit(args) => audit::run(&args, term),
-        Tools::Lsp(args) => lsp::run(&args, term),
+        Tools::Lsp(args) => lsp::run(&args),
         Tools::Doc(args) => doc::run(&args, term),
         Tools::Definitions(args) => definitions::run(&args, term),
         Tools::Top(args) => top::run(&args, term),

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::Size;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,6 @@ pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fau
     move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
 }
 
-/// Returns the text of a file. The error is left to the caller, who knows what the file is.
-pub(crate) fn text(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path)
-}
-
 /// Returns the names in a folder that are text, in order; none of a folder that cannot be read.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -34,6 +29,40 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 /// Returns the length of a file in bytes; nothing if it is not there.
 pub(crate) fn length(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|meta| meta.len())
+}
+
+/// Returns the text of a file.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Returns the bytes of a file.
+pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// Returns what is read from the standard input until its end.
+pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+}
+
+/// Returns the paths of what is in a folder, in the order of their names.
+pub(crate) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Writes a text as a file that is not there yet.
+pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Returns a path in a folder that no other process uses: `STEM.PID`.
+pub(crate) fn of_this_process(folder: &Path, stem: &str) -> PathBuf {
+    folder.join(format!("{stem}.{}", std::process::id()))
 }
 
 /// Writes a file that only its owner may read.

@@ -1,6 +1,6 @@
 //! The files of chain scripts: which are to be written, and which are left over.
 
-use super::Station;
+use super::NetbootHost;
 use crate::diag::Fault;
 use crate::model::HostName;
 use std::collections::BTreeMap;
@@ -33,10 +33,10 @@ pub(crate) struct Changes {
 }
 
 /// Compares the scripts of machines with those that are there. One that is there and not ours is in the way.
-pub(crate) fn changes(stations: &[Station], there: &BTreeMap<String, String>) -> Result<Changes, Fault> {
+pub(crate) fn changes(hosts: &[NetbootHost], there: &BTreeMap<String, String>) -> Result<Changes, Fault> {
     let mut changes = Changes::default();
     let wanted: BTreeMap<String, String> =
-        stations.iter().filter_map(|station| Some((name(&station.host), station.install.as_ref()?.script()))).collect();
+        hosts.iter().filter_map(|host| Some((name(&host.name), host.install.as_ref()?.script()))).collect();
     for (name, text) in &wanted {
         match there.get(name) {
             Some(old) if old == text => changes.same.push(name.clone()),
@@ -54,24 +54,24 @@ pub(crate) fn changes(stations: &[Station], there: &BTreeMap<String, String>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::stations;
+    use super::super::samples::hosts;
     use super::*;
 
     #[test]
     fn only_what_changed_is_written_and_only_ours_is_stale() {
-        let script = stations()[1].install.as_ref().unwrap().script();
+        let script = hosts()[1].install.as_ref().unwrap().script();
         let ours = format!("#!ipxe\n{MARKER}\nold\n");
         let there =
             |files: &[(&str, &str)]| files.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
         let write = vec![("install.ipxe".to_string(), script.clone())];
         let fresh = Changes { write: write.clone(), ..Changes::default() };
-        assert_eq!(changes(&stations(), &there(&[])).unwrap(), fresh);
+        assert_eq!(changes(&hosts(), &there(&[])).unwrap(), fresh);
         let files = there(&[("install.ipxe", &ours), ("gone.ipxe", &ours), ("own.ipxe", "#!ipxe\nshell\n")]);
         let expected = Changes { write, stale: vec!["gone.ipxe".into()], ..Changes::default() };
-        assert_eq!(changes(&stations(), &files).unwrap(), expected);
+        assert_eq!(changes(&hosts(), &files).unwrap(), expected);
         let expected = Changes { same: vec!["install.ipxe".into()], ..Changes::default() };
-        assert_eq!(changes(&stations(), &there(&[("install.ipxe", &script)])).unwrap(), expected);
-        let fault = changes(&stations(), &there(&[("install.ipxe", "#!ipxe\nshell\n")])).unwrap_err();
+        assert_eq!(changes(&hosts(), &there(&[("install.ipxe", &script)])).unwrap(), expected);
+        let fault = changes(&hosts(), &there(&[("install.ipxe", "#!ipxe\nshell\n")])).unwrap_err();
         assert_eq!(fault.message, "chainload/install.ipxe is there, and vmrun did not make it");
         assert_eq!(fault.hint.as_deref(), Some("move it away, or give it to the machine: netboot(#{ script: … })"));
     }

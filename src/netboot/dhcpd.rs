@@ -1,33 +1,33 @@
 //! Lines for dhcpd.conf(5) of ISC.
 
-use super::Station;
+use super::NetbootHost;
 use crate::diag::Fault;
 use std::net::Ipv4Addr;
 
 /// Returns who has the files of a machine: dhcpd and Kea have to be told.
-pub(super) fn server(station: &Station) -> Result<Ipv4Addr, Fault> {
-    station.server.ok_or_else(|| {
-        let fault = Fault::new(format!("nothing says who has the boot files of {}", station.host));
+pub(super) fn server(host: &NetbootHost) -> Result<Ipv4Addr, Fault> {
+    host.server.ok_or_else(|| {
+        let fault = Fault::new(format!("nothing says who has the boot files of {}", host.name));
         fault.hint("netboot(#{ server: \"192.168.2.5\" }) in its recipe, or --server 192.168.2.5")
     })
 }
 
 /// Returns the lines to add to dhcpd.conf. iPXE tells of itself by its user class, a firmware by its vendor class.
-pub(crate) fn dhcpd(stations: &[Station], loader: &str) -> Result<Vec<String>, Fault> {
+pub(crate) fn dhcpd(hosts: &[NetbootHost], loader: &str) -> Result<Vec<String>, Fault> {
     let mut lines = vec!["# vmrun netboot dhcpd".into()];
-    for station in stations {
-        lines.push(format!("host {} {{", station.host));
-        lines.push(format!("    hardware ethernet {};", station.mac));
-        lines.extend(station.address.map(|address| format!("    fixed-address {address};")));
-        lines.push(format!("    option host-name \"{}\";", station.host));
-        lines.push(format!("    next-server {};", server(station)?));
+    for host in hosts {
+        lines.push(format!("host {} {{", host.name));
+        lines.push(format!("    hardware ethernet {};", host.mac));
+        lines.extend(host.address.map(|address| format!("    fixed-address {address};")));
+        lines.push(format!("    option host-name \"{}\";", host.name));
+        lines.push(format!("    next-server {};", server(host)?));
         lines.push("    if exists user-class and option user-class = \"iPXE\" {".into());
-        lines.push(format!("        filename \"{}\";", station.script()));
+        lines.push(format!("        filename \"{}\";", host.script()));
         let arch =
             |number: u8| format!("substring (option vendor-class-identifier, 0, 20) = \"PXEClient:Arch:{number:05}\"");
         lines.push(format!("    }} elsif {} or {} {{", arch(7), arch(9)));
         lines.push(format!("        filename \"{loader}\";"));
-        if let Some(file) = station.answers() {
+        if let Some(file) = host.answers() {
             lines.push("    } else {".into());
             lines.push(format!("        filename \"{file}\";"));
         }
@@ -38,7 +38,7 @@ pub(crate) fn dhcpd(stations: &[Station], loader: &str) -> Result<Vec<String>, F
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::stations;
+    use super::super::samples::hosts;
     use super::*;
 
     #[test]
@@ -68,8 +68,8 @@ host install {
         filename "auto_install";
     }
 }"#;
-        assert_eq!(dhcpd(&stations(), "ipxe.efi").unwrap().join("\n"), expected.trim_start());
-        let nobody = [Station { server: None, ..stations()[0].clone() }];
+        assert_eq!(dhcpd(&hosts(), "ipxe.efi").unwrap().join("\n"), expected.trim_start());
+        let nobody = [NetbootHost { server: None, ..hosts()[0].clone() }];
         let fault = dhcpd(&nobody, "ipxe.efi").unwrap_err();
         assert_eq!(fault.message, "nothing says who has the boot files of report1");
         let hint = "netboot(#{ server: \"192.168.2.5\" }) in its recipe, or --server 192.168.2.5";

@@ -1,10 +1,10 @@
 //! Lines for dnsmasq(8).
 
-use super::Station;
+use super::NetbootHost;
 
 /// Returns the lines to add to dnsmasq.conf. iPXE tells of itself by option 175; a firmware's own PXE gets the loader, which
 /// then asks again.
-pub(crate) fn dnsmasq(stations: &[Station], loader: &str) -> Vec<String> {
+pub(crate) fn dnsmasq(hosts: &[NetbootHost], loader: &str) -> Vec<String> {
     let mut lines: Vec<String> = [
         "# vmrun netboot dnsmasq",
         "dhcp-match=set:vmrun-ipxe,175",
@@ -13,18 +13,16 @@ pub(crate) fn dnsmasq(stations: &[Station], loader: &str) -> Vec<String> {
     ]
     .map(String::from)
     .into();
-    for station in stations {
-        let (host, tag) = (&station.host, format!("vmrun-host-{}", station.host));
-        let address = station.address.map(|address| format!(",{address}")).unwrap_or_default();
+    for host in hosts {
+        let (name, tag) = (&host.name, format!("vmrun-host-{}", host.name));
+        let address = host.address.map(|address| format!(",{address}")).unwrap_or_default();
         // Where nothing is said dnsmasq names itself.
-        let server = station.server.map(|server| format!(",,{server}")).unwrap_or_default();
-        lines.push(format!("dhcp-host={},set:{tag}{address},{host}", station.mac));
-        lines.push(format!("dhcp-boot=tag:{tag},tag:vmrun-ipxe,{}{server}", station.script()));
+        let server = host.server.map(|server| format!(",,{server}")).unwrap_or_default();
+        lines.push(format!("dhcp-host={},set:{tag}{address},{name}", host.mac));
+        lines.push(format!("dhcp-boot=tag:{tag},tag:vmrun-ipxe,{}{server}", host.script()));
         lines.push(format!("dhcp-boot=tag:{tag},tag:!vmrun-ipxe,tag:vmrun-efi64,{loader}{server}"));
         lines.extend(
-            station
-                .answers()
-                .map(|file| format!("dhcp-boot=tag:{tag},tag:!vmrun-ipxe,tag:!vmrun-efi64,{file}{server}")),
+            host.answers().map(|file| format!("dhcp-boot=tag:{tag},tag:!vmrun-ipxe,tag:!vmrun-efi64,{file}{server}")),
         );
     }
     lines
@@ -32,7 +30,7 @@ pub(crate) fn dnsmasq(stations: &[Station], loader: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::stations;
+    use super::super::samples::hosts;
     use super::*;
 
     #[test]
@@ -49,6 +47,6 @@ dhcp-host=00:0c:29:a5:19:b9,set:vmrun-host-install,install
 dhcp-boot=tag:vmrun-host-install,tag:vmrun-ipxe,chainload/install.ipxe,,192.168.2.5
 dhcp-boot=tag:vmrun-host-install,tag:!vmrun-ipxe,tag:vmrun-efi64,ipxe.efi,,192.168.2.5
 dhcp-boot=tag:vmrun-host-install,tag:!vmrun-ipxe,tag:!vmrun-efi64,auto_install,,192.168.2.5";
-        assert_eq!(dnsmasq(&stations(), "ipxe.efi").join("\n"), expected);
+        assert_eq!(dnsmasq(&hosts(), "ipxe.efi").join("\n"), expected);
     }
 }

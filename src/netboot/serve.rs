@@ -1,6 +1,6 @@
 //! A whole configuration of dnsmasq(8): DHCP and TFTP on one interface, for a laptop or a lab.
 
-use super::{Station, dnsmasq};
+use super::{NetbootHost, dnsmasq};
 use crate::diag::Fault;
 use crate::model::NetAddress;
 use std::path::Path;
@@ -21,18 +21,18 @@ pub(crate) struct Served<'a> {
 }
 
 /// Returns the configuration. It names no server for names, and hears nothing but its interface.
-pub(crate) fn configuration(stations: &[Station], served: &Served<'_>) -> Result<String, Fault> {
+pub(crate) fn configuration(hosts: &[NetbootHost], served: &Served<'_>) -> Result<String, Fault> {
     let (first, last, mask) = served.address.hosts().ok_or_else(|| {
         let fault =
             Fault::host(format!("the network of {} has no room for guests: {}", served.interface, served.address));
         fault.hint("a network of 30 bits at most, 24 usually")
     })?;
-    let outside = |station: &&Station| station.address.is_some_and(|address| !served.address.reaches(address.into()));
-    if let Some(station) = stations.iter().find(outside) {
-        let address = station.address.map(|address| address.to_string()).unwrap_or_default();
+    let outside = |host: &&NetbootHost| host.address.is_some_and(|address| !served.address.reaches(address.into()));
+    if let Some(host) = hosts.iter().find(outside) {
+        let address = host.address.map(|address| address.to_string()).unwrap_or_default();
         let fault = Fault::new(format!(
             "{}'s address {address} is not in {}'s network, {}",
-            station.host, served.interface, served.address
+            host.name, served.interface, served.address
         ));
         return Err(fault.hint("correct `address` in its recipe, or serve on another bridge"));
     }
@@ -49,13 +49,13 @@ pub(crate) fn configuration(stations: &[Station], served: &Served<'_>) -> Result
         "enable-tftp".into(),
         format!("tftp-root={}", served.tftp.display()),
     ];
-    lines.extend(dnsmasq(stations, served.loader));
+    lines.extend(dnsmasq(hosts, served.loader));
     Ok(lines.join("\n") + "\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::stations;
+    use super::super::samples::hosts;
     use super::*;
 
     fn served(address: &str) -> Served<'static> {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn it_serves_one_interface_and_nothing_else() {
-        let text = configuration(&stations(), &served("192.168.2.5/24")).unwrap();
+        let text = configuration(&hosts(), &served("192.168.2.5/24")).unwrap();
         let expected = "\
 port=0
 bind-interfaces
@@ -86,7 +86,7 @@ tftp-root=/srv/tftp
     #[test]
     fn a_network_that_cannot_be_served_is_refused() {
         let told = |address: &str| {
-            let fault = configuration(&stations(), &served(address)).unwrap_err();
+            let fault = configuration(&hosts(), &served(address)).unwrap_err();
             format!("{} | {}", fault.message, fault.hint.unwrap_or_default())
         };
         let hint = "a network of 30 bits at most, 24 usually";

@@ -2,7 +2,7 @@
 
 use super::config::{self, Config};
 use super::hosts::KnownMachine;
-use super::invocation::is_recipe;
+use super::recipe::is_recipe;
 use super::settings::{platform, settings};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, suggest};
@@ -54,7 +54,7 @@ impl Installation {
         let asked = platform()?;
         let settings = settings(asked, false)?;
         let path = settings.config.join("config.toml");
-        let config = match files::text(&path) {
+        let config = match files::read_text(&path) {
             Ok(text) => config::parse(&path.display().to_string(), &text)?,
             Err(error) if error.kind() == ErrorKind::NotFound => Config::default(),
             Err(error) => {
@@ -136,7 +136,7 @@ impl Installation {
         let mut machines = Machines::default();
         for path in recipes {
             let name = path.display().to_string();
-            let text = files::text(path).map_err(|error| crate::script::unreadable(&name, &error));
+            let text = files::read_text(path).map_err(|error| crate::script::unreadable(&name, &error));
             let recipe = text.map_err(|fault| vec![fault.into()]).and_then(|text| Recipe::parse(&name, &text));
             let recipe = match recipe {
                 Ok(recipe) => recipe,

@@ -37,7 +37,7 @@ impl Log {
 /// Returns the path of a machine's log: what its supervisor has written, or where it would be.
 pub(crate) fn path(name: &VmName) -> Result<PathBuf, Fault> {
     let settings = platform().and_then(|platform| settings(platform, false))?;
-    let standing = files::text(&settings.standing_file(name)).ok();
+    let standing = files::read_text(&settings.standing_file(name)).ok();
     let standing = standing.and_then(|text| Standing::read(&text));
     standing.map_or_else(|| log_file(name), |standing| Ok(standing.log.into()))
 }

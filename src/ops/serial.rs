@@ -3,7 +3,7 @@
 
 use super::display::CONNECT;
 use super::installation::Installation;
-use super::invocation::is_recipe;
+use super::recipe::is_recipe;
 use super::search::{HostQuery, Listener, SearchEvent, elsewhere, wrong};
 use super::settings;
 pub(crate) use crate::client::console::Left;

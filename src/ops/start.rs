@@ -2,7 +2,7 @@
 
 use super::events::Diary;
 use super::installation::{Installation, did_you_mean};
-use super::invocation::Invocation;
+use super::recipe::RecipeRequest;
 use super::run::{Rehearsed, rehearse};
 use super::search::recipes;
 use super::settings;
@@ -70,7 +70,7 @@ type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
 /// of `given`, whose own recipe does not count. One that is wrong starts none.
 pub(crate) fn start_recipes(
     names: Option<&[String]>,
-    given: &Invocation,
+    given: &RecipeRequest,
     stop_within: Duration,
     listener: Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
@@ -83,8 +83,8 @@ pub(crate) fn start_recipes(
     let mut starts = Vec::new();
     let mut faults = Vec::new();
     for path in recipes(&installation, names)? {
-        let invocation = Invocation { recipe: path.display().to_string(), ..given.clone() };
-        match prepare(&invocation, stop_within, listener) {
+        let request = RecipeRequest { path: path.display().to_string(), ..given.clone() };
+        match prepare(&request, stop_within, listener) {
             Ok(start) => starts.push(start),
             Err(wrong) => faults.extend(wrong),
         }
@@ -93,11 +93,11 @@ pub(crate) fn start_recipes(
 }
 
 /// Rehearses a recipe, and returns what is to be started for it.
-fn prepare(invocation: &Invocation, stop_within: Duration, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
-    let host = settings::host(invocation.user_net)?;
-    let recipe = invocation.read()?;
+fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
+    let host = settings::host(request.user_net)?;
+    let recipe = request.read()?;
     let warned = &mut |warning: &Diagnostic| listener(&StartEvent::Warning(warning));
-    let rehearsed = rehearse(&recipe, Box::new(host), &invocation.inputs(), warned);
+    let rehearsed = rehearse(&recipe, Box::new(host), &request.inputs(), warned);
     let Rehearsed { host, claim } = rehearsed.map_err(|refused| {
         listener(&StartEvent::Printed(&refused.printed));
         refused.faults
@@ -105,7 +105,7 @@ fn prepare(invocation: &Invocation, stop_within: Duration, listener: Listener<'_
     let name = claim.machine;
     let log = settings::log_file(&name)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();
-    let words = invocation.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
+    let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
     // The process ends soon; freeing an engine with every word piece by piece takes longer than starting a command.
     std::mem::forget(recipe);
     Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
@@ -143,8 +143,8 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 /// Returns what is to be started for a machine as it was started before.
 pub(crate) fn as_before(standing: &Standing, init: bool) -> Start {
     let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let invocation = Invocation { recipe: standing.recipe.clone(), init, set, user_net: standing.user_net };
-    let words = invocation.supervisor(standing.stop_within, &standing.log, None);
+    let request = RecipeRequest { path: standing.recipe.clone(), init, set, user_net: standing.user_net };
+    let words = request.supervisor(standing.stop_within, &standing.log, None);
     let (name, log) = (standing.name.clone(), PathBuf::from(&standing.log));
     Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Returns the folder of a library that vmrun.toml names, or of one that is a folder.
-pub(in crate::cli) fn root_of(folder: Option<&Path>, library: &str) -> Result<PathBuf, Vec<Diagnostic>> {
+pub(crate) fn root_of(folder: Option<&Path>, library: &str) -> Result<PathBuf, Vec<Diagnostic>> {
     let named = Shelf::beside(folder.unwrap_or(Path::new("")))?;
     let all = named.iter().flat_map(|shelf| shelf.named.iter().map(move |named| (shelf, named)));
     match all.into_iter().find(|(_, named)| named.name == library) {
@@ -26,7 +26,7 @@ pub(in crate::cli) fn root_of(folder: Option<&Path>, library: &str) -> Result<Pa
 }
 
 /// Returns the texts of a library, by their paths in it, without its tests.
-pub(in crate::cli) fn texts_of(root: &Path) -> Result<Vec<(String, Rc<Source>)>, Fault> {
+pub(crate) fn texts_of(root: &Path) -> Result<Vec<(String, Rc<Source>)>, Fault> {
     let none = || Fault::usage(format!("{} is no folder", root.display()));
     let (files, links) = shelf::read(root)?.ok_or_else(none)?;
     if let Some(link) = links.first() {
@@ -42,7 +42,7 @@ pub(in crate::cli) fn texts_of(root: &Path) -> Result<Vec<(String, Rc<Source>)>,
 }
 
 /// Returns what the modules of a library say of themselves.
-pub(in crate::cli) fn modules_of(folder: Option<&Path>, library: &str) -> Result<Vec<Module>, Vec<Diagnostic>> {
+pub(crate) fn modules_of(folder: Option<&Path>, library: &str) -> Result<Vec<Module>, Vec<Diagnostic>> {
     let root = root_of(folder, library)?;
     let name = Path::new(library).file_name().map_or(library.into(), |name| name.to_string_lossy().into_owned());
     let (mut modules, mut faults) = (Vec::new(), Vec::new());
@@ -58,7 +58,7 @@ pub(in crate::cli) fn modules_of(folder: Option<&Path>, library: &str) -> Result
 }
 
 /// Returns the names of the libraries that vmrun.toml names; none where there is no such file.
-pub(in crate::cli) fn all_names(folder: Option<&Path>) -> Result<Vec<String>, Vec<Diagnostic>> {
+pub(crate) fn all_names(folder: Option<&Path>) -> Result<Vec<String>, Vec<Diagnostic>> {
     let shelf = Shelf::beside(folder.unwrap_or(Path::new("")))?;
     Ok(shelf.iter().flat_map(|shelf| shelf.named.iter().map(|named| named.name.clone())).collect())
 }

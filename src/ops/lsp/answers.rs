@@ -1,6 +1,6 @@
 //! Answers in the protocol's types.
 
-use super::place::{range, uri};
+use super::position::{range, uri};
 use crate::diag::{Diagnostic, Severity};
 use crate::script::editor::{Completion, Declaration, Hover, Sense, Signature, Sort};
 use lsp_types::{

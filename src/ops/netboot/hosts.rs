@@ -1,67 +1,59 @@
 //! From recipes to what a DHCP server sees of their machines.
 
-use super::one;
-use crate::cli::term::Term;
-use crate::cli::{GivenArgs, RecipeArgs};
+use super::Recipes;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::Facts as _;
 use crate::host::system::System;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::model::{Ended, Machine};
-use crate::netboot::{Described, Station};
+use crate::netboot::{Described, NetbootHost};
+use crate::ops::notice::{Notice, Notify};
+use crate::ops::recipe::RecipeRequest;
+use crate::script::Recipe;
 use crate::script::handle::nowhere;
 use crate::script::raise::Site;
-use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
-use std::net::Ipv4Addr;
 
-/// A machine, and the call that told of it.
-struct Told {
-    station: Station,
+/// A host, and the call that described it.
+struct Located {
+    host: NetbootHost,
+    /// The index of its recipe.
     recipe: usize,
     site: Site,
 }
 
 /// Rehearses every recipe with `init` on a host that is not here, and returns its machines. Nothing is returned if two of them
 /// cannot be told apart.
-pub(super) fn stations(
-    paths: &[String],
-    set: &[(String, String)],
-    server: Option<Ipv4Addr>,
-    host: &dyn Fn() -> Result<System, Vec<Diagnostic>>,
-    term: &Term,
-) -> Result<Vec<Station>, Vec<Diagnostic>> {
+pub(super) fn hosts(asked: &Recipes, notify: Notify<'_>) -> Result<Vec<NetbootHost>, Vec<Diagnostic>> {
     let mut recipes = Vec::new();
-    let mut told: Vec<Told> = Vec::new();
-    for path in paths {
-        let args =
-            RecipeArgs { recipe: path.clone(), given: GivenArgs { init: true, set: set.to_vec(), user_net: false } };
-        let (recipe, machines, described) = rehearsed(&args, host()?)?;
+    let mut found: Vec<Located> = Vec::new();
+    for request in &asked.recipes {
+        let (recipe, machines, described) = rehearsed(request, asked.host()?)?;
         if machines.is_empty() && described.is_empty() {
-            let fault = Fault::new(format!("the recipe {path} boots no machine"));
-            term.diagnostic(&Diagnostic::warning(fault.hint("a machine is bhyve(#{ … }).run()")));
+            let fault = Fault::new(format!("the recipe {} boots no machine", request.path));
+            notify(Notice::warning(fault.hint("a machine is bhyve(#{ … }).run()")));
         }
-        for (station, site) in of_recipe(&recipe, &machines, &described)? {
-            told.push(Told { station, recipe: recipes.len(), site });
+        for (host, site) in of_recipe(&recipe, &machines, &described)? {
+            found.push(Located { host, recipe: recipes.len(), site });
         }
         recipes.push(recipe);
     }
-    conflicts(&recipes, &told)?;
-    let with_server = |told: Told| Station { server: told.station.server.or(server), ..told.station };
-    Ok(told.into_iter().map(with_server).collect())
+    conflicts(&recipes, &found)?;
+    let server = |host: NetbootHost| NetbootHost { server: host.server.or(asked.server), ..host };
+    Ok(found.into_iter().map(|located| server(located.host)).collect())
 }
 
+/// A recipe, the machines that it boots, and what it says of installs.
 type Parts = (Recipe, Vec<Machine>, Vec<(Described, Site)>);
 
-fn rehearsed(args: &RecipeArgs, host: System) -> Result<Parts, Vec<Diagnostic>> {
-    let recipe = args.read()?;
+fn rehearsed(request: &RecipeRequest, host: System) -> Result<Parts, Vec<Diagnostic>> {
+    let recipe = request.read()?;
     let settings = host.settings().clone();
     let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::with_every_secret(settings, Box::new(host))));
     rehearsal.exits = Ended::Rebooted;
-    let inputs: Inputs = args.inputs();
-    let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
+    let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &request.inputs(), Some(Purpose::Plan));
     // Warnings are about a run, which this is not.
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
@@ -82,7 +74,7 @@ fn of_recipe(
     recipe: &Recipe,
     machines: &[Machine],
     described: &[(Described, Site)],
-) -> Result<Vec<(Station, Site)>, Vec<Diagnostic>> {
+) -> Result<Vec<(NetbootHost, Site)>, Vec<Diagnostic>> {
     let mut of: Vec<Option<&(Described, Site)>> = vec![None; machines.len()];
     for said in described {
         let at = machine_of(&said.0, machines).map_err(|fault| recipe.diagnostic(fault, &said.1))?;
@@ -91,16 +83,16 @@ fn of_recipe(
             return Err(recipe.diagnostic(fault.hint("say it once"), &said.1));
         }
     }
-    let station = |(machine, said): (&Machine, Option<&(Described, Site)>)| {
+    let located = |(machine, said): (&Machine, Option<&(Described, Site)>)| {
         let site = said.map_or_else(nowhere, |(_, site)| site.clone());
         let described = said.map(|(described, _)| described.clone()).unwrap_or_default();
-        match station(machine, described) {
-            Ok(station) => Ok((station, site)),
-            Err(fault) if said.is_none() => Err(one(fault.context(&recipe.source().name))),
+        match host(machine, described) {
+            Ok(host) => Ok((host, site)),
+            Err(fault) if said.is_none() => Err(fault.context(&recipe.source().name).into()),
             Err(fault) => Err(recipe.diagnostic(fault, &site)),
         }
     };
-    machines.iter().zip(of).map(station).collect()
+    machines.iter().zip(of).map(located).collect()
 }
 
 fn machine_of(described: &Described, machines: &[Machine]) -> Result<usize, Fault> {
@@ -118,25 +110,25 @@ fn machine_of(described: &Described, machines: &[Machine]) -> Result<usize, Faul
     }
 }
 
-fn station(machine: &Machine, described: Described) -> Result<Station, Fault> {
+fn host(machine: &Machine, described: Described) -> Result<NetbootHost, Fault> {
     let mac = machine.devices().find_map(|(_, device)| device.mac()).ok_or_else(|| {
         let fault = Fault::new(format!("the machine {} has no card with a MAC address of its own", machine.name()));
         fault.hint("virtio_net(nic, #{ mac: \"58:9c:fc:00:00:01\" }): DHCP knows machines by it")
     })?;
-    let host = match described.host {
+    let name = match described.host {
         Some(host) => host,
         None => machine.name().as_str().parse()?,
     };
-    Ok(Station { host, mac, address: described.address, server: described.server, install: described.install })
+    Ok(NetbootHost { name, mac, address: described.address, server: described.server, install: described.install })
 }
 
 /// Two machines that a DHCP server could not tell apart.
-fn conflicts(recipes: &[Recipe], told: &[Told]) -> Result<(), Vec<Diagnostic>> {
-    for (at, second) in told.iter().enumerate() {
-        for first in &told[..at] {
-            let (a, b) = (&first.station, &second.station);
-            let what = if a.host == b.host {
-                format!("the host name {}", a.host)
+fn conflicts(recipes: &[Recipe], located: &[Located]) -> Result<(), Vec<Diagnostic>> {
+    for (at, second) in located.iter().enumerate() {
+        for first in &located[..at] {
+            let (a, b) = (&first.host, &second.host);
+            let what = if a.name == b.name {
+                format!("the host name {}", a.name)
             } else if a.mac == b.mac {
                 format!("the MAC address {}", a.mac)
             } else if let Some(address) = a.address.filter(|_| a.address == b.address) {
@@ -144,7 +136,7 @@ fn conflicts(recipes: &[Recipe], told: &[Told]) -> Result<(), Vec<Diagnostic>> {
             } else {
                 continue;
             };
-            let name = |told: &Told| recipes[told.recipe].source().name.clone();
+            let name = |one: &Located| recipes[one.recipe].source().name.clone();
             let fault = Fault::new(format!("two machines have {what}: in {} and in {}", name(first), name(second)));
             let mut diagnostics =
                 recipes[second.recipe].diagnostic(fault.hint("give one of them another"), &second.site);

@@ -1,10 +1,9 @@
-//! `vmrun lib new`: the first files of a library.
+//! The first files of a new library.
 
-use crate::cli::term::Term;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::shelf;
 use crate::library::manifest;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Each file, in which `NAME` is the library's and `ALIAS` how a recipe writes it.
 const FILES: [(&str, &str); 4] = [
@@ -69,7 +68,8 @@ change is decided by the recipe that uses it: keep to what you are given.
     ),
 ];
 
-pub(super) fn make(folder: &Path, name: &str, term: &Term) -> Result<(), Vec<Diagnostic>> {
+/// Makes a library in a folder of its own, and returns its files.
+pub(crate) fn make(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
     manifest::check_name(name).map_err(|fault| fault.blame(Blame::Usage))?;
     let root = folder.join(name);
     if shelf::is_folder(&root) {
@@ -80,6 +80,5 @@ pub(super) fn make(folder: &Path, name: &str, term: &Term) -> Result<(), Vec<Dia
         let text = text.replace("NAME", name).replace("ALIAS", &name.replace('-', "_"));
         shelf::put(&root.join(file), text.as_bytes())?;
     }
-    let lines: Vec<String> = FILES.iter().map(|(file, _)| root.join(file).display().to_string()).collect();
-    Ok(term.data(lines.join("\n"))?)
+    Ok(FILES.iter().map(|(file, _)| root.join(file)).collect())
 }

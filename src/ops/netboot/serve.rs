@@ -1,83 +1,80 @@
-//! `vmrun netboot serve`: the installed dnsmasq with a configuration of ours, for as long as it is wanted.
+//! The installed dnsmasq with a configuration of ours, for as long as it is wanted.
 
-use super::{RecipesArgs, file, here, loader, make, one, scripts};
-use crate::cli::term::Term;
+use super::{Recipes, file, hosts, loader, make, scripts};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::interfaces;
 use crate::host::system::System;
-use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, Platform};
+use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, Platform, files};
 use crate::model::{Argv, NetAddress};
 use crate::netboot::chainload::{FOLDER, changes};
-use crate::netboot::{Served, Station, configuration};
-use clap::Args;
-use std::path::{Path, PathBuf};
+use crate::netboot::{NetbootHost, Served, configuration};
+use crate::ops::notice::{Notice, Notify};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-#[derive(Args)]
-pub(super) struct ServeArgs {
-    #[command(flatten)]
-    recipes: RecipesArgs,
-    /// The bridge to serve, one that vmrun made
-    #[arg(long, value_name = "NAME", conflicts_with = "interface", required_unless_present = "interface")]
-    bridge: Option<String>,
-    /// Any interface to serve; takes --yes as well, for a second DHCP server disturbs a network
-    #[arg(long, value_name = "NAME")]
-    interface: Option<String>,
-    /// Serve an interface that vmrun did not make
-    #[arg(long, requires = "interface")]
-    yes: bool,
-    /// The TFTP server's folder, with the chain scripts of `vmrun netboot chainload` (one of its own, with them alone)
-    #[arg(long, value_name = "DIR")]
-    tftp: Option<PathBuf>,
-    /// What a firmware's own PXE gets, below the TFTP server's folder
-    #[arg(long, value_name = "FILE", default_value = "ipxe.efi")]
-    loader: String,
+/// What is served, and where.
+pub(crate) struct ServeRequest<'a> {
+    /// The recipes of the machines.
+    pub(crate) recipes: &'a Recipes,
+    /// The bridge to serve, one that vmrun made.
+    pub(crate) bridge: Option<&'a str>,
+    /// The interface to serve, if it is no such bridge.
+    pub(crate) interface: Option<&'a str>,
+    /// Whether an interface is served that vmrun did not make.
+    pub(crate) yes: bool,
+    /// The TFTP server's folder with the chain scripts; one of its own, with them alone, if there is none.
+    pub(crate) tftp: Option<&'a Path>,
+    /// The file that a firmware's own PXE gets, below the TFTP server's folder.
+    pub(crate) loader: &'a str,
 }
 
-pub(super) fn run(args: &ServeArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let stations = args.recipes.stations(term)?;
-    let mut host = here().map_err(one)?;
-    let loader = loader(&args.loader)?;
-    let (interface, address) = interface(args, &host).map_err(one)?;
-    program(&host).map_err(one)?;
-    let folder = host.settings().state.join(format!("netboot.{}", std::process::id()));
-    let tftp = match &args.tftp {
-        Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
+/// Serves until somebody asks to stop.
+pub(crate) fn serve(request: &ServeRequest<'_>, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
+    let hosts = hosts::hosts(request.recipes, notify)?;
+    let mut host = request.recipes.host()?;
+    let loader = loader(request.loader)?;
+    let (interface, address) = interface(request, &host)?;
+    program(&host)?;
+    let folder = files::of_this_process(&host.settings().state, "netboot");
+    let tftp = match request.tftp {
+        Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.into()),
         None => folder.join("tftp"),
     };
     let served = Served { interface: &interface, address, tftp: &tftp, folder: &folder, loader };
-    let text = configuration(&stations, &served).map_err(one)?;
-    if args.tftp.is_some() {
-        up_to_date(&host, &tftp, &stations).map_err(one)?;
+    let text = configuration(&hosts, &served)?;
+    if request.tftp.is_some() {
+        up_to_date(&host, &tftp, &hosts)?;
     }
-    let result = serve(&mut host, &served, &stations, args.tftp.is_none(), &text, term);
+    let scripts = request.tftp.is_none().then_some(hosts.as_slice());
+    let result = serve_files(&mut host, &served, scripts, &text, notify);
     let gone = host.perform(&Effect::Run(Argv::new("rm").args(["-rf", "--"]).arg(folder.display())));
     let faults: Vec<Diagnostic> = [result.err(), gone.err()].into_iter().flatten().map(Diagnostic::error).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-fn serve(
+/// Writes the configuration, and the scripts of hosts where they are to be written, and runs the server.
+fn serve_files(
     host: &mut System,
     served: &Served<'_>,
-    stations: &[Station],
-    with_scripts: bool,
+    scripts: Option<&[NetbootHost]>,
     text: &str,
-    term: &Term,
+    notify: Notify<'_>,
 ) -> Result<(), Fault> {
     host.perform(&Effect::Run(Argv::new("mkdir").arg("-p").arg("--").arg(served.tftp.display())))?;
     host.perform(&Effect::Run(Argv::new("mkdir").arg("-p").arg("--").arg(served.folder.display())))?;
-    if with_scripts {
-        make(host, &served.tftp.join(FOLDER), &changes(stations, &std::collections::BTreeMap::new())?)?;
+    if let Some(hosts) = scripts {
+        make(host, &served.tftp.join(FOLDER), &changes(hosts, &BTreeMap::new())?)?;
     }
     let path = served.folder.join("dnsmasq.conf");
     file(host, &path, text)?;
-    term.say(format!("serving {}; Ctrl-C ends it", served.interface));
+    notify(Notice::Message(format!("serving {}; Ctrl-C ends it", served.interface)));
     let argv = Argv::new("dnsmasq").arg(format!("--conf-file={}", path.display()));
     host.serve(&argv.args(["--keep-in-foreground", "--log-facility=-"]))
 }
 
 /// Finds the interface and its address. Serving one that is not ours takes being asked twice.
-fn interface(args: &ServeArgs, host: &System) -> Result<(String, NetAddress), Fault> {
-    let name = args.bridge.as_ref().or(args.interface.as_ref()).map(String::as_str).unwrap_or_default();
+fn interface(request: &ServeRequest<'_>, host: &System) -> Result<(String, NetAddress), Fault> {
+    let name = request.bridge.or(request.interface).unwrap_or_default();
     let all = interfaces::read(host.settings().platform, &|argv| host.query(argv))?;
     let link = all.iter().find(|link| link.name == name).ok_or_else(|| {
         let bridges = all.iter().filter(|link| link.kind == InterfaceKind::Bridge && link.is_ours);
@@ -89,7 +86,7 @@ fn interface(args: &ServeArgs, host: &System) -> Result<(String, NetAddress), Fa
             format!("bridges that vmrun made: {}", known.join(", "))
         })
     })?;
-    allowed(args, link)?;
+    allowed(request, link)?;
     let address = link.addresses.iter().find(|address| address.ip.is_ipv4()).ok_or_else(|| {
         let fault = Fault::host(format!("{name} has no address to serve from"));
         fault.hint(format!("bridge(\"{name}\", #{{ create: true, address: \"192.168.2.5/24\" }})"))
@@ -97,10 +94,10 @@ fn interface(args: &ServeArgs, host: &System) -> Result<(String, NetAddress), Fa
     Ok((name.into(), *address))
 }
 
-fn allowed(args: &ServeArgs, link: &Interface) -> Result<(), Fault> {
+fn allowed(request: &ServeRequest<'_>, link: &Interface) -> Result<(), Fault> {
     let name = &link.name;
-    if args.interface.is_some() {
-        return if args.yes || (link.is_ours && link.kind == InterfaceKind::Bridge) {
+    if request.interface.is_some() {
+        return if request.yes || (link.is_ours && link.kind == InterfaceKind::Bridge) {
             Ok(())
         } else {
             let fault =
@@ -130,8 +127,8 @@ fn program(host: &System) -> Result<(), Fault> {
 }
 
 /// What is served is what the recipes say.
-fn up_to_date(host: &System, tftp: &Path, stations: &[Station]) -> Result<(), Fault> {
-    let changes = changes(stations, &scripts(host, &tftp.join(FOLDER))?)?;
+fn up_to_date(host: &System, tftp: &Path, hosts: &[NetbootHost]) -> Result<(), Fault> {
+    let changes = changes(hosts, &scripts(host, &tftp.join(FOLDER))?)?;
     match changes.write.first() {
         None => Ok(()),
         Some((name, _)) => {

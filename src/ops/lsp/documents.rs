@@ -1,8 +1,7 @@
-//! The texts that an editor has open, and the modules that they import.
+//! Open documents: the texts that an editor has open, and the modules that they import.
 
-use crate::cli::place;
 use crate::diag::{Diagnostic, Source};
-use crate::host::{Platform, Settings, carried};
+use crate::host::{Settings, carried, files};
 use crate::script::check::{Finding, Inspector, rehearse};
 use crate::script::editor::{Document, Modules, standard};
 use crate::script::modules::STDLIB;
@@ -12,18 +11,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// What is open, by path.
-pub(super) struct Desk {
+/// The open documents, by path.
+pub(super) struct Documents {
     texts: BTreeMap<PathBuf, String>,
     inspector: Inspector,
     /// The host that recipes are rehearsed for.
     settings: Option<Settings>,
 }
 
-impl Desk {
-    /// Makes an empty one; recipes are rehearsed for FreeBSD.
-    pub(super) fn new() -> Self {
-        let settings = place::settings(Platform::FreeBsd.into(), false).ok();
+impl Documents {
+    /// Makes it without a document; recipes are rehearsed on a host of these settings.
+    pub(super) fn new(settings: Option<Settings>) -> Self {
         Self { texts: BTreeMap::new(), inspector: Inspector::default(), settings }
     }
 
@@ -67,7 +65,7 @@ impl Desk {
 
     /// The text of a file: as it is open, else as it is on the disk.
     pub(super) fn read(&self, path: &Path) -> Option<String> {
-        self.texts.get(path).cloned().or_else(|| std::fs::read_to_string(path).ok())
+        self.texts.get(path).cloned().or_else(|| files::read_text(path).ok())
     }
 
     /// Returns the file of a module by the name of its text; one of the standard library is put where it can be read.
@@ -85,7 +83,7 @@ fn folder(importer: &str) -> &Path {
     Path::new(importer).parent().unwrap_or(Path::new(""))
 }
 
-impl Modules for Desk {
+impl Modules for Documents {
     fn module(&self, importer: &str, path: &str) -> Option<(String, String)> {
         if let Some((name, text)) = STDLIB.iter().find(|(name, _)| *name == path) {
             return Some(((*name).into(), (*text).into()));
@@ -109,9 +107,8 @@ impl Modules for Desk {
             paths.extend(names);
         }
         if begun.starts_with(['/', '.']) {
-            let entries = std::fs::read_dir(folder(importer).join(format!("{shown}/"))).into_iter().flatten().flatten();
-            let names =
-                entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path().is_dir())));
+            let entries = files::entries(&folder(importer).join(format!("{shown}/"))).unwrap_or_default();
+            let names = entries.iter().filter_map(|path| Some((path.file_name()?.to_str()?, path.is_dir())));
             paths.extend(names.filter_map(|(name, is_folder)| match name.strip_suffix(".rhai") {
                 _ if is_folder => Some(format!("{shown}/{name}/")),
                 Some(stem) if is_import => Some(format!("{shown}/{stem}")),

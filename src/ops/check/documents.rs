@@ -1,5 +1,6 @@
-//! Findings for programs.
+//! Findings as documents that programs read: JSON, and SARIF of OASIS.
 
+use super::Report;
 use crate::diag::{Place, Severity};
 use crate::script::check::{Finding, Rule};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ const fn severity(severity: Severity) -> &'static str {
 }
 
 /// Returns an object with the findings, each on its own.
-pub(super) fn json(findings: &[Finding], files: usize) -> String {
+pub(crate) fn json(report: &Report) -> String {
     let place = |place: &Place| {
         let Extent { start, end } = Extent::of(place);
         json!({
@@ -42,11 +43,14 @@ pub(super) fn json(findings: &[Finding], files: usize) -> String {
             "place": diagnostic.place.as_ref().map(place), "related": related.collect::<Vec<_>>(),
         })
     };
-    format!("{:#}", json!({ "files": files, "findings": findings.iter().map(finding).collect::<Vec<_>>() }))
+    format!(
+        "{:#}",
+        json!({ "files": report.files(), "findings": report.findings.iter().map(finding).collect::<Vec<_>>() })
+    )
 }
 
 /// Returns a log of SARIF 2.1.0 (OASIS), as forges show it beside the lines.
-pub(super) fn sarif(findings: &[Finding]) -> String {
+pub(crate) fn sarif(findings: &[Finding]) -> String {
     let rules: Vec<Value> = Rule::ALL
         .iter()
         .map(|rule| {

@@ -1,31 +1,21 @@
-//! `vmrun image inspect FILE`: what is in an image, whoever made it.
+//! What is in an image, whoever made it.
 
-use crate::cli::term::Term;
 use crate::diag::Fault;
 use crate::host::files::DiskFile;
-use crate::image::{File, Found, Partition, Volume, inspect};
-use clap::Args;
+use crate::image::{self, File, Found, Partition, Volume};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::Path;
 
-#[derive(Args)]
-pub(super) struct InspectArgs {
-    /// The image
-    file: PathBuf,
-    /// Print a JSON object: `size`, `table`, `partitions` with their `volume`, and what is `wrong`
-    #[arg(long)]
-    json: bool,
+/// Reads the tables and volumes of an image.
+pub(crate) fn inspect(path: &Path) -> Result<Found, Fault> {
+    image::inspect(&DiskFile::open(path)?)
 }
 
-pub(super) fn run(args: &InspectArgs, term: &Term) -> Result<(), Fault> {
-    let found = inspect(&DiskFile::open(&args.file)?)?;
-    if args.json { term.data(format!("{:#}", as_json(&found))) } else { term.data(found) }
-}
-
-fn as_json(found: &Found) -> Value {
+/// Returns a JSON object: the size, the table, the partitions with their volumes, and what is wrong.
+pub(crate) fn json(found: &Found) -> String {
     let table = found.table.as_ref().map(|table| json!({ "kind": table.kind, "guid": table.guid }));
     let partitions: Vec<Value> = found.partitions.iter().map(partition).collect();
-    json!({ "size": found.size, "table": table, "partitions": partitions, "wrong": found.wrong })
+    format!("{:#}", json!({ "size": found.size, "table": table, "partitions": partitions, "wrong": found.wrong }))
 }
 
 fn partition(partition: &Partition) -> Value {

@@ -2,6 +2,7 @@
 
 use crate::client::git::Repository;
 use crate::diag::{Fault, suggest};
+use crate::host::files;
 use crate::library::lock::Pin;
 use crate::library::manifest::{Named, Want};
 use crate::library::tree::{self, Files};
@@ -30,7 +31,7 @@ pub(super) struct Fetched {
 }
 
 fn repository(shelf: &Shelf, url: &str) -> Result<Repository, Fault> {
-    let folder = shelf.folder().join(FETCHED).join(format!(".fetch.{}", std::process::id()));
+    let folder = files::of_this_process(&shelf.folder().join(FETCHED), ".fetch");
     let folder = std::path::absolute(&folder).unwrap_or(folder);
     Repository::fetch(url, shelf.folder(), folder)
 }
@@ -55,7 +56,7 @@ pub(super) fn anew(shelf: &Shelf, name: &str, url: &str, want: Option<Want>) -> 
             (want.unwrap_or(Want::Version(tag.1.to_string())), Some(tag.0), commit)
         }
     };
-    let files = files(&repository, name, &commit)?;
+    let files = modules(&repository, name, &commit)?;
     let pin = Pin { git: url.into(), want: want.to_string(), tag, commit, files: tree::sums(&files) };
     Ok((want, Fetched { pin, files }))
 }
@@ -85,7 +86,7 @@ fn none(url: &str, required: Option<&VersionReq>, tags: &[String]) -> Fault {
     }
 }
 
-fn files(repository: &Repository, name: &str, commit: &str) -> Result<Files, Fault> {
+fn modules(repository: &Repository, name: &str, commit: &str) -> Result<Files, Fault> {
     let files = repository.files(commit)?;
     let is_module = |path: &String| path.strip_suffix(".rhai").is_some_and(|stem| !stem.ends_with("_test"));
     if files.keys().any(is_module) {
@@ -114,7 +115,7 @@ pub(super) fn again(shelf: &Shelf, named: &Named, pin: &Pin) -> Result<Fetched, 
             fault.hint(format!("`vmrun lib update {name}` pins what is there now, after a look at what changed"))
         );
     }
-    let files = files(&repository, name, &pin.commit)?;
+    let files = modules(&repository, name, &pin.commit)?;
     if tree::sums(&files) != pin.files {
         let fault =
             Fault::new(format!("the files of `{name}` at the commit {} are not those that {LOCK} pins", pin.commit));

@@ -1,7 +1,7 @@
-//! Several threads, each with its own engine: a syntax tree cannot go from one to another.
+//! The worker pool: several threads, each with its own engine, since a syntax tree cannot go from one to another.
 
 use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
-use crate::host::Settings;
+use crate::host::{Settings, files};
 use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
 use crate::script::{Recipe, Stage, unreadable};
 use std::collections::BTreeMap;
@@ -79,27 +79,27 @@ const WORTH: usize = 8;
 const STACK: usize = 16 << 20;
 
 /// Checks every file, and returns what came out in the same order.
-pub(super) fn check(files: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<Outcome> {
+pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<Outcome> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut bench = Bench { inspector: Inspector::default(), stage: None, settings, params };
+        let mut worker = Worker { inspector: Inspector::default(), stage: None, settings, params };
         let mut done = Vec::new();
         while let Some((at, file)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, files.get(at)?)))
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, paths.get(at)?)))
         {
-            done.push((at, bench.file(file)));
+            done.push((at, worker.file(file)));
         }
         done
     };
-    let count = processors.min(files.len().div_ceil(WORTH)).max(1);
+    let count = processors.min(paths.len().div_ceil(WORTH)).max(1);
     let mut done: Vec<(usize, Outcome)> = thread::scope(|scope| {
         let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         let workers: Vec<_> = (0..count).filter_map(|number| start(number).ok()).collect();
         let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
         ended.flat_map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    if done.len() < files.len() {
+    if done.len() < paths.len() {
         // Not one thread was to be had.
         done.extend(work());
     }
@@ -108,7 +108,7 @@ pub(super) fn check(files: &[PathBuf], settings: &[Settings], params: &BTreeMap<
 }
 
 /// What one thread works with.
-struct Bench<'a> {
+struct Worker<'a> {
     inspector: Inspector,
     /// One for each folder, since what a name imports depends on that.
     stage: Option<(PathBuf, Rc<Stage>)>,
@@ -116,7 +116,7 @@ struct Bench<'a> {
     params: &'a BTreeMap<String, String>,
 }
 
-impl Bench<'_> {
+impl Worker<'_> {
     fn stage(&mut self, path: &Path) -> Rc<Stage> {
         let folder = path.parent().unwrap_or(Path::new(""));
         if let Some((_, stage)) = self.stage.as_ref().filter(|(known, _)| known == folder) {
@@ -129,7 +129,7 @@ impl Bench<'_> {
 
     fn file(&mut self, path: &Path) -> Outcome {
         let name = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
+        let text = match files::read_text(path) {
             Ok(text) => text,
             Err(error) => {
                 let finding = Finding { rule: Rule::Syntax, diagnostic: unreadable(&name, &error).into() };

@@ -1,0 +1,82 @@
+//! Everything that is wrong with recipes and libraries, at once.
+
+pub(crate) mod documents;
+mod workers;
+
+use super::recipe::is_recipe;
+use super::recipe_files::Wanted;
+use crate::diag::Fault;
+use crate::host::{Platform, Settings, files};
+use crate::script::check::{Finding, Places, conflicts};
+use crate::script::modules::STDLIB;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use workers::Outcome;
+
+/// Which files are checked in folders.
+const RECIPES: Wanted = Wanted {
+    fits: |name| is_recipe(name) && !name.ends_with("_test.rhai"),
+    what: "recipe",
+    hint: "recipes are files that end in .rhai",
+};
+
+/// What came out.
+pub(crate) struct Report {
+    /// What is wrong, file by file.
+    pub(crate) findings: Vec<Finding>,
+    /// How many recipes were checked.
+    pub(crate) recipes: usize,
+    /// How many libraries were checked.
+    pub(crate) libraries: usize,
+    /// How many rehearsals there were.
+    pub(crate) rehearsals: usize,
+    /// The recipes that were not rehearsed, and the parameter that each needs.
+    pub(crate) lacking: Vec<(PathBuf, String)>,
+}
+
+impl Report {
+    /// Returns how many files were checked.
+    pub(crate) const fn files(&self) -> usize {
+        self.recipes + self.libraries
+    }
+}
+
+/// Checks files and what is in folders; recipes are rehearsed on a host of each of the settings.
+pub(crate) fn check(
+    paths: &[PathBuf],
+    mut settings: Vec<Settings>,
+    params: &BTreeMap<String, String>,
+) -> Result<Report, Fault> {
+    let files = RECIPES.files(paths)?;
+    settings.sort_by_key(|settings| settings.platform == Platform::Linux);
+    let outcomes = workers::check(&files, &settings, params);
+    let libraries = outcomes.iter().filter(|outcome| outcome.is_library).count();
+    let lacks = |(file, outcome): (&PathBuf, &Outcome)| Some((file.clone(), outcome.lacks.clone()?));
+    Ok(Report {
+        findings: findings(&files, &outcomes),
+        recipes: outcomes.len() - libraries,
+        libraries,
+        rehearsals: outcomes.iter().map(|outcome| outcome.rehearsals).sum(),
+        lacking: files.iter().zip(&outcomes).filter_map(lacks).collect(),
+    })
+}
+
+/// Returns every finding: those of each file, and those between files.
+fn findings(files: &[PathBuf], outcomes: &[Outcome]) -> Vec<Finding> {
+    let places = Places::default();
+    let text = |name: &str| {
+        let own = files.iter().position(|file| file.as_path() == Path::new(name));
+        let own = own.and_then(|at| outcomes[at].text.as_deref().map(String::from));
+        let carried = || STDLIB.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_string());
+        own.or_else(carried).or_else(|| files::read_text(Path::new(name)).ok())
+    };
+    let claims =
+        outcomes.iter().enumerate().flat_map(|(at, outcome)| outcome.claims.iter().map(move |one| (at, one.clone())));
+    let between = conflicts(&claims.collect::<Vec<_>>(), |claim| places.find(claim, text));
+    let mut found = Vec::new();
+    for (at, outcome) in outcomes.iter().enumerate() {
+        found.extend(outcome.findings.iter().map(workers::Sent::received));
+        found.extend(between.iter().filter(|(file, _)| *file == at).map(|(_, finding)| finding.clone()));
+    }
+    found
+}

@@ -1,0 +1,147 @@
+//! A recipe of a machine that is described elsewhere, and the proof that it is the same machine.
+
+use super::proof::{booted, rehearsed};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::worlds::rehearsal::Rehearsed;
+use crate::host::{Asked, Effect, Platform, environment, files};
+use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
+use crate::model::{Argv, Target};
+use crate::script::Recipe;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// What is imported, and how it is read.
+pub(crate) struct Request<'a> {
+    /// The file, or `-` for the standard input; nothing for a command line.
+    pub(crate) file: Option<&'a str>,
+    /// The command line, word by word.
+    pub(crate) command: &'a [String],
+    /// The kind of the file, where its content does not tell: bhyve, config or vm-bhyve.
+    pub(crate) from: Option<&'a str>,
+    /// The bhyve that the recipe is for.
+    pub(crate) on: Option<&'a str>,
+    /// The folder of vm-bhyve's guests.
+    pub(crate) datastore: Option<&'a str>,
+    /// The file for the recipe.
+    pub(crate) out: Option<&'a str>,
+}
+
+/// What was imported.
+pub(crate) struct Imported {
+    /// The text of the recipe.
+    pub(crate) recipe: String,
+    /// What is doubtful.
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// Whether the recipe asks for the secret `vnc` where a password was read.
+    pub(crate) hides_password: bool,
+    /// What bhyve prints, where it was called to print something and runs no machine.
+    pub(crate) prints: Option<&'static str>,
+    /// How the machine of the recipe differs from the one that was read.
+    pub(crate) differences: Vec<String>,
+}
+
+/// Reads a description, makes a recipe of it, compares both, and writes the recipe if there is a file for it.
+pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>> {
+    let (name, text) = request.text()?;
+    let setting = request.setting(&name)?;
+    let included = |path: &str| files::read_text(Path::new(path)).ok();
+    let import = read(&name, &text, &setting, &included).map_err(shortened)?;
+    let recipe = recipe::recipe(&import);
+    let differences = compare(&import, &recipe, request.out.unwrap_or("the recipe"))?;
+    if let Some(path) = request.out {
+        write(path, &recipe)?;
+    }
+    let (hides_password, prints) = (import.password.is_some(), import.prints.as_ref().map(Prints::what));
+    Ok(Imported { recipe, warnings: import.warnings, hides_password, prints, differences })
+}
+
+/// Leaves out what nobody would read.
+fn shortened(mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    const MOST: usize = 40;
+    let more = faults.len().saturating_sub(MOST);
+    faults.truncate(MOST);
+    let fault = || Fault::new(format!("{more} more are not shown")).hint("mend these, and import again");
+    faults.extend((more > 0).then(|| Diagnostic::error(fault())));
+    faults
+}
+
+/// Returns what differs between what was imported and what the recipe boots, with and without `--init`.
+fn compare(import: &Import, recipe: &str, name: &str) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let parsed = Recipe::parse(name, recipe)?;
+    let mut differences = Vec::new();
+    for init in [false, true] {
+        let done = rehearsed(&parsed, import.draft.target, &[], init)?;
+        let machine = booted(&done).first().copied();
+        let found = match &import.prints {
+            Some(prints) => printed(prints, &done),
+            None => machine.map_or_else(|| vec!["it boots nothing".into()], |it| proof::differences(import, it)),
+        };
+        differences.extend(found.into_iter().filter(|line| !differences.contains(line)).collect::<Vec<_>>());
+    }
+    Ok(differences)
+}
+
+/// Returns what differs where no machine is run.
+fn printed(prints: &Prints, done: &[Rehearsed]) -> Vec<String> {
+    let command = Effect::Run(Argv::new("bhyve").args(&prints.args));
+    if matches!(done, [Rehearsed::Effect(effect)] if *effect == command) {
+        Vec::new()
+    } else {
+        vec!["it does something else".into()]
+    }
+}
+
+/// Writes a file that is not there yet.
+fn write(path: &str, recipe: &str) -> Result<(), Fault> {
+    files::create(Path::new(path), recipe).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Fault::usage(format!("{path} is there already")).hint("choose another path, or remove it")
+        }
+        _ => Fault::host(format!("cannot write {path}: {}", files::reason(&error))),
+    })
+}
+
+impl Request<'_> {
+    /// Returns the name of the source and its text.
+    fn text(&self) -> Result<(String, String), Fault> {
+        let Some(file) = self.file else {
+            return Ok(("<command line>".into(), command_line(self.command)));
+        };
+        let read = match file {
+            "-" => files::read_standard_input(),
+            path => files::read_bytes(Path::new(path)),
+        };
+        let bytes = read.map_err(|error| {
+            Fault::usage(format!("cannot read {file}: {}", files::reason(&error)))
+                .hint("give a file, or `-` for the standard input")
+        })?;
+        let name = if file == "-" { "<standard input>" } else { file };
+        let fault = |_| Fault::new(format!("{name} is no text")).hint("give a text of UTF-8");
+        Ok((name.into(), String::from_utf8(bytes).map_err(fault)?))
+    }
+
+    /// A guest of vm-bhyve is DATASTORE/NAME/NAME.conf.
+    fn setting(&self, name: &str) -> Result<Setting, Fault> {
+        let kind = match (self.from, self.file) {
+            (Some(from), _) => Some(from.parse().map_err(|fault: Fault| fault.context("--from"))?),
+            (None, None) => Some(Kind::Bhyve),
+            (None, Some(_)) => None,
+        };
+        let path = std::path::absolute(name).unwrap_or_default();
+        let own = path.parent().filter(|folder| folder.file_name() == path.file_stem());
+        let above = own.and_then(Path::parent).map(|above| above.display().to_string());
+        let datastore = self.datastore.map(String::from).or(above).unwrap_or_else(|| "/vm".into());
+        let system = files::read_text(&Path::new(&datastore).join(".config/system.conf")).ok();
+        Ok(Setting { kind, target: self.target()?, datastore, system })
+    }
+
+    /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
+    fn target(&self) -> Result<Target, Fault> {
+        let asked = self.on.map_or(Ok(Platform::FreeBsd.into()), str::parse::<Asked>);
+        let asked = asked.map_err(|fault| fault.context("--on"))?;
+        if asked.platform != Platform::FreeBsd {
+            return Err(Fault::usage("--on: there is no bhyve on Linux").hint("freebsd-14, freebsd-15-arm64"));
+        }
+        Ok(asked.target(environment::target()))
+    }
+}

@@ -1,0 +1,136 @@
+//! The status of libraries: whether what is here is what is pinned.
+
+use super::store;
+use crate::diag::{Diagnostic, Fault, suggest};
+use crate::host::shelf;
+use crate::library::lock::Pin;
+use crate::library::manifest::{From, Named};
+use crate::script::shelf::Shelf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Whether a library is what it was when it was pinned.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is a folder that is used as it is.
+    ByPath,
+    /// It is to be such a folder, which is not there.
+    Missing,
+    /// It is not pinned.
+    NotPinned,
+    /// It is pinned and was not fetched.
+    NotHere,
+    /// Its files are those that are pinned.
+    AsPinned,
+    /// Its files are others; each difference in words.
+    Changed(Vec<String>),
+}
+
+impl State {
+    /// Returns the state in words.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::ByPath => "by path",
+            Self::Missing => "missing",
+            Self::NotPinned => "not pinned",
+            Self::NotHere => "not here",
+            Self::AsPinned => "as pinned",
+            Self::Changed(_) => "changed",
+        }
+    }
+
+    /// Finds out the state of a library.
+    pub(super) fn of(shelf: &Shelf, named: &Named) -> Result<Self, Fault> {
+        if let From::Path(_) = named.from {
+            let is_there = shelf::is_folder(&shelf.root(named));
+            return Ok(if is_there { Self::ByPath } else { Self::Missing });
+        }
+        if !shelf.lock.get(&named.name).is_some_and(|pin| pin.is_of(named)) {
+            return Ok(Self::NotPinned);
+        }
+        Ok(match shelf.changes(named)? {
+            None => Self::NotHere,
+            Some(changes) if changes.is_empty() => Self::AsPinned,
+            Some(changes) => Self::Changed(changes.iter().map(ToString::to_string).collect()),
+        })
+    }
+}
+
+/// A library and its state.
+#[derive(Debug)]
+pub(crate) struct Status {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its folder.
+    pub(crate) root: PathBuf,
+    /// The address of its repository, or its path.
+    pub(crate) from: String,
+    /// What is wanted of the repository; empty for a path.
+    pub(crate) want: String,
+    /// What is pinned, if it is of the same repository and the same wish.
+    pub(crate) pin: Option<Pin>,
+    /// Whether it is what is pinned.
+    pub(crate) state: State,
+}
+
+/// Returns the status of every library that the manifest of a folder names.
+pub(crate) fn all(folder: &Path) -> Result<Vec<Status>, Vec<Diagnostic>> {
+    let shelf = store(folder)?;
+    let status = |named: &Named| {
+        let (from, want) = match &named.from {
+            From::Git(url, want) => (url.clone(), want.to_string()),
+            From::Path(path) => (path.display().to_string(), String::new()),
+        };
+        let pin = shelf.lock.get(&named.name).filter(|pin| pin.is_of(named)).cloned();
+        let (name, root, state) = (named.name.clone(), shelf.root(named), State::of(&shelf, named)?);
+        Ok(Status { name, root, from, want, pin, state })
+    };
+    shelf.named.iter().map(status).collect()
+}
+
+impl Status {
+    /// Returns the pinned tag, or the first letters of the pinned commit; nothing where nothing is pinned.
+    pub(crate) fn short(&self) -> String {
+        self.pin.as_ref().map(Pin::short).unwrap_or_default()
+    }
+
+    /// Returns what is wrong with the library.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let (name, root) = (&self.name, self.root.display());
+        match &self.state {
+            State::ByPath | State::AsPinned => None,
+            State::Changed(changes) => {
+                let changes = suggest::list(changes.iter().map(String::as_str));
+                let fault = Fault::new(format!("{name}: in {root}, {changes}"));
+                Some(fault.hint("`vmrun lib sync` puts it back"))
+            }
+            State::Missing => Some(Fault::new(format!("{name}: {root} is not there"))),
+            State::NotHere | State::NotPinned => {
+                let fault = Fault::new(format!("{name} is {}", self.state.word()));
+                Some(fault.hint("`vmrun lib sync` fetches and pins it"))
+            }
+        }
+    }
+}
+
+/// Returns a JSON list of libraries, with where each comes from and what is pinned.
+pub(crate) fn json(all: &[Status]) -> String {
+    let object = |one: &Status| {
+        json!({
+            "name": one.name, "from": one.from, "want": one.want,
+            "tag": one.pin.as_ref().and_then(|pin| pin.tag.clone()),
+            "commit": one.pin.as_ref().map(|pin| pin.commit.clone()), "state": one.state.word(),
+            "folder": one.root.display().to_string(),
+        })
+    };
+    format!("{:#}", Value::Array(all.iter().map(object).collect()))
+}
+
+/// Returns a JSON list of libraries, with what changed in each.
+pub(crate) fn changes_json(all: &[Status]) -> String {
+    let object = |one: &Status| {
+        let changes = if let State::Changed(changes) = &one.state { changes.as_slice() } else { &[] };
+        json!({ "name": one.name, "state": one.state.word(), "changes": changes })
+    };
+    format!("{:#}", Value::Array(all.iter().map(object).collect()))
+}

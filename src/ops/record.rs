@@ -1,0 +1,230 @@
+//! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
+
+use super::notice::{Notice, Notify};
+use super::proof::of_script;
+use crate::diag::{Diagnostic, Fault, Place, suggest};
+pub(crate) use crate::host::standins::play;
+use crate::host::standins::{self, Recorder};
+use crate::host::{Asked, environment, files};
+use crate::import::recorded;
+use crate::model::{Argv, Target};
+use crate::recording::escape::{self, Kind};
+use crate::recording::hidden::hide;
+use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
+use crate::script::Recipe;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// As what a recording is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A recipe.
+    Recipe,
+    /// A transcript for sh(1).
+    Transcript,
+    /// A JSON object.
+    Json,
+}
+
+/// What is recorded, and how.
+pub(crate) struct Request<'a> {
+    /// The command, word by word.
+    pub(crate) command: &'a [String],
+    /// The arguments that initialize the machine, as one line.
+    pub(crate) init_args: Option<&'a str>,
+    /// The exit statuses of bhyve, in turn; the last one repeats.
+    pub(crate) exits: &'a [u8],
+    /// Answers to calls, as `CALL=FILE`.
+    pub(crate) answers: &'a [String],
+    /// How long each run may take.
+    pub(crate) timeout: Duration,
+    /// How many calls each run may make.
+    pub(crate) limit: usize,
+    /// The bhyve that the recipe is for.
+    pub(crate) on: Option<Asked>,
+    /// Whether a script is run of which parts get past the stand-ins.
+    pub(crate) anyway: bool,
+    /// As what the recording is written.
+    pub(crate) form: Form,
+}
+
+/// What was recorded.
+pub(crate) struct Recorded {
+    /// The recipe, the transcript or the JSON object.
+    pub(crate) text: String,
+    /// Whether the recipe asks for the secret `vnc` where a password was recorded.
+    pub(crate) hides_password: bool,
+    /// How the machines of the recipe differ from those that the script booted. Nothing where the script boots none, or where no
+    /// recipe is written; a fault where the recipe cannot be rehearsed.
+    pub(crate) differences: Option<Result<Vec<String>, Vec<Diagnostic>>>,
+}
+
+/// Records a command once, or with and without the arguments that initialize the machine.
+pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Recorded, Vec<Diagnostic>> {
+    let extra = request.init_args.map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
+    let extra = extra.transpose()?;
+    let setting = request.setting()?;
+    let escapes = escapes(request.command, request.anyway);
+    if !request.anyway && !escapes.is_empty() {
+        return Err(escapes);
+    }
+    escapes.into_iter().for_each(|warning| notify(Notice::Warning(warning)));
+    let recorder = Recorder::new()?;
+    let mut record = |command: &[String]| -> Result<Recording, Fault> {
+        let mut hear = |line: &str| notify(Notice::Printed(line.into()));
+        let recording = recorder.record(command, &setting, request.timeout, &mut hear)?;
+        doubts(command, &recording).into_iter().for_each(|doubt| notify(Notice::warning(doubt)));
+        Ok(recording)
+    };
+    let first = record(request.command)?;
+    let (with, without) = match &extra {
+        None => (first, None),
+        Some(extra) => (record(&[request.command, extra].concat())?, Some(first)),
+    };
+    if with.calls.is_empty() && without.as_ref().is_none_or(|without| without.calls.is_empty()) {
+        let fault = Fault::new("the command called no program that is recorded");
+        let hint = "`vmrun record --help` lists them, and tells how a script gets past their stand-ins";
+        return Err(fault.hint(hint).into());
+    }
+    if let Some(doubt) = without.as_ref().and_then(|without| bootless(request, &with, without)) {
+        notify(Notice::warning(doubt));
+    }
+    request.written(&with, without.as_ref())
+}
+
+/// Returns a warning if the script boots a machine only where it initializes it.
+fn bootless(request: &Request<'_>, with: &Recording, without: &Recording) -> Option<Fault> {
+    let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
+    if !boots(with) || boots(without) {
+        return None;
+    }
+    let why = without.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
+    let init = request.init_args.unwrap_or_default();
+    let fault = Fault::new(format!("without {init} the script boots no machine{why}"));
+    Some(
+        fault.hint(
+            "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists",
+        ),
+    )
+}
+
+/// Rehearses the recipe with and without `init`, and returns how its machines differ from those of the script; nothing of a script
+/// that boots none.
+fn differences(
+    text: &str,
+    with: &Recording,
+    without: Option<&Recording>,
+    target: Target,
+) -> Result<Option<Vec<String>>, Vec<Diagnostic>> {
+    let recipe = Recipe::parse("the recipe", text)?;
+    let mut all: Option<Vec<String>> = None;
+    for (init, named, recording) in [(true, "with", with), (false, "without", without.unwrap_or(with))] {
+        let line = |line: &String| format!("the recipe's machine is another one {named} `init`: {line}");
+        if let Some(lines) = of_script(&recipe, recording, target, init)? {
+            all.get_or_insert_default().extend(lines.iter().map(line));
+        }
+    }
+    Ok(all)
+}
+
+impl Request<'_> {
+    /// Writes the recording in the form that is asked for.
+    fn written(&self, with: &Recording, without: Option<&Recording>) -> Result<Recorded, Vec<Diagnostic>> {
+        let (steps, again) = (merge(with, without), again(with, without));
+        let init = hide(self.init_args.unwrap_or_default());
+        let plain = |text: String| Recorded { text, hides_password: false, differences: None };
+        match self.form {
+            Form::Json => Ok(plain(transcript::json(&steps, again, with, without))),
+            Form::Transcript => {
+                let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(plain(transcript::text(&steps, again, &init, &from)))
+            }
+            Form::Recipe => {
+                let text = recorded::recipe(&steps, again, self.target(), &self.shown(), &init)?;
+                let hides_password = text.contains("secret(\"vnc\")");
+                let differences = differences(&text, with, without, self.target()).transpose();
+                Ok(Recorded { text, hides_password, differences })
+            }
+        }
+    }
+
+    /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
+    fn target(&self) -> Target {
+        let here = environment::target();
+        self.on.map_or(here, |on| on.target(here))
+    }
+
+    /// The command as the recipe names it: without the folder that it lies in.
+    fn shown(&self) -> String {
+        let words: Vec<&str> = self.command.iter().map(|word| base_name(word)).collect();
+        hide(&words.join(" "))
+    }
+
+    fn setting(&self) -> Result<Setting, Fault> {
+        let answers = self.answers.iter().map(|text| prepared(text)).collect::<Result<Vec<_>, _>>()?;
+        let is_given = answers.iter().any(|prepared| prepared.words == ["ifconfig"]);
+        let here = if is_given { None } else { standins::interfaces() };
+        let usual = Setting::default();
+        let interfaces = here.unwrap_or(usual.interfaces);
+        Ok(Setting { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit })
+    }
+}
+
+/// Reads `CALL=FILE` and the file.
+fn prepared(text: &str) -> Result<Prepared, Fault> {
+    let form =
+        || Fault::usage(format!("--answer: {text:?} is not CALL=FILE")).hint("as `--answer ifconfig=interfaces.txt`");
+    let (call, file) = text.rsplit_once('=').ok_or_else(form)?;
+    let words = words::split(call).map_err(|fault| fault.context("--answer"))?;
+    let Some(program) = words.first().filter(|_| !file.is_empty()) else { return Err(form()) };
+    if !NAMES.contains(&program.as_str()) {
+        let names = NAMES.iter().copied();
+        let fault = Fault::usage(format!("--answer: `{program}` has no stand-in"));
+        return Err(fault.maybe_hint(suggest::did_you_mean(program, names)));
+    }
+    let text = files::read_text(Path::new(file)).map_err(|error| {
+        let why = files::reason(&error);
+        Fault::usage(format!("--answer: cannot read {file}: {why}")).hint("give the path of a text")
+    })?;
+    Ok(Prepared { words, text })
+}
+
+/// Tells what in the script gets past the stand-ins: as warnings, if it shall run anyway.
+fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
+    let Some(source) = standins::script(command) else { return Vec::new() };
+    let source = Rc::new(source);
+    let told = |escape: escape::Escape| {
+        let text = source.text.get(escape.span.clone()).unwrap_or_default();
+        let fault = match escape.kind {
+            Kind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
+                .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
+            Kind::Search => {
+                Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
+                    .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
+            }
+        };
+        let told = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
+        told.at(Place { source: source.clone(), span: escape.span })
+    };
+    escape::find(&source.text).into_iter().map(told).collect()
+}
+
+/// Returns what is doubtful in a recording.
+fn doubts(command: &[String], recording: &Recording) -> Vec<Fault> {
+    let mut doubts = Vec::new();
+    if recording.status != 0 {
+        let shown = hide(
+            &Argv::new(command.first().map(String::as_str).unwrap_or_default())
+                .args(command.iter().skip(1))
+                .to_string(),
+        );
+        let fault = Fault::new(format!("`{shown}` ended with status {}", recording.status));
+        doubts.push(fault.hint("what it would have done after that is not in the recording"));
+    }
+    if let Some(call) = recording.calls.iter().find(|call| call.is_lossy) {
+        let fault = Fault::new(format!("`{}` was called with bytes that are no text", call.command()));
+        doubts.push(fault.hint("U+FFFD stands for them"));
+    }
+    doubts
+}
