@@ -49,7 +49,6 @@ mod words;
 use crate::diag::{Blame, Diagnostic, Severity};
 use crate::ops::recipe::{Ahead, RecipeRequest, ahead, is_recipe};
 use crate::ops::settings::{self as place, platform};
-use crate::script::{Inputs, Recipe};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
@@ -173,14 +172,6 @@ impl GivenArgs {
 impl RecipeArgs {
     fn request(&self) -> RecipeRequest {
         self.given.of(&self.recipe)
-    }
-
-    fn inputs(&self) -> Inputs {
-        self.request().inputs()
-    }
-
-    fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
-        self.request().read()
     }
 }
 

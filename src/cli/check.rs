@@ -3,8 +3,8 @@
 use super::term::Term;
 use super::{pair, place};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::Asked;
 use crate::ops::check::{Report, check, documents};
+use crate::ops::settings::Asked;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

@@ -3,8 +3,8 @@
 use super::term::Term;
 use super::{GivenArgs, pair, place, platform};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::Settings;
 use crate::ops::image::{self, IpxeRequest, SeedRequest, inspect, verify};
+use crate::ops::settings::Settings;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::Platform;
 use crate::ops::import::{Request, import};
+use crate::ops::settings::Platform;
 use clap::Args;
 
 #[derive(Args)]

@@ -2,8 +2,8 @@
 
 use super::place;
 use crate::diag::Diagnostic;
-use crate::host::Platform;
 use crate::ops::lsp;
+use crate::ops::settings::Platform;
 use clap::Args;
 
 #[derive(Args)]

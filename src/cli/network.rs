@@ -3,8 +3,8 @@
 use super::term::Term;
 use super::{RecipeArgs, place, platform};
 use crate::diag::Diagnostic;
-use crate::host::Asked;
 use crate::ops::network::{self, Change, Outcome, Step};
+use crate::ops::settings::Asked;
 use clap::{Args, Subcommand};
 
 #[derive(Args)]

@@ -1,12 +1,10 @@
 //! `vmrun plan RECIPE`: the commands that a run would run, in order, each of which can be pasted into a shell.
 
-use super::run::refusal;
+use super::RecipeArgs;
 use super::term::Term;
-use super::{RecipeArgs, place, platform};
-use crate::diag::{Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
-use crate::host::{Asked, boot_plan};
-use crate::ops::plan::{Plan, PlannedStep, Where, plan};
+use crate::diag::Diagnostic;
+use crate::ops::plan::{self, Plan, PlannedStep, plan};
+use crate::ops::recipe::Ahead;
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
@@ -37,7 +35,7 @@ enum Form {
     Config,
 }
 
-impl From<Form> for boot_plan::Form {
+impl From<Form> for plan::Form {
     fn from(form: Form) -> Self {
         match form {
             Form::Argv => Self::Argv,
@@ -47,19 +45,10 @@ impl From<Form> for boot_plan::Form {
 }
 
 pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let here = platform().map_err(one)?;
-    let there: Asked = args.on.as_ref().map_or(Ok(here), |on| on.parse()).map_err(one)?;
-    let settings = |asked| place::settings(asked, args.recipe.given.user_net).map_err(one);
-    let host = Box::new(System::new(settings(here)?, ahead).map_err(one)?);
-    let recipe = args.recipe.read()?;
-    let is_here = here.platform == there.platform && there.release.is_none() && there.arch.is_none();
-    let at = if is_here { Where::Here(host) } else { Where::There(settings(there)?, host) };
-    let plan = plan(&recipe, &args.recipe.inputs(), at, args.form.into()).map_err(|refused| refusal(refused, term))?;
-    term.printed(&plan.printed);
-    plan.warnings.iter().for_each(|warning| term.diagnostic(warning));
+    let notify = &mut |notice| term.notice(&notice);
+    let plan = plan(&args.recipe.request(), args.on.as_deref(), args.form.into(), ahead, notify)?;
     let text = if args.json { format!("{:#}", plan.json()) } else { as_text(&plan, args.places) };
-    term.data(text).map_err(one)
+    Ok(term.data(text)?)
 }
 
 fn as_text(plan: &Plan, places: bool) -> String {

@@ -3,8 +3,8 @@
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::Asked;
 use crate::ops::record::{self, Form, Request, record};
+use crate::ops::settings::Asked;
 use clap::Args;
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -1,16 +1,12 @@
 //! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
 
+use super::RecipeArgs;
 use super::term::Term;
-use super::{RecipeArgs, place, platform};
+use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
-use crate::diag::{Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
 use crate::model::span;
-use crate::ops::events::Diary;
-use crate::ops::run::{perform, rehearse};
-use crate::script::{Recipe, Refused};
-use crate::supervise::Progress;
-use crate::supervise::step::Means;
+use crate::ops::recipe::{Ahead, RecipeHelp};
+use crate::ops::run::{self, Means, Progress, RunRequest};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,32 +29,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let one = |fault: Fault| vec![Diagnostic::error(fault)];
-    let settings =
-        platform().and_then(|platform| place::settings(platform, args.recipe.given.user_net)).map_err(one)?;
-    let host = System::new(settings, ahead).map_err(one)?;
-    let recipe = args.recipe.read()?;
-    let inputs = args.recipe.inputs();
-    let rehearsed = rehearse(&recipe, Box::new(host), &inputs, &mut |warning| term.diagnostic(warning));
-    let rehearsed = rehearsed.map_err(|refused| refusal(refused, term))?;
-    let diary =
-        args.events.as_deref().map(|path| Diary::open(path, &rehearsed.claim.machine)).transpose().map_err(one)?;
-    let to_people = if term.is_terminal() { tell } else { tell_what_follows };
-    let told = Box::new(move |progress: &Progress<'_>| {
-        diary.iter().for_each(|diary| diary.tell(progress));
-        to_people(progress);
-    });
-    let faults = perform(&recipe, rehearsed, &inputs, args.stop_within, told);
-    // The process ends now; freeing an engine with every word piece by piece takes longer than starting a command.
-    std::mem::forget(recipe);
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-/// Prints what a recipe that was refused has printed, and returns what was wrong.
-pub(super) fn refusal(refused: Refused, term: &Term) -> Vec<Diagnostic> {
-    term.printed(&refused.printed);
-    refused.warnings.iter().for_each(|warning| term.diagnostic(warning));
-    refused.faults
+    let (stop_within, events) = (args.stop_within, args.events.clone());
+    let asked = RunRequest { recipe: args.recipe.request(), stop_within, events };
+    let tell = if term.is_terminal() { tell } else { tell_what_follows };
+    run::run(&asked, ahead, Box::new(tell), &mut |notice| term.notice(&notice))
 }
 
 /// Says what goes on, where somebody looks on. A guest that has the terminal for its console is left alone with it.
@@ -101,14 +75,11 @@ pub(super) fn told_anywhere(progress: &Progress<'_>) -> Vec<String> {
 pub(super) fn recipe_help(args: &[String], term: &Term) -> Option<ExitCode> {
     let is_help = args.iter().any(|arg| arg == "--help" || arg == "-h");
     let path = args.iter().skip(1).find(|arg| arg.contains(".rhai")).filter(|_| is_help)?;
-    let text = std::fs::read_to_string(path).ok()?;
-    let recipe = Recipe::parse(path, &text).ok()?;
-    let about = text.lines().take_while(|line| line.starts_with("//"));
-    let mut page: Vec<String> = about.map(|line| line.trim_start_matches('/').trim().to_string()).collect();
+    let help = RecipeHelp::of(path)?;
+    let mut page = help.about;
     page.push(format!("\nUsage: vmrun {path} [--init] [--set NAME=VALUE]…\n\nParameters:"));
-    let params = recipe.params();
-    page.extend(params.iter().map(|(name, default)| format!("  --set {name}=…  ({default})")));
-    if params.is_empty() {
+    page.extend(help.params.iter().map(|(name, default)| format!("  --set {name}=…  ({default})")));
+    if help.params.is_empty() {
         page.push("  none".into());
     }
     Some(if term.data(page.join("\n")).is_ok() { ExitCode::SUCCESS } else { ExitCode::from(3) })

@@ -1,14 +1,19 @@
 //! The commands that a run would run, in order, each of which can be pasted into a shell.
 
+use super::notice::{Notice, Notify};
+use super::recipe::RecipeRequest;
+use super::settings::{self, platform};
 use crate::diag::{Diagnostic, Fault, Place};
-use crate::host::boot_plan::{BootPlan, Form, Setting};
+pub(crate) use crate::host::boot_plan::Form;
+use crate::host::boot_plan::{BootPlan, Setting};
 use crate::host::commands::commands;
 use crate::host::os::linux;
+use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Effect, Host, Settings, Step};
+use crate::host::{Asked, Effect, Host, Settings, Step};
 use crate::model::VmName;
-use crate::script::{Evaluated, Inputs, Recipe, Refused};
+use crate::script::Evaluated;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::recovery::is_left;
 use crate::supervise::{DEFAULT_UMASK, Run};
@@ -16,10 +21,6 @@ use serde_json::{Value, json};
 
 /// What a run would do.
 pub(crate) struct Plan {
-    /// What the recipe printed.
-    pub printed: Vec<String>,
-    /// What is to be said though it stops nothing.
-    pub warnings: Vec<Diagnostic>,
     /// The commands.
     pub steps: Vec<PlannedStep>,
     /// What gives back what was taken, when the run ends.
@@ -36,34 +37,37 @@ pub(crate) struct PlannedStep {
     pub meanwhile: Vec<String>,
 }
 
-/// Where a plan is for.
-pub(crate) enum Where {
-    /// This host.
-    Here(Box<dyn Host>),
-    /// A host of another kind; secrets and the environment are taken from this one.
-    There(Settings, Box<dyn Host>),
-}
-
-/// Plans a run of a recipe. Whatever the recipe lacks on this host at the moment is a warning.
-pub(crate) fn plan(recipe: &Recipe, inputs: &Inputs, at: Where, form: Form) -> Result<Plan, Refused> {
-    let host = match at {
-        Where::Here(host) => host,
-        Where::There(settings, here) => Box::new(Elsewhere::new(settings, here)),
-    };
+/// Plans a run of a recipe, here or on another kind of host (`linux`, `freebsd-15-arm64`). Whatever the recipe lacks on this host
+/// at the moment is a warning.
+pub(crate) fn plan(
+    request: &RecipeRequest,
+    on: Option<&str>,
+    form: Form,
+    ahead: Ahead,
+    notify: Notify<'_>,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let here = platform()?;
+    let there: Asked = on.map_or(Ok(here), str::parse)?;
+    let settings = |asked| settings::settings(asked, request.user_net);
+    let host: Box<dyn Host> = Box::new(System::new(settings(here)?, ahead)?);
+    let recipe = request.read()?;
+    let is_here = here.platform == there.platform && there.release.is_none() && there.arch.is_none();
+    let host = if is_here { host } else { Box::new(Elsewhere::new(settings(there)?, host)) };
     let settings = host.settings().clone();
     let mut rehearsal = Rehearsal::new(host);
     rehearsal.is_left = is_left;
     let mut run = Run::new(Box::new(rehearsal));
     run.act(&Effect::Umask(DEFAULT_UMASK))?;
-    let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Plan));
+    let mut evaluated = recipe.evaluate(run, &request.inputs(), Some(Purpose::Plan));
+    std::mem::take(&mut evaluated.printed).into_iter().for_each(|line| notify(Notice::Printed(line)));
+    std::mem::take(&mut evaluated.warnings).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     if !evaluated.faults.is_empty() {
-        return Err(Refused { warnings: evaluated.warnings, faults: evaluated.faults, printed: evaluated.printed });
+        return Err(evaluated.faults);
     }
     let machine = evaluated.run.machine_of(&recipe.source().name);
     let back = evaluated.run.to_give_back();
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&machine), effect)).collect();
-    let steps = steps(&evaluated, &settings, &machine, form)?;
-    Ok(Plan { printed: evaluated.printed, warnings: evaluated.warnings, steps, given_back })
+    Ok(Plan { steps: steps(&evaluated, &settings, &machine, form)?, given_back })
 }
 
 /// Returns what would be done, with the calls that asked for it.

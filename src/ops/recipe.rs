@@ -79,6 +79,25 @@ pub(crate) fn is_recipe(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "rhai")
 }
 
+/// What a recipe says of itself.
+pub(crate) struct RecipeHelp {
+    /// The comment that it begins with, line by line.
+    pub(crate) about: Vec<String>,
+    /// Its parameters: names and defaults as they are written.
+    pub(crate) params: Vec<(String, String)>,
+}
+
+impl RecipeHelp {
+    /// Reads what a recipe says of itself; nothing of one that cannot be read or parsed.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let text = files::read_text(Path::new(path)).ok()?;
+        let recipe = Recipe::parse(path, &text).ok()?;
+        let about = text.lines().take_while(|line| line.starts_with("//"));
+        let about = about.map(|line| line.trim_start_matches('/').trim().to_string()).collect();
+        Some(Self { about, params: recipe.params() })
+    }
+}
+
 /// Begins to read the interfaces of this host, if a recipe seems to ask for them.
 pub(crate) fn ahead(recipe: &str) -> Ahead {
     let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));

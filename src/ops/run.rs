@@ -1,12 +1,30 @@
 //! A recipe's machine, in the foreground: rehearsed, then run until nothing follows.
 
+use super::events::Diary;
+use super::notice::{Notice, Notify};
+use super::recipe::RecipeRequest;
+use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
+use crate::host::system::{Ahead, System};
 use crate::script::{Inputs, Recipe, Refused};
+pub(crate) use crate::supervise::Progress;
 use crate::supervise::driver::{Beginning, drive};
 use crate::supervise::progress::Told;
+pub(crate) use crate::supervise::step::Means;
 use crate::supervise::{Claim, Run};
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// A run in the foreground, as it is asked for.
+pub(crate) struct RunRequest {
+    /// The recipe.
+    pub recipe: RecipeRequest,
+    /// How long the guest may take to power off when it is asked to.
+    pub stop_within: Duration,
+    /// The file to which events are added.
+    pub events: Option<PathBuf>,
+}
 
 /// A recipe that was rehearsed without a fault: its host, and what it is going to take there.
 pub(crate) struct Rehearsed {
@@ -30,17 +48,29 @@ pub(crate) fn rehearse(
     Ok(Rehearsed { host: run.into_host(), claim })
 }
 
-/// Runs what was rehearsed, and returns what was wrong; all that it took has been given back then.
-pub(crate) fn perform(
-    recipe: &Recipe,
-    rehearsed: Rehearsed,
-    inputs: &Inputs,
-    stop_within: Duration,
-    told: Told,
-) -> Vec<Diagnostic> {
-    let mut run = Run::new(rehearsed.host);
-    run.stop_within = stop_within;
-    run.told = Some(told);
-    run.keeping = rehearsed.claim.keeping.clone();
-    drive(run, Beginning::Claim(&rehearsed.claim), inputs.init, &mut |run, init| recipe.perform(run, inputs, init))
+/// Rehearses a recipe, then runs its machine in the foreground until nothing follows. All that it took has been given back then.
+pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
+    let settings = settings::settings(platform()?, asked.recipe.user_net)?;
+    let host = System::new(settings, ahead)?;
+    let recipe = asked.recipe.read()?;
+    let inputs = asked.recipe.inputs();
+    let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
+    let Rehearsed { host, claim } =
+        rehearse(&recipe, Box::new(host), &inputs, warned).map_err(|refused| refusal(refused, notify))?;
+    let diary = asked.events.as_deref().map(|path| Diary::open(path, &claim.machine)).transpose()?;
+    let mut run = Run::new(host);
+    run.stop_within = asked.stop_within;
+    run.told = Some(Box::new(move |progress| {
+        diary.iter().for_each(|diary| diary.tell(progress));
+        listener(progress);
+    }));
+    run.keeping = claim.keeping.clone();
+    let faults = drive(run, Beginning::Claim(&claim), inputs.init, &mut |run, init| recipe.perform(run, &inputs, init));
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Makes known what a recipe that was refused has printed, and returns what was wrong.
+pub(super) fn refusal(refused: Refused, notify: Notify<'_>) -> Vec<Diagnostic> {
+    refused.printed.into_iter().for_each(|line| notify(Notice::Printed(line)));
+    refused.faults
 }

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 pub(crate) use crate::host::environment::env;
 use crate::host::environment::{native_platform, target};
 use crate::host::system::{Ahead, System};
-use crate::host::{Asked, Platform, Settings};
+pub(crate) use crate::host::{Asked, Platform, Settings};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;

@@ -1,32 +1,34 @@
 //! A recipe's machine, in the background: a run whose output is a log, or one that takes over the guest of a run that is gone.
 
-use super::run::rehearse;
+use super::events::Diary;
+use super::notice::{Notice, Notify};
+use super::recipe::RecipeRequest;
+use super::run::{Rehearsed, refusal, rehearse};
+use super::settings::{self, platform};
 use crate::diag::Diagnostic;
-use crate::host::Settings;
+use crate::diag::snippet::{Colour, draw};
+use crate::host::background::{self, Line};
 use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
+use crate::host::{Settings, clock, events};
 use crate::model::{Shape, VmName};
-use crate::script::{Inputs, Recipe, Refused};
+use crate::script::Recipe;
+use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::driver::{Beginning, drive};
+use crate::supervise::journal::Utc;
 use crate::supervise::order::Keeping;
-use crate::supervise::progress::Told;
+use crate::supervise::progress::{Progress, Told};
 use crate::supervise::standing::{Stance, Standing};
-use crate::supervise::{Claim, Run};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What a supervisor is told.
-pub(crate) struct Supervision<'a> {
+pub(crate) struct Supervision {
     /// The recipe.
-    pub recipe: &'a Recipe,
-    /// Its path, as it was given.
-    pub path: String,
-    /// What it is told.
-    pub inputs: Inputs,
-    /// The host's settings.
-    pub settings: Settings,
+    pub recipe: RecipeRequest,
     /// How long the guest may take to power off.
     pub stop_within: Duration,
     /// The log that our output goes into.
@@ -35,48 +37,92 @@ pub(crate) struct Supervision<'a> {
     pub adopt: Option<VmName>,
 }
 
-/// Looks after a machine until nothing follows, and returns what was wrong; all that it took has been given back then. A recipe
-/// that is refused by its rehearsal has taken nothing.
-pub(crate) fn supervise(
-    asked: &Supervision<'_>,
-    told: Told,
-    warned: &mut dyn FnMut(&Diagnostic),
-) -> Result<Vec<Diagnostic>, Refused> {
-    let Supervision { recipe, inputs, .. } = asked;
-    let mut host = System::new(asked.settings.clone(), Ahead::default())?;
-    host.in_background(&asked.log);
-    let driven = |mut run: Run, beginning: Beginning<'_>| {
-        (run.stop_within, run.told) = (asked.stop_within, Some(told));
-        drive(run, beginning, inputs.init, &mut |run, init| recipe.perform(run, inputs, init))
-    };
-    if let Some(name) = &asked.adopt {
-        return Ok(driven(adopting(asked, host, name)?, Beginning::Adopt(name)));
-    }
-    let (run, claim) = claiming(asked, host, warned)?;
-    Ok(driven(run, Beginning::Claim(&claim)))
+/// What happens to a supervisor.
+pub(crate) enum SupervisorEvent<'a> {
+    /// Its run went on.
+    Run(&'a Progress<'a>),
+    /// Its run is over.
+    Down,
 }
 
-/// A run that boots a machine, and what it takes for that.
-fn claiming(
-    asked: &Supervision<'_>,
-    host: System,
-    warned: &mut dyn FnMut(&Diagnostic),
-) -> Result<(Run, Claim), Refused> {
-    let rehearsed = rehearse(asked.recipe, Box::new(host), &asked.inputs, warned)?;
-    let mut run = Run::new(rehearsed.host);
-    run.standing = Some(asked.standing(&rehearsed.claim.machine, &rehearsed.claim.keeping));
-    run.keeping = rehearsed.claim.keeping.clone();
-    Ok((run, rehearsed.claim))
+/// Who hears of that; the run itself tells him too.
+pub(crate) type Listener = Rc<dyn Fn(&SupervisorEvent<'_>)>;
+
+/// Looks after a machine until nothing follows. All that it took has been given back then. Whoever has started us hears how it
+/// went.
+pub(crate) fn supervise(asked: &Supervision, listener: &Listener, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
+    let line = Rc::new(background::settle()?);
+    let ended = drive_in_background(asked, &line, listener, notify);
+    if let Err(faults) = &ended {
+        faults.iter().for_each(|fault| line.say(&format!("{}\n", draw(fault, Colour::Plain))));
+    }
+    ended
+}
+
+fn drive_in_background(
+    asked: &Supervision,
+    line: &Rc<Line>,
+    listener: &Listener,
+    notify: Notify<'_>,
+) -> Result<(), Vec<Diagnostic>> {
+    let settings = settings::settings(platform()?, asked.recipe.user_net)?;
+    let recipe = asked.recipe.read()?;
+    let inputs = asked.recipe.inputs();
+    let mut host = System::new(settings.clone(), Ahead::default())?;
+    host.in_background(&asked.log);
+    let drive = |mut run: Run, beginning: Beginning<'_>| {
+        run.stop_within = asked.stop_within;
+        run.told = Some(told(&asked.log, line.clone(), listener.clone()));
+        drive(run, beginning, inputs.init, &mut |run, init| recipe.perform(run, &inputs, init))
+    };
+    let faults = if let Some(name) = &asked.adopt {
+        drive(adopting(asked, &recipe, settings, host, name)?, Beginning::Adopt(name))
+    } else {
+        let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
+        let rehearsed = rehearse(&recipe, Box::new(host), &inputs, warned);
+        let Rehearsed { host, claim } = rehearsed.map_err(|refused| refusal(refused, notify))?;
+        let mut run = Run::new(host);
+        run.standing = Some(asked.standing(&claim.machine, &claim.keeping));
+        run.keeping = claim.keeping.clone();
+        drive(run, Beginning::Claim(&claim))
+    };
+    listener(&SupervisorEvent::Down);
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Tells whoever has started us, the events beside the log, and the listener. That events cannot be written down stops nothing.
+fn told(log: &Path, line: Rc<Line>, listener: Listener) -> Told {
+    let machine: Option<VmName> = log.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+    let diary = machine.and_then(|machine| Diary::open(&events::beside(log), &machine).ok());
+    Box::new(move |progress| {
+        diary.iter().for_each(|diary| diary.tell(progress));
+        listener(&SupervisorEvent::Run(progress));
+        match progress {
+            Progress::Runs(..) => line.runs(),
+            Progress::Waits(..) => line.waits(),
+            _ => {}
+        }
+    })
+}
+
+/// Returns the time of day as it stands in logs.
+pub(crate) fn time_of_day() -> String {
+    Utc(clock::now()).to_string()
 }
 
 /// A run that takes over a guest. The guest runs already, so that its recipe is not rehearsed on this host.
-fn adopting(asked: &Supervision<'_>, host: System, name: &VmName) -> Result<Run, Refused> {
-    let here = System::new(asked.settings.clone(), Ahead::default())?;
-    let elsewhere = Elsewhere::new(asked.settings.clone(), Box::new(here));
-    let rehearsal = Run::new(Box::new(Rehearsal::new(Box::new(elsewhere))));
-    let evaluated = asked.recipe.evaluate(rehearsal, &asked.inputs, Some(Purpose::Plan));
+fn adopting(
+    asked: &Supervision,
+    recipe: &Recipe,
+    settings: Settings,
+    host: System,
+    name: &VmName,
+) -> Result<Run, Vec<Diagnostic>> {
+    let here = System::new(settings.clone(), Ahead::default())?;
+    let rehearsal = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::new(settings, Box::new(here))))));
+    let evaluated = recipe.evaluate(rehearsal, &asked.recipe.inputs(), Some(Purpose::Plan));
     if !evaluated.faults.is_empty() {
-        return Err(Refused { warnings: Vec::new(), faults: evaluated.faults, printed: Vec::new() });
+        return Err(evaluated.faults);
     }
     let keeping = evaluated.run.keeping;
     let standing = Standing::of(&host, name).unwrap_or_else(|| asked.standing(name, &keeping));
@@ -86,7 +132,7 @@ fn adopting(asked: &Supervision<'_>, host: System, name: &VmName) -> Result<Run,
     Ok(run)
 }
 
-impl Supervision<'_> {
+impl Supervision {
     /// Returns how a machine stands before anything has happened.
     fn standing(&self, name: &VmName, keeping: &Keeping) -> Standing {
         Standing {
@@ -97,10 +143,10 @@ impl Supervision<'_> {
             since: 0,
             boots: 0,
             restarts: 0,
-            recipe: self.path.clone(),
-            init: self.inputs.init,
-            params: self.inputs.params.clone(),
-            user_net: self.settings.user_net,
+            recipe: self.recipe.path.clone(),
+            init: self.recipe.init,
+            params: self.recipe.inputs().params,
+            user_net: self.recipe.user_net,
             stop_within: self.stop_within,
             after: keeping.after.clone(),
             log: self.log.display().to_string(),
@@ -109,9 +155,4 @@ impl Supervision<'_> {
             shape: Shape::default(),
         }
     }
-}
-
-/// Returns the machine whose log it is.
-pub(crate) fn machine_of(log: &Path) -> Option<VmName> {
-    log.file_stem()?.to_str()?.parse().ok()
 }

@@ -1,7 +1,7 @@
 //! The rehearsal of a run: this boot, the one after its reboot, and one for each end that the recipe wants to hear of.
 
 use super::{Inputs, Recipe};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::Diagnostic;
 use crate::host::Host;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Ended;
@@ -13,18 +13,10 @@ use std::collections::VecDeque;
 
 /// A rehearsal in which something was wrong.
 pub(crate) struct Refused {
-    /// What is to be said though it stops nothing, where nobody was told of it before.
-    pub warnings: Vec<Diagnostic>,
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
     /// What the recipe printed in the evaluation that failed.
     pub printed: Vec<String>,
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        Self { warnings: Vec::new(), faults: vec![fault.into()], printed: Vec::new() }
-    }
 }
 
 impl Recipe {
@@ -58,8 +50,7 @@ impl Recipe {
                 }
             }
             if !evaluated.faults.is_empty() {
-                let (warnings, faults) = (Vec::new(), evaluated.faults);
-                return Err(Refused { warnings, faults, printed: evaluated.printed });
+                return Err(Refused { faults: evaluated.faults, printed: evaluated.printed });
             }
             run = evaluated.run;
             run.goes_on();
