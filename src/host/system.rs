@@ -126,6 +126,22 @@ impl System {
         self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
     }
 
+    /// Shows what is done without a command, as the command that does the same. A program shows itself when it is started.
+    fn show(&self, effect: &Effect) {
+        let is_ours = matches!(
+            effect,
+            Effect::Umask(_)
+                | Effect::Truncate { .. }
+                | Effect::WriteImage { .. }
+                | Effect::WriteFile { .. }
+                | Effect::CopyVars { .. }
+        );
+        if is_ours {
+            let steps = commands::commands(self.settings.platform, self.machine.as_ref(), effect);
+            steps.iter().for_each(|step| tracing::debug!("{step}"));
+        }
+    }
+
     /// Returns the commands of an effect, and what the programs that run them hold until they end: the lock of the machine.
     fn steps(&self, effect: &Effect) -> (Vec<Step>, Option<File>) {
         let steps = commands::commands(self.settings.platform, self.machine.as_ref(), effect);
@@ -275,6 +291,7 @@ impl Facts for System {
 impl Effects for System {
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault> {
         self.hurry();
+        self.show(effect);
         match effect {
             Effect::Umask(mask) => {
                 let mode =
@@ -366,6 +383,7 @@ impl Guests for System {
     }
 
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
+        plan.preparations().iter().for_each(|step| tracing::debug!("{step}"));
         plan.folders.iter().try_for_each(|folder| make_folder(&folder.path, folder.mode))?;
         plan.stale.iter().try_for_each(|path| remove(path))?;
         plan.files.iter().try_for_each(|file| match &file.content {
@@ -377,6 +395,7 @@ impl Guests for System {
 
     fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
         self.hurry();
+        tracing::debug!("{}", plan.argv);
         self.store.pass_images_on(true);
         let (signals, log) = (self.signals.clone(), self.log.as_deref());
         let guest = match self.settings.platform {

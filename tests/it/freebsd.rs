@@ -131,6 +131,22 @@ fn the_password_reaches_bhyve_and_is_seen_nowhere_else() {
 }
 
 #[test]
+fn verbose_shows_all_that_the_plan_has_files_and_the_hypervisor_included() {
+    let sandbox = host("1\n");
+    let plan = sandbox.run(&["plan", "install.rhai", "--init"]).stdout;
+    let done = sandbox.run(&["--verbose", "install.rhai", "--init"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let shown = done.stderr.lines().map(|line| line.strip_prefix("+ ").unwrap_or(line));
+    let mut shown: Vec<&str> = shown.filter(|line| *line != "ifconfig").collect();
+    let mut planned: Vec<&str> = plan.lines().filter(|line| !line.starts_with('#')).collect();
+    // What is begun and left to itself is shown when a thread comes to it.
+    shown.sort_unstable();
+    planned.sort_unstable();
+    assert_eq!(shown, planned);
+    assert!(shown.iter().any(|line| line.starts_with("truncate -s 20G")) && shown.contains(&"pci.0.29.0.password=***"));
+}
+
+#[test]
 fn a_secret_may_come_from_a_file() {
     let sandbox = initialized("1\n");
     fs::write(sandbox.path("config/secrets/vnc"), "fromfile\n").unwrap();
