@@ -16,7 +16,7 @@ all: build
 help:
 	@sed -n 's/^## /  make /p' Makefile
 
-## build    the programs, as target/release/vmrun and vmrun-tools (also: make, make all)
+## build    the program, as target/release/vmrun (also: make, make all)
 build:
 	$(CARGO) build --release --locked
 
@@ -71,8 +71,7 @@ install:
 	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
-	install -d $(DESTDIR)$(PREFIX)/libexec
-	install -m 755 $(VMRUN)-tools $(DESTDIR)$(PREFIX)/libexec/vmrun-tools
+	rm -f $(DESTDIR)$(PREFIX)/libexec/vmrun-tools # a second program, which earlier builds had
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	$(VMRUN) man >$(VMRUN).1
 	install -m 644 $(VMRUN).1 $(DESTDIR)$(PREFIX)/share/man/man1/vmrun.1

@@ -68,7 +68,7 @@ vm.run();
 }
 
 fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun-tools"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
     command
         .args(args)
         .current_dir(folder)

@@ -39,7 +39,6 @@ mod supervise;
 mod table;
 pub(crate) mod term;
 mod test;
-mod tools;
 mod top;
 mod vnc;
 mod wait_screen;
@@ -89,6 +88,10 @@ enum Command {
     Run(run::RunArgs),
     /// Print the commands that a recipe would run, in order
     Plan(plan::PlanArgs),
+    /// Find what is wrong with recipes and libraries
+    Check(check::CheckArgs),
+    /// Run the tests of recipes on hosts that they describe
+    Test(test::TestArgs),
     /// Rehearse recipes, then run their machines in the background
     Start(start::StartArgs),
     /// Stop machines, and wait until they are down
@@ -99,8 +102,15 @@ enum Command {
     Kill(stop::KillArgs),
     /// Take over guests whose supervisor is gone
     Adopt(start::AdoptArgs),
+    /// Look after a machine: what `start` starts
+    #[command(hide = true)]
+    Supervise(supervise::SuperviseArgs),
+    /// Give back what runs have left that were killed
+    Gc(gc::GcArgs),
     /// List the machines of this host
     List(list::ListArgs),
+    /// Watch the machines of this host
+    Top(top::TopArgs),
     /// Tell all that is known of a machine, with the threads of its hypervisor
     Status(status::StatusArgs),
     /// Print numbers of the machines of this host, for Prometheus
@@ -109,29 +119,46 @@ enum Command {
     Logs(logs::LogsArgs),
     /// Print what happened to machines in the background, as lines of JSON
     Events(events::EventsArgs),
-    /// Look after a machine: what `start` starts
-    #[command(hide = true)]
-    Supervise(supervise::SuperviseArgs),
-    /// Give back what runs have left that were killed
-    Gc(gc::GcArgs),
-    /// Print the reference of the recipe language
-    Words(words::WordsArgs),
+    /// Tell which host runs a machine
+    Find(find::FindArgs),
+    /// Connect the terminal with the serial port of a machine
+    Console(console::ConsoleArgs),
+    /// Wait until a machine says something on its serial port
+    WaitSerial(wait_serial::WaitSerialArgs),
+    /// Open the console of a machine, whichever host runs it
+    Vnc(vnc::VncArgs),
+    /// Save or show what is on the screen of a machine
+    Screenshot(screenshot::ScreenshotArgs),
+    /// Type at the keyboard of a machine
+    Type(keyboard::TypeArgs),
+    /// Wait until the screen of a machine shows something
+    WaitScreen(wait_screen::WaitScreenArgs),
     /// Make a network that stays, or print the files that do
     Network(network::NetworkArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
     /// Make boot images
     Image(image::ImageArgs),
-    /// Tell which host runs a machine
-    Find(find::FindArgs),
-    /// Open the console of a machine, whichever host runs it
-    Vnc(vnc::VncArgs),
-    /// Connect the terminal with the serial port of a machine
-    Console(console::ConsoleArgs),
-    /// Wait until a machine says something on its serial port
-    WaitSerial(wait_serial::WaitSerialArgs),
-    #[command(flatten)]
-    Tools(tools::Tools),
+    /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
+    Import(import::ImportArgs),
+    /// Run a shell script with stand-ins, and write the recipe of what it would have done
+    Record(record::RecordArgs),
+    /// Name, fetch and pin the libraries that recipes share
+    Lib(library::LibArgs),
+    /// List all that a library can ask the host for
+    Audit(audit::AuditArgs),
+    /// Print the reference of the recipe language
+    Words(words::WordsArgs),
+    /// Write the reference of words, or of a library's functions
+    Doc(doc::DocArgs),
+    /// Write what editors read of words and libraries: files of definitions
+    Definitions(definitions::DefinitionsArgs),
+    /// Help an editor with recipes (Language Server Protocol)
+    Lsp(lsp::LspArgs),
+    /// Print the manual page
+    Man,
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
 }
 
 /// Which recipe, and what it is told.
@@ -175,23 +202,19 @@ impl RecipeArgs {
     }
 }
 
-/// Runs the program `vmrun` and returns its exit code.
+/// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another.
 pub fn main() -> ExitCode {
-    program(tools::hand_over)
+    record::stand_in().unwrap_or_else(program)
 }
 
-/// Runs the program `vmrun-tools`, which is all of `vmrun` with its tools, and returns its exit code.
-pub fn tools() -> ExitCode {
-    record::stand_in().unwrap_or_else(|| program(tools::run))
-}
-
-fn program(tool: Tool) -> ExitCode {
+/// Reads the command line, does what it asks and returns the exit code.
+fn program() -> ExitCode {
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
     // It takes a moment, in which the command line is parsed.
     let ahead = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Ahead::default, |path| ahead(path));
     if let Some(cli) = in_short(&args) {
-        return exit_code(cli, tool, ahead, &term);
+        return exit_code(cli, ahead, &term);
     }
     let command = Cli::command();
     let args = with_run(args, &command);
@@ -208,48 +231,63 @@ fn program(tool: Tool) -> ExitCode {
             return ExitCode::from(if bad { 2 } else { 0 });
         }
     };
-    exit_code(cli, tool, ahead, &term)
+    exit_code(cli, ahead, &term)
 }
 
-/// Does what one of the tools does, here or in the program that has them.
-type Tool = fn(tools::Tools, &Term) -> Result<(), Vec<Diagnostic>>;
-
 /// Does what the command line asks, and says how it went.
-fn exit_code(cli: Cli, tool: Tool, ahead: Ahead, term: &Term) -> ExitCode {
+fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
     if cli.verbose {
         term::show_commands();
     }
-    let result = match cli.command {
-        Command::Run(args) => run::run(&args, ahead, term),
-        Command::Plan(args) => plan::run(&args, ahead, term),
-        Command::Start(args) => start::run(&args, term),
-        Command::Stop(args) => stop::run(&args, term),
-        Command::Restart(args) => stop::restart(&args, term),
-        Command::Kill(args) => stop::kill(&args, term),
-        Command::Adopt(args) => start::adopt(&args, term),
-        Command::List(args) => list::run(&args, term),
-        Command::Status(args) => status::run(&args, term),
-        Command::Metrics(args) => metrics::run(&args, term),
-        Command::Logs(args) => logs::run(&args, term),
-        Command::Events(args) => events::run(&args, term),
-        Command::Supervise(args) => supervise::run(&args, term),
-        Command::Gc(args) => gc::run(&args, term),
-        Command::Words(args) => words::run(&args, term),
-        Command::Network(args) => network::run(&args, term),
-        Command::Netboot(args) => netboot::run(&args, term),
-        Command::Image(args) => image::run(&args, term),
-        Command::Find(args) => find::run(&args, term),
-        Command::Vnc(args) => vnc::run(&args, term),
-        Command::Console(args) => console::run(&args, term),
-        Command::WaitSerial(args) => wait_serial::run(&args, term),
-        Command::Tools(args) => tool(args, term),
-    };
-    match result {
+    match perform(cli.command, ahead, term) {
         Ok(()) => ExitCode::SUCCESS,
         Err(diagnostics) => {
             diagnostics.iter().for_each(|diagnostic| term.diagnostic(diagnostic));
             ExitCode::from(code(&diagnostics))
         }
+    }
+}
+
+/// Calls the function of a command.
+fn perform(command: Command, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match command {
+        Command::Run(args) => run::run(&args, ahead, term),
+        Command::Plan(args) => plan::run(&args, ahead, term),
+        Command::Check(args) => check::run(&args, term),
+        Command::Test(args) => test::run(&args, term),
+        Command::Start(args) => start::run(&args, term),
+        Command::Stop(args) => stop::run(&args, term),
+        Command::Restart(args) => stop::restart(&args, term),
+        Command::Kill(args) => stop::kill(&args, term),
+        Command::Adopt(args) => start::adopt(&args, term),
+        Command::Supervise(args) => supervise::run(&args, term),
+        Command::Gc(args) => gc::run(&args, term),
+        Command::List(args) => list::run(&args, term),
+        Command::Top(args) => top::run(&args, term),
+        Command::Status(args) => status::run(&args, term),
+        Command::Metrics(args) => metrics::run(&args, term),
+        Command::Logs(args) => logs::run(&args, term),
+        Command::Events(args) => events::run(&args, term),
+        Command::Find(args) => find::run(&args, term),
+        Command::Console(args) => console::run(&args, term),
+        Command::WaitSerial(args) => wait_serial::run(&args, term),
+        Command::Vnc(args) => vnc::run(&args, term),
+        Command::Screenshot(args) => screenshot::run(&args, term),
+        Command::Type(args) => keyboard::run(&args, term),
+        Command::WaitScreen(args) => wait_screen::run(&args, term),
+        Command::Network(args) => network::run(&args, term),
+        Command::Netboot(args) => netboot::run(&args, term),
+        Command::Image(args) => image::run(&args, term),
+        Command::Import(args) => import::run(&args, term),
+        Command::Record(args) => record::run(&args, term),
+        Command::Lib(args) => library::run(&args, term),
+        Command::Audit(args) => audit::run(&args, term),
+        Command::Words(args) => words::run(&args, term),
+        Command::Doc(args) => doc::run(&args, term),
+        Command::Definitions(args) => definitions::run(&args, term),
+        Command::Lsp(args) => lsp::run(&args),
+        Command::Man => manual::man(Cli::command(), term),
+        Command::Completions(args) => manual::completions(&args, Cli::command(), term),
     }
 }
 

@@ -29,4 +29,4 @@ pub(crate) mod vmbhyve;
 #[doc(hidden)]
 pub mod internals;
 
-pub use cli::{main, tools};
+pub use cli::main;

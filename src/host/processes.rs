@@ -164,7 +164,7 @@ impl Processes {
     }
 }
 
-/// Whether a program is vmrun, or the one that has its tools.
+/// Whether a program is vmrun. A supervisor that `vmrun top` started in an earlier build is called `vmrun-tools`.
 fn is_vmrun(program: &str) -> bool {
     program.rsplit('/').next().is_some_and(|name| matches!(name, "vmrun" | "vmrun-tools"))
 }
