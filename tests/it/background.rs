@@ -1,6 +1,6 @@
 //! Machines in the background, on the fake FreeBSD: supervisors, their end, and guests that outlive them.
 
-mod events;
+pub(super) mod events;
 
 use super::sandbox::{Done, Sandbox, project, same};
 use std::fs;
@@ -76,7 +76,7 @@ impl Host {
     }
 
     /// The log of a machine, without its times.
-    fn log(&self, name: &str) -> String {
+    pub(super) fn log(&self, name: &str) -> String {
         let text = self.read(&format!("log/{name}.log"));
         let shown = |line: &str| match line.strip_prefix("vmrun: ").and_then(|rest| rest.split_once(" UTC: ")) {
             Some((time, rest)) => {
@@ -90,7 +90,7 @@ impl Host {
 
     /// Nothing is left of any machine.
     #[track_caller]
-    fn is_clean(&self) {
+    pub(super) fn is_clean(&self) {
         assert_eq!(
             self.names("fake/interfaces").into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>(),
             ["bridge2", "em0", "lo0"]
@@ -110,7 +110,7 @@ fn tap(name: &str) -> &'static str {
 }
 
 #[track_caller]
-fn ended(done: &Done, code: i32, stderr: &str) {
+pub(super) fn ended(done: &Done, code: i32, stderr: &str) {
     same(&done.stderr, stderr);
     same(&done.stdout, "");
     assert_eq!(done.code, code);

@@ -6,6 +6,7 @@ mod list;
 mod network;
 mod screen;
 mod story;
+mod upgrade;
 
 use super::mess::CALLS;
 use std::fs::{self, File};

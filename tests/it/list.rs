@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use vmrun::internals::supervise::standing::Stance;
 
 /// A table with one blank between its columns, in which numbers of processes have names.
-fn shown(table: &str, pids: &[(u32, &str)]) -> String {
+pub(super) fn shown(table: &str, pids: &[(u32, &str)]) -> String {
     let word = |word: &str| {
         let name = pids.iter().find(|(pid, _)| word == pid.to_string()).map(|(_, name)| format!("[{name}]"));
         name.unwrap_or_else(|| word.into())
@@ -122,7 +122,7 @@ fn a_host_whose_processes_cannot_be_seen_is_told_so() {
 }
 
 /// A text with names in the place of processes, without the times.
-fn told(text: &str, pids: &[(u32, &str)]) -> String {
+pub(super) fn told(text: &str, pids: &[(u32, &str)]) -> String {
     let line = |line: &str| {
         let line = line.split(" since ").next().unwrap().trim_end();
         let known = |line: String, (pid, name): &(u32, &str)| {

@@ -44,3 +44,4 @@ mod stdlib;
 mod terminal;
 mod top;
 mod trials;
+mod upgrade;

@@ -180,7 +180,12 @@ impl Sandbox {
 
     /// Starts the program with the secret `vnc`.
     pub(crate) fn start(&self, args: &[&str]) -> Running<'_> {
-        Running::new(self, self.command(args).env("VMRUN_SECRET_VNC", PASSWORD))
+        self.start_program(env!("CARGO_BIN_EXE_vmrun"), args)
+    }
+
+    /// Starts any program with the secret `vnc`.
+    pub(crate) fn start_program(&self, program: &str, args: &[&str]) -> Running<'_> {
+        Running::new(self, self.program(program, args).env("VMRUN_SECRET_VNC", PASSWORD))
     }
 
     /// Runs the program with the secret `vnc` to its end.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use vmrun::internals::supervise::standing::Stance;
 
 /// Events without their times, which are ordered, and without numbers of processes.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut last = String::new();
     let mut shown = String::new();
     for line in text.lines() {
