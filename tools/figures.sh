@@ -241,7 +241,7 @@ awk -F '\t' '
             if (names != "") break
             text = substr(text, 1, RSTART - 1) substr(text, RSTART + RLENGTH)
         }
-        if (text ~ /std::(fs|process|net|os::unix::(fs|net))/ || text ~ /\.(exists|is_file|is_symlink|canonicalize|read_dir|metadata|symlink_metadata)\(\)/)
+        if (text ~ /std::[{]([^}]*[{, ])?(fs|process|net)[^a-z_]/ || text ~ /std::(fs|process|net|os::unix::(fs|net))/ || text ~ /\.(exists|is_file|is_dir|is_symlink|canonicalize|read_dir|metadata|symlink_metadata)\(\)/)
             print $1 ":" $2 ": " $3
     }' "$work/product" | sed 's/:  */: /' >"$work/io"
 
