@@ -46,10 +46,9 @@ mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Severity};
-use crate::ops::recipe::{Ahead, RecipeRequest, ahead, is_recipe};
+use crate::ops::recipe::{Ahead, RecipeRequest, ahead, is_recipe, is_there};
 use crate::ops::settings::{self as place, platform};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::path::Path;
 use std::process::ExitCode;
 use term::Term;
 
@@ -314,8 +313,7 @@ fn with_run(mut args: Vec<String>, commands: &clap::Command) -> Vec<String> {
     if let Some(at) = first {
         let word = &args[at + 1];
         let names: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
-        let misspelt =
-            !Path::new(word).exists() && crate::diag::suggest::nearest(word, names.iter().copied()).is_some();
+        let misspelt = !is_there(word) && crate::diag::suggest::nearest(word, names.iter().copied()).is_some();
         let known = names.contains(&word.as_str()) || word == "help" || misspelt;
         if !known {
             args.insert(1, "run".into());

@@ -11,6 +11,7 @@ pub(crate) mod recipe;
 pub(crate) mod recorded;
 
 mod device;
+mod expressions;
 mod layout;
 mod parts;
 mod reading;

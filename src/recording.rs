@@ -16,9 +16,9 @@ pub(crate) mod words;
 pub(crate) mod world;
 
 pub use call::{Call, Recording};
-pub(crate) use merge::{Again, Step, When};
+pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
-pub(crate) use part::Part;
+pub(crate) use part::{Part, When};
 pub(crate) use world::{Answer, Prepared};
 pub use world::{Setting, World};
 

@@ -17,8 +17,9 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use disks::DiskKind;
 pub use guest::read;
-pub(crate) use guest::{DiskKind, Guest, Loader};
+pub(crate) use guest::{Guest, Loader};
 
 use crate::model::Release;
 

@@ -1,6 +1,7 @@
 //! A command line of bhyve(8), read as bhyve reads it: every flag writes into one configuration, in order.
 
 use super::arguments::{Content, Keys, fw_cfg, gdb, numa, pin, topology};
+pub(crate) use super::flags::Refusal;
 use super::flags::{Effect, Given, getopt};
 use super::tree::{Tree, veiled};
 use super::{config, lpc, slot};
@@ -45,15 +46,6 @@ pub enum Help {
     Slots,
     /// `-l help`: the devices of `-l`.
     Lpc,
-}
-
-/// A word that bhyve refuses while it reads its options.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Why.
-    pub fault: Fault,
-    /// The word, as an index of the arguments; 0 for the command line as a whole.
-    pub arg: usize,
 }
 
 /// Reads a command line (bhyve(8)), with or without the program's name before it. `files` gives the text of a file that `-k` or

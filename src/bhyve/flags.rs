@@ -1,9 +1,17 @@
 //! The flags of bhyve(8), a row for each, and getopt(3), which finds them.
 
-use super::command::Refusal;
 use super::tree::veiled;
 use crate::diag::Fault;
 use crate::model::{Arch, Release, Target};
+
+/// A word that bhyve refuses while it reads its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub fault: Fault,
+    /// The word, as an index of the arguments; 0 for the command line as a whole.
+    pub arg: usize,
+}
 
 /// A flag of bhyve(8).
 #[derive(Debug)]

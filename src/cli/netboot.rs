@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::ops::netboot::serve::{ServeRequest, serve};
 use crate::ops::netboot::{self, ChainScript, Recipes};
 use clap::{Args, Subcommand};
-use core::net::Ipv4Addr;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 #[derive(Args)]

@@ -1,7 +1,7 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
 use super::interfaces::{mark, mark_link};
-use super::{Effect, Platform, Step};
+use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::model::link::MARK;
 use crate::model::{Argv, InterfaceName, Link, LinkKind, VmName};
@@ -236,4 +236,10 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::Run(_)
         | Effect::Make { .. } => None,
     }
+}
+
+/// Half of an effect is none: what its first commands took goes back, where a later one was refused.
+pub(crate) fn take_back(host: &mut dyn Effects, platform: Platform, is_marked: bool, effect: &Effect) {
+    // The fault that matters is the first one.
+    let _ = halves(platform, is_marked, effect).iter().any(|back| host.perform(back).is_ok());
 }

@@ -1,7 +1,5 @@
 //! What can be changed on a host, as values, and the door to changing it.
 
-use super::Platform;
-use super::commands::halves;
 use crate::diag::Fault;
 use crate::image::Image;
 use crate::model::{Argv, DevicePath, InterfaceName, Link, Size, VmName};
@@ -132,10 +130,4 @@ pub(crate) trait Effects {
     fn mark(&mut self, name: &VmName);
     /// Removes a file; absent is fine.
     fn remove(&mut self, path: &Path) -> Result<(), Fault>;
-}
-
-/// Half of an effect is none: what its first commands took goes back, where a later one was refused.
-pub(crate) fn take_back(host: &mut dyn Effects, platform: Platform, is_marked: bool, effect: &Effect) {
-    // The fault that matters is the first one.
-    let _ = halves(platform, is_marked, effect).iter().any(|back| host.perform(back).is_ok());
 }

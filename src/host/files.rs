@@ -31,6 +31,26 @@ pub(crate) fn length(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|meta| meta.len())
 }
 
+/// Returns whether there is anything at a path; a link that leads nowhere is nothing.
+pub(crate) fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// Returns whether a path leads to a file.
+pub(crate) fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Returns whether a path leads to a folder.
+pub(crate) fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Returns whether a link is at a path.
+pub(crate) fn is_link(path: &Path) -> bool {
+    path.is_symlink()
+}
+
 /// Returns the text of a file.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)

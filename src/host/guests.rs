@@ -41,6 +41,12 @@ pub(crate) trait Guest {
     fn last_words(&self) -> Vec<String>;
 }
 
+/// The fault of a hypervisor that does not even end when it is killed.
+pub(crate) fn does_not_end(what: &str, pid: u32) -> Fault {
+    let fault = Fault::host(format!("the hypervisor of {what}, process {pid}, does not end"));
+    fault.hint("it may wait for a disk that does not answer")
+}
+
 /// What a wait ended with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {

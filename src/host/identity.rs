@@ -1,6 +1,5 @@
 //! Who a process is: by its number, when it was started, and when the host was.
 
-use super::kernel::ProcessFact;
 use crate::model::VmName;
 
 /// Who a process is, and since when.
@@ -14,6 +13,15 @@ pub(crate) struct Identity {
     pub boot: String,
     /// The time, in seconds of 1970.
     pub now: u64,
+}
+
+/// What is known of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessFact {
+    /// When it was started, as the system tells it.
+    pub started: String,
+    /// Its command line, or what it calls itself.
+    pub command: String,
 }
 
 /// A host whose processes can be asked for.

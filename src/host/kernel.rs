@@ -5,7 +5,7 @@ mod linux;
 
 use super::environment::native_platform;
 use super::program::{Query, run};
-use super::{Identity, Platform};
+use super::{Identity, Platform, ProcessFact};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,15 +14,6 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether a process that is none of our children has ended.
 const TICK: Duration = Duration::from_millis(10);
-
-/// What is known of a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProcessFact {
-    /// When it was started, as the system tells it.
-    pub started: String,
-    /// Its command line, or what it calls itself.
-    pub command: String,
-}
 
 /// Returns who this process is.
 pub(crate) fn identity() -> Identity {

@@ -1,10 +1,12 @@
 //! What a host is: its kind, and where runs keep their state there.
 
-use super::store::STANDING;
 use crate::diag::Fault;
 use crate::model::{Arch, Release, Target, VmName};
 use std::fmt;
 use std::path::PathBuf;
+
+/// The file that says how a machine in the background stands, in the machine's folder.
+pub(crate) const STANDING: &str = "standing.json";
 
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

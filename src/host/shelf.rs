@@ -1,5 +1,6 @@
 //! The trees of libraries on the disk.
 
+pub(crate) use super::files::is_folder;
 use super::files::reason;
 use crate::diag::Fault;
 use crate::library::tree::Files;
@@ -39,11 +40,6 @@ pub(crate) fn text(path: &Path) -> Result<Option<String>, Fault> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::host(format!("cannot read {}: {}", path.display(), reason(&error)))),
     }
-}
-
-/// Returns whether a folder is there.
-pub(crate) fn is_folder(path: &Path) -> bool {
-    path.is_dir()
 }
 
 /// Returns every file below a folder, and the paths of what is a link; nothing where there is no folder.

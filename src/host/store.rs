@@ -3,9 +3,9 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
-use super::Settings;
 use super::files::{io_fault, reason, remove};
 use super::kernel::tick;
+use super::settings::{STANDING, Settings};
 use crate::diag::Fault;
 use crate::model::VmName;
 use crate::model::device::Access;
@@ -21,9 +21,6 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-/// The file that says how a machine in the background stands, in the machine's folder.
-pub(crate) const STANDING: &str = "standing.json";
 
 /// How long a journal usually is at most, in bytes.
 const JOURNAL: usize = 1 << 10;

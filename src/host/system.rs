@@ -1,7 +1,6 @@
 //! The real host, of either kind: files, programs, the environment.
 
 use super::boot_plan::{BootPlan, Content, Setting};
-use super::effects::take_back;
 use super::environment::env;
 use super::files::{
     copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
@@ -155,12 +154,6 @@ impl System {
     pub(crate) fn in_background(&mut self, log: &Path) {
         self.log = Some(log.into());
     }
-}
-
-/// The fault of a hypervisor that does not even end when it is killed.
-pub(crate) fn does_not_end(what: &str, pid: u32) -> Fault {
-    let fault = Fault::host(format!("the hypervisor of {what}, process {pid}, does not end"));
-    fault.hint("it may wait for a disk that does not answer")
 }
 
 /// A node that is not there needs no taking away.
@@ -331,7 +324,7 @@ impl Effects for System {
                 Ok(output) => text.push_str(&output),
                 Err(fault) if at > 0 => {
                     let (platform, is_marked) = (self.settings.platform, self.machine.is_some());
-                    take_back(self, platform, is_marked, effect);
+                    commands::take_back(self, platform, is_marked, effect);
                     return Err(fault);
                 }
                 Err(fault) if is_done_already(effect, &fault) => {}

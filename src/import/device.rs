@@ -1,7 +1,7 @@
 //! The text of a device, by its word.
 
+use super::expressions::{Words, plain};
 use super::layout::{Piece, key, quoted};
-use super::machine::{Words, plain};
 use crate::model::device::{Group, Item, Shape};
 use crate::model::{Backend, Device, Parameter, Value};
 

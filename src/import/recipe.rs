@@ -1,7 +1,8 @@
 //! A whole recipe of a machine that was imported.
 
+use super::expressions::{Words, size};
 use super::layout::{Piece, comment, quoted};
-use super::machine::{Words, machine, size};
+use super::machine::machine;
 use super::{Import, Kind, Tap};
 use crate::model::device::Access;
 use crate::model::{Backend, Device, Draft, Part};

@@ -1,7 +1,8 @@
 //! A recipe of what a shell script called.
 
+use super::expressions::{Words, size};
 use super::layout::{comment, quoted};
-use super::machine::{Words, machine, size};
+use super::machine::machine;
 use super::recipe::names;
 use super::{Import, Kind, Setting, read};
 use crate::diag::Diagnostic;

@@ -8,37 +8,10 @@ use super::device::Counterpart;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Limits, Machine, PciSlot, Setting, Size, Target, Topology, Value, VmName,
+    Bootrom, CpuSet, Device, Domain, FwItem, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
-
-/// What a fault of a machine is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The machine as a whole.
-    Whole,
-    /// One of its keys.
-    Key(&'static str),
-    /// A key in the map of one of its keys: `port` of `gdb`.
-    Under(&'static str, String),
-    /// A device.
-    Slot(PciSlot),
-    /// An option of a device.
-    Option(PciSlot, &'static str),
-    /// An option of one of a device's ports or targets, by its number.
-    Item(PciSlot, u16, &'static str),
-}
-
-impl Part {
-    /// Returns the part for an option that may belong to a port.
-    pub const fn option(slot: PciSlot, number: Option<u16>, name: &'static str) -> Self {
-        match number {
-            Some(number) => Self::Item(slot, number, name),
-            None => Self::Option(slot, name),
-        }
-    }
-}
 
 /// A machine that is still being described.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,15 +93,6 @@ impl Draft {
     /// Returns whether a switch is set.
     pub fn flag(&self, name: &str) -> bool {
         self.settings.get(name) == Some(&Value::Flag(true))
-    }
-
-    /// Checks everything that can be known without a host, and makes a machine of it.
-    pub fn check(self) -> Result<Machine, Vec<(Part, Fault)>> {
-        let faults = self.faults();
-        match (self.name.clone(), faults.is_empty()) {
-            (Some(name), true) => Ok(Machine::new(name, self)),
-            _ => Err(faults),
-        }
     }
 
     /// Returns the serial ports of the LPC bridge, with what each is plugged into and what names it.

@@ -4,22 +4,12 @@ use super::setting::SETTINGS;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    CpuSet, Device, DevicePath, Domain, Draft, FwItem, Limits, Part, PciSlot, Secret, Setting, Size, Target, Topology,
+    Bootrom, CpuSet, Device, Domain, Draft, FwItem, Limits, Part, PciSlot, Secret, Setting, Size, Target, Topology,
     Value, VmName,
 };
+use crate::diag::Fault;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-
-/// The boot ROM: the firmware's code, and the file that keeps its variables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bootrom {
-    /// The firmware.
-    pub code: DevicePath,
-    /// The variables, which the guest writes.
-    pub vars: Option<DevicePath>,
-    /// What a missing variables file is a copy of.
-    pub template: Option<DevicePath>,
-}
 
 /// A machine that holds together: what can be known without a host has been checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +18,20 @@ pub struct Machine {
     draft: Draft,
 }
 
+impl Draft {
+    /// Checks everything that can be known without a host, and makes a machine of it.
+    pub fn check(self) -> Result<Machine, Vec<(Part, Fault)>> {
+        let faults = self.faults();
+        match (self.name.clone(), faults.is_empty()) {
+            (Some(name), true) => Ok(Machine::new(name, self)),
+            _ => Err(faults),
+        }
+    }
+}
+
 impl Machine {
     /// Makes a machine of a draft that was checked.
-    pub(super) const fn new(name: VmName, draft: Draft) -> Self {
+    const fn new(name: VmName, draft: Draft) -> Self {
         Self { name, draft }
     }
 

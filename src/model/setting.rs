@@ -3,9 +3,8 @@
 //! The recipe's keys, the reference, the checks, the flags and the configuration come from the row. What has a form of its
 //! own (CPUs, memory, firmware, slots) is in [`Draft`](super::Draft).
 
-use super::draft::Part;
 use super::target::Arch;
-use super::{Release, Target, Type, Value};
+use super::{Part, Release, Target, Type, Value};
 
 /// One key of a machine.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ pub(crate) use crate::host::terminal::size as terminal_size;
 use crate::model::Secret;
 pub(crate) use crate::screen::picture::{Ink, Picture};
 use crate::screen::{keys, text};
-use core::net::SocketAddr;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@ use super::{logs, settings};
 use crate::diag::Fault;
 use crate::host::clock::since_1970;
 use crate::host::events::{self, Events, Reader};
+use crate::host::files;
 use crate::model::VmName;
 use crate::supervise::Progress;
 use crate::supervise::event::{line, time};
@@ -19,20 +20,20 @@ pub(crate) fn read(
 ) -> Result<(), Fault> {
     let folder = settings::log_folder()?;
     let named: Vec<PathBuf> = machines.iter().map(file).collect::<Result<_, _>>()?;
-    if let Some((machine, file)) = machines.iter().zip(&named).find(|(_, file)| !follows && !file.exists()) {
+    if let Some((machine, file)) = machines.iter().zip(&named).find(|(_, file)| !follows && !files::exists(file)) {
         return Err(none(machine, file));
     }
-    let files = || if named.is_empty() { events::within(&folder) } else { named.clone() };
+    let all = || if named.is_empty() { events::within(&folder) } else { named.clone() };
     let mut reader = Reader::default();
     let mut lines = Vec::new();
-    for file in files().iter().filter(|file| file.exists()) {
+    for file in all().iter().filter(|file| files::exists(file)) {
         lines.extend(reader.added(file)?);
     }
     let lines = in_order(lines);
     let from = last.map_or(0, |count| lines.len().saturating_sub(count));
     print(&lines[from..])?;
     if follows {
-        reader.follow(&files, &|lines| print(&in_order(lines)))?;
+        reader.follow(&all, &|lines| print(&in_order(lines)))?;
     }
     Ok(())
 }

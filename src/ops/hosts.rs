@@ -4,8 +4,8 @@ use super::remote::{Remote, RunningMachine};
 use crate::client::reach::Answer;
 use crate::model::Secret;
 use crate::model::value::Tty;
-use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 /// A machine that may run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Effects as _, Host, Settings, files};
 use crate::model::Argv;
 use crate::netboot::chainload::{Changes, FOLDER, changes};
-use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// Recipes whose machines boot from the network.

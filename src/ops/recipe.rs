@@ -8,6 +8,11 @@ use crate::script::{Inputs, Recipe, unreadable};
 use std::path::Path;
 use std::time::Duration;
 
+/// Returns whether there is anything at the path that a word may be.
+pub(crate) fn is_there(word: &str) -> bool {
+    files::exists(Path::new(word))
+}
+
 /// A recipe and its inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct RecipeRequest {
@@ -60,7 +65,7 @@ impl RecipeRequest {
     /// Returns a hint at a recipe with a similar name, where there is none at the path.
     fn similar(&self) -> Option<String> {
         let path = Path::new(&self.path);
-        if path.exists() {
+        if files::exists(path) {
             return None;
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

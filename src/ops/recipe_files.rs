@@ -23,7 +23,7 @@ impl Wanted {
         let here = [PathBuf::from(".")];
         let mut found = Vec::new();
         for path in if paths.is_empty() { &here } else { paths } {
-            if path.is_dir() {
+            if files::is_folder(path) {
                 let before = found.len();
                 self.below(path, &mut found)?;
                 if found.len() == before {
@@ -49,9 +49,9 @@ impl Wanted {
             if name.starts_with('.') {
                 continue;
             }
-            if path.is_dir() && !path.is_symlink() {
+            if files::is_folder(&path) && !files::is_link(&path) {
                 self.below(&path, found)?;
-            } else if (self.fits)(&name) && path.is_file() {
+            } else if (self.fits)(&name) && files::is_file(&path) {
                 // `./lab.rhai` is how nobody would write it.
                 found.push(path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path));
             }

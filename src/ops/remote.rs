@@ -2,8 +2,8 @@
 
 use crate::diag::Fault;
 use crate::model::Argv;
-use core::net::SocketAddr;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 

@@ -7,8 +7,8 @@ use crate::client::reach;
 use crate::client::ssh::{Answer, Asking};
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
 use crate::model::Argv;
-use core::net::SocketAddr;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -6,7 +6,7 @@ use super::search::{HostQuery, Listener};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover::{hand_over, is_there};
 use crate::model::Argv;
-use core::net::SocketAddr;
+use std::net::SocketAddr;
 
 /// The viewers that are looked for, with what they take.
 const VIEWERS: [&[&str]; 3] =

@@ -2,18 +2,7 @@
 
 use super::call::{Call, Recording};
 use super::lease::given_back;
-use super::part::{Part, groups};
-
-/// When something is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Both with and without.
-    Always,
-    /// Only with what initializes the machine.
-    OnlyInit,
-    /// Only without it.
-    OnlyWithout,
-}
+use super::part::{Part, When, groups};
 
 /// One call of a script, and when it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +105,7 @@ impl<'a> Cycle<'a> {
 }
 
 fn alone(call: &Call, when: When) -> Step {
-    let parts = groups(call).into_iter().map(|words| Part { words, when }).collect();
+    let parts = groups(call.program(), call.args()).into_iter().map(|words| Part { words, when }).collect();
     Step { call: call.clone(), when, parts, given_back_by: None }
 }
 
@@ -130,7 +119,7 @@ fn beside(left: &[&Call], right: &[&Call]) -> Vec<Step> {
         Pair::Left(call) => alone(call, When::OnlyInit),
         Pair::Right(call) => alone(call, When::OnlyWithout),
         Pair::Both(left, right) => {
-            let (ours, theirs) = (groups(left), groups(right));
+            let (ours, theirs) = (groups(left.program(), left.args()), groups(right.program(), right.args()));
             let parts = align(&ours, &theirs, |a, b| usize::from(a == b)).into_iter().map(|pair| match pair {
                 Pair::Both(words, _) => Part { words: words.clone(), when: When::Always },
                 Pair::Left(words) => Part { words: words.clone(), when: When::OnlyInit },

@@ -1,10 +1,18 @@
 //! The arguments of a call, each option of bhyve together with its value.
 
-use super::When;
-use super::call::Call;
-
 /// The options of bhyve that take an argument (bhyve(8)), of every architecture and release.
 const WITH_ARGUMENT: &str = "fkopGcsmlKUnr";
+
+/// When something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Both with and without.
+    Always,
+    /// Only with what initializes the machine.
+    OnlyInit,
+    /// Only without it.
+    OnlyWithout,
+}
 
 /// Arguments that belong together, and when they are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +23,11 @@ pub struct Part {
     pub when: When,
 }
 
-/// Returns the arguments of a call in groups. Those of programs other than bhyve are one each.
-pub(crate) fn groups(call: &Call) -> Vec<Vec<String>> {
+/// Returns the arguments of a call of a program in groups. Those of programs other than bhyve are one each.
+pub(crate) fn groups(program: &str, args: &[String]) -> Vec<Vec<String>> {
     let mut groups = Vec::new();
-    let mut rest = call.args();
-    let mut is_options = call.program() == "bhyve";
+    let mut rest = args;
+    let mut is_options = program == "bhyve";
     while let Some((word, after)) = rest.split_first() {
         let length = if is_options { option(word) } else { Some(1) };
         is_options &= length.is_some();
@@ -69,13 +77,15 @@ fn option(word: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::call::Call;
 
     fn call(line: &str) -> Call {
         Call { argv: line.split(' ').map(str::to_string).collect(), ..Call::default() }
     }
 
     fn shown(line: &str) -> String {
-        groups(&call(line)).iter().map(|group| group.join(" ")).collect::<Vec<_>>().join(" | ")
+        let call = call(line);
+        groups(call.program(), call.args()).iter().map(|group| group.join(" ")).collect::<Vec<_>>().join(" | ")
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::shelf::{Found, Shelf, tidy};
 use super::source::Sources;
 use super::{allowance, imports};
 use crate::diag::{Diagnostic, Fault, Source, suggest};
+use crate::host::files;
 use crate::library::{FETCHED, MANIFEST};
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
 use std::cell::RefCell;
@@ -136,11 +137,10 @@ fn beside(importer: &str, path: &str) -> Result<(String, String), Fault> {
         ));
         return Err(fault.hint("import it by the library's name, as in \"net/cards\""));
     }
-    match std::fs::read_to_string(&file) {
+    match files::read_text(&file) {
         Ok(text) => Ok((file.display().to_string(), text)),
         Err(error) => {
-            let why = error.to_string();
-            let why = why.split(" (os error").next().unwrap_or_default().to_string();
+            let why = files::reason(&error);
             Err(Fault::new(format!("cannot read the module {}: {why}", file.display())))
         }
     }

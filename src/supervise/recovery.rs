@@ -5,6 +5,10 @@
 //! may have made something of that name since: an interface is given back only with our mark, a membership and a process only if
 //! the host was not started anew, a process only if it is still the one.
 
+mod adoption;
+
+pub(crate) use adoption::adoptable;
+
 use super::journal::{Journal, Owner};
 use super::leases::Lease;
 use super::standing::{Stance, Standing};
@@ -109,55 +113,6 @@ fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
 fn goes_on_already(name: &VmName, guest: u32) -> Fault {
     let fault = Fault::host(format!("the guest of {name}, process {guest}, goes on without its vmrun"));
     fault.hint(format!("`vmrun adopt {name}` takes it over, `vmrun stop {name}` stops it"))
-}
-
-/// What is known of a guest that can be taken over.
-pub(crate) struct Adoptable {
-    /// Who had it.
-    pub owner: Option<Owner>,
-    /// What was taken for it.
-    pub leases: Vec<Lease>,
-    /// The memberships that end with its taps.
-    pub joined: Vec<Effect>,
-    /// Its process.
-    pub guest: u32,
-}
-
-/// Takes the lock of a machine whose guest goes on without its run, and returns what is known of it.
-pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
-    if host.store().trace(name).is_none() {
-        return Err(not_running(name));
-    }
-    take(host, name)?;
-    let found = adopt(host, name);
-    if found.is_err() {
-        host.store_mut().clear(name)?;
-    }
-    found
-}
-
-fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
-    let Some(trace) = host.store().trace(name) else { return Err(not_running(name)) };
-    let journal = journal(&trace);
-    let Some(guest) = guest_of(host, &trace) else {
-        let fault = Fault::host(format!("no guest of {name} goes on without its vmrun"));
-        return Err(fault.hint(format!("`vmrun start {name}` starts it")));
-    };
-    let others = |lease: &&Lease| matches!(lease, Lease::Lock(other) if other != name);
-    if let Some(Lease::Lock(other)) = journal.leases.iter().find(others) {
-        let fault = Fault::host(format!("{name} is one of several machines of its recipe, as {other} is"));
-        return Err(fault.hint(format!("only a recipe of one machine can be taken over; `vmrun stop {name}` ends it")));
-    }
-    let ours = |tap: &str| {
-        journal.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(own)) if own.as_str() == tap))
-    };
-    let interfaces = host.interfaces()?;
-    let members = interfaces.iter().flat_map(|one| one.members.iter().map(move |member| (&one.name, member)));
-    let join = |(bridge, member): (&String, &String)| {
-        Some(Effect::Join { bridge: bridge.parse().ok()?, member: member.parse().ok()? })
-    };
-    let joined = members.filter(|(_, member)| ours(member)).filter_map(join).collect();
-    Ok(Adoptable { owner: journal.owner, leases: journal.leases, joined, guest })
 }
 
 /// The fault of a machine of which there is nothing.

@@ -1,10 +1,42 @@
 //! Disks, from slot 4 on: a slot each with UEFI, a function each without, and AHCI disks together if that is wished.
 
-use super::guest::Disk;
-use super::guest::DiskKind;
 use super::reading::Reading;
 use super::slots::Slots;
 use crate::diag::Fault;
+use crate::model::Size;
+
+/// What a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskKind {
+    /// A file in the guest's folder.
+    File,
+    /// A ZFS volume in the guest's dataset.
+    Zvol {
+        /// Whether it takes its space only when it is written.
+        sparse: bool,
+    },
+    /// A whole path: a file or device anywhere.
+    Custom,
+    /// A disk of an iSCSI target.
+    Iscsi,
+    /// A folder that the guest shares: `NAME=PATH`.
+    Share,
+}
+
+/// A disk of a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// The path that bhyve is told.
+    pub path: String,
+    /// The size, if the file says one: templates only.
+    pub size: Option<Size>,
+    /// What it is.
+    pub kind: DiskKind,
+    /// bhyve's device, as `virtio-blk`.
+    pub emulation: String,
+    /// The line of its name.
+    pub line: usize,
+}
 
 /// Adds the disks to the devices, and returns them.
 pub(super) fn add(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec<String>) -> Vec<Disk> {

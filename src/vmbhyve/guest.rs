@@ -1,13 +1,14 @@
 //! A guest: the command line that vm-bhyve would run, and what it says of disks, cards and installer.
 
 use super::conf::masked;
-use super::disks::push;
+use super::disks::{Disk, push};
+use super::nics::Nic;
 use super::reading::Reading;
 use super::slots::Slots;
 use super::{Note, Place, devices, disks, nics};
 use crate::diag::Fault;
 use crate::diag::suggest::did_you_mean;
-use crate::model::{Size, VmName};
+use crate::model::VmName;
 use std::fmt;
 
 /// What puts the guest's code into memory.
@@ -19,64 +20,6 @@ pub enum Loader {
     Grub,
     /// A boot ROM; vm-bhyve has several, by the word after `uefi-`.
     Uefi,
-}
-
-/// What a disk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskKind {
-    /// A file in the guest's folder.
-    File,
-    /// A ZFS volume in the guest's dataset.
-    Zvol {
-        /// Whether it takes its space only when it is written.
-        sparse: bool,
-    },
-    /// A whole path: a file or device anywhere.
-    Custom,
-    /// A disk of an iSCSI target.
-    Iscsi,
-    /// A folder that the guest shares: `NAME=PATH`.
-    Share,
-}
-
-/// A disk of a guest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
-    /// The path that bhyve is told.
-    pub path: String,
-    /// The size, if the file says one: templates only.
-    pub size: Option<Size>,
-    /// What it is.
-    pub kind: DiskKind,
-    /// bhyve's device, as `virtio-blk`.
-    pub emulation: String,
-    /// The line of its name.
-    pub line: usize,
-}
-
-/// A network card of a guest, and the tap that it wishes for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Nic {
-    /// bhyve's device, as `virtio-net`.
-    pub emulation: String,
-    /// The backend that the command line names: an interface, or netgraph's words.
-    pub backend: String,
-    /// The interface that is there already and is not to be made (`networkN_device`).
-    pub device: Option<String>,
-    /// The name that the tap is to have (`networkN_name`).
-    pub name: Option<String>,
-    /// vm-bhyve's switch.
-    pub switch: Option<String>,
-    /// The bridge of that switch, if it is one and its name is known: `vm-public`.
-    pub bridge: Option<String>,
-    /// Whether the tap is the bridge's span, not its member (ifconfig(8), `span`).
-    pub span: bool,
-    /// Whether the bridge keeps it from other private members (ifconfig(8), `private`).
-    pub private: bool,
-    /// The MAC address, as it is written.
-    pub mac: Option<String>,
-    /// The line of its type.
-    pub line: usize,
 }
 
 /// How vm-bhyve adds an installer's image to a boot.

@@ -1,11 +1,35 @@
 //! Network cards: all in the slot after the disks, a function each.
 
 use super::disks::push;
-use super::guest::Nic;
 use super::reading::Reading;
 use super::slots::Slots;
 use super::switch::{self, Switch};
 use std::collections::BTreeSet;
+
+/// A network card of a guest, and the tap that it wishes for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nic {
+    /// bhyve's device, as `virtio-net`.
+    pub emulation: String,
+    /// The backend that the command line names: an interface, or netgraph's words.
+    pub backend: String,
+    /// The interface that is there already and is not to be made (`networkN_device`).
+    pub device: Option<String>,
+    /// The name that the tap is to have (`networkN_name`).
+    pub name: Option<String>,
+    /// vm-bhyve's switch.
+    pub switch: Option<String>,
+    /// The bridge of that switch, if it is one and its name is known: `vm-public`.
+    pub bridge: Option<String>,
+    /// Whether the tap is the bridge's span, not its member (ifconfig(8), `span`).
+    pub span: bool,
+    /// Whether the bridge keeps it from other private members (ifconfig(8), `private`).
+    pub private: bool,
+    /// The MAC address, as it is written.
+    pub mac: Option<String>,
+    /// The line of its type.
+    pub line: usize,
+}
 
 /// Adds the cards to the devices, and returns them.
 pub(super) fn add(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec<String>) -> Vec<Nic> {

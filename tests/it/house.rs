@@ -1,5 +1,9 @@
-//! The house: who may know whom.
+//! The house: who may know whom, and what each room keeps to.
 
+mod imports;
+mod product;
+
+use product::Code;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +46,24 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// The rooms whose files keep to [`MAX_LINES`].
+const MEASURED: &[&str] = &["cli", "ops", "supervise", "host", "client"];
+
+/// The most lines of a file.
+const MAX_LINES: usize = 500;
+
+/// Tables may be as long as they are.
+const TABLES: &[&str] = &[];
+
+/// The most methods of a trait of the host.
+const MAX_METHODS: usize = 15;
+
+/// Where those traits are.
+const TRAITS: &[&str] = &["host.rs", "host/facts.rs", "host/effects.rs", "host/guests.rs", "host/identity.rs"];
+
+/// What the command line may use beside itself.
+const BELOW_CLI: &[&str] = &["ops", "diag", "model"];
 
 /// Returns every file below src, by its path there.
 fn files() -> Vec<(String, String)> {
@@ -124,6 +146,133 @@ fn only_the_host_knows_what_it_was_built_for() {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
+/// Looks for rooms that the command line may not use.
+fn wide_command_line(product: &[Code]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for code in product.iter().filter(|code| room(&code.file) == "cli") {
+        for (line, text) in &code.lines {
+            let is_bad = |other: &String| other != "cli" && !BELOW_CLI.contains(&other.as_str());
+            for (_, other) in named(text).into_iter().filter(|(_, other)| is_bad(other)) {
+                let allowed = BELOW_CLI.join(", ");
+                faults.push(format!("src/{}:{line}: `cli` uses only {allowed}, not `{other}`", code.file));
+            }
+        }
+    }
+    faults
+}
+
+/// Returns whether a word stands in a text by itself.
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|one| one == word)
+}
+
+/// Looks for files, processes and sockets above the rooms that have them. Addresses and exit codes are values.
+fn input_or_output(product: &[Code]) -> Vec<String> {
+    const ROOTS: &[&str] = &["std::fs", "std::process", "std::net", "std::os::unix::fs", "std::os::unix::net"];
+    const METHODS: &[&str] =
+        &["exists", "is_file", "is_dir", "is_symlink", "canonicalize", "read_dir", "metadata", "symlink_metadata"];
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+    let is_value = |rest: &str| {
+        let rest = rest.trim_start_matches("::");
+        let group = rest.strip_prefix('{').map(|group| group.split('}').next().unwrap_or_default());
+        let names: Vec<String> = group.map_or_else(|| vec![word(rest)], |group| group.split(", ").map(word).collect());
+        names.iter().all(|name| name == "ExitCode" || name.contains("Addr") && name != "ToSocketAddrs")
+    };
+    let mut faults = Vec::new();
+    for code in product.iter().filter(|code| !["host", "client"].contains(&room(&code.file))) {
+        for (line, text) in &code.lines {
+            let mut found: Vec<String> = Vec::new();
+            for root in ROOTS {
+                let uses = text.match_indices(root).map(|(at, _)| &text[at + root.len()..]);
+                found.extend(uses.filter(|rest| !is_value(rest)).map(|_| (*root).to_string()));
+            }
+            if text.contains("std::{") && ["fs", "process", "net"].iter().any(|name| has_word(text, name)) {
+                found.push("std".into());
+            }
+            let methods = METHODS.iter().filter(|method| text.contains(&format!(".{method}()")));
+            found.extend(methods.map(|method| format!("Path::{method}")));
+            let fault = |what| format!("src/{}:{line}: `{what}` belongs to src/host and src/client", code.file);
+            faults.extend(found.into_iter().map(fault));
+        }
+    }
+    faults
+}
+
+/// Looks for circles of imports across families.
+fn circles(product: &[Code]) -> Vec<String> {
+    let circles = imports::circles_across_families(product);
+    circles.into_iter().map(|circle| format!("a circle of imports across families: {}", circle.join(", "))).collect()
+}
+
+/// Looks for files that are too long.
+fn long(files: &[(String, String)]) -> Vec<String> {
+    let measured = files.iter().filter(|(file, _)| MEASURED.contains(&room(file)) && !TABLES.contains(&file.as_str()));
+    let lengths = measured.map(|(file, text)| (file, text.lines().count())).filter(|(_, lines)| *lines > MAX_LINES);
+    lengths.map(|(file, lines)| format!("src/{file}: {lines} lines are more than {MAX_LINES}")).collect()
+}
+
+/// Looks for traits of the host with too many methods, and for methods with a body.
+fn wide_traits(product: &[Code]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for code in product.iter().filter(|code| TRAITS.contains(&code.file.as_str())) {
+        let mut current: Option<(String, usize)> = None;
+        for (line, text) in &code.lines {
+            let name = text.split("trait ").nth(1).filter(|_| !text.starts_with(' '));
+            if let Some(name) = name {
+                let name = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+                current = Some((name, 0));
+            } else if let Some((name, methods)) = &mut current {
+                let indent = text.len() - text.trim_start().len();
+                *methods += usize::from(indent == 4 && text.trim_start().starts_with("fn "));
+                if indent == 4 && text.contains('{') {
+                    faults.push(format!("src/{}:{line}: a method of `{name}` has a body", code.file));
+                }
+                if text.starts_with('}') {
+                    if *methods > MAX_METHODS {
+                        let file = &code.file;
+                        faults.push(format!("src/{file}: `{name}` has {methods} methods, more than {MAX_METHODS}"));
+                    }
+                    current = None;
+                }
+            }
+        }
+    }
+    faults
+}
+
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn the_command_line_uses_ops_and_values() {
+    assert_none(&wide_command_line(&product::product(&files())));
+}
+
+#[test]
+fn files_processes_and_sockets_belong_to_host_and_client() {
+    assert_none(&input_or_output(&product::product(&files())));
+}
+
+#[test]
+fn circles_of_imports_stay_in_one_family() {
+    assert_none(&circles(&product::product(&files())));
+}
+
+#[test]
+fn files_have_at_most_500_lines() {
+    assert_none(&long(&files()));
+}
+
+#[test]
+fn traits_of_the_host_are_narrow() {
+    let product = product::product(&files());
+    let has = |file: &&str| product.iter().any(|code| code.file == **file && code.joined().contains("trait "));
+    let gone: Vec<_> = TRAITS.iter().filter(|file| !has(file)).collect();
+    assert!(gone.is_empty(), "no trait is in {gone:?}: where are they now?");
+    assert_none(&wide_traits(&product));
+}
+
 #[test]
 fn the_oldest_rust_is_the_same_wherever_it_is_said() {
     let oldest = env!("CARGO_PKG_RUST_VERSION");
@@ -148,4 +297,64 @@ fn a_look_upward_is_found_wherever_it_is_written() {
         ["src/model/size.rs:1: `model` looks up to `supervise`"]
     );
     assert_eq!(super::house::upward("bhyve.rs", "crate::qemu::x()"), ["src/bhyve.rs:1: `bhyve` looks up to `qemu`"]);
+}
+
+/// A product of one file.
+fn one(file: &str, text: &str) -> Vec<Code> {
+    product::product(&[(file.into(), text.into())])
+}
+
+#[test]
+fn a_command_line_that_reaches_further_is_found() {
+    let faults = |text| wide_command_line(&one("cli/run.rs", text));
+    assert_eq!(
+        faults("use crate::ops::run;\nuse crate::{cli::Term, diag::Fault};\n/// See [`crate::host`].\n"),
+        [""; 0]
+    );
+    assert_eq!(faults("#[cfg(test)]\nmod tests {\n    use crate::host::Host;\n}\n"), [""; 0]);
+    let found = |line, what| [format!("src/cli/run.rs:{line}: `cli` uses only ops, diag, model, not `{what}`")];
+    assert_eq!(faults("use crate::ops::run;\nuse crate::host::Host;\n"), found(2, "host"));
+    assert_eq!(faults("fn a() {\n    crate::script::parse()\n}\n"), found(2, "script"));
+    assert_eq!(wide_command_line(&one("ops/run.rs", "use crate::host::Host;")), [""; 0]);
+}
+
+#[test]
+fn input_and_output_is_found_wherever_it_is_written() {
+    let faults = |text| input_or_output(&one("ops/run.rs", text));
+    assert_eq!(faults("use std::net::{IpAddr, SocketAddr};\nuse std::process::ExitCode;\n// std::fs\n"), [""; 0]);
+    assert_eq!(faults("fn a(at: std::net::SocketAddr) -> &str { \"std::fs::read\" }"), [""; 0]);
+    let found = |what| [format!("src/ops/run.rs:1: `{what}` belongs to src/host and src/client")];
+    assert_eq!(faults("let at = a(std::net::Ipv4Addr::LOCALHOST.into(), B::C);"), [""; 0]);
+    assert_eq!(faults("use std::fs;"), found("std::fs"));
+    assert_eq!(faults("use std::{fs, io};"), found("std"));
+    assert_eq!(faults("let text = std::fs::read_to_string(path)?;"), found("std::fs"));
+    assert_eq!(faults("use std::process::{Command, ExitCode};"), found("std::process"));
+    assert_eq!(faults("use std::net::{IpAddr, TcpStream};"), found("std::net"));
+    assert_eq!(faults("use std::os::unix::net::UnixStream;"), found("std::os::unix::net"));
+    assert_eq!(faults("if path.exists() {}"), found("Path::exists"));
+    assert_eq!(input_or_output(&one("host/files.rs", "use std::fs;")), [""; 0]);
+    assert_eq!(input_or_output(&one("client/ssh.rs", "use std::process::Command;")), [""; 0]);
+}
+
+#[test]
+fn a_file_that_is_too_long_is_found() {
+    let faults = |file: &str, lines| long(&[(file.into(), "\n".repeat(lines))]);
+    assert_eq!(faults("ops/run.rs", 500), [""; 0]);
+    assert_eq!(faults("ops/run.rs", 501), ["src/ops/run.rs: 501 lines are more than 500"]);
+    assert_eq!(faults("cli.rs", 501), ["src/cli.rs: 501 lines are more than 500"]);
+}
+
+#[test]
+fn a_trait_that_is_too_wide_is_found() {
+    let faults =
+        |methods: &str| wide_traits(&one("host/facts.rs", &format!("pub(crate) trait Facts {{\n{methods}}}\n")));
+    let method = "    /// Returns it.\n    fn one(&self);\n    fn other(\n        &self,\n    ) -> u8;\n";
+    assert_eq!(faults(&method.repeat(7)), [""; 0]);
+    assert_eq!(faults(&method.repeat(8)), ["src/host/facts.rs: `Facts` has 16 methods, more than 15"]);
+    let body = "a method of `Facts` has a body";
+    assert_eq!(faults("    fn one(&self) {}\n"), [format!("src/host/facts.rs:2: {body}")]);
+    assert_eq!(
+        faults("    fn one(\n        &self,\n    ) -> u8 {\n        1\n    }\n"),
+        [format!("src/host/facts.rs:4: {body}")]
+    );
 }

@@ -3,10 +3,11 @@
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
+use crate::host::guests::does_not_end;
 use crate::host::process::{Happened, Process};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
-use crate::host::{Guest, Woken, kernel, system};
+use crate::host::{Guest, Woken, kernel};
 use crate::model::{Argv, Ended, Machine, VmName};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -52,7 +53,7 @@ pub(crate) fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault
     if !(off && kernel::is_gone_within(pid, PATIENCE)) {
         kernel::signal(pid, Signal::SIGKILL);
     }
-    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(system::does_not_end(name.as_str(), pid)) }
+    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(does_not_end(name.as_str(), pid)) }
 }
 
 struct Bhyve {

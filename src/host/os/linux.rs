@@ -3,10 +3,11 @@
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
 use crate::host::files::remove;
+use crate::host::guests::does_not_end;
 use crate::host::process::{EndedBy, Happened, Process};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
-use crate::host::{Guest, Settings, Woken, kernel, system};
+use crate::host::{Guest, Settings, Woken, kernel};
 use crate::model::{Argv, Ended, Machine, VmName};
 use crate::qemu::{self, Event};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -122,7 +123,7 @@ pub(crate) fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault
     }
     kernel::signal(pid, Signal::SIGKILL);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(system::does_not_end(&name, pid)) }
+    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(does_not_end(&name, pid)) }
 }
 
 /// The connection to QEMU's monitor.

@@ -7,8 +7,8 @@ use super::world::World;
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
-use crate::host::effects::take_back;
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, InterfaceKind, Platform,

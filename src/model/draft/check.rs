@@ -1,18 +1,18 @@
 //! What a machine says that its bhyve does not have, and what bhyve finds late or never.
 
-use super::{Draft, Part};
+use super::Draft;
 use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
-use crate::model::{PciSlot, Release, Setting, Size, Talk, VmName};
+use crate::model::{Part, PciSlot, Release, Setting, Size, Talk, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Faults = Vec<(Part, Fault)>;
 
 impl Draft {
     /// Returns everything that is wrong with the machine.
-    pub(super) fn faults(&self) -> Faults {
+    pub(in crate::model) fn faults(&self) -> Faults {
         let mut faults = Vec::new();
         if self.name.is_none() {
             faults.push((Part::Whole, Fault::new("a machine needs a `name`").hint("add `name: \"lab\"`")));

@@ -108,7 +108,7 @@ impl Modules for Documents {
         }
         if begun.starts_with(['/', '.']) {
             let entries = files::entries(&folder(importer).join(format!("{shown}/"))).unwrap_or_default();
-            let names = entries.iter().filter_map(|path| Some((path.file_name()?.to_str()?, path.is_dir())));
+            let names = entries.iter().filter_map(|path| Some((path.file_name()?.to_str()?, files::is_folder(path))));
             paths.extend(names.filter_map(|(name, is_folder)| match name.strip_suffix(".rhai") {
                 _ if is_folder => Some(format!("{shown}/{name}/")),
                 Some(stem) if is_import => Some(format!("{shown}/{stem}")),

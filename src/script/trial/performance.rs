@@ -2,8 +2,8 @@
 
 use super::{Shared, word};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::Host;
 use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
+use crate::host::{Host, files};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};
 use crate::script::{Inputs, Recipe, unreadable};
@@ -60,7 +60,7 @@ fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raise
         set.map_err(|raised| raised.under(key).arg(1))?;
     }
     let name = path.display().to_string();
-    let read = std::fs::read_to_string(&path).map_err(|error| Raised::from(unreadable(&name, &error)).arg(0))?;
+    let read = files::read_text(&path).map_err(|error| Raised::from(unreadable(&name, &error)).arg(0))?;
     let fixture = desk.borrow().fixture.clone();
     let recipe = match Recipe::parse(&name, &read) {
         Ok(mut recipe) => {

@@ -1,7 +1,9 @@
 //! Odd cases: many devices, switches of every kind, keys that are not reached, and any text at all.
 
 use super::super::DiskKind;
-use super::super::guest::{Disk, Installer, Nic};
+use super::super::disks::Disk;
+use super::super::guest::Installer;
+use super::super::nics::Nic;
 use super::*;
 use crate::model::{Release, Size};
 use proptest::prelude::*;
