@@ -45,7 +45,7 @@ pub(crate) mod worlds;
 pub(crate) use effects::{Effect, Effects, Step};
 pub(crate) use facts::{Capacity, Facts, FileFact};
 pub(crate) use guests::{Guest, Guests, Woken};
-pub(crate) use identity::{Identity, ProcessFact, Processes};
+pub(crate) use identity::{Identity, ProcessFact, ProcessTable, UnknownProcesses};
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use settings::Asked;
@@ -55,7 +55,9 @@ pub(crate) use store::{Kept, kept};
 use worlds::rehearsal::Rehearsal;
 
 /// A host: what can be asked of it, what can be done to it, what runs on it, and what runs keep there.
-pub(crate) trait Host: Facts + Effects + Guests + Processes {
+pub(crate) trait Host: Facts + Effects + Guests {
+    /// Returns its processes.
+    fn processes(&self) -> &dyn ProcessTable;
     /// Returns what runs keep of their machines.
     fn store(&self) -> &Store;
     /// Returns it to be changed.

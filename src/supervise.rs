@@ -100,7 +100,7 @@ impl Run {
     /// Writes down how the machine stands, if it runs in the background. That it cannot be written stops nothing.
     fn stand_with(&mut self, state: Stance, guest: Option<&Lease>, change: impl FnOnce(&mut Standing)) {
         let Some(standing) = &mut self.standing else { return };
-        let me = self.host.identity();
+        let me = self.host.processes().identity();
         standing.state = state;
         standing.supervisor = Some(me.pid);
         standing.guest = guest.and_then(|lease| if let Lease::Guest { pid, .. } = lease { Some(*pid) } else { None });

@@ -24,8 +24,8 @@ pub(crate) struct ProcessFact {
     pub command: String,
 }
 
-/// A host whose processes can be asked for.
-pub(crate) trait Processes {
+/// The processes of a host, as far as runs ask for them.
+pub(crate) trait ProcessTable {
     /// Returns who this process is.
     fn identity(&self) -> Identity;
     /// Returns whether the host was started once and not again between what two journals tell of it.
@@ -38,4 +38,31 @@ pub(crate) trait Processes {
     fn strays(&self, name: &VmName) -> Vec<u32>;
     /// Waits for a moment, where there is nothing to be woken by.
     fn pause(&self);
+}
+
+/// The processes of a host of which nothing is known.
+pub(crate) struct UnknownProcesses;
+
+impl ProcessTable for UnknownProcesses {
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
+
+    fn is_same_boot(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn started(&self, _: u32) -> String {
+        String::new()
+    }
+
+    fn process(&self, _: u32) -> Option<ProcessFact> {
+        None
+    }
+
+    fn strays(&self, _: &VmName) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn pause(&self) {}
 }

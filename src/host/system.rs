@@ -14,7 +14,7 @@ use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, Platform, ProcessFact,
-    Processes, Settings, Step, background, commands, interfaces, kernel,
+    ProcessTable, Settings, Step, background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -429,7 +429,7 @@ impl Guests for System {
     }
 }
 
-impl Processes for System {
+impl ProcessTable for System {
     fn identity(&self) -> Identity {
         kernel::identity()
     }
@@ -456,6 +456,10 @@ impl Processes for System {
 }
 
 impl Host for System {
+    fn processes(&self) -> &dyn ProcessTable {
+        self
+    }
+
     fn store(&self) -> &Store {
         &self.store
     }

@@ -89,7 +89,7 @@ impl Run {
     }
 
     pub(super) fn owner(&self, recipe: &str) -> Owner {
-        let me = self.host.identity();
+        let me = self.host.processes().identity();
         let (version, recipe) = (env!("CARGO_PKG_VERSION").into(), recipe.into());
         Owner { pid: me.pid, started: me.started, boot: me.boot, version, since: me.now, recipe }
     }

@@ -289,7 +289,7 @@ impl Run {
     /// A process may be known again when vmrun is gone.
     fn lease_of(&self, guest: &dyn Guest) -> Option<Lease> {
         let pid = guest.process().filter(|_| self.keeper.is_some())?;
-        Some(Lease::Guest { pid, started: self.host.started(pid) })
+        Some(Lease::Guest { pid, started: self.host.processes().started(pid) })
     }
 
     /// Returns whether the guest rebooted, and makes the run of a rehearsal ready for the next evaluation.
@@ -305,7 +305,7 @@ impl Run {
     /// meanwhile.
     fn rest(&mut self, wait: Duration, faults: &[Diagnostic]) -> Result<(), Fault> {
         let error = self.state.last.as_ref().map(ToString::to_string);
-        let until = self.host.identity().now + wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let until = self.host.processes().identity().now + wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.stand_with(Stance::Waiting, None, |standing| {
             standing.restarts += 1;
             standing.error = error;

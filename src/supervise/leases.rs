@@ -251,7 +251,7 @@ impl Run {
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, keeps_journal).err()));
         if let Some(standing) = self.standing.as_mut().filter(|standing| standing.state == Stance::Held) {
             (standing.supervisor, standing.guest, standing.until) = (None, None, None);
-            standing.since = self.host.identity().now;
+            standing.since = self.host.processes().identity().now;
             faults.extend(self.host.store_mut().stand(&standing.name, &standing.text()).err());
         }
         // The lock goes last: until then nobody else may start the machine.

@@ -104,7 +104,10 @@ pub(crate) fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
 
 fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
     let journal = journal(trace);
-    let same_boot = journal.owner.as_ref().is_some_and(|owner| host.is_same_boot(&owner.boot, &host.identity().boot));
+    let same_boot = journal
+        .owner
+        .as_ref()
+        .is_some_and(|owner| host.processes().is_same_boot(&owner.boot, &host.processes().identity().boot));
     let is_kept = journal.in_background && same_boot;
     is_kept.then(|| journal.leases.iter().find_map(|lease| living(host, &trace.name, lease))).flatten()
 }
@@ -154,9 +157,10 @@ fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
 }
 
 fn is_alive(host: &dyn Host, owner: &Owner) -> bool {
-    let me = host.identity();
+    let me = host.processes().identity();
     let same = |started: &str| owner.started.is_empty() || owner.started == started;
-    host.is_same_boot(&owner.boot, &me.boot) && host.process(owner.pid).is_some_and(|fact| same(&fact.started))
+    host.processes().is_same_boot(&owner.boot, &me.boot)
+        && host.processes().process(owner.pid).is_some_and(|fact| same(&fact.started))
 }
 
 /// The fault of a machine that another run holds.
@@ -297,7 +301,7 @@ fn end_guests(
         if !is_new && (!is_used || begin.elapsed() > LAST_COMMANDS + within) {
             return Ok((ended, faults));
         }
-        host.pause();
+        host.processes().pause();
     }
 }
 
@@ -305,8 +309,8 @@ fn end_guests(
 fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
     let journal = journal(trace);
     let interfaces = host.interfaces_anew()?;
-    let me = host.identity();
-    let same_boot = journal.owner.as_ref().is_none_or(|owner| host.is_same_boot(&owner.boot, &me.boot));
+    let me = host.processes().identity();
+    let same_boot = journal.owner.as_ref().is_none_or(|owner| host.processes().is_same_boot(&owner.boot, &me.boot));
     let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
     let mut left = Left {
         name: trace.name.clone(),
@@ -353,14 +357,14 @@ fn guests(
 ) -> BTreeSet<u32> {
     let noted = journal.leases.iter().filter_map(|lease| living(host, name, lease));
     let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
-    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.process(*pid).is_some());
-    noted.chain(host.strays(name)).chain(openers).collect()
+    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.processes().process(*pid).is_some());
+    noted.chain(host.processes().strays(name)).chain(openers).collect()
 }
 
 /// Returns the process of a guest that lives.
 fn living(host: &dyn Host, name: &VmName, lease: &Lease) -> Option<u32> {
     let Lease::Guest { pid, started } = lease else { return None };
-    let fact = host.process(*pid)?;
+    let fact = host.processes().process(*pid)?;
     let same = started.is_empty() || *started == fact.started;
     (same && fact.command.contains(name.as_str())).then_some(*pid)
 }

@@ -7,8 +7,8 @@ use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Setting};
 use crate::host::store::{Locks, Store};
 use crate::host::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, Platform, ProcessFact,
-    Processes, Settings,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Settings,
+    UnknownProcesses,
 };
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
@@ -185,32 +185,11 @@ impl Guests for Elsewhere {
     }
 }
 
-/// Of its processes nothing is known.
-impl Processes for Elsewhere {
-    fn identity(&self) -> Identity {
-        Identity::default()
-    }
-
-    fn is_same_boot(&self, _: &str, _: &str) -> bool {
-        true
-    }
-
-    fn started(&self, _: u32) -> String {
-        String::new()
-    }
-
-    fn process(&self, _: u32) -> Option<ProcessFact> {
-        None
-    }
-
-    fn strays(&self, _: &VmName) -> Vec<u32> {
-        Vec::new()
-    }
-
-    fn pause(&self) {}
-}
-
 impl Host for Elsewhere {
+    fn processes(&self) -> &dyn ProcessTable {
+        &UnknownProcesses
+    }
+
     fn store(&self) -> &Store {
         &self.store
     }

@@ -9,8 +9,7 @@ use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
 use crate::host::store::Store;
 use crate::host::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, InterfaceKind, ProcessFact,
-    Processes, Settings,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Settings,
 };
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
 use std::net::SocketAddr;
@@ -220,31 +219,11 @@ pub(super) fn no_guest(name: &VmName) -> Fault {
     Fault::host(format!("the guest of {name} is on no host that is here"))
 }
 
-impl Processes for Rehearsal {
-    fn identity(&self) -> Identity {
-        self.below.identity()
-    }
-
-    fn is_same_boot(&self, one: &str, other: &str) -> bool {
-        self.below.is_same_boot(one, other)
-    }
-
-    fn started(&self, _: u32) -> String {
-        String::new()
-    }
-
-    fn process(&self, pid: u32) -> Option<ProcessFact> {
-        self.below.process(pid)
-    }
-
-    fn strays(&self, name: &VmName) -> Vec<u32> {
-        self.below.strays(name)
-    }
-
-    fn pause(&self) {}
-}
-
 impl Host for Rehearsal {
+    fn processes(&self) -> &dyn ProcessTable {
+        self.below.processes()
+    }
+
     fn store(&self) -> &Store {
         &self.store
     }

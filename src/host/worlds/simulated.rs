@@ -11,8 +11,8 @@ use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
 use crate::host::store::{Locks, Store};
 use crate::host::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, InterfaceKind, Platform,
-    ProcessFact, Processes, Settings,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, Platform, ProcessTable,
+    Settings, UnknownProcesses,
 };
 use crate::model::{Argv, Ended, Machine, NetAddress, Secret, Size, VmName};
 use crate::qemu;
@@ -321,32 +321,11 @@ impl Guests for Simulated {
     }
 }
 
-/// Of processes a fixture says nothing.
-impl Processes for Simulated {
-    fn identity(&self) -> Identity {
-        Identity::default()
-    }
-
-    fn is_same_boot(&self, _: &str, _: &str) -> bool {
-        true
-    }
-
-    fn started(&self, _: u32) -> String {
-        String::new()
-    }
-
-    fn process(&self, _: u32) -> Option<ProcessFact> {
-        None
-    }
-
-    fn strays(&self, _: &VmName) -> Vec<u32> {
-        Vec::new()
-    }
-
-    fn pause(&self) {}
-}
-
 impl Host for Simulated {
+    fn processes(&self) -> &dyn ProcessTable {
+        &UnknownProcesses
+    }
+
     fn store(&self) -> &Store {
         &self.store
     }
