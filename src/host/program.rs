@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 /// what a host answered once.
 pub(crate) type Query<'a> = &'a dyn Fn(&Argv) -> Result<String, Fault>;
 
-/// A command that nobody waits for yet. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
+/// A command that nobody waits for yet: to wait for each would make a start a third longer. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
 #[derive(Clone)]
 pub(crate) struct Errand {
     outcome: Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>,

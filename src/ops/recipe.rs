@@ -103,7 +103,8 @@ impl RecipeHelp {
     }
 }
 
-/// Begins to read the interfaces of this host, if a recipe seems to ask for them.
+/// Begins to read the interfaces of this host, if a recipe seems to ask for them: to wait for the command when they are asked for
+/// would take 10 % of a start.
 pub(crate) fn ahead(recipe: &str) -> Ahead {
     let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
     match platform() {

@@ -106,8 +106,6 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
     let log = settings::log_file(&name)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();
     let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
-    // The process ends soon; freeing an engine with every word piece by piece takes longer than starting a command.
-    std::mem::forget(recipe);
     Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
 }
 

@@ -31,7 +31,6 @@ use super::source;
 use crate::diag::{Diagnostic, Source};
 use checker::Checker;
 use rhai::{AST, Expr};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// What a text is.
@@ -47,8 +46,6 @@ pub enum Role {
 pub(crate) struct Names {
     /// Every name that nothing knows.
     pub faults: Vec<Diagnostic>,
-    /// What is called.
-    pub calls: BTreeSet<String>,
     /// Whether there is nothing but words, literals and sizes: no operator, no loop, no property and no import.
     pub plain: bool,
 }
@@ -57,8 +54,8 @@ pub(crate) struct Names {
 pub(crate) fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
     let mut checker = Checker::new(source, ast, role, None);
     checker.whole();
-    let (found, calls, plain) = checker.into_parts();
-    Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), calls, plain }
+    let (found, plain) = checker.into_parts();
+    Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), plain }
 }
 
 /// Returns the parameters that a recipe asks for by `param("name", default)`.

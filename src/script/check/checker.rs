@@ -61,7 +61,6 @@ pub(super) struct Checker<'a> {
     /// The function at hand, unless it is the text itself.
     function: Option<ImmutableString>,
     found: Vec<Finding>,
-    calls: BTreeSet<String>,
     plain: bool,
 }
 
@@ -74,14 +73,14 @@ impl<'a> Checker<'a> {
         }
         let plain = functions.is_empty();
         let (scope, aliases, found) = (Vec::new(), Vec::new(), Vec::new());
-        let (globals, calls) = (BTreeSet::new(), BTreeSet::new());
+        let globals = BTreeSet::new();
         let (captured, function) = (None, None);
-        Self { source, ast, role, functions, deep, scope, aliases, globals, captured, function, found, calls, plain }
+        Self { source, ast, role, functions, deep, scope, aliases, globals, captured, function, found, plain }
     }
 
-    /// Returns what was found, what is called, and whether it is plain.
-    pub(super) fn into_parts(self) -> (Vec<Finding>, BTreeSet<String>, bool) {
-        (self.found, self.calls, self.plain)
+    /// Returns what was found, and whether it is plain.
+    pub(super) fn into_parts(self) -> (Vec<Finding>, bool) {
+        (self.found, self.plain)
     }
 
     /// Goes through the text and then through its functions.
@@ -637,7 +636,6 @@ impl<'a> Checker<'a> {
         }
         let (name, given, method) = (call.name.as_str(), call.args.len(), on.is_some());
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
-        self.calls.insert(name.into());
         self.plain &= !rows.is_empty();
         self.literal_keys(&rows, call);
         let fits = |row: &&Row| (row.arity().0..=row.arity().1).contains(&given);
