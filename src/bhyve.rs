@@ -73,6 +73,19 @@ pub(crate) fn force_poweroff(name: &VmName) -> Argv {
     Argv::new("bhyvectl").arg("--force-poweroff").arg(format!("--vm={name}"))
 }
 
+/// Whether bhyve ended because the node of its machine is another's: one runs there, or one that was killed has left it (seen on
+/// 12.1: `vm_reinit: Device busy`, status 4; that later releases say `vm_openf` there is not known for certain).
+pub(crate) fn is_node_refused(ended: &Ended, last_words: &[String]) -> bool {
+    let is_opening = |line: &String| ["vm_reinit:", "vm_open"].iter().any(|beginning| line.starts_with(beginning));
+    let says = |line: &String| is_opening(line) && line.ends_with("Device busy");
+    matches!(ended, Ended::Failed { .. }) && last_words.iter().any(says)
+}
+
+/// Whether the node of a machine can be used again after its boot ended so: else it has to be destroyed before (seen on 12.1).
+pub(crate) const fn is_node_reusable(ended: &Ended) -> bool {
+    matches!(ended, Ended::Rebooted | Ended::PoweredOff | Ended::Halted)
+}
+
 /// What bhyvectl says of a machine that has no node.
 pub(crate) fn is_not_created(stderr: &str) -> bool {
     stderr.contains("is not created")
@@ -190,6 +203,15 @@ mod tests {
             argv(&draft.check().unwrap(), Path::new("/secrets")).to_string(),
             "bhyve -c 1 -m 512M -s 31,lpc -l bootrom,/fw/C.fd -o bootvars=/vm/a=b.fd lab"
         );
+    }
+
+    #[test]
+    fn a_node_that_is_anothers_is_known_by_what_bhyve_says() {
+        let refused = |status, line: &str| is_node_refused(&Ended::Failed { status }, &[line.into()]);
+        assert!(refused(4, "vm_reinit: Device busy") && refused(4, "vm_openf: Device busy"));
+        assert!(!refused(4, "vm_create: Device busy") && !refused(4, "vm_reinit: Invalid argument"));
+        assert!(!is_node_refused(&Ended::PoweredOff, &["vm_reinit: Device busy".into()]));
+        assert!(is_node_reusable(&Ended::Rebooted) && !is_node_reusable(&Ended::TripleFault));
     }
 
     #[test]

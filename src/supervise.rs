@@ -57,6 +57,8 @@ pub(crate) struct Run {
     /// What is in the journal.
     noted: Vec<Lease>,
     leases: Vec<Lease>,
+    /// The machines whose node no other boot gets until it is destroyed.
+    spent: Vec<VmName>,
     /// Memberships that end with the tap that has them.
     joined: Vec<Effect>,
     state: State,
@@ -85,6 +87,7 @@ impl Run {
             keeper: None,
             noted: Vec::new(),
             leases,
+            spent: Vec::new(),
             joined: Vec::new(),
             state: State::default(),
             is_announced: false,

@@ -92,6 +92,12 @@ pub(crate) const KNOWN: &[Known] = &[
         hint: "the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
     },
     Known { says: &["Invalid MAC"], about: About::Cards, hint: "give it an address whose first byte is even" },
+    Known {
+        says: &["vm_reinit", "Device busy"],
+        about: About::Key("name"),
+        hint: "a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
+               `bhyvectl --destroy --vm=` and the name take away what it has left",
+    },
     Known { says: &["Could not set bootindex"], about: About::Machine, hint: "give each disk a bootindex of its own" },
 ];
 
@@ -119,6 +125,7 @@ mod tests {
             "vm_create: Device not configured",
             "vm_create: Operation not permitted",
             "vm_open: Permission denied",
+            "vm_reinit: Device busy",
             "virtual machine cannot be booted",
             "17 vCPUs requested but only 16 available",
             "Unable to setup memory (12)",
@@ -145,6 +152,8 @@ mod tests {
             "machine: this processor has no virtualization that bhyve can use, or the firmware has switched it off",
             "machine: bhyve makes machines only as root",
             "machine: bhyve opens /dev/vmm only as root",
+            "name: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
+             `bhyvectl --destroy --vm=` and the name take away what it has left",
             "bootrom: without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
             "cpus: give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf",
             "memory: the host has not so much memory free: give the machine less",

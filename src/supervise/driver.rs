@@ -9,9 +9,10 @@ use super::progress::Progress;
 use super::standing::Stance;
 use super::step::{Action, Event, Means, Phase, Rules, step};
 use super::{Claim, DEFAULT_UMASK, Lease, Run, interrupted, recovery};
+use crate::bhyve;
 use crate::client::dialog::{Conversation, Went};
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::{Effect, Guest, Woken};
+use crate::host::{Effect, Guest, Platform, Woken};
 use crate::model::{Ended, Machine, Shape, Talk, VmName};
 use std::time::{Duration, Instant};
 
@@ -84,6 +85,8 @@ pub(crate) fn boots(
         run.standing.iter_mut().for_each(|standing| standing.init &= init);
         let before = |run: &mut Run| {
             resting.map_or(Ok(()), |wait| run.rest(wait, &wrong))?;
+            // Before the recipe's loaders, which fill the node.
+            run.renew_nodes()?;
             if std::mem::replace(&mut is_masked, true) { Ok(()) } else { umask(run) }
         };
         next = after(run, before, |run| evaluate(run, init));
@@ -153,6 +156,7 @@ impl Run {
         }
         let plan = self.host.boot_plan(machine)?;
         self.host.prepare(&plan)?;
+        self.renew_nodes()?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
@@ -174,8 +178,30 @@ impl Run {
         // A guest that is only imagined has no process, and says nothing.
         self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
+        self.look_at_node(machine.name(), &ended);
         self.talked(machine)?;
         Ok(ended)
+    }
+
+    /// A node that bhyve was refused is another's, and is not given back; one that a crash has left is ours, and spent.
+    fn look_at_node(&mut self, name: &VmName, ended: &Ended) {
+        if self.host.settings().platform != Platform::FreeBsd {
+            return;
+        }
+        if bhyve::is_node_refused(ended, &self.last_words) {
+            self.strike(&Lease::Node(name.clone()));
+        } else if !bhyve::is_node_reusable(ended) {
+            self.spent.push(name.clone());
+        }
+    }
+
+    /// Destroys the nodes of this run that crashes have left: bhyve would be refused them.
+    fn renew_nodes(&mut self) -> Result<(), Fault> {
+        for name in std::mem::take(&mut self.spent) {
+            self.host.perform(&Effect::DestroyNode(name.clone()))?;
+            self.strike(&Lease::Node(name));
+        }
+        Ok(())
     }
 
     /// Takes over the guest of a run in the background whose supervisor is gone, and waits until its boot ended.
@@ -200,7 +226,9 @@ impl Run {
         })?;
         let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
         self.tell(Progress::Adopted(guest.process()));
-        Ok(self.watch(&mut *guest, name, false, process.as_ref()))
+        let ended = self.watch(&mut *guest, name, false, process.as_ref());
+        self.look_at_node(name, &ended);
+        Ok(ended)
     }
 
     /// Waits until a boot ended, and does what has to be done meanwhile.

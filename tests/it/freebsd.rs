@@ -118,6 +118,55 @@ ifconfig tap1 destroy
 }
 
 #[test]
+fn a_machine_of_somebody_else_lives_on_when_a_recipe_has_its_name() {
+    let sandbox = initialized("run\n");
+    let by_hand = sandbox.own("exec bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install");
+    let mut theirs = sandbox.shell(&by_hand).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let has_node = || sandbox.read("fake/vmm/install").contains("pid ");
+    while !(fs::exists(sandbox.path("fake/vmm/install")).unwrap() && has_node()) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let done = sandbox.run(&["install.rhai"]);
+    ended(
+        &done,
+        4,
+        "",
+        "
+vm_reinit: Device busy
+error: the hypervisor failed with status 4: vm_reinit: Device busy
+  --> install.rhai:14:11
+   |
+14 |     name: \"install\", cpus: 1, memory: 256.MiB,
+   |           ^^^^^^^^^
+   |
+   = hint: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, `bhyvectl --destroy --vm=` and the name take away what it has left
+",
+    );
+    assert_eq!(theirs.try_wait().unwrap(), None);
+    assert!(has_node() && !sandbox.calls().contains("--destroy"), "{}", sandbox.calls());
+    assert_eq!(sandbox.names("state"), [""; 0]);
+    theirs.kill().unwrap();
+    theirs.wait().unwrap();
+}
+
+#[test]
+fn a_node_that_a_crash_has_left_is_destroyed_before_the_next_boot() {
+    let sandbox = initialized("3\n1\n1\n");
+    let recipe = sandbox.read("install.rhai");
+    sandbox.write("install.rhai", &format!("restart(#{{ on: [\"crash\"], delay: \"10ms\" }});\n{recipe}"));
+    let done = sandbox.run(&["install.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let calls = changes(&sandbox);
+    let calls = calls.lines().map(|line| if line.starts_with("bhyve ") { "bhyve" } else { line });
+    let tap = "ifconfig tap1 create group vmrun description vmrun:install";
+    let destroy = "bhyvectl --destroy --vm=install";
+    let back = [destroy, "ifconfig tap1 destroy"];
+    let expected = [&[tap, "ifconfig bridge2 addm tap1", "bhyve", destroy, "bhyve"], &back[..]].concat();
+    assert_eq!(calls.collect::<Vec<_>>(), expected);
+    clean(&sandbox);
+}
+
+#[test]
 fn the_password_reaches_bhyve_and_is_seen_nowhere_else() {
     let sandbox = initialized("1\n");
     let done = sandbox.run(&["--verbose", "install.rhai"]);

@@ -59,8 +59,10 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
         return Ok(1);
     }
     let mut machine = Machine::new(state, tree, &name);
-    let result = machine.start().and_then(|()| guest::play(&machine, &signals));
-    close(&machine, result.as_ref().map_or_else(|exit| exit.ending, |ending| *ending))?;
+    let started = machine.start();
+    let is_started = started.is_ok();
+    let result = started.and_then(|()| guest::play(&machine, &signals));
+    close(&machine, result.as_ref().map_or_else(|exit| exit.ending, |ending| *ending), is_started)?;
     match result? {
         Ending::Status(status) => Ok(status),
         Ending::Signal(number) => Err(Exit::signal(number)),
@@ -92,8 +94,9 @@ fn name(tree: &mut Tree, operands: &[String]) -> Step<String> {
     tree.get("name").ok_or_else(|| usage(1, ""))
 }
 
-/// Gives back what dies with the process: open taps, and the node's runner. The node itself stays, as on FreeBSD.
-fn close(machine: &Machine, ending: Ending) -> Step<()> {
+/// Gives back what dies with the process: open taps, and the node's runner. The node itself stays, as on FreeBSD, and after a
+/// crash it cannot be used again.
+fn close(machine: &Machine, ending: Ending, is_started: bool) -> Step<()> {
     let pid = std::process::id();
     interface::close_all(machine.state, pid)?;
     let _lock = machine.state.lock()?;
@@ -104,7 +107,10 @@ fn close(machine: &Machine, ending: Ending) -> Step<()> {
     if off || (machine.created && machine.tree.flag("monitor", false)?) {
         return Ok(node::remove(machine.state, &machine.name)?);
     }
-    node.pid = None;
+    // A guest that did not power off, halt or reset has left its processors set going, so that no other bhyve gets the node (12.1).
+    if !is_started || matches!(ending, Ending::Status(0..=2)) {
+        node.pid = None;
+    }
     node.save(machine.state, &machine.name)?;
     Ok(machine.state.remove(&node::request_file(&machine.name))?)
 }

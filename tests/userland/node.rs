@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cpus 2              the virtual CPUs, with `sockets`, `cores` and `threads`
-//! pid 1234            the bhyve that runs it; absent when none does
+//! pid 1234            the bhyve that runs it, or ran it to no good end; absent when none does
 //! ```
 //!
 //! As on FreeBSD, a node outlives bhyve and is removed only by `bhyvectl --destroy` (or bhyve's -D and -M).

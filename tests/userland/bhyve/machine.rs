@@ -112,7 +112,8 @@ impl<'a> Machine<'a> {
         let _lock = self.state.lock()?;
         let rom = self.tree.get(if self.tree.release >= 15 { "bootrom" } else { "lpc.bootrom" });
         let mut node = match node::load(self.state, &self.name)? {
-            Some(node) if node.runner().is_some() => return Err(fatal("vm_openf: Device busy")),
+            // One that runs it, or that did not end by itself: its processors are still set going (12.1).
+            Some(node) if node.pid.is_some() => return Err(Exit::new(ERROR, "vm_reinit: Device busy")),
             Some(node) => node,
             None if !node::valid(&self.name) => return Err(fatal(format!("vm_openf: {EINVAL}"))),
             None if rom.is_some() => {
