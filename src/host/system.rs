@@ -125,6 +125,18 @@ impl System {
         self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
     }
 
+    /// Whether a default route goes to another router by now, or nowhere: route(8) would take away whatever is there, and says
+    /// that it was the one that was named (seen on 12.1).
+    fn is_anothers(&self, effect: &Effect) -> Result<bool, Fault> {
+        match effect {
+            Effect::DeleteRoute(router) if self.settings.platform == Platform::FreeBsd => {
+                let there = interfaces::default_router(self.settings.platform, &run, *router)?;
+                Ok(there != Some(*router))
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Shows what is done without a command, as the command that does the same. A program shows itself when it is started.
     fn show(&self, effect: &Effect) {
         let is_ours = matches!(
@@ -315,6 +327,9 @@ impl Effects for System {
             | Effect::Make { .. } => {}
             // They may bring addresses, or take some away.
             Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
+        }
+        if self.is_anothers(effect)? {
+            return Ok(String::new());
         }
         let mut text = String::new();
         let (steps, lock) = self.steps(effect);

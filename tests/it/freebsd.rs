@@ -150,6 +150,26 @@ error: the hypervisor failed with status 4: vm_reinit: Device busy
 }
 
 #[test]
+fn a_default_route_that_somebody_has_changed_meanwhile_stays() {
+    for (other, left) in [(None, None), (Some("127.100.100.9"), Some("127.100.100.9"))] {
+        let sandbox = initialized("run\n");
+        let recipe = sandbox.read("install.rhai");
+        sandbox.write("install.rhai", &format!("default_router(\"127.100.100.7\");\n{recipe}"));
+        let mut run = sandbox.start(&["install.rhai"]);
+        run.until("the guest", running);
+        assert_eq!(sandbox.read("fake/route"), "127.100.100.7");
+        if let Some(other) = other {
+            sandbox.write("fake/route", other);
+        }
+        run.signal("TERM");
+        assert_eq!(run.wait().code, 130);
+        let there = fs::exists(sandbox.path("fake/route")).unwrap().then(|| sandbox.read("fake/route"));
+        assert_eq!(there.as_deref(), left);
+        clean(&sandbox);
+    }
+}
+
+#[test]
 fn a_node_that_a_crash_has_left_is_destroyed_before_the_next_boot() {
     let sandbox = initialized("3\n1\n1\n");
     let recipe = sandbox.read("install.rhai");
