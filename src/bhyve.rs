@@ -53,14 +53,26 @@ fn escape(value: &str) -> String {
 }
 
 /// Returns what bhyve's exit status means (bhyve(8), EXIT STATUS).
-pub(crate) const fn ended(status: i32) -> Ended {
+pub(crate) fn ended(status: i32, last_words: &[String]) -> Ended {
     match status {
         0 => Ended::Rebooted,
+        // It is also the status of a bhyve whose node was destroyed, and of one that was called in a wrong way (seen on 12.1).
+        // In the background a guest's console is among the last words, so that only the very last line counts.
+        1 if last_words.last().is_some_and(|line| line.starts_with("vm_run error") || is_usage(line)) => {
+            Ended::Failed { status }
+        }
         1 => Ended::PoweredOff,
         2 => Ended::Halted,
         3 => Ended::TripleFault,
         status => Ended::Failed { status },
     }
+}
+
+/// Whether a line is one of bhyve's usage text (12.1's ends with flags and what they are for).
+fn is_usage(line: &str) -> bool {
+    let is_flag =
+        |rest: &str| rest.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && rest[1..].starts_with(": ");
+    line.strip_prefix("       -").is_some_and(is_flag)
 }
 
 /// Returns the command that takes a machine's vmm node away (bhyvectl(8)).
@@ -216,7 +228,7 @@ mod tests {
 
     #[test]
     fn statuses_mean_what_the_manual_says() {
-        let words: Vec<String> = [0, 1, 2, 3, 4, 71].iter().map(|status| ended(*status).to_string()).collect();
+        let words: Vec<String> = [0, 1, 2, 3, 4, 71].iter().map(|status| ended(*status, &[]).to_string()).collect();
         assert_eq!(
             words,
             [
@@ -228,5 +240,10 @@ mod tests {
                 "the hypervisor failed with status 71",
             ]
         );
+        for line in ["vm_run error -1, errno 25", "       -Y: disable MPtable generation"] {
+            assert_eq!(ended(1, &[line.into()]), Ended::Failed { status: 1 }, "{line}");
+        }
+        let console = ["       -a: what a guest has printed", "Powering off.", "       -ä"].map(String::from);
+        assert_eq!((ended(1, &console), ended(1, &console[..2])), (Ended::PoweredOff, Ended::PoweredOff));
     }
 }

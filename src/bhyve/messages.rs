@@ -98,6 +98,16 @@ pub(crate) const KNOWN: &[Known] = &[
         hint: "a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
                `bhyvectl --destroy --vm=` and the name take away what it has left",
     },
+    Known {
+        says: &["vm_run error"],
+        about: About::Machine,
+        hint: "somebody has destroyed its node while it ran: bhyvectl --destroy",
+    },
+    Known {
+        says: &["-Y: ", "MPtable"],
+        about: About::Machine,
+        hint: "this bhyve does not know a word of its command line, which `vmrun plan` shows: is it of another release?",
+    },
     Known { says: &["Could not set bootindex"], about: About::Machine, hint: "give each disk a bootindex of its own" },
 ];
 
@@ -144,6 +154,8 @@ mod tests {
             "bind: Can't assign requested address",
             "Invalid MAC 01:02:03:04:05:06",
             "Could not set bootindex 1 for 4,0. Bootindex already occupied by 5,0",
+            "vm_run error -1, errno 25",
+            "       -Y: disable MPtable generation",
             "something that nobody knows",
         ];
         let all: Vec<String> = lines.iter().map(|line| told(KNOWN, &[line], machine.clone())).collect();
@@ -172,6 +184,8 @@ mod tests {
             "slot 29: the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
             "machine: give it an address whose first byte is even",
             "machine: give each disk a bootindex of its own",
+            "machine: somebody has destroyed its node while it ran: bhyvectl --destroy",
+            "machine: this bhyve does not know a word of its command line, which `vmrun plan` shows: is it of another release?",
             "nothing",
         ];
         assert_eq!(all, expected);

@@ -150,6 +150,23 @@ error: the hypervisor failed with status 4: vm_reinit: Device busy
 }
 
 #[test]
+fn a_machine_whose_node_somebody_destroys_has_not_powered_off() {
+    let sandbox = initialized("run\n");
+    let mut run = sandbox.start(&["install.rhai"]);
+    run.until("the guest", running);
+    assert!(sandbox.shell("bhyvectl --destroy --vm=install").status().unwrap().success());
+    let done = run.wait();
+    let end = "\n   |\n   = hint: somebody has destroyed its node while it ran: bhyvectl --destroy\n";
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    assert!(
+        done.stderr
+            .contains("error: the hypervisor failed with status 1: vm_run error -1, errno 25\n  --> install.rhai:")
+    );
+    assert!(done.stderr.ends_with(end), "{}", done.stderr);
+    clean(&sandbox);
+}
+
+#[test]
 fn a_default_route_that_somebody_has_changed_meanwhile_stays() {
     for (other, left) in [(None, None), (Some("127.100.100.9"), Some("127.100.100.9"))] {
         let sandbox = initialized("run\n");

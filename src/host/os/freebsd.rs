@@ -67,11 +67,11 @@ impl Guest for Bhyve {
             match self.process.wait(until, None) {
                 Happened::Exited(status) => {
                     return Woken::Ended(match (status.code(), status.signal()) {
-                        (Some(code), _) => bhyve::ended(code),
+                        (Some(code), _) => bhyve::ended(code, &self.process.last_words()),
                         (None, signal) => Ended::Killed { signal: signal.unwrap_or_default() },
                     });
                 }
-                Happened::Gone => return Woken::Ended(bhyve::ended(FAILED)),
+                Happened::Gone => return Woken::Ended(bhyve::ended(FAILED, &[])),
                 Happened::StopAsked => return Woken::StopAsked,
                 Happened::TimeOver => return Woken::TimeOver,
                 Happened::Extra => {}

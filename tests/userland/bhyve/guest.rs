@@ -13,7 +13,7 @@
 //! | `echo` | copies stdin to stdout until a line `quit`, and ends with 1; else like `run` |
 //!
 //! No line is `1`. A line is used up only by a bhyve whose every check has passed. A running guest ends with 1 or 0
-//! when bhyvectl forces it off or to a reset, and with 4 when its node is destroyed.
+//! when bhyvectl forces it off or to a reset, and with 1 and a word on stderr when its node is destroyed.
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -167,8 +167,8 @@ fn watch(machine: &Machine, signals: &Signals, ears: Ears, input: Option<&Receiv
 fn look(machine: &Machine, signals: &Signals, ears: Ears) -> Step<Option<Ending>> {
     let node = node::load(machine.state, &machine.name)?;
     if node.and_then(|node| node.pid) != Some(std::process::id()) {
-        warn("vm_run error -1, errno 6");
-        return Ok(Some(Ending::Status(ERROR)));
+        warn("vm_run error -1, errno 25");
+        return Ok(Some(Ending::Status(1)));
     }
     let file = node::request_file(&machine.name);
     let request = machine.state.read(&file)?;
