@@ -38,6 +38,7 @@ mod program;
 mod readme;
 mod record;
 mod recorded;
+mod replay;
 mod sandbox;
 mod screen;
 mod stdlib;

@@ -2,7 +2,7 @@
 //! read stands in files beside it.
 
 #[path = "../../src/host/corpus.rs"]
-mod corpus;
+pub(crate) mod corpus;
 
 use super::golden;
 use corpus::{Step, steps};
