@@ -58,7 +58,7 @@ pub use hostname::HostName;
 pub use interface::InterfaceName;
 pub(crate) use limits::Limits;
 pub use link::NetAddress;
-pub(crate) use link::{Link, LinkKind, VlanTag};
+pub(crate) use link::{Link, LinkKind, Membership, VlanTag};
 pub use mac::Mac;
 pub use machine::Machine;
 pub use name::VmName;

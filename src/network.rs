@@ -1,13 +1,14 @@
 //! What a network recipe means, and the files with which a host makes the same at every start: rc.conf(5) of FreeBSD, and
 //! systemd.network(5) and systemd.netdev(5) of Linux.
 
+pub(crate) mod naming;
 mod networkd;
 mod rcconf;
 
 pub(crate) use networkd::networkd;
 pub(crate) use rcconf::rcconf;
 
-use crate::model::{InterfaceName, Link, LinkKind, VlanTag};
+use crate::model::{InterfaceName, Link, LinkKind, Membership, VlanTag};
 use std::net::IpAddr;
 
 /// What a network is made of, each in the order of the recipe.
@@ -15,8 +16,8 @@ use std::net::IpAddr;
 pub(crate) struct Network {
     /// The interfaces that are made.
     pub links: Vec<Link>,
-    /// Bridges and their members.
-    pub members: Vec<(InterfaceName, InterfaceName)>,
+    /// Bridges, their members, and how these are that.
+    pub members: Vec<(InterfaceName, InterfaceName, Membership)>,
     /// The default routers, one for each version of IP at most.
     pub routers: Vec<IpAddr>,
 }
@@ -39,8 +40,8 @@ impl Network {
         all
     }
 
-    fn members_of(&self, bridge: &InterfaceName) -> Vec<&InterfaceName> {
-        self.members.iter().filter(|(of, _)| of == bridge).map(|(_, member)| member).collect()
+    fn members_of(&self, bridge: &InterfaceName) -> Vec<(&InterfaceName, &Membership)> {
+        self.members.iter().filter(|(of, ..)| of == bridge).map(|(_, member, how)| (member, how)).collect()
     }
 }
 
@@ -75,7 +76,7 @@ mod samples {
                 Link { up: false, ..bridge("bridge3") },
             ],
             members: [("bridge2", "guests"), ("bridge2", "epair0b"), ("bridge7", "ix0.80")]
-                .map(|(bridge, member)| (name(bridge), name(member)))
+                .map(|(bridge, member)| (name(bridge), name(member), Membership::default()))
                 .into(),
             routers: vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()],
         }

@@ -553,7 +553,7 @@ mod tests {
     fn what_is_deferred_is_done_at_the_end_the_last_one_first_whatever_happens() {
         let text = "defer(|| run(\"a\")); defer(|| run(\"b\")); tap(\"tap1\"); throw \"no\";";
         let (log, faults) = evaluate(Fixture::lab(), text);
-        assert_eq!(log, ["ifconfig tap1 create", "b", "a", "ifconfig tap1 destroy"]);
+        assert_eq!(log, ["ifconfig tap1 create", "ifconfig tap1 up", "b", "a", "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["no"]);
     }
 
@@ -579,9 +579,9 @@ mod tests {
     fn what_was_taken_is_given_back_even_where_vmrun_itself_fails() {
         let fixture = Fixture { refuses: Some(Refusal::Panic("ifconfig tap2 create")), ..Fixture::lab() };
         let (log, faults) = evaluate(fixture, "tap(\"tap1\"); tap(\"tap2\"); tap(\"tap3\");");
-        let taken = ["ifconfig tap1 create", "ifconfig tap2 create"];
-        assert_eq!(log[..2], taken);
-        assert_eq!(log[2..], ["ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]);
+        let taken = ["ifconfig tap1 create", "ifconfig tap1 up", "ifconfig tap2 create"];
+        assert_eq!(log[..3], taken);
+        assert_eq!(log[3..], ["ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["vmrun itself failed: this is a mistake in it"]);
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod driver;
 pub(crate) mod event;
 pub(crate) mod journal;
 pub(crate) mod leases;
+mod membership;
 pub(crate) mod network;
 pub(crate) mod order;
 mod outcome;
@@ -163,11 +164,11 @@ mod tests {
     }
 
     fn tap(name: &str) -> Effect {
-        Effect::CreateTap(name.parse().unwrap())
+        Effect::create_tap(name.parse().unwrap())
     }
 
     fn join(member: &str) -> Effect {
-        Effect::Join { bridge: "bridge2".parse().unwrap(), member: member.parse().unwrap() }
+        Effect::join("bridge2".parse().unwrap(), member.parse().unwrap())
     }
 
     fn transcript(fixture: Fixture, effects: &[Effect]) -> (Vec<String>, Vec<String>) {
@@ -190,8 +191,10 @@ mod tests {
             log,
             [
                 "ifconfig tap1 create",
+                "ifconfig tap1 up",
                 "ifconfig bridge2 addm tap1",
                 "ifconfig tap2 create",
+                "ifconfig tap2 up",
                 "ifconfig bridge2 addm em0",
                 "bhyve -c 1 -m 256M lab",
                 "# the guest powered off",
@@ -208,7 +211,12 @@ mod tests {
     fn a_refused_step_takes_back_only_what_was_done() {
         let fixture = Fixture { refuses: Some(Refusal::Line("ifconfig bridge2 addm tap1")), ..Fixture::lab() };
         let (log, faults) = transcript(fixture, &[tap("tap1"), join("tap1"), tap("tap2")]);
-        let expected = ["ifconfig tap1 create", "ifconfig bridge2 addm tap1  # refused", "ifconfig tap1 destroy"];
+        let expected = [
+            "ifconfig tap1 create",
+            "ifconfig tap1 up",
+            "ifconfig bridge2 addm tap1  # refused",
+            "ifconfig tap1 destroy",
+        ];
         assert_eq!(log, expected);
         assert_eq!(faults, ["`ifconfig bridge2 addm tap1` failed"]);
     }
@@ -218,7 +226,7 @@ mod tests {
         let fixture = Fixture { refuses: Some(Refusal::Line("ifconfig tap2 destroy")), ..Fixture::lab() };
         let (log, faults) = transcript(fixture, &[tap("tap1"), tap("tap2")]);
         assert_eq!(
-            log[4..],
+            log[6..],
             ["bhyvectl --destroy --vm=lab", "ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]
         );
         assert_eq!(faults, ["`ifconfig tap2 destroy` failed"]);

@@ -1,10 +1,12 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
 use super::interfaces::{mark, mark_link};
+use super::program::Chain;
 use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, VmName};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, VmName};
+use crate::network::naming;
 use std::net::IpAddr;
 
 /// Returns the commands of an effect, in order. Interfaces are marked as made for the machine, if it is known.
@@ -26,7 +28,6 @@ pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Ef
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
-        | Effect::CreateTap(_)
         | Effect::DestroyTap(_)
         | Effect::Join { .. }
         | Effect::Leave { .. }
@@ -48,13 +49,11 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
     let ifconfig = || Argv::new("ifconfig");
     match effect {
         Effect::DestroyNode(name) => vec![bhyve::destroy(name)],
-        Effect::CreateTap(tap) => {
-            let marks = machine.map(|name| ["group".into(), "vmrun".into(), "description".into(), mark(name)]);
-            vec![ifconfig().arg(tap).arg("create").args(marks.into_iter().flatten())]
-        }
         Effect::DestroyTap(tap) => vec![ifconfig().arg(tap).arg("destroy")],
-        Effect::Join { bridge, member } => vec![ifconfig().arg(bridge).arg("addm").arg(member)],
-        Effect::Leave { bridge, member } => vec![ifconfig().arg(bridge).arg("deletem").arg(member)],
+        Effect::Join { bridge, member, how } => freebsd_join(bridge, member, how),
+        Effect::Leave { bridge, member, is_span } => {
+            vec![ifconfig().arg(bridge).arg(if *is_span { "-span" } else { "deletem" }).arg(member)]
+        }
         Effect::CreateLink(link) => freebsd_link(machine, link),
         Effect::DestroyLink(name) => vec![ifconfig().arg(name).arg("destroy")],
         Effect::AddRoute(router) => vec![freebsd_route("add", *router)],
@@ -81,20 +80,8 @@ pub(crate) fn unmarked(tap: &InterfaceName) -> String {
 fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
     let ip = |words: &[&str]| Argv::new("ip").args(words);
     match effect {
-        Effect::CreateTap(tap) => match machine {
-            Some(name) => vec![
-                ip(&["tuntap", "add", "dev", &unmarked(tap), "mode", "tap"]),
-                ip(&["link", "set", "dev", &unmarked(tap), "name", tap.as_str(), "alias", &mark(name), "up"]),
-            ],
-            None => vec![
-                ip(&["tuntap", "add", "dev", tap.as_str(), "mode", "tap"]),
-                ip(&["link", "set", "dev", tap.as_str(), "up"]),
-            ],
-        },
         Effect::DestroyTap(tap) => vec![ip(&["link", "delete", "dev", tap.as_str()])],
-        Effect::Join { bridge, member } => {
-            vec![ip(&["link", "set", "dev", member.as_str(), "master", bridge.as_str()])]
-        }
+        Effect::Join { bridge, member, how } => linux_join(bridge, member, how),
         Effect::Leave { member, .. } => vec![ip(&["link", "set", "dev", member.as_str(), "nomaster"])],
         Effect::CreateLink(link) => linux_link(machine, link),
         Effect::DestroyLink(name) => vec![ip(&["link", "delete", "dev", name.as_str()])],
@@ -111,33 +98,59 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
     }
 }
 
-/// ifconfig(8): `ifconfig em0.5 create vlan 5 vlandev em0 inet 192.168.20.20/24` is the handbook's; a name of card and tag says
-/// the first words itself.
+/// ifconfig(8). An interface is made by a call that says nothing else, since only that one is refused where there is one of the name
+/// already: with a word behind `create` the one that is there is taken instead (12.1, ifconfig-tap.txt). A family of addresses is
+/// known only as the first word behind the name (12.1, ifconfig-bridge.txt), so that each address has a call of its own.
 fn freebsd_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
-    let made = match &link.kind {
-        LinkKind::Pair { .. } => link.name.as_str().trim_end_matches('a'),
-        LinkKind::Vlan { .. } | LinkKind::Bridge => link.name.as_str(),
-    };
-    let mut argv = Argv::new("ifconfig").arg(made).arg("create");
-    if let LinkKind::Vlan { parent, tag } = &link.kind
-        && link.name.as_str() != format!("{parent}.{tag}")
-    {
-        argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
-    }
-    let words = |argv: Argv, name: &InterfaceName| {
-        let mut argv = argv.args(["group", MARK, "description"]).arg(link_mark(machine, link, name));
+    let ifconfig = |name: &dyn std::fmt::Display| Argv::new("ifconfig").arg(name);
+    let mut argvs = vec![match naming::family(link) {
+        Some(family) => ifconfig(&family).args(["create", "name"]).arg(&link.name),
+        None => ifconfig(&naming::made(link)).arg("create"),
+    }];
+    for name in link.names() {
+        let mut argv = ifconfig(name);
+        if let LinkKind::Vlan { parent, tag } = &link.kind
+            && link.name.as_str() != format!("{parent}.{tag}")
+        {
+            argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
+        }
+        if let Some(mark) = link_mark(machine, link, name) {
+            argv = argv.args(["group", MARK, "description"]).arg(mark);
+        }
         if let Some(mtu) = link.mtu {
             argv = argv.arg("mtu").arg(mtu);
         }
-        for (at, address) in link.addresses.iter().enumerate() {
-            argv = argv.arg(if address.ip.is_ipv4() { "inet" } else { "inet6" }).arg(address);
-            argv = if at > 0 { argv.arg("alias") } else { argv };
-        }
-        if link.up { argv.arg("up") } else { argv }
-    };
-    let mut argvs = vec![words(argv, &link.name)];
-    if let LinkKind::Pair { peer } = &link.kind {
-        argvs.push(words(Argv::new("ifconfig").arg(peer), peer));
+        argv = if link.up { argv.arg("up") } else { argv };
+        argvs.extend((argv.args.len() > 1).then_some(argv));
+    }
+    for (at, address) in link.addresses.iter().enumerate() {
+        let argv = ifconfig(&link.name).arg(if address.ip.is_ipv4() { "inet" } else { "inet6" }).arg(address);
+        argvs.push(if at > 0 { argv.arg("alias") } else { argv });
+    }
+    argvs
+}
+
+/// ifconfig(8), bridge(4). An interface has its MTU before it joins: the first member gives the bridge its own, and a later one of
+/// another is refused or changed.
+fn freebsd_join(bridge: &InterfaceName, member: &InterfaceName, how: &Membership) -> Vec<Argv> {
+    let ifconfig = |name: &InterfaceName| Argv::new("ifconfig").arg(name);
+    let mtu = how.mtu.map(|mtu| ifconfig(member).arg("mtu").arg(mtu));
+    mtu.into_iter().chain([ifconfig(bridge).args(how.words(member))]).collect()
+}
+
+/// ip-link(8). What bridges of Linux call otherwise, or do not have, is told of by the word.
+fn linux_join(bridge: &InterfaceName, member: &InterfaceName, how: &Membership) -> Vec<Argv> {
+    let set = || Argv::new("ip").args(["link", "set", "dev"]).arg(member);
+    let mut argvs: Vec<Argv> = how.mtu.map(|mtu| set().arg("mtu").arg(mtu)).into_iter().collect();
+    argvs.push(set().arg("master").arg(bridge));
+    for (word, is_on) in &how.switches {
+        let word = match *word {
+            "private" => "isolated",
+            "discover" => "flood",
+            "learn" => "learning",
+            _ => continue,
+        };
+        argvs.push(set().args(["type", "bridge_slave", word]).arg(if *is_on { "on" } else { "off" }));
     }
     argvs
 }
@@ -148,9 +161,17 @@ fn freebsd_route(what: &str, router: IpAddr) -> Argv {
     (if router.is_ipv6() { argv.arg("-6") } else { argv }).arg("default").arg(router)
 }
 
-/// What marks one of the interfaces that a link is. The second one of a pair goes with the first.
-fn link_mark(machine: Option<&VmName>, link: &Link, name: &InterfaceName) -> String {
-    machine.filter(|_| *name == link.name).map_or_else(|| link.mark(name), |machine| mark_link(machine, link))
+/// What marks one of the interfaces that a link is; nothing for a tap of nobody. The second one of a pair goes with the first.
+fn link_mark(machine: Option<&VmName>, link: &Link, name: &InterfaceName) -> Option<String> {
+    match (machine, &link.kind) {
+        (None, LinkKind::Tap) => None,
+        (Some(machine), LinkKind::Tap) => {
+            let description = link.description.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
+            Some(format!("{}{description}", mark(machine)))
+        }
+        (Some(machine), _) if *name == link.name => Some(mark_link(machine, link)),
+        _ => Some(link.mark(name)),
+    }
 }
 
 /// ip-link(8). A bridge forwards at once, as FreeBSD's does. As with a tap, what a machine's run makes gets its name and its mark
@@ -166,6 +187,7 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
         }
         LinkKind::Bridge => add().arg("name").arg(name).args(["type", "bridge", "forward_delay", "0"]),
         LinkKind::Pair { peer } => add().arg("name").arg(name).args(["type", "veth", "peer", "name"]).arg(first(peer)),
+        LinkKind::Tap => ip(&["tuntap", "add", "dev", &name, "mode", "tap"]),
     };
     let mut argvs = vec![made];
     for name in link.names() {
@@ -174,7 +196,9 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
             Some(_) => argv.arg(first(name)).arg("name").arg(name),
             None => argv.arg(name),
         };
-        argv = argv.arg("alias").arg(link_mark(machine, link, name));
+        if let Some(mark) = link_mark(machine, link, name) {
+            argv = argv.arg("alias").arg(mark);
+        }
         if let Some(mtu) = link.mtu {
             argv = argv.arg("mtu").arg(mtu);
         }
@@ -194,7 +218,9 @@ pub(crate) fn halves(platform: Platform, is_marked: bool, effect: &Effect) -> Ve
     let is_unmarked = platform == Platform::Linux && is_marked;
     let new = |name: &InterfaceName| unmarked(name).parse().ok();
     match effect {
-        Effect::CreateTap(tap) if is_unmarked => new(tap).map(Effect::DestroyTap).into_iter().collect(),
+        Effect::CreateLink(link) if is_unmarked && link.kind == LinkKind::Tap => {
+            new(&link.name).map(Effect::DestroyTap).into_iter().collect()
+        }
         // It may have had its name already.
         Effect::CreateLink(link) if is_unmarked => {
             new(&link.name).into_iter().chain([link.name.clone()]).map(Effect::DestroyLink).collect()
@@ -207,7 +233,6 @@ pub(crate) fn halves(platform: Platform, is_marked: bool, effect: &Effect) -> Ve
 /// has its name with its mark.
 pub(crate) fn names_after(platform: Platform, is_marked: bool, effect: &Effect, steps: usize) -> Vec<String> {
     let names = match effect {
-        Effect::CreateTap(tap) => vec![tap],
         Effect::CreateLink(link) => link.names(),
         _ => Vec::new(),
     };
@@ -219,8 +244,10 @@ pub(crate) fn names_after(platform: Platform, is_marked: bool, effect: &Effect, 
 /// Returns what gives an effect back, if it takes something.
 pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
     match effect {
-        Effect::CreateTap(tap) => Some(Effect::DestroyTap(tap.clone())),
-        Effect::Join { bridge, member } => Some(Effect::Leave { bridge: bridge.clone(), member: member.clone() }),
+        Effect::CreateLink(link) if link.kind == LinkKind::Tap => Some(Effect::DestroyTap(link.name.clone())),
+        Effect::Join { bridge, member, how } => {
+            Some(Effect::Leave { bridge: bridge.clone(), member: member.clone(), is_span: how.is_span })
+        }
         Effect::CreateLink(link) => Some(Effect::DestroyLink(link.name.clone())),
         Effect::AddRoute(router) => Some(Effect::DeleteRoute(*router)),
         Effect::Umask(_)
@@ -235,6 +262,27 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::CopyVars { .. }
         | Effect::Run(_)
         | Effect::Make { .. } => None,
+    }
+}
+
+/// Returns the commands of an effect as children run them. On FreeBSD an interface that is made is anybody's until it is marked, by
+/// a call of its own: one child does both, and takes away what it made if a later call is refused.
+pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Chain> {
+    let argvs = commands(platform, machine, effect).into_iter().map(|step| step.argv);
+    match effect {
+        Effect::Join { .. } => vec![Chain { argvs: argvs.collect(), first: None, back: None }],
+        Effect::CreateLink(link) if platform == Platform::FreeBsd => {
+            let name = &link.name;
+            // What could not be given its name is known only by the one that it was made with.
+            let first = naming::family(link).map(|family| {
+                format!(
+                    "made=$(ifconfig {family} create) && \
+                     {{ ifconfig \"$made\" name {name} || {{ ifconfig \"$made\" destroy; false; }}; }}"
+                )
+            });
+            vec![Chain { argvs: argvs.collect(), first, back: Some(format!("ifconfig {name} destroy")) }]
+        }
+        _ => argvs.map(Chain::from).collect(),
     }
 }
 

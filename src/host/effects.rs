@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{Argv, DevicePath, InterfaceName, Link, Size, VmName};
+use crate::model::{Argv, DevicePath, InterfaceName, Link, LinkKind, Membership, Size, VmName};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,6 @@ pub(crate) enum Effect {
     },
     /// A machine's vmm node goes away; absent is fine.
     DestroyNode(VmName),
-    /// A tap is made.
-    CreateTap(InterfaceName),
     /// A tap goes away.
     DestroyTap(InterfaceName),
     /// An interface joins a bridge.
@@ -32,6 +30,8 @@ pub(crate) enum Effect {
         bridge: InterfaceName,
         /// The interface.
         member: InterfaceName,
+        /// How it is a member.
+        how: Membership,
     },
     /// An interface leaves a bridge.
     Leave {
@@ -39,6 +39,8 @@ pub(crate) enum Effect {
         bridge: InterfaceName,
         /// The interface.
         member: InterfaceName,
+        /// Whether it is a span port there.
+        is_span: bool,
     },
     /// A text is written.
     WriteFile {
@@ -49,9 +51,9 @@ pub(crate) enum Effect {
         /// Who may do what with it; else what the umask leaves.
         mode: Option<u32>,
     },
-    /// A vlan, a bridge or a pair is made.
+    /// A tap, a vlan, a bridge or a pair is made.
     CreateLink(Box<Link>),
-    /// One of those goes away, with what hangs on it.
+    /// A vlan, a bridge or a pair goes away, with what hangs on it.
     DestroyLink(InterfaceName),
     /// What goes to no network of the host's own goes to this router.
     AddRoute(IpAddr),
@@ -84,6 +86,26 @@ pub(crate) enum Effect {
         /// What is there afterwards.
         path: PathBuf,
     },
+}
+
+impl Effect {
+    /// Makes a tap that is up and has nothing else.
+    pub(crate) fn create_tap(name: InterfaceName) -> Self {
+        Self::CreateLink(Box::new(Link::tap(name)))
+    }
+
+    /// Makes an interface a member of a bridge, as it is.
+    pub(crate) fn join(bridge: InterfaceName, member: InterfaceName) -> Self {
+        Self::Join { bridge, member, how: Membership::default() }
+    }
+
+    /// Returns the tap that it makes, if it makes one.
+    pub(crate) fn made_tap(&self) -> Option<&InterfaceName> {
+        match self {
+            Self::CreateLink(link) if link.kind == LinkKind::Tap => Some(&link.name),
+            _ => None,
+        }
+    }
 }
 
 /// A command of a plan, with what it reads.

@@ -64,6 +64,7 @@ impl InterfaceKind {
             LinkKind::Bridge => Self::Bridge,
             LinkKind::Vlan { parent, tag } => Self::Vlan { parent: parent.to_string(), tag: tag.get() },
             LinkKind::Pair { .. } => Self::Pair,
+            LinkKind::Tap => Self::Tap,
         }
     }
 
@@ -73,7 +74,8 @@ impl InterfaceKind {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),
             Self::Bridge => "a bridge".into(),
             Self::Pair => "one of a pair".into(),
-            Self::Tap | Self::Other => "something else".into(),
+            Self::Tap => "a tap".into(),
+            Self::Other => "something else".into(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::environment::env;
 use super::files::reason;
 use crate::diag::Fault;
 use crate::model::Argv;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -32,10 +32,10 @@ const STACK: usize = 256 << 10;
 impl Errand {
     /// Makes one that is to be run when what it stands on has succeeded. If that fails nothing is run, and the fault is the
     /// other's to tell.
-    pub(crate) fn new(argv: Argv, holds: Option<File>, after: Option<Self>) -> Self {
+    pub(crate) fn new(chain: Chain, holds: Option<File>, after: Option<Self>) -> Self {
         let stands = move || after.is_none_or(|errand| errand.outcome.is_ok());
         let run =
-            move || if stands() { Program::start_with(&argv, holds.as_ref())?.finish() } else { Ok(String::new()) };
+            move || if stands() { Program::start_with(&chain, holds.as_ref())?.finish() } else { Ok(String::new()) };
         let run: Box<dyn FnOnce() -> Outcome + Send> = Box::new(run);
         Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
     }
@@ -60,37 +60,83 @@ impl Errand {
     }
 }
 
+/// Commands that one child runs, each after the one before has succeeded. It goes on when we are gone, so that there is nothing
+/// between the first command and the last that a kill of vmrun could leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// The commands, as one would type them.
+    pub argvs: Vec<Argv>,
+    /// The first command as sh(1) is to run it, where that is not what one would type.
+    pub first: Option<String>,
+    /// What takes back what the first one made, as sh(1) is to run it, when a later one is refused.
+    pub back: Option<String>,
+}
+
+impl From<Argv> for Chain {
+    fn from(argv: Argv) -> Self {
+        Self { argvs: vec![argv], first: None, back: None }
+    }
+}
+
+/// As it could be pasted into sh(1).
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.argvs.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join(" && "))
+    }
+}
+
+impl Chain {
+    /// Returns the command that does all of it.
+    fn argv(&self) -> Argv {
+        if let ([argv], None) = (self.argvs.as_slice(), &self.first) {
+            return argv.clone();
+        }
+        let mut lines = self.argvs.iter().map(ToString::to_string);
+        let first = lines.next().map(|line| self.first.clone().unwrap_or(line)).unwrap_or_default();
+        let rest: Vec<String> = lines.collect();
+        let rest = match &self.back {
+            _ if rest.is_empty() => String::new(),
+            Some(back) => format!(" || exit; {} || {{ {back}; exit 1; }}", rest.join(" && ")),
+            None => format!(" && {}", rest.join(" && ")),
+        };
+        Argv::new("sh").arg("-c").arg(format!("{first}{rest}"))
+    }
+}
+
 /// A command that was started.
 pub(crate) struct Program {
-    argv: Argv,
+    /// What it does, as one would type it.
+    shown: String,
     child: Child,
 }
 
 impl Program {
     /// Starts a command, with nothing to read.
     pub(crate) fn start(argv: &Argv) -> Result<Self, Fault> {
-        Self::start_with(argv, None)
+        Self::start_with(&argv.clone().into(), None)
     }
 
-    /// Starts a command that holds a file until it ends, whatever becomes of us: the file is in the place of its standard input,
-    /// and cannot be read.
+    /// Starts commands that hold a file until they end, whatever becomes of us: the file is in the place of their standard
+    /// input, and cannot be read.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    pub(crate) fn start_with(argv: &Argv, holds: Option<&File>) -> Result<Self, Fault> {
-        tracing::debug!("{argv}");
+    pub(crate) fn start_with(chain: &Chain, holds: Option<&File>) -> Result<Self, Fault> {
+        chain.argvs.iter().for_each(|argv| tracing::debug!("{argv}"));
+        let argv = chain.argv();
         let mut command = Command::new(&argv.program);
         let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
         command.args(&argv.args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn();
         let child =
             child.map_err(|error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))?;
-        Ok(Self { argv: argv.clone(), child })
+        Ok(Self { shown: chain.to_string(), child })
     }
 
     /// Waits for its end and returns its output; a status other than 0 is a fault, with what the command complained of.
     pub(crate) fn finish(self) -> Result<String, Fault> {
-        let argv = self.argv;
+        let shown = self.shown;
         let output = self.child.wait_with_output();
-        let output = output.map_err(|error| Fault::host(format!("cannot wait for `{argv}`: {}", reason(&error))))?;
+        let output = output.map_err(|error| Fault::host(format!("cannot wait for `{shown}`: {}", reason(&error))))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
@@ -100,7 +146,7 @@ impl Program {
         };
         let [complaint, said] =
             [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Err(failed(&argv, &how, &complaint, &said))
+        Err(failed(&shown, &how, &complaint, &said))
     }
 }
 
@@ -148,16 +194,40 @@ mod tests {
     fn an_errand_runs_after_the_one_that_it_stands_on_and_not_at_all_when_that_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("made").display().to_string();
-        let first = Errand::new(sh(&format!("sleep 0.05; echo made > {file}")), None, None);
-        let mut second = Errand::new(sh(&format!("cat {file}")), None, Some(first.clone()));
+        let errand = |script: &str, after| Errand::new(sh(script).into(), None, after);
+        let first = errand(&format!("sleep 0.05; echo made > {file}"), None);
+        let mut second = errand(&format!("cat {file}"), Some(first.clone()));
         second.hurry();
         assert_eq!((second.finish(), first.finish()), (Ok("made\n".into()), Ok(String::new())));
 
-        let first = Errand::new(sh("echo no room; exit 1"), None, None);
-        let second = Errand::new(sh(&format!("rm {file}")), None, Some(first.clone()));
+        let first = errand("echo no room; exit 1", None);
+        let second = errand(&format!("rm {file}"), Some(first.clone()));
         assert_eq!(second.finish(), Ok(String::new()));
         let said = first.finish().map_err(|fault| fault.message);
         assert_eq!(said, Err("`sh -c 'echo no room; exit 1'` failed with status 1: no room".into()));
         assert!(std::fs::exists(file).unwrap());
+    }
+
+    #[test]
+    fn a_chain_is_done_as_a_whole_or_what_its_first_command_made_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("made").display().to_string();
+        let chain = |second: &[&str]| Chain {
+            argvs: vec![Argv::new("mkdir").arg(&made), Argv::new(second[0]).args(&second[1..])],
+            first: None,
+            back: Some(format!("rmdir {made}")),
+        };
+        let run = |chain: &Chain| Program::start_with(chain, None).unwrap().finish().map_err(|fault| fault.message);
+        let refused = run(&chain(&["sh", "-c", "echo no more >&2; exit 3"]));
+        assert_eq!(
+            refused,
+            Err(format!("`mkdir {made} && sh -c 'echo no more >&2; exit 3'` failed with status 1: no more"))
+        );
+        assert!(!std::fs::exists(&made).unwrap());
+        assert_eq!(run(&chain(&["echo", "a b"])), Ok("a b\n".into()));
+        // What was there before is not taken back.
+        assert!(run(&chain(&["echo"])).is_err() && std::fs::exists(&made).unwrap());
+        let named = Chain { first: Some("name=$(echo made)".into()), ..Argv::new("echo").into() };
+        assert_eq!((named.to_string(), named.argv().to_string()), ("echo".into(), "sh -c 'name=$(echo made)'".into()));
     }
 }

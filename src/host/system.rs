@@ -7,14 +7,14 @@ use super::files::{
 };
 use super::os::{self, freebsd, linux};
 use super::process::Happened;
-use super::program::{self, Errand, Program, run};
+use super::program::{self, Chain, Errand, Program, run};
 use super::signals::Signals;
 use super::store::Store;
 use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, Platform, ProcessFact,
-    ProcessTable, Settings, Step, background, commands, interfaces, kernel,
+    ProcessTable, Settings, background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -121,7 +121,7 @@ impl System {
     /// A tap joins its bridge once it is there.
     fn begun_for(&self, effect: &Effect) -> Option<Errand> {
         let Effect::Join { member, .. } = effect else { return None };
-        let made = |begun: &Effect| matches!(begun, Effect::CreateTap(tap) if tap == member);
+        let made = |begun: &Effect| begun.made_tap() == Some(member);
         self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
     }
 
@@ -154,12 +154,12 @@ impl System {
     }
 
     /// Returns the commands of an effect, and what the programs that run them hold until they end: the lock of the machine.
-    fn steps(&self, effect: &Effect) -> (Vec<Step>, Option<File>) {
-        let steps = commands::commands(self.settings.platform, self.machine.as_ref(), effect);
+    fn chains(&self, effect: &Effect) -> (Vec<Chain>, Option<File>) {
+        let chains = commands::chains(self.settings.platform, self.machine.as_ref(), effect);
         // A command of the recipe may leave something behind that goes on for ever.
         let is_ours = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
         let lock = self.machine.as_ref().filter(|_| is_ours).and_then(|name| self.store.lock_of(name));
-        (steps, lock.and_then(|lock| lock.try_clone().ok()))
+        (chains, lock.and_then(|lock| lock.try_clone().ok()))
     }
 
     /// Has what machines say go where ours goes, which is a log, and has their guests go on without us.
@@ -317,7 +317,6 @@ impl Effects for System {
                 return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());
             }
             Effect::DestroyNode(_)
-            | Effect::CreateTap(_)
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
             | Effect::Leave { .. }
@@ -332,9 +331,9 @@ impl Effects for System {
             return Ok(String::new());
         }
         let mut text = String::new();
-        let (steps, lock) = self.steps(effect);
-        for (at, step) in steps.iter().enumerate() {
-            let program = Program::start_with(&step.argv, lock.as_ref());
+        let (chains, lock) = self.chains(effect);
+        for (at, chain) in chains.iter().enumerate() {
+            let program = Program::start_with(chain, lock.as_ref());
             match program.and_then(Program::finish) {
                 Ok(output) => text.push_str(&output),
                 Err(fault) if at > 0 => {
@@ -350,14 +349,14 @@ impl Effects for System {
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {
-        let (steps, lock) = self.steps(effect);
-        match steps.as_slice() {
-            [step] => {
+        let (chains, lock) = self.chains(effect);
+        match chains.as_slice() {
+            [chain] => {
                 let stands_on = self.begun_for(effect);
                 if stands_on.is_none() {
                     self.hurry();
                 }
-                self.begun.push((effect.clone(), Errand::new(step.argv.clone(), lock, stands_on)));
+                self.begun.push((effect.clone(), Errand::new(chain.clone(), lock, stands_on)));
             }
             _ => drop(self.perform(effect)?),
         }

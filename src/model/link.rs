@@ -116,6 +116,8 @@ pub(crate) enum LinkKind {
         /// The other one.
         peer: InterfaceName,
     },
+    /// A tap (tap(4)), whose other end a hypervisor opens.
+    Tap,
 }
 
 impl LinkKind {
@@ -125,6 +127,7 @@ impl LinkKind {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),
             Self::Bridge => "a bridge".into(),
             Self::Pair { peer } => format!("a pair with {peer}"),
+            Self::Tap => "a tap".into(),
         }
     }
 }
@@ -152,17 +155,55 @@ impl Link {
         Self { name, kind, addresses: Vec::new(), mtu: None, up: true, description: None }
     }
 
+    /// Makes a tap that is up and has nothing else.
+    pub(crate) fn tap(name: InterfaceName) -> Self {
+        Self::new(name, LinkKind::Tap)
+    }
+
     /// Returns the names of the interfaces that it makes.
     pub(crate) fn names(&self) -> Vec<&InterfaceName> {
         match &self.kind {
             LinkKind::Pair { peer } => vec![&self.name, peer],
-            LinkKind::Vlan { .. } | LinkKind::Bridge => vec![&self.name],
+            LinkKind::Vlan { .. } | LinkKind::Bridge | LinkKind::Tap => vec![&self.name],
         }
     }
 
     /// Returns the description that marks one of its interfaces as vmrun's.
     pub(crate) fn mark(&self, name: &InterfaceName) -> String {
         format!("{MARK}:{}", self.description.as_deref().unwrap_or(name.as_str()))
+    }
+}
+
+/// How an interface is a member of a bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Membership {
+    /// The MTU that the interface is given before it joins, in bytes; what it has where nothing is said.
+    pub mtu: Option<u16>,
+    /// Whether it is a span port: it is sent a copy of every frame, and is no member otherwise (bridge(4)).
+    pub is_span: bool,
+    /// What is switched on or off for it, by the words of ifconfig(8).
+    pub switches: Vec<(&'static str, bool)>,
+    /// The VLAN that its frames without a tag belong to (FreeBSD 15, bridge(4)).
+    pub untagged: Option<VlanTag>,
+    /// The VLANs whose frames it may send and receive with their tags (FreeBSD 15).
+    pub tagged: Vec<VlanTag>,
+}
+
+impl Membership {
+    /// Returns what ifconfig(8) is told behind the name of the bridge.
+    pub(crate) fn words(&self, member: &InterfaceName) -> Vec<String> {
+        let mut words = vec![if self.is_span { "span".into() } else { "addm".into() }, member.to_string()];
+        for (word, is_on) in &self.switches {
+            words.extend([format!("{}{word}", if *is_on { "" } else { "-" }), member.to_string()]);
+        }
+        if let Some(tag) = self.untagged {
+            words.extend(["untagged".into(), member.to_string(), tag.to_string()]);
+        }
+        if !self.tagged.is_empty() {
+            let tags: Vec<String> = self.tagged.iter().map(ToString::to_string).collect();
+            words.extend(["tagged".into(), member.to_string(), tags.join(",")]);
+        }
+        words
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn networkd(network: &Network) -> Vec<(String, String)> {
     let foreign = |name: &&InterfaceName| network.link(name).is_none();
     let carriers = network.parents().into_iter().map(|(parent, _)| parent);
     let mut others: Vec<&InterfaceName> =
-        carriers.chain(network.members.iter().map(|(_, member)| member)).filter(foreign).collect();
+        carriers.chain(network.members.iter().map(|(_, member, _)| member)).filter(foreign).collect();
     others.dedup();
     files.extend(others.into_iter().map(|name| (file(name, "network"), of_other(network, name))));
     files
@@ -30,6 +30,7 @@ fn netdev(link: &Link) -> String {
         LinkKind::Vlan { .. } => "vlan",
         LinkKind::Bridge => "bridge",
         LinkKind::Pair { .. } => "veth",
+        LinkKind::Tap => "tap",
     };
     let mut text = format!("[NetDev]\nName={}\nKind={kind}\n", link.name);
     if let Some(description) = &link.description {
@@ -42,6 +43,7 @@ fn netdev(link: &Link) -> String {
         LinkKind::Vlan { tag, .. } => writeln!(text, "\n[VLAN]\nId={tag}"),
         LinkKind::Bridge => writeln!(text, "\n[Bridge]\nForwardDelaySec=0"),
         LinkKind::Pair { peer } => writeln!(text, "\n[Peer]\nName={peer}"),
+        LinkKind::Tap => Ok(()),
     };
     text
 }
@@ -77,8 +79,22 @@ fn of_other(network: &Network, name: &InterfaceName) -> String {
 fn hanging(network: &Network, name: &InterfaceName) -> String {
     let vlans = network.parents().into_iter().filter(|(parent, _)| *parent == name);
     let vlans = vlans.flat_map(|(_, vlans)| vlans).map(|(link, _)| format!("VLAN={}\n", link.name));
-    let bridges = network.members.iter().filter(|(_, member)| member == name);
-    vlans.chain(bridges.map(|(bridge, _)| format!("Bridge={bridge}\n"))).collect()
+    let bridges = || network.members.iter().filter(|(_, member, how)| member == name && !how.is_span);
+    let mut text: String = vlans.chain(bridges().map(|(bridge, ..)| format!("Bridge={bridge}\n"))).collect();
+    let switches = bridges().flat_map(|(.., how)| &how.switches).filter_map(|(word, is_on)| {
+        let key = match *word {
+            "private" => "Isolated",
+            "learn" => "Learning",
+            "discover" => "UnicastFlood",
+            _ => return None,
+        };
+        Some(format!("{key}={}\n", if *is_on { "yes" } else { "no" }))
+    });
+    let switches: String = switches.collect();
+    if !switches.is_empty() {
+        let _ = write!(text, "\n[Bridge]\n{switches}");
+    }
+    text
 }
 
 #[cfg(test)]

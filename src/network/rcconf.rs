@@ -1,6 +1,6 @@
 //! The lines of rc.conf(5) that make a network.
 
-use super::Network;
+use super::{Network, naming};
 use crate::model::{InterfaceName, Link, LinkKind, NetAddress};
 
 /// Returns the lines, in the order in which one would write them: cards and their VLANs, routers, what is cloned.
@@ -31,26 +31,43 @@ pub(crate) fn rcconf(network: &Network) -> Vec<String> {
 
 fn cloned(network: &Network) -> Vec<String> {
     let is_cloned = |link: &&Link| !matches!(link.kind, LinkKind::Vlan { .. });
-    let names = network.links.iter().filter(is_cloned).map(|link| match link.kind {
-        // Both ends come of the name without their letter.
-        LinkKind::Pair { .. } => link.name.as_str().trim_end_matches('a'),
-        LinkKind::Vlan { .. } | LinkKind::Bridge => link.name.as_str(),
-    });
-    let names: Vec<&str> = names.collect();
+    let all: Vec<&Link> = network.links.iter().filter(is_cloned).collect();
+    // One that FreeBSD does not make under its name is made under a free number, and renamed (rc.conf(5), `ifconfig_bridge0_name`).
+    let mut made: Vec<(String, Option<&InterfaceName>)> = Vec::new();
+    for link in &all {
+        let free = |family: &str| {
+            let is_free = |name: &String| {
+                !made.iter().any(|(other, _)| other == name) && all.iter().all(|link| naming::made(link) != name)
+            };
+            (0..=all.len()).map(|unit| format!("{family}{unit}")).find(is_free).unwrap_or_default()
+        };
+        made.push(match naming::family(link) {
+            Some(family) => (free(family), Some(&link.name)),
+            None => (naming::made(link).to_string(), None),
+        });
+    }
     let mut lines = Vec::new();
-    if !names.is_empty() {
+    if !made.is_empty() {
+        let names: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
         lines.push(format!("cloned_interfaces=\"{}\"", names.join(" ")));
     }
-    for link in network.links.iter().filter(is_cloned) {
+    lines.extend(made.iter().filter_map(|(made, name)| Some(format!("ifconfig_{made}_name=\"{}\"", (*name)?))));
+    for link in all {
         for name in link.names() {
-            let members = network.members_of(name).into_iter().map(|member| format!("addm {member}"));
-            lines.extend(interface(name, link, &members.collect::<Vec<_>>()));
+            let members = network.members_of(name).into_iter().map(|(member, how)| how.words(member).join(" "));
+            lines.extend(interface(name, &given(network, link, name), &members.collect::<Vec<_>>()));
         }
     }
-    for (bridge, member) in network.members.iter().filter(|(bridge, _)| network.link(bridge).is_none()) {
-        lines.push(format!("# {bridge} is made elsewhere; its line needs: addm {member}"));
+    for (bridge, member, how) in network.members.iter().filter(|(bridge, ..)| network.link(bridge).is_none()) {
+        lines.push(format!("# {bridge} is made elsewhere; its line needs: {}", how.words(member).join(" ")));
     }
     lines
+}
+
+/// An interface with the MTU that it is given to join its bridge.
+fn given(network: &Network, link: &Link, name: &InterfaceName) -> Link {
+    let joins = network.members.iter().find(|(_, member, _)| member == name);
+    Link { mtu: link.mtu.or(joins.and_then(|(.., how)| how.mtu)), ..link.clone() }
 }
 
 /// The lines that configure one interface. An address makes it go up by itself.

@@ -3,9 +3,9 @@
 //! Whoever may not read a lock file is told what the rest says: how a machine in the background stands, and who the parent of a
 //! hypervisor is.
 
+use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::Kind;
-use crate::host::{Effect, Kept};
 use crate::model::{Shape, VmName};
 use crate::supervise::journal::Journal;
 use crate::supervise::leases::Lease;
@@ -162,7 +162,7 @@ fn of_leases(journal: &Journal) -> Shape {
     for lease in &journal.leases {
         match lease {
             Lease::Image(path, _) => shape.disks.push(path.display().to_string()),
-            Lease::Effect(Effect::CreateTap(tap)) => shape.taps.push(tap.to_string()),
+            Lease::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
             _ => {}
         }
     }

@@ -127,7 +127,7 @@ fn step(change: Change, effect: &Effect, verdict: &Verdict) -> Option<Step> {
 fn part(effect: &Effect) -> String {
     match effect {
         Effect::CreateLink(link) => link.name.to_string(),
-        Effect::Join { bridge, member } => format!("{member} in {bridge}"),
+        Effect::Join { bridge, member, .. } => format!("{member} in {bridge}"),
         Effect::AddRoute(router) => format!("the route by {router}"),
         _ => String::new(),
     }

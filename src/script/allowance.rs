@@ -89,13 +89,13 @@ impl Call<'_> {
                 self.permit(Asked::Path(path))
             }
             Effect::DestroyNode(name) => self.permit(Asked::Node(name)),
-            Effect::Join { bridge, member } => {
+            Effect::Join { bridge, member, .. } => {
                 self.permit(Asked::Interface(bridge.as_str()))?;
                 self.permit(Asked::Interface(member.as_str()))
             }
             Effect::CreateLink(link) => match &link.kind {
                 LinkKind::Vlan { parent, .. } => self.permit(Asked::Interface(parent.as_str())),
-                LinkKind::Bridge | LinkKind::Pair { .. } => self.while_awake(),
+                LinkKind::Bridge | LinkKind::Pair { .. } | LinkKind::Tap => self.while_awake(),
             },
             Effect::AddRoute(router) => self.permit(Asked::Interface(&router.to_string())),
             Effect::Run(Argv { program, .. }) => self.permit(Asked::Run(program)),
@@ -104,8 +104,7 @@ impl Call<'_> {
                 self.permit(Asked::Path(path))
             }
             // What is made is ours; a machine's variables were looked at when its firmware was named; nothing else is asked for.
-            Effect::CreateTap(_)
-            | Effect::CopyVars { .. }
+            Effect::CopyVars { .. }
             | Effect::DestroyTap(_)
             | Effect::DestroyLink(_)
             | Effect::DeleteRoute(_)
@@ -166,8 +165,8 @@ impl super::Session {
                 is_loader || folders.any(|folder| is_below(path, folder)) || is_in(host, path, Path::new(VM_DIR))
             }
             Asked::Interface(name) => {
-                let made = |name: InterfaceName| run.has_made(&name) || run.holds(&Effect::CreateTap(name));
-                host.settings().user_net || name.parse().is_ok_and(made)
+                let has_made = |name: InterfaceName| run.has_made(&name);
+                host.settings().user_net || name.parse().is_ok_and(has_made)
             }
             // Nothing is lost with a node that is not there, or that a run of ours has left.
             Asked::Node(name) => {

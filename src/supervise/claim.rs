@@ -98,12 +98,11 @@ impl Run {
     fn in_the_way(&self, claim: &Claim) -> Vec<VmName> {
         let makes = |name: &str| {
             claim.leases.iter().any(|lease| match lease {
-                Lease::Effect(Effect::CreateTap(tap)) => tap.as_str() == name,
                 Lease::Effect(Effect::CreateLink(link)) => link.name.as_str() == name,
                 _ => false,
             })
         };
-        let is_made = |lease: &Lease| matches!(lease, Lease::Effect(Effect::CreateTap(_) | Effect::CreateLink(_)));
+        let is_made = |lease: &Lease| matches!(lease, Lease::Effect(Effect::CreateLink(_)));
         let interfaces = if claim.leases.iter().any(is_made) { self.host.interfaces().ok() } else { None };
         let marks = interfaces.iter().flat_map(|all| all.iter()).filter(|one| makes(&one.name));
         let mut names: Vec<VmName> = marks.filter_map(|one| one.mark.clone()).collect();

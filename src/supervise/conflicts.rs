@@ -4,7 +4,8 @@ use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Argv, Backend, Machine, Part, Value};
+use crate::model::{Argv, Backend, Link, Machine, Part, Value};
+use crate::network::naming;
 use crate::qemu;
 use crate::supervise::recovery;
 
@@ -238,6 +239,11 @@ fn limits(host: &dyn Host, machine: &Machine) -> Option<Fault> {
         return Some(fault.hint("kern.racct.enable=1 in /boot/loader.conf, and start the host anew"));
     }
     None
+}
+
+/// Returns what speaks against the name of an interface that is made, whatever is there.
+pub(crate) fn against_name(host: &dyn Host, link: &Link) -> Option<Fault> {
+    if host.settings().platform == Platform::FreeBsd && !host.settings().user_net { naming::fault(link) } else { None }
 }
 
 /// Returns what the host has against making a tap or another interface of that name.

@@ -159,7 +159,7 @@ impl Run {
         self.renew_nodes()?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
-        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_)))?;
+        self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)) || effect.made_tap().is_some())?;
         self.lease(&Lease::Node(machine.name().clone()))?;
         let mut guest = self.host.boot(machine, &plan)?;
         let process = self.lease_of(&*guest);

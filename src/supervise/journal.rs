@@ -194,11 +194,11 @@ mod tests {
     }
 
     fn tap(name: &str) -> Lease {
-        Lease::Effect(Effect::CreateTap(name.parse().unwrap()))
+        Lease::Effect(Effect::create_tap(name.parse().unwrap()))
     }
 
     fn leases() -> Vec<Lease> {
-        let join = Effect::Join { bridge: "bridge2".parse().unwrap(), member: "em0".parse().unwrap() };
+        let join = Effect::join("bridge2".parse().unwrap(), "em0".parse().unwrap());
         vec![
             Lease::Lock("install".parse().unwrap()),
             Lease::Node("install".parse().unwrap()),

@@ -8,7 +8,7 @@ use crate::host::commands::undo;
 use crate::host::files::beside;
 use crate::host::{Effect, Host, Platform};
 use crate::model::device::Access;
-use crate::model::{InterfaceName, VmName};
+use crate::model::{InterfaceName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
 
 /// Something that was taken and has to be given back.
@@ -55,8 +55,10 @@ impl Lease {
     pub(crate) fn words(&self) -> Option<Vec<String>> {
         let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
         match self {
-            Self::Effect(Effect::CreateTap(tap)) => words(&["tap", tap.as_str()]),
-            Self::Effect(Effect::Join { bridge, member }) => words(&["member", bridge.as_str(), member.as_str()]),
+            Self::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => words(&["tap", link.name.as_str()]),
+            Self::Effect(Effect::Join { bridge, member, how }) => {
+                words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()])
+            }
             Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
             Self::Link(name) => words(&["link", name.as_str()]),
             Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
@@ -87,10 +89,13 @@ impl Lease {
     pub(crate) fn read(words: &[String]) -> Option<Self> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         Some(match words.as_slice() {
-            ["tap", tap] => Self::Effect(Effect::CreateTap(tap.parse().ok()?)),
-            ["member", bridge, member] => {
-                Self::Effect(Effect::Join { bridge: bridge.parse().ok()?, member: member.parse().ok()? })
-            }
+            ["tap", tap] => Self::Effect(Effect::create_tap(tap.parse().ok()?)),
+            ["member", bridge, member] => Self::Effect(Effect::join(bridge.parse().ok()?, member.parse().ok()?)),
+            ["span", bridge, member] => Self::Effect(Effect::Join {
+                bridge: bridge.parse().ok()?,
+                member: member.parse().ok()?,
+                how: Membership { is_span: true, ..Membership::default() },
+            }),
             ["link", name] => Self::Link(name.parse().ok()?),
             ["route", router] => Self::Effect(Effect::AddRoute(router.parse().ok()?)),
             ["lock", name] => Self::Lock(name.parse().ok()?),
@@ -107,7 +112,7 @@ impl Lease {
 impl Run {
     /// Returns whether the run has taken the effect and still holds it.
     pub(crate) fn holds(&self, effect: &Effect) -> bool {
-        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if taken == effect))
+        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if takes_the_same(taken, effect)))
     }
 
     /// Returns whether the run has made the interface and still holds it.
@@ -115,9 +120,14 @@ impl Run {
         self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateLink(link)) if link.name == *name))
     }
 
+    fn has_made_tap(&self, name: &InterfaceName) -> bool {
+        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(effect) if effect.made_tap() == Some(name)))
+    }
+
     /// Has an effect. What the run holds already is not taken again.
     pub(crate) fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
-        if self.holds(effect) || self.joined.contains(effect) || self.is_inside_process(effect) {
+        let is_joined = || self.joined.iter().any(|joined| takes_the_same(joined, effect));
+        if self.holds(effect) || is_joined() || self.is_inside_process(effect) {
             return Ok(String::new());
         }
         if self.host.stop_asked() {
@@ -186,14 +196,11 @@ impl Run {
     /// With `--user-net` there are no interfaces to make.
     fn is_inside_process(&self, effect: &Effect) -> bool {
         self.host.settings().user_net
-            && matches!(
-                effect,
-                Effect::CreateTap(_) | Effect::CreateLink(_) | Effect::AddRoute(_) | Effect::Join { .. }
-            )
+            && matches!(effect, Effect::CreateLink(_) | Effect::AddRoute(_) | Effect::Join { .. })
     }
 
     fn goes_with_its_member(&self, effect: &Effect) -> bool {
-        matches!(effect, Effect::Join { member, .. } if self.holds(&Effect::CreateTap(member.clone())))
+        matches!(effect, Effect::Join { member, .. } if self.has_made_tap(member))
     }
 
     pub(super) fn lease(&mut self, lease: &Lease) -> Result<(), Fault> {
@@ -270,8 +277,14 @@ pub(super) fn replaced(effect: &Effect) -> Option<&Path> {
 }
 
 /// Whether an effect is begun and left to itself: the recipe need not wait for it, and what needs it does.
-pub(crate) const fn is_left_to_itself(effect: &Effect) -> bool {
-    matches!(effect, Effect::DestroyNode(_) | Effect::CreateTap(_) | Effect::Join { .. })
+pub(crate) fn is_left_to_itself(effect: &Effect) -> bool {
+    matches!(effect, Effect::DestroyNode(_) | Effect::Join { .. }) || effect.made_tap().is_some()
+}
+
+/// Whether two effects take the same, as a journal knows it: an adopted run has no more than that of what it took.
+fn takes_the_same(one: &Effect, other: &Effect) -> bool {
+    let words = |effect: &Effect| Lease::Effect(effect.clone()).words();
+    one == other || words(one).is_some_and(|one| Some(one) == words(other))
 }
 
 /// Whether an effect has nothing to do with those that are left to themselves.

@@ -36,8 +36,17 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
     let mut network = Network::default();
     for (at, effect) in effects.into_iter().enumerate() {
         match effect {
+            Effect::CreateLink(link) if link.kind == LinkKind::Tap => {
+                let fault = Fault::new(format!("the tap {} is no part of a network that stays", link.name));
+                return Err((
+                    at,
+                    fault.hint("a machine's tap comes and goes with its machine: make it in that recipe"),
+                ));
+            }
             Effect::CreateLink(link) => network.links.push((**link).clone()),
-            Effect::Join { bridge, member } => network.members.push((bridge.clone(), member.clone())),
+            Effect::Join { bridge, member, how } => {
+                network.members.push((bridge.clone(), member.clone(), how.clone()));
+            }
             Effect::AddRoute(router) => {
                 match network.routers.iter().find(|known| known.is_ipv4() == router.is_ipv4()) {
                     Some(other) => {
@@ -46,13 +55,6 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
                     }
                     None => network.routers.push(*router),
                 }
-            }
-            Effect::CreateTap(tap) => {
-                let fault = Fault::new(format!("the tap {tap} is no part of a network that stays"));
-                return Err((
-                    at,
-                    fault.hint("a machine's tap comes and goes with its machine: make it in that recipe"),
-                ));
             }
             Effect::Umask(_)
             | Effect::Truncate { .. }
@@ -133,7 +135,7 @@ fn up(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
     let verdict = |effect: &Effect| {
         Ok(match effect {
             Effect::CreateLink(link) => made(&site, link),
-            Effect::Join { bridge, member } => joined(&site, bridge, member),
+            Effect::Join { bridge, member, .. } => joined(&site, effect, bridge, member),
             Effect::AddRoute(router) => match default_router(host, *router)? {
                 Some(there) if there == *router => Verdict::Done,
                 Some(there) => Verdict::Wrong(
@@ -152,7 +154,7 @@ fn up(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
 pub(crate) fn doubts(host: &dyn Host, network: &Network) -> Result<Vec<Fault>, Fault> {
     let mut doubts = Vec::new();
     if host.settings().platform == Platform::Linux {
-        for (bridge, member) in &network.members {
+        for (bridge, member, _) in &network.members {
             if let Some(link) = network.links.iter().find(|link| link.name == *member && !link.addresses.is_empty()) {
                 let fault = Fault::new(format!("nobody hears the address of {}, a member of {bridge}", link.name));
                 doubts.push(fault.hint("on Linux the address belongs to the bridge"));
@@ -194,7 +196,9 @@ fn differences(link: &Link, state: &Interface) -> Vec<String> {
         (LinkKind::Vlan { parent, tag }, InterfaceKind::Vlan { parent: its, tag: number }) => {
             parent.as_str() == its && tag.get() == *number
         }
-        (LinkKind::Bridge, InterfaceKind::Bridge) | (LinkKind::Pair { .. }, InterfaceKind::Pair) => true,
+        (LinkKind::Bridge, InterfaceKind::Bridge)
+        | (LinkKind::Pair { .. }, InterfaceKind::Pair)
+        | (LinkKind::Tap, InterfaceKind::Tap) => true,
         _ => false,
     };
     if !alike {
@@ -214,7 +218,7 @@ fn differences(link: &Link, state: &Interface) -> Vec<String> {
     wrong
 }
 
-fn joined(site: &Site<'_>, bridge: &InterfaceName, member: &InterfaceName) -> Verdict {
+fn joined(site: &Site<'_>, effect: &Effect, bridge: &InterfaceName, member: &InterfaceName) -> Verdict {
     let state = site.state(member);
     if let Some(other) = bridge_of(&site.states, member.as_str()) {
         if other == bridge.as_str() {
@@ -230,7 +234,7 @@ fn joined(site: &Site<'_>, bridge: &InterfaceName, member: &InterfaceName) -> Ve
         let fault = Fault::host(format!("neither {bridge} nor {member} is vmrun's"));
         return Verdict::Wrong(fault.hint("vmrun joins what it made; the rest belongs into rc.conf or the like"));
     }
-    Verdict::Do(Effect::Join { bridge: bridge.clone(), member: member.clone() })
+    Verdict::Do(effect.clone())
 }
 
 /// Nothing of ours is to be there any more.
@@ -262,7 +266,7 @@ fn unmade(site: &Site<'_>, link: &Link) -> Verdict {
     let is_member = |other: &&Interface| state.members.contains(&other.name);
     let strangers = site.states.iter().filter(is_member).filter(|other| !other.is_ours && !site.means(&other.name));
     let is_told = |name: &str| {
-        let joins = |effect: &Effect| matches!(effect, Effect::Join { bridge, member } if *bridge == link.name && member.as_str() == name);
+        let joins = |effect: &Effect| matches!(effect, Effect::Join { bridge, member, .. } if *bridge == link.name && member.as_str() == name);
         site.meant.iter().any(joins)
     };
     let strangers: Vec<&str> = strangers.map(|other| other.name.as_str()).filter(|name| !is_told(name)).collect();

@@ -18,7 +18,7 @@ use crate::host::interfaces;
 use crate::host::store::Trace;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::device::Access;
-use crate::model::{Argv, VmName};
+use crate::model::{Argv, LinkKind, VmName};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -373,7 +373,8 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
     let platform = host.settings().platform;
     let there = |name: &str| interfaces.iter().find(|one| one.name == name);
     match lease {
-        Lease::Effect(Effect::CreateTap(tap)) => {
+        Lease::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
+            let tap = &link.name;
             let unnamed = unmarked(tap);
             match there(tap.as_str()) {
                 Some(one) if one.mark.as_ref() == Some(&left.name) => {
@@ -386,7 +387,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
                 left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyTap(name))));
             }
         }
-        Lease::Effect(Effect::Join { bridge, member }) => {
+        Lease::Effect(Effect::Join { bridge, member, .. }) => {
             let is_member = |one: &Interface| one.members.iter().any(|name| name == member.as_str());
             if same_boot && there(bridge.as_str()).is_some_and(is_member) {
                 left.backs.extend(lease.back(platform).map(Back::Effect));

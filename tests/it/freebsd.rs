@@ -105,7 +105,8 @@ fn a_guest_that_reboots_is_started_again_and_everything_is_given_back_in_reverse
     same(&sandbox.calls(), "
 ifconfig
 bhyvectl --destroy --vm=install
-ifconfig tap1 create group vmrun description vmrun:install
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 3,ahci-cd,[tmp]/vm/cd.img -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
@@ -195,10 +196,10 @@ fn a_node_that_a_crash_has_left_is_destroyed_before_the_next_boot() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let calls = changes(&sandbox);
     let calls = calls.lines().map(|line| if line.starts_with("bhyve ") { "bhyve" } else { line });
-    let tap = "ifconfig tap1 create group vmrun description vmrun:install";
+    let tap = ["ifconfig tap1 create", "ifconfig tap1 group vmrun description vmrun:install up"];
     let destroy = "bhyvectl --destroy --vm=install";
     let back = [destroy, "ifconfig tap1 destroy"];
-    let expected = [&[tap, "ifconfig bridge2 addm tap1", "bhyve", destroy, "bhyve"], &back[..]].concat();
+    let expected = [&tap[..], &["ifconfig bridge2 addm tap1", "bhyve", destroy, "bhyve"], &back[..]].concat();
     assert_eq!(calls.collect::<Vec<_>>(), expected);
     clean(&sandbox);
 }
@@ -669,8 +670,9 @@ error: `ifconfig bridge2 addm tap1` failed with status 1: ifconfig: BRDGADD tap1
         [
             "bhyvectl --destroy --vm=install",
             "ifconfig bridge2 addm tap1  # refused",
-            "ifconfig tap1 create group vmrun description vmrun:install",
+            "ifconfig tap1 create",
             "ifconfig tap1 destroy",
+            "ifconfig tap1 group vmrun description vmrun:install up",
         ]
     );
     clean(&sandbox);
@@ -696,7 +698,8 @@ error: `bhyvectl --destroy --vm=install` failed with status 1: bhyvectl: vm_open
         &changes(&sandbox),
         "
 bhyvectl --destroy --vm=install  # refused
-ifconfig tap1 create group vmrun description vmrun:install
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 ifconfig tap1 destroy
 ",
@@ -725,7 +728,8 @@ fn a_guest_that_does_not_listen_is_forced_off_when_its_time_is_over() {
     ended(&vmrun.wait(), 130, "", "error: interrupted");
     assert!(start.elapsed() >= Duration::from_millis(300));
     same(&changes(&sandbox), "
-ifconfig tap1 create group vmrun description vmrun:install
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
 bhyvectl --force-poweroff --vm=install

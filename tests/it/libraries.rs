@@ -106,7 +106,8 @@ rev = \"main\"
         &done.stdout,
         "
 umask 026
-ifconfig tap1 create group vmrun description vmrun:web
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:web up
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 256M -s 4,virtio-net,tap1 -s 31,lpc -l bootrom,[tmp]/vm/rom.fd web
 # given back when the run ends:

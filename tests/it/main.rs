@@ -23,6 +23,7 @@ mod house;
 mod images;
 mod import;
 mod inputs;
+mod interfaces;
 mod libraries;
 mod linux;
 mod list;

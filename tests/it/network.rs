@@ -125,11 +125,18 @@ vmrun: made ix0.82 in bridge2
 ";
     ended(&network(&sandbox, &["up", "network.rhai"]), 0, "", made);
     let commands = "
-ifconfig ix0.80 create group vmrun description vmrun:ix0.80 inet 192.168.0.6/24 up
-ifconfig ix0.81 create group vmrun description vmrun:ix0.81 inet 192.168.1.6/24 up
-ifconfig ix0.82 create group vmrun description vmrun:ix0.82 inet 192.168.2.6/24 up
+ifconfig ix0.80 create
+ifconfig ix0.80 group vmrun description vmrun:ix0.80 up
+ifconfig ix0.80 inet 192.168.0.6/24
+ifconfig ix0.81 create
+ifconfig ix0.81 group vmrun description vmrun:ix0.81 up
+ifconfig ix0.81 inet 192.168.1.6/24
+ifconfig ix0.82 create
+ifconfig ix0.82 group vmrun description vmrun:ix0.82 up
+ifconfig ix0.82 inet 192.168.2.6/24
 route -n add default 192.168.0.7
-ifconfig bridge2 create group vmrun description vmrun:bridge2 up
+ifconfig bridge2 create
+ifconfig bridge2 group vmrun description vmrun:bridge2 up
 ifconfig bridge2 addm ix0.82
 ";
     same(&changes(&sandbox), commands);
@@ -214,7 +221,7 @@ error: the default router is 192.168.0.1, not 192.168.0.7
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = hint: it is not vmrun's: change it, or the recipe
-error: bridge2 is there, and not as the recipe says: it is something else, not a bridge
+error: bridge2 is there, and not as the recipe says: it is a tap, not a bridge
  --> network.rhai:7:1
   |
 7 | bridge(\"bridge2\", #{ create: true }).add(guests);
@@ -245,8 +252,10 @@ error: `route -n add default 192.168.0.7` failed with status 1: route: writing t
     ended(&network(&sandbox, &["up", "network.rhai"]), 3, "", refused);
     assert_eq!(sandbox.names("fake/interfaces"), ["em0", "ix0", "lo0"]);
     let log = "
-ifconfig ix0.80 create group vmrun description vmrun:ix0.80 up
-ifconfig ix0.81 create group vmrun description vmrun:ix0.81 up
+ifconfig ix0.80 create
+ifconfig ix0.80 group vmrun description vmrun:ix0.80 up
+ifconfig ix0.81 create
+ifconfig ix0.81 group vmrun description vmrun:ix0.81 up
 route -n add default 192.168.0.7
 ifconfig ix0.81 destroy
 ifconfig ix0.80 destroy
@@ -553,7 +562,7 @@ const GUEST: &str = r#"let net = bridge("bridge7", #{ create: true, address: "12
 let cable = epair();
 let other = epair();
 net.add(cable.a);
-net.add(vlan(other.b, 82, #{ name: "vlan82", mtu: 1400 }));
+net.add(vlan(other.b, 82, #{ name: "vlan82" }));
 let nic = tap("tap1");
 net.add(nic);
 print(host_ip("127.100.101.0/24"));
@@ -574,15 +583,21 @@ fn what_a_run_makes_stays_through_a_reboot_and_is_given_back_in_reverse() {
     let log: String =
         sandbox.calls().lines().filter(|line| *line != "ifconfig").map(|line| format!("{line}\n")).collect();
     let expected = "
-ifconfig bridge7 create group vmrun description 'vmrun:@lab of lab' inet 127.100.101.1/24 up
-ifconfig epair1 create group vmrun description vmrun:@lab up
+ifconfig bridge7 create
+ifconfig bridge7 group vmrun description 'vmrun:@lab of lab' up
+ifconfig bridge7 inet 127.100.101.1/24
+ifconfig epair1 create
+ifconfig epair1a group vmrun description vmrun:@lab up
 ifconfig epair1b group vmrun description vmrun:epair1b up
-ifconfig epair2 create group vmrun description vmrun:@lab up
+ifconfig epair2 create
+ifconfig epair2a group vmrun description vmrun:@lab up
 ifconfig epair2b group vmrun description vmrun:epair2b up
 ifconfig bridge7 addm epair1a
-ifconfig vlan82 create vlan 82 vlandev epair2b group vmrun description vmrun:@lab mtu 1400 up
+ifconfig vlan82 create
+ifconfig vlan82 vlan 82 vlandev epair2b group vmrun description vmrun:@lab up
 ifconfig bridge7 addm vlan82
-ifconfig tap1 create group vmrun description vmrun:lab
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:lab up
 ifconfig bridge7 addm tap1
 ";
     let boots = "bhyve -c 1 -m 64M -s 6,virtio-net,tap1 -s 31,lpc -l bootrom,[tmp]/vm/rom.fd lab\n";

@@ -59,7 +59,8 @@ fn a_plan_may_give_bhyve_its_machine_as_a_file() {
         &["recipes/install.rhai", "--form", "config"],
         "
 umask 026
-ifconfig tap1 create group vmrun description vmrun:install
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 mkdir -p -m 755 [tmp]/state/install
 install -m 600 /dev/stdin [tmp]/state/install/config <<'EOF'
@@ -150,7 +151,8 @@ error: \"freebsd-13\" is no platform
 fn the_plan_of_install_is_whole() {
     planned(&["recipes/install.rhai"], "
 umask 026
-ifconfig tap1 create group vmrun description vmrun:install
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 mkdir -p [tmp]/state
 install -m 600 /dev/stdin [tmp]/state/.install.secrets <<'EOF'
@@ -178,7 +180,8 @@ umask 026
 bhyvectl --destroy --vm=install
 truncate -s 20G /vm/install.img
 truncate -s 80G /vm/install-data.img
-ifconfig tap1 create group vmrun description vmrun:install
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 mkdir -p [tmp]/state
 install -m 600 /dev/stdin [tmp]/state/.install.secrets <<'EOF'
@@ -203,7 +206,8 @@ warning: the address of a host that is not here is assumed to be 192.168.2.1
 fn the_plan_of_report1_is_whole() {
     planned(&["recipes/report1.rhai"], "
 umask 026
-ifconfig tap2 create group vmrun description vmrun:report1
+ifconfig tap2 create
+ifconfig tap2 group vmrun description vmrun:report1 up
 ifconfig bridge2 addm tap2
 mkdir -p [tmp]/state
 install -m 600 /dev/stdin [tmp]/state/.report1.secrets <<'EOF'
@@ -231,7 +235,8 @@ umask 026
 bhyvectl --destroy --vm=report1
 truncate -s 50G /vm/report1.img
 vmrun image ipxe /root/uefi-ipxe-chainload.img --loader /usr/local/share/ipxe/snp.efi-x86_64 --size 4M
-ifconfig tap2 create group vmrun description vmrun:report1
+ifconfig tap2 create
+ifconfig tap2 group vmrun description vmrun:report1 up
 ifconfig bridge2 addm tap2
 mkdir -p [tmp]/state
 install -m 600 /dev/stdin [tmp]/state/.report1.secrets <<'EOF'

@@ -66,9 +66,11 @@ for nic in net::nics("bridge2", ["tap1", "tap2"]) { print(nic.name); }
         &done.stdout,
         "
 umask 026
-ifconfig tap1 create group vmrun description vmrun:recipe
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:recipe up
 ifconfig bridge2 addm tap1
-ifconfig tap2 create group vmrun description vmrun:recipe
+ifconfig tap2 create
+ifconfig tap2 group vmrun description vmrun:recipe up
 ifconfig bridge2 addm tap2
 # given back when the run ends:
 ifconfig tap2 destroy

@@ -71,8 +71,7 @@ error: lab.rhai does something else
   | |_^
   |
   = hint: - expected, + done; --bless writes what is done
-          - ifconfig tap1 create
-          + ifconfig tap1 create group vmrun description vmrun:lab
+          + ifconfig tap1 group vmrun description vmrun:lab up
           + ifconfig bridge2 addm tap1
           + bhyve -c 1 -m 256M -s 4,virtio-blk,/vm/lab.img -s 5,virtio-net,tap1 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd lab
           + # the guest powered off
@@ -103,7 +102,8 @@ host(#{ interfaces: #{ bridge2: "bridge" }, files: ["/vm/lab.img"] });
 let r = recipe("lab.rhai", #{ init: true });
 assert_plan(r, `
 umask 026
-ifconfig tap1 create group vmrun description vmrun:lab
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:lab up
 ifconfig bridge2 addm tap1
 truncate -s 1G /vm/lab.img
 bhyve -c 1 -m 256M -s 4,virtio-blk,/vm/lab.img -s 5,virtio-net,tap1 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd lab

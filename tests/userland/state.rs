@@ -159,8 +159,7 @@ impl State {
         self.append("struck", what)?;
         if what != "fill" {
             let signal: Signal = what.parse().map_err(io::Error::from)?;
-            let parent = i32::try_from(std::os::unix::process::parent_id()).unwrap_or(i32::MAX);
-            return kill(Pid::from_raw(parent), signal).map_err(io::Error::from);
+            return kill(Pid::from_raw(caller()), signal).map_err(io::Error::from);
         }
         for folder in std::env::var("FAKE_FREEBSD_DISKS").unwrap_or_default().split(':') {
             let mut file = File::create(Path::new(folder).join("fill"))?;
@@ -222,6 +221,19 @@ pub(crate) fn quoted(word: &str) -> String {
         word.to_string()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// The process that called: not the shell that it may have called through.
+fn caller() -> i32 {
+    let mut pid = i32::try_from(std::os::unix::process::parent_id()).unwrap_or(i32::MAX);
+    loop {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        match parent {
+            Some(parent) if stat.contains(" (sh) ") || stat.contains(" (dash) ") => pid = parent,
+            _ => return pid,
+        }
     }
 }
 

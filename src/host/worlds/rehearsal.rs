@@ -73,8 +73,7 @@ impl Rehearsal {
                     self.world.files.insert(path.clone(), fact);
                 }
             }
-            Effect::CreateTap(_)
-            | Effect::DestroyTap(_)
+            Effect::DestroyTap(_)
             | Effect::CreateLink(_)
             | Effect::DestroyLink(_)
             | Effect::Join { .. }

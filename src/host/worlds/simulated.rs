@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn half_of_an_effect_is_none() {
-        let (log, left) = refusing(&Effect::CreateTap("tap1".parse().unwrap()), 1);
+        let (log, left) = refusing(&Effect::create_tap("tap1".parse().unwrap()), 1);
         assert_eq!(
             log,
             [

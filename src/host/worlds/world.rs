@@ -55,17 +55,28 @@ impl World {
             // It may be a device, which has no size.
             Effect::Make { path, .. } => self.file(path, None, true),
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
-            Effect::CreateTap(name) => self.make(tap(name.as_str())),
             Effect::CreateLink(link) => self.make_all(interfaces::made(link)),
             Effect::DestroyTap(name) | Effect::DestroyLink(name) => self.destroy(name),
-            Effect::Join { bridge, member } => {
-                self.members(bridge, |members| {
-                    if !members.iter().any(|known| known == member.as_str()) {
-                        members.push(member.to_string());
+            Effect::Join { bridge, member, how } => {
+                let find = |world: &mut Self, name: &InterfaceName, change: &dyn Fn(&mut Interface)| {
+                    world.interfaces.iter_mut().filter(|one| one.name == name.as_str()).for_each(change);
+                };
+                if let Some(mtu) = how.mtu {
+                    find(self, member, &|one| one.mtu = mtu.into());
+                }
+                if how.is_span {
+                    return;
+                }
+                let mtu = self.interfaces.iter().find(|one| one.name == member.as_str()).map(|one| one.mtu);
+                find(self, bridge, &|bridge| {
+                    // The first member gives a bridge its MTU (12.1, ifconfig-bridge.txt).
+                    bridge.mtu = mtu.filter(|_| bridge.members.is_empty()).unwrap_or(bridge.mtu);
+                    if !bridge.members.iter().any(|known| known == member.as_str()) {
+                        bridge.members.push(member.to_string());
                     }
                 });
             }
-            Effect::Leave { bridge, member } => {
+            Effect::Leave { bridge, member, .. } => {
                 self.members(bridge, |members| members.retain(|known| known != member.as_str()));
             }
             Effect::AddRoute(router) => drop(self.routes.insert(router.to_string())),
@@ -77,7 +88,6 @@ impl World {
     /// Has half of an effect that makes interfaces: they are there under these names.
     pub(crate) fn apply_half(&mut self, effect: &Effect, names: &[String]) {
         let made = match effect {
-            Effect::CreateTap(name) => vec![tap(name.as_str())],
             Effect::CreateLink(link) => interfaces::made(link),
             _ => Vec::new(),
         };
@@ -140,10 +150,6 @@ impl World {
     }
 }
 
-fn tap(name: &str) -> Interface {
-    Interface { is_ours: true, ..Interface::new(name, InterfaceKind::Tap) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,7 +174,7 @@ mod tests {
     fn a_pair_comes_and_goes_together_and_leaves_its_bridge() {
         let mut world =
             World { interfaces: vec![Interface::new("bridge2", InterfaceKind::Bridge)], ..World::default() };
-        let join = Effect::Join { bridge: name("bridge2"), member: name("epair7b") };
+        let join = Effect::join(name("bridge2"), name("epair7b"));
         [pair(), join.clone(), join].iter().for_each(|effect| world.apply(effect));
         assert_eq!(names(&world), ["bridge2 [\"epair7b\"]", "epair7a []", "epair7b []"]);
         world.apply(&Effect::DestroyLink(name("epair7a")));
@@ -181,9 +187,9 @@ mod tests {
         let interfaces = interfaces.map(|(name, kind)| Interface::new(name, kind)).to_vec();
         let before = World { interfaces, ..World::default() };
         let mut world = before.clone();
-        let join = Effect::Join { bridge: name("bridge2"), member: name("tap1") };
+        let join = Effect::join(name("bridge2"), name("tap1"));
         let route = Effect::AddRoute("192.168.2.1".parse().unwrap());
-        [Effect::CreateTap(name("tap1")), join, route, Effect::DestroyTap(name("tap9"))]
+        [Effect::create_tap(name("tap1")), join, route, Effect::DestroyTap(name("tap9"))]
             .iter()
             .for_each(|effect| world.apply(effect));
         world.node(&"lab".parse().unwrap());

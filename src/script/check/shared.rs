@@ -78,7 +78,7 @@ pub(super) fn claims(evaluated: &Evaluated) -> Vec<Claim> {
     let mut all: Vec<Claim> = evaluated.booted.iter().flat_map(of_machine).collect();
     let at = |site: &Site| Raised::from(Fault::new("")).at(site);
     for (effect, site) in &evaluated.calls {
-        if let Effect::Join { bridge: _, member } = effect {
+        if let Effect::Join { member, .. } = effect {
             all.push(Claim::new(Shared::Port(name(member)), "", at(site).arg(0)));
         }
     }

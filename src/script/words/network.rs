@@ -3,11 +3,13 @@
 use super::{Call, Kind, Word, expected};
 use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{Effect, Platform};
-use crate::model::{Argv, InterfaceName, Link, LinkKind, NetAddress, VlanTag, link};
+use crate::host::{Effect, Platform, Settings};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, NetAddress, VlanTag, link};
 use crate::script::handle::{Bridge, Interface, Tap};
 use crate::script::raise::Raised;
-use crate::supervise::conflicts::{Purpose, against_bridge, against_making, against_network, against_parent};
+use crate::supervise::conflicts::{
+    Purpose, against_bridge, against_making, against_name, against_network, against_parent,
+};
 use rhai::{Dynamic, Map};
 use std::any::TypeId;
 use std::net::IpAddr;
@@ -17,8 +19,8 @@ pub(super) const WORDS: &[Word] = &[
         name: "tap",
         kind: Kind::Action,
         on: None,
-        arity: (1, 1),
-        usage: "tap(\"tap1\")",
+        arity: (1, 2),
+        usage: "tap(\"tap1\", #{ mtu, description, up })",
         help: "Makes a tap; it goes away when the run ends.",
         call: tap,
     },
@@ -62,9 +64,9 @@ pub(super) const WORDS: &[Word] = &[
         name: "add",
         kind: Kind::Method,
         on: Some(TypeId::of::<Bridge>()),
-        arity: (1, 1),
-        usage: "bridge.add(tap)",
-        help: "Makes an interface a member of the bridge, until the run ends.",
+        arity: (1, 2),
+        usage: "bridge.add(tap, #{ private, span, edge, autoedge, ptp, sticky, discover, learn, untagged, tagged })",
+        help: "Makes an interface a member of the bridge, until the run ends; the key `\"private\"` is quoted, since Rhai has a word of that name.",
         call: add,
     },
     Word {
@@ -80,16 +82,8 @@ pub(super) const WORDS: &[Word] = &[
 
 fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
-    let effect = Effect::CreateTap(name.clone());
-    if call.rehearses() && !call.session().run().holds(&effect) {
-        let mut session = call.session();
-        if let Some(fault) = against_making(&*session.run().host, name.as_str())? {
-            return Err(Raised::from(fault).arg(0));
-        }
-        drop(session);
-        against_changes(call)?;
-    }
-    call.act(&effect)?;
+    let options = call.options(1, &["mtu", "description", "up"])?;
+    make(call, &described(Link::tap(name.clone()), &options, 1)?, 0)?;
     Ok(Dynamic::from(Tap(name)))
 }
 
@@ -198,17 +192,19 @@ fn default_router(call: &Call<'_>) -> Result<Dynamic, Raised> {
 /// Makes an interface; which argument names it is for what is against it.
 fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
     let effect = Effect::CreateLink(Box::new(link.clone()));
-    if call.rehearses() && !call.session().run().holds(&effect) {
+    if call.rehearses() {
         let mut session = call.session();
         let purpose = session.rehearsal;
-        let made = session
-            .run()
-            .rehearsed()
-            .iter()
-            .any(|done| matches!(done, Rehearsed::Effect(Effect::CreateLink(other)) if other.name == link.name));
-        if made {
+        if let Some(fault) = against_name(&*session.run().host, link) {
+            return Err(Raised::from(fault).arg(arg));
+        }
+        let is_other = |done: &Rehearsed| matches!(done, Rehearsed::Effect(Effect::CreateLink(other)) if other.name == link.name && **other != *link);
+        if session.run().rehearsed().iter().any(is_other) {
             let fault = Fault::new(format!("{} is made twice, and not alike", link.name));
             return Err(Raised::from(fault.hint("make it once, and keep what the word returns")).arg(arg));
+        }
+        if session.run().holds(&effect) {
+            return Ok(());
         }
         for name in link.names().into_iter().filter(|_| purpose != Some(Purpose::Network)) {
             if let Some(fault) = against_making(&*session.run().host, name.as_str())? {
@@ -216,7 +212,7 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
                     LinkKind::Bridge => fault.hint(format!(
                         "bridge(\"{name}\") names a bridge that is there; what machines share is made by `vmrun network up`"
                     )),
-                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } => fault,
+                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } | LinkKind::Tap => fault,
                 };
                 return Err(Raised::from(fault).arg(arg));
             }
@@ -277,15 +273,87 @@ fn named(call: &Call<'_>, at: usize) -> Result<InterfaceName, Raised> {
     call.parsed(at)
 }
 
+/// What ifconfig(8) switches on and off for a member of a bridge (bridge(4)).
+const SWITCHES: &[&str] = &["private", "edge", "autoedge", "ptp", "sticky", "discover", "learn"];
+
 fn add(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let bridge = call.this.clone().and_then(Dynamic::try_cast::<Bridge>);
     let bridge = bridge.ok_or_else(|| expected("a bridge", &Dynamic::UNIT))?.0;
     let member = named(call, 0)?;
+    let known: Vec<&str> = SWITCHES.iter().copied().chain(["span", "untagged", "tagged"]).collect();
+    let mut how = membership(&call.options(1, &known)?)?;
+    let settings = call.session().run().host.settings().clone();
     if call.rehearses() {
         against_changes(call)?;
+        against_membership(call, &settings, &how)?;
     }
-    call.act(&Effect::Join { bridge, member })?;
+    if !how.is_span {
+        how.mtu = call.session().run().mtu_to_join(&bridge, &member).map_err(|fault| Raised::from(fault).arg(0))?;
+    }
+    call.act(&Effect::Join { bridge, member, how })?;
     Ok(Dynamic::UNIT)
+}
+
+/// Reads how an interface is to be a member.
+fn membership(options: &Map) -> Result<Membership, Raised> {
+    let mut how = Membership { is_span: switch(options, "span", 1)?.unwrap_or(false), ..Membership::default() };
+    for word in SWITCHES {
+        how.switches.extend(switch(options, word, 1)?.map(|is_on| (*word, is_on)));
+    }
+    if let Some(value) = given(options, "untagged") {
+        how.untagged = Some(tag_of(value).map_err(under("untagged", 1))?);
+    }
+    if let Some(value) = given(options, "tagged") {
+        let all = match value.read_lock::<rhai::Array>() {
+            Some(list) => list.iter().map(tag_of).collect::<Result<_, _>>(),
+            None => tag_of(value).map(|tag| vec![tag]),
+        };
+        how.tagged = all.map_err(under("tagged", 1))?;
+    }
+    if how.is_span && (!how.switches.is_empty() || how.untagged.is_some() || !how.tagged.is_empty()) {
+        let fault = Fault::new("a span port only gets copies of frames").hint("leave the other keys out");
+        return Err(under("span", 1)(fault.into()).about_key());
+    }
+    Ok(how)
+}
+
+fn tag_of(value: &Dynamic) -> Result<VlanTag, Raised> {
+    let tag = value.as_int().map_err(|_| expected("the tag of a VLAN", value))?;
+    Ok(VlanTag::try_from(tag)?)
+}
+
+/// Tells what a bridge of the host cannot do.
+fn against_membership(call: &Call<'_>, settings: &Settings, how: &Membership) -> Result<(), Raised> {
+    let filters = how.untagged.is_some() || !how.tagged.is_empty();
+    let key = if how.untagged.is_some() { "untagged" } else { "tagged" };
+    let refused = |key: &'static str, text: String, hint: &str| {
+        Err(under(key, 1)(Fault::new(text).hint(hint).into()).about_key())
+    };
+    let release = settings.target.release;
+    match settings.platform {
+        Platform::FreeBsd if filters && release.number() < 15 => {
+            let text = format!("`{key}` needs a bridge that filters VLANs, which {release} does not have");
+            refused(key, text, "it came with FreeBSD 15: make a bridge for each VLAN")
+        }
+        Platform::Linux if filters || how.is_span => {
+            let key = if how.is_span { "span" } else { key };
+            refused(
+                key,
+                format!("`{key}` is FreeBSD's, and this is a run for Linux"),
+                "leave it out where platform == \"linux\"",
+            )
+        }
+        Platform::Linux => {
+            let lacks = |word: &&str| !["private", "discover", "learn"].contains(word);
+            let lacking: Vec<&str> = how.switches.iter().map(|(word, _)| *word).filter(|word| lacks(word)).collect();
+            for word in lacking {
+                let fault = Fault::new(format!("bridges of Linux have no `{word}`")).hint("it is ignored here");
+                super::machine::warn(call, Raised::from(fault).under(word).about_key().arg(1));
+            }
+            Ok(())
+        }
+        Platform::FreeBsd => Ok(()),
+    }
 }
 
 fn ifconfig(call: &Call<'_>) -> Result<Dynamic, Raised> {

@@ -45,13 +45,13 @@ fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
         return Err(fault.hint(format!("only a recipe of one machine can be taken over; `vmrun stop {name}` ends it")));
     }
     let ours = |tap: &str| {
-        journal.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateTap(own)) if own.as_str() == tap))
+        journal.leases.iter().any(
+            |lease| matches!(lease, Lease::Effect(effect) if effect.made_tap().is_some_and(|own| own.as_str() == tap)),
+        )
     };
     let interfaces = host.interfaces()?;
     let members = interfaces.iter().flat_map(|one| one.members.iter().map(move |member| (&one.name, member)));
-    let join = |(bridge, member): (&String, &String)| {
-        Some(Effect::Join { bridge: bridge.parse().ok()?, member: member.parse().ok()? })
-    };
+    let join = |(bridge, member): (&String, &String)| Some(Effect::join(bridge.parse().ok()?, member.parse().ok()?));
     let joined = members.filter(|(_, member)| ours(member)).filter_map(join).collect();
     Ok(Adoptable { owner: journal.owner, leases: journal.leases, joined, guest })
 }

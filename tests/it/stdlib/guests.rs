@@ -26,7 +26,8 @@ guest::openbsd(#{
 "#;
     planned(recipe, "
 umask 026
-ifconfig tap1 create group vmrun description vmrun:bsd
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:bsd up
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 512M -w -H -u -s 0,hostbridge -s 4,virtio-blk,/vm/bsd.img -s 5,virtio-blk,/vm/data.img -s 6,virtio-net,tap1,mac=02:54:e4:67:32:00 -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5901,w=800,h=600 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd bsd
 # given back when the run ends:
@@ -36,7 +37,8 @@ ifconfig tap1 destroy
 umask 026
 bhyvectl --destroy --vm=bsd
 truncate -s 20G /vm/bsd.img
-ifconfig tap1 create group vmrun description vmrun:bsd
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:bsd up
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 512M -w -H -u -s 0,hostbridge -s 3,ahci-cd,/iso/miniroot78.img -s 4,virtio-blk,/vm/bsd.img -s 5,virtio-blk,/vm/data.img -s 6,virtio-net,tap1,mac=02:54:e4:67:32:00 -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5901,w=800,h=600 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd bsd
 # given back when the run ends:
@@ -78,9 +80,11 @@ guest::debian(#{
 "#;
     planned(recipe, "
 umask 026
-ifconfig tap3 create group vmrun description vmrun:db
+ifconfig tap3 create
+ifconfig tap3 group vmrun description vmrun:db up
 ifconfig bridge2 addm tap3
-ifconfig tap4 create group vmrun description vmrun:db
+ifconfig tap4 create
+ifconfig tap4 group vmrun description vmrun:db up
 bhyve -c 1 -m 2G -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,/vm/db.img -s 5,virtio-net,tap3,mac=02:57:1c:c6:c3:00 -s 6,virtio-net,tap4,mac=02:00:00:00:00:01 -s 28,virtio-rnd -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd,/vm/db.vars db
 # given back when the run ends:
 bhyvectl --destroy --vm=db
@@ -90,9 +94,11 @@ ifconfig tap3 destroy
 umask 026
 bhyvectl --destroy --vm=db
 truncate -s 40G /vm/db.img
-ifconfig tap3 create group vmrun description vmrun:db
+ifconfig tap3 create
+ifconfig tap3 group vmrun description vmrun:db up
 ifconfig bridge2 addm tap3
-ifconfig tap4 create group vmrun description vmrun:db
+ifconfig tap4 create
+ifconfig tap4 group vmrun description vmrun:db up
 bhyve -c 1 -m 2G -w -H -A -u -s 0,hostbridge -s 3,ahci-cd,/iso/netinst.iso -s 4,virtio-blk,/vm/db.img -s 5,virtio-net,tap3,mac=02:57:1c:c6:c3:00 -s 6,virtio-net,tap4,mac=02:00:00:00:00:01 -s 28,virtio-rnd -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd,/vm/db.vars db
 # given back when the run ends:
 bhyvectl --destroy --vm=db
@@ -134,7 +140,8 @@ guest::rocky(#{
 "#;
     planned(recipe, "
 umask 026
-ifconfig tap5 create group vmrun description vmrun:app
+ifconfig tap5 create
+ifconfig tap5 group vmrun description vmrun:app up
 ifconfig bridge2 addm tap5
 bhyve -c 2 -m 4G -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,/vm/app.img -s 5,virtio-net,tap5,mac=02:1f:6a:83:2c:00 -s 28,virtio-rnd -s 29,fbuf,tcp=192.168.2.1:5905,w=1280,h=800 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd app
 # given back when the run ends:
@@ -144,7 +151,8 @@ ifconfig tap5 destroy
 umask 026
 bhyvectl --destroy --vm=app
 truncate -s 40G /vm/app.img
-ifconfig tap5 create group vmrun description vmrun:app
+ifconfig tap5 create
+ifconfig tap5 group vmrun description vmrun:app up
 ifconfig bridge2 addm tap5
 bhyve -c 2 -m 4G -w -H -A -u -s 0,hostbridge -s 3,ahci-cd,/iso/rocky.iso -s 4,virtio-blk,/vm/app.img -s 5,virtio-net,tap5,mac=02:1f:6a:83:2c:00 -s 28,virtio-rnd -s 29,fbuf,tcp=192.168.2.1:5905,w=1280,h=800 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd app
 # given back when the run ends:
@@ -163,7 +171,8 @@ guest::linux(#{
 "##;
     planned(recipe, "
 umask 026
-ifconfig tap6 create group vmrun description vmrun:net
+ifconfig tap6 create
+ifconfig tap6 group vmrun description vmrun:net up
 ifconfig bridge2 addm tap6
 bhyve -c 1 -m 1G -w -H -u -s 0,amd_hostbridge -s 4,virtio-blk,/vm/net.img -s 5,virtio-net,tap6,mac=02:25:99:91:58:00 -s 28,virtio-rnd -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd net
 # given back when the run ends:
@@ -177,7 +186,8 @@ vmrun image ipxe /vm/ipxe.img --loader /usr/local/share/ipxe/snp.efi-x86_64 --si
 #!ipxe
 shell
 EOF
-ifconfig tap6 create group vmrun description vmrun:net
+ifconfig tap6 create
+ifconfig tap6 group vmrun description vmrun:net up
 ifconfig bridge2 addm tap6
 bhyve -c 1 -m 1G -w -H -u -s 0,amd_hostbridge -s 1,nvme,/vm/ipxe.img -s 4,virtio-blk,/vm/net.img -s 5,virtio-net,tap6,mac=02:25:99:91:58:00 -s 28,virtio-rnd -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd net
 # given back when the run ends:
@@ -196,7 +206,8 @@ guest::windows(#{
 "#;
     planned(recipe, "
 umask 026
-ifconfig tap7 create group vmrun description vmrun:office
+ifconfig tap7 create
+ifconfig tap7 group vmrun description vmrun:office up
 ifconfig bridge2 addm tap7
 bhyve -c 4,sockets=1,cores=4,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 4,ahci-hd,/vm/office.img -s 5,e1000,tap7,mac=02:aa:8e:ba:31:00 -s 29,fbuf,tcp=127.0.0.1:5907,w=1024,h=768 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
 # given back when the run ends:
@@ -206,7 +217,8 @@ ifconfig tap7 destroy
 umask 026
 bhyvectl --destroy --vm=office
 truncate -s 80G /vm/office.img
-ifconfig tap7 create group vmrun description vmrun:office
+ifconfig tap7 create
+ifconfig tap7 group vmrun description vmrun:office up
 ifconfig bridge2 addm tap7
 bhyve -c 4,sockets=1,cores=4,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 3,ahci-cd,/iso/windows.iso -s 4,ahci-hd,/vm/office.img -s 5,e1000,tap7,mac=02:aa:8e:ba:31:00 -s 29,fbuf,tcp=127.0.0.1:5907,w=1024,h=768,wait -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
 # given back when the run ends:
@@ -226,7 +238,8 @@ guest::windows(#{
 "#;
     planned(recipe, "
 umask 026
-ifconfig tap7 create group vmrun description vmrun:office
+ifconfig tap7 create
+ifconfig tap7 group vmrun description vmrun:office up
 ifconfig bridge2 addm tap7
 bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 4,ahci-hd,/vm/office.img -s 5,virtio-net,tap7,mac=02:aa:8e:ba:31:00 -s 28,virtio-rnd -s 31,lpc -l tpm,swtpm,/run/tpm,version=2.0 -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
 # given back when the run ends:
@@ -235,7 +248,8 @@ ifconfig tap7 destroy
 ", "
 umask 026
 bhyvectl --destroy --vm=office
-ifconfig tap7 create group vmrun description vmrun:office
+ifconfig tap7 create
+ifconfig tap7 group vmrun description vmrun:office up
 ifconfig bridge2 addm tap7
 bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 3,ahci,cd:/iso/windows.iso,cd:/iso/virtio-win.iso -s 4,ahci-hd,/vm/office.img -s 5,virtio-net,tap7,mac=02:aa:8e:ba:31:00 -s 28,virtio-rnd -s 31,lpc -l tpm,swtpm,/run/tpm,version=2.0 -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd office
 # given back when the run ends:

@@ -1,0 +1,75 @@
+//! The MTU of a bridge and of its members, which is one: bridge(4) takes that of its first member, and refuses a later one of
+//! another or changes it.
+
+use super::Run;
+use super::leases::Lease;
+use crate::diag::Fault;
+use crate::host::{Effect, Platform};
+use crate::model::{InterfaceName, Link, LinkKind, Membership};
+
+/// How long a packet of Ethernet may be, in bytes, on an interface of which nobody said otherwise.
+const MTU: u32 = 1500;
+
+impl Run {
+    /// Returns the MTU that an interface has to be given before it joins a bridge, in bytes; nothing if it has that already, or if
+    /// neither is known. A tap or a pair that this run made without one is given the bridge's; whatever was said of another, or is
+    /// so on the host, stays, and is a fault where the bridge has members of another.
+    pub(crate) fn mtu_to_join(&self, bridge: &InterfaceName, member: &InterfaceName) -> Result<Option<u16>, Fault> {
+        let settings = self.host.settings();
+        if settings.user_net {
+            return Ok(None);
+        }
+        let interfaces = self.host.interfaces()?;
+        let on_host = |name: &InterfaceName| interfaces.iter().find(|one| one.name == name.as_str());
+        let own = self.link(member);
+        let said = own.and_then(|link| link.mtu).map(u32::from);
+        let is_free = said.is_none() && own.is_some_and(|link| !matches!(link.kind, LinkKind::Vlan { .. }));
+        let its = said.or_else(|| own.is_none().then(|| on_host(member).map(|one| one.mtu)).flatten()).unwrap_or(MTU);
+        let is_known = own.is_some() || on_host(member).is_some();
+        let made = self.link(bridge).map(|link| link.mtu.map_or(MTU, u32::from));
+        let Some(mut mtu) = on_host(bridge).map(|one| one.mtu).or(made).filter(|_| is_known) else { return Ok(None) };
+        let mut is_empty = on_host(bridge).is_none_or(|one| one.members.is_empty());
+        for (joined, how) in self.members(bridge) {
+            if is_empty {
+                mtu = how.mtu.or_else(|| self.link(joined)?.mtu).map_or(mtu, u32::from);
+            }
+            is_empty = false;
+        }
+        if mtu == its {
+            return Ok(None);
+        }
+        if is_free {
+            return Ok(u16::try_from(mtu).ok());
+        }
+        // Linux has a bridge go by the smallest of its members. One of FreeBSD without members takes whatever comes, unless the recipe
+        // says what it is to be.
+        let is_said = self.link(bridge).is_some_and(|link| link.mtu.is_some());
+        if is_empty && !is_said || settings.platform == Platform::Linux {
+            return Ok(None);
+        }
+        let of = if is_empty { bridge.to_string() } else { format!("the members of {bridge}") };
+        let fault = Fault::new(format!("{member} has an MTU of {its} bytes, and {of} one of {mtu}"));
+        Err(fault.hint(match own {
+            Some(_) => format!("leave its `mtu` out, or make it {mtu}: a bridge has one MTU"),
+            None => format!("it is not vmrun's to change: a bridge has one MTU, ifconfig {member} mtu {mtu}"),
+        }))
+    }
+
+    /// Returns what was said of an interface that the run has made.
+    fn link(&self, name: &InterfaceName) -> Option<&Link> {
+        self.leases.iter().find_map(|lease| match lease {
+            Lease::Effect(Effect::CreateLink(link)) if link.names().contains(&name) => Some(&**link),
+            _ => None,
+        })
+    }
+
+    /// Returns the members that the run has given a bridge.
+    fn members(&self, of: &InterfaceName) -> impl Iterator<Item = (&InterfaceName, &Membership)> {
+        let leases =
+            self.leases.iter().filter_map(|lease| if let Lease::Effect(effect) = lease { Some(effect) } else { None });
+        leases.chain(&self.joined).filter_map(move |effect| match effect {
+            Effect::Join { bridge, member, how } if bridge == of && !how.is_span => Some((member, how)),
+            _ => None,
+        })
+    }
+}
