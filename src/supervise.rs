@@ -54,6 +54,8 @@ pub(crate) struct Run {
     pub standing: Option<Standing>,
     /// The machine in whose journal the leases are, and who keeps it.
     keeper: Option<(VmName, Owner)>,
+    /// Whether the journal has what no step of the clock changes.
+    is_witnessed: bool,
     /// What is in the journal.
     noted: Vec<Lease>,
     leases: Vec<Lease>,
@@ -85,6 +87,7 @@ impl Run {
             keeping: Keeping::default(),
             standing: None,
             keeper: None,
+            is_witnessed: false,
             noted: Vec::new(),
             leases,
             spent: Vec::new(),

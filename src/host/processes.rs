@@ -158,15 +158,8 @@ impl Processes {
 
     /// Returns whether a process is a vmrun that lives.
     pub fn is_vmrun(&self, pid: u32) -> bool {
-        let fact = || kernel::process(pid);
-        self.vmruns.contains(&pid)
-            || fact().is_some_and(|fact| is_vmrun(fact.command.split(' ').next().unwrap_or_default()))
+        self.vmruns.contains(&pid) || kernel::process(pid).is_some_and(|fact| fact.is_vmrun())
     }
-}
-
-/// Whether a program is vmrun. A supervisor that `vmrun top` started in an earlier build is called `vmrun-tools`.
-fn is_vmrun(program: &str) -> bool {
-    program.rsplit('/').next().is_some_and(|name| matches!(name, "vmrun" | "vmrun-tools"))
 }
 
 #[cfg(test)]

@@ -116,15 +116,17 @@ pub(super) fn ended(done: &Done, code: i32, stderr: &str) {
     assert_eq!(done.code, code);
 }
 
+/// Whether a process runs; a zombie does not.
+pub(super) fn lives(pid: u32) -> bool {
+    let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
+    !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
+}
+
 /// Kills a process, and waits until it is gone.
 pub(super) fn kill(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     let begin = Instant::now();
-    let lives = || {
-        let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
-        !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
-    };
-    while lives() {
+    while lives(pid) {
         assert!(begin.elapsed() < SOON, "process {pid} does not end");
     }
 }

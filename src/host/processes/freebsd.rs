@@ -1,7 +1,9 @@
 //! ps(1) and procstat(1).
 
-use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
+use super::{Hypervisor, Kind, Processes, Thread};
+use crate::bhyve::seen::machine_of;
 use crate::diag::Fault;
+use crate::host::identity::is_vmrun;
 use crate::host::program::Query;
 use crate::model::{Argv, Shape, Size};
 use std::collections::BTreeMap;
@@ -79,7 +81,7 @@ pub fn parse_processes(text: &str) -> Processes {
         let [Some(pid), Some(parent), Some(seconds), Some(share), Some(used), Some(kib)] = fields else { continue };
         let (Ok(pid), Ok(parent)) = (pid.parse::<u32>(), parent.parse::<u32>()) else { continue };
         let command = rest.trim();
-        if let Some(name) = title(command) {
+        if let Some(name) = machine_of(command) {
             processes.hypervisors.push(Hypervisor {
                 pid,
                 parent,
@@ -101,10 +103,19 @@ pub fn parse_processes(text: &str) -> Processes {
     processes
 }
 
-/// bhyve calls itself `bhyve: NAME`; ps adds what the command is called where the two differ.
-fn title(command: &str) -> Option<&str> {
-    let name = command.strip_prefix("bhyve: ")?;
-    Some(name.strip_suffix(" (bhyve)").unwrap_or(name))
+/// Returns what asks for the processes of every bhyve.
+fn ps_names() -> Argv {
+    Argv::new("ps").args(["-axww", "-o", "pid=", "-o", "command="])
+}
+
+/// Returns the processes of bhyve that run a machine of this name.
+pub(crate) fn named(query: Query<'_>, name: &str) -> Result<Vec<u32>, Fault> {
+    let text = query(&ps_names())?;
+    let pid = |line: &str| {
+        let (pid, command) = line.trim().split_once(' ')?;
+        (machine_of(command.trim()) == Some(name)).then(|| pid.parse().ok()).flatten()
+    };
+    Ok(text.lines().filter_map(pid).collect())
 }
 
 /// Minutes, seconds and hundredths of processor time, `195:23.50`; there may be hours and days before them.
@@ -227,6 +238,16 @@ mod tests {
             .collect();
         let name = "pci-passthru-ring-0 worker";
         assert_eq!(all, [(name.into(), Some(12), "*vm page queue".into()), ("bhyve".into(), None, "kqread".into())]);
+    }
+
+    #[test]
+    fn every_bhyve_of_a_name_is_found_whoever_has_started_it() {
+        let listing = "    1 /sbin/init --\n 4470 bhyve: web (bhyve)\n 4471 bhyve: web2 (bhyve)\n 99 bhyve -c 1 web\nx bhyve: web\n";
+        let query = |argv: &Argv| {
+            assert_eq!(argv.to_string(), "ps -axww -o pid= -o command=");
+            Ok(listing.to_string())
+        };
+        assert_eq!(named(&query, "web").unwrap(), [4470, 99]);
     }
 
     #[test]

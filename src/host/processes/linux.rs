@@ -1,6 +1,7 @@
 //! proc(5).
 
-use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
+use super::{Hypervisor, Kind, Processes, Thread};
+use crate::host::identity::is_vmrun;
 use crate::model::Size;
 use crate::qemu::seen::{is_qemu, told};
 use nix::unistd::{SysconfVar, sysconf};
