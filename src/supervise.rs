@@ -6,6 +6,7 @@ mod claim;
 pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
+mod gone;
 pub(crate) mod journal;
 pub(crate) mod leases;
 pub(crate) mod network;

@@ -331,7 +331,7 @@ impl Effects for System {
             Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
         }
         if self.is_anothers(effect)? {
-            return Ok(String::new());
+            return Err(Fault::host("the default route is another's by now"));
         }
         let mut text = String::new();
         let (steps, lock) = self.steps(effect);

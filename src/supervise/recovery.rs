@@ -10,6 +10,7 @@ mod evidence;
 
 pub(crate) use adoption::adoptable;
 
+use super::gone::gone;
 use super::journal::{Journal, Owner};
 use super::leases::Lease;
 use super::standing::{Stance, Standing};
@@ -252,7 +253,11 @@ fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duratio
     for back in left.backs.clone() {
         let done = match &back {
             Back::Guest(_) => Ok(()),
-            Back::Effect(effect) => host.perform(effect).map(drop),
+            // What was there a moment ago may be gone by now.
+            Back::Effect(effect) => match host.perform(effect) {
+                Err(_) if gone(host, effect).is_some() => Ok(()),
+                done => done.map(drop),
+            },
             Back::File(path) => host.remove(path),
             Back::State => {
                 host.store_mut().tidy(&name, !left.faults.is_empty()).and_then(|()| host.store_mut().clear(&name))

@@ -187,6 +187,39 @@ fn a_default_route_that_somebody_has_changed_meanwhile_stays() {
 }
 
 #[test]
+fn what_somebody_has_taken_away_meanwhile_counts_as_given_back() {
+    let taken: [(&str, &[&str]); 6] = [
+        // 12.1 takes a tap away that bhyve has open.
+        ("ifconfig bridge2 deletem tap1; rm [tmp]/fake/interfaces/tap1", &["tap1 is gone already"]),
+        ("ifconfig bridge2 deletem em0", &["em0 is no member of bridge2 any more"]),
+        // It comes back, since the host's own is looked for in the end; its members do not.
+        ("ifconfig bridge2 destroy; ifconfig bridge2 create", &["em0 is no member of bridge2 any more"]),
+        ("ifconfig bridge7 destroy", &["bridge7 is gone already"]),
+        ("bhyvectl --destroy --vm=install", &[]),
+        ("route -n delete default 127.100.100.7", &["no default route goes by 127.100.100.7 any more"]),
+    ];
+    for (by_hand, told) in taken {
+        let sandbox = initialized("run\n");
+        let recipe =
+            sandbox.read("install.rhai").replace(".add(nic);", ".add(nic);\nbridge(\"bridge2\").add(\"em0\");");
+        let before = "bridge(\"bridge7\", #{ create: true });\ndefault_router(\"127.100.100.7\");\n";
+        sandbox.write("install.rhai", &format!("{before}{recipe}"));
+        let mut run = sandbox.start(&["install.rhai"]);
+        run.until("the guest", running);
+        assert!(sandbox.shell(&sandbox.own(by_hand)).output().unwrap().status.success(), "{by_hand}");
+        run.signal("TERM");
+        let done = run.wait();
+        let said: Vec<String> =
+            done.stderr.lines().filter(|line| line.contains("counts as")).map(String::from).collect();
+        let expected: Vec<String> = told.iter().map(|what| format!("vmrun: {what}: it counts as given back")).collect();
+        assert_eq!(said, expected, "{by_hand}: {}", done.stderr);
+        assert!(!done.stderr.contains("error: `"), "{by_hand}: {}", done.stderr);
+        assert!(!sandbox.read("fake/interfaces/bridge2").contains("em0"), "{by_hand}");
+        clean(&sandbox);
+    }
+}
+
+#[test]
 fn a_node_that_a_crash_has_left_is_destroyed_before_the_next_boot() {
     let sandbox = initialized("3\n1\n1\n");
     let recipe = sandbox.read("install.rhai");
