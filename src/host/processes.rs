@@ -143,6 +143,9 @@ pub(crate) fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault
 pub struct Processes {
     /// The hypervisors, by process id.
     pub hypervisors: Vec<Hypervisor>,
+    /// Whether processes of other users are to be seen: the first of all is root's (security.bsd.see_other_uids; hidepid of
+    /// proc(5)).
+    pub sees_others: bool,
     /// The vmruns.
     vmruns: BTreeSet<u32>,
 }

@@ -95,6 +95,33 @@ vmrun: db is down
 }
 
 #[test]
+fn a_bhyve_that_vmrun_did_not_start_is_not_stopped_but_told_of() {
+    let host = Host::new("run\n");
+    let bhyve = host.own("exec bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd db");
+    let mut theirs = host.shell(&bhyve).stderr(std::process::Stdio::null()).spawn().unwrap();
+    while !host.read("fake/vmm/db").contains("pid ") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = theirs.id();
+    for what in ["stop", "kill"] {
+        ended(
+            &host.run(&[what, "db"]),
+            3,
+            &format!(
+                "
+error: vmrun did not start the bhyve of db, process {pid}
+ |
+ = hint: stop it by what has started it; `kill {pid}` presses its power button
+"
+            ),
+        );
+    }
+    assert_eq!(theirs.try_wait().unwrap(), None);
+    theirs.kill().unwrap();
+    theirs.wait().unwrap();
+}
+
+#[test]
 fn a_node_that_a_bhyve_of_somebody_else_runs_stays_when_a_dead_run_is_cleaned_up() {
     for torn in [false, true] {
         let host = started();

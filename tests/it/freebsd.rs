@@ -139,7 +139,7 @@ error: the hypervisor failed with status 4: vm_reinit: Device busy
 14 |     name: \"install\", cpus: 1, memory: 256.MiB,
    |           ^^^^^^^^^
    |
-   = hint: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, `bhyvectl --destroy --vm=` and the name take away what it has left
+   = hint: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, `bhyvectl --destroy --vm=install` takes away what it has left
 ",
     );
     assert_eq!(theirs.try_wait().unwrap(), None);
@@ -323,6 +323,45 @@ error: the hypervisor failed with status 4
  = hint: its last words: vm_run: something broke
 ",
     );
+}
+
+#[test]
+fn a_hypervisor_that_gives_up_has_its_hint() {
+    guest_ends(
+        "signal 6\n",
+        4,
+        "
+error: the hypervisor was killed by signal 6 (SIGABRT)
+ |
+ = hint: it gave up: the guest crashed in a way that it cannot tell, or somebody has destroyed the machine
+",
+    );
+}
+
+#[test]
+fn a_bhyve_that_was_called_in_a_wrong_way_has_not_powered_off() {
+    let usage = "err        -Y: disable MPtable generation|1\n";
+    let sandbox = initialized(usage);
+    let done = sandbox.run(&["install.rhai"]);
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("error: the hypervisor failed with status 1:        -Y: disable MPtable generation\n"),
+        "{}",
+        done.stderr
+    );
+    let hint = " = hint: this bhyve does not know a word of its command line, which `vmrun plan` shows: is it of another release?\n";
+    assert!(done.stderr.ends_with(hint), "{}", done.stderr);
+    clean(&sandbox);
+}
+
+#[test]
+fn a_node_that_was_left_with_other_memory_is_told_with_the_command_that_takes_it_away() {
+    let sandbox = initialized("err bhyve: Unable to setup memory (22)|4\n");
+    let done = sandbox.run(&["install.rhai"]);
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    let hint = " = hint: a machine of this name has left its node with other memory: `bhyvectl --destroy --vm=install` takes it \
+                away; else the memory is no multiple of a page, 4K\n";
+    assert!(done.stderr.contains("--> install.rhai:14:") && done.stderr.ends_with(hint), "{}", done.stderr);
 }
 
 #[test]

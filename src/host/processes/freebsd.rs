@@ -15,6 +15,9 @@ fn ps() -> Argv {
     Argv::new("ps").arg("-axww").args(keys.iter().flat_map(|key| ["-o".to_string(), format!("{key}=")]))
 }
 
+/// The process that has started all others.
+const FIRST: u32 = 1;
+
 /// What procstat is asked for: the threads of processes.
 fn procstat(pids: &[u32]) -> Argv {
     Argv::new("procstat").arg("-t").args(pids)
@@ -81,6 +84,7 @@ pub fn parse_processes(text: &str) -> Processes {
         let [Some(pid), Some(parent), Some(seconds), Some(share), Some(used), Some(kib)] = fields else { continue };
         let (Ok(pid), Ok(parent)) = (pid.parse::<u32>(), parent.parse::<u32>()) else { continue };
         let command = rest.trim();
+        processes.sees_others |= pid == FIRST;
         if let Some(name) = machine_of(command) {
             processes.hypervisors.push(Hypervisor {
                 pid,
@@ -314,6 +318,15 @@ mod tests {
             let vcpus: Vec<_> = seen.iter().map(|one| (one.pid, one.shape.cpus)).collect();
             assert_eq!(vcpus, [(12819, Some(1)), (99998, None)]);
         }
+    }
+
+    #[test]
+    fn whether_others_are_to_be_seen_is_told_by_the_first_process_of_all() {
+        let asked = ps().to_string();
+        let listings = steps("ps.txt").into_iter().filter(|step| step.command == asked && step.status == 0);
+        let seen: Vec<bool> = listings.map(|step| parse_processes(&step.output).sees_others).collect();
+        assert_eq!(seen.first(), Some(&true));
+        assert!(seen.contains(&false), "of other users nothing is to be seen where see_other_uids is 0");
     }
 
     #[test]
