@@ -165,6 +165,11 @@ impl Processes {
     }
 }
 
+/// Returns whether a process lives that this user can see.
+pub(crate) fn lives(pid: u32) -> bool {
+    kernel::process(pid).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,8 +75,10 @@ pub(crate) struct Seen<'a> {
     pub hypervisors: &'a [Hypervisor],
     /// Whether those of other users are to be seen at all.
     pub sees_others: bool,
-    /// Whether a process is a vmrun that lives.
+    /// Whether a process is a vmrun that lives, by what it calls itself.
     pub is_vmrun: &'a dyn Fn(u32) -> bool,
+    /// Whether a process lives.
+    pub lives: &'a dyn Fn(u32) -> bool,
 }
 
 /// Returns every machine: those of vmrun by name, then those that others have started.
@@ -133,7 +135,12 @@ fn entry(
     let known = standing.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
     let asked = known.or(process.map(|process| process.parent).filter(|_| one.trace.is_none()));
     let is_free = one.trace.as_ref().map_or(!one.has_lock, |trace| !trace.is_locked);
-    let supervisor = asked.filter(|pid| !is_free && (processes.is_vmrun)(*pid));
+    // A program may be renamed while it runs: whoever holds the lock, or has started the hypervisor, needs no name.
+    let is_locked = one.trace.as_ref().is_some_and(|trace| trace.is_locked);
+    let has_started =
+        |pid: u32| is_locked || known == Some(pid) && process.is_some_and(|process| process.parent == pid);
+    let is_its = |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid);
+    let supervisor = asked.filter(|pid| !is_free && is_its(*pid));
     let state = match (&standing, supervisor) {
         (Some(standing), Some(_)) => State::Supervised(standing.state),
         (Some(standing), None) if standing.state == Stance::Held => State::Supervised(Stance::Held),
@@ -256,7 +263,10 @@ mod tests {
 
     /// The machines in short: name, state, supervisor, hypervisor, recipe. Processes below 100 are vmrun's.
     fn short(kept: &[Kept], hypervisors: &[Hypervisor]) -> Vec<String> {
-        shown(&inventory(kept, &Seen { hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100 }))
+        shown(&inventory(
+            kept,
+            &Seen { hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 },
+        ))
     }
 
     fn shown(all: &[Entry]) -> Vec<String> {
@@ -350,7 +360,9 @@ mod tests {
             kept("held", Some(("held", 3)), Lock::Absent),
             kept("own", Some(("running", 400)), Lock::Free(owner(400))),
         ];
-        let seen = |sees_others| shown(&inventory(&all, &Seen { hypervisors: &[], sees_others, is_vmrun: &|_| false }));
+        let seen = |sees_others| {
+            shown(&inventory(&all, &Seen { hypervisors: &[], sees_others, is_vmrun: &|_| false, lives: &|_| false }))
+        };
         let rest = [
             "front unknown - - -",
             "gone left - - /vm/gone.rhai",
@@ -359,5 +371,30 @@ mod tests {
         ];
         assert_eq!(seen(false), [&["back unknown - - /vm/back.rhai"], &rest[..]].concat());
         assert_eq!(seen(true), [&["back left - - /vm/back.rhai"], &rest[..]].concat());
+    }
+
+    #[test]
+    fn a_program_that_was_renamed_while_it_runs_looks_after_its_machines_all_the_same() {
+        let all = [
+            kept("locked", Some(("running", 300)), Lock::Locked(owner(300))),
+            kept("front", None, Lock::Locked(owner(301))),
+            // Its last command still holds the lock.
+            kept("killed", Some(("running", 500)), Lock::Locked(owner(500))),
+            kept("secret", Some(("running", 302)), Lock::Secret),
+            kept("reused", Some(("running", 303)), Lock::Secret),
+        ];
+        let bhyve = |pid, parent, name| process(pid, parent, Kind::Bhyve, name, None);
+        let hypervisors =
+            [bhyve(200, 300, "locked"), bhyve(203, 302, "secret"), bhyve(204, 1, "reused"), bhyve(205, 1, "killed")];
+        assert_eq!(
+            short(&all, &hypervisors),
+            [
+                "front foreground 301 - /vm/301.rhai",
+                "killed unsupervised - 205 /vm/killed.rhai",
+                "locked running 300 200 /vm/locked.rhai",
+                "reused unsupervised - 204 /vm/reused.rhai",
+                "secret running 302 203 /vm/secret.rhai",
+            ]
+        );
     }
 }
