@@ -205,7 +205,9 @@ fn what_somebody_has_taken_away_meanwhile_counts_as_given_back() {
         let before = "bridge(\"bridge7\", #{ create: true });\ndefault_router(\"127.100.100.7\");\n";
         sandbox.write("install.rhai", &format!("{before}{recipe}"));
         let mut run = sandbox.start(&["install.rhai"]);
-        run.until("the guest", running);
+        // What is begun and left to itself may come about while bhyve starts.
+        let is_in = |sandbox: &Sandbox, name: &str| sandbox.read("fake/interfaces/bridge2").contains(name);
+        run.until("the guest", |sandbox| running(sandbox) && is_in(sandbox, "tap1") && is_in(sandbox, "em0"));
         assert!(sandbox.shell(&sandbox.own(by_hand)).output().unwrap().status.success(), "{by_hand}");
         run.signal("TERM");
         let done = run.wait();
