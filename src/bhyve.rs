@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod file;
 pub(crate) mod flags;
 pub(crate) mod messages;
+pub(crate) mod seen;
 pub(crate) mod slot;
 pub(crate) mod statistics;
 pub(crate) mod tree;

@@ -45,7 +45,7 @@ pub(crate) mod worlds;
 pub(crate) use effects::{Effect, Effects, Step};
 pub(crate) use facts::{Capacity, Facts, FileFact};
 pub(crate) use guests::{Guest, Guests, Woken};
-pub(crate) use identity::{Identity, ProcessFact, ProcessTable, UnknownProcesses};
+pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use settings::Asked;

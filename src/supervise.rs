@@ -6,6 +6,7 @@ mod claim;
 pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
+mod gone;
 pub(crate) mod journal;
 pub(crate) mod leases;
 mod membership;
@@ -55,6 +56,8 @@ pub(crate) struct Run {
     pub standing: Option<Standing>,
     /// The machine in whose journal the leases are, and who keeps it.
     keeper: Option<(VmName, Owner)>,
+    /// Whether the journal has what no step of the clock changes.
+    is_witnessed: bool,
     /// What is in the journal.
     noted: Vec<Lease>,
     leases: Vec<Lease>,
@@ -86,6 +89,7 @@ impl Run {
             keeping: Keeping::default(),
             standing: None,
             keeper: None,
+            is_witnessed: false,
             noted: Vec::new(),
             leases,
             spent: Vec::new(),

@@ -42,7 +42,8 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["Unable to setup memory (22)"],
         about: About::Key("memory"),
-        hint: "the memory has to be a multiple of a page, 4K",
+        hint: "a machine of this name has left its node with other memory: `bhyvectl --destroy --vm=NAME` takes it away; else the \
+               memory is no multiple of a page, 4K",
     },
     Known {
         says: &["Error opening bootrom"],
@@ -96,7 +97,7 @@ pub(crate) const KNOWN: &[Known] = &[
         says: &["vm_reinit", "Device busy"],
         about: About::Key("name"),
         hint: "a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
-               `bhyvectl --destroy --vm=` and the name take away what it has left",
+               `bhyvectl --destroy --vm=NAME` takes away what it has left",
     },
     Known {
         says: &["vm_run error"],
@@ -165,11 +166,12 @@ mod tests {
             "machine: bhyve makes machines only as root",
             "machine: bhyve opens /dev/vmm only as root",
             "name: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
-             `bhyvectl --destroy --vm=` and the name take away what it has left",
+             `bhyvectl --destroy --vm=lab` takes away what it has left",
             "bootrom: without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
             "cpus: give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf",
             "memory: the host has not so much memory free: give the machine less",
-            "memory: the memory has to be a multiple of a page, 4K",
+            "memory: a machine of this name has left its node with other memory: `bhyvectl --destroy --vm=lab` takes it away; else \
+             the memory is no multiple of a page, 4K",
             "bootrom: pkg install edk2-bhyve (or bhyve-firmware) brings the firmware",
             "bootrom: that is no firmware, or only half of it: fetch it again",
             "slot 8: add `wired: true`",

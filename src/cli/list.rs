@@ -24,7 +24,7 @@ States:
   foreground                   run by a vmrun that somebody has before him
   unsupervised                 its guest goes on without its vmrun: `vmrun adopt` takes it over
   left                         its run is dead and has left something: `vmrun gc` gives it back
-  unknown                      its lock may be read by its owner only, and nothing else tells
+  unknown                      it cannot be told: its lock may be read by its owner only, and nothing else tells
   foreign                      a bhyve or QEMU that vmrun did not start
 
 CPU% is of one processor: since the start under Linux, within the last minute under FreeBSD.
@@ -118,6 +118,7 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
     match one.state {
         State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
         State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),
+        State::Unknown => Some(format!("whether {name} runs cannot be told: its owner and root can ask")),
         State::Supervised(Stance::Held) => {
             let why = one.standing.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))

@@ -58,6 +58,7 @@ fn tell_what_follows(progress: &Progress<'_>) {
 /// Returns what is said wherever a run is: what follows from an end, and what is given back that a dead run has left.
 pub(super) fn told_anywhere(progress: &Progress<'_>) -> Vec<String> {
     match progress {
+        Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],
         Progress::Waits(wait, faults) => {
             let faults = faults.iter().map(|diagnostic| draw(diagnostic, Colour::Plain));

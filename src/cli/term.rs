@@ -2,7 +2,7 @@
 
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
-use crate::ops::display::terminal_size;
+use crate::ops::display::{is_dumb, terminal_size};
 use crate::ops::notice::Notice;
 use crate::ops::settings::env;
 use std::fmt::Display;
@@ -16,9 +16,9 @@ pub(crate) struct Term {
 }
 
 impl Term {
-    /// Finds out whether colour is wanted: on a terminal, unless NO_COLOR is set (no-color.org).
+    /// Finds out whether colour is wanted: on a terminal that can show it, unless NO_COLOR is set (no-color.org).
     pub(crate) fn new() -> Self {
-        let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
         let is_terminal = io::stderr().is_terminal();
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
         Self { colour, is_terminal, plain }

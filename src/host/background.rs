@@ -8,11 +8,11 @@ use crate::model::Argv;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stdin, setsid};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -130,8 +130,10 @@ impl Supervisor {
 
 /// Opens a log at its end, and returns where that is. Whoever writes to it adds, whatever others do.
 pub(crate) fn open(log: &Path) -> Result<(File, u64), Fault> {
-    if let Some(folder) = log.parent().filter(|folder| !folder.exists()) {
+    if let Some(folder) = log.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        // It is for everybody, as the folder of the state is, whatever umask vmrun was started with; each log has a mode of its own.
         let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+        let made = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(0o755)));
         made.map_err(|why| {
             let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&why)));
             fault.hint("it is for the logs of machines; VMRUN_LOG_DIR names another folder")

@@ -42,6 +42,10 @@ impl FullScreen {
             let fault = Fault::usage("this is shown on a terminal only");
             return Err(fault.hint("`vmrun list` prints the same once, `vmrun list --json` for programs"));
         }
+        if super::terminal::is_dumb() {
+            let fault = Fault::usage("this terminal shows lines only: TERM is `dumb`");
+            return Err(fault.hint("`vmrun list` prints the same once; TERM names another terminal"));
+        }
         // Before anything is changed, so that whoever ends us has it put back.
         let signals = Signals::for_terminal()?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|why| fault(&why))?;

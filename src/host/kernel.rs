@@ -5,7 +5,7 @@ mod linux;
 
 use super::environment::native_platform;
 use super::program::{Query, run};
-use super::{Identity, Platform, ProcessFact};
+use super::{Identity, Platform, ProcessFact, Witness};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -22,13 +22,11 @@ pub(crate) fn identity() -> Identity {
     Identity { pid, started: started(pid).unwrap_or_default(), boot: boot(), now }
 }
 
-/// Whether two starts of the host, as journals tell them, are the same one.
-pub(crate) fn is_same_boot(one: &str, other: &str) -> bool {
-    // Where it is computed from clocks, it moves by as much as the clock is set.
-    const SET_BY: u64 = 60;
-    match (one.parse::<u64>(), other.parse::<u64>()) {
-        (Ok(one), Ok(other)) => one.abs_diff(other) <= SET_BY,
-        _ => !one.is_empty() && one == other,
+/// Returns what no step of the clock changes. On Linux journals have that already.
+pub(crate) fn witness(pids: &[u32]) -> Witness {
+    match native_platform() {
+        Platform::Linux => Witness::default(),
+        Platform::FreeBsd => freebsd::witness(&run, pids),
     }
 }
 
@@ -107,12 +105,5 @@ mod tests {
         assert_eq!(fact.started, me.started);
         assert_eq!(process(u32::MAX), None);
         assert!(is_gone_within(u32::MAX, Duration::ZERO) && !is_gone_within(me.pid, Duration::ZERO));
-    }
-
-    #[test]
-    fn a_boot_told_by_clocks_may_be_off_by_a_minute() {
-        assert!(is_same_boot("1764090312", "1764090340") && !is_same_boot("1764090312", "1764090412"));
-        assert!(is_same_boot("6d1f-a", "6d1f-a") && !is_same_boot("6d1f-a", "6d1f-b"));
-        assert!(!is_same_boot("", ""));
     }
 }

@@ -143,6 +143,9 @@ pub(crate) fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault
 pub struct Processes {
     /// The hypervisors, by process id.
     pub hypervisors: Vec<Hypervisor>,
+    /// Whether processes of other users are to be seen: the first of all is root's (security.bsd.see_other_uids; hidepid of
+    /// proc(5)).
+    pub sees_others: bool,
     /// The vmruns.
     vmruns: BTreeSet<u32>,
 }
@@ -158,15 +161,13 @@ impl Processes {
 
     /// Returns whether a process is a vmrun that lives.
     pub fn is_vmrun(&self, pid: u32) -> bool {
-        let fact = || kernel::process(pid);
-        self.vmruns.contains(&pid)
-            || fact().is_some_and(|fact| is_vmrun(fact.command.split(' ').next().unwrap_or_default()))
+        self.vmruns.contains(&pid) || kernel::process(pid).is_some_and(|fact| fact.is_vmrun())
     }
 }
 
-/// Whether a program is vmrun. A supervisor that `vmrun top` started in an earlier build is called `vmrun-tools`.
-fn is_vmrun(program: &str) -> bool {
-    program.rsplit('/').next().is_some_and(|name| matches!(name, "vmrun" | "vmrun-tools"))
+/// Returns whether a process lives that this user can see.
+pub(crate) fn lives(pid: u32) -> bool {
+    kernel::process(pid).is_some()
 }
 
 #[cfg(test)]

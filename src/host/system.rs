@@ -1,5 +1,7 @@
 //! The real host, of either kind: files, programs, the environment.
 
+mod process_table;
+
 use super::boot_plan::{BootPlan, Content, Setting};
 use super::environment::env;
 use super::files::{
@@ -13,8 +15,8 @@ use super::store::Store;
 use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Identity, Interface, Platform, ProcessFact,
-    ProcessTable, Settings, background, commands, interfaces, kernel,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Settings,
+    background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -328,7 +330,7 @@ impl Effects for System {
             Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
         }
         if self.is_anothers(effect)? {
-            return Ok(String::new());
+            return Err(Fault::host("the default route is another's by now"));
         }
         let mut text = String::new();
         let (chains, lock) = self.chains(effect);
@@ -440,32 +442,6 @@ impl Guests for System {
 
     fn stop_asked(&self) -> bool {
         self.signals.take_stop()
-    }
-}
-
-impl ProcessTable for System {
-    fn identity(&self) -> Identity {
-        kernel::identity()
-    }
-
-    fn is_same_boot(&self, one: &str, other: &str) -> bool {
-        kernel::is_same_boot(one, other)
-    }
-
-    fn started(&self, pid: u32) -> String {
-        kernel::started(pid).unwrap_or_default()
-    }
-
-    fn process(&self, pid: u32) -> Option<ProcessFact> {
-        kernel::process(pid)
-    }
-
-    fn strays(&self, name: &VmName) -> Vec<u32> {
-        kernel::that_name(&self.settings.machine_folder(name))
-    }
-
-    fn pause(&self) {
-        kernel::tick();
     }
 }
 

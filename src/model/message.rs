@@ -26,7 +26,7 @@ pub(crate) struct Known {
     pub says: &'static [&'static str],
     /// What it is about.
     pub about: About,
-    /// What to do.
+    /// What to do; `NAME` stands for the machine's.
     pub hint: &'static str,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Explained {
     /// The line.
     pub line: String,
     /// What to do.
-    pub hint: &'static str,
+    pub hint: String,
     /// The part of the machine that it is about.
     pub part: Part,
 }
@@ -50,7 +50,7 @@ pub(crate) fn explain(table: &[Known], lines: &[String], machine: &Machine) -> O
     // QEMU names the image in the line after.
     let named = || lines.iter().skip(at).take(2).find_map(|line| named_in(line, machine));
     let part = named().unwrap_or_else(|| part(known.about, machine));
-    Some(Explained { line: line.clone(), hint: known.hint, part })
+    Some(Explained { line: line.clone(), hint: known.hint.replace("NAME", machine.name().as_str()), part })
 }
 
 /// The option whose value the line has.

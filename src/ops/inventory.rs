@@ -24,7 +24,7 @@ pub(crate) enum State {
     Unsupervised,
     /// Its run is dead and has left something.
     Left,
-    /// It has a lock that may not be read, and no process.
+    /// It cannot be told: it has a lock that may not be read, and no process that can be seen.
     Unknown,
     /// A hypervisor that is not vmrun's, as far as the state folders tell.
     Foreign,
@@ -69,8 +69,21 @@ pub(crate) struct Entry {
     pub recipe: Option<String>,
 }
 
+/// The processes of this host, as far as this user sees them.
+pub(crate) struct Seen<'a> {
+    /// The hypervisors.
+    pub hypervisors: &'a [Hypervisor],
+    /// Whether those of other users are to be seen at all.
+    pub sees_others: bool,
+    /// Whether a process is a vmrun that lives, by what it calls itself.
+    pub is_vmrun: &'a dyn Fn(u32) -> bool,
+    /// Whether a process lives.
+    pub lives: &'a dyn Fn(u32) -> bool,
+}
+
 /// Returns every machine: those of vmrun by name, then those that others have started.
-pub(crate) fn inventory(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dyn Fn(u32) -> bool) -> Vec<Entry> {
+pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
+    let hypervisors = processes.hypervisors;
     let journals: BTreeMap<&VmName, Journal> = kept
         .iter()
         .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))
@@ -90,7 +103,7 @@ pub(crate) fn inventory(kept: &[Kept], hypervisors: &[Hypervisor], is_vmrun: &dy
         let named = by_name.get(one.name.as_str()).into_iter().flatten();
         let at = named.copied().find(|at| rest[*at].is_some_and(is_own));
         let process = at.and_then(|at| rest[at].take());
-        all.push(entry(one, standing, journal, process, is_vmrun));
+        all.push(entry(one, standing, journal, process, processes));
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
     let mut foreign: Vec<Entry> = rest.into_iter().flatten().map(foreign).collect();
@@ -115,14 +128,19 @@ fn entry(
     standing: Option<Standing>,
     journal: Option<&Journal>,
     process: Option<&Hypervisor>,
-    is_vmrun: &dyn Fn(u32) -> bool,
+    processes: &Seen<'_>,
 ) -> Entry {
     let owner = journal.and_then(|journal| journal.owner.as_ref());
     // Of a lock that may not be read the hypervisor's parent tells.
     let known = standing.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
     let asked = known.or(process.map(|process| process.parent).filter(|_| one.trace.is_none()));
     let is_free = one.trace.as_ref().map_or(!one.has_lock, |trace| !trace.is_locked);
-    let supervisor = asked.filter(|pid| !is_free && is_vmrun(*pid));
+    // A program may be renamed while it runs: whoever holds the lock, or has started the hypervisor, needs no name.
+    let is_locked = one.trace.as_ref().is_some_and(|trace| trace.is_locked);
+    let has_started =
+        |pid: u32| is_locked || known == Some(pid) && process.is_some_and(|process| process.parent == pid);
+    let is_its = |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid);
+    let supervisor = asked.filter(|pid| !is_free && is_its(*pid));
     let state = match (&standing, supervisor) {
         (Some(standing), Some(_)) => State::Supervised(standing.state),
         (Some(standing), None) if standing.state == Stance::Held => State::Supervised(Stance::Held),
@@ -136,6 +154,10 @@ fn entry(
             State::Supervised(Stance::Starting)
         }
         (None, None) if one.trace.is_none() && process.is_none() => State::Unknown,
+        // Who sees no process of others cannot tell that its owner's are dead.
+        (_, None) if one.trace.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
+            State::Unknown
+        }
         (_, None) => State::Left,
     };
     let noted = standing.as_ref().map(|standing| standing.shape.clone()).unwrap_or_default();
@@ -241,7 +263,13 @@ mod tests {
 
     /// The machines in short: name, state, supervisor, hypervisor, recipe. Processes below 100 are vmrun's.
     fn short(kept: &[Kept], hypervisors: &[Hypervisor]) -> Vec<String> {
-        let all = inventory(kept, hypervisors, &|pid| pid < 100);
+        shown(&inventory(
+            kept,
+            &Seen { hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 },
+        ))
+    }
+
+    fn shown(all: &[Entry]) -> Vec<String> {
         let number = |pid: Option<u32>| pid.map_or("-".into(), |pid| pid.to_string());
         all.iter()
             .map(|one| {
@@ -319,6 +347,53 @@ mod tests {
                 "silent unknown - - -",
                 "- foreign - 210 -",
                 "front foreign - 209 -",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_sees_no_process_of_others_is_not_told_that_theirs_are_dead() {
+        let all = [
+            kept("back", Some(("running", 1)), Lock::Secret),
+            kept("front", None, Lock::Secret),
+            kept("gone", Some(("running", 1)), Lock::Absent),
+            kept("held", Some(("held", 3)), Lock::Absent),
+            kept("own", Some(("running", 400)), Lock::Free(owner(400))),
+        ];
+        let seen = |sees_others| {
+            shown(&inventory(&all, &Seen { hypervisors: &[], sees_others, is_vmrun: &|_| false, lives: &|_| false }))
+        };
+        let rest = [
+            "front unknown - - -",
+            "gone left - - /vm/gone.rhai",
+            "held held - - /vm/held.rhai",
+            "own left - - /vm/own.rhai",
+        ];
+        assert_eq!(seen(false), [&["back unknown - - /vm/back.rhai"], &rest[..]].concat());
+        assert_eq!(seen(true), [&["back left - - /vm/back.rhai"], &rest[..]].concat());
+    }
+
+    #[test]
+    fn a_program_that_was_renamed_while_it_runs_looks_after_its_machines_all_the_same() {
+        let all = [
+            kept("locked", Some(("running", 300)), Lock::Locked(owner(300))),
+            kept("front", None, Lock::Locked(owner(301))),
+            // Its last command still holds the lock.
+            kept("killed", Some(("running", 500)), Lock::Locked(owner(500))),
+            kept("secret", Some(("running", 302)), Lock::Secret),
+            kept("reused", Some(("running", 303)), Lock::Secret),
+        ];
+        let bhyve = |pid, parent, name| process(pid, parent, Kind::Bhyve, name, None);
+        let hypervisors =
+            [bhyve(200, 300, "locked"), bhyve(203, 302, "secret"), bhyve(204, 1, "reused"), bhyve(205, 1, "killed")];
+        assert_eq!(
+            short(&all, &hypervisors),
+            [
+                "front foreground 301 - /vm/301.rhai",
+                "killed unsupervised - 205 /vm/killed.rhai",
+                "locked running 300 200 /vm/locked.rhai",
+                "reused unsupervised - 204 /vm/reused.rhai",
+                "secret running 302 203 /vm/secret.rhai",
             ]
         );
     }

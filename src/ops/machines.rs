@@ -1,10 +1,10 @@
 //! The machines of this host as they are now, and the JSON by which programs and other hosts are told of them.
 
-use super::inventory::{Entry, inventory};
+use super::inventory::{Entry, Seen, inventory};
 use super::settings::{platform, states};
 use crate::diag::Fault;
 use crate::host::environment::host_name;
-use crate::host::processes::Processes;
+use crate::host::processes::{self, Processes};
 use crate::host::{Kept, kept};
 use crate::model::Size;
 use serde_json::{Value, json};
@@ -24,7 +24,9 @@ pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
         (kept, processes)
     });
     let processes = processes?;
-    Ok(inventory(&kept, &processes.hypervisors, &|pid| processes.is_vmrun(pid)))
+    let (is_vmrun, lives) = (&|pid| processes.is_vmrun(pid), &processes::lives);
+    let (hypervisors, sees_others) = (processes.hypervisors.as_slice(), processes.sees_others);
+    Ok(inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives }))
 }
 
 /// Returns thousandths as a percentage with one decimal.

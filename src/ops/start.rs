@@ -7,10 +7,10 @@ use super::run::{Rehearsed, rehearse};
 use super::search::recipes;
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::Host;
 use crate::host::background::{Outcome, Supervisor};
 use crate::host::events;
 use crate::host::system::System;
+use crate::host::{Facts as _, Host};
 use crate::model::VmName;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::standing::Standing;
@@ -67,7 +67,8 @@ enum StartOutcome {
 type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
 
 /// Starts the machines of recipes, by name or path, or those that `start` in the configuration lists. All of them have the inputs
-/// of `given`, whose own recipe does not count. One that is wrong starts none.
+/// of `given`, whose own recipe does not count. One that is wrong starts none; one that runs already
+/// is no hindrance to the others.
 pub(crate) fn start_recipes(
     names: Option<&[String]>,
     given: &RecipeRequest,
@@ -81,15 +82,37 @@ pub(crate) fn start_recipes(
         return Err(fault.hint("add to config.toml: start = [\"db\", \"web\"]").into());
     }
     let mut starts = Vec::new();
-    let mut faults = Vec::new();
-    for path in recipes(&installation, names)? {
+    let (mut faults, mut running) = (Vec::new(), Vec::new());
+    let paths = recipes(&installation, names)?;
+    let are_several = paths.len() > 1;
+    for path in paths {
         let request = RecipeRequest { path: path.display().to_string(), ..given.clone() };
         match prepare(&request, stop_within, listener) {
             Ok(start) => starts.push(start),
-            Err(wrong) => faults.extend(wrong),
+            // What runs already is in the way of itself alone.
+            Err(wrong) => match runs_already(&request.path).filter(|_| are_several) {
+                Some(fault) => running.push(Diagnostic::error(fault)),
+                None => faults.extend(wrong),
+            },
         }
     }
-    if faults.is_empty() { start(&starts, listener) } else { Err(faults) }
+    if faults.is_empty() && !starts.is_empty() {
+        faults.extend(start(&starts, listener).err().unwrap_or_default());
+    }
+    faults.extend(running);
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Returns the fault of a recipe whose machine runs in the background already.
+fn runs_already(recipe: &str) -> Option<Fault> {
+    let host = settings::host(false).ok()?;
+    let path = host.real(Path::new(recipe));
+    let is_its = |standing: &Standing| host.real(Path::new(&standing.recipe)) == path;
+    host.store().traces().iter().find_map(|trace| {
+        Standing::of(&host, &trace.name).filter(is_its)?;
+        let owner = recovery::holder(&host, &trace.name)?;
+        Some(recovery::running(&trace.name, owner.as_ref()))
+    })
 }
 
 /// Rehearses a recipe, and returns what is to be started for it.

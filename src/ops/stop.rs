@@ -1,9 +1,12 @@
 //! Stopping machines and starting them again: a run is asked to stop its machine, and waited for.
 
+use super::inventory::{Entry, State};
+use super::machines::machines;
 use super::settings;
 use super::start::{self, StartEvent, as_before, near};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
+use crate::host::processes::Kind;
 use crate::host::system::System;
 use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
@@ -180,6 +183,28 @@ fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> 
     Err(fault.hint(format!("`kill -9 {pid}` ends it, and `vmrun stop {name}` what it leaves")))
 }
 
+/// The fault of a machine that is not to be stopped: nobody runs it, or it is none of ours.
 fn unknown(host: &System, name: &VmName) -> Fault {
-    recovery::not_running(name).maybe_hint(near(host, name))
+    // Where processes are not to be seen there is no more to say.
+    let all = machines().unwrap_or_default();
+    match all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
+        Some(one) => not_ours(one, name),
+        None => recovery::not_running(name).maybe_hint(near(host, name)),
+    }
+}
+
+/// The fault of a machine that another user runs, or another program.
+fn not_ours(one: &Entry, name: &VmName) -> Fault {
+    let process = one.process.as_ref();
+    let which = process.map(|process| format!(", process {}", process.pid)).unwrap_or_default();
+    if one.state == State::Foreign {
+        let kind = process.map_or("hypervisor", |process| process.kind.word());
+        let fault = Fault::host(format!("vmrun did not start the {kind} of {name}{which}"));
+        let by_hand = process.filter(|process| process.kind == Kind::Bhyve);
+        let button = by_hand.map(|process| format!("; `kill {}` presses its power button", process.pid));
+        return fault.hint(format!("stop it by what has started it{}", button.unwrap_or_default()));
+    }
+    let fault =
+        Fault::host(format!("the machine {name}{which} is another user's: its lock may be read by its owner only"));
+    fault.hint(format!("`vmrun stop {name}` as that user, or as root, stops it"))
 }

@@ -235,6 +235,7 @@ impl Run {
     fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
         let started = self.feed(Event::Started);
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
+        self.note_witness();
         let ended = loop {
             let dialog = self.talk.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
@@ -256,6 +257,15 @@ impl Run {
         self.tell(Progress::Ended(&ended, &self.last_words));
         self.feed(Event::Ended(ended.clone()));
         ended
+    }
+
+    /// Writes down what no step of the clock changes. It is asked while the guest comes up, so that no start waits for it; that it
+    /// cannot be written stops nothing.
+    fn note_witness(&mut self) {
+        let Some((name, owner)) = self.keeper.as_ref().filter(|_| !self.is_witnessed) else { return };
+        let witness = self.host.processes().witness(&[owner.pid]);
+        let _ = self.host.store_mut().note(name, &journal::witnessed(owner.pid, &witness), false);
+        self.is_witnessed = true;
     }
 
     /// Does something to a guest that runs, or says something of it.

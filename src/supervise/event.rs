@@ -49,6 +49,7 @@ fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Waits(wait, _) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
         Progress::Failed(errors) => ("failed", json!({ "errors": errors })),
         Progress::Held(error) => ("held", json!({ "error": error })),
+        Progress::Gone(what) => ("gone", json!({ "what": what })),
         Progress::Down => ("down", Value::Null),
     })
 }
@@ -91,6 +92,7 @@ mod tests {
             Progress::Ended(&Ended::Killed { signal: 9 }, &words),
             Progress::Waits(Duration::from_millis(1500), &[]),
             Progress::Held("started again 5 times"),
+            Progress::Gone("tap1 is gone already"),
             Progress::Down,
         ];
         let text: String = all.iter().map(shown).collect();
@@ -106,6 +108,7 @@ mod tests {
                  \"message\":\"the hypervisor was killed by signal 9 (SIGKILL)\",\"status\":137,{time}}}\n\
                  {{\"delay_ms\":1500,\"event\":\"waiting\",{head},{time}}}\n\
                  {{\"error\":\"started again 5 times\",\"event\":\"held\",{head},{time}}}\n\
+                 {{\"event\":\"gone\",{head},{time},\"what\":\"tap1 is gone already\"}}\n\
                  {{\"event\":\"down\",{head},{time}}}\n"
             )
         );

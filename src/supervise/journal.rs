@@ -8,12 +8,21 @@
 //! 8e0d55c1 - tap tap1
 //! ```
 //!
+//! What no step of the clock changes is added once the guest runs, where it takes commands to ask for it: what the kernel calls this
+//! start of the host, and when the owner was started, in seconds since then.
+//!
+//! ```text
+//! 5d0c1b7e boot 0123456789abcdef0123456789abcdef
+//! 77e1c2a4 start 1234 93784
+//! ```
+//!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
 //! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
 use super::leases::Lease;
+use crate::host::Witness;
 use crate::model::VmName;
 use std::fmt;
 use std::fmt::Write as _;
@@ -49,6 +58,10 @@ impl fmt::Display for Owner {
 pub(crate) struct Journal {
     /// Who keeps it; nothing if the first line was never written whole.
     pub owner: Option<Owner>,
+    /// What the kernel called that start of the host, where it took a command to ask.
+    pub boot: Option<String>,
+    /// When the owner was started, in seconds since the host was, where it took commands to ask.
+    pub start: Option<i64>,
     /// Whether its guest goes on without its owner.
     pub in_background: bool,
     /// The machine whose journal has the leases, for every machine of a run but its first.
@@ -69,7 +82,16 @@ impl Journal {
 
     fn take(&mut self, words: &[String]) {
         match words.split_first() {
-            Some((first, rest)) if first == "owner" => self.owner = owner(rest).or_else(|| self.owner.take()),
+            Some((first, rest)) if first == "owner" => {
+                if let Some(owner) = owner(rest) {
+                    (self.owner, self.start) = (Some(owner), None);
+                }
+            }
+            Some((first, [id])) if first == "boot" => self.boot = Some(id.clone()),
+            Some((first, [pid, start])) if first == "start" => {
+                let is_owners = |owner: &Owner| pid.parse() == Ok(owner.pid);
+                self.start = self.owner.as_ref().filter(|owner| is_owners(owner)).and_then(|_| start.parse().ok());
+            }
             Some((first, [])) if first == "background" => self.in_background = true,
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, rest)) if first == "+" => {
@@ -88,6 +110,13 @@ impl Journal {
 pub(crate) fn begun_by(owner: &Owner) -> String {
     let Owner { pid, started, boot, version, since, recipe } = owner;
     line(&["owner", &pid.to_string(), started, boot, version, &since.to_string(), recipe])
+}
+
+/// Returns the lines that say of a journal's owner what no step of the clock changes.
+pub(crate) fn witnessed(pid: u32, witness: &Witness) -> String {
+    let boot = witness.boot.as_ref().map(|id| line(&["boot", id]));
+    let start = witness.starts.get(&pid).map(|start| line(&["start", &pid.to_string(), &start.to_string()]));
+    boot.into_iter().chain(start).collect()
 }
 
 /// Returns the line that says that the guest goes on without its owner.
@@ -238,7 +267,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_what_was_given_back_is_not() {
         let journal = Journal::read(&text());
-        let whole = Journal { owner: Some(me()), in_background: false, part_of: None, leases: leases() };
+        let whole = Journal { owner: Some(me()), leases: leases(), ..Journal::default() };
         assert_eq!(journal, whole);
         let other = Owner { pid: 99, ..me() };
         let taken_over = Journal::read(&[text(), in_background(), begun_by(&other)].concat());
@@ -247,6 +276,27 @@ mod tests {
         let rest: Vec<Lease> = leases().into_iter().filter(|lease| *lease != tap("tap1")).collect();
         assert_eq!(journal.leases, rest);
         assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
+    }
+
+    #[test]
+    fn what_no_step_of_the_clock_changes_is_that_of_the_owner_who_counts() {
+        let witness = Witness { boot: Some("0123abcd".into()), starts: [(1234, 40), (77, 41)].into() };
+        let lines = witnessed(1234, &witness);
+        let words: Vec<&str> = lines.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        assert_eq!(words, ["boot 0123abcd", "start 1234 40"]);
+        let known = |text: String| {
+            let journal = Journal::read(&text);
+            (journal.boot, journal.start)
+        };
+        let boot = || Some("0123abcd".to_string());
+        assert_eq!(known([text(), lines.clone()].concat()), (boot(), Some(40)));
+        // Whoever took over was started at another time, in the same boot.
+        let other = begun_by(&Owner { pid: 99, ..me() });
+        assert_eq!(known([text(), lines.clone(), other.clone()].concat()), (boot(), None));
+        assert_eq!(known([text(), other, lines].concat()), (boot(), None));
+        assert_eq!(known(text()), (None, None));
+        assert_eq!(witnessed(5, &Witness::default()), "");
+        assert_eq!(known([text(), line(&["start", "1234", "soon"])].concat()), (None, None));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a run has taken, or is about to take: as values, as words of a journal, and how it is taken and given back.
 
+use super::gone::gone;
+use super::progress::Progress;
 use super::standing::Stance;
 use super::step::Event;
 use super::{Run, interrupted, journal};
@@ -237,22 +239,29 @@ impl Run {
     /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
     /// other and go away side by side.
     pub(crate) fn give_back(&mut self) -> Vec<Fault> {
-        let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter().map(|(_, fault)| fault);
-        let mut faults: Vec<Fault> = late(&mut self.host).collect();
+        let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter();
+        let mut faults: Vec<Fault> = late(&mut self.host).map(|(_, fault)| fault).collect();
+        let mut refused: Vec<(Effect, Fault)> = Vec::new();
         let effects = self.to_give_back();
         for effect in effects {
             let done = match &effect {
                 Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect),
                 _ => self.host.perform(&effect).map(drop),
             };
-            faults.extend(done.err());
+            refused.extend(done.err().map(|fault| (effect, fault)));
         }
         let leases = std::mem::take(&mut self.leases);
         let names =
             || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
         // Sockets and secrets go while node and taps do.
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, true).err()));
-        faults.extend(late(&mut self.host));
+        refused.extend(late(&mut self.host));
+        for (effect, fault) in refused {
+            match gone(&*self.host, &effect) {
+                Some(what) => self.tell(Progress::Gone(&what)),
+                None => faults.push(fault),
+            }
+        }
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, keeps_journal).err()));

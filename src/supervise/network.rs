@@ -1,5 +1,6 @@
 //! A network recipe set against the host: what is missing of it, what is not as it says, and what of it is ours.
 
+use super::gone::gone;
 use super::interrupted;
 use crate::diag::Fault;
 use crate::host::commands::undo;
@@ -292,6 +293,10 @@ fn make(host: &mut dyn Host, effects: &[Effect]) -> Result<(), Vec<Fault>> {
 
 /// Takes all of it away, and goes on past a step that fails.
 fn take_away(host: &mut dyn Host, effects: &[Effect]) -> Result<(), Vec<Fault>> {
-    let faults: Vec<Fault> = effects.iter().filter_map(|effect| host.perform(effect).err()).collect();
+    let mut faults = Vec::new();
+    for effect in effects {
+        // What was there a moment ago may be gone by now: a pair goes with either of its ends.
+        faults.extend(host.perform(effect).err().filter(|_| gone(host, effect).is_none()));
+    }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

@@ -9,6 +9,9 @@ use crate::model::message::{Explained, explain};
 use crate::model::{Ended, Machine};
 use crate::qemu;
 
+/// SIGABRT: abort(3).
+const ABORTED: i32 = 6;
+
 impl Run {
     /// Returns whether the run was stopped from outside, by somebody or because its dialog failed.
     pub(crate) fn is_stopped(&self) -> bool {
@@ -33,6 +36,13 @@ impl Run {
             Ended::Rebooted | Ended::PoweredOff | Ended::Halted => None,
             Ended::TripleFault => fault("the guest's kernel or firmware crashed; its console shows where"),
             Ended::Killed { signal: 9 } => fault("somebody killed it, or the host ran out of memory"),
+            // A guest that did what bhyve cannot do for it, as a triple fault under SVM (12.1), or whose node was destroyed (12.1).
+            Ended::Killed { signal: ABORTED } => {
+                let said = self.last_words.last().map(|words| format!("; its last words: {words}")).unwrap_or_default();
+                let what =
+                    "it gave up: the guest crashed in a way that it cannot tell, or somebody has destroyed the machine";
+                fault(&format!("{what}{said}"))
+            }
             Ended::Killed { .. } => fault("somebody ended it from outside"),
             Ended::Failed { .. } => match self.last_words.last() {
                 Some(words) => fault(&format!("its last words: {words}")),

@@ -34,6 +34,8 @@ pub(crate) enum Progress<'a> {
     Failed(&'a [&'a str]),
     /// The machine is held until somebody starts it; the reason.
     Held(&'a str),
+    /// Something that was to be given back was taken away meanwhile; a sentence.
+    Gone(&'a str),
     /// All was given back.
     Down,
     /// What a dead run has left is given back, by these commands.

@@ -6,9 +6,11 @@
 //! the host was not started anew, a process only if it is still the one.
 
 mod adoption;
+mod evidence;
 
 pub(crate) use adoption::adoptable;
 
+use super::gone::gone;
 use super::journal::{Journal, Owner};
 use super::leases::Lease;
 use super::standing::{Stance, Standing};
@@ -16,7 +18,7 @@ use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
 use crate::host::store::Trace;
-use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, SameBoot};
 use crate::model::device::Access;
 use crate::model::{Argv, LinkKind, VmName};
 use std::collections::BTreeSet;
@@ -91,9 +93,9 @@ impl Left {
 #[expect(clippy::option_option, reason = "somebody of whom nothing is known is not nobody")]
 pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
     let trace = host.store().trace(name)?;
-    let owner = journal(&trace).owner;
-    let lives = trace.is_locked && owner.as_ref().is_none_or(|owner| is_alive(host, owner));
-    lives.then_some(owner)
+    let journal = journal(&trace);
+    let lives = trace.is_locked && (journal.owner.is_none() || evidence::is_alive(host.processes(), &journal));
+    lives.then_some(journal.owner)
 }
 
 /// Returns the guest of a run in the background that goes on without it.
@@ -104,12 +106,10 @@ pub(crate) fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
 
 fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
     let journal = journal(trace);
-    let same_boot = journal
-        .owner
-        .as_ref()
-        .is_some_and(|owner| host.processes().is_same_boot(&owner.boot, &host.processes().identity().boot));
-    let is_kept = journal.in_background && same_boot;
-    is_kept.then(|| journal.leases.iter().find_map(|lease| living(host, &trace.name, lease))).flatten()
+    let is_kept =
+        journal.in_background && journal.owner.is_some() && evidence::boot(host.processes(), &journal) != SameBoot::No;
+    let living = |lease| evidence::living(host.processes(), &trace.name, lease);
+    is_kept.then(|| journal.leases.iter().find_map(living)).flatten()
 }
 
 /// The fault of a machine whose guest goes on without its run.
@@ -154,13 +154,6 @@ fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
         .leases
         .iter()
         .filter_map(|lease| if let Lease::Image(path, _) = lease { Some(path.as_path()) } else { None })
-}
-
-fn is_alive(host: &dyn Host, owner: &Owner) -> bool {
-    let me = host.processes().identity();
-    let same = |started: &str| owner.started.is_empty() || owner.started == started;
-    host.processes().is_same_boot(&owner.boot, &me.boot)
-        && host.processes().process(owner.pid).is_some_and(|fact| same(&fact.started))
 }
 
 /// The fault of a machine that another run holds.
@@ -260,7 +253,11 @@ fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duratio
     for back in left.backs.clone() {
         let done = match &back {
             Back::Guest(_) => Ok(()),
-            Back::Effect(effect) => host.perform(effect).map(drop),
+            // What was there a moment ago may be gone by now.
+            Back::Effect(effect) => match host.perform(effect) {
+                Err(_) if gone(host, effect).is_some() => Ok(()),
+                done => done.map(drop),
+            },
             Back::File(path) => host.remove(path),
             Back::State => {
                 host.store_mut().tidy(&name, !left.faults.is_empty()).and_then(|()| host.store_mut().clear(&name))
@@ -309,8 +306,7 @@ fn end_guests(
 fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
     let journal = journal(trace);
     let interfaces = host.interfaces_anew()?;
-    let me = host.processes().identity();
-    let same_boot = journal.owner.as_ref().is_none_or(|owner| host.processes().is_same_boot(&owner.boot, &me.boot));
+    let same_boot = evidence::is_same_boot(host.processes(), &trace.name, &journal, &interfaces);
     let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
     let mut left = Left {
         name: trace.name.clone(),
@@ -322,8 +318,7 @@ fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
     };
     // Even of a journal that was torn before it came to that.
     if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
-        let node = Lease::Node(trace.name.clone()).back(host.settings().platform);
-        left.backs.extend(node.map(Back::Effect));
+        undo_node(host, &trace.name, &mut left);
     }
     for lease in journal.leases.iter().rev() {
         undo(host, lease, same_boot, &interfaces, &mut left);
@@ -355,18 +350,10 @@ fn guests(
     interfaces: &[Interface],
     is_known: bool,
 ) -> BTreeSet<u32> {
-    let noted = journal.leases.iter().filter_map(|lease| living(host, name, lease));
+    let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, lease));
     let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
     let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.processes().process(*pid).is_some());
     noted.chain(host.processes().strays(name)).chain(openers).collect()
-}
-
-/// Returns the process of a guest that lives.
-fn living(host: &dyn Host, name: &VmName, lease: &Lease) -> Option<u32> {
-    let Lease::Guest { pid, started } = lease else { return None };
-    let fact = host.processes().process(*pid)?;
-    let same = started.is_empty() || *started == fact.started;
-    (same && fact.command.contains(name.as_str())).then_some(*pid)
 }
 
 fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface], left: &mut Left) {
@@ -393,7 +380,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
                 left.backs.extend(lease.back(platform).map(Back::Effect));
             }
         }
-        Lease::Node(_) if same_boot => left.backs.extend(lease.back(platform).map(Back::Effect)),
+        Lease::Node(name) if same_boot => undo_node(host, name, left),
         Lease::Link(name) => {
             let unnamed = unmarked(name);
             match there(name.as_str()) {
@@ -420,6 +407,19 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
         | Lease::Lock(_)
         | Lease::Image(..)
         | Lease::Guest { .. } => {}
+    }
+}
+
+/// A node goes, unless a bhyve runs it that is not known to be the run's: that one would go with it.
+fn undo_node(host: &dyn Host, name: &VmName, left: &mut Left) {
+    let Some(back) = Lease::Node(name.clone()).back(host.settings().platform) else { return };
+    let is_own = |pid: &u32| left.backs.contains(&Back::Guest(*pid));
+    match host.processes().bhyves(name) {
+        Ok(all) if all.iter().all(is_own) => left.backs.push(Back::Effect(back)),
+        Ok(all) => left
+            .kept
+            .extend(all.iter().filter(|pid| !is_own(pid)).map(|pid| format!("the node {name} of process {pid}"))),
+        Err(_) => left.kept.push(format!("the node {name}")),
     }
 }
 

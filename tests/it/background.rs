@@ -116,15 +116,17 @@ pub(super) fn ended(done: &Done, code: i32, stderr: &str) {
     assert_eq!(done.code, code);
 }
 
+/// Whether a process runs; a zombie does not.
+pub(super) fn lives(pid: u32) -> bool {
+    let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
+    !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
+}
+
 /// Kills a process, and waits until it is gone.
 pub(super) fn kill(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     let begin = Instant::now();
-    let lives = || {
-        let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
-        !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
-    };
-    while lives() {
+    while lives(pid) {
         assert!(begin.elapsed() < SOON, "process {pid} does not end");
     }
 }
@@ -750,6 +752,16 @@ error: db did not start
     host.is_clean();
 }
 
+#[test]
+fn the_folder_of_logs_is_for_everybody_whatever_umask_a_start_has() {
+    let host = Host::new("1\n");
+    host.recipe("db", "");
+    let done = host.finish(&mut host.shell("umask 077; vmrun start db.rhai"));
+    assert_eq!(done.code, 0, "{done:?}");
+    let mode = |name: &str| fs::metadata(host.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("log"), mode("log/db.log")), (0o755, 0o600));
+}
+
 /// Runs the script of rc.d, with what rc.conf says.
 fn rc(host: &Host, conf: &str, arg: &str) -> Done {
     let script = fs::read_to_string(project("packaging/vmrun")).unwrap();
@@ -778,6 +790,15 @@ fn the_script_of_rc_d_starts_and_stops_machines() {
     );
     let list = format!("{enable}vmrun_list=\"web db\"\n");
     ended(&rc(&host, &list, "start"), 0, "kldload vmm\nvmrun: db runs\nvmrun: web runs");
+    // A vmrun that runs is not the service, and a machine that runs is no hindrance to another.
+    ended(&host.run(&["stop", "web"]), 0, "vmrun: web is down");
+    host.write("fake/exits", "run\n");
+    let again = rc(&host, &list, "start");
+    assert!(
+        again.stderr.contains("vmrun: web runs\n")
+            && again.stderr.contains("error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai"),
+        "{again:?}"
+    );
     let done = rc(&host, enable, "status");
     let names: Vec<&str> = done.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!((done.code, names), (0, vec!["NAME", "db", "web"]), "{done:?}");

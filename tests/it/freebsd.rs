@@ -140,7 +140,7 @@ error: the hypervisor failed with status 4: vm_reinit: Device busy
 14 |     name: \"install\", cpus: 1, memory: 256.MiB,
    |           ^^^^^^^^^
    |
-   = hint: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, `bhyvectl --destroy --vm=` and the name take away what it has left
+   = hint: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, `bhyvectl --destroy --vm=install` takes away what it has left
 ",
     );
     assert_eq!(theirs.try_wait().unwrap(), None);
@@ -183,6 +183,41 @@ fn a_default_route_that_somebody_has_changed_meanwhile_stays() {
         assert_eq!(run.wait().code, 130);
         let there = fs::exists(sandbox.path("fake/route")).unwrap().then(|| sandbox.read("fake/route"));
         assert_eq!(there.as_deref(), left);
+        clean(&sandbox);
+    }
+}
+
+#[test]
+fn what_somebody_has_taken_away_meanwhile_counts_as_given_back() {
+    let taken: [(&str, &[&str]); 6] = [
+        // 12.1 takes a tap away that bhyve has open.
+        ("ifconfig bridge2 deletem tap1; rm [tmp]/fake/interfaces/tap1", &["tap1 is gone already"]),
+        ("ifconfig bridge2 deletem em0", &["em0 is no member of bridge2 any more"]),
+        // It comes back, since the host's own is looked for in the end; its members do not.
+        ("ifconfig bridge2 destroy; ifconfig bridge2 create", &["em0 is no member of bridge2 any more"]),
+        ("ifconfig bridge7 destroy", &["bridge7 is gone already"]),
+        ("bhyvectl --destroy --vm=install", &[]),
+        ("route -n delete default 127.100.100.7", &["no default route goes by 127.100.100.7 any more"]),
+    ];
+    for (by_hand, told) in taken {
+        let sandbox = initialized("run\n");
+        let recipe =
+            sandbox.read("install.rhai").replace(".add(nic);", ".add(nic);\nbridge(\"bridge2\").add(\"em0\");");
+        let before = "bridge(\"bridge7\", #{ create: true });\ndefault_router(\"127.100.100.7\");\n";
+        sandbox.write("install.rhai", &format!("{before}{recipe}"));
+        let mut run = sandbox.start(&["install.rhai"]);
+        // What is begun and left to itself may come about while bhyve starts.
+        let is_in = |sandbox: &Sandbox, name: &str| sandbox.read("fake/interfaces/bridge2").contains(name);
+        run.until("the guest", |sandbox| running(sandbox) && is_in(sandbox, "tap1") && is_in(sandbox, "em0"));
+        assert!(sandbox.shell(&sandbox.own(by_hand)).output().unwrap().status.success(), "{by_hand}");
+        run.signal("TERM");
+        let done = run.wait();
+        let said: Vec<String> =
+            done.stderr.lines().filter(|line| line.contains("counts as")).map(String::from).collect();
+        let expected: Vec<String> = told.iter().map(|what| format!("vmrun: {what}: it counts as given back")).collect();
+        assert_eq!(said, expected, "{by_hand}: {}", done.stderr);
+        assert!(!done.stderr.contains("error: `"), "{by_hand}: {}", done.stderr);
+        assert!(!sandbox.read("fake/interfaces/bridge2").contains("em0"), "{by_hand}");
         clean(&sandbox);
     }
 }
@@ -291,6 +326,45 @@ error: the hypervisor failed with status 4
  = hint: its last words: vm_run: something broke
 ",
     );
+}
+
+#[test]
+fn a_hypervisor_that_gives_up_has_its_hint() {
+    guest_ends(
+        "signal 6\n",
+        4,
+        "
+error: the hypervisor was killed by signal 6 (SIGABRT)
+ |
+ = hint: it gave up: the guest crashed in a way that it cannot tell, or somebody has destroyed the machine
+",
+    );
+}
+
+#[test]
+fn a_bhyve_that_was_called_in_a_wrong_way_has_not_powered_off() {
+    let usage = "err        -Y: disable MPtable generation|1\n";
+    let sandbox = initialized(usage);
+    let done = sandbox.run(&["install.rhai"]);
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("error: the hypervisor failed with status 1:        -Y: disable MPtable generation\n"),
+        "{}",
+        done.stderr
+    );
+    let hint = " = hint: this bhyve does not know a word of its command line, which `vmrun plan` shows: is it of another release?\n";
+    assert!(done.stderr.ends_with(hint), "{}", done.stderr);
+    clean(&sandbox);
+}
+
+#[test]
+fn a_node_that_was_left_with_other_memory_is_told_with_the_command_that_takes_it_away() {
+    let sandbox = initialized("err bhyve: Unable to setup memory (22)|4\n");
+    let done = sandbox.run(&["install.rhai"]);
+    assert_eq!(done.code, 4, "{}", done.stderr);
+    let hint = " = hint: a machine of this name has left its node with other memory: `bhyvectl --destroy --vm=install` takes it \
+                away; else the memory is no multiple of a page, 4K\n";
+    assert!(done.stderr.contains("--> install.rhai:14:") && done.stderr.ends_with(hint), "{}", done.stderr);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 mod allowed;
 mod background;
 mod check;
+mod clock;
 mod console;
 mod docs;
 mod faults;

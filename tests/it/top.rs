@@ -59,3 +59,15 @@ error: this is shown on a terminal only
     );
     assert_eq!((done.code, done.stdout.as_str()), (2, ""));
 }
+
+#[test]
+fn a_terminal_that_shows_lines_only_gets_no_full_screen_and_no_colour() {
+    let host = Sandbox::new();
+    host.write("wrong.rhai", "tap(\"\");\n");
+    let text = on_terminal(&host, "export TERM=dumb; vmrun top; vmrun plan wrong.rhai", &[]);
+    assert!(!text.contains('\x1b'), "{text:?}");
+    let text = text.replace('\r', "");
+    let refused = "error: this terminal shows lines only: TERM is `dumb`\n |\n = hint: `vmrun list` prints the same once; TERM names another terminal\n";
+    assert!(text.starts_with(refused), "{text}");
+    assert!(text.contains("\n --> wrong.rhai:1:"), "{text}");
+}

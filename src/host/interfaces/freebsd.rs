@@ -23,9 +23,10 @@ pub(super) fn default_router(query: Query<'_>, like: IpAddr) -> Option<IpAddr> {
     gateway(&query(&Argv::new("route").args(["-n", "get", family, "default"])).ok()?)
 }
 
-/// Reads what route(8) prints of a route.
+/// Reads what route(8) prints of a route. A router that is known on one link only has its zone behind it: `fe80::1%em0`.
 fn gateway(text: &str) -> Option<IpAddr> {
-    text.lines().find_map(|line| line.trim().strip_prefix("gateway:")?.trim().parse().ok())
+    let address = |line: &str| line.trim().strip_prefix("gateway:")?.trim().split('%').next()?.parse().ok();
+    text.lines().find_map(address)
 }
 
 /// What the lines of an interface say. What it is, and whether it is ours, stands below its description.
@@ -221,6 +222,8 @@ tap0: flags=1008943<UP> metric 0 mtu 1500
         assert_eq!(routers(v6, "-6"), [None, None, Some("fd00::7".into())]);
         let found: Vec<bool> = routers(v4, "-4").iter().map(Option::is_some).collect();
         assert_eq!(found, [false, true, false, false, true]);
+        let zoned = gateway("   route to: default\n    gateway: fe80::1%em0\n        fib: 0\n");
+        assert_eq!(zoned.map(|router| router.to_string()), Some("fe80::1".into()));
         let asked = std::cell::RefCell::new(Vec::new());
         let query = |argv: &Argv| {
             asked.borrow_mut().push(argv.to_string());

@@ -1,7 +1,9 @@
 //! ps(1) and procstat(1).
 
-use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
+use super::{Hypervisor, Kind, Processes, Thread};
+use crate::bhyve::seen::machine_of;
 use crate::diag::Fault;
+use crate::host::identity::is_vmrun;
 use crate::host::program::Query;
 use crate::model::{Argv, Shape, Size};
 use std::collections::BTreeMap;
@@ -12,6 +14,9 @@ fn ps() -> Argv {
     let keys = ["pid", "ppid", "etimes", "%cpu", "time", "rss", "command"];
     Argv::new("ps").arg("-axww").args(keys.iter().flat_map(|key| ["-o".to_string(), format!("{key}=")]))
 }
+
+/// The process that has started all others.
+const FIRST: u32 = 1;
 
 /// What procstat is asked for: the threads of processes.
 fn procstat(pids: &[u32]) -> Argv {
@@ -79,7 +84,8 @@ pub fn parse_processes(text: &str) -> Processes {
         let [Some(pid), Some(parent), Some(seconds), Some(share), Some(used), Some(kib)] = fields else { continue };
         let (Ok(pid), Ok(parent)) = (pid.parse::<u32>(), parent.parse::<u32>()) else { continue };
         let command = rest.trim();
-        if let Some(name) = title(command) {
+        processes.sees_others |= pid == FIRST;
+        if let Some(name) = machine_of(command) {
             processes.hypervisors.push(Hypervisor {
                 pid,
                 parent,
@@ -101,10 +107,19 @@ pub fn parse_processes(text: &str) -> Processes {
     processes
 }
 
-/// bhyve calls itself `bhyve: NAME`; ps adds what the command is called where the two differ.
-fn title(command: &str) -> Option<&str> {
-    let name = command.strip_prefix("bhyve: ")?;
-    Some(name.strip_suffix(" (bhyve)").unwrap_or(name))
+/// Returns what asks for the processes of every bhyve.
+fn ps_names() -> Argv {
+    Argv::new("ps").args(["-axww", "-o", "pid=", "-o", "command="])
+}
+
+/// Returns the processes of bhyve that run a machine of this name.
+pub(crate) fn named(query: Query<'_>, name: &str) -> Result<Vec<u32>, Fault> {
+    let text = query(&ps_names())?;
+    let pid = |line: &str| {
+        let (pid, command) = line.trim().split_once(' ')?;
+        (machine_of(command.trim()) == Some(name)).then(|| pid.parse().ok()).flatten()
+    };
+    Ok(text.lines().filter_map(pid).collect())
 }
 
 /// Minutes, seconds and hundredths of processor time, `195:23.50`; there may be hours and days before them.
@@ -230,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn every_bhyve_of_a_name_is_found_whoever_has_started_it() {
+        let listing = "    1 /sbin/init --\n 4470 bhyve: web (bhyve)\n 4471 bhyve: web2 (bhyve)\n 99 bhyve -c 1 web\nx bhyve: web\n";
+        let query = |argv: &Argv| {
+            assert_eq!(argv.to_string(), "ps -axww -o pid= -o command=");
+            Ok(listing.to_string())
+        };
+        assert_eq!(named(&query, "web").unwrap(), [4470, 99]);
+    }
+
+    #[test]
     fn processes_are_read_as_ps_shows_them() {
         let text = "    1     0 9000000   0.0    0:01.00   1032 /sbin/init\n \
              4470  4460   93784 112.5  195:23.50 524288 bhyve: web (bhyve)\n\
@@ -293,6 +318,15 @@ mod tests {
             let vcpus: Vec<_> = seen.iter().map(|one| (one.pid, one.shape.cpus)).collect();
             assert_eq!(vcpus, [(12819, Some(1)), (99998, None)]);
         }
+    }
+
+    #[test]
+    fn whether_others_are_to_be_seen_is_told_by_the_first_process_of_all() {
+        let asked = ps().to_string();
+        let listings = steps("ps.txt").into_iter().filter(|step| step.command == asked && step.status == 0);
+        let seen: Vec<bool> = listings.map(|step| parse_processes(&step.output).sees_others).collect();
+        assert_eq!(seen.first(), Some(&true));
+        assert!(seen.contains(&false), "of other users nothing is to be seen where see_other_uids is 0");
     }
 
     #[test]

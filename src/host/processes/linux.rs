@@ -1,6 +1,7 @@
 //! proc(5).
 
-use super::{Hypervisor, Kind, Processes, Thread, is_vmrun};
+use super::{Hypervisor, Kind, Processes, Thread};
+use crate::host::identity::is_vmrun;
 use crate::model::Size;
 use crate::qemu::seen::{is_qemu, told};
 use nix::unistd::{SysconfVar, sysconf};
@@ -132,6 +133,7 @@ pub(crate) fn look() -> Processes {
                 .map_or_else(|_| look_at(pids, units), |it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
             processes.hypervisors.extend(seen.hypervisors);
             processes.vmruns.extend(seen.vmruns);
+            processes.sees_others |= seen.sees_others;
         }
         processes
     })
@@ -145,6 +147,7 @@ fn look_at(pids: &[u32], units: &Units) -> Processes {
         if read(&format!("/proc/{pid}/cmdline"), &mut bytes).is_err() {
             continue;
         }
+        processes.sees_others |= pid == 1;
         let program = String::from_utf8_lossy(bytes.split(|byte| *byte == 0).next().unwrap_or_default());
         if is_vmrun(&program) {
             processes.vmruns.insert(pid);

@@ -1,0 +1,27 @@
+//! What was taken away meanwhile, by an administrator or by another program, counts as given back: there is nothing left to do, and
+//! nothing of it is left.
+
+use crate::host::{Effect, Host, interfaces};
+
+/// Returns what is gone already that an effect was to take away and was refused, as a sentence; nothing if it is there, or if that
+/// cannot be told.
+pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
+    let all = || host.interfaces_anew().ok();
+    match back {
+        Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
+            let is_gone = all()?.iter().all(|one| one.name != name.as_str());
+            is_gone.then(|| format!("{name} is gone already"))
+        }
+        Effect::Leave { bridge, member, .. } => {
+            let is_member = |name: &String| name == member.as_str();
+            let is_gone = !all()?.iter().any(|one| one.name == bridge.as_str() && one.members.iter().any(is_member));
+            is_gone.then(|| format!("{member} is no member of {bridge} any more"))
+        }
+        Effect::DeleteRoute(router) => {
+            let query = |argv: &_| host.query(argv);
+            let there = interfaces::default_router(host.settings().platform, &query, *router).ok()?;
+            (there != Some(*router)).then(|| format!("no default route goes by {router} any more"))
+        }
+        _ => None,
+    }
+}
