@@ -90,7 +90,9 @@ pub(crate) fn force_poweroff(name: &VmName) -> Argv {
 /// 12.1: `vm_reinit: Device busy`, status 4; that later releases say `vm_openf` there is not known for certain).
 pub(crate) fn is_node_refused(ended: &Ended, last_words: &[String]) -> bool {
     let is_opening = |line: &String| ["vm_reinit:", "vm_open"].iter().any(|beginning| line.starts_with(beginning));
-    let says = |line: &String| is_opening(line) && line.ends_with("Device busy");
+    // A node that was left by a guest with other memory is opened, and refuses the memory (12.1, bhyve-node.txt).
+    let is_memory = |line: &String| line.starts_with("Unable to setup memory (");
+    let says = |line: &String| is_opening(line) && line.ends_with("Device busy") || is_memory(line);
     matches!(ended, Ended::Failed { .. }) && last_words.iter().any(says)
 }
 
@@ -222,6 +224,7 @@ mod tests {
     fn a_node_that_is_anothers_is_known_by_what_bhyve_says() {
         let refused = |status, line: &str| is_node_refused(&Ended::Failed { status }, &[line.into()]);
         assert!(refused(4, "vm_reinit: Device busy") && refused(4, "vm_openf: Device busy"));
+        assert!(refused(4, "Unable to setup memory (22)"));
         assert!(!refused(4, "vm_create: Device busy") && !refused(4, "vm_reinit: Invalid argument"));
         assert!(!is_node_refused(&Ended::PoweredOff, &["vm_reinit: Device busy".into()]));
         assert!(is_node_reusable(&Ended::Rebooted) && !is_node_reusable(&Ended::TripleFault));

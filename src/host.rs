@@ -49,6 +49,7 @@ pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, Unknown
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use settings::Asked;
+pub(crate) use settings::NODES;
 pub use settings::{Platform, Settings};
 use store::Store;
 pub(crate) use store::{Kept, kept};

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 /// The file that says how a machine in the background stands, in the machine's folder.
 pub(crate) const STANDING: &str = "standing.json";
 
+/// Where FreeBSD has the nodes of machines (vmm(4)).
+pub(crate) const NODES: &str = "/dev/vmm";
+
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
@@ -87,6 +90,8 @@ pub struct Settings {
     pub config: PathBuf,
     /// The bhyve whose machines they are. Under QEMU nothing depends on it, so that it is the newest there.
     pub target: Target,
+    /// The folder with the nodes of machines that the kernel knows: /dev/vmm (vmm(4)).
+    pub nodes: PathBuf,
     /// Network cards are plugged into a network inside the process, which needs no root.
     pub user_net: bool,
 }
@@ -96,6 +101,11 @@ impl Settings {
     /// owner may read it, as whoever can open a file can lock it.
     pub fn lock_file(&self, name: &VmName) -> PathBuf {
         self.state.join(format!(".{name}.lock"))
+    }
+
+    /// Returns the vmm node of a machine.
+    pub fn node(&self, name: &VmName) -> PathBuf {
+        self.nodes.join(name.as_str())
     }
 
     /// Returns the file with the secrets that bhyve reads.

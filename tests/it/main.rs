@@ -34,6 +34,7 @@ mod mess;
 mod mutants;
 mod netboot;
 mod network;
+mod nodes;
 mod plans;
 mod probes;
 mod program;
