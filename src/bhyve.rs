@@ -187,8 +187,8 @@ mod tests {
             draft.set(Setting::named("acpi").unwrap(), Value::Flag(false));
             words(draft)
         };
-        assert_eq!(of(Release::V14), "bhyve -c 1 -m 512M lab");
-        assert_eq!(of(Release::V15), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
+        assert_eq!(of(Release::V14_5), "bhyve -c 1 -m 512M lab");
+        assert_eq!(of(Release::V15_1), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::slot::numbers;
 use super::tree::Tree;
 use crate::model::number::base_0;
 use crate::model::value::Type;
-use crate::model::{Arch, Mac, Release, Size, Target, VncAddress};
+use crate::model::{Arch, Feature, Mac, Size, Target, VncAddress};
 use std::collections::BTreeSet;
 
 /// How bhyve reads the value of a key.
@@ -120,7 +120,7 @@ impl Tree {
             // The key was in a tree, and no value of a tree holds a line break.
             let _ = plain.set_literal(key, &spelt);
         }
-        if target.arch == Arch::Amd64 && target.release >= Release::V15 {
+        if target.arch == Arch::Amd64 && target.has(Feature::BootromKeys) {
             rename(&mut plain, "lpc.bootrom", "bootrom");
             rename(&mut plain, "lpc.bootvars", "bootvars");
         }
@@ -231,6 +231,7 @@ fn cpu(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Release;
     use proptest::prelude::*;
 
     fn tree(text: &str) -> Tree {
@@ -249,7 +250,7 @@ mod tests {
 
     /// Without the topology, which is always there.
     fn rest(text: &str) -> String {
-        normal(text, Release::V15).replace("cores=1 cpus=1 ", "").replace("sockets=1 threads=1 ", "")
+        normal(text, Release::V15_1).replace("cores=1 cpus=1 ", "").replace("sockets=1 threads=1 ", "")
     }
 
     #[test]
@@ -290,7 +291,7 @@ mod tests {
     fn aliases_are_resolved_where_the_release_has_them() {
         let text = "lpc.bootrom=/c lpc.bootvars=/v bootvars=/w lpc.com1.path=stdio";
         assert_eq!(rest(text), "bootrom=/c bootvars=/w lpc.com1.path=stdio ");
-        assert!(normal(text, Release::V14).contains("lpc.bootrom=/c lpc.bootvars=/v "));
+        assert!(normal(text, Release::V14_5).contains("lpc.bootrom=/c lpc.bootvars=/v "));
         let screen = "pci.0.29.0.device=fbuf pci.0.29.0.tcp=5901";
         assert_eq!(rest(screen), "pci.0.29.0.device=fbuf pci.0.29.0.rfb=127.0.0.1:5901 ");
         assert_eq!(
@@ -301,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_topology_is_written_out_as_bhyve_reads_it() {
-        let normal = |text| normal(text, Release::V15);
+        let normal = |text| normal(text, Release::V15_1);
         assert_eq!(normal(""), "cores=1 cpus=1 sockets=1 threads=1 ");
         assert_eq!(normal("cpus=4"), "cores=1 cpus=4 sockets=4 threads=1 ");
         assert_eq!(normal("cores=0x4"), "cores=4 cpus=4 sockets=1 threads=1 ");

@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::fwcfg::FwContent;
 use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
-use crate::model::{Arch, Draft, FwItem, Part, PciSlot, Release, Size, Target, Type, Value};
+use crate::model::{Arch, Draft, Feature, FwItem, Part, PciSlot, Size, Target, Type, Value};
 use crate::vmbhyve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -406,7 +406,7 @@ fn domains(draft: &Draft) -> Option<Size> {
 
 /// Returns what is wrong with a key that another bhyve reads.
 fn foreign(key: &str, target: Target) -> Option<Fault> {
-    let old = target.release < Release::V15 && target.arch == Arch::Amd64;
+    let old = !target.has(Feature::BootromKeys) && target.arch == Arch::Amd64;
     let name = key.strip_prefix("lpc.").unwrap_or(key);
     let wrong = match (key, target.arch) {
         ("bootrom" | "bootvars", _) => old,

@@ -2,7 +2,7 @@
 
 use super::{CpuSet, Size};
 
-/// One domain (bhyve(8), `-n`), since FreeBSD 15.
+/// One domain (bhyve(8), `-n`), since FreeBSD 15.0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Domain {
     /// Its memory; where one of them has none, bhyve divides the machine's evenly.

@@ -5,7 +5,7 @@ use super::number::base_0;
 use super::parameter::matches;
 use super::setting::SETTINGS;
 use super::{
-    Arch, Bootrom, CpuSet, Device, Domain, Draft, Machine, Parameter, PciSlot, Release, Size, Target, Topology, Type,
+    Arch, Bootrom, CpuSet, Device, Domain, Draft, Feature, Machine, Parameter, PciSlot, Size, Target, Topology, Type,
     Value, device,
 };
 use crate::diag::{Fault, suggest};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Returns the keys of the boot ROM and of its variables.
 pub(crate) fn bootrom_keys(target: Target) -> (&'static str, &'static str) {
-    let old = target.release < Release::V15 && target.arch == Arch::Amd64;
+    let old = !target.has(Feature::BootromKeys) && target.arch == Arch::Amd64;
     if old { ("lpc.bootrom", "lpc.bootvars") } else { ("bootrom", "bootvars") }
 }
 

@@ -2,7 +2,7 @@
 
 use super::number::base_0;
 use super::value::Value;
-use super::{Forward, Release, Secret, Size, Target};
+use super::{Feature, Forward, Secret, Size, Target};
 use crate::diag::{Fault, suggest};
 use std::fmt;
 
@@ -39,9 +39,9 @@ pub enum Type {
     },
     /// A width or height of a frame buffer, whose limits depend on the release.
     Pixels {
-        /// The least since FreeBSD 15.
+        /// The least since [`Feature::LargeScreens`].
         min: i64,
-        /// The greatest since FreeBSD 15.
+        /// The greatest since then.
         max: i64,
         /// The greatest before.
         before: i64,
@@ -153,7 +153,7 @@ impl Type {
     /// Returns what the bhyve of a release has against a value that other releases take.
     pub fn against(self, value: &Value, target: Target) -> Option<Fault> {
         let (Self::Pixels { min, max, before }, Value::Integer(number)) = (self, value) else { return None };
-        let (min, max) = if target.release < Release::V15 { (1, before) } else { (min, max) };
+        let (min, max) = if target.has(Feature::LargeScreens) { (min, max) } else { (1, before) };
         let fault = Fault::new(format!("{number} pixels are out of range for {}", target.release));
         (!(min..=max).contains(number)).then(|| fault.hint(format!("from {min} to {max}")))
     }

@@ -1,6 +1,6 @@
 //! What options hold: a [`Value`] of a [`Type`].
 
-use super::{Backend, CpuSet, DevicePath, Forward, HostDevice, Mac, Release, Secret, Size, VncAddress};
+use super::{Backend, CpuSet, DevicePath, Feature, Forward, HostDevice, Mac, Secret, Size, VncAddress};
 use crate::diag::Fault;
 use std::fmt;
 
@@ -51,13 +51,13 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns the first release of bhyve that understands it.
-    pub fn since(&self) -> Release {
+    /// Returns what bhyve has to have in order to understand it.
+    pub fn feature(&self) -> Option<Feature> {
         match self {
-            Self::Tty(tty) => tty.since(),
+            Self::Tty(tty) => tty.feature(),
             // bhyve(8), -l tpm.
-            Self::Choice("swtpm") => Release::V15,
-            _ => Release::V14,
+            Self::Choice("swtpm") => Some(Feature::Swtpm),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, TARGET_MAX, node, numbers};
 use crate::bhyve::tree::{Tree, veiled};
 use crate::diag::Fault;
-use crate::model::{DeviceKind, PciSlot, Release, Target, Type};
+use crate::model::{DeviceKind, Feature, PciSlot, Target, Type};
 
 /// The keys of a device, while its text is read.
 pub(super) struct Conf {
@@ -50,7 +50,7 @@ impl Conf {
             (Form::Ports, Some(conf)) => self.ports(conf),
             (Form::Share, Some(conf)) => self.share(conf),
             (Form::Named, Some(conf)) => self.named(conf),
-            (Form::Targets, Some(conf)) if target.release < Release::V16 => self.first("", "dev", conf),
+            (Form::Targets, Some(conf)) if !target.has(Feature::ScsiTargets) => self.first("", "dev", conf),
             (Form::Targets, Some(conf)) => self.targets(conf),
             (Form::Host, Some(conf)) => self.host(conf),
             (Form::Usb, Some(conf)) => self.usb(conf),

@@ -2,8 +2,8 @@
 
 use super::{Device, KINDS};
 use crate::diag::Fault;
+use crate::model::Parameter;
 use crate::model::target::Arch;
-use crate::model::{Parameter, Release};
 
 /// A kind of device, as bhyve(8) describes it.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub struct DeviceKind {
     pub single: bool,
     /// The architectures whose bhyve has it.
     pub archs: &'static [Arch],
-    /// The first release that has it.
-    pub since: Release,
     /// What has to hold between its values.
     pub check: Check,
     /// What plays its part under QEMU.
@@ -121,7 +119,6 @@ impl DeviceKind {
         group: None,
         single: false,
         archs: &Arch::ALL,
-        since: Release::V14,
         check: |_| Ok(()),
         counterpart: Counterpart::HostBridge,
     };

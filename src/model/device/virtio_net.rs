@@ -2,7 +2,7 @@
 
 use super::{Counterpart, Device, DeviceKind};
 use crate::diag::Fault;
-use crate::model::Release;
+use crate::model::Feature;
 use crate::model::backend::{Backend, KINDS};
 use crate::model::value::{Parameter, Type, Value};
 
@@ -21,7 +21,7 @@ pub(super) const CONNECTION: &[Parameter] = &[
     Parameter::new("hook", Type::Text { max: 1024 }, "netgraph: the card's own hook (vmlink)"),
     Parameter::new("socket", Type::Text { max: 1024 }, "netgraph: the name of the card's own node"),
     Parameter::new("hostfwd", Type::Forwards, "slirp: ports of the host that reach the guest"),
-    Parameter::new("open", Type::Flag, "slirp: the guest may reach the network").since(Release::V15),
+    Parameter::new("open", Type::Flag, "slirp: the guest may reach the network").needs(Feature::SlirpOpen),
 ];
 
 /// bhyve(8), `virtio-net`. `mtu` is only told to the guest.

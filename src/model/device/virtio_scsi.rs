@@ -2,7 +2,7 @@
 
 use super::{Counterpart, DeviceKind, Group, Shape};
 use crate::diag::Fault;
-use crate::model::Release;
+use crate::model::Feature;
 use crate::model::value::{Form, Parameter, Type};
 
 /// Further targets, since FreeBSD 16.
@@ -11,11 +11,12 @@ const TARGET: &[Parameter] =
         .leading()
         .told(Form::Numbered)
         .at("")
-        .since(Release::V16)];
+        .needs(Feature::ScsiTargets)];
 
 /// bhyve(8), `virtio-scsi`. What is given is target 0.
 pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
-    given: &[Parameter::new("dev", Type::Path, "the device of ctl(4) (/dev/cam/ctl)").renamed(Release::V16, "target.0")],
+    given: &[Parameter::new("dev", Type::Path, "the device of ctl(4) (/dev/cam/ctl)")
+        .renamed(Feature::ScsiTargets, "target.0")],
     options: &[&[
         Parameter::new("iid", Type::Integer { min: 0, max: i32::MAX as i64 }, "initiator id (0)"),
         Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),

@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
-use crate::model::{Part, PciSlot, Release, Setting, Size, Talk, VmName};
+use crate::model::{Feature, Part, PciSlot, Setting, Size, Talk, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Faults = Vec<(Part, Fault)>;
@@ -47,29 +47,29 @@ impl Draft {
     }
 
     /// Says that something needs another release or architecture.
-    fn lacks(&self, what: &str, since: Release, archs: &[Arch]) -> Option<Fault> {
+    pub(super) fn lacks(&self, what: &str, feature: Option<Feature>, archs: &[Arch]) -> Option<Fault> {
         let target = self.target;
         if !archs.contains(&target.arch) {
             let names: Vec<String> = archs.iter().map(ToString::to_string).collect();
             let fault = Fault::new(format!("{what} is not there on {}", target.arch));
             return Some(fault.hint(format!("only bhyve on {} has it", names.join(" and "))));
         }
-        (target.release < since).then(|| {
-            let message = format!("{what} needs {since}, and this is for {}", target.release);
-            Fault::new(message).hint("leave it out, or run the machine on a later release")
-        })
+        let gate = feature.filter(|feature| !target.has(*feature))?.gate();
+        let fault = Fault::new(format!("{what} needs {}, and this is for {}", gate.since, target.release));
+        let doubt = gate.doubt().map(|doubt| format!("; {doubt}")).unwrap_or_default();
+        Some(fault.hint(format!("leave it out, or run the machine on a later release{doubt}")))
     }
 
     fn check_settings(&self, faults: &mut Faults) {
         for (name, value) in &self.settings {
             let Some(setting) = Setting::named(name) else { continue };
-            let own = self.lacks(&format!("`{name}`"), setting.since, setting.archs);
-            let fault = own.or_else(|| self.lacks(&format!("`{name}` {value}"), value.since(), setting.archs));
+            let own = self.lacks(&format!("`{name}`"), setting.feature, setting.archs);
+            let fault = own.or_else(|| self.lacks(&format!("`{name}` {value}"), value.feature(), setting.archs));
             faults.extend(fault.map(|fault| (setting.part(), fault)));
         }
         for (name, tty) in &self.ttys {
-            let own = self.lacks(&format!("`{name}`"), Release::V14, &[Arch::Amd64]);
-            let fault = own.or_else(|| self.lacks(&format!("`{name}` {tty}"), tty.since(), &Arch::ALL));
+            let own = self.lacks(&format!("`{name}`"), None, &[Arch::Amd64]);
+            let fault = own.or_else(|| self.lacks(&format!("`{name}` {tty}"), tty.feature(), &Arch::ALL));
             faults.extend(fault.map(|fault| (Part::Key(name), fault)));
         }
         let has = |name: &str| self.settings.contains_key(name);
@@ -110,7 +110,7 @@ impl Draft {
             faults.push((Part::Key("fw_cfg"), fault.hint("keep one of them")));
         }
         if !self.fw_items.is_empty()
-            && let Some(fault) = self.lacks("`fw_cfg`", Release::V14, &[Arch::Amd64])
+            && let Some(fault) = self.lacks("`fw_cfg`", None, &[Arch::Amd64])
         {
             faults.push((Part::Key("fw_cfg"), fault));
         }
@@ -119,15 +119,15 @@ impl Draft {
     fn check_devices(&self, faults: &mut Faults) {
         for (slot, device) in &self.slots {
             let kind = device.kind();
-            if let Some(fault) = self.lacks(kind.name, kind.since, kind.archs) {
+            if let Some(fault) = self.lacks(kind.name, None, kind.archs) {
                 faults.push((Part::Slot(*slot), fault));
                 continue;
             }
             for item in device.items() {
                 let name = item.parameter.name;
                 let what = format!("`{name}` of {}", kind.name);
-                let own = self.lacks(&what, item.parameter.since, &Arch::ALL);
-                let value = || self.lacks(&format!("{what} {}", item.value), item.value.since(), &Arch::ALL);
+                let own = self.lacks(&what, item.parameter.feature, &Arch::ALL);
+                let value = || self.lacks(&format!("{what} {}", item.value), item.value.feature(), &Arch::ALL);
                 let limits = || item.parameter.ty.against(&item.value, self.target);
                 let fault = own.or_else(value).or_else(limits);
                 faults.extend(fault.map(|fault| (Part::option(*slot, item.number, name), fault)));

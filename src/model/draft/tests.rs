@@ -163,20 +163,26 @@ fn what_the_release_does_not_have_is_refused_by_name() {
         ("29", device("fbuf", &[("w", "2560"), ("h", "320")])),
         ("31", device("lpc", &[("com1", "tcp=127.0.0.1:1")])),
     ]);
-    old.target.release = Release::V14;
+    old.target.release = Release::V14_5;
     set(&mut old, "monitor", "true");
     set(&mut old, "tpm.type", "swtpm");
     set(&mut old, "tpm.path", "/run/tpm");
     let later = "leave it out, or run the machine on a later release";
+    let of = |source: &str| format!("; that it came with FreeBSD 15.0 is inferred ({source})");
     assert_eq!(
         faults(old),
         [
-            format!("`monitor` needs FreeBSD 16, and this is for FreeBSD 14 | {later}"),
-            format!("`tpm.type` swtpm needs FreeBSD 15, and this is for FreeBSD 14 | {later}"),
-            format!("`open` of virtio-net needs FreeBSD 15, and this is for FreeBSD 14 | {later}"),
-            format!("`target` of virtio-scsi needs FreeBSD 16, and this is for FreeBSD 14 | {later}"),
-            "2560 pixels are out of range for FreeBSD 14 | from 1 to 1920".into(),
-            format!("`com1` of lpc tcp=127.0.0.1:1 needs FreeBSD 15, and this is for FreeBSD 14 | {later}"),
+            format!("`monitor` needs FreeBSD 16, and this is for FreeBSD 14.5 | {later}"),
+            format!(
+                "`open` of virtio-net needs FreeBSD 15.0, and this is for FreeBSD 14.5 | {later}{}",
+                of("slirp-helper.c")
+            ),
+            format!("`target` of virtio-scsi needs FreeBSD 16, and this is for FreeBSD 14.5 | {later}"),
+            "2560 pixels are out of range for FreeBSD 14.5 | from 1 to 1920".into(),
+            format!(
+                "`com1` of lpc tcp=127.0.0.1:1 needs FreeBSD 15.0, and this is for FreeBSD 14.5 | {later}{}",
+                of("the date of bhyve(8)")
+            ),
         ]
     );
 }

@@ -125,9 +125,9 @@ pub(crate) fn machine(items: impl Strategy<Value = Vec<FwItem>>) -> impl Strateg
                     draft.set(Setting::named("fwcfg")?, Value::Choice("qemu"));
                 }
                 draft.fw_items = items;
-                if release < Release::V16 {
-                    draft.settings.retain(|name, _| !["monitor", "verbose_msr"].contains(name));
-                }
+                let has =
+                    |name: &str| Setting::named(name).and_then(|it| it.feature).is_none_or(|it| release >= it.since());
+                draft.settings.retain(|name, _| has(name));
                 draft.bootrom = rom.and_then(|(code, vars)| {
                     Some(Bootrom {
                         code: code.parse().ok()?,

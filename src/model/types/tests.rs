@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::Backend;
+use crate::model::Release;
 use proptest::prelude::*;
 
 fn message(ty: Type, text: &str) -> String {
@@ -61,9 +62,9 @@ fn a_frame_buffer_is_as_large_as_the_release_can_make_it() {
         let target = Target { release, ..Target::default() };
         width.against(&width.read_integer(number).unwrap(), target).map(|fault| fault.message).unwrap_or_default()
     };
-    assert_eq!(said(320, Release::V14), "");
-    assert_eq!(said(320, Release::V15), "320 pixels are out of range for FreeBSD 15");
-    assert_eq!(said(3840, Release::V14), "3840 pixels are out of range for FreeBSD 14");
+    assert_eq!(said(320, Release::V14_5), "");
+    assert_eq!(said(320, Release::V15_1), "320 pixels are out of range for FreeBSD 15.1");
+    assert_eq!(said(3840, Release::V14_5), "3840 pixels are out of range for FreeBSD 14.5");
     assert_eq!(message(width, "66336"), "66336 is out of range | from 1 to 3840");
 }
 
