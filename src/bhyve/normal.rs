@@ -5,7 +5,7 @@ use super::slot::numbers;
 use super::tree::Tree;
 use crate::model::number::base_0;
 use crate::model::value::Type;
-use crate::model::{Arch, Feature, Mac, Size, Target, VncAddress};
+use crate::model::{Arch, CpuSet, Feature, Mac, Size, Target, VncAddress};
 use std::collections::BTreeSet;
 
 /// How bhyve reads the value of a key.
@@ -17,6 +17,8 @@ enum Meaning {
     Flag,
     /// A number as atoi(3) reads it.
     Decimal,
+    /// A number as atoi(3) reads it, and what 0 stands for.
+    Pixels(i64),
     /// A number as strtol(3) reads it in base 0.
     Number,
     /// Bytes, as `-m` reads them.
@@ -40,7 +42,7 @@ const GLOBAL: &[(&str, Meaning)] = &[
     ("cores", Meaning::Number),
     ("cpus", Meaning::Number),
     ("destroy_on_poweroff", Meaning::Flag),
-    ("gdb.port", Meaning::Number),
+    ("gdb.port", Meaning::Decimal),
     ("gdb.wait", Meaning::Flag),
     ("lpc.pc-testdev", Meaning::Flag),
     ("memory.guest_in_core", Meaning::Flag),
@@ -77,8 +79,11 @@ impl Meaning {
     fn of_device(last: &str) -> Self {
         match last {
             "nocache" | "sync" | "direct" | "ro" | "nodelete" | "wait" | "open" => Self::Flag,
-            "w" | "h" | "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus"
-            | "slot" | "func" => Self::Decimal,
+            "w" => Self::Pixels(1920),
+            "h" => Self::Pixels(1080),
+            "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus" | "slot" | "func" => {
+                Self::Decimal
+            }
             "mtu" => Self::Number,
             "eui64" => Self::Eui64,
             "mac" => Self::Mac,
@@ -94,6 +99,7 @@ impl Meaning {
             Self::Text => None,
             Self::Flag => Type::Flag.read(text).ok().map(|value| value.to_string()),
             Self::Decimal => decimal(text).map(|number| number.to_string()),
+            Self::Pixels(zero) => decimal(text).map(|number| if number == 0 { zero } else { number }.to_string()),
             Self::Number => base_0(text).map(|number| number.to_string()),
             Self::Memory => Size::memory(text).ok().map(memory),
             Self::Cpus => cpus(text),
@@ -224,8 +230,7 @@ fn cpus(text: &str) -> Option<String> {
 }
 
 fn cpu(text: &str) -> Option<u16> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().filter(|number| *number < 1024)
+    base_0(text).and_then(|number| u16::try_from(number).ok()).filter(|number| *number <= CpuSet::MAX)
 }
 
 #[cfg(test)]
@@ -251,6 +256,14 @@ mod tests {
     /// Without the topology, which is always there.
     fn rest(text: &str) -> String {
         normal(text, Release::V15_1).replace("cores=1 cpus=1 ", "").replace("sockets=1 threads=1 ", "")
+    }
+
+    #[test]
+    fn numbers_are_read_in_the_base_that_bhyve_reads_them_in() {
+        let text = "memory.size=010G\nvcpu.0.cpuset=010\ngdb.port=010\npci.0.29.0.device=fbuf\npci.0.29.0.h=0";
+        assert!(normal(text, Release::V15_1).contains("gdb.port=10 memory.size=8G "));
+        assert!(normal(text, Release::V15_1).contains("pci.0.29.0.h=1080 "));
+        assert!(normal(text, Release::V15_1).contains("vcpu.0.cpuset=8 "));
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub const SETTINGS: &[Setting] = &[
         archs: AMD64,
         ..key("keyboard", "keyboard.layout", Type::Name { max: 255 }, "layout of the keyboard of VNC: \"de_noacc\"")
     },
-    under("gdb", "gdb.port", Type::Number { min: 1, max: 65535 }, "the port of a stub for gdb"),
+    under("gdb", "gdb.port", Type::Integer { min: 1, max: 65535 }, "the port of a stub for gdb"),
     under("gdb", "gdb.address", Type::Name { max: 255 }, "where the stub listens (localhost)"),
     under("gdb", "gdb.wait", Type::Flag, "start the guest when gdb has connected (false)"),
     Setting {

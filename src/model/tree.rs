@@ -225,11 +225,7 @@ fn read_domain(domain: &mut Domain, rest: &str, key: &str, text: &str) -> Result
         ("size", Ok(_)) => {}
         ("size", Err(fault)) => return Err(fault),
         ("cpus", _) => domain.cpus = Some(text.parse()?),
-        ("domain_policy", _) => {
-            if let Value::Text(policy) = Type::Line.read(text)? {
-                domain.policy = Some(policy);
-            }
-        }
+        ("domain_policy", _) => domain.policy = Some(super::domain::policy(text)?),
         _ => {
             let fault =
                 Fault::new(format!("there is no key `{key}`")).hint("domains have size, cpus and domain_policy");

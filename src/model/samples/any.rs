@@ -37,7 +37,7 @@ fn text_of(ty: Type) -> BoxedStrategy<String> {
         Type::Register { .. } => "0x[1-9a-f][0-9a-f]{0,3}".boxed(),
         Type::CpuSet => (0_u16..9, 0_u16..9).prop_map(|(a, b)| format!("{a}-{}", a + b)).boxed(),
         Type::Size => (1_u64..99).prop_map(|size| format!("{size}M")).boxed(),
-        Type::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".boxed(),
+        Type::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-d][0-9a-f]{3}-[0-9a-f]{12}".boxed(),
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn machine(items: impl Strategy<Value = Vec<FwItem>>) -> impl Strateg
                 for name in ["gdb.port", "tpm.type", "tpm.path", "wired"] {
                     let setting = Setting::named(name)?;
                     let text = match setting.ty {
-                        Type::Number { .. } => "1",
+                        Type::Integer { .. } => "1",
                         Type::Flag => "true",
                         Type::Path => "/dev/tpm0",
                         _ => "passthru",

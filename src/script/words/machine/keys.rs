@@ -4,6 +4,7 @@ use super::super::devices::read_type;
 use super::super::{expected, map, size, text, unknown_key};
 use crate::diag::Fault;
 use crate::model::device;
+use crate::model::domain::policy;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::{Tty, Type, Value};
@@ -184,7 +185,7 @@ fn domain(value: &Dynamic) -> Result<Domain, Raised> {
         let result = match key.as_str() {
             "size" => memory(value).map(|size| domain.size = Some(size)),
             "cpus" => cpu_set(value).map(|set| domain.cpus = Some(set)),
-            "policy" => read_type(Type::Line, value).map(|policy| domain.policy = Some(policy.to_string())),
+            "policy" => text(value).and_then(|text| Ok(policy(&text)?)).map(|policy| domain.policy = Some(policy)),
             _ => return Err(unknown_key(key, &["size", "cpus", "policy"])),
         };
         result.map_err(|raised| raised.under(key))?;
