@@ -130,10 +130,6 @@ impl Tree {
             rename(&mut plain, "lpc.bootrom", "bootrom");
             rename(&mut plain, "lpc.bootvars", "bootvars");
         }
-        if plain.get("tpm.type").is_some() && plain.get("tpm.version").is_none() {
-            // As with `-l tpm`; the key is no node, as no other is known below it.
-            let _ = plain.set("tpm.version", "2.0");
-        }
         screens(&mut plain);
         topology(&mut plain);
         sorted(&plain)

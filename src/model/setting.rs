@@ -97,6 +97,11 @@ pub const SETTINGS: &[Setting] = &[
         archs: AMD64,
         ..key("keyboard", "keyboard.layout", Type::Name { max: 255 }, "layout of the keyboard of VNC: \"de_noacc\"")
     },
+    Setting {
+        feature: Some(Feature::RunFolder),
+        quiet: true,
+        ..key("run_dir", "rundir", Type::Path, "the folder of what bhyve keeps while it runs (/var/run/bhyve)")
+    },
     under("gdb", "gdb.port", Type::Integer { min: 1, max: 65535 }, "the port of a stub for gdb"),
     under("gdb", "gdb.address", Type::Name { max: 255 }, "where the stub listens (localhost)"),
     under("gdb", "gdb.wait", Type::Flag, "start the guest when gdb has connected (false)"),
@@ -129,6 +134,8 @@ pub const SETTINGS: &[Setting] = &[
     under("tpm", "tpm.type", Type::Choice(&["passthru", "swtpm"]), "kind of TPM: that of the host, or one of swtpm"),
     under("tpm", "tpm.path", Type::Path, "the TPM of the host, or the socket of swtpm"),
     under("tpm", "tpm.version", Type::Choice(&["2.0"]), "version of the TPM (2.0)"),
+    under("tpm", "tpm.intf", Type::Choice(&["crb"]), "how the guest reaches the TPM (crb)"),
+    under("tpm", "tpm.ppi", Type::Choice(&["qemu"]), "how the guest asks for physical presence (qemu)"),
     smbios("bios.vendor"),
     smbios("bios.version"),
     smbios("bios.release_date"),

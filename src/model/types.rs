@@ -109,7 +109,10 @@ impl Type {
             Self::Mac => text.parse().map(Value::Mac),
             Self::Backend => text.parse().map(Value::Backend),
             Self::Forwards => Forward::list(text).map(Value::Forwards),
-            Self::Address => text.parse().map(Value::Address),
+            Self::Address => match text.strip_prefix("unix:") {
+                Some(path) => path.parse().map(Value::Socket),
+                None => text.parse().map(Value::Address),
+            },
             Self::Password => Secret::new(text).try_into().map(Value::Password),
             Self::Tty => text.parse().map(Value::Tty),
             Self::HostDevice => text.parse().map(Value::HostDevice),

@@ -36,6 +36,8 @@ pub enum Value {
     Forwards(Vec<Forward>),
     /// Where VNC listens.
     Address(VncAddress),
+    /// The socket in the file system on which VNC listens.
+    Socket(DevicePath),
     /// A password for VNC.
     Password(Password),
     /// What a serial port is plugged into.
@@ -56,6 +58,7 @@ impl Value {
         match self {
             Self::Tty(tty) => tty.feature(),
             // bhyve(8), -l tpm.
+            Self::Socket(_) => Some(Feature::ScreenSocket),
             Self::Choice("swtpm") => Some(Feature::Swtpm),
             _ => None,
         }
@@ -91,6 +94,7 @@ impl fmt::Display for Value {
                 f.write_str(&rules.iter().map(ToString::to_string).collect::<Vec<String>>().join(";"))
             }
             Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{path}"),
             Self::Password(password) => password.secret().fmt(f),
             Self::Tty(tty) => tty.fmt(f),
             Self::HostDevice(device) => device.fmt(f),

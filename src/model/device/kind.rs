@@ -50,6 +50,8 @@ pub struct Group {
     pub first: u16,
     /// The greatest number.
     pub last: u16,
+    /// Whether numbers may be left out between others.
+    pub gaps: bool,
     /// Whether the device is nothing without one.
     pub needed: bool,
     /// How recipes write them.
@@ -59,13 +61,13 @@ pub struct Group {
 /// How recipes write a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// A list of maps: `[#{ hd: "/a", ser: "X" }]`.
+    /// A list of maps: `[#{ hd: "/a", ser: "X" }]`; an empty one leaves its number out.
     Rows,
     /// A map of the first parameter to the second: `#{ name: "/path" }`.
     Pairs,
     /// A value, or a list of them: `["tablet"]`.
     List,
-    /// An option that is a map of numbers: `targets: #{ "1": "/a" }`. Gaps between them are allowed.
+    /// An option that is a map of numbers: `targets: #{ "1": "/a" }`.
     Numbers(&'static str),
 }
 

@@ -13,6 +13,10 @@ const TARGET: &[Parameter] =
         .at("")
         .needs(Feature::ScsiTargets)];
 
+const fn queues(name: &'static str, help: &'static str) -> Parameter {
+    Parameter::new(name, Type::Integer { min: 1, max: 65535 }, help).needs(Feature::ScsiQueues)
+}
+
 /// bhyve(8), `virtio-scsi`. What is given is target 0.
 pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
     given: &[Parameter::new("dev", Type::Path, "the device of ctl(4) (/dev/cam/ctl)")
@@ -20,6 +24,13 @@ pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
     options: &[&[
         Parameter::new("iid", Type::Integer { min: 0, max: i32::MAX as i64 }, "initiator id (0)"),
         Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),
+        Parameter::new("backend", Type::Choice(&["ctl"]), "what answers: ctl(4)").needs(Feature::ScsiQueues),
+        queues("ctl_ringsz", "size of the ring of the control queue"),
+        queues("evt_ringsz", "size of the ring of the event queue"),
+        queues("req_ringsz", "size of the ring of each request queue"),
+        queues("num_queues", "request queues"),
+        queues("seg_max", "most segments of a command"),
+        queues("thr_per_q", "threads of each request queue"),
     ]],
     group: Some(Group {
         what: "target",
@@ -27,6 +38,7 @@ pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
         below: "target.N",
         first: 1,
         last: 255,
+        gaps: true,
         needed: false,
         shape: Shape::Numbers("targets"),
     }),

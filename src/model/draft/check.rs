@@ -23,6 +23,7 @@ impl Draft {
         self.check_firmware(&mut faults);
         self.check_devices(&mut faults);
         self.check_functions(&mut faults);
+        self.check_buses(&mut faults);
         self.check_singles(&mut faults);
         self.check_lpc(&mut faults);
         self.check_shared(&mut faults);
@@ -81,7 +82,8 @@ impl Draft {
                 "write `gdb: #{ port: 1234 }`",
             );
         }
-        if (has("tpm.type") || has("tpm.path") || has("tpm.version")) && !(has("tpm.type") && has("tpm.path")) {
+        let of_tpm = self.settings.keys().any(|name| name.starts_with("tpm."));
+        if of_tpm && !(has("tpm.type") && has("tpm.path")) {
             let how = "write `tpm: #{ type: \"passthru\", path: \"/dev/tpm0\" }`";
             needs(Part::Key("tpm"), "`tpm` needs a `type` and a `path`", how);
         }
@@ -132,6 +134,11 @@ impl Draft {
                 let fault = own.or_else(value).or_else(limits);
                 faults.extend(fault.map(|fault| (Part::option(*slot, item.number, name), fault)));
             }
+            let of_scsi = kind.name == "virtio-scsi" && self.target.has(Feature::ScsiTargets);
+            if of_scsi && device.value("dev").is_none() && device.numbers().is_empty() {
+                let fault = Fault::new(format!("virtio-scsi in slot {slot} has no target"));
+                faults.push((Part::Slot(*slot), fault.hint("name it: virtio_scsi(\"/dev/cam/ctl\")")));
+            }
             if kind.name == "passthru" && !self.flag("wired") {
                 let fault = Fault::new(format!("passthru in slot {slot} needs memory that is wired"));
                 faults.push((Part::Slot(*slot), fault.hint("add `wired: true`")));
@@ -147,6 +154,20 @@ impl Draft {
                 let fault = Fault::new(message).hint(format!("put a device into slot {} too", slot.first()));
                 faults.push((Part::Slot(*slot), fault));
             }
+        }
+    }
+
+    /// An MP table knows one bus alone: bhyve ends with `MPtable is incompatible with multiple PCI hierarchies.` (mptbl.c).
+    fn check_buses(&self, faults: &mut Faults) {
+        let mptable = self.settings.get("mptable") != Some(&Value::Flag(false));
+        let given = self.args.iter().any(|arg| arg == "-Y") || self.options.iter().any(|(key, _)| key == "x86.mptable");
+        let further = self.slots.keys().find(|slot| slot.bus() != 0);
+        if let Some(slot) = further.filter(|_| mptable && !given && self.target.arch == Arch::Amd64) {
+            let fault = Fault::new(format!(
+                "bhyve makes no MP table of more than one bus, and slot {slot} is on bus {}",
+                slot.bus()
+            ));
+            faults.push((Part::Slot(*slot), fault.hint("add `mptable: false`")));
         }
     }
 
@@ -206,7 +227,7 @@ impl Draft {
     }
 
     fn check_screen(&self, faults: &mut Faults) {
-        let has_screen = || self.slots.values().any(|device| device.vnc().is_some());
+        let has_screen = || self.slots.values().any(|device| device.kind().counterpart == Counterpart::Screen);
         if self.talk.iter().any(Talk::is_on_screen) && !has_screen() {
             let fault = Fault::new("`vm.screen` and `vm.type` need a frame buffer, and the machine has none");
             faults.push((Part::Whole, fault.hint("add one: `\"29\": fbuf(#{ tcp: \"127.0.0.1:5901\" })`")));

@@ -52,6 +52,7 @@ fn serial_ports_are_named_once_and_stdio_is_used_once() {
     assert_eq!(
         faults(wrong),
         [
+            "bhyve makes no MP table of more than one bus, and slot 1:0:0 is on bus 1 | add `mptable: false`",
             "lpc in slot 1:0:0 is not on bus 0 | put it into slot 31",
             "`com1` is given twice | keep one of them",
             "`com1` and `com2` both use stdio, which there is one of | plug one of them into a nmdm(4)",
@@ -90,6 +91,7 @@ fn what_firmware_and_host_need_is_said() {
     set(&mut wrong, "x2apic", "true");
     set(&mut wrong, "gdb.wait", "true");
     set(&mut wrong, "tpm.type", "passthru");
+    set(&mut wrong, "mptable", "false");
     let wired = "add `wired: true`";
     assert_eq!(
         faults(wrong),
@@ -185,6 +187,33 @@ fn what_the_release_does_not_have_is_refused_by_name() {
             ),
         ]
     );
+}
+
+#[test]
+fn a_screen_at_a_socket_came_with_a_minor_release() {
+    let told = |release| {
+        let mut draft = draft(&[("29", device("fbuf", &[("rfb", "unix:/run/lab.vnc")]))]);
+        draft.target.release = release;
+        draft
+    };
+    let needs = "`rfb` of fbuf unix:/run/lab.vnc needs FreeBSD 15.1, and this is for FreeBSD 15.0";
+    assert_eq!(
+        faults(told(Release::V15_0)),
+        [format!("{needs} | leave it out, or run the machine on a later release")]
+    );
+    assert!(told(Release::V15_1).check().is_ok());
+}
+
+#[test]
+fn a_scsi_controller_of_freebsd_16_names_its_target() {
+    let told = |release| {
+        let mut draft = draft(&[("3", device("virtio-scsi", &[]))]);
+        draft.target.release = release;
+        draft
+    };
+    assert!(told(Release::V15_1).check().is_ok());
+    let none = "virtio-scsi in slot 3 has no target | name it: virtio_scsi(\"/dev/cam/ctl\")";
+    assert_eq!(faults(told(Release::V16)), [none]);
 }
 
 #[test]

@@ -110,7 +110,9 @@ pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
 /// Refuses a device by which a guest would get what a library may not have.
 fn permit(call: &Call<'_>, items: &[Item]) -> Result<(), Raised> {
     items.iter().try_for_each(|item| match &item.value {
-        Value::Path(path) | Value::Tty(Tty::Path(path)) => call.permit(Asked::Path(path.as_path())),
+        Value::Path(path) | Value::Socket(path) | Value::Tty(Tty::Path(path)) => {
+            call.permit(Asked::Path(path.as_path()))
+        }
         Value::HostDevice(device) => call.permit(Asked::Path(Path::new(&device.to_string()))),
         Value::Backend(backend) => match backend {
             Backend::Slirp | Backend::Netgraph => Ok(()),
