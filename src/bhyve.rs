@@ -190,8 +190,42 @@ mod tests {
             draft.set(Setting::named("acpi").unwrap(), Value::Flag(false));
             words(draft)
         };
-        assert_eq!(of(Release::V14), "bhyve -c 1 -m 512M lab");
-        assert_eq!(of(Release::V15), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
+        assert_eq!(of(Release::V14_5), "bhyve -c 1 -m 512M lab");
+        assert_eq!(of(Release::V15_1), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
+    }
+
+    #[test]
+    fn ports_that_are_left_out_keep_their_numbers_and_a_screen_may_be_a_socket() {
+        let entries = [
+            ("device", "ahci"),
+            ("port.1.type", "hd"),
+            ("port.1.path", "/a"),
+            ("port.3.type", "cd"),
+            ("port.3.path", "/b"),
+        ];
+        let disks = Device::from_entries(&entries.map(|(key, value)| (key.to_string(), value.to_string()))).unwrap();
+        let mut draft = draft(&[("29", device("fbuf", &[("rfb", "unix:/run/lab.vnc")]))]);
+        draft.put("4".parse().unwrap(), disks).unwrap();
+        assert_eq!(
+            words(draft),
+            "bhyve -c 1 -m 512M -s 4,ahci,hd:,hd:/a,hd:,cd:/b -s 29,fbuf,rfb=unix:/run/lab.vnc lab"
+        );
+    }
+
+    #[test]
+    fn a_tpm_is_told_with_its_version_in_both_forms() {
+        let mut draft = draft(&[("31", device("lpc", &[]))]);
+        for (name, value) in [("tpm.type", "swtpm"), ("tpm.path", "/run/tpm"), ("tpm.intf", "crb"), ("tpm.ppi", "qemu")]
+        {
+            let setting = Setting::named(name).unwrap();
+            draft.set(setting, setting.ty.read(value).unwrap());
+        }
+        let machine = draft.clone().check().unwrap();
+        assert!(machine.entries().contains(&("tpm.version".into(), "2.0".into())));
+        assert_eq!(
+            words(draft),
+            "bhyve -c 1 -m 512M -s 31,lpc -l tpm,swtpm,/run/tpm,version=2.0,intf=crb,ppi=qemu lab"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// The kind of a host as it is asked for: `linux`, `freebsd`, `freebsd-14`, `freebsd-15-arm64`.
+/// The kind of a host as it is asked for: `linux`, `freebsd`, `freebsd-14.3`, `freebsd-15-arm64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The platform.
@@ -59,7 +59,9 @@ impl std::str::FromStr for Asked {
     fn from_str(text: &str) -> Result<Self, Fault> {
         let none = || {
             let fault = Fault::usage(format!("{text:?} is no platform"));
-            fault.hint("linux, freebsd, or freebsd with a release and an architecture: freebsd-14, freebsd-15-arm64")
+            let releases = Release::ALL.map(Release::name).join(", ");
+            let example = "freebsd-14.3, freebsd-15-arm64";
+            fault.hint(format!("linux, freebsd, or freebsd with a release ({releases}) and an architecture: {example}"))
         };
         let mut words = text.split('-');
         let platform = match words.next() {
@@ -130,17 +132,23 @@ mod tests {
 
     #[test]
     fn a_kind_of_host_may_have_a_release_and_an_architecture() {
-        let here = Target { arch: Arch::Amd64, release: Release::V15 };
+        let here = Target { arch: Arch::Amd64, release: Release::V15_1 };
         let target = |text: &str| text.parse::<Asked>().unwrap().target(here);
         assert_eq!(target("freebsd"), here);
-        assert_eq!(target("freebsd-14"), Target { release: Release::V14, ..here });
+        assert_eq!(target("freebsd-14"), Target { release: Release::V14_5, ..here });
+        assert_eq!(target("freebsd-14.3"), Target { release: Release::V14_3, ..here });
+        assert_eq!(target("freebsd-15.0-arm64"), Target { release: Release::V15_0, arch: Arch::Arm64 });
+        assert_eq!(target("freebsd-15"), Target { release: Release::V15_1, ..here });
         assert_eq!(target("freebsd-arm64"), Target { arch: Arch::Arm64, ..here });
         assert_eq!(target("freebsd-16-riscv"), Target { arch: Arch::Riscv64, release: Release::V16 });
         assert_eq!("linux".parse::<Asked>().unwrap(), Platform::Linux.into());
-        let none = "is no platform | linux, freebsd, or freebsd with a release and an architecture: freebsd-14, freebsd-15-arm64";
+        let none = "is no platform | linux, freebsd, or freebsd with a release (14.3, 14.4, 14.5, 15.0, 15.1, 16) and an \
+                    architecture: freebsd-14.3, freebsd-15-arm64";
         for text in [
             "",
             "freebsd-13",
+            "freebsd-14.2",
+            "freebsd-14.",
             "freebsd-14-15",
             "freebsd-arm64-14",
             "linux-6",

@@ -3,8 +3,9 @@
 use crate::diag::Fault;
 use crate::host::NODES;
 pub(crate) use crate::host::environment::env;
-use crate::host::environment::{native_platform, target};
+use crate::host::environment::native_platform;
 use crate::host::system::{Ahead, System};
+use crate::host::target;
 pub(crate) use crate::host::{Asked, Platform, Settings};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
