@@ -54,7 +54,13 @@ impl Replay {
         self.files += 1;
         let at = self.files;
         let file = |what: &str| File::create(self.sandbox.path(&format!("{what}.{at}"))).unwrap();
-        let mut shell = self.sandbox.program("sh", &["-c", command]);
+        // What is built into the host's shell speaks its own words, and so does it of a program that it has seen die.
+        let command = if is_alone(command) && !command.starts_with("kill ") {
+            format!("exec {command}")
+        } else {
+            format!("kill() {{ env kill \"$@\"; }}; {command}")
+        };
+        let mut shell = self.sandbox.program("sh", &["-c", &command]);
         shell
             .env("FAKE_FREEBSD_RELEASE", "12.1")
             .stdout(file("out"))
@@ -64,6 +70,11 @@ impl Replay {
             shell.env("FAKE_FREEBSD_USER", "nobody");
         }
         (shell.spawn().unwrap(), at)
+    }
+
+    /// How much the programs of the fake have logged.
+    fn calls(&self) -> u64 {
+        fs::metadata(self.sandbox.path("fake/log")).map_or(0, |log| log.len())
     }
 
     fn said(&self, what: &str, at: usize) -> String {
@@ -76,10 +87,15 @@ impl Replay {
         let command = self.here(&record.command);
         match record.act {
             Act::Begin => {
-                let is_simple = !command.contains([';', '|', '&', '\'']);
-                let command = if is_simple { format!("exec {command}") } else { command };
-                let (child, at) = self.spawn(record, &command);
+                let calls = self.calls();
+                let (mut child, at) = self.spawn(record, &command);
                 self.pids.insert(record.id.clone(), child.id());
+                // The recording took longer from a beginning to the next step than a program to start.
+                let start = Instant::now();
+                while self.calls() == calls && start.elapsed() < SECOND && child.try_wait().unwrap().is_none() {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                thread::sleep(SECOND / 5);
                 self.begun.insert(format!("{} {at}", record.id), child);
                 None
             }
@@ -136,10 +152,23 @@ impl Drop for Replay {
     }
 }
 
+/// Whether a line of sh(1) is one program, which may take the place of the shell.
+fn is_alone(command: &str) -> bool {
+    let unquoted: String = command.split('\'').step_by(2).collect();
+    let is_assignment = unquoted.split(' ').next().is_some_and(|word| word.contains('='));
+    !is_assignment && !unquoted.contains([';', '|', '&', '(', '"'])
+}
+
+/// A signal of this system as FreeBSD counts it.
+fn freebsds(signal: i32) -> i32 {
+    const USR: [(i32, i32); 2] = [(10, 30), (12, 31)];
+    USR.iter().find(|(own, _)| *own == signal).map_or(signal, |(_, theirs)| *theirs)
+}
+
 /// Waits for a command; one that takes too long is killed and has no status.
 fn finish(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
-    let seen = |status: ExitStatus| status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let seen = |status: ExitStatus| status.code().or_else(|| status.signal().map(|signal| 128 + freebsds(signal)));
     loop {
         match child.try_wait().unwrap() {
             Some(status) => return seen(status),

@@ -63,6 +63,11 @@ impl Sandbox {
         sandbox
     }
 
+    /// Has one more program of the fake FreeBSD, which hides the host's own.
+    pub(crate) fn has(&self, program: &str) {
+        symlink(userland(), self.path("bin").join(program)).unwrap();
+    }
+
     /// A path in the sandbox.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

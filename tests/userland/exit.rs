@@ -68,6 +68,7 @@ const ERRORS: &[(ErrorKind, &str)] = &[
     (ErrorKind::InvalidFilename, "File name too long"),
 ];
 
+pub(crate) const EPERM: &str = "Operation not permitted";
 pub(crate) const ENOENT: &str = "No such file or directory";
 pub(crate) const EEXIST: &str = "File exists";
 pub(crate) const EBUSY: &str = "Device busy";

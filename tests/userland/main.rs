@@ -14,9 +14,11 @@ use state::State;
 
 mod bhyve;
 mod bhyvectl;
+mod devfs;
 mod exit;
 mod ifconfig;
 mod interface;
+mod kill;
 mod netstat;
 mod node;
 mod number;
@@ -44,10 +46,14 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
     let state = State::open()?;
     let call: Vec<String> =
         std::iter::once(program).chain(args.iter().map(String::as_str)).map(state::quoted).collect();
+    // Before the call is logged, so that whoever sees it there may send a signal.
+    let signals = (program == "bhyve").then(bhyve::Signals::catch).transpose()?;
     state.admit(&call.join(" "))?;
     let played = match program {
-        "bhyve" => bhyve::run(&state, args),
+        "bhyve" => signals.map_or(Ok(0), |signals| bhyve::run(&state, &signals, args)),
         "bhyvectl" => bhyvectl::run(&state, args),
+        "kill" => kill::run(args),
+        "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
         "netstat" => netstat::run(&state, args),
         "procstat" => procstat::run(&state, args),
@@ -59,6 +65,15 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
     };
     state.end()?;
     played
+}
+
+/// ls(1): what is in /dev, or the host's own.
+fn list(state: &State, args: &[String]) -> Step<u8> {
+    if let Some(status) = devfs::ls(state, args)? {
+        return Ok(status);
+    }
+    let status = std::process::Command::new("/bin/ls").args(args).status()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAKE_FAILED))
 }
 
 /// Leaves the last words and dies as asked.

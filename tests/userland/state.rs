@@ -7,8 +7,8 @@
 //! | `log` | every call, one line each, in the order of arrival: `program arg arg…`, quoted for sh where needed |
 //! | `interfaces/NAME` | one network interface: see [`interface`](crate::interface) |
 //! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
-//! | `vmm/NAME.request` | what bhyvectl asked of a running guest: `poweroff` or `reset` |
 //! | `sysctl` | lines `name=value` |
+//! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm |
 //! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
@@ -21,8 +21,9 @@
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |
 //!
 //! More from the environment: `FAKE_FREEBSD_RELEASE` is a release from 12 to 16, as `15` (the default, and the newest of
-//! its major) or `12.1`, see [`release`](crate::release); `FAKE_FREEBSD_ASSUME_FILES=1` lets bhyve take files, interfaces
-//! and sockets for granted, so that a command line can be judged anywhere.
+//! its major) or `12.1`, see [`release`](crate::release); `FAKE_FREEBSD_USER` is who calls, root (the default) or a user who may nothing;
+//! `FAKE_FREEBSD_ASSUME_FILES=1` lets bhyve take files, interfaces and sockets for granted, so that a command line can be
+//! judged anywhere.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -33,6 +34,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::exit::{Exit, Step};
+
+/// How the name of a file begins that is not whole yet.
+const DRAFT: &str = ".draft.";
 
 /// The folder.
 pub(crate) struct State {
@@ -58,6 +62,11 @@ impl State {
         Ok(file)
     }
 
+    /// Whether a file of this name is one that is not whole yet.
+    pub(crate) fn is_draft(name: &str) -> bool {
+        name.starts_with(DRAFT)
+    }
+
     /// A file of the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
@@ -77,7 +86,7 @@ impl State {
         let path = self.path(name);
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder)?;
-        let draft = folder.join(format!(".draft.{}", std::process::id()));
+        let draft = folder.join(format!("{DRAFT}{}", std::process::id()));
         fs::write(&draft, content)?;
         fs::rename(&draft, &path)
     }
@@ -224,6 +233,11 @@ pub(crate) fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// Whether who calls is root: without FAKE_FREEBSD_USER everybody is.
+pub(crate) fn is_root() -> bool {
+    std::env::var("FAKE_FREEBSD_USER").map_or(true, |user| user == "root")
 }
 
 /// Whether a process still runs; a zombie does not.

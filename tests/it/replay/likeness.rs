@@ -26,7 +26,11 @@ fn pieces(line: &str, pids: &BTreeMap<String, u32>) -> Vec<Piece> {
     const MARK: char = '\u{1}';
     let marked = super::corpus::replaced(line, |words| {
         let pid = words.strip_prefix("pid ").and_then(|words| pids.get(words.split(' ').next()?));
-        format!("{MARK}{}{MARK}", pid.map(ToString::to_string).unwrap_or_default())
+        // A time has blanks in it, and each of its words may be another.
+        let word = format!("{MARK}{}{MARK}", pid.map(ToString::to_string).unwrap_or_default());
+        let value = words.split_once(' ').map_or("", |(_, value)| value.trim());
+        let count = if words.starts_with("n ") { value.split_whitespace().count().max(1) } else { 1 };
+        vec![word; count].join(" ")
     });
     if !marked.contains(MARK) {
         return vec![Piece::Text(line.to_string())];

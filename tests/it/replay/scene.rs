@@ -12,6 +12,7 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
     for name in ["em0", "bridge2"] {
         fs::remove_file(sandbox.path("fake/interfaces").join(name)).unwrap();
     }
+    ["kill", "ls"].iter().for_each(|program| sandbox.has(program));
     for name in ["root/vm/rom", "root/tmp"] {
         fs::create_dir_all(sandbox.path(name)).unwrap();
     }
@@ -33,13 +34,20 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
 }
 
 /// Where the paths of the corpus are here: what it says, what that is in the sandbox.
-const PLACES: &[(&str, &str)] = &[("/tmp/", "root/tmp/"), ("/vm/", "root/vm/"), ("/dev/vmm", "fake/vmm")];
+const PLACES: &[(&str, &str)] =
+    &[("/tmp/", "root/tmp/"), ("/vm/", "root/vm/"), ("/vm ", "root/vm "), ("/dev/vmm", "fake/vmm")];
+
+/// Where the screens of the corpus listen; files are replayed beside each other, so that each has an address of its own.
+const SCREENS: &str = "127.0.0.1:59";
+
+fn own_screens(sandbox: &Sandbox) -> String {
+    sandbox.own("127.100.100.1:59")
+}
 
 /// A command of the corpus, with the sandbox's paths.
 pub(super) fn here(sandbox: &Sandbox, command: &str) -> String {
-    PLACES
-        .iter()
-        .fold(command.to_string(), |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()))
+    let command = command.replace(SCREENS, &own_screens(sandbox));
+    PLACES.iter().fold(command, |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()))
 }
 
 /// What was said here, with the paths of the corpus.
@@ -47,4 +55,5 @@ pub(super) fn there(sandbox: &Sandbox, said: &str) -> String {
     PLACES
         .iter()
         .fold(said.to_string(), |text, (there, here)| text.replace(&sandbox.path(here).display().to_string(), there))
+        .replace(&own_screens(sandbox), SCREENS)
 }

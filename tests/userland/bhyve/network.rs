@@ -50,26 +50,40 @@ fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
 
 /// Opens a tap, which only one process can hold, and raises it.
 fn open_tap(machine: &Machine, name: &str) -> Step<()> {
-    if machine.assume {
-        return Ok(());
+    match hold_tap(machine, name, false)? {
+        Some(errno) => Err(complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno)),
+        None => Ok(()),
     }
-    let refused = |errno| complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno);
+}
+
+/// Holds a tap, or tells why it cannot be held. Where `net.link.tap.devfs_cloning` is 1, or nobody has said anything else than
+/// FreeBSD's own `default`, opening makes one that is not there (ifconfig-tap-open.txt).
+pub(crate) fn hold_tap(machine: &Machine, name: &str, default: bool) -> Step<Option<&'static str>> {
+    if machine.assume {
+        return Ok(None);
+    }
     let _lock = machine.state.lock()?;
+    let is_on = |variable: &str, default: bool| -> Step<bool> {
+        Ok(machine.state.sysctl(variable)?.map_or(default, |value| value == "1"))
+    };
     let known = interface::load(machine.state, name)?;
-    // Where the state says so, opening makes the interface, as net.link.tap.devfs_cloning does.
-    let cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_some_and(|value| value == "1");
-    let known = known.or_else(|| (cloning && name.starts_with("tap")).then(|| Interface::new(name, Kind::Tap)));
-    let mut tap = known.filter(|tap| tap.kind == Kind::Tap).ok_or_else(|| refused(ENOENT))?;
+    let unit = name.strip_prefix("tap").unwrap_or_default();
+    let is_name = !unit.is_empty() && unit.bytes().all(|byte| byte.is_ascii_digit());
+    let is_made = known.is_none() && is_name && is_on("net.link.tap.devfs_cloning", default)?;
+    let known = if is_made { Some(Interface::new(name, Kind::Tap)) } else { known };
+    let Some(mut tap) = known.filter(|tap| tap.kind == Kind::Tap) else { return Ok(Some(ENOENT)) };
     if tap.opener().is_some() {
-        return Err(refused(EBUSY));
+        return Ok(Some(EBUSY));
     }
     tap.opened_by = Some(std::process::id());
-    tap.up = true;
-    Ok(tap.save(machine.state)?)
+    // Nobody has looked whether later releases raise it. (k)
+    tap.up |= machine.tree.release >= 13 || is_on("net.link.tap.up_on_open", false)?;
+    tap.save(machine.state)?;
+    Ok(None)
 }
 
 /// Six hexadecimal numbers, cut to 8 bits; neither multicast nor all zero. What follows is ignored.
-fn is_mac(text: &str) -> bool {
+pub(crate) fn is_mac(text: &str) -> bool {
     let octets: Vec<i128> = scan(text, 16, ':', 6).iter().map(|octet| octet & 0xff).collect();
     octets.len() == 6 && octets[0] & 1 == 0 && octets.iter().any(|octet| *octet != 0)
 }
