@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ impl Replay {
     fn spawn(&mut self, record: &Record, command: &str) -> (Child, usize) {
         self.files += 1;
         let at = self.files;
-        let file = |what: &str| File::create(self.sandbox.path(&format!("{what}.{at}"))).unwrap();
+        let file = |what: &str| File::create(self.output(what, &record.id, at)).unwrap();
         // What is built into the host's shell speaks its own words, and so does it of a program that it has seen die.
         let command = if is_alone(command) && !command.starts_with("kill ") {
             format!("exec {command}")
@@ -77,8 +78,14 @@ impl Replay {
         fs::metadata(self.sandbox.path("fake/log")).map_or(0, |log| log.len())
     }
 
-    fn said(&self, what: &str, at: usize) -> String {
-        let bytes = fs::read(self.sandbox.path(&format!("{what}.{at}"))).unwrap();
+    /// Where an output goes: of what was begun into `/tmp`, as it did in the recording, which procstat(1) shows.
+    fn output(&self, what: &str, id: &str, at: usize) -> PathBuf {
+        let name = if id.is_empty() { format!("{what}.{at}") } else { format!("root/tmp/{what}.{id}") };
+        self.sandbox.path(&name)
+    }
+
+    fn said(&self, what: &str, id: &str, at: usize) -> String {
+        let bytes = fs::read(self.output(what, id, at)).unwrap();
         scene::there(&self.sandbox, &String::from_utf8_lossy(&bytes))
     }
 
@@ -125,7 +132,7 @@ impl Replay {
     }
 
     fn difference(&self, record: &Record, status: Option<i32>, at: usize) -> Option<String> {
-        let (output, complaint) = (self.said("out", at), self.said("err", at));
+        let (output, complaint) = (self.said("out", &record.id, at), self.said("err", &record.id, at));
         let like = |expected: &str, actual: &str| likeness::is_like(&record.command, expected, actual, &self.pids);
         let is_same =
             status == Some(record.status) && like(&record.output, &output) && like(&record.complaint, &complaint);

@@ -1,5 +1,6 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `netstat`, `procstat`, `ps`, `rctl`, `route` or
-//! `sysctl` by the name it is called with.
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
+//! `netstat`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
 //! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
@@ -16,12 +17,17 @@ mod bhyve;
 mod bhyvectl;
 mod devfs;
 mod exit;
+mod files;
+mod getopt;
 mod ifconfig;
 mod interface;
 mod kill;
+mod kld;
+mod mdconfig;
 mod netstat;
 mod node;
 mod number;
+mod process;
 mod procstat;
 mod ps;
 mod rctl;
@@ -55,12 +61,18 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "kldload" => kld::load(&state, args),
+        "kldstat" => kld::stat(&state, args),
+        "kldunload" => kld::unload(&state, args),
+        "mdconfig" => mdconfig::run(&state, args),
         "netstat" => netstat::run(&state, args),
         "procstat" => procstat::run(&state, args),
         "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),
         "route" => route::run(&state, args),
+        "stat" => files::stat(args),
         "sysctl" => sysctl::run(&state, args),
+        "truncate" => files::truncate(args),
         other => Err(Exit::fake(format!("nobody here is called `{other}`"))),
     };
     state.end()?;
@@ -72,8 +84,7 @@ fn list(state: &State, args: &[String]) -> Step<u8> {
     if let Some(status) = devfs::ls(state, args)? {
         return Ok(status);
     }
-    let status = std::process::Command::new("/bin/ls").args(args).status()?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAKE_FAILED))
+    files::ls(args)
 }
 
 /// Leaves the last words and dies as asked.

@@ -16,6 +16,7 @@ use std::io;
 use std::path::Path;
 
 use crate::exit::Step;
+use crate::kld;
 use crate::release::Release;
 use crate::state::{State, alive};
 
@@ -235,8 +236,8 @@ pub(crate) fn running(state: &State) -> Step<Vec<(u32, String)>> {
 }
 
 /// Whether vmm is loaded: without it there are no machines.
-pub(crate) fn has_vmm(state: &State) -> io::Result<bool> {
-    Ok(!state.path("modules").is_file() || state.read("modules")?.lines().any(|module| module == "vmm"))
+pub(crate) fn has_vmm(state: &State) -> Step<bool> {
+    kld::has_module(state, "vmm")
 }
 
 /// Removes a node, and the folders that it leaves empty.

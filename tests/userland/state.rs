@@ -7,8 +7,10 @@
 //! | `log` | every call, one line each, in the order of arrival: `program arg arg…`, quoted for sh where needed |
 //! | `interfaces/NAME` | one network interface: see [`interface`](crate::interface) |
 //! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
-//! | `sysctl` | lines `name=value` |
-//! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm |
+//! | `sysctl` | lines `name=value`, over those that a release has: see [`variables`] |
+//! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm: see [`kld`](crate::kld) |
+//! | `md` | memory disks: see [`mdconfig`](crate::mdconfig) |
+//! | `rctl` | the limits of processes, one rule a line: see [`rctl`](crate::rctl) |
 //! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
@@ -34,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::exit::{Exit, Step};
+use crate::sysctl::variables;
 
 /// How the name of a file begins that is not whole yet.
 const DRAFT: &str = ".draft.";
@@ -181,15 +184,15 @@ impl State {
         Ok(())
     }
 
-    /// The sysctl variables, in the order of the file.
+    /// The sysctl variables that tests and calls have set, in the order of the file.
     pub(crate) fn sysctls(&self) -> io::Result<Vec<(String, String)>> {
         let text = self.read("sysctl")?;
         Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect())
     }
 
     /// One sysctl variable.
-    pub(crate) fn sysctl(&self, name: &str) -> io::Result<Option<String>> {
-        Ok(self.sysctls()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value))
+    pub(crate) fn sysctl(&self, name: &str) -> Step<Option<String>> {
+        variables::one(self, name)
     }
 
     /// Takes the first line of `exits`.

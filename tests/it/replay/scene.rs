@@ -12,7 +12,7 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
     for name in ["em0", "bridge2"] {
         fs::remove_file(sandbox.path("fake/interfaces").join(name)).unwrap();
     }
-    ["kill", "ls"].iter().for_each(|program| sandbox.has(program));
+    ["kill", "ls", "stat", "truncate"].iter().for_each(|program| sandbox.has(program));
     for name in ["root/vm/rom", "root/tmp"] {
         fs::create_dir_all(sandbox.path(name)).unwrap();
     }
@@ -47,6 +47,8 @@ fn own_screens(sandbox: &Sandbox) -> String {
 /// A command of the corpus, with the sandbox's paths.
 pub(super) fn here(sandbox: &Sandbox, command: &str) -> String {
     let command = command.replace(SCREENS, &own_screens(sandbox));
+    // The folder itself.
+    let command = command.strip_suffix(" /vm").map_or(command.clone(), |command| format!("{command} /vm/."));
     PLACES.iter().fold(command, |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()))
 }
 
@@ -55,5 +57,6 @@ pub(super) fn there(sandbox: &Sandbox, said: &str) -> String {
     PLACES
         .iter()
         .fold(said.to_string(), |text, (there, here)| text.replace(&sandbox.path(here).display().to_string(), there))
+        .replace("/vm/.:", "/vm:")
         .replace(&own_screens(sandbox), SCREENS)
 }

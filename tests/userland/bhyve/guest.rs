@@ -41,6 +41,7 @@ use super::tree::ERROR;
 use super::{serial, twelve};
 use crate::exit::{Ending, Exit, Step, say, warn};
 use crate::node::{self, Suspend};
+use crate::process::WAITS;
 
 /// `SIGABRT` and `SIGTERM`.
 const SIGABRT: i32 = 6;
@@ -292,12 +293,16 @@ fn wait_for_viewer(machine: &Machine, signals: &Signals) -> Step<Option<Ending>>
         return Ok(None);
     };
     socket.set_nonblocking(true)?;
+    // Only then it gives itself its title.
+    let named = |name: &str| fs::write("/proc/self/comm", name);
+    named(WAITS)?;
     while socket.accept().is_err() {
         if signals.take() {
             return Ok(Some(Ending::Signal(SIGTERM)));
         }
         thread::sleep(POLL);
     }
+    named("bhyve")?;
     Ok(None)
 }
 
