@@ -3,6 +3,7 @@
 
 use super::recorded::corpus::{self, Act, Record};
 use super::sandbox::Sandbox;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -278,4 +279,21 @@ fn every_file_of_the_corpus_is_replayed() {
     let steps = |file: &&str| corpus::steps(file).len();
     assert_eq!(FILES.iter().map(steps).sum::<usize>(), 1286);
     assert!(excused().keys().all(|(file, _)| FILES.contains(&file.as_str())));
+}
+
+/// procstat.txt shows it of a log; uart_backend.c of later releases does the same.
+#[test]
+fn a_serial_port_on_stdio_makes_its_caller_s_file_non_blocking_and_takes_append_away() {
+    for release in ["12.1", "15"] {
+        let sandbox = scene::sandbox("bhyve-exit.txt");
+        let log = File::options().create(true).append(true).open(sandbox.path("root/tmp/log")).unwrap();
+        let rom = format!("bootrom,{}", sandbox.path("root/vm/rom/hello.rom").display());
+        let args = ["-m", "32M", "-s", "31,lpc", "-l", &rom, "-l", "com1,stdio", "web"];
+        let mut bhyve = sandbox.program("bhyve", &args);
+        bhyve.env("FAKE_FREEBSD_RELEASE", release).stdout(log.try_clone().unwrap());
+        assert_eq!(bhyve.status().unwrap().code(), Some(1), "{release}");
+        let flags = OFlag::from_bits_retain(fcntl(&log, FcntlArg::F_GETFL).unwrap());
+        assert_eq!(flags & (OFlag::O_APPEND | OFlag::O_NONBLOCK), OFlag::O_NONBLOCK, "{release}");
+        assert_eq!(fs::read_to_string(sandbox.path("root/tmp/log")).unwrap(), "hello from guest\r\n", "{release}");
+    }
 }

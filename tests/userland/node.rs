@@ -4,7 +4,6 @@
 //! cpus 2              the virtual CPUs, with `sockets`, `cores` and `threads`
 //! pid 1234            the bhyve that runs it, or ran it to no good end; absent when none does
 //! memory 33554432     the bytes of memory that were set up for it, with `wired` behind them if they cannot be swapped
-//! titled yes          its bhyve calls itself `bhyve: NAME`; until then it has its command line
 //! processors going    its first one was set going, or `stopped`: they have stopped as they were told
 //! suspend poweroff    it was told to stop (vm_suspend): `poweroff`, `reset` or `halt`
 //! ```
@@ -101,7 +100,6 @@ pub(crate) struct Node {
     pub(crate) topology: Topology,
     pub(crate) pid: Option<u32>,
     pub(crate) memory: Option<Memory>,
-    pub(crate) titled: bool,
     pub(crate) processors: Processors,
     pub(crate) suspend: Option<Suspend>,
 }
@@ -123,7 +121,6 @@ impl Node {
             },
             pid: value("pid").and_then(|text| text.parse().ok()),
             memory: value("memory").and_then(memory),
-            titled: value("titled") == Some("yes"),
             processors: match value("processors") {
                 Some("going") => Processors::Going,
                 Some("stopped") => Processors::Stopped,
@@ -148,7 +145,6 @@ impl Node {
             ("threads", Some(threads.to_string())),
             ("pid", self.pid.map(|pid| pid.to_string())),
             ("memory", self.memory.map(memory)),
-            ("titled", self.titled.then(|| "yes".to_string())),
             ("processors", processors.map(str::to_string)),
             ("suspend", self.suspend.map(|how| how.name().to_string())),
         ];
@@ -270,7 +266,7 @@ mod tests {
         let topology = Topology { cpus: 8, sockets: 1, cores: 4, threads: 2 };
         let (pid, memory) = (Some(7), Some(Memory { size: 1 << 25, wired: true }));
         let (processors, suspend) = (Processors::Stopped, Some(Suspend::Reset));
-        let node = Node { topology, pid, memory, titled: true, processors, suspend };
+        let node = Node { topology, pid, memory, processors, suspend };
         assert_eq!(Node::parse(&node.text()), node);
     }
 

@@ -152,8 +152,13 @@ impl<'a> Machine<'a> {
         node.pid = Some(std::process::id());
         node.save(self.state, &self.name)?;
         let most = self.state.sysctl("hw.vmm.maxcpu")?.and_then(|text| text.trim().parse().ok()).unwrap_or(16);
-        if self.topology.cpus > most {
-            return Err(Exit::new(EX_OSERR, "bhyve: vm_set_topology"));
+        let cpus = self.topology.cpus;
+        if cpus > most {
+            return Err(if self.tree.release < 14 {
+                Exit::new(EX_OSERR, "bhyve: vm_set_topology")
+            } else {
+                Exit::new(ERROR, format!("{cpus} vCPUs requested but only {most} available"))
+            });
         }
         node.topology = self.topology;
         Ok(node.save(self.state, &self.name)?)
@@ -178,7 +183,7 @@ impl<'a> Machine<'a> {
         };
         // What it was told before its first start it finds; by a reboot it was obeyed.
         node.suspend = node.suspend.filter(|_| node.processors == Processors::Idle);
-        (node.processors, node.titled) = (Processors::Going, true);
+        node.processors = Processors::Going;
         node.save(self.state, &self.name)?;
         Ok(true)
     }

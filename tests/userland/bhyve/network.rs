@@ -2,7 +2,7 @@
 
 use super::device::failed;
 use super::machine::Machine;
-use crate::exit::{EBUSY, EINVAL, ENOENT, NO_ERROR, Step, say};
+use crate::exit::{EBUSY, EINVAL, ENOENT, NO_ERROR, Step};
 use crate::interface::{self, Interface, Kind};
 use crate::number::{scan, strtol};
 
@@ -42,10 +42,9 @@ pub(crate) fn start(machine: &Machine, node: &str, has_mtu: bool) -> Step<()> {
     }
 }
 
-/// The backends complain on stdout. (k)
+/// The backends complain on stderr, from 13 on.
 fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
-    say(format!("{line}\n"));
-    failed("", errno)
+    failed(line, errno)
 }
 
 /// Opens a tap, which only one process can hold, and raises it.
