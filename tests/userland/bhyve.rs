@@ -11,6 +11,7 @@
 use std::fs;
 
 use crate::exit::{Ending, Exit, Step, say};
+use crate::release::Release;
 use crate::state::State;
 use crate::{interface, node};
 
@@ -51,7 +52,9 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let cmdline = fs::read("/proc/self/cmdline").unwrap_or_else(|_| args.join("\0").into_bytes());
     state.write("seen-argv", cmdline)?;
     let signals = guest::Signals::catch()?;
-    let mut tree = defaults(release())?;
+    // What is before 14 is not taught yet.
+    let release = Some(Release::of_environment()?.major).filter(|major| *major >= 14).unwrap_or(15);
+    let mut tree = defaults(release)?;
     let operands = flags::parse(args, &mut tree)?;
     let name = name(&mut tree, operands)?;
     if tree.flag("config.dump", false)? {
@@ -67,12 +70,6 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
         Ending::Status(status) => Ok(status),
         Ending::Signal(number) => Err(Exit::signal(number)),
     }
-}
-
-/// The release of FreeBSD to be.
-fn release() -> u8 {
-    let release = std::env::var("FAKE_FREEBSD_RELEASE").ok().and_then(|text| text.parse().ok());
-    release.filter(|release| (14..=16).contains(release)).unwrap_or(15)
 }
 
 fn defaults(release: u8) -> Step<Tree> {

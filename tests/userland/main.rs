@@ -23,6 +23,7 @@ mod number;
 mod procstat;
 mod ps;
 mod rctl;
+mod release;
 mod route;
 mod state;
 mod sysctl;

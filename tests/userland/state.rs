@@ -20,8 +20,9 @@
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |
 //!
-//! More from the environment: `FAKE_FREEBSD_RELEASE` is 14, 15 (the default) or 16; `FAKE_FREEBSD_ASSUME_FILES=1`
-//! lets bhyve take files, interfaces and sockets for granted, so that a command line can be judged anywhere.
+//! More from the environment: `FAKE_FREEBSD_RELEASE` is a release from 12 to 16, as `15` (the default, and the newest of
+//! its major) or `12.1`, see [`release`](crate::release); `FAKE_FREEBSD_ASSUME_FILES=1` lets bhyve take files, interfaces
+//! and sockets for granted, so that a command line can be judged anywhere.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
