@@ -9,6 +9,7 @@
 //! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
 //! | `vmm/NAME.request` | what bhyvectl asked of a running guest: `poweroff` or `reset` |
 //! | `sysctl` | lines `name=value` |
+//! | `clock` | how many seconds have passed, for what takes its time; it stands still by itself |
 //! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
@@ -183,6 +184,11 @@ impl State {
         Ok(self.sysctls()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value))
     }
 
+    /// The moment, in seconds of `clock`.
+    pub(crate) fn now(&self) -> io::Result<u64> {
+        Ok(self.read("clock")?.trim().parse().unwrap_or(0))
+    }
+
     /// Takes the first line of `exits`.
     pub(crate) fn take_boot(&self) -> io::Result<Option<String>> {
         let _lock = self.lock()?;
@@ -214,6 +220,11 @@ impl<'a> Rule<'a> {
     fn matches(&self, call: &str) -> bool {
         !self.prefix.is_empty() && call.starts_with(self.prefix)
     }
+}
+
+/// Whether the caller is root, who it is unless `FAKE_FREEBSD_USER` names somebody else.
+pub(crate) fn is_root() -> bool {
+    std::env::var_os("FAKE_FREEBSD_USER").is_none_or(|user| user == "root")
 }
 
 /// A word as sh would have to be given it: quoted only when it must be.

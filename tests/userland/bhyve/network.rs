@@ -2,8 +2,8 @@
 
 use super::device::failed;
 use super::machine::Machine;
-use crate::exit::{EBUSY, EINVAL, ENOENT, NO_ERROR, Step, say};
-use crate::interface::{self, Interface, Kind};
+use crate::exit::{EINVAL, NO_ERROR, Step, say};
+use crate::interface;
 use crate::number::{scan, strtol};
 
 /// What virtio-net takes for an MTU: `ETHERMIN` and `ETHERMTU` of its own making.
@@ -48,24 +48,15 @@ fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
     failed("", errno)
 }
 
-/// Opens a tap, which only one process can hold, and raises it.
+/// Opens a tap, which only one process can hold. One that is not there is made, unless the state says otherwise.
 fn open_tap(machine: &Machine, name: &str) -> Step<()> {
     if machine.assume {
         return Ok(());
     }
-    let refused = |errno| complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno);
     let _lock = machine.state.lock()?;
-    let known = interface::load(machine.state, name)?;
-    // Where the state says so, opening makes the interface, as net.link.tap.devfs_cloning does.
-    let cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_some_and(|value| value == "1");
-    let known = known.or_else(|| (cloning && name.starts_with("tap")).then(|| Interface::new(name, Kind::Tap)));
-    let mut tap = known.filter(|tap| tap.kind == Kind::Tap).ok_or_else(|| refused(ENOENT))?;
-    if tap.opener().is_some() {
-        return Err(refused(EBUSY));
-    }
-    tap.opened_by = Some(std::process::id());
-    tap.up = true;
-    Ok(tap.save(machine.state)?)
+    let is_cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_none_or(|value| value == "1");
+    interface::open(machine.state, name, std::process::id(), is_cloning)?
+        .map_err(|errno| complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno))
 }
 
 /// Six hexadecimal numbers, cut to 8 bits; neither multicast nor all zero. What follows is ignored.
