@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod likeness;
+mod releases;
 mod scene;
 
 /// What a second of the recording's waiting is here: the fake needs no time of its own, but the machine may be busy.
