@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod likeness;
+mod releases;
 mod scene;
 
 /// What a second of the recording's waiting is here: the fake needs no time of its own, but the machine may be busy.
@@ -31,12 +32,14 @@ struct Replay {
     pids: BTreeMap<String, u32>,
     /// How many files for outputs were made.
     files: usize,
+    /// How long the recording has waited.
+    seconds: u32,
 }
 
 impl Replay {
     fn new(file: &str) -> Self {
         let sandbox = scene::sandbox(file);
-        Self { sandbox, begun: BTreeMap::new(), pids: BTreeMap::new(), files: 0 }
+        Self { sandbox, begun: BTreeMap::new(), pids: BTreeMap::new(), files: 0, seconds: 0 }
     }
 
     /// A command of the corpus as it is here.
@@ -110,6 +113,8 @@ impl Replay {
             Act::Aside => {
                 let seconds = command.strip_prefix("sleep ").and_then(|text| text.parse::<u32>().ok());
                 if let Some(seconds) = seconds {
+                    self.seconds += seconds;
+                    self.sandbox.write("fake/clock", &self.seconds.to_string());
                     thread::sleep(SECOND * seconds);
                 } else {
                     finish(&mut self.spawn(record, &command).0);

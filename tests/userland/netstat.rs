@@ -77,7 +77,7 @@ fn flags(one: &Interface, all: &[Interface]) -> u32 {
     const UP: u32 = 0x1;
     const RUNNING: u32 = 0x40;
     const PROMISC: u32 = 0x100;
-    let is_member = all.iter().any(|other| other.members.contains(&one.name));
+    let is_member = all.iter().any(|other| other.members.iter().any(|member| member.name == one.name));
     let is_running = match one.kind {
         Kind::Tap => one.opener().is_some(),
         _ => one.up,
@@ -89,10 +89,7 @@ fn flags(one: &Interface, all: &[Interface]) -> u32 {
 
 /// The networks and addresses of an interface.
 fn addresses(one: &Interface) -> Vec<(String, String)> {
-    one.inet
-        .iter()
-        .map(|(address, bits)| (format!("{}/{bits}", network(*address, *bits)), address.to_string()))
-        .collect()
+    one.inet().map(|(address, bits)| (format!("{}/{bits}", network(address, bits)), address.to_string())).collect()
 }
 
 fn network(address: Ipv4Addr, bits: u8) -> Ipv4Addr {
@@ -145,14 +142,14 @@ fn routes(all: &[Interface], is_json: bool) -> String {
     let mut found = Vec::new();
     for (at, one) in all.iter().enumerate() {
         let gateway = format!("link#{}", at + 1);
-        for (address, bits) in &one.inet {
+        for (address, bits) in one.inet() {
             if one.kind == Kind::Lo {
-                found.push((*address, address.to_string(), gateway.clone(), "UH", "lo0"));
+                found.push((address, address.to_string(), gateway.clone(), "UH", "lo0"));
                 continue;
             }
-            let net = network(*address, *bits);
+            let net = network(address, bits);
             found.push((net, format!("{net}/{bits}"), gateway.clone(), "U", one.name.as_str()));
-            found.push((*address, address.to_string(), gateway.clone(), "UHS", "lo0"));
+            found.push((address, address.to_string(), gateway.clone(), "UHS", "lo0"));
         }
     }
     found.sort_by_key(|(key, ..)| *key);

@@ -11,6 +11,7 @@
 //! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm: see [`kld`](crate::kld) |
 //! | `md` | memory disks: see [`mdconfig`](crate::mdconfig) |
 //! | `rctl` | the limits of processes, one rule a line: see [`rctl`](crate::rctl) |
+//! | `clock` | how many seconds have passed, for what takes its time; it stands still by itself |
 //! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
@@ -195,6 +196,11 @@ impl State {
         variables::one(self, name)
     }
 
+    /// The moment, in seconds of `clock`.
+    pub(crate) fn now(&self) -> io::Result<u64> {
+        Ok(self.read("clock")?.trim().parse().unwrap_or(0))
+    }
+
     /// Takes the first line of `exits`.
     pub(crate) fn take_boot(&self) -> io::Result<Option<String>> {
         let _lock = self.lock()?;
@@ -228,6 +234,11 @@ impl<'a> Rule<'a> {
     }
 }
 
+/// Whether the caller is root, who it is unless `FAKE_FREEBSD_USER` names somebody else.
+pub(crate) fn is_root() -> bool {
+    std::env::var_os("FAKE_FREEBSD_USER").is_none_or(|user| user == "root")
+}
+
 /// A word as sh would have to be given it: quoted only when it must be.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
@@ -236,11 +247,6 @@ pub(crate) fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// Whether who calls is root: without FAKE_FREEBSD_USER everybody is.
-pub(crate) fn is_root() -> bool {
-    std::env::var("FAKE_FREEBSD_USER").map_or(true, |user| user == "root")
 }
 
 /// Whether a process still runs; a zombie does not.

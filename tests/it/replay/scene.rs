@@ -17,7 +17,13 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
         fs::create_dir_all(sandbox.path(name)).unwrap();
     }
     sandbox.write("fake/interfaces/vtnet0", "kind ether\nup no\nether 52:54:00:12:34:56\n");
-    sandbox.write("fake/interfaces/lo0", "kind lo\nup yes\nmtu 16384\ninet 127.0.0.1/8\n");
+    sandbox.write(
+        "fake/interfaces/lo0",
+        "kind lo\nup yes\nmtu 16384\ninet6 ::1/128\ninet6 fe80::1/64\ninet 127.0.0.1/8\nindex 2\n",
+    );
+    if file == "ifconfig-tap-open.txt" {
+        sandbox.write("fake/sysctl", "net.link.tap.up_on_open=0\nnet.link.tap.devfs_cloning=1\n");
+    }
     for guest in GUESTS {
         let mut rom = format!("guest {guest}\n").into_bytes();
         rom.resize(4096, 0);

@@ -2,8 +2,8 @@
 
 use super::device::failed;
 use super::machine::Machine;
-use crate::exit::{EBUSY, EINVAL, ENOENT, NO_ERROR, Step};
-use crate::interface::{self, Interface, Kind};
+use crate::exit::{EINVAL, NO_ERROR, Step};
+use crate::interface;
 use crate::number::{scan, strtol};
 
 /// What virtio-net takes for an MTU: `ETHERMIN` and `ETHERMTU` of its own making.
@@ -47,38 +47,23 @@ fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
     failed(line, errno)
 }
 
-/// Opens a tap, which only one process can hold, and raises it.
+/// Opens a tap.
 fn open_tap(machine: &Machine, name: &str) -> Step<()> {
-    match hold_tap(machine, name, false)? {
+    match hold_tap(machine, name)? {
         Some(errno) => Err(complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno)),
         None => Ok(()),
     }
 }
 
-/// Holds a tap, or tells why it cannot be held. Where `net.link.tap.devfs_cloning` is 1, or nobody has said anything else than
-/// FreeBSD's own `default`, opening makes one that is not there (ifconfig-tap-open.txt).
-pub(crate) fn hold_tap(machine: &Machine, name: &str, default: bool) -> Step<Option<&'static str>> {
+/// Opens a tap, which only one process can hold, or tells why it cannot be opened. One that is not there is made, unless the state
+/// says otherwise.
+pub(crate) fn hold_tap(machine: &Machine, name: &str) -> Step<Option<&'static str>> {
     if machine.assume {
         return Ok(None);
     }
     let _lock = machine.state.lock()?;
-    let is_on = |variable: &str, default: bool| -> Step<bool> {
-        Ok(machine.state.sysctl(variable)?.map_or(default, |value| value == "1"))
-    };
-    let known = interface::load(machine.state, name)?;
-    let unit = name.strip_prefix("tap").unwrap_or_default();
-    let is_name = !unit.is_empty() && unit.bytes().all(|byte| byte.is_ascii_digit());
-    let is_made = known.is_none() && is_name && is_on("net.link.tap.devfs_cloning", default)?;
-    let known = if is_made { Some(Interface::new(name, Kind::Tap)) } else { known };
-    let Some(mut tap) = known.filter(|tap| tap.kind == Kind::Tap) else { return Ok(Some(ENOENT)) };
-    if tap.opener().is_some() {
-        return Ok(Some(EBUSY));
-    }
-    tap.opened_by = Some(std::process::id());
-    // Nobody has looked whether later releases raise it. (k)
-    tap.up |= machine.tree.release >= 13 || is_on("net.link.tap.up_on_open", false)?;
-    tap.save(machine.state)?;
-    Ok(None)
+    let is_cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_none_or(|value| value == "1");
+    Ok(interface::open(machine.state, name, std::process::id(), is_cloning)?.err())
 }
 
 /// Six hexadecimal numbers, cut to 8 bits; neither multicast nor all zero. What follows is ignored.

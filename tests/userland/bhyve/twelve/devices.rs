@@ -131,7 +131,7 @@ fn nic(machine: &Machine, conf: Option<&str>) -> Step<()> {
     }
     match backend {
         tap if tap.starts_with("tap") || tap.starts_with("vmnet") => {
-            network::hold_tap(machine, tap, true)?.map_or(Ok(()), |errno| {
+            network::hold_tap(machine, tap)?.map_or(Ok(()), |errno| {
                 say(format!("open of tap device /dev/{tap} failed\n"));
                 Err(failed(&[], errno))
             })

@@ -89,8 +89,8 @@ fn is_own(machine: &Machine, ip: IpAddr) -> Step<bool> {
         return Ok(true);
     }
     let interfaces = interface::all(machine.state)?;
-    let mut addresses = interfaces.iter().flat_map(|interface| &interface.inet);
-    Ok(addresses.any(|(address, _)| IpAddr::V4(*address) == ip))
+    let mut addresses = interfaces.iter().flat_map(interface::Interface::inet);
+    Ok(addresses.any(|(address, _)| IpAddr::V4(address) == ip))
 }
 
 #[cfg(test)]
