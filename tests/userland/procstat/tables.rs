@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::threads;
+use super::{Thread, threads};
 use crate::exit::Step;
 use crate::getopt::Words;
 use crate::process::Process;
@@ -162,7 +162,7 @@ impl Table {
             Self::Files => each(files(one).iter().map(File::line).collect()),
             Self::Signals => each((1..=128).map(signal).collect()),
             Self::Stacks(_) => {
-                let line = |(id, thread): &(u32, super::Thread)| {
+                let line = |(id, thread): &(u32, Thread)| {
                     let stack = stack(thread.wait);
                     format!("{pid} {id} {name:19} {:19} {stack:<29}\n", thread.name)
                 };
@@ -173,14 +173,7 @@ impl Table {
             }
             Self::Usage => each(RESOURCES.iter().map(|(what, value)| format!("{what:28} {value:>18}")).collect()),
             Self::Credentials => each(vec!["    0     0     0     0     0     0   022 C     0".to_string()]),
-            Self::Threads => {
-                let line = |(id, thread): &(u32, super::Thread)| {
-                    let (on, priority) = if thread.state == "run" { (1, 180) } else { (-1, 152) };
-                    let super::Thread { name: own, state, wait } = thread;
-                    format!("{pid} {id:>6} {name:19} {own:19} {on:>3} {priority:>4} {state:7} {wait:9} \n")
-                };
-                threads(one)?.iter().map(line).collect()
-            }
+            Self::Threads => threads(one)?.iter().map(|thread| format!("{pid} {}", thread_row(name, thread))).collect(),
             Self::Memory => {
                 MEMORY.lines().map(|line| format!("{pid} {}\n", line.replace("FILE", &path(name)))).collect()
             }
@@ -196,27 +189,33 @@ impl Table {
             let inner = if self == Self::Files {
                 format!("[{}]", files(one).iter().map(File::json).collect::<Vec<_>>().join(", "))
             } else {
-                let one = |(id, thread): &(u32, super::Thread)| {
-                    let (on, priority) = if thread.state == "run" { (1, 180) } else { (-1, 152) };
-                    let super::Thread { name, state, wait } = thread;
-                    format!(
-                        "\"{id}\": {{\"thread_id\":{id},\"thread_name\":\"{name}\",\"cpu\":{on},\"priority\":{priority},\
-                         \"run_state\":\"{state}\",\"wait_channel\":\"{wait}\"}}"
-                    )
-                };
-                format!(
-                    "{{{}}}",
-                    threads(all.iter().find(|other| other.pid == pid).unwrap_or(&all[0]))?
-                        .iter()
-                        .map(one)
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                )
+                let threads: Vec<String> = threads(one)?.iter().map(thread_json).collect();
+                format!("{{{}}}", threads.join(", "))
             };
             processes.push(format!("\"{pid}\": {{\"process_id\":{pid},\"command\":\"{name}\", \"{what}\": {inner}}}"));
         }
         Ok(format!("{{\"__version\": \"1\", \"procstat\": {{\"{what}\": {{{}}}}}\n}}\n", processes.join(", ")))
     }
+}
+
+/// The processor that a thread is on, and its priority.
+fn place(thread: &Thread) -> (i32, u32) {
+    if thread.state == "run" { (1, 180) } else { (-1, 152) }
+}
+
+fn thread_row(command: &str, (id, thread): &(u32, Thread)) -> String {
+    let (on, priority) = place(thread);
+    let Thread { name, state, wait } = thread;
+    format!("{id:>6} {command:19} {name:19} {on:>3} {priority:>4} {state:7} {wait:9} \n")
+}
+
+fn thread_json((id, thread): &(u32, Thread)) -> String {
+    let (on, priority) = place(thread);
+    let Thread { name, state, wait } = thread;
+    format!(
+        "\"{id}\": {{\"thread_id\":{id},\"thread_name\":\"{name}\",\"cpu\":{on},\"priority\":{priority},\
+         \"run_state\":\"{state}\",\"wait_channel\":\"{wait}\"}}"
+    )
 }
 
 /// Where a program is.
