@@ -103,10 +103,10 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
 /// known only as the first word behind the name (12.1, ifconfig-bridge.txt), so that each address has a call of its own.
 fn freebsd_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
     let ifconfig = |name: &dyn std::fmt::Display| Argv::new("ifconfig").arg(name);
-    let mut argvs = vec![match naming::family(link) {
-        Some(family) => ifconfig(&family).args(["create", "name"]).arg(&link.name),
-        None => ifconfig(&naming::made(link)).arg("create"),
-    }];
+    let mut argvs = match naming::first_name(link) {
+        Some(first) => vec![ifconfig(&first).arg("create"), ifconfig(&first).arg("name").arg(&link.name)],
+        None => vec![ifconfig(&naming::made(link)).arg("create")],
+    };
     for name in link.names() {
         let mut argv = ifconfig(name);
         if let LinkKind::Vlan { parent, tag } = &link.kind
@@ -236,8 +236,16 @@ pub(crate) fn names_after(platform: Platform, is_marked: bool, effect: &Effect, 
         Effect::CreateLink(link) => link.names(),
         _ => Vec::new(),
     };
+    let first = match effect {
+        Effect::CreateLink(link) if platform == Platform::FreeBsd && steps == 1 => naming::first_name(link),
+        _ => None,
+    };
     let is_named = |at: usize| platform != Platform::Linux || !is_marked || steps > at + 1;
-    let name = |(at, name): (usize, &InterfaceName)| if is_named(at) { name.to_string() } else { unmarked(name) };
+    let name = |(at, name): (usize, &InterfaceName)| match &first {
+        Some(first) => first.clone(),
+        None if is_named(at) => name.to_string(),
+        None => unmarked(name),
+    };
     if steps == 0 { Vec::new() } else { names.into_iter().enumerate().map(name).collect() }
 }
 
@@ -270,17 +278,12 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
 pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Chain> {
     let argvs = commands(platform, machine, effect).into_iter().map(|step| step.argv);
     match effect {
-        Effect::Join { .. } => vec![Chain { argvs: argvs.collect(), first: None, back: None }],
+        Effect::Join { .. } => vec![Chain { argvs: argvs.collect(), made: Vec::new() }],
         Effect::CreateLink(link) if platform == Platform::FreeBsd => {
-            let name = &link.name;
-            // What could not be given its name is known only by the one that it was made with.
-            let first = naming::family(link).map(|family| {
-                format!(
-                    "made=$(ifconfig {family} create) && \
-                     {{ ifconfig \"$made\" name {name} || {{ ifconfig \"$made\" destroy; false; }}; }}"
-                )
-            });
-            vec![Chain { argvs: argvs.collect(), first, back: Some(format!("ifconfig {name} destroy")) }]
+            let destroy = |name: &str| Argv::new("ifconfig").arg(name).arg("destroy");
+            // By the name that it has after each call.
+            let names = naming::first_name(link).into_iter().chain([link.name.to_string()]);
+            vec![Chain { argvs: argvs.collect(), made: names.map(|name| destroy(&name)).collect() }]
         }
         _ => argvs.map(Chain::from).collect(),
     }

@@ -66,15 +66,14 @@ impl Errand {
 pub(crate) struct Chain {
     /// The commands, as one would type them.
     pub argvs: Vec<Argv>,
-    /// The first command as sh(1) is to run it, where that is not what one would type.
-    pub first: Option<String>,
-    /// What takes back what the first one made, as sh(1) is to run it, when a later one is refused.
-    pub back: Option<String>,
+    /// What takes back what the commands before have made, when the one behind the first, the second and so on is refused; the last
+    /// of them goes for all that follow.
+    pub made: Vec<Argv>,
 }
 
 impl From<Argv> for Chain {
     fn from(argv: Argv) -> Self {
-        Self { argvs: vec![argv], first: None, back: None }
+        Self { argvs: vec![argv], made: Vec::new() }
     }
 }
 
@@ -89,18 +88,15 @@ impl fmt::Display for Chain {
 impl Chain {
     /// Returns the command that does all of it.
     fn argv(&self) -> Argv {
-        if let ([argv], None) = (self.argvs.as_slice(), &self.first) {
-            return argv.clone();
-        }
-        let mut lines = self.argvs.iter().map(ToString::to_string);
-        let first = lines.next().map(|line| self.first.clone().unwrap_or(line)).unwrap_or_default();
-        let rest: Vec<String> = lines.collect();
-        let rest = match &self.back {
-            _ if rest.is_empty() => String::new(),
-            Some(back) => format!(" || exit; {} || {{ {back}; exit 1; }}", rest.join(" && ")),
-            None => format!(" && {}", rest.join(" && ")),
+        let (Some(first), Some(rest)) = (self.argvs.first(), self.argvs.get(1..).filter(|rest| !rest.is_empty()))
+        else {
+            return self.argvs.first().cloned().unwrap_or_else(|| Argv::new("true"));
         };
-        Argv::new("sh").arg("-c").arg(format!("{first}{rest}"))
+        let back = |at: usize| self.made.get(at).or(self.made.last());
+        let or = |at: usize| back(at).map_or_else(|| "exit".into(), |back| format!("{{ {back}; exit 1; }}"));
+        let rest = rest.iter().enumerate().map(|(at, argv)| format!("; {argv} || {}", or(at)));
+        let line = std::iter::once(format!("{first} || exit")).chain(rest).collect::<String>();
+        Argv::new("sh").arg("-c").arg(line)
     }
 }
 
@@ -214,8 +210,7 @@ mod tests {
         let made = folder.path().join("made").display().to_string();
         let chain = |second: &[&str]| Chain {
             argvs: vec![Argv::new("mkdir").arg(&made), Argv::new(second[0]).args(&second[1..])],
-            first: None,
-            back: Some(format!("rmdir {made}")),
+            made: vec![Argv::new("rmdir").arg(&made)],
         };
         let run = |chain: &Chain| Program::start_with(chain, None).unwrap().finish().map_err(|fault| fault.message);
         let refused = run(&chain(&["sh", "-c", "echo no more >&2; exit 3"]));
@@ -227,7 +222,10 @@ mod tests {
         assert_eq!(run(&chain(&["echo", "a b"])), Ok("a b\n".into()));
         // What was there before is not taken back.
         assert!(run(&chain(&["echo"])).is_err() && std::fs::exists(&made).unwrap());
-        let named = Chain { first: Some("name=$(echo made)".into()), ..Argv::new("echo").into() };
-        assert_eq!((named.to_string(), named.argv().to_string()), ("echo".into(), "sh -c 'name=$(echo made)'".into()));
+        let argvs = ["a", "b", "c", "d"].map(Argv::new).to_vec();
+        let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs };
+        assert_eq!(chain.to_string(), "a && b && c && d");
+        let line = "a || exit; b || { undo-a; exit 1; }; c || { undo-b; exit 1; }; d || { undo-b; exit 1; }";
+        assert_eq!(chain.argv(), Argv::new("sh").arg("-c").arg(line));
     }
 }

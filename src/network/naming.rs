@@ -53,9 +53,15 @@ pub(crate) fn made(link: &Link) -> &str {
     }
 }
 
-/// Returns what an interface is made as before it is given its name, where FreeBSD does not make it under that name.
-pub(crate) fn family(link: &Link) -> Option<&'static str> {
-    (!is_native(link)).then(|| makers(&link.kind)[0])
+/// Returns the name under which an interface is made before it is given its own, where FreeBSD does not make it under that. The
+/// number stays taken for as long as the interface is there (12.1, ifconfig-names-groups.txt), so that it is none that somebody would
+/// choose, and always the same for a name.
+pub(crate) fn first_name(link: &Link) -> Option<String> {
+    const FIRST: u32 = MAX_UNIT / 2 + 1;
+    // FNV-1a: numbers of different names should differ, and stay as they are with every release of ours.
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = || link.name.as_str().bytes().fold(0x811c_9dc5, step);
+    (!is_native(link)).then(|| format!("{}{}", makers(&link.kind)[0], FIRST + hash() % FIRST))
 }
 
 /// Returns why FreeBSD cannot have such an interface of that name.
@@ -102,9 +108,9 @@ mod tests {
     use super::*;
 
     fn said(link: &Link) -> String {
-        let family = family(link).map(|family| format!("{family} create name ")).unwrap_or_default();
+        let first = first_name(link).map(|first| format!("{first} name ")).unwrap_or_default();
         fault(link).map_or_else(
-            || format!("{family}{}", made(link)),
+            || format!("{first}{}", made(link)),
             |fault| format!("{} | {}", fault.message, fault.hint.unwrap_or_default()),
         )
     }
@@ -115,7 +121,7 @@ mod tests {
         assert_eq!(["tap0", "tap32767", "vmnet3"].map(said), ["tap0", "tap32767", "vmnet3"]);
         assert_eq!(
             ["web0", "tapx", "guests"].map(said),
-            ["tap create name web0", "tap create name tapx", "tap create name guests"]
+            ["tap29043 name web0", "tap21806 name tapx", "tap19072 name guests"]
         );
         assert_eq!(said("tap01"), "FreeBSD cannot make tap01: its number begins with 0 | write tap1");
         for text in ["tap32768", "tap99999", "tap123456789012"] {
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn other_interfaces_have_numbers_too_and_a_vlan_that_of_its_parent_and_tag() {
         let bridge = |text: &str| said(&Link::new(name(text), LinkKind::Bridge));
-        assert_eq!([bridge("bridge2"), bridge("lan")], ["bridge2", "bridge create name lan"]);
+        assert_eq!([bridge("bridge2"), bridge("lan")], ["bridge2", "bridge16400 name lan"]);
         assert_eq!(
             bridge("tap1"),
             "FreeBSD cannot make tap1: that is a name of tap(4), and this is a bridge | bridge0 and the like, or a name of your own: \
@@ -139,7 +145,7 @@ mod tests {
         let vlan = |text: &str| {
             said(&Link::new(name(text), LinkKind::Vlan { parent: name("ix0"), tag: 82.try_into().unwrap() }))
         };
-        assert_eq!([vlan("ix0.82"), vlan("vlan5"), vlan("guests0")], ["ix0.82", "vlan5", "vlan create name guests0"]);
+        assert_eq!([vlan("ix0.82"), vlan("vlan5"), vlan("guests0")], ["ix0.82", "vlan5", "vlan21264 name guests0"]);
         for (text, of) in [("ix0.83", "VLAN 83 of ix0"), ("em0.82", "VLAN 82 of em0"), ("ix0.082", "VLAN 082 of ix0")] {
             let expected = format!(
                 "FreeBSD cannot make {text}: that is the name of {of} | leave `name` out, for ix0.82, or write \"vlan82\""

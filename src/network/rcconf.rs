@@ -32,26 +32,16 @@ pub(crate) fn rcconf(network: &Network) -> Vec<String> {
 fn cloned(network: &Network) -> Vec<String> {
     let is_cloned = |link: &&Link| !matches!(link.kind, LinkKind::Vlan { .. });
     let all: Vec<&Link> = network.links.iter().filter(is_cloned).collect();
-    // One that FreeBSD does not make under its name is made under a free number, and renamed (rc.conf(5), `ifconfig_bridge0_name`).
-    let mut made: Vec<(String, Option<&InterfaceName>)> = Vec::new();
-    for link in &all {
-        let free = |family: &str| {
-            let is_free = |name: &String| {
-                !made.iter().any(|(other, _)| other == name) && all.iter().all(|link| naming::made(link) != name)
-            };
-            (0..=all.len()).map(|unit| format!("{family}{unit}")).find(is_free).unwrap_or_default()
-        };
-        made.push(match naming::family(link) {
-            Some(family) => (free(family), Some(&link.name)),
-            None => (naming::made(link).to_string(), None),
-        });
-    }
+    // One that FreeBSD does not make under its name is made under another, and renamed (rc.conf(5), `ifconfig_bridge0_name`).
+    let first = |link: &&Link| naming::first_name(link).map(|first| (first, Some(link.name.clone())));
+    let made: Vec<(String, Option<InterfaceName>)> =
+        all.iter().map(|link| first(link).unwrap_or_else(|| (naming::made(link).to_string(), None))).collect();
     let mut lines = Vec::new();
     if !made.is_empty() {
         let names: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
         lines.push(format!("cloned_interfaces=\"{}\"", names.join(" ")));
     }
-    lines.extend(made.iter().filter_map(|(made, name)| Some(format!("ifconfig_{made}_name=\"{}\"", (*name)?))));
+    lines.extend(made.iter().filter_map(|(made, name)| Some(format!("ifconfig_{made}_name=\"{}\"", name.as_ref()?))));
     for link in all {
         for name in link.names() {
             let members = network.members_of(name).into_iter().map(|(member, how)| how.words(member).join(" "));

@@ -2,12 +2,16 @@
 
 use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{Effect, Host, InterfaceKind, Platform};
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Link, Machine, Part, Value};
 use crate::network::naming;
 use crate::qemu;
 use crate::supervise::{node, recovery};
+use std::rc::Rc;
+
+/// How often it is looked again whose an interface is.
+const GLANCES: usize = 3;
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +258,17 @@ pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault
     if host.settings().user_net {
         return Ok(None);
     }
-    if let Some(interface) = host.interfaces()?.iter().find(|interface| interface.name == name) {
+    let find = |all: Rc<[Interface]>| all.iter().find(|interface| interface.name == name).cloned();
+    let mut found = find(host.interfaces()?);
+    // One that another run makes at this moment has its mark a moment later.
+    for _ in 0..GLANCES {
+        if host.is_assumed() || found.as_ref().is_none_or(|one| one.is_ours) {
+            break;
+        }
+        host.processes().pause();
+        found = find(host.interfaces_anew()?);
+    }
+    if let Some(interface) = found {
         let owner = interface.mark.as_ref().and_then(|machine| Some((machine, recovery::holder(host, machine)?)));
         if let Some((machine, owner)) = owner {
             let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();

@@ -162,7 +162,7 @@ impl Run {
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)) || effect.made_tap().is_some())?;
         let is_first = !self.leases.contains(&Lease::Node(machine.name().clone()));
         if is_first && self.host.rehearsal().is_none() {
-            node::against_starting(&*self.host, machine.name()).map_or(Ok(()), Err)?;
+            node::against_booting(&*self.host, machine.name()).map_or(Ok(()), Err)?;
         }
         self.lease(&Lease::Node(machine.name().clone()))?;
         let mut guest = self.host.boot(machine, &plan)?;

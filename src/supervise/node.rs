@@ -3,7 +3,6 @@
 //! A second bhyve of a name is refused the node, and whoever destroys a node ends the bhyve that has it (12.1, bhyve-node.txt,
 //! bhyvectl.txt). Only the kernel knows who has one open, so that processes are asked by their names.
 
-use super::leases::Lease;
 use super::recovery;
 use crate::bhyve;
 use crate::diag::Fault;
@@ -17,11 +16,21 @@ fn is_there(host: &dyn Host, name: &VmName) -> bool {
     settings.platform == Platform::FreeBsd && !host.is_assumed() && host.file(&settings.node(name)).is_some()
 }
 
-/// Returns what speaks against starting a machine: a node that no run of ours has left, and that the recipe does not destroy before.
+/// Returns what speaks against starting a machine, before anything happens: a node that is not given back as what a dead run of ours
+/// has left, and that the recipe does not destroy before.
 pub(crate) fn against_starting(host: &dyn Host, name: &VmName) -> Option<Fault> {
     let destroys = |done: &Rehearsed| matches!(done, Rehearsed::Effect(Effect::DestroyNode(of)) if of == name);
     let is_destroyed = || host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(destroys));
-    if !is_there(host, name) || is_destroyed() || is_ours(host, name) {
+    let real = host.rehearsal().map_or(host, |rehearsal| rehearsal.host());
+    if !is_there(host, name) || is_destroyed() || recovery::gives_back_node(real, name) {
+        return None;
+    }
+    against_booting(host, name)
+}
+
+/// Returns what speaks against the first boot of a machine by a run that has not taken its node: there is one.
+pub(crate) fn against_booting(host: &dyn Host, name: &VmName) -> Option<Fault> {
+    if !is_there(host, name) {
         return None;
     }
     Some(match host.processes().bhyves(name) {
@@ -53,12 +62,6 @@ pub(crate) fn against_destroying(host: &dyn Host, name: &VmName) -> Option<Fault
         }
         Err(fault) => Some(unknown(name, &fault)),
     }
-}
-
-/// Whether a run of ours has noted the node: the next start gives it back first, or has it already.
-fn is_ours(host: &dyn Host, name: &VmName) -> bool {
-    let node = Lease::Node(name.clone());
-    host.store().trace(name).is_some_and(|trace| recovery::journal(&trace).leases.contains(&node))
 }
 
 fn unknown(name: &VmName, why: &Fault) -> Fault {

@@ -145,7 +145,7 @@ pub(crate) fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
     host.store().trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
 }
 
-pub(super) fn journal(trace: &Trace) -> Journal {
+fn journal(trace: &Trace) -> Journal {
     trace.journal.as_deref().map(Journal::read).unwrap_or_default()
 }
 
@@ -241,6 +241,13 @@ fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
             owner => return Err(running(name, owner.flatten().as_ref())),
         }
     }
+}
+
+/// Returns whether the next start of a machine gives its node back, as what a dead run has left. What cannot be told is none.
+pub(super) fn gives_back_node(host: &dyn Host, name: &VmName) -> bool {
+    let node = Back::Effect(Effect::DestroyNode(name.clone()));
+    let is_left = |trace: Trace| left(host, &trace, true).is_ok_and(|left| left.backs.contains(&node));
+    host.store().trace(name).is_some_and(is_left)
 }
 
 /// Gives back what the dead run of a machine has left whose lock is ours, and then the machine.

@@ -712,7 +712,7 @@ error: expected a text, got a number
 5 | tap(5);
   |     ^
   |
-  = hint: write `tap("tap1")`
+  = hint: write `tap("tap1", #{ mtu, description, up })`
 "#,
     );
     wrong(

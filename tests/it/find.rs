@@ -220,7 +220,7 @@ error: expected a text, got a number
 1 | tap(1);
   |     ^
   |
-  = hint: write `tap("tap1")`
+  = hint: write `tap("tap1", #{ mtu, description, up })`
 error: not every recipe could be read: the machines of the others were looked for
 
 error: the host no such host has no known address
@@ -233,7 +233,7 @@ error: expected a text, got a number
 1 | tap(1);
   |     ^
   |
-  = hint: write `tap("tap1")`
+  = hint: write `tap("tap1", #{ mtu, description, up })`
 error: not every recipe could be read: the machines of the others were looked for
 
 error: recipes/empty.rhai describes no machine

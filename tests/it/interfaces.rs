@@ -84,7 +84,8 @@ fn a_tap_of_another_name_is_made_with_a_number_and_renamed() {
     let plan = sandbox.run(&["plan", "lab.rhai"]);
     let expected = "
 umask 026
-ifconfig tap create name vm-web0
+ifconfig tap27457 create
+ifconfig tap27457 name vm-web0
 ifconfig vm-web0 group vmrun description vmrun:lab up
 bhyve -c 1 -m 64M -s 5,virtio-net,vm-web0,type=tap -s 31,lpc -l bootrom,[tmp]/vm/rom.fd lab
 # given back when the run ends:
@@ -95,8 +96,8 @@ ifconfig vm-web0 destroy
     let done = sandbox.run(&["lab.rhai"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", sandbox.calls());
     let expected = "
-ifconfig tap create
-ifconfig tap0 name vm-web0
+ifconfig tap27457 create
+ifconfig tap27457 name vm-web0
 ifconfig vm-web0 group vmrun description vmrun:lab up
 bhyve -c 1 -m 64M -s 5,virtio-net,vm-web0,type=tap -s 31,lpc -l bootrom,[tmp]/vm/rom.fd lab
 ";
@@ -109,7 +110,7 @@ bhyve -c 1 -m 64M -s 5,virtio-net,vm-web0,type=tap -s 31,lpc -l bootrom,[tmp]/vm
 #[test]
 fn a_tap_that_cannot_be_renamed_is_not_left() {
     let sandbox = host("let nic = tap(\"vm-web0\");");
-    sandbox.write("fake/refuse", "ifconfig tap0 name\tifconfig: ioctl SIOCSIFNAME (set name): File exists\n");
+    sandbox.write("fake/refuse", "ifconfig tap27457 name\tifconfig: ioctl SIOCSIFNAME (set name): File exists\n");
     let done = sandbox.run(&["lab.rhai"]);
     assert_eq!(done.code, 3, "{}", done.stderr);
     assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
@@ -198,8 +199,8 @@ fn a_bridge_of_another_name_has_its_lines_in_rc_conf() {
         "bridge(\"lan\", #{ create: true, address: \"10.0.0.1/24\" });\nbridge(\"bridge0\", #{ create: true });\n",
     );
     let lines = "
-cloned_interfaces=\"bridge1 bridge0\"
-ifconfig_bridge1_name=\"lan\"
+cloned_interfaces=\"bridge16400 bridge0\"
+ifconfig_bridge16400_name=\"lan\"
 ifconfig_lan=\"inet 10.0.0.1/24\"
 ifconfig_bridge0=\"up\"
 ";
@@ -207,8 +208,8 @@ ifconfig_bridge0=\"up\"
     let done = sandbox.run(&["network", "up", "net.rhai"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     let made = "
-ifconfig bridge create
-ifconfig bridge0 name lan
+ifconfig bridge16400 create
+ifconfig bridge16400 name lan
 ifconfig lan group vmrun description vmrun:lan up
 ifconfig lan inet 10.0.0.1/24
 ifconfig bridge0 create

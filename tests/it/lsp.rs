@@ -270,7 +270,7 @@ fn neovim_shows_what_is_wrong_and_what_a_word_does() {
     assert_eq!(done.code, 0, "this test needs Neovim (nvim): {done:?}");
     let said = done.stderr.replace('\r', "");
     assert!(
-        said.contains("1: there is no function `brigde`\ndid you mean `bridge`?\n```rhai\ntap(\"tap1\")\n```"),
+        said.contains("1: there is no function `brigde`\ndid you mean `bridge`?\n```rhai\ntap(\"tap1\", #{ mtu, description, up })\n```"),
         "{said}"
     );
 }

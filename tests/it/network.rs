@@ -719,7 +719,7 @@ ip link set dev epair1a.new name epair1a alias vmrun:@lab up
 ip link set dev epair1b.new name epair1b alias vmrun:epair1b up
 ip link set dev epair0a master bridge7
 ip link add link epair1b name vlan82.new type vlan id 82
-ip link set dev vlan82.new name vlan82 alias vmrun:@lab mtu 1400 up
+ip link set dev vlan82.new name vlan82 alias vmrun:@lab up
 ip link set dev vlan82 master bridge7
 ip tuntap add dev tap1.new mode tap
 ip link set dev tap1.new name tap1 alias vmrun:lab up

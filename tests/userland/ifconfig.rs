@@ -59,12 +59,6 @@ impl Host<'_> {
         (self.release.major < 13).then_some(self.now)
     }
 
-    /// Whether `inet` may stand behind other words. FreeBSD never takes it there; from 13 on it is let pass as long as the program
-    /// that is tested makes its bridges and vlans so.
-    fn has_families_anywhere(&self) -> bool {
-        self.release.major >= 13
-    }
-
     fn usage(&self) -> &'static str {
         if self.release.major < 13 { OLD_USAGE } else { USAGE }
     }

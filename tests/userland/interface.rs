@@ -348,8 +348,16 @@ pub(crate) fn add(state: &State, mut one: Interface) -> io::Result<()> {
 /// made with. Where there is none, it is made if net.link.tap.devfs_cloning allows that.
 pub(crate) fn open(state: &State, device: &str, pid: u32, is_cloning: bool) -> Step<Result<(), &'static str>> {
     let kind = if device.starts_with("vmnet") { Kind::Vmnet } else { Kind::Tap };
-    let Some(number) = unit(device, kind) else { return Ok(Err(ENOENT)) };
-    let mut found = all(state)?.into_iter().find(|one| one.kind == kind && one.unit == Some(number));
+    let release = crate::release::Release::of_environment()?.major;
+    // From 13 on a tap that was renamed has an alias of its name (freebsd-facts).
+    let has_alias =
+        |one: &Interface| release >= 13 && one.name == device && matches!(one.kind, Kind::Tap | Kind::Vmnet);
+    let number = unit(device, kind);
+    let is_numbered = |one: &Interface| one.kind == kind && one.unit == number && number.is_some();
+    let mut found = all(state)?.into_iter().find(|one| is_numbered(one) || has_alias(one));
+    if found.is_none() && number.is_none() {
+        return Ok(Err(ENOENT));
+    }
     if found.is_none() && is_cloning {
         add(state, Interface::new(device, kind))?;
         found = load(state, device)?;

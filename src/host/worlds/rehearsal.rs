@@ -49,6 +49,11 @@ impl Rehearsal {
         Self { below, store, is_left: |_, _| false, world, has_interfaces: false, exits, done }
     }
 
+    /// Returns the host on which it is rehearsed.
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.below
+    }
+
     /// Returns the interfaces of the host below, without those that dead runs have left.
     fn below(&self) -> Result<Rc<[Interface]>, Fault> {
         let below = self.below.interfaces()?;
@@ -121,6 +126,9 @@ impl Facts for Rehearsal {
     }
 
     fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
+        if !self.has_interfaces {
+            self.below.interfaces_anew()?;
+        }
         self.interfaces()
     }
 

@@ -97,8 +97,6 @@ impl<'a> Target<'a> {
                 let value = words.next();
                 let value = value.ok_or_else(|| Exit::new(1, format!("ifconfig: '{word}' requires argument")))?;
                 self.valued(word, value)?;
-            } else if let Some(family) = super::family(word).filter(|_| !alone && self.host.has_families_anywhere()) {
-                self.family = family;
             } else if !alone {
                 self.read_address(word)?;
             }
