@@ -1,7 +1,7 @@
 //! A network recipe set against the host: what is missing of it, what is not as it says, and what of it is ours.
 
 use super::gone::gone;
-use super::interrupted;
+use super::{interrupted, recovery};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::interfaces::{self, bridge_of};
@@ -101,6 +101,24 @@ impl Site<'_> {
     fn means(&self, name: &str) -> bool {
         let made = |effect: &Effect| matches!(effect, Effect::CreateLink(link) if link.names().iter().any(|made| made.as_str() == name));
         self.meant.iter().any(made)
+    }
+
+    /// Returns how another interface uses one that is to be taken away, in words: as its member, or as a VLAN of it. What a run that is
+    /// dead has left is nobody's any more.
+    fn use_of(&self, host: &dyn Host, link: &Link, state: &Interface, other: &Interface) -> Option<String> {
+        let joins = |effect: &Effect| matches!(effect, Effect::Join { bridge, member, .. } if *bridge == link.name && member.as_str() == other.name);
+        let is_vlan = matches!(&other.kind, InterfaceKind::Vlan { parent, .. } if *parent == state.name);
+        let uses = is_vlan || state.members.contains(&other.name) && !self.meant.iter().any(joins);
+        if !uses || self.means(&other.name) {
+            return None;
+        }
+        match &other.mark {
+            Some(machine) => {
+                let lives = other.is_open || recovery::holder(host, machine).is_some();
+                lives.then(|| format!("{} of the machine {machine}", other.name))
+            }
+            None => (is_vlan || !other.is_ours).then(|| other.name.clone()),
+        }
     }
 
     /// Whether it is ours, or about to be.
@@ -243,7 +261,7 @@ fn down(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
     let site = Site { states: states(host)?, meant };
     let verdict = |effect: &Effect| {
         Ok(match effect {
-            Effect::CreateLink(link) => unmade(&site, link),
+            Effect::CreateLink(link) => unmade(host, &site, link),
             Effect::AddRoute(router) if default_router(host, *router)? == Some(*router) => {
                 // A route has no mark: it is ours if it leads through what is ours.
                 let leads = |state: &&Interface| state.addresses.iter().any(|address| address.reaches(*router));
@@ -259,22 +277,17 @@ fn down(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
     meant.iter().rev().map(verdict).collect()
 }
 
-fn unmade(site: &Site<'_>, link: &Link) -> Verdict {
+fn unmade(host: &dyn Host, site: &Site<'_>, link: &Link) -> Verdict {
     let Some(state) = site.state(&link.name) else { return Verdict::Done };
     if !state.is_ours {
         return Verdict::NotOurs;
     }
-    let is_member = |other: &&Interface| state.members.contains(&other.name);
-    let strangers = site.states.iter().filter(is_member).filter(|other| !other.is_ours && !site.means(&other.name));
-    let is_told = |name: &str| {
-        let joins = |effect: &Effect| matches!(effect, Effect::Join { bridge, member, .. } if *bridge == link.name && member.as_str() == name);
-        site.meant.iter().any(joins)
-    };
-    let strangers: Vec<&str> = strangers.map(|other| other.name.as_str()).filter(|name| !is_told(name)).collect();
-    if strangers.is_empty() {
+    let users: Vec<String> = site.states.iter().filter_map(|other| site.use_of(host, link, state, other)).collect();
+    if users.is_empty() {
         return Verdict::Do(Effect::DestroyLink(link.name.clone()));
     }
-    let fault = Fault::host(format!("the bridge {} is in use by {}", link.name, strangers.join(", ")));
+    let what = if link.kind == LinkKind::Bridge { "the bridge " } else { "" };
+    let fault = Fault::host(format!("{what}{} is in use by {}", link.name, users.join(", ")));
     Verdict::Wrong(fault.hint("stop the machines that use it first"))
 }
 

@@ -284,6 +284,45 @@ error: the bridge bridge2 is in use by tap1
     same(&changes(&sandbox), "");
 }
 
+#[test]
+fn a_bridge_of_a_running_machine_is_not_taken_away_nor_what_carries_a_vlan() {
+    let sandbox = host();
+    assert_eq!(network(&sandbox, &["up", "network.rhai"]).code, 0);
+    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    sandbox.write("fake/exits", "run\n");
+    sandbox.write(
+        "db.rhai",
+        "let nic = tap(\"tap1\");\nbridge(\"bridge2\").add(nic);\nbhyve(#{ name: \"db\", memory: 64.MiB, bootrom: \
+         bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"5\": virtio_net(nic), \"31\": lpc() } }).run();\n",
+    );
+    let mut run = sandbox.start(&["db.rhai"]);
+    run.until("the guest", |sandbox| sandbox.read("fake/interfaces/tap1").contains("opened_by"));
+    sandbox.write("fake/interfaces/vlan7", "kind vlan\nvlan 7 ix0.80\n");
+    let expected = "
+error: the bridge bridge2 is in use by tap1 of the machine db
+ --> network.rhai:7:1
+  |
+7 | bridge(\"bridge2\", #{ create: true }).add(guests);
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: stop the machines that use it first
+error: ix0.80 is in use by vlan7
+ --> network.rhai:3:1
+  |
+3 | vlan(\"ix0\", 80, #{ address: \"192.168.0.6/24\" });
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: stop the machines that use it first
+";
+    changes(&sandbox);
+    ended(&network(&sandbox, &["down", "network.rhai"]), 3, "", expected);
+    same(&changes(&sandbox), "");
+    run.signal("TERM");
+    assert_eq!(run.wait().code, 130);
+    fs::remove_file(sandbox.path("fake/interfaces/vlan7")).unwrap();
+    assert_eq!(network(&sandbox, &["down", "network.rhai"]).code, 0);
+}
+
 /// A network recipe that is wrong.
 #[track_caller]
 fn wrong(recipe: &str, code: i32, stderr: &str) {
