@@ -54,7 +54,7 @@ fn escape(value: &str) -> String {
 }
 
 /// Returns what bhyve's exit status means (bhyve(8), EXIT STATUS).
-pub(crate) fn ended(status: i32, last_words: &[String]) -> Ended {
+pub fn ended(status: i32, last_words: &[String]) -> Ended {
     match status {
         0 => Ended::Rebooted,
         // It is also the status of a bhyve whose node was destroyed, and of one that was called in a wrong way (seen on 12.1).
@@ -88,11 +88,11 @@ pub(crate) fn force_poweroff(name: &VmName) -> Argv {
 
 /// Whether bhyve ended because the node of its machine is another's: one runs there, or one that was killed has left it (seen on
 /// 12.1: `vm_reinit: Device busy`, status 4; that later releases say `vm_openf` there is not known for certain).
-pub(crate) fn is_node_refused(ended: &Ended, last_words: &[String]) -> bool {
+pub fn is_node_refused(ended: &Ended, last_words: &[String]) -> bool {
     let is_opening = |line: &String| ["vm_reinit:", "vm_open"].iter().any(|beginning| line.starts_with(beginning));
-    // A node that was left by a guest with other memory is opened, and refuses the memory (12.1, bhyve-node.txt).
-    let is_memory = |line: &String| line.starts_with("Unable to setup memory (");
-    let says = |line: &String| is_opening(line) && line.ends_with("Device busy") || is_memory(line);
+    // `Unable to setup memory (22)` is no such: it is said of a node of bhyve's own too (12.1, bhyve-start.txt: `-m 0`), and whether
+    // one was there before has been looked at.
+    let says = |line: &String| is_opening(line) && line.ends_with("Device busy");
     matches!(ended, Ended::Failed { .. }) && last_words.iter().any(says)
 }
 
@@ -102,7 +102,7 @@ pub(crate) const fn is_node_reusable(ended: &Ended) -> bool {
 }
 
 /// What bhyvectl says of a machine that has no node.
-pub(crate) fn is_not_created(stderr: &str) -> bool {
+pub fn is_not_created(stderr: &str) -> bool {
     stderr.contains("is not created")
 }
 
@@ -258,7 +258,7 @@ mod tests {
     fn a_node_that_is_anothers_is_known_by_what_bhyve_says() {
         let refused = |status, line: &str| is_node_refused(&Ended::Failed { status }, &[line.into()]);
         assert!(refused(4, "vm_reinit: Device busy") && refused(4, "vm_openf: Device busy"));
-        assert!(refused(4, "Unable to setup memory (22)"));
+        assert!(!refused(4, "Unable to setup memory (22)"));
         assert!(!refused(4, "vm_create: Device busy") && !refused(4, "vm_reinit: Invalid argument"));
         assert!(!is_node_refused(&Ended::PoweredOff, &["vm_reinit: Device busy".into()]));
         assert!(is_node_reusable(&Ended::Rebooted) && !is_node_reusable(&Ended::TripleFault));

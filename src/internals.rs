@@ -3,7 +3,12 @@
 
 /// Of the room `bhyve`.
 pub mod bhyve {
-    pub use crate::bhyve::{argv, secrets};
+    pub use crate::bhyve::{argv, ended, is_node_refused, is_not_created, secrets};
+
+    /// What processes call themselves.
+    pub mod seen {
+        pub use crate::bhyve::seen::machine_of;
+    }
 
     /// Command lines.
     pub mod command {

@@ -8,7 +8,7 @@ fn title(command: &str) -> Option<&str> {
 
 /// Returns the machine that a process runs, if it is a bhyve: one that has not come to give itself a title, as one that waits for
 /// its viewer, is known by its command line, whose last word is the name (bhyve(8)).
-pub(crate) fn machine_of(command: &str) -> Option<&str> {
+pub fn machine_of(command: &str) -> Option<&str> {
     let is_bhyve = |word: &str| word.rsplit('/').next() == Some("bhyve");
     let of_words = || {
         let (words, name) = command.rsplit_once(' ')?;

@@ -4,6 +4,7 @@ use super::interfaces::{mark, mark_link};
 use super::program::Chain;
 use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
+use crate::diag::Fault;
 use crate::model::link::MARK;
 use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, VmName};
 use crate::network::naming;
@@ -287,6 +288,16 @@ pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effe
         }
         _ => argvs.map(Chain::from).collect(),
     }
+}
+
+/// Returns the fault of an effect that was refused, with the way out where the host's words need one.
+pub(crate) fn explained(platform: Platform, effect: &Effect, fault: Fault) -> Fault {
+    let is_made = matches!(effect, Effect::CreateLink(_)) && platform == Platform::FreeBsd;
+    // The number of an interface that was renamed stays taken (12.1, ifconfig-names-groups.txt); that of a vlan's tag and card too.
+    if is_made && fault.message.contains("SIOCIFCREATE2") && fault.message.ends_with("File exists") {
+        return fault.hint("an interface that was renamed has its number: choose another, or destroy that one");
+    }
+    fault
 }
 
 /// Half of an effect is none: what its first commands took goes back, where a later one was refused.

@@ -344,7 +344,7 @@ impl Effects for System {
                     return Err(fault);
                 }
                 Err(fault) if is_done_already(effect, &fault) => {}
-                Err(fault) => return Err(fault),
+                Err(fault) => return Err(commands::explained(self.settings.platform, effect, fault)),
             }
         }
         Ok(text)
@@ -372,7 +372,11 @@ impl Effects for System {
             others.iter_mut().for_each(|(_, errand)| errand.hurry());
             last.wait();
         }
-        let faults = meant.into_iter().filter_map(|(effect, errand)| Some((effect, errand.finish().err()?)));
+        let platform = self.settings.platform;
+        let fault =
+            |effect: &Effect, errand: Errand| Some(commands::explained(platform, effect, errand.finish().err()?));
+        let faults = meant.into_iter().filter_map(|(effect, errand)| Some((fault(&effect, errand)?, effect)));
+        let faults = faults.map(|(fault, effect)| (effect, fault));
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
     }
 

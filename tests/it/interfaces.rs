@@ -67,6 +67,40 @@ fn a_tap_is_marked_even_if_vmrun_is_killed_before() {
 }
 
 #[test]
+fn a_number_that_a_renamed_interface_has_is_told() {
+    let sandbox = host("let nic = tap(\"tap2\");");
+    assert!(sandbox.shell("ifconfig tap2 create && ifconfig tap2 name web0").status().unwrap().success());
+    let done = sandbox.run(&["lab.rhai"]);
+    let expected = "
+error: `ifconfig tap2 create && ifconfig tap2 group vmrun description vmrun:lab up` failed with status 1: ifconfig: SIOCIFCREATE2 (tap2): File exists
+ --> lab.rhai:1:11
+  |
+1 | let nic = tap(\"tap2\");
+  |           ^^^^^^^^^^^
+  |
+  = hint: an interface that was renamed has its number: choose another, or destroy that one
+";
+    same(&done.stderr, expected);
+    assert_eq!(
+        (done.code, sandbox.names("fake/interfaces")),
+        (3, ["bridge2", "em0", "lo0", "web0"].map(String::from).to_vec())
+    );
+}
+
+#[test]
+fn a_tap_that_is_not_there_is_not_made_by_opening_it() {
+    let sandbox = host("let nic = \"tap7\";");
+    let done = sandbox.run(&["lab.rhai"]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(
+        done.stderr.starts_with("error: the tap tap7 is not there, and the recipe does not make it\n"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
+}
+
+#[test]
 fn a_tap_has_what_its_recipe_says_and_is_up() {
     let sandbox = host("let nic = tap(\"tap1\", #{ mtu: 9000, description: \"of the lab\", up: false });");
     let done = sandbox.run(&["lab.rhai"]);

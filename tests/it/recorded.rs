@@ -88,14 +88,71 @@ fn of_bhyvectl(step: &Step) -> Option<Vec<String>> {
     Some(bhyve::statistics::read(&step.output).iter().map(|count| format!("{count:?}")).collect())
 }
 
+/// How bhyve ended, and whose its node was: of those that were run to their end, in the foreground or not.
+fn of_bhyve(step: &Step) -> Option<Vec<String>> {
+    (step.command.starts_with("bhyve ") || step.command.starts_with("= ")).then_some(())?;
+    let words: Vec<String> = step.complaint.lines().map(String::from).collect();
+    let ended = match step.status {
+        signal @ 129.. => vmrun::internals::model::Ended::Killed { signal: signal - 128 },
+        status => bhyve::ended(status, &words),
+    };
+    let refused = if bhyve::is_node_refused(&ended, &words) { ", its node is another's" } else { "" };
+    Some(vec![format!("status {}: {ended}{refused}", step.status)])
+}
+
+/// Whether bhyvectl found no machine.
+fn of_nodes(step: &Step) -> Option<Vec<String>> {
+    (step.command.starts_with("bhyvectl ") && step.status != 0).then_some(())?;
+    let is_none = bhyve::is_not_created(&format!("{}{}", step.complaint, step.output));
+    Some(vec![if is_none { "there is none".into() } else { format!("status {}", step.status) }])
+}
+
+/// Whose machine a process is, of every line that ps printed of one.
+fn of_titles(step: &Step) -> Option<Vec<String>> {
+    (step.command.starts_with("ps ") && step.output.contains("bhyve")).then_some(())?;
+    let words = |line: &str| line.find("bhyve").map(|at| line[at..].to_string());
+    let titles = step.output.lines().filter_map(words);
+    Some(titles.map(|title| format!("{title}: {}", bhyve::seen::machine_of(&title).unwrap_or("-"))).collect())
+}
+
 #[test]
 fn what_freebsd_answered_is_read_as_it_was_meant() {
     let ifconfig = ["bridge", "epair", "names-groups", "show", "tap", "tap-open", "vlan"];
     let mut files: Vec<_> =
         ifconfig.iter().map(|topic| transcript(&format!("ifconfig-{topic}.txt"), of_ifconfig)).collect();
+    for topic in ["exit", "node", "start"] {
+        files.push(transcript(&format!("bhyve-{topic}.txt"), of_bhyve));
+    }
+    files.extend([transcript("signals.txt", of_bhyve), transcript("memory.txt", of_bhyve)]);
+    let (_, nodes) = transcript("bhyvectl.txt", of_nodes);
+    files.push(("tests/fixtures/freebsd-12.1/read/bhyvectl-nodes.txt".into(), nodes));
+    let (_, titles) = transcript("ps.txt", of_titles);
+    files.push(("tests/fixtures/freebsd-12.1/read/ps-titles.txt".into(), titles));
     files.push(transcript("ps.txt", of_ps));
     files.push(transcript("procstat.txt", of_procstat));
     files.push(transcript("netstat.txt", of_netstat));
     files.push(transcript("bhyvectl.txt", of_bhyvectl));
     golden::check(files);
+}
+
+#[test]
+fn no_reader_falls_over_what_another_program_answered() {
+    let mut outputs = 0;
+    for file in crate::replay::FILES {
+        for step in steps(file) {
+            for text in [&step.output, &step.complaint] {
+                let _ = interfaces::freebsd::parse_interfaces(text);
+                let _ = interfaces::linux::parse_interfaces(text);
+                let _ = processes::freebsd::parse_processes(text);
+                let _ = processes::freebsd::parse_threads(text);
+                let _ = statistics::of_netstat(text);
+                let _ = bhyve::statistics::read(text);
+                let lines: Vec<String> = text.lines().map(String::from).collect();
+                let _ = bhyve::is_node_refused(&bhyve::ended(step.status, &lines), &lines);
+                let _ = lines.iter().filter_map(|line| bhyve::seen::machine_of(line)).count();
+                outputs += 1;
+            }
+        }
+    }
+    assert_eq!(outputs, 2 * 1286);
 }

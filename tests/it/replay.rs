@@ -239,7 +239,7 @@ fn replay(file: &str) {
 /// A test for each file, so that they run beside each other.
 macro_rules! files {
     ($($name:ident $file:literal),* $(,)?) => {
-        const FILES: &[&str] = &[$($file),*];
+        pub(crate) const FILES: &[&str] = &[$($file),*];
         $(#[test]
         fn $name() {
             replay($file);
