@@ -10,6 +10,8 @@ use std::fs;
 use std::process::Command;
 use vmrun::internals::supervise::journal;
 
+mod strangers;
+
 /// What the disks hold before any run.
 const CONTENT: [u8; 4096] = [0xA5; 4096];
 

@@ -19,6 +19,7 @@
 //! | `strike` | `before SIGNAL N PREFIX` or `after SIGNAL N PREFIX`: who called is sent the signal by the N-th call whose |
 //! | | log line starts with PREFIX, before it does anything or when it has done all; `fill` in the place of a signal |
 //! | | fills the disks of the folders that FAKE_FREEBSD_DISKS names, with `:` between them |
+//! | `appear/` | files that `appear` in the place of a signal puts beside the others, where there are none; told in `appeared` |
 //! | `passwords` | every VNC password a bhyve was given: `BUS:SLOT:FUNC PASSWORD` |
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |
@@ -171,6 +172,9 @@ impl State {
 
     fn do_strike(&self, what: &str) -> io::Result<()> {
         self.append("struck", what)?;
+        if what == "appear" {
+            return self.appear();
+        }
         if what != "fill" {
             let signal: Signal = what.parse().map_err(io::Error::from)?;
             return kill(Pid::from_raw(caller()), signal).map_err(io::Error::from);
@@ -179,6 +183,21 @@ impl State {
             let mut file = File::create(Path::new(folder).join("fill"))?;
             for size in [1 << 16, 1] {
                 while file.write_all(&vec![0; size]).is_ok() {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the files of `appear` into their places, unless there is something already: somebody else makes them at this moment,
+    /// before a call, which has the lock.
+    fn appear(&self) -> io::Result<()> {
+        for folder in ["interfaces", "vmm"] {
+            for name in self.names(&format!("appear/{folder}"))? {
+                let place = format!("{folder}/{name}");
+                if !self.path(&place).exists() {
+                    self.write(&place, self.read(&format!("appear/{place}"))?)?;
+                    self.append("appeared", &place)?;
+                }
             }
         }
         Ok(())
