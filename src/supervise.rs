@@ -74,6 +74,8 @@ pub(crate) struct Run {
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
+    /// Whether the guest is only imagined: its boots take no time.
+    is_imagined: bool,
     begun: Instant,
     boots: u64,
 }
@@ -100,6 +102,7 @@ impl Run {
             talk: None,
             wrong: None,
             late: None,
+            is_imagined: false,
             begun: Instant::now(),
             boots: 0,
         }

@@ -10,6 +10,7 @@
 //! | `firmware` | runs without ACPI: SIGTERM kills it at once |
 //! | `say TEXT\|STATUS` | writes TEXT and a newline on stdout if a serial port is `stdio`, and ends |
 //! | `err TEXT\|STATUS` | writes TEXT on stderr and ends |
+//! | `talk` | runs, and writes on stdout whatever is put into the file `talk`; else like `run` |
 //! | `echo` | copies stdin to stdout until a line `quit`, and ends with 1; else like `run` |
 //!
 //! No line is `1`. A line is used up only by a bhyve whose every check has passed. A running guest ends with 1 or 0
@@ -58,6 +59,7 @@ enum Script {
     Say(String, u8),
     Complain(String, u8),
     Run(Ears),
+    Talk,
     Echo,
 }
 
@@ -87,6 +89,7 @@ impl Script {
             ("deaf", "") => Self::Run(Ears::Deaf),
             ("stuck", "") => Self::Run(Ears::Stuck),
             ("firmware", "") => Self::Run(Ears::Firmware),
+            ("talk", "") => Self::Talk,
             ("echo", "") => Self::Echo,
             ("signal", number) => Self::End(Ending::Signal(number.parse().ok()?)),
             ("say", text) => ending(text).map(|(text, status)| Self::Say(text, status))?,
@@ -128,7 +131,23 @@ fn boot(machine: &Machine, signals: &Signals, script: Script) -> Step<Ending> {
             Ok(Ending::Status(status))
         }
         Script::Run(ears) => watch(machine, signals, ears, None),
+        Script::Talk => talk(machine, signals),
         Script::Echo => watch(machine, signals, Ears::Acpi, Some(&input())),
+    }
+}
+
+/// Runs until something ends the guest, and says what it finds in the file `talk`.
+fn talk(machine: &Machine, signals: &Signals) -> Step<Ending> {
+    loop {
+        if let Some(ending) = look(machine, signals, Ears::Acpi)? {
+            return Ok(ending);
+        }
+        let text = machine.state.read("talk")?;
+        if !text.is_empty() {
+            machine.state.remove("talk")?;
+            say(text);
+        }
+        thread::sleep(POLL);
     }
 }
 

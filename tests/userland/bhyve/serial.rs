@@ -1,9 +1,12 @@
 //! What is behind a serial port: stdin and stdout, a TCP port, or a terminal device.
 
 use std::fs::{self, OpenOptions};
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::machine::Machine;
 use crate::exit::{strerror, warn};
@@ -12,13 +15,22 @@ use crate::exit::{strerror, warn};
 pub(crate) fn open(machine: &mut Machine, path: &str) -> bool {
     if path == "stdio" {
         // Once in a process, whatever kind of port it is.
-        return !std::mem::replace(&mut machine.stdio, true);
+        return !std::mem::replace(&mut machine.stdio, true) && (machine.assume || unblock().is_ok());
     }
     if machine.tree.release >= 15 && path.starts_with("tcp") {
         return listen(machine, path);
     }
     // nmdm(4) makes its devices when they are opened.
     machine.assume || path.starts_with("/dev/nmdm") || is_terminal(path)
+}
+
+/// Sets exactly O_NONBLOCK on stdin and stdout, and so takes O_APPEND away. The descriptions belong to whoever has opened them,
+/// who has it so even after bhyve has ended (uart_emul.c; uart_backend.c of later releases does the same).
+fn unblock() -> nix::Result<()> {
+    for fd in [io::stdin().as_fd(), io::stdout().as_fd()] {
+        fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    Ok(())
 }
 
 fn is_terminal(path: &str) -> bool {
