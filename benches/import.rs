@@ -9,7 +9,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use vmrun::internals::import::{Kind, Setting, read, recipe};
-use vmrun::internals::model::{Arch, Release, Target};
+use vmrun::internals::model::{Arch, Target};
 
 const FIXTURE: &str = include_str!("../tests/fixtures/argv-valid.txt");
 const LINES: usize = 1000;
@@ -35,7 +35,7 @@ fn lines() -> Vec<Line> {
 fn heading(line: &str) -> Option<Target> {
     let (release, arch) = line.strip_prefix("# FreeBSD ")?.split_once(" on ")?;
     let arch = Arch::ALL.into_iter().find(|known| known.to_string() == arch)?;
-    Some(Target { arch, release: Release::numbered(release.parse().ok()?)? })
+    Some(Target { arch, release: release.parse().ok()? })
 }
 
 /// Imports a command line: reads and checks it, and writes the recipe. Returns how long that is; nothing for what is no

@@ -90,7 +90,9 @@ pub(crate) fn force_poweroff(name: &VmName) -> Argv {
 /// 12.1: `vm_reinit: Device busy`, status 4; that later releases say `vm_openf` there is not known for certain).
 pub(crate) fn is_node_refused(ended: &Ended, last_words: &[String]) -> bool {
     let is_opening = |line: &String| ["vm_reinit:", "vm_open"].iter().any(|beginning| line.starts_with(beginning));
-    let says = |line: &String| is_opening(line) && line.ends_with("Device busy");
+    // A node that was left by a guest with other memory is opened, and refuses the memory (12.1, bhyve-node.txt).
+    let is_memory = |line: &String| line.starts_with("Unable to setup memory (");
+    let says = |line: &String| is_opening(line) && line.ends_with("Device busy") || is_memory(line);
     matches!(ended, Ended::Failed { .. }) && last_words.iter().any(says)
 }
 
@@ -188,8 +190,42 @@ mod tests {
             draft.set(Setting::named("acpi").unwrap(), Value::Flag(false));
             words(draft)
         };
-        assert_eq!(of(Release::V14), "bhyve -c 1 -m 512M lab");
-        assert_eq!(of(Release::V15), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
+        assert_eq!(of(Release::V14_5), "bhyve -c 1 -m 512M lab");
+        assert_eq!(of(Release::V15_1), "bhyve -c 1 -m 512M -o acpi_tables=false lab");
+    }
+
+    #[test]
+    fn ports_that_are_left_out_keep_their_numbers_and_a_screen_may_be_a_socket() {
+        let entries = [
+            ("device", "ahci"),
+            ("port.1.type", "hd"),
+            ("port.1.path", "/a"),
+            ("port.3.type", "cd"),
+            ("port.3.path", "/b"),
+        ];
+        let disks = Device::from_entries(&entries.map(|(key, value)| (key.to_string(), value.to_string()))).unwrap();
+        let mut draft = draft(&[("29", device("fbuf", &[("rfb", "unix:/run/lab.vnc")]))]);
+        draft.put("4".parse().unwrap(), disks).unwrap();
+        assert_eq!(
+            words(draft),
+            "bhyve -c 1 -m 512M -s 4,ahci,hd:,hd:/a,hd:,cd:/b -s 29,fbuf,rfb=unix:/run/lab.vnc lab"
+        );
+    }
+
+    #[test]
+    fn a_tpm_is_told_with_its_version_in_both_forms() {
+        let mut draft = draft(&[("31", device("lpc", &[]))]);
+        for (name, value) in [("tpm.type", "swtpm"), ("tpm.path", "/run/tpm"), ("tpm.intf", "crb"), ("tpm.ppi", "qemu")]
+        {
+            let setting = Setting::named(name).unwrap();
+            draft.set(setting, setting.ty.read(value).unwrap());
+        }
+        let machine = draft.clone().check().unwrap();
+        assert!(machine.entries().contains(&("tpm.version".into(), "2.0".into())));
+        assert_eq!(
+            words(draft),
+            "bhyve -c 1 -m 512M -s 31,lpc -l tpm,swtpm,/run/tpm,version=2.0,intf=crb,ppi=qemu lab"
+        );
     }
 
     #[test]
@@ -222,6 +258,7 @@ mod tests {
     fn a_node_that_is_anothers_is_known_by_what_bhyve_says() {
         let refused = |status, line: &str| is_node_refused(&Ended::Failed { status }, &[line.into()]);
         assert!(refused(4, "vm_reinit: Device busy") && refused(4, "vm_openf: Device busy"));
+        assert!(refused(4, "Unable to setup memory (22)"));
         assert!(!refused(4, "vm_create: Device busy") && !refused(4, "vm_reinit: Invalid argument"));
         assert!(!is_node_refused(&Ended::PoweredOff, &["vm_reinit: Device busy".into()]));
         assert!(is_node_reusable(&Ended::Rebooted) && !is_node_reusable(&Ended::TripleFault));

@@ -75,7 +75,7 @@ Exit codes:
   130  interrupted
 
 Environment:
-  VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14 names a release)
+  VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14.3 names a release)
   VMRUN_STATE_DIR    the folder for running machines
   VMRUN_LOG_DIR      the folder for the logs of machines in the background
   VMRUN_CONFIG       the configuration folder

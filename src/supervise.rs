@@ -11,6 +11,7 @@ pub(crate) mod journal;
 pub(crate) mod leases;
 mod membership;
 pub(crate) mod network;
+pub(crate) mod node;
 pub(crate) mod order;
 mod outcome;
 pub(crate) mod policy;

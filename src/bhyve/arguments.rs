@@ -3,6 +3,7 @@
 use super::slot::numbers;
 use super::tree::veiled;
 use crate::diag::Fault;
+use crate::model::number::base_0;
 
 /// Keys with their values, and what bhyve takes and does not use.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -73,10 +74,7 @@ pub(super) fn numa(text: &str) -> Result<Keys, Fault> {
     let Some(id) = id else {
         return Err(Fault::new("a NUMA domain has no id").hint("write id=0 for the first"));
     };
-    let number = match numbers(id, ',', 1) {
-        (found, "") => found.first().copied().filter(|number| (0..=255).contains(number)),
-        _ => None,
-    };
+    let number = base_0(id).filter(|number| *number <= 255);
     let fault = || Fault::new(format!("`id={}` is no id of a NUMA domain", veiled(id))).hint("from 0 to 255");
     let number = number.ok_or_else(fault)?;
     said.into_iter().for_each(|(name, value)| keys.put(format!("domains.{number}.{name}"), value));
@@ -173,6 +171,7 @@ mod tests {
         assert_eq!(dump(numa("size=4G,cpus=0-1,id=01")), "domains.1.size=4G domains.1.cpus=0-1");
         assert_eq!(dump(numa("size=4G,cpus=0-1,2,id=01")), "! bhyve ignores `2`");
         assert_eq!(dump(numa("id=0,x=1")), "! bhyve ignores `x=1`");
+        assert_eq!(dump(numa("id=0x0,size=1G")), "domains.0.size=1G");
         assert_eq!(dump(numa("size=4G")), "! a NUMA domain has no id");
         for id in ["256", "-1", "", "1x"] {
             assert_eq!(dump(numa(&format!("id={id}"))), format!("! `id={id}` is no id of a NUMA domain"));
@@ -182,6 +181,8 @@ mod tests {
     #[test]
     fn a_pin_names_a_virtual_cpu_and_one_of_the_host() {
         assert_eq!(dump(pin("0:2")), "vcpu.0.cpuset=2");
+        // Unlike in the configuration, a zero before it means nothing here.
+        assert_eq!(dump(pin("0:010")), "vcpu.0.cpuset=10");
         assert_eq!(dump(pin("0:2,3")), "! `,3` follows the numbers, and bhyve ignores it");
         assert_eq!(dump(pin("1000:1")), "! bhyve cannot pin vCPU 1000");
         assert_eq!(dump(pin("-1:0")), "! there is no vCPU -1");

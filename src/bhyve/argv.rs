@@ -108,10 +108,10 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
         argv = argv.arg("-l").arg(format!("{name},{}", escape(&tty.to_string())));
     }
     if let (Some(ty), Some(path)) = (machine.value("tpm.type"), machine.value("tpm.path")) {
-        // bhyve takes 2.0 where it is told none, and stores it.
-        let version = machine.value("tpm.version").map_or_else(|| "2.0".to_string(), ToString::to_string);
-        let version = format!(",version={version}");
-        argv = argv.arg("-l").arg(format!("tpm,{ty},{}{version}", escape(&path.to_string())));
+        let more =
+            |name: &str| machine.value(name).map(|value| format!(",{}={value}", name.trim_start_matches("tpm.")));
+        let more: String = ["tpm.intf", "tpm.ppi"].into_iter().filter_map(more).collect();
+        argv = argv.arg("-l").arg(format!("tpm,{ty},{},version=2.0{more}", escape(&path.to_string())));
     }
     if machine.switch("pc_testdev") == Some(true) {
         argv = argv.arg("-l").arg("pc-testdev");
@@ -134,6 +134,7 @@ fn lpc(mut argv: Argv, machine: &Machine, options: &mut Vec<(String, String)>) -
 /// Returns the text of a `-s` after its slot, as in bhyve(8): the name, what is given, the options, the ports.
 pub(crate) fn device_text(device: &Device, target: Target) -> String {
     let mut text = device.kind().name.to_string();
+    let mut next = 0;
     for Item { number, parameter, value } in device.items() {
         let bare = parameter.need == Need::Leading || device.kind().given.iter().any(|g| g.name == parameter.name);
         let (name, shown) = (parameter.name, escape(&value.to_string()));
@@ -142,7 +143,13 @@ pub(crate) fn device_text(device: &Device, target: Target) -> String {
             (Form::Lpc | Form::Secret | Form::Config, _) | (_, Value::Flag(false)) => Ok(()),
             (Form::Label, _) => write!(text, ",{shown}="),
             (Form::Labelled, _) => write!(text, "{shown}"),
-            (Form::Prefixed, _) => write!(text, ",{name}:{shown}"),
+            (Form::Prefixed, _) => {
+                let number = number.unwrap_or_default();
+                // A port that names nothing is skipped, and keeps its number.
+                (next..number).for_each(|_| text += ",hd:");
+                next = number.saturating_add(1);
+                write!(text, ",{name}:{shown}")
+            }
             (Form::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
             // Where targets have numbers, a path with a `=` would be an option, and one with a `:` might begin with a number.
             (Form::Slot, _)

@@ -6,7 +6,7 @@ use super::flags::{Effect, Given, getopt};
 use super::tree::{Tree, veiled};
 use super::{config, lpc, slot};
 use crate::diag::Fault;
-use crate::model::{Release, Target};
+use crate::model::{Feature, Target};
 use std::collections::BTreeMap;
 
 /// What a command line says.
@@ -133,7 +133,7 @@ impl Reader<'_> {
                 self.put(&given.shown(), given.at, key, value)
             }
             Effect::Store(key) => self.put(&given.shown(), given.at, key, argument),
-            Effect::Acpi if self.target.release < Release::V15 => {
+            Effect::Acpi if !self.target.has(Feature::AcpiAlways) => {
                 self.put(&given.shown(), given.at, "acpi_tables", "true")
             }
             Effect::Acpi => {
@@ -199,7 +199,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A NUMA domain needs the ACPI tables, which FreeBSD 15 makes unless it was told not to.
+    /// A NUMA domain needs the ACPI tables, which FreeBSD 15.0 makes unless it was told not to.
     fn numa(&mut self, given: &Given) -> Result<(), Fault> {
         self.put_all(given, numa(given.argument)?)?;
         match self.done.tree.get("acpi_tables").map(str::to_ascii_lowercase).as_deref() {

@@ -2,7 +2,7 @@
 
 use super::tree::veiled;
 use crate::diag::Fault;
-use crate::model::{Arch, Release, Target};
+use crate::model::{Arch, Feature, Target};
 
 /// A word that bhyve refuses while it reads its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub(crate) struct Flag {
     pub argument: Option<&'static str>,
     /// Whether only bhyve on amd64 has it.
     pub amd64_only: bool,
-    /// The first release that has it, of those that are known here.
-    pub since: Release,
+    /// What bhyve has to have in order to understand it.
+    pub feature: Option<Feature>,
     /// What it does.
     pub effect: Effect,
 }
@@ -37,7 +37,7 @@ pub(crate) enum Effect {
     Redundant(&'static str, &'static str),
     /// Sets a key to its argument.
     Store(&'static str),
-    /// `-A`: sets `acpi_tables` before FreeBSD 15, and nothing since.
+    /// `-A`: sets `acpi_tables` before FreeBSD 15.0, and nothing since.
     Acpi,
     /// Nothing.
     Ignored,
@@ -67,7 +67,7 @@ pub(crate) enum Effect {
 
 impl Flag {
     const fn plain(letter: char, effect: Effect) -> Self {
-        Self { letter, argument: None, amd64_only: false, since: Release::V14, effect }
+        Self { letter, argument: None, amd64_only: false, feature: None, effect }
     }
 
     const fn with(letter: char, argument: &'static str, effect: Effect) -> Self {
@@ -78,8 +78,8 @@ impl Flag {
         Self { amd64_only: true, ..self }
     }
 
-    const fn since(self, since: Release) -> Self {
-        Self { since, ..self }
+    const fn needs(self, feature: Feature) -> Self {
+        Self { feature: Some(feature), ..self }
     }
 
     /// Finds a flag by its letter.
@@ -97,11 +97,13 @@ impl Flag {
             let fault = Fault::new(format!("there is no `-{flag}` on {}", target.arch));
             return Err(fault.hint("bhyve has it on amd64 only"));
         }
-        if self.since > target.release {
-            let fault = Fault::new(format!("there is no `-{flag}` in {}", target.release));
-            return Err(fault.hint(format!("it comes with {}", self.since)));
+        match self.feature {
+            Some(feature) if !target.has(feature) => {
+                let fault = Fault::new(format!("there is no `-{flag}` in {}", target.release));
+                Err(fault.hint(format!("it comes with {}", feature.since())))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -132,9 +134,9 @@ pub(crate) const FLAGS: &[Flag] = &[
     Flag::with('K', "keyboard layout", Effect::Store("keyboard.layout")).amd64(),
     Flag::with('k', "configuration file", Effect::File),
     Flag::with('l', "LPC device", Effect::Lpc).amd64(),
-    Flag::plain('M', Effect::Set("monitor", "true")).amd64().since(Release::V16),
+    Flag::plain('M', Effect::Set("monitor", "true")).amd64().needs(Feature::Monitor),
     Flag::with('m', "memory size", Effect::Store("memory.size")),
-    Flag::with('n', "NUMA domain", Effect::Numa).amd64().since(Release::V15),
+    Flag::with('n', "NUMA domain", Effect::Numa).amd64().needs(Feature::Domains),
     Flag::with('o', "KEY=VALUE", Effect::Option),
     Flag::plain('P', Effect::Set("x86.vmexit_on_pause", "true")).amd64(),
     Flag::with('p', "VCPU:HOSTCPU", Effect::Pin),
@@ -229,6 +231,7 @@ fn cluster<'a>(args: &'a [String], at: usize, letters: &'a str, found: &mut Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Release;
 
     fn words(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_string).collect()
@@ -259,16 +262,16 @@ mod tests {
             format!("{} | {}", fault.message, fault.hint.unwrap_or_default())
         };
         assert_eq!(
-            message('n', Arch::Amd64, Release::V14),
-            "there is no `-n` in FreeBSD 14 | it comes with FreeBSD 15"
+            message('n', Arch::Amd64, Release::V14_5),
+            "there is no `-n` in FreeBSD 14.5 | it comes with FreeBSD 15.0"
         );
         assert_eq!(
-            message('M', Arch::Amd64, Release::V15),
-            "there is no `-M` in FreeBSD 15 | it comes with FreeBSD 16"
+            message('M', Arch::Amd64, Release::V15_1),
+            "there is no `-M` in FreeBSD 15.1 | it comes with FreeBSD 16"
         );
         assert_eq!(message('u', Arch::Arm64, Release::V16), "there is no `-u` on arm64 | bhyve has it on amd64 only");
         assert_eq!(
-            message('b', Arch::Amd64, Release::V15),
+            message('b', Arch::Amd64, Release::V15_1),
             "`-b` was removed with the console that it made | use `-l com1,...`"
         );
     }
@@ -281,8 +284,8 @@ mod tests {
             letters.sort_unstable();
             letters.into_iter().collect::<String>()
         };
-        assert_eq!(letters(Arch::Amd64, Release::V14), "ACDGHIKPSUWYacefhklmopsuwx");
+        assert_eq!(letters(Arch::Amd64, Release::V14_5), "ACDGHIKPSUWYacefhklmopsuwx");
         assert_eq!(letters(Arch::Amd64, Release::V16), "ACDGHIKMPSUWYacefhklmnopsuwx");
-        assert_eq!(letters(Arch::Riscv64, Release::V15), "CDSUWchkmops");
+        assert_eq!(letters(Arch::Riscv64, Release::V15_1), "CDSUWchkmops");
     }
 }

@@ -3,7 +3,7 @@
 use super::arguments::Keys;
 use super::tree::veiled;
 use crate::diag::{Fault, suggest};
-use crate::model::{Release, Target};
+use crate::model::{Feature, Target};
 
 /// The devices of `-l help`.
 const NAMES: [&str; 7] = ["bootrom", "com1", "com2", "com3", "com4", "tpm", "pc-testdev"];
@@ -36,10 +36,10 @@ pub(super) fn read(text: &str, target: Target) -> Result<Keys, Fault> {
     Ok(keys)
 }
 
-/// `ROM[,VARS][,KEY=VALUE...]`: the second item is the variables' file unless it holds a `=`. From FreeBSD 15 on, the two files
-/// have keys of their own; all else is below `lpc`.
+/// `ROM[,VARS][,KEY=VALUE...]`: the second item is the variables' file unless it holds a `=`. Since FreeBSD 15.0 the two
+/// files have keys of their own; all else is below `lpc`.
 fn bootrom(keys: &mut Keys, conf: Option<&str>, target: Target) -> Result<(), Fault> {
-    let node = if target.release < Release::V15 { "lpc." } else { "" };
+    let node = if target.has(Feature::BootromKeys) { "" } else { "lpc." };
     let mut items = conf.map(|conf| conf.split(',')).into_iter().flatten();
     let Some(rom) = items.next() else {
         return Err(Fault::new("`bootrom` needs a file").hint("write `bootrom,ROM` or `bootrom,ROM,VARS`"));
@@ -84,7 +84,7 @@ fn option(keys: &mut Keys, node: &str, item: &str) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Arch;
+    use crate::model::{Arch, Release};
 
     fn dump(text: &str, release: Release) -> String {
         match read(text, Target { arch: Arch::Amd64, release }) {
@@ -96,14 +96,14 @@ mod tests {
     #[test]
     fn the_rom_has_other_keys_since_15() {
         let text = "BootRom,/c.fd,/v.fd,fwcfg=qemu,x";
-        assert_eq!(dump(text, Release::V14), "lpc.bootrom=/c.fd lpc.bootvars=/v.fd lpc.fwcfg=qemu lpc.x=true ");
-        assert_eq!(dump(text, Release::V15), "bootrom=/c.fd bootvars=/v.fd lpc.fwcfg=qemu lpc.x=true ");
-        assert_eq!(dump("bootrom,/c.fd,fwcfg=qemu,y", Release::V15), "bootrom=/c.fd lpc.fwcfg=qemu lpc.y=true ");
+        assert_eq!(dump(text, Release::V14_5), "lpc.bootrom=/c.fd lpc.bootvars=/v.fd lpc.fwcfg=qemu lpc.x=true ");
+        assert_eq!(dump(text, Release::V15_1), "bootrom=/c.fd bootvars=/v.fd lpc.fwcfg=qemu lpc.x=true ");
+        assert_eq!(dump("bootrom,/c.fd,fwcfg=qemu,y", Release::V15_1), "bootrom=/c.fd lpc.fwcfg=qemu lpc.y=true ");
     }
 
     #[test]
     fn a_serial_port_takes_all_the_rest_and_a_tpm_two_items() {
-        let dump = |text| dump(text, Release::V15);
+        let dump = |text| dump(text, Release::V15_1);
         assert_eq!(dump("COM1,/dev/a,b"), "lpc.com1.path=/dev/a,b ");
         assert_eq!(dump("tpm,passthru,/dev/tpm0,version=2.0"), "tpm.type=passthru tpm.path=/dev/tpm0 tpm.version=2.0 ");
         assert_eq!(dump("pc-testdev"), "lpc.pc-testdev=true ");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_l_does_not_know_is_refused() {
-        let dump = |text| dump(text, Release::V15);
+        let dump = |text| dump(text, Release::V15_1);
         assert_eq!(dump("com1"), "! `com1` needs what it is plugged into");
         assert_eq!(dump("com5,stdio"), "! `com5` is no device of `-l`");
         assert_eq!(dump("fwcfg,qemu"), "! `fwcfg` is no device of `-l`, whatever bhyve(8) says");

@@ -5,7 +5,7 @@ use super::slot::numbers;
 use super::tree::Tree;
 use crate::model::number::base_0;
 use crate::model::value::Type;
-use crate::model::{Arch, Mac, Release, Size, Target, VncAddress};
+use crate::model::{Arch, CpuSet, Feature, Mac, Size, Target, VncAddress};
 use std::collections::BTreeSet;
 
 /// How bhyve reads the value of a key.
@@ -17,6 +17,8 @@ enum Meaning {
     Flag,
     /// A number as atoi(3) reads it.
     Decimal,
+    /// A number as atoi(3) reads it, and what 0 stands for.
+    Pixels(i64),
     /// A number as strtol(3) reads it in base 0.
     Number,
     /// Bytes, as `-m` reads them.
@@ -40,7 +42,7 @@ const GLOBAL: &[(&str, Meaning)] = &[
     ("cores", Meaning::Number),
     ("cpus", Meaning::Number),
     ("destroy_on_poweroff", Meaning::Flag),
-    ("gdb.port", Meaning::Number),
+    ("gdb.port", Meaning::Decimal),
     ("gdb.wait", Meaning::Flag),
     ("lpc.pc-testdev", Meaning::Flag),
     ("memory.guest_in_core", Meaning::Flag),
@@ -77,8 +79,11 @@ impl Meaning {
     fn of_device(last: &str) -> Self {
         match last {
             "nocache" | "sync" | "direct" | "ro" | "nodelete" | "wait" | "open" => Self::Flag,
-            "w" | "h" | "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus"
-            | "slot" | "func" => Self::Decimal,
+            "w" => Self::Pixels(1920),
+            "h" => Self::Pixels(1080),
+            "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus" | "slot" | "func" => {
+                Self::Decimal
+            }
             "mtu" => Self::Number,
             "eui64" => Self::Eui64,
             "mac" => Self::Mac,
@@ -94,6 +99,7 @@ impl Meaning {
             Self::Text => None,
             Self::Flag => Type::Flag.read(text).ok().map(|value| value.to_string()),
             Self::Decimal => decimal(text).map(|number| number.to_string()),
+            Self::Pixels(zero) => decimal(text).map(|number| if number == 0 { zero } else { number }.to_string()),
             Self::Number => base_0(text).map(|number| number.to_string()),
             Self::Memory => Size::memory(text).ok().map(memory),
             Self::Cpus => cpus(text),
@@ -120,13 +126,9 @@ impl Tree {
             // The key was in a tree, and no value of a tree holds a line break.
             let _ = plain.set_literal(key, &spelt);
         }
-        if target.arch == Arch::Amd64 && target.release >= Release::V15 {
+        if target.arch == Arch::Amd64 && target.has(Feature::BootromKeys) {
             rename(&mut plain, "lpc.bootrom", "bootrom");
             rename(&mut plain, "lpc.bootvars", "bootvars");
-        }
-        if plain.get("tpm.type").is_some() && plain.get("tpm.version").is_none() {
-            // As with `-l tpm`; the key is no node, as no other is known below it.
-            let _ = plain.set("tpm.version", "2.0");
         }
         screens(&mut plain);
         topology(&mut plain);
@@ -224,13 +226,13 @@ fn cpus(text: &str) -> Option<String> {
 }
 
 fn cpu(text: &str) -> Option<u16> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().filter(|number| *number < 1024)
+    base_0(text).and_then(|number| u16::try_from(number).ok()).filter(|number| *number <= CpuSet::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Release;
     use proptest::prelude::*;
 
     fn tree(text: &str) -> Tree {
@@ -249,7 +251,15 @@ mod tests {
 
     /// Without the topology, which is always there.
     fn rest(text: &str) -> String {
-        normal(text, Release::V15).replace("cores=1 cpus=1 ", "").replace("sockets=1 threads=1 ", "")
+        normal(text, Release::V15_1).replace("cores=1 cpus=1 ", "").replace("sockets=1 threads=1 ", "")
+    }
+
+    #[test]
+    fn numbers_are_read_in_the_base_that_bhyve_reads_them_in() {
+        let text = "memory.size=010G\nvcpu.0.cpuset=010\ngdb.port=010\npci.0.29.0.device=fbuf\npci.0.29.0.h=0";
+        assert!(normal(text, Release::V15_1).contains("gdb.port=10 memory.size=8G "));
+        assert!(normal(text, Release::V15_1).contains("pci.0.29.0.h=1080 "));
+        assert!(normal(text, Release::V15_1).contains("vcpu.0.cpuset=8 "));
     }
 
     #[test]
@@ -290,7 +300,7 @@ mod tests {
     fn aliases_are_resolved_where_the_release_has_them() {
         let text = "lpc.bootrom=/c lpc.bootvars=/v bootvars=/w lpc.com1.path=stdio";
         assert_eq!(rest(text), "bootrom=/c bootvars=/w lpc.com1.path=stdio ");
-        assert!(normal(text, Release::V14).contains("lpc.bootrom=/c lpc.bootvars=/v "));
+        assert!(normal(text, Release::V14_5).contains("lpc.bootrom=/c lpc.bootvars=/v "));
         let screen = "pci.0.29.0.device=fbuf pci.0.29.0.tcp=5901";
         assert_eq!(rest(screen), "pci.0.29.0.device=fbuf pci.0.29.0.rfb=127.0.0.1:5901 ");
         assert_eq!(
@@ -301,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_topology_is_written_out_as_bhyve_reads_it() {
-        let normal = |text| normal(text, Release::V15);
+        let normal = |text| normal(text, Release::V15_1);
         assert_eq!(normal(""), "cores=1 cpus=1 sockets=1 threads=1 ");
         assert_eq!(normal("cpus=4"), "cores=1 cpus=4 sockets=4 threads=1 ");
         assert_eq!(normal("cores=0x4"), "cores=4 cpus=4 sockets=1 threads=1 ");

@@ -14,7 +14,7 @@ pub(super) struct CheckArgs {
     /// Recipes, libraries, and folders of them (.)
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Rehearse for hosts of that kind: freebsd, freebsd-14, linux; it may be given several times
+    /// Rehearse for hosts of that kind: freebsd, freebsd-14.3, linux; it may be given several times
     #[arg(long, value_name = "HOST", default_value = "freebsd")]
     on: Vec<String>,
     /// Give the recipes a parameter

@@ -35,7 +35,7 @@ A machine that runs on another host, which is asked by ssh (ssh://HOST), is reac
 
 How a port has a console, and one at a time:
   com1: \"/dev/nmdm-web.1A\"    the other end is /dev/nmdm-web.1B; under QEMU a socket stands for the two
-  com1: \"tcp=127.0.0.1:4321\"  bhyve of FreeBSD 15 and QEMU listen there
+  com1: \"tcp=127.0.0.1:4321\"  bhyve since FreeBSD 15.0 and QEMU listen there
   com1: \"stdio\"               under QEMU, for machines that `vmrun start` has started; what it says is in the log too";
 
 pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -18,7 +18,7 @@ pub(super) struct ImportArgs {
     /// Write the recipe to a new file
     #[arg(long, value_name = "PATH")]
     out: Option<String>,
-    /// The bhyve that it is for: freebsd-14, freebsd-15-arm64
+    /// The bhyve that it is for: freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
     /// The folder of vm-bhyve's guests

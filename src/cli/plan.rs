@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 pub(super) struct PlanArgs {
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// Plan for a host of that kind: linux, freebsd, freebsd-14, freebsd-15-arm64
+    /// Plan for a host of that kind: linux, freebsd, freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file

@@ -28,7 +28,7 @@ pub(super) struct RecordArgs {
     /// How many calls each run may make
     #[arg(long, value_name = "CALLS", default_value = "1000", value_parser = clap::value_parser!(u16).range(1..=4000))]
     limit: u16,
-    /// The bhyve that the recipe is for: freebsd-14, freebsd-15-arm64
+    /// The bhyve that the recipe is for: freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<Asked>,
     /// Run the script although parts of it get past the stand-ins and are done for real

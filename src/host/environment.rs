@@ -1,7 +1,6 @@
 //! What this process was given: variables, and the system that it was built for.
 
 use super::Platform;
-use crate::model::Target;
 
 /// Returns a variable of the environment; what is not text does not count.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
@@ -17,14 +16,4 @@ pub(crate) fn host_name() -> Option<String> {
 /// The kind of the system that the program was built for; any that is not FreeBSD works like Linux.
 pub(crate) const fn native_platform() -> Platform {
     if cfg!(target_os = "freebsd") { Platform::FreeBsd } else { Platform::Linux }
-}
-
-/// The bhyve of this host: its release and processor on FreeBSD, the usual ones elsewhere.
-pub(crate) fn target() -> Target {
-    let usual = Target::default();
-    if native_platform() != Platform::FreeBsd {
-        return usual;
-    }
-    let release = nix::sys::utsname::uname().ok().and_then(|name| name.release().to_str()?.parse().ok());
-    Target { release: release.unwrap_or(usual.release), arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
 }

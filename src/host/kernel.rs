@@ -6,10 +6,12 @@ mod linux;
 use super::environment::native_platform;
 use super::program::{Query, run};
 use super::{Identity, Platform, ProcessFact, Witness};
+use crate::model::{Release, Target};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a process that is none of our children has ended.
@@ -92,6 +94,22 @@ pub(crate) fn that_name(folder: &Path) -> Vec<u32> {
 /// Returns a number that FreeBSD's kernel tells by sysctl(8), if it knows that name.
 pub(crate) fn sysctl(query: Query<'_>, name: &str) -> Option<u64> {
     freebsd::sysctl(query, name)
+}
+
+/// The bhyve of this host: its release and processor on FreeBSD, the usual ones elsewhere. A host that is older than all releases
+/// that are known counts as the oldest, one that is newer as the newest.
+pub(crate) fn target() -> Target {
+    static HERE: OnceLock<Target> = OnceLock::new();
+    let here = || {
+        let usual = Target::default();
+        if native_platform() != Platform::FreeBsd {
+            return usual;
+        }
+        let named = || Release::of_host(nix::sys::utsname::uname().ok()?.release().to_str()?);
+        let release = freebsd::release(&run).or_else(named).unwrap_or(usual.release);
+        Target { release, arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
+    };
+    *HERE.get_or_init(here)
 }
 
 #[cfg(test)]

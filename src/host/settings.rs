@@ -8,6 +8,9 @@ use std::path::PathBuf;
 /// The file that says how a machine in the background stands, in the machine's folder.
 pub(crate) const STANDING: &str = "standing.json";
 
+/// Where FreeBSD has the nodes of machines (vmm(4)).
+pub(crate) const NODES: &str = "/dev/vmm";
+
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
@@ -26,7 +29,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// The kind of a host as it is asked for: `linux`, `freebsd`, `freebsd-14`, `freebsd-15-arm64`.
+/// The kind of a host as it is asked for: `linux`, `freebsd`, `freebsd-14.3`, `freebsd-15-arm64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The platform.
@@ -56,7 +59,9 @@ impl std::str::FromStr for Asked {
     fn from_str(text: &str) -> Result<Self, Fault> {
         let none = || {
             let fault = Fault::usage(format!("{text:?} is no platform"));
-            fault.hint("linux, freebsd, or freebsd with a release and an architecture: freebsd-14, freebsd-15-arm64")
+            let releases = Release::ALL.map(Release::name).join(", ");
+            let example = "freebsd-14.3, freebsd-15-arm64";
+            fault.hint(format!("linux, freebsd, or freebsd with a release ({releases}) and an architecture: {example}"))
         };
         let mut words = text.split('-');
         let platform = match words.next() {
@@ -87,6 +92,8 @@ pub struct Settings {
     pub config: PathBuf,
     /// The bhyve whose machines they are. Under QEMU nothing depends on it, so that it is the newest there.
     pub target: Target,
+    /// The folder with the nodes of machines that the kernel knows: /dev/vmm (vmm(4)).
+    pub nodes: PathBuf,
     /// Network cards are plugged into a network inside the process, which needs no root.
     pub user_net: bool,
 }
@@ -96,6 +103,11 @@ impl Settings {
     /// owner may read it, as whoever can open a file can lock it.
     pub fn lock_file(&self, name: &VmName) -> PathBuf {
         self.state.join(format!(".{name}.lock"))
+    }
+
+    /// Returns the vmm node of a machine.
+    pub fn node(&self, name: &VmName) -> PathBuf {
+        self.nodes.join(name.as_str())
     }
 
     /// Returns the file with the secrets that bhyve reads.
@@ -120,17 +132,23 @@ mod tests {
 
     #[test]
     fn a_kind_of_host_may_have_a_release_and_an_architecture() {
-        let here = Target { arch: Arch::Amd64, release: Release::V15 };
+        let here = Target { arch: Arch::Amd64, release: Release::V15_1 };
         let target = |text: &str| text.parse::<Asked>().unwrap().target(here);
         assert_eq!(target("freebsd"), here);
-        assert_eq!(target("freebsd-14"), Target { release: Release::V14, ..here });
+        assert_eq!(target("freebsd-14"), Target { release: Release::V14_5, ..here });
+        assert_eq!(target("freebsd-14.3"), Target { release: Release::V14_3, ..here });
+        assert_eq!(target("freebsd-15.0-arm64"), Target { release: Release::V15_0, arch: Arch::Arm64 });
+        assert_eq!(target("freebsd-15"), Target { release: Release::V15_1, ..here });
         assert_eq!(target("freebsd-arm64"), Target { arch: Arch::Arm64, ..here });
         assert_eq!(target("freebsd-16-riscv"), Target { arch: Arch::Riscv64, release: Release::V16 });
         assert_eq!("linux".parse::<Asked>().unwrap(), Platform::Linux.into());
-        let none = "is no platform | linux, freebsd, or freebsd with a release and an architecture: freebsd-14, freebsd-15-arm64";
+        let none = "is no platform | linux, freebsd, or freebsd with a release (14.3, 14.4, 14.5, 15.0, 15.1, 16) and an \
+                    architecture: freebsd-14.3, freebsd-15-arm64";
         for text in [
             "",
             "freebsd-13",
+            "freebsd-14.2",
+            "freebsd-14.",
             "freebsd-14-15",
             "freebsd-arm64-14",
             "linux-6",

@@ -375,7 +375,14 @@ mod tests {
 
     fn settings(folder: &Path) -> Settings {
         let (state, config) = (folder.join("state"), folder.join("config"));
-        Settings { platform: Platform::FreeBsd, state, config, target: Target::default(), user_net: false }
+        Settings {
+            platform: Platform::FreeBsd,
+            state,
+            config,
+            target: Target::default(),
+            nodes: crate::host::NODES.into(),
+            user_net: false,
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn value(item: &Item, words: &Words) -> Piece {
         Value::Password(_) => Piece::Text(words.password.clone()),
         Value::Path(path) => words.value(path.as_str()),
         Value::Backend(backend) => words.value(&backend.to_string()),
-        Value::Address(address) => words.value(&address.to_string()),
+        Value::Address(_) | Value::Socket(_) => words.value(&item.value.to_string()),
         Value::Forwards(rules) if rules.len() > 1 => {
             Piece::List(rules.iter().map(|rule| Piece::Text(quoted(&rule.to_string()))).collect())
         }
@@ -68,7 +68,11 @@ fn group_piece(device: &Device, group: Group, words: &Words) -> Option<Piece> {
         |items: &[&Item]| Piece::Map(items.iter().map(|item| (key(item.parameter.name), value(item, words))).collect());
     let first = |items: &[&Item]| items.first().map_or_else(|| Piece::List(Vec::new()), |item| value(item, words));
     Some(match group.shape {
-        Shape::Rows => Piece::List(numbers.iter().map(|(_, items)| row(items)).collect()),
+        Shape::Rows => {
+            let last = numbers.last().map_or(group.first, |(number, _)| *number);
+            let of = |number| numbers.iter().find(|(known, _)| *known == number).map_or(&[][..], |(_, items)| items);
+            Piece::List((group.first..=last).map(|number| row(of(number))).collect())
+        }
         Shape::List => match numbers.as_slice() {
             [(_, items)] => first(items),
             many => Piece::List(many.iter().map(|(_, items)| first(items)).collect()),

@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::fwcfg::FwContent;
 use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
-use crate::model::{Arch, Draft, FwItem, Part, PciSlot, Release, Size, Target, Type, Value};
+use crate::model::{Arch, Draft, Feature, FwItem, Part, PciSlot, Size, Target, Type};
 use crate::vmbhyve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -338,8 +338,6 @@ impl Import {
         }
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
         draft.target = target;
-        // What repeats a default is not written into the recipe.
-        draft.settings.retain(|name, value| *name != "tpm.version" || *value != Value::Choice("2.0"));
         if let Some(dump) = tree.get("config.dump") {
             let wrong = Type::Flag.read(&expand(&tree, dump).text).err();
             faults
@@ -406,7 +404,7 @@ fn domains(draft: &Draft) -> Option<Size> {
 
 /// Returns what is wrong with a key that another bhyve reads.
 fn foreign(key: &str, target: Target) -> Option<Fault> {
-    let old = target.release < Release::V15 && target.arch == Arch::Amd64;
+    let old = !target.has(Feature::BootromKeys) && target.arch == Arch::Amd64;
     let name = key.strip_prefix("lpc.").unwrap_or(key);
     let wrong = match (key, target.arch) {
         ("bootrom" | "bootvars", _) => old,

@@ -6,7 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// An address and port for VNC: `PORT`, `HOST:PORT` or `[V6]:PORT`, numeric, as bhyve(8) fbuf takes it.
+/// An address and port for VNC: `PORT`, `HOST:PORT` or `[V6]:PORT`, numeric, as bhyve(8) fbuf takes it. No host is 127.0.0.1, and
+/// port 0 is 5900.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VncAddress {
     socket: SocketAddr,
@@ -41,11 +42,12 @@ impl FromStr for VncAddress {
     fn from_str(text: &str) -> Result<Self, Fault> {
         let fault = || {
             let fault = Fault::new(format!("{text:?} is not an address for VNC"));
-            fault.hint("a numeric address and a port from 1 to 65535: \"192.168.2.5:5901\", \"[::1]:5901\" or \"5901\"")
+            fault.hint("a numeric address and a port up to 65535: \"192.168.2.5:5901\", \"[::1]:5901\" or \"5901\"")
         };
         let port = |text: &str| -> Result<u16, Fault> {
             let digits = text.bytes().all(|b| b.is_ascii_digit());
-            digits.then(|| text.parse().ok()).flatten().filter(|port| *port != 0).ok_or_else(fault)
+            let number = digits.then(|| text.parse().ok()).flatten().ok_or_else(fault)?;
+            Ok(if number == 0 { Self::PORT } else { number })
         };
         let (ip, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(fault)?;
@@ -57,6 +59,7 @@ impl FromStr for VncAddress {
         } else {
             match text.split_once(':') {
                 None => (IpAddr::V4(Ipv4Addr::LOCALHOST), port(text)?),
+                Some(("", rest)) => (IpAddr::V4(Ipv4Addr::LOCALHOST), port(rest)?),
                 Some((host, rest)) => (IpAddr::V4(host.parse().map_err(|_| fault())?), port(rest)?),
             }
         };
@@ -84,13 +87,25 @@ mod tests {
             ("5901", "127.0.0.1:5901"),
             ("10.0.0.1:80", "10.0.0.1:80"),
             ("[::1]", "[::1]:5900"),
+            (":5901", "127.0.0.1:5901"),
+            (":0", "127.0.0.1:5900"),
+            ("0", "127.0.0.1:5900"),
             ("[fe80::1%em0]", "[fe80::1%em0]:5900"),
         ] {
             assert_eq!(text.parse::<VncAddress>().unwrap().to_string(), shown);
         }
-        for text in
-            ["", "0", "localhost:5900", "127.0.0.1:abc", "[::1:5900", "[::1]5900", "::1:5900", "1.2.3.4:+5", "[::1%]:1"]
-        {
+        for text in [
+            "",
+            ":",
+            "65536",
+            "localhost:5900",
+            "127.0.0.1:abc",
+            "[::1:5900",
+            "[::1]5900",
+            "::1:5900",
+            "1.2.3.4:+5",
+            "[::1%]:1",
+        ] {
             let message = text.parse::<VncAddress>().unwrap_err().message;
             assert_eq!(message, format!("{text:?} is not an address for VNC"));
         }

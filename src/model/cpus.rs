@@ -1,5 +1,6 @@
 //! Processors: how a machine's are arranged, and sets of them.
 
+use super::number::base_0;
 use crate::diag::Fault;
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +24,8 @@ impl Topology {
     }
 }
 
-/// A set of CPUs as cpuset(1) writes it: numbers and ranges, `0-3,8`.
+/// A set of CPUs as cpuset(1) writes it: numbers and ranges, `0-3,8`. They are read as strtoul(3) with base 0 does (bhyve's
+/// source): `010` is 8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuSet(Vec<(u16, u16)>);
 
@@ -65,8 +67,7 @@ impl FromStr for CpuSet {
             fault.hint(format!("numbers from 0 to {} and ranges, joined by commas: \"0-3,8\"", Self::MAX))
         };
         let number = |part: &str| -> Result<u16, Fault> {
-            let digits = (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-            let number = digits.then(|| part.parse().ok()).flatten();
+            let number = base_0(part).and_then(|number| u16::try_from(number).ok());
             number.filter(|number| *number <= Self::MAX).ok_or_else(fault)
         };
         let range = |part: &str| {
@@ -99,7 +100,8 @@ mod tests {
         assert_eq!((set("0-3,8").to_string(), set("0-3,8").greatest()), ("0-3,8".into(), 8));
         assert_eq!((set("1,5").singles(), set("1-5").singles()), (Some(vec![1, 5]), None));
         assert_eq!((set("0-3,8").common(&set("2-9")), set("0-3").common(&set("4"))), (Some(2), None));
-        for text in ["", "1,", "3-1", "1024", "a", "1-2-3", "-1", " 1"] {
+        assert_eq!((set("010").to_string(), set("0x10-0x1f,+2").to_string()), ("8".into(), "16-31,2".into()));
+        for text in ["", "1,", "08", "3-1", "1024", "a", "1-2-3", "-1", " 1"] {
             assert_eq!(text.parse::<CpuSet>().unwrap_err().message, format!("{text:?} is not a set of CPUs"));
         }
     }

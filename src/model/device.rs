@@ -227,8 +227,16 @@ impl Device {
         self.find(|value| if let Value::Mac(mac) = value { Some(*mac) } else { None })
     }
 
-    /// Returns where a frame buffer listens: what it was told, or bhyve's default.
+    /// Returns the socket in the file system on which a frame buffer listens, where it was told one.
+    pub fn vnc_socket(&self) -> Option<&DevicePath> {
+        self.find(|value| if let Value::Socket(path) = value { Some(path) } else { None })
+    }
+
+    /// Returns the address on which a frame buffer listens: what it was told, or bhyve's default.
     pub fn vnc(&self) -> Option<VncAddress> {
+        if self.vnc_socket().is_some() {
+            return None;
+        }
         let told = self.find(|value| if let Value::Address(address) = value { Some(address.clone()) } else { None });
         let default = VncAddress::new(std::net::Ipv4Addr::LOCALHOST.into(), VncAddress::PORT);
         told.or((self.kind.counterpart == Counterpart::Screen).then_some(default))
@@ -269,7 +277,7 @@ fn check_group(kind: &'static DeviceKind, items: &[Item]) -> Result<(), ItemFaul
             let message = format!("{word} has no {what} {number}");
             return fault(Fault::new(message).hint(format!("{what}s from {} to {}", group.first, group.last)));
         }
-        if number != expected && !matches!(group.shape, Shape::Numbers(_)) {
+        if number != expected && !group.gaps {
             let message = format!("{what} {number} of {word} follows no {what} {}", number.saturating_sub(1));
             return fault(Fault::new(message).hint(format!("count them from {} on without a gap", group.first)));
         }

@@ -20,8 +20,10 @@ pub struct Machine {
 
 impl Draft {
     /// Checks everything that can be known without a host, and makes a machine of it.
-    pub fn check(self) -> Result<Machine, Vec<(Part, Fault)>> {
+    pub fn check(mut self) -> Result<Machine, Vec<(Part, Fault)>> {
         let faults = self.faults();
+        // There is one version, which is written anyway.
+        self.settings.remove("tpm.version");
         match (self.name.clone(), faults.is_empty()) {
             (Some(name), true) => Ok(Machine::new(name, self)),
             _ => Err(faults),

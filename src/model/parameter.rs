@@ -1,7 +1,7 @@
 //! One option of a device: a line of a table, from which words, checks, reference, command line and configuration come.
 
 use super::value::Type;
-use super::{Release, Target};
+use super::{Feature, Target};
 
 /// One option of a device, or one of the things it is given before its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub struct Parameter {
     /// Its bhyve_config(5) key below the device's node; `N` stands for the number in a group. By [`Form::Lpc`] it is a key of
     /// the machine.
     pub key: &'static str,
-    /// The key from some release on, if it changed.
-    pub renamed: Option<(Release, &'static str)>,
+    /// The key since some release, if it changed.
+    pub renamed: Option<(Feature, &'static str)>,
     /// A further key and its value, which go with this one: `port.N.type=hd`.
     pub implies: Option<(&'static str, &'static str)>,
-    /// The first release that has it.
-    pub since: Release,
+    /// What bhyve has to have in order to understand it.
+    pub feature: Option<Feature>,
     /// One sentence for the reference.
     pub help: &'static str,
 }
@@ -63,8 +63,7 @@ impl Parameter {
     /// Makes an optional parameter, whose key is its name, and which every known release has.
     pub const fn new(name: &'static str, ty: Type, help: &'static str) -> Self {
         let form = if matches!(ty, Type::Password) { Form::Secret } else { Form::Slot };
-        let since = Release::V14;
-        Self { name, ty, need: Need::Optional, form, key: name, renamed: None, implies: None, since, help }
+        Self { name, ty, need: Need::Optional, form, key: name, renamed: None, implies: None, feature: None, help }
     }
 
     /// Makes the parameter one that the device needs.
@@ -91,10 +90,10 @@ impl Parameter {
         Self { key, ..self }
     }
 
-    /// Says its key from a release on.
+    /// Says its key since something came.
     #[must_use]
-    pub const fn renamed(self, since: Release, key: &'static str) -> Self {
-        Self { renamed: Some((since, key)), ..self }
+    pub const fn renamed(self, with: Feature, key: &'static str) -> Self {
+        Self { renamed: Some((with, key)), ..self }
     }
 
     /// Says what goes with it.
@@ -103,16 +102,16 @@ impl Parameter {
         Self { implies: Some((key, value)), ..self }
     }
 
-    /// Says the first release that has it.
+    /// Says what bhyve has to have in order to understand it.
     #[must_use]
-    pub const fn since(self, since: Release) -> Self {
-        Self { since, ..self }
+    pub const fn needs(self, feature: Feature) -> Self {
+        Self { feature: Some(feature), ..self }
     }
 
     /// Returns its key for a release.
     pub fn key_for(&self, target: Target) -> &'static str {
         match self.renamed {
-            Some((since, key)) if target.release >= since => key,
+            Some((with, key)) if target.has(with) => key,
             _ => self.key,
         }
     }

@@ -4,7 +4,7 @@
 //! own (CPUs, memory, firmware, slots) is in [`Draft`](super::Draft).
 
 use super::target::Arch;
-use super::{Part, Release, Target, Type, Value};
+use super::{Feature, Part, Target, Type, Value};
 
 /// One key of a machine.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub struct Setting {
     pub ty: Type,
     /// bhyve's default, where that is a switch.
     pub default: Option<bool>,
-    /// The first release that has it.
-    pub since: Release,
+    /// What bhyve has to have in order to understand it.
+    pub feature: Option<Feature>,
     /// The architectures whose bhyve has it.
     pub archs: &'static [Arch],
     /// Whether a machine under QEMU is the same without it.
@@ -60,7 +60,7 @@ pub const SETTINGS: &[Setting] = &[
             "acpi_tables",
             "-A",
             true,
-            "ACPI tables; FreeBSD 15 makes them always, 14 only when told (false)",
+            "ACPI tables; FreeBSD 15.0 and later make them always, 14 only when told (false)",
         )
     },
     switch("wired", "memory.wired", "-S", true, "wire the guest's memory (false)").everywhere(),
@@ -83,7 +83,7 @@ pub const SETTINGS: &[Setting] = &[
     switch("x2apic", "x86.x2apic", "-x", true, "the guest's APIC is an x2APIC (false)"),
     switch("mptable", "x86.mptable", "-Y", false, "make an MP table (true)"),
     Setting {
-        since: Release::V16,
+        feature: Some(Feature::Monitor),
         quiet: false,
         ..switch("monitor", "monitor", "-M", true, "stay, and start the guest again when it reboots (false)")
     },
@@ -97,7 +97,12 @@ pub const SETTINGS: &[Setting] = &[
         archs: AMD64,
         ..key("keyboard", "keyboard.layout", Type::Name { max: 255 }, "layout of the keyboard of VNC: \"de_noacc\"")
     },
-    under("gdb", "gdb.port", Type::Number { min: 1, max: 65535 }, "the port of a stub for gdb"),
+    Setting {
+        feature: Some(Feature::RunFolder),
+        quiet: true,
+        ..key("run_dir", "rundir", Type::Path, "the folder of what bhyve keeps while it runs (/var/run/bhyve)")
+    },
+    under("gdb", "gdb.port", Type::Integer { min: 1, max: 65535 }, "the port of a stub for gdb"),
     under("gdb", "gdb.address", Type::Name { max: 255 }, "where the stub listens (localhost)"),
     under("gdb", "gdb.wait", Type::Flag, "start the guest when gdb has connected (false)"),
     Setting {
@@ -106,7 +111,7 @@ pub const SETTINGS: &[Setting] = &[
         ..amd64("acpi_in_memory", "acpi_tables_in_memory", "put the ACPI tables into the guest's memory (true)")
     },
     Setting {
-        since: Release::V16,
+        feature: Some(Feature::VerboseMsr),
         default: Some(false),
         ..amd64("verbose_msr", "x86.verbosemsr", "tell of unknown model specific registers (false)")
     },
@@ -126,9 +131,11 @@ pub const SETTINGS: &[Setting] = &[
         archs: &[Arch::Arm64, Arch::Riscv64],
         ..key("console", "console", Type::Tty, "the serial port of arm64 and riscv: \"stdio\" or a tty")
     },
-    under("tpm", "tpm.type", Type::Choice(&["passthru", "swtpm"]), "kind of TPM; \"swtpm\" since FreeBSD 15"),
+    under("tpm", "tpm.type", Type::Choice(&["passthru", "swtpm"]), "kind of TPM: that of the host, or one of swtpm"),
     under("tpm", "tpm.path", Type::Path, "the TPM of the host, or the socket of swtpm"),
     under("tpm", "tpm.version", Type::Choice(&["2.0"]), "version of the TPM (2.0)"),
+    under("tpm", "tpm.intf", Type::Choice(&["crb"]), "how the guest reaches the TPM (crb)"),
+    under("tpm", "tpm.ppi", Type::Choice(&["qemu"]), "how the guest asks for physical presence (qemu)"),
     smbios("bios.vendor"),
     smbios("bios.version"),
     smbios("bios.release_date"),
@@ -154,8 +161,8 @@ pub const SETTINGS: &[Setting] = &[
 const AMD64: &[Arch] = &[Arch::Amd64];
 
 const fn key(name: &'static str, key: &'static str, ty: Type, help: &'static str) -> Setting {
-    let (since, archs) = (Release::V14, &Arch::ALL);
-    Setting { name, under: None, key, flag: None, ty, default: None, since, archs, quiet: false, help }
+    let archs = &Arch::ALL;
+    Setting { name, under: None, key, flag: None, ty, default: None, feature: None, archs, quiet: false, help }
 }
 
 const fn flag(text: &'static str, amd64: bool) -> Flag {
@@ -208,7 +215,7 @@ impl Setting {
     /// Returns bhyve's default, where it is a switch.
     pub fn default_for(&self, target: Target) -> Option<bool> {
         match self.name {
-            "acpi" => Some(target.release >= Release::V15 && target.arch == Arch::Amd64),
+            "acpi" => Some(target.has(Feature::AcpiAlways) && target.arch == Arch::Amd64),
             _ => self.default,
         }
     }

@@ -1,6 +1,6 @@
 //! Sizes of memory and of disks, by FreeBSD's rules.
 
-use super::number::base_0;
+use super::number::{base_0, leading_base_0};
 use crate::diag::Fault;
 use std::fmt;
 use std::str::FromStr;
@@ -60,25 +60,21 @@ impl Size {
     }
 }
 
-/// By expand_number(3): digits, at most one unit letter of either case, at most one `b` after it.
+/// By expand_number(3): a number in the base that its beginning tells (`0x…`, `0…`), at most one unit letter of either case, at
+/// most one `b` after it.
 impl FromStr for Size {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Self, Fault> {
         let fault = || Fault::new(format!("{text:?} is not a size")).hint(HOW);
-        let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, suffix) = text.split_at(digits_end);
-        if digits.is_empty() {
-            return Err(fault());
-        }
+        let (number, suffix) = leading_base_0(text).ok_or_else(fault)?;
         let too_large = || Fault::new(format!("{text:?} is more than 64 bits of bytes")).hint(HOW);
-        let number: u64 = digits.parse().map_err(|_| too_large())?;
         let suffix = suffix.to_ascii_uppercase();
         let unit = match suffix.strip_suffix('B').unwrap_or(&suffix) {
             "" => 0,
             letter => 1 + UNITS.iter().position(|unit| letter == unit.to_string()).ok_or_else(fault)?,
         };
-        number.checked_mul(1 << (10 * unit)).map(Self).ok_or_else(too_large)
+        number.and_then(|number| number.checked_mul(1 << (10 * unit))).map(Self).ok_or_else(too_large)
     }
 }
 
@@ -110,7 +106,10 @@ mod tests {
         for (text, bytes) in [("20G", 20 << 30), ("4gb", 4 << 30), ("1000", 1000), ("7b", 7), ("1t", 1 << 40)] {
             assert_eq!(text.parse(), Ok(Size::bytes(bytes)), "{text}");
         }
-        for text in ["", "G", "4GiB", "1.5G", "-1", " 1", "4 G", "lots", "1Q"] {
+        for (text, bytes) in [("010G", 8_u64 << 30), ("0200M", 128 << 20), ("0x400M", 1 << 30), ("+1G", 1 << 30)] {
+            assert_eq!(text.parse(), Ok(Size::bytes(bytes)), "{text}");
+        }
+        for text in ["", "G", "4GiB", "1.5G", "-1", " 1", "4 G", "lots", "1Q", "096M", "08", "+", "0xG"] {
             let fault = text.parse::<Size>().unwrap_err();
             assert_eq!(fault, Fault::new(format!("{text:?} is not a size")).hint(HOW));
         }

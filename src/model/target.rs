@@ -31,39 +31,75 @@ impl fmt::Display for Arch {
     }
 }
 
-/// A release of FreeBSD, by its first number; later ones know all that earlier ones do.
+/// A release of FreeBSD; later ones know all that earlier ones do, but for what [`gate`](super::gate) has otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Release {
-    /// FreeBSD 14.
-    V14,
-    /// FreeBSD 15.
+    /// FreeBSD 14.3, the oldest that is known.
+    V14_3,
+    /// FreeBSD 14.4.
+    V14_4,
+    /// FreeBSD 14.5.
+    V14_5,
+    /// FreeBSD 15.0.
+    V15_0,
+    /// FreeBSD 15.1, the newest that is out.
     #[default]
-    V15,
+    V15_1,
     /// FreeBSD 16, which is not out yet: what its development branch has.
     V16,
 }
 
 impl Release {
-    /// Every release that is known.
-    pub const ALL: [Self; 3] = [Self::V14, Self::V15, Self::V16];
+    /// Every release that is known, in order.
+    pub const ALL: [Self; 6] = [Self::V14_3, Self::V14_4, Self::V14_5, Self::V15_0, Self::V15_1, Self::V16];
 
-    /// Returns its first number.
-    pub const fn number(self) -> u32 {
+    /// The oldest release that is known.
+    pub const OLDEST: Self = Self::ALL[0];
+
+    /// Returns its numbers.
+    pub const fn numbers(self) -> (u32, u32) {
         match self {
-            Self::V14 => 14,
-            Self::V15 => 15,
-            Self::V16 => 16,
+            Self::V14_3 => (14, 3),
+            Self::V14_4 => (14, 4),
+            Self::V14_5 => (14, 5),
+            Self::V15_0 => (15, 0),
+            Self::V15_1 => (15, 1),
+            Self::V16 => (16, 0),
         }
     }
 
-    /// Finds the release by its first number; one that is newer than all known counts as the newest.
-    pub fn numbered(number: u32) -> Option<Self> {
-        match number {
-            0..14 => None,
-            14 => Some(Self::V14),
-            15 => Some(Self::V15),
-            _ => Some(Self::V16),
-        }
+    /// Finds the newest release that is known and not later than these numbers; without the second, the newest of the first.
+    pub fn numbered(major: u32, minor: Option<u32>) -> Option<Self> {
+        let wanted = (major, minor.unwrap_or(u32::MAX));
+        Self::ALL.into_iter().rev().find(|release| release.numbers() <= wanted)
+    }
+
+    /// Returns the release of a host by `kern.osreldate`, as `uname -K` prints it: 1403000 is 14.3. A host that is older than all
+    /// known counts as the oldest.
+    pub fn of_osreldate(number: u64) -> Self {
+        let part = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self::numbered(part(number / 100_000), Some(part(number / 1000 % 100))).unwrap_or(Self::OLDEST)
+    }
+
+    /// Returns the release of a host by `uname -r`: `14.3-RELEASE-p2`, `16.0-CURRENT`. A host that is older than all known counts
+    /// as the oldest.
+    pub fn of_host(text: &str) -> Option<Self> {
+        let (major, minor) = read_numbers(text.split('-').next()?)?;
+        Some(Self::numbered(major, minor).unwrap_or(Self::OLDEST))
+    }
+
+    /// Returns its name as it is asked for: `14.3`, `16`.
+    pub fn name(self) -> String {
+        self.to_string().trim_start_matches("FreeBSD ").to_string()
+    }
+}
+
+/// Reads `14` or `14.3`.
+fn read_numbers(text: &str) -> Option<(u32, Option<u32>)> {
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    match text.split_once('.') {
+        None => Some((number(text)?, None)),
+        Some((major, minor)) => Some((number(major)?, Some(number(minor)?))),
     }
 }
 
@@ -87,18 +123,25 @@ impl std::str::FromStr for Arch {
 impl std::str::FromStr for Release {
     type Err = Fault;
 
-    /// Reads `14`, or what `uname -r` prints: `14.3-RELEASE-p2`.
+    /// Reads `14.3`, or `14` for the newest of them. One that is newer than all known counts as the newest; one that is older is
+    /// refused.
     fn from_str(text: &str) -> Result<Self, Fault> {
-        let digits = text.split(['.', '-']).next().unwrap_or_default();
-        let release = digits.parse().ok().and_then(Self::numbered);
-        let fault = || Fault::usage(format!("{text:?} is no release of FreeBSD that is known")).hint("14, 15 or 16");
+        let release = read_numbers(text).and_then(|(major, minor)| Self::numbered(major, minor));
+        let fault = || {
+            let known = Self::ALL.map(Self::name);
+            let fault = Fault::usage(format!("{text:?} is no release of FreeBSD that is known"));
+            fault.hint(format!("one of {}; the nearest to an older one is {}", known.join(", "), known[0]))
+        };
         release.ok_or_else(fault)
     }
 }
 
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FreeBSD {}", self.number())
+        match (self, self.numbers()) {
+            (Self::V16, (major, _)) => write!(f, "FreeBSD {major}"),
+            (_, (major, minor)) => write!(f, "FreeBSD {major}.{minor}"),
+        }
     }
 }
 
@@ -116,23 +159,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_that_is_newer_than_all_known_counts_as_the_newest() {
-        let named = |number| Release::numbered(number).map(|release| release.to_string());
+    fn a_release_is_known_by_its_numbers_and_a_first_number_is_the_newest_of_it() {
+        let read = |text: &str| text.parse::<Release>().map_or_else(|_| "-".into(), |release| release.to_string());
+        let told = ["14.3", "14", "14.9", "15", "15.0", "16", "16.0", "19"].map(read).join(", ");
         assert_eq!(
-            [13, 14, 15, 16, 19].map(named).map(Option::unwrap_or_default),
-            ["", "FreeBSD 14", "FreeBSD 15", "FreeBSD 16", "FreeBSD 16"]
+            told,
+            "FreeBSD 14.3, FreeBSD 14.5, FreeBSD 14.5, FreeBSD 15.1, FreeBSD 15.0, FreeBSD 16, FreeBSD 16, FreeBSD 16"
         );
-        assert_eq!("14.3-RELEASE-p2".parse::<Release>().unwrap(), Release::V14);
+        assert_eq!(["14.2", "13", "12.1", "", ".", "14.", "14.3-RELEASE", "+14", "a"].map(read), ["-"; 9]);
         assert_eq!("aarch64".parse::<Arch>().unwrap(), Arch::Arm64);
         let said = |fault: Fault| format!("{} | {}", fault.message, fault.hint.unwrap_or_default());
         assert_eq!(
             said("13.2".parse::<Release>().unwrap_err()),
-            "\"13.2\" is no release of FreeBSD that is known | 14, 15 or 16"
+            "\"13.2\" is no release of FreeBSD that is known | one of 14.3, 14.4, 14.5, 15.0, 15.1, 16; the nearest to an \
+             older one is 14.3"
         );
         assert_eq!(
             said("mips".parse::<Arch>().unwrap_err()),
             "\"mips\" is no architecture that bhyve runs on | amd64, arm64 or riscv"
         );
-        assert!(Release::V14 < Release::V15 && Release::ALL.map(Release::number) == [14, 15, 16]);
+        assert!(Release::ALL.is_sorted() && Release::ALL.iter().all(|r| r.name().parse() == Ok(*r)));
+    }
+
+    #[test]
+    fn a_host_counts_as_the_nearest_release_that_is_known() {
+        let numbers =
+            [1_201_000, 1_402_000, 1_403_000, 1_404_500, 1_500_000, 1_500_500, 1_501_000, 1_600_018, 9_999_999];
+        let releases = numbers.map(|number| Release::of_osreldate(number).name()).join(" ");
+        assert_eq!(releases, "14.3 14.3 14.3 14.4 15.0 15.0 15.1 16 16");
+        let names = ["12.1-RELEASE-p10", "14.3-RELEASE-p2", "15.0-STABLE", "15.7-RELEASE", "16.0-CURRENT"];
+        let releases = names.map(|text| Release::of_host(text).unwrap().name()).join(" ");
+        assert_eq!(releases, "14.3 14.3 15.0 15.1 16");
+        assert_eq!(["", "6.8.0-45-generic-x", "CURRENT"].map(Release::of_host), [None; 3]);
     }
 }

@@ -5,7 +5,7 @@ use super::number::base_0;
 use super::parameter::matches;
 use super::setting::SETTINGS;
 use super::{
-    Arch, Bootrom, CpuSet, Device, Domain, Draft, Machine, Parameter, PciSlot, Release, Size, Target, Topology, Type,
+    Arch, Bootrom, CpuSet, Device, Domain, Draft, Feature, Machine, Parameter, PciSlot, Size, Target, Topology, Type,
     Value, device,
 };
 use crate::diag::{Fault, suggest};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Returns the keys of the boot ROM and of its variables.
 pub(crate) fn bootrom_keys(target: Target) -> (&'static str, &'static str) {
-    let old = target.release < Release::V15 && target.arch == Arch::Amd64;
+    let old = !target.has(Feature::BootromKeys) && target.arch == Arch::Amd64;
     if old { ("lpc.bootrom", "lpc.bootvars") } else { ("bootrom", "bootvars") }
 }
 
@@ -41,6 +41,10 @@ impl Machine {
         add("memory.size", self.memory().to_string());
         for (setting, value) in self.settings() {
             add(setting.key, value.to_string());
+        }
+        if self.value("tpm.type").is_some() {
+            // Only the command line has a default; a configuration without it aborts (tpm_device.c).
+            add("tpm.version", "2.0".into());
         }
         for (vcpu, set) in self.pins() {
             add(&format!("vcpu.{vcpu}.cpuset"), set.to_string());
@@ -144,11 +148,15 @@ impl Reading {
                 let known = ["cpus", "sockets", "cores", "threads"].into_iter().find(|known| *known == key);
                 self.numbers.extend(known.map(|key| (key, number)));
             }
-            "bootrom" | "lpc.bootrom" => {
-                self.roms.insert(false, (key.to_string(), text.parse()?));
-            }
-            "bootvars" | "lpc.bootvars" => {
-                self.roms.insert(true, (key.to_string(), text.parse()?));
+            "bootrom" | "bootvars" | "lpc.bootrom" | "lpc.bootvars" => {
+                let path = text.parse()?;
+                let of_vars = key.ends_with("vars");
+                // A bhyve that reads both takes `bootrom` (bootrom.c), wherever it stands.
+                let is_lesser =
+                    key.starts_with("lpc.") && self.roms.get(&of_vars).is_some_and(|(k, _)| !k.starts_with("lpc."));
+                if !is_lesser {
+                    self.roms.insert(of_vars, (key.to_string(), path));
+                }
             }
             _ => return Err(unknown(key)),
         }
@@ -157,6 +165,7 @@ impl Reading {
 
     fn finish(mut self) -> (Draft, Vec<KeyFault>) {
         self.processors();
+        self.tpm();
         match (self.roms.remove(&false), self.roms.remove(&true)) {
             (Some((_, code)), vars) => {
                 let vars = vars.map(|(_, path)| path);
@@ -179,6 +188,28 @@ impl Reading {
             self.faults.extend(faults.into_iter().map(under));
         }
         (self.draft, self.faults)
+    }
+
+    /// bhyve aborts over a TPM without its version, and over a version without a TPM; `-l tpm` always sets it.
+    fn tpm(&mut self) {
+        let has = |name: &str| self.draft.settings.contains_key(name);
+        let fault = match (has("tpm.type") || has("tpm.path"), has("tpm.version")) {
+            (true, false) => {
+                let fault = Fault::new("the TPM has no `tpm.version`, without which bhyve aborts");
+                (if has("tpm.type") { "tpm.type" } else { "tpm.path" }, fault.hint("add `tpm.version=2.0`"))
+            }
+            (false, true) => {
+                let fault = Fault::new("`tpm.version` is there without a TPM, over which bhyve aborts");
+                ("tpm.version", fault.hint("add `tpm.type` and `tpm.path`, or leave it out"))
+            }
+            // What is written anyway need not be said.
+            (true, true) => {
+                self.draft.settings.remove("tpm.version");
+                return;
+            }
+            (false, false) => return,
+        };
+        self.faults.push((fault.0.to_string(), fault.1));
     }
 
     /// By bhyve's rule: no `cpus` is as many as the others make; no `sockets` is as many as `cpus`.
@@ -225,11 +256,7 @@ fn read_domain(domain: &mut Domain, rest: &str, key: &str, text: &str) -> Result
         ("size", Ok(_)) => {}
         ("size", Err(fault)) => return Err(fault),
         ("cpus", _) => domain.cpus = Some(text.parse()?),
-        ("domain_policy", _) => {
-            if let Value::Text(policy) = Type::Line.read(text)? {
-                domain.policy = Some(policy);
-            }
-        }
+        ("domain_policy", _) => domain.policy = Some(super::domain::policy(text)?),
         _ => {
             let fault =
                 Fault::new(format!("there is no key `{key}`")).hint("domains have size, cpus and domain_policy");

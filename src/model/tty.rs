@@ -1,6 +1,6 @@
 //! What a serial port is plugged into.
 
-use super::{DevicePath, Release};
+use super::{DevicePath, Feature};
 use crate::diag::Fault;
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,16 +13,16 @@ pub enum Tty {
     Stdio,
     /// A tty, for example one end of a nmdm(4).
     Path(DevicePath),
-    /// An address on which bhyve listens for one client, since FreeBSD 15.
+    /// An address on which bhyve listens for one client.
     Tcp(SocketAddr),
 }
 
 impl Tty {
-    /// Returns the first release that has it.
-    pub const fn since(&self) -> Release {
+    /// Returns what bhyve has to have in order to understand it.
+    pub const fn feature(&self) -> Option<Feature> {
         match self {
-            Self::Stdio | Self::Path(_) => Release::V14,
-            Self::Tcp(_) => Release::V15,
+            Self::Stdio | Self::Path(_) => None,
+            Self::Tcp(_) => Some(Feature::TcpSerial),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::number::base_0;
 use super::value::Value;
-use super::{Forward, Release, Secret, Size, Target};
+use super::{Feature, Forward, Secret, Size, Target};
 use crate::diag::{Fault, suggest};
 use std::fmt;
 
@@ -39,12 +39,14 @@ pub enum Type {
     },
     /// A width or height of a frame buffer, whose limits depend on the release.
     Pixels {
-        /// The least since FreeBSD 15.
+        /// The least since [`Feature::LargeScreens`].
         min: i64,
-        /// The greatest since FreeBSD 15.
+        /// The greatest since then.
         max: i64,
         /// The greatest before.
         before: i64,
+        /// What 0 stands for.
+        zero: i64,
     },
     /// A word that stands there or not: `ro`.
     Flag,
@@ -96,6 +98,8 @@ impl Type {
                 let number = base_0(text).and_then(|number| i64::try_from(number).ok());
                 read_integer(&number.map_or_else(|| text.to_string(), |number| number.to_string()), min, max)
             }
+            // bhyve takes 0 for the greatest but one (pci_fbuf.c): 1920 or 1080.
+            Self::Pixels { zero, .. } if text == "0" => Ok(Value::Integer(zero)),
             Self::Pixels { max, .. } => read_integer(text, 1, max),
             Self::Flag => read_flag(text),
             Self::Choice(words) => read_choice(text, words),
@@ -105,7 +109,10 @@ impl Type {
             Self::Mac => text.parse().map(Value::Mac),
             Self::Backend => text.parse().map(Value::Backend),
             Self::Forwards => Forward::list(text).map(Value::Forwards),
-            Self::Address => text.parse().map(Value::Address),
+            Self::Address => match text.strip_prefix("unix:") {
+                Some(path) => path.parse().map(Value::Socket),
+                None => text.parse().map(Value::Address),
+            },
             Self::Password => Secret::new(text).try_into().map(Value::Password),
             Self::Tty => text.parse().map(Value::Tty),
             Self::HostDevice => text.parse().map(Value::HostDevice),
@@ -152,8 +159,8 @@ impl Type {
 
     /// Returns what the bhyve of a release has against a value that other releases take.
     pub fn against(self, value: &Value, target: Target) -> Option<Fault> {
-        let (Self::Pixels { min, max, before }, Value::Integer(number)) = (self, value) else { return None };
-        let (min, max) = if target.release < Release::V15 { (1, before) } else { (min, max) };
+        let (Self::Pixels { min, max, before, .. }, Value::Integer(number)) = (self, value) else { return None };
+        let (min, max) = if target.has(Feature::LargeScreens) { (min, max) } else { (1, before) };
         let fault = Fault::new(format!("{number} pixels are out of range for {}", target.release));
         (!(min..=max).contains(number)).then(|| fault.hint(format!("from {min} to {max}")))
     }
@@ -297,6 +304,11 @@ fn read_uuid(text: &str) -> Result<Value, Fault> {
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     let digits = groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
     if lengths == [8, 4, 4, 4, 12] && digits {
+        // uuid_from_string(3) knows the variants 0xx, 10x and 110 alone.
+        if groups.get(3).is_some_and(|group| group.starts_with(['e', 'E', 'f', 'F'])) {
+            let fault = Fault::new(format!("{text:?} is a UUID of a variant that bhyve refuses"));
+            return Err(fault.hint("the fourth group begins with 0 to d; uuidgen(1) makes one"));
+        }
         return Ok(Value::Text(text.into()));
     }
     Err(Fault::new(format!("{text:?} is not a UUID")).hint("write 5c8dbf6a-0f3f-11ee-9d6b-589cfc0f1c2a"))

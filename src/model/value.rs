@@ -1,6 +1,6 @@
 //! What options hold: a [`Value`] of a [`Type`].
 
-use super::{Backend, CpuSet, DevicePath, Forward, HostDevice, Mac, Release, Secret, Size, VncAddress};
+use super::{Backend, CpuSet, DevicePath, Feature, Forward, HostDevice, Mac, Secret, Size, VncAddress};
 use crate::diag::Fault;
 use std::fmt;
 
@@ -36,6 +36,8 @@ pub enum Value {
     Forwards(Vec<Forward>),
     /// Where VNC listens.
     Address(VncAddress),
+    /// The socket in the file system on which VNC listens.
+    Socket(DevicePath),
     /// A password for VNC.
     Password(Password),
     /// What a serial port is plugged into.
@@ -51,13 +53,14 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns the first release of bhyve that understands it.
-    pub fn since(&self) -> Release {
+    /// Returns what bhyve has to have in order to understand it.
+    pub fn feature(&self) -> Option<Feature> {
         match self {
-            Self::Tty(tty) => tty.since(),
+            Self::Tty(tty) => tty.feature(),
             // bhyve(8), -l tpm.
-            Self::Choice("swtpm") => Release::V15,
-            _ => Release::V14,
+            Self::Socket(_) => Some(Feature::ScreenSocket),
+            Self::Choice("swtpm") => Some(Feature::Swtpm),
+            _ => None,
         }
     }
 
@@ -91,6 +94,7 @@ impl fmt::Display for Value {
                 f.write_str(&rules.iter().map(ToString::to_string).collect::<Vec<String>>().join(";"))
             }
             Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{path}"),
             Self::Password(password) => password.secret().fmt(f),
             Self::Tty(tty) => tty.fmt(f),
             Self::HostDevice(device) => device.fmt(f),

@@ -3,7 +3,7 @@
 use super::proof::{booted, rehearsed};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{Asked, Effect, Platform, environment, files};
+use crate::host::{Asked, Effect, Platform, files, target};
 use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::script::Recipe;
@@ -140,8 +140,8 @@ impl Request<'_> {
         let asked = self.on.map_or(Ok(Platform::FreeBsd.into()), str::parse::<Asked>);
         let asked = asked.map_err(|fault| fault.context("--on"))?;
         if asked.platform != Platform::FreeBsd {
-            return Err(Fault::usage("--on: there is no bhyve on Linux").hint("freebsd-14, freebsd-15-arm64"));
+            return Err(Fault::usage("--on: there is no bhyve on Linux").hint("freebsd-14.3, freebsd-15-arm64"));
         }
-        Ok(asked.target(environment::target()))
+        Ok(asked.target(target()))
     }
 }

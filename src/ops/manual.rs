@@ -1,5 +1,6 @@
 //! The page of section 1 of the manual.
 
+use crate::model::gate::GATES;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io;
 
@@ -28,6 +29,7 @@ pub(crate) fn commands(out: &mut Vec<u8>, commands: &[Command]) -> io::Result<()
     terms(out, "EXIT STATUS", EXITS)?;
     terms(out, "ENVIRONMENT", ENVIRONMENT)?;
     terms(out, "FILES", FILES)?;
+    releases(out)?;
     terms(out, "EXAMPLES", EXAMPLES)?;
     section(out, "SEE ALSO", &["bhyve(8), bhyve_config(5), bhyvectl(8), ifconfig(8), vmm(4)"])
 }
@@ -75,6 +77,25 @@ fn terms(out: &mut Vec<u8>, name: &str, terms: &[(&str, &str)]) -> io::Result<()
     roff.to_writer(out)
 }
 
+/// What not every release of FreeBSD has.
+fn releases(out: &mut Vec<u8>) -> io::Result<()> {
+    section(out, "RELEASES", RELEASES)?;
+    let mut roff = Roff::new();
+    for gate in &GATES {
+        let before = gate.before.map(|before| format!("; before it, {before}")).unwrap_or_default();
+        roff.control("TP", []);
+        roff.text([bold(gate.option)]);
+        roff.text([roman(format!("{}{before} ({}: {}).", gate.since, gate.certainty.word(), gate.source))]);
+    }
+    roff.to_writer(out)
+}
+
+const RELEASES: &[&str] = &[
+    "A host of another kind is named as freebsd-14.3, freebsd-14.4, freebsd-14.5, freebsd-15.0, freebsd-15.1 or freebsd-16. \
+     freebsd-14 and freebsd-15 are the newest of these, and freebsd is the host's own release, or else the newest that is out. A \
+     host that is older or newer than all of them is treated as the nearest. What came when:",
+];
+
 const DESCRIPTION: &[&str] = &[
     "vmrun runs bhyve virtual machines from recipes: small scripts in Rhai with words that know bhyve. One evaluation of a \
      recipe is one boot. When the guest reboots, the recipe is evaluated again, with `init` false; when it powers off, the \
@@ -96,9 +117,10 @@ const EXITS: &[(&str, &str)] = &[
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("VMRUN_PLATFORM", "freebsd, freebsd-14 or linux: the kind of host, if not this one's own."),
+    ("VMRUN_PLATFORM", "freebsd, freebsd-14.3 or linux: the kind of host, if not this one's own."),
     ("VMRUN_STATE_DIR", "The folder for running machines."),
     ("VMRUN_LOG_DIR", "The folder for the logs of machines in the background."),
+    ("VMRUN_VMM_DIR", "The folder with the nodes of bhyve's machines, if not /dev/vmm."),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
     ("NO_COLOR", "No colour, even on a terminal."),

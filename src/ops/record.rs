@@ -5,7 +5,7 @@ use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
 pub(crate) use crate::host::standins::play;
 use crate::host::standins::{self, Recorder};
-use crate::host::{Asked, environment, files};
+use crate::host::{Asked, files, target};
 use crate::import::recorded;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, Kind};
@@ -151,7 +151,7 @@ impl Request<'_> {
 
     /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
     fn target(&self) -> Target {
-        let here = environment::target();
+        let here = target();
         self.on.map_or(here, |on| on.target(here))
     }
 

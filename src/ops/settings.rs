@@ -1,9 +1,11 @@
 //! The settings of this host: its platform, and the folders of state, configuration and logs.
 
 use crate::diag::Fault;
+use crate::host::NODES;
 pub(crate) use crate::host::environment::env;
-use crate::host::environment::{native_platform, target};
+use crate::host::environment::native_platform;
 use crate::host::system::{Ahead, System};
+use crate::host::target;
 pub(crate) use crate::host::{Asked, Platform, Settings};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
@@ -83,6 +85,7 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         state: given("VMRUN_STATE_DIR").or_else(state).ok_or_else(homeless)?,
         config: given("VMRUN_CONFIG").or_else(config).ok_or_else(homeless)?,
         target: asked.target(here),
+        nodes: given("VMRUN_VMM_DIR").unwrap_or_else(|| NODES.into()),
         user_net,
     })
 }

@@ -50,15 +50,24 @@ pub(super) fn screen(argv: Argv, at: &Seat, device: &Device) -> Argv {
     };
     let text = format!("VGA,xres={},yres={},{}", number("w", 1024), number("h", 768), at.address());
     let argv = argv.args(["-device", &text]);
-    let Some(listen) = device.vnc() else { return argv };
+    let display = match (device.vnc_socket(), device.vnc()) {
+        (Some(path), _) => format!("unix:{}", escape(path)),
+        (None, Some(listen)) => display(&listen),
+        (None, None) => return argv,
+    };
+    if device.password().is_none() {
+        return argv.args(["-vnc", &display]);
+    }
+    let object = format!("secret,id=vnc,file={}", escape(secret_file(at.setting.folder).display()));
+    argv.args(["-object", &object, "-vnc", &format!("{display},password-secret=vnc")])
+}
+
+/// An address as QEMU has it, which counts its ports from 5900.
+fn display(listen: &VncAddress) -> String {
     let (address, zone) = (listen.socket(), listen.zone().map(|zone| format!("%{zone}")).unwrap_or_default());
     let display = address.port().saturating_sub(VncAddress::PORT);
     let ip = if address.is_ipv6() { format!("[{}{zone}]", address.ip()) } else { address.ip().to_string() };
-    if device.password().is_none() {
-        return argv.args(["-vnc", &format!("{ip}:{display}")]);
-    }
-    let object = format!("secret,id=vnc,file={}", escape(secret_file(at.setting.folder).display()));
-    argv.args(["-object", &object, "-vnc", &format!("{ip}:{display},password-secret=vnc")])
+    format!("{ip}:{display}")
 }
 
 pub(super) fn usb(argv: Argv, at: &Seat, device: &Device) -> Argv {

@@ -92,6 +92,7 @@ fn what_qemu_cannot_be_told_names_the_slot_and_the_way_out() {
         ("1:0:0", device("virtio-rnd", &[])),
     ]);
     draft.options.push(("x86.verbosemsr".into(), "true".into()));
+    draft.set(Key::named("mptable").unwrap(), Value::Flag(false));
     draft.args.push("-M".into());
     let machine = draft.check().unwrap();
     let said = |f: &Fault| format!("{} | {}", f.message, f.hint.as_deref().unwrap_or_default());

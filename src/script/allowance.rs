@@ -170,7 +170,7 @@ impl super::Session {
             }
             // Nothing is lost with a node that is not there, or that a run of ours has left.
             Asked::Node(name) => {
-                let node = Path::new("/dev/vmm").join(name.as_str());
+                let node = host.settings().node(name);
                 host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
             }
             Asked::Run(_) | Asked::Raw | Asked::Umask => false,

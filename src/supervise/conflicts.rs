@@ -7,7 +7,7 @@ use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Link, Machine, Part, Value};
 use crate::network::naming;
 use crate::qemu;
-use crate::supervise::recovery;
+use crate::supervise::{node, recovery};
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,9 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     if let Some(owner) = recovery::holder(host, machine.name()) {
         found.push((Part::Key("name"), recovery::running(machine.name(), owner.as_ref()), purpose.severity()));
     }
+    found.extend(
+        node::against_starting(host, machine.name()).map(|fault| (Part::Key("name"), fault, purpose.severity())),
+    );
     for (slot, device) in machine.devices() {
         for (number, name, path, access) in device.images() {
             let fault = recovery::against_image(host, machine.name(), path.as_path(), access);

@@ -8,7 +8,7 @@ use super::journal;
 use super::progress::Progress;
 use super::standing::Stance;
 use super::step::{Action, Event, Means, Phase, Rules, step};
-use super::{Claim, DEFAULT_UMASK, Lease, Run, interrupted, recovery};
+use super::{Claim, DEFAULT_UMASK, Lease, Run, interrupted, node, recovery};
 use crate::bhyve;
 use crate::client::dialog::{Conversation, Went};
 use crate::diag::{Blame, Diagnostic, Fault};
@@ -168,6 +168,10 @@ impl Run {
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)) || effect.made_tap().is_some())?;
+        let is_first = !self.leases.contains(&Lease::Node(machine.name().clone()));
+        if is_first && self.host.rehearsal().is_none() {
+            node::against_starting(&*self.host, machine.name()).map_or(Ok(()), Err)?;
+        }
         self.lease(&Lease::Node(machine.name().clone()))?;
         let log_from = self.host.rotate_log();
         let mut guest = self.host.boot(machine, &plan)?;
@@ -189,17 +193,17 @@ impl Run {
         self.is_imagined = guest.process().is_none();
         self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
-        self.look_at_node(machine.name(), &ended);
+        self.look_at_node(machine.name(), &ended, is_first);
         self.talked(machine)?;
         Ok(ended)
     }
 
-    /// A node that bhyve was refused is another's, and is not given back; one that a crash has left is ours, and spent.
-    fn look_at_node(&mut self, name: &VmName, ended: &Ended) {
+    /// A node that the first bhyve was refused is another's, and is not given back; one that a crash has left is ours, and spent.
+    fn look_at_node(&mut self, name: &VmName, ended: &Ended, is_first: bool) {
         if self.host.settings().platform != Platform::FreeBsd {
             return;
         }
-        if bhyve::is_node_refused(ended, &self.last_words) {
+        if is_first && bhyve::is_node_refused(ended, &self.last_words) {
             self.strike(&Lease::Node(name.clone()));
         } else if !bhyve::is_node_reusable(ended) {
             self.spent.push(name.clone());
@@ -238,7 +242,7 @@ impl Run {
         let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
         self.tell(Progress::Adopted(guest.process()));
         let ended = self.watch(&mut *guest, name, false, process.as_ref());
-        self.look_at_node(name, &ended);
+        self.look_at_node(name, &ended, false);
         Ok(ended)
     }
 

@@ -4,7 +4,7 @@ use super::gone::gone;
 use super::progress::Progress;
 use super::standing::Stance;
 use super::step::Event;
-use super::{Run, interrupted, journal};
+use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::files::beside;
@@ -138,6 +138,9 @@ impl Run {
         }
         if let Effect::DestroyNode(name) = effect {
             self.reserve(name)?;
+            if !self.leases.contains(&Lease::Node(name.clone())) {
+                node::against_destroying(&*self.host, name).map_or(Ok(()), Err)?;
+            }
         }
         if is_left_to_itself(effect) {
             return self.begin(effect);

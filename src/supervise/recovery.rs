@@ -145,7 +145,7 @@ pub(crate) fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
     host.store().trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
 }
 
-fn journal(trace: &Trace) -> Journal {
+pub(super) fn journal(trace: &Trace) -> Journal {
     trace.journal.as_deref().map(Journal::read).unwrap_or_default()
 }
 

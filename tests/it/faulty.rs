@@ -51,6 +51,7 @@ impl Bench {
             state: "/var/run/vmrun".into(),
             config: "/usr/local/etc/vmrun".into(),
             target: Target::default(),
+            nodes: "/dev/vmm".into(),
             user_net: false,
         };
         Self { inspector: Inspector::default(), stage: Stage::new(), settings }

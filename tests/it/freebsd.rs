@@ -119,38 +119,6 @@ ifconfig tap1 destroy
 }
 
 #[test]
-fn a_machine_of_somebody_else_lives_on_when_a_recipe_has_its_name() {
-    let sandbox = initialized("run\n");
-    let by_hand = sandbox.own("exec bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install");
-    let mut theirs = sandbox.shell(&by_hand).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let has_node = || sandbox.read("fake/vmm/install").contains("pid ");
-    while !(fs::exists(sandbox.path("fake/vmm/install")).unwrap() && has_node()) {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    let done = sandbox.run(&["install.rhai"]);
-    ended(
-        &done,
-        4,
-        "",
-        "
-vm_reinit: Device busy
-error: the hypervisor failed with status 4: vm_reinit: Device busy
-  --> install.rhai:14:11
-   |
-14 |     name: \"install\", cpus: 1, memory: 256.MiB,
-   |           ^^^^^^^^^
-   |
-   = hint: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, `bhyvectl --destroy --vm=install` takes away what it has left
-",
-    );
-    assert_eq!(theirs.try_wait().unwrap(), None);
-    assert!(has_node() && !sandbox.calls().contains("--destroy"), "{}", sandbox.calls());
-    assert_eq!(sandbox.names("state"), [""; 0]);
-    theirs.kill().unwrap();
-    theirs.wait().unwrap();
-}
-
-#[test]
 fn a_machine_whose_node_somebody_destroys_has_not_powered_off() {
     let sandbox = initialized("run\n");
     let mut run = sandbox.start(&["install.rhai"]);
@@ -460,7 +428,9 @@ fn limits_are_taken_on_before_bhyve_starts() {
     let done = sandbox.run(&["plan", "web.rhai"]);
     assert!(done.stdout.contains(limited), "{}", done.stdout);
     ended(&sandbox.run(&["web.rhai"]), 0, "", "");
-    same(&sandbox.read("fake/rctl"), "memoryuse:deny=1G\npcpu:deny=150");
+    let rules = sandbox.read("fake/rctl");
+    let rules: Vec<&str> = rules.lines().map(|rule| rule.splitn(3, ':').nth(2).unwrap()).collect();
+    assert_eq!(rules, ["memoryuse:deny=1073741824", "pcpu:deny=150"]);
     let refused = |code: i32, stderr: &str| {
         ended(&sandbox.run(&["web.rhai"]), code, "", stderr);
         clean(&sandbox);

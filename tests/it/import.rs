@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use vmrun::internals::import::{Import, Kind, Setting, proof, read, recipe};
-use vmrun::internals::model::{Arch, Machine, Release, Target};
+use vmrun::internals::model::{Arch, Machine, Target};
 use vmrun::internals::script::{Inputs, Recipe};
 use vmrun::internals::supervise::rehearse;
 
@@ -207,7 +207,7 @@ fn lines(text: &str) -> Vec<(Target, String)> {
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         if let Some((release, arch)) = line.strip_prefix("# FreeBSD ").and_then(|rest| rest.split_once(" on ")) {
             let arch = Arch::ALL.into_iter().find(|known| known.to_string() == arch).unwrap();
-            target = Target { arch, release: Release::numbered(release.parse().unwrap()).unwrap() };
+            target = Target { arch, release: release.parse().unwrap() };
         } else {
             all.push((target, line.to_string()));
         }
@@ -227,7 +227,7 @@ fn every_known_command_line_is_imported_or_refused_in_these_words() {
             }
             let sandbox = Sandbox::new();
             sandbox.write("a.sh", &format!("{line}\n"));
-            let on = format!("freebsd-{}-{}", target.release.number(), target.arch);
+            let on = format!("freebsd-{}-{}", target.release.name(), target.arch);
             let args = ["import", "a.sh", "--from", "bhyve", "--on", &on];
             let done = sandbox.finish(&mut sandbox.command(&args));
             assert!(done.code == 0 || done.stderr.matches("error: ").count() == done.stderr.matches("= hint").count());

@@ -245,7 +245,7 @@ fn how_an_interface_is_a_member_is_said_by_keys() {
         "ifconfig bridge2 addm tap1 private tap1 edge tap1 -learn tap1",
         "ifconfig bridge2 span tap1",
         "ifconfig bridge2 addm tap1 untagged tap1 5 tagged tap1 10,11",
-        "error: `untagged` needs a bridge that filters VLANs, which FreeBSD 14 does not have |   = hint: it came with FreeBSD 15: make a bridge for each VLAN",
+        "error: `untagged` needs FreeBSD 15.0, and this is for FreeBSD 14.5 |   = hint: leave it out, and make a bridge for each VLAN",
         "error: a span port only gets copies of frames |   = hint: leave the other keys out",
         "ip link set dev tap1 master bridge2 | warning: bridges of Linux have no `sticky` |   = hint: it is ignored here",
         "error: `tagged` is FreeBSD's, and this is a run for Linux |   = hint: leave it out where platform == \"linux\"",

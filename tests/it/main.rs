@@ -35,6 +35,7 @@ mod mess;
 mod mutants;
 mod netboot;
 mod network;
+mod nodes;
 mod plans;
 mod probes;
 mod program;

@@ -67,12 +67,16 @@ fn the_manual_has_every_command_with_every_flag() {
     }
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     assert_eq!(listed.filter(|line| !line.trim_start().starts_with("help")).count(), commands.len());
-    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"] {
+    for section in
+        ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "ENVIRONMENT", "FILES", "RELEASES", "EXAMPLES", "SEE ALSO"]
+    {
         assert!(
             page.contains(&format!(".SH {section}\n")) || page.contains(&format!(".SH \"{section}\"\n")),
             "{section}"
         );
     }
+    assert!(page.contains("\n\\fBfbuf,rfb=unix:PATH\\fR\nFreeBSD 15.1 (documented: release notes 15.1).\n"));
+    assert!(page.contains("\nFreeBSD 15.0; before it, -A (inferred: amd64/bhyverun_machdep.c).\n"));
 }
 
 #[test]

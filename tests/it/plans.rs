@@ -116,7 +116,7 @@ fn what_a_release_does_not_have_is_refused_by_name() {
     same(
         &done.stderr,
         "
-error: `monitor` needs FreeBSD 16, and this is for FreeBSD 15
+error: `monitor` needs FreeBSD 16, and this is for FreeBSD 15.1
  --> lab.rhai:1:48
   |
 1 | bhyve(#{ name: \"lab\", memory: 64.MiB, monitor: true }).run();
@@ -141,7 +141,7 @@ bhyvectl --destroy --vm=lab
         "
 error: \"freebsd-13\" is no platform
  |
- = hint: linux, freebsd, or freebsd with a release and an architecture: freebsd-14, freebsd-15-arm64
+ = hint: linux, freebsd, or freebsd with a release (14.3, 14.4, 14.5, 15.0, 15.1, 16) and an architecture: freebsd-14.3, freebsd-15-arm64
 ",
     );
     assert_eq!(done.code, 2);

@@ -3,15 +3,18 @@
 
 use super::recorded::corpus::{self, Act, Record};
 use super::sandbox::Sandbox;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 mod likeness;
+mod releases;
 mod scene;
 
 /// What a second of the recording's waiting is here: the fake needs no time of its own, but the machine may be busy.
@@ -29,12 +32,14 @@ struct Replay {
     pids: BTreeMap<String, u32>,
     /// How many files for outputs were made.
     files: usize,
+    /// How long the recording has waited.
+    seconds: u32,
 }
 
 impl Replay {
     fn new(file: &str) -> Self {
         let sandbox = scene::sandbox(file);
-        Self { sandbox, begun: BTreeMap::new(), pids: BTreeMap::new(), files: 0 }
+        Self { sandbox, begun: BTreeMap::new(), pids: BTreeMap::new(), files: 0, seconds: 0 }
     }
 
     /// A command of the corpus as it is here.
@@ -53,8 +58,14 @@ impl Replay {
     fn spawn(&mut self, record: &Record, command: &str) -> (Child, usize) {
         self.files += 1;
         let at = self.files;
-        let file = |what: &str| File::create(self.sandbox.path(&format!("{what}.{at}"))).unwrap();
-        let mut shell = self.sandbox.program("sh", &["-c", command]);
+        let file = |what: &str| File::create(self.output(what, &record.id, at)).unwrap();
+        // What is built into the host's shell speaks its own words, and so does it of a program that it has seen die.
+        let command = if is_alone(command) && !command.starts_with("kill ") {
+            format!("exec {command}")
+        } else {
+            format!("kill() {{ env kill \"$@\"; }}; {command}")
+        };
+        let mut shell = self.sandbox.program("sh", &["-c", &command]);
         shell
             .env("FAKE_FREEBSD_RELEASE", "12.1")
             .stdout(file("out"))
@@ -66,8 +77,19 @@ impl Replay {
         (shell.spawn().unwrap(), at)
     }
 
-    fn said(&self, what: &str, at: usize) -> String {
-        let bytes = fs::read(self.sandbox.path(&format!("{what}.{at}"))).unwrap();
+    /// How much the programs of the fake have logged.
+    fn calls(&self) -> u64 {
+        fs::metadata(self.sandbox.path("fake/log")).map_or(0, |log| log.len())
+    }
+
+    /// Where an output goes: of what was begun into `/tmp`, as it did in the recording, which procstat(1) shows.
+    fn output(&self, what: &str, id: &str, at: usize) -> PathBuf {
+        let name = if id.is_empty() { format!("{what}.{at}") } else { format!("root/tmp/{what}.{id}") };
+        self.sandbox.path(&name)
+    }
+
+    fn said(&self, what: &str, id: &str, at: usize) -> String {
+        let bytes = fs::read(self.output(what, id, at)).unwrap();
         scene::there(&self.sandbox, &String::from_utf8_lossy(&bytes))
     }
 
@@ -76,16 +98,23 @@ impl Replay {
         let command = self.here(&record.command);
         match record.act {
             Act::Begin => {
-                let is_simple = !command.contains([';', '|', '&', '\'']);
-                let command = if is_simple { format!("exec {command}") } else { command };
-                let (child, at) = self.spawn(record, &command);
+                let calls = self.calls();
+                let (mut child, at) = self.spawn(record, &command);
                 self.pids.insert(record.id.clone(), child.id());
+                // The recording took longer from a beginning to the next step than a program to start.
+                let start = Instant::now();
+                while self.calls() == calls && start.elapsed() < SECOND && child.try_wait().unwrap().is_none() {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                thread::sleep(SECOND / 5);
                 self.begun.insert(format!("{} {at}", record.id), child);
                 None
             }
             Act::Aside => {
                 let seconds = command.strip_prefix("sleep ").and_then(|text| text.parse::<u32>().ok());
                 if let Some(seconds) = seconds {
+                    self.seconds += seconds;
+                    self.sandbox.write("fake/clock", &self.seconds.to_string());
                     thread::sleep(SECOND * seconds);
                 } else {
                     finish(&mut self.spawn(record, &command).0);
@@ -109,7 +138,7 @@ impl Replay {
     }
 
     fn difference(&self, record: &Record, status: Option<i32>, at: usize) -> Option<String> {
-        let (output, complaint) = (self.said("out", at), self.said("err", at));
+        let (output, complaint) = (self.said("out", &record.id, at), self.said("err", &record.id, at));
         let like = |expected: &str, actual: &str| likeness::is_like(&record.command, expected, actual, &self.pids);
         let is_same =
             status == Some(record.status) && like(&record.output, &output) && like(&record.complaint, &complaint);
@@ -136,10 +165,23 @@ impl Drop for Replay {
     }
 }
 
+/// Whether a line of sh(1) is one program, which may take the place of the shell.
+fn is_alone(command: &str) -> bool {
+    let unquoted: String = command.split('\'').step_by(2).collect();
+    let is_assignment = unquoted.split(' ').next().is_some_and(|word| word.contains('='));
+    !is_assignment && !unquoted.contains([';', '|', '&', '(', '"'])
+}
+
+/// A signal of this system as FreeBSD counts it.
+fn freebsds(signal: i32) -> i32 {
+    const USR: [(i32, i32); 2] = [(10, 30), (12, 31)];
+    USR.iter().find(|(own, _)| *own == signal).map_or(signal, |(_, theirs)| *theirs)
+}
+
 /// Waits for a command; one that takes too long is killed and has no status.
 fn finish(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
-    let seen = |status: ExitStatus| status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let seen = |status: ExitStatus| status.code().or_else(|| status.signal().map(|signal| 128 + freebsds(signal)));
     loop {
         match child.try_wait().unwrap() {
             Some(status) => return seen(status),
@@ -242,4 +284,21 @@ fn every_file_of_the_corpus_is_replayed() {
     let steps = |file: &&str| corpus::steps(file).len();
     assert_eq!(FILES.iter().map(steps).sum::<usize>(), 1286);
     assert!(excused().keys().all(|(file, _)| FILES.contains(&file.as_str())));
+}
+
+/// procstat.txt shows it of a log; uart_backend.c of later releases does the same.
+#[test]
+fn a_serial_port_on_stdio_makes_its_caller_s_file_non_blocking_and_takes_append_away() {
+    for release in ["12.1", "15"] {
+        let sandbox = scene::sandbox("bhyve-exit.txt");
+        let log = File::options().create(true).append(true).open(sandbox.path("root/tmp/log")).unwrap();
+        let rom = format!("bootrom,{}", sandbox.path("root/vm/rom/hello.rom").display());
+        let args = ["-m", "32M", "-s", "31,lpc", "-l", &rom, "-l", "com1,stdio", "web"];
+        let mut bhyve = sandbox.program("bhyve", &args);
+        bhyve.env("FAKE_FREEBSD_RELEASE", release).stdout(log.try_clone().unwrap());
+        assert_eq!(bhyve.status().unwrap().code(), Some(1), "{release}");
+        let flags = OFlag::from_bits_retain(fcntl(&log, FcntlArg::F_GETFL).unwrap());
+        assert_eq!(flags & (OFlag::O_APPEND | OFlag::O_NONBLOCK), OFlag::O_NONBLOCK, "{release}");
+        assert_eq!(fs::read_to_string(sandbox.path("root/tmp/log")).unwrap(), "hello from guest\r\n", "{release}");
+    }
 }

@@ -21,6 +21,23 @@ const POLL: Duration = Duration::from_millis(5);
 /// The secret `vnc`.
 pub(crate) const PASSWORD: &str = "hunter22";
 
+/// The programs that every sandbox has of the fake FreeBSD.
+const PROGRAMS: &[&str] = &[
+    "bhyve",
+    "bhyvectl",
+    "ifconfig",
+    "kldload",
+    "kldstat",
+    "kldunload",
+    "mdconfig",
+    "netstat",
+    "procstat",
+    "ps",
+    "rctl",
+    "route",
+    "sysctl",
+];
+
 /// Where transcripts show the sandbox's own loopback network, which is as wide.
 const NET: &str = "127.100.100";
 
@@ -53,7 +70,7 @@ impl Sandbox {
             fs::create_dir_all(sandbox.path(name)).unwrap();
         }
         let userland = userland();
-        for name in ["bhyve", "bhyvectl", "ifconfig", "netstat", "procstat", "ps", "rctl", "route", "sysctl"] {
+        for name in PROGRAMS {
             symlink(&userland, sandbox.path("bin").join(name)).unwrap();
         }
         let em0 = format!("kind ether\ninet {}.1/24\n", sandbox.net);
@@ -61,6 +78,11 @@ impl Sandbox {
         sandbox.write("fake/interfaces/lo0", "kind lo\ninet 127.0.0.1/8\n");
         sandbox.write("fake/interfaces/bridge2", "kind bridge\nup yes\n");
         sandbox
+    }
+
+    /// Has one more program of the fake FreeBSD, which hides the host's own.
+    pub(crate) fn has(&self, program: &str) {
+        symlink(userland(), self.path("bin").join(program)).unwrap();
     }
 
     /// A path in the sandbox.
@@ -174,6 +196,7 @@ impl Sandbox {
         let bin = self.path("bin").display().to_string();
         command.env("PATH", format!("{bin}:/usr/sbin:/usr/bin:/sbin:/bin")).env("HOME", self.path("home"));
         command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", self.path("fake"));
+        command.env("VMRUN_VMM_DIR", self.path("fake/vmm"));
         command.env("VMRUN_STATE_DIR", self.path("state")).env("VMRUN_CONFIG", self.path("config"));
         command
     }

@@ -11,6 +11,7 @@
 use std::fs;
 
 use crate::exit::{Ending, Exit, Step, say};
+use crate::release::Release;
 use crate::state::State;
 use crate::{interface, node};
 
@@ -25,7 +26,9 @@ mod network;
 mod serial;
 mod slot;
 mod tree;
+mod twelve;
 
+pub(crate) use guest::Signals;
 use machine::Machine;
 use tree::Tree;
 
@@ -38,20 +41,22 @@ const USAGE: &str = "Usage: bhyve [-aCDeHhPSuWwxY]\n             \
                      [-p vcpu:hostcpu] [-r file] [-s pci] [-U uuid] vmname";
 
 /// The usage text, after a complaint if there is one.
-fn usage(status: u8, complaint: impl std::fmt::Display) -> Exit {
+fn usage(release: u8, status: u8, complaint: impl std::fmt::Display) -> Exit {
     let complaint = complaint.to_string();
     let mut exit = Exit::silent(status);
     exit.lines.extend(Some(complaint).filter(|text| !text.is_empty()));
-    exit.lines.push(USAGE.to_string());
+    exit.lines.push(if release < 13 { twelve::USAGE } else { USAGE }.to_string());
     exit
 }
 
 /// Runs bhyve.
-pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
+pub(crate) fn run(state: &State, signals: &Signals, args: &[String]) -> Step<u8> {
     let cmdline = fs::read("/proc/self/cmdline").unwrap_or_else(|_| args.join("\0").into_bytes());
     state.write("seen-argv", cmdline)?;
-    let signals = guest::Signals::catch()?;
-    let mut tree = defaults(release())?;
+    let mut tree = defaults(Release::of_environment()?.major)?;
+    if tree.release < 13 {
+        Signals::die_as_others()?;
+    }
     let operands = flags::parse(args, &mut tree)?;
     let name = name(&mut tree, operands)?;
     if tree.flag("config.dump", false)? {
@@ -61,18 +66,16 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let mut machine = Machine::new(state, tree, &name);
     let started = machine.start();
     let is_started = started.is_ok();
-    let result = started.and_then(|()| guest::play(&machine, &signals));
-    close(&machine, result.as_ref().map_or_else(|exit| exit.ending, |ending| *ending), is_started)?;
+    let result = started.and_then(|()| guest::play(&machine, signals));
+    let ending = result.as_ref().map_or_else(|exit| exit.ending, |ending| *ending);
+    close(&machine, ending, is_started)?;
+    if matches!(ending, Ending::Status(_)) {
+        say(&machine.printed);
+    }
     match result? {
         Ending::Status(status) => Ok(status),
         Ending::Signal(number) => Err(Exit::signal(number)),
     }
-}
-
-/// The release of FreeBSD to be.
-fn release() -> u8 {
-    let release = std::env::var("FAKE_FREEBSD_RELEASE").ok().and_then(|text| text.parse().ok());
-    release.filter(|release| (14..=16).contains(release)).unwrap_or(15)
 }
 
 fn defaults(release: u8) -> Step<Tree> {
@@ -89,13 +92,13 @@ fn name(tree: &mut Tree, operands: &[String]) -> Step<String> {
     match operands {
         [] => {}
         [name] => tree.set("name", name)?,
-        _ => return Err(usage(1, "")),
+        _ => return Err(usage(tree.release, 1, "")),
     }
-    tree.get("name").ok_or_else(|| usage(1, ""))
+    tree.get("name").ok_or_else(|| usage(tree.release, 1, ""))
 }
 
 /// Gives back what dies with the process: open taps, and the node's runner. The node itself stays, as on FreeBSD, and after a
-/// crash it cannot be used again.
+/// crash it cannot be used again (bhyve-node.txt).
 fn close(machine: &Machine, ending: Ending, is_started: bool) -> Step<()> {
     let pid = std::process::id();
     interface::close_all(machine.state, pid)?;
@@ -107,10 +110,16 @@ fn close(machine: &Machine, ending: Ending, is_started: bool) -> Step<()> {
     if off || (machine.created && machine.tree.flag("monitor", false)?) {
         return Ok(node::remove(machine.state, &machine.name)?);
     }
-    // A guest that did not power off, halt or reset has left its processors set going, so that no other bhyve gets the node (12.1).
-    if !is_started || matches!(ending, Ending::Status(0..=2)) {
+    // Only a guest that powered off, halted or reset has its processors stopped.
+    let how = match ending {
+        Ending::Status(status) => node::Suspend::of_status(status),
+        Ending::Signal(_) => None,
+    };
+    if !is_started {
         node.pid = None;
+    } else if how.is_some() {
+        (node.pid, node.suspend) = (None, node.suspend.or(how));
+        node.processors = node::Processors::Stopped;
     }
-    node.save(machine.state, &machine.name)?;
-    Ok(machine.state.remove(&node::request_file(&machine.name))?)
+    Ok(node.save(machine.state, &machine.name)?)
 }

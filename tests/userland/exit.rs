@@ -68,10 +68,12 @@ const ERRORS: &[(ErrorKind, &str)] = &[
     (ErrorKind::InvalidFilename, "File name too long"),
 ];
 
+pub(crate) const EPERM: &str = "Operation not permitted";
 pub(crate) const ENOENT: &str = "No such file or directory";
 pub(crate) const EEXIST: &str = "File exists";
 pub(crate) const EBUSY: &str = "Device busy";
 pub(crate) const EINVAL: &str = "Invalid argument";
+pub(crate) const ENOSPC: &str = "No space left on device";
 pub(crate) const EADDRINUSE: &str = "Address already in use";
 /// What strerror(3) says of an `errno` that nothing has set; the real program shows whatever was left in it.
 pub(crate) const NO_ERROR: &str = "No error: 0";

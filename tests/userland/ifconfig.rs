@@ -2,12 +2,13 @@
 //!
 //! Every word acts at once and on its own, as its ioctl(2) would: what comes before a refused word has been done.
 
-use std::io;
-
 use crate::exit::{Exit, Step, say};
-use crate::interface::{self, Interface};
-use crate::state::State;
+use crate::interface::{self, Interface, Kind};
+use crate::release::Release;
+use crate::state::{self, State};
+use show::{Family, Formats, Mask, View};
 
+mod bridge;
 mod clone;
 mod show;
 mod words;
@@ -22,63 +23,153 @@ const USAGE: &str = "usage: ifconfig [-j jail] [-f type:format] interface addres
                      ifconfig [-j jail] -l [-d] [-u] [address_family]\n       \
                      ifconfig [-j jail] [-L] [-C] [-g groupname] interface [-d] [-m] [-u] [-v]";
 
+/// The usage of 12.
+const OLD_USAGE: &str = "usage: ifconfig [-f type:format] [-g groupname] [-C] [-L] interface address_family\n                \
+                         [address [dest_address]] [parameters]\n       \
+                         ifconfig interface create\n       \
+                         ifconfig -a [-g groupname] [-C] [-L] [-d] [-m] [-u] [-v] [address_family]\n       \
+                         ifconfig -l [-d] [-u] [address_family]\n       \
+                         ifconfig [-g groupname] [-C] [-L] [-d] [-m] [-u] [-v]";
+
+/// The families of addresses that ifconfig has words for.
+const FAMILIES: &[(&str, Family)] = &[
+    ("inet", Family::Inet),
+    ("inet6", Family::Inet6),
+    ("ether", Family::Link),
+    ("link", Family::Link),
+    ("lladdr", Family::Link),
+];
+
+fn family(word: &str) -> Option<Family> {
+    FAMILIES.iter().find(|(name, _)| *name == word).map(|(_, family)| *family)
+}
+
+/// The system that a call finds.
+pub(crate) struct Host<'a> {
+    state: &'a State,
+    release: Release,
+    is_root: bool,
+    /// The moment, by the state's clock.
+    now: u64,
+}
+
+impl Host<'_> {
+    /// The moment for an interface that gives itself an address. From 13 on the reference's samples have IPv6 switched off.
+    fn link_local(&self) -> Option<u64> {
+        (self.release.major < 13).then_some(self.now)
+    }
+
+    /// Whether `inet` may stand behind other words. FreeBSD never takes it there; from 13 on it is let pass as long as the program
+    /// that is tested makes its bridges and vlans so.
+    fn has_families_anywhere(&self) -> bool {
+        self.release.major >= 13
+    }
+
+    fn usage(&self) -> &'static str {
+        if self.release.major < 13 { OLD_USAGE } else { USAGE }
+    }
+}
+
 /// The flags before the interface.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Flags {
     /// Those without a value.
     letters: String,
     group: Option<String>,
-    cidr: bool,
+    /// The group that is left out.
+    without: Option<String>,
+    inet: Option<Mask>,
+    inet6_cidr: bool,
 }
 
 impl Flags {
     fn has(&self, letter: char) -> bool {
         self.letters.contains(letter)
     }
+
+    /// How the addresses are to be shown.
+    fn formats(&self, release: Release) -> Formats {
+        // That 15 prints the length of the prefix when nothing is said is likely.
+        let usual = if release.major >= 15 { Mask::Cidr } else { Mask::Hex };
+        Formats {
+            inet: self.inet.unwrap_or(usual),
+            inet6_cidr: self.inet6_cidr || (release.major >= 15 && self.inet.is_none()),
+        }
+    }
 }
 
 /// Runs ifconfig.
 pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
-    let (flags, words) = parse(args).ok_or_else(|| Exit::new(1, USAGE))?;
+    let release = Release::of_environment()?;
+    let host = Host { state, release, is_root: state::is_root(), now: state.now()? };
+    let (flags, words) = parse(args, release).map_err(|complaint| {
+        let mut exit = Exit::silent(1);
+        exit.lines.extend(Some(complaint).filter(|complaint| !complaint.is_empty()));
+        exit.lines.push(host.usage().to_string());
+        exit
+    })?;
+    if let [name, word] = words
+        && word == "destroy"
+    {
+        words::wait_until_closed(&host, name)?;
+    }
     let _lock = state.lock()?;
+    let is_whole = flags.has('a') && release.major >= 14;
     match (&flags.group, words) {
-        (Some(group), _) if !flags.has('a') => list_group(state, group)?,
-        _ if flags.has('a') || flags.has('l') || words.is_empty() => list(state, &flags, words.first())?,
-        (_, [name]) => {
-            let one = existing(state, name)?;
-            say(show::interface(&one, &interface::all(state)?, flags.cidr));
-        }
-        (_, [name, rest @ ..]) => configure(state, name, rest)?,
+        _ if flags.has('C') => say("bridge tun vlan epair lo vmnet tap\n"),
+        (Some(group), _) if !is_whole => list_group(state, group)?,
+        _ if flags.has('a') || flags.has('l') || words.is_empty() => list(&host, &flags, words.first())?,
+        (_, [name]) => show(&host, &flags, name, None)?,
+        (_, [name, word]) if family(word).is_some() => show(&host, &flags, name, family(word))?,
+        (_, [name, rest @ ..]) => configure(&host, name, rest)?,
         (_, []) => {}
     }
     Ok(0)
 }
 
-fn parse(args: &[String]) -> Option<(Flags, &[String])> {
+/// Reads the flags; what is wrong with them is the complaint of getopt(3), which may be empty.
+fn parse(args: &[String], release: Release) -> Result<(Flags, &[String]), String> {
     let mut flags = Flags::default();
     let mut at = 0;
     while let Some(word) = args.get(at).filter(|word| word.len() > 1 && word.starts_with('-')) {
         at += 1;
         for (place, letter) in word.char_indices().skip(1) {
             match letter {
-                'a' | 'd' | 'k' | 'l' | 'm' | 'n' | 'u' | 'v' => flags.letters.push(letter),
-                'f' | 'g' | 'G' => {
-                    let rest = &word[place + 1..];
-                    let value = if rest.is_empty() { args.get(at)?.as_str() } else { rest };
-                    at += usize::from(rest.is_empty());
-                    match letter {
-                        'f' => flags.cidr = value.split(',').any(|format| format == "inet:cidr"),
-                        'g' => flags.group = Some(value.to_string()),
-                        _ => {}
-                    }
-                    break;
-                }
-                _ => return None,
+                'a' | 'C' | 'd' | 'k' | 'L' | 'l' | 'm' | 'n' | 'u' | 'v' => flags.letters.push(letter),
+                'f' | 'g' => {}
+                'G' | 'j' if release.major >= 14 => {}
+                _ => return Err(format!("ifconfig: illegal option -- {letter}")),
             }
+            if !"fgGj".contains(letter) {
+                continue;
+            }
+            let rest = &word[place + 1..];
+            let missing = || format!("ifconfig: option requires an argument -- {letter}");
+            let value = if rest.is_empty() { args.get(at).ok_or_else(missing)?.as_str() } else { rest };
+            at += usize::from(rest.is_empty());
+            match letter {
+                'f' => choose_formats(&mut flags, value),
+                'g' => flags.group = Some(value.to_string()),
+                'G' => flags.without = Some(value.to_string()),
+                _ => {}
+            }
+            break;
         }
     }
     let contradiction = (flags.has('l') && flags.has('a')) || (flags.has('u') && flags.has('d'));
-    (!contradiction).then(|| (flags, &args[at..]))
+    if contradiction { Err(String::new()) } else { Ok((flags, &args[at..])) }
+}
+
+fn choose_formats(flags: &mut Flags, value: &str) {
+    for format in value.split(',') {
+        match format {
+            "inet:cidr" => flags.inet = Some(Mask::Cidr),
+            "inet:dotted" => flags.inet = Some(Mask::Dotted),
+            "inet:hex" => flags.inet = Some(Mask::Hex),
+            "inet6:cidr" => flags.inet6_cidr = true,
+            _ => {}
+        }
+    }
 }
 
 /// An interface that must be there.
@@ -86,46 +177,75 @@ fn existing(state: &State, name: &str) -> Step<Interface> {
     interface::load(state, name)?.ok_or_else(|| Exit::new(1, format!("ifconfig: interface {name} does not exist")))
 }
 
-fn list_group(state: &State, group: &str) -> io::Result<()> {
-    for one in interface::all(state)?.iter().filter(|one| one.in_group(group)) {
-        say(format!("{}\n", one.name));
+/// Prints the names of a group, one a line: as they came, but the second half of an epair before the first.
+fn list_group(state: &State, group: &str) -> Step<()> {
+    let all = interface::all(state)?;
+    let mut members: Vec<&Interface> = all.iter().filter(|one| one.in_group(group)).collect();
+    if group == Kind::Epair.name() {
+        let pair = |one: &Interface| halves_of(&all, one.unit).map(|half| half.born).min();
+        members.sort_by_key(|one| (pair(one), std::cmp::Reverse(one.born)));
     }
+    members.iter().for_each(|one| say(format!("{}\n", one.name)));
     Ok(())
 }
 
-fn list(state: &State, flags: &Flags, family: Option<&String>) -> Step<()> {
-    if let Some(family) = family.filter(|family| !["inet", "inet6", "ether", "link"].contains(&family.as_str())) {
-        return Err(Exit::new(1, format!("ifconfig: Address family '{family}' unknown.\n{USAGE}")));
-    }
-    let all = interface::all(state)?;
+/// The halves of an epair.
+fn halves_of(all: &[Interface], unit: Option<u32>) -> impl Iterator<Item = &Interface> {
+    all.iter().filter(move |one| one.kind == Kind::Epair && one.unit == unit)
+}
+
+fn view<'a>(host: &Host, flags: &Flags, all: &'a [Interface], family: Option<Family>) -> View<'a> {
+    let formats = flags.formats(host.release);
+    View { release: host.release, all, formats, family, has_media: flags.has('m'), now: host.now }
+}
+
+fn show(host: &Host, flags: &Flags, name: &str, family: Option<Family>) -> Step<()> {
+    existing(host.state, name)?;
+    let all = interface::all(host.state)?;
+    let view = view(host, flags, &all, family);
+    all.iter().filter(|one| one.name == name).for_each(|one| say(view.interface(one)));
+    Ok(())
+}
+
+fn list(host: &Host, flags: &Flags, word: Option<&String>) -> Step<()> {
+    let unknown = |word: &String| Exit::new(1, format!("ifconfig: Address family '{word}' unknown.\n{}", host.usage()));
+    let family = word.map(|word| family(word).ok_or_else(|| unknown(word))).transpose()?;
+    let all = interface::all(host.state)?;
     let wanted = all.iter().filter(|one| {
         (!flags.has('u') || one.up)
             && (!flags.has('d') || !one.up)
             && flags.group.as_ref().is_none_or(|group| one.in_group(group))
-            && family.is_none_or(|family| family != "inet" || !one.inet.is_empty())
+            && flags.without.as_ref().is_none_or(|group| !one.in_group(group))
     });
     if flags.has('l') {
-        let names: Vec<&str> = wanted.map(|one| one.name.as_str()).collect();
+        let is_of = |one: &&Interface| match (word.map(String::as_str), family) {
+            (Some("ether"), _) => one.kind != Kind::Lo,
+            (_, Some(Family::Inet)) => one.inet().next().is_some(),
+            (_, Some(Family::Inet6)) => one.inet6().next().is_some(),
+            _ => true,
+        };
+        let names: Vec<&str> = wanted.filter(is_of).map(|one| one.name.as_str()).collect();
         say(format!("{}\n", names.join(" ")));
     } else {
-        wanted.for_each(|one| say(show::interface(one, &all, flags.cidr)));
+        let view = view(host, flags, &all, family);
+        wanted.for_each(|one| say(view.interface(one)));
     }
     Ok(())
 }
 
 /// Creates or changes one interface.
-fn configure(state: &State, name: &str, words: &[String]) -> Step<()> {
-    let known = interface::load(state, name)?.is_some();
+fn configure(host: &Host, name: &str, words: &[String]) -> Step<()> {
+    let known = interface::load(host.state, name)?.is_some();
     let creates = words.first().is_some_and(|word| word == "create" || word == "plumb");
-    let mut target = words::Target::new(state, name);
+    let mut target = words::Target::new(host, name);
     let result = match (known, creates, words) {
         (false, true, [_, rest @ ..]) => {
-            clone::create(state, name, rest).and_then(|(made, rest)| target.created(&made, rest))
+            clone::create(host, name, rest).and_then(|(made, rest)| target.created(&made, rest))
         }
         (true, true, [_]) => Err(Exit::new(1, format!("ifconfig: interface {name} already exists"))),
-        // As on FreeBSD: words behind `create` apply to an interface that was there before.
+        // Words behind `create` apply to an interface that was there before.
         (true, true, [_, rest @ ..]) => target.apply(rest),
-        _ => existing(state, name).and_then(|_| target.apply(words)),
+        _ => existing(host.state, name).and_then(|_| target.apply(words)),
     };
     target.announce();
     result
@@ -133,7 +253,10 @@ fn configure(state: &State, name: &str, words: &[String]) -> Step<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flags, parse};
+    use super::{Mask, parse};
+    use crate::release::Release;
+
+    const RELEASE: Release = Release::newest(15);
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
@@ -142,19 +265,23 @@ mod tests {
     #[test]
     fn flags_end_where_the_interface_begins() {
         let args = words("-f inet:cidr tap0 group x");
-        let (flags, rest) = parse(&args).unwrap();
-        assert!(flags.cidr && rest.len() == 3);
+        let (flags, rest) = parse(&args, RELEASE).unwrap();
+        assert!(flags.inet == Some(Mask::Cidr) && rest.len() == 3);
     }
 
     #[test]
     fn a_group_may_be_glued_to_its_flag() {
-        let group = |line| parse(&words(line)).unwrap().0.group;
+        let group = |line| parse(&words(line), RELEASE).unwrap().0.group;
         assert_eq!(group("-gvmrun"), group("-g vmrun"));
     }
 
     #[test]
     fn contradicting_and_foreign_flags_are_usage_errors() {
-        assert_eq!(parse(&words("-a -l")), None::<(Flags, &[String])>);
-        assert!(parse(&words("-Z")).is_none() && parse(&words("-g")).is_none());
+        let wrong = |line, release| parse(&words(line), release).unwrap_err();
+        assert_eq!(wrong("-a -l", RELEASE), "");
+        assert_eq!(wrong("-Z", RELEASE), "ifconfig: illegal option -- Z");
+        assert_eq!(wrong("-g", RELEASE), "ifconfig: option requires an argument -- g");
+        assert!(parse(&words("-G vmrun"), RELEASE).is_ok());
+        assert_eq!(wrong("-G vmrun", Release::new(13, 2)), "ifconfig: illegal option -- G");
     }
 }

@@ -1,5 +1,6 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `netstat`, `procstat`, `ps`, `rctl`, `route` or
-//! `sysctl` by the name it is called with.
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
+//! `netstat`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
 //! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
@@ -14,15 +15,23 @@ use state::State;
 
 mod bhyve;
 mod bhyvectl;
+mod devfs;
 mod exit;
+mod files;
+mod getopt;
 mod ifconfig;
 mod interface;
+mod kill;
+mod kld;
+mod mdconfig;
 mod netstat;
 mod node;
 mod number;
+mod process;
 mod procstat;
 mod ps;
 mod rctl;
+mod release;
 mod route;
 mod state;
 mod sysctl;
@@ -43,21 +52,39 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
     let state = State::open()?;
     let call: Vec<String> =
         std::iter::once(program).chain(args.iter().map(String::as_str)).map(state::quoted).collect();
+    // Before the call is logged, so that whoever sees it there may send a signal.
+    let signals = (program == "bhyve").then(bhyve::Signals::catch).transpose()?;
     state.admit(&call.join(" "))?;
     let played = match program {
-        "bhyve" => bhyve::run(&state, args),
+        "bhyve" => signals.map_or(Ok(0), |signals| bhyve::run(&state, &signals, args)),
         "bhyvectl" => bhyvectl::run(&state, args),
+        "kill" => kill::run(args),
+        "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "kldload" => kld::load(&state, args),
+        "kldstat" => kld::stat(&state, args),
+        "kldunload" => kld::unload(&state, args),
+        "mdconfig" => mdconfig::run(&state, args),
         "netstat" => netstat::run(&state, args),
         "procstat" => procstat::run(&state, args),
         "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),
         "route" => route::run(&state, args),
+        "stat" => files::stat(args),
         "sysctl" => sysctl::run(&state, args),
+        "truncate" => files::truncate(args),
         other => Err(Exit::fake(format!("nobody here is called `{other}`"))),
     };
     state.end()?;
     played
+}
+
+/// ls(1): what is in /dev, or the host's own.
+fn list(state: &State, args: &[String]) -> Step<u8> {
+    if let Some(status) = devfs::ls(state, args)? {
+        return Ok(status);
+    }
+    files::ls(args)
 }
 
 /// Leaves the last words and dies as asked.

@@ -1,72 +1,143 @@
-//! ps(1): the processes that run a machine, and what the file `processes` has of others, line for line.
+//! ps(1), as 12.1 answered: columns are as wide as what stands in them.
 //!
-//! How long they run and what they use is the same for each, so that tests can compare it. bhyve calls itself `bhyve: NAME`
-//! (setproctitle(3)), to which ps adds the command's own name.
+//! Lists of all processes have from 13 on only machines, and what the file `processes` has of others, line for line; what machines
+//! use is the same for each then, so that tests can compare it.
 
-use std::fs;
-
-use crate::exit::{Exit, Step, say};
+use crate::exit::{Exit, Step, say, warn};
+use crate::getopt::{self, Words};
+use crate::process::{self, Process, date};
+use crate::procstat::{Thread, threads};
+use crate::release::Release;
 use crate::state::State;
-use crate::{node, procstat};
+
+use columns::Column;
+
+mod columns;
 
 const USAGE: &str = "usage: ps [--libxo] [-aCcdeHfhjlmrSTuvwXxZ] [-O fmt | -o fmt]\n          \
                      [-G gid[,gid...]] [-J jid[,jid...]] [-M core] [-N system]\n          \
                      [-p pid[,pid...]] [-t tty[,tty...]] [-U user[,user...]]";
 
-/// A day, two hours, three minutes and four seconds.
-const ELAPSED: u64 = 93_784;
+/// The largest number of a process (`PID_MAX`).
+const PID_MAX: u32 = 99999;
 
-/// Runs ps; headers have to be empty.
+/// A line of the list: a process, and its thread where threads are listed.
+struct Row {
+    process: Process,
+    thread: Option<(u32, Thread)>,
+}
+
+/// Runs ps.
 pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
-    if let ["-H", "-o", "lwp=", "-o", "%cpu=", "-p", pid] =
-        args.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
-    {
-        return threads(state, pid);
+    let (is_json, args) = match args {
+        [libxo, json, rest @ ..] if libxo == "--libxo" && json == "json" => (true, rest),
+        _ => (false, args),
+    };
+    let words = getopt::or_usage("ps", "aCcdefG:gHhJ:jLlM:mN:O:o:p:rSTt:U:uvwXxZ", args, (1, USAGE))?;
+    if !words.operands.is_empty() {
+        return Err(Exit::new(1, USAGE));
     }
-    let mut keys = Vec::new();
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-axww" => {}
-            "-o" => keys.push(words.next().and_then(|key| key.strip_suffix('=')).ok_or_else(|| Exit::new(1, USAGE))?),
-            _ => return Err(Exit::new(1, USAGE)),
+    let (columns, is_known) = columns(&words)?;
+    let wanted = pids(&words)?;
+    let _lock = state.lock()?;
+    let of_all = wanted.is_none();
+    let is_recorded = Release::of_environment()?.major < 13;
+    let is_listed = |one: &Process| match &wanted {
+        Some(wanted) => wanted.contains(&one.pid),
+        None => is_recorded || one.machine.is_some(),
+    };
+    let listed = process::visible(state)?.into_iter().filter(is_listed);
+    let mut rows = Vec::new();
+    for process in listed {
+        if words.has('H') {
+            rows.extend(threads(&process)?.into_iter().map(|one| Row { process: process.clone(), thread: Some(one) }));
+        } else {
+            rows.push(Row { process, thread: None });
         }
     }
-    let _lock = state.lock()?;
-    for (pid, name) in node::running(state)? {
-        let parent = parent(pid);
-        let value = |key: &&str| match *key {
-            "pid" => Ok(format!("{pid:>5}")),
-            "ppid" => Ok(format!("{parent:>5}")),
-            "etimes" => Ok(format!("{ELAPSED:>7}")),
-            "%cpu" => Ok(" 12.5".into()),
-            "time" => Ok("  195:23.50".into()),
-            "rss" => Ok(" 65536".into()),
-            "command" => Ok(format!("bhyve: {name} (bhyve)")),
-            other => {
-                Err(Exit::new(1, format!("ps: {other}: keyword not found\nps: no valid keywords; valid keywords:")))
-            }
+    say(if is_json { json(&columns, &rows) } else { table(&columns, &rows) });
+    if of_all && !is_recorded {
+        say(state.read("processes")?);
+    }
+    Ok(u8::from(!is_known || (rows.is_empty() && !of_all)))
+}
+
+/// The columns that are wanted, and whether all of them are known.
+fn columns(words: &Words<'_>) -> Step<(Vec<Column>, bool)> {
+    let wanted = words.values('o');
+    if wanted.is_empty() {
+        let keys = match (words.has('l'), words.has('u')) {
+            (true, _) => "uid,pid,ppid,cpu,pri,ni,vsz,rss,mwchan,state,tt,time,command",
+            (_, true) => "user,pid,%cpu,%mem,vsz,rss,tt,state,start,time,command",
+            _ => "pid,tt,state,time,command",
         };
-        say(keys.iter().map(value).collect::<Step<Vec<String>>>()?.join(" ") + "\n");
+        return Ok((keys.split(',').filter_map(Column::of).collect(), true));
     }
-    say(state.read("processes").unwrap_or_default());
-    Ok(0)
+    let mut columns = Vec::new();
+    let mut is_known = true;
+    for text in wanted {
+        // A header may have commas and blanks, so that it ends the list.
+        let (keys, header) = text.split_once('=').map_or((text, None), |(keys, header)| (keys, Some(header)));
+        for key in keys.split([',', ' ', '\t']).filter(|key| !key.is_empty()) {
+            let Some(mut column) = Column::of(key) else {
+                warn(format!("ps: {key}: keyword not found"));
+                is_known = false;
+                continue;
+            };
+            column.header = header.unwrap_or(column.header.as_str()).to_string();
+            columns.push(column);
+        }
+    }
+    if columns.is_empty() {
+        warn("ps: no valid keywords; valid keywords:");
+        say(format!("{}\n", columns::KEYWORDS));
+        return Err(Exit::silent(1));
+    }
+    Ok((columns, is_known))
 }
 
-/// A thread that runs uses nearly all of a processor, and one that sleeps none.
-fn threads(state: &State, pid: &str) -> Step<u8> {
-    let _lock = state.lock()?;
-    let running = node::running(state)?;
-    let Some((pid, _)) = running.into_iter().find(|(known, _)| known.to_string() == pid) else { return Ok(1) };
-    for (id, (_, does, _)) in procstat::threads(pid) {
-        say(format!("{id:>6} {:>5}\n", if does == "run" { "98.2" } else { "0.0" }));
+/// The numbers that are wanted; none where all are.
+fn pids(words: &Words<'_>) -> Step<Option<Vec<u32>>> {
+    let mut all = Vec::new();
+    for text in words.values('p').into_iter().flat_map(|list| list.split([',', ' ', '\t'])) {
+        let pid: u64 = text.parse().map_err(|_| Exit::new(1, format!("ps: Invalid process id: {text}")))?;
+        let pid = u32::try_from(pid).ok().filter(|pid| *pid <= largest());
+        all.push(pid.ok_or_else(|| Exit::new(1, format!("ps: process id too large: {text}")))?);
     }
-    Ok(0)
+    Ok((!all.is_empty()).then_some(all))
 }
 
-/// The process that has started another.
-fn parent(pid: u32) -> u32 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' '));
-    fields.and_then(|mut fields| fields.nth(1)?.parse().ok()).unwrap_or(1)
+/// The largest number that a process can have: the host's may be larger than FreeBSD's.
+fn largest() -> u32 {
+    let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap_or_default();
+    text.trim().parse().unwrap_or(PID_MAX).max(PID_MAX)
+}
+
+fn table(columns: &[Column], rows: &[Row]) -> String {
+    let has_header = columns.iter().any(|column| !column.header.is_empty());
+    let header = has_header.then(|| columns.iter().map(|column| column.header.clone()).collect::<Vec<String>>());
+    let cells = rows.iter().map(|row| columns.iter().map(|column| column.value(row)).collect());
+    let lines: Vec<Vec<String>> = header.into_iter().chain(cells).collect();
+    let width = |at: usize| lines.iter().map(|line| line[at].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = (0..columns.len())
+            .map(|at| match (columns[at].is_left, at + 1 == columns.len()) {
+                (true, true) => line[at].clone(),
+                (true, false) => format!("{:width$}", line[at], width = widths[at]),
+                (false, _) => format!("{:>width$}", line[at], width = widths[at]),
+            })
+            .collect();
+        text += &cells.join(" ");
+        text.push('\n');
+    }
+    text
+}
+
+fn json(columns: &[Column], rows: &[Row]) -> String {
+    let field = |column: &Column, row: &Row| format!("\"{}\":\"{}\"", column.field, column.value(row));
+    let one = |row: &Row| columns.iter().map(|column| field(column, row)).collect::<Vec<_>>().join(",");
+    let all: Vec<String> = rows.iter().map(|row| format!("{{{}}}", one(row))).collect();
+    format!("{{\"process-information\": {{\"process\": [{}]}}\n}}\n", all.join(", "))
 }

@@ -7,8 +7,11 @@
 //! | `log` | every call, one line each, in the order of arrival: `program arg arg…`, quoted for sh where needed |
 //! | `interfaces/NAME` | one network interface: see [`interface`](crate::interface) |
 //! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
-//! | `vmm/NAME.request` | what bhyvectl asked of a running guest: `poweroff` or `reset` |
-//! | `sysctl` | lines `name=value` |
+//! | `sysctl` | lines `name=value`, over those that a release has: see [`variables`] |
+//! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm: see [`kld`](crate::kld) |
+//! | `md` | memory disks: see [`mdconfig`](crate::mdconfig) |
+//! | `rctl` | the limits of processes, one rule a line: see [`rctl`](crate::rctl) |
+//! | `clock` | how many seconds have passed, for what takes its time; it stands still by itself |
 //! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |
 //! | `refuse` | lines `PREFIX<TAB>MESSAGE`: a call whose log line starts with PREFIX prints MESSAGE on stderr and |
@@ -20,8 +23,10 @@
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |
 //!
-//! More from the environment: `FAKE_FREEBSD_RELEASE` is 14, 15 (the default) or 16; `FAKE_FREEBSD_ASSUME_FILES=1`
-//! lets bhyve take files, interfaces and sockets for granted, so that a command line can be judged anywhere.
+//! More from the environment: `FAKE_FREEBSD_RELEASE` is a release from 12 to 16, as `15` (the default, and the newest of
+//! its major) or `12.1`, see [`release`](crate::release); `FAKE_FREEBSD_USER` is who calls, root (the default) or a user who may nothing;
+//! `FAKE_FREEBSD_ASSUME_FILES=1` lets bhyve take files, interfaces and sockets for granted, so that a command line can be
+//! judged anywhere.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -32,6 +37,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::exit::{Exit, Step};
+use crate::sysctl::variables;
+
+/// How the name of a file begins that is not whole yet.
+const DRAFT: &str = ".draft.";
 
 /// The folder.
 pub(crate) struct State {
@@ -57,6 +66,11 @@ impl State {
         Ok(file)
     }
 
+    /// Whether a file of this name is one that is not whole yet.
+    pub(crate) fn is_draft(name: &str) -> bool {
+        name.starts_with(DRAFT)
+    }
+
     /// A file of the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
@@ -76,7 +90,7 @@ impl State {
         let path = self.path(name);
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder)?;
-        let draft = folder.join(format!(".draft.{}", std::process::id()));
+        let draft = folder.join(format!("{DRAFT}{}", std::process::id()));
         fs::write(&draft, content)?;
         fs::rename(&draft, &path)
     }
@@ -170,15 +184,20 @@ impl State {
         Ok(())
     }
 
-    /// The sysctl variables, in the order of the file.
+    /// The sysctl variables that tests and calls have set, in the order of the file.
     pub(crate) fn sysctls(&self) -> io::Result<Vec<(String, String)>> {
         let text = self.read("sysctl")?;
         Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect())
     }
 
     /// One sysctl variable.
-    pub(crate) fn sysctl(&self, name: &str) -> io::Result<Option<String>> {
-        Ok(self.sysctls()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value))
+    pub(crate) fn sysctl(&self, name: &str) -> Step<Option<String>> {
+        variables::one(self, name)
+    }
+
+    /// The moment, in seconds of `clock`.
+    pub(crate) fn now(&self) -> io::Result<u64> {
+        Ok(self.read("clock")?.trim().parse().unwrap_or(0))
     }
 
     /// Takes the first line of `exits`.
@@ -212,6 +231,11 @@ impl<'a> Rule<'a> {
     fn matches(&self, call: &str) -> bool {
         !self.prefix.is_empty() && call.starts_with(self.prefix)
     }
+}
+
+/// Whether the caller is root, who it is unless `FAKE_FREEBSD_USER` names somebody else.
+pub(crate) fn is_root() -> bool {
+    std::env::var_os("FAKE_FREEBSD_USER").is_none_or(|user| user == "root")
 }
 
 /// A word as sh would have to be given it: quoted only when it must be.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::bhyve::slot;
-use crate::model::Arch;
+use crate::model::{Arch, Release};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ fn words(line: &str) -> Vec<String> {
 fn target(line: &str) -> Option<Target> {
     let (release, arch) = line.strip_prefix("# FreeBSD ")?.split_once(" on ")?;
     let arch = Arch::ALL.into_iter().find(|known| known.to_string() == arch)?;
-    Some(Target { arch, release: Release::numbered(release.parse().ok()?)? })
+    Some(Target { arch, release: release.parse().ok()? })
 }
 
 fn with_hint(fault: &Fault) -> String {
@@ -132,7 +132,7 @@ fn word() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_words_panic(args in prop::collection::vec(word(), 0..9), arch in 0_usize..3, release in 0_usize..3) {
+    fn no_words_panic(args in prop::collection::vec(word(), 0..9), arch in 0_usize..3, release in 0_usize..6) {
         let target = Target { arch: Arch::ALL[arch], release: Release::ALL[release] };
         let files = |path: &str| Some(path.to_string());
         match read(&args, target, &files) {

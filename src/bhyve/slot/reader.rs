@@ -3,7 +3,10 @@
 use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, TARGET_MAX, node, numbers};
 use crate::bhyve::tree::{Tree, veiled};
 use crate::diag::Fault;
-use crate::model::{DeviceKind, PciSlot, Release, Target, Type};
+use crate::model::{DeviceKind, Feature, PciSlot, Target, Type};
+
+/// The target that a SCSI controller has where none is named.
+const CTL: &str = "/dev/cam/ctl";
 
 /// The keys of a device, while its text is read.
 pub(super) struct Conf {
@@ -41,6 +44,7 @@ impl Conf {
                 let hint = format!("write `{},{},NAME=PATH`; without it bhyve crashes", self.slot, self.name);
                 Err(Fault::new(format!("`{}` needs a port", self.name)).hint(hint))
             }
+            (Form::Targets, None) if target.has(Feature::ScsiTargets) => self.tree.set("target.0", CTL),
             (_, None) => Ok(()),
             (Form::Options, Some(conf)) => self.options("", conf),
             (Form::First(key) | Form::Needed(key), Some(conf)) => self.first("", key, conf),
@@ -50,7 +54,7 @@ impl Conf {
             (Form::Ports, Some(conf)) => self.ports(conf),
             (Form::Share, Some(conf)) => self.share(conf),
             (Form::Named, Some(conf)) => self.named(conf),
-            (Form::Targets, Some(conf)) if target.release < Release::V16 => self.first("", "dev", conf),
+            (Form::Targets, Some(conf)) if !target.has(Feature::ScsiTargets) => self.first("", "dev", conf),
             (Form::Targets, Some(conf)) => self.targets(conf),
             (Form::Host, Some(conf)) => self.host(conf),
             (Form::Usb, Some(conf)) => self.usb(conf),
@@ -187,6 +191,14 @@ impl Conf {
 
     fn targets(&mut self, conf: &str) -> Result<(), Fault> {
         let mut last = None;
+        // Only where it stands on the command line; a configuration without a target has none (pci_virtio_scsi.c).
+        let is_target = |(at, item): (usize, &str)| match item.split_once('=') {
+            Some((key, _)) => matches!(key, "target" | "dev"),
+            None => at == 0,
+        };
+        if !conf.split(',').enumerate().any(is_target) {
+            self.tree.set("target.0", CTL)?;
+        }
         for (at, item) in conf.split(',').enumerate() {
             let device = match item.split_once('=') {
                 Some(("target" | "dev", device)) => device,

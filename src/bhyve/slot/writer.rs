@@ -3,7 +3,7 @@
 use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, Kind, Slot, kind_of, node, read};
 use crate::diag::Fault;
 use crate::model::device::KINDS;
-use crate::model::{PciSlot, Release, Target, Type};
+use crate::model::{Feature, PciSlot, Target, Type};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys with their values, as they are given.
@@ -60,7 +60,7 @@ fn items<'a>(kind: &Kind, rest: &Pairs<'a>, target: Target) -> Items<'a> {
         Form::Ports => return ports(rest),
         Form::Share => share(rest)?,
         Form::Named => named(rest)?,
-        Form::Targets if target.release < Release::V16 => first("dev", rest)?,
+        Form::Targets if !target.has(Feature::ScsiTargets) => first("dev", rest)?,
         Form::Targets => targets(rest)?,
         Form::Host => host(rest)?,
         Form::Usb => usb(rest)?,

@@ -2,7 +2,7 @@
 
 use super::{ProcessFact, Witness};
 use crate::host::program::Query;
-use crate::model::Argv;
+use crate::model::{Argv, Release};
 use nix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 
@@ -75,6 +75,11 @@ fn seconds(date: &str) -> Option<i64> {
 /// Returns a number that the kernel tells by sysctl(8), if it knows that name.
 pub(super) fn sysctl(query: Query<'_>, name: &str) -> Option<u64> {
     query(&Argv::new("sysctl").arg("-n").arg(name)).ok()?.trim().parse().ok()
+}
+
+/// Returns the release of this host by what `uname -K` prints too: unlike its name, nobody gives it another one by a variable.
+pub(super) fn release(query: Query<'_>) -> Option<Release> {
+    sysctl(query, "kern.osreldate").map(Release::of_osreldate)
 }
 
 #[cfg(test)]
@@ -191,5 +196,7 @@ mod tests {
         let query = |argv: &Argv| steps.iter().find(|step| step.command == argv.to_string()).unwrap().outcome();
         let numbers = ["hw.ncpu", "hw.physmem", "hw.vmm.maxcpu", "hw.model"].map(|name| sysctl(&query, name));
         assert_eq!(numbers, [Some(1), Some(1_058_492_416), None, None]);
+        // 12.1, which is older than all that are known.
+        assert_eq!(release(&query), Some(Release::OLDEST));
     }
 }

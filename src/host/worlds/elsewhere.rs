@@ -5,6 +5,7 @@
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::settings::NODES;
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Settings,
@@ -40,7 +41,8 @@ impl Elsewhere {
     /// in the environment.
     pub(crate) fn alone(target: Target) -> Self {
         let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
-        let settings = Settings { platform: Platform::FreeBsd, state, config, target, user_net: false };
+        let settings =
+            Settings { platform: Platform::FreeBsd, state, config, target, nodes: NODES.into(), user_net: false };
         Self::of(settings, None, true)
     }
 

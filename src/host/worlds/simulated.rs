@@ -97,6 +97,7 @@ impl Fixture {
             state: "/var/run/vmrun".into(),
             config: "/usr/local/etc/vmrun".into(),
             target: crate::model::Target::default(),
+            nodes: crate::host::NODES.into(),
             user_net: false,
         });
         let mut card = Interface::new("ix0", InterfaceKind::Other);

@@ -34,6 +34,8 @@ pub(super) const AHCI: DeviceKind = DeviceKind {
         below: "port.N",
         first: 0,
         last: 31,
+        // An absent port has nothing plugged in (pci_ahci.c).
+        gaps: true,
         needed: true,
         shape: Shape::Rows,
     }),

@@ -2,8 +2,8 @@
 
 use super::{Device, KINDS};
 use crate::diag::Fault;
+use crate::model::Parameter;
 use crate::model::target::Arch;
-use crate::model::{Parameter, Release};
 
 /// A kind of device, as bhyve(8) describes it.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub struct DeviceKind {
     pub single: bool,
     /// The architectures whose bhyve has it.
     pub archs: &'static [Arch],
-    /// The first release that has it.
-    pub since: Release,
     /// What has to hold between its values.
     pub check: Check,
     /// What plays its part under QEMU.
@@ -52,6 +50,8 @@ pub struct Group {
     pub first: u16,
     /// The greatest number.
     pub last: u16,
+    /// Whether numbers may be left out between others.
+    pub gaps: bool,
     /// Whether the device is nothing without one.
     pub needed: bool,
     /// How recipes write them.
@@ -61,13 +61,13 @@ pub struct Group {
 /// How recipes write a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// A list of maps: `[#{ hd: "/a", ser: "X" }]`.
+    /// A list of maps: `[#{ hd: "/a", ser: "X" }]`; an empty one leaves its number out.
     Rows,
     /// A map of the first parameter to the second: `#{ name: "/path" }`.
     Pairs,
     /// A value, or a list of them: `["tablet"]`.
     List,
-    /// An option that is a map of numbers: `targets: #{ "1": "/a" }`. Gaps between them are allowed.
+    /// An option that is a map of numbers: `targets: #{ "1": "/a" }`.
     Numbers(&'static str),
 }
 
@@ -121,7 +121,6 @@ impl DeviceKind {
         group: None,
         single: false,
         archs: &Arch::ALL,
-        since: Release::V14,
         check: |_| Ok(()),
         counterpart: Counterpart::HostBridge,
     };

@@ -155,8 +155,8 @@ fn keys_that_bhyve_would_never_read_are_named() {
         "port.1.type: `port.1.type` is there without `port.1.path` | add `port.1.path=…`, or take `port.1.type` out"
     );
     assert_eq!(
-        said("device=ahci port.1.path=/a port.1.type=hd"),
-        "port.1.path: port 1 of ahci follows no port 0 | count them from 0 on without a gap"
+        said("device=virtio-console port.1.path=/a port.1.name=b"),
+        "port.1.name: port 1 of virtio_console follows no port 0 | count them from 0 on without a gap"
     );
     assert_eq!(said("device=fbuf w=x vga=on").matches(" | ").count(), 2);
 }

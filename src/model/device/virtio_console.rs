@@ -19,6 +19,7 @@ pub(super) const VIRTIO_CONSOLE: DeviceKind = DeviceKind {
         below: "port.N",
         first: 0,
         last: 15,
+        gaps: false,
         needed: true,
         shape: Shape::Pairs,
     }),

@@ -2,13 +2,13 @@
 
 use super::{Counterpart, Device, DeviceKind};
 use crate::diag::Fault;
-use crate::model::Release;
+use crate::model::Feature;
 use crate::model::backend::{Backend, KINDS};
 use crate::model::value::{Parameter, Type, Value};
 
 /// What a network card is given.
 pub(super) const BACKEND: Parameter =
-    Parameter::new("backend", Type::Backend, "the tap that it is plugged into; without one it has no link");
+    Parameter::new("backend", Type::Backend, "the tap that it is plugged into; without one bhyve fails").required();
 
 /// The hardware address; bhyve makes one of slot and machine name otherwise.
 pub(super) const MAC: Parameter = Parameter::new("mac", Type::Mac, "hardware address");
@@ -21,7 +21,7 @@ pub(super) const CONNECTION: &[Parameter] = &[
     Parameter::new("hook", Type::Text { max: 1024 }, "netgraph: the card's own hook (vmlink)"),
     Parameter::new("socket", Type::Text { max: 1024 }, "netgraph: the name of the card's own node"),
     Parameter::new("hostfwd", Type::Forwards, "slirp: ports of the host that reach the guest"),
-    Parameter::new("open", Type::Flag, "slirp: the guest may reach the network").since(Release::V15),
+    Parameter::new("open", Type::Flag, "slirp: the guest may reach the network").needs(Feature::SlirpOpen),
 ];
 
 /// bhyve(8), `virtio-net`. `mtu` is only told to the guest.
@@ -38,11 +38,7 @@ pub(super) const VIRTIO_NET: DeviceKind = DeviceKind {
 /// The keys of a backend are for that backend, and a name that does not say its kind needs `type`.
 pub(super) fn check(device: &Device) -> Result<(), (Option<&'static str>, Fault)> {
     let Some(backend) = device.backend() else {
-        // In a `-s` the first option would be the backend.
-        let Some(item) = device.items().first() else { return Ok(()) };
-        let message = format!("{} needs {}: {}", device.kind().word(), BACKEND.ty, BACKEND.help);
-        let hint = "give it one, or leave its options out: bhyve would take the first of them for it";
-        return Err((Some(item.parameter.name), Fault::new(message).hint(hint)));
+        return Ok(());
     };
     if let Backend::Named(name) = backend {
         let fault = Fault::new(format!("\"{name}\" is not a network backend"));

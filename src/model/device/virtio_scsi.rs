@@ -2,7 +2,7 @@
 
 use super::{Counterpart, DeviceKind, Group, Shape};
 use crate::diag::Fault;
-use crate::model::Release;
+use crate::model::Feature;
 use crate::model::value::{Form, Parameter, Type};
 
 /// Further targets, since FreeBSD 16.
@@ -11,14 +11,26 @@ const TARGET: &[Parameter] =
         .leading()
         .told(Form::Numbered)
         .at("")
-        .since(Release::V16)];
+        .needs(Feature::ScsiTargets)];
+
+const fn queues(name: &'static str, help: &'static str) -> Parameter {
+    Parameter::new(name, Type::Integer { min: 1, max: 65535 }, help).needs(Feature::ScsiQueues)
+}
 
 /// bhyve(8), `virtio-scsi`. What is given is target 0.
 pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
-    given: &[Parameter::new("dev", Type::Path, "the device of ctl(4) (/dev/cam/ctl)").renamed(Release::V16, "target.0")],
+    given: &[Parameter::new("dev", Type::Path, "the device of ctl(4) (/dev/cam/ctl)")
+        .renamed(Feature::ScsiTargets, "target.0")],
     options: &[&[
         Parameter::new("iid", Type::Integer { min: 0, max: i32::MAX as i64 }, "initiator id (0)"),
         Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),
+        Parameter::new("backend", Type::Choice(&["ctl"]), "what answers: ctl(4)").needs(Feature::ScsiQueues),
+        queues("ctl_ringsz", "size of the ring of the control queue"),
+        queues("evt_ringsz", "size of the ring of the event queue"),
+        queues("req_ringsz", "size of the ring of each request queue"),
+        queues("num_queues", "request queues"),
+        queues("seg_max", "most segments of a command"),
+        queues("thr_per_q", "threads of each request queue"),
     ]],
     group: Some(Group {
         what: "target",
@@ -26,6 +38,7 @@ pub(super) const VIRTIO_SCSI: DeviceKind = DeviceKind {
         below: "target.N",
         first: 1,
         last: 255,
+        gaps: true,
         needed: false,
         shape: Shape::Numbers("targets"),
     }),

@@ -14,6 +14,7 @@ pub(super) const XHCI: DeviceKind = DeviceKind {
         below: "slot.N",
         first: 1,
         last: 4,
+        gaps: false,
         needed: false,
         shape: Shape::List,
     }),

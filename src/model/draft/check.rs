@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
-use crate::model::{Part, PciSlot, Release, Setting, Size, Talk, VmName};
+use crate::model::{Feature, Part, PciSlot, Setting, Size, Talk, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Faults = Vec<(Part, Fault)>;
@@ -23,6 +23,7 @@ impl Draft {
         self.check_firmware(&mut faults);
         self.check_devices(&mut faults);
         self.check_functions(&mut faults);
+        self.check_buses(&mut faults);
         self.check_singles(&mut faults);
         self.check_lpc(&mut faults);
         self.check_shared(&mut faults);
@@ -47,29 +48,29 @@ impl Draft {
     }
 
     /// Says that something needs another release or architecture.
-    fn lacks(&self, what: &str, since: Release, archs: &[Arch]) -> Option<Fault> {
+    pub(super) fn lacks(&self, what: &str, feature: Option<Feature>, archs: &[Arch]) -> Option<Fault> {
         let target = self.target;
         if !archs.contains(&target.arch) {
             let names: Vec<String> = archs.iter().map(ToString::to_string).collect();
             let fault = Fault::new(format!("{what} is not there on {}", target.arch));
             return Some(fault.hint(format!("only bhyve on {} has it", names.join(" and "))));
         }
-        (target.release < since).then(|| {
-            let message = format!("{what} needs {since}, and this is for {}", target.release);
-            Fault::new(message).hint("leave it out, or run the machine on a later release")
-        })
+        let gate = feature.filter(|feature| !target.has(*feature))?.gate();
+        let fault = Fault::new(format!("{what} needs {}, and this is for {}", gate.since, target.release));
+        let doubt = gate.doubt().map(|doubt| format!("; {doubt}")).unwrap_or_default();
+        Some(fault.hint(format!("leave it out, or run the machine on a later release{doubt}")))
     }
 
     fn check_settings(&self, faults: &mut Faults) {
         for (name, value) in &self.settings {
             let Some(setting) = Setting::named(name) else { continue };
-            let own = self.lacks(&format!("`{name}`"), setting.since, setting.archs);
-            let fault = own.or_else(|| self.lacks(&format!("`{name}` {value}"), value.since(), setting.archs));
+            let own = self.lacks(&format!("`{name}`"), setting.feature, setting.archs);
+            let fault = own.or_else(|| self.lacks(&format!("`{name}` {value}"), value.feature(), setting.archs));
             faults.extend(fault.map(|fault| (setting.part(), fault)));
         }
         for (name, tty) in &self.ttys {
-            let own = self.lacks(&format!("`{name}`"), Release::V14, &[Arch::Amd64]);
-            let fault = own.or_else(|| self.lacks(&format!("`{name}` {tty}"), tty.since(), &Arch::ALL));
+            let own = self.lacks(&format!("`{name}`"), None, &[Arch::Amd64]);
+            let fault = own.or_else(|| self.lacks(&format!("`{name}` {tty}"), tty.feature(), &Arch::ALL));
             faults.extend(fault.map(|fault| (Part::Key(name), fault)));
         }
         let has = |name: &str| self.settings.contains_key(name);
@@ -81,7 +82,8 @@ impl Draft {
                 "write `gdb: #{ port: 1234 }`",
             );
         }
-        if (has("tpm.type") || has("tpm.path") || has("tpm.version")) && !(has("tpm.type") && has("tpm.path")) {
+        let of_tpm = self.settings.keys().any(|name| name.starts_with("tpm."));
+        if of_tpm && !(has("tpm.type") && has("tpm.path")) {
             let how = "write `tpm: #{ type: \"passthru\", path: \"/dev/tpm0\" }`";
             needs(Part::Key("tpm"), "`tpm` needs a `type` and a `path`", how);
         }
@@ -110,7 +112,7 @@ impl Draft {
             faults.push((Part::Key("fw_cfg"), fault.hint("keep one of them")));
         }
         if !self.fw_items.is_empty()
-            && let Some(fault) = self.lacks("`fw_cfg`", Release::V14, &[Arch::Amd64])
+            && let Some(fault) = self.lacks("`fw_cfg`", None, &[Arch::Amd64])
         {
             faults.push((Part::Key("fw_cfg"), fault));
         }
@@ -119,18 +121,23 @@ impl Draft {
     fn check_devices(&self, faults: &mut Faults) {
         for (slot, device) in &self.slots {
             let kind = device.kind();
-            if let Some(fault) = self.lacks(kind.name, kind.since, kind.archs) {
+            if let Some(fault) = self.lacks(kind.name, None, kind.archs) {
                 faults.push((Part::Slot(*slot), fault));
                 continue;
             }
             for item in device.items() {
                 let name = item.parameter.name;
                 let what = format!("`{name}` of {}", kind.name);
-                let own = self.lacks(&what, item.parameter.since, &Arch::ALL);
-                let value = || self.lacks(&format!("{what} {}", item.value), item.value.since(), &Arch::ALL);
+                let own = self.lacks(&what, item.parameter.feature, &Arch::ALL);
+                let value = || self.lacks(&format!("{what} {}", item.value), item.value.feature(), &Arch::ALL);
                 let limits = || item.parameter.ty.against(&item.value, self.target);
                 let fault = own.or_else(value).or_else(limits);
                 faults.extend(fault.map(|fault| (Part::option(*slot, item.number, name), fault)));
+            }
+            let of_scsi = kind.name == "virtio-scsi" && self.target.has(Feature::ScsiTargets);
+            if of_scsi && device.value("dev").is_none() && device.numbers().is_empty() {
+                let fault = Fault::new(format!("virtio-scsi in slot {slot} has no target"));
+                faults.push((Part::Slot(*slot), fault.hint("name it: virtio_scsi(\"/dev/cam/ctl\")")));
             }
             if kind.name == "passthru" && !self.flag("wired") {
                 let fault = Fault::new(format!("passthru in slot {slot} needs memory that is wired"));
@@ -147,6 +154,20 @@ impl Draft {
                 let fault = Fault::new(message).hint(format!("put a device into slot {} too", slot.first()));
                 faults.push((Part::Slot(*slot), fault));
             }
+        }
+    }
+
+    /// An MP table knows one bus alone: bhyve ends with `MPtable is incompatible with multiple PCI hierarchies.` (mptbl.c).
+    fn check_buses(&self, faults: &mut Faults) {
+        let mptable = self.settings.get("mptable") != Some(&Value::Flag(false));
+        let given = self.args.iter().any(|arg| arg == "-Y") || self.options.iter().any(|(key, _)| key == "x86.mptable");
+        let further = self.slots.keys().find(|slot| slot.bus() != 0);
+        if let Some(slot) = further.filter(|_| mptable && !given && self.target.arch == Arch::Amd64) {
+            let fault = Fault::new(format!(
+                "bhyve makes no MP table of more than one bus, and slot {slot} is on bus {}",
+                slot.bus()
+            ));
+            faults.push((Part::Slot(*slot), fault.hint("add `mptable: false`")));
         }
     }
 
@@ -206,7 +227,7 @@ impl Draft {
     }
 
     fn check_screen(&self, faults: &mut Faults) {
-        let has_screen = || self.slots.values().any(|device| device.vnc().is_some());
+        let has_screen = || self.slots.values().any(|device| device.kind().counterpart == Counterpart::Screen);
         if self.talk.iter().any(Talk::is_on_screen) && !has_screen() {
             let fault = Fault::new("`vm.screen` and `vm.type` need a frame buffer, and the machine has none");
             faults.push((Part::Whole, fault.hint("add one: `\"29\": fbuf(#{ tcp: \"127.0.0.1:5901\" })`")));

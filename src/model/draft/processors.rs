@@ -5,7 +5,7 @@ use super::{Draft, Part};
 use crate::diag::Fault;
 use crate::model::domain::DOMAINS_MAX;
 use crate::model::target::Arch;
-use crate::model::{Domain, Release, Size, Value};
+use crate::model::{Domain, Feature, Size, Value};
 
 /// The greatest virtual CPU that bhyve can pin: its key has a buffer of 16 bytes.
 const PIN_MAX: u16 = 999;
@@ -40,11 +40,8 @@ impl Draft {
             return;
         }
         let mut whole = |fault: Fault| faults.push((Part::Key("domains"), fault));
-        if self.target.arch != Arch::Amd64 {
-            whole(Fault::new(format!("`domains` is not there on {}", self.target.arch)).hint("leave it out"));
-        } else if self.target.release < Release::V15 {
-            let message = format!("`domains` needs {}, and this is for {}", Release::V15, self.target.release);
-            whole(Fault::new(message).hint("leave it out, or run the machine on a later release"));
+        if let Some(fault) = self.lacks("`domains`", Some(Feature::Domains), &[Arch::Amd64]) {
+            whole(fault);
         }
         if self.settings.get("acpi") == Some(&Value::Flag(false)) {
             whole(Fault::new("the guest learns of `domains` by ACPI, which is off").hint("leave `acpi: false` out"));

@@ -52,6 +52,7 @@ fn serial_ports_are_named_once_and_stdio_is_used_once() {
     assert_eq!(
         faults(wrong),
         [
+            "bhyve makes no MP table of more than one bus, and slot 1:0:0 is on bus 1 | add `mptable: false`",
             "lpc in slot 1:0:0 is not on bus 0 | put it into slot 31",
             "`com1` is given twice | keep one of them",
             "`com1` and `com2` both use stdio, which there is one of | plug one of them into a nmdm(4)",
@@ -90,6 +91,7 @@ fn what_firmware_and_host_need_is_said() {
     set(&mut wrong, "x2apic", "true");
     set(&mut wrong, "gdb.wait", "true");
     set(&mut wrong, "tpm.type", "passthru");
+    set(&mut wrong, "mptable", "false");
     let wired = "add `wired: true`";
     assert_eq!(
         faults(wrong),
@@ -163,22 +165,55 @@ fn what_the_release_does_not_have_is_refused_by_name() {
         ("29", device("fbuf", &[("w", "2560"), ("h", "320")])),
         ("31", device("lpc", &[("com1", "tcp=127.0.0.1:1")])),
     ]);
-    old.target.release = Release::V14;
+    old.target.release = Release::V14_5;
     set(&mut old, "monitor", "true");
     set(&mut old, "tpm.type", "swtpm");
     set(&mut old, "tpm.path", "/run/tpm");
     let later = "leave it out, or run the machine on a later release";
+    let of = |source: &str| format!("; that it came with FreeBSD 15.0 is inferred ({source})");
     assert_eq!(
         faults(old),
         [
-            format!("`monitor` needs FreeBSD 16, and this is for FreeBSD 14 | {later}"),
-            format!("`tpm.type` swtpm needs FreeBSD 15, and this is for FreeBSD 14 | {later}"),
-            format!("`open` of virtio-net needs FreeBSD 15, and this is for FreeBSD 14 | {later}"),
-            format!("`target` of virtio-scsi needs FreeBSD 16, and this is for FreeBSD 14 | {later}"),
-            "2560 pixels are out of range for FreeBSD 14 | from 1 to 1920".into(),
-            format!("`com1` of lpc tcp=127.0.0.1:1 needs FreeBSD 15, and this is for FreeBSD 14 | {later}"),
+            format!("`monitor` needs FreeBSD 16, and this is for FreeBSD 14.5 | {later}"),
+            format!(
+                "`open` of virtio-net needs FreeBSD 15.0, and this is for FreeBSD 14.5 | {later}{}",
+                of("slirp-helper.c")
+            ),
+            format!("`target` of virtio-scsi needs FreeBSD 16, and this is for FreeBSD 14.5 | {later}"),
+            "2560 pixels are out of range for FreeBSD 14.5 | from 1 to 1920".into(),
+            format!(
+                "`com1` of lpc tcp=127.0.0.1:1 needs FreeBSD 15.0, and this is for FreeBSD 14.5 | {later}{}",
+                of("the date of bhyve(8)")
+            ),
         ]
     );
+}
+
+#[test]
+fn a_screen_at_a_socket_came_with_a_minor_release() {
+    let told = |release| {
+        let mut draft = draft(&[("29", device("fbuf", &[("rfb", "unix:/run/lab.vnc")]))]);
+        draft.target.release = release;
+        draft
+    };
+    let needs = "`rfb` of fbuf unix:/run/lab.vnc needs FreeBSD 15.1, and this is for FreeBSD 15.0";
+    assert_eq!(
+        faults(told(Release::V15_0)),
+        [format!("{needs} | leave it out, or run the machine on a later release")]
+    );
+    assert!(told(Release::V15_1).check().is_ok());
+}
+
+#[test]
+fn a_scsi_controller_of_freebsd_16_names_its_target() {
+    let told = |release| {
+        let mut draft = draft(&[("3", device("virtio-scsi", &[]))]);
+        draft.target.release = release;
+        draft
+    };
+    assert!(told(Release::V15_1).check().is_ok());
+    let none = "virtio-scsi in slot 3 has no target | name it: virtio_scsi(\"/dev/cam/ctl\")";
+    assert_eq!(faults(told(Release::V16)), [none]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn text_of(ty: Type) -> BoxedStrategy<String> {
         Type::Register { .. } => "0x[1-9a-f][0-9a-f]{0,3}".boxed(),
         Type::CpuSet => (0_u16..9, 0_u16..9).prop_map(|(a, b)| format!("{a}-{}", a + b)).boxed(),
         Type::Size => (1_u64..99).prop_map(|size| format!("{size}M")).boxed(),
-        Type::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".boxed(),
+        Type::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-d][0-9a-f]{3}-[0-9a-f]{12}".boxed(),
     }
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn machine(items: impl Strategy<Value = Vec<FwItem>>) -> impl Strateg
                 for name in ["gdb.port", "tpm.type", "tpm.path", "wired"] {
                     let setting = Setting::named(name)?;
                     let text = match setting.ty {
-                        Type::Number { .. } => "1",
+                        Type::Integer { .. } => "1",
                         Type::Flag => "true",
                         Type::Path => "/dev/tpm0",
                         _ => "passthru",
@@ -125,9 +125,9 @@ pub(crate) fn machine(items: impl Strategy<Value = Vec<FwItem>>) -> impl Strateg
                     draft.set(Setting::named("fwcfg")?, Value::Choice("qemu"));
                 }
                 draft.fw_items = items;
-                if release < Release::V16 {
-                    draft.settings.retain(|name, _| !["monitor", "verbose_msr"].contains(name));
-                }
+                let has =
+                    |name: &str| Setting::named(name).and_then(|it| it.feature).is_none_or(|it| release >= it.since());
+                draft.settings.retain(|name, _| has(name));
                 draft.bootrom = rom.and_then(|(code, vars)| {
                     Some(Bootrom {
                         code: code.parse().ok()?,

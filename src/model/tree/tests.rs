@@ -40,7 +40,6 @@ fn what_goes_together_is_read_as_it_was_written() {
         ("virtio-net", &[("backend", "vale0:lab"), ("mtu", "9000")]),
         ("virtio-net", &[("backend", "web0"), ("type", "tap")]),
         ("virtio-net", &[("backend", "epair0b"), ("type", "vmnet")]),
-        ("e1000", &[]),
         ("nvme", &[("ram", "64")]),
         ("fbuf", &[("tcp", "[::1]:5901")]),
         ("fbuf", &[("rfb", "[fe80::1%em0]:5901")]),
@@ -84,6 +83,30 @@ fn keys_that_bhyve_would_never_read_are_named() {
         said("pci.0.4.0.device=virtio-rnd pci.0.4.0.x=1"),
         ["pci.0.4.0.x: virtio-rnd has no key `x` | it has none but `device`"]
     );
+}
+
+#[test]
+fn a_tpm_is_nothing_without_its_version_nor_a_version_without_a_tpm() {
+    let lacks = "the TPM has no `tpm.version`, without which bhyve aborts | add `tpm.version=2.0`";
+    assert_eq!(said("tpm.type=passthru tpm.path=/dev/tpm0"), [format!("tpm.type: {lacks}")]);
+    assert_eq!(
+        said("tpm.version=2.0"),
+        [
+            "tpm.version: `tpm.version` is there without a TPM, over which bhyve aborts | add `tpm.type` and `tpm.path`, or \
+          leave it out"
+        ]
+    );
+    assert_eq!(said("tpm.type= tpm.path= tpm.version=2.0").len(), 3);
+    assert_eq!(said("tpm.type=swtpm tpm.path=/run/tpm tpm.version=2.0 tpm.intf=crb tpm.ppi=qemu"), [""; 0]);
+}
+
+#[test]
+fn a_boot_rom_of_its_own_key_wins_over_that_of_the_lpc_bridge() {
+    for text in ["bootrom=/a lpc.bootrom=/b", "lpc.bootrom=/b bootrom=/a"] {
+        let pair = |line: &str| line.split_once('=').map(|(key, value)| (key.to_string(), value.to_string())).unwrap();
+        let draft = Draft::from_entries(text.split(' ').map(pair)).0;
+        assert_eq!(draft.bootrom.unwrap().code.as_str(), "/a", "{text}");
+    }
 }
 
 #[test]

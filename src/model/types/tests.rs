@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::Backend;
+use crate::model::Release;
 use proptest::prelude::*;
 
 fn message(ty: Type, text: &str) -> String {
@@ -56,14 +57,15 @@ fn a_password_longer_than_vnc_uses_is_refused_without_showing_it() {
 
 #[test]
 fn a_frame_buffer_is_as_large_as_the_release_can_make_it() {
-    let width = Type::Pixels { min: 640, max: 3840, before: 1920 };
+    let width = Type::Pixels { min: 640, max: 3840, before: 1920, zero: 1920 };
+    assert_eq!(width.read("0"), Ok(Value::Integer(1920)));
     let said = |number, release| {
         let target = Target { release, ..Target::default() };
         width.against(&width.read_integer(number).unwrap(), target).map(|fault| fault.message).unwrap_or_default()
     };
-    assert_eq!(said(320, Release::V14), "");
-    assert_eq!(said(320, Release::V15), "320 pixels are out of range for FreeBSD 15");
-    assert_eq!(said(3840, Release::V14), "3840 pixels are out of range for FreeBSD 14");
+    assert_eq!(said(320, Release::V14_5), "");
+    assert_eq!(said(320, Release::V15_1), "320 pixels are out of range for FreeBSD 15.1");
+    assert_eq!(said(3840, Release::V14_5), "3840 pixels are out of range for FreeBSD 14.5");
     assert_eq!(message(width, "66336"), "66336 is out of range | from 1 to 3840");
 }
 
@@ -71,6 +73,11 @@ fn a_frame_buffer_is_as_large_as_the_release_can_make_it() {
 fn what_bhyve_would_do_instead_is_said() {
     let on = "bhyve cannot do `vga=on`: it would run without any VNC server | write \"io\" (the default) or \"off\"";
     assert_eq!(message(Type::Vga, "on"), on);
+    assert_eq!(
+        message(Type::Uuid, "5c8dbf6a-0f3f-11ee-ed6b-589cfc0f1c2a"),
+        "\"5c8dbf6a-0f3f-11ee-ed6b-589cfc0f1c2a\" is a UUID of a variant that bhyve refuses | the fourth group begins \
+         with 0 to d; uuidgen(1) makes one"
+    );
     assert_eq!(
         message(Type::Name { max: 9 }, "a=b"),
         "the name \"a=b\" holds a `=` | bhyve takes what follows a `=` for a value"
@@ -86,7 +93,7 @@ const ALL: &[Type] = &[
     Type::Name { max: 20 },
     Type::Line,
     Type::Integer { min: 0, max: 99 },
-    Type::Pixels { min: 640, max: 3840, before: 1920 },
+    Type::Pixels { min: 640, max: 3840, before: 1920, zero: 1920 },
     Type::Flag,
     Type::Choice(&["io", "off"]),
     Type::Vga,

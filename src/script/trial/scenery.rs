@@ -3,7 +3,7 @@
 use super::{Shared, word};
 use crate::diag::{Fault, suggest};
 use crate::host::worlds::simulated::Fixture;
-use crate::host::{Asked, Interface, InterfaceKind, Platform, Settings};
+use crate::host::{Asked, Interface, InterfaceKind, NODES, Platform, Settings};
 use crate::model::{Ended, NetAddress, Size, Target};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, size, text, unknown_key};
@@ -32,6 +32,7 @@ pub(super) fn usual() -> Fixture {
         state: "/var/run/vmrun".into(),
         config: "/usr/local/etc/vmrun".into(),
         target: Target::default(),
+        nodes: NODES.into(),
         user_net: false,
     })
 }

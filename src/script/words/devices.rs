@@ -6,7 +6,7 @@ use super::{Call, expected, map, unknown_key};
 use crate::diag::Fault;
 use crate::model::device::{Item, ItemFault, Shape};
 use crate::model::value::{Need, Password, Tty, Value};
-use crate::model::{Backend, Device, DeviceKind, Parameter, Release, Type};
+use crate::model::{Backend, Device, DeviceKind, Feature, Parameter, Type};
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, SecretHandle, Tap};
 use crate::script::raise::Raised;
@@ -45,7 +45,7 @@ pub(super) fn arity(kind: &DeviceKind) -> (usize, usize) {
 /// Returns the options of a device's word with their help, for the reference and for maps that are written out.
 pub(super) fn options(kind: &'static DeviceKind) -> Vec<(&'static str, String)> {
     let help = |p: &Parameter| {
-        let since = if p.since > Release::V14 { format!("; {} and later", p.since) } else { String::new() };
+        let since = p.feature.and_then(Feature::needs).map(|needs| format!("; {needs}")).unwrap_or_default();
         (p.name, format!("{}: {}{since}", p.help, p.ty))
     };
     let mut all: Vec<(&'static str, String)> = kind.options().map(help).collect();
@@ -110,7 +110,9 @@ pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
 /// Refuses a device by which a guest would get what a library may not have.
 fn permit(call: &Call<'_>, items: &[Item]) -> Result<(), Raised> {
     items.iter().try_for_each(|item| match &item.value {
-        Value::Path(path) | Value::Tty(Tty::Path(path)) => call.permit(Asked::Path(path.as_path())),
+        Value::Path(path) | Value::Socket(path) | Value::Tty(Tty::Path(path)) => {
+            call.permit(Asked::Path(path.as_path()))
+        }
         Value::HostDevice(device) => call.permit(Asked::Path(Path::new(&device.to_string()))),
         Value::Backend(backend) => match backend {
             Backend::Slirp | Backend::Netgraph => Ok(()),

@@ -4,6 +4,7 @@ use super::{Call, Kind, Word, expected};
 use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform, Settings};
+use crate::model::gate::Feature;
 use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, NetAddress, VlanTag, link};
 use crate::script::handle::{Bridge, Interface, Tap};
 use crate::script::raise::Raised;
@@ -331,9 +332,9 @@ fn against_membership(call: &Call<'_>, settings: &Settings, how: &Membership) ->
     };
     let release = settings.target.release;
     match settings.platform {
-        Platform::FreeBsd if filters && release.number() < 15 => {
-            let text = format!("`{key}` needs a bridge that filters VLANs, which {release} does not have");
-            refused(key, text, "it came with FreeBSD 15: make a bridge for each VLAN")
+        Platform::FreeBsd if filters && !settings.target.has(Feature::BridgeVlans) => {
+            let text = format!("`{key}` needs {}, and this is for {release}", Feature::BridgeVlans.since());
+            refused(key, text, "leave it out, and make a bridge for each VLAN")
         }
         Platform::Linux if filters || how.is_span => {
             let key = if how.is_span { "span" } else { key };

@@ -219,8 +219,8 @@ fn what_the_release_does_not_show_is_noted() {
         guest.notes.into_iter().map(|note| note.text).collect::<Vec<_>>()
     };
     let vga = "with `vga=on` bhyve's guest runs without a VNC server: leave the key out";
-    assert_eq!(on(Release::V14), ["bhyve of FreeBSD 14 takes 0x0 to 1920x1200", vga]);
-    assert_eq!(on(Release::V15), [vga]);
+    assert_eq!(on(Release::V14_5), ["bhyve of FreeBSD 14.5 takes 0x0 to 1920x1200", vga]);
+    assert_eq!(on(Release::V15_1), [vga]);
 }
 
 #[test]

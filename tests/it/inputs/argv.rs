@@ -1,9 +1,8 @@
-//! bhyve's arguments: a digit for the release and architecture, then the words, each after a line break.
+//! bhyve's arguments: a number for the release and architecture, then the words, each after a line break.
 
 use super::machine::{self, TARGETS};
 use vmrun::internals::bhyve::command;
 use vmrun::internals::bhyve::slot;
-use vmrun::internals::model::Target;
 
 const FIXTURES: [&str; 3] = [
     include_str!("../../fixtures/argv-valid.txt"),
@@ -13,15 +12,15 @@ const FIXTURES: [&str; 3] = [
 
 /// The command lines of the fixtures, for the release and architecture that each is for.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let mut digit = 0;
+    let mut number = 0;
     let mut seeds = Vec::new();
     for line in FIXTURES.into_iter().flat_map(str::lines).filter(|line| !line.starts_with("    ")) {
         if let Some(told) = line.strip_prefix("# FreeBSD ") {
-            let at = TARGETS.iter().position(|target| told == format!("{} on {}", release(*target), target.arch));
-            digit = at.unwrap_or(digit);
+            let at = TARGETS.iter().position(|target| told == format!("{} on {}", target.release.name(), target.arch));
+            number = at.unwrap_or(number);
         } else if !line.starts_with('#') {
             let words: Vec<&str> = line.split(' ').map(|word| if word == "''" { "" } else { word }).collect();
-            seeds.push(format!("{digit}\n{}", words.join("\n")).into_bytes());
+            seeds.push(format!("{number}\n{}", words.join("\n")).into_bytes());
         }
     }
     seeds.extend(FOUND.map(|words| words.replace(' ', "\n").into_bytes()));
@@ -31,13 +30,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
 /// What a fuzzer found, with blanks for line breaks.
 const FOUND: [&str; 2] = [
     // The only target's path has a `=`, as an option has, or a `:`, as a number has.
-    "6 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:/dev/cam/ctl1$targe5=2:/t5dev/cam/ctl2 sc2",
-    "6 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:l1255:/dev/cam/ctl2 sc2",
+    "15 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:/dev/cam/ctl1$targe5=2:/t5dev/cam/ctl2 sc2",
+    "15 bhyve -s 0,hostbridge -s 4,virtio-scsi,target=0:l1255:/dev/cam/ctl2 sc2",
 ];
-
-fn release(target: Target) -> String {
-    target.release.to_string().trim_start_matches("FreeBSD ").to_string()
-}
 
 pub fn holds(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

@@ -1,4 +1,4 @@
-//! Files of bhyve_config(5): a line with a digit for the release and architecture, then the file.
+//! Files of bhyve_config(5): a line with a number for the release and architecture, then the file.
 
 use super::machine;
 use vmrun::internals::bhyve::config::{expand, read, write};
@@ -10,7 +10,7 @@ const FIXTURE: &str = include_str!("../../fixtures/argv-valid.txt");
 pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<String> = vec![
         "0\n# a comment\nname=vm\nmemory.size=0x200\npath=/vm/%(name)/d.img\nuuid=%(%(name))\\%\\\\\n".into(),
-        "3\nname=a\nloop=x%(loop)\nlpc.bootrom=/c\npci.0.29.0.device=fbuf\npci.0.29.0.password=%(name)\n".into(),
+        "12\nname=a\nloop=x%(loop)\nlpc.bootrom=/c\npci.0.29.0.device=fbuf\npci.0.29.0.password=%(name)\n".into(),
         include_str!("../../fixtures/config-found.conf").into(),
     ];
     for line in FIXTURE.lines().filter(|line| !line.starts_with('#')) {
@@ -24,7 +24,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 pub fn holds(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let (digit, text) = text.split_once('\n').unwrap_or(("", &text));
+    let (number, text) = text.split_once('\n').unwrap_or(("", &text));
     let mut tree = Tree::new();
     if let Err(faults) = read(text, &mut tree, "vm.conf") {
         assert!(faults.iter().all(|(line, _)| (1..=text.split('\n').count()).contains(line)));
@@ -39,5 +39,5 @@ pub fn holds(bytes: &[u8]) {
         literal.set_literal("key", &text).unwrap();
         assert_eq!(expand(&literal, literal.get("key").unwrap()).text, text);
     }
-    machine::holds(&tree, machine::target(digit));
+    machine::holds(&tree, machine::target(number));
 }

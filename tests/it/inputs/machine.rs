@@ -9,8 +9,8 @@ use vmrun::internals::model::{Arch, Draft, Machine, Part, Release, Target};
 use vmrun::internals::qemu;
 
 /// Every release on every architecture.
-pub const TARGETS: [Target; 9] = {
-    let mut all = [Target { release: Release::ALL[0], arch: Arch::ALL[0] }; 9];
+pub const TARGETS: [Target; 18] = {
+    let mut all = [Target { release: Release::ALL[0], arch: Arch::ALL[0] }; 18];
     let mut at = 0;
     while at < all.len() {
         all[at] = Target { release: Release::ALL[at / 3], arch: Arch::ALL[at % 3] };
@@ -19,9 +19,9 @@ pub const TARGETS: [Target; 9] = {
     all
 };
 
-/// Returns the target that a digit stands for.
-pub fn target(digit: &str) -> Target {
-    let at = digit.parse().unwrap_or(0);
+/// Returns the target that a number stands for.
+pub fn target(number: &str) -> Target {
+    let at = number.parse().unwrap_or(0);
     TARGETS.get(at).copied().unwrap_or_default()
 }
 

@@ -12,11 +12,18 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
     for name in ["em0", "bridge2"] {
         fs::remove_file(sandbox.path("fake/interfaces").join(name)).unwrap();
     }
+    ["kill", "ls", "stat", "truncate"].iter().for_each(|program| sandbox.has(program));
     for name in ["root/vm/rom", "root/tmp"] {
         fs::create_dir_all(sandbox.path(name)).unwrap();
     }
     sandbox.write("fake/interfaces/vtnet0", "kind ether\nup no\nether 52:54:00:12:34:56\n");
-    sandbox.write("fake/interfaces/lo0", "kind lo\nup yes\nmtu 16384\ninet 127.0.0.1/8\n");
+    sandbox.write(
+        "fake/interfaces/lo0",
+        "kind lo\nup yes\nmtu 16384\ninet6 ::1/128\ninet6 fe80::1/64\ninet 127.0.0.1/8\nindex 2\n",
+    );
+    if file == "ifconfig-tap-open.txt" {
+        sandbox.write("fake/sysctl", "net.link.tap.up_on_open=0\nnet.link.tap.devfs_cloning=1\n");
+    }
     for guest in GUESTS {
         let mut rom = format!("guest {guest}\n").into_bytes();
         rom.resize(4096, 0);
@@ -33,13 +40,22 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
 }
 
 /// Where the paths of the corpus are here: what it says, what that is in the sandbox.
-const PLACES: &[(&str, &str)] = &[("/tmp/", "root/tmp/"), ("/vm/", "root/vm/"), ("/dev/vmm", "fake/vmm")];
+const PLACES: &[(&str, &str)] =
+    &[("/tmp/", "root/tmp/"), ("/vm/", "root/vm/"), ("/vm ", "root/vm "), ("/dev/vmm", "fake/vmm")];
+
+/// Where the screens of the corpus listen; files are replayed beside each other, so that each has an address of its own.
+const SCREENS: &str = "127.0.0.1:59";
+
+fn own_screens(sandbox: &Sandbox) -> String {
+    sandbox.own("127.100.100.1:59")
+}
 
 /// A command of the corpus, with the sandbox's paths.
 pub(super) fn here(sandbox: &Sandbox, command: &str) -> String {
-    PLACES
-        .iter()
-        .fold(command.to_string(), |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()))
+    let command = command.replace(SCREENS, &own_screens(sandbox));
+    // The folder itself.
+    let command = command.strip_suffix(" /vm").map_or(command.clone(), |command| format!("{command} /vm/."));
+    PLACES.iter().fold(command, |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()))
 }
 
 /// What was said here, with the paths of the corpus.
@@ -47,4 +63,6 @@ pub(super) fn there(sandbox: &Sandbox, said: &str) -> String {
     PLACES
         .iter()
         .fold(said.to_string(), |text, (there, here)| text.replace(&sandbox.path(here).display().to_string(), there))
+        .replace("/vm/.:", "/vm:")
+        .replace(&own_screens(sandbox), SCREENS)
 }

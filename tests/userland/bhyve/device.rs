@@ -67,7 +67,7 @@ pub(crate) fn start(machine: &mut Machine) -> Step<()> {
 }
 
 /// The nodes that bhyve looks for: numbers in range, without leading zeroes.
-fn places(machine: &Machine) -> Vec<Place> {
+pub(crate) fn places(machine: &Machine) -> Vec<Place> {
     let numbers = |path: &str, most: u16| -> Vec<u16> {
         let names = machine.tree.names(path);
         let known = names.iter().filter_map(|name| Some((*name, name.parse::<u16>().ok()?)));

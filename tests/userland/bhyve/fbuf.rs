@@ -8,7 +8,7 @@ use crate::exit::{NO_ERROR, Step, strerror, warn};
 use crate::number::{atoi, strtol};
 
 /// The port that 0 stands for.
-const DEFAULT_PORT: u16 = 5900;
+pub(crate) const DEFAULT_PORT: u16 = 5900;
 
 /// Initialises the frame buffer. The password it was given, by whatever way, is noted for the tests.
 pub(crate) fn start(machine: &mut Machine, taken: &mut bool, place: Place, node: &str) -> Step<()> {

@@ -4,16 +4,25 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::tree::{ERROR, Tree, fatal};
-use super::{lpc, slot, usage};
+use super::{lpc, slot, twelve, usage};
 use crate::exit::{Exit, Step, say, strerror};
 use crate::number::scan;
 
 /// `EX_USAGE` of sysexits(3).
-const EX_USAGE: u8 = 64;
+pub(crate) const EX_USAGE: u8 = 64;
 
-/// The flags without and with an argument that every release knows (amd64, without snapshots).
+/// The flags without and with an argument that every release knows (amd64, without snapshots), from 13 on.
 const PLAIN: &str = "aehuwxACDHIPSWY";
 const VALUED: &str = "kfopGcsmlKU";
+
+/// Whether a letter is a flag without an argument, and whether it is one with an argument.
+fn known(release: u8, letter: char) -> (bool, bool) {
+    if release < 13 {
+        return (twelve::PLAIN.contains(letter), twelve::VALUED.contains(letter));
+    }
+    let plain = PLAIN.contains(letter) || (letter == 'M' && release >= 16);
+    (plain, VALUED.contains(letter) || (letter == 'n' && release >= 15))
+}
 
 /// Reads the command line into the tree. Returns what is left: the operands.
 pub(crate) fn parse<'a>(args: &'a [String], tree: &mut Tree) -> Step<&'a [String]> {
@@ -21,6 +30,7 @@ pub(crate) fn parse<'a>(args: &'a [String], tree: &mut Tree) -> Step<&'a [String
     for flag in flags {
         match flag? {
             (letter, None) => plain(tree, letter)?,
+            (letter, Some(value)) if tree.release < 13 => twelve::valued(tree, letter, value)?,
             (letter, Some(value)) => valued(tree, letter, value)?,
         }
     }
@@ -52,13 +62,13 @@ fn getopt(args: &[String], release: u8) -> (Vec<Flag<'_>>, &[String]) {
         }
         rest = tail;
         for (place, letter) in word.char_indices().skip(1) {
-            if PLAIN.contains(letter) || (letter == 'M' && release >= 16) {
+            let (plain, valued) = known(release, letter);
+            if plain {
                 flags.push(Ok((letter, None)));
                 continue;
             }
-            let valued = VALUED.contains(letter) || (letter == 'n' && release >= 15);
             if !valued {
-                flags.push(Err(usage(1, format!("bhyve: illegal option -- {letter}"))));
+                flags.push(Err(usage(release, 1, format!("bhyve: illegal option -- {letter}"))));
                 return (flags, rest);
             }
             let glued = &word[place + letter.len_utf8()..];
@@ -67,7 +77,9 @@ fn getopt(args: &[String], release: u8) -> (Vec<Flag<'_>>, &[String]) {
                     rest = tail;
                     flags.push(Ok((letter, Some(value))));
                 }
-                ("", []) => flags.push(Err(usage(1, format!("bhyve: option requires an argument -- {letter}")))),
+                ("", []) => {
+                    flags.push(Err(usage(release, 1, format!("bhyve: option requires an argument -- {letter}"))));
+                }
                 (glued, _) => flags.push(Ok((letter, Some(glued)))),
             }
             break;
@@ -92,7 +104,7 @@ fn plain(tree: &mut Tree, letter: char) -> Step<()> {
         'W' => tree.set("virtio_msix", "false"),
         'w' => tree.set("x86.strictmsr", "false"),
         'Y' => tree.set("x86.mptable", "false"),
-        'h' => Err(usage(0, "")),
+        'h' => Err(usage(tree.release, 0, "")),
         _ => Ok(()),
     }
 }
@@ -125,7 +137,7 @@ fn valued(tree: &mut Tree, letter: char, value: &str) -> Step<()> {
 }
 
 /// Prints names and ends well.
-fn listing(names: &[&str]) -> Step<()> {
+pub(crate) fn listing(names: &[&str]) -> Step<()> {
     say(names.join("\n") + "\n");
     Err(Exit::silent(0))
 }
@@ -212,7 +224,7 @@ fn numa(tree: &mut Tree, value: &str) -> Step<bool> {
 }
 
 /// `-p VCPU:HOSTCPU`; repeats add to the list.
-fn pin(tree: &mut Tree, value: &str) -> Step<()> {
+pub(crate) fn pin(tree: &mut Tree, value: &str) -> Step<()> {
     /// The buffer that bhyve prints the key into, less the NUL: longer keys are cut.
     const KEY_MAX: usize = 15;
     let refused = |line: String| Exit::new(EX_USAGE, line);

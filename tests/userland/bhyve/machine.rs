@@ -3,15 +3,15 @@
 //! The words about NUMA domains, about a node that is in use, and the status of a bad domain size are (k).
 
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use super::device;
 use super::tree::{ERROR, Tree, fatal};
-use crate::exit::{EINVAL, Exit, Step, strerror, warn};
-use crate::node::{self, Node, Topology};
+use super::{device, twelve};
+use crate::exit::{EINVAL, Exit, Step, say, strerror, warn};
+use crate::node::{self, Memory, Node, Processors, Topology};
 use crate::number::{memory_size, strtol};
 use crate::state::State;
 
@@ -19,10 +19,14 @@ use crate::state::State;
 const EX_OSERR: u8 = 71;
 const EX_USAGE: u8 = 64;
 
-const PAGE: u64 = 4096;
+/// `EEXIST` and `EINVAL`, where their numbers are told.
+const EEXIST_NUMBER: u8 = 17;
+const EINVAL_NUMBER: u8 = 22;
+
+pub(crate) const PAGE: u64 = 4096;
 
 /// The room for the boot ROM and its variables.
-const ROM_MAX: u64 = 16 << 20;
+pub(crate) const ROM_MAX: u64 = 16 << 20;
 
 /// A machine that is being started, and what it holds while it runs.
 pub(crate) struct Machine<'a> {
@@ -33,6 +37,9 @@ pub(crate) struct Machine<'a> {
     pub(crate) created: bool,
     /// Whether a serial port has taken stdin and stdout.
     pub(crate) stdio: bool,
+    /// What was printed by printf(3) on an stdout that is no terminal: it is written when bhyve exits, and lost where a signal ends
+    /// it (signals.txt).
+    pub(crate) printed: String,
     /// The boot order: index and device.
     pub(crate) boot: Vec<(i128, String)>,
     /// The one of the `sockets` that someone has to connect to before the guest starts.
@@ -61,6 +68,7 @@ impl<'a> Machine<'a> {
             name: name.to_string(),
             created: false,
             stdio: false,
+            printed: String::new(),
             boot: Vec::new(),
             viewer: None,
             sockets: Vec::new(),
@@ -80,6 +88,10 @@ impl<'a> Machine<'a> {
         }
         let memory = self.memory_size("memory.size")?;
         self.open()?;
+        if self.tree.release < 13 {
+            self.set_up_memory(memory)?;
+            return twelve::start(self);
+        }
         self.check_flags(&["x86.vmexit_on_hlt", "x86.vmexit_on_pause", "x86.x2apic"])?;
         self.set_up_memory(memory)?;
         self.check_flags(&["x86.strictmsr", "x86.strictio", "rtc.use_localtime"])?;
@@ -107,21 +119,31 @@ impl<'a> Machine<'a> {
         memory_size(&text).ok_or_else(|| Exit::new(EX_USAGE, format!("bhyve: invalid memsize '{text}'")))
     }
 
+    /// printf(3).
+    pub(crate) fn print(&mut self, text: &str) {
+        if io::stdout().is_terminal() {
+            say(text);
+        } else {
+            self.printed.push_str(text);
+        }
+    }
+
     /// Opens the node, or makes it if there is a boot ROM to start from.
     fn open(&mut self) -> Step<()> {
         let _lock = self.state.lock()?;
         let rom = self.tree.get(if self.tree.release >= 15 { "bootrom" } else { "lpc.bootrom" });
+        if self.tree.release < 13 {
+            twelve::may_create(self)?;
+        }
         let mut node = match node::load(self.state, &self.name)? {
-            // One that runs it, or that did not end by itself: its processors are still set going (12.1).
-            Some(node) if node.pid.is_some() => return Err(Exit::new(ERROR, "vm_reinit: Device busy")),
-            Some(node) => node,
-            None if !node::valid(&self.name) => return Err(fatal(format!("vm_openf: {EINVAL}"))),
+            Some(node) => self.reopen(node)?,
+            None if !node::is_valid(&self.name)? => return Err(fatal(format!("vm_openf: {EINVAL}"))),
             None if rom.is_some() => {
                 self.created = true;
                 Node::default()
             }
             None if self.tree.release >= 15 => return Err(fatal("no bootrom was configured")),
-            // (k) Before 15 the node is made first and left behind.
+            // Before 15 the node is made first and left behind (bhyve-node.txt).
             None => {
                 Node::default().save(self.state, &self.name)?;
                 return Err(Exit::new(ERROR, "virtual machine cannot be booted"));
@@ -129,13 +151,46 @@ impl<'a> Machine<'a> {
         };
         node.pid = Some(std::process::id());
         node.save(self.state, &self.name)?;
-        self.state.remove(&node::request_file(&self.name))?;
         let most = self.state.sysctl("hw.vmm.maxcpu")?.and_then(|text| text.trim().parse().ok()).unwrap_or(16);
-        if self.topology.cpus > most {
-            return Err(Exit::new(EX_OSERR, "bhyve: vm_set_topology"));
+        let cpus = self.topology.cpus;
+        if cpus > most {
+            return Err(if self.tree.release < 14 {
+                Exit::new(EX_OSERR, "bhyve: vm_set_topology")
+            } else {
+                Exit::new(ERROR, format!("{cpus} vCPUs requested but only {most} available"))
+            });
         }
         node.topology = self.topology;
         Ok(node.save(self.state, &self.name)?)
+    }
+
+    /// Makes a node new that is there already. Before its processors are set going even a second bhyve can have it, so it was
+    /// seen on 12.1; later releases hold it for the one that has opened it. (k)
+    fn reopen(&self, mut node: Node) -> Step<Node> {
+        let held = self.tree.release >= 13 && node.runner().is_some();
+        if held || !node.reinit() {
+            return Err(Exit::new(ERROR, "vm_reinit: Device busy"));
+        }
+        Ok(node)
+    }
+
+    /// Sets the first processor going; false if the node is gone, or another's.
+    pub(crate) fn set_going(&self) -> Step<bool> {
+        let _lock = self.state.lock()?;
+        let node = node::load(self.state, &self.name)?;
+        let Some(mut node) = node.filter(|node| node.pid == Some(std::process::id())) else {
+            return Ok(false);
+        };
+        // What it was told before its first start it finds; by a reboot it was obeyed.
+        node.suspend = node.suspend.filter(|_| node.processors == Processors::Idle);
+        node.processors = Processors::Going;
+        node.save(self.state, &self.name)?;
+        Ok(true)
+    }
+
+    /// What bhyve asserts in vain once the machine runs: 12.1 tells it the kernel then that a processor of the host's is wanted.
+    pub(crate) fn assertion(&self) -> Option<&'static str> {
+        (self.tree.release < 13).then(|| twelve::assertion(self)).flatten()
     }
 
     /// Splits the memory over the NUMA domains, and asks the kernel for it.
@@ -161,10 +216,20 @@ impl<'a> Machine<'a> {
             memory
         };
         self.check_flags(&["memory.wired", "memory.guest_in_core"])?;
+        let refused = |errno: u8| Exit::new(ERROR, format!("Unable to setup memory ({errno})"));
         if total == 0 || total % PAGE != 0 {
-            return Err(Exit::new(ERROR, "Unable to setup memory (22)"));
+            return Err(refused(EINVAL_NUMBER));
         }
-        Ok(())
+        let wired = self.tree.flag("memory.wired", false)?;
+        let _lock = self.state.lock()?;
+        let Some(mut node) = node::load(self.state, &self.name)? else { return Ok(()) };
+        // What was set up stays as long as the node (bhyve-node.txt).
+        match node.memory {
+            Some(memory) if memory.wired != wired => return Err(refused(EEXIST_NUMBER)),
+            Some(memory) if memory.size != total => return Err(refused(EINVAL_NUMBER)),
+            _ => node.memory = Some(Memory { size: total, wired }),
+        }
+        Ok(node.save(self.state, &self.name)?)
     }
 
     /// Loads the boot ROM and its variables; before 15 that is the LPC bridge's work.
@@ -297,7 +362,7 @@ fn cpu_list(text: &str, whose: &str) -> Step<()> {
 }
 
 /// Whether a text has the form of a UUID.
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))

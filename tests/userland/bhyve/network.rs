@@ -2,8 +2,8 @@
 
 use super::device::failed;
 use super::machine::Machine;
-use crate::exit::{EBUSY, EINVAL, ENOENT, NO_ERROR, Step, say};
-use crate::interface::{self, Interface, Kind};
+use crate::exit::{EINVAL, NO_ERROR, Step};
+use crate::interface;
 use crate::number::{scan, strtol};
 
 /// What virtio-net takes for an MTU: `ETHERMIN` and `ETHERMTU` of its own making.
@@ -42,34 +42,32 @@ pub(crate) fn start(machine: &Machine, node: &str, has_mtu: bool) -> Step<()> {
     }
 }
 
-/// The backends complain on stdout. (k)
+/// The backends complain on stderr, from 13 on.
 fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
-    say(format!("{line}\n"));
-    failed("", errno)
+    failed(line, errno)
 }
 
-/// Opens a tap, which only one process can hold, and raises it.
+/// Opens a tap.
 fn open_tap(machine: &Machine, name: &str) -> Step<()> {
+    match hold_tap(machine, name)? {
+        Some(errno) => Err(complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno)),
+        None => Ok(()),
+    }
+}
+
+/// Opens a tap, which only one process can hold, or tells why it cannot be opened. One that is not there is made, unless the state
+/// says otherwise.
+pub(crate) fn hold_tap(machine: &Machine, name: &str) -> Step<Option<&'static str>> {
     if machine.assume {
-        return Ok(());
+        return Ok(None);
     }
-    let refused = |errno| complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno);
     let _lock = machine.state.lock()?;
-    let known = interface::load(machine.state, name)?;
-    // Where the state says so, opening makes the interface, as net.link.tap.devfs_cloning does.
-    let cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_some_and(|value| value == "1");
-    let known = known.or_else(|| (cloning && name.starts_with("tap")).then(|| Interface::new(name, Kind::Tap)));
-    let mut tap = known.filter(|tap| tap.kind == Kind::Tap).ok_or_else(|| refused(ENOENT))?;
-    if tap.opener().is_some() {
-        return Err(refused(EBUSY));
-    }
-    tap.opened_by = Some(std::process::id());
-    tap.up = true;
-    Ok(tap.save(machine.state)?)
+    let is_cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_none_or(|value| value == "1");
+    Ok(interface::open(machine.state, name, std::process::id(), is_cloning)?.err())
 }
 
 /// Six hexadecimal numbers, cut to 8 bits; neither multicast nor all zero. What follows is ignored.
-fn is_mac(text: &str) -> bool {
+pub(crate) fn is_mac(text: &str) -> bool {
     let octets: Vec<i128> = scan(text, 16, ':', 6).iter().map(|octet| octet & 0xff).collect();
     octets.len() == 6 && octets[0] & 1 == 0 && octets.iter().any(|octet| *octet != 0)
 }

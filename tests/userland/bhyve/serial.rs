@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat};
 
 use super::machine::Machine;
 use crate::exit::{strerror, warn};
@@ -31,6 +32,15 @@ fn unblock() -> nix::Result<()> {
         fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
     Ok(())
+}
+
+/// What 12.1's kqueue says of a device that cannot be waited for, as /dev/null.
+pub(crate) fn warn_of_stdin() {
+    let is_device = fstat(io::stdin().as_fd())
+        .is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR);
+    if is_device && !io::stdin().is_terminal() {
+        warn("Error return from kevent change: Operation not supported by device");
+    }
 }
 
 fn is_terminal(path: &str) -> bool {

@@ -1,15 +1,13 @@
 //! `ifconfig NAME create`: interfaces that exist because someone asked for them.
-//!
-//! The form of SIOCIFCREATE2's message, its reasons and the words about vlans are (k).
 
-use crate::exit::{EEXIST, EINVAL, Exit, Step};
+use super::Host;
+use crate::exit::{EEXIST, EINVAL, ENOSPC, EPERM, Exit, Step};
 use crate::interface::{self, Interface, Kind};
-use crate::state::State;
 
 /// The cloners of this system, by the start of the name.
 const CLONERS: &[(&str, Kind)] = &[
     ("tap", Kind::Tap),
-    ("vmnet", Kind::Tap),
+    ("vmnet", Kind::Vmnet),
     ("bridge", Kind::Bridge),
     ("epair", Kind::Epair),
     ("vlan", Kind::Vlan),
@@ -23,75 +21,141 @@ const MAX_UNIT: u32 = 0x7fff;
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted<'a> {
     /// `tap`: the next free unit.
-    Any(&'a str, Kind),
+    Any(Kind),
     /// `tap3`: this one.
-    Unit(&'a str, Kind),
+    Unit(Kind, u32),
     /// `em0.82`: a tag on a card.
-    Tag(&'a str, u16),
+    Tag(&'a str, &'a str),
 }
 
 fn wanted(name: &str) -> Option<Wanted<'_>> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((parent, tag)) = name.rsplit_once('.') {
-        return Some(Wanted::Tag(parent, tag.parse().ok().filter(|tag| (1..4095).contains(tag))?));
+        return is_number(tag).then_some(Wanted::Tag(parent, tag));
     }
     let (prefix, kind) = CLONERS.iter().find(|(prefix, _)| name.starts_with(prefix))?;
     match &name[prefix.len()..] {
-        "" => Some(Wanted::Any(name, *kind)),
-        "0" => Some(Wanted::Unit(name, *kind)),
-        unit if unit.starts_with('0') || !unit.bytes().all(|byte| byte.is_ascii_digit()) => None,
-        unit => unit.parse().ok().filter(|unit: &u32| *unit <= MAX_UNIT).map(|_| Wanted::Unit(name, *kind)),
+        "" => Some(Wanted::Any(*kind)),
+        "0" => Some(Wanted::Unit(*kind, 0)),
+        unit if unit.starts_with('0') || !is_number(unit) => None,
+        unit => unit.parse().ok().filter(|unit| i32::try_from(*unit).is_ok()).map(|unit| Wanted::Unit(*kind, unit)),
     }
 }
 
 /// Creates an interface. Returns its name and the words that are left; those about the vlan are taken.
-pub(crate) fn create<'a>(state: &State, name: &str, words: &'a [String]) -> Step<(String, &'a [String])> {
+pub(crate) fn create<'a>(host: &Host, name: &str, words: &'a [String]) -> Step<(String, &'a [String])> {
     if name.len() > super::NAME_MAX {
         return Err(Exit::new(1, format!("ifconfig: {name}: cloning name too long")));
     }
-    let refused = |why| Exit::new(1, format!("ifconfig: SIOCIFCREATE2 ({name}): {why}"));
     let (vlan, rest) = vlan_words(words)?;
-    let (new, vlan) = match wanted(name).ok_or_else(|| refused(EINVAL))? {
-        Wanted::Any(prefix, kind) => (free_unit(state, prefix, kind)?, vlan.map(|vlan| (kind, vlan))),
-        Wanted::Unit(name, kind) => (Interface::new(name, kind), vlan.map(|vlan| (kind, vlan))),
-        Wanted::Tag(parent, tag) => (Interface::new(name, Kind::Vlan), Some((Kind::Vlan, (tag, parent.to_string())))),
-    };
-    let halves = if new.kind == Kind::Epair && !new.name.ends_with('a') { vec!["a", "b"] } else { vec![""] };
-    for half in &halves {
-        let mut one = new.clone();
-        one.name.push_str(half);
-        one.ether = Interface::new(&one.name, one.kind).ether;
-        if interface::load(state, &one.name)?.is_some() {
-            return Err(refused(EEXIST));
-        }
-        if let Some((kind, (tag, parent))) = &vlan {
-            // (k) ENXIO for a parent that is not there.
-            let card = interface::load(state, parent)?.filter(|_| *kind == Kind::Vlan);
-            // (k) A tag is on a card once, whatever the name (vlan_config of if_vlan.c).
-            if interface::all(state)?.iter().any(|other| other.vlan == Some((*tag, parent.clone()))) {
-                return Err(refused(EEXIST));
-            }
-            one.mtu = card.ok_or_else(|| refused("Device not configured"))?.mtu;
-            one.vlan = Some((*tag, parent.clone()));
-        }
-        one.save(state)?;
-    }
-    Ok((format!("{}{}", new.name, halves[0]), rest))
+    make(host, name, vlan).map(|made| (made, rest)).map_err(|why| match why {
+        Refusal::Errno(why) if host.release.major < 14 => Exit::new(1, format!("ifconfig: SIOCIFCREATE2: {why}")),
+        Refusal::Errno(why) => Exit::new(1, format!("ifconfig: SIOCIFCREATE2 ({name}): {why}")),
+        Refusal::Fault(exit) => exit,
+    })
 }
 
-/// The lowest unit that is free.
-fn free_unit(state: &State, prefix: &str, kind: Kind) -> Step<Interface> {
-    for unit in 0..=MAX_UNIT {
-        let name = format!("{prefix}{unit}");
-        let probe = if kind == Kind::Epair { format!("{name}a") } else { name.clone() };
-        if interface::load(state, &probe)?.is_none() {
-            return Ok(Interface::new(&name, kind));
-        }
+/// Why there is no new interface.
+enum Refusal {
+    Errno(&'static str),
+    Fault(Exit),
+}
+
+impl From<&'static str> for Refusal {
+    fn from(why: &'static str) -> Self {
+        Self::Errno(why)
     }
-    Err(Exit::new(1, "ifconfig: SIOCIFCREATE2: No space left on device"))
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// What the kernel does for SIOCIFCREATE2.
+fn make(host: &Host, name: &str, vlan: Option<(i128, String)>) -> Result<String, Refusal> {
+    if !host.is_root {
+        return Err(EPERM.into());
+    }
+    let all = interface::all(host.state)?;
+    let (kind, unit, vlan) = match wanted(name).ok_or(EINVAL)? {
+        Wanted::Any(kind) => (kind, None, vlan),
+        Wanted::Unit(kind, unit) => (kind, Some(unit), vlan),
+        // A parent that is not there makes it a name that no cloner knows.
+        Wanted::Tag(parent, tag) => {
+            let is_there = all.iter().any(|one| one.name == parent);
+            let tag = tag.parse().ok().filter(|_| is_there).ok_or(EINVAL)?;
+            (Kind::Vlan, None, Some((tag, parent.to_string())))
+        }
+    };
+    // From 14 on taken to be one that no name can ask for (likely).
+    if unit.is_some_and(|unit| unit > MAX_UNIT) {
+        return Err((if host.release.major < 14 { ENOSPC } else { EINVAL }).into());
+    }
+    let is_taken = |unit: u32| all.iter().any(|one| one.kind == kind && one.unit == Some(unit));
+    let is_free = |unit: &u32| !is_taken(*unit) && all.iter().all(|one| one.name != named(kind, *unit, "a"));
+    let unit = match unit {
+        Some(unit) if is_taken(unit) => return Err(EEXIST.into()),
+        Some(unit) => unit,
+        None => (0..=MAX_UNIT).find(is_free).ok_or(ENOSPC)?,
+    };
+    let name = if name.contains('.') { name.to_string() } else { named(kind, unit, "a") };
+    let mut one = Interface::new(&name, kind);
+    one.unit = Some(unit);
+    if kind == Kind::Vlan {
+        one.ether = interface::NO_ETHER.to_string();
+    }
+    if let Some((tag, parent)) = vlan {
+        tagged(host, &all, &mut one, tag, &parent)?;
+    }
+    interface::add(host.state, one)?;
+    if kind == Kind::Epair {
+        interface::add(host.state, Interface::new(&named(kind, unit, "b"), kind))?;
+    }
+    Ok(name)
+}
+
+/// The name of a unit; of an epair's it is that of one half.
+fn named(kind: Kind, unit: u32, half: &str) -> String {
+    format!("{}{unit}{}", kind.name(), if kind == Kind::Epair { half } else { "" })
+}
+
+/// Puts a tag of a card on a vlan.
+pub(crate) fn tagged(
+    host: &Host,
+    all: &[Interface],
+    one: &mut Interface,
+    tag: i128,
+    parent: &str,
+) -> Result<(), &'static str> {
+    const ENXIO: &str = "Device not configured";
+    /// What a tag takes from the packets of a parent that cannot carry longer ones.
+    const TAG_SIZE: u32 = 4;
+    let card = all.iter().find(|other| other.name == parent).filter(|_| one.kind == Kind::Vlan).ok_or(ENXIO)?;
+    let tag = u16::try_from(tag).ok().filter(|tag| (1..4095).contains(tag)).ok_or(EINVAL)?;
+    // A vlan in a vlan is carried since 13, and one on a bridge since 15 (k).
+    let carries = match card.kind {
+        Kind::Lo => false,
+        Kind::Vlan => host.release.major >= 13,
+        Kind::Bridge => host.release.major >= 15,
+        Kind::Ether | Kind::Epair | Kind::Tap | Kind::Vmnet => true,
+    };
+    if !carries {
+        return Err("Protocol not supported");
+    }
+    // A tag is on a card once, whatever the name.
+    if all.iter().any(|other| other.vlan == Some((tag, parent.to_string()))) {
+        return Err(EEXIST);
+    }
+    one.mtu = if card.kind.is_tap() { card.mtu - TAG_SIZE } else { card.mtu };
+    one.ether.clone_from(&card.ether);
+    one.vlan = Some((tag, parent.to_string()));
+    Ok(())
 }
 
 /// The tag and the parent, when a vlan is wanted with one.
-type Vlan = Option<(u16, String)>;
+type Vlan = Option<(i128, String)>;
 
 fn vlan_words(words: &[String]) -> Step<(Vlan, &[String])> {
     let (mut tag, mut parent, mut rest) = (None, None, words);
@@ -110,19 +174,24 @@ fn vlan_words(words: &[String]) -> Step<(Vlan, &[String])> {
     }
     let vlan = match (tag, parent) {
         (None, None) => None,
-        (Some(tag), Some(parent)) => {
-            let number = tag.parse().ok().filter(|tag| (1..4095).contains(tag));
-            Some((number.ok_or_else(|| Exit::new(1, format!("ifconfig: value for vlan out of range: {tag}")))?, parent))
-        }
+        (Some(tag), Some(parent)) => Some((tag_number(&tag)?, parent)),
         (None, _) => return Err(Exit::new(1, "ifconfig: must specify a tag for vlan create")),
         (_, None) => return Err(Exit::new(1, "ifconfig: must specify a parent device for vlan create")),
     };
     Ok((vlan, rest))
 }
 
+/// A tag as ifconfig reads it: a number that fits into 16 bits.
+pub(crate) fn tag_number(text: &str) -> Step<i128> {
+    let number = crate::number::strtol(text, 0).and_then(|number| number.whole());
+    let number = number.ok_or_else(|| Exit::new(1, "ifconfig: invalid value for vlan"))?;
+    let fits = u16::try_from(number).is_ok();
+    fits.then_some(number).ok_or_else(|| Exit::new(1, "ifconfig: value for vlan out of range"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Wanted, vlan_words, wanted};
+    use super::{Kind, Wanted, tag_number, vlan_words, wanted};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
@@ -130,14 +199,14 @@ mod tests {
 
     #[test]
     fn a_name_asks_for_any_unit_a_unit_or_a_tag() {
-        assert_eq!(wanted("tap"), Some(Wanted::Any("tap", Kind::Tap)));
-        assert_eq!(wanted("bridge12"), Some(Wanted::Unit("bridge12", Kind::Bridge)));
-        assert_eq!(wanted("em0.82"), Some(Wanted::Tag("em0", 82)));
+        assert_eq!(wanted("tap"), Some(Wanted::Any(Kind::Tap)));
+        assert_eq!(wanted("bridge12"), Some(Wanted::Unit(Kind::Bridge, 12)));
+        assert_eq!(wanted("em0.82"), Some(Wanted::Tag("em0", "82")));
     }
 
     #[test]
     fn names_that_no_cloner_knows_are_refused() {
-        for name in ["em0", "tapx", "tap01", "tap99999", "em0.0", "em0.4095", "em0.x"] {
+        for name in ["em0", "tapx", "tap01", "tap4294967296", "em0.", "em0.x", "web0"] {
             assert_eq!(wanted(name), None, "{name}");
         }
     }
@@ -148,5 +217,11 @@ mod tests {
         let (vlan, rest) = vlan_words(&args).unwrap();
         assert_eq!((vlan, rest.len()), (Some((82, "em0".to_string())), 1));
         assert!(vlan_words(&words("vlan 82")).is_err() && vlan_words(&words("vlandev em0")).is_err());
+    }
+
+    #[test]
+    fn a_tag_is_a_number_of_16_bits() {
+        assert_eq!(tag_number("5000").unwrap(), 5000);
+        assert!(tag_number("x").is_err() && tag_number("65536").is_err());
     }
 }

@@ -1,42 +1,72 @@
 //! What the words behind an interface do to it.
 //!
-//! The texts of BRDGADD, BRDGDEL and of a missing interface are the reference's; SIOCSIFMTU, SIOCSIFNAME and the
-//! groups' were read in ifconfig's source; SIOCIFDESTROY's reasons and SIOCDIFGROUP are (k).
+//! As ifconfig does it: a family of addresses is known as such only at the beginning (behind `create`, behind the words of a vlan),
+//! and any other word that is not known is an address.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::thread;
+use std::time::Duration;
 
-use crate::exit::{EBUSY, EEXIST, EINVAL, ENOENT, Exit, Step, say};
-use crate::interface::{self, Interface, Kind};
-use crate::state::State;
+use super::show::Family;
+use super::{Host, bridge, clone};
+use crate::exit::{EBUSY, EEXIST, EINVAL, EPERM, Exit, Step, say};
+use crate::interface::{self, Address, Interface, Kind};
 
-/// The limits of any MTU: `IF_MINMTU` and `IF_MAXMTU`. (k)
+/// The limits of any MTU: `IF_MINMTU` and `IF_MAXMTU`.
 const MTU: std::ops::RangeInclusive<i128> = 72..=65535;
+
+pub(super) const SET_MTU: &str = "ioctl SIOCSIFMTU (set mtu)";
 
 /// The interface that is being changed.
 pub(crate) struct Target<'a> {
-    state: &'a State,
+    pub(super) host: &'a Host<'a>,
     name: String,
     /// Whether the name is to be printed: it was chosen by the system, or has changed.
     renamed: bool,
-    inet: Inet,
+    family: Family,
+    address: Wanted,
+    tag: Option<i128>,
+    parent: Option<String>,
 }
 
-/// The IPv4 address that is being put together; it is set when all words have been read.
+/// The address that is being put together; it is set when all words have been read.
 #[derive(Default)]
-struct Inet {
-    address: Option<Ipv4Addr>,
+struct Wanted {
+    address: Option<Address>,
+    ether: Option<Vec<i128>>,
+    /// The mask, where it was told apart from the address.
     bits: Option<u8>,
     alias: bool,
     remove: bool,
 }
 
-fn refused(what: impl std::fmt::Display, why: &str) -> Exit {
+pub(super) fn refused(what: impl std::fmt::Display, why: &str) -> Exit {
     Exit::new(1, format!("ifconfig: {what}: {why}"))
 }
 
+/// A tap that is destroyed from 13 on: it waits until nobody has it open. What is refused anyway is not waited for.
+pub(crate) fn wait_until_closed(host: &Host, name: &str) -> Step<()> {
+    const POLL: Duration = Duration::from_millis(10);
+    if host.release.major < 13 || !host.is_root {
+        return Ok(());
+    }
+    while interface::load(host.state, name)?.is_some_and(|one| one.opener().is_some()) {
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
 impl<'a> Target<'a> {
-    pub(crate) fn new(state: &'a State, name: &str) -> Self {
-        Self { state, name: name.to_string(), renamed: false, inet: Inet::default() }
+    pub(crate) fn new(host: &'a Host<'a>, name: &str) -> Self {
+        Self {
+            host,
+            name: name.to_string(),
+            renamed: false,
+            family: Family::Inet,
+            address: Wanted::default(),
+            tag: None,
+            parent: None,
+        }
     }
 
     /// Goes on with an interface that has just been made.
@@ -56,14 +86,21 @@ impl<'a> Target<'a> {
     /// Applies words one by one.
     pub(crate) fn apply(&mut self, words: &[String]) -> Step<()> {
         let mut words = words.iter();
+        let first = words.as_slice().first().and_then(|word| super::family(word));
+        if let Some(family) = first {
+            self.family = family;
+            words.next();
+        }
         while let Some(word) = words.next() {
             let alone = self.plain(word)?;
             if !alone && takes_value(word) {
                 let value = words.next();
                 let value = value.ok_or_else(|| Exit::new(1, format!("ifconfig: '{word}' requires argument")))?;
                 self.valued(word, value)?;
+            } else if let Some(family) = super::family(word).filter(|_| !alone && self.host.has_families_anywhere()) {
+                self.family = family;
             } else if !alone {
-                self.address(word)?;
+                self.read_address(word)?;
             }
         }
         self.set_address()
@@ -72,13 +109,21 @@ impl<'a> Target<'a> {
     /// A word that stands alone; false if it is none.
     fn plain(&mut self, word: &str) -> Step<bool> {
         match word {
-            "up" => self.change(|one| one.up = true)?,
-            "down" => self.change(|one| one.up = false)?,
-            "-description" | "-descr" => self.change(|one| one.description = None)?,
+            "up" => {
+                self.privileged(word, "permission denied")?;
+                let link_local = self.host.link_local();
+                self.change(|one| one.raise(link_local))?;
+            }
+            "down" => {
+                self.privileged(word, "permission denied")?;
+                self.lower()?;
+            }
+            "-description" | "-descr" => self.describe("")?,
             "destroy" | "unplumb" => self.destroy()?,
-            "alias" | "add" => self.inet.alias = true,
-            "-alias" | "delete" | "remove" => self.inet.remove = true,
-            "inet" | "inet6" | "create" | "plumb" | "promisc" | "-promisc" | "monitor" | "-monitor" => {}
+            "-vlandev" => self.change(|one| one.vlan = None)?,
+            "alias" | "add" => self.address.alias = true,
+            "-alias" | "delete" | "remove" => self.address.remove = true,
+            "create" | "plumb" | "promisc" | "-promisc" | "monitor" | "-monitor" => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -88,89 +133,110 @@ impl<'a> Target<'a> {
     fn valued(&mut self, word: &str, value: &str) -> Step<()> {
         match word {
             "mtu" => self.mtu(value),
-            "ether" | "link" | "lladdr" => self.ether(value),
             "name" => self.rename(value),
             "group" => self.join_group(value),
             "-group" => self.leave_group(value),
-            "description" | "descr" => {
-                let text = value.replace('\n', " ");
-                self.change(|one| one.description = Some(text).filter(|text| !text.is_empty()))
-            }
+            "description" | "descr" => self.describe(value),
             "addm" => self.add_member(value),
             "deletem" => self.remove_member(value),
+            "span" | "-span" => self.span(word, value),
             "netmask" => {
                 let mask = netmask(value).ok_or_else(|| refused(value, "bad value"))?;
-                self.inet.bits = Some(mask);
+                self.address.bits = Some(mask);
                 Ok(())
             }
+            "vlan" => {
+                self.tag = Some(clone::tag_number(value)?);
+                self.set_vlan()
+            }
+            "vlandev" => {
+                self.parent = Some(value.to_string());
+                self.set_vlan()
+            }
             "broadcast" => Ok(()),
-            // Flags of one member: it must be one.
-            _ if self.load()?.members.iter().any(|member| member == value) => Ok(()),
-            _ => Err(refused("unable to get bridge flags", ENOENT)),
+            flag => self.member_flag(flag, value),
         }
     }
 
-    fn load(&self) -> Step<Interface> {
-        super::existing(self.state, &self.name)
+    pub(super) fn load(&self) -> Step<Interface> {
+        super::existing(self.host.state, &self.name)
     }
 
-    fn change(&self, what: impl FnOnce(&mut Interface)) -> Step<()> {
-        let mut one = self.load()?;
-        what(&mut one);
-        Ok(one.save(self.state)?)
+    pub(super) fn change(&self, what: impl FnOnce(&mut Interface)) -> Step<()> {
+        let mut one = interface::all(self.host.state)?.into_iter().find(|one| one.name == self.name);
+        let one =
+            one.as_mut().ok_or_else(|| Exit::new(1, format!("ifconfig: interface {} does not exist", self.name)))?;
+        what(one);
+        Ok(one.save(self.host.state)?)
     }
 
-    /// The bridge that an interface is a member of.
-    fn bridge_of(&self, name: &str) -> Step<Option<Interface>> {
-        let all = interface::all(self.state)?;
-        Ok(all.into_iter().find(|one| one.members.iter().any(|member| member == name)))
+    /// What only root may do.
+    pub(super) fn privileged(&self, what: &str, why: &str) -> Step<()> {
+        if self.host.is_root { Ok(()) } else { Err(refused(what, why)) }
+    }
+
+    /// Takes an interface down; a tap's driver goes on.
+    fn lower(&self) -> Step<()> {
+        self.change(|one| {
+            if one.kind.is_tap() {
+                one.is_started = Some(one.is_running());
+            }
+            one.up = false;
+        })
+    }
+
+    fn describe(&self, text: &str) -> Step<()> {
+        self.privileged("ioctl SIOCSIFDESCR (set descr)", EPERM)?;
+        let text = text.replace('\n', " ");
+        self.change(|one| one.description = Some(text).filter(|text| !text.is_empty()))
     }
 
     fn mtu(&self, value: &str) -> Step<()> {
-        const WHAT: &str = "ioctl SIOCSIFMTU (set mtu)";
+        self.privileged(SET_MTU, EPERM)?;
         let mtu = crate::number::atoi(value);
-        let mtu = u32::try_from(mtu).ok().filter(|_| MTU.contains(&mtu)).ok_or_else(|| refused(WHAT, EINVAL))?;
-        // (k) A member's MTU is the bridge's affair, even when it would not change.
-        if self.bridge_of(&self.name)?.is_some() {
-            return Err(refused(WHAT, "Operation not supported"));
+        let mtu = u32::try_from(mtu).ok().filter(|_| MTU.contains(&mtu)).ok_or_else(|| refused(SET_MTU, EINVAL))?;
+        let one = self.load()?;
+        // From 15 on a member's mtu is the bridge's affair, even when it would not change (likely).
+        if self.host.release.major >= 15 && self.bridge_of(&self.name)?.is_some() {
+            return Err(refused(SET_MTU, "Operation not supported"));
         }
-        for member in &self.load()?.members {
-            Target::new(self.state, member).change(|one| one.mtu = mtu)?;
+        if let Some((_, parent)) = &one.vlan
+            && interface::load(self.host.state, parent)?.is_some_and(|card| mtu > card.mtu)
+        {
+            return Err(refused(SET_MTU, EINVAL));
+        }
+        for member in self.mtu_of_members(&one, mtu)? {
+            member.save(self.host.state)?;
         }
         self.change(|one| one.mtu = mtu)
     }
 
-    fn ether(&self, value: &str) -> Step<()> {
-        let octets = crate::number::scan(value, 16, ':', 6);
-        if octets.len() != 6 || octets.iter().any(|octet| !(0..=255).contains(octet)) {
-            return Err(Exit::new(1, "ifconfig: malformed link-level address"));
-        }
-        let text: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-        self.change(|one| one.ether = text.join(":"))
-    }
-
     fn rename(&mut self, new: &str) -> Step<()> {
         const WHAT: &str = "ioctl SIOCSIFNAME (set name)";
+        self.privileged(WHAT, EPERM)?;
         if new.len() > super::NAME_MAX {
             return Err(refused(WHAT, "File name too long"));
         }
-        if new.is_empty() || new.starts_with('.') || new.contains(['/', ' ', '\n']) {
+        // Refused from 14 on, for netlink's sake (likely); before that such a name is taken.
+        if new.is_empty() || (self.host.release.major >= 14 && new.contains(['/', ' ', '\n'])) {
             return Err(refused(WHAT, EINVAL));
         }
-        if interface::load(self.state, new)?.is_some() {
+        if interface::load(self.host.state, new)?.is_some() {
             return Err(refused(WHAT, EEXIST));
         }
-        let mut one = self.load()?;
-        self.state.remove(&interface::file(&self.name))?;
-        one.name = new.to_string();
-        one.save(self.state)?;
-        if let Some(mut bridge) = self.bridge_of(&self.name)? {
-            bridge
-                .members
-                .iter_mut()
-                .filter(|member| **member == self.name)
-                .for_each(|member| *member = new.to_string());
-            bridge.save(self.state)?;
+        for mut other in interface::all(self.host.state)? {
+            let old = interface::file(&other.name);
+            let is_this = other.name == self.name;
+            let members = other.members.iter_mut().filter(|member| member.name == self.name);
+            members.for_each(|member| member.name = new.to_string());
+            if let Some((_, parent)) = other.vlan.as_mut().filter(|(_, parent)| *parent == self.name) {
+                *parent = new.to_string();
+            }
+            if is_this {
+                self.host.state.remove(&old)?;
+                other.name = new.to_string();
+            }
+            other.save(self.host.state)?;
         }
         self.name = new.to_string();
         self.renamed = true;
@@ -181,119 +247,172 @@ impl<'a> Target<'a> {
         if group.ends_with(|c: char| c.is_ascii_digit()) {
             return Err(Exit::new(1, "ifconfig: setifgroup: group names may not end in a digit"));
         }
-        if group.is_empty() || group.len() > super::NAME_MAX {
+        if group.len() > super::NAME_MAX {
             return Err(Exit::new(1, "ifconfig: setifgroup: group name too long"));
         }
+        self.privileged(" SIOCAIFGROUP", EPERM)?;
         self.change(|one| {
-            if !one.own_groups().any(|own| own == group) {
+            if group == one.kind.name() && one.has_left {
+                one.has_left = false;
+            } else if !one.own_groups().any(|own| own == group) {
                 one.groups.push(group.to_string());
             }
         })
     }
 
+    /// Leaves a group, the one of its kind too; one that it is not in is no error.
     fn leave_group(&self, group: &str) -> Step<()> {
-        if !self.load()?.groups.iter().any(|own| own == group) {
-            return Err(refused(" SIOCDIFGROUP", ENOENT));
-        }
-        self.change(|one| one.groups.retain(|own| own != group))
+        self.privileged(" SIOCDIFGROUP", EPERM)?;
+        self.change(|one| {
+            one.groups.retain(|own| own != group);
+            one.has_left |= group == one.kind.name();
+        })
     }
 
-    fn add_member(&self, name: &str) -> Step<()> {
-        let what = format!("BRDGADD {name}");
-        let mut bridge = self.load()?;
-        if bridge.kind != Kind::Bridge {
-            return Err(refused(what, EINVAL));
+    /// Gives a vlan its tag and its parent, when both are known.
+    fn set_vlan(&mut self) -> Step<()> {
+        const WHAT: &str = "SIOCSETVLAN";
+        let (Some(tag), Some(parent)) = (self.tag, self.parent.clone()) else {
+            return Ok(());
+        };
+        let all = interface::all(self.host.state)?;
+        let mut one = self.load()?;
+        if one.vlan.is_some() {
+            return Err(refused(WHAT, EBUSY));
         }
-        let mut member = interface::load(self.state, name)?.ok_or_else(|| refused(&what, ENOENT))?;
-        match self.bridge_of(name)? {
-            Some(other) if other.name == bridge.name => return Err(refused(what, EEXIST)),
-            Some(_) => return Err(refused(what, EBUSY)),
-            None => {}
-        }
-        // (k) The first member sets the bridge's MTU. A later one that was made by ifconfig is given the bridge's
-        // (13.0 and later); a card is taken to refuse that, as one without jumbo frames would.
-        match member.kind {
-            Kind::Bridge | Kind::Lo => return Err(refused(what, EINVAL)),
-            _ if bridge.members.is_empty() => bridge.mtu = member.mtu,
-            Kind::Ether if member.mtu != bridge.mtu => return Err(refused(what, EINVAL)),
-            Kind::Ether | Kind::Epair | Kind::Tap | Kind::Vlan => member.mtu = bridge.mtu,
-        }
-        bridge.members.push(name.to_string());
-        member.save(self.state)?;
-        Ok(bridge.save(self.state)?)
-    }
-
-    fn remove_member(&self, name: &str) -> Step<()> {
-        if !self.load()?.members.iter().any(|member| member == name) {
-            return Err(refused(format!("BRDGDEL {name}"), ENOENT));
-        }
-        self.change(|bridge| bridge.members.retain(|member| member != name))
+        clone::tagged(self.host, &all, &mut one, tag, &parent).map_err(|why| refused(WHAT, why))?;
+        Ok(one.save(self.host.state)?)
     }
 
     fn destroy(&self) -> Step<()> {
         const WHAT: &str = "SIOCIFDESTROY";
         let one = self.load()?;
+        self.privileged(WHAT, EPERM)?;
         if one.kind == Kind::Ether || one.name == "lo0" {
             return Err(refused(WHAT, EINVAL));
         }
-        // FreeBSD waits here until the tap is closed.
-        if one.opener().is_some() {
-            return Err(refused(WHAT, EBUSY));
-        }
-        let twin = one.name.strip_suffix('a').map(|stem| format!("{stem}b"));
-        let twin = twin.or_else(|| one.name.strip_suffix('b').map(|stem| format!("{stem}a")));
-        let twin = twin.filter(|_| one.kind == Kind::Epair);
-        for name in std::iter::once(one.name).chain(twin) {
-            if let Some(mut bridge) = self.bridge_of(&name)? {
-                bridge.members.retain(|member| *member != name);
-                bridge.save(self.state)?;
+        let is_gone = |other: &Interface| {
+            other.name == one.name || (one.kind == Kind::Epair && other.kind == one.kind && other.unit == one.unit)
+        };
+        let (gone, mut rest): (Vec<Interface>, Vec<Interface>) =
+            interface::all(self.host.state)?.into_iter().partition(is_gone);
+        for name in gone.iter().map(|one| one.name.as_str()) {
+            for other in &mut rest {
+                let is_parent = other.vlan.as_ref().is_some_and(|(_, parent)| parent == name);
+                if is_parent || other.has_member(name) {
+                    other.members.retain(|member| member.name != name);
+                    other.vlan = other.vlan.take().filter(|_| !is_parent);
+                    other.save(self.host.state)?;
+                }
             }
-            self.state.remove(&interface::file(&name))?;
+            self.host.state.remove(&interface::file(name))?;
         }
-        Ok(())
+        Ok(crate::route::forget(self.host.state)?)
     }
 
-    /// Anything else is an address.
-    fn address(&mut self, word: &str) -> Step<()> {
-        let (address, bits) = match word.split_once('/') {
-            Some(_) => interface::parse_inet(word).map(|(address, bits)| (address, Some(bits))),
-            None => word.parse().ok().map(|address| (address, None)),
+    /// A word that is none of ifconfig's is an address of the family.
+    fn read_address(&mut self, word: &str) -> Step<()> {
+        let (text, bits) = word.split_once('/').map_or((word, None), |(text, bits)| (text, Some(bits)));
+        let wrong = || refused(word, "bad value");
+        let (most, usual) = if self.family == Family::Inet6 { (128, 64) } else { (32, 32) };
+        let bits = bits.map(|bits| bits.parse::<u8>().map_err(|_| wrong())).transpose()?;
+        if bits.is_some_and(|bits| bits > most) {
+            return Err(refused(word, "bad value (width too large)"));
         }
-        .ok_or_else(|| refused(word, "bad value"))?;
-        self.inet.address = Some(address);
-        self.inet.bits = bits.or(self.inet.bits);
+        match self.family {
+            Family::Inet => {
+                let address = text.parse().map_err(|_| wrong())?;
+                self.address.bits = bits.or(self.address.bits);
+                self.address.address = Some(Address::V4(address, bits.unwrap_or(usual)));
+            }
+            Family::Inet6 => {
+                let address: Ipv6Addr = text.parse().map_err(|_| wrong())?;
+                self.address.address = Some(Address::V6(address, bits.unwrap_or(usual), self.host.now));
+            }
+            Family::Link => {
+                let octets = crate::number::scan(word, 16, ':', 7);
+                if octets.len() > 6 || octets.iter().any(|octet| !(0..=255).contains(octet)) {
+                    return Err(Exit::new(1, "ifconfig: malformed link-level address"));
+                }
+                self.address.ether = Some(octets);
+            }
+        }
         Ok(())
     }
 
     fn set_address(&self) -> Step<()> {
-        let Some(address) = self.inet.address else {
+        const ADD: &str = "ioctl (SIOCAIFADDR)";
+        if let Some(octets) = &self.address.ether {
+            self.privileged(ADD, "permission denied")?;
+            return self.set_ether(octets);
+        }
+        let Some(address) = self.address.address else {
             return Ok(());
         };
-        let entry = (address, self.inet.bits.unwrap_or_else(|| class_bits(address)));
-        if self.inet.remove {
-            if !self.load()?.inet.iter().any(|(own, _)| *own == address) {
-                return Err(refused("ioctl (SIOCDIFADDR)", "Can't assign requested address"));
-            }
-            return self.change(|one| one.inet.retain(|(own, _)| *own != address));
+        if self.address.remove {
+            self.privileged("ioctl (SIOCDIFADDR)", "permission denied")?;
+            return self.remove_address(address);
         }
+        self.privileged(ADD, "permission denied")?;
+        // From 15 on, if net.link.bridge.member_ifaddrs says so.
+        if self.host.release.major >= 15
+            && self.host.state.sysctl("net.link.bridge.member_ifaddrs")?.is_some_and(|value| value == "0")
+            && self.bridge_of(&self.name)?.is_some()
+        {
+            return Err(refused(ADD, EINVAL));
+        }
+        let link_local = self.host.link_local();
         self.change(|one| {
-            one.inet.retain(|(own, _)| *own != address);
-            if !self.inet.alias && !one.inet.is_empty() {
-                one.inet.remove(0);
+            one.addresses.retain(|own| !is_same(own, &address));
+            let first = one.addresses.iter().position(|own| matches!(own, Address::V4(..)));
+            if let (Some(first), Address::V4(..), false) = (first, address, self.address.alias) {
+                one.addresses.remove(first);
             }
-            let place = if self.inet.alias { one.inet.len() } else { 0 };
-            one.inet.insert(place, entry);
-            one.up = true;
+            one.addresses.push(match address {
+                Address::V4(address, _) => {
+                    Address::V4(address, self.address.bits.unwrap_or_else(|| class_bits(address)))
+                }
+                address @ Address::V6(..) => address,
+            });
+            one.raise(link_local);
+        })?;
+        Ok(crate::route::forget(self.host.state)?)
+    }
+
+    fn remove_address(&self, address: Address) -> Step<()> {
+        if !self.load()?.addresses.iter().any(|own| is_same(own, &address)) {
+            return Err(refused("ioctl (SIOCDIFADDR)", "Can't assign requested address"));
+        }
+        self.change(|one| one.addresses.retain(|own| !is_same(own, &address)))?;
+        Ok(crate::route::forget(self.host.state)?)
+    }
+
+    /// Changes the link-level address; the one that the interface was made with is kept beside it.
+    fn set_ether(&self, octets: &[i128]) -> Step<()> {
+        if octets.len() != 6 {
+            return Err(refused("ioctl (SIOCAIFADDR)", EINVAL));
+        }
+        let text: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        self.change(|one| {
+            let made_with = one.hwaddr.take().unwrap_or_else(|| one.ether.clone());
+            one.ether = text.join(":");
+            one.hwaddr = Some(made_with).filter(|made_with| *made_with != one.ether);
         })
+    }
+}
+
+/// Whether two addresses are the same, whatever their masks.
+fn is_same(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::V4(one, _), Address::V4(other, _)) => one == other,
+        (Address::V6(one, ..), Address::V6(other, ..)) => one == other,
+        _ => false,
     }
 }
 
 fn takes_value(word: &str) -> bool {
     const WORDS: &[&str] = &[
         "mtu",
-        "ether",
-        "link",
-        "lladdr",
         "name",
         "group",
         "-group",
@@ -303,18 +422,12 @@ fn takes_value(word: &str) -> bool {
         "deletem",
         "netmask",
         "broadcast",
-        "private",
-        "-private",
-        "stp",
-        "-stp",
-        "edge",
-        "-edge",
-        "learn",
-        "-learn",
-        "discover",
-        "-discover",
+        "vlan",
+        "vlandev",
+        "span",
+        "-span",
     ];
-    WORDS.contains(&word)
+    WORDS.contains(&word) || bridge::FLAGS.contains(&word.strip_prefix('-').unwrap_or(word))
 }
 
 /// A mask as `255.255.255.0` or `0xffffff00`, as a number of bits.

@@ -4,10 +4,11 @@ use super::super::devices::read_type;
 use super::super::{expected, map, size, text, unknown_key};
 use crate::diag::Fault;
 use crate::model::device;
+use crate::model::domain::policy;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::{Tty, Type, Value};
-use crate::model::{Bootrom, CpuSet, Domain, Draft, FwItem, Release, Setting, Size, Topology};
+use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, Setting, Size, Topology};
 use crate::script::handle::{Rom, VmState};
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic};
@@ -31,7 +32,7 @@ const OWN: &[Key] = &[
     key("cpus", "number of virtual CPUs (1), or #{ sockets: 2, cores: 2, threads: 1 }"),
     key("pin", "CPUs of the host for virtual ones: #{ \"0\": \"0-3,8\" }"),
     key("memory", "memory: 512.MiB or \"512M\" (256M)"),
-    key("domains", "NUMA: [#{ size: 1.GiB, cpus: \"0-1\", policy: \"prefer:0\" }, …]; FreeBSD 15 and later"),
+    key("domains", "NUMA: [#{ size: 1.GiB, cpus: \"0-1\", policy: \"prefer:0\" }, …]"),
     key("bootrom", "firmware: uefi(), bootrom(path) or a path"),
     key("fw_cfg", "items for firmware: #{ \"opt/name\": \"text\" } or #{ \"opt/name\": #{ file: path } }"),
     key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
@@ -53,10 +54,12 @@ pub(crate) fn keys() -> impl Iterator<Item = Key> {
 /// Returns every key with its help, those of maps in maps too.
 pub(crate) fn reference() -> Vec<(&'static str, String)> {
     let help = |setting: &Setting| {
-        let since = (setting.since > Release::V14).then(|| format!("; {} and later", setting.since));
+        let since = setting.feature.and_then(Feature::needs).map(|needs| format!("; {needs}"));
         format!("{}{}", setting.help, since.unwrap_or_default())
     };
-    let own = OWN.iter().map(|key| (key.name, key.help.to_string()));
+    let of_own = |name| (name == "domains").then(|| Feature::Domains.needs()).flatten();
+    let since = |name| of_own(name).map(|needs| format!("; {needs}")).unwrap_or_default();
+    let own = OWN.iter().map(|key| (key.name, format!("{}{}", key.help, since(key.name))));
     own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).collect()
 }
 
@@ -182,7 +185,7 @@ fn domain(value: &Dynamic) -> Result<Domain, Raised> {
         let result = match key.as_str() {
             "size" => memory(value).map(|size| domain.size = Some(size)),
             "cpus" => cpu_set(value).map(|set| domain.cpus = Some(set)),
-            "policy" => read_type(Type::Line, value).map(|policy| domain.policy = Some(policy.to_string())),
+            "policy" => text(value).and_then(|text| Ok(policy(&text)?)).map(|policy| domain.policy = Some(policy)),
             _ => return Err(unknown_key(key, &["size", "cpus", "policy"])),
         };
         result.map_err(|raised| raised.under(key))?;
