@@ -165,13 +165,15 @@ fn entry(
         journal.leases.iter().all(|lease| !matches!(lease, Lease::Lock(other) if *other != one.name))
     };
     let own = journal.filter(is_alone).map(of_leases).unwrap_or_default();
+    // A processor that the guest has not started has no thread (12.1).
+    let told = Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
     let recipe = standing.as_ref().map(|standing| standing.recipe.clone());
     let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
     Entry {
         name: Some(one.name.to_string()),
         state,
         supervisor,
-        shape: noted.or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
+        shape: noted.or(told).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
         process: process.cloned(),
         standing,
         recipe: recipe.filter(|recipe| !recipe.is_empty()),

@@ -97,6 +97,7 @@ pub(crate) fn boots(
             run.renew_nodes()?;
             if std::mem::replace(&mut is_masked, true) { Ok(()) } else { umask(run) }
         };
+        run.repeats.again();
         next = after(run, before, |run| evaluate(run, init));
     }
 }
@@ -188,6 +189,7 @@ impl Run {
             standing.log_from = log_from.unwrap_or_default();
             standing.shape = Shape::of(machine);
         });
+        self.note_vcpus(machine);
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
         // A guest that is only imagined has no process, and says nothing.
         self.is_imagined = guest.process().is_none();
@@ -283,6 +285,15 @@ impl Run {
         self.is_witnessed = true;
     }
 
+    /// Writes down how many vCPUs a machine has, where that is not what was to be: a guest need not start all of them. That it cannot
+    /// be written stops nothing.
+    fn note_vcpus(&mut self, machine: &Machine) {
+        let (name, count) = (machine.name(), u64::from(machine.cpus()));
+        let Some((keeper, _)) = self.keeper.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
+        let _ = self.host.store_mut().note(keeper, &journal::vcpus(name, count), false);
+        self.vcpus.insert(name.clone(), count);
+    }
+
     /// Looks after the log: in one that is begun anew the boot begins at its beginning.
     fn rotate_log(&mut self) {
         let is_anew = self.host.rotate_log() == Some(0);
@@ -358,6 +369,7 @@ impl Run {
     pub(crate) fn goes_on(&mut self) -> bool {
         let again = self.state.phase == Phase::Down && self.state.last == Some(Ended::Rebooted);
         if again {
+            self.repeats.again();
             self.state.phase = Phase::Evaluating;
         }
         again
