@@ -17,8 +17,8 @@ pub(super) struct PlanArgs {
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
     #[arg(long, value_enum, default_value_t = Form::Argv)]
     form: Form,
-    /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null; and
-    /// `given_back`, a list of `argv` and `stdin`
+    /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
+    /// `each_boot` where a command of the recipe is run before each boot; and `given_back`, a list of `argv` and `stdin`
     #[arg(long)]
     json: bool,
     /// Say before the commands which line asked for them, as a comment

@@ -399,4 +399,15 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn vcpus_are_those_that_were_configured_and_else_those_that_have_a_thread() {
+        let told = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
+        let all = [kept("front", None, Lock::Locked(told)), kept("old", None, Lock::Locked(owner(6)))];
+        let hypervisors = ["front", "old"].map(|name| process(200, 5, Kind::Bhyve, name, None));
+        let seen =
+            Seen { hypervisors: &hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 };
+        let cpus: Vec<Option<u64>> = inventory(&all, &seen).iter().map(|one| one.shape.cpus).collect();
+        assert_eq!(cpus, [Some(8), Some(4)]);
+    }
 }

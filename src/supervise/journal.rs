@@ -294,6 +294,9 @@ mod tests {
         let journal = Journal::read(&[text(), given_back(&tap("tap1")), given_back(&tap("tap9"))].concat());
         let rest: Vec<Lease> = leases().into_iter().filter(|lease| *lease != tap("tap1")).collect();
         assert_eq!(journal.leases, rest);
+        let db: VmName = "db".parse().unwrap();
+        let grown = Journal::read(&[vcpus(&db, 2), vcpus(&db, 4), line(&["vcpus", "db", "many"])].concat());
+        assert_eq!(grown.vcpus, [(db, 4)].into());
         assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
     }
 
