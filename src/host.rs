@@ -12,6 +12,7 @@ pub(crate) mod clock;
 pub(crate) mod commands;
 #[cfg(test)]
 pub(crate) mod corpus;
+mod descriptions;
 pub(crate) mod effects;
 pub(crate) mod environment;
 pub(crate) mod events;

@@ -226,6 +226,7 @@ impl Recipe {
                 faults.push(fault.hint("does something that is deferred defer something?").into());
                 break;
             }
+            shared.borrow_mut().run().repeats.defer();
             faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
         }
         let mut session = shared.borrow_mut();

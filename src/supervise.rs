@@ -17,6 +17,7 @@ mod outcome;
 pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod recovery;
+mod repeats;
 pub(crate) mod standing;
 pub(crate) mod step;
 
@@ -28,7 +29,9 @@ use crate::model::VmName;
 use journal::Owner;
 use order::Keeping;
 use progress::Told;
+use repeats::Repeats;
 use standing::{Stance, Standing};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use step::State;
 
@@ -75,6 +78,12 @@ pub(crate) struct Run {
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
+    /// Whether the guest is only imagined: its boots take no time.
+    is_imagined: bool,
+    /// Which commands of the recipe are run again when it is evaluated again.
+    pub(crate) repeats: Repeats,
+    /// How many vCPUs the machines have, as the journal says.
+    vcpus: BTreeMap<VmName, u64>,
     begun: Instant,
     boots: u64,
 }
@@ -101,6 +110,9 @@ impl Run {
             talk: None,
             wrong: None,
             late: None,
+            is_imagined: false,
+            repeats: Repeats::default(),
+            vcpus: BTreeMap::new(),
             begun: Instant::now(),
             boots: 0,
         }

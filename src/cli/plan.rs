@@ -17,8 +17,8 @@ pub(super) struct PlanArgs {
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
     #[arg(long, value_enum, default_value_t = Form::Argv)]
     form: Form,
-    /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null; and
-    /// `given_back`, a list of `argv` and `stdin`
+    /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
+    /// `each_boot` where a command of the recipe is run before each boot; and `given_back`, a list of `argv` and `stdin`
     #[arg(long)]
     json: bool,
     /// Say before the commands which line asked for them, as a comment
@@ -54,7 +54,7 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
 fn as_text(plan: &Plan, places: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut last = None;
-    for PlannedStep { step, place, meanwhile } in &plan.steps {
+    for PlannedStep { step, place, meanwhile, each_boot } in &plan.steps {
         if let Some(place) = place.as_ref().filter(|place| places && last != Some(*place)) {
             lines.push(format!("# {place}"));
             last = Some(place);
@@ -63,7 +63,7 @@ fn as_text(plan: &Plan, places: bool) -> String {
             lines.push("# while the next command runs:".into());
             lines.extend(meanwhile.iter().map(|command| format!("#   {command}")));
         }
-        lines.push(step.to_string());
+        lines.push(if *each_boot { format!("{step}  # before each boot") } else { step.to_string() });
     }
     if !plan.given_back.is_empty() {
         lines.push("# given back when the run ends:".into());

@@ -60,6 +60,9 @@ pub(super) fn told_anywhere(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],
+        Progress::Pauses(wait) => {
+            vec![format!("the guest rebooted as soon as it was started; starting it again in {wait:?}")]
+        }
         Progress::Waits(wait, faults) => {
             let faults = faults.iter().map(|diagnostic| draw(diagnostic, Colour::Plain));
             faults.chain([format!("starting it again in {wait:?}")]).collect()

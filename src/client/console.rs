@@ -45,8 +45,8 @@ pub(crate) enum Line {
     Tty(PathBuf),
     /// An address at which the hypervisor listens.
     Address(SocketAddr),
-    /// A log of what is said, which nothing can be said to.
-    Log(PathBuf),
+    /// A log of what is said, which nothing can be said to, from a place on.
+    Log(PathBuf, u64),
 }
 
 /// How somebody left a console.
@@ -80,7 +80,7 @@ impl Line {
             Self::Address(address) => {
                 Fault::host(format!("the serial port at {address} cannot be reached: {}", reason(&why)))
             }
-            Self::Socket(path) | Self::Tty(path) | Self::Log(path) => io_fault("open", path)(why),
+            Self::Socket(path) | Self::Tty(path) | Self::Log(path, _) => io_fault("open", path)(why),
         };
         let opened = match self {
             Self::Socket(path) => UnixStream::connect(path).and_then(|stream| {
@@ -92,10 +92,10 @@ impl Line {
                 Ok(File::from(OwnedFd::from(stream)))
             }),
             Self::Tty(path) => open_tty(path),
-            Self::Log(path) => open_log(path),
+            Self::Log(path, from) => open_log(path, *from),
         };
-        let is_log = matches!(self, Self::Log(_));
-        opened.map(|file| Console { file, unsent: Vec::new(), is_log }).map_err(cannot)
+        let log = matches!(self, Self::Log(..)).then(OwnLines::default);
+        opened.map(|file| Console { file, unsent: Vec::new(), log }).map_err(cannot)
     }
 }
 
@@ -120,25 +120,55 @@ fn open_tty(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// Opens a log at the beginning of its last line, which may be a prompt.
-fn open_log(path: &Path) -> std::io::Result<File> {
-    const LINE: u64 = 4096;
+/// Opens a log at a place; one that is shorter was begun anew.
+fn open_log(path: &Path, from: u64) -> std::io::Result<File> {
     let mut file = File::open(path)?;
-    let end = file.metadata()?.len();
-    let from = end.saturating_sub(LINE);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    (&file).take(end - from).read_to_end(&mut bytes)?;
-    let line = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    file.seek(SeekFrom::Start(from + line as u64))?;
+    if from <= file.metadata()?.len() {
+        file.seek(SeekFrom::Start(from))?;
+    }
     Ok(file)
+}
+
+/// The lines of a log that vmrun has written, as far as the one that is being read is known to be one.
+#[derive(Debug, Default)]
+struct OwnLines {
+    /// The beginning of a line that may be one.
+    begun: Vec<u8>,
+    /// Whether another line has begun.
+    is_another: bool,
+}
+
+impl OwnLines {
+    /// How each of them begins.
+    const MARK: &'static [u8] = b"vmrun: ";
+
+    /// Returns what others have written.
+    fn without(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut others = Vec::with_capacity(bytes.len());
+        for byte in bytes {
+            if self.is_another {
+                others.push(*byte);
+            } else if self.begun.len() < Self::MARK.len() {
+                self.begun.push(*byte);
+                if !Self::MARK.starts_with(&self.begun) {
+                    others.append(&mut self.begun);
+                    self.is_another = true;
+                }
+            }
+            if *byte == b'\n' {
+                *self = Self::default();
+            }
+        }
+        others
+    }
 }
 
 /// A line that is open.
 pub(crate) struct Console {
     file: File,
     unsent: Vec<u8>,
-    is_log: bool,
+    /// A log has lines of vmrun itself as well.
+    log: Option<OwnLines>,
 }
 
 impl Console {
@@ -150,7 +180,7 @@ impl Console {
             if !heard.is_empty() || is_over {
                 return Some(heard);
             }
-            if self.is_log {
+            if self.log.is_some() {
                 let _ = poll(&mut [], timeout(Some(until.min(Instant::now() + LOOK))));
             } else {
                 let wants =
@@ -176,7 +206,7 @@ impl Console {
         let mut buffer = vec![0; 1 << 13];
         loop {
             match self.file.read(&mut buffer) {
-                Ok(0) if self.is_log => {
+                Ok(0) if self.log.is_some() => {
                     // One that was begun anew is shorter than what was read of it.
                     let is_cut = self.file.metadata().ok()?.len() < self.file.stream_position().ok()?;
                     if is_cut {
@@ -187,7 +217,7 @@ impl Console {
                 Ok(0) => return None,
                 Ok(count) => {
                     buffer.truncate(count);
-                    return Some(buffer);
+                    return Some(self.log.as_mut().map_or_else(|| buffer.clone(), |own| own.without(&buffer)));
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Some(Vec::new()),
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}

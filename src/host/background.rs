@@ -108,9 +108,10 @@ impl Supervisor {
         self.until(within, || TcpStream::connect_timeout(&address, LOOK * 10).is_ok())
     }
 
-    /// Waits until its log says something, at most so long; returns whether it does, or nothing if somebody asked us to stop.
-    pub(crate) fn says(&self, text: &str, within: Duration) -> Option<bool> {
-        self.until(within, || after(&self.log, self.from).contains(text))
+    /// Waits until its log says something from a place on, at most so long; returns whether it does, or nothing if somebody asked
+    /// us to stop.
+    pub(crate) fn says(&self, text: &str, from: impl Fn() -> u64, within: Duration) -> Option<bool> {
+        self.until(within, || after(&self.log, from()).contains(text))
     }
 
     fn until(&self, within: Duration, holds: impl Fn() -> bool) -> Option<bool> {
@@ -146,10 +147,10 @@ pub(crate) fn open(log: &Path) -> Result<(File, u64), Fault> {
 }
 
 /// Begins a log anew that is too long, and keeps what it was. Guests go on writing to the same file. What cannot be done is left:
-/// a log is no reason to stop a guest.
-pub(crate) fn rotate(log: &Path, max: u64) {
+/// a log is no reason to stop a guest. Returns whether it was begun anew.
+pub(crate) fn rotate(log: &Path, max: u64) -> bool {
     if std::fs::metadata(log).map_or(0, |meta| meta.len()) <= max {
-        return;
+        return false;
     }
     let old = |number: u32| {
         let mut name = log.as_os_str().to_os_string();
@@ -159,9 +160,8 @@ pub(crate) fn rotate(log: &Path, max: u64) {
     for number in (1..LOGS).rev() {
         let _ = std::fs::rename(old(number), old(number + 1));
     }
-    if std::fs::copy(log, old(1)).is_ok() {
-        let _ = OpenOptions::new().write(true).open(log).and_then(|file| file.set_len(0));
-    }
+    let cut = || OpenOptions::new().write(true).open(log).and_then(|file| file.set_len(0));
+    std::fs::copy(log, old(1)).and_then(|_| cut()).is_ok()
 }
 
 /// Returns the last lines of a file, as far as they are after a place in it.
@@ -262,10 +262,10 @@ mod tests {
         assert_eq!(from, 0);
         for number in 1..=5 {
             file.write_all(format!("all of the {number}th\n").as_bytes()).unwrap();
-            rotate(&log, 10);
+            assert!(rotate(&log, 10));
         }
         file.write_all(b"new\n").unwrap();
-        rotate(&log, 10);
+        assert!(!rotate(&log, 10));
         let read = |name: &str| std::fs::read_to_string(folder.path().join("log").join(name)).unwrap_or_default();
         let all = ["db.log", "db.log.1", "db.log.2", "db.log.3", "db.log.4"].map(read);
         assert_eq!(all, ["new\n", "all of the 5th\n", "all of the 4th\n", "all of the 3th\n", ""]);

@@ -17,8 +17,9 @@ pub(crate) trait Guests {
     fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault>;
     /// Ends the guest of a machine whose run is gone: its power button, so long, then by force.
     fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault>;
-    /// Begins the log of a machine in the background anew if it has grown too long.
-    fn rotate_log(&mut self);
+    /// Begins the log of a machine in the background anew if it has grown too long, and returns where what is said from now on
+    /// stands in it, in bytes: 0 if it was begun anew; nothing without a log.
+    fn rotate_log(&mut self) -> Option<u64>;
     /// Waits so long, and returns whether somebody asked to stop.
     fn rest(&mut self, wait: Duration) -> bool;
     /// Returns whether somebody asked to stop since the last time.

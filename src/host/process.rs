@@ -1,5 +1,6 @@
 //! A hypervisor as a child process: one poll(2) waits for its end, its words, our input and whoever asks to stop.
 
+use super::descriptions::{Descriptions, of_log};
 use super::signals::Signals;
 use crate::diag::Fault;
 use crate::model::Argv;
@@ -61,11 +62,13 @@ pub(crate) struct Process {
     /// Where its words go that we do not hear.
     said: Option<Said>,
     input: Option<Input>,
+    /// What it shares with others and changes the flags of.
+    shared: Option<Descriptions>,
 }
 
 impl Process {
     /// Starts a process. One that uses the standard streams is fed from ours; our output and error are its own. Where ours are a
-    /// log it writes there itself, so that it can go on without us.
+    /// log it writes there itself, so that it can go on without us, by descriptions of its own.
     pub(crate) fn spawn(
         argv: &Argv,
         uses_stdio: bool,
@@ -78,13 +81,20 @@ impl Process {
         command.args(&argv.args).process_group(0);
         command.stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
         let said = log.map(Said::from_here);
+        let own = log.and_then(of_log).and_then(|(output, error)| Some((output.try_clone().ok()?, output, error)));
+        let mut shared = uses_stdio.then(Descriptions::of_ours);
+        if let Some((kept, output, error)) = own {
+            shared = uses_stdio.then(|| Descriptions::of(&[kept.as_fd()]));
+            command.stdout(output).stderr(error);
+        }
         command.stdin(if uses_stdio { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().map_err(|why| match why.kind() {
             ErrorKind::NotFound => cannot(&"it is not installed").hint("install it, or put its folder into PATH"),
             _ => cannot(&why),
         })?;
         let (stderr, stdin) = (child.stderr.take(), child.stdin.take());
-        let process = Self { child, signals, stderr, words: Words::default(), said, input: stdin.map(Input::new) };
+        let process =
+            Self { child, signals, stderr, words: Words::default(), said, input: stdin.map(Input::new), shared };
         // From here on a fault kills the child.
         let pipes = process.stderr.iter().map(AsFd::as_fd).chain(process.input.iter().map(|input| input.pipe.as_fd()));
         for pipe in pipes {
@@ -145,12 +155,15 @@ impl Process {
             self.signals.forget_children();
             if let Ok(Some(status)) = self.child.try_wait() {
                 self.hear(DRAIN_MAX);
+                self.shared = None;
                 return Happened::Exited(status);
             }
             if heed_stop && self.signals.take_stop() {
                 return Happened::StopAsked;
             }
-            let ready = self.poll(until, extra, heed_stop);
+            self.shared.iter_mut().for_each(Descriptions::look);
+            let look = self.shared.as_ref().and_then(Descriptions::next);
+            let ready = self.poll(until.into_iter().chain(look).min(), extra, heed_stop);
             if ready.stderr {
                 self.hear(LINE_MAX);
             }

@@ -434,10 +434,10 @@ impl Guests for System {
         }
     }
 
-    fn rotate_log(&mut self) {
-        if let Some(log) = &self.log {
-            background::rotate(log, background::LOG_MAX);
-        }
+    fn rotate_log(&mut self) -> Option<u64> {
+        let log = self.log.as_ref()?;
+        let is_anew = background::rotate(log, background::LOG_MAX);
+        Some(if is_anew { 0 } else { std::fs::metadata(log).map_or(0, |meta| meta.len()) })
     }
 
     fn rest(&mut self, wait: Duration) -> bool {

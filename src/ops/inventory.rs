@@ -165,13 +165,15 @@ fn entry(
         journal.leases.iter().all(|lease| !matches!(lease, Lease::Lock(other) if *other != one.name))
     };
     let own = journal.filter(is_alone).map(of_leases).unwrap_or_default();
+    // A processor that the guest has not started has no thread (12.1).
+    let told = Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
     let recipe = standing.as_ref().map(|standing| standing.recipe.clone());
     let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
     Entry {
         name: Some(one.name.to_string()),
         state,
         supervisor,
-        shape: noted.or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
+        shape: noted.or(told).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
         process: process.cloned(),
         standing,
         recipe: recipe.filter(|recipe| !recipe.is_empty()),
@@ -396,5 +398,16 @@ mod tests {
                 "secret running 302 203 /vm/secret.rhai",
             ]
         );
+    }
+
+    #[test]
+    fn vcpus_are_those_that_were_configured_and_else_those_that_have_a_thread() {
+        let told = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
+        let all = [kept("front", None, Lock::Locked(told)), kept("old", None, Lock::Locked(owner(6)))];
+        let hypervisors = ["front", "old"].map(|name| process(200, 5, Kind::Bhyve, name, None));
+        let seen =
+            Seen { hypervisors: &hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 };
+        let cpus: Vec<Option<u64>> = inventory(&all, &seen).iter().map(|one| one.shape.cpus).collect();
+        assert_eq!(cpus, [Some(8), Some(4)]);
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct PlannedStep {
     pub place: Option<Place>,
     /// The commands that are typed while it runs.
     pub meanwhile: Vec<String>,
+    /// Whether it is a command of the recipe that is run before each boot: others are not run again after a reboot.
+    pub each_boot: bool,
 }
 
 /// Plans a run of a recipe, here or on another kind of host (`linux`, `freebsd-15-arm64`). Whatever the recipe lacks on this host
@@ -75,7 +77,8 @@ fn steps(evaluated: &Evaluated, settings: &Settings, machine: &VmName, form: For
     let mut steps = Vec::new();
     for (at, done) in evaluated.run.rehearsed().iter().enumerate() {
         let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
-        let planned = |step| PlannedStep { step, place: place.clone(), meanwhile: Vec::new() };
+        let each_boot = evaluated.run.repeats.repeats(at);
+        let planned = |step| PlannedStep { step, place: place.clone(), meanwhile: Vec::new(), each_boot };
         match done {
             Rehearsed::Effect(effect) => {
                 steps.extend(commands(settings.platform, Some(machine), effect).into_iter().map(planned));
@@ -94,7 +97,7 @@ fn steps(evaluated: &Evaluated, settings: &Settings, machine: &VmName, form: For
 
 impl Plan {
     /// Returns the plan as a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or
-    /// null, and `meanwhile` where something is typed while the command runs; and `given_back`, a list of `argv` and `stdin`.
+    /// null, `each_boot` where it is a command of the recipe that is run before each boot, and `meanwhile` where something is typed while the command runs; and `given_back`, a list of `argv` and `stdin`.
     pub(crate) fn json(&self) -> Value {
         let command = |step: &Step| json!({ "argv": step.argv.words(), "stdin": step.stdin });
         let place = |place: &Place| {
@@ -104,6 +107,9 @@ impl Plan {
         let planned = |planned: &PlannedStep| {
             let mut object = command(&planned.step);
             object["place"] = json!(planned.place.as_ref().map(place));
+            if planned.each_boot {
+                object["each_boot"] = json!(true);
+            }
             if !planned.meanwhile.is_empty() {
                 object["meanwhile"] = json!(planned.meanwhile);
             }

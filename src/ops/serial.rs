@@ -150,13 +150,16 @@ fn wait_command(machine: &str, query: &PortQuery, text: &str, within: Duration) 
     argv.arg(format!("{}ms", within.as_millis())).arg("--").arg(text)
 }
 
+/// The log of a machine, and where what its last boot says begins there.
+type Log = (PathBuf, u64);
+
 /// Returns the machine of that name or recipe, what its port is plugged into, and its log if it runs in the background.
 fn tty(
     wanted: &str,
     port: &str,
     host: &System,
     listener: Listener<'_>,
-) -> Result<(VmName, Tty, Option<PathBuf>), Vec<Diagnostic>> {
+) -> Result<(VmName, Tty, Option<Log>), Vec<Diagnostic>> {
     let installation = Installation::open()?;
     let name: Option<VmName> = wanted.parse().ok().filter(|_| !is_recipe(wanted));
     let (recipe, inputs) = match name.and_then(|name| Standing::of(host, &name)) {
@@ -181,7 +184,7 @@ fn tty(
         let others = (!found.ttys.is_empty()).then(|| format!("it has {}", suggest::list(others)));
         return Err(fault.hint(format!("add `{port}: \"{}\"`", nmdm(&machine))).maybe_hint(others).into());
     };
-    let log = Standing::of(host, &machine).map(|standing| standing.log.into());
+    let log = Standing::of(host, &machine).map(|standing| (standing.log.into(), standing.log_from));
     Ok((machine, tty, log))
 }
 
@@ -194,7 +197,7 @@ fn line(
     machine: &VmName,
     port: &str,
     tty: &Tty,
-    log: Option<PathBuf>,
+    log: Option<Log>,
     usage: PortUse,
     host: &System,
 ) -> Result<Line, Fault> {
@@ -210,7 +213,7 @@ fn line(
             let fault = Fault::new(format!("{port} of {machine} is plugged into {path}, a tty of this host"));
             Err(fault.hint("whoever has the other end of that tty is its console"))
         }
-        (Tty::Stdio, Some(log)) if usage == PortUse::Listen => Ok(Line::Log(log)),
+        (Tty::Stdio, Some((log, from))) if usage == PortUse::Listen => Ok(Line::Log(log, from)),
         (Tty::Stdio, Some(_)) if is_qemu => Ok(socket()),
         (Tty::Stdio, Some(_)) => {
             let fault = Fault::new(format!("what {port} of {machine} says goes into its log, and nothing goes back"));

@@ -216,6 +216,12 @@ fn runs(name: &VmName) -> bool {
     settings::host(false).is_ok_and(|host| recovery::holder(&host, name).is_some())
 }
 
+/// Where in the log of a machine what its last boot says begins.
+fn boot_log(name: &VmName) -> u64 {
+    let standing = settings::host(false).ok().and_then(|host| Standing::of(&host, name));
+    standing.map_or(0, |standing| standing.log_from)
+}
+
 /// Starts one machine, and waits until it runs and is ready.
 fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let name = &start.name;
@@ -237,7 +243,7 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
     let is_ready = match sign {
         Sign::Tcp(address) => supervisor.answers(*address, *within),
-        Sign::Serial(text) => supervisor.says(text, *within),
+        Sign::Serial(text) => supervisor.says(text, || boot_log(name), *within),
     };
     match is_ready {
         None => StartOutcome::Interrupted,

@@ -150,6 +150,7 @@ impl Supervision {
             stop_within: self.stop_within,
             after: keeping.after.clone(),
             log: self.log.display().to_string(),
+            log_from: 0,
             error: None,
             until: None,
             shape: Shape::default(),

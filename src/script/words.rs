@@ -239,6 +239,21 @@ impl Call<'_> {
         done.map_err(|fault| self.session().raised(fault))
     }
 
+    /// Runs a command of the recipe; after the first evaluation of a run only if the options say that it is for each boot, or if
+    /// that did not run it.
+    pub(crate) fn command(&self, effect: &Effect, options: &Map, at: usize) -> Result<String, Raised> {
+        let each_boot = options.get("each_boot").filter(|value| !value.is_unit()).map_or(Ok(false), |value| {
+            value.as_bool().map_err(|_| expected("true or false", value).under("each_boot").arg(at))
+        })?;
+        self.permit_effect(effect)?;
+        self.session().asks(&self.site);
+        let done = self.session().run().command(effect, each_boot);
+        if self.session().rehearsal == Some(Purpose::Network) {
+            self.session().begun.push((effect.clone(), self.site.clone()));
+        }
+        done.map_err(|fault| self.session().raised(fault))
+    }
+
     /// Returns whether an argument is there and not `()`.
     pub(crate) fn has(&self, at: usize) -> bool {
         self.args.get(at).is_some_and(|value| !value.is_unit())

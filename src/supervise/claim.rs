@@ -11,6 +11,7 @@ use crate::host::files::beside;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::model::device::Access;
 use crate::model::{Machine, VmName};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(crate) struct Claim {
     pub leases: Vec<Lease>,
     /// The disk images that it is going to use.
     pub images: Vec<(PathBuf, Access)>,
+    /// How many vCPUs the machines have that it is going to boot.
+    pub vcpus: BTreeMap<VmName, u64>,
     /// How the machine is kept.
     pub keeping: Keeping,
 }
@@ -33,9 +36,13 @@ impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
     pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
         let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
+        let mut vcpus = BTreeMap::new();
         for done in self.rehearsed() {
             match done {
-                Rehearsed::Boot(machine) => images.extend(images_of(machine)),
+                Rehearsed::Boot(machine) => {
+                    images.extend(images_of(machine));
+                    vcpus.entry(machine.name().clone()).or_insert_with(|| u64::from(machine.cpus()));
+                }
                 Rehearsed::Effect(effect) => {
                     let path = replaced(effect).map(beside);
                     leases.extend(path.map(Lease::Temporary).filter(|lease| !leases.contains(lease)));
@@ -45,7 +52,8 @@ impl Run {
         images.sort_by(|one, other| one.0.cmp(&other.0));
         images.dedup();
         leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
-        Claim { machine: self.machine_of(recipe), recipe: recipe.into(), leases, images, keeping: self.keeping.clone() }
+        let (machine, keeping) = (self.machine_of(recipe), self.keeping.clone());
+        Claim { machine, recipe: recipe.into(), leases, images, vcpus, keeping }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.
@@ -74,7 +82,8 @@ impl Run {
         self.take_over(&claim.machine).inspect_err(|_| drop(self.leases.pop()))?;
         self.host.mark(&claim.machine);
         let owner = self.owner(&claim.recipe);
-        let lines: String = claim.leases.iter().map(journal::taken).collect();
+        let vcpus = claim.vcpus.iter().map(|(name, count)| journal::vcpus(name, *count));
+        let lines: String = claim.leases.iter().map(journal::taken).chain(vcpus).collect();
         let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
         self.host.store_mut().note(
@@ -83,6 +92,7 @@ impl Run {
             durable,
         )?;
         self.noted.clone_from(&claim.leases);
+        self.vcpus.clone_from(&claim.vcpus);
         self.keeper = Some((claim.machine.clone(), owner));
         // Whoever finds one held finds the journal that names it.
         claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))

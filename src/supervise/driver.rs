@@ -69,7 +69,11 @@ pub(crate) fn boots(
         let is_well = faults.is_empty();
         wrong.extend(faults);
         let resting = match run.feed(Event::Evaluated(is_well)).pop() {
-            Some(Action::Rest(wait)) => Some(wait),
+            Some(Action::Rest(wait)) => Some((wait, false)),
+            Some(Action::Pause(wait)) => {
+                init = false;
+                Some((wait, true))
+            }
             Some(Action::Evaluate { is_reboot }) => {
                 run.tell(Progress::Rebooted);
                 // Only a reboot says that the machine is initialized.
@@ -84,11 +88,16 @@ pub(crate) fn boots(
         };
         run.standing.iter_mut().for_each(|standing| standing.init &= init);
         let before = |run: &mut Run| {
-            resting.map_or(Ok(()), |wait| run.rest(wait, &wrong))?;
+            match resting {
+                Some((wait, true)) => run.pause(wait)?,
+                Some((wait, false)) => run.rest(wait, &wrong)?,
+                None => {}
+            }
             // Before the recipe's loaders, which fill the node.
             run.renew_nodes()?;
             if std::mem::replace(&mut is_masked, true) { Ok(()) } else { umask(run) }
         };
+        run.repeats.again();
         next = after(run, before, |run| evaluate(run, init));
     }
 }
@@ -165,6 +174,7 @@ impl Run {
             node::against_booting(&*self.host, machine.name()).map_or(Ok(()), Err)?;
         }
         self.lease(&Lease::Node(machine.name().clone()))?;
+        let log_from = self.host.rotate_log();
         let mut guest = self.host.boot(machine, &plan)?;
         let process = self.lease_of(&*guest);
         let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
@@ -176,10 +186,13 @@ impl Run {
         self.boots += 1;
         self.stand_with(Stance::Starting, process.as_ref(), |standing| {
             standing.boots += 1;
+            standing.log_from = log_from.unwrap_or_default();
             standing.shape = Shape::of(machine);
         });
+        self.note_vcpus(machine);
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
         // A guest that is only imagined has no process, and says nothing.
+        self.is_imagined = guest.process().is_none();
         self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         self.look_at_node(machine.name(), &ended, is_first);
@@ -272,10 +285,28 @@ impl Run {
         self.is_witnessed = true;
     }
 
+    /// Writes down how many vCPUs a machine has, where that is not what was to be: a guest need not start all of them. That it cannot
+    /// be written stops nothing.
+    fn note_vcpus(&mut self, machine: &Machine) {
+        let (name, count) = (machine.name(), u64::from(machine.cpus()));
+        let Some((keeper, _)) = self.keeper.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
+        let _ = self.host.store_mut().note(keeper, &journal::vcpus(name, count), false);
+        self.vcpus.insert(name.clone(), count);
+    }
+
+    /// Looks after the log: in one that is begun anew the boot begins at its beginning.
+    fn rotate_log(&mut self) {
+        let is_anew = self.host.rotate_log() == Some(0);
+        if let Some(standing) = self.standing.as_mut().filter(|standing| is_anew && standing.log_from > 0) {
+            standing.log_from = 0;
+            let _ = self.host.store_mut().stand(&standing.name, &standing.text());
+        }
+    }
+
     /// Does something to a guest that runs, or says something of it.
     fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Lease>, what: (&VmName, bool)) {
         match action {
-            Action::RotateLog => self.host.rotate_log(),
+            Action::RotateLog => self.rotate_log(),
             Action::Announce => {
                 self.stand_with(Stance::Running, process, |_| ());
                 self.tell(Progress::Runs(what.0, what.1));
@@ -292,7 +323,7 @@ impl Run {
                     Means::Kill => guest.kill(),
                 }
             }
-            Action::Evaluate { .. } | Action::Rest(_) | Action::Finish(_) => {}
+            Action::Evaluate { .. } | Action::Rest(_) | Action::Pause(_) | Action::Finish(_) => {}
         }
     }
 
@@ -338,6 +369,7 @@ impl Run {
     pub(crate) fn goes_on(&mut self) -> bool {
         let again = self.state.phase == Phase::Down && self.state.last == Some(Ended::Rebooted);
         if again {
+            self.repeats.again();
             self.state.phase = Phase::Evaluating;
         }
         again
@@ -355,6 +387,17 @@ impl Run {
         });
         self.is_announced = true;
         self.tell(Progress::Waits(wait, faults));
+        self.sleep_through(wait)?;
+        self.feed(Event::Deadline);
+        Ok(())
+    }
+
+    /// Waits before a guest is started again that rebooted at once. Nobody is told that it runs: it may never come up. Returns the
+    /// fault of a run that was stopped meanwhile.
+    fn pause(&mut self, wait: Duration) -> Result<(), Fault> {
+        let until = self.host.processes().identity().now + wait.as_secs();
+        self.stand_with(Stance::Waiting, None, |standing| standing.until = Some(until));
+        self.tell(Progress::Pauses(wait));
         self.sleep_through(wait)?;
         self.feed(Event::Deadline);
         Ok(())
@@ -382,7 +425,8 @@ impl Run {
     /// Has something happen, and returns what is to be done about it.
     pub(super) fn feed(&mut self, event: Event) -> Vec<Action> {
         let restart = self.keeping.restart.clone();
-        let rules = Rules { stop_within: self.stop_within, is_background: self.standing.is_some(), restart };
+        let is_background = self.standing.is_some();
+        let rules = Rules { stop_within: self.stop_within, is_background, is_imagined: self.is_imagined, restart };
         let (state, actions) = step(std::mem::take(&mut self.state), event, self.begun.elapsed(), &rules);
         self.state = state;
         actions

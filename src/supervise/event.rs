@@ -46,7 +46,7 @@ fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
             let (how, status, message) = (ended.word(), ended.status(), ended.to_string());
             ("ended", json!({ "how": how, "status": status, "message": message, "last_words": last_words }))
         }
-        Progress::Waits(wait, _) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
+        Progress::Waits(wait, _) | Progress::Pauses(wait) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
         Progress::Failed(errors) => ("failed", json!({ "errors": errors })),
         Progress::Held(error) => ("held", json!({ "error": error })),
         Progress::Gone(what) => ("gone", json!({ "what": what })),
@@ -91,6 +91,7 @@ mod tests {
             Progress::Stops(Means::PowerButton, Duration::from_secs(60)),
             Progress::Ended(&Ended::Killed { signal: 9 }, &words),
             Progress::Waits(Duration::from_millis(1500), &[]),
+            Progress::Pauses(Duration::from_secs(1)),
             Progress::Held("started again 5 times"),
             Progress::Gone("tap1 is gone already"),
             Progress::Down,
@@ -107,6 +108,7 @@ mod tests {
                  {{\"event\":\"ended\",\"how\":\"killed\",\"last_words\":[\"it \\\"fell\\\"\\n\"],{head},\
                  \"message\":\"the hypervisor was killed by signal 9 (SIGKILL)\",\"status\":137,{time}}}\n\
                  {{\"delay_ms\":1500,\"event\":\"waiting\",{head},{time}}}\n\
+                 {{\"delay_ms\":1000,\"event\":\"waiting\",{head},{time}}}\n\
                  {{\"error\":\"started again 5 times\",\"event\":\"held\",{head},{time}}}\n\
                  {{\"event\":\"gone\",{head},{time},\"what\":\"tap1 is gone already\"}}\n\
                  {{\"event\":\"down\",{head},{time}}}\n"

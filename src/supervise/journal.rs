@@ -16,6 +16,12 @@
 //! 77e1c2a4 start 1234 93784
 //! ```
 //!
+//! How many vCPUs a machine of the run has is nowhere else to be seen before its guest has started them all.
+//!
+//! ```text
+//! 2f6f0a43 vcpus web 4
+//! ```
+//!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
 //! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
@@ -24,6 +30,7 @@
 use super::leases::Lease;
 use crate::host::Witness;
 use crate::model::VmName;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -66,6 +73,8 @@ pub(crate) struct Journal {
     pub in_background: bool,
     /// The machine whose journal has the leases, for every machine of a run but its first.
     pub part_of: Option<VmName>,
+    /// How many vCPUs the machines of the run have.
+    pub vcpus: BTreeMap<VmName, u64>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
     pub leases: Vec<Lease>,
 }
@@ -93,6 +102,11 @@ impl Journal {
                 self.start = self.owner.as_ref().filter(|owner| is_owners(owner)).and_then(|_| start.parse().ok());
             }
             Some((first, [])) if first == "background" => self.in_background = true,
+            Some((first, [name, count])) if first == "vcpus" => {
+                if let (Ok(name), Ok(count)) = (name.parse(), count.parse()) {
+                    self.vcpus.insert(name, count);
+                }
+            }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, rest)) if first == "+" => {
                 self.leases.extend(Lease::read(rest).filter(|lease| !self.leases.contains(lease)));
@@ -122,6 +136,11 @@ pub(crate) fn witnessed(pid: u32, witness: &Witness) -> String {
 /// Returns the line that says that the guest goes on without its owner.
 pub(crate) fn in_background() -> String {
     line(&["background"])
+}
+
+/// Returns the line that says how many vCPUs a machine of the run has.
+pub(crate) fn vcpus(name: &VmName, count: u64) -> String {
+    line(&["vcpus", name.as_str(), &count.to_string()])
 }
 
 /// Returns the line of a machine whose leases are in the journal of another.
@@ -275,6 +294,9 @@ mod tests {
         let journal = Journal::read(&[text(), given_back(&tap("tap1")), given_back(&tap("tap9"))].concat());
         let rest: Vec<Lease> = leases().into_iter().filter(|lease| *lease != tap("tap1")).collect();
         assert_eq!(journal.leases, rest);
+        let db: VmName = "db".parse().unwrap();
+        let grown = Journal::read(&[vcpus(&db, 2), vcpus(&db, 4), line(&["vcpus", "db", "many"])].concat());
+        assert_eq!(grown.vcpus, [(db, 4)].into());
         assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
     }
 

@@ -28,6 +28,8 @@ pub(crate) enum Progress<'a> {
     Ended(&'a Ended, &'a [String]),
     /// The guest rebooted; its recipe is evaluated again.
     Rebooted,
+    /// The guest rebooted as soon as it was started, and its recipe is evaluated again after this time.
+    Pauses(Duration),
     /// A guest ended, and is started again after this time; what was wrong with it.
     Waits(Duration, &'a [Diagnostic]),
     /// The run is over, for these reasons.

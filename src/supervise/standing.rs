@@ -19,7 +19,7 @@ pub enum Stance {
     Running,
     /// Its guest was asked to power off.
     Stopping,
-    /// Its guest crashed, and is started again when its time has come.
+    /// Its guest crashed, or rebooted as soon as it was started, and is started again when its time has come.
     Waiting,
     /// Its guest crashed too often, or could not be started again: nothing happens until somebody starts it.
     Held,
@@ -77,6 +77,8 @@ pub struct Standing {
     pub after: Vec<VmName>,
     /// The path of its log.
     pub log: String,
+    /// Where in its log, in bytes, what its last boot says begins.
+    pub log_from: u64,
     /// The last error.
     pub error: Option<String>,
     /// The second of 1970 in which it is started again, while it waits.
@@ -115,6 +117,7 @@ impl Standing {
             stop_within: number("stop_within_ms").map_or(super::STOP_WITHIN, Duration::from_millis),
             after: after.filter_map(|name| name.as_str()?.parse().ok()).collect(),
             log: word("log").unwrap_or_default().into(),
+            log_from: number("log_from").unwrap_or_default(),
             error: word("error").map(Into::into),
             until: number("until"),
             shape: shape(map),
@@ -129,7 +132,7 @@ impl Standing {
             "name": self.name.as_str(), "state": self.state.word(), "supervisor": self.supervisor, "guest": self.guest,
             "since": self.since, "boots": self.boots, "restarts": self.restarts, "recipe": self.recipe,
             "init": self.init, "params": self.params, "user_net": self.user_net, "stop_within_ms": stop_within,
-            "after": after, "log": self.log, "error": self.error, "until": self.until,
+            "after": after, "log": self.log, "log_from": self.log_from, "error": self.error, "until": self.until,
             "cpus": self.shape.cpus, "memory": self.shape.memory.map(Size::get), "vnc": self.shape.vnc.map(|it| it.to_string()),
             "disks": self.shape.disks, "taps": self.shape.taps,
         });
@@ -177,6 +180,7 @@ mod tests {
             stop_within: Duration::from_millis(1500),
             after: vec!["net".parse().unwrap()],
             log: "/var/log/vmrun/db.log".into(),
+            log_from: 1300,
             error: Some("the guest met a triple fault".into()),
             until: Some(1_764_090_316),
             shape: Shape {
@@ -194,7 +198,7 @@ mod tests {
         assert_eq!(
             waiting().text(),
             "{\"after\":[\"net\"],\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
-             \"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
+             \"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"log_from\":1300,\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
              \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"state\":\"waiting\",\
              \"stop_within_ms\":1500,\"supervisor\":77,\"taps\":[\"tap1\"],\"until\":1764090316,\"user_net\":true,\
              \"vnc\":\"10.0.0.5:5901\"}\n"

@@ -18,10 +18,13 @@
 //!   +---------------------------------------------------------------------+
 //! ```
 //!
+//! A guest that rebooted as soon as it was started rests, too, before its recipe is evaluated again; too often, and the run is over
+//! (`supervise::policy`).
+//!
 //! `Over` is the end of every run: what it took is given back there, and nothing follows. An evaluation with a fault goes there
 //! from wherever no hypervisor runs.
 
-use super::policy::{Next, Policy, Tally};
+use super::policy::{Next, Policy, SOON, Tally};
 use crate::diag::Fault;
 use crate::model::Ended;
 use std::time::Duration;
@@ -47,6 +50,8 @@ pub(crate) struct Rules {
     pub is_background: bool,
     /// When its guest is started again; without a policy after reboots only.
     pub restart: Option<Policy>,
+    /// Whether its guest is only imagined: how long it takes says nothing.
+    pub is_imagined: bool,
 }
 
 /// Where a run is on its way.
@@ -84,13 +89,16 @@ pub(crate) struct State {
     /// Whether it was stopped from outside, by somebody or because its dialog failed, whatever happened since.
     pub is_stopped: bool,
     is_announced: bool,
+    /// When the last boot began and, if it has ended, how long it took.
+    begun: Duration,
+    took: Duration,
     restarts: Tally,
 }
 
 impl Default for State {
     fn default() -> Self {
-        let (phase, restarts) = (Phase::Evaluating, Tally::default());
-        Self { phase, deadline: None, last: None, is_stopped: false, is_announced: false, restarts }
+        let (phase, begun, restarts) = (Phase::Evaluating, Duration::ZERO, Tally::default());
+        Self { phase, deadline: None, last: None, is_stopped: false, is_announced: false, begun, took: begun, restarts }
     }
 }
 
@@ -138,6 +146,8 @@ pub(crate) enum Action {
     },
     /// Wait so long before the recipe is evaluated again.
     Rest(Duration),
+    /// Wait so long before the recipe is evaluated again after a reboot.
+    Pause(Duration),
     /// Give back what was taken. The fault is that of a restart policy which starts nothing any more.
     Finish(Option<Fault>),
 }
@@ -151,15 +161,16 @@ pub(crate) fn step(mut state: State, event: Event, now: Duration, rules: &Rules)
         _ => false,
     };
     state.is_stopped |= is_stop(&event);
+    let is_reboot = state.last == Some(Ended::Rebooted);
     let actions = match (&state.phase, event) {
         // One evaluation may boot several machines, one after the other: the last one counts.
         (Evaluating | Down, Event::Started) => {
-            state.is_announced = false;
+            (state.is_announced, state.begun) = (false, now);
             let patience = if rules.is_background { ANNOUNCED_SOON_AFTER } else { ANNOUNCED_AFTER };
             go(&mut state, Running, Some(now + patience), vec![Action::RotateLog])
         }
         (Running, Event::Ended(ended)) => {
-            state.last = Some(ended);
+            (state.last, state.took) = (Some(ended), now.saturating_sub(state.begun));
             go(&mut state, Down, None, vec![])
         }
         (Running, Event::Deadline) => running(&mut state, now, rules),
@@ -180,7 +191,7 @@ pub(crate) fn step(mut state: State, event: Event, now: Duration, rules: &Rules)
         (Evaluating | Stopped, Event::Evaluated(_)) | (Down, Event::Evaluated(false)) => {
             go(&mut state, Over, None, vec![Action::Finish(None)])
         }
-        (Resting, Event::Deadline) => go(&mut state, Evaluating, None, vec![Action::Evaluate { is_reboot: false }]),
+        (Resting, Event::Deadline) => go(&mut state, Evaluating, None, vec![Action::Evaluate { is_reboot }]),
         (Evaluating | Down | Stopped, Event::Ended(_) | Event::Deadline | Event::DialogFailed)
         | (Running | Stopping | Forcing | Killing, Event::Started | Event::Evaluated(_))
         | (Stopping | Forcing | Killing, Event::DialogFailed)
@@ -207,8 +218,10 @@ fn running(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
 /// The recipe has ended after a boot: what the restart policy says of how that ended.
 fn follow(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
     let Some(ended) = &state.last else { return go(state, Phase::Over, None, vec![Action::Finish(None)]) };
-    match state.restarts.next(rules.restart.as_ref(), ended, now) {
+    let took = if rules.is_imagined { SOON } else { state.took };
+    match state.restarts.next(rules.restart.as_ref(), ended, took, now) {
         Next::Again => go(state, Phase::Evaluating, None, vec![Action::Evaluate { is_reboot: true }]),
+        Next::Pause(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Pause(wait)]),
         Next::Wait(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Rest(wait)]),
         Next::Over => go(state, Phase::Over, None, vec![Action::Finish(None)]),
         Next::Held(fault) => go(state, Phase::Over, None, vec![Action::Finish(Some(fault))]),

@@ -53,6 +53,8 @@ pub(crate) struct Process {
     pub(crate) usage: Use,
     /// The machine that it runs, if it has given itself its title.
     pub(crate) machine: Option<String>,
+    /// Whether it is a bhyve that waits for its viewer.
+    pub(crate) waits: bool,
 }
 
 impl Process {
@@ -105,6 +107,7 @@ pub(crate) fn all(state: &State) -> Step<Vec<Process>> {
             started: boot,
             usage: Use { elapsed: now().saturating_sub(boot), ..Use::default() },
             machine: None,
+            waits: false,
         });
     let mut all: Vec<Process> = system.collect();
     let mut pids: Vec<u32> =
@@ -113,7 +116,7 @@ pub(crate) fn all(state: &State) -> Step<Vec<Process>> {
     for pid in pids {
         let machine = machines.iter().find(|(runner, _)| *runner == pid).map(|(_, name)| name.clone());
         let Some(mut one) = of_host(state, pid, boot, machine) else { continue };
-        if !is_recorded && one.machine.is_some() {
+        if !is_recorded && (one.machine.is_some() || one.waits) {
             one.usage = SETTLED;
         }
         all.push(one);
@@ -171,7 +174,8 @@ fn of_host(state: &State, pid: u32, boot: u64, machine: Option<String>) -> Optio
     }
     let letter = stat.fields.first()?.chars().next()?;
     let machine = machine.filter(|_| stat.name != WAITS);
-    let name = if stat.name == WAITS { "bhyve".to_string() } else { stat.name.clone() };
+    let waits = stat.name == WAITS;
+    let name = if waits { "bhyve".to_string() } else { stat.name.clone() };
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<String> =
         words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
@@ -203,6 +207,7 @@ fn of_host(state: &State, pid: u32, boot: u64, machine: Option<String>) -> Optio
             size: stat.number(20) / 1024,
         },
         machine,
+        waits,
     })
 }
 

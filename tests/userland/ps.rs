@@ -44,7 +44,7 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let is_recorded = Release::of_environment()?.major < 13;
     let is_listed = |one: &Process| match &wanted {
         Some(wanted) => wanted.contains(&one.pid),
-        None => is_recorded || one.machine.is_some(),
+        None => is_recorded || one.machine.is_some() || one.waits,
     };
     let listed = process::visible(state)?.into_iter().filter(is_listed);
     let mut rows = Vec::new();

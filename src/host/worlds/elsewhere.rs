@@ -176,7 +176,9 @@ impl Guests for Elsewhere {
         Err(no_guest(name))
     }
 
-    fn rotate_log(&mut self) {}
+    fn rotate_log(&mut self) -> Option<u64> {
+        None
+    }
 
     fn rest(&mut self, _: Duration) -> bool {
         false

@@ -74,9 +74,9 @@ pub(super) const WORDS: &[Word] = &[
         name: "ifconfig",
         kind: Kind::Action,
         on: None,
-        arity: (1, 1),
-        usage: "ifconfig([\"tap1\", \"mtu\", \"9000\"])",
-        help: "Runs ifconfig(8) as it is; nothing of it is given back.",
+        arity: (1, 2),
+        usage: "ifconfig([\"tap1\", \"mtu\", \"9000\"], #{ each_boot: false })",
+        help: "Runs ifconfig(8) as it is; nothing of it is given back, and after a reboot it is not run again, unless it says `each_boot`.",
         call: ifconfig,
     },
 ];
@@ -359,9 +359,10 @@ fn against_membership(call: &Call<'_>, settings: &Settings, how: &Membership) ->
 
 fn ifconfig(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let words = call.texts(0)?;
+    let options = call.options(1, &["each_boot"])?;
     if call.session().run().host.settings().platform == Platform::Linux {
         let fault = crate::diag::Fault::new("ifconfig(…) is FreeBSD's, and this is a run for Linux");
         return Err(fault.hint("use tap, bridge, or run(\"ip\", […]) where platform == \"linux\"").into());
     }
-    Ok(call.act(&Effect::Run(Argv::new("ifconfig").args(words)))?.into())
+    Ok(call.command(&Effect::Run(Argv::new("ifconfig").args(words)), &options, 1)?.into())
 }

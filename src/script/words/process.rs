@@ -36,8 +36,8 @@ pub(super) const WORDS: &[Word] = &[
         kind: Kind::Action,
         on: None,
         arity: (1, 3),
-        usage: "run(\"zfs\", [\"create\", \"tank/vm\"], #{ stand_in: \"\", makes: path })",
-        help: "Runs any command and returns its output; a rehearsal returns the stand-in, and then has what the command makes.",
+        usage: "run(\"zfs\", [\"create\", \"tank/vm\"], #{ stand_in: \"\", makes: path, each_boot: false })",
+        help: "Runs any command and returns its output; a rehearsal returns the stand-in, and then has what the command makes. After a reboot one that this run has run is not run again, unless it says `each_boot` or is a loader.",
         call: run,
     },
     Word {
@@ -100,13 +100,15 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     // What a plan holds is only read.
     let planned = call.session().rehearsal == Some(Purpose::Plan);
     let argv = argv(call, planned)?;
-    let options = if call.args.len() > 2 { call.options(2, &["stand_in", "makes"])? } else { rhai::Map::new() };
+    let options =
+        if call.args.len() > 2 { call.options(2, &["stand_in", "makes", "each_boot"])? } else { rhai::Map::new() };
     let makes = options.get("makes").filter(|value| !value.is_unit());
     let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
-    let output = call.act(&match makes {
+    let effect = match makes {
         Some(path) => Effect::Make { argv, path: path.into() },
         None => Effect::Run(argv),
-    })?;
+    };
+    let output = call.command(&effect, &options, 2)?;
     let stand_in = options.get("stand_in").filter(|_| call.rehearses());
     Ok(stand_in.cloned().unwrap_or_else(|| output.into()))
 }

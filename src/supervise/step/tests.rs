@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn rules() -> Rules {
-    Rules { stop_within: 60 * SECOND, is_background: false, restart: None }
+    Rules { stop_within: 60 * SECOND, is_background: false, restart: None, is_imagined: false }
 }
 
 /// A run as whoever drives it sees it: what was decided, and what became of it.
@@ -82,6 +82,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         stop_within: Duration::from_secs(stop),
         is_background,
         restart,
+        is_imagined: false,
     })
 }
 
@@ -126,7 +127,7 @@ proptest! {
         walk.feel(Event::StopAsked, &rules);
         for event in after {
             walk.feel(event, &rules);
-            let goes_on = |action: &Action| matches!(action, Action::Evaluate { .. } | Action::Rest(_));
+            let goes_on = |action: &Action| matches!(action, Action::Evaluate { .. } | Action::Rest(_) | Action::Pause(_));
             prop_assert!(!walk.actions.iter().any(goes_on), "{:?}", walk);
         }
     }
@@ -233,4 +234,21 @@ fn a_dialog_that_fails_powers_the_guest_off_and_starts_nothing_again() {
     assert_eq!((state.phase.clone(), state.is_stopped), (Phase::Stopped, true));
     let (state, actions) = step(state, Event::Evaluated(false), SECOND, &rules());
     assert_eq!((state.phase, actions), (Phase::Over, vec![Action::Finish(None)]));
+}
+
+#[test]
+fn a_guest_that_reboots_at_once_pauses_and_one_that_is_imagined_does_not() {
+    let reboot = |at| [(at, Event::Started), (at, Event::Ended(Ended::Rebooted)), (at, Event::Evaluated(true))];
+    let events = [&reboot(0)[..], &reboot(0), &[(1, Event::Deadline)], &reboot(1)].concat();
+    let lines = told(&rules(), &events);
+    assert_eq!(lines[2], "0 Evaluated(true) -> Evaluating: [Evaluate { is_reboot: true }]");
+    assert_eq!(
+        lines[5..7],
+        [
+            "0 Evaluated(true) -> Resting until 1s: [Pause(1s)]",
+            "1 Deadline -> Evaluating: [Evaluate { is_reboot: true }]"
+        ]
+    );
+    let imagined = told(&Rules { is_imagined: true, ..rules() }, &events);
+    assert_eq!(imagined[5], "0 Evaluated(true) -> Evaluating: [Evaluate { is_reboot: true }]");
 }

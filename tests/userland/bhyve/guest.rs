@@ -10,6 +10,7 @@
 //! | `firmware` | runs without ACPI: SIGTERM kills it at once |
 //! | `say TEXT\|STATUS` | writes TEXT and a newline on stdout if a serial port is `stdio`, and ends |
 //! | `err TEXT\|STATUS` | writes TEXT on stderr and ends |
+//! | `talk` | runs, and writes on stdout whatever is put into the file `talk`; else like `run` |
 //! | `echo` | copies stdin to stdout until a line `quit`, and ends with 1; else like `run` |
 //!
 //! Where there is no line, the guest is the one that the boot ROM names in its first line, `guest NAME`; any other is `1`:
@@ -91,6 +92,7 @@ enum Script {
     Say(String, u8),
     Complain(String, u8),
     Run(Ears),
+    Talk,
     /// Says a line on the serial port, and then does something else.
     Hello(Box<Script>),
     Echo,
@@ -158,6 +160,7 @@ impl Script {
             ("deaf", "") => Self::Run(Ears::Deaf),
             ("stuck", "") => Self::Run(Ears::Stuck),
             ("firmware", "") => Self::Run(Ears::Firmware),
+            ("talk", "") => Self::Talk,
             ("echo", "") => Self::Echo,
             ("signal", number) => Self::End(Ending::Signal(number.parse().ok()?)),
             ("say", text) => ending(text).map(|(text, status)| Self::Say(text, status))?,
@@ -247,6 +250,7 @@ fn boot(machine: &Machine, signals: &Signals, script: Script) -> Step<Ending> {
             Ok(Ending::Status(status))
         }
         Script::Run(ears) => watch(machine, signals, ears, None),
+        Script::Talk => talk(machine, signals),
         Script::Hello(then) => {
             if machine.stdio {
                 say("hello from guest\r\n");
@@ -259,6 +263,21 @@ fn boot(machine: &Machine, signals: &Signals, script: Script) -> Step<Ending> {
         }
         Script::Typewriter if machine.stdio => watch(machine, signals, Ears::Firmware, Some(&mut typed)),
         Script::Typewriter => watch(machine, signals, Ears::Firmware, None),
+    }
+}
+
+/// Runs until something ends the guest, and says what it finds in the file `talk`.
+fn talk(machine: &Machine, signals: &Signals) -> Step<Ending> {
+    loop {
+        if let Some(ending) = look(machine, signals, Ears::Acpi)? {
+            return Ok(ending);
+        }
+        let text = machine.state.read("talk")?;
+        if !text.is_empty() {
+            machine.state.remove("talk")?;
+            say(text);
+        }
+        thread::sleep(POLL);
     }
 }
 
