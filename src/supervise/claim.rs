@@ -83,7 +83,8 @@ impl Run {
         self.host.mark(&claim.machine);
         let owner = self.owner(&claim.recipe);
         let vcpus = claim.vcpus.iter().map(|(name, count)| journal::vcpus(name, *count));
-        let lines: String = claim.leases.iter().map(journal::taken).chain(vcpus).collect();
+        // A journal that was torn has lost its end: what is not needed to give back stands before what is.
+        let lines: String = vcpus.chain(claim.leases.iter().map(journal::taken)).collect();
         let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
         self.host.store_mut().note(
