@@ -7,22 +7,23 @@
 
 mod adoption;
 mod evidence;
+mod left;
 
 pub(crate) use adoption::adoptable;
+use left::left;
+pub(crate) use left::{Back, Left};
 
 use super::gone::gone;
 use super::journal::{Journal, Owner};
 use super::leases::Lease;
 use super::standing::{Stance, Standing};
 use crate::diag::Fault;
-use crate::host::commands::{commands, unmarked};
-use crate::host::interfaces;
 use crate::host::store::Trace;
-use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, SameBoot};
+use crate::host::{Effect, Host, Interface, SameBoot};
+use crate::model::VmName;
 use crate::model::device::Access;
-use crate::model::{Argv, LinkKind, VmName};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the last commands of a dead run may take; they hold its lock.
@@ -30,64 +31,6 @@ const LAST_COMMANDS: Duration = Duration::from_secs(10);
 
 /// How long somebody may look whether a lock is held.
 const MOMENT: Duration = Duration::from_millis(100);
-
-/// One thing that is given back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Back {
-    /// A guest that still runs is asked to power off, and then ended.
-    Guest(u32),
-    /// A change like others.
-    Effect(Effect),
-    /// A file that was left half written.
-    File(PathBuf),
-    /// The machine's folder, journal and lock.
-    State,
-}
-
-/// What a dead run has left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    /// The machine whose run it was.
-    pub name: VmName,
-    /// Who it was, if that is known.
-    pub owner: Option<Owner>,
-    /// What is to be given back, in order.
-    pub backs: Vec<Back>,
-    /// What stays: it has the name of something that the run announced and is not marked as made by it, or others use it.
-    pub kept: Vec<String>,
-    /// What could not be given back.
-    pub faults: Vec<Fault>,
-    /// The guest of a run in the background, which goes on without it.
-    pub goes_on: Option<u32>,
-}
-
-impl Left {
-    /// Returns what is done about it as commands that one would type.
-    pub(crate) fn commands(&self, host: &dyn Host) -> Vec<Argv> {
-        let settings = host.settings();
-        let shown = |back: &Back| match back {
-            Back::Guest(pid) => vec![Argv::new("kill").arg(pid)],
-            Back::Effect(effect) => {
-                commands(settings.platform, None, effect).into_iter().map(|step| step.argv).collect()
-            }
-            Back::File(path) => vec![Argv::new("rm").arg(path.display())],
-            Back::State => {
-                let name = &self.name;
-                let all = [settings.machine_folder(name), settings.secrets_file(name), settings.lock_file(name)];
-                vec![Argv::new("rm").arg("-rf").args(all.iter().map(|path| path.display()))]
-            }
-        };
-        self.backs.iter().flat_map(shown).collect()
-    }
-
-    /// Returns who it was, as a sentence about the past.
-    pub(crate) fn whose(&self) -> String {
-        match &self.owner {
-            Some(owner) => format!("{} was left by {owner}", self.name),
-            None => format!("{} was left by a vmrun of which nothing is known", self.name),
-        }
-    }
-}
 
 /// Returns who runs a machine; nothing if nobody does. The owner is not known for the moment in which a run begins.
 #[expect(clippy::option_option, reason = "somebody of whom nothing is known is not nobody")]
@@ -307,133 +250,6 @@ fn end_guests(
         }
         host.processes().pause();
     }
-}
-
-/// Returns what the dead run of a machine has left. One that has no lock file here may run with its state elsewhere.
-fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
-    let journal = journal(trace);
-    let interfaces = host.interfaces_anew()?;
-    let same_boot = evidence::is_same_boot(host.processes(), &trace.name, &journal, &interfaces);
-    let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
-    let mut left = Left {
-        name: trace.name.clone(),
-        owner: journal.owner.clone(),
-        backs: guests.iter().copied().map(Back::Guest).collect(),
-        kept: Vec::new(),
-        faults: Vec::new(),
-        goes_on: None,
-    };
-    // Even of a journal that was torn before it came to that.
-    if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
-        undo_node(host, &trace.name, &mut left);
-    }
-    for lease in journal.leases.iter().rev() {
-        undo(host, lease, same_boot, &interfaces, &mut left);
-    }
-    // Whatever carries our mark and is not in the journal: it was lost.
-    let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
-    for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&trace.name)).filter(is_idle) {
-        let Ok(name) = one.name.parse() else { continue };
-        if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &trace.name) {
-            left.kept.extend((!left.kept.contains(&one.name)).then(|| one.name.clone()));
-            continue;
-        }
-        let back = match one.kind {
-            InterfaceKind::Tap => Back::Effect(Effect::DestroyTap(name)),
-            InterfaceKind::Bridge | InterfaceKind::Vlan { .. } | InterfaceKind::Pair | InterfaceKind::Other => {
-                Back::Effect(Effect::DestroyLink(name))
-            }
-        };
-        left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
-    }
-    left.backs.push(Back::State);
-    Ok(left)
-}
-
-fn guests(
-    host: &dyn Host,
-    name: &VmName,
-    journal: &Journal,
-    interfaces: &[Interface],
-    is_known: bool,
-) -> BTreeSet<u32> {
-    let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, lease));
-    let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
-    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.processes().process(*pid).is_some());
-    noted.chain(host.processes().strays(name)).chain(openers).collect()
-}
-
-fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface], left: &mut Left) {
-    let platform = host.settings().platform;
-    let there = |name: &str| interfaces.iter().find(|one| one.name == name);
-    match lease {
-        Lease::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
-            let tap = &link.name;
-            let unnamed = unmarked(tap);
-            match there(tap.as_str()) {
-                Some(one) if one.mark.as_ref() == Some(&left.name) => {
-                    left.backs.extend(lease.back(platform).map(Back::Effect))
-                }
-                Some(_) => left.kept.push(tap.to_string()),
-                None => {}
-            }
-            if platform == Platform::Linux && there(&unnamed).is_some() {
-                left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyTap(name))));
-            }
-        }
-        Lease::Effect(Effect::Join { bridge, member, .. }) => {
-            let is_member = |one: &Interface| one.members.iter().any(|name| name == member.as_str());
-            if same_boot && there(bridge.as_str()).is_some_and(is_member) {
-                left.backs.extend(lease.back(platform).map(Back::Effect));
-            }
-        }
-        Lease::Node(name) if same_boot => undo_node(host, name, left),
-        Lease::Link(name) => {
-            let unnamed = unmarked(name);
-            match there(name.as_str()) {
-                Some(one) if one.mark.as_ref() == Some(&left.name) && !is_shared(one, interfaces, &left.name) => {
-                    left.backs.extend(lease.back(platform).map(Back::Effect));
-                }
-                Some(_) => left.kept.push(name.to_string()),
-                None => {}
-            }
-            if platform == Platform::Linux && there(&unnamed).is_some() {
-                left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyLink(name))));
-            }
-        }
-        // A route has no mark, and without one the host may be out of reach.
-        Lease::Effect(Effect::AddRoute(router)) if same_boot => {
-            let there = interfaces::default_router(platform, &|argv| host.query(argv), *router);
-            let is_there = matches!(there, Ok(Some(there)) if there == *router);
-            left.kept.extend(is_there.then(|| format!("the default route by {router}")));
-        }
-        Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
-        Lease::Effect(_)
-        | Lease::Node(_)
-        | Lease::Temporary(_)
-        | Lease::Lock(_)
-        | Lease::Image(..)
-        | Lease::Guest { .. } => {}
-    }
-}
-
-/// A node goes, unless a bhyve runs it that is not known to be the run's: that one would go with it.
-fn undo_node(host: &dyn Host, name: &VmName, left: &mut Left) {
-    let Some(back) = Lease::Node(name.clone()).back(host.settings().platform) else { return };
-    let is_own = |pid: &u32| left.backs.contains(&Back::Guest(*pid));
-    match host.processes().bhyves(name) {
-        Ok(all) if all.iter().all(is_own) => left.backs.push(Back::Effect(back)),
-        Ok(all) => left
-            .kept
-            .extend(all.iter().filter(|pid| !is_own(pid)).map(|pid| format!("the node {name} of process {pid}"))),
-        Err(_) => left.kept.push(format!("the node {name}")),
-    }
-}
-
-/// Returns whether machines of others use a bridge.
-fn is_shared(bridge: &Interface, interfaces: &[Interface], own: &VmName) -> bool {
-    let of_others = |one: &&Interface| one.mark.as_ref().is_some_and(|mark| mark != own);
-    interfaces.iter().filter(of_others).any(|one| bridge.members.contains(&one.name))
 }
 
 /// Returns whether an interface was made by a run that is dead, so that the next start may take it over.
