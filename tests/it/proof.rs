@@ -222,3 +222,36 @@ fn the_roms_are_what_the_assembler_makes_of_their_source() {
         assert!(rom.len() == 4096 && rom.starts_with(first.as_bytes()), "{name}");
     }
 }
+
+/// FreeBSD's sh(1) is no bash; dash knows as little more than POSIX, and shellcheck knows what POSIX has.
+#[test]
+fn the_scripts_are_of_posix() {
+    for name in ["tools/freebsd-proof.sh", "tools/roms.sh"] {
+        let text = fs::read_to_string(project(name)).unwrap();
+        assert!(text.starts_with("#!/bin/sh\n"), "{name}");
+        let no = ["[[ ", "local ", "<<<", "<(", "function ", "sed -i", "sed -r", "readlink -f", "date -d", "stat -c"];
+        for word in no {
+            assert!(!text.contains(word), "{name}: {word}");
+        }
+        assert!(Command::new("sh").args(["-n", &project(name)]).status().unwrap().success(), "{name}");
+        // Where it is installed.
+        if let Ok(output) = Command::new("shellcheck").args(["--shell=sh", &project(name)]).output() {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+}
+
+/// What an administrator copies to a host is all that the script needs there.
+#[test]
+fn the_archive_has_all_that_is_needed() {
+    let sandbox = host();
+    let archive = sandbox.path("proof.tar").display().to_string();
+    let done = proof(&sandbox, &["-p", &archive]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(sandbox.program("tar", &["-xf", &archive]).status().unwrap().success());
+    let mut there = sandbox.program("sh", &["vmrun-proof/freebsd-proof.sh", "-y", "-t", "truncate"]);
+    let output = there.env("FAKE_FREEBSD_RELEASE", "15").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("\n# topic truncate\n"), "{text}");
+    assert!(text.ends_with("# without -v: the life of machines was left out\n"), "{text}");
+}
