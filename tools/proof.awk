@@ -256,13 +256,15 @@ function own_words(line,    word, count, i, result) {
 # A line of a list, without what is the host's; is_gone is set if nothing is left of it.
 function own_part(line,    word, name, count, i, head, result) {
     is_gone = 0
+    # What is wrong is no list.
+    if (sign == "!") return line
     if (list_kind == "interfaces") {
         if (match(line, /^[^\t ][^\t]*: flags=/)) {
             name = substr(line, 1, index(line, ": flags=") - 1)
             is_block = is_own(name) || name == "two words"
             is_gone = !is_block
         } else if (line ~ /^[\t ]/) is_gone = !is_block
-        else if (sign == "<") {
+        else {
             result = own_words(line)
             is_gone = result == "" && line != ""
             # Its blanks are as they were, if nothing was left out.
@@ -301,7 +303,7 @@ function own_part(line,    word, name, count, i, head, result) {
         for (i = 1; i <= count; i++) {
             name = word[i]
             sub(/^[ ]*[{]/, "", name)
-            if (i == count) { head = head; tail = name; sub(/^[^}]*[}]/, "", tail); sub(/[}].*/, "", name) }
+            if (i == count) { tail = name; sub(/^[^}]*[}]/, "", tail); sub(/[}].*/, "", name) }
             left = name
             sub(/.*"name": *"/, "", left)
             sub(/".*/, "", left)
