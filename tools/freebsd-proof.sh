@@ -327,7 +327,7 @@ play_begin() { # ID COMMAND
     printf '%s %s\n' "$1" "$pid" >>"$dir/known"
     report "& $1 $shown"
     report ": {{pid $1 $pid}}"
-    sleep 1
+    sleep 0.1 # as long as a recording takes from one line to the next
 }
 
 pid_of() { sed -n "s/^$1 //p" "$dir/pids" | tail -n 1; }
