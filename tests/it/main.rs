@@ -39,6 +39,7 @@ mod nodes;
 mod plans;
 mod probes;
 mod program;
+mod proof;
 mod readme;
 mod record;
 mod recorded;
