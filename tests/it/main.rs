@@ -38,6 +38,7 @@ mod nodes;
 mod plans;
 mod probes;
 mod program;
+mod readiness;
 mod readme;
 mod record;
 mod recorded;

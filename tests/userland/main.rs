@@ -1,5 +1,5 @@
 //! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
-//! `netstat`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -27,6 +27,7 @@ mod mdconfig;
 mod netstat;
 mod node;
 mod number;
+mod pciconf;
 mod process;
 mod procstat;
 mod ps;
@@ -66,6 +67,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "kldunload" => kld::unload(&state, args),
         "mdconfig" => mdconfig::run(&state, args),
         "netstat" => netstat::run(&state, args),
+        "pciconf" => pciconf::run(&state, args),
         "procstat" => procstat::run(&state, args),
         "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),

@@ -9,7 +9,8 @@ use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
 use crate::host::store::Store;
 use crate::host::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Settings,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
+    Settings,
 };
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
 use std::net::SocketAddr;
@@ -144,8 +145,8 @@ impl Facts for Rehearsal {
         self.below.has_program(name)
     }
 
-    fn may_change_network(&self) -> bool {
-        self.below.may_change_network()
+    fn rights(&self) -> Rights {
+        self.below.rights()
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
