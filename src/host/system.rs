@@ -318,6 +318,8 @@ impl Effects for System {
             | Effect::Join { .. }
             | Effect::Leave { .. }
             | Effect::AddRoute(_)
+            | Effect::CreateJail { .. }
+            | Effect::RemoveJail(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}

@@ -1,5 +1,6 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
+mod jail;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
@@ -57,6 +58,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     programs(host, purpose, &mut found);
     if host.settings().platform == Platform::FreeBsd {
         found.extend(readiness::unready(host, machine, purpose.severity()));
+        found.extend(jail::unusable(host, machine, purpose.severity()));
     }
     found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {

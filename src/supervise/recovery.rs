@@ -10,10 +10,9 @@ mod evidence;
 
 pub(crate) use adoption::adoptable;
 
-use super::gone::gone;
 use super::journal::{Journal, Owner};
-use super::leases::Lease;
 use super::standing::{Stance, Standing};
+use super::{Lease, gone::gone, jail};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
@@ -381,6 +380,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
             }
         }
         Lease::Node(name) if same_boot => undo_node(host, name, left),
+        Lease::Jail(jail) if same_boot => jail::undo(host, jail, left),
         Lease::Link(name) => {
             let unnamed = unmarked(name);
             match there(name.as_str()) {
@@ -403,6 +403,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
         Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Lease::Effect(_)
         | Lease::Node(_)
+        | Lease::Jail(_)
         | Lease::Temporary(_)
         | Lease::Lock(_)
         | Lease::Image(..)

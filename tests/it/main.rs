@@ -25,6 +25,7 @@ mod images;
 mod import;
 mod inputs;
 mod interfaces;
+mod jails;
 mod libraries;
 mod linux;
 mod list;

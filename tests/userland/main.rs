@@ -1,4 +1,4 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
 //! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
@@ -21,6 +21,7 @@ mod files;
 mod getopt;
 mod ifconfig;
 mod interface;
+mod jail;
 mod kill;
 mod kld;
 mod mdconfig;
@@ -62,6 +63,9 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "jail" => jail::run(&state, args),
+        "jexec" => jail::enter(&state, args),
+        "jls" => jail::list(&state, args),
         "kldload" => kld::load(&state, args),
         "kldstat" => kld::stat(&state, args),
         "kldunload" => kld::unload(&state, args),

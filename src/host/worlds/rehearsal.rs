@@ -90,6 +90,8 @@ impl Rehearsal {
             | Effect::Umask(_)
             | Effect::DestroyNode(_)
             | Effect::AddRoute(_)
+            | Effect::CreateJail { .. }
+            | Effect::RemoveJail(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_) => {}
         }
