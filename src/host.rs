@@ -31,6 +31,7 @@ pub(crate) mod process;
 pub(crate) mod processes;
 mod program;
 pub(crate) mod report;
+mod rights;
 pub(crate) mod server;
 mod settings;
 pub(crate) mod shelf;
@@ -50,6 +51,7 @@ pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, Unknown
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use kernel::target;
+pub(crate) use rights::{CONTROL, Control, Rights};
 pub(crate) use settings::Asked;
 pub(crate) use settings::NODES;
 pub use settings::{Platform, Settings};

@@ -7,6 +7,7 @@ pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
 mod gone;
+mod jail;
 pub(crate) mod journal;
 pub(crate) mod leases;
 mod membership;

@@ -21,9 +21,13 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["vm_create", "Operation not permitted"],
         about: About::Machine,
-        hint: "bhyve makes machines only as root",
+        hint: "bhyve makes machines only as root, and in a jail only with allow.vmm",
     },
-    Known { says: &["vm_open", "Permission denied"], about: About::Machine, hint: "bhyve opens /dev/vmm only as root" },
+    Known {
+        says: &["vm_open", "Permission denied"],
+        about: About::Machine,
+        hint: "/dev/vmm/NAME is of who made it: run vmrun as root, or as that user",
+    },
     Known {
         says: &["virtual machine cannot be booted"],
         about: About::Key("bootrom"),
@@ -37,7 +41,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["Unable to setup memory (12)"],
         about: About::Key("memory"),
-        hint: "the host has not so much memory free: give the machine less",
+        hint: "the host has not so much memory free, or with `wired: true` vm.max_user_wired allows no more: give the machine less",
     },
     Known {
         says: &["Unable to setup memory (22)"],
@@ -69,7 +73,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["open of tap device", "failed"],
         about: About::Cards,
-        hint: "another program has it open, or it is gone: ifconfig shows by whom it was opened",
+        hint: "another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom it was opened",
     },
     Known {
         says: &["Could not open backing file", "No such file"],
@@ -163,13 +167,14 @@ mod tests {
         let expected = [
             "machine: the kernel has no vmm: kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf",
             "machine: this processor has no virtualization that bhyve can use, or the firmware has switched it off",
-            "machine: bhyve makes machines only as root",
-            "machine: bhyve opens /dev/vmm only as root",
+            "machine: bhyve makes machines only as root, and in a jail only with allow.vmm",
+            "machine: /dev/vmm/lab is of who made it: run vmrun as root, or as that user",
             "name: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
              `bhyvectl --destroy --vm=lab` takes away what it has left",
             "bootrom: without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
             "cpus: give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf",
-            "memory: the host has not so much memory free: give the machine less",
+            "memory: the host has not so much memory free, or with `wired: true` vm.max_user_wired allows no more: give the machine \
+             less",
             "memory: a machine of this name has left its node with other memory: `bhyvectl --destroy --vm=lab` takes it away; else \
              the memory is no multiple of a page, 4K",
             "bootrom: pkg install edk2-bhyve (or bhyve-firmware) brings the firmware",
@@ -177,8 +182,10 @@ mod tests {
             "slot 8: add `wired: true`",
             "slot 8: give the device to ppt(4): pptdevs=\"BUS/SLOT/FUNCTION\" in /boot/loader.conf",
             "slot 8: devices of the host are given away only by root",
-            "backend of slot 7: another program has it open, or it is gone: ifconfig shows by whom it was opened",
-            "backend of slot 7: another program has it open, or it is gone: ifconfig shows by whom it was opened",
+            "backend of slot 7: another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom \
+             it was opened",
+            "backend of slot 7: another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom \
+             it was opened",
             "path of slot 5: the disk was removed meanwhile: make it again, or correct the path",
             "path of slot 4: the disk is another user's",
             "path of slot 4: is another program using the disk?",

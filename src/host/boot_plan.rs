@@ -120,7 +120,7 @@ impl BootPlan {
 /// bhyve with its machine as arguments; secrets are in a file that `-k` names (bhyve_config(5)).
 fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
     let path = host.secrets_file(machine.name());
-    let argv = bhyve::limited(bhyve::argv(machine, &path), machine.limits());
+    let argv = bhyve::limited(bhyve::jailed(bhyve::argv(machine, &path), machine.jail()), machine.limits());
     let Some(secrets) = bhyve::secrets(machine) else {
         return BootPlan { stale: Vec::new(), folders: Vec::new(), files: Vec::new(), argv };
     };
@@ -134,7 +134,7 @@ fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
 fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Fault> {
     let folder = host.machine_folder(machine.name());
     let path = folder.join("config");
-    let argv = bhyve::limited(bhyve::file::argv(machine, &path), machine.limits());
+    let argv = bhyve::limited(bhyve::jailed(bhyve::file::argv(machine, &path), machine.jail()), machine.limits());
     let (text, secrets) = (bhyve::file::text(machine)?, bhyve::secrets(machine).unwrap_or_default());
     let hidden = if secrets.is_empty() { String::new() } else { hidden(&secrets) + "\n" };
     let content = Content::Text(Secret::new(format!("{text}{secrets}")), format!("{text}{hidden}"));

@@ -35,7 +35,9 @@ pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Ef
         | Effect::CreateLink(_)
         | Effect::DestroyLink(_)
         | Effect::AddRoute(_)
-        | Effect::DeleteRoute(_) => {
+        | Effect::DeleteRoute(_)
+        | Effect::CreateJail { .. }
+        | Effect::RemoveJail(_) => {
             let argvs = match platform {
                 Platform::FreeBsd => freebsd(machine, effect),
                 Platform::Linux => linux(machine, effect),
@@ -59,6 +61,10 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::DestroyLink(name) => vec![ifconfig().arg(name).arg("destroy")],
         Effect::AddRoute(router) => vec![freebsd_route("add", *router)],
         Effect::DeleteRoute(router) => vec![freebsd_route("delete", *router)],
+        Effect::CreateJail { jail, machine, passes_devices } => {
+            vec![bhyve::create_jail(jail, machine, *passes_devices)]
+        }
+        Effect::RemoveJail(jail) => vec![bhyve::remove_jail(jail)],
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
@@ -89,6 +95,8 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::AddRoute(router) => vec![ip(&["route", "add", "default", "via", &router.to_string()])],
         Effect::DeleteRoute(router) => vec![ip(&["route", "delete", "default", "via", &router.to_string()])],
         Effect::DestroyNode(_)
+        | Effect::CreateJail { .. }
+        | Effect::RemoveJail(_)
         | Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
@@ -259,12 +267,14 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         }
         Effect::CreateLink(link) => Some(Effect::DestroyLink(link.name.clone())),
         Effect::AddRoute(router) => Some(Effect::DeleteRoute(*router)),
+        Effect::CreateJail { jail, .. } => Some(Effect::RemoveJail(jail.clone())),
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
         | Effect::DestroyLink(_)
         | Effect::DeleteRoute(_)
+        | Effect::RemoveJail(_)
         | Effect::Leave { .. }
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }

@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{Argv, DevicePath, InterfaceName, Link, LinkKind, Membership, Size, VmName};
+use crate::model::{Argv, DevicePath, InterfaceName, JailName, Link, LinkKind, Membership, Size, VmName};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,17 @@ pub(crate) enum Effect {
         /// The machine's.
         to: DevicePath,
     },
+    /// A jail is made, which may have a machine.
+    CreateJail {
+        /// Its name.
+        jail: JailName,
+        /// The machine for which it is made, by which it is known again.
+        machine: VmName,
+        /// Whether that is given devices of the host.
+        passes_devices: bool,
+    },
+    /// A jail goes away, with the processes in it.
+    RemoveJail(JailName),
     /// Any command.
     Run(Argv),
     /// A command that makes a file or a device, such as zfs(8) a volume.

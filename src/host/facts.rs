@@ -1,6 +1,6 @@
 //! What a host is asked: files, interfaces, programs, secrets. Nothing of it changes anything.
 
-use super::{Interface, Settings};
+use super::{Interface, Rights, Settings};
 use crate::diag::Fault;
 use crate::model::{Argv, Secret, Size};
 use std::net::SocketAddr;
@@ -55,8 +55,8 @@ pub(crate) trait Facts {
     fn is_taken(&self, address: SocketAddr) -> bool;
     /// Returns whether a program is in PATH.
     fn has_program(&self, name: &str) -> bool;
-    /// Returns whether interfaces may be made.
-    fn may_change_network(&self) -> bool;
+    /// Returns what whoever runs vmrun may do.
+    fn rights(&self) -> Rights;
     /// Returns a secret, or nothing if there is none of that name.
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault>;
     /// Returns the output of a command that changes nothing.

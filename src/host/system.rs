@@ -10,13 +10,14 @@ use super::files::{
 use super::os::{self, freebsd, linux};
 use super::process::Happened;
 use super::program::{self, Chain, Errand, Program, run};
+use super::rights::rights;
 use super::signals::Signals;
 use super::store::Store;
 use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Settings,
-    background, commands, interfaces, kernel,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
+    Settings, background, commands, interfaces, kernel,
 };
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
@@ -266,14 +267,8 @@ impl Facts for System {
         *self.found.borrow_mut().entry(name.into()).or_insert_with(|| program::find(name).is_some())
     }
 
-    fn may_change_network(&self) -> bool {
-        if nix::unistd::geteuid().is_root() {
-            return true;
-        }
-        // CAP_NET_ADMIN is bit 12 of the effective set.
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-        effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits >> 12 & 1 == 1)
+    fn rights(&self) -> Rights {
+        rights(self.settings.platform, self.settings.target, &self.settings.nodes)
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
@@ -323,6 +318,8 @@ impl Effects for System {
             | Effect::Join { .. }
             | Effect::Leave { .. }
             | Effect::AddRoute(_)
+            | Effect::CreateJail { .. }
+            | Effect::RemoveJail(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}

@@ -8,7 +8,8 @@ use super::device::Counterpart;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value, VmName,
+    Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value,
+    VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -46,6 +47,8 @@ pub struct Draft {
     pub args: Vec<String>,
     /// How much of the host its hypervisor may take.
     pub limits: Limits,
+    /// The jail in which its hypervisor runs.
+    pub jail: Option<Jail>,
     /// What is said to the guest and heard from it while it runs, in order.
     pub talk: Vec<Talk>,
 }
@@ -69,6 +72,7 @@ impl Default for Draft {
             options: Vec::new(),
             args: Vec::new(),
             limits: Limits::default(),
+            jail: None,
             talk: Vec::new(),
         }
     }

@@ -4,8 +4,8 @@ use super::setting::SETTINGS;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, Draft, FwItem, Limits, Part, PciSlot, Secret, Setting, Size, Target, Topology,
-    Value, VmName,
+    Bootrom, CpuSet, Device, Domain, Draft, FwItem, Jail, Limits, Part, PciSlot, Secret, Setting, Size, Target,
+    Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -131,6 +131,11 @@ impl Machine {
     /// Returns the configuration that vmrun does not know.
     pub fn options(&self) -> &[(String, String)] {
         &self.draft.options
+    }
+
+    /// Returns the jail in which its hypervisor runs, if that is one.
+    pub const fn jail(&self) -> Option<&Jail> {
+        self.draft.jail.as_ref()
     }
 
     /// Returns how much of the host its hypervisor may take.

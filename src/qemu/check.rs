@@ -95,8 +95,9 @@ pub fn ignored(machine: &Machine) -> Vec<Fault> {
     let settings = settings.map(|(setting, value)| format!("`{}` {value}", setting.name));
     let pins = (!machine.pins().is_empty()).then(|| "`pin`".to_string());
     let domains = (!machine.domains().is_empty()).then(|| "`domains`".to_string());
+    let jail = machine.jail().map(|_| "`jail`".to_string());
     let fault = |what| Fault::new(format!("{what} is for bhyve: QEMU is not told it"));
-    pins.into_iter().chain(domains).chain(settings).chain(options).chain(args).map(fault).collect()
+    pins.into_iter().chain(domains).chain(jail).chain(settings).chain(options).chain(args).map(fault).collect()
 }
 
 /// Returns the network backends that QEMU cannot be given.

@@ -103,8 +103,11 @@ impl Call<'_> {
                 self.permit(Asked::Run(&argv.program))?;
                 self.permit(Asked::Path(path))
             }
-            // What is made is ours; a machine's variables were looked at when its firmware was named; nothing else is asked for.
-            Effect::CopyVars { .. }
+            // What is made is ours; a machine's variables were looked at when its firmware was named, its jail with its keys; nothing
+            // else is asked for.
+            Effect::CreateJail { .. }
+            | Effect::RemoveJail(_)
+            | Effect::CopyVars { .. }
             | Effect::DestroyTap(_)
             | Effect::DestroyLink(_)
             | Effect::DeleteRoute(_)

@@ -1,5 +1,8 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
+mod jail;
+mod readiness;
+
 use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
@@ -57,6 +60,10 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
+    if host.settings().platform == Platform::FreeBsd {
+        found.extend(readiness::unready(host, machine, purpose.severity()));
+        found.extend(jail::unusable(host, machine, purpose.severity()));
+    }
     found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
         found.push((Part::Key("name"), recovery::running(machine.name(), owner.as_ref()), purpose.severity()));
@@ -205,7 +212,11 @@ fn capacity(host: &dyn Host, machine: &Machine, purpose: Purpose, found: &mut Ve
     let capacity = host.capacity(cpus, memory);
     if let Some(most) = capacity.vcpus.filter(|most| cpus > *most) {
         let fault = Fault::new(format!("{cpus} vCPUs are more than this host allows: {most}"));
-        found.push((Part::Key("cpus"), fault.hint(format!("at most {most}")), purpose.severity()));
+        let more = match host.settings().platform {
+            Platform::FreeBsd => "; hw.vmm.maxcpu in /boot/loader.conf allows more",
+            Platform::Linux => "",
+        };
+        found.push((Part::Key("cpus"), fault.hint(format!("at most {most}{more}")), purpose.severity()));
     } else if let Some(here) = capacity.cpus.filter(|here| cpus > *here) {
         let fault = Fault::new(format!("{cpus} vCPUs share the {here} processors of this host"));
         found.push((Part::Key("cpus"), fault.hint("they will wait for each other"), Severity::Warning));
@@ -306,8 +317,14 @@ pub(crate) fn against_network(host: &dyn Host) -> Option<Fault> {
     };
     if host.settings().user_net {
         None
-    } else if !host.may_change_network() {
-        let hint = "run vmrun as root, or with --user-net on Linux";
+    } else if !host.rights().network {
+        // What opens a tap that is there: tap(4).
+        let hint = match host.settings().platform {
+            Platform::FreeBsd => {
+                "run vmrun as root, or use a tap that root has made and given away: net.link.tap.user_open=1, chown USER /dev/tapN"
+            }
+            Platform::Linux => "run vmrun as root, or with --user-net",
+        };
         Some(Fault::host("making interfaces needs root").hint(hint))
     } else if !host.has_program(program) {
         let hint = "apt-get install iproute2 brings ip; ifconfig is part of FreeBSD";

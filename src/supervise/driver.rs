@@ -165,6 +165,7 @@ impl Run {
         }
         let plan = self.host.boot_plan(machine)?;
         self.host.prepare(&plan)?;
+        self.make_jail(machine)?;
         self.renew_nodes()?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.

@@ -1,6 +1,7 @@
 //! What was taken away meanwhile, by an administrator or by another program, counts as given back: there is nothing left to do, and
 //! nothing of it is left.
 
+use crate::bhyve;
 use crate::host::{Effect, Host, interfaces};
 
 /// Returns what is gone already that an effect was to take away and was refused, as a sentence; nothing if it is there, or if that
@@ -21,6 +22,10 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
             let query = |argv: &_| host.query(argv);
             let there = interfaces::default_router(host.settings().platform, &query, *router).ok()?;
             (there != Some(*router)).then(|| format!("no default route goes by {router} any more"))
+        }
+        Effect::RemoveJail(jail) => {
+            let fault = host.query(&bhyve::look_at_jail(jail)).err()?;
+            bhyve::is_no_jail(&fault.message).then(|| format!("the jail {jail} is gone already"))
         }
         _ => None,
     }

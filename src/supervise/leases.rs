@@ -10,7 +10,7 @@ use crate::host::commands::undo;
 use crate::host::files::beside;
 use crate::host::{Effect, Host, Platform};
 use crate::model::device::Access;
-use crate::model::{InterfaceName, LinkKind, Membership, VmName};
+use crate::model::{InterfaceName, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
 
 /// Something that was taken and has to be given back.
@@ -28,6 +28,8 @@ pub(crate) enum Lease {
     Temporary(PathBuf),
     /// A vlan, a bridge or a pair, as a journal knows it: by its name.
     Link(InterfaceName),
+    /// A jail that was made, as a journal knows it: by its name.
+    Jail(JailName),
     /// A hypervisor: its process, and when that was started, as the system tells it.
     Guest {
         /// Its process id.
@@ -44,6 +46,7 @@ impl Lease {
             Self::Effect(effect) => undo(effect),
             Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
             Self::Link(name) => Some(Effect::DestroyLink(name.clone())),
+            Self::Jail(jail) => Some(Effect::RemoveJail(jail.clone())),
             Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Guest { .. } => None,
         }
     }
@@ -63,6 +66,7 @@ impl Lease {
             }
             Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
             Self::Link(name) => words(&["link", name.as_str()]),
+            Self::Jail(jail) | Self::Effect(Effect::CreateJail { jail, .. }) => words(&["jail", jail.as_str()]),
             Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
             Self::Effect(
                 Effect::Umask(_)
@@ -72,6 +76,7 @@ impl Lease {
                 | Effect::Leave { .. }
                 | Effect::DestroyLink(_)
                 | Effect::DeleteRoute(_)
+                | Effect::RemoveJail(_)
                 | Effect::WriteFile { .. }
                 | Effect::WriteImage { .. }
                 | Effect::CopyVars { .. }
@@ -99,6 +104,7 @@ impl Lease {
                 how: Membership { is_span: true, ..Membership::default() },
             }),
             ["link", name] => Self::Link(name.parse().ok()?),
+            ["jail", jail] => Self::Jail(jail.parse().ok()?),
             ["route", router] => Self::Effect(Effect::AddRoute(router.parse().ok()?)),
             ["lock", name] => Self::Lock(name.parse().ok()?),
             ["node", name] => Self::Node(name.parse().ok()?),
@@ -114,7 +120,13 @@ impl Lease {
 impl Run {
     /// Returns whether the run has taken the effect and still holds it.
     pub(crate) fn holds(&self, effect: &Effect) -> bool {
-        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(taken) if takes_the_same(taken, effect)))
+        let words = || Lease::Effect(effect.clone()).words();
+        self.leases.iter().any(|lease| match lease {
+            Lease::Effect(taken) => takes_the_same(taken, effect),
+            // Of what was adopted no more is known.
+            Lease::Jail(_) => matches!(effect, Effect::CreateJail { .. }) && lease.words() == words(),
+            _ => false,
+        })
     }
 
     /// Returns whether the run has made the interface and still holds it.
@@ -247,6 +259,10 @@ impl Run {
         let mut refused: Vec<(Effect, Fault)> = Vec::new();
         let effects = self.to_give_back();
         for effect in effects {
+            // A node keeps its jail (vmm(4)), so that it goes before.
+            if matches!(effect, Effect::RemoveJail(_)) {
+                refused.extend(self.host.settle(|_| true));
+            }
             let done = match &effect {
                 Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect),
                 _ => self.host.perform(&effect).map(drop),

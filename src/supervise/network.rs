@@ -64,6 +64,8 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::Leave { .. }
             | Effect::DestroyLink(_)
             | Effect::DeleteRoute(_)
+            | Effect::CreateJail { .. }
+            | Effect::RemoveJail(_)
             | Effect::WriteFile { .. }
             | Effect::WriteImage { .. }
             | Effect::CopyVars { .. }

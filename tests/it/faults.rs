@@ -589,7 +589,7 @@ error: making interfaces needs root
 2 | let nic = tap("vmruntest0");
   |           ^^^^^^^^^^^^^^^^^
   |
-  = hint: run vmrun as root, or with --user-net on Linux
+  = hint: run vmrun as root, or with --user-net
 "#,
     );
     assert_eq!((output.status.code(), sandbox.path("new.img").exists()), (Some(3), false));

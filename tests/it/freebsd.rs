@@ -362,7 +362,7 @@ error: the hypervisor failed with status 4: open of tap device tap1 failed
 22 |         "6": virtio_net(nic, #{ mac: "00:0c:29:a5:19:b9" }),
    |                         ^^^
    |
-   = hint: another program has it open, or it is gone: ifconfig shows by whom it was opened
+   = hint: another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom it was opened
 "#,
     );
     guest_ends(

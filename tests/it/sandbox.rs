@@ -26,11 +26,15 @@ const PROGRAMS: &[&str] = &[
     "bhyve",
     "bhyvectl",
     "ifconfig",
+    "jail",
+    "jexec",
+    "jls",
     "kldload",
     "kldstat",
     "kldunload",
     "mdconfig",
     "netstat",
+    "pciconf",
     "procstat",
     "ps",
     "rctl",
@@ -75,6 +79,9 @@ impl Sandbox {
         }
         let em0 = format!("kind ether\ninet {}.1/24\n", sandbox.net);
         sandbox.write("fake/interfaces/em0", &em0);
+        // What every host has beside its machines, and a jail only if it is shown.
+        sandbox.write("fake/mem", "");
+        sandbox.write("fake/vmmctl", "");
         sandbox.write("fake/interfaces/lo0", "kind lo\ninet 127.0.0.1/8\n");
         sandbox.write("fake/interfaces/bridge2", "kind bridge\nup yes\n");
         sandbox

@@ -94,6 +94,8 @@ pub(crate) fn load(state: &State, args: &[String]) -> Step<u8> {
                 let mut loaded = loaded(state)?;
                 loaded.push(name);
                 state.write_lines("modules", &loaded)?;
+                // By it machines are made since 15.0 (k).
+                state.write("vmmctl", "")?;
                 continue;
             }
         };
@@ -126,6 +128,9 @@ pub(crate) fn unload(state: &State, args: &[String]) -> Step<u8> {
         }
         loaded.remove(at);
         state.write_lines("modules", &loaded)?;
+        if name == "vmm" {
+            state.remove("vmmctl")?;
+        }
     }
     Ok(0)
 }

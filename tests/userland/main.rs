@@ -1,5 +1,5 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
-//! `netstat`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
+//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -21,12 +21,14 @@ mod files;
 mod getopt;
 mod ifconfig;
 mod interface;
+mod jail;
 mod kill;
 mod kld;
 mod mdconfig;
 mod netstat;
 mod node;
 mod number;
+mod pciconf;
 mod process;
 mod procstat;
 mod ps;
@@ -61,11 +63,15 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "jail" => jail::run(&state, args),
+        "jexec" => jail::enter(&state, args),
+        "jls" => jail::list(&state, args),
         "kldload" => kld::load(&state, args),
         "kldstat" => kld::stat(&state, args),
         "kldunload" => kld::unload(&state, args),
         "mdconfig" => mdconfig::run(&state, args),
         "netstat" => netstat::run(&state, args),
+        "pciconf" => pciconf::run(&state, args),
         "procstat" => procstat::run(&state, args),
         "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),

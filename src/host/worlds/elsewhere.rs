@@ -8,8 +8,8 @@ use crate::host::boot_plan::{BootPlan, Setting};
 use crate::host::settings::NODES;
 use crate::host::store::{Locks, Store};
 use crate::host::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Settings,
-    UnknownProcesses,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
+    Settings, UnknownProcesses,
 };
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::net::SocketAddr;
@@ -119,8 +119,8 @@ impl Facts for Elsewhere {
         true
     }
 
-    fn may_change_network(&self) -> bool {
-        true
+    fn rights(&self) -> Rights {
+        Rights::ALL
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {

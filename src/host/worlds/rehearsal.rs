@@ -9,7 +9,8 @@ use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
 use crate::host::store::Store;
 use crate::host::{
-    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Settings,
+    Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
+    Settings,
 };
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
 use std::net::SocketAddr;
@@ -94,6 +95,8 @@ impl Rehearsal {
             | Effect::Umask(_)
             | Effect::DestroyNode(_)
             | Effect::AddRoute(_)
+            | Effect::CreateJail { .. }
+            | Effect::RemoveJail(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_) => {}
         }
@@ -152,8 +155,8 @@ impl Facts for Rehearsal {
         self.below.has_program(name)
     }
 
-    fn may_change_network(&self) -> bool {
-        self.below.may_change_network()
+    fn rights(&self) -> Rights {
+        self.below.rights()
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {

@@ -12,7 +12,7 @@ use crate::host::commands::{commands, names_after};
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, Platform, ProcessTable,
-    Settings, UnknownProcesses,
+    Rights, Settings, UnknownProcesses,
 };
 use crate::model::{Argv, Ended, Machine, NetAddress, Secret, Size, VmName};
 use crate::qemu;
@@ -52,6 +52,8 @@ pub(crate) struct Fixture {
     pub steps: usize,
     /// The machines whose locks runs hold.
     pub locks: Locks,
+    /// What its runs may do.
+    pub rights: Rights,
 }
 
 /// A command that a simulated host refuses.
@@ -86,6 +88,7 @@ impl Fixture {
             log: Vec::new(),
             steps: 0,
             locks: Locks::default(),
+            rights: Rights::ALL,
         }
     }
 
@@ -226,8 +229,8 @@ impl Facts for Simulated {
         !self.fixture.borrow().lacks.contains(name)
     }
 
-    fn may_change_network(&self) -> bool {
-        true
+    fn rights(&self) -> Rights {
+        self.fixture.borrow().rights
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {

@@ -19,6 +19,7 @@ pub(crate) struct World {
     peers: BTreeMap<String, String>,
     nodes: BTreeSet<String>,
     routes: BTreeSet<String>,
+    jails: BTreeSet<String>,
 }
 
 impl World {
@@ -81,6 +82,8 @@ impl World {
             }
             Effect::AddRoute(router) => drop(self.routes.insert(router.to_string())),
             Effect::DeleteRoute(router) => drop(self.routes.remove(&router.to_string())),
+            Effect::CreateJail { jail, .. } => drop(self.jails.insert(jail.to_string())),
+            Effect::RemoveJail(jail) => drop(self.jails.remove(jail.as_str())),
             Effect::Umask(_) | Effect::Run(_) => {}
         }
     }
@@ -144,6 +147,7 @@ impl World {
         }
         left.extend(self.nodes.difference(&before.nodes).map(|node| format!("the node /dev/vmm/{node}")));
         left.extend(self.routes.difference(&before.routes).map(|route| format!("the route to {route}")));
+        left.extend(self.jails.difference(&before.jails).map(|jail| format!("the jail {jail}")));
         let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));
         left.extend(gone.map(|known| format!("nothing of the interface {}, which was there before", known.name)));
         left

@@ -7,6 +7,7 @@ use crate::host::interfaces;
 use crate::host::store::Trace;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, LinkKind, VmName};
+use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
 use crate::supervise::leases::Lease;
 use std::collections::BTreeSet;
@@ -149,6 +150,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
             }
         }
         Lease::Node(name) if same_boot => undo_node(host, name, left),
+        Lease::Jail(jail) if same_boot => jail::undo(host, jail, left),
         Lease::Link(name) => {
             let unnamed = unmarked(name);
             match there(name.as_str()) {
@@ -171,6 +173,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
         Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Lease::Effect(_)
         | Lease::Node(_)
+        | Lease::Jail(_)
         | Lease::Temporary(_)
         | Lease::Lock(_)
         | Lease::Image(..)

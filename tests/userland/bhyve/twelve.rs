@@ -6,6 +6,7 @@ use super::flags::{EX_USAGE, listing, pin};
 use super::machine::{Machine, is_uuid};
 use super::tree::{ERROR, Tree};
 use crate::exit::{EINVAL, ENOENT, EPERM, Ending, Exit, Step};
+use crate::jail;
 use crate::node;
 use crate::number::{atoi, memory_size, scan, strtol};
 use crate::state::is_root;
@@ -164,7 +165,7 @@ fn slot(tree: &mut Tree, value: &str) -> Step<()> {
 pub(crate) fn may_create(machine: &Machine) -> Step<()> {
     let why = if !node::has_vmm(machine.state)? {
         ENOENT
-    } else if !is_root() {
+    } else if !is_root() || !jail::may_have_machines(machine.state)? {
         EPERM
     } else if !node::is_valid(&machine.name)? {
         EINVAL

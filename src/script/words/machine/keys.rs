@@ -8,7 +8,7 @@ use crate::model::domain::policy;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::{Tty, Type, Value};
-use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, Setting, Size, Topology};
+use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, Jail, JailName, Setting, Size, Topology};
 use crate::script::handle::{Rom, VmState};
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic};
@@ -42,6 +42,11 @@ const OWN: &[Key] = &[
     key("com4", "fourth serial port"),
     key("gdb", "a stub for gdb: 1234 or #{ port: 1234, address: \"127.0.0.1\", wait: true }"),
     key("tpm", "a TPM: #{ type: \"passthru\", path: \"/dev/tpm0\" }"),
+    key(
+        "jail",
+        "FreeBSD: the jail in which bhyve runs: \"web\", which is there, has the host's root and allow.vmm, or #{ name: \"web\", \
+         create: true }; its cards are no taps (not run on a FreeBSD yet)",
+    ),
     key("smbios", "texts that the guest sees: #{ \"system.serial_number\": \"X\" }"),
 ];
 
@@ -77,6 +82,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "pin" => set_pins(draft, value)?,
         "domains" => set_domains(draft, value)?,
         "fw_cfg" => set_items(draft, value)?,
+        "jail" => draft.jail = Some(jail(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
@@ -220,6 +226,31 @@ fn content(value: &Dynamic) -> Result<FwContent, Raised> {
         (None, Some(of)) => text(of).map(FwContent::Text).map_err(|raised| raised.under("text")),
         _ => Err(Fault::new("an item is a `file` or a `text`").hint("write #{ file: \"/path\" }").into()),
     }
+}
+
+/// The name of a jail that is there, or one that is to be made.
+fn jail(value: &Dynamic) -> Result<Jail, Raised> {
+    const KNOWN: [&str; 2] = ["name", "create"];
+    if !value.is_map() {
+        let name =
+            value.clone().into_string().map_err(|_| expected("the name of a jail, or #{ name, create }", value))?;
+        return Ok(Jail { name: name.parse()?, is_made: false });
+    }
+    let given = map(value)?;
+    if let Some(key) = given.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        return Err(unknown_key(key, &KNOWN));
+    }
+    let name = given.get("name").ok_or_else(|| Fault::new("a jail has a `name`").hint("write #{ name: \"web\" }"))?;
+    let name: JailName = text(name).and_then(|name| Ok(name.parse()?)).map_err(|raised| raised.under("name"))?;
+    let is_made = match given.get("create").filter(|value| !value.is_unit()) {
+        Some(value) => value.as_bool().map_err(|_| expected("true or false", value).under("create"))?,
+        None => false,
+    };
+    if is_made && name.as_str().contains('.') {
+        let fault = Fault::new(format!("{name} would be a jail within a jail, and vmrun makes none"));
+        return Err(Raised::from(fault.hint("a name without `.`")).under("name"));
+    }
+    Ok(Jail { name, is_made })
 }
 
 /// By bhyve's rule a small number is in megabytes.

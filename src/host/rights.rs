@@ -1,0 +1,87 @@
+//! What whoever runs vmrun may do on this host, as far as it can be seen without starting a process.
+
+use super::Platform;
+use crate::model::{Release, Target};
+use nix::errno::Errno;
+use std::fs::OpenOptions;
+use std::path::Path;
+
+/// What whoever runs vmrun may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rights {
+    /// Whether it is the superuser.
+    pub root: bool,
+    /// Whether interfaces may be made.
+    pub network: bool,
+    /// What the kernel says to who wants to make machines.
+    pub control: Control,
+}
+
+impl Rights {
+    /// Those of somebody who may do everything.
+    pub(crate) const ALL: Self = Self { root: true, network: true, control: Control::Open };
+}
+
+/// What comes of opening /dev/vmmctl, through which FreeBSD 15.0 and later make machines (sys/dev/vmm/vmm_dev.c, `vmmctl_open`).
+/// To open it makes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Machines may be made.
+    Open,
+    /// It is not there: vmm(4) is not loaded, or this is a jail whose devfs(8) rules hide it.
+    Missing,
+    /// It is another's: of root, and of the group vmm where there is one.
+    Denied,
+    /// This is a jail without `allow.vmm`.
+    Jailed,
+    /// There is none in this release, or what was said is something else.
+    Unknown,
+}
+
+/// Returns what this process may do; `folder` is the one with the nodes of machines, beside which /dev/vmmctl is.
+pub(crate) fn rights(platform: Platform, target: Target, folder: &Path) -> Rights {
+    let root = nix::unistd::geteuid().is_root();
+    let has_control = platform == Platform::FreeBsd && target.release >= Release::V15_0;
+    let control = if has_control { control(&folder.with_file_name(CONTROL)) } else { Control::Unknown };
+    Rights { root, network: root || may_administer_networks(), control }
+}
+
+/// The device beside the folder of nodes.
+pub(crate) const CONTROL: &str = "vmmctl";
+
+fn control(path: &Path) -> Control {
+    let error = OpenOptions::new().write(true).open(path).err();
+    match error.map(|error| error.raw_os_error().map(Errno::from_raw)) {
+        None => Control::Open,
+        Some(Some(Errno::ENOENT)) => Control::Missing,
+        Some(Some(Errno::EACCES)) => Control::Denied,
+        Some(Some(Errno::EPERM)) => Control::Jailed,
+        Some(_) => Control::Unknown,
+    }
+}
+
+/// Linux' CAP_NET_ADMIN is bit 12 of the effective set (capabilities(7)).
+fn may_administer_networks() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits >> 12 & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_of_machines_is_looked_for_beside_their_folder_and_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |platform, release| {
+            rights(platform, Target { release, ..Target::default() }, &folder.path().join("vmm")).control
+        };
+        assert_eq!(of(Platform::FreeBsd, Release::V15_1), Control::Missing);
+        assert_eq!(of(Platform::FreeBsd, Release::V14_5), Control::Unknown);
+        assert_eq!(of(Platform::Linux, Release::V16), Control::Unknown);
+        assert!(!folder.path().join("vmmctl").exists());
+        std::fs::File::create(folder.path().join("vmmctl")).unwrap();
+        assert_eq!(of(Platform::FreeBsd, Release::V15_1), Control::Open);
+    }
+}

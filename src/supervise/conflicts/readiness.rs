@@ -1,0 +1,356 @@
+//! Whether a FreeBSD host is ready for a machine: what the kernel lacks, and what whoever runs vmrun may not do there.
+//!
+//! A start usually pays for none of it: whether something is amiss is seen by looking at files, and only then, or for what few
+//! machines have, is a command asked. What is wrong beyond that bhyve says itself (`bhyve::messages`).
+//!
+//! None of what is said here of jails, of the group vmm and of devices of the host was seen on a FreeBSD: it is from the manuals
+//! and the source that are named (not run).
+
+use super::Conflict;
+use crate::diag::{Fault, Severity};
+use crate::host::worlds::rehearsal::Rehearsed;
+use crate::host::{CONTROL, Control, Effect, Host};
+use crate::model::{Argv, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
+use std::collections::BTreeMap;
+
+/// Returns what a FreeBSD host lacks for a machine; `severity` is how bad it is that it cannot be started now.
+pub(super) fn unready(host: &dyn Host, machine: &Machine, severity: Severity) -> Vec<Conflict> {
+    if host.is_assumed() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let jail = Jail::around(host);
+    kernel(host, jail, severity, &mut found);
+    rights(host, machine, severity, &mut found);
+    jailed(host, machine, jail, severity, &mut found);
+    null_modems(host, machine, severity, &mut found);
+    wired(host, machine, severity, &mut found);
+    devices(host, machine, severity, &mut found);
+    found
+}
+
+/// The jail in which vmrun runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Jail {
+    /// Whether it has a network stack of its own.
+    has_network: bool,
+}
+
+impl Jail {
+    /// Returns the jail around vmrun. The kernel is asked only where something is not to be seen that every host has: jails see
+    /// what devfs(8) rules show them, and those of /etc/defaults/devfs.rules hide /dev/mem.
+    fn around(host: &dyn Host) -> Option<Self> {
+        let memory = host.settings().nodes.with_file_name("mem");
+        let is_usual = matches!(host.rights().control, Control::Open | Control::Denied | Control::Unknown)
+            && host.file(&memory).is_some();
+        if is_usual {
+            return None;
+        }
+        let told = told(host, &["security.jail.jailed", "security.jail.vnet"]);
+        let is = |name| told.get(name) == Some(&1);
+        is("security.jail.jailed").then(|| Self { has_network: is("security.jail.vnet") })
+    }
+}
+
+/// Returns numbers that the kernel tells (sysctl(8)), those that it knows.
+fn told(host: &dyn Host, names: &[&str]) -> BTreeMap<String, u64> {
+    let text = host.query(&Argv::new("sysctl").arg("-i").args(names)).unwrap_or_default();
+    let value = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        Some((name.to_string(), value.trim().parse().ok()?))
+    };
+    text.lines().filter_map(value).collect()
+}
+
+/// Whether the kernel has a module (kldstat(8)), or the recipe loads it before.
+fn has_module(host: &dyn Host, name: &str) -> bool {
+    let loads = |done: &Rehearsed| match done {
+        Rehearsed::Effect(Effect::Run(argv)) => {
+            argv.program == "kldload" && argv.words().iter().any(|word| word.contains(name))
+        }
+        _ => false,
+    };
+    host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(loads))
+        || host.query(&Argv::new("kldstat").args(["-q", "-m", name])).is_ok()
+}
+
+/// vmm(4). bhyve loads it itself if it is root on the host (libvmmapi, `vm_create`; 12.1 did not), so that this is no error there.
+fn kernel(host: &dyn Host, jail: Option<Jail>, severity: Severity, found: &mut Vec<Conflict>) {
+    let rights = host.rights();
+    if rights.control != Control::Missing || jail.is_some() || has_module(host, "vmm") {
+        return;
+    }
+    let load = "kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf";
+    found.push(if rights.root {
+        let fault = Fault::host("the kernel has no vmm yet: bhyve tries to load it").hint(load);
+        (Part::Whole, fault, Severity::Warning)
+    } else {
+        (Part::Whole, Fault::host("the kernel has no vmm, and only root can load it").hint(load), severity)
+    });
+}
+
+/// Without root bhyve makes machines that go with it (`-M`), as a member of the group vmm (sys/dev/vmm/vmm_dev.c of 2026).
+fn rights(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
+    let rights = host.rights();
+    let mut lacks = |part: Part, fault: Fault| found.push((part, fault, severity));
+    match rights.control {
+        _ if rights.root => {}
+        Control::Open => {
+            if machine.switch("monitor") != Some(true) {
+                let fault = Fault::host("without root bhyve makes only machines that go when it ends");
+                let hint = "add `monitor: true`, which FreeBSD 16 has, or run vmrun as root";
+                lacks(Part::Whole, fault.hint(hint));
+            }
+            for (slot, _) in passthru(machine) {
+                let fault = Fault::host("without root a guest is given no devices of the host");
+                lacks(Part::Slot(slot), fault.hint("run vmrun as root, or leave the device away"));
+            }
+        }
+        Control::Denied => {
+            let door = host.settings().nodes.with_file_name(CONTROL);
+            let fault = Fault::host(format!("{} may not be written, and bhyve makes machines by it", door.display()));
+            let hint = "run vmrun as root; where it is the group vmm's, its members may: pw groupmod vmm -m USER";
+            lacks(Part::Whole, fault.hint(hint));
+        }
+        Control::Unknown => {
+            let fault = Fault::host("bhyve makes machines only as root").hint("run vmrun as root");
+            lacks(Part::Whole, fault);
+        }
+        Control::Missing | Control::Jailed => {}
+    }
+}
+
+/// What a jail may do is its owner's, on the host: jail(8), devfs(8).
+fn jailed(host: &dyn Host, machine: &Machine, jail: Option<Jail>, severity: Severity, found: &mut Vec<Conflict>) {
+    const ALLOW: &str = "on its host: kldload vmm, then jail -m name=NAME allow.vmm, and allow.vmm in jail.conf(5)";
+    let control = host.rights().control;
+    let Some(jail) = jail else {
+        if control == Control::Jailed {
+            found.push((Part::Whole, Fault::host("this jail may not make machines").hint(ALLOW), severity));
+        }
+        return;
+    };
+    // Before FreeBSD 15.0 it is read-protected in the same way.
+    let asks = || host.query(&Argv::new("sysctl").args(["-n", "hw.vmm.create"])).is_err();
+    if control == Control::Jailed || control == Control::Unknown && asks() {
+        found.push((Part::Whole, Fault::host("this jail may not make machines").hint(ALLOW), severity));
+    }
+    if control == Control::Missing {
+        let door = host.settings().nodes.with_file_name(CONTROL);
+        let fault = Fault::host(format!("this jail does not see {}, by which bhyve makes machines", door.display()));
+        let hint = "on its host: allow.vmm in jail.conf(5), and devfs rules that unhide vmmctl, vmm, vmm/*, vmm.io, vmm.io/* and \
+                    tap*";
+        found.push((Part::Whole, fault.hint(hint), severity));
+    }
+    if !jail.has_network && makes_interfaces(host) {
+        let fault = Fault::host("this jail has the network of its host, and can make no interfaces");
+        found.push((
+            Part::Whole,
+            fault.hint("on its host: vnet in jail.conf(5), which is set when it is made"),
+            severity,
+        ));
+    }
+    for (slot, _) in passthru(machine) {
+        let fault = if machine.target().has(Feature::JailedPassthru) {
+            Fault::host(
+                "a jail is given devices of the host only with allow.vmm_ppt, which is not to be seen from inside",
+            )
+            .hint("on its host: jail -m name=NAME allow.vmm_ppt")
+        } else {
+            let since = Feature::JailedPassthru.since();
+            Fault::host(format!("jails that may be given devices of the host came with {since}: allow.vmm_ppt"))
+                .hint("run vmrun on the host")
+        };
+        found.push((Part::Slot(slot), fault, Severity::Warning));
+    }
+}
+
+fn makes_interfaces(host: &dyn Host) -> bool {
+    let makes = |done: &Rehearsed| matches!(done, Rehearsed::Effect(Effect::CreateLink(_)));
+    host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(makes))
+}
+
+/// nmdm(4) makes its devices when somebody looks for them, if it is loaded.
+fn null_modems(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
+    let mut missing = machine.every_tty().into_iter().filter_map(|(part, _, tty)| match tty {
+        Tty::Path(path) if path.as_str().starts_with("/dev/nmdm") && host.file(path.as_path()).is_none() => {
+            Some((part, path.clone()))
+        }
+        _ => None,
+    });
+    let Some(first) = missing.next() else { return };
+    if has_module(host, "nmdm") {
+        return;
+    }
+    let fault = |path: &DevicePath| {
+        let fault = Fault::host(format!("the kernel has no nmdm, so that {path} cannot be opened"));
+        fault.hint("kldload nmdm, and nmdm_load=\"YES\" in /boot/loader.conf")
+    };
+    found.extend(std::iter::once(first).chain(missing).map(|(part, path)| (part, fault(&path), severity)));
+}
+
+/// Wired memory counts against vm.max_user_wired, in pages (13 and later; sys/vm/vm_map.c), of which others have taken some.
+fn wired(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
+    const MOST: &str = "vm.max_user_wired";
+    const TAKEN: &str = "vm.stats.vm.v_user_wire_count";
+    const FREE: &str = "vm.stats.vm.v_free_count";
+    const INACTIVE: &str = "vm.stats.vm.v_inactive_count";
+    const LAUNDRY: &str = "vm.stats.vm.v_laundry_count";
+    if machine.switch("wired") != Some(true) {
+        return;
+    }
+    let told = told(host, &[MOST, TAKEN, FREE, INACTIVE, LAUNDRY, "hw.pagesize"]);
+    let Some(page) = told.get("hw.pagesize").copied().filter(|size| *size > 0) else { return };
+    let count = |name| told.get(name).copied();
+    let size = |pages: u64| Size::bytes(pages.saturating_mul(page));
+    let (memory, taken) = (machine.memory(), count(TAKEN).unwrap_or(0));
+    if let Some(left) = count(MOST).map(|most| most.saturating_sub(taken)).filter(|left| memory > size(*left)) {
+        let pages = taken.saturating_add(memory.get().div_ceil(page));
+        let fault = Fault::host(format!(
+            "{} of wired memory are more than this host lets programs wire: {} are left",
+            memory.rough(),
+            size(left).rough()
+        ));
+        let hint = format!("sysctl {MOST}={pages}, also in /etc/sysctl.conf; or give the machine less");
+        found.push((Part::Key("memory"), fault.hint(hint), severity));
+        return;
+    }
+    let free =
+        count(FREE).map(|free| [INACTIVE, LAUNDRY].into_iter().filter_map(count).fold(free, u64::saturating_add));
+    if let Some(free) = free.filter(|free| memory > size(*free)) {
+        let fault = Fault::host(format!(
+            "{} of wired memory are more than is free now: {}",
+            memory.rough(),
+            size(free).rough()
+        ));
+        let hint = "others have to be swapped out, or ZFS to give up some of its cache, before the guest runs";
+        found.push((Part::Key("memory"), fault.hint(hint), Severity::Warning));
+    }
+}
+
+/// The devices of the host that a machine gets, by their slots.
+fn passthru(machine: &Machine) -> impl Iterator<Item = (PciSlot, HostDevice)> {
+    machine.devices().filter_map(|(slot, device)| match device.value("host") {
+        Some(Value::HostDevice(host)) => Some((slot, *host)),
+        _ => None,
+    })
+}
+
+/// The IOMMU is not initialized before it is needed first, so that `hw.vmm.iommu.initialized` says nothing (FreeBSD's r304858);
+/// AMD's is used only if somebody said so (sys/amd64/vmm/amd/amdvi_hw.c).
+fn devices(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
+    let mut passed = passthru(machine).peekable();
+    let Some((first, _)) = passed.peek().copied() else { return };
+    let told = told(host, &["hw.vmm.iommu.enable", "hw.vmm.svm.features", "hw.vmm.amdvi.enable"]);
+    let is_off = |name: &str| told.get(name) == Some(&0);
+    let is_amd = told.get("hw.vmm.svm.features").is_some_and(|features| *features != 0);
+    let off = ["hw.vmm.iommu.enable", "hw.vmm.amdvi.enable"].into_iter();
+    if let Some(name) = off.filter(|name| is_amd || !name.contains("amdvi")).find(|name| is_off(name)) {
+        let fault =
+            Fault::host(format!("this host uses no IOMMU, without which no device can be given away: {name} is 0"));
+        let hint = format!("{name}=1 in /boot/loader.conf, and start the host anew");
+        found.push((Part::Slot(first), fault.hint(hint), severity));
+    }
+    for (slot, device) in passed {
+        let selector = match device {
+            HostDevice::Ppt(unit) => format!("ppt{unit}"),
+            HostDevice::Address(bus, slot, function) => format!("pci0:{bus}:{slot}:{function}"),
+        };
+        let listed = host.query(&Argv::new("pciconf").args(["-l", &selector])).unwrap_or_default();
+        // `ppt0@pci0:2:0:0:` and what else is known of it (pciconf(8)).
+        let driver = listed.split_once("@pci").map_or("", |(driver, _)| driver);
+        if driver.is_empty() || driver.starts_with("ppt") {
+            continue;
+        }
+        let whose = if driver.starts_with("none") { "has no driver".into() } else { format!("is {driver}'s") };
+        let fault = Fault::host(format!("{device} {whose}, not ppt's"));
+        let hint = format!(
+            "pptdevs=\"{device}\" in /boot/loader.conf, and start the host anew; or devctl set driver -f {selector} ppt"
+        );
+        found.push((Part::Slot(slot), fault.hint(hint), severity));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Rights;
+    use crate::host::worlds::simulated::{Fixture, Simulated};
+    use crate::model::samples::{device, draft};
+    use crate::model::{Draft, Setting};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// What is said to somebody with these rights, of a machine that is given a device of the host.
+    fn said(rights: Rights, release: crate::model::Release, answers: &[(&str, &str)], monitor: bool) -> Vec<String> {
+        let mut fixture = Fixture { rights, ..Fixture::lab() };
+        let told = |(question, answer): &(&str, &str)| (question.to_string(), answer.to_string());
+        fixture.answers = answers.iter().map(told).collect();
+        let host = Simulated::new(&Rc::new(RefCell::new(fixture)));
+        let mut draft = draft(&[("8", device("passthru", &[("host", "2/0/0")])), ("31", device("lpc", &[]))]);
+        draft.target.release = release;
+        for (name, given) in [("wired", true), ("monitor", monitor)] {
+            if given {
+                draft.set(Setting::named(name).unwrap(), Value::Flag(true));
+            }
+        }
+        let machine = Draft { name: "lab".parse().ok(), ..draft }.check().unwrap();
+        let line = |(part, fault, severity): Conflict| {
+            let hint = fault.hint.unwrap_or_default();
+            format!("{part:?} {severity:?}: {} | {hint}", fault.message)
+        };
+        unready(&host, &machine, Severity::Error).into_iter().map(line).collect()
+    }
+
+    const NOBODY: Rights = Rights { root: false, network: false, control: Control::Open };
+
+    #[test]
+    fn a_member_of_the_group_vmm_makes_machines_that_go_with_bhyve_and_gives_no_devices() {
+        let passthru = "Slot(PciSlot { bus: 0, slot: 8, function: 0 }) Error: without root a guest is given no devices of \
+                        the host | run vmrun as root, or leave the device away";
+        let monitor = "Whole Error: without root bhyve makes only machines that go when it ends | add `monitor: true`, which \
+                       FreeBSD 16 has, or run vmrun as root";
+        let of = |monitor| said(NOBODY, crate::model::Release::V16, &[], monitor);
+        assert_eq!(of(true), [passthru]);
+        assert_eq!(of(false), [monitor, passthru]);
+    }
+
+    #[test]
+    fn somebody_who_may_not_make_machines_is_told_who_may() {
+        let of = |control| said(Rights { control, ..NOBODY }, crate::model::Release::V15_1, &[], false);
+        assert_eq!(
+            of(Control::Denied),
+            [
+                "Whole Error: /dev/vmmctl may not be written, and bhyve makes machines by it | run vmrun as root; where it is the \
+              group vmm's, its members may: pw groupmod vmm -m USER"
+            ]
+        );
+        assert_eq!(of(Control::Unknown), ["Whole Error: bhyve makes machines only as root | run vmrun as root"]);
+    }
+
+    #[test]
+    fn a_jail_without_allow_vmm_is_told_so_and_of_devices_what_is_not_to_be_seen() {
+        let jailed =
+            [("sysctl -i security.jail.jailed security.jail.vnet", "security.jail.jailed: 1\nsecurity.jail.vnet: 1\n")];
+        let of = |release| said(Rights { control: Control::Jailed, ..Rights::ALL }, release, &jailed, false);
+        let allow = "Whole Error: this jail may not make machines | on its host: kldload vmm, then jail -m name=NAME allow.vmm, \
+                     and allow.vmm in jail.conf(5)";
+        let slot = "Slot(PciSlot { bus: 0, slot: 8, function: 0 }) Warning:";
+        assert_eq!(
+            of(crate::model::Release::V15_1),
+            [
+                allow.to_string(),
+                format!(
+                    "{slot} a jail is given devices of the host only with allow.vmm_ppt, which is not to be seen from inside | on \
+                     its host: jail -m name=NAME allow.vmm_ppt"
+                )
+            ]
+        );
+        assert_eq!(
+            of(crate::model::Release::V15_0)[1],
+            format!(
+                "{slot} jails that may be given devices of the host came with FreeBSD 15.1: allow.vmm_ppt | run vmrun on the host"
+            )
+        );
+    }
+}
