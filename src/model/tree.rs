@@ -233,12 +233,10 @@ fn slot_of(rest: &str) -> Result<(PciSlot, &str), Fault> {
     let mut parts = rest.splitn(4, '.');
     let fault = || Fault::new(format!("`pci.{rest}` is no key of a device")).hint("write pci.BUS.SLOT.FUNCTION.KEY");
     let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or_else(fault);
-    let (bus, slot, function, key) = (next()?, next()?, next()?, next()?);
-    let slot: PciSlot = format!("{bus}:{slot}:{function}").parse()?;
+    let (bus, number, function, key) = (next()?, next()?, next()?, next()?);
+    let slot: PciSlot = format!("{bus}:{number}:{function}").parse()?;
     // bhyve looks for numbers as it writes them.
-    if slot_key(slot) != format!("pci.{bus}.{}.{}", slot.number(), slot.function())
-        || !rest.starts_with(&slot_key(slot)[4..])
-    {
+    if slot_key(slot) != format!("pci.{bus}.{number}.{function}") {
         return Err(fault());
     }
     Ok((slot, key))

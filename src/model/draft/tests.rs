@@ -180,7 +180,7 @@ fn what_the_release_does_not_have_is_refused_by_name() {
                 of("slirp-helper.c")
             ),
             format!("`target` of virtio-scsi needs FreeBSD 16, and this is for FreeBSD 14.5 | {later}"),
-            "2560 pixels are out of range for FreeBSD 14.5 | from 1 to 1920".into(),
+            "2560 pixels are out of range for FreeBSD 14.5 | from 0 to 1920".into(),
             format!(
                 "`com1` of lpc tcp=127.0.0.1:1 needs FreeBSD 15.0, and this is for FreeBSD 14.5 | {later}{}",
                 of("the date of bhyve(8)")
