@@ -42,6 +42,9 @@ impl Machine {
         for (setting, value) in self.settings() {
             add(setting.key, value.to_string());
         }
+        for (number, text) in self.oem_strings() {
+            add(&format!("oemstring.{number}"), text.clone());
+        }
         if self.value("tpm.type").is_some() {
             // Only the command line has a default; a configuration without it aborts (tpm_device.c).
             add("tpm.version", "2.0".into());
@@ -128,6 +131,8 @@ impl Reading {
             }
         } else if let Some(vcpu) = matches("vcpu.N.cpuset", key) {
             self.draft.pins.insert(vcpu, text.parse::<CpuSet>()?);
+        } else if let Some(number) = matches("oemstring.N", key) {
+            self.draft.oem_strings.insert(number, Type::Line.read(text)?.to_string());
         } else if let Some((id, rest)) = domain_of(key) {
             read_domain(self.draft.domains.entry(id).or_default(), rest, key, text)?;
         } else {
