@@ -29,6 +29,7 @@ pub fn argv(machine: &Machine, secrets: &Path) -> Argv {
         options.extend(config.map(|item| (key(item.parameter.key), item.value.to_string())));
     }
     argv = lpc(argv, machine, &mut options);
+    options.extend(machine.oem_strings().iter().map(|(number, text)| (format!("oemstring.{number}"), text.clone())));
     for (key, value) in options {
         argv = argv.arg("-o").arg(format!("{key}={}", escape(&value)));
     }

@@ -5,7 +5,7 @@ use super::slot::numbers;
 use super::tree::Tree;
 use crate::model::number::base_0;
 use crate::model::value::Type;
-use crate::model::{Arch, CpuSet, Feature, Mac, Size, Target, VncAddress};
+use crate::model::{Arch, CpuSet, Feature, Forward, Mac, Size, Target, Tty, VncAddress};
 use std::collections::BTreeSet;
 
 /// How bhyve reads the value of a key.
@@ -28,6 +28,10 @@ enum Meaning {
     Mac,
     Sectors,
     Address,
+    /// Rules of a slirp backend.
+    Forwards,
+    /// What a serial port of the LPC bridge is plugged into.
+    Serial,
     Uuid,
     Eui64,
     /// A hexadecimal number, with or without `0x`.
@@ -70,6 +74,7 @@ impl Meaning {
         match parts[..] {
             ["pci", _, _, _, "pcireg", _] => Self::Register,
             ["pci", _, _, _, .., last] => Self::of_device(last),
+            ["lpc", "com1" | "com2" | "com3" | "com4", "path"] => Self::Serial,
             ["vcpu", _, "cpuset"] | ["domains", _, "cpus"] => Self::Cpus,
             ["domains", _, "size"] => Self::Memory,
             _ => GLOBAL.iter().find(|(known, _)| *known == key).map_or(Self::Text, |(_, meaning)| *meaning),
@@ -89,6 +94,7 @@ impl Meaning {
             "mac" => Self::Mac,
             "sectorsize" => Self::Sectors,
             "rfb" | "tcp" => Self::Address,
+            "hostfwd" => Self::Forwards,
             _ => Self::Text,
         }
     }
@@ -106,6 +112,10 @@ impl Meaning {
             Self::Mac => text.parse::<Mac>().ok().map(|mac| mac.to_string()),
             Self::Sectors => sectors(text),
             Self::Address => text.parse::<VncAddress>().ok().map(|address| address.to_string()),
+            Self::Forwards => Forward::list(text)
+                .ok()
+                .map(|rules| rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(";")),
+            Self::Serial => text.parse::<Tty>().ok().map(|tty| tty.to_string()),
             Self::Uuid => Some(text.to_ascii_lowercase()),
             Self::Register => Type::Register { host: true }.read(text).ok().map(|value| value.to_string()),
             Self::Eui64 => base_0(text).map(|number| format!("{number:#018x}")),
@@ -270,6 +280,8 @@ mod tests {
         );
         assert_eq!(rest("memory.size=512"), rest("memory.size=524288k"));
         assert_eq!(rest("memory.size=0x200"), "memory.size=512M ");
+        assert_eq!(rest("lpc.com1.path=tcp=127.0.0.1:07"), "lpc.com1.path=tcp=127.0.0.1:7 ");
+        assert_eq!(rest("pci.0.4.0.hostfwd=tcp::02222-:022"), "pci.0.4.0.hostfwd=tcp::2222-:22 ");
         assert_eq!(rest("memory.size=7b"), "memory.size=7B ");
         assert_eq!(rest("uuid=5C8DBF6A vcpu.0.cpuset=3,0-2,2,8"), "uuid=5c8dbf6a vcpu.0.cpuset=0-3,8 ");
         assert_eq!(

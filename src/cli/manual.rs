@@ -3,6 +3,7 @@
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::manual;
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command};
 use clap_mangen::Man;
 use std::io;
@@ -20,10 +21,27 @@ pub(super) fn man(program: Command, term: &Term) -> Result<(), Vec<Diagnostic>> 
 }
 
 /// Prints what makes a shell complete our commands.
-pub(super) fn completions(args: &CompletionsArgs, mut program: Command, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn completions(args: &CompletionsArgs, program: Command, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let mut program = with_hosts(program);
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut program, "vmrun", &mut text);
     term.data(String::from_utf8_lossy(&text).trim_end()).map_err(|fault| vec![fault.into()])
+}
+
+/// The kinds of hosts that are known, the newest release first.
+const HOSTS: [&str; 8] =
+    ["freebsd", "freebsd-16", "freebsd-15.1", "freebsd-15.0", "freebsd-14.5", "freebsd-14.4", "freebsd-14.3", "linux"];
+
+/// Has `--on` complete the kinds of hosts that are known. Others are read too, as those with an architecture.
+fn with_hosts(command: Command) -> Command {
+    let has_host = command.get_arguments().any(|arg| arg.get_id() == "on");
+    let command = if has_host {
+        command.mut_arg("on", |arg| arg.value_parser(PossibleValuesParser::new(HOSTS)))
+    } else {
+        command
+    };
+    let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_string()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_hosts))
 }
 
 fn page(mut program: Command) -> io::Result<Vec<u8>> {
@@ -57,4 +75,17 @@ fn argument(arg: &Arg) -> (String, String) {
     let value = values.and_then(|names| names.first()).map(|name| format!("<{name}>"));
     let name = [long, value].into_iter().flatten().collect::<Vec<_>>().join(" ");
     (name, arg.get_help().map(ToString::to_string).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Release;
+
+    #[test]
+    fn every_release_that_is_known_is_a_host_that_completes() {
+        let releases = Release::ALL.iter().rev().map(|release| format!("freebsd-{}", release.name()));
+        let known: Vec<String> = std::iter::once("freebsd".into()).chain(releases).chain(["linux".into()]).collect();
+        assert_eq!(HOSTS.to_vec(), known);
+    }
 }

@@ -146,6 +146,10 @@ fn ports(draft: &Draft) -> Entries {
         };
         all.push((top, piece));
     }
+    if !draft.oem_strings.is_empty() {
+        let text = |(number, text): (&u16, &String)| (quoted(&number.to_string()), Piece::Text(quoted(text)));
+        all.push(("oem_strings", Piece::Map(draft.oem_strings.iter().map(text).collect())));
+    }
     all
 }
 

@@ -11,6 +11,7 @@ pub(super) fn keys(draft: &Draft, part: &Part) -> Vec<String> {
         Part::Whole => Vec::new(),
         Part::Key(name) => key(draft, name),
         Part::Under("pin", vcpu) => vec![format!("vcpu.{vcpu}.cpuset")],
+        Part::Under("oem_strings", number) => vec![format!("oemstring.{number}")],
         Part::Under("domains", id) => vec![format!("domains.{id}.")],
         Part::Under(top, name) => {
             let setting = SETTINGS.iter().find(|setting| setting.under == Some(top) && setting.short() == name);

@@ -33,6 +33,8 @@ pub struct Draft {
     pub domains: BTreeMap<u16, Domain>,
     /// The settings that were given, by name.
     pub settings: BTreeMap<&'static str, Value>,
+    /// Texts of the maker that SMBIOS shows, by number (bhyve_config(5), `oemstring.N`).
+    pub oem_strings: BTreeMap<u16, String>,
     /// The firmware.
     pub bootrom: Option<Bootrom>,
     /// Items that firmware can ask for, in order.
@@ -65,6 +67,7 @@ impl Default for Draft {
             memory: Size::mib(256),
             domains: BTreeMap::new(),
             settings: BTreeMap::new(),
+            oem_strings: BTreeMap::new(),
             bootrom: None,
             fw_items: Vec::new(),
             ttys: BTreeMap::new(),

@@ -73,6 +73,11 @@ impl Machine {
         &self.draft.domains
     }
 
+    /// Returns the texts of the maker that SMBIOS shows, by number.
+    pub const fn oem_strings(&self) -> &BTreeMap<u16, String> {
+        &self.draft.oem_strings
+    }
+
     /// Returns the memory.
     pub const fn memory(&self) -> Size {
         self.draft.memory

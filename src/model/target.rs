@@ -56,6 +56,9 @@ impl Release {
     /// The oldest release that is known.
     pub const OLDEST: Self = Self::ALL[0];
 
+    /// The newest release that is known.
+    pub const NEWEST: Self = Self::ALL[Self::ALL.len() - 1];
+
     /// Returns its numbers.
     pub const fn numbers(self) -> (u32, u32) {
         match self {

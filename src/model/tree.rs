@@ -42,6 +42,9 @@ impl Machine {
         for (setting, value) in self.settings() {
             add(setting.key, value.to_string());
         }
+        for (number, text) in self.oem_strings() {
+            add(&format!("oemstring.{number}"), text.clone());
+        }
         if self.value("tpm.type").is_some() {
             // Only the command line has a default; a configuration without it aborts (tpm_device.c).
             add("tpm.version", "2.0".into());
@@ -128,6 +131,8 @@ impl Reading {
             }
         } else if let Some(vcpu) = matches("vcpu.N.cpuset", key) {
             self.draft.pins.insert(vcpu, text.parse::<CpuSet>()?);
+        } else if let Some(number) = matches("oemstring.N", key) {
+            self.draft.oem_strings.insert(number, Type::Line.read(text)?.to_string());
         } else if let Some((id, rest)) = domain_of(key) {
             read_domain(self.draft.domains.entry(id).or_default(), rest, key, text)?;
         } else {
@@ -233,12 +238,10 @@ fn slot_of(rest: &str) -> Result<(PciSlot, &str), Fault> {
     let mut parts = rest.splitn(4, '.');
     let fault = || Fault::new(format!("`pci.{rest}` is no key of a device")).hint("write pci.BUS.SLOT.FUNCTION.KEY");
     let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or_else(fault);
-    let (bus, slot, function, key) = (next()?, next()?, next()?, next()?);
-    let slot: PciSlot = format!("{bus}:{slot}:{function}").parse()?;
+    let (bus, number, function, key) = (next()?, next()?, next()?, next()?);
+    let slot: PciSlot = format!("{bus}:{number}:{function}").parse()?;
     // bhyve looks for numbers as it writes them.
-    if slot_key(slot) != format!("pci.{bus}.{}.{}", slot.number(), slot.function())
-        || !rest.starts_with(&slot_key(slot)[4..])
-    {
+    if slot_key(slot) != format!("pci.{bus}.{number}.{function}") {
         return Err(fault());
     }
     Ok((slot, key))

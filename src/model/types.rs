@@ -45,8 +45,6 @@ pub enum Type {
         max: i64,
         /// The greatest before.
         before: i64,
-        /// What 0 stands for.
-        zero: i64,
     },
     /// A word that stands there or not: `ro`.
     Flag,
@@ -98,8 +96,8 @@ impl Type {
                 let number = base_0(text).and_then(|number| i64::try_from(number).ok());
                 read_integer(&number.map_or_else(|| text.to_string(), |number| number.to_string()), min, max)
             }
-            // bhyve takes 0 for the greatest but one (pci_fbuf.c): 1920 or 1080.
-            Self::Pixels { zero, .. } if text == "0" => Ok(Value::Integer(zero)),
+            // Before 15.0 it stands for 1920 or 1080 (pci_fbuf.c); since then it is less than the least.
+            Self::Pixels { .. } if text == "0" => Ok(Value::Integer(0)),
             Self::Pixels { max, .. } => read_integer(text, 1, max),
             Self::Flag => read_flag(text),
             Self::Choice(words) => read_choice(text, words),
@@ -159,8 +157,8 @@ impl Type {
 
     /// Returns what the bhyve of a release has against a value that other releases take.
     pub fn against(self, value: &Value, target: Target) -> Option<Fault> {
-        let (Self::Pixels { min, max, before, .. }, Value::Integer(number)) = (self, value) else { return None };
-        let (min, max) = if target.has(Feature::LargeScreens) { (min, max) } else { (1, before) };
+        let (Self::Pixels { min, max, before }, Value::Integer(number)) = (self, value) else { return None };
+        let (min, max) = if target.has(Feature::LargeScreens) { (min, max) } else { (0, before) };
         let fault = Fault::new(format!("{number} pixels are out of range for {}", target.release));
         (!(min..=max).contains(number)).then(|| fault.hint(format!("from {min} to {max}")))
     }

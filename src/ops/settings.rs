@@ -78,7 +78,7 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
     };
     let here = match platform {
         Platform::FreeBsd => target(),
-        Platform::Linux => Target { release: Release::V16, ..Target::default() },
+        Platform::Linux => Target { release: Release::NEWEST, ..Target::default() },
     };
     Ok(Settings {
         platform,

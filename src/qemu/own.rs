@@ -46,6 +46,9 @@ pub(super) fn told(mut argv: Argv, machine: &Machine) -> Argv {
             argv = argv.arg("-smbios").arg(format!("type={table}{text}"));
         }
     }
+    for text in machine.oem_strings().values() {
+        argv = argv.arg("-smbios").arg(format!("type=11,value={}", escape(text)));
+    }
     for item in machine.fw_items() {
         let content = match item.content() {
             FwContent::Text(text) => format!("string={}", escape(text)),

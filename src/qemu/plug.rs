@@ -44,11 +44,14 @@ fn mac_of(at: &Seat) -> String {
 }
 
 pub(super) fn screen(argv: Argv, at: &Seat, device: &Device) -> Argv {
-    let number = |name, default: i64| match device.value(name) {
+    // Zero stands for the greatest but one (pci_fbuf.c).
+    let number = |name, default: i64, zero| match device.value(name) {
+        Some(Value::Integer(0)) => zero,
         Some(Value::Integer(number)) => *number,
         _ => default,
     };
-    let text = format!("VGA,xres={},yres={},{}", number("w", 1024), number("h", 768), at.address());
+    let (width, height) = (number("w", 1024, 1920), number("h", 768, 1080));
+    let text = format!("VGA,xres={width},yres={height},{}", at.address());
     let argv = argv.args(["-device", &text]);
     let display = match (device.vnc_socket(), device.vnc()) {
         (Some(path), _) => format!("unix:{}", escape(path)),

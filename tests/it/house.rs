@@ -259,6 +259,39 @@ fn circles_of_imports_stay_in_one_family() {
     assert_none(&circles(&product::product(&files())));
 }
 
+/// Where releases are compared, or named, outside of the table of what came when.
+fn releases(product: &[Code]) -> Vec<String> {
+    const OWN: [&str; 2] = ["model/gate.rs", "model/target.rs"];
+    const COMPARES: [&str; 6] = [" < ", " <= ", " > ", " >= ", " == ", " != "];
+    const SIDES: [&str; 2] = ["release", ".since()"];
+    let compares = |line: &str| {
+        let is_side = |at: usize, op: &str| {
+            SIDES.iter().any(|side| line[..at].ends_with(side)) || line[at + op.len()..].starts_with("release")
+        };
+        COMPARES.iter().any(|op| line.match_indices(op).any(|(at, _)| is_side(at, op)))
+    };
+    let names = |line: &str| {
+        line.match_indices("Release::V").any(|(at, _)| line[at + 10..].starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let files = product.iter().filter(|code| !OWN.contains(&code.file.as_str()));
+    let faults = files.flat_map(|code| code.lines.iter().map(move |(at, line)| (code, at, line)));
+    let faults = faults.filter(|(_, _, line)| compares(line) || names(line));
+    faults.map(|(code, at, line)| format!("src/{}:{at}: {}", code.file, line.trim())).collect()
+}
+
+#[test]
+fn one_table_compares_releases() {
+    assert_none(&releases(&product::product(&files())));
+}
+
+#[test]
+fn a_release_that_is_compared_elsewhere_is_found() {
+    let faults = |text: &str| releases(&one("bhyve/a.rs", text)).len();
+    assert_eq!(faults("fn a() {\n    if target.release >= b {}\n    if c < release {}\n    Release::V15_0\n}\n"), 3);
+    assert_eq!(faults("fn a() {\n    target.has(Feature::Monitor);\n    Release::ALL\n}\n"), 0);
+    assert_eq!(releases(&one("model/gate.rs", "fn a() {\n    release >= b\n}\n")), [""; 0]);
+}
+
 #[test]
 fn files_have_at_most_500_lines() {
     assert_none(&long(&files()));

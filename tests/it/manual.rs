@@ -85,5 +85,6 @@ fn shells_complete_commands_and_flags() {
     for shell in ["bash", "fish", "zsh"] {
         let text = printed(&sandbox, &["completions", shell]);
         assert!(text.contains("stop-within") && text.contains("import"), "{shell}");
+        assert!(text.contains("freebsd-14.3") && text.contains("freebsd-16"), "{shell}");
     }
 }

@@ -29,8 +29,8 @@ mod tree;
 mod twelve;
 
 pub(crate) use guest::Signals;
-use machine::Machine;
-use tree::Tree;
+pub(crate) use machine::Machine;
+pub(crate) use tree::Tree;
 
 /// How many host CPUs a set can hold (256 before 14).
 const CPU_SETSIZE: i128 = 1024;
@@ -41,11 +41,11 @@ const USAGE: &str = "Usage: bhyve [-aCDeHhPSuWwxY]\n             \
                      [-p vcpu:hostcpu] [-r file] [-s pci] [-U uuid] vmname";
 
 /// The usage text, after a complaint if there is one.
-fn usage(release: u8, status: u8, complaint: impl std::fmt::Display) -> Exit {
+fn usage(release: Release, status: u8, complaint: impl std::fmt::Display) -> Exit {
     let complaint = complaint.to_string();
     let mut exit = Exit::silent(status);
     exit.lines.extend(Some(complaint).filter(|text| !text.is_empty()));
-    exit.lines.push(if release < 13 { twelve::USAGE } else { USAGE }.to_string());
+    exit.lines.push(if release.major < 13 { twelve::USAGE } else { USAGE }.to_string());
     exit
 }
 
@@ -53,17 +53,17 @@ fn usage(release: u8, status: u8, complaint: impl std::fmt::Display) -> Exit {
 pub(crate) fn run(state: &State, signals: &Signals, args: &[String]) -> Step<u8> {
     let cmdline = fs::read("/proc/self/cmdline").unwrap_or_else(|_| args.join("\0").into_bytes());
     state.write("seen-argv", cmdline)?;
-    let mut tree = defaults(Release::of_environment()?.major)?;
-    if tree.release < 13 {
+    let release = Release::of_environment()?;
+    if release.major < 13 {
         Signals::die_as_others()?;
     }
-    let operands = flags::parse(args, &mut tree)?;
-    let name = name(&mut tree, operands)?;
+    let (tree, name) = read(args, release)?;
     if tree.flag("config.dump", false)? {
         say(tree.dump());
         return Ok(1);
     }
-    let mut machine = Machine::new(state, tree, &name);
+    let assume = std::env::var_os("FAKE_FREEBSD_ASSUME_FILES").is_some_and(|value| value == "1");
+    let mut machine = Machine::new(state, tree, &name, assume);
     let started = machine.start();
     let is_started = started.is_ok();
     let result = started.and_then(|()| guest::play(&machine, signals));
@@ -78,9 +78,17 @@ pub(crate) fn run(state: &State, signals: &Signals, args: &[String]) -> Step<u8>
     }
 }
 
-fn defaults(release: u8) -> Step<Tree> {
+/// Reads a command line into a configuration, and the name of the machine.
+pub(crate) fn read(args: &[String], release: Release) -> Step<(Tree, String)> {
+    let mut tree = defaults(release)?;
+    let operands = flags::parse(args, &mut tree)?;
+    let name = name(&mut tree, operands)?;
+    Ok((tree, name))
+}
+
+pub(crate) fn defaults(release: Release) -> Step<Tree> {
     let mut tree = Tree::new(release);
-    tree.set("acpi_tables", if release >= 15 { "true" } else { "false" })?;
+    tree.set("acpi_tables", if release.major >= 15 { "true" } else { "false" })?;
     tree.set("acpi_tables_in_memory", "true")?;
     tree.set("memory.size", "256M")?;
     tree.set("x86.strictmsr", "true")?;

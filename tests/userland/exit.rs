@@ -1,7 +1,9 @@
 //! How a program ends before its work is done: its status or signal, and what it leaves on stderr.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+#[cfg(not(test))]
+use std::io::Write;
+use std::io::{self, ErrorKind};
 
 /// `EX_SOFTWARE` of sysexits(3): the fake itself failed, not the program it plays.
 pub(crate) const FAKE_FAILED: u8 = 70;
@@ -84,12 +86,25 @@ pub(crate) fn strerror(error: &io::Error) -> &'static str {
 }
 
 /// Writes to stdout; a reader that went away is no error.
+#[cfg(not(test))]
 pub(crate) fn say(text: impl Display) {
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
 /// Writes one line to stderr.
+#[cfg(not(test))]
 pub(crate) fn warn(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// What is said in a test is the test's.
+#[cfg(test)]
+pub(crate) fn say(text: impl Display) {
+    print!("{text}");
+}
+
+#[cfg(test)]
+pub(crate) fn warn(line: impl Display) {
+    eprintln!("{line}");
 }

@@ -10,6 +10,12 @@ pub(crate) struct Release {
     pub(crate) minor: u8,
 }
 
+/// Releases that brought something to bhyve; where that is known from is said where it is asked for.
+pub(crate) const V14_3: Release = Release::new(14, 3);
+pub(crate) const V15_0: Release = Release::new(15, 0);
+pub(crate) const V15_1: Release = Release::new(15, 1);
+pub(crate) const V16: Release = Release::new(16, 0);
+
 /// What is played when nobody asks for a release.
 const DEFAULT: Release = Release::newest(15);
 

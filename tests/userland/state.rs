@@ -57,7 +57,12 @@ impl State {
         if !Path::new(&root).is_dir() {
             return Err(Exit::fake("FAKE_FREEBSD does not name a folder"));
         }
-        Ok(Self { root: root.into(), at_end: RefCell::default() })
+        Ok(Self::at(root.into()))
+    }
+
+    /// The state in a folder.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root, at_end: RefCell::default() }
     }
 
     /// Takes the lock; it is given back when the file is dropped.

@@ -5,7 +5,7 @@ use crate::bhyve::tree::{Tree, veiled};
 use crate::diag::Fault;
 use crate::model::{DeviceKind, Feature, PciSlot, Target, Type};
 
-/// The target that a SCSI controller has where none is named.
+/// The target that a SCSI controller has where nothing is said of it; with options alone it has none (pci_virtio_scsi.c).
 const CTL: &str = "/dev/cam/ctl";
 
 /// The keys of a device, while its text is read.
@@ -191,14 +191,6 @@ impl Conf {
 
     fn targets(&mut self, conf: &str) -> Result<(), Fault> {
         let mut last = None;
-        // Only where it stands on the command line; a configuration without a target has none (pci_virtio_scsi.c).
-        let is_target = |(at, item): (usize, &str)| match item.split_once('=') {
-            Some((key, _)) => matches!(key, "target" | "dev"),
-            None => at == 0,
-        };
-        if !conf.split(',').enumerate().any(is_target) {
-            self.tree.set("target.0", CTL)?;
-        }
         for (at, item) in conf.split(',').enumerate() {
             let device = match item.split_once('=') {
                 Some(("target" | "dev", device)) => device,

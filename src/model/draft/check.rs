@@ -20,6 +20,7 @@ impl Draft {
         self.check_memory(&mut faults);
         self.check_processors(&mut faults);
         self.check_settings(&mut faults);
+        self.check_oem_strings(&mut faults);
         self.check_firmware(&mut faults);
         self.check_devices(&mut faults);
         self.check_functions(&mut faults);
@@ -94,6 +95,25 @@ impl Draft {
                 "`-a` and x2apic contradict each other",
                 "keep one of them: bhyve takes the last",
             );
+        }
+    }
+
+    /// SMBIOS counts its texts in one byte.
+    fn check_oem_strings(&self, faults: &mut Faults) {
+        const MOST: usize = 255;
+        let Some(first) = self.oem_strings.keys().next() else { return };
+        let part = || Part::Under("oem_strings", first.to_string());
+        faults.extend(
+            self.lacks("`oem_strings`", Some(Feature::OemStrings), &[Arch::Amd64]).map(|fault| (part(), fault)),
+        );
+        let outside = self.oem_strings.keys().find(|number| usize::from(**number) > MOST);
+        if let Some(number) = outside {
+            let fault =
+                Fault::new(format!("{number} is no number of a text of SMBIOS")).hint(format!("from 0 to {MOST}"));
+            faults.push((Part::Under("oem_strings", number.to_string()), fault));
+        } else if self.oem_strings.len() > MOST {
+            let fault = Fault::new(format!("SMBIOS holds {MOST} texts of the maker, and these are {}", MOST + 1));
+            faults.push((part(), fault.hint("leave one of them out")));
         }
     }
 

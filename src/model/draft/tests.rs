@@ -9,6 +9,24 @@ fn faults(draft: Draft) -> Vec<String> {
 }
 
 #[test]
+fn texts_of_the_maker_need_a_release_and_are_numbered_by_a_byte() {
+    let mut draft = draft(&[]);
+    draft.oem_strings.insert(256, "a".into());
+    draft.target.release = Release::V15_1;
+    let later = "leave it out, or run the machine on a later release; that it came with FreeBSD 16 is inferred \
+                 (bhyve_config(5), 2026)";
+    let number = "256 is no number of a text of SMBIOS | from 0 to 255";
+    let needs = format!("`oem_strings` needs FreeBSD 16, and this is for FreeBSD 15.1 | {later}");
+    assert_eq!(faults(draft.clone()), [needs, number.to_string()]);
+    draft.target.release = Release::V16;
+    draft.oem_strings = (0..=255).map(|number| (number, "a".to_string())).collect();
+    let many = "SMBIOS holds 255 texts of the maker, and these are 256 | leave one of them out";
+    assert_eq!(faults(draft.clone()), [many]);
+    draft.oem_strings.pop_last();
+    assert!(draft.check().is_ok());
+}
+
+#[test]
 fn a_slot_is_taken_once_however_it_is_spelt() {
     let mut draft = draft(&[("3", device("virtio-rnd", &[]))]);
     let fault = draft.put("0:03:0".parse().unwrap(), device("lpc", &[])).unwrap_err();
@@ -180,7 +198,7 @@ fn what_the_release_does_not_have_is_refused_by_name() {
                 of("slirp-helper.c")
             ),
             format!("`target` of virtio-scsi needs FreeBSD 16, and this is for FreeBSD 14.5 | {later}"),
-            "2560 pixels are out of range for FreeBSD 14.5 | from 1 to 1920".into(),
+            "2560 pixels are out of range for FreeBSD 14.5 | from 0 to 1920".into(),
             format!(
                 "`com1` of lpc tcp=127.0.0.1:1 needs FreeBSD 15.0, and this is for FreeBSD 14.5 | {later}{}",
                 of("the date of bhyve(8)")

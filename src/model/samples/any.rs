@@ -111,6 +111,9 @@ pub(crate) fn machine(items: impl Strategy<Value = Vec<FwItem>>) -> impl Strateg
                         .map(|port| (port.name, format!("/dev/nmdm-{}A", port.name).parse().unwrap())),
                 );
                 settings.into_iter().for_each(|(setting, value)| draft.set(setting, value));
+                if release >= crate::model::Feature::OemStrings.since() {
+                    draft.oem_strings.insert(cores, "50% of, a".into());
+                }
                 for name in ["gdb.port", "tpm.type", "tpm.path", "wired"] {
                     let setting = Setting::named(name)?;
                     let text = match setting.ty {

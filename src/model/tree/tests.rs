@@ -67,12 +67,13 @@ fn said(text: &str) -> Vec<String> {
 fn keys_that_bhyve_would_never_read_are_named() {
     assert_eq!(
         said(
-            "cpu=2 x86.strictmrs=true pci.0.4.device=x pci.0.99.0.device=x lpc.pcireg.vendor=host lpc.com1.path=x bootvars=/v config.dump=1"
+            "cpu=2 x86.strictmrs=true pci.0.4.device=x pci.0.4.00.device=x pci.0.99.0.device=x lpc.pcireg.vendor=host lpc.com1.path=x bootvars=/v config.dump=1"
         ),
         [
             "cpu: there is no key `cpu` | did you mean `cpus`?",
             "x86.strictmrs: there is no key `x86.strictmrs` | did you mean `x86.strictmsr`?",
             "pci.0.4.device: `pci.0.4.device` is no key of a device | write pci.BUS.SLOT.FUNCTION.KEY",
+            "pci.0.4.00.device: `pci.0.4.00.device` is no key of a device | write pci.BUS.SLOT.FUNCTION.KEY",
             "pci.0.99.0.device: `0:99:0` is not a PCI slot | slots are SLOT, SLOT:FUNCTION or BUS:SLOT:FUNCTION with bus 0 to 255, slot 0 to 31, function 0 to 7",
             "lpc.pcireg.vendor: bhyve does not read `lpc.pcireg.vendor` | it reads pci.0.31.0.pcireg.vendor: write it below the slot of the LPC bridge",
             "lpc.com1.path: \"x\" is not a backend for a serial port | \"stdio\", or the path of a tty such as \"/dev/nmdm0A\"",

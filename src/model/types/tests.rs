@@ -57,13 +57,14 @@ fn a_password_longer_than_vnc_uses_is_refused_without_showing_it() {
 
 #[test]
 fn a_frame_buffer_is_as_large_as_the_release_can_make_it() {
-    let width = Type::Pixels { min: 640, max: 3840, before: 1920, zero: 1920 };
-    assert_eq!(width.read("0"), Ok(Value::Integer(1920)));
+    let width = Type::Pixels { min: 640, max: 3840, before: 1920 };
+    assert_eq!(width.read("0"), Ok(Value::Integer(0)));
     let said = |number, release| {
         let target = Target { release, ..Target::default() };
         width.against(&width.read_integer(number).unwrap(), target).map(|fault| fault.message).unwrap_or_default()
     };
-    assert_eq!(said(320, Release::V14_5), "");
+    assert_eq!((said(320, Release::V14_5), said(0, Release::V14_5)), (String::new(), String::new()));
+    assert_eq!(said(0, Release::V15_0), "0 pixels are out of range for FreeBSD 15.0");
     assert_eq!(said(320, Release::V15_1), "320 pixels are out of range for FreeBSD 15.1");
     assert_eq!(said(3840, Release::V14_5), "3840 pixels are out of range for FreeBSD 14.5");
     assert_eq!(message(width, "66336"), "66336 is out of range | from 1 to 3840");
@@ -93,7 +94,7 @@ const ALL: &[Type] = &[
     Type::Name { max: 20 },
     Type::Line,
     Type::Integer { min: 0, max: 99 },
-    Type::Pixels { min: 640, max: 3840, before: 1920, zero: 1920 },
+    Type::Pixels { min: 640, max: 3840, before: 1920 },
     Type::Flag,
     Type::Choice(&["io", "off"]),
     Type::Vga,

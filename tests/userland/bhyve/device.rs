@@ -8,9 +8,10 @@ use super::slot::{ALIASES, NAMES};
 use super::tree::ERROR;
 use super::{disk, fbuf, lpc, network, serial};
 use crate::exit::{EINVAL, Exit, NO_ERROR, Step, strerror};
+use crate::release::V16;
 
 /// `SIGABRT`: libnv ends bhyve when a value without a text is read.
-const SIGABRT: i32 = 6;
+pub(crate) const SIGABRT: i32 = 6;
 
 /// Where a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,11 +126,12 @@ fn open(machine: &Machine, node: &str, key: &str, access: Access) -> Step<()> {
 
 fn scsi(machine: &mut Machine, place: Place, node: &str) -> Step<()> {
     let targets = format!("{node}.target");
+    let has_targets = machine.tree.release >= V16;
     let mut devices: Vec<String> =
         machine.tree.names(&targets).iter().filter_map(|id| machine.tree.get(&format!("{targets}.{id}"))).collect();
-    devices.extend(machine.tree.get(&format!("{node}.dev")));
-    if devices.is_empty() {
-        devices.push("/dev/cam/ctl".to_string());
+    if !has_targets {
+        let device = machine.tree.get(&format!("{node}.dev"));
+        devices = vec![device.unwrap_or_else(|| "/dev/cam/ctl".to_string())];
     }
     for device in devices {
         machine
@@ -159,7 +161,7 @@ fn console(machine: &mut Machine, node: &str) -> Step<()> {
     let names: Vec<String> = machine.tree.names(&ports).iter().map(|port| format!("{ports}.{port}")).collect();
     for port in names {
         let path = machine.tree.get(&format!("{port}.path")).unwrap_or_default();
-        if let Err(error) = machine.bind_console(&path) {
+        if let Err(error) = machine.bind_socket(&path) {
             let name = machine.tree.get(&format!("{port}.name")).unwrap_or_default();
             let why = strerror(&error);
             return Err(failed(format!("cannot create port {name}: {why}"), why));
@@ -211,7 +213,7 @@ fn lpc_bridge(machine: &mut Machine, taken: &mut bool, place: Place) -> Step<()>
     if place.bus != 0 {
         return Err(failed("LPC bridge can be present only on bus 0.", NO_ERROR));
     }
-    if machine.tree.release < 15 {
+    if machine.tree.release.major < 15 {
         machine.load_rom("lpc.").map_err(|exit| failed(exit.lines.join("\n"), NO_ERROR))?;
     }
     for port in lpc::PORTS {

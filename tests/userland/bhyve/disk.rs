@@ -2,6 +2,7 @@
 
 use super::device::{Place, failed};
 use super::machine::{Access, Machine};
+use super::slot::MAX_PORTS;
 use super::tree::fatal;
 use crate::exit::{EINVAL, NO_ERROR, Step, warn};
 use crate::number::{atoi, strtol};
@@ -15,7 +16,9 @@ pub(crate) fn start(machine: &mut Machine, place: Place, node: &str, device: &st
 /// Each port of an ahci controller is a disk of its own.
 pub(crate) fn start_ahci(machine: &mut Machine, place: Place, node: &str) -> Step<()> {
     let ports = format!("{node}.port");
-    let names: Vec<String> = machine.tree.names(&ports).iter().map(|port| format!("{ports}.{port}")).collect();
+    // Ports that are not there are skipped, and names that are no port's are never asked for.
+    let numbers = (0..MAX_PORTS).filter(|port| machine.tree.has_node(&format!("{ports}.{port}")));
+    let names: Vec<String> = numbers.map(|port| format!("{ports}.{port}")).collect();
     names.iter().try_for_each(|port| start(machine, place, port, "ahci"))
 }
 

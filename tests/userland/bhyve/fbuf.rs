@@ -6,6 +6,7 @@ use super::device::{Place, failed};
 use super::machine::Machine;
 use crate::exit::{NO_ERROR, Step, strerror, warn};
 use crate::number::{atoi, strtol};
+use crate::release::{Release, V15_1};
 
 /// The port that 0 stands for.
 pub(crate) const DEFAULT_PORT: u16 = 5900;
@@ -21,9 +22,11 @@ pub(crate) fn start(machine: &mut Machine, taken: &mut bool, place: Place, node:
         machine.state.append("passwords", &format!("{place} {password}"))?;
     }
     let wait = machine.tree.flag(&format!("{node}.wait"), false)?;
-    let (host, port) = match value("rfb").or_else(|| value("tcp")) {
-        Some(text) => address(&text).map_err(refused)?,
-        None => (String::new(), 0),
+    let text = value("rfb").or_else(|| value("tcp")).unwrap_or_default();
+    let socket = text.strip_prefix("unix:").filter(|_| machine.tree.release >= V15_1);
+    let (host, port) = match (socket, text.as_str()) {
+        (Some(_), _) | (None, "") => (String::new(), 0),
+        (None, text) => address(text).map_err(refused)?,
     };
     let vga = value("vga").unwrap_or_else(|| "io".to_string());
     if !["off", "io", "on"].contains(&vga.as_str()) {
@@ -36,6 +39,12 @@ pub(crate) fn start(machine: &mut Machine, taken: &mut bool, place: Place, node:
         return Ok(());
     }
     *taken = true;
+    if let Some(path) = socket {
+        return machine.bind_socket(path).map_err(|error| {
+            let why = strerror(&error);
+            failed(format!("bind: {why}"), why)
+        });
+    }
     serve(machine, &host, port)?;
     machine.viewer = machine.sockets.len().checked_sub(1).filter(|_| wait);
     Ok(())
@@ -79,13 +88,13 @@ fn wrap(number: i128) -> u16 {
     u16::try_from(number.rem_euclid(0x1_0000)).unwrap_or(0)
 }
 
-fn check_size(release: u8, width: Option<&str>, height: Option<&str>) -> Result<(), String> {
+fn check_size(release: Release, width: Option<&str>, height: Option<&str>) -> Result<(), String> {
     let read = |text: Option<&str>, default| text.map_or(default, |text| wrap(strtol(text, 10).map_or(0, |n| n.value)));
     let (width, height) = (read(width, 1024), read(height, 768));
     match (width, height) {
-        (1921.., _) if release < 15 => Err(format!("fbuf: width {width} too large")),
-        (_, 1201..) if release < 15 => Err(format!("fbuf: height {height} too large")),
-        _ if release < 15 => Ok(()),
+        (1921.., _) if release.major < 15 => Err(format!("fbuf: width {width} too large")),
+        (_, 1201..) if release.major < 15 => Err(format!("fbuf: height {height} too large")),
+        _ if release.major < 15 => Ok(()),
         (3841.., _) | (_, 2161..) => Err("fbuf: max resolution is 3840x2160".into()),
         (..640, _) | (_, ..480) => Err("fbuf: minimum resolution is 640x480".into()),
         _ => Ok(()),
@@ -95,6 +104,7 @@ fn check_size(release: u8, width: Option<&str>, height: Option<&str>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::{address, check_size};
+    use crate::release::Release;
 
     #[test]
     fn addresses_come_in_four_forms() {
@@ -119,10 +129,10 @@ mod tests {
 
     #[test]
     fn sizes_depend_on_the_release_and_wrap_at_16_bits() {
-        assert!(check_size(15, Some("3840"), Some("2160")).is_ok());
-        assert!(check_size(14, Some("3840"), Some("2160")).is_err());
-        assert!(check_size(15, Some("320"), Some("200")).is_err());
-        assert!(check_size(14, Some("320"), Some("200")).is_ok());
-        assert!(check_size(15, Some("66336"), Some("600")).is_ok());
+        assert!(check_size(Release::newest(15), Some("3840"), Some("2160")).is_ok());
+        assert!(check_size(Release::newest(14), Some("3840"), Some("2160")).is_err());
+        assert!(check_size(Release::newest(15), Some("320"), Some("200")).is_err());
+        assert!(check_size(Release::newest(14), Some("320"), Some("200")).is_ok());
+        assert!(check_size(Release::newest(15), Some("66336"), Some("600")).is_ok());
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use super::tree::{ERROR, Tree, fatal};
 use super::{lpc, slot, twelve, usage};
 use crate::exit::{Exit, Step, say, strerror};
-use crate::number::scan;
+use crate::number::{scan, strtol};
+use crate::release::{Release, V15_0, V16};
 
 /// `EX_USAGE` of sysexits(3).
 pub(crate) const EX_USAGE: u8 = 64;
@@ -16,12 +17,12 @@ const PLAIN: &str = "aehuwxACDHIPSWY";
 const VALUED: &str = "kfopGcsmlKU";
 
 /// Whether a letter is a flag without an argument, and whether it is one with an argument.
-fn known(release: u8, letter: char) -> (bool, bool) {
-    if release < 13 {
+fn known(release: Release, letter: char) -> (bool, bool) {
+    if release.major < 13 {
         return (twelve::PLAIN.contains(letter), twelve::VALUED.contains(letter));
     }
-    let plain = PLAIN.contains(letter) || (letter == 'M' && release >= 16);
-    (plain, VALUED.contains(letter) || (letter == 'n' && release >= 15))
+    let plain = PLAIN.contains(letter) || (letter == 'M' && release >= V16);
+    (plain, VALUED.contains(letter) || (letter == 'n' && release >= V15_0))
 }
 
 /// Reads the command line into the tree. Returns what is left: the operands.
@@ -30,11 +31,11 @@ pub(crate) fn parse<'a>(args: &'a [String], tree: &mut Tree) -> Step<&'a [String
     for flag in flags {
         match flag? {
             (letter, None) => plain(tree, letter)?,
-            (letter, Some(value)) if tree.release < 13 => twelve::valued(tree, letter, value)?,
+            (letter, Some(value)) if tree.release.major < 13 => twelve::valued(tree, letter, value)?,
             (letter, Some(value)) => valued(tree, letter, value)?,
         }
     }
-    if tree.release >= 15 {
+    if tree.release.major >= 15 {
         for key in ["bootrom", "bootvars"] {
             let old = tree.get(&format!("lpc.{key}"));
             if let Some(value) = old.filter(|_| tree.get(key).is_none()) {
@@ -50,7 +51,7 @@ pub(crate) fn parse<'a>(args: &'a [String], tree: &mut Tree) -> Step<&'a [String
 type Flag<'a> = Step<(char, Option<&'a str>)>;
 
 /// Splits as getopt(3) does: flags cluster, the first operand or `--` ends them.
-fn getopt(args: &[String], release: u8) -> (Vec<Flag<'_>>, &[String]) {
+fn getopt(args: &[String], release: Release) -> (Vec<Flag<'_>>, &[String]) {
     let mut flags = Vec::new();
     let mut rest = args;
     while let [word, tail @ ..] = rest {
@@ -92,7 +93,7 @@ fn plain(tree: &mut Tree, letter: char) -> Step<()> {
     match letter {
         'a' => tree.set("x86.x2apic", "false"),
         'x' => tree.set("x86.x2apic", "true"),
-        'A' if tree.release < 15 => tree.set("acpi_tables", "true"),
+        'A' if tree.release.major < 15 => tree.set("acpi_tables", "true"),
         'C' => tree.set("memory.guest_in_core", "true"),
         'D' => tree.set("destroy_on_poweroff", "true"),
         'e' => tree.set("x86.strictio", "true"),
@@ -211,7 +212,8 @@ fn config_file(tree: &mut Tree, path: &str) -> Step<()> {
 /// `-n id=N[,size=S][,cpus=LIST][,domain_policy=P]`; unknown items are ignored.
 fn numa(tree: &mut Tree, value: &str) -> Step<bool> {
     let items: Vec<(&str, &str)> = value.split(',').filter_map(|item| item.split_once('=')).collect();
-    let id = items.iter().rev().find(|(key, _)| *key == "id").and_then(|(_, id)| id.parse::<u8>().ok());
+    let number = |text: &str| strtol(text, 0).and_then(|number| number.whole()).and_then(|id| u8::try_from(id).ok());
+    let id = items.iter().rev().find(|(key, _)| *key == "id").and_then(|(_, id)| number(id));
     let Some(id) = id else {
         return Ok(false);
     };
@@ -249,19 +251,20 @@ mod tests {
     use super::{getopt, numa, parse, pin, topology};
     use crate::bhyve::tree::Tree;
     use crate::exit::Ending;
+    use crate::release::Release;
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
     }
 
     fn refusal(line: &str) -> Ending {
-        parse(&words(line), &mut Tree::new(15)).unwrap_err().ending
+        parse(&words(line), &mut Tree::new(Release::newest(15))).unwrap_err().ending
     }
 
     #[test]
     fn flags_cluster_and_the_first_operand_ends_them() {
         let args = words("-aHc2 -m 1G vm -w");
-        let (flags, rest) = getopt(&args, 15);
+        let (flags, rest) = getopt(&args, Release::newest(15));
         assert_eq!((flags.len(), rest.len()), (4, 2));
     }
 
@@ -285,14 +288,14 @@ mod tests {
 
     #[test]
     fn a_topology_is_stored_unchecked() {
-        let mut tree = Tree::new(15);
+        let mut tree = Tree::new(Release::newest(15));
         assert!(topology(&mut tree, "two,cores=4").unwrap());
         assert_eq!((tree.get("cpus").as_deref(), tree.get("cores").as_deref()), (Some("two"), Some("4")));
     }
 
     #[test]
     fn pins_add_up_and_long_keys_are_cut() {
-        let mut tree = Tree::new(15);
+        let mut tree = Tree::new(Release::newest(15));
         for value in ["0:2", "0:3", "1000:1x"] {
             pin(&mut tree, value).unwrap();
         }
@@ -302,9 +305,10 @@ mod tests {
 
     #[test]
     fn a_numa_domain_needs_an_id() {
-        let mut tree = Tree::new(15);
+        let mut tree = Tree::new(Release::newest(15));
         assert!(numa(&mut tree, "size=4G,id=1,other=2").unwrap());
         assert_eq!(tree.get("domains.1.size").as_deref(), Some("4G"));
+        assert!(numa(&mut tree, "id=0x2,cpus=1").unwrap() && tree.get("domains.2.cpus").is_some());
         assert!(!numa(&mut tree, "id=256").unwrap());
     }
 }

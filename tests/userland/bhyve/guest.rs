@@ -174,7 +174,7 @@ impl Script {
     fn of_rom(machine: &Machine) -> Step<Self> {
         let rom = machine.tree.get("bootrom").or_else(|| machine.tree.get("lpc.bootrom"));
         let Some(rom) = rom else { return Ok(Self::End(Ending::Status(1))) };
-        if machine.tree.release < 13 {
+        if machine.tree.release.major < 13 {
             if !twelve::has_bridge(machine) {
                 return Ok(Self::Abort(NO_ROM));
             }
@@ -212,7 +212,7 @@ pub(crate) fn play(machine: &Machine, signals: &Signals) -> Step<Ending> {
         if !machine.set_going()? {
             return Ok(lost());
         }
-        if machine.stdio && machine.tree.release < 13 {
+        if machine.stdio && machine.tree.release.major < 13 {
             serial::warn_of_stdin();
         }
         let script = match machine.state.take_boot()? {

@@ -30,7 +30,7 @@ pub(crate) fn parse(tree: &mut Tree, argument: &str) -> Step<bool> {
 /// `ROM[,VARS][,K=V…]`. Releases before 15 read the keys below `lpc`, later ones have moved them to the top.
 fn bootrom(tree: &mut Tree, argument: &str, conf: Option<&str>) -> Step<()> {
     let conf = conf.ok_or_else(|| fatal(format!("invalid bootrom option \"{argument}\"")))?;
-    let node = if tree.release < 15 { "lpc." } else { "" };
+    let node = if tree.release.major < 15 { "lpc." } else { "" };
     let mut items = conf.split(',');
     tree.set(&format!("{node}bootrom"), items.next().unwrap_or_default())?;
     for (at, item) in items.enumerate() {

@@ -13,6 +13,7 @@ use super::{device, twelve};
 use crate::exit::{EINVAL, Exit, Step, say, strerror, warn};
 use crate::node::{self, Memory, Node, Processors, Topology};
 use crate::number::{memory_size, strtol};
+use crate::release::{V14_3, V15_0};
 use crate::state::State;
 
 /// `EX_OSERR` and `EX_USAGE` of sysexits(3).
@@ -61,7 +62,7 @@ pub(crate) enum Access {
 }
 
 impl<'a> Machine<'a> {
-    pub(crate) fn new(state: &'a State, tree: Tree, name: &str) -> Self {
+    pub(crate) fn new(state: &'a State, tree: Tree, name: &str, assume: bool) -> Self {
         Self {
             state,
             tree,
@@ -74,7 +75,7 @@ impl<'a> Machine<'a> {
             sockets: Vec::new(),
             consoles: Vec::new(),
             topology: Topology::default(),
-            assume: std::env::var_os("FAKE_FREEBSD_ASSUME_FILES").is_some_and(|value| value == "1"),
+            assume,
         }
     }
 
@@ -88,26 +89,46 @@ impl<'a> Machine<'a> {
         }
         let memory = self.memory_size("memory.size")?;
         self.open()?;
-        if self.tree.release < 13 {
+        if self.tree.release.major < 13 {
             self.set_up_memory(memory)?;
             return twelve::start(self);
         }
         self.check_flags(&["x86.vmexit_on_hlt", "x86.vmexit_on_pause", "x86.x2apic"])?;
         self.set_up_memory(memory)?;
         self.check_flags(&["x86.strictmsr", "x86.strictio", "rtc.use_localtime"])?;
-        if self.tree.release >= 15 {
+        if self.tree.release >= V15_0 {
+            self.check_flags(&["x86.verbosemsr"])?;
+        }
+        if self.tree.release.major >= 15 {
             self.load_rom("")?;
         }
         device::start(self)?;
         self.start_tpm()?;
-        if self.tree.get("gdb.port").is_some() {
-            self.check_flags(&["gdb.wait"])?;
-        }
-        self.check_flags(&["x86.mptable"])?;
+        self.start_gdb()?;
+        self.build_mptable()?;
         if self.tree.get("uuid").is_some_and(|uuid| !is_uuid(&uuid)) {
             return Err(Exit::silent(ERROR));
         }
         self.check_flags(&["acpi_tables", "acpi_tables_in_memory"])
+    }
+
+    /// The stub for gdb: its port goes to getaddrinfo(3) with AI_NUMERICSERV, which reads decimal numbers alone. The words are (k).
+    fn start_gdb(&self) -> Step<()> {
+        let Some(port) = self.tree.get("gdb.port") else { return Ok(()) };
+        self.check_flags(&["gdb.wait"])?;
+        if strtol(&port, 10).and_then(|number| number.whole()).is_some_and(|port| u16::try_from(port).is_ok()) {
+            return Ok(());
+        }
+        Err(fatal(format!("gdb: invalid port \"{port}\"")))
+    }
+
+    /// A table of the first bus alone: `mptable_build` refuses more of them.
+    fn build_mptable(&self) -> Step<()> {
+        let is_further = |place: &device::Place| place.bus > 0;
+        if self.tree.flag("x86.mptable", true)? && device::places(self).iter().any(is_further) {
+            return Err(Exit::new(ERROR, "MPtable is incompatible with multiple PCI hierarchies."));
+        }
+        Ok(())
     }
 
     fn check_flags(&self, keys: &[&str]) -> Step<()> {
@@ -131,8 +152,8 @@ impl<'a> Machine<'a> {
     /// Opens the node, or makes it if there is a boot ROM to start from.
     fn open(&mut self) -> Step<()> {
         let _lock = self.state.lock()?;
-        let rom = self.tree.get(if self.tree.release >= 15 { "bootrom" } else { "lpc.bootrom" });
-        if self.tree.release < 13 {
+        let rom = self.tree.get(if self.tree.release.major >= 15 { "bootrom" } else { "lpc.bootrom" });
+        if self.tree.release.major < 13 {
             twelve::may_create(self)?;
         }
         let mut node = match node::load(self.state, &self.name)? {
@@ -142,7 +163,7 @@ impl<'a> Machine<'a> {
                 self.created = true;
                 Node::default()
             }
-            None if self.tree.release >= 15 => return Err(fatal("no bootrom was configured")),
+            None if self.tree.release.major >= 15 => return Err(fatal("no bootrom was configured")),
             // Before 15 the node is made first and left behind (bhyve-node.txt).
             None => {
                 Node::default().save(self.state, &self.name)?;
@@ -154,7 +175,7 @@ impl<'a> Machine<'a> {
         let most = self.state.sysctl("hw.vmm.maxcpu")?.and_then(|text| text.trim().parse().ok()).unwrap_or(16);
         let cpus = self.topology.cpus;
         if cpus > most {
-            return Err(if self.tree.release < 14 {
+            return Err(if self.tree.release.major < 14 {
                 Exit::new(EX_OSERR, "bhyve: vm_set_topology")
             } else {
                 Exit::new(ERROR, format!("{cpus} vCPUs requested but only {most} available"))
@@ -167,7 +188,7 @@ impl<'a> Machine<'a> {
     /// Makes a node new that is there already. Before its processors are set going even a second bhyve can have it, so it was
     /// seen on 12.1; later releases hold it for the one that has opened it. (k)
     fn reopen(&self, mut node: Node) -> Step<Node> {
-        let held = self.tree.release >= 13 && node.runner().is_some();
+        let held = self.tree.release.major >= 13 && node.runner().is_some();
         if held || !node.reinit() {
             return Err(Exit::new(ERROR, "vm_reinit: Device busy"));
         }
@@ -190,7 +211,7 @@ impl<'a> Machine<'a> {
 
     /// What bhyve asserts in vain once the machine runs: 12.1 tells it the kernel then that a processor of the host's is wanted.
     pub(crate) fn assertion(&self) -> Option<&'static str> {
-        (self.tree.release < 13).then(|| twelve::assertion(self)).flatten()
+        (self.tree.release.major < 13).then(|| twelve::assertion(self)).flatten()
     }
 
     /// Splits the memory over the NUMA domains, and asks the kernel for it.
@@ -202,6 +223,9 @@ impl<'a> Machine<'a> {
             let cpus = self.tree.get(&format!("{key}.cpus"));
             let cpus = cpus.ok_or_else(|| fatal(format!("CPU list for domain {domains} is missing")))?;
             cpu_list(&cpus, &format!("domain {domains}"))?;
+            if let Some(policy) = self.tree.get(&format!("{key}.domain_policy")).filter(|policy| !is_policy(policy)) {
+                return Err(Exit::new(EX_USAGE, format!("bhyve: invalid domain policy '{policy}'")));
+            }
             if self.tree.get(&format!("{key}.size")).is_some() {
                 sizes.push(self.memory_size(&format!("{key}.size"))?);
             }
@@ -258,13 +282,18 @@ impl<'a> Machine<'a> {
     }
 
     fn start_tpm(&self) -> Step<()> {
-        let Some(kind) = self.tree.get("tpm.type") else {
+        if !self.tree.has_node("tpm") {
             return Ok(());
+        }
+        // What is not there is asserted to be there.
+        let value = |key: &str| self.tree.get(&format!("tpm.{key}")).filter(|text| !text.is_empty());
+        let (Some(version), Some(kind), Some(path)) = (value("version"), value("type"), value("path")) else {
+            return Err(Exit::signal(device::SIGABRT));
         };
-        let known = kind == "passthru" || (kind == "swtpm" && self.tree.release >= 15);
-        let path = self.tree.get("tpm.path").unwrap_or_default();
-        let version = self.tree.get("tpm.version").is_none_or(|version| version == "2.0");
-        if known && version && (self.assume || Path::new(&path).exists()) {
+        let is_kind = kind == "passthru" || (kind == "swtpm" && self.tree.release >= V14_3);
+        let is_known = |key: &str, known: &str| value(key).is_none_or(|text| text == known);
+        let known = is_kind && version == "2.0" && is_known("intf", "crb") && is_known("ppi", "qemu");
+        if known && (self.assume || Path::new(&path).exists()) {
             return Ok(());
         }
         Err(Exit::new(ERROR, "Failed to init TPM device"))
@@ -303,8 +332,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Binds the socket of a console port, which must not be there and will be left behind.
-    pub(crate) fn bind_console(&mut self, path: &str) -> io::Result<()> {
+    /// Binds a socket of the file system, of a console port or the frame buffer: it must not be there, and is left behind.
+    pub(crate) fn bind_socket(&mut self, path: &str) -> io::Result<()> {
         if !self.assume {
             self.consoles.push(UnixListener::bind(path)?);
         }
@@ -361,20 +390,31 @@ fn cpu_list(text: &str, whose: &str) -> Step<()> {
     Ok(())
 }
 
-/// Whether a text has the form of a UUID.
+/// Whether a text is a policy of cpuset(1), with a list of domains behind it.
+fn is_policy(text: &str) -> bool {
+    const NAMES: [&str; 8] = ["ft", "first-touch", "il", "interleave", "rr", "round-robin", "p", "prefer"];
+    let (name, domains) = text.split_once(':').map_or((text, None), |(name, domains)| (name, Some(domains)));
+    NAMES.contains(&name) && domains.is_none_or(|domains| cpu_list(domains, "policy").is_ok())
+}
+
+/// Whether a text has the form of a UUID, of a variant that uuid_from_string(3) knows: 111 is none of them (`uuid_s_bad_version`).
 pub(crate) fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let is_variant = !text.get(19..20).is_some_and(|digit| "eEfF".contains(digit));
+    lengths == [8, 4, 4, 4, 12]
+        && is_variant
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Topology, cpu_list, is_uuid, topology};
     use crate::bhyve::tree::Tree;
+    use crate::release::Release;
 
     fn shape(options: &[&str]) -> Result<Topology, String> {
-        let mut tree = Tree::new(15);
+        let mut tree = Tree::new(Release::newest(15));
         for option in options {
             tree.set_option(option).unwrap();
         }
@@ -410,5 +450,6 @@ mod tests {
     #[test]
     fn a_uuid_has_five_groups() {
         assert!(is_uuid("5c8dbf6a-0f3f-11ee-9d6b-589cfc0f1c2a") && !is_uuid("1234"));
+        assert!(!is_uuid("5c8dbf6a-0f3f-11ee-fd6b-589cfc0f1c2a"));
     }
 }

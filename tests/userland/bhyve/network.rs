@@ -1,8 +1,8 @@
 //! Network devices: the address, the MTU, and the backend.
 
-use super::device::failed;
+use super::device::{SIGABRT, failed};
 use super::machine::Machine;
-use crate::exit::{EINVAL, NO_ERROR, Step};
+use crate::exit::{EINVAL, Exit, NO_ERROR, Step};
 use crate::interface;
 use crate::number::{scan, strtol};
 
@@ -19,7 +19,8 @@ pub(crate) fn start(machine: &Machine, node: &str, has_mtu: bool) -> Step<()> {
         return Err(failed("", EINVAL));
     }
     let Some(backend) = value("backend") else {
-        return Ok(());
+        // e1000 says so; virtio-net asks what is not there what it can do, and asserts that it is (`netbe_get_cap`).
+        return Err(if has_mtu { Exit::signal(SIGABRT) } else { failed("", EINVAL) });
     };
     let kind = value("type").unwrap_or_else(|| backend.clone());
     match kind.as_str() {

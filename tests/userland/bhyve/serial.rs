@@ -18,7 +18,7 @@ pub(crate) fn open(machine: &mut Machine, path: &str) -> bool {
         // Once in a process, whatever kind of port it is.
         return !std::mem::replace(&mut machine.stdio, true) && (machine.assume || unblock().is_ok());
     }
-    if machine.tree.release >= 15 && path.starts_with("tcp") {
+    if machine.tree.release.major >= 15 && path.starts_with("tcp") {
         return listen(machine, path);
     }
     // nmdm(4) makes its devices when they are opened.

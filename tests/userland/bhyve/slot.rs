@@ -4,10 +4,14 @@
 
 use super::tree::{ERROR, Tree, fatal};
 use crate::exit::{Exit, Step};
-use crate::number::scan;
+use crate::number::{scan, strtol};
+use crate::release::V16;
 
 /// `SIGSEGV`: what the console's parser does to bhyve when it is given nothing.
 const SIGSEGV: i32 = 11;
+
+/// How many ports an ahci controller has.
+pub(crate) const MAX_PORTS: usize = 32;
 
 /// What `-s help` lists: the devices of amd64.
 pub(crate) const NAMES: &[&str] = &[
@@ -87,6 +91,7 @@ fn read_conf(tree: &mut Tree, node: &str, device: &str, conf: Option<&str>) -> S
             tree.set_in(&port, "type", &device["ahci-".len()..])?;
             conf.map_or(Ok(()), |conf| first_then_generic(tree, &port, "path", conf))
         }
+        ("virtio-scsi", None) if tree.release >= V16 => tree.set_in(&format!("{node}.target"), "0", "/dev/cam/ctl"),
         ("virtio-console", None) => Err(Exit::signal(SIGSEGV)),
         ("virtio-input", None) => Err(Exit::silent(ERROR)),
         (_, None) => Ok(()),
@@ -121,7 +126,6 @@ fn first_then_generic(tree: &mut Tree, node: &str, key: &str, conf: &str) -> Ste
 
 /// `hd:PATH[,K=V…]` or `cd:PATH[,K=V…]`, repeated; an empty port is skipped.
 fn ahci(tree: &mut Tree, node: &str, conf: &str) -> Step<()> {
-    const MAX_PORTS: usize = 32;
     let mut next = Some(conf);
     for port in 0..MAX_PORTS {
         let Some(item) = next else {
@@ -144,7 +148,7 @@ fn ahci(tree: &mut Tree, node: &str, conf: &str) -> Step<()> {
 
 /// `DEV[,K=V…]`; from 16 on also `target=[ID:]DEV`, any number of them.
 fn scsi(tree: &mut Tree, node: &str, conf: &str) -> Step<()> {
-    if tree.release < 16 {
+    if tree.release < V16 {
         return first_then_generic(tree, node, "dev", conf);
     }
     let targets = format!("{node}.target");
@@ -153,21 +157,25 @@ fn scsi(tree: &mut Tree, node: &str, conf: &str) -> Step<()> {
         let device = match item.split_once('=') {
             Some(("target" | "dev", device)) => device,
             None if at == 0 => item,
+            None if ["target", "dev"].contains(&item) => return Err(refused("target path must be specified")),
             _ => {
                 generic(tree, node, item)?;
                 continue;
             }
         };
-        let (id, device) = match device.split_once(':').and_then(|(id, device)| Some((id.parse::<u8>().ok()?, device)))
-        {
-            Some((id, device)) => (u32::from(id), device),
+        let (id, device) = match device.split_once(':').filter(|_| !device.starts_with('/')) {
+            Some((id, device)) => {
+                let number = strtol(id, 0).and_then(|number| number.whole()).and_then(|id| u8::try_from(id).ok());
+                let invalid = || refused(format!("invalid target {id}: target ID is invalid"));
+                (u32::from(number.ok_or_else(invalid)?), device)
+            }
             None => (free, device),
         };
         if tree.get(&format!("{targets}.{id}")).is_some() {
             return Err(refused(format!("virtio-scsi: target {id} already in use")));
         }
         tree.set_in(&targets, &id.to_string(), device)?;
-        free = id + 1;
+        free = free.max(id + 1);
     }
     Ok(())
 }
@@ -226,8 +234,12 @@ fn passthru(tree: &mut Tree, node: &str, conf: &str) -> Step<()> {
 /// `DEVICE[=OPT]`, repeated; ports count from 1.
 fn xhci(tree: &mut Tree, node: &str, conf: &str) -> Step<()> {
     for (at, item) in conf.split(',').enumerate() {
-        let device = item.split('=').next().unwrap_or_default();
-        tree.set_in(&format!("{node}.slot.{}", at + 1), "device", device)?;
+        let (device, option) = item.split_once('=').unwrap_or((item, ""));
+        let slot = format!("{node}.slot.{}", at + 1);
+        tree.set_in(&slot, "device", device)?;
+        if !option.is_empty() {
+            generic(tree, &slot, option)?;
+        }
     }
     Ok(())
 }
@@ -237,15 +249,16 @@ mod tests {
     use super::{location, parse};
     use crate::bhyve::tree::Tree;
     use crate::exit::Ending;
+    use crate::release::Release;
 
     fn dump(argument: &str) -> String {
-        let mut tree = Tree::new(15);
+        let mut tree = Tree::new(Release::newest(15));
         parse(&mut tree, argument).unwrap();
         tree.dump()
     }
 
     fn refusal(arguments: &[&str]) -> String {
-        let mut tree = Tree::new(16);
+        let mut tree = Tree::new(Release::newest(16));
         let exit = arguments.iter().find_map(|argument| parse(&mut tree, argument).err()).unwrap();
         assert_eq!(exit.ending, Ending::Status(4), "{arguments:?}");
         exit.lines.join("\n")

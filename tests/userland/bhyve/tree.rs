@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use crate::exit::{Exit, NO_ERROR, Step, warn};
+use crate::release::Release;
 
 /// The status of nearly every error.
 pub(crate) const ERROR: u8 = 4;
@@ -58,7 +59,7 @@ impl Node {
 #[derive(Debug)]
 pub(crate) struct Tree {
     root: Node,
-    pub(crate) release: u8,
+    pub(crate) release: Release,
 }
 
 /// An error of errx(3): the program's name, and status 4.
@@ -68,7 +69,7 @@ pub(crate) fn fatal(message: impl std::fmt::Display) -> Exit {
 
 impl Tree {
     /// An empty configuration.
-    pub(crate) fn new(release: u8) -> Self {
+    pub(crate) fn new(release: Release) -> Self {
         Self { root: Node::default(), release }
     }
 
@@ -271,9 +272,10 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::Tree;
+    use crate::release::Release;
 
     fn tree(options: &[&str]) -> Tree {
-        let mut tree = Tree::new(15);
+        let mut tree = Tree::new(Release::newest(15));
         for option in options {
             assert!(tree.set_option(option).unwrap(), "{option}");
         }
@@ -289,16 +291,16 @@ mod tests {
     #[test]
     fn only_the_first_equals_sign_splits_and_blanks_belong_to_the_value() {
         assert_eq!(tree(&["a= b=c "]).get("a").as_deref(), Some(" b=c "));
-        assert!(!Tree::new(15).set_option("a=").unwrap());
-        assert!(!Tree::new(15).set_option("a").unwrap());
+        assert!(!Tree::new(Release::newest(15)).set_option("a=").unwrap());
+        assert!(!Tree::new(Release::newest(15)).set_option("a").unwrap());
     }
 
     #[test]
     fn a_key_is_a_value_or_a_node_but_not_both() {
         assert!(tree(&["memory.size=1G"]).set("memory", "1G").is_err());
         assert!(tree(&["memory=1G"]).set("memory.size", "1G").is_err());
-        assert!(Tree::new(15).set("a..b", "1").is_err());
-        assert!(Tree::new(15).set_in("pci.0.3.0", "pcireg.vendor", "1").is_err());
+        assert!(Tree::new(Release::newest(15)).set("a..b", "1").is_err());
+        assert!(Tree::new(Release::newest(15)).set_in("pci.0.3.0", "pcireg.vendor", "1").is_err());
     }
 
     #[test]

@@ -203,10 +203,11 @@ pub(crate) fn assertion(machine: &Machine) -> Option<&'static str> {
 mod tests {
     use super::{lpc, slot, topology};
     use crate::bhyve::tree::Tree;
+    use crate::release::Release;
 
     #[test]
     fn a_topology_must_add_up() {
-        let is_taken = |value| topology(&mut Tree::new(12), value).unwrap();
+        let is_taken = |value| topology(&mut Tree::new(Release::newest(12)), value).unwrap();
         assert!(is_taken("2") && is_taken("cpus=2,cores=2,sockets=1") && is_taken("2,sockets=2") && is_taken("0x4"));
         for wrong in ["", "0", "x", "2x", "2,sockets=2,cores=2", "lots=1", "65536"] {
             assert!(!is_taken(wrong), "{wrong}");
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn places_have_two_numbers_in_what_is_said_of_them() {
-        let mut tree = Tree::new(12);
+        let mut tree = Tree::new(Release::newest(12));
         slot(&mut tree, "4,virtio-rnd").unwrap();
         let said = |tree: &mut Tree, value| slot(tree, value).unwrap_err().lines.join("\n");
         assert_eq!(said(&mut tree, "4:0,virtio-rnd"), "pci slot 4:0 already occupied!");
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn there_are_two_serial_ports_and_a_rom_of_one_path() {
-        let mut tree = Tree::new(12);
+        let mut tree = Tree::new(Release::newest(12));
         assert!(lpc(&mut tree, "bootrom,/a,/b").unwrap() && lpc(&mut tree, "COM2,stdio").unwrap());
         assert_eq!(tree.get("lpc.bootrom").as_deref(), Some("/a,/b"));
         assert!(!lpc(&mut tree, "com3,stdio").unwrap() && !lpc(&mut tree, "tpm,a,b").unwrap());

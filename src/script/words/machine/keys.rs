@@ -48,6 +48,7 @@ const OWN: &[Key] = &[
          create: true }; its cards are no taps (not run on a FreeBSD yet)",
     ),
     key("smbios", "texts that the guest sees: #{ \"system.serial_number\": \"X\" }"),
+    key("oem_strings", "texts of the maker that SMBIOS shows, by number: #{ \"1\": \"X\" }"),
 ];
 
 /// Returns every key of a machine.
@@ -62,7 +63,11 @@ pub(crate) fn reference() -> Vec<(&'static str, String)> {
         let since = setting.feature.and_then(Feature::needs).map(|needs| format!("; {needs}"));
         format!("{}{}", setting.help, since.unwrap_or_default())
     };
-    let of_own = |name| (name == "domains").then(|| Feature::Domains.needs()).flatten();
+    let of_own = |name| match name {
+        "domains" => Feature::Domains.needs(),
+        "oem_strings" => Feature::OemStrings.needs(),
+        _ => None,
+    };
     let since = |name| of_own(name).map(|needs| format!("; {needs}")).unwrap_or_default();
     let own = OWN.iter().map(|key| (key.name, format!("{}{}", key.help, since(key.name))));
     own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).collect()
@@ -81,6 +86,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "bootrom" => set_bootrom(state, value)?,
         "pin" => set_pins(draft, value)?,
         "domains" => set_domains(draft, value)?,
+        "oem_strings" => set_oem_strings(draft, value)?,
         "fw_cfg" => set_items(draft, value)?,
         "jail" => draft.jail = Some(jail(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
@@ -162,6 +168,21 @@ fn set_pins(draft: &mut Draft, value: &Dynamic) -> Result<(), Raised> {
         let vcpu: u16 = key.parse().map_err(|_| Raised::from(wrong()).under(&key).about_key())?;
         if !value.is_unit() {
             draft.pins.insert(vcpu, cpu_set(&value).map_err(|raised| raised.under(&key))?);
+        }
+    }
+    Ok(())
+}
+
+fn set_oem_strings(draft: &mut Draft, value: &Dynamic) -> Result<(), Raised> {
+    for (key, value) in map(value)? {
+        let wrong = || {
+            let fault = Fault::new(format!("{:?} is no number of a text of SMBIOS", key.as_str()));
+            fault.hint("write oem_strings: #{ \"1\": \"text\" }")
+        };
+        let number: u16 = key.parse().map_err(|_| Raised::from(wrong()).under(&key).about_key())?;
+        if !value.is_unit() {
+            let text = read_type(Type::Line, &value).map_err(|raised| raised.under(&key))?;
+            draft.oem_strings.insert(number, text.to_string());
         }
     }
     Ok(())

@@ -153,7 +153,7 @@ fn scsi(machine: &Machine, conf: Option<&str>) -> Step<()> {
 fn console(machine: &mut Machine, conf: Option<&str>) -> Step<()> {
     for port in conf.ok_or_else(|| Exit::signal(SIGSEGV))?.split(',') {
         let (name, path) = port.split_once('=').unwrap_or((port, ""));
-        if let Err(error) = machine.bind_console(path) {
+        if let Err(error) = machine.bind_socket(path) {
             let why = strerror(&error);
             return Err(failed(&[format!("cannot create port {name}: {why}")], why));
         }
