@@ -20,6 +20,7 @@ mod userland {
     pub(crate) mod exit;
     pub(crate) mod getopt;
     pub(crate) mod interface;
+    pub(crate) mod jail;
     pub(crate) mod kld;
     pub(crate) mod node;
     pub(crate) mod number;
@@ -28,7 +29,7 @@ mod userland {
     pub(crate) mod state;
     pub(crate) mod sysctl;
 }
-use userland::{bhyve, exit, getopt, interface, kld, node, number, process, release, state, sysctl};
+use userland::{bhyve, exit, getopt, interface, jail, kld, node, number, process, release, state, sysctl};
 
 mod examples;
 mod judges;
