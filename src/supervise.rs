@@ -75,6 +75,8 @@ pub(crate) struct Run {
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
+    /// Whether the machine's loader runs, or was the last that did.
+    is_loading: bool,
     begun: Instant,
     boots: u64,
 }
@@ -101,6 +103,7 @@ impl Run {
             talk: None,
             wrong: None,
             late: None,
+            is_loading: false,
             begun: Instant::now(),
             boots: 0,
         }

@@ -1,6 +1,7 @@
 //! A machine that is still being described: a [`Draft`] is put together piece by piece and checked once.
 
 mod check;
+mod loader;
 mod processors;
 mod shared;
 
@@ -8,7 +9,8 @@ use super::device::Counterpart;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value, VmName,
+    Bootrom, CpuSet, Device, Domain, FwItem, Limits, Loader, Part, PciSlot, Setting, Size, Target, Topology, Value,
+    VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub struct Draft {
     pub settings: BTreeMap<&'static str, Value>,
     /// The firmware.
     pub bootrom: Option<Bootrom>,
+    /// What puts the guest into its memory before bhyve runs, where no firmware does.
+    pub loader: Option<Loader>,
     /// Items that firmware can ask for, in order.
     pub fw_items: Vec<FwItem>,
     /// The serial ports that were given beside the devices, by name.
@@ -63,6 +67,7 @@ impl Default for Draft {
             domains: BTreeMap::new(),
             settings: BTreeMap::new(),
             bootrom: None,
+            loader: None,
             fw_items: Vec::new(),
             ttys: BTreeMap::new(),
             slots: BTreeMap::new(),

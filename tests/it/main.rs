@@ -28,6 +28,7 @@ mod interfaces;
 mod libraries;
 mod linux;
 mod list;
+mod loaders;
 mod lsp;
 mod manual;
 mod mess;

@@ -1,5 +1,5 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
-//! `netstat`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `kldload`, `kldstat`,
+//! `kldunload`, `mdconfig`, `netstat`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -23,6 +23,7 @@ mod ifconfig;
 mod interface;
 mod kill;
 mod kld;
+mod loader;
 mod mdconfig;
 mod netstat;
 mod node;
@@ -58,6 +59,8 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
     let played = match program {
         "bhyve" => signals.map_or(Ok(0), |signals| bhyve::run(&state, &signals, args)),
         "bhyvectl" => bhyvectl::run(&state, args),
+        "bhyveload" => loader::bhyveload(&state, args),
+        "grub-bhyve" => loader::grub_bhyve(&state, args),
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
