@@ -11,7 +11,7 @@ use crate::model::{DevicePath, Loader, Part};
 
 impl Draft {
     /// Returns the images of all disks in the order of their slots, and whether each is a CD.
-    pub(in crate::model) fn loader_images(&self) -> Vec<(bool, DevicePath)> {
+    pub(crate) fn loader_images(&self) -> Vec<(bool, DevicePath)> {
         let of = |device: &crate::model::Device| {
             let is_cd = device.kind().counterpart == Counterpart::AhciCd;
             let images = device.images().into_iter();
@@ -21,7 +21,7 @@ impl Draft {
     }
 
     /// Returns GRUB's names of the machine's disks: `hd0` and so on, and `cd0` and so on for CDs.
-    pub(in crate::model) fn grub_devices(&self) -> Vec<(String, DevicePath)> {
+    pub(crate) fn grub_devices(&self) -> Vec<(String, DevicePath)> {
         let (mut disks, mut cds) = (0, 0);
         let named = |(is_cd, path): (bool, DevicePath)| {
             let (kind, count) = if is_cd { ("cd", &mut cds) } else { ("hd", &mut disks) };
