@@ -4,6 +4,7 @@ pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod file;
 pub(crate) mod flags;
+pub(crate) mod loader;
 pub(crate) mod messages;
 pub(crate) mod seen;
 pub(crate) mod slot;

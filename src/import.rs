@@ -13,6 +13,7 @@ pub(crate) mod recorded;
 mod device;
 mod expressions;
 mod layout;
+mod loader;
 mod parts;
 mod reading;
 mod words;

@@ -85,6 +85,8 @@ pub(crate) struct Run {
     pub(crate) repeats: Repeats,
     /// How many vCPUs the machines have, as the journal says.
     vcpus: BTreeMap<VmName, u64>,
+    /// Whether the machine's loader runs, or was the last that did.
+    is_loading: bool,
     begun: Instant,
     boots: u64,
 }
@@ -114,6 +116,7 @@ impl Run {
             is_imagined: false,
             repeats: Repeats::default(),
             vcpus: BTreeMap::new(),
+            is_loading: false,
             begun: Instant::now(),
             boots: 0,
         }

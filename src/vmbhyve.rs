@@ -19,7 +19,7 @@ mod tests;
 
 pub(crate) use disks::DiskKind;
 pub use guest::read;
-pub(crate) use guest::{Guest, Loader};
+pub(crate) use guest::{Guest, Load, Loader};
 
 use crate::model::Release;
 

@@ -31,7 +31,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["virtual machine cannot be booted"],
         about: About::Key("bootrom"),
-        hint: "without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
+        hint: "without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or `loader: bhyveload()`",
     },
     Known {
         says: &["vCPUs requested but only"],
@@ -95,6 +95,27 @@ pub(crate) const KNOWN: &[Known] = &[
         says: &["bind", "Can't assign requested address"],
         about: About::Screen,
         hint: "the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
+    },
+    // Of bhyveload.c, and of grub-bhyve's bhyve_hostif.c.
+    Known {
+        says: &["Could not open '"],
+        about: About::Key("loader"),
+        hint: "is the disk or the tty there, and does nobody else use it?",
+    },
+    Known {
+        says: &["requested loader interpreter does not match"],
+        about: About::Key("loader"),
+        hint: "the guest wants another loader than the one that was named: take `loader` out of bhyveload's map",
+    },
+    Known {
+        says: &["Could not create VM"],
+        about: About::Key("loader"),
+        hint: "is vmm loaded (kldload vmm), and is it root who starts the machine?",
+    },
+    Known {
+        says: &["Could not reinit VM"],
+        about: About::Key("loader"),
+        hint: "a machine of this name runs, or one that was killed has left its node: `bhyvectl --destroy --vm=NAME` takes it away",
     },
     Known { says: &["Invalid MAC"], about: About::Cards, hint: "give it an address whose first byte is even" },
     Known {
@@ -171,7 +192,7 @@ mod tests {
             "machine: /dev/vmm/lab is of who made it: run vmrun as root, or as that user",
             "name: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
              `bhyvectl --destroy --vm=lab` takes away what it has left",
-            "bootrom: without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or call bhyveload",
+            "bootrom: without a boot ROM a loader has to put something into its memory: add `bootrom: uefi()`, or `loader: bhyveload()`",
             "cpus: give the machine fewer, or the host more: hw.vmm.maxcpu in /boot/loader.conf",
             "memory: the host has not so much memory free, or with `wired: true` vm.max_user_wired allows no more: give the machine \
              less",

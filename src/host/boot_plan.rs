@@ -47,8 +47,19 @@ pub(crate) struct BootPlan {
     pub folders: Vec<Folder>,
     /// Files that only their owner may read.
     pub files: Vec<PrivateFile>,
+    /// What puts the guest into memory before the hypervisor runs.
+    pub load: Option<Load>,
     /// The hypervisor's command line, within the machine's limits.
     pub argv: Argv,
+}
+
+/// A loader that runs before the hypervisor, in a node of its own making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// The command, with what it reads.
+    pub step: Step,
+    /// Whether somebody may type into it where vmrun runs.
+    pub uses_stdio: bool,
 }
 
 /// A folder that has to be there.
@@ -82,8 +93,10 @@ impl BootPlan {
     /// Plans the boot of a machine that its hypervisor has nothing against. QEMU reads no bhyve_config(5) file.
     pub(crate) fn of(machine: &Machine, setting: &Setting<'_>) -> Result<Self, Fault> {
         match (setting.host.platform, setting.form) {
-            (Platform::FreeBsd, Form::Argv) => Ok(by_arguments(machine, setting.host)),
-            (Platform::FreeBsd, Form::Config) => by_configuration(machine, setting.host),
+            (Platform::FreeBsd, Form::Argv) => Ok(loaded(by_arguments(machine, setting.host), machine, setting.host)),
+            (Platform::FreeBsd, Form::Config) => {
+                Ok(loaded(by_configuration(machine, setting.host)?, machine, setting.host))
+            }
             (Platform::Linux, Form::Argv) => Ok(under_qemu(machine, setting)),
             (Platform::Linux, Form::Config) => {
                 let fault = Fault::usage("QEMU reads no bhyve_config(5) file");
@@ -112,6 +125,7 @@ impl BootPlan {
     /// Returns all commands of the boot, the hypervisor's last.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let mut steps = self.preparations();
+        steps.extend(self.load.iter().map(|load| load.step.clone()));
         steps.push(self.argv.clone().into());
         steps
     }
@@ -122,12 +136,28 @@ fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
     let path = host.secrets_file(machine.name());
     let argv = bhyve::limited(bhyve::jailed(bhyve::argv(machine, &path), machine.jail()), machine.limits());
     let Some(secrets) = bhyve::secrets(machine) else {
-        return BootPlan { stale: Vec::new(), folders: Vec::new(), files: Vec::new(), argv };
+        return BootPlan { stale: Vec::new(), folders: Vec::new(), files: Vec::new(), load: None, argv };
     };
     let shown = hidden(&secrets);
     let folders = vec![Folder { path: host.state.clone(), mode: None }];
     let files = vec![PrivateFile { path, content: Content::Text(Secret::new(secrets), shown) }];
-    BootPlan { stale: Vec::new(), folders, files, argv }
+    BootPlan { stale: Vec::new(), folders, files, load: None, argv }
+}
+
+/// Adds the machine's loader, if it has one, and the file with GRUB's names of the host's files.
+fn loaded(mut plan: BootPlan, machine: &Machine, host: &Settings) -> BootPlan {
+    let path = host.map_file(machine.name());
+    let Some(loading) = bhyve::loader::loading(machine, &path) else { return plan };
+    if let Some(map) = loading.map {
+        let state = Folder { path: host.state.clone(), mode: None };
+        if plan.folders.is_empty() {
+            plan.folders.push(state);
+        }
+        plan.files.push(PrivateFile { path, content: Content::Text(Secret::new(map.clone()), map) });
+    }
+    let step = Step { argv: loading.argv, stdin: loading.input };
+    plan.load = Some(Load { step, uses_stdio: loading.uses_stdio });
+    plan
 }
 
 /// bhyve with its machine as a file, in which its secrets are as well.
@@ -139,7 +169,7 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
     let hidden = if secrets.is_empty() { String::new() } else { hidden(&secrets) + "\n" };
     let content = Content::Text(Secret::new(format!("{text}{secrets}")), format!("{text}{hidden}"));
     let folders = vec![Folder { path: folder, mode: Some(0o755) }];
-    Ok(BootPlan { stale: Vec::new(), folders, files: vec![PrivateFile { path, content }], argv })
+    Ok(BootPlan { stale: Vec::new(), folders, files: vec![PrivateFile { path, content }], load: None, argv })
 }
 
 /// QEMU, whose sockets, variables and secrets are in the machine's folder.
@@ -159,6 +189,7 @@ fn under_qemu(machine: &Machine, setting: &Setting<'_>) -> BootPlan {
         stale: std::iter::once(qemu::reset_log(folder)).chain(sockets).collect(),
         folders: vec![Folder { path: folder.clone(), mode: Some(0o755) }],
         files: vars.into_iter().chain(secret).collect(),
+        load: None,
         argv,
     }
 }

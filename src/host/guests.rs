@@ -1,6 +1,6 @@
 //! Machines that run on a host: how they are started, taken over and ended, and what wakes whoever waits for them.
 
-use super::boot_plan::BootPlan;
+use super::boot_plan::{BootPlan, Load};
 use crate::diag::Fault;
 use crate::model::{Ended, Machine, VmName};
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ pub(crate) trait Guests {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault>;
     /// Makes the folders and files of a boot of a machine that was reserved.
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault>;
+    /// Runs the loader of a machine whose boot was prepared, to its end.
+    fn load(&mut self, machine: &Machine, load: &Load) -> Result<(), Fault>;
     /// Starts a machine whose boot was prepared.
     fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault>;
     /// Takes over the guest of a machine that was reserved; it is none of our children.

@@ -52,6 +52,17 @@ pub(crate) enum EndedBy {
     Signal(i32),
 }
 
+/// What a loader reads from its standard input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reads<'a> {
+    /// Nothing.
+    Nothing,
+    /// What we would read.
+    Ours,
+    /// This text, and then its end.
+    Text(&'a str),
+}
+
 /// A running child in a process group of its own. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -76,22 +87,18 @@ impl Process {
         log: Option<&Path>,
     ) -> Result<Self, Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
-        #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
-        let mut command = Command::new(&argv.program);
-        command.args(&argv.args).process_group(0);
-        command.stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
+        let stdin = if uses_stdio { Stdio::piped() } else { Stdio::null() };
         let said = log.map(Said::from_here);
         let own = log.and_then(of_log).and_then(|(output, error)| Some((output.try_clone().ok()?, output, error)));
         let mut shared = uses_stdio.then(Descriptions::of_ours);
-        if let Some((kept, output, error)) = own {
-            shared = uses_stdio.then(|| Descriptions::of(&[kept.as_fd()]));
-            command.stdout(output).stderr(error);
-        }
-        command.stdin(if uses_stdio { Stdio::piped() } else { Stdio::null() });
-        let mut child = command.spawn().map_err(|why| match why.kind() {
-            ErrorKind::NotFound => cannot(&"it is not installed").hint("install it, or put its folder into PATH"),
-            _ => cannot(&why),
-        })?;
+        let set = |command: &mut Command| {
+            if let Some((kept, output, error)) = own {
+                shared = uses_stdio.then(|| Descriptions::of(&[kept.as_fd()]));
+                command.stdout(output).stderr(error);
+            }
+            command.stdin(stdin).process_group(0);
+        };
+        let mut child = Self::start(argv, set, log)?;
         let (stderr, stdin) = (child.stderr.take(), child.stdin.take());
         let process =
             Self { child, signals, stderr, words: Words::default(), said, input: stdin.map(Input::new), shared };
@@ -101,6 +108,43 @@ impl Process {
             set_nonblocking(pipe).map_err(|why| cannot(&why))?;
         }
         Ok(process)
+    }
+
+    /// Starts a loader. It is in our own process group, as a terminal stops whoever sets it from the background, and it reads the
+    /// terminal itself, so that nothing which is typed is lost to the machine.
+    pub(crate) fn load(argv: &Argv, reads: Reads<'_>, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
+        let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
+        let stdin = match reads {
+            Reads::Nothing => Stdio::null(),
+            Reads::Ours => Stdio::inherit(),
+            Reads::Text(_) => Stdio::piped(),
+        };
+        let said = log.map(Said::from_here);
+        let mut child = Self::start(argv, |command| _ = command.stdin(stdin), log)?;
+        if let (Some(mut pipe), Reads::Text(text)) = (child.stdin.take(), reads) {
+            // It fits into the pipe; one that does not read it tells why it ended.
+            let _ = pipe.write_all(text.as_bytes());
+        }
+        let stderr = child.stderr.take();
+        let process = Self { child, signals, stderr, words: Words::default(), said, input: None, shared: None };
+        let pipe = process.stderr.iter().map(AsFd::as_fd).next();
+        pipe.map_or(Ok(()), set_nonblocking).map_err(|why| cannot(&why))?;
+        Ok(process)
+    }
+
+    /// Starts a program whose errors we hear, or the log.
+    fn start(argv: &Argv, set: impl FnOnce(&mut Command), log: Option<&Path>) -> Result<Child, Fault> {
+        #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
+        let mut command = Command::new(&argv.program);
+        command.args(&argv.args).stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
+        set(&mut command);
+        command.spawn().map_err(|why| {
+            let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
+            match why.kind() {
+                ErrorKind::NotFound => cannot(&"it is not installed").hint("install it, or put its folder into PATH"),
+                _ => cannot(&why),
+            }
+        })
     }
 
     /// Returns its process id.

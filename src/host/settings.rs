@@ -115,6 +115,11 @@ impl Settings {
         self.state.join(format!(".{name}.secrets"))
     }
 
+    /// Returns the file with GRUB's names of the files of a machine.
+    pub fn map_file(&self, name: &VmName) -> PathBuf {
+        self.state.join(format!(".{name}.map"))
+    }
+
     /// Returns the file that says how a machine in the background stands.
     pub fn standing_file(&self, name: &VmName) -> PathBuf {
         self.machine_folder(name).join(STANDING)

@@ -181,8 +181,10 @@ impl Store {
     /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.
     pub(crate) fn tidy(&mut self, name: &VmName, keeps_journal: bool) -> Result<(), Fault> {
         let (secrets, folder) = (self.settings.secrets_file(name), self.settings.machine_folder(name));
+        let map = self.settings.map_file(name);
         let Some(held) = self.machines.get_mut(name) else { return Ok(()) };
         remove(&secrets)?;
+        remove(&map)?;
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
             _ => {}

@@ -2,7 +2,7 @@
 
 mod process_table;
 
-use super::boot_plan::{BootPlan, Content, Setting};
+use super::boot_plan::{BootPlan, Content, Load, Setting};
 use super::environment::env;
 use super::files::{
     copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
@@ -401,6 +401,15 @@ impl Guests for System {
             Content::Copy(from) => copy_private(from, &file.path)
                 .map_err(|fault| fault.hint(format!("is {} there? (apt install ovmf)", from.display()))),
         })
+    }
+
+    fn load(&mut self, machine: &Machine, load: &Load) -> Result<(), Fault> {
+        self.hurry();
+        tracing::debug!("{}", load.step);
+        self.store.pass_images_on(true);
+        let done = freebsd::load(machine, load, self.signals.clone(), self.log.as_deref());
+        self.store.pass_images_on(false);
+        done
     }
 
     fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {

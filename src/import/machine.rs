@@ -1,8 +1,8 @@
 //! The text of `bhyve(#{ … })` for a machine.
 
-use super::device;
 use super::expressions::{Words, plain, size};
 use super::layout::{Piece, filled, key, quoted};
+use super::{device, loader};
 use crate::bhyve::UEFI_CODE;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
@@ -119,6 +119,7 @@ fn firmware(draft: &Draft, words: &Words) -> Entries {
         };
         all.push(("bootrom", piece));
     }
+    all.extend(draft.loader.as_ref().map(|loader| ("loader", loader::piece(loader, words))));
     all.extend(given(draft).filter(|(setting, _)| setting.name == "fwcfg").map(|(s, value)| (s.name, plain(value))));
     if !draft.fw_items.is_empty() {
         let item = |item: &crate::model::FwItem| {

@@ -1,6 +1,8 @@
 //! What a text says, or everything that is wrong with it, each fault at its place.
 
+use super::expressions::Words;
 use super::kind::is_bhyve;
+use super::loader::fitted;
 use super::words::{Word, spans};
 use super::{Import, Kind, Prints, Setting, Tap, Volume, kind, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
@@ -12,7 +14,7 @@ use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::fwcfg::FwContent;
 use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
-use crate::model::{Arch, Draft, Feature, FwItem, Part, PciSlot, Size, Target, Type};
+use crate::model::{Arch, Draft, Feature, FwItem, Grub, Loader, Part, PciSlot, Size, Target, Type};
 use crate::vmbhyve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -33,6 +35,8 @@ struct Basis {
     remarks: Vec<(Option<PciSlot>, String)>,
     /// What is printed instead of running a machine.
     prints: Option<Prints>,
+    /// What loads the guest before bhyve runs.
+    loader: Option<Loader>,
 }
 
 /// Reads a machine from a text, or says everything that is wrong with it. `name` is the source's, for messages and for the
@@ -159,7 +163,7 @@ fn arguments(
     }
     let remarks = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault))).collect();
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
-    let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None };
+    let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None, loader: None };
     if faults.is_empty() { Ok(basis) } else { Err(faults) }
 }
 
@@ -248,6 +252,9 @@ fn guest(
         let device = "if init { ahci_cd(\"/path/of/the/installer.iso\") }";
         basis.remarks.push((None, format!("to install, add `\"{slot}\": {device}` to the slots{wait}")));
     }
+    if let Some(load) = &guest.load {
+        loads(load, guest.installer.slot.trim_end_matches(":0"), &mut basis);
+    }
     for nic in &guest.nics {
         let role = if nic.span { Some("span") } else { nic.private.then_some("private") };
         let tap = Tap { bridge: nic.bridge.clone(), is_there: nic.device.is_some(), role };
@@ -263,6 +270,26 @@ fn guest(
         }
     }
     Ok(basis)
+}
+
+/// Takes a loader over, with what to do for an installer.
+fn loads(load: &vmbhyve::Load, slot: &str, basis: &mut Basis) {
+    let (program, args) = load.argv.split_first().map_or(("", &[][..]), |(program, args)| (program.as_str(), args));
+    let input = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    if let Some((loader, _)) = crate::bhyve::loader::read(program, args, Some(&input(&load.commands)), None) {
+        basis.loader = Some(loader);
+    } else {
+        let line = super::command_line(&load.argv);
+        basis.remarks.push((None, format!("vmrun does not know how to call the loader: `{line}`")));
+    }
+    let device = "if init { ahci_cd(\"/path/of/the/installer.iso\") }";
+    let mut remark = format!("to install, add `\"{slot}\": {device}` to the slots");
+    if !load.install.is_empty() {
+        let grub = Grub { root: Some("cd0".into()), input: Some(input(&load.install)), ..Grub::default() };
+        let word = super::loader::piece(&Loader::Grub(grub), &Words::default()).flat();
+        remark += &format!(", and write `loader: if init {{ {word} }} else {{ … }}`");
+    }
+    basis.remarks.push((None, remark));
 }
 
 /// Returns the slot of the disk or card that a note is about.
@@ -295,7 +322,7 @@ impl Import {
     /// Makes the machine of what was said, or tells everything that is wrong with it.
     fn fill(mut self, basis: Basis) -> Result<Self, Vec<Diagnostic>> {
         let target = self.draft.target;
-        let Basis { mut tree, items, places, whole, remarks, prints } = basis;
+        let Basis { mut tree, items, places, whole, remarks, prints, loader } = basis;
         self.remarks.extend(remarks);
         if prints.is_some() {
             self.prints = prints;
@@ -347,6 +374,7 @@ impl Import {
                 "with `config.dump` bhyve prints its configuration and ends: without that line the machine runs";
             self.remarks.extend(is_on(&tree, "config.dump").then(|| (None, remark.to_string())));
         }
+        draft.loader = loader.map(|loader| fitted(loader, &draft));
         self.items = items.iter().map(|(item, _)| item.clone()).collect();
         draft.fw_items.clone_from(&self.items);
         if tree.get("memory.size").is_none() {

@@ -2,11 +2,13 @@
 
 use super::expressions::{Words, size};
 use super::layout::{comment, quoted};
+use super::loader::fitted;
 use super::machine::machine;
 use super::recipe::names;
 use super::{Import, Kind, Setting, read};
+use crate::bhyve::loader;
 use crate::diag::Diagnostic;
-use crate::model::{Argv, Draft, PciSlot, Size, Target};
+use crate::model::{Argv, Draft, Loader, PciSlot, Size, Target};
 use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -22,7 +24,8 @@ pub(crate) fn recipe(
     from: &str,
     init: &str,
 ) -> Result<String, Vec<Diagnostic>> {
-    let mut writer = Writer { steps, target, words: Words::default(), lines: Vec::new(), taps: Vec::new() };
+    let mut writer =
+        Writer { steps, target, words: Words::default(), lines: Vec::new(), taps: Vec::new(), loaders: Vec::new() };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &remark(again, init).map(|remark| comment(0, remark)).unwrap_or_default();
     let disks = writer.disks();
@@ -88,6 +91,8 @@ struct Writer<'a> {
     words: Words,
     lines: Vec<Lines>,
     taps: Vec<String>,
+    /// Loaders by their machines, and when they run.
+    loaders: Vec<(String, When, Loader)>,
 }
 
 impl Writer<'_> {
@@ -107,6 +112,7 @@ impl Writer<'_> {
         let args: Vec<&str> = step.call.args().iter().map(String::as_str).collect();
         match (step.call.program(), args.as_slice()) {
             ("bhyve", _) => return self.boot(step),
+            ("bhyveload" | "grub-bhyve", _) if self.load(step) => {}
             ("bhyvectl", [..]) if args.contains(&"--destroy") && named(&args).is_some() => {
                 let name = quoted(named(&args).unwrap_or_default());
                 self.say(step.when, format!("bhyvectl({name}).destroy();\n"));
@@ -164,17 +170,46 @@ impl Writer<'_> {
         self.words.values.insert(name.into(), variable);
     }
 
+    /// Keeps the loader of a machine that is booted later, and returns whether there is one.
+    fn load(&mut self, step: &Step) -> bool {
+        let call = &step.call;
+        let Some((loader, name)) = loader::read(
+            call.program(),
+            call.args(),
+            Some(&call.heard),
+            Some(&call.map).filter(|map| !map.is_empty()).map(String::as_str),
+        ) else {
+            return false;
+        };
+        let later = self.steps.iter().skip_while(|other| !std::ptr::eq(*other, step));
+        let is_booted = later.into_iter().any(|other| other.call.boots() == Some(name.as_str()));
+        if is_booted {
+            self.loaders.push((name, step.when, loader));
+        }
+        is_booted
+    }
+
+    /// Gives a machine the loader that runs before it, where it is not left out.
+    fn give_loader(&self, draft: &mut Draft, without: When) {
+        let name = draft.name.as_ref().map(|name| name.as_str().to_string()).unwrap_or_default();
+        let loader = self.loaders.iter().rfind(|(of, when, _)| *of == name && *when != without);
+        draft.loader = loader.map(|(_, _, loader)| fitted(loader.clone(), draft));
+    }
+
     fn boot(&mut self, step: &Step) -> Result<(), Vec<Diagnostic>> {
         let line = |without: When| {
             let parts = step.parts.iter().filter(|part| part.when != without);
             parts.flat_map(|part| part.words.clone()).collect::<Vec<String>>()
         };
         let (with, without) = (line(When::OnlyWithout), line(When::OnlyInit));
-        let first = self.import(if step.when == When::OnlyWithout { &without } else { &with })?;
+        let mut first = self.import(if step.when == When::OnlyWithout { &without } else { &with })?;
+        let left_out = if step.when == When::OnlyWithout { When::OnlyInit } else { When::OnlyWithout };
+        self.give_loader(&mut first.draft, left_out);
         self.addresses(&first.draft);
         let mut text = match step.when {
-            When::Always if with != without => {
-                let second = self.import(&without)?;
+            When::Always if with != without || self.loads_otherwise(&first.draft) => {
+                let mut second = self.import(&without)?;
+                self.give_loader(&mut second.draft, When::OnlyInit);
                 self.both(&first.draft, &second.draft)
             }
             _ => machine(&first.draft, &self.words),
@@ -183,6 +218,12 @@ impl Writer<'_> {
         text.insert_str(0, &remarks);
         self.lines.push(Lines { when: step.when, text, apart: true });
         Ok(())
+    }
+
+    /// Whether a machine is loaded in another way where it is not initialized.
+    fn loads_otherwise(&self, draft: &Draft) -> bool {
+        let name = draft.name.as_ref().map(crate::model::VmName::as_str).unwrap_or_default();
+        self.loaders.iter().any(|(of, when, _)| of == name && *when != When::Always)
     }
 
     /// Two forms of one machine: in one description where only whole slots differ.

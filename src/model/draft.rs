@@ -1,6 +1,7 @@
 //! A machine that is still being described: a [`Draft`] is put together piece by piece and checked once.
 
 mod check;
+mod loader;
 mod processors;
 mod shared;
 
@@ -8,8 +9,8 @@ use super::device::Counterpart;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Part, PciSlot, Setting, Size, Target, Topology, Value,
-    VmName,
+    Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size, Target, Topology,
+    Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct Draft {
     pub oem_strings: BTreeMap<u16, String>,
     /// The firmware.
     pub bootrom: Option<Bootrom>,
+    /// What puts the guest into its memory before bhyve runs, where no firmware does.
+    pub loader: Option<Loader>,
     /// Items that firmware can ask for, in order.
     pub fw_items: Vec<FwItem>,
     /// The serial ports that were given beside the devices, by name.
@@ -69,6 +72,7 @@ impl Default for Draft {
             settings: BTreeMap::new(),
             oem_strings: BTreeMap::new(),
             bootrom: None,
+            loader: None,
             fw_items: Vec::new(),
             ttys: BTreeMap::new(),
             slots: BTreeMap::new(),

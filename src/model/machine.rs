@@ -4,8 +4,8 @@ use super::setting::SETTINGS;
 use super::talk::Talk;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, Draft, FwItem, Jail, Limits, Part, PciSlot, Secret, Setting, Size, Target,
-    Topology, Value, VmName,
+    Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, FwItem, Grub, Jail, Limits, Loader, Part, PciSlot,
+    Secret, Setting, Size, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -106,6 +106,26 @@ impl Machine {
     /// Returns the firmware.
     pub const fn bootrom(&self) -> Option<&Bootrom> {
         self.draft.bootrom.as_ref()
+    }
+
+    /// Returns what puts the guest into its memory before bhyve runs, where no firmware does.
+    pub const fn loader(&self) -> Option<&Loader> {
+        self.draft.loader.as_ref()
+    }
+
+    /// Returns the disks that bhyveload is told of, in order.
+    pub(crate) fn loader_disks(&self, load: &Bhyveload) -> Vec<DevicePath> {
+        let own = || self.draft.loader_images().into_iter().map(|(_, path)| path).collect();
+        match &load.disks {
+            Some(disks) => disks.clone(),
+            None if load.host.is_some() => Vec::new(),
+            None => own(),
+        }
+    }
+
+    /// Returns GRUB's names of the host's files.
+    pub(crate) fn grub_map(&self, grub: &Grub) -> Vec<(String, DevicePath)> {
+        grub.map.clone().unwrap_or_else(|| self.draft.grub_devices())
     }
 
     /// Returns the items that firmware can ask for, in order.

@@ -17,6 +17,10 @@ pub struct Call {
     pub output: String,
     /// It only asks and changes nothing.
     pub reads: bool,
+    /// What a loader read from its standard input.
+    pub heard: String,
+    /// The text of the map of devices that a loader was told of.
+    pub map: String,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -29,6 +33,8 @@ impl Call {
             status: i32::from(answer.status),
             output: answer.output.clone(),
             reads: answer.reads,
+            heard: hide(&answer.heard),
+            map: hide(&answer.map),
             ..Self::default()
         };
         for arg in argv {

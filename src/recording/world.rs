@@ -16,6 +16,10 @@ use storage::Storage;
 /// What a stand-in answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
+    /// What a loader has read from its standard input; nothing for any other program.
+    pub heard: String,
+    /// The text of the map of devices that a loader was told of.
+    pub map: String,
     /// The exit status.
     pub status: u8,
     /// What it writes to its standard output.

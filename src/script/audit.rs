@@ -122,7 +122,12 @@ fn of_row(row: Row, is_method: bool) -> Vec<&'static str> {
         return Vec::new();
     }
     match (word.name, is_function) {
-        ("truncate" | "write_file" | "ipxe_image" | "cloud_seed" | "uefi" | "bootrom", true) => vec!["paths"],
+        (
+            "truncate" | "write_file" | "ipxe_image" | "cloud_seed" | "uefi" | "bootrom" | "bhyveload" | "grub_bhyve",
+            true,
+        ) => {
+            vec!["paths"]
+        }
         ("run", true) => vec!["commands", "paths"],
         ("run", false) => vec!["boots"],
         ("query" | "ifconfig", true) => vec!["commands"],

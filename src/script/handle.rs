@@ -4,7 +4,7 @@ use super::raise::{Raised, Site};
 use super::words::Call;
 use super::words::machine::{keys, permit_key, set_key};
 use super::{Shared, words};
-use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, PciSlot, Secret, VmName};
+use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, Loader, PciSlot, Secret, VmName};
 use rhai::{Dynamic, Engine, NativeCallContext, Position, Variant};
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -34,6 +34,8 @@ pub(crate) struct VmState {
     pub devices: BTreeMap<PciSlot, Made>,
     /// The call that made its boot ROM.
     pub bootrom: Option<Site>,
+    /// The call that made its loader.
+    pub loader: Option<Site>,
 }
 
 /// The call that made a device.
@@ -81,6 +83,15 @@ pub(crate) struct Rom {
     pub site: Site,
 }
 
+/// What puts a guest into memory before bhyve runs.
+#[derive(Clone)]
+pub(crate) struct LoaderHandle {
+    /// The loader.
+    pub loader: Loader,
+    /// The call that described it.
+    pub site: Site,
+}
+
 /// How a boot ended.
 #[derive(Clone)]
 pub(crate) struct Exit(pub Ended);
@@ -115,6 +126,7 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Serial>("Serial").register_type_with_name::<Screen>("Screen");
     engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
     engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
+    engine.register_type_with_name::<LoaderHandle>("Loader");
     engine.register_type_with_name::<Exit>("Exit").register_type_with_name::<SecretHandle>("Secret");
     engine.register_fn("to_string", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
@@ -217,7 +229,7 @@ impl Vm {
     /// Returns a machine of which nothing was said.
     pub(super) fn empty(site: &Site) -> Self {
         let (draft, devices) = (Draft::default(), BTreeMap::new());
-        Self(Rc::new(RefCell::new(VmState { draft, site: site.clone(), devices, bootrom: None })))
+        Self(Rc::new(RefCell::new(VmState { draft, site: site.clone(), devices, bootrom: None, loader: None })))
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod hooks;
 mod image;
 mod keeping;
 mod library;
+mod loader;
 pub(crate) mod machine;
 mod netboot;
 mod network;
@@ -139,7 +140,7 @@ impl Row {
     pub(crate) fn options(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Word(word) if word.name == "bhyve" => machine::reference(),
-            Self::Word(word) => image::options(word.name),
+            Self::Word(word) => loader::options(word.name).unwrap_or_else(|| image::options(word.name)),
             Self::Device(kind) => devices::options(kind),
         }
     }
@@ -150,6 +151,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
     let words = [
         machine::WORDS,
         machine::talk::WORDS,
+        loader::WORDS,
         network::WORDS,
         disk::WORDS,
         image::WORDS,
@@ -329,6 +331,7 @@ pub(crate) fn article(of: &str) -> &str {
         other if other.ends_with("Tap") => "a tap",
         other if other.ends_with("Bridge") => "a bridge",
         other if other.ends_with("Interface") => "an interface",
+        other if other.ends_with("LoaderHandle") => "a loader",
         other if other.ends_with("Vm") => "a machine",
         other if other.ends_with("Serial") => "a serial port",
         other if other.ends_with("Screen") => "a screen",

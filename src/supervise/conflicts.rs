@@ -1,11 +1,11 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
 mod jail;
+mod loader;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
-use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
+use crate::host::{Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Link, Machine, Part, Value};
 use crate::network::naming;
@@ -57,6 +57,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
         }
         found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
     }
+    found.extend(loader::conflicts(host, machine, purpose, init));
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
@@ -78,7 +79,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
         }
     }
     if found.iter().all(|(.., severity)| *severity != Severity::Error) {
-        found.extend(loader(host, machine));
+        found.extend(loader::missing(host, machine));
     }
     found
 }
@@ -151,27 +152,6 @@ fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Faul
         let fault = Fault::new(format!("the firmware's variables {vars} are not there"));
         error(part(), fault.hint("copy the empty ones that came with the firmware"));
     }
-}
-
-/// Without a boot ROM bhyve only starts what a loader has put into its memory before (bhyve(8), bhyveload(8)).
-fn loader(host: &dyn Host, machine: &Machine) -> Option<Conflict> {
-    let loads = |done: &Rehearsed| match done {
-        Rehearsed::Effect(Effect::Run(argv) | Effect::Make { argv, .. }) => [argv.program.as_str()]
-            .iter()
-            .chain(&argv.words())
-            .any(|word| word.ends_with("bhyveload") || word.ends_with("grub-bhyve")),
-        _ => false,
-    };
-    let freebsd = host.settings().platform == Platform::FreeBsd;
-    if !freebsd
-        || machine.bootrom().is_some()
-        || host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(loads))
-    {
-        return None;
-    }
-    let fault = Fault::new("the machine has no boot ROM: bhyve starts only what a loader has put into its memory");
-    let fault = fault.hint("add `bootrom: uefi()`, or call run(\"bhyveload\", […]) before");
-    Some((Part::Whole, fault, Severity::Warning))
 }
 
 fn taps(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {

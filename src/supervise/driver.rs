@@ -12,6 +12,7 @@ use super::{Claim, DEFAULT_UMASK, Lease, Run, interrupted, node, recovery};
 use crate::bhyve;
 use crate::client::dialog::{Conversation, Went};
 use crate::diag::{Blame, Diagnostic, Fault};
+use crate::host::boot_plan::BootPlan;
 use crate::host::{Effect, Guest, Platform, Woken};
 use crate::model::{Ended, Machine, Shape, Talk, VmName};
 use std::time::{Duration, Instant};
@@ -166,6 +167,9 @@ impl Run {
         let plan = self.host.boot_plan(machine)?;
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
+        // A loader fills a node of its own making.
+        let is_left = plan.load.is_some() && self.leases.contains(&Lease::Node(machine.name().clone()));
+        self.spent.extend(is_left.then(|| machine.name().clone()));
         self.renew_nodes()?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
@@ -176,6 +180,7 @@ impl Run {
         }
         self.lease(&Lease::Node(machine.name().clone()))?;
         let log_from = self.host.rotate_log();
+        self.load(machine, &plan)?;
         let mut guest = self.host.boot(machine, &plan)?;
         let process = self.lease_of(&*guest);
         let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
@@ -199,6 +204,24 @@ impl Run {
         self.look_at_node(machine.name(), &ended, is_first);
         self.talked(machine)?;
         Ok(ended)
+    }
+
+    /// Runs the machine's loader, if it has one.
+    fn load(&mut self, machine: &Machine, plan: &BootPlan) -> Result<(), Fault> {
+        let Some(load) = &plan.load else { return Ok(()) };
+        self.is_loading = true;
+        self.host.load(machine, load).inspect_err(|fault| {
+            if fault.blame == Blame::Interrupted {
+                self.feed(Event::StopAsked);
+            }
+        })?;
+        self.is_loading = false;
+        Ok(())
+    }
+
+    /// Whether the boot came to its end in the machine's loader.
+    pub(crate) const fn is_loading(&self) -> bool {
+        self.is_loading
     }
 
     /// A node that the first bhyve was refused is another's, and is not given back; one that a crash has left is ours, and spent.

@@ -22,6 +22,17 @@ pub enum Loader {
     Uefi,
 }
 
+/// A loader's command line, without what it takes from the machine: memory, disks, console.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// The program, its arguments, and the guest's name.
+    pub argv: Vec<String>,
+    /// GRUB's commands, if the file has any.
+    pub commands: Vec<String>,
+    /// GRUB's commands for the installer.
+    pub install: Vec<String>,
+}
+
 /// How vm-bhyve adds an installer's image to a boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installer {
@@ -53,6 +64,8 @@ pub struct Guest {
     pub disks: Vec<Disk>,
     /// The loader.
     pub loader: Loader,
+    /// How it is called, if it is a program that runs before bhyve.
+    pub load: Option<Load>,
     /// How an installer's image is added.
     pub installer: Installer,
     /// Everything else, by line.
@@ -68,6 +81,7 @@ impl fmt::Debug for Guest {
             .field("nics", &self.nics)
             .field("disks", &self.disks)
             .field("loader", &self.loader)
+            .field("load", &self.load)
             .field("installer", &self.installer)
             .field("notes", &self.notes)
             .finish()
@@ -84,6 +98,7 @@ pub fn read(text: &str, name: &str, place: &Place) -> Result<Guest, Vec<(usize, 
     let mut reading = Reading::new(text, name, place);
     let loader = loader(&mut reading);
     reading.uefi = loader == Loader::Uefi;
+    let load = load(&mut reading, loader);
     let mut slots = Slots::new(slot(&mut reading, "start_slot", 4));
     let install = slot(&mut reading, "install_slot", 3);
     let mut argv = bridges(&mut reading);
@@ -119,7 +134,7 @@ pub fn read(text: &str, name: &str, place: &Place) -> Result<Guest, Vec<(usize, 
     }
     argv.push(name.into());
     let installer = Installer { slot: format!("{install}:0"), wait };
-    Ok(Guest { argv, nics, disks, loader, installer, notes: reading.finish()? })
+    Ok(Guest { argv, nics, disks, loader, load, installer, notes: reading.finish()? })
 }
 
 /// Returns what is wrong with the guest before its lines are read.
@@ -139,18 +154,10 @@ fn outside(text: &str, name: &str, place: &Place) -> Option<Fault> {
 fn loader(reading: &mut Reading) -> Loader {
     let value = reading.text("loader").to_string();
     let family = value.rsplit_once('-').map_or(value.as_str(), |(family, _)| family);
-    let advice = "and vmrun boots by UEFI: the guest's disk needs an EFI loader; with `loader=\"uefi\"`, each disk has its \
-                  own slot";
     match value.as_str() {
         _ if family == "uefi" => Loader::Uefi,
-        "grub" => {
-            reading.note("loader", format!("grub-bhyve loads the guest before bhyve runs it, {advice}"));
-            Loader::Grub
-        }
-        "bhyveload" => {
-            reading.note("loader", format!("bhyveload loads the guest before bhyve runs it, {advice}"));
-            Loader::Bhyveload
-        }
+        "grub" => Loader::Grub,
+        "bhyveload" => Loader::Bhyveload,
         "" => {
             required(reading, "loader", "`loader=\"uefi\"`");
             Loader::Uefi
@@ -164,6 +171,57 @@ fn loader(reading: &mut Reading) -> Loader {
             Loader::Uefi
         }
     }
+}
+
+/// Reads how the loader is called.
+fn load(reading: &mut Reading<'_>, loader: Loader) -> Option<Load> {
+    let grub_alone = ("grub_", "`loader=\"grub\"`");
+    let bhyveload_alone = ["bhyveload_", "loader_timeout"].map(|prefix| (prefix, "`loader=\"bhyveload\"`"));
+    if loader != Loader::Grub {
+        reading.silence(grub_alone.0, grub_alone.1);
+    }
+    if loader != Loader::Bhyveload {
+        bhyveload_alone.into_iter().for_each(|(prefix, without)| reading.silence(prefix, without));
+    }
+    let mut load = match loader {
+        Loader::Uefi => return None,
+        Loader::Bhyveload => bhyveload(reading),
+        Loader::Grub => grub(reading),
+    };
+    load.argv.push(reading.name.into());
+    Some(load)
+}
+
+fn bhyveload(reading: &mut Reading<'_>) -> Load {
+    let mut argv = vec!["bhyveload".to_string()];
+    if let Some(seconds) = reading.word("loader_timeout") {
+        argv.extend(["-e".into(), format!("autoboot_delay={seconds}")]);
+    }
+    if let Some(path) = reading.word("bhyveload_loader") {
+        argv.extend(["-l".into(), path]);
+    }
+    argv.extend(reading.text("bhyveload_args").split_whitespace().map(String::from));
+    Load { argv, ..Load::default() }
+}
+
+/// GRUB's commands are counted from 0; without any it reads the configuration on the guest's disk.
+fn grub(reading: &mut Reading<'_>) -> Load {
+    let mut lines = |family: &'static str| {
+        let lines: Vec<String> =
+            (0..).map_while(|at| reading.get(&format!("{family}{at}")).map(|line| line.trim().to_string())).collect();
+        reading.reach(family, lines.len());
+        let is_over = lines.last().is_none_or(|last| last == "boot");
+        lines.into_iter().chain((!is_over).then(|| "boot".into())).collect::<Vec<String>>()
+    };
+    let (install, commands) = (lines("grub_install"), lines("grub_run"));
+    let partition = reading.word("grub_run_partition").unwrap_or_else(|| "1".into());
+    let mut argv: Vec<String> = ["grub-bhyve".into(), "-r".into(), format!("hd0,{partition}")].into();
+    for (key, flag) in [("grub_run_dir", "-d"), ("grub_run_file", "-g")] {
+        if let Some(value) = reading.word(key) {
+            argv.extend([flag.into(), value]);
+        }
+    }
+    Load { argv, commands, install }
 }
 
 fn required(reading: &mut Reading, key: &str, example: &str) {

@@ -156,11 +156,15 @@ fn what_is_no_part_of_the_command_line_is_noted() {
 }
 
 #[test]
-fn a_loader_other_than_uefi_is_noted_with_the_way_out() {
-    let advice = "and vmrun boots by UEFI: the guest's disk needs an EFI loader; with `loader=\"uefi\"`, each disk has its own slot";
+fn a_loader_other_than_uefi_is_called_before_bhyve() {
     assert_eq!((guest(DEBIAN).loader, guest(DEFAULT).loader), (Loader::Grub, Loader::Bhyveload));
-    assert_eq!(notes(DEBIAN)[0], format!("1 loader: grub-bhyve loads the guest before bhyve runs it, {advice}"));
-    assert_eq!(notes(DEFAULT)[1], format!("2 loader: bhyveload loads the guest before bhyve runs it, {advice}"));
+    assert_eq!(guest(DEBIAN).load.unwrap().argv.join(" "), "grub-bhyve -r hd0,gpt2 -d /grub g1");
+    assert_eq!(guest(DEFAULT).load.unwrap().argv.join(" "), "bhyveload g1");
+    let grub =
+        guest(&format!("{GRUB}disk0_type=virtio-blk\ndisk0_name=d\ngrub_run0=\"linux /k\"\ngrub_run2=\"boot\"\n"));
+    assert_eq!(grub.load.unwrap().commands, ["linux /k", "boot"]);
+    let notes: Vec<String> = grub.notes.iter().map(|note| format!("{} {}", note.key, note.text)).collect();
+    assert_eq!(notes, ["grub_run2 vm-bhyve never reaches it: it stops before `grub_run1`"]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod jails;
 mod libraries;
 mod linux;
 mod list;
+mod loaders;
 mod logs;
 mod lsp;
 mod manual;

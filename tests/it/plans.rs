@@ -408,7 +408,7 @@ warning: the machine has no boot ROM: bhyve starts only what a loader has put in
 1 | bhyve(#{ name: "lab" }).run();
   | ^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: add `bootrom: uefi()`, or call run("bhyveload", […]) before
+  = hint: add `bootrom: uefi()`, or a loader: `loader: bhyveload()` for FreeBSD, `loader: grub_bhyve(#{ … })`
 "#,
     );
     assert_eq!(done.code, 0);

@@ -534,3 +534,78 @@ error: `-s 5,virtio-blok,/a`: `virtio-blok` is no device of bhyve
     same(&done.stdout, "");
     assert_eq!(done.code, 1);
 }
+
+/// Records a script as a recipe, which has to be the script's machine.
+fn recipe_of(script: &str) -> String {
+    let sandbox = with_script(script);
+    sandbox.write("vm/a.img", "");
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--on", "freebsd-14.3", "--", "./s.sh"]));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    done.stdout
+}
+
+#[test]
+fn a_loader_before_the_machine_becomes_its_word() {
+    let text = recipe_of(
+        "#!/bin/sh
+bhyveload -m 1G -d /vm/a.img alpha
+bhyve -c 1 -m 1G -A -H -P -s 0:0,hostbridge -s 1:0,lpc -s 2:0,virtio-net,tap0 -s 3:0,virtio-blk,/vm/a.img -l com1,stdio alpha
+",
+    );
+    same(
+        &text,
+        r#"
+// Made from what `s.sh` called.
+
+bhyve(#{
+    name: "alpha", memory: 1.GiB,
+    exit_on_hlt: true, exit_on_pause: true, acpi: true,
+    loader: bhyveload(),
+    com1: "stdio",
+    slots: #{
+        "0": hostbridge(),
+        "1": lpc(),
+        "2": virtio_net("tap0"),
+        "3": virtio_blk("/vm/a.img"),
+    },
+}).run();
+"#,
+    );
+}
+
+#[test]
+fn what_grub_reads_and_its_map_are_in_the_recipe() {
+    let text = recipe_of(
+        "#!/bin/sh
+set -eu
+vm=alp
+disk=/vm/alp/alp.raw
+cat > alp.map <<MAP
+(hd0) $disk
+MAP
+printf \"set root='(hd0,gpt3)'\\nconfigfile /boot/grub/grub.cfg\\n\" | grub-bhyve -m alp.map -r hd0 -M 1024 $vm
+bhyve -ADHP -c 1 -m 1024 -s 0:0,hostbridge -s 1:0,lpc -s 2:0,virtio-net,tap0 -s 3:0,virtio-blk,$disk -l com1,stdio $vm
+bhyvectl --destroy --vm=$vm
+exit 0
+",
+    );
+    same(
+        &text,
+        r#"
+// Made from what `s.sh` called.
+
+bhyve(#{
+    name: "alp", memory: 1.GiB,
+    exit_on_hlt: true, exit_on_pause: true, acpi: true, destroy_on_poweroff: true,
+    loader: grub_bhyve(#{ root: "hd0", input: ["set root='(hd0,gpt3)'", "configfile /boot/grub/grub.cfg"] }),
+    com1: "stdio",
+    slots: #{
+        "0": hostbridge(),
+        "1": lpc(),
+        "2": virtio_net("tap0"),
+        "3": virtio_blk("/vm/alp/alp.raw"),
+    },
+}).run();
+"#,
+    );
+}

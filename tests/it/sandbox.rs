@@ -25,6 +25,8 @@ pub(crate) const PASSWORD: &str = "hunter22";
 const PROGRAMS: &[&str] = &[
     "bhyve",
     "bhyvectl",
+    "bhyveload",
+    "grub-bhyve",
     "ifconfig",
     "jail",
     "jexec",

@@ -1,4 +1,4 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
 //! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
@@ -24,6 +24,7 @@ mod interface;
 mod jail;
 mod kill;
 mod kld;
+mod loader;
 mod mdconfig;
 mod netstat;
 mod node;
@@ -60,6 +61,8 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
     let played = match program {
         "bhyve" => signals.map_or(Ok(0), |signals| bhyve::run(&state, &signals, args)),
         "bhyvectl" => bhyvectl::run(&state, args),
+        "bhyveload" => loader::bhyveload(&state, args),
+        "grub-bhyve" => loader::grub_bhyve(&state, args),
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),

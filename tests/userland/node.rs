@@ -5,6 +5,7 @@
 //! pid 1234            the bhyve that runs it, or ran it to no good end; absent when none does
 //! memory 33554432     the bytes of memory that were set up for it, with `wired` behind them if they cannot be swapped
 //! processors going    its first one was set going, or `stopped`: they have stopped as they were told
+//! loaded yes          a loader has put a guest into its memory, which one boot uses up
 //! suspend poweroff    it was told to stop (vm_suspend): `poweroff`, `reset` or `halt`
 //! ```
 //!
@@ -101,6 +102,7 @@ pub(crate) struct Node {
     pub(crate) pid: Option<u32>,
     pub(crate) memory: Option<Memory>,
     pub(crate) processors: Processors,
+    pub(crate) loaded: bool,
     pub(crate) suspend: Option<Suspend>,
 }
 
@@ -126,6 +128,7 @@ impl Node {
                 Some("stopped") => Processors::Stopped,
                 _ => Processors::Idle,
             },
+            loaded: value("loaded").is_some(),
             suspend: value("suspend").and_then(Suspend::parse),
         }
     }
@@ -146,6 +149,7 @@ impl Node {
             ("pid", self.pid.map(|pid| pid.to_string())),
             ("memory", self.memory.map(memory)),
             ("processors", processors.map(str::to_string)),
+            ("loaded", self.loaded.then(|| "yes".to_string())),
             ("suspend", self.suspend.map(|how| how.name().to_string())),
         ];
         lines.into_iter().filter_map(|(key, value)| Some(format!("{key} {}\n", value?))).collect()
@@ -266,7 +270,7 @@ mod tests {
         let topology = Topology { cpus: 8, sockets: 1, cores: 4, threads: 2 };
         let (pid, memory) = (Some(7), Some(Memory { size: 1 << 25, wired: true }));
         let (processors, suspend) = (Processors::Stopped, Some(Suspend::Reset));
-        let node = Node { topology, pid, memory, processors, suspend };
+        let node = Node { topology, pid, memory, processors, loaded: true, suspend };
         assert_eq!(Node::parse(&node.text()), node);
     }
 

@@ -1,13 +1,14 @@
 //! FreeBSD: machines that are bhyve processes.
 
 use crate::bhyve;
-use crate::diag::Fault;
-use crate::host::boot_plan::BootPlan;
+use crate::diag::{Blame, Fault};
+use crate::host::boot_plan::{BootPlan, Load};
 use crate::host::guests::does_not_end;
-use crate::host::process::{Happened, Process};
+use crate::host::process::{EndedBy, Happened, Process, Reads};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
 use crate::host::{Guest, Woken, kernel};
+use crate::model::message::explain;
 use crate::model::{Argv, Ended, Machine, VmName};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -24,6 +25,34 @@ pub(crate) fn boot(
 ) -> Result<Box<dyn Guest>, Fault> {
     let process = Process::spawn(&plan.argv, machine.uses_stdio(), signals, log)?;
     Ok(Box::new(Bhyve { process: Hypervisor::Child(process), name: machine.name().clone() }))
+}
+
+/// How long a loader may take to leave once it was told to.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+
+/// Runs a machine's loader to its end. Where nobody is before the standard streams it finds nothing to read there.
+pub(crate) fn load(machine: &Machine, load: &Load, signals: Rc<Signals>, log: Option<&Path>) -> Result<(), Fault> {
+    let argv = &load.step.argv;
+    let input = match &load.step.stdin {
+        Some(text) => Reads::Text(text),
+        None if load.uses_stdio && log.is_none() => Reads::Ours,
+        None => Reads::Nothing,
+    };
+    let mut process = Process::load(argv, input, signals, log)?;
+    let Happened::Exited(status) = process.wait(None, None) else {
+        process.signal(Signal::SIGTERM);
+        process.end(LEAVES_WITHIN);
+        return Err(Fault::new("interrupted").blame(Blame::Interrupted));
+    };
+    let how = match Process::ended_by(status) {
+        EndedBy::Code(0) => return Ok(()),
+        EndedBy::Code(code) => format!("status {code}"),
+        EndedBy::Signal(signal) => format!("signal {signal}"),
+    };
+    let words = process.last_words();
+    let said = words.last().map(|line| format!(": {line}")).unwrap_or_default();
+    let hint = explain(bhyve::messages::KNOWN, &words, machine).map(|explained| explained.hint);
+    Err(Fault::host(format!("`{argv}` failed with {how}{said}")).maybe_hint(hint))
 }
 
 /// Takes over a bhyve that is none of our children.

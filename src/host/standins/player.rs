@@ -7,7 +7,7 @@ use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried,
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -56,6 +56,8 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_setting(&setting).unwrap_or_default();
+    // Before the lock: whoever writes to it may call a stand-in first.
+    let (heard, map) = if name == "grub-bhyve" { (heard(), map(&argv)) } else { (String::new(), String::new()) };
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -75,13 +77,33 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     }
     let cwd = std::env::current_dir().unwrap_or_default();
     let cwd = cwd.as_os_str().as_bytes();
-    let answer = world.call(&Call::new(&argv, cwd, &Answer::default()).argv);
+    let answer = Answer { heard, map, ..world.call(&Call::new(&argv, cwd, &Answer::default()).argv) };
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;
     let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
     written.map_err(io_fault("write", &folder.join("journal")))?;
     Ok(answer)
+}
+
+/// The most that is kept of what a loader reads, in bytes.
+const HEARD_MAX: u64 = 1 << 16;
+
+/// Returns what stands at our standard input, unless that is a terminal.
+fn heard() -> String {
+    let mut bytes = Vec::new();
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        let _ = stdin.lock().take(HEARD_MAX).read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Returns the text of the map of devices that grub-bhyve is told of (`-m`); nothing if it cannot be read.
+fn map(argv: &[Vec<u8>]) -> String {
+    let mut words = argv.iter().skip_while(|word| *word != b"-m").skip(1);
+    let path = words.next().map(|word| Path::new(OsStr::from_bytes(word)));
+    path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
 }
 
 /// Rings the bell, and waits to be ended: until nobody listens any more.

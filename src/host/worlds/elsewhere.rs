@@ -4,7 +4,7 @@
 
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
-use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::boot_plan::{BootPlan, Load, Setting};
 use crate::host::settings::NODES;
 use crate::host::store::{Locks, Store};
 use crate::host::{
@@ -162,6 +162,10 @@ impl Guests for Elsewhere {
 
     fn prepare(&mut self, _: &BootPlan) -> Result<(), Fault> {
         Err(no_effect())
+    }
+
+    fn load(&mut self, _: &Machine, _: &Load) -> Result<(), Fault> {
+        Ok(())
     }
 
     fn boot(&mut self, _: &Machine, _: &BootPlan) -> Result<Box<dyn Guest>, Fault> {

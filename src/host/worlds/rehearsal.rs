@@ -6,7 +6,7 @@
 use super::imagined::Imagined;
 use super::world::World;
 use crate::diag::Fault;
-use crate::host::boot_plan::BootPlan;
+use crate::host::boot_plan::{BootPlan, Load};
 use crate::host::store::Store;
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
@@ -197,6 +197,10 @@ impl Guests for Rehearsal {
     }
 
     fn prepare(&mut self, _: &BootPlan) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn load(&mut self, _: &Machine, _: &Load) -> Result<(), Fault> {
         Ok(())
     }
 

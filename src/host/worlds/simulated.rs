@@ -6,7 +6,7 @@ use super::rehearsal::{Rehearsal, no_guest};
 use super::world::World;
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::boot_plan::{BootPlan, Load, Setting};
 use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
 use crate::host::store::{Locks, Store};
@@ -292,6 +292,13 @@ impl Guests for Simulated {
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
         let mut fixture = self.fixture.borrow_mut();
         plan.preparations().iter().try_for_each(|step| fixture.count(&step.to_string()))
+    }
+
+    fn load(&mut self, machine: &Machine, load: &Load) -> Result<(), Fault> {
+        let mut fixture = self.fixture.borrow_mut();
+        // A loader makes the node, also where it fails afterwards.
+        fixture.world.node(machine.name());
+        fixture.count(&load.step.to_string())
     }
 
     fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {

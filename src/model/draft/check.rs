@@ -22,6 +22,7 @@ impl Draft {
         self.check_settings(&mut faults);
         self.check_oem_strings(&mut faults);
         self.check_firmware(&mut faults);
+        self.check_loader(&mut faults);
         self.check_devices(&mut faults);
         self.check_functions(&mut faults);
         self.check_buses(&mut faults);
@@ -118,7 +119,7 @@ impl Draft {
     }
 
     fn check_firmware(&self, faults: &mut Faults) {
-        if self.bootrom.is_none() && self.target.arch != Arch::Amd64 {
+        if self.bootrom.is_none() && self.loader.is_none() && self.target.arch != Arch::Amd64 {
             let fault = Fault::new(format!("a machine on {} needs a `bootrom`", self.target.arch));
             faults.push((Part::Whole, fault.hint("add `bootrom: \"/path/of/the/firmware\"`")));
         }

@@ -45,6 +45,7 @@ impl Kind {
             Self::Handle("Node") => "a vmm node",
             Self::Handle("Device") => "a device",
             Self::Handle("Bootrom") => "firmware",
+            Self::Handle("Loader") => "a loader",
             Self::Handle("Secret") => "a secret",
             Self::Handle(name) => words::article(name),
         }
@@ -68,6 +69,7 @@ pub(super) fn returned(row: Row) -> Kind {
         ("epair", _) => Kind::map(["a", "b"]),
         ("bhyvectl", _) => Kind::Handle("Node"),
         ("uefi" | "bootrom", _) => Kind::Handle("Bootrom"),
+        ("bhyveload" | "grub_bhyve", _) => Kind::Handle("Loader"),
         ("secret", _) => Kind::Handle("Secret"),
         ("query" | "host_ip" | "ipxe_loader", _) => Kind::Text,
         ("exists", _) => Kind::Flag,

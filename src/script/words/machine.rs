@@ -84,7 +84,7 @@ pub(super) const WORDS: &[Word] = &[
 fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let target = call.session().run().host.settings().target;
     let draft = Draft { target, ..Draft::default() };
-    let mut state = VmState { draft, site: call.site.clone(), devices: BTreeMap::new(), bootrom: None };
+    let mut state = VmState { draft, site: call.site.clone(), devices: BTreeMap::new(), bootrom: None, loader: None };
     let known: Vec<&str> = keys().map(|key| key.name).collect();
     let mut raised = Vec::new();
     for (name, value) in map(&call.args[0]).map_err(|raised| raised.arg(0))? {
@@ -222,7 +222,10 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     rehearse(call, &vm, &machine)?;
     call.session().asks(&call.site);
     let ended = call.session().run().boot(&machine);
-    let ended = ended.map_err(|fault| call.session().raised(fault))?;
+    let ended = ended.map_err(|fault| {
+        let is_loading = call.session().run().is_loading() && fault.blame != Blame::Interrupted;
+        if is_loading { part_of(&vm.0.borrow(), &Part::Key("loader"), fault) } else { call.session().raised(fault) }
+    })?;
     blame(call, &vm, &machine, &ended);
     hooks::ended(call, &machine, &ended);
     Ok(Dynamic::from(Exit(ended)))
@@ -290,6 +293,10 @@ pub(in crate::script) fn part_of(state: &VmState, part: &Part, fault: Fault) -> 
     match part {
         Part::Whole => raised.at(&state.site),
         Part::Key("bootrom") if state.bootrom.is_some() => raised.at(&state.bootrom.clone().unwrap_or_else(nowhere)),
+        Part::Key("loader") if state.loader.is_some() => raised.at(&state.loader.clone().unwrap_or_else(nowhere)),
+        Part::Under("loader", key) if state.loader.is_some() => {
+            raised.arg(0).under(key).at(&state.loader.clone().unwrap_or_else(nowhere))
+        }
         Part::Key(key) => raised.arg(0).under(key).at(&state.site),
         Part::Under(key, name) => raised.arg(0).under(name).under(key).at(&state.site),
         Part::Slot(slot) => match state.devices.get(slot) {

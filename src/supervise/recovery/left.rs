@@ -56,7 +56,8 @@ impl Left {
             Back::State => {
                 let name = &self.name;
                 let all = [settings.machine_folder(name), settings.secrets_file(name), settings.lock_file(name)];
-                vec![Argv::new("rm").arg("-rf").args(all.iter().map(|path| path.display()))]
+                let map = Some(settings.map_file(name)).filter(|map| host.file(map).is_some());
+                vec![Argv::new("rm").arg("-rf").args(all.iter().chain(&map).map(|path| path.display()))]
             }
         };
         self.backs.iter().flat_map(shown).collect()

@@ -2,30 +2,27 @@
 
 use super::Key;
 
-const GRUB: &str = "grub-bhyve is not run: boot the guest by UEFI, whose loader is on its disk";
-const BHYVELOAD: &str = "bhyveload is not run: boot the guest by UEFI, and set it in the guest's /boot/loader.conf";
-
 pub(super) const KEYS: &[Key] = &[
     // what puts the guest's code into memory
     Key::command("loader", "", "-l bootrom for uefi, nothing for others"),
     // keep the firmware's variables in a file
     Key::command("uefi_vars", "no", "the second item of -l bootrom"),
     // the loader inside the guest
-    Key::instead("bhyveload_loader", "/boot/userboot.so", BHYVELOAD),
+    Key::command("bhyveload_loader", "/boot/userboot.so", "-l of bhyveload"),
     // more arguments for bhyveload
-    Key::instead("bhyveload_args", "", BHYVELOAD),
+    Key::command("bhyveload_args", "", "bhyveload"),
     // seconds that bhyveload and grub-bhyve wait
-    Key::instead("loader_timeout", "3", "neither loader is run: the guest's own loader has its own delay"),
+    Key::command("loader_timeout", "3", "-e autoboot_delay= of bhyveload"),
     // grub's commands for the installer
-    Key::instead("grub_installN", "", GRUB),
+    Key::command("grub_installN", "", "the input of grub-bhyve"),
     // grub's commands for the guest
-    Key::instead("grub_runN", "", GRUB),
+    Key::command("grub_runN", "", "the input of grub-bhyve"),
     // the partition of disk 0 with grub's files
-    Key::instead("grub_run_partition", "1", GRUB),
+    Key::command("grub_run_partition", "1", "-r of grub-bhyve"),
     // the folder with grub's files
-    Key::instead("grub_run_dir", "/boot/grub", GRUB),
+    Key::command("grub_run_dir", "/boot/grub", "-d of grub-bhyve"),
     // grub's configuration file
-    Key::instead("grub_run_file", "grub.cfg", GRUB),
+    Key::command("grub_run_file", "grub.cfg", "-g of grub-bhyve"),
     // the number of virtual CPUs; required
     Key::command("cpu", "", "-c"),
     // the sockets that they are in

@@ -157,6 +157,10 @@ impl<'a> Machine<'a> {
             twelve::may_create(self)?;
         }
         let mut node = match node::load(self.state, &self.name)? {
+            // What was not loaded has nothing to start from; whether bhyve itself sees that is (k).
+            Some(node) if rom.is_none() && !node.loaded => {
+                return Err(Exit::new(ERROR, "virtual machine cannot be booted"));
+            }
             Some(node) => self.reopen(node)?,
             None if !node::is_valid(&self.name)? => return Err(fatal(format!("vm_openf: {EINVAL}"))),
             None if rom.is_some() => {

@@ -1,6 +1,7 @@
 //! The keys of a machine, as recipes write them.
 
 use super::super::devices::read_type;
+use super::super::loader;
 use super::super::{expected, map, size, text, unknown_key};
 use crate::diag::Fault;
 use crate::model::device;
@@ -34,6 +35,10 @@ const OWN: &[Key] = &[
     key("memory", "memory: 512.MiB or \"512M\" (256M)"),
     key("domains", "NUMA: [#{ size: 1.GiB, cpus: \"0-1\", policy: \"prefer:0\" }, …]"),
     key("bootrom", "firmware: uefi(), bootrom(path) or a path"),
+    key(
+        "loader",
+        "what loads the guest before each boot, in place of firmware: bhyveload(#{ … }) or grub_bhyve(#{ … })",
+    ),
     key("fw_cfg", "items for firmware: #{ \"opt/name\": \"text\" } or #{ \"opt/name\": #{ file: path } }"),
     key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
     key("com1", "first serial port: \"stdio\", \"/dev/nmdm-NAME.1A\", \"tcp=ADDRESS:PORT\" or a tty"),
@@ -84,6 +89,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "cpus" => set_cpus(draft, value)?,
         "memory" => draft.memory = memory(value)?,
         "bootrom" => set_bootrom(state, value)?,
+        "loader" => set_loader(state, value)?,
         "pin" => set_pins(draft, value)?,
         "domains" => set_domains(draft, value)?,
         "oem_strings" => set_oem_strings(draft, value)?,
@@ -127,6 +133,12 @@ fn set_bootrom(state: &mut VmState, value: &Dynamic) -> Result<(), Raised> {
         let code = value.clone().into_string().map_err(|_| expected("uefi(), bootrom(path) or a path", value))?;
         state.draft.bootrom = Some(Bootrom { code: code.parse()?, vars: None, template: None });
     }
+    Ok(())
+}
+
+fn set_loader(state: &mut VmState, value: &Dynamic) -> Result<(), Raised> {
+    let given = loader::given(value)?;
+    (state.draft.loader, state.loader) = (Some(given.loader), Some(given.site));
     Ok(())
 }
 
