@@ -135,12 +135,11 @@ pub(crate) fn recipes(installation: &Installation, names: &[String]) -> Result<V
 fn known(installation: &Installation, names: &[String]) -> (Vec<PathBuf>, Vec<KnownMachine>) {
     let (mut recipes, mut others) = (Vec::new(), Vec::new());
     for name in names {
-        match installation.recipe(name) {
-            Ok(path) => recipes.push(path),
-            Err(_) => {
-                let (name, ttys) = (name.clone(), BTreeMap::new());
-                others.push(KnownMachine { name, console: None, socket: None, password: None, ttys })
-            }
+        if let Ok(path) = installation.recipe(name) {
+            recipes.push(path);
+        } else {
+            let (name, ttys) = (name.clone(), BTreeMap::new());
+            others.push(KnownMachine { name, console: None, socket: None, password: None, ttys });
         }
     }
     (recipes, others)
