@@ -47,6 +47,17 @@ pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// What new files lack in a run, as in the design document's script.
 pub(crate) const DEFAULT_UMASK: u32 = 0o026;
 
+/// What of a machine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Working {
+    /// Its loader.
+    Loader,
+    /// Its hypervisor.
+    Hypervisor,
+    /// A guest that is only imagined: its boots take no time.
+    Imagined,
+}
+
 /// A run on a host, real or rehearsed.
 pub(crate) struct Run {
     /// The host.
@@ -79,14 +90,12 @@ pub(crate) struct Run {
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
-    /// Whether the guest is only imagined: its boots take no time.
-    is_imagined: bool,
+    /// What of the machine runs, or was the last that did.
+    program: Working,
     /// Which commands of the recipe are run again when it is evaluated again.
     pub(crate) repeats: Repeats,
     /// How many vCPUs the machines have, as the journal says.
     vcpus: BTreeMap<VmName, u64>,
-    /// Whether the machine's loader runs, or was the last that did.
-    is_loading: bool,
     begun: Instant,
     boots: u64,
 }
@@ -113,10 +122,9 @@ impl Run {
             talk: None,
             wrong: None,
             late: None,
-            is_imagined: false,
+            program: Working::Hypervisor,
             repeats: Repeats::default(),
             vcpus: BTreeMap::new(),
-            is_loading: false,
             begun: Instant::now(),
             boots: 0,
         }

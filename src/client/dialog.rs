@@ -1,14 +1,13 @@
 //! A talk with a guest on its first serial port, its screen and its keyboard, beside the run that waits for its end.
 
 use super::console::{Console, Line, reachable};
-use super::screen::Screen;
+use super::screen::{Screen, Seat};
 use crate::diag::{Blame, Fault};
 use crate::host::Settings;
 use crate::model::{Machine, Secret, Talk};
 use crate::screen::picture::Picture;
 use crate::screen::serial::Heard;
 use crate::screen::{keys, text};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -41,6 +40,13 @@ pub(crate) struct Conversation {
     is_over: Arc<AtomicBool>,
 }
 
+/// Returns where the screen of a machine is shown, and the password that lets one in.
+fn display_of(machine: &Machine) -> Option<(Seat, Option<Secret>)> {
+    let socket = machine.screen_socket().map(|(path, password)| (Seat::Socket(path.as_path().into()), password));
+    let address = || machine.screen().map(|(address, password)| (Seat::Address(reachable(address)), password));
+    socket.or_else(address).map(|(seat, password)| (seat, password.cloned()))
+}
+
 impl Drop for Conversation {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
@@ -52,7 +58,7 @@ impl Conversation {
     pub(crate) fn begin(machine: &Machine, line: Option<Line>) -> Self {
         let (tell, outcome) = channel();
         let is_over: Arc<AtomicBool> = Arc::default();
-        let display = machine.screen().map(|(address, password)| (reachable(address), password.cloned()));
+        let display = display_of(machine);
         let (name, steps) = (machine.name().to_string(), machine.talk().to_vec());
         let known = is_over.clone();
         thread::spawn(move || {
@@ -102,7 +108,7 @@ struct Talker {
     /// What was heard of it and is not forgotten yet.
     heard: Heard,
     /// Where the screen is, and what lets one in.
-    display: Option<(SocketAddr, Option<Secret>)>,
+    display: Option<(Seat, Option<Secret>)>,
     /// The screen, while it is needed: bhyve lets in one viewer at a time.
     screen: Option<Screen>,
 }
@@ -230,10 +236,10 @@ impl Talker {
     }
 
     fn screen(&mut self) -> Result<&mut Screen, Fault> {
-        let Some((address, password)) = &self.display else {
+        let Some((seat, password)) = &self.display else {
             return Err(Fault::new(format!("{} has no screen", self.name)));
         };
-        let open = || Screen::open(*address, password.as_ref(), None);
+        let open = || Screen::open(seat.clone(), password.as_ref(), None);
         Ok(match self.screen.take() {
             Some(screen) => self.screen.insert(screen),
             None => self.screen.insert(open()?),

@@ -9,10 +9,12 @@ use crate::screen::keys::Stroke;
 use crate::screen::picture::Picture;
 use crate::screen::rfb::Client;
 use nix::poll::{PollFd, PollFlags, poll};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,10 +24,58 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 /// How long a server may take altogether to let us in, or to send its screen: there are slow lines.
 pub(crate) const WHOLE: Duration = Duration::from_secs(60);
 
+/// Where a VNC server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// On an address.
+    Address(SocketAddr),
+    /// On a socket of the file system, since FreeBSD 15.1 (bhyve(8), `rfb=unix:PATH`).
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Seat {
+    /// Connects, without waiting for what is sent.
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Address(address) => {
+                let stream = TcpStream::connect_timeout(address, SILENCE)?;
+                stream.set_nonblocking(true)?;
+                // Keys are small, and each is to arrive when it is pressed.
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+            Self::Socket(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_nonblocking(true)?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+
+    /// Whether somebody listens there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.connect().is_ok()
+    }
+}
+
+/// A connection of either kind.
+trait Stream: Read + Write + AsFd {}
+
+impl<T: Read + Write + AsFd> Stream for T {}
+
 /// The screen of a guest, looked at through its VNC server.
 pub(crate) struct Screen {
-    address: SocketAddr,
-    stream: TcpStream,
+    seat: Seat,
+    stream: Box<dyn Stream>,
     client: Client,
     unsent: Vec<u8>,
     is_gone: bool,
@@ -34,18 +84,11 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Connects, and has the server let us in. Signals end whatever is waited for, where they are given.
-    pub(crate) fn open(
-        address: SocketAddr,
-        password: Option<&Secret>,
-        signals: Option<Rc<Signals>>,
-    ) -> Result<Self, Fault> {
-        let cannot = |why: std::io::Error| said(address, lost(format!("cannot be reached: {}", reason(&why))));
-        let stream = TcpStream::connect_timeout(&address, SILENCE).map_err(cannot)?;
-        stream.set_nonblocking(true).map_err(cannot)?;
-        // Keys are small, and each is to arrive when it is pressed.
-        stream.set_nodelay(true).map_err(cannot)?;
+    pub(crate) fn open(seat: Seat, password: Option<&Secret>, signals: Option<Rc<Signals>>) -> Result<Self, Fault> {
+        let cannot = |why: io::Error| said(&seat, lost(format!("cannot be reached: {}", reason(&why))));
+        let stream = seat.connect().map_err(cannot)?;
         let client = Client::new(password.cloned());
-        let mut screen = Self { address, stream, client, unsent: Vec::new(), is_gone: false, signals };
+        let mut screen = Self { seat, stream, client, unsent: Vec::new(), is_gone: false, signals };
         screen.expect(Client::is_in)?;
         Ok(screen)
     }
@@ -104,7 +147,7 @@ impl Screen {
                 let slow = end <= Instant::now();
                 let (what, time) = (self.client.awaits(), if slow { WHOLE } else { SILENCE });
                 let fault = lost(format!("did not send {what} within {time:?}"));
-                return Err(said(self.address, fault.hint("bhyve lets in one viewer at a time: close the other one")));
+                return Err(said(&self.seat, fault.hint("bhyve lets in one viewer at a time: close the other one")));
             }
         }
         Ok(())
@@ -153,7 +196,7 @@ impl Screen {
                 Ok(0) => return Err(self.gone()),
                 Ok(count) => {
                     let taken = self.client.take(&buffer[..count]);
-                    return taken.map(|()| true).map_err(|fault| said(self.address, fault));
+                    return taken.map(|()| true).map_err(|fault| said(&self.seat, fault));
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
@@ -164,7 +207,7 @@ impl Screen {
 
     fn gone(&mut self) -> Fault {
         self.is_gone = true;
-        said(self.address, lost(format!("closed the connection before it sent {}", self.client.awaits())))
+        said(&self.seat, lost(format!("closed the connection before it sent {}", self.client.awaits())))
     }
 }
 
@@ -184,6 +227,6 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 }
 
 /// Says which server it was.
-fn said(address: SocketAddr, fault: Fault) -> Fault {
-    Fault { message: format!("the console at {address} {}", fault.message), ..fault }
+fn said(seat: &Seat, fault: Fault) -> Fault {
+    Fault { message: format!("the console at {seat} {}", fault.message), ..fault }
 }

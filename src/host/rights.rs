@@ -1,7 +1,8 @@
 //! What whoever runs vmrun may do on this host, as far as it can be seen without starting a process.
 
 use super::Platform;
-use crate::model::{Release, Target};
+use crate::model::Target;
+use crate::model::gate::Feature;
 use nix::errno::Errno;
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -41,7 +42,7 @@ pub(crate) enum Control {
 /// Returns what this process may do; `folder` is the one with the nodes of machines, beside which /dev/vmmctl is.
 pub(crate) fn rights(platform: Platform, target: Target, folder: &Path) -> Rights {
     let root = nix::unistd::geteuid().is_root();
-    let has_control = platform == Platform::FreeBsd && target.release >= Release::V15_0;
+    let has_control = platform == Platform::FreeBsd && target.has(Feature::ControlDevice);
     let control = if has_control { control(&folder.with_file_name(CONTROL)) } else { Control::Unknown };
     Rights { root, network: root || may_administer_networks(), control }
 }
@@ -70,6 +71,7 @@ fn may_administer_networks() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Release;
 
     #[test]
     fn the_device_of_machines_is_looked_for_beside_their_folder_and_not_made() {

@@ -17,6 +17,7 @@ use crate::model::value::PASSWORD_MAX;
 use crate::model::{Arch, Draft, Feature, FwItem, Grub, Loader, Part, PciSlot, Size, Target, Type};
 use crate::vmbhyve;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -287,7 +288,7 @@ fn loads(load: &vmbhyve::Load, slot: &str, basis: &mut Basis) {
     if !load.install.is_empty() {
         let grub = Grub { root: Some("cd0".into()), input: Some(input(&load.install)), ..Grub::default() };
         let word = super::loader::piece(&Loader::Grub(grub), &Words::default()).flat();
-        remark += &format!(", and write `loader: if init {{ {word} }} else {{ … }}`");
+        let _ = write!(remark, ", and write `loader: if init {{ {word} }} else {{ … }}`");
     }
     basis.remarks.push((None, remark));
 }

@@ -25,6 +25,8 @@ pub enum Feature {
     ScreenSocket,
     /// Bridges that filter frames by their VLAN.
     BridgeVlans,
+    /// A device through which machines are made, beside the folder of nodes.
+    ControlDevice,
     /// PCI devices of the host in a jail.
     JailedPassthru,
     /// Starting the guest again within bhyve.
@@ -89,7 +91,7 @@ const fn row(
 }
 
 /// Every row, in the order of [`Feature`].
-pub(crate) const GATES: [Gate; 16] = {
+pub(crate) const GATES: [Gate; 17] = {
     use Certainty::{Documented, Inferred, Read};
     use Feature as F;
     use Release::{V14_3, V15_0, V15_1, V16};
@@ -113,6 +115,7 @@ pub(crate) const GATES: [Gate; 16] = {
         row(F::VerboseMsr, "x86.verbosemsr", V15_0, "a public tool gates it at osreldate 1500023", Inferred),
         row(F::ScreenSocket, "fbuf,rfb=unix:PATH", V15_1, "release notes 15.1", Documented),
         row(F::BridgeVlans, "a bridge's untagged, tagged", V15_0, "bridge(4), 2025", Documented),
+        row(F::ControlDevice, "/dev/vmmctl", V15_0, "vmm_dev.c, vmmctl_open", Inferred),
         row(F::JailedPassthru, "jail's allow.vmm_ppt", V15_1, "release notes 15.1", Documented),
         row(F::Monitor, "-M, monitor", V16, "bhyve(8), 2026", Documented),
         row(F::RunFolder, "rundir", V16, "bhyve_config(5), 2026", Documented),
@@ -179,7 +182,7 @@ mod tests {
     fn a_release_has_what_came_before_it() {
         let of =
             |release| GATES.iter().filter(|gate| Target { release, ..Target::default() }.has(gate.feature)).count();
-        assert_eq!(Release::ALL.map(of), [1, 1, 1, 9, 11, 16]);
+        assert_eq!(Release::ALL.map(of), [1, 1, 1, 10, 12, 17]);
         assert_eq!(Feature::Monitor.needs().as_deref(), Some("FreeBSD 16 and later"));
         assert_eq!(Feature::Swtpm.needs(), None);
         assert_eq!(Feature::Monitor.gate().doubt(), None);

@@ -168,6 +168,12 @@ impl Machine {
         self.draft.limits
     }
 
+    /// Returns the socket of the file system where its screen is shown by VNC, and the password that lets one in.
+    pub fn screen_socket(&self) -> Option<(&super::DevicePath, Option<&Secret>)> {
+        let (_, device) = self.devices().find(|(_, device)| device.vnc_socket().is_some())?;
+        Some((device.vnc_socket()?, device.password().filter(|password| !password.is_absent())))
+    }
+
     /// Returns where its screen is shown by VNC, and the password that lets one in.
     pub fn screen(&self) -> Option<(SocketAddr, Option<&Secret>)> {
         let (address, password) =

@@ -5,7 +5,7 @@ use super::installation::Installation;
 use super::remote::failure;
 use super::search::{HostQuery, Listener, Search, recipes, wrong};
 use crate::client::console::reachable;
-use crate::client::screen::{Screen, replace};
+use crate::client::screen::{Screen, Seat, replace};
 use crate::client::tunnel::{Tried, Tunnel, try_once};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::signals::Signals;
@@ -29,7 +29,7 @@ pub(crate) struct Display {
     /// The machine.
     pub(crate) name: String,
     /// Where its server listens, or the tunnel that leads there begins.
-    pub(crate) address: SocketAddr,
+    pub(crate) seat: Seat,
     /// The password that it asks for.
     pub(crate) password: Option<Secret>,
     /// The way there, if its own host alone reaches it; it ends with this.
@@ -62,6 +62,15 @@ impl Display {
                 let fault = Fault::new(format!("{} describes no machine", recipes[0].display()));
                 return Err(vec![fault.hint("a recipe describes one by bhyve(#{ … }).run()").into()]);
             }
+            if let Some(path) = search.socket(0) {
+                let seat = Seat::Socket(path);
+                if !seat.is_open() && Instant::now() < until {
+                    signals.pause(until.min(Instant::now() + LOOK))?;
+                    continue;
+                }
+                let wanted = search.machines.swap_remove(0);
+                return Ok(Self { name: wanted.name, seat, password: wanted.password, tunnel: None });
+            }
             let may_come = search.machines[0].console.is_some() && search.locations[0].runs.is_empty();
             if may_come && Instant::now() < until {
                 signals.pause(until.min(Instant::now() + LOOK))?;
@@ -71,15 +80,19 @@ impl Display {
             let host = search.only(0)?;
             let wanted = search.machines.swap_remove(0);
             let vm_host = &search.hosts[host];
+            if let Some(path) = &wanted.socket {
+                return Err(out_of_reach(&wanted.name, path, &vm_host.name).into());
+            }
             let address = search.locations[0].runs.iter().find(|(at, _)| *at == host).and_then(|(_, address)| *address);
             let (address, tunnel) = reached(&wanted.name, address, vm_host, query.timeout)?;
-            return Ok(Self { name: wanted.name, address, password: wanted.password, tunnel });
+            let seat = Seat::Address(address);
+            return Ok(Self { name: wanted.name, seat, password: wanted.password, tunnel });
         }
     }
 
     /// Looks at it.
     pub(crate) fn open(&self, signals: &Rc<Signals>) -> Result<Screen, Fault> {
-        Screen::open(self.address, self.password.as_ref(), Some(signals.clone()))
+        Screen::open(self.seat.clone(), self.password.as_ref(), Some(signals.clone()))
     }
 }
 
@@ -112,6 +125,14 @@ pub(crate) fn type_text(
     let display = Display::find(machine, query, listener)?;
     display.open(&Signals::install()?)?.press(&strokes, apart)?;
     Ok(())
+}
+
+/// The fault of a console that listens on a socket of another host.
+fn out_of_reach(name: &str, path: &Path, host: &str) -> Fault {
+    let path = path.display();
+    let fault = Fault::host(format!("{name} runs on {host}, and its console is the socket {path} there"));
+    let to = host.trim_start_matches("ssh://");
+    fault.hint(format!("`ssh -L 5901:{path} {to}` leads there: point a viewer at 127.0.0.1:5901"))
 }
 
 /// Returns where a console can be reached from here, and the tunnel that leads there if its host alone reaches it. A host that

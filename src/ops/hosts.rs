@@ -6,6 +6,7 @@ use crate::model::Secret;
 use crate::model::value::Tty;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// A machine that may run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) struct KnownMachine {
     pub name: String,
     /// Where its console listens on whatever host runs it; nothing if it has none.
     pub console: Option<SocketAddr>,
+    /// The socket of the file system where its console listens instead; only its own host reaches it.
+    pub socket: Option<PathBuf>,
     /// The password of its console.
     pub password: Option<Secret>,
     /// What its serial ports are plugged into, by name.
@@ -144,6 +147,7 @@ mod tests {
         KnownMachine {
             name: name.into(),
             console: console.map(|it| it.parse().unwrap()),
+            socket: None,
             password: None,
             ttys: BTreeMap::new(),
         }

@@ -158,11 +158,13 @@ impl Installation {
 /// Returns what is known of a machine that a recipe boots.
 fn known(done: &Rehearsed) -> Option<KnownMachine> {
     let Rehearsed::Boot(machine) = done else { return None };
-    let screen = machine.screen();
+    let (screen, socket) = (machine.screen(), machine.screen_socket());
+    let password = screen.and_then(|(_, password)| password).or(socket.and_then(|(_, password)| password));
     Some(KnownMachine {
         name: machine.name().to_string(),
         console: screen.map(|(address, _)| address),
-        password: screen.and_then(|(_, password)| password.cloned()),
+        socket: socket.map(|(path, _)| path.as_path().into()),
+        password: password.cloned(),
         ttys: machine.ttys().into_iter().map(|(name, tty)| (name.into(), tty.clone())).collect(),
     })
 }

@@ -135,11 +135,11 @@ pub(crate) fn recipes(installation: &Installation, names: &[String]) -> Result<V
 fn known(installation: &Installation, names: &[String]) -> (Vec<PathBuf>, Vec<KnownMachine>) {
     let (mut recipes, mut others) = (Vec::new(), Vec::new());
     for name in names {
-        match installation.recipe(name) {
-            Ok(path) => recipes.push(path),
-            Err(_) => {
-                others.push(KnownMachine { name: name.clone(), console: None, password: None, ttys: BTreeMap::new() })
-            }
+        if let Ok(path) = installation.recipe(name) {
+            recipes.push(path);
+        } else {
+            let (name, ttys) = (name.clone(), BTreeMap::new());
+            others.push(KnownMachine { name, console: None, socket: None, password: None, ttys });
         }
     }
     (recipes, others)
@@ -305,6 +305,12 @@ impl Search {
                 Err(fault.maybe_hint(other))
             }
         }
+    }
+
+    /// Returns the socket where the console of a machine listens on this host, if it listens on one and no other host is asked.
+    pub(crate) fn socket(&self, machine: usize) -> Option<PathBuf> {
+        let has_remotes = self.hosts.iter().any(|host| host.remote().is_some());
+        self.machines[machine].socket.clone().filter(|_| !has_remotes && self.has_loopback())
     }
 
     /// Whether the consoles of this host itself were asked.

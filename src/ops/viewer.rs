@@ -3,10 +3,12 @@
 use super::display::Display;
 use super::installation::Installation;
 use super::search::{HostQuery, Listener};
+use crate::client::screen::Seat;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::handover::{hand_over, is_there};
 use crate::model::Argv;
 use std::net::SocketAddr;
+use std::path::Path;
 
 /// The viewers that are looked for, with what they take.
 const VIEWERS: [&[&str]; 3] =
@@ -16,9 +18,14 @@ const VIEWERS: [&[&str]; 3] =
 /// an argument. Through a tunnel the viewer is run, since somebody has to end the tunnel.
 pub(crate) fn view(machine: &str, query: &HostQuery, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
     let display = Display::find(machine, query, listener)?;
-    let viewer = viewer(&Installation::open()?.config.viewer)?;
+    let configured = Installation::open()?.config.viewer;
     let password = display.password.as_ref().map(|password| ("VNC_PASSWORD", password));
-    let command = filled(&viewer, display.address);
+    let command = match &display.seat {
+        Seat::Address(address) => filled(&viewer(&configured)?, *address),
+        Seat::Socket(path) => {
+            of_socket(&configured, path, is_there("vncviewer")).ok_or_else(|| no_socket(machine, path))?
+        }
+    };
     let Some(tunnel) = display.tunnel else { return Err(hand_over(&command, password).into()) };
     match tunnel.lead(&command, password)? {
         0 => Ok(()),
@@ -44,6 +51,28 @@ fn viewer(configured: &[String]) -> Result<Argv, Fault> {
     })
 }
 
+/// Returns the viewer of a socket: one of the configuration that names `{socket}`, or TigerVNC's, which takes its path.
+fn of_socket(configured: &[String], path: &Path, has_tiger: bool) -> Option<Argv> {
+    let path = path.display().to_string();
+    if configured.iter().any(|word| word.contains("{socket}")) {
+        let mut words = configured.iter().map(|word| word.replace("{socket}", &path));
+        return Some(Argv::new(words.next()?).args(words));
+    }
+    (configured.is_empty() && has_tiger).then(|| Argv::new("vncviewer").arg(path))
+}
+
+/// The fault of a viewer that cannot be led to a socket.
+fn no_socket(machine: &str, path: &Path) -> Fault {
+    let path = path.display();
+    let fault = Fault::host(format!(
+        "the console of {machine} is the socket {path}, to which no viewer here is known to connect"
+    ));
+    fault.hint(format!(
+        "`socat TCP-LISTEN:5901,bind=127.0.0.1 UNIX-CONNECT:{path}` leads there: point a viewer at 127.0.0.1:5901; or name one that \
+         takes a socket: viewer = [\"vncviewer\", \"{{socket}}\"] in config.toml"
+    ))
+}
+
 /// Puts the address in. An IPv6 address goes into brackets, as viewers and URLs write it.
 fn filled(viewer: &Argv, address: SocketAddr) -> Argv {
     let host = if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() };
@@ -62,6 +91,13 @@ mod tests {
         let viewer = viewer(&["view".into(), "vnc://{host}:{port}/".into(), "--port={port}".into()]).unwrap();
         let argv = filled(&viewer, "192.168.2.5:5901".parse().unwrap());
         assert_eq!(argv.words(), ["view", "vnc://192.168.2.5:5901/", "--port=5901"]);
+        let words = ["view".to_string(), "unix={socket}".to_string()];
+        assert_eq!(of_socket(&words, Path::new("/run/a"), true).unwrap().words(), ["view", "unix=/run/a"]);
+        assert_eq!(of_socket(&[], Path::new("/run/a"), true).unwrap().words(), ["vncviewer", "/run/a"]);
+        assert_eq!(
+            (of_socket(&words[..1], Path::new("/run/a"), true), of_socket(&[], Path::new("/run/a"), false)),
+            (None, None)
+        );
         let argv = filled(&viewer, "[fd00::5]:5901".parse().unwrap());
         assert_eq!(argv.words()[1], "vnc://[fd00::5]:5901/");
     }

@@ -8,7 +8,7 @@ use super::journal;
 use super::progress::Progress;
 use super::standing::Stance;
 use super::step::{Action, Event, Means, Phase, Rules, step};
-use super::{Claim, DEFAULT_UMASK, Lease, Run, interrupted, node, recovery};
+use super::{Claim, DEFAULT_UMASK, Lease, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
 use crate::client::dialog::{Conversation, Went};
 use crate::diag::{Blame, Diagnostic, Fault};
@@ -198,7 +198,7 @@ impl Run {
         self.note_vcpus(machine);
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
         // A guest that is only imagined has no process, and says nothing.
-        self.is_imagined = guest.process().is_none();
+        self.program = if guest.process().is_some() { Working::Hypervisor } else { Working::Imagined };
         self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         self.look_at_node(machine.name(), &ended, is_first);
@@ -209,19 +209,19 @@ impl Run {
     /// Runs the machine's loader, if it has one.
     fn load(&mut self, machine: &Machine, plan: &BootPlan) -> Result<(), Fault> {
         let Some(load) = &plan.load else { return Ok(()) };
-        self.is_loading = true;
+        self.program = Working::Loader;
         self.host.load(machine, load).inspect_err(|fault| {
             if fault.blame == Blame::Interrupted {
                 self.feed(Event::StopAsked);
             }
         })?;
-        self.is_loading = false;
+        self.program = Working::Hypervisor;
         Ok(())
     }
 
     /// Whether the boot came to its end in the machine's loader.
-    pub(crate) const fn is_loading(&self) -> bool {
-        self.is_loading
+    pub(crate) fn is_loading(&self) -> bool {
+        self.program == Working::Loader
     }
 
     /// A node that the first bhyve was refused is another's, and is not given back; one that a crash has left is ours, and spent.
@@ -450,7 +450,12 @@ impl Run {
     pub(super) fn feed(&mut self, event: Event) -> Vec<Action> {
         let restart = self.keeping.restart.clone();
         let is_background = self.standing.is_some();
-        let rules = Rules { stop_within: self.stop_within, is_background, is_imagined: self.is_imagined, restart };
+        let rules = Rules {
+            stop_within: self.stop_within,
+            is_background,
+            is_imagined: self.program == Working::Imagined,
+            restart,
+        };
         let (state, actions) = step(std::mem::take(&mut self.state), event, self.begun.elapsed(), &rules);
         self.state = state;
         actions

@@ -5,7 +5,7 @@ use super::disks::push;
 use super::reading::Reading;
 use super::slots::Slots;
 use crate::diag::Fault;
-use crate::model::Feature;
+use crate::model::{Feature, Target};
 
 /// Adds the source of randomness.
 pub(super) fn random(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec<String>) {
@@ -104,7 +104,7 @@ fn check_size(reading: &mut Reading, width: Option<u32>, height: Option<u32>) {
         return reading.fault("graphics_res", fault.hint("write two numbers with an `x` between: \"1024x768\""));
     };
     let release = reading.place.release;
-    let is_large = release >= Feature::LargeScreens.since();
+    let is_large = Target { release, ..Target::default() }.has(Feature::LargeScreens);
     let (least, most) = if is_large { ((640, 480), (3840, 2160)) } else { ((0, 0), (1920, 1200)) };
     if width > most.0 || height > most.1 || width < least.0 || height < least.1 {
         let text = format!("bhyve of {release} takes {}x{} to {}x{}", least.0, least.1, most.0, most.1);

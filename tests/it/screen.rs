@@ -3,8 +3,9 @@
 use super::background::Host;
 use super::find::with_ssh;
 use super::sandbox::{Done, Sandbox, same};
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ struct Server {
 const ASK: &[u8] = b"\x03\0\0\0\0\0\0\x02\0\x02";
 
 /// Says something at once, and something else whenever all of the screen is asked for.
-fn serve(mut stream: TcpStream, words: &[u8], screen: &[u8], then: Then) -> Vec<u8> {
+fn serve<S: Read + Write>(mut stream: S, words: &[u8], screen: &[u8], then: Then, close: fn(&S)) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut buffer = [0; 1000];
     // Who looks for a machine has gone away by now.
@@ -44,7 +45,7 @@ fn serve(mut stream: TcpStream, words: &[u8], screen: &[u8], then: Then) -> Vec<
     while said.is_ok() {
         if matches!(then, Then::Closes) && (screen.is_empty() || heard.ends_with(ASK)) {
             // To close before all was read would take what was said with it.
-            let _ = stream.shutdown(Shutdown::Write);
+            close(&stream);
         }
         match stream.read(&mut buffer) {
             Ok(count) if count > 0 => heard.extend_from_slice(&buffer[..count]),
@@ -69,7 +70,8 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (words, screen, tell) = (words.clone(), screen.clone(), tell.clone());
-                thread::spawn(move || tell.send(serve(stream.unwrap(), &words, &screen, then)));
+                let close = |stream: &TcpStream| drop(stream.shutdown(Shutdown::Write));
+                thread::spawn(move || tell.send(serve(stream.unwrap(), &words, &screen, then, close)));
             }
         });
         Self { port, heard }
@@ -195,6 +197,45 @@ error: the standard output is no terminal that a screen could be shown in
     let lost = server.run(&sandbox, &["screenshot", "lab", "no/such/folder/lab.png"]);
     assert_eq!(lost.code, 3);
     assert_eq!(lost.stderr, "error: cannot write no/such/folder/lab.png: No such file or directory\n");
+}
+
+#[test]
+fn a_screen_on_a_socket_is_saved_typed_at_and_shown_by_a_viewer_that_takes_one() {
+    let sandbox = Sandbox::new();
+    let recipe = "bhyve(#{ name: \"lab\", bootrom: uefi(), slots: #{ \"29\": fbuf(#{ rfb: \"unix:PATH\" }), \"31\": lpc() } }).run();\n";
+    sandbox.write("lab.rhai", &recipe.replace("PATH", &sandbox.path("v").display().to_string()));
+    let refused = sandbox.run(&["screenshot", "lab", "lab.png"]);
+    let nobody = "error: the console at unix:[tmp]/v cannot be reached: No such file or directory\n";
+    assert_eq!((refused.code, refused.stderr.as_str()), (4, nobody));
+
+    let listener = UnixListener::bind(sandbox.path("v")).unwrap();
+    let (tell, heard) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let tell = tell.clone();
+            thread::spawn(move || tell.send(serve(stream.unwrap(), GREETING, PIXELS, Then::Listens, |_| {})));
+        }
+    });
+    let saved = sandbox.run(&["screenshot", "lab", "lab.png"]);
+    assert_eq!((saved.code, saved.stderr.as_str()), (0, "vmrun: wrote lab.png, 2x2 pixels\n"));
+    let typed = sandbox.run(&["type", "lab", "--pace", "1ms", "a"]);
+    assert_eq!((typed.code, typed.stderr.as_str()), (0, ""));
+    let is_key = |heard: Vec<u8>| heard.windows(8).any(|bytes| bytes == b"\x04\x01\0\0\0\0\0a");
+    assert!(heard.iter().any(is_key));
+
+    sandbox.write("config/config.toml", "viewer = [\"echo\", \"at\", \"{socket}\"]\n");
+    let shown = sandbox.run(&["vnc", "lab"]);
+    assert_eq!((shown.code, shown.stdout.as_str(), shown.stderr.as_str()), (0, "at [tmp]/v\n", ""));
+    sandbox.write("config/config.toml", "viewer = [\"echo\", \"{host}\"]\n");
+    let not = sandbox.run(&["vnc", "lab"]);
+    same(
+        &not.stderr,
+        r#"
+error: the console of lab is the socket [tmp]/v, to which no viewer here is known to connect
+ |
+ = hint: `socat TCP-LISTEN:5901,bind=127.0.0.1 UNIX-CONNECT:[tmp]/v` leads there: point a viewer at 127.0.0.1:5901; or name one that takes a socket: viewer = ["vncviewer", "{socket}"] in config.toml
+"#,
+    );
 }
 
 #[test]

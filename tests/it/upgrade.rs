@@ -279,7 +279,7 @@ db waiting - - 1 256M - 127.100.100.1:5901 1 [tmp]/db.rhai
 
 /// A machine with a network of its own.
 const NETWORK: &str = r#"
-let guests = vlan("em0", 82, #{ address: "127.100.100.82/32" });
+let guests = vlan("em0", 82);
 let both = epair("epair0");
 let own = bridge("bridge82", #{ create: true, description: "for db" });
 own.add(guests);

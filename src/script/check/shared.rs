@@ -24,6 +24,8 @@ pub enum Shared {
     Mac(String),
     /// Where VNC listens.
     Vnc(SocketAddr),
+    /// The socket of the file system where VNC listens.
+    Socket(PathBuf),
     /// A tap.
     Tap(String),
     /// An interface that is a member of a bridge: its port.
@@ -115,6 +117,10 @@ fn of_machine(booted: &Booted) -> Vec<Claim> {
             let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
             claim(Shared::Vnc(address.socket()), &Part::Option(slot, key));
         }
+        if let Some(path) = device.vnc_socket() {
+            let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
+            claim(Shared::Socket(path.as_path().into()), &Part::Option(slot, key));
+        }
         if let Some(Backend::Tap(tap)) = device.backend() {
             claim(Shared::Tap(name(tap)), &Part::Option(slot, "backend"));
         }
@@ -181,6 +187,10 @@ fn clash(claim: &Claim, of: &Claim, here: Option<Place>, there: Option<Place>) -
         Shared::Vnc(address) => {
             (format!("VNC of {whose} listens on {address} too"), "give each machine a port of its own")
         }
+        Shared::Socket(path) => (
+            format!("VNC of {whose} listens on the socket {} too", path.display()),
+            "give each machine a socket of its own",
+        ),
         Shared::Tap(name) => (format!("{whose} is plugged into {name} too"), "give each card a tap of its own"),
         Shared::Port(name) => (
             format!("{name} is made a member of a bridge by another recipe too"),
