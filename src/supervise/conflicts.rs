@@ -7,7 +7,7 @@ mod readiness;
 use crate::diag::{Fault, Severity};
 use crate::host::{Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Argv, Backend, Link, Machine, Part, Value};
+use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
 use crate::supervise::{node, recovery};
@@ -59,6 +59,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     }
     found.extend(loader::conflicts(host, machine, purpose, init));
     vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
+    found.extend(down_taps(host, machine));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
     if host.settings().platform == Platform::FreeBsd {
@@ -166,6 +167,31 @@ fn taps(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) 
             error(Part::Option(slot, "backend"), fault.hint(format!("let nic = tap(\"{tap}\");")));
         }
     }
+}
+
+/// A tap of somebody else that is down, and that no hypervisor brings up: bhyve does that with taps from 13 on (net_backends.c), not
+/// with what vmnet(4) makes, and QEMU with none.
+fn down_taps(host: &dyn Host, machine: &Machine) -> Vec<Conflict> {
+    if host.is_assumed() || host.settings().user_net {
+        return Vec::new();
+    }
+    let Ok(all) = host.interfaces() else { return Vec::new() };
+    let told = |(slot, device): (PciSlot, &Device)| {
+        let Some(Backend::Tap(tap)) = device.backend() else { return None };
+        let one = all.iter().find(|one| one.name == tap.as_str() && !one.up && !one.is_ours)?;
+        let how = match host.settings().platform {
+            Platform::Linux => format!("ip link set dev {} up", one.name),
+            Platform::FreeBsd if tap.as_str().starts_with("vmnet") => format!("ifconfig {} up", one.name),
+            Platform::FreeBsd => return None,
+        };
+        let fault = Fault::new(format!("{} is down, and what the guest sends gets nowhere", one.name));
+        Some((
+            Part::Option(slot, "backend"),
+            fault.hint(format!("it is not vmrun's to change: {how}")),
+            Severity::Warning,
+        ))
+    };
+    machine.devices().filter_map(told).collect()
 }
 
 fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {

@@ -101,6 +101,25 @@ fn a_tap_that_is_not_there_is_not_made_by_opening_it() {
 }
 
 #[test]
+fn an_interface_of_somebody_else_that_is_down_is_told_of_where_no_bhyve_brings_it_up() {
+    let sandbox = host("let nic = \"vmnet3\";");
+    sandbox.write("fake/interfaces/vmnet3", "kind vmnet\nup no\n");
+    let done = sandbox.run(&["plan", "lab.rhai"]);
+    let expected = "
+warning: vmnet3 is down, and what the guest sends gets nowhere
+ --> lab.rhai:3:31
+  |
+3 |     slots: #{ \"5\": virtio_net(nic), \"31\": lpc() } }).run();
+  |                               ^^^
+  |
+  = hint: it is not vmrun's to change: ifconfig vmnet3 up
+";
+    same(&done.stderr, expected);
+    sandbox.write("fake/interfaces/vmnet3", "kind vmnet\nup yes\n");
+    assert_eq!(sandbox.run(&["plan", "lab.rhai"]).stderr, "");
+}
+
+#[test]
 fn a_tap_has_what_its_recipe_says_and_is_up() {
     let sandbox = host("let nic = tap(\"tap1\", #{ mtu: 9000, description: \"of the lab\", up: false });");
     let done = sandbox.run(&["lab.rhai"]);
