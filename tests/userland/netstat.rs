@@ -1,11 +1,11 @@
 //! netstat(1): what interfaces have carried, which is the same for each, and the routes to where they are. Played as 12.1 answered;
 //! of later releases only the form for programs is known. The names of fields are those of its source.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::exit::{Exit, Step, say};
 use crate::getopt::{self, Words};
-use crate::interface::{self, Interface, Kind};
+use crate::interface::{self, Address, Interface, Kind};
 use crate::release::Release;
 use crate::state::State;
 
@@ -87,9 +87,20 @@ fn flags(one: &Interface, all: &[Interface]) -> u32 {
     own | of(one.up, UP) | of(is_running, RUNNING) | of(is_member, PROMISC)
 }
 
-/// The networks and addresses of an interface.
+/// The networks and addresses of an interface, those of version 6 first.
 fn addresses(one: &Interface) -> Vec<(String, String)> {
-    one.inet().map(|(address, bits)| (format!("{}/{bits}", network(address, bits)), address.to_string())).collect()
+    let zone =
+        |address: &Ipv6Addr| if address.is_unicast_link_local() { format!("%{}", one.name) } else { String::new() };
+    let six = one.addresses.iter().filter_map(|address| match address {
+        Address::V6(address, bits, _) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(*bits)).unwrap_or(0);
+            let (network, zone) = (Ipv6Addr::from_bits(address.to_bits() & mask), zone(address));
+            Some((format!("{network}{zone}/{bits}"), format!("{address}{zone}")))
+        }
+        Address::V4(..) => None,
+    });
+    let four = one.inet().map(|(address, bits)| (format!("{}/{bits}", network(address, bits)), address.to_string()));
+    six.chain(four).collect()
 }
 
 fn network(address: Ipv4Addr, bits: u8) -> Ipv4Addr {
@@ -99,11 +110,11 @@ fn network(address: Ipv4Addr, bits: u8) -> Ipv4Addr {
 fn interfaces(all: &[Interface], words: &Words<'_>, is_json: bool) -> String {
     let wanted = |one: &Interface| words.value('I').is_none_or(|name| name == one.name);
     let (mut lines, mut objects) = (Vec::new(), Vec::new());
-    for (at, one) in all.iter().enumerate().filter(|(_, one)| wanted(one)) {
+    for one in all.iter().filter(|one| wanted(one)) {
         let link = if one.kind == Kind::Lo { one.name.clone() } else { one.ether.clone() };
         let name = &one.name;
         let head = format!("\"name\":\"{name}\",\"flags\":\"{:#x}\"", flags(one, all));
-        let network = format!("<Link#{}>", at + 1);
+        let network = format!("<Link#{}>", one.index.unwrap_or_default());
         let dropped = if words.has('d') { ",\"dropped-packets\":0" } else { "" };
         objects.push(format!(
             "{{{head},\"mtu\":{},\"network\":\"{network}\",\"address\":\"{link}\",\"received-packets\":0,\"received-errors\":0,\
@@ -140,8 +151,8 @@ fn line(fields: &[&str; 12]) -> String {
 /// The routes to the networks of interfaces, and to their own addresses.
 fn routes(all: &[Interface], is_json: bool) -> String {
     let mut found = Vec::new();
-    for (at, one) in all.iter().enumerate() {
-        let gateway = format!("link#{}", at + 1);
+    for one in all {
+        let gateway = format!("link#{}", one.index.unwrap_or_default());
         for (address, bits) in one.inet() {
             if one.kind == Kind::Lo {
                 found.push((address, address.to_string(), gateway.clone(), "UH", "lo0"));
