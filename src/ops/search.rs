@@ -284,6 +284,12 @@ impl Search {
                 ));
                 Err(fault.hint("stop all but one at once: a disk that two machines write to is lost"))
             }
+            ([], None) if !has_remotes && wanted.socket.is_some() => {
+                let path = wanted.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+                let fault =
+                    guest(format!("{name} can be found only by its own host: its console is the socket {path}"));
+                Err(fault.hint("`vmrun list` there tells, or have its vmrun asked: --hosts ssh://HOST"))
+            }
             ([], None) if !has_remotes => {
                 let fault = guest(format!("{name} has no console by which it could be found"));
                 Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"))

@@ -183,6 +183,8 @@ fn what_cannot_be_looked_for_is_told_with_the_way_out() {
     sandbox.write("recipes/wrong.rhai", "tap(1);\n");
     sandbox.write("recipes/local.rhai", "bhyve(#{ name: \"local\", slots: #{ \"29\": fbuf() } }).run();\n");
     sandbox.write("recipes/empty.rhai", "");
+    let socket = "bhyve(#{ name: \"socket\", slots: #{ \"29\": fbuf(#{ rfb: \"unix:/run/socket.vnc\" }) } }).run();\n";
+    sandbox.write("recipes/socket.rhai", socket);
     sandbox.write("recipes/blind.rhai", "bhyve(#{ name: \"blind\" }).run();\n");
     let said = |args: &[&str], code: i32| {
         let done = sandbox.run(args);
@@ -192,6 +194,7 @@ fn what_cannot_be_looked_for_is_told_with_the_way_out() {
     let all = [
         said(&["find", "instal"], 2),
         said(&["find", "blind"], 4),
+        said(&["find", "socket"], 4),
         said(&["find", "local", "--hosts", "10.89.0.2"], 4),
         said(&["find", "wrong"], 1),
         said(&["find", "install", "--hosts", "no such host"], 3).split(": ").take(2).collect::<Vec<_>>().join(": "),
@@ -209,6 +212,10 @@ error: there is no recipe of a machine instal
 error: blind has no console by which it could be found
  |
  = hint: a frame buffer has one: "29": fbuf(#{ tcp: "0.0.0.0:5901" })
+
+error: socket can be found only by its own host: its console is the socket /run/socket.vnc
+ |
+ = hint: `vmrun list` there tells, or have its vmrun asked: --hosts ssh://HOST
 
 error: local can be found only by its own host: its console is at 127.0.0.1:5900
  |
