@@ -2,6 +2,7 @@
 
 use crate::judges::Bench;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::fmt::Write as _;
 use vmrun::internals::model::{Arch, Release, Target};
 
@@ -144,8 +145,16 @@ fn the_command_lines_of_the_fixtures_are_judged_alike_for_every_release() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// So many cases, the same ones unless PROPTEST_RNG_SEED says otherwise.
+fn settled(cases: u32) -> ProptestConfig {
+    let usual = ProptestConfig::with_cases(cases);
+    let seed = if usual.rng_seed == RngSeed::Random { RngSeed::Fixed(18) } else { usual.rng_seed };
+    ProptestConfig { rng_seed: seed, failure_persistence: None, ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    // The same lines every time: what other seeds find is looked for with PROPTEST_RNG_SEED, as in 60,000 lines once.
+    #![proptest_config(settled(2000))]
 
     #[test]
     fn what_becomes_of_them_is_judged_alike(

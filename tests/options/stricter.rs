@@ -96,7 +96,7 @@ const REASONS: &[(&str, &[&str])] = &[
     ("a comma in a path is taken for its end wherever options follow", &["holds a comma"]),
     ("the kernel judges names, and not on the command line", &["is not a machine's name"]),
     ("bhyve would take an option for the device", &["takes the first option of virtio-scsi for its device"]),
-    ("an option that does nothing there is a mistake", &["takes no options", "has no value"]),
+    ("an option that does nothing there is a mistake", &["takes no options", "has no value", "` is empty"]),
 ];
 
 /// Why vmrun refuses what bhyve takes, by what vmrun says.

@@ -158,7 +158,7 @@ impl<'a> Machine<'a> {
         }
         let mut node = match node::load(self.state, &self.name)? {
             // What was not loaded has nothing to start from; whether bhyve itself sees that is (k).
-            Some(node) if rom.is_none() && !node.loaded => {
+            Some(node) if rom.is_none() && !node.loaded && !self.assume => {
                 return Err(Exit::new(ERROR, "virtual machine cannot be booted"));
             }
             Some(node) => self.reopen(node)?,
