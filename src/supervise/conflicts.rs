@@ -14,7 +14,7 @@ use crate::supervise::{node, recovery};
 use std::rc::Rc;
 
 /// How often it is looked again whose an interface is.
-const GLANCES: usize = 3;
+const GLANCES: usize = 10;
 
 /// What a rehearsal is for: a plan is only read, so what the host lacks at the moment is no error there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,10 @@ fn is_there(host: &dyn Host, name: &VmName) -> bool {
 pub(crate) fn against_starting(host: &dyn Host, name: &VmName) -> Option<Fault> {
     let destroys = |done: &Rehearsed| matches!(done, Rehearsed::Effect(Effect::DestroyNode(of)) if of == name);
     let is_destroyed = || host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(destroys));
+    // Whoever has the machine's lock is told of by that.
+    if host.store().trace(name).is_some_and(|trace| trace.is_locked) {
+        return None;
+    }
     let real = host.rehearsal().map_or(host, |rehearsal| rehearsal.host());
     if !is_there(host, name) || is_destroyed() || recovery::gives_back_node(real, name) {
         return None;
