@@ -52,6 +52,9 @@ impl World {
         fs::write(world.file("vm.ksh"), script).unwrap();
         let truth = ["/bin/true", "/usr/bin/true"].iter().find(|file| Path::new(file).exists()).unwrap();
         symlink(truth, world.file("bin/bhyvectl")).unwrap();
+        // A host that is ready, as FreeBSD 15 says it: nothing more has to be asked.
+        fs::create_dir_all(world.file("dev/vmm")).unwrap();
+        fs::write(world.file("dev/vmmctl"), "").unwrap();
         world.program("ifconfig", IFCONFIG);
         world.guest("exit 1");
         world
@@ -75,6 +78,7 @@ impl World {
     fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).env("PATH", &self.path).env("VMDIR", self.file("vm")).env("VMRUN_PLATFORM", "freebsd");
+        command.env("VMRUN_VMM_DIR", self.file("dev/vmm"));
         command.env("VMRUN_STATE_DIR", self.file("state")).env("VMRUN_CONFIG", self.file("config"));
         command.env("VMRUN_SECRET_VNC", "secret").current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

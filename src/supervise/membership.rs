@@ -27,7 +27,10 @@ impl Run {
         let its = said.or_else(|| own.is_none().then(|| on_host(member).map(|one| one.mtu)).flatten()).unwrap_or(MTU);
         let is_known = own.is_some() || on_host(member).is_some();
         let made = self.link(bridge).map(|link| link.mtu.map_or(MTU, u32::from));
-        let Some(mut mtu) = on_host(bridge).map(|one| one.mtu).or(made).filter(|_| is_known) else { return Ok(None) };
+        let Some(mut mtu) = on_host(bridge).map(|one| one.mtu).filter(|mtu| *mtu > 0).or(made).filter(|_| is_known)
+        else {
+            return Ok(None);
+        };
         let mut is_empty = on_host(bridge).is_none_or(|one| one.members.is_empty());
         for (joined, how) in self.members(bridge) {
             if is_empty {
