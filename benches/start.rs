@@ -54,7 +54,7 @@ impl World {
         symlink(truth, world.file("bin/bhyvectl")).unwrap();
         // A host that is ready, as FreeBSD 15 says it: nothing more has to be asked.
         fs::create_dir_all(world.file("dev/vmm")).unwrap();
-        fs::write(world.file("dev/vmmctl"), "").unwrap();
+        ["dev/vmmctl", "dev/mem"].iter().for_each(|name| fs::write(world.file(name), "").unwrap());
         world.program("ifconfig", IFCONFIG);
         world.guest("exit 1");
         world
