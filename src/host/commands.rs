@@ -288,16 +288,18 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
 /// a call of its own: one child does both, and takes away what it made if a later call is refused.
 pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Chain> {
     let argvs = commands(platform, machine, effect).into_iter().map(|step| step.argv);
-    match effect {
-        Effect::Join { .. } => vec![Chain { argvs: argvs.collect(), made: Vec::new() }],
+    // A command of the recipe hears what the terminal says.
+    let is_apart = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
+    let made = match effect {
         Effect::CreateLink(link) if platform == Platform::FreeBsd => {
-            let destroy = |name: &str| Argv::new("ifconfig").arg(name).arg("destroy");
             // By the name that it has after each call.
             let names = naming::first_name(link).into_iter().chain([link.name.to_string()]);
-            vec![Chain { argvs: argvs.collect(), made: names.map(|name| destroy(&name)).collect() }]
+            names.map(|name| Argv::new("ifconfig").arg(name).arg("destroy")).collect()
         }
-        _ => argvs.map(Chain::from).collect(),
-    }
+        Effect::Join { .. } => Vec::new(),
+        _ => return argvs.map(|argv| Chain { is_apart, ..argv.into() }).collect(),
+    };
+    vec![Chain { argvs: argvs.collect(), made, is_apart }]
 }
 
 /// Returns the fault of an effect that was refused, with the way out where the host's words need one.

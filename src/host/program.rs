@@ -7,7 +7,7 @@ use crate::model::Argv;
 use std::fmt::{self, Display};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock};
@@ -69,11 +69,14 @@ pub(crate) struct Chain {
     /// What takes back what the commands before have made, when the one behind the first, the second and so on is refused; the last
     /// of them goes for all that follow.
     pub made: Vec<Argv>,
+    /// Whether it is kept from the signals that a terminal sends to all that runs there (Ctrl-C): what is ours is done as a whole,
+    /// and vmrun, which hears them, takes it back.
+    pub is_apart: bool,
 }
 
 impl From<Argv> for Chain {
     fn from(argv: Argv) -> Self {
-        Self { argvs: vec![argv], made: Vec::new() }
+        Self { argvs: vec![argv], made: Vec::new(), is_apart: false }
     }
 }
 
@@ -122,6 +125,9 @@ impl Program {
         let mut command = Command::new(&argv.program);
         let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
         command.args(&argv.args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if chain.is_apart {
+            command.process_group(0);
+        }
         let child = command.spawn();
         let child =
             child.map_err(|error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))?;
@@ -211,6 +217,7 @@ mod tests {
         let chain = |second: &[&str]| Chain {
             argvs: vec![Argv::new("mkdir").arg(&made), Argv::new(second[0]).args(&second[1..])],
             made: vec![Argv::new("rmdir").arg(&made)],
+            is_apart: true,
         };
         let run = |chain: &Chain| Program::start_with(chain, None).unwrap().finish().map_err(|fault| fault.message);
         let refused = run(&chain(&["sh", "-c", "echo no more >&2; exit 3"]));
@@ -223,7 +230,7 @@ mod tests {
         // What was there before is not taken back.
         assert!(run(&chain(&["echo"])).is_err() && std::fs::exists(&made).unwrap());
         let argvs = ["a", "b", "c", "d"].map(Argv::new).to_vec();
-        let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs };
+        let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs, is_apart: true };
         assert_eq!(chain.to_string(), "a && b && c && d");
         let line = "a || exit; b || { undo-a; exit 1; }; c || { undo-b; exit 1; }; d || { undo-b; exit 1; }";
         assert_eq!(chain.argv(), Argv::new("sh").arg("-c").arg(line));

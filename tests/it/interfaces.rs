@@ -2,6 +2,7 @@
 
 use super::sandbox::{Sandbox, same};
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 
 /// A host with a machine that has one disk and one tap, made by these words.
 fn host(tap: &str) -> Sandbox {
@@ -117,6 +118,20 @@ warning: vmnet3 is down, and what the guest sends gets nowhere
     same(&done.stderr, expected);
     sandbox.write("fake/interfaces/vmnet3", "kind vmnet\nup yes\n");
     assert_eq!(sandbox.run(&["plan", "lab.rhai"]).stderr, "");
+}
+
+#[test]
+fn a_tap_is_whole_or_gone_when_a_terminal_interrupts_all_that_runs() {
+    for call in ["ifconfig tap1 create", "ifconfig tap1 group", "ifconfig bridge2 addm"] {
+        let sandbox = host("let nic = tap(\"tap1\");\nbridge(\"bridge2\").add(nic);");
+        sandbox.write("fake/exits", "run\n");
+        sandbox.write("fake/strike", &format!("before group-SIGINT 1 {call}"));
+        let mut command = sandbox.command(&["lab.rhai"]);
+        let done = sandbox.finish(command.process_group(0));
+        assert_eq!(done.code, 130, "{call}: {}\n{}", done.stderr, sandbox.calls());
+        assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"], "{call}: {}", sandbox.calls());
+        assert_eq!(sandbox.names("state"), [""; 0], "{call}");
+    }
 }
 
 #[test]

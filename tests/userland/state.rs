@@ -19,6 +19,7 @@
 //! | `strike` | `before SIGNAL N PREFIX` or `after SIGNAL N PREFIX`: who called is sent the signal by the N-th call whose |
 //! | | log line starts with PREFIX, before it does anything or when it has done all; `fill` in the place of a signal |
 //! | | fills the disks of the folders that FAKE_FREEBSD_DISKS names, with `:` between them |
+//! | | `group-SIGNAL` sends the signal to the whole process group of who called, as a terminal does |
 //! | `appear/` | files that `appear` in the place of a signal puts beside the others, where there are none; told in `appeared` |
 //! | `passwords` | every VNC password a bhyve was given: `BUS:SLOT:FUNC PASSWORD` |
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
@@ -29,8 +30,8 @@
 //! `FAKE_FREEBSD_ASSUME_FILES=1` lets bhyve take files, interfaces and sockets for granted, so that a command line can be
 //! judged anywhere.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid};
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -179,6 +180,11 @@ impl State {
         self.append("struck", what)?;
         if what == "appear" {
             return self.appear();
+        }
+        if let Some(signal) = what.strip_prefix("group-") {
+            let signal: Signal = signal.parse().map_err(io::Error::from)?;
+            let group = getpgid(Some(Pid::from_raw(caller()))).map_err(io::Error::from)?;
+            return killpg(group, signal).map_err(io::Error::from);
         }
         if what != "fill" {
             let signal: Signal = what.parse().map_err(io::Error::from)?;
