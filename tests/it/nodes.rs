@@ -138,6 +138,26 @@ fn whose_a_node_is_that_cannot_be_told_is_not_ours() {
 }
 
 #[test]
+fn a_node_of_which_only_others_could_see_the_process_is_not_called_left() {
+    let sandbox = host("");
+    let mut theirs = Theirs::start(&sandbox);
+    sandbox.write("fake/sysctl", "security.bsd.see_other_uids=0\n");
+    let mut command = sandbox.command(&["plan", "db.rhai"]);
+    let done = sandbox.finish(command.env("FAKE_FREEBSD_USER", "nobody"));
+    let expected = "
+warning: db has a node, and whose it is cannot be told: the processes of other users are not to be seen here
+ --> db.rhai:1:25
+  |
+1 | let db = bhyve(#{ name: \"db\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"31\": lpc() } });
+  |                         ^^^^
+  |
+  = hint: vmrun as root sees all processes; if no bhyve runs db: bhyvectl --destroy --vm=db
+";
+    same(&done.stderr, expected);
+    assert!(theirs.lives());
+}
+
+#[test]
 fn a_node_that_bhyve_was_refused_is_not_given_back_and_one_that_it_made_is() {
     let sandbox = host("");
     let mut theirs = Theirs::start(&sandbox);

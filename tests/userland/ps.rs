@@ -1,6 +1,6 @@
 //! ps(1), as 12.1 answered: columns are as wide as what stands in them.
 //!
-//! Lists of all processes have from 13 on only machines, and what the file `processes` has of others, line for line; what machines
+//! Lists of all processes have from 13 on only init(8), machines, and what the file `processes` has of others, line for line; what machines
 //! use is the same for each then, so that tests can compare it.
 
 use crate::exit::{Exit, Step, say, warn};
@@ -44,7 +44,7 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let is_recorded = Release::of_environment()?.major < 13;
     let is_listed = |one: &Process| match &wanted {
         Some(wanted) => wanted.contains(&one.pid),
-        None => is_recorded || one.machine.is_some() || one.waits,
+        None => is_recorded || one.pid == 1 || one.machine.is_some() || one.waits,
     };
     let listed = process::visible(state)?.into_iter().filter(is_listed);
     let mut rows = Vec::new();

@@ -112,14 +112,23 @@ fn ps_names() -> Argv {
     Argv::new("ps").args(["-axww", "-o", "pid=", "-o", "command="])
 }
 
-/// Returns the processes of bhyve that run a machine of this name.
+/// Returns the processes of bhyve that run a machine of this name. That there is none can be told only by who sees the processes
+/// of others, of which the first is one.
 pub(crate) fn named(query: Query<'_>, name: &str) -> Result<Vec<u32>, Fault> {
     let text = query(&ps_names())?;
-    let pid = |line: &str| {
-        let (pid, command) = line.trim().split_once(' ')?;
-        (machine_of(command.trim()) == Some(name)).then(|| pid.parse().ok()).flatten()
-    };
-    Ok(text.lines().filter_map(pid).collect())
+    let all: Vec<(u32, &str)> = text
+        .lines()
+        .filter_map(|line| {
+            let (pid, command) = line.trim().split_once(' ')?;
+            Some((pid.parse().ok()?, command.trim()))
+        })
+        .collect();
+    let named: Vec<u32> =
+        all.iter().filter(|(_, command)| machine_of(command) == Some(name)).map(|(pid, _)| *pid).collect();
+    if named.is_empty() && all.iter().all(|(pid, _)| *pid != FIRST) {
+        return Err(Fault::host("the processes of other users are not to be seen here"));
+    }
+    Ok(named)
 }
 
 /// Minutes, seconds and hundredths of processor time, `195:23.50`; there may be hours and days before them.
