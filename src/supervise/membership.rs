@@ -4,7 +4,7 @@
 use super::Run;
 use super::leases::Lease;
 use crate::diag::Fault;
-use crate::host::{Effect, Platform};
+use crate::host::{Effect, Interface, Platform};
 use crate::model::{InterfaceName, Link, LinkKind, Membership};
 
 /// How long a packet of Ethernet may be, in bytes, on an interface of which nobody said otherwise.
@@ -22,19 +22,16 @@ impl Run {
         let interfaces = self.host.interfaces()?;
         let on_host = |name: &InterfaceName| interfaces.iter().find(|one| one.name == name.as_str());
         let own = self.link(member);
-        let said = own.and_then(|link| link.mtu).map(u32::from);
-        let is_free = said.is_none() && own.is_some_and(|link| !matches!(link.kind, LinkKind::Vlan { .. }));
-        let its = said.or_else(|| own.is_none().then(|| on_host(member).map(|one| one.mtu)).flatten()).unwrap_or(MTU);
-        let is_known = own.is_some() || on_host(member).is_some();
+        let is_free = own.is_some_and(|link| link.mtu.is_none() && !matches!(link.kind, LinkKind::Vlan { .. }));
+        let Some(its) = self.mtu_of(member, &interfaces) else { return Ok(None) };
         let made = self.link(bridge).map(|link| link.mtu.map_or(MTU, u32::from));
-        let Some(mut mtu) = on_host(bridge).map(|one| one.mtu).filter(|mtu| *mtu > 0).or(made).filter(|_| is_known)
-        else {
+        let Some(mut mtu) = on_host(bridge).map(|one| one.mtu).filter(|mtu| *mtu > 0).or(made) else {
             return Ok(None);
         };
         let mut is_empty = on_host(bridge).is_none_or(|one| one.members.is_empty());
         for (joined, how) in self.members(bridge) {
             if is_empty {
-                mtu = how.mtu.or_else(|| self.link(joined)?.mtu).map_or(mtu, u32::from);
+                mtu = how.mtu.map(u32::from).or_else(|| self.mtu_of(joined, &interfaces)).unwrap_or(mtu);
             }
             is_empty = false;
         }
@@ -53,9 +50,27 @@ impl Run {
         let of = if is_empty { bridge.to_string() } else { format!("the members of {bridge}") };
         let fault = Fault::new(format!("{member} has an MTU of {its} bytes, and {of} one of {mtu}"));
         Err(fault.hint(match own {
-            Some(_) => format!("leave its `mtu` out, or make it {mtu}: a bridge has one MTU"),
+            Some(link) if link.mtu.is_some() => format!("leave its `mtu` out, or make it {mtu}: a bridge has one MTU"),
+            Some(_) => format!("a VLAN has the MTU of its card: make that {mtu}, or give {bridge} another"),
             None => format!("it is not vmrun's to change: a bridge has one MTU, ifconfig {member} mtu {mtu}"),
         }))
+    }
+
+    /// Returns the MTU that an interface has, or will have; nothing where that is not known. A VLAN has that of its card, which may be
+    /// a VLAN too; on a host that is not here they may be said of each other.
+    fn mtu_of<'a>(&'a self, mut name: &'a InterfaceName, interfaces: &[Interface]) -> Option<u32> {
+        for _ in 0..=self.leases.len() {
+            name = match self.link(name) {
+                Some(Link { mtu: Some(mtu), .. }) => return Some(u32::from(*mtu)),
+                Some(Link { kind: LinkKind::Vlan { parent, .. }, .. }) => parent,
+                Some(_) => return Some(MTU),
+                None => {
+                    let known = interfaces.iter().find(|one| one.name == name.as_str());
+                    return known.map(|one| one.mtu).filter(|mtu| *mtu > 0);
+                }
+            };
+        }
+        None
     }
 
     /// Returns what was said of an interface that the run has made.

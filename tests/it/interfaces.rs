@@ -237,6 +237,37 @@ error: tap1 has an MTU of 9000 bytes, and the members of bridge2 one of 1500
 }
 
 #[test]
+fn a_vlan_has_the_mtu_of_its_card() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "net.rhai",
+        "let lan = bridge(\"bridge9\", #{ create: true, mtu: 9000 });\nlan.add(vlan(\"em0\", 5));\n",
+    );
+    let done = sandbox.run(&["network", "up", "net.rhai"]);
+    let expected = "
+error: em0.5 has an MTU of 1500 bytes, and bridge9 one of 9000
+ --> net.rhai:2:9
+  |
+2 | lan.add(vlan(\"em0\", 5));
+  |         ^^^^^^^^^^^^^^
+  |
+  = hint: a VLAN has the MTU of its card: make that 9000, or give bridge9 another
+";
+    same(&done.stderr, expected);
+    assert_eq!((done.code, changes(&sandbox).as_str()), (1, ""));
+    sandbox.write("fake/interfaces/em0", "kind ether\nmtu 9000\ninet 127.100.100.1/24\n");
+    assert_eq!(sandbox.run(&["network", "up", "net.rhai"]).code, 0);
+    // Two VLANs that are said of each other have an end as well.
+    let circle = "let a = vlan(\"a\", 5, #{ name: \"b\" });\nlet b = vlan(\"b\", 6, #{ name: \"a\" });\nlet lan = bridge(\"bridge9\", #{ create: true, mtu: 9000 });\nlan.add(a);\nlan.add(b);\n";
+    sandbox.write("circle.rhai", circle);
+    let mut elsewhere = sandbox.command(&["plan", "circle.rhai", "--on", "freebsd"]);
+    assert_eq!(sandbox.finish(elsewhere.env("VMRUN_PLATFORM", "linux")).code, 0);
+    // Where the card is not to be seen nothing is known of it.
+    let mut elsewhere = sandbox.command(&["network", "rcconf", "net.rhai", "--on", "freebsd"]);
+    assert_eq!(sandbox.finish(elsewhere.env("VMRUN_PLATFORM", "linux")).code, 0);
+}
+
+#[test]
 fn a_network_whose_bridge_has_an_mtu_comes_up_once() {
     let sandbox = Sandbox::new();
     sandbox.write("net.rhai", "let wire = epair(\"epair0\");\nbridge(\"bridge9\", #{ create: true, mtu: 9000 }).add(wire.b, #{ \"private\": true });\n");
