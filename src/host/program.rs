@@ -99,7 +99,8 @@ impl Chain {
         let or = |at: usize| back(at).map_or_else(|| "exit".into(), |back| format!("{{ {back}; exit 1; }}"));
         let rest = rest.iter().enumerate().map(|(at, argv)| format!("; {argv} || {}", or(at)));
         let line = std::iter::once(format!("{first} || exit")).chain(rest).collect::<String>();
-        Argv::new("sh").arg("-c").arg(line)
+        // By its path, as in system(3): a shell that somebody has put before it is not asked.
+        Argv::new("/bin/sh").arg("-c").arg(line)
     }
 }
 
@@ -233,6 +234,6 @@ mod tests {
         let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs, is_apart: true };
         assert_eq!(chain.to_string(), "a && b && c && d");
         let line = "a || exit; b || { undo-a; exit 1; }; c || { undo-b; exit 1; }; d || { undo-b; exit 1; }";
-        assert_eq!(chain.argv(), Argv::new("sh").arg("-c").arg(line));
+        assert_eq!(chain.argv(), Argv::new("/bin/sh").arg("-c").arg(line));
     }
 }
