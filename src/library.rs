@@ -6,6 +6,8 @@
 pub(crate) mod allowed;
 pub(crate) mod lock;
 pub(crate) mod manifest;
+pub(crate) mod named;
+pub(crate) mod protected;
 pub(crate) mod tree;
 
 /// The name of the file that names libraries, beside the recipes.

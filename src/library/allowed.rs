@@ -1,9 +1,10 @@
 //! What libraries may ask for beyond what they always may: as `allow(#{ … })` says it in a recipe, and `[allow]` in
 //! `config.toml`.
 
+use super::protected::{self, is_below};
 use crate::diag::{Blame, Diagnostic, Fault, Place, Source, suggest};
 use std::ops::Range;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
@@ -16,10 +17,16 @@ pub(crate) struct Allowed {
     pub run: Vec<String>,
     /// Interfaces of the host.
     pub interfaces: Vec<String>,
+    /// Addresses on which others than this host are listened to, as `0.0.0.0:5900`.
+    pub listen: Vec<String>,
+    /// Secrets, by name.
+    pub secrets: Vec<String>,
+    /// Variables of the environment.
+    pub env: Vec<String>,
 }
 
 /// The keys, in the recipe and in the configuration.
-pub(crate) const KEYS: [&str; 3] = ["paths", "run", "interfaces"];
+pub(crate) const KEYS: [&str; 6] = ["paths", "run", "interfaces", "listen", "secrets", "env"];
 
 impl Allowed {
     /// Returns the list of a key.
@@ -27,21 +34,91 @@ impl Allowed {
         match key {
             "paths" => &mut self.paths,
             "run" => &mut self.run,
+            "listen" => &mut self.listen,
+            "secrets" => &mut self.secrets,
+            "env" => &mut self.env,
             _ => &mut self.interfaces,
         }
     }
 
     /// Adds what is allowed elsewhere.
     pub(crate) fn extend(&mut self, other: &Self) {
-        self.paths.extend_from_slice(&other.paths);
-        self.run.extend_from_slice(&other.run);
-        self.interfaces.extend_from_slice(&other.interfaces);
+        let mut other = other.clone();
+        for key in KEYS {
+            self.list(key).append(other.list(key));
+        }
+    }
+
+    /// Returns whether a name is allowed: `*` stands for any letters.
+    pub(crate) fn has(&mut self, key: &str, name: &str) -> bool {
+        self.list(key).iter().any(|pattern| matches(pattern, name))
+    }
+
+    /// Returns the folders, or the file itself, by which a path is allowed: those up to the first `*`, and as far as the pattern
+    /// goes in the path.
+    pub(crate) fn folders(&self, path: &Path) -> Vec<(PathBuf, PathBuf)> {
+        self.paths.iter().filter_map(|pattern| folder(Path::new(pattern), path)).collect()
     }
 }
 
-/// Returns whether a path is a folder's or below it, by its letters: one with `..` is below none.
-pub(crate) fn is_below(path: &Path, folder: &Path) -> bool {
-    path.starts_with(folder) && path.is_absolute() && !path.components().any(|part| part == Component::ParentDir)
+/// Whether a name is what a pattern says.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// Matches a path with the pattern of a folder, part by part.
+fn folder(pattern: &Path, path: &Path) -> Option<(PathBuf, PathBuf)> {
+    if !is_below(path, Path::new("/")) {
+        return None;
+    }
+    let (mut fixed, mut found, mut parts) = (PathBuf::new(), PathBuf::new(), path.components());
+    let mut is_fixed = true;
+    for wanted in pattern.components() {
+        let (wanted, part) = (wanted.as_os_str().to_str()?, parts.next()?.as_os_str());
+        if !matches(wanted, part.to_str()?) {
+            return None;
+        }
+        is_fixed &= !wanted.contains('*');
+        if is_fixed {
+            fixed.push(part);
+        }
+        found.push(part);
+    }
+    Some((fixed, found))
+}
+
+/// Checks one text of a list: what would allow a whole system is refused.
+pub(crate) fn check(key: &str, text: &str) -> Result<(), Fault> {
+    let path = Path::new(text);
+    if key != "paths" {
+        return Ok(());
+    }
+    if !is_below(path, Path::new("/")) {
+        let fault = Fault::new(format!("{text:?} is no path that can be allowed"));
+        return Err(fault.hint("a path begins with `/`, and has no `..`"));
+    }
+    // Whatever is in a folder is the folder.
+    let is_any = |part: &Component<'_>| part.as_os_str().to_str().is_some_and(|part| part.bytes().all(|b| b == b'*'));
+    let mut parts: Vec<Component<'_>> = path.components().collect();
+    while parts.last().is_some_and(is_any) {
+        parts.pop();
+    }
+    let pattern: PathBuf = parts.iter().collect();
+    if let Some(whole) = protected::wholes().find(|whole| folder(&pattern, whole).is_some()) {
+        let whole = if parts.len() == 1 { Path::new("/") } else { whole };
+        let fault =
+            Fault::new(format!("{} is never allowed as a whole: it holds what is the system's", whole.display()));
+        return Err(fault.hint("name the files, or the folder in it that is meant"));
+    }
+    Ok(())
 }
 
 /// Reads the table of what is allowed.
@@ -57,6 +134,7 @@ pub(crate) fn read(table: &DeTable<'_>) -> Result<Allowed, (Fault, Range<usize>)
         let DeValue::Array(all) = value.get_ref() else { return Err(wrong()) };
         for one in all {
             let DeValue::String(text) = one.get_ref() else { return Err(wrong()) };
+            check(name, text).map_err(|fault| (fault, one.span()))?;
             allowed.list(name).push(text.to_string());
         }
     }
@@ -95,11 +173,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_has_what_is_below_it_and_nothing_else() {
-        let below = |path: &str, folder: &str| is_below(Path::new(path), Path::new(folder));
-        assert!(below("/vm/a", "/vm") && below("/vm", "/vm") && below("/vm/a/b", "/vm/a/"));
-        for path in ["/vmx", "vm/a", "/vm/../etc", "/vm/a/../..", "/etc"] {
-            assert!(!below(path, "/vm"), "{path}");
+    fn a_star_stands_for_any_letters_but_for_no_slash() {
+        for (pattern, name) in
+            [("tap*", "tap12"), ("*", "x"), ("a*c", "abc"), ("a*b*c", "aXbXc"), ("zfs", "zfs"), ("**", "")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("tap*", "em0"), ("a*a", "a"), ("a*b*c", "acb"), ("zfs", "zfs2"), ("", "x")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+        let found = |pattern: &str, path: &str| {
+            let (fixed, found) = folder(Path::new(pattern), Path::new(path))?;
+            Some(format!("{} {}", fixed.display(), found.display()))
+        };
+        assert_eq!(found("/data/*", "/data/a/b").as_deref(), Some("/data /data/a"));
+        assert_eq!(found("/vm/web*", "/vm/web1.img").as_deref(), Some("/vm /vm/web1.img"));
+        assert_eq!(found("/data", "/data/a").as_deref(), Some("/data /data"));
+        for (pattern, path) in
+            [("/data/*", "/data"), ("/vm/web*", "/vm/db"), ("/data/*", "/data/../etc"), ("data", "data/a")]
+        {
+            assert_eq!(found(pattern, path), None, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn a_whole_system_is_never_allowed() {
+        let said = |path: &str| check("paths", path).map_err(|fault| (fault.message, fault.hint.unwrap_or_default()));
+        let whole = |folder: &str| {
+            let message = format!("{folder} is never allowed as a whole: it holds what is the system's");
+            Err((message, "name the files, or the folder in it that is meant".to_string()))
+        };
+        for (path, folder) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/*", "/"),
+            ("/etc/", "/etc"),
+            ("/./usr", "/usr"),
+            ("/e*", "/etc"),
+            ("/usr/lo*/**", "/usr/local"),
+        ] {
+            assert_eq!(said(path), whole(folder), "{path}");
+        }
+        for path in ["", "data", "*", "/data/../etc", "../x"] {
+            let message = format!("{path:?} is no path that can be allowed");
+            assert_eq!(said(path), Err((message, "a path begins with `/`, and has no `..`".into())));
+        }
+        for path in ["/data", "/data/*", "/etc/resolv.conf", "/dev/ada*", "/vm", "/vm/web*", "/d*/x", "/*/x"] {
+            assert_eq!(said(path), Ok(()), "{path}");
         }
     }
 

@@ -14,6 +14,11 @@ pub struct Forward {
 }
 
 impl Forward {
+    /// Returns the address of the host on which is listened: every one, if the rule names none.
+    pub fn host_address(&self) -> Ipv4Addr {
+        self.host.0.unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+
     /// Returns the port of the host, if the rule names one.
     pub const fn host_port(&self) -> Option<u16> {
         self.host.1

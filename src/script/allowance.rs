@@ -1,21 +1,25 @@
-//! What libraries may do to the host: what is usual, what the recipe's own text names, and what is allowed.
+//! What a recipe with libraries may do to the host.
 //!
-//! The recipe's own text, which is its file and the files beside it that it imports, is the administrator's word and may do
-//! anything. What is done while a function or a closure of a library is on the way there is the library's doing, whoever is
-//! called last: so a closure of the recipe cannot be talked into something either. The standard library does what it is told,
-//! and so counts as whoever called it.
+//! A recipe that imports no library (the standard library is none) may do anything. As soon as it imports one, everything that its
+//! evaluation does or boots, whoever asks, is held to what is usual for its machines, to what the recipe's own text names, and to
+//! what is allowed. So it does not matter what a library returns, or which closure calls what.
+//!
+//! The recipe's own text is its file and the files beside it that it imports. Its word is what is done with what it names: the
+//! content of a file that it names may be a library's.
 
 use super::raise::Raised;
-use super::source::{self, Sources};
+use super::source::{self, Sources, Unit};
 use super::words::{Call, VM_DIR};
 use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::{Effect, Host, ipxe, shelf};
-use crate::library::allowed::{self, Allowed, is_below};
+use crate::host::{Effect, Host, files, ipxe, shelf};
+use crate::library::allowed::{self, Allowed};
+use crate::library::named::{Named, may_be_entered, owner};
+use crate::library::protected::is_below;
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::{bhyve, qemu};
 use rhai::{AST, ASTNode, Expr, NativeCallContext, Stmt};
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// What is asked for.
@@ -25,16 +29,26 @@ pub(crate) enum Asked<'a> {
     Path(&'a Path),
     /// A file that is only read.
     Read(&'a Path),
-    /// A program.
-    Run(&'a str),
+    /// Whether a file is there.
+    Exists(&'a Path),
+    /// A command.
+    Run(&'a Argv),
+    /// A jail in which bhyve runs.
+    Jail(&'a str),
     /// An interface that is there, or the address of a router.
     Interface(&'a str),
+    /// An address on which something is listened to, as a recipe writes the whole, and alone.
+    Listen(&'a str, &'a str),
     /// A machine's node in the kernel.
     Node(&'a VmName),
     /// Arguments and options of bhyve that vmrun does not understand.
-    Raw,
+    Raw(&'a [String]),
     /// Which permissions files lack that are made later.
-    Umask,
+    Umask(u32),
+    /// A secret, by name.
+    Secret(&'a str),
+    /// A variable of the environment.
+    Env(&'a str),
 }
 
 /// What is allowed in an evaluation, and what the recipe has named.
@@ -43,11 +57,11 @@ pub(crate) struct Allowance {
     /// What the recipe allows.
     pub given: Allowed,
     /// Texts that came from outside of the recipe, at its own asking.
-    pub heard: BTreeSet<String>,
+    pub heard: Vec<String>,
     /// What the configuration allows, once it was asked.
     configured: Option<Allowed>,
-    /// The texts that are written in the recipe.
-    written: Option<BTreeSet<String>>,
+    /// What the recipe names, and how many of what it heard are in it.
+    named: Option<(Rc<Named>, usize)>,
 }
 
 impl Allowance {
@@ -56,7 +70,7 @@ impl Allowance {
         self.given = Allowed::default();
         self.heard.clear();
         // More modules may be known than before.
-        self.written = None;
+        self.named = None;
     }
 }
 
@@ -71,20 +85,26 @@ pub(crate) fn library(context: &NativeCallContext<'_>, sources: &Sources) -> Opt
 }
 
 impl Call<'_> {
-    /// Refuses what a library asks for and may not have, and what a module does while it is being imported.
+    /// Refuses what may not be had, and what a module does while it is being imported.
     pub(crate) fn permit(&self, asked: Asked<'_>) -> Result<(), Raised> {
         self.while_awake()?;
         let mut session = self.session();
         let sources = session.sources.clone();
-        let Some(library) = &self.library else { return Ok(()) };
-        let Some((what, way_out)) = session.refusal(asked, &sources)? else { return Ok(()) };
-        Err(Fault::new(format!("the library `{library}` may not {what}")).hint(way_out).into())
+        let Some(imported) = sources.imported() else { return Ok(()) };
+        let Some((what, way_out)) = session.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
+        let fault = match &self.library {
+            Some(library) => Fault::new(format!("the library `{library}` may not {what}")),
+            None => Fault::new(format!(
+                "the recipe imports the library `{imported}`, and does not name what it does: to {what}"
+            )),
+        };
+        Err(fault.hint(way_out).into())
     }
 
-    /// Refuses an effect that a library asks for and may not have.
+    /// Refuses an effect that may not be had.
     pub(super) fn permit_effect(&self, effect: &Effect) -> Result<(), Raised> {
         match effect {
-            Effect::Umask(_) => self.permit(Asked::Umask),
+            Effect::Umask(mask) => self.permit(Asked::Umask(*mask)),
             Effect::Truncate { path, .. } | Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => {
                 self.permit(Asked::Path(path))
             }
@@ -98,9 +118,9 @@ impl Call<'_> {
                 LinkKind::Bridge | LinkKind::Pair { .. } | LinkKind::Tap => self.while_awake(),
             },
             Effect::AddRoute(router) => self.permit(Asked::Interface(&router.to_string())),
-            Effect::Run(Argv { program, .. }) => self.permit(Asked::Run(program)),
+            Effect::Run(argv) => self.permit(Asked::Run(argv)),
             Effect::Make { argv, path } => {
-                self.permit(Asked::Run(&argv.program))?;
+                self.permit(Asked::Run(argv))?;
                 self.permit(Asked::Path(path))
             }
             // What is made is ours; a machine's variables were looked at when its firmware was named, its jail with its keys; nothing
@@ -128,75 +148,145 @@ impl Call<'_> {
 }
 
 impl super::Session {
-    /// Returns what a library may not do, and the way out; nothing if it may.
-    fn refusal(&mut self, asked: Asked<'_>, sources: &Sources) -> Result<Option<(String, String)>, Fault> {
-        if self.is_usual(asked) || self.is_named(asked, sources) {
+    /// Returns what may not be done, and the way out; nothing if it may.
+    fn refusal(
+        &mut self,
+        asked: Asked<'_>,
+        sources: &Sources,
+        is_librarys: bool,
+    ) -> Result<Option<(String, String)>, Fault> {
+        self.name(sources);
+        if self.is_usual(asked) || self.is_named(asked, is_librarys) {
             return Ok(None);
         }
         let mut allowed = self.configured()?.clone();
         allowed.extend(&self.allowance.given);
-        let host = &*self.run().host;
-        let (what, key, name) = match asked {
-            Asked::Path(path) | Asked::Read(path) => {
-                if allowed.paths.iter().any(|folder| is_in(host, path, Path::new(folder))) {
-                    return Ok(None);
-                }
-                (format!("use {}", path.display()), "paths", path.display().to_string())
-            }
-            Asked::Run(program) => (format!("run `{program}`"), "run", program.to_string()),
-            Asked::Interface(name) => (format!("use the interface {name}"), "interfaces", name.to_string()),
-            Asked::Node(name) => (format!("destroy the node of {name}"), "run", "bhyvectl".into()),
-            Asked::Raw => ("give bhyve arguments as they are".into(), "run", "bhyve".into()),
-            Asked::Umask => return Ok(Some(("set the umask".into(), "the recipe itself may".into()))),
+        let (key, name) = match asked {
+            Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => ("paths", path.display().to_string()),
+            Asked::Run(argv) => ("run", argv.program.clone()),
+            Asked::Jail(_) => ("run", "jexec".into()),
+            Asked::Interface(name) => ("interfaces", name.to_string()),
+            Asked::Listen(whole, _) => ("listen", whole.to_string()),
+            Asked::Node(_) => ("run", "bhyvectl".into()),
+            Asked::Raw(_) => ("run", "bhyve".into()),
+            Asked::Secret(name) => ("secrets", name.to_string()),
+            Asked::Env(name) => ("env", name.to_string()),
+            Asked::Umask(_) => return Ok(Some((asked.what(), "the recipe itself may, by its own text".into()))),
         };
-        if allowed.list(key).contains(&name) {
-            return Ok(None);
-        }
-        Ok(Some((what, format!("if it shall, the recipe says so before: allow(#{{ {key}: [{name:?}] }});"))))
+        let is_allowed = match asked {
+            Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => {
+                let host = &*self.run().host;
+                let leads = |(fixed, found): &(PathBuf, PathBuf)| is_led_below(host, path, fixed, found);
+                allowed.folders(path).iter().any(leads)
+            }
+            _ => allowed.has(key, &name),
+        };
+        let way_out = || format!("if it shall, the recipe says so before: allow(#{{ {key}: [{name:?}] }});");
+        Ok((!is_allowed).then(|| (asked.what(), way_out())))
     }
 
-    /// Whether anybody may: the folder of machines, the firmware, and what this run has made.
+    /// Takes what the recipe names, unless it is known already.
+    fn name(&mut self, sources: &Sources) {
+        let heard = self.allowance.heard.len();
+        if self.allowance.named.as_ref().is_some_and(|(_, known)| *known == heard) {
+            return;
+        }
+        let home = self.home();
+        let mut named = Named::default();
+        named.extend(sources.own().iter().flat_map(written), &home);
+        named.extend_arguments(sources.standard().iter().flat_map(written));
+        named.extend(self.inputs.params.values().cloned(), &home);
+        named.extend(self.allowance.heard.iter().cloned(), &home);
+        named.extend(Path::new(&sources.main()).file_stem().map(|stem| stem.to_string_lossy().into_owned()), &home);
+        self.allowance.named = Some((Rc::new(named), heard));
+    }
+
+    fn named(&self) -> Rc<Named> {
+        self.allowance.named.as_ref().map(|(named, _)| named.clone()).unwrap_or_default()
+    }
+
+    /// The folder to which paths are relative.
+    fn home(&mut self) -> PathBuf {
+        self.run().host.real(Path::new("."))
+    }
+
+    /// Whether anybody may: the files of the recipe's machines, the firmware, this host's own addresses, and what this run has made.
     fn is_usual(&mut self, asked: Asked<'_>) -> bool {
-        let run = self.run();
-        let host = &*run.host;
         match asked {
-            Asked::Path(path) => is_in(host, path, Path::new(VM_DIR)),
-            Asked::Read(path) => {
+            Asked::Path(path) => self.is_of_a_machine_of_its_own(path),
+            Asked::Exists(path) if path == Path::new(VM_DIR) => true,
+            Asked::Read(path) | Asked::Exists(path) => {
                 let firmware = [bhyve::UEFI_CODE, qemu::OVMF_CODE];
                 let mut folders = firmware.iter().filter_map(|file| Path::new(file).parent());
-                let is_loader = ipxe::loader(host).is_ok_and(|loader| Path::new(&loader) == path);
-                is_loader || folders.any(|folder| is_below(path, folder)) || is_in(host, path, Path::new(VM_DIR))
+                let is_loader = ipxe::loader(&*self.run().host).is_ok_and(|loader| Path::new(&loader) == path);
+                is_loader || folders.any(|folder| is_below(path, folder)) || self.is_of_a_machine_of_its_own(path)
             }
             Asked::Interface(name) => {
+                let run = self.run();
                 let has_made = |name: InterfaceName| run.has_made(&name);
-                host.settings().user_net || name.parse().is_ok_and(has_made)
+                run.host.settings().user_net || name.parse().is_ok_and(has_made)
+            }
+            Asked::Listen(address, _) => {
+                address == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
             }
             // Nothing is lost with a node that is not there, or that a run of ours has left.
             Asked::Node(name) => {
+                let host = &*self.run().host;
                 let node = host.settings().node(name);
                 host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
             }
-            Asked::Run(_) | Asked::Raw | Asked::Umask => false,
+            Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) | Asked::Secret(_) | Asked::Env(_) => {
+                false
+            }
         }
     }
 
-    /// Whether the recipe's own text has it, or who runs the recipe said it: the very word, or of a path the folder that it is
-    /// in, written with its slash. Which programs are run has to be allowed.
-    fn is_named(&mut self, asked: Asked<'_>, sources: &Sources) -> bool {
-        let (text, is_path) = match asked {
-            Asked::Path(path) | Asked::Read(path) => (path.to_str().unwrap_or_default().to_string(), true),
-            Asked::Interface(name) => (name.to_string(), false),
-            Asked::Node(name) => (name.to_string(), false),
-            Asked::Run(_) | Asked::Raw | Asked::Umask => return false,
-        };
-        let is_given = self.inputs.params.values().any(|value| *value == text) || self.allowance.heard.contains(&text);
-        let written = self.allowance.written.get_or_insert_with(|| written(sources));
-        if is_given || written.contains(&text) {
-            return true;
+    /// Whether a path in the folder of machines has the name of a machine that the recipe names, and no other machine's that is
+    /// longer; nor may a link lead out of there.
+    fn is_of_a_machine_of_its_own(&mut self, path: &Path) -> bool {
+        if !is_below(path, Path::new(VM_DIR)) {
+            return false;
         }
-        let is_folder = |word: &&String| word.ends_with('/') && word.len() > 1 && *word != "/dev/";
-        let mut folders = written.iter().filter(is_folder);
-        is_path && folders.any(|folder| is_below(Path::new(&text), Path::new(folder)))
+        let mut others = recipes_beside(Path::new(&self.sources.main()));
+        others.extend(self.run().host.store().traces().iter().map(|trace| trace.name.to_string()));
+        let folder = Path::new(VM_DIR);
+        let named = self.named();
+        let known = named.texts().chain(others.iter().map(String::as_str));
+        let is_own = owner(path, folder, known).is_some_and(|name| named.has(name));
+        let host = &*self.run().host;
+        is_own && is_led_below(host, path, folder, folder)
+    }
+
+    /// Whether the recipe's own text has it, or who runs the recipe said it. Which commands a library runs has to be allowed.
+    fn is_named(&mut self, asked: Asked<'_>, is_librarys: bool) -> bool {
+        let named = self.named();
+        match asked {
+            Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => {
+                let path = self.home().join(path);
+                let Some(by) = named.path(&path) else { return false };
+                let host = &*self.run().host;
+                // What is named in whole may be a link to wherever it leads.
+                by == path || is_led_below(host, &path, &by, &by) && may_be_entered(&host.real(&by), &by)
+            }
+            Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) if is_librarys => false,
+            Asked::Run(Argv { program, args, .. }) => {
+                // The word ifconfig(…) says itself which program it is.
+                let is_program = named.has(program) || program == "ifconfig";
+                is_program && args.iter().all(|arg| self.is_argument(&named, arg))
+            }
+            Asked::Raw(args) => args.iter().all(|arg| self.is_argument(&named, arg)),
+            Asked::Jail(name) | Asked::Interface(name) | Asked::Secret(name) | Asked::Env(name) => named.has(name),
+            Asked::Listen(whole, address) => named.has(whole) || named.has(address),
+            Asked::Node(name) => named.has(name.as_str()),
+            Asked::Umask(mask) => named.has(&format!("{mask:03o}")) || named.has(&format!("{mask:04o}")),
+        }
+    }
+
+    /// Whether an argument of a command that the recipe itself runs is named: written there or in the standard library, a number, or
+    /// an interface that this run has made.
+    fn is_argument(&mut self, named: &Named, text: &str) -> bool {
+        let run = self.run();
+        named.argument(text) || text.parse().is_ok_and(|name: InterfaceName| run.has_made(&name))
     }
 
     fn configured(&mut self) -> Result<&Allowed, Fault> {
@@ -214,22 +304,47 @@ impl super::Session {
     }
 }
 
-/// Whether a path is in a folder, both as it is written and where links lead.
-fn is_in(host: &dyn Host, path: &Path, folder: &Path) -> bool {
-    is_below(path, folder) && host.real(path).starts_with(host.real(folder))
+impl Asked<'_> {
+    /// Says what is to be done.
+    fn what(self) -> String {
+        match self {
+            Self::Path(path) | Self::Read(path) => format!("use {}", path.display()),
+            Self::Exists(path) => format!("ask whether {} is there", path.display()),
+            Self::Run(argv) => format!("run `{}`", argv.program),
+            Self::Jail(name) => format!("use the jail {name}"),
+            Self::Interface(name) => format!("use the interface {name}"),
+            Self::Listen(whole, _) => format!("listen on {whole}"),
+            Self::Node(name) => format!("destroy the node of {name}"),
+            Self::Raw(_) => "give bhyve arguments as they are".into(),
+            Self::Umask(_) => "set the umask".into(),
+            Self::Secret(name) => format!("read the secret `{name}`"),
+            Self::Env(name) => format!("read the variable {name}"),
+        }
+    }
 }
 
-/// Every text that is written in the recipe and in the files beside it.
-fn written(sources: &Sources) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for unit in sources.own() {
-        unit.ast.walk(&mut |nodes: &[ASTNode<'_>]| {
-            if let Some(ASTNode::Expr(Expr::StringConstant(text, _))) = nodes.last() {
-                all.insert(text.to_string());
-            }
-            true
-        });
-    }
+/// Whether links lead from a path to nowhere but below a folder that was found in it; up to `fixed`, which somebody wrote, they may
+/// lead anywhere.
+fn is_led_below(host: &dyn Host, path: &Path, fixed: &Path, found: &Path) -> bool {
+    let Ok(rest) = found.strip_prefix(fixed) else { return false };
+    host.real(path).starts_with(host.real(fixed).join(rest))
+}
+
+/// The names of the recipes in the folder of a recipe.
+fn recipes_beside(recipe: &Path) -> Vec<String> {
+    let folder = recipe.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    files::names(folder).iter().filter_map(|name| Some(name.strip_suffix(".rhai")?.to_string())).collect()
+}
+
+/// Every text that is written in a file.
+fn written(unit: &Unit) -> Vec<String> {
+    let mut all = Vec::new();
+    unit.ast.walk(&mut |nodes: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(Expr::StringConstant(text, _))) = nodes.last() {
+            all.push(text.to_string());
+        }
+        true
+    });
     all
 }
 
@@ -283,6 +398,8 @@ mod tests {
         assert_eq!(said("team::clear(\"w\" + \"eb\");"), "");
         assert_eq!(said("team::clear(\"db\");"), "");
         assert_eq!(said("allow(#{ run: [\"bhyvectl\"] });\nteam::clear(\"d\" + \"b\");"), "");
-        assert_eq!(said("bhyvectl(\"d\" + \"b\").destroy();"), "");
+        let own = "the recipe imports the library `team`, and does not name what it does: to destroy the node of db";
+        assert_eq!(said("bhyvectl(\"d\" + \"b\").destroy();"), own);
+        assert_eq!(said("bhyvectl(\"db\").destroy();"), "");
     }
 }

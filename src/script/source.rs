@@ -23,6 +23,8 @@ pub(crate) struct Sources {
     main: RefCell<Option<String>>,
     /// The libraries, by the names of their texts.
     libraries: RefCell<BTreeMap<String, String>>,
+    /// The library that the recipe imports, the first of several.
+    imported: RefCell<Option<String>>,
     /// The modules that are being imported, the outermost first.
     pub(super) loading: RefCell<Vec<String>>,
 }
@@ -37,6 +39,7 @@ impl Sources {
 
     /// Begins with another recipe; its modules may be known already.
     pub(crate) fn begin(&self, source: &Rc<Source>, ast: &AST) {
+        self.imported.replace(None);
         if let Some(before) = self.main.replace(None) {
             self.units.borrow_mut().remove(&before);
         }
@@ -51,6 +54,7 @@ impl Sources {
     /// Says which library a text belongs to.
     pub(crate) fn belongs(&self, name: &str, library: &str) {
         self.libraries.borrow_mut().insert(name.into(), library.into());
+        self.imported.borrow_mut().get_or_insert_with(|| library.into());
     }
 
     /// Returns the library that a text belongs to; the recipe's own files and the standard library belong to none.
@@ -63,6 +67,11 @@ impl Sources {
         !self.libraries.borrow().is_empty()
     }
 
+    /// Returns the library that the recipe imports, the first of several.
+    pub(crate) fn imported(&self) -> Option<String> {
+        self.imported.borrow().clone()
+    }
+
     /// Returns the module that is being imported.
     pub(crate) fn loading(&self) -> Option<String> {
         self.loading.borrow().last().cloned()
@@ -71,8 +80,15 @@ impl Sources {
     /// Returns the recipe, and the files beside it that it imported.
     pub(crate) fn own(&self) -> Vec<Unit> {
         let units = self.units.borrow();
-        let is_own = |name: &str| !name.starts_with("std/") && self.library_of(name).is_none();
+        let main = self.main();
+        let is_own = |name: &str| name == main || !name.starts_with("std/") && self.library_of(name).is_none();
         units.iter().filter(|(name, _)| is_own(name)).map(|(_, unit)| unit.clone()).collect()
+    }
+
+    /// Returns the modules of the standard library that were imported.
+    pub(crate) fn standard(&self) -> Vec<Unit> {
+        let units = self.units.borrow();
+        units.iter().filter(|(name, _)| name.starts_with("std/")).map(|(_, unit)| unit.clone()).collect()
     }
 
     /// Finds a text by its name.

@@ -32,7 +32,7 @@ pub(super) use devices::read_alone;
 pub(crate) const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
 
 /// The folder for machines.
-pub(crate) const VM_DIR: &str = "/vm";
+pub(crate) const VM_DIR: &str = crate::library::protected::MACHINES;
 
 /// What kind of word it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,9 +38,22 @@ fn of(done: &Done) -> String {
     format!("{} | {hint}", done.stderr.lines().next().unwrap().trim_start_matches("error: "))
 }
 
+/// The first line that is said, whatever comes of it.
+fn of_any(done: &Done) -> String {
+    format!("{}{}", if done.code == 0 { "fine" } else { "" }, done.stderr.trim_start_matches("error: "))
+}
+
 fn refused(what: &str, key: &str, name: &str) -> String {
     format!(
         "the library `team` may not {what} | if it shall, the recipe says so before: allow(#{{ {key}: [\"{name}\"] }});"
+    )
+}
+
+/// The same, of what the recipe itself does.
+fn own_refused(what: &str, key: &str, name: &str) -> String {
+    format!(
+        "the recipe imports the library `team`, and does not name what it does: to {what} | if it shall, the recipe says so \
+         before: allow(#{{ {key}: [\"{name}\"] }});"
     )
 }
 
@@ -69,15 +82,38 @@ error: the library `team` may not use /etc/passwd
 }
 
 #[test]
-fn the_recipes_own_text_may_do_anything() {
+fn a_recipe_without_libraries_may_do_anything_and_one_with_them_what_it_names() {
     let sandbox = library("fn f() { 1 }\n");
     sandbox.write("near.rhai", "fn act(path) {\n    truncate(path, 1.MiB);\n    run(\"zfs\");\n}\n");
-    let own = "import \"./near\" as near;\nimport \"std/disk\" as disk;\nteam::f();\numask(\"022\");\n\
-               let at = \"[tmp]\" + \"/vm/a.img\";\ntruncate(at, 1.MiB);\nnear::act(at);\ndisk::zvol(\"tank\" + \"/a\", 1.MiB);\n";
-    assert_eq!(of(&plan(&sandbox, own, &[])), "fine");
-    fs::remove_file(sandbox.path("vmrun.toml")).unwrap();
-    sandbox.write("recipe.rhai", &own.replace("team::f();", ""));
+    let own = "import \"./near\" as near;\nimport \"std/disk\" as disk;\numask(\"022\");\nlet at = \"[tmp]\" + \"/vm/a.img\";\n\
+               truncate(at, 1.MiB);\nnear::act(at);\ndisk::zvol(\"tank\" + \"/a\", 1.MiB);\n";
+    sandbox.write("recipe.rhai", own);
     assert_eq!(of(&sandbox.run(&["plan", "recipe.rhai"])), "fine");
+    assert_eq!(of(&plan(&sandbox, own, &[])), own_refused("use [tmp]/vm/a.img", "paths", "[tmp]/vm/a.img"));
+    let named = own.replace("\"[tmp]\" + \"/vm/a.img\"", "\"[tmp]/vm/a.img\"");
+    let volume = own_refused("ask whether /dev/zvol/tank/a is there", "paths", "/dev/zvol/tank/a");
+    assert_eq!(of(&plan(&sandbox, &named, &[])), volume);
+    let named = named.replace("\"tank\" + \"/a\"", "\"tank/\" + \"a\"");
+    assert_eq!(of(&plan(&sandbox, &named, &[])), "fine");
+}
+
+#[test]
+fn what_the_recipe_does_not_name_is_refused_at_its_own_line_too() {
+    let sandbox = library("fn conf() { #{ name: \"x\", bootrom: \"/etc/shadow\" } }\n");
+    let done = plan(&sandbox, "bhyve(team::conf()).run();", &[]);
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    same(
+        &done.stderr,
+        r#"
+error: the recipe imports the library `team`, and does not name what it does: to use /etc/shadow
+ --> recipe.rhai:2:13
+  |
+2 | bhyve(team::conf()).run();
+  |             ^^^^^^
+  |
+  = hint: if it shall, the recipe says so before: allow(#{ paths: ["/etc/shadow"] });
+"#,
+    );
 }
 
 #[test]
@@ -119,14 +155,34 @@ fn a_library_may_use_what_the_configuration_allows() {
 }
 
 #[test]
-fn the_folder_of_machines_is_any_librarys_but_not_what_leads_out_of_it() {
+fn in_the_folder_of_machines_is_each_ones_own_and_nothing_that_leads_out_of_it() {
     let room = "fn room(path) { write_file(path, \"x\"); }\n";
     let on_linux = |recipe: &str| {
         let sandbox = library(room);
         sandbox.write("recipe.rhai", &format!("import \"team\" as team;\n{recipe}\n"));
         of(&sandbox.finish(sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai"]).env("VMRUN_PLATFORM", "linux")))
     };
-    assert_eq!(on_linux("team::room(vm_dir + \"/a\");"), "fine");
+    let own = |path: &str| on_linux(&format!("let own = \"web\";\nteam::room(vm_dir + \"/{path}\");"));
+    for path in ["web", "web.img", "web-data.img", "web/disk", "recipe.img"] {
+        assert_eq!(own(path), "fine", "{path}");
+    }
+    for path in ["website", "db.img", "a", "web/../db.img"] {
+        let path = format!("/vm/{path}");
+        assert_eq!(own(path.trim_start_matches("/vm/")), refused(&format!("use {path}"), "paths", &path));
+    }
+    // A recipe beside it is of another machine, whose name goes on.
+    let sandbox = library(room);
+    sandbox.write("web-data.rhai", "bhyve(#{ name: \"web-data\" });\n");
+    sandbox.write(
+        "recipe.rhai",
+        "import \"team\" as team;\nlet own = \"web\";\nteam::room(vm_dir + \"/web-data.img\");\n",
+    );
+    let mut command = sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai"]);
+    let done = of(&sandbox.finish(command.env("VMRUN_PLATFORM", "linux")));
+    assert_eq!(done, refused("use /vm/web-data.img", "paths", "/vm/web-data.img"));
+    let all = "for n in 1..4 { team::room(`/vm/web${n}`); }";
+    assert_eq!(on_linux(all), refused("use /vm/web1", "paths", "/vm/web1"));
+    assert_eq!(on_linux(&format!("allow(#{{ paths: [\"/vm/web*\"] }});\n{all}")), "fine");
     assert_eq!(on_linux("team::room(vm_dir + \"/../a\");"), refused("use /vm/../a", "paths", "/vm/../a"));
     assert_eq!(on_linux("team::room(vm_dir + \"x/a\");"), refused("use /vmx/a", "paths", "/vmx/a"));
     let sandbox = library(room);
@@ -160,7 +216,10 @@ fn every_way_to_the_host_is_watched() {
         ("run(\"zfs\", [], #{ makes: \"/data/x\" });".into(), run("zfs")),
         ("query(\"zfs\");".into(), run("zfs")),
         ("ifconfig([\"em0\", \"down\"]);".into(), run("ifconfig")),
-        ("umask(\"000\");".into(), "the library `team` may not set the umask | the recipe itself may".into()),
+        (
+            "umask(\"000\");".into(),
+            "the library `team` may not set the umask | the recipe itself may, by its own text".into(),
+        ),
         ("write_file(\"/etc/x\", \"\");".into(), path("/etc/x")),
         ("truncate(\"x\", 0);".into(), path("x")),
         ("cloud_seed(\"/etc/x\", #{ user_data: \"#!x\", meta_data: \"instance-id: x\" });".into(), path("/etc/x")),
@@ -247,8 +306,10 @@ fn a_closure_is_watched_wherever_it_is_called() {
         fs::write(sandbox.path("vm/rom"), [0; 4096]).unwrap();
         assert_eq!(of(&plan(&sandbox, recipe, &[])), zfs, "{text} {recipe}");
     }
-    // A closure of the recipe that the recipe itself calls is its own, whatever a library gave it.
-    assert_eq!(said("fn name() { \"zfs\" }", "let f = || run(team::name());\nf.call();"), "fine");
+    // A closure of the recipe that the recipe itself calls is held to what the recipe names.
+    let own = own_refused("run `zfs`", "run", "zfs");
+    assert_eq!(said("fn name() { \"zfs\" }", "let f = || run(team::name());\nf.call();"), own);
+    assert_eq!(said("fn name() { \"zfs\" }", "let f = || run(\"zfs\");\nf.call();"), "fine");
 }
 
 #[test]
@@ -265,8 +326,93 @@ fn only_the_recipe_itself_allows() {
     let list = said("fn f() { 1 }", "allow(#{ run: \"zfs\" });");
     assert_eq!(
         list,
-        "expected a list of texts, got a text | write `allow(#{ paths: [\"/data\"], run: [\"zfs\"], interfaces: [\"em0\"] })`"
+        "expected a list of texts, got a text | write `allow(#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] })`"
     );
+}
+
+/// What a library is, and what a recipe does with it; none of it may be done.
+const WAYS_OUT: &[(&str, &str)] = &[
+    // Texts of the recipe that are the root once they are made plain.
+    ("fn act() { write_file(\"/run/x\", \"\"); }", "let a = \"//\";\nteam::act();"),
+    ("fn act() { write_file(\"/run/x\", \"\"); }", "let a = \"/./\";\nteam::act();"),
+    ("fn act() { write_file(\"/run/x\", \"\"); }", "let a = 1;\nlet b = 2;\nlet c = `${a}//${b}`;\nteam::act();"),
+    ("fn act() { write_file(\"/run/x\", \"\"); }", "let at = \"http:\" + \"//\" + hostname;\nteam::act();"),
+    ("fn act() { write_file(\"/run/x\", \"\"); }", "let a = \"a/b\".split(\"/\");\nteam::act();"),
+    ("fn act() { virtio_9p(\"all\", \"/\") }", "let a = \"a/b\".split(\"/\");\nteam::act();"),
+    ("fn act() { write_file(\"/etc/cron.d/x\", \"\"); }", "let a = \"/etc/\";\nteam::act();"),
+    ("fn act() { write_file(\"/etc/cron.d/x\", \"\"); }", "let a = \"/etc/cron.d/\";\nteam::act();"),
+    ("fn act() { write_file(\"/usr/local/etc/rc.d/x\", \"\"); }", "let a = \"/usr/local/\";\nteam::act();"),
+    ("fn act() { virtio_blk(\"/dev/ada0\") }", "let a = \"/dev/\";\nteam::act();"),
+    ("fn act() { write_file(\"/data/../etc/x\", \"\"); }", "let a = \"/data/\";\nteam::act();"),
+    ("fn act() { truncate(\"/vm/db.img\", 1.MiB); }", "let n = \"web\";\nlet a = `/vm/${n}.img`;\nteam::act();"),
+    // What a library returns.
+    ("fn conf() { #{ name: \"x\", bootrom: \"/etc/shadow\" } }", "bhyve(team::conf()).run();"),
+    ("fn conf() { #{ name: \"x\", com1: \"/dev/mem\" } }", "bhyve(team::conf()).run();"),
+    (
+        "fn conf() { #{ name: \"x\", fw_cfg: #{ \"opt/x\": #{ file: \"/etc/shadow\" } } } }",
+        "bhyve(team::conf()).run();",
+    ),
+    ("fn conf() { #{ name: \"x\", tpm: #{ type: \"passthru\", path: \"/dev/tpm0\" } } }", "bhyve(team::conf()).run();"),
+    ("fn conf() { #{ name: \"x\", gdb: #{ port: 1234, address: \"0.0.0.0\" } } }", "bhyve(team::conf()).run();"),
+    ("fn conf() { #{ name: \"x\", com1: \"tcp=0.0.0.0:4000\" } }", "bhyve(team::conf()).run();"),
+    ("fn conf() { #{ name: \"x\", jail: \"web\" } }", "bhyve(team::conf()).run();"),
+    ("fn path() { \"/etc/cron.d/x\" }", "write_file(team::path(), \"x\");"),
+    ("fn path() { \"/etc/x\" }", "truncate(team::path(), 1.MiB);"),
+    ("fn path() { \"/etc/x\" }", "cloud_seed(team::path(), #{ user_data: \"#!x\", meta_data: \"instance-id: x\" });"),
+    ("fn path() { \"/etc/shadow\" }", "ipxe_image(\"x.img\", #{ loader: [], files: #{ \"a\": team::path() } });"),
+    ("fn path() { \"/etc/shadow\" }", "ipxe_image(\"x.img\", #{ loader: team::path() });"),
+    ("fn path() { \"/etc/shadow\" }", "ipxe_image(\"x.img\", #{ loader: [], script: #{ file: team::path() } });"),
+    ("fn path() { \"/dev/ada0\" }", "virtio_blk(team::path());"),
+    ("fn path() { \"/etc\" }", "virtio_9p(\"x\", team::path());"),
+    ("fn path() { \"2/0/0\" }", "passthru(team::path());"),
+    ("fn path() { \"/etc/x\" }", "uefi(#{ vars: team::path() });"),
+    ("fn path() { \"/etc/shadow\" }", "let vm = bhyve(#{ name: \"x\" });\nvm.bootrom = team::path();"),
+    ("fn tap() { \"tap7\" }", "virtio_net(team::tap());"),
+    ("fn name() { \"em0\" }", "let b = bridge(\"bridge0\", #{ create: true });\nb.add(team::name());"),
+    ("fn name() { \"em0\" }", "vlan(team::name(), 5, #{ name: \"vlan5\" });"),
+    ("fn words() { [\"em0\", \"down\"] }", "ifconfig(team::words());"),
+    ("fn words() { [\"-c\", \"touch /tmp/x\"] }", "run(\"sh\", team::words());"),
+    ("fn words() { [\"-c\", \"touch /tmp/x\"] }", "query(\"sh\", team::words());"),
+    ("fn program() { \"reboot\" }", "run(team::program());"),
+    ("fn words() { [\"-s\", \"5,passthru,2/0/0\"] }", "let vm = bhyve(#{ name: \"x\" });\nvm.args(team::words());"),
+    ("fn value() { \"/etc/shadow\" }", "let vm = bhyve(#{ name: \"x\" });\nvm.option(\"bootrom\", team::value());"),
+    ("fn mask() { \"000\" }", "umask(team::mask());"),
+    // What a library asks for.
+    ("fn act() { env(\"HOME\") }", "team::act();"),
+    ("fn act() { secret(\"db\") }", "team::act();"),
+    ("fn act() { exists(\"/etc/shadow\") }", "team::act();"),
+    ("fn name() { \"db\" }", "secret(team::name());"),
+    ("fn name() { \"HOME\" }", "env(team::name());"),
+    ("fn path() { \"/etc/shadow\" }", "exists(team::path());"),
+    ("fn act() { fbuf(#{ tcp: \"0.0.0.0:5900\" }) }", "team::act();"),
+    ("fn act() { virtio_net(\"slirp\", #{ hostfwd: [\"tcp::2222-:22\"] }) }", "team::act();"),
+    ("fn act() { run(\"sh\", [\"-c\", \"x\"]); }", "run(\"sh\", [\"-c\", \"x\"]);\nteam::act();"),
+    ("fn act() { || write_file(\"/etc/x\", \"\") }", "defer(team::act());"),
+    ("fn act() { let f = |p| write_file(p, \"\"); f.curry(\"/etc/x\") }", "let f = team::act();\nf.call();"),
+    ("fn act(vm) { vm.com1 = \"/dev/mem\"; }", "let vm = bhyve(#{ name: \"x\" });\nteam::act(vm);"),
+    ("fn act(of) { of.bootrom = \"/etc/shadow\"; of }", "let of = #{ name: \"x\" };\nbhyve(team::act(of)).run();"),
+];
+
+#[test]
+fn no_way_leads_out_of_a_library() {
+    let sandbox = library("");
+    fs::write(
+        sandbox.path("bin/sh"),
+        "#!/bin/sh\necho sh >>[tmp]/ran\n".replace("[tmp]", &sandbox.path("").display().to_string()),
+    )
+    .unwrap();
+    assert!(WAYS_OUT.len() >= 45);
+    let mut open = Vec::new();
+    for (text, recipe) in WAYS_OUT {
+        sandbox.write("team/lib.rhai", text);
+        let said = of_any(&plan(&sandbox, recipe, &[]));
+        let refused = ["the library `team` may not ", "the recipe imports the library `team`, "];
+        if !refused.iter().any(|begin| said.starts_with(begin)) {
+            open.push(format!("{text}\n{recipe}\n{said}\n"));
+        }
+    }
+    assert!(open.is_empty(), "{}", open.join("\n"));
+    assert_eq!(sandbox.read("ran"), "");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Call, Kind, Word};
 use crate::diag::Fault;
-use crate::library::allowed::{Allowed, KEYS};
+use crate::library::allowed::{self, Allowed, KEYS};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
 
@@ -11,8 +11,8 @@ pub(super) const WORDS: &[Word] = &[Word {
     kind: Kind::Description,
     on: None,
     arity: (1, 1),
-    usage: "allow(#{ paths: [\"/data\"], run: [\"zfs\"], interfaces: [\"em0\"] })",
-    help: "Lets libraries do from here on what they else may not: use these files and folders, run these programs, use these interfaces.",
+    usage: "allow(#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] })",
+    help: "Lets a recipe that imports libraries do from here on what its own text does not name; `*` stands for any letters but `/`.",
     call: allow,
 }];
 
@@ -29,6 +29,9 @@ fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let mut allowed = Allowed::default();
     for (key, value) in options.iter().filter(|(_, value)| !value.is_unit()) {
         let texts = super::texts(value).map_err(|raised| raised.under(key).arg(0))?;
+        for text in &texts {
+            allowed::check(key, text).map_err(|fault| Raised::from(fault).under(key).arg(0))?;
+        }
         *allowed.list(key) = texts;
     }
     call.session().allowance.given.extend(&allowed);

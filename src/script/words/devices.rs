@@ -90,9 +90,7 @@ pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
     if call.has(at) {
         items.extend(read_options(kind, &call.args[at]).map_err(|raised| raised.arg(at))?);
     }
-    if call.library.is_some() {
-        permit(call, &items)?;
-    }
+    items.iter().try_for_each(|item| call.permit_value(item.parameter.name, &item.value))?;
     if let Some(extra) = call.args.get(at + 1).filter(|value| !value.is_unit()) {
         return Err(expected("no further argument after the options", extra).arg(at + 1));
     }
@@ -107,23 +105,31 @@ pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Device::of_items(kind, items).map(made).map(Dynamic::from).map_err(wrong)
 }
 
-/// Refuses a device by which a guest would get what a library may not have.
-fn permit(call: &Call<'_>, items: &[Item]) -> Result<(), Raised> {
-    items.iter().try_for_each(|item| match &item.value {
-        Value::Path(path) | Value::Socket(path) | Value::Tty(Tty::Path(path)) => {
-            call.permit(Asked::Path(path.as_path()))
-        }
-        Value::HostDevice(device) => call.permit(Asked::Path(Path::new(&device.to_string()))),
-        Value::Backend(backend) => match backend {
-            Backend::Slirp | Backend::Netgraph => Ok(()),
-            Backend::Tap(_) | Backend::Named(_) | Backend::Netmap(_) => {
-                call.permit(Asked::Interface(&backend.to_string()))
+impl Call<'_> {
+    /// Refuses a value by which a guest would get, or others would get at, what may not be had.
+    pub(super) fn permit_value(&self, name: &str, value: &Value) -> Result<(), Raised> {
+        match value {
+            Value::Path(path) | Value::Socket(path) | Value::Tty(Tty::Path(path)) => {
+                self.permit(Asked::Path(path.as_path()))
             }
-        },
-        // The node of netgraph(4) that a card is connected to.
-        Value::Text(node) if item.parameter.name == "path" => call.permit(Asked::Interface(node)),
-        _ => Ok(()),
-    })
+            Value::HostDevice(device) => self.permit(Asked::Path(Path::new(&device.to_string()))),
+            Value::Address(address) => {
+                self.permit(Asked::Listen(&address.to_string(), &address.socket().ip().to_string()))
+            }
+            Value::Tty(Tty::Tcp(address)) => self.permit(Asked::Listen(&value.to_string(), &address.ip().to_string())),
+            Value::Forwards(rules) => rules
+                .iter()
+                .try_for_each(|rule| self.permit(Asked::Listen(&rule.to_string(), &rule.host_address().to_string()))),
+            Value::Backend(Backend::Tap(_) | Backend::Named(_) | Backend::Netmap(_)) => {
+                self.permit(Asked::Interface(&value.to_string()))
+            }
+            // Where the stub for gdb listens.
+            Value::Text(address) if name == "gdb.address" => self.permit(Asked::Listen(address, address)),
+            // The node of netgraph(4) that a card is connected to.
+            Value::Text(node) if name == "path" => self.permit(Asked::Interface(node)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Returns what is wrong with each argument of a device's word alone; what is not known is `()` in `known`.

@@ -176,6 +176,7 @@ impl fmt::Display for Allowed {
 
 fn exists(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.text(0)?;
+    call.permit(Asked::Exists(Path::new(&path)))?;
     Ok(call.session().run().host.file(Path::new(&path)).is_some().into())
 }
 
@@ -185,10 +186,11 @@ fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let fault = Fault::new("a secret is not read as text: it would be seen");
         return Err(Raised::from(fault.hint("secret(\"vnc\") reads VMRUN_SECRET_VNC")).arg(0));
     }
+    call.permit(Asked::Env(&name))?;
     let value = call.session().run().host.env(&name);
     let default = call.args.get(1).cloned().unwrap_or(Dynamic::UNIT);
     if let (Some(value), None) = (&value, &call.library) {
-        call.session().allowance.heard.insert(value.clone());
+        call.session().allowance.heard.push(value.clone());
     }
     Ok(value.map_or(default, Dynamic::from))
 }
@@ -269,6 +271,7 @@ fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let fault = Fault::new(format!("{name:?} is no name of a secret")).hint("letters, digits, `_` and `-`");
         return Err(Raised::from(fault).arg(0));
     }
+    call.permit(Asked::Secret(&name))?;
     let found = call.session().run().host.secret(&name)?;
     if let Some(secret) = found {
         return Ok(Dynamic::from(SecretHandle(secret)));

@@ -103,26 +103,26 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
 }
 
-/// Refuses what a library gives a machine that it may not have; devices were looked at when they were made.
+/// Refuses what a machine may not have; devices, loaders and firmware of a word were looked at when they were made. What is no value
+/// of its key is refused where it is set.
 pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result<(), Raised> {
-    if call.library.is_none() {
+    if call.session().sources.imported().is_none() || value.is_unit() {
         return Ok(());
     }
-    let path = |value: &Dynamic| value.clone().into_string().ok().filter(|text| text.starts_with('/'));
-    let below = |key: &str, value: &Dynamic| path(value.read_lock::<rhai::Map>()?.get(key)?);
-    if name == "jail" {
-        return call.permit(Asked::Run("jexec"));
+    let text = |value: &Dynamic| value.clone().into_string().ok();
+    match name {
+        "jail" => {
+            let name = text(value).or_else(|| text(value.read_lock::<rhai::Map>()?.get("name")?));
+            name.map_or(Ok(()), |name| call.permit(Asked::Jail(&name)))
+        }
+        "bootrom" => text(value).map_or(Ok(()), |file| call.permit(Asked::Read(Path::new(&file)))),
+        "fw_cfg" => {
+            let Some(items) = value.read_lock::<rhai::Map>() else { return Ok(()) };
+            let mut files = items.values().filter_map(|item| text(item.read_lock::<rhai::Map>()?.get("file")?));
+            files.try_for_each(|file| call.permit(Asked::Read(Path::new(&file))))
+        }
+        _ => keys::values(name, value).iter().try_for_each(|(name, value)| call.permit_value(name, value)),
     }
-    if name == "tpm" {
-        return below("path", value).map_or(Ok(()), |file| call.permit(Asked::Path(Path::new(&file))));
-    }
-    if let Some(file) = path(value) {
-        let file = Path::new(&file);
-        return call.permit(if name == "bootrom" { Asked::Read(file) } else { Asked::Path(file) });
-    }
-    let Some(items) = value.read_lock::<rhai::Map>().filter(|_| name == "fw_cfg") else { return Ok(()) };
-    let mut files = items.values().filter_map(|item| below("file", item));
-    files.try_for_each(|file| call.permit(Asked::Read(Path::new(&file))))
 }
 
 /// Tries to set a key of a machine, for what it raises; a key that is not known is left to others.
@@ -173,8 +173,8 @@ fn slot(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn option(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    call.permit(Asked::Raw)?;
     let pair = (one_line(call, 0)?, one_line(call, 1)?);
+    call.permit(Asked::Raw(&[pair.0.clone(), pair.1.clone()]))?;
     vm(call)?.0.borrow_mut().draft.options.push(pair);
     Ok(Dynamic::UNIT)
 }
@@ -186,8 +186,8 @@ fn one_line(call: &Call<'_>, at: usize) -> Result<String, Raised> {
 }
 
 fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    call.permit(Asked::Raw)?;
     let args = call.texts(0)?;
+    call.permit(Asked::Raw(&args))?;
     vm(call)?.0.borrow_mut().draft.args.extend(args);
     Ok(Dynamic::UNIT)
 }

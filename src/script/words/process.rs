@@ -115,7 +115,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call, false)?;
-    call.permit(Asked::Run(&argv.program))?;
+    call.permit(Asked::Run(&argv))?;
     Ok(call.session().run().host.query(&argv)?.into())
 }
 

@@ -113,6 +113,19 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
     Ok(())
 }
 
+/// Returns the values that a key gives, as far as they can be read, with the names of their settings.
+pub(super) fn values(name: &str, value: &Dynamic) -> Vec<(&'static str, Value)> {
+    if let Some(port) = device::serial_ports().iter().find(|port| port.name == name) {
+        return tty(value).ok().map(|tty| (port.name, Value::Tty(tty))).into_iter().collect();
+    }
+    if let Some(setting) = Setting::named(name) {
+        return read_type(setting.ty, value).ok().map(|value| (setting.name, value)).into_iter().collect();
+    }
+    let Some(given) = value.read_lock::<rhai::Map>() else { return Vec::new() };
+    let below = SETTINGS.iter().filter(|setting| setting.under == Some(name));
+    below.filter_map(|setting| Some((setting.name, read_type(setting.ty, given.get(setting.short())?).ok()?))).collect()
+}
+
 /// Sets a key in the map of a key.
 fn set_under(draft: &mut Draft, top: &str, name: &str, value: &Dynamic) -> Result<(), Raised> {
     let settings = || SETTINGS.iter().filter(|setting| setting.under == Some(top));
