@@ -31,6 +31,7 @@ pub(crate) mod part;
 pub(crate) mod passthru;
 pub(crate) mod path;
 pub(crate) mod pci;
+pub(crate) mod router;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod secret;
@@ -73,6 +74,7 @@ pub use part::Part;
 pub use passthru::HostDevice;
 pub use path::DevicePath;
 pub use pci::PciSlot;
+pub(crate) use router::Router;
 pub use secret::Secret;
 pub(crate) use setting::Setting;
 pub(crate) use shape::Shape;

@@ -8,8 +8,7 @@ mod rcconf;
 pub(crate) use networkd::networkd;
 pub(crate) use rcconf::rcconf;
 
-use crate::model::{InterfaceName, Link, LinkKind, Membership, VlanTag};
-use std::net::IpAddr;
+use crate::model::{InterfaceName, Link, LinkKind, Membership, Router, VlanTag};
 
 /// What a network is made of, each in the order of the recipe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(crate) struct Network {
     /// Bridges, their members, and how these are that.
     pub members: Vec<(InterfaceName, InterfaceName, Membership)>,
     /// The default routers, one for each version of IP at most.
-    pub routers: Vec<IpAddr>,
+    pub routers: Vec<Router>,
 }
 
 impl Network {

@@ -6,9 +6,8 @@ use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, VmName};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, Router, VmName};
 use crate::network::naming;
-use std::net::IpAddr;
 
 /// Returns the commands of an effect, in order. Interfaces are marked as made for the machine, if it is known.
 pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Step> {
@@ -59,8 +58,8 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         }
         Effect::CreateLink(link) => freebsd_link(machine, link),
         Effect::DestroyLink(name) => vec![ifconfig().arg(name).arg("destroy")],
-        Effect::AddRoute(router) => vec![freebsd_route("add", *router)],
-        Effect::DeleteRoute(router) => vec![freebsd_route("delete", *router)],
+        Effect::AddRoute(router) => vec![freebsd_route("add", router)],
+        Effect::DeleteRoute(router) => vec![freebsd_route("delete", router)],
         Effect::CreateJail { jail, machine, passes_devices } => {
             vec![bhyve::create_jail(jail, machine, *passes_devices)]
         }
@@ -92,8 +91,8 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::Leave { member, .. } => vec![ip(&["link", "set", "dev", member.as_str(), "nomaster"])],
         Effect::CreateLink(link) => linux_link(machine, link),
         Effect::DestroyLink(name) => vec![ip(&["link", "delete", "dev", name.as_str()])],
-        Effect::AddRoute(router) => vec![ip(&["route", "add", "default", "via", &router.to_string()])],
-        Effect::DeleteRoute(router) => vec![ip(&["route", "delete", "default", "via", &router.to_string()])],
+        Effect::AddRoute(router) => vec![linux_route("add", router)],
+        Effect::DeleteRoute(router) => vec![linux_route("delete", router)],
         Effect::DestroyNode(_)
         | Effect::CreateJail { .. }
         | Effect::RemoveJail(_)
@@ -165,9 +164,17 @@ fn linux_join(bridge: &InterfaceName, member: &InterfaceName, how: &Membership) 
 }
 
 /// route(8).
-fn freebsd_route(what: &str, router: IpAddr) -> Argv {
+fn freebsd_route(what: &str, router: &Router) -> Argv {
     let argv = Argv::new("route").arg("-n").arg(what);
-    (if router.is_ipv6() { argv.arg("-6") } else { argv }).arg("default").arg(router)
+    (if router.ip().is_ipv6() { argv.arg("-6") } else { argv }).arg("default").arg(router)
+}
+
+/// ip-route(8), which takes a zone as the device.
+fn linux_route(what: &str, router: &Router) -> Argv {
+    let argv = Argv::new("ip");
+    let argv = if router.ip().is_ipv6() { argv.arg("-6") } else { argv };
+    let argv = argv.args(["route", what, "default", "via"]).arg(router.ip());
+    router.zone().into_iter().fold(argv, |argv, zone| argv.arg("dev").arg(zone))
 }
 
 /// What marks one of the interfaces that a link is; nothing for a tap of nobody. The second one of a pair goes with the first.
@@ -266,7 +273,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
             Some(Effect::Leave { bridge: bridge.clone(), member: member.clone(), is_span: how.is_span })
         }
         Effect::CreateLink(link) => Some(Effect::DestroyLink(link.name.clone())),
-        Effect::AddRoute(router) => Some(Effect::DeleteRoute(*router)),
+        Effect::AddRoute(router) => Some(Effect::DeleteRoute(router.clone())),
         Effect::CreateJail { jail, .. } => Some(Effect::RemoveJail(jail.clone())),
         Effect::Umask(_)
         | Effect::Truncate { .. }

@@ -2,9 +2,8 @@
 
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{Argv, DevicePath, InterfaceName, JailName, Link, LinkKind, Membership, Size, VmName};
+use crate::model::{Argv, DevicePath, InterfaceName, JailName, Link, LinkKind, Membership, Router, Size, VmName};
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -56,9 +55,9 @@ pub(crate) enum Effect {
     /// A vlan, a bridge or a pair goes away, with what hangs on it.
     DestroyLink(InterfaceName),
     /// What goes to no network of the host's own goes to this router.
-    AddRoute(IpAddr),
+    AddRoute(Router),
     /// It does not any more.
-    DeleteRoute(IpAddr),
+    DeleteRoute(Router),
     /// A boot image is written.
     WriteImage {
         /// The file; replaced as a whole.

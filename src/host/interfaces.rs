@@ -6,7 +6,7 @@ pub(crate) mod linux;
 use super::Platform;
 use super::program::Query;
 use crate::diag::Fault;
-use crate::model::{Argv, Link, LinkKind, NetAddress, VmName};
+use crate::model::{Argv, Link, LinkKind, NetAddress, Router, VmName};
 use std::net::IpAddr;
 
 /// How long a packet of Ethernet may be, in bytes: what an interface has that nobody said otherwise of.
@@ -165,8 +165,9 @@ pub(crate) fn read(platform: Platform, query: Query<'_>) -> Result<Vec<Interface
     }
 }
 
-/// Reads the default router for addresses like that one; nothing if there is none.
-pub(crate) fn default_router(platform: Platform, query: Query<'_>, like: IpAddr) -> Result<Option<IpAddr>, Fault> {
+/// Reads the default router of the same version of IP as that one, which is returned if there are several and it is among them;
+/// nothing if there is none.
+pub(crate) fn default_router(platform: Platform, query: Query<'_>, like: &Router) -> Result<Option<Router>, Fault> {
     match platform {
         Platform::FreeBsd => Ok(freebsd::default_router(query, like)),
         Platform::Linux => linux::default_router(query, like),

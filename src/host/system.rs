@@ -133,8 +133,8 @@ impl System {
     fn is_anothers(&self, effect: &Effect) -> Result<bool, Fault> {
         match effect {
             Effect::DeleteRoute(router) if self.settings.platform == Platform::FreeBsd => {
-                let there = interfaces::default_router(self.settings.platform, &run, *router)?;
-                Ok(there != Some(*router))
+                let there = interfaces::default_router(self.settings.platform, &run, router)?;
+                Ok(there.as_ref() != Some(router))
             }
             _ => Ok(false),
         }

@@ -2,6 +2,7 @@
 
 use super::Network;
 use crate::model::{InterfaceName, Link, LinkKind};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Returns the names and texts of files for /etc/systemd/network.
@@ -14,9 +15,11 @@ pub(crate) fn networkd(network: &Network) -> Vec<(String, String)> {
     // What the recipe does not make only gets what hangs on it.
     let foreign = |name: &&InterfaceName| network.link(name).is_none();
     let carriers = network.parents().into_iter().map(|(parent, _)| parent);
-    let mut others: Vec<&InterfaceName> =
-        carriers.chain(network.members.iter().map(|(_, member, _)| member)).filter(foreign).collect();
-    others.dedup();
+    let members = network.members.iter().map(|(_, member, _)| member);
+    let zones = network.routers.iter().filter_map(|router| router.zone());
+    let mut others: Vec<&InterfaceName> = carriers.chain(members).chain(zones).filter(foreign).collect();
+    let mut known = BTreeSet::new();
+    others.retain(|name| known.insert(*name));
     files.extend(others.into_iter().map(|name| (file(name, "network"), of_other(network, name))));
     files
 }
@@ -57,16 +60,26 @@ fn of_link(network: &Network, link: &Link, name: &InterfaceName) -> String {
     for address in &link.addresses {
         let _ = writeln!(text, "Address={address}");
     }
-    for router in network.routers.iter().filter(|router| link.addresses.iter().any(|own| own.reaches(**router))) {
-        let _ = writeln!(text, "Gateway={router}");
-    }
-    if link.addresses.is_empty() {
+    let gateways: Vec<String> = network
+        .routers
+        .iter()
+        .filter(|router| router.zone().is_none() && link.addresses.iter().any(|own| own.reaches(router.ip())))
+        .map(|router| format!("Gateway={router}\n"))
+        .collect();
+    text += &gateways.concat();
+    // A link-local router is reached from an address of its kind.
+    if link.addresses.is_empty() && !is_zone(network, name) {
         text.push_str("LinkLocalAddressing=no\n");
     }
     if link.kind == LinkKind::Bridge {
         text.push_str("ConfigureWithoutCarrier=yes\n");
     }
     text + hanging(network, name).as_str()
+}
+
+/// Whether a default router is on the link of an interface.
+fn is_zone(network: &Network, name: &InterfaceName) -> bool {
+    network.routers.iter().any(|router| router.zone() == Some(name))
 }
 
 fn of_other(network: &Network, name: &InterfaceName) -> String {
@@ -80,7 +93,10 @@ fn hanging(network: &Network, name: &InterfaceName) -> String {
     let vlans = network.parents().into_iter().filter(|(parent, _)| *parent == name);
     let vlans = vlans.flat_map(|(_, vlans)| vlans).map(|(link, _)| format!("VLAN={}\n", link.name));
     let bridges = || network.members.iter().filter(|(_, member, how)| member == name && !how.is_span);
-    let mut text: String = vlans.chain(bridges().map(|(bridge, ..)| format!("Bridge={bridge}\n"))).collect();
+    let routers = network.routers.iter().filter(|router| router.zone() == Some(name));
+    let routers = routers.map(|router| format!("Gateway={}\n", router.ip()));
+    let masters = bridges().map(|(bridge, ..)| format!("Bridge={bridge}\n"));
+    let mut text: String = routers.chain(vlans).chain(masters).collect();
     let switches = bridges().flat_map(|(.., how)| &how.switches).filter_map(|(word, is_on)| {
         let key = match *word {
             "private" => "Isolated",

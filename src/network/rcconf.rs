@@ -22,7 +22,7 @@ pub(crate) fn rcconf(network: &Network) -> Vec<String> {
         vlans.iter().for_each(|(link, _)| lines.extend(interface(&link.name, link, &[])));
     }
     lines.extend(network.routers.iter().map(|router| {
-        let variable = if router.is_ipv6() { "ipv6_defaultrouter" } else { "defaultrouter" };
+        let variable = if router.ip().is_ipv6() { "ipv6_defaultrouter" } else { "defaultrouter" };
         format!("{variable}=\"{router}\"")
     }));
     lines.extend(cloned(network));

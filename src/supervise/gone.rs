@@ -20,8 +20,8 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
         }
         Effect::DeleteRoute(router) => {
             let query = |argv: &_| host.query(argv);
-            let there = interfaces::default_router(host.settings().platform, &query, *router).ok()?;
-            (there != Some(*router)).then(|| format!("no default route goes by {router} any more"))
+            let there = interfaces::default_router(host.settings().platform, &query, router).ok()?;
+            (there.as_ref() != Some(router)).then(|| format!("no default route goes by {router} any more"))
         }
         Effect::RemoveJail(jail) => {
             let fault = host.query(&bhyve::look_at_jail(jail)).err()?;

@@ -6,9 +6,8 @@ use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::interfaces::{self, bridge_of};
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
-use crate::model::{InterfaceName, Link, LinkKind};
+use crate::model::{InterfaceName, Link, LinkKind, Router};
 use crate::network::Network;
-use std::net::IpAddr;
 
 /// What is done with a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +47,13 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             Effect::Join { bridge, member, how } => {
                 network.members.push((bridge.clone(), member.clone(), how.clone()));
             }
-            Effect::AddRoute(router) => {
-                match network.routers.iter().find(|known| known.is_ipv4() == router.is_ipv4()) {
-                    Some(other) => {
-                        let fault = Fault::new(format!("there is a default router already: {other}"));
-                        return Err((at, fault.hint("a host has one for each version of IP")));
-                    }
-                    None => network.routers.push(*router),
+            Effect::AddRoute(router) => match network.routers.iter().find(|known| known.is_like(router)) {
+                Some(other) => {
+                    let fault = Fault::new(format!("there is a default router already: {other}"));
+                    return Err((at, fault.hint("a host has one for each version of IP")));
                 }
-            }
+                None => network.routers.push(router.clone()),
+            },
             Effect::Umask(_)
             | Effect::Truncate { .. }
             | Effect::DestroyNode(_)
@@ -84,8 +81,8 @@ fn states(host: &dyn Host) -> Result<Vec<Interface>, Fault> {
     interfaces::read(host.settings().platform, &|argv| host.query(argv))
 }
 
-/// Returns the default router of a host for addresses like that one.
-fn default_router(host: &dyn Host, like: IpAddr) -> Result<Option<IpAddr>, Fault> {
+/// Returns the default router of a host, of the same version of IP as that one; that one, if there are several and it is among them.
+fn default_router(host: &dyn Host, like: &Router) -> Result<Option<Router>, Fault> {
     interfaces::default_router(host.settings().platform, &|argv| host.query(argv), like)
 }
 
@@ -157,7 +154,7 @@ fn up(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
         Ok(match effect {
             Effect::CreateLink(link) => made(&site, link),
             Effect::Join { bridge, member, .. } => joined(&site, effect, bridge, member),
-            Effect::AddRoute(router) => match default_router(host, *router)? {
+            Effect::AddRoute(router) => match default_router(host, router)? {
                 Some(there) if there == *router => Verdict::Done,
                 Some(there) => Verdict::Wrong(
                     Fault::host(format!("the default router is {there}, not {router}"))
@@ -264,11 +261,14 @@ fn down(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
     let verdict = |effect: &Effect| {
         Ok(match effect {
             Effect::CreateLink(link) => unmade(host, &site, link),
-            Effect::AddRoute(router) if default_router(host, *router)? == Some(*router) => {
+            Effect::AddRoute(router) if default_router(host, router)?.as_ref() == Some(router) => {
                 // A route has no mark: it is ours if it leads through what is ours.
-                let leads = |state: &&Interface| state.addresses.iter().any(|address| address.reaches(*router));
+                let leads = |state: &&Interface| match router.zone() {
+                    Some(zone) => state.name == zone.as_str(),
+                    None => state.addresses.iter().any(|address| address.reaches(router.ip())),
+                };
                 match site.states.iter().find(leads) {
-                    Some(state) if state.is_ours => Verdict::Do(Effect::DeleteRoute(*router)),
+                    Some(state) if state.is_ours => Verdict::Do(Effect::DeleteRoute(router.clone())),
                     _ => Verdict::NotOurs,
                 }
             }

@@ -229,6 +229,7 @@ fn every_way_to_the_host_is_watched() {
         ("bridge(\"bridge2\").add(\"em0\");".into(), interface("bridge2")),
         ("vlan(\"em0\", 5);".into(), interface("em0")),
         ("default_router(\"10.0.0.1\");".into(), interface("10.0.0.1")),
+        ("default_router(\"fe80::1%em0\");".into(), interface("fe80::1%em0")),
         ("uefi(#{ vars: \"/etc/x\" });".into(), path("/etc/x")),
         ("bootrom(\"/etc/x\");".into(), path("/etc/x")),
         (machine("bootrom: \"/etc/x\""), path("/etc/x")),

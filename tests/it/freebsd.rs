@@ -156,6 +156,30 @@ fn a_default_route_that_somebody_has_changed_meanwhile_stays() {
 }
 
 #[test]
+fn a_link_local_route_goes_back_only_while_it_leads_over_its_link() {
+    for (other, left) in [(None, None), (Some("fe80::1%em1"), Some("fe80::1%em1"))] {
+        let sandbox = initialized("run\n");
+        let card = sandbox.read("fake/interfaces/em0");
+        sandbox.write("fake/interfaces/em0", &format!("{card}inet6 fe80::5/64\n"));
+        sandbox.write("fake/interfaces/em1", "kind ether\nup yes\ninet6 fe80::6/64\n");
+        let recipe = sandbox.read("install.rhai");
+        sandbox.write("install.rhai", &format!("default_router(\"fe80::1%em0\");\n{recipe}"));
+        let mut run = sandbox.start(&["install.rhai"]);
+        run.until("the guest", running);
+        assert_eq!(sandbox.read("fake/route6"), "fe80::1%em0");
+        if let Some(other) = other {
+            sandbox.write("fake/route6", other);
+        }
+        run.signal("TERM");
+        assert_eq!(run.wait().code, 130);
+        let there = fs::exists(sandbox.path("fake/route6")).unwrap().then(|| sandbox.read("fake/route6"));
+        assert_eq!(there.as_deref(), left);
+        fs::remove_file(sandbox.path("fake/interfaces/em1")).unwrap();
+        clean(&sandbox);
+    }
+}
+
+#[test]
 fn what_somebody_has_taken_away_meanwhile_counts_as_given_back() {
     let taken: [(&str, &[&str]); 6] = [
         // 12.1 takes a tap away that bhyve has open.

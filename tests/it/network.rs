@@ -241,6 +241,68 @@ error: ix0.82 is a member of bridge5, not of bridge2
     same(&changes(&sandbox), "");
 }
 
+/// A network with a router that is known on one link only.
+const ZONED: &str = "let lan = vlan(\"ix0\", 80, #{ address: \"fe80::6/64\" });\ndefault_router(\"fe80::1%ix0.80\");\n";
+
+#[test]
+fn a_link_local_router_is_one_of_its_link() {
+    let sandbox = host();
+    sandbox.write("network.rhai", ZONED);
+    let made = "\nvmrun: made ix0.80\nvmrun: made the route by fe80::1%ix0.80\n";
+    ended(&network(&sandbox, &["up", "network.rhai"]), 0, "", made);
+    assert_eq!(sandbox.read("fake/route6"), "fe80::1%ix0.80");
+    let commands = "
+ifconfig ix0.80 create
+ifconfig ix0.80 group vmrun description vmrun:ix0.80 up
+ifconfig ix0.80 inet6 fe80::6/64
+route -n add -6 default fe80::1%ix0.80
+";
+    same(&changes(&sandbox), commands);
+    let there = "\nvmrun: ix0.80 is there already\nvmrun: the route by fe80::1%ix0.80 is there already\n";
+    ended(&network(&sandbox, &["up", "network.rhai"]), 0, "", there);
+
+    // The same address on another link is another router.
+    sandbox.write("fake/interfaces/em0", "kind ether\nup yes\ninet6 fe80::5/64\n");
+    sandbox.write("fake/route6", "fe80::1%em0");
+    let gone = "\nvmrun: the route by fe80::1%ix0.80 is not there\nvmrun: removed ix0.80\n";
+    ended(&network(&sandbox, &["down", "network.rhai"]), 0, "", gone);
+    assert_eq!(sandbox.read("fake/route6"), "fe80::1%em0");
+
+    fs::remove_file(sandbox.path("fake/route6")).unwrap();
+    assert_eq!(network(&sandbox, &["up", "network.rhai"]).code, 0);
+    let gone = "\nvmrun: removed the route by fe80::1%ix0.80\nvmrun: removed ix0.80\n";
+    ended(&network(&sandbox, &["down", "network.rhai"]), 0, "", gone);
+    assert!(!fs::exists(sandbox.path("fake/route6")).unwrap());
+}
+
+#[test]
+fn a_link_local_router_is_written_for_every_start_with_its_link() {
+    let sandbox = host();
+    sandbox.write("network.rhai", &format!("{ZONED}bridge(\"bridge2\", #{{ create: true }}).add(lan);\n"));
+    let lines = "
+ifconfig_ix0=\"up\"
+vlans_ix0=\"80\"
+ifconfig_ix0_80=\"up\"
+ifconfig_ix0_80_ipv6=\"inet6 fe80::6/64\"
+ipv6_defaultrouter=\"fe80::1%ix0.80\"
+cloned_interfaces=\"bridge2\"
+ifconfig_bridge2=\"addm ix0.80 up\"
+";
+    ended(&network(&sandbox, &["rcconf", "network.rhai"]), 0, lines, "");
+    sandbox.write("network.rhai", "default_router(\"fe80::1%ix0\");\n");
+    let files = "
+# /etc/systemd/network/50-vmrun-ix0.network
+# If another file matches ix0 already, these lines belong there.
+[Match]
+Name=ix0
+
+[Network]
+Gateway=fe80::1
+";
+    let done = network(&sandbox, &["rcconf", "network.rhai", "--on", "linux"]);
+    ended(&done, 0, files, "");
+}
+
 #[test]
 fn a_network_that_fails_half_way_leaves_nothing() {
     let sandbox = host();
@@ -405,6 +467,52 @@ error: a pair of a network has a name
 }
 
 #[test]
+fn a_router_has_the_zone_of_its_link_if_it_needs_one() {
+    wrong(
+        r#"default_router("fe80::1");
+"#,
+        1,
+        r#"
+error: the router fe80::1 is link-local, and does not say on which interface
+ --> network.rhai:1:16
+  |
+1 | default_router("fe80::1");
+  |                ^^^^^^^^^
+  |
+  = hint: write the interface behind it: "fe80::1%em0"
+"#,
+    );
+    wrong(
+        r#"default_router("fd00::7%ix0");
+"#,
+        1,
+        r#"
+error: the router fd00::7 is not link-local, and has the zone ix0
+ --> network.rhai:1:16
+  |
+1 | default_router("fd00::7%ix0");
+  |                ^^^^^^^^^^^^^
+  |
+  = hint: only fe80::/10 has a zone: write "fd00::7"
+"#,
+    );
+    wrong(
+        r#"default_router("fe80::1%ix9");
+"#,
+        1,
+        r#"
+error: the interface ix9 is not there
+ --> network.rhai:1:16
+  |
+1 | default_router("fe80::1%ix9");
+  |                ^^^^^^^^^^^^^
+  |
+  = hint: interfaces on this host: em0, ix0 and lo0
+"#,
+    );
+}
+
+#[test]
 fn words_of_a_network_are_checked_where_they_stand() {
     wrong(
         r#"vlan("ix9", 82);
@@ -548,7 +656,7 @@ error: "gateway" is no address of a router
 1 | default_router("gateway");
   |                ^^^^^^^^^
   |
-  = hint: write "192.168.0.7"
+  = hint: write "192.168.0.7" or "fe80::1%em0"
 "#,
     );
     wrong(

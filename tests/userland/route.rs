@@ -24,6 +24,36 @@ struct Call<'a> {
     is_inet6: bool,
 }
 
+/// A router, with the interface that a link-local address is on: `fe80::1%em0` (getaddrinfo(3); (src) route.c, which takes a
+/// zone that is none for a bad address; no corpus has it).
+struct Router<'a> {
+    ip: IpAddr,
+    zone: Option<&'a str>,
+}
+
+impl<'a> Router<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let (bare, zone) = text.split_once('%').map_or((text, None), |(bare, zone)| (bare, Some(zone)));
+        let ip: IpAddr = bare.parse().ok()?;
+        (zone.is_none() || ip.is_ipv6()).then_some(Self { ip, zone })
+    }
+
+    fn has_link(&self, all: &[Interface]) -> bool {
+        self.zone.is_none_or(|zone| all.iter().any(|one| one.name == zone))
+    }
+
+    /// The interface that is on its network; of a link-local address the one of its zone, if that has such an address too.
+    fn link<'b>(&self, all: &'b [Interface]) -> Option<&'b Interface> {
+        let is_link_local = matches!(self.ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        match self.zone {
+            Some(zone) => all.iter().filter(|one| one.name == zone).find(|one| reaches(one, self.ip)),
+            // Without a zone it is on no link.
+            None if is_link_local => None,
+            None => connected(all, self.ip).map(|(one, _)| one),
+        }
+    }
+}
+
 /// Runs route; of destinations that are added and deleted only the default one is known.
 pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let release = Release::of_environment()?;
@@ -75,15 +105,16 @@ impl Call<'_> {
 
     fn add(&self, router: &str) -> Step<u8> {
         let bad = || Exit::new(NO_HOST, format!("route: bad address: {router}"));
-        let address: IpAddr = router.parse().map_err(|_| bad())?;
+        let all = interface::all(self.state)?;
+        let address = Router::read(router).filter(|router| router.has_link(&all)).ok_or_else(bad)?;
         let what = format!("add net default: gateway {router}");
-        if address.is_ipv6() != self.is_inet6 {
+        if address.ip.is_ipv6() != self.is_inet6 {
             return Err(bad());
         }
         if self.state.path(self.file()).is_file() {
             return Err(self.failed(&what, "route already in table", EEXIST));
         }
-        if connected(&interface::all(self.state)?, address).is_none() {
+        if address.link(&all).is_none() {
             return Err(self.failed(&what, UNREACHABLE, UNREACHABLE));
         }
         self.state.write(self.file(), router)?;
@@ -109,10 +140,10 @@ impl Call<'_> {
         let gateway = self.state.read(self.file())?;
         let gateway = gateway.trim();
         let all = interface::all(self.state)?;
-        let by = gateway.parse().ok().and_then(|router| connected(&all, router));
+        let by = Router::read(gateway).and_then(|router| router.link(&all));
         let any = if self.is_inet6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
         say(format!("   route to: {any}\ndestination: {any}\n       mask: {any}\n    gateway: {gateway}\n"));
-        say(by.map_or_else(String::new, |(one, _)| rest(&one.name, "UP,GATEWAY,DONE,STATIC", one.mtu)));
+        say(by.map_or_else(String::new, |one| rest(&one.name, "UP,GATEWAY,DONE,STATIC", one.mtu)));
         Ok(0)
     }
 
@@ -175,12 +206,15 @@ fn connected(all: &[Interface], host: IpAddr) -> Option<(&Interface, u8)> {
     all.iter().find_map(|one| networks(one).into_iter().find(reaches).map(|(_, bits)| (one, bits)))
 }
 
+fn reaches(one: &Interface, host: IpAddr) -> bool {
+    connected(std::slice::from_ref(one), host).is_some()
+}
+
 /// Takes away the default routes whose routers are on no network any more.
 pub(crate) fn forget(state: &State) -> io::Result<()> {
     let all = interface::all(state)?;
     for file in ["route", "route6"] {
-        let router = state.read(file)?.trim().parse().ok();
-        if router.is_some_and(|router| connected(&all, router).is_none()) {
+        if Router::read(state.read(file)?.trim()).is_some_and(|router| router.link(&all).is_none()) {
             state.remove(file)?;
         }
     }
@@ -189,7 +223,7 @@ pub(crate) fn forget(state: &State) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{connected, masked};
+    use super::{Router, connected, masked};
     use crate::interface::Interface;
 
     #[test]
@@ -197,6 +231,9 @@ mod tests {
         let all = [Interface::parse("em0", "up no\ninet 10.0.2.15/24\ninet6 fd00::6/64\n")];
         let is_on = |host: &str| connected(&all, host.parse().unwrap()).is_some();
         assert!(is_on("10.0.2.1") && is_on("fd00::7") && !is_on("10.0.3.1") && !is_on("fd01::7"));
+        let all = [Interface::parse("em0", "up no\n"), Interface::parse("em1", "up no\ninet6 fe80::6/64\n")];
+        let link = |router: &str| Router::read(router).unwrap().link(&all).map(|one| one.name.as_str());
+        assert_eq!(["fe80::1%em0", "fe80::1%em1", "fe80::1"].map(link), [None, Some("em1"), None]);
         assert_eq!(masked("10.0.2.15".parse().unwrap(), 0).to_string(), "0.0.0.0");
     }
 }

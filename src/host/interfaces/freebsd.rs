@@ -4,8 +4,8 @@ use super::{Interface, InterfaceKind, address, marked};
 use crate::diag::Fault;
 use crate::host::program::Query;
 use crate::model::link::MARK;
-use crate::model::{Argv, NetAddress};
-use std::net::{IpAddr, Ipv4Addr};
+use crate::model::{Argv, NetAddress, Router};
+use std::net::Ipv4Addr;
 
 /// Returns the command that tells the interfaces.
 pub(super) fn question() -> Argv {
@@ -18,14 +18,14 @@ pub(super) fn read(query: Query<'_>) -> Result<Vec<Interface>, Fault> {
 }
 
 /// Reads the default router. Without one route(8) says `route has not been found` and fails.
-pub(super) fn default_router(query: Query<'_>, like: IpAddr) -> Option<IpAddr> {
-    let family = if like.is_ipv6() { "-6" } else { "-4" };
+pub(super) fn default_router(query: Query<'_>, like: &Router) -> Option<Router> {
+    let family = if like.ip().is_ipv6() { "-6" } else { "-4" };
     gateway(&query(&Argv::new("route").args(["-n", "get", family, "default"])).ok()?)
 }
 
 /// Reads what route(8) prints of a route. A router that is known on one link only has its zone behind it: `fe80::1%em0`.
-fn gateway(text: &str) -> Option<IpAddr> {
-    let address = |line: &str| line.trim().strip_prefix("gateway:")?.trim().split('%').next()?.parse().ok();
+fn gateway(text: &str) -> Option<Router> {
+    let address = |line: &str| line.trim().strip_prefix("gateway:")?.trim().parse().ok();
     text.lines().find_map(address)
 }
 
@@ -135,7 +135,6 @@ mod tests {
     use super::super::lines;
     use super::*;
     use crate::host::corpus;
-    use std::net::Ipv6Addr;
 
     #[test]
     fn interfaces_are_read_as_ifconfig_shows_them() {
@@ -214,22 +213,22 @@ tap0: flags=1008943<UP> metric 0 mtu 1500
     #[test]
     fn a_default_router_is_read_as_route_tells_it() {
         let steps = corpus::steps("route.txt");
-        let (v4, v6) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
-        let routers = |like: IpAddr, family: &str| -> Vec<Option<String>> {
+        let [v4, v6] = ["10.0.0.1", "fd00::1"].map(|text| text.parse::<Router>().unwrap());
+        let routers = |like: &Router, family: &str| -> Vec<Option<String>> {
             let asked = steps.iter().filter(|step| step.command == format!("route -n get {family} default"));
             asked.map(|step| default_router(&|_| step.outcome(), like).map(|router| router.to_string())).collect()
         };
-        assert_eq!(routers(v6, "-6"), [None, None, Some("fd00::7".into())]);
-        let found: Vec<bool> = routers(v4, "-4").iter().map(Option::is_some).collect();
+        assert_eq!(routers(&v6, "-6"), [None, None, Some("fd00::7".into())]);
+        let found: Vec<bool> = routers(&v4, "-4").iter().map(Option::is_some).collect();
         assert_eq!(found, [false, true, false, false, true]);
         let zoned = gateway("   route to: default\n    gateway: fe80::1%em0\n        fib: 0\n");
-        assert_eq!(zoned.map(|router| router.to_string()), Some("fe80::1".into()));
+        assert_eq!(zoned.map(|router| router.to_string()), Some("fe80::1%em0".into()));
         let asked = std::cell::RefCell::new(Vec::new());
         let query = |argv: &Argv| {
             asked.borrow_mut().push(argv.to_string());
             Err(Fault::host("no"))
         };
-        assert_eq!((default_router(&query, v4), default_router(&query, v6)), (None, None));
+        assert_eq!((default_router(&query, &v4), default_router(&query, &v6)), (None, None));
         assert_eq!(*asked.borrow(), ["route -n get -4 default", "route -n get -6 default"]);
     }
 }

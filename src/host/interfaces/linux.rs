@@ -3,10 +3,9 @@
 use super::{Interface, InterfaceKind, address, marked};
 use crate::diag::Fault;
 use crate::host::program::Query;
-use crate::model::Argv;
 use crate::model::link::MARK;
+use crate::model::{Argv, Router};
 use serde_json::Value;
-use std::net::IpAddr;
 
 /// Returns the command that tells the interfaces.
 pub(super) fn question() -> Argv {
@@ -21,12 +20,21 @@ pub(super) fn read(query: Query<'_>) -> Result<Vec<Interface>, Fault> {
     parse_interfaces(&text)
 }
 
-/// Reads the default router; nothing if there is none.
-pub(super) fn default_router(query: Query<'_>, like: IpAddr) -> Result<Option<IpAddr>, Fault> {
-    let family = if like.is_ipv6() { "-6" } else { "-4" };
+/// Reads the default router, that one if it is among several; nothing if there is none.
+pub(super) fn default_router(query: Query<'_>, like: &Router) -> Result<Option<Router>, Fault> {
+    let family = if like.ip().is_ipv6() { "-6" } else { "-4" };
     let text = query(&Argv::new("ip").args(["-json", family, "route", "show", "default"]))?;
     let routes = json(&text, "ip route show")?;
-    Ok(routes.first().and_then(|route| route.get("gateway")?.as_str()?.parse().ok()))
+    let mut all = routes.iter().filter_map(router);
+    let first = all.next();
+    Ok(if first.as_ref() == Some(like) { first } else { all.find(|other| other == like).or(first) })
+}
+
+/// A link-local router is known by the device of its route too.
+fn router(route: &Value) -> Option<Router> {
+    let text = |key: &str| route.get(key)?.as_str();
+    let gateway = text("gateway")?;
+    gateway.parse().ok().or_else(|| format!("{gateway}%{}", text("dev")?).parse().ok())
 }
 
 fn json(text: &str, what: &str) -> Result<Vec<Value>, Fault> {
@@ -121,13 +129,26 @@ mod tests {
 
     #[test]
     fn a_default_router_is_read_as_ip_tells_it() {
-        let like = "192.168.0.6".parse().unwrap();
-        let router = |text: &str| default_router(&|_| Ok(text.into()), like).unwrap().map(|router| router.to_string());
+        let router = |text: &str| {
+            let like = "192.168.0.6".parse().unwrap();
+            default_router(&|_| Ok(text.into()), &like).unwrap().map(|router| router.to_string())
+        };
         let text = r#"[{"dst":"default","gateway":"192.168.0.7","dev":"eth0","protocol":"static","flags":[]}]"#;
         assert_eq!((router(text), router("[]"), router("")), (Some("192.168.0.7".into()), None, None));
         let asked = |argv: &Argv| Err(Fault::host(argv.to_string()));
-        let fault = default_router(&asked, "fd00::6".parse().unwrap()).unwrap_err();
+        let fault = default_router(&asked, &"fd00::6".parse().unwrap()).unwrap_err();
         assert_eq!(fault.message, "ip -json -6 route show default");
+    }
+
+    #[test]
+    fn a_link_local_router_is_one_on_its_link() {
+        // Captured from iproute2 6.1.
+        let text = r#"[{"dst":"default","gateway":"fe80::2","dev":"d0","metric":100,"flags":[],"pref":"medium"},
+            {"dst":"default","gateway":"fe80::1","dev":"d1","metric":1024,"flags":[],"pref":"medium"}]"#;
+        for (like, found) in [("fe80::1%d1", "fe80::1%d1"), ("fe80::1%d0", "fe80::2%d0")] {
+            let router = default_router(&|_| Ok(text.into()), &like.parse().unwrap()).unwrap().unwrap();
+            assert_eq!(router.to_string(), found);
+        }
     }
 
     #[test]

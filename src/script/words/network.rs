@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform, Settings};
 use crate::model::gate::Feature;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, NetAddress, VlanTag, link};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, NetAddress, Router, VlanTag, link};
 use crate::script::handle::{Bridge, Interface, Tap};
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::{
@@ -13,7 +13,6 @@ use crate::supervise::conflicts::{
 };
 use rhai::{Dynamic, Map};
 use std::any::TypeId;
-use std::net::IpAddr;
 
 pub(super) const WORDS: &[Word] = &[
     Word {
@@ -178,12 +177,13 @@ fn free_pair(call: &Call<'_>) -> Result<InterfaceName, Raised> {
 }
 
 fn default_router(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let text = call.text(0)?;
-    let router: IpAddr = text.parse().map_err(|_| {
-        let fault = Fault::new(format!("{text:?} is no address of a router"));
-        Raised::from(fault.hint("write \"192.168.0.7\"")).arg(0)
-    })?;
+    let router: Router = call.parsed(0)?;
     if call.rehearses() {
+        if let Some(zone) = router.zone()
+            && let Some(fault) = against_parent(&*call.session().run().host, zone.as_str())?
+        {
+            return Err(Raised::from(fault).arg(0));
+        }
         against_changes(call)?;
     }
     call.act(&Effect::AddRoute(router))?;

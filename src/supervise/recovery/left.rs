@@ -167,7 +167,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
         }
         // A route has no mark, and without one the host may be out of reach.
         Lease::Effect(Effect::AddRoute(router)) if same_boot => {
-            let there = interfaces::default_router(platform, &|argv| host.query(argv), *router);
+            let there = interfaces::default_router(platform, &|argv| host.query(argv), router);
             let is_there = matches!(there, Ok(Some(there)) if there == *router);
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }

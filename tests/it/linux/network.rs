@@ -94,3 +94,26 @@ fn serves(world: &World, network: &Network) {
     assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists());
     world.is_clean();
 }
+
+#[test]
+fn a_link_local_router_comes_and_goes_with_its_link() {
+    need(&["ip"]);
+    let (world, network) = (World::new(), Network::new("zone"));
+    let recipe =
+        "bridge(\"bridge2\", #{ create: true, address: \"fe80::6/64\" });\ndefault_router(\"fe80::1%bridge2\");\n";
+    world.write("network.rhai", recipe);
+    let change = |word: &str| vmrun(&world, &network, &["network", word, "network.rhai"]);
+    let up = "vmrun: made bridge2\nvmrun: made the route by fe80::1%bridge2\n";
+    assert_eq!(change("up"), outcome(0, "", up));
+    assert!(network.ip("-6 route show default").starts_with("default via fe80::1 dev bridge2"));
+    // Another default route before it.
+    network.ip("link add epair0a type veth peer name epair0b");
+    network.ip("link set epair0a up");
+    network.ip("address add fe80::7/64 dev epair0a nodad");
+    network.ip("-6 route add default via fe80::1 dev epair0a metric 1");
+    let there = "vmrun: bridge2 is there already\nvmrun: the route by fe80::1%bridge2 is there already\n";
+    assert_eq!(change("up"), outcome(0, "", there));
+    let down = "vmrun: removed the route by fe80::1%bridge2\nvmrun: removed bridge2\n";
+    assert_eq!(change("down"), outcome(0, "", down));
+    assert!(network.ip("-6 route show default").starts_with("default via fe80::1 dev epair0a"));
+}
