@@ -28,6 +28,7 @@ mod recipe_files;
 pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod remote;
+pub(crate) mod restart;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod serial;

@@ -4,6 +4,7 @@ use super::run::duration;
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::model::VmName;
+use crate::ops::restart;
 use crate::ops::start::StartEvent;
 use crate::ops::stop::{self, Down, How, StopEvent};
 use clap::Args;
@@ -26,8 +27,11 @@ pub(super) struct StopArgs {
 #[derive(Args)]
 pub(super) struct RestartArgs {
     /// The machines
-    #[arg(required = true)]
+    #[arg(required_unless_present = "all")]
     machines: Vec<VmName>,
+    /// Every machine in the background
+    #[arg(long, conflicts_with = "machines")]
+    all: bool,
     /// How long all of them together may take to power off
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<Duration>,
@@ -40,10 +44,13 @@ pub(super) struct KillArgs {
     machines: Vec<VmName>,
 }
 
+/// What is said where `--all` means none.
+const NONE: &str = "no machine runs in the background";
+
 pub(super) fn run(args: &StopArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = if args.all { stop::in_background()? } else { args.machines.clone() };
     if names.is_empty() {
-        term.say("no machine runs in the background");
+        term.say(NONE);
         return Ok(());
     }
     let total = stop::total(args.within, args.all || names.len() > 1);
@@ -55,8 +62,13 @@ pub(super) fn kill(args: &KillArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
 }
 
 pub(super) fn restart(args: &RestartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let names = if args.all { stop::in_background()? } else { args.machines.clone() };
+    if names.is_empty() {
+        term.say(NONE);
+        return Ok(());
+    }
     let started = |event: &StartEvent<'_>| super::start::tell(event, term);
-    stop::restart(&args.machines, args.within, &|event| tell(event, term), &started)
+    restart::restart(&names, args.within, &|event| tell(event, term), &started)
 }
 
 /// Says what happens while machines are stopped.

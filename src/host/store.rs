@@ -42,6 +42,8 @@ pub(crate) struct Store {
     place: Place,
     machines: BTreeMap<VmName, Held>,
     images: BTreeMap<PathBuf, (File, Access)>,
+    /// The machines that count as stopped.
+    past: BTreeSet<VmName>,
 }
 
 /// The machines of a store in memory whose locks are held.
@@ -79,7 +81,7 @@ impl Store {
     }
 
     const fn at(settings: Settings, place: Place) -> Self {
-        Self { settings, place, machines: BTreeMap::new(), images: BTreeMap::new() }
+        Self { settings, place, machines: BTreeMap::new(), images: BTreeMap::new(), past: BTreeSet::new() }
     }
 
     /// Opens another one of the same place to look at it only.
@@ -88,7 +90,17 @@ impl Store {
             Place::Folder | Place::Looked => Place::Looked,
             Place::Memory(_) => Place::Memory(Locks::default()),
         };
-        Self::at(self.settings.clone(), place)
+        Self { past: self.past.clone(), ..Self::at(self.settings.clone(), place) }
+    }
+
+    /// Has a machine count as one whose run has ended, and left all that it has: who asks is going to stop it before.
+    pub(crate) fn look_past(&mut self, name: VmName) {
+        self.past.insert(name);
+    }
+
+    /// Whether a machine runs, and counts as stopped.
+    pub(crate) fn looks_past(&self, name: &VmName) -> bool {
+        self.past.contains(name)
     }
 
     const fn is_folder(&self) -> bool {
@@ -273,7 +285,7 @@ impl Store {
             return None;
         }
         let (is_locked, journal) = look(&self.settings.lock_file(name), self.holds(name))?;
-        Some(Trace { name: name.clone(), is_locked, journal })
+        Some(Trace { name: name.clone(), is_locked: is_locked && !self.looks_past(name), journal })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::host::{Facts as _, Host};
 use crate::model::VmName;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::standing::Standing;
-use crate::supervise::{Progress, recovery};
+use crate::supervise::{Claim, Progress, recovery};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -50,6 +50,18 @@ pub(crate) struct Start {
     adopts: bool,
 }
 
+impl Start {
+    /// Returns the machine.
+    pub(crate) const fn name(&self) -> &VmName {
+        &self.name
+    }
+
+    /// Has it start after none but these.
+    pub(crate) fn only_after(&mut self, names: &[VmName]) {
+        self.after.retain(|name| names.contains(name));
+    }
+}
+
 /// How the start of a machine ended.
 enum StartOutcome {
     Runs,
@@ -64,11 +76,11 @@ enum StartOutcome {
 }
 
 /// Who hears of what happens, in any thread.
-type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
+pub(crate) type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
 
 /// Starts the machines of recipes, by name or path, or those that `start` in the configuration lists. All of them have the inputs
-/// of `given`, whose own recipe does not count. One that is wrong starts none; one that runs already
-/// is no hindrance to the others.
+/// of `given`, whose own recipe does not count. What is wrong with one, or runs already, is told, and is no hindrance to the others
+/// but to those that start after it.
 pub(crate) fn start_recipes(
     names: Option<&[String]>,
     given: &RecipeRequest,
@@ -96,11 +108,27 @@ pub(crate) fn start_recipes(
             },
         }
     }
-    if faults.is_empty() && !starts.is_empty() {
+    if !faults.is_empty() {
+        faults.extend(without_what_is_missing(&mut starts).into_iter().map(Diagnostic::error));
+    }
+    if !starts.is_empty() {
         faults.extend(start(&starts, listener).err().unwrap_or_default());
     }
     faults.extend(running);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Takes away the machines that start after one which does not run and is not among them, and returns why.
+fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    loop {
+        let names: Vec<VmName> = starts.iter().map(|start| start.name.clone()).collect();
+        let missing = |start: &Start| start.after.iter().find(|name| !names.contains(name) && !runs(name)).cloned();
+        let Some((at, other)) = starts.iter().enumerate().find_map(|(at, start)| Some((at, missing(start)?))) else {
+            return faults;
+        };
+        faults.push(skipped(&starts.remove(at).name, &other).blame(Blame::Recipe));
+    }
 }
 
 /// Returns the fault of a recipe whose machine runs in the background already.
@@ -117,7 +145,20 @@ fn runs_already(recipe: &str) -> Option<Fault> {
 
 /// Rehearses a recipe, and returns what is to be started for it.
 fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
-    let host = settings::host(request.user_net)?;
+    let (host, claim) = rehearsed(request, settings::host(request.user_net)?, listener)?;
+    let name = claim.machine;
+    let log = settings::log_file(&name)?;
+    let adopts = recovery::goes_on(&*host, &name).is_some();
+    let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
+    Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
+}
+
+/// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
+fn rehearsed(
+    request: &RecipeRequest,
+    host: System,
+    listener: Listener<'_>,
+) -> Result<(Box<dyn Host>, Claim), Vec<Diagnostic>> {
     let recipe = request.read()?;
     let warned = &mut |warning: &Diagnostic| listener(&StartEvent::Warning(warning));
     let rehearsed = rehearse(&recipe, Box::new(host), &request.inputs(), warned);
@@ -125,11 +166,21 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
         listener(&StartEvent::Printed(&refused.printed));
         refused.faults
     })?;
-    let name = claim.machine;
-    let log = settings::log_file(&name)?;
-    let adopts = recovery::goes_on(&*host, &name).is_some();
-    let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
-    Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
+    Ok((host, claim))
+}
+
+/// Rehearses the start of a machine as it was started before, though without `init`, on this host as it is once the machine is
+/// stopped; returns what is to be started then.
+pub(crate) fn prepare_again(standing: &Standing, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
+    let (name, request) = (&standing.name, as_asked(standing, false));
+    let mut host = settings::host(request.user_net)?;
+    recovery::look_past(&mut host, name);
+    let (_, claim) = rehearsed(&request, host, listener)?;
+    if claim.machine != *name {
+        let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
+        return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
+    }
+    Ok(Start { after: claim.keeping.after, ready: claim.keeping.ready, ..as_before(standing, false) })
 }
 
 /// Takes over guests that run without a supervisor.
@@ -161,11 +212,15 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     Ok(start)
 }
 
-/// Returns what is to be started for a machine as it was started before.
-pub(crate) fn as_before(standing: &Standing, init: bool) -> Start {
+/// Returns the recipe of a machine and its inputs, as they were when it was started.
+fn as_asked(standing: &Standing, init: bool) -> RecipeRequest {
     let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let request = RecipeRequest { path: standing.recipe.clone(), init, set, user_net: standing.user_net };
-    let words = request.supervisor(standing.stop_within, &standing.log, None);
+    RecipeRequest { path: standing.recipe.clone(), init, set, user_net: standing.user_net }
+}
+
+/// Returns what is to be started for a machine as it was started before.
+fn as_before(standing: &Standing, init: bool) -> Start {
+    let words = as_asked(standing, init).supervisor(standing.stop_within, &standing.log, None);
     let (name, log) = (standing.name.clone(), PathBuf::from(&standing.log));
     Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
 }
@@ -175,10 +230,15 @@ pub(crate) fn near(host: &System, name: &VmName) -> Option<String> {
     did_you_mean(name.as_str(), host.store().traces().iter().map(|trace| trace.name.to_string()))
 }
 
+/// Returns for each machine which of them it starts after, by number.
+pub(crate) fn in_order(starts: &[Start]) -> Result<Vec<Vec<usize>>, Fault> {
+    let machines: Vec<_> = starts.iter().map(|start| (start.name.clone(), start.after.clone())).collect();
+    order(&machines, runs)
+}
+
 /// Starts machines, side by side where nothing orders them, and waits until all run.
 pub(crate) fn start(starts: &[Start], listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
-    let machines: Vec<_> = starts.iter().map(|start| (start.name.clone(), start.after.clone())).collect();
-    let before = order(&machines, runs)?;
+    let before = in_order(starts)?;
     let (started, changed) = (Mutex::new(vec![None::<bool>; starts.len()]), Condvar::new());
     let outcomes: Vec<StartOutcome> = thread::scope(|scope| {
         let (started, changed) = (&started, &changed);
@@ -257,16 +317,19 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     }
 }
 
+/// The fault of a machine that starts after one which does not run.
+fn skipped(name: &VmName, other: &VmName) -> Fault {
+    let fault = Fault::host(format!("{name} was not started: it starts after {other}"));
+    fault.hint(format!("`vmrun start {name}` starts it once {other} runs"))
+}
+
 /// Returns why a machine does not run. What its supervisor has written is handed out as it is.
 fn fault(start: &Start, outcome: StartOutcome, listener: Listener<'_>) -> Option<Fault> {
     let (name, log) = (&start.name, start.log.display());
     match outcome {
         StartOutcome::Runs | StartOutcome::Ended => None,
         StartOutcome::Refused(fault) => Some(fault),
-        StartOutcome::Skipped(other) => {
-            let fault = Fault::host(format!("{name} was not started: it starts after {other}"));
-            Some(fault.hint(format!("`vmrun start {name}` starts it once {other} runs")))
-        }
+        StartOutcome::Skipped(other) => Some(skipped(name, &other)),
         StartOutcome::Interrupted => {
             let fault = Fault::new(format!("interrupted; {name} goes on")).blame(Blame::Interrupted);
             Some(fault.hint(format!("`vmrun stop {name}` stops it")))

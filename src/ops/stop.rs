@@ -1,9 +1,9 @@
-//! Stopping machines and starting them again: a run is asked to stop its machine, and waited for.
+//! Stopping machines: a run is asked to stop its machine, and waited for.
 
 use super::inventory::{Entry, State};
 use super::machines::machines;
 use super::settings;
-use super::start::{self, StartEvent, as_before, near};
+use super::start::near;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::processes::Kind;
@@ -54,30 +54,11 @@ pub(crate) enum StopEvent<'a> {
 }
 
 /// Who hears of what happens, in any thread.
-type Listener<'a> = &'a (dyn Fn(&StopEvent<'_>) + Sync);
+pub(crate) type Listener<'a> = &'a (dyn Fn(&StopEvent<'_>) + Sync);
 
 /// Returns the time that machines get together: what was given, or for several of them one for all.
 pub(crate) fn total(given: Option<Duration>, are_several: bool) -> Option<Duration> {
     given.or(are_several.then_some(TOTAL))
-}
-
-/// Stops machines that run in the background, and starts them again as they were started before, without `init`.
-pub(crate) fn restart(
-    names: &[VmName],
-    within: Option<Duration>,
-    stopped: Listener<'_>,
-    started: &(dyn Fn(&StartEvent<'_>) + Sync),
-) -> Result<(), Vec<Diagnostic>> {
-    let here = settings::host(false)?;
-    let read = |name: &VmName| {
-        let fault = Fault::host(format!("the machine {name} does not run in the background"));
-        let fault = || fault.hint(format!("`vmrun start {name}` starts it")).maybe_hint(near(&here, name));
-        Standing::of(&here, name).ok_or_else(fault)
-    };
-    let all: Vec<Standing> = names.iter().map(read).collect::<Result<_, _>>()?;
-    drop(here);
-    stop(names, How::Asked(total(within, names.len() > 1)), stopped)?;
-    start::start(&all.iter().map(|standing| as_before(standing, false)).collect::<Vec<_>>(), started)
 }
 
 /// Returns the machines that run in the background, by name.
@@ -89,6 +70,13 @@ pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
 
 /// Stops machines, side by side where nothing orders them, within one time for all.
 pub(crate) fn stop(names: &[VmName], how: How, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+    let outcomes = stop_each(names, how, listener)?;
+    let faults: Vec<Diagnostic> = outcomes.into_iter().filter_map(Result::err).map(Diagnostic::error).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Stops machines like [`stop`], and returns how that went with each of them.
+pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> Result<Vec<Result<(), Fault>>, Fault> {
     let here = settings::host(false)?;
     let after = |name: &VmName| {
         let standing = Standing::of(&here, name);
@@ -104,7 +92,7 @@ pub(crate) fn stop(names: &[VmName], how: How, listener: Listener<'_>) -> Result
     drop(here);
     let depths = depths(&before);
     let (begun, down, changed) = (Instant::now(), Mutex::new(vec![false; names.len()]), Condvar::new());
-    let outcomes: Vec<Result<(), Fault>> = thread::scope(|scope| {
+    Ok(thread::scope(|scope| {
         let (down, changed, before) = (&down, &changed, &before);
         let each = names.iter().zip(depths).enumerate().map(|(at, (name, depth))| {
             scope.spawn(move || {
@@ -128,9 +116,7 @@ pub(crate) fn stop(names: &[VmName], how: How, listener: Listener<'_>) -> Result
         let threads: Vec<_> = each.collect();
         let lost = |_| Err(Fault::host("vmrun itself failed: this is a mistake in it"));
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
-    });
-    let faults: Vec<Diagnostic> = outcomes.into_iter().filter_map(Result::err).map(Diagnostic::error).collect();
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }))
 }
 
 /// Stops one machine.

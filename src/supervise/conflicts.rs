@@ -7,10 +7,12 @@ mod readiness;
 use crate::diag::{Fault, Severity};
 use crate::host::{Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value};
+use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value, VmName};
 use crate::network::naming;
 use crate::qemu;
+use crate::supervise::standing::Standing;
 use crate::supervise::{node, recovery};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// How often it is looked again whose an interface is.
@@ -206,11 +208,17 @@ fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
         if !(own || ip.is_loopback() || ip.is_unspecified()) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: this host does not have {ip}"));
             error(Part::Option(slot, key), fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"));
-        } else if !recovery::is_to_be_taken_over(host, machine.name()) && host.is_taken(address) {
+        } else if !is_given_back(host, machine.name(), address) && host.is_taken(address) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: somebody does already"));
             error(Part::Option(slot, key), fault.hint("choose another port, or stop the other machine"));
         }
     }
+}
+
+/// Whether the guest that a run of the machine has left is ended before, and listens there, as far as that is known.
+fn is_given_back(host: &dyn Host, name: &VmName, address: SocketAddr) -> bool {
+    let noted = || Standing::of(host, name).and_then(|standing| standing.shape.vnc);
+    recovery::is_to_be_taken_over(host, name) && noted().is_none_or(|noted| noted == address)
 }
 
 fn capacity(host: &dyn Host, machine: &Machine, purpose: Purpose, found: &mut Vec<Conflict>) {

@@ -88,6 +88,14 @@ pub(crate) fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
     host.store().trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
 }
 
+/// Has a machine, and those that its run boots as well, count as left by a dead run: it is stopped before anything happens to this
+/// host, which is only rehearsed on.
+pub(crate) fn look_past(host: &mut dyn Host, name: &VmName) {
+    let is_its = |trace: &Trace| trace.name == *name || journal(trace).part_of.as_ref() == Some(name);
+    let all: Vec<VmName> = host.store().traces().into_iter().filter(is_its).map(|trace| trace.name).collect();
+    all.into_iter().for_each(|name| host.store_mut().look_past(name));
+}
+
 fn journal(trace: &Trace) -> Journal {
     trace.journal.as_deref().map(Journal::read).unwrap_or_default()
 }

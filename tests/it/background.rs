@@ -534,7 +534,7 @@ error: db did not start
  = hint: its log: [tmp]/log/db.log
 ",
     );
-    // One that is wrong starts none.
+    // One that is wrong starts none that starts after it.
     host.recipe("db", "tap(7);\n");
     let done = host.run(&["start", "mail", "web", "db"]);
     assert_eq!(done.code, 1, "{done:?}");
@@ -802,6 +802,18 @@ fn the_script_of_rc_d_starts_and_stops_machines() {
     let done = rc(&host, enable, "status");
     let names: Vec<&str> = done.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!((done.code, names), (0, vec!["NAME", "db", "web"]), "{done:?}");
+    // What would not come back is not stopped.
+    host.write("fake/exits", "run\n");
+    fs::rename(host.path("web.rhai"), host.path("away.rhai")).unwrap();
+    let before = host.standing("web").unwrap();
+    let done = rc(&host, enable, "restart");
+    assert!(
+        done.code == 1
+            && done.stderr.starts_with("vmrun: db is down\nvmrun: db runs\nerror: cannot read the recipe")
+            && done.stderr.contains("error: web was not restarted, and goes on as it was started\n"),
+        "{done:?}"
+    );
+    assert_eq!(host.standing("web").unwrap(), before);
     ended(&rc(&host, enable, "faststop"), 0, "vmrun: web is down\nvmrun: db is down");
     ended(&rc(&host, enable, "stop"), 0, "vmrun: no machine runs in the background");
     host.is_clean();
@@ -819,6 +831,7 @@ fn the_unit_of_systemd_says_what_the_script_says() {
     let unit = fs::read_to_string(project("packaging/vmrun.service")).unwrap();
     let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
     assert_eq!(value("ExecStart"), "/usr/local/bin/vmrun start --all");
+    assert_eq!(value("ExecReload"), "/usr/local/bin/vmrun restart --all --within 80s");
     assert_eq!(value("ExecStop"), "/usr/local/bin/vmrun stop --all --within 80s");
     // Longer than all that a stop may take.
     assert_eq!((value("Type"), value("RemainAfterExit"), value("TimeoutStopSec")), ("oneshot", "yes", "95"));

@@ -49,6 +49,7 @@ mod recorded;
 mod repeats;
 mod replay;
 mod resets;
+mod restart;
 mod sandbox;
 mod screen;
 mod stdlib;

@@ -61,6 +61,16 @@ pub(crate) struct Done {
     pub(crate) stderr: String,
 }
 
+impl Done {
+    /// It with what was said in the order of letters, where several things happen side by side.
+    pub(crate) fn sorted(mut self) -> Self {
+        let mut lines: Vec<&str> = self.stderr.lines().collect();
+        lines.sort_unstable();
+        self.stderr = lines.join("\n");
+        self
+    }
+}
+
 impl Sandbox {
     /// Makes a fake FreeBSD with a network card, a loopback and `bridge2`.
     pub(crate) fn new() -> Self {

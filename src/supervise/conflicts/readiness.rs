@@ -11,6 +11,7 @@ use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{CONTROL, Control, Effect, Host};
 use crate::model::{Argv, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
+use crate::supervise::standing::Standing;
 use std::collections::BTreeMap;
 
 /// Returns what a FreeBSD host lacks for a machine; `severity` is how bad it is that it cannot be started now.
@@ -203,7 +204,11 @@ fn wired(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec
     let Some(page) = told.get("hw.pagesize").copied().filter(|size| *size > 0) else { return };
     let count = |name| told.get(name).copied();
     let size = |pages: u64| Size::bytes(pages.saturating_mul(page));
-    let (memory, taken) = (machine.memory(), count(TAKEN).unwrap_or(0));
+    let memory = machine.memory();
+    // What a machine has that is stopped before is free by then.
+    let own = Standing::of(host, machine.name()).filter(|_| host.store().looks_past(machine.name()));
+    let own = own.and_then(|standing| standing.shape.memory).map_or(0, |memory| memory.get() / page);
+    let taken = count(TAKEN).unwrap_or(0).saturating_sub(own);
     if let Some(left) = count(MOST).map(|most| most.saturating_sub(taken)).filter(|left| memory > size(*left)) {
         let pages = taken.saturating_add(memory.get().div_ceil(page));
         let fault = Fault::host(format!(
@@ -217,6 +222,7 @@ fn wired(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec
     }
     let free =
         count(FREE).map(|free| [INACTIVE, LAUNDRY].into_iter().filter_map(count).fold(free, u64::saturating_add));
+    let free = free.map(|free| free.saturating_add(own));
     if let Some(free) = free.filter(|free| memory > size(*free)) {
         let fault = Fault::host(format!(
             "{} of wired memory are more than is free now: {}",
