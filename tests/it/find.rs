@@ -291,6 +291,7 @@ locked) echo 'me@locked: Permission denied (publickey,password).' >&2; exit 255 
 bare) echo 'sh: vmrun: not found' >&2; exit 127 ;;
 old) echo 'error: cannot read the recipe list: there is no such file' >&2; exit 1 ;;
 chatty) echo 'Welcome!' ;;
+empty) echo '{"machines": []}' ;;
 silent) exec sleep 60 ;;
 *) echo "ssh: Could not resolve hostname $host: Name or service not known" >&2; exit 255 ;;
 esac

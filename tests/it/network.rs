@@ -359,6 +359,7 @@ fn a_bridge_of_a_running_machine_is_not_taken_away_nor_what_carries_a_vlan() {
     );
     let mut run = sandbox.start(&["db.rhai"]);
     run.until("the guest", |sandbox| sandbox.read("fake/interfaces/tap1").contains("opened_by"));
+    run.until("its card in its bridge", |sandbox| sandbox.read("fake/log").contains("addm tap1"));
     sandbox.write("fake/interfaces/vlan7", "kind vlan\nvlan 7 ix0.80\n");
     let expected = "
 error: the bridge bridge2 is in use by tap1 of the machine db

@@ -218,7 +218,13 @@ fn replay(file: &str) {
     let (mut steps, mut equal, mut differences) = (0, 0, String::new());
     let all = excused.len();
     for record in corpus::records(file) {
-        let difference = replay.play(&record);
+        let mut difference = replay.play(&record);
+        // The programs of a pipe begin in any order, and some see each other: as often as not in the one that was recorded.
+        for _ in 0..9 {
+            if difference.is_some() && record.act == Act::Run && record.command.contains(" | ") {
+                difference = replay.play(&record);
+            }
+        }
         if !matches!(record.act, Act::Run | Act::Wait) {
             continue;
         }

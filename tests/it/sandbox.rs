@@ -257,9 +257,21 @@ fn reader(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
+/// Starts a program. One that was just copied is busy for as long as a process that another test began has not become its program.
+fn spawn(command: &mut Command) -> Child {
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(5))
+            }
+            spawned => return spawned.unwrap(),
+        }
+    }
+}
+
 impl<'a> Running<'a> {
     fn new(sandbox: &'a Sandbox, command: &mut Command) -> Self {
-        let mut child = command.spawn().unwrap();
+        let mut child = spawn(command);
         let stdout = child.stdout.take().map(reader);
         let stderr = child.stderr.take().map(reader);
         Self { sandbox, child, stdout, stderr }
