@@ -6,4 +6,5 @@ pub(crate) mod git;
 pub(crate) mod reach;
 pub(crate) mod screen;
 pub(crate) mod ssh;
+pub(crate) mod ssh_keygen;
 pub(crate) mod tunnel;

@@ -6,8 +6,9 @@
 pub(crate) mod allowed;
 pub(crate) mod lock;
 pub(crate) mod manifest;
-pub(crate) mod named;
+pub(crate) mod named_texts;
 pub(crate) mod protected;
+pub(crate) mod signature;
 pub(crate) mod tree;
 
 /// The name of the file that names libraries, beside the recipes.

@@ -3,6 +3,7 @@
 
 use crate::diag::Fault;
 use crate::host::files::reason;
+use crate::library::signature::{self, Signed};
 use crate::library::tree::{self, Files};
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -107,6 +108,23 @@ impl Repository {
             let fault = Fault::new(format!("{} has no revision `{rev}`", self.url));
             fault.hint("a tag, a branch, or a commit that one of them leads to")
         })
+    }
+
+    /// Returns what is signed of a commit, by the tag that names it if there is one.
+    pub(crate) fn signed(&self, tag: Option<&str>, commit: &str) -> Result<Signed, Fault> {
+        let object = |kind: &str, name: &str| {
+            let bytes = self.git(&["cat-file", kind, name], None)?;
+            String::from_utf8(bytes).map_err(|_| Fault::new(format!("{} has a {kind} that is no UTF-8 text", self.url)))
+        };
+        let Some(tag) = tag else { return signature::of_commit(&object("commit", commit)?, commit) };
+        // A light tag is a name for a commit, and has nothing to sign.
+        let unsigned = |_| Fault::new(format!("the tag {tag} is not signed by an SSH key"));
+        signature::of_tag(&object("tag", &format!("refs/tags/{tag}")).map_err(unsigned)?, tag, commit)
+    }
+
+    /// Returns the folder that it is in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Returns whether it has a commit.

@@ -1,5 +1,6 @@
 //! The time of day.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Returns the second of 1970.
@@ -10,4 +11,44 @@ pub(crate) fn now() -> u64 {
 /// Returns the time since the beginning of 1970.
 pub(crate) fn since_1970() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A second of 1970, shown as a date of UTC.
+pub(crate) struct Utc(pub u64);
+
+impl fmt::Display for Utc {
+    /// Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day comes last.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0 / 86400 + 719_468, self.0 % 86400);
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = year + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    }
+}
+
+/// Returns the time of day as `YYYYMMDDHHMMSSZ`, in UTC.
+pub(crate) fn stamp() -> String {
+    let digits = Utc(now()).to_string().chars().filter(char::is_ascii_digit).collect::<String>();
+    digits + "Z"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_of_1970_are_dates_of_utc() {
+        let day = |second| Utc(second).to_string();
+        assert_eq!(day(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(day(951_782_399), "2000-02-28 23:59:59 UTC");
+        assert_eq!(day(951_868_800), "2000-03-01 00:00:00 UTC");
+        assert_eq!(day(4_107_542_399), "2100-02-28 23:59:59 UTC");
+        assert_eq!(day(4_107_542_400), "2100-03-01 00:00:00 UTC");
+    }
 }

@@ -18,8 +18,21 @@ pub struct Pin {
     pub tag: Option<String>,
     /// The commit.
     pub commit: String,
+    /// Who signed it, if the manifest named signers when it was pinned.
+    pub signed: Option<Signing>,
     /// The sums of its files.
     pub files: Sums,
+}
+
+/// A signature that was good when a library was pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// Who signed, as the file of signers named it.
+    pub by: String,
+    /// The key: `ED25519 key SHA256:…`.
+    pub key: String,
+    /// When it was verified, as `YYYYMMDDHHMMSSZ`: a key that expires later was good then.
+    pub at: String,
 }
 
 impl Pin {
@@ -49,6 +62,11 @@ pub fn text(lock: &Lock) -> String {
         line("want", &pin.want);
         pin.tag.iter().for_each(|tag| line("tag", tag));
         line("commit", &pin.commit);
+        if let Some(Signing { by, key, at }) = &pin.signed {
+            line("signed-by", by);
+            line("signed-with", key);
+            line("verified", at);
+        }
         line("tree", &tree::whole(&pin.files));
         let _ = write!(text, "\n[{name}.files]\n");
         for (path, sum) in &pin.files {
@@ -84,6 +102,11 @@ pub fn parse(name: &str, text: &str) -> Result<Lock, Fault> {
             want: text("want").ok_or_else(|| none("want"))?,
             tag: text("tag"),
             commit: text("commit").ok_or_else(|| none("commit"))?,
+            signed: match (text("signed-by"), text("signed-with"), text("verified")) {
+                (Some(by), Some(key), Some(at)) => Some(Signing { by, key, at }),
+                (None, None, None) => None,
+                _ => return Err(none("whole signature")),
+            },
             files: files.collect::<Result<_, _>>()?,
         };
         if text("tree").is_none_or(|sum| sum != tree::whole(&pin.files)) {
@@ -101,8 +124,9 @@ mod tests {
     fn lock() -> Lock {
         let files = Sums::from([("a \"b\".rhai".into(), "00".into()), ("lib.rhai".into(), "11".into())]);
         let (git, want, commit) = ("https://x.org/n.git".to_string(), "version 1.2".to_string(), "cafe".to_string());
-        let pin = Pin { git, want, tag: Some("v1.2.0".into()), commit, files };
-        Lock::from([("disk".into(), Pin { tag: None, ..pin.clone() }), ("net".into(), pin)])
+        let signed = Signing { by: "a@x.org".into(), key: "ED25519 key SHA256:x".into(), at: "20260101000000Z".into() };
+        let pin = Pin { git, want, tag: Some("v1.2.0".into()), commit, signed: Some(signed), files };
+        Lock::from([("disk".into(), Pin { tag: None, signed: None, ..pin.clone() }), ("net".into(), pin)])
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `vmrun.toml`: the libraries that the recipes beside it may import.
 //!
 //! ```toml
+//! signers = "allowed_signers"    # who signs what is fetched: ssh-keygen(1), ALLOWED SIGNERS
+//!
 //! [lib.net]
 //! git = "https://git.example.org/net.git"
 //! version = "1.2"                # or rev = "…": a tag, a branch or a commit
@@ -32,6 +34,15 @@ pub enum From {
     Git(String, Want),
     /// A folder, from that of the file on. It is used where it is, and not pinned.
     Path(PathBuf),
+}
+
+/// What `vmrun.toml` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// The libraries, in the order in which they stand there.
+    pub named: Vec<Named>,
+    /// The file of those who sign what comes from repositories, from that of the manifest on.
+    pub signers: Option<PathBuf>,
 }
 
 /// What is wanted of a repository.
@@ -87,7 +98,7 @@ pub(crate) fn check_rev(rev: &str) -> Result<(), Fault> {
 }
 
 /// Reads `vmrun.toml`.
-pub fn parse(name: &str, text: &str) -> Result<Vec<Named>, Vec<Diagnostic>> {
+pub fn parse(name: &str, text: &str) -> Result<Manifest, Vec<Diagnostic>> {
     let source = Rc::new(Source { name: name.into(), text: text.into() });
     let at = |fault: Fault, span: Range<usize>| {
         Diagnostic::error(fault.blame(Blame::Recipe)).at(Place { source: source.clone(), span })
@@ -97,7 +108,7 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Named>, Vec<Diagnostic>> {
         vec![at(fault, error.span().unwrap_or(text.len()..text.len()))]
     })?;
     let mut named = Vec::new();
-    let mut faults = Vec::new();
+    let (mut faults, mut signers) = (Vec::new(), None);
     for (key, value) in table.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref()) {
             ("lib", DeValue::Table(libraries)) => {
@@ -109,6 +120,14 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Named>, Vec<Diagnostic>> {
                     }
                 }
             }
+            ("signers", DeValue::String(file)) if !file.is_empty() => signers = Some(PathBuf::from(file.as_ref())),
+            ("signers", _) => {
+                let fault = Fault::new("`signers` is the name of a file");
+                faults.push(at(
+                    fault.hint("signers = \"allowed_signers\", a line of which is NAME ssh-ed25519 AAAA…"),
+                    value.span(),
+                ));
+            }
             (other, _) => {
                 let fault = Fault::new(format!("there is no table `{other}`"));
                 faults.push(at(fault.hint("a library is a table: [lib.net]"), key.span()));
@@ -117,7 +136,8 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Named>, Vec<Diagnostic>> {
     }
     // In the order in which they stand there.
     named.sort_by_key(|(at, _)| *at);
-    if faults.is_empty() { Ok(named.into_iter().map(|(_, library)| library).collect()) } else { Err(faults) }
+    let named = named.into_iter().map(|(_, library)| library).collect();
+    if faults.is_empty() { Ok(Manifest { named, signers }) } else { Err(faults) }
 }
 
 /// A fault, and where it is if not at the library's name.
@@ -204,8 +224,10 @@ mod tests {
             Named { name: "a".into(), from: From::Path("../a\\b".into()) },
         ];
         let text: String = all.iter().map(|one| format!("# one\n{}\n", entry(one))).collect();
-        assert_eq!(parse("vmrun.toml", &text), Ok(all.to_vec()));
-        assert_eq!(parse("vmrun.toml", ""), Ok(Vec::new()));
+        assert_eq!(parse("vmrun.toml", &text), Ok(Manifest { named: all.to_vec(), signers: None }));
+        let signed = Manifest { named: all.to_vec(), signers: Some("team/signers".into()) };
+        assert_eq!(parse("vmrun.toml", &format!("signers = \"team/signers\"\n{text}")), Ok(signed));
+        assert_eq!(parse("vmrun.toml", ""), Ok(Manifest::default()));
     }
 
     #[test]

@@ -201,7 +201,8 @@ fn fetched<'a>(
         let known = shelf.lock.get(&named.name).filter(|pin| pin.is_of(named));
         let fetched = match known {
             Some(pin) if tags == Tags::Kept => {
-                let is_here = shelf.changes(named)?.is_some_and(|changes| changes.is_empty());
+                let is_signed = shelf.signers.is_none() || pin.signed.is_some();
+                let is_here = is_signed && shelf.changes(named)?.is_some_and(|changes| changes.is_empty());
                 if is_here { None } else { Some(fetch::again(shelf, named, pin)?) }
             }
             _ => {

@@ -13,7 +13,7 @@ use super::words::{Call, VM_DIR};
 use crate::diag::{Diagnostic, Fault, Source};
 use crate::host::{Effect, Host, files, ipxe, shelf};
 use crate::library::allowed::{self, Allowed};
-use crate::library::named::{Named, may_be_entered, owner};
+use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
 use crate::library::protected::is_below;
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::{bhyve, qemu};
@@ -61,7 +61,7 @@ pub(crate) struct Allowance {
     /// What the configuration allows, once it was asked.
     configured: Option<Allowed>,
     /// What the recipe names, and how many of what it heard are in it.
-    named: Option<(Rc<Named>, usize)>,
+    named: Option<(Rc<NamedTexts>, usize)>,
 }
 
 impl Allowance {
@@ -192,7 +192,7 @@ impl super::Session {
             return;
         }
         let home = self.home();
-        let mut named = Named::default();
+        let mut named = NamedTexts::default();
         named.extend(sources.own().iter().flat_map(written), &home);
         named.extend_arguments(sources.standard().iter().flat_map(written));
         named.extend(self.inputs.params.values().cloned(), &home);
@@ -201,7 +201,7 @@ impl super::Session {
         self.allowance.named = Some((Rc::new(named), heard));
     }
 
-    fn named(&self) -> Rc<Named> {
+    fn named(&self) -> Rc<NamedTexts> {
         self.allowance.named.as_ref().map(|(named, _)| named.clone()).unwrap_or_default()
     }
 
@@ -284,7 +284,7 @@ impl super::Session {
 
     /// Whether an argument of a command that the recipe itself runs is named: written there or in the standard library, a number, or
     /// an interface that this run has made.
-    fn is_argument(&mut self, named: &Named, text: &str) -> bool {
+    fn is_argument(&mut self, named: &NamedTexts, text: &str) -> bool {
         let run = self.run();
         named.argument(text) || text.parse().is_ok_and(|name: InterfaceName| run.has_made(&name))
     }

@@ -3,7 +3,7 @@
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::shelf::{self, Unread};
 use crate::library::lock::{self, Lock};
-use crate::library::manifest::{self, From, Named};
+use crate::library::manifest::{self, From, Manifest, Named};
 use crate::library::tree::{self, Change};
 use crate::library::{FETCHED, LOCK, MANIFEST, ROOT, VENDORED};
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +14,8 @@ pub(crate) struct Shelf {
     folder: PathBuf,
     /// The libraries, in the order in which they are named.
     pub named: Vec<Named>,
+    /// The file of those who sign what comes from repositories.
+    pub signers: Option<PathBuf>,
     /// What is pinned.
     pub lock: Lock,
 }
@@ -32,20 +34,21 @@ pub(crate) struct Found {
 impl Shelf {
     /// Makes one of a folder whose recipes name no libraries.
     pub(crate) fn empty(folder: &Path) -> Self {
-        Self { folder: folder.into(), named: Vec::new(), lock: Lock::new() }
+        Self { folder: folder.into(), named: Vec::new(), signers: None, lock: Lock::new() }
     }
 
     /// Reads what is beside the recipes of a folder; nothing where no libraries are named.
     pub(crate) fn beside(folder: &Path) -> Result<Option<Self>, Vec<Diagnostic>> {
         let name = folder.join(MANIFEST);
         let Some(text) = shelf::text(&name)? else { return Ok(None) };
-        let named = manifest::parse(&name.display().to_string(), &text)?;
+        let Manifest { named, signers } = manifest::parse(&name.display().to_string(), &text)?;
         let name = folder.join(LOCK);
         let lock = match shelf::text(&name)? {
             Some(text) => lock::parse(&name.display().to_string(), &text)?,
             None => Lock::new(),
         };
-        Ok(Some(Self { folder: folder.into(), named, lock }))
+        let signers = signers.map(|file| folder.join(file));
+        Ok(Some(Self { folder: folder.into(), named, signers, lock }))
     }
 
     /// Returns the folder that a library is in: its own, or beside the recipes, kept with them or only fetched.

@@ -3,9 +3,9 @@
 //! Every line is one object with `time` (RFC 3339, UTC, to the millisecond), `machine` and `event`; what else it has depends on
 //! the event, and is in the table of `vmrun events --help`.
 
-use super::journal::Utc;
 use super::progress::Progress;
 use super::step::Means;
+use crate::host::clock::Utc;
 use crate::model::VmName;
 use serde_json::{Map, Value, json};
 use std::time::Duration;

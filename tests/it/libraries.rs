@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 /// Runs git in a folder of the sandbox, always at the same time and for the same person, so that commits are the same.
-fn git(sandbox: &Sandbox, folder: &str, args: &[&str]) {
+pub(crate) fn git(sandbox: &Sandbox, folder: &str, args: &[&str]) {
     let mut command = Command::new("git");
     command.args(["-c", "init.defaultBranch=main"]).args(args).current_dir(sandbox.path(folder));
     for who in ["AUTHOR", "COMMITTER"] {
@@ -19,7 +19,7 @@ fn git(sandbox: &Sandbox, folder: &str, args: &[&str]) {
 }
 
 /// Writes files into a repository, commits them and tags the commit.
-fn release(sandbox: &Sandbox, name: &str, files: &[(&str, &str)], tag: &str) {
+pub(crate) fn release(sandbox: &Sandbox, name: &str, files: &[(&str, &str)], tag: &str) {
     let folder = format!("git/{name}");
     if !sandbox.path(&folder).exists() {
         fs::create_dir_all(sandbox.path(&folder)).unwrap();
@@ -58,13 +58,13 @@ fn shared() -> Sandbox {
     sandbox
 }
 
-fn lib(sandbox: &Sandbox, args: &[&str]) -> Done {
+pub(crate) fn lib(sandbox: &Sandbox, args: &[&str]) -> Done {
     sandbox.finish(&mut sandbox.command(&[&["lib"], args].concat()))
 }
 
 /// A run that says only what is wrong.
 #[track_caller]
-fn refuses(done: &Done, code: i32, expected: &str) {
+pub(crate) fn refuses(done: &Done, code: i32, expected: &str) {
     same(&done.stderr, expected);
     assert_eq!((done.code, done.stdout.as_str()), (code, ""));
 }
@@ -168,6 +168,7 @@ error: net: in .vmrun/net, more.rhai is new and names.rhai was changed
       "names.rhai was changed"
     ],
     "name": "net",
+    "signed_by": null,
     "state": "changed"
   },
   {
@@ -362,6 +363,7 @@ fn a_library_is_kept_with_the_recipes_or_used_where_it_is() {
     "folder": "git/store",
     "from": "../../git/store",
     "name": "store",
+    "signed_by": null,
     "state": "by path",
     "tag": null,
     "want": ""
@@ -371,6 +373,7 @@ fn a_library_is_kept_with_the_recipes_or_used_where_it_is() {
     "folder": "lab/recipes/.vmrun/net",
     "from": "../../git/net",
     "name": "net",
+    "signed_by": null,
     "state": "as pinned",
     "tag": "v1.0.0",
     "want": "version 1.0.0"

@@ -52,6 +52,7 @@ mod resets;
 mod restart;
 mod sandbox;
 mod screen;
+mod signed;
 mod stdlib;
 mod terminal;
 mod top;

@@ -1,12 +1,13 @@
 //! What a repository has, and which of it is wanted.
 
 use crate::client::git::Repository;
+use crate::client::ssh_keygen::{self, Signer};
 use crate::diag::{Fault, suggest};
-use crate::host::files;
-use crate::library::lock::Pin;
+use crate::host::{clock, files};
+use crate::library::lock::{Pin, Signing};
 use crate::library::manifest::{Named, Want};
 use crate::library::tree::{self, Files};
-use crate::library::{FETCHED, LOCK};
+use crate::library::{FETCHED, LOCK, MANIFEST};
 use crate::script::shelf::Shelf;
 use semver::{Version, VersionReq};
 
@@ -57,7 +58,8 @@ pub(super) fn anew(shelf: &Shelf, name: &str, url: &str, want: Option<Want>) -> 
         }
     };
     let files = modules(&repository, name, &commit)?;
-    let pin = Pin { git: url.into(), want: want.to_string(), tag, commit, files: tree::sums(&files) };
+    let signed = signing(shelf, &repository, name, (tag.as_deref(), &commit), &clock::stamp())?;
+    let pin = Pin { git: url.into(), want: want.to_string(), tag, commit, signed, files: tree::sums(&files) };
     Ok((want, Fetched { pin, files }))
 }
 
@@ -121,7 +123,30 @@ pub(super) fn again(shelf: &Shelf, named: &Named, pin: &Pin) -> Result<Fetched, 
             Fault::new(format!("the files of `{name}` at the commit {} are not those that {LOCK} pins", pin.commit));
         return Err(fault.hint("somebody changed the one or the other: ask who keeps them"));
     }
-    Ok(Fetched { pin: pin.clone(), files })
+    // What was good when it was pinned stays good.
+    let at = pin.signed.as_ref().map_or_else(clock::stamp, |signed| signed.at.clone());
+    let signed = signing(shelf, &repository, name, (pin.tag.as_deref(), &pin.commit), &at)?;
+    Ok(Fetched { pin: Pin { signed: signed.or_else(|| pin.signed.clone()), ..pin.clone() }, files })
+}
+
+/// Finds out who signed a tag or a commit, where the manifest names signers.
+fn signing(
+    shelf: &Shelf,
+    repository: &Repository,
+    name: &str,
+    (tag, commit): (Option<&str>, &str),
+    at: &str,
+) -> Result<Option<Signing>, Fault> {
+    let Some(signers) = &shelf.signers else { return Ok(None) };
+    let of = |fault: Fault| {
+        let hint =
+            fault.hint.is_none().then(|| format!("{MANIFEST} names signers: ask who keeps the library to sign it"));
+        fault.maybe_hint(hint).context(format!("the library `{name}` is refused"))
+    };
+    let signed = repository.signed(tag, commit).map_err(of)?;
+    let signers = std::path::absolute(signers).unwrap_or_else(|_| signers.clone());
+    let Signer { name, key } = ssh_keygen::signer(&signed, &signers, at, repository.folder()).map_err(of)?;
+    Ok(Some(Signing { by: name, key, at: at.into() }))
 }
 
 /// Refuses a tag that means another commit than when it was pinned.

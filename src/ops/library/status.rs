@@ -22,6 +22,8 @@ pub(crate) enum State {
     NotHere,
     /// Its files are those that are pinned.
     AsPinned,
+    /// It was pinned before signers were named.
+    NotSigned,
     /// Its files are others; each difference in words.
     Changed(Vec<String>),
 }
@@ -35,6 +37,7 @@ impl State {
             Self::NotPinned => "not pinned",
             Self::NotHere => "not here",
             Self::AsPinned => "as pinned",
+            Self::NotSigned => "not signed",
             Self::Changed(_) => "changed",
         }
     }
@@ -45,11 +48,11 @@ impl State {
             let is_there = shelf::is_folder(&shelf.root(named));
             return Ok(if is_there { Self::ByPath } else { Self::Missing });
         }
-        if !shelf.lock.get(&named.name).is_some_and(|pin| pin.is_of(named)) {
-            return Ok(Self::NotPinned);
-        }
+        let Some(pin) = shelf.lock.get(&named.name).filter(|pin| pin.is_of(named)) else { return Ok(Self::NotPinned) };
+        let is_signed = pin.signed.is_some();
         Ok(match shelf.changes(named)? {
             None => Self::NotHere,
+            Some(changes) if changes.is_empty() && shelf.signers.is_some() && !is_signed => Self::NotSigned,
             Some(changes) if changes.is_empty() => Self::AsPinned,
             Some(changes) => Self::Changed(changes.iter().map(ToString::to_string).collect()),
         })
@@ -104,6 +107,10 @@ impl Status {
                 let fault = Fault::new(format!("{name}: in {root}, {changes}"));
                 Some(fault.hint("`vmrun lib sync` puts it back"))
             }
+            State::NotSigned => {
+                let fault = Fault::new(format!("{name} was pinned without a signature, and vmrun.toml names signers"));
+                Some(fault.hint("`vmrun lib sync` asks for it"))
+            }
             State::Missing => Some(Fault::new(format!("{name}: {root} is not there"))),
             State::NotHere | State::NotPinned => {
                 let fault = Fault::new(format!("{name} is {}", self.state.word()));
@@ -120,6 +127,7 @@ pub(crate) fn json(all: &[Status]) -> String {
             "name": one.name, "from": one.from, "want": one.want,
             "tag": one.pin.as_ref().and_then(|pin| pin.tag.clone()),
             "commit": one.pin.as_ref().map(|pin| pin.commit.clone()), "state": one.state.word(),
+            "signed_by": one.pin.as_ref().and_then(|pin| Some(pin.signed.as_ref()?.by.clone())),
             "folder": one.root.display().to_string(),
         })
     };

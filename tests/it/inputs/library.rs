@@ -24,7 +24,9 @@ pub fn holds(bytes: &[u8]) {
             }
             let plain = |text: &String| !text.chars().any(char::is_control);
             if read.values().all(|pin| {
-                [&pin.git, &pin.want, &pin.commit].into_iter().chain(&pin.tag).chain(pin.files.values()).all(plain)
+                let signed = pin.signed.iter().flat_map(|signed| [&signed.by, &signed.key, &signed.at]);
+                let told = [&pin.git, &pin.want, &pin.commit].into_iter().chain(&pin.tag).chain(signed);
+                told.chain(pin.files.values()).all(plain)
             }) {
                 assert_eq!(lock::parse("vmrun.lock", &lock::text(&read)), Ok(read));
             }
@@ -32,10 +34,10 @@ pub fn holds(bytes: &[u8]) {
         return;
     }
     match manifest::parse("vmrun.toml", text) {
-        Ok(named) => {
-            let written: String = named.iter().map(manifest::entry).collect();
-            if !format!("{named:?}").contains('\\') {
-                assert_eq!(manifest::parse("vmrun.toml", &written), Ok(named));
+        Ok(read) => {
+            let written: String = read.named.iter().map(manifest::entry).collect();
+            if !format!("{read:?}").contains('\\') {
+                assert_eq!(manifest::parse("vmrun.toml", &written).map(|read| read.named), Ok(read.named));
             }
         }
         Err(faults) => {

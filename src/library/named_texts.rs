@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// The texts that are written in a recipe, and those that whoever runs it gave.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Named {
+pub(crate) struct NamedTexts {
     texts: BTreeSet<String>,
     /// Texts that are named as arguments of commands only.
     arguments: BTreeSet<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Named {
     paths: BTreeSet<PathBuf>,
 }
 
-impl Named {
+impl NamedTexts {
     /// Takes texts, of which those that are no absolute paths are relative to the recipe's folder where a path is asked for.
     pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = String>, home: &Path) {
         for text in texts {
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn named(texts: &[&str]) -> Named {
-        let mut named = Named::default();
+    fn named(texts: &[&str]) -> NamedTexts {
+        let mut named = NamedTexts::default();
         named.extend(texts.iter().map(ToString::to_string), Path::new("/home/me/recipes"));
         named
     }
