@@ -23,7 +23,7 @@ use crate::model::value::Value;
 use crate::model::{Argv, Device, Ended, Machine, PciSlot, VmName};
 
 pub use argv::argv;
-pub(crate) use jail::{create_jail, is_made_for, is_no_jail, jailed, look_at_jail, remove_jail};
+pub(crate) use jail::{create_jail, has_network, is_made_for, is_no_jail, jailed, look_at_jail, remove_jail, within};
 pub(crate) use limits::limited;
 
 /// The firmware of the port sysutils/bhyve-firmware, as the design document uses it.

@@ -44,7 +44,7 @@ pub(crate) mod system;
 pub(crate) mod terminal;
 pub(crate) mod worlds;
 
-pub(crate) use effects::{Effect, Effects, Step};
+pub(crate) use effects::{Effect, Effects, Inner, Step};
 pub(crate) use facts::{Capacity, Facts, FileFact};
 pub(crate) use guests::{Guest, Guests, Woken};
 pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};

@@ -75,6 +75,12 @@ pub(crate) const KNOWN: &[Known] = &[
         about: About::Cards,
         hint: "another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom it was opened",
     },
+    // net_backends.c of 13 and later (not run).
+    Known {
+        says: &["Could not", "et interface flags"],
+        about: About::Cards,
+        hint: "bhyve brings its tap up, which in a jail only one with a network of its own may, for a tap that is in it",
+    },
     Known {
         says: &["Could not open backing file", "No such file"],
         about: About::Machine,
@@ -173,6 +179,7 @@ mod tests {
             "bhyve: failed to open /dev/pci: Permission denied",
             "open of tap device /dev/tap2 failed",
             "tap_init: open of tap device tap2 failed",
+            "Could not set interface flags",
             "bhyve: Could not open backing file: /vm/b.img: No such file or directory",
             "bhyve: Could not open backing file: /vm/a.img: Permission denied",
             "bhyve: Could not open backing file: /vm/a.img: Device busy",
@@ -207,6 +214,7 @@ mod tests {
              it was opened",
             "backend of slot 7: another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom \
              it was opened",
+            "machine: bhyve brings its tap up, which in a jail only one with a network of its own may, for a tap that is in it",
             "path of slot 5: the disk was removed meanwhile: make it again, or correct the path",
             "path of slot 4: the disk is another user's",
             "path of slot 4: is another program using the disk?",

@@ -1,5 +1,7 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
+mod jail;
+
 use super::interfaces::{mark, mark_link};
 use super::program::Chain;
 use super::{Effect, Effects, Platform, Step};
@@ -36,7 +38,11 @@ pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Ef
         | Effect::AddRoute(_)
         | Effect::DeleteRoute(_)
         | Effect::CreateJail { .. }
-        | Effect::RemoveJail(_) => {
+        | Effect::RemoveJail(_)
+        | Effect::Lend { .. }
+        | Effect::Reclaim { .. }
+        | Effect::CreateInner(_)
+        | Effect::DestroyInner(_) => {
             let argvs = match platform {
                 Platform::FreeBsd => freebsd(machine, effect),
                 Platform::Linux => linux(machine, effect),
@@ -64,6 +70,10 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
             vec![bhyve::create_jail(jail, machine, *passes_devices)]
         }
         Effect::RemoveJail(jail) => vec![bhyve::remove_jail(jail)],
+        Effect::Lend { jail, tap } => jail::lend(jail, tap),
+        Effect::Reclaim { jail, tap } => jail::reclaim(jail, tap),
+        Effect::CreateInner(inner) => jail::create_inner(machine, inner),
+        Effect::DestroyInner(inner) => vec![jail::destroy_inner(inner)],
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
@@ -96,6 +106,10 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::DestroyNode(_)
         | Effect::CreateJail { .. }
         | Effect::RemoveJail(_)
+        | Effect::Lend { .. }
+        | Effect::Reclaim { .. }
+        | Effect::CreateInner(_)
+        | Effect::DestroyInner(_)
         | Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
@@ -274,7 +288,9 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         }
         Effect::CreateLink(link) => Some(Effect::DestroyLink(link.name.clone())),
         Effect::AddRoute(router) => Some(Effect::DeleteRoute(router.clone())),
-        Effect::CreateJail { jail, .. } => Some(Effect::RemoveJail(jail.clone())),
+        Effect::CreateJail { jail, .. } => Some(Effect::RemoveJail(jail.name.clone())),
+        Effect::Lend { jail, tap } => Some(Effect::Reclaim { jail: jail.clone(), tap: tap.clone() }),
+        Effect::CreateInner(inner) => Some(Effect::DestroyInner(inner.clone())),
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::DestroyNode(_)
@@ -282,6 +298,8 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::DestroyLink(_)
         | Effect::DeleteRoute(_)
         | Effect::RemoveJail(_)
+        | Effect::Reclaim { .. }
+        | Effect::DestroyInner(_)
         | Effect::Leave { .. }
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
@@ -303,7 +321,9 @@ pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effe
             let names = naming::first_name(link).into_iter().chain([link.name.to_string()]);
             names.map(|name| Argv::new("ifconfig").arg(name).arg("destroy")).collect()
         }
-        Effect::Join { .. } => Vec::new(),
+        Effect::Join { .. } | Effect::Reclaim { .. } => Vec::new(),
+        Effect::Lend { jail, tap } => jail::reclaim(jail, tap).into_iter().take(1).collect(),
+        Effect::CreateInner(inner) => jail::undone(inner),
         _ => return argvs.map(|argv| Chain { is_apart, ..argv.into() }).collect(),
     };
     vec![Chain { argvs: argvs.collect(), made, is_apart }]

@@ -2,7 +2,9 @@
 
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{Argv, DevicePath, InterfaceName, JailName, Link, LinkKind, Membership, Router, Size, VmName};
+use crate::model::{
+    Argv, DevicePath, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -78,8 +80,8 @@ pub(crate) enum Effect {
     },
     /// A jail is made, which may have a machine.
     CreateJail {
-        /// Its name.
-        jail: JailName,
+        /// What it is.
+        jail: Jail,
         /// The machine for which it is made, by which it is known again.
         machine: VmName,
         /// Whether that is given devices of the host.
@@ -87,6 +89,24 @@ pub(crate) enum Effect {
     },
     /// A jail goes away, with the processes in it.
     RemoveJail(JailName),
+    /// A tap goes into the network of a jail: it leaves its bridge and its groups, and what describes it stays.
+    Lend {
+        /// The jail.
+        jail: JailName,
+        /// The tap.
+        tap: InterfaceName,
+    },
+    /// It comes back into the host's network.
+    Reclaim {
+        /// The jail.
+        jail: JailName,
+        /// The tap.
+        tap: InterfaceName,
+    },
+    /// A bridge is made in the network of a jail, between a tap that is there and the half of a pair that goes there.
+    CreateInner(Box<Inner>),
+    /// It goes away; the half of the pair goes with the other half.
+    DestroyInner(Box<Inner>),
     /// Any command.
     Run(Argv),
     /// A command that makes a file or a device, such as zfs(8) a volume.
@@ -116,6 +136,19 @@ impl Effect {
             _ => None,
         }
     }
+}
+
+/// A bridge in the network of a jail, by which a tap there reaches the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inner {
+    /// The jail.
+    pub jail: JailName,
+    /// The bridge.
+    pub bridge: InterfaceName,
+    /// The half of a pair whose other half is in the host's network.
+    pub half: InterfaceName,
+    /// The tap.
+    pub tap: InterfaceName,
 }
 
 /// A command of a plan, with what it reads.

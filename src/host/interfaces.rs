@@ -29,6 +29,9 @@ pub struct Interface {
     pub up: bool,
     /// The machine for which vmrun made it, as its description says.
     pub mark: Option<VmName>,
+    /// The machine for which its description says that vmrun made it, whether or not it is in our group: one that comes back from a
+    /// jail has lost its groups. Anybody may describe an interface, so that this is no mark by itself.
+    pub described: Option<VmName>,
     /// Whether vmrun made it, for a machine or as part of a network that stays.
     pub is_ours: bool,
     /// Whether a process has it open, if it is a tap.
@@ -91,6 +94,7 @@ impl Interface {
             mtu: MTU,
             up: false,
             mark: None,
+            described: None,
             is_ours: false,
             is_open: false,
             opener: None,

@@ -323,8 +323,13 @@ impl Effects for System {
             | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}
-            // They may bring addresses, or take some away.
-            Effect::CreateLink(_) | Effect::DestroyLink(_) => drop(self.interfaces.take()),
+            // They may bring addresses, or take some away, and members.
+            Effect::CreateLink(_)
+            | Effect::DestroyLink(_)
+            | Effect::Lend { .. }
+            | Effect::Reclaim { .. }
+            | Effect::CreateInner(_)
+            | Effect::DestroyInner(_) => drop(self.interfaces.take()),
         }
         if self.is_anothers(effect)? {
             return Err(Fault::host("the default route is another's by now"));

@@ -47,6 +47,8 @@ pub struct Jail {
     pub name: JailName,
     /// Whether it is made for the machine, and goes with it; else it is there, and only entered.
     pub is_made: bool,
+    /// Whether one that is made has a network of its own (jail(8), `vnet`).
+    pub has_network: bool,
 }
 
 #[cfg(test)]

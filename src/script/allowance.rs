@@ -127,6 +127,10 @@ impl Call<'_> {
             // else is asked for.
             Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::Lend { .. }
+            | Effect::Reclaim { .. }
+            | Effect::CreateInner(_)
+            | Effect::DestroyInner(_)
             | Effect::CopyVars { .. }
             | Effect::DestroyTap(_)
             | Effect::DestroyLink(_)

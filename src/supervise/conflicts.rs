@@ -158,7 +158,9 @@ fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Faul
 }
 
 fn taps(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
-    if host.is_assumed() || host.settings().user_net {
+    // What a jail makes of taps is looked at with the jail.
+    let is_jailed = machine.jail().is_some() && host.settings().platform == Platform::FreeBsd;
+    if host.is_assumed() || host.settings().user_net || is_jailed {
         return;
     }
     for (slot, device) in machine.devices() {

@@ -167,6 +167,7 @@ impl Run {
         let plan = self.host.boot_plan(machine)?;
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
+        self.lend_taps(machine)?;
         // A loader fills a node of its own making.
         let is_left = plan.load.is_some() && self.leases.contains(&Lease::Node(machine.name().clone()));
         self.spent.extend(is_left.then(|| machine.name().clone()));

@@ -2,7 +2,9 @@
 //! nothing of it is left.
 
 use crate::bhyve;
-use crate::host::{Effect, Host, interfaces};
+use crate::host::{Effect, Host, Inner, interfaces};
+use crate::model::{InterfaceName, JailName};
+use crate::supervise::jail;
 
 /// Returns what is gone already that an effect was to take away and was refused, as a sentence; nothing if it is there, or if that
 /// cannot be told.
@@ -23,10 +25,25 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
             let there = interfaces::default_router(host.settings().platform, &query, router).ok()?;
             (there.as_ref() != Some(router)).then(|| format!("no default route goes by {router} any more"))
         }
+        Effect::Reclaim { jail, tap } => {
+            is_not_in(host, jail, tap).then(|| format!("{tap} is gone from the jail {jail}"))
+        }
+        Effect::DestroyInner(inner) => {
+            let Inner { jail, bridge, .. } = &**inner;
+            is_not_in(host, jail, bridge).then(|| format!("{bridge} is gone from the jail {jail}"))
+        }
         Effect::RemoveJail(jail) => {
             let fault = host.query(&bhyve::look_at_jail(jail)).err()?;
             bhyve::is_no_jail(&fault.message).then(|| format!("the jail {jail} is gone already"))
         }
         _ => None,
+    }
+}
+
+/// Whether an interface is certainly not in the network of a jail.
+fn is_not_in(host: &dyn Host, jail: &JailName, name: &InterfaceName) -> bool {
+    match jail::interfaces_in(host, jail) {
+        Ok(all) => all.iter().all(|one| one.name != name.as_str()),
+        Err(fault) => bhyve::is_no_jail(&fault.message),
     }
 }

@@ -208,7 +208,7 @@ fn unescaped(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Effect;
+    use crate::host::{Effect, Inner};
     use crate::model::device::Access;
     use proptest::prelude::*;
 
@@ -237,6 +237,13 @@ mod tests {
             Lease::Image("/vm/a b.img".into(), Access::ReadWrite),
             Lease::Temporary("/vm/ü%.img.1.new".into()),
             Lease::Guest { pid: 77, started: String::new() },
+            Lease::Effect(Effect::Lend { jail: "web".parse().unwrap(), tap: "tap1".parse().unwrap() }),
+            Lease::Effect(Effect::CreateInner(Box::new(Inner {
+                jail: "web".parse().unwrap(),
+                bridge: "bridge1".parse().unwrap(),
+                half: "epair1b".parse().unwrap(),
+                tap: "tap1".parse().unwrap(),
+            }))),
         ]
     }
 
@@ -255,6 +262,8 @@ mod tests {
 + writes /vm/a%20b.img
 + file /vm/ü%25.img.1.new
 + guest 77 
++ lent web tap1
++ inner web bridge1 epair1b tap1
 ";
         let text = text();
         let without: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();

@@ -8,9 +8,9 @@ use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::files::beside;
-use crate::host::{Effect, Host, Platform};
+use crate::host::{Effect, Host, Inner, Platform};
 use crate::model::device::Access;
-use crate::model::{InterfaceName, JailName, LinkKind, Membership, VmName};
+use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
 
 /// Something that was taken and has to be given back.
@@ -66,7 +66,13 @@ impl Lease {
             }
             Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
             Self::Link(name) => words(&["link", name.as_str()]),
-            Self::Jail(jail) | Self::Effect(Effect::CreateJail { jail, .. }) => words(&["jail", jail.as_str()]),
+            Self::Jail(jail) | Self::Effect(Effect::CreateJail { jail: Jail { name: jail, .. }, .. }) => {
+                words(&["jail", jail.as_str()])
+            }
+            Self::Effect(Effect::Lend { jail, tap }) => words(&["lent", jail.as_str(), tap.as_str()]),
+            Self::Effect(Effect::CreateInner(inner)) => {
+                words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
+            }
             Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
             Self::Effect(
                 Effect::Umask(_)
@@ -77,6 +83,8 @@ impl Lease {
                 | Effect::DestroyLink(_)
                 | Effect::DeleteRoute(_)
                 | Effect::RemoveJail(_)
+                | Effect::Reclaim { .. }
+                | Effect::DestroyInner(_)
                 | Effect::WriteFile { .. }
                 | Effect::WriteImage { .. }
                 | Effect::CopyVars { .. }
@@ -105,6 +113,13 @@ impl Lease {
             }),
             ["link", name] => Self::Link(name.parse().ok()?),
             ["jail", jail] => Self::Jail(jail.parse().ok()?),
+            ["lent", jail, tap] => Self::Effect(Effect::Lend { jail: jail.parse().ok()?, tap: tap.parse().ok()? }),
+            ["inner", jail, bridge, half, tap] => Self::Effect(Effect::CreateInner(Box::new(Inner {
+                jail: jail.parse().ok()?,
+                bridge: bridge.parse().ok()?,
+                half: half.parse().ok()?,
+                tap: tap.parse().ok()?,
+            }))),
             ["route", router] => Self::Effect(Effect::AddRoute(router.parse().ok()?)),
             ["lock", name] => Self::Lock(name.parse().ok()?),
             ["node", name] => Self::Node(name.parse().ok()?),
@@ -134,14 +149,14 @@ impl Run {
         self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateLink(link)) if link.name == *name))
     }
 
-    fn has_made_tap(&self, name: &InterfaceName) -> bool {
+    pub(super) fn has_made_tap(&self, name: &InterfaceName) -> bool {
         self.leases.iter().any(|lease| matches!(lease, Lease::Effect(effect) if effect.made_tap() == Some(name)))
     }
 
     /// Has an effect. What the run holds already is not taken again.
     pub(crate) fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
         let is_joined = || self.joined.iter().any(|joined| takes_the_same(joined, effect));
-        if self.holds(effect) || is_joined() || self.is_inside_process(effect) {
+        if self.holds(effect) || is_joined() || self.is_inside_process(effect) || self.is_of_lent(effect) {
             return Ok(String::new());
         }
         if self.host.stop_asked() {

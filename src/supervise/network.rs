@@ -63,6 +63,10 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::DeleteRoute(_)
             | Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::Lend { .. }
+            | Effect::Reclaim { .. }
+            | Effect::CreateInner(_)
+            | Effect::DestroyInner(_)
             | Effect::WriteFile { .. }
             | Effect::WriteImage { .. }
             | Effect::CopyVars { .. }

@@ -11,6 +11,7 @@ use show::{Family, Formats, Mask, View};
 mod bridge;
 mod clone;
 mod show;
+mod vnet;
 mod words;
 
 /// `IFNAMSIZ` of net/if.h, less the NUL.
@@ -239,6 +240,8 @@ fn configure(host: &Host, name: &str, words: &[String]) -> Step<()> {
         (true, true, [_]) => Err(Exit::new(1, format!("ifconfig: interface {name} already exists"))),
         // Words behind `create` apply to an interface that was there before.
         (true, true, [_, rest @ ..]) => target.apply(rest),
+        // Known before the interface is looked for, which is elsewhere.
+        (_, false, [word, jail]) if word == "-vnet" => vnet::reclaim(host, name, jail),
         _ => existing(host.state, name).and_then(|_| target.apply(words)),
     };
     target.announce();

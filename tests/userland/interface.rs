@@ -18,6 +18,7 @@
 //! unit 3                       the number it was made with, which it keeps when it is renamed; the default is its name's
 //! born 7                       interfaces are listed in this order; those without it come first, by kind and name
 //! index 5                      the number of the interface in the kernel; the default is the lowest that is free
+//! lent yes                     it was made in the host's network, and is in that of a jail
 //! ```
 //!
 //! Unknown keys and empty lines are ignored. In the name of the file `/`, `%` and a dot at the beginning are written as `%2F`,
@@ -112,6 +113,7 @@ pub(crate) struct Interface {
     pub(crate) unit: Option<u32>,
     pub(crate) born: Option<u64>,
     pub(crate) index: Option<u32>,
+    pub(crate) is_lent: bool,
 }
 
 impl Interface {
@@ -135,6 +137,7 @@ impl Interface {
             unit: unit(name, kind),
             born: None,
             index: None,
+            is_lent: false,
         }
     }
 
@@ -178,6 +181,7 @@ impl Interface {
             "unit" => self.unit = value.parse().ok(),
             "born" => self.born = value.parse().ok(),
             "index" => self.index = value.parse().ok(),
+            "lent" => self.is_lent = value == "yes",
             _ => {}
         }
     }
@@ -206,6 +210,7 @@ impl Interface {
         lines.extend(self.unit.filter(|_| self.unit != unit(&self.name, self.kind)).map(|unit| format!("unit {unit}")));
         lines.extend(self.born.iter().map(|born| format!("born {born}")));
         lines.extend(self.index.iter().map(|index| format!("index {index}")));
+        lines.extend(self.is_lent.then(|| "lent yes".to_string()));
         lines.join("\n") + "\n"
     }
 
@@ -344,6 +349,39 @@ pub(crate) fn add(state: &State, mut one: Interface) -> io::Result<()> {
     one.save(state)
 }
 
+/// The networks of a state: the host's, and those of jails that have one of their own.
+pub(crate) fn networks(state: &State) -> io::Result<Vec<State>> {
+    let jails = state.names("networks")?;
+    Ok(std::iter::once(None)
+        .chain(jails.iter().map(|jail| Some(jail.as_str())))
+        .map(|at| state.seen_from(at))
+        .collect())
+}
+
+/// Whether a tap of that number is in any network: they are numbered once for all (if_tuntap.c of 2026). (k)
+pub(crate) fn is_tap_anywhere(state: &State, kind: Kind, number: u32) -> io::Result<bool> {
+    for network in networks(state)? {
+        if kind.is_tap() && all(&network)?.iter().any(|one| one.kind == kind && one.unit == Some(number)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Moves an interface into another network. It leaves its groups, its bridge and its addresses, and is down; what describes it
+/// stays (if.c of 2024, `if_detach_internal`). (k)
+pub(crate) fn carry(from: &State, to: &State, mut one: Interface) -> io::Result<()> {
+    for mut other in all(from)?.into_iter().filter(|other| other.has_member(&one.name)) {
+        other.members.retain(|member| member.name != one.name);
+        other.save(from)?;
+    }
+    from.remove(&file(&one.name))?;
+    (one.up, one.is_started, one.is_lent) = (false, Some(one.is_running()).filter(|_| one.kind.is_tap()), !one.is_lent);
+    one.groups.clear();
+    one.addresses.clear();
+    add(to, one)
+}
+
 /// Opens a tap by the name of its device, which only one process can do at a time. The device is named by the number the tap was
 /// made with. Where there is none, it is made if net.link.tap.devfs_cloning allows that.
 pub(crate) fn open(state: &State, device: &str, pid: u32, is_cloning: bool) -> Step<Result<(), &'static str>> {
@@ -354,7 +392,13 @@ pub(crate) fn open(state: &State, device: &str, pid: u32, is_cloning: bool) -> S
         |one: &Interface| release >= 13 && one.name == device && matches!(one.kind, Kind::Tap | Kind::Vmnet);
     let number = unit(device, kind);
     let is_numbered = |one: &Interface| one.kind == kind && one.unit == number && number.is_some();
-    let mut found = all(state)?.into_iter().find(|one| is_numbered(one) || has_alias(one));
+    let mut network = state.seen_from(state.network());
+    let mut found = None;
+    for place in networks(state)? {
+        if let Some(tap) = all(&place)?.into_iter().find(|one| is_numbered(one) || has_alias(one)) {
+            (network, found) = (place, Some(tap));
+        }
+    }
     if found.is_none() && number.is_none() {
         return Ok(Err(ENOENT));
     }
@@ -371,16 +415,18 @@ pub(crate) fn open(state: &State, device: &str, pid: u32, is_cloning: bool) -> S
     if state.sysctl("net.link.tap.up_on_open")?.is_some_and(|value| value == "1") {
         tap.up = true;
     }
-    tap.save(state)?;
+    tap.save(&network)?;
     Ok(Ok(()))
 }
 
 /// Gives back the taps that a process holds.
 pub(crate) fn close_all(state: &State, pid: u32) -> io::Result<()> {
     let _lock = state.lock()?;
-    for mut interface in all(state)?.into_iter().filter(|interface| interface.opened_by == Some(pid)) {
-        interface.close();
-        interface.save(state)?;
+    for network in networks(state)? {
+        for mut interface in all(&network)?.into_iter().filter(|interface| interface.opened_by == Some(pid)) {
+            interface.close();
+            interface.save(&network)?;
+        }
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! jail(8), jls(8) and jexec(8), as far as bhyve needs them (k). A jail is a file in the folder `jails`, a parameter on each line:
-//! `path=/`, `allow.vmm`. What is in one is not told from what is outside, but for making machines.
+//! `path=/`, `allow.vmm`. What is in one is not told from what is outside, but for making machines, opening taps, and the network
+//! where it has one of its own (`vnet=new`).
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::exit::{Exit, Step, say};
 use crate::getopt;
+use crate::interface;
 use crate::state::{State, is_root};
 
 /// The variable that says in which jail a process is.
@@ -33,17 +35,47 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
         if state.path(&file(name)).is_file() {
             return Err(Exit::new(1, format!("jail: jail \"{name}\" already exists")));
         }
-        std::fs::create_dir_all(state.path("jails"))?;
-        state.write_lines(&file(name), words.operands)?;
+        make(state, name, words.operands)?;
         return Ok(0);
     }
     for name in words.operands {
         if !state.path(&file(name)).is_file() {
             return Err(Exit::new(1, format!("jail: \"{name}\" not found")));
         }
+        end_network(state, name)?;
         state.remove(&file(name))?;
     }
     Ok(0)
+}
+
+/// Makes a jail. One that has a network of its own is told no addresses (kern_jail.c), and has a loopback that is down.
+fn make(state: &State, name: &str, given: &[String]) -> Step<()> {
+    let is_vnet = |word: &String| word == "vnet" || word == "vnet=new";
+    let has_network = given.iter().any(is_vnet);
+    if has_network && given.iter().any(|word| word.starts_with("ip4") || word.starts_with("ip6")) {
+        return Err(Exit::new(1, "jail: vnet jails cannot have IP address restrictions"));
+    }
+    std::fs::create_dir_all(state.path("jails"))?;
+    let shown = given.iter().map(|word| if is_vnet(word) { "vnet=new" } else { word.as_str() });
+    state.write_lines(&file(name), &shown.collect::<Vec<_>>())?;
+    if has_network {
+        let mut loopback = interface::Interface::new("lo0", interface::Kind::Lo);
+        loopback.up = false;
+        interface::add(&state.seen_from(Some(name)), loopback)?;
+    }
+    Ok(())
+}
+
+/// A network ends with its jail: what was moved into it goes back where it was made, the rest is gone (if.c, `vnet_if_return`).
+fn end_network(state: &State, name: &str) -> Step<()> {
+    let network = state.seen_from(Some(name));
+    for one in interface::all(&network)?.into_iter().filter(|one| one.is_lent) {
+        interface::carry(&network, &state.seen_from(None), one)?;
+    }
+    match std::fs::remove_dir_all(state.path(&format!("networks/{name}"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Runs jls, which shows the parameters of one jail.
@@ -66,9 +98,24 @@ pub(crate) fn enter(state: &State, args: &[String]) -> Step<u8> {
     Err(Exit::new(1, format!("jexec: execvp(): {program}: {why}")))
 }
 
+/// The jail that this process is in.
+pub(crate) fn own() -> Option<String> {
+    std::env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned())
+}
+
+/// Whether there is a jail of that name with a network of its own.
+pub(crate) fn has_network(state: &State, name: &str) -> bool {
+    state.read(&file(name)).is_ok_and(|text| text.lines().any(|line| line == "vnet=new"))
+}
+
+/// Whether there is a jail of that name.
+pub(crate) fn is_there(state: &State, name: &str) -> bool {
+    state.path(&file(name)).is_file()
+}
+
 /// Whether this process may make machines.
 pub(crate) fn may_have_machines(state: &State) -> Step<bool> {
-    let Some(name) = std::env::var_os(VARIABLE) else { return Ok(true) };
-    let shown = parameters(state, "bhyve", &name.to_string_lossy())?;
+    let Some(name) = own() else { return Ok(true) };
+    let shown = parameters(state, "bhyve", &name)?;
     Ok(shown.lines().any(|line| line == "allow.vmm"))
 }

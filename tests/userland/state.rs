@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `log` | every call, one line each, in the order of arrival: `program arg arg…`, quoted for sh where needed |
 //! | `interfaces/NAME` | one network interface: see [`interface`](crate::interface) |
+//! | `networks/JAIL/` | `interfaces`, `route` and `route6` of a jail that has a network of its own, see [`jail`](crate::jail) |
 //! | `vmm/NAME` | one virtual machine node, as `/dev/vmm/NAME`: see [`node`](crate::node) |
 //! | `sysctl` | lines `name=value`, over those that a release has: see [`variables`] |
 //! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm: see [`kld`](crate::kld) |
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::exit::{Exit, Step};
+use crate::jail;
 use crate::sysctl::variables;
 
 /// How the name of a file begins that is not whole yet.
@@ -47,6 +49,8 @@ const DRAFT: &str = ".draft.";
 /// The folder.
 pub(crate) struct State {
     root: PathBuf,
+    /// The jail whose network is meant, if that is not the host's.
+    network: Option<String>,
     /// What is to be done when this call has done all.
     at_end: RefCell<Option<String>>,
 }
@@ -58,12 +62,24 @@ impl State {
         if !Path::new(&root).is_dir() {
             return Err(Exit::fake("FAKE_FREEBSD does not name a folder"));
         }
-        Ok(Self::at(root.into()))
+        let state = Self::at(root.into());
+        let network = jail::own().filter(|jail| jail::has_network(&state, jail));
+        Ok(Self { network, ..state })
     }
 
     /// The state in a folder.
     pub(crate) fn at(root: PathBuf) -> Self {
-        Self { root, at_end: RefCell::default() }
+        Self { root, network: None, at_end: RefCell::default() }
+    }
+
+    /// The same state, seen from the network of a jail, or from the host's.
+    pub(crate) fn seen_from(&self, network: Option<&str>) -> Self {
+        Self { network: network.map(str::to_string), ..Self::at(self.root.clone()) }
+    }
+
+    /// The jail whose network is meant.
+    pub(crate) fn network(&self) -> Option<&str> {
+        self.network.as_deref()
     }
 
     /// Takes the lock; it is given back when the file is dropped.
@@ -80,7 +96,12 @@ impl State {
 
     /// A file of the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.root.join(name)
+        const OF_NETWORKS: [&str; 3] = ["interfaces", "route", "route6"];
+        let is_of_network = name.split('/').next().is_some_and(|first| OF_NETWORKS.contains(&first));
+        match self.network.as_ref().filter(|_| is_of_network) {
+            Some(jail) => self.root.join("networks").join(jail).join(name),
+            None => self.root.join(name),
+        }
     }
 
     /// The text of a file; a missing file is empty.

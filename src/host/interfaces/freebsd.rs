@@ -90,8 +90,9 @@ impl<'a> Lines<'a> {
         let kind = self.kind();
         // Anybody may describe an interface; the group is ours.
         let is_ours = self.groups.contains(&MARK);
-        let mark = marked(&kind, self.description).filter(|_| is_ours);
-        Interface { kind, mark, is_ours, ..self.interface }
+        let described = marked(&kind, self.description);
+        let mark = described.clone().filter(|_| is_ours);
+        Interface { kind, mark, described, is_ours, ..self.interface }
     }
 
     /// Groups tell what an interface is, whatever it is called; but anybody may take it out of them.

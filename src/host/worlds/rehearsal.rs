@@ -83,6 +83,7 @@ impl Rehearsal {
             | Effect::CreateLink(_)
             | Effect::DestroyLink(_)
             | Effect::Join { .. }
+            | Effect::Lend { .. }
             | Effect::Leave { .. } => {
                 // Whoever asks for interfaces that cannot be read is told so.
                 if let Some(below) = (!self.has_interfaces).then(|| self.below().ok()).flatten() {
@@ -97,6 +98,9 @@ impl Rehearsal {
             | Effect::AddRoute(_)
             | Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::Reclaim { .. }
+            | Effect::CreateInner(_)
+            | Effect::DestroyInner(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_) => {}
         }

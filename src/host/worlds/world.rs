@@ -20,6 +20,8 @@ pub(crate) struct World {
     nodes: BTreeSet<String>,
     routes: BTreeSet<String>,
     jails: BTreeSet<String>,
+    /// Bridges in the networks of jails.
+    inner: BTreeSet<String>,
 }
 
 impl World {
@@ -82,8 +84,17 @@ impl World {
             }
             Effect::AddRoute(router) => drop(self.routes.insert(router.to_string())),
             Effect::DeleteRoute(router) => drop(self.routes.remove(&router.to_string())),
-            Effect::CreateJail { jail, .. } => drop(self.jails.insert(jail.to_string())),
+            Effect::CreateJail { jail, .. } => drop(self.jails.insert(jail.name.to_string())),
             Effect::RemoveJail(jail) => drop(self.jails.remove(jail.as_str())),
+            // Where a tap is does not matter here: it is one of the interfaces, in no bridge of the host's.
+            Effect::Lend { tap, .. } => {
+                self.interfaces.iter_mut().for_each(|one| one.members.retain(|member| member != tap.as_str()));
+            }
+            Effect::Reclaim { .. } => {}
+            Effect::CreateInner(inner) => drop(self.inner.insert(format!("{} in {}", inner.bridge, inner.jail))),
+            Effect::DestroyInner(inner) => {
+                self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail));
+            }
             Effect::Umask(_) | Effect::Run(_) => {}
         }
     }
@@ -148,6 +159,7 @@ impl World {
         left.extend(self.nodes.difference(&before.nodes).map(|node| format!("the node /dev/vmm/{node}")));
         left.extend(self.routes.difference(&before.routes).map(|route| format!("the route to {route}")));
         left.extend(self.jails.difference(&before.jails).map(|jail| format!("the jail {jail}")));
+        left.extend(self.inner.difference(&before.inner).map(|bridge| format!("the bridge {bridge}")));
         let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));
         left.extend(gone.map(|known| format!("nothing of the interface {}, which was there before", known.name)));
         left

@@ -5,71 +5,146 @@ use super::Conflict;
 use crate::bhyve;
 use crate::diag::{Fault, Severity};
 use crate::host::Host;
-use crate::model::{Backend, DevicePath, Feature, Jail, Machine, Part, Value};
-use crate::supervise::recovery;
+use crate::model::{Backend, DevicePath, Feature, InterfaceName, Jail, Machine, Part, PciSlot, Tty, Value};
+use crate::supervise::{jail, recovery};
+use std::net::SocketAddr;
 
 /// Returns what speaks against a machine's jail; `severity` is how bad it is that the jail is not as it has to be.
 pub(super) fn unusable(host: &dyn Host, machine: &Machine, severity: Severity) -> Vec<Conflict> {
     let Some(jail) = machine.jail() else { return Vec::new() };
     let mut found: Vec<Conflict> = Vec::new();
     let mut error = |part, fault: Fault| found.push((part, fault, Severity::Error));
-    cards(machine, &mut error);
     relative(machine, &mut error);
+    if jail.is_made && !jail.has_network {
+        let hint =
+            format!("jail: #{{ name: \"{}\", create: true, vnet: true }}, or give the card \"slirp\"", jail.name);
+        cards(machine).for_each(|(part, tap)| error(part, Fault::new(without_network(tap)).hint(hint.clone())));
+    }
     let passes = machine.devices().find(|(_, device)| device.kind().name == "passthru").map(|(slot, _)| slot);
     if let Some(slot) = passes.filter(|_| !machine.target().has(Feature::JailedPassthru)) {
         let fault = Fault::new("before FreeBSD 15.1 no jail is certain to be given devices of the host");
         error(Part::Slot(slot), fault.hint("run the machine outside of jails, or leave the device away"));
     }
-    if !host.is_assumed() && !host.rights().root {
+    if host.is_assumed() {
+        return found;
+    }
+    if !host.rights().root {
         let fault = Fault::host("only root makes jails and enters them").hint("run vmrun as root, or without `jail`");
         found.push((Part::Key("jail"), fault, severity));
-    } else if !host.is_assumed() {
-        let mut lacks = |fault: Fault| found.push((Part::Key("jail"), fault, severity));
-        match host.query(&bhyve::look_at_jail(&jail.name)) {
-            Ok(parameters) if jail.is_made => taken(host, machine, jail, &parameters, &mut lacks),
-            Ok(parameters) => {
-                entered(jail, &parameters, passes.is_some(), &mut lacks);
-                found.extend(unreached(machine, jail, &parameters));
+        return found;
+    }
+    let mut lacks = |part, fault: Fault| found.push((part, fault, severity));
+    match host.query(&bhyve::look_at_jail(&jail.name)) {
+        Ok(parameters) if jail.is_made => taken(host, machine, jail, &parameters, &mut lacks),
+        Ok(parameters) => {
+            entered(jail, &parameters, passes.is_some(), &mut lacks);
+            if bhyve::has_network(&parameters) {
+                lent(host, machine, jail, &mut lacks);
+            } else {
+                let hint = "one that is made with `vnet` has one (jail(8)); or give the card \"slirp\"";
+                cards(machine).for_each(|(part, tap)| lacks(part, Fault::host(without_network(tap)).hint(hint)));
             }
-            Err(fault) if bhyve::is_no_jail(&fault.message) && jail.is_made => {}
-            Err(fault) if bhyve::is_no_jail(&fault.message) => {
-                let name = &jail.name;
-                let hint = format!("jls shows those that are; jail: #{{ name: \"{name}\", create: true }} has it made");
-                lacks(Fault::host(format!("the jail {name} is not there")).hint(hint));
-            }
-            Err(fault) => lacks(fault.context(format!("the jail {} cannot be looked at", jail.name))),
+            found.extend(unreached(machine, jail, &parameters));
+        }
+        Err(fault) if bhyve::is_no_jail(&fault.message) && jail.is_made => {
+            lent(host, machine, jail, &mut lacks);
+            found.extend(jail.has_network.then(|| unreached(machine, jail, "vnet=new")).into_iter().flatten());
+        }
+        Err(fault) if bhyve::is_no_jail(&fault.message) => {
+            let name = &jail.name;
+            let hint = format!("jls shows those that are; jail: #{{ name: \"{name}\", create: true }} has it made");
+            lacks(Part::Key("jail"), Fault::host(format!("the jail {name} is not there")).hint(hint));
+        }
+        Err(fault) => {
+            lacks(Part::Key("jail"), fault.context(format!("the jail {} cannot be looked at", jail.name)));
         }
     }
     found
 }
 
-/// bhyve brings its tap up, which in a jail only one with a network of its own may (kern_jail.c, `prison_priv_check`), and there the
-/// tap would have to be, outside of the host's bridge.
-fn cards(machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
-    for (slot, device) in machine.devices() {
-        let Some(Backend::Tap(tap)) = device.backend() else { continue };
-        let fault = Fault::new(format!("{tap} cannot be used in a jail: bhyve has to bring it up, and may not there"));
-        let hint = "give the card \"slirp\", or run the machine outside of jails";
-        error(Part::Option(slot, "backend"), fault.hint(hint));
+/// Returns the taps of a machine's cards.
+fn cards(machine: &Machine) -> impl Iterator<Item = (Part, &InterfaceName)> {
+    machine.devices().filter_map(|(slot, device)| match device.backend() {
+        Some(Backend::Tap(tap)) => Some((Part::Option(slot, "backend"), tap)),
+        _ => None,
+    })
+}
+
+/// bhyve opens its tap (if_tuntap.c, PRIV_NET_TAP, unless net.link.tap.user_open is set), and brings it up (net_backends.c of 13 and
+/// later; PRIV_NET_SETIFFLAGS). In a jail only one with a network of its own may (kern_jail.c, `prison_priv_check`), and the latter
+/// has no switch.
+fn without_network(tap: &InterfaceName) -> String {
+    let why = "bhyve has to open it and to bring it up, and may not there";
+    format!("{tap} cannot be used in a jail without a network of its own: {why}")
+}
+
+/// Adds what is wrong with the taps of a machine whose jail has a network of its own: those that the recipe makes are taken there,
+/// those that are there already are used, and nobody else's is taken away.
+fn lent(host: &dyn Host, machine: &Machine, jail: &Jail, lacks: &mut dyn FnMut(Part, Fault)) {
+    if host.settings().user_net || jail.is_made && !jail.has_network {
+        return;
+    }
+    let Ok(here) = host.interfaces() else { return };
+    let is_within = |tap: &InterfaceName| {
+        let all = || jail::interfaces_in(host, &jail.name);
+        !jail.is_made && all().is_ok_and(|all| all.iter().any(|one| one.name == tap.as_str()))
+    };
+    for (part, tap) in cards(machine) {
+        let name = &jail.name;
+        match here.iter().find(|one| one.name == tap.as_str()) {
+            Some(one) if one.is_ours => {}
+            Some(_) => {
+                let fault = Fault::host(format!("{tap} is not vmrun's to take into the jail {name}"));
+                lacks(
+                    part,
+                    fault.hint(format!("have the recipe make a tap of its own, or: ifconfig {tap} vnet {name}")),
+                );
+            }
+            None if is_within(tap) => {}
+            None => {
+                let fault = Fault::new(format!("the tap {tap} is not there, and the recipe does not make it"));
+                lacks(part, fault.hint(format!("let nic = tap(\"{tap}\");")));
+            }
+        }
     }
 }
 
-/// Returns the screens that listen where only the jail is.
+/// Returns the screens and serial ports that listen where only the jail is.
 fn unreached(machine: &Machine, jail: &Jail, parameters: &str) -> Vec<Conflict> {
     let has = |parameter: &str| parameters.split_whitespace().any(|word| word == parameter);
     let screens = machine.devices().filter_map(|(slot, device)| {
-        let socket = device.vnc()?.socket();
+        let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
+        Some((slot, key, device.vnc()?.socket()))
+    });
+    let ports = machine.devices().flat_map(|(slot, device)| {
+        device.ttys().filter_map(move |(key, tty)| match tty {
+            Tty::Tcp(socket) => Some((slot, key, *socket)),
+            Tty::Stdio | Tty::Path(_) => None,
+        })
+    });
+    let told = |(slot, key, socket): (PciSlot, &'static str, SocketAddr)| {
         let family = if socket.is_ipv4() { "ip4=inherit" } else { "ip6=inherit" };
-        if has(family) && !has("vnet=new") {
+        let is_apart = bhyve::has_network(parameters);
+        if has(family) && !is_apart {
             return None;
         }
-        let fault =
-            Fault::host(format!("{socket} is in the network of the jail {}, where vmrun does not reach it", jail.name));
-        let hint = "a jail has the host's addresses by vnet=inherit, ip4=inherit and ip6=inherit";
-        let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
-        Some((Part::Option(slot, key), fault.hint(hint), Severity::Warning))
-    });
-    screens.collect()
+        // The network of a jail that is made has no address but those that the system gives itself, and bhyve is refused any other.
+        let name = &jail.name;
+        let (fault, severity) = if jail.is_made && !socket.ip().is_unspecified() {
+            let message = format!("{socket} is no address of the jail {name}, whose network is its own");
+            (Fault::new(message), Severity::Error)
+        } else {
+            let message = format!("{socket} is in the network of the jail {name}, where vmrun does not reach it");
+            (Fault::host(message), Severity::Warning)
+        };
+        let hint = if is_apart && jail.is_made {
+            "leave `vnet` out, or have the guest answer by its own network"
+        } else {
+            "a jail has the host's addresses by vnet=inherit, ip4=inherit and ip6=inherit"
+        };
+        Some((Part::Option(slot, key), fault.hint(hint), severity))
+    };
+    screens.chain(ports).filter_map(told).collect()
 }
 
 /// jexec(8) goes to the root of the jail.
@@ -94,28 +169,33 @@ fn relative(machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
 }
 
 /// Adds what is wrong with a jail that is only entered.
-fn entered(jail: &Jail, parameters: &str, passes_devices: bool, lacks: &mut dyn FnMut(Fault)) {
+fn entered(jail: &Jail, parameters: &str, passes_devices: bool, lacks: &mut dyn FnMut(Part, Fault)) {
     let has = |parameter: &str| parameters.split_whitespace().any(|word| word == parameter);
     let name = &jail.name;
     if !has("path=/") {
-        let fault = Fault::host(format!("the jail {name} has another root than the host, where bhyve finds no files"));
-        lacks(fault.hint("a jail for machines has path=/"));
+        let root = parameters.split_whitespace().find_map(|word| word.strip_prefix("path=")).unwrap_or_default();
+        let why = "bhyve, its disks, firmware and /dev would be looked for there";
+        let fault = Fault::host(format!("the jail {name} has a root of its own, {root}: {why}"));
+        lacks(
+            Part::Key("jail"),
+            fault.hint("a jail for machines has path=/: files and /dev are the host's there, devfs rules or not"),
+        );
     }
     let mut allowed = vec!["allow.vmm"];
     allowed.extend(passes_devices.then_some("allow.vmm_ppt"));
     for allow in allowed.into_iter().filter(|allow| !has(allow)) {
         let fault = Fault::host(format!("the jail {name} does not have {allow}"));
-        lacks(fault.hint(format!("kldload vmm, then jail -m name={name} {allow}")));
+        lacks(Part::Key("jail"), fault.hint(format!("kldload vmm, then jail -m name={name} {allow}")));
     }
 }
 
 /// Adds what is wrong where a jail that is to be made is there.
-fn taken(host: &dyn Host, machine: &Machine, jail: &Jail, parameters: &str, lacks: &mut dyn FnMut(Fault)) {
+fn taken(host: &dyn Host, machine: &Machine, jail: &Jail, parameters: &str, lacks: &mut dyn FnMut(Part, Fault)) {
     let is_left = bhyve::is_made_for(parameters, machine.name()) && recovery::is_to_be_taken_over(host, machine.name());
     if !is_left {
         let name = &jail.name;
         let fault = Fault::host(format!("the jail {name} is there already, and this run did not make it"));
-        lacks(fault.hint(format!("choose another name, or enter it: jail: \"{name}\"")));
+        lacks(Part::Key("jail"), fault.hint(format!("choose another name, or enter it: jail: \"{name}\"")));
     }
 }
 
@@ -132,7 +212,7 @@ mod tests {
     fn said(draft: Draft, rights: Rights, parameters: &str) -> Vec<String> {
         let answers = [("jls -nq -j web".to_string(), parameters.to_string())].into();
         let host = Simulated::new(&Rc::new(RefCell::new(Fixture { answers, rights, ..Fixture::lab() })));
-        let jail = Some(Jail { name: "web".parse().unwrap(), is_made: false });
+        let jail = Some(Jail { name: "web".parse().unwrap(), is_made: false, has_network: false });
         let machine = Draft { name: "lab".parse().ok(), jail, ..draft }.check().unwrap();
         let line = |(_, fault, severity): Conflict| {
             format!("{severity:?}: {} | {}", fault.message, fault.hint.unwrap_or_default())

@@ -91,7 +91,7 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         undo_node(host, &trace.name, &mut left);
     }
     for lease in journal.leases.iter().rev() {
-        undo(host, lease, same_boot, &interfaces, &mut left);
+        undo(host, lease, &journal.leases, same_boot, &interfaces, &mut left);
     }
     // Whatever carries our mark and is not in the journal: it was lost.
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
@@ -126,7 +126,7 @@ fn guests(
     noted.chain(host.processes().strays(name)).chain(openers).collect()
 }
 
-fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface], left: &mut Left) {
+fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, interfaces: &[Interface], left: &mut Left) {
     let platform = host.settings().platform;
     let there = |name: &str| interfaces.iter().find(|one| one.name == name);
     match lease {
@@ -134,7 +134,7 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
             let tap = &link.name;
             let unnamed = unmarked(tap);
             match there(tap.as_str()) {
-                Some(one) if one.mark.as_ref() == Some(&left.name) => {
+                Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(leases, one, &left.name) => {
                     left.backs.extend(lease.back(platform).map(Back::Effect))
                 }
                 Some(_) => left.kept.push(tap.to_string()),
@@ -152,6 +152,8 @@ fn undo(host: &dyn Host, lease: &Lease, same_boot: bool, interfaces: &[Interface
         }
         Lease::Node(name) if same_boot => undo_node(host, name, left),
         Lease::Jail(jail) if same_boot => jail::undo(host, jail, left),
+        Lease::Effect(Effect::Lend { jail, tap }) if same_boot => jail::undo_loan(host, jail, tap, left),
+        Lease::Effect(Effect::CreateInner(inner)) if same_boot => jail::undo_inner(host, inner, left),
         Lease::Link(name) => {
             let unnamed = unmarked(name);
             match there(name.as_str()) {

@@ -2,8 +2,9 @@
 
 use super::device::{SIGABRT, failed};
 use super::machine::Machine;
-use crate::exit::{EINVAL, Exit, NO_ERROR, Step};
+use crate::exit::{EINVAL, EPERM, Exit, NO_ERROR, Step};
 use crate::interface;
+use crate::jail;
 use crate::number::{scan, strtol};
 
 /// What virtio-net takes for an MTU: `ETHERMIN` and `ETHERMTU` of its own making.
@@ -52,8 +53,23 @@ fn complaint_of_backend(line: &str, errno: &str) -> crate::exit::Exit {
 fn open_tap(machine: &Machine, name: &str) -> Step<()> {
     match hold_tap(machine, name)? {
         Some(errno) => Err(complaint_of_backend(&format!("open of tap device /dev/{name} failed"), errno)),
-        None => Ok(()),
+        None if machine.assume || jail::own().is_none() => Ok(()),
+        None => raise(machine, name),
     }
+}
+
+/// Brings a tap up by its name, in the network that this process is in (net_backends.c of 13 and later; played in jails only, where
+/// it can go wrong). A jail without a network of its own may do nothing to the host's (kern_jail.c, `prison_priv_check`). (k)
+fn raise(machine: &Machine, name: &str) -> Step<()> {
+    let _lock = machine.state.lock()?;
+    let Some(mut tap) = interface::load(machine.state, name)? else {
+        return Err(complaint_of_backend("Could not get interface flags", "Device not configured"));
+    };
+    if machine.state.network().is_none() {
+        return Err(complaint_of_backend("Could not set interface flags", EPERM));
+    }
+    tap.raise(None);
+    Ok(tap.save(machine.state)?)
 }
 
 /// Opens a tap, which only one process can hold, or tells why it cannot be opened. One that is not there is made, unless the state
@@ -63,6 +79,11 @@ pub(crate) fn hold_tap(machine: &Machine, name: &str) -> Step<Option<&'static st
         return Ok(None);
     }
     let _lock = machine.state.lock()?;
+    let is_users = machine.state.sysctl("net.link.tap.user_open")?.is_some_and(|value| value == "1");
+    // if_tuntap.c, PRIV_NET_TAP, which only a jail with a network of its own has. (k)
+    if jail::own().is_some() && machine.state.network().is_none() && !is_users {
+        return Ok(Some(EPERM));
+    }
     let is_cloning = machine.state.sysctl("net.link.tap.devfs_cloning")?.is_none_or(|value| value == "1");
     Ok(interface::open(machine.state, name, std::process::id(), is_cloning)?.err())
 }

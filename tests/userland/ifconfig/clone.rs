@@ -93,7 +93,9 @@ fn make(host: &Host, name: &str, vlan: Option<(i128, String)>) -> Result<String,
     if unit.is_some_and(|unit| unit > MAX_UNIT) {
         return Err((if host.release.major < 14 { ENOSPC } else { EINVAL }).into());
     }
-    let is_taken = |unit: u32| all.iter().any(|one| one.kind == kind && one.unit == Some(unit));
+    let is_here = |unit: u32| all.iter().any(|one| one.kind == kind && one.unit == Some(unit));
+    let is_elsewhere = |unit: u32| interface::is_tap_anywhere(host.state, kind, unit).unwrap_or(false);
+    let is_taken = |unit: u32| is_here(unit) || is_elsewhere(unit);
     let is_free = |unit: &u32| !is_taken(*unit) && all.iter().all(|one| one.name != named(kind, *unit, "a"));
     let unit = match unit {
         Some(unit) if is_taken(unit) => return Err(EEXIST.into()),

@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::show::Family;
-use super::{Host, bridge, clone};
+use super::{Host, bridge, clone, vnet};
 use crate::exit::{EBUSY, EEXIST, EINVAL, EPERM, Exit, Step, say};
 use crate::interface::{self, Address, Interface, Kind};
+use crate::state::State;
 
 /// The limits of any MTU: `IF_MINMTU` and `IF_MAXMTU`.
 const MTU: std::ops::RangeInclusive<i128> = 72..=65535;
@@ -135,6 +136,8 @@ impl<'a> Target<'a> {
             "group" => self.join_group(value),
             "-group" => self.leave_group(value),
             "description" | "descr" => self.describe(value),
+            "vnet" => self.lend(value),
+            "-vnet" => vnet::reclaim(self.host, &self.name, value),
             "addm" => self.add_member(value),
             "deletem" => self.remove_member(value),
             "span" | "-span" => self.span(word, value),
@@ -292,18 +295,11 @@ impl<'a> Target<'a> {
         let is_gone = |other: &Interface| {
             other.name == one.name || (one.kind == Kind::Epair && other.kind == one.kind && other.unit == one.unit)
         };
-        let (gone, mut rest): (Vec<Interface>, Vec<Interface>) =
-            interface::all(self.host.state)?.into_iter().partition(is_gone);
-        for name in gone.iter().map(|one| one.name.as_str()) {
-            for other in &mut rest {
-                let is_parent = other.vlan.as_ref().is_some_and(|(_, parent)| parent == name);
-                if is_parent || other.has_member(name) {
-                    other.members.retain(|member| member.name != name);
-                    other.vlan = other.vlan.take().filter(|_| !is_parent);
-                    other.save(self.host.state)?;
-                }
-            }
-            self.host.state.remove(&interface::file(name))?;
+        remove(self.host.state, is_gone)?;
+        // The other half of a pair may be in another network, and goes all the same (if_epair.c, `epair_clone_destroy`).
+        let is_elsewhere = |state: &State| state.network() != self.host.state.network();
+        for network in interface::networks(self.host.state)?.iter().filter(|state| is_elsewhere(state)) {
+            remove(network, |other| one.kind == Kind::Epair && is_gone(other) && other.unit == one.unit)?;
         }
         Ok(crate::route::forget(self.host.state)?)
     }
@@ -399,6 +395,23 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Removes interfaces from a network: bridges and vlans lose them.
+fn remove(state: &State, is_gone: impl Fn(&Interface) -> bool) -> Step<()> {
+    let (gone, mut rest): (Vec<Interface>, Vec<Interface>) = interface::all(state)?.into_iter().partition(is_gone);
+    for name in gone.iter().map(|one| one.name.as_str()) {
+        for other in &mut rest {
+            let is_parent = other.vlan.as_ref().is_some_and(|(_, parent)| parent == name);
+            if is_parent || other.has_member(name) {
+                other.members.retain(|member| member.name != name);
+                other.vlan = other.vlan.take().filter(|_| !is_parent);
+                other.save(state)?;
+            }
+        }
+        state.remove(&interface::file(name))?;
+    }
+    Ok(())
+}
+
 /// Whether two addresses are the same, whatever their masks.
 fn is_same(one: &Address, other: &Address) -> bool {
     match (one, other) {
@@ -424,6 +437,8 @@ fn takes_value(word: &str) -> bool {
         "vlandev",
         "span",
         "-span",
+        "vnet",
+        "-vnet",
     ];
     WORDS.contains(&word) || bridge::FLAGS.contains(&word.strip_prefix('-').unwrap_or(word))
 }

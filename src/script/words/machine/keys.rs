@@ -50,7 +50,7 @@ const OWN: &[Key] = &[
     key(
         "jail",
         "FreeBSD: the jail in which bhyve runs: \"web\", which is there, has the host's root and allow.vmm, or #{ name: \"web\", \
-         create: true }; its cards are no taps (not run on a FreeBSD yet)",
+         create: true, vnet: true }; only one with a network of its own (vnet) has taps (not run on a FreeBSD yet)",
     ),
     key("smbios", "texts that the guest sees: #{ \"system.serial_number\": \"X\" }"),
     key("oem_strings", "texts of the maker that SMBIOS shows, by number: #{ \"1\": \"X\" }"),
@@ -276,11 +276,13 @@ fn content(value: &Dynamic) -> Result<FwContent, Raised> {
 
 /// The name of a jail that is there, or one that is to be made.
 fn jail(value: &Dynamic) -> Result<Jail, Raised> {
-    const KNOWN: [&str; 2] = ["name", "create"];
+    const KNOWN: [&str; 3] = ["name", "create", "vnet"];
     if !value.is_map() {
-        let name =
-            value.clone().into_string().map_err(|_| expected("the name of a jail, or #{ name, create }", value))?;
-        return Ok(Jail { name: name.parse()?, is_made: false });
+        let name = value
+            .clone()
+            .into_string()
+            .map_err(|_| expected("the name of a jail, or #{ name, create, vnet }", value))?;
+        return Ok(Jail { name: name.parse()?, is_made: false, has_network: false });
     }
     let given = map(value)?;
     if let Some(key) = given.keys().find(|key| !KNOWN.contains(&key.as_str())) {
@@ -288,15 +290,20 @@ fn jail(value: &Dynamic) -> Result<Jail, Raised> {
     }
     let name = given.get("name").ok_or_else(|| Fault::new("a jail has a `name`").hint("write #{ name: \"web\" }"))?;
     let name: JailName = text(name).and_then(|name| Ok(name.parse()?)).map_err(|raised| raised.under("name"))?;
-    let is_made = match given.get("create").filter(|value| !value.is_unit()) {
-        Some(value) => value.as_bool().map_err(|_| expected("true or false", value).under("create"))?,
-        None => false,
+    let is_set = |key: &str| match given.get(key).filter(|value| !value.is_unit()) {
+        Some(value) => value.as_bool().map_err(|_| expected("true or false", value).under(key)),
+        None => Ok(false),
     };
+    let (is_made, has_network) = (is_set("create")?, is_set("vnet")?);
+    if has_network && !is_made {
+        let fault = Fault::new("`vnet` is for a jail that is made: one that is there has a network of its own or not");
+        return Err(Raised::from(fault.hint("leave `vnet` out, or add create: true")).under("vnet"));
+    }
     if is_made && name.as_str().contains('.') {
         let fault = Fault::new(format!("{name} would be a jail within a jail, and vmrun makes none"));
         return Err(Raised::from(fault.hint("a name without `.`")).under("name"));
     }
-    Ok(Jail { name, is_made })
+    Ok(Jail { name, is_made, has_network })
 }
 
 /// By bhyve's rule a small number is in megabytes.
