@@ -11,6 +11,7 @@ use show::{Family, Formats, Mask, View};
 mod bridge;
 mod clone;
 mod show;
+mod vxlan;
 mod words;
 
 /// `IFNAMSIZ` of net/if.h, less the NUL.
