@@ -11,7 +11,7 @@ pub(crate) const WORDS: &[&str] =
 /// `VXLAN_VNI_MAX`: what no number reaches.
 const VNI_END: u64 = 1 << 24;
 
-fn refused<T>(text: String) -> Step<T> {
+fn refused<T>(text: &str) -> Step<T> {
     Err(Exit::new(1, format!("ifconfig: {text}")))
 }
 
@@ -21,22 +21,22 @@ pub(crate) fn tell(one: &mut Interface, word: &str, value: &str) -> Step<()> {
     let ip = value.parse::<IpAddr>().ok();
     let word = match word {
         "vni" | "vxlanid" if number.is_none_or(|id| id >= VNI_END) => {
-            return refused(format!("invalid network identifier: {value}"));
+            return refused(&format!("invalid network identifier: {value}"));
         }
         "vni" => "vxlanid",
         "vxlanlocalport" | "vxlanremoteport" if number.is_none_or(|port| port >= u16::MAX.into()) => {
             let side = if word == "vxlanlocalport" { "local" } else { "remote" };
-            return refused(format!("invalid {side} port: {value}"));
+            return refused(&format!("invalid {side} port: {value}"));
         }
         "vxlanlocal" | "vxlanremote" | "vxlangroup" => {
             let what = &word["vxlan".len()..];
             match ip {
-                None => return refused(format!("error in parsing {what} address string: Name does not resolve")),
+                None => return refused(&format!("error in parsing {what} address string: Name does not resolve")),
                 Some(ip) if word == "vxlangroup" && !ip.is_multicast() => {
-                    return refused("group address must be multicast".into());
+                    return refused("group address must be multicast");
                 }
                 Some(ip) if word != "vxlangroup" && ip.is_multicast() => {
-                    return refused(format!("{what} address cannot be multicast"));
+                    return refused(&format!("{what} address cannot be multicast"));
                 }
                 Some(_) => word,
             }
@@ -45,7 +45,7 @@ pub(crate) fn tell(one: &mut Interface, word: &str, value: &str) -> Step<()> {
     };
     if one.kind != Kind::Vxlan || one.up {
         let why = if one.kind == Kind::Vxlan { "Device busy" } else { "Invalid argument" };
-        return refused(format!("VXLAN_CMD_SET: {why}"));
+        return refused(&format!("VXLAN_CMD_SET: {why}"));
     }
     one.vxlan.retain(|(known, _)| known != word);
     one.vxlan.push((word.into(), value.into()));
