@@ -45,6 +45,7 @@ pub(crate) mod tree;
 pub(crate) mod tty;
 pub(crate) mod types;
 pub(crate) mod value;
+pub(crate) mod vxlan;
 
 pub use address::VncAddress;
 pub(crate) use argv::Argv;
@@ -84,3 +85,4 @@ pub use target::{Arch, Release, Target};
 pub use tty::Tty;
 pub use types::Type;
 pub(crate) use value::Value;
+pub(crate) use vxlan::{Far, Vxlan, VxlanId};

@@ -39,6 +39,14 @@ impl Network {
         all
     }
 
+    /// Returns the cards that carry VXLANs, each with one of them.
+    fn vxlans(&self) -> impl Iterator<Item = (&InterfaceName, &Link)> {
+        self.links.iter().filter_map(|link| match &link.kind {
+            LinkKind::Vxlan(vxlan) => Some((vxlan.dev.as_ref()?, link)),
+            _ => None,
+        })
+    }
+
     fn members_of(&self, bridge: &InterfaceName) -> Vec<(&InterfaceName, &Membership)> {
         self.members.iter().filter(|(of, ..)| of == bridge).map(|(_, member, how)| (member, how)).collect()
     }
@@ -47,6 +55,7 @@ impl Network {
 #[cfg(test)]
 mod samples {
     use super::*;
+    use crate::model::{Far, Vxlan};
 
     pub(super) fn name(text: &str) -> InterfaceName {
         text.parse().unwrap()
@@ -56,6 +65,12 @@ mod samples {
         let kind = LinkKind::Vlan { parent: name(parent), tag: tag.try_into().unwrap() };
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         Link { addresses, ..Link::new(name(link), kind) }
+    }
+
+    pub(super) fn vxlan() -> Vxlan {
+        let far = Far::Group("224.0.2.6".parse().unwrap());
+        let id = 108.try_into().unwrap();
+        Vxlan { id, local: "10.0.0.1".parse().unwrap(), far, dev: Some(name("ix1")), port: 4790 }
     }
 
     /// Everything that there is, in odd forms.
@@ -71,10 +86,11 @@ mod samples {
                 Link { description: Some("the guests".into()), ..vlan("guests", "ix0", 81, &[]) },
                 Link { mtu: Some(1400), ..pair },
                 Link { up: false, ..vlan("epair0a.5", "epair0a", 5, &[]) },
+                Link { mtu: Some(1450), ..Link::new(name("vxlan0"), LinkKind::Vxlan(vxlan())) },
                 Link { addresses: vec!["192.168.9.1/24".parse().unwrap()], ..bridge("bridge2") },
                 Link { up: false, ..bridge("bridge3") },
             ],
-            members: [("bridge2", "guests"), ("bridge2", "epair0b"), ("bridge7", "ix0.80")]
+            members: [("bridge2", "guests"), ("bridge2", "epair0b"), ("bridge2", "vxlan0"), ("bridge7", "ix0.80")]
                 .map(|(bridge, member)| (name(bridge), name(member), Membership::default()))
                 .into(),
             routers: vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()],

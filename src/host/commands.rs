@@ -8,7 +8,7 @@ use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, Router, VmName};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, Router, VmName, Vxlan};
 use crate::network::naming;
 
 /// Returns the commands of an effect, in order. Interfaces are marked as made for the machine, if it is known.
@@ -136,6 +136,9 @@ fn freebsd_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
         {
             argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
         }
+        if let LinkKind::Vxlan(vxlan) = &link.kind {
+            argv = argv.args(vxlan.words());
+        }
         if let Some(mark) = link_mark(machine, link, name) {
             argv = argv.args(["group", MARK, "description"]).arg(mark);
         }
@@ -215,6 +218,7 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
         LinkKind::Vlan { parent, tag } => {
             add().arg("link").arg(parent).arg("name").arg(name).args(["type", "vlan", "id"]).arg(tag)
         }
+        LinkKind::Vxlan(vxlan) => linux_vxlan(add().arg("name").arg(name), vxlan),
         LinkKind::Bridge => add().arg("name").arg(name).args(["type", "bridge", "forward_delay", "0"]),
         LinkKind::Pair { peer } => add().arg("name").arg(name).args(["type", "veth", "peer", "name"]).arg(first(peer)),
         LinkKind::Tap => ip(&["tuntap", "add", "dev", &name, "mode", "tap"]),
@@ -240,6 +244,14 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
         if address.ip.is_ipv6() { argv.arg("nodad") } else { argv }
     }));
     argvs
+}
+
+/// ip-link(8). The port is always said: Linux has one of its own.
+fn linux_vxlan(add: Argv, vxlan: &Vxlan) -> Argv {
+    let argv = add.args(["type", "vxlan", "id"]).arg(vxlan.id).arg("local").arg(vxlan.local);
+    let argv = argv.arg(vxlan.far.key()).arg(vxlan.far.ip());
+    let argv = vxlan.dev.iter().fold(argv, |argv, dev| argv.arg("dev").arg(dev));
+    argv.arg("dstport").arg(vxlan.port)
 }
 
 /// Returns what takes back what the first commands of an effect took, where a later one was refused: the first of these that can

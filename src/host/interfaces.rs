@@ -54,6 +54,15 @@ pub enum InterfaceKind {
         /// Its tag.
         tag: u16,
     },
+    /// An end of a VXLAN, with what the system tells of its addresses.
+    Vxlan {
+        /// Its number.
+        id: u32,
+        /// The address of this end.
+        local: Option<IpAddr>,
+        /// The address of the other end, or the group of those.
+        far: Option<IpAddr>,
+    },
     /// One of a pair.
     Pair,
     /// Anything else.
@@ -66,6 +75,9 @@ impl InterfaceKind {
         match kind {
             LinkKind::Bridge => Self::Bridge,
             LinkKind::Vlan { parent, tag } => Self::Vlan { parent: parent.to_string(), tag: tag.get() },
+            LinkKind::Vxlan(vxlan) => {
+                Self::Vxlan { id: vxlan.id.get(), local: Some(vxlan.local), far: Some(vxlan.far.ip()) }
+            }
             LinkKind::Pair { .. } => Self::Pair,
             LinkKind::Tap => Self::Tap,
         }
@@ -75,6 +87,10 @@ impl InterfaceKind {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),
+            Self::Vxlan { id, local, far } => {
+                let end = |ip: &Option<IpAddr>| ip.map_or_else(|| "nowhere".into(), |ip| ip.to_string());
+                format!("VXLAN {id} from {} to {}", end(local), end(far))
+            }
             Self::Bridge => "a bridge".into(),
             Self::Pair => "one of a pair".into(),
             Self::Tap => "a tap".into(),

@@ -1,6 +1,6 @@
 //! Interfaces that are made: vlans, bridges and pairs, as they are meant to be.
 
-use super::InterfaceName;
+use super::{InterfaceName, Vxlan};
 use crate::diag::Fault;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -116,6 +116,8 @@ pub(crate) enum LinkKind {
         /// The other one.
         peer: InterfaceName,
     },
+    /// An end of a VXLAN (vxlan(4)).
+    Vxlan(Vxlan),
     /// A tap (tap(4)), whose other end a hypervisor opens.
     Tap,
 }
@@ -127,6 +129,7 @@ impl LinkKind {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),
             Self::Bridge => "a bridge".into(),
             Self::Pair { peer } => format!("a pair with {peer}"),
+            Self::Vxlan(vxlan) => format!("VXLAN {} from {} to {}", vxlan.id, vxlan.local, vxlan.far.ip()),
             Self::Tap => "a tap".into(),
         }
     }
@@ -164,7 +167,7 @@ impl Link {
     pub(crate) fn names(&self) -> Vec<&InterfaceName> {
         match &self.kind {
             LinkKind::Pair { peer } => vec![&self.name, peer],
-            LinkKind::Vlan { .. } | LinkKind::Bridge | LinkKind::Tap => vec![&self.name],
+            LinkKind::Vlan { .. } | LinkKind::Bridge | LinkKind::Vxlan(_) | LinkKind::Tap => vec![&self.name],
         }
     }
 

@@ -33,11 +33,12 @@ const fn makers(kind: &LinkKind) -> &'static [&'static str] {
         LinkKind::Tap => &["tap", "vmnet"],
         LinkKind::Bridge => &["bridge"],
         LinkKind::Vlan { .. } => &["vlan"],
+        LinkKind::Vxlan(_) => &["vxlan"],
         LinkKind::Pair { .. } => &["epair"],
     }
 }
 
-/// Whether FreeBSD makes the interface under its name: `tapN`, `bridgeN`, `vlanN`, `epairN`, `PARENT.TAG`.
+/// Whether FreeBSD makes the interface under its name: `tapN`, `bridgeN`, `vlanN`, `vxlanN`, `epairN`, `PARENT.TAG`.
 fn is_native(link: &Link) -> bool {
     let of_driver = unit(made(link)).is_some_and(|(stem, _)| makers(&link.kind).contains(&stem));
     let of_parent =
@@ -49,7 +50,7 @@ fn is_native(link: &Link) -> bool {
 pub(crate) fn made(link: &Link) -> &str {
     match link.kind {
         LinkKind::Pair { .. } => link.name.as_str().trim_end_matches('a'),
-        LinkKind::Tap | LinkKind::Bridge | LinkKind::Vlan { .. } => link.name.as_str(),
+        LinkKind::Tap | LinkKind::Bridge | LinkKind::Vlan { .. } | LinkKind::Vxlan(_) => link.name.as_str(),
     }
 }
 
@@ -152,6 +153,13 @@ mod tests {
             );
             assert_eq!(vlan(text), expected);
         }
+        let tunnel = |text: &str| said(&Link::new(name(text), LinkKind::Vxlan(super::super::samples::vxlan())));
+        assert_eq!([tunnel("vxlan0"), tunnel("far")], ["vxlan0", "vxlan23022 name far"]);
+        assert_eq!(
+            tunnel("vlan5"),
+            "FreeBSD cannot make vlan5: that is a name of vlan(4), and this is VXLAN 108 from 10.0.0.1 to 224.0.2.6 | vxlan0 and the \
+             like, or a name of your own: guests"
+        );
         let pair = Link::new(name("epair7a"), LinkKind::Pair { peer: name("epair7b") });
         assert_eq!(said(&pair), "epair7");
     }

@@ -1,7 +1,7 @@
 //! The files of systemd-networkd that make a network: systemd.netdev(5), systemd.network(5).
 
 use super::Network;
-use crate::model::{InterfaceName, Link, LinkKind};
+use crate::model::{Far, InterfaceName, Link, LinkKind, Vxlan};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ pub(crate) fn networkd(network: &Network) -> Vec<(String, String)> {
     }
     // What the recipe does not make only gets what hangs on it.
     let foreign = |name: &&InterfaceName| network.link(name).is_none();
-    let carriers = network.parents().into_iter().map(|(parent, _)| parent);
+    let carriers = network.parents().into_iter().map(|(parent, _)| parent).chain(network.vxlans().map(|(dev, _)| dev));
     let members = network.members.iter().map(|(_, member, _)| member);
     let zones = network.routers.iter().filter_map(|router| router.zone());
     let mut others: Vec<&InterfaceName> = carriers.chain(members).chain(zones).filter(foreign).collect();
@@ -31,6 +31,7 @@ fn file(name: &InterfaceName, kind: &str) -> String {
 fn netdev(link: &Link) -> String {
     let kind = match link.kind {
         LinkKind::Vlan { .. } => "vlan",
+        LinkKind::Vxlan(_) => "vxlan",
         LinkKind::Bridge => "bridge",
         LinkKind::Pair { .. } => "veth",
         LinkKind::Tap => "tap",
@@ -44,11 +45,19 @@ fn netdev(link: &Link) -> String {
     }
     let _ = match &link.kind {
         LinkKind::Vlan { tag, .. } => writeln!(text, "\n[VLAN]\nId={tag}"),
+        LinkKind::Vxlan(vxlan) => write!(text, "\n{}", vxlan_section(vxlan)),
         LinkKind::Bridge => writeln!(text, "\n[Bridge]\nForwardDelaySec=0"),
         LinkKind::Pair { peer } => writeln!(text, "\n[Peer]\nName={peer}"),
         LinkKind::Tap => Ok(()),
     };
     text
+}
+
+/// systemd.netdev(5), [VXLAN]; one that no card carries says so.
+fn vxlan_section(vxlan: &Vxlan) -> String {
+    let (far, key) = (vxlan.far.ip(), if matches!(vxlan.far, Far::Remote(_)) { "Remote" } else { "Group" });
+    let alone = if vxlan.dev.is_none() { "Independent=yes\n" } else { "" };
+    format!("[VXLAN]\nVNI={}\nLocal={}\n{key}={far}\nDestinationPort={}\n{alone}", vxlan.id, vxlan.local, vxlan.port)
 }
 
 fn of_link(network: &Network, link: &Link, name: &InterfaceName) -> String {
@@ -93,10 +102,11 @@ fn hanging(network: &Network, name: &InterfaceName) -> String {
     let vlans = network.parents().into_iter().filter(|(parent, _)| *parent == name);
     let vlans = vlans.flat_map(|(_, vlans)| vlans).map(|(link, _)| format!("VLAN={}\n", link.name));
     let bridges = || network.members.iter().filter(|(_, member, how)| member == name && !how.is_span);
+    let tunnels = network.vxlans().filter(|(dev, _)| *dev == name).map(|(_, link)| format!("VXLAN={}\n", link.name));
     let routers = network.routers.iter().filter(|router| router.zone() == Some(name));
     let routers = routers.map(|router| format!("Gateway={}\n", router.ip()));
     let masters = bridges().map(|(bridge, ..)| format!("Bridge={bridge}\n"));
-    let mut text: String = routers.chain(vlans).chain(masters).collect();
+    let mut text: String = routers.chain(vlans).chain(tunnels).chain(masters).collect();
     let switches = bridges().flat_map(|(.., how)| &how.switches).filter_map(|(word, is_on)| {
         let key = match *word {
             "private" => "Isolated",

@@ -41,6 +41,11 @@ fn cloned(network: &Network) -> Vec<String> {
         let names: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
         lines.push(format!("cloned_interfaces=\"{}\"", names.join(" ")));
     }
+    for (link, (made, _)) in all.iter().zip(&made) {
+        if let LinkKind::Vxlan(vxlan) = &link.kind {
+            lines.push(format!("create_args_{made}=\"{}\"", vxlan.words().join(" ")));
+        }
+    }
     lines.extend(made.iter().filter_map(|(made, name)| Some(format!("ifconfig_{made}_name=\"{}\"", name.as_ref()?))));
     for link in all {
         for name in link.names() {
@@ -108,10 +113,12 @@ ifconfig_guests_descr="the guests"
 vlans_epair0a="5"
 defaultrouter="10.0.0.7"
 ipv6_defaultrouter="fd00::7"
-cloned_interfaces="epair0 bridge2 bridge3"
+cloned_interfaces="epair0 vxlan0 bridge2 bridge3"
+create_args_vxlan0="vxlanid 108 vxlanlocal 10.0.0.1 vxlangroup 224.0.2.6 vxlanlocalport 4790 vxlanremoteport 4790 vxlandev ix1"
 ifconfig_epair0a="mtu 1400 up"
 ifconfig_epair0b="mtu 1400 up"
-ifconfig_bridge2="inet 192.168.9.1/24 addm guests addm epair0b up"
+ifconfig_vxlan0="mtu 1450 up"
+ifconfig_bridge2="inet 192.168.9.1/24 addm guests addm epair0b addm vxlan0 up"
 # bridge7 is made elsewhere; its line needs: addm ix0.80
 "#;
         assert_eq!(rcconf(&odd()).join("\n"), expected.trim());

@@ -194,3 +194,28 @@ fn not_ours(one: &Entry, name: &VmName) -> Fault {
         Fault::host(format!("the machine {name}{which} is another user's: its lock may be read by its owner only"));
     fault.hint(format!("`vmrun stop {name}` as that user, or as root, stops it"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Shape;
+
+    #[test]
+    fn a_machine_of_another_user_is_told_of_with_who_can_stop_it() {
+        let entry = Entry {
+            name: Some("db".into()),
+            state: State::Unknown,
+            supervisor: None,
+            process: None,
+            shape: Shape::default(),
+            standing: None,
+            recipe: None,
+        };
+        let fault = not_ours(&entry, &"db".parse().unwrap());
+        assert_eq!(
+            format!("{} | {}", fault.message, fault.hint.unwrap()),
+            "the machine db is another user's: its lock may be read by its owner only | `vmrun stop db` as that user, or as root, \
+             stops it"
+        );
+    }
+}

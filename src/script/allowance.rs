@@ -15,7 +15,7 @@ use crate::host::{Effect, Host, files, ipxe, shelf};
 use crate::library::allowed::{self, Allowed};
 use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
 use crate::library::protected::is_below;
-use crate::model::{Argv, InterfaceName, LinkKind, VmName};
+use crate::model::{Argv, InterfaceName, LinkKind, VmName, Vxlan};
 use crate::{bhyve, qemu};
 use rhai::{AST, ASTNode, Expr, NativeCallContext, Stmt};
 use std::net::IpAddr;
@@ -114,7 +114,11 @@ impl Call<'_> {
                 self.permit(Asked::Interface(member.as_str()))
             }
             Effect::CreateLink(link) => match &link.kind {
-                LinkKind::Vlan { parent, .. } => self.permit(Asked::Interface(parent.as_str())),
+                LinkKind::Vlan { parent, .. } | LinkKind::Vxlan(Vxlan { dev: Some(parent), .. }) => {
+                    self.permit(Asked::Interface(parent.as_str()))
+                }
+                // It says by its address which card carries it.
+                LinkKind::Vxlan(vxlan) => self.permit(Asked::Interface(&vxlan.local.to_string())),
                 LinkKind::Bridge | LinkKind::Pair { .. } | LinkKind::Tap => self.while_awake(),
             },
             Effect::AddRoute(router) => self.permit(Asked::Interface(&router.to_string())),

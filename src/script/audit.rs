@@ -131,7 +131,7 @@ fn of_row(row: Row, is_method: bool) -> Vec<&'static str> {
         ("run", true) => vec!["commands", "paths"],
         ("run", false) => vec!["boots"],
         ("query" | "ifconfig", true) => vec!["commands"],
-        ("tap" | "bridge" | "vlan" | "epair" | "default_router", true) | ("add", false) => vec!["interfaces"],
+        ("tap" | "bridge" | "vlan" | "vxlan" | "epair" | "default_router", true) | ("add", false) => vec!["interfaces"],
         ("destroy", false) => vec!["nodes"],
         ("umask", true) => vec!["the umask"],
         ("bhyve", true) => vec!["paths"],

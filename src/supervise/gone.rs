@@ -2,9 +2,33 @@
 //! nothing of it is left.
 
 use crate::bhyve;
-use crate::host::{Effect, Host, Inner, interfaces};
-use crate::model::{InterfaceName, JailName};
+use crate::host::{Effect, Host, Inner, Interface, interfaces};
+use crate::model::{InterfaceName, JailName, VmName};
 use crate::supervise::jail;
+
+/// Whether it takes an interface away, or out of a bridge: whose that is by now is looked at before.
+pub(super) const fn is_about_interfaces(back: &Effect) -> bool {
+    matches!(back, Effect::DestroyTap(_) | Effect::DestroyLink(_) | Effect::Leave { is_span: false, .. })
+}
+
+/// Returns why an effect is not to be done that would take away what somebody else has made meanwhile, as a sentence: an interface
+/// without the mark of these machines, or a membership of another bridge, which ip(8) would end too. Nothing where it is what was made.
+pub(super) fn anothers(back: &Effect, there: &[Interface], machines: &[&VmName]) -> Option<String> {
+    match back {
+        Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
+            let one = there.iter().find(|one| one.name == name.as_str())?;
+            let is_of_others = |mark: &VmName| !machines.contains(&mark);
+            let is_anothers = !one.is_ours || one.mark.as_ref().is_some_and(is_of_others);
+            is_anothers.then(|| format!("{name} is somebody else's by now, and stays"))
+        }
+        Effect::Leave { bridge, member, is_span: false } => {
+            let is_member = |name: &String| name == member.as_str();
+            let is_in = there.iter().any(|one| one.name == bridge.as_str() && one.members.iter().any(is_member));
+            (!is_in).then(|| format!("{member} is no member of {bridge} any more"))
+        }
+        _ => None,
+    }
+}
 
 /// Returns what is gone already that an effect was to take away and was refused, as a sentence; nothing if it is there, or if that
 /// cannot be told.

@@ -1,6 +1,6 @@
 //! What a run has taken, or is about to take: as values, as words of a journal, and how it is taken and given back.
 
-use super::gone::gone;
+use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
 use super::standing::Stance;
 use super::step::Event;
@@ -266,13 +266,36 @@ impl Run {
         self.leases.iter().rev().filter_map(|lease| lease.back(platform)).collect()
     }
 
+    /// Returns what will be given back, in order, without what is somebody else's by now, and sentences about that. Where the
+    /// interfaces cannot be read nothing speaks against any of it.
+    fn own_to_give_back(&self) -> (Vec<Effect>, Vec<String>) {
+        let mut effects = self.to_give_back();
+        let locks =
+            self.leases.iter().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+        let machines: Vec<&VmName> = locks.collect();
+        let mut others = Vec::new();
+        // What a run without a machine makes has no mark.
+        if !machines.is_empty()
+            && effects.iter().any(is_about_interfaces)
+            && let Ok(there) = self.host.interfaces_anew()
+        {
+            effects.retain(|effect| {
+                let what = anothers(effect, &there, &machines);
+                others.extend(what.clone());
+                what.is_none()
+            });
+        }
+        (effects, others)
+    }
+
     /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
     /// other and go away side by side.
     pub(crate) fn give_back(&mut self) -> Vec<Fault> {
         let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter();
         let mut faults: Vec<Fault> = late(&mut self.host).map(|(_, fault)| fault).collect();
         let mut refused: Vec<(Effect, Fault)> = Vec::new();
-        let effects = self.to_give_back();
+        let (effects, others) = self.own_to_give_back();
+        others.iter().for_each(|what| self.tell(Progress::Gone(what)));
         for effect in effects {
             // A node keeps its jail (vmm(4)), so that it goes before.
             if matches!(effect, Effect::RemoveJail(_)) {

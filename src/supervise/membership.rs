@@ -50,7 +50,12 @@ impl Run {
         let of = if is_empty { bridge.to_string() } else { format!("the members of {bridge}") };
         let fault = Fault::new(format!("{member} has an MTU of {its} bytes, and {of} one of {mtu}"));
         Err(fault.hint(match own {
-            Some(link) if link.mtu.is_some() => format!("leave its `mtu` out, or make it {mtu}: a bridge has one MTU"),
+            Some(link) if link.mtu.is_some() && !matches!(link.kind, LinkKind::Vxlan(_)) => {
+                format!("leave its `mtu` out, or make it {mtu}: a bridge has one MTU")
+            }
+            Some(Link { kind: LinkKind::Vxlan(_), .. }) => format!(
+                "a VXLAN has that of its card without its headers: make its `mtu` {mtu}, or give {bridge} one of {its}"
+            ),
             Some(_) => format!("a VLAN has the MTU of its card: make that {mtu}, or give {bridge} another"),
             None => format!("it is not vmrun's to change: a bridge has one MTU, ifconfig {member} mtu {mtu}"),
         }))
@@ -58,7 +63,7 @@ impl Run {
 
     /// Returns the MTU that an interface has, or will have; nothing where that is not known. A VLAN has that of its card, which may be
     /// a VLAN too; on a host that is not here they may be said of each other.
-    fn mtu_of<'a>(&'a self, mut name: &'a InterfaceName, interfaces: &[Interface]) -> Option<u32> {
+    pub(crate) fn mtu_of<'a>(&'a self, mut name: &'a InterfaceName, interfaces: &[Interface]) -> Option<u32> {
         for _ in 0..=self.leases.len() {
             name = match self.link(name) {
                 Some(Link { mtu: Some(mtu), .. }) => return Some(u32::from(*mtu)),

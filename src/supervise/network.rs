@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::interfaces::{self, bridge_of};
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
-use crate::model::{InterfaceName, Link, LinkKind, Router};
+use crate::model::{InterfaceName, Link, LinkKind, Router, Vxlan};
 use crate::network::Network;
 
 /// What is done with a network.
@@ -73,7 +73,10 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::Run(_)
             | Effect::Make { .. } => {
                 let fault = Fault::new("a network recipe makes a network and nothing else");
-                return Err((at, fault.hint("vlan, bridge with `create: true`, epair, default_router, bridge.add")));
+                return Err((
+                    at,
+                    fault.hint("vlan, vxlan, bridge with `create: true`, epair, default_router, bridge.add"),
+                ));
             }
         }
     }
@@ -186,7 +189,9 @@ pub(crate) fn doubts(host: &dyn Host, network: &Network) -> Result<Vec<Fault>, F
     if !host.is_assumed() {
         let states = states(host)?;
         for link in &network.links {
-            let LinkKind::Vlan { parent, .. } = &link.kind else { continue };
+            let (LinkKind::Vlan { parent, .. } | LinkKind::Vxlan(Vxlan { dev: Some(parent), .. })) = &link.kind else {
+                continue;
+            };
             if states.iter().any(|state| state.name == parent.as_str() && !state.up) {
                 let fault = Fault::new(format!("{parent}, which carries {}, is down", link.name));
                 doubts.push(fault.hint("it is not vmrun's to change: bring it up, or nothing gets through"));
@@ -218,6 +223,7 @@ fn differences(link: &Link, state: &Interface) -> Vec<String> {
         (LinkKind::Vlan { parent, tag }, InterfaceKind::Vlan { parent: its, tag: number }) => {
             parent.as_str() == its && tag.get() == *number
         }
+        (LinkKind::Vxlan(_), InterfaceKind::Vxlan { .. }) => InterfaceKind::of(&link.kind) == state.kind,
         (LinkKind::Bridge, InterfaceKind::Bridge)
         | (LinkKind::Pair { .. }, InterfaceKind::Pair)
         | (LinkKind::Tap, InterfaceKind::Tap) => true,

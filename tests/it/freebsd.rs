@@ -110,6 +110,7 @@ ifconfig tap1 group vmrun description vmrun:install up
 ifconfig bridge2 addm tap1
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 3,ahci-cd,[tmp]/vm/cd.img -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
 bhyve -c 1 -m 256M -w -H -s 0,hostbridge -s 4,virtio-blk,[tmp]/vm/install.img -s 5,virtio-blk,[tmp]/vm/install-data.img -s 6,virtio-net,tap1,mac=00:0c:29:a5:19:b9 -s 29,fbuf,tcp=127.100.100.1:5901,w=800,h=600 -k [tmp]/state/.install.secrets -s 30,xhci,tablet -s 31,lpc -l bootrom,[tmp]/vm/rom.fd install
+ifconfig
 bhyvectl --destroy --vm=install
 ifconfig tap1 destroy
 ");
@@ -210,6 +211,35 @@ fn what_somebody_has_taken_away_meanwhile_counts_as_given_back() {
         assert_eq!(said, expected, "{by_hand}: {}", done.stderr);
         assert!(!done.stderr.contains("error: `"), "{by_hand}: {}", done.stderr);
         assert!(!sandbox.read("fake/interfaces/bridge2").contains("em0"), "{by_hand}");
+        clean(&sandbox);
+    }
+}
+
+#[test]
+fn what_somebody_has_made_anew_under_the_name_of_what_a_run_made_stays() {
+    let made: [(&str, &str, &str); 3] = [
+        (
+            "ifconfig bridge2 deletem tap1; rm [tmp]/fake/interfaces/tap1; ifconfig tap1 create && ifconfig tap1 description theirs",
+            "tap1",
+            "description theirs",
+        ),
+        ("sed -i s/@install/@other/ [tmp]/fake/interfaces/bridge7", "bridge7", "description vmrun:@other"),
+        ("ifconfig bridge7 destroy; ifconfig bridge7 create", "bridge7", "kind bridge"),
+    ];
+    for (by_hand, name, text) in made {
+        let sandbox = initialized("run\n");
+        let recipe = sandbox.read("install.rhai");
+        sandbox.write("install.rhai", &format!("bridge(\"bridge7\", #{{ create: true }});\n{recipe}"));
+        let mut run = sandbox.start(&["install.rhai"]);
+        let is_in = |sandbox: &Sandbox, name: &str| sandbox.read("fake/interfaces/bridge2").contains(name);
+        run.until("the guest", |sandbox| running(sandbox) && is_in(sandbox, "tap1"));
+        assert!(sandbox.shell(&sandbox.own(by_hand)).status().unwrap().success(), "{by_hand}");
+        run.signal("TERM");
+        let done = run.wait();
+        let told = format!("vmrun: {name} is somebody else's by now, and stays: it counts as given back\n");
+        assert!(done.stderr.contains(&told), "{by_hand}: {}", done.stderr);
+        assert!(sandbox.read(&format!("fake/interfaces/{name}")).contains(text), "{by_hand}");
+        std::fs::remove_file(sandbox.path(&format!("fake/interfaces/{name}"))).unwrap();
         clean(&sandbox);
     }
 }

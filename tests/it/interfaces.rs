@@ -352,3 +352,119 @@ fn how_an_interface_is_a_member_is_said_by_keys() {
     ];
     assert_eq!(told, expected);
 }
+
+/// A VXLAN to another host that a bridge has as its first member.
+const VXLAN: &str =
+    "let far = vxlan(\"vxlan0\", #{ id: 108, local: \"10.0.0.1\", remote: \"10.0.0.2\", dev: \"em0\" });
+bridge(\"bridge9\", #{ create: true }).add(far);
+";
+
+#[test]
+fn a_vxlan_comes_with_its_ends_and_room_for_its_headers() {
+    let sandbox = Sandbox::new();
+    sandbox.write("net.rhai", VXLAN);
+    let change = |word: &str| {
+        let done = sandbox.run(&["network", word, "net.rhai"]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        done.stderr
+    };
+    same(&change("up"), "\nvmrun: made vxlan0\nvmrun: made bridge9\nvmrun: made vxlan0 in bridge9\n");
+    let commands = "
+ifconfig vxlan0 create
+ifconfig vxlan0 vxlanid 108 vxlanlocal 10.0.0.1 vxlanremote 10.0.0.2 vxlanlocalport 4789 vxlanremoteport 4789 group vmrun description vmrun:vxlan0 mtu 1450 up
+ifconfig bridge9 create
+ifconfig bridge9 group vmrun description vmrun:bridge9 up
+ifconfig bridge9 addm vxlan0
+";
+    same(&changes(&sandbox), commands);
+    same(
+        &change("up"),
+        "\nvmrun: vxlan0 is there already\nvmrun: bridge9 is there already\nvmrun: vxlan0 in bridge9 is there already\n",
+    );
+    sandbox.write("net.rhai", &VXLAN.replace("10.0.0.2", "10.0.0.3"));
+    let done = sandbox.run(&["network", "up", "net.rhai"]);
+    let expected = "
+error: vxlan0 is there, and not as the recipe says: it is VXLAN 108 from 10.0.0.1 to 10.0.0.2, not VXLAN 108 from 10.0.0.1 to 10.0.0.3
+ --> net.rhai:1:11
+  |
+1 | let far = vxlan(\"vxlan0\", #{ id: 108, local: \"10.0.0.1\", remote: \"10.0.0.3\", dev: \"em0\" });
+  |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: it is vmrun's: take the network down and bring it up again
+";
+    same(&done.stderr, expected);
+    sandbox.write("net.rhai", VXLAN);
+    same(&change("down"), "\nvmrun: removed bridge9\nvmrun: removed vxlan0\n");
+    assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
+}
+
+#[test]
+fn a_vxlan_of_version_6_and_one_of_jumbo_frames_have_the_mtu_of_their_card_without_their_headers() {
+    let sandbox = host(
+        "let nic = tap(\"tap1\");\nvxlan(\"far\", #{ id: 1, local: \"fd00::1\", group: \"ff05::1\", dev: \"em0\", port: 4790 });",
+    );
+    sandbox.write("fake/interfaces/em0", "kind ether\nmtu 9000\ninet 127.100.100.1/24\n");
+    let done = sandbox.run(&["lab.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let first = "ifconfig vxlan23022 create\nifconfig vxlan23022 name far\nifconfig far vxlanid 1 vxlanlocal fd00::1 vxlangroup ff05::1 vxlanlocalport 4790 vxlanremoteport 4790 vxlandev em0 group vmrun description vmrun:@lab mtu 8930 up\n";
+    assert!(changes(&sandbox).contains(first), "{}", changes(&sandbox));
+    assert!(changes(&sandbox).contains("ifconfig far destroy\n"), "{}", changes(&sandbox));
+    assert_eq!(sandbox.names("fake/interfaces"), ["bridge2", "em0", "lo0"]);
+}
+
+#[test]
+fn a_vxlan_that_cannot_be_is_told_of_where_it_is_said() {
+    let sandbox = Sandbox::new();
+    let told = |inside: &str, fault: &str, hint: &str| {
+        sandbox.write("net.rhai", &format!("vxlan(\"vxlan0\", #{{ {inside} }});\n"));
+        let done = sandbox.run(&["network", "up", "net.rhai"]);
+        assert!(done.stderr.starts_with(&format!("error: {fault}\n --> net.rhai:1:")), "{}", done.stderr);
+        assert!(done.stderr.ends_with(&format!("  = hint: {hint}\n")), "{}", done.stderr);
+        assert_eq!((done.code, changes(&sandbox).as_str()), (1, ""));
+    };
+    let ends = "id: 108, local: \"10.0.0.1\", remote: \"10.0.0.2\"";
+    told("local: \"10.0.0.1\"", "a VXLAN needs `id`", "a number up to 16777215");
+    told(
+        "id: 1, local: \"10.0.0.1\"",
+        "a VXLAN needs `remote`",
+        "the address of the other host, or `group` with `dev`",
+    );
+    told("id: 1, remote: \"10.0.0.1\"", "a VXLAN needs `local`", "the address of this host that the other end knows");
+    told(
+        &format!("{ends}, group: \"224.0.0.9\""),
+        "a VXLAN goes to one host or to a group",
+        "leave out `remote` or `group`",
+    );
+    told(&format!("{ends}, port: 65535"), "65535 is no port of a VXLAN", "from 1 to 65534");
+    told(
+        &format!("{ends}, dev: \"em9\""),
+        "the interface em9 is not there",
+        "interfaces on this host: em0, lo0 and bridge2",
+    );
+    told("id: 1, remote: \"10.0.0.2\", local: \"here\"", "\"here\" is no address of a host", "write \"192.168.100.2\"");
+    told("id: -1, local: \"10.0.0.1\", remote: \"10.0.0.2\"", "-1 is no number of a VXLAN", "from 0 to 16777215");
+    told(
+        "id: 1, local: \"10.0.0.1\", group: \"224.0.0.9\"",
+        "nothing says which card listens to 224.0.0.9",
+        "add `dev: \"em0\"`",
+    );
+}
+
+#[test]
+fn a_vxlan_that_does_not_fit_into_its_bridge_is_refused() {
+    let sandbox = Sandbox::new();
+    let recipe = VXLAN.replace("create: true }", "create: true, mtu: 1500 }");
+    sandbox.write("net.rhai", &recipe);
+    let done = sandbox.run(&["network", "up", "net.rhai"]);
+    let expected = "
+error: vxlan0 has an MTU of 1450 bytes, and bridge9 one of 1500
+ --> net.rhai:2:53
+  |
+2 | bridge(\"bridge9\", #{ create: true, mtu: 1500 }).add(far);
+  |                                                     ^^^
+  |
+  = hint: a VXLAN has that of its card without its headers: make its `mtu` 1500, or give bridge9 one of 1450
+";
+    same(&done.stderr, expected);
+    assert_eq!((done.code, changes(&sandbox).as_str()), (1, ""));
+}

@@ -168,7 +168,6 @@ error: net: in .vmrun/net, more.rhai is new and names.rhai was changed
       "names.rhai was changed"
     ],
     "name": "net",
-    "signed_by": null,
     "state": "changed"
   },
   {

@@ -424,7 +424,7 @@ error: a network recipe makes a network and nothing else
 1 | run("touch", ["/tmp/x"]);
   | ^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: vlan, bridge with `create: true`, epair, default_router, bridge.add
+  = hint: vlan, vxlan, bridge with `create: true`, epair, default_router, bridge.add
 "#,
     );
     wrong(

@@ -12,6 +12,7 @@ mod bridge;
 mod clone;
 mod show;
 mod vnet;
+mod vxlan;
 mod words;
 
 /// `IFNAMSIZ` of net/if.h, less the NUL.

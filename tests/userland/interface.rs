@@ -1,7 +1,7 @@
 //! A network interface, and the file that holds it: `interfaces/NAME`, lines of a key and a value.
 //!
 //! ```text
-//! kind bridge                  ether (a real card; the default), tap, vmnet, bridge, vlan, epair or lo
+//! kind bridge                  ether (a real card; the default), tap, vmnet, bridge, vlan, vxlan, epair or lo
 //! up yes                       or no; the default is yes for ether and lo, no for the rest
 //! running yes                  whether a tap's driver is started; the default is what `up` says
 //! mtu 1500
@@ -15,6 +15,7 @@
 //! left yes                     the interface has left the group that is named like its kind
 //! opened_by 1234               the process that holds a tap open; one that has died holds nothing
 //! vlan 82 em0                  the tag and the parent of a vlan
+//! vxlan vxlanid 108            what ifconfig(8) was told of a vxlan, by its word, as often as wanted
 //! unit 3                       the number it was made with, which it keeps when it is renamed; the default is its name's
 //! born 7                       interfaces are listed in this order; those without it come first, by kind and name
 //! index 5                      the number of the interface in the kernel; the default is the lowest that is free
@@ -40,6 +41,7 @@ pub(crate) enum Kind {
     Tap,
     Vmnet,
     Vlan,
+    Vxlan,
 }
 
 const KINDS: &[(&str, Kind)] = &[
@@ -50,6 +52,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("tap", Kind::Tap),
     ("vmnet", Kind::Vmnet),
     ("vlan", Kind::Vlan),
+    ("vxlan", Kind::Vxlan),
 ];
 
 /// The link-level address of a vlan that never had a parent.
@@ -110,6 +113,7 @@ pub(crate) struct Interface {
     pub(crate) has_left: bool,
     pub(crate) opened_by: Option<u32>,
     pub(crate) vlan: Option<(u16, String)>,
+    pub(crate) vxlan: Vec<(String, String)>,
     pub(crate) unit: Option<u32>,
     pub(crate) born: Option<u64>,
     pub(crate) index: Option<u32>,
@@ -134,6 +138,7 @@ impl Interface {
             has_left: false,
             opened_by: None,
             vlan: None,
+            vxlan: Vec::new(),
             unit: unit(name, kind),
             born: None,
             index: None,
@@ -178,6 +183,10 @@ impl Interface {
                 self.vlan =
                     value.split_once(' ').and_then(|(tag, parent)| Some((tag.parse().ok()?, parent.to_string())));
             }
+            "vxlan" => {
+                let pair = value.split_once(' ').map(|(word, value)| (word.to_string(), value.to_string()));
+                self.vxlan.extend(pair);
+            }
             "unit" => self.unit = value.parse().ok(),
             "born" => self.born = value.parse().ok(),
             "index" => self.index = value.parse().ok(),
@@ -207,6 +216,7 @@ impl Interface {
         lines.extend(self.has_left.then(|| "left yes".to_string()));
         lines.extend(self.opened_by.iter().map(|pid| format!("opened_by {pid}")));
         lines.extend(self.vlan.iter().map(|(tag, parent)| format!("vlan {tag} {parent}")));
+        lines.extend(self.vxlan.iter().map(|(word, value)| format!("vxlan {word} {value}")));
         lines.extend(self.unit.filter(|_| self.unit != unit(&self.name, self.kind)).map(|unit| format!("unit {unit}")));
         lines.extend(self.born.iter().map(|born| format!("born {born}")));
         lines.extend(self.index.iter().map(|index| format!("index {index}")));
@@ -235,12 +245,18 @@ impl Interface {
         self.members.iter().any(|member| member.name == name)
     }
 
+    /// What ifconfig was told of a vxlan by a word.
+    pub(crate) fn vxlan(&self, word: &str) -> Option<&str> {
+        self.vxlan.iter().find(|(known, _)| known == word).map(|(_, value)| value.as_str())
+    }
+
     /// Whether the driver runs: a tap's from the first `up` or opening, an epair's and a vlan's from the beginning.
     pub(crate) fn is_running(&self) -> bool {
         match self.kind {
             Kind::Tap | Kind::Vmnet => self.is_started.unwrap_or(self.up),
             Kind::Epair => true,
             Kind::Vlan => self.vlan.is_some(),
+            Kind::Vxlan => self.up && self.vxlan("vxlanid").is_some(),
             Kind::Ether | Kind::Lo | Kind::Bridge => self.up,
         }
     }

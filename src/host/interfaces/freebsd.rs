@@ -34,6 +34,7 @@ struct Lines<'a> {
     interface: Interface,
     description: &'a str,
     groups: Vec<&'a str>,
+    /// The VLAN or VXLAN that it is.
     vlan: Option<InterfaceKind>,
     /// Every bridge prints its id, whether or not it is in its group.
     has_bridge_id: bool,
@@ -78,6 +79,12 @@ impl<'a> Lines<'a> {
                 let tag = tag.parse().unwrap_or_default();
                 self.vlan = Some(InterfaceKind::Vlan { parent: (*parent).into(), tag });
             }
+            // `vxlan vni 108 local 10.0.0.1:4789 remote [fd00::2]:4789` ((src) ifvxlan.c).
+            ["vxlan", "vni", id, "local", local, _, far] => {
+                let ip = |text: &str| text.rsplit_once(':')?.0.trim_matches(['[', ']']).split('%').next()?.parse().ok();
+                let id = id.parse().unwrap_or_default();
+                self.vlan = Some(InterfaceKind::Vxlan { id, local: ip(local), far: ip(far) });
+            }
             ["Opened", .., pid] => {
                 self.interface.is_open = true;
                 self.interface.opener = pid.parse().ok();
@@ -105,6 +112,7 @@ impl<'a> Lines<'a> {
         match &self.vlan {
             Some(vlan) => vlan.clone(),
             None if self.has_bridge_id || is_in("bridge") => InterfaceKind::Bridge,
+            None if is_in("vxlan") => InterfaceKind::Vxlan { id: 0, local: None, far: None },
             None if is_in("epair") => InterfaceKind::Pair,
             None if is_in("tap") || is_called_tap() => InterfaceKind::Tap,
             None => InterfaceKind::Other,
@@ -157,6 +165,11 @@ ix0.82: flags=8843<UP> metric 0 mtu 1500
 \tdescription: vmrun:@web the LAN
 \tgroups: vlan vmrun
 \tvlan: 82 vlanproto: 802.1q vlanpcp: 0 parent interface: ix0
+vxlan0: flags=8843<UP> metric 0 mtu 1430
+\tgroups: vxlan vmrun
+\tvxlan vni 108 local [fd00::1]:4789 remote [fd00::2]:4789
+vxlan1: flags=8802<BROADCAST> metric 0 mtu 1470
+\tgroups: vxlan
 epair0a: flags=8843<UP> metric 0 mtu 1500
 \tgroups: epair
 vm0: flags=1008943<UP> metric 0 mtu 1500
@@ -172,6 +185,8 @@ tap0: flags=1008943<UP> metric 0 mtu 1500
                 "ix0 is something else, up, 9000 [192.168.0.6/24 fe80::1/64]",
                 "bridge2 is a bridge, down, 1500 [10.0.0.1/32], ours",
                 "ix0.82 is VLAN 82 of ix0, up, 1500 [192.168.2.6/24], in bridge2, ours, of web",
+                "vxlan0 is VXLAN 108 from fd00::1 to fd00::2, up, 1430 [], ours",
+                "vxlan1 is VXLAN 0 from nowhere to nowhere, down, 1470 []",
                 "epair0a is one of a pair, up, 1500 []",
                 "vm0 is a tap, up, 1500 [], in bridge2",
                 "tap0 is a tap, up, 1500 [], ours, of web, open by 1234",

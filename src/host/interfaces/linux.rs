@@ -68,6 +68,13 @@ fn interface(link: &Value) -> Option<Interface> {
             parent: text("/link").unwrap_or_default().into(),
             tag: number("/linkinfo/info_data/id").and_then(|tag| u16::try_from(tag).ok()).unwrap_or_default(),
         },
+        Some("vxlan") => {
+            let ip =
+                |keys: [&str; 2]| keys.iter().find_map(|key| text(&format!("/linkinfo/info_data/{key}"))?.parse().ok());
+            let id = number("/linkinfo/info_data/id").and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+            let far = ip(["remote", "remote6"]).or_else(|| ip(["group", "group6"]));
+            InterfaceKind::Vxlan { id, local: ip(["local", "local6"]), far }
+        }
         _ => InterfaceKind::Other,
     };
     let addresses = list("addr_info").filter_map(|one| {
@@ -106,6 +113,8 @@ mod tests {
             "info_slave_kind":"bridge"},"addr_info":[]},
             {"ifname":"bridge2","ifalias":"vmrunning","linkinfo":{"info_kind":"bridge","info_data":{"forward_delay":0}},
             "addr_info":[{"local":"192.168.2.5","prefixlen":24},{"local":"192.168.2.6"}]},
+            {"ifname":"vx0","flags":["BROADCAST","MULTICAST"],"mtu":1450,"linkinfo":{"info_kind":"vxlan","info_data":{"id":5,
+            "remote":"10.0.0.2","local":"10.0.0.1","link":"d0","port":4789}}},
             {"ifname":"bond0","linkinfo":{"info_kind":"bond"}},{"ifname":"ix1","master":"bond0","linkinfo":{"info_slave_kind":"bond"}},
             {"ifindex":6,"ifname":"tap0","master":"bridge2","flags":["UP","LOWER_UP"],"mtu":1500,"ifalias":"vmrun:web",
             "linkinfo":{"info_kind":"tun","info_data":{"type":"tap"},"info_slave_kind":"bridge"},"addr_info":[]}]"#;
@@ -117,6 +126,7 @@ mod tests {
                 "ix0 is one of a pair, up, 1500 [fe80::1/64]",
                 "ix0.82 is VLAN 82 of ix0, down, 1400 [], in bridge2, ours",
                 "bridge2 is a bridge, down, 0 [192.168.2.5/24 192.168.2.6/32]",
+                "vx0 is VXLAN 5 from 10.0.0.1 to 10.0.0.2, down, 1450 []",
                 "bond0 is something else, down, 0 []",
                 "ix1 is something else, down, 0 []",
                 "tap0 is a tap, up, 1500 [], in bridge2, ours, of web, open",

@@ -65,7 +65,7 @@ pub(super) fn returned(row: Row) -> Kind {
         ("run", true) => Kind::Handle("Exit"),
         ("tap", _) => Kind::Handle("Tap"),
         ("bridge", _) => Kind::Handle("Bridge"),
-        ("vlan", _) => Kind::Handle("Interface"),
+        ("vlan" | "vxlan", _) => Kind::Handle("Interface"),
         ("epair", _) => Kind::map(["a", "b"]),
         ("bhyvectl", _) => Kind::Handle("Node"),
         ("uefi" | "bootrom", _) => Kind::Handle("Bootrom"),

@@ -165,7 +165,9 @@ fn stand_in(word: &str, at: usize, kind: &Kind, site: &Site) -> Dynamic {
         ("on", 1) => FnPtr::new("hook").map_or(Dynamic::UNIT, Dynamic::from),
         ("on", 0) => "exited".into(),
         ("run" | "query", 1) | ("args" | "ifconfig", 0) => rhai::Array::new().into(),
-        ("bridge" | "vlan" | "run" | "write_file" | "truncate", 1..) if at > 1 || word == "bridge" => {
+        ("bridge" | "vlan" | "vxlan" | "run" | "write_file" | "truncate", 1..)
+            if at > 1 || matches!(word, "bridge" | "vxlan") =>
+        {
             rhai::Map::new().into()
         }
         _ => "/vm/x".into(),

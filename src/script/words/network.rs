@@ -5,7 +5,9 @@ use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform, Settings};
 use crate::model::gate::Feature;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, NetAddress, Router, VlanTag, link};
+use crate::model::{
+    Argv, Far, InterfaceName, Link, LinkKind, Membership, NetAddress, Router, VlanTag, Vxlan, VxlanId, link,
+};
 use crate::script::handle::{Bridge, Interface, Tap};
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::{
@@ -13,6 +15,7 @@ use crate::supervise::conflicts::{
 };
 use rhai::{Dynamic, Map};
 use std::any::TypeId;
+use std::net::IpAddr;
 
 pub(super) const WORDS: &[Word] = &[
     Word {
@@ -41,6 +44,15 @@ pub(super) const WORDS: &[Word] = &[
         usage: "vlan(\"ix0\", 82, #{ name, address, mtu, description, up })",
         help: "Makes an interface of one VLAN of another, ix0.82; it goes away when the run ends.",
         call: vlan,
+    },
+    Word {
+        name: "vxlan",
+        kind: Kind::Action,
+        on: None,
+        arity: (2, 2),
+        usage: "vxlan(\"vxlan0\", #{ id, local, remote, group, dev, port, address, mtu, description, up })",
+        help: "Makes an end of a VXLAN, to one other host (`remote`) or to a group of a card (`group`, `dev`); it goes away when the run ends.",
+        call: vxlan,
     },
     Word {
         name: "epair",
@@ -140,6 +152,80 @@ fn vlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::from(Interface(name)))
 }
 
+fn vxlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name: InterfaceName = call.parsed(0)?;
+    let keys = ["id", "local", "remote", "group", "dev", "port", "address", "mtu", "description", "up"];
+    let options = call.options(1, &keys)?;
+    let vxlan = read_vxlan(&options)?;
+    vxlan.check().map_err(|(key, fault)| under(key, 1)(fault.into()))?;
+    if call.rehearses()
+        && let Some(dev) = &vxlan.dev
+        && let Some(fault) = against_parent(&*call.session().run().host, dev.as_str())?
+    {
+        return Err(under("dev", 1)(fault.into()));
+    }
+    let mut link = described(Link::new(name.clone(), LinkKind::Vxlan(vxlan)), &options, 1)?;
+    if link.mtu.is_none() {
+        link.mtu = mtu_inside(call, &link)?;
+    }
+    make(call, &link, 0)?;
+    Ok(Dynamic::from(Interface(name)))
+}
+
+fn read_vxlan(options: &Map) -> Result<Vxlan, Raised> {
+    let missing =
+        |key: &'static str, hint: &str| Raised::from(Fault::new(format!("a VXLAN needs `{key}`")).hint(hint)).arg(1);
+    let ip = |key: &'static str| -> Result<Option<IpAddr>, Raised> {
+        let Some(value) = given(options, key) else { return Ok(None) };
+        let text = super::text(value).map_err(under(key, 1))?;
+        let fault = || Fault::new(format!("{text:?} is no address of a host")).hint("write \"192.168.100.2\"");
+        text.parse().map(Some).map_err(|_| under(key, 1)(fault().into()))
+    };
+    let number = |key: &'static str, what: &str| {
+        given(options, key).map(|value| value.as_int().map_err(|_| under(key, 1)(expected(what, value)))).transpose()
+    };
+    let id = number("id", "the number of a VXLAN")?.ok_or_else(|| missing("id", "a number up to 16777215"))?;
+    let far = match (ip("remote")?, ip("group")?) {
+        (Some(ip), None) => Far::Remote(ip),
+        (None, Some(ip)) => Far::Group(ip),
+        (None, None) => return Err(missing("remote", "the address of the other host, or `group` with `dev`")),
+        (Some(_), Some(_)) => {
+            let fault = Fault::new("a VXLAN goes to one host or to a group").hint("leave out `remote` or `group`");
+            return Err(under("group", 1)(fault.into()).about_key());
+        }
+    };
+    let port = number("port", "a port")?.unwrap_or(Vxlan::PORT.into());
+    // UINT16_MAX is refused by ifvxlan.c too.
+    let port = u16::try_from(port).ok().filter(|port| (1..u16::MAX).contains(port)).ok_or_else(|| {
+        under("port", 1)(Fault::new(format!("{port} is no port of a VXLAN")).hint("from 1 to 65534").into())
+    })?;
+    let dev = given(options, "dev")
+        .map(|value| match handed(value) {
+            Some(name) => Ok(name),
+            None => super::text(value).and_then(|name| Ok(name.parse()?)).map_err(under("dev", 1)),
+        })
+        .transpose()?;
+    Ok(Vxlan {
+        id: VxlanId::try_from(id).map_err(|fault| under("id", 1)(fault.into()))?,
+        local: ip("local")?.ok_or_else(|| missing("local", "the address of this host that the other end knows"))?,
+        far,
+        dev,
+        port,
+    })
+}
+
+/// Returns how long the packets of a VXLAN may be, so that with its headers they fit into those of its card. FreeBSD reckons from
+/// 1500 whatever the card has (vxlan(4), MTU), Linux from its card's if one is said.
+fn mtu_inside(call: &Call<'_>, link: &Link) -> Result<Option<u16>, Raised> {
+    const ETHERNET: u32 = 1500;
+    let LinkKind::Vxlan(vxlan) = &link.kind else { return Ok(None) };
+    let mut session = call.session();
+    let run = session.run();
+    let interfaces = run.host.interfaces()?;
+    let outside = vxlan.dev.as_ref().and_then(|dev| run.mtu_of(dev, &interfaces)).unwrap_or(ETHERNET);
+    Ok(outside.checked_sub(vxlan.overhead()).map(|mtu| u16::try_from(mtu).unwrap_or(u16::MAX)))
+}
+
 fn epair(call: &Call<'_>) -> Result<Dynamic, Raised> {
     // Its own name may be left out: epair(#{ … }).
     let options_at = usize::from(!call.args.first().is_some_and(Dynamic::is_map));
@@ -213,7 +299,7 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
                     LinkKind::Bridge => fault.hint(format!(
                         "bridge(\"{name}\") names a bridge that is there; what machines share is made by `vmrun network up`"
                     )),
-                    LinkKind::Vlan { .. } | LinkKind::Pair { .. } | LinkKind::Tap => fault,
+                    LinkKind::Vlan { .. } | LinkKind::Vxlan(_) | LinkKind::Pair { .. } | LinkKind::Tap => fault,
                 };
                 return Err(Raised::from(fault).arg(arg));
             }
@@ -264,14 +350,13 @@ fn described(mut link: Link, options: &Map, at: usize) -> Result<Link, Raised> {
 
 /// Reads an interface: what a word returned, or a name.
 fn named(call: &Call<'_>, at: usize) -> Result<InterfaceName, Raised> {
-    let value = &call.args[at];
-    if let Some(tap) = value.read_lock::<Tap>() {
-        return Ok(tap.0.clone());
-    }
-    if let Some(interface) = value.read_lock::<Interface>() {
-        return Ok(interface.0.clone());
-    }
-    call.parsed(at)
+    handed(&call.args[at]).map_or_else(|| call.parsed(at), Ok)
+}
+
+/// The name of an interface that a word returned.
+fn handed(value: &Dynamic) -> Option<InterfaceName> {
+    let tap = value.read_lock::<Tap>().map(|tap| tap.0.clone());
+    tap.or_else(|| value.read_lock::<Interface>().map(|interface| interface.0.clone()))
 }
 
 /// What ifconfig(8) switches on and off for a member of a bridge (bridge(4)).

@@ -103,9 +103,11 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         }
         let back = match one.kind {
             InterfaceKind::Tap => Back::Effect(Effect::DestroyTap(name)),
-            InterfaceKind::Bridge | InterfaceKind::Vlan { .. } | InterfaceKind::Pair | InterfaceKind::Other => {
-                Back::Effect(Effect::DestroyLink(name))
-            }
+            InterfaceKind::Bridge
+            | InterfaceKind::Vlan { .. }
+            | InterfaceKind::Vxlan { .. }
+            | InterfaceKind::Pair
+            | InterfaceKind::Other => Back::Effect(Effect::DestroyLink(name)),
         };
         left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
     }

@@ -26,6 +26,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "import \"std/guest\" as guest; guest::linux(#{ name: \"a\", memory: 1.GiB, disks: [] }).run();",
         "netboot(#{ os: \"rocky\", mirror: \"http://a\", args: \"quiet\", host: \"a\", address: \"10.0.0.2\" });",
         "let e = epair(); bridge(\"b0\", #{ create: true, address: [\"10.0.0.1/24\"] }).add(vlan(e.a, 82, #{ mtu: 1400 }));",
+        "vxlan(\"vxlan0\", #{ id: 108, local: \"10.0.0.1\", remote: \"10.0.0.2\", dev: \"em0\", port: 4789 });",
         "epair(\"epair7\", #{ up: false }); default_router(\"10.0.0.7\"); vlan(\"ix0\", 1, #{ name: \"v\", description: \"d\" });",
     ];
     RECIPES.iter().copied().chain(statements).chain(small).map(|text| text.as_bytes().to_vec()).collect()

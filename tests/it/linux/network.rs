@@ -117,3 +117,31 @@ fn a_link_local_router_comes_and_goes_with_its_link() {
     assert_eq!(change("down"), outcome(0, "", down));
     assert!(network.ip("-6 route show default").starts_with("default via fe80::1 dev epair0a"));
 }
+
+#[test]
+fn a_vxlan_carries_what_its_bridge_has_to_the_other_end() {
+    need(&["ip"]);
+    let (world, network) = (World::new(), Network::new("vxlan"));
+    network.ip("link add d0 type veth peer name d1");
+    network.ip("address add 10.99.0.1/24 dev d0");
+    for name in ["d0", "d1"] {
+        network.ip(&format!("link set {name} up"));
+    }
+    let recipe = "vxlan(\"vxlan0\", #{ id: 108, local: \"10.99.0.1\", remote: \"10.99.0.2\", dev: \"d0\" });\n\
+                  vxlan(\"vxlan1\", #{ id: 109, local: \"10.99.0.1\", group: \"224.0.2.6\", dev: \"d0\", port: 4790 });\n";
+    world.write("network.rhai", recipe);
+    let change = |word: &str| vmrun(&world, &network, &["network", word, "network.rhai"]);
+    assert_eq!(change("up"), outcome(0, "", "vmrun: made vxlan0\nvmrun: made vxlan1\n"));
+    let told = network.ip("-details link show vxlan0");
+    for part in
+        ["mtu 1450", "vxlan id 108 remote 10.99.0.2 local 10.99.0.1 dev d0", "dstport 4789", "alias vmrun:vxlan0"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let told = network.ip("-details link show vxlan1");
+    assert!(told.contains("vxlan id 109 group 224.0.2.6 local 10.99.0.1 dev d0"), "{told}");
+    let there = "vmrun: vxlan0 is there already\nvmrun: vxlan1 is there already\n";
+    assert_eq!(change("up"), outcome(0, "", there));
+    assert_eq!(change("down"), outcome(0, "", "vmrun: removed vxlan1\nvmrun: removed vxlan0\n"));
+    assert!(!network.ip("-oneline link show").contains("vxlan"));
+}

@@ -1,6 +1,6 @@
 //! `ifconfig NAME create`: interfaces that exist because someone asked for them.
 
-use super::Host;
+use super::{Host, vxlan};
 use crate::exit::{EEXIST, EINVAL, ENOSPC, EPERM, Exit, Step};
 use crate::interface::{self, Interface, Kind};
 
@@ -11,6 +11,7 @@ const CLONERS: &[(&str, Kind)] = &[
     ("bridge", Kind::Bridge),
     ("epair", Kind::Epair),
     ("vlan", Kind::Vlan),
+    ("vxlan", Kind::Vxlan),
     ("lo", Kind::Lo),
 ];
 
@@ -111,6 +112,9 @@ fn make(host: &Host, name: &str, vlan: Option<(i128, String)>) -> Result<String,
     if let Some((tag, parent)) = vlan {
         tagged(host, &all, &mut one, tag, &parent)?;
     }
+    if kind == Kind::Vxlan {
+        one.mtu = vxlan::mtu(&one);
+    }
     interface::add(host.state, one)?;
     if kind == Kind::Epair {
         interface::add(host.state, Interface::new(&named(kind, unit, "b"), kind))?;
@@ -141,7 +145,7 @@ pub(crate) fn tagged(
         Kind::Lo => false,
         Kind::Vlan => host.release.major >= 13,
         Kind::Bridge => host.release.major >= 15,
-        Kind::Ether | Kind::Epair | Kind::Tap | Kind::Vmnet => true,
+        Kind::Ether | Kind::Epair | Kind::Tap | Kind::Vmnet | Kind::Vxlan => true,
     };
     if !carries {
         return Err("Protocol not supported");

@@ -127,7 +127,7 @@ impl View<'_> {
             Kind::Epair => "8<VLAN_MTU>",
             Kind::Tap | Kind::Vmnet => "80000<LINKSTATE>",
             Kind::Vlan if one.ether != NO_ETHER => "80000<LINKSTATE>",
-            Kind::Vlan | Kind::Bridge => return,
+            Kind::Vlan | Kind::Vxlan | Kind::Bridge => return,
         };
         line(text, &format!("options={options}"));
         if self.has_media && one.kind == Kind::Ether {
@@ -206,6 +206,9 @@ impl View<'_> {
             let proto = if self.is_old() { "" } else { "vlanproto: 802.1q " };
             line(text, &format!("vlan: {tag} {proto}vlanpcp: 0 parent interface: {parent}"));
         }
+        if let Some(vxlan) = super::vxlan::shown(one) {
+            line(text, &vxlan);
+        }
         let card = match &one.vlan {
             Some((_, parent)) if self.is_old() => self.all.iter().find(|other| other.name == *parent),
             None if self.is_old() && one.kind == Kind::Vlan => None,
@@ -217,8 +220,8 @@ impl View<'_> {
             Kind::Tap | Kind::Vmnet if self.is_old() => "Ethernet autoselect",
             Kind::Tap | Kind::Vmnet => "Ethernet 1000baseT <full-duplex>",
             Kind::Epair => "Ethernet 10Gbase-T (10Gbase-T <full-duplex>)",
-            Kind::Ether | Kind::Vlan if self.is_old() => "Ethernet 10Gbase-T <full-duplex>",
-            Kind::Ether | Kind::Vlan => "Ethernet autoselect (1000baseT <full-duplex>)",
+            Kind::Ether | Kind::Vlan | Kind::Vxlan if self.is_old() => "Ethernet 10Gbase-T <full-duplex>",
+            Kind::Ether | Kind::Vlan | Kind::Vxlan => "Ethernet autoselect (1000baseT <full-duplex>)",
         };
         let has_link = !card.kind.is_tap() || card.opener().is_some();
         line(text, &format!("media: {media}"));
@@ -235,7 +238,7 @@ impl View<'_> {
             // Likely, and so in the reference's sample.
             Kind::Bridge => Some("nd6 options=9<PERFORMNUD,IFDISABLED>"),
             _ if self.is_old() || one.kind == Kind::Lo => Some("nd6 options=21<PERFORMNUD,AUTO_LINKLOCAL>"),
-            Kind::Ether | Kind::Vlan => Some("nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>"),
+            Kind::Ether | Kind::Vlan | Kind::Vxlan => Some("nd6 options=29<PERFORMNUD,IFDISABLED,AUTO_LINKLOCAL>"),
             Kind::Epair | Kind::Tap | Kind::Vmnet | Kind::Lo => None,
         }
     }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::show::Family;
-use super::{Host, bridge, clone, vnet};
+use super::{Host, bridge, clone, vnet, vxlan};
 use crate::exit::{EBUSY, EEXIST, EINVAL, EPERM, Exit, Step, say};
 use crate::interface::{self, Address, Interface, Kind};
 use crate::state::State;
@@ -155,6 +155,12 @@ impl<'a> Target<'a> {
                 self.set_vlan()
             }
             "broadcast" => Ok(()),
+            word if vxlan::WORDS.contains(&word) => {
+                self.privileged("VXLAN_CMD_SET", EPERM)?;
+                let mut one = self.load()?;
+                vxlan::tell(&mut one, word, value)?;
+                Ok(one.save(self.host.state)?)
+            }
             flag => self.member_flag(flag, value),
         }
     }
@@ -440,7 +446,9 @@ fn takes_value(word: &str) -> bool {
         "vnet",
         "-vnet",
     ];
-    WORDS.contains(&word) || bridge::FLAGS.contains(&word.strip_prefix('-').unwrap_or(word))
+    WORDS.contains(&word)
+        || vxlan::WORDS.contains(&word)
+        || bridge::FLAGS.contains(&word.strip_prefix('-').unwrap_or(word))
 }
 
 /// A mask as `255.255.255.0` or `0xffffff00`, as a number of bits.
