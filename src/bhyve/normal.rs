@@ -3,6 +3,7 @@
 use super::config::expand;
 use super::slot::numbers;
 use super::tree::Tree;
+use crate::model::device::KINDS;
 use crate::model::number::base_0;
 use crate::model::value::Type;
 use crate::model::{Arch, CpuSet, Feature, Forward, Mac, Size, Target, Tty, VncAddress};
@@ -81,20 +82,36 @@ impl Meaning {
         }
     }
 
+    /// What a device's key means is what the kinds of devices have it for: no two have it for different things.
     fn of_device(last: &str) -> Self {
         match last {
-            "nocache" | "sync" | "direct" | "ro" | "nodelete" | "wait" | "open" => Self::Flag,
+            // What bhyve takes for more than vmrun does, or what several parameters are made of.
+            "bus" | "slot" | "func" | "sectsz" => Self::Decimal,
             "w" => Self::Pixels(1920),
             "h" => Self::Pixels(1080),
-            "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus" | "slot" | "func" => {
-                Self::Decimal
+            // The older name of `rfb`.
+            "tcp" => Self::Address,
+            _ => {
+                let parameters = KINDS.iter().flat_map(|kind| kind.parameters());
+                let named = |key: &str| key.rsplit('.').next() == Some(last);
+                let known = parameters.map(|(_, parameter)| parameter).find(|parameter| parameter.keys().any(named));
+                known.map_or(Self::Text, |parameter| Self::of_type(parameter.ty))
             }
-            "mtu" => Self::Number,
-            "eui64" => Self::Eui64,
-            "mac" => Self::Mac,
-            "sectorsize" => Self::Sectors,
-            "rfb" | "tcp" => Self::Address,
-            "hostfwd" => Self::Forwards,
+        }
+    }
+
+    /// How bhyve reads what vmrun reads as a type.
+    const fn of_type(ty: Type) -> Self {
+        match ty {
+            Type::Flag => Self::Flag,
+            Type::Integer { .. } => Self::Decimal,
+            Type::Number { .. } => Self::Number,
+            Type::Mac => Self::Mac,
+            Type::SectorSize => Self::Sectors,
+            Type::Address => Self::Address,
+            Type::Forwards => Self::Forwards,
+            Type::Eui64 => Self::Eui64,
+            Type::Register { .. } => Self::Register,
             _ => Self::Text,
         }
     }
@@ -243,6 +260,7 @@ fn cpu(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::model::Release;
+    use crate::model::setting::SETTINGS;
     use proptest::prelude::*;
 
     fn tree(text: &str) -> Tree {
@@ -301,6 +319,32 @@ mod tests {
             "pci.0.31.0.pcireg.device=0xa pci.0.31.0.pcireg.revid=host pci.0.31.0.pcireg.vendor=0x8086 "
         );
         assert_eq!(rest("pci.0.4.0.ser=007 pci.0.4.0.path=/ON"), "pci.0.4.0.path=/ON pci.0.4.0.ser=007 ");
+    }
+
+    /// Two spellings of a value and the key of each parameter and setting: where both read alike, they are one form.
+    #[test]
+    fn what_vmrun_reads_as_one_value_is_one_form_whatever_the_key() {
+        const SPELLINGS: [[&str; 2]; 7] = [
+            ["7", "07"],
+            ["7", "+7"],
+            ["1500", "0x5dc"],
+            ["yes", "true"],
+            ["512/512", "0512"],
+            ["00:0c:29:a5:19:b9", "0:C:29:a5:19:b9"],
+            ["3-4", "3,4"],
+        ];
+        let of_device = KINDS.iter().flat_map(|kind| kind.parameters()).map(|(_, parameter)| {
+            let key = parameter.key.split('.').map(|part| if part == "N" { "1" } else { part });
+            (format!("pci.0.4.0.{}", key.collect::<Vec<_>>().join(".")), parameter.ty)
+        });
+        let keys = of_device.chain(SETTINGS.iter().map(|setting| (setting.key.to_string(), setting.ty)));
+        for (key, ty) in keys.filter(|(_, ty)| *ty != Type::Uuid) {
+            for [one, other] in SPELLINGS {
+                if ty.read(one).is_ok_and(|value| ty.read(other) == Ok(value)) {
+                    assert_eq!(rest(&format!("{key}={one}")), rest(&format!("{key}={other}")), "{key} is {ty}");
+                }
+            }
+        }
     }
 
     #[test]
