@@ -3,9 +3,10 @@
 use super::config::expand;
 use super::slot::numbers;
 use super::tree::Tree;
+use crate::model::device::KINDS;
 use crate::model::number::base_0;
 use crate::model::value::Type;
-use crate::model::{Arch, CpuSet, Feature, Forward, Mac, Size, Target, Tty, VncAddress};
+use crate::model::{Arch, CpuSet, DeviceKind, Feature, Forward, Mac, Size, Target, Tty, VncAddress};
 use std::collections::BTreeSet;
 
 /// How bhyve reads the value of a key.
@@ -30,7 +31,7 @@ enum Meaning {
     Address,
     /// Rules of a slirp backend.
     Forwards,
-    /// What a serial port of the LPC bridge is plugged into.
+    /// What a serial port is plugged into.
     Serial,
     Uuid,
     Eui64,
@@ -43,6 +44,7 @@ const GLOBAL: &[(&str, Meaning)] = &[
     ("acpi_tables", Meaning::Flag),
     ("acpi_tables_in_memory", Meaning::Flag),
     ("config.dump", Meaning::Flag),
+    ("console", Meaning::Serial),
     ("cores", Meaning::Number),
     ("cpus", Meaning::Number),
     ("destroy_on_poweroff", Meaning::Flag),
@@ -69,11 +71,14 @@ const GLOBAL: &[(&str, Meaning)] = &[
 ];
 
 impl Meaning {
-    fn of(key: &str) -> Self {
+    fn of(tree: &Tree, key: &str) -> Self {
         let parts: Vec<&str> = key.split('.').collect();
         match parts[..] {
             ["pci", _, _, _, "pcireg", _] => Self::Register,
-            ["pci", _, _, _, .., last] => Self::of_device(last),
+            ["pci", bus, slot, function, .., last] => {
+                let device = tree.get(&format!("pci.{bus}.{slot}.{function}.device"));
+                Self::of_device(device.unwrap_or_default(), last)
+            }
             ["lpc", "com1" | "com2" | "com3" | "com4", "path"] => Self::Serial,
             ["vcpu", _, "cpuset"] | ["domains", _, "cpus"] => Self::Cpus,
             ["domains", _, "size"] => Self::Memory,
@@ -81,20 +86,38 @@ impl Meaning {
         }
     }
 
-    fn of_device(last: &str) -> Self {
+    /// What a key means is what the kinds of that device have it for, or any other kind where it is none of theirs.
+    fn of_device(device: &str, last: &str) -> Self {
         match last {
-            "nocache" | "sync" | "direct" | "ro" | "nodelete" | "wait" | "open" => Self::Flag,
+            // What bhyve takes for more than vmrun does, or what several parameters are made of.
+            "bus" | "slot" | "func" | "sectsz" => Self::Decimal,
             "w" => Self::Pixels(1920),
             "h" => Self::Pixels(1080),
-            "maxq" | "qsz" | "ioslots" | "sectsz" | "ram" | "bootindex" | "nmrr" | "iid" | "bus" | "slot" | "func" => {
-                Self::Decimal
+            // The older name of `rfb`.
+            "tcp" => Self::Address,
+            _ => {
+                let (own, others): (Vec<_>, Vec<_>) = KINDS.iter().partition(|kind| kind.device == device);
+                let parameters = own.into_iter().chain(others).flat_map(DeviceKind::parameters);
+                let named = |key: &str| key.rsplit('.').next() == Some(last);
+                let known = parameters.map(|(_, parameter)| parameter).find(|parameter| parameter.keys().any(named));
+                known.map_or(Self::Text, |parameter| Self::of_type(parameter.ty))
             }
-            "mtu" => Self::Number,
-            "eui64" => Self::Eui64,
-            "mac" => Self::Mac,
-            "sectorsize" => Self::Sectors,
-            "rfb" | "tcp" => Self::Address,
-            "hostfwd" => Self::Forwards,
+        }
+    }
+
+    /// How bhyve reads what vmrun reads as a type.
+    const fn of_type(ty: Type) -> Self {
+        match ty {
+            Type::Flag => Self::Flag,
+            Type::Integer { .. } => Self::Decimal,
+            Type::Number { .. } => Self::Number,
+            Type::Mac => Self::Mac,
+            Type::SectorSize => Self::Sectors,
+            Type::Address => Self::Address,
+            Type::Forwards => Self::Forwards,
+            Type::Eui64 => Self::Eui64,
+            Type::Tty => Self::Serial,
+            Type::Register { .. } => Self::Register,
             _ => Self::Text,
         }
     }
@@ -132,7 +155,7 @@ impl Tree {
         let mut plain = Self::new();
         for (key, value) in self.entries() {
             let text = expand(self, value).text;
-            let spelt = Meaning::of(key).spelt(&text).unwrap_or(text);
+            let spelt = Meaning::of(self, key).spelt(&text).unwrap_or(text);
             // The key was in a tree, and no value of a tree holds a line break.
             let _ = plain.set_literal(key, &spelt);
         }
@@ -243,6 +266,7 @@ fn cpu(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::model::Release;
+    use crate::model::setting::SETTINGS;
     use proptest::prelude::*;
 
     fn tree(text: &str) -> Tree {
@@ -301,6 +325,35 @@ mod tests {
             "pci.0.31.0.pcireg.device=0xa pci.0.31.0.pcireg.revid=host pci.0.31.0.pcireg.vendor=0x8086 "
         );
         assert_eq!(rest("pci.0.4.0.ser=007 pci.0.4.0.path=/ON"), "pci.0.4.0.path=/ON pci.0.4.0.ser=007 ");
+    }
+
+    /// Two spellings of a value and the key of each parameter and setting: where both read alike, they are one form.
+    #[test]
+    fn what_vmrun_reads_as_one_value_is_one_form_whatever_the_key() {
+        const SPELLINGS: [[&str; 2]; 8] = [
+            ["7", "07"],
+            ["7", "+7"],
+            ["1500", "0x5dc"],
+            ["yes", "true"],
+            ["512/512", "0512"],
+            ["00:0c:29:a5:19:b9", "0:C:29:a5:19:b9"],
+            ["3-4", "3,4"],
+            ["tcp=127.0.0.1:10", "tcp=127.0.0.1:010"],
+        ];
+        let of_device = KINDS.iter().flat_map(|kind| kind.parameters().map(move |(_, parameter)| (kind, parameter)));
+        let of_device = of_device.map(|(kind, parameter)| {
+            let key = parameter.key.split('.').map(|part| if part == "N" { "1" } else { part });
+            let node = format!("pci.0.4.0.device={} pci.0.4.0", kind.device);
+            (format!("{node}.{}", key.collect::<Vec<_>>().join(".")), parameter.ty)
+        });
+        let keys = of_device.chain(SETTINGS.iter().map(|setting| (setting.key.to_string(), setting.ty)));
+        for (key, ty) in keys.filter(|(_, ty)| *ty != Type::Uuid) {
+            for [one, other] in SPELLINGS {
+                if ty.read(one).is_ok_and(|value| ty.read(other) == Ok(value)) {
+                    assert_eq!(rest(&format!("{key}={one}")), rest(&format!("{key}={other}")), "{key} is {ty}");
+                }
+            }
+        }
     }
 
     #[test]

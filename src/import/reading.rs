@@ -11,7 +11,9 @@ use crate::bhyve::config::expand;
 use crate::bhyve::flags::letters;
 use crate::bhyve::tree::{Tree, is_secret};
 use crate::diag::{Diagnostic, Fault, Place, Source};
+use crate::model::device::KINDS;
 use crate::model::fwcfg::FwContent;
+use crate::model::parameter::Parameter;
 use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
 use crate::model::{Arch, Draft, Feature, FwItem, Grub, Loader, Part, PciSlot, Size, Target, Type};
@@ -361,7 +363,7 @@ impl Import {
             let expanded = expand(&tree, value);
             self.remarks
                 .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", told(fault)))));
-            faults.extend(foreign(key, target).map(|fault| error(fault, at())));
+            faults.extend(foreign(&tree, key, target).map(|fault| error(fault, at())));
             entries.push((key.to_string(), expanded.text));
         }
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
@@ -383,7 +385,9 @@ impl Import {
         }
         let near = |key: &str| near(&places, key).or_else(|| whole.clone());
         let mut failed: Vec<String> = wrong.iter().map(|(key, _)| key.clone()).collect();
-        failed.extend(entries.iter().filter(|(key, _)| foreign(key, target).is_some()).map(|(key, _)| key.clone()));
+        failed.extend(
+            entries.iter().filter(|(key, _)| foreign(&tree, key, target).is_some()).map(|(key, _)| key.clone()),
+        );
         faults.extend(wrong.into_iter().map(|(key, fault)| error(fault, near(&key))));
         if let Err(wrong) = draft.clone().check() {
             let item = |part: &Part| match part {
@@ -432,7 +436,7 @@ fn domains(draft: &Draft) -> Option<Size> {
 }
 
 /// Returns what is wrong with a key that another bhyve reads.
-fn foreign(key: &str, target: Target) -> Option<Fault> {
+fn foreign(tree: &Tree, key: &str, target: Target) -> Option<Fault> {
     let old = !target.has(Feature::BootromKeys) && target.arch == Arch::Amd64;
     let name = key.strip_prefix("lpc.").unwrap_or(key);
     let wrong = match (key, target.arch) {
@@ -441,8 +445,21 @@ fn foreign(key: &str, target: Target) -> Option<Fault> {
         _ => false,
     };
     let right = if old { format!("lpc.{name}") } else { name.to_string() };
+    let right = if wrong { Some(right) } else { renamed(tree, key, target) };
     let fault = || Fault::new(format!("bhyve of {} on {} does not read `{key}`", target.release, target.arch));
-    wrong.then(|| fault().hint(format!("write `{right}`")))
+    right.map(|right| fault().hint(format!("write `{right}`")))
+}
+
+/// Returns the name that a key of a device has in the release, where another one calls it so.
+fn renamed(tree: &Tree, key: &str, target: Target) -> Option<String> {
+    let node = key.match_indices('.').nth(3).map(|(at, _)| key.split_at(at + 1));
+    let (node, own) = node.filter(|(node, _)| node.starts_with("pci."))?;
+    let name = tree.get(&format!("{node}device"))?;
+    let kind = KINDS.iter().find(|kind| kind.device == name && kind.implied.is_empty())?;
+    let has = |parameter: &&Parameter| parameter.renamed.is_some() && parameter.keys().any(|key| key == own);
+    let parameter = kind.given.iter().find(has)?;
+    let right = parameter.key_for(target);
+    (right != own).then(|| format!("{node}{right}"))
 }
 
 /// Returns the slot of the `-s` that a warning begins with.

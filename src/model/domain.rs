@@ -31,7 +31,12 @@ pub(crate) fn policy(text: &str) -> Result<String, Fault> {
         None => (text, None),
     };
     let is_number = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
-    let is_range = |item: &str| item.split_once('-').map_or(is_number(item), |(a, b)| is_number(a) && is_number(b));
+    let number = |text: &str| text.parse::<u16>().ok().filter(|_| is_number(text));
+    // One that runs backwards has no domain in it.
+    let is_range = |item: &str| {
+        let (from, to) = item.split_once('-').unwrap_or((item, item));
+        number(from).zip(number(to)).is_some_and(|(from, to)| from <= to)
+    };
     let is_list = |list: &str| list.eq_ignore_ascii_case("all") || list.split(',').all(is_range);
     let is_name = POLICIES.iter().any(|known| known.eq_ignore_ascii_case(name));
     if is_name && list.is_none_or(is_list) {
@@ -51,7 +56,7 @@ mod tests {
         for text in ["prefer:0", "rr", "Round-Robin:0-3,5", "ft:all", "0-1", "all", "interleave:1"] {
             assert_eq!(policy(text).as_deref(), Ok(text));
         }
-        for text in ["", "best", "best:0", "prefer:x", "prefer:", "prefer=0", "0-", ":0", "preferred:0"] {
+        for text in ["", "best", "best:0", "prefer:x", "prefer:", "prefer=0", "0-", ":0", "preferred:0", "rr:7-1"] {
             let fault = policy(text).unwrap_err();
             assert_eq!(fault.message, format!("{text:?} is no policy of a NUMA domain"));
         }
