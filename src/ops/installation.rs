@@ -11,6 +11,7 @@ use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Host, Settings};
+use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
@@ -146,7 +147,8 @@ impl Installation {
                 }
             };
             let run = Run::new(Box::new(Rehearsal::new(host)));
-            let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Plan));
+            let inputs = Inputs { origin: Origin::of(&name), ..inputs.clone() };
+            let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
             machines.faults.extend(evaluated.faults.iter().map(draw));
             machines.all.extend(evaluated.run.rehearsed().iter().filter_map(known));
             host = evaluated.run.into_host();

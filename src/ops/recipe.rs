@@ -4,7 +4,9 @@ use super::settings::platform;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files;
 pub(crate) use crate::host::system::Ahead;
+use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,7 +31,13 @@ pub(crate) struct RecipeRequest {
 impl RecipeRequest {
     /// Returns what the recipe is evaluated with.
     pub(crate) fn inputs(&self) -> Inputs {
-        Inputs { init: self.init, params: self.set.iter().cloned().collect() }
+        Inputs { init: self.init, params: self.set.iter().cloned().collect(), origin: Origin::of(&self.path) }
+    }
+
+    /// Returns it with other values of some parameters.
+    pub(crate) fn with(&self, values: &BTreeMap<String, String>) -> Self {
+        let value = |(name, value): &(String, String)| (name.clone(), values.get(name).unwrap_or(value).clone());
+        Self { set: self.set.iter().map(value).collect(), ..self.clone() }
     }
 
     /// Reads and parses the recipe, and checks that it knows every parameter that is given.

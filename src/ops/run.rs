@@ -51,9 +51,10 @@ pub(crate) fn rehearse(
 /// Rehearses a recipe, then runs its machine in the foreground until nothing follows. All that it took has been given back then.
 pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
-    let host = System::new(settings, ahead)?;
+    let mut host = System::new(settings, ahead)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();
+    host.work_in(inputs.origin.folder());
     let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
     let Rehearsed { host, claim } =
         rehearse(&recipe, Box::new(host), &inputs, warned).map_err(|refused| refusal(refused, notify))?;

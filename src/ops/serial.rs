@@ -163,7 +163,7 @@ fn tty(
     let installation = Installation::open()?;
     let name: Option<VmName> = wanted.parse().ok().filter(|_| !is_recipe(wanted));
     let (recipe, inputs) = match name.and_then(|name| Standing::of(host, &name)) {
-        Some(standing) => (standing.recipe.into(), Inputs { init: false, params: standing.params }),
+        Some(standing) => (standing.recipe.into(), Inputs { params: standing.params, ..Inputs::default() }),
         None => (installation.recipe(wanted)?, Inputs::default()),
     };
     let mut machines = installation.machines_of(&recipe, &inputs)?;

@@ -149,6 +149,7 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
     let name = claim.machine;
     let log = settings::log_file(&name)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();
+    let request = request.with(&claim.given);
     let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
     Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
 }
@@ -156,12 +157,14 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
 /// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
 fn rehearsed(
     request: &RecipeRequest,
-    host: System,
+    mut host: System,
     listener: Listener<'_>,
 ) -> Result<(Box<dyn Host>, Claim), Vec<Diagnostic>> {
     let recipe = request.read()?;
+    let inputs = request.inputs();
+    host.work_in(inputs.origin.folder());
     let warned = &mut |warning: &Diagnostic| listener(&StartEvent::Warning(warning));
-    let rehearsed = rehearse(&recipe, Box::new(host), &request.inputs(), warned);
+    let rehearsed = rehearse(&recipe, Box::new(host), &inputs, warned);
     let Rehearsed { host, claim } = rehearsed.map_err(|refused| {
         listener(&StartEvent::Printed(&refused.printed));
         refused.faults

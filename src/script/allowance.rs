@@ -15,7 +15,7 @@ use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::{bhyve, qemu};
 use rhai::{AST, ASTNode, Expr, NativeCallContext, Stmt};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// What is asked for.
@@ -23,6 +23,8 @@ use std::rc::Rc;
 pub(crate) enum Asked<'a> {
     /// A file or a device.
     Path(&'a Path),
+    /// A PCI device of the host.
+    Device(&'a str),
     /// A file that is only read.
     Read(&'a Path),
     /// A program.
@@ -130,19 +132,35 @@ impl Call<'_> {
 impl super::Session {
     /// Returns what a library may not do, and the way out; nothing if it may.
     fn refusal(&mut self, asked: Asked<'_>, sources: &Sources) -> Result<Option<(String, String)>, Fault> {
+        let mut whole = |path: &Path| path.to_str().map_or_else(|| path.into(), |text| PathBuf::from(self.whole(text)));
+        let path;
+        let asked = match asked {
+            Asked::Path(part) => {
+                path = whole(part);
+                Asked::Path(&path)
+            }
+            Asked::Read(part) => {
+                path = whole(part);
+                Asked::Read(&path)
+            }
+            other => other,
+        };
         if self.is_usual(asked) || self.is_named(asked, sources) {
             return Ok(None);
         }
         let mut allowed = self.configured()?.clone();
         allowed.extend(&self.allowance.given);
+        let (origin, params) = (self.inputs.origin.clone(), self.inputs.params.clone());
+        let whole = |folder: &str| origin.whole(folder, &params).path;
         let host = &*self.run().host;
         let (what, key, name) = match asked {
             Asked::Path(path) | Asked::Read(path) => {
-                if allowed.paths.iter().any(|folder| is_in(host, path, Path::new(folder))) {
+                if allowed.paths.iter().any(|folder| is_in(host, path, Path::new(&whole(folder)))) {
                     return Ok(None);
                 }
                 (format!("use {}", path.display()), "paths", path.display().to_string())
             }
+            Asked::Device(device) => (format!("use {device}"), "paths", device.to_string()),
             Asked::Run(program) => (format!("run `{program}`"), "run", program.to_string()),
             Asked::Interface(name) => (format!("use the interface {name}"), "interfaces", name.to_string()),
             Asked::Node(name) => (format!("destroy the node of {name}"), "run", "bhyvectl".into()),
@@ -176,7 +194,7 @@ impl super::Session {
                 let node = host.settings().node(name);
                 host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
             }
-            Asked::Run(_) | Asked::Raw | Asked::Umask => false,
+            Asked::Device(_) | Asked::Run(_) | Asked::Raw | Asked::Umask => false,
         }
     }
 
@@ -185,18 +203,21 @@ impl super::Session {
     fn is_named(&mut self, asked: Asked<'_>, sources: &Sources) -> bool {
         let (text, is_path) = match asked {
             Asked::Path(path) | Asked::Read(path) => (path.to_str().unwrap_or_default().to_string(), true),
-            Asked::Interface(name) => (name.to_string(), false),
+            Asked::Interface(name) | Asked::Device(name) => (name.to_string(), false),
             Asked::Node(name) => (name.to_string(), false),
             Asked::Run(_) | Asked::Raw | Asked::Umask => return false,
         };
-        let is_given = self.inputs.params.values().any(|value| *value == text) || self.allowance.heard.contains(&text);
+        let inputs = &self.inputs;
+        let whole = |word: &str| inputs.origin.whole(word, &inputs.params).path;
+        let is_it = |word: &String| *word == text || is_path && whole(word) == text;
+        let is_given = inputs.params.values().any(is_it) || self.allowance.heard.contains(&text);
         let written = self.allowance.written.get_or_insert_with(|| written(sources));
-        if is_given || written.contains(&text) {
+        if is_given || written.contains(&text) || is_path && written.iter().any(is_it) {
             return true;
         }
         let is_folder = |word: &&String| word.ends_with('/') && word.len() > 1 && *word != "/dev/";
         let mut folders = written.iter().filter(is_folder);
-        is_path && folders.any(|folder| is_below(Path::new(&text), Path::new(folder)))
+        is_path && folders.any(|folder| is_below(Path::new(&text), Path::new(&whole(folder))))
     }
 
     fn configured(&mut self) -> Result<&Allowed, Fault> {

@@ -46,6 +46,7 @@ mod readiness;
 mod readme;
 mod record;
 mod recorded;
+mod relative;
 mod repeats;
 mod replay;
 mod resets;

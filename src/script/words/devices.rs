@@ -11,7 +11,6 @@ use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, SecretHandle, Tap};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
-use std::path::Path;
 use std::sync::OnceLock;
 
 /// Returns how a device's word is written.
@@ -113,7 +112,7 @@ fn permit(call: &Call<'_>, items: &[Item]) -> Result<(), Raised> {
         Value::Path(path) | Value::Socket(path) | Value::Tty(Tty::Path(path)) => {
             call.permit(Asked::Path(path.as_path()))
         }
-        Value::HostDevice(device) => call.permit(Asked::Path(Path::new(&device.to_string()))),
+        Value::HostDevice(device) => call.permit(Asked::Device(&device.to_string())),
         Value::Backend(backend) => match backend {
             Backend::Slirp | Backend::Netgraph => Ok(()),
             Backend::Tap(_) | Backend::Named(_) | Backend::Netmap(_) => {

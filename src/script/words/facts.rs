@@ -175,8 +175,8 @@ impl fmt::Display for Allowed {
 }
 
 fn exists(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = call.text(0)?;
-    Ok(call.session().run().host.file(Path::new(&path)).is_some().into())
+    let path = call.path(0)?;
+    Ok(call.session().run().host.file(&path).is_some().into())
 }
 
 fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
