@@ -1,7 +1,7 @@
 //! The commands that a run would run, in order, each of which can be pasted into a shell.
 
 use super::notice::{Notice, Notify};
-use super::recipe::RecipeRequest;
+use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::{Diagnostic, Fault, Place};
 pub(crate) use crate::host::boot_plan::Form;
@@ -16,7 +16,7 @@ use crate::model::VmName;
 use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
-use crate::supervise::recovery::is_left;
+use crate::supervise::recovery::{self, is_left};
 use crate::supervise::{DEFAULT_UMASK, Run};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -61,6 +61,12 @@ pub(crate) fn plan(
     let recipe = request.read()?;
     let inputs = request.inputs();
     host.work_in(inputs.origin.folder());
+    let running = recovery::of_recipe(&host, &absolute(&request.path));
+    running.iter().for_each(|name| recovery::look_past(&mut host, name));
+    if let Some(name) = running.first() {
+        let fault = Fault::host(format!("{name} runs, and this is its plan as if it did not"));
+        notify(Notice::Warning(Diagnostic::warning(fault.hint("what it has taken counts as given back"))));
+    }
     let host: Box<dyn Host> = Box::new(host);
     let is_here = here.platform == there.platform && there.release.is_none() && there.arch.is_none();
     let host = if is_here { host } else { Box::new(Elsewhere::new(settings(there)?, host)) };

@@ -2,7 +2,7 @@
 
 use super::events::Diary;
 use super::notice::{Notice, Notify};
-use super::recipe::RecipeRequest;
+use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
@@ -42,9 +42,7 @@ pub(crate) fn rehearse(
     warned: &mut dyn FnMut(&Diagnostic),
 ) -> Result<Rehearsed, Refused> {
     let run = recipe.rehearse(host, inputs, warned)?;
-    let name = &recipe.source().name;
-    let path = std::path::absolute(name).map_or_else(|_| name.clone(), |path| path.display().to_string());
-    let claim = run.claim_of(&path);
+    let claim = run.claim_of(&absolute(&recipe.source().name));
     Ok(Rehearsed { host: run.into_host(), claim })
 }
 

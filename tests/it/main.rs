@@ -26,6 +26,7 @@ mod import;
 mod inputs;
 mod interfaces;
 mod jails;
+mod known;
 mod libraries;
 mod linux;
 mod list;
