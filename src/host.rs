@@ -56,7 +56,7 @@ pub(crate) use settings::Asked;
 pub(crate) use settings::NODES;
 pub use settings::{Platform, Settings};
 use store::Store;
-pub(crate) use store::{Kept, kept};
+pub(crate) use store::{Kept, kept, last};
 use worlds::rehearsal::Rehearsal;
 
 /// A host: what can be asked of it, what can be done to it, what runs on it, and what runs keep there.

@@ -12,6 +12,7 @@ pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod installation;
 pub(crate) mod inventory;
+pub(crate) mod known;
 pub(crate) mod library;
 pub(crate) mod logs;
 pub(crate) mod lsp;

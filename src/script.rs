@@ -12,6 +12,7 @@ pub(crate) mod editor;
 pub(crate) mod handle;
 mod imports;
 pub(crate) mod modules;
+pub(crate) mod origin;
 pub(crate) mod raise;
 mod rehearsed;
 pub(crate) mod report;
@@ -27,6 +28,7 @@ use crate::netboot::Described;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use allowance::Allowance;
+use origin::{Origin, Whole};
 use raise::{Raised, Site};
 pub(crate) use rehearsed::Refused;
 use rhai::packages::{
@@ -71,6 +73,8 @@ pub struct Inputs {
     pub init: bool,
     /// The parameters of the command line.
     pub params: BTreeMap<String, String>,
+    /// Where paths begin.
+    pub origin: Origin,
 }
 
 /// What the words of one evaluation share.
@@ -304,6 +308,15 @@ impl Session {
     /// Lets the evaluation have more memory: what a file has that it reads.
     pub(crate) fn holds(&mut self, bytes: usize) {
         self.bounds.1 = self.bounds.1.saturating_add(bytes as u64);
+    }
+
+    /// Returns a path of the recipe from the root on, and notes the parameter that it was made of.
+    pub(crate) fn whole(&mut self, text: &str) -> String {
+        let Whole { path, given } = self.inputs.origin.whole(text, &self.inputs.params);
+        if let Some((name, value)) = given {
+            self.run().given.insert(name, value);
+        }
+        path
     }
 
     /// Notes which call asked for what a plan holds from here on.

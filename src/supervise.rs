@@ -68,6 +68,8 @@ pub(crate) struct Run {
     pub(crate) told: Option<Told>,
     /// How the machine is kept, as its recipe says.
     pub keeping: Keeping,
+    /// The parameters that are paths, from the root on.
+    pub given: BTreeMap<String, String>,
     /// How the machine stands, if it runs in the background: then everybody may read it.
     pub standing: Option<Standing>,
     /// The machine in whose journal the leases are, and who keeps it.
@@ -109,6 +111,7 @@ impl Run {
             stop_within: STOP_WITHIN,
             told: None,
             keeping: Keeping::default(),
+            given: BTreeMap::new(),
             standing: None,
             keeper: None,
             is_witnessed: false,

@@ -4,13 +4,16 @@ use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::ops::inventory::{Entry, Stance, State};
-use crate::ops::machines::{document, machines, percent};
+use crate::ops::machines::{document, machines, machines_and_known, percent};
 use clap::Args;
 use std::time::Duration;
 
 #[derive(Args)]
 #[command(after_help = SCHEMA)]
 pub(super) struct ListArgs {
+    /// Also those that are down: known since the host was started, or described by a recipe of the configuration
+    #[arg(long)]
+    all: bool,
     /// Print a JSON object, as below
     #[arg(long)]
     json: bool,
@@ -26,6 +29,7 @@ States:
   left                         its run is dead and has left something: `vmrun gc` gives it back
   unknown                      it cannot be told: its lock may be read by its owner only, and nothing else tells
   foreign                      a bhyve or QEMU that vmrun did not start
+  down                         known, and does not run (--all)
 
 CPU% is of one processor: since the start under Linux, within the last minute under FreeBSD.
 
@@ -52,7 +56,8 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
 What is not known is null. Keys may be added.";
 
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let all = machines()?;
+    let (all, faults) = if args.all { machines_and_known()? } else { (machines()?, Vec::new()) };
+    faults.iter().for_each(|fault| term.drawn(fault));
     if args.json {
         term.data(format!("{:#}", document(&all)))?;
         return Ok(());

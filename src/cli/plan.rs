@@ -3,6 +3,7 @@
 use super::RecipeArgs;
 use super::term::Term;
 use crate::diag::Diagnostic;
+use crate::model::Argv;
 use crate::ops::plan::{self, Plan, PlannedStep, plan};
 use crate::ops::recipe::Ahead;
 use clap::{Args, ValueEnum};
@@ -18,7 +19,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_enum, default_value_t = Form::Argv)]
     form: Form,
     /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
-    /// `each_boot` where a command of the recipe is run before each boot; and `given_back`, a list of `argv` and `stdin`
+    /// `each_boot` where a command of the recipe is run before each boot, and `folder` where it has to be run there; and `given_back`, a list of `argv` and `stdin`
     #[arg(long)]
     json: bool,
     /// Say before the commands which line asked for them, as a comment
@@ -54,7 +55,7 @@ pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<
 fn as_text(plan: &Plan, places: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut last = None;
-    for PlannedStep { step, place, meanwhile, each_boot } in &plan.steps {
+    for PlannedStep { step, place, meanwhile, each_boot, folder, .. } in &plan.steps {
         if let Some(place) = place.as_ref().filter(|place| places && last != Some(*place)) {
             lines.push(format!("# {place}"));
             last = Some(place);
@@ -63,7 +64,11 @@ fn as_text(plan: &Plan, places: bool) -> String {
             lines.push("# while the next command runs:".into());
             lines.extend(meanwhile.iter().map(|command| format!("#   {command}")));
         }
-        lines.push(if *each_boot { format!("{step}  # before each boot") } else { step.to_string() });
+        let step = folder.as_ref().map_or_else(
+            || step.to_string(),
+            |folder| format!("({} && {step})", Argv::new("cd").arg(folder.display())),
+        );
+        lines.push(if *each_boot { format!("{step}  # before each boot") } else { step });
     }
     if !plan.given_back.is_empty() {
         lines.push("# given back when the run ends:".into());

@@ -4,7 +4,7 @@ use super::run::duration;
 use super::term::Term;
 use super::{GivenArgs, RecipeArgs};
 use crate::diag::Diagnostic;
-use crate::model::VmName;
+use crate::model::{Argv, VmName};
 use crate::ops::start::{self, StartEvent, start_recipes};
 use clap::Args;
 use std::time::Duration;
@@ -45,6 +45,11 @@ pub(super) fn adopt(args: &AdoptArgs, term: &Term) -> Result<(), Vec<Diagnostic>
 pub(super) fn tell(event: &StartEvent<'_>, term: &Term) {
     match event {
         StartEvent::Warning(warning) => term.diagnostic(warning),
+        StartEvent::AsBefore(name, params) => {
+            let set = params.iter().map(|(name, value)| format!("--set={name}={value}"));
+            let words = Argv::new(*name).args(set);
+            term.say(format_args!("as it was started before: {words}"));
+        }
         StartEvent::Printed(lines) => term.printed(lines),
         StartEvent::Runs(name) => term.say(format_args!("{name} runs")),
         StartEvent::TakenOver(name) => term.say(format_args!("{name} goes on; it was taken over")),

@@ -338,7 +338,7 @@ pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effe
         Effect::CreateInner(inner) => jail::undone(inner),
         _ => return argvs.map(|argv| Chain { is_apart, ..argv.into() }).collect(),
     };
-    vec![Chain { argvs: argvs.collect(), made, is_apart }]
+    vec![Chain { argvs: argvs.collect(), made, is_apart, folder: None }]
 }
 
 /// Returns the fault of an effect that was refused, with the way out where the host's words need one.

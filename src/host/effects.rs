@@ -2,9 +2,7 @@
 
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{
-    Argv, DevicePath, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName,
-};
+use crate::model::{Argv, DevicePath, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

@@ -6,7 +6,7 @@ use crate::model::Size;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Returns what the operating system says of an error, without its number.
 pub(crate) fn reason(error: &io::Error) -> String {
@@ -49,6 +49,28 @@ pub(crate) fn is_folder(path: &Path) -> bool {
 /// Returns whether a link is at a path.
 pub(crate) fn is_link(path: &Path) -> bool {
     path.is_symlink()
+}
+
+/// Returns a path from the root on, where it begins in a folder; in the working directory where that is none. Where `..` may lead
+/// past a link, the system says where.
+pub(crate) fn whole(folder: &Path, path: &Path) -> PathBuf {
+    let joined = folder.join(path);
+    let whole = std::path::absolute(&joined).unwrap_or(joined);
+    if !whole.components().any(|part| part == Component::ParentDir) {
+        return whole;
+    }
+    let Some((above, name)) = whole.parent().zip(whole.file_name()) else {
+        return whole.canonicalize().unwrap_or(whole);
+    };
+    above.canonicalize().map(|above| above.join(name)).unwrap_or(whole)
+}
+
+/// Returns the folder of a file, from the root on; of a link, that of what it leads to.
+pub(crate) fn home(path: &Path) -> PathBuf {
+    let real = if is_link(path) { path.canonicalize().ok() } else { None };
+    let folder = real.as_deref().unwrap_or(path).parent().unwrap_or(Path::new(""));
+    let folder = whole(Path::new(""), if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    if folder.ends_with("..") { folder.canonicalize().unwrap_or(folder) } else { folder }
 }
 
 /// Returns the text of a file.

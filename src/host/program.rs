@@ -72,11 +72,13 @@ pub(crate) struct Chain {
     /// Whether it is kept from the signals that a terminal sends to all that runs there (Ctrl-C): what is ours is done as a whole,
     /// and vmrun, which hears them, takes it back.
     pub is_apart: bool,
+    /// The folder in which they are run, if not ours.
+    pub folder: Option<PathBuf>,
 }
 
 impl From<Argv> for Chain {
     fn from(argv: Argv) -> Self {
-        Self { argvs: vec![argv], made: Vec::new(), is_apart: false }
+        Self { argvs: vec![argv], made: Vec::new(), is_apart: false, folder: None }
     }
 }
 
@@ -126,6 +128,9 @@ impl Program {
         let mut command = Command::new(&argv.program);
         let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
         command.args(&argv.args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(folder) = &chain.folder {
+            command.current_dir(folder);
+        }
         if chain.is_apart {
             command.process_group(0);
         }
@@ -219,6 +224,7 @@ mod tests {
             argvs: vec![Argv::new("mkdir").arg(&made), Argv::new(second[0]).args(&second[1..])],
             made: vec![Argv::new("rmdir").arg(&made)],
             is_apart: true,
+            folder: None,
         };
         let run = |chain: &Chain| Program::start_with(chain, None).unwrap().finish().map_err(|fault| fault.message);
         let refused = run(&chain(&["sh", "-c", "echo no more >&2; exit 3"]));
@@ -231,7 +237,7 @@ mod tests {
         // What was there before is not taken back.
         assert!(run(&chain(&["echo"])).is_err() && std::fs::exists(&made).unwrap());
         let argvs = ["a", "b", "c", "d"].map(Argv::new).to_vec();
-        let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs, is_apart: true };
+        let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs, is_apart: true, folder: None };
         assert_eq!(chain.to_string(), "a && b && c && d");
         let line = "a || exit; b || { undo-a; exit 1; }; c || { undo-b; exit 1; }; d || { undo-b; exit 1; }";
         assert_eq!(chain.argv(), Argv::new("/bin/sh").arg("-c").arg(line));

@@ -5,6 +5,9 @@ use crate::model::{Arch, Release, Target, VmName};
 use std::fmt;
 use std::path::PathBuf;
 
+/// What the name of the file ends in that says how a machine stood when its run was over.
+pub(super) const LAST: &str = ".last";
+
 /// The file that says how a machine in the background stands, in the machine's folder.
 pub(crate) const STANDING: &str = "standing.json";
 
@@ -123,6 +126,11 @@ impl Settings {
     /// Returns the file that says how a machine in the background stands.
     pub fn standing_file(&self, name: &VmName) -> PathBuf {
         self.machine_folder(name).join(STANDING)
+    }
+
+    /// Returns the file that says how a machine stood that was in the background, when its run was over.
+    pub fn last_file(&self, name: &VmName) -> PathBuf {
+        self.state.join(format!(".{name}{LAST}"))
     }
 
     /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, how it stands.

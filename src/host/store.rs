@@ -5,7 +5,7 @@
 
 use super::files::{io_fault, reason, remove};
 use super::kernel::tick;
-use super::settings::{STANDING, Settings};
+use super::settings::{LAST, STANDING, Settings};
 use crate::diag::Fault;
 use crate::model::VmName;
 use crate::model::device::Access;
@@ -197,6 +197,8 @@ impl Store {
         let Some(held) = self.machines.get_mut(name) else { return Ok(()) };
         remove(&secrets)?;
         remove(&map)?;
+        // How it was started is known until the host is.
+        let _ = std::fs::rename(self.settings.standing_file(name), self.settings.last_file(name));
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
             _ => {}
@@ -334,6 +336,14 @@ pub(crate) fn kept(state: &Path) -> Vec<Kept> {
         (has_lock || standing.is_some()).then_some(Kept { name, folder, standing, has_lock, trace })
     };
     found.into_iter().filter_map(read).collect()
+}
+
+/// Returns how machines stood whose run in the background is over, as it was written.
+pub(crate) fn last(state: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
+    let is_last = |name: &str| name.starts_with('.') && name.ends_with(LAST);
+    let last = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_last));
+    last.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect()
 }
 
 /// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may

@@ -68,6 +68,8 @@ pub(crate) struct System {
     umask: u32,
     /// The log that our output goes into.
     log: Option<PathBuf>,
+    /// The folder in which commands of the recipe are run.
+    folder: Option<PathBuf>,
 }
 
 impl System {
@@ -86,6 +88,7 @@ impl System {
             machine: None,
             umask: 0,
             log: None,
+            folder: None,
         })
     }
 
@@ -158,11 +161,19 @@ impl System {
 
     /// Returns the commands of an effect, and what the programs that run them hold until they end: the lock of the machine.
     fn chains(&self, effect: &Effect) -> (Vec<Chain>, Option<File>) {
-        let chains = commands::chains(self.settings.platform, self.machine.as_ref(), effect);
+        let mut chains = commands::chains(self.settings.platform, self.machine.as_ref(), effect);
         // A command of the recipe may leave something behind that goes on for ever.
         let is_ours = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
+        if !is_ours {
+            chains.iter_mut().for_each(|chain| chain.folder.clone_from(&self.folder));
+        }
         let lock = self.machine.as_ref().filter(|_| is_ours).and_then(|name| self.store.lock_of(name));
         (chains, lock.and_then(|lock| lock.try_clone().ok()))
+    }
+
+    /// Has commands of the recipe run in a folder.
+    pub(crate) fn work_in(&mut self, folder: Option<&Path>) {
+        self.folder = folder.map(Into::into);
     }
 
     /// Has what machines say go where ours goes, which is a log, and has their guests go on without us.
@@ -286,7 +297,8 @@ impl Facts for System {
     }
 
     fn query(&self, argv: &Argv) -> Result<String, Fault> {
-        run(argv)
+        let chain = Chain { folder: self.folder.clone(), ..argv.clone().into() };
+        Program::start_with(&chain, None)?.finish()
     }
 }
 

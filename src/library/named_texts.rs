@@ -21,10 +21,10 @@ pub(crate) struct NamedTexts {
 }
 
 impl NamedTexts {
-    /// Takes texts, of which those that are no absolute paths are relative to the recipe's folder where a path is asked for.
-    pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = String>, home: &Path) {
+    /// Takes texts; `whole` makes a path that begins at the root of one.
+    pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = String>, whole: impl Fn(&str) -> String) {
         for text in texts {
-            let path = plain(&home.join(&text));
+            let path = plain(Path::new(&whole(&text)));
             let is_folder = text.ends_with('/') && !has_parent(Path::new(&text));
             if is_folder && is_folder_of_its_own(&path) {
                 self.folders.insert(path.clone());
@@ -125,7 +125,8 @@ mod tests {
 
     fn named(texts: &[&str]) -> NamedTexts {
         let mut named = NamedTexts::default();
-        named.extend(texts.iter().map(ToString::to_string), Path::new("/home/me/recipes"));
+        let whole = |text: &str| Path::new("/home/me/recipes").join(text).display().to_string();
+        named.extend(texts.iter().map(ToString::to_string), whole);
         named
     }
 

@@ -168,6 +168,11 @@ impl Device {
         &self.items
     }
 
+    /// Returns everything it was given, to be replaced by something of its type.
+    pub(super) fn items_mut(&mut self) -> &mut [Item] {
+        &mut self.items
+    }
+
     /// Returns the numbers of its group that are there, each with what it was given.
     pub fn numbers(&self) -> Vec<(u16, Vec<&Item>)> {
         let mut all: Vec<(u16, Vec<&Item>)> = Vec::new();

@@ -2,6 +2,7 @@
 
 mod check;
 mod loader;
+mod paths;
 mod processors;
 mod shared;
 

@@ -54,6 +54,14 @@ impl FwItem {
         }
     }
 
+    /// Returns the file that is behind it, if it is one.
+    pub(super) const fn file_mut(&mut self) -> Option<&mut DevicePath> {
+        match &mut self.content {
+            FwContent::File(path) => Some(path),
+            FwContent::Text(_) => None,
+        }
+    }
+
     /// Returns what is behind it.
     pub const fn content(&self) -> &FwContent {
         &self.content

@@ -104,6 +104,18 @@ impl Loader {
         }
     }
 
+    /// Returns the same files and folders, to be replaced.
+    pub(super) fn paths_mut(&mut self) -> Vec<(&'static str, &mut DevicePath)> {
+        match self {
+            Self::Bhyveload(load) => {
+                let disks = load.disks.iter_mut().flatten().map(|path| ("disks", path));
+                let host = load.host.iter_mut().map(|path| ("host", path));
+                disks.chain(host).chain(load.loader.iter_mut().map(|path| ("loader", path))).collect()
+            }
+            Self::Grub(grub) => grub.map.iter_mut().flatten().map(|(_, path)| ("map", path)).collect(),
+        }
+    }
+
     /// Refuses what does not hold together, whatever the machine: the key, and what is wrong.
     pub fn check(&self) -> Result<(), (&'static str, Fault)> {
         if let Some(tty @ Tty::Tcp(_)) = self.console() {

@@ -2,8 +2,9 @@
 
 use super::hosts::VmHost;
 use super::installation::Installation;
+use super::known::wanted;
 use super::remote::failure;
-use super::search::{HostQuery, Listener, Search, recipes, wrong};
+use super::search::{HostQuery, Listener, Search, wrong};
 use crate::client::console::reachable;
 use crate::client::screen::{Screen, Seat, replace};
 use crate::client::tunnel::{Tried, Tunnel, try_once};
@@ -51,7 +52,7 @@ impl Display {
         listener: Listener<'_>,
     ) -> Result<Self, Vec<Diagnostic>> {
         let installation = Installation::open()?;
-        let recipes = recipes(&installation, &[machine.to_string()])?;
+        let recipes = wanted(&installation, &[machine.to_string()])?;
         loop {
             let mut search = Search::new(&installation, &recipes, query)?;
             search.faults().for_each(&mut *listener);
@@ -59,7 +60,7 @@ impl Display {
                 return Err(wrong().into());
             }
             if search.machines.is_empty() {
-                let fault = Fault::new(format!("{} describes no machine", recipes[0].display()));
+                let fault = Fault::new(format!("{} describes no machine", recipes[0].path.display()));
                 return Err(vec![fault.hint("a recipe describes one by bhyve(#{ … }).run()").into()]);
             }
             if let Some(path) = search.socket(0) {

@@ -7,6 +7,7 @@ use crate::host::{Asked, Effect, Platform, files, target};
 use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::script::Recipe;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -45,7 +46,12 @@ pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>>
     let (name, text) = request.text()?;
     let setting = request.setting(&name)?;
     let included = |path: &str| files::read_text(Path::new(path)).ok();
-    let import = read(&name, &text, &setting, &included).map_err(shortened)?;
+    let mut import = read(&name, &text, &setting, &included).map_err(shortened)?;
+    if let Some(whole) = with_whole_paths(&text, &mut import) {
+        // What is doubtful is shown in the text as it is.
+        let warnings = std::mem::take(&mut import.warnings);
+        import = Import { warnings, ..read(&name, &whole, &setting, &included).map_err(shortened)? };
+    }
     let recipe = recipe::recipe(&import);
     let differences = compare(&import, &recipe, request.out.unwrap_or("the recipe"))?;
     if let Some(path) = request.out {
@@ -53,6 +59,24 @@ pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>>
     }
     let (hides_password, prints) = (import.password.is_some(), import.prints.as_ref().map(Prints::what));
     Ok(Imported { recipe, warnings: import.warnings, hides_password, prints, differences })
+}
+
+/// Returns the text with every path of the machine from the root on, where one begins in our working directory, as bhyve would
+/// look for it. A path that a shell would have to be told in quotes stays as it is.
+fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
+    let paths = import.draft.paths_mut().into_iter().map(|(_, path)| path.as_str().to_string());
+    let parts: BTreeSet<String> = paths.filter(|path| !path.starts_with('/')).collect();
+    let is_plain = |c: char| !c.is_whitespace() && !"'\"\\$`,=;&|<>()*?[]#~%".contains(c);
+    let whole = |part: &str| {
+        let whole = files::whole(Path::new(""), Path::new(part)).display().to_string();
+        Some(whole).filter(|whole| parts.contains(part) && whole.chars().all(is_plain))
+    };
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '=' | '\'' | '"');
+    let words = text.split_inclusive(ends).map(|word| {
+        let part = word.trim_end_matches(ends);
+        whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
+    });
+    (!parts.is_empty()).then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.

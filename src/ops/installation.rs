@@ -11,9 +11,11 @@ use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Host, Settings};
+use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -24,6 +26,26 @@ pub(crate) struct Installation {
     pub(crate) config: Config,
     settings: Settings,
     asked: Asked,
+}
+
+/// A machine that was asked for: its recipe, and how that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The recipe.
+    pub(crate) path: PathBuf,
+    /// The parameters with which it was started.
+    pub(crate) params: BTreeMap<String, String>,
+    /// Whether its network is inside its process.
+    pub(crate) user_net: bool,
+    /// The machine, where it was asked for by its name.
+    pub(crate) name: Option<String>,
+}
+
+impl Wanted {
+    /// Returns that of a recipe of which nothing else is known.
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Self { path, params: BTreeMap::new(), user_net: false, name: None }
+    }
 }
 
 /// The machines of some recipes, and the faults of others.
@@ -44,7 +66,7 @@ pub(crate) fn did_you_mean(name: &str, there: impl IntoIterator<Item = String>) 
 }
 
 /// Returns the name of the machine that a recipe is of, by the name of the file.
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -74,10 +96,21 @@ impl Installation {
         self.config.recipes.clone()
     }
 
-    /// Every recipe in these folders, by path; of two with one name the first one counts.
+    /// Every recipe in the folders that the configuration names, by path, or else in that beside it.
+    pub(crate) fn configured(&self) -> Vec<PathBuf> {
+        let own = vec![self.settings.config.join("recipes")];
+        Self::within(if self.config.recipes.is_empty() { own } else { self.config.recipes.clone() })
+    }
+
+    /// Every recipe in the folders in which recipes are looked for, by path.
     pub(crate) fn recipes(&self) -> Vec<PathBuf> {
+        Self::within(self.folders())
+    }
+
+    /// Every recipe in folders, by path; of two with one name the first one counts.
+    fn within(folders: Vec<PathBuf>) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = Vec::new();
-        for folder in self.folders() {
+        for folder in folders {
             let mut names = files::names(&folder);
             names.retain(|name| is_recipe(name) && !all.iter().any(|known| known.ends_with(name)));
             all.extend(
@@ -105,11 +138,11 @@ impl Installation {
     }
 
     /// Rehearses recipes, on all processors, and returns their machines in the order of the recipes.
-    pub(crate) fn machines(&self, recipes: &[PathBuf]) -> Result<Machines, Fault> {
+    pub(crate) fn machines(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let part = recipes.len().div_ceil(threads).max(1);
         let parts: Vec<Result<Machines, Fault>> = thread::scope(|scope| {
-            let threads = recipes.chunks(part).map(|part| scope.spawn(|| self.part(part, &Inputs::default())));
+            let threads = recipes.chunks(part).map(|part| scope.spawn(|| self.part(part)));
             let threads: Vec<_> = threads.collect();
             let lost = || Err(Fault::host("vmrun itself failed: this is a mistake in it"));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
@@ -123,18 +156,18 @@ impl Installation {
         Ok(machines)
     }
 
-    /// Rehearses one recipe with its inputs, and returns its machines.
-    pub(crate) fn machines_of(&self, recipe: &Path, inputs: &Inputs) -> Result<Machines, Fault> {
-        self.part(&[recipe.into()], inputs)
+    /// Rehearses one recipe, and returns its machines.
+    pub(crate) fn machines_of(&self, wanted: &Wanted) -> Result<Machines, Fault> {
+        self.part(std::slice::from_ref(wanted))
     }
 
-    fn part(&self, recipes: &[PathBuf], inputs: &Inputs) -> Result<Machines, Fault> {
+    fn part(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let draw = |fault: &Diagnostic| draw(fault, Colour::Plain);
         let settings = settings(self.asked, false)?;
         let here = System::new(settings.clone(), Ahead::default())?;
         let mut host: Box<dyn Host> = Box::new(Elsewhere::new(settings, Box::new(here)));
         let mut machines = Machines::default();
-        for path in recipes {
+        for Wanted { path, params, .. } in recipes {
             let name = path.display().to_string();
             let text = files::read_text(path).map_err(|error| crate::script::unreadable(&name, &error));
             let recipe = text.map_err(|fault| vec![fault.into()]).and_then(|text| Recipe::parse(&name, &text));
@@ -146,7 +179,8 @@ impl Installation {
                 }
             };
             let run = Run::new(Box::new(Rehearsal::new(host)));
-            let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Plan));
+            let inputs = Inputs { init: false, params: params.clone(), origin: Origin::of(&name) };
+            let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
             machines.faults.extend(evaluated.faults.iter().map(draw));
             machines.all.extend(evaluated.run.rehearsed().iter().filter_map(known));
             host = evaluated.run.into_host();

@@ -28,6 +28,8 @@ pub(crate) enum State {
     Unknown,
     /// A hypervisor that is not vmrun's, as far as the state folders tell.
     Foreign,
+    /// It does not run, and is known: it did since the host was started, or a recipe describes it.
+    Down,
 }
 
 impl State {
@@ -40,6 +42,7 @@ impl State {
             Self::Left => "left",
             Self::Unknown => "unknown",
             Self::Foreign => "foreign",
+            Self::Down => "down",
         }
     }
 }
@@ -191,6 +194,19 @@ fn of_leases(journal: &Journal) -> Shape {
         }
     }
     shape
+}
+
+/// Returns a machine that does not run.
+pub(crate) fn down(name: &str, recipe: &str) -> Entry {
+    Entry {
+        name: Some(name.into()),
+        state: State::Down,
+        supervisor: None,
+        process: None,
+        shape: Shape::default(),
+        standing: None,
+        recipe: Some(recipe.into()),
+    }
 }
 
 fn foreign(process: &Hypervisor) -> Entry {

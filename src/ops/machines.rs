@@ -1,8 +1,11 @@
 //! The machines of this host as they are now, and the JSON by which programs and other hosts are told of them.
 
-use super::inventory::{Entry, Seen, inventory};
+use super::installation::{Installation, Wanted, stem};
+use super::inventory::{Entry, Seen, down, inventory};
+use super::known::standings;
+use super::recipe::absolute;
 use super::settings::{platform, states};
-use crate::diag::Fault;
+use crate::diag::{Diagnostic, Fault};
 use crate::host::environment::host_name;
 use crate::host::processes::{self, Processes};
 use crate::host::{Kept, kept};
@@ -27,6 +30,36 @@ pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
     let (is_vmrun, lives) = (&|pid| processes.is_vmrun(pid), &processes::lives);
     let (hypervisors, sees_others) = (processes.hypervisors.as_slice(), processes.sees_others);
     Ok(inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives }))
+}
+
+/// Returns every machine that is there, and those that are down: known since the host was started, or described by a recipe of the
+/// configuration; each with the faults of recipes that do not tell, drawn without colour.
+pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diagnostic>> {
+    let mut all = machines()?;
+    let installation = Installation::open()?;
+    let standings = standings()?;
+    let mut known: Vec<(String, String)> =
+        standings.into_iter().map(|standing| (standing.name.to_string(), standing.recipe)).collect();
+    let mut faults = Vec::new();
+    for path in installation.configured() {
+        let recipe = absolute(&path.display().to_string());
+        if known.iter().any(|(_, known)| *known == recipe) {
+            continue;
+        }
+        let machines = installation.machines_of(&Wanted::of(path.clone()))?;
+        if !machines.faults.is_empty() && machines.all.is_empty() {
+            known.push((stem(&path), recipe.clone()));
+        }
+        known.extend(machines.all.into_iter().map(|machine| (machine.name, recipe.clone())));
+        faults.extend(machines.faults);
+    }
+    known.sort();
+    for (name, recipe) in known {
+        if !all.iter().any(|one| one.name.as_deref() == Some(name.as_str())) {
+            all.push(down(&name, &recipe));
+        }
+    }
+    Ok((all, faults))
 }
 
 /// Returns thousandths as a percentage with one decimal.

@@ -88,7 +88,8 @@ pub(crate) fn change(
     settings: Settings,
     notify: Notify<'_>,
 ) -> Result<Vec<Step>, Vec<Diagnostic>> {
-    let host = System::new(settings, Ahead::default())?;
+    let mut host = System::new(settings, Ahead::default())?;
+    host.work_in(request.inputs().origin.folder());
     let Meant { recipe, calls, mut host, .. } = meant(request, Box::new(host), notify)?;
     let effects: Vec<Effect> = calls.iter().map(|(effect, _)| effect.clone()).collect();
     let verdicts = change.verdicts(&*host, &effects)?;

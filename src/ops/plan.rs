@@ -1,7 +1,7 @@
 //! The commands that a run would run, in order, each of which can be pasted into a shell.
 
 use super::notice::{Notice, Notify};
-use super::recipe::RecipeRequest;
+use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::{Diagnostic, Fault, Place};
 pub(crate) use crate::host::boot_plan::Form;
@@ -14,10 +14,12 @@ use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Settings, Step};
 use crate::model::VmName;
 use crate::script::Evaluated;
+use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
-use crate::supervise::recovery::is_left;
+use crate::supervise::recovery::{self, is_left};
 use crate::supervise::{DEFAULT_UMASK, Run};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// What a run would do.
 pub(crate) struct Plan {
@@ -37,6 +39,10 @@ pub(crate) struct PlannedStep {
     pub meanwhile: Vec<String>,
     /// Whether it is a command of the recipe that is run before each boot: others are not run again after a reboot.
     pub each_boot: bool,
+    /// The folder in which it has to be run, where it has words that mean something there and not here.
+    pub folder: Option<PathBuf>,
+    /// Whether it is a command of the recipe.
+    is_recipes: bool,
 }
 
 /// Plans a run of a recipe, here or on another kind of host (`linux`, `freebsd-15-arm64`). Whatever the recipe lacks on this host
@@ -51,8 +57,17 @@ pub(crate) fn plan(
     let here = platform()?;
     let there: Asked = on.map_or(Ok(here), str::parse)?;
     let settings = |asked| settings::settings(asked, request.user_net);
-    let host: Box<dyn Host> = Box::new(System::new(settings(here)?, ahead)?);
+    let mut host = System::new(settings(here)?, ahead)?;
     let recipe = request.read()?;
+    let inputs = request.inputs();
+    host.work_in(inputs.origin.folder());
+    let running = recovery::of_recipe(&host, &absolute(&request.path));
+    running.iter().for_each(|name| recovery::look_past(&mut host, name));
+    if let Some(name) = running.first() {
+        let fault = Fault::host(format!("{name} runs, and this is its plan as if it did not"));
+        notify(Notice::Warning(Diagnostic::warning(fault.hint("what it has taken counts as given back"))));
+    }
+    let host: Box<dyn Host> = Box::new(host);
     let is_here = here.platform == there.platform && there.release.is_none() && there.arch.is_none();
     let host = if is_here { host } else { Box::new(Elsewhere::new(settings(there)?, host)) };
     let settings = host.settings().clone();
@@ -60,7 +75,7 @@ pub(crate) fn plan(
     rehearsal.is_left = is_left;
     let mut run = Run::new(Box::new(rehearsal));
     run.act(&Effect::Umask(DEFAULT_UMASK))?;
-    let mut evaluated = recipe.evaluate(run, &request.inputs(), Some(Purpose::Plan));
+    let mut evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
     std::mem::take(&mut evaluated.printed).into_iter().for_each(|line| notify(Notice::Printed(line)));
     std::mem::take(&mut evaluated.warnings).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     if !evaluated.faults.is_empty() {
@@ -69,7 +84,28 @@ pub(crate) fn plan(
     let machine = evaluated.run.machine_of(&recipe.source().name);
     let back = evaluated.run.to_give_back();
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&machine), effect)).collect();
-    Ok(Plan { steps: steps(&evaluated, &settings, &machine, form)?, given_back })
+    let mut steps = steps(&evaluated, &settings, &machine, form)?;
+    if inputs.origin.is_elsewhere() {
+        let host = &*evaluated.run.host;
+        steps
+            .iter_mut()
+            .filter(|step| step.is_recipes)
+            .for_each(|step| step.folder = folder(host, step, &inputs.origin));
+    }
+    Ok(Plan { steps, given_back })
+}
+
+/// Returns the folder of the recipe, for a command with a word that is a path in it.
+fn folder(host: &dyn Host, planned: &PlannedStep, origin: &Origin) -> Option<PathBuf> {
+    let folder = origin.folder()?;
+    let is_plain = |word: &str| word.is_empty() || word.starts_with(['/', '-']);
+    let is_path =
+        |word: &str| word.starts_with("./") || word.starts_with("../") || host.file(&folder.join(word)).is_some();
+    let argv = &planned.step.argv;
+    // A program without a slash is looked for in PATH.
+    let program = Some(argv.program.as_str()).filter(|program| program.contains('/'));
+    let mut words = argv.args.iter().map(String::as_str).chain(program);
+    words.any(|word| !is_plain(word) && is_path(word)).then(|| folder.into())
 }
 
 /// Returns what would be done, with the calls that asked for it.
@@ -78,7 +114,15 @@ fn steps(evaluated: &Evaluated, settings: &Settings, machine: &VmName, form: For
     for (at, done) in evaluated.run.rehearsed().iter().enumerate() {
         let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
         let each_boot = evaluated.run.repeats.repeats(at);
-        let planned = |step| PlannedStep { step, place: place.clone(), meanwhile: Vec::new(), each_boot };
+        let is_recipes = matches!(done, Rehearsed::Effect(Effect::Run(_) | Effect::Make { .. }));
+        let planned = |step| PlannedStep {
+            step,
+            place: place.clone(),
+            meanwhile: Vec::new(),
+            each_boot,
+            folder: None,
+            is_recipes,
+        };
         match done {
             Rehearsed::Effect(effect) => {
                 steps.extend(commands(settings.platform, Some(machine), effect).into_iter().map(planned));
@@ -97,7 +141,7 @@ fn steps(evaluated: &Evaluated, settings: &Settings, machine: &VmName, form: For
 
 impl Plan {
     /// Returns the plan as a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or
-    /// null, `each_boot` where it is a command of the recipe that is run before each boot, and `meanwhile` where something is typed while the command runs; and `given_back`, a list of `argv` and `stdin`.
+    /// null, `each_boot` where it is a command of the recipe that is run before each boot, `folder` where it has to be run there, and `meanwhile` where something is typed while the command runs; and `given_back`, a list of `argv` and `stdin`.
     pub(crate) fn json(&self) -> Value {
         let command = |step: &Step| json!({ "argv": step.argv.words(), "stdin": step.stdin });
         let place = |place: &Place| {
@@ -109,6 +153,9 @@ impl Plan {
             object["place"] = json!(planned.place.as_ref().map(place));
             if planned.each_boot {
                 object["each_boot"] = json!(true);
+            }
+            if let Some(folder) = &planned.folder {
+                object["folder"] = json!(folder.display().to_string());
             }
             if !planned.meanwhile.is_empty() {
                 object["meanwhile"] = json!(planned.meanwhile);

@@ -4,7 +4,9 @@ use super::settings::platform;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files;
 pub(crate) use crate::host::system::Ahead;
+use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,7 +31,13 @@ pub(crate) struct RecipeRequest {
 impl RecipeRequest {
     /// Returns what the recipe is evaluated with.
     pub(crate) fn inputs(&self) -> Inputs {
-        Inputs { init: self.init, params: self.set.iter().cloned().collect() }
+        Inputs { init: self.init, params: self.set.iter().cloned().collect(), origin: Origin::of(&self.path) }
+    }
+
+    /// Returns it with other values of some parameters.
+    pub(crate) fn with(&self, values: &BTreeMap<String, String>) -> Self {
+        let value = |(name, value): &(String, String)| (name.clone(), values.get(name).unwrap_or(value).clone());
+        Self { set: self.set.iter().map(value).collect(), ..self.clone() }
     }
 
     /// Reads and parses the recipe, and checks that it knows every parameter that is given.
@@ -51,9 +59,7 @@ impl RecipeRequest {
 
     /// Returns the arguments of the `vmrun supervise` that runs it, with its log and the machine whose guest it takes over.
     pub(crate) fn supervisor(&self, stop_within: Duration, log: &str, adopt: Option<&str>) -> Vec<String> {
-        let path =
-            std::path::absolute(&self.path).map_or_else(|_| self.path.clone(), |path| path.display().to_string());
-        let mut words = vec!["supervise".into(), path, format!("--log={log}")];
+        let mut words = vec!["supervise".into(), absolute(&self.path), format!("--log={log}")];
         words.push(format!("--stop-within={}ms", stop_within.as_millis()));
         words.extend(adopt.map(|name| format!("--adopt={name}")));
         words.extend(self.init.then(|| "--init".into()));
@@ -77,6 +83,11 @@ impl RecipeRequest {
         let near = near.or_else(|| suggest::nearest(wanted, known));
         near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
     }
+}
+
+/// Returns the path of a recipe from the root on, as it is recorded.
+pub(crate) fn absolute(recipe: &str) -> String {
+    std::path::absolute(recipe).map_or_else(|_| recipe.into(), |path| path.display().to_string())
 }
 
 /// Returns whether a file name is that of a recipe.

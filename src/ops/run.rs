@@ -2,7 +2,7 @@
 
 use super::events::Diary;
 use super::notice::{Notice, Notify};
-use super::recipe::RecipeRequest;
+use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
@@ -42,18 +42,17 @@ pub(crate) fn rehearse(
     warned: &mut dyn FnMut(&Diagnostic),
 ) -> Result<Rehearsed, Refused> {
     let run = recipe.rehearse(host, inputs, warned)?;
-    let name = &recipe.source().name;
-    let path = std::path::absolute(name).map_or_else(|_| name.clone(), |path| path.display().to_string());
-    let claim = run.claim_of(&path);
+    let claim = run.claim_of(&absolute(&recipe.source().name));
     Ok(Rehearsed { host: run.into_host(), claim })
 }
 
 /// Rehearses a recipe, then runs its machine in the foreground until nothing follows. All that it took has been given back then.
 pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
-    let host = System::new(settings, ahead)?;
+    let mut host = System::new(settings, ahead)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();
+    host.work_in(inputs.origin.folder());
     let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
     let Rehearsed { host, claim } =
         rehearse(&recipe, Box::new(host), &inputs, warned).map_err(|refused| refusal(refused, notify))?;

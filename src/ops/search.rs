@@ -1,7 +1,10 @@
 //! The search for machines: every host of the configuration is asked which of them it runs.
 
 use super::hosts::{Access, KnownMachine, Location, VmHost, add_running, locations, questions, silent};
-use super::installation::{Installation, Machines};
+use super::installation::{Installation, Machines, Wanted};
+use super::inventory::{Entry, State};
+use super::known::{self, every, standings, wanted};
+use super::machines::machines;
 use super::remote::{Remote, RunningMachine, SCHEME, failure, read_list};
 use crate::client::reach;
 use crate::client::ssh::{Answer, Asking};
@@ -72,17 +75,17 @@ pub(crate) struct Search {
 pub(crate) fn find(names: &[String], query: &HostQuery) -> Result<Search, Vec<Diagnostic>> {
     let installation = Installation::open()?;
     let (recipes, others) = if query.has_remotes(&installation) {
-        known(&installation, names)
+        known(&installation, names)?
     } else {
-        (recipes(&installation, names)?, Vec::new())
+        (wanted(&installation, names)?, Vec::new())
     };
-    Search::among(&installation, &recipes, others, query, false)
+    Search::among(&installation, &recipes, others, query, false)?.with_own_state()
 }
 
 /// Looks for every machine of every recipe, and waits for every host.
 pub(crate) fn find_all(query: &HostQuery) -> Result<Search, Vec<Diagnostic>> {
     let installation = Installation::open()?;
-    Search::among(&installation, &installation.recipes(), Vec::new(), query, true)
+    Search::among(&installation, &every(&installation)?, Vec::new(), query, true)?.with_own_state()
 }
 
 /// Finds the host that runs a machine, where hosts are asked by ssh, and returns the machine's name and where ssh leads to it;
@@ -97,7 +100,7 @@ pub(crate) fn elsewhere(
     if !query.has_remotes(&installation) {
         return Ok(None);
     }
-    let (recipes, others) = known(&installation, &[machine.to_string()]);
+    let (recipes, others) = known(&installation, &[machine.to_string()])?;
     let mut search = Search::among(&installation, &recipes, others, query, false)?;
     if !search.faults.is_empty() {
         return Err(wrong().into());
@@ -124,25 +127,19 @@ pub(crate) fn wrong() -> Fault {
     Fault::new("not every recipe could be read: the machines of the others were looked for")
 }
 
-/// Finds the recipes of machines.
-pub(crate) fn recipes(installation: &Installation, names: &[String]) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
-    let all: Vec<_> = names.iter().map(|name| installation.recipe(name)).collect();
-    let faults: Vec<Diagnostic> = all.iter().filter_map(|one| one.clone().err()).map(Diagnostic::error).collect();
-    if faults.is_empty() { Ok(all.into_iter().flatten().collect()) } else { Err(faults) }
-}
-
-/// Finds the recipes of machines; a host that tells of its machines itself knows others too.
-fn known(installation: &Installation, names: &[String]) -> (Vec<PathBuf>, Vec<KnownMachine>) {
+/// Finds machines; a host that tells of its machines itself knows others too.
+fn known(installation: &Installation, names: &[String]) -> Result<(Vec<Wanted>, Vec<KnownMachine>), Fault> {
+    let standings = standings()?;
     let (mut recipes, mut others) = (Vec::new(), Vec::new());
     for name in names {
-        if let Ok(path) = installation.recipe(name) {
-            recipes.push(path);
+        if let Ok(wanted) = known::one(installation, &standings, name) {
+            recipes.push(wanted);
         } else {
             let (name, ttys) = (name.clone(), BTreeMap::new());
             others.push(KnownMachine { name, console: None, socket: None, password: None, ttys });
         }
     }
-    (recipes, others)
+    Ok((recipes, others))
 }
 
 /// Returns hosts with how they are asked; the addresses of those whose consoles are asked are looked for.
@@ -181,7 +178,7 @@ impl Search {
     /// Asks every host for every machine of the recipes, all at once.
     pub(crate) fn new(
         installation: &Installation,
-        recipes: &[PathBuf],
+        recipes: &[Wanted],
         query: &HostQuery,
     ) -> Result<Self, Vec<Diagnostic>> {
         Self::among(installation, recipes, Vec::new(), query, false)
@@ -190,7 +187,7 @@ impl Search {
     /// Asks every host for the machines of the recipes and for others, all at once.
     fn among(
         installation: &Installation,
-        recipes: &[PathBuf],
+        recipes: &[Wanted],
         others: Vec<KnownMachine>,
         query: &HostQuery,
         all: bool,
@@ -225,6 +222,23 @@ impl Search {
         }
         silent.sort();
         Ok(Self { machines, hosts, locations, silent, faults })
+    }
+
+    /// Adds the machines that this host runs itself, if it is asked: it knows of those without a console, too.
+    fn with_own_state(mut self) -> Result<Self, Vec<Diagnostic>> {
+        let is_here = |host: &VmHost| host.ip().is_some_and(|ip| ip.is_loopback());
+        let Some(here) = self.hosts.iter().position(is_here) else { return Ok(self) };
+        let own: Vec<Entry> =
+            machines()?.into_iter().filter(|one| one.process.is_some() && one.state != State::Foreign).collect();
+        for (location, machine) in self.locations.iter_mut().zip(&self.machines) {
+            let runs = own.iter().find(|one| one.name.as_deref() == Some(machine.name.as_str()));
+            let is_known = location.runs.iter().any(|(host, _)| *host == here);
+            if let Some(one) = runs.filter(|_| !is_known) {
+                location.runs.push((here, one.shape.vnc));
+                location.runs.sort_by_key(|(host, _)| *host);
+            }
+        }
+        Ok(self)
     }
 
     /// Returns whether a recipe is wrong.

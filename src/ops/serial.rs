@@ -3,7 +3,7 @@
 
 use super::display::CONNECT;
 use super::installation::Installation;
-use super::recipe::is_recipe;
+use super::known;
 use super::search::{HostQuery, Listener, SearchEvent, elsewhere, wrong};
 use super::settings;
 pub(crate) use crate::client::console::Left;
@@ -17,7 +17,6 @@ use crate::model::value::Tty;
 use crate::model::{Argv, VmName};
 use crate::qemu;
 use crate::screen::serial::Heard;
-use crate::script::Inputs;
 use crate::supervise::recovery;
 use crate::supervise::standing::Standing;
 use std::path::PathBuf;
@@ -161,19 +160,15 @@ fn tty(
     listener: Listener<'_>,
 ) -> Result<(VmName, Tty, Option<Log>), Vec<Diagnostic>> {
     let installation = Installation::open()?;
-    let name: Option<VmName> = wanted.parse().ok().filter(|_| !is_recipe(wanted));
-    let (recipe, inputs) = match name.and_then(|name| Standing::of(host, &name)) {
-        Some(standing) => (standing.recipe.into(), Inputs { init: false, params: standing.params }),
-        None => (installation.recipe(wanted)?, Inputs::default()),
-    };
-    let mut machines = installation.machines_of(&recipe, &inputs)?;
+    let known = known::one(&installation, &known::standings()?, wanted)?;
+    let mut machines = installation.machines_of(&known)?;
     if !machines.faults.is_empty() {
         machines.faults.into_iter().map(SearchEvent::RecipeFault).for_each(listener);
         return Err(wrong().into());
     }
     let at = machines.all.iter().position(|one| one.name == wanted).unwrap_or_default();
     if machines.all.is_empty() {
-        let fault = Fault::new(format!("{} describes no machine", recipe.display()));
+        let fault = Fault::new(format!("{} describes no machine", known.path.display()));
         return Err(fault.hint("a recipe describes one by bhyve(#{ … }).run()").into());
     }
     let mut found = machines.all.swap_remove(at);

@@ -76,14 +76,16 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
     let homeless = || {
         Fault::host("there is no home folder for state and configuration").hint("set VMRUN_STATE_DIR and VMRUN_CONFIG")
     };
+    let whole = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
     let here = match platform {
         Platform::FreeBsd => target(),
         Platform::Linux => Target { release: Release::NEWEST, ..Target::default() },
     };
     Ok(Settings {
         platform,
-        state: given("VMRUN_STATE_DIR").or_else(state).ok_or_else(homeless)?,
-        config: given("VMRUN_CONFIG").or_else(config).ok_or_else(homeless)?,
+        // Others are told of them who may be somewhere else.
+        state: given("VMRUN_STATE_DIR").or_else(state).map(whole).ok_or_else(homeless)?,
+        config: given("VMRUN_CONFIG").or_else(config).map(whole).ok_or_else(homeless)?,
         target: asked.target(here),
         nodes: given("VMRUN_VMM_DIR").unwrap_or_else(|| NODES.into()),
         user_net,

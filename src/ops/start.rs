@@ -1,10 +1,10 @@
 //! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
 
 use super::events::Diary;
-use super::installation::{Installation, did_you_mean};
+use super::installation::{Installation, Wanted, did_you_mean};
+use super::known::wanted;
 use super::recipe::RecipeRequest;
 use super::run::{Rehearsed, rehearse};
-use super::search::recipes;
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::background::{Outcome, Supervisor};
@@ -24,6 +24,8 @@ use std::time::Duration;
 pub(crate) enum StartEvent<'a> {
     /// A rehearsal has a warning.
     Warning(&'a Diagnostic),
+    /// The machine is started with these parameters, as it was before.
+    AsBefore(&'a str, &'a [(String, String)]),
     /// A rehearsal that failed has printed this.
     Printed(&'a [String]),
     /// The guest of the machine runs.
@@ -95,10 +97,10 @@ pub(crate) fn start_recipes(
     }
     let mut starts = Vec::new();
     let (mut faults, mut running) = (Vec::new(), Vec::new());
-    let paths = recipes(&installation, names)?;
-    let are_several = paths.len() > 1;
-    for path in paths {
-        let request = RecipeRequest { path: path.display().to_string(), ..given.clone() };
+    let all = wanted(&installation, names)?;
+    let are_several = all.len() > 1;
+    for wanted in &all {
+        let request = asked_as_before(wanted, given, listener);
         match prepare(&request, stop_within, listener) {
             Ok(start) => starts.push(start),
             // What runs already is in the way of itself alone.
@@ -116,6 +118,26 @@ pub(crate) fn start_recipes(
     }
     faults.extend(running);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Returns the recipe of a machine with what was given, and beside that with what the machine was started with before.
+fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_>) -> RecipeRequest {
+    let is_given = |name: &String| given.set.iter().any(|(known, _)| known == name);
+    let before: Vec<(String, String)> = wanted
+        .params
+        .iter()
+        .filter(|(name, _)| !is_given(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let Some(name) = wanted.name.as_ref().filter(|_| !before.is_empty()) {
+        listener(&StartEvent::AsBefore(name, &before));
+    }
+    RecipeRequest {
+        path: wanted.path.display().to_string(),
+        init: given.init,
+        set: before.into_iter().chain(given.set.iter().cloned()).collect(),
+        user_net: given.user_net || wanted.user_net,
+    }
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.
@@ -149,6 +171,7 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
     let name = claim.machine;
     let log = settings::log_file(&name)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();
+    let request = request.with(&claim.given);
     let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
     Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
 }
@@ -156,12 +179,14 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
 /// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
 fn rehearsed(
     request: &RecipeRequest,
-    host: System,
+    mut host: System,
     listener: Listener<'_>,
 ) -> Result<(Box<dyn Host>, Claim), Vec<Diagnostic>> {
     let recipe = request.read()?;
+    let inputs = request.inputs();
+    host.work_in(inputs.origin.folder());
     let warned = &mut |warning: &Diagnostic| listener(&StartEvent::Warning(warning));
-    let rehearsed = rehearse(&recipe, Box::new(host), &request.inputs(), warned);
+    let rehearsed = rehearse(&recipe, Box::new(host), &inputs, warned);
     let Rehearsed { host, claim } = rehearsed.map_err(|refused| {
         listener(&StartEvent::Printed(&refused.printed));
         refused.faults

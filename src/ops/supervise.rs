@@ -70,6 +70,7 @@ fn drive_in_background(
     let inputs = asked.recipe.inputs();
     let mut host = System::new(settings.clone(), Ahead::default())?;
     host.in_background(&asked.log);
+    host.work_in(inputs.origin.folder());
     let drive = |mut run: Run, beginning: Beginning<'_>| {
         run.stop_within = asked.stop_within;
         run.told = Some(told(&asked.log, line.clone(), listener.clone()));

@@ -1,6 +1,6 @@
 //! The machines of this host while somebody watches them: what has changed between two looks, and what keys do. Nothing is drawn here.
 
-use super::inventory::{Entry, State};
+use super::inventory::{Entry, Standing, State};
 use super::machines::machines;
 use super::status::{Thread, threads};
 use crate::diag::Fault;
@@ -260,11 +260,15 @@ impl Overview {
             ('l', _) => self.notice = format!("{name} does not run in the background: it has no log"),
             (_, None) => self.notice = format!("the recipe of {name} is not known"),
             ('v', Some(recipe)) => match one.shape.vnc.map(|address| address.ip()) {
-                Some(ip) if ip.is_unspecified() => return run(&["vnc", recipe, "--hosts", "127.0.0.1"]),
-                Some(ip) => return run(&["vnc", recipe, "--hosts", &ip.to_string()]),
+                Some(ip) => {
+                    // By its name it is found with what it was started with.
+                    let wanted = if one.standing.is_some() { &name } else { recipe };
+                    let ip = if ip.is_unspecified() { "127.0.0.1".into() } else { ip.to_string() };
+                    return run(&["vnc", wanted, "--hosts", &ip]);
+                }
                 None => self.notice = format!("no console of {name} is known"),
             },
-            (_, Some(recipe)) => return run(&["plan", recipe]),
+            (_, Some(recipe)) => return Act::Run(plan(recipe, one.standing.as_ref())),
         }
         Act::Nothing
     }
@@ -306,6 +310,16 @@ impl Overview {
         let is_known = self.threads_of.is_some() && self.threads_of == self.chosen_process();
         if is_known { &self.threads } else { &[] }
     }
+}
+
+/// Returns the words that print the plan of a machine, as it was started.
+fn plan(recipe: &str, standing: Option<&Standing>) -> Vec<String> {
+    let mut words = vec!["plan".to_string(), recipe.into()];
+    if let Some(standing) = standing {
+        words.extend(standing.user_net.then(|| "--user-net".into()));
+        words.extend(standing.params.iter().map(|(name, value)| format!("--set={name}={value}")));
+    }
+    words
 }
 
 /// Returns what a machine is known again by.

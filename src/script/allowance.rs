@@ -27,6 +27,8 @@ use std::rc::Rc;
 pub(crate) enum Asked<'a> {
     /// A file or a device.
     Path(&'a Path),
+    /// A PCI device of the host.
+    Device(&'a str),
     /// A file that is only read.
     Read(&'a Path),
     /// Whether a file is there.
@@ -163,6 +165,14 @@ impl super::Session {
         sources: &Sources,
         is_librarys: bool,
     ) -> Result<Option<(String, String)>, Fault> {
+        let path;
+        let asked = match asked {
+            Asked::Path(part) | Asked::Read(part) | Asked::Exists(part) => {
+                path = part.to_str().map_or_else(|| part.into(), |text| PathBuf::from(self.whole(text)));
+                asked.on(&path)
+            }
+            other => other,
+        };
         self.name(sources);
         if self.is_usual(asked) || self.is_named(asked, is_librarys) {
             return Ok(None);
@@ -173,6 +183,7 @@ impl super::Session {
             Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => ("paths", path.display().to_string()),
             Asked::Run(argv) => ("run", argv.program.clone()),
             Asked::Jail(_) => ("run", "jexec".into()),
+            Asked::Device(device) => ("paths", device.to_string()),
             Asked::Interface(name) => ("interfaces", name.to_string()),
             Asked::Listen(whole, _) => ("listen", whole.to_string()),
             Asked::Node(_) => ("run", "bhyvectl".into()),
@@ -199,23 +210,19 @@ impl super::Session {
         if self.allowance.named.as_ref().is_some_and(|(_, known)| *known == heard) {
             return;
         }
-        let home = self.home();
+        let inputs = &self.inputs;
+        let whole = |text: &str| inputs.origin.whole(text, &inputs.params).path;
         let mut named = NamedTexts::default();
-        named.extend(sources.own().iter().flat_map(written), &home);
+        named.extend(sources.own().iter().flat_map(written), whole);
         named.extend_arguments(sources.standard().iter().flat_map(written));
-        named.extend(self.inputs.params.values().cloned(), &home);
-        named.extend(self.allowance.heard.iter().cloned(), &home);
-        named.extend(Path::new(&sources.main()).file_stem().map(|stem| stem.to_string_lossy().into_owned()), &home);
+        named.extend(inputs.params.values().cloned(), whole);
+        named.extend(self.allowance.heard.iter().cloned(), whole);
+        named.extend(Path::new(&sources.main()).file_stem().map(|stem| stem.to_string_lossy().into_owned()), whole);
         self.allowance.named = Some((Rc::new(named), heard));
     }
 
     fn named(&self) -> Rc<NamedTexts> {
         self.allowance.named.as_ref().map(|(named, _)| named.clone()).unwrap_or_default()
-    }
-
-    /// The folder to which paths are relative.
-    fn home(&mut self) -> PathBuf {
-        self.run().host.real(Path::new("."))
     }
 
     /// Whether anybody may: the files of the recipe's machines, the firmware, this host's own addresses, and what this run has made.
@@ -243,9 +250,8 @@ impl super::Session {
                 let node = host.settings().node(name);
                 host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
             }
-            Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) | Asked::Secret(_) | Asked::Env(_) => {
-                false
-            }
+            Asked::Device(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) => false,
+            Asked::Secret(_) | Asked::Env(_) => false,
         }
     }
 
@@ -270,11 +276,10 @@ impl super::Session {
         let named = self.named();
         match asked {
             Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => {
-                let path = self.home().join(path);
-                let Some(by) = named.path(&path) else { return false };
+                let Some(by) = named.path(path) else { return false };
                 let host = &*self.run().host;
                 // What is named in whole may be a link to wherever it leads.
-                by == path || is_led_below(host, &path, &by, &by) && may_be_entered(&host.real(&by), &by)
+                by == path || is_led_below(host, path, &by, &by) && may_be_entered(&host.real(&by), &by)
             }
             Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) if is_librarys => false,
             Asked::Run(Argv { program, args, .. }) => {
@@ -283,6 +288,7 @@ impl super::Session {
                 is_program && args.iter().all(|arg| self.is_argument(&named, arg))
             }
             Asked::Raw(args) => args.iter().all(|arg| self.is_argument(&named, arg)),
+            Asked::Device(device) => named.has(device),
             Asked::Jail(name) | Asked::Interface(name) | Asked::Secret(name) | Asked::Env(name) => named.has(name),
             Asked::Listen(whole, address) => named.has(whole) || named.has(address),
             Asked::Node(name) => named.has(name.as_str()),
@@ -312,12 +318,23 @@ impl super::Session {
     }
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// The same of another path.
+    fn on(self, path: &'a Path) -> Self {
+        match self {
+            Self::Path(_) => Self::Path(path),
+            Self::Read(_) => Self::Read(path),
+            Self::Exists(_) => Self::Exists(path),
+            other => other,
+        }
+    }
+
     /// Says what is to be done.
     fn what(self) -> String {
         match self {
             Self::Path(path) | Self::Read(path) => format!("use {}", path.display()),
             Self::Exists(path) => format!("ask whether {} is there", path.display()),
+            Self::Device(device) => format!("use {device}"),
             Self::Run(argv) => format!("run `{}`", argv.program),
             Self::Jail(name) => format!("use the jail {name}"),
             Self::Interface(name) => format!("use the interface {name}"),

@@ -81,10 +81,10 @@ impl Library {
             return beside(importer, path);
         }
         let main = self.sources.main();
-        let folder = Path::new(&main).parent().unwrap_or(Path::new(""));
+        let folder = &folder_of(&main);
         let mut shelves = self.shelves.borrow_mut();
         let read =
-            shelves.entry(folder.into()).or_insert_with(|| Rc::new(Shelf::beside(folder).map_err(first))).clone();
+            shelves.entry(folder.clone()).or_insert_with(|| Rc::new(Shelf::beside(folder).map_err(first))).clone();
         let Some(read) = (*read).as_ref().map_err(Clone::clone)? else { return Err(unnamed(path)) };
         let Found { library, id, text } = read.find(inside.as_ref(), path)?;
         let root = read.named.iter().find(|named| named.name == library).map(|named| read.root(named));
@@ -125,9 +125,15 @@ fn standard(path: &str) -> Result<(String, String), Fault> {
     found.map(|(name, text)| ((*name).to_string(), (*text).to_string())).ok_or_else(none)
 }
 
+/// The folder of a text; of one that is a link, that of what it leads to.
+fn folder_of(text: &str) -> PathBuf {
+    let path = Path::new(text);
+    if files::is_link(path) { files::home(path) } else { path.parent().unwrap_or(Path::new("")).into() }
+}
+
 /// A file beside the importing one.
 fn beside(importer: &str, path: &str) -> Result<(String, String), Fault> {
-    let folder = Path::new(importer).parent().unwrap_or(Path::new(""));
+    let folder = folder_of(importer);
     let file = tidy(&folder.join(format!("{}.rhai", path.strip_suffix(".rhai").unwrap_or(path))));
     if file.components().any(|part| part == Component::Normal(FETCHED.as_ref())) {
         let fault = Fault::new(format!(

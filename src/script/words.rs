@@ -25,6 +25,7 @@ use crate::supervise::is_left_to_itself;
 use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use std::any::TypeId;
 use std::cell::RefMut;
+use std::path::{Path, PathBuf};
 
 pub(super) use devices::read_alone;
 
@@ -264,6 +265,36 @@ impl Call<'_> {
     /// Returns a text.
     pub(crate) fn text(&self, at: usize) -> Result<String, Raised> {
         text(&self.args[at]).map_err(|raised| raised.arg(at))
+    }
+
+    /// Returns a path from the root on.
+    pub(crate) fn path(&self, at: usize) -> Result<PathBuf, Raised> {
+        let text = self.text(at)?;
+        Ok(self.whole(&text, &|raised| raised.arg(at)).into())
+    }
+
+    /// Returns a path of the recipe from the root on. In a rehearsal it is told if only the caller's folder has a file of that name;
+    /// `about` says where the path stands.
+    pub(crate) fn whole(&self, text: &str, about: &dyn Fn(Raised) -> Raised) -> String {
+        let (whole, other) = {
+            let mut session = self.session();
+            let whole = session.whole(text);
+            let other = session.inputs.origin.of_caller(text).filter(|other| other.to_str() != Some(whole.as_str()));
+            (whole, other.filter(|_| session.rehearsal.is_some()))
+        };
+        if let Some(other) = other {
+            let is_only_there = {
+                let mut session = self.session();
+                let host = &*session.run().host;
+                !host.is_assumed() && host.file(Path::new(&whole)).is_none() && host.file(&other).is_some()
+            };
+            if is_only_there {
+                let fault = Fault::new(format!("{whole} is meant, which is not there, and not {}", other.display()));
+                let hint = "a path in a recipe begins in the recipe's folder; one that `--set` gives begins in yours";
+                machine::warn(self, about(Raised::from(fault.hint(hint))));
+            }
+        }
+        whole
     }
 
     /// Returns a value that parses from text.

@@ -30,6 +30,8 @@ pub(crate) struct Claim {
     pub vcpus: BTreeMap<VmName, u64>,
     /// How the machine is kept.
     pub keeping: Keeping,
+    /// The parameters that are paths, from the root on.
+    pub given: BTreeMap<String, String>,
 }
 
 impl Run {
@@ -53,7 +55,8 @@ impl Run {
         images.dedup();
         leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
         let (machine, keeping) = (self.machine_of(recipe), self.keeping.clone());
-        Claim { machine, recipe: recipe.into(), leases, images, vcpus, keeping }
+        let given = self.given.clone();
+        Claim { machine, recipe: recipe.into(), leases, images, vcpus, keeping, given }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.

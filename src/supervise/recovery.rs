@@ -96,6 +96,16 @@ pub(crate) fn look_past(host: &mut dyn Host, name: &VmName) {
     all.into_iter().for_each(|name| host.store_mut().look_past(name));
 }
 
+/// Returns the machines that run and were started by a recipe, or by the file that it leads to.
+pub(crate) fn of_recipe(host: &dyn Host, recipe: &str) -> Vec<VmName> {
+    let path = host.real(Path::new(recipe));
+    let runs = |name: &VmName| {
+        let owner = holder(host, name).flatten();
+        owner.is_some_and(|owner| host.real(Path::new(&owner.recipe)) == path)
+    };
+    host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect()
+}
+
 fn journal(trace: &Trace) -> Journal {
     trace.journal.as_deref().map(Journal::read).unwrap_or_default()
 }

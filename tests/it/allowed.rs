@@ -221,7 +221,7 @@ fn every_way_to_the_host_is_watched() {
             "the library `team` may not set the umask | the recipe itself may, by its own text".into(),
         ),
         ("write_file(\"/etc/x\", \"\");".into(), path("/etc/x")),
-        ("truncate(\"x\", 0);".into(), path("x")),
+        ("truncate(\"x\", 0);".into(), path("[tmp]/x")),
         ("cloud_seed(\"/etc/x\", #{ user_data: \"#!x\", meta_data: \"instance-id: x\" });".into(), path("/etc/x")),
         ("ipxe_image(\"/vm/x\", #{ loader: \"/etc/passwd\" });".into(), path("/etc/passwd")),
         ("ipxe_image(\"/vm/x\", #{ loader: [], files: #{ \"a\": \"/etc/passwd\" } });".into(), path("/etc/passwd")),

@@ -4,7 +4,7 @@
 //! refuses would be performed, and stands in a list.
 
 use super::sandbox::project;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
@@ -137,7 +137,7 @@ fn mutants(name: &str, text: &str) -> Vec<(String, String)> {
 fn is_refused(name: &str, text: &str, stage: &Rc<Stage>) -> bool {
     let Ok(recipe) = Recipe::parse(name, text) else { return true };
     let recipe = recipe.on(stage);
-    let boots = [true, false].map(|init| Inputs { init, params: BTreeMap::new() });
+    let boots = [true, false].map(|init| Inputs { init, ..Inputs::default() });
     !rehearse(&recipe, Target::default(), &boots).faults.is_empty()
 }
 

@@ -161,11 +161,12 @@ impl Sandbox {
         lines.iter().map(|line| line.clone() + "\n").collect()
     }
 
-    /// The names in a folder, sorted.
+    /// The names in a folder, sorted; but for how machines were started last, which is known until the host is started anew.
     pub(crate) fn names(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(name)).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|name| !(name.starts_with('.') && name.ends_with(".last")));
         names.sort();
         names
     }

@@ -1,7 +1,7 @@
 //! Whether an image is what a recipe would write now.
 
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::files::DiskFile;
+use crate::host::files::{self, DiskFile};
 use crate::host::system::{Ahead, System};
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host, Settings};
@@ -43,8 +43,9 @@ fn written(recipe: &RecipeRequest, settings: Settings) -> Result<Written, Vec<Di
 
 /// The image of that path, or the only one that there is.
 fn wanted<'a>(written: &'a Written, path: &Path, recipe: &str) -> Result<&'a Image, Fault> {
+    let whole = files::whole(Path::new(""), path);
     // What is written last stays.
-    if let Some((_, image)) = written.iter().rev().find(|(other, _)| other == path) {
+    if let Some((_, image)) = written.iter().rev().find(|(other, _)| *other == whole) {
         return Ok(image);
     }
     let paths: Vec<String> = written.iter().map(|(path, _)| path.display().to_string()).collect();

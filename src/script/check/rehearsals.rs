@@ -11,6 +11,7 @@ use crate::host::Settings;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Ended;
+use crate::script::origin::Origin;
 use crate::script::{Evaluated, Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
@@ -46,6 +47,7 @@ pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, 
         recipe,
         settings,
         params: params.clone(),
+        origin: Origin::of(&recipe.source.name),
         init: Init::of(&recipe.ast),
         ends: Vec::new(),
         asked: BTreeMap::new(),
@@ -70,6 +72,7 @@ struct Stage<'a> {
     recipe: &'a Recipe,
     settings: &'a Settings,
     params: BTreeMap<String, String>,
+    origin: Origin,
     init: Init,
     /// The ends of a boot after which the recipe may do something else than after the usual one.
     ends: Vec<Ended>,
@@ -153,7 +156,7 @@ impl Stage<'_> {
 
     fn evaluate(&mut self, run: Run, init: bool) -> Evaluated {
         self.all.count += 1;
-        let inputs = Inputs { init, params: self.params.clone() };
+        let inputs = Inputs { init, params: self.params.clone(), origin: self.origin.clone() };
         self.recipe.evaluate(run, &inputs, Some(Purpose::Check))
     }
 

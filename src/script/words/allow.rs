@@ -28,7 +28,10 @@ fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(0, &KEYS)?;
     let mut allowed = Allowed::default();
     for (key, value) in options.iter().filter(|(_, value)| !value.is_unit()) {
-        let texts = super::texts(value).map_err(|raised| raised.under(key).arg(0))?;
+        let mut texts = super::texts(value).map_err(|raised| raised.under(key).arg(0))?;
+        if key == "paths" {
+            texts = texts.iter().map(|text| call.session().whole(text)).collect();
+        }
         for text in &texts {
             allowed::check(key, text).map_err(|fault| Raised::from(fault).under(key).arg(0))?;
         }

@@ -11,7 +11,6 @@ use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, SecretHandle, Tap};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
-use std::path::Path;
 use std::sync::OnceLock;
 
 /// Returns how a device's word is written.
@@ -112,7 +111,7 @@ impl Call<'_> {
             Value::Path(path) | Value::Socket(path) | Value::Tty(Tty::Path(path)) => {
                 self.permit(Asked::Path(path.as_path()))
             }
-            Value::HostDevice(device) => self.permit(Asked::Path(Path::new(&device.to_string()))),
+            Value::HostDevice(device) => self.permit(Asked::Device(&device.to_string())),
             Value::Address(address) => {
                 self.permit(Asked::Listen(&address.to_string(), &address.socket().ip().to_string()))
             }

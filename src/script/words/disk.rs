@@ -7,7 +7,7 @@ use crate::model::Size;
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use rhai::Dynamic;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) const WORDS: &[Word] = &[
     Word {
@@ -51,7 +51,7 @@ pub(super) fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
 }
 
 fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = PathBuf::from(call.text(0)?);
+    let path = call.path(0)?;
     let size = size(&call.args[1]).map_err(|raised| raised.arg(1))?;
     let options = call.options(2, &["shrink"])?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
@@ -69,7 +69,7 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn write_file(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = PathBuf::from(call.text(0)?);
+    let path = call.path(0)?;
     let mut text = call.text(1)?;
     let options = call.options(2, &["mode"])?;
     let mode = options.get("mode").filter(|value| !value.is_unit()).map(|value| {

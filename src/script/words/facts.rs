@@ -175,9 +175,9 @@ impl fmt::Display for Allowed {
 }
 
 fn exists(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = call.text(0)?;
-    call.permit(Asked::Exists(Path::new(&path)))?;
-    Ok(call.session().run().host.file(Path::new(&path)).is_some().into())
+    let path = call.path(0)?;
+    call.permit(Asked::Exists(&path))?;
+    Ok(call.session().run().host.file(&path).is_some().into())
 }
 
 fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {

@@ -10,7 +10,7 @@ use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic, Map};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 pub(super) const WORDS: &[Word] = &[
@@ -98,7 +98,7 @@ fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
 }
 
 fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = PathBuf::from(call.text(0)?);
+    let path = call.path(0)?;
     let options = call.options(1, &names(IMAGE_KEYS))?;
     let given = Given { options: &options, at: 1 };
     let mut command = Argv::new("vmrun").arg("image").arg("ipxe").arg(path.display());
@@ -190,6 +190,7 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
 }
 
 fn loader(call: &Call<'_>, path: String, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
+    let path = call.whole(&path, &|raised| raised.under("loader").arg(1));
     call.permit(Asked::Read(Path::new(&path)))?;
     let is_assumed = call.session().run().host.is_assumed();
     let bytes = if is_assumed {
@@ -224,7 +225,7 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
         let inner = Given { options: &map, at: 1 };
         let script = match (inner.get("text", text)?, inner.get("file", text)?) {
             (Some(text), None) => from_stdin(text),
-            (None, Some(file)) => from_file(call, file).map_err(|raised| raised.under("file"))?,
+            (None, Some(file)) => from_file(call, &file).map_err(|raised| raised.under("file"))?,
             _ => {
                 let fault = Fault::new("a script is a `text` or a `file`");
                 return Err(Raised::from(fault.hint("write script: #{ file: \"boot.ipxe\", fill: #{ … } }")));
@@ -240,7 +241,8 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
     Ok(script.unwrap_or_else(usual))
 }
 
-fn from_file(call: &Call<'_>, file: String) -> Result<Script, Raised> {
+fn from_file(call: &Call<'_>, file: &str) -> Result<Script, Raised> {
+    let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1));
     call.permit(Asked::Read(Path::new(&file)))?;
     let text = if call.session().run().host.is_assumed() {
         String::new()
@@ -274,6 +276,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
     let one = |(path, source): (&rhai::Identifier, &Dynamic)| {
         image::check_path(path).map_err(|fault| Raised::from(fault).under(path).about_key())?;
         let source = text(source).map_err(|raised| raised.under(path))?;
+        let source = call.whole(&source, &|raised| raised.under(path).under("files").arg(1));
         call.permit(Asked::Read(Path::new(&source))).map_err(|raised| raised.under(path))?;
         let content = if is_assumed { Ok(Rc::default()) } else { read(call, &source) };
         Ok((path.to_string(), source, content.map_err(|raised| raised.under(path))?))
@@ -283,7 +286,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
 }
 
 fn cloud_seed(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = PathBuf::from(call.text(0)?);
+    let path = call.path(0)?;
     let options = call.options(1, &names(SEED_KEYS))?;
     let given = Given { options: &options, at: 1 };
     let needed = |key: &str| {

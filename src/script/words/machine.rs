@@ -213,7 +213,8 @@ fn limits(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     call.while_awake()?;
     let vm = vm(call)?;
-    let draft = vm.0.borrow().draft.clone();
+    let mut draft = vm.0.borrow().draft.clone();
+    make_whole(call, &vm, &mut draft)?;
     let machine = draft.check().map_err(|faults| {
         let all = faults.into_iter().map(|(part, fault)| part_of(&vm.0.borrow(), &part, fault)).collect();
         Raised::all(all).unwrap_or_else(|| Fault::new("the machine does not hold together").into())
@@ -229,6 +230,18 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     blame(call, &vm, &machine, &ended);
     hooks::ended(call, &machine, &ended);
     Ok(Dynamic::from(Exit(ended)))
+}
+
+/// Has every path of the host begin at the root.
+fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised> {
+    for (part, path) in draft.paths_mut() {
+        let about = |raised: Raised| part_of(&vm.0.borrow(), &part, raised.fault);
+        let whole = call.whole(path.as_str(), &about);
+        if whole != path.as_str() {
+            *path = whole.parse().map_err(|fault| about(Raised::from(fault)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes what is known about a boot that failed, with the call that made the part at fault.

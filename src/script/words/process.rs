@@ -105,7 +105,10 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let makes = options.get("makes").filter(|value| !value.is_unit());
     let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
     let effect = match makes {
-        Some(path) => Effect::Make { argv, path: path.into() },
+        Some(path) => {
+            let path = call.whole(&path, &|raised| raised.under("makes").arg(2)).into();
+            Effect::Make { argv, path }
+        }
         None => Effect::Run(argv),
     };
     let output = call.command(&effect, &options, 2)?;

@@ -80,7 +80,7 @@ fn a_loader_that_looks_for_no_script_is_warned_of() {
     same(
         &vmrun(&sandbox, "plan recipe.rhai").stderr,
         &format!(
-            "{message}
+            "warning: the iPXE loader [tmp]/old.efi does not look for autoexec.ipxe
  --> recipe.rhai:1:35
   |
 1 | ipxe_image(\"vm/b.img\", #{{ loader: \"old.efi\" }});
@@ -294,7 +294,7 @@ fn a_fault_stands_at_its_key() {
     wrong(
         "ipxe_image(\"vm/a.img\", #{ loader: #{ arm64: \"x64.efi\" } });",
         "#{ arm64: \"x64.efi\" }",
-        "x64.efi: the iPXE loader is for amd64, and is given for arm64",
+        "[tmp]/x64.efi: the iPXE loader is for amd64, and is given for arm64",
         "give it for amd64, or another file for arm64",
     );
     wrong(
@@ -315,7 +315,7 @@ fn a_fault_stands_at_its_key() {
         "the seed has no `meta_data`",
         "write #{ user_data: \"#cloud-config\\n…\", meta_data: \"instance-id: web-1\" }",
     );
-    wrong("write_file(\"vm\", \"a\");", "\"vm\"", "vm is a folder", "name the file in it");
+    wrong("write_file(\"vm\", \"a\");", "\"vm\"", "[tmp]/vm is a folder", "name the file in it");
     wrong(
         "write_file(\"vm/a\", \"a\", #{ mode: \"0600\" });",
         "\"0600\"",

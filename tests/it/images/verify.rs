@@ -86,7 +86,7 @@ error: none.rhai writes no image
         "
 error: two.rhai does not write vm/boot.img
  |
- = hint: it writes vm/a.img and vm/b.img
+ = hint: it writes [tmp]/vm/a.img and [tmp]/vm/b.img
 ",
     );
     let missing = vmrun(&sandbox, "image verify vm/c.img a.rhai");

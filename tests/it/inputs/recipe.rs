@@ -1,6 +1,5 @@
 //! Recipes: whatever the text, it is checked, and refused or planned, and what is wrong can be drawn.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use vmrun::internals::diag::snippet::{Colour, draw};
 use vmrun::internals::diag::{Blame, Diagnostic, Source};
@@ -47,7 +46,7 @@ pub fn holds(bytes: &[u8]) {
     };
     recipe.params();
     for init in [true, false] {
-        let outcome = rehearse(&recipe, Target::default(), &[Inputs { init, params: BTreeMap::new() }]);
+        let outcome = rehearse(&recipe, Target::default(), &[Inputs { init, ..Inputs::default() }]);
         outcome.warnings.iter().chain(&outcome.faults).for_each(drawn);
     }
 }

@@ -26,7 +26,7 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
         folder: None,
     });
     let text = format!(
-        "{{\"name\":\"{name}\",\"state\":\"running\",\"since\":1,\"recipe\":\"\",\"error\":\"a triple fault\"}}"
+        "{{\"name\":\"{name}\",\"state\":\"running\",\"since\":1,\"recipe\":\"\",\"params\":{{\"disk\":\"/vm/a b.img\"}},\"error\":\"a triple fault\"}}"
     );
     let standing = matches!(state, State::Supervised(_)).then(|| Standing::read(&text)).flatten();
     let recipe = (state != State::Foreign).then(|| format!("/vm/{name}.rhai"));
@@ -179,8 +179,8 @@ fn what_is_done_about_a_machine_is_what_vmrun_does() {
     let run = |words: &[&str]| Act::Run(words.iter().map(ToString::to_string).collect());
     let mut view = view();
     assert_eq!(press(&mut view, "l"), run(&["logs", "--follow", "db"]));
-    assert_eq!(press(&mut view, "p"), run(&["plan", "/vm/db.rhai"]));
-    assert_eq!(press(&mut view, "v"), run(&["vnc", "/vm/db.rhai", "--hosts", "10.0.0.5"]));
+    assert_eq!(press(&mut view, "p"), run(&["plan", "/vm/db.rhai", "--set=disk=/vm/a b.img"]));
+    assert_eq!(press(&mut view, "v"), run(&["vnc", "db", "--hosts", "10.0.0.5"]));
     assert_eq!(press(&mut view, "s"), Act::Nothing);
     assert!(picture(&view, 80, 24).ends_with("\nstop db? y stops it, any other key does not"));
     assert_eq!(press(&mut view, "n"), Act::Nothing);
