@@ -2,7 +2,7 @@
 
 use super::table::{Column, table};
 use super::term::Term;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, shown};
 use crate::ops::inventory::{Entry, Stance, State};
 use crate::ops::machines::{document, machines, percent};
 use clap::Args;
@@ -54,7 +54,7 @@ What is not known is null. Keys may be added.";
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let all = machines()?;
     if args.json {
-        term.data(format!("{:#}", document(&all)))?;
+        term.json(format!("{:#}", document(&all)))?;
         return Ok(());
     }
     if all.is_empty() {
@@ -114,7 +114,7 @@ fn as_table(all: &[Entry]) -> String {
 
 /// What is to be done about a machine.
 pub(super) fn advice(one: &Entry) -> Option<String> {
-    let name = one.name.as_deref().unwrap_or_default();
+    let name = shown::line(one.name.as_deref().unwrap_or_default());
     match one.state {
         State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
         State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),

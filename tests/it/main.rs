@@ -53,6 +53,7 @@ mod sandbox;
 mod screen;
 mod stdlib;
 mod terminal;
+mod texts;
 mod top;
 mod trials;
 mod unstarted;
