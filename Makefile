@@ -31,6 +31,11 @@ test:
 	tools/setup.sh test
 	$(CARGO) test --locked
 
+## attack   the attacks, all of them: `make test` makes a share of each
+attack:
+	tools/setup.sh test
+	VMRUN_ATTACK=all $(CARGO) test --release --locked --test attack
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	tools/setup.sh test
@@ -80,4 +85,4 @@ install:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test bless check msrv freebsd bench fuzz install clean
+.PHONY: all help build run test attack bless check msrv freebsd bench fuzz install clean

@@ -225,8 +225,7 @@ fn program() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let bad = error.use_stderr();
-            // A broken pipe is no error.
-            let _ = error.print();
+            term.usage(&error);
             return ExitCode::from(if bad { 2 } else { 0 });
         }
     };

@@ -147,6 +147,16 @@ pub mod model {
 
 /// Of the room `ops`.
 pub mod ops {
+    /// The language server.
+    pub mod lsp {
+        use crate::ops::lsp;
+
+        /// Serves an editor without rehearsals, until it or the connection ends.
+        pub fn serve_by(connection: lsp_server::Connection) -> Result<(), lsp_server::ProtocolError> {
+            lsp::serve_by(connection, None)
+        }
+    }
+
     /// The configuration.
     pub mod config {
         pub use crate::ops::config::parse;
@@ -234,6 +244,35 @@ pub mod screen {
 /// Of the room `script`.
 pub mod script {
     pub use crate::script::{Inputs, Recipe, Stage};
+
+    /// What an editor asks.
+    pub mod editor {
+        use crate::script::editor::{Document, Modules};
+
+        struct Standard;
+
+        impl Modules for Standard {
+            fn module(&self, _: &str, path: &str) -> Option<(String, String)> {
+                let found = crate::script::modules::STDLIB.iter().find(|(name, _)| *name == path);
+                found.map(|(name, text)| ((*name).into(), (*text).into()))
+            }
+
+            fn paths(&self, _: &str, begun: &str, _: bool) -> Vec<String> {
+                vec![begun.into()]
+            }
+        }
+
+        /// Asks everything at a byte of a text, and looks at what the answers are about.
+        pub fn ask_all(name: &str, text: &str, at: usize) {
+            let document = Document { name, text, modules: &Standard };
+            let _ = &text[document.complete(at).replaced];
+            let _ = document.hover(at).map(|hover| &text[hover.span]);
+            let _ = document.signature(at);
+            let _ = document.definition(at);
+            document.renamed(at).into_iter().flatten().for_each(|span| _ = &text[span]);
+            let _ = document.declarations();
+        }
+    }
 
     /// Checks.
     pub mod check {

@@ -21,7 +21,8 @@ pub(crate) mod source;
 pub(crate) mod trial;
 pub(crate) mod words;
 
-use crate::diag::{Diagnostic, Fault, Place, Source};
+use crate::diag::{Diagnostic, Fault, Place, Source, shown};
+use crate::host::terminal::{self, Form, Stream};
 use crate::host::{Effect, memory};
 use crate::model::{Ended, InterfaceName, Machine};
 use crate::netboot::Described;
@@ -39,7 +40,7 @@ use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
 use source::Sources;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -522,14 +523,11 @@ fn functions() -> Engine {
 /// Prints what a recipe prints: once, so not while it is rehearsed. A reader that went away is no error, and a terminal gets
 /// text only.
 fn print(shared: &Shared, text: &str) {
-    let shown =
-        |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
-    let text: String = text.chars().map(shown).collect();
     let mut session = shared.borrow_mut();
     if session.rehearsal.is_some() || session.is_heard {
-        session.printed.push(text);
+        session.printed.push(shown::text(text).into_owned());
     } else {
-        let _ = writeln!(std::io::stdout(), "{text}");
+        let _ = terminal::print(Stream::Output, Form::Text, &format!("{text}\n"));
     }
 }
 

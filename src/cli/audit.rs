@@ -21,7 +21,7 @@ pub(super) struct AuditArgs {
 
 pub(super) fn run(args: &AuditArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let asks = asks(args.folder.as_deref(), &args.library)?;
-    Ok(term.data(if args.json { json(&asks) } else { as_text(&asks) })?)
+    Ok(if args.json { term.json(json(&asks)) } else { term.data(as_text(&asks)) }?)
 }
 
 fn as_text(asks: &[Ask]) -> String {

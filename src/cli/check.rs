@@ -59,8 +59,8 @@ pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
     let report = check(&args.paths, settings, &args.set.iter().cloned().collect())?;
     match if args.json { Format::Json } else { args.format } {
         Format::Text => report.findings.iter().for_each(|finding| term.diagnostic(&finding.diagnostic)),
-        Format::Json => term.data(documents::json(&report))?,
-        Format::Sarif => term.data(documents::sarif(&report.findings))?,
+        Format::Json => term.json(documents::json(&report))?,
+        Format::Sarif => term.json(documents::sarif(&report.findings))?,
     }
     for (file, name) in &report.lacking {
         let file = file.display();

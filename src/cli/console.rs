@@ -46,7 +46,7 @@ pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>
     if term.is_terminal() {
         term.say(format_args!("this is {} of {name}; {} leaves it", args.port, shown(args.escape)));
     }
-    match port.attach(args.escape, &|bytes| term.bytes(bytes))? {
+    match port.attach(args.escape, &|bytes| term.console(bytes))? {
         Left::Away if term.is_terminal() => {
             // Somewhere in a line of the guest.
             term.drawn("");

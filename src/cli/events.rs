@@ -38,6 +38,6 @@ Machines in the background have their events beside their logs; a run in the for
 where `vmrun run --events FILE` says so.";
 
 pub(super) fn run(args: &EventsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let print = |lines: &[String]| if lines.is_empty() { Ok(()) } else { term.data(lines.join("\n")) };
+    let print = |lines: &[String]| if lines.is_empty() { Ok(()) } else { term.json(lines.join("\n")) };
     Ok(events::read(&args.machines, args.lines, args.follow, &print)?)
 }

@@ -45,8 +45,10 @@ pub(super) fn run(args: &FindArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let query = args.hosts.query();
     let search = if args.all { find_all(&query)? } else { find(&args.machines, &query)? };
     search.faults().chain(search.silence()).for_each(tell(term));
-    let text = if args.json { as_json(&search) } else { as_text(&search) };
-    if !text.is_empty() {
+    let text = as_text(&search);
+    if args.json {
+        term.json(as_json(&search))?;
+    } else if !text.is_empty() {
         term.data(text)?;
     }
     search.verdict(args.all)

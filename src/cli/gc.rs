@@ -38,7 +38,7 @@ pub(super) fn run(args: &GcArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
         for (object, left) in list.iter_mut().zip(&found) {
             object["faults"] = left.faults.iter().map(ToString::to_string).collect();
         }
-        term.data(format!("{:#}", Value::Array(list)))?;
+        term.json(format!("{:#}", Value::Array(list)))?;
     }
     let faults: Vec<Diagnostic> = found.into_iter().flat_map(|left| left.faults).map(Diagnostic::error).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults) }

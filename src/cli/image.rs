@@ -104,7 +104,7 @@ pub(super) fn run(args: &ImageArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
         ImageKind::Seed(args) => Ok(image::seed(&args.request(), settings()?)?),
         ImageKind::Inspect(args) => {
             let found = inspect::inspect(&args.file)?;
-            Ok(if args.json { term.data(inspect::json(&found)) } else { term.data(found) }?)
+            Ok(if args.json { term.json(inspect::json(&found)) } else { term.data(found) }?)
         }
         ImageKind::Verify(args) => compare(args, term),
     }

@@ -128,12 +128,10 @@ fn outcomes(outcomes: &[Outcome], none: &str, term: &Term) -> Result<(), Vec<Dia
 fn verify(all: &[Status], json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let faults: Vec<Fault> = all.iter().filter_map(Status::fault).collect();
     let sound = all.iter().filter(|one| one.fault().is_none());
-    let lines: Vec<String> = if json {
-        vec![status::changes_json(all)]
-    } else {
-        sound.map(|one| format!("{}  {}", one.name, one.state.word())).collect()
-    };
-    if !lines.is_empty() {
+    let lines: Vec<String> = sound.map(|one| format!("{}  {}", one.name, one.state.word())).collect();
+    if json {
+        term.json(status::changes_json(all))?;
+    } else if !lines.is_empty() {
         term.data(lines.join("\n"))?;
     }
     if faults.is_empty() { Ok(()) } else { Err(faults.into_iter().map(Diagnostic::error).collect()) }
@@ -141,7 +139,7 @@ fn verify(all: &[Status], json: bool, term: &Term) -> Result<(), Vec<Diagnostic>
 
 fn list(all: &[Status], json: bool, term: &Term) -> Result<(), Fault> {
     if json {
-        return term.data(status::json(all));
+        return term.json(status::json(all));
     }
     let row = |one: &Status| [one.name.clone(), one.short(), one.state.word().into(), one.from.clone()];
     let rows: Vec<[String; 4]> = all.iter().map(row).collect();

@@ -2,7 +2,7 @@
 
 use super::table::{Column, table};
 use super::term::Term;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, shown};
 use crate::ops::inventory::{Entry, Stance, State};
 use crate::ops::machines::{document, machines, machines_and_known, percent};
 use clap::Args;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let (all, faults) = if args.all { machines_and_known()? } else { (machines()?, Vec::new()) };
     faults.iter().for_each(|fault| term.drawn(fault));
     if args.json {
-        term.data(format!("{:#}", document(&all)))?;
+        term.json(format!("{:#}", document(&all)))?;
         return Ok(());
     }
     if all.is_empty() {
@@ -119,7 +119,7 @@ fn as_table(all: &[Entry]) -> String {
 
 /// What is to be done about a machine.
 pub(super) fn advice(one: &Entry) -> Option<String> {
-    let name = one.name.as_deref().unwrap_or_default();
+    let name = shown::line(one.name.as_deref().unwrap_or_default());
     match one.state {
         State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
         State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),

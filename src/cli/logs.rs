@@ -2,6 +2,7 @@
 
 use super::term::Term;
 use crate::diag::Diagnostic;
+use crate::diag::shown::Pieces;
 use crate::model::VmName;
 use crate::ops::logs::Log;
 use clap::Args;
@@ -25,7 +26,9 @@ pub(super) fn run(args: &LogsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
         term.data(lines)?;
     }
     if args.follow {
-        log.follow(&|bytes| term.bytes(bytes))?;
+        let mut said = Pieces::default();
+        log.follow(&mut |bytes| term.piece(&said.add(bytes)))?;
+        term.piece(&said.finish());
     }
     Ok(())
 }

@@ -48,8 +48,7 @@ impl From<Form> for plan::Form {
 pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
     let plan = plan(&args.recipe.request(), args.on.as_deref(), args.form.into(), ahead, notify)?;
-    let text = if args.json { format!("{:#}", plan.json()) } else { as_text(&plan, args.places) };
-    Ok(term.data(text)?)
+    Ok(if args.json { term.json(format!("{:#}", plan.json())) } else { term.data(as_text(&plan, args.places)) }?)
 }
 
 fn as_text(plan: &Plan, places: bool) -> String {

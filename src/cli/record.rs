@@ -3,10 +3,10 @@
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
+use crate::ops::display::terminal::{self, Stream};
 use crate::ops::record::{self, Form, Request, record};
 use crate::ops::settings::Asked;
 use clap::Args;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -86,7 +86,8 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
             "the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
         );
     }
-    term.data(recorded.text.trim_end_matches('\n'))?;
+    let text = recorded.text.trim_end_matches('\n');
+    if args.json { term.json(text) } else { term.data(text) }?;
     let Some(differences) = recorded.differences.transpose()? else { return Ok(()) };
     if differences.is_empty() {
         term.say("same machine");
@@ -100,12 +101,12 @@ pub(super) fn stand_in() -> Option<ExitCode> {
     // Whoever called it may not listen.
     Some(match record::play()? {
         Ok(answer) => {
-            let _ = io::stderr().write_all(answer.error.as_bytes());
-            let _ = io::stdout().write_all(answer.output.as_bytes()).and_then(|()| io::stdout().flush());
+            let _ = terminal::print(Stream::Error, terminal::Form::Text, &answer.error);
+            let _ = terminal::print(Stream::Output, terminal::Form::Text, &answer.output);
             ExitCode::from(answer.status)
         }
         Err(fault) => {
-            let _ = writeln!(io::stderr(), "vmrun: {fault}");
+            terminal::say(&format!("vmrun: {fault}"));
             ExitCode::FAILURE
         }
     })

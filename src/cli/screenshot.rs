@@ -42,7 +42,7 @@ pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnost
     }
     let picture = picture(&args.machine, &args.hosts.query(), &mut tell(term))?;
     match (args.file.as_deref(), size) {
-        (Some("-"), _) => drop(term.bytes(&picture.to_png()?)),
+        (Some("-"), _) => term.file(&picture.to_png()?)?,
         (Some(file), _) => {
             save(&picture, Path::new(file))?;
             term.say(format_args!("wrote {file}, {}x{} pixels", picture.width(), picture.height()));
@@ -53,7 +53,7 @@ pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnost
             let ink = if term.is_plain() { Ink::Shade } else { Ink::Colour };
             // The last line is for the prompt.
             let drawn = picture.draw(columns, lines.saturating_sub(1), ink);
-            let _ = term.bytes(drawn.as_bytes());
+            term.picture(&drawn)?;
         }
     }
     Ok(())

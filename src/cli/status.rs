@@ -3,7 +3,7 @@
 use super::list::{advice, lasted};
 use super::table::{Column, table};
 use super::term::Term;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, shown};
 use crate::ops::inventory::{Entry, Hypervisor, Standing, State};
 use crate::ops::machines::percent;
 use crate::ops::status::{Thread, document, start_in, state_began, status};
@@ -35,7 +35,7 @@ Keys may be added.";
 pub(super) fn run(args: &StatusArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let status = status(&args.machine)?;
     if args.json {
-        term.data(format!("{:#}", document(&status)))?;
+        term.json(format!("{:#}", document(&status)))?;
         return Ok(());
     }
     term.data(as_text(&status.machine, &status.threads))?;
@@ -46,7 +46,8 @@ pub(super) fn run(args: &StatusArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
 fn as_text(one: &Entry, threads: &[Thread]) -> String {
     let lines = facts(one);
     let width = lines.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
-    let mut text: String = lines.iter().map(|(key, value)| format!("{key:<width$}  {value}\n")).collect();
+    let mut text: String =
+        lines.iter().map(|(key, value)| format!("{key:<width$}  {}\n", shown::line(value))).collect();
     if !threads.is_empty() {
         text = format!("{text}\n{}", of_threads(threads));
     }

@@ -1,5 +1,7 @@
 //! A table for people: columns that are as wide as they have to be.
 
+use crate::diag::shown;
+
 /// How a column is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -22,7 +24,8 @@ pub(super) fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
     let titles: Vec<String> = columns.iter().map(|column| column.title().to_string()).collect();
     let cell = |row: &[String], at: usize| match row.get(at).map(String::as_str) {
         None | Some("") => "-".to_string(),
-        Some(text) => text.to_string(),
+        // A name of somebody else may not leave its cell.
+        Some(text) => shown::line(text).into_owned(),
     };
     let all: Vec<&[String]> = std::iter::once(&titles).chain(rows).map(Vec::as_slice).collect();
     let width = |at: usize| all.iter().map(|row| cell(row, at).chars().count()).max().unwrap_or_default();
@@ -49,5 +52,9 @@ mod tests {
         let lines = ["NAME           PID  RECIPE", "a-long-name      1  /a b.rhai", "b            12345  -"];
         assert_eq!(text.lines().collect::<Vec<_>>(), lines);
         assert_eq!(table(&columns, &[]), "NAME  PID  RECIPE");
+        // Whoever is named by somebody else stays in his line and in his column.
+        let text = table(&columns, &[row(["a\nb\u{9b}2J", "1", "\t\u{202e}"]), row(["c", "2", "d"])]);
+        let lines = ["NAME          PID  RECIPE", r"a\nb\u{9b}2J    1  \t\u{202e}", "c               2  d"];
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
     }
 }

@@ -1,12 +1,13 @@
-//! The only place that prints: data to the standard output, talk to the standard error.
+//! What commands print: data to the standard output, talk to the standard error.
 
 use crate::diag::snippet::{Colour, draw};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, shown};
+use crate::ops::display::terminal::{self, Form, Stream};
 use crate::ops::display::{is_dumb, terminal_size};
 use crate::ops::notice::Notice;
 use crate::ops::settings::env;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind};
 
 /// The two streams of the program.
 pub(crate) struct Term {
@@ -19,7 +20,7 @@ impl Term {
     /// Finds out whether colour is wanted: on a terminal that can show it, unless NO_COLOR is set (no-color.org).
     pub(crate) fn new() -> Self {
         let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
-        let is_terminal = io::stderr().is_terminal();
+        let is_terminal = terminal::is_terminal(Stream::Error);
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
         Self { colour, is_terminal, plain }
     }
@@ -41,29 +42,57 @@ impl Term {
 
     /// Prints data. A reader that went away is no error.
     pub(crate) fn data(&self, text: impl Display) -> Result<(), Fault> {
-        match writeln!(io::stdout(), "{text}") {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Fault::host(format!("cannot write to the standard output: {error}")))
-            }
-            _ => Ok(()),
-        }
+        heard(terminal::print(Stream::Output, Form::Text, &format!("{text}\n")))
     }
 
-    /// Prints bytes as they are, and returns whether somebody still reads.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> bool {
-        let mut stdout = io::stdout();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
+    /// Prints a JSON document. A reader that went away is no error.
+    pub(crate) fn json(&self, document: impl Display) -> Result<(), Fault> {
+        heard(terminal::print(Stream::Output, Form::Json, &format!("{document}\n")))
+    }
+
+    /// Prints what there is by now of a text, and returns whether somebody still reads.
+    pub(crate) fn piece(&self, text: &str) -> bool {
+        terminal::print(Stream::Output, Form::Text, text).is_ok()
+    }
+
+    /// Passes the bytes of a console through as they are, and returns whether somebody still reads.
+    pub(crate) fn console(&self, bytes: &[u8]) -> bool {
+        terminal::pass(bytes).is_ok()
+    }
+
+    /// Writes a file to the standard output. A reader that went away is no error.
+    pub(crate) fn file(&self, bytes: &[u8]) -> Result<(), Fault> {
+        heard(terminal::pass(bytes))
+    }
+
+    /// Shows a picture that was drawn in colours.
+    pub(crate) fn picture(&self, drawn: &str) -> Result<(), Fault> {
+        heard(terminal::print(Stream::Output, Form::Styled, drawn))
+    }
+
+    /// Shows what is wrong with a command line, or help. Words of the command line may be anything, by `*` names of others too: where
+    /// there is something to escape in it there are no colours.
+    pub(crate) fn usage(&self, words: &clap::Error) {
+        let stream = if words.use_stderr() { Stream::Error } else { Stream::Output };
+        let text = words.render();
+        let plain = text.to_string();
+        let is_styled = terminal::is_terminal(stream) && !self.plain && shown::text(&plain) == plain;
+        // A broken pipe is no error.
+        let _ = if is_styled {
+            terminal::print(stream, Form::Styled, &text.ansi().to_string())
+        } else {
+            terminal::print(stream, Form::Text, &plain)
+        };
     }
 
     /// Says something about what is going on.
     pub(crate) fn say(&self, text: impl Display) {
-        // There is nowhere left to complain.
-        let _ = writeln!(io::stderr(), "vmrun: {text}");
+        terminal::say(&format!("vmrun: {text}"));
     }
 
     /// Prints what a recipe printed while it was only rehearsed: it is no data.
     pub(crate) fn printed(&self, lines: &[String]) {
-        lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
+        lines.iter().for_each(|line| terminal::say(line));
     }
 
     /// Shows what an operation reports.
@@ -77,12 +106,24 @@ impl Term {
 
     /// Shows a diagnostic that has been drawn.
     pub(crate) fn drawn(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        terminal::say(text);
     }
 
     /// Draws a diagnostic.
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
-        let _ = writeln!(io::stderr(), "{}", draw(diagnostic, self.colour));
+        let text = draw(diagnostic, self.colour);
+        // There is nowhere left to complain.
+        let _ = terminal::print(Stream::Error, Form::Styled, &format!("{text}\n"));
+    }
+}
+
+/// What became of data: a reader that went away is no error.
+fn heard(printed: io::Result<()>) -> Result<(), Fault> {
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Fault::host(format!("cannot write to the standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -117,7 +158,7 @@ impl tracing::Subscriber for Commands {
         struct Line;
         impl tracing::field::Visit for Line {
             fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                let _ = writeln!(io::stderr(), "+ {value:?}");
+                terminal::say(&format!("+ {value:?}"));
             }
         }
         event.record(&mut Line);

@@ -16,5 +16,5 @@ pub(super) struct WordsArgs {
 
 pub(super) fn run(args: &WordsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let word = args.word.as_deref();
-    Ok(term.data(if args.json { words::json(word)? } else { words::text(word)? })?)
+    Ok(if args.json { term.json(words::json(word)?) } else { term.data(words::text(word)?) }?)
 }

@@ -1,7 +1,9 @@
 //! Draws a diagnostic: the line, the underline, the calls that led there, the hint.
 
-use super::{Diagnostic, Place, Severity};
+use super::{Diagnostic, Place, Severity, shown};
 use annotate_snippets::{AnnotationKind, Element, Level, Renderer, Snippet};
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// How wide a drawn diagnostic may be: columns of a terminal.
 const WIDTH: usize = 140;
@@ -21,6 +23,7 @@ pub fn draw(diagnostic: &Diagnostic, colour: Colour) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    // What a recipe, a name or a program says is escaped before it is drawn, so that all colours are the renderer's.
     let mut elements: Vec<Element<'_>> = Vec::new();
     if let Some(place) = &diagnostic.place {
         elements.push(snippet(place, AnnotationKind::Primary, None));
@@ -29,19 +32,33 @@ pub fn draw(diagnostic: &Diagnostic, colour: Colour) -> String {
         elements.push(snippet(place, AnnotationKind::Context, Some(label)));
     }
     if let Some(hint) = &diagnostic.fault.hint {
-        elements.push(Level::HELP.with_name("hint").message(hint.as_str()).into());
+        elements.push(Level::HELP.with_name("hint").message(shown::text(hint)).into());
     }
     let renderer = match colour {
         Colour::Styled => Renderer::styled(),
         Colour::Plain => Renderer::plain(),
     };
-    let report = [level.primary_title(diagnostic.fault.message.as_str()).elements(elements)];
+    let report = [level.primary_title(shown::text(&diagnostic.fault.message)).elements(elements)];
     renderer.term_width(WIDTH).render(&report)
 }
 
 fn snippet<'a>(place: &'a Place, kind: AnnotationKind, label: Option<&'a String>) -> Element<'a> {
-    let annotation = kind.span(place.span.clone()).label(label.map(String::as_str));
-    Snippet::source(place.source.text.as_str()).path(place.source.name.as_str()).annotation(annotation).into()
+    let (text, span) = escaped(place);
+    let annotation = kind.span(span).label(label.map(|label| shown::line(label)));
+    Snippet::source(text).path(shown::line(&place.source.name)).annotation(annotation).into()
+}
+
+/// Returns the text that a place is in with nothing hidden in it, and where the place is in that, in the same column.
+fn escaped(place: &Place) -> (Cow<'_, str>, Range<usize>) {
+    let text = place.source.text.as_str();
+    if let Cow::Borrowed(text) = shown::source(text) {
+        return (text.into(), place.span.clone());
+    }
+    let (before, rest) = text.split_at(place.span.start);
+    let (inside, after) = rest.split_at(place.span.len());
+    let [before, inside, after] = [before, inside, after].map(shown::source);
+    let span = before.len()..before.len() + inside.len();
+    (format!("{before}{inside}{after}").into(), span)
 }
 
 #[cfg(test)]
@@ -77,6 +94,35 @@ error: `40` is not a PCI slot
   |
   = hint: slots are 0 to 31"
         );
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_is_drawn_but_our_own_colours() {
+        let text = "let a = \"\u{9b}2J\u{202e}\"; wrong\u{1b}[8m; // \u{2067}\n";
+        let source = Rc::new(Source { name: "a\u{1b}[2J\n.rhai".into(), text: text.into() });
+        let at = text.find("wrong").unwrap();
+        let place = Place { source, span: at..at + "wrong\u{1b}".len() };
+        let fault = Fault::host("`\u{9b}31m` failed: \u{1b}]0;x\u{7}").hint("see \u{202e}txt.sh");
+        let mut diagnostic = Diagnostic::error(fault).at(place.clone());
+        diagnostic.trail.push((place, "in \u{1b}c".into()));
+        assert_eq!(
+            draw(&diagnostic, Colour::Plain),
+            r#"error: `\u{9b}31m` failed: \u{1b}]0;x\u{7}
+ --> a\u{1b}[2J\n.rhai:1:17
+  |
+1 | let a = "�2J�"; wrong␛[8m; // �
+  |                 ^^^^^^
+  |
+ ::: a\u{1b}[2J\n.rhai:1:17
+  |
+1 | let a = "�2J�"; wrong␛[8m; // �
+  |                 ------ in \u{1b}c
+  |
+  = hint: see \u{202e}txt.sh"#
+        );
+        let styled = draw(&diagnostic, Colour::Styled);
+        assert_eq!(shown::styled(&styled), styled);
+        assert!(!styled.contains("\u{1b}[8m") && !styled.contains("\u{1b}[2J"));
     }
 
     #[test]

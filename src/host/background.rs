@@ -217,7 +217,7 @@ pub(crate) fn settle() -> Result<Line, Fault> {
 }
 
 /// Prints what is added to a file, from a place on, until nobody reads it any more.
-pub(crate) fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+pub(crate) fn follow(path: &Path, mut from: u64, print: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Fault> {
     use std::io::{Seek as _, SeekFrom};
     loop {
         let length = std::fs::metadata(path).map_err(io_fault("read", path))?.len();
@@ -244,7 +244,7 @@ pub(crate) fn follow(path: &Path, mut from: u64, print: &dyn Fn(&[u8]) -> bool) 
 /// Waits a moment, and returns whether somebody still reads what we print.
 pub(crate) fn has_reader() -> bool {
     const OFTEN: Duration = Duration::from_millis(250);
-    let stdout = std::io::stdout();
+    let stdout = super::terminal::output();
     // A reader that went away shows as an error of the descriptor.
     let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
     !poll(&mut fds, timeout(Some(Instant::now() + OFTEN))).is_ok_and(|ready| ready > 0)

@@ -4,6 +4,7 @@
 //! uart_backend.c of later releases. These flags are those of the open file description, which bhyve shares with whoever has opened
 //! it and which lives on after bhyve. Without `O_APPEND` it writes where it stood last, over what others have added meanwhile.
 
+use super::terminal;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Whence, lseek};
 use std::fs::{File, OpenOptions};
@@ -35,7 +36,7 @@ pub(crate) struct Descriptions {
 impl Descriptions {
     /// Those of our own standard streams, which the hypervisor shares with us and with whoever has started us.
     pub(crate) fn of_ours() -> Self {
-        let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        let (input, output, error) = (std::io::stdin(), terminal::output(), terminal::error());
         Self::of(&[input.as_fd(), output.as_fd(), error.as_fd()])
     }
 

@@ -2,9 +2,11 @@
 
 use super::files::reason;
 use super::signals::Signals;
-use crate::diag::Fault;
+use super::terminal::{Form, Stream, canvas, is_dumb, is_terminal, print};
+use crate::diag::{Fault, shown};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
 use ratatui::crossterm::execute;
@@ -12,7 +14,7 @@ use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::{Frame, Terminal};
-use std::io::{self, BufRead as _, IsTerminal as _, Stdout, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Stdout};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::rc::Rc;
@@ -38,24 +40,28 @@ pub(crate) struct FullScreen {
 impl FullScreen {
     /// Takes the terminal.
     pub(crate) fn open() -> Result<Self, Fault> {
-        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        if !io::stdin().is_terminal() || !is_terminal(Stream::Output) {
             let fault = Fault::usage("this is shown on a terminal only");
             return Err(fault.hint("`vmrun list` prints the same once, `vmrun list --json` for programs"));
         }
-        if super::terminal::is_dumb() {
+        if is_dumb() {
             let fault = Fault::usage("this terminal shows lines only: TERM is `dumb`");
             return Err(fault.hint("`vmrun list` prints the same once; TERM names another terminal"));
         }
         // Before anything is changed, so that whoever ends us has it put back.
         let signals = Signals::for_terminal()?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|why| fault(&why))?;
+        let terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
         let screen = Self { terminal, signals };
         enter().map_err(|why| fault(&why))?;
         Ok(screen)
     }
 
-    /// Draws a picture.
+    /// Draws a picture. What a terminal would act on in a cell is shown as U+FFFD.
     pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Fault> {
+        let draw = |frame: &mut Frame<'_>| {
+            draw(frame);
+            clean(frame.buffer_mut());
+        };
         self.terminal.draw(draw).map(drop).map_err(|why| fault(&why))
     }
 
@@ -94,15 +100,14 @@ impl FullScreen {
         let ended = itself(words);
         // What stopped the command was not meant for us.
         while self.signals.take_stop() {}
-        let mut stdout = io::stdout();
         let said = match ended {
-            Ok(()) => write!(stdout, "\n-- Enter leads back --"),
-            Err(why) => write!(stdout, "cannot start vmrun: {}\n-- Enter leads back --", reason(&why)),
+            Ok(()) => "\n-- Enter leads back --".into(),
+            Err(why) => format!("cannot start vmrun: {}\n-- Enter leads back --", reason(&why)),
         };
-        said.and_then(|()| stdout.flush()).map_err(|why| fault(&why))?;
+        print(Stream::Output, Form::Text, &said).map_err(|why| fault(&why))?;
         let _ = io::stdin().lock().read_line(&mut String::new());
         // A new one draws all of it. To have the old one cleared would ask the terminal where its cursor is.
-        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout())).map_err(|why| fault(&why))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
         enter().map_err(|why| fault(&why))
     }
 }
@@ -113,15 +118,22 @@ impl Drop for FullScreen {
     }
 }
 
+/// Replaces what a terminal would act on: texts of others are in the picture.
+fn clean(buffer: &mut Buffer) {
+    for cell in buffer.content.iter_mut().filter(|cell| cell.symbol().contains(shown::is_hidden)) {
+        cell.set_char(char::REPLACEMENT_CHARACTER);
+    }
+}
+
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All))
+    execute!(canvas(), EnterAlternateScreen, Clear(ClearType::All))
 }
 
 fn leave() {
     // There is nobody to tell that it did not work.
     let _ = disable_raw_mode();
-    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+    let _ = execute!(canvas(), LeaveAlternateScreen, Show);
 }
 
 /// Runs this program with other words, at our terminal.
@@ -132,4 +144,20 @@ fn itself(words: &[String]) -> io::Result<()> {
 
 fn fault(why: &io::Error) -> Fault {
     Fault::host(format!("the terminal cannot be used: {}", reason(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_has_what_a_terminal_would_act_on() {
+        let mut buffer = Buffer::with_lines(["a b c"]);
+        for (at, text) in ["x\u{202e}", "\u{9b}", "\u{1b}[2J", "ü", "👩‍👩‍👧"].iter().enumerate() {
+            buffer.content[at].set_symbol(text);
+        }
+        clean(&mut buffer);
+        let cells: Vec<&str> = buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect();
+        assert_eq!(cells, ["\u{fffd}", "\u{fffd}", "\u{fffd}", "ü", "👩‍👩‍👧"]);
+    }
 }

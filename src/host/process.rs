@@ -2,7 +2,8 @@
 
 use super::descriptions::{Descriptions, of_log};
 use super::signals::Signals;
-use crate::diag::Fault;
+use super::terminal::{self, Form, Stream};
+use crate::diag::{Fault, shown};
 use crate::model::Argv;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -70,6 +71,8 @@ pub(crate) struct Process {
     signals: Rc<Signals>,
     stderr: Option<ChildStderr>,
     words: Words,
+    /// What it says on its way to our standard error.
+    shown: shown::Pieces,
     /// Where its words go that we do not hear.
     said: Option<Said>,
     input: Option<Input>,
@@ -100,8 +103,16 @@ impl Process {
         };
         let mut child = Self::start(argv, set, log)?;
         let (stderr, stdin) = (child.stderr.take(), child.stdin.take());
-        let process =
-            Self { child, signals, stderr, words: Words::default(), said, input: stdin.map(Input::new), shared };
+        let process = Self {
+            child,
+            signals,
+            stderr,
+            words: Words::default(),
+            shown: shown::Pieces::default(),
+            said,
+            input: stdin.map(Input::new),
+            shared,
+        };
         // From here on a fault kills the child.
         let pipes = process.stderr.iter().map(AsFd::as_fd).chain(process.input.iter().map(|input| input.pipe.as_fd()));
         for pipe in pipes {
@@ -126,7 +137,16 @@ impl Process {
             let _ = pipe.write_all(text.as_bytes());
         }
         let stderr = child.stderr.take();
-        let process = Self { child, signals, stderr, words: Words::default(), said, input: None, shared: None };
+        let process = Self {
+            child,
+            signals,
+            stderr,
+            words: Words::default(),
+            shown: shown::Pieces::default(),
+            said,
+            input: None,
+            shared: None,
+        };
         let pipe = process.stderr.iter().map(AsFd::as_fd).next();
         pipe.map_or(Ok(()), set_nonblocking).map_err(|why| cannot(&why))?;
         Ok(process)
@@ -254,10 +274,14 @@ impl Process {
             && heard < limit
         {
             match pipe.read(&mut buffer) {
-                Ok(0) => self.stderr = None,
+                Ok(0) => {
+                    self.stderr = None;
+                    let _ = terminal::print(Stream::Error, Form::Text, &self.shown.finish());
+                }
                 Ok(count) => {
                     heard += count;
-                    let _ = std::io::stderr().write_all(&buffer[..count]);
+                    let said = self.shown.add(&buffer[..count]);
+                    let _ = terminal::print(Stream::Error, Form::Text, &said);
                     self.words.add(&buffer[..count]);
                 }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}

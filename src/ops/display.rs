@@ -10,7 +10,7 @@ use crate::client::screen::{Screen, Seat, replace};
 use crate::client::tunnel::{Tried, Tunnel, try_once};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::signals::Signals;
-pub(crate) use crate::host::terminal::{is_dumb, size as terminal_size};
+pub(crate) use crate::host::terminal::{self, is_dumb, size as terminal_size};
 use crate::model::Secret;
 pub(crate) use crate::screen::picture::{Ink, Picture};
 use crate::screen::{keys, text};

@@ -29,7 +29,7 @@ impl Log {
     }
 
     /// Hands out what is added after it was opened, until `print` says that nobody reads any more, or somebody asks to stop.
-    pub(crate) fn follow(&self, print: &dyn Fn(&[u8]) -> bool) -> Result<(), Fault> {
+    pub(crate) fn follow(&self, print: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Fault> {
         follow(&self.path, self.length, print)
     }
 }

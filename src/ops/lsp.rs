@@ -3,6 +3,7 @@
 mod answers;
 mod documents;
 mod position;
+mod stream;
 
 use crate::diag::Fault;
 use crate::host::Settings;
@@ -58,18 +59,25 @@ fn capabilities() -> ServerCapabilities {
 
 /// Serves an editor until it ends the connection. Recipes are rehearsed when they are saved, if there are settings of a host for it.
 pub(crate) fn serve(settings: Option<Settings>) -> Result<(), Fault> {
-    let (connection, threads) = Connection::stdio();
     let lost = |why: &dyn std::fmt::Display| Fault::host(format!("the editor's connection broke: {why}"));
-    let begin = || -> Result<(), lsp_server::ProtocolError> {
+    let (connection, carriers) = stream::open().map_err(|why| lost(&why))?;
+    let receiver = connection.receiver.clone();
+    let served = serve_by(connection, settings);
+    let is_over = receiver.try_recv().is_err_and(|why| why.is_disconnected());
+    drop(receiver);
+    carriers.finish(is_over).map_err(|why| lost(&why))?;
+    served.map_err(|why| lost(&why))
+}
+
+/// Serves an editor by a connection until it is over.
+pub(crate) fn serve_by(connection: Connection, settings: Option<Settings>) -> Result<(), lsp_server::ProtocolError> {
+    let begin = || {
         let (id, _) = connection.initialize_start()?;
         let server = json!({ "name": "vmrun", "version": env!("CARGO_PKG_VERSION") });
         connection.initialize_finish(id, json!({ "capabilities": capabilities(), "serverInfo": server }))
     };
-    begin().map_err(|why| lost(&why))?;
-    Server { connection, documents: Documents::new(settings), changed: BTreeSet::new(), saved: BTreeSet::new() }
-        .serve()
-        .map_err(|why| lost(&why))?;
-    threads.join().map_err(|why| lost(&why))
+    begin()?;
+    Server { connection, documents: Documents::new(settings), changed: BTreeSet::new(), saved: BTreeSet::new() }.serve()
 }
 
 /// The server of one editor.

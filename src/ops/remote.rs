@@ -1,6 +1,6 @@
 //! A host that is asked by ssh: its own vmrun tells what runs there.
 
-use crate::diag::Fault;
+use crate::diag::{Fault, shown};
 use crate::model::Argv;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -124,9 +124,7 @@ pub(crate) fn failure(remote: &Remote, status: i32, said: &str) -> String {
 
 /// What another host says may hold anything.
 fn printable(line: &str) -> String {
-    // Separators of lines and paragraphs, and what turns the direction of writing, are no controls.
-    let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    line.chars().take(200).filter(is_shown).collect::<String>().trim().into()
+    line.chars().take(200).filter(|c| !shown::is_hidden(*c)).collect::<String>().trim().into()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What an editor asks about a text that is being written: what can come, what something is, where it is declared.
 //!
-//! All of it comes from tokens, so that a line that does not parse takes nothing away from the others. Places are bytes.
+//! All of it comes from tokens, so that a line that does not parse takes nothing away from the others. Places are bytes; one within a
+//! character, or behind the text, is the boundary before it.
 
 mod cursor;
 mod names;
@@ -121,13 +122,14 @@ const KEYWORDS: [(&str, &str); 14] = [
 impl Document<'_> {
     /// Returns what can come at a byte.
     pub(crate) fn complete(&self, at: usize) -> Completion {
+        let at = self.text.floor_char_boundary(at);
         let cursor = cursor(self.text, at);
         let names = names(self.text);
         let (mut replaced, within) = (cursor.begun.clone(), cursor.within.as_ref());
         let items = match cursor.around {
             Around::Comment => Vec::new(),
             Around::Text(from, begun) => {
-                replaced = from + 1..at;
+                replaced = from..at;
                 self.in_text(from, &begun, within)
             }
             Around::Module(alias) => self.members(&names, &alias, at),
@@ -143,7 +145,8 @@ impl Document<'_> {
 
     /// In a text: what an import names, a file, or an end of a boot.
     fn in_text(&self, from: usize, begun: &str, within: Option<&Within>) -> Vec<Item> {
-        let is_import = self.text[..from].trim_end().ends_with("import");
+        let before = self.text[..from].strip_suffix(['"', '\'', '`']);
+        let is_import = before.is_some_and(|before| before.trim_end().ends_with("import"));
         let item = |label: String, sense| Item { label, sense, detail: String::new(), docs: String::new() };
         if is_import || begun.starts_with(['/', '.']) {
             let sense = if is_import { Sense::Module } else { Sense::File };
@@ -237,6 +240,7 @@ impl Document<'_> {
 
     /// Returns how the call that a byte is in is written.
     pub(crate) fn signature(&self, at: usize) -> Option<Signature> {
+        let at = self.text.floor_char_boundary(at);
         let call = cursor(self.text, at).within?;
         let names = names(self.text);
         let usages: Vec<(String, String)> = if let Some(alias) = &call.of {
@@ -283,6 +287,7 @@ impl Document<'_> {
 
     /// The name around a byte.
     fn word(&self, at: usize) -> Option<(Range<usize>, &str)> {
+        let at = self.text.floor_char_boundary(at);
         let is_part = |c: char| c == '_' || c.is_alphanumeric();
         let start = self.text[..at]
             .rfind(|c| !is_part(c))

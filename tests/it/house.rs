@@ -240,6 +240,80 @@ fn wide_traits(product: &[Code]) -> Vec<String> {
     faults
 }
 
+/// The only file that writes to the standard streams.
+const PRINTS: &str = "host/terminal.rs";
+
+/// Who passes bytes through as they are, and why.
+const PASSES: &[(&str, &str)] = &[
+    ("cli/term.rs", "of a console and of a picture, where these two were asked for"),
+    ("ops/lsp/stream.rs", "of messages to an editor, which are JSON"),
+    ("host/full_screen.rs", "of cells, each of which was looked at"),
+];
+
+/// Looks for what is printed past the function that lets nothing through which a terminal would act on.
+fn printed_past(product: &[Code]) -> Vec<String> {
+    const WRITES: &[&str] = &[
+        "print!",
+        "println!",
+        "eprint!",
+        "eprintln!",
+        "dbg!",
+        "stdout()",
+        "stderr()",
+        "::Stdout",
+        "::Stderr",
+        "STDOUT_FILENO",
+        "STDERR_FILENO",
+        ".print()",
+        ".exit()",
+        ".print_help()",
+        ".print_long_help()",
+    ];
+    const RAW: &[&str] = &["terminal::pass", "canvas()", "pass("];
+    let has = |line: &str, word: &str| {
+        let begins = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        line.match_indices(word).any(|(at, _)| word.starts_with(['.', ':']) || begins(at))
+    };
+    let lines = product.iter().filter(|code| code.file != PRINTS);
+    let lines = lines.flat_map(|code| code.lines.iter().map(move |(at, line)| (&code.file, at, line)));
+    let found = lines.filter(|(file, _, line)| {
+        let past = WRITES.iter().any(|word| has(line, word));
+        let is_known = PASSES.iter().any(|(known, _)| known == file);
+        past || !is_known && RAW.iter().any(|word| has(line, word))
+    });
+    found.map(|(file, at, line)| format!("src/{file}:{at}: printed past {PRINTS}: {}", line.trim())).collect()
+}
+
+#[test]
+fn all_that_is_printed_goes_through_one_function() {
+    assert_none(&printed_past(&product::product(&files())));
+}
+
+#[test]
+fn what_is_printed_past_that_function_is_found() {
+    let faults = |file: &str, text: &str| printed_past(&one(file, text)).len();
+    for line in [
+        "println!(x);",
+        "eprint!(x);",
+        "let _ = writeln!(io::stderr(), x);",
+        "let out = std::io::stdout();",
+        "fn a(out: std::io::Stdout) {}",
+        "let _ = error.print();",
+        "error.exit()",
+        "terminal::pass(bytes)",
+        "dbg!(x)",
+    ] {
+        assert_eq!(faults("ops/a.rs", line), 1, "{line}");
+        assert_eq!(faults(PRINTS, line), 0, "{line}");
+    }
+    assert_eq!(faults("cli/term.rs", "terminal::pass(bytes)"), 0);
+    for line in
+        ["term.data(x)", "terminal::print(a, b, x)", "// println!(x)", "bypass(x)", "let a = child.stdout.take();"]
+    {
+        assert_eq!(faults("ops/a.rs", line), 0, "{line}");
+    }
+}
+
 fn assert_none(faults: &[String]) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }

@@ -284,3 +284,17 @@ fn the_extension_for_vs_code_starts_this_server() {
         serde_json::from_str(&read(package["contributes"]["languages"][0]["configuration"].as_str().unwrap())).unwrap();
     assert!(read(package["main"].as_str().unwrap()).contains(r#"{ command: "vmrun", args: ["lsp"] }"#));
 }
+
+#[test]
+fn a_length_that_no_message_has_ends_the_server_with_a_word() {
+    let sandbox = Sandbox::new();
+    for (length, why) in [
+        ("18446744073709551615", "a message of 18446744073709551615 bytes is too long; 67108864 are the most"),
+        ("99999999999999999999", "\"99999999999999999999\" is no length of a message"),
+    ] {
+        sandbox.write("sent", &format!("Content-Length: {length}\r\n\r\n{{}}"));
+        let done = sandbox.finish(&mut sandbox.shell("vmrun lsp <sent"));
+        assert_eq!((done.code, done.stdout.as_str()), (3, ""));
+        super::sandbox::same(&done.stderr, &format!("error: the editor's connection broke: {why}"));
+    }
+}

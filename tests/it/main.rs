@@ -57,6 +57,7 @@ mod screen;
 mod signed;
 mod stdlib;
 mod terminal;
+mod texts;
 mod top;
 mod trials;
 mod unstarted;

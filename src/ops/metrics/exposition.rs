@@ -1,5 +1,6 @@
 //! The text that Prometheus reads (its text format, version 0.0.4).
 
+use crate::diag::shown;
 use std::fmt::Write as _;
 
 /// What a number is.
@@ -61,9 +62,9 @@ impl Family {
     }
 }
 
-/// Writes a label's value so that neither it nor the line ends early.
+/// Writes a label's value so that neither it nor the line ends early, and no terminal acts on it.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    shown::text(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -124,7 +125,7 @@ mod tests {
             let lines: Vec<&str> = text.split('\n').collect();
             prop_assert_eq!(lines.len(), 4, "{}", text);
             let (name, read, value) = read(lines[2]).unwrap();
-            let labels: Vec<(String, String)> = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let labels: Vec<(String, String)> = labels.iter().map(|(name, value)| ((*name).into(), shown::text(value).into())).collect();
             prop_assert_eq!((name.as_str(), read, value), ("vmrun_x", labels, f64::from(number)));
         }
     }

@@ -1,6 +1,7 @@
 //! Tests that were run, as a report in the form of JUnit.
 
 use super::TestRun;
+use crate::diag::shown;
 use crate::diag::snippet::{Colour, draw};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -58,6 +59,7 @@ fn escaped(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\n' => escaped.push_str("&#10;"),
             '\t' => escaped.push_str("&#9;"),
+            c if shown::is_hidden(c) && !c.is_control() => _ = write!(escaped, "&#{};", u32::from(c)),
             c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }

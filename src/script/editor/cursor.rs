@@ -22,7 +22,7 @@ pub(super) struct Within {
 pub(super) enum Around {
     /// Nothing of the language: it is a comment.
     Comment,
-    /// A part of a text, which begins at a byte and is so far this.
+    /// A part of a text, which begins at a byte, behind its quote, and is so far this.
     Text(usize, String),
     /// A member of a module.
     Module(String),
@@ -80,9 +80,9 @@ pub(super) fn cursor(text: &str, at: usize) -> Cursor {
     let last = all.last().filter(|token| token.span.end == at);
     if let Some(text) = last.filter(|token| token.kind == Kind::Text && token.is_open) {
         let open = opened(head, &all[..all.len() - 1]);
-        let content = head[text.span.start + 1..].to_string();
+        let begins = text.span.start + text.quote;
         let (within, keys) = surroundings(&open);
-        return Cursor { within, keys, ..none(Around::Text(text.span.start, content)) };
+        return Cursor { within, keys, ..none(Around::Text(begins, head[begins..].to_string())) };
     }
     let is_begun = last.is_some_and(|token| token.kind == Kind::Word);
     let before = if is_begun { &all[..all.len() - 1] } else { &all[..] };
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(at("vm.@").around, Around::Member(Of::Value));
         assert_eq!(at("vm.serial.ex@").around, Around::Member(Of::Part("serial")));
         assert_eq!(at("let serial = 1; serial.@").around, Around::Member(Of::Value));
-        assert_eq!(at("tap(\"ta@").around, Around::Text(4, "ta".into()));
+        assert_eq!(at("tap(\"ta@").around, Around::Text(5, "ta".into()));
         assert_eq!(at("// tap(@").around, Around::Comment);
         let found = at("print(`${f(1, @");
         assert_eq!(found.within, Some(call("f", 1)));
@@ -204,6 +204,15 @@ mod tests {
         assert_eq!(found.within.map(|call| (call.name, call.is_method, call.argument)), Some(("slot".into(), true, 1)));
         let found = at("if init { tru@ }");
         assert_eq!((found.begun, found.around), (10..13, Around::Value));
+    }
+
+    #[test]
+    fn what_stands_behind_something_put_in_has_no_quote() {
+        assert_eq!(at("print(`${n}@").around, Around::Text(11, String::new()));
+        assert_eq!(at("print(`${n}ä@").around, Around::Text(11, "ä".into()));
+        assert_eq!(at("print(`${n}${m}ab@").around, Around::Text(15, "ab".into()));
+        assert_eq!(at("print(`a${n}`, `@").around, Around::Text(16, String::new()));
+        assert_eq!(at("print(`${n}@").within, Some(call("print", 0)));
     }
 
     proptest! {

@@ -25,6 +25,8 @@ pub(super) struct Token {
     pub(super) span: Range<usize>,
     /// Whether a text or a comment goes on at the end of the whole text.
     pub(super) is_open: bool,
+    /// How many bytes of a text are the quote that it begins with: none behind something put in.
+    pub(super) quote: usize,
 }
 
 /// Marks of more than one character that mean something of their own.
@@ -61,7 +63,7 @@ impl Lexer<'_> {
             }
             '"' | '\'' => {
                 let (length, is_open) = quoted(rest, first);
-                self.push(Kind::Text, length, is_open);
+                self.push_text(1, length, is_open);
             }
             '`' => self.put_in(1),
             c if c.is_ascii_digit() => {
@@ -94,7 +96,12 @@ impl Lexer<'_> {
     }
 
     fn push(&mut self, kind: Kind, length: usize, is_open: bool) {
-        self.tokens.push(Token { kind, span: self.at..self.at + length, is_open });
+        self.tokens.push(Token { kind, span: self.at..self.at + length, is_open, quote: 0 });
+        self.at += length;
+    }
+
+    fn push_text(&mut self, quote: usize, length: usize, is_open: bool) {
+        self.tokens.push(Token { kind: Kind::Text, span: self.at..self.at + length, is_open, quote });
         self.at += length;
     }
 
@@ -105,16 +112,16 @@ impl Lexer<'_> {
         loop {
             let tail = &rest[at..];
             if tail.starts_with("${") {
-                self.push(Kind::Text, at, false);
+                self.push_text(quote, at, false);
                 self.push(Kind::Mark, 2, false);
                 self.open.push(0);
                 return;
             }
             match tail.chars().next() {
-                None => return self.push(Kind::Text, at, true),
+                None => return self.push_text(quote, at, true),
                 // Doubled, it is one of the text.
                 Some('`') if tail.starts_with("``") => at += 2,
-                Some('`') => return self.push(Kind::Text, at + 1, false),
+                Some('`') => return self.push_text(quote, at + 1, false),
                 Some(c) => at += c.len_utf8(),
             }
         }
