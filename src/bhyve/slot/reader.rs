@@ -3,6 +3,7 @@
 use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, TARGET_MAX, node, numbers};
 use crate::bhyve::tree::{Tree, veiled};
 use crate::diag::Fault;
+use crate::model::number::base_0;
 use crate::model::{DeviceKind, Feature, PciSlot, Target, Type};
 
 /// The target that a SCSI controller has where nothing is said of it; with options alone it has none (pci_virtio_scsi.c).
@@ -251,10 +252,10 @@ impl Conf {
     }
 }
 
-/// Reads `[ID:]DEVICE`; without an id, it is the one after the highest.
+/// Reads `[ID:]DEVICE`, the id in base 0; without one, it is the one after the highest.
 fn target_of(text: &str, last: Option<u32>) -> Result<(u32, &str), Fault> {
     let (id, device) = match text.split_once(':').filter(|_| !text.starts_with('/')) {
-        Some((id, device)) => (number_of(id), device),
+        Some((id, device)) => (base_0(id).and_then(|id| u32::try_from(id).ok()), device),
         None => (Some(last.map_or(0, |last| last + 1)), text),
     };
     let id = id.filter(|id| *id <= TARGET_MAX).ok_or_else(|| {
@@ -262,9 +263,4 @@ fn target_of(text: &str, last: Option<u32>) -> Result<(u32, &str), Fault> {
         fault.hint(format!("write target=ID:DEVICE, the id from 0 to {TARGET_MAX}"))
     })?;
     Ok((id, device))
-}
-
-fn number_of(text: &str) -> Option<u32> {
-    let (numbers, rest) = numbers(text, ':', 1);
-    rest.is_empty().then(|| numbers.first().and_then(|number| u32::try_from(*number).ok())).flatten()
 }

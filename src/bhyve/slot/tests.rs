@@ -115,6 +115,8 @@ fn targets_are_counted_on_from_the_highest() {
     assert_eq!(dump("4,virtio-scsi,iid=1"), "4 device=virtio-scsi iid=1");
     assert_eq!(dump("4,virtio-scsi"), "4 device=virtio-scsi target.0=/dev/cam/ctl");
     assert_eq!(dump("4,virtio-scsi,/a:b"), "4 device=virtio-scsi target.0=/a:b");
+    assert_eq!(dump("4,virtio-scsi,0x10:/a,target=010:/b"), "4 device=virtio-scsi target.16=/a target.8=/b");
+    assert_eq!(dump("4,virtio-scsi,08:/a"), "! `08:/a` has no id that a target can have");
     assert_eq!(dump("4,virtio-scsi,255:/a,target=/b"), "! `/b` has no id that a target can have");
     assert_eq!(dump("4,virtio-scsi,/a,target"), "! `target` of `virtio-scsi` names no device");
     let old = read("4,virtio-scsi,/a,target=x", target(Release::V15_1)).unwrap().entries;
