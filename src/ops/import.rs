@@ -76,7 +76,8 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
         let part = word.trim_end_matches(ends);
         whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
     });
-    (!parts.is_empty()).then(|| words.collect())
+    // vm-bhyve has folders of its own.
+    (import.kind != Kind::VmBhyve && !parts.is_empty()).then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.

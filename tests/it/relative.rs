@@ -134,7 +134,7 @@ fn what_a_recipe_makes_reads_and_runs_is_in_its_folder() {
     host.write("b/note", "hello\n");
     host.write(
         "b/guest.rhai",
-        "print(query(\"cat\", [\"note\"]).trim());\nprint(exists(\"note\"));\ntruncate(\"disk.img\", 1.MiB);\n\
+        "print(query(\"cat\", [\"note\"]));\nprint(exists(\"note\"));\ntruncate(\"disk.img\", 1.MiB);\n\
          write_file(\"sub/../text\", \"t\");\nrun(\"cp\", [\"note\", \"copy\"]);\nrun(\"true\", [\"a/b\"]);\n\
          run(\"sh\", [\"-c\", \"pwd > where\"], #{ makes: \"where\" });\n",
     );
@@ -154,7 +154,7 @@ sh -c 'pwd > where'
 ",
     );
     let done = within(&host, "a", &["../b/guest.rhai"]);
-    assert_eq!(done.stdout, "hello\ntrue\n", "{done:?}");
+    assert_eq!(done.stdout, "hello\n\ntrue\n", "{done:?}");
     assert_eq!(host.names("b"), ["copy", "disk.img", "guest.rhai", "note", "sub", "text", "where"]);
     assert_eq!(host.names("a"), [""; 0]);
     assert_eq!(host.read("b/where"), "[tmp]/b\n");

@@ -166,7 +166,9 @@ impl Sandbox {
         let entries = fs::read_dir(self.path(name)).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.retain(|name| !(name.starts_with('.') && name.ends_with(".last")));
+        names.retain(|name| {
+            !(name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "last"))
+        });
         names.sort();
         names
     }

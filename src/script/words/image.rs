@@ -161,13 +161,13 @@ fn form(given: &Given<'_>) -> Result<Form, Raised> {
 fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
     let Some(value) = given.get("loader", |value| Ok(value.clone()))? else {
         let path = ipxe::loader(&*call.session().run().host)?;
-        return Ok(vec![loader(call, path, None)?]);
+        return Ok(vec![loader(call, &path, None)?]);
     };
     given
         .get("loader", |_| {
             if let Some(list) = value.read_lock::<Array>() {
                 let one = |(at, value): (usize, &Dynamic)| {
-                    let made = text(value).and_then(|path| loader(call, path, None));
+                    let made = text(value).and_then(|path| loader(call, &path, None));
                     made.map_err(|raised| raised.under(&at.to_string()))
                 };
                 return list.iter().enumerate().map(one).collect();
@@ -176,21 +176,21 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
                 let one = |(name, value): (&rhai::Identifier, &Dynamic)| {
                     let arch = image::arch_named(name);
                     let arch = arch.map_err(|fault| Raised::from(fault).under(name).about_key())?;
-                    let made = text(value).and_then(|path| loader(call, path, Some(arch)));
+                    let made = text(value).and_then(|path| loader(call, &path, Some(arch)));
                     made.map_err(|raised| raised.under(name))
                 };
                 return map.iter().map(one).collect();
             }
             match text(&value) {
-                Ok(path) => Ok(vec![loader(call, path, None)?]),
+                Ok(path) => Ok(vec![loader(call, &path, None)?]),
                 Err(_) => Err(expected("a path, a list of paths or a map #{ amd64: path, arm64: path }", &value)),
             }
         })
         .map(Option::unwrap_or_default)
 }
 
-fn loader(call: &Call<'_>, path: String, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
-    let path = call.whole(&path, &|raised| raised.under("loader").arg(1));
+fn loader(call: &Call<'_>, path: &str, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
+    let path = call.whole(path, &|raised| raised.under("loader").arg(1));
     call.permit(Asked::Read(Path::new(&path)))?;
     let is_assumed = call.session().run().host.is_assumed();
     let bytes = if is_assumed {
