@@ -3,6 +3,7 @@
 mod input;
 
 use super::descriptions::{Descriptions, of_log};
+use super::environment::command;
 use super::signals::Signals;
 use super::terminal::{self, Form, Stream};
 use crate::diag::{Fault, shown};
@@ -156,8 +157,7 @@ impl Process {
 
     /// Starts a program whose errors we hear, or the log.
     fn start(argv: &Argv, set: impl FnOnce(&mut Command), log: Option<&Path>) -> Result<Child, Fault> {
-        #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
-        let mut command = Command::new(&argv.program);
+        let mut command = command(&argv.program);
         command.args(&argv.args).stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
         set(&mut command);
         command.spawn().map_err(|why| {
