@@ -4,6 +4,7 @@ use super::find::{HostArgs, tell};
 use super::term::Term;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::model::Argv;
+use crate::ops::display::terminal;
 use crate::ops::serial::{Left, Port, PortQuery, PortUse};
 use clap::Args;
 use std::io::IsTerminal as _;
@@ -22,9 +23,6 @@ pub(super) struct ConsoleArgs {
     #[command(flatten)]
     hosts: HostArgs,
 }
-
-/// The key that leaves the console unless another is told.
-const ESCAPE: u8 = 0x1d;
 
 const AFTER: &str = "\
 Ctrl-] leaves the console; the guest goes on. Every other key goes to the guest, Ctrl-C too. After a reboot of the
@@ -69,7 +67,7 @@ impl ConsoleArgs {
     /// The command that does the same on the machine's own host.
     fn command(&self, machine: &str) -> Argv {
         let argv = Argv::new("vmrun").args(["console", machine, "--port", &self.port]);
-        if self.escape == ESCAPE {
+        if self.escape == terminal::LEAVES {
             return argv;
         }
         argv.arg("--escape").arg(format!("^{}", char::from(self.escape | 0x40)))

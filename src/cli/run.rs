@@ -5,6 +5,7 @@ use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
+use crate::ops::display::terminal;
 use crate::ops::recipe::{Ahead, RecipeHelp};
 use crate::ops::run::{self, Means, Progress, RunRequest};
 use clap::Args;
@@ -39,6 +40,9 @@ pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<D
 fn tell(progress: &Progress<'_>) {
     let term = Term::new();
     match progress {
+        Progress::Runs(name, true) if terminal::has_keyboard() => {
+            term.say(format!("{name} runs; this is its console, and Ctrl-] leaves it"));
+        }
         Progress::Runs(_, true) => {}
         Progress::Runs(name, _) => term.say(format!("{name} runs; Ctrl-C asks it to power off")),
         Progress::Stops(Means::PowerButton, within) => {

@@ -4,6 +4,7 @@ use crate::diag::Fault;
 use crate::host::files::{io_fault, reason};
 use crate::host::process::timeout;
 use crate::host::signals::Signals;
+use crate::host::terminal::RawTerminal;
 use crate::host::{Platform, Settings};
 use crate::model::VmName;
 use crate::model::value::Tty;
@@ -11,9 +12,9 @@ use crate::qemu;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, IsTerminal as _, Read as _, Seek as _, SeekFrom, Stdin, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -238,35 +239,6 @@ impl Console {
             }
         }
         Some(())
-    }
-}
-
-/// A terminal from which every key comes at once and as it is, until this is dropped.
-struct RawTerminal {
-    stdin: Stdin,
-    before: Termios,
-}
-
-impl RawTerminal {
-    /// Makes the standard input raw, if it is a terminal.
-    fn new() -> Result<Option<Self>, Fault> {
-        let stdin = std::io::stdin();
-        if !stdin.is_terminal() {
-            return Ok(None);
-        }
-        let cannot = |why: Errno| Fault::host(format!("cannot set up the terminal: {}", reason(&why.into())));
-        let before = tcgetattr(&stdin).map_err(cannot)?;
-        let mut raw = before.clone();
-        cfmakeraw(&mut raw);
-        tcsetattr(&stdin, SetArg::TCSADRAIN, &raw).map_err(cannot)?;
-        Ok(Some(Self { stdin, before }))
-    }
-}
-
-impl Drop for RawTerminal {
-    fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = tcsetattr(&self.stdin, SetArg::TCSADRAIN, &self.before);
     }
 }
 

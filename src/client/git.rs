@@ -2,13 +2,14 @@
 //! for passwords are its business.
 
 use crate::diag::Fault;
+use crate::host::environment::command;
 use crate::host::files::reason;
 use crate::library::signature::{self, Signed};
 use crate::library::tree::{self, Files};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// How much a library may have, in bytes: it is text.
 const MOST: u64 = 32 << 20;
@@ -55,8 +56,7 @@ impl Repository {
     /// Runs git in the repository, and returns what it says.
     fn git(&self, args: &[&str], stdin: Option<&Path>) -> Result<Vec<u8>, Fault> {
         tracing::debug!("git {}", args.join(" "));
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
-        let mut command = Command::new("git");
+        let mut command = command("git");
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"] {
             command.env_remove(name);
         }

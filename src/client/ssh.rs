@@ -1,10 +1,11 @@
 //! Commands that ask other hosts, side by side, all within one time.
 
+use crate::host::environment::command;
 use crate::host::files::reason;
 use crate::model::Argv;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -98,8 +99,7 @@ impl Drop for Asking {
 
 fn start(argv: &Argv) -> Result<Child, String> {
     tracing::debug!("{argv}");
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let mut command = Command::new(&argv.program);
+    let mut command = command(&argv.program);
     command.args(&argv.args).env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().map_err(|why| match why.kind() {
         std::io::ErrorKind::NotFound => format!("{} is not installed here", argv.program),

@@ -1,6 +1,7 @@
 //! Ways through other hosts: who connects to a port of this host reaches what listens on theirs, by a program that carries it.
 
 use crate::diag::{Blame, Fault};
+use crate::host::environment::command as child;
 use crate::host::files::reason;
 use crate::host::signals::Signals;
 use crate::model::{Argv, Secret};
@@ -80,8 +81,7 @@ impl Tunnel {
     /// Runs a program to its end, with one more variable in its environment, and returns its status. The tunnel ends with it.
     pub(crate) fn lead(self, argv: &Argv, variable: Option<(&str, &Secret)>) -> Result<i32, Fault> {
         let signals = Signals::install()?;
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
-        let mut command = Command::new(&argv.program);
+        let mut command = child(&argv.program);
         command.args(&argv.args);
         if let Some((name, secret)) = variable {
             command.env(name, secret.reveal());
@@ -122,8 +122,7 @@ fn locked(carriers: &Mutex<Carriers>) -> MutexGuard<'_, Carriers> {
 
 fn command(carrier: &Argv) -> Command {
     tracing::debug!("{carrier}");
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let mut command = Command::new(&carrier.program);
+    let mut command = child(&carrier.program);
     command.args(&carrier.args).env("LC_ALL", "C");
     command
 }

@@ -1,5 +1,6 @@
 //! A supervisor: our own program once more, in a session of its own, with its output in a log.
 
+use super::environment;
 use super::files::{io_fault, reason};
 use super::process::timeout;
 use super::signals::Signals;
@@ -16,9 +17,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+/// How long the secrets may be in all that a supervisor is handed, in bytes: half of what a socket takes at once.
+const SECRETS: usize = 4096;
 
 /// How long a log may get, in bytes, before it is begun anew.
 pub(crate) const LOG_MAX: u64 = 4 << 20;
@@ -68,8 +72,16 @@ impl Supervisor {
         };
         let (output, from) = open(log)?;
         let (line, theirs) = UnixStream::pair().map_err(|why| cannot(&why))?;
-        #[expect(clippy::disallowed_methods, reason = "this is the door")]
-        let mut command = Command::new(&program);
+        // They fit into the socket, and are there when the supervisor looks.
+        let secrets = environment::all_secrets();
+        if secrets.len() > SECRETS {
+            let fault = Fault::host(format!("the secrets of the environment have more than {SECRETS} bytes"));
+            return Err(
+                fault.hint("long ones are read from files: secrets/NAME in the configuration folder, mode 0600")
+            );
+        }
+        (&line).write_all(secrets.as_bytes()).map_err(|why| cannot(&why))?;
+        let mut command = environment::command(&program);
         command.args(args).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
         command.stdout(output.try_clone().map_err(|why| cannot(&why))?).stderr(output);
         let child = command.spawn().map_err(|why| cannot(&why))?;
@@ -208,12 +220,26 @@ impl Line {
 pub(crate) fn settle() -> Result<Line, Fault> {
     let cannot = |what: &str, why: &dyn std::fmt::Display| Fault::host(format!("cannot {what}: {why}"));
     let line = std::io::stdin().as_fd().try_clone_to_owned().map_err(|why| cannot("keep the line", &why))?;
+    let line = UnixStream::from(line);
+    environment::keep_secrets(&handed(&line));
     let null = File::open("/dev/null").map_err(|why| cannot("read /dev/null", &why))?;
     dup2_stdin(null).map_err(|why| cannot("read /dev/null", &why))?;
     // Who leads a session already has nothing to leave.
     let _ = setsid();
     umask(Mode::from_bits_truncate(0o022));
-    Ok(Line(line.into()))
+    Ok(Line(line))
+}
+
+/// Returns what was handed over before this process was started; nothing where nobody has handed anything over.
+fn handed(line: &UnixStream) -> String {
+    let mut text = Vec::new();
+    let mut byte = [0];
+    let _ = line.set_nonblocking(true);
+    while text.len() < SECRETS && matches!((&*line).read(&mut byte), Ok(1)) && byte != *b"\n" {
+        text.extend(byte);
+    }
+    let _ = line.set_nonblocking(false);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Prints what is added to a file, from a place on, until nobody reads it any more.

@@ -1,16 +1,15 @@
 //! Hands this process over to another program: a viewer, or ssh.
 
+use super::environment::command;
 use super::files::reason;
 use super::program;
 use crate::diag::Fault;
 use crate::model::{Argv, Secret};
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 
 /// Becomes another program, with one more variable in its environment, and comes back only with the reason why not.
 pub(crate) fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault {
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let mut command = Command::new(&argv.program);
+    let mut command = command(&argv.program);
     command.args(&argv.args);
     if let Some((name, secret)) = variable {
         command.env(name, secret.reveal());

@@ -1,22 +1,25 @@
 //! A hypervisor as a child process: one poll(2) waits for its end, its words, our input and whoever asks to stop.
 
+mod input;
+
 use super::descriptions::{Descriptions, of_log};
+use super::environment::command;
 use super::signals::Signals;
 use super::terminal::{self, Form, Stream};
 use crate::diag::{Fault, shown};
 use crate::model::Argv;
-use nix::errno::Errno;
+use input::Input;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
-use nix::unistd::{Pid, read};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -75,7 +78,7 @@ pub(crate) struct Process {
     shown: shown::Pieces,
     /// Where its words go that we do not hear.
     said: Option<Said>,
-    input: Option<Input>,
+    input: Option<Box<Input>>,
     /// What it shares with others and changes the flags of.
     shared: Option<Descriptions>,
 }
@@ -110,7 +113,7 @@ impl Process {
             words: Words::default(),
             shown: shown::Pieces::default(),
             said,
-            input: stdin.map(Input::new),
+            input: stdin.map(Input::new).map(Box::new),
             shared,
         };
         // From here on a fault kills the child.
@@ -154,8 +157,7 @@ impl Process {
 
     /// Starts a program whose errors we hear, or the log.
     fn start(argv: &Argv, set: impl FnOnce(&mut Command), log: Option<&Path>) -> Result<Child, Fault> {
-        #[expect(clippy::disallowed_methods, reason = "this is the place where hypervisors are started")]
-        let mut command = Command::new(&argv.program);
+        let mut command = command(&argv.program);
         command.args(&argv.args).stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
         set(&mut command);
         command.spawn().map_err(|why| {
@@ -212,14 +214,14 @@ impl Process {
 
     fn wait_for(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Happened {
         if let Some(input) = &mut self.input {
-            input.in_background = false;
+            input.try_again();
         }
         loop {
             // In this order, so that a child that ends between the two is seen by poll(2).
             self.signals.forget_children();
             if let Ok(Some(status)) = self.child.try_wait() {
                 self.hear(DRAIN_MAX);
-                self.shared = None;
+                (self.shared, self.input) = (None, None);
                 return Happened::Exited(status);
             }
             if heed_stop && self.signals.take_stop() {
@@ -245,7 +247,7 @@ impl Process {
 
     fn poll(&self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>, heed_stop: bool) -> Ready {
         let keyboard = std::io::stdin();
-        let input = self.input.as_ref();
+        let input = self.input.as_deref();
         let listens = input.is_some_and(Input::wants_more);
         let pipe = input.filter(|input| !input.pending.is_empty()).map(|input| input.pipe.as_fd());
         let wanted = [
@@ -344,58 +346,6 @@ struct Ready {
     keyboard: bool,
     pipe: bool,
     extra: bool,
-}
-
-/// Our standard input on its way to the child. The pipe stays open when ours ends: a guest's serial port has no end.
-#[derive(Debug)]
-struct Input {
-    pipe: ChildStdin,
-    pending: Vec<u8>,
-    at_end: bool,
-    /// It is a terminal that belongs to another process for now; the next wait tries again.
-    in_background: bool,
-}
-
-impl Input {
-    fn new(pipe: ChildStdin) -> Self {
-        Self { pipe, pending: Vec::new(), at_end: false, in_background: false }
-    }
-
-    fn wants_more(&self) -> bool {
-        !self.at_end && !self.in_background && self.pending.is_empty()
-    }
-
-    /// Moves what can be moved, and returns whether the child still reads.
-    fn feed(&mut self, has_more: bool) -> bool {
-        if has_more {
-            let mut buffer = [0; 4096];
-            match read_keyboard(&mut buffer) {
-                Ok(count) if count > 0 => self.pending.extend_from_slice(&buffer[..count]),
-                Err(Errno::EINTR | Errno::EAGAIN) => {}
-                Err(Errno::EIO) => self.in_background = true,
-                _ => self.at_end = true,
-            }
-        }
-        while !self.pending.is_empty() {
-            match self.pipe.write(&self.pending) {
-                Ok(count) => drop(self.pending.drain(..count)),
-                Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                Err(why) => return why.kind() == ErrorKind::WouldBlock,
-            }
-        }
-        true
-    }
-}
-
-/// Reads our standard input. A terminal stops whoever reads it from the background, unless SIGTTIN is blocked: then it
-/// answers EIO.
-fn read_keyboard(buffer: &mut [u8]) -> nix::Result<usize> {
-    let mut mask = SigSet::empty();
-    mask.add(Signal::SIGTTIN);
-    let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let result = read(std::io::stdin().as_fd(), buffer);
-    before.thread_set_mask()?;
-    result
 }
 
 /// The last lines of a text that comes in pieces.

@@ -1,6 +1,6 @@
 //! A command that runs to its end, and what it says.
 
-use super::environment::env;
+use super::environment::{command, env};
 use super::files::reason;
 use crate::diag::Fault;
 use crate::model::Argv;
@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, LazyLock};
 
 /// What runs a command that only asks, and returns its output. Readers of facts are given one: [`run`] on a host, and in tests
@@ -121,11 +121,10 @@ impl Program {
 
     /// Starts commands that hold a file until they end, whatever becomes of us: the file is in the place of their standard
     /// input, and cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub(crate) fn start_with(chain: &Chain, holds: Option<&File>) -> Result<Self, Fault> {
         chain.argvs.iter().for_each(|argv| tracing::debug!("{argv}"));
         let argv = chain.argv();
-        let mut command = Command::new(&argv.program);
+        let mut command = command(&argv.program);
         let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
         command.args(&argv.args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(folder) = &chain.folder {

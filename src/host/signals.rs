@@ -22,7 +22,8 @@ pub(crate) struct Signals {
 impl Signals {
     /// Installs the handlers.
     pub(crate) fn install() -> Result<Rc<Self>, Fault> {
-        Self::heed(&[SIGINT, SIGTERM, SIGHUP])
+        // A terminal sends SIGQUIT for Ctrl-\\; a run that it ended would leave all that it took, and a terminal that is raw.
+        Self::heed(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])
     }
 
     /// Installs the handlers of who has to put a terminal back: whatever would end or stop us asks us to stop.

@@ -6,7 +6,7 @@
 
 mod player;
 
-use super::environment::env;
+use super::environment::{self, env};
 use super::files::{io_fault, write_private};
 use super::program::{find, run};
 use super::signals::Signals;
@@ -27,7 +27,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -221,8 +221,7 @@ struct Script {
 impl Script {
     fn start(command: &[String], folder: &Folder) -> Result<Self, Fault> {
         let (program, args) = command.split_first().ok_or_else(|| Fault::usage("there is no command to record"))?;
-        #[expect(clippy::disallowed_methods, reason = "this is the place where scripts are started")]
-        let mut command = Command::new(program);
+        let mut command = environment::command(program);
         command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|why| {

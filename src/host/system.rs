@@ -3,7 +3,7 @@
 mod process_table;
 
 use super::boot_plan::{BootPlan, Content, Load, Setting};
-use super::environment::env;
+use super::environment::{self, env};
 use super::files::{
     copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
 };
@@ -283,7 +283,7 @@ impl Facts for System {
     }
 
     fn secret(&self, name: &str) -> Result<Option<Secret>, Fault> {
-        if let Some(text) = env(&format!("VMRUN_SECRET_{}", name.to_uppercase().replace('-', "_"))) {
+        if let Some(text) = environment::secret(name) {
             return Ok(Some(Secret::new(text)));
         }
         let path = self.settings.config.join("secrets").join(name);

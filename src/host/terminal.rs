@@ -2,10 +2,67 @@
 //! goes through [`print`], which lets nothing through that a terminal would act on.
 
 use super::environment::env;
-use crate::diag::shown;
+use super::files::reason;
+use crate::diag::{Fault, shown};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use terminal_size::{Height, Width, terminal_size_of};
+
+/// The key that leaves a console unless another is told: Ctrl-], as in telnet(1).
+pub(crate) const LEAVES: u8 = 0x1d;
+
+/// Whether the terminal is raw: a newline alone does not go to the beginning of a line then.
+static IS_RAW: AtomicBool = AtomicBool::new(false);
+
+/// A terminal from which every key comes at once and as it is, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RawTerminal {
+    before: Termios,
+}
+
+impl RawTerminal {
+    /// Makes the standard input raw, if it is a terminal.
+    pub(crate) fn new() -> Result<Option<Self>, Fault> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(None);
+        }
+        let cannot = |why: Errno| Fault::host(format!("cannot set up the terminal: {}", reason(&why.into())));
+        let before = tcgetattr(&stdin).map_err(cannot)?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(&stdin, SetArg::TCSADRAIN, &raw).map_err(cannot)?;
+        IS_RAW.store(true, Ordering::Relaxed);
+        Ok(Some(Self { before }))
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // From the background it is set only by who blocks SIGTTOU (termios(4)). A terminal that is gone needs nothing.
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGTTOU);
+        let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before);
+        let _ = before.map(|before| before.thread_set_mask());
+        IS_RAW.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Returns whether the standard input is a terminal that another process group has for now.
+pub(crate) fn is_in_background() -> bool {
+    // One that is not the terminal of our session is nobody's.
+    nix::unistd::tcgetpgrp(io::stdin()).is_ok_and(|group| group != nix::unistd::getpgrp())
+}
+
+/// Returns whether somebody can type at the standard input.
+pub(crate) fn has_keyboard() -> bool {
+    io::stdin().is_terminal()
+}
 
 /// Where something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +91,9 @@ pub(crate) fn print(stream: Stream, form: Form, text: &str) -> io::Result<()> {
         Form::Styled => shown::styled(text),
         Form::Json => shown::json(text),
     };
+    if IS_RAW.load(Ordering::Relaxed) && is_terminal(stream) {
+        return write(stream, shown.replace('\n', "\r\n").as_bytes());
+    }
     write(stream, shown.as_bytes())
 }
 

@@ -836,3 +836,23 @@ fn the_unit_of_systemd_says_what_the_script_says() {
     // Longer than all that a stop may take.
     assert_eq!((value("Type"), value("RemainAfterExit"), value("TimeoutStopSec")), ("oneshot", "yes", "95"));
 }
+
+#[test]
+fn no_child_sees_a_secret_and_the_supervisor_keeps_them() {
+    let host = Host::new("0\nrun\n");
+    host.recipe(
+        "db",
+        "let s = secret(\"vnc\");\nlet seen = query(\"printenv\");\nprint(seen.contains(\"VMRUN_SECRET\"));\n",
+    );
+    let started = host.start(&["start", "db.rhai"]).wait();
+    assert_eq!((started.code, started.stderr.contains("true")), (0, false), "{}", started.stderr);
+    // It was evaluated once more after the reboot, and had its secret.
+    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == Stance::Running);
+    for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+        let seen = fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        assert!(seen.contains("PATH=") && !seen.contains("VMRUN_SECRET"), "{seen}");
+    }
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    assert!(!host.everything().contains(super::sandbox::PASSWORD));
+}

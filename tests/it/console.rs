@@ -139,6 +139,47 @@ fn a_port_that_listens_is_a_console_too() {
 }
 
 #[test]
+fn a_serial_port_in_the_foreground_is_a_raw_console_that_the_same_key_leaves() {
+    let host = Host::new("talk\n");
+    recipe(&host, "com1: \"stdio\",");
+    let mut desk = Terminal::new();
+    let before = desk.settings();
+    let run = desk.start(host.command(&["web.rhai"]).env("NO_COLOR", "1"));
+    desk.shows("vmrun: web runs; this is its console, and Ctrl-] leaves it\r\n", SOON);
+    desk.until_raw();
+    desk.types("hunter22\r\x03\x1a\x1c");
+    host.write("fake/talk.new", "login: ");
+    std::fs::rename(host.path("fake/talk.new"), host.path("fake/talk")).unwrap();
+    assert_eq!(desk.shows("login: ", SOON), "login: ", "nothing was echoed");
+    desk.types("\x1d");
+    desk.shows("\r\nvmrun: left the console; the guest goes on, and Ctrl-C asks it to power off\r\n", SOON);
+    assert!(before == desk.settings(), "the terminal is as it was");
+    assert!(Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status().unwrap().success());
+    let (status, said) = desk.ends(run);
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.starts_with("vmrun: asked the guest to power off; it has 60s"), "{said}");
+}
+
+#[test]
+fn a_terminal_is_put_back_whatever_ends_a_run_in_the_foreground() {
+    let host = Host::new("run\n");
+    recipe(&host, "com1: \"stdio\",");
+    let mut desk = Terminal::new();
+    let before = desk.settings();
+    for name in ["TERM", "HUP", "INT", "QUIT"] {
+        host.write("fake/exits", "run\n");
+        let run = desk.start(host.command(&["web.rhai"]).env("NO_COLOR", "1"));
+        desk.shows("leaves it\r\n", SOON);
+        desk.until_raw();
+        assert!(Command::new("kill").args(["-s", name, &run.id().to_string()]).status().unwrap().success());
+        let (status, said) = desk.ends(run);
+        assert_eq!(status.code(), Some(130), "{name}: {said}");
+        assert!(said.starts_with("vmrun: asked the guest to power off"), "{name}: {said}");
+        assert!(before == desk.settings(), "{name}");
+    }
+}
+
+#[test]
 fn a_log_is_waited_for_and_is_no_console() {
     let host = Host::new("run\n");
     recipe(&host, "com1: \"stdio\",");

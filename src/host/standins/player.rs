@@ -2,6 +2,7 @@
 
 use super::VARIABLE;
 use crate::diag::Fault;
+use crate::host::environment::command;
 use crate::host::files::io_fault;
 use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,7 +14,6 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// How long a stand-in waits to be ended after it rang, in milliseconds.
 const PATIENCE: u16 = 30_000;
@@ -46,8 +46,7 @@ pub(crate) fn play() -> Option<Result<Answer, Fault>> {
 fn become_command(argv: &[Vec<u8>]) -> Fault {
     let mut words = argv.iter().map(|arg| OsStr::from_bytes(arg));
     let program = words.next().unwrap_or_default();
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let why = Command::new(program).args(words).exec();
+    let why = command(program).args(words).exec();
     io_fault("start", Path::new(program))(why)
 }
 
