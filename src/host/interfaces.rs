@@ -29,6 +29,8 @@ pub struct Interface {
     pub up: bool,
     /// The machine for which vmrun made it, as its description says.
     pub mark: Option<VmName>,
+    /// Whether it has a description of any kind, where the system tells it (an alias on Linux).
+    pub is_described: bool,
     /// Whether vmrun made it, for a machine or as part of a network that stays.
     pub is_ours: bool,
     /// Whether a process has it open, if it is a tap.
@@ -91,6 +93,7 @@ impl Interface {
             mtu: MTU,
             up: false,
             mark: None,
+            is_described: false,
             is_ours: false,
             is_open: false,
             opener: None,
