@@ -258,7 +258,7 @@ mod tests {
         let drips = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             for byte in b"RFB 003.008\n" {
-                std::thread::sleep(Duration::from_millis(40));
+                std::thread::park_timeout(Duration::from_millis(40));
                 if stream.write_all(&[*byte]).is_err() {
                     return;
                 }

@@ -203,7 +203,7 @@ fn last_bytes(path: &Path, from: u64, count: usize) -> std::io::Result<Vec<u8>> 
         let mut block = Vec::new();
         file.seek(SeekFrom::Start(begin))?;
         (&mut file).take(at - begin).read_to_end(&mut block)?;
-        lines += block.iter().filter(|byte| **byte == b'\n').count();
+        lines += block.split(|byte| *byte == b'\n').count() - 1;
         blocks.push(block);
         at = begin;
     }
@@ -303,6 +303,10 @@ pub(crate) fn has_reader() -> bool {
 mod tests {
     use super::*;
 
+    fn write(path: &Path, text: impl AsRef<[u8]>) -> std::io::Result<()> {
+        File::create(path)?.write_all(text.as_ref())
+    }
+
     #[test]
     fn a_log_that_is_too_long_is_begun_anew_and_who_writes_to_it_goes_on() {
         let folder = tempfile::tempdir().unwrap();
@@ -326,7 +330,7 @@ mod tests {
     fn of_a_log_that_has_grown_without_bound_the_end_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("db.log");
-        std::fs::write(&log, "x".repeat(1000) + "the end\n").unwrap();
+        write(&log, "x".repeat(1000) + "the end\n").unwrap();
         std::fs::set_permissions(&log, Permissions::from_mode(0o640)).unwrap();
         assert!(rotate(&log, 10));
         let old = folder.path().join("db.log.1");
@@ -343,15 +347,16 @@ mod tests {
             let lines: Vec<&str> = text.lines().collect();
             lines[lines.len().saturating_sub(count)..].join("\n")
         };
-        let long: String = (0..9000).map(|number| format!("line {number} of many, each with its number\r\n")).collect();
+        let numbered: String =
+            (0..9000).map(|number| format!("line {number} of many, each with its number\r\n")).collect();
         let wide = format!("first\n{}\nlast", "w".repeat(200_000));
-        for text in ["", "\n", "a", "a\n", "a\nb", "a\n\n\nb\n", &long, &wide, &"\n".repeat(70_000)] {
-            std::fs::write(&log, text).unwrap();
+        for text in ["", "\n", "a", "a\n", "a\nb", "a\n\n\nb\n", &numbered, &wide, &"\n".repeat(70_000)] {
+            write(&log, text).unwrap();
             for count in [0, 1, 2, 3, 20, 2000, usize::MAX - 1] {
                 assert_eq!(last_lines(&log, 0, count), usual(text, count), "{count}");
             }
         }
-        std::fs::write(&log, "before\nhere\n").unwrap();
+        write(&log, "before\nhere\n").unwrap();
         assert_eq!([last_lines(&log, 7, 9), last_lines(&log, 99, 9)], ["here", "before\nhere"]);
         // A file that nobody could read as a whole: only its end is looked at.
         let huge = File::create(&log).unwrap();

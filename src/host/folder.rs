@@ -4,16 +4,16 @@
 //! folder of which any part belongs to somebody else or may be written by others, as sshd(8) does with its files (`safe_path` of
 //! OpenSSH's misc.c). A folder of root with the sticky bit, as /tmp, may be above it: what is in it is its owner's.
 
-use super::files::{io_fault, reason};
+use super::files::reason;
 use crate::diag::Fault;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
 use nix::unistd::geteuid;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 /// Which of the two folders it is.
@@ -26,6 +26,14 @@ pub(crate) enum Keeps {
 }
 
 impl Keeps {
+    /// Returns what it is for, in words.
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::State => "vmrun keeps what runs there",
+            Self::Logs => "it is for the logs of machines",
+        }
+    }
+
     /// Returns the variable that names another one.
     const fn variable(self) -> &'static str {
         match self {
@@ -45,7 +53,7 @@ enum Wrong {
     /// A part of it is somebody else's, or open to others: which, and what is wrong with it and what mends it.
     Unsafe(PathBuf, String, String),
     /// A part of it cannot be opened.
-    Error(PathBuf, io::Error),
+    Error(io::Error),
 }
 
 impl Folder {
@@ -57,9 +65,9 @@ impl Folder {
     /// Opens a folder, and makes it where it is not there, if what is above it could have it.
     pub(crate) fn made(path: &Path, keeps: Keeps) -> Result<Self, Fault> {
         match walk(path) {
-            Err(Wrong::Error(_, error)) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Wrong::Error(error)) if error.kind() == io::ErrorKind::NotFound => {
                 let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
-                made.map_err(|error| fault(path, keeps, Wrong::Error(path.into(), error)))?;
+                made.map_err(|error| fault(path, keeps, Wrong::Error(error)))?;
                 Self::open(path, keeps)
             }
             done => done.map(Self).map_err(|wrong| fault(path, keeps, wrong)),
@@ -89,10 +97,9 @@ fn fault(path: &Path, keeps: Keeps, wrong: Wrong) -> Fault {
                 Fault::host(format!("{} {why} could change what vmrun keeps in {}", part.display(), path.display()));
             fault.hint(format!("`{mend} {}`, or name another folder by {variable}", part.display()))
         }
-        Wrong::Error(_, error) if error.kind() == io::ErrorKind::NotFound => io_fault("open", path)(error),
-        Wrong::Error(part, error) => {
-            let fault = Fault::host(format!("cannot make {}: {}: {}", path.display(), part.display(), reason(&error)));
-            fault.hint(format!("{variable} names another folder"))
+        Wrong::Error(error) => {
+            let fault = Fault::host(format!("cannot make {}: {}", path.display(), reason(&error)));
+            fault.hint(format!("{}; {variable} names another folder", keeps.purpose()))
         }
     }
 }
@@ -100,10 +107,15 @@ fn fault(path: &Path, keeps: Keeps, wrong: Wrong) -> Fault {
 /// How many links a path may lead over, as for the kernel (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// Opens a folder part by part. To root each has to be safe; anybody else keeps what he likes where he likes.
+/// Opens a folder part by part, as to root each has to be safe. Anybody else keeps what he likes where he likes, and need not be able
+/// to read what is above it.
 fn walk(path: &Path) -> Result<File, Wrong> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
-    let error = |at: &Path, why: nix::Error| Wrong::Error(at.into(), why.into());
+    if !geteuid().is_root() {
+        let flags = OFlag::O_DIRECTORY.bits();
+        return OpenOptions::new().read(true).custom_flags(flags).open(&whole).map_err(Wrong::Error);
+    }
+    let cannot = |why: nix::Error| Wrong::Error(why.into());
     let mut parts: VecDeque<OsString> = names(&whole).collect();
     let mut at: Vec<(File, PathBuf)> = vec![root()?];
     let mut links = 0;
@@ -112,14 +124,14 @@ fn walk(path: &Path) -> Result<File, Wrong> {
             at.truncate(at.len().saturating_sub(1).max(1));
             continue;
         }
-        let Some((folder, above)) = at.last() else { return Err(error(path, nix::Error::ENOENT)) };
+        let Some((folder, above)) = at.last() else { return Err(cannot(nix::Error::ENOENT)) };
         let here = above.join(&part);
-        let cannot = |why| error(&here, why);
         let is_last = parts.is_empty();
         let stat = fstatat(folder, part.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW).map_err(cannot)?;
         if is_link(&stat) {
             links += 1;
-            judge(&here, &stat, is_last)?;
+            // Its mode says nothing (symlink(7)).
+            judge(&here, (stat.st_uid, 0), is_last)?;
             let target = readlinkat(folder, part.as_os_str()).map_err(cannot)?;
             if links > LINKS {
                 return Err(cannot(nix::Error::ELOOP));
@@ -133,18 +145,16 @@ fn walk(path: &Path) -> Result<File, Wrong> {
         }
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(folder, part.as_os_str(), flags, Mode::empty()).map(File::from).map_err(cannot)?;
-        judge(&here, &fstat(&file).map_err(cannot)?, is_last)?;
+        let meta = file.metadata().map_err(Wrong::Error)?;
+        judge(&here, (meta.uid(), meta.mode() & 0o7777), is_last)?;
         at.push((file, here));
     }
-    at.pop().map(|(file, _)| file).ok_or_else(|| error(path, nix::Error::ENOENT))
+    at.pop().map(|(file, _)| file).ok_or_else(|| cannot(nix::Error::ENOENT))
 }
 
 fn root() -> Result<(File, PathBuf), Wrong> {
     let path = PathBuf::from("/");
-    match File::open(&path) {
-        Ok(file) => Ok((file, path)),
-        Err(error) => Err(Wrong::Error(path, error)),
-    }
+    File::open(&path).map(|file| (file, path)).map_err(Wrong::Error)
 }
 
 fn names(path: &Path) -> impl Iterator<Item = OsString> {
@@ -159,12 +169,8 @@ fn is_link(stat: &FileStat) -> bool {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK
 }
 
-fn judge(path: &Path, stat: &FileStat, is_last: bool) -> Result<(), Wrong> {
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    let mode = if is_link(stat) { 0 } else { u32::from(stat.st_mode) & 0o7777 };
-    match unsafe_by(stat.st_uid, mode, is_last) {
+fn judge(path: &Path, (owner, mode): (u32, u32), is_last: bool) -> Result<(), Wrong> {
+    match unsafe_by(owner, mode, is_last) {
         Some((why, mend)) => Err(Wrong::Unsafe(path.into(), why, mend)),
         None => Ok(()),
     }

@@ -14,6 +14,7 @@ const MTU: u32 = 1500;
 
 /// A network interface of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Interface {
     /// Its name.
     pub name: String,

@@ -184,7 +184,7 @@ impl Store {
     pub(crate) fn asked_within(&mut self, name: &VmName) -> Option<Duration> {
         let path = self.settings.stop_file(name);
         let text = if self.is_folder() { std::fs::read_to_string(&path).ok()? } else { return None };
-        let _ = std::fs::remove_file(&path);
+        let _ = remove(&path);
         let (run, within) = text.trim_end().split_once(' ')?;
         let is_ours = run.parse() == Ok(std::process::id());
         within.parse().ok().filter(|_| is_ours).map(Duration::from_millis)
@@ -463,7 +463,7 @@ mod tests {
         store.ask_within(&name, 1, Duration::from_secs(2));
         assert_eq!(store.asked_within(&name), None);
         for text in ["", "x", "1 2 3", &format!("{} soon", std::process::id())] {
-            std::fs::write(settings.stop_file(&name), text).unwrap();
+            File::create(settings.stop_file(&name)).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
             assert_eq!(store.asked_within(&name), None, "{text}");
         }
     }

@@ -296,11 +296,14 @@ fn end_guests(
 /// How many guests of one machine are ended at most: a run has one at a time, and a second one where it was killed in between.
 const GUESTS_MAX: usize = 16;
 
+/// Returns the guests that are there.
+type Find<'a> = &'a dyn Fn(&dyn Host) -> Result<Vec<u32>, Fault>;
+
 /// Ends guests until none is found and none is coming. Where there are always new ones that is given up, and told.
 fn end_all(
     host: &mut dyn Host,
     name: &VmName,
-    find: &dyn Fn(&dyn Host) -> Result<Vec<u32>, Fault>,
+    find: Find<'_>,
     is_coming: &dyn Fn(&dyn Host) -> bool,
     end: &dyn Fn(&mut dyn Host, u32) -> Option<Fault>,
 ) -> Result<(Vec<u32>, Vec<Fault>), Fault> {

@@ -137,7 +137,9 @@ fn a_machine_of_other_namespaces_is_told_of_and_left_alone() {
             "error: the guest of loop goes on without its vmrun {whereabouts}`vmrun adopt loop` there takes it over, \
              `vmrun stop loop` there stops it\n"
         );
-        assert_eq!(elsewhere(&[command, "loop"]), (Some(3), expected), "{command}");
+        // A supervisor that adopts has a log of its own to tell of.
+        let (code, text) = elsewhere(&[command, "loop"]);
+        assert!(code == Some(3) && text.starts_with(&expected), "{command}: {text}");
     }
     assert_eq!(elsewhere(&["gc"]), (Some(0), String::new()));
     assert!(host.world.path("state/loop/qmp.sock").exists());
