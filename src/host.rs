@@ -18,6 +18,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod files;
+mod folder;
 pub(crate) mod full_screen;
 pub(crate) mod guests;
 pub(crate) mod handover;

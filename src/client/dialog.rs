@@ -239,7 +239,7 @@ impl Talker {
         let Some((seat, password)) = &self.display else {
             return Err(Fault::new(format!("{} has no screen", self.name)));
         };
-        let open = || Screen::open(seat.clone(), password.as_ref(), None);
+        let open = || Screen::open(seat.clone(), password.as_ref(), None, None);
         Ok(match self.screen.take() {
             Some(screen) => self.screen.insert(screen),
             None => self.screen.insert(open()?),

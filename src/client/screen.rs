@@ -43,11 +43,12 @@ impl fmt::Display for Seat {
 }
 
 impl Seat {
-    /// Connects, without waiting for what is sent.
-    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    /// Connects, at most so long, without waiting for what is sent.
+    fn connect(&self, within: Duration) -> io::Result<Box<dyn Stream>> {
         match self {
             Self::Address(address) => {
-                let stream = TcpStream::connect_timeout(address, SILENCE)?;
+                // No time at all is refused.
+                let stream = TcpStream::connect_timeout(address, within.max(Duration::from_millis(1)))?;
                 stream.set_nonblocking(true)?;
                 // Keys are small, and each is to arrive when it is pressed.
                 stream.set_nodelay(true)?;
@@ -63,7 +64,7 @@ impl Seat {
 
     /// Whether somebody listens there.
     pub(crate) fn is_open(&self) -> bool {
-        self.connect().is_ok()
+        self.connect(SILENCE).is_ok()
     }
 }
 
@@ -80,15 +81,23 @@ pub(crate) struct Screen {
     unsent: Vec<u8>,
     is_gone: bool,
     signals: Option<Rc<Signals>>,
+    /// When whoever looks has no more time.
+    until: Option<Instant>,
 }
 
 impl Screen {
-    /// Connects, and has the server let us in. Signals end whatever is waited for, where they are given.
-    pub(crate) fn open(seat: Seat, password: Option<&Secret>, signals: Option<Rc<Signals>>) -> Result<Self, Fault> {
+    /// Connects, and has the server let us in. Signals end whatever is waited for, where they are given, and so does the time.
+    pub(crate) fn open(
+        seat: Seat,
+        password: Option<&Secret>,
+        signals: Option<Rc<Signals>>,
+        until: Option<Instant>,
+    ) -> Result<Self, Fault> {
         let cannot = |why: io::Error| said(&seat, lost(format!("cannot be reached: {}", reason(&why))));
-        let stream = seat.connect().map_err(cannot)?;
+        let left = until.map_or(SILENCE, |until| until.saturating_duration_since(Instant::now()).min(SILENCE));
+        let stream = seat.connect(left).map_err(cannot)?;
         let client = Client::new(password.cloned());
-        let mut screen = Self { seat, stream, client, unsent: Vec::new(), is_gone: false, signals };
+        let mut screen = Self { seat, stream, client, unsent: Vec::new(), is_gone: false, signals, until };
         screen.expect(Client::is_in)?;
         Ok(screen)
     }
@@ -107,7 +116,8 @@ impl Screen {
         self.client.ask(true);
         let is_new = |client: &Client| client.updates() > before && client.picture().is_some();
         while !is_new(&self.client) {
-            if !self.exchange(until)? {
+            // One that sends a little again and again sends something all the time.
+            if !self.exchange(until)? || until <= Instant::now() {
                 return Ok(None);
             }
         }
@@ -141,11 +151,16 @@ impl Screen {
 
     /// Carries until something holds.
     fn expect(&mut self, holds: impl Fn(&Client) -> bool) -> Result<(), Fault> {
-        let end = Instant::now() + WHOLE;
+        let begun = Instant::now();
+        let end = self.until.map_or(begun + WHOLE, |until| until.min(begun + WHOLE));
         while !holds(&self.client) {
-            if !self.exchange(end.min(Instant::now() + SILENCE))? {
+            let is_over = end <= Instant::now();
+            if is_over || !self.exchange(end.min(Instant::now() + SILENCE))? {
                 let slow = end <= Instant::now();
-                let (what, time) = (self.client.awaits(), if slow { WHOLE } else { SILENCE });
+                let whole = Duration::from_millis(
+                    u64::try_from(end.saturating_duration_since(begun).as_millis()).unwrap_or(u64::MAX),
+                );
+                let (what, time) = (self.client.awaits(), if slow { whole } else { SILENCE });
                 let fault = lost(format!("did not send {what} within {time:?}"));
                 return Err(said(&self.seat, fault.hint("bhyve lets in one viewer at a time: close the other one")));
             }
@@ -229,4 +244,29 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 /// Says which server it was.
 fn said(seat: &Seat, fault: Fault) -> Fault {
     Fault { message: format!("the console at {seat} {}", fault.message), ..fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_server_that_sends_a_little_again_and_again_holds_up_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let seat = Seat::Address(listener.local_addr().unwrap());
+        let drips = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for byte in b"RFB 003.008\n" {
+                std::thread::park_timeout(Duration::from_millis(40));
+                if stream.write_all(&[*byte]).is_err() {
+                    return;
+                }
+            }
+        });
+        let until = Instant::now() + Duration::from_millis(100);
+        let fault = Screen::open(seat.clone(), None, None, Some(until)).err().unwrap();
+        assert!(fault.message.starts_with(&format!("the console at {seat} did not send ")), "{}", fault.message);
+        drips.join().unwrap();
+    }
 }

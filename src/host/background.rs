@@ -1,19 +1,21 @@
 //! A supervisor: our own program once more, in a session of its own, with its output in a log.
 
 use super::environment;
-use super::files::{io_fault, reason};
+use super::files::{io_fault, reason, without_links};
+use super::folder::{Folder, Keeps};
 use super::process::timeout;
 use super::signals::Signals;
 use crate::diag::Fault;
 use crate::model::Argv;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stdin, setsid};
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -143,17 +145,19 @@ impl Supervisor {
 
 /// Opens a log at its end, and returns where that is. Whoever writes to it adds, whatever others do.
 pub(crate) fn open(log: &Path) -> Result<(File, u64), Fault> {
-    if let Some(folder) = log.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+    let absolute = std::path::absolute(log).unwrap_or_else(|_| log.into());
+    let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+        return Err(Fault::host(format!("{} is no file for a log", log.display())));
+    };
+    let is_there = folder.exists();
+    let open = Folder::made(folder, Keeps::Logs)?;
+    if !is_there {
         // It is for everybody, as the folder of the state is, whatever umask vmrun was started with; each log has a mode of its own.
-        let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
-        let made = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(0o755)));
-        made.map_err(|why| {
-            let fault = Fault::host(format!("cannot make {}: {}", folder.display(), reason(&why)));
-            fault.hint("it is for the logs of machines; VMRUN_LOG_DIR names another folder")
-        })?;
+        let _ = std::fs::set_permissions(folder, Permissions::from_mode(0o755));
     }
     rotate(log, LOG_MAX);
-    let file = OpenOptions::new().create(true).append(true).mode(0o640).open(log).map_err(io_fault("write", log))?;
+    let flags = OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY;
+    let file = open.file(name, flags, 0o640).map_err(io_fault("write", log))?;
     let from = file.metadata().map_or(0, |meta| meta.len());
     Ok((file, from))
 }
@@ -172,22 +176,65 @@ pub(crate) fn rotate(log: &Path, max: u64) -> bool {
     for number in (1..LOGS).rev() {
         let _ = std::fs::rename(old(number), old(number + 1));
     }
-    let cut = || OpenOptions::new().write(true).open(log).and_then(|file| file.set_len(0));
-    std::fs::copy(log, old(1)).and_then(|_| cut()).is_ok()
+    let cut = || without_links().write(true).open(log).and_then(|file| file.set_len(0));
+    // What was written since it became too long is kept as well, as far as it is no more than that once more.
+    copy_end(log, &old(1), max.saturating_mul(2)).and_then(|()| cut()).is_ok()
 }
 
-/// Returns the last lines of a file, as far as they are after a place in it.
+/// Copies the last bytes of a file, so many at most: what a guest has written since somebody looked has no bound.
+fn copy_end(from: &Path, to: &Path, most: u64) -> std::io::Result<()> {
+    let mut file = without_links().read(true).open(from)?;
+    let meta = file.metadata()?;
+    file.seek(SeekFrom::Start(meta.len().saturating_sub(most)))?;
+    let mode = meta.permissions().mode() & 0o777;
+    let mut copy = without_links().create(true).truncate(true).write(true).mode(mode).open(to)?;
+    copy.set_permissions(meta.permissions())?;
+    std::io::copy(&mut file.take(most), &mut copy).map(drop)
+}
+
+/// How much of a file is read at a time, in bytes.
+const BLOCK: u64 = 64 << 10;
+
+/// Returns the last lines of a file, as far as they are after a place in it; only they are read.
 pub(crate) fn last_lines(path: &Path, from: u64, count: usize) -> String {
-    let text = after(path, from);
+    let bytes = last_bytes(path, from, count).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
-/// Returns what a file has after a place; all of it, if it was begun anew meanwhile.
+/// Reads a file from its end, block by block, until it has so many lines.
+fn last_bytes(path: &Path, from: u64, count: usize) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let end = file.metadata()?.len();
+    let (from, mut at) = (if from > end { 0 } else { from }, end);
+    let (mut blocks, mut lines) = (Vec::new(), 0);
+    // The end of the last line is one more.
+    while at > from && lines <= count {
+        let begin = at.saturating_sub(BLOCK).max(from);
+        let mut block = Vec::new();
+        file.seek(SeekFrom::Start(begin))?;
+        (&mut file).take(at - begin).read_to_end(&mut block)?;
+        lines += block.split(|byte| *byte == b'\n').count() - 1;
+        blocks.push(block);
+        at = begin;
+    }
+    Ok(blocks.into_iter().rev().flatten().collect())
+}
+
+/// Returns what a file has after a place, the last of it where that is more than a log ever keeps; all of it, if it was begun anew
+/// meanwhile.
 pub(crate) fn after(path: &Path, from: u64) -> String {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    String::from_utf8_lossy(bytes.get(from..).unwrap_or(&bytes)).into_owned()
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let end = file.metadata()?.len();
+        let from = if from > end { 0 } else { from }.max(end.saturating_sub(2 * LOG_MAX));
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.take(2 * LOG_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
 }
 
 /// The line from a supervisor to who has started it.
@@ -244,21 +291,23 @@ fn handed(line: &UnixStream) -> String {
 
 /// Prints what is added to a file, from a place on, until nobody reads it any more.
 pub(crate) fn follow(path: &Path, mut from: u64, print: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Fault> {
-    use std::io::{Seek as _, SeekFrom};
     loop {
         let length = std::fs::metadata(path).map_err(io_fault("read", path))?.len();
         if length < from {
             from = 0;
         }
-        if length > from {
+        while length > from {
             let mut file = File::open(path).map_err(io_fault("read", path))?;
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(from))
-                .and_then(|_| file.read_to_end(&mut bytes))
+                .and_then(|_| file.take(BLOCK).read_to_end(&mut bytes))
                 .map_err(io_fault("read", path))?;
             from += bytes.len() as u64;
-            if !print(&bytes) {
+            if !bytes.is_empty() && !print(&bytes) {
                 return Ok(());
+            }
+            if bytes.is_empty() {
+                break;
             }
         }
         if !has_reader() {
@@ -280,6 +329,10 @@ pub(crate) fn has_reader() -> bool {
 mod tests {
     use super::*;
 
+    fn write(path: &Path, text: impl AsRef<[u8]>) -> std::io::Result<()> {
+        File::create(path)?.write_all(text.as_ref())
+    }
+
     #[test]
     fn a_log_that_is_too_long_is_begun_anew_and_who_writes_to_it_goes_on() {
         let folder = tempfile::tempdir().unwrap();
@@ -297,5 +350,45 @@ mod tests {
         assert_eq!(all, ["new\n", "all of the 5th\n", "all of the 4th\n", "all of the 3th\n", ""]);
         assert_eq!(last_lines(&folder.path().join("log/db.log.1"), 0, 1), "all of the 5th");
         assert_eq!(after(&log, 1000), "new\n");
+    }
+
+    #[test]
+    fn of_a_log_that_has_grown_without_bound_the_end_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("db.log");
+        write(&log, "x".repeat(1000) + "the end\n").unwrap();
+        std::fs::set_permissions(&log, Permissions::from_mode(0o640)).unwrap();
+        assert!(rotate(&log, 10));
+        let old = folder.path().join("db.log.1");
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "xxxxxxxxxxxxthe end\n");
+        assert_eq!(std::fs::metadata(&old).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn the_last_lines_are_those_of_the_whole_file_wherever_its_blocks_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("db.log");
+        let usual = |text: &str, count: usize| {
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(count)..].join("\n")
+        };
+        let numbered: String =
+            (0..9000).map(|number| format!("line {number} of many, each with its number\r\n")).collect();
+        let wide = format!("first\n{}\nlast", "w".repeat(200_000));
+        for text in ["", "\n", "a", "a\n", "a\nb", "a\n\n\nb\n", &numbered, &wide, &"\n".repeat(70_000)] {
+            write(&log, text).unwrap();
+            for count in [0, 1, 2, 3, 20, 2000, usize::MAX - 1] {
+                assert_eq!(last_lines(&log, 0, count), usual(text, count), "{count}");
+            }
+        }
+        write(&log, "before\nhere\n").unwrap();
+        assert_eq!([last_lines(&log, 7, 9), last_lines(&log, 99, 9)], ["here", "before\nhere"]);
+        // A file that nobody could read as a whole: only its end is looked at.
+        let huge = File::create(&log).unwrap();
+        huge.set_len(1 << 40).unwrap();
+        (&huge).seek(SeekFrom::End(0)).unwrap();
+        (&huge).write_all(b"\none\ntwo\n").unwrap();
+        assert_eq!(last_lines(&log, 0, 2), "one\ntwo");
     }
 }

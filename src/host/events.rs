@@ -1,10 +1,10 @@
 //! Files of events, a line each: what supervisors add, and who reads along.
 
 use super::background::{LOG_MAX, has_reader, open, rotate};
-use super::files::io_fault;
+use super::files::{io_fault, without_links};
 use crate::diag::Fault;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ impl Events {
     /// Adds a line with one write(2), so that lines of several processes do not mix. That it cannot be written stops nothing.
     pub(crate) fn add(&self, line: &str) {
         rotate(&self.path, LOG_MAX);
-        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        let file = without_links().create(true).append(true).open(&self.path);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
 }
@@ -85,6 +85,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
 
     #[test]
     fn a_reader_gets_whole_lines_once_and_stands_a_file_that_is_begun_anew() {

@@ -3,6 +3,7 @@
 use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::Size;
+use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -16,6 +17,13 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
     move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
+}
+
+/// Returns what opens a file, and no link.
+pub(crate) fn without_links() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(OFlag::O_NOFOLLOW.bits());
+    options
 }
 
 /// Returns the names in a folder that are text, in order; none of a folder that cannot be read.

@@ -14,6 +14,9 @@ pub(crate) struct Identity {
     pub started: String,
     /// When the host was started, as the system tells it.
     pub boot: String,
+    /// Where numbers of processes and names of interfaces mean something, as the system tells it; empty where to ask would cost a
+    /// command.
+    pub space: String,
     /// The time, in seconds of 1970.
     pub now: u64,
 }
@@ -33,11 +36,10 @@ impl ProcessFact {
         is_vmrun(self.command.split(' ').next().unwrap_or_default())
     }
 
-    /// Returns whether it is a hypervisor that runs a machine of this name: bhyve by its title, or by its command line for as long
-    /// as it has none, which ends with the name (bhyve(8)).
-    pub(crate) fn runs(&self, name: &VmName) -> bool {
-        let is_bhyve = machine_of(&self.command).is_some_and(|of| of == name.as_str());
-        is_bhyve || self.command.contains("qemu") && self.command.contains(name.as_str())
+    /// Returns whether it is a bhyve that runs a machine of this name: by its title, or by its command line for as long as it has
+    /// none, which ends with the name (bhyve(8)).
+    pub(crate) fn is_bhyve_of(&self, name: &VmName) -> bool {
+        machine_of(&self.command).is_some_and(|of| of == name.as_str())
     }
 }
 
@@ -90,6 +92,16 @@ pub(crate) trait ProcessTable {
     fn started(&self, pid: u32) -> String;
     /// Returns what is known of a process, or nothing if there is none of that number.
     fn process(&self, pid: u32) -> Option<ProcessFact>;
+    /// Returns whether a process certainly is a hypervisor that runs the machine of this name whose state is in this host's folder.
+    fn runs(&self, pid: u32, name: &VmName) -> bool;
+    /// Returns whether a process has the lock file of a machine open; nothing where that cannot be told.
+    fn has_lock(&self, pid: u32, name: &VmName) -> Option<bool>;
+    /// Returns where numbers of processes and names of interfaces mean something; empty where that is not known. It may cost a
+    /// command.
+    fn space(&self) -> String;
+    /// Returns whether a hypervisor of the machine lives, wherever it is: one that cannot be seen among the processes shows itself
+    /// by its socket or its node.
+    fn answers(&self, name: &VmName) -> bool;
     /// Returns the hypervisors of a machine that can be found without its journal.
     fn strays(&self, name: &VmName) -> Vec<u32>;
     /// Returns the processes of bhyve that run a machine of this name, whoever has started them: there is one node of a name.
@@ -116,6 +128,22 @@ impl ProcessTable for UnknownProcesses {
 
     fn process(&self, _: u32) -> Option<ProcessFact> {
         None
+    }
+
+    fn runs(&self, _: u32, _: &VmName) -> bool {
+        false
+    }
+
+    fn has_lock(&self, _: u32, _: &VmName) -> Option<bool> {
+        None
+    }
+
+    fn space(&self) -> String {
+        String::new()
+    }
+
+    fn answers(&self, _: &VmName) -> bool {
+        false
     }
 
     fn strays(&self, _: &VmName) -> Vec<u32> {

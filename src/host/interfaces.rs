@@ -14,6 +14,7 @@ const MTU: u32 = 1500;
 
 /// A network interface of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Interface {
     /// Its name.
     pub name: String,
@@ -32,6 +33,8 @@ pub struct Interface {
     /// The machine for which its description says that vmrun made it, whether or not it is in our group: one that comes back from a
     /// jail has lost its groups. Anybody may describe an interface, so that this is no mark by itself.
     pub described: Option<VmName>,
+    /// Whether it has a description of any kind, where the system tells it (an alias on Linux).
+    pub is_described: bool,
     /// Whether vmrun made it, for a machine or as part of a network that stays.
     pub is_ours: bool,
     /// Whether a process has it open, if it is a tap.
@@ -111,6 +114,7 @@ impl Interface {
             up: false,
             mark: None,
             described: None,
+            is_described: false,
             is_ours: false,
             is_open: false,
             opener: None,

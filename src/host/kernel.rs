@@ -8,11 +8,9 @@ use super::program::{Query, run};
 use super::{Identity, Platform, ProcessFact, Witness};
 use crate::model::{Release, Target};
 use nix::poll::{PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often it is looked whether a process that is none of our children has ended.
 const TICK: Duration = Duration::from_millis(10);
@@ -21,7 +19,8 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) fn identity() -> Identity {
     let pid = std::process::id();
     let now = super::clock::now();
-    Identity { pid, started: started(pid).unwrap_or_default(), boot: boot(), now }
+    let space = if native_platform() == Platform::Linux { space() } else { String::new() };
+    Identity { pid, started: started(pid).unwrap_or_default(), boot: boot(), space, now }
 }
 
 /// Returns what no step of the clock changes. On Linux journals have that already.
@@ -35,26 +34,6 @@ pub(crate) fn witness(pids: &[u32]) -> Witness {
 /// Waits, where there is nothing to be woken by.
 pub(crate) fn tick() {
     let _ = poll(&mut [], PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO));
-}
-
-/// Sends a signal to a process that is none of our children.
-pub(crate) fn signal(pid: u32, signal: Signal) {
-    if let Ok(pid) = i32::try_from(pid) {
-        // One that is gone needs none.
-        let _ = kill(Pid::from_raw(pid), signal);
-    }
-}
-
-/// Waits until a process is gone, at most so long; returns whether it is.
-pub(crate) fn is_gone_within(pid: u32, within: Duration) -> bool {
-    let begin = Instant::now();
-    while process(pid).is_some() {
-        if begin.elapsed() >= within {
-            return false;
-        }
-        tick();
-    }
-    true
 }
 
 /// Returns what tells this start of the host from any other.
@@ -82,12 +61,38 @@ pub(crate) fn process(pid: u32) -> Option<ProcessFact> {
     }
 }
 
-/// Returns the processes whose command line names a file in a folder. That of bhyve is not to be seen; its node and its taps tell
-/// of it.
-pub(crate) fn that_name(folder: &Path) -> Vec<u32> {
+/// Returns the processes that certainly run the machine of QEMU whose state is in a folder.
+pub(crate) fn that_run(folder: &Path) -> Vec<u32> {
     match native_platform() {
-        Platform::Linux => linux::that_name(folder),
+        Platform::Linux => linux::that_run(folder),
         Platform::FreeBsd => Vec::new(),
+    }
+}
+
+/// Returns whether a process certainly runs the machine of QEMU whose state is in a folder.
+pub(crate) fn runs(pid: u32, folder: &Path) -> bool {
+    native_platform() == Platform::Linux && linux::runs(pid, folder)
+}
+
+/// Returns whether a process is known to be in other namespaces, so that what it says of files and interfaces means others.
+pub(crate) fn is_elsewhere(pid: u32) -> bool {
+    native_platform() == Platform::Linux && linux::is_elsewhere(pid)
+}
+
+/// Returns whether a process has a file open; nothing where that is not told, or not without a command.
+pub(crate) fn has_open(pid: u32, path: &Path) -> Option<bool> {
+    match native_platform() {
+        Platform::Linux => linux::has_open(pid, path),
+        Platform::FreeBsd => None,
+    }
+}
+
+/// Returns where the numbers of processes and the names of interfaces that this process sees mean something: the namespaces of
+/// Linux (namespaces(7)), the jail of FreeBSD (jail(8)), for which a command is asked. Empty where that is not known.
+pub(crate) fn space() -> String {
+    match native_platform() {
+        Platform::Linux => linux::space(),
+        Platform::FreeBsd => freebsd::space(&run, std::process::id()).unwrap_or_default(),
     }
 }
 
@@ -122,6 +127,5 @@ mod tests {
         let fact = process(me.pid).unwrap();
         assert_eq!(fact.started, me.started);
         assert_eq!(process(u32::MAX), None);
-        assert!(is_gone_within(u32::MAX, Duration::ZERO) && !is_gone_within(me.pid, Duration::ZERO));
     }
 }

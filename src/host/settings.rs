@@ -133,6 +133,11 @@ impl Settings {
         self.state.join(format!(".{name}{LAST}"))
     }
 
+    /// Returns the file that says how long the guest of a machine that is being stopped gets to power off.
+    pub fn stop_file(&self, name: &VmName) -> PathBuf {
+        self.machine_folder(name).join("stop")
+    }
+
     /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, how it stands.
     pub fn machine_folder(&self, name: &VmName) -> PathBuf {
         self.state.join(name.as_str())

@@ -3,7 +3,8 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
-use super::files::{io_fault, reason, remove};
+use super::files::{io_fault, reason, remove, without_links};
+use super::folder::{Folder, Keeps};
 use super::kernel::tick;
 use super::settings::{LAST, STANDING, Settings};
 use crate::diag::Fault;
@@ -15,9 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -134,14 +133,8 @@ impl Store {
             let fault = Fault::host(format!("cannot make {}: {}", path.display(), reason(&error)));
             fault.hint("vmrun keeps what runs there; VMRUN_STATE_DIR names another folder")
         };
-        let lock = match lock(&path, patience) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o755).create(&self.settings.state).map_err(refuse)?;
-                lock(&path, patience)
-            }
-            done => done,
-        };
-        let Some(lock) = lock.map_err(refuse)? else { return Ok(false) };
+        let folder = Folder::made(&self.settings.state, Keeps::State)?;
+        let Some(lock) = lock(&folder, &path, patience).map_err(refuse)? else { return Ok(false) };
         let written = lock.metadata().map_err(refuse)?.len();
         self.machines.insert(name.clone(), Held { lock, written, is_over: false });
         Ok(true)
@@ -176,7 +169,7 @@ impl Store {
         let made = made.and_then(|()| std::fs::set_permissions(&folder, Permissions::from_mode(0o755)));
         made.map_err(io_fault("make", &folder))?;
         let new = path.with_extension("new");
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&new);
+        let file = without_links().create(true).truncate(true).write(true).open(&new);
         let written = file.and_then(|mut file| {
             file.set_permissions(Permissions::from_mode(0o644))?;
             file.write_all(text.as_bytes())?;
@@ -188,6 +181,25 @@ impl Store {
     /// Returns what was written of how a machine stands.
     pub(crate) fn standing(&self, name: &VmName) -> Option<String> {
         if self.is_memory() { None } else { std::fs::read_to_string(self.settings.standing_file(name)).ok() }
+    }
+
+    /// Leaves word for the run of a machine, by its process, how long its guest gets to power off once it is asked to stop. Without a
+    /// folder of the machine, or where it cannot be written, the run takes the time that it was started with.
+    pub(crate) fn ask_within(&self, name: &VmName, run: u32, within: Duration) {
+        if self.is_folder() && self.settings.machine_folder(name).is_dir() {
+            let text = format!("{run} {}\n", within.as_millis());
+            let _ = super::files::write_anew(&self.settings.stop_file(name), 0o600, text.as_bytes());
+        }
+    }
+
+    /// Takes the word that [`Self::ask_within`] has left for this process.
+    pub(crate) fn asked_within(&mut self, name: &VmName) -> Option<Duration> {
+        let path = self.settings.stop_file(name);
+        let text = if self.is_folder() { std::fs::read_to_string(&path).ok()? } else { return None };
+        let _ = remove(&path);
+        let (run, within) = text.trim_end().split_once(' ')?;
+        let is_ours = run.parse() == Ok(std::process::id());
+        within.parse().ok().filter(|_| is_ours).map(Duration::from_millis)
     }
 
     /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.
@@ -293,7 +305,7 @@ impl Store {
 
 /// Returns whether another process holds a lock, and the text of its file, if it may be read.
 fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
-    let lock = File::open(path).ok()?;
+    let lock = without_links().read(true).open(path).ok()?;
     let is_locked = !is_ours && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
     let _ = lock.unlock();
     let mut text = Vec::with_capacity(JOURNAL);
@@ -348,10 +360,11 @@ pub(crate) fn last(state: &Path) -> Vec<String> {
 
 /// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
 /// be the lock of nothing: then there is a new file.
-fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
+fn lock(folder: &Folder, path: &Path, patience: Duration) -> io::Result<Option<File>> {
     let begin = Instant::now();
+    let name = path.file_name().unwrap_or_default();
     loop {
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        let file = folder.file(name, OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY, 0o600)?;
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => return Ok(Some(file)),
             Ok(()) => {}
@@ -455,6 +468,26 @@ mod tests {
         };
         assert_eq!(kept(&settings.state), [one(&db, Some(trace)), one(&web, None)]);
         assert_eq!(kept(folder.path().join("none").as_path()), []);
+    }
+
+    #[test]
+    fn a_run_is_told_how_long_its_guest_gets_and_only_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, name) = (settings(folder.path()), "lab".parse().unwrap());
+        let mut store = Store::new(settings.clone());
+        store.ask_within(&name, std::process::id(), Duration::from_secs(2));
+        assert_eq!(store.asked_within(&name), None, "without a folder there is no word");
+        std::fs::create_dir_all(settings.machine_folder(&name)).unwrap();
+        store.ask_within(&name, std::process::id(), Duration::from_millis(2500));
+        assert_eq!(store.asked_within(&name), Some(Duration::from_millis(2500)));
+        assert_eq!(store.asked_within(&name), None);
+        // What was left for a run before it.
+        store.ask_within(&name, 1, Duration::from_secs(2));
+        assert_eq!(store.asked_within(&name), None);
+        for text in ["", "x", "1 2 3", &format!("{} soon", std::process::id())] {
+            File::create(settings.stop_file(&name)).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
+            assert_eq!(store.asked_within(&name), None, "{text}");
+        }
     }
 
     #[test]

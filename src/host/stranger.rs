@@ -1,9 +1,8 @@
 //! A process that is none of our children: its end is waited for without asking again and again.
 
-use super::kernel;
 use super::process::{Happened, Process, Said, timeout};
 use super::signals::Signals;
-use crate::diag::Fault;
+use crate::diag::{Blame, Fault};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use std::io;
@@ -34,6 +33,13 @@ impl End {
         Ok(Self(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?))
     }
 
+    /// Sends a signal to this process and to no other that gets its number (pidfd_send_signal(2)). One that is gone needs none.
+    fn signal(&self, _: u32, signal: Signal) {
+        if let Some(signal) = rustix::process::Signal::from_named_raw(signal as i32) {
+            let _ = rustix::process::pidfd_send_signal(&self.0, signal);
+        }
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -55,6 +61,14 @@ impl End {
         let event = KEvent::new(pid as usize, EventFilter::EVFILT_PROC, add, exit, 0, 0);
         queue.kevent(&[event], &mut [], None)?;
         Ok(Self { queue, status: None })
+    }
+
+    /// Sends a signal to a process that has not ended yet: only its number names it.
+    fn signal(&mut self, pid: u32, signal: Signal) {
+        if let (false, Ok(pid)) = (self.look().0, i32::try_from(pid)) {
+            // One that is gone needs none.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+        }
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -91,6 +105,41 @@ impl Stranger {
             Fault::host(format!("process {pid} cannot be watched: {why}")).hint("it may have ended just now")
         })?;
         Ok(Self { pid, end, signals, said: log.map(Said::from_here) })
+    }
+
+    /// Sends it a signal; one that has ended already gets none.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.end.signal(self.pid, signal);
+    }
+
+    /// Waits for its end. Whoever asks us to stop is told so.
+    pub(crate) fn ends(&mut self) -> Result<(), Fault> {
+        self.told(None).map(drop)
+    }
+
+    /// Waits for its end, at most until then; returns whether it has ended. Whoever asks us to stop is told so.
+    pub(crate) fn ends_until(&mut self, until: Instant) -> Result<bool, Fault> {
+        self.told(Some(until))
+    }
+
+    fn told(&mut self, until: Option<Instant>) -> Result<bool, Fault> {
+        match self.wait(until, None, true) {
+            Happened::StopAsked => Err(Fault::new("interrupted").blame(Blame::Interrupted)),
+            Happened::TimeOver => Ok(false),
+            Happened::Exited(_) | Happened::Gone | Happened::Extra => Ok(true),
+        }
+    }
+
+    /// Asks a vmrun to stop its guest, as Ctrl-C does: so many times, of three at most.
+    pub(crate) fn ask_to_stop(&mut self, times: usize) {
+        // Each of them is counted, and two of one kind may come as one.
+        let all = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+        all.into_iter().take(times).for_each(|signal| self.signal(signal));
+    }
+
+    /// Waits for its end without heeding who asks to stop, at most so long; returns whether it has ended.
+    pub(crate) fn ends_within(&mut self, within: Duration) -> bool {
+        self.wait(Some(Instant::now() + within), None, false) != Happened::TimeOver
     }
 
     /// Waits until something happens, at most until then.
@@ -142,8 +191,8 @@ impl Hypervisor {
         match self {
             Self::Child(process) => drop(process.end(within)),
             Self::Stranger(stranger) => {
-                if stranger.wait(Some(Instant::now() + within), None, false) == Happened::TimeOver {
-                    kernel::signal(stranger.pid, Signal::SIGKILL);
+                if !stranger.ends_within(within) {
+                    stranger.signal(Signal::SIGKILL);
                     stranger.wait(None, None, false);
                 }
             }
@@ -154,11 +203,7 @@ impl Hypervisor {
     pub(crate) fn signal(&mut self, signal: Signal) {
         match self {
             Self::Child(process) => process.signal(signal),
-            Self::Stranger(stranger) => {
-                if !stranger.end.look().0 {
-                    kernel::signal(stranger.pid, signal);
-                }
-            }
+            Self::Stranger(stranger) => stranger.signal(signal),
         }
     }
 

@@ -7,8 +7,8 @@ use super::environment::{self, env};
 use super::files::{
     copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
 };
+use super::folder::{self, Keeps};
 use super::os::{self, freebsd, linux};
-use super::process::Happened;
 use super::program::{self, Chain, Errand, Program, run};
 use super::rights::rights;
 use super::signals::Signals;
@@ -20,10 +20,9 @@ use super::{
     Settings, background, commands, interfaces, kernel,
 };
 use crate::bhyve;
-use crate::diag::{Blame, Fault};
+use crate::diag::Fault;
 use crate::model::{Argv, Machine, Secret, Size, VmName};
 use nix::poll::{PollTimeout, poll};
-use nix::sys::signal::Signal;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -32,7 +31,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Facts that are being read before there is anybody to ask for them.
 #[derive(Default)]
@@ -75,6 +74,8 @@ pub(crate) struct System {
 impl System {
     /// Opens the door; with it comes what was asked before.
     pub(crate) fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
+        // What stands there is believed.
+        folder::against(&settings.state, Keeps::State).map_or(Ok(()), Err)?;
         let store = Store::new(settings.clone());
         Ok(Self {
             settings,
@@ -100,22 +101,12 @@ impl System {
         })
     }
 
-    /// Asks a vmrun to stop its guest, as Ctrl-C does; `at_once` asks it as often as it takes.
-    pub(crate) fn ask_to_stop(&self, pid: u32, at_once: bool) {
-        // Each of them is counted, and two of one kind may come as one.
-        let all = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
-        all[..if at_once { all.len() } else { 1 }].iter().for_each(|signal| kernel::signal(pid, *signal));
-    }
-
-    /// Waits until a process has ended, at most so long; returns whether it has. Whoever asks us to stop is told so.
-    pub(crate) fn has_ended_within(&self, pid: u32, within: Option<Duration>) -> Result<bool, Fault> {
-        let Ok(mut process) = Stranger::of(pid, self.signals.clone(), None) else {
-            return Ok(kernel::process(pid).is_none());
-        };
-        match process.wait(within.map(|within| Instant::now() + within), None, true) {
-            Happened::StopAsked => Err(Fault::new("interrupted").blame(Blame::Interrupted)),
-            Happened::TimeOver => Ok(false),
-            Happened::Exited(_) | Happened::Gone | Happened::Extra => Ok(true),
+    /// Takes hold of a process that is none of our children, so that nothing else is meant by its number; nothing if there is none.
+    pub(crate) fn hold_process(&self, pid: u32) -> Result<Option<Stranger>, Fault> {
+        match Stranger::of(pid, self.signals.clone(), None) {
+            Ok(process) => Ok(Some(process)),
+            Err(_) if kernel::process(pid).is_none() => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -444,16 +435,25 @@ impl Guests for System {
 
     fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault> {
         let (signals, log) = (self.signals.clone(), self.log.as_deref());
-        match self.settings.platform {
+        let guest = match self.settings.platform {
             Platform::FreeBsd => freebsd::adopt(name, pid, signals, log),
             Platform::Linux => linux::adopt(&self.settings, name, pid, signals, log),
-        }
+        }?;
+        // Until it was held another one may have got its number.
+        let is_its = process_table::is_of(&self.settings, pid, name);
+        let gone = || Fault::host(format!("the guest of {name}, process {pid}, has ended just now"));
+        if is_its { Ok(guest) } else { Err(gone().hint(format!("`vmrun start {name}` starts it"))) }
     }
 
     fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
+        let Some(mut guest) = self.hold_process(pid)? else { return Ok(()) };
+        // Until it was held another one may have got its number.
+        if !process_table::is_of(&self.settings, pid, name) {
+            return Ok(());
+        }
         match self.settings.platform {
-            Platform::FreeBsd => freebsd::end(name, pid, within),
-            Platform::Linux => linux::end(&self.settings.machine_folder(name), pid, within),
+            Platform::FreeBsd => freebsd::end(name, pid, &mut guest, within),
+            Platform::Linux => linux::end(&self.settings.machine_folder(name), pid, &mut guest, within),
         }
     }
 

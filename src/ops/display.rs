@@ -91,16 +91,16 @@ impl Display {
         }
     }
 
-    /// Looks at it.
-    pub(crate) fn open(&self, signals: &Rc<Signals>) -> Result<Screen, Fault> {
-        Screen::open(self.seat.clone(), self.password.as_ref(), Some(signals.clone()))
+    /// Looks at it, at most until then.
+    pub(crate) fn open(&self, signals: &Rc<Signals>, until: Option<Instant>) -> Result<Screen, Fault> {
+        Screen::open(self.seat.clone(), self.password.as_ref(), Some(signals.clone()), until)
     }
 }
 
 /// Returns what is on the screen of a machine.
 pub(crate) fn picture(machine: &str, query: &HostQuery, listener: Listener<'_>) -> Result<Picture, Vec<Diagnostic>> {
     let display = Display::find(machine, query, listener)?;
-    let mut screen = display.open(&Signals::install()?)?;
+    let mut screen = display.open(&Signals::install()?, None)?;
     Ok(screen.whole()?.clone())
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn type_text(
 ) -> Result<(), Vec<Diagnostic>> {
     let strokes = keys::parse(text)?;
     let display = Display::find(machine, query, listener)?;
-    display.open(&Signals::install()?)?.press(&strokes, apart)?;
+    display.open(&Signals::install()?, None)?.press(&strokes, apart)?;
     Ok(())
 }
 

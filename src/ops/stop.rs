@@ -102,7 +102,14 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
                     known = changed.wait(known).unwrap_or_else(PoisonError::into_inner);
                 }
                 drop(known);
-                let share = |total: Duration| total.saturating_sub(begun.elapsed()) / depth;
+                let share = |total: Duration| {
+                    let left = total.saturating_sub(begun.elapsed()) / depth;
+                    if names.len() == 1 {
+                        total
+                    } else {
+                        Duration::from_secs(left.as_secs()) + Duration::from_millis(left.subsec_millis().into())
+                    }
+                };
                 let how = match how {
                     How::Asked(total) => How::Asked(total.map(share)),
                     How::AtOnce => How::AtOnce,
@@ -125,7 +132,7 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
     let was_held = recovery::is_held(&host, name);
     let down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
-        Some(None) => return Err(recovery::running(name, None)),
+        Some(None) => return Err(recovery::running(&host, name, None)),
         None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
         None => Down::PoweredOff,
     };
@@ -143,30 +150,68 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
     Ok(())
 }
 
-/// Asks a run to stop its machine, and waits for its end.
+/// When a run whose guest did not power off in time is asked again, and when that is given up, counted from then: the second
+/// asking ends the hypervisor, and who waits is told within a second.
+const AGAIN: [Duration; 3] = [Duration::from_millis(400), Duration::from_millis(700), Duration::from_millis(950)];
+
+/// Asks a run to stop its machine, and waits for its end. Its guest gets so long; nothing where it gets the time of its start.
 fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> {
-    let within = match how {
-        How::AtOnce => {
-            host.ask_to_stop(pid, true);
-            Some(FORCED)
-        }
-        How::Asked(within) => {
-            host.ask_to_stop(pid, false);
-            within
-        }
-    };
-    if host.has_ended_within(pid, within)? {
-        return Ok(if how == How::AtOnce { Down::SwitchedOff } else { Down::PoweredOff });
+    let Some(mut run) = host.hold_process(pid)? else { return Ok(Down::PoweredOff) };
+    // The process that is held is the run, or there was none of it any more.
+    if !recovery::is_certain(host, name, pid) {
+        return if recovery::holder(host, name).is_some() {
+            Err(uncertain(host, name, pid))
+        } else {
+            Ok(Down::PoweredOff)
+        };
     }
-    // Each asking goes a step further: the switch, then the end of the hypervisor.
-    for _ in 0..2 {
-        host.ask_to_stop(pid, false);
-        if host.has_ended_within(pid, Some(FORCED))? {
+    let begun = Instant::now();
+    if how == How::AtOnce {
+        run.ask_to_stop(3);
+        return if run.ends_until(begun + FORCED)? { Ok(Down::SwitchedOff) } else { Err(deaf(host, name, pid, how)) };
+    }
+    let given = if let How::Asked(given) = how { given } else { None };
+    given.iter().for_each(|within| host.store().ask_within(name, pid, *within));
+    let within = given.or_else(|| Standing::of(host, name).map(|standing| standing.stop_within));
+    run.ask_to_stop(1);
+    // A run in the foreground knows alone how long its guest gets.
+    let Some(within) = within else { return run.ends().map(|()| Down::PoweredOff) };
+    let over = begun + within;
+    if run.ends_until(over)? {
+        return Ok(Down::PoweredOff);
+    }
+    // The run switches the machine off by itself now. Each further asking goes a step further.
+    for pause in AGAIN {
+        if run.ends_until(over + pause)? {
             return Ok(Down::Forced);
         }
+        run.ask_to_stop(1);
     }
-    let fault = Fault::host(format!("the run of {name}, process {pid}, does not end"));
-    Err(fault.hint(format!("`kill -9 {pid}` ends it, and `vmrun stop {name}` what it leaves")))
+    // One whose guest is gone is giving back.
+    if recovery::guest_of_run(host, name).is_none() && run.ends_until(over + FORCED)? {
+        return Ok(Down::Forced);
+    }
+    Err(deaf(host, name, pid, How::Asked(Some(within))))
+}
+
+/// The fault of a run that does not end: what was done, and what remains.
+fn deaf(host: &System, name: &VmName, pid: u32, how: How) -> Fault {
+    let asked = match how {
+        How::Asked(Some(within)) => {
+            format!("it was asked to power {name} off within {within:?}, then to switch it off")
+        }
+        _ => format!("it was asked to switch {name} off"),
+    };
+    let guest = recovery::guest_of_run(host, name);
+    let remains = guest.map_or_else(|| "its guest is gone".into(), |guest| format!("its guest, process {guest}, runs"));
+    let fault = Fault::host(format!("the run of {name}, process {pid}, does not end: {asked}, and {remains}"));
+    fault.hint(format!("`kill -9 {pid}` ends it, and `vmrun stop {name}` what it leaves"))
+}
+
+/// The fault of a run that somebody holds, and whose process is not certainly the one that its journal names.
+fn uncertain(host: &System, name: &VmName, pid: u32) -> Fault {
+    let running = recovery::running(host, name, recovery::holder(host, name).flatten().as_ref());
+    running.context(format!("process {pid} is not certainly the run of {name} and is sent no signal"))
 }
 
 /// The fault of a machine that is not to be stopped: nobody runs it, or it is none of ours.

@@ -41,7 +41,7 @@ pub(crate) fn wait(
     let mut seen = None;
     loop {
         let display = Display::find_within(machine, query, until, &signals, &mut *listener)?;
-        match display.open(&signals).and_then(|screen| watch(screen, awaited, until, &mut seen)) {
+        match display.open(&signals, Some(until)).and_then(|screen| watch(screen, awaited, until, &mut seen)) {
             Ok(true) => return Ok(()),
             Ok(false) => {
                 let message = format!("the screen of {} did not show {awaited} within {within:?}", display.name);

@@ -105,7 +105,7 @@ impl Run {
     pub(super) fn owner(&self, recipe: &str) -> Owner {
         let me = self.host.processes().identity();
         let (version, recipe) = (env!("CARGO_PKG_VERSION").into(), recipe.into());
-        Owner { pid: me.pid, started: me.started, boot: me.boot, version, since: me.now, recipe }
+        Owner { pid: me.pid, started: me.started, boot: me.boot, space: me.space, version, since: me.now, recipe }
     }
 
     /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.

@@ -70,7 +70,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     }
     found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
-        found.push((Part::Key("name"), recovery::running(machine.name(), owner.as_ref()), purpose.severity()));
+        found.push((Part::Key("name"), recovery::running(host, machine.name(), owner.as_ref()), purpose.severity()));
     }
     found.extend(
         node::against_starting(host, machine.name()).map(|fault| (Part::Key("name"), fault, purpose.severity())),

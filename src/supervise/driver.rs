@@ -277,13 +277,16 @@ impl Run {
     fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
         let started = self.feed(Event::Started);
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
-        self.note_witness();
+        self.note_witness(process);
         let ended = loop {
             let dialog = self.talk.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
             let event = match guest.wait(dialog.into_iter().chain(deadline).min()) {
                 Woken::Ended(ended) => break ended,
-                Woken::StopAsked => Event::StopAsked,
+                Woken::StopAsked => {
+                    self.hear_how_long();
+                    Event::StopAsked
+                }
                 Woken::TimeOver if self.goes_wrong() => Event::DialogFailed,
                 Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
                 Woken::TimeOver => Event::Deadline,
@@ -301,12 +304,24 @@ impl Run {
         ended
     }
 
-    /// Writes down what no step of the clock changes. It is asked while the guest comes up, so that no start waits for it; that it
-    /// cannot be written stops nothing.
-    fn note_witness(&mut self) {
-        let Some((name, owner)) = self.keeper.as_ref().filter(|_| !self.is_witnessed) else { return };
-        let witness = self.host.processes().witness(&[owner.pid]);
-        let _ = self.host.store_mut().note(name, &journal::witnessed(owner.pid, &witness), false);
+    /// Writes down what no step of the clock changes, and where the run is. It is asked while the guest comes up, so that no start
+    /// waits for it; that it cannot be written stops nothing.
+    fn note_witness(&mut self, guest: Option<&Lease>) {
+        let Some((name, owner)) = &self.keeper else { return };
+        // What the system tells at no cost stands in the journal already.
+        let guest = guest.and_then(|lease| match lease {
+            Lease::Guest { pid, started } if started.is_empty() => Some(*pid),
+            _ => None,
+        });
+        let pids: Vec<u32> = (!self.is_witnessed).then_some(owner.pid).into_iter().chain(guest).collect();
+        if pids.is_empty() {
+            return;
+        }
+        let processes = self.host.processes();
+        let is_to_be_asked = !self.is_witnessed && owner.space.is_empty();
+        let space = if is_to_be_asked { processes.space() } else { String::new() };
+        let lines = [journal::in_space(&space), journal::witnessed(&processes.witness(&pids))].concat();
+        let _ = self.host.store_mut().note(name, &lines, false);
         self.is_witnessed = true;
     }
 
@@ -349,6 +364,15 @@ impl Run {
                 }
             }
             Action::Evaluate { .. } | Action::Rest(_) | Action::Pause(_) | Action::Finish(_) => {}
+        }
+    }
+
+    /// Hears how long the guest gets to power off, where who asks to stop says so.
+    fn hear_how_long(&mut self) {
+        for lease in &self.leases {
+            if let Lease::Lock(name) = lease {
+                self.stop_within = self.host.store_mut().asked_within(name).unwrap_or(self.stop_within);
+            }
         }
     }
 

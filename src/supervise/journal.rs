@@ -9,11 +9,17 @@
 //! ```
 //!
 //! What no step of the clock changes is added once the guest runs, where it takes commands to ask for it: what the kernel calls this
-//! start of the host, and when the owner was started, in seconds since then.
+//! start of the host, and when the owner and its guest were started, in seconds since then.
 //!
 //! ```text
 //! 5d0c1b7e boot 0123456789abcdef0123456789abcdef
 //! 77e1c2a4 start 1234 93784
+//! ```
+//!
+//! Where numbers of processes and names of interfaces mean something is told behind the owner: its namespaces, or its jail.
+//!
+//! ```text
+//! 0c4e6b19 space net:[4026531840],pid:[4026531836]
 //! ```
 //!
 //! How many vCPUs a machine of the run has is nowhere else to be seen before its guest has started them all.
@@ -47,6 +53,8 @@ pub(crate) struct Owner {
     pub started: String,
     /// When the host was started, as the system tells it.
     pub boot: String,
+    /// Where its number and the names of its interfaces mean something, as the system tells it; empty where nobody says.
+    pub space: String,
     /// The version of vmrun.
     pub version: String,
     /// When it began, in seconds of 1970.
@@ -68,8 +76,8 @@ pub(crate) struct Journal {
     pub owner: Option<Owner>,
     /// What the kernel called that start of the host, where it took a command to ask.
     pub boot: Option<String>,
-    /// When the owner was started, in seconds since the host was, where it took commands to ask.
-    pub start: Option<i64>,
+    /// When processes were started, in seconds since the host was, where it took commands to ask: the owner and its guest.
+    pub starts: BTreeMap<u32, i64>,
     /// Whether its guest goes on without its owner.
     pub in_background: bool,
     /// The machine whose journal has the leases, for every machine of a run but its first.
@@ -94,13 +102,18 @@ impl Journal {
         match words.split_first() {
             Some((first, rest)) if first == "owner" => {
                 if let Some(owner) = owner(rest) {
-                    (self.owner, self.start) = (Some(owner), None);
+                    self.starts.remove(&owner.pid);
+                    self.owner = Some(owner);
                 }
             }
             Some((first, [id])) if first == "boot" => self.boot = Some(id.clone()),
+            Some((first, [space])) if first == "space" => {
+                self.owner.iter_mut().for_each(|owner| owner.space.clone_from(space));
+            }
             Some((first, [pid, start])) if first == "start" => {
-                let is_owners = |owner: &Owner| pid.parse() == Ok(owner.pid);
-                self.start = self.owner.as_ref().filter(|owner| is_owners(owner)).and_then(|_| start.parse().ok());
+                if let (Ok(pid), Ok(start)) = (pid.parse(), start.parse()) {
+                    self.starts.insert(pid, start);
+                }
             }
             Some((first, [])) if first == "background" => self.in_background = true,
             Some((first, [name, count])) if first == "vcpus" => {
@@ -110,6 +123,9 @@ impl Journal {
             }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, rest)) if first == "+" => {
+                if let Some(Lease::Guest { pid, .. }) = Lease::read(rest) {
+                    self.starts.remove(&pid);
+                }
                 self.leases.extend(Lease::read(rest).filter(|lease| !self.leases.contains(lease)));
             }
             Some((first, rest)) if first == "-" => {
@@ -123,15 +139,21 @@ impl Journal {
 
 /// Returns the line that says whose a journal is.
 pub(crate) fn begun_by(owner: &Owner) -> String {
-    let Owner { pid, started, boot, version, since, recipe } = owner;
-    line(&["owner", &pid.to_string(), started, boot, version, &since.to_string(), recipe])
+    let Owner { pid, started, boot, space, version, since, recipe } = owner;
+    let begun = line(&["owner", &pid.to_string(), started, boot, version, &since.to_string(), recipe]);
+    [begun, in_space(space)].concat()
 }
 
-/// Returns the lines that say of a journal's owner what no step of the clock changes.
-pub(crate) fn witnessed(pid: u32, witness: &Witness) -> String {
+/// Returns the line that says where a journal's owner is; none where that is not known.
+pub(crate) fn in_space(space: &str) -> String {
+    if space.is_empty() { String::new() } else { line(&["space", space]) }
+}
+
+/// Returns the lines that say of the host and of processes what no step of the clock changes.
+pub(crate) fn witnessed(witness: &Witness) -> String {
     let boot = witness.boot.as_ref().map(|id| line(&["boot", id]));
-    let start = witness.starts.get(&pid).map(|start| line(&["start", &pid.to_string(), &start.to_string()]));
-    boot.into_iter().chain(start).collect()
+    let start = |(pid, start): (&u32, &i64)| line(&["start", &pid.to_string(), &start.to_string()]);
+    boot.into_iter().chain(witness.starts.iter().map(start)).collect()
 }
 
 /// Returns the line that says that the guest goes on without its owner.
@@ -168,7 +190,7 @@ fn owner(words: &[String]) -> Option<Owner> {
     let [pid, started, boot, version, since, recipe] = words else { return None };
     let (pid, since) = (pid.parse().ok()?, since.parse().ok()?);
     let [started, boot, version, recipe] = [started, boot, version, recipe].map(Clone::clone);
-    Some(Owner { pid, started, boot, version, since, recipe })
+    Some(Owner { pid, started, boot, space: String::new(), version, since, recipe })
 }
 
 /// Returns the line of a journal that has these words, with its checksum.
@@ -217,6 +239,7 @@ mod tests {
             pid: 1234,
             started: "81213".into(),
             boot: "6d1f".into(),
+            space: "net:[4026531840],pid:[4026531836]".into(),
             version: "0.1.0".into(),
             since: 1_764_090_312,
             recipe: "/root/my recipes/in\n100%.rhai".into(),
@@ -255,6 +278,7 @@ mod tests {
     fn a_journal_is_text_that_people_can_read() {
         let expected = "\
 2fba9b1a owner 1234 81213 6d1f 0.1.0 1764090312 /root/my%20recipes/in%0a100%25.rhai
+0c4e6b19 space net:[4026531840],pid:[4026531836]
 + lock install
 + node install
 + tap tap1
@@ -292,30 +316,37 @@ mod tests {
     }
 
     #[test]
-    fn what_no_step_of_the_clock_changes_is_that_of_the_owner_who_counts() {
+    fn what_no_step_of_the_clock_changes_is_that_of_the_owner_and_the_guest_that_count() {
         let witness = Witness { boot: Some("0123abcd".into()), starts: [(1234, 40), (77, 41)].into() };
-        let lines = witnessed(1234, &witness);
+        let lines = witnessed(&witness);
         let words: Vec<&str> = lines.lines().map(|line| line.split_once(' ').unwrap().1).collect();
-        assert_eq!(words, ["boot 0123abcd", "start 1234 40"]);
+        assert_eq!(words, ["boot 0123abcd", "start 77 41", "start 1234 40"]);
         let known = |text: String| {
             let journal = Journal::read(&text);
-            (journal.boot, journal.start)
+            (journal.boot, journal.starts.into_iter().collect::<Vec<_>>())
         };
         let boot = || Some("0123abcd".to_string());
-        assert_eq!(known([text(), lines.clone()].concat()), (boot(), Some(40)));
-        // Whoever took over was started at another time, in the same boot.
-        let other = begun_by(&Owner { pid: 99, ..me() });
-        assert_eq!(known([text(), lines.clone(), other.clone()].concat()), (boot(), None));
-        assert_eq!(known([text(), other, lines].concat()), (boot(), None));
-        assert_eq!(known(text()), (None, None));
-        assert_eq!(witnessed(5, &Witness::default()), "");
-        assert_eq!(known([text(), line(&["start", "1234", "soon"])].concat()), (None, None));
+        assert_eq!(known([text(), lines.clone()].concat()), (boot(), vec![(77, 41), (1234, 40)]));
+        // Whoever took over was started at another time, in the same boot; so was the next guest.
+        let other = begun_by(&Owner { pid: 1234, ..me() });
+        assert_eq!(known([text(), lines.clone(), other].concat()), (boot(), vec![(77, 41)]));
+        let next = taken(&Lease::Guest { pid: 77, started: String::new() });
+        assert_eq!(known([text(), lines, next].concat()), (boot(), vec![(1234, 40)]));
+        assert_eq!(known(text()), (None, vec![]));
+        assert_eq!(witnessed(&Witness::default()), "");
+        assert_eq!(known([text(), line(&["start", "1234", "soon"])].concat()), (None, vec![]));
     }
 
     #[test]
     fn an_owner_is_named_with_its_recipe_and_its_time() {
         let owner = Owner { recipe: "web.rhai".into(), ..me() };
         assert_eq!(owner.to_string(), "vmrun 1234, of web.rhai, since 2025-11-25 17:05:12 UTC");
+    }
+
+    /// The owner of a journal whose lines about it are whole, or not: where it is may be missing.
+    fn owner_of(is_whole: bool, has_space: bool) -> Option<Owner> {
+        let space = if has_space { me().space } else { String::new() };
+        is_whole.then(|| Owner { space, ..me() })
     }
 
     proptest! {
@@ -325,8 +356,8 @@ mod tests {
             let cut = (0..=cut.min(whole.len())).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
             let torn = Journal::read(&whole[..cut]);
             let lines = whole[..cut].matches('\n').count() + usize::from(whole[cut..].starts_with('\n'));
-            prop_assert_eq!(torn.owner, (lines > 0).then(me));
-            prop_assert_eq!(torn.leases, leases()[..lines.saturating_sub(1)].to_vec());
+            prop_assert_eq!(torn.owner, owner_of(lines > 0, lines > 1));
+            prop_assert_eq!(torn.leases, leases()[..lines.saturating_sub(2)].to_vec());
         }
 
         #[test]
@@ -338,9 +369,9 @@ mod tests {
             bytes[at] = byte;
             let line = whole[..at].matches('\n').count();
             let mut expected = leases();
-            if line > 0 { expected.remove(line - 1); }
+            if line > 1 { expected.remove(line - 2); }
             let read = Journal::read(&String::from_utf8(bytes).unwrap());
-            prop_assert_eq!(read.owner, (line > 0).then(me));
+            prop_assert_eq!(read.owner, owner_of(line != 0, line != 1));
             prop_assert_eq!(read.leases, expected);
         }
 

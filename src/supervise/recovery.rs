@@ -36,9 +36,20 @@ const MOMENT: Duration = Duration::from_millis(100);
 #[expect(clippy::option_option, reason = "somebody of whom nothing is known is not nobody")]
 pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
     let trace = host.store().trace(name)?;
-    let journal = journal(&trace);
-    let lives = trace.is_locked && (journal.owner.is_none() || evidence::is_alive(host.processes(), &journal));
+    let (journal, processes) = (journal(&trace), host.processes());
+    let lives = trace.is_locked
+        && (journal.owner.is_none()
+            || evidence::is_elsewhere(processes, &journal)
+            || evidence::is_alive(processes, name, &journal));
     lives.then_some(journal.owner)
+}
+
+/// Returns whether the process of a machine's run is certainly known, so that it may be sent a signal.
+pub(crate) fn is_certain(host: &dyn Host, name: &VmName, pid: u32) -> bool {
+    let Some(trace) = host.store().trace(name).filter(|trace| trace.is_locked) else { return false };
+    let journal = journal(&trace);
+    let is_its = journal.owner.as_ref().is_some_and(|owner| owner.pid == pid);
+    is_its && evidence::is_certain(host.processes(), name, &journal)
 }
 
 /// Returns the guest of a run in the background that goes on without it.
@@ -47,11 +58,20 @@ pub(crate) fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
     guest_of(host, &trace)
 }
 
+/// Returns the guest of a machine's run that lives, whether or not that run does.
+pub(crate) fn guest_of_run(host: &dyn Host, name: &VmName) -> Option<u32> {
+    let journal = journal(&host.store().trace(name)?);
+    let whole = journal.part_of.as_ref().and_then(|whole| host.store().trace(whole));
+    let journal = whole.as_ref().map_or(journal, self::journal);
+    journal.leases.iter().find_map(|lease| evidence::living(host.processes(), name, &journal, lease))
+}
+
 fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
     let journal = journal(trace);
     let is_kept =
         journal.in_background && journal.owner.is_some() && evidence::boot(host.processes(), &journal) != SameBoot::No;
-    let living = |lease| evidence::living(host.processes(), &trace.name, lease);
+    let living = |lease| evidence::living(host.processes(), &trace.name, &journal, lease);
+    let is_kept = is_kept && !evidence::is_elsewhere(host.processes(), &journal);
     is_kept.then(|| journal.leases.iter().find_map(living)).flatten()
 }
 
@@ -59,6 +79,24 @@ fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
 fn goes_on_already(name: &VmName, guest: u32) -> Fault {
     let fault = Fault::host(format!("the guest of {name}, process {guest}, goes on without its vmrun"));
     fault.hint(format!("`vmrun adopt {name}` takes it over, `vmrun stop {name}` stops it"))
+}
+
+/// Returns the fault of a machine whose run is gone and whose guest lives in other namespaces or another jail: nothing of it can be
+/// seen from here, and nothing is given back under it.
+fn goes_on_elsewhere(host: &dyn Host, trace: &Trace) -> Option<Fault> {
+    let (journal, processes, name) = (journal(trace), host.processes(), &trace.name);
+    let owner = journal.owner.as_ref()?;
+    if !evidence::is_elsewhere(processes, &journal) || !processes.answers(name) {
+        return None;
+    }
+    let fault = Fault::host(format!("the guest of {name} goes on without its vmrun {}", whereabouts(owner)));
+    Some(fault.hint(format!("`vmrun adopt {name}` there takes it over, `vmrun stop {name}` there stops it")))
+}
+
+/// Where a run is that is not here, as words.
+fn whereabouts(owner: &Owner) -> String {
+    let what = if owner.space.starts_with("jail:") { "in another jail" } else { "in other namespaces" };
+    format!("{what} than this vmrun, {}", owner.space)
 }
 
 /// The fault of a machine of which there is nothing.
@@ -76,6 +114,10 @@ pub(crate) fn end(
 ) -> Result<(), Fault> {
     take(host, name)?;
     let Some(trace) = host.store().trace(name) else { return host.store_mut().clear(name) };
+    if let Some(fault) = goes_on_elsewhere(host, &trace) {
+        host.store_mut().clear(name)?;
+        return Err(fault);
+    }
     let before = left(host, &trace, true)?;
     if trace.journal.is_some() {
         told(host, &before);
@@ -118,8 +160,12 @@ fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
 }
 
 /// The fault of a machine that another run holds.
-pub(crate) fn running(name: &VmName, owner: Option<&Owner>) -> Fault {
+pub(crate) fn running(host: &dyn Host, name: &VmName, owner: Option<&Owner>) -> Fault {
     let who = owner.map(|owner| format!(": {owner}")).unwrap_or_default();
+    if let Some(there) = owner.filter(|owner| evidence::is_of_elsewhere(host.processes(), owner)) {
+        let fault = Fault::host(format!("the machine {name} is running already{who}, {}", whereabouts(there)));
+        return fault.hint(format!("`vmrun stop {name}` there stops it; VMRUN_STATE_DIR names another state folder"));
+    }
     let fault = Fault::host(format!("the machine {name} is running already{who}"));
     fault.hint("stop that one, or give this machine another name")
 }
@@ -164,9 +210,10 @@ pub(crate) fn take_over(
     let is_fresh = host.store().trace(name).is_none();
     take(host, name)?;
     let Some(trace) = host.store().trace(name).filter(|_| !is_fresh) else { return Ok(()) };
-    if let Some(guest) = guest_of(host, &trace) {
+    let already = guest_of(host, &trace).map(|guest| goes_on_already(name, guest));
+    if let Some(fault) = already.or_else(|| goes_on_elsewhere(host, &trace)) {
         host.store_mut().clear(name)?;
-        return Err(goes_on_already(name, guest));
+        return Err(fault);
     }
     let left = left(host, &trace, true)?;
     if trace.journal.is_some() || left.backs != [Back::State] {
@@ -199,7 +246,7 @@ fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
         }
         match holder(host, name) {
             None if begin.elapsed() < LAST_COMMANDS => {}
-            owner => return Err(running(name, owner.flatten().as_ref())),
+            owner => return Err(running(host, name, owner.flatten().as_ref())),
         }
     }
 }
@@ -245,26 +292,56 @@ fn end_guests(
     is_known: bool,
     within: Duration,
 ) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
-    let (begin, mut ended, mut faults) = (Instant::now(), Vec::new(), Vec::new());
+    let begin = Instant::now();
     let others: Vec<Journal> =
         host.store().traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
     let own = journal(trace);
     let is_ours = |path: &&Path| !others.iter().any(|other| images(other).any(|image| image == *path));
     let own: Vec<&Path> = images(&own).filter(is_ours).collect();
-    loop {
-        let guests = left(host, trace, is_known)?
-            .backs
-            .into_iter()
-            .filter_map(|back| if let Back::Guest(pid) = back { Some(pid) } else { None });
-        let mut new = guests.filter(|pid| !ended.contains(pid)).peekable();
-        let is_new = new.peek().is_some();
-        for pid in new.collect::<Vec<u32>>() {
-            faults.extend(host.end_guest(&trace.name, pid, within).err());
-            ended.push(pid);
-        }
+    let find = |host: &dyn Host| {
+        let backs = left(host, trace, is_known)?.backs;
+        Ok(backs.into_iter().filter_map(|back| if let Back::Guest(pid) = back { Some(pid) } else { None }).collect())
+    };
+    // One that is not to be seen yet has an image.
+    let is_coming = |host: &dyn Host| {
         let is_used = own.iter().any(|path| host.store().is_held(path, Access::ReadWrite));
-        if !is_new && (!is_used || begin.elapsed() > LAST_COMMANDS + within) {
+        is_used && begin.elapsed() <= LAST_COMMANDS + within
+    };
+    let end = |host: &mut dyn Host, pid| host.end_guest(&trace.name, pid, within).err();
+    end_all(host, &trace.name, &find, &is_coming, &end)
+}
+
+/// How many guests of one machine are ended at most: a run has one at a time, and a second one where it was killed in between.
+const GUESTS_MAX: usize = 16;
+
+/// Returns the guests that are there.
+type Find<'a> = &'a dyn Fn(&dyn Host) -> Result<Vec<u32>, Fault>;
+
+/// Ends guests until none is found and none is coming. Where there are always new ones that is given up, and told.
+fn end_all(
+    host: &mut dyn Host,
+    name: &VmName,
+    find: Find<'_>,
+    is_coming: &dyn Fn(&dyn Host) -> bool,
+    end: &dyn Fn(&mut dyn Host, u32) -> Option<Fault>,
+) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
+    let (mut ended, mut faults) = (Vec::new(), Vec::new());
+    loop {
+        let found = find(host)?;
+        let new: Vec<u32> = found.into_iter().filter(|pid| !ended.contains(pid)).collect();
+        if let (Some(next), true) = (new.first(), ended.len() + new.len() > GUESTS_MAX) {
+            let count = ended.len();
+            let fault =
+                Fault::host(format!("guests of {name} keep coming: {count} were ended, and process {next} is there"));
+            faults.push(fault.hint(format!("end what starts them, and then call `vmrun gc` for what {name} has left")));
             return Ok((ended, faults));
+        }
+        if new.is_empty() && !is_coming(host) {
+            return Ok((ended, faults));
+        }
+        for pid in new {
+            faults.extend(end(host, pid));
+            ended.push(pid);
         }
         host.processes().pause();
     }
@@ -312,6 +389,9 @@ fn collect_one(
     if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
         return Ok(None);
     }
+    if goes_on_elsewhere(host, trace).is_some() {
+        return Ok(None);
+    }
     if let Some(guest) = guest_of(host, trace) {
         let mut left = left(host, trace, is_known)?;
         left.backs.clear();
@@ -337,4 +417,36 @@ fn collect_one(
     let trace = host.store().trace(&trace.name).unwrap_or_else(|| trace.clone());
     told(host, &left(host, &trace, is_known)?);
     give_back(host, &trace, is_known, within).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::worlds::simulated::{Fixture, Simulated};
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+
+    #[test]
+    fn guests_that_keep_coming_are_not_ended_for_ever() {
+        let name: VmName = "web".parse().unwrap();
+        let mut host = Simulated::new(&Rc::new(RefCell::new(Fixture::lab())));
+        let (next, nothing) = (Cell::new(100), |_: &dyn Host| false);
+        let chain = |_: &dyn Host| {
+            next.set(next.get() + 1);
+            Ok(vec![next.get()])
+        };
+        let (ended, faults) = end_all(&mut host, &name, &chain, &nothing, &|_, _| None).unwrap();
+        assert_eq!((ended.len(), faults.len()), (GUESTS_MAX, 1));
+        assert_eq!(faults[0].message, "guests of web keep coming: 16 were ended, and process 117 is there");
+        assert_eq!(
+            faults[0].hint.as_deref(),
+            Some("end what starts them, and then call `vmrun gc` for what web has left")
+        );
+        // One that is ended, and another that was on its way.
+        let two = Cell::new(0);
+        let find = |_: &dyn Host| Ok(if two.get() < 2 { vec![7] } else { vec![7, 8] });
+        let is_coming = |_: &dyn Host| two.replace(two.get() + 1) < 2;
+        let (ended, faults) = end_all(&mut host, &name, &find, &is_coming, &|_, _| None).unwrap();
+        assert_eq!((ended, faults), (vec![7, 8], vec![]));
+    }
 }

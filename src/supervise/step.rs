@@ -38,8 +38,8 @@ const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 /// The same where somebody waits to be told: long enough for a hypervisor to refuse its command line.
 const ANNOUNCED_SOON_AFTER: Duration = Duration::from_millis(300);
 
-/// How often the log of a machine in the background is looked at.
-const LOG_CHECKED: Duration = Duration::from_secs(600);
+/// How often the log of a machine in the background is looked at: a guest that writes without end is to fill no disk meanwhile.
+const LOG_CHECKED: Duration = Duration::from_secs(1);
 
 /// What a run is told once and for all.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 mod background;
 mod console;
+mod identity;
 mod list;
 mod network;
 mod screen;

@@ -88,6 +88,7 @@ fn interface(link: &Value) -> Option<Interface> {
         mtu: number("/mtu").and_then(|mtu| u32::try_from(mtu).ok()).unwrap_or_default(),
         up: has_flag("UP"),
         mark: marked(&kind, alias),
+        is_described: !alias.is_empty(),
         is_ours: alias.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(':')),
         // A tap has a carrier for as long as somebody has it open.
         is_open: kind == InterfaceKind::Tap && has_flag("LOWER_UP"),

@@ -72,6 +72,13 @@ fn seconds(date: &str) -> Option<i64> {
     days.checked_mul(86400)?.checked_add(hours.checked_mul(3600)?)?.checked_add(minutes.checked_mul(60)? + seconds)
 }
 
+/// Returns the jail that a process is in, as `jail:0` for none: what is in another sees other processes and, with a network of its
+/// own, other interfaces.
+pub(super) fn space(query: Query<'_>, pid: u32) -> Option<String> {
+    let text = query(&Argv::new("ps").args(["-o", "jid=", "-p"]).arg(pid)).ok()?;
+    Some(format!("jail:{}", text.trim().parse::<u32>().ok()?))
+}
+
 /// Returns a number that the kernel tells by sysctl(8), if it knows that name.
 pub(super) fn sysctl(query: Query<'_>, name: &str) -> Option<u64> {
     query(&Argv::new("sysctl").arg("-n").arg(name)).ok()?.trim().parse().ok()
@@ -188,6 +195,23 @@ mod tests {
         }
         assert_eq!(seconds("Sat Nov 28 14:10:26 2026"), Some(1_795_875_026));
         assert_eq!(seconds("Thu Jan  1 00:00:00 1970"), Some(0));
+    }
+
+    #[test]
+    fn a_process_is_in_a_jail_by_its_number_or_in_none() {
+        let space_of = |answer: &str| {
+            space(
+                &|argv| {
+                    assert_eq!(argv.to_string(), "ps -o jid= -p 7");
+                    Ok(answer.into())
+                },
+                7,
+            )
+        };
+        assert_eq!(
+            ["    0\n", "   12\n", "", "-\n"].map(space_of),
+            [Some("jail:0".into()), Some("jail:12".into()), None, None]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::host::guests::does_not_end;
 use crate::host::process::{EndedBy, Happened, Process, Reads};
 use crate::host::signals::Signals;
 use crate::host::stranger::{Hypervisor, Stranger};
-use crate::host::{Guest, Woken, kernel};
+use crate::host::{Guest, Woken};
 use crate::model::message::explain;
 use crate::model::{Argv, Ended, Machine, VmName};
 use nix::sys::signal::Signal;
@@ -69,20 +69,23 @@ pub(crate) fn adopt(
 /// bhyve's exit status of a failure: what is said of a bhyve whose status nobody can know, which is never so on FreeBSD.
 const FAILED: i32 = 4;
 
-/// How long bhyve may take to leave once its guest was switched off.
+/// How long bhyve may take to leave once it was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long it may take once its guest was switched off, which had its time before: nobody waits much longer than he said.
+const LAST_PATIENCE: Duration = Duration::from_millis(700);
+
 /// Ends a bhyve that is none of our children: the power button, so long, then the switch, then a signal.
-pub(crate) fn end(name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
-    kernel::signal(pid, Signal::SIGTERM);
-    if kernel::is_gone_within(pid, within) {
+pub(crate) fn end(name: &VmName, pid: u32, guest: &mut Stranger, within: Duration) -> Result<(), Fault> {
+    guest.signal(Signal::SIGTERM);
+    if guest.ends_within(within) {
         return Ok(());
     }
     let off = crate::host::program::run(&bhyve::force_poweroff(name)).is_ok();
-    if !(off && kernel::is_gone_within(pid, PATIENCE)) {
-        kernel::signal(pid, Signal::SIGKILL);
+    if !(off && guest.ends_within(LAST_PATIENCE)) {
+        guest.signal(Signal::SIGKILL);
     }
-    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(does_not_end(name.as_str(), pid)) }
+    if guest.ends_within(PATIENCE) { Ok(()) } else { Err(does_not_end(name.as_str(), pid)) }
 }
 
 struct Bhyve {

@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 /// How long QEMU may take to leave when it is told to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The same for one that was given its time before: nobody waits much longer than he said.
+const LAST_PATIENCE: Duration = Duration::from_millis(700);
+
 /// How much of the log of resets is looked at: its last line is what matters.
 const LOG_TAIL: u64 = 4096;
 
@@ -108,7 +111,7 @@ pub(crate) fn adopt(
 }
 
 /// Ends a QEMU that is none of our children: the power button, so long, then the switch, then a signal.
-pub(crate) fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault> {
+pub(crate) fn end(folder: &Path, pid: u32, guest: &mut Stranger, within: Duration) -> Result<(), Fault> {
     let until = Instant::now() + within;
     if let Ok(stream) = UnixStream::connect(qemu::qmp_socket(folder)) {
         let mut qmp = Qmp::over(stream).map_err(|why| Fault::host(format!("cannot talk to QEMU: {why}")))?;
@@ -119,18 +122,30 @@ pub(crate) fn end(folder: &Path, pid: u32, within: Duration) -> Result<(), Fault
             kernel::tick();
         }
         qmp.execute("quit");
-        let _ = kernel::is_gone_within(pid, PATIENCE);
+        if guest.ends_within(LAST_PATIENCE) {
+            return Ok(());
+        }
     }
-    kernel::signal(pid, Signal::SIGKILL);
+    guest.signal(Signal::SIGKILL);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    if kernel::is_gone_within(pid, PATIENCE) { Ok(()) } else { Err(does_not_end(&name, pid)) }
+    if guest.ends_within(PATIENCE) { Ok(()) } else { Err(does_not_end(&name, pid)) }
 }
 
-/// The connection to QEMU's monitor.
+/// How much of what a monitor says is taken at a time, in bytes: one that never stops is not listened to for ever.
+const TAKEN_MAX: usize = 64 << 10;
+
+/// The longest line of a monitor that says something, in bytes; its events are shorter by far.
+const LINE_MAX: usize = 64 << 10;
+
+/// The connection to QEMU's monitor. A QEMU that a guest has taken over may say what it wants there, as much as it wants.
 struct Qmp {
     stream: UnixStream,
     heard: Vec<u8>,
+    /// Whether the rest of a line that is too long is still to come.
+    is_skipping: bool,
     is_open: bool,
+    /// Whether it said by now that the machine is down.
+    is_down: bool,
 }
 
 impl Qmp {
@@ -144,43 +159,69 @@ impl Qmp {
 
     fn over(stream: UnixStream) -> std::io::Result<Self> {
         stream.set_nonblocking(true)?;
-        let mut qmp = Self { stream, heard: Vec::new(), is_open: true };
+        let mut qmp = Self { stream, heard: Vec::new(), is_skipping: false, is_open: true, is_down: false };
         qmp.execute("qmp_capabilities");
         Ok(qmp)
     }
 
     /// Returns whether QEMU told by now that the machine is down.
     fn is_down(&mut self) -> bool {
-        self.listen();
-        let heard = String::from_utf8_lossy(&self.heard).replace(' ', "");
-        heard.contains("\"event\":\"SHUTDOWN\"") || heard.contains("\"status\":\"shutdown\"")
+        let tells = |line: &String| {
+            let line = line.replace(' ', "");
+            line.contains("\"event\":\"SHUTDOWN\"") || line.contains("\"status\":\"shutdown\"")
+        };
+        self.is_down |= self.lines().iter().any(tells);
+        self.is_down
     }
 
-    /// Tells QEMU to do something. A QEMU that is gone needs no telling.
+    /// Tells QEMU to do something. A QEMU that is gone, or that does not read, needs no telling.
     fn execute(&mut self, command: &str) {
         let _ = self.stream.write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes());
     }
 
-    /// Returns the first event that ends the boot among those that have come.
+    /// Returns the first event that ends the boot among those that are taken now.
     fn event(&mut self) -> Option<Event> {
-        self.listen();
-        while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.heard.drain(..=end).collect();
-            match qemu::event(&String::from_utf8_lossy(&line)) {
-                None | Some(Event::Other) => {}
-                event => return event,
-            }
-        }
-        None
+        let lines = self.lines();
+        lines.iter().find_map(|line| qemu::event(line).filter(|event| !matches!(event, Event::Other)))
     }
 
-    /// Reads what has come.
+    /// Returns the first event that ends the boot among those that a QEMU has left which is gone.
+    fn last_event(&mut self) -> Option<Event> {
+        // What it has left is what a socket keeps.
+        const TIMES: usize = 64;
+        (0..TIMES).find_map(|_| self.event())
+    }
+
+    /// Takes a part of what has come, and returns the lines that are whole. One that is too long says nothing.
+    fn lines(&mut self) -> Vec<String> {
+        self.listen();
+        let mut lines = Vec::new();
+        let mut begin = 0;
+        while let Some(length) = self.heard[begin..].iter().position(|byte| *byte == b'\n') {
+            if !std::mem::take(&mut self.is_skipping) {
+                lines.push(String::from_utf8_lossy(&self.heard[begin..begin + length]).into_owned());
+            }
+            begin += length + 1;
+        }
+        self.heard.drain(..begin);
+        if self.is_skipping || self.heard.len() > LINE_MAX {
+            self.is_skipping = true;
+            self.heard.clear();
+        }
+        lines
+    }
+
+    /// Reads a part of what has come.
     fn listen(&mut self) {
         let mut buffer = [0; 4096];
-        while self.is_open {
+        let mut taken = 0;
+        while self.is_open && taken < TAKEN_MAX {
             match self.stream.read(&mut buffer) {
                 Ok(0) => self.is_open = false,
-                Ok(count) => self.heard.extend_from_slice(&buffer[..count]),
+                Ok(count) => {
+                    taken += count;
+                    self.heard.extend_from_slice(&buffer[..count]);
+                }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
                 Err(why) if why.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => self.is_open = false,
@@ -207,7 +248,7 @@ impl Qemu {
     }
 
     fn exited(&mut self, status: ExitStatus) -> Ended {
-        match (self.qmp.event(), Process::ended_by(status)) {
+        match (self.qmp.last_event(), Process::ended_by(status)) {
             (Some(event), _) => qemu::ended(event, &tail(&self.reset_log)),
             (None, EndedBy::Code(0 | 1)) => Ended::Failed { status: REFUSED },
             (None, EndedBy::Code(status)) => Ended::Failed { status },
@@ -223,10 +264,16 @@ impl Guest for Qemu {
             match self.process.wait(until, extra) {
                 Happened::Exited(status) => self.ended = Some(self.exited(status)),
                 Happened::Gone => {
-                    let event = self.qmp.event().map(|event| qemu::ended(event, &tail(&self.reset_log)));
+                    let event = self.qmp.last_event().map(|event| qemu::ended(event, &tail(&self.reset_log)));
                     self.ended = Some(event.unwrap_or(Ended::Failed { status: REFUSED }));
                 }
-                Happened::Extra => self.ended = self.qmp.event().map(|event| self.leave(event)),
+                Happened::Extra => {
+                    self.ended = self.qmp.event().map(|event| self.leave(event));
+                    // One that never stops talking holds up nobody's time.
+                    if self.ended.is_none() && until.is_some_and(|until| until <= Instant::now()) {
+                        return Woken::TimeOver;
+                    }
+                }
                 Happened::StopAsked => return Woken::StopAsked,
                 Happened::TimeOver => return Woken::TimeOver,
             }
@@ -287,5 +334,50 @@ mod tests {
     fn a_processor_helps_when_it_says_so() {
         assert!(has_virtualisation("model name\t: svm-like\nflags\t\t: fpu vme svm\n"));
         assert!(!has_virtualisation("model name\t: svm vmx\nflags\t\t: fpu vme\n"));
+    }
+
+    /// A monitor that somebody else speaks at, whose first words to it are passed over.
+    fn monitor() -> (UnixStream, Qmp) {
+        let (theirs, ours) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (theirs, Qmp::over(ours).unwrap())
+    }
+
+    /// Says something again and again, as long as it is heard.
+    fn flood(theirs: &mut UnixStream, text: &[u8]) -> usize {
+        let mut said = 0;
+        while let Ok(count) = theirs.write(text) {
+            said += count;
+        }
+        said
+    }
+
+    #[test]
+    fn a_monitor_that_never_stops_is_listened_to_a_part_at_a_time() {
+        let (mut theirs, mut qmp) = monitor();
+        let many = b"{\"event\": \"RTC_CHANGE\"}\n".repeat(200);
+        assert!(flood(&mut theirs, &many) > TAKEN_MAX);
+        assert!(qmp.event().is_none() && qmp.heard.len() <= LINE_MAX && qmp.is_open);
+        // More comes than is taken, and the end is heard once it is its turn.
+        flood(&mut theirs, &many);
+        while qmp.event().is_none() {
+            let _ = theirs
+                .write(b"\n{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-shutdown\"}}\n");
+        }
+    }
+
+    #[test]
+    fn a_monitor_that_says_no_line_takes_no_memory() {
+        let (mut theirs, mut qmp) = monitor();
+        let mut said = 0;
+        while said < 4 << 20 {
+            said += flood(&mut theirs, &[b'x'; 4096]);
+            assert!(qmp.event().is_none() && qmp.heard.capacity() < 4 * (LINE_MAX + TAKEN_MAX));
+        }
+        // What follows the line is heard again.
+        while qmp.event().is_none() {
+            let _ = theirs
+                .write(b"\n{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-shutdown\"}}\n");
+        }
     }
 }

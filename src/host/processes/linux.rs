@@ -2,6 +2,7 @@
 
 use super::{Hypervisor, Kind, Processes, Thread};
 use crate::host::identity::is_vmrun;
+use crate::host::kernel;
 use crate::model::Size;
 use crate::qemu::seen::{is_qemu, told};
 use nix::unistd::{SysconfVar, sysconf};
@@ -182,7 +183,8 @@ fn hypervisor(pid: u32, bytes: &mut Vec<u8>, units: &Units) -> Option<Hypervisor
         used: Some(Duration::from_millis(stat.used.saturating_mul(1000) / units.ticks)),
         resident: Size::bytes(stat.resident.saturating_mul(units.page)),
         shape: said.shape,
-        folder: said.folder,
+        // In a container it is another one of that name.
+        folder: said.folder.filter(|_| !kernel::is_elsewhere(pid)),
     })
 }
 

@@ -3,8 +3,18 @@
 use super::System;
 use crate::diag::Fault;
 use crate::host::program::run;
-use crate::host::{Identity, Platform, ProcessFact, ProcessTable, Witness, kernel, processes};
+use crate::host::{Identity, Platform, ProcessFact, ProcessTable, Settings, Witness, kernel, processes};
 use crate::model::VmName;
+use crate::qemu::{ask_socket, qmp_socket};
+use std::os::unix::net::UnixStream;
+
+/// Returns whether a process certainly runs a machine of these settings.
+pub(super) fn is_of(settings: &Settings, pid: u32, name: &VmName) -> bool {
+    match settings.platform {
+        Platform::FreeBsd => kernel::process(pid).is_some_and(|fact| fact.is_bhyve_of(name)),
+        Platform::Linux => kernel::runs(pid, &settings.machine_folder(name)),
+    }
+}
 
 impl ProcessTable for System {
     fn identity(&self) -> Identity {
@@ -23,8 +33,33 @@ impl ProcessTable for System {
         kernel::process(pid)
     }
 
+    fn runs(&self, pid: u32, name: &VmName) -> bool {
+        is_of(&self.settings, pid, name)
+    }
+
+    fn has_lock(&self, pid: u32, name: &VmName) -> Option<bool> {
+        kernel::has_open(pid, &self.settings.lock_file(name))
+    }
+
+    fn space(&self) -> String {
+        kernel::space()
+    }
+
+    fn answers(&self, name: &VmName) -> bool {
+        let folder = self.settings.machine_folder(name);
+        match self.settings.platform {
+            Platform::FreeBsd => self.settings.node(name).exists(),
+            Platform::Linux => {
+                [ask_socket(&folder), qmp_socket(&folder)].iter().any(|path| UnixStream::connect(path).is_ok())
+            }
+        }
+    }
+
     fn strays(&self, name: &VmName) -> Vec<u32> {
-        kernel::that_name(&self.settings.machine_folder(name))
+        match self.settings.platform {
+            Platform::FreeBsd => Vec::new(),
+            Platform::Linux => kernel::that_run(&self.settings.machine_folder(name)),
+        }
     }
 
     fn bhyves(&self, name: &VmName) -> Result<Vec<u32>, Fault> {

@@ -4,37 +4,70 @@
 //! taken in this boot; a bhyve that has the machine's name and the noted number is the machine's; what the kernel calls its start
 //! (`kern.boot_id`), and when a process was started since then, are the same before a step of the clock and behind it.
 
-use crate::host::{Interface, ProcessTable, SameBoot};
+use crate::host::{Interface, ProcessFact, ProcessTable, SameBoot};
 use crate::model::VmName;
-use crate::supervise::journal::Journal;
+use crate::supervise::journal::{Journal, Owner};
 use crate::supervise::leases::Lease;
 
 /// Returns whether the owner of a journal lives whose lock somebody holds: it, or a command that it has started. Only a process that
 /// is known to be another is not it.
-pub(super) fn is_alive(processes: &dyn ProcessTable, journal: &Journal) -> bool {
+pub(super) fn is_alive(processes: &dyn ProcessTable, name: &VmName, journal: &Journal) -> bool {
     let Some(owner) = &journal.owner else { return false };
     let Some(fact) = processes.process(owner.pid) else { return false };
     let boot = boot(processes, journal);
-    if boot == SameBoot::No {
+    if boot == SameBoot::No || processes.has_lock(owner.pid, name) == Some(false) {
         return false;
     }
-    if !owner.started.is_empty() {
-        return owner.started == fact.started;
-    }
-    let seen = || processes.witness(&[owner.pid]).starts.get(&owner.pid).copied();
-    match journal.start.map(|noted| (noted, seen())) {
-        // Both are told in whole seconds.
-        Some((noted, Some(seen))) => noted.abs_diff(seen) <= 1,
-        _ => boot == SameBoot::Yes || fact.is_vmrun(),
-    }
+    is_of_then(processes, journal, (owner.pid, &owner.started), &fact)
+        .unwrap_or_else(|| boot == SameBoot::Yes || fact.is_vmrun())
 }
 
-/// Returns the process of a journal's guest that lives.
-pub(super) fn living(processes: &dyn ProcessTable, name: &VmName, lease: &Lease) -> Option<u32> {
+/// Returns whether the owner of a journal is certainly a process, so that it may be sent a signal: it lives, and was started when the
+/// journal says, or is a vmrun where nobody knows when that was.
+pub(super) fn is_certain(processes: &dyn ProcessTable, name: &VmName, journal: &Journal) -> bool {
+    let Some((owner, fact)) = journal.owner.as_ref().and_then(|owner| Some((owner, processes.process(owner.pid)?)))
+    else {
+        return false;
+    };
+    let is_same =
+        || is_of_then(processes, journal, (owner.pid, &owner.started), &fact).unwrap_or_else(|| fact.is_vmrun());
+    is_alive(processes, name, journal) && !is_elsewhere(processes, journal) && is_same()
+}
+
+/// Returns whether a process was started when a journal says; nothing where that is not known.
+fn is_of_then(
+    processes: &dyn ProcessTable,
+    journal: &Journal,
+    (pid, started): (u32, &str),
+    fact: &ProcessFact,
+) -> Option<bool> {
+    if !started.is_empty() {
+        return Some(started == fact.started);
+    }
+    let noted = journal.starts.get(&pid)?;
+    let seen = processes.witness(&[pid]).starts.get(&pid).copied()?;
+    // Both are told in whole seconds.
+    Some(noted.abs_diff(seen) <= 1)
+}
+
+/// Returns the process of a journal's guest that lives: it has the number, was started then, and certainly runs this machine.
+pub(super) fn living(processes: &dyn ProcessTable, name: &VmName, journal: &Journal, lease: &Lease) -> Option<u32> {
     let Lease::Guest { pid, started } = lease else { return None };
     let fact = processes.process(*pid)?;
-    let is_same = started.is_empty() || *started == fact.started;
-    (is_same && fact.runs(name)).then_some(*pid)
+    let is_same = processes.runs(*pid, name) && is_of_then(processes, journal, (*pid, started), &fact) != Some(false);
+    is_same.then_some(*pid)
+}
+
+/// Returns whether a journal is of a run in other namespaces or another jail: the numbers of its processes and the names of its
+/// interfaces mean nothing here.
+pub(super) fn is_elsewhere(processes: &dyn ProcessTable, journal: &Journal) -> bool {
+    journal.owner.as_ref().is_some_and(|owner| is_of_elsewhere(processes, owner))
+}
+
+/// Returns whether a run is in other namespaces or another jail.
+pub(super) fn is_of_elsewhere(processes: &dyn ProcessTable, owner: &Owner) -> bool {
+    let here = if owner.space.is_empty() { String::new() } else { processes.space() };
+    !here.is_empty() && here != owner.space
 }
 
 /// Returns whether the host was not started anew since a journal was begun. Where only clocks tell, and tell that it was, whatever
@@ -46,11 +79,12 @@ pub(super) fn is_same_boot(
     interfaces: &[Interface],
 ) -> bool {
     match boot(processes, journal) {
+        _ if is_elsewhere(processes, journal) => false,
         SameBoot::Yes => true,
         SameBoot::No => false,
         SameBoot::Unsure => {
             interfaces.iter().any(|one| one.mark.as_ref() == Some(name))
-                || journal.leases.iter().any(|lease| living(processes, name, lease).is_some())
+                || journal.leases.iter().any(|lease| living(processes, name, journal, lease).is_some())
         }
     }
 }
@@ -70,13 +104,15 @@ pub(super) fn boot(processes: &dyn ProcessTable, journal: &Journal) -> SameBoot 
 mod tests {
     use super::*;
     use crate::diag::Fault;
-    use crate::host::{Identity, InterfaceKind, ProcessFact, Witness};
-    use crate::supervise::journal::{Owner, begun_by, witnessed};
+    use crate::host::{Identity, InterfaceKind, Witness};
+    use crate::supervise::journal::{begun_by, witnessed};
 
     /// A host of which is known what a test says.
     #[derive(Clone, Default)]
     struct Table {
         boot: &'static str,
+        space: &'static str,
+        has_lock: Option<bool>,
         id: Option<&'static str>,
         /// Number, when it was started as the system tells it and since the boot, command.
         processes: Vec<(u32, &'static str, Option<i64>, &'static str)>,
@@ -102,6 +138,22 @@ mod tests {
             Some(ProcessFact { started: (*started).into(), command: (*command).into() })
         }
 
+        fn runs(&self, pid: u32, name: &VmName) -> bool {
+            self.process(pid).is_some_and(|fact| fact.is_bhyve_of(name))
+        }
+
+        fn has_lock(&self, _: u32, _: &VmName) -> Option<bool> {
+            self.has_lock
+        }
+
+        fn space(&self) -> String {
+            self.space.into()
+        }
+
+        fn answers(&self, _: &VmName) -> bool {
+            false
+        }
+
         fn strays(&self, _: &VmName) -> Vec<u32> {
             Vec::new()
         }
@@ -123,7 +175,7 @@ mod tests {
     fn journal(boot: &str, started: &str, known: Option<(&str, i64)>) -> Journal {
         let owner = Owner { pid: 7, boot: boot.into(), started: started.into(), ..Owner::default() };
         let witness = known.map(|(id, start)| Witness { boot: Some(id.into()), starts: [(7, start)].into() });
-        let mut journal = Journal::read(&[begun_by(&owner), witnessed(7, &witness.unwrap_or_default())].concat());
+        let mut journal = Journal::read(&[begun_by(&owner), witnessed(&witness.unwrap_or_default())].concat());
         journal.leases.push(Lease::Guest { pid: 8, started: String::new() });
         journal
     }
@@ -131,7 +183,7 @@ mod tests {
     /// A FreeBSD, as its clock is set now: process 7 was started then, and 8 is what.
     fn freebsd(boot: &'static str, id: &'static str, owner: (i64, &'static str), guest: &'static str) -> Table {
         let processes = vec![(7, "", Some(owner.0), owner.1), (8, "", None, guest)];
-        Table { boot, id: Some(id), processes }
+        Table { boot, id: Some(id), processes, ..Table::default() }
     }
 
     const THEN: &str = "1795875026";
@@ -141,7 +193,7 @@ mod tests {
     fn an_owner_lives_whatever_the_clock_says_unless_it_is_known_to_be_another() {
         let new = |id, start| journal(THEN, "", Some((id, start)));
         let alive = |journal: &Journal, boot, id, start, command| {
-            is_alive(&freebsd(boot, id, (start, command), "bhyve: web (bhyve)"), journal)
+            is_alive(&freebsd(boot, id, (start, command), "bhyve: web (bhyve)"), &web(), journal)
         };
         for boot in [THEN, SET_BY_AN_HOUR] {
             assert!(alive(&new("a", 40), boot, "a", 40, VMRUN));
@@ -159,16 +211,16 @@ mod tests {
         // Where ps does not tell when it was started its name does.
         let mut silent = freebsd(SET_BY_AN_HOUR, "a", (40, VMRUN), "");
         (silent.id, silent.processes[0].2) = (None, None);
-        assert!(is_alive(&silent, &new("a", 40)));
-        assert!(!is_alive(&Table { boot: THEN, ..Table::default() }, &new("a", 40)));
-        assert!(!is_alive(&silent, &Journal::default()));
+        assert!(is_alive(&silent, &web(), &new("a", 40)));
+        assert!(!is_alive(&Table { boot: THEN, ..Table::default() }, &web(), &new("a", 40)));
+        assert!(!is_alive(&silent, &web(), &Journal::default()));
     }
 
     #[test]
     fn a_process_of_linux_is_the_one_that_was_started_at_that_tick_of_that_boot() {
         let alive = |noted: &str, boot: &'static str, started: &'static str| {
-            let table = Table { boot, id: None, processes: vec![(7, started, None, VMRUN)] };
-            is_alive(&table, &journal(noted, "81213", None))
+            let table = Table { boot, processes: vec![(7, started, None, VMRUN)], ..Table::default() };
+            is_alive(&table, &web(), &journal(noted, "81213", None))
         };
         assert!(alive("6d1f-a", "6d1f-a", "81213"));
         assert!(!alive("6d1f-a", "6d1f-a", "81214") && !alive("6d1f-a", "6d1f-b", "81213"));
@@ -177,15 +229,48 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_lives_where_a_bhyve_of_its_name_has_its_number() {
-        let lease = Lease::Guest { pid: 8, started: String::new() };
-        let lives = |command| living(&freebsd(SET_BY_AN_HOUR, "a", (40, VMRUN), command), &web(), &lease).is_some();
+    fn a_guest_lives_where_a_bhyve_of_its_name_has_its_number_and_was_started_then() {
+        let old = journal(THEN, "", None);
+        let lives = |command| {
+            living(&freebsd(SET_BY_AN_HOUR, "a", (40, VMRUN), command), &web(), &old, &old.leases[0]).is_some()
+        };
         assert!(lives("bhyve: web (bhyve)") && lives("bhyve -c 1 -s 29,fbuf,wait web"));
         for other in ["bhyve: web2 (bhyve)", "bhyve: db (bhyve)", "vi web", "sleep 60", "/sbin/init --", "bhyve web db"]
+            .into_iter()
+            .chain(["bhyve: my web (bhyve)", "bhyve: web (bhyve) x", "mariadbd web", "qemu-system-x86_64 -name web"])
         {
             assert!(!lives(other), "{other}");
         }
-        assert_eq!(living(&Table::default(), &web(), &lease), None);
+        assert_eq!(living(&Table::default(), &web(), &old, &old.leases[0]), None);
+        // Another bhyve of that name which got the number later, and the same one whose start is told in another second.
+        let mut new = old.clone();
+        new.starts.insert(8, 41);
+        let started = |start| {
+            let mut table = freebsd(THEN, "a", (40, VMRUN), "bhyve: web (bhyve)");
+            table.processes[1].2 = start;
+            living(&table, &web(), &new, &new.leases[0]).is_some()
+        };
+        assert!(started(Some(41)) && started(Some(42)) && !started(Some(43)) && !started(Some(9000)));
+        // ps does not tell: its title does.
+        assert!(started(None));
+    }
+
+    #[test]
+    fn a_process_gets_a_signal_only_if_it_is_certainly_the_owner() {
+        let certain = |table: &Table, journal: &Journal| is_certain(table, &web(), journal);
+        let (old, new) = (journal(THEN, "", None), journal(THEN, "", Some(("a", 40))));
+        let table = |start, command| freebsd(THEN, "a", (start, command), "");
+        assert!(certain(&table(40, VMRUN), &new) && certain(&table(40, "/root/vmrun.old start"), &new));
+        assert!(!certain(&table(42, VMRUN), &new) && !certain(&table(42, "mariadbd"), &new));
+        // Where nobody knows when it was started it has to be a vmrun.
+        assert!(certain(&table(40, VMRUN), &old) && !certain(&table(40, "mariadbd"), &old));
+        // Somebody else has the lock; a run elsewhere whose number is another's here.
+        assert!(!certain(&Table { has_lock: Some(false), ..table(40, VMRUN) }, &new));
+        assert!(certain(&Table { has_lock: Some(true), ..table(40, VMRUN) }, &new));
+        let mut there = new;
+        there.owner.as_mut().unwrap().space = "jail:3".into();
+        assert!(certain(&Table { space: "jail:3", ..table(40, VMRUN) }, &there));
+        assert!(!certain(&Table { space: "jail:0", ..table(40, VMRUN) }, &there));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
 use crate::host::store::Trace;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
-use crate::model::{Argv, LinkKind, VmName};
+use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
 use crate::supervise::leases::Lease;
@@ -90,7 +90,10 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
     if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
         undo_node(host, &trace.name, &mut left);
     }
-    for lease in journal.leases.iter().rev() {
+    // Of a run in other namespaces only files are here.
+    let is_elsewhere = evidence::is_elsewhere(host.processes(), &journal);
+    let is_here = |lease: &&Lease| !is_elsewhere || matches!(lease, Lease::Temporary(_));
+    for lease in journal.leases.iter().rev().filter(is_here) {
         undo(host, lease, &journal.leases, same_boot, &interfaces, &mut left);
     }
     // Whatever carries our mark and is not in the journal: it was lost.
@@ -122,9 +125,10 @@ fn guests(
     interfaces: &[Interface],
     is_known: bool,
 ) -> BTreeSet<u32> {
-    let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, lease));
+    let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, journal, lease));
     let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
-    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.processes().process(*pid).is_some());
+    // Whoever else has opened a tap of ours is not ours.
+    let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.processes().runs(*pid, name));
     noted.chain(host.processes().strays(name)).chain(openers).collect()
 }
 
@@ -134,7 +138,6 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
     match lease {
         Lease::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
             let tap = &link.name;
-            let unnamed = unmarked(tap);
             match there(tap.as_str()) {
                 Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(leases, one, &left.name) => {
                     left.backs.extend(lease.back(platform).map(Back::Effect))
@@ -142,9 +145,7 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
                 Some(_) => left.kept.push(tap.to_string()),
                 None => {}
             }
-            if platform == Platform::Linux && there(&unnamed).is_some() {
-                left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyTap(name))));
-            }
+            undo_half(tap, true, same_boot, interfaces, platform, left);
         }
         Lease::Effect(Effect::Join { bridge, member, .. }) => {
             let is_member = |one: &Interface| one.members.iter().any(|name| name == member.as_str());
@@ -157,7 +158,6 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
         Lease::Effect(Effect::Lend { jail, tap }) if same_boot => jail::undo_loan(host, jail, tap, left),
         Lease::Effect(Effect::CreateInner(inner)) if same_boot => jail::undo_inner(host, inner, left),
         Lease::Link(name) => {
-            let unnamed = unmarked(name);
             match there(name.as_str()) {
                 Some(one) if one.mark.as_ref() == Some(&left.name) && !is_shared(one, interfaces, &left.name) => {
                     left.backs.extend(lease.back(platform).map(Back::Effect));
@@ -165,9 +165,7 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
                 Some(_) => left.kept.push(name.to_string()),
                 None => {}
             }
-            if platform == Platform::Linux && there(&unnamed).is_some() {
-                left.backs.extend(unnamed.parse().map(|name| Back::Effect(Effect::DestroyLink(name))));
-            }
+            undo_half(name, false, same_boot, interfaces, platform, left);
         }
         // A route has no mark, and without one the host may be out of reach.
         Lease::Effect(Effect::AddRoute(router)) if same_boot => {
@@ -183,6 +181,37 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
         | Lease::Lock(_)
         | Lease::Image(..)
         | Lease::Guest { .. } => {}
+    }
+}
+
+/// What a run had made on Linux when it was killed before it gave that its name, and with it its mark. By then nothing else was done
+/// to it: one that has an alias, an address or members, that is up, open, in a bridge or of another kind is somebody else's, and
+/// so is one beside an interface that has its name and our mark already.
+fn undo_half(
+    name: &InterfaceName,
+    is_tap: bool,
+    same_boot: bool,
+    interfaces: &[Interface],
+    platform: Platform,
+    left: &mut Left,
+) {
+    let unnamed = unmarked(name);
+    let Some(one) = interfaces.iter().find(|one| one.name == unnamed && platform == Platform::Linux) else { return };
+    let is_its = |one: &Interface| one.name == name.as_str() && one.mark.as_ref() == Some(&left.name);
+    let is_of_kind = match one.kind {
+        InterfaceKind::Tap => is_tap,
+        InterfaceKind::Bridge | InterfaceKind::Vlan { .. } | InterfaceKind::Vxlan { .. } | InterfaceKind::Pair => {
+            !is_tap
+        }
+        InterfaceKind::Other => false,
+    };
+    let is_bare = !one.is_described && one.addresses.is_empty() && one.members.is_empty() && !one.up && !one.is_open;
+    let is_free = interfaces::bridge_of(interfaces, &unnamed).is_none() && !interfaces.iter().any(is_its);
+    match unnamed.parse() {
+        Ok(made) if same_boot && is_of_kind && is_bare && is_free => {
+            left.backs.push(Back::Effect(if is_tap { Effect::DestroyTap(made) } else { Effect::DestroyLink(made) }));
+        }
+        _ => left.kept.push(unnamed),
     }
 }
 
@@ -203,4 +232,53 @@ fn undo_node(host: &dyn Host, name: &VmName, left: &mut Left) {
 fn is_shared(bridge: &Interface, interfaces: &[Interface], own: &VmName) -> bool {
     let of_others = |one: &&Interface| one.mark.as_ref().is_some_and(|mark| mark != own);
     interfaces.iter().filter(of_others).any(|one| bridge.members.contains(&one.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> InterfaceName {
+        "tap1".parse().unwrap()
+    }
+
+    /// What goes and what stays of the interface that a run had not named yet, beside others.
+    fn half(one: Interface, is_tap: bool, others: &[Interface]) -> (Vec<Back>, Vec<String>) {
+        let (backs, kept, faults) = (Vec::new(), Vec::new(), Vec::new());
+        let mut left = Left { name: "web".parse().unwrap(), owner: None, backs, kept, faults, goes_on: None };
+        let all: Vec<Interface> = std::iter::once(one).chain(others.iter().cloned()).collect();
+        undo_half(&name(), is_tap, true, &all, Platform::Linux, &mut left);
+        (left.backs, left.kept)
+    }
+
+    #[test]
+    fn only_what_is_as_our_own_call_has_made_it_goes_without_a_mark() {
+        let bare = |kind| Interface::new("tap1.new", kind);
+        let made: InterfaceName = "tap1.new".parse().unwrap();
+        let goes = |effect| (vec![Back::Effect(effect)], vec![]);
+        assert_eq!(half(bare(InterfaceKind::Tap), true, &[]), goes(Effect::DestroyTap(made.clone())));
+        for kind in [InterfaceKind::Bridge, InterfaceKind::Pair] {
+            assert_eq!(half(bare(kind), false, &[]), goes(Effect::DestroyLink(made.clone())));
+        }
+        let tap = || bare(InterfaceKind::Tap);
+        let marked = |name: &str| Interface { mark: name.parse().ok(), ..Interface::new("tap1", InterfaceKind::Tap) };
+        let bridge = Interface { members: vec!["tap1.new".into()], ..Interface::new("br0", InterfaceKind::Bridge) };
+        let address = "10.0.0.1/24".parse().unwrap();
+        let others: [(Interface, bool, &[Interface]); 9] = [
+            (Interface { is_described: true, ..tap() }, true, &[]),
+            (Interface { up: true, ..tap() }, true, &[]),
+            (Interface { is_open: true, ..tap() }, true, &[]),
+            (Interface { addresses: vec![address], ..tap() }, true, &[]),
+            (Interface { members: vec!["eth0".into()], ..bare(InterfaceKind::Bridge) }, false, &[]),
+            (bare(InterfaceKind::Other), true, &[]),
+            (tap(), false, &[]),
+            (tap(), true, &[bridge]),
+            (tap(), true, &[marked("web")]),
+        ];
+        for (one, is_tap, beside) in others {
+            assert_eq!(half(one.clone(), is_tap, beside), (vec![], vec!["tap1.new".to_string()]), "{one:?}");
+        }
+        assert_eq!(half(tap(), true, &[marked("db")]), goes(Effect::DestroyTap(made)));
+        assert_eq!(half(Interface::new("tap2.new", InterfaceKind::Tap), true, &[]), (vec![], vec![]));
+    }
 }

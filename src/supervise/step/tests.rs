@@ -200,7 +200,7 @@ fn a_guest_that_crashes_waits_and_one_that_crashes_too_often_is_over() {
     let events = [
         (0, Event::Started),
         (1, Event::Deadline),
-        (601, Event::Deadline),
+        (2, Event::Deadline),
         (700, crash()),
         (700, Event::Evaluated(true)),
         (701, Event::Deadline),
@@ -213,8 +213,8 @@ fn a_guest_that_crashes_waits_and_one_that_crashes_too_often_is_over() {
         lines[..8],
         [
             "0 Started -> Running until 300ms: [RotateLog]",
-            "1 Deadline -> Running until 601s: [Announce]",
-            "601 Deadline -> Running until 1201s: [RotateLog]",
+            "1 Deadline -> Running until 2s: [Announce]",
+            "2 Deadline -> Running until 3s: [RotateLog]",
             "700 Ended(TripleFault) -> Down",
             "700 Evaluated(true) -> Resting until 701s: [Rest(1s)]",
             "701 Deadline -> Evaluating: [Evaluate { is_reboot: false }]",
