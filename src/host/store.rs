@@ -3,7 +3,7 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
-use super::files::{io_fault, reason, remove};
+use super::files::{self, io_fault, reason, remove};
 use super::kernel::tick;
 use super::settings::{STANDING, Settings};
 use crate::diag::Fault;
@@ -175,7 +175,7 @@ impl Store {
 
     /// Returns what was written of how a machine stands.
     pub(crate) fn standing(&self, name: &VmName) -> Option<String> {
-        if self.is_memory() { None } else { std::fs::read_to_string(self.settings.standing_file(name)).ok() }
+        if self.is_memory() { None } else { files::read_text(&self.settings.standing_file(name)).ok() }
     }
 
     /// Removes the folder and the secrets of a machine that is ours. What the journal says counts no more, unless it is kept.
@@ -279,7 +279,7 @@ impl Store {
 
 /// Returns whether another process holds a lock, and the text of its file, if it may be read.
 fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
-    let lock = File::open(path).ok()?;
+    let lock = files::open(path).ok()?;
     let is_locked = !is_ours && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
     let _ = lock.unlock();
     let mut text = Vec::with_capacity(JOURNAL);
@@ -316,7 +316,7 @@ pub(crate) fn kept(state: &Path) -> Vec<Kept> {
     }
     let read = |(name, (has_lock, has_folder)): (VmName, (bool, bool))| {
         let folder = state.join(name.as_str());
-        let standing = has_folder.then(|| std::fs::read_to_string(folder.join(STANDING)).ok()).flatten();
+        let standing = has_folder.then(|| files::read_text(&folder.join(STANDING)).ok()).flatten();
         let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
         let trace = seen.map(|(is_locked, journal)| Trace { name: name.clone(), is_locked, journal });
         (has_lock || standing.is_some()).then_some(Kept { name, folder, standing, has_lock, trace })
