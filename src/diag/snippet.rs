@@ -39,9 +39,22 @@ pub fn draw(diagnostic: &Diagnostic, colour: Colour) -> String {
     renderer.term_width(WIDTH).render(&report)
 }
 
+/// A text longer than this, in bytes, is drawn from the lines at hand alone: drawing goes through all of what it is given.
+const LONG: usize = 1 << 14;
+
 fn snippet<'a>(place: &'a Place, kind: AnnotationKind, label: Option<&'a String>) -> Element<'a> {
-    let annotation = kind.span(place.span.clone()).label(label.map(String::as_str));
-    Snippet::source(place.source.text.as_str()).path(place.source.name.as_str()).annotation(annotation).into()
+    let (text, span) = (place.source.text.as_str(), place.span.clone());
+    let (from, to) = if text.len() > LONG { lines(text, &span) } else { (0, text.len()) };
+    let annotation = kind.span(span.start - from..span.end - from).label(label.map(String::as_str));
+    let first = text[..from].matches('\n').count() + 1;
+    Snippet::source(&text[from..to]).line_start(first).path(place.source.name.as_str()).annotation(annotation).into()
+}
+
+/// The lines that a stretch is in.
+fn lines(text: &str, span: &std::ops::Range<usize>) -> (usize, usize) {
+    let from = text[..span.start].rfind('\n').map_or(0, |end| end + 1);
+    let to = text[span.end..].find('\n').map_or(text.len(), |end| span.end + end + 1);
+    (from, to)
 }
 
 #[cfg(test)]

@@ -11,3 +11,9 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn since_1970() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
+
+/// Returns how long the processor has worked for this thread: clock_gettime(2).
+pub(crate) fn processor() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+}

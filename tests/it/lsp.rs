@@ -18,7 +18,10 @@ struct Client {
 
 impl Client {
     fn new(sandbox: &Sandbox) -> Self {
-        let mut command = sandbox.command(&["lsp"]);
+        Self::of(sandbox.command(&["lsp"]))
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut client = Self { child, stdin, stdout, next: 0, told: std::collections::BTreeMap::new() };
@@ -283,4 +286,16 @@ fn the_extension_for_vs_code_starts_this_server() {
     let _: Value =
         serde_json::from_str(&read(package["contributes"]["languages"][0]["configuration"].as_str().unwrap())).unwrap();
     assert!(read(package["main"].as_str().unwrap()).contains(r#"{ command: "vmrun", args: ["lsp"] }"#));
+}
+
+#[test]
+fn a_hostile_recipe_is_told_of_and_the_server_lives() {
+    let sandbox = Sandbox::new();
+    let mut client = Client::of(sandbox.shell("ulimit -v 524288; exec vmrun lsp"));
+    for attack in super::hostile::attacks() {
+        let uri = format!("file://{}", sandbox.path(&format!("{}.rhai", attack.name)).display());
+        let told = client.open(&uri, &attack.text);
+        assert!(told.iter().any(|one| one.contains(&attack.message)), "{}: {told:?}", attack.name);
+    }
+    client.ends();
 }
