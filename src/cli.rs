@@ -203,7 +203,7 @@ impl RecipeArgs {
 
 /// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another.
 pub fn main() -> ExitCode {
-    record::stand_in().unwrap_or_else(program)
+    crate::ops::with_room(|| record::stand_in().unwrap_or_else(program))
 }
 
 /// Reads the command line, does what it asks and returns the exit code.

@@ -37,6 +37,7 @@ pub(crate) mod server;
 mod settings;
 pub(crate) mod shelf;
 pub(crate) mod signals;
+pub(crate) mod stack;
 pub(crate) mod standins;
 pub(crate) mod statistics;
 pub(crate) mod store;

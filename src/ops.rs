@@ -42,3 +42,5 @@ pub(crate) mod test;
 pub(crate) mod top;
 pub(crate) mod viewer;
 pub(crate) mod wait_screen;
+
+pub(crate) use crate::host::stack::with_room;

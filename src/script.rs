@@ -5,6 +5,7 @@
 
 pub(crate) mod allowance;
 pub(crate) mod audit;
+mod bounds;
 pub(crate) mod check;
 pub(crate) mod definitions;
 pub(crate) mod docs;
@@ -12,6 +13,7 @@ pub(crate) mod editor;
 pub(crate) mod handle;
 mod imports;
 pub(crate) mod modules;
+mod natives;
 pub(crate) mod origin;
 pub(crate) mod raise;
 mod rehearsed;
@@ -22,13 +24,14 @@ pub(crate) mod trial;
 pub(crate) mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source, shown};
+use crate::host::Effect;
 use crate::host::terminal::{self, Form, Stream};
-use crate::host::{Effect, memory};
 use crate::model::{Ended, InterfaceName, Machine};
 use crate::netboot::Described;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use allowance::Allowance;
+use bounds::{Bounds, OPERATIONS};
 use origin::{Origin, Whole};
 use raise::{Raised, Site};
 pub(crate) use rehearsed::Refused;
@@ -43,11 +46,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use words::hooks::{Due, Hook};
-
-/// How many operations one evaluation may take: a recipe that does more does not end.
-pub(crate) const OPERATIONS: u64 = 5_000_000;
 
 /// How deep calls may go.
 pub(crate) const CALLS: usize = 64;
@@ -61,8 +61,14 @@ pub(crate) const VALUES: usize = 10_000;
 /// How many things may be left for the end of an evaluation.
 pub(crate) const DEFERRED: usize = 1_000;
 
+/// How many actions a recipe may ask for in one evaluation.
+pub(crate) const ACTIONS: usize = 2_000;
+
+/// How many variables a text may have at once, and how many functions.
+pub(crate) const NAMES: usize = 4_096;
+
 /// How much memory an evaluation may take, in bytes, beside the files that it puts into images.
-pub(crate) const MEMORY: u64 = 256 << 20;
+pub(crate) const MEMORY: u64 = 128 << 20;
 
 /// How long a rehearsal may take, beside the time that it sleeps.
 pub(crate) const REHEARSAL: Duration = Duration::from_secs(60);
@@ -113,8 +119,10 @@ pub(crate) struct Session {
     spent: Rc<Cell<u64>>,
     /// How long a rehearsal may take.
     patience: Duration,
-    /// When the evaluation began, and how much memory it may have come to.
-    bounds: (Instant, u64),
+    /// What the evaluation may take.
+    bounds: Bounds,
+    /// How many actions it has asked for.
+    actions: usize,
     /// What libraries may do.
     pub allowance: Allowance,
     /// Whether what is printed is kept.
@@ -174,6 +182,9 @@ impl Recipe {
     /// Parses a recipe and checks its names, without running anything.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let source = Rc::new(Source { name: name.into(), text: text.into() });
+        if let Some(fault) = bounds::declared(text) {
+            return Err(vec![Diagnostic::error(fault).at(Place { source, span: 0..0 })]);
+        }
         let sources = Rc::new(Sources::default());
         let engine = bare_engine();
         let mut ast = engine.compile(text).map_err(|error| vec![report::syntax(&error, &source)])?;
@@ -292,11 +303,6 @@ impl Recipe {
     }
 }
 
-/// What an evaluation is ended with that takes too many operations, too much memory, or too long.
-const TOO_MANY: &str = "operations";
-const TOO_MUCH: &str = "memory";
-const TOO_LONG: &str = "time";
-
 impl Stage {
     /// Makes one that knows every word.
     pub fn new() -> Rc<Self> {
@@ -308,7 +314,7 @@ impl Stage {
 impl Session {
     /// Lets the evaluation have more memory: what a file has that it reads.
     pub(crate) fn holds(&mut self, bytes: usize) {
-        self.bounds.1 = self.bounds.1.saturating_add(bytes as u64);
+        self.bounds.hold(bytes as u64);
     }
 
     /// Returns a path of the recipe from the root on, and notes the parameter that it was made of.
@@ -348,7 +354,8 @@ impl Session {
             places: Vec::new(),
             spent: Rc::default(),
             patience: REHEARSAL,
-            bounds: (Instant::now(), 0),
+            bounds: Bounds::begin(),
+            actions: 0,
             allowance: Allowance::default(),
             is_heard: false,
             asked: Vec::new(),
@@ -370,7 +377,8 @@ impl Session {
         self.allowance.begin();
         self.places.clear();
         self.spent.set(0);
-        self.bounds = (Instant::now(), memory::peak().saturating_add(MEMORY));
+        self.bounds = Bounds::begin();
+        self.actions = 0;
         self.asked.clear();
         self.asks_end = false;
         self.booted.clear();
@@ -436,9 +444,15 @@ fn engine(shared: &Shared, plain: bool) -> Engine {
         handle::register_properties(&mut engine, shared);
     }
     engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
-    let facts = shared.clone();
+    let (facts, spent) = (shared.clone(), shared.borrow().spent.clone());
     #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
-    engine.on_var(move |name, _, _| Ok(words::fact(name, &facts)));
+    engine.on_var(move |name, index, context| {
+        if let Some(fact) = words::fact(name, &facts) {
+            return Ok(Some(fact));
+        }
+        let cost = bounds::reading(name, index, context.scope())?;
+        bounds::spend(&facts, &spent, cost).map_or(Ok(None), |why| Err(bounds::end(why)))
+    });
     let session = shared.clone();
     engine.on_print(move |text| print(&session, text));
     let session = shared.clone();
@@ -448,31 +462,8 @@ fn engine(shared: &Shared, plain: bool) -> Engine {
         print(&session, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&main)));
     });
     let (watched, spent) = (shared.clone(), shared.borrow().spent.clone());
-    engine.on_progress(move |_| {
-        // Rhai counts anew in every closure that it calls from one of its own functions.
-        let operations = spent.get() + 1;
-        spent.set(operations);
-        if operations > OPERATIONS {
-            return Some(TOO_MANY.into());
-        }
-        // Asking costs little, but not nothing.
-        if operations % 64 != 0 {
-            return None;
-        }
-        let mut session = watched.try_borrow_mut().ok()?;
-        if memory::peak() > session.bounds.1 {
-            return Some(TOO_MUCH.into());
-        }
-        if operations % 1024 != 0 {
-            return None;
-        }
-        if session.run().host.stop_asked() {
-            session.run().interrupt();
-            return Some("interrupted".into());
-        }
-        let is_late = session.rehearsal.is_some() && session.bounds.0.elapsed() > session.patience;
-        is_late.then(|| TOO_LONG.into())
-    });
+    // Rhai counts anew in every closure that it calls from one of its own functions.
+    engine.on_progress(move |_| bounds::spend(&watched, &spent, 1).map(Into::into));
     engine
 }
 
@@ -490,6 +481,8 @@ fn limit(engine: &mut Engine) {
     engine.set_max_expr_depths(64, 64);
     engine.set_max_operations(OPERATIONS);
     engine.set_max_modules(64);
+    engine.set_max_variables(NAMES);
+    engine.set_max_functions(NAMES);
     engine.set_max_string_size(TEXT);
     engine.set_max_array_size(VALUES);
     engine.set_max_map_size(VALUES);
@@ -510,6 +503,7 @@ def_package! {
 fn texts() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(BasicStringPackage::new().as_shared_module());
+    ["print", "to_string", "debug", "to_debug"].iter().for_each(|name| natives::written(&mut engine, name));
     engine
 }
 
@@ -517,6 +511,7 @@ fn texts() -> Engine {
 fn functions() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(Functions::new().as_shared_module());
+    natives::register(&mut engine);
     engine
 }
 
@@ -537,6 +532,8 @@ pub(crate) fn unreadable(path: &str, error: &std::io::Error) -> Fault {
     let (why, hint) = match error.kind() {
         ErrorKind::InvalidData => ("it is no UTF-8 text", Some("a recipe is text, as in recipes/install.rhai")),
         ErrorKind::IsADirectory => ("it is a folder", Some("name a recipe in it")),
+        ErrorKind::InvalidInput => (why.as_str(), Some("name a file")),
+        ErrorKind::FileTooLarge => (why.as_str(), Some("a recipe is a text of some lines, as recipes/install.rhai is")),
         ErrorKind::NotFound => ("there is no such file", None),
         ErrorKind::PermissionDenied => ("you may not read it", Some("see its owner and mode: ls -l")),
         _ => (why.split(" (os error").next().unwrap_or_default(), None),

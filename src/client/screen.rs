@@ -1,7 +1,7 @@
 //! Carries what a VNC server and its client say to each other.
 
 use crate::diag::{Blame, Fault};
-use crate::host::files::{io_fault, reason};
+use crate::host::files::{self, io_fault, reason};
 use crate::host::process::timeout;
 use crate::host::signals::Signals;
 use crate::model::Secret;
@@ -233,7 +233,7 @@ fn lost(message: String) -> Fault {
 
 /// Returns what a file holds.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    std::fs::read(path).map_err(io_fault("read", path))
+    files::read_within(path, files::CONTENT).map_err(io_fault("read", path))
 }
 
 /// Writes a file, of which nobody ever sees half.

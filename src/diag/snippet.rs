@@ -42,20 +42,32 @@ pub fn draw(diagnostic: &Diagnostic, colour: Colour) -> String {
     renderer.term_width(WIDTH).render(&report)
 }
 
+/// A text longer than this, in bytes, is drawn from the lines at hand alone: drawing goes through all of what it is given.
+const LONG: usize = 1 << 14;
+
 fn snippet<'a>(place: &'a Place, kind: AnnotationKind, label: Option<&'a String>) -> Element<'a> {
-    let (text, span) = escaped(place);
+    let text = place.source.text.as_str();
+    let (from, to) = if text.len() > LONG { lines(text, &place.span) } else { (0, text.len()) };
+    let (shown, span) = escaped(&text[from..to], place.span.start - from..place.span.end - from);
+    let first = text[..from].matches('\n').count() + 1;
     let annotation = kind.span(span).label(label.map(|label| shown::line(label)));
-    Snippet::source(text).path(shown::line(&place.source.name)).annotation(annotation).into()
+    Snippet::source(shown).line_start(first).path(shown::line(&place.source.name)).annotation(annotation).into()
 }
 
-/// Returns the text that a place is in with nothing hidden in it, and where the place is in that, in the same column.
-fn escaped(place: &Place) -> (Cow<'_, str>, Range<usize>) {
-    let text = place.source.text.as_str();
+/// The lines that a stretch is in.
+fn lines(text: &str, span: &Range<usize>) -> (usize, usize) {
+    let from = text[..span.start].rfind('\n').map_or(0, |end| end + 1);
+    let to = text[span.end..].find('\n').map_or(text.len(), |end| span.end + end + 1);
+    (from, to)
+}
+
+/// Returns a text with nothing hidden in it, and where a stretch of it is in that, in the same column.
+fn escaped(text: &str, span: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
     if let Cow::Borrowed(text) = shown::source(text) {
-        return (text.into(), place.span.clone());
+        return (text.into(), span);
     }
-    let (before, rest) = text.split_at(place.span.start);
-    let (inside, after) = rest.split_at(place.span.len());
+    let (before, rest) = text.split_at(span.start);
+    let (inside, after) = rest.split_at(span.len());
     let [before, inside, after] = [before, inside, after].map(shown::source);
     let span = before.len()..before.len() + inside.len();
     (format!("{before}{inside}{after}").into(), span)

@@ -13,6 +13,12 @@ pub(crate) fn since_1970() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Returns how long the processor has worked for this thread: clock_gettime(2).
+pub(crate) fn processor() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+}
+
 /// A second of 1970, shown as a date of UTC.
 pub(crate) struct Utc(pub u64);
 

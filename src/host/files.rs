@@ -6,7 +6,7 @@ use crate::model::Size;
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 /// Returns what the operating system says of an error, without its number.
@@ -81,20 +81,69 @@ pub(crate) fn home(path: &Path) -> PathBuf {
     if folder.ends_with("..") { folder.canonicalize().unwrap_or(folder) } else { folder }
 }
 
-/// Returns the text of a file.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path)
+/// How long a text may be that somebody wrote, in bytes.
+pub(crate) const TEXT: u64 = 1 << 20;
+
+/// How long a file may be that is put into an image or compared as a whole, in bytes.
+pub(crate) const CONTENT: u64 = 1 << 30;
+
+/// Says what is at a path that is no file to read to its end: of a pipe or a device nobody knows whether it has one.
+fn no_file(kind: std::fs::FileType) -> Option<io::Error> {
+    let refused = |what| Some(io::Error::new(io::ErrorKind::InvalidInput, what));
+    match kind {
+        kind if kind.is_file() => None,
+        kind if kind.is_dir() => Some(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+        kind if kind.is_fifo() => refused("it is a named pipe, not a file"),
+        kind if kind.is_socket() => refused("it is a socket, not a file"),
+        _ => refused("it is a device, not a file"),
+    }
 }
 
-/// Returns the bytes of a file.
+/// Opens a file for reading, and nothing but a file. Others are not even opened: that would wait for whoever writes to a pipe, and
+/// may do something to a device.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let refused = |kind| no_file(kind).map_or(Ok(()), Err);
+    refused(std::fs::metadata(path)?.file_type())?;
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    refused(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Returns the bytes of a file that has no more than so many.
+pub(crate) fn read_within(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    if length > most {
+        return Err(too_long(most));
+    }
+    bounded(file, most, usize::try_from(length).unwrap_or(0))
+}
+
+/// Reads to the end, which has to come within so many bytes.
+fn bounded(from: impl io::Read, most: u64, expected: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(expected);
+    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_long(most)) } else { Ok(bytes) }
+}
+
+fn too_long(most: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {}", Size::bytes(most)))
+}
+
+/// Returns the text of a file.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text");
+    String::from_utf8(read_within(path, TEXT)?).map_err(no_text)
+}
+
+/// Returns the bytes of a file that should be a text.
 pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path)
+    read_within(path, TEXT)
 }
 
 /// Returns what is read from the standard input until its end.
 pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    bounded(io::stdin(), TEXT, 0)
 }
 
 /// Returns the paths of what is in a folder, in the order of their names.
@@ -210,10 +259,12 @@ pub(crate) struct DiskFile {
 impl DiskFile {
     /// Opens it, for reading only.
     pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
-        let mut file = File::open(path).map_err(io_fault("read", path))?;
-        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-            return Err(Fault::host(format!("cannot read {}: it is a folder", path.display())));
+        let kind = std::fs::metadata(path).map_err(io_fault("read", path))?.file_type();
+        // A disk is a device too.
+        if let Some(error) = no_file(kind).filter(|_| !kind.is_block_device() && !kind.is_char_device()) {
+            return Err(io_fault("read", path)(error));
         }
+        let mut file = File::open(path).map_err(io_fault("read", path))?;
         // A block device has no size but where it ends.
         let size = file.seek(SeekFrom::End(0)).map_err(io_fault("read", path))?;
         Ok(Self { file, path: path.into(), size })
@@ -227,5 +278,36 @@ impl Disk for DiskFile {
 
     fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Fault> {
         self.file.read_exact_at(into, at).map_err(io_fault("read", &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &Path) -> String {
+        read_text(path).map_or_else(|error| error.to_string(), |text| format!("read: {text}"))
+    }
+
+    #[test]
+    fn only_files_with_an_end_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        File::create(at("long")).unwrap().set_len(TEXT + 1).unwrap();
+        write_private(&at("bytes"), &[0xff]).unwrap();
+        write_private(&at("text"), b"text").unwrap();
+        std::os::unix::fs::symlink("pipe", at("link")).unwrap();
+        assert_eq!(refused(&at("pipe")), "it is a named pipe, not a file");
+        assert_eq!(refused(&at("link")), "it is a named pipe, not a file");
+        assert_eq!(refused(&at("socket")), "it is a socket, not a file");
+        assert_eq!(refused(Path::new("/dev/zero")), "it is a device, not a file");
+        assert_eq!(refused(folder.path()), "it is a folder");
+        assert_eq!(refused(&at("long")), "it has more than 1M");
+        assert_eq!(refused(&at("bytes")), "it is no UTF-8 text");
+        assert_eq!(refused(&at("text")), "read: text");
+        let disk = DiskFile::open(&at("pipe")).err().map(|fault| fault.message);
+        assert_eq!(disk, Some(format!("cannot read {}: it is a named pipe, not a file", at("pipe").display())));
     }
 }

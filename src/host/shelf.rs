@@ -1,7 +1,7 @@
 //! The trees of libraries on the disk.
 
 pub(crate) use super::files::is_folder;
-use super::files::reason;
+use super::files::{self, reason};
 use crate::diag::Fault;
 use crate::library::tree::Files;
 use std::fs;
@@ -30,12 +30,12 @@ pub(crate) fn read_below(root: &Path, path: &str) -> Result<Vec<u8>, Unread> {
     if !file.starts_with(&root) {
         return Err(Unread::Outside);
     }
-    fs::read(&file).map_err(refused)
+    files::read_within(&file, files::TEXT).map_err(refused)
 }
 
 /// Returns the text of a file, or nothing if it is not there.
 pub(crate) fn text(path: &Path) -> Result<Option<String>, Fault> {
-    match fs::read_to_string(path) {
+    match files::read_text(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::host(format!("cannot read {}: {}", path.display(), reason(&error)))),
@@ -62,7 +62,8 @@ pub(crate) fn read(root: &Path) -> Result<Option<(Files, Vec<String>)>, Fault> {
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
-                let bytes = fs::read(root.join(&path)).map_err(|error| refused(&root.join(&path), &error))?;
+                let file = root.join(&path);
+                let bytes = files::read_within(&file, files::CONTENT).map_err(|error| refused(&file, &error))?;
                 files.insert(name, bytes);
             } else {
                 // A pipe or a device would not end.

@@ -7,7 +7,7 @@
 mod player;
 
 use super::environment::{self, env};
-use super::files::{io_fault, write_private};
+use super::files::{self, io_fault, write_private};
 use super::program::{find, run};
 use super::signals::Signals;
 use crate::diag::{Blame, Fault, Source};
@@ -133,7 +133,7 @@ pub(crate) fn script(command: &[String]) -> Option<Source> {
     } else {
         find(program)?
     };
-    let file = File::open(&path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
+    let file = files::open(&path).ok()?;
     let mut bytes = Vec::new();
     file.take(SCRIPT_MAX).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;

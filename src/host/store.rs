@@ -3,7 +3,7 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
-use super::files::{io_fault, reason, remove, without_links};
+use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
 use super::kernel::tick;
 use super::settings::{LAST, STANDING, Settings};
@@ -180,7 +180,7 @@ impl Store {
 
     /// Returns what was written of how a machine stands.
     pub(crate) fn standing(&self, name: &VmName) -> Option<String> {
-        if self.is_memory() { None } else { std::fs::read_to_string(self.settings.standing_file(name)).ok() }
+        if self.is_memory() { None } else { files::read_text(&self.settings.standing_file(name)).ok() }
     }
 
     /// Leaves word for the run of a machine, by its process, how long its guest gets to power off once it is asked to stop. Without a
@@ -188,14 +188,14 @@ impl Store {
     pub(crate) fn ask_within(&self, name: &VmName, run: u32, within: Duration) {
         if self.is_folder() && self.settings.machine_folder(name).is_dir() {
             let text = format!("{run} {}\n", within.as_millis());
-            let _ = super::files::write_anew(&self.settings.stop_file(name), 0o600, text.as_bytes());
+            let _ = files::write_anew(&self.settings.stop_file(name), 0o600, text.as_bytes());
         }
     }
 
     /// Takes the word that [`Self::ask_within`] has left for this process.
     pub(crate) fn asked_within(&mut self, name: &VmName) -> Option<Duration> {
         let path = self.settings.stop_file(name);
-        let text = if self.is_folder() { std::fs::read_to_string(&path).ok()? } else { return None };
+        let text = if self.is_folder() { files::read_text(&path).ok()? } else { return None };
         let _ = remove(&path);
         let (run, within) = text.trim_end().split_once(' ')?;
         let is_ours = run.parse() == Ok(std::process::id());
@@ -342,7 +342,7 @@ pub(crate) fn kept(state: &Path) -> Vec<Kept> {
     }
     let read = |(name, (has_lock, has_folder)): (VmName, (bool, bool))| {
         let folder = state.join(name.as_str());
-        let standing = has_folder.then(|| std::fs::read_to_string(folder.join(STANDING)).ok()).flatten();
+        let standing = has_folder.then(|| files::read_text(&folder.join(STANDING)).ok()).flatten();
         let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
         let trace = seen.map(|(is_locked, journal)| Trace { name: name.clone(), is_locked, journal });
         (has_lock || standing.is_some()).then_some(Kept { name, folder, standing, has_lock, trace })

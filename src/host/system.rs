@@ -5,7 +5,7 @@ mod process_table;
 use super::boot_plan::{BootPlan, Content, Load, Setting};
 use super::environment::{self, env};
 use super::files::{
-    copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
+    self, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
 };
 use super::folder::{self, Keeps};
 use super::os::{self, freebsd, linux};
@@ -212,7 +212,7 @@ impl Facts for System {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
-        std::fs::read(path).map_err(io_fault("read", path))
+        files::read_within(path, files::CONTENT).map_err(io_fault("read", path))
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
@@ -283,7 +283,7 @@ impl Facts for System {
             let fault = Fault::host(format!("{} can be read by others", path.display()));
             return Err(fault.hint(format!("chmod 0600 {}", path.display())));
         }
-        let text = std::fs::read_to_string(&path).map_err(io_fault("read", &path))?;
+        let text = files::read_text(&path).map_err(io_fault("read", &path))?;
         Ok(Some(Secret::new(text.trim_end_matches(['\n', '\r']))))
     }
 

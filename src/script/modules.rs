@@ -1,6 +1,7 @@
 //! Imports: `std/…` is carried in the binary, `./…` is beside the importing file, anything else is in a library that
 //! `vmrun.toml` names.
 
+use super::bounds;
 use super::check::{self, Role};
 use super::raise::Raised;
 use super::shelf::{Found, Shelf, tidy};
@@ -42,6 +43,10 @@ impl Library {
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
         let source = Rc::new(Source { name: id.into(), text });
+        if let Some(fault) = bounds::declared(&source.text) {
+            self.sources.add(&source, &AST::empty());
+            return Err(Loading::Text(fault, Position::new(1, 1)));
+        }
         let mut ast = engine.compile(&source.text).map_err(|error| {
             self.sources.add(&source, &AST::empty());
             let unit = super::report::syntax(&error, &source);

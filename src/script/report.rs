@@ -1,5 +1,6 @@
 //! Rhai's errors as diagnostics with exact places.
 
+use super::bounds;
 use super::raise::{Raised, Site};
 use super::source::{self, Sources, Unit};
 use super::words;
@@ -115,18 +116,9 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
         ),
         EvalAltResult::ErrorTerminated(why, _) => {
             let why = why.clone().into_string().unwrap_or_default();
-            let hint = "is there a loop or a recursion without an end?";
-            match why.as_str() {
-                super::TOO_MANY => one(too_many(), here()),
-                super::TOO_MUCH => {
-                    let most = super::MEMORY >> 20;
-                    one(Fault::new(format!("the recipe takes more than {most} MiB of memory")).hint(hint), here())
-                }
-                super::TOO_LONG => {
-                    let most = super::REHEARSAL.as_secs();
-                    one(Fault::new(format!("the rehearsal takes more than {most} s")).hint(hint), here())
-                }
-                _ => vec![Diagnostic::error(interrupted())],
+            match ended(&why) {
+                Some(fault) => one(fault, here()),
+                None => vec![Diagnostic::error(interrupted())],
             }
         }
         EvalAltResult::ErrorTooManyOperations(_) => one(too_many(), here()),
@@ -150,8 +142,25 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
     }
 }
 
+/// The fault of an evaluation that was ended because it took too much of something; nothing where it was interrupted.
+fn ended(why: &str) -> Option<Fault> {
+    let endless = |message: String| Fault::new(message).hint("is there a loop or a recursion without an end?");
+    Some(match why {
+        bounds::TOO_MANY => too_many(),
+        bounds::TOO_MUCH => endless(format!("the recipe takes more than {} MiB of memory", super::MEMORY >> 20)),
+        bounds::TOO_LONG => endless(format!("the rehearsal takes more than {} s", super::REHEARSAL.as_secs())),
+        bounds::TOO_BUSY => {
+            endless(format!("the recipe takes more than {} s of processor time", bounds::PROCESSOR.as_secs()))
+        }
+        bounds::TOO_DEEP => Fault::new(format!("a value is nested more than {} deep", bounds::NESTED))
+            .hint("is it put into itself, or does a loop put each one into the next?"),
+        bounds::TOO_LARGE => endless(format!("a value has more than {} parts", bounds::PARTS)),
+        _ => return None,
+    })
+}
+
 fn too_many() -> Fault {
-    let fault = Fault::new(format!("the recipe did not end within {} operations", super::OPERATIONS));
+    let fault = Fault::new(format!("the recipe did not end within {} operations", bounds::OPERATIONS));
     fault.hint("is there a loop without an end?")
 }
 

@@ -10,7 +10,7 @@ mod scenery;
 
 use super::raise::Raised;
 use super::source::{self, Sources};
-use super::{handle, limit, modules, report};
+use super::{bounds, handle, limit, modules, report};
 use crate::diag::{Diagnostic, Source};
 use crate::host::worlds::simulated::Fixture;
 use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
@@ -105,6 +105,7 @@ impl TestFile {
     fn engine(&self, desk: &Shared) -> Engine {
         let mut engine = super::functions();
         limit(&mut engine);
+        bounds::alone(&mut engine);
         handle::register(&mut engine);
         engine.set_module_resolver(modules::Library::new(self.sources.clone()));
         let printed = desk.clone();

@@ -18,7 +18,7 @@ use super::raise::{Raised, Site};
 use super::{Session, Shared};
 use super::{allowance, handle};
 use crate::diag::{Fault, suggest};
-use crate::host::Effect;
+use crate::host::{Effect, clock};
 use crate::model::Size;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::is_left_to_itself;
@@ -211,6 +211,17 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Counts an action, of which there may not be any number.
+    fn counted(&self) -> Result<(), Raised> {
+        let mut session = self.shared.borrow_mut();
+        session.actions += 1;
+        if session.actions > super::ACTIONS {
+            let fault = Fault::new(format!("the recipe asks for more than {} actions", super::ACTIONS));
+            return Err(fault.hint("is there a loop without an end?").into());
+        }
+        Ok(())
+    }
+
     /// What sets a property, as a call without arguments.
     pub(crate) fn of_property(context: &NativeCallContext<'_>, shared: &'a Shared) -> Self {
         let sources = shared.borrow().sources.clone();
@@ -436,10 +447,14 @@ fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeI
         let this = on.is_some().then(|| args.remove(0));
         let call_of = Call { shared: &shared, args, this, site: handle::site(&context, &main), library, device };
         let position = call_of.site.position;
-        let asleep = if row.kind() == Kind::Action { call_of.while_awake() } else { Ok(()) };
+        let asleep =
+            if row.kind() == Kind::Action { call_of.counted().and_then(|()| call_of.while_awake()) } else { Ok(()) };
+        let began = clock::processor();
         let done = asleep
             .and_then(|()| call(&call_of))
             .map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;
+        let took = clock::processor().saturating_sub(began);
+        shared.borrow_mut().bounds.excuse(took);
         let due = std::mem::take(&mut shared.borrow_mut().due);
         // One that fails keeps none of the others from what they have to do.
         let called: Vec<_> =

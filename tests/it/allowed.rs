@@ -287,7 +287,7 @@ fn a_closure_is_watched_wherever_it_is_called() {
         ("fn make() { || run(\"zfs\") }", "team::make().call();"),
         ("fn make() { let x = \"zfs\"; || run(x) }", "team::make().call();"),
         ("fn make() { |x| run(x) }", "team::make().call(\"zfs\");"),
-        ("fn make() { |x| run(x) }", "let f = team::make().curry(\"zfs\");\nf.call();"),
+        ("fn make() { |x| run(x) }", "let make = team::make();\nlet f = || make.call(\"zfs\");\nf.call();"),
         ("fn make() { || || run(\"zfs\") }", "team::make().call().call();"),
         ("fn make() { || inner() } private fn inner() { run(\"zfs\") }", "team::make().call();"),
         ("fn make() { #{ f: |x| run(\"zfs\") } }", "[1].for_each(team::make().f);"),

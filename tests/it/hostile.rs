@@ -1,8 +1,155 @@
 //! Libraries that mean harm: each is ended with one clear message, and nothing has happened.
 
-use super::sandbox::{Done, Sandbox, same};
+use super::sandbox::{Done, Sandbox, project, same};
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
+
+/// How much memory a process may have, in KiB: `ulimit -v`.
+const MEMORY: u32 = 512 << 10;
+
+/// One attack of `tests/hostile`: its first line has the message and the way out.
+pub(super) struct Attack {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+/// All of them, by name.
+pub(super) fn attacks() -> Vec<Attack> {
+    let entries = fs::read_dir(project("tests/hostile")).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<Attack> = entries
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let (message, hint) = text.lines().next().unwrap().strip_prefix("//~ ").unwrap().split_once(" | ").unwrap();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+            Attack { message: message.into(), hint: hint.into(), name, text }
+        })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(all.len() > 15);
+    all
+}
+
+/// Runs the program with little memory, and returns what it said in all: it has to say what the attack says, to end by itself with
+/// exit code 1 and to change nothing.
+fn ends(sandbox: &Sandbox, words: &str, attack: &Attack) {
+    let before = sandbox.everything();
+    let begun = Instant::now();
+    let done = sandbox.finish(&mut sandbox.shell(&format!("ulimit -v {MEMORY}; exec vmrun {words}")));
+    let took = begun.elapsed();
+    let said = format!("{}{}", done.stdout, done.stderr);
+    let (name, shown): (_, String) = (&attack.name, said.chars().take(2000).collect());
+    assert_eq!(done.code, 1, "{words}, {name}: {shown}");
+    assert!(said.contains(&attack.message), "{words}, {name}: {shown}");
+    let hint = if words.starts_with("test ") { String::new() } else { format!("= hint: {}", attack.hint) };
+    assert!(said.contains(&hint), "{words}, {name}: {shown}");
+    assert!(took < Duration::from_secs(60), "{words}, {name}: {took:?}");
+    assert!(sandbox.everything() == before, "{words}, {name}");
+}
+
+/// Has every attack done by a recipe.
+fn each_ends(words: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe_test.rhai", "fn test_it() { host(#{}); assert_clean(recipe(\"recipe.rhai\")); }\n");
+    for attack in attacks() {
+        sandbox.write("recipe.rhai", &attack.text);
+        ends(&sandbox, words, &attack);
+    }
+}
+
+#[test]
+fn a_hostile_recipe_ends_in_a_plan() {
+    each_ends("plan recipe.rhai");
+}
+
+#[test]
+fn a_hostile_recipe_ends_in_a_check() {
+    each_ends("check recipe.rhai");
+}
+
+#[test]
+fn a_hostile_recipe_ends_in_a_test() {
+    each_ends("test recipe_test.rhai");
+}
+
+#[test]
+fn a_hostile_recipe_ends_in_a_run() {
+    each_ends("recipe.rhai");
+}
+
+#[test]
+fn a_hostile_library_ends_in_a_run() {
+    for attack in attacks().iter().filter(|attack| attack.name != "actions") {
+        let (functions, rest): (Vec<&str>, Vec<&str>) = attack.text.lines().partition(|line| line.starts_with("fn "));
+        let sandbox = library(&format!("{}\nfn act() {{\n{}\n}}\n", functions.join("\n"), rest.join("\n")));
+        ends(&sandbox, "recipe.rhai", attack);
+    }
+}
+
+#[test]
+fn what_has_no_end_is_not_read() {
+    let sandbox = Sandbox::new();
+    for name in ["pipe", "pipe.rhai", "lib/vmrun.toml", "locked/vmrun.lock"] {
+        fs::create_dir_all(sandbox.path(name).parent().unwrap()).unwrap();
+        nix::unistd::mkfifo(&sandbox.path(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }
+    let _socket = UnixListener::bind(sandbox.path("socket.rhai")).unwrap();
+    fs::File::create(sandbox.path("long.rhai")).unwrap().set_len(1 << 40).unwrap();
+    sandbox.write("importing.rhai", "import \"./pipe\" as pipe;\n");
+    sandbox.write("lib/recipe.rhai", "import \"net/cards\" as net;\n");
+    sandbox.write("locked/vmrun.toml", "[lib.net]\ngit = \"https://example.org/net\"\nversion = \"1\"\n");
+    sandbox.write("locked/recipe.rhai", "import \"net/cards\" as net;\n");
+    let pipe = "it is a named pipe, not a file";
+    for (words, message) in [
+        ("plan pipe.rhai", format!("cannot read the recipe pipe.rhai: {pipe}")),
+        ("check pipe.rhai", format!("cannot read the recipe pipe.rhai: {pipe}")),
+        ("pipe.rhai", format!("cannot read the recipe pipe.rhai: {pipe}")),
+        ("plan socket.rhai", "cannot read the recipe socket.rhai: it is a socket, not a file".into()),
+        ("plan long.rhai", "cannot read the recipe long.rhai: it has more than 1M".into()),
+        ("check long.rhai", "cannot read the recipe long.rhai: it has more than 1M".into()),
+        ("plan /dev/zero", "cannot read the recipe /dev/zero: it is a device, not a file".into()),
+        ("plan importing.rhai", format!("cannot read the module pipe.rhai: {pipe}")),
+        ("check importing.rhai", format!("cannot read the module pipe.rhai: {pipe}")),
+        ("plan lib/recipe.rhai", format!("cannot read lib/vmrun.toml: {pipe}")),
+        ("plan locked/recipe.rhai", format!("cannot read locked/vmrun.lock: {pipe}")),
+        ("import pipe", format!("cannot read pipe: {pipe}")),
+        ("import /dev/zero", "cannot read /dev/zero: it is a device, not a file".into()),
+        ("image inspect pipe", format!("cannot read pipe: {pipe}")),
+    ] {
+        let line = format!("ulimit -v {MEMORY}; exec timeout --signal=KILL 60 vmrun {words}");
+        let done = sandbox.finish(&mut sandbox.shell(&line));
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!([1, 2, 3].contains(&done.code), "{words}: {}: {said}", done.code);
+        assert!(said.contains(&message), "{words}: {said}");
+    }
+}
+
+#[test]
+fn a_text_with_many_lines_is_checked_in_time() {
+    let sandbox = Sandbox::new();
+    let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let names = "the text declares more than 4096 variables and functions";
+    for (text, message) in [
+        (lines(20_000, &|n| format!("let a{n} = {n};\n")), names),
+        (lines(20_000, &|n| format!("fn f{n}() {{ f{n}() }}\n")), names),
+        (format!("if 1 == 2 {{ }}\n{}", lines(20_000, &|_| "else if 1 == 2 { }\n".into())), "complexity"),
+        (lines(20_000, &|n| format!("b{n};\n")), "more than 10000 different words"),
+        (lines(5_000, &|n| format!("b{n};\n")), "there is no variable `b0`"),
+        (lines(20_000, &|_| "let x = ;\n".into()), "declares more than"),
+        ("[".repeat(100_000), "complexity"),
+    ] {
+        sandbox.write("recipe.rhai", &text);
+        for words in ["check recipe.rhai", "plan recipe.rhai"] {
+            let line = format!("ulimit -v {MEMORY}; exec timeout --signal=KILL 120 vmrun {words}");
+            let done = sandbox.finish(&mut sandbox.shell(&line));
+            let said: String = format!("{}{}", done.stdout, done.stderr).chars().take(1000).collect();
+            assert_eq!(done.code, 1, "{words}: {said}");
+            assert!(said.contains(message), "{words}: {said}");
+        }
+    }
+}
 
 /// A library, `evil`, that is used where it is.
 fn library(text: &str) -> Sandbox {
@@ -71,7 +218,7 @@ fn a_memory_bomb_of_many_texts_ends() {
     same(
         &harmless(texts).stderr,
         "
-error: the recipe takes more than 256 MiB of memory
+error: the recipe takes more than 128 MiB of memory
  --> recipe.rhai:2:7
   |
 2 | evil::act();

@@ -18,7 +18,10 @@ struct Client {
 
 impl Client {
     fn new(sandbox: &Sandbox) -> Self {
-        let mut command = sandbox.command(&["lsp"]);
+        Self::of(sandbox.command(&["lsp"]))
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut client = Self { child, stdin, stdout, next: 0, told: std::collections::BTreeMap::new() };
@@ -297,4 +300,16 @@ fn a_length_that_no_message_has_ends_the_server_with_a_word() {
         assert_eq!((done.code, done.stdout.as_str()), (3, ""));
         super::sandbox::same(&done.stderr, &format!("error: the editor's connection broke: {why}"));
     }
+}
+
+#[test]
+fn a_hostile_recipe_is_told_of_and_the_server_lives() {
+    let sandbox = Sandbox::new();
+    let mut client = Client::of(sandbox.shell("ulimit -v 524288; exec vmrun lsp"));
+    for attack in super::hostile::attacks() {
+        let uri = format!("file://{}", sandbox.path(&format!("{}.rhai", attack.name)).display());
+        let told = client.open(&uri, &attack.text);
+        assert!(told.iter().any(|one| one.contains(&attack.message)), "{}: {told:?}", attack.name);
+    }
+    client.ends();
 }

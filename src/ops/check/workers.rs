@@ -1,6 +1,7 @@
 //! The worker pool: several threads, each with its own engine, since a syntax tree cannot go from one to another.
 
 use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
+use crate::host::stack::ROOM;
 use crate::host::{Settings, files};
 use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
 use crate::script::{Recipe, Stage, unreadable};
@@ -75,9 +76,6 @@ impl Sent {
 /// How many files a thread has to have at least to be worth its engine.
 const WORTH: usize = 8;
 
-/// What evaluations may need of a stack in a build without optimizations.
-const STACK: usize = 16 << 20;
-
 /// Checks every file, and returns what came out in the same order.
 pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<Outcome> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -94,7 +92,7 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
     };
     let count = processors.min(paths.len().div_ceil(WORTH)).max(1);
     let mut done: Vec<(usize, Outcome)> = thread::scope(|scope| {
-        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let start = |_| thread::Builder::new().stack_size(ROOM).spawn_scoped(scope, work);
         let workers: Vec<_> = (0..count).filter_map(|number| start(number).ok()).collect();
         let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
         ended.flat_map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()

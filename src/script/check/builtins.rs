@@ -21,7 +21,7 @@ pub(super) fn builtins() -> &'static Builtins {
             engine.collect_fn_metadata(None, |f| Some((f.metadata.name.to_string(), f.metadata.num_params)), true);
         let keywords =
             [("print", 1), ("debug", 1), ("type_of", 1), ("is_shared", 1), ("is_def_var", 1), ("is_def_fn", 2)];
-        let more = [("call", 1), ("call", 2), ("call", 3), ("call", 4), ("curry", 2), ("curry", 3)];
+        let more = [("call", 1), ("call", 2), ("call", 3), ("call", 4)];
         let named = keywords.into_iter().chain(more).map(|(name, arity)| (name.to_string(), arity));
         for (name, arity) in pairs.into_iter().chain(named) {
             if let Some(getter) = name.strip_prefix("get$") {

@@ -13,6 +13,9 @@ use rhai::{AST, ASTFlags, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, P
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+/// How many findings of one text are told: whoever has more sees the rest when those are mended.
+const FINDINGS: usize = 100;
+
 /// What a check needs that goes deeper than names.
 pub(super) struct Deep<'a> {
     /// The modules that texts import.
@@ -119,6 +122,9 @@ impl<'a> Checker<'a> {
     }
 
     fn report(&mut self, rule: Rule, fault: Fault, position: Position) {
+        if self.found.len() >= FINDINGS {
+            return;
+        }
         let place = source::token(self.source, position);
         let diagnostic = Diagnostic { severity: rule.severity(), ..Diagnostic::error(fault).at(place) };
         self.found.push(Finding { rule, diagnostic });
@@ -631,6 +637,14 @@ impl<'a> Checker<'a> {
             self.call_of_module(call, position);
             return Kind::Any;
         }
+        // Rhai writes it where a closure captures a variable; nobody else may.
+        let is_written = on.is_some() || !matches!(call.args.first(), Some(Expr::DynamicConstant(..)));
+        if call.name == "curry" && is_written {
+            let fault =
+                Fault::new("there is no `curry`").hint("a closure takes along what it names: `|x| f.call(a, x)`");
+            self.report(Rule::UnknownName, fault, position);
+            return Kind::Closure;
+        }
         if call.op_token.is_some() || call.name.starts_with("anon$") || call.name == "curry" {
             return if call.name == "curry" { Kind::Closure } else { Kind::Any };
         }
@@ -693,8 +707,8 @@ impl<'a> Checker<'a> {
         if let Some(deep) = &self.deep {
             let is_known = |e: &Expr| self.constant(e).is_some();
             let known = Known { partial: &partial, kinds, whole: &is_known };
-            let told = deep.trial.call(row, call, position, &known);
-            self.found.extend(told);
+            let room = FINDINGS.saturating_sub(self.found.len());
+            self.found.extend(deep.trial.call(row, call, position, &known).into_iter().take(room));
         }
         if row.is_named("param") {
             // A default that is no text decides what the parameter is.

@@ -3,14 +3,17 @@
 //! The statement or the line at fault is blanked, by spaces of the same length so that every place stays, and the text is
 //! parsed again. What was blanked makes no name unknown and none unused.
 
-use crate::diag::{Diagnostic, Source};
-use crate::script::{bare_engine, report, source};
+use crate::diag::{Diagnostic, Place, Source};
+use crate::script::{bare_engine, bounds, report, source};
 use rhai::{AST, Engine};
 use std::ops::Range;
 use std::rc::Rc;
 
 /// How many faults of one text are told: whoever has more sees the rest when those are mended.
 const FAULTS: usize = 20;
+
+/// How many bytes are parsed anew for faults, about: of a long text fewer are told.
+const AGAIN: usize = 2 << 20;
 
 /// What can be read of a text.
 pub(crate) struct Parsed {
@@ -26,7 +29,12 @@ pub(crate) struct Parsed {
 pub(crate) fn parse(source: &Rc<Source>) -> Parsed {
     let engine = bare_engine();
     let (mut faults, mut blanked) = (Vec::new(), Vec::new());
+    if let Some(fault) = bounds::declared(&source.text) {
+        faults.push(Diagnostic::error(fault).at(Place { source: source.clone(), span: 0..0 }));
+        return Parsed { ast: AST::empty(), faults, blanked };
+    }
     let mut text = source.text.clone();
+    let most = (AGAIN / text.len().max(1)).clamp(1, FAULTS);
     loop {
         let error = match engine.compile(&text) {
             Ok(ast) => return Parsed { ast, faults, blanked },
@@ -34,7 +42,7 @@ pub(crate) fn parse(source: &Rc<Source>) -> Parsed {
         };
         let at = source::offset(&text, error.position()).unwrap_or(text.len());
         faults.push(report::syntax(&error, source));
-        let rest = (faults.len() < FAULTS).then(|| mended(&engine, &text, at)).flatten();
+        let rest = (faults.len() < most).then(|| mended(&engine, &text, at)).flatten();
         let Some((span, next)) = rest else {
             return Parsed { ast: AST::empty(), faults, blanked };
         };

@@ -1,0 +1,223 @@
+//! What an evaluation may take: operations, memory, time, and how large and how deep its values may get.
+//!
+//! Rhai bounds texts, lists and maps where they are made, but not what closures hold: a chain of them is dropped by recursion, as
+//! deep as it is long. So each value is weighed where a variable is read, which is the only way to put one value into the next.
+
+use super::Session;
+use crate::diag::Fault;
+use crate::host::memory;
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position, Scope};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+/// How many operations one evaluation may take: a recipe that does more does not end.
+pub(crate) const OPERATIONS: u64 = 5_000_000;
+
+/// How deep values may be nested.
+pub(crate) const NESTED: usize = 128;
+
+/// How many parts a value may have, those of values that closures share counted for each of them.
+pub(crate) const PARTS: usize = 1_000_000;
+
+/// How much processor time an evaluation may take, beside that of words. What was built for tests is that much slower.
+pub(crate) const PROCESSOR: std::time::Duration =
+    std::time::Duration::from_secs(if cfg!(debug_assertions) { 100 } else { 10 });
+
+/// What an evaluation is ended with that takes too much of something.
+pub(super) const TOO_MANY: &str = "operations";
+pub(super) const TOO_MUCH: &str = "memory";
+pub(super) const TOO_LONG: &str = "time";
+pub(super) const TOO_BUSY: &str = "processor";
+pub(super) const TOO_DEEP: &str = "depth";
+pub(super) const TOO_LARGE: &str = "parts";
+
+/// How many operations lie between two looks at the memory, and between two at the time.
+const LOOK: u64 = 16;
+const LONG_LOOK: u64 = 1024;
+
+/// Ends an evaluation; nothing can catch it.
+#[expect(clippy::unnecessary_box_returns, reason = "Rhai's errors travel boxed")]
+pub(super) fn end(why: &'static str) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorTerminated(why.into(), Position::NONE).into()
+}
+
+/// Returns what reading a value costs, in operations.
+pub(super) fn weigh(value: &Dynamic) -> Result<u64, Box<EvalAltResult>> {
+    let mut parts = 0;
+    part(value, 0, &mut parts)?;
+    // A text in a list is not copied when that is read.
+    let bytes = value.read_lock::<ImmutableString>().map_or(0, |text| text.len());
+    Ok((parts + bytes / 16) as u64 / PARTS_OF_AN_OPERATION)
+}
+
+/// How many parts of a value are looked at in the time of an operation, about.
+const PARTS_OF_AN_OPERATION: u64 = 64;
+
+fn part(value: &Dynamic, depth: usize, parts: &mut usize) -> Result<(), Box<EvalAltResult>> {
+    *parts += 1;
+    if depth > NESTED {
+        return Err(end(TOO_DEEP));
+    }
+    if *parts > PARTS {
+        return Err(end(TOO_LARGE));
+    }
+    if value.is_shared() {
+        // One that is being written to is looked at when it is read again.
+        return value.read_lock::<Dynamic>().map_or(Ok(()), |inner| part(&inner, depth + 1, parts));
+    }
+    if let Some(list) = value.read_lock::<Array>() {
+        list.iter().try_for_each(|inner| part(inner, depth + 1, parts))?;
+    } else if let Some(map) = value.read_lock::<Map>() {
+        map.values().try_for_each(|inner| part(inner, depth + 1, parts))?;
+    } else if let Some(closure) = value.read_lock::<FnPtr>() {
+        closure.iter_curry().try_for_each(|inner| part(inner, depth + 1, parts))?;
+    }
+    Ok(())
+}
+
+/// Returns what it costs to read a variable, in operations: the one that is so many from the end as Rhai has counted, or the last one
+/// of its name.
+pub(super) fn reading(name: &str, index: usize, scope: &Scope<'_>) -> Result<u64, Box<EvalAltResult>> {
+    // The scope is gone through from its end.
+    let value = match index.checked_sub(1) {
+        Some(before) => scope.iter_raw().nth(before).map(|(_, _, value)| value),
+        None => scope.get(name),
+    };
+    value.filter(|value| !is_plain(value)).map_or(Ok(0), weigh)
+}
+
+/// Bounds an engine that has no session: that of a test of recipes, which may take as much again as the recipe that it runs.
+pub(super) fn alone(engine: &mut Engine) {
+    let spent = Rc::new(Cell::new(0_u64));
+    let mut bounds = Bounds::begin();
+    bounds.hold(super::MEMORY);
+    let take = move |operations: u64| {
+        let before = spent.replace(spent.get().saturating_add(operations));
+        let is_looking = before / LOOK != spent.get() / LOOK;
+        if spent.get() > OPERATIONS { Some(TOO_MANY) } else { (is_looking && bounds.is_over()).then_some(TOO_MUCH) }
+    };
+    let take = Rc::new(take);
+    let read = take.clone();
+    #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
+    engine.on_var(move |name, index, context| {
+        let cost = reading(name, index, context.scope())?;
+        read(cost).map_or(Ok(None), |why| Err(end(why)))
+    });
+    engine.on_progress(move |_| take(1).map(Into::into));
+}
+
+/// Returns whether a value is nothing that has parts, and so costs nothing to read.
+fn is_plain(value: &Dynamic) -> bool {
+    value.is_int() || value.is_bool() || value.is_unit() || value.is_char() || value.is_float()
+}
+
+/// Counts operations, and says what there was too much of.
+pub(super) fn spend(session: &RefCell<Session>, spent: &Cell<u64>, operations: u64) -> Option<&'static str> {
+    let before = spent.get();
+    let now = before.saturating_add(operations);
+    spent.set(now);
+    if now > OPERATIONS {
+        return Some(TOO_MANY);
+    }
+    // Asking costs little, but not nothing.
+    if before / LOOK == now / LOOK {
+        return None;
+    }
+    let mut session = session.try_borrow_mut().ok()?;
+    if session.bounds.is_over() {
+        return Some(TOO_MUCH);
+    }
+    if before / LONG_LOOK == now / LONG_LOOK {
+        return None;
+    }
+    if session.run().host.stop_asked() {
+        session.run().interrupt();
+        return Some("interrupted");
+    }
+    if session.rehearsal.is_some() && session.bounds.begun.elapsed() > session.patience {
+        return Some(TOO_LONG);
+    }
+    (session.bounds.busy() > PROCESSOR).then_some(TOO_BUSY)
+}
+
+/// How much of the host an evaluation may take from where it began.
+pub(super) struct Bounds {
+    /// When it began.
+    pub(super) begun: std::time::Instant,
+    /// How much memory the process may have come to.
+    most: u64,
+    /// Whether the process had more than that once, so that its peak says nothing.
+    is_past: bool,
+    /// The processor time of the thread when it began, and what words took of it since.
+    processor: std::time::Duration,
+}
+
+impl Bounds {
+    /// Begins.
+    pub(super) fn begin() -> Self {
+        static FIRST: OnceLock<u64> = OnceLock::new();
+        let (peak, begun) = (memory::peak(), std::time::Instant::now());
+        let first = *FIRST.get_or_init(|| peak);
+        // What an evaluation before this one took is free by now, but not all of it need be the system's again.
+        let now = if peak > first + super::MEMORY / 2 { memory::now().unwrap_or(peak) } else { peak };
+        let most = (first + super::MEMORY).max(now + super::MEMORY / 4);
+        Self { begun, most, is_past: peak > most, processor: crate::host::clock::processor() }
+    }
+
+    /// Lets it have more memory.
+    pub(super) fn hold(&mut self, bytes: u64) {
+        self.most = self.most.saturating_add(bytes);
+    }
+
+    /// Does not count processor time.
+    pub(super) fn excuse(&mut self, time: std::time::Duration) {
+        self.processor += time;
+    }
+
+    fn is_over(&self) -> bool {
+        let taken = if self.is_past { memory::now().unwrap_or(0) } else { memory::peak() };
+        taken > self.most
+    }
+
+    fn busy(&self) -> std::time::Duration {
+        crate::host::clock::processor().saturating_sub(self.processor)
+    }
+}
+
+/// Returns the error of a text that would be too long.
+pub(super) fn text(length: usize) -> Result<(), Box<EvalAltResult>> {
+    if length > super::TEXT {
+        return Err(EvalAltResult::ErrorDataTooLarge("Length of string".into(), Position::NONE).into());
+    }
+    Ok(())
+}
+
+/// Returns how long a text gets in which every `from` is replaced.
+pub(super) fn replaced(text: &ImmutableString, from: &str, to: &str) -> usize {
+    let found = text.matches(from).count();
+    (text.len() - found * from.len()).saturating_add(found.saturating_mul(to.len()))
+}
+
+/// How many different words a text may have.
+pub(crate) const WORDS: usize = 10_000;
+
+/// A text shorter than this, in bytes, is not asked how many words it has.
+const SHORT: usize = 1 << 15;
+
+/// Returns the fault of a text that has more names than one may: the parser looks at all that there are for each of them.
+pub(super) fn declared(text: &str) -> Option<Fault> {
+    let words = || text.split(|c: char| c != '_' && !c.is_alphanumeric());
+    if text.len() < SHORT {
+        return None;
+    }
+    let declares = |word: &&str| matches!(*word, "let" | "const" | "fn");
+    let message = if words().filter(declares).nth(super::NAMES).is_some() {
+        format!("the text declares more than {} variables and functions", super::NAMES)
+    } else {
+        let different: HashSet<&str> = words().collect();
+        (different.len() > WORDS).then(|| format!("the text has more than {WORDS} different words"))?
+    };
+    Some(Fault::new(message).hint("put into a list or a map what belongs together"))
+}
