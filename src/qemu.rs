@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 pub use check::{backends, check, ignored};
 pub(crate) use limits::limited;
 
+/// The most processors that QEMU's q35 has (7.2).
+pub(crate) const Q35_CPUS: u64 = 288;
+
 /// The firmware of Debian's package ovmf.
 pub(crate) const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 

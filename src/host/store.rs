@@ -3,6 +3,10 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
+mod kept;
+
+pub(crate) use kept::{Kept, kept, last};
+
 use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
 use super::kernel::tick;
@@ -314,96 +318,6 @@ fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
     Some((is_locked, (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())))
 }
 
-/// What a state folder has of a machine for whoever looks into it, who need not be its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
-    /// The machine.
-    pub name: VmName,
-    /// The folder of its state.
-    pub folder: PathBuf,
-    /// What was written of how it stands.
-    pub standing: Option<String>,
-    /// Whether there is a lock file.
-    pub has_lock: bool,
-    /// What that file says, where it may be read.
-    pub trace: Option<Trace>,
-}
-
-/// Returns what a state folder has of machines, by name; nothing of one that is not there or may not be read.
-pub(crate) fn kept(state: &Path) -> Vec<Kept> {
-    let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
-    let mut found: BTreeMap<VmName, (bool, bool)> = BTreeMap::new();
-    for entry in entries {
-        let Ok(text) = entry.file_name().into_string() else { continue };
-        let locked = text.strip_prefix('.').and_then(|name| name.strip_suffix(".lock"));
-        let Ok(name) = locked.unwrap_or(&text).parse() else { continue };
-        let (has_lock, has_folder) = found.entry(name).or_default();
-        *(if locked.is_some() { has_lock } else { has_folder }) = true;
-    }
-    let read = |(name, (has_lock, has_folder)): (VmName, (bool, bool))| {
-        let folder = state.join(name.as_str());
-        let standing = has_folder.then(|| files::read_text(&folder.join(STANDING)).ok()).flatten();
-        let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
-        let trace = seen.map(|(is_locked, journal)| Trace { name: name.clone(), is_locked, journal });
-        (has_lock || standing.is_some()).then_some(Kept { name, folder, standing, has_lock, trace })
-    };
-    found.into_iter().filter_map(read).collect()
-}
-
-/// Returns how machines stood whose run in the background is over, as it was written.
-pub(crate) fn last(state: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
-    let is_last = |name: &str| name.starts_with('.') && name.ends_with(LAST);
-    let last = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_last));
-    last.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect()
-}
-
-/// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
-/// be the lock of nothing: then there is a new file.
-fn lock(folder: &Folder, path: &Path, patience: Duration) -> io::Result<Option<File>> {
-    let begin = Instant::now();
-    let name = path.file_name().unwrap_or_default();
-    loop {
-        let file = folder.file(name, OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY, 0o600)?;
-        match file.try_lock() {
-            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => return Ok(None),
-            Err(TryLockError::WouldBlock) => tick(),
-        }
-    }
-}
-
-fn identity(meta: &Metadata) -> (u64, u64) {
-    (meta.dev(), meta.ino())
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    let there = std::fs::metadata(path).map(|meta| identity(&meta)).ok();
-    there.is_some() && file.metadata().map(|meta| identity(&meta)).ok() == there
-}
-
-fn is_same(one: &File, other: &File) -> bool {
-    let of = |file: &File| file.metadata().map(|meta| identity(&meta)).ok();
-    of(one).is_some() && of(one) == of(other)
-}
-
-/// Opens what can be locked: files and disks. Opening anything else might do something.
-fn open_image(path: &Path) -> Option<File> {
-    let kind = std::fs::metadata(path).ok()?.file_type();
-    let is_disk = kind.is_file() || kind.is_block_device() || kind.is_char_device();
-    let file = || OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok();
-    is_disk.then(file).flatten()
-}
-
-fn try_image(file: &File, access: Access) -> Result<(), TryLockError> {
-    match access {
-        Access::ReadOnly => file.try_lock_shared(),
-        Access::ReadWrite => file.try_lock(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -510,5 +424,51 @@ mod tests {
         std::fs::rename(folder.path().join("b.img"), &image).unwrap();
         assert!(one.hold(&image, Access::ReadWrite));
         assert!(!other.hold(&image, Access::ReadWrite));
+    }
+}
+
+/// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
+/// be the lock of nothing: then there is a new file.
+fn lock(folder: &Folder, path: &Path, patience: Duration) -> io::Result<Option<File>> {
+    let begin = Instant::now();
+    let name = path.file_name().unwrap_or_default();
+    loop {
+        let file = folder.file(name, OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY, 0o600)?;
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => return Ok(None),
+            Err(TryLockError::WouldBlock) => tick(),
+        }
+    }
+}
+
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = std::fs::metadata(path).map(|meta| identity(&meta)).ok();
+    there.is_some() && file.metadata().map(|meta| identity(&meta)).ok() == there
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let of = |file: &File| file.metadata().map(|meta| identity(&meta)).ok();
+    of(one).is_some() && of(one) == of(other)
+}
+
+/// Opens what can be locked: files and disks. Opening anything else might do something.
+fn open_image(path: &Path) -> Option<File> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    let is_disk = kind.is_file() || kind.is_block_device() || kind.is_char_device();
+    let file = || OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok();
+    is_disk.then(file).flatten()
+}
+
+fn try_image(file: &File, access: Access) -> Result<(), TryLockError> {
+    match access {
+        Access::ReadOnly => file.try_lock_shared(),
+        Access::ReadWrite => file.try_lock(),
     }
 }

@@ -243,7 +243,7 @@ impl Facts for System {
         let (processors, physical) = *self.hardware.get_or_init(os::hardware);
         let mut capacity = Capacity { cpus: processors, memory: physical, vcpus: None };
         match self.settings.platform {
-            Platform::Linux => capacity.vcpus = Some(Q35_CPUS),
+            Platform::Linux => capacity.vcpus = Some(crate::qemu::Q35_CPUS),
             Platform::FreeBsd => {
                 let sysctl = |name| kernel::sysctl(&run, name);
                 if capacity.cpus.is_none_or(|here| cpus > here) {
@@ -497,6 +497,3 @@ impl Host for System {
         self
     }
 }
-
-/// The most processors that QEMU's q35 has (7.2).
-const Q35_CPUS: u64 = 288;

@@ -4,11 +4,11 @@ use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
 use super::standing::Stance;
 use super::step::Event;
-use super::{Run, interrupted, journal, node};
+use super::{Run, interrupted, jail, journal, node};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::files::beside;
-use crate::host::{Effect, Host, Inner, Platform};
+use crate::host::{Effect, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
@@ -279,8 +279,10 @@ impl Run {
             && effects.iter().any(is_about_interfaces)
             && let Ok(there) = self.host.interfaces_anew()
         {
+            let was_lent = |one: &Interface| machines.iter().any(|name| jail::was_lent(&self.leases, one, name));
+            let marked: Vec<Interface> = there.iter().filter(|one| !was_lent(one)).cloned().collect();
             effects.retain(|effect| {
-                let what = anothers(effect, &there, &machines);
+                let what = anothers(effect, &marked, &machines);
                 others.extend(what.clone());
                 what.is_none()
             });
