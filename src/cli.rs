@@ -191,7 +191,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl GivenArgs {
     /// A recipe that is told this.
     fn of(&self, recipe: &str) -> RecipeRequest {
-        RecipeRequest { path: recipe.into(), init: self.init, set: self.set.clone(), user_net: self.user_net }
+        RecipeRequest::new(recipe, self.init, &self.set, self.user_net)
     }
 }
 

@@ -225,6 +225,11 @@ impl Recipe {
         check::params(&self.source, &self.ast)
     }
 
+    /// Returns the parameters that are secrets.
+    pub fn secret_params(&self) -> Vec<String> {
+        check::secret_params(&self.ast)
+    }
+
     /// Evaluates the recipe once. The run and what it has to say come back, whatever happens.
     pub(crate) fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
         let Stage { engine, shared } = &**self.stage.get_or_init(|| {

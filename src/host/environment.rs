@@ -4,13 +4,23 @@ use super::Platform;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How the variables begin that hold secrets.
 const SECRET: &str = "VMRUN_SECRET_";
 
-/// Secrets that were handed over by whoever started this process, by the names of their variables.
-static HANDED: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+/// Secrets that were handed over by whoever started this process, or given on its command line, by the names of their variables.
+static HANDED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// The same, though somebody panicked who had them.
+fn handed() -> MutexGuard<'static, BTreeMap<String, String>> {
+    HANDED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the variable that holds a secret.
+pub(crate) fn variable(name: &str) -> String {
+    format!("{SECRET}{}", name.to_uppercase().replace('-', "_"))
+}
 
 /// Returns a command whose program sees all of our environment but the secrets. All children are begun by it.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
@@ -25,22 +35,29 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 
 /// Returns a secret that a variable holds, or that was handed over.
 pub(crate) fn secret(name: &str) -> Option<String> {
-    let variable = format!("{SECRET}{}", name.to_uppercase().replace('-', "_"));
-    env(&variable).or_else(|| HANDED.get()?.get(&variable).cloned())
+    let variable = variable(name);
+    // What was given for this very command counts before what stands in the environment.
+    handed().get(&variable).cloned().or_else(|| env(&variable))
 }
 
 /// Returns all secrets that this process has, for a process of our own that it starts: a JSON object in a line.
 pub(crate) fn all_secrets() -> String {
-    let mut all = HANDED.get().cloned().unwrap_or_default();
+    let mut all = BTreeMap::new();
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     all.extend(std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with(SECRET)));
+    all.extend(handed().clone());
     format!("{}\n", serde_json::json!(all))
 }
 
 /// Keeps secrets that were handed over, in memory alone.
 pub(crate) fn keep_secrets(line: &str) {
     let all: BTreeMap<String, String> = serde_json::from_str(line).unwrap_or_default();
-    let _ = HANDED.set(all);
+    handed().extend(all);
+}
+
+/// Keeps a secret that the command line gave, in memory alone.
+pub(crate) fn keep_secret(name: &str, value: String) {
+    handed().insert(variable(name), value);
 }
 
 /// Returns a variable of the environment; what is not text does not count.

@@ -2,8 +2,9 @@
 
 use super::settings::platform;
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::files;
 pub(crate) use crate::host::system::Ahead;
+use crate::host::{environment, files};
+use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
 use std::collections::BTreeMap;
@@ -29,6 +30,21 @@ pub(crate) struct RecipeRequest {
 }
 
 impl RecipeRequest {
+    /// Makes one of what the command line gives. What the recipe declares to be a secret is kept in memory, and is no parameter from
+    /// here on: those stand in files and on command lines.
+    pub(crate) fn new(path: &str, init: bool, set: &[(String, String)], user_net: bool) -> Self {
+        let mut set = set.to_vec();
+        let secrets = if set.is_empty() { Vec::new() } else { secrets(path) };
+        set.retain(|(name, value)| {
+            let is_secret = secrets.contains(name);
+            if is_secret {
+                environment::keep_secret(name, value.clone());
+            }
+            !is_secret
+        });
+        Self { path: path.into(), init, set, user_net }
+    }
+
     /// Returns what the recipe is evaluated with.
     pub(crate) fn inputs(&self) -> Inputs {
         Inputs { init: self.init, params: self.set.iter().cloned().collect(), origin: Origin::of(&self.path) }
@@ -83,6 +99,14 @@ impl RecipeRequest {
         let near = near.or_else(|| suggest::nearest(wanted, known));
         near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
     }
+}
+
+/// Returns the parameters of a recipe that it declares to be secrets; none of one that cannot be read, which is told elsewhere.
+fn secrets(path: &str) -> Vec<String> {
+    let Some(text) = files::read_text(Path::new(path)).ok().filter(|text| text.contains(SECRET_PARAM)) else {
+        return Vec::new();
+    };
+    Recipe::parse(path, &text).map(|recipe| recipe.secret_params()).unwrap_or_default()
 }
 
 /// Returns the path of a recipe from the root on, as it is recorded.

@@ -132,12 +132,8 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
     if let Some(name) = wanted.name.as_ref().filter(|_| !before.is_empty()) {
         listener(&StartEvent::AsBefore(name, &before));
     }
-    RecipeRequest {
-        path: wanted.path.display().to_string(),
-        init: given.init,
-        set: before.into_iter().chain(given.set.iter().cloned()).collect(),
-        user_net: given.user_net || wanted.user_net,
-    }
+    let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
+    RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, given.user_net || wanted.user_net)
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.

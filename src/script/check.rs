@@ -58,12 +58,30 @@ pub(crate) fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
     Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), plain }
 }
 
+/// The word by which a recipe asks for a parameter that is a secret.
+pub(crate) const SECRET_PARAM: &str = "secret_param";
+
+/// Returns the parameters of a recipe that are secrets.
+pub(crate) fn secret_params(ast: &AST) -> Vec<String> {
+    let mut all = Vec::new();
+    ast.walk(&mut |nodes| {
+        if let Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) = nodes.last()
+            && call.name == SECRET_PARAM
+            && let Some(Expr::StringConstant(name, _)) = call.args.first()
+        {
+            all.push(name.to_string());
+        }
+        true
+    });
+    all
+}
+
 /// Returns the parameters that a recipe asks for by `param("name", default)`.
 pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     ast.walk(&mut |nodes| {
         if let Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) = nodes.last()
-            && call.name == "param"
+            && ["param", SECRET_PARAM].contains(&call.name.as_str())
             && let Some(Expr::StringConstant(name, _)) = call.args.first()
             && !all.iter().any(|(known, _)| known == name.as_str())
         {
@@ -72,7 +90,8 @@ pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
                 let rest = source.text.get(begin..).unwrap_or_default();
                 argument(rest).to_string()
             });
-            all.push((name.to_string(), default.unwrap_or_default()));
+            let secret = || if call.name == SECRET_PARAM { "a secret".into() } else { String::new() };
+            all.push((name.to_string(), default.unwrap_or_else(secret)));
         }
         true
     });

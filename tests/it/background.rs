@@ -856,3 +856,51 @@ fn no_child_sees_a_secret_and_the_supervisor_keeps_them() {
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     assert!(!host.everything().contains(super::sandbox::PASSWORD));
 }
+
+#[test]
+fn a_parameter_that_is_a_secret_is_in_no_file_no_command_line_and_no_event() {
+    let host = Host::new("0\nrun\n");
+    host.recipe("db", "let s = secret_param(\"console\");\nlet size = param(\"size\", 1);\nprint(`secret ${s}`);\n");
+    let lacking = host.start(&["start", "db.rhai"]).wait();
+    assert_eq!(lacking.code, 3);
+    same(
+        &lacking.stderr,
+        "
+error: the secret `console` is not there
+ --> db.rhai:1:22
+  |
+1 | let s = secret_param(\"console\");
+  |                      ^^^^^^^^^
+  |
+  = hint: set VMRUN_SECRET_CONSOLE, or write it to [tmp]/config/secrets/console (mode 0600)
+",
+    );
+    let started = host.start(&["start", "db.rhai", "--set", "console=geheim77", "--set", "size=2"]).wait();
+    assert_eq!(started.code, 0, "{}", started.stderr);
+    assert!(!started.stderr.contains("geheim77") && started.stdout.is_empty(), "{}", started.stderr);
+    // It was evaluated once more after the reboot, and had its secret.
+    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == Stance::Running);
+    assert_eq!(standing.params, [("size".to_string(), "2".to_string())].into());
+    for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+        for file in ["environ", "cmdline"] {
+            let seen = fs::read(format!("/proc/{pid}/{file}")).unwrap();
+            assert!(!String::from_utf8_lossy(&seen).contains("geheim77"), "{file}");
+        }
+    }
+    for command in [["status", "db", "--json"].as_slice(), &["events", "db"], &["logs", "db"]] {
+        let said = host.run(command);
+        assert!(!format!("{}{}", said.stdout, said.stderr).contains("geheim77"), "{command:?}");
+    }
+    assert!(!host.everything().contains("geheim77"));
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    // A recipe says what it takes: as a secret, and without it as a default.
+    let help = host.run(&["db.rhai", "--help"]);
+    assert!(help.stdout.contains("--set console=…  (a secret)\n"), "{}", help.stdout);
+    let words = "import \"./near\" as near;\nnear::of();\n";
+    host.write("near.rhai", "fn of() { secret_param(\"console\") }\n");
+    host.recipe("db", words);
+    let near = host.run(&["db.rhai"]);
+    assert_eq!(near.code, 1);
+    let first = near.stderr.lines().next().unwrap();
+    assert_eq!(first, "error: a parameter that is a secret is declared in the recipe's own file");
+}

@@ -3,7 +3,7 @@
 use super::{Call, Kind, Word, expected};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::host::{Interface, Platform, ipxe};
+use crate::host::{Interface, Platform, environment, ipxe};
 use crate::model::{Bootrom, DevicePath};
 use crate::qemu;
 use crate::script::allowance::Asked;
@@ -65,6 +65,13 @@ pub(super) const WORDS: &[Word] = &[
     fact("ipxe_loader", (0, 0), "ipxe_loader()", "The platform's iPXE.", ipxe_loader),
     fact("uefi", (0, 1), "uefi(#{ vars: path })", "The platform's UEFI firmware; `vars` keeps its variables.", uefi),
     fact("bootrom", (1, 2), "bootrom(path, #{ vars: path })", "Any firmware.", bootrom),
+    fact(
+        "secret_param",
+        (1, 1),
+        "secret_param(\"vnc\")",
+        "The secret that `--set vnc=…` gave, else `secret(\"vnc\")`; it is in no file, no command line and no event.",
+        secret_param,
+    ),
     fact("secret", (1, 1), "secret(\"vnc\")", "A secret, from VMRUN_SECRET_VNC or secrets/vnc; never shown.", secret),
 ];
 
@@ -264,6 +271,20 @@ fn rom(call: &Call<'_>, code: &str, options: &Map, template: Option<&str>, at: u
     Ok(Dynamic::from(Rom { bootrom, site: call.site.clone() }))
 }
 
+fn secret_param(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let (main, name) = (call.session().sources.main(), call.text(0)?);
+    // The command line is read before any module is.
+    if call.site.source.as_deref() != Some(&main) {
+        let fault = Fault::new("a parameter that is a secret is declared in the recipe's own file");
+        return Err(Raised::from(fault.hint(format!("write there secret_param({name:?}), and hand it over"))));
+    }
+    if call.rehearses() {
+        let wanted = Wanted { name: name.clone(), has_default: true, extremes: Vec::new() };
+        call.session().asked.push(wanted);
+    }
+    secret(call)
+}
+
 fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.text(0)?;
     let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
@@ -276,7 +297,7 @@ fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
     if let Some(secret) = found {
         return Ok(Dynamic::from(SecretHandle(secret)));
     }
-    let variable = format!("VMRUN_SECRET_{}", name.to_uppercase().replace('-', "_"));
+    let variable = environment::variable(&name);
     let folder = call.session().run().host.settings().config.join("secrets");
     let fault = Fault::host(format!("the secret `{name}` is not there"));
     let fault = fault.hint(format!("set {variable}, or write it to {} (mode 0600)", folder.join(&name).display()));
