@@ -19,6 +19,11 @@ impl Forward {
         self.host.0.unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
+    /// Returns whether it is for UDP, and not for TCP.
+    pub const fn is_udp(&self) -> bool {
+        self.udp
+    }
+
     /// Returns the port of the host, if the rule names one.
     pub const fn host_port(&self) -> Option<u16> {
         self.host.1

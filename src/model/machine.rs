@@ -37,6 +37,11 @@ impl Machine {
         Self { name, draft }
     }
 
+    /// Returns what it was made of, to the rest of the room.
+    pub(super) const fn as_draft(&self) -> &Draft {
+        &self.draft
+    }
+
     /// Returns what it was made of.
     #[cfg(test)]
     pub(crate) const fn draft(&self) -> &Draft {

@@ -10,7 +10,7 @@ use crate::host::Effect;
 use crate::host::files::beside;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::model::device::Access;
-use crate::model::{Machine, VmName};
+use crate::model::{Exclusive, Machine, Part, Role, VmName};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub(crate) struct Claim {
     pub leases: Vec<Lease>,
     /// The disk images that it is going to use.
     pub images: Vec<(PathBuf, Access)>,
+    /// What its machines have alone while they run, beside their images, which are locked.
+    pub alone: Vec<Exclusive>,
     /// How many vCPUs the machines have that it is going to boot.
     pub vcpus: BTreeMap<VmName, u64>,
     /// How the machine is kept.
@@ -38,11 +40,12 @@ impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
     pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
         let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
-        let mut vcpus = BTreeMap::new();
+        let (mut vcpus, mut alone) = (BTreeMap::new(), Vec::new());
         for done in self.rehearsed() {
             match done {
                 Rehearsed::Boot(machine) => {
                     images.extend(images_of(machine));
+                    alone.extend(alone_of(machine).map(|(own, _)| own));
                     vcpus.entry(machine.name().clone()).or_insert_with(|| u64::from(machine.cpus()));
                 }
                 Rehearsed::Effect(effect) => {
@@ -53,10 +56,12 @@ impl Run {
         }
         images.sort_by(|one, other| one.0.cmp(&other.0));
         images.dedup();
+        alone.sort();
+        alone.dedup();
         leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
         let (machine, keeping) = (self.machine_of(recipe), self.keeping.clone());
         let given = self.given.clone();
-        Claim { machine, recipe: recipe.into(), leases, images, vcpus, keeping, given }
+        Claim { machine, recipe: recipe.into(), leases, images, alone, vcpus, keeping, given }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.
@@ -87,7 +92,8 @@ impl Run {
         let owner = self.owner(&claim.recipe);
         let vcpus = claim.vcpus.iter().map(|(name, count)| journal::vcpus(name, *count));
         // A journal that was torn has lost its end: what is not needed to give back stands before what is.
-        let lines: String = vcpus.chain(claim.leases.iter().map(journal::taken)).collect();
+        let alone = claim.alone.iter().map(journal::has);
+        let lines: String = vcpus.chain(alone).chain(claim.leases.iter().map(journal::taken)).collect();
         let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
         self.host.store_mut().note(
@@ -98,6 +104,9 @@ impl Run {
         self.noted.clone_from(&claim.leases);
         self.vcpus.clone_from(&claim.vcpus);
         self.keeper = Some((claim.machine.clone(), owner));
+        // Of two that begin at the same moment at least one finds what the other has written.
+        let others = recovery::against_own(&*self.host, &claim.machine, &claim.alone);
+        others.into_iter().next().map_or(Ok(()), |(_, fault)| Err(fault))?;
         // Whoever finds one held finds the journal that names it.
         claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))
     }
@@ -169,6 +178,12 @@ impl Run {
 pub(super) fn images_of(machine: &Machine) -> Vec<(PathBuf, Access)> {
     let images = machine.devices().flat_map(|(_, device)| device.images());
     images.map(|(_, _, path, access)| (path.as_path().into(), access)).collect()
+}
+
+/// What a machine has alone, but for what is locked.
+pub(super) fn alone_of(machine: &Machine) -> impl Iterator<Item = (Exclusive, Part)> {
+    let is_locked = |own: &Exclusive| matches!(own.role, Role::Name | Role::Image);
+    machine.exclusives().into_iter().filter(move |(own, _)| !is_locked(own))
 }
 
 fn in_use(path: &Path) -> Fault {

@@ -1,5 +1,6 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
+mod alone;
 mod jail;
 mod loader;
 mod readiness;
@@ -7,12 +8,10 @@ mod readiness;
 use crate::diag::{Fault, Severity};
 use crate::host::{Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value, VmName};
+use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
-use crate::supervise::standing::Standing;
 use crate::supervise::{node, recovery};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// How often it is looked again whose an interface is.
@@ -60,7 +59,10 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
         found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
     }
     found.extend(loader::conflicts(host, machine, purpose, init));
-    vnc(host, machine, &mut |part, fault| found.push((part, fault, Severity::Error)));
+    let taken = alone::taken(host, machine, purpose);
+    // Whose it is says more than that it is there.
+    found.retain(|(part, ..)| taken.iter().all(|(known, ..)| known != part));
+    found.extend(taken);
     found.extend(down_taps(host, machine));
     capacity(host, machine, purpose, &mut found);
     programs(host, purpose, &mut found);
@@ -196,31 +198,6 @@ fn down_taps(host: &dyn Host, machine: &Machine) -> Vec<Conflict> {
         ))
     };
     machine.devices().filter_map(told).collect()
-}
-
-fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
-    if host.is_assumed() {
-        return;
-    }
-    for (slot, device) in machine.devices() {
-        let Some(address) = device.vnc().map(|address| address.socket()) else { continue };
-        let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
-        let ip = address.ip();
-        let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.has(ip)));
-        if !(own || ip.is_loopback() || ip.is_unspecified()) {
-            let fault = Fault::new(format!("VNC cannot listen on {address}: this host does not have {ip}"));
-            error(Part::Option(slot, key), fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"));
-        } else if !is_given_back(host, machine.name(), address) && host.is_taken(address) {
-            let fault = Fault::new(format!("VNC cannot listen on {address}: somebody does already"));
-            error(Part::Option(slot, key), fault.hint("choose another port, or stop the other machine"));
-        }
-    }
-}
-
-/// Whether the guest that a run of the machine has left is ended before, and listens there, as far as that is known.
-fn is_given_back(host: &dyn Host, name: &VmName, address: SocketAddr) -> bool {
-    let noted = || Standing::of(host, name).and_then(|standing| standing.shape.vnc);
-    recovery::is_to_be_taken_over(host, name) && noted().is_none_or(|noted| noted == address)
 }
 
 fn capacity(host: &dyn Host, machine: &Machine, purpose: Purpose, found: &mut Vec<Conflict>) {

@@ -28,6 +28,12 @@
 //! 2f6f0a43 vcpus web 4
 //! ```
 //!
+//! So is what its machines have alone while they run, beside their images.
+//!
+//! ```text
+//! 64a0f2d1 has mac 58:9c:fc:00:00:01
+//! ```
+//!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
 //! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
@@ -36,7 +42,7 @@
 use super::leases::Lease;
 use crate::host::Witness;
 use crate::host::clock::Utc;
-use crate::model::VmName;
+use crate::model::{Exclusive, Role, VmName};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
@@ -84,6 +90,8 @@ pub(crate) struct Journal {
     pub part_of: Option<VmName>,
     /// How many vCPUs the machines of the run have.
     pub vcpus: BTreeMap<VmName, u64>,
+    /// What the machines of the run have alone, beside their images.
+    pub alone: Vec<Exclusive>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
     pub leases: Vec<Lease>,
 }
@@ -120,6 +128,9 @@ impl Journal {
                 if let (Ok(name), Ok(count)) = (name.parse(), count.parse()) {
                     self.vcpus.insert(name, count);
                 }
+            }
+            Some((first, [role, text])) if first == "has" => {
+                self.alone.extend(Role::named(role).map(|role| Exclusive::new(role, text)));
             }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, rest)) if first == "+" => {
@@ -164,6 +175,11 @@ pub(crate) fn in_background() -> String {
 /// Returns the line that says how many vCPUs a machine of the run has.
 pub(crate) fn vcpus(name: &VmName, count: u64) -> String {
     line(&["vcpus", name.as_str(), &count.to_string()])
+}
+
+/// Returns the line that says what a machine of the run has alone.
+pub(crate) fn has(own: &Exclusive) -> String {
+    line(&["has", own.role.word(), &own.text])
 }
 
 /// Returns the line of a machine whose leases are in the journal of another.
@@ -312,6 +328,9 @@ mod tests {
         let db: VmName = "db".parse().unwrap();
         let grown = Journal::read(&[vcpus(&db, 2), vcpus(&db, 4), line(&["vcpus", "db", "many"])].concat());
         assert_eq!(grown.vcpus, [(db, 4)].into());
+        let alone = [Exclusive::new(Role::Serial, "/dev/nmdm0A"), Exclusive::new(Role::Vnc, "[::1]:5901")];
+        let lines: String = alone.iter().map(has).chain([line(&["has", "luck", "a lot"])]).collect();
+        assert_eq!(Journal::read(&lines).alone, alone);
         assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
     }
 

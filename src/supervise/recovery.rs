@@ -8,10 +8,12 @@
 mod adoption;
 mod evidence;
 mod left;
+mod others;
 
 pub(crate) use adoption::adoptable;
 use left::left;
 pub(crate) use left::{Back, Left};
+pub(crate) use others::{against_own, noted_of};
 
 use super::gone::gone;
 use super::journal::{Journal, Owner};

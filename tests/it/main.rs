@@ -9,6 +9,7 @@
 )]
 
 mod allowed;
+mod alone;
 mod background;
 mod check;
 mod clock;

@@ -3,39 +3,56 @@
 use super::{Finding, Rule, parse};
 use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::host::Effect;
-use crate::model::device::Access;
-use crate::model::{Backend, HostName, InterfaceName, Mac, Part, VmName};
+use crate::model::exclusive::Key;
+use crate::model::{Exclusive, HostName, InterfaceName, Part, Role, VmName};
 use crate::script::handle::nowhere;
 use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::machine::part_of;
 use crate::script::{Booted, Evaluated, report};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 /// Something of which there is one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shared {
-    /// The name of a machine.
-    Name(String),
-    /// The hardware address of a card.
-    Mac(String),
-    /// Where VNC listens.
-    Vnc(SocketAddr),
-    /// The socket of the file system where VNC listens.
-    Socket(PathBuf),
-    /// A tap.
-    Tap(String),
+    /// What a machine has alone while it runs.
+    Own(Exclusive),
     /// An interface that is a member of a bridge: its port.
     Port(String),
-    /// A disk image.
-    Image(PathBuf),
     /// The host name of a guest.
     Host(String),
     /// The address that DHCP gives to a guest.
     Address(Ipv4Addr),
+}
+
+/// What can only clash with its like.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kin {
+    Own(Key),
+    Port(String),
+    Host(String),
+    Address(Ipv4Addr),
+}
+
+impl Shared {
+    fn kin(&self) -> Kin {
+        match self {
+            Self::Own(own) => Kin::Own(own.key()),
+            Self::Port(name) => Kin::Port(name.clone()),
+            Self::Host(name) => Kin::Host(name.clone()),
+            Self::Address(address) => Kin::Address(*address),
+        }
+    }
+
+    /// Returns whether two that are of a kin cannot both be had.
+    fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Own(one), Self::Own(other)) => one.excludes(other),
+            _ => self == other,
+        }
+    }
 }
 
 /// What a recipe wants for itself, and the call that says so.
@@ -43,8 +60,6 @@ pub enum Shared {
 pub struct Claim {
     /// What it is.
     pub what: Shared,
-    /// Whether others may have it as well that only read it.
-    pub only_reads: bool,
     /// The machine that it is for, if it is for one.
     pub machine: String,
     /// Where it stands.
@@ -53,7 +68,7 @@ pub struct Claim {
 
 impl Claim {
     fn new(what: Shared, machine: &str, raised: Raised) -> Self {
-        Self { what, only_reads: false, machine: machine.into(), raised }
+        Self { what, machine: machine.into(), raised }
     }
 }
 
@@ -101,61 +116,30 @@ fn name(interface: &InterfaceName) -> String {
 }
 
 fn of_machine(booted: &Booted) -> Vec<Claim> {
-    let (machine, mut all) = (&booted.machine, Vec::new());
-    let own = machine.name().to_string();
-    let mut claim = |what: Shared, part: &Part| {
-        let mut claim = Claim::new(what, &own, part_of(&booted.state, part, Fault::new("")));
-        claim.raised.fault = Fault::new("");
-        all.push(claim);
+    let own = booted.machine.name().to_string();
+    let claim = |(what, part): (Exclusive, Part)| {
+        Claim::new(Shared::Own(what), &own, part_of(&booted.state, &part, Fault::new("")))
     };
-    claim(Shared::Name(own.clone()), &Part::Key("name"));
-    for (slot, device) in machine.devices() {
-        if let Some(mac) = device.mac() {
-            claim(Shared::Mac(Mac::to_string(&mac)), &Part::Option(slot, "mac"));
-        }
-        if let Some(address) = device.vnc() {
-            let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
-            claim(Shared::Vnc(address.socket()), &Part::Option(slot, key));
-        }
-        if let Some(path) = device.vnc_socket() {
-            let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
-            claim(Shared::Socket(path.as_path().into()), &Part::Option(slot, key));
-        }
-        if let Some(Backend::Tap(tap)) = device.backend() {
-            claim(Shared::Tap(name(tap)), &Part::Option(slot, "backend"));
-        }
-    }
-    if let Some(vars) = machine.bootrom().and_then(|rom| rom.vars.as_ref()) {
-        claim(Shared::Image(vars.as_path().into()), &Part::Key("bootrom"));
-    }
-    for (slot, device) in machine.devices() {
-        for (number, option, path, access) in device.images() {
-            let part = Part::option(slot, number, option);
-            let raised = part_of(&booted.state, &part, Fault::new(""));
-            let what = Shared::Image(path.as_path().into());
-            all.push(Claim { only_reads: access == Access::ReadOnly, ..Claim::new(what, &own, raised) });
-        }
-    }
-    all
+    booted.machine.exclusives().into_iter().map(claim).collect()
 }
 
 /// Sets the claims of recipes against each other. Each comes with the number of its recipe, in order.
 pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim) -> Option<Place>) -> Vec<(usize, Finding)> {
-    let mut known: BTreeMap<&Shared, Vec<&(usize, Claim)>> = BTreeMap::new();
+    let mut known: BTreeMap<Kin, Vec<&(usize, Claim)>> = BTreeMap::new();
     for claim in all {
-        known.entry(&claim.1.what).or_default().push(claim);
+        known.entry(claim.1.what.kin()).or_default().push(claim);
     }
-    let taps: Vec<&String> = known.iter().filter(|(_, of)| of.len() > 1).filter_map(|(what, _)| as_tap(what)).collect();
+    let taps: Vec<&str> = known.iter().filter(|(_, of)| of.len() > 1).filter_map(|(kin, _)| as_tap(kin)).collect();
     let mut found = Vec::new();
-    for (what, claims) in &known {
+    for (kin, claims) in &known {
         // A tap is told of where it is plugged in.
-        if matches!(what, Shared::Port(name) if taps.contains(&name)) {
+        if matches!(kin, Kin::Port(name) if taps.contains(&name.as_str())) {
             continue;
         }
         for (at, (recipe, claim)) in claims.iter().enumerate() {
-            let other = claims[..at].iter().find(|(other, of)| other != recipe && !(claim.only_reads && of.only_reads));
+            let other = claims[..at].iter().find(|(other, of)| other != recipe && claim.what.excludes(&of.what));
             if let Some((_, of)) = other {
-                let diagnostic = clash(claim, of, place(claim), place(of));
+                let diagnostic = clash(of, place(claim), place(of));
                 found.push((*recipe, Finding { rule: Rule::Shared, diagnostic }));
             }
         }
@@ -170,37 +154,18 @@ pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim) -> Option<Place>
     found
 }
 
-const fn as_tap(what: &Shared) -> Option<&String> {
-    if let Shared::Tap(name) = what { Some(name) } else { None }
+fn as_tap(kin: &Kin) -> Option<&str> {
+    if let Kin::Own(Key::Other(Role::Tap, name)) = kin { Some(name) } else { None }
 }
 
-fn clash(claim: &Claim, of: &Claim, here: Option<Place>, there: Option<Place>) -> Diagnostic {
+fn clash(of: &Claim, here: Option<Place>, there: Option<Place>) -> Diagnostic {
     let whose = if of.machine.is_empty() { "another recipe".to_string() } else { format!("`{}`", of.machine) };
-    let (message, hint) = match &claim.what {
-        Shared::Name(name) => {
-            (format!("another recipe has a machine of the name {name}"), "each machine of a host has a name of its own")
-        }
-        Shared::Mac(mac) => (
-            format!("{whose} has the hardware address {mac} too"),
-            "give each card an address of its own, or leave `mac` out",
-        ),
-        Shared::Vnc(address) => {
-            (format!("VNC of {whose} listens on {address} too"), "give each machine a port of its own")
-        }
-        Shared::Socket(path) => (
-            format!("VNC of {whose} listens on the socket {} too", path.display()),
-            "give each machine a socket of its own",
-        ),
-        Shared::Tap(name) => (format!("{whose} is plugged into {name} too"), "give each card a tap of its own"),
+    let (message, hint) = match &of.what {
+        Shared::Own(own) => (of_own(&whose, own), own.way_out()),
         Shared::Port(name) => (
             format!("{name} is made a member of a bridge by another recipe too"),
             "an interface is a member of one bridge",
         ),
-        Shared::Image(path) => {
-            let (path, does) = (path.display(), if of.only_reads { "reads" } else { "writes" });
-            let hint = "an image that is written is one machine's alone: copy it, or make it read-only";
-            (format!("{whose} {does} {path} too"), hint)
-        }
         Shared::Host(name) => {
             (format!("{whose} is installed with the host name {name} too"), "give each a name of its own")
         }
@@ -210,4 +175,30 @@ fn clash(claim: &Claim, of: &Claim, here: Option<Place>, there: Option<Place>) -
     };
     let trail = there.map(|place| (place, "here first".to_string())).into_iter().collect();
     Diagnostic { place: here, trail, ..Diagnostic::error(Fault::new(message).hint(hint)) }
+}
+
+/// Says what the machine of another recipe has as well.
+fn of_own(whose: &str, own: &Exclusive) -> String {
+    let text = own.text.trim_start_matches("udp:");
+    let is_path = text.starts_with('/');
+    match own.role {
+        Role::Name => format!("another recipe has a machine of the name {text}"),
+        Role::Mac => format!("{whose} has the hardware address {text} too"),
+        Role::Uuid => format!("{whose} has the UUID {text} too"),
+        Role::Vnc if is_path => format!("VNC of {whose} listens on the socket {text} too"),
+        Role::Vnc => format!("VNC of {whose} listens on {text} too"),
+        Role::Gdb => format!("the stub for gdb of {whose} listens on {text} too"),
+        Role::Serial if is_path => format!("a serial port of {whose} is plugged into {text} too"),
+        Role::Serial => format!("a serial port of {whose} listens on {text} too"),
+        Role::Forward => format!("`hostfwd` of {whose} listens on {text} too"),
+        Role::Console => format!("a port of {whose} is the socket {text} too"),
+        Role::Tpm => format!("{whose} has the TPM {text} too"),
+        Role::Input => format!("{whose} has the input device {text} too"),
+        Role::Passthru => format!("{whose} has the PCI device {text} too"),
+        Role::Tap | Role::Netmap => format!("{whose} is plugged into {text} too"),
+        Role::Hook => format!("{whose} is plugged into the hook {text} too"),
+        Role::Vars | Role::Image => {
+            format!("{whose} {} {text} too", if own.only_reads { "reads" } else { "writes" })
+        }
+    }
 }

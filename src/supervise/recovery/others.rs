@@ -1,0 +1,55 @@
+//! What a machine has alone, and another machine of this host has already: by the journals of those that run.
+
+use super::{evidence, goes_on, holder, journal};
+use crate::diag::Fault;
+use crate::host::Host;
+use crate::host::store::Trace;
+use crate::model::{Exclusive, VmName};
+
+/// Returns what another machine of this host has of what a machine wants alone: its number in the list, and the fault. What the
+/// machine itself has, and other machines of a run that is ours, stand in nobody's way.
+pub(crate) fn against_own(host: &dyn Host, machine: &VmName, own: &[Exclusive]) -> Vec<(usize, Fault)> {
+    if own.is_empty() || host.is_assumed() {
+        return Vec::new();
+    }
+    let is_other = |trace: &Trace| trace.name != *machine && !host.store().holds(&trace.name);
+    let mut found: Vec<(usize, Fault)> = Vec::new();
+    for trace in host.store().traces().iter().filter(|trace| is_other(trace)) {
+        let noted = journal(trace).alone;
+        let clashes = |one: &Exclusive| noted.iter().find(|had| had.excludes(one));
+        let mut of_trace = own.iter().enumerate().filter_map(|(at, one)| Some((at, clashes(one)?))).peekable();
+        if of_trace.peek().is_none() {
+            continue;
+        }
+        let Some((who, hint)) = user(host, trace) else { continue };
+        found.extend(of_trace.map(|(at, had)| {
+            let fault = Fault::host(format!("{} is in use by {who}", had.named()));
+            (at, fault.hint(format!("{hint}, or {}", had.way_out())))
+        }));
+    }
+    found
+}
+
+/// Returns who has what a journal says, and how it gets free; nothing if nobody lives who could.
+fn user(host: &dyn Host, trace: &Trace) -> Option<(String, String)> {
+    let name = &trace.name;
+    if let Some(owner) = holder(host, name) {
+        let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
+        return Some((format!("the machine {name}{who}"), "stop that machine".into()));
+    }
+    let who = || format!("the guest of {name}, whose vmrun is gone");
+    if host.store().looks_past(name) {
+        None
+    } else if goes_on(host, name).is_some() {
+        Some((who(), format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")))
+    } else {
+        let journal = journal(trace);
+        let lives = journal.leases.iter().any(|lease| evidence::living(host.processes(), name, lease).is_some());
+        lives.then(|| (who(), "`vmrun gc` ends it".into()))
+    }
+}
+
+/// Returns what the run that has left a machine had alone, as far as its journal says.
+pub(crate) fn noted_of(host: &dyn Host, machine: &VmName) -> Vec<Exclusive> {
+    host.store().trace(machine).map(|trace| journal(&trace).alone).unwrap_or_default()
+}
