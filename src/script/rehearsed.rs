@@ -8,7 +8,7 @@ use crate::model::Ended;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::driver::Evaluation;
-use crate::supervise::recovery::is_left;
+use crate::supervise::recovery::{await_commands, is_left};
 use std::collections::VecDeque;
 
 /// A rehearsal in which something was wrong.
@@ -35,6 +35,7 @@ impl Recipe {
     ) -> Result<Run, Refused> {
         let mut rehearsal = Rehearsal::new(host);
         rehearsal.is_left = is_left;
+        rehearsal.await_commands = await_commands;
         rehearsal.exits = if inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
         let mut imagined = vec![rehearsal.exits.clone()];
         let mut run = Run::new(Box::new(rehearsal));

@@ -4,7 +4,7 @@ use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
 use super::standing::Stance;
 use super::step::Event;
-use super::{Run, interrupted, jail, journal, node};
+use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::files::beside;
@@ -279,8 +279,9 @@ impl Run {
             && effects.iter().any(is_about_interfaces)
             && let Ok(there) = self.host.interfaces_anew()
         {
-            let was_lent = |one: &Interface| machines.iter().any(|name| jail::was_lent(&self.leases, one, name));
-            let marked: Vec<Interface> = there.iter().filter(|one| !was_lent(one)).cloned().collect();
+            // One that came back from a jail has lost its group, and still says whose it is.
+            let is_described = |one: &Interface| one.described.as_ref().is_some_and(|name| machines.contains(&name));
+            let marked: Vec<Interface> = there.iter().filter(|one| !is_described(one)).cloned().collect();
             effects.retain(|effect| {
                 let what = anothers(effect, &marked, &machines);
                 others.extend(what.clone());

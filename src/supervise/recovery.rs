@@ -22,8 +22,8 @@ use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::store::Trace;
 use crate::host::{Effect, Host, Interface, SameBoot};
-use crate::model::VmName;
 use crate::model::device::Access;
+use crate::model::{InterfaceName, VmName};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -352,6 +352,30 @@ fn end_all(
 /// Returns whether an interface was made by a run that is dead, so that the next start may take it over.
 pub(crate) fn is_left(host: &dyn Host, interface: &Interface) -> bool {
     interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none())
+}
+
+/// Waits for the last commands of dead runs where one of them is about to give an interface its mark: until then nobody can tell whose
+/// it is. They hold the lock of their machine.
+pub(crate) fn await_commands(host: &dyn Host) {
+    let Ok(all) = host.interfaces() else { return };
+    let is_unmarked = |name: &InterfaceName| all.iter().any(|one| !one.is_ours && one.name == name.as_str());
+    let makes = |lease: &Lease| match lease {
+        Lease::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
+        Lease::Link(name) => is_unmarked(name),
+        _ => false,
+    };
+    let is_making = |trace: &Trace| {
+        trace.is_locked && journal(trace).leases.iter().any(makes) && holder(host, &trace.name).is_none()
+    };
+    let begin = Instant::now();
+    for making in host.store().traces().into_iter().filter(is_making) {
+        let is_locked = || host.store().trace(&making.name).is_some_and(|trace| trace.is_locked);
+        while is_locked() && begin.elapsed() < LAST_COMMANDS {
+            host.processes().pause();
+        }
+        // One that cannot be read is told of when it is asked for.
+        let _ = host.interfaces_anew();
+    }
 }
 
 /// Returns whether a machine is held: nothing of it is left but the reason.

@@ -33,6 +33,8 @@ pub(crate) struct Rehearsal {
     store: Store,
     /// Whether a dead run has left an interface: then it counts as gone, because it is given back first.
     pub is_left: fn(&dyn Host, &Interface) -> bool,
+    /// Waits for commands that dead runs have begun, before the interfaces are taken in that they make.
+    pub await_commands: fn(&dyn Host),
     /// What was changed; its interfaces count from the first of them that was.
     world: World,
     has_interfaces: bool,
@@ -47,7 +49,7 @@ impl Rehearsal {
     pub(crate) fn new(below: Box<dyn Host>) -> Self {
         let store = below.store().looked_at();
         let (world, exits, done) = (World::default(), Ended::PoweredOff, Vec::new());
-        Self { below, store, is_left: |_, _| false, world, has_interfaces: false, exits, done }
+        Self { below, store, is_left: |_, _| false, await_commands: |_| (), world, has_interfaces: false, exits, done }
     }
 
     /// Returns the host on which it is rehearsed.
@@ -85,6 +87,9 @@ impl Rehearsal {
             | Effect::Join { .. }
             | Effect::Lend { .. }
             | Effect::Leave { .. } => {
+                if !self.has_interfaces {
+                    (self.await_commands)(&*self.below);
+                }
                 // Whoever asks for interfaces that cannot be read is told so.
                 if let Some(below) = (!self.has_interfaces).then(|| self.below().ok()).flatten() {
                     self.world.interfaces = below.to_vec();

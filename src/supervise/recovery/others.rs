@@ -44,7 +44,8 @@ fn user(host: &dyn Host, trace: &Trace) -> Option<(String, String)> {
         Some((who(), format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")))
     } else {
         let journal = journal(trace);
-        let lives = journal.leases.iter().any(|lease| evidence::living(host.processes(), name, lease).is_some());
+        let lives =
+            journal.leases.iter().any(|lease| evidence::living(host.processes(), name, &journal, lease).is_some());
         lives.then(|| (who(), "`vmrun gc` ends it".into()))
     }
 }
