@@ -9,7 +9,7 @@ mod screen;
 mod story;
 mod upgrade;
 
-use super::mess::CALLS;
+use super::mess::{CALLS, THREADS, traced};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -751,7 +751,8 @@ fn the_demo_that_is_killed_at_any_system_call_leaves_nothing() {
     let image = format!("image={}", world.path("demo.img").display());
     let strace = |args: &[&str]| {
         let mut command = Command::new("strace");
-        command.args(["-qq", "-s", "400", "-o"]).arg(world.path("trace")).args(args).arg(env!("CARGO_BIN_EXE_vmrun"));
+        command.args(["-qq", "-s", "400", "-o"]).arg(world.path("trace")).args(THREADS).args(args);
+        command.arg(env!("CARGO_BIN_EXE_vmrun"));
         let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/demo.rhai");
         command.args([recipe, "--init", "--set", &image]).stdin(Stdio::null());
         world.surroundings(&mut command);
@@ -762,7 +763,7 @@ fn the_demo_that_is_killed_at_any_system_call_leaves_nothing() {
     let whole = fs::read(world.path("demo.img")).unwrap();
     let trace = read(&world.path("trace"));
     let (mut numbers, mut strikes) = (std::collections::BTreeMap::new(), Vec::new());
-    let calls: Vec<&str> = trace.lines().filter(|line| !line.starts_with(['-', '+'])).collect();
+    let calls = traced(&trace);
     let runs = calls.iter().position(|line| line.contains("+ guest ")).unwrap();
     for (at, line) in calls.iter().enumerate() {
         let call = line.split('(').next().unwrap_or_default();
