@@ -25,6 +25,7 @@ mod identity;
 pub(crate) mod interfaces;
 pub(crate) mod ipxe;
 mod kernel;
+pub(crate) mod marks;
 pub(crate) mod memory;
 pub(crate) mod os;
 pub(crate) mod process;

@@ -34,6 +34,7 @@ mod loaders;
 mod logs;
 mod lsp;
 mod manual;
+mod marks;
 mod mess;
 mod mutants;
 mod netboot;
