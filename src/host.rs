@@ -51,7 +51,7 @@ pub(crate) use guests::{Guest, Guests, Woken};
 pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
-pub(crate) use kernel::target;
+pub(crate) use kernel::{release_doubt, target};
 pub(crate) use rights::{CONTROL, Control, Rights};
 pub(crate) use settings::Asked;
 pub(crate) use settings::NODES;

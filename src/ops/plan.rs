@@ -58,6 +58,7 @@ pub(crate) fn plan(
     let here = platform()?;
     let there: Asked = on.map_or(Ok(here), str::parse)?;
     let settings = |asked| settings::settings(asked, request.user_net);
+    settings::doubt(there).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     let mut host = System::new(settings(here)?, ahead)?;
     let recipe = request.read()?;
     let inputs = request.inputs();
