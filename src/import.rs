@@ -12,10 +12,13 @@ pub(crate) mod recorded;
 
 mod device;
 mod expressions;
+mod flags;
 mod layout;
 mod loader;
+mod loads;
 mod parts;
 mod reading;
+mod vmlog;
 mod words;
 
 pub use kind::Kind;

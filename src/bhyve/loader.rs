@@ -94,11 +94,14 @@ fn grub_bhyve(argv: Argv, machine: &Machine, grub: &Grub, map: &Path) -> Argv {
     argv
 }
 
+/// The options of grub-bhyve (getopt(3)).
+const GRUB: &str = "Senc:d:g:m:M:r:";
+
 /// Reads the command line of a loader, without its name: the loader, and the machine that it is for. `input` is what it read from its
 /// standard input, `map` the text of the file that `-m` names. What has to be as bhyve has it is left to the machine. Nothing if
 /// something in it is not known.
 pub(crate) fn read(program: &str, args: &[String], input: Option<&str>, map: Option<&str>) -> Option<(Loader, String)> {
-    let letters = if program == "bhyveload" { "CSc:d:e:h:l:m:" } else { "Senc:d:g:m:M:r:" };
+    let letters = if program == "bhyveload" { "CSc:d:e:h:l:m:" } else { GRUB };
     let (flags, name) = flags(letters, args)?;
     let values = |letter: char| flags.iter().filter(move |(of, _)| *of == letter).map(|(_, value)| *value);
     let last = |letter: char| values(letter).next_back();
@@ -132,6 +135,12 @@ pub(crate) fn read(program: &str, args: &[String], input: Option<&str>, map: Opt
         })
     };
     loader.check().is_ok().then_some((loader, name.clone()))
+}
+
+/// Returns the file of GRUB's names that a command line of grub-bhyve, without its name, tells.
+pub(crate) fn map_of(args: &[String]) -> Option<&str> {
+    let (flags, _) = flags(GRUB, args)?;
+    flags.into_iter().rfind(|(letter, _)| *letter == 'm').map(|(_, path)| path)
 }
 
 /// Reads flags of these letters, and the one word behind them (getopt(3)).

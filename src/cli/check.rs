@@ -1,7 +1,7 @@
 //! `vmrun check [PATH…]`: everything that is wrong with recipes and libraries, at once.
 
+use super::pair;
 use super::term::Term;
-use super::{pair, place};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::ops::check::{Report, check, documents};
 use crate::ops::settings::Asked;
@@ -54,9 +54,9 @@ enum Format {
 }
 
 pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let settings = |on: &String| on.parse::<Asked>().and_then(|asked| place::settings(asked, false));
-    let settings = args.on.iter().map(settings).collect::<Result<Vec<_>, _>>()?;
-    let report = check(&args.paths, settings, &args.set.iter().cloned().collect())?;
+    let on = args.on.iter().map(|on| on.parse::<Asked>()).collect::<Result<Vec<_>, _>>()?;
+    let report = check(&args.paths, &on, &args.set.iter().cloned().collect())?;
+    report.doubt.iter().for_each(|warning| term.diagnostic(warning));
     match if args.json { Format::Json } else { args.format } {
         Format::Text => report.findings.iter().for_each(|finding| term.diagnostic(&finding.diagnostic)),
         Format::Json => term.json(documents::json(&report))?,

@@ -48,6 +48,11 @@ pub(super) fn run(args: &GcArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 fn as_text(left: &Left, commands: &[Argv]) -> String {
     let commands = commands.iter().map(ToString::to_string);
     let kept = left.kept.iter().map(|name| format!("# {name} stays: it has no mark of the run, or others use it"));
+    let dated = left.dated.iter().map(|(name, command)| {
+        format!(
+            "# {name} stays: an older vmrun made it, perhaps one with another state folder; if none runs: {command}"
+        )
+    });
     let goes_on = left.goes_on.map(|pid| {
         format!(
             "# its guest, process {pid}, goes on: `vmrun adopt {0}` takes it over, `vmrun stop {0}` stops it",
@@ -58,6 +63,7 @@ fn as_text(left: &Left, commands: &[Argv]) -> String {
         .chain(goes_on)
         .chain(commands)
         .chain(kept)
+        .chain(dated)
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -67,5 +73,6 @@ fn as_json(left: &Left, commands: &[Argv]) -> Value {
         |owner| json!({ "pid": owner.pid, "recipe": owner.recipe, "version": owner.version, "since": owner.since }),
     );
     let commands: Vec<Value> = commands.iter().map(|argv| json!(argv.words())).collect();
-    json!({ "machine": left.name.as_str(), "owner": owner, "given_back": commands, "kept": left.kept, "goes_on": left.goes_on, "faults": [] })
+    let kept: Vec<&String> = left.kept.iter().chain(left.dated.iter().map(|(name, _)| name)).collect();
+    json!({ "machine": left.name.as_str(), "owner": owner, "given_back": commands, "kept": kept, "goes_on": left.goes_on, "faults": [] })
 }

@@ -2,17 +2,17 @@
 
 mod jail;
 
-use super::interfaces::{mark, mark_link};
+use super::interfaces::marks::{Maker, mark, mark_link};
 use super::program::Chain;
 use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, Router, VmName, Vxlan};
+use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, Router, Vxlan};
 use crate::network::naming;
 
-/// Returns the commands of an effect, in order. Interfaces are marked as made for the machine, if it is known.
-pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Step> {
+/// Returns the commands of an effect, in order. Interfaces are marked as made by the run of a machine, if it is known.
+pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effect) -> Vec<Step> {
     match effect {
         Effect::Umask(mask) => vec![Argv::new("umask").arg(format!("{mask:03o}")).into()],
         Effect::Truncate { path, size } => {
@@ -44,8 +44,8 @@ pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Ef
         | Effect::CreateInner(_)
         | Effect::DestroyInner(_) => {
             let argvs = match platform {
-                Platform::FreeBsd => freebsd(machine, effect),
-                Platform::Linux => linux(machine, effect),
+                Platform::FreeBsd => freebsd(maker, effect),
+                Platform::Linux => linux(maker, effect),
             };
             argvs.into_iter().map(Step::from).collect()
         }
@@ -53,7 +53,7 @@ pub(crate) fn commands(platform: Platform, machine: Option<&VmName>, effect: &Ef
 }
 
 /// ifconfig(8) and bhyvectl(8).
-fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
+fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
     let ifconfig = || Argv::new("ifconfig");
     match effect {
         Effect::DestroyNode(name) => vec![bhyve::destroy(name)],
@@ -62,7 +62,7 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::Leave { bridge, member, is_span } => {
             vec![ifconfig().arg(bridge).arg(if *is_span { "-span" } else { "deletem" }).arg(member)]
         }
-        Effect::CreateLink(link) => freebsd_link(machine, link),
+        Effect::CreateLink(link) => freebsd_link(maker, link),
         Effect::DestroyLink(name) => vec![ifconfig().arg(name).arg("destroy")],
         Effect::AddRoute(router) => vec![freebsd_route("add", router)],
         Effect::DeleteRoute(router) => vec![freebsd_route("delete", router)],
@@ -72,7 +72,7 @@ fn freebsd(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
         Effect::RemoveJail(jail) => vec![bhyve::remove_jail(jail)],
         Effect::Lend { jail, tap } => jail::lend(jail, tap),
         Effect::Reclaim { jail, tap } => jail::reclaim(jail, tap),
-        Effect::CreateInner(inner) => jail::create_inner(machine, inner),
+        Effect::CreateInner(inner) => jail::create_inner(maker, inner),
         Effect::DestroyInner(inner) => vec![jail::destroy_inner(inner)],
         Effect::Umask(_)
         | Effect::Truncate { .. }
@@ -93,13 +93,13 @@ pub(crate) fn unmarked(tap: &InterfaceName) -> String {
 }
 
 /// ip(8) of iproute2. Linux has no vmm nodes.
-fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
+fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
     let ip = |words: &[&str]| Argv::new("ip").args(words);
     match effect {
         Effect::DestroyTap(tap) => vec![ip(&["link", "delete", "dev", tap.as_str()])],
         Effect::Join { bridge, member, how } => linux_join(bridge, member, how),
         Effect::Leave { member, .. } => vec![ip(&["link", "set", "dev", member.as_str(), "nomaster"])],
-        Effect::CreateLink(link) => linux_link(machine, link),
+        Effect::CreateLink(link) => linux_link(maker, link),
         Effect::DestroyLink(name) => vec![ip(&["link", "delete", "dev", name.as_str()])],
         Effect::AddRoute(router) => vec![linux_route("add", router)],
         Effect::DeleteRoute(router) => vec![linux_route("delete", router)],
@@ -123,7 +123,7 @@ fn linux(machine: Option<&VmName>, effect: &Effect) -> Vec<Argv> {
 /// ifconfig(8). An interface is made by a call that says nothing else, since only that one is refused where there is one of the name
 /// already: with a word behind `create` the one that is there is taken instead (12.1, ifconfig-tap.txt). A family of addresses is
 /// known only as the first word behind the name (12.1, ifconfig-bridge.txt), so that each address has a call of its own.
-fn freebsd_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
+fn freebsd_link(maker: Option<&Maker>, link: &Link) -> Vec<Argv> {
     let ifconfig = |name: &dyn std::fmt::Display| Argv::new("ifconfig").arg(name);
     let mut argvs = match naming::first_name(link) {
         Some(first) => vec![ifconfig(&first).arg("create"), ifconfig(&first).arg("name").arg(&link.name)],
@@ -139,7 +139,7 @@ fn freebsd_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
         if let LinkKind::Vxlan(vxlan) = &link.kind {
             argv = argv.args(vxlan.words());
         }
-        if let Some(mark) = link_mark(machine, link, name) {
+        if let Some(mark) = link_mark(maker, link, name) {
             argv = argv.args(["group", MARK, "description"]).arg(mark);
         }
         if let Some(mtu) = link.mtu {
@@ -195,24 +195,21 @@ fn linux_route(what: &str, router: &Router) -> Argv {
 }
 
 /// What marks one of the interfaces that a link is; nothing for a tap of nobody. The second one of a pair goes with the first.
-fn link_mark(machine: Option<&VmName>, link: &Link, name: &InterfaceName) -> Option<String> {
-    match (machine, &link.kind) {
+fn link_mark(maker: Option<&Maker>, link: &Link, name: &InterfaceName) -> Option<String> {
+    match (maker, &link.kind) {
         (None, LinkKind::Tap) => None,
-        (Some(machine), LinkKind::Tap) => {
-            let description = link.description.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
-            Some(format!("{}{description}", mark(machine)))
-        }
-        (Some(machine), _) if *name == link.name => Some(mark_link(machine, link)),
+        (Some(maker), LinkKind::Tap) => Some(mark(maker, link)),
+        (Some(maker), _) if *name == link.name => Some(mark_link(maker, link)),
         _ => Some(link.mark(name)),
     }
 }
 
 /// ip-link(8). A bridge forwards at once, as FreeBSD's does. As with a tap, what a machine's run makes gets its name and its mark
 /// at once.
-fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
+fn linux_link(maker: Option<&Maker>, link: &Link) -> Vec<Argv> {
     let ip = |words: &[&str]| Argv::new("ip").args(words);
     let add = || ip(&["link", "add"]);
-    let first = |name: &InterfaceName| machine.map_or_else(|| name.to_string(), |_| unmarked(name));
+    let first = |name: &InterfaceName| maker.map_or_else(|| name.to_string(), |_| unmarked(name));
     let name = first(&link.name);
     let made = match &link.kind {
         LinkKind::Vlan { parent, tag } => {
@@ -226,11 +223,11 @@ fn linux_link(machine: Option<&VmName>, link: &Link) -> Vec<Argv> {
     let mut argvs = vec![made];
     for name in link.names() {
         let mut argv = ip(&["link", "set", "dev"]);
-        argv = match machine {
+        argv = match maker {
             Some(_) => argv.arg(first(name)).arg("name").arg(name),
             None => argv.arg(name),
         };
-        if let Some(mark) = link_mark(machine, link, name) {
+        if let Some(mark) = link_mark(maker, link, name) {
             argv = argv.arg("alias").arg(mark);
         }
         if let Some(mtu) = link.mtu {
@@ -323,8 +320,8 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
 
 /// Returns the commands of an effect as children run them. On FreeBSD an interface that is made is anybody's until it is marked, by
 /// a call of its own: one child does both, and takes away what it made if a later call is refused.
-pub(crate) fn chains(platform: Platform, machine: Option<&VmName>, effect: &Effect) -> Vec<Chain> {
-    let argvs = commands(platform, machine, effect).into_iter().map(|step| step.argv);
+pub(crate) fn chains(platform: Platform, maker: Option<&Maker>, effect: &Effect) -> Vec<Chain> {
+    let argvs = commands(platform, maker, effect).into_iter().map(|step| step.argv);
     // A command of the recipe hears what the terminal says.
     let is_apart = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
     let made = match effect {

@@ -117,6 +117,18 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Returns whether vmrun does it itself, without starting a program.
+    pub(crate) const fn is_done_without_a_command(&self) -> bool {
+        matches!(
+            self,
+            Self::Umask(_)
+                | Self::Truncate { .. }
+                | Self::WriteImage { .. }
+                | Self::WriteFile { .. }
+                | Self::CopyVars { .. }
+        )
+    }
+
     /// Makes a tap that is up and has nothing else.
     pub(crate) fn create_tap(name: InterfaceName) -> Self {
         Self::CreateLink(Box::new(Link::tap(name)))

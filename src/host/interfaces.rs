@@ -2,11 +2,13 @@
 
 pub(crate) mod freebsd;
 pub(crate) mod linux;
+pub(crate) mod marks;
 
 use super::Platform;
 use super::program::Query;
 use crate::diag::Fault;
 use crate::model::{Argv, Link, LinkKind, NetAddress, Router, VmName};
+use marks::Folder;
 use std::net::IpAddr;
 
 /// How long a packet of Ethernet may be, in bytes: what an interface has that nobody said otherwise of.
@@ -35,6 +37,10 @@ pub struct Interface {
     pub described: Option<VmName>,
     /// Whether it has a description of any kind, where the system tells it (an alias on Linux).
     pub is_described: bool,
+    /// The state folder of the run that made it, as its description says; older releases did not say it.
+    pub folder: Option<Folder>,
+    /// The machine for which a vmrun with another state folder made it.
+    pub elsewhere: Option<VmName>,
     /// Whether vmrun made it, for a machine or as part of a network that stays.
     pub is_ours: bool,
     /// Whether a process has it open, if it is a tap.
@@ -115,6 +121,8 @@ impl Interface {
             mark: None,
             described: None,
             is_described: false,
+            folder: None,
+            elsewhere: None,
             is_ours: false,
             is_open: false,
             opener: None,
@@ -146,28 +154,6 @@ pub(crate) fn bridge_of<'a>(all: &'a [Interface], member: &str) -> Option<&'a st
     all.iter().find(has).map(|bridge| bridge.name.as_str())
 }
 
-/// Returns what marks a tap that was made for a machine: its description.
-pub(crate) fn mark(name: &VmName) -> String {
-    format!("vmrun:{name}")
-}
-
-/// Returns what marks a vlan, a bridge or a pair that a machine's run has made. One that `vmrun network` made, and that stays, has
-/// no `@`: no name of an interface begins so, and no description that a recipe gives.
-pub(crate) fn mark_link(name: &VmName, link: &Link) -> String {
-    let description = link.description.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
-    format!("vmrun:@{name}{description}")
-}
-
-/// Returns the machine whose run has made an interface, as its description says.
-fn marked(kind: &InterfaceKind, description: &str) -> Option<VmName> {
-    let word = description.strip_prefix("vmrun:")?.split(' ').next()?;
-    match (kind, word.strip_prefix('@')) {
-        (InterfaceKind::Tap, None) => word.parse().ok(),
-        (InterfaceKind::Tap, Some(_)) => None,
-        (_, at) => at?.parse().ok(),
-    }
-}
-
 /// An address whose network is not told is a network of its own.
 fn address(ip: IpAddr, length: Option<u8>) -> NetAddress {
     NetAddress { ip, length: length.unwrap_or(if ip.is_ipv4() { 32 } else { 128 }) }
@@ -181,7 +167,7 @@ pub(crate) fn question(platform: Platform) -> Argv {
     }
 }
 
-/// Reads the interfaces as they are now.
+/// Reads the interfaces as they are now, whoever made them.
 pub(crate) fn read(platform: Platform, query: Query<'_>) -> Result<Vec<Interface>, Fault> {
     match platform {
         Platform::FreeBsd => freebsd::read(query),
@@ -224,22 +210,4 @@ fn line(one: &Interface, all: &[Interface]) -> String {
 #[cfg(test)]
 fn lines(all: &[Interface]) -> Vec<String> {
     all.iter().map(|one| line(one, all)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_says_whose_an_interface_is_and_a_tap_has_another_than_the_rest() {
-        let whose = |kind, text: &str| marked(&kind, text).map(|name| name.to_string());
-        let vlan = || InterfaceKind::Vlan { parent: "ix0".into(), tag: 82 };
-        assert_eq!(whose(InterfaceKind::Tap, "vmrun:web"), Some("web".into()));
-        assert_eq!(whose(InterfaceKind::Tap, "vmrun:@web"), None);
-        for kind in [InterfaceKind::Bridge, InterfaceKind::Pair, InterfaceKind::Other, vlan()] {
-            assert_eq!(whose(kind.clone(), "vmrun:@web the LAN"), Some("web".into()));
-            assert_eq!(whose(kind, "vmrun:bridge2"), None);
-        }
-        assert_eq!(whose(vlan(), "the web"), None);
-    }
 }

@@ -3,9 +3,10 @@
 mod freebsd;
 mod linux;
 
-use super::environment::native_platform;
+use super::environment::{env, native_platform};
 use super::program::{Query, run};
 use super::{Identity, Platform, ProcessFact, Witness};
+use crate::diag::Fault;
 use crate::model::{Release, Target};
 use nix::poll::{PollTimeout, poll};
 use std::path::Path;
@@ -107,14 +108,28 @@ pub(crate) fn target() -> Target {
     static HERE: OnceLock<Target> = OnceLock::new();
     let here = || {
         let usual = Target::default();
-        if native_platform() != Platform::FreeBsd {
-            return usual;
-        }
-        let named = || Release::of_host(nix::sys::utsname::uname().ok()?.release().to_str()?);
-        let release = freebsd::release(&run).or_else(named).unwrap_or(usual.release);
-        Target { release, arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
+        let release = match env(UNAME) {
+            Some(said) => Release::of_host(&said),
+            None if native_platform() != Platform::FreeBsd => return usual,
+            None => freebsd::release(&run).or_else(|| Release::of_host(&said_release()?)),
+        };
+        Target { release: release.unwrap_or(usual.release), arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
     };
     *HERE.get_or_init(here)
+}
+
+/// What stands for the release of the host where it is set: uname(1) of FreeBSD heeds it, as in a jail of another release.
+const UNAME: &str = "UNAME_r";
+
+/// Returns the release of this host as `uname -r` prints it, where this is FreeBSD.
+fn said_release() -> Option<String> {
+    let kernels = || Some(nix::sys::utsname::uname().ok()?.release().to_str()?.to_string());
+    env(UNAME).or_else(|| if native_platform() == Platform::FreeBsd { kernels() } else { None })
+}
+
+/// Returns what is to be known of this host if its release is none that is known.
+pub(crate) fn release_doubt() -> Option<Fault> {
+    target().release.doubt(&said_release()?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::files::{
     self, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
 };
 use super::folder::{self, Keeps};
+use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
 use super::program::{self, Chain, Errand, Program, run};
 use super::rights::rights;
@@ -17,7 +18,7 @@ use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, background, commands, interfaces, kernel,
+    Settings, background, commands, interfaces, kernel, marks,
 };
 use crate::bhyve;
 use crate::diag::Fault;
@@ -61,8 +62,8 @@ pub(crate) struct System {
     found: RefCell<BTreeMap<String, bool>>,
     hardware: OnceCell<(Option<u64>, Option<Size>)>,
     store: Store,
-    /// The machine for which interfaces are made.
-    machine: Option<VmName>,
+    /// Who makes interfaces: the run of a machine, once that was reserved.
+    maker: Option<Maker>,
     /// What new files lack, if a run said so.
     umask: u32,
     /// The log that our output goes into.
@@ -86,7 +87,7 @@ impl System {
             found: RefCell::default(),
             hardware: OnceCell::new(),
             store,
-            machine: None,
+            maker: None,
             umask: 0,
             log: None,
             folder: None,
@@ -95,7 +96,7 @@ impl System {
 
     /// Reads the interfaces, by the command that was started before they were needed if there is one.
     fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
-        interfaces::read(self.settings.platform, &|argv| {
+        marks::read(self, &|argv| {
             let ahead = self.ahead.borrow_mut().take();
             ahead.map_or_else(|| run(argv), Program::finish)
         })
@@ -136,29 +137,21 @@ impl System {
 
     /// Shows what is done without a command, as the command that does the same. A program shows itself when it is started.
     fn show(&self, effect: &Effect) {
-        let is_ours = matches!(
-            effect,
-            Effect::Umask(_)
-                | Effect::Truncate { .. }
-                | Effect::WriteImage { .. }
-                | Effect::WriteFile { .. }
-                | Effect::CopyVars { .. }
-        );
-        if is_ours {
-            let steps = commands::commands(self.settings.platform, self.machine.as_ref(), effect);
+        if effect.is_done_without_a_command() {
+            let steps = commands::commands(self.settings.platform, self.maker.as_ref(), effect);
             steps.iter().for_each(|step| tracing::debug!("{step}"));
         }
     }
 
     /// Returns the commands of an effect, and what the programs that run them hold until they end: the lock of the machine.
     fn chains(&self, effect: &Effect) -> (Vec<Chain>, Option<File>) {
-        let mut chains = commands::chains(self.settings.platform, self.machine.as_ref(), effect);
+        let mut chains = commands::chains(self.settings.platform, self.maker.as_ref(), effect);
         // A command of the recipe may leave something behind that goes on for ever.
         let is_ours = !matches!(effect, Effect::Run(_) | Effect::Make { .. });
         if !is_ours {
             chains.iter_mut().for_each(|chain| chain.folder.clone_from(&self.folder));
         }
-        let lock = self.machine.as_ref().filter(|_| is_ours).and_then(|name| self.store.lock_of(name));
+        let lock = self.maker.as_ref().filter(|_| is_ours).and_then(|maker| self.store.lock_of(&maker.machine));
         (chains, lock.and_then(|lock| lock.try_clone().ok()))
     }
 
@@ -344,7 +337,7 @@ impl Effects for System {
             match program.and_then(Program::finish) {
                 Ok(output) => text.push_str(&output),
                 Err(fault) if at > 0 => {
-                    let (platform, is_marked) = (self.settings.platform, self.machine.is_some());
+                    let (platform, is_marked) = (self.settings.platform, self.maker.is_some());
                     commands::take_back(self, platform, is_marked, effect);
                     return Err(fault);
                 }
@@ -386,7 +379,7 @@ impl Effects for System {
     }
 
     fn mark(&mut self, name: &VmName) {
-        self.machine = Some(name.clone());
+        self.maker = Some(marks::maker(self, name.clone()));
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), Fault> {

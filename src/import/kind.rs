@@ -1,6 +1,8 @@
 //! What a file is: a command line of bhyve, its configuration, or a guest of vm-bhyve; and which of its lines is the command.
 
-use super::words::{Line, Word, Wrong, blanks, lines, spans};
+use super::loads::{Loads, is_bhyve, unknown};
+use super::vmlog;
+use super::words::{Line, Simple, Word, Wrong, blanks, lines, program, spans};
 use crate::diag::{Fault, suggest};
 use crate::vmbhyve::keys;
 use std::ops::Range;
@@ -39,13 +41,11 @@ pub(super) struct Command {
     pub(super) words: Vec<Word>,
     /// What is not imported of the text.
     pub(super) remarks: Vec<String>,
+    /// What loads the guest before.
+    pub(super) loads: Loads,
     /// The taps that other lines make members of bridges, each with its bridge.
     pub(super) bridges: Vec<(String, String)>,
 }
-
-/// Programs that run another one.
-const CARRIERS: [&str; 10] =
-    ["exec", "sudo", "doas", "nohup", "command", "time", "env", "nice", "daemon", "/usr/sbin/daemon"];
 
 /// Returns what a text is.
 pub(super) fn of(text: &str) -> Result<Kind, Fault> {
@@ -57,7 +57,8 @@ pub(super) fn of(text: &str) -> Result<Kind, Fault> {
     let begins = |line: Range<usize>| start(&blanks(text, line)).is_some();
     let is_command = spans(text).any(begins)
         || spans(text).any(|line| ps_words(text, line).is_some())
-        || lines(text).is_ok_and(|lines| lines.iter().any(|line| start(&line.words).is_some()));
+        || lines(text).is_ok_and(|lines| lines.iter().flat_map(|line| &line.commands).any(begins_bhyve))
+        || vmlog::is(text);
     if is_command || text.trim_start().starts_with('-') {
         return Ok(Kind::Bhyve);
     }
@@ -79,14 +80,19 @@ pub(super) fn of(text: &str) -> Result<Kind, Fault> {
 
 /// Finds the one command of bhyve in a text.
 pub(super) fn command(text: &str) -> Result<Command, Wrong> {
+    if let Some(vmlog::Started { words, remarks }) = vmlog::read(text) {
+        return Ok(Command { words, remarks, loads: Loads::default(), bridges: Vec::new() });
+    }
     let mut found: Vec<(Vec<Word>, Option<Range<usize>>)> = Vec::new();
     let mut others = Vec::new();
     let ps: Vec<Vec<Word>> = spans(text).filter_map(|line| ps_words(text, line)).collect();
     if ps.is_empty() {
         for line in lines(text)? {
-            match start(&line.words) {
-                Some(at) => found.push((line.words.into_iter().skip(at).collect(), line.rest)),
-                None => others.push(line),
+            if let Some(at) = start(&line.words) {
+                found.push((line.words.into_iter().skip(at).collect(), line.rest));
+            } else {
+                found.extend(behind(&line).map(|words| (words, None)));
+                others.push(line);
             }
         }
     } else {
@@ -130,10 +136,8 @@ pub(super) fn plain(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
 
 fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &str) -> Result<Command, Wrong> {
     if let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) {
-        let shown = text.get(span.clone()).filter(|_| !word.text.to_ascii_lowercase().contains("passw"));
-        let fault = Fault::new(format!("the shell would put something in for `{}`", shown.unwrap_or("$…")));
-        let hint = "write what it stands for; `vmrun record -- SCRIPT` sees the command lines of a whole script";
-        return Err((span, fault.hint(hint)));
+        let is_shown = !word.text.to_ascii_lowercase().contains("passw");
+        return Err(unknown(if is_shown { text } else { "" }, span));
     }
     let mut remarks = Vec::new();
     let line_of = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
@@ -151,26 +155,31 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
                 true
             }
             ["ifconfig", tap, "create" | "destroy"] => is_ours(tap),
+            // vmrun does so itself.
+            ["bhyvectl", "--destroy", vm] | ["bhyvectl", vm, "--destroy"] => {
+                vm.strip_prefix("--vm=").is_some_and(|name| words.last().is_some_and(|word| word.text == name))
+            }
             _ => false,
         }
     };
+    let mut loads = Loads::default();
+    // What a line prints into a file is another command where no loader reads it.
+    let loaded: Vec<bool> = others.iter().map(|line| loads.take(line)).collect();
+    let is_loaded = |at: usize| !loads.is_empty() && loaded.get(at) == Some(&true);
+    let others = others.iter().enumerate().filter(|(at, _)| !is_loaded(*at)).map(|(_, line)| line);
     // The recipe makes the taps, plugs them in and takes them away.
-    let (_, others): (Vec<&Line>, Vec<&Line>) = others.iter().partition(is_said);
+    let (_, others): (Vec<&Line>, Vec<&Line>) = others.partition(is_said);
     let numbers: Vec<String> = others.into_iter().map(|line| line_of(line_start(line)).to_string()).collect();
     match numbers.as_slice() {
         [] => {}
         [one] => remarks.push(format!("not imported: line {one}, which is another command")),
         many => remarks.push(format!("not imported: lines {}, which are other commands", many.join(", "))),
     }
-    Ok(Command { words, remarks, bridges })
+    Ok(Command { words, remarks, loads, bridges })
 }
 
 fn line_start(line: &Line) -> usize {
     line.words.first().map_or(line.span.start, |word| word.span.start)
-}
-
-pub(super) fn is_bhyve(word: &str) -> bool {
-    word.rsplit('/').next() == Some("bhyve")
 }
 
 /// Returns the words of a line of ps(1) from `bhyve` on: among the columns before it is the number of the process.
@@ -183,25 +192,18 @@ fn ps_words(text: &str, line: Range<usize>) -> Option<Vec<Word>> {
     columns.then(|| words.into_iter().skip(at).collect())
 }
 
-/// Returns where the command of bhyve begins among the words of a line: behind what only carries it.
+fn begins_bhyve(command: &Simple) -> bool {
+    start(&command.words).is_some()
+}
+
+/// Returns the command of bhyve that stands last in a line, behind others.
+fn behind(line: &Line) -> Option<Vec<Word>> {
+    let last = line.commands.last()?;
+    start(&last.words).map(|at| last.words.iter().skip(at).cloned().collect())
+}
+
 fn start(words: &[Word]) -> Option<usize> {
-    let mut carried = false;
-    for (at, word) in words.iter().enumerate() {
-        let text = word.text.as_str();
-        let assignment = text
-            .split_once('=')
-            .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
-        if is_bhyve(text) {
-            return Some(at);
-        }
-        let is_carrier = CARRIERS.contains(&text);
-        // Options of what carries it, and their values.
-        if !(assignment || is_carrier || text == "$" || carried) {
-            return None;
-        }
-        carried |= is_carrier;
-    }
-    None
+    program(words, is_bhyve)
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! What a text says, or everything that is wrong with it, each fault at its place.
 
-use super::expressions::Words;
-use super::kind::is_bhyve;
+use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
+use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, Kind, Prints, Setting, Tap, Volume, kind, parts, place, source};
+use super::{Import, Kind, Prints, Setting, Tap, Volume, kind, loads, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
-use crate::bhyve::flags::letters;
 use crate::bhyve::tree::{Tree, is_secret};
 use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::device::KINDS;
@@ -16,15 +15,11 @@ use crate::model::fwcfg::FwContent;
 use crate::model::parameter::Parameter;
 use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
-use crate::model::{Arch, Draft, Feature, FwItem, Grub, Loader, Part, PciSlot, Size, Target, Type};
+use crate::model::{Arch, Draft, Feature, FwItem, Loader, Part, PciSlot, Size, Target, Type};
 use crate::vmbhyve;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::rc::Rc;
-
-/// Gives the text of a file that `-k` or `-f` names, or nothing if it cannot be read.
-type Files<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a machine says, in the form that all sources come to.
 #[derive(Default)]
@@ -123,6 +118,10 @@ fn command_line(
     let args: Vec<String> = found.words.iter().map(|word| word.text.clone()).collect();
     let mut basis =
         arguments(shown, &args, |at| found.words.get(at).map(|word: &Word| word.span.clone()), target, files)?;
+    let loader = found.loads.of(basis.tree.get("name").unwrap_or_default(), text, files);
+    let (loader, told) = loader.map_err(|(span, fault)| vec![error(fault, place(shown, span))])?;
+    basis.loader = loader;
+    basis.remarks.extend(told.into_iter().map(|remark| (None, remark)));
     for (tap, bridge) in found.bridges {
         import.taps.insert(tap, Tap { bridge: Some(bridge), ..Tap::default() });
     }
@@ -138,7 +137,10 @@ fn arguments(
     target: Target,
     files: Files<'_>,
 ) -> Result<Basis, Vec<Diagnostic>> {
-    let at = |arg: usize| span(arg).and_then(|span| place(shown, span));
+    let (kept, notes) = today(args);
+    let at = |arg: usize| kept.get(arg).and_then(|arg| span(*arg)).and_then(|span| place(shown, span));
+    let args: Vec<String> = kept.iter().filter_map(|arg| args.get(*arg).cloned()).collect();
+    let args = args.as_slice();
     // The recipe names a file of `-f`: it need not be here.
     let is_item =
         |path: &str| args.iter().any(|arg| arg.strip_suffix(path).is_some_and(|head| head.ends_with(",file=")));
@@ -164,34 +166,11 @@ fn arguments(
             Err(fault) => faults.push(error(fault, at(item.arg))),
         }
     }
-    let remarks = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault))).collect();
+    let warned = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault)));
+    let remarks = notes.into_iter().map(|note| (None, note)).chain(warned).collect();
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
     let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None, loader: None };
     if faults.is_empty() { Ok(basis) } else { Err(faults) }
-}
-
-/// `-a` and `-x` say the opposite of each other, and the last wins.
-fn contradiction(args: &[String]) -> Option<(Fault, usize)> {
-    let found: Vec<(char, usize)> =
-        letters(args).into_iter().filter(|(letter, _)| matches!(letter, 'a' | 'x')).collect();
-    let (first, _) = found.first()?;
-    let (_, at) = found.iter().find(|(letter, _)| letter != first)?;
-    Some((Fault::new("`-a` and `-x` contradict each other").hint("keep one of them: bhyve takes the last"), *at))
-}
-
-/// A `-m` that a later one overrides is never looked at by bhyve, and is wrong all the same if it is no size.
-fn overridden(args: &[String]) -> Vec<(Fault, usize)> {
-    let mut sizes: Vec<usize> =
-        letters(args).into_iter().filter(|(letter, _)| *letter == 'm').map(|(_, at)| at).collect();
-    sizes.pop();
-    let wrong = |at: usize| {
-        let word = args.get(at)?;
-        // The argument may stand in the word of its flag.
-        let text = word.strip_prefix('-').map_or(word.as_str(), |flags| flags.split_once('m').map_or("", |(_, m)| m));
-        let hint = "take it out: a later `-m` overrides it";
-        Some((Size::memory(text).err()?.context("`-m`").hint(hint), at))
-    };
-    sizes.into_iter().filter_map(wrong).collect()
 }
 
 fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic>> {
@@ -256,7 +235,9 @@ fn guest(
         basis.remarks.push((None, format!("to install, add `\"{slot}\": {device}` to the slots{wait}")));
     }
     if let Some(load) = &guest.load {
-        loads(load, guest.installer.slot.trim_end_matches(":0"), &mut basis);
+        let (loader, remarks) = loads::of_guest(load, guest.installer.slot.trim_end_matches(":0"));
+        basis.loader = loader;
+        basis.remarks.extend(remarks.into_iter().map(|remark| (None, remark)));
     }
     for nic in &guest.nics {
         let role = if nic.span { Some("span") } else { nic.private.then_some("private") };
@@ -273,26 +254,6 @@ fn guest(
         }
     }
     Ok(basis)
-}
-
-/// Takes a loader over, with what to do for an installer.
-fn loads(load: &vmbhyve::Load, slot: &str, basis: &mut Basis) {
-    let (program, args) = load.argv.split_first().map_or(("", &[][..]), |(program, args)| (program.as_str(), args));
-    let input = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-    if let Some((loader, _)) = crate::bhyve::loader::read(program, args, Some(&input(&load.commands)), None) {
-        basis.loader = Some(loader);
-    } else {
-        let line = super::command_line(&load.argv);
-        basis.remarks.push((None, format!("vmrun does not know how to call the loader: `{line}`")));
-    }
-    let device = "if init { ahci_cd(\"/path/of/the/installer.iso\") }";
-    let mut remark = format!("to install, add `\"{slot}\": {device}` to the slots");
-    if !load.install.is_empty() {
-        let grub = Grub { root: Some("cd0".into()), input: Some(input(&load.install)), ..Grub::default() };
-        let word = super::loader::piece(&Loader::Grub(grub), &Words::default()).flat();
-        let _ = write!(remark, ", and write `loader: if init {{ {word} }} else {{ … }}`");
-    }
-    basis.remarks.push((None, remark));
 }
 
 /// Returns the slot of the disk or card that a note is about.

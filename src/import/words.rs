@@ -3,6 +3,10 @@
 use crate::diag::Fault;
 use std::ops::Range;
 
+/// Programs that run another one.
+const CARRIERS: [&str; 10] =
+    ["exec", "sudo", "doas", "nohup", "command", "time", "env", "nice", "daemon", "/usr/sbin/daemon"];
+
 /// A word of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -19,10 +23,34 @@ pub(super) struct Word {
 pub(super) struct Line {
     /// The words of its first command.
     pub(super) words: Vec<Word>,
-    /// What ends the first command and what follows.
+    /// What ends the first command and what follows, here-documents and all.
     pub(super) rest: Option<Range<usize>>,
+    /// Its commands, the first one too.
+    pub(super) commands: Vec<Simple>,
     /// Where it stands.
     pub(super) span: Range<usize>,
+}
+
+/// A command of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Simple {
+    /// Its words, without redirections.
+    pub(super) words: Vec<Word>,
+    /// Whether it reads what the one before prints.
+    pub(super) is_piped: bool,
+    /// What it is given to read by a redirection.
+    pub(super) reads: Option<Reads>,
+    /// The file that it prints into.
+    pub(super) writes: Option<Word>,
+}
+
+/// What a redirection gives a command to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// A file.
+    File(Word),
+    /// A here-document, as a word of several lines.
+    Here(Word),
 }
 
 /// What is wrong with a text as the shell would read it, and where.
@@ -39,6 +67,27 @@ pub(super) fn lines(text: &str) -> Result<Vec<Line>, Wrong> {
         }
     }
     Ok(lines)
+}
+
+/// Returns where the command of a program begins among the words of a line: behind what only carries it.
+pub(super) fn program(words: &[Word], is_it: fn(&str) -> bool) -> Option<usize> {
+    let mut carried = false;
+    for (at, word) in words.iter().enumerate() {
+        let text = word.text.as_str();
+        let assignment = text
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        if is_it(text) {
+            return Some(at);
+        }
+        let is_carrier = CARRIERS.contains(&text);
+        // Options of what carries it, and their values.
+        if !(assignment || is_carrier || text == "$" || carried) {
+            return None;
+        }
+        carried |= is_carrier;
+    }
+    None
 }
 
 /// Splits one line at blanks alone, as ps(1) has put it together.
@@ -61,6 +110,16 @@ struct Lexer<'a> {
     at: usize,
 }
 
+/// A here-document that begins at the end of its line.
+struct Here {
+    /// The command of the line that reads it.
+    command: usize,
+    /// The line that ends it, whether the shell puts nothing in, and whether tabs before its lines count for nothing.
+    end: String,
+    is_plain: bool,
+    is_stripped: bool,
+}
+
 impl Lexer<'_> {
     fn peek(&self) -> Option<char> {
         self.text.get(self.at..)?.chars().next()
@@ -78,7 +137,8 @@ impl Lexer<'_> {
 
     /// Reads to the end of a line, and past it.
     fn line(&mut self) -> Result<Line, Wrong> {
-        let mut line = Line { span: self.at..self.at, ..Line::default() };
+        let mut line = Line { span: self.at..self.at, commands: vec![Simple::default()], ..Line::default() };
+        let mut here = Vec::new();
         while let Some(c) = self.peek() {
             match c {
                 '\n' => break,
@@ -86,9 +146,17 @@ impl Lexer<'_> {
                 _ if self.rest().starts_with("\\\r\n") => self.at += 3,
                 ' ' | '\t' | '\r' => self.at += 1,
                 '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
-                ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
+                '<' | '>' => {
+                    line.rest.get_or_insert(self.at..self.at);
+                    self.redirection(&mut line.commands, &mut here)?;
+                }
+                ';' | '&' | '|' | '(' | ')' => {
                     line.rest.get_or_insert(self.at..self.at);
                     self.at += 1;
+                    let is_or =
+                        self.peek() == Some('|') || self.text.get(..self.at).is_some_and(|text| text.ends_with("||"));
+                    let is_piped = c == '|' && !is_or;
+                    line.commands.push(Simple { is_piped, ..Simple::default() });
                 }
                 _ => {
                     let word = self.word()?;
@@ -96,6 +164,8 @@ impl Lexer<'_> {
                     let number = word.text.bytes().all(|b| b.is_ascii_digit()) && self.rest().starts_with(['<', '>']);
                     if number {
                         line.rest.get_or_insert(word.span.clone());
+                    } else if let Some(last) = line.commands.last_mut() {
+                        last.words.push(word.clone());
                     }
                     if line.rest.is_none() {
                         line.words.push(word);
@@ -104,11 +174,93 @@ impl Lexer<'_> {
             }
         }
         line.span.end = self.at;
-        if let Some(rest) = &mut line.rest {
-            rest.end = self.at;
-        }
         self.at += usize::from(self.at < self.text.len());
+        let end = line.span.end.max(self.here(here, &mut line.commands).unwrap_or_default());
+        line.rest.iter_mut().for_each(|rest| rest.end = end);
+        line.commands.retain(|command| !command.words.is_empty());
         Ok(line)
+    }
+
+    /// Reads a redirection of the last command. One of a descriptor, as `2>&1`, changes nothing here.
+    fn redirection(&mut self, commands: &mut [Simple], here: &mut Vec<Here>) -> Result<(), Wrong> {
+        const OPERATORS: [&str; 9] = ["<<-", "<<", "<&", "<>", "<", ">>", ">&", ">|", ">"];
+        let is_error = self.text.get(..self.at).is_some_and(|before| before.ends_with('2'));
+        let operator = OPERATORS.into_iter().find(|operator| self.rest().starts_with(operator)).unwrap_or(">");
+        self.at += operator.len();
+        while matches!(self.peek(), Some(' ' | '\t')) {
+            self.at += 1;
+        }
+        let word = self.word()?;
+        let command = commands.len().saturating_sub(1);
+        let Some(last) = commands.last_mut() else { return Ok(()) };
+        match operator {
+            "<<" | "<<-" => {
+                let is_plain = self.text.get(word.span.clone()) != Some(word.text.as_str());
+                here.push(Here { command, end: word.text, is_plain, is_stripped: operator == "<<-" });
+            }
+            "<" => last.reads = Some(Reads::File(word)),
+            ">" | ">>" | ">|" if !is_error => last.writes = Some(word),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the here-documents that begin here, and returns where the last of them ends. One that nothing ends is none.
+    fn here(&mut self, all: Vec<Here>, commands: &mut [Simple]) -> Option<usize> {
+        let mut end = None;
+        for one in all {
+            let (start, mut at, mut lines) = (self.at, self.at, Vec::new());
+            let stripped = |line: &'_ str| -> String {
+                let line = line.trim_end_matches(['\n', '\r']);
+                if one.is_stripped { line.trim_start_matches('\t') } else { line }.into()
+            };
+            let mut rest = self.rest().split_inclusive('\n');
+            let is_ended = loop {
+                let Some(line) = rest.next() else { break false };
+                at += line.len();
+                if stripped(line) == one.end {
+                    break true;
+                }
+                lines.push(stripped(line) + "\n");
+            };
+            if !is_ended {
+                return end;
+            }
+            let mut word = Word { text: lines.concat(), span: start..at, expands: None };
+            if !one.is_plain {
+                word = Lexer::put_in(self.text, start..at, &word.text);
+            }
+            if let Some(command) = commands.get_mut(one.command) {
+                command.reads = Some(Reads::Here(word));
+            }
+            (self.at, end) = (at, Some(at));
+        }
+        end
+    }
+
+    /// A here-document in which the shell would put something in, and in which a backslash protects from that.
+    fn put_in(text: &str, span: Range<usize>, lines: &str) -> Word {
+        let mut lexer = Lexer { text: lines, at: 0 };
+        let mut word = Word { text: String::new(), span: span.clone(), expands: None };
+        while let Some(c) = lexer.peek() {
+            if c == '\\' {
+                lexer.at += 1;
+                match lexer.peek() {
+                    Some('\n') => lexer.at += 1,
+                    Some('\\' | '$' | '`') => word.text.extend(lexer.next()),
+                    _ => word.text.push(c),
+                }
+            } else {
+                lexer.plain(&mut word);
+            }
+        }
+        // In the text, tabs and all.
+        word.expands = word.expands.map(|range| {
+            let shown = lines.get(range).unwrap_or_default();
+            let at = text.get(span.clone()).and_then(|part| part.find(shown)).map_or(span.start, |at| span.start + at);
+            at..at + shown.len()
+        });
+        word
     }
 
     fn word(&mut self) -> Result<Word, Wrong> {
@@ -245,6 +397,31 @@ mod tests {
     }
 
     #[test]
+    fn the_commands_of_a_line_have_what_they_read_and_where_they_print() {
+        let told = |text: &str| {
+            let shown = |word: &Word| format!("{}{}", word.text, if word.expands.is_some() { "!" } else { "" });
+            let one = |command: &Simple| {
+                let words: Vec<String> = command.words.iter().map(shown).collect();
+                let reads = match &command.reads {
+                    Some(Reads::File(file)) => format!(" <{}", shown(file)),
+                    Some(Reads::Here(text)) => format!(" <<{:?}", shown(text)),
+                    None => String::new(),
+                };
+                let writes = command.writes.as_ref().map(|file| format!(" >{}", shown(file))).unwrap_or_default();
+                format!("{}{}{reads}{writes}", if command.is_piped { "|" } else { "" }, words.join("_"))
+            };
+            let all = lines(text).unwrap();
+            all.iter().map(|line| line.commands.iter().map(one).collect::<Vec<_>>().join(" ; ")).collect::<Vec<_>>()
+        };
+        assert_eq!(told("printf 'a\\n' | grub -M 1 x 2>/dev/null && b 2>&1 <f"), ["printf_a\\n ; |grub_-M_1_x ; b <f"]);
+        assert_eq!(told("cat >map <<-M\n\t(hd0) /a\n\tM\nb || c"), ["cat <<\"(hd0) /a\\n\" >map", "b ; c"]);
+        assert_eq!(told("cat <<M >>$x\n\\$a $b\nM\n"), ["cat <<\"$a $b\\n!\" >$x!"]);
+        assert_eq!(told("cat <<'M'\n$b\nM\n"), ["cat <<\"$b\\n\""]);
+        assert_eq!(told("cat <<M\nb\n"), ["cat", "b"]);
+        assert!(!hidden("cat <<M\npassword=hunter2\nM\n", true).contains("hunter"));
+    }
+
+    #[test]
     fn passwords_are_hidden_whatever_quotes_are_around_them() {
         let hide = |text: &str| hidden(text, true);
         assert_eq!(hide("x -s 29,fbuf,password=hunter2,w=8 vm"), "x -s 29,fbuf,password=*********** vm");
@@ -259,7 +436,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_every_word_is_where_it_says(text in "([ \\t\\n\\\\'\"$`#;&a=é]|passw){0,20}|.*") {
+        fn no_text_panics_and_every_word_is_where_it_says(text in "([ \\t\\n\\\\'\"$`#;&|<>2a=é]|passw|<<-?a){0,20}|.*") {
             prop_assert_eq!([hidden(&text, true).len(), hidden(&text, false).len()], [text.len(); 2]);
             for line in lines(&text).into_iter().flatten() {
                 for word in &line.words {

@@ -91,6 +91,28 @@ impl Release {
         Some(Self::numbered(major, minor).unwrap_or(Self::OLDEST))
     }
 
+    /// Returns what is to be known where a host that says this of itself (`uname -r`) counts as this release, and is another one.
+    pub fn doubt(self, said: &str) -> Option<Fault> {
+        let (major, minor) = read_numbers(said.split('-').next()?)?;
+        let told = (major, minor.unwrap_or_default());
+        if told == self.numbers() {
+            return None;
+        }
+        let (end, hint) = if told < self.numbers() {
+            let hint = "its bhyve may refuse what that release has: look at `vmrun plan`, or bring the host to a release that is known";
+            ("the oldest", hint)
+        } else {
+            (
+                "the newest before it",
+                "its bhyve may have more, and may refuse what that release had: a newer vmrun may know it",
+            )
+        };
+        let fault = Fault::new(format!(
+            "this host is FreeBSD {said}, which vmrun does not know: it counts as {self}, {end} that is known"
+        ));
+        Some(fault.hint(format!("{hint}; known are {}", Self::ALL.map(Self::name).join(", "))))
+    }
+
     /// Returns its name as it is asked for: `14.3`, `16`.
     pub fn name(self) -> String {
         self.to_string().trim_start_matches("FreeBSD ").to_string()
@@ -194,5 +216,29 @@ mod tests {
         let releases = names.map(|text| Release::of_host(text).unwrap().name()).join(" ");
         assert_eq!(releases, "14.3 14.3 15.0 15.1 16");
         assert_eq!(["", "6.8.0-45-generic-x", "CURRENT"].map(Release::of_host), [None; 3]);
+    }
+
+    #[test]
+    fn a_host_whose_release_is_not_known_is_told_of() {
+        let said = |text: &str| {
+            let fault = Release::of_host(text).unwrap().doubt(text)?;
+            Some(format!("{} | {}", fault.message, fault.hint.unwrap_or_default()))
+        };
+        for known in ["14.3-RELEASE-p2", "15.0-STABLE", "15.1", "16.0-CURRENT"] {
+            assert_eq!(said(known), None, "{known}");
+        }
+        assert_eq!(
+            said("12.1-RELEASE-p10").unwrap(),
+            "this host is FreeBSD 12.1-RELEASE-p10, which vmrun does not know: it counts as FreeBSD 14.3, the oldest that is known | its \
+             bhyve may refuse what that release has: look at `vmrun plan`, or bring the host to a release that is known; known are 14.3, \
+             14.4, 14.5, 15.0, 15.1, 16"
+        );
+        assert_eq!(
+            said("15.2-RELEASE").unwrap(),
+            "this host is FreeBSD 15.2-RELEASE, which vmrun does not know: it counts as FreeBSD 15.1, the newest before it that is known | \
+             its bhyve may have more, and may refuse what that release had: a newer vmrun may know it; known are 14.3, 14.4, 14.5, 15.0, \
+             15.1, 16"
+        );
+        assert_eq!(Release::NEWEST.doubt("6.8.0-45-generic-x"), None);
     }
 }

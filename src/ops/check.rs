@@ -5,8 +5,9 @@ mod workers;
 
 use super::recipe::is_recipe;
 use super::recipe_files::Wanted;
-use crate::diag::Fault;
-use crate::host::{Platform, Settings, files};
+use super::settings;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::{Asked, Platform, Settings, files};
 use crate::script::check::{Finding, Places, conflicts};
 use crate::script::modules::STDLIB;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) recipes: usize,
     /// How many libraries were checked.
     pub(crate) libraries: usize,
+    /// What is to be known of this host, whose release they are checked for.
+    pub(crate) doubt: Option<Diagnostic>,
     /// How many rehearsals there were.
     pub(crate) rehearsals: usize,
     /// The recipes that were not rehearsed, and the parameter that each needs.
@@ -41,21 +44,20 @@ impl Report {
     }
 }
 
-/// Checks files and what is in folders; recipes are rehearsed on a host of each of the settings.
-pub(crate) fn check(
-    paths: &[PathBuf],
-    mut settings: Vec<Settings>,
-    params: &BTreeMap<String, String>,
-) -> Result<Report, Fault> {
+/// Checks files and what is in folders; recipes are rehearsed on a host of each of these kinds.
+pub(crate) fn check(paths: &[PathBuf], on: &[Asked], params: &BTreeMap<String, String>) -> Result<Report, Fault> {
     let files = RECIPES.files(paths)?;
-    settings.sort_by_key(|settings| settings.platform == Platform::Linux);
-    let outcomes = workers::check(&files, &settings, params);
+    let hosts = on.iter().map(|asked| settings::settings(*asked, false));
+    let mut hosts = hosts.collect::<Result<Vec<Settings>, Fault>>()?;
+    hosts.sort_by_key(|settings| settings.platform == Platform::Linux);
+    let outcomes = workers::check(&files, &hosts, params);
     let libraries = outcomes.iter().filter(|outcome| outcome.is_library).count();
     let lacks = |(file, outcome): (&PathBuf, &Outcome)| Some((file.clone(), outcome.lacks.clone()?));
     Ok(Report {
         findings: findings(&files, &outcomes),
         recipes: outcomes.len() - libraries,
         libraries,
+        doubt: on.iter().find_map(|asked| settings::doubt(*asked)),
         rehearsals: outcomes.iter().map(|outcome| outcome.rehearsals).sum(),
         lacking: files.iter().zip(&outcomes).filter_map(lacks).collect(),
     })

@@ -7,12 +7,13 @@ use crate::diag::{Diagnostic, Fault, Place};
 pub(crate) use crate::host::boot_plan::Form;
 use crate::host::boot_plan::{BootPlan, Setting};
 use crate::host::commands::commands;
+use crate::host::interfaces::marks::Maker;
+use crate::host::marks;
 use crate::host::os::linux;
 use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Settings, Step};
-use crate::model::VmName;
 use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
@@ -57,6 +58,7 @@ pub(crate) fn plan(
     let here = platform()?;
     let there: Asked = on.map_or(Ok(here), str::parse)?;
     let settings = |asked| settings::settings(asked, request.user_net);
+    settings::doubt(there).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     let mut host = System::new(settings(here)?, ahead)?;
     let recipe = request.read()?;
     let inputs = request.inputs();
@@ -82,9 +84,10 @@ pub(crate) fn plan(
         return Err(evaluated.faults);
     }
     let machine = evaluated.run.machine_of(&recipe.source().name);
+    let maker = marks::maker(&*evaluated.run.host, machine);
     let back = evaluated.run.to_give_back();
-    let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&machine), effect)).collect();
-    let mut steps = steps(&evaluated, &settings, &machine, form)?;
+    let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&maker), effect)).collect();
+    let mut steps = steps(&evaluated, &settings, &maker, form)?;
     if inputs.origin.is_elsewhere() {
         let host = &*evaluated.run.host;
         steps
@@ -109,7 +112,7 @@ fn folder(host: &dyn Host, planned: &PlannedStep, origin: &Origin) -> Option<Pat
 }
 
 /// Returns what would be done, with the calls that asked for it.
-fn steps(evaluated: &Evaluated, settings: &Settings, machine: &VmName, form: Form) -> Result<Vec<PlannedStep>, Fault> {
+fn steps(evaluated: &Evaluated, settings: &Settings, maker: &Maker, form: Form) -> Result<Vec<PlannedStep>, Fault> {
     let mut steps = Vec::new();
     for (at, done) in evaluated.run.rehearsed().iter().enumerate() {
         let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
@@ -125,7 +128,7 @@ fn steps(evaluated: &Evaluated, settings: &Settings, machine: &VmName, form: For
         };
         match done {
             Rehearsed::Effect(effect) => {
-                steps.extend(commands(settings.platform, Some(machine), effect).into_iter().map(planned));
+                steps.extend(commands(settings.platform, Some(maker), effect).into_iter().map(planned));
             }
             Rehearsed::Boot(machine) => {
                 let setting = Setting { kvm: linux::kvm(), form, ..Setting::of(settings) };

@@ -49,6 +49,7 @@ pub(crate) fn rehearse(
 /// Rehearses a recipe, then runs its machine in the foreground until nothing follows. All that it took has been given back then.
 pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
+    settings::doubt(platform()?).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     let mut host = System::new(settings, ahead)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();

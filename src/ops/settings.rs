@@ -1,12 +1,12 @@
 //! The settings of this host: its platform, and the folders of state, configuration and logs.
 
-use crate::diag::Fault;
+use crate::diag::{Diagnostic, Fault};
 use crate::host::NODES;
 pub(crate) use crate::host::environment::env;
 use crate::host::environment::native_platform;
 use crate::host::system::{Ahead, System};
-use crate::host::target;
 pub(crate) use crate::host::{Asked, Platform, Settings};
+use crate::host::{release_doubt, target};
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
@@ -49,6 +49,12 @@ pub(crate) fn states() -> Result<Vec<PathBuf>, Fault> {
     let is_given = env("VMRUN_STATE_DIR").is_some_and(|value| !value.is_empty());
     let others = (!is_given).then(|| PathBuf::from(SYSTEM_STATE)).filter(|other| *other != own);
     Ok(std::iter::once(own).chain(others).collect())
+}
+
+/// Returns what is to be known where recipes are for the release of this host, and that is none that is known.
+pub(crate) fn doubt(asked: Asked) -> Option<Diagnostic> {
+    let is_of_host = asked.platform == Platform::FreeBsd && asked.release.is_none();
+    is_of_host.then(release_doubt).flatten().map(Diagnostic::warning)
 }
 
 /// Returns this host.

@@ -95,6 +95,7 @@ pub(crate) fn start_recipes(
         let fault = Fault::usage("the configuration lists no machine to start");
         return Err(fault.hint("add to config.toml: start = [\"db\", \"web\"]").into());
     }
+    settings::doubt(settings::platform()?).iter().for_each(|warning| listener(&StartEvent::Warning(warning)));
     let mut starts = Vec::new();
     let (mut faults, mut running) = (Vec::new(), Vec::new());
     let all = wanted(&installation, names)?;

@@ -266,7 +266,7 @@ pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault
     let mut found = find(host.interfaces()?);
     // One that another run makes at this moment has its mark a moment later.
     for _ in 0..GLANCES {
-        if host.is_assumed() || found.as_ref().is_none_or(|one| one.is_ours) {
+        if host.is_assumed() || found.as_ref().is_none_or(|one| one.is_ours || one.elsewhere.is_some()) {
             break;
         }
         host.processes().pause();
@@ -279,10 +279,11 @@ pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault
             let fault = Fault::host(format!("{name} is in use by the machine {machine}{who}"));
             return Ok(Some(fault.hint("choose another name, or stop that machine")));
         }
-        let how = match host.settings().platform {
-            Platform::FreeBsd => format!("ifconfig {name} destroy"),
-            Platform::Linux => format!("ip link delete {name}"),
-        };
+        if let Some(machine) = &interface.elsewhere {
+            let fault = Fault::host(format!("{name} is of the machine {machine} of another vmrun"));
+            return Ok(Some(fault.hint("it keeps its state in another folder; choose another name, or stop it there")));
+        }
+        let how = recovery::taking_away(host, name);
         let fault = Fault::new(format!("{name} is there already, and this run did not make it"));
         return Ok(Some(fault.hint(format!("choose another name, or remove it: {how}"))));
     }

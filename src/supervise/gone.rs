@@ -17,8 +17,9 @@ pub(super) fn anothers(back: &Effect, there: &[Interface], machines: &[&VmName])
     match back {
         Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
             let one = there.iter().find(|one| one.name == name.as_str())?;
-            let is_of_others = |mark: &VmName| !machines.contains(&mark);
-            let is_anothers = !one.is_ours || one.mark.as_ref().is_some_and(is_of_others);
+            // What comes back from a jail has lost its group, and is described as before.
+            let machine = one.described.as_ref().or(one.mark.as_ref());
+            let is_anothers = machine.map_or(!one.is_ours, |machine| !machines.contains(&machine));
             is_anothers.then(|| format!("{name} is somebody else's by now, and stays"))
         }
         Effect::Leave { bridge, member, is_span: false } => {

@@ -7,6 +7,7 @@ use super::recovery::{Back, Left};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::interfaces::freebsd::parse_interfaces;
+use crate::host::marks;
 use crate::host::{Effect, Host, Inner, Interface, Platform};
 use crate::model::{Argv, Backend, InterfaceName, Jail, JailName, Link, LinkKind, Machine, Membership, VmName};
 
@@ -20,7 +21,8 @@ pub(super) fn taps(machine: &Machine) -> impl Iterator<Item = &InterfaceName> {
 
 /// Returns the interfaces in the network of a jail that is there.
 pub(super) fn interfaces_in(host: &dyn Host, jail: &JailName) -> Result<Vec<Interface>, Fault> {
-    host.query(&bhyve::within(jail, &Argv::new("ifconfig").arg("-a"))).map(|text| parse_interfaces(&text))
+    host.query(&bhyve::within(jail, &Argv::new("ifconfig").arg("-a")))
+        .map(|text| marks::seen(host, parse_interfaces(&text)))
 }
 
 impl Run {

@@ -5,6 +5,7 @@ use super::{interrupted, recovery};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::interfaces::{self, bridge_of};
+use crate::host::marks;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{InterfaceName, Link, LinkKind, Router, Vxlan};
 use crate::network::Network;
@@ -85,7 +86,7 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
 
 /// Returns the interfaces of a host as they are now, whatever a rehearsal has made.
 fn states(host: &dyn Host) -> Result<Vec<Interface>, Fault> {
-    interfaces::read(host.settings().platform, &|argv| host.query(argv))
+    marks::read(host, &|argv| host.query(argv))
 }
 
 /// Returns the default router of a host, of the same version of IP as that one; that one, if there are several and it is among them.
@@ -120,7 +121,7 @@ impl Site<'_> {
         }
         match &other.mark {
             Some(machine) => {
-                let lives = other.is_open || recovery::holder(host, machine).is_some();
+                let lives = other.is_open || !recovery::is_left(host, other);
                 lives.then(|| format!("{} of the machine {machine}", other.name))
             }
             None => (is_vlan || !other.is_ours).then(|| other.name.clone()),

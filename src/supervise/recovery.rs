@@ -21,7 +21,7 @@ use super::leases::Lease;
 use super::standing::{Stance, Standing};
 use crate::diag::Fault;
 use crate::host::store::Trace;
-use crate::host::{Effect, Host, Interface, SameBoot};
+use crate::host::{Effect, Host, Interface, Platform, SameBoot};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, VmName};
 use std::collections::BTreeSet;
@@ -349,9 +349,22 @@ fn end_all(
     }
 }
 
-/// Returns whether an interface was made by a run that is dead, so that the next start may take it over.
+/// Returns whether an interface was made by a run that is dead, so that the next start may take it over. What tells no state folder
+/// may be another vmrun's, unless a journal here has it.
 pub(crate) fn is_left(host: &dyn Host, interface: &Interface) -> bool {
-    interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none())
+    let is_known = |name: &VmName| {
+        let has = |trace: Trace| left::is_noted(&journal(&trace), &interface.name);
+        !interface.is_dated() || host.store().trace(name).is_some_and(has)
+    };
+    interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none() && is_known(name))
+}
+
+/// Returns the command that takes an interface away, as one would type it.
+pub(super) fn taking_away(host: &dyn Host, name: &str) -> String {
+    match host.settings().platform {
+        Platform::FreeBsd => format!("ifconfig {name} destroy"),
+        Platform::Linux => format!("ip link delete {name}"),
+    }
 }
 
 /// Waits for the last commands of dead runs where one of them is about to give an interface its mark: until then nobody can tell whose
@@ -417,6 +430,11 @@ fn collect_one(
     }
     if goes_on_elsewhere(host, trace).is_some() {
         return Ok(None);
+    }
+    if !is_known && left(host, trace, is_known)?.backs.is_empty() {
+        let left = left(host, trace, is_known)?;
+        told(host, &left);
+        return Ok(Some(left));
     }
     if let Some(guest) = guest_of(host, trace) {
         let mut left = left(host, trace, is_known)?;

@@ -30,10 +30,74 @@ fn told(done: &Done) -> String {
 
 #[test]
 fn what_is_described_elsewhere_becomes_these_recipes() {
-    golden::check(["install.sh", "report1.sh", "web.conf", "ps.txt", "trouble.sh", "whole.sh"].map(|name| {
-        let done = import(&Sandbox::new(), &format!("import/{name}"), &[]);
-        (format!("tests/fixtures/import/{name}.told"), told(&done))
-    }));
+    golden::check(
+        [
+            "install.sh",
+            "report1.sh",
+            "web.conf",
+            "ps.txt",
+            "trouble.sh",
+            "whole.sh",
+            "old.txt",
+            "vmlog.txt",
+            "loader.sh",
+            "grub.sh",
+        ]
+        .map(|name| {
+            let done = import(&Sandbox::new(), &format!("import/{name}"), &[]);
+            (format!("tests/fixtures/import/{name}.told"), told(&done))
+        }),
+    );
+}
+
+#[test]
+fn recipes_of_loaded_guests_pass_a_check() {
+    let sandbox = Sandbox::new();
+    let names = ["import/loader.sh", "import/grub.sh", "vm-bhyve/alpine.conf", "vm-bhyve/freebsd.conf"];
+    for name in names {
+        let done = import(&sandbox, name, &["--on", "freebsd-14.3"]);
+        assert_eq!(done.code, 0, "{name}: {}", done.stderr);
+        fs::write(sandbox.path("loaded.rhai"), &done.stdout).unwrap();
+        let done = sandbox.run(&["check", "--on", "freebsd-14.3", "loaded.rhai"]);
+        assert_eq!(done.code, 0, "{name}: {}", done.stderr);
+    }
+}
+
+/// The status of an import of a text, what it says, and the recipe.
+fn said(text: &str) -> (i32, String, String) {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.sh", text);
+    let done = sandbox.run(&["import", "a.sh"]);
+    (done.code, done.stderr, done.stdout)
+}
+
+#[test]
+fn a_loader_that_cannot_be_taken_over_is_told() {
+    let bhyve = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l com1,stdio a\n";
+    let expected = "
+error: the shell would put something in for `$disk`
+ --> a.sh:1:20
+  |
+1 | bhyveload -m 1G -d $disk a
+  |                    ^^^^^
+  |
+  = hint: write what it stands for; `vmrun record -- SCRIPT` sees the command lines of a whole script
+";
+    let (code, text, _) = said(&format!("bhyveload -m 1G -d $disk a\n{bhyve}"));
+    same(&text, expected);
+    assert_eq!(code, 1);
+    for (line, note) in [
+        ("bhyveload -x a", "not imported: bhyveload of line 1, which vmrun does not know how to call so"),
+        (
+            "grub-bhyve -m /no.map -r hd0 a",
+            "not imported: grub-bhyve of line 1, which vmrun does not know how to call so",
+        ),
+        ("./commands | grub-bhyve a", "not imported: grub-bhyve of line 1, which vmrun does not know how to call so"),
+        ("bhyveload -d /vm/b.img b", "not imported: bhyveload of line 1, which loads b, not a"),
+    ] {
+        let (code, _, text) = said(&format!("{line}\n{bhyve}"));
+        assert!(code == 0 && text.contains(note), "{line}: {text}");
+    }
 }
 
 #[test]

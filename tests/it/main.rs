@@ -35,6 +35,7 @@ mod loaders;
 mod logs;
 mod lsp;
 mod manual;
+mod marks;
 mod mess;
 mod mutants;
 mod netboot;

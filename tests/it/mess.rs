@@ -553,9 +553,11 @@ fn interfaces_are_known_again_by_their_marks_when_the_journal_is_lost() {
     spotless(&sandbox, "gc");
 
     // The whole folder is gone: a tap that nobody has open goes, one that somebody has open is another user's.
-    sandbox.write("fake/interfaces/tap1", "kind tap\ndescription vmrun:web\ngroup vmrun\n");
+    let tap =
+        |machine: &str| format!("kind tap\ndescription vmrun:{machine}/{}\ngroup vmrun\n", sandbox.mark_of("state"));
+    sandbox.write("fake/interfaces/tap1", &tap("web"));
     let me = std::process::id();
-    sandbox.write("fake/interfaces/tap2", &format!("kind tap\ndescription vmrun:db\ngroup vmrun\nopened_by {me}\n"));
+    sandbox.write("fake/interfaces/tap2", &format!("{}opened_by {me}\n", tap("db")));
     let done = sandbox.run(&["gc"]);
     let text = "# web was left by a vmrun of which nothing is known\nifconfig tap1 destroy\n\
         rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock\n";

@@ -200,3 +200,35 @@ fn inside_of_a_jail_what_it_lacks_is_said_first() {
     let done = sandbox.run(&["db.rhai"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
 }
+
+#[test]
+fn a_host_whose_release_is_not_known_is_told_of_once() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    sandbox.write(
+        "lab.rhai",
+        "bhyve(#{ name: \"lab\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"31\": lpc() } }).run();\n",
+    );
+    sandbox.write("fake/exits", "1\nrun\n");
+    let said = |words: &[&str]| {
+        let done = sandbox.finish(sandbox.command(words).env("UNAME_r", "12.1-RELEASE-p10"));
+        assert_eq!(done.code, 0, "{words:?}: {}", done.stderr);
+        done.stderr
+    };
+    let warning = "
+warning: this host is FreeBSD 12.1-RELEASE-p10, which vmrun does not know: it counts as FreeBSD 14.3, the oldest that is known
+ |
+ = hint: its bhyve may refuse what that release has: look at `vmrun plan`, or bring the host to a release that is known; known are 14.3, 14.4, 14.5, 15.0, 15.1, 16
+";
+    same(&said(&["plan", "lab.rhai"]), warning);
+    same(&said(&["lab.rhai"]), warning);
+    for words in [&["check", "--on", "freebsd", "lab.rhai"][..], &["start", "./lab.rhai"]] {
+        let text = said(words);
+        assert_eq!(text.matches("12.1-RELEASE-p10").count(), 1, "{words:?}: {text}");
+        assert!(text.contains(warning.trim()), "{words:?}: {text}");
+    }
+    for words in [&["plan", "--on", "freebsd-14.3", "lab.rhai"][..], &["check", "--on", "linux", "lab.rhai"]] {
+        assert!(!said(words).contains("12.1"), "{words:?}");
+    }
+    assert_eq!(sandbox.run(&["kill", "lab"]).code, 0);
+}

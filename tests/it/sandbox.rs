@@ -119,9 +119,17 @@ impl Sandbox {
         text.replace("[tmp]", &self.folder.path().display().to_string()).replace(NET, &self.net)
     }
 
+    /// What marks of interfaces say of a state folder: the CRC-32 of its path. Transcripts are without that of the sandbox's own.
+    pub(crate) fn mark_of(&self, folder: &str) -> String {
+        let path = fs::canonicalize(self.path(folder)).unwrap();
+        let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+        format!("{:08x}", sum.checksum(path.as_os_str().as_encoded_bytes()))
+    }
+
     /// Text of this sandbox, as it is in transcripts: without what is different every time.
     fn shown(&self, text: &str) -> String {
         let text = text.replace(&self.folder.path().display().to_string(), "[tmp]").replace(&self.net, NET);
+        let text = text.replace(&format!("/{}", self.mark_of("state")), "");
         let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
         let mut shown = String::new();
         let mut rest = text.as_str();

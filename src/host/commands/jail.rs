@@ -7,9 +7,9 @@
 
 use crate::bhyve::within;
 use crate::host::effects::Inner;
-use crate::host::interfaces::mark_link;
+use crate::host::interfaces::marks::{Maker, mark_link};
 use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, JailName, Link, LinkKind, VmName};
+use crate::model::{Argv, InterfaceName, JailName, Link, LinkKind};
 
 fn ifconfig(name: &InterfaceName) -> Argv {
     Argv::new("ifconfig").arg(name)
@@ -26,10 +26,10 @@ pub(super) fn reclaim(jail: &JailName, tap: &InterfaceName) -> Vec<Argv> {
 }
 
 /// Returns the commands that make a bridge in a jail, which is marked as made for the machine.
-pub(super) fn create_inner(machine: Option<&VmName>, inner: &Inner) -> Vec<Argv> {
+pub(super) fn create_inner(maker: Option<&Maker>, inner: &Inner) -> Vec<Argv> {
     let Inner { jail, bridge, half, tap } = inner;
     let link = Link::new(bridge.clone(), LinkKind::Bridge);
-    let mark = machine.map_or_else(|| link.mark(bridge), |machine| mark_link(machine, &link));
+    let mark = maker.map_or_else(|| link.mark(bridge), |maker| mark_link(maker, &link));
     let marked = ifconfig(bridge).args(["group", MARK, "description"]).arg(mark);
     vec![
         ifconfig(half).arg("vnet").arg(jail),

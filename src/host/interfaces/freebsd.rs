@@ -1,6 +1,7 @@
 //! ifconfig(8) and route(8).
 
-use super::{Interface, InterfaceKind, address, marked};
+use super::marks::marked;
+use super::{Interface, InterfaceKind, address};
 use crate::diag::Fault;
 use crate::host::program::Query;
 use crate::model::link::MARK;
@@ -97,9 +98,9 @@ impl<'a> Lines<'a> {
         let kind = self.kind();
         // Anybody may describe an interface; the group is ours.
         let is_ours = self.groups.contains(&MARK);
-        let described = marked(&kind, self.description);
+        let (described, folder) = marked(&kind, self.description).map(|maker| (maker.machine, maker.folder)).unzip();
         let mark = described.clone().filter(|_| is_ours);
-        Interface { kind, mark, described, is_ours, ..self.interface }
+        Interface { kind, mark, described, folder: folder.flatten(), is_ours, ..self.interface }
     }
 
     /// Groups tell what an interface is, whatever it is called; but anybody may take it out of them.

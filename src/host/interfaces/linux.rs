@@ -1,6 +1,7 @@
 //! ip(8) of iproute2.
 
-use super::{Interface, InterfaceKind, address, marked};
+use super::marks::marked;
+use super::{Interface, InterfaceKind, address};
 use crate::diag::Fault;
 use crate::host::program::Query;
 use crate::model::link::MARK;
@@ -83,11 +84,13 @@ fn interface(link: &Value) -> Option<Interface> {
     });
     let has_flag = |flag: &str| list("flags").any(|one| one == flag);
     let alias = text("/ifalias").unwrap_or_default();
+    let (mark, folder) = marked(&kind, alias).map(|maker| (maker.machine, maker.folder)).unzip();
     Some(Interface {
         addresses: addresses.collect(),
         mtu: number("/mtu").and_then(|mtu| u32::try_from(mtu).ok()).unwrap_or_default(),
         up: has_flag("UP"),
-        mark: marked(&kind, alias),
+        mark,
+        folder: folder.flatten(),
         is_described: !alias.is_empty(),
         is_ours: alias.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(':')),
         // A tap has a carrier for as long as somebody has it open.

@@ -9,6 +9,7 @@ use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, Setting};
 use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
+use crate::host::interfaces::marks::Maker;
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, Platform, ProcessTable,
@@ -163,8 +164,8 @@ pub(crate) struct Simulated {
     fixture: Rc<RefCell<Fixture>>,
     settings: Settings,
     store: Store,
-    /// The machine for which interfaces are made.
-    marked: Option<VmName>,
+    /// Who makes interfaces. There is no state folder that marks could tell.
+    marked: Option<Maker>,
 }
 
 impl Simulated {
@@ -275,7 +276,7 @@ impl Effects for Simulated {
     }
 
     fn mark(&mut self, name: &VmName) {
-        self.marked = Some(name.clone());
+        self.marked = Some(Maker { machine: name.clone(), folder: None });
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use super::{Recipes, file, hosts, loader, make, scripts};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::interfaces;
+use crate::host::marks;
 use crate::host::system::System;
 use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, Platform, files};
 use crate::model::{Argv, NetAddress};
@@ -75,7 +75,7 @@ fn serve_files(
 /// Finds the interface and its address. Serving one that is not ours takes being asked twice.
 fn interface(request: &ServeRequest<'_>, host: &System) -> Result<(String, NetAddress), Fault> {
     let name = request.bridge.or(request.interface).unwrap_or_default();
-    let all = interfaces::read(host.settings().platform, &|argv| host.query(argv))?;
+    let all = marks::read(host, &|argv| host.query(argv))?;
     let link = all.iter().find(|link| link.name == name).ok_or_else(|| {
         let bridges = all.iter().filter(|link| link.kind == InterfaceKind::Bridge && link.is_ours);
         let known: Vec<&str> = bridges.map(|link| link.name.as_str()).collect();

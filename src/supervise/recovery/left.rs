@@ -1,6 +1,6 @@
 //! What a dead run has left, found by its journal, by our marks and by processes: what of it goes, and what stays.
 
-use super::{evidence, journal};
+use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
@@ -37,6 +37,9 @@ pub(crate) struct Left {
     pub backs: Vec<Back>,
     /// What stays: it has the name of something that the run announced and is not marked as made by it, or others use it.
     pub kept: Vec<String>,
+    /// Interfaces whose mark tells no state folder and that are in no journal, and the command that takes each away: an older vmrun
+    /// made them, perhaps one with another state folder, and they stay.
+    pub dated: Vec<(String, String)>,
     /// What could not be given back.
     pub faults: Vec<Fault>,
     /// The guest of a run in the background, which goes on without it.
@@ -83,6 +86,7 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         owner: journal.owner.clone(),
         backs: guests.iter().copied().map(Back::Guest).collect(),
         kept: Vec::new(),
+        dated: Vec::new(),
         faults: Vec::new(),
         goes_on: None,
     };
@@ -100,6 +104,10 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
     for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&trace.name)).filter(is_idle) {
         let Ok(name) = one.name.parse() else { continue };
+        if one.is_dated() && !is_noted(&journal, &one.name) {
+            left.dated.push((one.name.clone(), taking_away(host, &one.name)));
+            continue;
+        }
         if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &trace.name) {
             left.kept.extend((!left.kept.contains(&one.name)).then(|| one.name.clone()));
             continue;
@@ -114,8 +122,21 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         };
         left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
     }
-    left.backs.push(Back::State);
+    // Of a machine whose only trace is such an interface there is no state here.
+    if is_known || left.dated.is_empty() || !left.backs.is_empty() {
+        left.backs.push(Back::State);
+    }
     Ok(left)
+}
+
+/// Returns whether a run has noted that it made an interface of that name.
+pub(super) fn is_noted(journal: &Journal, name: &str) -> bool {
+    let makes = |lease: &Lease| match lease {
+        Lease::Effect(Effect::CreateLink(link)) => link.names().iter().any(|made| made.as_str() == name),
+        Lease::Link(link) => link.as_str() == name,
+        _ => false,
+    };
+    journal.leases.iter().any(makes)
 }
 
 fn guests(
@@ -126,7 +147,9 @@ fn guests(
     is_known: bool,
 ) -> BTreeSet<u32> {
     let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, journal, lease));
-    let ours = interfaces.iter().filter(|one| one.mark.as_ref() == Some(name));
+    let is_ours =
+        |one: &&Interface| one.mark.as_ref() == Some(name) && (!one.is_dated() || is_noted(journal, &one.name));
+    let ours = interfaces.iter().filter(is_ours);
     // Whoever else has opened a tap of ours is not ours.
     let openers = ours.filter_map(|one| one.opener).filter(|pid| is_known && host.processes().runs(*pid, name));
     noted.chain(host.processes().strays(name)).chain(openers).collect()
@@ -230,7 +253,7 @@ fn undo_node(host: &dyn Host, name: &VmName, left: &mut Left) {
 
 /// Returns whether machines of others use a bridge.
 fn is_shared(bridge: &Interface, interfaces: &[Interface], own: &VmName) -> bool {
-    let of_others = |one: &&Interface| one.mark.as_ref().is_some_and(|mark| mark != own);
+    let of_others = |one: &&Interface| one.elsewhere.is_some() || one.mark.as_ref().is_some_and(|mark| mark != own);
     interfaces.iter().filter(of_others).any(|one| bridge.members.contains(&one.name))
 }
 
@@ -245,7 +268,8 @@ mod tests {
     /// What goes and what stays of the interface that a run had not named yet, beside others.
     fn half(one: Interface, is_tap: bool, others: &[Interface]) -> (Vec<Back>, Vec<String>) {
         let (backs, kept, faults) = (Vec::new(), Vec::new(), Vec::new());
-        let mut left = Left { name: "web".parse().unwrap(), owner: None, backs, kept, faults, goes_on: None };
+        let (name, dated) = ("web".parse().unwrap(), Vec::new());
+        let mut left = Left { name, owner: None, backs, kept, dated, faults, goes_on: None };
         let all: Vec<Interface> = std::iter::once(one).chain(others.iter().cloned()).collect();
         undo_half(&name(), is_tap, true, &all, Platform::Linux, &mut left);
         (left.backs, left.kept)

@@ -1,0 +1,92 @@
+//! The log of a guest of vm-bhyve (`vm-bhyve.log`): the arguments that bhyve was started with, by kind.
+//!
+//! vm-bhyve's `lib/vm-run` writes `[bhyve options: …]`, `[bhyve devices: …]`, `[bhyve console: …]` and, while it installs, `[bhyve iso
+//! device: …]`, each in a line that begins with a date, and does not write the name of the guest.
+
+use super::words::{Word, blanks, spans};
+use std::ops::Range;
+
+const KINDS: [&str; 4] = ["options", "devices", "iso device", "console"];
+
+/// A start of bhyve.
+#[derive(Default)]
+pub(super) struct Started {
+    /// Its arguments, with a name.
+    pub(super) words: Vec<Word>,
+    /// What somebody should know.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Returns where the arguments of a line stand, and their kind.
+fn said(text: &str, line: Range<usize>) -> Option<(usize, Range<usize>)> {
+    let part = text.get(line.clone())?;
+    let begin = part.find("[bhyve ")? + "[bhyve ".len();
+    let inner = part.get(begin..)?.trim_end().strip_suffix(']')?;
+    let (kind, args) = inner.split_once(": ")?;
+    let kind = KINDS.iter().position(|known| *known == kind)?;
+    let start = line.start + begin + inner.len() - args.len();
+    Some((kind, start..start + args.len()))
+}
+
+/// Whether a text is such a log.
+pub(super) fn is(text: &str) -> bool {
+    spans(text).any(|line| said(text, line).is_some())
+}
+
+/// Returns the last start of bhyve that the log tells of; nothing where the text is no such log.
+pub(super) fn read(text: &str) -> Option<Started> {
+    let all: Vec<(usize, Range<usize>)> = spans(text).filter_map(|line| said(text, line)).collect();
+    let begin = all.iter().rposition(|(kind, _)| *kind == 0).unwrap_or_default();
+    let mut started = Started::default();
+    let earlier = all.iter().take(begin).filter(|(kind, _)| *kind == 0).count();
+    if earlier > 0 {
+        let times = if earlier == 1 { "one earlier start".into() } else { format!("{earlier} earlier starts") };
+        started.remarks.push(format!("the last start of the log is taken; it has {times}"));
+    }
+    let last = all.get(begin..).filter(|all| !all.is_empty())?;
+    for (_, span) in last {
+        started.words.extend(blanks(text, span.clone()));
+    }
+    let end = last.last().map_or(0, |(_, span)| span.end);
+    // The consoles of vm-bhyve are called after the guest: /dev/nmdm-NAME.1A.
+    let named = |word: &Word| Some(word.text.split_once("/dev/nmdm-")?.1.rsplit_once('.')?.0.to_string());
+    let name = started.words.iter().find_map(named);
+    started.remarks.push(match &name {
+        Some(name) => format!("vm-bhyve's log does not tell the name: `{name}` is that of its console"),
+        None => "vm-bhyve's log does not tell the name: give the machine its own in place of `guest`".into(),
+    });
+    if !started.words.iter().any(|word| word.text.starts_with("bootrom,")) {
+        started.remarks.push(
+            "nor does it tell what loads the guest: add `loader: bhyveload()` or `loader: grub_bhyve(#{ … })`".into(),
+        );
+    }
+    let name = name.unwrap_or_else(|| "guest".into());
+    started.words.push(Word { text: name, span: end..end, expands: None });
+    Some(started)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_last_start_of_a_log_is_taken() {
+        let start = |cpus: u8| {
+            format!("Feb 23 11:23:52:  [bhyve options: -c {cpus} -u]\nFeb 23 11:23:52:  [bhyve devices: -s 31,lpc]\r\n")
+        };
+        let log = format!("{}Feb 23: exited\n{}x: [bhyve console: -l com1,/dev/nmdm-a.b.1A]\n", start(1), start(2));
+        let started = read(&log).unwrap();
+        let words: Vec<&str> = started.words.iter().map(|word| word.text.as_str()).collect();
+        assert_eq!(words.join(" "), "-c 2 -u -s 31,lpc -l com1,/dev/nmdm-a.b.1A a.b");
+        assert_eq!(started.remarks[0], "the last start of the log is taken; it has one earlier start");
+        assert!(read("[bhyve nonsense: -c 1]\n[bhyve options: -c 1").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(\\[bhyve options: |\\]|\n|[-c 1,é])*") {
+            prop_assert_eq!(is(&text), read(&text).is_some());
+        }
+    }
+}
