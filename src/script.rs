@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod definitions;
 pub(crate) mod docs;
 pub(crate) mod editor;
+mod habits;
 pub(crate) mod handle;
 mod imports;
 pub(crate) mod modules;
@@ -36,7 +37,7 @@ use rhai::packages::{
     BasicArrayPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage, CorePackage, LogicPackage,
     MoreStringPackage, Package,
 };
-use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
+use rhai::{AST, Engine, FnPtr, OptimizationLevel, ParseError, Scope, def_package};
 use source::Sources;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -176,7 +177,7 @@ impl Recipe {
         let source = Rc::new(Source { name: name.into(), text: text.into() });
         let sources = Rc::new(Sources::default());
         let engine = bare_engine();
-        let mut ast = engine.compile(text).map_err(|error| vec![report::syntax(&error, &source)])?;
+        let mut ast = compile(&engine, text).map_err(|error| vec![report::syntax(&error, &source)])?;
         ast.set_source(name);
         sources.add(&source, &ast);
         let names = check::names(&source, &ast, check::Role::Recipe);
@@ -481,6 +482,14 @@ fn bare_engine() -> Engine {
     let mut engine = Engine::new_raw();
     limit(&mut engine);
     engine
+}
+
+/// Parses a text. The mark of UTF-8 that some editors write at the beginning is a blank, so that columns stay.
+fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => engine.compile(format!(" {rest}")),
+        None => engine.compile(text),
+    }
 }
 
 /// Limits are explicit because Rhai's own differ between debug and release.

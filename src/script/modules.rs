@@ -42,7 +42,7 @@ impl Library {
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
         let source = Rc::new(Source { name: id.into(), text });
-        let mut ast = engine.compile(&source.text).map_err(|error| {
+        let mut ast = super::compile(engine, &source.text).map_err(|error| {
             self.sources.add(&source, &AST::empty());
             let unit = super::report::syntax(&error, &source);
             Loading::Text(unit.fault, error.position())

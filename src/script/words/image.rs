@@ -190,7 +190,7 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
 }
 
 fn loader(call: &Call<'_>, path: String, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
-    let path = call.whole(&path, &|raised| raised.under("loader").arg(1));
+    let path = call.whole(&path, &|raised| raised.under("loader").arg(1))?;
     call.permit(Asked::Read(Path::new(&path)))?;
     let is_assumed = call.session().run().host.is_assumed();
     let bytes = if is_assumed {
@@ -242,7 +242,7 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
 }
 
 fn from_file(call: &Call<'_>, file: &str) -> Result<Script, Raised> {
-    let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1));
+    let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1))?;
     call.permit(Asked::Read(Path::new(&file)))?;
     let text = if call.session().run().host.is_assumed() {
         String::new()
@@ -276,7 +276,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
     let one = |(path, source): (&rhai::Identifier, &Dynamic)| {
         image::check_path(path).map_err(|fault| Raised::from(fault).under(path).about_key())?;
         let source = text(source).map_err(|raised| raised.under(path))?;
-        let source = call.whole(&source, &|raised| raised.under(path).under("files").arg(1));
+        let source = call.whole(&source, &|raised| raised.under(path).under("files").arg(1))?;
         call.permit(Asked::Read(Path::new(&source))).map_err(|raised| raised.under(path))?;
         let content = if is_assumed { Ok(Rc::default()) } else { read(call, &source) };
         Ok((path.to_string(), source, content.map_err(|raised| raised.under(path))?))

@@ -236,7 +236,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised> {
     for (part, path) in draft.paths_mut() {
         let about = |raised: Raised| part_of(&vm.0.borrow(), &part, raised.fault);
-        let whole = call.whole(path.as_str(), &about);
+        let whole = call.whole(path.as_str(), &about)?;
         if whole != path.as_str() {
             *path = whole.parse().map_err(|fault| about(Raised::from(fault)))?;
         }
