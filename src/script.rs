@@ -11,6 +11,7 @@ pub(crate) mod docs;
 pub(crate) mod editor;
 mod habits;
 pub(crate) mod handle;
+mod idle;
 mod imports;
 pub(crate) mod modules;
 pub(crate) mod origin;
@@ -124,6 +125,8 @@ pub(crate) struct Session {
     pub asked: Vec<Wanted>,
     /// Whether the recipe asked how a boot ended, or wants to hear of every end: after another it may do something else.
     pub asks_end: bool,
+    /// The machines that were described, and those that were booted.
+    pub(crate) machines: idle::Machines,
     /// The machines that were booted and the calls that made them; noted for a check alone.
     pub booted: Vec<Booted>,
     /// The recipe and its modules.
@@ -242,7 +245,10 @@ impl Recipe {
             let raised = session.raised(fault);
             faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
         }
-        let warnings = std::mem::take(&mut session.warnings);
+        let mut warnings = std::mem::take(&mut session.warnings);
+        if rehearsal.is_some() && faults.is_empty() {
+            warnings.extend(idle::warnings(self, &session.machines, &self.sources));
+        }
         let printed = std::mem::take(&mut session.printed);
         let calls = std::mem::take(&mut session.begun);
         let installs = std::mem::take(&mut session.installs);
@@ -354,6 +360,7 @@ impl Session {
             is_heard: false,
             asked: Vec::new(),
             asks_end: false,
+            machines: idle::Machines::default(),
             booted: Vec::new(),
             sources,
         }
@@ -374,6 +381,7 @@ impl Session {
         self.bounds = (Instant::now(), memory::peak().saturating_add(MEMORY));
         self.asked.clear();
         self.asks_end = false;
+        self.machines = idle::Machines::default();
         self.booted.clear();
     }
 

@@ -4,6 +4,7 @@ use super::term::Term;
 use super::{pair, place};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::ops::check::{Report, check, documents};
+use crate::ops::recipe::once;
 use crate::ops::settings::Asked;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -56,6 +57,7 @@ enum Format {
 pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let settings = |on: &String| on.parse::<Asked>().and_then(|asked| place::settings(asked, false));
     let settings = args.on.iter().map(settings).collect::<Result<Vec<_>, _>>()?;
+    once("--set", &args.set)?;
     let report = check(&args.paths, settings, &args.set.iter().cloned().collect())?;
     match if args.json { Format::Json } else { args.format } {
         Format::Text => report.findings.iter().for_each(|finding| term.diagnostic(&finding.diagnostic)),

@@ -4,7 +4,7 @@ use super::disk::folder_of;
 use super::{Call, Kind, Word, expected, map, text, unknown_key};
 use crate::diag::Fault;
 use crate::host::{Effect, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, Time, template};
+use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Refused, Seed, Time, template};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
@@ -130,8 +130,11 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
             if options.contains_key(refused.key) { raised.under(refused.key).arg(1) } else { raised }
         })?;
         if call.rehearses() {
-            let about = |fault: Fault| Raised::from(fault).under("loader").arg(1);
-            image.warnings().into_iter().for_each(|fault| super::machine::warn(call, about(fault)));
+            let about = |refused: Refused| {
+                let raised = Raised::from(refused.fault);
+                if options.contains_key(refused.key) { raised.under(refused.key).arg(1) } else { raised }
+            };
+            image.warnings().into_iter().for_each(|refused| super::machine::warn(call, about(refused)));
         }
         built
     };
@@ -216,7 +219,8 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
         |text: String| Script { arguments: vec!["--script".into(), "-".into()], stdin: Some(text.clone()), text };
     let script = given.get("script", |value| {
         let Ok(map) = map(value) else {
-            return text(value).map(from_stdin).map_err(|_| expected("a text, or #{ file, text, fill }", value));
+            let script = text(value).map_err(|_| expected("a text, or #{ file, text, fill }", value))?;
+            return Ok(from_stdin(template::fill(&script, &BTreeMap::new())?));
         };
         let known = ["file", "text", "fill"];
         if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
@@ -231,7 +235,7 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
                 return Err(Raised::from(fault.hint("write script: #{ file: \"boot.ipxe\", fill: #{ … } }")));
             }
         };
-        let Some(values) = inner.get("fill", self::values)? else { return Ok(script) };
+        let values = inner.get("fill", self::values)?.unwrap_or_default();
         let pairs = values.iter().flat_map(|(name, value)| ["--fill".into(), format!("{name}={value}")]);
         let arguments = script.arguments.into_iter().chain(pairs).collect();
         // A file of a host that is not here has no text.
