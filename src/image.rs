@@ -19,6 +19,7 @@ mod loader;
 mod script;
 mod seed;
 pub(crate) mod template;
+mod yaml;
 
 use crate::diag::{Fault, suggest};
 use crate::model::Arch;
@@ -120,13 +121,14 @@ impl IpxeImage {
     }
 
     /// Returns what need not be wrong, but most often is.
-    pub fn warnings(&self) -> Vec<Fault> {
+    pub fn warnings(&self) -> Vec<Refused> {
         let old = self.loaders.iter().filter(|loader| !loader::autoexec_known(&loader.bytes));
         let warning = |loader: &Loader| {
             let message = format!("the iPXE loader {} does not look for {SCRIPT}", loader.path);
             Fault::new(message).hint(format!("iPXE does since 2021: {}", loader::WANTED))
         };
-        old.map(warning).collect()
+        let old = old.map(warning).map(Refused::under("loader"));
+        old.chain(script::warnings(&self.script).into_iter().map(Refused::under("script"))).collect()
     }
 
     fn tree(&self) -> Result<Tree, Refused> {

@@ -10,7 +10,9 @@ pub(crate) mod check;
 pub(crate) mod definitions;
 pub(crate) mod docs;
 pub(crate) mod editor;
+mod habits;
 pub(crate) mod handle;
+mod idle;
 mod imports;
 pub(crate) mod modules;
 mod natives;
@@ -39,7 +41,7 @@ use rhai::packages::{
     BasicArrayPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage, CorePackage, LogicPackage,
     MoreStringPackage, Package,
 };
-use rhai::{AST, Engine, FnPtr, OptimizationLevel, Scope, def_package};
+use rhai::{AST, Engine, FnPtr, OptimizationLevel, ParseError, Scope, def_package};
 use source::Sources;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -131,6 +133,8 @@ pub(crate) struct Session {
     pub asked: Vec<Wanted>,
     /// Whether the recipe asked how a boot ended, or wants to hear of every end: after another it may do something else.
     pub asks_end: bool,
+    /// The machines that were described, and those that were booted.
+    pub(crate) machines: idle::Machines,
     /// The machines that were booted and the calls that made them; noted for a check alone.
     pub booted: Vec<Booted>,
     /// The recipe and its modules.
@@ -187,7 +191,7 @@ impl Recipe {
         }
         let sources = Rc::new(Sources::default());
         let engine = bare_engine();
-        let mut ast = engine.compile(text).map_err(|error| vec![report::syntax(&error, &source)])?;
+        let mut ast = compile(&engine, text).map_err(|error| vec![report::syntax(&error, &source)])?;
         ast.set_source(name);
         sources.add(&source, &ast);
         let names = check::names(&source, &ast, check::Role::Recipe);
@@ -257,7 +261,10 @@ impl Recipe {
             let raised = session.raised(fault);
             faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
         }
-        let warnings = std::mem::take(&mut session.warnings);
+        let mut warnings = std::mem::take(&mut session.warnings);
+        if rehearsal.is_some() && faults.is_empty() {
+            warnings.extend(idle::warnings(self, &session.machines, &self.sources));
+        }
         let printed = std::mem::take(&mut session.printed);
         let calls = std::mem::take(&mut session.begun);
         let installs = std::mem::take(&mut session.installs);
@@ -365,6 +372,7 @@ impl Session {
             is_heard: false,
             asked: Vec::new(),
             asks_end: false,
+            machines: idle::Machines::default(),
             booted: Vec::new(),
             sources,
         }
@@ -386,6 +394,7 @@ impl Session {
         self.actions = 0;
         self.asked.clear();
         self.asks_end = false;
+        self.machines = idle::Machines::default();
         self.booted.clear();
     }
 
@@ -477,6 +486,14 @@ fn bare_engine() -> Engine {
     let mut engine = Engine::new_raw();
     limit(&mut engine);
     engine
+}
+
+/// Parses a text. The mark of UTF-8 that some editors write at the beginning is a blank, so that columns stay.
+fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => engine.compile(format!(" {rest}")),
+        None => engine.compile(text),
+    }
 }
 
 /// Limits are explicit because Rhai's own differ between debug and release.

@@ -4,6 +4,7 @@ use super::pair;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::ops::check::{Report, check, documents};
+use crate::ops::recipe::once;
 use crate::ops::settings::Asked;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ enum Format {
 
 pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let on = args.on.iter().map(|on| on.parse::<Asked>()).collect::<Result<Vec<_>, _>>()?;
+    once("--set", &args.set)?;
     let report = check(&args.paths, &on, &args.set.iter().cloned().collect())?;
     report.doubt.iter().for_each(|warning| term.diagnostic(warning));
     match if args.json { Format::Json } else { args.format } {

@@ -35,6 +35,23 @@ pub(super) fn check(script: &str) -> Result<(), Fault> {
     }
 }
 
+/// Returns what need not be wrong, but most often is: where iPXE is sent to a label that is not there, the script ends.
+pub(super) fn warnings(script: &str) -> Vec<Fault> {
+    let labels: Vec<&str> = script.lines().filter_map(|line| line.trim().strip_prefix(':')).map(str::trim).collect();
+    let mut warned: Vec<Fault> = Vec::new();
+    for (number, line) in (1..).zip(script.lines()).filter(|(_, line)| !line.trim_start().starts_with('#')) {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "goto").skip(1);
+        // What a setting holds is known at the boot alone.
+        let Some(label) = words.next().filter(|label| !label.contains("${") && !labels.contains(label)) else {
+            continue;
+        };
+        let fault =
+            Fault::new(format!("the iPXE script goes to the label {label} in line {number}, which it does not have"));
+        warned.push(fault.hint(format!("write a line `:{label}` above what is to be done then")));
+    }
+    warned
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +109,15 @@ mod tests {
             Fault::new("the iPXE script has 1,048,577 bytes, and 1M is the most")
                 .hint("give the script's own text; what it loads goes into `files`, or stays on a server")
         );
+    }
+
+    #[test]
+    fn a_label_that_is_not_there_is_warned_of() {
+        let script = "#!ipxe\n# goto a\n:b\ngoto b\ngoto ${c}\nkernel x || goto failed\n";
+        let wanted = Fault::new("the iPXE script goes to the label failed in line 6, which it does not have")
+            .hint("write a line `:failed` above what is to be done then");
+        assert_eq!(warnings(script), [wanted]);
+        assert_eq!(warnings(super::super::DEFAULT_SCRIPT), []);
     }
 
     #[test]

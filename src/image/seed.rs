@@ -2,7 +2,7 @@
 
 use super::fat::{self, Head, Label, Shape, Time, Tree};
 use super::form::{Form, Identity, LARGEST, SMALLEST};
-use super::{Image, SECTOR, amount};
+use super::{Image, SECTOR, amount, yaml};
 use crate::diag::Fault;
 use std::rc::Rc;
 
@@ -75,7 +75,12 @@ impl Seed {
             let fault = Fault::new("the network-config of the seed has no version");
             return Err(fault.hint("write `version: 2` and `ethernets:` below it"));
         }
-        Ok(())
+        // Scripts, templates and parts of a mail are read by others, or by cloud-init once they are filled.
+        if self.user_data.starts_with("#cloud-config") {
+            yaml::check("user-data", &self.user_data)?;
+        }
+        yaml::check("meta-data", &self.meta_data)?;
+        self.network_config.as_ref().map_or(Ok(()), |text| yaml::check("network-config", text))
     }
 }
 
@@ -126,6 +131,30 @@ mod tests {
             fault(Seed { network_config: Some("ethernets:\n".into()), ..seed() }),
             Fault::new("the network-config of the seed has no version")
                 .hint("write `version: 2` and `ethernets:` below it")
+        );
+        let hint =
+            "what belongs together begins in one column, by spaces; a text with `: ` or ` #` in it stands in quotes";
+        let broken = |name: &str, why: &str| Fault::new(format!("the {name} of the seed is no YAML: {why}")).hint(hint);
+        let users = "#cloud-config\nusers:\n  - name: a\n   shell: /bin/sh\n";
+        assert_eq!(
+            fault(Seed { user_data: users.into(), ..seed() }),
+            broken(
+                "user-data",
+                "line 4, column 4: while parsing a block collection, did not find expected '-' indicator"
+            )
+        );
+        let network = Some("version: 2\nethernets: {eth0: {dhcp4: true}\n".into());
+        assert_eq!(
+            fault(Seed { network_config: network, ..seed() }),
+            broken(
+                "network-config",
+                "line 3, column 1: while parsing a flow mapping, did not find expected ',' or '}'"
+            )
+        );
+        let meta_data = "instance-id: a: b\n".into();
+        assert_eq!(
+            fault(Seed { meta_data, ..seed() }),
+            broken("meta-data", "line 1, column 15: mapping values are not allowed in this context")
         );
         assert_eq!(
             fault(Seed { user_data: "#cloud-config\n\0".into(), ..seed() }),

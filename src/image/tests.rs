@@ -386,7 +386,7 @@ fn what_is_wrong_with_files_says_so_under_their_key() {
 
 #[test]
 fn an_old_loader_is_warned_of() {
-    let warnings = with(&[]).warnings();
+    let warnings: Vec<Fault> = with(&[]).warnings().into_iter().map(Fault::from).collect();
     let want = Fault::new("the iPXE loader  does not look for autoexec.ipxe").hint(
         "iPXE does since 2021: give an iPXE for UEFI: snp.efi-x86_64 of FreeBSD's ipxe package, ipxe-amd64.efi of Debian's",
     );

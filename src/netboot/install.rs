@@ -251,6 +251,13 @@ fn own(text: &str) -> Result<String, Fault> {
     if text.lines().next().map(str::trim_end) != Some("#!ipxe") {
         return Err(Fault::new("the script does not begin with `#!ipxe`").hint("iPXE takes it for something else then"));
     }
+    if let Some((before, behind)) = text.split_once("{{") {
+        let name = behind.split_once("}}").map_or("…", |(name, _)| name.trim());
+        let line = before.matches('\n').count() + 1;
+        let fault =
+            Fault::new(format!("the script has the placeholder {{{{{name}}}}} in line {line}, and nothing fills it"));
+        return Err(fault.hint("write the value there: `fill` is for ipxe_image"));
+    }
     Ok(text.into())
 }
 
@@ -353,6 +360,7 @@ mod tests {
             (&[("os", "rocky"), ("mirror", "http://a"), ("args", " ")], "args: `args` is empty | ".into()),
             (&[("script", "#!ipxe\n"), ("os", "rocky")], "os: `os` and `script` exclude each other | a script of one's own says all of it".into()),
             (&[("script", "echo hello")], "script: the script does not begin with `#!ipxe` | iPXE takes it for something else then".into()),
+            (&[("script", "#!ipxe\nchain {{host}}/a")], "script: the script has the placeholder {{host}} in line 2, and nothing fills it | write the value there: `fill` is for ipxe_image".into()),
             (&[("script", "#!ipxe\n\0")], "script: the script has a NUL byte | iPXE scripts are text".into()),
             (&[("script", &format!("#!ipxe\n{}", "#".repeat(70_000)))], "script: the script has 70007 bytes | at most 65536; let it chain to the rest".into()),
         ] {

@@ -4,6 +4,7 @@ pub(crate) mod inspect;
 pub(crate) mod verify;
 
 use super::notice::{Notice, Notify};
+use super::recipe::once;
 use crate::diag::{Blame, Fault};
 use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Effects as _, Facts as _, Settings, files, ipxe};
@@ -86,7 +87,7 @@ pub(crate) fn ipxe(request: &IpxeRequest<'_>, settings: Settings, notify: Notify
         None => DEFAULT_SCRIPT.to_string(),
         Some(path) => script(&host, path)?,
     };
-    let script = if request.fill.is_empty() { script } else { filled(&script, request.fill)? };
+    let script = filled(&script, request.fill)?;
     let file = |(path, source): &(String, String)| {
         image::check_path(path).map_err(|fault| fault.context("--file").blame(Blame::Usage))?;
         Ok((path.clone(), Rc::new(host.read(Path::new(source))?)))
@@ -94,7 +95,7 @@ pub(crate) fn ipxe(request: &IpxeRequest<'_>, settings: Settings, notify: Notify
     let files = request.files.iter().map(file).collect::<Result<_, Fault>>()?;
     let image = IpxeImage { loaders, script, files, form };
     let built = image.build()?;
-    image.warnings().into_iter().for_each(|fault| notify(Notice::warning(fault)));
+    image.warnings().into_iter().for_each(|refused| notify(Notice::warning(refused.fault)));
     write(&mut host, request.out, built)
 }
 
@@ -114,6 +115,7 @@ fn stdin(what: &str) -> Result<Vec<u8>, Fault> {
 }
 
 fn filled(script: &str, with: &[(String, String)]) -> Result<String, Fault> {
+    once("--fill", with)?;
     with.iter().try_for_each(|(name, value)| template::check_value(name, value))?;
     template::fill(script, &with.iter().cloned().collect())
 }

@@ -23,7 +23,7 @@ pub(crate) struct RecipeRequest {
     pub(crate) path: String,
     /// Whether the machine is initialized.
     pub(crate) init: bool,
-    /// The parameters in the order in which they were given; of two with the same name the last one counts.
+    /// The parameters in the order in which they were given, each once.
     pub(crate) set: Vec<(String, String)>,
     /// Whether network cards are plugged into a network inside the process.
     pub(crate) user_net: bool,
@@ -60,6 +60,7 @@ impl RecipeRequest {
     pub(crate) fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
         let text = files::read_text(Path::new(&self.path))
             .map_err(|error| unreadable(&self.path, &error).maybe_hint(self.similar()))?;
+        once("--set", &self.set)?;
         let recipe = Recipe::parse(&self.path, &text)?;
         let params = recipe.params();
         let uses_map = recipe.source().text.contains("params");
@@ -107,6 +108,13 @@ fn secrets(path: &str) -> Vec<String> {
         return Vec::new();
     };
     Recipe::parse(path, &text).map(|recipe| recipe.secret_params()).unwrap_or_default()
+}
+
+/// Refuses an option that gives two values for one name.
+pub(crate) fn once(option: &str, pairs: &[(String, String)]) -> Result<(), Fault> {
+    let is_again = |(at, (name, _)): &(usize, &(String, String))| pairs[..*at].iter().any(|(known, _)| known == name);
+    let Some((_, (name, _))) = pairs.iter().enumerate().find(is_again) else { return Ok(()) };
+    Err(Fault::usage(format!("`{option} {name}=…` is given twice")).hint("leave one of them out"))
 }
 
 /// Returns the path of a recipe from the root on, as it is recorded.

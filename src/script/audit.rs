@@ -27,7 +27,8 @@ pub(crate) struct Ask {
 
 /// Returns all that a text asks for, in its order.
 pub(crate) fn audit(source: &Rc<Source>) -> Result<Vec<Ask>, Diagnostic> {
-    let ast = super::bare_engine().compile(&source.text).map_err(|error| super::report::syntax(&error, source))?;
+    let ast =
+        super::compile(&super::bare_engine(), &source.text).map_err(|error| super::report::syntax(&error, source))?;
     let modules = imports(&ast);
     let mut standard = BTreeMap::new();
     let mut all = Vec::new();
@@ -155,7 +156,7 @@ fn of_standard(module: &str, function: &str, known: &mut Known) -> BTreeSet<&'st
     // A function that calls itself asks for nothing more by that.
     known.insert(key.clone(), BTreeSet::new());
     let text = STDLIB.iter().find(|(name, _)| *name == module).map(|(_, text)| *text).unwrap_or_default();
-    let Ok(ast) = super::bare_engine().compile(text) else { return BTreeSet::new() };
+    let Ok(ast) = super::compile(&super::bare_engine(), text) else { return BTreeSet::new() };
     let modules = imports(&ast);
     let mut asks = BTreeSet::new();
     for found in calls(&ast).iter().filter(|found| function_at(&ast, found.position).as_deref() == Some(function)) {

@@ -35,7 +35,7 @@ impl Function {
 
 /// Reads the documentation of a module.
 pub(crate) fn module(name: &str, source: &Rc<Source>) -> Result<Module, Diagnostic> {
-    let ast = super::bare_engine().compile(&source.text).map_err(|error| report::syntax(&error, source))?;
+    let ast = super::compile(&super::bare_engine(), &source.text).map_err(|error| report::syntax(&error, source))?;
     let mut functions: Vec<(usize, Function)> = Vec::new();
     let lines: Vec<&str> = source.text.lines().collect();
     let public = ast.iter_fn_def().filter(|def| def.access == rhai::FnAccess::Public && !def.name.starts_with("anon$"));

@@ -47,7 +47,7 @@ impl Library {
             self.sources.add(&source, &AST::empty());
             return Err(Loading::Text(fault, Position::new(1, 1)));
         }
-        let mut ast = engine.compile(&source.text).map_err(|error| {
+        let mut ast = super::compile(engine, &source.text).map_err(|error| {
             self.sources.add(&source, &AST::empty());
             let unit = super::report::syntax(&error, &source);
             Loading::Text(unit.fault, error.position())

@@ -1,6 +1,7 @@
 //! Rhai's errors as diagnostics with exact places.
 
 use super::bounds;
+use super::habits;
 use super::raise::{Raised, Site};
 use super::source::{self, Sources, Unit};
 use super::words;
@@ -11,9 +12,7 @@ use std::rc::Rc;
 
 /// Returns the diagnostic of a text that does not parse.
 pub(crate) fn syntax(error: &ParseError, source: &Rc<Source>) -> Diagnostic {
-    let message = error.err_type().to_string();
-    let fault = Fault::new(message).hint("a recipe is Rhai: https://rhai.rs/book");
-    Diagnostic::error(fault).at(source::token(source, error.position()))
+    Diagnostic::error(habits::syntax(error, source)).at(source::token(source, error.position()))
 }
 
 /// Returns the diagnostics of an evaluation that failed: usually one, several for a machine with several faults.

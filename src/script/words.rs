@@ -16,7 +16,7 @@ mod process;
 
 use super::raise::{Raised, Site};
 use super::{Session, Shared};
-use super::{allowance, handle};
+use super::{allowance, habits, handle};
 use crate::diag::{Fault, suggest};
 use crate::host::{Effect, clock};
 use crate::model::Size;
@@ -281,12 +281,15 @@ impl Call<'_> {
     /// Returns a path from the root on.
     pub(crate) fn path(&self, at: usize) -> Result<PathBuf, Raised> {
         let text = self.text(at)?;
-        Ok(self.whole(&text, &|raised| raised.arg(at)).into())
+        Ok(self.whole(&text, &|raised| raised.arg(at))?.into())
     }
 
-    /// Returns a path of the recipe from the root on. In a rehearsal it is told if only the caller's folder has a file of that name;
+    /// Returns a path of the recipe from the root on; one that only a shell would read is refused. In a rehearsal it is told if only the caller's folder has a file of that name;
     /// `about` says where the path stands.
-    pub(crate) fn whole(&self, text: &str, about: &dyn Fn(Raised) -> Raised) -> String {
+    pub(crate) fn whole(&self, text: &str, about: &dyn Fn(Raised) -> Raised) -> Result<String, Raised> {
+        if let Some(fault) = habits::path(text) {
+            return Err(about(fault.into()));
+        }
         let (whole, other) = {
             let mut session = self.session();
             let whole = session.whole(text);
@@ -305,7 +308,7 @@ impl Call<'_> {
                 machine::warn(self, about(Raised::from(fault.hint(hint))));
             }
         }
-        whole
+        Ok(whole)
     }
 
     /// Returns a value that parses from text.
@@ -356,7 +359,10 @@ pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
 
 /// Raises a value of the wrong type.
 pub(crate) fn expected(what: &str, got: &Dynamic) -> Raised {
-    Raised::from(Fault::new(format!("expected {what}, got {}", article(got.type_name()))))
+    let fault = Fault::new(format!("expected {what}, got {}", article(got.type_name())));
+    // What stands in single quotes is a single character.
+    let hint = got.as_char().ok().map(|c| format!("a text stands in double quotes: \"{c}\""));
+    Raised::from(fault.maybe_hint(hint))
 }
 
 /// Names one value of a type of Rhai's.
@@ -368,6 +374,7 @@ pub(crate) fn article(of: &str) -> &str {
         "string" | "&str | ImmutableString | String" => "a text",
         "map" => "a map",
         "array" => "a list",
+        "char" => "a character",
         "()" | "" => "nothing",
         other if other.ends_with("DeviceHandle") => "a device",
         other if other.ends_with("Tap") => "a tap",

@@ -742,3 +742,44 @@ error: expected a device, got a text
 "#,
     );
 }
+
+#[test]
+fn a_parameter_that_is_given_twice_is_refused() {
+    let sandbox = host();
+    sandbox.write("recipe.rhai", "print(param(\"n\", 0));\n");
+    for words in [&["recipe.rhai"][..], &["plan", "recipe.rhai"], &["check", "recipe.rhai"]] {
+        let done = sandbox.run(&[words, &["--set", "n=1", "--set", "n=2"]].concat());
+        same(&done.stderr, "error: `--set n=…` is given twice\n |\n = hint: leave one of them out\n");
+        assert_eq!((done.code, done.stdout.as_str()), (2, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn what_does_nothing_is_warned_of_before_it_is_run() {
+    let sandbox = host();
+    let warned = |text: &str, stderr: &str| {
+        sandbox.write("recipe.rhai", text);
+        for words in [&["recipe.rhai"][..], &["plan", "recipe.rhai"]] {
+            let done = sandbox.run(words);
+            same(&done.stderr, stderr);
+            assert_eq!(done.code, 0, "{words:?}");
+        }
+    };
+    let empty = "
+warning: the recipe recipe.rhai does nothing
+ |
+ = hint: a recipe boots a machine: bhyve(#{ name: \"lab\", … }).run();
+";
+    warned("// later\n", empty);
+    warned("fn make() { 1 }\n", empty);
+    let never = "
+warning: the machine `lab` is described and never run
+ --> recipe.rhai:1:10
+  |
+1 | let vm = bhyve(#{ name: \"lab\" });
+  |          ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: add .run()
+";
+    warned("let vm = bhyve(#{ name: \"lab\" });\n", never);
+}

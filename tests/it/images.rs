@@ -122,7 +122,7 @@ fn a_seed_is_planned_and_made() {
     sandbox.write(
         "recipe.rhai",
         r##"cloud_seed("[tmp]/vm/web.seed", #{
-    user_data: "#cloud-config\nEOF\nhostname: web\n", meta_data: "instance-id: web\n", network_config: "version: 2\n",
+    user_data: "#!/bin/sh\nEOF\nhostname web\n", meta_data: "instance-id: web\n", network_config: "version: 2\n",
 });
 "##,
     );
@@ -134,9 +134,9 @@ umask 026
 vmrun image seed [tmp]/vm/web.seed --user-data - --meta-data 'text:instance-id: web
 ' --network-config 'text:version: 2
 ' <<'EOF1'
-#cloud-config
+#!/bin/sh
 EOF
-hostname: web
+hostname web
 EOF1
 ",
     );
@@ -148,9 +148,9 @@ EOF1
         &done(&sandbox, "image inspect vm/web.seed"),
         r#"
 size 1M, no partition table
-  FAT12, label "cidata", serial 6D08-FD5D, 1000 of 1003 clusters of 1K free
+  FAT12, label "cidata", serial ABE9-DA08, 1000 of 1003 clusters of 1K free
   meta-data       1980-01-01 00:00:00  17 bytes
-  user-data       1980-01-01 00:00:00  32 bytes
+  user-data       1980-01-01 00:00:00  27 bytes
   network-config  1980-01-01 00:00:00  11 bytes
 "#,
     );

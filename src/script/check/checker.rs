@@ -7,8 +7,8 @@ use super::literal::{Known, Trial};
 use super::usage::Usage;
 use super::{Finding, Role, Rule};
 use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
-use crate::script::source;
 use crate::script::words::{self, Row};
+use crate::script::{habits, modules, source};
 use rhai::{AST, ASTFlags, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Stmt, SwitchCasesCollection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -319,7 +319,10 @@ impl<'a> Checker<'a> {
             return;
         };
         self.plain = false;
-        let Some(deep) = &self.deep else { return };
+        let Some(deep) = &self.deep else {
+            self.aliases.push(Alias { name: alias.into(), at: *at, exports: None, is_used: true });
+            return;
+        };
         let exports = match deep.modules.get(&self.source.name, path) {
             Ok(exports) => {
                 if let Some(fault) = &exports.fault {
@@ -403,8 +406,10 @@ impl<'a> Checker<'a> {
 
     fn expression(&mut self, expression: &Expr) -> Kind {
         match expression {
-            Expr::InterpolatedString(all, _) => {
-                all.iter().for_each(|e| drop(self.expression(e)));
+            Expr::InterpolatedString(all, position) => {
+                let values = all.iter().filter(|e| !matches!(e, Expr::StringConstant(..)));
+                values.for_each(|e| drop(self.expression(e)));
+                self.text(*position);
                 Kind::Text
             }
             Expr::Array(all, _) => {
@@ -426,6 +431,9 @@ impl<'a> Checker<'a> {
             Expr::FnCall(call, position) => self.call(call, *position, None),
             Expr::MethodCall(call, position) => self.call(call, *position, Some(&Kind::Any)),
             Expr::Dot(both, flags, _) => {
+                if let Some(kind) = self.of_module(both) {
+                    return kind;
+                }
                 let base = self.expression(&both.lhs);
                 let is_literal = matches!(both.lhs, Expr::IntegerConstant(..));
                 if !(is_literal && matches!(both.rhs, Expr::Property(..))) {
@@ -457,7 +465,10 @@ impl<'a> Checker<'a> {
             }
             Expr::BoolConstant(..) => Kind::Flag,
             Expr::IntegerConstant(..) => Kind::Number,
-            Expr::StringConstant(..) => Kind::Text,
+            Expr::StringConstant(_, position) => {
+                self.text(*position);
+                Kind::Text
+            }
             Expr::Unit(_) => Kind::Unit,
             Expr::DynamicConstant(value, _) if value.is_fnptr() => Kind::Closure,
             _ => Kind::Any,
@@ -575,9 +586,64 @@ impl<'a> Checker<'a> {
         }
         let candidates = self.scope.iter().map(|known| known.name.as_str()).chain(facts());
         let fault = Fault::new(format!("there is no variable `{name}`"));
-        let fault = fault.maybe_hint(suggest::did_you_mean(name, candidates));
+        let fault = fault.maybe_hint(suggest::did_you_mean(name, candidates)).maybe_hint(habits::name(name));
         self.report(Rule::UnknownName, fault, position);
         Kind::Any
+    }
+
+    /// A text that is written out.
+    fn text(&mut self, position: Position) {
+        if self.deep.is_none() {
+            return;
+        }
+        let place = source::token(self.source, position);
+        let facts = || words::variables().iter().map(|(name, _)| *name);
+        let is_known = |name: &str| self.scope.iter().any(|local| local.name == name) || facts().any(|of| of == name);
+        let written = source::slice(self.source, place.span);
+        if let Some(fault) = habits::literal(written, &is_known) {
+            // What was to be put in was to be read.
+            let named: Vec<String> = habits::interpolated(written).map(String::from).collect();
+            named.iter().for_each(|name| drop(self.read(name)));
+            self.report(Rule::Text, fault, position);
+        }
+    }
+
+    /// A module whose function is called as that of a value, `guest.debian(…)`, and what is read of that.
+    fn of_module(&mut self, both: &rhai::BinaryExpr) -> Option<Kind> {
+        let (first, rest) = match &both.rhs {
+            Expr::Dot(chain, flags, _) => (&chain.lhs, Some((chain, false, flags))),
+            Expr::Index(chain, flags, _) => (&chain.lhs, Some((chain, true, flags))),
+            only => (only, None),
+        };
+        let (Expr::Variable(x, _, position), Expr::MethodCall(call, _)) = (&both.lhs, first) else { return None };
+        if !x.2.is_empty() || !self.is_module(&x.1, &call.name, *position) {
+            return None;
+        }
+        call.args.iter().for_each(|arg| drop(self.expression(arg)));
+        if let Some((chain, is_index, flags)) = rest {
+            return Some(self.chain(&Kind::Any, &chain.rhs, is_index, flags.contains(ASTFlags::BREAK), None));
+        }
+        Some(Kind::Any)
+    }
+
+    /// Tells of a name that is a module's, if it is.
+    fn is_module(&mut self, name: &str, function: &str, position: Position) -> bool {
+        let (is_local, id) = (self.scope.iter().any(|known| known.name == name), format!("std/{name}"));
+        let is_standard = modules::STDLIB.iter().any(|(known, _)| *known == id) && !self.is_blanked(name);
+        let alias = self.aliases.iter_mut().rfind(|alias| alias.name == name).filter(|_| !is_local);
+        let hint = match alias {
+            Some(alias) => {
+                alias.is_used = true;
+                format!("write {name}::{function}(…)")
+            }
+            None if is_standard && !is_local => {
+                format!("import \"{id}\" as {name}; then write {name}::{function}(…)")
+            }
+            None => return false,
+        };
+        let fault = Fault::new(format!("`{name}` is a module: its functions are called by `::`"));
+        self.report(Rule::UnknownName, fault.hint(hint), position);
+        true
     }
 
     /// `module::NAME`, or `global::NAME`, which is a constant of the text's own.
@@ -604,7 +670,10 @@ impl<'a> Checker<'a> {
         if !self.is_blanked(name) {
             let known = self.aliases.iter().map(|alias| alias.name.as_str());
             let fault = Fault::new(format!("no module was imported as `{name}`"));
-            let fault = fault.hint(format!("add an import: import \"std/{name}\" as {name};"));
+            let fault = fault.hint(match modules::STDLIB.iter().any(|(id, _)| *id == format!("std/{name}")) {
+                true => format!("add an import: import \"std/{name}\" as {name};"),
+                false => format!("add an import: import \"./{name}\" as {name}; for {name}.rhai beside this file"),
+            });
             self.report(Rule::UnknownName, fault.maybe_hint(suggest::did_you_mean(name, known)), position);
         }
         None

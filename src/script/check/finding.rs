@@ -31,11 +31,13 @@ pub enum Rule {
     Rehearsal,
     /// Two recipes want the same for themselves.
     Shared,
+    /// A text hardly says what it should.
+    Text,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Syntax,
         Self::UnknownName,
         Self::Arguments,
@@ -49,6 +51,7 @@ impl Rule {
         Self::Library,
         Self::Rehearsal,
         Self::Shared,
+        Self::Text,
     ];
 
     /// Returns its name, which stays.
@@ -60,6 +63,7 @@ impl Rule {
             Self::UnknownKey => "unknown-key",
             Self::UnknownProperty => "unknown-property",
             Self::Literal => "literal",
+            Self::Text => "text",
             Self::Unused => "unused",
             Self::Unreachable => "unreachable",
             Self::Import => "import",
@@ -79,6 +83,7 @@ impl Rule {
             Self::UnknownKey => "A map has only keys that mean something.",
             Self::UnknownProperty => "A value has the properties and methods that are asked of it.",
             Self::Literal => "A literal argument is of the right type, and can be read.",
+            Self::Text => "A text says what it seems to say.",
             Self::Unused => "What has a name is used.",
             Self::Unreachable => "Everything can be reached.",
             Self::Import => "Every import resolves.",
@@ -92,7 +97,7 @@ impl Rule {
     /// Returns how bad it is to break it: what does nothing is a warning.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Unused | Self::Unreachable => Severity::Warning,
+            Self::Text | Self::Unused | Self::Unreachable => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -4,7 +4,7 @@
 //! parsed again. What was blanked makes no name unknown and none unused.
 
 use crate::diag::{Diagnostic, Place, Source};
-use crate::script::{bare_engine, bounds, report, source};
+use crate::script::{bare_engine, bounds, compile, habits, report, source};
 use rhai::{AST, Engine};
 use std::ops::Range;
 use std::rc::Rc;
@@ -36,13 +36,15 @@ pub(crate) fn parse(source: &Rc<Source>) -> Parsed {
     let mut text = source.text.clone();
     let most = (AGAIN / text.len().max(1)).clamp(1, FAULTS);
     loop {
-        let error = match engine.compile(&text) {
+        let error = match compile(&engine, &text) {
             Ok(ast) => return Parsed { ast, faults, blanked },
             Err(error) => error,
         };
         let at = source::offset(&text, error.position()).unwrap_or(text.len());
         faults.push(report::syntax(&error, source));
-        let rest = (faults.len() < most).then(|| mended(&engine, &text, at)).flatten();
+        // What is no recipe at all has one fault.
+        let is_recipe = faults.len() > 1 || habits::kind(&source.text).is_none();
+        let rest = (is_recipe && faults.len() < most).then(|| mended(&engine, &text, at)).flatten();
         let Some((span, next)) = rest else {
             return Parsed { ast: AST::empty(), faults, blanked };
         };
@@ -62,7 +64,7 @@ fn mended(engine: &Engine, text: &str, at: usize) -> Option<(Range<usize>, Strin
         }
         tried.push(span.clone());
         let next = blank(text, span.clone());
-        let reached = match engine.compile(&next) {
+        let reached = match compile(engine, &next) {
             Ok(_) => usize::MAX,
             // The end of the text may only be a bracket that is open.
             Err(error) => {

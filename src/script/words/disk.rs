@@ -53,6 +53,12 @@ pub(super) fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
 fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.path(0)?;
     let size = size(&call.args[1]).map_err(|raised| raised.arg(1))?;
+    let is_bare = call.args[1].as_int().is_ok_and(|number| (1..512).contains(&number));
+    if is_bare && call.rehearses() {
+        let fault = Fault::new(format!("the file gets {} bytes: a number without a unit counts bytes", call.args[1]));
+        let hint = format!("truncate(path, {}.GiB)", call.args[1]);
+        super::machine::warn(call, Raised::from(fault.hint(hint)).arg(1));
+    }
     let options = call.options(2, &["shrink"])?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
     folder_of(call, &path)?;

@@ -4,7 +4,7 @@ use super::disk::folder_of;
 use super::{Call, Kind, Word, expected, map, text, unknown_key};
 use crate::diag::Fault;
 use crate::host::{Effect, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, Time, template};
+use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Refused, Seed, Time, template};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
@@ -130,8 +130,11 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
             if options.contains_key(refused.key) { raised.under(refused.key).arg(1) } else { raised }
         })?;
         if call.rehearses() {
-            let about = |fault: Fault| Raised::from(fault).under("loader").arg(1);
-            image.warnings().into_iter().for_each(|fault| super::machine::warn(call, about(fault)));
+            let about = |refused: Refused| {
+                let raised = Raised::from(refused.fault);
+                if options.contains_key(refused.key) { raised.under(refused.key).arg(1) } else { raised }
+            };
+            image.warnings().into_iter().for_each(|refused| super::machine::warn(call, about(refused)));
         }
         built
     };
@@ -190,7 +193,7 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
 }
 
 fn loader(call: &Call<'_>, path: &str, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
-    let path = call.whole(path, &|raised| raised.under("loader").arg(1));
+    let path = call.whole(path, &|raised| raised.under("loader").arg(1))?;
     call.permit(Asked::Read(Path::new(&path)))?;
     let is_assumed = call.session().run().host.is_assumed();
     let bytes = if is_assumed {
@@ -216,7 +219,8 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
         |text: String| Script { arguments: vec!["--script".into(), "-".into()], stdin: Some(text.clone()), text };
     let script = given.get("script", |value| {
         let Ok(map) = map(value) else {
-            return text(value).map(from_stdin).map_err(|_| expected("a text, or #{ file, text, fill }", value));
+            let script = text(value).map_err(|_| expected("a text, or #{ file, text, fill }", value))?;
+            return Ok(from_stdin(template::fill(&script, &BTreeMap::new())?));
         };
         let known = ["file", "text", "fill"];
         if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
@@ -231,7 +235,7 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
                 return Err(Raised::from(fault.hint("write script: #{ file: \"boot.ipxe\", fill: #{ … } }")));
             }
         };
-        let Some(values) = inner.get("fill", self::values)? else { return Ok(script) };
+        let values = inner.get("fill", self::values)?.unwrap_or_default();
         let pairs = values.iter().flat_map(|(name, value)| ["--fill".into(), format!("{name}={value}")]);
         let arguments = script.arguments.into_iter().chain(pairs).collect();
         // A file of a host that is not here has no text.
@@ -242,7 +246,7 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
 }
 
 fn from_file(call: &Call<'_>, file: &str) -> Result<Script, Raised> {
-    let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1));
+    let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1))?;
     call.permit(Asked::Read(Path::new(&file)))?;
     let text = if call.session().run().host.is_assumed() {
         String::new()
@@ -276,7 +280,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
     let one = |(path, source): (&rhai::Identifier, &Dynamic)| {
         image::check_path(path).map_err(|fault| Raised::from(fault).under(path).about_key())?;
         let source = text(source).map_err(|raised| raised.under(path))?;
-        let source = call.whole(&source, &|raised| raised.under(path).under("files").arg(1));
+        let source = call.whole(&source, &|raised| raised.under(path).under("files").arg(1))?;
         call.permit(Asked::Read(Path::new(&source))).map_err(|raised| raised.under(path))?;
         let content = if is_assumed { Ok(Rc::default()) } else { read(call, &source) };
         Ok((path.to_string(), source, content.map_err(|raised| raised.under(path))?))

@@ -99,7 +99,11 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     match Raised::all(raised) {
         Some(raised) => Err(all_at_argument(raised)),
-        None => Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state))))),
+        None => {
+            let name = state.draft.name.as_ref().map(ToString::to_string);
+            call.session().machines.made.push((call.site.clone(), name));
+            Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state)))))
+        }
     }
 }
 
@@ -219,6 +223,10 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let all = faults.into_iter().map(|(part, fault)| part_of(&vm.0.borrow(), &part, fault)).collect();
         Raised::all(all).unwrap_or_else(|| Fault::new("the machine does not hold together").into())
     })?;
+    let other = call.session().machines.boots(&call.site, machine.name().as_str());
+    if let Some(fault) = other.filter(|_| call.rehearses()) {
+        warn(call, fault.into());
+    }
     prepare(call, &machine)?;
     rehearse(call, &vm, &machine)?;
     call.session().asks(&call.site);
@@ -236,7 +244,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised> {
     for (part, path) in draft.paths_mut() {
         let about = |raised: Raised| part_of(&vm.0.borrow(), &part, raised.fault);
-        let whole = call.whole(path.as_str(), &about);
+        let whole = call.whole(path.as_str(), &about)?;
         if whole != path.as_str() {
             *path = whole.parse().map_err(|fault| about(Raised::from(fault)))?;
         }

@@ -106,7 +106,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
     let effect = match makes {
         Some(path) => {
-            let path = call.whole(&path, &|raised| raised.under("makes").arg(2)).into();
+            let path = call.whole(&path, &|raised| raised.under("makes").arg(2))?.into();
             Effect::Make { argv, path }
         }
         None => Effect::Run(argv),

@@ -268,8 +268,8 @@ mod tests {
     /// What goes and what stays of the interface that a run had not named yet, beside others.
     fn half(one: Interface, is_tap: bool, others: &[Interface]) -> (Vec<Back>, Vec<String>) {
         let (backs, kept, faults) = (Vec::new(), Vec::new(), Vec::new());
-        let (name, dated) = ("web".parse().unwrap(), Vec::new());
-        let mut left = Left { name, owner: None, backs, kept, dated, faults, goes_on: None };
+        let (machine, dated) = ("web".parse().unwrap(), Vec::new());
+        let mut left = Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None };
         let all: Vec<Interface> = std::iter::once(one).chain(others.iter().cloned()).collect();
         undo_half(&name(), is_tap, true, &all, Platform::Linux, &mut left);
         (left.backs, left.kept)

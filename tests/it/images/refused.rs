@@ -323,3 +323,56 @@ fn a_fault_stands_at_its_key() {
         "three octal digits: \"600\", \"644\"",
     );
 }
+
+#[test]
+fn a_placeholder_without_a_value_is_refused_with_and_without_fill() {
+    let sandbox = host();
+    sandbox.write("unfilled.ipxe", "#!ipxe\nkernel http://10.0.0.1/{{MIRROR}}/vmlinuz\nboot\n");
+    let line = "image ipxe vm/a.img --loader x64.efi --script unfilled.ipxe";
+    let message = "the script has the placeholder {{MIRROR}} in line 2, and no value for it";
+    refuses(&sandbox, line, 1, message, "give one: fill: #{ MIRROR: … }, or --fill MIRROR=…");
+    refuses(
+        &sandbox,
+        &format!("{line} --fill MIRROR=a --fill MIRROR=b"),
+        2,
+        "`--fill MIRROR=…` is given twice",
+        "leave one of them out",
+    );
+}
+
+#[test]
+fn a_label_that_a_script_lacks_is_warned_of() {
+    let sandbox = host();
+    sandbox.write("goto.ipxe", "#!ipxe\nkernel http://10.0.0.1/vmlinuz || goto failed\nboot\n");
+    let found = vmrun(&sandbox, "image ipxe vm/a.img --loader x64.efi --script goto.ipxe");
+    let label = "warning: the iPXE script goes to the label failed in line 2, which it does not have\n |\n \
+                 = hint: write a line `:failed` above what is to be done then";
+    assert!(found.stderr.contains(label), "{}", found.stderr);
+    assert_eq!(found.code, 0);
+}
+
+#[test]
+fn a_seed_that_is_no_yaml_is_refused_with_line_and_column() {
+    let sandbox = host();
+    sandbox.write("broken.user", "#cloud-config\nusers:\n  - name: a\n   shell: /bin/sh\n");
+    sandbox.write("good.user", "#cloud-config\nruncmd:\n  - echo \"a: b\"\n");
+    sandbox.write("broken.net", "version: 2\nethernets: {eth0: {dhcp4: true}\n");
+    let hint = "what belongs together begins in one column, by spaces; a text with `: ` or ` #` in it stands in quotes";
+    let seed = |user: &str, net: &str| {
+        format!("image seed vm/seed.img --user-data {user} --meta-data text:instance-id:1 --network-config {net}")
+    };
+    refuses(
+        &sandbox,
+        &seed("broken.user", "broken.net"),
+        1,
+        "the user-data of the seed is no YAML: line 4, column 4: while parsing a block collection, did not find expected '-' indicator",
+        hint,
+    );
+    refuses(
+        &sandbox,
+        &seed("good.user", "broken.net"),
+        1,
+        "the network-config of the seed is no YAML: line 3, column 1: while parsing a flow mapping, did not find expected ',' or '}'",
+        hint,
+    );
+}
