@@ -3,9 +3,10 @@
 use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::Size;
+use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 /// Returns what the operating system says of an error, without its number.
@@ -81,6 +82,33 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
 /// Returns the bytes of a file.
 pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
+}
+
+/// As much of a file as there is.
+pub(crate) const WHOLE: usize = usize::MAX;
+
+/// Returns the bytes of a file, or so many of its beginning: of files and disks only, since to open anything else might do something.
+pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    if most == WHOLE {
+        return std::fs::read(path);
+    }
+    let kind = std::fs::metadata(path)?.file_type();
+    if !(kind.is_file() || kind.is_block_device() || kind.is_char_device()) {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    let mut file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    // A device gives whole sectors only.
+    let (mut bytes, mut length) = (vec![0; most], 0);
+    while length < most {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// Returns what is read from the standard input until its end.
