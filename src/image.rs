@@ -10,6 +10,7 @@
 //! without a table around it.
 
 mod compare;
+pub(crate) mod content;
 mod disk;
 mod fat;
 mod form;

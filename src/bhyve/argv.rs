@@ -141,7 +141,7 @@ pub(crate) fn device_text(device: &Device, target: Target) -> String {
         let (name, shown) = (parameter.name, escape(&value.to_string()));
         // Writing to a String cannot fail.
         let _ = match (parameter.form, value) {
-            (Form::Lpc | Form::Secret | Form::Config, _) | (_, Value::Flag(false)) => Ok(()),
+            (Form::Lpc | Form::Secret | Form::Config | Form::Own, _) | (_, Value::Flag(false)) => Ok(()),
             (Form::Label, _) => write!(text, ",{shown}="),
             (Form::Labelled, _) => write!(text, "{shown}"),
             (Form::Prefixed, _) => {

@@ -39,8 +39,8 @@ pub(crate) trait Facts {
     fn file(&self, path: &Path) -> Option<FileFact>;
     /// Returns where a path leads, as far as it is there: what is not there yet has no links.
     fn real(&self, path: &Path) -> PathBuf;
-    /// Returns the content of a file.
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault>;
+    /// Returns the content of a file, or as much of its beginning, in bytes.
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault>;
     /// Returns the network interfaces, as they were when they were asked for first.
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault>;
     /// Returns the network interfaces as they are now.

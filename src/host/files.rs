@@ -141,6 +141,35 @@ pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     read_within(path, TEXT)
 }
 
+/// As much of a file as there is.
+pub(crate) const WHOLE: usize = usize::MAX;
+
+/// Returns the bytes of a file, or so many of its beginning: of files and disks only, since to open anything else might do something.
+pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    if most == WHOLE {
+        return read_within(path, CONTENT);
+    }
+    let kind = std::fs::metadata(path)?.file_type();
+    // Disks are character devices on FreeBSD, where other systems have their terminals and watchdogs.
+    let is_disk = kind.is_block_device() || kind.is_char_device() && cfg!(target_os = "freebsd");
+    if !(kind.is_file() || is_disk) {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    let mut file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    // A device gives whole sectors only.
+    let (mut bytes, mut length) = (vec![0; most], 0);
+    while length < most {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
 /// Returns what is read from the standard input until its end.
 pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
     bounded(io::stdin(), TEXT, 0)

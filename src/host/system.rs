@@ -1,11 +1,13 @@
 //! The real host, of either kind: files, programs, the environment.
 
+mod file_fact;
 mod process_table;
 
 use super::boot_plan::{BootPlan, Content, Load, Setting};
 use super::environment::{self, env};
 use super::files::{
-    self, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate, write_private,
+    self, WHOLE, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate,
+    write_private,
 };
 use super::folder::{self, Keeps};
 use super::interfaces::marks::Maker;
@@ -29,7 +31,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -181,14 +183,7 @@ impl Facts for System {
     }
 
     fn file(&self, path: &Path) -> Option<FileFact> {
-        let meta = std::fs::metadata(path).ok()?;
-        let kind = meta.file_type();
-        let has_size = !kind.is_block_device() && !kind.is_char_device();
-        Some(FileFact {
-            size: has_size.then(|| Size::bytes(meta.len())),
-            has_data: !has_size || meta.blocks() > 0,
-            is_folder: meta.is_dir(),
-        })
+        file_fact::fact(path)
     }
 
     fn real(&self, path: &Path) -> PathBuf {
@@ -204,8 +199,8 @@ impl Facts for System {
         }
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
-        files::read_within(path, files::CONTENT).map_err(io_fault("read", path))
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
+        files::read(path, most).map_err(io_fault("read", path))
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
@@ -306,7 +301,7 @@ impl Effects for System {
                 return replace(path, |file| fill_as(file, text, *mode)).map(|()| String::new());
             }
             Effect::CopyVars { from, to } => {
-                let bytes = self.read(from.as_path())?;
+                let bytes = self.read(from.as_path(), WHOLE)?;
                 return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());
             }
             Effect::DestroyNode(_)

@@ -55,6 +55,8 @@ pub enum Form {
     Lpc,
     /// In a file that only root may read, by `-k`.
     Secret,
+    /// Nowhere: it is vmrun's own.
+    Own,
     /// By an `-o`: the device's own `-s` cannot carry it.
     Config,
 }

@@ -6,6 +6,7 @@ pub(crate) mod verify;
 use super::notice::{Notice, Notify};
 use super::recipe::once;
 use crate::diag::{Blame, Fault};
+use crate::host::files::WHOLE;
 use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Effects as _, Facts as _, Settings, files, ipxe};
 use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, template};
@@ -79,7 +80,7 @@ pub(crate) fn ipxe(request: &IpxeRequest<'_>, settings: Settings, notify: Notify
     let mut host = System::new(settings, Ahead::default())?;
     let paths = if request.loaders.is_empty() { vec![ipxe::loader(&host)?.into()] } else { request.loaders.to_vec() };
     let loader = |path: &PathBuf| {
-        let bytes = host.read(path).map_err(|fault| fault.hint(ipxe::package(&host)))?;
+        let bytes = host.read(path, WHOLE).map_err(|fault| fault.hint(ipxe::package(&host)))?;
         Ok(Loader { path: path.display().to_string(), bytes: Rc::new(bytes), arch: None })
     };
     let loaders = paths.iter().map(loader).collect::<Result<_, Fault>>()?;
@@ -90,7 +91,7 @@ pub(crate) fn ipxe(request: &IpxeRequest<'_>, settings: Settings, notify: Notify
     let script = filled(&script, request.fill)?;
     let file = |(path, source): &(String, String)| {
         image::check_path(path).map_err(|fault| fault.context("--file").blame(Blame::Usage))?;
-        Ok((path.clone(), Rc::new(host.read(Path::new(source))?)))
+        Ok((path.clone(), Rc::new(host.read(Path::new(source), WHOLE)?)))
     };
     let files = request.files.iter().map(file).collect::<Result<_, Fault>>()?;
     let image = IpxeImage { loaders, script, files, form };
@@ -106,7 +107,7 @@ fn write(host: &mut System, path: &Path, image: Image) -> Result<(), Fault> {
 
 fn script(host: &System, path: &Path) -> Result<String, Fault> {
     let what = || format!("the script {}", path.display());
-    let bytes = if path == Path::new("-") { stdin("the script")? } else { host.read(path)? };
+    let bytes = if path == Path::new("-") { stdin("the script")? } else { host.read(path, WHOLE)? };
     String::from_utf8(bytes).map_err(|_| Fault::new(format!("{} is not text", what())).hint("iPXE scripts are UTF-8"))
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn seed(request: &SeedRequest<'_>, settings: Settings) -> Result<(), 
         if let Some(text) = source.strip_prefix("text:") {
             return Ok(text.to_string());
         }
-        let bytes = if source == "-" { stdin(name)? } else { host.read(Path::new(source))? };
+        let bytes = if source == "-" { stdin(name)? } else { host.read(Path::new(source), WHOLE)? };
         let fault = |_| Fault::new(format!("{name} {source} is not text")).hint("cloud-init reads UTF-8");
         String::from_utf8(bytes).map_err(fault)
     };

@@ -6,6 +6,7 @@ pub(crate) mod serve;
 use super::notice::{Notice, Notify};
 use super::recipe::RecipeRequest;
 use crate::diag::{Diagnostic, Fault};
+use crate::host::files::WHOLE;
 use crate::host::system::{Ahead, System};
 use crate::host::{Effect, Effects as _, Host, Settings, files};
 use crate::model::Argv;
@@ -107,7 +108,8 @@ fn scripts(host: &dyn Host, folder: &Path) -> Result<BTreeMap<String, String>, F
     let entries = files::entries(folder).unwrap_or_default();
     let scripts = entries.iter().filter(|path| path.extension().is_some_and(|kind| kind == "ipxe"));
     let named = scripts.filter_map(|path| Some((path.file_name()?.to_str()?, path)));
-    named.map(|(name, path)| Ok((name.into(), String::from_utf8_lossy(&host.read(path)?).into_owned()))).collect()
+    let text = |path: &Path| Ok::<_, Fault>(String::from_utf8_lossy(&host.read(path, WHOLE)?).into_owned());
+    named.map(|(name, path)| Ok((name.into(), text(path)?))).collect()
 }
 
 /// Writes what has to be written; each file is replaced as a whole.

@@ -1,6 +1,7 @@
 //! What a host has against a machine: found in rehearsal, before anything is touched.
 
 mod alone;
+mod content;
 mod jail;
 mod loader;
 mod readiness;
@@ -103,8 +104,14 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
                     let make = format!("truncate(\"{path}\", 20.GiB) makes it");
                     error(part, fault.hint(if init { make } else { "add --init to initialize".into() }));
                 }
-                Some(fact) if fact.is_folder => error(part, Fault::new(format!("{path} is a folder"))),
-                Some(_) => {}
+                Some(fact) if fact.is_folder => {
+                    error(part, Fault::new(format!("{path} is a folder")).hint("name the image in it"));
+                }
+                Some(_) if device.is_raw(number) => {}
+                Some(_) => {
+                    let fault = content::against(host, path, content::Use::Image(access));
+                    fault.into_iter().for_each(|fault| error(part.clone(), fault));
+                }
             }
         }
     }
@@ -143,19 +150,24 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
 
 fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
     let Some(rom) = machine.bootrom() else { return };
-    let part = || Part::Key("bootrom");
-    if host.file(rom.code.as_path()).is_none() {
-        let package = match host.settings().platform {
-            Platform::FreeBsd => "pkg install edk2-bhyve (or bhyve-firmware) brings it",
-            Platform::Linux => "apt-get install ovmf brings it",
-        };
-        error(part(), Fault::new(format!("the firmware {} is not there", rom.code)).hint(package));
-    }
-    if let Some(vars) = &rom.vars
-        && host.file(vars.as_path()).is_none()
-    {
+    let package = match host.settings().platform {
+        Platform::FreeBsd => "pkg install edk2-bhyve (or bhyve-firmware) brings it",
+        Platform::Linux => "apt-get install ovmf brings it",
+    };
+    let code = Fault::new(format!("the firmware {} is not there", rom.code)).hint(package);
+    let vars = rom.vars.as_ref().map(|vars| {
         let fault = Fault::new(format!("the firmware's variables {vars} are not there"));
-        error(part(), fault.hint("copy the empty ones that came with the firmware"));
+        ("variables", vars, fault.hint("copy the empty ones that came with the firmware"))
+    });
+    for (what, path, missing) in std::iter::once(("code", &rom.code, code)).chain(vars) {
+        let fault = match host.file(path.as_path()) {
+            None => Some(missing),
+            Some(fact) if fact.is_folder => {
+                Some(Fault::new(format!("{path} is a folder")).hint("name the firmware's file in it"))
+            }
+            Some(_) => content::against(host, path, content::Use::Firmware(what)),
+        };
+        fault.into_iter().for_each(|fault| error(Part::Key("bootrom"), fault));
     }
 }
 

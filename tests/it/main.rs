@@ -14,6 +14,7 @@ mod background;
 mod check;
 mod clock;
 mod console;
+mod content;
 mod docs;
 mod faults;
 mod faulty;

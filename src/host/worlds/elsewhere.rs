@@ -84,9 +84,9 @@ impl Facts for Elsewhere {
         path.into()
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
         match &self.here {
-            Some(here) => here.read(path),
+            Some(here) => here.read(path, most),
             None => Err(Fault::host(format!("{} is on no host that is here", path.display()))),
         }
     }

@@ -129,8 +129,9 @@ impl Facts for Rehearsal {
         self.below.real(path)
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, Fault> {
-        self.world.texts.get(path).map_or_else(|| self.below.read(path), |text| Ok(text.to_vec()))
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
+        let text = self.world.texts.get(path);
+        text.map_or_else(|| self.below.read(path, most), |text| Ok(text.iter().copied().take(most).collect()))
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {

@@ -1,6 +1,6 @@
 //! The options that every disk has.
 
-use crate::model::value::{Parameter, Type};
+use crate::model::value::{Form, Parameter, Type};
 
 /// The block device options of bhyve(8).
 pub(crate) const BLOCK: &[Parameter] = &[
@@ -11,6 +11,8 @@ pub(crate) const BLOCK: &[Parameter] = &[
     Parameter::new("nodelete", Type::Flag, "ignore the guest's requests to trim"),
     Parameter::new("sectorsize", Type::SectorSize, "logical sector size, or logical/physical"),
     Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),
+    Parameter::new("format", Type::Choice(&["raw"]), "\"raw\": it is a disk as it is, whatever it begins with")
+        .told(Form::Own),
 ];
 
 /// What a disk is given.

@@ -14,6 +14,11 @@ fn join(below: &str, key: &str) -> String {
     format!("{below}{dot}{key}")
 }
 
+/// Whether a parameter is no key of the device.
+const fn is_elsewhere(parameter: &Parameter) -> bool {
+    matches!(parameter.form, Form::Lpc | Form::Own)
+}
+
 impl Device {
     /// Returns the device as keys and values below its node, in bhyve's order, for the newest release that is usual. A
     /// password is left out, and so are the serial ports of an LPC bridge, which are keys of the machine.
@@ -27,7 +32,7 @@ impl Device {
         let mut entries = vec![own("device", self.kind.device)];
         entries.extend(self.kind.implied.iter().map(|(key, value)| own(key, value)));
         for Item { number, parameter, value } in self.items() {
-            if parameter.form == Form::Lpc {
+            if is_elsewhere(parameter) {
                 continue;
             }
             let below = match (number, self.kind.group) {
@@ -167,7 +172,7 @@ fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Opt
         return Found::Parameter(None, parameter);
     }
     let mut candidates = Vec::new();
-    for (below, parameter) in kind.parameters().filter(|(_, p)| p.form != Form::Lpc) {
+    for (below, parameter) in kind.parameters().filter(|(_, p)| !is_elsewhere(p)) {
         let is_grouped = kind.group.is_some_and(|group| group.below == below) && kind.has_grouped(parameter.name);
         if let Some(number) = matches(&join(below, parameter.key), key) {
             let number = is_grouped.then_some(number);
@@ -211,7 +216,7 @@ fn no_key(kind: &'static DeviceKind, key: &str, candidates: &[(String, &str)]) -
         let keys = parameter.implies.map(|(key, _)| join(below, key));
         [join(below, parameter.key)].into_iter().chain(keys).collect::<Vec<String>>()
     };
-    let known: Vec<String> = kind.parameters().filter(|(_, p)| p.form != Form::Lpc).flat_map(implied).collect();
+    let known: Vec<String> = kind.parameters().filter(|(_, p)| !is_elsewhere(p)).flat_map(implied).collect();
     // Numbers stand where the key has its own.
     let number = key.split('.').find(|part| part.parse::<u16>().is_ok()).unwrap_or("0");
     let known: Vec<String> = known

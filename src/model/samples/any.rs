@@ -55,7 +55,8 @@ fn values(parameters: &[&'static Parameter]) -> BoxedStrategy<Vec<(&'static Para
 
 /// A device of a kind; the few that do not hold together are made plainer. Secrets and serial ports are the machine's.
 pub(crate) fn device(kind: &'static DeviceKind) -> BoxedStrategy<Device> {
-    let fits = |p: &&'static Parameter| !matches!(p.form, Form::Lpc | Form::Secret) && p.ty != Type::Backend;
+    let fits =
+        |p: &&'static Parameter| !matches!(p.form, Form::Lpc | Form::Secret | Form::Own) && p.ty != Type::Backend;
     let skip = ["type", "path", "peerhook", "hook", "socket", "hostfwd", "open", "bootindex", "tcp", "serial", "ram"];
     let is_nic = kind.parameter("backend").is_some();
     let own = kind.given.iter().chain(kind.options()).filter(fits);
@@ -63,7 +64,7 @@ pub(crate) fn device(kind: &'static DeviceKind) -> BoxedStrategy<Device> {
     let backend = kind.given.iter().filter(|p| p.ty == Type::Backend);
     let own = values(&backend.chain(own).collect::<Vec<_>>());
     let others: Vec<&'static Parameter> =
-        kind.grouped().filter(|p| p.need != Need::Leading && p.name != "bootindex").collect();
+        kind.grouped().filter(fits).filter(|p| p.need != Need::Leading && p.name != "bootindex").collect();
     let leads: Vec<&'static Parameter> = kind.grouped().filter(|p| p.need == Need::Leading).collect();
     let most = usize::from(kind.group.is_some());
     let port = move || {

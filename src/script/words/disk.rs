@@ -39,9 +39,13 @@ pub(super) const WORDS: &[Word] = &[
     },
 ];
 
-/// Files are made only where their folder is.
+/// Files are made only where their folder is, and never in the place of one.
 pub(super) fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
     call.permit(Asked::Path(path))?;
+    if call.rehearses() && call.session().run().host.file(path).is_some_and(|fact| fact.is_folder) {
+        let fault = Fault::new(format!("{} is a folder", path.display()));
+        return Err(Raised::from(fault.hint("name the file in it")).arg(0));
+    }
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     if call.rehearses() && call.session().run().host.file(folder).is_none() {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));
@@ -85,10 +89,6 @@ fn write_file(call: &Call<'_>) -> Result<Dynamic, Raised> {
     });
     let mode = mode.transpose().map_err(|raised| raised.under("mode").arg(2))?;
     folder_of(call, &path)?;
-    if call.rehearses() && call.session().run().host.file(&path).is_some_and(|fact| fact.is_folder) {
-        let fault = Fault::new(format!("{} is a folder", path.display()));
-        return Err(Raised::from(fault.hint("name the file in it")).arg(0));
-    }
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -3,6 +3,7 @@
 use super::disk::folder_of;
 use super::{Call, Kind, Word, expected, map, text, unknown_key};
 use crate::diag::Fault;
+use crate::host::files::WHOLE;
 use crate::host::{Effect, ipxe};
 use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Refused, Seed, Time, template};
 use crate::model::{Argv, Size};
@@ -92,7 +93,7 @@ impl Given<'_> {
 
 /// Reads a file of the host, and says which package brings it if it is an iPXE.
 fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
-    let bytes = call.session().run().host.read(Path::new(path))?;
+    let bytes = call.session().run().host.read(Path::new(path), WHOLE)?;
     call.session().holds(bytes.len());
     Ok(Rc::new(bytes))
 }
@@ -251,7 +252,7 @@ fn from_file(call: &Call<'_>, file: &str) -> Result<Script, Raised> {
     let text = if call.session().run().host.is_assumed() {
         String::new()
     } else {
-        let bytes = call.session().run().host.read(Path::new(&file))?;
+        let bytes = call.session().run().host.read(Path::new(&file), WHOLE)?;
         let no_text = |_| Fault::new(format!("the script {file} is not text")).hint("iPXE scripts are UTF-8");
         String::from_utf8(bytes).map_err(no_text)?
     };

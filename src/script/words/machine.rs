@@ -227,7 +227,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     if let Some(fault) = other.filter(|_| call.rehearses()) {
         warn(call, fault.into());
     }
-    prepare(call, &machine)?;
+    prepare(call, &vm, &machine)?;
     rehearse(call, &vm, &machine)?;
     call.session().asks(&call.site);
     let ended = call.session().run().boot(&machine);
@@ -265,10 +265,16 @@ fn blame(call: &Call<'_>, vm: &Vm, machine: &Machine, ended: &Ended) {
 }
 
 /// A machine's variables are made of the firmware's empty ones when they are not there yet.
-fn prepare(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
+fn prepare(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
     let Some(Bootrom { vars: Some(to), template: Some(from), .. }) = machine.bootrom() else { return Ok(()) };
     let missing = call.session().run().host.file(to.as_path()).is_none();
     if missing {
+        let folder = to.as_path().parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| call.session().run().host.file(folder).is_none()) {
+            let fault = Fault::new(format!("the folder {} is not there", folder.display()));
+            let fault = fault.hint(format!("mkdir -p {}", folder.display()));
+            return Err(part_of(&vm.0.borrow(), &Part::Key("bootrom"), fault));
+        }
         call.act(&crate::host::Effect::CopyVars { from: from.clone(), to: to.clone() })?;
     }
     Ok(())
