@@ -35,6 +35,7 @@ test:
 attack:
 	tools/setup.sh test
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test attack
+	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed:: linux::attack::
 
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:

@@ -1,5 +1,6 @@
 //! Real machines on Linux: QEMU's, with real firmware, real iPXE and a real DHCP and TFTP server.
 
+mod attack;
 mod background;
 mod console;
 mod identity;
