@@ -12,6 +12,7 @@ use super::os::{self, freebsd, linux};
 use super::process::Happened;
 use super::program::{self, Chain, Errand, Program, run};
 use super::rights::rights;
+use super::seat::Seat;
 use super::signals::Signals;
 use super::store::Store;
 use super::stranger::Stranger;
@@ -28,8 +29,6 @@ use nix::sys::signal::Signal;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -261,10 +260,9 @@ impl Facts for System {
     }
 
     /// Another run that looks at the same moment is not somebody who listens: whoever does is there a little later too.
-    fn is_taken(&self, address: SocketAddr) -> bool {
-        let is_taken = || TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+    fn is_taken(&self, seat: &Seat) -> bool {
         let pause = || poll(&mut [], PollTimeout::from(GLANCE_MS)).is_ok();
-        is_taken() && (0..GLANCES).all(|_| pause() && is_taken())
+        seat.is_taken() && (0..GLANCES).all(|_| pause() && seat.is_taken())
     }
 
     fn has_program(&self, name: &str) -> bool {

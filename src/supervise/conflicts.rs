@@ -5,6 +5,7 @@ mod loader;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
+use crate::host::seat::Seat;
 use crate::host::{Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value, VmName};
@@ -203,14 +204,21 @@ fn vnc(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
         return;
     }
     for (slot, device) in machine.devices() {
-        let Some(address) = device.vnc().map(|address| address.socket()) else { continue };
         let key = if device.value("rfb").is_some() { "rfb" } else { "tcp" };
+        if let Some(path) = device.vnc_socket()
+            && !recovery::is_to_be_taken_over(host, machine.name())
+            && host.is_taken(&Seat::Socket(path.as_path().into()))
+        {
+            let fault = Fault::new(format!("VNC cannot listen on the socket {path}: somebody does already"));
+            error(Part::Option(slot, key), fault.hint("choose another path, or stop the other machine"));
+        }
+        let Some(address) = device.vnc().map(|address| address.socket()) else { continue };
         let ip = address.ip();
         let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.has(ip)));
         if !(own || ip.is_loopback() || ip.is_unspecified()) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: this host does not have {ip}"));
             error(Part::Option(slot, key), fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"));
-        } else if !is_given_back(host, machine.name(), address) && host.is_taken(address) {
+        } else if !is_given_back(host, machine.name(), address) && host.is_taken(&Seat::Address(address)) {
             let fault = Fault::new(format!("VNC cannot listen on {address}: somebody does already"));
             error(Part::Option(slot, key), fault.hint("choose another port, or stop the other machine"));
         }
