@@ -34,6 +34,7 @@ pub(crate) mod processes;
 mod program;
 pub(crate) mod report;
 mod rights;
+pub(crate) mod seat;
 pub(crate) mod server;
 mod settings;
 pub(crate) mod shelf;

@@ -78,7 +78,7 @@ fn as_json(search: &Search) -> String {
     let mut machines: Vec<Value> = Vec::new();
     for (name, hosts) in search.runs() {
         let host = |(host, address): &HostRun<'_>| {
-            let address = address.map(|address| address.to_string());
+            let address = address.as_ref().map(ToString::to_string);
             json!({ "host": host, "address": address })
         };
         machines.push(json!({ "name": name, "hosts": hosts.iter().map(host).collect::<Vec<_>>() }));

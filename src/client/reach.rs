@@ -5,6 +5,8 @@
 
 use crate::diag::Fault;
 use crate::host::files::reason;
+use crate::host::process::timeout;
+use crate::host::seat::reach;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -173,6 +176,38 @@ impl Asked {
     }
 }
 
+/// Asks a socket of the file system, which is of this host.
+pub(crate) fn ask_socket(path: &Path, within: Duration) -> Answer {
+    let until = Instant::now() + within;
+    let mut stream = match reach(path) {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Answer::Silent,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            return Answer::Refused;
+        }
+        Err(error) => return Answer::Unreachable(reason(&error)),
+    };
+    let (mut heard, mut buffer) = (Vec::new(), [0; BANNER]);
+    while heard.len() < BANNER {
+        match stream.read(&mut buffer[heard.len()..]) {
+            Ok(0) => return Answer::Other,
+            Ok(count) => {
+                let before = heard.len();
+                heard.extend_from_slice(&buffer[before..before + count]);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if until <= Instant::now() {
+                    return Answer::Silent;
+                }
+                let _ = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], timeout(Some(until)));
+            }
+            Err(_) => return Answer::Other,
+        }
+    }
+    if is_banner(&heard) { Answer::Vnc } else { Answer::Other }
+}
+
 /// `RFB xxx.yyy\n`, all of them digits.
 fn is_banner(heard: &[u8]) -> bool {
     let digits = |range: std::ops::Range<usize>| heard[range].iter().all(u8::is_ascii_digit);
@@ -265,6 +300,27 @@ mod tests {
             let _ = stream.read(&mut [0]);
         });
         address
+    }
+
+    #[test]
+    fn a_socket_of_the_file_system_is_asked_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let serve = |name: &str, words: &'static [u8]| {
+            let listener = std::os::unix::net::UnixListener::bind(path(name)).unwrap();
+            thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(words).unwrap();
+                let _ = stream.read(&mut [0]);
+            });
+        };
+        serve("vnc", b"RFB 003.008\n");
+        serve("ssh", b"SSH-2.0-OpenSSH_9.2\r\n");
+        serve("mute", b"");
+        drop(std::os::unix::net::UnixListener::bind(path("left")).unwrap());
+        let answers =
+            ["vnc", "ssh", "mute", "left", "none"].map(|name| ask_socket(&path(name), Duration::from_millis(300)));
+        assert_eq!(answers, [Vnc, Other, Silent, Refused, Refused]);
     }
 
     #[test]

@@ -3,18 +3,18 @@
 use crate::diag::{Blame, Fault};
 use crate::host::files::{self, io_fault, reason};
 use crate::host::process::timeout;
+pub(crate) use crate::host::seat::Seat;
+use crate::host::seat::reach;
 use crate::host::signals::Signals;
 use crate::model::Secret;
 use crate::screen::keys::Stroke;
 use crate::screen::picture::Picture;
 use crate::screen::rfb::Client;
 use nix::poll::{PollFd, PollFlags, poll};
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -23,24 +23,6 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a server may take altogether to let us in, or to send its screen: there are slow lines.
 pub(crate) const WHOLE: Duration = Duration::from_secs(60);
-
-/// Where a VNC server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seat {
-    /// On an address.
-    Address(SocketAddr),
-    /// On a socket of the file system, since FreeBSD 15.1 (bhyve(8), `rfb=unix:PATH`).
-    Socket(PathBuf),
-}
-
-impl fmt::Display for Seat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Socket(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 impl Seat {
     /// Connects, at most so long, without waiting for what is sent.
@@ -54,11 +36,7 @@ impl Seat {
                 stream.set_nodelay(true)?;
                 Ok(Box::new(stream))
             }
-            Self::Socket(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_nonblocking(true)?;
-                Ok(Box::new(stream))
-            }
+            Self::Socket(path) => Ok(Box::new(reach(path)?)),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a host is asked: files, interfaces, programs, secrets. Nothing of it changes anything.
 
+use super::seat::Seat;
 use super::{Interface, Rights, Settings};
 use crate::diag::Fault;
 use crate::model::{Argv, Secret, Size};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -51,8 +51,8 @@ pub(crate) trait Facts {
     fn env(&self, name: &str) -> Option<String>;
     /// Returns what it can give to a machine of this size.
     fn capacity(&self, cpus: u64, memory: Size) -> Capacity;
-    /// Returns whether somebody listens on an address already.
-    fn is_taken(&self, address: SocketAddr) -> bool;
+    /// Returns whether somebody listens there already.
+    fn is_taken(&self, seat: &Seat) -> bool;
     /// Returns whether a program is in PATH.
     fn has_program(&self, name: &str) -> bool;
     /// Returns what whoever runs vmrun may do.

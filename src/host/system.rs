@@ -14,6 +14,7 @@ use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
 use super::program::{self, Chain, Errand, Program, run};
 use super::rights::rights;
+use super::seat::Seat;
 use super::signals::Signals;
 use super::store::Store;
 use super::stranger::Stranger;
@@ -29,8 +30,6 @@ use nix::poll::{PollTimeout, poll};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -247,10 +246,9 @@ impl Facts for System {
     }
 
     /// Another run that looks at the same moment is not somebody who listens: whoever does is there a little later too.
-    fn is_taken(&self, address: SocketAddr) -> bool {
-        let is_taken = || TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+    fn is_taken(&self, seat: &Seat) -> bool {
         let pause = || poll(&mut [], PollTimeout::from(GLANCE_MS)).is_ok();
-        is_taken() && (0..GLANCES).all(|_| pause() && is_taken())
+        seat.is_taken() && (0..GLANCES).all(|_| pause() && seat.is_taken())
     }
 
     fn has_program(&self, name: &str) -> bool {

@@ -7,6 +7,7 @@ use super::known::{self, every, standings, wanted};
 use super::machines::machines;
 use super::remote::{Remote, RunningMachine, SCHEME, failure, read_list};
 use crate::client::reach;
+use crate::client::screen::Seat;
 use crate::client::ssh::{Answer, Asking};
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
 use crate::model::Argv;
@@ -54,8 +55,8 @@ pub(crate) enum SearchEvent {
 /// Who hears of what happens in a search.
 pub(crate) type Listener<'a> = &'a mut dyn FnMut(SearchEvent);
 
-/// A host that runs a machine, by name, and the address of the machine's console there.
-pub(crate) type HostRun<'a> = (&'a str, Option<SocketAddr>);
+/// A host that runs a machine, by name, and where the machine's console listens there.
+pub(crate) type HostRun<'a> = (&'a str, Option<Seat>);
 
 /// What was asked, and what came back.
 pub(crate) struct Search {
@@ -162,6 +163,23 @@ fn vm_hosts(names: Vec<String>) -> Result<Vec<VmHost>, Vec<Diagnostic>> {
     Ok(names.into_iter().zip(all.into_iter().flatten()).map(|(name, access)| VmHost { name, access }).collect())
 }
 
+/// Whether a host is this one.
+fn is_here(host: &VmHost) -> bool {
+    host.ip().is_some_and(|ip| ip.is_loopback())
+}
+
+/// Adds the machines whose consoles listen on sockets of the file system, where this host is asked: no other reaches them.
+fn ask_sockets(machines: &[KnownMachine], hosts: &[VmHost], within: Duration, found: &mut [Location]) {
+    let Some(here) = hosts.iter().position(is_here) else { return };
+    for (machine, location) in machines.iter().zip(found) {
+        let answer = machine.socket.as_ref().map(|path| reach::ask_socket(path, within));
+        if answer == Some(reach::Answer::Vnc) {
+            location.runs.push((here, None));
+            location.runs.sort_by_key(|(host, _)| *host);
+        }
+    }
+}
+
 /// Returns the machines that run on a host by its answer, or why it did not tell, if that is known.
 fn running(remote: &Remote, answer: &Answer) -> Result<Vec<RunningMachine>, Option<String>> {
     match answer {
@@ -206,7 +224,8 @@ impl Search {
         let is_enough = |found: &[Location]| !all && found.iter().all(|location| !location.runs.is_empty());
         let answers =
             reach::ask(&addresses, query.timeout, |answers| is_enough(&locations(machines.len(), &questions, answers)));
-        let by_consoles = locations(machines.len(), &questions, &answers);
+        let mut by_consoles = locations(machines.len(), &questions, &answers);
+        ask_sockets(&machines, &hosts, query.timeout, &mut by_consoles);
         let mut silent = silent(hosts.len(), &questions, &answers);
         let with = |answers: &[Answer]| {
             let mut found = by_consoles.clone();
@@ -226,7 +245,6 @@ impl Search {
 
     /// Adds the machines that this host runs itself, if it is asked: it knows of those without a console, too.
     fn with_own_state(mut self) -> Result<Self, Vec<Diagnostic>> {
-        let is_here = |host: &VmHost| host.ip().is_some_and(|ip| ip.is_loopback());
         let Some(here) = self.hosts.iter().position(is_here) else { return Ok(self) };
         let own: Vec<Entry> =
             machines()?.into_iter().filter(|one| one.process.is_some() && one.state != State::Foreign).collect();
@@ -262,9 +280,16 @@ impl Search {
 
     /// Returns each machine with the hosts that run it, and the addresses of its console there.
     pub(crate) fn runs(&self) -> Vec<(&str, Vec<HostRun<'_>>)> {
-        let host = |(host, address): &(usize, Option<SocketAddr>)| (self.hosts[*host].name.as_str(), *address);
         let all = self.machines.iter().zip(&self.locations);
-        all.map(|(machine, location)| (machine.name.as_str(), location.runs.iter().map(host).collect())).collect()
+        all.map(|(machine, location)| {
+            let host = |(number, address): &(usize, Option<SocketAddr>)| {
+                let host = &self.hosts[*number];
+                let socket = || machine.socket.clone().filter(|_| is_here(host)).map(Seat::Socket);
+                (host.name.as_str(), address.map(Seat::Address).or_else(socket))
+            };
+            (machine.name.as_str(), location.runs.iter().map(host).collect())
+        })
+        .collect()
     }
 
     /// Returns the faults of a search: a machine that does not run on one host, or, of all, one that runs on several; and of
@@ -298,13 +323,14 @@ impl Search {
                 ));
                 Err(fault.hint("stop all but one at once: a disk that two machines write to is lost"))
             }
-            ([], None) if !has_remotes && wanted.socket.is_some() => {
+            ([], None) if !has_remotes && wanted.socket.is_some() && !self.has_loopback() => {
                 let path = wanted.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
                 let fault =
                     guest(format!("{name} can be found only by its own host: its console is the socket {path}"));
-                Err(fault.hint("`vmrun list` there tells, or have its vmrun asked: --hosts ssh://HOST"))
+                Err(fault
+                    .hint("run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST"))
             }
-            ([], None) if !has_remotes => {
+            ([], None) if !has_remotes && wanted.socket.is_none() => {
                 let fault = guest(format!("{name} has no console by which it could be found"));
                 Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"))
             }
@@ -327,15 +353,18 @@ impl Search {
         }
     }
 
-    /// Returns the socket where the console of a machine listens on this host, if it listens on one and no other host is asked.
+    /// Returns the socket where the console of a machine listens on this host, if it listens on one and this host alone is known to
+    /// run it, or no other is asked.
     pub(crate) fn socket(&self, machine: usize) -> Option<PathBuf> {
         let has_remotes = self.hosts.iter().any(|host| host.remote().is_some());
-        self.machines[machine].socket.clone().filter(|_| !has_remotes && self.has_loopback())
+        let runs = &self.locations[machine].runs;
+        let is_only_here = !runs.is_empty() && runs.iter().all(|(host, _)| is_here(&self.hosts[*host]));
+        self.machines[machine].socket.clone().filter(|_| self.has_loopback() && (!has_remotes || is_only_here))
     }
 
     /// Whether the consoles of this host itself were asked.
     fn has_loopback(&self) -> bool {
-        self.hosts.iter().any(|host| host.ip().is_some_and(|ip| ip.is_loopback()))
+        self.hosts.iter().any(is_here)
     }
 
     /// The hosts that were asked, by name.

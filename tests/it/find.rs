@@ -194,6 +194,7 @@ fn what_cannot_be_looked_for_is_told_with_the_way_out() {
     let all = [
         said(&["find", "instal"], 2),
         said(&["find", "blind"], 4),
+        said(&["find", "socket", "--hosts", "10.89.0.2"], 4),
         said(&["find", "socket"], 4),
         said(&["find", "local", "--hosts", "10.89.0.2"], 4),
         said(&["find", "wrong"], 1),
@@ -215,7 +216,9 @@ error: blind has no console by which it could be found
 
 error: socket can be found only by its own host: its console is the socket /run/socket.vnc
  |
- = hint: `vmrun list` there tells, or have its vmrun asked: --hosts ssh://HOST
+ = hint: run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST
+
+error: socket runs on none of these hosts: 127.0.0.1
 
 error: local can be found only by its own host: its console is at 127.0.0.1:5900
  |

@@ -232,3 +232,27 @@ warning: this host is FreeBSD 12.1-RELEASE-p10, which vmrun does not know: it co
     }
     assert_eq!(sandbox.run(&["kill", "lab"]).code, 0);
 }
+
+#[test]
+fn a_socket_for_the_screen_at_which_somebody_listens_is_refused() {
+    let sandbox = host("\"29\": fbuf(#{ rfb: \"unix:[tmp]/v\" })", "");
+    let listener = std::os::unix::net::UnixListener::bind(sandbox.path("v")).unwrap();
+    let expected = "
+error: VNC cannot listen on the socket [tmp]/v: somebody does already
+ --> db.rhai:1:48
+  |
+1 | let slots = #{ \"31\": lpc(), \"29\": fbuf(#{ rfb: \"unix:[tmp]/v\" }) };
+  |                                                ^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: choose another path, or stop the other machine
+";
+    for words in [&["db.rhai"][..], &["plan", "db.rhai"]] {
+        let done = sandbox.run(words);
+        same(&done.stderr, expected);
+        assert_eq!(done.code, 1);
+    }
+    // Its file alone, which a listener leaves, is in nobody's way.
+    drop(listener);
+    let done = sandbox.run(&["plan", "db.rhai"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+}

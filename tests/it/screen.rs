@@ -216,6 +216,11 @@ fn a_screen_on_a_socket_is_saved_typed_at_and_shown_by_a_viewer_that_takes_one()
             thread::spawn(move || tell.send(serve(stream.unwrap(), GREETING, PIXELS, Then::Listens, |_| {})));
         }
     });
+    let found = sandbox.run(&["find", "lab"]);
+    let line = "lab\t127.0.0.1\tunix:[tmp]/v\n";
+    assert_eq!((found.code, found.stdout.as_str(), found.stderr.as_str()), (0, line, ""));
+    let found = sandbox.run(&["find", "--all", "--json"]);
+    assert!(found.stdout.contains("\"address\": \"unix:[tmp]/v\""), "{}", found.stdout);
     let saved = sandbox.run(&["screenshot", "lab", "lab.png"]);
     assert_eq!((saved.code, saved.stderr.as_str()), (0, "vmrun: wrote lab.png, 2x2 pixels\n"));
     let typed = sandbox.run(&["type", "lab", "--pace", "1ms", "a"]);

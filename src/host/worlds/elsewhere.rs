@@ -5,6 +5,7 @@
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, Setting};
+use crate::host::seat::Seat;
 use crate::host::settings::NODES;
 use crate::host::store::{Locks, Store};
 use crate::host::{
@@ -12,7 +13,6 @@ use crate::host::{
     Settings, UnknownProcesses,
 };
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -111,7 +111,7 @@ impl Facts for Elsewhere {
         Capacity::default()
     }
 
-    fn is_taken(&self, _: SocketAddr) -> bool {
+    fn is_taken(&self, _: &Seat) -> bool {
         false
     }
 

@@ -7,13 +7,13 @@ use super::imagined::Imagined;
 use super::world::World;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load};
+use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
     Settings,
 };
 use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -157,8 +157,8 @@ impl Facts for Rehearsal {
         self.below.capacity(cpus, memory)
     }
 
-    fn is_taken(&self, address: SocketAddr) -> bool {
-        self.below.is_taken(address)
+    fn is_taken(&self, seat: &Seat) -> bool {
+        self.below.is_taken(seat)
     }
 
     fn has_program(&self, name: &str) -> bool {

@@ -10,6 +10,7 @@ use crate::host::boot_plan::{BootPlan, Load, Setting};
 use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
 use crate::host::interfaces::marks::Maker;
+use crate::host::seat::Seat;
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, Platform, ProcessTable,
@@ -19,7 +20,7 @@ use crate::model::{Argv, Ended, Machine, NetAddress, Secret, Size, VmName};
 use crate::qemu;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -228,7 +229,7 @@ impl Facts for Simulated {
         self.fixture.borrow().capacity
     }
 
-    fn is_taken(&self, _: SocketAddr) -> bool {
+    fn is_taken(&self, _: &Seat) -> bool {
         false
     }
 

@@ -3,6 +3,7 @@
 use super::{Conflict, Purpose};
 use crate::diag::{Fault, Severity};
 use crate::host::Host;
+use crate::host::seat::Seat;
 use crate::model::{Exclusive, Machine, Role, VmName};
 use crate::supervise::claim::alone_of;
 use crate::supervise::recovery;
@@ -19,7 +20,11 @@ pub(super) fn taken(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec
     let is_told = |at: usize| by_machines.iter().any(|(told, _)| *told == at);
     let mut found = Vec::new();
     for (at, one) in own.iter().enumerate().filter(|(at, _)| !is_told(*at)) {
-        let fault = one.tcp().and_then(|address| against_listening(host, machine.name(), one.role, address));
+        let fault = match one.tcp() {
+            Some(address) => against_listening(host, machine.name(), one.role, address),
+            None if one.role == Role::Vnc => against_socket(host, machine.name(), &one.text),
+            None => None,
+        };
         found.extend(fault.map(|fault| (parts[at].clone(), fault, Severity::Error)));
     }
     found.extend(by_machines.into_iter().map(|(at, fault)| (parts[at].clone(), fault, purpose.severity())));
@@ -39,12 +44,19 @@ fn against_listening(host: &dyn Host, name: &VmName, role: Role, address: Socket
     if !(own || ip.is_loopback() || ip.is_unspecified()) {
         let fault = Fault::new(format!("{who} cannot listen on {address}: this host does not have {ip}"));
         Some(fault.hint("host_ip(\"192.168.2.0/24\") finds the host's own address"))
-    } else if !is_given_back(host, name, address) && host.is_taken(address) {
+    } else if !is_given_back(host, name, address) && host.is_taken(&Seat::Address(address)) {
         let fault = Fault::new(format!("{who} cannot listen on {address}: somebody does already"));
         Some(fault.hint("choose another port, or stop the other machine"))
     } else {
         None
     }
+}
+
+/// Returns why no VNC server can listen on a socket of the file system.
+fn against_socket(host: &dyn Host, name: &VmName, path: &str) -> Option<Fault> {
+    let is_free = recovery::is_to_be_taken_over(host, name) || !host.is_taken(&Seat::Socket(path.into()));
+    let fault = || Fault::new(format!("VNC cannot listen on the socket {path}: somebody does already"));
+    (!is_free).then(|| fault().hint("choose another path, or stop the other machine"))
 }
 
 /// Whether the guest that a run of the machine has left is ended before, and listens there, as far as that is known: by its journal,

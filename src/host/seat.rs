@@ -1,0 +1,54 @@
+//! Where a VNC server listens: on an address, or on a socket of the file system.
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// Where a VNC server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// On an address.
+    Address(SocketAddr),
+    /// On a socket of the file system, since FreeBSD 15.1 (bhyve(8), `rfb=unix:PATH`).
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Seat {
+    /// Returns whether somebody listens there. The file of a socket stays when its listener is gone, and counts for nothing.
+    pub(super) fn is_taken(&self) -> bool {
+        match self {
+            Self::Address(address) => {
+                TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+            }
+            Self::Socket(path) => match reach(path) {
+                Ok(_) => true,
+                // He has more callers than he takes.
+                Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            },
+        }
+    }
+}
+
+/// Connects to a socket of the file system, without waiting for a listener that is busy (`WouldBlock`) or for what is sent.
+pub(crate) fn reach(path: &Path) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let error = |errno: Errno| io::Error::from_raw_os_error(errno as i32);
+    let address = UnixAddr::new(path).map_err(error)?;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(error)?;
+    connect(fd.as_raw_fd(), &address).map_err(error)?;
+    Ok(UnixStream::from(fd))
+}
