@@ -70,26 +70,11 @@ pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
             let default = call.args.get(1).map(|default| {
                 let begin = source::offset(&source.text, default.start_position()).unwrap_or_default();
                 let rest = source.text.get(begin..).unwrap_or_default();
-                argument(rest).to_string()
+                source::argument(rest).to_string()
             });
             all.push((name.to_string(), default.unwrap_or_default()));
         }
         true
     });
     all
-}
-
-/// Returns a text up to the bracket or comma that ends an argument.
-fn argument(text: &str) -> &str {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' if depth == 0 => return text[..at].trim_end(),
-            ')' | ']' | '}' => depth -= 1,
-            ',' | '\n' if depth == 0 => return text[..at].trim_end(),
-            _ => {}
-        }
-    }
-    text
 }
