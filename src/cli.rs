@@ -213,7 +213,7 @@ fn program() -> ExitCode {
     // It takes a moment, in which the command line is parsed.
     let ahead = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Ahead::default, |path| ahead(path));
     if let Some(cli) = in_short(&args) {
-        return exit_code(cli, ahead, &term);
+        return exit_code(cli, ahead, term);
     }
     let command = Cli::command();
     let args = with_run(args, &command);
@@ -229,15 +229,15 @@ fn program() -> ExitCode {
             return ExitCode::from(if bad { 2 } else { 0 });
         }
     };
-    exit_code(cli, ahead, &term)
+    exit_code(cli, ahead, term)
 }
 
 /// Does what the command line asks, and says how it went.
-fn exit_code(cli: Cli, ahead: Ahead, term: &Term) -> ExitCode {
+fn exit_code(cli: Cli, ahead: Ahead, mut term: Term) -> ExitCode {
     if cli.verbose {
-        term::show_commands();
+        term.say_more();
     }
-    match perform(cli.command, ahead, term) {
+    match perform(cli.command, ahead, &term) {
         Ok(()) => ExitCode::SUCCESS,
         Err(diagnostics) => {
             diagnostics.iter().for_each(|diagnostic| term.diagnostic(diagnostic));

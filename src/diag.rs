@@ -145,17 +145,26 @@ pub struct Diagnostic {
     pub place: Option<Place>,
     /// The calls and imports that led there, innermost first, each with its label.
     pub trail: Vec<(Place, String)>,
+    /// How the standard library came to it, likewise; shown to those who want to see more.
+    pub inside: Vec<(Place, String)>,
 }
 
 impl Diagnostic {
     /// Makes an error without a place.
     pub fn error(fault: Fault) -> Self {
-        Self { severity: Severity::Error, fault, place: None, trail: Vec::new() }
+        Self { severity: Severity::Error, fault, place: None, trail: Vec::new(), inside: Vec::new() }
     }
 
     /// Makes a warning without a place.
     pub fn warning(fault: Fault) -> Self {
         Self { severity: Severity::Warning, ..Self::error(fault) }
+    }
+
+    /// Returns it with the calls inside of the standard library among those that led there.
+    #[must_use]
+    pub fn unfolded(&self) -> Self {
+        let trail = [self.inside.clone(), self.trail.clone()].concat();
+        Self { trail, inside: Vec::new(), ..self.clone() }
     }
 
     /// Says where.

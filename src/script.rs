@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub(crate) mod definitions;
 pub(crate) mod docs;
 pub(crate) mod editor;
+mod given;
 mod habits;
 pub(crate) mod handle;
 mod idle;

@@ -82,7 +82,9 @@ pub(super) fn told_anywhere(progress: &Progress<'_>) -> Vec<String> {
 /// `vmrun RECIPE --help`: the recipe's own parameters.
 pub(super) fn recipe_help(args: &[String], term: &Term) -> Option<ExitCode> {
     let is_help = args.iter().any(|arg| arg == "--help" || arg == "-h");
-    let path = args.iter().skip(1).find(|arg| arg.contains(".rhai")).filter(|_| is_help)?;
+    // The help of other commands is their own.
+    let is_run = args.iter().skip(1).find(|arg| !arg.starts_with('-')).is_some_and(|word| word == "run");
+    let path = args.iter().skip(1).find(|arg| arg.contains(".rhai")).filter(|_| is_help && is_run)?;
     let help = RecipeHelp::of(path)?;
     let mut page = help.about;
     page.push(format!("\nUsage: vmrun {path} [--init] [--set NAME=VALUE]…\n\nParameters:"));

@@ -14,6 +14,7 @@ pub(crate) struct Term {
     colour: Colour,
     is_terminal: bool,
     plain: bool,
+    verbose: bool,
 }
 
 impl Term {
@@ -22,7 +23,7 @@ impl Term {
         let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
         let is_terminal = terminal::is_terminal(Stream::Error);
         let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
-        Self { colour, is_terminal, plain }
+        Self { colour, is_terminal, plain, verbose: false }
     }
 
     /// Returns whether somebody looks on.
@@ -33,6 +34,12 @@ impl Term {
     /// Returns how many columns and lines the standard output has, if it is a terminal.
     pub(crate) fn size(&self) -> Option<(usize, usize)> {
         terminal_size()
+    }
+
+    /// Shows every command as it is run, and all that led to a fault.
+    pub(super) fn say_more(&mut self) {
+        self.verbose = true;
+        show_commands();
     }
 
     /// Returns whether nobody wants colour.
@@ -111,7 +118,7 @@ impl Term {
 
     /// Draws a diagnostic.
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
-        let text = draw(diagnostic, self.colour);
+        let text = draw(&if self.verbose { diagnostic.unfolded() } else { diagnostic.clone() }, self.colour);
         // There is nowhere left to complain.
         let _ = terminal::print(Stream::Error, Form::Styled, &format!("{text}\n"));
     }
@@ -134,7 +141,7 @@ impl Default for Term {
 }
 
 /// Prints every command on the standard error as it is run, for `--verbose`.
-pub(super) fn show_commands() {
+fn show_commands() {
     // It is set once, here.
     let _ = tracing::subscriber::set_global_default(Commands);
 }

@@ -9,7 +9,6 @@ use super::settings;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{Asked, Platform, Settings, files};
 use crate::script::check::{Finding, Places, conflicts};
-use crate::script::modules::STDLIB;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use workers::Outcome;
@@ -69,12 +68,11 @@ fn findings(files: &[PathBuf], outcomes: &[Outcome]) -> Vec<Finding> {
     let text = |name: &str| {
         let own = files.iter().position(|file| file.as_path() == Path::new(name));
         let own = own.and_then(|at| outcomes[at].text.as_deref().map(String::from));
-        let carried = || STDLIB.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_string());
-        own.or_else(carried).or_else(|| files::read_text(Path::new(name)).ok())
+        own.or_else(|| files::read_text(Path::new(name)).ok())
     };
     let claims =
         outcomes.iter().enumerate().flat_map(|(at, outcome)| outcome.claims.iter().map(move |one| (at, one.clone())));
-    let between = conflicts(&claims.collect::<Vec<_>>(), |claim| places.find(claim, text));
+    let between = conflicts(&claims.collect::<Vec<_>>(), |claim, message| places.find(claim, message, text));
     let mut found = Vec::new();
     for (at, outcome) in outcomes.iter().enumerate() {
         found.extend(outcome.findings.iter().map(workers::Sent::received));

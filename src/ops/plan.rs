@@ -13,7 +13,7 @@ use crate::host::os::linux;
 use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Effect, Host, Settings, Step};
+use crate::host::{Asked, Effect, Host, Step};
 use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
@@ -87,7 +87,10 @@ pub(crate) fn plan(
     let maker = marks::maker(&*evaluated.run.host, machine);
     let back = evaluated.run.to_give_back();
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&maker), effect)).collect();
-    let mut steps = steps(&evaluated, &settings, &maker, form)?;
+    // A host that is not here is assumed to have what helps.
+    let kvm = !is_here || linux::kvm();
+    let setting = Setting { kvm, form, ..Setting::of(&settings) };
+    let mut steps = steps(&evaluated, &setting, &maker)?;
     if inputs.origin.is_elsewhere() {
         let host = &*evaluated.run.host;
         steps
@@ -112,7 +115,7 @@ fn folder(host: &dyn Host, planned: &PlannedStep, origin: &Origin) -> Option<Pat
 }
 
 /// Returns what would be done, with the calls that asked for it.
-fn steps(evaluated: &Evaluated, settings: &Settings, maker: &Maker, form: Form) -> Result<Vec<PlannedStep>, Fault> {
+fn steps(evaluated: &Evaluated, setting: &Setting<'_>, maker: &Maker) -> Result<Vec<PlannedStep>, Fault> {
     let mut steps = Vec::new();
     for (at, done) in evaluated.run.rehearsed().iter().enumerate() {
         let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
@@ -128,11 +131,10 @@ fn steps(evaluated: &Evaluated, settings: &Settings, maker: &Maker, form: Form) 
         };
         match done {
             Rehearsed::Effect(effect) => {
-                steps.extend(commands(settings.platform, Some(maker), effect).into_iter().map(planned));
+                steps.extend(commands(setting.host.platform, Some(maker), effect).into_iter().map(planned));
             }
             Rehearsed::Boot(machine) => {
-                let setting = Setting { kvm: linux::kvm(), form, ..Setting::of(settings) };
-                let mut boot: Vec<_> = BootPlan::of(machine, &setting)?.steps().into_iter().map(planned).collect();
+                let mut boot: Vec<_> = BootPlan::of(machine, setting)?.steps().into_iter().map(planned).collect();
                 let meanwhile: Vec<String> = machine.talk().iter().map(|step| step.command(machine.name())).collect();
                 boot.iter_mut().last().into_iter().for_each(|last| last.meanwhile.clone_from(&meanwhile));
                 steps.extend(boot);

@@ -88,7 +88,7 @@ pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
             let default = call.args.get(1).map(|default| {
                 let begin = source::offset(&source.text, default.start_position()).unwrap_or_default();
                 let rest = source.text.get(begin..).unwrap_or_default();
-                argument(rest).to_string()
+                source::argument(rest).to_string()
             });
             let secret = || if call.name == SECRET_PARAM { "a secret".into() } else { String::new() };
             all.push((name.to_string(), default.unwrap_or_else(secret)));
@@ -96,19 +96,4 @@ pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
         true
     });
     all
-}
-
-/// Returns a text up to the bracket or comma that ends an argument.
-fn argument(text: &str) -> &str {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' if depth == 0 => return text[..at].trim_end(),
-            ')' | ']' | '}' => depth -= 1,
-            ',' | '\n' if depth == 0 => return text[..at].trim_end(),
-            _ => {}
-        }
-    }
-    text
 }

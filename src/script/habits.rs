@@ -46,7 +46,7 @@ const KINDS: [(fn(&str) -> bool, &str, &str); 8] = [
     (is_yaml, "YAML", "a recipe is made of calls: `vmrun words` lists them"),
 ];
 
-const HABITS: [Habit; 22] = [
+const HABITS: [Habit; 23] = [
     Habit {
         finds: |seen| seen.text.starts_with("#!").then(|| seen.line().to_string()).filter(|_| seen.at == 0),
         message: "a recipe has no line `{}`",
@@ -144,6 +144,11 @@ const HABITS: [Habit; 22] = [
         finds: |seen| (seen.line().trim_start().starts_with("let ") && seen.rest().starts_with(':')).then(String::new),
         message: "a variable gets its value by `=`",
         hint: "let name = …;",
+    },
+    Habit {
+        finds: |seen| seen.says.contains("escape sequence").then(String::new),
+        message: "",
+        hint: r#"known are \n, \t, \r, \", \\, \x1b and \u263a; a backslash that is meant stands twice"#,
     },
     Habit {
         finds: |seen| seen.says.contains("not terminated").then(String::new),

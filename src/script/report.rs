@@ -1,10 +1,10 @@
 //! Rhai's errors as diagnostics with exact places.
 
 use super::bounds;
-use super::habits;
 use super::raise::{Raised, Site};
 use super::source::{self, Sources, Unit};
 use super::words;
+use super::{given, habits};
 use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
 use crate::supervise::interrupted;
 use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
@@ -50,7 +50,7 @@ pub(crate) fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sou
             trail.retain(|(place, _)| {
                 frames.iter().any(|frame| source::call(&frame.unit.source, frame.position) == *place)
             });
-            self::raised(raised, &site, sources)
+            told(raised, &site, sources)
         }
         None => describe(error, &unit, sources),
     };
@@ -60,7 +60,7 @@ pub(crate) fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sou
         diagnostic.trail =
             trail.iter().filter(|(place, _)| Some(place) != diagnostic.place.as_ref()).cloned().collect();
     }
-    diagnostics
+    diagnostics.into_iter().map(|diagnostic| given::outward(diagnostic, sources)).collect()
 }
 
 /// A call on the way to an error.
@@ -107,7 +107,7 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
     match error {
         EvalAltResult::ErrorRuntime(value, _) if value.is::<Raised>() => {
             let site = Site { source: Some(unit.source.name.clone()), position };
-            raised(value.clone_cast::<Raised>(), &site, sources)
+            told(value.clone_cast::<Raised>(), &site, sources)
         }
         EvalAltResult::ErrorRuntime(value, _) => one(
             Fault::new(value.to_string()).hint("the recipe itself threw this"),
@@ -221,7 +221,12 @@ fn property(text: &str, token: &str) -> Fault {
 }
 
 /// Returns the diagnostics of what a word raised.
-pub(crate) fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+pub(crate) fn raised(raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+    told(raised, call, sources).into_iter().map(|diagnostic| given::outward(diagnostic, sources)).collect()
+}
+
+/// Returns the diagnostics of what a word raised, where it raised it.
+fn told(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
     let more = std::mem::take(&mut raised.more);
     let site = raised.site.clone().unwrap_or_else(|| call.clone());
     let mut diagnostic = Diagnostic::error(raised.fault.clone());
@@ -230,7 +235,7 @@ pub(crate) fn raised(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> 
         diagnostic.place = Some(exact(&raised, &unit, site.position));
     }
     let mut all = vec![diagnostic];
-    all.extend(more.into_iter().flat_map(|next| self::raised(next, call, sources)));
+    all.extend(more.into_iter().flat_map(|next| told(next, call, sources)));
     all
 }
 
@@ -280,31 +285,23 @@ fn is_assigned(lhs: &Expr, position: Position) -> bool {
 }
 
 fn descend(expression: &Expr, path: &[String], key: bool, unit: &Unit) -> Place {
-    let mut place = value_of(expression, unit);
+    let mut place = source::value(&unit.source, expression);
     let mut expression = expression;
     for (at, segment) in path.iter().enumerate() {
         match expression {
             Expr::Map(map, _) => {
                 let Some((name, value)) = map.0.iter().find(|(name, _)| name.name == segment.as_str()) else { break };
                 let at_key = key && at + 1 == path.len();
-                place = if at_key { source::token(&unit.source, name.pos) } else { value_of(value, unit) };
+                place = if at_key { source::token(&unit.source, name.pos) } else { source::value(&unit.source, value) };
                 expression = value;
             }
             Expr::Array(array, _) => {
                 let Some(value) = segment.parse::<usize>().ok().and_then(|index| array.get(index)) else { break };
-                place = value_of(value, unit);
+                place = source::value(&unit.source, value);
                 expression = value;
             }
             _ => break,
         }
     }
     place
-}
-
-fn value_of(expression: &Expr, unit: &Unit) -> Place {
-    match expression {
-        Expr::Dot(..) => source::chain(&unit.source, expression.start_position()),
-        Expr::FnCall(..) => source::call(&unit.source, expression.start_position()),
-        _ => source::token(&unit.source, expression.start_position()),
-    }
 }

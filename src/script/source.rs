@@ -1,7 +1,7 @@
 //! Stretches of text: Rhai tells only where something begins.
 
 use crate::diag::{Place, Source};
-use rhai::{AST, Position};
+use rhai::{AST, Expr, Position};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -153,6 +153,15 @@ pub(crate) fn call(source: &Rc<Source>, position: Position) -> Place {
     place
 }
 
+/// Returns the place of a value: of a call to its end, of what is read of a value to the last property.
+pub(crate) fn value(source: &Rc<Source>, expression: &Expr) -> Place {
+    match expression {
+        Expr::Dot(..) => chain(source, expression.start_position()),
+        Expr::FnCall(..) => call(source, expression.start_position()),
+        _ => token(source, expression.start_position()),
+    }
+}
+
 fn token_length(rest: &str) -> usize {
     let word = |c: char| c == '_' || c.is_alphanumeric();
     match rest.chars().next() {
@@ -165,19 +174,36 @@ fn token_length(rest: &str) -> usize {
     }
 }
 
-/// Returns the length of the string that a text begins with.
+/// Returns the length of the string that a text begins with. A quote that stands twice is one of the string's own; in backticks
+/// a backslash is none but itself, and what is put in may have strings of its own.
 fn string(text: &str) -> usize {
     let quote = text.chars().next().unwrap_or('"');
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
+    let mut at = quote.len_utf8().min(text.len());
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at + c.len_utf8()..];
+        at += match c {
+            '\\' if quote != '`' => 1 + rest.chars().next().map_or(0, char::len_utf8),
+            '$' if quote == '`' && rest.starts_with('{') => 1 + brackets(rest).unwrap_or(1),
+            c if c == quote && rest.starts_with(quote) => 2,
+            c if c == quote => return at + 1,
+            c => c.len_utf8(),
+        };
     }
     text.len()
+}
+
+/// Returns a text up to the bracket, comma or line that ends an argument.
+pub(crate) fn argument(text: &str) -> &str {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        at += match c {
+            ')' | ']' | '}' | ',' | '\n' => break,
+            '(' | '[' | '{' => brackets(&text[at..]).unwrap_or(1),
+            '"' | '`' | '\'' => string(&text[at..]),
+            c => c.len_utf8(),
+        };
+    }
+    text[..at].trim_end()
 }
 
 /// Returns the length up to the bracket that closes the one that a text begins with.
@@ -216,7 +242,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn tokens_and_calls_end_where_they_end() {
+    fn tokens_end_where_they_end() {
         let text = "let ä = f(\"a)\\\"\", #{ x: [1] }); // )";
         let source = Rc::new(Source { name: "t".into(), text: text.into() });
         let at = |column| Position::new(1, column);
@@ -224,6 +250,35 @@ mod tests {
         assert_eq!(shown(token(&source, at(5))), "ä");
         assert_eq!(shown(token(&source, at(11))), "\"a)\\\"\"");
         assert_eq!(shown(token(&source, at(19))), "#{ x: [1] }");
+        let text = "`a\\` + `b``c${`}` + \"`\"}d` + \"e\"\"f\\\"\" + ``";
+        let source = Rc::new(Source { name: "t".into(), text: text.into() });
+        let shown = |place: Place| slice(&source, place.span).to_string();
+        assert_eq!(shown(token(&source, at(1))), "`a\\`");
+        assert_eq!(shown(token(&source, at(8))), "`b``c${`}` + \"`\"}d`");
+        assert_eq!(shown(token(&source, at(31))), "\"e\"\"f\\\"\"");
+        assert_eq!(shown(token(&source, at(43))), "``");
+    }
+
+    #[test]
+    fn an_argument_ends_where_it_ends() {
+        for (text, wanted) in [
+            ("\"a, b)\", 1)", "\"a, b)\""),
+            ("[1, 2] + `x, ${f(1, 2)}`)", "[1, 2] + `x, ${f(1, 2)}`"),
+            ("#{ min: 1, max: 2 }, 3", "#{ min: 1, max: 2 }"),
+            ("20.GiB )", "20.GiB"),
+            ("\"ä", "\"ä"),
+            ("", ""),
+        ] {
+            assert_eq!(argument(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn calls_end_where_they_end() {
+        let text = "let ä = f(\"a)\\\"\", #{ x: [1] }); // )";
+        let source = Rc::new(Source { name: "t".into(), text: text.into() });
+        let at = |column| Position::new(1, column);
+        let shown = |place: Place| slice(&source, place.span).to_string();
         assert_eq!(shown(call(&source, at(9))), "f(\"a)\\\"\", #{ x: [1] })");
     }
 

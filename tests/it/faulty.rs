@@ -74,7 +74,7 @@ impl Bench {
         }
         let places = Places::default();
         let text = |name: &str| texts.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone());
-        for (at, finding) in conflicts(&claims, |claim| places.find(claim, text)) {
+        for (at, finding) in conflicts(&claims, |claim, message| places.find(claim, message, text)) {
             all[at].push(finding);
         }
         all
@@ -92,7 +92,7 @@ fn without_marks(text: &str) -> String {
 fn with_marks(text: &str, name: &str, found: &[Finding]) -> String {
     let mut above: BTreeMap<usize, String> = BTreeMap::new();
     for Finding { rule, diagnostic } in found {
-        let Diagnostic { severity, fault, place, trail } = diagnostic;
+        let Diagnostic { severity, fault, place, trail, .. } = diagnostic;
         let own = place.as_ref().filter(|place| place.source.name == name);
         let line = own.map_or(1, |place| place.line_column().0);
         let at = match place {

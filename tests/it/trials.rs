@@ -181,3 +181,86 @@ fn what_a_test_says_has_to_mean_something() {
     same(&done.stderr, "error: there is no test in config\n |\n = hint: tests are files that end in _test.rhai");
     assert_eq!(done.code, 2);
 }
+
+#[test]
+fn what_is_blessed_parses_and_is_what_was_done() {
+    let tests = format!(
+        "{HOST}\nlet one = recipe(\"one.rhai\");\nassert_plan(one, \"\");\nassert_plan(recipe(\"two.rhai\"), `a\\`);\n"
+    );
+    let sandbox = folder(&tests);
+    sandbox.write("one.rhai", "run(\"sh\", [\"-c\", \"printf 'a\\\\n' `date`\"]);\n");
+    sandbox.write("two.rhai", "run(\"sh\", [\"-c\", \"echo ${HOME} \\x1b\"]);\n");
+    assert_eq!(test(&sandbox, &["lab_test.rhai", "--bless"]).code, 0);
+    same(
+        &sandbox.read("lab_test.rhai"),
+        r#"
+host(#{ interfaces: #{ bridge2: "bridge" }, files: ["/vm/lab.img"] });
+let one = recipe("one.rhai");
+assert_plan(one, `
+umask 026
+sh -c 'printf '\''a\n'\'' ``date``'
+`);
+assert_plan(recipe("two.rhai"), "umask 026\nsh -c 'echo ${HOME} \x1b'");
+"#,
+    );
+    let done = test(&sandbox, &["lab_test.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stdout);
+}
+
+#[test]
+fn a_test_sees_addresses_limits_folders_and_that_there_are_secrets() {
+    let test_of = |platform: &str, plan: &str| {
+        format!(
+            "host(#{{ platform: \"{platform}\", interfaces: #{{ ix0: \"192.168.2.5/24\" }}, secrets: #{{ vnc: \"s3cret\" }} }});\n\
+             let r = recipe(\"lab.rhai\");\nassert(r.printed == [\"10.9.0.1\", \"10.8.0.1\"]);\nassert_plan(r, `{plan}`);\n"
+        )
+    };
+    let freebsd = r#"
+umask 026
+ifconfig bridge9 create
+ifconfig bridge9 group vmrun description vmrun:@lab up
+ifconfig bridge9 inet 10.9.0.1/24
+ifconfig ix0.80 create
+ifconfig ix0.80 group vmrun description vmrun:@lab up
+ifconfig ix0.80 inet 10.8.0.1/24
+mkdir -p /var/run/vmrun
+install -m 600 /dev/stdin /var/run/vmrun/.lab.secrets <<'EOF'
+pci.0.29.0.password=***
+EOF
+sh -c 'rctl -a process:$$:memoryuse:deny=2G && exec "$0" "$@" || exit 73' bhyve -c 1 -m 256M -s 0,hostbridge -s 29,fbuf,tcp=127.0.0.1:5901 -k /var/run/vmrun/.lab.secrets -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd lab
+# the guest powered off
+bhyvectl --destroy --vm=lab
+ifconfig ix0.80 destroy
+ifconfig bridge9 destroy
+"#;
+    let linux = "
+umask 026
+ip link add name bridge9.new type bridge forward_delay 0
+ip link set dev bridge9.new name bridge9 alias vmrun:@lab up
+ip address add 10.9.0.1/24 dev bridge9
+ip link add link ix0 name ix0.80.new type vlan id 80
+ip link set dev ix0.80.new name ix0.80 alias vmrun:@lab up
+ip address add 10.8.0.1/24 dev ix0.80
+mkdir -p -m 755 /var/run/vmrun/lab
+install -m 600 /usr/share/OVMF/OVMF_VARS_4M.fd /var/run/vmrun/lab/vars.fd
+install -m 600 /dev/stdin /var/run/vmrun/lab/vnc <<'EOF'
+***
+EOF
+prlimit --as=2147483648 qemu-system-x86_64 -name lab,debug-threads=on -M q35,sata=off,smbus=off -accel tcg -cpu max -smp 1 -m 256M -nodefaults -no-user-config -display none -action reboot=shutdown,shutdown=pause -d cpu_reset -D /var/run/vmrun/lab/reset.log -chardev socket,id=qmp,path=/var/run/vmrun/lab/qmp.sock,server=on,wait=off -mon chardev=qmp,mode=control -chardev socket,id=ask,path=/var/run/vmrun/lab/ask.sock,server=on,wait=off -mon chardev=ask,mode=control -drive if=pflash,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on -drive if=pflash,format=raw,file=/var/run/vmrun/lab/vars.fd -device VGA,xres=1024,yres=768,addr=1d.0 -object secret,id=vnc,file=/var/run/vmrun/lab/vnc -vnc 127.0.0.1:1,password-secret=vnc
+# the guest powered off
+ip link delete dev ix0.80
+ip link delete dev bridge9
+";
+    let sandbox = folder(&test_of("freebsd", freebsd));
+    sandbox.write(
+        "lab.rhai",
+        "bridge(\"bridge9\", #{ address: \"10.9.0.1/24\", create: true });\nvlan(\"ix0\", 80, #{ address: \"10.8.0.1/24\" });\n\
+         print(host_ip(\"10.9.0.0/24\"));\nprint(host_ip(\"10.8.0.0/24\"));\n\
+         let screen = fbuf(#{ tcp: \"127.0.0.1:5901\", password: secret(\"vnc\") });\n\
+         let vm = bhyve(#{ name: \"lab\", bootrom: uefi(), slots: #{ \"0\": hostbridge(), \"29\": screen, \"31\": lpc() } });\n\
+         vm.limits(#{ memory: 2.GiB });\nvm.run();\n",
+    );
+    sandbox.write("linux_test.rhai", &test_of("linux", linux));
+    let done = test(&sandbox, &[]);
+    assert_eq!(done.code, 0, "{}", done.stdout);
+}

@@ -44,18 +44,21 @@ pub(super) struct Sent {
     fault: Fault,
     place: Option<Spot>,
     trail: Vec<(Spot, String)>,
+    inside: Vec<(Spot, String)>,
 }
 
 impl Sent {
     fn new(finding: Finding) -> Self {
-        let Diagnostic { severity, fault, place, trail } = finding.diagnostic;
+        let Diagnostic { severity, fault, place, trail, inside } = finding.diagnostic;
         let spot = |place: Place| Spot {
             name: place.source.name.as_str().into(),
             text: place.source.text.as_str().into(),
             span: place.span,
         };
-        let trail = trail.into_iter().map(|(place, label)| (spot(place), label)).collect();
-        Self { rule: finding.rule, severity, fault, place: place.map(spot), trail }
+        let spots =
+            |trail: Vec<(Place, String)>| trail.into_iter().map(|(place, label)| (spot(place), label)).collect();
+        let (trail, inside) = (spots(trail), spots(inside));
+        Self { rule: finding.rule, severity, fault, place: place.map(spot), trail, inside }
     }
 
     /// Returns the finding, where it has arrived.
@@ -64,11 +67,13 @@ impl Sent {
             source: Rc::new(Source { name: spot.name.to_string(), text: spot.text.to_string() }),
             span: spot.span.clone(),
         };
-        let trail = self.trail.iter().map(|(spot, label)| (place(spot), label.clone())).collect();
+        let places =
+            |trail: &[(Spot, String)]| trail.iter().map(|(spot, label)| (place(spot), label.clone())).collect();
+        let (trail, inside) = (places(&self.trail), places(&self.inside));
         let (severity, fault) = (self.severity, self.fault.clone());
         Finding {
             rule: self.rule,
-            diagnostic: Diagnostic { severity, fault, place: self.place.as_ref().map(place), trail },
+            diagnostic: Diagnostic { severity, fault, place: self.place.as_ref().map(place), trail, inside },
         }
     }
 }

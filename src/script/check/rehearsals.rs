@@ -179,6 +179,7 @@ impl Stage<'_> {
             }
         }
         for claim in claims(evaluated) {
+            let claim = Claim { recipe: self.recipe.source.name.clone(), ..claim };
             if !self.all.claims.iter().any(|known| known.what == claim.what) {
                 self.all.claims.push(claim);
             }

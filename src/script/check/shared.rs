@@ -6,10 +6,11 @@ use crate::host::Effect;
 use crate::model::exclusive::Key;
 use crate::model::{Exclusive, HostName, InterfaceName, Part, Role, VmName};
 use crate::script::handle::nowhere;
+use crate::script::modules::STDLIB;
 use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::machine::part_of;
-use crate::script::{Booted, Evaluated, report};
+use crate::script::{Booted, Evaluated, given, report};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -64,11 +65,13 @@ pub struct Claim {
     pub machine: String,
     /// Where it stands.
     pub raised: Raised,
+    /// The name of the recipe.
+    pub recipe: String,
 }
 
 impl Claim {
     fn new(what: Shared, machine: &str, raised: Raised) -> Self {
-        Self { what, machine: machine.into(), raised }
+        Self { what, machine: machine.into(), raised, recipe: String::new() }
     }
 }
 
@@ -77,17 +80,35 @@ impl Claim {
 pub struct Places(Rc<Sources>);
 
 impl Places {
-    /// Returns where a claim stands; `read` has the text of that name.
-    pub fn find(&self, claim: &Claim, read: impl Fn(&str) -> Option<String>) -> Option<Place> {
+    /// Returns where a claim stands, of which a message is; `read` has the text of a name.
+    pub fn find(&self, claim: &Claim, message: &str, read: impl Fn(&str) -> Option<String>) -> Option<Place> {
         let name = claim.raised.site.as_ref()?.source.clone()?;
+        self.know(name, &read)?;
+        let found = report::raised(claim.raised.clone(), &nowhere(), &self.0).into_iter().next()?;
+        if !found.place.as_ref().is_some_and(given::is_standard) {
+            return found.place;
+        }
+        self.know(claim.recipe.clone(), &read)?;
+        let unit = self.0.get(&claim.recipe)?;
+        let fault = Fault::new(message);
+        given::moved(Diagnostic { fault, ..found }, &[unit]).place
+    }
+
+    fn know(&self, name: String, read: &impl Fn(&str) -> Option<String>) -> Option<()> {
         if self.0.get(&name).is_none() {
-            let source = Rc::new(Source { text: read(&name)?, name });
+            let source =
+                Rc::new(Source { text: standard(&name).map_or_else(|| read(&name), |text| Some(text.into()))?, name });
             let mut ast = parse(&source).ast;
             ast.set_source(source.name.as_str());
             self.0.add(&source, &ast);
         }
-        report::raised(claim.raised.clone(), &nowhere(), &self.0).into_iter().next()?.place
+        Some(())
     }
+}
+
+/// Returns the text of a module of the standard library.
+fn standard(name: &str) -> Option<&'static str> {
+    STDLIB.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// Returns what a rehearsal has claimed.
@@ -124,7 +145,7 @@ fn of_machine(booted: &Booted) -> Vec<Claim> {
 }
 
 /// Sets the claims of recipes against each other. Each comes with the number of its recipe, in order.
-pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim) -> Option<Place>) -> Vec<(usize, Finding)> {
+pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim, &str) -> Option<Place>) -> Vec<(usize, Finding)> {
     let mut known: BTreeMap<Kin, Vec<&(usize, Claim)>> = BTreeMap::new();
     for claim in all {
         known.entry(claim.1.what.kin()).or_default().push(claim);
@@ -139,7 +160,7 @@ pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim) -> Option<Place>
         for (at, (recipe, claim)) in claims.iter().enumerate() {
             let other = claims[..at].iter().find(|(other, of)| other != recipe && claim.what.excludes(&of.what));
             if let Some((_, of)) = other {
-                let diagnostic = clash(of, place(claim), place(of));
+                let diagnostic = clash(claim, of, &place);
                 found.push((*recipe, Finding { rule: Rule::Shared, diagnostic }));
             }
         }
@@ -158,7 +179,7 @@ fn as_tap(kin: &Kin) -> Option<&str> {
     if let Kin::Own(Key::Other(Role::Tap, name)) = kin { Some(name) } else { None }
 }
 
-fn clash(of: &Claim, here: Option<Place>, there: Option<Place>) -> Diagnostic {
+fn clash(claim: &Claim, of: &Claim, place: &impl Fn(&Claim, &str) -> Option<Place>) -> Diagnostic {
     let whose = if of.machine.is_empty() { "another recipe".to_string() } else { format!("`{}`", of.machine) };
     let (message, hint) = match &of.what {
         Shared::Own(own) => (of_own(&whose, own), own.way_out()),
@@ -173,6 +194,7 @@ fn clash(of: &Claim, here: Option<Place>, there: Option<Place>) -> Diagnostic {
             (format!("{whose} gets the address {address} too"), "give each an address of its own")
         }
     };
+    let (here, there) = (place(claim, &message), place(of, &message));
     let trail = there.map(|place| (place, "here first".to_string())).into_iter().collect();
     Diagnostic { place: here, trail, ..Diagnostic::error(Fault::new(message).hint(hint)) }
 }

@@ -100,12 +100,30 @@ fn assert_plan(desk: &Shared, ast: &AST, value: &Dynamic, wanted: &Dynamic, at: 
     if desk.borrow().rewrites
         && let Some(literal) = literal(ast, at)
     {
-        let text = plan.replace('\\', "\\\\").replace('`', "\\`").replace("${", "\\${");
-        desk.borrow_mut().blessed.push((literal, format!("`\n{text}\n`")));
+        desk.borrow_mut().blessed.push((literal, written(&plan)));
         return Ok(Dynamic::UNIT);
     }
     let fault = Fault::new(format!("{} does something else", ran.recipe.source().name));
     Err(Raised::from(fault.hint(differences(wanted.trim(), plan.trim()))).arg(1))
+}
+
+/// Writes a plan as a text of Rhai: in backticks, where a backtick stands twice and all else is itself. What Rhai would put a value
+/// in for, and what no editor shows, stands in double quotes.
+fn written(plan: &str) -> String {
+    let is_hidden = |c: char| c.is_control() && c != '\n';
+    if !plan.contains("${") && !plan.contains(is_hidden) {
+        return format!("`\n{}\n`", plan.replace('`', "``"));
+    }
+    let mut text = String::new();
+    for c in plan.chars() {
+        match c {
+            '\\' | '"' => text.extend(['\\', c]),
+            '\n' => text += "\\n",
+            c if c.is_control() => text += &format!("\\x{:02x}", u32::from(c)),
+            c => text.push(c),
+        }
+    }
+    format!("\"{text}\"")
 }
 
 /// Where the plan stands that an assertion was given, if it is written out.
@@ -149,4 +167,25 @@ fn differences(wanted: &str, got: &str) -> String {
         }
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_plan_is_written_as_people_write_it() {
+        assert_eq!(written("echo 'a\\n' `b`"), "`\necho 'a\\n' ``b``\n`");
+        assert_eq!(written("echo \"${x}\"\n\x1b"), "\"echo \\\"${x}\\\"\\n\\x1b\"");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(plan in "([`$\\{}\\\\\"\n\r\t a-c\u{1b}\u{9b}ä]){0,40}") {
+            let engine = Engine::new();
+            let read: String = engine.eval(&written(&plan)).unwrap_or_else(|error| format!("{error}: {}", written(&plan)));
+            prop_assert_eq!(read.trim(), plan.trim());
+        }
+    }
 }

@@ -29,7 +29,7 @@ umask 026
 ifconfig tap1 create
 ifconfig tap1 group vmrun description vmrun:bsd up
 ifconfig bridge2 addm tap1
-bhyve -c 1 -m 512M -w -H -u -s 0,hostbridge -s 4,virtio-blk,/vm/bsd.img -s 5,virtio-blk,/vm/data.img -s 6,virtio-net,tap1,mac=02:54:e4:67:32:00 -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5901,w=800,h=600 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd bsd
+bhyve -c 1 -m 512M -w -H -u -s 0,hostbridge -s 4,virtio-blk,/vm/bsd.img -s 5,virtio-net,tap1,mac=02:54:e4:67:32:00 -s 13,virtio-blk,/vm/data.img -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5901,w=800,h=600 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd bsd
 # given back when the run ends:
 bhyvectl --destroy --vm=bsd
 ifconfig tap1 destroy
@@ -40,7 +40,7 @@ truncate -s 20G /vm/bsd.img
 ifconfig tap1 create
 ifconfig tap1 group vmrun description vmrun:bsd up
 ifconfig bridge2 addm tap1
-bhyve -c 1 -m 512M -w -H -u -s 0,hostbridge -s 3,ahci-cd,/iso/miniroot78.img -s 4,virtio-blk,/vm/bsd.img -s 5,virtio-blk,/vm/data.img -s 6,virtio-net,tap1,mac=02:54:e4:67:32:00 -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5901,w=800,h=600 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd bsd
+bhyve -c 1 -m 512M -w -H -u -s 0,hostbridge -s 3,ahci-cd,/iso/miniroot78.img -s 4,virtio-blk,/vm/bsd.img -s 5,virtio-net,tap1,mac=02:54:e4:67:32:00 -s 13,virtio-blk,/vm/data.img -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5901,w=800,h=600 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd bsd
 # given back when the run ends:
 bhyvectl --destroy --vm=bsd
 ifconfig tap1 destroy
@@ -256,4 +256,29 @@ bhyve -c 4,sockets=2,cores=2,threads=1 -m 8G -w -H -A -s 0,hostbridge -s 3,ahci,
 bhyvectl --destroy --vm=office
 ifconfig tap7 destroy
 ");
+}
+
+#[test]
+fn neither_a_card_nor_a_disk_moves_when_others_are_added() {
+    let slots = |disks: usize, cards: usize| {
+        let disks: Vec<String> = (0..disks).map(|number| format!("\"/vm/{number}.img\"")).collect();
+        let cards = vec!["\"slirp\""; cards].join(", ");
+        let recipe = format!(
+            "import \"std/guest\" as guest;\nguest::rocky(#{{ name: \"lab\", memory: 1.GiB, disks: [{}], nics: [{cards}] }}).run();\n",
+            disks.join(", ")
+        );
+        let done = plan(&Sandbox::new(), &recipe, &[]);
+        same(&done.stderr, "");
+        let words: Vec<String> = done.stdout.split(" -s ").skip(1).map(String::from).collect();
+        let of = |kind: &str| {
+            let is_it = |word: &&String| word.contains(kind);
+            words.iter().filter(is_it).filter_map(|word| word.split(',').next()?.parse().ok()).collect::<Vec<u8>>()
+        };
+        (of(",virtio-blk,"), of(",virtio-net,"))
+    };
+    assert_eq!(slots(1, 1), (vec![4], vec![5]));
+    assert_eq!(slots(3, 1), (vec![4, 13, 14], vec![5]));
+    assert_eq!(slots(3, 2), (vec![4, 13, 14], vec![5, 6]));
+    assert_eq!(slots(1, 10), (vec![4], vec![5, 6, 7, 8, 9, 10, 11, 12, 26, 27]));
+    assert_eq!(slots(16, 8).0, [vec![4], (13..=27).collect()].concat());
 }

@@ -182,29 +182,112 @@ error: 256 is no number of a card
 }
 
 #[test]
-fn a_fault_in_the_library_is_shown_there_with_the_calls_that_led_to_it() {
+fn a_value_is_shown_where_the_recipe_has_it_and_the_library_only_to_those_who_want_more() {
+    let recipe = r#"import "std/guest" as guest;
+guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
+"#;
+    wrong(
+        recipe,
+        r#"
+error: "lots" is not a size
+ --> recipe.rhai:2:40
+  |
+2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
+  |                                        ^^^^^^
+  |
+  = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
+"#,
+    );
+    let sandbox = Sandbox::new();
+    sandbox.write("recipe.rhai", recipe);
+    let done = sandbox.run(&["plan", "-v", "recipe.rhai"]);
+    same(
+        &done.stderr,
+        r#"
+error: "lots" is not a size
+   --> recipe.rhai:2:40
+    |
+  2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
+    |                                        ^^^^^^
+    |
+   ::: std/guest:165:56
+    |
+165 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
+    |                                                        --------- refused here
+    |
+   ::: std/guest:57:5
+    |
+ 57 |     make(of, #{ acpi: true })
+    |     ------------------------- in `make` called here
+    |
+    = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
+"#,
+    );
+}
+
+#[test]
+fn what_a_boot_refuses_is_shown_where_the_recipe_has_it() {
     wrong(
         r#"import "std/guest" as guest;
-guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
+let lab = guest::freebsd(#{ name: "lab", memory: 1.GiB, disks: ["~/none.img"], vnc: 5901 });
+guest::debian(#{ name: "other", memory: 1.GiB, disks: [], vars: "/vm/other.vars" });
+lab.run();
+"#,
+        r#"
+error: the path "~/none.img" begins with `~`, which only a shell reads
+ --> recipe.rhai:2:65
+  |
+2 | let lab = guest::freebsd(#{ name: "lab", memory: 1.GiB, disks: ["~/none.img"], vnc: 5901 });
+  |                                                                 ^^^^^^^^^^^^
+  |
+  = hint: write it whole: `${env("HOME")}/none.img` in backticks; a file of that name is ./~/none.img
+"#,
+    );
+}
+
+#[test]
+fn a_value_that_is_computed_is_shown_at_the_call() {
+    wrong(
+        r#"import "std/guest" as guest;
+let of = #{ name: "lab", memory: "lots", disks: [] };
+guest::freebsd(of).run();
 "#,
         r#"
 error: "lots" is not a size
-   --> std/guest:164:56
-    |
-164 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
-    |                                                        ^^^^^^^^^
-    |
-   ::: std/guest:56:5
-    |
- 56 |     make(of, #{ acpi: true })
-    |     ------------------------- in `make` called here
-    |
-   ::: recipe.rhai:2:8
-    |
-  2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
-    |        ---------------------------------------------------- in `freebsd` called here
-    |
-    = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
+ --> recipe.rhai:3:8
+  |
+3 | guest::freebsd(of).run();
+  |        ^^^^^^^^^^^
+  |
+  = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
+"#,
+    );
+    wrong(
+        r#"import "std/guest" as guest;
+guest::freebsd(#{ name: "lab", memory: 1.GiB, disks: [["/vm/lab.img", "much"]], init: true }).run();
+"#,
+        r#"
+error: "much" is not a size
+ --> recipe.rhai:2:71
+  |
+2 | guest::freebsd(#{ name: "lab", memory: 1.GiB, disks: [["/vm/lab.img", "much"]], init: true }).run();
+  |                                                                       ^^^^^^
+  |
+  = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
+"#,
+    );
+    wrong(
+        r#"import "std/disk" as disk;
+disk::file("/vm/lab.img", "much", true);
+"#,
+        r#"
+error: "much" is not a size
+ --> recipe.rhai:2:27
+  |
+2 | disk::file("/vm/lab.img", "much", true);
+  |                           ^^^^^^
+  |
+  = hint: write 20.GiB, or "20G" with one of K, M, G, T, P
 "#,
     );
 }
