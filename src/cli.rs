@@ -191,7 +191,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl GivenArgs {
     /// A recipe that is told this.
     fn of(&self, recipe: &str) -> RecipeRequest {
-        RecipeRequest { path: recipe.into(), init: self.init, set: self.set.clone(), user_net: self.user_net }
+        RecipeRequest {
+            path: recipe.into(),
+            init: self.init,
+            set: self.set.clone(),
+            user_net: self.user_net,
+            asks_nothing: false,
+            asked: |what| Term::new().say(what),
+        }
     }
 }
 

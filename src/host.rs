@@ -36,6 +36,7 @@ pub(crate) mod server;
 mod settings;
 pub(crate) mod shelf;
 pub(crate) mod signals;
+mod spare;
 pub(crate) mod standins;
 pub(crate) mod statistics;
 pub(crate) mod store;
@@ -51,7 +52,7 @@ pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, Unknown
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use kernel::target;
-pub(crate) use rights::{CONTROL, Control, Rights};
+pub(crate) use rights::{CONTROL, Control, Rights, owner_beside_us};
 pub(crate) use settings::Asked;
 pub(crate) use settings::NODES;
 pub use settings::{Platform, Settings};

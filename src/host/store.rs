@@ -6,6 +6,7 @@
 use super::files::{io_fault, reason, remove};
 use super::kernel::tick;
 use super::settings::{LAST, STANDING, Settings};
+use super::spare::Spare;
 use crate::diag::Fault;
 use crate::model::VmName;
 use crate::model::device::Access;
@@ -24,10 +25,6 @@ use std::time::{Duration, Instant};
 
 /// How long a journal usually is at most, in bytes.
 const JOURNAL: usize = 1 << 10;
-
-/// How many descriptors are kept for giving back: a command that is started has three pipes, of which std makes one for itself, its
-/// standard input and a descriptor of its process, and two commands are under way at a time.
-const SPARE: usize = 16;
 
 /// What the state folder has of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +46,7 @@ pub(crate) struct Store {
     /// The machines that count as stopped.
     past: BTreeSet<VmName>,
     /// Descriptors that are kept for giving back.
-    spare: Vec<File>,
+    spare: Spare,
 }
 
 /// The machines of a store in memory whose locks are held.
@@ -93,7 +90,7 @@ impl Store {
             machines: BTreeMap::new(),
             images: BTreeMap::new(),
             past: BTreeSet::new(),
-            spare: Vec::new(),
+            spare: Spare::new(),
         }
     }
 
@@ -142,7 +139,7 @@ impl Store {
         if !self.is_folder() || self.holds(name) {
             return Ok(true);
         }
-        self.set_aside()?;
+        self.spare.fill()?;
         let path = self.settings.lock_file(name);
         let refuse = |error: io::Error| {
             let fault = Fault::host(format!("cannot make {}: {}", path.display(), reason(&error)));
@@ -159,19 +156,6 @@ impl Store {
         let written = lock.metadata().map_err(refuse)?.len();
         self.machines.insert(name.clone(), Held { lock, written, is_over: false });
         Ok(true)
-    }
-
-    /// Keeps as many descriptors as it takes to give back: whatever a run opens, its end has what it needs.
-    fn set_aside(&mut self) -> Result<(), Fault> {
-        while self.spare.len() < SPARE {
-            let file = File::open("/dev/null").map_err(|error| {
-                self.spare.clear();
-                let fault = Fault::host(format!("vmrun may open too few files: {}", reason(&error)));
-                fault.hint(format!("it keeps {SPARE} of them for giving back what it takes: ulimit -n 64"))
-            })?;
-            self.spare.push(file);
-        }
-        Ok(())
     }
 
     /// Lets the descriptors go that were kept for giving back, which begins now.

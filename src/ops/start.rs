@@ -137,6 +137,7 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
         init: given.init,
         set: before.into_iter().chain(given.set.iter().cloned()).collect(),
         user_net: given.user_net || wanted.user_net,
+        ..given.clone()
     }
 }
 
@@ -240,7 +241,8 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 /// Returns the recipe of a machine and its inputs, as they were when it was started.
 fn as_asked(standing: &Standing, init: bool) -> RecipeRequest {
     let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    RecipeRequest { path: standing.recipe.clone(), init, set, user_net: standing.user_net }
+    let (path, user_net) = (standing.recipe.clone(), standing.user_net);
+    RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.

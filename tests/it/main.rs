@@ -10,6 +10,7 @@
 
 mod allowed;
 mod alone;
+mod asks;
 mod background;
 mod check;
 mod clock;

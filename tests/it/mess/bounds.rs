@@ -28,6 +28,10 @@ fn a_run_that_may_open_few_files_leaves_nothing() {
             ends.insert(done.code);
         }
     }
+    let done = bounded(&sandbox, SUBJECTS[0], "-n 20");
+    let why = "error: vmrun may open too few files: Too many open files\n |\n = hint: it keeps 16 of them for giving back what it \
+               takes: ulimit -n 64\n";
+    assert_eq!(done.stderr, why);
     assert!(ends.contains(&0) && ends.contains(&3), "{ends:?}");
 }
 
