@@ -191,7 +191,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl GivenArgs {
     /// A recipe that is told this.
     fn of(&self, recipe: &str) -> RecipeRequest {
-        RecipeRequest::new(recipe, self.init, &self.set, self.user_net)
+        RecipeRequest {
+            asked: |what| Term::new().say(what),
+            ..RecipeRequest::new(recipe, self.init, &self.set, self.user_net)
+        }
     }
 }
 

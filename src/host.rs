@@ -39,6 +39,7 @@ pub(crate) mod server;
 mod settings;
 pub(crate) mod shelf;
 pub(crate) mod signals;
+mod spare;
 pub(crate) mod stack;
 pub(crate) mod standins;
 pub(crate) mod statistics;
@@ -55,7 +56,7 @@ pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, Unknown
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use kernel::{release_doubt, target};
-pub(crate) use rights::{CONTROL, Control, Rights};
+pub(crate) use rights::{CONTROL, Control, Rights, owner_beside_us};
 pub(crate) use settings::Asked;
 pub(crate) use settings::NODES;
 pub use settings::{Platform, Settings};

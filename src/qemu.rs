@@ -10,7 +10,7 @@ pub(crate) mod seen;
 pub(crate) mod statistics;
 
 use crate::model::device::Counterpart;
-use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret};
+use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret, Tty};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +88,17 @@ pub(crate) fn ask_socket(folder: &Path) -> PathBuf {
 /// Returns QEMU's monitors: the name of each, and its socket.
 pub(crate) fn monitors(folder: &Path) -> [(&'static str, PathBuf); 2] {
     [("qmp", qmp_socket(folder)), ("ask", ask_socket(folder))]
+}
+
+/// Returns every socket of a machine that is in its folder: the monitors, and serial ports that have no tty and no address there.
+pub(crate) fn sockets(machine: &Machine, folder: &Path) -> Vec<PathBuf> {
+    let is_socket = |tty: &Tty| *tty == Tty::Stdio || tty.other_end().is_some();
+    let lpc = machine.ttys().into_iter().filter(|(_, tty)| is_socket(tty)).map(|(port, _)| port.to_string());
+    let uarts = machine.devices().filter(|(_, device)| device.kind().counterpart == Counterpart::Uart);
+    let uarts = uarts.filter(|(_, device)| device.ttys().any(|(_, tty)| is_socket(tty)));
+    let uarts = uarts.map(|(slot, _)| format!("uart-{}.{}", slot.number(), slot.function()));
+    let serial = lpc.chain(uarts).map(|port| serial_socket(folder, &port));
+    monitors(folder).into_iter().map(|(_, socket)| socket).chain(serial).collect()
 }
 
 /// Returns the argument that names a monitor's socket by its path.

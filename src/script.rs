@@ -85,6 +85,10 @@ pub struct Inputs {
     pub params: BTreeMap<String, String>,
     /// Where paths begin.
     pub origin: Origin,
+    /// Who has the recipe, where that is somebody else than who runs it, and not root.
+    pub owner: Option<String>,
+    /// Whether a plan runs no command of the recipe that only asks.
+    pub asks_nothing: bool,
 }
 
 /// What the words of one evaluation share.

@@ -4,13 +4,17 @@ use super::run::duration;
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::model::Argv;
-use crate::ops::gc::{Left, collect};
+use crate::ops::gc::{Left, collect, halves};
 use clap::Args;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Args)]
 pub(super) struct GcArgs {
+    /// Also look for half-written files in these folders, which a power cut may have left
+    #[arg(value_name = "FOLDER")]
+    folders: Vec<PathBuf>,
     /// Only print what would be given back
     #[arg(long)]
     dry_run: bool,
@@ -34,6 +38,15 @@ pub(super) fn run(args: &GcArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     };
     let found = collect(args.dry_run, args.stop_within, &mut tell)?;
     broken?;
+    for folder in &args.folders {
+        for path in halves(folder, args.dry_run)? {
+            if args.json {
+                list.push(half_as_json(&path));
+            } else {
+                term.data(format!("# left half written by a vmrun that is gone\n{}", rm(&path)))?;
+            }
+        }
+    }
     if args.json {
         for (object, left) in list.iter_mut().zip(&found) {
             object["faults"] = left.faults.iter().map(ToString::to_string).collect();
@@ -66,6 +79,14 @@ fn as_text(left: &Left, commands: &[Argv]) -> String {
         .chain(dated)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn rm(path: &Path) -> Argv {
+    Argv::new("rm").arg(path.display())
+}
+
+fn half_as_json(path: &Path) -> Value {
+    json!({ "machine": null, "owner": null, "given_back": [rm(path).words()], "kept": [], "goes_on": null, "faults": [] })
 }
 
 fn as_json(left: &Left, commands: &[Argv]) -> Value {

@@ -5,7 +5,7 @@ use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::model::Argv;
 use crate::ops::plan::{self, Plan, PlannedStep, plan};
-use crate::ops::recipe::Ahead;
+use crate::ops::recipe::{Ahead, RecipeRequest};
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
@@ -15,6 +15,9 @@ pub(super) struct PlanArgs {
     /// Plan for a host of that kind: linux, freebsd, freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
+    /// Run no command that only asks, by `query`: it has answered nothing, and is named
+    #[arg(long)]
+    no_query: bool,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
     #[arg(long, value_enum, default_value_t = Form::Argv)]
     form: Form,
@@ -47,7 +50,8 @@ impl From<Form> for plan::Form {
 
 pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
-    let plan = plan(&args.recipe.request(), args.on.as_deref(), args.form.into(), ahead, notify)?;
+    let request = RecipeRequest { asks_nothing: args.no_query, ..args.recipe.request() };
+    let plan = plan(&request, args.on.as_deref(), args.form.into(), ahead, notify)?;
     Ok(if args.json { term.json(format!("{:#}", plan.json())) } else { term.data(as_text(&plan, args.places)) }?)
 }
 

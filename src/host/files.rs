@@ -1,5 +1,7 @@
 //! Files: how they are written, replaced and removed, and what is said where that cannot be done.
 
+pub(crate) mod halves;
+
 use crate::diag::Fault;
 use crate::image::{Disk, Image};
 use crate::model::Size;
@@ -8,6 +10,8 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+
+pub(crate) use halves::beside;
 
 /// Returns what the operating system says of an error, without its number.
 pub(crate) fn reason(error: &io::Error) -> String {
@@ -259,18 +263,17 @@ pub(crate) fn fill_as(file: &mut File, text: &str, mode: Option<u32>) -> io::Res
     file.write_all(text.as_bytes())
 }
 
-/// Returns the file that is written before it replaces another.
-pub(crate) fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    path.with_file_name(name)
-}
-
 /// Writes beside the file and renames, so that nobody ever sees half of it.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Fault> {
+    halves::clear(path)?;
     let beside = beside(path);
     let file = OpenOptions::new().create_new(true).write(true).open(&beside);
-    let written = file.and_then(|mut file| write(&mut file)).and_then(|()| std::fs::rename(&beside, path));
+    let written = file.and_then(|mut file| {
+        // Where files have no locks, the time that it was made at says that it is written.
+        let _ = file.try_lock();
+        write(&mut file)?;
+        std::fs::rename(&beside, path)
+    });
     written.map_err(|error| {
         // The fault that matters is the first one.
         let _ = remove(&beside);

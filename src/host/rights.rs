@@ -68,6 +68,15 @@ fn may_administer_networks() -> bool {
     effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits >> 12 & 1 == 1)
 }
 
+/// Returns who has a file, by name or number, where that is neither who runs vmrun nor root; nothing of one that is not there.
+pub(crate) fn owner_beside_us(path: &std::path::Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let uid = nix::unistd::Uid::from_raw(std::fs::metadata(path).ok()?.uid());
+    let is_ours = uid == nix::unistd::geteuid() || uid.is_root();
+    let name = || nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+    (!is_ours).then(|| name().unwrap_or_else(|| format!("user {uid}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use crate::diag::{Blame, Fault};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
 use signal_hook::{SigId, low_level};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -33,6 +33,10 @@ impl Signals {
 
     fn heed(stops: &[i32]) -> Result<Rc<Self>, Fault> {
         let mut handlers = Vec::new();
+        // A file that may not grow any more is refused then (setrlimit(2)), and does not end us. Programs that we start have the
+        // signal as it was.
+        let hit = std::sync::Arc::default();
+        handlers.extend(signal_hook::flag::register(SIGXFSZ, hit));
         let pipes = pipe(stops, &mut handlers).and_then(|stops| Ok((stops, pipe(&[SIGCHLD], &mut handlers)?)));
         let (stops, children) = pipes.map_err(|why| Fault::host(format!("cannot install signal handlers: {why}")))?;
         Ok(Rc::new(Self { stops, children, handlers }))

@@ -11,6 +11,7 @@ use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
 use super::kernel::tick;
 use super::settings::{LAST, STANDING, Settings};
+use super::spare::Spare;
 use crate::diag::Fault;
 use crate::model::VmName;
 use crate::model::device::Access;
@@ -47,6 +48,8 @@ pub(crate) struct Store {
     images: BTreeMap<PathBuf, (File, Access)>,
     /// The machines that count as stopped.
     past: BTreeSet<VmName>,
+    /// Descriptors that are kept for giving back.
+    spare: Spare,
 }
 
 /// The machines of a store in memory whose locks are held.
@@ -84,7 +87,14 @@ impl Store {
     }
 
     const fn at(settings: Settings, place: Place) -> Self {
-        Self { settings, place, machines: BTreeMap::new(), images: BTreeMap::new(), past: BTreeSet::new() }
+        Self {
+            settings,
+            place,
+            machines: BTreeMap::new(),
+            images: BTreeMap::new(),
+            past: BTreeSet::new(),
+            spare: Spare::new(),
+        }
     }
 
     /// Opens another one of the same place to look at it only.
@@ -132,6 +142,7 @@ impl Store {
         if !self.is_folder() || self.holds(name) {
             return Ok(true);
         }
+        self.spare.fill()?;
         let path = self.settings.lock_file(name);
         let refuse = |error: io::Error| {
             let fault = Fault::host(format!("cannot make {}: {}", path.display(), reason(&error)));
@@ -142,6 +153,11 @@ impl Store {
         let written = lock.metadata().map_err(refuse)?.len();
         self.machines.insert(name.clone(), Held { lock, written, is_over: false });
         Ok(true)
+    }
+
+    /// Lets the descriptors go that were kept for giving back, which begins now.
+    pub(crate) fn release_spare(&mut self) {
+        self.spare.clear();
     }
 
     /// Adds lines to the journal of a machine that is ours. A line that could not be written whole is cut off again.

@@ -408,6 +408,7 @@ impl Guests for System {
 
     fn boot(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
         self.hurry();
+        files::halves::clear_images(machine);
         tracing::debug!("{}", plan.argv);
         self.store.pass_images_on(true);
         let (signals, log) = (self.signals.clone(), self.log.as_deref());

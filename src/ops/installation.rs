@@ -179,7 +179,8 @@ impl Installation {
                 }
             };
             let run = Run::new(Box::new(Rehearsal::new(host)));
-            let inputs = Inputs { init: false, params: params.clone(), origin: Origin::of(&name) };
+            let origin = Origin::of(&name);
+            let inputs = Inputs { params: params.clone(), origin, ..Inputs::default() };
             let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
             machines.faults.extend(evaluated.faults.iter().map(draw));
             machines.all.extend(evaluated.run.rehearsed().iter().filter_map(known));

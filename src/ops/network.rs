@@ -50,7 +50,8 @@ struct Meant {
 /// Rehearses a network recipe.
 fn meant(request: &RecipeRequest, host: Box<dyn Host>, notify: Notify<'_>) -> Result<Meant, Vec<Diagnostic>> {
     let recipe = request.read()?;
-    let run = Run::new(Box::new(Rehearsal::new(host)));
+    let mut run = Run::new(Box::new(Rehearsal::new(host)));
+    run.told = Some(request.told());
     let evaluated = recipe.evaluate(run, &request.inputs(), Some(Purpose::Network));
     evaluated.printed.into_iter().for_each(|line| notify(Notice::Printed(line)));
     if !evaluated.faults.is_empty() {

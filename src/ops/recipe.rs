@@ -2,11 +2,13 @@
 
 use super::settings::platform;
 use crate::diag::{Diagnostic, Fault, suggest};
+use crate::host::owner_beside_us;
 pub(crate) use crate::host::system::Ahead;
 use crate::host::{environment, files};
 use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
+use crate::supervise::progress::{Progress, Told};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +29,10 @@ pub(crate) struct RecipeRequest {
     pub(crate) set: Vec<(String, String)>,
     /// Whether network cards are plugged into a network inside the process.
     pub(crate) user_net: bool,
+    /// Whether commands that only ask are not run where the recipe is planned.
+    pub(crate) asks_nothing: bool,
+    /// Who hears of them before, where the recipe is somebody else's or a library asks.
+    pub(crate) asked: fn(&str),
 }
 
 impl RecipeRequest {
@@ -42,12 +48,28 @@ impl RecipeRequest {
             }
             !is_secret
         });
-        Self { path: path.into(), init, set, user_net }
+        Self { path: path.into(), init, set, user_net, asks_nothing: false, asked: |_| () }
     }
 
     /// Returns what the recipe is evaluated with.
     pub(crate) fn inputs(&self) -> Inputs {
-        Inputs { init: self.init, params: self.set.iter().cloned().collect(), origin: Origin::of(&self.path) }
+        Inputs {
+            init: self.init,
+            params: self.set.iter().cloned().collect(),
+            origin: Origin::of(&self.path),
+            owner: owner_beside_us(Path::new(&self.path)),
+            asks_nothing: self.asks_nothing,
+        }
+    }
+
+    /// Returns who is told how its rehearsal goes, where nothing but that happens.
+    pub(crate) fn told(&self) -> Told {
+        let asked = self.asked;
+        Box::new(move |progress| {
+            if let Progress::Asks(what) = progress {
+                asked(what);
+            }
+        })
     }
 
     /// Returns it with other values of some parameters.

@@ -134,7 +134,9 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
         listener(&StartEvent::AsBefore(name, &before));
     }
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
-    RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, given.user_net || wanted.user_net)
+    let user_net = given.user_net || wanted.user_net;
+    let request = RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, user_net);
+    RecipeRequest { asks_nothing: given.asks_nothing, asked: given.asked, ..request }
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.
@@ -237,7 +239,8 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 /// Returns the recipe of a machine and its inputs, as they were when it was started.
 fn as_asked(standing: &Standing, init: bool) -> RecipeRequest {
     let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    RecipeRequest { path: standing.recipe.clone(), init, set, user_net: standing.user_net }
+    let (path, user_net) = (standing.recipe.clone(), standing.user_net);
+    RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.

@@ -3,6 +3,7 @@
 mod alone;
 mod content;
 mod jail;
+pub(crate) mod lengths;
 mod loader;
 mod readiness;
 
@@ -51,6 +52,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     images(host, machine, init, &mut error);
     shares(host, machine, &mut error);
     firmware(host, machine, &mut error);
+    lengths::too_long(host, machine).into_iter().for_each(|(part, fault)| error(part, fault));
     taps(host, machine, &mut error);
     if host.settings().platform == Platform::Linux {
         qemu::check(machine).into_iter().for_each(|(part, fault)| error(part, fault));

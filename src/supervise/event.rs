@@ -27,8 +27,8 @@ pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> O
 /// Returns an event's name and what it has beside.
 fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
     Some(match progress {
-        // The end before and the start after it are events.
-        Progress::Rebooted => return None,
+        // The end before and the start after it are events, and what only looks has none.
+        Progress::Rebooted | Progress::Asks(_) => return None,
         Progress::TakesOver(left, commands) => {
             let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
             ("cleaned", json!({ "of": left.whose(), "commands": commands }))

@@ -295,6 +295,7 @@ impl Run {
     /// other and go away side by side.
     pub(crate) fn give_back(&mut self) -> Vec<Fault> {
         let late = |host: &mut Box<dyn Host>| host.settle(|_| true).into_iter();
+        self.host.store_mut().release_spare();
         let mut faults: Vec<Fault> = late(&mut self.host).map(|(_, fault)| fault).collect();
         let mut refused: Vec<(Effect, Fault)> = Vec::new();
         let (effects, others) = self.own_to_give_back();
@@ -305,7 +306,11 @@ impl Run {
                 refused.extend(self.host.settle(|_| true));
             }
             let done = match &effect {
-                Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect),
+                // What cannot be begun beside others can be done when they have ended.
+                Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect).or_else(|_| {
+                    refused.extend(self.host.settle(|_| true));
+                    self.host.perform(&effect).map(drop)
+                }),
                 _ => self.host.perform(&effect).map(drop),
             };
             refused.extend(done.err().map(|fault| (effect, fault)));

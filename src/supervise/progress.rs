@@ -40,6 +40,8 @@ pub(crate) enum Progress<'a> {
     Gone(&'a str),
     /// All was given back.
     Down,
+    /// A command is run though nothing is done yet: who asks for it, and which it is; a sentence.
+    Asks(&'a str),
     /// What a dead run has left is given back, by these commands.
     TakesOver(&'a Left, &'a [Argv]),
 }

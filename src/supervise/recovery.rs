@@ -262,6 +262,7 @@ pub(super) fn gives_back_node(host: &dyn Host, name: &VmName) -> bool {
 
 /// Gives back what the dead run of a machine has left whose lock is ours, and then the machine.
 fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duration) -> Result<Left, Fault> {
+    host.store_mut().release_spare();
     let (guests, faults) = end_guests(host, trace, is_known, within)?;
     let mut left = left(host, trace, is_known)?;
     left.backs.retain(|back| !matches!(back, Back::Guest(_)));

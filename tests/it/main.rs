@@ -10,6 +10,7 @@
 
 mod allowed;
 mod alone;
+mod asks;
 mod background;
 mod check;
 mod clock;
@@ -21,6 +22,7 @@ mod faulty;
 mod find;
 mod freebsd;
 mod golden;
+mod halves;
 mod hostile;
 mod house;
 mod images;
@@ -29,6 +31,7 @@ mod inputs;
 mod interfaces;
 mod jails;
 mod known;
+mod lengths;
 mod libraries;
 mod linux;
 mod list;

@@ -10,6 +10,7 @@ use std::fs;
 use std::process::Command;
 use vmrun::internals::supervise::journal;
 
+mod bounds;
 mod strangers;
 
 /// What the disks hold before any run.

@@ -30,7 +30,9 @@ type Written = Vec<(PathBuf, Rc<Image>)>;
 fn written(recipe: &RecipeRequest, settings: Settings) -> Result<Written, Vec<Diagnostic>> {
     let host: Box<dyn Host> = Box::new(System::new(settings, Ahead::default())?);
     let text = recipe.read()?;
-    let evaluated = text.evaluate(Run::new(Box::new(Rehearsal::new(host))), &recipe.inputs(), Some(Purpose::Plan));
+    let mut run = Run::new(Box::new(Rehearsal::new(host)));
+    run.told = Some(recipe.told());
+    let evaluated = text.evaluate(run, &recipe.inputs(), Some(Purpose::Plan));
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }

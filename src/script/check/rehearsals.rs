@@ -156,7 +156,8 @@ impl Stage<'_> {
 
     fn evaluate(&mut self, run: Run, init: bool) -> Evaluated {
         self.all.count += 1;
-        let inputs = Inputs { init, params: self.params.clone(), origin: self.origin.clone() };
+        let (params, origin) = (self.params.clone(), self.origin.clone());
+        let inputs = Inputs { init, params, origin, ..Inputs::default() };
         self.recipe.evaluate(run, &inputs, Some(Purpose::Check))
     }
 

@@ -6,6 +6,7 @@ use crate::host::Effect;
 use crate::model::Size;
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
+use crate::supervise::conflicts::lengths::{WHILE_WRITTEN, against_path};
 use rhai::Dynamic;
 use std::path::Path;
 
@@ -40,8 +41,13 @@ pub(super) const WORDS: &[Word] = &[
 ];
 
 /// Files are made only where their folder is, and never in the place of one.
-pub(super) fn folder_of(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
+/// `more` bytes follow their names while they are written.
+pub(super) fn folder_of(call: &Call<'_>, path: &Path, more: usize) -> Result<(), Raised> {
     call.permit(Asked::Path(path))?;
+    let platform = call.session().run().host.settings().platform;
+    if let Some(fault) = against_path(platform, path, more) {
+        return Err(Raised::from(fault).arg(0));
+    }
     if call.rehearses() && call.session().run().host.file(path).is_some_and(|fact| fact.is_folder) {
         let fault = Fault::new(format!("{} is a folder", path.display()));
         return Err(Raised::from(fault.hint("name the file in it")).arg(0));
@@ -65,7 +71,7 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     let options = call.options(2, &["shrink"])?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
-    folder_of(call, &path)?;
+    folder_of(call, &path, 0)?;
     if let Some(fact) = call.session().run().host.file(&path) {
         let smaller = fact.size.is_some_and(|now| now > size);
         if smaller && fact.has_data && !shrink {
@@ -88,7 +94,7 @@ fn write_file(call: &Call<'_>) -> Result<Dynamic, Raised> {
         octal(&digits).ok_or_else(|| Raised::from(fault()))
     });
     let mode = mode.transpose().map_err(|raised| raised.under("mode").arg(2))?;
-    folder_of(call, &path)?;
+    folder_of(call, &path, WHILE_WRITTEN)?;
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -9,6 +9,7 @@ use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Refused
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
+use crate::supervise::conflicts::lengths::WHILE_WRITTEN;
 use rhai::{Array, Dynamic, Map};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -120,7 +121,7 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
             command = command.arg(flag).arg(value);
         }
     }
-    folder_of(call, &path)?;
+    folder_of(call, &path, WHILE_WRITTEN)?;
     let image = if call.session().run().host.is_assumed() {
         Image::blank(form.size)
     } else {
@@ -308,7 +309,7 @@ fn cloud_seed(call: &Call<'_>) -> Result<Dynamic, Raised> {
         network_config: given.get("network_config", text)?,
         time: given.time()?.unwrap_or_default(),
     };
-    folder_of(call, &path)?;
+    folder_of(call, &path, WHILE_WRITTEN)?;
     let mut command = Argv::new("vmrun").arg("image").arg("seed").arg(path.display());
     command = command.arg("--user-data").arg("-").arg("--meta-data").arg(format!("text:{}", seed.meta_data));
     if let Some(text) = &seed.network_config {

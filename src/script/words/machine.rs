@@ -12,6 +12,7 @@ use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
 use crate::script::report;
+use crate::supervise::conflicts::lengths::{WHILE_WRITTEN, against_path};
 use crate::supervise::conflicts::{Purpose, conflicts};
 use rhai::Dynamic;
 use std::any::TypeId;
@@ -269,6 +270,10 @@ fn prepare(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
     let Some(Bootrom { vars: Some(to), template: Some(from), .. }) = machine.bootrom() else { return Ok(()) };
     let missing = call.session().run().host.file(to.as_path()).is_none();
     if missing {
+        let platform = call.session().run().host.settings().platform;
+        if let Some(fault) = against_path(platform, to.as_path(), WHILE_WRITTEN) {
+            return Err(part_of(&vm.0.borrow(), &Part::Key("bootrom"), fault));
+        }
         let folder = to.as_path().parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| call.session().run().host.file(folder).is_none()) {
             let fault = Fault::new(format!("the folder {} is not there", folder.display()));

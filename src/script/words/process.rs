@@ -7,6 +7,7 @@ use crate::model::{Argv, span};
 use crate::script::allowance::Asked;
 use crate::script::handle::Node;
 use crate::script::raise::Raised;
+use crate::supervise::Progress;
 use crate::supervise::conflicts::Purpose;
 use rhai::{Dynamic, FnPtr};
 use std::any::TypeId;
@@ -46,7 +47,7 @@ pub(super) const WORDS: &[Word] = &[
         on: None,
         arity: (1, 2),
         usage: "query(\"sysctl\", [\"-n\", \"hw.ncpu\"])",
-        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too.",
+        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too, but not by `vmrun plan --no-query`.",
         call: query,
     },
     Word {
@@ -119,7 +120,26 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call, false)?;
     call.permit(Asked::Run(&argv))?;
+    if matches!(call.session().rehearsal, Some(Purpose::Plan | Purpose::Network)) {
+        if call.session().inputs.asks_nothing {
+            let fault = Fault::new(format!("`{argv}` is not run, and has answered nothing"));
+            super::machine::warn(call, Raised::from(fault.hint("without --no-query it is run")).arg(0));
+            return Ok(String::new().into());
+        }
+        announce(call, &argv);
+    }
     Ok(call.session().run().host.query(&argv)?.into())
+}
+
+/// Who only looks at what a recipe would do hears of what it runs for that, where it is not his own.
+fn announce(call: &Call<'_>, argv: &Argv) {
+    let mut session = call.session();
+    let who = match (&call.library, &session.inputs.owner) {
+        (Some(library), _) => format!("the library `{library}`"),
+        (None, Some(owner)) => format!("the recipe, which is {owner}'s,"),
+        (None, None) => return,
+    };
+    session.run().tell(Progress::Asks(&format!("{who} asks by running `{argv}`")));
 }
 
 fn sleep(call: &Call<'_>) -> Result<Dynamic, Raised> {
