@@ -146,7 +146,9 @@ fn reached(
 ) -> Result<(SocketAddr, Option<Tunnel>), Fault> {
     let Some(address) = address else {
         let fault = Fault::host(format!("{name} runs on {}, and has no console", host.name));
-        return Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"));
+        return Err(
+            fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"127.0.0.1:5901\", password: secret(\"vnc\") })")
+        );
     };
     let is_local = address.ip().is_loopback() || address.ip().is_unspecified();
     let Some(remote) = host.remote().filter(|_| is_local) else { return Ok((address, None)) };

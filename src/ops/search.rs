@@ -332,7 +332,9 @@ impl Search {
             }
             ([], None) if !has_remotes && wanted.socket.is_none() => {
                 let fault = guest(format!("{name} has no console by which it could be found"));
-                Err(fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })"))
+                Err(fault.hint(
+                    "a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\", password: secret(\"vnc\") })",
+                ))
             }
             ([], Some(console)) if console.ip().is_loopback() && !has_remotes && !self.has_loopback() => {
                 let fault = guest(format!("{name} can be found only by its own host: its console is at {console}"));

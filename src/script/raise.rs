@@ -70,10 +70,10 @@ impl Raised {
     }
 
     /// Adds a way out to a fault of an argument that names none. A refusal of the host is not about how a word is written, nor
-    /// is what a library says of what it was given.
+    /// is what a library says of what it was given, nor what is about another call.
     #[must_use]
     pub fn or_hint(mut self, hint: impl FnOnce() -> String) -> Self {
-        if !self.given && (self.arg.is_some() || !self.path.is_empty()) {
+        if !self.given && self.site.is_none() && (self.arg.is_some() || !self.path.is_empty()) {
             self.fault.hint.get_or_insert_with(hint);
         }
         self

@@ -255,8 +255,8 @@ mod tests {
         let shown = |place: Place| slice(&source, place.span).to_string();
         assert_eq!(shown(token(&source, at(1))), "`a\\`");
         assert_eq!(shown(token(&source, at(8))), "`b``c${`}` + \"`\"}d`");
-        assert_eq!(shown(token(&source, at(31))), "\"e\"\"f\\\"\"");
-        assert_eq!(shown(token(&source, at(43))), "``");
+        assert_eq!(shown(token(&source, at(30))), "\"e\"\"f\\\"\"");
+        assert_eq!(shown(token(&source, at(41))), "``");
     }
 
     #[test]

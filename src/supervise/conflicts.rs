@@ -10,7 +10,7 @@ mod readiness;
 use crate::diag::{Fault, Severity};
 use crate::host::{Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Argv, Backend, Device, Link, Machine, Part, PciSlot, Value};
+use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
 use crate::supervise::{node, recovery};
@@ -99,15 +99,18 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
             match host.file(path.as_path()) {
                 None if access == Access::ReadOnly => {
                     let fault = Fault::new(format!("{path} is not there"));
-                    error(part, fault.hint("fetch the image, or correct the path"));
+                    let how = if init { "" } else { ", or add --init if that makes it" };
+                    error(part, fault.hint(format!("fetch the image, or correct the path{how}")));
                 }
                 None => {
                     let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
-                    let make = format!("truncate(\"{path}\", 20.GiB) makes it");
-                    error(part, fault.hint(if init { make } else { "add --init to initialize".into() }));
+                    error(part, fault.hint(if init { making(path) } else { "add --init to initialize".into() }));
                 }
                 Some(fact) if fact.is_folder => {
-                    error(part, Fault::new(format!("{path} is a folder")).hint("name the image in it"));
+                    error(
+                        part,
+                        Fault::new(format!("{path} is a folder")).hint("name the disk image in it, or a device"),
+                    );
                 }
                 Some(_) if device.is_raw(number) => {}
                 Some(_) => {
@@ -116,6 +119,15 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
                 }
             }
         }
+    }
+}
+
+/// Says how a disk is made that is not there: a volume of ZFS is below /dev/zvol (zfs-create(8)), and no other device is made.
+fn making(path: &DevicePath) -> String {
+    match path.as_str().strip_prefix("/dev/zvol/") {
+        Some(volume) => format!("import \"std/disk\" as disk; then disk::zvol(\"{volume}\", 20.GiB) makes it"),
+        None if path.as_str().starts_with("/dev/") => "correct the path: a device is there or is not".into(),
+        None => format!("truncate(\"{path}\", 20.GiB) makes it"),
     }
 }
 
@@ -291,7 +303,7 @@ pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault
         if let Some((machine, owner)) = owner {
             let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
             let fault = Fault::host(format!("{name} is in use by the machine {machine}{who}"));
-            return Ok(Some(fault.hint("choose another name, or stop that machine")));
+            return Ok(Some(fault.hint(format!("`vmrun stop {machine}`, or choose another name for it"))));
         }
         if let Some(machine) = &interface.elsewhere {
             let fault = Fault::host(format!("{name} is of the machine {machine} of another vmrun"));

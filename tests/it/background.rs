@@ -153,7 +153,7 @@ error: tap1 is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [w
 1 | let nic = tap(\"tap1\");
   |               ^^^^^^
   |
-  = hint: choose another name, or stop that machine
+  = hint: `vmrun stop db`, or choose another name for it
 ",
     );
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");

@@ -608,7 +608,7 @@ error: [tmp]/vm/none.iso is not there
 5 | bhyve(#{ name: "lab", slots: #{ "4": ahci([#{ hd: "[tmp]/vm/a.img" }, #{ cd: "[tmp]/vm/none.iso" }]) } }).run();
   |                                                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: fetch the image, or correct the path
+  = hint: fetch the image, or correct the path, or add --init if that makes it
 "#,
     );
 }
@@ -782,4 +782,42 @@ warning: the machine `lab` is described and never run
   = hint: add .run()
 ";
     warned("let vm = bhyve(#{ name: \"lab\" });\n", never);
+}
+
+#[test]
+fn a_folder_is_no_disk_and_the_hint_is_about_the_disk() {
+    let line = r#"bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm") } }).run();"#;
+    wrong(
+        line,
+        1,
+        r#"
+error: [tmp]/vm is a folder
+ --> recipe.rhai:5:49
+  |
+5 | bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm") } }).run();
+  |                                                 ^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: name the disk image in it, or a device
+"#,
+    );
+}
+
+#[test]
+fn a_disk_that_is_missing_is_made_as_what_it_is() {
+    let sandbox = host();
+    let hints = [
+        ("/dev/zvol/tank/vm/lab", "import \"std/disk\" as disk; then disk::zvol(\"tank/vm/lab\", 20.GiB) makes it"),
+        ("/dev/none0", "correct the path: a device is there or is not"),
+        ("/none.img", "truncate(\"/none.img\", 20.GiB) makes it"),
+    ];
+    for (path, hint) in hints {
+        let text = format!("bhyve(#{{ name: \"lab\", slots: #{{ \"4\": virtio_blk(\"{path}\") }} }}).run();\n");
+        sandbox.write("recipe.rhai", &text);
+        let done = sandbox.run(&["recipe.rhai", "--init"]);
+        let wanted =
+            format!("error: the disk {path} is not there, and the recipe does not make it\n --> recipe.rhai:1:49\n");
+        assert!(done.stderr.starts_with(&wanted), "{}", done.stderr);
+        assert!(done.stderr.ends_with(&format!("\n  = hint: {hint}\n")), "{}", done.stderr);
+        assert_eq!(done.code, 1);
+    }
 }

@@ -212,7 +212,7 @@ error: there is no recipe of a machine instal
 
 error: blind has no console by which it could be found
  |
- = hint: a frame buffer has one: "29": fbuf(#{ tcp: "0.0.0.0:5901" })
+ = hint: a frame buffer has one: "29": fbuf(#{ tcp: "0.0.0.0:5901", password: secret("vnc") })
 
 error: socket can be found only by its own host: its console is the socket /run/socket.vnc
  |
@@ -384,7 +384,7 @@ fn what_stands_in_the_way_of_ssh_is_told_with_the_way_out() {
         "
 error: web runs on ssh://vm7, and has no console
  |
- = hint: a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" })
+ = hint: a frame buffer has one: \"29\": fbuf(#{ tcp: \"127.0.0.1:5901\", password: secret(\"vnc\") })
 ",
     );
     let wrong = sandbox.run(&["find", "web", "--hosts", "ssh://-oProxyCommand=touch"]);

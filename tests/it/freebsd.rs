@@ -889,7 +889,7 @@ error: tap1 is in use by the machine install, vmrun [pid], of [tmp]/install.rhai
 1 | let nic = tap("tap1");
   |               ^^^^^^
   |
-  = hint: choose another name, or stop that machine
+  = hint: `vmrun stop install`, or choose another name for it
 "#,
     );
     // Another user, whose state is elsewhere.
