@@ -334,6 +334,52 @@ fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
     Some((is_locked, (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())))
 }
 
+/// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
+/// be the lock of nothing: then there is a new file.
+fn lock(folder: &Folder, path: &Path, patience: Duration) -> io::Result<Option<File>> {
+    let begin = Instant::now();
+    let name = path.file_name().unwrap_or_default();
+    loop {
+        let file = folder.file(name, OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY, 0o600)?;
+        match file.try_lock() {
+            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => return Ok(None),
+            Err(TryLockError::WouldBlock) => tick(),
+        }
+    }
+}
+
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let there = std::fs::metadata(path).map(|meta| identity(&meta)).ok();
+    there.is_some() && file.metadata().map(|meta| identity(&meta)).ok() == there
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let of = |file: &File| file.metadata().map(|meta| identity(&meta)).ok();
+    of(one).is_some() && of(one) == of(other)
+}
+
+/// Opens what can be locked: files and disks. Opening anything else might do something.
+fn open_image(path: &Path) -> Option<File> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    let is_disk = kind.is_file() || kind.is_block_device() || kind.is_char_device();
+    let file = || OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok();
+    is_disk.then(file).flatten()
+}
+
+fn try_image(file: &File, access: Access) -> Result<(), TryLockError> {
+    match access {
+        Access::ReadOnly => file.try_lock_shared(),
+        Access::ReadWrite => file.try_lock(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,51 +486,5 @@ mod tests {
         std::fs::rename(folder.path().join("b.img"), &image).unwrap();
         assert!(one.hold(&image, Access::ReadWrite));
         assert!(!other.hold(&image, Access::ReadWrite));
-    }
-}
-
-/// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
-/// be the lock of nothing: then there is a new file.
-fn lock(folder: &Folder, path: &Path, patience: Duration) -> io::Result<Option<File>> {
-    let begin = Instant::now();
-    let name = path.file_name().unwrap_or_default();
-    loop {
-        let file = folder.file(name, OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY, 0o600)?;
-        match file.try_lock() {
-            Ok(()) if is_at(&file, path) => return Ok(Some(file)),
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begin.elapsed() >= patience => return Ok(None),
-            Err(TryLockError::WouldBlock) => tick(),
-        }
-    }
-}
-
-fn identity(meta: &Metadata) -> (u64, u64) {
-    (meta.dev(), meta.ino())
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    let there = std::fs::metadata(path).map(|meta| identity(&meta)).ok();
-    there.is_some() && file.metadata().map(|meta| identity(&meta)).ok() == there
-}
-
-fn is_same(one: &File, other: &File) -> bool {
-    let of = |file: &File| file.metadata().map(|meta| identity(&meta)).ok();
-    of(one).is_some() && of(one) == of(other)
-}
-
-/// Opens what can be locked: files and disks. Opening anything else might do something.
-fn open_image(path: &Path) -> Option<File> {
-    let kind = std::fs::metadata(path).ok()?.file_type();
-    let is_disk = kind.is_file() || kind.is_block_device() || kind.is_char_device();
-    let file = || OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok();
-    is_disk.then(file).flatten()
-}
-
-fn try_image(file: &File, access: Access) -> Result<(), TryLockError> {
-    match access {
-        Access::ReadOnly => file.try_lock_shared(),
-        Access::ReadWrite => file.try_lock(),
     }
 }

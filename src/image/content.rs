@@ -70,7 +70,7 @@ mod tests {
             assert!(content(cut) != Some(*expected) || *expected == Content::Disk("qcow2"), "{mark:?}");
             assert!(at + mark.len() <= HEAD);
         }
-        for disk in [&b""[..], &[0; HEAD], b"\xeb\x63\x90", b"LUKS\xba\xbe\0\x02", b"EFI PART"] {
+        for disk in [&b""[..], &vec![0; HEAD], b"\xeb\x63\x90", b"LUKS\xba\xbe\0\x02", b"EFI PART"] {
             assert_eq!(content(disk), None);
         }
     }

@@ -96,8 +96,8 @@ pub enum Key {
 
 impl Exclusive {
     /// Makes one that nobody else may have.
-    pub fn new(role: Role, text: impl ToString) -> Self {
-        Self { role, text: text.to_string(), only_reads: false }
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
+        Self { role, text: text.into(), only_reads: false }
     }
 
     fn udp(&self) -> bool {
@@ -213,7 +213,7 @@ impl Draft {
         }
         for (slot, device) in &self.slots {
             for (number, name, path, access) in device.images() {
-                let image = Exclusive::new(Role::Image, path);
+                let image = Exclusive::new(Role::Image, path.to_string());
                 let image = Exclusive { only_reads: access == Access::ReadOnly, ..image };
                 all.push((image, Part::option(*slot, number, name)));
             }

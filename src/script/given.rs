@@ -67,10 +67,10 @@ fn calls(unit: &Unit) -> Vec<Given> {
                     aliases.push(x.1.name.to_string());
                 }
             }
-            Some(ASTNode::Stmt(Stmt::FnCall(call, position)) | ASTNode::Expr(Expr::FnCall(call, position))) => {
-                if call.is_qualified() && aliases.iter().any(|alias| alias == call.namespace.root()) {
-                    found.push(Given { unit: unit.clone(), call: (**call).clone(), position: *position });
-                }
+            Some(ASTNode::Stmt(Stmt::FnCall(call, position)) | ASTNode::Expr(Expr::FnCall(call, position)))
+                if call.is_qualified() && aliases.iter().any(|alias| alias == call.namespace.root()) =>
+            {
+                found.push(Given { unit: unit.clone(), call: (**call).clone(), position: *position });
             }
             _ => {}
         }

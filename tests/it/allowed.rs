@@ -390,7 +390,7 @@ const WAYS_OUT: &[(&str, &str)] = &[
     ("fn act() { virtio_net(\"slirp\", #{ hostfwd: [\"tcp::2222-:22\"] }) }", "team::act();"),
     ("fn act() { run(\"sh\", [\"-c\", \"x\"]); }", "run(\"sh\", [\"-c\", \"x\"]);\nteam::act();"),
     ("fn act() { || write_file(\"/etc/x\", \"\") }", "defer(team::act());"),
-    ("fn act() { let f = |p| write_file(p, \"\"); f.curry(\"/etc/x\") }", "let f = team::act();\nf.call();"),
+    ("fn act() { let f = |p| write_file(p, \"\"); || f.call(\"/etc/x\") }", "let f = team::act();\nf.call();"),
     ("fn act(vm) { vm.com1 = \"/dev/mem\"; }", "let vm = bhyve(#{ name: \"x\" });\nteam::act(vm);"),
     ("fn act(of) { of.bootrom = \"/etc/shadow\"; of }", "let of = #{ name: \"x\" };\nbhyve(team::act(of)).run();"),
 ];

@@ -105,13 +105,13 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let (mine, dead) = (beside(&path("a.img")), path("a.img.vmrun-2147483647.new"));
         let stays = ["b.img.vmrun-2147483647.new", "a.img.5.new", "a.img", "a.img.vmrun-1.new"];
-        stays.iter().for_each(|name| fs::write(path(name), "").unwrap());
-        fs::write(&mine, "").unwrap();
-        fs::write(&dead, "").unwrap();
+        for file in stays.iter().map(|name| path(name)).chain([mine.clone(), dead.clone()]) {
+            crate::host::shelf::put(&file, b"").unwrap();
+        }
         fs::create_dir(path("a.img.vmrun-2147483646.new")).unwrap();
         let held = File::open(&mine).unwrap();
         held.lock().unwrap();
-        assert_eq!(left(folder.path(), Some("a.img")), [dead.clone()]);
+        assert_eq!(left(folder.path(), Some("a.img")), std::slice::from_ref(&dead));
         drop(held);
         clear(&path("a.img")).unwrap();
         assert!(!dead.exists() && !mine.exists());

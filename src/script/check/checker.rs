@@ -670,9 +670,10 @@ impl<'a> Checker<'a> {
         if !self.is_blanked(name) {
             let known = self.aliases.iter().map(|alias| alias.name.as_str());
             let fault = Fault::new(format!("no module was imported as `{name}`"));
-            let fault = fault.hint(match modules::STDLIB.iter().any(|(id, _)| *id == format!("std/{name}")) {
-                true => format!("add an import: import \"std/{name}\" as {name};"),
-                false => format!("add an import: import \"./{name}\" as {name}; for {name}.rhai beside this file"),
+            let fault = fault.hint(if modules::STDLIB.iter().any(|(id, _)| *id == format!("std/{name}")) {
+                format!("add an import: import \"std/{name}\" as {name};")
+            } else {
+                format!("add an import: import \"./{name}\" as {name}; for {name}.rhai beside this file")
             });
             self.report(Rule::UnknownName, fault.maybe_hint(suggest::did_you_mean(name, known)), position);
         }

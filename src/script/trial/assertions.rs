@@ -119,7 +119,7 @@ fn written(plan: &str) -> String {
         match c {
             '\\' | '"' => text.extend(['\\', c]),
             '\n' => text += "\\n",
-            c if c.is_control() => text += &format!("\\x{:02x}", u32::from(c)),
+            c if c.is_control() => text.extend(format!("\\x{:02x}", u32::from(c)).chars()),
             c => text.push(c),
         }
     }

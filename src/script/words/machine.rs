@@ -98,14 +98,12 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
         };
         raised.extend(result.err());
     }
-    match Raised::all(raised) {
-        Some(raised) => Err(all_at_argument(raised)),
-        None => {
-            let name = state.draft.name.as_ref().map(ToString::to_string);
-            call.session().machines.made.push((call.site.clone(), name));
-            Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state)))))
-        }
+    if let Some(raised) = Raised::all(raised) {
+        return Err(all_at_argument(raised));
     }
+    let name = state.draft.name.as_ref().map(ToString::to_string);
+    call.session().machines.made.push((call.site.clone(), name));
+    Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state)))))
 }
 
 /// Refuses what a machine may not have; devices, loaders and firmware of a word were looked at when they were made. What is no value
