@@ -617,7 +617,9 @@ mod tests {
         let (log, faults) = evaluate(fixture, "tap(\"tap1\"); tap(\"tap2\"); tap(\"tap3\");");
         let taken = ["ifconfig tap1 create", "ifconfig tap1 up", "ifconfig tap2 create"];
         assert_eq!(log[..3], taken);
-        assert_eq!(log[3..], ["ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]);
+        // What cannot be begun beside others is tried alone.
+        let tap2 = "ifconfig tap2 destroy  # refused";
+        assert_eq!(log[3..], [tap2, tap2, "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["vmrun itself failed: this is a mistake in it"]);
     }
 }

@@ -257,10 +257,9 @@ mod tests {
     fn giving_back_goes_on_past_a_failing_step() {
         let fixture = Fixture { refuses: Some(Refusal::Line("ifconfig tap2 destroy")), ..Fixture::lab() };
         let (log, faults) = transcript(fixture, &[tap("tap1"), tap("tap2")]);
-        assert_eq!(
-            log[6..],
-            ["bhyvectl --destroy --vm=lab", "ifconfig tap2 destroy  # refused", "ifconfig tap1 destroy"]
-        );
+        // What cannot be begun beside others is tried alone.
+        let tap2 = "ifconfig tap2 destroy  # refused";
+        assert_eq!(log[6..], ["bhyvectl --destroy --vm=lab", tap2, tap2, "ifconfig tap1 destroy"]);
         assert_eq!(faults, ["`ifconfig tap2 destroy` failed"]);
     }
 

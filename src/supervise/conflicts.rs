@@ -107,10 +107,9 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
                     error(part, fault.hint(if init { making(path) } else { "add --init to initialize".into() }));
                 }
                 Some(fact) if fact.is_folder => {
-                    error(
-                        part,
-                        Fault::new(format!("{path} is a folder")).hint("name the disk image in it, or a device"),
-                    );
+                    let is_read = access == Access::ReadOnly;
+                    let hint = if is_read { "name the image in it" } else { "name the disk image in it, or a device" };
+                    error(part, Fault::new(format!("{path} is a folder")).hint(hint));
                 }
                 Some(_) if device.is_raw(number) => {}
                 Some(_) => {

@@ -158,7 +158,7 @@ fn a_folder_is_no_disk_no_cd_no_firmware_and_no_file_that_is_made() {
     let host = host();
     for (firmware, slot, hint) in [
         (ROM, "ahci_cd(\"[tmp]/vm\")", "name the image in it"),
-        (ROM, "virtio_blk(\"[tmp]/vm\")", "name the image in it"),
+        (ROM, "virtio_blk(\"[tmp]/vm\")", "name the disk image in it, or a device"),
         ("bootrom(\"[tmp]/vm\")", "virtio_rnd()", "name the firmware's file in it"),
         ("bootrom(\"[tmp]/vm/rom.fd\", #{ vars: \"[tmp]/vm\" })", "virtio_rnd()", "name the firmware's file in it"),
     ] {

@@ -66,7 +66,7 @@ fn a_run_that_is_killed_at_a_random_moment_leaves_nothing_and_takes_nothing_of_o
     network.ip("tuntap add dev tap8 mode tap");
     network.ip("link set dev tap8 master bridge2 alias vmrun-is-not-mine");
     network.ip("tuntap add dev tap3.new mode tap");
-    network.ip("link add tap22 type dummy");
+    network.ip("link add tap22 type bridge");
     let mut imitator = Imitator::new(&world, "own");
     let before = network.ip("-oneline link show");
     let vmrun = |args: &[&str]| {
