@@ -50,6 +50,10 @@ pub(crate) fn wait(
             // A guest that starts again takes its server with it.
             Err(fault) if fault.blame == Blame::Guest && Instant::now() < until => {
                 signals.pause(until.min(Instant::now() + LOOK))?;
+                // Another look would have no time, and nothing to say but that.
+                if until <= Instant::now() {
+                    return Err(fault.into());
+                }
             }
             Err(fault) => return Err(fault.into()),
         }

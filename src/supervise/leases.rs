@@ -280,8 +280,9 @@ impl Run {
             && let Ok(there) = self.host.interfaces_anew()
         {
             // One that came back from a jail has lost its group, and still says whose it is.
-            let is_described = |one: &Interface| one.described.as_ref().is_some_and(|name| machines.contains(&name));
-            let marked: Vec<Interface> = there.iter().filter(|one| !is_described(one)).cloned().collect();
+            let came_back =
+                |one: &Interface| !one.is_ours && one.described.as_ref().is_some_and(|name| machines.contains(&name));
+            let marked: Vec<Interface> = there.iter().filter(|one| !came_back(one)).cloned().collect();
             effects.retain(|effect| {
                 let what = anothers(effect, &marked, &machines);
                 others.extend(what.clone());

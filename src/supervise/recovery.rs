@@ -298,9 +298,9 @@ fn end_guests(
     let begin = Instant::now();
     let others: Vec<Journal> =
         host.store().traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
-    let own = journal(trace);
+    let noted = journal(trace);
     let is_ours = |path: &&Path| !others.iter().any(|other| images(other).any(|image| image == *path));
-    let own: Vec<&Path> = images(&own).filter(is_ours).collect();
+    let own: Vec<&Path> = images(&noted).filter(is_ours).collect();
     let find = |host: &dyn Host| {
         let backs = left(host, trace, is_known)?.backs;
         Ok(backs.into_iter().filter_map(|back| if let Back::Guest(pid) = back { Some(pid) } else { None }).collect())
@@ -310,7 +310,10 @@ fn end_guests(
         let is_used = own.iter().any(|path| host.store().is_held(path, Access::ReadWrite));
         is_used && begin.elapsed() <= LAST_COMMANDS + within
     };
-    let end = |host: &mut dyn Host, pid| host.end_guest(&trace.name, pid, within).err();
+    let end = |host: &mut dyn Host, pid| {
+        let name = evidence::booted(&trace.name, &noted).find(|name| host.processes().runs(pid, name)).cloned();
+        host.end_guest(name.as_ref().unwrap_or(&trace.name), pid, within).err()
+    };
     end_all(host, &trace.name, &find, &is_coming, &end)
 }
 

@@ -447,7 +447,7 @@ fn a_screen_is_waited_for_until_its_time_is_over() {
     let all = [
         wait(&["login:", "--within", "200ms"], 4),
         differs.stderr,
-        gone.said(&["wait-screen", "lab", "login:", "--within", "700ms"], 4),
+        gone.said(&["wait-screen", "lab", "login:", "--within", "3s"], 4),
         wait(&["--picture", "not.png"], 2),
         wait(&["--picture", "none.png"], 3),
     ];

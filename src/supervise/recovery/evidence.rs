@@ -50,11 +50,22 @@ fn is_of_then(
     Some(noted.abs_diff(seen) <= 1)
 }
 
-/// Returns the process of a journal's guest that lives: it has the number, was started then, and certainly runs this machine.
+/// Returns the machines that a run has booted: the one that its journal is with, and what the journal says of others.
+pub(super) fn booted<'a>(name: &'a VmName, journal: &'a Journal) -> impl Iterator<Item = &'a VmName> {
+    let other = |lease: &'a Lease| match lease {
+        Lease::Lock(other) | Lease::Node(other) => Some(other),
+        _ => None,
+    };
+    std::iter::once(name).chain(journal.leases.iter().filter_map(other).filter(move |other| *other != name))
+}
+
+/// Returns the process of a journal's guest that lives: it has the number, was started then, and certainly runs this machine, or
+/// another one that the same run has booted.
 pub(super) fn living(processes: &dyn ProcessTable, name: &VmName, journal: &Journal, lease: &Lease) -> Option<u32> {
     let Lease::Guest { pid, started } = lease else { return None };
     let fact = processes.process(*pid)?;
-    let is_same = processes.runs(*pid, name) && is_of_then(processes, journal, (*pid, started), &fact) != Some(false);
+    let is_its = booted(name, journal).any(|name| processes.runs(*pid, name));
+    let is_same = is_its && is_of_then(processes, journal, (*pid, started), &fact) != Some(false);
     is_same.then_some(*pid)
 }
 
