@@ -25,8 +25,15 @@ pub(crate) struct Allowed {
     pub env: Vec<String>,
 }
 
-/// The keys, in the recipe and in the configuration.
-pub(crate) const KEYS: [&str; 6] = ["paths", "run", "interfaces", "listen", "secrets", "env"];
+/// The keys, in the recipe and in the configuration, with what each lets a library do.
+pub(crate) const KEYS: [(&str, &str); 6] = [
+    ("paths", "files and folders of the host; a folder with what is below it"),
+    ("run", "programs, by the names by which they are run"),
+    ("interfaces", "interfaces of the host"),
+    ("listen", "addresses on which others than this host are listened to"),
+    ("secrets", "secrets, by name"),
+    ("env", "variables of the environment"),
+];
 
 impl Allowed {
     /// Returns the list of a key.
@@ -44,7 +51,7 @@ impl Allowed {
     /// Adds what is allowed elsewhere.
     pub(crate) fn extend(&mut self, other: &Self) {
         let mut other = other.clone();
-        for key in KEYS {
+        for (key, _) in KEYS {
             self.list(key).append(other.list(key));
         }
     }
@@ -126,9 +133,11 @@ pub(crate) fn read(table: &DeTable<'_>) -> Result<Allowed, (Fault, Range<usize>)
     let mut allowed = Allowed::default();
     for (key, value) in table {
         let name = key.get_ref().as_ref();
-        if !KEYS.contains(&name) {
-            let fault = Fault::new(format!("there is no key `{name}`")).hint(format!("keys: {}", suggest::list(KEYS)));
-            return Err((fault.maybe_hint(suggest::did_you_mean(name, KEYS)), key.span()));
+        let known = || KEYS.into_iter().map(|(key, _)| key);
+        if !known().any(|key| key == name) {
+            let fault =
+                Fault::new(format!("there is no key `{name}`")).hint(format!("keys: {}", suggest::list(known())));
+            return Err((fault.maybe_hint(suggest::did_you_mean(name, known())), key.span()));
         }
         let wrong = || (Fault::new(format!("`{name}` is a list of texts")).hint("run = [\"zfs\"]"), value.span());
         let DeValue::Array(all) = value.get_ref() else { return Err(wrong()) };

@@ -4,9 +4,24 @@ use super::chainload::MARKER;
 use crate::diag::{Fault, suggest};
 use std::collections::BTreeMap;
 
-/// The keys that say how a machine is installed.
-pub(crate) const KEYS: [&str; 10] =
-    ["os", "mirror", "release", "iso", "image", "kernel", "initrd", "args", "answers", "script"];
+/// The keys that say how a machine is installed, with what each is.
+pub(crate) const KEYS: [(&str, &str); 10] = [
+    ("os", "what is installed: \"openbsd\", \"freebsd\", \"debian\", \"ubuntu\", \"rocky\" or \"linux\""),
+    ("mirror", "the address of its files"),
+    ("release", "which release of it"),
+    ("iso", "the address of an image of a CD"),
+    ("image", "the address of an image with a root in memory"),
+    ("kernel", "the address of a kernel"),
+    ("initrd", "the address of an initial RAM disk"),
+    ("args", "further arguments of the kernel"),
+    ("answers", "the address of the installer's answers"),
+    ("script", "an iPXE script of one's own, in place of all others"),
+];
+
+/// Returns the names of the keys that something is said of.
+fn said_keys(said: &BTreeMap<String, String>) -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().map(|(key, _)| key).filter(|key| said.contains_key(*key))
+}
 
 /// How long a script of one's own may be, in bytes.
 const SCRIPT_MAX: usize = 64 << 10;
@@ -143,7 +158,7 @@ impl Install {
     /// Reads what was said; nothing if nothing was. A fault comes with the key that it is about.
     pub(crate) fn read(said: &BTreeMap<String, String>) -> Result<Option<Self>, (&'static str, Fault)> {
         if let Some(text) = said.get("script") {
-            if let Some(other) = KEYS.into_iter().find(|key| *key != "script" && said.contains_key(*key)) {
+            if let Some(other) = said_keys(said).find(|key| *key != "script") {
                 let fault = Fault::new(format!("`{other}` and `script` exclude each other"));
                 return Err((other, fault.hint("a script of one's own says all of it")));
             }
@@ -151,7 +166,7 @@ impl Install {
         }
         let names = || INSTALLERS.iter().map(|installer| installer.os);
         let Some(os) = said.get("os") else {
-            let Some(key) = KEYS.into_iter().find(|key| said.contains_key(*key)) else { return Ok(None) };
+            let Some(key) = said_keys(said).next() else { return Ok(None) };
             let fault = Fault::new(format!("`{key}` is for an `os`, and none is named"));
             return Err((key, fault.hint(format!("known are {}", suggest::list(names())))));
         };
@@ -199,7 +214,7 @@ impl Installer {
                 return Err(("os", fault.hint(format!("it needs {}", suggest::list(self.needs.iter().copied())))));
             }
         }
-        for key in KEYS.into_iter().filter(|key| said.contains_key(*key)) {
+        for key in said_keys(said) {
             if key != "os" && !self.needs.contains(&key) && !self.may.contains(&key) {
                 let fault = Fault::new(format!("`{key}` means nothing to {}", self.os));
                 let known: Vec<&str> = self.needs.iter().chain(self.may).copied().collect();

@@ -5,9 +5,8 @@
 
 use super::modules::STDLIB;
 use super::source;
-use super::words::{self, Kind, Row};
+use super::words::{self, Asks, Row};
 use crate::diag::{Diagnostic, Place, Source};
-use crate::model::value::Type;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -103,46 +102,12 @@ fn of_word(found: &Found) -> BTreeSet<&'static str> {
     rows.into_iter().flat_map(|row| of_row(row, found.is_method)).collect()
 }
 
+/// A function may be called like a method, and then takes one argument less; a method cannot be called like a function.
 fn of_row(row: Row, is_method: bool) -> Vec<&'static str> {
-    let word = match row {
-        Row::Word(word) => word,
-        Row::Device(kind) => {
-            let is = |ty: Type| match ty {
-                Type::Path | Type::Tty => Some("paths"),
-                Type::Backend => Some("interfaces"),
-                Type::HostDevice => Some("devices of the host"),
-                _ => None,
-            };
-            let parameters = kind.given.iter().chain(kind.options()).chain(kind.grouped());
-            return parameters.filter_map(|parameter| is(parameter.ty)).collect();
-        }
-    };
-    // A function may be called like a method, and then takes one argument less; a method cannot be called like a function.
-    let is_function = word.on.is_none();
-    if !is_function && !is_method {
+    if row.on().is_some() && !is_method {
         return Vec::new();
     }
-    match (word.name, is_function) {
-        (
-            "truncate" | "write_file" | "ipxe_image" | "cloud_seed" | "uefi" | "bootrom" | "bhyveload" | "grub_bhyve",
-            true,
-        ) => {
-            vec!["paths"]
-        }
-        ("run", true) => vec!["commands", "paths"],
-        ("run", false) => vec!["boots"],
-        ("query" | "ifconfig", true) => vec!["commands"],
-        ("tap" | "bridge" | "vlan" | "vxlan" | "epair" | "default_router", true) | ("add", false) => vec!["interfaces"],
-        ("destroy", false) => vec!["nodes"],
-        ("umask", true) => vec!["the umask"],
-        ("bhyve", true) => vec!["paths"],
-        ("args" | "option", false) => vec!["arguments of bhyve"],
-        ("secret", true) => vec!["secrets"],
-        ("env", true) => vec!["the environment"],
-        ("exists", true) => vec!["whether files are there"],
-        _ if word.kind == Kind::Action && !["defer", "on", "sleep"].contains(&word.name) => vec!["the host"],
-        _ => Vec::new(),
-    }
+    row.asks().into_iter().map(Asks::name).collect()
 }
 
 type Known = BTreeMap<(String, String), BTreeSet<&'static str>>;
@@ -176,6 +141,7 @@ fn of_standard(module: &str, function: &str, known: &mut Known) -> BTreeSet<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::words::Kind;
 
     #[test]
     fn every_word_that_acts_is_told_with_its_function() {
@@ -209,11 +175,8 @@ mod tests {
     #[test]
     fn no_action_is_forgotten() {
         for row in words::all().filter(|row| row.kind() == Kind::Action) {
-            let is_harmless = ["defer", "on", "sleep"].contains(&row.name().as_str());
-            let is_method = matches!(row, Row::Word(word) if word.on.is_some());
-            let asks = of_row(row, is_method);
-            assert_eq!(asks.is_empty(), is_harmless, "{}", row.name());
-            assert!(!asks.contains(&"the host"), "{}", row.name());
+            let is_harmless = ["defer", "on", "sleep"].contains(&row.name());
+            assert_eq!(row.asks().is_empty(), is_harmless, "{}", row.name());
         }
     }
 }

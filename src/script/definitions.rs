@@ -1,48 +1,43 @@
 //! The words and modules in the form of Rhai's definition files (`.d.rhai`), which editors read.
 
 use super::docs::Module;
-use super::handle;
+use super::handle::{self, Handle};
 use super::words::{self, Row};
 
 /// Returns the definitions of all words, properties and variables.
 pub(crate) fn words() -> String {
     let mut text = vec![String::from("module static;\n")];
     for row in words::all() {
-        let usage = row.usage();
-        let parameters = parameters(&usage);
-        let object = match row {
-            Row::Word(word) if word.on.is_some() => Some(receiver(&usage)),
-            _ => None,
-        };
         let (least, most) = row.arity();
+        let (parameters, returns) = (row.parameters(), row.returns().name());
         for arity in least..=most {
-            let given = (0..arity).map(|at| parameters.get(at).cloned().unwrap_or_else(|| (format!("more{at}"), "?")));
-            let object = object.map(|of| ("this".to_string(), of));
-            let all: Vec<String> = object.into_iter().chain(given).map(|(name, of)| format!("{name}: {of}")).collect();
-            text.push(format!("\n{}fn {}({}) -> ?;\n", comment(&documented(row)), row.name(), all.join(", ")));
+            let this = row.on().map(|on| format!("this: {}", on.name()));
+            let given = parameters.iter().take(arity).map(|shown| format!("{}: {}", shown.name, shown.ty));
+            let all: Vec<String> = this.into_iter().chain(given).collect();
+            text.push(format!("\n{}fn {}({}) -> {returns};\n", comment(&documented(row)), row.name(), all.join(", ")));
         }
     }
     for (unit, shift) in words::UNITS {
         text.push(format!("\n/// A size: 2^{shift} bytes each.\nfn get {unit}(number: int) -> int;\n"));
     }
-    for of in ["Vm", "Exit"] {
-        for name in handle::properties(of) {
-            let does =
-                words::machine::keys().find(|key| of == "Vm" && key.name == name).map(|key| key.help.to_string());
-            let about = comment(&does.unwrap_or_default());
-            text.push(format!("\n{about}fn get {name}(this: {of}) -> ?;\n"));
-            if of == "Vm" {
-                text.push(format!("\n{about}fn set {name}(this: {of}, value: ?);\n"));
-            }
-        }
-    }
-    for (name, of, help) in handle::PARTS {
-        text.push(format!("\n{}fn get {name}(this: Vm) -> {of};\n", comment(help)));
-    }
+    text.extend(Handle::ALL.into_iter().flat_map(properties));
     for (name, help) in words::variables() {
         text.push(format!("\n{}let {name}: ?;\n", comment(help)));
     }
     text.concat()
+}
+
+/// The definitions of the properties of a handle.
+fn properties(of: Handle) -> Vec<String> {
+    let part = |name: &str| handle::PARTS.into_iter().find(|part| of == Handle::Vm && part.0 == name);
+    let about = |name: &str| {
+        let key = words::machine::keys().find(|key| of == Handle::Vm && key.name == name).map(|key| key.help);
+        comment(part(name).map(|part| part.2).or(key).unwrap_or_default())
+    };
+    let get =
+        |name: &str| format!("\n{}fn get {name}(this: {}) -> {};\n", about(name), of.name(), of.property(name).name());
+    let set = |name: &str| format!("\n{}fn set {name}(this: {}, value: ?);\n", about(name), of.name());
+    of.properties(false).into_iter().map(get).chain(of.properties(true).into_iter().map(set)).collect()
 }
 
 /// Returns the definitions of a module.
@@ -69,114 +64,26 @@ fn comment(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// What a method is called on, from how it is written.
-fn receiver(usage: &str) -> &'static str {
-    match usage.split(['.', '(']).next().unwrap_or_default() {
-        "vm" if usage.starts_with("vm.serial.") => "Serial",
-        "vm" if usage.starts_with("vm.screen.") => "Screen",
-        "vm" => "Vm",
-        "bridge" => "Bridge",
-        "bhyvectl" => "Node",
-        _ => "?",
-    }
-}
-
-/// The parameters of a word, from how it is written: a name stands for itself, anything else for what it is an example of.
-fn parameters(usage: &str) -> Vec<(String, &'static str)> {
-    let inside = usage.rsplit_once(')').map_or("", |(head, _)| head);
-    let depth_of_last = last_open(inside);
-    let mut all: Vec<(String, &'static str)> = Vec::new();
-    for argument in split(&inside[depth_of_last..]) {
-        let argument = argument.trim();
-        let (name, of) = match argument.chars().next() {
-            None => continue,
-            Some('"' | '`') => ("text", "string"),
-            Some('[') => ("list", "array"),
-            Some('#') => ("options", "map"),
-            Some('|') => ("closure", "Fn"),
-            Some(c) if c.is_ascii_digit() => ("number", "int"),
-            _ => (argument, "?"),
-        };
-        let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        let name = if name.is_empty() { "value".to_string() } else { name };
-        let same = all.iter().filter(|(known, _)| known.trim_end_matches(|c: char| c.is_ascii_digit()) == name).count();
-        all.push((if same == 0 { name } else { format!("{name}{}", same + 1) }, of));
-    }
-    all
-}
-
-/// Where the arguments of the last call begin: behind the bracket that is open at the end.
-fn last_open(text: &str) -> usize {
-    let mut open = Vec::new();
-    let mut in_text = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => in_text = !in_text,
-            '(' | '[' | '{' if !in_text => open.push(at + 1),
-            ')' | ']' | '}' if !in_text => drop(open.pop()),
-            _ => {}
-        }
-    }
-    open.first().copied().unwrap_or(text.len())
-}
-
-/// Splits arguments at the commas between them.
-fn split(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut begin, mut in_text) = (Vec::new(), 0_usize, 0, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => in_text = !in_text,
-            '(' | '[' | '{' if !in_text => depth += 1,
-            ')' | ']' | '}' if !in_text => depth = depth.saturating_sub(1),
-            ',' if depth == 0 && !in_text => {
-                parts.push(&text[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[begin..]);
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parameters_follow_from_how_a_word_is_written() {
-        let named = |usage: &str| {
-            parameters(usage).iter().map(|(name, of)| format!("{name}: {of}")).collect::<Vec<_>>().join(", ")
-        };
-        assert_eq!(named("truncate(path, 20.GiB)"), "path: ?, number: int");
-        assert_eq!(
-            named("run(\"zfs\", [\"create\", \"a)b\"], #{ makes: path })"),
-            "text: string, list: array, options: map"
-        );
-        assert_eq!(named("bhyvectl(\"name\").destroy()"), "");
-        assert_eq!(named("on(\"exited\", |e| …)"), "text: string, closure: Fn");
-        assert_eq!(
-            named("refuse(value, \"key\", \"what, is\", \"x\")"),
-            "value: ?, text: string, text2: string, text3: string"
-        );
-        assert_eq!(named("vm.slot(4, device)"), "number: int, device: ?");
-    }
 
     #[test]
     fn every_word_is_defined_for_each_number_of_arguments() {
         let text = words();
         let shown = |line: &str| text.lines().any(|defined| defined == line);
         for line in [
-            "fn truncate(path: ?, number: int) -> ?;",
-            "fn run(this: Vm) -> ?;",
-            "fn run(text: string) -> ?;",
-            "fn add(this: Bridge, tap: ?) -> ?;",
-            "fn destroy(this: Node) -> ?;",
+            "fn truncate(path: string, size: ?) -> ();",
+            "fn truncate(path: string, size: ?, options: map) -> ();",
+            "fn run(this: Vm) -> Exit;",
+            "fn run(program: string) -> ?;",
+            "fn add(this: Bridge, tap: ?) -> ();",
+            "fn destroy(this: Node) -> ();",
             "fn get GiB(number: int) -> int;",
             "fn get serial(this: Vm) -> Serial;",
-            "fn expect(this: Serial, text: string, text2: string) -> ?;",
-            "fn shows(this: Screen, text: string) -> ?;",
-            "fn type(this: Vm, text: string) -> ?;",
+            "fn expect(this: Serial, text: string, within: string) -> ();",
+            "fn shows(this: Screen, text: string) -> ();",
+            "fn type(this: Vm, text: ?) -> ();",
             "fn set cpus(this: Vm, value: ?);",
             "let init: ?;",
             "/// - `nocache`: open with O_DIRECT: true or false",

@@ -9,7 +9,7 @@ mod token;
 
 use super::modules::STDLIB;
 use super::words::{self, Kind, Row};
-use crate::script::handle::{EXITS, PARTS, properties};
+use crate::script::handle::{EXITS, Handle, PARTS};
 use cursor::{Around, Of, Within, cursor};
 pub(crate) use names::{Declaration, Names, Sort, is_free, names};
 use std::ops::Range;
@@ -336,23 +336,10 @@ fn asked_keys(text: &str) -> Vec<String> {
     keys
 }
 
-/// The keys of a word's map: those of its table, or those that its usage shows.
+/// The keys of a word's map.
 fn keys_of(word: &str) -> Vec<(String, String)> {
-    let mut keys: Vec<(String, String)> = Vec::new();
-    for row in words::all().filter(|row| row.is_named(word)) {
-        let options = row.options();
-        keys.extend(options.into_iter().map(|(key, help)| (key.to_string(), help)));
-        let usage = row.usage();
-        let shown = usage.split_once("#{").and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inner, _)| inner);
-        for part in shown.split(", ") {
-            let key: String = part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let is_key = part.trim().len() == key.len() || part.trim()[key.len()..].starts_with(':');
-            if is_key && !key.is_empty() && !keys.iter().any(|(known, _)| *known == key) {
-                keys.push((key, String::new()));
-            }
-        }
-    }
-    keys
+    let rows = words::all().filter(|row| row.is_named(word));
+    rows.flat_map(Row::options).map(|(key, help)| (key.to_string(), help)).collect()
 }
 
 /// What can be asked of a value: its type is not known, but for a number and a part of a machine.
@@ -362,19 +349,17 @@ fn members_of_values(of: Of) -> Vec<Item> {
     if of == Of::Number {
         return words::UNITS.iter().map(|(unit, _)| item(unit, Sense::Keyword, format!("20.{unit}"), "")).collect();
     }
-    // A method is written with what it is called on.
-    let part_of = |row: &Row| {
-        let usage = row.usage();
-        PARTS.iter().map(|part| part.0).find(|part| usage.starts_with(&format!("vm.{part}.")))
-    };
+    let part_of = |row: &Row| PARTS.iter().find(|part| row.on() == Some(part.1)).map(|part| part.0);
     let wanted = if let Of::Part(part) = of { Some(part) } else { None };
     let methods = words::all().filter(|row| row.kind() == Kind::Method && part_of(row) == wanted);
-    let methods = methods.map(|row| item(&row.name(), Sense::Method, row.usage(), row.help()));
+    let methods = methods.map(|row| item(row.name(), Sense::Method, row.usage(), row.help()));
     if wanted.is_some() {
         return methods.collect();
     }
-    let properties =
-        ["Exit", "Vm"].into_iter().flat_map(properties).map(|name| item(name, Sense::Key, String::new(), ""));
+    let properties = [Handle::Exit.properties(false), Handle::Vm.properties(true)]
+        .concat()
+        .into_iter()
+        .map(|name| item(name, Sense::Key, String::new(), ""));
     let properties = properties.chain(PARTS.map(|(name, _, help)| item(name, Sense::Key, String::new(), help)));
     let mut seen = std::collections::BTreeSet::new();
     methods.chain(properties).filter(|item| seen.insert(item.label.clone())).collect()
@@ -390,7 +375,7 @@ fn values(names: &Names, at: usize, is_statement: bool) -> Vec<Item> {
     let mut items: Vec<Item> = names.known(at).into_iter().map(|one| as_item(one, sense(one.sort))).collect();
     let words = words::all().filter(|row| row.kind() != Kind::Method);
     items.extend(words.map(|row| Item {
-        label: row.name(),
+        label: row.name().into(),
         sense: Sense::Function,
         detail: row.usage(),
         docs: row.help().into(),

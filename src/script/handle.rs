@@ -1,8 +1,8 @@
 //! What recipes hold in their hands: machines, taps, bridges, devices, exits.
 
 use super::raise::{Raised, Site};
-use super::words::Call;
 use super::words::machine::{keys, permit_key, set_key};
+use super::words::{Call, Type};
 use super::{Shared, words};
 use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, Loader, PciSlot, Secret, VmName};
 use rhai::{Dynamic, Engine, NativeCallContext, Position, Variant};
@@ -104,30 +104,190 @@ pub(crate) struct SecretHandle(pub Secret);
 pub(crate) const EXITS: [&str; 6] = ["rebooted", "powered_off", "halted", "triple_fault", "failed", "killed"];
 
 /// The parts of a machine that one talks to: the property, its type, and what it is for.
-pub(crate) const PARTS: [(&str, &str, &str); 2] = [
-    ("serial", "Serial", "The machine's first serial port, com1: what is said and heard there."),
-    ("screen", "Screen", "The machine's screen: what it is to show."),
+pub(crate) const PARTS: [(&str, Handle, &str); 2] = [
+    ("serial", Handle::Serial, "The machine's first serial port, com1: what is said and heard there."),
+    ("screen", Handle::Screen, "The machine's screen: what it is to show."),
 ];
 
-/// Returns the properties of a type, by its name in messages.
-pub(crate) fn properties(of: &str) -> Vec<&'static str> {
-    match of {
-        "Vm" => keys().map(|key| key.name).filter(|name| *name != "slots").collect(),
-        "Exit" => EXITS.iter().copied().chain(["status", "word"]).collect(),
-        "number" | "i64" => words::UNITS.iter().map(|(name, _)| *name).collect(),
-        _ => Vec::new(),
+/// The type of what a word returns, for a recipe to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handle {
+    /// A machine.
+    Vm,
+    /// The first serial port of a machine.
+    Serial,
+    /// The screen of a machine.
+    Screen,
+    /// A tap.
+    Tap,
+    /// A VLAN, a VXLAN, or one of a pair.
+    Interface,
+    /// A bridge.
+    Bridge,
+    /// A machine's vmm node.
+    Node,
+    /// A device.
+    Device,
+    /// Firmware.
+    Bootrom,
+    /// What puts a guest into memory before bhyve runs.
+    Loader,
+    /// How a boot ended.
+    Exit,
+    /// A secret.
+    Secret,
+}
+
+impl Handle {
+    /// Every one.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Vm,
+        Self::Serial,
+        Self::Screen,
+        Self::Tap,
+        Self::Interface,
+        Self::Bridge,
+        Self::Node,
+        Self::Device,
+        Self::Bootrom,
+        Self::Loader,
+        Self::Exit,
+        Self::Secret,
+    ];
+
+    /// Returns the handle of a name in messages of Rhai's: its own, or that of the type in this program.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|handle| handle.name() == name || handle.rust() == name)
+    }
+
+    /// Returns its name in definition files and in messages of Rhai's.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Vm => "Vm",
+            Self::Serial => "Serial",
+            Self::Screen => "Screen",
+            Self::Tap => "Tap",
+            Self::Interface => "Interface",
+            Self::Bridge => "Bridge",
+            Self::Node => "Node",
+            Self::Device => "Device",
+            Self::Bootrom => "Bootrom",
+            Self::Loader => "Loader",
+            Self::Exit => "Exit",
+            Self::Secret => "Secret",
+        }
+    }
+
+    /// Returns the name of one for people.
+    pub(crate) const fn article(self) -> &'static str {
+        match self {
+            Self::Vm => "a machine",
+            Self::Serial => "a serial port",
+            Self::Screen => "a screen",
+            Self::Tap => "a tap",
+            Self::Interface => "an interface",
+            Self::Bridge => "a bridge",
+            Self::Node => "a vmm node",
+            Self::Device => "a device",
+            Self::Bootrom => "firmware",
+            Self::Loader => "a loader",
+            Self::Exit => "an exit",
+            Self::Secret => "a secret",
+        }
+    }
+
+    /// Returns how one stands before its methods where the use of a word is shown.
+    pub(crate) const fn written(self) -> &'static str {
+        match self {
+            Self::Vm => "vm.",
+            Self::Serial => "vm.serial.",
+            Self::Screen => "vm.screen.",
+            Self::Tap => "tap.",
+            Self::Interface => "interface.",
+            Self::Bridge => "bridge.",
+            Self::Node => "bhyvectl(\"name\").",
+            Self::Device => "device.",
+            Self::Bootrom => "bootrom.",
+            Self::Loader => "loader.",
+            Self::Exit => "e.",
+            Self::Secret => "secret.",
+        }
+    }
+
+    /// Returns its type.
+    pub(crate) fn id(self) -> TypeId {
+        self.ty().0
+    }
+
+    fn rust(self) -> &'static str {
+        self.ty().1
+    }
+
+    fn ty(self) -> (TypeId, &'static str) {
+        fn ty<T: 'static>() -> (TypeId, &'static str) {
+            (TypeId::of::<T>(), std::any::type_name::<T>())
+        }
+        match self {
+            Self::Vm => ty::<Vm>(),
+            Self::Serial => ty::<Serial>(),
+            Self::Screen => ty::<Screen>(),
+            Self::Tap => ty::<Tap>(),
+            Self::Interface => ty::<Interface>(),
+            Self::Bridge => ty::<Bridge>(),
+            Self::Node => ty::<Node>(),
+            Self::Device => ty::<DeviceHandle>(),
+            Self::Bootrom => ty::<Rom>(),
+            Self::Loader => ty::<LoaderHandle>(),
+            Self::Exit => ty::<Exit>(),
+            Self::Secret => ty::<SecretHandle>(),
+        }
+    }
+
+    /// Returns the properties that can be read, or that can be set.
+    pub(crate) fn properties(self, set: bool) -> Vec<&'static str> {
+        match (self, set) {
+            (Self::Vm, true) => keys().map(|key| key.name).filter(|name| *name != "slots").collect(),
+            (Self::Vm, false) => ["name", "cpus", "memory"].into_iter().chain(PARTS.map(|part| part.0)).collect(),
+            (Self::Exit, false) => EXITS.into_iter().chain(["status", "word"]).collect(),
+            (Self::Tap, false) => vec!["name"],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns what a property holds that can be read.
+    pub(crate) fn property(self, name: &str) -> Type {
+        let part = || PARTS.into_iter().find(|part| part.0 == name).map(|part| Type::Handle(part.1));
+        match (self, name) {
+            (Self::Vm, "cpus" | "memory") | (Self::Exit, "status") => Type::Number,
+            (Self::Vm | Self::Tap, "name") | (Self::Exit, "word") => Type::Text,
+            (Self::Exit, name) if EXITS.contains(&name) => Type::Flag,
+            (Self::Vm, _) => part().unwrap_or(Type::Any),
+            _ => Type::Any,
+        }
+    }
+
+    /// Returns some value of it that needs nothing, where there can be one.
+    pub(super) fn stand_in(self, site: &Site) -> Option<Dynamic> {
+        let interface = || "vmrun0".parse::<InterfaceName>().ok();
+        match self {
+            Self::Vm => Some(Dynamic::from(Vm::empty(site))),
+            Self::Serial => Some(Dynamic::from(Serial(Vm::empty(site)))),
+            Self::Screen => Some(Dynamic::from(Screen(Vm::empty(site)))),
+            Self::Tap => interface().map(|name| Dynamic::from(Tap(name))),
+            Self::Interface => interface().map(|name| Dynamic::from(Interface(name))),
+            Self::Bridge => interface().map(|name| Dynamic::from(Bridge(name))),
+            Self::Node => "vmrun".parse().ok().map(|name| Dynamic::from(Node(name))),
+            Self::Device => DeviceHandle::stand_in(site).map(Dynamic::from),
+            Self::Bootrom | Self::Loader | Self::Exit | Self::Secret => None,
+        }
     }
 }
 
 /// Makes the types known, how they are written, and the units of sizes.
 pub(crate) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
-    engine.register_type_with_name::<Interface>("Interface");
-    engine.register_type_with_name::<Serial>("Serial").register_type_with_name::<Screen>("Screen");
-    engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
-    engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
-    engine.register_type_with_name::<LoaderHandle>("Loader");
-    engine.register_type_with_name::<Exit>("Exit").register_type_with_name::<SecretHandle>("Secret");
+    for handle in Handle::ALL {
+        engine.register_type_with_name_raw(handle.rust(), handle.name());
+    }
     engine.register_fn("to_string", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_string", |tap: &mut Tap| tap.0.to_string());
@@ -200,29 +360,11 @@ fn register_vm(engine: &mut Engine, shared: &Shared) {
 
 impl DeviceHandle {
     /// Returns some device that needs nothing.
-    pub(super) fn stand_in(site: &Site) -> Option<Self> {
+    fn stand_in(site: &Site) -> Option<Self> {
         let kind = crate::model::device::KINDS.iter().find(|kind| kind.name == "virtio-rnd")?;
         let device = Device::new(kind, Vec::new()).ok()?;
         Some(Self { device, site: site.clone(), options_at: 0 })
     }
-}
-
-/// Returns something of a type on which methods are called.
-pub(super) fn stand_in(of: TypeId, site: &Site) -> Option<Dynamic> {
-    let interface = || "vmrun0".parse().ok();
-    if of == TypeId::of::<Vm>() {
-        return Some(Dynamic::from(Vm::empty(site)));
-    }
-    if of == TypeId::of::<Serial>() {
-        return Some(Dynamic::from(Serial(Vm::empty(site))));
-    }
-    if of == TypeId::of::<Screen>() {
-        return Some(Dynamic::from(Screen(Vm::empty(site))));
-    }
-    if of == TypeId::of::<Bridge>() {
-        return interface().map(|name| Dynamic::from(Bridge(name)));
-    }
-    None
 }
 
 impl Vm {

@@ -1,6 +1,7 @@
 //! Rhai's errors as diagnostics with exact places.
 
 use super::bounds;
+use super::handle::Handle;
 use super::raise::{Raised, Site};
 use super::source::{self, Sources, Unit};
 use super::words;
@@ -214,8 +215,14 @@ fn tidy(args: &str) -> String {
 fn property(text: &str, token: &str) -> Fault {
     let quoted: Vec<&str> = text.split('\'').collect();
     let (name, of) = (quoted.get(1).copied().unwrap_or(token), quoted.get(3).copied().unwrap_or("value"));
-    let known = super::handle::properties(of);
-    let fault = Fault::new(format!("a {of} has no property `{name}`"));
+    let handle = Handle::named(of);
+    let known = match handle {
+        Some(handle) => handle.properties(text.contains("setter")),
+        None if ["number", "i64"].contains(&of) => words::UNITS.iter().map(|(name, _)| *name).collect(),
+        None => Vec::new(),
+    };
+    let of = handle.map_or_else(|| format!("a {of}"), |handle| handle.article().into());
+    let fault = Fault::new(format!("{of} has no property `{name}`"));
     let list = (!known.is_empty()).then(|| format!("it has {}", suggest::list(known.iter().copied())));
     fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known.iter().copied()))
 }

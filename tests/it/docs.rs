@@ -195,5 +195,5 @@ fn plain() -> ?;
 ",
     );
     let words = sandbox.read("out/vmrun.d.rhai");
-    assert!(words.contains("fn truncate(path: ?, number: int) -> ?;\n"), "{words}");
+    assert!(words.contains("fn truncate(path: string, size: ?) -> ();\n"), "{words}");
 }

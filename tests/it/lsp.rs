@@ -148,7 +148,7 @@ fn an_editor_is_helped_while_a_recipe_is_written() {
     let hover = client.at("textDocument/hover", &uri, 2, 3);
     assert_eq!(
         hover["contents"]["value"],
-        "```rhai\ntruncate(path, 20.GiB)\n```\n\nMakes a file of that size, sparse; `#{ shrink: true }` lets it cut off data."
+        "```rhai\ntruncate(path, 20.GiB)\n```\n\nMakes a file of that size, sparse; `#{ shrink: true }` lets it cut off data.\n- `shrink`: let it cut off data (false)"
     );
     assert_eq!(hover["range"], json!({ "start": { "line": 2, "character": 0 }, "end": { "line": 2, "character": 8 } }));
     let hover = client.at("textDocument/hover", &uri, 3, 6);

@@ -1,7 +1,7 @@
 //! What kind of value an expression has, as far as that can be known without running anything.
 
-use crate::script::handle;
-use crate::script::words::{self, Row};
+use crate::script::handle::Handle;
+use crate::script::words::Type;
 use rhai::ImmutableString;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -25,8 +25,8 @@ pub(super) enum Kind {
     Map(Option<Rc<BTreeSet<ImmutableString>>>),
     /// A closure.
     Closure,
-    /// What a word returned, by the name of its type: `Vm`, `Tap`.
-    Handle(&'static str),
+    /// What a word returned.
+    Handle(Handle),
 }
 
 impl Kind {
@@ -41,13 +41,7 @@ impl Kind {
             Self::List => "a list",
             Self::Map(_) => "a map",
             Self::Closure => "a closure",
-            Self::Handle("Exit") => "an exit",
-            Self::Handle("Node") => "a vmm node",
-            Self::Handle("Device") => "a device",
-            Self::Handle("Bootrom") => "firmware",
-            Self::Handle("Loader") => "a loader",
-            Self::Handle("Secret") => "a secret",
-            Self::Handle(name) => words::article(name),
+            Self::Handle(handle) => handle.article(),
         }
     }
 
@@ -57,23 +51,22 @@ impl Kind {
     }
 }
 
-/// Returns what a word returns.
-pub(super) fn returned(row: Row) -> Kind {
-    let Row::Word(word) = row else { return Kind::Handle("Device") };
-    match (word.name, word.on.is_some()) {
-        ("bhyve", _) => Kind::Handle("Vm"),
-        ("run", true) => Kind::Handle("Exit"),
-        ("tap", _) => Kind::Handle("Tap"),
-        ("bridge", _) => Kind::Handle("Bridge"),
-        ("vlan" | "vxlan", _) => Kind::Handle("Interface"),
-        ("epair", _) => Kind::map(["a", "b"]),
-        ("bhyvectl", _) => Kind::Handle("Node"),
-        ("uefi" | "bootrom", _) => Kind::Handle("Bootrom"),
-        ("bhyveload" | "grub_bhyve", _) => Kind::Handle("Loader"),
-        ("secret", _) => Kind::Handle("Secret"),
-        ("query" | "host_ip" | "ipxe_loader", _) => Kind::Text,
-        ("exists", _) => Kind::Flag,
-        _ => Kind::Any,
+/// Returns what a value of a type is, where a word was given arguments of these kinds.
+pub(super) fn of(ty: Type, given: &[Kind]) -> Kind {
+    match ty {
+        Type::Any => Kind::Any,
+        Type::Unit => Kind::Unit,
+        Type::Flag => Kind::Flag,
+        Type::Number | Type::Size => Kind::Number,
+        Type::Text | Type::Path => Kind::Text,
+        Type::List => Kind::List,
+        Type::Map([]) => Kind::Map(None),
+        Type::Map(keys) => Kind::map(keys.iter().copied()),
+        Type::Closure => Kind::Closure,
+        Type::Handle(handle) => Kind::Handle(handle),
+        Type::SameAs(at) => {
+            given.get(at).filter(|kind| matches!(kind, Kind::Number | Kind::Flag)).cloned().unwrap_or(Kind::Any)
+        }
     }
 }
 
@@ -84,41 +77,4 @@ pub(super) fn fact(name: &str) -> Kind {
         "platform" | "hostname" | "vm_dir" => Kind::Text,
         _ => Kind::Any,
     }
-}
-
-/// Returns the properties of a handle that can be read, or that can be set.
-pub(super) fn properties(of: &str, set: bool) -> Vec<&'static str> {
-    match (of, set) {
-        ("Vm", true) | ("Exit", false) => handle::properties(of),
-        ("Vm", false) => ["name", "cpus", "memory"].into_iter().chain(handle::PARTS.map(|part| part.0)).collect(),
-        ("Tap", false) => vec!["name"],
-        _ => Vec::new(),
-    }
-}
-
-/// Returns what a property of a handle holds.
-pub(super) fn property(of: &Kind, name: &str) -> Kind {
-    let part = || handle::PARTS.into_iter().find(|part| part.0 == name);
-    match of {
-        Kind::Handle("Vm") => part().map(|part| Kind::Handle(part.1)),
-        _ => None,
-    }
-    .unwrap_or(if ["name", "word"].contains(&name) { Kind::Text } else { Kind::Any })
-}
-
-/// Returns the handle on which a method is called, by the name of its type.
-pub(super) fn on(row: Row) -> Option<&'static str> {
-    use std::any::TypeId;
-    let Row::Word(word) = row else { return None };
-    let on = word.on?;
-    let known = [
-        (TypeId::of::<handle::Vm>(), "Vm"),
-        (TypeId::of::<handle::Serial>(), "Serial"),
-        (TypeId::of::<handle::Screen>(), "Screen"),
-        (TypeId::of::<handle::Bridge>(), "Bridge"),
-        (TypeId::of::<handle::Node>(), "Node"),
-        (TypeId::of::<handle::Exit>(), "Exit"),
-        (TypeId::of::<handle::Tap>(), "Tap"),
-    ];
-    known.into_iter().find(|(id, _)| *id == on).map(|(_, name)| name)
 }

@@ -6,19 +6,15 @@ use crate::diag::{Blame, Source};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Target;
-use crate::script::handle::{Bridge, DeviceHandle, Interface, Node, Tap};
 use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::{self, Row};
 use crate::script::{Inputs, Session, Shared, report};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
-use rhai::{AST, Dynamic, Expr, FnCallExpr, FnPtr, Position};
+use rhai::{AST, Dynamic, Expr, FnCallExpr, Position};
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// What is told where a parameter, not a literal, is at fault, or where there is nothing to be tried.
-const LEFT_OUT: [&str; 4] = ["param", "known_keys", "refuse", "defer"];
 
 /// What is known of the arguments of a call.
 pub(super) struct Known<'a> {
@@ -58,9 +54,8 @@ impl Trial {
     pub(super) fn call(&self, row: Row, call: &FnCallExpr, position: Position, known: &Known<'_>) -> Vec<Finding> {
         let Known { partial, kinds, whole: is_known } = known;
         let given: Vec<bool> = call.args.iter().map(is_known).collect();
-        let name = row.name();
         let nothing = partial.iter().all(Dynamic::is_unit);
-        if nothing || LEFT_OUT.contains(&name.as_str()) {
+        if nothing || !row.is_tried() {
             return Vec::new();
         }
         let site = Site { source: Some(self.name.clone()), position };
@@ -69,7 +64,7 @@ impl Trial {
         let args: Vec<Dynamic> = args
             .map(|(at, ((partial, given), kind))| {
                 let unknown = !given && partial.is_unit();
-                if unknown { stand_in(&name, at, kind, &site) } else { partial.clone() }
+                if unknown { stand_in(row, at, kind, &site) } else { partial.clone() }
             })
             .collect();
         let raised = match row {
@@ -147,29 +142,7 @@ fn is_written(argument: &Expr, path: &[String], is_key: bool, is_known: &dyn Fn(
 }
 
 /// Something of the right kind in place of an argument that is not known.
-fn stand_in(word: &str, at: usize, kind: &Kind, site: &Site) -> Dynamic {
-    let interface = || "vmrun0".parse().ok();
-    let made = match kind {
-        Kind::Handle("Tap") => interface().map(|name| Dynamic::from(Tap(name))),
-        Kind::Handle("Interface") => interface().map(|name| Dynamic::from(Interface(name))),
-        Kind::Handle("Bridge") => interface().map(|name| Dynamic::from(Bridge(name))),
-        Kind::Handle("Node") => "vmrun".parse().ok().map(|name| Dynamic::from(Node(name))),
-        Kind::Handle("Device") => DeviceHandle::stand_in(site).map(Dynamic::from),
-        _ => None,
-    };
-    made.unwrap_or_else(|| match (word, at) {
-        ("truncate", 1) => (1_i64 << 30).into(),
-        ("slot", 0) => 4_i64.into(),
-        ("vlan", 1) => 2_i64.into(),
-        ("slot", 1) => DeviceHandle::stand_in(site).map_or(Dynamic::UNIT, Dynamic::from),
-        ("on", 1) => FnPtr::new("hook").map_or(Dynamic::UNIT, Dynamic::from),
-        ("on", 0) => "exited".into(),
-        ("run" | "query", 1) | ("args" | "ifconfig", 0) => rhai::Array::new().into(),
-        ("bridge" | "vlan" | "vxlan" | "run" | "write_file" | "truncate", 1..)
-            if at > 1 || matches!(word, "bridge" | "vxlan") =>
-        {
-            rhai::Map::new().into()
-        }
-        _ => "/vm/x".into(),
-    })
+fn stand_in(row: Row, at: usize, kind: &Kind, site: &Site) -> Dynamic {
+    let known = if let Kind::Handle(handle) = kind { handle.stand_in(site) } else { None };
+    known.unwrap_or_else(|| row.stand_in(at, site))
 }

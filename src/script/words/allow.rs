@@ -1,20 +1,24 @@
 //! What the recipe lets its libraries do.
 
-use super::{Call, Kind, Word};
+use super::{Call, Keys, Kind, Param, Word};
 use crate::diag::Fault;
 use crate::library::allowed::{self, Allowed, KEYS};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
 
-pub(super) const WORDS: &[Word] = &[Word {
-    name: "allow",
-    kind: Kind::Description,
-    on: None,
-    arity: (1, 1),
-    usage: "allow(#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] })",
-    help: "Lets a recipe that imports libraries do from here on what its own text does not name; `*` stands for any letters but `/`.",
-    call: allow,
-}];
+pub(super) const WORDS: &[Word] = &[
+    Word {
+        name: "allow",
+        kind: Kind::Description,
+        params: &[Param::map("what", Keys::Of(keys)).shown("#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] }")],
+        help: "Lets a recipe that imports libraries do from here on what its own text does not name; `*` stands for any letters but `/`.",
+        ..Word::of(allow)
+    },
+];
+
+fn keys() -> Vec<(&'static str, String)> {
+    KEYS.iter().map(|(name, help)| (*name, (*help).to_string())).collect()
+}
 
 fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let main = call.session().sources.main();
@@ -22,10 +26,7 @@ fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let fault = Fault::new("only the recipe itself may allow something");
         return Err(fault.hint("it stands in the recipe's own file").into());
     }
-    if !call.args[0].is_map() {
-        return Err(super::expected("a map #{ … }", &call.args[0]).arg(0));
-    }
-    let options = call.options(0, &KEYS)?;
+    let options = call.options(0)?;
     let mut allowed = Allowed::default();
     for (key, value) in options.iter().filter(|(_, value)| !value.is_unit()) {
         let mut texts = super::texts(value).map_err(|raised| raised.under(key).arg(0))?;

@@ -2,6 +2,7 @@
 
 mod groups;
 
+use super::word::{Row, Shown};
 use super::{Call, expected, map, unknown_key};
 use crate::diag::Fault;
 use crate::model::device::{Item, ItemFault, Shape};
@@ -41,6 +42,20 @@ pub(super) fn arity(kind: &DeviceKind) -> (usize, usize) {
     (least, kind.given.len() + usize::from(listed.is_some()) + usize::from(has_options(kind)))
 }
 
+/// Returns the parameters of a device's word.
+pub(super) fn parameters(kind: &'static DeviceKind) -> Vec<Shown> {
+    let mut all: Vec<Shown> = kind.given.iter().map(|given| Shown { name: given.name, ty: "?" }).collect();
+    let group = match (kind.group.map(|group| group.shape), kind.grouped().next()) {
+        (Some(Shape::Rows), _) => Some(Shown { name: "rows", ty: "array" }),
+        (Some(Shape::Pairs), _) => Some(Shown { name: "pairs", ty: "map" }),
+        (Some(Shape::List), Some(parameter)) => Some(Shown { name: parameter.name, ty: "?" }),
+        _ => None,
+    };
+    all.extend(group);
+    all.extend(has_options(kind).then_some(Shown { name: "options", ty: "map" }));
+    all
+}
+
 /// Returns the options of a device's word with their help, for the reference and for maps that are written out.
 pub(super) fn options(kind: &'static DeviceKind) -> Vec<(&'static str, String)> {
     let help = |p: &Parameter| {
@@ -65,7 +80,7 @@ pub(super) fn static_word(kind: &'static DeviceKind) -> &'static str {
 
 /// Makes a device.
 pub(super) fn make(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let Some(kind) = call.device else { return Ok(Dynamic::UNIT) };
+    let Some(Row::Device(kind)) = call.row else { return Ok(Dynamic::UNIT) };
     let mut items = Vec::new();
     let mut at = 0;
     for parameter in kind.given {

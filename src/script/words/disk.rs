@@ -1,6 +1,6 @@
 //! Files: disks, texts, permissions.
 
-use super::{Call, Kind, Word, size};
+use super::{Asks, Call, Kind, Param, Type, Word, size};
 use crate::diag::Fault;
 use crate::host::Effect;
 use crate::model::Size;
@@ -14,29 +14,35 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "truncate",
         kind: Kind::Action,
-        on: None,
-        arity: (2, 3),
-        usage: "truncate(path, 20.GiB)",
+        params: &[
+            Param::new("path", Type::Path),
+            Param::written("size", Type::Size, "20.GiB"),
+            Param::options(&[("shrink", "let it cut off data (false)")]).hidden(),
+        ],
+        asks: &[Asks::Paths],
         help: "Makes a file of that size, sparse; `#{ shrink: true }` lets it cut off data.",
-        call: truncate,
+        is_in_rhai: true,
+        ..Word::of(truncate)
     },
     Word {
         name: "write_file",
         kind: Kind::Action,
-        on: None,
-        arity: (2, 3),
-        usage: "write_file(path, text, #{ mode: \"600\" })",
+        params: &[
+            Param::new("path", Type::Path),
+            Param::new("text", Type::Text),
+            Param::options(&[("mode", "who may read it: \"600\"")]).shown("#{ mode: \"600\" }"),
+        ],
+        asks: &[Asks::Paths],
         help: "Writes a text as a file, in place of an old one; `mode` says who may read it, else the umask does.",
-        call: write_file,
+        ..Word::of(write_file)
     },
     Word {
         name: "umask",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 1),
-        usage: "umask(\"027\")",
+        params: &[Param::text("mask", "027")],
+        asks: &[Asks::Umask],
         help: "Sets which permissions new files lack; a run begins with 026.",
-        call: umask,
+        ..Word::of(umask)
     },
 ];
 
@@ -69,7 +75,7 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let hint = format!("truncate(path, {}.GiB)", call.args[1]);
         super::machine::warn(call, Raised::from(fault.hint(hint)).arg(1));
     }
-    let options = call.options(2, &["shrink"])?;
+    let options = call.options(2)?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
     folder_of(call, &path, 0)?;
     if let Some(fact) = call.session().run().host.file(&path) {
@@ -87,7 +93,7 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn write_file(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.path(0)?;
     let mut text = call.text(1)?;
-    let options = call.options(2, &["mode"])?;
+    let options = call.options(2)?;
     let mode = options.get("mode").filter(|value| !value.is_unit()).map(|value| {
         let digits = super::text(value)?;
         let fault = || Fault::new(format!("{digits:?} is no mode")).hint("three octal digits: \"600\", \"644\"");

@@ -1,13 +1,13 @@
 //! Facts of the host and of the run.
 
-use super::{Call, Kind, Word, expected};
+use super::{Asks, Call, Example, Kind, Param, Type, Word, expected};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::{Interface, Platform, environment, ipxe};
 use crate::model::{Bootrom, DevicePath};
 use crate::qemu;
 use crate::script::allowance::Asked;
-use crate::script::handle::{Rom, SecretHandle};
+use crate::script::handle::{Handle, Rom, SecretHandle};
 use crate::script::raise::Raised;
 use crate::script::{Shared, Wanted};
 use crate::supervise::conflicts::Purpose;
@@ -41,38 +41,93 @@ pub(super) fn variable(name: &str, shared: &Shared) -> Option<Dynamic> {
     })
 }
 
-const fn fact(
-    name: &'static str,
-    arity: (usize, usize),
-    usage: &'static str,
-    help: &'static str,
-    call: fn(&Call<'_>) -> Result<Dynamic, Raised>,
-) -> Word {
-    Word { name, kind: Kind::Fact, on: None, arity, usage, help, call }
-}
+/// The keys of the maps of firmware.
+const ROM: &[(&str, &str)] =
+    &[("vars", "the file that keeps its variables; made of the firmware's empty ones if it is not there")];
 
 pub(super) const WORDS: &[Word] = &[
-    fact(
-        "param",
-        (1, 3),
-        "param(\"cpus\", 4, 1..=16)",
-        "What `--set cpus=…` gave, else the default, of the default's type; it may be limited by a range or a list of values.",
-        param,
-    ),
-    fact("exists", (1, 1), "exists(path)", "Whether a file is there.", exists),
-    fact("env", (1, 2), "env(\"NAME\", default)", "A variable of the environment, else the default.", env),
-    fact("host_ip", (1, 1), "host_ip(\"192.168.2.0/24\")", "The host's own address in a network.", host_ip),
-    fact("ipxe_loader", (0, 0), "ipxe_loader()", "The platform's iPXE.", ipxe_loader),
-    fact("uefi", (0, 1), "uefi(#{ vars: path })", "The platform's UEFI firmware; `vars` keeps its variables.", uefi),
-    fact("bootrom", (1, 2), "bootrom(path, #{ vars: path })", "Any firmware.", bootrom),
-    fact(
-        "secret_param",
-        (1, 1),
-        "secret_param(\"vnc\")",
-        "The secret that `--set vnc=…` gave, else `secret(\"vnc\")`; it is in no file, no command line and no event.",
-        secret_param,
-    ),
-    fact("secret", (1, 1), "secret(\"vnc\")", "A secret, from VMRUN_SECRET_VNC or secrets/vnc; never shown.", secret),
+    Word {
+        name: "param",
+        kind: Kind::Fact,
+        params: &[
+            Param::text("name", "cpus"),
+            Param { example: Example::Number(4), ..Param::new("default", Type::Any) }.optional(),
+            Param::written("allowed", Type::Any, "1..=16").optional(),
+        ],
+        returns: Type::SameAs(1),
+        help: "What `--set cpus=…` gave, else the default, of the default's type; it may be limited by a range or a list of values.",
+        is_tried: false,
+        ..Word::of(param)
+    },
+    Word {
+        name: "exists",
+        kind: Kind::Fact,
+        params: &[Param::new("path", Type::Path)],
+        returns: Type::Flag,
+        asks: &[Asks::Existence],
+        help: "Whether a file is there.",
+        ..Word::of(exists)
+    },
+    Word {
+        name: "env",
+        kind: Kind::Fact,
+        params: &[Param::text("name", "NAME"), Param::new("default", Type::Any).optional()],
+        returns: Type::Any,
+        asks: &[Asks::Environment],
+        help: "A variable of the environment, else the default.",
+        ..Word::of(env)
+    },
+    Word {
+        name: "host_ip",
+        kind: Kind::Fact,
+        params: &[Param::text("network", "192.168.2.0/24")],
+        returns: Type::Text,
+        help: "The host's own address in a network.",
+        ..Word::of(host_ip)
+    },
+    Word {
+        name: "ipxe_loader",
+        kind: Kind::Fact,
+        returns: Type::Text,
+        help: "The platform's iPXE.",
+        ..Word::of(ipxe_loader)
+    },
+    Word {
+        name: "uefi",
+        kind: Kind::Fact,
+        params: &[Param::options(ROM).shown("#{ vars: path }")],
+        returns: Type::Handle(Handle::Bootrom),
+        asks: &[Asks::Paths],
+        help: "The platform's UEFI firmware; `vars` keeps its variables.",
+        ..Word::of(uefi)
+    },
+    Word {
+        name: "bootrom",
+        kind: Kind::Fact,
+        params: &[Param::new("path", Type::Path), Param::options(ROM).shown("#{ vars: path }")],
+        returns: Type::Handle(Handle::Bootrom),
+        asks: &[Asks::Paths],
+        help: "Any firmware.",
+        ..Word::of(bootrom)
+    },
+    Word {
+        name: "secret_param",
+        kind: Kind::Fact,
+        params: &[Param::text("name", "vnc")],
+        returns: Type::Handle(Handle::Secret),
+        asks: &[Asks::Secrets],
+        help: "The secret that `--set vnc=…` gave, else `secret(\"vnc\")`; it is in no file, no command line and no event.",
+        ..Word::of(secret_param)
+    },
+    Word {
+        name: "secret",
+        kind: Kind::Fact,
+        params: &[Param::text("name", "vnc")],
+        returns: Type::Handle(Handle::Secret),
+        asks: &[Asks::Secrets],
+        help: "A secret, from VMRUN_SECRET_VNC or secrets/vnc; never shown.",
+        ..Word::of(secret)
+    },
 ];
 
 fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
@@ -248,13 +303,13 @@ fn uefi(call: &Call<'_>) -> Result<Dynamic, Raised> {
         Platform::FreeBsd => (bhyve::UEFI_CODE, bhyve::UEFI_VARS),
         Platform::Linux => (qemu::OVMF_CODE, qemu::OVMF_VARS),
     };
-    let options = if call.args.is_empty() { Map::new() } else { call.options(0, &["vars"])? };
+    let options = call.options(0)?;
     rom(call, code, &options, Some(template), 0)
 }
 
 fn bootrom(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let code = call.text(0)?;
-    let options = if call.args.len() > 1 { call.options(1, &["vars"])? } else { Map::new() };
+    let options = call.options(1)?;
     rom(call, &code, &options, None, 1)
 }
 

@@ -1,6 +1,6 @@
 //! What a recipe wants to be called for: the ends of its boots.
 
-use super::{Call, Kind, Word, expected};
+use super::{Call, Kind, Param, Type, Word, expected};
 use crate::diag::{Fault, suggest};
 use crate::model::{Ended, Machine};
 use crate::script::handle::EXITS;
@@ -13,11 +13,9 @@ const ANY: &str = "exited";
 pub(super) const WORDS: &[Word] = &[Word {
     name: "on",
     kind: Kind::Action,
-    on: None,
-    arity: (2, 2),
-    usage: "on(\"exited\", |e| …)",
+    params: &[Param::text("event", "exited"), Param::written("closure", Type::Closure, "|e| …")],
     help: "Calls a closure after each boot that ends so (exited: any; else as an exit's questions); e has machine, word, status, last_words.",
-    call: on,
+    ..Word::of(on)
 }];
 
 /// A closure that waits for an end.

@@ -1,7 +1,7 @@
 //! Boot images and seeds.
 
 use super::disk::folder_of;
-use super::{Call, Kind, Word, expected, map, text, unknown_key};
+use super::{Asks, Call, Keys, Kind, Param, Type, Word, expected, map, text, unknown_key};
 use crate::diag::Fault;
 use crate::host::files::WHOLE;
 use crate::host::{Effect, ipxe};
@@ -19,20 +19,18 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "ipxe_image",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 2),
-        usage: "ipxe_image(path, #{ loader, script, files, size, label, align, guid, time })",
+        params: &[Param::new("path", Type::Path), Param::options(IMAGE_KEYS)],
+        asks: &[Asks::Paths],
         help: "Writes a disk image that boots iPXE with a script: a text, or #{ file, text, fill: #{ name: value } }.",
-        call: ipxe_image,
+        ..Word::of(ipxe_image)
     },
     Word {
         name: "cloud_seed",
         kind: Kind::Action,
-        on: None,
-        arity: (2, 2),
-        usage: "cloud_seed(path, #{ user_data, meta_data, network_config, time })",
+        params: &[Param::new("path", Type::Path), Param::map("seed", Keys::Own(SEED_KEYS))],
+        asks: &[Asks::Paths],
         help: "Writes the volume `cidata`, from which cloud-init takes what a guest is to become.",
-        call: cloud_seed,
+        ..Word::of(cloud_seed)
     },
 ];
 
@@ -53,20 +51,6 @@ const SEED_KEYS: &[(&str, &str)] = &[
     ("network_config", "the network, a text with `version: 2`; else every card asks DHCP"),
     ("time", "of all files, as in ipxe_image"),
 ];
-
-/// Returns the keys that a word's map may have, with one line of help each.
-pub(super) fn options(word: &str) -> Vec<(&'static str, String)> {
-    let keys = match word {
-        "ipxe_image" => IMAGE_KEYS,
-        "cloud_seed" => SEED_KEYS,
-        _ => &[],
-    };
-    keys.iter().map(|(name, help)| (*name, (*help).to_string())).collect()
-}
-
-fn names(keys: &[(&'static str, &str)]) -> Vec<&'static str> {
-    keys.iter().map(|(name, _)| *name).collect()
-}
 
 /// What a map of options has for a key.
 struct Given<'a> {
@@ -101,7 +85,7 @@ fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
 
 fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.path(0)?;
-    let options = call.options(1, &names(IMAGE_KEYS))?;
+    let options = call.options(1)?;
     let given = Given { options: &options, at: 1 };
     let mut command = Argv::new("vmrun").arg("image").arg("ipxe").arg(path.display());
     let loaders = loaders(call, &given)?;
@@ -293,7 +277,7 @@ fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
 
 fn cloud_seed(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.path(0)?;
-    let options = call.options(1, &names(SEED_KEYS))?;
+    let options = call.options(1)?;
     let given = Given { options: &options, at: 1 };
     let needed = |key: &str| {
         let missing = || {

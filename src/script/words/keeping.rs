@@ -1,6 +1,6 @@
 //! How a machine is kept: when it is started again, what it starts after, and what says that it is ready.
 
-use super::{Call, Kind, Word, expected, text};
+use super::{Call, Keys, Kind, Param, Word, expected, text};
 use crate::diag::{Fault, suggest};
 use crate::model::span;
 use crate::script::raise::Raised;
@@ -9,39 +9,50 @@ use crate::supervise::policy::{After, Policy};
 use rhai::{Dynamic, Map};
 use std::time::Duration;
 
-const fn description(
-    name: &'static str,
-    usage: &'static str,
-    help: &'static str,
-    call: fn(&Call<'_>) -> Result<Dynamic, Raised>,
-) -> Word {
-    Word { name, kind: Kind::Description, on: None, arity: (1, 1), usage, help, call }
-}
+/// The keys of the map of `restart`.
+const RESTART_KEYS: &[(&str, &str)] = &[
+    ("on", "after what: a list of \"reboot\", \"poweroff\", \"halt\", \"crash\" ([\"reboot\"])"),
+    ("delay", "how long is waited before the first start (\"1s\")"),
+    ("backoff", "by which factor the wait grows (2.0)"),
+    ("max_delay", "how long it may grow (\"1m\")"),
+    ("limit", "how many starts there may be (5)"),
+    ("within", "in which time that limit is counted (\"10m\")"),
+];
+
+/// The keys of the map of `ready`.
+const READY_KEYS: &[(&str, &str)] = &[
+    ("tcp", "where somebody listens then: \"10.0.0.5:5432\""),
+    ("serial", "what the console in the log has said then, as a part of one line"),
+    ("within", "how long that may take (\"60s\")"),
+];
 
 pub(super) const WORDS: &[Word] = &[
-    description(
-        "restart",
-        "restart(#{ on: [\"reboot\", \"crash\"], delay: \"1s\", backoff: 2.0, max_delay: \"1m\", limit: 5, within: \"10m\" })",
-        "Says after what a guest is started again: reboot, poweroff, halt or crash; each time later, and not more often than the limit.",
-        restart,
-    ),
-    description(
-        "after",
-        "after(\"db\")",
-        "Says which machine `vmrun start` starts first, when it starts several; it stops last.",
-        after,
-    ),
-    description(
-        "ready",
-        "ready(#{ tcp: \"10.0.0.5:5432\", within: \"30s\" })",
-        "Says when a machine is ready for those after it: when somebody listens at `tcp`, or the console in the log has said `serial`.",
-        ready,
-    ),
+    Word {
+        name: "restart",
+        kind: Kind::Description,
+        params: &[Param::map("policy", Keys::Own(RESTART_KEYS)).shown("#{ on: [\"reboot\", \"crash\"], delay: \"1s\", backoff: 2.0, max_delay: \"1m\", limit: 5, within: \"10m\" }")],
+        help: "Says after what a guest is started again: reboot, poweroff, halt or crash; each time later, and not more often than the limit.",
+        ..Word::of(restart)
+    },
+    Word {
+        name: "after",
+        kind: Kind::Description,
+        params: &[Param::text("machine", "db")],
+        help: "Says which machine `vmrun start` starts first, when it starts several; it stops last.",
+        ..Word::of(after)
+    },
+    Word {
+        name: "ready",
+        kind: Kind::Description,
+        params: &[Param::map("sign", Keys::Own(READY_KEYS)).shown("#{ tcp: \"10.0.0.5:5432\", within: \"30s\" }")],
+        help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, or the console in the log has said `serial`.",
+        ..Word::of(ready)
+    },
 ];
 
 fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let mut policy = Policy::default();
-    let options = given(call, &["on", "delay", "backoff", "max_delay", "limit", "within"])?;
+    let options = call.options(0)?;
     if let Some(value) = value(&options, "on") {
         policy.on = afters(value).map_err(|raised| raised.under("on").arg(0))?;
     }
@@ -76,7 +87,7 @@ fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     const WITHIN: Duration = Duration::from_secs(60);
-    let options = given(call, &["tcp", "serial", "within"])?;
+    let options = call.options(0)?;
     let sign = match (value(&options, "tcp"), value(&options, "serial")) {
         (Some(address), None) => {
             let address = text(address).map_err(|raised| raised.under("tcp").arg(0))?;
@@ -97,10 +108,6 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let within = within.map_err(|raised| raised.under("within").arg(0))?.unwrap_or(WITHIN);
     call.session().run().keeping.ready = Some(Ready { sign, within });
     Ok(Dynamic::UNIT)
-}
-
-fn given(call: &Call<'_>, known: &[&str]) -> Result<Map, Raised> {
-    if call.args[0].is_map() { call.options(0, known) } else { Err(expected("a map #{ … }", &call.args[0]).arg(0)) }
 }
 
 fn value<'a>(options: &'a Map, key: &str) -> Option<&'a Dynamic> {

@@ -1,6 +1,6 @@
 //! What a library says of the map that it was given: the fault stands where the recipe gave it.
 
-use super::{Call, Kind, Word, map, unknown_key};
+use super::{Call, Param, Type, Word, map, unknown_key};
 use crate::diag::{Fault, suggest};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
@@ -8,21 +8,26 @@ use rhai::Dynamic;
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "known_keys",
-        kind: Kind::Value,
-        on: None,
-        arity: (2, 3),
-        usage: "known_keys(map, [\"name\"], [\"cpus\", \"memory\"])",
+        params: &[
+            Param::new("map", Type::Map(&[])),
+            Param::written("needed", Type::List, "[\"name\"]"),
+            Param::written("others", Type::List, "[\"cpus\", \"memory\"]").optional(),
+        ],
         help: "Refuses a map that a function was given without a key of the first list, or with one of neither.",
-        call: known_keys,
+        is_tried: false,
+        ..Word::of(known_keys)
     },
     Word {
         name: "refuse",
-        kind: Kind::Value,
-        on: None,
-        arity: (3, 4),
-        usage: "refuse(value, \"key\", \"what is wrong\", \"what to write\")",
+        params: &[
+            Param::new("value", Type::Any),
+            Param { ty: Type::Any, ..Param::text("key", "key") },
+            Param::text("fault", "what is wrong"),
+            Param::text("hint", "what to write").optional(),
+        ],
         help: "Refuses what a function was given: a key of it, a list of keys that lead to a part, or with `()` the whole.",
-        call: refuse,
+        is_tried: false,
+        ..Word::of(refuse)
     },
 ];
 

@@ -1,13 +1,13 @@
 //! What puts a guest into a machine's memory before bhyve runs: `loader: bhyveload(#{ … })`, `loader: grub_bhyve(#{ … })`.
 
 use super::devices::read_type;
-use super::{Call, Kind, Word, article, map, text};
+use super::{Asks, Call, Kind, Param, Type, Word, article, map, text};
 use crate::diag::Fault;
 use crate::model::loader::{grub_device, grub_root, grub_word, loader_variable};
-use crate::model::value::{Tty, Type, Value};
+use crate::model::value::{Tty, Type as ValueType, Value};
 use crate::model::{Bhyveload, DevicePath, Grub, Loader};
 use crate::script::allowance::Asked;
-use crate::script::handle::{LoaderHandle, SecretHandle};
+use crate::script::handle::{Handle, LoaderHandle, SecretHandle};
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic, Map};
 
@@ -15,20 +15,20 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyveload",
         kind: Kind::Description,
-        on: None,
-        arity: (0, 1),
-        usage: "bhyveload(#{ disks: \"/vm/a.img\", env: #{ boot_verbose: \"YES\" } })",
+        params: &[Param::options(BHYVELOAD_KEYS).shown("#{ disks: \"/vm/a.img\", env: #{ boot_verbose: \"YES\" } }")],
+        returns: Type::Handle(Handle::Loader),
+        asks: &[Asks::Paths],
         help: "A machine's `loader`: FreeBSD's own, before each boot (bhyveload(8)); its memory is the machine's.",
-        call: bhyveload,
+        ..Word::of(bhyveload)
     },
     Word {
         name: "grub_bhyve",
         kind: Kind::Description,
-        on: None,
-        arity: (0, 1),
-        usage: "grub_bhyve(#{ root: \"hd0,gpt2\", input: [\"linux /vmlinuz\", \"boot\"] })",
+        params: &[Param::options(GRUB_KEYS).shown("#{ root: \"hd0,gpt2\", input: [\"linux /vmlinuz\", \"boot\"] }")],
+        returns: Type::Handle(Handle::Loader),
+        asks: &[Asks::Paths],
         help: "A machine's `loader`: GRUB, before each boot (sysutils/grub2-bhyve); its memory is the machine's.",
-        call: grub_bhyve,
+        ..Word::of(grub_bhyve)
     },
 ];
 
@@ -51,20 +51,6 @@ const GRUB_KEYS: &[(&str, &str)] = &[
     ("console", "where it reads and writes: \"stdio\" or a tty, -c (where com1 does)"),
 ];
 
-/// Returns the keys that a word's map may have, with one line of help each.
-pub(super) fn options(word: &str) -> Option<Vec<(&'static str, String)>> {
-    let keys = keys(word)?;
-    Some(keys.iter().map(|(name, help)| (*name, (*help).to_string())).collect())
-}
-
-fn keys(word: &str) -> Option<&'static [(&'static str, &'static str)]> {
-    match word {
-        "bhyveload" => Some(BHYVELOAD_KEYS),
-        "grub_bhyve" => Some(GRUB_KEYS),
-        _ => None,
-    }
-}
-
 /// The map that a loader's word was given.
 struct Given<'a> {
     call: &'a Call<'a>,
@@ -72,9 +58,8 @@ struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn of(call: &'a Call<'_>, word: &str) -> Result<Given<'a>, Raised> {
-        let known: Vec<&str> = keys(word).unwrap_or_default().iter().map(|(name, _)| *name).collect();
-        Ok(Given { call, options: call.options(0, &known)? })
+    fn of(call: &'a Call<'_>) -> Result<Given<'a>, Raised> {
+        Ok(Given { call, options: call.options(0)? })
     }
 
     /// Reads the value of a key, unless it is absent.
@@ -91,7 +76,7 @@ impl<'a> Given<'a> {
     fn console(&self) -> Result<Option<Tty>, Raised> {
         self.get("console", |value| {
             self.call.permit_path(value)?;
-            match read_type(Type::Tty, value)? {
+            match read_type(ValueType::Tty, value)? {
                 Value::Tty(tty) => Ok(tty),
                 _ => Err(super::expected("\"stdio\" or a tty", value)),
             }
@@ -124,7 +109,7 @@ impl Call<'_> {
 }
 
 fn bhyveload(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let given = Given::of(call, "bhyveload")?;
+    let given = Given::of(call)?;
     let disks = given.get("disks", |value| match value.read_lock::<Array>() {
         Some(list) => {
             let at = |(at, value): (usize, &Dynamic)| call.file(value).map_err(|raised| raised.under(&at.to_string()));
@@ -139,7 +124,7 @@ fn bhyveload(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn grub_bhyve(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let given = Given::of(call, "grub_bhyve")?;
+    let given = Given::of(call)?;
     let word = |value: &Dynamic| Ok(grub_word(&text(value)?)?);
     let grub = Grub {
         console: given.console()?,

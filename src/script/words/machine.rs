@@ -3,19 +3,18 @@
 mod keys;
 pub(super) mod talk;
 
-use super::{Call, Kind, Word, devices, expected, hooks, map, size, unknown_key};
+use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
 use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
-use crate::script::handle::{DeviceHandle, Exit, Made, Vm, VmState, nowhere};
+use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
 use crate::script::raise::Raised;
 use crate::script::report;
 use crate::supervise::conflicts::lengths::{WHILE_WRITTEN, against_path};
 use crate::supervise::conflicts::{Purpose, conflicts};
 use rhai::Dynamic;
-use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,62 +22,67 @@ use std::rc::Rc;
 
 pub(crate) use keys::{keys, reference, set_key};
 
-const VM: Option<TypeId> = Some(TypeId::of::<Vm>());
+/// The keys of the map of `limits`.
+const LIMITS: &[(&str, &str)] = &[
+    ("memory", "what the hypervisor may have, a size: at least the guest's"),
+    ("cpu", "percent of one processor: 150 is one and a half"),
+];
 
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyve",
         kind: Kind::Description,
-        on: None,
-        arity: (1, 1),
-        usage: "bhyve(#{ … })",
+        params: &[Param::map("machine", Keys::Of(reference)).shown("#{ … }")],
+        returns: Type::Handle(Handle::Vm),
+        asks: &[Asks::Paths],
         help: "Describes a machine; nothing happens until `.run()`.",
-        call: describe,
+        ..Word::of(describe)
     },
     Word {
         name: "run",
         kind: Kind::Method,
-        on: VM,
-        arity: (0, 0),
-        usage: "vm.run()",
+        on: Some(Handle::Vm),
+        returns: Type::Handle(Handle::Exit),
+        asks: &[Asks::Boots],
         help: "Boots the machine, waits until the boot ended, and returns how: `e.rebooted`, `e.powered_off`, `e.status`.",
-        call: run,
+        ..Word::of(run)
     },
     Word {
         name: "slot",
         kind: Kind::Method,
-        on: VM,
-        arity: (2, 2),
-        usage: "vm.slot(4, device)",
+        on: Some(Handle::Vm),
+        params: &[
+            Param { example: Example::Number(4), ..Param::new("slot", Type::Any) },
+            Param::new("device", Type::Handle(Handle::Device)),
+        ],
         help: "Puts a device into a slot.",
-        call: slot,
+        ..Word::of(slot)
     },
     Word {
         name: "option",
         kind: Kind::Method,
-        on: VM,
-        arity: (2, 2),
-        usage: "vm.option(\"key\", \"value\")",
+        on: Some(Handle::Vm),
+        params: &[Param::text("key", "key"), Param::text("value", "value")],
+        asks: &[Asks::Arguments],
         help: "Adds configuration that vmrun does not know: `-o key=value`.",
-        call: option,
+        ..Word::of(option)
     },
     Word {
         name: "args",
         kind: Kind::Method,
-        on: VM,
-        arity: (1, 1),
-        usage: "vm.args([\"-M\"])",
+        on: Some(Handle::Vm),
+        params: &[Param::written("args", Type::List, "[\"-M\"]")],
+        asks: &[Asks::Arguments],
         help: "Adds arguments that vmrun does not know, before the name.",
-        call: args,
+        ..Word::of(args)
     },
     Word {
         name: "limits",
         kind: Kind::Method,
-        on: VM,
-        arity: (1, 1),
-        usage: "vm.limits(#{ memory: 6.GiB, cpu: 150 })",
+        on: Some(Handle::Vm),
+        params: &[Param::map("limits", Keys::Own(LIMITS)).shown("#{ memory: 6.GiB, cpu: 150 }")],
         help: "Limits what the hypervisor may take: memory, and percent of one processor (rctl(8), prlimit(1)).",
-        call: limits,
+        ..Word::of(limits)
     },
 ];
 
@@ -196,7 +200,7 @@ fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn limits(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let options = call.options(0, &["memory", "cpu"])?;
+    let options = call.options(0)?;
     let mut limits = Limits::default();
     if let Some(value) = options.get("memory").filter(|value| !value.is_unit()) {
         limits.memory = Some(size(value).map_err(|raised| raised.under("memory").arg(0))?);

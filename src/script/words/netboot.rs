@@ -1,6 +1,6 @@
 //! Booting from the network: what a machine says of its install.
 
-use super::{Call, Kind, Word, expected, text};
+use super::{Call, Keys, Kind, Param, Word, text};
 use crate::netboot::{Described, Install, KEYS};
 use crate::script::raise::Raised;
 use rhai::{Dynamic, Map};
@@ -9,24 +9,27 @@ use std::collections::BTreeMap;
 pub(super) const WORDS: &[Word] = &[Word {
     name: "netboot",
     kind: Kind::Description,
-    on: None,
-    arity: (1, 1),
-    usage: "netboot(#{ os, mirror, answers, args, host, address, server })",
+    params: &[Param::map("install", Keys::Of(keys)).shown("#{ os, mirror, answers, args, host, address, server }")],
     help: "Says how a machine is installed by the network; `vmrun netboot` makes files of it. Or `script: \"#!ipxe…\"`.",
-    call: netboot,
+    ..Word::of(netboot)
 }];
 
 /// The keys that say which machine it is, and what DHCP gives it.
-const OWN: [&str; 4] = ["machine", "host", "address", "server"];
+const OWN: [(&str, &str); 4] = [
+    ("machine", "which machine of the recipe is meant, if it has several"),
+    ("host", "the host's name that the guest gets"),
+    ("address", "the address that the guest gets by DHCP"),
+    ("server", "the address of this host where the files are fetched"),
+];
+
+fn keys() -> Vec<(&'static str, String)> {
+    KEYS.into_iter().chain(OWN).map(|(name, help)| (name, help.to_string())).collect()
+}
 
 fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let known: Vec<&str> = KEYS.into_iter().chain(OWN).collect();
-    if !call.args[0].is_map() {
-        return Err(expected("a map #{ … }", &call.args[0]).arg(0));
-    }
-    let options = call.options(0, &known)?;
+    let options = call.options(0)?;
     let mut said = BTreeMap::new();
-    for key in KEYS {
+    for (key, _) in KEYS {
         if let Some(value) = options.get(key).filter(|value| !value.is_unit()) {
             said.insert(key.to_string(), text(value).map_err(|raised| raised.under(key).arg(0))?);
         }

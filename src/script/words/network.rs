@@ -1,6 +1,6 @@
 //! Interfaces: taps, bridges, VLANs, pairs, and ifconfig as it is.
 
-use super::{Call, Kind, Word, expected};
+use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, expected, process::EACH_BOOT};
 use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform, Settings};
@@ -8,93 +8,133 @@ use crate::model::gate::Feature;
 use crate::model::{
     Argv, Far, InterfaceName, Link, LinkKind, Membership, NetAddress, Router, VlanTag, Vxlan, VxlanId, link,
 };
-use crate::script::handle::{Bridge, Interface, Tap};
+use crate::script::handle::{Bridge, Handle, Interface, Tap};
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::{
     Purpose, against_bridge, against_making, against_name, against_network, against_parent,
 };
 use rhai::{Dynamic, Map};
-use std::any::TypeId;
 use std::net::IpAddr;
+
+const MTU: (&str, &str) = ("mtu", "how long its packets may be, in bytes");
+const DESCRIPTION: (&str, &str) = ("description", "what ifconfig(8) shows of it; the run's mark follows");
+const UP: (&str, &str) = ("up", "whether it is up (true)");
+const ADDRESS: (&str, &str) =
+    ("address", "an address with the length of its network, \"192.168.2.1/24\", or a list of them");
+
+/// The keys of the maps of each word.
+const LINK: &[(&str, &str)] = &[MTU, DESCRIPTION, UP];
+const BRIDGE: &[(&str, &str)] = &[("create", "make it, until the run ends (false)"), ADDRESS, MTU, DESCRIPTION, UP];
+const VLAN: &[(&str, &str)] = &[("name", "its name (PARENT.TAG)"), ADDRESS, MTU, DESCRIPTION, UP];
+const VXLAN: &[(&str, &str)] = &[
+    ("id", "the number of the VXLAN, up to 16777215"),
+    ("local", "the address of this host that the other end knows"),
+    ("remote", "the address of the one other host"),
+    ("group", "the address of a group of hosts, with `dev`"),
+    ("dev", "the card by which the group is reached"),
+    ("port", "the port of UDP (4789)"),
+    ADDRESS,
+    MTU,
+    DESCRIPTION,
+    UP,
+];
+const MEMBER: &[(&str, &str)] = &[
+    ("private", "it reaches no other private member"),
+    ("span", "it only gets copies of all frames"),
+    ("edge", "no bridge is behind it"),
+    ("autoedge", "whether a bridge is behind it is found out"),
+    ("ptp", "it is a link to one other bridge"),
+    ("sticky", "addresses that were seen there stay there"),
+    ("discover", "frames to unknown addresses are sent there"),
+    ("learn", "addresses that are seen there are learnt"),
+    ("untagged", "the VLAN of frames without a tag (FreeBSD 15)"),
+    ("tagged", "the VLANs of frames with a tag, one or a list (FreeBSD 15)"),
+];
 
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "tap",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 2),
-        usage: "tap(\"tap1\", #{ mtu, description, up })",
+        params: &[Param::text("name", "tap1"), Param::options(LINK)],
+        returns: Type::Handle(Handle::Tap),
+        asks: &[Asks::Interfaces],
         help: "Makes a tap; it goes away when the run ends.",
-        call: tap,
+        ..Word::of(tap)
     },
     Word {
         name: "bridge",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 2),
-        usage: "bridge(\"bridge2\", #{ create, address, mtu, description, up })",
+        params: &[Param::text("name", "bridge2"), Param::options(BRIDGE)],
+        returns: Type::Handle(Handle::Bridge),
+        asks: &[Asks::Interfaces],
         help: "Names a bridge that is there; `create: true` makes it, until the run ends.",
-        call: bridge,
+        ..Word::of(bridge)
     },
     Word {
         name: "vlan",
         kind: Kind::Action,
-        on: None,
-        arity: (2, 3),
-        usage: "vlan(\"ix0\", 82, #{ name, address, mtu, description, up })",
+        params: &[
+            Param { ty: Type::Any, ..Param::text("parent", "ix0") },
+            Param { example: Example::Number(82), ..Param::new("tag", Type::Number) },
+            Param::options(VLAN),
+        ],
+        returns: Type::Handle(Handle::Interface),
+        asks: &[Asks::Interfaces],
         help: "Makes an interface of one VLAN of another, ix0.82; it goes away when the run ends.",
-        call: vlan,
+        ..Word::of(vlan)
     },
     Word {
         name: "vxlan",
         kind: Kind::Action,
-        on: None,
-        arity: (2, 2),
-        usage: "vxlan(\"vxlan0\", #{ id, local, remote, group, dev, port, address, mtu, description, up })",
+        params: &[Param::text("name", "vxlan0"), Param::map("options", Keys::Own(VXLAN))],
+        returns: Type::Handle(Handle::Interface),
+        asks: &[Asks::Interfaces],
         help: "Makes an end of a VXLAN, to one other host (`remote`) or to a group of a card (`group`, `dev`); it goes away when the run ends.",
-        call: vxlan,
+        ..Word::of(vxlan)
     },
     Word {
         name: "epair",
         kind: Kind::Action,
-        on: None,
-        arity: (0, 2),
-        usage: "epair(\"epair0\", #{ mtu, description, up })",
+        params: &[Param { ty: Type::Any, ..Param::text("name", "epair0") }.optional(), Param::options(LINK)],
+        returns: Type::Map(&["a", "b"]),
+        asks: &[Asks::Interfaces],
         help: "Makes two interfaces with a cable between them, the map's `a` and `b`, until the run ends.",
-        call: epair,
+        ..Word::of(epair)
     },
     Word {
         name: "default_router",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 1),
-        usage: "default_router(\"192.168.0.7\")",
+        params: &[Param::text("address", "192.168.0.7")],
+        asks: &[Asks::Interfaces],
         help: "Sends what goes to no network of the host's own to a router, until the run ends.",
-        call: default_router,
+        ..Word::of(default_router)
     },
     Word {
         name: "add",
         kind: Kind::Method,
-        on: Some(TypeId::of::<Bridge>()),
-        arity: (1, 2),
-        usage: "bridge.add(tap, #{ private, span, edge, autoedge, ptp, sticky, discover, learn, untagged, tagged })",
+        on: Some(Handle::Bridge),
+        params: &[Param::new("tap", Type::Any), Param::options(MEMBER)],
+        asks: &[Asks::Interfaces],
         help: "Makes an interface a member of the bridge, until the run ends; the key `\"private\"` is quoted, since Rhai has a word of that name.",
-        call: add,
+        ..Word::of(add)
     },
     Word {
         name: "ifconfig",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 2),
-        usage: "ifconfig([\"tap1\", \"mtu\", \"9000\"], #{ each_boot: false })",
+        params: &[
+            Param::written("args", Type::List, "[\"tap1\", \"mtu\", \"9000\"]"),
+            Param::options(&[EACH_BOOT]).shown("#{ each_boot: false }"),
+        ],
+        returns: Type::Text,
+        asks: &[Asks::Commands],
         help: "Runs ifconfig(8) as it is; nothing of it is given back, and after a reboot it is not run again, unless it says `each_boot`.",
-        call: ifconfig,
+        ..Word::of(ifconfig)
     },
 ];
 
 fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
-    let options = call.options(1, &["mtu", "description", "up"])?;
+    let options = call.options(1)?;
     make(call, &described(Link::tap(name.clone()), &options, 1)?, 0)?;
     Ok(Dynamic::from(Tap(name)))
 }
@@ -114,7 +154,7 @@ fn against_changes(call: &Call<'_>) -> Result<(), Raised> {
 
 fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
-    let options = call.options(1, &["create", "address", "mtu", "description", "up"])?;
+    let options = call.options(1)?;
     if switch(&options, "create", 1)?.unwrap_or(false) {
         let link = described(Link::new(name.clone(), LinkKind::Bridge), &options, 1)?;
         make(call, &link, 0)?;
@@ -136,7 +176,7 @@ fn vlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let parent = named(call, 0)?;
     let tag = call.args[1].as_int().map_err(|_| expected("the tag of a VLAN", &call.args[1]).arg(1))?;
     let tag = VlanTag::try_from(tag).map_err(|fault| Raised::from(fault).arg(1))?;
-    let options = call.options(2, &["name", "address", "mtu", "description", "up"])?;
+    let options = call.options(2)?;
     let name = match given(&options, "name") {
         Some(name) => super::text(name).and_then(|name| Ok(name.parse()?)).map_err(under("name", 2))?,
         None => format!("{parent}.{tag}").parse::<InterfaceName>().map_err(|fault| {
@@ -154,8 +194,7 @@ fn vlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn vxlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
-    let keys = ["id", "local", "remote", "group", "dev", "port", "address", "mtu", "description", "up"];
-    let options = call.options(1, &keys)?;
+    let options = call.options(1)?;
     let vxlan = read_vxlan(&options)?;
     vxlan.check().map_err(|(key, fault)| under(key, 1)(fault.into()))?;
     if call.rehearses()
@@ -229,7 +268,7 @@ fn mtu_inside(call: &Call<'_>, link: &Link) -> Result<Option<u16>, Raised> {
 fn epair(call: &Call<'_>) -> Result<Dynamic, Raised> {
     // Its own name may be left out: epair(#{ … }).
     let options_at = usize::from(!call.args.first().is_some_and(Dynamic::is_map));
-    let options = call.options(options_at, &["mtu", "description", "up"])?;
+    let options = call.options(options_at)?;
     let stem = if options_at == 1 && call.has(0) { call.parsed(0)? } else { free_pair(call)? };
     if stem.as_str().strip_prefix("epair").is_none_or(|unit| unit.parse::<u16>().is_err()) {
         let fault = Fault::new(format!("{stem} is no name of a pair"));
@@ -366,8 +405,7 @@ fn add(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let bridge = call.this.clone().and_then(Dynamic::try_cast::<Bridge>);
     let bridge = bridge.ok_or_else(|| expected("a bridge", &Dynamic::UNIT))?.0;
     let member = named(call, 0)?;
-    let known: Vec<&str> = SWITCHES.iter().copied().chain(["span", "untagged", "tagged"]).collect();
-    let mut how = membership(&call.options(1, &known)?)?;
+    let mut how = membership(&call.options(1)?)?;
     let settings = call.session().run().host.settings().clone();
     if call.rehearses() {
         against_changes(call)?;
@@ -444,7 +482,7 @@ fn against_membership(call: &Call<'_>, settings: &Settings, how: &Membership) ->
 
 fn ifconfig(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let words = call.texts(0)?;
-    let options = call.options(1, &["each_boot"])?;
+    let options = call.options(1)?;
     if call.session().run().host.settings().platform == Platform::Linux {
         let fault = crate::diag::Fault::new("ifconfig(…) is FreeBSD's, and this is a run for Linux");
         return Err(fault.hint("use tap, bridge, or run(\"ip\", […]) where platform == \"linux\"").into());

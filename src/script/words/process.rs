@@ -1,72 +1,84 @@
 //! Commands, and what is left for the end.
 
-use super::{Call, Kind, Word, expected, text};
+use super::{Asks, Call, Kind, Param, Type, Word, expected, text};
 use crate::diag::Fault;
 use crate::host::{Effect, Platform};
 use crate::model::{Argv, span};
 use crate::script::allowance::Asked;
-use crate::script::handle::Node;
+use crate::script::handle::{Handle, Node};
 use crate::script::raise::Raised;
 use crate::supervise::Progress;
 use crate::supervise::conflicts::Purpose;
 use rhai::{Dynamic, FnPtr};
-use std::any::TypeId;
 use std::time::Duration;
+
+/// The key that has a raw command run before each boot.
+pub(super) const EACH_BOOT: (&str, &str) =
+    ("each_boot", "run it before each boot of the run, not only before the first (false)");
+
+/// The keys of the map of `run`.
+const RUN: &[(&str, &str)] = &[
+    ("stand_in", "what it returns in a rehearsal (\"\")"),
+    ("makes", "the file that it makes, which a rehearsal then has"),
+    EACH_BOOT,
+];
 
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyvectl",
-        kind: Kind::Value,
-        on: None,
-        arity: (1, 1),
-        usage: "bhyvectl(\"name\")",
+        params: &[Param::text("name", "name")],
+        returns: Type::Handle(Handle::Node),
         help: "Names a machine's vmm node.",
-        call: bhyvectl,
+        ..Word::of(bhyvectl)
     },
     Word {
         name: "destroy",
         kind: Kind::Method,
-        on: Some(TypeId::of::<Node>()),
-        arity: (0, 0),
-        usage: "bhyvectl(\"name\").destroy()",
+        on: Some(Handle::Node),
+        asks: &[Asks::Nodes],
         help: "Takes the node away; absent is fine.",
-        call: destroy,
+        ..Word::of(destroy)
     },
     Word {
         name: "run",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 3),
-        usage: "run(\"zfs\", [\"create\", \"tank/vm\"], #{ stand_in: \"\", makes: path, each_boot: false })",
+        params: &[
+            Param::text("program", "zfs"),
+            Param::written("args", Type::List, "[\"create\", \"tank/vm\"]").optional(),
+            Param::options(RUN).shown("#{ stand_in: \"\", makes: path, each_boot: false }"),
+        ],
+        returns: Type::Any,
+        asks: &[Asks::Commands, Asks::Paths],
         help: "Runs any command and returns its output; a rehearsal returns the stand-in, and then has what the command makes. After a reboot one that this run has run is not run again, unless it says `each_boot` or is a loader.",
-        call: run,
+        ..Word::of(run)
     },
     Word {
         name: "query",
         kind: Kind::Fact,
-        on: None,
-        arity: (1, 2),
-        usage: "query(\"sysctl\", [\"-n\", \"hw.ncpu\"])",
+        params: &[
+            Param::text("program", "sysctl"),
+            Param::written("args", Type::List, "[\"-n\", \"hw.ncpu\"]").optional(),
+        ],
+        returns: Type::Text,
+        asks: &[Asks::Commands],
         help: "Returns the output of a command that changes nothing; it is run in a rehearsal too, but not by `vmrun plan --no-query`.",
-        call: query,
+        ..Word::of(query)
     },
     Word {
         name: "sleep",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 1),
-        usage: "sleep(\"500ms\")",
+        params: &[Param { ty: Type::Any, ..Param::text("time", "500ms") }],
         help: "Waits, in seconds or a text as \"500ms\" or \"2m\"; a rehearsal does not, and Ctrl-C ends it.",
-        call: sleep,
+        is_in_rhai: true,
+        ..Word::of(sleep)
     },
     Word {
         name: "defer",
         kind: Kind::Action,
-        on: None,
-        arity: (1, 1),
-        usage: "defer(|| …)",
+        params: &[Param::written("closure", Type::Closure, "|| …")],
         help: "Leaves something to be done when this evaluation ends, however it ends; the last one first.",
-        call: defer,
+        is_tried: false,
+        ..Word::of(defer)
     },
 ];
 
@@ -101,8 +113,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     // What a plan holds is only read.
     let planned = call.session().rehearsal == Some(Purpose::Plan);
     let argv = argv(call, planned)?;
-    let options =
-        if call.args.len() > 2 { call.options(2, &["stand_in", "makes", "each_boot"])? } else { rhai::Map::new() };
+    let options = call.options(2)?;
     let makes = options.get("makes").filter(|value| !value.is_unit());
     let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
     let effect = match makes {

@@ -3,11 +3,10 @@
 use crate::diag::{Blame, Fault};
 use crate::model::{Talk, span};
 use crate::screen::keys;
-use crate::script::handle::{Screen, SecretHandle, Serial, Vm};
+use crate::script::handle::{Handle, Screen, SecretHandle, Serial, Vm};
 use crate::script::raise::Raised;
-use crate::script::words::{Call, Kind, Word, expected};
+use crate::script::words::{Call, Kind, Param, Type, Word, expected};
 use rhai::Dynamic;
-use std::any::TypeId;
 use std::time::Duration;
 
 /// How long a guest may take to say or to show something.
@@ -17,38 +16,34 @@ pub(in crate::script::words) const WORDS: &[Word] = &[
     Word {
         name: "expect",
         kind: Kind::Method,
-        on: Some(TypeId::of::<Serial>()),
-        arity: (1, 2),
-        usage: "vm.serial.expect(\"login:\", \"5m\")",
+        on: Some(Handle::Serial),
+        params: &[Param::text("text", "login:"), Param::text("within", "5m").optional()],
         help: "While it runs, has the guest say this on com1, within 60s or that time; what follows waits for it. Else the boot failed.",
-        call: expect,
+        ..Word::of(expect)
     },
     Word {
         name: "send",
         kind: Kind::Method,
-        on: Some(TypeId::of::<Serial>()),
-        arity: (1, 1),
-        usage: "vm.serial.send(\"root\\n\")",
+        on: Some(Handle::Serial),
+        params: &[Param { ty: Type::Any, ..Param::text("text", "root\n") }],
         help: "While it runs, tells the guest this on com1; a secret is sent as a line.",
-        call: send,
+        ..Word::of(send)
     },
     Word {
         name: "shows",
         kind: Kind::Method,
-        on: Some(TypeId::of::<Screen>()),
-        arity: (1, 2),
-        usage: "vm.screen.shows(\"Press F2\", \"5m\")",
+        on: Some(Handle::Screen),
+        params: &[Param::text("text", "Press F2"), Param::text("within", "5m").optional()],
         help: "While it runs, has a line of the guest's screen show this, within 60s or that time; what follows waits for it. Else the boot failed.",
-        call: shows,
+        ..Word::of(shows)
     },
     Word {
         name: "type",
         kind: Kind::Method,
-        on: Some(TypeId::of::<Vm>()),
-        arity: (1, 1),
-        usage: "vm.type(\"<F2>root\\n\")",
+        on: Some(Handle::Vm),
+        params: &[Param { ty: Type::Any, ..Param::text("text", "<F2>root\n") }],
         help: "While it runs, types this at the guest's keyboard, keys by their names as in `vmrun type`; a secret is typed as a line.",
-        call: type_text,
+        ..Word::of(type_text)
     },
 ];
 

@@ -1,0 +1,69 @@
+//! What words read of the values that they are given.
+
+use crate::diag::{Fault, suggest};
+use crate::model::Size;
+use crate::script::handle::Handle;
+use crate::script::raise::Raised;
+use rhai::{Dynamic, Map};
+
+/// Reads a list of texts; numbers are texts too.
+pub(crate) fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
+    let Some(array) = value.read_lock::<rhai::Array>() else { return Err(expected("a list of texts", value)) };
+    let read = |(index, value): (usize, &Dynamic)| match value.as_int() {
+        Ok(number) => Ok(number.to_string()),
+        Err(_) => text(value).map_err(|raised| raised.under(&index.to_string())),
+    };
+    array.iter().enumerate().map(read).collect()
+}
+
+/// Raises a key that is not known.
+pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
+    let fault = Fault::new(format!("there is no key `{key}`"));
+    let list = format!("keys: {}", suggest::list(known.iter().copied()));
+    let fault = fault.hint(list).maybe_hint(suggest::did_you_mean(key, known.iter().copied()));
+    Raised::from(fault).under(key).about_key()
+}
+
+/// Raises a value of the wrong type.
+pub(crate) fn expected(what: &str, got: &Dynamic) -> Raised {
+    let fault = Fault::new(format!("expected {what}, got {}", article(got.type_name())));
+    // What stands in single quotes is a single character.
+    let hint = got.as_char().ok().map(|c| format!("a text stands in double quotes: \"{c}\""));
+    Raised::from(fault.maybe_hint(hint))
+}
+
+/// Names one value of a type, which has Rhai's name for it.
+pub(crate) fn article(of: &str) -> &str {
+    match of {
+        "i64" => "a number",
+        "f64" => "a number with a point",
+        "bool" => "true or false",
+        "string" | "&str | ImmutableString | String" => "a text",
+        "map" => "a map",
+        "array" => "a list",
+        "char" => "a character",
+        "()" | "" => "nothing",
+        other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
+        other => Handle::named(other).map_or(other, |handle| handle.article()),
+    }
+}
+
+/// Reads a text.
+pub(crate) fn text(value: &Dynamic) -> Result<String, Raised> {
+    value.clone().into_string().map_err(|_| expected("a text", value))
+}
+
+/// Reads a map.
+pub(crate) fn map(value: &Dynamic) -> Result<Map, Raised> {
+    value.clone().try_cast::<Map>().ok_or_else(|| expected("a map #{ … }", value))
+}
+
+/// Reads a size of a file.
+pub(crate) fn size(value: &Dynamic) -> Result<Size, Raised> {
+    if let Ok(number) = value.as_int() {
+        let negative = || Raised::from(Fault::new(format!("{number} is no size")).hint("write 20.GiB or \"20G\""));
+        return u64::try_from(number).map(Size::bytes).map_err(|_| negative());
+    }
+    let text = value.clone().into_string().map_err(|_| expected("a size: 20.GiB or \"20G\"", value))?;
+    text.parse().map_err(Raised::from)
+}
