@@ -19,6 +19,15 @@ pub(crate) fn processor() -> Duration {
     nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
 }
 
+/// Returns how long the host has run, as uptime(1) tells it: clock_gettime(2), which counts sleep under Linux by another clock.
+pub(crate) fn uptime() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = nix::time::ClockId::CLOCK_BOOTTIME;
+    #[cfg(not(target_os = "linux"))]
+    let clock = nix::time::ClockId::CLOCK_MONOTONIC;
+    nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+}
+
 /// A second of 1970, shown as a date of UTC.
 pub(crate) struct Utc(pub u64);
 

@@ -473,3 +473,14 @@ fn a_linux_that_is_not_here_has_kvm_whatever_is_here() {
     let done = sandbox.run(&["plan", "--on", "linux", "lab.rhai"]);
     assert!(done.stdout.contains(" -accel kvm -cpu host "), "{}", done.stdout);
 }
+
+#[test]
+fn how_long_the_host_has_run_is_known_where_it_is_here() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .write("up.rhai", "umask(\"022\");\nprint(if uptime() > 0 { \"here\" } else { `${uptime()} elsewhere` });\n");
+    let here = sandbox.run(&["plan", "up.rhai"]);
+    assert_eq!((here.code, here.stderr.as_str()), (0, "here\n"), "{}", here.stdout);
+    let elsewhere = plan(&sandbox, &["up.rhai"]);
+    assert_eq!((elsewhere.code, elsewhere.stderr.as_str()), (0, "0 elsewhere\n"), "{}", elsewhere.stdout);
+}

@@ -3,7 +3,7 @@
 use super::{Asks, Call, Example, Kind, Param, Type, Word, expected};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::host::{Interface, Platform, environment, ipxe};
+use crate::host::{Interface, Platform, clock, environment, ipxe};
 use crate::model::{Bootrom, DevicePath};
 use crate::qemu;
 use crate::script::allowance::Asked;
@@ -16,6 +16,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
+use std::time::Duration;
 
 /// What every recipe sees as a variable, in its functions too.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
@@ -76,6 +77,13 @@ pub(super) const WORDS: &[Word] = &[
         asks: &[Asks::Environment],
         help: "A variable of the environment, else the default.",
         ..Word::of(env)
+    },
+    Word {
+        name: "uptime",
+        kind: Kind::Fact,
+        returns: Type::Number,
+        help: "For how many seconds the host has run; 0 on one that is not here.",
+        ..Word::of(uptime)
     },
     Word {
         name: "host_ip",
@@ -255,6 +263,12 @@ fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
         call.session().allowance.heard.push(value.clone());
     }
     Ok(value.map_or(default, Dynamic::from))
+}
+
+fn uptime(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let is_here = !call.session().run().host.is_assumed();
+    let up = if is_here { clock::uptime() } else { Duration::ZERO };
+    Ok(i64::try_from(up.as_secs()).unwrap_or(i64::MAX).into())
 }
 
 fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
