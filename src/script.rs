@@ -15,6 +15,7 @@ mod habits;
 pub(crate) mod handle;
 mod idle;
 mod imports;
+pub(crate) mod lexer;
 pub(crate) mod modules;
 mod natives;
 pub(crate) mod origin;

@@ -3,7 +3,7 @@
 //! Rhai bounds texts, lists and maps where they are made, but not what closures hold: a chain of them is dropped by recursion, as
 //! deep as it is long. So each value is weighed where a variable is read, which is the only way to put one value into the next.
 
-use super::Session;
+use super::{Session, lexer};
 use crate::diag::Fault;
 use crate::host::memory;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position, Scope};
@@ -208,7 +208,7 @@ const SHORT: usize = 1 << 15;
 
 /// Returns the fault of a text that has more names than one may: the parser looks at all that there are for each of them.
 pub(super) fn declared(text: &str) -> Option<Fault> {
-    let words = || text.split(|c: char| c != '_' && !c.is_alphanumeric());
+    let words = || lexer::words(text);
     if text.len() < SHORT {
         return None;
     }

@@ -27,7 +27,7 @@ pub use rehearsals::rehearse;
 pub(crate) use shared::Claim;
 pub use shared::{Places, conflicts};
 
-use super::source;
+use super::{lexer, source};
 use crate::diag::{Diagnostic, Source};
 use checker::Checker;
 use rhai::{AST, Expr};
@@ -88,7 +88,7 @@ pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
             let default = call.args.get(1).map(|default| {
                 let begin = source::offset(&source.text, default.start_position()).unwrap_or_default();
                 let rest = source.text.get(begin..).unwrap_or_default();
-                source::argument(rest).to_string()
+                lexer::argument(rest).to_string()
             });
             let secret = || if call.name == SECRET_PARAM { "a secret".into() } else { String::new() };
             all.push((name.to_string(), default.unwrap_or_else(secret)));

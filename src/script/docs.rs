@@ -1,6 +1,7 @@
 //! The documentation of a module: its own comments `//!`, and those above its functions, `///`.
 
-use super::report;
+use super::editor::{self, Sort};
+use super::{lexer, report};
 use crate::diag::{Diagnostic, Source};
 use std::rc::Rc;
 
@@ -35,36 +36,16 @@ impl Function {
 
 /// Reads the documentation of a module.
 pub(crate) fn module(name: &str, source: &Rc<Source>) -> Result<Module, Diagnostic> {
-    let ast = super::compile(&super::bare_engine(), &source.text).map_err(|error| report::syntax(&error, source))?;
-    let mut functions: Vec<(usize, Function)> = Vec::new();
-    let lines: Vec<&str> = source.text.lines().collect();
-    let public = ast.iter_fn_def().filter(|def| def.access == rhai::FnAccess::Public && !def.name.starts_with("anon$"));
-    for def in public {
-        let begins = |line: &&str| {
-            let rest = line.trim_start().strip_prefix("fn").filter(|rest| rest.starts_with([' ', '\t']));
-            rest.is_some_and(|rest| {
-                rest.trim_start().strip_prefix(def.name.as_str()).is_some_and(|rest| rest.trim_start().starts_with('('))
-            })
-        };
-        // The name stands on the line of the body, or before it.
-        let body = def.body.position().line().unwrap_or(1).min(lines.len());
-        let at = lines[..body].iter().rposition(begins).unwrap_or(body.saturating_sub(1));
-        let parameters = def.params.iter().map(ToString::to_string).collect();
-        functions.push((at, Function { name: def.name.to_string(), parameters, about: above(&lines, at) }));
-    }
-    functions.sort_by_key(|(at, _)| *at);
-    let about: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("//!")).map(unindented).collect();
+    super::compile(&super::bare_engine(), &source.text).map_err(|error| report::syntax(&error, source))?;
+    let all = editor::names(&source.text).declarations.into_iter();
+    let functions = all.filter(|one| one.sort == Sort::Function && !one.is_private).map(|one| Function {
+        name: one.name,
+        parameters: lexer::words(&one.detail).map(String::from).collect(),
+        about: one.docs.trim_matches('\n').to_string(),
+    });
+    let about: Vec<&str> = source.text.lines().filter_map(|line| line.strip_prefix("//!")).map(unindented).collect();
     let about = about.join("\n").trim_matches('\n').to_string();
-    Ok(Module { name: name.into(), about, functions: functions.into_iter().map(|(_, function)| function).collect() })
-}
-
-/// The comment that ends above a line.
-fn above(lines: &[&str], at: usize) -> String {
-    let is_comment = |line: &&&str| line.trim_start().starts_with("///");
-    let mut comment: Vec<&str> =
-        lines[..at].iter().rev().take_while(is_comment).map(|line| unindented(&line.trim_start()[3..])).collect();
-    comment.reverse();
-    comment.join("\n").trim_matches('\n').to_string()
+    Ok(Module { name: name.into(), about, functions: functions.collect() })
 }
 
 fn unindented(line: &str) -> &str {

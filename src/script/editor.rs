@@ -5,8 +5,8 @@
 
 mod cursor;
 mod names;
-mod token;
 
+use super::lexer;
 use super::modules::STDLIB;
 use super::words::{self, Kind, Row};
 use crate::script::handle::{EXITS, Handle, PARTS};
@@ -170,7 +170,7 @@ impl Document<'_> {
     fn members(&self, own: &Names, alias: &str, at: usize) -> Vec<Item> {
         let Some((_, text)) = self.module(own, alias, at) else { return Vec::new() };
         let names = names(&text);
-        let offered = names.declarations.iter().filter(|one| is_offered(&text, one));
+        let offered = names.declarations.iter().filter(|one| one.sort == Sort::Function && !one.is_private);
         let mut items: Vec<Item> = offered.map(|one| as_item(one, Sense::Function)).collect();
         items.sort_by(|one, other| one.label.cmp(&other.label));
         items
@@ -313,13 +313,6 @@ fn as_item(declared: &Declaration, sense: Sense) -> Item {
     Item { label: declared.name.clone(), sense, detail: written(declared), docs: declared.docs.clone() }
 }
 
-/// Whether a module lets others call a function of it.
-fn is_offered(text: &str, declared: &Declaration) -> bool {
-    let line = text[..declared.span.start].rfind('\n').map_or(0, |end| end + 1);
-    let before = text[line..declared.span.start].trim();
-    declared.sort == Sort::Function && before == "fn"
-}
-
 fn names_of(text: &str, name: &str) -> Option<Declaration> {
     names(text).declarations.into_iter().find(|one| one.sort == Sort::Function && one.name == name)
 }
@@ -327,9 +320,14 @@ fn names_of(text: &str, name: &str) -> Option<Declaration> {
 /// The keys that the functions of a module let their maps have: texts in the lists that `known_keys` gets.
 fn asked_keys(text: &str) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for (at, _) in text.match_indices("known_keys(") {
-        let call = &text[at..text[at..].find(';').map_or(text.len(), |end| at + end)];
-        keys.extend(call.split('"').skip(1).step_by(2).map(String::from));
+    let all = lexer::tokens(text);
+    let word = |at: usize| all.get(at).map_or("", |token: &lexer::Token| &text[token.span.clone()]);
+    for at in (0..all.len()).filter(|at| word(*at) == "known_keys" && word(at + 1) == "(") {
+        let begin = all[at + 1].span.start;
+        let end = begin + lexer::group(&text[begin..]).unwrap_or(text.len() - begin);
+        let texts =
+            all[at..].iter().take_while(|token| token.span.end <= end).filter(|token| token.kind == lexer::Kind::Text);
+        keys.extend(texts.map(|token| text[token.span.clone()].trim_matches('"').to_string()));
     }
     let mut seen = std::collections::BTreeSet::new();
     keys.retain(|key| seen.insert(key.clone()));

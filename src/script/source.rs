@@ -1,5 +1,6 @@
 //! Stretches of text: Rhai tells only where something begins.
 
+use super::lexer;
 use crate::diag::{Place, Source};
 use rhai::{AST, Expr, Position};
 use std::cell::RefCell;
@@ -125,14 +126,14 @@ pub(crate) fn offset(text: &str, position: Position) -> Option<usize> {
 pub(crate) fn token(source: &Rc<Source>, position: Position) -> Place {
     let text = source.text.as_str();
     let start = offset(text, position).unwrap_or(text.len());
-    Place { source: source.clone(), span: start..start + token_length(&text[start..]) }
+    Place { source: source.clone(), span: start..start + lexer::value(&text[start..]) }
 }
 
 /// Returns the place of a value and the properties that are read of it: `of.disks`.
 pub(crate) fn chain(source: &Rc<Source>, position: Position) -> Place {
     let mut place = token(source, position);
     while let Some(rest) = source.text[place.span.end..].strip_prefix('.') {
-        match token_length(rest) {
+        match lexer::value(rest) {
             length if rest.starts_with(|c: char| c == '_' || c.is_alphabetic()) => place.span.end += 1 + length,
             _ => break,
         }
@@ -146,7 +147,7 @@ pub(crate) fn call(source: &Rc<Source>, position: Position) -> Place {
     let rest = &source.text[place.span.end..];
     let gap = rest.len() - rest.trim_start().len();
     if rest[gap..].starts_with('(')
-        && let Some(length) = brackets(&rest[gap..])
+        && let Some(length) = lexer::group(&rest[gap..])
     {
         place.span.end += gap + length;
     }
@@ -160,75 +161,6 @@ pub(crate) fn value(source: &Rc<Source>, expression: &Expr) -> Place {
         Expr::FnCall(..) => call(source, expression.start_position()),
         _ => token(source, expression.start_position()),
     }
-}
-
-fn token_length(rest: &str) -> usize {
-    let word = |c: char| c == '_' || c.is_alphanumeric();
-    match rest.chars().next() {
-        None => 0,
-        Some(c) if word(c) => rest.find(|c: char| !word(c)).unwrap_or(rest.len()),
-        Some('"' | '\'' | '`') => string(rest),
-        Some('#') if rest.starts_with("#{") => 1 + brackets(&rest[1..]).unwrap_or(1),
-        Some('[' | '{') => brackets(rest).unwrap_or(1),
-        Some(c) => c.len_utf8(),
-    }
-}
-
-/// Returns the length of the string that a text begins with. A quote that stands twice is one of the string's own; in backticks
-/// a backslash is none but itself, and what is put in may have strings of its own.
-fn string(text: &str) -> usize {
-    let quote = text.chars().next().unwrap_or('"');
-    let mut at = quote.len_utf8().min(text.len());
-    while let Some(c) = text[at..].chars().next() {
-        let rest = &text[at + c.len_utf8()..];
-        at += match c {
-            '\\' if quote != '`' => 1 + rest.chars().next().map_or(0, char::len_utf8),
-            '$' if quote == '`' && rest.starts_with('{') => 1 + brackets(rest).unwrap_or(1),
-            c if c == quote && rest.starts_with(quote) => 2,
-            c if c == quote => return at + 1,
-            c => c.len_utf8(),
-        };
-    }
-    text.len()
-}
-
-/// Returns a text up to the bracket, comma or line that ends an argument.
-pub(crate) fn argument(text: &str) -> &str {
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        at += match c {
-            ')' | ']' | '}' | ',' | '\n' => break,
-            '(' | '[' | '{' => brackets(&text[at..]).unwrap_or(1),
-            '"' | '`' | '\'' => string(&text[at..]),
-            c => c.len_utf8(),
-        };
-    }
-    text[..at].trim_end()
-}
-
-/// Returns the length up to the bracket that closes the one that a text begins with.
-fn brackets(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let length = match c {
-            '"' | '`' => string(&text[at..]),
-            '/' if text[at..].starts_with("//") => text[at..].find('\n').unwrap_or(text.len() - at),
-            c => c.len_utf8(),
-        };
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at + length);
-                }
-            }
-            _ => {}
-        }
-        at += length;
-    }
-    None
 }
 
 /// Returns the text of a stretch.
@@ -257,20 +189,6 @@ mod tests {
         assert_eq!(shown(token(&source, at(8))), "`b``c${`}` + \"`\"}d`");
         assert_eq!(shown(token(&source, at(30))), "\"e\"\"f\\\"\"");
         assert_eq!(shown(token(&source, at(41))), "``");
-    }
-
-    #[test]
-    fn an_argument_ends_where_it_ends() {
-        for (text, wanted) in [
-            ("\"a, b)\", 1)", "\"a, b)\""),
-            ("[1, 2] + `x, ${f(1, 2)}`)", "[1, 2] + `x, ${f(1, 2)}`"),
-            ("#{ min: 1, max: 2 }, 3", "#{ min: 1, max: 2 }"),
-            ("20.GiB )", "20.GiB"),
-            ("\"ä", "\"ä"),
-            ("", ""),
-        ] {
-            assert_eq!(argument(text), wanted, "{text}");
-        }
     }
 
     #[test]

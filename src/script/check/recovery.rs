@@ -4,7 +4,7 @@
 //! parsed again. What was blanked makes no name unknown and none unused.
 
 use crate::diag::{Diagnostic, Place, Source};
-use crate::script::{bare_engine, bounds, compile, habits, report, source};
+use crate::script::{bare_engine, bounds, compile, habits, lexer, report, source};
 use rhai::{AST, Engine};
 use std::ops::Range;
 use std::rc::Rc;
@@ -102,33 +102,10 @@ fn candidates(text: &str, at: usize) -> Vec<Range<usize>> {
         paragraph(text, before.saturating_sub(1)),
     ];
     // A bracket that nobody closes is told of at the end.
-    let open = open(&text[..floor(text, at)]);
+    let open = lexer::open(&text[..floor(text, at)]);
     all.extend(open.last().iter().chain(&open.first()).map(|bracket| self::line(text, **bracket)));
     all.retain(|span| span.start < span.end);
     all
-}
-
-/// The brackets that are open at the end of a text.
-fn open(text: &str) -> Vec<usize> {
-    let mut open = Vec::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '{' | '(' | '[' => open.push(at),
-            '}' | ')' | ']' => drop(open.pop()),
-            '"' => {
-                let mut escaped = false;
-                chars.find(|(_, c)| {
-                    let ends = *c == '"' && !escaped;
-                    escaped = *c == '\\' && !escaped;
-                    ends
-                });
-            }
-            '/' if text[at..].starts_with("//") => drop(chars.find(|(_, c)| *c == '\n')),
-            _ => {}
-        }
-    }
-    open
 }
 
 /// The line around a byte, without its end.
@@ -142,15 +119,19 @@ fn line(text: &str, at: usize) -> Range<usize> {
 /// The statement around a byte: from the last `;` or brace before it to the next `;` after it, or to a brace that closes it.
 fn statement(text: &str, at: usize) -> Range<usize> {
     let at = floor(text, at);
-    let start = text[..at].rfind([';', '{', '}']).map_or(0, |end| end + 1);
+    let marks: Vec<lexer::Token> =
+        lexer::tokens(text).into_iter().filter(|token| token.kind == lexer::Kind::Mark).collect();
+    let mark = |token: &lexer::Token| &text[token.span.clone()];
+    let ends = |token: &&lexer::Token| token.span.end <= at && matches!(mark(token), ";" | "{" | "}" | "#{" | "${");
+    let start = marks.iter().rev().find(ends).map_or(0, |token| token.span.end);
     let mut depth = 0_usize;
-    for (byte, c) in text[start..].char_indices() {
-        let byte = start + byte;
-        match c {
-            '{' | '(' | '[' => depth += 1,
-            '}' if depth == 0 && byte >= at => return start..byte,
-            '}' | ')' | ']' => depth = depth.saturating_sub(1),
-            ';' if depth == 0 && byte >= at => return start..byte + 1,
+    for token in marks.iter().filter(|token| token.span.start >= start) {
+        let is_behind = token.span.start >= at;
+        match mark(token) {
+            "{" | "(" | "[" | "#{" | "${" => depth += 1,
+            "}" if depth == 0 && is_behind => return start..token.span.start,
+            "}" | ")" | "]" => depth = depth.saturating_sub(1),
+            ";" if depth == 0 && is_behind => return start..token.span.end,
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What stands around a place in a text that is being written.
 
-use super::token::{Kind, Token, is_comment, tokens};
 use crate::script::handle::PARTS;
+use crate::script::lexer::{Kind, Token, is_comment, tokens};
 use std::ops::Range;
 
 /// A call that a place is in.

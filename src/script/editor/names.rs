@@ -1,6 +1,6 @@
 //! Who declares a name, and who means it: found in the tokens, so that a text that is being written has them too.
 
-use super::token::{Kind, Token, tokens};
+use crate::script::lexer::{Kind, Token, tokens};
 use std::ops::Range;
 
 /// What a name stands for.
@@ -31,6 +31,8 @@ pub(crate) struct Declaration {
     pub detail: String,
     /// What is said of it in comments above.
     pub docs: String,
+    /// Whether it is a function that others do not see.
+    pub is_private: bool,
 }
 
 /// A place that means something by its name.
@@ -145,7 +147,8 @@ impl Reader<'_> {
                 Some(close) => &self.text[self.tokens[name + 1].span.start..self.tokens[close].span.end],
                 None => "()",
             };
-            let first = if self.word(at.wrapping_sub(1)) == "private" { at - 1 } else { at };
+            let is_private = self.word(at.wrapping_sub(1)) == "private";
+            let first = if is_private { at - 1 } else { at };
             let declaration = Declaration {
                 name: self.word(name).into(),
                 span: self.tokens[name].span.clone(),
@@ -153,6 +156,7 @@ impl Reader<'_> {
                 known: 0..self.text.len(),
                 detail: params.split_whitespace().collect::<Vec<_>>().join(" "),
                 docs: self.docs(first),
+                is_private,
             };
             self.names.declarations.push(declaration);
         }
@@ -160,7 +164,8 @@ impl Reader<'_> {
 
     /// The comments that end right above a token.
     fn docs(&self, at: usize) -> String {
-        let docs = self.tokens[..at].iter().rev().take_while(|token| token.kind == Kind::Doc);
+        let is_of_module = |token: &&Token| self.text[token.span.clone()].starts_with("//!");
+        let docs = self.tokens[..at].iter().rev().take_while(|token| token.kind == Kind::Doc && !is_of_module(token));
         let lines = docs.map(|token| {
             let text = &self.text[token.span.clone()];
             let text = text.trim_start_matches(['/', '*', '!']).trim_end_matches(['/', '*']);
@@ -175,7 +180,8 @@ impl Reader<'_> {
         let span = self.tokens[at].span.clone();
         let known = span.end..self.text.len();
         let docs = if sort == Sort::Variable { self.docs(at.saturating_sub(1)) } else { String::new() };
-        self.names.declarations.push(Declaration { name: self.word(at).into(), span, sort, known, detail, docs });
+        let (name, is_private) = (self.word(at).into(), false);
+        self.names.declarations.push(Declaration { name, span, sort, known, detail, docs, is_private });
         self.names.declarations.len() - 1
     }
 

@@ -1,0 +1,400 @@
+//! The only reader of Rhai's text that is not Rhai's own: its tokens, whether or not it parses. An editor has a text that is being
+//! written, a report has to know where something ends of which Rhai tells the beginning, and what does not parse is gone past.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A name or a keyword.
+    Word,
+    /// A number.
+    Number,
+    /// A text, or the part of one that stands between what is put in.
+    Text,
+    /// A comment that documents what follows.
+    Doc,
+    /// Anything else: brackets, operators.
+    Mark,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    /// The bytes that it takes.
+    pub(crate) span: Range<usize>,
+    /// Whether a text or a comment goes on at the end of the whole text.
+    pub(crate) is_open: bool,
+    /// How many bytes of a text are the quote that it begins with: none behind something put in.
+    pub(crate) quote: usize,
+    /// Whether a text goes on behind something that is put in.
+    pub(crate) goes_on: bool,
+}
+
+/// Marks of more than one character that mean something of their own.
+const MARKS: [&str; 9] = ["#{", "::", "=>", "||", "?.", "..=", "..", "${", "=="];
+
+/// Returns the tokens of a text. Comments that document nothing are left out.
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
+    lex(text).collect()
+}
+
+/// Reads the tokens of a text one after the other.
+fn lex(text: &str) -> Lexer<'_> {
+    Lexer { text, at: 0, tokens: VecDeque::new(), open: Vec::new() }
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    /// Those that were read and not taken yet.
+    tokens: VecDeque<Token>,
+    /// For each text in which something is put in, how many braces are open there.
+    open: Vec<usize>,
+}
+
+impl Iterator for Lexer<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        while self.tokens.is_empty() && self.at < self.text.len() {
+            self.read();
+        }
+        self.tokens.pop_front()
+    }
+}
+
+impl Lexer<'_> {
+    fn read(&mut self) {
+        let rest = &self.text[self.at..];
+        let Some(first) = rest.chars().next() else { return };
+        let is_part = |c: char| c == '_' || c.is_alphanumeric();
+        match first {
+            c if c.is_whitespace() => self.at += c.len_utf8(),
+            '/' if rest.starts_with("//") => self.comment(rest.find('\n').unwrap_or(rest.len())),
+            '/' if rest.starts_with("/*") => {
+                let length = nested(rest);
+                self.comment(length);
+            }
+            '"' | '\'' => {
+                let (length, is_open) = quoted(rest, first);
+                self.push_text(1, length, is_open, false);
+            }
+            '`' => self.put_in(1),
+            c if c.is_ascii_digit() => {
+                let length = number(rest);
+                self.push(Kind::Number, length, false);
+            }
+            c if is_part(c) => {
+                let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                self.push(Kind::Word, length, false);
+            }
+            '}' if self.open.last() == Some(&0) => {
+                self.open.pop();
+                self.push(Kind::Mark, 1, false);
+                self.put_in(0);
+            }
+            _ => {
+                let mark =
+                    MARKS.iter().find(|mark| rest.starts_with(**mark)).map_or(first.len_utf8(), |mark| mark.len());
+                if let Some(depth) = self.open.last_mut() {
+                    match first {
+                        '{' => *depth += 1,
+                        '#' if mark == 2 => *depth += 1,
+                        '}' => *depth -= 1,
+                        _ => {}
+                    }
+                }
+                self.push(Kind::Mark, mark, false);
+            }
+        }
+    }
+
+    fn push(&mut self, kind: Kind, length: usize, is_open: bool) {
+        let span = self.at..self.at + length;
+        self.tokens.push_back(Token { kind, span, is_open, quote: 0, goes_on: false });
+        self.at += length;
+    }
+
+    fn push_text(&mut self, quote: usize, length: usize, is_open: bool, goes_on: bool) {
+        let span = self.at..self.at + length;
+        self.tokens.push_back(Token { kind: Kind::Text, span, is_open, quote, goes_on });
+        self.at += length;
+    }
+
+    /// The part of a text between backquotes up to what is put in, or to its end.
+    fn put_in(&mut self, quote: usize) {
+        let rest = &self.text[self.at..];
+        let mut at = quote;
+        loop {
+            let tail = &rest[at..];
+            if tail.starts_with("${") {
+                self.push_text(quote, at, false, true);
+                self.push(Kind::Mark, 2, false);
+                self.open.push(0);
+                return;
+            }
+            match tail.chars().next() {
+                None => return self.push_text(quote, at, true, false),
+                // Doubled, it is one of the text.
+                Some('`') if tail.starts_with("``") => at += 2,
+                Some('`') => return self.push_text(quote, at + 1, false, false),
+                Some(c) => at += c.len_utf8(),
+            }
+        }
+    }
+
+    fn comment(&mut self, length: usize) {
+        let text = &self.text[self.at..self.at + length];
+        let is_doc = ["///", "//!", "/**"].iter().any(|mark| text.starts_with(mark)) && !text.starts_with("////");
+        let is_open = !text.starts_with("//") && !text.ends_with("*/") || self.at + length == self.text.len();
+        if is_doc {
+            self.push(Kind::Doc, length, is_open);
+        } else {
+            self.at += length;
+        }
+    }
+}
+
+/// Returns the length of a comment with others in it.
+fn nested(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if rest.starts_with("*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    text.len()
+}
+
+/// Returns the length of a text in quotes, and whether it has no end. A quote that stands twice is one of the text's own; it ends with
+/// its line, unless a backslash ends that.
+fn quoted(text: &str, quote: char) -> (usize, bool) {
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\n' => return (at, true),
+            '\\' => drop(chars.next()),
+            c if c == quote && chars.next_if(|(_, next)| *next == quote).is_none() => return (at + 1, false),
+            _ => {}
+        }
+    }
+    (text.len(), true)
+}
+
+/// Returns the length of a number: a point belongs to it only if a digit follows.
+fn number(text: &str) -> usize {
+    let is_part = |c: char| c == '_' || c.is_alphanumeric();
+    let whole = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let tail = &text[whole..];
+    let has_point = tail.starts_with('.') && tail[1..].starts_with(|c: char| c.is_ascii_digit());
+    if has_point { whole + 1 + tail[1..].find(|c| !is_part(c)).unwrap_or(tail.len() - 1) } else { whole }
+}
+
+/// Returns how many bytes the value takes that a text begins with: a name, a number, a text with all that is put in, a list, a map or a
+/// block to its end, any other mark alone; of what has no end only how it begins.
+pub(crate) fn value(text: &str) -> usize {
+    match lex(text).next().filter(|first| first.span.start == 0) {
+        None => text.chars().next().map_or(0, char::len_utf8),
+        Some(first) if first.goes_on || matches!(&text[first.span.clone()], "#{" | "[" | "{") => {
+            group(text).unwrap_or(if first.goes_on { text.len() } else { first.span.end })
+        }
+        Some(first) => first.span.end,
+    }
+}
+
+/// Returns how many bytes a text takes up to the end of what it opens first: a bracket, or a text in which something is put in.
+pub(crate) fn group(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for token in lex(text) {
+        let is_done = match &text[token.span.clone()] {
+            _ if token.kind == Kind::Text => !token.goes_on,
+            "(" | "[" | "{" | "#{" | "${" => {
+                depth += 1;
+                false
+            }
+            ")" | "]" | "}" => {
+                depth = depth.checked_sub(1)?;
+                // A text goes on behind what was put in.
+                text.get(..1).is_some_and(|first| first != "`")
+            }
+            _ => false,
+        };
+        if depth == 0 && is_done {
+            return Some(token.span.end);
+        }
+    }
+    None
+}
+
+/// Returns a text up to the bracket, comma or line that ends an argument.
+pub(crate) fn argument(text: &str) -> &str {
+    let (mut depth, mut end) = (0_usize, 0);
+    for token in lex(text) {
+        let mark = &text[token.span.clone()];
+        let is_text = token.kind == Kind::Text;
+        if depth == 0
+            && (text[end..token.span.start].contains('\n') || !is_text && matches!(mark, ")" | "]" | "}" | ","))
+        {
+            break;
+        }
+        match mark {
+            "(" | "[" | "{" | "#{" | "${" if !is_text => depth += 1,
+            ")" | "]" | "}" if !is_text => depth -= 1,
+            _ => {}
+        }
+        end = token.span.end;
+    }
+    &text[..end]
+}
+
+/// Returns where the brackets stand that are open at the end of a text.
+pub(crate) fn open(text: &str) -> Vec<usize> {
+    let mut open = Vec::new();
+    for token in lex(text).filter(|token| token.kind == Kind::Mark) {
+        match &text[token.span.clone()] {
+            "(" | "[" | "{" | "#{" | "${" => open.push(token.span.end - 1),
+            ")" | "]" | "}" => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open
+}
+
+/// Returns the names and keywords of a text.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
+    lex(text).filter(|token| token.kind == Kind::Word).map(|token| &text[token.span])
+}
+
+/// Whether a byte lies within a comment, and so nothing of the language does.
+pub(crate) fn is_comment(text: &str, at: usize) -> bool {
+    let head = &text[..at];
+    let line = head.rfind('\n').map_or(0, |end| end + 1);
+    let before = tokens(head);
+    let open = before.last().filter(|token| token.is_open);
+    if let Some(open) = open {
+        return open.kind == Kind::Doc;
+    }
+    // Of what is left out, the tokens say nothing: it begins after the last one.
+    let from = before.last().map_or(0, |token| token.span.end);
+    let gap = &head[from..];
+    gap.rfind("//").is_some_and(|slash| from + slash >= line)
+        || gap.rfind("/*").is_some_and(|slash| !gap[slash..].contains("*/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shown(text: &str) -> Vec<&str> {
+        tokens(text).into_iter().map(|token| &text[token.span]).collect()
+    }
+
+    #[test]
+    fn what_is_put_into_a_text_is_tokens() {
+        assert_eq!(
+            shown("print(`a ${f(\"}\", #{ x: 1 })}b``c`); // no"),
+            ["print", "(", "`a ", "${", "f", "(", "\"}\"", ",", "#{", "x", ":", "1", "}", ")", "}", "b``c`", ")", ";"]
+        );
+        assert_eq!(
+            shown("20.GiB 1.5 1..=16 guest::f"),
+            ["20", ".", "GiB", "1.5", "1", "..=", "16", "guest", "::", "f"]
+        );
+        assert_eq!(shown("/// of f\nfn f() { /* /* x */ */ }"), ["/// of f", "fn", "f", "(", ")", "{", "}"]);
+    }
+
+    #[test]
+    fn an_argument_ends_where_it_ends() {
+        for (text, wanted) in [
+            ("\"a, b)\", 1)", "\"a, b)\""),
+            ("[1, 2] + `x, ${f(1, 2)}`)", "[1, 2] + `x, ${f(1, 2)}`"),
+            ("#{ min: 1, max: 2 }, 3", "#{ min: 1, max: 2 }"),
+            ("20.GiB )", "20.GiB"),
+            ("\"ä", "\"ä"),
+            ("", ""),
+        ] {
+            assert_eq!(argument(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn comments_are_known_where_they_are() {
+        let text = "let a = \"//\"; // here\nlet b = 1; /* and\nhere */ let c;\n/// docs\n";
+        let at = |part: &str| is_comment(text, text.find(part).unwrap());
+        assert_eq!(
+            [at("\"; //"), at("here\n"), at("b = "), at("here */"), at("c;"), at("docs")],
+            [false, true, false, true, false, true]
+        );
+    }
+
+    #[test]
+    fn a_text_ends_where_rhai_ends_it() {
+        assert_eq!(shown(r#""a""b\"c" d"#), [r#""a""b\"c""#, "d"]);
+        assert_eq!(shown("\"a\\\nb\" c"), ["\"a\\\nb\"", "c"]);
+        assert_eq!(shown("\"a\nb"), ["\"a", "b"]);
+        assert_eq!(value("`a${f(`b${1}`)}c` + d"), "`a${f(`b${1}`)}c`".len());
+        assert_eq!(value("#{ x: \"}\" } + 1"), "#{ x: \"}\" }".len());
+        assert_eq!(open("f(#{ x: [ \"(\" // {\n"), [1, 3, 8]);
+    }
+
+    /// What a place of Rhai's is as a byte.
+    fn byte(text: &str, position: rhai::Position) -> usize {
+        crate::script::source::offset(text, position).unwrap_or(text.len())
+    }
+
+    proptest! {
+        #[test]
+        fn rhais_own_tokens_begin_where_ours_do(parts in proptest::collection::vec(
+            prop_oneof![
+                Just("\"a\\\"b\""), Just("\"c\"\"d\""), Just("\"e\\\n f\""), Just("'x'"), Just("20.GiB"), Just("1.5"), Just("1..=16"),
+                Just("0x1f"), Just("1_000"), Just("a_b"), Just("#{ k: 1 }"), Just("f(x)"), Just("// c\n"), Just("/* a /* b */ */"),
+                Just("std::f"), Just("x?.y"), Just("|a| a"), Just("=="), Just("a += 1"), Just("/// doc\n"), Just("[1,2]"),
+            ],
+            0..20,
+        )) {
+            let text = parts.join(" ");
+            let engine = rhai::Engine::new_raw();
+            let (tokens_of_rhai, _) = engine.lex([&text]);
+            let mut theirs = std::collections::BTreeSet::new();
+            for (token, position) in tokens_of_rhai {
+                if matches!(token, rhai::Token::LexError(..) | rhai::Token::EOF) {
+                    break;
+                }
+                theirs.insert(byte(&text, position));
+            }
+            let end = theirs.last().copied().unwrap_or(0);
+            let ours = tokens(&text);
+            let starts: std::collections::BTreeSet<usize> = ours.iter().map(|token| token.span.start).collect();
+            prop_assert!(theirs.is_subset(&starts), "{text:?}: {theirs:?} {starts:?}");
+            for token in ours.iter().filter(|token| matches!(token.kind, Kind::Word | Kind::Number | Kind::Text)) {
+                prop_assert!(token.span.start > end || theirs.contains(&token.span.start), "{text:?}: {token:?}");
+            }
+        }
+
+        #[test]
+        fn any_text_has_tokens_that_follow_each_other(text in "([a-z0-9 .,:;/*{}()#$`\"'\\\\|=\n]|[äπ]){0,60}", at in 0_usize..80) {
+            let mut end = 0;
+            for token in tokens(&text) {
+                prop_assert!(token.span.start >= end && token.span.end > token.span.start || token.kind == Kind::Text);
+                prop_assert!(text.get(token.span.clone()).is_some());
+                end = token.span.end;
+            }
+            prop_assert!(end <= text.len());
+            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let _ = is_comment(&text, at);
+        }
+    }
+}
