@@ -13,7 +13,8 @@ use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
-use crate::supervise::{node, recovery};
+use crate::supervise::node;
+use crate::supervise::recovery::{self, Aim};
 use std::rc::Rc;
 
 /// How often it is looked again whose an interface is.
@@ -45,8 +46,14 @@ impl Purpose {
 /// A conflict: what it is about, the fault, how bad it is.
 pub(crate) type Conflict = (Part, Fault, Severity);
 
-/// Returns everything that the host has against the machine.
-pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: bool) -> Vec<Conflict> {
+/// Returns everything that the host has against the machine of a recipe, by its path.
+pub(crate) fn conflicts(
+    host: &dyn Host,
+    machine: &Machine,
+    purpose: Purpose,
+    init: bool,
+    recipe: &str,
+) -> Vec<Conflict> {
     let mut found = Vec::new();
     let mut error = |part: Part, fault: Fault| found.push((part, fault, Severity::Error));
     images(host, machine, init, &mut error);
@@ -75,7 +82,11 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     }
     found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
-        found.push((Part::Key("name"), recovery::running(host, machine.name(), owner.as_ref()), purpose.severity()));
+        found.push((
+            Part::Key("name"),
+            recovery::running(host, machine.name(), owner.as_ref(), Aim::Boot(Some(recipe))),
+            purpose.severity(),
+        ));
     }
     found.extend(
         node::against_starting(host, machine.name()).map(|fault| (Part::Key("name"), fault, purpose.severity())),
@@ -282,8 +293,8 @@ pub(crate) fn against_name(host: &dyn Host, link: &Link) -> Option<Fault> {
     if host.settings().platform == Platform::FreeBsd && !host.settings().user_net { naming::fault(link) } else { None }
 }
 
-/// Returns what the host has against making a tap or another interface of that name.
-pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+/// Returns what the host has against a recipe, by its path, that makes a tap or another interface of that name.
+pub(crate) fn against_making(host: &dyn Host, name: &str, recipe: &str) -> Result<Option<Fault>, Fault> {
     if host.settings().user_net {
         return Ok(None);
     }
@@ -300,9 +311,9 @@ pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault
     if let Some(interface) = found {
         let owner = interface.mark.as_ref().and_then(|machine| Some((machine, recovery::holder(host, machine)?)));
         if let Some((machine, owner)) = owner {
-            let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
+            let who = owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
             let fault = Fault::host(format!("{name} is in use by the machine {machine}{who}"));
-            return Ok(Some(fault.hint(format!("`vmrun stop {machine}`, or choose another name for it"))));
+            return Ok(Some(fault.hint(recovery::against_interface(host, machine, owner.as_ref(), recipe))));
         }
         if let Some(machine) = &interface.elsewhere {
             let fault = Fault::host(format!("{name} is of the machine {machine} of another vmrun"));

@@ -153,7 +153,7 @@ error: tap1 is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [w
 1 | let nic = tap(\"tap1\");
   |               ^^^^^^
   |
-  = hint: `vmrun stop db`, or choose another name for it
+  = hint: `vmrun restart db` starts it again, `vmrun stop db` stops it; a second machine of this recipe needs another name here
 ",
     );
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
@@ -466,7 +466,11 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     ended(&host.run(&["stop", "dbb"]), 3, &not("the machine dbb does not run", "did you mean `db`?"));
     let running = "the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when]";
-    ended(&host.run(&["adopt", "db"]), 3, &not(running, "stop that one, or give this machine another name"));
+    ended(
+        &host.run(&["adopt", "db"]),
+        3,
+        &not(running, "there is nothing to take over: `vmrun status db` tells who looks after it"),
+    );
     let standing = host.standing("db").unwrap();
     kill(standing.supervisor.unwrap());
     fs::remove_file(host.path("state/db/standing.json")).unwrap();

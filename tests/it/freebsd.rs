@@ -859,7 +859,7 @@ error: the machine install is running already: vmrun [pid], of [tmp]/install.rha
 1 | bhyve(#{ name: "install", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
   |                ^^^^^^^^^
   |
-  = hint: stop that one, or give this machine another name
+  = hint: `vmrun stop install` stops it; or give this machine another name
 "#,
     );
     sandbox.write("second.rhai", &nothing.replace("\"install\"", "\"second\""));
@@ -874,7 +874,7 @@ error: [tmp]/vm/install.img is in use by the machine install, vmrun [pid], of [t
 2 |     slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/vm/install.img", #{ ro: true }), "31": lpc() } }).run();
   |                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: stop that machine, or give this one a disk of its own
+  = hint: `vmrun stop install`, or give this one a disk of its own
 "#,
     );
     sandbox.write("second.rhai", "let nic = tap(\"tap1\");\n");
