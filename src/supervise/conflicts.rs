@@ -5,6 +5,7 @@ mod content;
 mod jail;
 pub(crate) mod lengths;
 mod loader;
+mod open;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
@@ -69,6 +70,7 @@ pub(crate) fn conflicts(
         found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
     }
     found.extend(loader::conflicts(host, machine, purpose, init));
+    found.extend(open::open(machine));
     let taken = alone::taken(host, machine, purpose);
     // Whose it is says more than that it is there.
     found.retain(|(part, ..)| taken.iter().all(|(known, ..)| known != part));
