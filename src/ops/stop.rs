@@ -220,7 +220,10 @@ fn unknown(host: &System, name: &VmName) -> Fault {
     let all = machines().unwrap_or_default();
     match all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
         Some(one) => not_ours(one, name),
-        None => recovery::not_running(name).maybe_hint(near(host, name)),
+        None => {
+            let fault = Fault::host(format!("the machine {name} does not run"));
+            fault.hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
+        }
     }
 }
 

@@ -117,7 +117,7 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
                 }
                 None => {
                     let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
-                    error(part, fault.hint(if init { making(path) } else { "add --init to initialize".into() }));
+                    error(part, fault.hint(if init || is_device(path) { making(path) } else { INITIALIZE.into() }));
                 }
                 Some(fact) if fact.is_folder => {
                     let is_read = access == Access::ReadOnly;
@@ -134,11 +134,19 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
     }
 }
 
+/// What is done of a disk that is not there, if the recipe makes it.
+const INITIALIZE: &str = "add --init to initialize, or correct the path";
+
+/// Whether a path is a device that no recipe makes: volumes of ZFS are made.
+fn is_device(path: &DevicePath) -> bool {
+    path.as_str().starts_with("/dev/") && !path.as_str().starts_with("/dev/zvol/")
+}
+
 /// Says how a disk is made that is not there: a volume of ZFS is below /dev/zvol (zfs-create(8)), and no other device is made.
 fn making(path: &DevicePath) -> String {
     match path.as_str().strip_prefix("/dev/zvol/") {
         Some(volume) => format!("import \"std/disk\" as disk; then disk::zvol(\"{volume}\", 20.GiB) makes it"),
-        None if path.as_str().starts_with("/dev/") => "correct the path: a device is there or is not".into(),
+        None if is_device(path) => "correct the path: a device is there or is not".into(),
         None => format!("truncate(\"{path}\", 20.GiB) makes it"),
     }
 }
@@ -164,9 +172,15 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
                         Fault::new(format!("the folder {path} is not there")).hint("make it, or correct the path"),
                     );
                 }
+                (Counterpart::Console, Some(fact)) if fact.is_folder => {
+                    error(
+                        part,
+                        Fault::new(format!("{path} is a folder")).hint("name the socket in it that bhyve is to make"),
+                    );
+                }
                 (Counterpart::Console, Some(_)) => {
                     let fault = Fault::new(format!("{path} is there already, and bhyve makes its sockets anew"));
-                    error(part, fault.hint(format!("remove it: rm {path}")));
+                    error(part, fault.hint(format!("if no program listens there any more, remove it: rm {path}")));
                 }
                 _ => {}
             }
@@ -177,6 +191,10 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
 fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
     let Some(rom) = machine.bootrom() else { return };
     let package = match host.settings().platform {
+        // A package brings nothing to a place of one's own.
+        _ if !rom.code.as_str().starts_with("/usr/") => {
+            "correct the path; `uefi()` is the firmware that a package brings"
+        }
         Platform::FreeBsd => "pkg install edk2-bhyve (or bhyve-firmware) brings it",
         Platform::Linux => "apt-get install ovmf brings it",
     };
@@ -359,7 +377,10 @@ pub(crate) fn against_network(host: &dyn Host) -> Option<Fault> {
         };
         Some(Fault::host("making interfaces needs root").hint(hint))
     } else if !host.has_program(program) {
-        let hint = "apt-get install iproute2 brings ip; ifconfig is part of FreeBSD";
+        let hint = match host.settings().platform {
+            Platform::FreeBsd => "ifconfig is part of FreeBSD's base system; is PATH right?",
+            Platform::Linux => "apt-get install iproute2 brings it",
+        };
         Some(Fault::host(format!("`{program}` is not installed")).hint(hint))
     } else {
         None
@@ -375,7 +396,12 @@ pub(crate) fn against_bridge(host: &dyn Host, name: &str) -> Result<Option<Fault
     let bridges = || all.iter().filter(|i| i.kind == InterfaceKind::Bridge).map(|i| i.name.as_str());
     match all.iter().find(|interface| interface.name == name) {
         Some(interface) if interface.kind == InterfaceKind::Bridge => Ok(None),
-        Some(_) => Ok(Some(Fault::new(format!("{name} is not a bridge")))),
+        Some(_) => {
+            let fault = Fault::new(format!("{name} is not a bridge"));
+            let known = crate::diag::suggest::list(bridges());
+            let there = (!known.is_empty()).then(|| format!("bridges on this host: {known}"));
+            Ok(Some(fault.hint("name the bridge of which it is a member").maybe_hint(there)))
+        }
         None => {
             let known = crate::diag::suggest::list(bridges());
             let hint = match (host.settings().platform, known.is_empty()) {

@@ -172,7 +172,7 @@ vmrun: it is down
         "
 error: the machine db does not run
  |
- = hint: `vmrun start db` starts it
+ = hint: `vmrun list` shows those that do
 ",
     );
 }
@@ -443,9 +443,12 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     let host = Host::new("run\n");
     host.recipe("db", "");
     let not = |what: &str, hint: &str| format!("error: {what}\n |\n = hint: {hint}\n");
-    let down = not("the machine db does not run", "`vmrun start db` starts it");
-    for args in [["stop", "db"], ["kill", "db"], ["adopt", "db"]] {
-        ended(&host.run(&args), 3, &down);
+    for (command, hint) in [
+        ("stop", "`vmrun list` shows those that do"),
+        ("kill", "`vmrun list` shows those that do"),
+        ("adopt", "`vmrun start db` starts it"),
+    ] {
+        ended(&host.run(&[command, "db"]), 3, &not("the machine db does not run", hint));
     }
     // One that has a recipe may have been meant.
     let meant = not("the machine dbb does not run", "did you mean `db`?");

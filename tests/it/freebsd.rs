@@ -126,7 +126,8 @@ fn a_machine_whose_node_somebody_destroys_has_not_powered_off() {
     run.until("the guest", running);
     assert!(sandbox.shell("bhyvectl --destroy --vm=install").status().unwrap().success());
     let done = run.wait();
-    let end = "\n   |\n   = hint: somebody has destroyed its node while it ran: bhyvectl --destroy\n";
+    let end =
+        "\n   |\n   = hint: somebody has destroyed its node while it ran, by bhyvectl --destroy: start it again\n";
     assert_eq!(done.code, 4, "{}", done.stderr);
     assert!(
         done.stderr
@@ -402,7 +403,7 @@ error: the hypervisor failed with status 4: bhyve: Could not open backing file: 
 21 |         "5": virtio_blk(data),
    |                         ^^^^
    |
-   = hint: is another program using the disk?
+   = hint: another program may have the disk open: stop it, or give this machine a disk of its own
 "#,
     );
     guest_ends(

@@ -155,7 +155,7 @@ fn a_machine_whose_recipe_has_another_port_of_somebody_else_is_not_stopped() {
 
 #[test]
 fn a_machine_that_runs_already_is_said_to_be_restarted_and_one_in_the_foreground_to_be_stopped() {
-    let host = Host::new("run\n");
+    let host = Host::new("run\nrun\n");
     host.recipe("db", "");
     // Without a tap it is the name that is taken.
     let text = host.read("db.rhai");
