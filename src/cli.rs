@@ -26,6 +26,8 @@ mod logs;
 mod lsp;
 mod manual;
 mod metrics;
+#[cfg(test)]
+mod named;
 mod netboot;
 mod network;
 mod plan;

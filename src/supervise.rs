@@ -280,4 +280,21 @@ mod tests {
         let killed = "the hypervisor was killed by signal 9 (SIGKILL)";
         assert_eq!(verdict(Ended::Killed { signal: 9 }), (false, Some(killed.into())));
     }
+
+    #[test]
+    fn a_hypervisor_that_crashed_was_not_ended_by_somebody() {
+        let hint = |signal| {
+            let fixture = Fixture { exits: [Ended::Killed { signal }].into(), ..Fixture::lab() };
+            let mut run = Run::new(Box::new(Simulated::new(&Rc::new(RefCell::new(fixture)))));
+            run.boot(&machine()).unwrap();
+            run.verdict().and_then(|fault| fault.hint).unwrap_or_default()
+        };
+        let crashed = "the hypervisor itself crashed: dmesg(8) shows what the kernel says of it";
+        assert_eq!([4, 5, 8, 11].map(hint), [crashed; 4]);
+        assert_eq!([1, 2, 15].map(hint), ["somebody ended it from outside"; 3]);
+        assert_eq!(hint(9), "somebody killed it, or the host ran out of memory");
+        assert_eq!(hint(13), "whoever read what it says is gone");
+        // SIGBUS on one system and SIGUSR1 on another.
+        assert_eq!(hint(10), "it crashed, or somebody ended it: dmesg(8) shows what the kernel says of it");
+    }
 }

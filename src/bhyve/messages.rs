@@ -21,7 +21,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["vm_create", "Operation not permitted"],
         about: About::Machine,
-        hint: "bhyve makes machines only as root, and in a jail only with allow.vmm",
+        hint: "run vmrun as root; in a jail bhyve makes machines only with allow.vmm",
     },
     Known {
         says: &["vm_open", "Permission denied"],
@@ -68,7 +68,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["failed to open /dev/pci"],
         about: About::Passthru,
-        hint: "devices of the host are given away only by root",
+        hint: "devices of the host are given away only by root: run vmrun as root",
     },
     Known {
         says: &["open of tap device", "failed"],
@@ -89,9 +89,13 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["Could not open backing file", "Permission denied"],
         about: About::Machine,
-        hint: "the disk is another user's",
+        hint: "the disk is another user's: run vmrun as root, or as that user",
     },
-    Known { says: &["Could not open backing file"], about: About::Machine, hint: "is another program using the disk?" },
+    Known {
+        says: &["Could not open backing file"],
+        about: About::Machine,
+        hint: "another program may have the disk open: stop it, or give this machine a disk of its own",
+    },
     Known {
         says: &["bind", "Address already in use"],
         about: About::Screen,
@@ -133,7 +137,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["vm_run error"],
         about: About::Machine,
-        hint: "somebody has destroyed its node while it ran: bhyvectl --destroy",
+        hint: "somebody has destroyed its node while it ran, by bhyvectl --destroy: start it again",
     },
     Known {
         says: &["-Y: ", "MPtable"],
@@ -195,7 +199,7 @@ mod tests {
         let expected = [
             "machine: the kernel has no vmm: kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf",
             "machine: this processor has no virtualization that bhyve can use, or the firmware has switched it off",
-            "machine: bhyve makes machines only as root, and in a jail only with allow.vmm",
+            "machine: run vmrun as root; in a jail bhyve makes machines only with allow.vmm",
             "machine: /dev/vmm/lab is of who made it: run vmrun as root, or as that user",
             "name: a machine of this name runs that vmrun did not start: stop it, or give this one another name; if `ps` shows none, \
              `bhyvectl --destroy --vm=lab` takes away what it has left",
@@ -209,20 +213,20 @@ mod tests {
             "bootrom: that is no firmware, or only half of it: fetch it again",
             "slot 8: add `wired: true`",
             "slot 8: give the device to ppt(4): pptdevs=\"BUS/SLOT/FUNCTION\" in /boot/loader.conf",
-            "slot 8: devices of the host are given away only by root",
+            "slot 8: devices of the host are given away only by root: run vmrun as root",
             "backend of slot 7: another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom \
              it was opened",
             "backend of slot 7: another program has it open, it is gone, or the jail's devfs rules hide it: ifconfig shows by whom \
              it was opened",
             "machine: bhyve brings its tap up, which in a jail only one with a network of its own may, for a tap that is in it",
             "path of slot 5: the disk was removed meanwhile: make it again, or correct the path",
-            "path of slot 4: the disk is another user's",
-            "path of slot 4: is another program using the disk?",
+            "path of slot 4: the disk is another user's: run vmrun as root, or as that user",
+            "path of slot 4: another program may have the disk open: stop it, or give this machine a disk of its own",
             "slot 29: somebody listens there already: choose another port, or stop the other machine",
             "slot 29: the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
             "machine: give it an address whose first byte is even",
             "machine: give each disk a bootindex of its own",
-            "machine: somebody has destroyed its node while it ran: bhyvectl --destroy",
+            "machine: somebody has destroyed its node while it ran, by bhyvectl --destroy: start it again",
             "machine: this bhyve does not know a word of its command line, which `vmrun plan` shows: is it of another release?",
             "nothing",
         ];

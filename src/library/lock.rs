@@ -79,7 +79,7 @@ pub fn text(lock: &Lock) -> String {
 /// Reads `vmrun.lock`. Nobody but vmrun writes it, so that whatever is wrong with it means one thing.
 pub fn parse(name: &str, text: &str) -> Result<Lock, Fault> {
     let damaged = |what: String| Fault::new(format!("{name} was changed by hand: {what}"));
-    let again = "take it from version control, or delete it and pin all anew: vmrun lib sync";
+    let again = "take it from version control, or delete it and pin all anew: `vmrun lib sync`";
     let table = DeTable::parse(text).map_err(|error| damaged(error.message().to_string()).hint(again))?;
     let one = |(name, value): (&str, &DeValue<'_>)| -> Result<(String, Pin), Fault> {
         let none = |what: &str| damaged(format!("`{name}` has no {what}")).hint(again);
@@ -143,7 +143,7 @@ mod tests {
             let fault = parse("vmrun.lock", &text.replacen(from, to, 1)).unwrap_err();
             assert_eq!(
                 fault.hint.as_deref(),
-                Some("take it from version control, or delete it and pin all anew: vmrun lib sync")
+                Some("take it from version control, or delete it and pin all anew: `vmrun lib sync`")
             );
             fault.message
         };

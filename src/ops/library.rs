@@ -85,7 +85,7 @@ pub(crate) fn add(folder: &Path, name: &str, origin: &Origin) -> Result<Outcome,
     let shelf = Shelf::beside(folder)?.unwrap_or_else(|| Shelf::empty(folder));
     if shelf.named.iter().any(|named| named.name == name) {
         let fault = Fault::usage(format!("{} names a library `{name}` already", path.display()));
-        return Err(fault.hint("change it there, and then: vmrun lib sync").into());
+        return Err(fault.hint("change it there, and then: `vmrun lib sync`").into());
     }
     let (named, fetched) = wanted(&shelf, name, origin)?;
     let name = named.name.clone();
@@ -240,7 +240,7 @@ pub(crate) fn vendor(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
         let state = State::of(&shelf, named)?;
         if state != State::AsPinned {
             let fault = Fault::new(format!("the library `{}` is {}", named.name, state.word()));
-            return Err(fault.hint("first: vmrun lib sync").into());
+            return Err(fault.hint("first: `vmrun lib sync`").into());
         }
         all.push(named);
     }

@@ -6,6 +6,7 @@ use super::stop::{self, How, stop_each, total};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::system::System;
 use crate::model::VmName;
+use crate::supervise::recovery;
 use crate::supervise::standing::{Stance, Standing};
 use std::time::Duration;
 
@@ -57,8 +58,9 @@ fn among_themselves(starts: &mut [Start]) -> Vec<VmName> {
 /// Rehearses the start of a machine that runs in the background.
 fn prepared(here: &System, name: &VmName, listener: start::Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
     let Some(standing) = Standing::of(here, name) else {
-        let fault = Fault::host(format!("the machine {name} does not run in the background"));
-        return Err(fault.hint(format!("`vmrun start {name}` starts it")).maybe_hint(near(here, name)).into());
+        let fault = recovery::in_no_background(here, name);
+        let meant = near(here, name).filter(|_| recovery::holder(here, name).is_none());
+        return Err(fault.maybe_hint(meant).into());
     };
     prepare_again(&standing, listener).map_err(|mut faults| {
         let goes_on = if standing.state == Stance::Held { "stays held" } else { "goes on as it was started" };

@@ -339,7 +339,7 @@ impl Search {
             ([], Some(console)) if console.ip().is_loopback() && !has_remotes && !self.has_loopback() => {
                 let fault = guest(format!("{name} can be found only by its own host: its console is at {console}"));
                 Err(fault
-                    .hint("run `vmrun find` there with --hosts 127.0.0.1, or let the console listen on the network"))
+                    .hint("run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST"))
             }
             ([], console) => {
                 let fault = guest(format!("{name} runs on none of these hosts: {}", self.answering()));

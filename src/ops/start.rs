@@ -13,8 +13,9 @@ use crate::host::system::System;
 use crate::host::{Facts as _, Host};
 use crate::model::VmName;
 use crate::supervise::order::{Ready, Sign, order};
+use crate::supervise::recovery::{self, Aim};
 use crate::supervise::standing::Standing;
-use crate::supervise::{Claim, Progress, recovery};
+use crate::supervise::{Claim, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -160,7 +161,7 @@ fn runs_already(recipe: &str) -> Option<Fault> {
     host.store().traces().iter().find_map(|trace| {
         Standing::of(&host, &trace.name).filter(is_its)?;
         let owner = recovery::holder(&host, &trace.name)?;
-        Some(recovery::running(&host, &trace.name, owner.as_ref()))
+        Some(recovery::running(&host, &trace.name, owner.as_ref(), Aim::Boot(Some(recipe))))
     })
 }
 
@@ -218,7 +219,7 @@ pub(crate) fn adopt(machines: &[VmName], listener: Listener<'_>) -> Result<(), V
 /// Returns what is to be started for a guest that runs already.
 fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if let Some(owner) = recovery::holder(host, name) {
-        return Err(recovery::running(host, name, owner.as_ref()));
+        return Err(recovery::running(host, name, owner.as_ref(), Aim::Adoption));
     }
     if host.store().trace(name).is_none() {
         return Err(recovery::not_running(name).maybe_hint(near(host, name)));

@@ -11,7 +11,7 @@ use crate::host::system::System;
 use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
 use crate::supervise::order::{depths, order};
-use crate::supervise::recovery::{self, Left};
+use crate::supervise::recovery::{self, Aim, Left};
 use crate::supervise::standing::{Stance, Standing};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -132,7 +132,7 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
     let was_held = recovery::is_held(&host, name);
     let down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
-        Some(None) => return Err(recovery::running(&host, name, None)),
+        Some(None) => return Err(recovery::running(&host, name, None, Aim::End)),
         None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
         None => Down::PoweredOff,
     };
@@ -210,7 +210,7 @@ fn deaf(host: &System, name: &VmName, pid: u32, how: How) -> Fault {
 
 /// The fault of a run that somebody holds, and whose process is not certainly the one that its journal names.
 fn uncertain(host: &System, name: &VmName, pid: u32) -> Fault {
-    let running = recovery::running(host, name, recovery::holder(host, name).flatten().as_ref());
+    let running = recovery::running(host, name, recovery::holder(host, name).flatten().as_ref(), Aim::End);
     running.context(format!("process {pid} is not certainly the run of {name} and is sent no signal"))
 }
 
@@ -220,7 +220,10 @@ fn unknown(host: &System, name: &VmName) -> Fault {
     let all = machines().unwrap_or_default();
     match all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
         Some(one) => not_ours(one, name),
-        None => recovery::not_running(name).maybe_hint(near(host, name)),
+        None => {
+            let fault = Fault::host(format!("the machine {name} does not run"));
+            fault.hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
+        }
     }
 }
 

@@ -14,7 +14,11 @@ pub(crate) const KNOWN: &[Known] = &[
         about: About::Machine,
         hint: "the file was removed meanwhile: make it again, or correct the path",
     },
-    Known { says: &["Could not open", "Permission denied"], about: About::Machine, hint: "the file is another user's" },
+    Known {
+        says: &["Could not open", "Permission denied"],
+        about: About::Machine,
+        hint: "the file is another user's: run vmrun as root, or as that user",
+    },
     Known {
         says: &["Could not open", "Read-only file system"],
         about: About::Machine,
@@ -33,7 +37,7 @@ pub(crate) const KNOWN: &[Known] = &[
     Known {
         says: &["/dev/net/tun", "Device or resource busy"],
         about: About::Cards,
-        hint: "another program has the tap open",
+        hint: "another program has the tap open: stop it, or give the card a tap of its own",
     },
     Known {
         says: &["/dev/net/tun", "Operation not permitted"],
@@ -96,11 +100,11 @@ mod tests {
         let expected = [
             "path of slot 5: another program has the disk open: stop it, or give this machine a disk of its own",
             "path of slot 4: the file was removed meanwhile: make it again, or correct the path",
-            "path of slot 4: the file is another user's",
+            "path of slot 4: the file is another user's: run vmrun as root, or as that user",
             "path of slot 5: nothing can be written there: add `ro: true`, or move the disk",
             "slot 29: somebody listens there already: choose another port, or stop the other machine",
             "slot 29: the host does not have this address: host_ip(\"192.168.2.0/24\") finds its own",
-            "backend of slot 6: another program has the tap open",
+            "backend of slot 6: another program has the tap open: stop it, or give the card a tap of its own",
             "slot 6: run vmrun as root, or with --user-net",
             "machine: join the group of /dev/kvm (usermod -aG kvm USER), or load kvm_intel or kvm_amd",
             "memory: the host has not so much memory free: give the machine less",

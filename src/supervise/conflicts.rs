@@ -5,6 +5,7 @@ mod content;
 mod jail;
 pub(crate) mod lengths;
 mod loader;
+mod open;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
@@ -13,7 +14,8 @@ use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
-use crate::supervise::{node, recovery};
+use crate::supervise::node;
+use crate::supervise::recovery::{self, Aim};
 use std::rc::Rc;
 
 /// How often it is looked again whose an interface is.
@@ -45,8 +47,14 @@ impl Purpose {
 /// A conflict: what it is about, the fault, how bad it is.
 pub(crate) type Conflict = (Part, Fault, Severity);
 
-/// Returns everything that the host has against the machine.
-pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, init: bool) -> Vec<Conflict> {
+/// Returns everything that the host has against the machine of a recipe, by its path.
+pub(crate) fn conflicts(
+    host: &dyn Host,
+    machine: &Machine,
+    purpose: Purpose,
+    init: bool,
+    recipe: &str,
+) -> Vec<Conflict> {
     let mut found = Vec::new();
     let mut error = |part: Part, fault: Fault| found.push((part, fault, Severity::Error));
     images(host, machine, init, &mut error);
@@ -62,6 +70,7 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
         found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
     }
     found.extend(loader::conflicts(host, machine, purpose, init));
+    found.extend(open::open(machine));
     let taken = alone::taken(host, machine, purpose);
     // Whose it is says more than that it is there.
     found.retain(|(part, ..)| taken.iter().all(|(known, ..)| known != part));
@@ -75,7 +84,11 @@ pub(crate) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     }
     found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
-        found.push((Part::Key("name"), recovery::running(host, machine.name(), owner.as_ref()), purpose.severity()));
+        found.push((
+            Part::Key("name"),
+            recovery::running(host, machine.name(), owner.as_ref(), Aim::Boot(Some(recipe))),
+            purpose.severity(),
+        ));
     }
     found.extend(
         node::against_starting(host, machine.name()).map(|fault| (Part::Key("name"), fault, purpose.severity())),
@@ -104,7 +117,7 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
                 }
                 None => {
                     let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));
-                    error(part, fault.hint(if init { making(path) } else { "add --init to initialize".into() }));
+                    error(part, fault.hint(if init || is_device(path) { making(path) } else { INITIALIZE.into() }));
                 }
                 Some(fact) if fact.is_folder => {
                     let is_read = access == Access::ReadOnly;
@@ -121,11 +134,19 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
     }
 }
 
+/// What is done of a disk that is not there, if the recipe makes it.
+const INITIALIZE: &str = "add --init to initialize, or correct the path";
+
+/// Whether a path is a device that no recipe makes: volumes of ZFS are made.
+fn is_device(path: &DevicePath) -> bool {
+    path.as_str().starts_with("/dev/") && !path.as_str().starts_with("/dev/zvol/")
+}
+
 /// Says how a disk is made that is not there: a volume of ZFS is below /dev/zvol (zfs-create(8)), and no other device is made.
 fn making(path: &DevicePath) -> String {
     match path.as_str().strip_prefix("/dev/zvol/") {
         Some(volume) => format!("import \"std/disk\" as disk; then disk::zvol(\"{volume}\", 20.GiB) makes it"),
-        None if path.as_str().starts_with("/dev/") => "correct the path: a device is there or is not".into(),
+        None if is_device(path) => "correct the path: a device is there or is not".into(),
         None => format!("truncate(\"{path}\", 20.GiB) makes it"),
     }
 }
@@ -151,9 +172,15 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
                         Fault::new(format!("the folder {path} is not there")).hint("make it, or correct the path"),
                     );
                 }
+                (Counterpart::Console, Some(fact)) if fact.is_folder => {
+                    error(
+                        part,
+                        Fault::new(format!("{path} is a folder")).hint("name the socket in it that bhyve is to make"),
+                    );
+                }
                 (Counterpart::Console, Some(_)) => {
                     let fault = Fault::new(format!("{path} is there already, and bhyve makes its sockets anew"));
-                    error(part, fault.hint(format!("remove it: rm {path}")));
+                    error(part, fault.hint(format!("if no program listens there any more, remove it: rm {path}")));
                 }
                 _ => {}
             }
@@ -164,6 +191,10 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
 fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
     let Some(rom) = machine.bootrom() else { return };
     let package = match host.settings().platform {
+        // A package brings nothing to a place of one's own.
+        _ if !rom.code.as_str().starts_with("/usr/") => {
+            "correct the path; `uefi()` is the firmware that a package brings"
+        }
         Platform::FreeBsd => "pkg install edk2-bhyve (or bhyve-firmware) brings it",
         Platform::Linux => "apt-get install ovmf brings it",
     };
@@ -282,8 +313,8 @@ pub(crate) fn against_name(host: &dyn Host, link: &Link) -> Option<Fault> {
     if host.settings().platform == Platform::FreeBsd && !host.settings().user_net { naming::fault(link) } else { None }
 }
 
-/// Returns what the host has against making a tap or another interface of that name.
-pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+/// Returns what the host has against a recipe, by its path, that makes a tap or another interface of that name.
+pub(crate) fn against_making(host: &dyn Host, name: &str, recipe: &str) -> Result<Option<Fault>, Fault> {
     if host.settings().user_net {
         return Ok(None);
     }
@@ -300,9 +331,9 @@ pub(crate) fn against_making(host: &dyn Host, name: &str) -> Result<Option<Fault
     if let Some(interface) = found {
         let owner = interface.mark.as_ref().and_then(|machine| Some((machine, recovery::holder(host, machine)?)));
         if let Some((machine, owner)) = owner {
-            let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
+            let who = owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
             let fault = Fault::host(format!("{name} is in use by the machine {machine}{who}"));
-            return Ok(Some(fault.hint(format!("`vmrun stop {machine}`, or choose another name for it"))));
+            return Ok(Some(fault.hint(recovery::against_interface(host, machine, owner.as_ref(), recipe))));
         }
         if let Some(machine) = &interface.elsewhere {
             let fault = Fault::host(format!("{name} is of the machine {machine} of another vmrun"));
@@ -346,7 +377,10 @@ pub(crate) fn against_network(host: &dyn Host) -> Option<Fault> {
         };
         Some(Fault::host("making interfaces needs root").hint(hint))
     } else if !host.has_program(program) {
-        let hint = "apt-get install iproute2 brings ip; ifconfig is part of FreeBSD";
+        let hint = match host.settings().platform {
+            Platform::FreeBsd => "ifconfig is part of FreeBSD's base system; is PATH right?",
+            Platform::Linux => "apt-get install iproute2 brings it",
+        };
         Some(Fault::host(format!("`{program}` is not installed")).hint(hint))
     } else {
         None
@@ -362,7 +396,12 @@ pub(crate) fn against_bridge(host: &dyn Host, name: &str) -> Result<Option<Fault
     let bridges = || all.iter().filter(|i| i.kind == InterfaceKind::Bridge).map(|i| i.name.as_str());
     match all.iter().find(|interface| interface.name == name) {
         Some(interface) if interface.kind == InterfaceKind::Bridge => Ok(None),
-        Some(_) => Ok(Some(Fault::new(format!("{name} is not a bridge")))),
+        Some(_) => {
+            let fault = Fault::new(format!("{name} is not a bridge"));
+            let known = crate::diag::suggest::list(bridges());
+            let there = (!known.is_empty()).then(|| format!("bridges on this host: {known}"));
+            Ok(Some(fault.hint("name the bridge of which it is a member").maybe_hint(there)))
+        }
         None => {
             let known = crate::diag::suggest::list(bridges());
             let hint = match (host.settings().platform, known.is_empty()) {

@@ -12,6 +12,16 @@ use crate::qemu;
 /// SIGABRT: abort(3).
 const ABORTED: i32 = 6;
 
+/// SIGHUP, SIGINT, SIGQUIT, SIGALRM and SIGTERM, by which a process is asked to end; these have one number on every system.
+const ASKED: [i32; 5] = [1, 2, 3, 14, 15];
+
+/// SIGPIPE.
+const BROKEN_PIPE: i32 = 13;
+
+/// SIGILL, SIGTRAP, SIGFPE and SIGSEGV: what a process does that ends by its own fault. SIGBUS and SIGSYS are other numbers on each
+/// system.
+const CRASHES: [i32; 4] = [4, 5, 8, 11];
+
 impl Run {
     /// Returns whether the run was stopped from outside, by somebody or because its dialog failed.
     pub(crate) fn is_stopped(&self) -> bool {
@@ -43,7 +53,17 @@ impl Run {
                     "it gave up: the guest crashed in a way that it cannot tell, or somebody has destroyed the machine";
                 fault(&format!("{what}{said}"))
             }
-            Ended::Killed { .. } => fault("somebody ended it from outside"),
+            Ended::Killed { signal } if ASKED.contains(signal) => fault("somebody ended it from outside"),
+            Ended::Killed { signal: BROKEN_PIPE } => fault("whoever read what it says is gone"),
+            Ended::Killed { signal } => {
+                let said = self.last_words.last().map(|words| format!("; its last words: {words}")).unwrap_or_default();
+                let what = if CRASHES.contains(signal) {
+                    "the hypervisor itself crashed"
+                } else {
+                    "it crashed, or somebody ended it"
+                };
+                fault(&format!("{what}: dmesg(8) shows what the kernel says of it{said}"))
+            }
             Ended::Failed { .. } => match self.last_words.last() {
                 Some(words) => fault(&format!("its last words: {words}")),
                 None => fault("it said nothing"),

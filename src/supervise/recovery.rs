@@ -9,11 +9,13 @@ mod adoption;
 mod evidence;
 mod left;
 mod others;
+mod running;
 
 pub(crate) use adoption::adoptable;
 use left::left;
 pub(crate) use left::{Back, Left};
 pub(crate) use others::{against_own, noted_of};
+pub(crate) use running::{Aim, against_interface, in_no_background, running};
 
 use super::gone::gone;
 use super::journal::{Journal, Owner};
@@ -114,7 +116,7 @@ pub(crate) fn end(
     within: Duration,
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
-    take(host, name)?;
+    take(host, name, Aim::End)?;
     let Some(trace) = host.store().trace(name) else { return host.store_mut().clear(name) };
     if let Some(fault) = goes_on_elsewhere(host, &trace) {
         host.store_mut().clear(name)?;
@@ -161,17 +163,6 @@ fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
         .filter_map(|lease| if let Lease::Image(path, _) = lease { Some(path.as_path()) } else { None })
 }
 
-/// The fault of a machine that another run holds.
-pub(crate) fn running(host: &dyn Host, name: &VmName, owner: Option<&Owner>) -> Fault {
-    let who = owner.map(|owner| format!(": {owner}")).unwrap_or_default();
-    if let Some(there) = owner.filter(|owner| evidence::is_of_elsewhere(host.processes(), owner)) {
-        let fault = Fault::host(format!("the machine {name} is running already{who}, {}", whereabouts(there)));
-        return fault.hint(format!("`vmrun stop {name}` there stops it; VMRUN_STATE_DIR names another state folder"));
-    }
-    let fault = Fault::host(format!("the machine {name} is running already{who}"));
-    fault.hint("stop that one, or give this machine another name")
-}
-
 /// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
 /// this machine behind is cleaned up.
 pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Access) -> Option<Fault> {
@@ -188,7 +179,7 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
         if let Some(owner) = holder(host, name) {
             let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
             let fault = Fault::host(format!("{shown} is in use by the machine {name}{who}"));
-            return Some(fault.hint("stop that machine, or give this one a disk of its own"));
+            return Some(fault.hint(format!("`vmrun stop {name}`, or give this one a disk of its own")));
         }
     }
     let Some(name) = by.first() else {
@@ -210,7 +201,7 @@ pub(crate) fn take_over(
     told: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
     let is_fresh = host.store().trace(name).is_none();
-    take(host, name)?;
+    take(host, name, Aim::Boot(None))?;
     let Some(trace) = host.store().trace(name).filter(|_| !is_fresh) else { return Ok(()) };
     let already = guest_of(host, &trace).map(|guest| goes_on_already(name, guest));
     if let Some(fault) = already.or_else(|| goes_on_elsewhere(host, &trace)) {
@@ -230,11 +221,11 @@ pub(crate) fn take_over(
         host.store_mut().tidy(&whole, false)?;
         host.store_mut().clear(&whole)?;
     }
-    take(host, name)
+    take(host, name, Aim::Boot(None))
 }
 
 /// Takes the lock of a machine that nobody runs.
-fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
+fn take(host: &mut dyn Host, name: &VmName, aim: Aim<'_>) -> Result<(), Fault> {
     let begin = Instant::now();
     loop {
         match host.store_mut().reserve(name, MOMENT) {
@@ -248,7 +239,7 @@ fn take(host: &mut dyn Host, name: &VmName) -> Result<(), Fault> {
         }
         match holder(host, name) {
             None if begin.elapsed() < LAST_COMMANDS => {}
-            owner => return Err(running(host, name, owner.flatten().as_ref())),
+            owner => return Err(running(host, name, owner.flatten().as_ref(), aim)),
         }
     }
 }

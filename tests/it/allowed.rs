@@ -466,7 +466,7 @@ in all: commands 1, interfaces 3, paths 2, whether files are there 1
         "
 error: tema is no library and no folder
  |
- = hint: vmrun.toml names libraries: vmrun lib list
+ = hint: vmrun.toml names libraries: `vmrun lib list`
 ",
     );
 }

@@ -153,7 +153,7 @@ error: tap1 is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [w
 1 | let nic = tap(\"tap1\");
   |               ^^^^^^
   |
-  = hint: `vmrun stop db`, or choose another name for it
+  = hint: `vmrun restart db` starts it again, `vmrun stop db` stops it; a second machine of this recipe needs another name here
 ",
     );
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
@@ -172,7 +172,7 @@ vmrun: it is down
         "
 error: the machine db does not run
  |
- = hint: `vmrun start db` starts it
+ = hint: `vmrun list` shows those that do
 ",
     );
 }
@@ -443,9 +443,12 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     let host = Host::new("run\n");
     host.recipe("db", "");
     let not = |what: &str, hint: &str| format!("error: {what}\n |\n = hint: {hint}\n");
-    let down = not("the machine db does not run", "`vmrun start db` starts it");
-    for args in [["stop", "db"], ["kill", "db"], ["adopt", "db"]] {
-        ended(&host.run(&args), 3, &down);
+    for (command, hint) in [
+        ("stop", "`vmrun list` shows those that do"),
+        ("kill", "`vmrun list` shows those that do"),
+        ("adopt", "`vmrun start db` starts it"),
+    ] {
+        ended(&host.run(&[command, "db"]), 3, &not("the machine db does not run", hint));
     }
     // One that has a recipe may have been meant.
     let meant = not("the machine dbb does not run", "did you mean `db`?");
@@ -466,7 +469,11 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     ended(&host.run(&["stop", "dbb"]), 3, &not("the machine dbb does not run", "did you mean `db`?"));
     let running = "the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when]";
-    ended(&host.run(&["adopt", "db"]), 3, &not(running, "stop that one, or give this machine another name"));
+    ended(
+        &host.run(&["adopt", "db"]),
+        3,
+        &not(running, "there is nothing to take over: `vmrun status db` tells who looks after it"),
+    );
     let standing = host.standing("db").unwrap();
     kill(standing.supervisor.unwrap());
     fs::remove_file(host.path("state/db/standing.json")).unwrap();

@@ -161,7 +161,7 @@ error: the disk [tmp]/vm/none.img is not there, and the recipe does not make it
 5 | bhyve(#{ name: "lab", slots: #{ "4": virtio_blk("[tmp]/vm/none.img") } }).run();
   |                                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: add --init to initialize
+  = hint: add --init to initialize, or correct the path
 "#,
     );
 }
@@ -678,7 +678,7 @@ error: [tmp]/vm/a.img is there already, and bhyve makes its sockets anew
 5 | bhyve(#{ name: "lab", slots: #{ "4": virtio_console(#{ a: "[tmp]/vm/a.img", b: "[tmp]/vm/b" }) } }).run();
   |                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: remove it: rm [tmp]/vm/a.img
+  = hint: if no program listens there any more, remove it: rm [tmp]/vm/a.img
 "#,
     );
 }

@@ -222,7 +222,7 @@ error: socket runs on none of these hosts: 127.0.0.1
 
 error: local can be found only by its own host: its console is at 127.0.0.1:5900
  |
- = hint: run `vmrun find` there with --hosts 127.0.0.1, or let the console listen on the network
+ = hint: run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST
 
 error: expected a text, got a number
  --> recipes/wrong.rhai:1:5

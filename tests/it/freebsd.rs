@@ -126,7 +126,8 @@ fn a_machine_whose_node_somebody_destroys_has_not_powered_off() {
     run.until("the guest", running);
     assert!(sandbox.shell("bhyvectl --destroy --vm=install").status().unwrap().success());
     let done = run.wait();
-    let end = "\n   |\n   = hint: somebody has destroyed its node while it ran: bhyvectl --destroy\n";
+    let end =
+        "\n   |\n   = hint: somebody has destroyed its node while it ran, by bhyvectl --destroy: start it again\n";
     assert_eq!(done.code, 4, "{}", done.stderr);
     assert!(
         done.stderr
@@ -402,7 +403,7 @@ error: the hypervisor failed with status 4: bhyve: Could not open backing file: 
 21 |         "5": virtio_blk(data),
    |                         ^^^^
    |
-   = hint: is another program using the disk?
+   = hint: another program may have the disk open: stop it, or give this machine a disk of its own
 "#,
     );
     guest_ends(
@@ -859,7 +860,7 @@ error: the machine install is running already: vmrun [pid], of [tmp]/install.rha
 1 | bhyve(#{ name: "install", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
   |                ^^^^^^^^^
   |
-  = hint: stop that one, or give this machine another name
+  = hint: `vmrun stop install` stops it; or give this machine another name
 "#,
     );
     sandbox.write("second.rhai", &nothing.replace("\"install\"", "\"second\""));
@@ -874,7 +875,7 @@ error: [tmp]/vm/install.img is in use by the machine install, vmrun [pid], of [t
 2 |     slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/vm/install.img", #{ ro: true }), "31": lpc() } }).run();
   |                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: stop that machine, or give this one a disk of its own
+  = hint: `vmrun stop install`, or give this one a disk of its own
 "#,
     );
     sandbox.write("second.rhai", "let nic = tap(\"tap1\");\n");

@@ -45,6 +45,7 @@ mod mutants;
 mod netboot;
 mod network;
 mod nodes;
+mod open;
 mod plans;
 mod probes;
 mod program;

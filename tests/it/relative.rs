@@ -83,7 +83,7 @@ error: the disk [tmp]/b/disk.img is not there, and the recipe does not make it
 2 | \"0\": hostbridge(), \"1\": nvme(\"disk.img\"), \"31\": lpc() } }).run();
   |                              ^^^^^^^^^^
   |
-  = hint: add --init to initialize
+  = hint: add --init to initialize, or correct the path
 ",
     );
     assert_eq!(done.code, 1);

@@ -152,3 +152,38 @@ fn a_machine_whose_recipe_has_another_port_of_somebody_else_is_not_stopped() {
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
 }
+
+#[test]
+fn a_machine_that_runs_already_is_said_to_be_restarted_and_one_in_the_foreground_to_be_stopped() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", "");
+    // Without a tap it is the name that is taken.
+    let text = host.read("db.rhai");
+    host.write("web.rhai", "bhyve(#{ name: \"db\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"31\": lpc() } }).run();\n");
+    ended(&host.run(&["start", "web.rhai"]), 0, "vmrun: db runs");
+    let said =
+        |done: super::sandbox::Done| done.stderr.lines().filter(|line| line.contains("hint:")).collect::<String>();
+    let again = "  = hint: `vmrun restart db` starts it again, `vmrun stop db` stops it";
+    assert_eq!([&["start", "web.rhai"][..], &["web.rhai"]].map(|words| said(host.run(words))), [again; 2]);
+    // Another recipe has a machine of that name.
+    host.write("mail.rhai", &host.read("web.rhai"));
+    let another = "  = hint: `vmrun stop db` stops it; or give this machine another name";
+    assert_eq!(said(host.run(&["start", "mail.rhai"])), another);
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.write("db.rhai", &text);
+    let run = host.start(&["db.rhai"]);
+    let begin = std::time::Instant::now();
+    while host.names("fake/vmm").is_empty() {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(20), "it never ran");
+    }
+    let refusal = "
+error: the machine db does not run in the background
+ |
+ = hint: it runs in the foreground: `vmrun stop db`, then `vmrun start [tmp]/db.rhai`
+";
+    ended(&host.run(&["restart", "db"]), 3, refusal);
+    let second = "  = hint: `vmrun stop db` stops it; then it can be started again; a second machine of this recipe needs another name here";
+    assert_eq!(said(host.run(&["start", "db.rhai"])), second);
+    run.signal("TERM");
+    run.wait();
+}

@@ -270,7 +270,7 @@ fn what_is_typed_arrives_as_keys() {
 /// Writes the recipe of a machine with a screen at that port of every address, on which the fake bhyve does not listen, and what is said to it while it runs.
 fn talks(host: &Host, port: u16, talk: &str) {
     host.recipe("web", "");
-    let screen = format!("\"29\": fbuf(#{{ tcp: \"0.0.0.0:{port}\" }}), \"31\"");
+    let screen = format!("\"29\": fbuf(#{{ tcp: \"0.0.0.0:{port}\", password: \"lab\" }}), \"31\"");
     let text = host.read("web.rhai").replace("\"31\"", &screen).replace("bhyve(", "let vm = bhyve(");
     host.write("web.rhai", &text.replace("}).run();", &format!("}});\n{talk}\nvm.run();")));
 }
@@ -355,7 +355,7 @@ fn a_guest_that_does_not_show_what_it_is_to_show_has_failed() {
     let mut command = host.command(&["web.rhai"]);
     all.push(host.finish(command.env("VMRUN_SECRET_VNC", "h\u{f6}nter22")).stderr);
     let text = host.read("web.rhai");
-    host.write("web.rhai", &text.replace("\"29\": fbuf(#{ tcp: \"0.0.0.0:5901\" }),", ""));
+    host.write("web.rhai", &text.replace("\"29\": fbuf(#{ tcp: \"0.0.0.0:5901\", password: \"lab\" }),", ""));
     all.push(host.run(&["web.rhai"]).stderr);
     same(
         &all.join("\n"),

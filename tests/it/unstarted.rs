@@ -109,7 +109,10 @@ fn a_node_that_is_destroyed_under_a_machine_in_the_background_has_it_held() {
     let status = host.run(&["status", "db"]).stdout;
     assert!(status.contains("held") && status.contains(error), "{status}");
     let log = host.log("db");
-    assert!(log.contains("somebody has destroyed its node while it ran: bhyvectl --destroy"), "{log}");
+    assert!(
+        log.contains("somebody has destroyed its node while it ran, by bhyvectl --destroy: start it again"),
+        "{log}"
+    );
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is not held any more");
     host.is_clean();
 }
@@ -130,7 +133,7 @@ error: the hypervisor failed with status 1: vm_run error -1, errno 6
 5 | | } }).run();
   | |____^
   |
-  = hint: somebody has destroyed its node while it ran: bhyvectl --destroy
+  = hint: somebody has destroyed its node while it ran, by bhyvectl --destroy: start it again
 error: db did not start
  |
  = hint: its log: [tmp]/log/db.log

@@ -20,7 +20,7 @@ pub(crate) fn root_of(folder: Option<&Path>, library: &str) -> Result<PathBuf, V
         None if shelf::is_folder(Path::new(library)) => Ok(library.into()),
         None => {
             let fault = Fault::usage(format!("{library} is no library and no folder"));
-            Err(fault.hint("vmrun.toml names libraries: vmrun lib list").into())
+            Err(fault.hint("vmrun.toml names libraries: `vmrun lib list`").into())
         }
     }
 }

@@ -295,7 +295,8 @@ fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
         call.session().booted.push(booted);
     }
     let init = call.session().inputs.init;
-    let found = conflicts(&*call.session().run().host, machine, purpose, init);
+    let recipe = call.session().sources.main();
+    let found = conflicts(&*call.session().run().host, machine, purpose, init, &recipe);
     let mut errors = Vec::new();
     for (part, fault, severity) in found {
         let mut raised = part_of(&vm.0.borrow(), &part, fault);

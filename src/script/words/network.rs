@@ -332,8 +332,9 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
         if session.run().holds(&effect) {
             return Ok(());
         }
+        let recipe = session.sources.main();
         for name in link.names().into_iter().filter(|_| purpose != Some(Purpose::Network)) {
-            if let Some(fault) = against_making(&*session.run().host, name.as_str())? {
+            if let Some(fault) = against_making(&*session.run().host, name.as_str(), &recipe)? {
                 let fault = match link.kind {
                     LinkKind::Bridge => fault.hint(format!(
                         "bridge(\"{name}\") names a bridge that is there; what machines share is made by `vmrun network up`"

@@ -20,7 +20,10 @@ pub(crate) fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
 pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
     let fault = Fault::new(format!("there is no key `{key}`"));
     let list = format!("keys: {}", suggest::list(known.iter().copied()));
-    let fault = fault.hint(list).maybe_hint(suggest::did_you_mean(key, known.iter().copied()));
+    // What has no keys at all is told with how it is written.
+    let fault = fault
+        .maybe_hint((!known.is_empty()).then_some(list))
+        .maybe_hint(suggest::did_you_mean(key, known.iter().copied()));
     Raised::from(fault).under(key).about_key()
 }
 

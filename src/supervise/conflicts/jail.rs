@@ -191,8 +191,10 @@ fn entered(jail: &Jail, parameters: &str, passes_devices: bool, lacks: &mut dyn 
 
 /// Adds what is wrong where a jail that is to be made is there.
 fn taken(host: &dyn Host, machine: &Machine, jail: &Jail, parameters: &str, lacks: &mut dyn FnMut(Part, Fault)) {
-    let is_left = bhyve::is_made_for(parameters, machine.name()) && recovery::is_to_be_taken_over(host, machine.name());
-    if !is_left {
+    let name = machine.name();
+    // Of one whose machine runs already it is told by the machine's name.
+    let is_its = || recovery::is_to_be_taken_over(host, name) || recovery::holder(host, name).is_some();
+    if !(bhyve::is_made_for(parameters, name) && is_its()) {
         let name = &jail.name;
         let fault = Fault::host(format!("the jail {name} is there already, and this run did not make it"));
         lacks(Part::Key("jail"), fault.hint(format!("choose another name, or enter it: jail: \"{name}\"")));

@@ -1,6 +1,6 @@
 //! Guests of runs in the background whose supervisor is gone: what is known of one that a new supervisor takes over.
 
-use super::{goes_on_elsewhere, guest_of, journal, not_running, take};
+use super::{Aim, goes_on_elsewhere, guest_of, journal, not_running, take};
 use crate::diag::Fault;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
@@ -24,7 +24,7 @@ pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable,
     if host.store().trace(name).is_none() {
         return Err(not_running(name));
     }
-    take(host, name)?;
+    take(host, name, Aim::Adoption)?;
     let found = adopt(host, name);
     if found.is_err() {
         host.store_mut().clear(name)?;

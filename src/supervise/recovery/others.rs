@@ -35,7 +35,7 @@ fn user(host: &dyn Host, trace: &Trace) -> Option<(String, String)> {
     let name = &trace.name;
     if let Some(owner) = holder(host, name) {
         let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
-        return Some((format!("the machine {name}{who}"), "stop that machine".into()));
+        return Some((format!("the machine {name}{who}"), format!("`vmrun stop {name}`")));
     }
     let who = || format!("the guest of {name}, whose vmrun is gone");
     if host.store().looks_past(name) {

@@ -135,7 +135,7 @@ fn rocky_installs_from_its_cd() {
     let recipe = r#"
 guest::rocky(#{
     name: "app", cpus: 2, memory: 4.GiB, disks: [["/vm/app.img", 40.GiB]], init: init, installer: "/iso/rocky.iso",
-    bridge: "bridge2", tap: "tap5", vnc: "192.168.2.1:5905", screen: [1280, 800],
+    bridge: "bridge2", tap: "tap5", vnc: "127.0.0.1:5905", screen: [1280, 800],
 }).run();
 "#;
     planned(recipe, "
@@ -143,7 +143,7 @@ umask 026
 ifconfig tap5 create
 ifconfig tap5 group vmrun description vmrun:app up
 ifconfig bridge2 addm tap5
-bhyve -c 2 -m 4G -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,/vm/app.img -s 5,virtio-net,tap5,mac=02:1f:6a:83:2c:00 -s 28,virtio-rnd -s 29,fbuf,tcp=192.168.2.1:5905,w=1280,h=800 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd app
+bhyve -c 2 -m 4G -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,/vm/app.img -s 5,virtio-net,tap5,mac=02:1f:6a:83:2c:00 -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5905,w=1280,h=800 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd app
 # given back when the run ends:
 bhyvectl --destroy --vm=app
 ifconfig tap5 destroy
@@ -154,7 +154,7 @@ truncate -s 40G /vm/app.img
 ifconfig tap5 create
 ifconfig tap5 group vmrun description vmrun:app up
 ifconfig bridge2 addm tap5
-bhyve -c 2 -m 4G -w -H -A -u -s 0,hostbridge -s 3,ahci-cd,/iso/rocky.iso -s 4,virtio-blk,/vm/app.img -s 5,virtio-net,tap5,mac=02:1f:6a:83:2c:00 -s 28,virtio-rnd -s 29,fbuf,tcp=192.168.2.1:5905,w=1280,h=800 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd app
+bhyve -c 2 -m 4G -w -H -A -u -s 0,hostbridge -s 3,ahci-cd,/iso/rocky.iso -s 4,virtio-blk,/vm/app.img -s 5,virtio-net,tap5,mac=02:1f:6a:83:2c:00 -s 28,virtio-rnd -s 29,fbuf,tcp=127.0.0.1:5905,w=1280,h=800 -s 30,xhci,tablet -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd app
 # given back when the run ends:
 bhyvectl --destroy --vm=app
 ifconfig tap5 destroy

@@ -1,0 +1,152 @@
+//! Every command line of vmrun and every word of recipes that a message, a help text or the README names is one that there is.
+
+use super::{Cli, with_run};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Returns the texts in which people are told something, without the comments of code.
+fn texts() -> Vec<(String, String)> {
+    fn below(path: &Path, found: &mut Vec<(String, String)>) {
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().for_each(|entry| below(&entry.unwrap().path(), found));
+            return;
+        }
+        let Ok(text) = fs::read_to_string(path) else { return };
+        let is_code = path.extension().is_some_and(|kind| kind == "rs");
+        let is_comment = |line: &&str| is_code && line.trim_start().starts_with("//") && !line.contains("/// ");
+        let lines: String = text.lines().filter(|line| !is_comment(line)).flat_map(|line| [line, "\n"]).collect();
+        // A text of code goes on at the beginning of the next line.
+        let mut parts = lines.split("\\\n");
+        let first = parts.next().unwrap_or_default().to_string();
+        let joined = parts.fold(first, |text, part| text + part.trim_start()).replace("\\\"", "\"");
+        found.push((path.display().to_string(), joined));
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for name in ["src", "stdlib", "recipes", "docs", "README.md"] {
+        below(&root.join(name), &mut found);
+    }
+    found
+}
+
+/// Returns what stands in backticks in one line.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// Returns the command lines that a message writes in one: with each of the parts in brackets, which may be left out.
+fn written(line: &str) -> Vec<Vec<String>> {
+    let line = line.split(" | ").next().unwrap_or_default().replace('\'', "");
+    let word = |word: &str| if word == "…" { "x".into() } else { word.replace("{}", "x") };
+    let words = |text: &str| text.split_whitespace().map(word).collect::<Vec<String>>();
+    let (mut always, mut parts) = (String::new(), vec![String::new()]);
+    for (at, piece) in line.split(['[', ']']).enumerate() {
+        if at % 2 == 0 { always += piece } else { parts.push(piece.into()) }
+    }
+    parts.iter().map(|part| [words(&always), words(part)].concat()).collect()
+}
+
+/// Returns why a command line is none of vmrun's; nothing if it is one, or only the name of a command.
+fn fault(line: &str) -> Option<String> {
+    written(line).into_iter().find_map(|words| fault_of(line, words))
+}
+
+fn fault_of(line: &str, words: Vec<String>) -> Option<String> {
+    // Several commands at once: `vmrun network up|down`, `vmrun netboot …`.
+    if words[1..].iter().any(|word| word.contains('|'))
+        || words.get(2).is_some_and(|word| word == "x") && words.len() == 3
+    {
+        return None;
+    }
+    let command = Cli::command();
+    let mut named = Some(&command);
+    for word in &words[1..] {
+        named = named.and_then(|command| command.find_subcommand(word));
+    }
+    if named.is_some() {
+        return None;
+    }
+    let error = command.clone().try_get_matches_from(with_run(words, &command)).err()?;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => None,
+        // A word that stands for a value is no value.
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => None,
+        // An option is named; a line with names filled in is one to be typed.
+        ErrorKind::MissingRequiredArgument if !line.contains('{') => None,
+        kind => Some(format!("{line}: {kind:?}")),
+    }
+}
+
+#[test]
+fn every_command_line_that_is_named_is_one_of_vmrun() {
+    let mut lines = BTreeSet::new();
+    for (_, text) in texts() {
+        lines.extend(quoted(&text).filter(|line| line.starts_with("vmrun ")).map(String::from));
+    }
+    assert!(lines.len() > 100, "{}", lines.len());
+    let faults: Vec<String> = lines.iter().filter_map(|line| fault(line)).collect();
+    assert_eq!(faults, [""; 0]);
+}
+
+#[test]
+fn a_command_line_that_is_none_is_found() {
+    for (line, wrong) in [
+        ("vmrun stop NAME", false),
+        ("vmrun logs", false),
+        ("vmrun RECIPE [--init]", false),
+        ("vmrun vnc {} --hosts ssh://HOST", false),
+        ("vmrun stop NAME --at-once", true),
+        ("vmrun lib pull", true),
+        ("vmrun vnc --hosts {}", true),
+        ("vmrun stop NAME… [--within TIME] [--bogus]", true),
+        ("vmrun status one two", true),
+    ] {
+        assert_eq!(fault(line).is_some(), wrong, "{line}");
+    }
+}
+
+#[test]
+fn every_word_of_recipes_that_a_hint_names_is_one() {
+    let known = crate::script::words::names();
+    let library: String =
+        texts().into_iter().filter(|(path, _)| path.contains("stdlib")).map(|(_, text)| text).collect();
+    let mut unknown = BTreeSet::new();
+    for (path, text) in texts() {
+        if !path.contains("/src/") || path.ends_with("named.rs") {
+            continue;
+        }
+        let hints =
+            text.lines().filter(|line| line.contains("hint(") || line.contains("hint:") || line.contains("let hint"));
+        for line in hints {
+            for (at, _) in line.match_indices('(') {
+                let name: String =
+                    line[..at].chars().rev().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                let name: String = name.chars().rev().collect();
+                let before = line[..at - name.len()].chars().next_back();
+                // `word(…)` in backticks, or at the beginning of a hint; a method or a function of code is neither.
+                let is_text = matches!(before, Some('`' | '"'));
+                let is_known = known.contains(&name.as_str()) || library.contains(&format!("fn {name}("));
+                if is_text && !name.is_empty() && !is_known {
+                    unknown.insert(format!("{path}: {name}"));
+                }
+            }
+        }
+    }
+    assert_eq!(unknown.into_iter().collect::<Vec<_>>(), [""; 0]);
+}
+
+/// Nobody is told to let everybody in.
+#[test]
+fn no_message_proposes_a_screen_that_is_open() {
+    let is_open = |text: &&str| {
+        let is_of_host = text.contains("127.0.0.1") || text.contains("unix:") || text.contains("[::1]");
+        text.starts_with("fbuf(#{") && text.contains(':') && !is_of_host && !text.contains("password")
+    };
+    for (path, text) in texts().into_iter().filter(|(path, _)| !path.contains("named.rs")) {
+        let mut calls = text.match_indices("fbuf(#{").map(|(at, _)| text[at..].lines().next().unwrap_or_default());
+        assert_eq!(calls.find(|call| call.contains("tcp: \"") && is_open(call)), None, "{path}");
+    }
+}
