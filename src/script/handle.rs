@@ -119,15 +119,8 @@ pub(crate) fn properties(of: &str) -> Vec<&'static str> {
     }
 }
 
-/// Makes the types known, how they are written, and the units of sizes.
+/// Makes known how the types are written, and the units of sizes.
 pub(crate) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Vm>("Vm").register_type_with_name::<Tap>("Tap");
-    engine.register_type_with_name::<Interface>("Interface");
-    engine.register_type_with_name::<Serial>("Serial").register_type_with_name::<Screen>("Screen");
-    engine.register_type_with_name::<Bridge>("Bridge").register_type_with_name::<Node>("Node");
-    engine.register_type_with_name::<DeviceHandle>("Device").register_type_with_name::<Rom>("Bootrom");
-    engine.register_type_with_name::<LoaderHandle>("Loader");
-    engine.register_type_with_name::<Exit>("Exit").register_type_with_name::<SecretHandle>("Secret");
     engine.register_fn("to_string", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_string", |tap: &mut Tap| tap.0.to_string());

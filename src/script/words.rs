@@ -16,7 +16,7 @@ mod process;
 
 use super::raise::{Raised, Site};
 use super::{Session, Shared};
-use super::{allowance, habits, handle};
+use super::{allowance, habits, handle, type_names};
 use crate::diag::{Fault, suggest};
 use crate::host::{Effect, clock};
 use crate::model::Size;
@@ -359,34 +359,10 @@ pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
 
 /// Raises a value of the wrong type.
 pub(crate) fn expected(what: &str, got: &Dynamic) -> Raised {
-    let fault = Fault::new(format!("expected {what}, got {}", article(got.type_name())));
+    let fault = Fault::new(format!("expected {what}, got {}", type_names::article(got.type_name())));
     // What stands in single quotes is a single character.
     let hint = got.as_char().ok().map(|c| format!("a text stands in double quotes: \"{c}\""));
     Raised::from(fault.maybe_hint(hint))
-}
-
-/// Names one value of a type of Rhai's.
-pub(crate) fn article(of: &str) -> &str {
-    match of {
-        "i64" => "a number",
-        "f64" => "a number with a point",
-        "bool" => "true or false",
-        "string" | "&str | ImmutableString | String" => "a text",
-        "map" => "a map",
-        "array" => "a list",
-        "char" => "a character",
-        "()" | "" => "nothing",
-        other if other.ends_with("DeviceHandle") => "a device",
-        other if other.ends_with("Tap") => "a tap",
-        other if other.ends_with("Bridge") => "a bridge",
-        other if other.ends_with("Interface") => "an interface",
-        other if other.ends_with("LoaderHandle") => "a loader",
-        other if other.ends_with("Vm") => "a machine",
-        other if other.ends_with("Serial") => "a serial port",
-        other if other.ends_with("Screen") => "a screen",
-        other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
-        other => other,
-    }
 }
 
 /// Reads a text.
@@ -406,7 +382,7 @@ pub(crate) fn size(value: &Dynamic) -> Result<Size, Raised> {
         return u64::try_from(number).map(Size::bytes).map_err(|_| negative());
     }
     let text = value.clone().into_string().map_err(|_| expected("a size: 20.GiB or \"20G\"", value))?;
-    text.parse().map_err(Raised::from)
+    Size::written(&text).map_err(Raised::from)
 }
 
 /// Tries a call of a word, for what it raises. What a method is called on is something of its kind.

@@ -1,7 +1,8 @@
 //! What kind of value an expression has, as far as that can be known without running anything.
 
 use crate::script::handle;
-use crate::script::words::{self, Row};
+use crate::script::type_names;
+use crate::script::words::Row;
 use rhai::ImmutableString;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -41,13 +42,7 @@ impl Kind {
             Self::List => "a list",
             Self::Map(_) => "a map",
             Self::Closure => "a closure",
-            Self::Handle("Exit") => "an exit",
-            Self::Handle("Node") => "a vmm node",
-            Self::Handle("Device") => "a device",
-            Self::Handle("Bootrom") => "firmware",
-            Self::Handle("Loader") => "a loader",
-            Self::Handle("Secret") => "a secret",
-            Self::Handle(name) => words::article(name),
+            Self::Handle(name) => type_names::article(name),
         }
     }
 
