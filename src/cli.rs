@@ -17,6 +17,7 @@ mod doc;
 mod events;
 mod find;
 mod gc;
+mod help;
 mod image;
 mod import;
 mod keyboard;
@@ -220,7 +221,7 @@ fn program() -> ExitCode {
     if let Some(cli) = in_short(&args) {
         return exit_code(cli, ahead, term);
     }
-    let command = Cli::command();
+    let command = help::unwrapped(Cli::command());
     let args = with_run(args, &command);
     if let Some(code) = run::recipe_help(&args, &term) {
         return code;

@@ -113,6 +113,12 @@ pub struct Tap {
     pub role: Option<&'static str>,
 }
 
+/// Splits a part of an option into what bhyve has before a path in it, and the path: `hd:` and `cd:` of ahci, `unix:` of fbuf.
+pub(crate) fn path_in(part: &str) -> (&str, &str) {
+    let before = ["hd:", "cd:", "unix:"].into_iter().find(|before| part.starts_with(before)).unwrap_or_default();
+    (before, part.get(before.len()..).unwrap_or_default())
+}
+
 /// Returns a list of arguments, the program first, as a command line that reads the same.
 pub(crate) fn command_line(args: &[String]) -> String {
     let program = args.first().map(String::as_str).unwrap_or_default();

@@ -25,6 +25,7 @@ pub(crate) mod report;
 pub(crate) mod shelf;
 pub(crate) mod source;
 pub(crate) mod trial;
+pub(crate) mod type_names;
 pub(crate) mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source, shown};
@@ -459,6 +460,7 @@ fn engine(shared: &Shared, plain: bool) -> Engine {
     for word in words::all() {
         words::register(&mut engine, word, shared);
     }
+    type_names::register(&mut engine);
     handle::register(&mut engine);
     if !plain {
         handle::register_properties(&mut engine, shared);

@@ -35,6 +35,7 @@ enum What {
 }
 
 #[derive(Args)]
+#[command(disable_version_flag = true)]
 struct AddArgs {
     /// What its imports begin with: `net` for `import "net/cards" as cards;`
     name: String,
@@ -42,7 +43,7 @@ struct AddArgs {
     #[arg(required_unless_present = "path", conflicts_with = "path")]
     git: Option<String>,
     /// The tags that will do, as Cargo writes it: 1.2 is 1.2.0 and what is compatible with it
-    #[arg(long, value_name = "VERSION", conflicts_with_all = ["rev", "path"])]
+    #[arg(long, alias = "version", value_name = "VERSION", conflicts_with_all = ["rev", "path"])]
     semver: Option<String>,
     /// A tag, a branch or a commit
     #[arg(long, conflicts_with = "path")]

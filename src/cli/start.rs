@@ -50,7 +50,7 @@ pub(super) fn tell(event: &StartEvent<'_>, term: &Term) {
             let words = Argv::new(*name).args(set);
             term.say(format_args!("as it was started before: {words}"));
         }
-        StartEvent::Printed(lines) => term.printed(lines),
+        StartEvent::Printed(lines) | StartEvent::Commands(lines) => term.printed(lines),
         StartEvent::Runs(name) => term.say(format_args!("{name} runs")),
         StartEvent::TakenOver(name) => term.say(format_args!("{name} goes on; it was taken over")),
         StartEvent::Ready(name) => term.say(format_args!("{name} is ready")),

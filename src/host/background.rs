@@ -84,7 +84,9 @@ impl Supervisor {
         }
         (&line).write_all(secrets.as_bytes()).map_err(|why| cannot(&why))?;
         let mut command = environment::command(&program);
-        command.args(args).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        // What it runs is told in its log.
+        let verbose = is_verbose().then_some("--verbose");
+        command.args(args).args(verbose).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
         command.stdout(output.try_clone().map_err(|why| cannot(&why))?).stderr(output);
         let child = command.spawn().map_err(|why| cannot(&why))?;
         Ok(Self { child, line, log: log.into(), from, signals: Signals::install()? })
@@ -116,6 +118,12 @@ impl Supervisor {
         Outcome::Ended(code, said)
     }
 
+    /// Returns the lines of its log that tell what it has run, where that is asked for: those that begin with `+`.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let log = if is_verbose() { after(&self.log, self.from) } else { String::new() };
+        log.lines().filter(|line| line.starts_with("+ ")).map(String::from).collect()
+    }
+
     /// Waits until somebody listens at an address, at most so long; returns whether somebody does, or nothing if somebody asked
     /// us to stop.
     pub(crate) fn answers(&self, address: SocketAddr, within: Duration) -> Option<bool> {
@@ -141,6 +149,11 @@ impl Supervisor {
         }
         Some(true)
     }
+}
+
+/// Whether every command is shown as it is run.
+fn is_verbose() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
 }
 
 /// Opens a log at its end, and returns where that is. Whoever writes to it adds, whatever others do.

@@ -6,9 +6,10 @@ use crate::diag::Fault;
 use crate::model::Argv;
 use std::fmt::{self, Display};
 use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, LazyLock};
 
@@ -134,8 +135,10 @@ impl Program {
             command.process_group(0);
         }
         let child = command.spawn();
-        let child =
-            child.map_err(|error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))?;
+        let child = child.map_err(|error| {
+            without_interpreter(Path::new(&argv.program))
+                .unwrap_or_else(|| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))
+        })?;
         Ok(Self { shown: chain.to_string(), child })
     }
 
@@ -155,6 +158,21 @@ impl Program {
             [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Err(failed(&shown, &how, &complaint, &said))
     }
+}
+
+/// Returns the fault of a script that is there, and whose first line names an interpreter that is not (execve(2) blames the script for it).
+pub(crate) fn without_interpreter(script: &Path) -> Option<Fault> {
+    const LINE: u64 = 4096;
+    let mut head = Vec::new();
+    super::files::open(script).ok()?.take(LINE).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head).into_owned();
+    // A carriage return at the end of the line is a part of the name.
+    let line = head.strip_prefix("#!")?.split('\n').next()?.trim_matches([' ', '\t']);
+    let interpreter = line.split([' ', '\t']).next().filter(|name| !name.is_empty())?;
+    let fault =
+        || Fault::host(format!("cannot start {}: its interpreter {interpreter:?} is not there", script.display()));
+    let hint = || format!("install it, or correct the first line of {}", script.display());
+    (!Path::new(interpreter).exists()).then(|| fault().hint(hint()))
 }
 
 /// Returns the fault of a command that failed, with what it complained of.

@@ -8,7 +8,7 @@ mod player;
 
 use super::environment::{self, env};
 use super::files::{self, io_fault, write_private};
-use super::program::{find, run};
+use super::program::{find, run, without_interpreter};
 use super::signals::Signals;
 use crate::diag::{Blame, Fault, Source};
 use crate::model::Argv;
@@ -225,6 +225,9 @@ impl Script {
         command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|why| {
+            if let Some(fault) = without_interpreter(Path::new(program)) {
+                return fault;
+            }
             let fault = io_fault("start", Path::new(program))(why);
             fault.hint("after `--` comes the command, as you type it: `vmrun record -- ./vm.ksh install`")
         })?;

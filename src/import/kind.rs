@@ -80,8 +80,8 @@ pub(super) fn of(text: &str) -> Result<Kind, Fault> {
 
 /// Finds the one command of bhyve in a text.
 pub(super) fn command(text: &str) -> Result<Command, Wrong> {
-    if let Some(vmlog::Started { words, remarks }) = vmlog::read(text) {
-        return Ok(Command { words, remarks, loads: Loads::default(), bridges: Vec::new() });
+    if let Some(vmlog::Started { words, loads, remarks }) = vmlog::read(text) {
+        return Ok(Command { words, remarks, loads, bridges: Vec::new() });
     }
     let mut found: Vec<(Vec<Word>, Option<Range<usize>>)> = Vec::new();
     let mut others = Vec::new();

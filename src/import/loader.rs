@@ -3,7 +3,7 @@
 use super::expressions::Words;
 use super::layout::{Piece, key, quoted};
 use crate::model::value::Tty;
-use crate::model::{Bhyveload, Draft, Grub, Loader};
+use crate::model::{Arch, Bhyveload, Draft, Grub, Loader};
 
 /// Returns the word of a loader with what it is told.
 pub(super) fn piece(loader: &Loader, words: &Words) -> Piece {
@@ -53,6 +53,16 @@ fn grub_bhyve(grub: &Grub, words: &Words) -> Vec<(&'static str, Piece)> {
     all.extend(flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| (name, Piece::Text("true".into()))));
     all.extend(grub.console.iter().map(|tty| ("console", text(&tty.to_string()))));
     all
+}
+
+/// Returns what to know of a machine that nothing loads: without a boot ROM bhyve starts only what bhyveload(8) or grub-bhyve has put into
+/// its memory before, and neither was told of.
+pub(super) fn unloaded(draft: &Draft) -> Option<&'static str> {
+    let is_loaded = draft.bootrom.is_some() || draft.loader.is_some() || draft.target.arch != Arch::Amd64;
+    (!is_loaded).then_some(
+        "nothing here loads the guest: add `loader: bhyveload()` for FreeBSD, `loader: grub_bhyve(#{ … })` for others, or \
+         `bootrom: uefi()`",
+    )
 }
 
 /// Leaves out what a loader takes from the machine anyway: all of its disks, and the console where com1 is.

@@ -46,7 +46,8 @@ pub(super) fn is_bhyve(word: &str) -> bool {
     word.rsplit('/').next() == Some("bhyve")
 }
 
-fn is_loader(word: &str) -> bool {
+/// Whether a word is the name of a loader, with or without its folder.
+pub(super) fn is_loader(word: &str) -> bool {
     matches!(word.rsplit('/').next(), Some("bhyveload" | "grub-bhyve"))
 }
 
@@ -70,6 +71,12 @@ impl Loads {
             }
         }
         is_all
+    }
+
+    /// Takes a loader's words as a log has them, which tells nothing of what it read.
+    pub(super) fn take_words(&mut self, words: Vec<Word>) {
+        let at = words.first().map_or(0, |word| word.span.start);
+        self.all.push(Load { words, input: Told::Nothing, at });
     }
 
     /// Whether there is none.

@@ -223,8 +223,10 @@ fn guest(
     // A note tells that bhyve never reads it there.
     basis.tree.remove("pci.0.31.0.fwcfg");
     let notes = guest.notes.iter().map(|note| {
-        let line = if note.line > 0 { format!("line {}, ", note.line) } else { String::new() };
-        (slot_noted(&guest, &basis.tree, note), format!("{line}{}: {}", note.key, note.text))
+        let line = (note.line > 0).then(|| format!("line {}", note.line));
+        let about: Vec<String> = line.into_iter().chain(Some(note.key.clone()).filter(|key| !key.is_empty())).collect();
+        let text = [about.join(", "), note.text.clone()].into_iter().filter(|part| !part.is_empty());
+        (slot_noted(&guest, &basis.tree, note), text.collect::<Vec<String>>().join(": "))
     });
     let notes: Vec<(Option<PciSlot>, String)> = notes.collect();
     basis.remarks.splice(0..0, notes);

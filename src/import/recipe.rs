@@ -2,6 +2,7 @@
 
 use super::expressions::{Words, size};
 use super::layout::{Piece, comment, quoted};
+use super::loader::unloaded;
 use super::machine::machine;
 use super::{Import, Kind, Tap};
 use crate::model::device::Access;
@@ -22,6 +23,7 @@ pub fn recipe(import: &Import) -> String {
     for (_, remark) in import.remarks.iter().filter(|(slot, _)| slot.is_none_or(|s| !draft.slots.contains_key(&s))) {
         text += &comment(0, remark);
     }
+    text += &unloaded(draft).map(|remark| comment(0, remark)).unwrap_or_default();
     let about = import.remarks.iter().filter_map(|(slot, remark)| Some(((*slot)?, remark)));
     words.remarks.extend(about.map(|(slot, remark)| (Part::Slot(slot), remark.clone())));
     let paragraphs = [disks(import, &mut words), taps(import, &mut words), machine(draft, &words)];

@@ -2,10 +2,10 @@
 
 use super::expressions::{Words, size};
 use super::layout::{comment, quoted};
-use super::loader::fitted;
+use super::loader::{fitted, unloaded};
 use super::machine::machine;
 use super::recipe::names;
-use super::{Import, Kind, Setting, read};
+use super::{Import, Kind, Setting, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Size, Target};
@@ -16,10 +16,12 @@ use std::net::Ipv4Addr;
 /// Returns the recipe of recorded steps, or what is wrong with a machine that they boot. `from` is what was recorded, for the
 /// headline; `init` are the arguments that initialize.
 ///
+/// Beside what the script does after a reboot stands whether it starts a machine again that crashed.
+///
 /// What the script gives back at its end vmrun gives back by itself, and what only asked changes nothing: both are left out.
 pub(crate) fn recipe(
     steps: &[Step],
-    again: Again,
+    (again, after_crash): (Again, bool),
     target: Target,
     from: &str,
     init: &str,
@@ -28,6 +30,10 @@ pub(crate) fn recipe(
         Writer { steps, target, words: Words::default(), lines: Vec::new(), taps: Vec::new(), loaders: Vec::new() };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &remark(again, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    if after_crash {
+        text += &comment(0, "After a crash the script starts the machine again.");
+        text += "\nrestart(#{ on: [\"reboot\", \"crash\"] });\n";
+    }
     let disks = writer.disks();
     if !disks.is_empty() {
         text += "\n";
@@ -50,7 +56,7 @@ pub(crate) fn boots(recording: &Recording) -> Vec<&Call> {
         if !again.contains(&name) {
             all.push(call);
         }
-        if call.status == 0 {
+        if call.is_over() {
             again.push(name);
         }
     }
@@ -62,6 +68,47 @@ pub(crate) fn import(args: &[String], target: Target) -> Result<Import, Vec<Diag
     let line = Argv::new("bhyve").args(args).to_string();
     let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
     read("<recorded>", &line, &setting, &|_| None)
+}
+
+/// Gives a path from the root on, of one that begins in a folder.
+pub(crate) type Whole<'a> = &'a dyn Fn(&str, &str) -> String;
+
+/// Returns a recording in which the paths of machines and of what is made for them begin at the root: a script may be anywhere when it names
+/// them, and a recipe's begin in its folder. What a command is told beside stays as it is.
+pub(crate) fn with_whole_paths(recording: &Recording, target: Target, whole: Whole<'_>) -> Recording {
+    let mut recording = recording.clone();
+    for call in &mut recording.calls {
+        let mut paths: Vec<String> = match call.program() {
+            "truncate" => truncated(call.args()).map(|(_, path)| path.clone()).into_iter().collect(),
+            // What cannot be read is told where the recipe is made.
+            "bhyve" => import(call.args(), target).map_or_else(|_| Vec::new(), |mut import| paths(&mut import.draft)),
+            "bhyveload" => loader::read("bhyveload", call.args(), None, None)
+                .map_or_else(Vec::new, |(loader, _)| paths(&mut Draft { loader: Some(loader), ..Draft::default() })),
+            _ => Vec::new(),
+        };
+        paths.retain(|path| !path.is_empty() && !path.starts_with('/'));
+        for word in call.argv.iter_mut().skip(1) {
+            *word = with_whole_parts(word, &paths, |path| whole(&call.cwd, path));
+        }
+    }
+    recording
+}
+
+fn paths(draft: &mut Draft) -> Vec<String> {
+    draft.paths_mut().into_iter().map(|(_, path)| path.to_string()).collect()
+}
+
+/// Puts a folder before the parts of a word that are among the paths. Parts end at a comma or at `=` (bhyve(8)).
+fn with_whole_parts(word: &str, paths: &[String], whole: impl Fn(&str) -> String) -> String {
+    let ends = |c: char| matches!(c, ',' | '=');
+    let put = |part: &str| {
+        let name = part.trim_end_matches(ends);
+        let end = part.get(name.len()..).unwrap_or_default();
+        let (before, path) = path_in(name);
+        let is_path = paths.iter().any(|known| known == path);
+        if is_path { format!("{before}{}{end}", whole(path)) } else { part.into() }
+    };
+    word.split_inclusive(ends).map(put).collect()
 }
 
 fn remark(again: Again, init: &str) -> Option<&'static str> {
@@ -214,7 +261,10 @@ impl Writer<'_> {
             }
             _ => machine(&first.draft, &self.words),
         };
-        let remarks: String = first.remarks.iter().map(|(_, remark)| comment(0, remark)).collect();
+        let is_loaded = self.steps.iter().any(|step| ["bhyveload", "grub-bhyve"].contains(&step.call.program()));
+        let unloaded = unloaded(&first.draft).filter(|_| !is_loaded);
+        let remarks = first.remarks.iter().map(|(_, remark)| remark.as_str()).chain(unloaded);
+        let remarks: String = remarks.map(|remark| comment(0, remark)).collect();
         text.insert_str(0, &remarks);
         self.lines.push(Lines { when: step.when, text, apart: true });
         Ok(())

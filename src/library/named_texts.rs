@@ -73,7 +73,7 @@ impl NamedTexts {
     /// Returns whether an argument of a command is among them: a number, a text, or one that begins with a folder or with a text
     /// that ends in a slash.
     pub(crate) fn argument(&self, text: &str) -> bool {
-        let is_number = || text.parse::<crate::model::Size>().is_ok() || text.parse::<i64>().is_ok();
+        let is_number = || crate::model::Size::written(text).is_ok() || text.parse::<i64>().is_ok();
         let is_plain = || !has_parent(Path::new(text)) && !text.contains("//");
         self.has(text)
             || self.arguments.contains(text)

@@ -44,6 +44,27 @@ impl Size {
         Ok(if number < 1 << 20 { Self::mib(number) } else { Self(number) })
     }
 
+    /// Reads a size as a recipe has it: what expand_number(3) takes, and the units by their whole names too (`2GiB`), which bhyve itself
+    /// refuses.
+    pub fn written(text: &str) -> Result<Self, Fault> {
+        Self::in_words(text, str::parse)
+    }
+
+    /// Reads the memory of a machine as a recipe has it: as [`Self::written`], with plain numbers as [`Self::memory`].
+    pub fn memory_written(text: &str) -> Result<Self, Fault> {
+        Self::in_words(text, Self::memory)
+    }
+
+    fn in_words(text: &str, read: impl Fn(&str) -> Result<Self, Fault>) -> Result<Self, Fault> {
+        let (unit, last) = (text.len().saturating_sub(3), text.len().saturating_sub(2));
+        let is_whole = |unit: &str| UNITS.iter().any(|letter| unit.eq_ignore_ascii_case(&format!("{letter}iB")));
+        match text.get(..last) {
+            // A fault is about what was written.
+            Some(short) if text.get(unit..).is_some_and(is_whole) => read(short).or_else(|_| read(text)),
+            _ => read(text),
+        }
+    }
+
     /// Returns the size in the way that people read it: at most one decimal.
     pub fn rough(self) -> String {
         let mut unit = "bytes";
@@ -123,6 +144,21 @@ mod tests {
         }
         assert_eq!(Size::memory("8G"), Ok(Size::bytes(8 << 30)));
         assert!(Size::memory("0x").is_err());
+    }
+
+    #[test]
+    fn a_recipe_may_have_the_whole_name_of_a_unit() {
+        for (text, bytes) in [("2GiB", 2 << 30), ("20gib", 20 << 30), ("4Kib", 4096), ("2GB", 2 << 30), ("2G", 2 << 30)]
+        {
+            assert_eq!(
+                [Size::written(text), Size::memory_written(text)],
+                [Ok(Size::bytes(bytes)), Ok(Size::bytes(bytes))]
+            );
+        }
+        assert_eq!([Size::written("512"), Size::memory_written("512")], [Ok(Size::bytes(512)), Ok(Size::mib(512))]);
+        for text in ["GiB", "iB", "2iB", "1.5GiB", "2 GiB", "2GiBB", "éiB", "2QiB"] {
+            assert_eq!(Size::written(text), Err(Fault::new(format!("{text:?} is not a size")).hint(HOW)));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::proof::{booted, rehearsed};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Asked, Effect, Platform, files, target};
-use crate::import::{Import, Kind, Prints, Setting, command_line, proof, read, recipe};
+use crate::import::{Import, Kind, Prints, Setting, command_line, path_in, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::script::Recipe;
 use std::collections::BTreeSet;
@@ -68,8 +68,9 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
     let parts: BTreeSet<String> = paths.filter(|path| !path.starts_with('/')).collect();
     let is_plain = |c: char| !c.is_whitespace() && !"'\"\\$`,=;&|<>()*?[]#~%".contains(c);
     let whole = |part: &str| {
+        let (before, part) = path_in(part);
         let whole = files::whole(Path::new(""), Path::new(part)).display().to_string();
-        Some(whole).filter(|whole| parts.contains(part) && whole.chars().all(is_plain))
+        (parts.contains(part) && whole.chars().all(is_plain)).then(|| format!("{before}{whole}"))
     };
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '=' | '\'' | '"');
     let words = text.split_inclusive(ends).map(|word| {

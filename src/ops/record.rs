@@ -10,6 +10,7 @@ use crate::import::recorded;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, Kind};
 use crate::recording::hidden::hide;
+use crate::recording::merge::after_crash;
 use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
@@ -141,7 +142,13 @@ impl Request<'_> {
                 Ok(plain(transcript::text(&steps, again, &init, &from)))
             }
             Form::Recipe => {
-                let text = recorded::recipe(&steps, again, self.target(), &self.shown(), &init)?;
+                let path =
+                    |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
+                let whole = |recording: &Recording| recorded::with_whole_paths(recording, self.target(), &path);
+                let (with, without) = (&whole(with), without.map(whole));
+                let without = without.as_ref();
+                let steps = merge(with, without);
+                let text = recorded::recipe(&steps, (again, after_crash(with)), self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
                 let differences = differences(&text, with, without, self.target()).transpose();
                 Ok(Recorded { text, hides_password, differences })
@@ -155,9 +162,12 @@ impl Request<'_> {
         self.on.map_or(here, |on| on.target(here))
     }
 
-    /// The command as the recipe names it: without the folder that it lies in.
+    /// The command as the recipe names it: program and script without the folders that they lie in.
     fn shown(&self) -> String {
-        let words: Vec<&str> = self.command.iter().map(|word| base_name(word)).collect();
+        let script = standins::script(self.command).map(|script| script.name);
+        let is_file = |at: usize, word: &String| at == 0 || script.as_ref() == Some(word);
+        let words = self.command.iter().enumerate();
+        let words: Vec<&str> = words.map(|(at, word)| if is_file(at, word) { base_name(word) } else { word }).collect();
         hide(&words.join(" "))
     }
 
@@ -213,7 +223,11 @@ fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
 /// Returns what is doubtful in a recording.
 fn doubts(command: &[String], recording: &Recording) -> Vec<Fault> {
     let mut doubts = Vec::new();
-    if recording.status != 0 {
+    // The status of a last line that is bhyve's says how the guest ended, but where each status ends the script.
+    let is_guests =
+        recording.calls.last().is_some_and(|call| call.boots().is_some() && call.status == recording.status);
+    let ends_at_once = standins::script(command).is_some_and(|script| script.text.contains("set -e"));
+    if recording.status != 0 && (!is_guests || ends_at_once) {
         let shown = hide(
             &Argv::new(command.first().map(String::as_str).unwrap_or_default())
                 .args(command.iter().skip(1))

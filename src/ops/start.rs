@@ -29,6 +29,8 @@ pub(crate) enum StartEvent<'a> {
     AsBefore(&'a str, &'a [(String, String)]),
     /// A rehearsal that failed has printed this.
     Printed(&'a [String]),
+    /// The supervisor of a machine has run these commands.
+    Commands(&'a [String]),
     /// The guest of the machine runs.
     Runs(&'a VmName),
     /// The guest of the machine ran already, and has a supervisor again.
@@ -315,7 +317,9 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
         Ok(supervisor) => supervisor,
         Err(fault) => return StartOutcome::Refused(fault),
     };
-    match supervisor.wait() {
+    let outcome = supervisor.wait();
+    listener(&StartEvent::Commands(&supervisor.commands()));
+    match outcome {
         Outcome::Ended(0, _) => {
             listener(&StartEvent::Ended(name, &start.log));
             return StartOutcome::Ended;

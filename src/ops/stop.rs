@@ -130,7 +130,7 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
 fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault> {
     let mut host = settings::host(false)?;
     let was_held = recovery::is_held(&host, name);
-    let down = match recovery::holder(&host, name) {
+    let mut down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
         Some(None) => return Err(recovery::running(&host, name, None, Aim::End)),
         None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
@@ -142,9 +142,13 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
             How::Asked(within) => within.unwrap_or(STOP_WITHIN),
             How::AtOnce => Duration::ZERO,
         };
+        let (has_guest, begun) = (recovery::guest_of_run(&host, name).is_some(), Instant::now());
         recovery::end(&mut host, name, within, &mut |host, left| {
             listener(&StopEvent::GivesBack(left, &left.commands(host)));
         })?;
+        if has_guest && begun.elapsed() >= within {
+            down = if how == How::AtOnce { Down::SwitchedOff } else { Down::Forced };
+        }
     }
     listener(&if was_held { StopEvent::NotHeld(name) } else { StopEvent::Down(name, down) });
     Ok(())

@@ -60,6 +60,12 @@ impl Call {
         Argv::new(self.program()).args(self.args())
     }
 
+    /// Returns whether a boot ended in a way after which scripts start the machine again: a reboot, a triple fault or an error of bhyve's
+    /// (bhyve(8), EXIT STATUS).
+    pub(crate) const fn is_over(&self) -> bool {
+        self.status == 0 || self.status >= 3
+    }
+
     /// Returns the machine that a call of bhyve boots. Nothing for any other call.
     pub fn boots(&self) -> Option<&str> {
         let boots = self.program() == "bhyve" && !self.reads;

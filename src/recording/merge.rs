@@ -71,13 +71,19 @@ pub fn again(with: &Recording, without: Option<&Recording>) -> Again {
     }
 }
 
+/// Returns whether a script starts a machine again that crashed.
+pub(crate) fn after_crash(with: &Recording) -> bool {
+    let cycle = Cycle::of(with);
+    !cycle.repeat.is_empty() && cycle.first.last().is_some_and(|call| call.status != 0)
+}
+
 fn is_reboot(call: &Call) -> bool {
     call.boots().is_some() && call.status == 0
 }
 
-/// The calls of a script around the first reboot of a machine that it starts again.
+/// The calls of a script around the first reboot, or crash, of a machine that it starts again.
 struct Cycle<'a> {
-    /// Up to and with the boot that ended in a reboot; all calls if there was no such.
+    /// Up to and with the boot that ended so; all calls if there was no such.
     first: &'a [Call],
     /// Up to and with the next boot of the machine.
     repeat: &'a [Call],
@@ -89,7 +95,11 @@ impl<'a> Cycle<'a> {
     fn of(recording: &'a Recording) -> Self {
         let calls = recording.calls.as_slice();
         let cut = || {
-            let at = calls.iter().position(is_reboot)?;
+            let is_started_again = |(at, call): (usize, &Call)| {
+                let is_same = |other: &Call| other.boots() == call.boots();
+                is_reboot(call) || call.boots().is_some() && call.is_over() && calls.iter().skip(at + 1).any(is_same)
+            };
+            let at = calls.iter().enumerate().position(is_started_again)?;
             let name = calls.get(at)?.boots();
             let (first, rest) = calls.split_at_checked(at + 1)?;
             let is_again = |call: &Call| call.boots() == name;
@@ -259,6 +269,16 @@ mod tests {
         let both = recording(&[&PLAIN[..2], &["bhyve -c 1 -s 4,virtio-blk,/vm/a.img a = 0"], PLAIN].concat());
         assert_eq!(shown(&merge(&with, Some(&both))), MERGED);
         assert_eq!(again(&both, None), Again::Same);
+    }
+
+    #[test]
+    fn a_machine_that_is_started_again_after_a_crash_is_one_and_that_is_known() {
+        let with =
+            recording(&["ifconfig tap1 create", "bhyve a = 4", "bhyve a = 3", "bhyve a = 1", "ifconfig tap1 destroy"]);
+        assert_eq!(shown(&merge(&with, None)), ["ifconfig tap1 create ^2", "bhyve a", "ifconfig tap1 destroy"]);
+        assert_eq!((again(&with, None), after_crash(&with)), (Again::NoReboot, true));
+        let twice = recording(&["bhyve a = 1", "bhyve a = 1"]);
+        assert_eq!((shown(&merge(&twice, None)).len(), after_crash(&twice)), (2, false));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The arguments of a call, each option of bhyve together with its value.
 
 /// The options of bhyve that take an argument (bhyve(8)), of every architecture and release.
-const WITH_ARGUMENT: &str = "fkopGcsmlKUnr";
+const WITH_ARGUMENT: &str = "fkopGcsmlKUnrg";
 
 /// When something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,7 @@ mod tests {
     fn the_machine_is_the_word_after_the_options() {
         let cases = [
             ("bhyve -c 1 -wH vm", Some("vm")),
+            ("bhyve -g 0 vm", Some("vm")),
             ("bhyve -o name=x -- vm", Some("vm")),
             ("bhyve -o name=x -k file", Some("x")),
             ("bhyve -k file -c 1", Some("")),

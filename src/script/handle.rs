@@ -219,7 +219,8 @@ impl Handle {
         self.ty().0
     }
 
-    fn rust(self) -> &'static str {
+    /// Returns its name in Rust, by which Rhai speaks of a value where it has no other.
+    pub(super) fn rust(self) -> &'static str {
         self.ty().1
     }
 
@@ -283,11 +284,8 @@ impl Handle {
     }
 }
 
-/// Makes the types known, how they are written, and the units of sizes.
+/// Makes known how the types are written, and the units of sizes.
 pub(crate) fn register(engine: &mut Engine) {
-    for handle in Handle::ALL {
-        engine.register_type_with_name_raw(handle.rust(), handle.name());
-    }
     engine.register_fn("to_string", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_debug", |_: &mut SecretHandle| "***".to_string());
     engine.register_fn("to_string", |tap: &mut Tap| tap.0.to_string());

@@ -4,11 +4,13 @@ use super::bounds;
 use super::handle::Handle;
 use super::raise::{Raised, Site};
 use super::source::{self, Sources, Unit};
+use super::type_names;
 use super::words;
 use super::{given, habits};
 use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
 use crate::supervise::interrupted;
 use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Returns the diagnostic of a text that does not parse.
@@ -110,10 +112,12 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
             let site = Site { source: Some(unit.source.name.clone()), position };
             told(value.clone_cast::<Raised>(), &site, sources)
         }
-        EvalAltResult::ErrorRuntime(value, _) => one(
-            Fault::new(value.to_string()).hint("the recipe itself threw this"),
-            source::call(&unit.source, position),
-        ),
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let is_shown =
+                value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char();
+            let text = if is_shown { value.to_string() } else { type_names::article(value.type_name()).to_string() };
+            one(Fault::new(text).hint("the recipe itself threw this"), source::call(&unit.source, position))
+        }
         EvalAltResult::ErrorTerminated(why, _) => {
             let why = why.clone().into_string().unwrap_or_default();
             match ended(&why) {
@@ -127,12 +131,17 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
             let fault = Fault::new(format!("the map has no key `{name}`"));
             one(fault.hint(format!("`\"{name}\" in map` asks whether it has")), here())
         }
-        EvalAltResult::ErrorDotExpr(text, _) => one(property(text, source::slice(&unit.source, here().span)), here()),
+        EvalAltResult::ErrorDotExpr(text, _) => one(property(text, &unit.source, &here().span), here()),
         EvalAltResult::ErrorParsing(kind, _) => {
             one(Fault::new(kind.to_string()).hint("a recipe is Rhai: https://rhai.rs/book"), here())
         }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
-            one(Fault::new(format!("expected {}, got {}", words::article(wanted), words::article(got))), here())
+            let (wanted, got) = (type_names::article(wanted), type_names::article(got));
+            one(Fault::new(format!("expected {wanted}, got {got}")), here())
+        }
+        EvalAltResult::ErrorIndexingType(of, _) => {
+            let of = type_names::article(of.split(" [").next().unwrap_or(of));
+            one(Fault::new(format!("{of} has no parts that `[…]` could name")), here())
         }
         EvalAltResult::ErrorFor(_) => {
             let fault = Fault::new("this cannot be gone through one by one");
@@ -187,44 +196,58 @@ fn limit(error: &EvalAltResult) -> Option<Fault> {
 /// Rhai's own words, without its position.
 fn plain(error: &EvalAltResult) -> String {
     let text = error.to_string();
-    match text.rfind(" (line ") {
+    let text = match text.rfind(" (line ") {
         Some(at) if !error.position().is_none() => text[..at].to_string(),
         _ => text,
-    }
+    };
+    type_names::plain(text)
 }
 
 /// Rhai says the same of a wrong name, a wrong number of arguments and a wrong type.
 fn not_found(signature: &str) -> Fault {
     let (name, args) = signature.split_once(" (").unwrap_or((signature, ""));
+    let args = type_names::arguments(args);
+    if name.starts_with("anon$") {
+        let fault = Fault::new(format!("the closure does not take ({args})"));
+        return fault.hint("it has another number of parameters between its bars");
+    }
     let usages = words::usages(name);
     if usages.is_empty() {
-        let fault = Fault::new(format!("there is no function `{name}` for ({}", tidy(args)));
+        let fault = Fault::new(format!("there is no function `{name}` for ({args})"));
         return fault.maybe_hint(suggest::did_you_mean(name, words::names()));
     }
-    Fault::new(format!("`{name}` does not take ({}", tidy(args))).hint(format!("write {}", usages.join(" or ")))
-}
-
-/// Rhai's names of types as recipes know them.
-fn tidy(args: &str) -> String {
-    args.replace("&str | ImmutableString | String", "string")
-        .replace("i64", "number")
-        .replace("f64", "number with a point")
+    Fault::new(format!("`{name}` does not take ({args})")).hint(format!("write {}", usages.join(" or ")))
 }
 
 /// Rhai: "Unknown property 'x' - a getter is not registered for type 'Vm'".
-fn property(text: &str, token: &str) -> Fault {
+fn property(text: &str, source: &Source, span: &Range<usize>) -> Fault {
     let quoted: Vec<&str> = text.split('\'').collect();
-    let (name, of) = (quoted.get(1).copied().unwrap_or(token), quoted.get(3).copied().unwrap_or("value"));
-    let handle = Handle::named(of);
-    let known = match handle {
+    let token = source::slice(source, span.clone());
+    let (name, of) = (quoted.get(1).copied().unwrap_or(token), quoted.get(3).copied().unwrap_or_default());
+    let known = match Handle::named(of) {
         Some(handle) => handle.properties(text.contains("setter")),
         None if ["number", "i64"].contains(&of) => words::UNITS.iter().map(|(name, _)| *name).collect(),
         None => Vec::new(),
     };
-    let of = handle.map_or_else(|| format!("a {of}"), |handle| handle.article().into());
-    let fault = Fault::new(format!("{of} has no property `{name}`"));
+    let fault = Fault::new(format!("{} has no property `{name}`", type_names::article(of)));
+    if let Some((_, shift)) = words::UNITS.iter().find(|(unit, _)| *unit == name && of == "f64") {
+        let before = source.text.get(..span.start).unwrap_or_default();
+        return fault.hint(in_whole_numbers(before, *shift));
+    }
     let list = (!known.is_empty()).then(|| format!("it has {}", suggest::list(known.iter().copied())));
     fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known.iter().copied()))
+}
+
+/// Says how a number with a point, which stands before the dot of its unit, is written as a size.
+fn in_whole_numbers(before: &str, shift: u32) -> String {
+    let before = before.trim_end().trim_end_matches('.').trim_end_matches([')', ' ']);
+    let begin = before.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |at| at + 1);
+    let number = before.get(begin..).and_then(|digits| digits.parse::<f64>().ok());
+    let smaller = words::UNITS.iter().rev().filter(|(_, less)| *less < shift).find_map(|(unit, less)| {
+        let count = number? * f64::from(1_u32 << (shift - less).min(30));
+        (count.fract() == 0.0 && count < 1e9).then(|| format!("{count:.0}.{unit}"))
+    });
+    format!("a size is a whole number: write {}", smaller.as_deref().unwrap_or("1536.MiB for one and a half GiB"))
 }
 
 /// Returns the diagnostics of what a word raised.

@@ -10,7 +10,7 @@ mod scenery;
 
 use super::raise::Raised;
 use super::source::{self, Sources};
-use super::{bounds, handle, limit, modules, report};
+use super::{bounds, handle, limit, modules, report, type_names};
 use crate::diag::{Diagnostic, Source};
 use crate::host::worlds::simulated::Fixture;
 use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
@@ -106,6 +106,7 @@ impl TestFile {
         let mut engine = super::functions();
         limit(&mut engine);
         bounds::alone(&mut engine);
+        type_names::register(&mut engine);
         handle::register(&mut engine);
         engine.set_module_resolver(modules::Library::new(self.sources.clone()));
         let printed = desk.clone();

@@ -25,7 +25,7 @@ use std::any::TypeId;
 
 pub(crate) use call::Call;
 pub(super) use devices::read_alone;
-pub(crate) use values::{article, expected, map, size, text, texts, unknown_key};
+pub(crate) use values::{expected, map, size, text, texts, unknown_key};
 pub(crate) use word::{Asks, Kind, Row, Type};
 use word::{Example, Keys, Param, Word};
 

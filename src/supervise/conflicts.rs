@@ -6,10 +6,12 @@ mod jail;
 pub(crate) mod lengths;
 mod loader;
 mod open;
+pub(crate) mod paths;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
-use crate::host::{Host, Interface, InterfaceKind, Platform};
+use crate::host::worlds::rehearsal::Rehearsed;
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
@@ -71,6 +73,7 @@ pub(crate) fn conflicts(
     }
     found.extend(loader::conflicts(host, machine, purpose, init));
     found.extend(open::open(machine));
+    found.extend(paths::missing(host, machine, purpose));
     let taken = alone::taken(host, machine, purpose);
     // Whose it is says more than that it is there.
     found.retain(|(part, ..)| taken.iter().all(|(known, ..)| known != part));
@@ -355,8 +358,38 @@ pub(crate) fn against_parent(host: &dyn Host, name: &str) -> Result<Option<Fault
     if all.iter().any(|interface| interface.name == name) {
         return Ok(None);
     }
-    let known = crate::diag::suggest::list(all.iter().map(|interface| interface.name.as_str()));
-    Ok(Some(Fault::new(format!("the interface {name} is not there")).hint(format!("interfaces on this host: {known}"))))
+    let (here, made) = here_and_made(host, &all, |_| true);
+    Ok(Some(
+        Fault::new(format!("the interface {name} is not there")).hint(format!("interfaces on this host: {here}{made}")),
+    ))
+}
+
+/// Returns the names of interfaces for a hint: those of the host, and those that the recipe makes, with what makes them.
+fn here_and_made(host: &dyn Host, all: &[Interface], is_meant: impl Fn(&Interface) -> bool) -> (String, String) {
+    let makes = |one: &Interface, done: &Rehearsed| match done {
+        Rehearsed::Effect(Effect::CreateLink(link)) => link.names().iter().any(|name| name.as_str() == one.name),
+        _ => false,
+    };
+    let is_made =
+        |one: &&Interface| host.rehearsal().is_some_and(|known| known.done.iter().any(|done| makes(one, done)));
+    let (made, here): (Vec<&Interface>, Vec<&Interface>) = all.iter().filter(|one| is_meant(one)).partition(is_made);
+    let names = |all: &[&Interface]| crate::diag::suggest::list(all.iter().map(|one| one.name.as_str()));
+    let made = if made.is_empty() { String::new() } else { format!("; the recipe makes {}", names(&made)) };
+    (names(&here), made)
+}
+
+/// Returns what an interface that a recipe puts into a bridge cannot do: a wireless station sends frames with its own address alone, so that
+/// FreeBSD's bridge gets no answers through it (handbook, wireless networks) and Linux refuses it (brctl: Operation not supported). What is
+/// an access point can be a member, which its name does not tell.
+pub(crate) fn against_member(host: &dyn Host, name: &str) -> Option<Fault> {
+    let is_wireless = match host.settings().platform {
+        Platform::FreeBsd => name.strip_prefix("wlan").is_some_and(|unit| unit.parse::<u16>().is_ok()),
+        Platform::Linux => name.starts_with("wl"),
+    };
+    let fault =
+        || Fault::new(format!("{name} is wireless: as a station of a network it cannot be a member of a bridge"));
+    let hint = "an access point can; else leave it out, and have the host route between the bridge and it (NAT)";
+    (is_wireless && !host.settings().user_net).then(|| fault().hint(hint))
 }
 
 /// Returns what the host has against making or joining interfaces at all.
@@ -393,19 +426,18 @@ pub(crate) fn against_bridge(host: &dyn Host, name: &str) -> Result<Option<Fault
         return Ok(None);
     }
     let all = host.interfaces()?;
-    let bridges = || all.iter().filter(|i| i.kind == InterfaceKind::Bridge).map(|i| i.name.as_str());
     match all.iter().find(|interface| interface.name == name) {
         Some(interface) if interface.kind == InterfaceKind::Bridge => Ok(None),
         Some(_) => {
             let fault = Fault::new(format!("{name} is not a bridge"));
-            let known = crate::diag::suggest::list(bridges());
-            let there = (!known.is_empty()).then(|| format!("bridges on this host: {known}"));
+            let (here, made) = here_and_made(host, &all, |one| one.kind == InterfaceKind::Bridge);
+            let there = (!here.is_empty()).then(|| format!("bridges on this host: {here}{made}"));
             Ok(Some(fault.hint("name the bridge of which it is a member").maybe_hint(there)))
         }
         None => {
-            let known = crate::diag::suggest::list(bridges());
-            let hint = match (host.settings().platform, known.is_empty()) {
-                (_, false) => format!("bridges on this host: {known}"),
+            let (here, made) = here_and_made(host, &all, |one| one.kind == InterfaceKind::Bridge);
+            let hint = match (host.settings().platform, here.is_empty()) {
+                (_, false) => format!("bridges on this host: {here}{made}"),
                 (Platform::FreeBsd, true) => format!("make it: ifconfig {name} create up"),
                 (Platform::Linux, true) => format!("make it: ip link add {name} type bridge; ip link set {name} up"),
             };

@@ -90,6 +90,9 @@ fn card(reading: &mut Reading, number: usize, emulation: String, taps: &mut Taps
     let mut nic = Nic { emulation, mac, line: reading.line(&r#type), ..Nic::default() };
     if let Some(switch) = reading.word(&key(number, "switch")) {
         let what = switch::named(&switch, &reading.system);
+        if let Some(text) = switch::unknown(&switch, &reading.system) {
+            reading.note(&key(number, "switch"), text);
+        }
         nic.switch = Some(switch);
         if !plug(reading, number, &mut nic, what) {
             return None;

@@ -140,6 +140,8 @@ impl<'a> Reading<'a> {
         }
         match known.becomes {
             Becomes::Instead(text) if key == "prestart" => Some(format!("{text}: `{}`", self.prestart(value))),
+            // Both count in percent of one processor (rctl(8), `pcpu`).
+            Becomes::Instead(text) if key == "limit_pcpu" => Some(format!("{text}: `vm.limits(#{{ cpu: {value} }})`")),
             Becomes::Instead(_) if value == known.default => None,
             Becomes::Instead(text) | Becomes::Nothing(text) => Some(text.into()),
             Becomes::Command(_) => {

@@ -2,6 +2,7 @@
 
 use super::conf::Conf;
 use super::reading::yes;
+use crate::diag::suggest::{did_you_mean, list};
 
 /// A switch of vm-bhyve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +37,37 @@ pub(super) fn named(switch: &str, system: &Conf) -> Switch {
     }
 }
 
+/// Returns what is said of a switch that system.conf does not list, where there is one that lists any.
+pub(super) fn unknown(switch: &str, system: &Conf) -> Option<String> {
+    let known: Vec<&str> = system.get("switch_list").map_or("", |entry| &entry.value).split_whitespace().collect();
+    let is_known = known.contains(&switch) || system.get(&format!("type_{switch}")).is_some();
+    if system.entries().is_empty() || is_known {
+        return None;
+    }
+    let near = did_you_mean(switch, known.iter().copied());
+    let hint = near.unwrap_or_else(|| match known.as_slice() {
+        [] => "it lists none".into(),
+        known => format!("it lists {}", list(known.iter().copied())),
+    });
+    Some(format!("system.conf knows no switch {switch:?}, so that it is taken for a standard one: {hint}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_switch_that_system_conf_does_not_list_is_told() {
+        let told = |switch: &str, text: &str| unknown(switch, &Conf::parse(text));
+        let system = "switch_list=\"lan wan\"\ntype_lan=\"standard\"\ntype_old=\"manual\"\n";
+        let is_told = |hint: &str, switch: &str| {
+            format!("system.conf knows no switch {switch:?}, so that it is taken for a standard one: {hint}")
+        };
+        assert_eq!(told("lann", system), Some(is_told("did you mean `lan`?", "lann")));
+        assert_eq!(told("public", system), Some(is_told("it lists lan and wan", "public")));
+        assert_eq!(told("public", "mon_x=\"1\"\n"), Some(is_told("it lists none", "public")));
+        assert_eq!([told("wan", system), told("old", system), told("public", "")], [None, None, None]);
+    }
 
     #[test]
     fn a_switch_is_what_system_conf_says_and_a_standard_one_otherwise() {

@@ -143,7 +143,7 @@ fn what_is_no_part_of_the_command_line_is_noted() {
         [
             "5 prestart: call it in the recipe, before the machine runs: `run(\"/vm/g1/before.sh\", [\"g1\", \"tank/vm/g1\"])`",
             "6 priority: vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)",
-            "7 limit_pcpu: vmrun sets no limits: use rctl(8) on bhyve's process",
+            "7 limit_pcpu: say it of the machine before it runs: `vm.limits(#{ cpu: 50 })`",
             "10 zfs_zvol_opts: vm-bhyve uses it only when it makes the guest or one of its disks",
             "11 tags: vmrun has no tags: use folders",
             "12 memroy: vm-bhyve knows no such key: did you mean `memory`?",

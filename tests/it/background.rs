@@ -405,12 +405,45 @@ vmrun: kill {}
 vmrun: bhyvectl --destroy --vm=db
 vmrun: ifconfig tap1 destroy
 vmrun: rm -rf [tmp]/state/db [tmp]/state/.db.secrets [tmp]/state/.db.lock
-vmrun: db is down
+vmrun: db did not power off in time and was switched off
 ",
             standing.guest.unwrap()
         ),
     );
     host.is_clean();
+}
+
+#[test]
+fn how_long_a_stop_gives_is_in_the_log_and_in_the_events() {
+    let host = Host::new("deaf\n");
+    host.recipe("db", "");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    ended(
+        &host.run(&["stop", "db", "--within", "200ms"]),
+        0,
+        "vmrun: db did not power off in time and was switched off",
+    );
+    assert!(host.log("db").contains("vmrun: asked the guest to power off; it has 200ms\n"), "{}", host.log("db"));
+    let events = host.run(&["events", "db"]).stdout;
+    assert!(events.contains("\"by\":\"power button\"") && events.contains("\"within_ms\":200"), "{events}");
+}
+
+#[test]
+fn a_start_that_is_verbose_tells_what_its_supervisor_runs() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    let done = host.run(&["start", "-v", "db.rhai"]);
+    let told: Vec<&str> = done.stderr.lines().filter(|line| *line != "+ ifconfig").collect();
+    let bhyve = told.iter().position(|line| line.starts_with("+ bhyve -c")).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(told[..bhyve].contains(&"+ ifconfig tap1 create"), "{told:?}");
+    assert_eq!((done.code, told.last()), (0, Some(&"vmrun: db runs")));
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    assert!(host.log("db").contains("+ ifconfig tap1 destroy\n"), "{}", host.log("db"));
+    // Without it neither says anything of them.
+    host.write("fake/exits", "run\n");
+    fs::remove_file(host.path("log/db.log")).unwrap();
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    assert!(!host.log("db").contains("+ "), "{}", host.log("db"));
 }
 
 #[test]

@@ -821,3 +821,204 @@ fn a_disk_that_is_missing_is_made_as_what_it_is() {
         assert_eq!(done.code, 1);
     }
 }
+
+#[test]
+fn no_name_of_rust_or_rhai_is_said_of_a_value() {
+    for (line, message) in [
+        ("bhyve(#{ name: secret(\"vnc\") });", "expected a text, got a secret"),
+        ("truncate(bhyvectl(\"a\"), 1.GiB);", "expected a text, got a vmm node"),
+        ("truncate(0..4, 1.GiB);", "expected a text, got a range"),
+        ("let s = secret(\"vnc\"); s.foo;", "a secret has no property `foo`"),
+        ("let x = tap(\"tap2\"); x.foo = 2;", "a tap has no property `foo`"),
+        ("let x = tap(\"tap2\"); x[0];", "a tap has no parts that `[…]` could name"),
+        ("let x = tap(\"tap2\"); x += 1;", "there is no function `+` for (a tap, a number)"),
+        ("let m = #{}; m - \"a\";", "there is no function `-` for (a map, a text)"),
+        ("let f = |x| x; f.call(1, 2);", "the closure does not take (a number, a number)"),
+        ("throw secret(\"vnc\");", "a secret"),
+        ("try { tap(1) } catch (e) { throw `so: ${e}`; }", "so: expected a text, got a number"),
+        ("try { tap(1) } catch (e) { tap(e); }", "expected a text, got a fault"),
+    ] {
+        let sandbox = host();
+        sandbox.write("recipe.rhai", line);
+        let done = sandbox.run(&["plan", "recipe.rhai"]);
+        same(done.stderr.lines().next().unwrap_or_default(), &format!("error: {message}"));
+        assert!(!done.stderr.contains("::"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_size_may_have_the_whole_name_of_its_unit_and_is_a_whole_number() {
+    let sandbox = host();
+    let line = |memory: &str| {
+        format!(
+            "bhyve(#{{ name: \"lab\", memory: {memory}, bootrom: bootrom(\"vm/rom.fd\"), slots: #{{ \"31\": lpc() }} }}).run();"
+        )
+    };
+    for memory in ["\"2GiB\"", "\"2GB\"", "\"2G\"", "2.GiB", "param(\"m\", \"2gib\")"] {
+        sandbox.write("recipe.rhai", &line(memory));
+        let done = sandbox.run(&["plan", "recipe.rhai"]);
+        assert!(done.code == 0 && done.stdout.contains(" -m 2G "), "{memory}: {}", done.stderr);
+    }
+    for (memory, hint) in [
+        ("1.5.GiB", "write 1536.MiB"),
+        ("(0.25).KiB", "write 1536.MiB for one and a half GiB"),
+        ("0.3.GiB", "write 1536.MiB for one and a half GiB"),
+    ] {
+        sandbox.write("recipe.rhai", &line(memory));
+        let told = sandbox.run(&["plan", "recipe.rhai"]).stderr;
+        assert!(told.starts_with("error: a number with a point has no property `"), "{told}");
+        assert!(told.contains(&format!("= hint: a size is a whole number: {hint}\n")), "{told}");
+    }
+}
+
+#[test]
+fn a_line_in_the_place_of_a_program_is_told_before_it_is_run() {
+    wrong(
+        r#"run("ls -la /");"#,
+        1,
+        r#"
+error: "ls -la /" is taken for the name of one program, blanks and all
+ --> recipe.rhai:5:5
+  |
+5 | run("ls -la /");
+  |     ^^^^^^^^^^
+  |
+  = hint: write the program and its arguments apart: run("ls", ["-la", "/"])
+"#,
+    );
+    wrong(
+        r#"query("ls | wc", []);"#,
+        1,
+        r#"
+error: "ls | wc" is taken for the name of one program, blanks and all
+ --> recipe.rhai:5:7
+  |
+5 | query("ls | wc", []);
+  |       ^^^^^^^^^
+  |
+  = hint: a shell cuts it into words: query("sh", ["-c", "ls | wc"])
+"#,
+    );
+    // One whose name has a blank is a program.
+    let sandbox = host();
+    fs::write(sandbox.path("vm/my tool"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(sandbox.path("vm/my tool"), fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.write("recipe.rhai", "run(\"[tmp]/vm/my tool\");\n");
+    let done = sandbox.run(&["plan", "recipe.rhai"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn what_the_recipe_makes_is_not_said_to_be_the_hosts() {
+    for (line, message, hint) in [
+        (
+            "vlan(\"em0\", 82); vlan(\"ix0\", 83);",
+            "the interface ix0 is not there",
+            "interfaces on this host: em0, lo0, bridge2 and tap9; the recipe makes em0.82",
+        ),
+        (
+            "bridge(\"bridge9\", #{ create: true }); bridge(\"bridge8\");",
+            "the bridge bridge8 is not there",
+            "bridges on this host: bridge2; the recipe makes bridge9",
+        ),
+    ] {
+        let sandbox = host();
+        sandbox.write("recipe.rhai", line);
+        let told = sandbox.run(&["plan", "recipe.rhai"]).stderr;
+        assert!(told.starts_with(&format!("error: {message}\n")), "{told}");
+        let names = told.lines().find_map(|line| line.strip_prefix("  = hint: ")).unwrap_or_default();
+        let sorted = |text: &str| {
+            let mut words: Vec<String> = text.replace([',', ';'], "").split(' ').map(String::from).collect();
+            words.sort();
+            words
+        };
+        assert_eq!(sorted(names), sorted(hint));
+        assert!(names.ends_with(hint.rsplit(';').next().unwrap()), "{names}");
+    }
+}
+
+#[test]
+fn a_wireless_member_of_a_bridge_is_warned_of() {
+    let told = |name: &str| {
+        format!(
+            "\
+warning: {name} is wireless: as a station of a network it cannot be a member of a bridge
+ --> recipe.rhai:1:23
+  |
+1 | bridge(\"bridge2\").add(\"{name}\");
+  |                       {}
+  |
+  = hint: an access point can; else leave it out, and have the host route between the bridge and it (NAT)
+",
+            "^".repeat(name.len() + 2)
+        )
+    };
+    for (on, name) in [("freebsd", "wlan0"), ("linux", "wlp3s0"), ("linux", "wlan0")] {
+        let sandbox = host();
+        sandbox.write("recipe.rhai", &format!("bridge(\"bridge2\").add(\"{name}\");\n"));
+        same(&sandbox.run(&["plan", "--on", on, "recipe.rhai"]).stderr, &told(name));
+    }
+    let sandbox = host();
+    sandbox.write("recipe.rhai", "bridge(\"bridge2\").add(\"em0\");\n");
+    assert_eq!(sandbox.run(&["plan", "--on", "freebsd", "recipe.rhai"]).stderr, "");
+}
+
+#[test]
+fn what_a_hypervisor_opens_has_to_be_there_and_the_folder_of_what_it_makes() {
+    let machine = |more: &str, slots: &str| {
+        format!(
+            "bhyve(#{{ name: \"lab\", fwcfg: \"qemu\", bootrom: bootrom(\"[tmp]/vm/rom.fd\"), {more}slots: #{{ \"0\": hostbridge(), {slots}\"31\": \
+             lpc() }} }}).run();"
+        )
+    };
+    for (more, slots, message, hint) in [
+        ("com1: \"/none/x\", ", "", "/none/x is not there", "correct the path: it is opened when the machine starts"),
+        (
+            "tpm: #{ type: \"swtpm\", path: \"/none/x\" }, ",
+            "",
+            "/none/x is not there",
+            "correct the path: it is opened when the machine starts",
+        ),
+        (
+            "fw_cfg: #{ \"opt/a\": #{ file: \"/none/x\" } }, ",
+            "",
+            "/none/x is not there",
+            "correct the path: it is opened when the machine starts",
+        ),
+        (
+            "",
+            "\"5\": hda(#{ play: \"/dev/none\" }), ",
+            "/dev/none is not there",
+            "correct the path: it is opened when the machine starts",
+        ),
+        (
+            "",
+            "\"5\": virtio_input(\"/dev/none\"), ",
+            "/dev/none is not there",
+            "correct the path: it is opened when the machine starts",
+        ),
+        (
+            "",
+            "\"5\": uart(\"/none/x\"), ",
+            "/none/x is not there",
+            "correct the path: it is opened when the machine starts",
+        ),
+        ("", "\"5\": fbuf(#{ rfb: \"unix:/none/x\" }), ", "the folder /none is not there", "mkdir -p /none"),
+        ("", "\"5\": virtio_console(#{ a: \"/none/x\" }), ", "the folder /none is not there", "mkdir -p /none"),
+    ] {
+        let sandbox = host();
+        sandbox.write("recipe.rhai", &machine(more, slots));
+        let told = sandbox.run(&["recipe.rhai"]).stderr;
+        assert!(told.starts_with(&format!("error: {message}\n --> recipe.rhai:1:")), "{told}");
+        assert!(told.ends_with(&format!("  = hint: {hint}\n")), "{told}");
+        let told = sandbox.run(&["plan", "recipe.rhai"]);
+        assert!(told.code == 0 && told.stderr.starts_with(&format!("warning: {message}\n")), "{}", told.stderr);
+    }
+    // What serves a TPM may be started by the recipe.
+    let sandbox = host();
+    sandbox.write(
+        "recipe.rhai",
+        &format!("run(\"true\");\n{}", machine("tpm: #{ type: \"swtpm\", path: \"/none/x\" }, ", "")),
+    );
+    assert_eq!(sandbox.run(&["plan", "recipe.rhai"]).stderr, "");
+}

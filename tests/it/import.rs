@@ -169,6 +169,84 @@ vmrun: same machine
 }
 
 #[test]
+fn what_is_odd_in_a_guest_of_vm_bhyve_is_noted_at_its_line() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("store/odd")).unwrap();
+    fs::create_dir_all(sandbox.path("store/.config")).unwrap();
+    sandbox.write("store/.config/system.conf", "switch_list=\"lan wan\"\ntype_lan=\"standard\"\n");
+    sandbox.write(
+        "store/odd/odd.conf",
+        "loader=\"uefi\"\r\ncpu=1\r\nmemory=512M\r\nuuid=\"6f1f3ba0-7c1c-11f0-9c59-0800200c9a66\"\r\n\
+         network0_type=\"virtio-net\"\r\nnetwork0_switch=\"lam\"\r\nnetwork0_mac=\"58:9c:fc:01:02:03\"\r\n\
+         limit_pcpu=\"300\"\r\nlimit_rbps=\"50m\"\r\n",
+    );
+    let done = sandbox.finish(&mut sandbox.command(&["import", "store/odd/odd.conf", "--on", "freebsd-14"]));
+    same(
+        &told(&done),
+        r#"
+// Made from vm-bhyve's guest odd.conf.
+// line 1: the line ends with a carriage return, which vm-bhyve keeps in the value; it is left out here
+// line 8, limit_pcpu: say it of the machine before it runs: `vm.limits(#{ cpu: 300 })`
+// line 9, limit_rbps: vmrun limits memory and processor time alone, by `vm.limits`: use rctl(8) on bhyve's
+// process
+// to install, add `"3": if init { ahci_cd("/path/of/the/installer.iso") }` to the slots
+
+let nic = tap("tap0");
+bridge("vm-lam").add(nic);
+
+bhyve(#{
+    name: "odd", memory: 512.MiB,
+    strict_msr: false, exit_on_hlt: true, exit_on_pause: true, acpi: true, localtime: false,
+    uuid: "6f1f3ba0-7c1c-11f0-9c59-0800200c9a66",
+    bootrom: "/usr/local/share/uefi-firmware/BHYVE_UEFI.fd",
+    com1: "/dev/nmdm-odd.1A",
+    slots: #{
+        "0": hostbridge(),
+        // line 6, network0_switch: system.conf knows no switch "lam", so that it is taken for a standard one:
+        // did you mean `lan`?
+        "4": virtio_net(nic, #{ mac: "58:9c:fc:01:02:03" }),
+        "31": lpc(),
+    },
+}).run();
+---
+vmrun: same machine
+--- 0"#,
+    );
+}
+
+#[test]
+fn the_loader_of_a_log_of_vm_bhyve_is_taken_and_the_recipe_passes_a_check() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "vm-bhyve.log",
+        "Jun 24 17:45:51: grub-bhyve -c /dev/nmdm-web.1A -m /vm/web/device.map -M 1024M -r hd0,1 -d /grub web\n\
+         Jun 24 17:45:51:  [bhyve options: -c 1 -m 1024M -AHP -u]\n\
+         Jun 24 17:45:51:  [bhyve devices: -s 0,hostbridge -s 31,lpc -s 4:0,virtio-blk,/vm/web/disk0.img]\n\
+         Jun 24 17:45:51:  [bhyve console: -l com1,/dev/nmdm-web.1A]\n",
+    );
+    let done = sandbox.run(&["import", "vm-bhyve.log", "--on", "freebsd-14"]);
+    assert!(done.stdout.contains("loader: grub_bhyve(#{ root: \"hd0,1\", directory: \"/grub\" })"), "{}", done.stdout);
+    fs::write(sandbox.path("web.rhai"), &done.stdout).unwrap();
+    let done = sandbox.run(&["check", "--on", "freebsd-14", "web.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}
+
+#[test]
+fn what_to_add_is_told_of_a_machine_that_nothing_loads() {
+    let told = "\
+// nothing here loads the guest: add `loader: bhyveload()` for FreeBSD, `loader: grub_bhyve(#{ … })` for
+// others, or `bootrom: uefi()`
+";
+    let (code, _, text) = said("bhyve -c 1 -s 0,hostbridge -s 31,lpc -s 3,virtio-blk,/vm/a.img a\n");
+    assert!(code == 0 && text.contains(told), "{text}");
+    for text in
+        ["bhyveload -d /vm/a.img a\nbhyve -s 31,lpc -s 3,virtio-blk,/vm/a.img a\n", "bhyve -s 31,lpc -l bootrom,/c a\n"]
+    {
+        assert!(!said(text).2.contains("nothing here loads"), "{text}");
+    }
+}
+
+#[test]
 fn a_command_line_is_imported_as_it_is_typed() {
     let sandbox = Sandbox::new();
     let args = ["import", "--on", "freebsd-14", "--", "bhyve", "-A", "-s", "3,virtio-blk,/vm/it's $x.img", "vm"];
@@ -177,6 +255,8 @@ fn a_command_line_is_imported_as_it_is_typed() {
         &told(&done),
         r#"
 // Made from a command line of bhyve.
+// nothing here loads the guest: add `loader: bhyveload()` for FreeBSD, `loader: grub_bhyve(#{ … })` for
+// others, or `bootrom: uefi()`
 
 let disk = "/vm/it's $x.img";
 
@@ -215,7 +295,17 @@ fn a_recipe_is_written_to_a_new_file_only() {
     let args = ["import", "--out", "lab.rhai", "--", "bhyve", "lab"];
     let done = sandbox.finish(&mut sandbox.command(&args));
     same(&told(&done), "---\nvmrun: same machine\n--- 0");
-    same(&sandbox.read("lab.rhai"), "// Made from a command line of bhyve.\n\nbhyve(#{\n    name: \"lab\",\n}).run();");
+    same(
+        &sandbox.read("lab.rhai"),
+        "\
+// Made from a command line of bhyve.
+// nothing here loads the guest: add `loader: bhyveload()` for FreeBSD, `loader: grub_bhyve(#{ … })` for
+// others, or `bootrom: uefi()`
+
+bhyve(#{
+    name: \"lab\",
+}).run();",
+    );
     let done = sandbox.finish(&mut sandbox.command(&args));
     same(&told(&done), "---\nerror: lab.rhai is there already\n |\n = hint: choose another path, or remove it\n--- 2");
 }

@@ -338,6 +338,26 @@ rc     v2.1.0-rc.1   as pinned  git/net
 }
 
 #[test]
+fn the_version_of_a_library_is_not_that_of_vmrun() {
+    let sandbox = Sandbox::new();
+    for word in ["--version", "--semver"] {
+        let done = lib(&sandbox, &["add", "net", "--path", "net", word, "1.0"]);
+        refuses(
+            &done,
+            2,
+            "\
+error: the argument '--path <FOLDER>' cannot be used with '--semver <VERSION>'
+
+Usage: vmrun lib add --path <FOLDER> <NAME> [GIT]
+
+For more information, try '--help'.",
+        );
+    }
+    let help = lib(&sandbox, &["add", "--help"]).stdout;
+    assert!(!help.contains("--version"), "{help}");
+}
+
+#[test]
 fn a_library_is_kept_with_the_recipes_or_used_where_it_is() {
     let sandbox = shared();
     same(&lib(&sandbox, &["vendor"]).stdout, "net  vendor/net\nstore  vendor/store");

@@ -39,6 +39,40 @@ fn a_copy_of_the_program_alone_has_every_command() {
 }
 
 #[test]
+fn what_help_tells_after_its_options_is_wrapped_once_however_wide_the_terminal_is() {
+    let sandbox = Sandbox::new();
+    let help = |command: &str, columns: &str| {
+        let mut called = sandbox.command(&[command, "--help"]);
+        sandbox.finish(called.env("COLUMNS", columns)).stdout
+    };
+    let all = sandbox.run(&["--help"]).stdout;
+    for command in commands(&all).filter(|name| !["", "help"].contains(name)) {
+        let wide = help(command, "2000");
+        for columns in ["80", "60"] {
+            // A line that was wrapped is as full as it can be, where it is not the last of its paragraph in a wide one.
+            let ends: Vec<&str> = wide.lines().map(|line| line.trim_end()).collect();
+            let most: usize = columns.parse().unwrap();
+            let text = help(command, columns);
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let first = pair[1].split_whitespace().next().unwrap_or_default();
+                let is_full = pair[0].chars().count() + 1 + first.chars().count() > most;
+                let is_end = ends.iter().any(|end| end.ends_with(pair[0].trim()));
+                // Descriptions of options stand in a column of their own.
+                let is_column = pair.iter().any(|line| line.trim().contains("  ") || line.starts_with("       "));
+                assert!(
+                    is_full || is_end || is_column || first.is_empty(),
+                    "{command} at {columns}:\n{}\n{}",
+                    pair[0],
+                    pair[1]
+                );
+            }
+        }
+    }
+    assert!(help("record", "80").contains("how\nthey were called, and answer:\n"), "{}", help("record", "80"));
+}
+
+#[test]
 fn a_copy_of_the_program_alone_records() {
     let sandbox = Sandbox::new();
     let vmrun = alone(&sandbox);

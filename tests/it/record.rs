@@ -504,15 +504,107 @@ fn every_boot_of_a_script_is_compared() {
         "#!/bin/sh\nfor n in a b; do bhyve -c 1 -m 1G -s 0,hostbridge $n; done\nbhyve -c 2 -m 2G -s 0,hostbridge a\n",
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--exits", "1,0,1", "--", "./s.sh"]));
-    same(
-        &done.stderr,
-        "\
-warning: `./s.sh` ended with status 1
- |
- = hint: what it would have done after that is not in the recording
-vmrun: same machine",
-    );
+    same(&done.stderr, "vmrun: same machine");
     assert_eq!((done.code, done.stdout.matches(".run();").count()), (0, 3));
+}
+
+#[test]
+fn a_script_whose_last_line_is_bhyve_ends_as_the_guest_does_unless_each_status_ends_it() {
+    let line = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a\n";
+    let said = |text: String| {
+        let sandbox = with_script(&text);
+        sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh"])).stderr
+    };
+    same(&said(format!("#!/bin/sh\n{line}")), "vmrun: same machine");
+    let doubt = "warning: `./s.sh` ended with status 1\n |\n = hint: what it would have done after that is not in the recording\n";
+    for text in [format!("#!/bin/sh\nset -eu\n{line}kldunload vmm\n"), format!("#!/bin/sh\n{line}exit 1\n")] {
+        let told = said(text.clone());
+        assert_eq!(told.contains(doubt), text.contains("set -e"), "{told}");
+    }
+}
+
+#[test]
+fn paths_that_a_script_names_where_it_is_begin_at_the_root_in_the_recipe() {
+    let sandbox = with_script(
+        "#!/bin/sh\ntruncate -s 1G a.img\nmkdir -p vm/fw\ncd vm\nbhyve -c 1 -S -s 0,hostbridge -s 3,virtio-blk,../a.img \
+         -s 4,passthru,$2 -s 5,ahci,hd:b.img,hd:/c.img -s 31,lpc -l bootrom,fw/a.fd a\n",
+    );
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh", "-p", "3/0/0"]));
+    same(&done.stderr, "vmrun: same machine");
+    same(
+        &done.stdout,
+        r#"
+// Made from what `s.sh -p 3/0/0` called.
+
+let disk = "[tmp]/a.img";
+
+truncate(disk, 1.GiB);
+
+bhyve(#{
+    name: "a",
+    wired: true,
+    bootrom: "[tmp]/vm/fw/a.fd",
+    slots: #{
+        "0": hostbridge(),
+        "3": virtio_blk(disk),
+        "4": passthru("3/0/0"),
+        "5": ahci([#{ hd: "[tmp]/vm/b.img" }, #{ hd: "/c.img" }]),
+        "31": lpc(),
+    },
+}).run();
+"#,
+    );
+}
+
+#[test]
+fn a_script_that_starts_a_crashed_machine_again_has_a_recipe_that_does() {
+    let sandbox = with_script(
+        "#!/bin/sh\nwhile :; do\nbhyve -c 1 -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a\n[ $? -lt 3 ] && break\ndone\n",
+    );
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--exits", "4,3,1", "--", "./s.sh"]));
+    same(&done.stderr, "vmrun: same machine");
+    same(
+        &done.stdout,
+        r#"
+// Made from what `s.sh` called.
+// After a crash the script starts the machine again.
+
+restart(#{ on: ["reboot", "crash"] });
+
+bhyve(#{
+    name: "a",
+    bootrom: "/fw.fd",
+    slots: #{
+        "0": hostbridge(),
+        "31": lpc(),
+    },
+}).run();
+"#,
+    );
+}
+
+#[test]
+fn an_interpreter_that_is_missing_is_told_and_not_the_script() {
+    for (first, shown) in [("#!/no/such -x\n", "/no/such"), ("#! /bin/sh\r\n", "/bin/sh\\r")] {
+        let sandbox = with_script(&format!("{first}bhyve a\n"));
+        let done = record(&sandbox, &["--", "./s.sh"]);
+        let told = format!(
+            "error: cannot start ./s.sh: its interpreter {shown:?} is not there\n |\n = hint: install it, or correct the first line \
+             of ./s.sh"
+        );
+        same(&done.stderr, &told.replace("\\\\", "\\"));
+        assert_eq!(done.code, 3);
+    }
+}
+
+#[test]
+fn a_machine_of_an_old_script_is_known_behind_its_port_for_gdb() {
+    let sandbox = with_script(
+        "#!/bin/sh\nbhyveload -m 1G -d /vm/a.img alpha\nbhyve -c 1 -m 1G -A -H -g 0 -s 0:0,hostbridge -s 1:0,lpc -s 3:0,virtio-blk,/vm/a.img alpha\n",
+    );
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh"]));
+    same(&done.stderr, "vmrun: same machine");
+    assert!(done.stdout.contains("    loader: bhyveload(),\n") && !done.stdout.contains("run(\""), "{}", done.stdout);
 }
 
 #[test]

@@ -396,7 +396,7 @@ error: there is no key `Entr`
   |
   = hint: did you mean `Enter`?
 
-error: `type` does not take (Serial, string)
+error: `type` does not take (a serial port, a text)
  --> web.rhai:6:11
   |
 6 | vm.serial.type("x");

@@ -19,7 +19,11 @@ const NVME_ONLY: &[Parameter] = &[
     Parameter::new("ioslots", Type::Integer { min: 1, max: 65536 }, "requests at once (8)"),
     Parameter::new("sectsz", Type::Choice(&["512", "4096", "8192"]), "sector size"),
     Parameter::new("ser", Type::Text { max: 20 }, "serial number"),
-    Parameter::new("eui64", Type::Eui64, "IEEE identifier"),
+    Parameter::new(
+        "eui64",
+        Type::Eui64,
+        "IEEE identifier, else made of the machine's name and the slot (pci_nvme.c): give one that is to stay",
+    ),
     Parameter::new("dsm", Type::Choice(&["auto", "enable", "disable"]), "trim (auto)"),
 ];
 

@@ -11,7 +11,11 @@ pub(super) const BACKEND: Parameter =
     Parameter::new("backend", Type::Backend, "the tap that it is plugged into; without one bhyve fails").required();
 
 /// The hardware address; bhyve makes one of slot and machine name otherwise.
-pub(super) const MAC: Parameter = Parameter::new("mac", Type::Mac, "hardware address");
+pub(super) const MAC: Parameter = Parameter::new(
+    "mac",
+    Type::Mac,
+    "hardware address, else made of the machine's name and the slot: give one that is to stay",
+);
 
 /// bhyve(8), network device backends.
 pub(super) const CONNECTION: &[Parameter] = &[

@@ -157,7 +157,7 @@ fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
     };
     let value = match default {
         Some(default) if default.is_int() => {
-            let size = || text.parse::<crate::model::Size>().ok().and_then(|size| i64::try_from(size.get()).ok());
+            let size = || crate::model::Size::written(&text).ok().and_then(|size| i64::try_from(size.get()).ok());
             text.parse().ok().or_else(size).map(Dynamic::from_int).ok_or_else(|| wrong("a number or a size"))?
         }
         Some(default) if default.is_bool() => {

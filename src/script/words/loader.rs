@@ -1,7 +1,7 @@
 //! What puts a guest into a machine's memory before bhyve runs: `loader: bhyveload(#{ … })`, `loader: grub_bhyve(#{ … })`.
 
 use super::devices::read_type;
-use super::{Asks, Call, Kind, Param, Type, Word, article, map, text};
+use super::{Asks, Call, Kind, Param, Type, Word, map, text};
 use crate::diag::Fault;
 use crate::model::loader::{grub_device, grub_root, grub_word, loader_variable};
 use crate::model::value::{Tty, Type as ValueType, Value};
@@ -9,6 +9,7 @@ use crate::model::{Bhyveload, DevicePath, Grub, Loader};
 use crate::script::allowance::Asked;
 use crate::script::handle::{Handle, LoaderHandle, SecretHandle};
 use crate::script::raise::Raised;
+use crate::script::type_names::article;
 use rhai::{Array, Dynamic, Map};
 
 pub(super) const WORDS: &[Word] = &[

@@ -13,6 +13,7 @@ use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhe
 use crate::script::raise::Raised;
 use crate::script::report;
 use crate::supervise::conflicts::lengths::{WHILE_WRITTEN, against_path};
+use crate::supervise::conflicts::paths::without_folder;
 use crate::supervise::conflicts::{Purpose, conflicts};
 use rhai::Dynamic;
 use std::cell::RefCell;
@@ -276,10 +277,7 @@ fn prepare(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
         if let Some(fault) = against_path(platform, to.as_path(), WHILE_WRITTEN) {
             return Err(part_of(&vm.0.borrow(), &Part::Key("bootrom"), fault));
         }
-        let folder = to.as_path().parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| call.session().run().host.file(folder).is_none()) {
-            let fault = Fault::new(format!("the folder {} is not there", folder.display()));
-            let fault = fault.hint(format!("mkdir -p {}", folder.display()));
+        if let Some(fault) = without_folder(&*call.session().run().host, to.as_str()) {
             return Err(part_of(&vm.0.borrow(), &Part::Key("bootrom"), fault));
         }
         call.act(&crate::host::Effect::CopyVars { from: from.clone(), to: to.clone() })?;

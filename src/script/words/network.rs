@@ -11,7 +11,7 @@ use crate::model::{
 use crate::script::handle::{Bridge, Handle, Interface, Tap};
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::{
-    Purpose, against_bridge, against_making, against_name, against_network, against_parent,
+    Purpose, against_bridge, against_making, against_member, against_name, against_network, against_parent,
 };
 use rhai::{Dynamic, Map};
 use std::net::IpAddr;
@@ -411,6 +411,8 @@ fn add(call: &Call<'_>) -> Result<Dynamic, Raised> {
     if call.rehearses() {
         against_changes(call)?;
         against_membership(call, &settings, &how)?;
+        let against = against_member(&*call.session().run().host, member.as_str());
+        against.into_iter().for_each(|fault| super::machine::warn(call, Raised::from(fault).arg(0)));
     }
     if !how.is_span {
         how.mtu = call.session().run().mtu_to_join(&bridge, &member).map_err(|fault| Raised::from(fault).arg(0))?;

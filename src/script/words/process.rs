@@ -2,14 +2,16 @@
 
 use super::{Asks, Call, Kind, Param, Type, Word, expected, text};
 use crate::diag::Fault;
-use crate::host::{Effect, Platform};
+use crate::host::{Effect, Host, Platform};
 use crate::model::{Argv, span};
+use crate::recording::words;
 use crate::script::allowance::Asked;
 use crate::script::handle::{Handle, Node};
 use crate::script::raise::Raised;
 use crate::supervise::Progress;
 use crate::supervise::conflicts::Purpose;
 use rhai::{Dynamic, FnPtr};
+use std::path::Path;
 use std::time::Duration;
 
 /// The key that has a raw command run before each boot.
@@ -96,9 +98,18 @@ fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 /// Reads a command; whether one that is missing is no more than a warning here.
-fn argv(call: &Call<'_>, may_be_missing: bool) -> Result<Argv, Raised> {
+fn argv(call: &Call<'_>, word: &str, may_be_missing: bool) -> Result<Argv, Raised> {
     let program = call.text(0)?;
-    if call.rehearses() && !program.contains('/') && !call.session().run().host.has_program(&program) {
+    let is_line = call.rehearses().then(|| against_line(&*call.session().run().host, word, &program)).flatten();
+    if let Some(fault) = is_line {
+        // Of a host that is nowhere it is not known which programs it has.
+        let is_certain = call.session().rehearsal == Some(Purpose::Run);
+        let raised = Raised::from(fault).arg(0);
+        if is_certain {
+            return Err(raised);
+        }
+        super::machine::warn(call, raised);
+    } else if call.rehearses() && !program.contains('/') && !call.session().run().host.has_program(&program) {
         let fault = Fault::host(format!("`{program}` is not installed")).hint("install it, or correct its name");
         let raised = Raised::from(fault).arg(0);
         if !may_be_missing {
@@ -109,10 +120,28 @@ fn argv(call: &Call<'_>, may_be_missing: bool) -> Result<Argv, Raised> {
     Ok(Argv::new(program).args(if call.args.len() > 1 { call.texts(1)? } else { Vec::new() }))
 }
 
+/// Returns the fault of a whole line in the place of a program: no shell cuts it into words.
+fn against_line(host: &dyn Host, word: &str, program: &str) -> Option<Fault> {
+    let is_there = || host.file(Path::new(program)).is_some() || host.has_program(program);
+    if !program.contains(char::is_whitespace) || program.contains('/') && is_there() {
+        return None;
+    }
+    let texts = |words: &[String]| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+    let is_for_a_shell = program.contains(['|', '<', '>', ';', '&', '$', '`', '*', '?', '~', '#']);
+    let hint = match words::split(program).ok().filter(|_| !is_for_a_shell) {
+        Some(words) if !words.is_empty() => {
+            let (name, rest) = words.split_at(1);
+            format!("write the program and its arguments apart: {word}({}, [{}])", texts(name), texts(rest))
+        }
+        _ => format!("a shell cuts it into words: {word}(\"sh\", [\"-c\", {program:?}])"),
+    };
+    Some(Fault::new(format!("{program:?} is taken for the name of one program, blanks and all")).hint(hint))
+}
+
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     // What a plan holds is only read.
     let planned = call.session().rehearsal == Some(Purpose::Plan);
-    let argv = argv(call, planned)?;
+    let argv = argv(call, "run", planned)?;
     let options = call.options(2)?;
     let makes = options.get("makes").filter(|value| !value.is_unit());
     let makes = makes.map(text).transpose().map_err(|raised| raised.under("makes").arg(2))?;
@@ -129,7 +158,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let argv = argv(call, false)?;
+    let argv = argv(call, "query", false)?;
     call.permit(Asked::Run(&argv))?;
     if matches!(call.session().rehearsal, Some(Purpose::Plan | Purpose::Network)) {
         if call.session().inputs.asks_nothing {

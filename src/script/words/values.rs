@@ -2,8 +2,8 @@
 
 use crate::diag::{Fault, suggest};
 use crate::model::Size;
-use crate::script::handle::Handle;
 use crate::script::raise::Raised;
+use crate::script::type_names;
 use rhai::{Dynamic, Map};
 
 /// Reads a list of texts; numbers are texts too.
@@ -29,26 +29,10 @@ pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
 
 /// Raises a value of the wrong type.
 pub(crate) fn expected(what: &str, got: &Dynamic) -> Raised {
-    let fault = Fault::new(format!("expected {what}, got {}", article(got.type_name())));
+    let fault = Fault::new(format!("expected {what}, got {}", type_names::article(got.type_name())));
     // What stands in single quotes is a single character.
     let hint = got.as_char().ok().map(|c| format!("a text stands in double quotes: \"{c}\""));
     Raised::from(fault.maybe_hint(hint))
-}
-
-/// Names one value of a type, which has Rhai's name for it.
-pub(crate) fn article(of: &str) -> &str {
-    match of {
-        "i64" => "a number",
-        "f64" => "a number with a point",
-        "bool" => "true or false",
-        "string" | "&str | ImmutableString | String" => "a text",
-        "map" => "a map",
-        "array" => "a list",
-        "char" => "a character",
-        "()" | "" => "nothing",
-        other if other.ends_with("FnPtr") || other == "Fn" => "a closure",
-        other => Handle::named(other).map_or(other, |handle| handle.article()),
-    }
 }
 
 /// Reads a text.
@@ -68,5 +52,5 @@ pub(crate) fn size(value: &Dynamic) -> Result<Size, Raised> {
         return u64::try_from(number).map(Size::bytes).map_err(|_| negative());
     }
     let text = value.clone().into_string().map_err(|_| expected("a size: 20.GiB or \"20G\"", value))?;
-    text.parse().map_err(Raised::from)
+    Size::written(&text).map_err(Raised::from)
 }

@@ -2,7 +2,8 @@
 
 use super::Key;
 
-const LIMIT: &str = "vmrun sets no limits: use rctl(8) on bhyve's process";
+/// What `vm.limits` does not do (`model::Limits`).
+const TRANSFERS: &str = "vmrun limits memory and processor time alone, by `vm.limits`: use rctl(8) on bhyve's process";
 const CREATED: &str = "vm-bhyve uses it only when it makes the guest or one of its disks";
 
 pub(super) const KEYS: &[Key] = &[
@@ -13,15 +14,15 @@ pub(super) const KEYS: &[Key] = &[
     // the nice value of bhyve; iN for idprio(1), rN for rtprio(1)
     Key::instead("priority", "", "vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)"),
     // the most CPU, in percent
-    Key::instead("limit_pcpu", "", LIMIT),
+    Key::instead("limit_pcpu", "", "say it of the machine before it runs"),
     // the most that is read, a second
-    Key::instead("limit_rbps", "", LIMIT),
+    Key::instead("limit_rbps", "", TRANSFERS),
     // the most that is written, a second
-    Key::instead("limit_wbps", "", LIMIT),
+    Key::instead("limit_wbps", "", TRANSFERS),
     // the most reads a second
-    Key::instead("limit_riops", "", LIMIT),
+    Key::instead("limit_riops", "", TRANSFERS),
     // the most writes a second
-    Key::instead("limit_wiops", "", LIMIT),
+    Key::instead("limit_wiops", "", TRANSFERS),
     // what follows a reboot of the guest: restart, or anything else to end
     Key::instead(
         "on_restart",

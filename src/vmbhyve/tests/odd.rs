@@ -161,7 +161,8 @@ fn a_card_wishes_for_a_tap_on_the_bridge_of_its_switch() {
     let notes: Vec<(usize, &str)> = guest.notes.iter().map(|note| (note.line, note.key.as_str())).collect();
     let switch =
         |n: usize| (17 + n, ["network1_switch", "network2_switch", "network3_switch", "network4_switch"][n - 1]);
-    assert_eq!(notes, [(15, "network5_switch"), switch(1), switch(2), switch(3), switch(4)]);
+    // system.conf does not list the last one, and the name of its bridge is not known.
+    assert_eq!(notes, [(15, "network5_switch"), switch(1), switch(2), switch(3), switch(4), switch(4)]);
 }
 
 #[test]

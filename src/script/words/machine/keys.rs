@@ -309,7 +309,7 @@ fn jail(value: &Dynamic) -> Result<Jail, Raised> {
 /// By bhyve's rule a small number is in megabytes.
 fn memory(value: &Dynamic) -> Result<Size, Raised> {
     match value.clone().into_string() {
-        Ok(text) => Ok(Size::memory(&text)?),
+        Ok(text) => Ok(Size::memory_written(&text)?),
         Err(_) => Ok(Size::memory_number(size(value)?.get())?),
     }
 }

@@ -1,0 +1,64 @@
+//! Help as it is shown: what is told after the options is written in lines of its own width, which a narrower terminal would break twice.
+
+use clap::Command;
+
+/// How wide a line is at least that goes on in the next one.
+const FULL: usize = 90;
+
+/// Joins the lines of paragraphs in what commands tell after their options, so that each is wrapped once.
+pub(super) fn unwrapped(mut command: Command) -> Command {
+    if let Some(after) = command.get_after_help().map(ToString::to_string) {
+        command = command.after_help(joined(&after));
+    }
+    let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_string()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, unwrapped))
+}
+
+/// Joins lines: one that is full goes on in the next, unless that begins an item, a row of a table or a paragraph.
+fn joined(text: &str) -> String {
+    let mut all: Vec<String> = Vec::new();
+    let mut last = "";
+    for line in text.lines() {
+        let (indent, begun) = (indent(line), indent(last));
+        let first = line.split_whitespace().next().map_or(0, |word| word.chars().count());
+        let is_full = last.chars().count() + 1 + first > FULL;
+        let is_item = line.trim_start().starts_with("- ") || line.trim().contains("  ") || line.trim().is_empty();
+        let is_below = indent == begun || indent > begun && last.trim_start().starts_with("- ");
+        match all.last_mut() {
+            Some(paragraph) if is_full && !is_item && is_below => *paragraph += &format!(" {}", line.trim()),
+            _ => all.push(line.into()),
+        }
+        // An item goes on with its first line's indent.
+        last = line;
+    }
+    all.join("\n")
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paragraph_is_one_line_and_a_table_stays_as_it_is() {
+        let long = "a word and another one ".repeat(4);
+        let long = long.trim();
+        let text = format!(
+            "{long}\nwhich goes on.\nShort.\n  - {long}\n    goes on\n  - next\n  key  {long}\n  next  row\n\n{long}"
+        );
+        let expected = format!(
+            "{long} which goes on.\nShort.\n  - {long} goes on\n  - next\n  key  {long}\n  next  row\n\n{long}"
+        );
+        assert_eq!(joined(&text), expected);
+    }
+
+    #[test]
+    fn no_text_panics() {
+        for text in ["", "\n", "é", "- \n  - "] {
+            assert_eq!(joined(text), text.trim_end_matches('\n'));
+        }
+    }
+}
