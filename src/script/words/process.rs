@@ -47,7 +47,7 @@ pub(super) const WORDS: &[Word] = &[
         on: None,
         arity: (1, 2),
         usage: "query(\"sysctl\", [\"-n\", \"hw.ncpu\"])",
-        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too, but not by `vmrun plan --no-query`.",
+        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too, but not with `--no-query` of `plan`, `image verify` and `network up`.",
         call: query,
     },
     Word {
