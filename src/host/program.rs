@@ -297,7 +297,7 @@ mod tests {
         let mkdir = Argv::new("mkdir").arg(&made);
         let rmdir = Argv::new("rmdir").arg(&made);
         let chain = Chain {
-            argvs: vec![mkdir, Argv::new("true"), Argv::new("false")],
+            argvs: vec![mkdir, Argv::new("/bin/true"), Argv::new("/bin/false")],
             made: vec![rmdir.clone()],
             is_apart: false,
             folder: None,
@@ -316,7 +316,8 @@ mod tests {
             assert!(!std::fs::exists(&made).unwrap(), "{number}: {fault}");
         }
         let fault = Ended::Crowded(1).fault(&Chain { made: vec![Argv::new("false")], ..chain });
-        let why = "cannot start `true`: Resource temporarily unavailable; `false` was refused too, and is left to do";
+        let why =
+            "cannot start `/bin/true`: Resource temporarily unavailable; `false` was refused too, and is left to do";
         assert_eq!(fault.message, why);
         assert!(fault.hint.unwrap().starts_with("there are as many processes and threads as there may be"));
     }

@@ -134,7 +134,7 @@ mod tests {
         });
         assert_eq!((done.unwrap_err().kind(), asked), (ErrorKind::NotFound, 1));
         let begin = Instant::now();
-        let mut refused = || patiently(is_crowded, || Err::<(), _>(crowded())).is_err();
+        let refused = || patiently(is_crowded, || Err::<(), _>(crowded())).is_err();
         assert!(refused() && begin.elapsed() >= PATIENCE);
         // Who comes after has to wait no more, until giving back begins.
         let begin = Instant::now();
