@@ -1,9 +1,8 @@
 //! Starting processes and threads where there may be as many as there may be: `ulimit -u`, `pids.max` of a cgroup.
 
 use super::files::reason;
-use super::process::timeout;
 use crate::diag::Fault;
-use nix::poll::poll;
+use nix::poll::{PollTimeout, poll};
 use std::io::{self, ErrorKind};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +13,8 @@ use std::time::{Duration, Instant};
 /// back; others may have ended, too.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long it is waited before that.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How many milliseconds it is waited before that.
+const PAUSE_MS: u8 = 20;
 
 /// Whether somebody has waited in vain, and nothing was to be had since: many things that are given back take no longer than one.
 static IN_VAIN: AtomicBool = AtomicBool::new(false);
@@ -37,7 +36,7 @@ pub(super) fn patiently<T, E>(is_crowded: impl Fn(&E) -> bool, mut ask: impl FnM
                     return Err(why);
                 }
                 // An interruption by a signal makes the pause shorter.
-                let _ = poll(&mut [], timeout(Some(Instant::now() + PAUSE)));
+                let _ = poll(&mut [], PollTimeout::from(PAUSE_MS));
             }
             done => {
                 wait_again();
