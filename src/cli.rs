@@ -186,6 +186,21 @@ struct GivenArgs {
     user_net: bool,
 }
 
+/// Whether a recipe that is only planned may ask.
+#[derive(Args, Clone, Copy)]
+struct QueryArgs {
+    /// Run no command that only asks, by `query`: it has answered nothing, and is named
+    #[arg(long)]
+    no_query: bool,
+}
+
+impl QueryArgs {
+    /// Has a recipe ask, or not.
+    fn of(self, request: RecipeRequest) -> RecipeRequest {
+        RecipeRequest { asks_nothing: self.no_query, ..request }
+    }
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.into(), value.into()))

@@ -40,6 +40,7 @@ mod settings;
 pub(crate) mod shelf;
 pub(crate) mod signals;
 mod spare;
+pub(crate) mod spawn;
 pub(crate) mod stack;
 pub(crate) mod standins;
 pub(crate) mod statistics;

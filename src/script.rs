@@ -7,6 +7,7 @@ pub(crate) mod allowance;
 pub(crate) mod audit;
 mod bounds;
 pub(crate) mod check;
+mod cycles;
 pub(crate) mod definitions;
 pub(crate) mod docs;
 pub(crate) mod editor;
@@ -130,6 +131,8 @@ pub(crate) struct Session {
     patience: Duration,
     /// What the evaluation may take.
     bounds: Bounds,
+    /// What its closures share.
+    cells: cycles::Cells,
     /// How many actions it has asked for.
     actions: usize,
     /// What libraries may do.
@@ -279,6 +282,7 @@ impl Recipe {
         let places =
             asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
         let blamed = session.blamed.take();
+        session.cells.end();
         let heard = session.hooks.iter().map(Hook::end).collect();
         let asks_end = session.asks_end;
         let (asked, booted) = (std::mem::take(&mut session.asked), std::mem::take(&mut session.booted));
@@ -374,6 +378,7 @@ impl Session {
             spent: Rc::default(),
             patience: REHEARSAL,
             bounds: Bounds::begin(),
+            cells: cycles::Cells::default(),
             actions: 0,
             allowance: Allowance::default(),
             is_heard: false,
@@ -472,7 +477,13 @@ fn engine(shared: &Shared, plain: bool) -> Engine {
         if let Some(fact) = words::fact(name, &facts) {
             return Ok(Some(fact));
         }
-        let cost = bounds::reading(name, index, context.scope())?;
+        let Some(value) = bounds::variable(name, index, context.scope()) else { return Ok(None) };
+        if value.is_shared()
+            && let Ok(mut session) = facts.try_borrow_mut()
+        {
+            session.cells.note(value);
+        }
+        let cost = bounds::weigh(value)?;
         bounds::spend(&facts, &spent, cost).map_or(Ok(None), |why| Err(bounds::end(why)))
     });
     let session = shared.clone();

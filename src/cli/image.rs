@@ -1,7 +1,7 @@
 //! `vmrun image`: boot images and seeds from the command line, and what is in them.
 
 use super::term::Term;
-use super::{GivenArgs, pair, place, platform};
+use super::{GivenArgs, QueryArgs, pair, place, platform};
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::image::{self, IpxeRequest, SeedRequest, inspect, verify};
 use crate::ops::settings::Settings;
@@ -96,6 +96,8 @@ struct VerifyArgs {
     /// Give the recipes a parameter
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
+    #[command(flatten)]
+    query: QueryArgs,
 }
 
 pub(super) fn run(args: &ImageArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
@@ -148,7 +150,8 @@ fn compare(args: &VerifyArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let name = args.image.display();
     let mut faults: Vec<Diagnostic> = Vec::new();
     for recipe in &args.recipes {
-        let differences = verify::differences(&args.image, &given.of(recipe), settings()?)?;
+        let request = args.query.of(given.of(recipe));
+        let differences = verify::differences(&args.image, &request, settings()?, &mut |notice| term.notice(&notice))?;
         let fault = |line: String| Diagnostic::error(Fault::new(format!("{name} is not what {recipe} writes: {line}")));
         faults.extend(differences.into_iter().map(fault));
         if faults.is_empty() {

@@ -1,7 +1,7 @@
 //! `vmrun network up|down|rcconf RECIPE`: a network that stays, and the files that make it at every start.
 
 use super::term::Term;
-use super::{RecipeArgs, place, platform};
+use super::{QueryArgs, RecipeArgs, place, platform};
 use crate::diag::Diagnostic;
 use crate::ops::network::{self, Change, Outcome, Step};
 use crate::ops::settings::Asked;
@@ -27,6 +27,8 @@ enum Does {
 struct Of {
     #[command(flatten)]
     recipe: RecipeArgs,
+    #[command(flatten)]
+    query: QueryArgs,
 }
 
 #[derive(Args)]
@@ -40,15 +42,16 @@ struct RcconfArgs {
 
 pub(super) fn run(args: &NetworkArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match &args.does {
-        Does::Up(of) => change(&of.recipe, Change::Up, term),
-        Does::Down(of) => change(&of.recipe, Change::Down, term),
+        Does::Up(of) => change(of, Change::Up, term),
+        Does::Down(of) => change(of, Change::Down, term),
         Does::Rcconf(args) => print(args, term),
     }
 }
 
-fn change(args: &RecipeArgs, change: Change, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let settings = place::settings(platform()?, args.given.user_net)?;
-    let steps = network::change(&args.request(), change, settings, &mut |notice| term.notice(&notice))?;
+fn change(args: &Of, change: Change, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let settings = place::settings(platform()?, args.recipe.given.user_net)?;
+    let request = args.query.of(args.recipe.request());
+    let steps = network::change(&request, change, settings, &mut |notice| term.notice(&notice))?;
     for Step { part, outcome } in steps {
         term.say(match outcome {
             Outcome::Made => format!("made {part}"),

@@ -1,11 +1,11 @@
 //! `vmrun plan RECIPE`: the commands that a run would run, in order, each of which can be pasted into a shell.
 
-use super::RecipeArgs;
 use super::term::Term;
+use super::{QueryArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::Argv;
 use crate::ops::plan::{self, Plan, PlannedStep, plan};
-use crate::ops::recipe::{Ahead, RecipeRequest};
+use crate::ops::recipe::Ahead;
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
@@ -15,9 +15,8 @@ pub(super) struct PlanArgs {
     /// Plan for a host of that kind: linux, freebsd, freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
-    /// Run no command that only asks, by `query`: it has answered nothing, and is named
-    #[arg(long)]
-    no_query: bool,
+    #[command(flatten)]
+    query: QueryArgs,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
     #[arg(long, value_enum, default_value_t = Form::Argv)]
     form: Form,
@@ -50,7 +49,7 @@ impl From<Form> for plan::Form {
 
 pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
-    let request = RecipeRequest { asks_nothing: args.no_query, ..args.recipe.request() };
+    let request = args.query.of(args.recipe.request());
     let plan = plan(&request, args.on.as_deref(), args.form.into(), ahead, notify)?;
     Ok(if args.json { term.json(format!("{:#}", plan.json())) } else { term.data(as_text(&plan, args.places)) }?)
 }

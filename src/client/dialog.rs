@@ -4,6 +4,7 @@ use super::console::{Console, Line, reachable};
 use super::screen::{Screen, Seat};
 use crate::diag::{Blame, Fault};
 use crate::host::Settings;
+use crate::host::spawn;
 use crate::model::{Machine, Secret, Talk};
 use crate::screen::picture::Picture;
 use crate::screen::serial::Heard;
@@ -60,13 +61,17 @@ impl Conversation {
         let is_over: Arc<AtomicBool> = Arc::default();
         let display = display_of(machine);
         let (name, steps) = (machine.name().to_string(), machine.talk().to_vec());
-        let known = is_over.clone();
-        thread::spawn(move || {
+        let (known, tells) = (is_over.clone(), tell.clone());
+        let begun = spawn::thread(move || {
             let mut talker =
                 Talker { name, is_over: known, console: None, display, screen: None, heard: Heard::default() };
             // Whoever waited for it may be gone.
-            let _ = tell.send(talker.hold(line.as_ref(), &steps));
+            let _ = tells.send(talker.hold(line.as_ref(), &steps));
         });
+        if let Err(fault) = begun {
+            // It is told as what became of it.
+            let _ = tell.send(Err(fault));
+        }
         Self { outcome, is_over }
     }
 

@@ -4,12 +4,13 @@
 use crate::diag::Fault;
 use crate::host::environment::command;
 use crate::host::files::reason;
+use crate::host::spawn;
 use crate::library::signature::{self, Signed};
 use crate::library::tree::{self, Files};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 /// How much a library may have, in bytes: it is text.
 const MOST: u64 = 32 << 20;
@@ -65,10 +66,11 @@ impl Repository {
         let file = stdin.map(File::open).transpose();
         let file = file.map_err(|error| Fault::host(format!("cannot read what git is asked: {}", reason(&error))))?;
         command.args(args).current_dir(&self.folder).stdin(file.map_or_else(Stdio::null, Stdio::from));
-        let output = command.output().map_err(|error| match error.kind() {
+        let output = spawn::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let output = output.and_then(Child::wait_with_output).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Fault::host("git is not installed, and libraries are fetched by it")
                 .hint("install it: pkg install git, apt install git"),
-            _ => Fault::host(format!("cannot start git: {}", reason(&error))),
+            _ => spawn::refused("git", &error),
         })?;
         if output.status.success() {
             return Ok(output.stdout);

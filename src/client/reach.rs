@@ -7,6 +7,7 @@ use crate::diag::Fault;
 use crate::host::files::reason;
 use crate::host::process::timeout;
 use crate::host::seat::reach;
+use crate::host::spawn;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -16,7 +17,6 @@ use std::io::{ErrorKind, Read as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How many questions one host is asked at a time. If it answers none of them it is silent, and is asked no more.
@@ -253,11 +253,9 @@ fn wait(asked: &[Asked]) -> Vec<bool> {
 
 /// Finds the addresses of hosts, all at once: a name server may be slow.
 pub(crate) fn resolve(names: &[String]) -> Vec<Result<IpAddr, Fault>> {
-    thread::scope(|scope| {
-        let all: Vec<_> = names.iter().map(|name| scope.spawn(|| address(name))).collect();
-        let lost = || Err(Fault::host("a host's address could not be asked for"));
-        all.into_iter().map(|one| one.join().unwrap_or_else(|_| lost())).collect()
-    })
+    let lost = || Err(Fault::host("a host's address could not be asked for"));
+    let all = spawn::side_by_side(names.iter().collect(), |name: &&String| address(name));
+    all.into_iter().map(|one| one.unwrap_or_else(lost)).collect()
 }
 
 fn address(name: &str) -> Result<IpAddr, Fault> {
@@ -285,6 +283,7 @@ mod tests {
     use super::*;
     use std::io::Write as _;
     use std::net::TcpListener;
+    use std::thread;
 
     /// A server that says this to whoever connects, once.
     fn server(words: &'static [u8]) -> SocketAddr {

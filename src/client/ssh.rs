@@ -1,13 +1,14 @@
 //! Commands that ask other hosts, side by side, all within one time.
 
+use crate::diag::Fault;
 use crate::host::environment::command;
 use crate::host::files::reason;
+use crate::host::spawn;
 use crate::model::Argv;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How much a command may say, in bytes; a list of ten thousand machines is smaller.
@@ -45,8 +46,10 @@ impl Asking {
             match start(argv) {
                 Ok(mut child) => {
                     if let (Some(output), Some(error)) = (child.stdout.take(), child.stderr.take()) {
-                        listen(at, output, error, tell.clone());
-                        asking.waiting += 1;
+                        match listen(at, output, error, tell.clone()) {
+                            Ok(()) => asking.waiting += 1,
+                            Err(fault) => asking.answers[at] = Answer::Failed(fault.message),
+                        }
                     }
                     asking.children.push(Some(child));
                 }
@@ -101,21 +104,23 @@ fn start(argv: &Argv) -> Result<Child, String> {
     tracing::debug!("{argv}");
     let mut command = command(&argv.program);
     command.args(&argv.args).env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().map_err(|why| match why.kind() {
+    spawn::start(&mut command).map_err(|why| match why.kind() {
         std::io::ErrorKind::NotFound => format!("{} is not installed here", argv.program),
         _ => format!("cannot start {}: {}", argv.program, reason(&why)),
     })
 }
 
 /// Reads both streams to their ends; neither has to wait for the other.
-fn listen(at: usize, output: ChildStdout, error: ChildStderr, tell: Sender<(usize, Answer)>) {
-    thread::spawn(move || {
-        let errors = thread::spawn(move || read(error));
+fn listen(at: usize, output: ChildStdout, error: ChildStderr, tell: Sender<(usize, Answer)>) -> Result<(), Fault> {
+    // One that is left alone here ends with the program, which is killed when the asking is over.
+    let errors = spawn::thread(move || read(error))?;
+    let listening = spawn::thread(move || {
         let output = read(output);
         let answer = Answer::Ended(0, output, errors.join().unwrap_or_default());
         // Nobody listens any more when the time is over.
         let _ = tell.send((at, answer));
     });
+    listening.map(drop)
 }
 
 fn read(from: impl Read) -> String {

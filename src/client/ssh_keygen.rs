@@ -2,6 +2,7 @@
 
 use crate::diag::Fault;
 use crate::host::files::reason;
+use crate::host::spawn;
 use crate::library::signature::Signed;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -61,12 +62,12 @@ fn run(args: &[&str], payload: &str) -> Result<Output, Fault> {
     let fault = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Fault::host("ssh-keygen is not installed, and signatures are verified by it")
             .hint("install it: it is part of FreeBSD; apt install openssh-client"),
-        _ => Fault::host(format!("cannot start ssh-keygen: {}", reason(&error))),
+        _ => spawn::refused("ssh-keygen", &error),
     };
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     let mut command = Command::new("ssh-keygen");
     command.args(args).env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(fault)?;
+    let mut child = spawn::start(&mut command).map_err(fault)?;
     if let Some(mut stdin) = child.stdin.take() {
         // One that ends before it has read all says why by its status.
         let _ = stdin.write_all(payload.as_bytes());

@@ -4,6 +4,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::environment::command as child;
 use crate::host::files::reason;
 use crate::host::signals::Signals;
+use crate::host::spawn;
 use crate::model::{Argv, Secret};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, Read as _};
@@ -13,7 +14,6 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 /// How much of what such a program says is kept, in bytes.
@@ -60,7 +60,7 @@ impl Tunnel {
         let address = listener.local_addr().map_err(cannot)?;
         let carriers: Arc<Mutex<Carriers>> = Arc::default();
         let known = carriers.clone();
-        thread::spawn(move || {
+        spawn::thread(move || {
             for stream in listener.incoming().flatten() {
                 let mut carriers = locked(&known);
                 if carriers.is_closed {
@@ -69,7 +69,7 @@ impl Tunnel {
                 // Of one that cannot be started the other side is told by the end of its connection.
                 carriers.children.extend(carry(&carrier, stream));
             }
-        });
+        })?;
         Ok(Self { address, carriers })
     }
 
@@ -86,8 +86,7 @@ impl Tunnel {
         if let Some((name, secret)) = variable {
             command.env(name, secret.reveal());
         }
-        let cannot = |why: std::io::Error| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&why)));
-        let mut child = command.spawn().map_err(cannot)?;
+        let mut child = spawn::start(&mut command).map_err(|why| spawn::refused(&argv.program, &why))?;
         loop {
             signals.forget_children();
             if let Ok(Some(status)) = child.try_wait() {
@@ -129,37 +128,42 @@ fn command(carrier: &Argv) -> Command {
 
 fn carry(carrier: &Argv, stream: TcpStream) -> Option<Child> {
     let (from, to) = (OwnedFd::from(stream.try_clone().ok()?), OwnedFd::from(stream));
-    command(carrier).stdin(from).stdout(to).stderr(Stdio::null()).spawn().ok()
+    spawn::start(command(carrier).stdin(from).stdout(to).stderr(Stdio::null())).ok()
 }
 
-/// Returns what comes to its end, or nothing if that does not come in time.
+/// Returns what comes to its end, or nothing if that does not come in time, or nobody can listen.
 fn heard_within(from: ChildStderr, within: Duration) -> Vec<u8> {
     let (tell, heard) = channel();
-    thread::spawn(move || {
+    let listening = spawn::thread(move || {
         let mut said = Vec::new();
         // What came until it failed is what came; nobody listens any more when the time is over.
         let _ = from.take(SAID).read_to_end(&mut said);
         let _ = tell.send(said);
     });
-    heard.recv_timeout(within).unwrap_or_default()
+    listening.ok().and_then(|_| heard.recv_timeout(within).ok()).unwrap_or_default()
 }
 
 /// Has such a program connect once, and returns what is at the other end.
 pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault> {
     let mut command = command(carrier);
-    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let spawned = spawn::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut child = spawned.map_err(|why| match why.kind() {
         ErrorKind::NotFound => Fault::host(format!("{} is not installed here", carrier.program)),
-        _ => Fault::host(format!("cannot start `{}`: {}", carrier.program, reason(&why))),
+        _ => spawn::refused(&carrier.program, &why),
     })?;
     let (Some(mut output), Some(error)) = (child.stdout.take(), child.stderr.take()) else { return Ok(Tried::Silent) };
     let (tell, heard) = channel();
-    thread::spawn(move || {
+    let listening = spawn::thread(move || {
         let mut banner = [0; BANNER.len()];
         let whole = output.read_exact(&mut banner).is_ok();
         // Nobody listens any more when the time is over.
         let _ = tell.send(whole.then_some(banner));
     });
+    if let Err(fault) = listening {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(fault);
+    }
     let tried = match heard.recv_timeout(within) {
         Ok(Some(banner)) if banner == BANNER => Tried::Vnc,
         Ok(Some(_)) => Tried::Other,

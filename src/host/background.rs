@@ -5,6 +5,7 @@ use super::files::{io_fault, reason, without_links};
 use super::folder::{Folder, Keeps};
 use super::process::timeout;
 use super::signals::Signals;
+use super::spawn;
 use crate::diag::Fault;
 use crate::model::Argv;
 use nix::fcntl::OFlag;
@@ -88,7 +89,7 @@ impl Supervisor {
         let verbose = is_verbose().then_some("--verbose");
         command.args(args).args(verbose).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
         command.stdout(output.try_clone().map_err(|why| cannot(&why))?).stderr(output);
-        let child = command.spawn().map_err(|why| cannot(&why))?;
+        let child = spawn::start(&mut command).map_err(|why| cannot(&why).maybe_hint(spawn::hint(&why)))?;
         Ok(Self { child, line, log: log.into(), from, signals: Signals::install()? })
     }
 

@@ -3,7 +3,7 @@
 mod jail;
 
 use super::interfaces::marks::{Maker, mark, mark_link};
-use super::program::Chain;
+use super::program::{self, Chain};
 use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::diag::Fault;
@@ -348,8 +348,20 @@ pub(crate) fn explained(platform: Platform, effect: &Effect, fault: Fault) -> Fa
     fault
 }
 
-/// Half of an effect is none: what its first commands took goes back, where a later one was refused.
-pub(crate) fn take_back(host: &mut dyn Effects, platform: Platform, is_marked: bool, effect: &Effect) {
-    // The fault that matters is the first one.
-    let _ = halves(platform, is_marked, effect).iter().any(|back| host.perform(back).is_ok());
+/// Half of an effect is none: what its first commands took goes back, where a later one was refused with this fault. Returns the
+/// fault, which tells of what could not be taken back.
+pub(crate) fn take_back(
+    host: &mut dyn Effects,
+    platform: Platform,
+    is_marked: bool,
+    effect: &Effect,
+    fault: Fault,
+) -> Fault {
+    let halves = halves(platform, is_marked, effect);
+    if halves.is_empty() || halves.iter().any(|back| host.perform(back).is_ok()) {
+        return fault;
+    }
+    let backs = halves.iter().flat_map(|back| commands(platform, None, back));
+    let backs: Vec<String> = backs.map(|step| step.argv.to_string()).collect();
+    program::stays(fault, &backs.join(" || "))
 }

@@ -5,6 +5,7 @@ mod input;
 use super::descriptions::{Descriptions, of_log};
 use super::environment::command;
 use super::signals::Signals;
+use super::spawn;
 use super::terminal::{self, Form, Stream};
 use crate::diag::{Fault, shown};
 use crate::model::Argv;
@@ -160,12 +161,10 @@ impl Process {
         let mut command = command(&argv.program);
         command.args(&argv.args).stderr(if log.is_some() { Stdio::inherit() } else { Stdio::piped() });
         set(&mut command);
-        command.spawn().map_err(|why| {
-            let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
-            match why.kind() {
-                ErrorKind::NotFound => cannot(&"it is not installed").hint("install it, or put its folder into PATH"),
-                _ => cannot(&why),
-            }
+        spawn::start(&mut command).map_err(|why| match why.kind() {
+            ErrorKind::NotFound => Fault::host(format!("cannot start `{}`: it is not installed", argv.program))
+                .hint("install it, or put its folder into PATH"),
+            _ => spawn::refused(&argv.program, &why),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::environment::{command, env};
 use super::files::reason;
+use super::spawn;
 use crate::diag::Fault;
 use crate::model::Argv;
 use std::fmt::{self, Display};
@@ -35,8 +36,7 @@ impl Errand {
     /// other's to tell.
     pub(crate) fn new(chain: Chain, holds: Option<File>, after: Option<Self>) -> Self {
         let stands = move || after.is_none_or(|errand| errand.outcome.is_ok());
-        let run =
-            move || if stands() { Program::start_with(&chain, holds.as_ref())?.finish() } else { Ok(String::new()) };
+        let run = move || if stands() { Program::run(&chain, holds.as_ref()) } else { Ok(String::new()) };
         let run: Box<dyn FnOnce() -> Outcome + Send> = Box::new(run);
         Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
     }
@@ -92,25 +92,50 @@ impl fmt::Display for Chain {
 }
 
 impl Chain {
+    /// Returns what takes back what was made when the command of this number, from that behind the first, is refused.
+    fn made_by(&self, at: usize) -> Option<&Argv> {
+        self.made.get(at).or(self.made.last())
+    }
+
+    /// Returns the number of the command that its shell had no room to start, if that is what a status says.
+    fn crowded_at(&self, status: i32) -> Option<usize> {
+        let at = usize::try_from(status.checked_sub(CROWDED)?).ok()?;
+        (self.argvs.len() > 1 && at < self.argvs.len()).then_some(at)
+    }
+
     /// Returns the command that does all of it.
     fn argv(&self) -> Argv {
         let (Some(first), Some(rest)) = (self.argvs.first(), self.argvs.get(1..).filter(|rest| !rest.is_empty()))
         else {
             return self.argvs.first().cloned().unwrap_or_else(|| Argv::new("true"));
         };
-        let back = |at: usize| self.made.get(at).or(self.made.last());
-        let or = |at: usize| back(at).map_or_else(|| "exit".into(), |back| format!("{{ {back}; exit 1; }}"));
-        let rest = rest.iter().enumerate().map(|(at, argv)| format!("; {argv} || {}", or(at)));
-        let line = std::iter::once(format!("{first} || exit")).chain(rest).collect::<String>();
+        let back = |at: usize| self.made_by(at).map_or_else(String::new, |back| format!("{back}; "));
+        let fail = "s=$?; exit;";
+        let or = |at: usize| if self.made.is_empty() { fail.into() } else { format!("{}s=1; exit;", back(at)) };
+        // A shell that cannot fork ends at once, whatever stands behind `||`, and by its trap (dash 0.5.12; sh(1) of FreeBSD
+        // comes from the same source, and was not asked).
+        let rest = rest.iter().enumerate().map(|(at, argv)| {
+            format!(
+                "; s={}; {argv} || {{ {} }}",
+                CROWDED.saturating_add(i32::try_from(at + 1).unwrap_or(i32::MAX)),
+                or(at)
+            )
+        });
+        let first = format!("trap 'exit $s' EXIT; s={CROWDED}; {first} || {{ {fail} }}");
+        let line = std::iter::once(first).chain(rest).chain(["; s=0".into()]).collect::<String>();
         // By its path, as in system(3): a shell that somebody has put before it is not asked.
         Argv::new("/bin/sh").arg("-c").arg(line)
     }
 }
 
+/// The status by which the shell of a chain says that it could not start the first command; one more where that was the second,
+/// and so on. No command of ours has any of them.
+const CROWDED: i32 = 213;
+
 /// A command that was started.
 pub(crate) struct Program {
-    /// What it does, as one would type it.
-    shown: String,
+    /// What it does.
+    chain: Chain,
     child: Child,
 }
 
@@ -134,21 +159,38 @@ impl Program {
         if chain.is_apart {
             command.process_group(0);
         }
-        let child = command.spawn();
+        let child = spawn::start(&mut command);
         let child = child.map_err(|error| {
-            without_interpreter(Path::new(&argv.program))
-                .unwrap_or_else(|| Fault::host(format!("cannot start `{}`: {}", argv.program, reason(&error))))
+            without_interpreter(Path::new(&argv.program)).unwrap_or_else(|| spawn::refused(&argv.program, &error))
         })?;
-        Ok(Self { shown: chain.to_string(), child })
+        Ok(Self { chain: chain.clone(), child })
+    }
+
+    /// Starts commands as [`Self::start_with`] does, and waits for their end; again, where their shell had no room for the first.
+    pub(crate) fn run(chain: &Chain, holds: Option<&File>) -> Result<String, Fault> {
+        let once = || {
+            let started = Self::start_with(chain, holds).map_err(Ended::Failed)?;
+            started.end()
+        };
+        spawn::patiently(|ended| matches!(ended, Ended::Crowded(0)), once).map_err(|ended| ended.fault(chain))
     }
 
     /// Waits for its end and returns its output; a status other than 0 is a fault, with what the command complained of.
     pub(crate) fn finish(self) -> Result<String, Fault> {
-        let shown = self.shown;
+        let chain = self.chain.clone();
+        self.end().map_err(|ended| ended.fault(&chain))
+    }
+
+    fn end(self) -> Result<String, Ended> {
+        let shown = self.chain.to_string();
         let output = self.child.wait_with_output();
-        let output = output.map_err(|error| Fault::host(format!("cannot wait for `{shown}`: {}", reason(&error))))?;
+        let output = output
+            .map_err(|error| Ended::Failed(Fault::host(format!("cannot wait for `{shown}`: {}", reason(&error)))))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        if let Some(at) = output.status.code().and_then(|code| self.chain.crowded_at(code)) {
+            return Err(Ended::Crowded(at));
         }
         let how = match (output.status.code(), output.status.signal()) {
             (Some(code), _) => format!("status {code}"),
@@ -156,7 +198,7 @@ impl Program {
         };
         let [complaint, said] =
             [output.stderr, output.stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Err(failed(&shown, &how, &complaint, &said))
+        Err(Ended::Failed(failed(&shown, &how, &complaint, &said)))
     }
 }
 
@@ -173,6 +215,37 @@ pub(crate) fn without_interpreter(script: &Path) -> Option<Fault> {
         || Fault::host(format!("cannot start {}: its interpreter {interpreter:?} is not there", script.display()));
     let hint = || format!("install it, or correct the first line of {}", script.display());
     (!Path::new(interpreter).exists()).then(|| fault().hint(hint()))
+}
+
+/// How commands ended that did not succeed.
+enum Ended {
+    /// One was refused.
+    Failed(Fault),
+    /// The shell had no room to start the one of this number.
+    Crowded(usize),
+}
+
+impl Ended {
+    /// Returns the fault. What the commands before have made, which their shell could not take back, is taken back.
+    fn fault(self, chain: &Chain) -> Fault {
+        let at = match self {
+            Self::Failed(fault) => return fault,
+            Self::Crowded(at) => at,
+        };
+        let program = chain.argvs.get(at).map_or("/bin/sh", |argv| &argv.program);
+        let fault = spawn::refused(program, &spawn::crowded());
+        let back = at.checked_sub(1).and_then(|before| chain.made_by(before));
+        match back.map(|back| (back, run(back))) {
+            Some((back, Err(_))) => stays(fault, back),
+            _ => fault,
+        }
+    }
+}
+
+/// Adds to the fault of what was half done that its first half could not be taken back.
+pub(crate) fn stays(mut fault: Fault, back: &dyn Display) -> Fault {
+    fault.message = format!("{}; `{back}` was refused too, and is left to do", fault.message);
+    fault
 }
 
 /// Returns the fault of a command that failed, with what it complained of.
@@ -234,6 +307,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_chain_has_made_whose_shell_cannot_fork_is_taken_back() {
+        if cfg!(target_os = "freebsd") {
+            return eprintln!("strace(1) is Linux's: a shell is refused processes there");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("made").display().to_string();
+        let mkdir = Argv::new("mkdir").arg(&made);
+        let rmdir = Argv::new("rmdir").arg(&made);
+        let chain = Chain {
+            argvs: vec![mkdir, Argv::new("/bin/true"), Argv::new("/bin/false")],
+            made: vec![rmdir.clone()],
+            is_apart: false,
+            folder: None,
+        };
+        for (number, crowded, is_made) in
+            [(1, Some(0), false), (2, Some(1), true), (3, Some(2), true), (4, Some(2), true)]
+        {
+            let argv = chain.argv();
+            let refuse = format!("inject=clone,vfork,fork:error=EAGAIN:when={number}");
+            let strace = Argv::new("strace").args(["-f", "-b", "execve", "-qq", "-o", "/dev/null", "-e", &refuse]);
+            let status = command(&strace.program).args(&strace.args).arg(&argv.program).args(&argv.args).status();
+            let code = status.unwrap().code().unwrap();
+            assert_eq!(chain.crowded_at(code), crowded, "{number}: {code}");
+            assert_eq!(std::fs::exists(&made).unwrap(), is_made, "{number}");
+            let fault = Ended::Crowded(crowded.unwrap()).fault(&chain);
+            assert!(!std::fs::exists(&made).unwrap(), "{number}: {fault}");
+        }
+        let fault = Ended::Crowded(1).fault(&Chain { made: vec![Argv::new("false")], ..chain });
+        let why =
+            "cannot start `/bin/true`: Resource temporarily unavailable; `false` was refused too, and is left to do";
+        assert_eq!(fault.message, why);
+        assert!(fault.hint.unwrap().starts_with("there are as many processes and threads as there may be"));
+    }
+
+    #[test]
     fn a_chain_is_done_as_a_whole_or_what_its_first_command_made_is_taken_back() {
         let folder = tempfile::tempdir().unwrap();
         let made = folder.path().join("made").display().to_string();
@@ -256,7 +364,8 @@ mod tests {
         let argvs = ["a", "b", "c", "d"].map(Argv::new).to_vec();
         let chain = Chain { made: ["undo-a", "undo-b"].map(Argv::new).to_vec(), argvs, is_apart: true, folder: None };
         assert_eq!(chain.to_string(), "a && b && c && d");
-        let line = "a || exit; b || { undo-a; exit 1; }; c || { undo-b; exit 1; }; d || { undo-b; exit 1; }";
+        let line = "trap 'exit $s' EXIT; s=213; a || { s=$?; exit; }; s=214; b || { undo-a; s=1; exit; }; \
+                    s=215; c || { undo-b; s=1; exit; }; s=216; d || { undo-b; s=1; exit; }; s=0";
         assert_eq!(chain.argv(), Argv::new("/bin/sh").arg("-c").arg(line));
     }
 }

@@ -10,6 +10,7 @@ use super::environment::{self, env};
 use super::files::{self, io_fault, write_private};
 use super::program::{find, run, without_interpreter};
 use super::signals::Signals;
+use super::spawn;
 use crate::diag::{Blame, Fault, Source};
 use crate::model::Argv;
 use crate::recording::hidden::hide;
@@ -224,12 +225,13 @@ impl Script {
         let mut command = environment::command(program);
         command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|why| {
+        let mut child = spawn::start(&mut command).map_err(|why| {
             if let Some(fault) = without_interpreter(Path::new(program)) {
                 return fault;
             }
-            let fault = io_fault("start", Path::new(program))(why);
-            fault.hint("after `--` comes the command, as you type it: `vmrun record -- ./vm.ksh install`")
+            let usual = "after `--` comes the command, as you type it: `vmrun record -- ./vm.ksh install`";
+            let hint = spawn::hint(&why).unwrap_or_else(|| usual.into());
+            io_fault("start", Path::new(program))(why).hint(hint)
         })?;
         let fds = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
         let streams = fds.map(|fd| Stream { pipe: fd.map(File::from), rest: Vec::new(), last: VecDeque::new() });

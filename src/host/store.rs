@@ -12,6 +12,7 @@ use super::folder::{Folder, Keeps};
 use super::kernel::tick;
 use super::settings::{LAST, STANDING, Settings};
 use super::spare::Spare;
+use super::spawn;
 use crate::diag::Fault;
 use crate::model::VmName;
 use crate::model::device::Access;
@@ -155,8 +156,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Lets the descriptors go that were kept for giving back, which begins now.
+    /// Lets the descriptors go that were kept for giving back, which begins now, and has it wait for processes.
     pub(crate) fn release_spare(&mut self) {
+        spawn::wait_again();
         self.spare.clear();
     }
 

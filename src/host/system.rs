@@ -275,7 +275,7 @@ impl Facts for System {
 
     fn query(&self, argv: &Argv) -> Result<String, Fault> {
         let chain = Chain { folder: self.folder.clone(), ..argv.clone().into() };
-        Program::start_with(&chain, None)?.finish()
+        Program::run(&chain, None)
     }
 }
 
@@ -326,13 +326,11 @@ impl Effects for System {
         let mut text = String::new();
         let (chains, lock) = self.chains(effect);
         for (at, chain) in chains.iter().enumerate() {
-            let program = Program::start_with(chain, lock.as_ref());
-            match program.and_then(Program::finish) {
+            match Program::run(chain, lock.as_ref()) {
                 Ok(output) => text.push_str(&output),
                 Err(fault) if at > 0 => {
                     let (platform, is_marked) = (self.settings.platform, self.maker.is_some());
-                    commands::take_back(self, platform, is_marked, effect);
-                    return Err(fault);
+                    return Err(commands::take_back(self, platform, is_marked, effect, fault));
                 }
                 Err(fault) if is_done_already(effect, &fault) => {}
                 Err(fault) => return Err(commands::explained(self.settings.platform, effect, fault)),

@@ -7,6 +7,7 @@ use super::settings::{platform, settings};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files;
+use crate::host::spawn;
 use crate::host::system::{Ahead, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
@@ -141,15 +142,11 @@ impl Installation {
     pub(crate) fn machines(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let part = recipes.len().div_ceil(threads).max(1);
-        let parts: Vec<Result<Machines, Fault>> = thread::scope(|scope| {
-            let threads = recipes.chunks(part).map(|part| scope.spawn(|| self.part(part)));
-            let threads: Vec<_> = threads.collect();
-            let lost = || Err(Fault::host("vmrun itself failed: this is a mistake in it"));
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
-        });
+        let parts = spawn::side_by_side(recipes.chunks(part).collect(), |part| self.part(part));
+        let lost = || Err(Fault::host("vmrun itself failed: this is a mistake in it"));
         let mut machines = Machines::default();
         for part in parts {
-            let part = part?;
+            let part = part.unwrap_or_else(lost)?;
             machines.all.extend(part.all);
             machines.faults.extend(part.faults);
         }

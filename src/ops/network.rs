@@ -54,6 +54,11 @@ fn meant(request: &RecipeRequest, host: Box<dyn Host>, notify: Notify<'_>) -> Re
     run.told = Some(request.told());
     let evaluated = recipe.evaluate(run, &request.inputs(), Some(Purpose::Network));
     evaluated.printed.into_iter().for_each(|line| notify(Notice::Printed(line)));
+    // What it has not asked may be what is wrong.
+    let mut warnings = evaluated.warnings.into_iter();
+    if request.asks_nothing {
+        warnings.by_ref().for_each(|warning| notify(Notice::Warning(warning)));
+    }
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }
@@ -65,7 +70,7 @@ fn meant(request: &RecipeRequest, host: Box<dyn Host>, notify: Notify<'_>) -> Re
         let fault = Fault::new(format!("a network recipe boots no machine, and this one boots {name}"));
         return Err(fault.hint("what machines share goes into a recipe of its own").into());
     }
-    evaluated.warnings.into_iter().for_each(|warning| notify(Notice::Warning(warning)));
+    warnings.for_each(|warning| notify(Notice::Warning(warning)));
     // What the recipe says twice it means once.
     let done = evaluated.run.rehearsed();
     let mut calls: Vec<(Effect, Site)> = Vec::new();

@@ -9,6 +9,7 @@ use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::background::{Outcome, Supervisor};
 use crate::host::events;
+use crate::host::spawn;
 use crate::host::system::System;
 use crate::host::{Facts as _, Host};
 use crate::model::VmName;
@@ -18,7 +19,7 @@ use crate::supervise::standing::Standing;
 use crate::supervise::{Claim, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 /// What happens while machines are started.
@@ -271,7 +272,7 @@ pub(crate) fn start(starts: &[Start], listener: Listener<'_>) -> Result<(), Vec<
     let outcomes: Vec<StartOutcome> = thread::scope(|scope| {
         let (started, changed) = (&started, &changed);
         let each = starts.iter().zip(&before).enumerate().map(|(at, (start, before))| {
-            scope.spawn(move || {
+            let begun = spawn::scoped(scope, move || {
                 let mut known = started.lock().unwrap_or_else(PoisonError::into_inner);
                 while before.iter().any(|other| known[*other].is_none()) {
                     known = changed.wait(known).unwrap_or_else(PoisonError::into_inner);
@@ -284,11 +285,19 @@ pub(crate) fn start(starts: &[Start], listener: Listener<'_>) -> Result<(), Vec<
                 known[at] = Some(matches!(outcome, StartOutcome::Runs | StartOutcome::Ended));
                 changed.notify_all();
                 outcome
+            });
+            begun.inspect_err(|_| {
+                started.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(false);
+                changed.notify_all();
             })
         });
         let threads: Vec<_> = each.collect();
         let lost = |_| StartOutcome::Refused(Fault::host("vmrun itself failed: this is a mistake in it"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+        let end = |begun: Result<ScopedJoinHandle<'_, _>, _>| match begun {
+            Ok(thread) => thread.join().unwrap_or_else(lost),
+            Err(fault) => StartOutcome::Refused(fault),
+        };
+        threads.into_iter().map(end).collect()
     });
     let faults: Vec<Diagnostic> = starts
         .iter()

@@ -7,6 +7,7 @@ use super::start::near;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::processes::Kind;
+use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
@@ -95,7 +96,7 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
     Ok(thread::scope(|scope| {
         let (down, changed, before) = (&down, &changed, &before);
         let each = names.iter().zip(depths).enumerate().map(|(at, (name, depth))| {
-            scope.spawn(move || {
+            let begun = spawn::scoped(scope, move || {
                 let mut known = down.lock().unwrap_or_else(PoisonError::into_inner);
                 let is_needed = |known: &[bool]| (0..known.len()).any(|it| before[it].contains(&at) && !known[it]);
                 while is_needed(&known) {
@@ -118,11 +119,15 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
                 down.lock().unwrap_or_else(PoisonError::into_inner)[at] = true;
                 changed.notify_all();
                 outcome
+            });
+            begun.inspect_err(|_| {
+                down.lock().unwrap_or_else(PoisonError::into_inner)[at] = true;
+                changed.notify_all();
             })
         });
         let threads: Vec<_> = each.collect();
         let lost = |_| Err(Fault::host("vmrun itself failed: this is a mistake in it"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+        threads.into_iter().map(|begun| begun.and_then(|thread| thread.join().unwrap_or_else(lost))).collect()
     }))
 }
 

@@ -1,7 +1,8 @@
 //! What an evaluation may take: operations, memory, time, and how large and how deep its values may get.
 //!
 //! Rhai bounds texts, lists and maps where they are made, but not what closures hold: a chain of them is dropped by recursion, as
-//! deep as it is long. So each value is weighed where a variable is read, which is the only way to put one value into the next.
+//! deep as it is long. So each value is weighed where a variable is read, which is the only way to put one value into the next. `this`
+//! is no variable: what is done to that alone is as large as Rhai lets it get, and is bounded by the processor time that it takes.
 
 use super::{Session, lexer};
 use crate::diag::Fault;
@@ -11,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// How many operations one evaluation may take: a recipe that does more does not end.
 pub(crate) const OPERATIONS: u64 = 5_000_000;
@@ -21,9 +23,9 @@ pub(crate) const NESTED: usize = 128;
 /// How many parts a value may have, those of values that closures share counted for each of them.
 pub(crate) const PARTS: usize = 1_000_000;
 
-/// How much processor time an evaluation may take, beside that of words. What was built for tests is that much slower.
-pub(crate) const PROCESSOR: std::time::Duration =
-    std::time::Duration::from_secs(if cfg!(debug_assertions) { 100 } else { 10 });
+/// How much processor time an evaluation may take, beside that of words: several times what [`OPERATIONS`] take that do little each.
+/// What was built for tests is that much slower.
+pub(crate) const PROCESSOR: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
 
 /// What an evaluation is ended with that takes too much of something.
 pub(super) const TOO_MANY: &str = "operations";
@@ -36,6 +38,9 @@ pub(super) const TOO_LARGE: &str = "parts";
 /// How many operations lie between two looks at the memory, and between two at the time.
 const LOOK: u64 = 16;
 const LONG_LOOK: u64 = 1024;
+
+/// How long it may be between two looks at the time, where operations do much each.
+const LONG: Duration = Duration::from_millis(20);
 
 /// Ends an evaluation; nothing can catch it.
 #[expect(clippy::unnecessary_box_returns, reason = "Rhai's errors travel boxed")]
@@ -77,15 +82,16 @@ fn part(value: &Dynamic, depth: usize, parts: &mut usize) -> Result<(), Box<Eval
     Ok(())
 }
 
-/// Returns what it costs to read a variable, in operations: the one that is so many from the end as Rhai has counted, or the last one
-/// of its name.
-pub(super) fn reading(name: &str, index: usize, scope: &Scope<'_>) -> Result<u64, Box<EvalAltResult>> {
+/// Returns a variable that is read: the one that is so many from the end as Rhai has counted, or the last one of its name; nothing if
+/// it has no parts, and so costs nothing to read.
+pub(super) fn variable<'a>(name: &str, index: usize, scope: &'a Scope<'_>) -> Option<&'a Dynamic> {
     // The scope is gone through from its end.
     let value = match index.checked_sub(1) {
         Some(before) => scope.iter_raw().nth(before).map(|(_, _, value)| value),
         None => scope.get(name),
     };
-    value.filter(|value| !is_plain(value)).map_or(Ok(0), weigh)
+    // One that is shared may be given parts later.
+    value.filter(|value| value.is_shared() || !is_plain(value))
 }
 
 /// Bounds an engine that has no session: that of a test of recipes, which may take as much again as the recipe that it runs.
@@ -102,7 +108,7 @@ pub(super) fn alone(engine: &mut Engine) {
     let read = take.clone();
     #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
     engine.on_var(move |name, index, context| {
-        let cost = reading(name, index, context.scope())?;
+        let cost = variable(name, index, context.scope()).map_or(Ok(0), weigh)?;
         read(cost).map_or(Ok(None), |why| Err(end(why)))
     });
     engine.on_progress(move |_| take(1).map(Into::into));
@@ -129,9 +135,10 @@ pub(super) fn spend(session: &RefCell<Session>, spent: &Cell<u64>, operations: u
     if session.bounds.is_over() {
         return Some(TOO_MUCH);
     }
-    if before / LONG_LOOK == now / LONG_LOOK {
+    if before / LONG_LOOK == now / LONG_LOOK && session.bounds.looked.elapsed() < LONG {
         return None;
     }
+    session.bounds.looked = Instant::now();
     if session.run().host.stop_asked() {
         session.run().interrupt();
         return Some("interrupted");
@@ -145,25 +152,27 @@ pub(super) fn spend(session: &RefCell<Session>, spent: &Cell<u64>, operations: u
 /// How much of the host an evaluation may take from where it began.
 pub(super) struct Bounds {
     /// When it began.
-    pub(super) begun: std::time::Instant,
+    pub(super) begun: Instant,
+    /// When the time was looked at last.
+    looked: Instant,
     /// How much memory the process may have come to.
     most: u64,
     /// Whether the process had more than that once, so that its peak says nothing.
     is_past: bool,
     /// The processor time of the thread when it began, and what words took of it since.
-    processor: std::time::Duration,
+    processor: Duration,
 }
 
 impl Bounds {
     /// Begins.
     pub(super) fn begin() -> Self {
         static FIRST: OnceLock<u64> = OnceLock::new();
-        let (peak, begun) = (memory::peak(), std::time::Instant::now());
+        let (peak, begun) = (memory::peak(), Instant::now());
         let first = *FIRST.get_or_init(|| peak);
         // What an evaluation before this one took is free by now, but not all of it need be the system's again.
         let now = if peak > first + super::MEMORY / 2 { memory::now().unwrap_or(peak) } else { peak };
         let most = (first + super::MEMORY).max(now + super::MEMORY / 4);
-        Self { begun, most, is_past: peak > most, processor: crate::host::clock::processor() }
+        Self { begun, looked: begun, most, is_past: peak > most, processor: crate::host::clock::processor() }
     }
 
     /// Lets it have more memory.
@@ -172,7 +181,7 @@ impl Bounds {
     }
 
     /// Does not count processor time.
-    pub(super) fn excuse(&mut self, time: std::time::Duration) {
+    pub(super) fn excuse(&mut self, time: Duration) {
         self.processor += time;
     }
 
@@ -181,7 +190,7 @@ impl Bounds {
         taken > self.most
     }
 
-    fn busy(&self) -> std::time::Duration {
+    fn busy(&self) -> Duration {
         crate::host::clock::processor().saturating_sub(self.processor)
     }
 }

@@ -8,6 +8,7 @@ use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
 use crate::host::commands::undo;
 use crate::host::files::beside;
+use crate::host::spawn::left_to_gc;
 use crate::host::{Effect, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
@@ -325,7 +326,7 @@ impl Run {
         for (effect, fault) in refused {
             match gone(&*self.host, &effect) {
                 Some(what) => self.tell(Progress::Gone(&what)),
-                None => faults.push(fault),
+                None => faults.push(left_to_gc(fault)),
             }
         }
         // What could not be given back stays in the journal, for `vmrun gc`.

@@ -67,3 +67,29 @@ fn what_a_library_asks_is_told_before_it_is_asked() {
     let first = done.stderr.lines().next().unwrap_or_default();
     assert_eq!(first, "vmrun: the library `team` asks by running `sysctl -n hw.ncpu`", "{done:?}");
 }
+
+#[test]
+fn no_command_is_run_by_what_only_looks_where_none_may_be() {
+    let host = host();
+    let warning = "warning: `sh -c 'echo $((6 * 7)) | tee asked'` is not run, and has answered nothing
+ --> lab.rhai:1:13
+  |
+1 | print(query(\"sh\", [\"-c\", \"echo $((6 * 7)) | tee asked\"]).trim());
+  |             ^^^^
+  |
+  = hint: without --no-query it is run
+";
+    for command in ["network up", "network down"] {
+        let args: Vec<&str> = command.split(' ').chain(["--no-query", "lab.rhai"]).collect();
+        let done = host.run(&args);
+        same(&done.stderr, &format!("\n\n{warning}"));
+        assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{command}");
+        assert!(!host.path("asked").exists(), "{command}");
+    }
+    let done = host.run(&["image", "verify", "--no-query", "vm/none.img", "lab.rhai"]);
+    let refused = "error: lab.rhai writes no image\n |\n = hint: it is asked what it does with --init; an image is written by ipxe_image or \
+                   cloud_seed\n";
+    same(&done.stderr, &format!("\n{warning}{refused}"));
+    assert_eq!(done.code, 1);
+    assert!(!host.path("asked").exists());
+}

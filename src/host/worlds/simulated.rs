@@ -264,13 +264,13 @@ impl Effects for Simulated {
         for (at, step) in steps.iter().enumerate() {
             let counted = self.fixture.borrow_mut().count(&step.to_string());
             if let Err(fault) = counted {
-                if at > 0 {
-                    let is_marked = self.marked.is_some();
-                    let names = names_after(platform, is_marked, effect, at);
-                    self.fixture.borrow_mut().world.apply_half(effect, &names);
-                    take_back(self, platform, is_marked, effect);
+                if at == 0 {
+                    return Err(fault);
                 }
-                return Err(fault);
+                let is_marked = self.marked.is_some();
+                let names = names_after(platform, is_marked, effect, at);
+                self.fixture.borrow_mut().world.apply_half(effect, &names);
+                return Err(take_back(self, platform, is_marked, effect, fault));
             }
         }
         self.fixture.borrow_mut().world.apply(effect);

@@ -6,19 +6,21 @@ use crate::host::system::{Ahead, System};
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host, Settings};
 use crate::image::{Image, compare};
+use crate::ops::notice::{Notice, Notify};
 use crate::ops::recipe::RecipeRequest;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Returns how an image differs from what a recipe writes.
+/// Returns how an image differs from what a recipe writes. Of a recipe that may not ask it is told what it has not asked.
 pub(crate) fn differences(
     path: &Path,
     recipe: &RecipeRequest,
     settings: Settings,
+    notify: Notify<'_>,
 ) -> Result<Vec<String>, Vec<Diagnostic>> {
-    let written = written(recipe, settings)?;
+    let written = written(recipe, settings, notify)?;
     let image = wanted(&written, path, &recipe.path)?;
     Ok(compare(&DiskFile::open(path)?, image)?)
 }
@@ -27,12 +29,15 @@ pub(crate) fn differences(
 type Written = Vec<(PathBuf, Rc<Image>)>;
 
 /// Rehearses a recipe, and returns the images that it would write.
-fn written(recipe: &RecipeRequest, settings: Settings) -> Result<Written, Vec<Diagnostic>> {
+fn written(recipe: &RecipeRequest, settings: Settings, notify: Notify<'_>) -> Result<Written, Vec<Diagnostic>> {
     let host: Box<dyn Host> = Box::new(System::new(settings, Ahead::default())?);
     let text = recipe.read()?;
     let mut run = Run::new(Box::new(Rehearsal::new(host)));
     run.told = Some(recipe.told());
     let evaluated = text.evaluate(run, &recipe.inputs(), Some(Purpose::Plan));
+    // Others are about a run, which this is not.
+    let warnings = evaluated.warnings.into_iter().filter(|_| recipe.asks_nothing);
+    warnings.for_each(|warning| notify(Notice::Warning(warning)));
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }

@@ -63,7 +63,7 @@ pub(super) const WORDS: &[Word] = &[
         ],
         returns: Type::Text,
         asks: &[Asks::Commands],
-        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too, but not by `vmrun plan --no-query`.",
+        help: "Returns the output of a command that changes nothing; it is run in a rehearsal too, but not with `--no-query` of `plan`, `image verify` and `network up`.",
         ..Word::of(query)
     },
     Word {
