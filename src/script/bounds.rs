@@ -68,6 +68,10 @@ fn part(value: &Dynamic, depth: usize, parts: &mut usize) -> Result<(), Box<Eval
     if *parts > PARTS {
         return Err(end(TOO_LARGE));
     }
+    // Of a long list that is read in a loop nearly all of the time goes here.
+    if is_plain(value) || value.is_string() {
+        return Ok(());
+    }
     if value.is_shared() {
         // One that is being written to is looked at when it is read again.
         return value.read_lock::<Dynamic>().map_or(Ok(()), |inner| part(&inner, depth + 1, parts));
