@@ -255,6 +255,32 @@ long() { awk -F '\t' -v rooms="$1" '$2 > 500 && $1 ~ "^src/(" rooms ")(\\.rs|/)"
 # shellcheck disable=SC2086
 awk '{ lines[FILENAME]++ } END { for (file in lines) print file "\t" lines[file] }' $files >"$work/lengths"
 
+# Functions, from their line to the one that closes them, and the longest files.
+awk -F '\t' '
+    $1 != last { last = $1; inside = 0 }
+    { match($3, /^ */); indent = RLENGTH }
+    !inside && match($3, /^ *(pub(\([a-z:]+\))? )?(const |async |extern [^ ]* )*fn [a-z_0-9]+/) && $3 !~ /[;}]$/ {
+        name = substr($3, RSTART, RLENGTH); sub(/^.*fn /, "", name)
+        inside = 1; depth = indent; begin = $2
+    }
+    inside && indent == depth && $3 ~ /^ *}/ { inside = 0; print $2 - begin + 1 "\t" $1 ": " name }' "$work/product" |
+    sort -rn >"$work/functions"
+awk -F '\t' '{ print $2 "\t" $1 }' "$work/sizes" | sort -rn >"$work/longest"
+# The value of the first column that so many of a hundred lines do not exceed.
+most_of() { awk -v share="$2" '{ all[NR] = $1 } END { at = int(NR - NR * share / 100) + 1; if (NR < at) at = NR; print all[at] }' "$1"; }
+longest() { awk 'NR == 1 { print $1 }' "$1"; }
+
+# Who takes Rhai's text apart by itself: a `match` on quotes and brackets, below src/script. What is no recipe at all is for
+# src/script/habits.rs, and src/script/trial/assertions.rs writes texts.
+grep -rlE "^ *('[\"\`]'( \| '[^']*')*|'[({[]'( \| '[^']*')+) (=>|if )" src/script --include='*.rs' |
+    grep -vE '^src/script/(habits|trial/assertions)\.rs$' >"$work/lexers" || :
+
+# Tables by the names of words outside of the words themselves.
+words=$(sed -n 's/^        name: "\([a-z_]*\)",$/\1/p' src/script/words/*.rs src/script/words/*/*.rs | sort -u | tr '\n' '|')
+grep -rnE "^ *\(?\"(${words%|})\"( \| \"|, _\)| if |,? .*=>)" src/script src/ops --include='*.rs' |
+    grep -vE '^src/script/(words|trial|habits|check/builtins)[/.]' >"$work/tables" || :
+awk -F '\t' '$3 ~ /let _ =/ { print $1 ":" $2 }' "$work/product" >"$work/ignored"
+
 across() { awk -v rooms="$moved" "/^ACROSS/ && \$2 $1 \"^(\" rooms \")(::|\$)\" { sum++ } END { print sum + 0 }" "$work/circles"; }
 count() { grep -c "${2:-}" "$1" || :; }
 row() { printf '%-66s %8s %8s\n' "$@"; }
@@ -280,9 +306,17 @@ row 'lines with files, processes, sockets above host and client' - "$(count "$wo
 row 'circles of imports across families, in the rooms that were moved' - "$(across '~')"
 row 'the same in other rooms' - "$(across '!~')"
 row 'files of more than 500 lines in the rooms that were moved' - "$(count "$work/long")"
+row 'readers of the text of recipes beside the parser' 4 "$(count "$work/lexers")"
+row 'tables by the names of words' 6 "$(count "$work/tables")"
+row 'lines of a file: most, and of 95 %' '825, 341' "$(longest "$work/longest"), $(most_of "$work/longest" 95)"
+row 'lines of a function: most, and of 95 %' '82, 30' "$(longest "$work/functions"), $(most_of "$work/functions" 95)"
+row 'let _ =' 116 "$(count "$work/ignored")"
 
 [ "$verbose" = -v ] || exit 0
-for part in 'loops:given to the table of states by' 'rehearsals:asked by rehearsals whether a further boot follows' \
+head -n 40 "$work/longest" >"$work/files"
+head -n 20 "$work/functions" >"$work/functions.long"
+for part in 'lexers:read the text of recipes' 'tables:tables by the names of words' 'files:longest files' \
+    'functions.long:longest functions' 'ignored:let _ =' 'loops:given to the table of states by' 'rehearsals:asked by rehearsals whether a further boot follows' \
     'argv:command lines of machines are made in' 'effects:name nearly every effect' \
     'traits:methods, bodies, trait' 'io:files, processes, sockets' 'circles:circles of imports' 'long:more than 500 lines'; do
     printf '\n%s\n' "${part#*:}"
