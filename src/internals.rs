@@ -329,9 +329,9 @@ pub mod supervise {
         pub use crate::supervise::journal::line;
     }
 
-    /// How machines stand.
-    pub mod standing {
-        pub use crate::supervise::standing::{Stance, Standing};
+    /// The status of machines.
+    pub mod status {
+        pub use crate::supervise::status::{MachineState, MachineStatus};
     }
 }
 

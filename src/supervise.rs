@@ -19,7 +19,7 @@ pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod recovery;
 mod repeats;
-pub(crate) mod standing;
+pub(crate) mod status;
 pub(crate) mod step;
 
 use crate::client::dialog::Conversation;
@@ -31,7 +31,7 @@ use journal::Owner;
 use order::Keeping;
 use progress::Told;
 use repeats::Repeats;
-use standing::{Stance, Standing};
+use status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use step::State;
@@ -70,8 +70,8 @@ pub(crate) struct Run {
     pub keeping: Keeping,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
-    /// How the machine stands, if it runs in the background: then everybody may read it.
-    pub standing: Option<Standing>,
+    /// The status of the machine, if it runs in the background: then everybody may read it.
+    pub status: Option<MachineStatus>,
     /// The machine in whose journal the leases are, and who keeps it.
     keeper: Option<(VmName, Owner)>,
     /// Whether the journal has what no step of the clock changes.
@@ -112,7 +112,7 @@ impl Run {
             told: None,
             keeping: Keeping::default(),
             given: BTreeMap::new(),
-            standing: None,
+            status: None,
             keeper: None,
             is_witnessed: false,
             noted: Vec::new(),
@@ -133,30 +133,30 @@ impl Run {
         }
     }
 
-    /// Writes down how the machine stands, if it runs in the background. That it cannot be written stops nothing.
-    fn stand_with(&mut self, state: Stance, guest: Option<&Lease>, change: impl FnOnce(&mut Standing)) {
-        let Some(standing) = &mut self.standing else { return };
+    /// Changes the status of the machine and writes it, if it runs in the background. That it cannot be written stops nothing.
+    fn set_status(&mut self, state: MachineState, guest: Option<&Lease>, change: impl FnOnce(&mut MachineStatus)) {
+        let Some(status) = &mut self.status else { return };
         let me = self.host.processes().identity();
-        standing.state = state;
-        standing.supervisor = Some(me.pid);
-        standing.guest = guest.and_then(|lease| if let Lease::Guest { pid, .. } = lease { Some(*pid) } else { None });
-        standing.since = me.now;
-        standing.until = None;
-        change(standing);
-        let _ = self.host.store_mut().stand(&standing.name, &standing.text());
+        status.state = state;
+        status.supervisor = Some(me.pid);
+        status.guest = guest.and_then(|lease| if let Lease::Guest { pid, .. } = lease { Some(*pid) } else { None });
+        status.since = me.now;
+        status.until = None;
+        change(status);
+        let _ = self.host.store_mut().write_status(&status.name, &status.text());
     }
 
     /// Has the machine held when the run is over: its last error stays where everybody can read it.
     pub(crate) fn hold_on(&mut self, error: &str) {
-        if let Some(standing) = &mut self.standing {
-            standing.error = Some(error.into());
-            standing.state = Stance::Held;
+        if let Some(status) = &mut self.status {
+            status.error = Some(error.into());
+            status.state = MachineState::Held;
         }
     }
 
     /// Returns why the machine is held, if it is.
     pub(crate) fn is_held(&self) -> Option<&str> {
-        let held = self.standing.as_ref().filter(|standing| standing.state == Stance::Held)?;
+        let held = self.status.as_ref().filter(|status| status.state == MachineState::Held)?;
         Some(held.error.as_deref().unwrap_or_default())
     }
 

@@ -1,4 +1,4 @@
-//! The folder of running machines: locks that die with their owner, journals, how machines stand, and the locks of disk images.
+//! The folder of running machines: locks that die with their owner, journals, the status of machines, and the locks of disk images.
 //!
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
@@ -10,7 +10,7 @@ pub(crate) use kept::{Kept, kept, last};
 use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
 use super::kernel::tick;
-use super::settings::{LAST, STANDING, Settings};
+use super::settings::{LAST, STATUS_FILE, Settings};
 use super::spare::Spare;
 use super::spawn;
 use crate::diag::Fault;
@@ -180,12 +180,12 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down how a machine stands that is ours: everybody may read it, and nobody sees half of it.
-    pub(crate) fn stand(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
+    /// Writes the status of a machine that is ours: everybody may read it, and nobody sees half of it.
+    pub(crate) fn write_status(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
         if !self.holds(name) {
             return Ok(());
         }
-        let (folder, path) = (self.settings.machine_folder(name), self.settings.standing_file(name));
+        let (folder, path) = (self.settings.machine_folder(name), self.settings.status_file(name));
         let made = DirBuilder::new().recursive(true).create(&folder);
         // Whatever the umask of the recipe.
         let made = made.and_then(|()| std::fs::set_permissions(&folder, Permissions::from_mode(0o755)));
@@ -200,9 +200,9 @@ impl Store {
         written.map_err(io_fault("write", &path))
     }
 
-    /// Returns what was written of how a machine stands.
-    pub(crate) fn standing(&self, name: &VmName) -> Option<String> {
-        if self.is_memory() { None } else { files::read_text(&self.settings.standing_file(name)).ok() }
+    /// Returns what was written as the status of a machine.
+    pub(crate) fn status(&self, name: &VmName) -> Option<String> {
+        if self.is_memory() { None } else { files::read_text(&self.settings.status_file(name)).ok() }
     }
 
     /// Leaves word for the run of a machine, by its process, how long its guest gets to power off once it is asked to stop. Without a
@@ -232,7 +232,7 @@ impl Store {
         remove(&secrets)?;
         remove(&map)?;
         // How it was started is known until the host is.
-        let _ = std::fs::rename(self.settings.standing_file(name), self.settings.last_file(name));
+        let _ = std::fs::rename(self.settings.status_file(name), self.settings.last_file(name));
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
             _ => {}
@@ -432,15 +432,15 @@ mod tests {
         let mut run = Store::new(settings.clone());
         assert!(run.reserve(&db, Duration::ZERO).unwrap());
         run.note(&db, "a\n", false).unwrap();
-        run.stand(&db, "{}").unwrap();
+        run.write_status(&db, "{}").unwrap();
         std::fs::create_dir(settings.machine_folder(&idle)).unwrap();
         std::fs::create_dir(settings.machine_folder(&web)).unwrap();
-        std::fs::copy(settings.standing_file(&db), settings.standing_file(&web)).unwrap();
+        std::fs::copy(settings.status_file(&db), settings.status_file(&web)).unwrap();
         let trace = Trace { name: db.clone(), is_locked: true, journal: Some("a\n".into()) };
         let one = |name: &VmName, trace: Option<Trace>| Kept {
             name: name.clone(),
             folder: settings.machine_folder(name),
-            standing: Some("{}".into()),
+            status: Some("{}".into()),
             has_lock: trace.is_some(),
             trace,
         };

@@ -9,7 +9,7 @@ use crate::diag::Fault;
 use crate::host::statistics::{self, InterfaceUse, Statistics};
 use crate::host::{Effect, Effects as _};
 use crate::model::Size;
-use crate::supervise::standing::Stance;
+use crate::supervise::status::MachineState;
 use exposition::{Family, Kind};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -90,14 +90,14 @@ fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
         ),
         (
             Family::new("vmrun_machine_boots_total", Kind::Counter, "How often it was booted since it was started."),
-            |one| one.standing.as_ref().map(|it| it.boots.to_string()),
+            |one| one.status.as_ref().map(|it| it.boots.to_string()),
         ),
         (
             Family::new("vmrun_machine_restarts_total", Kind::Counter, "How often it was started again after a crash."),
-            |one| one.standing.as_ref().map(|it| it.restarts.to_string()),
+            |one| one.status.as_ref().map(|it| it.restarts.to_string()),
         ),
         (Family::new("vmrun_machine_held", Kind::Gauge, "Whether it crashed too often and is held."), |one| {
-            one.standing.as_ref().map(|it| u8::from(it.state == Stance::Held).to_string())
+            one.status.as_ref().map(|it| u8::from(it.state == MachineState::Held).to_string())
         }),
     ];
     let mut state = Family::new(

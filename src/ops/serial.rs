@@ -18,7 +18,7 @@ use crate::model::{Argv, VmName};
 use crate::qemu;
 use crate::screen::serial::Heard;
 use crate::supervise::recovery;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -160,7 +160,7 @@ fn tty(
     listener: Listener<'_>,
 ) -> Result<(VmName, Tty, Option<Log>), Vec<Diagnostic>> {
     let installation = Installation::open()?;
-    let known = known::one(&installation, &known::standings()?, wanted)?;
+    let known = known::one(&installation, &known::statuses()?, wanted)?;
     let mut machines = installation.machines_of(&known)?;
     if !machines.faults.is_empty() {
         machines.faults.into_iter().map(SearchEvent::RecipeFault).for_each(listener);
@@ -179,7 +179,7 @@ fn tty(
         let others = (!found.ttys.is_empty()).then(|| format!("it has {}", suggest::list(others)));
         return Err(fault.hint(format!("add `{port}: \"{}\"`", nmdm(&machine))).maybe_hint(others).into());
     };
-    let log = Standing::of(host, &machine).map(|standing| (standing.log.into(), standing.log_from));
+    let log = MachineStatus::of(host, &machine).map(|status| (status.log.into(), status.log_from));
     Ok((machine, tty, log))
 }
 

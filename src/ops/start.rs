@@ -15,7 +15,7 @@ use crate::host::{Facts as _, Host};
 use crate::model::VmName;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::recovery::{self, Aim};
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use crate::supervise::{Claim, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -160,9 +160,9 @@ fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
 fn runs_already(recipe: &str) -> Option<Fault> {
     let host = settings::host(false).ok()?;
     let path = host.real(Path::new(recipe));
-    let is_its = |standing: &Standing| host.real(Path::new(&standing.recipe)) == path;
+    let is_its = |status: &MachineStatus| host.real(Path::new(&status.recipe)) == path;
     host.store().traces().iter().find_map(|trace| {
-        Standing::of(&host, &trace.name).filter(is_its)?;
+        MachineStatus::of(&host, &trace.name).filter(is_its)?;
         let owner = recovery::holder(&host, &trace.name)?;
         Some(recovery::running(&host, &trace.name, owner.as_ref(), Aim::Boot(Some(recipe))))
     })
@@ -199,8 +199,8 @@ fn rehearsed(
 
 /// Rehearses the start of a machine as it was started before, though without `init`, on this host as it is once the machine is
 /// stopped; returns what is to be started then.
-pub(crate) fn prepare_again(standing: &Standing, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
-    let (name, request) = (&standing.name, as_asked(standing, false));
+pub(crate) fn prepare_again(status: &MachineStatus, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
+    let (name, request) = (&status.name, as_asked(status, false));
     let mut host = settings::host(request.user_net)?;
     recovery::look_past(&mut host, name);
     let (_, claim) = rehearsed(&request, host, listener)?;
@@ -208,7 +208,7 @@ pub(crate) fn prepare_again(standing: &Standing, listener: Listener<'_>) -> Resu
         let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
         return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
     }
-    Ok(Start { after: claim.keeping.after, ready: claim.keeping.ready, ..as_before(standing, false) })
+    Ok(Start { after: claim.keeping.after, ready: claim.keeping.ready, ..as_before(status, false) })
 }
 
 /// Takes over guests that run without a supervisor.
@@ -227,13 +227,13 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if host.store().trace(name).is_none() {
         return Err(recovery::not_running(name).maybe_hint(near(host, name)));
     }
-    let standing = Standing::of(host, name);
+    let status = MachineStatus::of(host, name);
     let lost = || {
         let fault = Fault::host(format!("nothing is known of how {name} was started"));
         fault.hint("`vmrun start RECIPE` takes it over, with the recipe that it was started with")
     };
-    let standing = standing.ok_or_else(lost)?;
-    let mut start = as_before(&standing, standing.init);
+    let status = status.ok_or_else(lost)?;
+    let mut start = as_before(&status, status.init);
     start.after.clear();
     start.adopts = true;
     start.words.push(format!("--adopt={name}"));
@@ -241,16 +241,16 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 }
 
 /// Returns the recipe of a machine and its inputs, as they were when it was started.
-fn as_asked(standing: &Standing, init: bool) -> RecipeRequest {
-    let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let (path, user_net) = (standing.recipe.clone(), standing.user_net);
+fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
+    let set = status.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (path, user_net) = (status.recipe.clone(), status.user_net);
     RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.
-fn as_before(standing: &Standing, init: bool) -> Start {
-    let words = as_asked(standing, init).supervisor(standing.stop_within, &standing.log, None);
-    let (name, log) = (standing.name.clone(), PathBuf::from(&standing.log));
+fn as_before(status: &MachineStatus, init: bool) -> Start {
+    let words = as_asked(status, init).supervisor(status.stop_within, &status.log, None);
+    let (name, log) = (status.name.clone(), PathBuf::from(&status.log));
     Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
 }
 
@@ -315,8 +315,8 @@ fn runs(name: &VmName) -> bool {
 
 /// Where in the log of a machine what its last boot says begins.
 fn boot_log(name: &VmName) -> u64 {
-    let standing = settings::host(false).ok().and_then(|host| Standing::of(&host, name));
-    standing.map_or(0, |standing| standing.log_from)
+    let status = settings::host(false).ok().and_then(|host| MachineStatus::of(&host, name));
+    status.map_or(0, |status| status.log_from)
 }
 
 /// Starts one machine, and waits until it runs and is ready.

@@ -13,7 +13,7 @@ use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
 use crate::supervise::order::{depths, order};
 use crate::supervise::recovery::{self, Aim, Left};
-use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::status::{MachineState, MachineStatus};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ pub(crate) fn total(given: Option<Duration>, are_several: bool) -> Option<Durati
 /// Returns the machines that run in the background, by name.
 pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
     let host = settings::host(false)?;
-    let runs = |name: &VmName| Standing::of(&host, name).is_some_and(|standing| standing.state != Stance::Held);
+    let runs = |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Held);
     Ok(host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect())
 }
 
@@ -80,13 +80,8 @@ pub(crate) fn stop(names: &[VmName], how: How, listener: Listener<'_>) -> Result
 pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> Result<Vec<Result<(), Fault>>, Fault> {
     let here = settings::host(false)?;
     let after = |name: &VmName| {
-        let standing = Standing::of(&here, name);
-        standing
-            .map(|standing| standing.after)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|name| names.contains(name))
-            .collect()
+        let status = MachineStatus::of(&here, name);
+        status.map(|status| status.after).unwrap_or_default().into_iter().filter(|name| names.contains(name)).collect()
     };
     let machines: Vec<(VmName, Vec<VmName>)> = names.iter().map(|name| (name.clone(), after(name))).collect();
     let before = order(&machines, |_| true)?;
@@ -181,7 +176,7 @@ fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> 
     }
     let given = if let How::Asked(given) = how { given } else { None };
     given.iter().for_each(|within| host.store().ask_within(name, pid, *within));
-    let within = given.or_else(|| Standing::of(host, name).map(|standing| standing.stop_within));
+    let within = given.or_else(|| MachineStatus::of(host, name).map(|status| status.stop_within));
     run.ask_to_stop(1);
     // A run in the foreground knows alone how long its guest gets.
     let Some(within) = within else { return run.ends().map(|()| Down::PoweredOff) };
@@ -265,7 +260,7 @@ mod tests {
             supervisor: None,
             process: None,
             shape: Shape::default(),
-            standing: None,
+            status: None,
             recipe: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());

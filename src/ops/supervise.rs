@@ -20,7 +20,7 @@ use crate::supervise::conflicts::Purpose;
 use crate::supervise::driver::{Beginning, drive};
 use crate::supervise::order::Keeping;
 use crate::supervise::progress::{Progress, Told};
-use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::status::{MachineState, MachineStatus};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ fn drive_in_background(
         let rehearsed = rehearse(&recipe, Box::new(host), &inputs, warned);
         let Rehearsed { host, claim } = rehearsed.map_err(|refused| refusal(refused, notify))?;
         let mut run = Run::new(host);
-        run.standing = Some(asked.standing(&claim.machine, &claim.keeping));
+        run.status = Some(asked.status(&claim.machine, &claim.keeping));
         run.keeping = claim.keeping.clone();
         drive(run, Beginning::Claim(&claim))
     };
@@ -126,19 +126,19 @@ fn adopting(
         return Err(evaluated.faults);
     }
     let keeping = evaluated.run.keeping;
-    let standing = Standing::of(&host, name).unwrap_or_else(|| asked.standing(name, &keeping));
+    let status = MachineStatus::of(&host, name).unwrap_or_else(|| asked.status(name, &keeping));
     let mut run = Run::new(Box::new(host));
-    run.standing = Some(standing);
+    run.status = Some(status);
     run.keeping = keeping;
     Ok(run)
 }
 
 impl Supervision {
-    /// Returns how a machine stands before anything has happened.
-    fn standing(&self, name: &VmName, keeping: &Keeping) -> Standing {
-        Standing {
+    /// Returns the status of a machine before anything has happened.
+    fn status(&self, name: &VmName, keeping: &Keeping) -> MachineStatus {
+        MachineStatus {
             name: name.clone(),
-            state: Stance::Starting,
+            state: MachineState::Starting,
             supervisor: None,
             guest: None,
             since: 0,

@@ -94,7 +94,7 @@ impl Run {
         // A journal that was torn has lost its end: what is not needed to give back stands before what is.
         let alone = claim.alone.iter().map(journal::has);
         let lines: String = vcpus.chain(alone).chain(claim.leases.iter().map(journal::taken)).collect();
-        let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
+        let background = if self.status.is_some() { journal::in_background() } else { String::new() };
         let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
         self.host.store_mut().note(
             &claim.machine,

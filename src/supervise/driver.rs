@@ -6,7 +6,7 @@
 use super::claim::images_of;
 use super::journal;
 use super::progress::Progress;
-use super::standing::Stance;
+use super::status::MachineState;
 use super::step::{Action, Event, Means, Phase, Rules, step};
 use super::{Claim, DEFAULT_UMASK, Lease, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
@@ -87,7 +87,7 @@ pub(crate) fn boots(
             }
             Some(Action::Announce | Action::RotateLog | Action::Stop(_)) | None => return (run, wrong),
         };
-        run.standing.iter_mut().for_each(|standing| standing.init &= init);
+        run.status.iter_mut().for_each(|status| status.init &= init);
         let before = |run: &mut Run| {
             match resting {
                 Some((wait, true)) => run.pause(wait)?,
@@ -131,7 +131,7 @@ fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
 /// nothing wrong with a run in the background, and any other fault has its machine held.
 pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let messages = |faults: &[Diagnostic]| faults.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
-    if run.standing.is_some() {
+    if run.status.is_some() {
         if run.is_stopped() {
             faults.retain(|diagnostic| diagnostic.fault.blame != Blame::Interrupted);
         } else if !faults.is_empty() && run.is_announced {
@@ -191,10 +191,10 @@ impl Run {
             return Err(fault);
         }
         self.boots += 1;
-        self.stand_with(Stance::Starting, process.as_ref(), |standing| {
-            standing.boots += 1;
-            standing.log_from = log_from.unwrap_or_default();
-            standing.shape = Shape::of(machine);
+        self.set_status(MachineState::Starting, process.as_ref(), |status| {
+            status.boots += 1;
+            status.log_from = log_from.unwrap_or_default();
+            status.shape = Shape::of(machine);
         });
         self.note_vcpus(machine);
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
@@ -337,9 +337,9 @@ impl Run {
     /// Looks after the log: in one that is begun anew the boot begins at its beginning.
     fn rotate_log(&mut self) {
         let is_anew = self.host.rotate_log() == Some(0);
-        if let Some(standing) = self.standing.as_mut().filter(|standing| is_anew && standing.log_from > 0) {
-            standing.log_from = 0;
-            let _ = self.host.store_mut().stand(&standing.name, &standing.text());
+        if let Some(status) = self.status.as_mut().filter(|status| is_anew && status.log_from > 0) {
+            status.log_from = 0;
+            let _ = self.host.store_mut().write_status(&status.name, &status.text());
         }
     }
 
@@ -348,7 +348,7 @@ impl Run {
         match action {
             Action::RotateLog => self.rotate_log(),
             Action::Announce => {
-                self.stand_with(Stance::Running, process, |_| ());
+                self.set_status(MachineState::Running, process, |_| ());
                 self.tell(Progress::Runs(what.0, what.1));
                 self.is_announced = true;
             }
@@ -356,7 +356,7 @@ impl Run {
                 self.tell(Progress::Stops(*means, self.stop_within));
                 match means {
                     Means::PowerButton => {
-                        self.stand_with(Stance::Stopping, process, |_| ());
+                        self.set_status(MachineState::Stopping, process, |_| ());
                         guest.press_power_button();
                     }
                     Means::Force => guest.force(),
@@ -429,10 +429,10 @@ impl Run {
     fn rest(&mut self, wait: Duration, faults: &[Diagnostic]) -> Result<(), Fault> {
         let error = self.state.last.as_ref().map(ToString::to_string);
         let until = self.host.processes().identity().now + wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.stand_with(Stance::Waiting, None, |standing| {
-            standing.restarts += 1;
-            standing.error = error;
-            standing.until = Some(until);
+        self.set_status(MachineState::Waiting, None, |status| {
+            status.restarts += 1;
+            status.error = error;
+            status.until = Some(until);
         });
         self.is_announced = true;
         self.tell(Progress::Waits(wait, faults));
@@ -445,7 +445,7 @@ impl Run {
     /// fault of a run that was stopped meanwhile.
     fn pause(&mut self, wait: Duration) -> Result<(), Fault> {
         let until = self.host.processes().identity().now + wait.as_secs();
-        self.stand_with(Stance::Waiting, None, |standing| standing.until = Some(until));
+        self.set_status(MachineState::Waiting, None, |status| status.until = Some(until));
         self.tell(Progress::Pauses(wait));
         self.sleep_through(wait)?;
         self.feed(Event::Deadline);
@@ -474,7 +474,7 @@ impl Run {
     /// Has something happen, and returns what is to be done about it.
     pub(super) fn feed(&mut self, event: Event) -> Vec<Action> {
         let restart = self.keeping.restart.clone();
-        let is_background = self.standing.is_some();
+        let is_background = self.status.is_some();
         let rules = Rules {
             stop_within: self.stop_within,
             is_background,

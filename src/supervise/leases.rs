@@ -2,7 +2,7 @@
 
 use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
-use super::standing::Stance;
+use super::status::MachineState;
 use super::step::Event;
 use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
@@ -332,10 +332,10 @@ impl Run {
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, keeps_journal).err()));
-        if let Some(standing) = self.standing.as_mut().filter(|standing| standing.state == Stance::Held) {
-            (standing.supervisor, standing.guest, standing.until) = (None, None, None);
-            standing.since = self.host.processes().identity().now;
-            faults.extend(self.host.store_mut().stand(&standing.name, &standing.text()).err());
+        if let Some(status) = self.status.as_mut().filter(|status| status.state == MachineState::Held) {
+            (status.supervisor, status.guest, status.until) = (None, None, None);
+            status.since = self.host.processes().identity().now;
+            faults.extend(self.host.store_mut().write_status(&status.name, &status.text()).err());
         }
         // The lock goes last: until then nobody else may start the machine.
         faults.extend(names().filter_map(|name| self.host.store_mut().clear(name).err()));

@@ -20,7 +20,7 @@ pub(crate) use running::{Aim, against_interface, in_no_background, running};
 use super::gone::gone;
 use super::journal::{Journal, Owner};
 use super::leases::Lease;
-use super::standing::{Stance, Standing};
+use super::status::{MachineState, MachineStatus};
 use crate::diag::Fault;
 use crate::host::store::Trace;
 use crate::host::{Effect, Host, Interface, Platform, SameBoot};
@@ -388,8 +388,8 @@ pub(crate) fn await_commands(host: &dyn Host) {
 
 /// Returns whether a machine is held: nothing of it is left but the reason.
 pub(crate) fn is_held(host: &dyn Host, name: &VmName) -> bool {
-    let standing = Standing::of(host, name);
-    standing.is_some_and(|standing| standing.state == Stance::Held)
+    let status = MachineStatus::of(host, name);
+    status.is_some_and(|status| status.state == MachineState::Held)
 }
 
 /// Gives back what dead runs have left, or only finds it. What is alive is passed over.

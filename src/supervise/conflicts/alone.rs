@@ -7,7 +7,7 @@ use crate::host::seat::Seat;
 use crate::model::{Exclusive, Machine, Role, VmName};
 use crate::supervise::claim::alone_of;
 use crate::supervise::recovery;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::net::SocketAddr;
 
 /// Returns what of it another machine has that runs, and where somebody listens already.
@@ -60,13 +60,13 @@ fn against_socket(host: &dyn Host, name: &VmName, path: &str) -> Option<Fault> {
 }
 
 /// Whether the guest that a run of the machine has left is ended before, and listens there, as far as that is known: by its journal,
-/// or, where that is an older vmrun's, by how it stood.
+/// or, where that is an older vmrun's, by its status.
 fn is_given_back(host: &dyn Host, name: &VmName, address: SocketAddr) -> bool {
     if !recovery::is_to_be_taken_over(host, name) {
         return false;
     }
     let noted = recovery::noted_of(host, name);
-    let vnc = || Standing::of(host, name).and_then(|standing| standing.shape.vnc);
+    let vnc = || MachineStatus::of(host, name).and_then(|status| status.shape.vnc);
     if noted.is_empty() {
         vnc().is_none_or(|noted| noted == address)
     } else {

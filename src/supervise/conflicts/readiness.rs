@@ -11,7 +11,7 @@ use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{CONTROL, Control, Effect, Host};
 use crate::model::{Argv, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::collections::BTreeMap;
 
 /// Returns what a FreeBSD host lacks for a machine; `severity` is how bad it is that it cannot be started now.
@@ -206,8 +206,8 @@ fn wired(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec
     let size = |pages: u64| Size::bytes(pages.saturating_mul(page));
     let memory = machine.memory();
     // What a machine has that is stopped before is free by then.
-    let own = Standing::of(host, machine.name()).filter(|_| host.store().looks_past(machine.name()));
-    let own = own.and_then(|standing| standing.shape.memory).map_or(0, |memory| memory.get() / page);
+    let own = MachineStatus::of(host, machine.name()).filter(|_| host.store().looks_past(machine.name()));
+    let own = own.and_then(|status| status.shape.memory).map_or(0, |memory| memory.get() / page);
     let taken = count(TAKEN).unwrap_or(0).saturating_sub(own);
     if let Some(left) = count(MOST).map(|most| most.saturating_sub(taken)).filter(|left| memory > size(*left)) {
         let pages = taken.saturating_add(memory.get().div_ceil(page));
