@@ -146,18 +146,18 @@ impl Run {
         let _ = self.host.store_mut().write_status(&status.name, &status.text());
     }
 
-    /// Has the machine held when the run is over: its last error stays where everybody can read it.
-    pub(crate) fn hold_on(&mut self, error: &str) {
+    /// Marks the machine as failed when the run is over: its last error stays where everybody can read it.
+    pub(crate) fn fail(&mut self, error: &str) {
         if let Some(status) = &mut self.status {
             status.error = Some(error.into());
-            status.state = MachineState::Held;
+            status.state = MachineState::Failed;
         }
     }
 
-    /// Returns why the machine is held, if it is.
-    pub(crate) fn is_held(&self) -> Option<&str> {
-        let held = self.status.as_ref().filter(|status| status.state == MachineState::Held)?;
-        Some(held.error.as_deref().unwrap_or_default())
+    /// Returns why the machine has failed, if it has.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        let failed = self.status.as_ref().filter(|status| status.state == MachineState::Failed)?;
+        Some(failed.error.as_deref().unwrap_or_default())
     }
 
     /// Ends a rehearsal: the host below it comes back.

@@ -124,7 +124,7 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
         State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
         State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),
         State::Unknown => Some(format!("whether {name} runs cannot be told: its owner and root can ask")),
-        State::Supervised(MachineState::Held) => {
+        State::Supervised(MachineState::Failed) => {
             let why = one.status.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))
         }

@@ -39,7 +39,7 @@ fn tell(event: &SupervisorEvent<'_>) {
         }
         Progress::Stops(Means::Force, _) => say("switching the machine off"),
         Progress::Stops(Means::Kill, _) => say("ending the hypervisor"),
-        Progress::Held(_) => say("it is held until somebody starts it"),
+        Progress::NotRestarted(_) => say("it is held until somebody starts it"),
         // What a dead run has left is told as it is in the foreground, without a time.
         Progress::TakesOver(..) => told_anywhere(progress).iter().for_each(|text| Term::new().say(text)),
         _ => told_anywhere(progress).iter().for_each(|text| say(text)),

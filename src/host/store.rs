@@ -45,7 +45,7 @@ pub(crate) struct Trace {
 pub(crate) struct Store {
     settings: Settings,
     place: Place,
-    machines: BTreeMap<VmName, Held>,
+    machines: BTreeMap<VmName, OwnMachine>,
     images: BTreeMap<PathBuf, (File, Access)>,
     /// The machines that count as stopped.
     past: BTreeSet<VmName>,
@@ -67,7 +67,7 @@ enum Place {
 }
 
 /// A machine that is ours.
-struct Held {
+struct OwnMachine {
     /// The file that is locked; its text is the journal.
     lock: File,
     /// How much of the journal is whole, in bytes.
@@ -152,7 +152,7 @@ impl Store {
         let folder = Folder::made(&self.settings.state, Keeps::State)?;
         let Some(lock) = lock(&folder, &path, patience).map_err(refuse)? else { return Ok(false) };
         let written = lock.metadata().map_err(refuse)?.len();
-        self.machines.insert(name.clone(), Held { lock, written, is_over: false });
+        self.machines.insert(name.clone(), OwnMachine { lock, written, is_over: false });
         Ok(true)
     }
 

@@ -146,7 +146,7 @@ fn entry(
     let supervisor = asked.filter(|pid| !is_free && is_its(*pid));
     let state = match (&status, supervisor) {
         (Some(status), Some(_)) => State::Supervised(status.state),
-        (Some(status), None) if status.state == MachineState::Held => State::Supervised(MachineState::Held),
+        (Some(status), None) if status.state == MachineState::Failed => State::Supervised(MachineState::Failed),
         (None, Some(_)) => State::Foreground,
         (Some(_), None) if process.is_some() => State::Unsupervised,
         (None, None) if journal.is_some_and(|journal| journal.in_background) && process.is_some() => {

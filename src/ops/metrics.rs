@@ -97,7 +97,7 @@ fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
             |one| one.status.as_ref().map(|it| it.restarts.to_string()),
         ),
         (Family::new("vmrun_machine_held", Kind::Gauge, "Whether it crashed too often and is held."), |one| {
-            one.status.as_ref().map(|it| u8::from(it.state == MachineState::Held).to_string())
+            one.status.as_ref().map(|it| u8::from(it.state == MachineState::Failed).to_string())
         }),
     ];
     let mut state = Family::new(

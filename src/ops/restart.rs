@@ -63,7 +63,7 @@ fn prepared(here: &System, name: &VmName, listener: start::Listener<'_>) -> Resu
         return Err(fault.maybe_hint(meant).into());
     };
     prepare_again(&status, listener).map_err(|mut faults| {
-        let goes_on = if status.state == MachineState::Held { "stays held" } else { "goes on as it was started" };
+        let goes_on = if status.state == MachineState::Failed { "stays held" } else { "goes on as it was started" };
         let fault = Fault::new(format!("{name} was not restarted, and {goes_on}"));
         faults.push(fault.hint(format!("correct what is wrong; `vmrun stop {name}` stops it")).into());
         faults

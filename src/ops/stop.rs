@@ -48,8 +48,8 @@ pub(crate) enum Down {
 pub(crate) enum StopEvent<'a> {
     /// A dead run has left something, which is given back by these commands.
     GivesBack(&'a Left, &'a [Argv]),
-    /// A machine that was held is not any more.
-    NotHeld(&'a VmName),
+    /// A machine that had failed is as one that was stopped.
+    FailureCleared(&'a VmName),
     /// A machine is down.
     Down(&'a VmName, Down),
 }
@@ -65,7 +65,7 @@ pub(crate) fn total(given: Option<Duration>, are_several: bool) -> Option<Durati
 /// Returns the machines that run in the background, by name.
 pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
     let host = settings::host(false)?;
-    let runs = |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Held);
+    let runs = |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Failed);
     Ok(host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect())
 }
 
@@ -129,15 +129,15 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
 /// Stops one machine.
 fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault> {
     let mut host = settings::host(false)?;
-    let was_held = recovery::is_held(&host, name);
+    let had_failed = recovery::has_failed(&host, name);
     let mut down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
         Some(None) => return Err(recovery::running(&host, name, None, Aim::End)),
-        None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
+        None if host.store().trace(name).is_none() && !had_failed => return Err(unknown(&host, name)),
         None => Down::PoweredOff,
     };
     // A supervisor that was killed meanwhile, or long before, has left its guest.
-    if (was_held || host.store().trace(name).is_some()) && recovery::holder(&host, name).is_none() {
+    if (had_failed || host.store().trace(name).is_some()) && recovery::holder(&host, name).is_none() {
         let within = match how {
             How::Asked(within) => within.unwrap_or(STOP_WITHIN),
             How::AtOnce => Duration::ZERO,
@@ -150,7 +150,7 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
             down = if how == How::AtOnce { Down::SwitchedOff } else { Down::Forced };
         }
     }
-    listener(&if was_held { StopEvent::NotHeld(name) } else { StopEvent::Down(name, down) });
+    listener(&if had_failed { StopEvent::FailureCleared(name) } else { StopEvent::Down(name, down) });
     Ok(())
 }
 

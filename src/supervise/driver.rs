@@ -128,14 +128,14 @@ fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
 }
 
 /// Ends a run: what it took is given back, whatever was wrong with it. What was wrong comes back; that somebody stopped it is
-/// nothing wrong with a run in the background, and any other fault has its machine held.
+/// nothing wrong with a run in the background, and any other fault marks its machine as failed.
 pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let messages = |faults: &[Diagnostic]| faults.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
     if run.status.is_some() {
         if run.is_stopped() {
             faults.retain(|diagnostic| diagnostic.fault.blame != Blame::Interrupted);
         } else if !faults.is_empty() && run.is_announced {
-            run.hold_on(&messages(&faults).join("; "));
+            run.fail(&messages(&faults).join("; "));
         }
     }
     let lost: Vec<Diagnostic> = run.give_back().into_iter().map(Diagnostic::error).collect();
@@ -145,7 +145,7 @@ pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnosti
     let errors: Vec<&str> = errors.iter().map(String::as_str).collect();
     let happened = [
         (!errors.is_empty()).then_some(Progress::Failed(&errors)),
-        run.is_held().map(Progress::Held),
+        run.failure().map(Progress::NotRestarted),
         is_down.then_some(Progress::Down),
     ];
     happened.into_iter().flatten().filter(|_| run.has_claimed()).for_each(|progress| run.tell(progress));

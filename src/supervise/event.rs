@@ -48,7 +48,7 @@ fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         }
         Progress::Waits(wait, _) | Progress::Pauses(wait) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
         Progress::Failed(errors) => ("failed", json!({ "errors": errors })),
-        Progress::Held(error) => ("held", json!({ "error": error })),
+        Progress::NotRestarted(error) => ("held", json!({ "error": error })),
         Progress::Gone(what) => ("gone", json!({ "what": what })),
         Progress::Down => ("down", Value::Null),
     })
@@ -92,7 +92,7 @@ mod tests {
             Progress::Ended(&Ended::Killed { signal: 9 }, &words),
             Progress::Waits(Duration::from_millis(1500), &[]),
             Progress::Pauses(Duration::from_secs(1)),
-            Progress::Held("started again 5 times"),
+            Progress::NotRestarted("started again 5 times"),
             Progress::Gone("tap1 is gone already"),
             Progress::Down,
         ];

@@ -332,7 +332,7 @@ impl Run {
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, keeps_journal).err()));
-        if let Some(status) = self.status.as_mut().filter(|status| status.state == MachineState::Held) {
+        if let Some(status) = self.status.as_mut().filter(|status| status.state == MachineState::Failed) {
             (status.supervisor, status.guest, status.until) = (None, None, None);
             status.since = self.host.processes().identity().now;
             faults.extend(self.host.store_mut().write_status(&status.name, &status.text()).err());

@@ -1,7 +1,7 @@
 //! When a guest that ended is started again: a policy as data, and what follows from it as a pure function of time.
 //!
 //! A reboot that the guest asked for is no crash: a policy does not count it, and nothing waits for it. Everything else that a
-//! policy starts again waits longer each time, and too often within a while is held. A guest that reboots as soon as it was started
+//! policy starts again waits longer each time, and too often within a while fails for good. A guest that reboots as soon as it was started
 //! would do so for ever: the next of such reboots waits, with a policy or without, and too many in a row end the run.
 
 use crate::diag::{Blame, Fault};
@@ -100,7 +100,7 @@ pub(crate) enum Next {
     /// The run is over.
     Over,
     /// The run is over, because it was started too often.
-    Held(Fault),
+    Failed(Fault),
 }
 
 /// When a guest was started again.
@@ -129,7 +129,7 @@ impl Tally {
         self.starts.retain(|start| now.saturating_sub(*start) < policy.within);
         let before = self.starts.len();
         if before >= policy.limit as usize {
-            return Next::Held(held(before, policy));
+            return Next::Failed(start_limit_hit(before, policy));
         }
         self.starts.push(now);
         Next::Wait(policy.wait(before))
@@ -140,7 +140,7 @@ impl Tally {
         match self.soon {
             0 | 1 => Next::Again,
             2..=SOON_MAX => Next::Pause(SOON),
-            _ => Next::Held(never_up(self.soon)),
+            _ => Next::Failed(never_up(self.soon)),
         }
     }
 }
@@ -152,7 +152,7 @@ fn never_up(boots: u32) -> Fault {
     Fault::new(message).hint(hint).blame(Blame::Guest)
 }
 
-fn held(before: usize, policy: &Policy) -> Fault {
+fn start_limit_hit(before: usize, policy: &Policy) -> Fault {
     let times = if before == 1 { "once".into() } else { format!("{before} times") };
     let fault = Fault::new(format!("it was started again {times} within {:?}, and is not any more", policy.within));
     fault.hint("mend what ends it, then start it: the recipe's `restart` has the limit").blame(Blame::Guest)
@@ -181,7 +181,7 @@ mod tests {
         let waits: Vec<Next> = (0..5).map(&mut crash).collect();
         let wait = |seconds| Next::Wait(SECOND * seconds);
         assert_eq!(waits[..4], [wait(1), wait(2), wait(4), wait(5)]);
-        let Next::Held(fault) = &waits[4] else { panic!("{waits:?}") };
+        let Next::Failed(fault) = &waits[4] else { panic!("{waits:?}") };
         assert_eq!(fault.message, "it was started again 4 times within 600s, and is not any more");
         let hint = "mend what ends it, then start it: the recipe's `restart` has the limit";
         assert_eq!((fault.hint.as_deref(), fault.blame), (Some(hint), Blame::Guest));
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(tally.next(Some(&policy), &Ended::Halted, SECOND, SECOND), Next::Over);
         assert_eq!(tally.next(Some(&policy), &Ended::Killed { signal: 9 }, SECOND, SECOND), Next::Over);
         assert_eq!(tally.next(Some(&policy), &Ended::PoweredOff, SECOND, SECOND), Next::Wait(SECOND));
-        let Next::Held(fault) = tally.next(Some(&policy), &Ended::PoweredOff, SECOND, SECOND) else { panic!() };
+        let Next::Failed(fault) = tally.next(Some(&policy), &Ended::PoweredOff, SECOND, SECOND) else { panic!() };
         assert_eq!(fault.message, "it was started again once within 600s, and is not any more");
     }
 
@@ -230,7 +230,7 @@ mod tests {
         // One that comes up begins anew.
         assert_eq!([1000, 999].map(&mut reboot), [Next::Again, Next::Again]);
         assert_eq!([25; 4].map(&mut reboot), [const { Next::Pause(SECOND) }; 4]);
-        let Next::Held(fault) = reboot(25) else { panic!() };
+        let Next::Failed(fault) = reboot(25) else { panic!() };
         assert_eq!(fault.message, "it does not come up: it rebooted 6 times in a row within 1s of its start");
         let hint = "it is not started again; its console, or `vmrun logs`, shows what it says last: often it has nothing to boot \
                     from, or its loader or firmware does not fit";
@@ -255,7 +255,7 @@ mod tests {
                         prop_assert!((2..=SOON_MAX).contains(&in_a_row));
                         now += wait;
                     }
-                    Next::Held(_) => {
+                    Next::Failed(_) => {
                         prop_assert_eq!(in_a_row, SOON_MAX + 1);
                         break;
                     }
@@ -277,7 +277,7 @@ mod tests {
                         now += wait;
                     }
                     Next::Again => prop_assert_eq!(ended, Ended::Rebooted),
-                    Next::Held(_) => prop_assert!(ended != Ended::Rebooted),
+                    Next::Failed(_) => prop_assert!(ended != Ended::Rebooted),
                     Next::Pause(_) => prop_assert!(false, "no boot was so short"),
                     Next::Over => prop_assert!(false, "the policy names every end"),
                 }

@@ -108,7 +108,7 @@ pub(crate) fn not_running(name: &VmName) -> Fault {
     Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
 }
 
-/// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that is held is
+/// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that has failed is
 /// no more.
 pub(crate) fn end(
     host: &mut dyn Host,
@@ -386,10 +386,10 @@ pub(crate) fn await_commands(host: &dyn Host) {
     }
 }
 
-/// Returns whether a machine is held: nothing of it is left but the reason.
-pub(crate) fn is_held(host: &dyn Host, name: &VmName) -> bool {
+/// Returns whether a machine has failed: nothing of it is left but the reason.
+pub(crate) fn has_failed(host: &dyn Host, name: &VmName) -> bool {
     let status = MachineStatus::of(host, name);
-    status.is_some_and(|status| status.state == MachineState::Held)
+    status.is_some_and(|status| status.state == MachineState::Failed)
 }
 
 /// Gives back what dead runs have left, or only finds it. What is alive is passed over.

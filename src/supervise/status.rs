@@ -1,7 +1,8 @@
-//! How a machine in the background stands: `status.json` in the machine's folder, which everybody may read.
+//! The status of a machine in the background: `standing.json` in the machine's folder, which everybody may read. The file has
+//! the name by which earlier versions know it.
 //!
-//! Only a run in the background writes it; whoever lists machines reads it. A machine that is held keeps it when its supervisor
-//! has ended.
+//! Only a run in the background writes it; whoever lists machines reads it. A machine that has failed keeps it when its
+//! supervisor has ended.
 
 use crate::host::Host;
 use crate::model::{Shape, Size, VmName};
@@ -21,12 +22,13 @@ pub enum MachineState {
     Stopping,
     /// Its guest crashed, or rebooted as soon as it was started, and is started again when its time has come.
     Waiting,
-    /// Its guest crashed too often, or could not be started again: nothing happens until somebody starts it.
-    Held,
+    /// Its guest crashed too often, or could not be started again: nothing happens until somebody starts it. People, and
+    /// earlier versions, read "held".
+    Failed,
 }
 
 impl MachineState {
-    const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::Stopping, Self::Waiting, Self::Held];
+    const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::Stopping, Self::Waiting, Self::Failed];
 
     /// Returns its word.
     pub const fn word(self) -> &'static str {
@@ -35,7 +37,7 @@ impl MachineState {
             Self::Running => "running",
             Self::Stopping => "stopping",
             Self::Waiting => "waiting",
-            Self::Held => "held",
+            Self::Failed => "held",
         }
     }
 }

@@ -224,7 +224,7 @@ fn follow(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
         Next::Pause(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Pause(wait)]),
         Next::Wait(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Rest(wait)]),
         Next::Over => go(state, Phase::Over, None, vec![Action::Finish(None)]),
-        Next::Held(fault) => go(state, Phase::Over, None, vec![Action::Finish(Some(fault))]),
+        Next::Failed(fault) => go(state, Phase::Over, None, vec![Action::Finish(Some(fault))]),
     }
 }
 

@@ -266,7 +266,7 @@ error: db ended as soon as it was started, and is started again
  = hint: its log says why: [tmp]/log/db.log; `vmrun stop db` stops it
 ",
     );
-    let standing = host.until("db", |standing| standing.state == MachineState::Held);
+    let standing = host.until("db", |standing| standing.state == MachineState::Failed);
     let error = "the guest met a triple fault; it was started again 3 times within 600s, and is not any more";
     assert_eq!((standing.error.as_deref(), standing.boots, standing.restarts), (Some(error), 5, 3));
     assert_eq!((standing.supervisor, standing.guest), (None, None));
@@ -292,7 +292,7 @@ error: db ended as soon as it was started, and is started again
     // It is in nobody's way, and stays.
     let done = host.run(&["gc"]);
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
-    assert_eq!(host.standing("db").unwrap().state, MachineState::Held);
+    assert_eq!(host.standing("db").unwrap().state, MachineState::Failed);
     host.write("fake/exits", "run\n");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     assert_eq!(host.standing("db").unwrap().error, None);
@@ -309,7 +309,7 @@ fn what_is_held_is_let_go_by_a_stop() {
     host.write("fake/exits", "3\n3\n");
     host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Held);
+    host.until("db", |standing| standing.state == MachineState::Failed);
     let lock = |host: &Host| {
         let begin = Instant::now();
         while !host.log("db").contains("is down") && begin.elapsed() < SOON {

@@ -42,7 +42,7 @@ fn every_machine_is_listed_with_how_it_stands_whoever_has_started_it() {
     host.recipe("sad", "restart(#{ on: [\"crash\"], delay: \"10ms\", limit: 1, within: \"1m\" });\n");
     host.write("sad.rhai", &host.read("sad.rhai").replace("tap3", "tap4").replace("[tmp]", &host.own("[tmp]")));
     assert_eq!(host.run(&["start", "sad.rhai"]).code, 4);
-    host.until("sad", |standing| standing.state == MachineState::Held);
+    host.until("sad", |standing| standing.state == MachineState::Failed);
     let mut hand = by_hand(&host, "hand");
     front.until("the bhyve of hand", |host| host.read("fake/vmm/hand").contains("pid "));
     host.write(

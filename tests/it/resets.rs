@@ -52,7 +52,7 @@ fn who_ran_once_and_then_resets_for_ever_is_held() {
     assert_eq!(host.run(&["status", "db"]).code, 0);
     std::process::Command::new("sleep").arg("1").status().unwrap();
     assert_eq!(host.finish(&mut host.program("bhyvectl", &["--force-reset", "--vm=db"])).code, 0);
-    let held = host.until("db", |standing| standing.state == MachineState::Held);
+    let held = host.until("db", |standing| standing.state == MachineState::Failed);
     let error = "it does not come up: it rebooted 6 times in a row within 1s of its start";
     assert_eq!((held.error.as_deref(), held.boots), (Some(error), 7));
     let status = host.run(&["status", "db"]);

@@ -103,7 +103,7 @@ fn a_node_that_is_destroyed_under_a_machine_in_the_background_has_it_held() {
     host.recipe("db", "");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     assert_eq!(host.finish(&mut host.program("bhyvectl", &["--destroy", "--vm=db"])).code, 0);
-    let held = host.until("db", |standing| standing.state == MachineState::Held);
+    let held = host.until("db", |standing| standing.state == MachineState::Failed);
     let error = "the hypervisor failed with status 1: vm_run error -1, errno 25";
     assert_eq!(held.error.as_deref(), Some(error));
     let status = host.run(&["status", "db"]).stdout;

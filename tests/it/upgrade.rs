@@ -220,7 +220,7 @@ vmrun: db is down
 fn a_machine_that_was_held_before_is_listed_with_its_reason_and_started() {
     let host = host("3\n3\n", MACHINE);
     assert_eq!(run(&host, &["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Held);
+    host.until("db", |standing| standing.state == MachineState::Failed);
     until_written(&host, "log/db.log", "has the limit");
     let list = host.run(&["list"]);
     same(

@@ -32,7 +32,7 @@ fn what_happens_to_a_machine_is_written_down() {
     let host = Host::new("3\n3\n");
     host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Held);
+    host.until("db", |standing| standing.state == MachineState::Failed);
     let crashed = "{\"event\":\"ended\",\"how\":\"triple_fault\",\"last_words\":[],\"machine\":\"db\",\
                    \"message\":\"the guest met a triple fault\",\"status\":3}";
     let held = "it was started again once within 600s, and is not any more";

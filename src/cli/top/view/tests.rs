@@ -37,7 +37,7 @@ fn machines() -> Vec<Entry> {
     vec![
         machine("db", State::Supervised(MachineState::Running), Some(4470), 125),
         machine("lab", State::Foreground, Some(4480), 0),
-        machine("sad", State::Supervised(MachineState::Held), None, 0),
+        machine("sad", State::Supervised(MachineState::Failed), None, 0),
         machine("web", State::Unsupervised, Some(4490), 1980),
         machine("bare", State::Foreign, Some(99), 7),
     ]
