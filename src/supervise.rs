@@ -28,7 +28,7 @@ use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
 use journal::Owner;
-use order::Keeping;
+use order::ServiceOptions;
 use progress::Told;
 use repeats::Repeats;
 use status::{MachineState, MachineStatus};
@@ -66,14 +66,14 @@ pub(crate) struct Run {
     pub stop_within: Duration,
     /// Who is told how it goes.
     pub(crate) told: Option<Told>,
-    /// How the machine is kept, as its recipe says.
-    pub keeping: Keeping,
+    /// When its guest is started again, what it starts after, and when it is ready, as its recipe says.
+    pub service: ServiceOptions,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
     /// The status of the machine, if it runs in the background: then everybody may read it.
     pub status: Option<MachineStatus>,
-    /// The machine in whose journal the leases are, and who keeps it.
-    keeper: Option<(VmName, Owner)>,
+    /// The machine in whose journal the leases are, and its owner.
+    owner: Option<(VmName, Owner)>,
     /// Whether the journal has what no step of the clock changes.
     is_witnessed: bool,
     /// What is in the journal.
@@ -110,10 +110,10 @@ impl Run {
             host,
             stop_within: STOP_WITHIN,
             told: None,
-            keeping: Keeping::default(),
+            service: ServiceOptions::default(),
             given: BTreeMap::new(),
             status: None,
-            keeper: None,
+            owner: None,
             is_witnessed: false,
             noted: Vec::new(),
             leases,

@@ -64,7 +64,7 @@ pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Noti
         diary.iter().for_each(|diary| diary.tell(progress));
         listener(progress);
     }));
-    run.keeping = claim.keeping.clone();
+    run.service = claim.service.clone();
     let faults = drive(run, Beginning::Claim(&claim), inputs.init, &mut |run, init| recipe.perform(run, &inputs, init));
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

@@ -176,7 +176,7 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
     let adopts = recovery::goes_on(&*host, &name).is_some();
     let request = request.with(&claim.given);
     let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
-    Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
+    Ok(Start { name, after: claim.service.after, ready: claim.service.ready, words, log, adopts })
 }
 
 /// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
@@ -208,7 +208,7 @@ pub(crate) fn prepare_again(status: &MachineStatus, listener: Listener<'_>) -> R
         let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
         return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
     }
-    Ok(Start { after: claim.keeping.after, ready: claim.keeping.ready, ..as_before(status, false) })
+    Ok(Start { after: claim.service.after, ready: claim.service.ready, ..as_before(status, false) })
 }
 
 /// Takes over guests that run without a supervisor.

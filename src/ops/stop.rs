@@ -65,7 +65,8 @@ pub(crate) fn total(given: Option<Duration>, are_several: bool) -> Option<Durati
 /// Returns the machines that run in the background, by name.
 pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
     let host = settings::host(false)?;
-    let runs = |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Failed);
+    let runs =
+        |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Failed);
     Ok(host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect())
 }
 

@@ -18,7 +18,7 @@ use crate::script::Recipe;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::driver::{Beginning, drive};
-use crate::supervise::order::Keeping;
+use crate::supervise::order::ServiceOptions;
 use crate::supervise::progress::{Progress, Told};
 use crate::supervise::status::{MachineState, MachineStatus};
 use std::path::{Path, PathBuf};
@@ -83,8 +83,8 @@ fn drive_in_background(
         let rehearsed = rehearse(&recipe, Box::new(host), &inputs, warned);
         let Rehearsed { host, claim } = rehearsed.map_err(|refused| refusal(refused, notify))?;
         let mut run = Run::new(host);
-        run.status = Some(asked.status(&claim.machine, &claim.keeping));
-        run.keeping = claim.keeping.clone();
+        run.status = Some(asked.status(&claim.machine, &claim.service));
+        run.service = claim.service.clone();
         drive(run, Beginning::Claim(&claim))
     };
     listener(&SupervisorEvent::Down);
@@ -125,17 +125,17 @@ fn adopting(
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }
-    let keeping = evaluated.run.keeping;
-    let status = MachineStatus::of(&host, name).unwrap_or_else(|| asked.status(name, &keeping));
+    let service = evaluated.run.service;
+    let status = MachineStatus::of(&host, name).unwrap_or_else(|| asked.status(name, &service));
     let mut run = Run::new(Box::new(host));
     run.status = Some(status);
-    run.keeping = keeping;
+    run.service = service;
     Ok(run)
 }
 
 impl Supervision {
     /// Returns the status of a machine before anything has happened.
-    fn status(&self, name: &VmName, keeping: &Keeping) -> MachineStatus {
+    fn status(&self, name: &VmName, service: &ServiceOptions) -> MachineStatus {
         MachineStatus {
             name: name.clone(),
             state: MachineState::Starting,
@@ -149,7 +149,7 @@ impl Supervision {
             params: self.recipe.inputs().params,
             user_net: self.recipe.user_net,
             stop_within: self.stop_within,
-            after: keeping.after.clone(),
+            after: service.after.clone(),
             log: self.log.display().to_string(),
             log_from: 0,
             error: None,

@@ -7,13 +7,13 @@ mod disk;
 mod facts;
 pub(crate) mod hooks;
 mod image;
-mod keeping;
 mod library;
 mod loader;
 pub(crate) mod machine;
 mod netboot;
 mod network;
 mod process;
+mod service;
 mod values;
 mod word;
 
@@ -47,7 +47,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         netboot::WORDS,
         process::WORDS,
         hooks::WORDS,
-        keeping::WORDS,
+        service::WORDS,
         facts::WORDS,
         library::WORDS,
         allow::WORDS,

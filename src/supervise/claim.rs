@@ -2,7 +2,7 @@
 
 use super::journal::{self, Owner};
 use super::leases::replaced;
-use super::order::Keeping;
+use super::order::ServiceOptions;
 use super::progress::Progress;
 use super::{Lease, Run, recovery};
 use crate::diag::Fault;
@@ -30,8 +30,8 @@ pub(crate) struct Claim {
     pub alone: Vec<Exclusive>,
     /// How many vCPUs the machines have that it is going to boot.
     pub vcpus: BTreeMap<VmName, u64>,
-    /// How the machine is kept.
-    pub keeping: Keeping,
+    /// When it is started again, what it starts after, and when it is ready.
+    pub service: ServiceOptions,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
 }
@@ -59,9 +59,9 @@ impl Run {
         alone.sort();
         alone.dedup();
         leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
-        let (machine, keeping) = (self.machine_of(recipe), self.keeping.clone());
+        let (machine, service) = (self.machine_of(recipe), self.service.clone());
         let given = self.given.clone();
-        Claim { machine, recipe: recipe.into(), leases, images, alone, vcpus, keeping, given }
+        Claim { machine, recipe: recipe.into(), leases, images, alone, vcpus, service, given }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.
@@ -103,7 +103,7 @@ impl Run {
         )?;
         self.noted.clone_from(&claim.leases);
         self.vcpus.clone_from(&claim.vcpus);
-        self.keeper = Some((claim.machine.clone(), owner));
+        self.owner = Some((claim.machine.clone(), owner));
         // Of two that begin at the same moment at least one finds what the other has written.
         let others = recovery::against_own(&*self.host, &claim.machine, &claim.alone);
         others.into_iter().next().map_or(Ok(()), |(_, fault)| Err(fault))?;
@@ -163,16 +163,16 @@ impl Run {
         if self.leases.contains(&lease) {
             return Ok(());
         }
-        let keeper = self.keeper.clone();
+        let owner = self.owner.clone();
         self.take(&lease)?;
-        let Some((whole, owner)) = keeper else { return self.host.store_mut().reserve(name, Duration::ZERO).map(drop) };
+        let Some((whole, owner)) = owner else { return self.host.store_mut().reserve(name, Duration::ZERO).map(drop) };
         self.take_over(name).inspect_err(|_| self.strike(&lease))?;
         self.host.store_mut().note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
     }
 
     /// Returns whether the run has its machine: what happens before that happens to no machine.
     pub(crate) fn has_claimed(&self) -> bool {
-        self.keeper.is_some()
+        self.owner.is_some()
     }
 }
 

@@ -253,7 +253,7 @@ impl Run {
         let recipe = found.owner.as_ref().map(|owner| owner.recipe.clone()).unwrap_or_default();
         let owner = self.owner(&recipe);
         self.host.store_mut().note(name, &journal::begun_by(&owner), false)?;
-        self.keeper = Some((name.clone(), owner));
+        self.owner = Some((name.clone(), owner));
         self.noted.clone_from(&found.leases);
         let is_kept = |lease: &&Lease| !matches!(lease, Lease::Guest { .. } | Lease::Image(..) | Lease::Temporary(_));
         self.leases =
@@ -307,7 +307,7 @@ impl Run {
     /// Writes down what no step of the clock changes, and where the run is. It is asked while the guest comes up, so that no start
     /// waits for it; that it cannot be written stops nothing.
     fn note_witness(&mut self, guest: Option<&Lease>) {
-        let Some((name, owner)) = &self.keeper else { return };
+        let Some((name, owner)) = &self.owner else { return };
         // What the system tells at no cost stands in the journal already.
         let guest = guest.and_then(|lease| match lease {
             Lease::Guest { pid, started } if started.is_empty() => Some(*pid),
@@ -329,8 +329,8 @@ impl Run {
     /// be written stops nothing.
     fn note_vcpus(&mut self, machine: &Machine) {
         let (name, count) = (machine.name(), u64::from(machine.cpus()));
-        let Some((keeper, _)) = self.keeper.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
-        let _ = self.host.store_mut().note(keeper, &journal::vcpus(name, count), false);
+        let Some((owner, _)) = self.owner.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
+        let _ = self.host.store_mut().note(owner, &journal::vcpus(name, count), false);
         self.vcpus.insert(name.clone(), count);
     }
 
@@ -410,7 +410,7 @@ impl Run {
 
     /// A process may be known again when vmrun is gone.
     fn lease_of(&self, guest: &dyn Guest) -> Option<Lease> {
-        let pid = guest.process().filter(|_| self.keeper.is_some())?;
+        let pid = guest.process().filter(|_| self.owner.is_some())?;
         Some(Lease::Guest { pid, started: self.host.processes().started(pid) })
     }
 
@@ -473,7 +473,7 @@ impl Run {
 
     /// Has something happen, and returns what is to be done about it.
     pub(super) fn feed(&mut self, event: Event) -> Vec<Action> {
-        let restart = self.keeping.restart.clone();
+        let restart = self.service.restart.clone();
         let is_background = self.status.is_some();
         let rules = Rules {
             stop_within: self.stop_within,

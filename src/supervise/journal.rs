@@ -50,7 +50,7 @@ use std::fmt::Write as _;
 /// CRC-32 as of gzip and Ethernet.
 const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
-/// Who keeps a journal.
+/// The owner of a journal: the process of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// Its process id.
@@ -78,7 +78,7 @@ impl fmt::Display for Owner {
 /// A journal that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Journal {
-    /// Who keeps it; nothing if the first line was never written whole.
+    /// Its owner; nothing if the first line was never written whole.
     pub owner: Option<Owner>,
     /// What the kernel called that start of the host, where it took a command to ask.
     pub boot: Option<String>,

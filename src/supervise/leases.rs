@@ -210,7 +210,7 @@ impl Run {
     }
 
     pub(super) fn write_down(&mut self, lease: &Lease) -> Result<(), Fault> {
-        let Some((name, _)) = self.keeper.as_ref().filter(|_| !self.noted.contains(lease)) else { return Ok(()) };
+        let Some((name, _)) = self.owner.as_ref().filter(|_| !self.noted.contains(lease)) else { return Ok(()) };
         self.host.store_mut().note(name, &journal::taken(lease), lease.outlives_the_kernel())?;
         self.noted.push(lease.clone());
         Ok(())
@@ -220,7 +220,7 @@ impl Run {
     pub(super) fn strike(&mut self, lease: &Lease) {
         self.leases.retain(|taken| taken != lease);
         self.joined.retain(|taken| !matches!(lease, Lease::Effect(effect) if effect == taken));
-        if let Some((name, _)) = self.keeper.as_ref().filter(|_| self.noted.contains(lease)) {
+        if let Some((name, _)) = self.owner.as_ref().filter(|_| self.noted.contains(lease)) {
             let _ = self.host.store_mut().note(name, &journal::given_back(lease), false);
             self.noted.retain(|noted| noted != lease);
         }

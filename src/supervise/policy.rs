@@ -45,7 +45,7 @@ impl After {
 
 /// When a guest is started again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
+pub(crate) struct RestartPolicy {
     /// After what; whatever else ends it ends the run.
     pub on: Vec<After>,
     /// How long it waits the first time.
@@ -54,13 +54,13 @@ pub(crate) struct Policy {
     pub backoff: u32,
     /// The longest wait.
     pub max_delay: Duration,
-    /// How often it is started again within [`Policy::within`].
+    /// How often it is started again within [`RestartPolicy::within`].
     pub limit: u32,
     /// The while in which starts are counted.
     pub within: Duration,
 }
 
-impl Default for Policy {
+impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             on: vec![After::Reboot, After::Crash],
@@ -73,7 +73,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl RestartPolicy {
     /// Returns how long the start after so many others waits.
     fn wait(&self, before: usize) -> Duration {
         let mut wait = self.delay;
@@ -114,7 +114,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Returns what follows from an end of a boot that took so long, at a time, which only grows.
-    pub(crate) fn next(&mut self, policy: Option<&Policy>, ended: &Ended, took: Duration, now: Duration) -> Next {
+    pub(crate) fn next(
+        &mut self,
+        policy: Option<&RestartPolicy>,
+        ended: &Ended,
+        took: Duration,
+        now: Duration,
+    ) -> Next {
         let is_soon = *ended == Ended::Rebooted && took < SOON;
         self.soon = if is_soon { self.soon + 1 } else { 0 };
         let Some(policy) = policy else {
@@ -152,7 +158,7 @@ fn never_up(boots: u32) -> Fault {
     Fault::new(message).hint(hint).blame(Blame::Guest)
 }
 
-fn start_limit_hit(before: usize, policy: &Policy) -> Fault {
+fn start_limit_hit(before: usize, policy: &RestartPolicy) -> Fault {
     let times = if before == 1 { "once".into() } else { format!("{before} times") };
     let fault = Fault::new(format!("it was started again {times} within {:?}, and is not any more", policy.within));
     fault.hint("mend what ends it, then start it: the recipe's `restart` has the limit").blame(Blame::Guest)
@@ -175,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_crash_waits_longer_each_time_and_is_held_at_the_limit() {
-        let policy = Policy { limit: 4, max_delay: 5 * SECOND, ..Policy::default() };
+        let policy = RestartPolicy { limit: 4, max_delay: 5 * SECOND, ..RestartPolicy::default() };
         let mut tally = Tally::default();
         let mut crash = |at| tally.next(Some(&policy), &Ended::TripleFault, SECOND, SECOND * at);
         let waits: Vec<Next> = (0..5).map(&mut crash).collect();
@@ -191,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_a_policy_does_not_name_ends_the_run() {
-        let policy = Policy { on: vec![After::PowerOff], limit: 1, ..Policy::default() };
+        let policy = RestartPolicy { on: vec![After::PowerOff], limit: 1, ..RestartPolicy::default() };
         let mut tally = Tally::default();
         assert_eq!(tally.next(Some(&policy), &Ended::Rebooted, SECOND, SECOND), Next::Over);
         assert_eq!(tally.next(Some(&policy), &Ended::Halted, SECOND, SECOND), Next::Over);
@@ -211,12 +217,19 @@ mod tests {
         prop::collection::vec((ended, 0_u64..300), 0..60)
     }
 
-    fn policies() -> impl Strategy<Value = Policy> {
+    fn policies() -> impl Strategy<Value = RestartPolicy> {
         (0_u64..100, 100_u32..1000, 0_u64..200, 0_u32..8, 1_u64..900).prop_map(
             |(delay, backoff, max, limit, within)| {
                 let second = Duration::from_secs;
                 let (delay, max_delay, within) = (second(delay), second(max), second(within));
-                Policy { on: After::ALL.map(|(_, after)| after).to_vec(), delay, backoff, max_delay, limit, within }
+                RestartPolicy {
+                    on: After::ALL.map(|(_, after)| after).to_vec(),
+                    delay,
+                    backoff,
+                    max_delay,
+                    limit,
+                    within,
+                }
             },
         )
     }

@@ -144,6 +144,6 @@ fn rehearsed(ran: &mut Ran, host: Box<dyn Host>) -> Option<(Run, Claim)> {
     let run = rehearsed.map_err(|refused| ran.faults = refused.faults).ok()?;
     let claim = run.claim_of(&ran.recipe.source().name);
     let mut run = Run::new(run.into_host());
-    run.keeping = claim.keeping.clone();
+    run.service = claim.service.clone();
     Some((run, claim))
 }

@@ -89,7 +89,8 @@ fn a_guest_in_the_background_that_crashes_is_held() {
     // Where QEMU takes long to start, its guest counts as one that runs until it has crashed.
     let (code, text) = host.vmrun(&["start", &recipe]);
     assert!(code == Some(4) || (code, text.clone()) == said("loop runs"), "{text}");
-    let held = wait_for("the limit", SOON, || host.standing().filter(|standing| standing.state == MachineState::Failed));
+    let held =
+        wait_for("the limit", SOON, || host.standing().filter(|standing| standing.state == MachineState::Failed));
     let error = "the guest met a triple fault; it was started again 2 times within 600s, and is not any more";
     assert_eq!((held.boots, held.restarts, held.error.as_deref()), (3, 2, Some(error)));
     wait_for("the end", SOON, || read(&host.0.path("log/loop.log")).contains("has the limit").then_some(()));

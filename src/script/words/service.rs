@@ -1,11 +1,11 @@
-//! How a machine is kept: when it is started again, what it starts after, and what says that it is ready.
+//! A machine as a service: when it is started again, what it starts after, and what says that it is ready.
 
 use super::{Call, Keys, Kind, Param, Word, expected, text};
 use crate::diag::{Fault, suggest};
 use crate::model::span;
 use crate::script::raise::Raised;
 use crate::supervise::order::{Ready, Sign};
-use crate::supervise::policy::{After, Policy};
+use crate::supervise::policy::{After, RestartPolicy};
 use rhai::{Dynamic, Map};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) const WORDS: &[Word] = &[
 ];
 
 fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let mut policy = Policy::default();
+    let mut policy = RestartPolicy::default();
     let options = call.options(0)?;
     if let Some(value) = value(&options, "on") {
         policy.on = afters(value).map_err(|raised| raised.under("on").arg(0))?;
@@ -71,14 +71,14 @@ fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let none = || expected("how often, as a number from 0 on", value).under("limit").arg(0);
         policy.limit = number.ok_or_else(none)?;
     }
-    call.session().run().keeping.restart = Some(policy);
+    call.session().run().service.restart = Some(policy);
     Ok(Dynamic::UNIT)
 }
 
 fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.parsed(0)?;
     let mut session = call.session();
-    let after = &mut session.run().keeping.after;
+    let after = &mut session.run().service.after;
     if !after.contains(&name) {
         after.push(name);
     }
@@ -106,7 +106,7 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     };
     let within = value(&options, "within").map(duration).transpose();
     let within = within.map_err(|raised| raised.under("within").arg(0))?.unwrap_or(WITHIN);
-    call.session().run().keeping.ready = Some(Ready { sign, within });
+    call.session().run().service.ready = Some(Ready { sign, within });
     Ok(Dynamic::UNIT)
 }
 
