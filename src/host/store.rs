@@ -30,9 +30,9 @@ use std::time::{Duration, Instant};
 /// How long a journal usually is at most, in bytes.
 const JOURNAL: usize = 1 << 10;
 
-/// What the state folder has of a machine.
+/// The record of a machine in the state folder: its lock and its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trace {
+pub(crate) struct StateRecord {
     /// The machine.
     pub name: VmName,
     /// Whether another process holds its lock: the run, or a command that it has started.
@@ -301,8 +301,8 @@ impl Store {
         }
     }
 
-    /// Returns the machines that have a lock file, by name.
-    pub(crate) fn traces(&self) -> Vec<Trace> {
+    /// Returns the records of all machines that have a lock file, by name.
+    pub(crate) fn records(&self) -> Vec<StateRecord> {
         if self.is_memory() {
             return Vec::new();
         }
@@ -310,18 +310,18 @@ impl Store {
         let name = |entry: std::fs::DirEntry| {
             entry.file_name().to_str()?.strip_prefix('.')?.strip_suffix(".lock")?.parse::<VmName>().ok()
         };
-        let mut traces: Vec<Trace> = entries.filter_map(name).filter_map(|name| self.trace(&name)).collect();
-        traces.sort_by(|one, other| one.name.cmp(&other.name));
-        traces
+        let mut records: Vec<StateRecord> = entries.filter_map(name).filter_map(|name| self.record(&name)).collect();
+        records.sort_by(|one, other| one.name.cmp(&other.name));
+        records
     }
 
-    /// Returns what there is of a machine, if it has a lock file.
-    pub(crate) fn trace(&self, name: &VmName) -> Option<Trace> {
+    /// Returns the record of a machine, if it has a lock file.
+    pub(crate) fn record(&self, name: &VmName) -> Option<StateRecord> {
         if self.is_memory() {
             return None;
         }
         let (is_locked, journal) = look(&self.settings.lock_file(name), self.holds(name))?;
-        Some(Trace { name: name.clone(), is_locked: is_locked && !self.looks_past(name), journal })
+        Some(StateRecord { name: name.clone(), is_locked: is_locked && !self.looks_past(name), journal })
     }
 }
 
@@ -410,14 +410,14 @@ mod tests {
         assert!(!other.reserve(&name, Duration::from_millis(20)).unwrap());
         one.note(&name, "a\n", false).unwrap();
         one.note(&name, "b\n", true).unwrap();
-        let traces = other.traces();
-        let expected = Trace { name: name.clone(), is_locked: true, journal: Some("a\nb\n".into()) };
-        assert_eq!(traces, [expected]);
-        assert!(!one.traces()[0].is_locked);
+        let records = other.records();
+        let expected = StateRecord { name: name.clone(), is_locked: true, journal: Some("a\nb\n".into()) };
+        assert_eq!(records, [expected]);
+        assert!(!one.records()[0].is_locked);
         one.tidy(&name, true).unwrap();
         one.clear(&name).unwrap();
         // A journal that still has something to say keeps its lock file.
-        assert_eq!(other.traces().len(), 1);
+        assert_eq!(other.records().len(), 1);
         assert!(other.reserve(&name, Duration::ZERO).unwrap());
         other.tidy(&name, false).unwrap();
         other.clear(&name).unwrap();
@@ -436,15 +436,15 @@ mod tests {
         std::fs::create_dir(settings.machine_folder(&idle)).unwrap();
         std::fs::create_dir(settings.machine_folder(&web)).unwrap();
         std::fs::copy(settings.status_file(&db), settings.status_file(&web)).unwrap();
-        let trace = Trace { name: db.clone(), is_locked: true, journal: Some("a\n".into()) };
-        let one = |name: &VmName, trace: Option<Trace>| Kept {
+        let record = StateRecord { name: db.clone(), is_locked: true, journal: Some("a\n".into()) };
+        let one = |name: &VmName, record: Option<StateRecord>| Kept {
             name: name.clone(),
             folder: settings.machine_folder(name),
             status: Some("{}".into()),
-            has_lock: trace.is_some(),
-            trace,
+            has_lock: record.is_some(),
+            record,
         };
-        assert_eq!(kept(&settings.state), [one(&db, Some(trace)), one(&web, None)]);
+        assert_eq!(kept(&settings.state), [one(&db, Some(record)), one(&web, None)]);
         assert_eq!(kept(folder.path().join("none").as_path()), []);
     }
 

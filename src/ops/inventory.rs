@@ -89,7 +89,7 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
     let hypervisors = processes.hypervisors;
     let journals: BTreeMap<&VmName, Journal> = kept
         .iter()
-        .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))
+        .filter_map(|one| Some((&one.name, Journal::read(one.record.as_ref()?.journal.as_deref()?))))
         .collect();
     let mut rest: Vec<Option<&Hypervisor>> = hypervisors.iter().map(Some).collect();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -136,10 +136,10 @@ fn entry(
     let owner = journal.and_then(|journal| journal.owner.as_ref());
     // Of a lock that may not be read the hypervisor's parent tells.
     let known = status.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
-    let asked = known.or(process.map(|process| process.parent).filter(|_| one.trace.is_none()));
-    let is_free = one.trace.as_ref().map_or(!one.has_lock, |trace| !trace.is_locked);
+    let asked = known.or(process.map(|process| process.parent).filter(|_| one.record.is_none()));
+    let is_free = one.record.as_ref().map_or(!one.has_lock, |record| !record.is_locked);
     // A program may be renamed while it runs: whoever holds the lock, or has started the hypervisor, needs no name.
-    let is_locked = one.trace.as_ref().is_some_and(|trace| trace.is_locked);
+    let is_locked = one.record.as_ref().is_some_and(|record| record.is_locked);
     let has_started =
         |pid: u32| is_locked || known == Some(pid) && process.is_some_and(|process| process.parent == pid);
     let is_its = |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid);
@@ -153,12 +153,12 @@ fn entry(
             State::Unsupervised
         }
         // The moment in which a run begins, and has written nothing yet.
-        (None, None) if one.trace.as_ref().is_some_and(|trace| trace.is_locked && trace.journal.is_none()) => {
+        (None, None) if one.record.as_ref().is_some_and(|record| record.is_locked && record.journal.is_none()) => {
             State::Supervised(MachineState::Starting)
         }
-        (None, None) if one.trace.is_none() && process.is_none() => State::Unknown,
+        (None, None) if one.record.is_none() && process.is_none() => State::Unknown,
         // Who sees no process of others cannot tell that its owner's are dead.
-        (_, None) if one.trace.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
+        (_, None) if one.record.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
             State::Unknown
         }
         (_, None) => State::Left,
@@ -224,7 +224,7 @@ fn foreign(process: &Hypervisor) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::store::Trace;
+    use crate::host::store::StateRecord;
     use crate::model::Size;
     use crate::supervise::journal::{self, Owner};
     use std::path::PathBuf;
@@ -267,16 +267,16 @@ mod tests {
         };
         let name: VmName = name.parse().unwrap();
         let has_lock = !matches!(lock, Lock::Absent);
-        let trace = |is_locked, journal: String| {
+        let record = |is_locked, journal: String| {
             let journal = Some(journal).filter(|text| !text.is_empty());
-            Some(Trace { name: name.clone(), is_locked, journal })
+            Some(StateRecord { name: name.clone(), is_locked, journal })
         };
-        let trace = match lock {
+        let record = match lock {
             Lock::Absent | Lock::Secret => None,
-            Lock::Locked(text) => trace(true, text),
-            Lock::Free(text) => trace(false, text),
+            Lock::Locked(text) => record(true, text),
+            Lock::Free(text) => record(false, text),
         };
-        Kept { folder: format!("/run/{name}").into(), status: status.map(text), has_lock, trace, name }
+        Kept { folder: format!("/run/{name}").into(), status: status.map(text), has_lock, record, name }
     }
 
     /// The machines in short: name, state, supervisor, hypervisor, recipe. Processes below 100 are vmrun's.

@@ -161,10 +161,10 @@ fn runs_already(recipe: &str) -> Option<Fault> {
     let host = settings::host(false).ok()?;
     let path = host.real(Path::new(recipe));
     let is_its = |status: &MachineStatus| host.real(Path::new(&status.recipe)) == path;
-    host.store().traces().iter().find_map(|trace| {
-        MachineStatus::of(&host, &trace.name).filter(is_its)?;
-        let owner = recovery::holder(&host, &trace.name)?;
-        Some(recovery::running(&host, &trace.name, owner.as_ref(), Aim::Boot(Some(recipe))))
+    host.store().records().iter().find_map(|record| {
+        MachineStatus::of(&host, &record.name).filter(is_its)?;
+        let owner = recovery::holder(&host, &record.name)?;
+        Some(recovery::running(&host, &record.name, owner.as_ref(), Aim::Boot(Some(recipe))))
     })
 }
 
@@ -224,7 +224,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if let Some(owner) = recovery::holder(host, name) {
         return Err(recovery::running(host, name, owner.as_ref(), Aim::Adoption));
     }
-    if host.store().trace(name).is_none() {
+    if host.store().record(name).is_none() {
         return Err(recovery::not_running(name).maybe_hint(near(host, name)));
     }
     let status = MachineStatus::of(host, name);
@@ -256,7 +256,7 @@ fn as_before(status: &MachineStatus, init: bool) -> Start {
 
 /// Returns a hint at another machine that a name may have been meant for.
 pub(crate) fn near(host: &System, name: &VmName) -> Option<String> {
-    did_you_mean(name.as_str(), host.store().traces().iter().map(|trace| trace.name.to_string()))
+    did_you_mean(name.as_str(), host.store().records().iter().map(|record| record.name.to_string()))
 }
 
 /// Returns for each machine which of them it starts after, by number.

@@ -67,7 +67,7 @@ pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
     let host = settings::host(false)?;
     let runs =
         |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Failed);
-    Ok(host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect())
+    Ok(host.store().records().into_iter().map(|record| record.name).filter(runs).collect())
 }
 
 /// Stops machines, side by side where nothing orders them, within one time for all.
@@ -134,11 +134,11 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
     let mut down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
         Some(None) => return Err(recovery::running(&host, name, None, Aim::End)),
-        None if host.store().trace(name).is_none() && !had_failed => return Err(unknown(&host, name)),
+        None if host.store().record(name).is_none() && !had_failed => return Err(unknown(&host, name)),
         None => Down::PoweredOff,
     };
     // A supervisor that was killed meanwhile, or long before, has left its guest.
-    if (had_failed || host.store().trace(name).is_some()) && recovery::holder(&host, name).is_none() {
+    if (had_failed || host.store().record(name).is_some()) && recovery::holder(&host, name).is_none() {
         let within = match how {
             How::Asked(within) => within.unwrap_or(STOP_WITHIN),
             How::AtOnce => Duration::ZERO,

@@ -248,7 +248,7 @@ impl super::Session {
             Asked::Node(name) => {
                 let host = &*self.run().host;
                 let node = host.settings().node(name);
-                host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
+                host.is_assumed() || host.file(&node).is_none() || host.store().record(name).is_some()
             }
             Asked::Device(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) => false,
             Asked::Secret(_) | Asked::Env(_) => false,
@@ -262,7 +262,7 @@ impl super::Session {
             return false;
         }
         let mut others = recipes_beside(Path::new(&self.sources.main()));
-        others.extend(self.run().host.store().traces().iter().map(|trace| trace.name.to_string()));
+        others.extend(self.run().host.store().records().iter().map(|record| record.name.to_string()));
         let folder = Path::new(VM_DIR);
         let named = self.named();
         let known = named.texts().chain(others.iter().map(String::as_str));

@@ -1,6 +1,6 @@
 //! What a state folder has of machines, for whoever looks into it.
 
-use super::{LAST, STATUS_FILE, Trace, look};
+use super::{LAST, STATUS_FILE, StateRecord, look};
 use crate::host::files;
 use crate::model::VmName;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub(crate) struct Kept {
     /// Whether there is a lock file.
     pub has_lock: bool,
     /// What that file says, where it may be read.
-    pub trace: Option<Trace>,
+    pub record: Option<StateRecord>,
 }
 
 /// Returns what a state folder has of machines, by name; nothing of one that is not there or may not be read.
@@ -36,8 +36,8 @@ pub(crate) fn kept(state: &Path) -> Vec<Kept> {
         let folder = state.join(name.as_str());
         let status = has_folder.then(|| files::read_text(&folder.join(STATUS_FILE)).ok()).flatten();
         let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
-        let trace = seen.map(|(is_locked, journal)| Trace { name: name.clone(), is_locked, journal });
-        (has_lock || status.is_some()).then_some(Kept { name, folder, status, has_lock, trace })
+        let record = seen.map(|(is_locked, journal)| StateRecord { name: name.clone(), is_locked, journal });
+        (has_lock || status.is_some()).then_some(Kept { name, folder, status, has_lock, record })
     };
     found.into_iter().filter_map(read).collect()
 }

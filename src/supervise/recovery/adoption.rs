@@ -21,7 +21,7 @@ pub(crate) struct Adoptable {
 
 /// Takes the lock of a machine whose guest goes on without its run, and returns what is known of it.
 pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
-    if host.store().trace(name).is_none() {
+    if host.store().record(name).is_none() {
         return Err(not_running(name));
     }
     take(host, name, Aim::Adoption)?;
@@ -33,10 +33,10 @@ pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable,
 }
 
 fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
-    let Some(trace) = host.store().trace(name) else { return Err(not_running(name)) };
-    let journal = journal(&trace);
-    goes_on_elsewhere(host, &trace).map_or(Ok(()), Err)?;
-    let Some(guest) = guest_of(host, &trace) else {
+    let Some(record) = host.store().record(name) else { return Err(not_running(name)) };
+    let journal = journal(&record);
+    goes_on_elsewhere(host, &record).map_or(Ok(()), Err)?;
+    let Some(guest) = guest_of(host, &record) else {
         let fault = Fault::host(format!("no guest of {name} goes on without its vmrun"));
         return Err(fault.hint(format!("`vmrun start {name}` starts it")));
     };

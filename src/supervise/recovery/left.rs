@@ -4,7 +4,7 @@ use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
-use crate::host::store::Trace;
+use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::supervise::jail;
@@ -76,13 +76,13 @@ impl Left {
 }
 
 /// Returns what the dead run of a machine has left. One that has no lock file here may run with its state elsewhere.
-pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
-    let journal = journal(trace);
+pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Result<Left, Fault> {
+    let journal = journal(record);
     let interfaces = host.interfaces_anew()?;
-    let same_boot = evidence::is_same_boot(host.processes(), &trace.name, &journal, &interfaces);
-    let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
+    let same_boot = evidence::is_same_boot(host.processes(), &record.name, &journal, &interfaces);
+    let guests = if same_boot { guests(host, &record.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
     let mut left = Left {
-        name: trace.name.clone(),
+        name: record.name.clone(),
         owner: journal.owner.clone(),
         backs: guests.iter().copied().map(Back::Guest).collect(),
         kept: Vec::new(),
@@ -91,8 +91,8 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         goes_on: None,
     };
     // Even of a journal that was torn before it came to that.
-    if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
-        undo_node(host, &trace.name, &mut left);
+    if same_boot && record.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
+        undo_node(host, &record.name, &mut left);
     }
     // Of a run in other namespaces only files are here.
     let is_elsewhere = evidence::is_elsewhere(host.processes(), &journal);
@@ -102,13 +102,13 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
     }
     // Whatever carries our mark and is not in the journal: it was lost.
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
-    for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&trace.name)).filter(is_idle) {
+    for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&record.name)).filter(is_idle) {
         let Ok(name) = one.name.parse() else { continue };
         if one.is_dated() && !is_noted(&journal, &one.name) {
             left.dated.push((one.name.clone(), taking_away(host, &one.name)));
             continue;
         }
-        if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &trace.name) {
+        if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &record.name) {
             left.kept.extend((!left.kept.contains(&one.name)).then(|| one.name.clone()));
             continue;
         }
@@ -122,7 +122,7 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         };
         left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
     }
-    // Of a machine whose only trace is such an interface there is no state here.
+    // Of a machine of which there is only such an interface there is no state here.
     if is_known || left.dated.is_empty() || !left.backs.is_empty() {
         left.backs.push(Back::State);
     }
