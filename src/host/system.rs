@@ -10,6 +10,7 @@ use super::files::{
     write_private,
 };
 use super::folder::{self, Keeps};
+use super::foreign_process::ForeignProcess;
 use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
 use super::program::{self, Chain, Errand, Program, run};
@@ -17,7 +18,6 @@ use super::rights::rights;
 use super::seat::Seat;
 use super::signals::Signals;
 use super::store::Store;
-use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
@@ -104,8 +104,8 @@ impl System {
     }
 
     /// Takes hold of a process that is none of our children, so that nothing else is meant by its number; nothing if there is none.
-    pub(crate) fn hold_process(&self, pid: u32) -> Result<Option<Stranger>, Fault> {
-        match Stranger::of(pid, self.signals.clone(), None) {
+    pub(crate) fn hold_process(&self, pid: u32) -> Result<Option<ForeignProcess>, Fault> {
+        match ForeignProcess::of(pid, self.signals.clone(), None) {
             Ok(process) => Ok(Some(process)),
             Err(_) if kernel::process(pid).is_none() => Ok(None),
             Err(fault) => Err(fault),
