@@ -13,7 +13,7 @@ use super::folder::{self, Keeps};
 use super::foreign_process::ForeignProcess;
 use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
-use super::program::{self, Chain, Errand, Program, run};
+use super::program::{self, Chain, PendingCommand, Program, run};
 use super::rights::rights;
 use super::seat::Seat;
 use super::signals::Signals;
@@ -59,7 +59,7 @@ pub(crate) struct System {
     /// The command that reads the interfaces, when it was started before they were needed.
     ahead: RefCell<Option<Program>>,
     /// Changes that are on their way.
-    begun: Vec<(Effect, Errand)>,
+    begun: Vec<(Effect, PendingCommand)>,
     found: RefCell<BTreeMap<String, bool>>,
     hardware: OnceCell<(Option<u64>, Option<Size>)>,
     store: Store,
@@ -114,14 +114,14 @@ impl System {
 
     /// Begins what was left for whoever waits for it: he has something else to do.
     fn hurry(&mut self) {
-        self.begun.iter_mut().for_each(|(_, errand)| errand.hurry());
+        self.begun.iter_mut().for_each(|(_, command)| command.hurry());
     }
 
     /// A tap joins its bridge once it is there.
-    fn begun_for(&self, effect: &Effect) -> Option<Errand> {
+    fn pending_for(&self, effect: &Effect) -> Option<PendingCommand> {
         let Effect::Join { member, .. } = effect else { return None };
         let made = |begun: &Effect| begun.made_tap() == Some(member);
-        self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
+        self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, command)| command.clone())
     }
 
     /// Whether a default route goes to another router by now, or nowhere: route(8) would take away whatever is there, and says
@@ -343,11 +343,11 @@ impl Effects for System {
         let (chains, lock) = self.chains(effect);
         match chains.as_slice() {
             [chain] => {
-                let stands_on = self.begun_for(effect);
+                let stands_on = self.pending_for(effect);
                 if stands_on.is_none() {
                     self.hurry();
                 }
-                self.begun.push((effect.clone(), Errand::new(chain.clone(), lock, stands_on)));
+                self.begun.push((effect.clone(), PendingCommand::new(chain.clone(), lock, stands_on)));
             }
             _ => drop(self.perform(effect)?),
         }
@@ -355,16 +355,17 @@ impl Effects for System {
     }
 
     fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
-        let mut meant: Vec<(Effect, Errand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
+        let mut meant: Vec<(Effect, PendingCommand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
         // Who waits runs one of them, the last; they are told of in the order in which they were begun.
         if let Some(((_, last), others)) = meant.split_last_mut() {
-            others.iter_mut().for_each(|(_, errand)| errand.hurry());
+            others.iter_mut().for_each(|(_, command)| command.hurry());
             last.wait();
         }
         let platform = self.settings.platform;
-        let fault =
-            |effect: &Effect, errand: Errand| Some(commands::explained(platform, effect, errand.finish().err()?));
-        let faults = meant.into_iter().filter_map(|(effect, errand)| Some((fault(&effect, errand)?, effect)));
+        let fault = |effect: &Effect, command: PendingCommand| {
+            Some(commands::explained(platform, effect, command.finish().err()?))
+        };
+        let faults = meant.into_iter().filter_map(|(effect, command)| Some((fault(&effect, command)?, effect)));
         let faults = faults.map(|(fault, effect)| (effect, fault));
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
     }
