@@ -243,7 +243,7 @@ pub mod screen {
 
 /// Of the room `script`.
 pub mod script {
-    pub use crate::script::{Inputs, Recipe, Stage};
+    pub use crate::script::{Inputs, Recipe, ScriptEngine};
 
     /// What an editor asks.
     pub mod editor {

@@ -90,10 +90,10 @@ impl Call<'_> {
     /// Refuses what may not be had, and what a module does while it is being imported.
     pub(crate) fn permit(&self, asked: Asked<'_>) -> Result<(), Raised> {
         self.while_awake()?;
-        let mut session = self.session();
-        let sources = session.sources.clone();
+        let mut evaluation = self.evaluation();
+        let sources = evaluation.sources.clone();
         let Some(imported) = sources.imported() else { return Ok(()) };
-        let Some((what, way_out)) = session.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
+        let Some((what, way_out)) = evaluation.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
         let fault = match &self.library {
             Some(library) => Fault::new(format!("the library `{library}` may not {what}")),
             None => Fault::new(format!(
@@ -147,7 +147,7 @@ impl Call<'_> {
 
     /// Refuses what a module does while it is being imported, whoever wrote it.
     pub(super) fn while_awake(&self) -> Result<(), Raised> {
-        match self.session().sources.loading() {
+        match self.evaluation().sources.loading() {
             None => Ok(()),
             Some(module) => {
                 let fault = Fault::new(format!("{module} does something while it is being imported"));
@@ -157,7 +157,7 @@ impl Call<'_> {
     }
 }
 
-impl super::Session {
+impl super::EvaluationContext {
     /// Returns what may not be done, and the way out; nothing if it may.
     fn refusal(
         &mut self,

@@ -4,7 +4,7 @@ use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
 use crate::host::stack::ROOM;
 use crate::host::{Settings, files};
 use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
-use crate::script::{Recipe, Stage, unreadable};
+use crate::script::{Recipe, ScriptEngine, unreadable};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut worker = Worker { inspector: Inspector::default(), stage: None, settings, params };
+        let mut worker = Worker { inspector: Inspector::default(), engine: None, settings, params };
         let mut done = Vec::new();
         while let Some((at, file)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, paths.get(at)?)))
@@ -114,20 +114,20 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
 struct Worker<'a> {
     inspector: Inspector,
     /// One for each folder, since what a name imports depends on that.
-    stage: Option<(PathBuf, Rc<Stage>)>,
+    engine: Option<(PathBuf, Rc<ScriptEngine>)>,
     settings: &'a [Settings],
     params: &'a BTreeMap<String, String>,
 }
 
 impl Worker<'_> {
-    fn stage(&mut self, path: &Path) -> Rc<Stage> {
+    fn engine(&mut self, path: &Path) -> Rc<ScriptEngine> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        if let Some((_, stage)) = self.stage.as_ref().filter(|(known, _)| known == folder) {
-            return stage.clone();
+        if let Some((_, engine)) = self.engine.as_ref().filter(|(known, _)| known == folder) {
+            return engine.clone();
         }
-        let stage = Stage::new();
-        self.stage = Some((folder.into(), stage.clone()));
-        stage
+        let engine = ScriptEngine::new();
+        self.engine = Some((folder.into(), engine.clone()));
+        engine
     }
 
     fn file(&mut self, path: &Path) -> Outcome {
@@ -145,7 +145,7 @@ impl Worker<'_> {
         let mut found = checked.findings;
         let mut outcome = Outcome { text: Some(source.text.as_str().into()), is_library, ..Outcome::default() };
         if is_sound && !is_library {
-            let recipe = Recipe::on_stage(&source, checked.ast, &self.stage(path));
+            let recipe = Recipe::from_ast(&source, checked.ast, &self.engine(path));
             for settings in self.settings {
                 let rehearsals = rehearse(&recipe, settings, self.params);
                 let is_new = |finding: &Finding| !found.contains(finding);

@@ -6,7 +6,7 @@ use crate::script::check::{Finding, Inspector, rehearse};
 use crate::script::editor::{Document, Modules, standard};
 use crate::script::modules::STDLIB;
 use crate::script::shelf::Shelf;
-use crate::script::{Recipe, Stage};
+use crate::script::{Recipe, ScriptEngine};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -55,7 +55,7 @@ impl Documents {
         let is_sound = checked.is_sound() && !checked.is_library();
         let mut findings = checked.findings;
         if let Some(settings) = self.settings.as_ref().filter(|_| is_saved && is_sound) {
-            let recipe = Recipe::on_stage(&source, checked.ast, &Stage::new());
+            let recipe = Recipe::from_ast(&source, checked.ast, &ScriptEngine::new());
             let rehearsed = rehearse(&recipe, settings, &BTreeMap::new()).findings;
             let new: Vec<Finding> = rehearsed.into_iter().filter(|finding| !findings.contains(finding)).collect();
             findings.extend(new);

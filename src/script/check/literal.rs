@@ -9,7 +9,7 @@ use crate::model::Target;
 use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::{self, Row};
-use crate::script::{Inputs, Session, Shared, report};
+use crate::script::{EvaluationContext, Inputs, SharedContext, report};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use rhai::{AST, Dynamic, Expr, FnCallExpr, Position};
@@ -29,7 +29,7 @@ pub(super) struct Known<'a> {
 /// A place to try calls of words at: what they do there is simulated, and forgotten.
 #[derive(Clone)]
 pub(super) struct Trial {
-    shared: Shared,
+    shared: SharedContext,
     sources: Rc<Sources>,
     name: String,
 }
@@ -37,7 +37,7 @@ pub(super) struct Trial {
 impl Default for Trial {
     fn default() -> Self {
         let sources = Rc::new(Sources::default());
-        Self { shared: Rc::new(RefCell::new(Session::new(sources.clone()))), sources, name: String::new() }
+        Self { shared: Rc::new(RefCell::new(EvaluationContext::new(sources.clone()))), sources, name: String::new() }
     }
 }
 
@@ -73,9 +73,9 @@ impl Trial {
                 let run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(Target::default())))));
                 self.shared.borrow_mut().begin(run, &Inputs::default(), Some(Purpose::Plan));
                 let tried = words::tried(row, &args, &site, &self.shared);
-                let mut session = self.shared.borrow_mut();
-                session.warnings.clear();
-                session.run = None;
+                let mut evaluation = self.shared.borrow_mut();
+                evaluation.warnings.clear();
+                evaluation.run = None;
                 tried.err().into_iter().collect()
             }
         };

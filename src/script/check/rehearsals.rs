@@ -43,7 +43,7 @@ pub struct Rehearsals {
 /// Rehearses a recipe in every way that can make a difference: with an end only where the recipe hears of it or asks for it.
 /// `params` is what all rehearsals are given.
 pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, String>) -> Rehearsals {
-    let mut stage = Stage {
+    let mut rehearser = Rehearser {
         recipe,
         settings,
         params: params.clone(),
@@ -53,22 +53,22 @@ pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, 
         asked: BTreeMap::new(),
         all: Rehearsals::default(),
     };
-    stage.usual();
-    if let Some(lacks) = stage.all.lacks.take() {
+    rehearser.usual();
+    if let Some(lacks) = rehearser.all.lacks.take() {
         // What it may be was declared, so one of that will do.
-        let Some(extreme) = stage.asked.get(&lacks).and_then(|extremes| extremes.first()) else {
+        let Some(extreme) = rehearser.asked.get(&lacks).and_then(|extremes| extremes.first()) else {
             return Rehearsals { lacks: Some(lacks), ..Rehearsals::default() };
         };
         let mut params = params.clone();
         params.insert(lacks, extreme.clone());
         return rehearse(recipe, settings, &params);
     }
-    stage.extremes();
-    stage.ends();
-    stage.all
+    rehearser.extremes();
+    rehearser.ends();
+    rehearser.all
 }
 
-struct Stage<'a> {
+struct Rehearser<'a> {
     recipe: &'a Recipe,
     settings: &'a Settings,
     params: BTreeMap<String, String>,
@@ -81,7 +81,7 @@ struct Stage<'a> {
     all: Rehearsals,
 }
 
-impl Stage<'_> {
+impl Rehearser<'_> {
     /// Rehearses a boot without `init`, and one with it that ends by a reboot, and the one that follows.
     fn usual(&mut self) {
         self.boot(self.run(&ENDS[0]), false, "");

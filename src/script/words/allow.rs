@@ -21,7 +21,7 @@ fn keys() -> Vec<(&'static str, String)> {
 }
 
 fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let main = call.session().sources.main();
+    let main = call.evaluation().sources.main();
     if call.library.is_some() || call.site.source.as_deref() != Some(&main) {
         let fault = Fault::new("only the recipe itself may allow something");
         return Err(fault.hint("it stands in the recipe's own file").into());
@@ -31,13 +31,13 @@ fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
     for (key, value) in options.iter().filter(|(_, value)| !value.is_unit()) {
         let mut texts = super::texts(value).map_err(|raised| raised.under(key).arg(0))?;
         if key == "paths" {
-            texts = texts.iter().map(|text| call.session().whole(text)).collect();
+            texts = texts.iter().map(|text| call.evaluation().whole(text)).collect();
         }
         for text in &texts {
             allowed::check(key, text).map_err(|fault| Raised::from(fault).under(key).arg(0))?;
         }
         *allowed.list(key) = texts;
     }
-    call.session().allowance.given.extend(&allowed);
+    call.evaluation().allowance.given.extend(&allowed);
     Ok(Dynamic::UNIT)
 }

@@ -78,8 +78,8 @@ impl Given<'_> {
 
 /// Reads a file of the host, and says which package brings it if it is an iPXE.
 fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
-    let bytes = call.session().run().host.read(Path::new(path), WHOLE)?;
-    call.session().holds(bytes.len());
+    let bytes = call.evaluation().run().host.read(Path::new(path), WHOLE)?;
+    call.evaluation().holds(bytes.len());
     Ok(Rc::new(bytes))
 }
 
@@ -106,7 +106,7 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
     }
     folder_of(call, &path, WHILE_WRITTEN)?;
-    let image = if call.session().run().host.is_assumed() {
+    let image = if call.evaluation().run().host.is_assumed() {
         Image::blank(form.size)
     } else {
         let files = files.into_iter().map(|(path, _, content)| (path, content)).collect();
@@ -149,7 +149,7 @@ fn form(given: &Given<'_>) -> Result<Form, Raised> {
 /// The loaders: a path, a list of paths, or a map of paths by architecture; else the platform's own.
 fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
     let Some(value) = given.get("loader", |value| Ok(value.clone()))? else {
-        let path = ipxe::loader(&*call.session().run().host)?;
+        let path = ipxe::loader(&*call.evaluation().run().host)?;
         return Ok(vec![loader(call, &path, None)?]);
     };
     given
@@ -181,11 +181,11 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
 fn loader(call: &Call<'_>, path: &str, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
     let path = call.whole(path, &|raised| raised.under("loader").arg(1))?;
     call.permit(Asked::Read(Path::new(&path)))?;
-    let is_assumed = call.session().run().host.is_assumed();
+    let is_assumed = call.evaluation().run().host.is_assumed();
     let bytes = if is_assumed {
         Rc::default()
     } else {
-        let package = ipxe::package(&*call.session().run().host);
+        let package = ipxe::package(&*call.evaluation().run().host);
         read(call, &path).map_err(|raised| Raised::from(raised.fault.hint(package)))?
     };
     Ok(Loader { path, bytes, arch })
@@ -234,10 +234,10 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
 fn from_file(call: &Call<'_>, file: &str) -> Result<Script, Raised> {
     let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1))?;
     call.permit(Asked::Read(Path::new(&file)))?;
-    let text = if call.session().run().host.is_assumed() {
+    let text = if call.evaluation().run().host.is_assumed() {
         String::new()
     } else {
-        let bytes = call.session().run().host.read(Path::new(&file), WHOLE)?;
+        let bytes = call.evaluation().run().host.read(Path::new(&file), WHOLE)?;
         let no_text = |_| Fault::new(format!("the script {file} is not text")).hint("iPXE scripts are UTF-8");
         String::from_utf8(bytes).map_err(no_text)?
     };
@@ -262,7 +262,7 @@ type Extra = (String, String, Rc<Vec<u8>>);
 
 /// Further files: where each is in the volume, where it comes from, and its bytes.
 fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
-    let is_assumed = call.session().run().host.is_assumed();
+    let is_assumed = call.evaluation().run().host.is_assumed();
     let one = |(path, source): (&rhai::Identifier, &Dynamic)| {
         image::check_path(path).map_err(|fault| Raised::from(fault).under(path).about_key())?;
         let source = text(source).map_err(|raised| raised.under(path))?;

@@ -42,7 +42,7 @@ fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {
         address: parsed(&options, "address", address)?,
         server: parsed(&options, "server", address)?,
     };
-    call.session().installs.push((described, call.site.clone()));
+    call.evaluation().installs.push((described, call.site.clone()));
     Ok(Dynamic::UNIT)
 }
 

@@ -71,14 +71,14 @@ fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let none = || expected("how often, as a number from 0 on", value).under("limit").arg(0);
         policy.limit = number.ok_or_else(none)?;
     }
-    call.session().run().service.restart = Some(policy);
+    call.evaluation().run().service.restart = Some(policy);
     Ok(Dynamic::UNIT)
 }
 
 fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.parsed(0)?;
-    let mut session = call.session();
-    let after = &mut session.run().service.after;
+    let mut evaluation = call.evaluation();
+    let after = &mut evaluation.run().service.after;
     if !after.contains(&name) {
         after.push(name);
     }
@@ -106,7 +106,7 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     };
     let within = value(&options, "within").map(duration).transpose();
     let within = within.map_err(|raised| raised.under("within").arg(0))?.unwrap_or(WITHIN);
-    call.session().run().service.ready = Some(Ready { sign, within });
+    call.evaluation().run().service.ready = Some(Ready { sign, within });
     Ok(Dynamic::UNIT)
 }
 
