@@ -179,7 +179,7 @@ pub struct Recipe {
     sources: Rc<Sources>,
     ast: AST,
     /// Whether its engine has to know nothing but words.
-    plain: bool,
+    words_only: bool,
     /// Whether what it prints in earnest is kept for whoever evaluates it, instead of being printed.
     pub is_heard: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
@@ -205,13 +205,13 @@ impl Recipe {
         ast.set_source(name);
         sources.add(&source, &ast);
         let names = check::names(&source, &ast, check::Role::Recipe);
-        let plain = names.plain;
+        let words_only = names.words_only;
         let mut faults = imports::faults(&source, &ast);
         faults.extend(names.faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { source, sources, ast, plain, is_heard: false, engine: OnceCell::new() })
+        Ok(Self { source, sources, ast, words_only, is_heard: false, engine: OnceCell::new() })
     }
 
     /// Makes a recipe of what was parsed and checked, for an engine that knows every word. The recipe that it had before is done with.
@@ -220,7 +220,7 @@ impl Recipe {
         ast.set_source(source.name.as_str());
         sources.begin(source, &ast);
         let engine = OnceCell::from(engine.clone());
-        Self { source: source.clone(), sources, ast, plain: false, is_heard: false, engine }
+        Self { source: source.clone(), sources, ast, words_only: false, is_heard: false, engine }
     }
 
     /// Has the recipe evaluated by an engine that knows every word.
@@ -248,7 +248,7 @@ impl Recipe {
     pub(crate) fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
         let ScriptEngine { engine, shared } = &**self.engine.get_or_init(|| {
             let shared = Rc::new(RefCell::new(EvaluationContext::new(self.sources.clone())));
-            Rc::new(ScriptEngine { engine: engine(&shared, self.plain), shared })
+            Rc::new(ScriptEngine { engine: engine(&shared, self.words_only), shared })
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         shared.borrow_mut().is_heard = self.is_heard;
@@ -459,15 +459,15 @@ pub(crate) struct Evaluated {
 }
 
 /// An engine with every word. A recipe that calls nothing else is spared Rhai's own functions, which take 4 to 6 % of a start.
-fn engine(shared: &SharedContext, plain: bool) -> Engine {
-    let mut engine = if plain { texts() } else { functions() };
+fn engine(shared: &SharedContext, words_only: bool) -> Engine {
+    let mut engine = if words_only { texts() } else { functions() };
     limit(&mut engine);
     for word in words::all() {
         words::register(&mut engine, word, shared);
     }
     type_names::register(&mut engine);
     handle::register(&mut engine);
-    if !plain {
+    if !words_only {
         handle::register_properties(&mut engine, shared);
     }
     engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));

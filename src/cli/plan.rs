@@ -5,7 +5,7 @@ use super::{QueryArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::Argv;
 use crate::ops::plan::{self, Plan, PlannedStep, plan};
-use crate::ops::recipe::Ahead;
+use crate::ops::recipe::Prefetch;
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
@@ -47,10 +47,10 @@ impl From<Form> for plan::Form {
     }
 }
 
-pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
     let request = args.query.of(args.recipe.request());
-    let plan = plan(&request, args.on.as_deref(), args.form.into(), ahead, notify)?;
+    let plan = plan(&request, args.on.as_deref(), args.form.into(), prefetch, notify)?;
     Ok(if args.json { term.json(format!("{:#}", plan.json())) } else { term.data(as_text(&plan, args.places)) }?)
 }
 

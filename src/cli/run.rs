@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
 use crate::ops::display::terminal;
-use crate::ops::recipe::{Ahead, RecipeHelp};
+use crate::ops::recipe::{Prefetch, RecipeHelp};
 use crate::ops::run::{self, Means, Progress, RunRequest};
 use clap::Args;
 use std::path::PathBuf;
@@ -29,11 +29,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     span::parse(text).map_err(Into::into)
 }
 
-pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn run(args: &RunArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let (stop_within, events) = (args.stop_within, args.events.clone());
     let asked = RunRequest { recipe: args.recipe.request(), stop_within, events };
     let tell = if term.is_terminal() { tell } else { tell_what_follows };
-    run::run(&asked, ahead, Box::new(tell), &mut |notice| term.notice(&notice))
+    run::run(&asked, prefetch, Box::new(tell), &mut |notice| term.notice(&notice))
 }
 
 /// Says what goes on, where somebody looks on. A guest that has the terminal for its console is left alone with it.

@@ -13,17 +13,17 @@ use std::io::{self, ErrorKind};
 pub(crate) struct Term {
     colour: Colour,
     is_terminal: bool,
-    plain: bool,
+    no_colour: bool,
     verbose: bool,
 }
 
 impl Term {
     /// Finds out whether colour is wanted: on a terminal that can show it, unless NO_COLOR is set (no-color.org).
     pub(crate) fn new() -> Self {
-        let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
+        let no_colour = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
         let is_terminal = terminal::is_terminal(Stream::Error);
-        let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
-        Self { colour, is_terminal, plain, verbose: false }
+        let colour = if is_terminal && !no_colour { Colour::Styled } else { Colour::Plain };
+        Self { colour, is_terminal, no_colour, verbose: false }
     }
 
     /// Returns whether somebody looks on.
@@ -43,8 +43,8 @@ impl Term {
     }
 
     /// Returns whether nobody wants colour.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.plain
+    pub(crate) fn has_no_colour(&self) -> bool {
+        self.no_colour
     }
 
     /// Prints data. A reader that went away is no error.
@@ -82,13 +82,13 @@ impl Term {
     pub(crate) fn usage(&self, words: &clap::Error) {
         let stream = if words.use_stderr() { Stream::Error } else { Stream::Output };
         let text = words.render();
-        let plain = text.to_string();
-        let is_styled = terminal::is_terminal(stream) && !self.plain && shown::text(&plain) == plain;
+        let unstyled = text.to_string();
+        let is_styled = terminal::is_terminal(stream) && !self.no_colour && shown::text(&unstyled) == unstyled;
         // A broken pipe is no error.
         let _ = if is_styled {
             terminal::print(stream, Form::Styled, &text.ansi().to_string())
         } else {
-            terminal::print(stream, Form::Text, &plain)
+            terminal::print(stream, Form::Text, &unstyled)
         };
     }
 

@@ -37,9 +37,9 @@ use std::time::Duration;
 
 /// Facts that are being read before there is anybody to ask for them.
 #[derive(Default)]
-pub(crate) struct Ahead(Option<Program>);
+pub(crate) struct Prefetch(Option<Program>);
 
-impl Ahead {
+impl Prefetch {
     /// Begins to read the interfaces: a command takes as long as parsing a recipe and giving it its words. Where it cannot be
     /// started the one who asks is told.
     pub(crate) fn interfaces(platform: Platform) -> Self {
@@ -57,7 +57,7 @@ pub(crate) struct System {
     pub(crate) signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
     /// The command that reads the interfaces, when it was started before they were needed.
-    ahead: RefCell<Option<Program>>,
+    prefetch: RefCell<Option<Program>>,
     /// Changes that are on their way.
     begun: Vec<(Effect, PendingCommand)>,
     found: RefCell<BTreeMap<String, bool>>,
@@ -75,7 +75,7 @@ pub(crate) struct System {
 
 impl System {
     /// Opens the door; with it comes what was asked before.
-    pub(crate) fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
+    pub(crate) fn new(settings: Settings, prefetch: Prefetch) -> Result<Self, Fault> {
         // What stands there is believed.
         folder::against(&settings.state, Keeps::State).map_or(Ok(()), Err)?;
         let store = Store::new(settings.clone());
@@ -83,7 +83,7 @@ impl System {
             settings,
             signals: Signals::install()?,
             interfaces: RefCell::default(),
-            ahead: RefCell::new(ahead.0),
+            prefetch: RefCell::new(prefetch.0),
             begun: Vec::new(),
             found: RefCell::default(),
             hardware: OnceCell::new(),
@@ -98,8 +98,8 @@ impl System {
     /// Reads the interfaces, by the command that was started before they were needed if there is one.
     fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
         marks::read(self, &|argv| {
-            let ahead = self.ahead.borrow_mut().take();
-            ahead.map_or_else(|| run(argv), Program::finish)
+            let prefetch = self.prefetch.borrow_mut().take();
+            prefetch.map_or_else(|| run(argv), Program::finish)
         })
     }
 

@@ -49,8 +49,8 @@ pub(super) struct Command {
 
 /// Returns what a text is.
 pub(super) fn of(text: &str) -> Result<Kind, Fault> {
-    let plain = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    if text.lines().filter(plain).count() == 0 {
+    let has_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if text.lines().filter(has_content).count() == 0 {
         return Err(Fault::new("there is nothing to import: the text is empty").hint("give a command line of bhyve"));
     }
     // A text may hold quotes that are not closed.
@@ -62,7 +62,7 @@ pub(super) fn of(text: &str) -> Result<Kind, Fault> {
     if is_command || text.trim_start().starts_with('-') {
         return Ok(Kind::Bhyve);
     }
-    let keys: Vec<&str> = text.lines().filter(plain).filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let keys: Vec<&str> = text.lines().filter(has_content).filter_map(|line| Some(line.split_once('=')?.0)).collect();
     let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.trim()));
     if has(&["loader", "cpu", "memory"]) && keys.iter().any(|key| keys::find(key.trim()).is_some()) {
         return Ok(Kind::VmBhyve);
@@ -124,7 +124,7 @@ pub(super) fn command(text: &str) -> Result<Command, Wrong> {
 
 /// Returns the words of the only line of a text, split at blanks alone, if it is a command of bhyve without quotes that the shell
 /// would cut short; and where it would.
-pub(super) fn plain(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
+pub(super) fn unquoted_command(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
     let mut all = spans(text).filter(|line| text.get(line.clone()).is_some_and(|line| !line.trim().is_empty()));
     let (line, None) = (all.next()?, all.next()) else { return None };
     let part = text.get(line.clone())?;

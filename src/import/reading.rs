@@ -95,7 +95,7 @@ fn commands(
         Ok(basis) => return Ok(basis),
         Err(faults) => faults,
     };
-    let Some((words, cut)) = kind::plain(text) else { return Err(faults) };
+    let Some((words, cut)) = kind::unquoted_command(text) else { return Err(faults) };
     let args: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
     let span = |at: usize| words.get(at).map(|word: &Word| word.span.clone());
     let Ok(basis) = arguments(shown, &args, span, target, files) else { return Err(faults) };

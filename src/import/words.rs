@@ -251,7 +251,7 @@ impl Lexer<'_> {
                     _ => word.text.push(c),
                 }
             } else {
-                lexer.plain(&mut word);
+                lexer.unprotected(&mut word);
             }
         }
         // In the text, tabs and all.
@@ -275,7 +275,7 @@ impl Lexer<'_> {
                     self.at += 1;
                     word.text.extend(self.next());
                 }
-                _ => self.plain(&mut word),
+                _ => self.unprotected(&mut word),
             }
         }
         word.span.end = self.at;
@@ -283,7 +283,7 @@ impl Lexer<'_> {
     }
 
     /// Takes a character that no quote protects from the shell.
-    fn plain(&mut self, word: &mut Word) {
+    fn unprotected(&mut self, word: &mut Word) {
         let start = self.at;
         let Some(c) = self.next() else { return };
         word.text.push(c);
@@ -313,7 +313,7 @@ impl Lexer<'_> {
                         _ => word.text.push('\\'),
                     }
                 }
-                Some(_) if quote == '"' => self.plain(word),
+                Some(_) if quote == '"' => self.unprotected(word),
                 Some(_) => word.text.extend(self.next()),
             }
         }

@@ -3,7 +3,7 @@
 use super::notice::{Notice, Notify};
 use super::recipe::RecipeRequest;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host, Platform, Settings};
@@ -94,7 +94,7 @@ pub(crate) fn change(
     settings: Settings,
     notify: Notify<'_>,
 ) -> Result<Vec<Step>, Vec<Diagnostic>> {
-    let mut host = System::new(settings, Ahead::default())?;
+    let mut host = System::new(settings, Prefetch::default())?;
     host.work_in(request.inputs().origin.folder());
     let Meant { recipe, calls, mut host, .. } = meant(request, Box::new(host), notify)?;
     let effects: Vec<Effect> = calls.iter().map(|(effect, _)| effect.clone()).collect();
@@ -148,7 +148,7 @@ pub(crate) fn files(
     notify: Notify<'_>,
 ) -> Result<String, Vec<Diagnostic>> {
     let platform = there.platform;
-    let host = System::new(here, Ahead::default())?;
+    let host = System::new(here, Prefetch::default())?;
     // What is written is for any start, not for what is there now.
     let meant = meant(request, Box::new(Elsewhere::new(there, Box::new(host))), notify)?;
     let text = match platform {

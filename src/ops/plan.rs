@@ -10,7 +10,7 @@ use crate::host::commands::commands;
 use crate::host::interfaces::marks::Maker;
 use crate::host::marks;
 use crate::host::os::linux;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Step};
@@ -52,14 +52,14 @@ pub(crate) fn plan(
     request: &RecipeRequest,
     on: Option<&str>,
     form: Form,
-    ahead: Ahead,
+    prefetch: Prefetch,
     notify: Notify<'_>,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let here = platform()?;
     let there: Asked = on.map_or(Ok(here), str::parse)?;
     let settings = |asked| settings::settings(asked, request.user_net);
     settings::doubt(there).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
-    let mut host = System::new(settings(here)?, ahead)?;
+    let mut host = System::new(settings(here)?, prefetch)?;
     let recipe = request.read()?;
     let inputs = request.inputs();
     host.work_in(inputs.origin.folder());

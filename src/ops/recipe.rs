@@ -3,7 +3,7 @@
 use super::settings::platform;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::owner_beside_us;
-pub(crate) use crate::host::system::Ahead;
+pub(crate) use crate::host::system::Prefetch;
 use crate::host::{environment, files};
 use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
@@ -170,10 +170,10 @@ impl RecipeHelp {
 
 /// Begins to read the interfaces of this host, if a recipe seems to ask for them: to wait for the command when they are asked for
 /// would take 10 % of a start.
-pub(crate) fn ahead(recipe: &str) -> Ahead {
+pub(crate) fn prefetch(recipe: &str) -> Prefetch {
     let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
     match platform() {
-        Ok(asked) if files::read_text(Path::new(recipe)).is_ok_and(asks) => Ahead::interfaces(asked.platform),
-        _ => Ahead::default(),
+        Ok(asked) if files::read_text(Path::new(recipe)).is_ok_and(asks) => Prefetch::interfaces(asked.platform),
+        _ => Prefetch::default(),
     }
 }

@@ -134,12 +134,12 @@ impl Request<'_> {
     fn written(&self, with: &Recording, without: Option<&Recording>) -> Result<Recorded, Vec<Diagnostic>> {
         let (steps, again) = (merge(with, without), again(with, without));
         let init = hide(self.init_args.unwrap_or_default());
-        let plain = |text: String| Recorded { text, hides_password: false, differences: None };
+        let document = |text: String| Recorded { text, hides_password: false, differences: None };
         match self.form {
-            Form::Json => Ok(plain(transcript::json(&steps, again, with, without))),
+            Form::Json => Ok(document(transcript::json(&steps, again, with, without))),
             Form::Transcript => {
                 let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(plain(transcript::text(&steps, again, &init, &from)))
+                Ok(document(transcript::text(&steps, again, &init, &from)))
             }
             Form::Recipe => {
                 let path =

@@ -6,7 +6,7 @@ use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::script::{Inputs, Recipe, Refused};
 pub(crate) use crate::supervise::Progress;
 use crate::supervise::driver::{Beginning, drive};
@@ -47,10 +47,15 @@ pub(crate) fn rehearse(
 }
 
 /// Rehearses a recipe, then runs its machine in the foreground until nothing follows. All that it took has been given back then.
-pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
+pub(crate) fn run(
+    asked: &RunRequest,
+    prefetch: Prefetch,
+    listener: Told,
+    notify: Notify<'_>,
+) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
     settings::doubt(platform()?).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
-    let mut host = System::new(settings, ahead)?;
+    let mut host = System::new(settings, prefetch)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();
     host.work_in(inputs.origin.folder());

@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::host::background::{self, Line};
 use crate::host::clock::Utc;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::host::{Settings, clock, events};
@@ -68,7 +68,7 @@ fn drive_in_background(
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();
-    let mut host = System::new(settings.clone(), Ahead::default())?;
+    let mut host = System::new(settings.clone(), Prefetch::default())?;
     host.in_background(&asked.log);
     host.work_in(inputs.origin.folder());
     let drive = |mut run: Run, beginning: Beginning<'_>| {
@@ -119,7 +119,7 @@ fn adopting(
     host: System,
     name: &VmName,
 ) -> Result<Run, Vec<Diagnostic>> {
-    let here = System::new(settings.clone(), Ahead::default())?;
+    let here = System::new(settings.clone(), Prefetch::default())?;
     let rehearsal = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::new(settings, Box::new(here))))));
     let evaluated = recipe.evaluate(rehearsal, &asked.recipe.inputs(), Some(Purpose::Plan));
     if !evaluated.faults.is_empty() {

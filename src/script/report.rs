@@ -147,7 +147,7 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
             let fault = Fault::new("this cannot be gone through one by one");
             one(fault.hint("`for` takes a list, a map's `keys()`, or a range as in `0..4`"), here())
         }
-        _ => one(limit(error).unwrap_or_else(|| Fault::new(plain(error))), here()),
+        _ => one(limit(error).unwrap_or_else(|| Fault::new(rhai_message(error))), here()),
     }
 }
 
@@ -194,13 +194,13 @@ fn limit(error: &EvalAltResult) -> Option<Fault> {
 }
 
 /// Rhai's own words, without its position.
-fn plain(error: &EvalAltResult) -> String {
+fn rhai_message(error: &EvalAltResult) -> String {
     let text = error.to_string();
     let text = match text.rfind(" (line ") {
         Some(at) if !error.position().is_none() => text[..at].to_string(),
         _ => text,
     };
-    type_names::plain(text)
+    type_names::in_own_names(text)
 }
 
 /// Rhai says the same of a wrong name, a wrong number of arguments and a wrong type.

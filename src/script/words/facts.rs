@@ -356,8 +356,8 @@ fn secret_param(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.text(0)?;
-    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    if !plain {
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if !is_name {
         let fault = Fault::new(format!("{name:?} is no name of a secret")).hint("letters, digits, `_` and `-`");
         return Err(Raised::from(fault).arg(0));
     }

@@ -118,7 +118,7 @@ fn bhyveload(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
         None => Ok(vec![call.file(value)?]),
     })?;
-    let env = given.map("env", |name, value| Ok(loader_variable(name, &plain(value)?)?))?;
+    let env = given.map("env", |name, value| Ok(loader_variable(name, &public_value(value)?)?))?;
     let (host, loader) = (given.path("host")?, given.path("loader")?);
     let console = given.console()?;
     made(call, Loader::Bhyveload(Bhyveload { console, disks, env: env.unwrap_or_default(), host, loader }))
@@ -149,7 +149,7 @@ fn made(call: &Call<'_>, loader: Loader) -> Result<Dynamic, Raised> {
 }
 
 /// Reads the value of a variable: everybody can read it in the command line.
-fn plain(value: &Dynamic) -> Result<String, Raised> {
+fn public_value(value: &Dynamic) -> Result<String, Raised> {
     if value.is::<SecretHandle>() {
         let fault = Fault::new("a secret would be in the loader's command line, which everybody can read");
         return Err(fault.hint("set it in the guest's own /boot/loader.conf").into());

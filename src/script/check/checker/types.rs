@@ -40,7 +40,7 @@ impl Checker<'_> {
             Expr::MethodCall(call, position) => self.call(call, *position, Some(&Kind::Any)),
             Expr::Dot(both, flags, _) => self.dot(both, flags.contains(ASTFlags::BREAK)),
             Expr::Property(..) => {
-                self.plain = false;
+                self.words_only = false;
                 Kind::Any
             }
             Expr::Index(both, flags, _) => {
@@ -117,13 +117,13 @@ impl Checker<'_> {
 
     fn link(&mut self, base: &Kind, link: &Expr, is_index: bool, set: Option<(&Expr, &Kind)>) -> Kind {
         if is_index {
-            self.plain = false;
+            self.words_only = false;
             self.expression(link);
             return Kind::Any;
         }
         match link {
             Expr::Property(property, position) => {
-                self.plain = false;
+                self.words_only = false;
                 self.property(base, &property.2, *position, set)
             }
             Expr::MethodCall(call, position) => self.call(call, *position, Some(base)),
@@ -183,7 +183,7 @@ impl Checker<'_> {
 
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position, on: Option<&Kind>) -> Kind {
         let kinds: Vec<Kind> = call.args.iter().map(|arg| self.expression(arg)).collect();
-        self.plain &= call.op_token.is_none();
+        self.words_only &= call.op_token.is_none();
         if call.is_qualified() {
             self.call_of_module(call, position);
             return Kind::Any;
@@ -201,7 +201,7 @@ impl Checker<'_> {
         }
         let (name, given, method) = (call.name.as_str(), call.args.len(), on.is_some());
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
-        self.plain &= !rows.is_empty();
+        self.words_only &= !rows.is_empty();
         self.literal_keys(&rows, call);
         let fits = |row: &&Row| (row.arity().0..=row.arity().1).contains(&given);
         if self.functions.get(name).is_some_and(|arities| arities.contains(&given)) {
