@@ -22,7 +22,7 @@ mod repeats;
 pub(crate) mod status;
 pub(crate) mod step;
 
-use crate::client::dialog::Conversation;
+use crate::client::dialog::Dialog;
 use crate::diag::{Blame, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
@@ -87,8 +87,8 @@ pub(crate) struct Run {
     /// Whether somebody was told that the guest runs, or is going to.
     is_announced: bool,
     last_words: Vec<String>,
-    /// The talk with the guest that runs.
-    talk: Option<Conversation>,
+    /// The dialog with the guest that runs.
+    dialog: Option<Dialog>,
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
@@ -122,7 +122,7 @@ impl Run {
             state: State::default(),
             is_announced: false,
             last_words,
-            talk: None,
+            dialog: None,
             wrong: None,
             late: None,
             program: Working::Hypervisor,

@@ -136,7 +136,7 @@ fn steps(evaluated: &Evaluated, setting: &Setting<'_>, maker: &Maker) -> Result<
             }
             Rehearsed::Boot(machine) => {
                 let mut boot: Vec<_> = BootPlan::of(machine, setting)?.steps().into_iter().map(planned).collect();
-                let meanwhile: Vec<String> = machine.talk().iter().map(|step| step.command(machine.name())).collect();
+                let meanwhile: Vec<String> = machine.dialog().iter().map(|step| step.command(machine.name())).collect();
                 boot.iter_mut().last().into_iter().for_each(|last| last.meanwhile.clone_from(&meanwhile));
                 steps.extend(boot);
             }

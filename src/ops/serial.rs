@@ -42,9 +42,9 @@ pub(crate) struct PortQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PortUse {
     /// To say something as well.
-    Talk,
+    ReadWrite,
     /// To hear only.
-    Listen,
+    ReadOnly,
 }
 
 /// The serial port of a machine.
@@ -123,7 +123,7 @@ pub(crate) fn wait(
     listener: Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
     let until = Instant::now() + within;
-    let port = Port::open(query, PortUse::Listen, |name| wait_command(name, query, text, within), listener)?;
+    let port = Port::open(query, PortUse::ReadOnly, |name| wait_command(name, query, text, within), listener)?;
     let signals = Signals::install()?;
     let mut heard = Heard::default();
     while port.lives() {
@@ -208,7 +208,7 @@ fn line(
             let fault = Fault::new(format!("{port} of {machine} is plugged into {path}, a tty of this host"));
             Err(fault.hint("whoever has the other end of that tty is its console"))
         }
-        (Tty::Stdio, Some((log, from))) if usage == PortUse::Listen => Ok(Line::Log(log, from)),
+        (Tty::Stdio, Some((log, from))) if usage == PortUse::ReadOnly => Ok(Line::Log(log, from)),
         (Tty::Stdio, Some(_)) if is_qemu => Ok(socket()),
         (Tty::Stdio, Some(_)) => {
             let fault = Fault::new(format!("what {port} of {machine} says goes into its log, and nothing goes back"));

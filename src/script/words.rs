@@ -39,7 +39,7 @@ pub(crate) const VM_DIR: &str = crate::library::protected::MACHINES;
 pub(crate) fn all() -> impl Iterator<Item = Row> {
     let words = [
         machine::WORDS,
-        machine::talk::WORDS,
+        machine::dialog::WORDS,
         loader::WORDS,
         network::WORDS,
         disk::WORDS,

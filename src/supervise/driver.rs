@@ -10,11 +10,11 @@ use super::status::MachineState;
 use super::step::{Action, Event, Means, Phase, Rules, step};
 use super::{Claim, DEFAULT_UMASK, Lease, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
-use crate::client::dialog::{Conversation, Went};
+use crate::client::dialog::{Dialog, DialogOutcome};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::boot_plan::BootPlan;
 use crate::host::{Effect, Guest, Platform, Woken};
-use crate::model::{Ended, Machine, Shape, Talk, VmName};
+use crate::model::{DialogStep, Ended, Machine, Shape, VmName};
 use std::time::{Duration, Instant};
 
 /// How often it is looked how a dialog with the guest goes, for as long as it does.
@@ -200,10 +200,10 @@ impl Run {
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
         // A guest that is only imagined has no process, and says nothing.
         self.program = if guest.process().is_some() { Working::Hypervisor } else { Working::Imagined };
-        self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
+        self.dialog = guest.process().and_then(|_| Dialog::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         self.look_at_node(machine.name(), &ended, is_first);
-        self.talked(machine)?;
+        self.dialog_verdict(machine)?;
         Ok(ended)
     }
 
@@ -279,7 +279,7 @@ impl Run {
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
         self.note_witness(process);
         let ended = loop {
-            let dialog = self.talk.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
+            let dialog = self.dialog.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
             let event = match guest.wait(dialog.into_iter().chain(deadline).min()) {
                 Woken::Ended(ended) => break ended,
@@ -287,7 +287,7 @@ impl Run {
                     self.hear_how_long();
                     Event::StopAsked
                 }
-                Woken::TimeOver if self.goes_wrong() => Event::DialogFailed,
+                Woken::TimeOver if self.dialog_fails() => Event::DialogFailed,
                 Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
                 Woken::TimeOver => Event::Deadline,
             };
@@ -376,33 +376,33 @@ impl Run {
         }
     }
 
-    /// Looks how the talk with the guest goes, and returns whether it has just gone wrong.
-    fn goes_wrong(&mut self) -> bool {
-        match self.talk.as_ref().map(|talk| talk.went(Duration::ZERO)) {
-            Some(Went::On) | None => false,
-            Some(Went::Well) => {
-                self.talk = None;
+    /// Looks how far the dialog with the guest has come, and returns whether it has just failed.
+    fn dialog_fails(&mut self) -> bool {
+        match self.dialog.as_ref().map(|dialog| dialog.outcome(Duration::ZERO)) {
+            Some(DialogOutcome::UnderWay) | None => false,
+            Some(DialogOutcome::Done) => {
+                self.dialog = None;
                 false
             }
-            Some(Went::Wrong(fault)) => {
-                (self.talk, self.wrong) = (None, Some(fault));
+            Some(DialogOutcome::Failed(fault)) => {
+                (self.dialog, self.wrong) = (None, Some(fault));
                 true
             }
         }
     }
 
-    /// Returns what went wrong in the talk with a guest that has ended. One that somebody stopped had not to say everything.
-    fn talked(&mut self, machine: &Machine) -> Result<(), Fault> {
+    /// Returns what failed in the dialog with a guest that has ended. One that somebody stopped had not to say everything.
+    fn dialog_verdict(&mut self, machine: &Machine) -> Result<(), Fault> {
         const LAST: Duration = Duration::from_secs(1);
-        let wrong = match self.talk.take().map(|talk| talk.went(LAST)) {
-            Some(Went::Wrong(fault)) => Some(fault),
-            Some(Went::On) => {
-                let is_seen = machine.talk().iter().any(Talk::is_on_screen);
+        let wrong = match self.dialog.take().map(|dialog| dialog.outcome(LAST)) {
+            Some(DialogOutcome::Failed(fault)) => Some(fault),
+            Some(DialogOutcome::UnderWay) => {
+                let is_seen = machine.dialog().iter().any(DialogStep::is_on_screen);
                 let what = if is_seen { "said and typed" } else { "said on com1" };
                 let fault = Fault::new(format!("{} ended before all was {what}", machine.name()));
                 Some(fault.blame(Blame::Guest))
             }
-            Some(Went::Well) | None => None,
+            Some(DialogOutcome::Done) | None => None,
         };
         let is_stopped = self.is_stopped();
         self.wrong.take().or(wrong.filter(|_| !is_stopped)).map_or(Ok(()), Err)

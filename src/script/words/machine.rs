@@ -1,7 +1,7 @@
 //! The machine: `bhyve(#{ … })` and what can be done with it.
 
+pub(super) mod dialog;
 mod keys;
-pub(super) mod talk;
 
 use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
