@@ -11,7 +11,7 @@ use super::raise::Raised;
 use super::source::{self, Sources, Unit};
 use super::words::{Call, VM_DIR};
 use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::{Effect, Host, files, ipxe, shelf};
+use crate::host::{Effect, Host, files, ipxe, library_tree};
 use crate::library::allowed::{self, Allowed};
 use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
 use crate::library::protected::is_below;
@@ -306,7 +306,7 @@ impl super::EvaluationContext {
     fn configured(&mut self) -> Result<&Allowed, Fault> {
         if self.allowance.configured.is_none() {
             let path = self.run().host.settings().config.join("config.toml");
-            let text = shelf::text(&path)?.unwrap_or_default();
+            let text = library_tree::text(&path)?.unwrap_or_default();
             let read = allowed::parse(&path.display().to_string(), &text);
             let read = read.map_err(|diagnostic| match diagnostic.place {
                 Some(place) => diagnostic.fault.context(place),
@@ -405,8 +405,9 @@ mod tests {
     #[test]
     fn a_library_takes_away_no_node_that_somebody_uses() {
         let folder = tempfile::tempdir().unwrap();
-        let write =
-            |name: &str, text: &str| crate::host::shelf::put(&folder.path().join(name), text.as_bytes()).unwrap();
+        let write = |name: &str, text: &str| {
+            crate::host::library_tree::put(&folder.path().join(name), text.as_bytes()).unwrap()
+        };
         write("vmrun.toml", "[lib.team]\npath = \".\"\n");
         write("lib.rhai", "fn clear(name) { bhyvectl(name).destroy(); }\n");
         let said = |recipe: &str| {
