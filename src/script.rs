@@ -33,7 +33,7 @@ use crate::diag::{Diagnostic, Fault, Place, Source, shown};
 use crate::host::Effect;
 use crate::host::terminal::{self, Form, Stream};
 use crate::model::{Ended, InterfaceName, Machine};
-use crate::netboot::Described;
+use crate::netboot::NetbootOptions;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use allowance::Allowance;
@@ -111,7 +111,7 @@ pub(crate) struct EvaluationContext {
     /// What was begun and left to itself, and the calls that began it.
     pub begun: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
-    pub installs: Vec<(Described, Site)>,
+    pub installs: Vec<(NetbootOptions, Site)>,
     /// The pairs that got a name in this evaluation.
     pub pairs: Vec<InterfaceName>,
     /// The closures that wait for the end of a boot.
@@ -447,7 +447,7 @@ pub(crate) struct Evaluated {
     /// What was begun and left to itself, or all that a network is made of, and the calls.
     pub calls: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
-    pub installs: Vec<(Described, Site)>,
+    pub installs: Vec<(NetbootOptions, Site)>,
     /// Of a plan, from which of its steps on which call asked for them.
     pub places: Vec<(usize, Place)>,
     /// The parameters that the recipe asked for.

@@ -147,7 +147,7 @@ fn volume(disk: &dyn Disk, start: u64, room: u64) -> Result<Opened, Fault> {
                         Err(why) => wrong.push(why),
                         Ok(None) => wrong.extend(volume.check(entry)?),
                         Ok(Some(bytes)) if is_script => script = Some(String::from_utf8_lossy(&bytes).into_owned()),
-                        Ok(Some(bytes)) => program = Some(loader::described(&bytes)),
+                        Ok(Some(bytes)) => program = Some(loader::description(&bytes)),
                     }
                 }
             }

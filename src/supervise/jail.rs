@@ -133,7 +133,7 @@ pub(super) fn undo_loan(host: &dyn Host, jail: &JailName, tap: &InterfaceName, l
     match interfaces_in(host, jail) {
         Ok(there) => {
             let Some(one) = there.iter().find(|one| one.name == tap.as_str()) else { return };
-            if one.described.as_ref() == Some(&left.name) {
+            if one.description_machine.as_ref() == Some(&left.name) {
                 left.backs.push(Back::Effect(Effect::Reclaim { jail: jail.clone(), tap: tap.clone() }));
                 left.backs.push(Back::Effect(Effect::DestroyTap(tap.clone())));
             } else {
@@ -166,5 +166,5 @@ pub(super) fn undo_inner(host: &dyn Host, inner: &Inner, left: &mut Left) {
 /// describes it says whose it is.
 pub(super) fn was_lent(leases: &[Lease], one: &Interface, machine: &VmName) -> bool {
     let is_lent = |lease: &Lease| matches!(lease, Lease::Effect(Effect::Lend { tap, .. }) if tap.as_str() == one.name);
-    one.described.as_ref() == Some(machine) && leases.iter().any(is_lent)
+    one.description_machine.as_ref() == Some(machine) && leases.iter().any(is_lent)
 }

@@ -281,8 +281,9 @@ impl Run {
             && let Ok(there) = self.host.interfaces_anew()
         {
             // One that came back from a jail has lost its group, and still says whose it is.
-            let came_back =
-                |one: &Interface| !one.is_ours && one.described.as_ref().is_some_and(|name| machines.contains(&name));
+            let came_back = |one: &Interface| {
+                !one.is_ours && one.description_machine.as_ref().is_some_and(|name| machines.contains(&name))
+            };
             let marked: Vec<Interface> = there.iter().filter(|one| !came_back(one)).cloned().collect();
             effects.retain(|effect| {
                 let what = anothers(effect, &marked, &machines);

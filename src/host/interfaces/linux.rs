@@ -91,7 +91,7 @@ fn interface(link: &Value) -> Option<Interface> {
         up: has_flag("UP"),
         mark,
         folder: folder.flatten(),
-        is_described: !alias.is_empty(),
+        has_description: !alias.is_empty(),
         is_ours: alias.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(':')),
         // A tap has a carrier for as long as somebody has it open.
         is_open: kind == InterfaceKind::Tap && has_flag("LOWER_UP"),

@@ -1,7 +1,7 @@
 //! Booting from the network: what a machine says of its install.
 
 use super::{Call, Keys, Kind, Param, Word, text};
-use crate::netboot::{Described, Install, KEYS};
+use crate::netboot::{Install, KEYS, NetbootOptions};
 use crate::script::raise::Raised;
 use rhai::{Dynamic, Map};
 use std::collections::BTreeMap;
@@ -35,14 +35,14 @@ fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
     }
     let install = Install::read(&said).map_err(|(key, fault)| Raised::from(fault).under(key).arg(0))?;
-    let described = Described {
+    let options = NetbootOptions {
         install,
         machine: parsed(&options, "machine", |text| text.parse().map_err(Raised::from))?,
         host: parsed(&options, "host", |text| text.parse().map_err(Raised::from))?,
         address: parsed(&options, "address", address)?,
         server: parsed(&options, "server", address)?,
     };
-    call.evaluation().installs.push((described, call.site.clone()));
+    call.evaluation().installs.push((options, call.site.clone()));
     Ok(Dynamic::UNIT)
 }
 

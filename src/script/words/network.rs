@@ -135,7 +135,7 @@ pub(super) const WORDS: &[Word] = &[
 fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
     let options = call.options(1)?;
-    make(call, &described(Link::tap(name.clone()), &options, 1)?, 0)?;
+    make(call, &with_options(Link::tap(name.clone()), &options, 1)?, 0)?;
     Ok(Dynamic::from(Tap(name)))
 }
 
@@ -156,7 +156,7 @@ fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
     let options = call.options(1)?;
     if switch(&options, "create", 1)?.unwrap_or(false) {
-        let link = described(Link::new(name.clone(), LinkKind::Bridge), &options, 1)?;
+        let link = with_options(Link::new(name.clone(), LinkKind::Bridge), &options, 1)?;
         make(call, &link, 0)?;
         return Ok(Dynamic::from(Bridge(name)));
     }
@@ -188,7 +188,7 @@ fn vlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
     {
         return Err(Raised::from(fault).arg(0));
     }
-    make(call, &described(Link::new(name.clone(), LinkKind::Vlan { parent, tag }), &options, 2)?, 1)?;
+    make(call, &with_options(Link::new(name.clone(), LinkKind::Vlan { parent, tag }), &options, 2)?, 1)?;
     Ok(Dynamic::from(Interface(name)))
 }
 
@@ -203,7 +203,7 @@ fn vxlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
     {
         return Err(under("dev", 1)(fault.into()));
     }
-    let mut link = described(Link::new(name.clone(), LinkKind::Vxlan(vxlan)), &options, 1)?;
+    let mut link = with_options(Link::new(name.clone(), LinkKind::Vxlan(vxlan)), &options, 1)?;
     if link.mtu.is_none() {
         link.mtu = mtu_inside(call, &link)?;
     }
@@ -277,7 +277,7 @@ fn epair(call: &Call<'_>) -> Result<Dynamic, Raised> {
     call.evaluation().pairs.push(stem.clone());
     let end = |end: &str| format!("{stem}{end}").parse::<InterfaceName>();
     let (a, b) = (end("a")?, end("b")?);
-    make(call, &described(Link::new(a.clone(), LinkKind::Pair { peer: b.clone() }), &options, options_at)?, 0)?;
+    make(call, &with_options(Link::new(a.clone(), LinkKind::Pair { peer: b.clone() }), &options, options_at)?, 0)?;
     let ends = [("a", a), ("b", b)].map(|(key, name)| (key.into(), Dynamic::from(Interface(name))));
     Ok(Map::from(ends).into())
 }
@@ -365,7 +365,7 @@ fn switch(options: &Map, key: &'static str, at: usize) -> Result<Option<bool>, R
 }
 
 /// Adds what the options say of an interface.
-fn described(mut link: Link, options: &Map, at: usize) -> Result<Link, Raised> {
+fn with_options(mut link: Link, options: &Map, at: usize) -> Result<Link, Raised> {
     if let Some(value) = given(options, "address") {
         let one = |value: &Dynamic| -> Result<NetAddress, Raised> { Ok(super::text(value)?.parse()?) };
         let all = match value.read_lock::<rhai::Array>() {

@@ -228,7 +228,7 @@ fn undo_half(
         }
         InterfaceKind::Other => false,
     };
-    let is_bare = !one.is_described && one.addresses.is_empty() && one.members.is_empty() && !one.up && !one.is_open;
+    let is_bare = !one.has_description && one.addresses.is_empty() && one.members.is_empty() && !one.up && !one.is_open;
     let is_free = interfaces::bridge_of(interfaces, &unnamed).is_none() && !interfaces.iter().any(is_its);
     match unnamed.parse() {
         Ok(made) if same_boot && is_of_kind && is_bare && is_free => {
@@ -289,7 +289,7 @@ mod tests {
         let bridge = Interface { members: vec!["tap1.new".into()], ..Interface::new("br0", InterfaceKind::Bridge) };
         let address = "10.0.0.1/24".parse().unwrap();
         let others: [(Interface, bool, &[Interface]); 9] = [
-            (Interface { is_described: true, ..tap() }, true, &[]),
+            (Interface { has_description: true, ..tap() }, true, &[]),
             (Interface { up: true, ..tap() }, true, &[]),
             (Interface { is_open: true, ..tap() }, true, &[]),
             (Interface { addresses: vec![address], ..tap() }, true, &[]),
