@@ -1,4 +1,4 @@
-//! One run of a recipe: what it takes is a lease, what it boots is driven by [`driver`], which asks a pure [`step::step`].
+//! One run of a recipe: what it takes is a hold, what it boots is driven by [`driver`], which asks a pure [`step::step`].
 //!
 //! A run outlives its boots: after a reboot the recipe is evaluated again, and finds what the run has taken still there.
 
@@ -7,9 +7,9 @@ pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
 mod gone;
+pub(crate) mod holds;
 mod jail;
 pub(crate) mod journal;
-pub(crate) mod leases;
 mod membership;
 pub(crate) mod network;
 pub(crate) mod node;
@@ -37,8 +37,8 @@ use std::time::{Duration, Instant};
 use step::State;
 
 pub(crate) use claim::Claim;
-pub(crate) use leases::Lease;
-pub(crate) use leases::is_left_to_itself;
+pub(crate) use holds::Hold;
+pub(crate) use holds::is_left_to_itself;
 pub(crate) use progress::Progress;
 
 /// How long a guest gets to power itself off, unless `--stop-within` says otherwise.
@@ -72,13 +72,13 @@ pub(crate) struct Run {
     pub given: BTreeMap<String, String>,
     /// The status of the machine, if it runs in the background: then everybody may read it.
     pub status: Option<MachineStatus>,
-    /// The machine in whose journal the leases are, and its owner.
+    /// The machine in whose journal the holds are, and its owner.
     owner: Option<(VmName, Owner)>,
     /// Whether the journal has what no step of the clock changes.
     is_witnessed: bool,
     /// What is in the journal.
-    noted: Vec<Lease>,
-    leases: Vec<Lease>,
+    noted: Vec<Hold>,
+    holds: Vec<Hold>,
     /// The machines whose node no other boot gets until it is destroyed.
     spent: Vec<VmName>,
     /// Memberships that end with the tap that has them.
@@ -105,7 +105,7 @@ pub(crate) struct Run {
 impl Run {
     /// Begins a run that has taken nothing yet.
     pub(crate) fn new(host: Box<dyn Host>) -> Self {
-        let (leases, last_words) = (Vec::new(), Vec::new());
+        let (holds, last_words) = (Vec::new(), Vec::new());
         Self {
             host,
             stop_within: STOP_WITHIN,
@@ -116,7 +116,7 @@ impl Run {
             owner: None,
             is_witnessed: false,
             noted: Vec::new(),
-            leases,
+            holds,
             spent: Vec::new(),
             joined: Vec::new(),
             state: State::default(),
@@ -134,12 +134,12 @@ impl Run {
     }
 
     /// Changes the status of the machine and writes it, if it runs in the background. That it cannot be written stops nothing.
-    fn set_status(&mut self, state: MachineState, guest: Option<&Lease>, change: impl FnOnce(&mut MachineStatus)) {
+    fn set_status(&mut self, state: MachineState, guest: Option<&Hold>, change: impl FnOnce(&mut MachineStatus)) {
         let Some(status) = &mut self.status else { return };
         let me = self.host.processes().identity();
         status.state = state;
         status.supervisor = Some(me.pid);
-        status.guest = guest.and_then(|lease| if let Lease::Guest { pid, .. } = lease { Some(*pid) } else { None });
+        status.guest = guest.and_then(|hold| if let Hold::Guest { pid, .. } = hold { Some(*pid) } else { None });
         status.since = me.now;
         status.until = None;
         change(status);

@@ -7,8 +7,8 @@ use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::Kind;
 use crate::model::{Shape, VmName};
+use crate::supervise::holds::Hold;
 use crate::supervise::journal::Journal;
-use crate::supervise::leases::Lease;
 pub(crate) use crate::supervise::status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -164,10 +164,9 @@ fn entry(
         (_, None) => State::Left,
     };
     let noted = status.as_ref().map(|status| status.shape.clone()).unwrap_or_default();
-    let is_alone = |journal: &&Journal| {
-        journal.leases.iter().all(|lease| !matches!(lease, Lease::Lock(other) if *other != one.name))
-    };
-    let own = journal.filter(is_alone).map(of_leases).unwrap_or_default();
+    let is_alone =
+        |journal: &&Journal| journal.holds.iter().all(|hold| !matches!(hold, Hold::Lock(other) if *other != one.name));
+    let own = journal.filter(is_alone).map(of_holds).unwrap_or_default();
     // A processor that the guest has not started has no thread (12.1).
     let told = Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
     let recipe = status.as_ref().map(|status| status.recipe.clone());
@@ -184,12 +183,12 @@ fn entry(
 }
 
 /// What a journal tells of a machine: its disks and its taps.
-fn of_leases(journal: &Journal) -> Shape {
+fn of_holds(journal: &Journal) -> Shape {
     let mut shape = Shape::default();
-    for lease in &journal.leases {
-        match lease {
-            Lease::Image(path, _) => shape.disks.push(path.display().to_string()),
-            Lease::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
+    for hold in &journal.holds {
+        match hold {
+            Hold::Image(path, _) => shape.disks.push(path.display().to_string()),
+            Hold::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
             _ => {}
         }
     }

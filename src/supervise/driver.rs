@@ -8,7 +8,7 @@ use super::journal;
 use super::progress::Progress;
 use super::status::MachineState;
 use super::step::{Action, Event, Means, Phase, Rules, step};
-use super::{Claim, DEFAULT_UMASK, Lease, Run, Working, interrupted, node, recovery};
+use super::{Claim, DEFAULT_UMASK, Hold, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
 use crate::client::dialog::{Dialog, DialogOutcome};
 use crate::diag::{Blame, Diagnostic, Fault};
@@ -161,30 +161,30 @@ impl Run {
         }
         self.reserve(machine.name())?;
         for (path, access) in images_of(machine) {
-            self.hold(machine.name(), &path, access)?;
-            self.write_down(&Lease::Image(path, access))?;
+            self.lock_image(machine.name(), &path, access)?;
+            self.write_down(&Hold::Image(path, access))?;
         }
         let plan = self.host.boot_plan(machine)?;
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
         self.lend_taps(machine)?;
         // A loader fills a node of its own making.
-        let is_left = plan.load.is_some() && self.leases.contains(&Lease::Node(machine.name().clone()));
+        let is_left = plan.load.is_some() && self.holds.contains(&Hold::Node(machine.name().clone()));
         self.spent.extend(is_left.then(|| machine.name().clone()));
         self.renew_nodes()?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)) || effect.made_tap().is_some())?;
-        let is_first = !self.leases.contains(&Lease::Node(machine.name().clone()));
+        let is_first = !self.holds.contains(&Hold::Node(machine.name().clone()));
         if is_first && self.host.rehearsal().is_none() {
             node::against_booting(&*self.host, machine.name()).map_or(Ok(()), Err)?;
         }
-        self.lease(&Lease::Node(machine.name().clone()))?;
+        self.ensure(&Hold::Node(machine.name().clone()))?;
         let log_from = self.host.rotate_log();
         self.load(machine, &plan)?;
         let mut guest = self.host.boot(machine, &plan)?;
-        let process = self.lease_of(&*guest);
-        let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
+        let process = self.hold_of(&*guest);
+        let noted = process.as_ref().map_or(Ok(()), |hold| self.write_down(hold));
         if let Err(fault) = noted.and_then(|()| self.settle()) {
             guest.kill();
             while !matches!(guest.wait(None), Woken::Ended(_)) {}
@@ -231,7 +231,7 @@ impl Run {
             return;
         }
         if is_first && bhyve::is_node_refused(ended, &self.last_words) {
-            self.strike(&Lease::Node(name.clone()));
+            self.strike(&Hold::Node(name.clone()));
         } else if !bhyve::is_node_reusable(ended) {
             self.spent.push(name.clone());
         }
@@ -241,7 +241,7 @@ impl Run {
     fn renew_nodes(&mut self) -> Result<(), Fault> {
         for name in std::mem::take(&mut self.spent) {
             self.host.perform(&Effect::DestroyNode(name.clone()))?;
-            self.strike(&Lease::Node(name));
+            self.strike(&Hold::Node(name));
         }
         Ok(())
     }
@@ -254,19 +254,19 @@ impl Run {
         let owner = self.owner(&recipe);
         self.host.store_mut().note(name, &journal::begun_by(&owner), false)?;
         self.owner = Some((name.clone(), owner));
-        self.noted.clone_from(&found.leases);
-        let is_kept = |lease: &&Lease| !matches!(lease, Lease::Guest { .. } | Lease::Image(..) | Lease::Temporary(_));
-        self.leases =
-            std::iter::once(Lease::Lock(name.clone())).chain(found.leases.iter().filter(is_kept).cloned()).collect();
-        self.leases.dedup();
+        self.noted.clone_from(&found.holds);
+        let is_kept = |hold: &&Hold| !matches!(hold, Hold::Guest { .. } | Hold::Image(..) | Hold::Temporary(_));
+        self.holds =
+            std::iter::once(Hold::Lock(name.clone())).chain(found.holds.iter().filter(is_kept).cloned()).collect();
+        self.holds.dedup();
         self.joined = found.joined;
         let adopted = self.host.adopt(name, found.guest);
         let mut guest = adopted.inspect_err(|_| {
             // It is still the guest of the run that is dead, with all that this one took.
-            self.leases.clear();
+            self.holds.clear();
             let _ = self.host.store_mut().clear(name);
         })?;
-        let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
+        let process = found.holds.into_iter().find(|hold| matches!(hold, Hold::Guest { .. }));
         self.tell(Progress::Adopted(guest.process()));
         let ended = self.watch(&mut *guest, name, false, process.as_ref());
         self.look_at_node(name, &ended, false);
@@ -274,7 +274,7 @@ impl Run {
     }
 
     /// Waits until a boot ended, and does what has to be done meanwhile.
-    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
+    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Hold>) -> Ended {
         let started = self.feed(Event::Started);
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
         self.note_witness(process);
@@ -295,8 +295,8 @@ impl Run {
                 self.carry_out(&action, guest, process, (name, uses_stdio));
             }
         };
-        if let Some(lease) = process {
-            self.strike(lease);
+        if let Some(hold) = process {
+            self.strike(hold);
         }
         self.last_words = guest.last_words();
         self.tell(Progress::Ended(&ended, &self.last_words));
@@ -306,11 +306,11 @@ impl Run {
 
     /// Writes down what no step of the clock changes, and where the run is. It is asked while the guest comes up, so that no start
     /// waits for it; that it cannot be written stops nothing.
-    fn note_witness(&mut self, guest: Option<&Lease>) {
+    fn note_witness(&mut self, guest: Option<&Hold>) {
         let Some((name, owner)) = &self.owner else { return };
         // What the system tells at no cost stands in the journal already.
-        let guest = guest.and_then(|lease| match lease {
-            Lease::Guest { pid, started } if started.is_empty() => Some(*pid),
+        let guest = guest.and_then(|hold| match hold {
+            Hold::Guest { pid, started } if started.is_empty() => Some(*pid),
             _ => None,
         });
         let pids: Vec<u32> = (!self.is_witnessed).then_some(owner.pid).into_iter().chain(guest).collect();
@@ -344,7 +344,7 @@ impl Run {
     }
 
     /// Does something to a guest that runs, or says something of it.
-    fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Lease>, what: (&VmName, bool)) {
+    fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Hold>, what: (&VmName, bool)) {
         match action {
             Action::RotateLog => self.rotate_log(),
             Action::Announce => {
@@ -369,8 +369,8 @@ impl Run {
 
     /// Hears how long the guest gets to power off, where who asks to stop says so.
     fn hear_how_long(&mut self) {
-        for lease in &self.leases {
-            if let Lease::Lock(name) = lease {
+        for hold in &self.holds {
+            if let Hold::Lock(name) = hold {
                 self.stop_within = self.host.store_mut().asked_within(name).unwrap_or(self.stop_within);
             }
         }
@@ -409,9 +409,9 @@ impl Run {
     }
 
     /// A process may be known again when vmrun is gone.
-    fn lease_of(&self, guest: &dyn Guest) -> Option<Lease> {
+    fn hold_of(&self, guest: &dyn Guest) -> Option<Hold> {
         let pid = guest.process().filter(|_| self.owner.is_some())?;
-        Some(Lease::Guest { pid, started: self.host.processes().started(pid) })
+        Some(Hold::Guest { pid, started: self.host.processes().started(pid) })
     }
 
     /// Returns whether the guest rebooted, and makes the run of a rehearsal ready for the next evaluation.

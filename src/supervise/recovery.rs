@@ -18,8 +18,8 @@ pub(crate) use others::{against_own, noted_of};
 pub(crate) use running::{Aim, against_interface, in_no_background, running};
 
 use super::gone::gone;
+use super::holds::Hold;
 use super::journal::{Journal, Owner};
-use super::leases::Lease;
 use super::status::{MachineState, MachineStatus};
 use crate::diag::Fault;
 use crate::host::store::StateRecord;
@@ -67,16 +67,16 @@ pub(crate) fn guest_of_run(host: &dyn Host, name: &VmName) -> Option<u32> {
     let journal = journal(&host.store().record(name)?);
     let whole = journal.part_of.as_ref().and_then(|whole| host.store().record(whole));
     let journal = whole.as_ref().map_or(journal, self::journal);
-    journal.leases.iter().find_map(|lease| evidence::living(host.processes(), name, &journal, lease))
+    journal.holds.iter().find_map(|hold| evidence::living(host.processes(), name, &journal, hold))
 }
 
 fn guest_of(host: &dyn Host, record: &StateRecord) -> Option<u32> {
     let journal = journal(record);
     let is_kept =
         journal.in_background && journal.owner.is_some() && evidence::boot(host.processes(), &journal) != SameBoot::No;
-    let living = |lease| evidence::living(host.processes(), &record.name, &journal, lease);
+    let living = |hold| evidence::living(host.processes(), &record.name, &journal, hold);
     let is_kept = is_kept && !evidence::is_elsewhere(host.processes(), &journal);
-    is_kept.then(|| journal.leases.iter().find_map(living)).flatten()
+    is_kept.then(|| journal.holds.iter().find_map(living)).flatten()
 }
 
 /// The fault of a machine whose guest goes on without its run.
@@ -157,10 +157,7 @@ fn journal(record: &StateRecord) -> Journal {
 }
 
 fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
-    journal
-        .leases
-        .iter()
-        .filter_map(|lease| if let Lease::Image(path, _) = lease { Some(path.as_path()) } else { None })
+    journal.holds.iter().filter_map(|hold| if let Hold::Image(path, _) = hold { Some(path.as_path()) } else { None })
 }
 
 /// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
@@ -367,13 +364,13 @@ pub(super) fn taking_away(host: &dyn Host, name: &str) -> String {
 pub(crate) fn await_commands(host: &dyn Host) {
     let Ok(all) = host.interfaces() else { return };
     let is_unmarked = |name: &InterfaceName| all.iter().any(|one| !one.is_ours && one.name == name.as_str());
-    let makes = |lease: &Lease| match lease {
-        Lease::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
-        Lease::Link(name) => is_unmarked(name),
+    let makes = |hold: &Hold| match hold {
+        Hold::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
+        Hold::Link(name) => is_unmarked(name),
         _ => false,
     };
     let is_making = |record: &StateRecord| {
-        record.is_locked && journal(record).leases.iter().any(makes) && holder(host, &record.name).is_none()
+        record.is_locked && journal(record).holds.iter().any(makes) && holder(host, &record.name).is_none()
     };
     let begin = Instant::now();
     for making in host.store().records().into_iter().filter(is_making) {

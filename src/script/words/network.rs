@@ -329,7 +329,7 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
             let fault = Fault::new(format!("{} is made twice, and not alike", link.name));
             return Err(Raised::from(fault.hint("make it once, and keep what the word returns")).arg(arg));
         }
-        if evaluation.run().holds(&effect) {
+        if evaluation.run().has_taken(&effect) {
             return Ok(());
         }
         let recipe = evaluation.sources.main();

@@ -7,9 +7,9 @@ use crate::host::interfaces;
 use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
+use crate::supervise::holds::Hold;
 use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
-use crate::supervise::leases::Lease;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -91,14 +91,14 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
         goes_on: None,
     };
     // Even of a journal that was torn before it came to that.
-    if same_boot && record.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
+    if same_boot && record.journal.is_some() && !journal.holds.iter().any(|hold| matches!(hold, Hold::Node(_))) {
         undo_node(host, &record.name, &mut left);
     }
     // Of a run in other namespaces only files are here.
     let is_elsewhere = evidence::is_elsewhere(host.processes(), &journal);
-    let is_here = |lease: &&Lease| !is_elsewhere || matches!(lease, Lease::Temporary(_));
-    for lease in journal.leases.iter().rev().filter(is_here) {
-        undo(host, lease, &journal.leases, same_boot, &interfaces, &mut left);
+    let is_here = |hold: &&Hold| !is_elsewhere || matches!(hold, Hold::Temporary(_));
+    for hold in journal.holds.iter().rev().filter(is_here) {
+        undo(host, hold, &journal.holds, same_boot, &interfaces, &mut left);
     }
     // Whatever carries our mark and is not in the journal: it was lost.
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
@@ -131,12 +131,12 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
 
 /// Returns whether a run has noted that it made an interface of that name.
 pub(super) fn is_noted(journal: &Journal, name: &str) -> bool {
-    let makes = |lease: &Lease| match lease {
-        Lease::Effect(Effect::CreateLink(link)) => link.names().iter().any(|made| made.as_str() == name),
-        Lease::Link(link) => link.as_str() == name,
+    let makes = |hold: &Hold| match hold {
+        Hold::Effect(Effect::CreateLink(link)) => link.names().iter().any(|made| made.as_str() == name),
+        Hold::Link(link) => link.as_str() == name,
         _ => false,
     };
-    journal.leases.iter().any(makes)
+    journal.holds.iter().any(makes)
 }
 
 fn guests(
@@ -146,7 +146,7 @@ fn guests(
     interfaces: &[Interface],
     is_known: bool,
 ) -> BTreeSet<u32> {
-    let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, journal, lease));
+    let noted = journal.holds.iter().filter_map(|hold| evidence::living(host.processes(), name, journal, hold));
     let is_ours =
         |one: &&Interface| one.mark.as_ref() == Some(name) && (!one.is_dated() || is_noted(journal, &one.name));
     let ours = interfaces.iter().filter(is_ours);
@@ -155,35 +155,35 @@ fn guests(
     noted.chain(host.processes().strays(name)).chain(openers).collect()
 }
 
-fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, interfaces: &[Interface], left: &mut Left) {
+fn undo(host: &dyn Host, hold: &Hold, holds: &[Hold], same_boot: bool, interfaces: &[Interface], left: &mut Left) {
     let platform = host.settings().platform;
     let there = |name: &str| interfaces.iter().find(|one| one.name == name);
-    match lease {
-        Lease::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
+    match hold {
+        Hold::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
             let tap = &link.name;
             match there(tap.as_str()) {
-                Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(leases, one, &left.name) => {
-                    left.backs.extend(lease.back(platform).map(Back::Effect))
+                Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(holds, one, &left.name) => {
+                    left.backs.extend(hold.back(platform).map(Back::Effect))
                 }
                 Some(_) => left.kept.push(tap.to_string()),
                 None => {}
             }
             undo_half(tap, true, same_boot, interfaces, platform, left);
         }
-        Lease::Effect(Effect::Join { bridge, member, .. }) => {
+        Hold::Effect(Effect::Join { bridge, member, .. }) => {
             let is_member = |one: &Interface| one.members.iter().any(|name| name == member.as_str());
             if same_boot && there(bridge.as_str()).is_some_and(is_member) {
-                left.backs.extend(lease.back(platform).map(Back::Effect));
+                left.backs.extend(hold.back(platform).map(Back::Effect));
             }
         }
-        Lease::Node(name) if same_boot => undo_node(host, name, left),
-        Lease::Jail(jail) if same_boot => jail::undo(host, jail, left),
-        Lease::Effect(Effect::Lend { jail, tap }) if same_boot => jail::undo_loan(host, jail, tap, left),
-        Lease::Effect(Effect::CreateInner(inner)) if same_boot => jail::undo_inner(host, inner, left),
-        Lease::Link(name) => {
+        Hold::Node(name) if same_boot => undo_node(host, name, left),
+        Hold::Jail(jail) if same_boot => jail::undo(host, jail, left),
+        Hold::Effect(Effect::Lend { jail, tap }) if same_boot => jail::undo_loan(host, jail, tap, left),
+        Hold::Effect(Effect::CreateInner(inner)) if same_boot => jail::undo_inner(host, inner, left),
+        Hold::Link(name) => {
             match there(name.as_str()) {
                 Some(one) if one.mark.as_ref() == Some(&left.name) && !is_shared(one, interfaces, &left.name) => {
-                    left.backs.extend(lease.back(platform).map(Back::Effect));
+                    left.backs.extend(hold.back(platform).map(Back::Effect));
                 }
                 Some(_) => left.kept.push(name.to_string()),
                 None => {}
@@ -191,19 +191,19 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
             undo_half(name, false, same_boot, interfaces, platform, left);
         }
         // A route has no mark, and without one the host may be out of reach.
-        Lease::Effect(Effect::AddRoute(router)) if same_boot => {
+        Hold::Effect(Effect::AddRoute(router)) if same_boot => {
             let there = interfaces::default_router(platform, &|argv| host.query(argv), router);
             let is_there = matches!(there, Ok(Some(there)) if there == *router);
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
-        Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
-        Lease::Effect(_)
-        | Lease::Node(_)
-        | Lease::Jail(_)
-        | Lease::Temporary(_)
-        | Lease::Lock(_)
-        | Lease::Image(..)
-        | Lease::Guest { .. } => {}
+        Hold::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
+        Hold::Effect(_)
+        | Hold::Node(_)
+        | Hold::Jail(_)
+        | Hold::Temporary(_)
+        | Hold::Lock(_)
+        | Hold::Image(..)
+        | Hold::Guest { .. } => {}
     }
 }
 
@@ -240,7 +240,7 @@ fn undo_half(
 
 /// A node goes, unless a bhyve runs it that is not known to be the run's: that one would go with it.
 fn undo_node(host: &dyn Host, name: &VmName, left: &mut Left) {
-    let Some(back) = Lease::Node(name.clone()).back(host.settings().platform) else { return };
+    let Some(back) = Hold::Node(name.clone()).back(host.settings().platform) else { return };
     let is_own = |pid: &u32| left.backs.contains(&Back::Guest(*pid));
     match host.processes().bhyves(name) {
         Ok(all) if all.iter().all(is_own) => left.backs.push(Back::Effect(back)),

@@ -44,8 +44,7 @@ fn user(host: &dyn Host, record: &StateRecord) -> Option<(String, String)> {
         Some((who(), format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")))
     } else {
         let journal = journal(record);
-        let lives =
-            journal.leases.iter().any(|lease| evidence::living(host.processes(), name, &journal, lease).is_some());
+        let lives = journal.holds.iter().any(|hold| evidence::living(host.processes(), name, &journal, hold).is_some());
         lives.then(|| (who(), "`vmrun gc` ends it".into()))
     }
 }
