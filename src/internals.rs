@@ -86,7 +86,7 @@ pub mod image {
 
 /// Of the room `import`.
 pub mod import {
-    pub use crate::import::{Import, Kind, Setting, read};
+    pub use crate::import::{Import, Setting, SourceKind, read};
 
     /// The comparison of what was read with what its recipe boots.
     pub mod proof {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 /// What a machine is imported from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SourceKind {
     /// A command line of bhyve(8), alone, in a script, or as ps(1) shows it.
     Bhyve,
     /// A file of bhyve_config(5).
@@ -19,9 +19,10 @@ pub enum Kind {
     VmBhyve,
 }
 
-const NAMES: [(&str, Kind); 3] = [("bhyve", Kind::Bhyve), ("config", Kind::Config), ("vm-bhyve", Kind::VmBhyve)];
+const NAMES: [(&str, SourceKind); 3] =
+    [("bhyve", SourceKind::Bhyve), ("config", SourceKind::Config), ("vm-bhyve", SourceKind::VmBhyve)];
 
-impl FromStr for Kind {
+impl FromStr for SourceKind {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Self, Fault> {
@@ -48,7 +49,7 @@ pub(super) struct Command {
 }
 
 /// Returns what a text is.
-pub(super) fn of(text: &str) -> Result<Kind, Fault> {
+pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
     let has_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     if text.lines().filter(has_content).count() == 0 {
         return Err(Fault::new("there is nothing to import: the text is empty").hint("give a command line of bhyve"));
@@ -60,19 +61,19 @@ pub(super) fn of(text: &str) -> Result<Kind, Fault> {
         || lines(text).is_ok_and(|lines| lines.iter().flat_map(|line| &line.commands).any(begins_bhyve))
         || vmlog::is(text);
     if is_command || text.trim_start().starts_with('-') {
-        return Ok(Kind::Bhyve);
+        return Ok(SourceKind::Bhyve);
     }
     let keys: Vec<&str> = text.lines().filter(has_content).filter_map(|line| Some(line.split_once('=')?.0)).collect();
     let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.trim()));
     if has(&["loader", "cpu", "memory"]) && keys.iter().any(|key| keys::find(key.trim()).is_some()) {
-        return Ok(Kind::VmBhyve);
+        return Ok(SourceKind::VmBhyve);
     }
     let dotted = keys.iter().any(|key| key.contains('.') && !key.contains(char::is_whitespace));
     if dotted || has(&["name", "cpus"]) {
-        return Ok(Kind::Config);
+        return Ok(SourceKind::Config);
     }
     if keys.iter().any(|key| keys::find(key.trim()).is_some()) {
-        return Ok(Kind::VmBhyve);
+        return Ok(SourceKind::VmBhyve);
     }
     let fault = Fault::new("the text is no command line of bhyve, no configuration and no guest of vm-bhyve");
     Err(fault.hint("say what it is: --from bhyve, --from config or --from vm-bhyve"))
@@ -249,10 +250,10 @@ mod tests {
     #[test]
     fn the_kind_is_seen_in_the_content() {
         let kind = |text: &str| of(text).map_err(|fault| fault.message);
-        assert_eq!(kind("#!/bin/sh\nexec bhyve -c 1 vm"), Ok(Kind::Bhyve));
-        assert_eq!(kind("# a\nname=vm\nmemory.size=1G"), Ok(Kind::Config));
-        assert_eq!(kind("loader=\"uefi\"\ncpu=1\nname=x"), Ok(Kind::VmBhyve));
-        assert_eq!(kind("disk0_name=\"a\""), Ok(Kind::VmBhyve));
+        assert_eq!(kind("#!/bin/sh\nexec bhyve -c 1 vm"), Ok(SourceKind::Bhyve));
+        assert_eq!(kind("# a\nname=vm\nmemory.size=1G"), Ok(SourceKind::Config));
+        assert_eq!(kind("loader=\"uefi\"\ncpu=1\nname=x"), Ok(SourceKind::VmBhyve));
+        assert_eq!(kind("disk0_name=\"a\""), Ok(SourceKind::VmBhyve));
         assert_eq!(kind("\n# x\n"), Err("there is nothing to import: the text is empty".into()));
         assert!(kind("hello").is_err());
     }

@@ -4,7 +4,7 @@ use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
 use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, Kind, Prints, Setting, Tap, Volume, kind, loads, parts, place, source};
+use super::{Import, Prints, Setting, SourceKind, Tap, Volume, kind, loads, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -66,9 +66,9 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         prints: None,
     };
     let basis = match kind {
-        Kind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
-        Kind::Config => configuration(&shown, text)?,
-        Kind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
+        SourceKind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
+        SourceKind::Config => configuration(&shown, text)?,
+        SourceKind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
     };
     import.fill(basis)
 }
@@ -217,7 +217,7 @@ fn guest(
     let guest = vmbhyve::read(text, &name, &at)
         .map_err(|faults| faults.into_iter().map(|(number, fault)| error(fault, line(number))).collect::<Vec<_>>())?;
     let (command, spans) = joined(&guest.argv);
-    let command = source(&format!("{}, as vm-bhyve runs it", shown.name), &command, Kind::Bhyve);
+    let command = source(&format!("{}, as vm-bhyve runs it", shown.name), &command, SourceKind::Bhyve);
     let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(guest.argv.iter().cloned()).collect();
     let mut basis = arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)?;
     // A note tells that bhyve never reads it there.
@@ -294,7 +294,7 @@ impl Import {
             self.prints = prints;
             return Ok(self);
         }
-        if self.kind == Kind::Config && is_on(&tree, "config.dump") {
+        if self.kind == SourceKind::Config && is_on(&tree, "config.dump") {
             // What bhyve prints of a configuration says that it was printed.
             tree.remove("config.dump");
             self.remarks
@@ -311,7 +311,7 @@ impl Import {
                 if bytes == 0 {
                     let fault = Fault::new(format!("`{key}` is empty"));
                     faults.push(error(fault.hint("leave it out, or give a password of at most eight bytes"), at()));
-                } else if bytes > PASSWORD_MAX && self.kind != Kind::VmBhyve {
+                } else if bytes > PASSWORD_MAX && self.kind != SourceKind::VmBhyve {
                     faults.push(error(too_long(bytes), at()));
                 } else if bytes > PASSWORD_MAX {
                     self.warnings.push(Diagnostic { place: at(), ..Diagnostic::warning(too_long(bytes)) });

@@ -5,7 +5,7 @@
 
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
-use crate::host::processes::Kind;
+use crate::host::processes::HypervisorKind;
 use crate::model::{Shape, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::journal::Journal;
@@ -121,7 +121,7 @@ fn is_of(process: &Hypervisor, one: &Kept, status: Option<&MachineStatus>) -> bo
     let is_noted = status.is_some_and(|status| status.guest == Some(process.pid));
     let is_in_folder = match &process.folder {
         Some(folder) => *folder == one.folder,
-        None => process.kind == Kind::Bhyve,
+        None => process.kind == HypervisorKind::Bhyve,
     };
     is_noted || is_in_folder
 }
@@ -229,7 +229,7 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    fn process(pid: u32, parent: u32, kind: Kind, name: &str, folder: Option<&str>) -> Hypervisor {
+    fn process(pid: u32, parent: u32, kind: HypervisorKind, name: &str, folder: Option<&str>) -> Hypervisor {
         Hypervisor {
             pid,
             parent,
@@ -310,7 +310,7 @@ mod tests {
             kept("killed", None, Lock::Free(owner(402))),
             kept("another", None, Lock::Locked(journal::part_of(&"front".parse().unwrap()))),
         ];
-        let bhyve = |pid, name| process(pid, 1, Kind::Bhyve, name, None);
+        let bhyve = |pid, name| process(pid, 1, HypervisorKind::Bhyve, name, None);
         let hypervisors = [
             bhyve(201, "running"),
             bhyve(204, "orphan"),
@@ -344,15 +344,16 @@ mod tests {
             kept("killed", None, Lock::Secret),
             kept("silent", None, Lock::Secret),
         ];
-        let qemu = |pid, parent, name: &str| process(pid, parent, Kind::Qemu, name, Some(&format!("/run/{name}")));
-        let elsewhere = process(209, 1, Kind::Qemu, "front", Some("/home/somebody/front"));
+        let qemu =
+            |pid, parent, name: &str| process(pid, parent, HypervisorKind::Qemu, name, Some(&format!("/run/{name}")));
+        let elsewhere = process(209, 1, HypervisorKind::Qemu, "front", Some("/home/somebody/front"));
         let hypervisors = [
             qemu(201, 1, "back"),
             qemu(202, 500, "orphan"),
             qemu(203, 7, "front"),
             qemu(204, 500, "killed"),
             elsewhere,
-            process(210, 1, Kind::Qemu, "", None),
+            process(210, 1, HypervisorKind::Qemu, "", None),
         ];
         assert_eq!(
             short(&all, &hypervisors),
@@ -400,7 +401,7 @@ mod tests {
             kept("secret", Some(("running", 302)), Lock::Secret),
             kept("reused", Some(("running", 303)), Lock::Secret),
         ];
-        let bhyve = |pid, parent, name| process(pid, parent, Kind::Bhyve, name, None);
+        let bhyve = |pid, parent, name| process(pid, parent, HypervisorKind::Bhyve, name, None);
         let hypervisors =
             [bhyve(200, 300, "locked"), bhyve(203, 302, "secret"), bhyve(204, 1, "reused"), bhyve(205, 1, "killed")];
         assert_eq!(
@@ -419,7 +420,7 @@ mod tests {
     fn vcpus_are_those_that_were_configured_and_else_those_that_have_a_thread() {
         let told = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
         let all = [kept("front", None, Lock::Locked(told)), kept("old", None, Lock::Locked(owner(6)))];
-        let hypervisors = ["front", "old"].map(|name| process(200, 5, Kind::Bhyve, name, None));
+        let hypervisors = ["front", "old"].map(|name| process(200, 5, HypervisorKind::Bhyve, name, None));
         let seen =
             Seen { hypervisors: &hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 };
         let cpus: Vec<Option<u64>> = inventory(&all, &seen).iter().map(|one| one.shape.cpus).collect();

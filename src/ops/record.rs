@@ -8,7 +8,7 @@ use crate::host::standins::{self, Recorder};
 use crate::host::{Asked, files, target};
 use crate::import::recorded;
 use crate::model::{Argv, Target};
-use crate::recording::escape::{self, Kind};
+use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
 use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
@@ -207,9 +207,9 @@ fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
     let told = |escape: escape::Escape| {
         let text = source.text.get(escape.span.clone()).unwrap_or_default();
         let fault = match escape.kind {
-            Kind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
+            EscapeKind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
                 .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
-            Kind::Search => {
+            EscapeKind::Search => {
                 Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
                     .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
             }

@@ -6,7 +6,7 @@ use super::settings;
 use super::start::near;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
-use crate::host::processes::Kind;
+use crate::host::processes::HypervisorKind;
 use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::{Argv, VmName};
@@ -239,7 +239,7 @@ fn not_ours(one: &Entry, name: &VmName) -> Fault {
     if one.state == State::Foreign {
         let kind = process.map_or("hypervisor", |process| process.kind.word());
         let fault = Fault::host(format!("vmrun did not start the {kind} of {name}{which}"));
-        let by_hand = process.filter(|process| process.kind == Kind::Bhyve);
+        let by_hand = process.filter(|process| process.kind == HypervisorKind::Bhyve);
         let button = by_hand.map(|process| format!("; `kill {}` presses its power button", process.pid));
         return fault.hint(format!("stop it by what has started it{}", button.unwrap_or_default()));
     }

@@ -141,7 +141,7 @@ fn of_standard(module: &str, function: &str, known: &mut Known) -> BTreeSet<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::words::Kind;
+    use crate::script::words::WordKind;
 
     #[test]
     fn every_word_that_acts_is_told_with_its_function() {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_action_is_forgotten() {
-        for row in words::all().filter(|row| row.kind() == Kind::Action) {
+        for row in words::all().filter(|row| row.kind() == WordKind::Action) {
             let is_harmless = ["defer", "on", "sleep"].contains(&row.name());
             assert_eq!(row.asks().is_empty(), is_harmless, "{}", row.name());
         }

@@ -26,7 +26,7 @@ use std::any::TypeId;
 pub(crate) use call::Call;
 pub(super) use devices::read_alone;
 pub(crate) use values::{expected, map, size, text, texts, unknown_key};
-pub(crate) use word::{Asks, Kind, Row, Type};
+pub(crate) use word::{Asks, Row, Type, WordKind};
 use word::{Example, Keys, Param, Word};
 
 /// The units of sizes and how far they shift: `20.GiB`.
@@ -92,7 +92,7 @@ pub(crate) fn register(engine: &mut Engine, row: Row, shared: &SharedContext) {
 
 fn register_for(engine: &mut Engine, row: Row, shared: &SharedContext, types: Vec<TypeId>) {
     let (shared, name, on, does) = (shared.clone(), row.name(), row.on(), row.call());
-    let is_action = row.kind() == Kind::Action;
+    let is_action = row.kind() == WordKind::Action;
     engine.register_raw_fn(name, types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let sources = shared.borrow().sources.clone();
         let (main, library) = (sources.main(), allowance::library(&context, &sources));

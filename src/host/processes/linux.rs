@@ -1,6 +1,6 @@
 //! proc(5).
 
-use super::{Hypervisor, Kind, Processes, Thread};
+use super::{Hypervisor, HypervisorKind, Processes, Thread};
 use crate::host::identity::is_vmrun;
 use crate::host::kernel;
 use crate::model::Size;
@@ -176,7 +176,7 @@ fn hypervisor(pid: u32, bytes: &mut Vec<u8>, units: &Units) -> Option<Hypervisor
     Some(Hypervisor {
         pid,
         parent: stat.parent,
-        kind: Kind::Qemu,
+        kind: HypervisorKind::Qemu,
         name: said.name,
         uptime: Duration::from_millis(age.saturating_mul(1000) / units.ticks),
         cpu: units.share(&stat),

@@ -6,7 +6,7 @@ mod names;
 mod types;
 
 use super::exports::{Exports, Modules};
-use super::kinds::Kind;
+use super::kinds::ValueKind;
 use super::literal::Trial;
 use super::usage::Usage;
 use super::{Finding, Role, Rule};
@@ -35,7 +35,7 @@ pub(super) struct Deep<'a> {
 struct Local {
     name: ImmutableString,
     at: Position,
-    kind: Kind,
+    kind: ValueKind,
     /// What it holds for good.
     value: Option<Dynamic>,
     /// Whether it is told of when nothing reads it.
@@ -104,7 +104,7 @@ impl<'a> Checker<'a> {
             let local = |name: &ImmutableString| Local {
                 name: name.clone(),
                 at: Position::NONE,
-                kind: Kind::Any,
+                kind: ValueKind::Any,
                 value: None,
                 is_told: false,
                 is_read: false,

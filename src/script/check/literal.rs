@@ -1,6 +1,6 @@
 //! Literal arguments, read by the words themselves on a host that is nowhere.
 
-use super::kinds::Kind;
+use super::kinds::ValueKind;
 use super::{Finding, Rule};
 use crate::diag::{Blame, Source};
 use crate::host::worlds::elsewhere::Elsewhere;
@@ -21,7 +21,7 @@ pub(super) struct Known<'a> {
     /// Their values; what is not known is `()`, inside of lists and maps too.
     pub(super) partial: &'a [Dynamic],
     /// Their kinds.
-    pub(super) kinds: &'a [Kind],
+    pub(super) kinds: &'a [ValueKind],
     /// Whether all of an expression is known.
     pub(super) whole: &'a dyn Fn(&Expr) -> bool,
 }
@@ -59,7 +59,7 @@ impl Trial {
             return Vec::new();
         }
         let site = Site { source: Some(self.name.clone()), position };
-        let whole = given.iter().zip(*kinds).all(|(given, kind)| *given || matches!(kind, Kind::Handle(_)));
+        let whole = given.iter().zip(*kinds).all(|(given, kind)| *given || matches!(kind, ValueKind::Handle(_)));
         let args = partial.iter().zip(&given).zip(*kinds).enumerate();
         let args: Vec<Dynamic> = args
             .map(|(at, ((partial, given), kind))| {
@@ -142,7 +142,7 @@ fn is_written(argument: &Expr, path: &[String], is_key: bool, is_known: &dyn Fn(
 }
 
 /// Something of the right kind in place of an argument that is not known.
-fn stand_in(row: Row, at: usize, kind: &Kind, site: &Site) -> Dynamic {
-    let known = if let Kind::Handle(handle) = kind { handle.stand_in(site) } else { None };
+fn stand_in(row: Row, at: usize, kind: &ValueKind, site: &Site) -> Dynamic {
+    let known = if let ValueKind::Handle(handle) = kind { handle.stand_in(site) } else { None };
     known.unwrap_or_else(|| row.stand_in(at, site))
 }

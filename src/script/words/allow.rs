@@ -1,6 +1,6 @@
 //! What the recipe lets its libraries do.
 
-use super::{Call, Keys, Kind, Param, Word};
+use super::{Call, Keys, Param, Word, WordKind};
 use crate::diag::Fault;
 use crate::library::allowed::{self, Allowed, KEYS};
 use crate::script::raise::Raised;
@@ -9,7 +9,7 @@ use rhai::Dynamic;
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "allow",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("what", Keys::Of(keys)).shown("#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] }")],
         help: "Lets a recipe that imports libraries do from here on what its own text does not name; `*` stands for any letters but `/`.",
         ..Word::of(allow)

@@ -1,6 +1,6 @@
 //! Files: disks, texts, permissions.
 
-use super::{Asks, Call, Kind, Param, Type, Word, size};
+use super::{Asks, Call, Param, Type, Word, WordKind, size};
 use crate::diag::Fault;
 use crate::host::Effect;
 use crate::model::Size;
@@ -13,7 +13,7 @@ use std::path::Path;
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "truncate",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::new("path", Type::Path),
             Param::written("size", Type::Size, "20.GiB"),
@@ -26,7 +26,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "write_file",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::new("path", Type::Path),
             Param::new("text", Type::Text),
@@ -38,7 +38,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "umask",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("mask", "027")],
         asks: &[Asks::Umask],
         help: "Sets which permissions new files lack; a run begins with 026.",

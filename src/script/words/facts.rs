@@ -1,6 +1,6 @@
 //! Facts of the host and of the run.
 
-use super::{Asks, Call, Example, Kind, Param, Type, Word, expected};
+use super::{Asks, Call, Example, Param, Type, Word, WordKind, expected};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::{Interface, Platform, clock, environment, ipxe};
@@ -49,7 +49,7 @@ const ROM: &[(&str, &str)] =
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "param",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[
             Param::text("name", "cpus"),
             Param { example: Example::Number(4), ..Param::new("default", Type::Any) }.optional(),
@@ -62,7 +62,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "exists",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::new("path", Type::Path)],
         returns: Type::Flag,
         asks: &[Asks::Existence],
@@ -71,7 +71,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "env",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("name", "NAME"), Param::new("default", Type::Any).optional()],
         returns: Type::Any,
         asks: &[Asks::Environment],
@@ -80,14 +80,14 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "uptime",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         returns: Type::Number,
         help: "For how many seconds the host has run; 0 on one that is not here.",
         ..Word::of(uptime)
     },
     Word {
         name: "host_ip",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("network", "192.168.2.0/24")],
         returns: Type::Text,
         help: "The host's own address in a network.",
@@ -95,14 +95,14 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "ipxe_loader",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         returns: Type::Text,
         help: "The platform's iPXE.",
         ..Word::of(ipxe_loader)
     },
     Word {
         name: "uefi",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::options(ROM).shown("#{ vars: path }")],
         returns: Type::Handle(Handle::Bootrom),
         asks: &[Asks::Paths],
@@ -111,7 +111,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "bootrom",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::new("path", Type::Path), Param::options(ROM).shown("#{ vars: path }")],
         returns: Type::Handle(Handle::Bootrom),
         asks: &[Asks::Paths],
@@ -120,7 +120,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "secret_param",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("name", "vnc")],
         returns: Type::Handle(Handle::Secret),
         asks: &[Asks::Secrets],
@@ -129,7 +129,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "secret",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("name", "vnc")],
         returns: Type::Handle(Handle::Secret),
         asks: &[Asks::Secrets],

@@ -1,6 +1,6 @@
 //! What a recipe wants to be called for: the ends of its boots.
 
-use super::{Call, Kind, Param, Type, Word, expected};
+use super::{Call, Param, Type, Word, WordKind, expected};
 use crate::diag::{Fault, suggest};
 use crate::model::{Ended, Machine};
 use crate::script::handle::EXITS;
@@ -12,7 +12,7 @@ const ANY: &str = "exited";
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "on",
-    kind: Kind::Action,
+    kind: WordKind::Action,
     params: &[Param::text("event", "exited"), Param::written("closure", Type::Closure, "|e| …")],
     help: "Calls a closure after each boot that ends so (exited: any; else as an exit's questions); e has machine, word, status, last_words.",
     ..Word::of(on)

@@ -1,7 +1,7 @@
 //! Boot images and seeds.
 
 use super::disk::folder_of;
-use super::{Asks, Call, Keys, Kind, Param, Type, Word, expected, map, text, unknown_key};
+use super::{Asks, Call, Keys, Param, Type, Word, WordKind, expected, map, text, unknown_key};
 use crate::diag::Fault;
 use crate::host::files::WHOLE;
 use crate::host::{Effect, ipxe};
@@ -18,7 +18,7 @@ use std::rc::Rc;
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "ipxe_image",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::new("path", Type::Path), Param::options(IMAGE_KEYS)],
         asks: &[Asks::Paths],
         help: "Writes a disk image that boots iPXE with a script: a text, or #{ file, text, fill: #{ name: value } }.",
@@ -26,7 +26,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "cloud_seed",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::new("path", Type::Path), Param::map("seed", Keys::Own(SEED_KEYS))],
         asks: &[Asks::Paths],
         help: "Writes the volume `cidata`, from which cloud-init takes what a guest is to become.",

@@ -1,7 +1,7 @@
 //! What puts a guest into a machine's memory before bhyve runs: `loader: bhyveload(#{ … })`, `loader: grub_bhyve(#{ … })`.
 
 use super::devices::read_type;
-use super::{Asks, Call, Kind, Param, Type, Word, map, text};
+use super::{Asks, Call, Param, Type, Word, WordKind, map, text};
 use crate::diag::Fault;
 use crate::model::loader::{grub_device, grub_root, grub_word, loader_variable};
 use crate::model::value::{Tty, Type as ValueType, Value};
@@ -15,7 +15,7 @@ use rhai::{Array, Dynamic, Map};
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyveload",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::options(BHYVELOAD_KEYS).shown("#{ disks: \"/vm/a.img\", env: #{ boot_verbose: \"YES\" } }")],
         returns: Type::Handle(Handle::Loader),
         asks: &[Asks::Paths],
@@ -24,7 +24,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "grub_bhyve",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::options(GRUB_KEYS).shown("#{ root: \"hd0,gpt2\", input: [\"linux /vmlinuz\", \"boot\"] }")],
         returns: Type::Handle(Handle::Loader),
         asks: &[Asks::Paths],

@@ -3,7 +3,7 @@
 pub(super) mod dialog;
 mod keys;
 
-use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, devices, expected, hooks, map, size, unknown_key};
+use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
 use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
@@ -32,7 +32,7 @@ const LIMITS: &[(&str, &str)] = &[
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyve",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("machine", Keys::Of(reference)).shown("#{ … }")],
         returns: Type::Handle(Handle::Vm),
         asks: &[Asks::Paths],
@@ -41,7 +41,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "run",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         returns: Type::Handle(Handle::Exit),
         asks: &[Asks::Boots],
@@ -50,7 +50,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "slot",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[
             Param { example: Example::Number(4), ..Param::new("slot", Type::Any) },
@@ -61,7 +61,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "option",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::text("key", "key"), Param::text("value", "value")],
         asks: &[Asks::Arguments],
@@ -70,7 +70,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "args",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::written("args", Type::List, "[\"-M\"]")],
         asks: &[Asks::Arguments],
@@ -79,7 +79,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "limits",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::map("limits", Keys::Own(LIMITS)).shown("#{ memory: 6.GiB, cpu: 150 }")],
         help: "Limits what the hypervisor may take: memory, and percent of one processor (rctl(8), prlimit(1)).",

@@ -1,6 +1,6 @@
 //! Booting from the network: what a machine says of its install.
 
-use super::{Call, Keys, Kind, Param, Word, text};
+use super::{Call, Keys, Param, Word, WordKind, text};
 use crate::netboot::{Install, KEYS, NetbootOptions};
 use crate::script::raise::Raised;
 use rhai::{Dynamic, Map};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "netboot",
-    kind: Kind::Description,
+    kind: WordKind::Description,
     params: &[Param::map("install", Keys::Of(keys)).shown("#{ os, mirror, answers, args, host, address, server }")],
     help: "Says how a machine is installed by the network; `vmrun netboot` makes files of it. Or `script: \"#!ipxe…\"`.",
     ..Word::of(netboot)

@@ -1,6 +1,6 @@
 //! Interfaces: taps, bridges, VLANs, pairs, and ifconfig as it is.
 
-use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, expected, process::EACH_BOOT};
+use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, process::EACH_BOOT};
 use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform, Settings};
@@ -54,7 +54,7 @@ const MEMBER: &[(&str, &str)] = &[
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "tap",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("name", "tap1"), Param::options(LINK)],
         returns: Type::Handle(Handle::Tap),
         asks: &[Asks::Interfaces],
@@ -63,7 +63,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "bridge",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("name", "bridge2"), Param::options(BRIDGE)],
         returns: Type::Handle(Handle::Bridge),
         asks: &[Asks::Interfaces],
@@ -72,7 +72,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "vlan",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param { ty: Type::Any, ..Param::text("parent", "ix0") },
             Param { example: Example::Number(82), ..Param::new("tag", Type::Number) },
@@ -85,7 +85,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "vxlan",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("name", "vxlan0"), Param::map("options", Keys::Own(VXLAN))],
         returns: Type::Handle(Handle::Interface),
         asks: &[Asks::Interfaces],
@@ -94,7 +94,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "epair",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param { ty: Type::Any, ..Param::text("name", "epair0") }.optional(), Param::options(LINK)],
         returns: Type::Map(&["a", "b"]),
         asks: &[Asks::Interfaces],
@@ -103,7 +103,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "default_router",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("address", "192.168.0.7")],
         asks: &[Asks::Interfaces],
         help: "Sends what goes to no network of the host's own to a router, until the run ends.",
@@ -111,7 +111,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "add",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Bridge),
         params: &[Param::new("tap", Type::Any), Param::options(MEMBER)],
         asks: &[Asks::Interfaces],
@@ -120,7 +120,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "ifconfig",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::written("args", Type::List, "[\"tap1\", \"mtu\", \"9000\"]"),
             Param::options(&[EACH_BOOT]).shown("#{ each_boot: false }"),

@@ -1,6 +1,6 @@
 //! Commands, and what is left for the end.
 
-use super::{Asks, Call, Kind, Param, Type, Word, expected, text};
+use super::{Asks, Call, Param, Type, Word, WordKind, expected, text};
 use crate::diag::Fault;
 use crate::host::{Effect, Host, Platform};
 use crate::model::{Argv, span};
@@ -35,7 +35,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "destroy",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Node),
         asks: &[Asks::Nodes],
         help: "Takes the node away; absent is fine.",
@@ -43,7 +43,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "run",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::text("program", "zfs"),
             Param::written("args", Type::List, "[\"create\", \"tank/vm\"]").optional(),
@@ -56,7 +56,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "query",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[
             Param::text("program", "sysctl"),
             Param::written("args", Type::List, "[\"-n\", \"hw.ncpu\"]").optional(),
@@ -68,7 +68,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "sleep",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param { ty: Type::Any, ..Param::text("time", "500ms") }],
         help: "Waits, in seconds or a text as \"500ms\" or \"2m\"; a rehearsal does not, and Ctrl-C ends it.",
         is_in_rhai: true,
@@ -76,7 +76,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "defer",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::written("closure", Type::Closure, "|| …")],
         help: "Leaves something to be done when this evaluation ends, however it ends; the last one first.",
         is_tried: false,

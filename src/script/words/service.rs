@@ -1,6 +1,6 @@
 //! A machine as a service: when it is started again, what it starts after, and what says that it is ready.
 
-use super::{Call, Keys, Kind, Param, Word, expected, text};
+use super::{Call, Keys, Param, Word, WordKind, expected, text};
 use crate::diag::{Fault, suggest};
 use crate::model::span;
 use crate::script::raise::Raised;
@@ -29,21 +29,21 @@ const READY_KEYS: &[(&str, &str)] = &[
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "restart",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("policy", Keys::Own(RESTART_KEYS)).shown("#{ on: [\"reboot\", \"crash\"], delay: \"1s\", backoff: 2.0, max_delay: \"1m\", limit: 5, within: \"10m\" }")],
         help: "Says after what a guest is started again: reboot, poweroff, halt or crash; each time later, and not more often than the limit.",
         ..Word::of(restart)
     },
     Word {
         name: "after",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::text("machine", "db")],
         help: "Says which machine `vmrun start` starts first, when it starts several; it stops last.",
         ..Word::of(after)
     },
     Word {
         name: "ready",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("sign", Keys::Own(READY_KEYS)).shown("#{ tcp: \"10.0.0.5:5432\", within: \"30s\" }")],
         help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, or the console in the log has said `serial`.",
         ..Word::of(ready)

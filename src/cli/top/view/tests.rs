@@ -1,5 +1,5 @@
 use super::*;
-use crate::host::processes::{Hypervisor, Kind};
+use crate::host::processes::{Hypervisor, HypervisorKind};
 use crate::model::{Shape, Size};
 use crate::ops::inventory::State;
 use crate::ops::status::Thread;
@@ -16,7 +16,7 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     let process = pid.map(|pid| Hypervisor {
         pid,
         parent: 1,
-        kind: Kind::Bhyve,
+        kind: HypervisorKind::Bhyve,
         name: Some(name.into()),
         uptime: Duration::from_secs(93_784 + u64::from(pid)),
         cpu,

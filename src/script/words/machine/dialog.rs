@@ -5,7 +5,7 @@ use crate::model::{DialogStep, span};
 use crate::screen::keys;
 use crate::script::handle::{Handle, Screen, SecretHandle, Serial, Vm};
 use crate::script::raise::Raised;
-use crate::script::words::{Call, Kind, Param, Type, Word, expected};
+use crate::script::words::{Call, Param, Type, Word, WordKind, expected};
 use rhai::Dynamic;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub(in crate::script::words) const WORDS: &[Word] = &[
     Word {
         name: "expect",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Serial),
         params: &[Param::text("text", "login:"), Param::text("within", "5m").optional()],
         help: "While it runs, has the guest say this on com1, within 60s or that time; what follows waits for it. Else the boot failed.",
@@ -23,7 +23,7 @@ pub(in crate::script::words) const WORDS: &[Word] = &[
     },
     Word {
         name: "send",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Serial),
         params: &[Param { ty: Type::Any, ..Param::text("text", "root\n") }],
         help: "While it runs, tells the guest this on com1; a secret is sent as a line.",
@@ -31,7 +31,7 @@ pub(in crate::script::words) const WORDS: &[Word] = &[
     },
     Word {
         name: "shows",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Screen),
         params: &[Param::text("text", "Press F2"), Param::text("within", "5m").optional()],
         help: "While it runs, has a line of the guest's screen show this, within 60s or that time; what follows waits for it. Else the boot failed.",
@@ -39,7 +39,7 @@ pub(in crate::script::words) const WORDS: &[Word] = &[
     },
     Word {
         name: "type",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param { ty: Type::Any, ..Param::text("text", "<F2>root\n") }],
         help: "While it runs, types this at the guest's keyboard, keys by their names as in `vmrun type`; a secret is typed as a line.",
