@@ -81,7 +81,7 @@ pub mod host {
 
 /// Of the room `image`.
 pub mod image {
-    pub use crate::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
+    pub use crate::image::{Disk, Image, ImageForm, IpxeImage, Loader, Seed, compare, inspect};
 }
 
 /// Of the room `import`.

@@ -73,7 +73,7 @@ pub(crate) use loader::{Bhyveload, Grub, Loader};
 pub use mac::Mac;
 pub use machine::Machine;
 pub use name::VmName;
-pub(crate) use parameter::{Form, Parameter};
+pub(crate) use parameter::{Parameter, ParameterForm};
 pub use part::Part;
 pub use passthru::HostDevice;
 pub use path::DevicePath;

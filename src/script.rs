@@ -31,7 +31,7 @@ pub(crate) mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source, shown};
 use crate::host::Effect;
-use crate::host::terminal::{self, Form, Stream};
+use crate::host::terminal::{self, Stream, TextForm};
 use crate::model::{Ended, InterfaceName, Machine};
 use crate::netboot::NetbootOptions;
 use crate::supervise::Run;
@@ -563,7 +563,7 @@ fn print(shared: &SharedContext, text: &str) {
     if evaluation.rehearsal.is_some() || evaluation.is_heard {
         evaluation.printed.push(shown::text(text).into_owned());
     } else {
-        let _ = terminal::print(Stream::Output, Form::Text, &format!("{text}\n"));
+        let _ = terminal::print(Stream::Output, TextForm::Text, &format!("{text}\n"));
     }
 }
 

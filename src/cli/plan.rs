@@ -18,8 +18,8 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     query: QueryArgs,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
-    #[arg(long, value_enum, default_value_t = Form::Argv)]
-    form: Form,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Argv)]
+    form: PlanFormat,
     /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
     /// `each_boot` where a command of the recipe is run before each boot, and `folder` where it has to be run there; and `given_back`, a list of `argv` and `stdin`
     #[arg(long)]
@@ -31,18 +31,18 @@ pub(super) struct PlanArgs {
 
 /// How bhyve is given its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum PlanFormat {
     /// As arguments.
     Argv,
     /// As a bhyve_config(5) file.
     Config,
 }
 
-impl From<Form> for plan::Form {
-    fn from(form: Form) -> Self {
+impl From<PlanFormat> for plan::MachineForm {
+    fn from(form: PlanFormat) -> Self {
         match form {
-            Form::Argv => Self::Argv,
-            Form::Config => Self::Config,
+            PlanFormat::Argv => Self::Argv,
+            PlanFormat::Config => Self::Config,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::descriptions::{Descriptions, of_log};
 use super::environment::command;
 use super::signals::Signals;
 use super::spawn;
-use super::terminal::{self, Form, Stream};
+use super::terminal::{self, Stream, TextForm};
 use crate::diag::{Fault, shown};
 use crate::model::Argv;
 use input::Input;
@@ -277,12 +277,12 @@ impl Process {
             match pipe.read(&mut buffer) {
                 Ok(0) => {
                     self.stderr = None;
-                    let _ = terminal::print(Stream::Error, Form::Text, &self.shown.finish());
+                    let _ = terminal::print(Stream::Error, TextForm::Text, &self.shown.finish());
                 }
                 Ok(count) => {
                     heard += count;
                     let text = self.shown.add(&buffer[..count]);
-                    let _ = terminal::print(Stream::Error, Form::Text, &text);
+                    let _ = terminal::print(Stream::Error, TextForm::Text, &text);
                     self.words.add(&buffer[..count]);
                 }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}

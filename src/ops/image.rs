@@ -9,7 +9,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::files::WHOLE;
 use crate::host::system::{Prefetch, System};
 use crate::host::{Effect, Effects as _, Facts as _, Settings, files, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, template};
+use crate::image::{self, DEFAULT_SCRIPT, Image, ImageForm, IpxeImage, Loader, Seed, template};
 use crate::model::{Argv, Size};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -58,14 +58,14 @@ fn option<T>(name: &str, value: Option<&str>, read: impl FnOnce(&str) -> Result<
     value.map(read).transpose().map_err(fault)
 }
 
-fn form(request: &IpxeRequest<'_>) -> Result<Form, Fault> {
-    let usual = Form::default();
+fn form(request: &IpxeRequest<'_>) -> Result<ImageForm, Fault> {
+    let usual = ImageForm::default();
     let size = |text: &str| text.parse().map(Size::get);
     let aligned = |text: &str| {
         let bytes = size(text)?;
         image::check_alignment(bytes).map(|()| bytes)
     };
-    Ok(Form {
+    Ok(ImageForm {
         size: option("--size", Some(request.size), size)?.unwrap_or(usual.size),
         alignment: option("--align", Some(request.align), aligned)?.unwrap_or(usual.alignment),
         label: option("--label", request.label, str::parse)?.unwrap_or(usual.label),

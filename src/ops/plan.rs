@@ -4,7 +4,7 @@ use super::notice::{Notice, Notify};
 use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::{Diagnostic, Fault, Place};
-pub(crate) use crate::host::boot_plan::Form;
+pub(crate) use crate::host::boot_plan::MachineForm;
 use crate::host::boot_plan::{BootPlan, Setting};
 use crate::host::commands::commands;
 use crate::host::interfaces::marks::Maker;
@@ -51,7 +51,7 @@ pub(crate) struct PlannedStep {
 pub(crate) fn plan(
     request: &RecipeRequest,
     on: Option<&str>,
-    form: Form,
+    form: MachineForm,
     prefetch: Prefetch,
     notify: Notify<'_>,
 ) -> Result<Plan, Vec<Diagnostic>> {

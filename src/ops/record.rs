@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// As what a recording is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum RecordingFormat {
     /// A recipe.
     Recipe,
     /// A transcript for sh(1).
@@ -47,7 +47,7 @@ pub(crate) struct Request<'a> {
     /// Whether a script is run of which parts get past the stand-ins.
     pub(crate) anyway: bool,
     /// As what the recording is written.
-    pub(crate) form: Form,
+    pub(crate) form: RecordingFormat,
 }
 
 /// What was recorded.
@@ -136,12 +136,12 @@ impl Request<'_> {
         let init = hide(self.init_args.unwrap_or_default());
         let document = |text: String| Recorded { text, hides_password: false, differences: None };
         match self.form {
-            Form::Json => Ok(document(transcript::json(&steps, again, with, without))),
-            Form::Transcript => {
+            RecordingFormat::Json => Ok(document(transcript::json(&steps, again, with, without))),
+            RecordingFormat::Transcript => {
                 let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(document(transcript::text(&steps, again, &init, &from)))
             }
-            Form::Recipe => {
+            RecordingFormat::Recipe => {
                 let path =
                     |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
                 let whole = |recording: &Recording| recorded::with_whole_paths(recording, self.target(), &path);

@@ -5,7 +5,7 @@ use super::{Asks, Call, Keys, Param, Type, Word, WordKind, expected, map, text, 
 use crate::diag::Fault;
 use crate::host::files::WHOLE;
 use crate::host::{Effect, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Refused, Seed, Time, template};
+use crate::image::{self, DEFAULT_SCRIPT, Image, ImageForm, IpxeImage, Loader, Refused, Seed, Time, template};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
@@ -128,8 +128,8 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::UNIT)
 }
 
-fn form(given: &Given<'_>) -> Result<Form, Raised> {
-    let usual = Form::default();
+fn form(given: &Given<'_>) -> Result<ImageForm, Raised> {
+    let usual = ImageForm::default();
     let sized = |check: fn(u64) -> Result<(), Fault>| {
         move |value: &Dynamic| {
             let size = super::size(value)?.get();
@@ -137,7 +137,7 @@ fn form(given: &Given<'_>) -> Result<Form, Raised> {
             Ok(size)
         }
     };
-    Ok(Form {
+    Ok(ImageForm {
         size: given.get("size", sized(image::check_size))?.unwrap_or(usual.size),
         alignment: given.get("align", sized(image::check_alignment))?.unwrap_or(usual.alignment),
         label: given.parsed("label")?.unwrap_or(usual.label),

@@ -6,7 +6,7 @@ mod keys;
 use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
-use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Limits, Machine, ParameterForm, Part, PciSlot};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -345,7 +345,7 @@ fn option_of(state: &VmState, slot: PciSlot, number: Option<u16>, key: &str, rai
     match (state.devices.get(&slot), state.draft.slots.get(&slot)) {
         (Some(made), Some(device)) => {
             // A port that recipes know by its name.
-            let is_label = |item: &&Item| item.number == number && item.parameter.form == Form::Label;
+            let is_label = |item: &&Item| item.number == number && item.parameter.form == ParameterForm::Label;
             let label = device.items().iter().filter(|_| number.is_some()).find(is_label);
             if let Some(label) = label {
                 return raised.under(&label.value.to_string()).arg(device.kind().given.len()).at(&made.site);
