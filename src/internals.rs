@@ -292,7 +292,7 @@ pub mod supervise {
 
     /// What a rehearsal came to.
     #[derive(Debug, Default)]
-    pub struct Outcome {
+    pub struct RehearsalOutcome {
         /// What is to be said.
         pub warnings: Vec<Diagnostic>,
         /// What was wrong.
@@ -303,11 +303,11 @@ pub mod supervise {
 
     /// Rehearses a recipe on a FreeBSD host of which nothing is known: boot after boot, each of which ends in a reboot, up to
     /// the first in which something is wrong. What it takes is given back.
-    pub fn rehearse(recipe: &Recipe, target: Target, boots: &[Inputs]) -> Outcome {
+    pub fn rehearse(recipe: &Recipe, target: Target, boots: &[Inputs]) -> RehearsalOutcome {
         let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target)));
         rehearsal.exits = Ended::Rebooted;
         let mut run = Run::new(Box::new(rehearsal));
-        let mut outcome = Outcome::default();
+        let mut outcome = RehearsalOutcome::default();
         for inputs in boots {
             let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Run));
             run = evaluated.run;

@@ -29,7 +29,7 @@ use crate::host::{Effect, Host};
 use crate::model::VmName;
 use journal::Owner;
 use order::ServiceOptions;
-use progress::Told;
+use progress::ProgressListener;
 use repeats::Repeats;
 use status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub(crate) struct Run {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
     /// Who is told how it goes.
-    pub(crate) told: Option<Told>,
+    pub(crate) told: Option<ProgressListener>,
     /// When its guest is started again, what it starts after, and when it is ready, as its recipe says.
     pub service: ServiceOptions,
     /// The parameters that are paths, from the root on.

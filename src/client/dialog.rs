@@ -1,6 +1,6 @@
 //! A dialog with a guest (expect and send) on its first serial port, its screen and its keyboard, beside the run that waits for its end.
 
-use super::console::{Console, Line, reachable};
+use super::console::{Console, SerialLine, reachable};
 use super::screen::{Screen, Seat};
 use crate::diag::{Blame, Fault};
 use crate::host::Settings;
@@ -56,7 +56,7 @@ impl Drop for Dialog {
 
 impl Dialog {
     /// Begins the dialog with the guest of a machine, whose first serial port is that line.
-    pub(crate) fn begin(machine: &Machine, line: Option<Line>) -> Self {
+    pub(crate) fn begin(machine: &Machine, line: Option<SerialLine>) -> Self {
         let (tell, outcome) = channel();
         let is_over: Arc<AtomicBool> = Arc::default();
         let display = display_of(machine);
@@ -80,7 +80,7 @@ impl Dialog {
         if machine.dialog().iter().all(DialogStep::is_on_screen) {
             return (!machine.dialog().is_empty()).then(|| Self::begin(machine, None));
         }
-        let line = Line::of(machine.ttys().get("com1")?, "com1", machine.name(), settings)?;
+        let line = SerialLine::of(machine.ttys().get("com1")?, "com1", machine.name(), settings)?;
         Some(Self::begin(machine, Some(line)))
     }
 
@@ -94,7 +94,7 @@ impl Dialog {
     }
 }
 
-fn open(line: &Line) -> Result<Console, Fault> {
+fn open(line: &SerialLine) -> Result<Console, Fault> {
     let until = Instant::now() + OPENS;
     loop {
         match line.open() {
@@ -119,7 +119,7 @@ struct DialogPlayer {
 }
 
 impl DialogPlayer {
-    fn play(&mut self, line: Option<&Line>, steps: &[DialogStep]) -> Result<(), Fault> {
+    fn play(&mut self, line: Option<&SerialLine>, steps: &[DialogStep]) -> Result<(), Fault> {
         // Nothing that is said before it is asked for is missed.
         self.console = line.map(open).transpose()?;
         for step in steps {

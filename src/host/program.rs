@@ -21,12 +21,12 @@ pub(crate) type Query<'a> = &'a dyn Fn(&Argv) -> Result<String, Fault>;
 /// A command that nobody waits for yet: to wait for each would make a start a third longer. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
 #[derive(Clone)]
 pub(crate) struct PendingCommand {
-    outcome: Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>,
+    outcome: Arc<LazyLock<CommandResult, Box<dyn FnOnce() -> CommandResult + Send>>>,
     hurried: bool,
 }
 
 /// What a command said, or why it failed.
-type Outcome = Result<String, Fault>;
+type CommandResult = Result<String, Fault>;
 
 /// How much a thread needs that starts a command and reads what it says, in bytes.
 const STACK: usize = 256 << 10;
@@ -37,7 +37,7 @@ impl PendingCommand {
     pub(crate) fn new(chain: Chain, holds: Option<File>, after: Option<Self>) -> Self {
         let stands = move || after.is_none_or(|command| command.outcome.is_ok());
         let run = move || if stands() { Program::run(&chain, holds.as_ref()) } else { Ok(String::new()) };
-        let run: Box<dyn FnOnce() -> Outcome + Send> = Box::new(run);
+        let run: Box<dyn FnOnce() -> CommandResult + Send> = Box::new(run);
         Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
     }
 
@@ -56,7 +56,7 @@ impl PendingCommand {
     }
 
     /// Waits for its end, and returns what it said.
-    pub(crate) fn finish(self) -> Outcome {
+    pub(crate) fn finish(self) -> CommandResult {
         (*self.outcome).clone()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::loads::{Loads, is_bhyve, unknown};
 use super::vmlog;
-use super::words::{Line, Simple, Word, Wrong, blanks, lines, program, spans};
+use super::words::{ShellLine, Simple, Word, Wrong, blanks, lines, program, spans};
 use crate::diag::{Fault, suggest};
 use crate::vmbhyve::keys;
 use std::ops::Range;
@@ -135,7 +135,7 @@ pub(super) fn unquoted_command(text: &str) -> Option<(Vec<Word>, Range<usize>)> 
     begins.then_some((words, line.start + cut..line.start + cut + 1))
 }
 
-fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &str) -> Result<Command, Wrong> {
+fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[ShellLine], text: &str) -> Result<Command, Wrong> {
     if let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) {
         let is_shown = !word.text.to_ascii_lowercase().contains("passw");
         return Err(unknown(if is_shown { text } else { "" }, span));
@@ -147,7 +147,7 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
         remarks.push(format!("not imported: what line {line} has after the command of bhyve"));
     }
     let mut bridges = Vec::new();
-    let is_said = |line: &&Line| {
+    let is_said = |line: &&ShellLine| {
         let texts: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
         let is_ours = |tap: &str| words.iter().any(|word| word.text.split(',').any(|part| part == tap));
         match texts.as_slice() {
@@ -169,7 +169,7 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
     let is_loaded = |at: usize| !loads.is_empty() && loaded.get(at) == Some(&true);
     let others = others.iter().enumerate().filter(|(at, _)| !is_loaded(*at)).map(|(_, line)| line);
     // The recipe makes the taps, plugs them in and takes them away.
-    let (_, others): (Vec<&Line>, Vec<&Line>) = others.partition(is_said);
+    let (_, others): (Vec<&ShellLine>, Vec<&ShellLine>) = others.partition(is_said);
     let numbers: Vec<String> = others.into_iter().map(|line| line_of(line_start(line)).to_string()).collect();
     match numbers.as_slice() {
         [] => {}
@@ -179,7 +179,7 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
     Ok(Command { words, remarks, loads, bridges })
 }
 
-fn line_start(line: &Line) -> usize {
+fn line_start(line: &ShellLine) -> usize {
     line.words.first().map_or(line.span.start, |word| word.span.start)
 }
 
@@ -198,7 +198,7 @@ fn begins_bhyve(command: &Simple) -> bool {
 }
 
 /// Returns the command of bhyve that stands last in a line, behind others.
-fn behind(line: &Line) -> Option<Vec<Word>> {
+fn behind(line: &ShellLine) -> Option<Vec<Word>> {
     let last = line.commands.last()?;
     start(&last.words).map(|at| last.words.iter().skip(at).cloned().collect())
 }

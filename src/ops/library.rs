@@ -44,7 +44,7 @@ pub(crate) enum Change {
 
 /// What became of a library.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum LibraryOutcome {
     /// It is pinned and here.
     Pinned {
         /// Its name.
@@ -78,7 +78,7 @@ fn store(folder: &Path) -> Result<LibraryStore, Vec<Diagnostic>> {
 }
 
 /// Names a library, fetches and pins it. Nothing is written before all of it was had.
-pub(crate) fn add(folder: &Path, name: &str, origin: &Origin) -> Result<Outcome, Vec<Diagnostic>> {
+pub(crate) fn add(folder: &Path, name: &str, origin: &Origin) -> Result<LibraryOutcome, Vec<Diagnostic>> {
     manifest::check_name(name).map_err(|fault| fault.blame(Blame::Usage))?;
     let path = folder.join(MANIFEST);
     let text = library_tree::text(&path)?.unwrap_or_default();
@@ -95,9 +95,9 @@ pub(crate) fn add(folder: &Path, name: &str, origin: &Origin) -> Result<Outcome,
             let mut lock = store.lock.clone();
             lock.insert(name.clone(), fetched.pin.clone());
             library_tree::replace(&folder.join(LOCK), &lock::text(&lock))?;
-            Outcome::Pinned { name, pin: fetched.pin, change: Change::Fetched }
+            LibraryOutcome::Pinned { name, pin: fetched.pin, change: Change::Fetched }
         }
-        None => Outcome::Path { name, root: store.root(&named) },
+        None => LibraryOutcome::Path { name, root: store.root(&named) },
     };
     let gap = match text.as_str() {
         "" => "",
@@ -137,14 +137,14 @@ fn wanted(store: &LibraryStore, name: &str, origin: &Origin) -> Result<(Named, O
 }
 
 /// Fetches what is pinned and not here, and pins what is not pinned yet.
-pub(crate) fn sync(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
+pub(crate) fn sync(folder: &Path) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
     let store = store(folder)?;
     pin(&store, &store.named, Tags::Kept)
 }
 
 /// Pins the newest that the manifest allows, of all libraries or of those with these names; with `moved` also what a tag was moved
 /// to.
-pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
+pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
     let store = store(folder)?;
     let known = || store.named.iter().map(|named| named.name.as_str());
     if let Some(name) = names.iter().find(|name| !known().any(|known| known == *name)) {
@@ -157,7 +157,7 @@ pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec
 }
 
 /// Pins libraries and puts them where they belong: all are fetched before the first is written.
-fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
+fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
     let done = fetched(store, wanted, tags)?;
     let is_named =
         |name: &str| store.named.iter().any(|named| named.name == name && matches!(named.from, From::Git(..)));
@@ -176,7 +176,7 @@ fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<Outcome
             lock.insert(name.clone(), fetched.pin);
         }
         if let Some(pin) = lock.get(name) {
-            outcomes.push(Outcome::Pinned { name: name.clone(), pin: pin.clone(), change });
+            outcomes.push(LibraryOutcome::Pinned { name: name.clone(), pin: pin.clone(), change });
         }
     }
     if lock != store.lock {
@@ -184,7 +184,7 @@ fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<Outcome
     }
     for gone in store.lock.keys().filter(|name| !is_named(name)) {
         library_tree::remove(&store.folder().join(FETCHED).join(gone))?;
-        outcomes.push(Outcome::Removed { name: gone.clone() });
+        outcomes.push(LibraryOutcome::Removed { name: gone.clone() });
     }
     Ok(outcomes)
 }
@@ -233,7 +233,7 @@ fn put(store: &LibraryStore, named: &Named, fetched: &Fetched) -> Result<(), Fau
 }
 
 /// Moves the libraries that come from a repository into the folder that is kept with the recipes.
-pub(crate) fn vendor(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
+pub(crate) fn vendor(folder: &Path) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
     let store = store(folder)?;
     let mut all = Vec::new();
     for named in store.named.iter().filter(|named| matches!(named.from, From::Git(..))) {
@@ -253,7 +253,7 @@ pub(crate) fn vendor(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
             library_tree::write(&to, &files)?;
             library_tree::remove(&from)?;
         }
-        outcomes.push(Outcome::Path { name: named.name.clone(), root: to });
+        outcomes.push(LibraryOutcome::Path { name: named.name.clone(), root: to });
     }
     Ok(outcomes)
 }

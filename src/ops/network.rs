@@ -17,7 +17,7 @@ use crate::supervise::network::{self, Verdict};
 
 /// What became of a part of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PartOutcome {
     /// It was made.
     Made,
     /// It was removed.
@@ -36,7 +36,7 @@ pub(crate) struct Step {
     /// The part in words.
     pub(crate) part: String,
     /// What became of it.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: PartOutcome,
 }
 
 /// A network recipe that was evaluated: what it means, part by part, and the calls.
@@ -120,12 +120,12 @@ pub(crate) fn change(
 /// Returns what a verdict came to; nothing of a membership that there was not, which ends by itself.
 fn step(change: Change, effect: &Effect, verdict: &Verdict) -> Option<Step> {
     let outcome = match (verdict, change) {
-        (Verdict::Do(_), Change::Up) => Outcome::Made,
-        (Verdict::Do(_), Change::Down) => Outcome::Removed,
-        (Verdict::NotOurs, _) => Outcome::Foreign,
+        (Verdict::Do(_), Change::Up) => PartOutcome::Made,
+        (Verdict::Do(_), Change::Down) => PartOutcome::Removed,
+        (Verdict::NotOurs, _) => PartOutcome::Foreign,
         (_, Change::Down) if matches!(effect, Effect::Join { .. }) => return None,
-        (_, Change::Up) => Outcome::Present,
-        (_, Change::Down) => Outcome::Absent,
+        (_, Change::Up) => PartOutcome::Present,
+        (_, Change::Down) => PartOutcome::Absent,
     };
     Some(Step { part: part(effect), outcome })
 }

@@ -8,7 +8,7 @@ use crate::host::{environment, files};
 use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
-use crate::supervise::progress::{Progress, Told};
+use crate::supervise::progress::{Progress, ProgressListener};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl RecipeRequest {
     }
 
     /// Returns who is told how its rehearsal goes, where nothing but that happens.
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> ProgressListener {
         let asked = self.asked;
         Box::new(move |progress| {
             if let Progress::Asks(what) = progress {

@@ -10,7 +10,7 @@ use crate::host::system::{Prefetch, System};
 use crate::script::{Inputs, Recipe, Refused};
 pub(crate) use crate::supervise::Progress;
 use crate::supervise::driver::{Beginning, drive};
-use crate::supervise::progress::Told;
+use crate::supervise::progress::ProgressListener;
 pub(crate) use crate::supervise::step::Means;
 use crate::supervise::{Claim, Run};
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ pub(crate) fn rehearse(
 pub(crate) fn run(
     asked: &RunRequest,
     prefetch: Prefetch,
-    listener: Told,
+    listener: ProgressListener,
     notify: Notify<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;

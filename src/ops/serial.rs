@@ -7,7 +7,7 @@ use super::known;
 use super::search::{HostQuery, Listener, SearchEvent, elsewhere, wrong};
 use super::settings;
 pub(crate) use crate::client::console::Left;
-use crate::client::console::{Line, attach};
+use crate::client::console::{SerialLine, attach};
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
 use crate::host::handover::hand_over;
 use crate::host::signals::Signals;
@@ -52,7 +52,7 @@ pub(crate) struct Port {
     /// The machine.
     pub machine: VmName,
     /// The other end of its port.
-    line: Line,
+    line: SerialLine,
     host: System,
 }
 
@@ -195,11 +195,11 @@ fn line(
     log: Option<Log>,
     usage: PortUse,
     host: &System,
-) -> Result<Line, Fault> {
+) -> Result<SerialLine, Fault> {
     let settings = host.settings();
-    let socket = || Line::Socket(qemu::serial_socket(&settings.machine_folder(machine), port));
+    let socket = || SerialLine::Socket(qemu::serial_socket(&settings.machine_folder(machine), port));
     let is_qemu = settings.platform == Platform::Linux;
-    if let Some(line) = Line::of(tty, port, machine, settings) {
+    if let Some(line) = SerialLine::of(tty, port, machine, settings) {
         return Ok(line);
     }
     match (tty, log) {
@@ -208,7 +208,7 @@ fn line(
             let fault = Fault::new(format!("{port} of {machine} is plugged into {path}, a tty of this host"));
             Err(fault.hint("whoever has the other end of that tty is its console"))
         }
-        (Tty::Stdio, Some((log, from))) if usage == PortUse::ReadOnly => Ok(Line::Log(log, from)),
+        (Tty::Stdio, Some((log, from))) if usage == PortUse::ReadOnly => Ok(SerialLine::Log(log, from)),
         (Tty::Stdio, Some(_)) if is_qemu => Ok(socket()),
         (Tty::Stdio, Some(_)) => {
             let fault = Fault::new(format!("what {port} of {machine} says goes into its log, and nothing goes back"));

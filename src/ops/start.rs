@@ -7,7 +7,7 @@ use super::recipe::RecipeRequest;
 use super::run::{Rehearsed, rehearse};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::background::{Outcome, Supervisor};
+use crate::host::background::{Supervisor, SupervisorOutcome};
 use crate::host::events;
 use crate::host::spawn;
 use crate::host::system::System;
@@ -329,15 +329,15 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let outcome = supervisor.wait();
     listener(&StartEvent::Commands(&supervisor.commands()));
     match outcome {
-        Outcome::Ended(0, _) => {
+        SupervisorOutcome::Ended(0, _) => {
             listener(&StartEvent::Ended(name, &start.log));
             return StartOutcome::Ended;
         }
-        Outcome::Waits => return StartOutcome::Waits,
-        Outcome::Interrupted => return StartOutcome::Interrupted,
-        Outcome::Ended(code, output) => return StartOutcome::Failed(code, output),
-        Outcome::Runs if start.adopts => listener(&StartEvent::TakenOver(name)),
-        Outcome::Runs => listener(&StartEvent::Runs(name)),
+        SupervisorOutcome::Waits => return StartOutcome::Waits,
+        SupervisorOutcome::Interrupted => return StartOutcome::Interrupted,
+        SupervisorOutcome::Ended(code, output) => return StartOutcome::Failed(code, output),
+        SupervisorOutcome::Runs if start.adopts => listener(&StartEvent::TakenOver(name)),
+        SupervisorOutcome::Runs => listener(&StartEvent::Runs(name)),
     }
     let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
     let is_ready = match sign {

@@ -7,7 +7,7 @@ use super::run::{Rehearsed, refusal, rehearse};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
-use crate::host::background::{self, Line};
+use crate::host::background::{self, StarterConnection};
 use crate::host::clock::Utc;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
@@ -19,7 +19,7 @@ use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::driver::{Beginning, drive};
 use crate::supervise::order::ServiceOptions;
-use crate::supervise::progress::{Progress, Told};
+use crate::supervise::progress::{Progress, ProgressListener};
 use crate::supervise::status::{MachineState, MachineStatus};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -61,7 +61,7 @@ pub(crate) fn supervise(asked: &Supervision, listener: &Listener, notify: Notify
 
 fn drive_in_background(
     asked: &Supervision,
-    line: &Rc<Line>,
+    line: &Rc<StarterConnection>,
     listener: &Listener,
     notify: Notify<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
@@ -92,7 +92,7 @@ fn drive_in_background(
 }
 
 /// Tells whoever has started us, the events beside the log, and the listener. That events cannot be written down stops nothing.
-fn told(log: &Path, line: Rc<Line>, listener: Listener) -> Told {
+fn told(log: &Path, line: Rc<StarterConnection>, listener: Listener) -> ProgressListener {
     let machine: Option<VmName> = log.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
     let diary = machine.and_then(|machine| Diary::open(&events::beside(log), &machine).ok());
     Box::new(move |progress| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What a QEMU that runs was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct SeenQemu {
     /// The name of its machine.
     pub name: Option<String>,
     /// What the machine is made of.
@@ -22,8 +22,8 @@ pub(crate) fn is_qemu(program: &str) -> bool {
 }
 
 /// Reads the arguments of a QEMU, without the program. What is not understood says nothing.
-pub fn told(args: &[String]) -> Told {
-    let mut told = Told::default();
+pub fn told(args: &[String]) -> SeenQemu {
+    let mut told = SeenQemu::default();
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let Some(option) = word.strip_prefix('-') else { continue };
@@ -41,7 +41,7 @@ pub fn told(args: &[String]) -> Told {
 const KNOWN: &[&str] =
     &["name", "smp", "m", "vnc", "drive", "blockdev", "hda", "hdb", "hdc", "hdd", "cdrom", "netdev", "nic", "D"];
 
-impl Told {
+impl SeenQemu {
     fn hear(&mut self, option: &str, value: &str) {
         let words = words(value);
         let of = |key: &str| words.iter().find_map(|(name, value)| (*name == key).then(|| value.clone()));
@@ -124,7 +124,7 @@ mod tests {
     use crate::qemu::{self, Setting, check};
     use proptest::prelude::*;
 
-    fn of(line: &str) -> Told {
+    fn of(line: &str) -> SeenQemu {
         told(&line.split(' ').map(String::from).collect::<Vec<_>>())
     }
 
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(said.name.as_deref(), Some("a,b"));
         assert_eq!(said.shape, shape(Some(6), 1024, Some("0.0.0.0:5901"), &disks, &["tap0"]));
         let odd = of("-vnc unix:/run/x -m 512 -smp many -D /tmp/qemu.log -name");
-        assert_eq!(odd, Told { shape: shape(None, 512, None, &[], &[]), ..Told::default() });
+        assert_eq!(odd, SeenQemu { shape: shape(None, 512, None, &[], &[]), ..SeenQemu::default() });
         assert!(is_qemu("/usr/bin/qemu-system-x86_64") && is_qemu("qemu-kvm") && !is_qemu("vi"));
     }
 

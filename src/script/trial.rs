@@ -29,7 +29,7 @@ pub(crate) struct TestFile {
 
 /// What came out of a test.
 #[derive(Debug, Default)]
-pub(crate) struct Result {
+pub(crate) struct TestResult {
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
     /// What it printed, and what its recipes did.
@@ -54,7 +54,7 @@ type SharedState = Rc<RefCell<TestState>>;
 
 impl TestFile {
     /// Parses a file of tests.
-    pub(crate) fn parse(name: &str, text: &str) -> std::result::Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let source = Rc::new(Source { name: name.into(), text: text.into() });
         let parsed = super::check::parse(&source);
         if !parsed.faults.is_empty() {
@@ -76,7 +76,7 @@ impl TestFile {
     }
 
     /// Runs a test.
-    pub(crate) fn run(&self, test: &str, rewrites: bool) -> Result {
+    pub(crate) fn run(&self, test: &str, rewrites: bool) -> TestResult {
         let folder = std::path::Path::new(&self.source.name).parent().unwrap_or(std::path::Path::new(""));
         let state = TestState {
             fixture: fixture::usual(),
@@ -99,7 +99,7 @@ impl TestFile {
         let mut state = state.borrow_mut();
         let place = |position| source::token(&self.source, position).span;
         let blessed = state.blessed.drain(..).map(|(position, text)| (place(position), text)).collect();
-        Result { faults, printed: std::mem::take(&mut state.printed), blessed }
+        TestResult { faults, printed: std::mem::take(&mut state.printed), blessed }
     }
 
     fn engine(&self, state: &SharedState) -> Engine {
@@ -119,7 +119,7 @@ impl TestFile {
 }
 
 /// What a word of tests does with its arguments, called at a position.
-type Does = fn(&SharedState, &[Dynamic], Position) -> std::result::Result<Dynamic, Raised>;
+type Does = fn(&SharedState, &[Dynamic], Position) -> Result<Dynamic, Raised>;
 
 /// Makes a word known, for each number of arguments that it takes.
 fn word(engine: &mut Engine, state: &SharedState, name: &str, (least, most): (usize, usize), does: Does) {

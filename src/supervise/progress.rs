@@ -47,4 +47,4 @@ pub(crate) enum Progress<'a> {
 }
 
 /// Who is told how a run goes.
-pub(crate) type Told = Box<dyn Fn(&Progress<'_>)>;
+pub(crate) type ProgressListener = Box<dyn Fn(&Progress<'_>)>;

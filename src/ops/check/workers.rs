@@ -15,7 +15,7 @@ use std::thread;
 
 /// What came out for one file.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct FileOutcome {
     /// What is wrong with it.
     pub(super) findings: Vec<Sent>,
     /// What it wants for itself.
@@ -82,7 +82,7 @@ impl Sent {
 const WORTH: usize = 8;
 
 /// Checks every file, and returns what came out in the same order.
-pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<Outcome> {
+pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<FileOutcome> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || {
@@ -96,7 +96,7 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
         done
     };
     let count = processors.min(paths.len().div_ceil(WORTH)).max(1);
-    let mut done: Vec<(usize, Outcome)> = thread::scope(|scope| {
+    let mut done: Vec<(usize, FileOutcome)> = thread::scope(|scope| {
         let start = |_| thread::Builder::new().stack_size(ROOM).spawn_scoped(scope, work);
         let workers: Vec<_> = (0..count).filter_map(|number| start(number).ok()).collect();
         let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
@@ -130,20 +130,20 @@ impl Worker<'_> {
         engine
     }
 
-    fn file(&mut self, path: &Path) -> Outcome {
+    fn file(&mut self, path: &Path) -> FileOutcome {
         let name = path.display().to_string();
         let text = match files::read_text(path) {
             Ok(text) => text,
             Err(error) => {
                 let finding = Finding { rule: Rule::Syntax, diagnostic: unreadable(&name, &error).into() };
-                return Outcome { findings: vec![Sent::new(finding)], ..Outcome::default() };
+                return FileOutcome { findings: vec![Sent::new(finding)], ..FileOutcome::default() };
             }
         };
         let source = Rc::new(Source { name, text });
         let checked = self.inspector.text(&source, None);
         let (is_sound, is_library) = (checked.is_sound(), checked.is_library());
         let mut found = checked.findings;
-        let mut outcome = Outcome { text: Some(source.text.as_str().into()), is_library, ..Outcome::default() };
+        let mut outcome = FileOutcome { text: Some(source.text.as_str().into()), is_library, ..FileOutcome::default() };
         if is_sound && !is_library {
             let recipe = Recipe::from_ast(&source, checked.ast, &self.engine(path));
             for settings in self.settings {
