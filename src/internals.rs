@@ -174,7 +174,7 @@ pub mod qemu {
 
     /// How a QEMU was called.
     pub mod seen {
-        pub use crate::qemu::seen::told;
+        pub use crate::qemu::seen::options_of;
     }
 
     /// What QEMU counts.

@@ -65,7 +65,7 @@ pub(crate) struct Run {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
     /// Who is told how it goes.
-    pub(crate) told: Option<ProgressListener>,
+    pub(crate) listener: Option<ProgressListener>,
     /// When its guest is started again, what it starts after, and when it is ready, as its recipe says.
     pub service: ServiceOptions,
     /// The parameters that are paths, from the root on.
@@ -109,7 +109,7 @@ impl Run {
         Self {
             host,
             stop_within: STOP_WITHIN,
-            told: None,
+            listener: None,
             service: ServiceOptions::default(),
             given: BTreeMap::new(),
             status: None,
@@ -172,8 +172,8 @@ impl Run {
 
     /// Tells whoever wants to know how it goes.
     pub(crate) fn tell(&self, progress: Progress<'_>) {
-        if let Some(told) = &self.told {
-            told(&progress);
+        if let Some(listener) = &self.listener {
+            listener(&progress);
         }
     }
 }

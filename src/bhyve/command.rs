@@ -53,7 +53,7 @@ pub enum Help {
 ///
 /// bhyve ends at the first word that it refuses; here all of them are told, but for what follows a flag that is not known.
 pub fn read(args: &[String], target: Target, files: &dyn Fn(&str) -> Option<String>) -> Result<Reading, Vec<Refusal>> {
-    let mut reader = Reader { target, files, said: BTreeMap::new(), done: Reading::default(), refusals: Vec::new() };
+    let mut reader = Reader { target, files, set_by: BTreeMap::new(), done: Reading::default(), refusals: Vec::new() };
     let program = args.first().is_some_and(|word| word.rsplit('/').next() == Some("bhyve"));
     let (flags, rest) = getopt(args, usize::from(program));
     for given in flags {
@@ -82,7 +82,7 @@ struct Reader<'a> {
     target: Target,
     files: &'a dyn Fn(&str) -> Option<String>,
     /// Who set each key, for people.
-    said: BTreeMap<String, String>,
+    set_by: BTreeMap<String, String>,
     done: Reading,
     refusals: Vec<Refusal>,
 }
@@ -109,7 +109,7 @@ impl Reader<'_> {
         let before = self.done.tree.get(key).map(|before| before == value);
         self.done.tree.set(key, value)?;
         self.done.origins.insert(key.into(), at);
-        let earlier = self.said.insert(key.into(), who.into());
+        let earlier = self.set_by.insert(key.into(), who.into());
         if let (Some(same), Some(earlier)) = (before, earlier) {
             let message = format!("{who} {} {earlier}: both set `{key}`", if same { "repeats" } else { "overrides" });
             self.warn(message, "the last one counts: keep one of them");
@@ -217,7 +217,7 @@ impl Reader<'_> {
         for (key, value) in std::mem::take(&mut keys.entries) {
             let value = self.done.tree.get(&key).map_or(value.clone(), |before| format!("{before},{value}"));
             self.done.tree.set(&key, &value)?;
-            self.said.insert(key.clone(), given.shown());
+            self.set_by.insert(key.clone(), given.shown());
             self.done.origins.insert(key, given.at);
         }
         self.put_all(given, keys)
@@ -227,7 +227,8 @@ impl Reader<'_> {
         let slot::Slot { slot, entries, warnings } = slot::read(given.argument, self.target)?;
         let node = slot::node(slot);
         if self.done.tree.has_node(&node) {
-            let first = self.done.tree.under(&node).next().and_then(|(key, _)| self.said.get(&format!("{node}.{key}")));
+            let first =
+                self.done.tree.under(&node).next().and_then(|(key, _)| self.set_by.get(&format!("{node}.{key}")));
             let taker = first.map(|who| format!(" by {who}")).unwrap_or_default();
             let fault = Fault::new(format!("slot {slot} is taken{taker}"));
             return Err(fault.hint("choose a free slot; more keys of a device follow its `-s`"));

@@ -198,7 +198,7 @@ impl Console {
     }
 
     /// Returns whether the guest took all that was said.
-    pub(crate) fn is_said(&self) -> bool {
+    pub(crate) fn is_sent(&self) -> bool {
         self.unsent.is_empty()
     }
 
@@ -303,7 +303,7 @@ impl Attached<'_> {
     }
 
     fn is_silent(&self) -> bool {
-        self.console.as_ref().is_none_or(Console::is_said) && self.heard.elapsed() >= LULL
+        self.console.as_ref().is_none_or(Console::is_sent) && self.heard.elapsed() >= LULL
     }
 
     /// Waits until something is typed or heard.

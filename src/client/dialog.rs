@@ -171,7 +171,7 @@ impl DialogPlayer {
         if let Some(console) = &mut self.console {
             console.say(bytes);
         }
-        while self.console.as_ref().is_some_and(|console| !console.is_said()) {
+        while self.console.as_ref().is_some_and(|console| !console.is_sent()) {
             self.hear(Instant::now() + LOOK).ok_or_else(|| self.ended("took what it was told"))?;
         }
         Ok(())

@@ -95,7 +95,7 @@ impl Supervisor {
 
     /// Waits until its guest runs, or until it has ended.
     pub(crate) fn wait(&mut self) -> SupervisorOutcome {
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             let mut fds = [self.line.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
@@ -107,16 +107,16 @@ impl Supervisor {
                 Ok(0) => break,
                 Ok(count) if buffer[..count].contains(&RUNS) => return SupervisorOutcome::Runs,
                 Ok(count) if buffer[..count].contains(&WAITS) => return SupervisorOutcome::Waits,
-                Ok(count) => said.extend_from_slice(&buffer[..count]),
+                Ok(count) => output.extend_from_slice(&buffer[..count]),
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
         let status = self.child.wait();
         let code = status.map_or(1, |status| status.code().unwrap_or(128 + status.signal().unwrap_or_default()));
-        let said = String::from_utf8_lossy(&said).trim_end().to_string();
-        let said = if said.is_empty() && code != 0 { last_lines(&self.log, self.from, 10) } else { said };
-        SupervisorOutcome::Ended(code, said)
+        let output = String::from_utf8_lossy(&output).trim_end().to_string();
+        let output = if output.is_empty() && code != 0 { last_lines(&self.log, self.from, 10) } else { output };
+        SupervisorOutcome::Ended(code, output)
     }
 
     /// Returns the lines of its log that tell what it has run, where that is asked for: those that begin with `+`.

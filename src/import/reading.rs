@@ -78,7 +78,7 @@ fn error(fault: Fault, place: Option<Place>) -> Diagnostic {
 }
 
 /// Says a fault in one line.
-fn told(fault: &Fault) -> String {
+fn with_hint(fault: &Fault) -> String {
     let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     format!("{}{hint}", fault.message)
 }
@@ -119,9 +119,9 @@ fn command_line(
     let mut basis =
         arguments(shown, &args, |at| found.words.get(at).map(|word: &Word| word.span.clone()), target, files)?;
     let loader = found.loads.of(basis.tree.get("name").unwrap_or_default(), text, files);
-    let (loader, told) = loader.map_err(|(span, fault)| vec![error(fault, place(shown, span))])?;
+    let (loader, with_hint) = loader.map_err(|(span, fault)| vec![error(fault, place(shown, span))])?;
     basis.loader = loader;
-    basis.remarks.extend(told.into_iter().map(|remark| (None, remark)));
+    basis.remarks.extend(with_hint.into_iter().map(|remark| (None, remark)));
     for (tap, bridge) in found.bridges {
         import.taps.insert(tap, Tap { bridge: Some(bridge), ..Tap::default() });
     }
@@ -166,7 +166,7 @@ fn arguments(
             Err(fault) => faults.push(error(fault, at(item.arg))),
         }
     }
-    let warned = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault)));
+    let warned = warnings.iter().map(|fault| (slot_named(&fault.message), with_hint(fault)));
     let remarks = notes.into_iter().map(|note| (None, note)).chain(warned).collect();
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
     let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None, loader: None };
@@ -325,7 +325,7 @@ impl Import {
             }
             let expanded = expand(&tree, value);
             self.remarks
-                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", told(fault)))));
+                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", with_hint(fault)))));
             faults.extend(foreign(&tree, key, target).map(|fault| error(fault, at())));
             entries.push((key.to_string(), expanded.text));
         }
@@ -426,7 +426,7 @@ fn renamed(tree: &Tree, key: &str, target: Target) -> Option<String> {
 }
 
 /// Returns the slot of the `-s` that a warning begins with.
-fn slot_said(message: &str) -> Option<PciSlot> {
+fn slot_named(message: &str) -> Option<PciSlot> {
     message.strip_prefix("`-s ")?.split_once(',')?.0.parse().ok()
 }
 

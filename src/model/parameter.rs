@@ -82,7 +82,7 @@ impl Parameter {
 
     /// Says where bhyve is told it.
     #[must_use]
-    pub const fn told(self, form: ParameterForm) -> Self {
+    pub const fn form(self, form: ParameterForm) -> Self {
         Self { form, ..self }
     }
 

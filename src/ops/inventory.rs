@@ -168,14 +168,15 @@ fn entry(
         |journal: &&Journal| journal.holds.iter().all(|hold| !matches!(hold, Hold::Lock(other) if *other != one.name));
     let own = journal.filter(is_alone).map(of_holds).unwrap_or_default();
     // A processor that the guest has not started has no thread (12.1).
-    let told = Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
+    let running_cpus =
+        Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
     let recipe = status.as_ref().map(|status| status.recipe.clone());
     let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
     Entry {
         name: Some(one.name.to_string()),
         state,
         supervisor,
-        shape: noted.or(told).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
+        shape: noted.or(running_cpus).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
         process: process.cloned(),
         status,
         recipe: recipe.filter(|recipe| !recipe.is_empty()),
@@ -418,8 +419,8 @@ mod tests {
 
     #[test]
     fn vcpus_are_those_that_were_configured_and_else_those_that_have_a_thread() {
-        let told = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
-        let all = [kept("front", None, Lock::Locked(told)), kept("old", None, Lock::Locked(owner(6)))];
+        let running_cpus = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
+        let all = [kept("front", None, Lock::Locked(running_cpus)), kept("old", None, Lock::Locked(owner(6)))];
         let hypervisors = ["front", "old"].map(|name| process(200, 5, HypervisorKind::Bhyve, name, None));
         let seen =
             Seen { hypervisors: &hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 };

@@ -55,17 +55,17 @@ fn exposed(all: &[Entry], statistics: &[Option<Statistics>], carried: &[Interfac
         MetricKind::Gauge,
         "Whether the hypervisor told what it has counted.",
     );
-    for ((label, _), told) in named.iter().zip(statistics).filter(|((_, one), _)| one.process.is_some()) {
-        known.add(&[("machine", label)], &u8::from(told.is_some()));
+    for ((label, _), counted) in named.iter().zip(statistics).filter(|((_, one), _)| one.process.is_some()) {
+        known.add(&[("machine", label)], &u8::from(counted.is_some()));
     }
     families.push(known);
-    let told: Vec<(&str, &Statistics)> = labels
+    let counted: Vec<(&str, &Statistics)> = labels
         .iter()
         .map(String::as_str)
         .zip(statistics)
-        .filter_map(|(label, told)| Some((label, told.as_ref()?)))
+        .filter_map(|(label, counted)| Some((label, counted.as_ref()?)))
         .collect();
-    families.extend(of_hypervisors(&told));
+    families.extend(of_hypervisors(&counted));
     families.iter().map(Family::text).collect()
 }
 
@@ -163,7 +163,7 @@ fn of_interfaces(all: &[(&str, &Entry)], carried: &[InterfaceUse]) -> [Family; 4
     families
 }
 
-fn of_hypervisors(told: &[(&str, &Statistics)]) -> Vec<Family> {
+fn of_hypervisors(counted: &[(&str, &Statistics)]) -> Vec<Family> {
     let mut disks = [
         Family::new("vmrun_disk_read_bytes_total", MetricKind::Counter, "What the guest has read."),
         Family::new("vmrun_disk_written_bytes_total", MetricKind::Counter, "What the guest has written."),
@@ -178,8 +178,8 @@ fn of_hypervisors(told: &[(&str, &Statistics)]) -> Vec<Family> {
     ];
     let mut counts =
         Family::new("vmrun_bhyve_stat", MetricKind::Untyped, "What bhyvectl --get-stats tells, in its own words.");
-    for (label, told) in told {
-        for it in &told.disks {
+    for (label, counted) in counted {
+        for it in &counted.disks {
             #[expect(clippy::cast_precision_loss, reason = "a float's 53 bits of nanoseconds are a hundred days")]
             let busy = it.busy as f64 / 1e9;
             let values = [it.read, it.written, it.reads, it.writes, it.flushes].map(|number| number.to_string());
@@ -187,7 +187,7 @@ fn of_hypervisors(told: &[(&str, &Statistics)]) -> Vec<Family> {
                 family.add(&[("machine", label), ("disk", &it.name)], &value);
             }
         }
-        for it in &told.counts {
+        for it in &counted.counts {
             counts.add(&[("machine", label), ("vcpu", &it.vcpu.to_string()), ("stat", &it.name)], &it.value);
         }
     }

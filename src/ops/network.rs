@@ -51,7 +51,7 @@ struct Meant {
 fn meant(request: &RecipeRequest, host: Box<dyn Host>, notify: Notify<'_>) -> Result<Meant, Vec<Diagnostic>> {
     let recipe = request.read()?;
     let mut run = Run::new(Box::new(Rehearsal::new(host)));
-    run.told = Some(request.told());
+    run.listener = Some(request.listener());
     let evaluated = recipe.evaluate(run, &request.inputs(), Some(Purpose::Network));
     evaluated.printed.into_iter().for_each(|line| notify(Notice::Printed(line)));
     // What it has not asked may be what is wrong.

@@ -76,7 +76,7 @@ pub(crate) fn plan(
     let mut rehearsal = Rehearsal::new(host);
     rehearsal.is_left = is_left;
     let mut run = Run::new(Box::new(rehearsal));
-    run.told = Some(request.told());
+    run.listener = Some(request.listener());
     run.act(&Effect::Umask(DEFAULT_UMASK))?;
     let mut evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
     std::mem::take(&mut evaluated.printed).into_iter().for_each(|line| notify(Notice::Printed(line)));

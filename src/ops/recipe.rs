@@ -63,7 +63,7 @@ impl RecipeRequest {
     }
 
     /// Returns who is told how its rehearsal goes, where nothing but that happens.
-    pub(crate) fn told(&self) -> ProgressListener {
+    pub(crate) fn listener(&self) -> ProgressListener {
         let asked = self.asked;
         Box::new(move |progress| {
             if let Progress::Asks(what) = progress {

@@ -204,7 +204,7 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
 fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
     let Some(source) = standins::script(command) else { return Vec::new() };
     let source = Rc::new(source);
-    let told = |escape: escape::Escape| {
+    let reported = |escape: escape::Escape| {
         let text = source.text.get(escape.span.clone()).unwrap_or_default();
         let fault = match escape.kind {
             EscapeKind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
@@ -214,10 +214,10 @@ fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
                     .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
             }
         };
-        let told = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
-        told.at(Place { source: source.clone(), span: escape.span })
+        let diagnostic = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
+        diagnostic.at(Place { source: source.clone(), span: escape.span })
     };
-    escape::find(&source.text).into_iter().map(told).collect()
+    escape::find(&source.text).into_iter().map(reported).collect()
 }
 
 /// Returns what is doubtful in a recording.

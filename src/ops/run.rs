@@ -65,7 +65,7 @@ pub(crate) fn run(
     let diary = asked.events.as_deref().map(|path| Diary::open(path, &claim.machine)).transpose()?;
     let mut run = Run::new(host);
     run.stop_within = asked.stop_within;
-    run.told = Some(Box::new(move |progress| {
+    run.listener = Some(Box::new(move |progress| {
         diary.iter().for_each(|diary| diary.tell(progress));
         listener(progress);
     }));

@@ -73,7 +73,7 @@ fn drive_in_background(
     host.work_in(inputs.origin.folder());
     let drive = |mut run: Run, beginning: Beginning<'_>| {
         run.stop_within = asked.stop_within;
-        run.told = Some(told(&asked.log, line.clone(), listener.clone()));
+        run.listener = Some(listener_of(&asked.log, line.clone(), listener.clone()));
         drive(run, beginning, inputs.init, &mut |run, init| recipe.perform(run, &inputs, init))
     };
     let faults = if let Some(name) = &asked.adopt {
@@ -92,7 +92,7 @@ fn drive_in_background(
 }
 
 /// Tells whoever has started us, the events beside the log, and the listener. That events cannot be written down stops nothing.
-fn told(log: &Path, line: Rc<StarterConnection>, listener: Listener) -> ProgressListener {
+fn listener_of(log: &Path, line: Rc<StarterConnection>, listener: Listener) -> ProgressListener {
     let machine: Option<VmName> = log.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
     let diary = machine.and_then(|machine| Diary::open(&events::beside(log), &machine).ok());
     Box::new(move |progress| {

@@ -22,8 +22,8 @@ pub(crate) fn is_qemu(program: &str) -> bool {
 }
 
 /// Reads the arguments of a QEMU, without the program. What is not understood says nothing.
-pub fn told(args: &[String]) -> SeenQemu {
-    let mut told = SeenQemu::default();
+pub fn options_of(args: &[String]) -> SeenQemu {
+    let mut seen = SeenQemu::default();
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let Some(option) = word.strip_prefix('-') else { continue };
@@ -32,9 +32,9 @@ pub fn told(args: &[String]) -> SeenQemu {
             continue;
         }
         let Some(value) = words.next() else { break };
-        told.hear(option, value);
+        seen.hear(option, value);
     }
-    told
+    seen
 }
 
 /// The options that are read; each has a value.
@@ -125,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(line: &str) -> SeenQemu {
-        told(&line.split(' ').map(String::from).collect::<Vec<_>>())
+        options_of(&line.split(' ').map(String::from).collect::<Vec<_>>())
     }
 
     fn shape(cpus: Option<u64>, mib: u64, vnc: Option<&str>, disks: &[&str], taps: &[&str]) -> Shape {
@@ -179,7 +179,7 @@ mod tests {
         fn what_vmrun_tells_qemu_is_read_back(machine in machine()) {
             prop_assert_eq!(check(&machine), []);
             let setting = Setting { folder: Path::new("/run/a,b/lab"), kvm: false, user_net: false, log: None };
-            let said = told(&qemu::argv(&machine, &setting).args);
+            let said = options_of(&qemu::argv(&machine, &setting).args);
             prop_assert_eq!(said.name.as_deref(), Some(machine.name().as_str()));
             prop_assert_eq!(said.folder.as_deref(), Some(setting.folder));
             prop_assert_eq!(said.shape, Shape::of(&machine));
@@ -187,7 +187,7 @@ mod tests {
 
         #[test]
         fn any_arguments_can_be_read(args in prop::collection::vec("-(name|smp|m|vnc|drive|blockdev|D)|.{0,20}|[a-z,=:\\[\\]{}]{0,12}", 0..8)) {
-            let _ = told(&args);
+            let _ = options_of(&args);
         }
     }
 }

@@ -215,7 +215,7 @@ impl Document<'_> {
         }
         let is_member = matches!(cursor.around, Around::Member(Of::Value | Of::Part(_)));
         if let Some(declared) = names.at(at).filter(|_| !is_member).map(|at| &names.declarations[at]) {
-            return hover(vec![written(declared)], self.told(declared));
+            return hover(vec![written(declared)], self.documentation(declared));
         }
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
         if rows.is_empty() {
@@ -229,7 +229,7 @@ impl Document<'_> {
     }
 
     /// What is said of a declaration: its comments, or those of the module that it is.
-    fn told(&self, declared: &Declaration) -> String {
+    fn documentation(&self, declared: &Declaration) -> String {
         if declared.sort != Sort::Module {
             return declared.docs.clone();
         }

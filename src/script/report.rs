@@ -53,7 +53,7 @@ pub(crate) fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sou
             trail.retain(|(place, _)| {
                 frames.iter().any(|frame| source::call(&frame.unit.source, frame.position) == *place)
             });
-            told(raised, &site, sources)
+            diagnostics(raised, &site, sources)
         }
         None => describe(error, &unit, sources),
     };
@@ -110,7 +110,7 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
     match error {
         EvalAltResult::ErrorRuntime(value, _) if value.is::<Raised>() => {
             let site = Site { source: Some(unit.source.name.clone()), position };
-            told(value.clone_cast::<Raised>(), &site, sources)
+            diagnostics(value.clone_cast::<Raised>(), &site, sources)
         }
         EvalAltResult::ErrorRuntime(value, _) => {
             let is_shown =
@@ -252,11 +252,11 @@ fn in_whole_numbers(before: &str, shift: u32) -> String {
 
 /// Returns the diagnostics of what a word raised.
 pub(crate) fn raised(raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
-    told(raised, call, sources).into_iter().map(|diagnostic| given::outward(diagnostic, sources)).collect()
+    diagnostics(raised, call, sources).into_iter().map(|diagnostic| given::outward(diagnostic, sources)).collect()
 }
 
 /// Returns the diagnostics of what a word raised, where it raised it.
-fn told(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+fn diagnostics(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
     let more = std::mem::take(&mut raised.more);
     let site = raised.site.clone().unwrap_or_else(|| call.clone());
     let mut diagnostic = Diagnostic::error(raised.fault.clone());
@@ -265,7 +265,7 @@ fn told(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnosti
         diagnostic.place = Some(exact(&raised, &unit, site.position));
     }
     let mut all = vec![diagnostic];
-    all.extend(more.into_iter().flat_map(|next| told(next, call, sources)));
+    all.extend(more.into_iter().flat_map(|next| diagnostics(next, call, sources)));
     all
 }
 

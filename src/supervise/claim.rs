@@ -135,10 +135,10 @@ impl Run {
     }
 
     fn take_over(&mut self, name: &VmName) -> Result<(), Fault> {
-        let (within, told) = (self.stop_within, &self.told);
+        let (within, listener) = (self.stop_within, &self.listener);
         recovery::take_over(&mut *self.host, name, within, &mut |host, left| {
-            if let Some(told) = told {
-                told(&Progress::TakesOver(left, &left.commands(host)));
+            if let Some(listener) = listener {
+                listener(&Progress::TakesOver(left, &left.commands(host)));
             }
         })
     }

@@ -114,7 +114,7 @@ pub(crate) fn end(
     host: &mut dyn Host,
     name: &VmName,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
     take(host, name, Aim::End)?;
     let Some(record) = host.store().record(name) else { return host.store_mut().clear(name) };
@@ -124,7 +124,7 @@ pub(crate) fn end(
     }
     let before = left(host, &record, true)?;
     if record.journal.is_some() {
-        told(host, &before);
+        listener(host, &before);
     }
     give_back(host, &record, true, within)?.faults.into_iter().next().map_or(Ok(()), Err)
 }
@@ -190,12 +190,12 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
     Some(fault.hint("`vmrun gc` ends it"))
 }
 
-/// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `told` hears of it.
+/// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `listener` hears of it.
 pub(crate) fn take_over(
     host: &mut dyn Host,
     name: &VmName,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
     let is_fresh = host.store().record(name).is_none();
     take(host, name, Aim::Boot(None))?;
@@ -207,14 +207,14 @@ pub(crate) fn take_over(
     }
     let left = left(host, &record, true)?;
     if record.journal.is_some() || left.backs != [Back::State] {
-        told(host, &left);
+        listener(host, &left);
     }
     if let Some(fault) = give_back(host, &record, true, within)?.faults.into_iter().next() {
         return Err(fault.context(format!("{name} cannot be taken over")));
     }
     // The journal of a run of several machines is with its first.
     if let Some(whole) = journal(&record).part_of.filter(|whole| whole != name && holder(host, whole).is_none()) {
-        take_over(host, &whole, within, told)?;
+        take_over(host, &whole, within, listener)?;
         host.store_mut().tidy(&whole, false)?;
         host.store_mut().clear(&whole)?;
     }
@@ -394,7 +394,7 @@ pub(crate) fn collect(
     host: &mut dyn Host,
     only_look: bool,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Vec<Left>, Fault> {
     let mut records = host.store().records();
     let marked: BTreeSet<VmName> = host.interfaces()?.iter().filter_map(|one| one.mark.clone()).collect();
@@ -403,7 +403,7 @@ pub(crate) fn collect(
     records.extend(lost.into_iter().map(|name| StateRecord { name, is_locked: false, journal: None }));
     let mut found = Vec::new();
     for record in records {
-        found.extend(collect_one(host, &record, only_look, within, told)?);
+        found.extend(collect_one(host, &record, only_look, within, listener)?);
     }
     Ok(found)
 }
@@ -413,7 +413,7 @@ fn collect_one(
     record: &StateRecord,
     only_look: bool,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Option<Left>, Fault> {
     let is_known = host.store().record(&record.name).is_some();
     // A tap that is open and of no machine that is known here belongs to somebody who keeps his state elsewhere.
@@ -425,19 +425,19 @@ fn collect_one(
     }
     if !is_known && left(host, record, is_known)?.backs.is_empty() {
         let left = left(host, record, is_known)?;
-        told(host, &left);
+        listener(host, &left);
         return Ok(Some(left));
     }
     if let Some(guest) = guest_of(host, record) {
         let mut left = left(host, record, is_known)?;
         left.backs.clear();
         left.goes_on = Some(guest);
-        told(host, &left);
+        listener(host, &left);
         return Ok(Some(left));
     }
     if only_look {
         let left = left(host, record, is_known)?;
-        told(host, &left);
+        listener(host, &left);
         return Ok(Some(left));
     }
     match host.store_mut().reserve(&record.name, LAST_COMMANDS) {
@@ -451,7 +451,7 @@ fn collect_one(
     }
     // What was read before the lock was ours may have changed since.
     let record = host.store().record(&record.name).unwrap_or_else(|| record.clone());
-    told(host, &left(host, &record, is_known)?);
+    listener(host, &left(host, &record, is_known)?);
     give_back(host, &record, is_known, within).map(Some)
 }
 

@@ -16,12 +16,12 @@ const PORT: &[Parameter] = &[
 const MEDIA: &[Parameter] = &[
     Parameter::new("hd", Type::Path, "a disk in this port")
         .leading()
-        .told(ParameterForm::Prefixed)
+        .form(ParameterForm::Prefixed)
         .at("path")
         .implying("type", "hd"),
     Parameter::new("cd", Type::Path, "a CD in this port")
         .leading()
-        .told(ParameterForm::Prefixed)
+        .form(ParameterForm::Prefixed)
         .at("path")
         .implying("type", "cd"),
 ];

@@ -12,7 +12,7 @@ pub(crate) const BLOCK: &[Parameter] = &[
     Parameter::new("sectorsize", Type::SectorSize, "logical sector size, or logical/physical"),
     Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),
     Parameter::new("format", Type::Choice(&["raw"]), "\"raw\": it is a disk as it is, whatever it begins with")
-        .told(ParameterForm::Own),
+        .form(ParameterForm::Own),
 ];
 
 /// What a disk is given.

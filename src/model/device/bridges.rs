@@ -5,8 +5,8 @@ use crate::model::value::{Parameter, ParameterForm, Type};
 
 /// What the guest reads in its configuration space; bhyve(8) takes them by `-o` only, because of their dots.
 const REGISTERS: &[Parameter] = &[
-    Parameter::new("pcireg.vendor", Type::Register { host: false }, "vendor id (0x1275)").told(ParameterForm::Config),
-    Parameter::new("pcireg.device", Type::Register { host: false }, "device id (0x1275)").told(ParameterForm::Config),
+    Parameter::new("pcireg.vendor", Type::Register { host: false }, "vendor id (0x1275)").form(ParameterForm::Config),
+    Parameter::new("pcireg.device", Type::Register { host: false }, "device id (0x1275)").form(ParameterForm::Config),
 ];
 
 /// bhyve(8), `hostbridge`.

@@ -5,7 +5,7 @@ use crate::model::target::Arch;
 use crate::model::value::{Parameter, ParameterForm, Type};
 
 const fn register(name: &'static str, help: &'static str) -> Parameter {
-    Parameter::new(name, Type::Register { host: false }, help).told(ParameterForm::Config)
+    Parameter::new(name, Type::Register { host: false }, help).form(ParameterForm::Config)
 }
 
 /// bhyve(8), `passthru`.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 const PORT: &[Parameter] = &[
     Parameter::new("name", Type::Name { max: 256 }, "the name that the guest sees")
         .leading()
-        .told(ParameterForm::Label),
-    Parameter::new("path", Type::Path, "the socket that bhyve makes").told(ParameterForm::Labelled).required(),
+        .form(ParameterForm::Label),
+    Parameter::new("path", Type::Path, "the socket that bhyve makes").form(ParameterForm::Labelled).required(),
 ];
 
 /// bhyve(8), `virtio-console`.

@@ -9,7 +9,7 @@ use crate::model::value::{Parameter, ParameterForm, Type};
 const TARGET: &[Parameter] =
     &[Parameter::new("target", Type::Path, "a device of ctl(4) as a further target, by its number")
         .leading()
-        .told(ParameterForm::Numbered)
+        .form(ParameterForm::Numbered)
         .at("")
         .needs(Feature::ScsiTargets)];
 

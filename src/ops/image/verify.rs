@@ -33,7 +33,7 @@ fn written(recipe: &RecipeRequest, settings: Settings, notify: Notify<'_>) -> Re
     let host: Box<dyn Host> = Box::new(System::new(settings, Prefetch::default())?);
     let text = recipe.read()?;
     let mut run = Run::new(Box::new(Rehearsal::new(host)));
-    run.told = Some(recipe.told());
+    run.listener = Some(recipe.listener());
     let evaluated = text.evaluate(run, &recipe.inputs(), Some(Purpose::Plan));
     // Others are about a run, which this is not.
     let warnings = evaluated.warnings.into_iter().filter(|_| recipe.asks_nothing);

@@ -76,19 +76,19 @@ fn of_recipe(
     options: &[(NetbootOptions, Site)],
 ) -> Result<Vec<(NetbootHost, Site)>, Vec<Diagnostic>> {
     let mut of: Vec<Option<&(NetbootOptions, Site)>> = vec![None; machines.len()];
-    for said in options {
-        let at = machine_of(&said.0, machines).map_err(|fault| recipe.diagnostic(fault, &said.1))?;
-        if of[at].replace(said).is_some() {
+    for call in options {
+        let at = machine_of(&call.0, machines).map_err(|fault| recipe.diagnostic(fault, &call.1))?;
+        if of[at].replace(call).is_some() {
             let fault = Fault::new(format!("the install of {} is described twice", machines[at].name()));
-            return Err(recipe.diagnostic(fault.hint("say it once"), &said.1));
+            return Err(recipe.diagnostic(fault.hint("say it once"), &call.1));
         }
     }
-    let located = |(machine, said): (&Machine, Option<&(NetbootOptions, Site)>)| {
-        let site = said.map_or_else(nowhere, |(_, site)| site.clone());
-        let options = said.map(|(options, _)| options.clone()).unwrap_or_default();
+    let located = |(machine, call): (&Machine, Option<&(NetbootOptions, Site)>)| {
+        let site = call.map_or_else(nowhere, |(_, site)| site.clone());
+        let options = call.map(|(options, _)| options.clone()).unwrap_or_default();
         match host(machine, options) {
             Ok(host) => Ok((host, site)),
-            Err(fault) if said.is_none() => Err(fault.context(&recipe.source().name).into()),
+            Err(fault) if call.is_none() => Err(fault.context(&recipe.source().name).into()),
             Err(fault) => Err(recipe.diagnostic(fault, &site)),
         }
     };

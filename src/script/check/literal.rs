@@ -79,7 +79,7 @@ impl Trial {
                 tried.err().into_iter().collect()
             }
         };
-        raised.into_iter().flat_map(|raised| self.told(raised, call, &site, is_known)).collect()
+        raised.into_iter().flat_map(|raised| self.findings(raised, call, &site, is_known)).collect()
     }
 
     /// Tries to set a key of a machine.
@@ -92,7 +92,7 @@ impl Trial {
     }
 
     /// Of what a word raised, keeps what is about something that was written out.
-    fn told(
+    fn findings(
         &self,
         mut raised: Raised,
         call: &FnCallExpr,
@@ -108,7 +108,7 @@ impl Trial {
         if is_written && raised.fault.blame == Blame::Recipe {
             found.extend(self.findings(raised, site));
         }
-        found.extend(more.into_iter().flat_map(|more| self.told(more, call, site, is_known)));
+        found.extend(more.into_iter().flat_map(|more| self.findings(more, call, site, is_known)));
         found
     }
 
@@ -118,8 +118,8 @@ impl Trial {
         } else {
             Rule::Literal
         };
-        let told = report::raised(raised, site, &self.sources);
-        told.into_iter().map(|diagnostic| Finding { rule, diagnostic }).collect()
+        let findings = report::raised(raised, site, &self.sources);
+        findings.into_iter().map(|diagnostic| Finding { rule, diagnostic }).collect()
     }
 }
 

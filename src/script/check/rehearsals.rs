@@ -175,7 +175,7 @@ impl Rehearser<'_> {
                     && known.diagnostic.fault.message.starts_with(&diagnostic.fault.message)
             };
             if !self.all.findings.iter().any(is_known) {
-                let diagnostic = told(diagnostic, how);
+                let diagnostic = with_way(diagnostic, how);
                 self.all.findings.push(Finding { rule: Rule::Rehearsal, diagnostic });
             }
         }
@@ -189,7 +189,7 @@ impl Rehearser<'_> {
 }
 
 /// Says in which way of being rehearsed it was found. Whoever's fault it is, the recipe is to be mended.
-fn told(diagnostic: &Diagnostic, how: &str) -> Diagnostic {
+fn with_way(diagnostic: &Diagnostic, how: &str) -> Diagnostic {
     let Fault { message, hint, .. } = diagnostic.fault.clone();
     let message = if how.is_empty() { message } else { format!("{message} ({how})") };
     Diagnostic { fault: Fault { message, hint, blame: Blame::Recipe }, ..diagnostic.clone() }

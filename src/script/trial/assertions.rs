@@ -47,7 +47,7 @@ fn lines(faults: &[Diagnostic]) -> String {
     faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn went_well(ran: &Ran) -> Result<(), Raised> {
+fn no_faults(ran: &Ran) -> Result<(), Raised> {
     if ran.faults.is_empty() {
         return Ok(());
     }
@@ -69,7 +69,7 @@ fn assert_error(_: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynami
 
 fn assert_clean(_: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
     let ran = ran(&args[0])?;
-    went_well(&ran)?;
+    no_faults(&ran)?;
     let left = ran.after.left(&ran.before);
     if left.is_empty() { Ok(Dynamic::UNIT) } else { Err(Fault::new("something is left").hint(left.join("\n")).into()) }
 }
@@ -98,7 +98,7 @@ fn assert_plan(
     at: Position,
 ) -> Result<Dynamic, Raised> {
     let (ran, wanted) = (ran(value)?, text(wanted).map_err(|raised| raised.arg(1))?);
-    went_well(&ran)?;
+    no_faults(&ran)?;
     let plan = ran.plan();
     if plan.trim() == wanted.trim() {
         return Ok(Dynamic::UNIT);

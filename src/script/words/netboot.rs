@@ -28,13 +28,13 @@ fn keys() -> Vec<(&'static str, String)> {
 
 fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(0)?;
-    let mut said = BTreeMap::new();
+    let mut given = BTreeMap::new();
     for (key, _) in KEYS {
         if let Some(value) = options.get(key).filter(|value| !value.is_unit()) {
-            said.insert(key.to_string(), text(value).map_err(|raised| raised.under(key).arg(0))?);
+            given.insert(key.to_string(), text(value).map_err(|raised| raised.under(key).arg(0))?);
         }
     }
-    let install = Install::read(&said).map_err(|(key, fault)| Raised::from(fault).under(key).arg(0))?;
+    let install = Install::read(&given).map_err(|(key, fault)| Raised::from(fault).under(key).arg(0))?;
     let options = NetbootOptions {
         install,
         machine: parsed(&options, "machine", |text| text.parse().map_err(Raised::from))?,

@@ -17,9 +17,9 @@ pub(super) fn taken(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec
     }
     let (own, parts): (Vec<Exclusive>, Vec<_>) = alone_of(machine).unzip();
     let by_machines = recovery::against_own(host, machine.name(), &own);
-    let is_told = |at: usize| by_machines.iter().any(|(told, _)| *told == at);
+    let is_reported = |at: usize| by_machines.iter().any(|(reported, _)| *reported == at);
     let mut found = Vec::new();
-    for (at, one) in own.iter().enumerate().filter(|(at, _)| !is_told(*at)) {
+    for (at, one) in own.iter().enumerate().filter(|(at, _)| !is_reported(*at)) {
         let fault = match one.tcp() {
             Some(address) => against_listening(host, machine.name(), one.role, address),
             None if one.role == Role::Vnc => against_socket(host, machine.name(), &one.text),
