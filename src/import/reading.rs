@@ -166,7 +166,7 @@ fn arguments(
             Err(fault) => faults.push(error(fault, at(item.arg))),
         }
     }
-    let warned = warnings.iter().map(|fault| (slot_named(&fault.message), with_hint(fault)));
+    let warned = warnings.iter().map(|one| (one.slot, with_hint(&one.fault)));
     let remarks = notes.into_iter().map(|note| (None, note)).chain(warned).collect();
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
     let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None, loader: None };
@@ -261,10 +261,10 @@ fn guest(
 /// Returns the slot of the disk or card that a note is about.
 fn slot_noted(guest: &vmbhyve::Guest, tree: &Tree, note: &vmbhyve::Note) -> Option<PciSlot> {
     let number = |family: &str| note.key.strip_prefix(family)?.split_once('_')?.0.parse::<usize>().ok();
-    // A card that vm-bhyve does not add is counted all the same.
-    let counted = !guest.notes.iter().any(|note| note.text.ends_with("adds no card"));
     let disk = number("disk").and_then(|number| guest.disks.get(number)).map(|disk| &disk.path);
-    let nic = number("network").filter(|_| counted).and_then(|number| guest.nics.get(number)).map(|nic| &nic.backend);
+    // A card that vm-bhyve does not add is counted all the same.
+    let nic = number("network").and_then(|number| guest.nics.iter().find(|nic| nic.number == number));
+    let nic = nic.map(|nic| &nic.backend);
     slot_with(tree, disk.or(nic)?)
 }
 
@@ -423,11 +423,6 @@ fn renamed(tree: &Tree, key: &str, target: Target) -> Option<String> {
     let parameter = kind.given.iter().find(has)?;
     let right = parameter.key_for(target);
     (right != own).then(|| format!("{node}{right}"))
-}
-
-/// Returns the slot of the `-s` that a warning begins with.
-fn slot_named(message: &str) -> Option<PciSlot> {
-    message.strip_prefix("`-s ")?.split_once(',')?.0.parse().ok()
 }
 
 /// Returns the slot whose device has a value.

@@ -7,7 +7,7 @@ use super::source::{self, Sources, Unit};
 use super::type_names;
 use super::words;
 use super::{given, habits};
-use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
+use crate::diag::{Cause, Diagnostic, Fault, Place, Source, suggest};
 use crate::supervise::interrupted;
 use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
 use std::ops::Range;
@@ -153,7 +153,9 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
 
 /// The fault of an evaluation that was ended because it took too much of something; nothing where it was interrupted.
 fn ended(why: &str) -> Option<Fault> {
-    let endless = |message: String| Fault::new(message).hint("is there a loop or a recursion without an end?");
+    let endless = |message: String| {
+        Fault::new(message).hint("is there a loop or a recursion without an end?").cause(Cause::Endless)
+    };
     Some(match why {
         bounds::TOO_MANY => too_many(),
         bounds::TOO_MUCH => endless(format!("the recipe takes more than {} MiB of memory", super::MEMORY >> 20)),
@@ -170,12 +172,14 @@ fn ended(why: &str) -> Option<Fault> {
 
 fn too_many() -> Fault {
     let fault = Fault::new(format!("the recipe did not end within {} operations", bounds::OPERATIONS));
-    fault.hint("is there a loop without an end?")
+    fault.hint("is there a loop without an end?").cause(Cause::Endless)
 }
 
 /// The faults of a recipe that asks for more than there is.
 fn limit(error: &EvalAltResult) -> Option<Fault> {
-    let endless = |message: String| Some(Fault::new(message).hint("is there a loop or a recursion without an end?"));
+    let endless = |message: String| {
+        Some(Fault::new(message).hint("is there a loop or a recursion without an end?").cause(Cause::Endless))
+    };
     match error {
         EvalAltResult::ErrorStackOverflow(_) => endless(format!("calls go more than {} deep", super::CALLS)),
         EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("string") => {

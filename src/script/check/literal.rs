@@ -2,7 +2,7 @@
 
 use super::kinds::ValueKind;
 use super::{Finding, Rule};
-use crate::diag::{Blame, Source};
+use crate::diag::{Blame, Cause, Source};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Target;
@@ -79,7 +79,7 @@ impl Trial {
                 tried.err().into_iter().collect()
             }
         };
-        raised.into_iter().flat_map(|raised| self.findings(raised, call, &site, is_known)).collect()
+        raised.into_iter().flat_map(|raised| self.of_written(raised, call, &site, is_known)).collect()
     }
 
     /// Tries to set a key of a machine.
@@ -92,7 +92,7 @@ impl Trial {
     }
 
     /// Of what a word raised, keeps what is about something that was written out.
-    fn findings(
+    fn of_written(
         &self,
         mut raised: Raised,
         call: &FnCallExpr,
@@ -108,16 +108,13 @@ impl Trial {
         if is_written && raised.fault.blame == Blame::Recipe {
             found.extend(self.findings(raised, site));
         }
-        found.extend(more.into_iter().flat_map(|more| self.findings(more, call, site, is_known)));
+        found.extend(more.into_iter().flat_map(|more| self.of_written(more, call, site, is_known)));
         found
     }
 
     fn findings(&self, raised: Raised, site: &Site) -> Vec<Finding> {
-        let rule = if raised.key && raised.fault.message.starts_with("there is no key") {
-            Rule::UnknownKey
-        } else {
-            Rule::Literal
-        };
+        let is_key = raised.fault.cause == Some(Cause::UnknownKey);
+        let rule = if is_key { Rule::UnknownKey } else { Rule::Literal };
         let findings = report::raised(raised, site, &self.sources);
         findings.into_iter().map(|diagnostic| Finding { rule, diagnostic }).collect()
     }

@@ -6,7 +6,7 @@
 use super::init::Init;
 use super::shared::{Claim, claims};
 use super::{Finding, Rule};
-use crate::diag::{Blame, Diagnostic, Fault};
+use crate::diag::{Blame, Cause, Diagnostic, Fault, Place};
 use crate::host::Settings;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
@@ -51,6 +51,7 @@ pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, 
         init: Init::of(&recipe.ast),
         ends: Vec::new(),
         asked: BTreeMap::new(),
+        found: Vec::new(),
         all: Rehearsals::default(),
     };
     rehearser.usual();
@@ -78,6 +79,8 @@ struct Rehearser<'a> {
     ends: Vec<Ended>,
     /// The parameters that the recipe asked for, and their extremes.
     asked: BTreeMap<String, Vec<String>>,
+    /// What was found so far, by place and message, in whichever way of being rehearsed.
+    found: Vec<(Option<Place>, String)>,
     all: Rehearsals,
 }
 
@@ -144,8 +147,7 @@ impl Rehearser<'_> {
     }
 
     fn is_endless(&self) -> bool {
-        let endless = |hint: &String| hint.starts_with("is there a loop");
-        self.all.findings.iter().any(|finding| finding.diagnostic.fault.hint.as_ref().is_some_and(endless))
+        self.all.findings.iter().any(|finding| finding.diagnostic.fault.cause == Some(Cause::Endless))
     }
 
     fn boot(&mut self, run: Run, init: bool, how: &str) -> Run {
@@ -170,11 +172,9 @@ impl Rehearser<'_> {
         }
         self.ends.extend(if evaluated.asks_end { ENDS.to_vec() } else { evaluated.heard.clone() });
         for diagnostic in evaluated.faults.iter().chain(&evaluated.warnings) {
-            let is_known = |known: &Finding| {
-                known.diagnostic.place == diagnostic.place
-                    && known.diagnostic.fault.message.starts_with(&diagnostic.fault.message)
-            };
-            if !self.all.findings.iter().any(is_known) {
+            let found = (diagnostic.place.clone(), diagnostic.fault.message.clone());
+            if !self.found.contains(&found) {
+                self.found.push(found);
                 let diagnostic = with_way(diagnostic, how);
                 self.all.findings.push(Finding { rule: Rule::Rehearsal, diagnostic });
             }
@@ -190,7 +190,7 @@ impl Rehearser<'_> {
 
 /// Says in which way of being rehearsed it was found. Whoever's fault it is, the recipe is to be mended.
 fn with_way(diagnostic: &Diagnostic, how: &str) -> Diagnostic {
-    let Fault { message, hint, .. } = diagnostic.fault.clone();
+    let Fault { message, hint, cause, .. } = diagnostic.fault.clone();
     let message = if how.is_empty() { message } else { format!("{message} ({how})") };
-    Diagnostic { fault: Fault { message, hint, blame: Blame::Recipe }, ..diagnostic.clone() }
+    Diagnostic { fault: Fault { message, hint, cause, blame: Blame::Recipe }, ..diagnostic.clone() }
 }

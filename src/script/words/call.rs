@@ -2,7 +2,7 @@
 
 use super::values::{expected, map, text, texts, unknown_key};
 use super::{Row, habits, machine};
-use crate::diag::Fault;
+use crate::diag::{Cause, Fault};
 use crate::host::Effect;
 use crate::script::raise::{Raised, Site};
 use crate::script::{EvaluationContext, SharedContext, allowance, handle};
@@ -35,7 +35,7 @@ impl<'a> Call<'a> {
         evaluation.actions += 1;
         if evaluation.actions > crate::script::ACTIONS {
             let fault = Fault::new(format!("the recipe asks for more than {} actions", crate::script::ACTIONS));
-            return Err(fault.hint("is there a loop without an end?").into());
+            return Err(fault.hint("is there a loop without an end?").cause(Cause::Endless).into());
         }
         Ok(())
     }
