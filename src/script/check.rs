@@ -15,14 +15,14 @@ mod init;
 mod inspector;
 mod kinds;
 mod literal;
-mod recovery;
+mod parse_recovery;
 mod rehearsals;
 mod shared;
 mod usage;
 
 pub use finding::{Finding, Rule};
 pub use inspector::Inspector;
-pub(crate) use recovery::{Parsed, parse};
+pub(crate) use parse_recovery::{Parsed, parse};
 pub use rehearsals::rehearse;
 pub(crate) use shared::Claim;
 pub use shared::{Places, conflicts};
