@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use vmrun::internals::import::{Kind, Setting, read, recipe};
+use vmrun::internals::import::{Setting, SourceKind, read, recipe};
 use vmrun::internals::model::{Arch, Target};
 
 const FIXTURE: &str = include_str!("../tests/fixtures/argv-valid.txt");
@@ -41,7 +41,7 @@ fn heading(line: &str) -> Option<Target> {
 /// Imports a command line: reads and checks it, and writes the recipe. Returns how long that is; nothing for what is no
 /// machine.
 fn import((target, line): &Line) -> Option<usize> {
-    let setting = Setting { kind: Some(Kind::Bhyve), target: *target, ..Setting::default() };
+    let setting = Setting { kind: Some(SourceKind::Bhyve), target: *target, ..Setting::default() };
     read("<line>", line, &setting, &|_| None).ok().map(|import| recipe::recipe(&import).len())
 }
 

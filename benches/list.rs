@@ -46,14 +46,14 @@ impl World {
             supervisor.arg0("/usr/local/bin/vmrun").args(["supervise", "-name", "vm"]);
             let [guest, supervisor] =
                 [guest, supervisor].map(|mut it| it.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
-            let standing = serde_json::json!({
+            let status = serde_json::json!({
                 "name": format!("vm{number}"), "state": "running", "supervisor": supervisor.id(), "guest": guest.id(),
                 "since": 1, "boots": 1, "restarts": 0, "recipe": format!("/vm/{number}.rhai"), "init": false, "params": {},
                 "user_net": false, "stop_within_ms": 60_000, "after": [], "log": format!("/var/log/vmrun/vm{number}.log"),
                 "error": null, "until": null, "cpus": 2, "memory": 512 << 20, "vnc": null,
                 "disks": [format!("/vm/{number}.img")], "taps": [format!("tap{number}")],
             });
-            fs::write(state.join("standing.json"), standing.to_string()).unwrap();
+            fs::write(state.join("standing.json"), status.to_string()).unwrap();
             let lock = File::create(world.folder.join(format!("state/.vm{number}.lock"))).unwrap();
             lock.lock().unwrap();
             world.locks.push(lock);

@@ -49,7 +49,7 @@ mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Severity};
-use crate::ops::recipe::{Ahead, RecipeRequest, ahead, is_recipe, is_there};
+use crate::ops::recipe::{Prefetch, RecipeRequest, is_recipe, is_there, prefetch};
 use crate::ops::settings::{self as place, platform};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
@@ -232,9 +232,9 @@ fn program() -> ExitCode {
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
     // It takes a moment, in which the command line is parsed.
-    let ahead = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Ahead::default, |path| ahead(path));
-    if let Some(cli) = in_short(&args) {
-        return exit_code(cli, ahead, term);
+    let prefetch = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Prefetch::default, |path| prefetch(path));
+    if let Some(cli) = recipe_cli(&args) {
+        return exit_code(cli, prefetch, term);
     }
     let command = help::unwrapped(Cli::command());
     let args = with_run(args, &command);
@@ -250,15 +250,15 @@ fn program() -> ExitCode {
             return ExitCode::from(if bad { 2 } else { 0 });
         }
     };
-    exit_code(cli, ahead, term)
+    exit_code(cli, prefetch, term)
 }
 
 /// Does what the command line asks, and says how it went.
-fn exit_code(cli: Cli, ahead: Ahead, mut term: Term) -> ExitCode {
+fn exit_code(cli: Cli, prefetch: Prefetch, mut term: Term) -> ExitCode {
     if cli.verbose {
         term.say_more();
     }
-    match perform(cli.command, ahead, &term) {
+    match perform(cli.command, prefetch, &term) {
         Ok(()) => ExitCode::SUCCESS,
         Err(diagnostics) => {
             diagnostics.iter().for_each(|diagnostic| term.diagnostic(diagnostic));
@@ -268,10 +268,10 @@ fn exit_code(cli: Cli, ahead: Ahead, mut term: Term) -> ExitCode {
 }
 
 /// Calls the function of a command.
-fn perform(command: Command, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
+fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match command {
-        Command::Run(args) => run::run(&args, ahead, term),
-        Command::Plan(args) => plan::run(&args, ahead, term),
+        Command::Run(args) => run::run(&args, prefetch, term),
+        Command::Plan(args) => plan::run(&args, prefetch, term),
         Command::Check(args) => check::run(&args, term),
         Command::Test(args) => test::run(&args, term),
         Command::Start(args) => start::run(&args, term),
@@ -313,7 +313,7 @@ fn perform(command: Command, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagno
 /// `vmrun RECIPE`, as it is typed most: a parser of this alone is made in a tenth of the time, which is 5 to 8 % of a start.
 #[derive(Parser)]
 #[command(disable_help_flag = true)]
-struct Short {
+struct RecipeCli {
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
@@ -321,10 +321,10 @@ struct Short {
 }
 
 /// Parses a command line that begins with a recipe. What it does not take, the whole command line has an answer to.
-fn in_short(args: &[String]) -> Option<Cli> {
+fn recipe_cli(args: &[String]) -> Option<Cli> {
     let first = args.iter().skip(1).find(|arg| !arg.starts_with('-'))?;
-    let short = is_recipe(first).then(|| Short::try_parse_from(args).ok())??;
-    Some(Cli { verbose: short.verbose, command: Command::Run(short.args) })
+    let recipe = is_recipe(first).then(|| RecipeCli::try_parse_from(args).ok())??;
+    Some(Cli { verbose: recipe.verbose, command: Command::Run(recipe.args) })
 }
 
 /// `vmrun RECIPE` means `vmrun run RECIPE`: the first word that is no flag and no command is a recipe.

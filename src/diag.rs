@@ -26,6 +26,19 @@ pub enum Blame {
     Interrupted,
 }
 
+/// What the program itself acts on in a fault. Messages and hints are for people, and no code depends on their words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A key of a map is not known.
+    UnknownKey,
+    /// An evaluation took more than it may, as one without an end does.
+    Endless,
+    /// A program is not there.
+    NoProgram,
+    /// There is no room for one more process or thread.
+    NoRoom,
+}
+
 /// One thing that is wrong: what, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -35,12 +48,14 @@ pub struct Fault {
     pub hint: Option<String>,
     /// Who has to act on it.
     pub blame: Blame,
+    /// What the program acts on, if it does.
+    pub cause: Option<Cause>,
 }
 
 impl Fault {
     /// Makes a fault of the recipe.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, blame: Blame::Recipe }
+        Self { message: message.into(), hint: None, blame: Blame::Recipe, cause: None }
     }
 
     /// Makes a fault of the host: it refused, or it lacks something.
@@ -71,6 +86,13 @@ impl Fault {
     #[must_use]
     pub fn blame(mut self, blame: Blame) -> Self {
         self.blame = blame;
+        self
+    }
+
+    /// Says what the program acts on.
+    #[must_use]
+    pub fn cause(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
         self
     }
 

@@ -33,10 +33,10 @@ pub(crate) use disk::Piece;
 pub use disk::{Disk, Image};
 pub(crate) use fat::Time;
 pub(crate) use fat::check_path;
-pub use form::Form;
+pub use form::ImageForm;
 pub(crate) use form::{check_alignment, check_size, guid};
 pub use inspect::inspect;
-pub(crate) use inspect::{File, Found, Partition, Volume};
+pub(crate) use inspect::{DiskContents, File, Partition, Volume};
 pub(crate) use loader::{FREEBSD_PACKAGE, LINUX_PACKAGE, arch_named};
 pub use seed::Seed;
 
@@ -73,7 +73,7 @@ pub struct IpxeImage {
     /// Other files: where they are in the volume, and their bytes.
     pub files: Vec<(String, Rc<Vec<u8>>)>,
     /// The size and the rest.
-    pub form: Form,
+    pub form: ImageForm,
 }
 
 /// Why there is no image, and which of the keys of a recipe it is about.

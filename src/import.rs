@@ -21,7 +21,7 @@ mod reading;
 mod vmlog;
 mod words;
 
-pub use kind::Kind;
+pub use kind::SourceKind;
 pub use reading::read;
 
 use crate::bhyve::command::Help;
@@ -35,7 +35,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug, Default)]
 pub struct Setting {
     /// What it is; nothing where its content shall tell.
-    pub kind: Option<Kind>,
+    pub kind: Option<SourceKind>,
     /// Which bhyve it is for.
     pub target: Target,
     /// The folder of vm-bhyve's guests, where the text is one of them.
@@ -48,7 +48,7 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 pub struct Import {
     /// What it was read from.
-    pub kind: Kind,
+    pub kind: SourceKind,
     /// The name of the source, without folders; empty where it has none.
     pub from: String,
     /// The machine. A text that is none stands in the place of a password.
@@ -126,8 +126,8 @@ pub(crate) fn command_line(args: &[String]) -> String {
 }
 
 /// Returns a source with the text as it may be shown: passwords are hidden.
-fn source(name: &str, text: &str, kind: Kind) -> Rc<Source> {
-    Rc::new(Source { name: name.into(), text: words::hidden(text, kind == Kind::Bhyve) })
+fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
+    Rc::new(Source { name: name.into(), text: words::hidden(text, kind == SourceKind::Bhyve) })
 }
 
 /// Returns a place of a source, which lies in it whatever the span.
@@ -141,7 +141,7 @@ mod tests {
     use crate::model::Arch;
     use proptest::prelude::*;
 
-    fn imported(text: &str, kind: Option<Kind>, target: Target) -> Option<Import> {
+    fn imported(text: &str, kind: Option<SourceKind>, target: Target) -> Option<Import> {
         let setting = Setting { kind, target, datastore: "/vm".into(), system: None };
         read("vm.conf", text, &setting, &|path| path.starts_with("/k").then(|| "a.password=hunter2".into())).ok()
     }
@@ -173,7 +173,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in text(), kind in 0_usize..4, arch in 0_usize..3) {
-            let kind = [None, Some(Kind::Bhyve), Some(Kind::Config), Some(Kind::VmBhyve)][kind];
+            let kind = [None, Some(SourceKind::Bhyve), Some(SourceKind::Config), Some(SourceKind::VmBhyve)][kind];
             if let Some(import) = imported(&text, kind, Target { arch: Arch::ALL[arch], ..Target::default() }) {
                 let own = import.draft.clone().check();
                 let is_same = own.is_ok_and(|machine| proof::differences(&import, &machine).is_empty());

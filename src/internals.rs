@@ -81,12 +81,12 @@ pub mod host {
 
 /// Of the room `image`.
 pub mod image {
-    pub use crate::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
+    pub use crate::image::{Disk, Image, ImageForm, IpxeImage, Loader, Seed, compare, inspect};
 }
 
 /// Of the room `import`.
 pub mod import {
-    pub use crate::import::{Import, Kind, Setting, read};
+    pub use crate::import::{Import, Setting, SourceKind, read};
 
     /// The comparison of what was read with what its recipe boots.
     pub mod proof {
@@ -174,7 +174,7 @@ pub mod qemu {
 
     /// How a QEMU was called.
     pub mod seen {
-        pub use crate::qemu::seen::told;
+        pub use crate::qemu::seen::options_of;
     }
 
     /// What QEMU counts.
@@ -243,7 +243,7 @@ pub mod screen {
 
 /// Of the room `script`.
 pub mod script {
-    pub use crate::script::{Inputs, Recipe, Stage};
+    pub use crate::script::{Inputs, Recipe, ScriptEngine};
 
     /// What an editor asks.
     pub mod editor {
@@ -292,7 +292,7 @@ pub mod supervise {
 
     /// What a rehearsal came to.
     #[derive(Debug, Default)]
-    pub struct Outcome {
+    pub struct RehearsalOutcome {
         /// What is to be said.
         pub warnings: Vec<Diagnostic>,
         /// What was wrong.
@@ -303,11 +303,11 @@ pub mod supervise {
 
     /// Rehearses a recipe on a FreeBSD host of which nothing is known: boot after boot, each of which ends in a reboot, up to
     /// the first in which something is wrong. What it takes is given back.
-    pub fn rehearse(recipe: &Recipe, target: Target, boots: &[Inputs]) -> Outcome {
+    pub fn rehearse(recipe: &Recipe, target: Target, boots: &[Inputs]) -> RehearsalOutcome {
         let mut rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target)));
         rehearsal.exits = Ended::Rebooted;
         let mut run = Run::new(Box::new(rehearsal));
-        let mut outcome = Outcome::default();
+        let mut outcome = RehearsalOutcome::default();
         for inputs in boots {
             let evaluated = recipe.evaluate(run, inputs, Some(Purpose::Run));
             run = evaluated.run;
@@ -329,9 +329,9 @@ pub mod supervise {
         pub use crate::supervise::journal::line;
     }
 
-    /// How machines stand.
-    pub mod standing {
-        pub use crate::supervise::standing::{Stance, Standing};
+    /// The status of machines.
+    pub mod status {
+        pub use crate::supervise::status::{MachineState, MachineStatus};
     }
 }
 

@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 
 /// What `netboot(#{ … })` says of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Described {
+pub(crate) struct NetbootOptions {
     /// How it is installed.
     pub install: Option<Install>,
     /// The machine, where a recipe has several.

@@ -138,7 +138,7 @@ pub fn argv(machine: &Machine, setting: &Setting) -> Argv {
     if let Some(uuid) = machine.uuid() {
         argv = argv.args(["-uuid", uuid]);
     }
-    argv = firmware(own::told(argv, machine), machine, setting);
+    argv = firmware(own::with_own_options(argv, machine), machine, setting);
     let mut places =
         machine.devices().filter_map(|(_, device)| disk::boot_index(device)).max().map_or(0, |last| last + 1)..;
     for (slot, device) in machine.devices() {

@@ -17,13 +17,13 @@ pub(crate) mod handle;
 mod idle;
 mod imports;
 pub(crate) mod lexer;
+pub(crate) mod library_store;
 pub(crate) mod modules;
 mod natives;
 pub(crate) mod origin;
 pub(crate) mod raise;
 mod rehearsed;
 pub(crate) mod report;
-pub(crate) mod shelf;
 pub(crate) mod source;
 pub(crate) mod trial;
 pub(crate) mod type_names;
@@ -31,9 +31,9 @@ pub(crate) mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source, shown};
 use crate::host::Effect;
-use crate::host::terminal::{self, Form, Stream};
+use crate::host::terminal::{self, Stream, TextForm};
 use crate::model::{Ended, InterfaceName, Machine};
-use crate::netboot::Described;
+use crate::netboot::NetbootOptions;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use allowance::Allowance;
@@ -95,7 +95,7 @@ pub struct Inputs {
 }
 
 /// What the words of one evaluation share.
-pub(crate) struct Session {
+pub(crate) struct EvaluationContext {
     /// The run, while an evaluation lasts.
     run: Option<Run>,
     /// What the recipe can ask.
@@ -111,7 +111,7 @@ pub(crate) struct Session {
     /// What was begun and left to itself, and the calls that began it.
     pub begun: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
-    pub installs: Vec<(Described, Site)>,
+    pub installs: Vec<(NetbootOptions, Site)>,
     /// The pairs that got a name in this evaluation.
     pub pairs: Vec<InterfaceName>,
     /// The closures that wait for the end of a boot.
@@ -171,7 +171,7 @@ pub(crate) struct Booted {
 }
 
 /// What the words share, for as long as one evaluation lasts.
-pub(crate) type Shared = Rc<RefCell<Session>>;
+pub(crate) type SharedContext = Rc<RefCell<EvaluationContext>>;
 
 /// A recipe that was read and parsed.
 pub struct Recipe {
@@ -179,17 +179,17 @@ pub struct Recipe {
     sources: Rc<Sources>,
     ast: AST,
     /// Whether its engine has to know nothing but words.
-    plain: bool,
+    words_only: bool,
     /// Whether what it prints in earnest is kept for whoever evaluates it, instead of being printed.
     pub is_heard: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
-    stage: OnceCell<Rc<Stage>>,
+    engine: OnceCell<Rc<ScriptEngine>>,
 }
 
 /// An engine, and what its words share. One that knows every word serves for one recipe after the other.
-pub struct Stage {
+pub struct ScriptEngine {
     engine: Engine,
-    shared: Shared,
+    shared: SharedContext,
 }
 
 impl Recipe {
@@ -205,28 +205,28 @@ impl Recipe {
         ast.set_source(name);
         sources.add(&source, &ast);
         let names = check::names(&source, &ast, check::Role::Recipe);
-        let plain = names.plain;
+        let words_only = names.words_only;
         let mut faults = imports::faults(&source, &ast);
         faults.extend(names.faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { source, sources, ast, plain, is_heard: false, stage: OnceCell::new() })
+        Ok(Self { source, sources, ast, words_only, is_heard: false, engine: OnceCell::new() })
     }
 
-    /// Makes a recipe of what was parsed and checked, for a stage that knows every word. The one before it is done with.
-    pub fn on_stage(source: &Rc<Source>, mut ast: AST, stage: &Rc<Stage>) -> Self {
-        let sources = stage.shared.borrow().sources.clone();
+    /// Makes a recipe of what was parsed and checked, for an engine that knows every word. The recipe that it had before is done with.
+    pub fn from_ast(source: &Rc<Source>, mut ast: AST, engine: &Rc<ScriptEngine>) -> Self {
+        let sources = engine.shared.borrow().sources.clone();
         ast.set_source(source.name.as_str());
         sources.begin(source, &ast);
-        let stage = OnceCell::from(stage.clone());
-        Self { source: source.clone(), sources, ast, plain: false, is_heard: false, stage }
+        let engine = OnceCell::from(engine.clone());
+        Self { source: source.clone(), sources, ast, words_only: false, is_heard: false, engine }
     }
 
-    /// Has the recipe evaluated on a stage that knows every word.
+    /// Has the recipe evaluated by an engine that knows every word.
     #[must_use]
-    pub fn on(self, stage: &Rc<Stage>) -> Self {
-        Self::on_stage(&self.source, self.ast, stage)
+    pub fn with_engine(self, engine: &Rc<ScriptEngine>) -> Self {
+        Self::from_ast(&self.source, self.ast, engine)
     }
 
     /// Returns the text of the recipe.
@@ -246,9 +246,9 @@ impl Recipe {
 
     /// Evaluates the recipe once. The run and what it has to say come back, whatever happens.
     pub(crate) fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
-        let Stage { engine, shared } = &**self.stage.get_or_init(|| {
-            let shared = Rc::new(RefCell::new(Session::new(self.sources.clone())));
-            Rc::new(Stage { engine: engine(&shared, self.plain), shared })
+        let ScriptEngine { engine, shared } = &**self.engine.get_or_init(|| {
+            let shared = Rc::new(RefCell::new(EvaluationContext::new(self.sources.clone())));
+            Rc::new(ScriptEngine { engine: engine(&shared, self.words_only), shared })
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         shared.borrow_mut().is_heard = self.is_heard;
@@ -264,29 +264,29 @@ impl Recipe {
             shared.borrow_mut().run().repeats.defer();
             faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
         }
-        let mut session = shared.borrow_mut();
-        let also = std::mem::take(&mut session.also);
+        let mut evaluation = shared.borrow_mut();
+        let also = std::mem::take(&mut evaluation.also);
         faults.extend(also.iter().flat_map(|error| report::runtime(error, &self.source, &self.sources)));
-        if let Err(fault) = session.run().settle() {
-            let raised = session.raised(fault);
+        if let Err(fault) = evaluation.run().settle() {
+            let raised = evaluation.raised(fault);
             faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
         }
-        let mut warnings = std::mem::take(&mut session.warnings);
+        let mut warnings = std::mem::take(&mut evaluation.warnings);
         if rehearsal.is_some() && faults.is_empty() {
-            warnings.extend(idle::warnings(self, &session.machines, &self.sources));
+            warnings.extend(idle::warnings(self, &evaluation.machines, &self.sources));
         }
-        let printed = std::mem::take(&mut session.printed);
-        let calls = std::mem::take(&mut session.begun);
-        let installs = std::mem::take(&mut session.installs);
-        let asked = std::mem::take(&mut session.places);
+        let printed = std::mem::take(&mut evaluation.printed);
+        let calls = std::mem::take(&mut evaluation.begun);
+        let installs = std::mem::take(&mut evaluation.installs);
+        let asked = std::mem::take(&mut evaluation.places);
         let places =
             asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
-        let blamed = session.blamed.take();
-        session.cells.end();
-        let heard = session.hooks.iter().map(Hook::end).collect();
-        let asks_end = session.asks_end;
-        let (asked, booted) = (std::mem::take(&mut session.asked), std::mem::take(&mut session.booted));
-        match session.run.take() {
+        let blamed = evaluation.blamed.take();
+        evaluation.cells.end();
+        let heard = evaluation.hooks.iter().map(Hook::end).collect();
+        let asks_end = evaluation.asks_end;
+        let (asked, booted) = (std::mem::take(&mut evaluation.asked), std::mem::take(&mut evaluation.booted));
+        match evaluation.run.take() {
             Some(run) => Evaluated {
                 run,
                 printed,
@@ -326,15 +326,15 @@ impl Recipe {
     }
 }
 
-impl Stage {
+impl ScriptEngine {
     /// Makes one that knows every word.
     pub fn new() -> Rc<Self> {
-        let shared = Rc::new(RefCell::new(Session::new(Rc::default())));
+        let shared = Rc::new(RefCell::new(EvaluationContext::new(Rc::default())));
         Rc::new(Self { engine: engine(&shared, false), shared })
     }
 }
 
-impl Session {
+impl EvaluationContext {
     /// Lets the evaluation have more memory: what a file has that it reads.
     pub(crate) fn holds(&mut self, bytes: usize) {
         self.bounds.hold(bytes as u64);
@@ -447,7 +447,7 @@ pub(crate) struct Evaluated {
     /// What was begun and left to itself, or all that a network is made of, and the calls.
     pub calls: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
-    pub installs: Vec<(Described, Site)>,
+    pub installs: Vec<(NetbootOptions, Site)>,
     /// Of a plan, from which of its steps on which call asked for them.
     pub places: Vec<(usize, Place)>,
     /// The parameters that the recipe asked for.
@@ -459,15 +459,15 @@ pub(crate) struct Evaluated {
 }
 
 /// An engine with every word. A recipe that calls nothing else is spared Rhai's own functions, which take 4 to 6 % of a start.
-fn engine(shared: &Shared, plain: bool) -> Engine {
-    let mut engine = if plain { texts() } else { functions() };
+fn engine(shared: &SharedContext, words_only: bool) -> Engine {
+    let mut engine = if words_only { texts() } else { functions() };
     limit(&mut engine);
     for word in words::all() {
         words::register(&mut engine, word, shared);
     }
     type_names::register(&mut engine);
     handle::register(&mut engine);
-    if !plain {
+    if !words_only {
         handle::register_properties(&mut engine, shared);
     }
     engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
@@ -479,20 +479,20 @@ fn engine(shared: &Shared, plain: bool) -> Engine {
         }
         let Some(value) = bounds::variable(name, index, context.scope()) else { return Ok(None) };
         if value.is_shared()
-            && let Ok(mut session) = facts.try_borrow_mut()
+            && let Ok(mut evaluation) = facts.try_borrow_mut()
         {
-            session.cells.note(value);
+            evaluation.cells.note(value);
         }
         let cost = bounds::weigh(value)?;
         bounds::spend(&facts, &spent, cost).map_or(Ok(None), |why| Err(bounds::end(why)))
     });
-    let session = shared.clone();
-    engine.on_print(move |text| print(&session, text));
-    let session = shared.clone();
+    let evaluation = shared.clone();
+    engine.on_print(move |text| print(&evaluation, text));
+    let evaluation = shared.clone();
     engine.on_debug(move |text, source, at| {
-        let main = session.borrow().sources.main();
+        let main = evaluation.borrow().sources.main();
         let (line, column) = (at.line().unwrap_or_default(), at.position().unwrap_or_default());
-        print(&session, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&main)));
+        print(&evaluation, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&main)));
     });
     let (watched, spent) = (shared.clone(), shared.borrow().spent.clone());
     // Rhai counts anew in every closure that it calls from one of its own functions.
@@ -558,12 +558,12 @@ fn functions() -> Engine {
 
 /// Prints what a recipe prints: once, so not while it is rehearsed. A reader that went away is no error, and a terminal gets
 /// text only.
-fn print(shared: &Shared, text: &str) {
-    let mut session = shared.borrow_mut();
-    if session.rehearsal.is_some() || session.is_heard {
-        session.printed.push(shown::text(text).into_owned());
+fn print(shared: &SharedContext, text: &str) {
+    let mut evaluation = shared.borrow_mut();
+    if evaluation.rehearsal.is_some() || evaluation.is_heard {
+        evaluation.printed.push(shown::text(text).into_owned());
     } else {
-        let _ = terminal::print(Stream::Output, Form::Text, &format!("{text}\n"));
+        let _ = terminal::print(Stream::Output, TextForm::Text, &format!("{text}\n"));
     }
 }
 
@@ -619,8 +619,8 @@ mod tests {
             evaluated.faults.into_iter().map(|diagnostic| diagnostic.fault.message).collect::<Vec<_>>()
         };
         assert_eq!(rehearse(), [""; 0]);
-        if let Some(stage) = recipe.stage.get() {
-            stage.shared.borrow_mut().patience = Duration::ZERO;
+        if let Some(engine) = recipe.engine.get() {
+            engine.shared.borrow_mut().patience = Duration::ZERO;
         }
         assert_eq!(rehearse(), ["the rehearsal takes more than 60 s"]);
     }

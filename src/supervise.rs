@@ -1,4 +1,4 @@
-//! One run of a recipe: what it takes is a lease, what it boots is driven by [`driver`], which asks a pure [`step::step`].
+//! One run of a recipe: what it takes is a hold, what it boots is driven by [`driver`], which asks a pure [`step::step`].
 //!
 //! A run outlives its boots: after a reboot the recipe is evaluated again, and finds what the run has taken still there.
 
@@ -7,9 +7,9 @@ pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
 mod gone;
+pub(crate) mod holds;
 mod jail;
 pub(crate) mod journal;
-pub(crate) mod leases;
 mod membership;
 pub(crate) mod network;
 pub(crate) mod node;
@@ -19,26 +19,26 @@ pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod recovery;
 mod repeats;
-pub(crate) mod standing;
+pub(crate) mod status;
 pub(crate) mod step;
 
-use crate::client::dialog::Conversation;
+use crate::client::dialog::Dialog;
 use crate::diag::{Blame, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
 use journal::Owner;
-use order::Keeping;
-use progress::Told;
+use order::ServiceOptions;
+use progress::ProgressListener;
 use repeats::Repeats;
-use standing::{Stance, Standing};
+use status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use step::State;
 
 pub(crate) use claim::Claim;
-pub(crate) use leases::Lease;
-pub(crate) use leases::is_left_to_itself;
+pub(crate) use holds::Hold;
+pub(crate) use holds::is_left_to_itself;
 pub(crate) use progress::Progress;
 
 /// How long a guest gets to power itself off, unless `--stop-within` says otherwise.
@@ -65,20 +65,20 @@ pub(crate) struct Run {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
     /// Who is told how it goes.
-    pub(crate) told: Option<Told>,
-    /// How the machine is kept, as its recipe says.
-    pub keeping: Keeping,
+    pub(crate) listener: Option<ProgressListener>,
+    /// When its guest is started again, what it starts after, and when it is ready, as its recipe says.
+    pub service: ServiceOptions,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
-    /// How the machine stands, if it runs in the background: then everybody may read it.
-    pub standing: Option<Standing>,
-    /// The machine in whose journal the leases are, and who keeps it.
-    keeper: Option<(VmName, Owner)>,
+    /// The status of the machine, if it runs in the background: then everybody may read it.
+    pub status: Option<MachineStatus>,
+    /// The machine in whose journal the holds are, and its owner.
+    owner: Option<(VmName, Owner)>,
     /// Whether the journal has what no step of the clock changes.
     is_witnessed: bool,
     /// What is in the journal.
-    noted: Vec<Lease>,
-    leases: Vec<Lease>,
+    noted: Vec<Hold>,
+    holds: Vec<Hold>,
     /// The machines whose node no other boot gets until it is destroyed.
     spent: Vec<VmName>,
     /// Memberships that end with the tap that has them.
@@ -87,8 +87,8 @@ pub(crate) struct Run {
     /// Whether somebody was told that the guest runs, or is going to.
     is_announced: bool,
     last_words: Vec<String>,
-    /// The talk with the guest that runs.
-    talk: Option<Conversation>,
+    /// The dialog with the guest that runs.
+    dialog: Option<Dialog>,
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
@@ -105,24 +105,24 @@ pub(crate) struct Run {
 impl Run {
     /// Begins a run that has taken nothing yet.
     pub(crate) fn new(host: Box<dyn Host>) -> Self {
-        let (leases, last_words) = (Vec::new(), Vec::new());
+        let (holds, last_words) = (Vec::new(), Vec::new());
         Self {
             host,
             stop_within: STOP_WITHIN,
-            told: None,
-            keeping: Keeping::default(),
+            listener: None,
+            service: ServiceOptions::default(),
             given: BTreeMap::new(),
-            standing: None,
-            keeper: None,
+            status: None,
+            owner: None,
             is_witnessed: false,
             noted: Vec::new(),
-            leases,
+            holds,
             spent: Vec::new(),
             joined: Vec::new(),
             state: State::default(),
             is_announced: false,
             last_words,
-            talk: None,
+            dialog: None,
             wrong: None,
             late: None,
             program: Working::Hypervisor,
@@ -133,31 +133,31 @@ impl Run {
         }
     }
 
-    /// Writes down how the machine stands, if it runs in the background. That it cannot be written stops nothing.
-    fn stand_with(&mut self, state: Stance, guest: Option<&Lease>, change: impl FnOnce(&mut Standing)) {
-        let Some(standing) = &mut self.standing else { return };
+    /// Changes the status of the machine and writes it, if it runs in the background. That it cannot be written stops nothing.
+    fn set_status(&mut self, state: MachineState, guest: Option<&Hold>, change: impl FnOnce(&mut MachineStatus)) {
+        let Some(status) = &mut self.status else { return };
         let me = self.host.processes().identity();
-        standing.state = state;
-        standing.supervisor = Some(me.pid);
-        standing.guest = guest.and_then(|lease| if let Lease::Guest { pid, .. } = lease { Some(*pid) } else { None });
-        standing.since = me.now;
-        standing.until = None;
-        change(standing);
-        let _ = self.host.store_mut().stand(&standing.name, &standing.text());
+        status.state = state;
+        status.supervisor = Some(me.pid);
+        status.guest = guest.and_then(|hold| if let Hold::Guest { pid, .. } = hold { Some(*pid) } else { None });
+        status.since = me.now;
+        status.until = None;
+        change(status);
+        let _ = self.host.store_mut().write_status(&status.name, &status.text());
     }
 
-    /// Has the machine held when the run is over: its last error stays where everybody can read it.
-    pub(crate) fn hold_on(&mut self, error: &str) {
-        if let Some(standing) = &mut self.standing {
-            standing.error = Some(error.into());
-            standing.state = Stance::Held;
+    /// Marks the machine as failed when the run is over: its last error stays where everybody can read it.
+    pub(crate) fn fail(&mut self, error: &str) {
+        if let Some(status) = &mut self.status {
+            status.error = Some(error.into());
+            status.state = MachineState::Failed;
         }
     }
 
-    /// Returns why the machine is held, if it is.
-    pub(crate) fn is_held(&self) -> Option<&str> {
-        let held = self.standing.as_ref().filter(|standing| standing.state == Stance::Held)?;
-        Some(held.error.as_deref().unwrap_or_default())
+    /// Returns why the machine has failed, if it has.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        let failed = self.status.as_ref().filter(|status| status.state == MachineState::Failed)?;
+        Some(failed.error.as_deref().unwrap_or_default())
     }
 
     /// Ends a rehearsal: the host below it comes back.
@@ -172,8 +172,8 @@ impl Run {
 
     /// Tells whoever wants to know how it goes.
     pub(crate) fn tell(&self, progress: Progress<'_>) {
-        if let Some(told) = &self.told {
-            told(&progress);
+        if let Some(listener) = &self.listener {
+            listener(&progress);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{escape, secret_lines};
 use crate::model::device::Item;
 use crate::model::target::Arch;
 use crate::model::tree::{bootrom_keys, domain_entries, slot_key};
-use crate::model::value::{Form, Need, Value};
+use crate::model::value::{Need, ParameterForm, Value};
 use crate::model::{Argv, Device, Machine, Target};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub fn argv(machine: &Machine, secrets: &Path) -> Argv {
         if !secret_lines(slot, device).is_empty() {
             argv = argv.arg("-k").arg(secrets.display());
         }
-        let config = device.items().iter().filter(|item| item.parameter.form == Form::Config);
+        let config = device.items().iter().filter(|item| item.parameter.form == ParameterForm::Config);
         let key = |name| format!("{}.{name}", slot_key(slot));
         options.extend(config.map(|item| (key(item.parameter.key), item.value.to_string())));
     }
@@ -141,26 +141,27 @@ pub(crate) fn device_text(device: &Device, target: Target) -> String {
         let (name, shown) = (parameter.name, escape(&value.to_string()));
         // Writing to a String cannot fail.
         let _ = match (parameter.form, value) {
-            (Form::Lpc | Form::Secret | Form::Config | Form::Own, _) | (_, Value::Flag(false)) => Ok(()),
-            (Form::Label, _) => write!(text, ",{shown}="),
-            (Form::Labelled, _) => write!(text, "{shown}"),
-            (Form::Prefixed, _) => {
+            (ParameterForm::Lpc | ParameterForm::Secret | ParameterForm::Config | ParameterForm::Own, _)
+            | (_, Value::Flag(false)) => Ok(()),
+            (ParameterForm::Label, _) => write!(text, ",{shown}="),
+            (ParameterForm::Labelled, _) => write!(text, "{shown}"),
+            (ParameterForm::Prefixed, _) => {
                 let number = number.unwrap_or_default();
                 // A port that names nothing is skipped, and keeps its number.
                 (next..number).for_each(|_| text += ",hd:");
                 next = number.saturating_add(1);
                 write!(text, ",{name}:{shown}")
             }
-            (Form::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
+            (ParameterForm::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
             // Where targets have numbers, a path with a `=` would be an option, and one with a `:` might begin with a number.
-            (Form::Slot, _)
+            (ParameterForm::Slot, _)
                 if parameter.key_for(target) == "target.0" && (shown.contains('=') || !shown.starts_with('/')) =>
             {
                 write!(text, ",target=0:{shown}")
             }
-            (Form::Slot, Value::Flag(true)) => write!(text, ",{name}"),
-            (Form::Slot, _) if bare => write!(text, ",{shown}"),
-            (Form::Slot, _) => write!(text, ",{name}={shown}"),
+            (ParameterForm::Slot, Value::Flag(true)) => write!(text, ",{name}"),
+            (ParameterForm::Slot, _) if bare => write!(text, ",{shown}"),
+            (ParameterForm::Slot, _) => write!(text, ",{name}={shown}"),
         };
     }
     text

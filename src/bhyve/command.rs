@@ -6,7 +6,7 @@ use super::flags::{Effect, Given, getopt};
 use super::tree::{Tree, veiled};
 use super::{config, lpc, slot};
 use crate::diag::Fault;
-use crate::model::{Feature, Target};
+use crate::model::{Feature, PciSlot, Target};
 use std::collections::BTreeMap;
 
 /// What a command line says.
@@ -21,7 +21,16 @@ pub struct Reading {
     /// What bhyve prints instead of running a machine. Nothing after it is read.
     pub help: Option<Help>,
     /// What bhyve takes and does not use, or takes twice.
-    pub warnings: Vec<Fault>,
+    pub warnings: Vec<Warning>,
+}
+
+/// A warning, with the slot of the `-s` that it is about, if it is about one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The slot.
+    pub slot: Option<PciSlot>,
+    /// What is to be said.
+    pub fault: Fault,
 }
 
 /// An item of `-f`: a file that the firmware and the guest find by its name.
@@ -53,7 +62,8 @@ pub enum Help {
 ///
 /// bhyve ends at the first word that it refuses; here all of them are told, but for what follows a flag that is not known.
 pub fn read(args: &[String], target: Target, files: &dyn Fn(&str) -> Option<String>) -> Result<Reading, Vec<Refusal>> {
-    let mut reader = Reader { target, files, said: BTreeMap::new(), done: Reading::default(), refusals: Vec::new() };
+    let mut reader =
+        Reader { target, files, set_by: BTreeMap::new(), slot: None, done: Reading::default(), refusals: Vec::new() };
     let program = args.first().is_some_and(|word| word.rsplit('/').next() == Some("bhyve"));
     let (flags, rest) = getopt(args, usize::from(program));
     for given in flags {
@@ -82,7 +92,9 @@ struct Reader<'a> {
     target: Target,
     files: &'a dyn Fn(&str) -> Option<String>,
     /// Who set each key, for people.
-    said: BTreeMap<String, String>,
+    set_by: BTreeMap<String, String>,
+    /// The slot of the `-s` that is being read.
+    slot: Option<PciSlot>,
     done: Reading,
     refusals: Vec<Refusal>,
 }
@@ -93,7 +105,7 @@ impl Reader<'_> {
     }
 
     fn warn(&mut self, message: String, hint: impl Into<String>) {
-        self.done.warnings.push(Fault::new(message).hint(hint));
+        self.done.warnings.push(Warning { slot: self.slot, fault: Fault::new(message).hint(hint) });
     }
 
     /// Sets a key, and warns if it was set before.
@@ -109,7 +121,7 @@ impl Reader<'_> {
         let before = self.done.tree.get(key).map(|before| before == value);
         self.done.tree.set(key, value)?;
         self.done.origins.insert(key.into(), at);
-        let earlier = self.said.insert(key.into(), who.into());
+        let earlier = self.set_by.insert(key.into(), who.into());
         if let (Some(same), Some(earlier)) = (before, earlier) {
             let message = format!("{who} {} {earlier}: both set `{key}`", if same { "repeats" } else { "overrides" });
             self.warn(message, "the last one counts: keep one of them");
@@ -118,7 +130,9 @@ impl Reader<'_> {
     }
 
     fn put_all(&mut self, given: &Given, keys: Keys) -> Result<(), Fault> {
-        self.done.warnings.extend(keys.warnings.into_iter().map(|fault| fault.context(given.shown())));
+        let slot = self.slot;
+        let warning = |fault: Fault| Warning { slot, fault: fault.context(given.shown()) };
+        self.done.warnings.extend(keys.warnings.into_iter().map(warning));
         keys.entries.iter().try_for_each(|(key, value)| self.put(&given.shown(), given.at, key, value))
     }
 
@@ -217,7 +231,7 @@ impl Reader<'_> {
         for (key, value) in std::mem::take(&mut keys.entries) {
             let value = self.done.tree.get(&key).map_or(value.clone(), |before| format!("{before},{value}"));
             self.done.tree.set(&key, &value)?;
-            self.said.insert(key.clone(), given.shown());
+            self.set_by.insert(key.clone(), given.shown());
             self.done.origins.insert(key, given.at);
         }
         self.put_all(given, keys)
@@ -227,13 +241,17 @@ impl Reader<'_> {
         let slot::Slot { slot, entries, warnings } = slot::read(given.argument, self.target)?;
         let node = slot::node(slot);
         if self.done.tree.has_node(&node) {
-            let first = self.done.tree.under(&node).next().and_then(|(key, _)| self.said.get(&format!("{node}.{key}")));
+            let first =
+                self.done.tree.under(&node).next().and_then(|(key, _)| self.set_by.get(&format!("{node}.{key}")));
             let taker = first.map(|who| format!(" by {who}")).unwrap_or_default();
             let fault = Fault::new(format!("slot {slot} is taken{taker}"));
             return Err(fault.hint("choose a free slot; more keys of a device follow its `-s`"));
         }
         let entries = entries.into_iter().map(|(key, value)| (format!("{node}.{key}"), value)).collect();
-        self.put_all(given, Keys { entries, warnings })
+        self.slot = Some(slot);
+        let done = self.put_all(given, Keys { entries, warnings });
+        self.slot = None;
+        done
     }
 
     /// The one operand is the machine's name; without it, `name` has to be set (bhyve(8)).

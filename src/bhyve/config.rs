@@ -25,16 +25,16 @@ pub fn read(text: &str, tree: &mut Tree, name: &str) -> Result<(), Vec<(usize, F
 }
 
 /// What a line says: a key and its value.
-type Line<'a> = Result<(&'a str, &'a str), Fault>;
+type ConfigLine<'a> = Result<(&'a str, &'a str), Fault>;
 
 /// Returns the lines that say something, with their numbers from 1.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, Line<'_>)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, ConfigLine<'_>)> {
     let numbered = text.split('\n').enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     numbered.map(|(at, line)| (at + 1, option(line)))
 }
 
 /// Splits `KEY=VALUE` at the first `=` (bhyve(8), `-o`).
-pub(super) fn option(text: &str) -> Line<'_> {
+pub(super) fn option(text: &str) -> ConfigLine<'_> {
     const HOW: &str = "write KEY=VALUE; blanks around either are part of it";
     match text.split_once('=') {
         Some((key, "")) => Err(Fault::new(format!("`{}` has an empty value", veiled(key))).hint(HOW)),

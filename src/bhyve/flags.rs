@@ -66,12 +66,12 @@ pub(crate) enum Effect {
 }
 
 impl Flag {
-    const fn plain(letter: char, effect: Effect) -> Self {
+    const fn without_argument(letter: char, effect: Effect) -> Self {
         Self { letter, argument: None, amd64_only: false, feature: None, effect }
     }
 
     const fn with(letter: char, argument: &'static str, effect: Effect) -> Self {
-        Self { argument: Some(argument), ..Self::plain(letter, effect) }
+        Self { argument: Some(argument), ..Self::without_argument(letter, effect) }
     }
 
     const fn amd64(self) -> Self {
@@ -116,39 +116,39 @@ const ILLUMOS: Effect = Effect::Gone("is a flag of illumos' bhyve, not of FreeBS
 
 /// Every flag, in the order of the alphabet.
 pub(crate) const FLAGS: &[Flag] = &[
-    Flag::plain('A', Effect::Acpi).amd64(),
-    Flag::plain('a', Effect::Redundant("x86.x2apic", "false")).amd64(),
+    Flag::without_argument('A', Effect::Acpi).amd64(),
+    Flag::without_argument('a', Effect::Redundant("x86.x2apic", "false")).amd64(),
     Flag::with('B', "smbios", ILLUMOS),
-    Flag::plain('b', Effect::Gone("was removed with the console that it made", "use `-l com1,...`")),
-    Flag::plain('C', Effect::Set("memory.guest_in_core", "true")),
+    Flag::without_argument('b', Effect::Gone("was removed with the console that it made", "use `-l com1,...`")),
+    Flag::without_argument('C', Effect::Set("memory.guest_in_core", "true")),
     Flag::with('c', "topology", Effect::Topology),
-    Flag::plain('D', Effect::Set("destroy_on_poweroff", "true")),
-    Flag::plain('d', ILLUMOS),
-    Flag::plain('e', Effect::Set("x86.strictio", "true")).amd64(),
+    Flag::without_argument('D', Effect::Set("destroy_on_poweroff", "true")),
+    Flag::without_argument('d', ILLUMOS),
+    Flag::without_argument('e', Effect::Set("x86.strictio", "true")).amd64(),
     Flag::with('f', "fw_cfg item", Effect::FwCfg).amd64(),
     Flag::with('G', "gdb port", Effect::Gdb).amd64(),
     Flag::with('g', "port", Effect::Gone("was removed with the debug port that it made", "use `-G PORT`")),
-    Flag::plain('H', Effect::Set("x86.vmexit_on_hlt", "true")).amd64(),
-    Flag::plain('h', Effect::Help),
-    Flag::plain('I', Effect::Ignored).amd64(),
+    Flag::without_argument('H', Effect::Set("x86.vmexit_on_hlt", "true")).amd64(),
+    Flag::without_argument('h', Effect::Help),
+    Flag::without_argument('I', Effect::Ignored).amd64(),
     Flag::with('K', "keyboard layout", Effect::Store("keyboard.layout")).amd64(),
     Flag::with('k', "configuration file", Effect::File),
     Flag::with('l', "LPC device", Effect::Lpc).amd64(),
-    Flag::plain('M', Effect::Set("monitor", "true")).amd64().needs(Feature::Monitor),
+    Flag::without_argument('M', Effect::Set("monitor", "true")).amd64().needs(Feature::Monitor),
     Flag::with('m', "memory size", Effect::Store("memory.size")),
     Flag::with('n', "NUMA domain", Effect::Numa).amd64().needs(Feature::Domains),
     Flag::with('o', "KEY=VALUE", Effect::Option),
-    Flag::plain('P', Effect::Set("x86.vmexit_on_pause", "true")).amd64(),
+    Flag::without_argument('P', Effect::Set("x86.vmexit_on_pause", "true")).amd64(),
     Flag::with('p', "VCPU:HOSTCPU", Effect::Pin),
     Flag::with('r', "snapshot", SNAPSHOT),
-    Flag::plain('S', Effect::Set("memory.wired", "true")),
+    Flag::without_argument('S', Effect::Set("memory.wired", "true")),
     Flag::with('s', "slot", Effect::Slot),
     Flag::with('U', "UUID", Effect::Store("uuid")),
-    Flag::plain('u', Effect::Set("rtc.use_localtime", "false")).amd64(),
-    Flag::plain('W', Effect::Set("virtio_msix", "false")),
-    Flag::plain('w', Effect::Set("x86.strictmsr", "false")).amd64(),
-    Flag::plain('x', Effect::Set("x86.x2apic", "true")).amd64(),
-    Flag::plain('Y', Effect::Set("x86.mptable", "false")).amd64(),
+    Flag::without_argument('u', Effect::Set("rtc.use_localtime", "false")).amd64(),
+    Flag::without_argument('W', Effect::Set("virtio_msix", "false")),
+    Flag::without_argument('w', Effect::Set("x86.strictmsr", "false")).amd64(),
+    Flag::without_argument('x', Effect::Set("x86.x2apic", "true")).amd64(),
+    Flag::without_argument('Y', Effect::Set("x86.mptable", "false")).amd64(),
 ];
 
 /// A flag that is given.

@@ -152,20 +152,20 @@ impl Tree {
     /// refuse stay as they are, and so do keys that only repeat a default.
     #[must_use]
     pub fn normalized(&self, target: Target) -> Self {
-        let mut plain = Self::new();
+        let mut normal = Self::new();
         for (key, value) in self.entries() {
             let text = expand(self, value).text;
             let spelt = Meaning::of(self, key).spelt(&text).unwrap_or(text);
             // The key was in a tree, and no value of a tree holds a line break.
-            let _ = plain.set_literal(key, &spelt);
+            let _ = normal.set_literal(key, &spelt);
         }
         if target.arch == Arch::Amd64 && target.has(Feature::BootromKeys) {
-            rename(&mut plain, "lpc.bootrom", "bootrom");
-            rename(&mut plain, "lpc.bootvars", "bootvars");
+            rename(&mut normal, "lpc.bootrom", "bootrom");
+            rename(&mut normal, "lpc.bootvars", "bootvars");
         }
-        screens(&mut plain);
-        topology(&mut plain);
-        sorted(&plain)
+        screens(&mut normal);
+        topology(&mut normal);
+        sorted(&normal)
     }
 }
 

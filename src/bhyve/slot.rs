@@ -36,7 +36,7 @@ impl fmt::Debug for Slot {
 
 /// How the text after a device's name is read (bhyve(8), `-s`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum ItemForm {
     /// `KEY=VALUE` or a bare `KEY`, with commas between them.
     Options,
     /// The first item is the value of this key, whatever it looks like; options follow.
@@ -67,49 +67,49 @@ enum Form {
 
 /// A device that `-s` knows.
 #[derive(Clone, Copy, Debug)]
-struct Kind {
+struct SlotDevice {
     /// Its name in a `-s`.
     name: &'static str,
     /// Its name in the configuration.
     device: &'static str,
-    form: Form,
+    form: ItemForm,
     amd64_only: bool,
 }
 
-const fn kind(name: &'static str, form: Form) -> Kind {
-    Kind { name, device: name, form, amd64_only: false }
+const fn kind(name: &'static str, form: ItemForm) -> SlotDevice {
+    SlotDevice { name, device: name, form, amd64_only: false }
 }
 
-const fn amd64(name: &'static str, form: Form) -> Kind {
-    Kind { amd64_only: true, ..kind(name, form) }
+const fn amd64(name: &'static str, form: ItemForm) -> SlotDevice {
+    SlotDevice { amd64_only: true, ..kind(name, form) }
 }
 
-const fn alias(name: &'static str, device: &'static str, form: Form) -> Kind {
-    Kind { device, ..kind(name, form) }
+const fn alias(name: &'static str, device: &'static str, form: ItemForm) -> SlotDevice {
+    SlotDevice { device, ..kind(name, form) }
 }
 
 /// Every device of `-s help`.
-const KINDS: &[Kind] = &[
-    kind("ahci", Form::Ports),
-    alias("ahci-hd", "ahci", Form::Port("hd")),
-    alias("ahci-cd", "ahci", Form::Port("cd")),
-    kind("e1000", Form::First("backend")),
-    amd64("fbuf", Form::Options),
-    kind("hda", Form::Options),
-    kind("hostbridge", Form::Options),
-    alias("amd_hostbridge", "hostbridge", Form::Amd),
-    amd64("lpc", Form::Options),
-    kind("nvme", Form::PathOrRam),
-    amd64("passthru", Form::Host),
-    kind("uart", Form::Whole("path")),
-    kind("virtio-9p", Form::Share),
-    kind("virtio-blk", Form::First("path")),
-    kind("virtio-console", Form::Named),
-    kind("virtio-input", Form::Needed("path")),
-    kind("virtio-net", Form::First("backend")),
-    kind("virtio-rnd", Form::Options),
-    kind("virtio-scsi", Form::Targets),
-    kind("xhci", Form::Usb),
+const KINDS: &[SlotDevice] = &[
+    kind("ahci", ItemForm::Ports),
+    alias("ahci-hd", "ahci", ItemForm::Port("hd")),
+    alias("ahci-cd", "ahci", ItemForm::Port("cd")),
+    kind("e1000", ItemForm::First("backend")),
+    amd64("fbuf", ItemForm::Options),
+    kind("hda", ItemForm::Options),
+    kind("hostbridge", ItemForm::Options),
+    alias("amd_hostbridge", "hostbridge", ItemForm::Amd),
+    amd64("lpc", ItemForm::Options),
+    kind("nvme", ItemForm::PathOrRam),
+    amd64("passthru", ItemForm::Host),
+    kind("uart", ItemForm::Whole("path")),
+    kind("virtio-9p", ItemForm::Share),
+    kind("virtio-blk", ItemForm::First("path")),
+    kind("virtio-console", ItemForm::Named),
+    kind("virtio-input", ItemForm::Needed("path")),
+    kind("virtio-net", ItemForm::First("backend")),
+    kind("virtio-rnd", ItemForm::Options),
+    kind("virtio-scsi", ItemForm::Targets),
+    kind("xhci", ItemForm::Usb),
 ];
 
 /// What `amd_hostbridge` sets.
@@ -155,7 +155,7 @@ pub fn read(text: &str, target: Target) -> Result<Slot, Fault> {
 }
 
 /// Finds a device by its name in a `-s`.
-fn kind_of(name: &str, target: Target) -> Result<&'static Kind, Fault> {
+fn kind_of(name: &str, target: Target) -> Result<&'static SlotDevice, Fault> {
     match KINDS.iter().find(|kind| kind.name == name) {
         Some(kind) if kind.amd64_only && target.arch != Arch::Amd64 => {
             Err(Fault::new(format!("there is no `{name}` on {}", target.arch)).hint("bhyve has it on amd64 only"))

@@ -119,7 +119,7 @@ impl Tree {
             match other.get(key) {
                 Some(there) if there == here => {}
                 Some(_) if is_secret(key) => lines.push(format!("{key}: ***, not the other ***")),
-                Some(there) => lines.push(format!("{key}: {}, not {}", plain(here), plain(there))),
+                Some(there) => lines.push(format!("{key}: {}, not {}", shown_value(here), shown_value(there))),
                 None => lines.push(format!("only here: {key}={}", shown(key, here))),
             }
         }
@@ -215,7 +215,7 @@ pub(super) fn veiled(text: &str) -> String {
     line + hidden
 }
 
-fn plain(value: &str) -> &str {
+fn shown_value(value: &str) -> &str {
     if value.is_empty() { "\"\"" } else { value }
 }
 

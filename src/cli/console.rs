@@ -38,7 +38,7 @@ How a port has a console, and one at a time:
 
 pub(super) fn run(args: &ConsoleArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let query = port(&args.machine, &args.port, &args.hosts);
-    let port = Port::open(&query, PortUse::Talk, |name| args.command(name), &mut tell(term))?;
+    let port = Port::open(&query, PortUse::ReadWrite, |name| args.command(name), &mut tell(term))?;
     port.check_running()?;
     let name = &port.machine;
     if term.is_terminal() {

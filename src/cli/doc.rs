@@ -2,7 +2,7 @@
 
 use super::term::Term;
 use crate::diag::Diagnostic;
-use crate::ops::reference::{self, Form as Written};
+use crate::ops::reference::{self, ReferenceFormat};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -14,13 +14,13 @@ pub(super) struct DocArgs {
     #[arg(long)]
     folder: Option<PathBuf>,
     /// How it is written
-    #[arg(long, value_enum, default_value_t = Form::Markdown)]
-    form: Form,
+    #[arg(long, value_enum, default_value_t = DocFormat::Markdown)]
+    form: DocFormat,
 }
 
 /// How documentation is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum DocFormat {
     /// Markdown.
     Markdown,
     /// A page for man(1).
@@ -29,8 +29,8 @@ enum Form {
 
 pub(super) fn run(args: &DocArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let form = match args.form {
-        Form::Markdown => Written::Markdown,
-        Form::Man => Written::Man,
+        DocFormat::Markdown => ReferenceFormat::Markdown,
+        DocFormat::Man => ReferenceFormat::Man,
     };
     let text = match &args.library {
         None => reference::words(form)?,

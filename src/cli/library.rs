@@ -3,7 +3,7 @@
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::library::status::{self, Status};
-use crate::ops::library::{self, Change, Origin, Outcome, template};
+use crate::ops::library::{self, Change, LibraryOutcome, Origin, template};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -109,19 +109,19 @@ impl AddArgs {
     }
 }
 
-fn line(outcome: &Outcome) -> String {
+fn line(outcome: &LibraryOutcome) -> String {
     let (name, pin, what) = match outcome {
-        Outcome::Path { name, root } => return format!("{name}  {}", root.display()),
-        Outcome::Removed { name } => return format!("{name}  not named any more"),
-        Outcome::Pinned { name, pin, change: Change::Unchanged } => (name, pin, "as pinned"),
-        Outcome::Pinned { name, pin, change: Change::Fetched } => (name, pin, "fetched"),
-        Outcome::Pinned { name, pin, change: Change::Pinned } => (name, pin, "pinned"),
+        LibraryOutcome::Path { name, root } => return format!("{name}  {}", root.display()),
+        LibraryOutcome::Removed { name } => return format!("{name}  not named any more"),
+        LibraryOutcome::Pinned { name, pin, change: Change::Unchanged } => (name, pin, "as pinned"),
+        LibraryOutcome::Pinned { name, pin, change: Change::Fetched } => (name, pin, "fetched"),
+        LibraryOutcome::Pinned { name, pin, change: Change::Pinned } => (name, pin, "pinned"),
     };
     let (short, commit) = (pin.short(), pin.commit.chars().take(12).collect::<String>());
     if short == commit { format!("{name}  {commit}  {what}") } else { format!("{name}  {short}  {commit}  {what}") }
 }
 
-fn outcomes(outcomes: &[Outcome], none: &str, term: &Term) -> Result<(), Vec<Diagnostic>> {
+fn outcomes(outcomes: &[LibraryOutcome], none: &str, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let lines: Vec<String> = outcomes.iter().map(line).collect();
     Ok(term.data(if lines.is_empty() { none.into() } else { lines.join("\n") })?)
 }

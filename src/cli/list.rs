@@ -3,7 +3,7 @@
 use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
-use crate::ops::inventory::{Entry, Stance, State};
+use crate::ops::inventory::{Entry, MachineState, State};
 use crate::ops::machines::{document, machines, machines_and_known, percent};
 use clap::Args;
 use std::time::Duration;
@@ -110,7 +110,7 @@ fn as_table(all: &[Entry]) -> String {
             text(one.shape.memory.map(|size| size.to_string())),
             text(process.map(|it| percent(it.cpu))),
             text(one.shape.vnc.map(|address| address.to_string())),
-            text(one.standing.as_ref().map(|it| it.restarts.to_string())),
+            text(one.status.as_ref().map(|it| it.restarts.to_string())),
             text(one.recipe.clone()),
         ]
     };
@@ -124,8 +124,8 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
         State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
         State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),
         State::Unknown => Some(format!("whether {name} runs cannot be told: its owner and root can ask")),
-        State::Supervised(Stance::Held) => {
-            let why = one.standing.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
+        State::Supervised(MachineState::Failed) => {
+            let why = one.status.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))
         }
         _ => None,
@@ -156,7 +156,7 @@ mod tests {
             supervisor: None,
             process: None,
             shape: crate::model::Shape::default(),
-            standing: None,
+            status: None,
             recipe: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();

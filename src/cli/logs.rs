@@ -26,9 +26,9 @@ pub(super) fn run(args: &LogsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
         term.data(lines)?;
     }
     if args.follow {
-        let mut said = Pieces::default();
-        log.follow(&mut |bytes| term.piece(&said.add(bytes)))?;
-        term.piece(&said.finish());
+        let mut pieces = Pieces::default();
+        log.follow(&mut |bytes| term.piece(&pieces.add(bytes)))?;
+        term.piece(&pieces.finish());
     }
     Ok(())
 }

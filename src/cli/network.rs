@@ -3,7 +3,7 @@
 use super::term::Term;
 use super::{QueryArgs, RecipeArgs, place, platform};
 use crate::diag::Diagnostic;
-use crate::ops::network::{self, Change, Outcome, Step};
+use crate::ops::network::{self, Change, PartOutcome, Step};
 use crate::ops::settings::Asked;
 use clap::{Args, Subcommand};
 
@@ -54,11 +54,11 @@ fn change(args: &Of, change: Change, term: &Term) -> Result<(), Vec<Diagnostic>>
     let steps = network::change(&request, change, settings, &mut |notice| term.notice(&notice))?;
     for Step { part, outcome } in steps {
         term.say(match outcome {
-            Outcome::Made => format!("made {part}"),
-            Outcome::Removed => format!("removed {part}"),
-            Outcome::Foreign => format!("{part} is not vmrun's, and stays"),
-            Outcome::Present => format!("{part} is there already"),
-            Outcome::Absent => format!("{part} is not there"),
+            PartOutcome::Made => format!("made {part}"),
+            PartOutcome::Removed => format!("removed {part}"),
+            PartOutcome::Foreign => format!("{part} is not vmrun's, and stays"),
+            PartOutcome::Present => format!("{part} is there already"),
+            PartOutcome::Absent => format!("{part} is not there"),
         });
     }
     Ok(())

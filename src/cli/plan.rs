@@ -5,7 +5,7 @@ use super::{QueryArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::Argv;
 use crate::ops::plan::{self, Plan, PlannedStep, plan};
-use crate::ops::recipe::Ahead;
+use crate::ops::recipe::Prefetch;
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
@@ -18,8 +18,8 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     query: QueryArgs,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
-    #[arg(long, value_enum, default_value_t = Form::Argv)]
-    form: Form,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Argv)]
+    form: PlanFormat,
     /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
     /// `each_boot` where a command of the recipe is run before each boot, and `folder` where it has to be run there; and `given_back`, a list of `argv` and `stdin`
     #[arg(long)]
@@ -31,26 +31,26 @@ pub(super) struct PlanArgs {
 
 /// How bhyve is given its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum PlanFormat {
     /// As arguments.
     Argv,
     /// As a bhyve_config(5) file.
     Config,
 }
 
-impl From<Form> for plan::Form {
-    fn from(form: Form) -> Self {
+impl From<PlanFormat> for plan::MachineForm {
+    fn from(form: PlanFormat) -> Self {
         match form {
-            Form::Argv => Self::Argv,
-            Form::Config => Self::Config,
+            PlanFormat::Argv => Self::Argv,
+            PlanFormat::Config => Self::Config,
         }
     }
 }
 
-pub(super) fn run(args: &PlanArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
     let request = args.query.of(args.recipe.request());
-    let plan = plan(&request, args.on.as_deref(), args.form.into(), ahead, notify)?;
+    let plan = plan(&request, args.on.as_deref(), args.form.into(), prefetch, notify)?;
     Ok(if args.json { term.json(format!("{:#}", plan.json())) } else { term.data(as_text(&plan, args.places)) }?)
 }
 

@@ -4,7 +4,7 @@ use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::display::terminal::{self, Stream};
-use crate::ops::record::{self, Form, Request, record};
+use crate::ops::record::{self, RecordingFormat, Request, record};
 use crate::ops::settings::Asked;
 use clap::Args;
 use std::process::ExitCode;
@@ -65,9 +65,9 @@ the real disk. The standard input is empty. A password is `***` wherever it is s
 
 pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let form = match (args.json, args.transcript) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Transcript,
-        _ => Form::Recipe,
+        (true, _) => RecordingFormat::Json,
+        (_, true) => RecordingFormat::Transcript,
+        _ => RecordingFormat::Recipe,
     };
     let request = Request {
         command: &args.command,
@@ -101,8 +101,8 @@ pub(super) fn stand_in() -> Option<ExitCode> {
     // Whoever called it may not listen.
     Some(match record::play()? {
         Ok(answer) => {
-            let _ = terminal::print(Stream::Error, terminal::Form::Text, &answer.error);
-            let _ = terminal::print(Stream::Output, terminal::Form::Text, &answer.output);
+            let _ = terminal::print(Stream::Error, terminal::TextForm::Text, &answer.error);
+            let _ = terminal::print(Stream::Output, terminal::TextForm::Text, &answer.output);
             ExitCode::from(answer.status)
         }
         Err(fault) => {

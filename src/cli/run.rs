@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
 use crate::ops::display::terminal;
-use crate::ops::recipe::{Ahead, RecipeHelp};
+use crate::ops::recipe::{Prefetch, RecipeHelp};
 use crate::ops::run::{self, Means, Progress, RunRequest};
 use clap::Args;
 use std::path::PathBuf;
@@ -29,15 +29,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     span::parse(text).map_err(Into::into)
 }
 
-pub(super) fn run(args: &RunArgs, ahead: Ahead, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn run(args: &RunArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let (stop_within, events) = (args.stop_within, args.events.clone());
     let asked = RunRequest { recipe: args.recipe.request(), stop_within, events };
-    let tell = if term.is_terminal() { tell } else { tell_what_follows };
-    run::run(&asked, ahead, Box::new(tell), &mut |notice| term.notice(&notice))
+    let print_progress = if term.is_terminal() { print_progress } else { print_lines };
+    run::run(&asked, prefetch, Box::new(print_progress), &mut |notice| term.notice(&notice))
 }
 
 /// Says what goes on, where somebody looks on. A guest that has the terminal for its console is left alone with it.
-fn tell(progress: &Progress<'_>) {
+fn print_progress(progress: &Progress<'_>) {
     let term = Term::new();
     match progress {
         Progress::Runs(name, true) if terminal::has_keyboard() => {
@@ -50,17 +50,17 @@ fn tell(progress: &Progress<'_>) {
         }
         Progress::Stops(Means::Force, _) => term.say("switching the machine off"),
         Progress::Stops(Means::Kill, _) => term.say("ending the hypervisor"),
-        _ => tell_what_follows(progress),
+        _ => print_lines(progress),
     }
 }
 
 /// Says what follows from an end, and what is given back that a dead run has left, even where nobody looks on.
-fn tell_what_follows(progress: &Progress<'_>) {
-    told_anywhere(progress).iter().for_each(|text| Term::new().say(text));
+fn print_lines(progress: &Progress<'_>) {
+    progress_lines(progress).iter().for_each(|text| Term::new().say(text));
 }
 
 /// Returns what is said wherever a run is: what follows from an end, and what is given back that a dead run has left.
-pub(super) fn told_anywhere(progress: &Progress<'_>) -> Vec<String> {
+pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],

@@ -50,7 +50,7 @@ pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnost
         (None, _) if args.text => term.data(text_of(&picture))?,
         (None, size) => {
             let (columns, lines) = size.unwrap_or((80, 24));
-            let ink = if term.is_plain() { Ink::Shade } else { Ink::Colour };
+            let ink = if term.has_no_colour() { Ink::Shade } else { Ink::Colour };
             // The last line is for the prompt.
             let drawn = picture.draw(columns, lines.saturating_sub(1), ink);
             term.picture(&drawn)?;

@@ -4,7 +4,7 @@ use super::list::{advice, lasted};
 use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
-use crate::ops::inventory::{Entry, Hypervisor, Standing, State};
+use crate::ops::inventory::{Entry, Hypervisor, MachineStatus, State};
 use crate::ops::machines::percent;
 use crate::ops::status::{Thread, document, start_in, state_began, status};
 use clap::Args;
@@ -65,7 +65,7 @@ fn facts(one: &Entry) -> Vec<(&'static str, String)> {
         facts.push(("supervisor", format!("vmrun, process {pid}")));
     }
     if one.state != State::Foreign {
-        facts.push(("recipe", format!("{}{}", unknown(one.recipe.clone()), given(one.standing.as_ref()))));
+        facts.push(("recipe", format!("{}{}", unknown(one.recipe.clone()), given(one.status.as_ref()))));
     }
     facts.push(("vcpus", unknown(one.shape.cpus.map(|count| count.to_string()))));
     facts.push(("memory", unknown(one.shape.memory.map(|size| size.to_string()))));
@@ -73,14 +73,14 @@ fn facts(one: &Entry) -> Vec<(&'static str, String)> {
     facts.extend(one.shape.vnc.map(|address| ("console", address.to_string())));
     facts.extend(several(&one.shape.disks).map(|text| ("disks", text)));
     facts.extend(several(&one.shape.taps).map(|text| ("taps", text)));
-    if let Some(standing) = &one.standing {
-        facts.push(("boots", standing.boots.to_string()));
-        facts.push(("restarts", standing.restarts.to_string()));
-        facts.push(("power off", format!("within {:?}", standing.stop_within)));
-        let after: Vec<String> = standing.after.iter().map(ToString::to_string).collect();
+    if let Some(status) = &one.status {
+        facts.push(("boots", status.boots.to_string()));
+        facts.push(("restarts", status.restarts.to_string()));
+        facts.push(("power off", format!("within {:?}", status.stop_within)));
+        let after: Vec<String> = status.after.iter().map(ToString::to_string).collect();
         facts.extend(several(&after).map(|text| ("after", text)));
-        facts.extend(standing.error.clone().map(|error| ("last error", error)));
-        facts.extend(Some(standing.log.clone()).filter(|log| !log.is_empty()).map(|log| ("log", log)));
+        facts.extend(status.error.clone().map(|error| ("last error", error)));
+        facts.extend(Some(status.log.clone()).filter(|log| !log.is_empty()).map(|log| ("log", log)));
     }
     facts
 }
@@ -99,11 +99,11 @@ fn hypervisor(process: &Hypervisor) -> String {
 }
 
 /// What a recipe was given.
-fn given(standing: Option<&Standing>) -> String {
-    let Some(standing) = standing else { return String::new() };
-    let flags = [(standing.init, " --init"), (standing.user_net, " --user-net")];
+fn given(status: Option<&MachineStatus>) -> String {
+    let Some(status) = status else { return String::new() };
+    let flags = [(status.init, " --init"), (status.user_net, " --user-net")];
     let flags = flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).to_string());
-    let params = standing.params.iter().map(|(name, value)| format!(" --set {name}={value}"));
+    let params = status.params.iter().map(|(name, value)| format!(" --set {name}={value}"));
     flags.chain(params).collect()
 }
 

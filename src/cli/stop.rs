@@ -78,7 +78,7 @@ fn tell(event: &StopEvent<'_>, term: &Term) {
             term.say(format_args!("{}; giving back what it took", left.whose()));
             commands.iter().for_each(|command| term.say(command));
         }
-        StopEvent::NotHeld(name) => term.say(format_args!("{name} is not held any more")),
+        StopEvent::FailureCleared(name) => term.say(format_args!("{name} is not held any more")),
         StopEvent::Down(name, Down::PoweredOff) => term.say(format_args!("{name} is down")),
         StopEvent::Down(name, Down::SwitchedOff) => term.say(format_args!("{name} was switched off")),
         StopEvent::Down(name, Down::Forced) => {

@@ -1,7 +1,7 @@
 //! `vmrun supervise`: what `vmrun start` starts, a run whose output is a log.
 
 use super::RecipeArgs;
-use super::run::{duration, told_anywhere};
+use super::run::{duration, progress_lines};
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::model::VmName;
@@ -30,7 +30,7 @@ fn say(text: &str) {
     Term::new().say(format!("{}: {text}", time_of_day()));
 }
 
-fn tell(event: &SupervisorEvent<'_>) {
+fn print_progress(event: &SupervisorEvent<'_>) {
     let SupervisorEvent::Run(progress) = event else { return say("it is down") };
     match progress {
         Progress::Runs(name, _) => say(&format!("{name} runs")),
@@ -39,16 +39,16 @@ fn tell(event: &SupervisorEvent<'_>) {
         }
         Progress::Stops(Means::Force, _) => say("switching the machine off"),
         Progress::Stops(Means::Kill, _) => say("ending the hypervisor"),
-        Progress::Held(_) => say("it is held until somebody starts it"),
+        Progress::NotRestarted(_) => say("it is held until somebody starts it"),
         // What a dead run has left is told as it is in the foreground, without a time.
-        Progress::TakesOver(..) => told_anywhere(progress).iter().for_each(|text| Term::new().say(text)),
-        _ => told_anywhere(progress).iter().for_each(|text| say(text)),
+        Progress::TakesOver(..) => progress_lines(progress).iter().for_each(|text| Term::new().say(text)),
+        _ => progress_lines(progress).iter().for_each(|text| say(text)),
     }
 }
 
 pub(super) fn run(args: &SuperviseArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let (recipe, log) = (args.recipe.request(), args.log.clone());
     let asked = Supervision { recipe, stop_within: args.stop_within, log, adopt: args.adopt.clone() };
-    let listener: Listener = Rc::new(tell);
+    let listener: Listener = Rc::new(print_progress);
     supervise(&asked, &listener, &mut |notice| term.notice(&notice))
 }

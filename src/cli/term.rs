@@ -2,7 +2,7 @@
 
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, shown};
-use crate::ops::display::terminal::{self, Form, Stream};
+use crate::ops::display::terminal::{self, Stream, TextForm};
 use crate::ops::display::{is_dumb, terminal_size};
 use crate::ops::notice::Notice;
 use crate::ops::settings::env;
@@ -13,17 +13,17 @@ use std::io::{self, ErrorKind};
 pub(crate) struct Term {
     colour: Colour,
     is_terminal: bool,
-    plain: bool,
+    no_colour: bool,
     verbose: bool,
 }
 
 impl Term {
     /// Finds out whether colour is wanted: on a terminal that can show it, unless NO_COLOR is set (no-color.org).
     pub(crate) fn new() -> Self {
-        let plain = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
+        let no_colour = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
         let is_terminal = terminal::is_terminal(Stream::Error);
-        let colour = if is_terminal && !plain { Colour::Styled } else { Colour::Plain };
-        Self { colour, is_terminal, plain, verbose: false }
+        let colour = if is_terminal && !no_colour { Colour::Styled } else { Colour::Plain };
+        Self { colour, is_terminal, no_colour, verbose: false }
     }
 
     /// Returns whether somebody looks on.
@@ -43,23 +43,23 @@ impl Term {
     }
 
     /// Returns whether nobody wants colour.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.plain
+    pub(crate) fn has_no_colour(&self) -> bool {
+        self.no_colour
     }
 
     /// Prints data. A reader that went away is no error.
     pub(crate) fn data(&self, text: impl Display) -> Result<(), Fault> {
-        heard(terminal::print(Stream::Output, Form::Text, &format!("{text}\n")))
+        heard(terminal::print(Stream::Output, TextForm::Text, &format!("{text}\n")))
     }
 
     /// Prints a JSON document. A reader that went away is no error.
     pub(crate) fn json(&self, document: impl Display) -> Result<(), Fault> {
-        heard(terminal::print(Stream::Output, Form::Json, &format!("{document}\n")))
+        heard(terminal::print(Stream::Output, TextForm::Json, &format!("{document}\n")))
     }
 
     /// Prints what there is by now of a text, and returns whether somebody still reads.
     pub(crate) fn piece(&self, text: &str) -> bool {
-        terminal::print(Stream::Output, Form::Text, text).is_ok()
+        terminal::print(Stream::Output, TextForm::Text, text).is_ok()
     }
 
     /// Passes the bytes of a console through as they are, and returns whether somebody still reads.
@@ -74,7 +74,7 @@ impl Term {
 
     /// Shows a picture that was drawn in colours.
     pub(crate) fn picture(&self, drawn: &str) -> Result<(), Fault> {
-        heard(terminal::print(Stream::Output, Form::Styled, drawn))
+        heard(terminal::print(Stream::Output, TextForm::Styled, drawn))
     }
 
     /// Shows what is wrong with a command line, or help. Words of the command line may be anything, by `*` names of others too: where
@@ -82,13 +82,13 @@ impl Term {
     pub(crate) fn usage(&self, words: &clap::Error) {
         let stream = if words.use_stderr() { Stream::Error } else { Stream::Output };
         let text = words.render();
-        let plain = text.to_string();
-        let is_styled = terminal::is_terminal(stream) && !self.plain && shown::text(&plain) == plain;
+        let unstyled = text.to_string();
+        let is_styled = terminal::is_terminal(stream) && !self.no_colour && shown::text(&unstyled) == unstyled;
         // A broken pipe is no error.
         let _ = if is_styled {
-            terminal::print(stream, Form::Styled, &text.ansi().to_string())
+            terminal::print(stream, TextForm::Styled, &text.ansi().to_string())
         } else {
-            terminal::print(stream, Form::Text, &plain)
+            terminal::print(stream, TextForm::Text, &unstyled)
         };
     }
 
@@ -120,7 +120,7 @@ impl Term {
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
         let text = draw(&if self.verbose { diagnostic.unfolded() } else { diagnostic.clone() }, self.colour);
         // There is nowhere left to complain.
-        let _ = terminal::print(Stream::Error, Form::Styled, &format!("{text}\n"));
+        let _ = terminal::print(Stream::Error, TextForm::Styled, &format!("{text}\n"));
     }
 }
 

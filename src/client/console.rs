@@ -39,7 +39,7 @@ const PENDING: usize = 4096;
 
 /// Where the other end of a serial port is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum SerialLine {
     /// A socket in the file system.
     Socket(PathBuf),
     /// A tty: the other end of a nmdm(4).
@@ -61,7 +61,7 @@ pub(crate) enum Left {
     Interrupted,
 }
 
-impl Line {
+impl SerialLine {
     /// Returns the other end of a serial port of a machine, if it has one that can be opened. Under QEMU a socket in the machine's
     /// folder stands for a nmdm(4).
     pub(crate) fn of(tty: &Tty, port: &str, machine: &VmName, settings: &Settings) -> Option<Self> {
@@ -198,7 +198,7 @@ impl Console {
     }
 
     /// Returns whether the guest took all that was said.
-    pub(crate) fn is_said(&self) -> bool {
+    pub(crate) fn is_sent(&self) -> bool {
         self.unsent.is_empty()
     }
 
@@ -244,7 +244,7 @@ impl Console {
 
 /// A console that somebody sits at.
 struct Attached<'a> {
-    line: &'a Line,
+    line: &'a SerialLine,
     console: Option<Console>,
     /// Since when the line is gone.
     gone: Instant,
@@ -257,7 +257,7 @@ struct Attached<'a> {
 /// Connects the terminal with a line, until the key for leaving is pressed there or the guest is gone. What comes is printed, which
 /// tells whether somebody still reads. A line that breaks off is opened again while the machine lives.
 pub(crate) fn attach(
-    line: &Line,
+    line: &SerialLine,
     leave: u8,
     print: &dyn Fn(&[u8]) -> bool,
     lives: &dyn Fn() -> bool,
@@ -292,7 +292,7 @@ impl Attached<'_> {
     fn is_there(&mut self, lives: &dyn Fn() -> bool) -> bool {
         if self.console.is_some() {
             // One end of a nmdm(4) stays when the other one goes away.
-            let may_stay = matches!(self.line, Line::Tty(_)) && self.heard.elapsed() >= LULL;
+            let may_stay = matches!(self.line, SerialLine::Tty(_)) && self.heard.elapsed() >= LULL;
             return !may_stay || lives();
         }
         if self.gone.elapsed() >= AGAIN || !lives() {
@@ -303,7 +303,7 @@ impl Attached<'_> {
     }
 
     fn is_silent(&self) -> bool {
-        self.console.as_ref().is_none_or(Console::is_said) && self.heard.elapsed() >= LULL
+        self.console.as_ref().is_none_or(Console::is_sent) && self.heard.elapsed() >= LULL
     }
 
     /// Waits until something is typed or heard.

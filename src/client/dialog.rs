@@ -1,11 +1,11 @@
-//! A talk with a guest on its first serial port, its screen and its keyboard, beside the run that waits for its end.
+//! A dialog with a guest (expect and send) on its first serial port, its screen and its keyboard, beside the run that waits for its end.
 
-use super::console::{Console, Line, reachable};
+use super::console::{Console, SerialLine, reachable};
 use super::screen::{Screen, Seat};
 use crate::diag::{Blame, Fault};
 use crate::host::Settings;
 use crate::host::spawn;
-use crate::model::{Machine, Secret, Talk};
+use crate::model::{DialogStep, Machine, Secret};
 use crate::screen::picture::Picture;
 use crate::screen::serial::Heard;
 use crate::screen::{keys, text};
@@ -21,22 +21,22 @@ const OPENS: Duration = Duration::from_secs(10);
 /// How long after a key the next one is pressed.
 const PACE: Duration = Duration::from_millis(30);
 
-/// How often it is looked whether it is, and whether the talk is still wanted.
+/// How often it is looked whether it is, and whether the dialog is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How a talk went on so far.
+/// How far a dialog has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Went {
+pub(crate) enum DialogOutcome {
     /// It is under way.
-    On,
+    UnderWay,
     /// All of it was said and heard.
-    Well,
+    Done,
     /// The guest did not say what it was to say, or cannot be talked to.
-    Wrong(Fault),
+    Failed(Fault),
 }
 
-/// A talk that is under way. It ends when this is dropped.
-pub(crate) struct Conversation {
+/// A dialog that is under way. It ends when this is dropped.
+pub(crate) struct Dialog {
     outcome: Receiver<Result<(), Fault>>,
     is_over: Arc<AtomicBool>,
 }
@@ -48,25 +48,25 @@ fn display_of(machine: &Machine) -> Option<(Seat, Option<Secret>)> {
     socket.or_else(address).map(|(seat, password)| (seat, password.cloned()))
 }
 
-impl Drop for Conversation {
+impl Drop for Dialog {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
     }
 }
 
-impl Conversation {
-    /// Begins to talk with the guest of a machine, whose first serial port is that line.
-    pub(crate) fn begin(machine: &Machine, line: Option<Line>) -> Self {
+impl Dialog {
+    /// Begins the dialog with the guest of a machine, whose first serial port is that line.
+    pub(crate) fn begin(machine: &Machine, line: Option<SerialLine>) -> Self {
         let (tell, outcome) = channel();
         let is_over: Arc<AtomicBool> = Arc::default();
         let display = display_of(machine);
-        let (name, steps) = (machine.name().to_string(), machine.talk().to_vec());
+        let (name, steps) = (machine.name().to_string(), machine.dialog().to_vec());
         let (known, tells) = (is_over.clone(), tell.clone());
         let begun = spawn::thread(move || {
-            let mut talker =
-                Talker { name, is_over: known, console: None, display, screen: None, heard: Heard::default() };
+            let mut player =
+                DialogPlayer { name, is_over: known, console: None, display, screen: None, heard: Heard::default() };
             // Whoever waited for it may be gone.
-            let _ = tells.send(talker.hold(line.as_ref(), &steps));
+            let _ = tells.send(player.play(line.as_ref(), &steps));
         });
         if let Err(fault) = begun {
             // It is told as what became of it.
@@ -75,26 +75,26 @@ impl Conversation {
         Self { outcome, is_over }
     }
 
-    /// Begins to talk with the guest of a machine that was booted, if it has something to be told or to say.
+    /// Begins the dialog with the guest of a machine that was booted, if its recipe has one.
     pub(crate) fn of(machine: &Machine, settings: &Settings) -> Option<Self> {
-        if machine.talk().iter().all(Talk::is_on_screen) {
-            return (!machine.talk().is_empty()).then(|| Self::begin(machine, None));
+        if machine.dialog().iter().all(DialogStep::is_on_screen) {
+            return (!machine.dialog().is_empty()).then(|| Self::begin(machine, None));
         }
-        let line = Line::of(machine.ttys().get("com1")?, "com1", machine.name(), settings)?;
+        let line = SerialLine::of(machine.ttys().get("com1")?, "com1", machine.name(), settings)?;
         Some(Self::begin(machine, Some(line)))
     }
 
-    /// Returns how it went, waiting for that so long.
-    pub(crate) fn went(&self, within: Duration) -> Went {
+    /// Returns how far it has come, waiting so long for its end.
+    pub(crate) fn outcome(&self, within: Duration) -> DialogOutcome {
         match self.outcome.recv_timeout(within) {
-            Ok(Ok(())) => Went::Well,
-            Ok(Err(fault)) => Went::Wrong(fault),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Went::On,
+            Ok(Ok(())) => DialogOutcome::Done,
+            Ok(Err(fault)) => DialogOutcome::Failed(fault),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => DialogOutcome::UnderWay,
         }
     }
 }
 
-fn open(line: &Line) -> Result<Console, Fault> {
+fn open(line: &SerialLine) -> Result<Console, Fault> {
     let until = Instant::now() + OPENS;
     loop {
         match line.open() {
@@ -104,8 +104,8 @@ fn open(line: &Line) -> Result<Console, Fault> {
     }
 }
 
-/// Who talks.
-struct Talker {
+/// Who takes the steps of a dialog.
+struct DialogPlayer {
     name: String,
     is_over: Arc<AtomicBool>,
     /// The serial port, if anything is to be said or heard there.
@@ -118,8 +118,8 @@ struct Talker {
     screen: Option<Screen>,
 }
 
-impl Talker {
-    fn hold(&mut self, line: Option<&Line>, steps: &[Talk]) -> Result<(), Fault> {
+impl DialogPlayer {
+    fn play(&mut self, line: Option<&SerialLine>, steps: &[DialogStep]) -> Result<(), Fault> {
         // Nothing that is said before it is asked for is missed.
         self.console = line.map(open).transpose()?;
         for step in steps {
@@ -130,12 +130,12 @@ impl Talker {
                 self.screen = None;
             }
             match step {
-                Talk::Expect(text, within) => self.expect(text, *within)?,
-                Talk::Send(text) => self.say(text.as_bytes())?,
-                Talk::Whisper(secret) => self.say(format!("{}\n", secret.reveal()).as_bytes())?,
-                Talk::Shows(text, within) => self.watch(text, *within)?,
-                Talk::Type(text) => self.press(&keys::parse(text)?)?,
-                Talk::TypeSecret(secret) => self.press(&keys::literal(&format!("{}\n", secret.reveal()))?)?,
+                DialogStep::Expect(text, within) => self.expect(text, *within)?,
+                DialogStep::Send(text) => self.say(text.as_bytes())?,
+                DialogStep::Whisper(secret) => self.say(format!("{}\n", secret.reveal()).as_bytes())?,
+                DialogStep::Shows(text, within) => self.watch(text, *within)?,
+                DialogStep::Type(text) => self.press(&keys::parse(text)?)?,
+                DialogStep::TypeSecret(secret) => self.press(&keys::literal(&format!("{}\n", secret.reveal()))?)?,
             }
         }
         Ok(())
@@ -171,7 +171,7 @@ impl Talker {
         if let Some(console) = &mut self.console {
             console.say(bytes);
         }
-        while self.console.as_ref().is_some_and(|console| !console.is_said()) {
+        while self.console.as_ref().is_some_and(|console| !console.is_sent()) {
             self.hear(Instant::now() + LOOK).ok_or_else(|| self.ended("took what it was told"))?;
         }
         Ok(())

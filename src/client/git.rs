@@ -75,7 +75,7 @@ impl Repository {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        Err(Fault::host(said(&String::from_utf8_lossy(&output.stderr))))
+        Err(Fault::host(reason_of(&String::from_utf8_lossy(&output.stderr))))
     }
 
     fn lines(&self, args: &[&str]) -> Result<Vec<String>, Fault> {
@@ -189,7 +189,7 @@ impl Repository {
 }
 
 /// Returns the line of git that says what is wrong.
-fn said(words: &str) -> String {
+fn reason_of(words: &str) -> String {
     let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
     let grave =
         lines().find(|line| line.starts_with("fatal: ")).or_else(|| lines().next_back()).unwrap_or("git failed");
@@ -203,8 +203,8 @@ mod tests {
     #[test]
     fn of_what_git_says_the_line_is_told_that_matters() {
         let words = "warning: x\nfatal: unable to connect to 127.0.0.1:\n127.0.0.1[0]: errno=Connection refused\n";
-        assert_eq!(said(words), "unable to connect to 127.0.0.1");
-        assert_eq!(said("error: a\nerror: b\n"), "error: b");
-        assert_eq!(said(""), "git failed");
+        assert_eq!(reason_of(words), "unable to connect to 127.0.0.1");
+        assert_eq!(reason_of("error: a\nerror: b\n"), "error: b");
+        assert_eq!(reason_of(""), "git failed");
     }
 }

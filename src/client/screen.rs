@@ -71,7 +71,7 @@ impl Screen {
         signals: Option<Rc<Signals>>,
         until: Option<Instant>,
     ) -> Result<Self, Fault> {
-        let cannot = |why: io::Error| said(&seat, lost(format!("cannot be reached: {}", reason(&why))));
+        let cannot = |why: io::Error| about(&seat, lost(format!("cannot be reached: {}", reason(&why))));
         let left = until.map_or(SILENCE, |until| until.saturating_duration_since(Instant::now()).min(SILENCE));
         let stream = seat.connect(left).map_err(cannot)?;
         let client = Client::new(password.cloned());
@@ -140,7 +140,7 @@ impl Screen {
                 );
                 let (what, time) = (self.client.awaits(), if slow { whole } else { SILENCE });
                 let fault = lost(format!("did not send {what} within {time:?}"));
-                return Err(said(&self.seat, fault.hint("bhyve lets in one viewer at a time: close the other one")));
+                return Err(about(&self.seat, fault.hint("bhyve lets in one viewer at a time: close the other one")));
             }
         }
         Ok(())
@@ -189,7 +189,7 @@ impl Screen {
                 Ok(0) => return Err(self.gone()),
                 Ok(count) => {
                     let taken = self.client.take(&buffer[..count]);
-                    return taken.map(|()| true).map_err(|fault| said(&self.seat, fault));
+                    return taken.map(|()| true).map_err(|fault| about(&self.seat, fault));
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
@@ -200,7 +200,7 @@ impl Screen {
 
     fn gone(&mut self) -> Fault {
         self.is_gone = true;
-        said(&self.seat, lost(format!("closed the connection before it sent {}", self.client.awaits())))
+        about(&self.seat, lost(format!("closed the connection before it sent {}", self.client.awaits())))
     }
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 }
 
 /// Says which server it was.
-fn said(seat: &Seat, fault: Fault) -> Fault {
+fn about(seat: &Seat, fault: Fault) -> Fault {
     Fault { message: format!("the console at {seat} {}", fault.message), ..fault }
 }
 

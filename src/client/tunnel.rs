@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How much of what such a program says is kept, in bytes.
-const SAID: u64 = 1 << 16;
+const OUTPUT_MAX: u64 = 1 << 16;
 
 /// How long it is listened to after its end: what it has started may have its error open still.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -135,10 +135,10 @@ fn carry(carrier: &Argv, stream: TcpStream) -> Option<Child> {
 fn heard_within(from: ChildStderr, within: Duration) -> Vec<u8> {
     let (tell, heard) = channel();
     let listening = spawn::thread(move || {
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         // What came until it failed is what came; nobody listens any more when the time is over.
-        let _ = from.take(SAID).read_to_end(&mut said);
-        let _ = tell.send(said);
+        let _ = from.take(OUTPUT_MAX).read_to_end(&mut output);
+        let _ = tell.send(output);
     });
     listening.ok().and_then(|_| heard.recv_timeout(within).ok()).unwrap_or_default()
 }
@@ -168,9 +168,9 @@ pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault>
         Ok(Some(banner)) if banner == BANNER => Tried::Vnc,
         Ok(Some(_)) => Tried::Other,
         Ok(None) => {
-            let said = heard_within(error, LAST_WORDS);
+            let output = heard_within(error, LAST_WORDS);
             let status = child.wait().ok().and_then(|status| status.code()).unwrap_or(-1);
-            Tried::Ended(status, String::from_utf8_lossy(&said).into_owned())
+            Tried::Ended(status, String::from_utf8_lossy(&output).into_owned())
         }
         Err(_) => Tried::Silent,
     };

@@ -54,7 +54,7 @@ pub(crate) struct Supervisor {
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum SupervisorOutcome {
     /// Its guest runs.
     Runs,
     /// Its guest ended, and is started again later.
@@ -94,29 +94,29 @@ impl Supervisor {
     }
 
     /// Waits until its guest runs, or until it has ended.
-    pub(crate) fn wait(&mut self) -> Outcome {
-        let mut said = Vec::new();
+    pub(crate) fn wait(&mut self) -> SupervisorOutcome {
+        let mut output = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             let mut fds = [self.line.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let _ = poll(&mut fds, PollTimeout::NONE);
             if self.signals.peek_stop() {
-                return Outcome::Interrupted;
+                return SupervisorOutcome::Interrupted;
             }
             match self.line.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(count) if buffer[..count].contains(&RUNS) => return Outcome::Runs,
-                Ok(count) if buffer[..count].contains(&WAITS) => return Outcome::Waits,
-                Ok(count) => said.extend_from_slice(&buffer[..count]),
+                Ok(count) if buffer[..count].contains(&RUNS) => return SupervisorOutcome::Runs,
+                Ok(count) if buffer[..count].contains(&WAITS) => return SupervisorOutcome::Waits,
+                Ok(count) => output.extend_from_slice(&buffer[..count]),
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
         let status = self.child.wait();
         let code = status.map_or(1, |status| status.code().unwrap_or(128 + status.signal().unwrap_or_default()));
-        let said = String::from_utf8_lossy(&said).trim_end().to_string();
-        let said = if said.is_empty() && code != 0 { last_lines(&self.log, self.from, 10) } else { said };
-        Outcome::Ended(code, said)
+        let output = String::from_utf8_lossy(&output).trim_end().to_string();
+        let output = if output.is_empty() && code != 0 { last_lines(&self.log, self.from, 10) } else { output };
+        SupervisorOutcome::Ended(code, output)
     }
 
     /// Returns the lines of its log that tell what it has run, where that is asked for: those that begin with `+`.
@@ -252,9 +252,9 @@ pub(crate) fn after(path: &Path, from: u64) -> String {
 }
 
 /// The line from a supervisor to who has started it.
-pub(crate) struct Line(UnixStream);
+pub(crate) struct StarterConnection(UnixStream);
 
-impl Line {
+impl StarterConnection {
     /// Says something.
     pub(crate) fn say(&self, text: &str) {
         // Whoever has started us may be gone.
@@ -278,7 +278,7 @@ impl Line {
 }
 
 /// Makes this process a supervisor: a session of its own, nothing to read, and what everybody may read can be read.
-pub(crate) fn settle() -> Result<Line, Fault> {
+pub(crate) fn settle() -> Result<StarterConnection, Fault> {
     let cannot = |what: &str, why: &dyn std::fmt::Display| Fault::host(format!("cannot {what}: {why}"));
     let line = std::io::stdin().as_fd().try_clone_to_owned().map_err(|why| cannot("keep the line", &why))?;
     let line = UnixStream::from(line);
@@ -288,7 +288,7 @@ pub(crate) fn settle() -> Result<Line, Fault> {
     // Who leads a session already has nothing to leave.
     let _ = setsid();
     umask(Mode::from_bits_truncate(0o022));
-    Ok(Line(line))
+    Ok(StarterConnection(line))
 }
 
 /// Returns what was handed over before this process was started; nothing where nobody has handed anything over.

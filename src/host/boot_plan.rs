@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// How bhyve is given its machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum MachineForm {
     /// As arguments (bhyve(8)).
     #[default]
     Argv,
@@ -28,13 +28,13 @@ pub(crate) struct Setting<'a> {
     /// The log of a machine in the background.
     pub log: Option<&'a Path>,
     /// How bhyve is given its machine.
-    pub form: Form,
+    pub form: MachineForm,
 }
 
 impl<'a> Setting<'a> {
     /// Makes one of a host whose processor does not help, for a machine in the foreground.
     pub(crate) const fn of(host: &'a Settings) -> Self {
-        Self { host, kvm: false, log: None, form: Form::Argv }
+        Self { host, kvm: false, log: None, form: MachineForm::Argv }
     }
 }
 
@@ -93,12 +93,14 @@ impl BootPlan {
     /// Plans the boot of a machine that its hypervisor has nothing against. QEMU reads no bhyve_config(5) file.
     pub(crate) fn of(machine: &Machine, setting: &Setting<'_>) -> Result<Self, Fault> {
         match (setting.host.platform, setting.form) {
-            (Platform::FreeBsd, Form::Argv) => Ok(loaded(by_arguments(machine, setting.host), machine, setting.host)),
-            (Platform::FreeBsd, Form::Config) => {
+            (Platform::FreeBsd, MachineForm::Argv) => {
+                Ok(loaded(by_arguments(machine, setting.host), machine, setting.host))
+            }
+            (Platform::FreeBsd, MachineForm::Config) => {
                 Ok(loaded(by_configuration(machine, setting.host)?, machine, setting.host))
             }
-            (Platform::Linux, Form::Argv) => Ok(under_qemu(machine, setting)),
-            (Platform::Linux, Form::Config) => {
+            (Platform::Linux, MachineForm::Argv) => Ok(under_qemu(machine, setting)),
+            (Platform::Linux, MachineForm::Config) => {
                 let fault = Fault::usage("QEMU reads no bhyve_config(5) file");
                 Err(fault.hint("plan for FreeBSD: --on freebsd --form config"))
             }

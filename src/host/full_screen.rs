@@ -2,7 +2,7 @@
 
 use super::files::reason;
 use super::signals::Signals;
-use super::terminal::{Form, Stream, canvas, is_dumb, is_terminal, print};
+use super::terminal::{Stream, TextForm, canvas, is_dumb, is_terminal, print};
 use crate::diag::{Fault, shown};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::backend::CrosstermBackend;
@@ -100,11 +100,11 @@ impl FullScreen {
         let ended = itself(words);
         // What stopped the command was not meant for us.
         while self.signals.take_stop() {}
-        let said = match ended {
+        let ending = match ended {
             Ok(()) => "\n-- Enter leads back --".into(),
             Err(why) => format!("cannot start vmrun: {}\n-- Enter leads back --", reason(&why)),
         };
-        print(Stream::Output, Form::Text, &said).map_err(|why| fault(&why))?;
+        print(Stream::Output, TextForm::Text, &ending).map_err(|why| fault(&why))?;
         let _ = io::stdin().lock().read_line(&mut String::new());
         // A new one draws all of it. To have the old one cleared would ask the terminal where its cursor is.
         self.terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;

@@ -34,9 +34,9 @@ pub struct Interface {
     pub mark: Option<VmName>,
     /// The machine for which its description says that vmrun made it, whether or not it is in our group: one that comes back from a
     /// jail has lost its groups. Anybody may describe an interface, so that this is no mark by itself.
-    pub described: Option<VmName>,
+    pub description_machine: Option<VmName>,
     /// Whether it has a description of any kind, where the system tells it (an alias on Linux).
-    pub is_described: bool,
+    pub has_description: bool,
     /// The state folder of the run that made it, as its description says; older releases did not say it.
     pub folder: Option<Folder>,
     /// The machine for which a vmrun with another state folder made it.
@@ -119,8 +119,8 @@ impl Interface {
             mtu: MTU,
             up: false,
             mark: None,
-            described: None,
-            is_described: false,
+            description_machine: None,
+            has_description: false,
             folder: None,
             elsewhere: None,
             is_ours: false,

@@ -111,7 +111,7 @@ pub(crate) fn target() -> Target {
         let release = match env(UNAME) {
             Some(said) => Release::of_host(&said),
             None if native_platform() != Platform::FreeBsd => return usual,
-            None => freebsd::release(&run).or_else(|| Release::of_host(&said_release()?)),
+            None => freebsd::release(&run).or_else(|| Release::of_host(&kernel_release()?)),
         };
         Target { release: release.unwrap_or(usual.release), arch: std::env::consts::ARCH.parse().unwrap_or(usual.arch) }
     };
@@ -122,14 +122,14 @@ pub(crate) fn target() -> Target {
 const UNAME: &str = "UNAME_r";
 
 /// Returns the release of this host as `uname -r` prints it, where this is FreeBSD.
-fn said_release() -> Option<String> {
+fn kernel_release() -> Option<String> {
     let kernels = || Some(nix::sys::utsname::uname().ok()?.release().to_str()?.to_string());
     env(UNAME).or_else(|| if native_platform() == Platform::FreeBsd { kernels() } else { None })
 }
 
 /// Returns what is to be known of this host if its release is none that is known.
 pub(crate) fn release_doubt() -> Option<Fault> {
-    target().release.doubt(&said_release()?)
+    target().release.doubt(&kernel_release()?)
 }
 
 #[cfg(test)]

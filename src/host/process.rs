@@ -6,7 +6,7 @@ use super::descriptions::{Descriptions, of_log};
 use super::environment::command;
 use super::signals::Signals;
 use super::spawn;
-use super::terminal::{self, Form, Stream};
+use super::terminal::{self, Stream, TextForm};
 use crate::diag::{Fault, shown};
 use crate::model::Argv;
 use input::Input;
@@ -78,7 +78,7 @@ pub(crate) struct Process {
     /// What it says on its way to our standard error.
     shown: shown::Pieces,
     /// Where its words go that we do not hear.
-    said: Option<Said>,
+    log_tail: Option<LogTail>,
     input: Option<Box<Input>>,
     /// What it shares with others and changes the flags of.
     shared: Option<Descriptions>,
@@ -95,7 +95,7 @@ impl Process {
     ) -> Result<Self, Fault> {
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
         let stdin = if uses_stdio { Stdio::piped() } else { Stdio::null() };
-        let said = log.map(Said::from_here);
+        let log_tail = log.map(LogTail::from_here);
         let own = log.and_then(of_log).and_then(|(output, error)| Some((output.try_clone().ok()?, output, error)));
         let mut shared = uses_stdio.then(Descriptions::of_ours);
         let set = |command: &mut Command| {
@@ -113,7 +113,7 @@ impl Process {
             stderr,
             words: Words::default(),
             shown: shown::Pieces::default(),
-            said,
+            log_tail,
             input: stdin.map(Input::new).map(Box::new),
             shared,
         };
@@ -134,7 +134,7 @@ impl Process {
             Reads::Ours => Stdio::inherit(),
             Reads::Text(_) => Stdio::piped(),
         };
-        let said = log.map(Said::from_here);
+        let log_tail = log.map(LogTail::from_here);
         let mut child = Self::start(argv, |command| _ = command.stdin(stdin), log)?;
         if let (Some(mut pipe), Reads::Text(text)) = (child.stdin.take(), reads) {
             // It fits into the pipe; one that does not read it tells why it ended.
@@ -147,7 +147,7 @@ impl Process {
             stderr,
             words: Words::default(),
             shown: shown::Pieces::default(),
-            said,
+            log_tail,
             input: None,
             shared: None,
         };
@@ -175,7 +175,7 @@ impl Process {
 
     /// Returns the last lines that it wrote to its standard error.
     pub(crate) fn last_words(&self) -> Vec<String> {
-        self.said.as_ref().map_or_else(|| self.words.lines(), Said::last_words)
+        self.log_tail.as_ref().map_or_else(|| self.words.lines(), LogTail::last_words)
     }
 
     /// Returns what a status means.
@@ -277,12 +277,12 @@ impl Process {
             match pipe.read(&mut buffer) {
                 Ok(0) => {
                     self.stderr = None;
-                    let _ = terminal::print(Stream::Error, Form::Text, &self.shown.finish());
+                    let _ = terminal::print(Stream::Error, TextForm::Text, &self.shown.finish());
                 }
                 Ok(count) => {
                     heard += count;
-                    let said = self.shown.add(&buffer[..count]);
-                    let _ = terminal::print(Stream::Error, Form::Text, &said);
+                    let text = self.shown.add(&buffer[..count]);
+                    let _ = terminal::print(Stream::Error, TextForm::Text, &text);
                     self.words.add(&buffer[..count]);
                 }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
@@ -295,12 +295,12 @@ impl Process {
 
 /// The part of a log that a process has written.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct LogTail {
     log: PathBuf,
     from: u64,
 }
 
-impl Said {
+impl LogTail {
     /// How much of it is looked at.
     const TAIL: u64 = 8192;
 

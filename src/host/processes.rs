@@ -16,14 +16,14 @@ use std::time::Duration;
 
 /// Whose process it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum HypervisorKind {
     /// bhyve(8).
     Bhyve,
     /// QEMU.
     Qemu,
 }
 
-impl Kind {
+impl HypervisorKind {
     /// Returns its word.
     pub const fn word(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ pub struct Hypervisor {
     /// The process that has started it, or that took it over.
     pub parent: u32,
     /// Whose process it is.
-    pub kind: Kind,
+    pub kind: HypervisorKind,
     /// The name of its machine, if it has one.
     pub name: Option<String>,
     /// How long it runs.

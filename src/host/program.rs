@@ -20,24 +20,24 @@ pub(crate) type Query<'a> = &'a dyn Fn(&Argv) -> Result<String, Fault>;
 
 /// A command that nobody waits for yet: to wait for each would make a start a third longer. It is run by a thread of its own, once it is hurried, or by whoever waits for it.
 #[derive(Clone)]
-pub(crate) struct Errand {
-    outcome: Arc<LazyLock<Outcome, Box<dyn FnOnce() -> Outcome + Send>>>,
+pub(crate) struct PendingCommand {
+    outcome: Arc<LazyLock<CommandResult, Box<dyn FnOnce() -> CommandResult + Send>>>,
     hurried: bool,
 }
 
 /// What a command said, or why it failed.
-type Outcome = Result<String, Fault>;
+type CommandResult = Result<String, Fault>;
 
 /// How much a thread needs that starts a command and reads what it says, in bytes.
 const STACK: usize = 256 << 10;
 
-impl Errand {
+impl PendingCommand {
     /// Makes one that is to be run when what it stands on has succeeded. If that fails nothing is run, and the fault is the
     /// other's to tell.
     pub(crate) fn new(chain: Chain, holds: Option<File>, after: Option<Self>) -> Self {
-        let stands = move || after.is_none_or(|errand| errand.outcome.is_ok());
+        let stands = move || after.is_none_or(|command| command.outcome.is_ok());
         let run = move || if stands() { Program::run(&chain, holds.as_ref()) } else { Ok(String::new()) };
-        let run: Box<dyn FnOnce() -> Outcome + Send> = Box::new(run);
+        let run: Box<dyn FnOnce() -> CommandResult + Send> = Box::new(run);
         Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
     }
 
@@ -56,7 +56,7 @@ impl Errand {
     }
 
     /// Waits for its end, and returns what it said.
-    pub(crate) fn finish(self) -> Outcome {
+    pub(crate) fn finish(self) -> CommandResult {
         (*self.outcome).clone()
     }
 }
@@ -289,17 +289,17 @@ mod tests {
     }
 
     #[test]
-    fn an_errand_runs_after_the_one_that_it_stands_on_and_not_at_all_when_that_fails() {
+    fn a_pending_command_runs_after_the_one_that_it_stands_on_and_not_at_all_when_that_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("made").display().to_string();
-        let errand = |script: &str, after| Errand::new(sh(script).into(), None, after);
-        let first = errand(&format!("sleep 0.05; echo made > {file}"), None);
-        let mut second = errand(&format!("cat {file}"), Some(first.clone()));
+        let command = |script: &str, after| PendingCommand::new(sh(script).into(), None, after);
+        let first = command(&format!("sleep 0.05; echo made > {file}"), None);
+        let mut second = command(&format!("cat {file}"), Some(first.clone()));
         second.hurry();
         assert_eq!((second.finish(), first.finish()), (Ok("made\n".into()), Ok(String::new())));
 
-        let first = errand("echo no room; exit 1", None);
-        let second = errand(&format!("rm {file}"), Some(first.clone()));
+        let first = command("echo no room; exit 1", None);
+        let second = command(&format!("rm {file}"), Some(first.clone()));
         assert_eq!(second.finish(), Ok(String::new()));
         let said = first.finish().map_err(|fault| fault.message);
         assert_eq!(said, Err("`sh -c 'echo no room; exit 1'` failed with status 1: no room".into()));

@@ -5,11 +5,11 @@ use crate::model::{Arch, Release, Target, VmName};
 use std::fmt;
 use std::path::PathBuf;
 
-/// What the name of the file ends in that says how a machine stood when its run was over.
+/// What the name of the file ends in that has the last status of a machine whose run is over.
 pub(super) const LAST: &str = ".last";
 
-/// The file that says how a machine in the background stands, in the machine's folder.
-pub(crate) const STANDING: &str = "standing.json";
+/// The file that has the status of a machine in the background, in the machine's folder. Its name is that which earlier versions read.
+pub(crate) const STATUS_FILE: &str = "standing.json";
 
 /// Where FreeBSD has the nodes of machines (vmm(4)).
 pub(crate) const NODES: &str = "/dev/vmm";
@@ -123,12 +123,12 @@ impl Settings {
         self.state.join(format!(".{name}.map"))
     }
 
-    /// Returns the file that says how a machine in the background stands.
-    pub fn standing_file(&self, name: &VmName) -> PathBuf {
-        self.machine_folder(name).join(STANDING)
+    /// Returns the file that has the status of a machine in the background.
+    pub fn status_file(&self, name: &VmName) -> PathBuf {
+        self.machine_folder(name).join(STATUS_FILE)
     }
 
-    /// Returns the file that says how a machine stood that was in the background, when its run was over.
+    /// Returns the file that has the last status of a machine that was in the background, when its run was over.
     pub fn last_file(&self, name: &VmName) -> PathBuf {
         self.state.join(format!(".{name}{LAST}"))
     }
@@ -138,7 +138,7 @@ impl Settings {
         self.machine_folder(name).join("stop")
     }
 
-    /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, how it stands.
+    /// Returns the folder of one machine's state, where there is more than a file: QEMU's sockets, its status.
     pub fn machine_folder(&self, name: &VmName) -> PathBuf {
         self.state.join(name.as_str())
     }

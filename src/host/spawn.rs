@@ -1,7 +1,7 @@
 //! Starting processes and threads where there may be as many as there may be: `ulimit -u`, `pids.max` of a cgroup.
 
 use super::files::reason;
-use crate::diag::Fault;
+use crate::diag::{Cause, Fault};
 use nix::poll::{PollTimeout, poll};
 use std::io::{self, ErrorKind};
 use std::process::{Child, Command};
@@ -57,8 +57,16 @@ fn is_crowded(why: &io::Error) -> bool {
 
 /// Returns the fault of a program that could not be started, by its name, with the way out where there is no room for one more.
 pub(crate) fn refused(program: &str, why: &io::Error) -> Fault {
-    let fault = Fault::host(format!("cannot start `{program}`: {}", reason(why)));
-    fault.maybe_hint(hint(why))
+    with_cause(why, Fault::host(format!("cannot start `{program}`: {}", reason(why))))
+}
+
+/// Adds to the fault of a program or thread that was refused why it was, and the way out where there is no room.
+fn with_cause(why: &io::Error, fault: Fault) -> Fault {
+    match why.kind() {
+        ErrorKind::NotFound => fault.cause(Cause::NoProgram),
+        _ if is_crowded(why) => fault.hint(WAY_OUT).cause(Cause::NoRoom),
+        _ => fault,
+    }
 }
 
 /// The way out where there is no room for one more process or thread.
@@ -72,8 +80,8 @@ pub(crate) fn hint(why: &io::Error) -> Option<String> {
 
 /// Adds to the fault of something that could not be given back for want of room who does so later.
 pub(crate) fn left_to_gc(fault: Fault) -> Fault {
-    match fault.hint.as_deref() {
-        Some(WAY_OUT) => fault.hint(format!("{WAY_OUT}; then `vmrun gc` gives back what is left")),
+    match fault.cause {
+        Some(Cause::NoRoom) => fault.hint(format!("{WAY_OUT}; then `vmrun gc` gives back what is left")),
         _ => fault,
     }
 }
@@ -97,7 +105,7 @@ pub(crate) fn scoped<'scope, T: Send + 'scope>(
 }
 
 fn no_thread(why: &io::Error) -> Fault {
-    Fault::host(format!("cannot start a thread: {}", reason(why))).maybe_hint(hint(why))
+    with_cause(why, Fault::host(format!("cannot start a thread: {}", reason(why))))
 }
 
 /// Does something with each of some things, side by side as far as threads are to be had, and returns what came of them, in order;

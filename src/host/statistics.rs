@@ -1,7 +1,7 @@
 //! What a machine has done since it was booted, as far as its hypervisor and the host's interfaces tell.
 
 use super::Platform;
-use super::processes::{Hypervisor, Kind};
+use super::processes::{Hypervisor, HypervisorKind};
 use super::program::{Query, run};
 use crate::bhyve::statistics::{self as bhyve, Count};
 use crate::model::Argv;
@@ -46,12 +46,12 @@ pub struct InterfaceUse {
 /// Asks a hypervisor. Nothing comes back where it does not answer, or where this user may not ask it.
 pub(crate) fn of(process: &Hypervisor) -> Option<Statistics> {
     match process.kind {
-        Kind::Bhyve => {
+        HypervisorKind::Bhyve => {
             let name = process.name.as_ref()?;
             let vcpus = u16::try_from(process.shape.cpus.unwrap_or(1)).ok()?;
             Some(Statistics { counts: counts(&run, name, vcpus)?, ..Statistics::default() })
         }
-        Kind::Qemu => {
+        HypervisorKind::Qemu => {
             let disks = disks(&qemu::ask_socket(process.folder.as_ref()?))?;
             Some(Statistics { disks, ..Statistics::default() })
         }

@@ -1,4 +1,4 @@
-//! The folder of running machines: locks that die with their owner, journals, how machines stand, and the locks of disk images.
+//! The folder of running machines: locks that die with their owner, journals, the status of machines, and the locks of disk images.
 //!
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
@@ -10,7 +10,7 @@ pub(crate) use kept::{Kept, kept, last};
 use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
 use super::kernel::tick;
-use super::settings::{LAST, STANDING, Settings};
+use super::settings::{LAST, STATUS_FILE, Settings};
 use super::spare::Spare;
 use super::spawn;
 use crate::diag::Fault;
@@ -30,9 +30,9 @@ use std::time::{Duration, Instant};
 /// How long a journal usually is at most, in bytes.
 const JOURNAL: usize = 1 << 10;
 
-/// What the state folder has of a machine.
+/// The record of a machine in the state folder: its lock and its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trace {
+pub(crate) struct StateRecord {
     /// The machine.
     pub name: VmName,
     /// Whether another process holds its lock: the run, or a command that it has started.
@@ -45,7 +45,7 @@ pub(crate) struct Trace {
 pub(crate) struct Store {
     settings: Settings,
     place: Place,
-    machines: BTreeMap<VmName, Held>,
+    machines: BTreeMap<VmName, OwnMachine>,
     images: BTreeMap<PathBuf, (File, Access)>,
     /// The machines that count as stopped.
     past: BTreeSet<VmName>,
@@ -67,7 +67,7 @@ enum Place {
 }
 
 /// A machine that is ours.
-struct Held {
+struct OwnMachine {
     /// The file that is locked; its text is the journal.
     lock: File,
     /// How much of the journal is whole, in bytes.
@@ -152,7 +152,7 @@ impl Store {
         let folder = Folder::made(&self.settings.state, Keeps::State)?;
         let Some(lock) = lock(&folder, &path, patience).map_err(refuse)? else { return Ok(false) };
         let written = lock.metadata().map_err(refuse)?.len();
-        self.machines.insert(name.clone(), Held { lock, written, is_over: false });
+        self.machines.insert(name.clone(), OwnMachine { lock, written, is_over: false });
         Ok(true)
     }
 
@@ -180,12 +180,12 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down how a machine stands that is ours: everybody may read it, and nobody sees half of it.
-    pub(crate) fn stand(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
+    /// Writes the status of a machine that is ours: everybody may read it, and nobody sees half of it.
+    pub(crate) fn write_status(&mut self, name: &VmName, text: &str) -> Result<(), Fault> {
         if !self.holds(name) {
             return Ok(());
         }
-        let (folder, path) = (self.settings.machine_folder(name), self.settings.standing_file(name));
+        let (folder, path) = (self.settings.machine_folder(name), self.settings.status_file(name));
         let made = DirBuilder::new().recursive(true).create(&folder);
         // Whatever the umask of the recipe.
         let made = made.and_then(|()| std::fs::set_permissions(&folder, Permissions::from_mode(0o755)));
@@ -200,9 +200,9 @@ impl Store {
         written.map_err(io_fault("write", &path))
     }
 
-    /// Returns what was written of how a machine stands.
-    pub(crate) fn standing(&self, name: &VmName) -> Option<String> {
-        if self.is_memory() { None } else { files::read_text(&self.settings.standing_file(name)).ok() }
+    /// Returns what was written as the status of a machine.
+    pub(crate) fn status(&self, name: &VmName) -> Option<String> {
+        if self.is_memory() { None } else { files::read_text(&self.settings.status_file(name)).ok() }
     }
 
     /// Leaves word for the run of a machine, by its process, how long its guest gets to power off once it is asked to stop. Without a
@@ -232,7 +232,7 @@ impl Store {
         remove(&secrets)?;
         remove(&map)?;
         // How it was started is known until the host is.
-        let _ = std::fs::rename(self.settings.standing_file(name), self.settings.last_file(name));
+        let _ = std::fs::rename(self.settings.status_file(name), self.settings.last_file(name));
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
             _ => {}
@@ -301,8 +301,8 @@ impl Store {
         }
     }
 
-    /// Returns the machines that have a lock file, by name.
-    pub(crate) fn traces(&self) -> Vec<Trace> {
+    /// Returns the records of all machines that have a lock file, by name.
+    pub(crate) fn records(&self) -> Vec<StateRecord> {
         if self.is_memory() {
             return Vec::new();
         }
@@ -310,18 +310,18 @@ impl Store {
         let name = |entry: std::fs::DirEntry| {
             entry.file_name().to_str()?.strip_prefix('.')?.strip_suffix(".lock")?.parse::<VmName>().ok()
         };
-        let mut traces: Vec<Trace> = entries.filter_map(name).filter_map(|name| self.trace(&name)).collect();
-        traces.sort_by(|one, other| one.name.cmp(&other.name));
-        traces
+        let mut records: Vec<StateRecord> = entries.filter_map(name).filter_map(|name| self.record(&name)).collect();
+        records.sort_by(|one, other| one.name.cmp(&other.name));
+        records
     }
 
-    /// Returns what there is of a machine, if it has a lock file.
-    pub(crate) fn trace(&self, name: &VmName) -> Option<Trace> {
+    /// Returns the record of a machine, if it has a lock file.
+    pub(crate) fn record(&self, name: &VmName) -> Option<StateRecord> {
         if self.is_memory() {
             return None;
         }
         let (is_locked, journal) = look(&self.settings.lock_file(name), self.holds(name))?;
-        Some(Trace { name: name.clone(), is_locked: is_locked && !self.looks_past(name), journal })
+        Some(StateRecord { name: name.clone(), is_locked: is_locked && !self.looks_past(name), journal })
     }
 }
 
@@ -410,14 +410,14 @@ mod tests {
         assert!(!other.reserve(&name, Duration::from_millis(20)).unwrap());
         one.note(&name, "a\n", false).unwrap();
         one.note(&name, "b\n", true).unwrap();
-        let traces = other.traces();
-        let expected = Trace { name: name.clone(), is_locked: true, journal: Some("a\nb\n".into()) };
-        assert_eq!(traces, [expected]);
-        assert!(!one.traces()[0].is_locked);
+        let records = other.records();
+        let expected = StateRecord { name: name.clone(), is_locked: true, journal: Some("a\nb\n".into()) };
+        assert_eq!(records, [expected]);
+        assert!(!one.records()[0].is_locked);
         one.tidy(&name, true).unwrap();
         one.clear(&name).unwrap();
         // A journal that still has something to say keeps its lock file.
-        assert_eq!(other.traces().len(), 1);
+        assert_eq!(other.records().len(), 1);
         assert!(other.reserve(&name, Duration::ZERO).unwrap());
         other.tidy(&name, false).unwrap();
         other.clear(&name).unwrap();
@@ -432,19 +432,19 @@ mod tests {
         let mut run = Store::new(settings.clone());
         assert!(run.reserve(&db, Duration::ZERO).unwrap());
         run.note(&db, "a\n", false).unwrap();
-        run.stand(&db, "{}").unwrap();
+        run.write_status(&db, "{}").unwrap();
         std::fs::create_dir(settings.machine_folder(&idle)).unwrap();
         std::fs::create_dir(settings.machine_folder(&web)).unwrap();
-        std::fs::copy(settings.standing_file(&db), settings.standing_file(&web)).unwrap();
-        let trace = Trace { name: db.clone(), is_locked: true, journal: Some("a\n".into()) };
-        let one = |name: &VmName, trace: Option<Trace>| Kept {
+        std::fs::copy(settings.status_file(&db), settings.status_file(&web)).unwrap();
+        let record = StateRecord { name: db.clone(), is_locked: true, journal: Some("a\n".into()) };
+        let one = |name: &VmName, record: Option<StateRecord>| Kept {
             name: name.clone(),
             folder: settings.machine_folder(name),
-            standing: Some("{}".into()),
-            has_lock: trace.is_some(),
-            trace,
+            status: Some("{}".into()),
+            has_lock: record.is_some(),
+            record,
         };
-        assert_eq!(kept(&settings.state), [one(&db, Some(trace)), one(&web, None)]);
+        assert_eq!(kept(&settings.state), [one(&db, Some(record)), one(&web, None)]);
         assert_eq!(kept(folder.path().join("none").as_path()), []);
     }
 

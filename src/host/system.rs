@@ -10,14 +10,14 @@ use super::files::{
     write_private,
 };
 use super::folder::{self, Keeps};
+use super::foreign_process::ForeignProcess;
 use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
-use super::program::{self, Chain, Errand, Program, run};
+use super::program::{self, Chain, PendingCommand, Program, run};
 use super::rights::rights;
 use super::seat::Seat;
 use super::signals::Signals;
 use super::store::Store;
-use super::stranger::Stranger;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
@@ -37,9 +37,9 @@ use std::time::Duration;
 
 /// Facts that are being read before there is anybody to ask for them.
 #[derive(Default)]
-pub(crate) struct Ahead(Option<Program>);
+pub(crate) struct Prefetch(Option<Program>);
 
-impl Ahead {
+impl Prefetch {
     /// Begins to read the interfaces: a command takes as long as parsing a recipe and giving it its words. Where it cannot be
     /// started the one who asks is told.
     pub(crate) fn interfaces(platform: Platform) -> Self {
@@ -57,9 +57,9 @@ pub(crate) struct System {
     pub(crate) signals: Rc<Signals>,
     interfaces: RefCell<Option<Rc<[Interface]>>>,
     /// The command that reads the interfaces, when it was started before they were needed.
-    ahead: RefCell<Option<Program>>,
+    prefetch: RefCell<Option<Program>>,
     /// Changes that are on their way.
-    begun: Vec<(Effect, Errand)>,
+    begun: Vec<(Effect, PendingCommand)>,
     found: RefCell<BTreeMap<String, bool>>,
     hardware: OnceCell<(Option<u64>, Option<Size>)>,
     store: Store,
@@ -75,7 +75,7 @@ pub(crate) struct System {
 
 impl System {
     /// Opens the door; with it comes what was asked before.
-    pub(crate) fn new(settings: Settings, ahead: Ahead) -> Result<Self, Fault> {
+    pub(crate) fn new(settings: Settings, prefetch: Prefetch) -> Result<Self, Fault> {
         // What stands there is believed.
         folder::against(&settings.state, Keeps::State).map_or(Ok(()), Err)?;
         let store = Store::new(settings.clone());
@@ -83,7 +83,7 @@ impl System {
             settings,
             signals: Signals::install()?,
             interfaces: RefCell::default(),
-            ahead: RefCell::new(ahead.0),
+            prefetch: RefCell::new(prefetch.0),
             begun: Vec::new(),
             found: RefCell::default(),
             hardware: OnceCell::new(),
@@ -98,14 +98,14 @@ impl System {
     /// Reads the interfaces, by the command that was started before they were needed if there is one.
     fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
         marks::read(self, &|argv| {
-            let ahead = self.ahead.borrow_mut().take();
-            ahead.map_or_else(|| run(argv), Program::finish)
+            let prefetch = self.prefetch.borrow_mut().take();
+            prefetch.map_or_else(|| run(argv), Program::finish)
         })
     }
 
     /// Takes hold of a process that is none of our children, so that nothing else is meant by its number; nothing if there is none.
-    pub(crate) fn hold_process(&self, pid: u32) -> Result<Option<Stranger>, Fault> {
-        match Stranger::of(pid, self.signals.clone(), None) {
+    pub(crate) fn hold_process(&self, pid: u32) -> Result<Option<ForeignProcess>, Fault> {
+        match ForeignProcess::of(pid, self.signals.clone(), None) {
             Ok(process) => Ok(Some(process)),
             Err(_) if kernel::process(pid).is_none() => Ok(None),
             Err(fault) => Err(fault),
@@ -114,14 +114,14 @@ impl System {
 
     /// Begins what was left for whoever waits for it: he has something else to do.
     fn hurry(&mut self) {
-        self.begun.iter_mut().for_each(|(_, errand)| errand.hurry());
+        self.begun.iter_mut().for_each(|(_, command)| command.hurry());
     }
 
     /// A tap joins its bridge once it is there.
-    fn begun_for(&self, effect: &Effect) -> Option<Errand> {
+    fn pending_for(&self, effect: &Effect) -> Option<PendingCommand> {
         let Effect::Join { member, .. } = effect else { return None };
         let made = |begun: &Effect| begun.made_tap() == Some(member);
-        self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, errand)| errand.clone())
+        self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, command)| command.clone())
     }
 
     /// Whether a default route goes to another router by now, or nowhere: route(8) would take away whatever is there, and says
@@ -343,11 +343,11 @@ impl Effects for System {
         let (chains, lock) = self.chains(effect);
         match chains.as_slice() {
             [chain] => {
-                let stands_on = self.begun_for(effect);
+                let stands_on = self.pending_for(effect);
                 if stands_on.is_none() {
                     self.hurry();
                 }
-                self.begun.push((effect.clone(), Errand::new(chain.clone(), lock, stands_on)));
+                self.begun.push((effect.clone(), PendingCommand::new(chain.clone(), lock, stands_on)));
             }
             _ => drop(self.perform(effect)?),
         }
@@ -355,16 +355,17 @@ impl Effects for System {
     }
 
     fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
-        let mut meant: Vec<(Effect, Errand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
+        let mut meant: Vec<(Effect, PendingCommand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
         // Who waits runs one of them, the last; they are told of in the order in which they were begun.
         if let Some(((_, last), others)) = meant.split_last_mut() {
-            others.iter_mut().for_each(|(_, errand)| errand.hurry());
+            others.iter_mut().for_each(|(_, command)| command.hurry());
             last.wait();
         }
         let platform = self.settings.platform;
-        let fault =
-            |effect: &Effect, errand: Errand| Some(commands::explained(platform, effect, errand.finish().err()?));
-        let faults = meant.into_iter().filter_map(|(effect, errand)| Some((fault(&effect, errand)?, effect)));
+        let fault = |effect: &Effect, command: PendingCommand| {
+            Some(commands::explained(platform, effect, command.finish().err()?))
+        };
+        let faults = meant.into_iter().filter_map(|(effect, command)| Some((fault(&effect, command)?, effect)));
         let faults = faults.map(|(fault, effect)| (effect, fault));
         faults.filter(|(effect, fault)| !is_done_already(effect, fault)).collect()
     }

@@ -75,7 +75,7 @@ pub(crate) enum Stream {
 
 /// What kind of text is written, which tells how it is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum TextForm {
     /// A text that may have texts of others in it.
     Text,
     /// A text with colours of our own.
@@ -85,11 +85,11 @@ pub(crate) enum Form {
 }
 
 /// Writes a text as it is to be shown, whatever is in it. Nothing is added to it.
-pub(crate) fn print(stream: Stream, form: Form, text: &str) -> io::Result<()> {
+pub(crate) fn print(stream: Stream, form: TextForm, text: &str) -> io::Result<()> {
     let shown = match form {
-        Form::Text => shown::text(text),
-        Form::Styled => shown::styled(text),
-        Form::Json => shown::json(text),
+        TextForm::Text => shown::text(text),
+        TextForm::Styled => shown::styled(text),
+        TextForm::Json => shown::json(text),
     };
     if IS_RAW.load(Ordering::Relaxed) && is_terminal(stream) {
         return write(stream, shown.replace('\n', "\r\n").as_bytes());
@@ -99,7 +99,7 @@ pub(crate) fn print(stream: Stream, form: Form, text: &str) -> io::Result<()> {
 
 /// Writes a line for people, without a complaint if it cannot be: there is nowhere left to complain.
 pub(crate) fn say(text: &str) {
-    let _ = print(Stream::Error, Form::Text, &format!("{text}\n"));
+    let _ = print(Stream::Error, TextForm::Text, &format!("{text}\n"));
 }
 
 /// Passes bytes through as they are: those of a console, and of a picture.

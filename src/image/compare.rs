@@ -1,7 +1,7 @@
 //! What a disk has otherwise than an image that would be made.
 
 use super::form::bytes;
-use super::{Disk, File, Found, Image, Partition, Volume, amount, grouped, inspect};
+use super::{Disk, DiskContents, File, Image, Partition, Volume, amount, grouped, inspect};
 use crate::diag::Fault;
 use std::fmt::Display;
 
@@ -43,8 +43,9 @@ impl Differences {
         }
     }
 
-    fn tables(&mut self, has: &Found, wants: &Found) {
-        let kind = |found: &Found| found.table.as_ref().map_or_else(|| "none".to_string(), |table| table.kind.clone());
+    fn tables(&mut self, has: &DiskContents, wants: &DiskContents) {
+        let kind =
+            |found: &DiskContents| found.table.as_ref().map_or_else(|| "none".to_string(), |table| table.kind.clone());
         self.value("partition table", &kind(has), &kind(wants));
         if let (Some(has), Some(wants)) = (&has.table, &wants.table) {
             let guid = |guid: &Option<String>| guid.clone().unwrap_or_else(|| "none".into());

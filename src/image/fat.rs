@@ -13,7 +13,7 @@ mod writer;
 pub(crate) use name::Label;
 pub(crate) use name::check_path;
 pub(super) use reader::Volume;
-pub(crate) use shape::Kind;
+pub(crate) use shape::FatKind;
 pub(super) use shape::Shape;
 pub(crate) use time::Time;
 pub(super) use tree::Tree;

@@ -16,7 +16,7 @@ pub(super) const LARGEST: u64 = 2048 * GIB;
 
 /// The size of an image and what it says of itself. All but the size has a default that nobody need change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct ImageForm {
     /// The size of the disk in bytes: a multiple of 512 from 1 MiB to 2 TiB.
     pub size: u64,
     /// Of what the partition begins and ends at a multiple, in bytes.
@@ -29,7 +29,7 @@ pub struct Form {
     pub time: Time,
 }
 
-impl Default for Form {
+impl Default for ImageForm {
     fn default() -> Self {
         let (label, time) = (Label::default(), Time::default());
         Self { size: DEFAULT_SIZE, alignment: DEFAULT_ALIGNMENT, label, guid: None, time }
@@ -91,7 +91,7 @@ pub(super) struct Identity {
 impl Identity {
     /// Makes it of what is in the image, by XXH3, so that the same input has the same identity and another input another one.
     /// It proves nothing: who wants to know whether two images are the same compares their bytes.
-    pub(super) fn of<'a>(form: &Form, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    pub(super) fn of<'a>(form: &ImageForm, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
         let disk = form.guid.unwrap_or_else(|| {
             let mut hash = Xxh3::new();
             let mut add = |bytes: &[u8]| {
@@ -197,8 +197,9 @@ mod tests {
 
     #[test]
     fn whatever_is_in_an_image_decides_who_it_is() {
-        let of = |form: &Form, path: &str, content: &str| Identity::of(form, [(path, content.as_bytes())].into_iter());
-        let usual = Form::default();
+        let of =
+            |form: &ImageForm, path: &str, content: &str| Identity::of(form, [(path, content.as_bytes())].into_iter());
+        let usual = ImageForm::default();
         let first = of(&usual, "a", "b");
         assert_eq!(first, of(&usual, "a", "b"));
         assert_eq!(first.disk.to_string(), "dcf7d99d-9937-81d6-9524-e496c8c364ae");
@@ -206,14 +207,14 @@ mod tests {
         let others = [
             of(&usual, "ab", ""),
             of(&usual, "a", "c"),
-            of(&Form { size: 5 * MIB, ..usual.clone() }, "a", "b"),
-            of(&Form { label, ..usual.clone() }, "a", "b"),
-            of(&Form { time: "2026-01-31".parse().unwrap(), ..usual.clone() }, "a", "b"),
+            of(&ImageForm { size: 5 * MIB, ..usual.clone() }, "a", "b"),
+            of(&ImageForm { label, ..usual.clone() }, "a", "b"),
+            of(&ImageForm { time: "2026-01-31".parse().unwrap(), ..usual.clone() }, "a", "b"),
         ];
         for other in others {
             assert!(first.disk != other.disk && first.partition != other.partition && first.serial != other.serial);
         }
-        let given = Form { guid: guid("5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590").ok(), ..usual };
+        let given = ImageForm { guid: guid("5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590").ok(), ..usual };
         assert_eq!(of(&given, "a", "b"), of(&given, "c", "d"));
     }
 }

@@ -110,7 +110,7 @@ fn protective(sectors: u64) -> [u8; SECTOR_BYTES] {
 
 /// A table that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundTable {
     /// `GPT` or `MBR`.
     pub(super) kind: &'static str,
     /// The disk's GUID, if it is a GPT.
@@ -132,7 +132,7 @@ pub(super) struct Partition {
 }
 
 /// Reads the table of a disk; nothing if it has none.
-pub(super) fn read(disk: &dyn Disk) -> Result<Option<Found>, Fault> {
+pub(super) fn read(disk: &dyn Disk) -> Result<Option<FoundTable>, Fault> {
     let sectors = disk.size() / u64::from(SECTOR);
     if sectors < 2 {
         return Ok(None);
@@ -171,7 +171,7 @@ fn guid_at(bytes: &[u8], at: usize) -> Uuid {
 }
 
 /// Reads a whole table, if its sums are right.
-fn read_gpt(disk: &dyn Disk, at: u64, sectors: u64) -> Result<Option<Found>, Fault> {
+fn read_gpt(disk: &dyn Disk, at: u64, sectors: u64) -> Result<Option<FoundTable>, Fault> {
     let mut header = [0; SECTOR_BYTES];
     disk.read(at * u64::from(SECTOR), &mut header)?;
     let (length, sum) = (u32_at(&header, 12) as usize, u32_at(&header, 16));
@@ -191,7 +191,8 @@ fn read_gpt(disk: &dyn Disk, at: u64, sectors: u64) -> Result<Option<Found>, Fau
     if CRC.checksum(&entries) != u32_at(&header, 88) {
         return Ok(None);
     }
-    let mut found = Found { kind: "GPT", guid: Some(guid_at(&header, 56)), partitions: Vec::new(), wrong: Vec::new() };
+    let mut found =
+        FoundTable { kind: "GPT", guid: Some(guid_at(&header, 56)), partitions: Vec::new(), wrong: Vec::new() };
     for (number, entry) in (1..).zip(entries.chunks_exact(size as usize)) {
         let (kind, extent) = (guid_at(entry, 0), Extent { first: u64_at(entry, 32), last: u64_at(entry, 40) });
         if kind.is_nil() {
@@ -211,14 +212,14 @@ fn read_gpt(disk: &dyn Disk, at: u64, sectors: u64) -> Result<Option<Found>, Fau
 }
 
 /// Reads the four partitions of an MBR. A boot sector of FAT ends with the same mark, and is none.
-fn read_mbr(disk: &dyn Disk, sectors: u64) -> Result<Option<Found>, Fault> {
+fn read_mbr(disk: &dyn Disk, sectors: u64) -> Result<Option<FoundTable>, Fault> {
     let mut bytes = [0; SECTOR_BYTES];
     disk.read(0, &mut bytes)?;
     let is_volume = matches!(bytes[0], 0xeb | 0xe9) && u32_at(&bytes, 11) & 0xffff == SECTOR;
     if bytes[510..] != [0x55, 0xaa] || is_volume {
         return Ok(None);
     }
-    let mut found = Found { kind: "MBR", guid: None, partitions: Vec::new(), wrong: Vec::new() };
+    let mut found = FoundTable { kind: "MBR", guid: None, partitions: Vec::new(), wrong: Vec::new() };
     for (number, entry) in (1..).zip(bytes[446..510].as_chunks::<16>().0) {
         let (kind, first, length) = (entry[4], u64::from(u32_at(entry, 8)), u64::from(u32_at(entry, 12)));
         match kind {

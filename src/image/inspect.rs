@@ -10,7 +10,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// What was found on a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct DiskContents {
     /// The size of the disk in bytes.
     pub size: u64,
     /// Its partition table, if it has one.
@@ -85,7 +85,7 @@ pub struct File {
     pub program: Option<String>,
 }
 
-impl Found {
+impl DiskContents {
     /// Lists the volumes.
     pub fn volumes(&self) -> impl Iterator<Item = &Volume> {
         self.partitions.iter().filter_map(|partition| partition.volume.as_ref().ok())
@@ -93,7 +93,7 @@ impl Found {
 }
 
 /// Finds out what is on a disk. A fault is one of reading it; what is wrong with it is among what is found.
-pub fn inspect(disk: &dyn Disk) -> Result<Found, Fault> {
+pub fn inspect(disk: &dyn Disk) -> Result<DiskContents, Fault> {
     let size = disk.size();
     let table = gpt::read(disk)?;
     let mut wrong = table.as_ref().map(|table| table.wrong.clone()).unwrap_or_default();
@@ -119,7 +119,7 @@ pub fn inspect(disk: &dyn Disk) -> Result<Found, Fault> {
         partitions.push(Partition { number: None, kind, guid: None, name: String::new(), first: 0, last, volume });
     }
     let table = table.map(|table| Table { kind: table.kind.into(), guid: table.guid.map(|guid| guid.to_string()) });
-    Ok(Found { size, table, partitions, wrong })
+    Ok(DiskContents { size, table, partitions, wrong })
 }
 
 type Opened = (Result<Volume, String>, Vec<String>);
@@ -147,7 +147,7 @@ fn volume(disk: &dyn Disk, start: u64, room: u64) -> Result<Opened, Fault> {
                         Err(why) => wrong.push(why),
                         Ok(None) => wrong.extend(volume.check(entry)?),
                         Ok(Some(bytes)) if is_script => script = Some(String::from_utf8_lossy(&bytes).into_owned()),
-                        Ok(Some(bytes)) => program = Some(loader::described(&bytes)),
+                        Ok(Some(bytes)) => program = Some(loader::description(&bytes)),
                     }
                 }
             }
@@ -174,7 +174,7 @@ fn volume(disk: &dyn Disk, start: u64, room: u64) -> Result<Opened, Fault> {
 }
 
 /// As people read it.
-impl Display for Found {
+impl Display for DiskContents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "size {}", amount(self.size))?;
         match &self.table {

@@ -100,7 +100,7 @@ fn check(loader: &[u8]) -> Result<(Arch, &'static str), Fault> {
 }
 
 /// Says what a program is, for one who looks at an image.
-pub(super) fn described(program: &[u8]) -> String {
+pub(super) fn description(program: &[u8]) -> String {
     let knows = if autoexec_known(program) { "looks for autoexec.ipxe" } else { "does not look for autoexec.ipxe" };
     match check(program) {
         Ok((arch, _)) if memmem::find(program, b"iPXE").is_some() => format!("iPXE for {arch}, {knows}"),
@@ -315,12 +315,12 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_in_an_image_is_described() {
-        let of = |body: &[u8]| described(&synthetic(0x8664, body));
+        let of = |body: &[u8]| description(&synthetic(0x8664, body));
         assert_eq!(of(b"iPXE autoexec.ipxe"), "iPXE for amd64, looks for autoexec.ipxe");
         assert_eq!(of(b"iPXE a\0u\0t\0o\0e\0x\0e\0c\0.\0i\0p\0x\0e\0"), "iPXE for amd64, looks for autoexec.ipxe");
         assert_eq!(of(b"iPXE"), "iPXE for amd64, does not look for autoexec.ipxe");
         assert_eq!(of(b"shell"), "a program for amd64, not iPXE");
-        assert_eq!(described(b"#!ipxe\n"), "an iPXE script");
+        assert_eq!(description(b"#!ipxe\n"), "an iPXE script");
     }
 
     #[test]

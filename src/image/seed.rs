@@ -1,7 +1,7 @@
 //! The seed of cloud-init: a volume labelled `cidata`, from which its data source NoCloud takes what a guest is to become.
 
 use super::fat::{self, Head, Label, Shape, Time, Tree};
-use super::form::{Form, Identity, LARGEST, SMALLEST};
+use super::form::{Identity, ImageForm, LARGEST, SMALLEST};
 use super::{Image, SECTOR, amount, yaml};
 use crate::diag::Fault;
 use std::rc::Rc;
@@ -47,7 +47,7 @@ impl Seed {
         let found = sizes.filter_map(|size| Some((size, shape(size)?))).find(|(_, shape)| tree.fits(shape));
         let too_large = || Fault::new(format!("the seed of cloud-init does not fit into {}", amount(LARGEST)));
         let (size, shape) = found.ok_or_else(too_large)?;
-        let form = Form { size, label: Label::cidata(), time: self.time, ..Form::default() };
+        let form = ImageForm { size, label: Label::cidata(), time: self.time, ..ImageForm::default() };
         let serial = Identity::of(&form, tree.files()).serial;
         let head = Head { label: form.label, serial, time: form.time, hidden: 0 };
         Ok(Image::new(size, fat::write(&shape, &head, &tree)))

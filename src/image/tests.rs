@@ -14,7 +14,7 @@ type Volume<'a> = FileSystem<Cursor<&'a mut [u8]>>;
 
 fn image(loader: &[u8], script: &str, size: u64) -> IpxeImage {
     let loaders = vec![Loader { path: String::new(), bytes: Rc::new(loader.to_vec()), arch: None }];
-    IpxeImage { loaders, script: script.into(), files: Vec::new(), form: Form { size, ..Form::default() } }
+    IpxeImage { loaders, script: script.into(), files: Vec::new(), form: ImageForm { size, ..ImageForm::default() } }
 }
 
 /// Returns all bytes, as they are in a file.
@@ -262,7 +262,7 @@ proptest! {
             files.iter().map(|(path, length)| (path.clone(), vec![b'x'; *length])).collect();
         let given: Vec<(&str, &[u8])> = contents.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
         let usual = with(&given);
-        let wanted = IpxeImage { form: Form { size, alignment, ..Form::default() }, ..usual };
+        let wanted = IpxeImage { form: ImageForm { size, alignment, ..ImageForm::default() }, ..usual };
         // Names that FAT takes for one, or that it refuses, are another test's.
         let Ok(built) = wanted.build() else { return Ok(()) };
         let found = inspect(&built).unwrap();
@@ -277,7 +277,7 @@ proptest! {
 }
 
 /// What `vmrun image inspect` lists.
-fn listed(found: &Found) -> Vec<(String, u64)> {
+fn listed(found: &DiskContents) -> Vec<(String, u64)> {
     let files = found.volumes().flat_map(|volume| &volume.files);
     files.filter(|file| !file.is_folder).map(|file| (file.path.clone(), file.size)).collect()
 }
@@ -321,7 +321,7 @@ fn a_partition_begins_and_ends_where_it_is_aligned() {
     let extents = |alignment: u64, size: u64| {
         let usual = image(&loader_of(X64, 5000), SCRIPT, size);
         let built =
-            IpxeImage { form: Form { alignment, ..usual.form.clone() }, ..usual }.build().map_err(Fault::from)?;
+            IpxeImage { form: ImageForm { alignment, ..usual.form.clone() }, ..usual }.build().map_err(Fault::from)?;
         let found = inspect(&built).unwrap();
         Ok((found.partitions[0].first, found.partitions[0].last))
     };
@@ -335,11 +335,11 @@ fn a_partition_begins_and_ends_where_it_is_aligned() {
 #[test]
 fn label_identity_and_time_can_be_said() {
     let usual = image(&loader_of(X64, 5000), SCRIPT, DEFAULT_SIZE);
-    let form = Form {
+    let form = ImageForm {
         label: "EFISYS".parse().unwrap(),
         guid: guid("5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590").ok(),
         time: "2026-01-31 12:30:00".parse().unwrap(),
-        ..Form::default()
+        ..ImageForm::default()
     };
     let found = inspect(&IpxeImage { form, ..usual }.build().unwrap()).unwrap();
     assert_eq!(found.table.unwrap().guid.as_deref(), Some("5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590"));
@@ -399,9 +399,9 @@ fn every_difference_between_an_image_and_another_is_named() {
     let built = wanted.build().unwrap();
     let differences = |other: IpxeImage| compare(&other.build().unwrap(), &built).unwrap();
     assert_eq!(differences(wanted.clone()), [""; 0]);
-    let kept = Form { guid: guid("5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590").ok(), ..Form::default() };
+    let kept = ImageForm { guid: guid("5d1f7c3a-0b62-4c8e-9f47-6a2e81d3b590").ok(), ..ImageForm::default() };
     let of = |other: IpxeImage| {
-        let form = Form { guid: kept.guid, ..other.form.clone() };
+        let form = ImageForm { guid: kept.guid, ..other.form.clone() };
         let wanted = IpxeImage { form: kept.clone(), ..wanted.clone() }.build().unwrap();
         compare(&IpxeImage { form, ..other }.build().unwrap(), &wanted).unwrap()
     };
@@ -414,8 +414,12 @@ fn every_difference_between_an_image_and_another_is_named() {
         of(with(&[("logo.png", b"jpeg"), ("x", b"")])),
         ["logo.png: 4 bytes, should be 3 bytes", "a is missing", "a/b is missing", "x is there, and should not"]
     );
-    let form =
-        Form { label: "OTHER".parse().unwrap(), size: 5 * MIB, time: "2026-01-31".parse().unwrap(), ..Form::default() };
+    let form = ImageForm {
+        label: "OTHER".parse().unwrap(),
+        size: 5 * MIB,
+        time: "2026-01-31".parse().unwrap(),
+        ..ImageForm::default()
+    };
     let other = of(IpxeImage { form, ..wanted.clone() });
     assert_eq!(
         other[..6],

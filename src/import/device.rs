@@ -1,6 +1,6 @@
 //! The text of a device, by its word.
 
-use super::expressions::{Words, plain};
+use super::expressions::{Words, literal};
 use super::layout::{Piece, key, quoted};
 use crate::model::device::{Group, Item, Shape};
 use crate::model::{Backend, Device, Parameter, Value};
@@ -54,7 +54,7 @@ fn value(item: &Item, words: &Words) -> Piece {
         Value::Forwards(rules) if rules.len() > 1 => {
             Piece::List(rules.iter().map(|rule| Piece::Text(quoted(&rule.to_string()))).collect())
         }
-        other => plain(other),
+        other => literal(other),
     }
 }
 

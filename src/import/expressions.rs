@@ -53,7 +53,7 @@ pub(super) fn size(size: Size) -> String {
 }
 
 /// Returns a value that no expression stands for.
-pub(super) fn plain(value: &Value) -> Piece {
+pub(super) fn literal(value: &Value) -> Piece {
     Piece::Text(match value {
         Value::Flag(_) | Value::Integer(_) => value.to_string(),
         Value::SectorSize(logical, physical) if logical == physical => logical.to_string(),

@@ -2,7 +2,7 @@
 
 use super::loads::{Loads, is_bhyve, unknown};
 use super::vmlog;
-use super::words::{Line, Simple, Word, Wrong, blanks, lines, program, spans};
+use super::words::{ShellLine, Simple, Word, Wrong, blanks, lines, program, spans};
 use crate::diag::{Fault, suggest};
 use crate::vmbhyve::keys;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 /// What a machine is imported from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SourceKind {
     /// A command line of bhyve(8), alone, in a script, or as ps(1) shows it.
     Bhyve,
     /// A file of bhyve_config(5).
@@ -19,9 +19,10 @@ pub enum Kind {
     VmBhyve,
 }
 
-const NAMES: [(&str, Kind); 3] = [("bhyve", Kind::Bhyve), ("config", Kind::Config), ("vm-bhyve", Kind::VmBhyve)];
+const NAMES: [(&str, SourceKind); 3] =
+    [("bhyve", SourceKind::Bhyve), ("config", SourceKind::Config), ("vm-bhyve", SourceKind::VmBhyve)];
 
-impl FromStr for Kind {
+impl FromStr for SourceKind {
     type Err = Fault;
 
     fn from_str(text: &str) -> Result<Self, Fault> {
@@ -48,9 +49,9 @@ pub(super) struct Command {
 }
 
 /// Returns what a text is.
-pub(super) fn of(text: &str) -> Result<Kind, Fault> {
-    let plain = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    if text.lines().filter(plain).count() == 0 {
+pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
+    let has_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if text.lines().filter(has_content).count() == 0 {
         return Err(Fault::new("there is nothing to import: the text is empty").hint("give a command line of bhyve"));
     }
     // A text may hold quotes that are not closed.
@@ -60,19 +61,19 @@ pub(super) fn of(text: &str) -> Result<Kind, Fault> {
         || lines(text).is_ok_and(|lines| lines.iter().flat_map(|line| &line.commands).any(begins_bhyve))
         || vmlog::is(text);
     if is_command || text.trim_start().starts_with('-') {
-        return Ok(Kind::Bhyve);
+        return Ok(SourceKind::Bhyve);
     }
-    let keys: Vec<&str> = text.lines().filter(plain).filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let keys: Vec<&str> = text.lines().filter(has_content).filter_map(|line| Some(line.split_once('=')?.0)).collect();
     let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.trim()));
     if has(&["loader", "cpu", "memory"]) && keys.iter().any(|key| keys::find(key.trim()).is_some()) {
-        return Ok(Kind::VmBhyve);
+        return Ok(SourceKind::VmBhyve);
     }
     let dotted = keys.iter().any(|key| key.contains('.') && !key.contains(char::is_whitespace));
     if dotted || has(&["name", "cpus"]) {
-        return Ok(Kind::Config);
+        return Ok(SourceKind::Config);
     }
     if keys.iter().any(|key| keys::find(key.trim()).is_some()) {
-        return Ok(Kind::VmBhyve);
+        return Ok(SourceKind::VmBhyve);
     }
     let fault = Fault::new("the text is no command line of bhyve, no configuration and no guest of vm-bhyve");
     Err(fault.hint("say what it is: --from bhyve, --from config or --from vm-bhyve"))
@@ -124,7 +125,7 @@ pub(super) fn command(text: &str) -> Result<Command, Wrong> {
 
 /// Returns the words of the only line of a text, split at blanks alone, if it is a command of bhyve without quotes that the shell
 /// would cut short; and where it would.
-pub(super) fn plain(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
+pub(super) fn unquoted_command(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
     let mut all = spans(text).filter(|line| text.get(line.clone()).is_some_and(|line| !line.trim().is_empty()));
     let (line, None) = (all.next()?, all.next()) else { return None };
     let part = text.get(line.clone())?;
@@ -134,7 +135,7 @@ pub(super) fn plain(text: &str) -> Option<(Vec<Word>, Range<usize>)> {
     begins.then_some((words, line.start + cut..line.start + cut + 1))
 }
 
-fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &str) -> Result<Command, Wrong> {
+fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[ShellLine], text: &str) -> Result<Command, Wrong> {
     if let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) {
         let is_shown = !word.text.to_ascii_lowercase().contains("passw");
         return Err(unknown(if is_shown { text } else { "" }, span));
@@ -146,7 +147,7 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
         remarks.push(format!("not imported: what line {line} has after the command of bhyve"));
     }
     let mut bridges = Vec::new();
-    let is_said = |line: &&Line| {
+    let is_said = |line: &&ShellLine| {
         let texts: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
         let is_ours = |tap: &str| words.iter().any(|word| word.text.split(',').any(|part| part == tap));
         match texts.as_slice() {
@@ -168,7 +169,7 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
     let is_loaded = |at: usize| !loads.is_empty() && loaded.get(at) == Some(&true);
     let others = others.iter().enumerate().filter(|(at, _)| !is_loaded(*at)).map(|(_, line)| line);
     // The recipe makes the taps, plugs them in and takes them away.
-    let (_, others): (Vec<&Line>, Vec<&Line>) = others.partition(is_said);
+    let (_, others): (Vec<&ShellLine>, Vec<&ShellLine>) = others.partition(is_said);
     let numbers: Vec<String> = others.into_iter().map(|line| line_of(line_start(line)).to_string()).collect();
     match numbers.as_slice() {
         [] => {}
@@ -178,7 +179,7 @@ fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[Line], text: &st
     Ok(Command { words, remarks, loads, bridges })
 }
 
-fn line_start(line: &Line) -> usize {
+fn line_start(line: &ShellLine) -> usize {
     line.words.first().map_or(line.span.start, |word| word.span.start)
 }
 
@@ -197,7 +198,7 @@ fn begins_bhyve(command: &Simple) -> bool {
 }
 
 /// Returns the command of bhyve that stands last in a line, behind others.
-fn behind(line: &Line) -> Option<Vec<Word>> {
+fn behind(line: &ShellLine) -> Option<Vec<Word>> {
     let last = line.commands.last()?;
     start(&last.words).map(|at| last.words.iter().skip(at).cloned().collect())
 }
@@ -249,10 +250,10 @@ mod tests {
     #[test]
     fn the_kind_is_seen_in_the_content() {
         let kind = |text: &str| of(text).map_err(|fault| fault.message);
-        assert_eq!(kind("#!/bin/sh\nexec bhyve -c 1 vm"), Ok(Kind::Bhyve));
-        assert_eq!(kind("# a\nname=vm\nmemory.size=1G"), Ok(Kind::Config));
-        assert_eq!(kind("loader=\"uefi\"\ncpu=1\nname=x"), Ok(Kind::VmBhyve));
-        assert_eq!(kind("disk0_name=\"a\""), Ok(Kind::VmBhyve));
+        assert_eq!(kind("#!/bin/sh\nexec bhyve -c 1 vm"), Ok(SourceKind::Bhyve));
+        assert_eq!(kind("# a\nname=vm\nmemory.size=1G"), Ok(SourceKind::Config));
+        assert_eq!(kind("loader=\"uefi\"\ncpu=1\nname=x"), Ok(SourceKind::VmBhyve));
+        assert_eq!(kind("disk0_name=\"a\""), Ok(SourceKind::VmBhyve));
         assert_eq!(kind("\n# x\n"), Err("there is nothing to import: the text is empty".into()));
         assert!(kind("hello").is_err());
     }

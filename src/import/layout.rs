@@ -170,8 +170,8 @@ const RESERVED: &[&str] = &[
 /// Returns a text as the key of a map.
 pub(super) fn key(name: &str) -> String {
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let plain = starts && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if plain && !RESERVED.contains(&name) { name.into() } else { quoted(name) }
+    let is_identifier = starts && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if is_identifier && !RESERVED.contains(&name) { name.into() } else { quoted(name) }
 }
 
 /// Returns a remark as lines of comment, without a line break in any of them.

@@ -1,7 +1,7 @@
 //! What loads a guest before bhyve runs: bhyveload(8) and grub-bhyve in a script, with what they read, and what vm-bhyve calls.
 
 use super::expressions::Words;
-use super::words::{Line, Reads, Simple, Word, Wrong, program};
+use super::words::{Reads, ShellLine, Simple, Word, Wrong, program};
 use crate::bhyve::loader;
 use crate::diag::Fault;
 use crate::model::{Grub, Loader};
@@ -15,14 +15,14 @@ pub(super) struct Load {
     /// Its words, the program's name first.
     words: Vec<Word>,
     /// What it reads from its standard input.
-    input: Told,
+    input: GivenText,
     /// Where its line begins.
     at: usize,
 }
 
 /// Text that a script gives to a program.
 #[derive(Clone)]
-enum Told {
+enum GivenText {
     Nothing,
     Text(Word),
     /// A file that is there already.
@@ -53,9 +53,9 @@ pub(super) fn is_loader(word: &str) -> bool {
 
 impl Loads {
     /// Takes the loaders of a line, and what is printed into a file; returns whether the line says nothing else.
-    pub(super) fn take(&mut self, line: &Line) -> bool {
+    pub(super) fn take(&mut self, line: &ShellLine) -> bool {
         let mut is_all = !line.commands.is_empty();
-        let mut printed = Told::Nothing;
+        let mut printed = GivenText::Nothing;
         for (at, command) in line.commands.iter().enumerate() {
             let input = input(command, &printed);
             let is_piped_on = line.commands.get(at + 1).is_some_and(|next| next.is_piped);
@@ -63,10 +63,10 @@ impl Loads {
             if let Some(begin) = program(&command.words, is_loader) {
                 let words = command.words.iter().skip(begin).cloned().collect();
                 self.all.push(Load { words, input, at: line.span.start });
-            } else if let (Some(file), Told::Text(text)) = (&command.writes, &printed) {
+            } else if let (Some(file), GivenText::Text(text)) = (&command.writes, &printed) {
                 self.files.insert(file.text.clone(), text.clone());
             } else {
-                let is_read = is_piped_on && !matches!(printed, Told::Unknown);
+                let is_read = is_piped_on && !matches!(printed, GivenText::Unknown);
                 is_all &= is_read || program(&command.words, is_bhyve).is_some();
             }
         }
@@ -76,7 +76,7 @@ impl Loads {
     /// Takes a loader's words as a log has them, which tells nothing of what it read.
     pub(super) fn take_words(&mut self, words: Vec<Word>) {
         let at = words.first().map_or(0, |word| word.span.start);
-        self.all.push(Load { words, input: Told::Nothing, at });
+        self.all.push(Load { words, input: GivenText::Nothing, at });
     }
 
     /// Whether there is none.
@@ -113,15 +113,15 @@ impl Loads {
         text: &str,
     ) -> Result<Option<(Loader, String)>, Wrong> {
         let told = match &load.input {
-            Told::Text(word) => Some(word.clone()),
-            Told::File(word) => match self.files.get(&word.text) {
+            GivenText::Text(word) => Some(word.clone()),
+            GivenText::File(word) => match self.files.get(&word.text) {
                 Some(printed) => Some(printed.clone()),
                 None => files(&word.text).map(|text| Word { text, ..word.clone() }),
             },
-            Told::Nothing => None,
-            Told::Unknown => return Ok(None),
+            GivenText::Nothing => None,
+            GivenText::Unknown => return Ok(None),
         };
-        if matches!(load.input, Told::File(_)) && told.is_none() {
+        if matches!(load.input, GivenText::File(_)) && told.is_none() {
             return Ok(None);
         }
         let args: Vec<String> = load.words.iter().skip(1).map(|word| word.text.clone()).collect();
@@ -152,33 +152,33 @@ pub(super) fn unknown(text: &str, span: Range<usize>) -> Wrong {
     (span, fault.hint(hint))
 }
 
-fn input(command: &Simple, printed: &Told) -> Told {
+fn input(command: &Simple, printed: &GivenText) -> GivenText {
     match &command.reads {
-        Some(Reads::File(file)) if file.text == "/dev/null" => Told::Nothing,
-        Some(Reads::File(file)) => Told::File(file.clone()),
-        Some(Reads::Here(text)) => Told::Text(text.clone()),
+        Some(Reads::File(file)) if file.text == "/dev/null" => GivenText::Nothing,
+        Some(Reads::File(file)) => GivenText::File(file.clone()),
+        Some(Reads::Here(text)) => GivenText::Text(text.clone()),
         None if command.is_piped => printed.clone(),
-        None => Told::Nothing,
+        None => GivenText::Nothing,
     }
 }
 
 /// Returns what a command prints: cat(1), echo(1) and printf(1) with a format that has nothing to fill in.
-fn prints(command: &Simple, input: &Told) -> Told {
-    let Some((program, args)) = command.words.split_first() else { return Told::Unknown };
+fn prints(command: &Simple, input: &GivenText) -> GivenText {
+    let Some((program, args)) = command.words.split_first() else { return GivenText::Unknown };
     let joined = |args: &[Word], end: &str| {
         let texts: Vec<&str> = args.iter().map(|word| word.text.as_str()).collect();
         let expands = args.iter().find_map(|word| word.expands.clone());
-        Told::Text(Word { text: texts.join(" ") + end, span: program.span.clone(), expands })
+        GivenText::Text(Word { text: texts.join(" ") + end, span: program.span.clone(), expands })
     };
     match (program.text.as_str(), args) {
         ("cat", []) => input.clone(),
-        ("cat", [file]) if !file.text.starts_with('-') => Told::File(file.clone()),
+        ("cat", [file]) if !file.text.starts_with('-') => GivenText::File(file.clone()),
         ("echo", [flag, rest @ ..]) if flag.text == "-n" => joined(rest, ""),
         ("echo", args) => joined(args, "\n"),
         ("printf", [format]) => {
-            filled(&format.text).map_or(Told::Unknown, |text| Told::Text(Word { text, ..format.clone() }))
+            filled(&format.text).map_or(GivenText::Unknown, |text| GivenText::Text(Word { text, ..format.clone() }))
         }
-        _ => Told::Unknown,
+        _ => GivenText::Unknown,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The text of `bhyve(#{ … })` for a machine.
 
-use super::expressions::{Words, plain, size};
+use super::expressions::{Words, literal, size};
 use super::layout::{Piece, filled, key, quoted};
 use super::{device, loader};
 use crate::bhyve::UEFI_CODE;
@@ -60,8 +60,8 @@ fn processors(draft: &Draft) -> Entries {
     if let Some(name) = &draft.name {
         all.push(("name", Piece::Text(quoted(name.as_str()))));
     }
-    let plain = |t: &Topology| (t.sockets, t.cores, t.threads) == (draft.cpus, 1, 1);
-    match draft.topology.filter(|topology| !plain(topology)) {
+    let is_default = |t: &Topology| (t.sockets, t.cores, t.threads) == (draft.cpus, 1, 1);
+    match draft.topology.filter(|topology| !is_default(topology)) {
         Some(Topology { sockets, cores, threads }) => {
             let threads = (threads != 1).then_some(("threads", threads));
             let parts = [("sockets", sockets), ("cores", cores)].into_iter().chain(threads);
@@ -96,7 +96,7 @@ fn processors(draft: &Draft) -> Entries {
 /// The settings that are keys of the machine's own map.
 fn settings(draft: &Draft) -> Entries {
     let own = given(draft).filter(|(setting, _)| setting.under.is_none() && setting.name != "fwcfg");
-    own.map(|(setting, value)| (setting.name, plain(value))).collect()
+    own.map(|(setting, value)| (setting.name, literal(value))).collect()
 }
 
 /// The settings that were given and are no defaults, in the order of their table.
@@ -120,7 +120,7 @@ fn firmware(draft: &Draft, words: &Words) -> Entries {
         all.push(("bootrom", piece));
     }
     all.extend(draft.loader.as_ref().map(|loader| ("loader", loader::piece(loader, words))));
-    all.extend(given(draft).filter(|(setting, _)| setting.name == "fwcfg").map(|(s, value)| (s.name, plain(value))));
+    all.extend(given(draft).filter(|(setting, _)| setting.name == "fwcfg").map(|(s, value)| (s.name, literal(value))));
     if !draft.fw_items.is_empty() {
         let item = |item: &crate::model::FwItem| {
             let content = match item.content() {
@@ -142,8 +142,8 @@ fn ports(draft: &Draft) -> Entries {
         let under: Vec<(&Setting, &Value)> = given(draft).filter(|(setting, _)| setting.under == Some(top)).collect();
         let piece = match under.as_slice() {
             [] => continue,
-            [(Setting { name: "gdb.port", .. }, port)] => plain(port),
-            many => Piece::Map(many.iter().map(|(setting, value)| (key(setting.short()), plain(value))).collect()),
+            [(Setting { name: "gdb.port", .. }, port)] => literal(port),
+            many => Piece::Map(many.iter().map(|(setting, value)| (key(setting.short()), literal(value))).collect()),
         };
         all.push((top, piece));
     }

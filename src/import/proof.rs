@@ -27,16 +27,16 @@ pub fn differences(import: &Import, machine: &Machine) -> Vec<String> {
 
 /// Returns a configuration in one form: normalized, without passwords and without what repeats a default of bhyve.
 fn canonical(tree: &Tree, target: Target) -> Tree {
-    let mut plain = tree.normalized(target);
-    let entries: Vec<(String, String)> = plain.entries().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    let domains: Vec<String> = plain.names("domains").iter().map(|id| format!("domains.{id}.size")).collect();
-    let is_sum = !domains.is_empty() && domains.iter().all(|key| plain.get(key).is_some());
+    let mut normalized = tree.normalized(target);
+    let entries: Vec<(String, String)> = normalized.entries().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let domains: Vec<String> = normalized.names("domains").iter().map(|id| format!("domains.{id}.size")).collect();
+    let is_sum = !domains.is_empty() && domains.iter().all(|key| normalized.get(key).is_some());
     for (key, value) in &entries {
         if is_default(key, value, target) || key == "memory.size" && is_sum {
-            plain.remove(key);
+            normalized.remove(key);
         }
     }
-    plain
+    normalized
 }
 
 fn is_default(key: &str, value: &str, target: Target) -> bool {
@@ -79,7 +79,7 @@ fn items(here: &[FwItem], there: &[FwItem]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::bhyve::{self, file};
-    use crate::import::{Kind, Setting, read};
+    use crate::import::{Setting, SourceKind, read};
     use crate::model::samples::any::{items, machine};
     use crate::model::{Argv, Device};
     use proptest::prelude::*;
@@ -89,7 +89,7 @@ mod tests {
 
     /// What a command line says, beside the file that its `-k` names.
     fn said(argv: &Argv, file: &str, target: Target) -> Import {
-        let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
+        let setting = Setting { kind: Some(SourceKind::Bhyve), target, ..Setting::default() };
         let files = |path: &str| (path == "/machine").then(|| file.to_string());
         read("<line>", &argv.to_string(), &setting, &files)
             .unwrap_or_else(|faults| panic!("{argv}\n{file}\n{faults:?}"))

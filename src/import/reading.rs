@@ -4,7 +4,7 @@ use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
 use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, Kind, Prints, Setting, Tap, Volume, kind, loads, parts, place, source};
+use super::{Import, Prints, Setting, SourceKind, Tap, Volume, kind, loads, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -66,9 +66,9 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         prints: None,
     };
     let basis = match kind {
-        Kind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
-        Kind::Config => configuration(&shown, text)?,
-        Kind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
+        SourceKind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
+        SourceKind::Config => configuration(&shown, text)?,
+        SourceKind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
     };
     import.fill(basis)
 }
@@ -78,7 +78,7 @@ fn error(fault: Fault, place: Option<Place>) -> Diagnostic {
 }
 
 /// Says a fault in one line.
-fn told(fault: &Fault) -> String {
+fn with_hint(fault: &Fault) -> String {
     let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     format!("{}{hint}", fault.message)
 }
@@ -95,7 +95,7 @@ fn commands(
         Ok(basis) => return Ok(basis),
         Err(faults) => faults,
     };
-    let Some((words, cut)) = kind::plain(text) else { return Err(faults) };
+    let Some((words, cut)) = kind::unquoted_command(text) else { return Err(faults) };
     let args: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
     let span = |at: usize| words.get(at).map(|word: &Word| word.span.clone());
     let Ok(basis) = arguments(shown, &args, span, target, files) else { return Err(faults) };
@@ -119,9 +119,9 @@ fn command_line(
     let mut basis =
         arguments(shown, &args, |at| found.words.get(at).map(|word: &Word| word.span.clone()), target, files)?;
     let loader = found.loads.of(basis.tree.get("name").unwrap_or_default(), text, files);
-    let (loader, told) = loader.map_err(|(span, fault)| vec![error(fault, place(shown, span))])?;
+    let (loader, with_hint) = loader.map_err(|(span, fault)| vec![error(fault, place(shown, span))])?;
     basis.loader = loader;
-    basis.remarks.extend(told.into_iter().map(|remark| (None, remark)));
+    basis.remarks.extend(with_hint.into_iter().map(|remark| (None, remark)));
     for (tap, bridge) in found.bridges {
         import.taps.insert(tap, Tap { bridge: Some(bridge), ..Tap::default() });
     }
@@ -166,7 +166,7 @@ fn arguments(
             Err(fault) => faults.push(error(fault, at(item.arg))),
         }
     }
-    let warned = warnings.iter().map(|fault| (slot_said(&fault.message), told(fault)));
+    let warned = warnings.iter().map(|one| (one.slot, with_hint(&one.fault)));
     let remarks = notes.into_iter().map(|note| (None, note)).chain(warned).collect();
     let places = origins.into_iter().filter_map(|(key, arg)| Some((key, at(arg)?))).collect();
     let basis = Basis { tree, items, places, whole: at(0), remarks, prints: None, loader: None };
@@ -217,7 +217,7 @@ fn guest(
     let guest = vmbhyve::read(text, &name, &at)
         .map_err(|faults| faults.into_iter().map(|(number, fault)| error(fault, line(number))).collect::<Vec<_>>())?;
     let (command, spans) = joined(&guest.argv);
-    let command = source(&format!("{}, as vm-bhyve runs it", shown.name), &command, Kind::Bhyve);
+    let command = source(&format!("{}, as vm-bhyve runs it", shown.name), &command, SourceKind::Bhyve);
     let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(guest.argv.iter().cloned()).collect();
     let mut basis = arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)?;
     // A note tells that bhyve never reads it there.
@@ -261,10 +261,10 @@ fn guest(
 /// Returns the slot of the disk or card that a note is about.
 fn slot_noted(guest: &vmbhyve::Guest, tree: &Tree, note: &vmbhyve::Note) -> Option<PciSlot> {
     let number = |family: &str| note.key.strip_prefix(family)?.split_once('_')?.0.parse::<usize>().ok();
-    // A card that vm-bhyve does not add is counted all the same.
-    let counted = !guest.notes.iter().any(|note| note.text.ends_with("adds no card"));
     let disk = number("disk").and_then(|number| guest.disks.get(number)).map(|disk| &disk.path);
-    let nic = number("network").filter(|_| counted).and_then(|number| guest.nics.get(number)).map(|nic| &nic.backend);
+    // A card that vm-bhyve does not add is counted all the same.
+    let nic = number("network").and_then(|number| guest.nics.iter().find(|nic| nic.number == number));
+    let nic = nic.map(|nic| &nic.backend);
     slot_with(tree, disk.or(nic)?)
 }
 
@@ -294,7 +294,7 @@ impl Import {
             self.prints = prints;
             return Ok(self);
         }
-        if self.kind == Kind::Config && is_on(&tree, "config.dump") {
+        if self.kind == SourceKind::Config && is_on(&tree, "config.dump") {
             // What bhyve prints of a configuration says that it was printed.
             tree.remove("config.dump");
             self.remarks
@@ -311,7 +311,7 @@ impl Import {
                 if bytes == 0 {
                     let fault = Fault::new(format!("`{key}` is empty"));
                     faults.push(error(fault.hint("leave it out, or give a password of at most eight bytes"), at()));
-                } else if bytes > PASSWORD_MAX && self.kind != Kind::VmBhyve {
+                } else if bytes > PASSWORD_MAX && self.kind != SourceKind::VmBhyve {
                     faults.push(error(too_long(bytes), at()));
                 } else if bytes > PASSWORD_MAX {
                     self.warnings.push(Diagnostic { place: at(), ..Diagnostic::warning(too_long(bytes)) });
@@ -325,7 +325,7 @@ impl Import {
             }
             let expanded = expand(&tree, value);
             self.remarks
-                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", told(fault)))));
+                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", with_hint(fault)))));
             faults.extend(foreign(&tree, key, target).map(|fault| error(fault, at())));
             entries.push((key.to_string(), expanded.text));
         }
@@ -423,11 +423,6 @@ fn renamed(tree: &Tree, key: &str, target: Target) -> Option<String> {
     let parameter = kind.given.iter().find(has)?;
     let right = parameter.key_for(target);
     (right != own).then(|| format!("{node}{right}"))
-}
-
-/// Returns the slot of the `-s` that a warning begins with.
-fn slot_said(message: &str) -> Option<PciSlot> {
-    message.strip_prefix("`-s ")?.split_once(',')?.0.parse().ok()
 }
 
 /// Returns the slot whose device has a value.

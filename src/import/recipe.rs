@@ -4,7 +4,7 @@ use super::expressions::{Words, size};
 use super::layout::{Piece, comment, quoted};
 use super::loader::unloaded;
 use super::machine::machine;
-use super::{Import, Kind, Tap};
+use super::{Import, SourceKind, Tap};
 use crate::model::device::Access;
 use crate::model::{Backend, Device, Draft, Part};
 use std::fmt::Write as _;
@@ -37,11 +37,11 @@ pub fn recipe(import: &Import) -> String {
 fn headline(import: &Import) -> String {
     let from = &import.from;
     match (import.kind, from.is_empty()) {
-        (Kind::Bhyve, true) => "Made from a command line of bhyve.".into(),
-        (Kind::Bhyve, false) => format!("Made from the command line of bhyve in {from}."),
-        (Kind::Config, true) => "Made from a configuration of bhyve.".into(),
-        (Kind::Config, false) => format!("Made from bhyve's configuration {from}."),
-        (Kind::VmBhyve, _) => format!("Made from vm-bhyve's guest {from}."),
+        (SourceKind::Bhyve, true) => "Made from a command line of bhyve.".into(),
+        (SourceKind::Bhyve, false) => format!("Made from the command line of bhyve in {from}."),
+        (SourceKind::Config, true) => "Made from a configuration of bhyve.".into(),
+        (SourceKind::Config, false) => format!("Made from bhyve's configuration {from}."),
+        (SourceKind::VmBhyve, _) => format!("Made from vm-bhyve's guest {from}."),
     }
 }
 

@@ -5,7 +5,7 @@ use super::layout::{comment, quoted};
 use super::loader::{fitted, unloaded};
 use super::machine::machine;
 use super::recipe::names;
-use super::{Import, Kind, Setting, path_in, read};
+use super::{Import, Setting, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Size, Target};
@@ -66,7 +66,7 @@ pub(crate) fn boots(recording: &Recording) -> Vec<&Call> {
 /// Reads the machine of a call of bhyve.
 pub(crate) fn import(args: &[String], target: Target) -> Result<Import, Vec<Diagnostic>> {
     let line = Argv::new("bhyve").args(args).to_string();
-    let setting = Setting { kind: Some(Kind::Bhyve), target, ..Setting::default() };
+    let setting = Setting { kind: Some(SourceKind::Bhyve), target, ..Setting::default() };
     read("<recorded>", &line, &setting, &|_| None)
 }
 

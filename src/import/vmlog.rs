@@ -33,7 +33,7 @@ fn loader(text: &str, line: Range<usize>) -> Option<Vec<Word>> {
 }
 
 /// Returns where the arguments of a line stand, and their kind.
-fn said(text: &str, line: Range<usize>) -> Option<(usize, Range<usize>)> {
+fn arguments(text: &str, line: Range<usize>) -> Option<(usize, Range<usize>)> {
     let part = text.get(line.clone())?;
     let begin = part.find("[bhyve ")? + "[bhyve ".len();
     let inner = part.get(begin..)?.trim_end().strip_suffix(']')?;
@@ -45,12 +45,12 @@ fn said(text: &str, line: Range<usize>) -> Option<(usize, Range<usize>)> {
 
 /// Whether a text is such a log.
 pub(super) fn is(text: &str) -> bool {
-    spans(text).any(|line| said(text, line).is_some())
+    spans(text).any(|line| arguments(text, line).is_some())
 }
 
 /// Returns the last start of bhyve that the log tells of; nothing where the text is no such log.
 pub(super) fn read(text: &str) -> Option<Started> {
-    let all: Vec<(usize, Range<usize>)> = spans(text).filter_map(|line| said(text, line)).collect();
+    let all: Vec<(usize, Range<usize>)> = spans(text).filter_map(|line| arguments(text, line)).collect();
     let begin = all.iter().rposition(|(kind, _)| *kind == 0).unwrap_or_default();
     let mut started = Started::default();
     let earlier = all.iter().take(begin).filter(|(kind, _)| *kind == 0).count();

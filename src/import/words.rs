@@ -20,7 +20,7 @@ pub(super) struct Word {
 
 /// A line that the shell would run: a backslash at its end goes on with the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct ShellLine {
     /// The words of its first command.
     pub(super) words: Vec<Word>,
     /// What ends the first command and what follows, here-documents and all.
@@ -57,7 +57,7 @@ pub(super) enum Reads {
 pub(super) type Wrong = (Range<usize>, Fault);
 
 /// Splits a text into lines and those into words, as sh(1) does. Comments and empty lines are left out; nothing is expanded.
-pub(super) fn lines(text: &str) -> Result<Vec<Line>, Wrong> {
+pub(super) fn lines(text: &str) -> Result<Vec<ShellLine>, Wrong> {
     let mut lexer = Lexer { text, at: 0 };
     let mut lines = Vec::new();
     while lexer.at < text.len() {
@@ -136,8 +136,8 @@ impl Lexer<'_> {
     }
 
     /// Reads to the end of a line, and past it.
-    fn line(&mut self) -> Result<Line, Wrong> {
-        let mut line = Line { span: self.at..self.at, commands: vec![Simple::default()], ..Line::default() };
+    fn line(&mut self) -> Result<ShellLine, Wrong> {
+        let mut line = ShellLine { span: self.at..self.at, commands: vec![Simple::default()], ..ShellLine::default() };
         let mut here = Vec::new();
         while let Some(c) = self.peek() {
             match c {
@@ -251,7 +251,7 @@ impl Lexer<'_> {
                     _ => word.text.push(c),
                 }
             } else {
-                lexer.plain(&mut word);
+                lexer.unprotected(&mut word);
             }
         }
         // In the text, tabs and all.
@@ -275,7 +275,7 @@ impl Lexer<'_> {
                     self.at += 1;
                     word.text.extend(self.next());
                 }
-                _ => self.plain(&mut word),
+                _ => self.unprotected(&mut word),
             }
         }
         word.span.end = self.at;
@@ -283,7 +283,7 @@ impl Lexer<'_> {
     }
 
     /// Takes a character that no quote protects from the shell.
-    fn plain(&mut self, word: &mut Word) {
+    fn unprotected(&mut self, word: &mut Word) {
         let start = self.at;
         let Some(c) = self.next() else { return };
         word.text.push(c);
@@ -313,7 +313,7 @@ impl Lexer<'_> {
                         _ => word.text.push('\\'),
                     }
                 }
-                Some(_) if quote == '"' => self.plain(word),
+                Some(_) if quote == '"' => self.unprotected(word),
                 Some(_) => word.text.extend(self.next()),
             }
         }
@@ -328,7 +328,7 @@ pub(super) fn hidden(text: &str, is_shell: bool) -> String {
     let holds = |span: &Range<usize>| text.get(span.clone()).is_some_and(|part| find(part).is_some());
     let spans: Vec<Range<usize>> = match lines(text) {
         Ok(lines) if is_shell => {
-            let words = |line: &Line| {
+            let words = |line: &ShellLine| {
                 let secret = |word: &&Word| find(&word.text).is_some();
                 let found: Vec<Range<usize>> = line.words.iter().filter(secret).map(|word| word.span.clone()).collect();
                 let rest = line.rest.clone().filter(|rest| !found.is_empty() || holds(rest));
@@ -374,7 +374,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn told(text: &str) -> String {
-        let tell = |line: &Line| {
+        let tell = |line: &ShellLine| {
             let words: Vec<&str> = line.words.iter().map(|word| word.text.as_str()).collect();
             let rest = line.rest.clone().map(|rest| format!(" | {}", &text[rest])).unwrap_or_default();
             format!("{}{rest}", words.join("_"))

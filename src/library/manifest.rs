@@ -68,12 +68,12 @@ const KEYS: [&str; 4] = ["git", "path", "rev", "version"];
 
 /// Refuses a name that no library may have.
 pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let hint = "letters, digits, `_` and `-`, as in `net`";
     if name == "std" {
         return Err(Fault::new("`std` is vmrun's own library").hint("give this one another name"));
     }
-    if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(plain) {
+    if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(is_allowed) {
         return Err(Fault::new(format!("{name:?} is no name of a library")).hint(hint));
     }
     Ok(())
@@ -90,8 +90,8 @@ pub(crate) fn check_url(url: &str) -> Result<(), Fault> {
 
 /// Refuses a revision that git would take for something else.
 pub(crate) fn check_rev(rev: &str) -> Result<(), Fault> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+".contains(c);
-    if rev.is_empty() || rev.starts_with('-') || rev.contains("..") || !rev.chars().all(plain) {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._/-+".contains(c);
+    if rev.is_empty() || rev.starts_with('-') || rev.contains("..") || !rev.chars().all(is_allowed) {
         return Err(Fault::new(format!("{rev:?} is no revision")).hint("a tag, a branch or a commit"));
     }
     Ok(())

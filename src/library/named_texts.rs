@@ -24,7 +24,7 @@ impl NamedTexts {
     /// Takes texts; `whole` makes a path that begins at the root of one.
     pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = String>, whole: impl Fn(&str) -> String) {
         for text in texts {
-            let path = plain(Path::new(&whole(&text)));
+            let path = normalized(Path::new(&whole(&text)));
             let is_folder = text.ends_with('/') && !has_parent(Path::new(&text));
             if is_folder && is_folder_of_its_own(&path) {
                 self.folders.insert(path.clone());
@@ -57,7 +57,7 @@ impl NamedTexts {
         if is_whole(path) || has_parent(path) && !self.texts.contains(path.to_str()?) {
             return None;
         }
-        let path = plain(path);
+        let path = normalized(path);
         if self.paths.contains(&path) || self.is_volume(&path) {
             return Some(path);
         }
@@ -89,7 +89,7 @@ pub(crate) fn owner<'a>(path: &Path, folder: &Path, names: impl Iterator<Item = 
     if has_parent(path) {
         return None;
     }
-    let path = plain(path);
+    let path = normalized(path);
     let rest = path.strip_prefix(folder).ok()?.to_str()?;
     let is_of = |name: &&str| {
         let rest = rest.strip_prefix(*name);
@@ -99,7 +99,7 @@ pub(crate) fn owner<'a>(path: &Path, folder: &Path, names: impl Iterator<Item = 
 }
 
 /// A path without `.`, and with one slash where there are several.
-fn plain(path: &Path) -> PathBuf {
+fn normalized(path: &Path) -> PathBuf {
     path.components().filter(|part| *part != Component::CurDir).collect()
 }
 

@@ -24,7 +24,7 @@ mod virtio_rnd;
 mod virtio_scsi;
 mod xhci;
 
-use super::value::{Form, Need, Parameter, Tty, Value};
+use super::value::{Need, Parameter, ParameterForm, Tty, Value};
 use super::{Backend, DevicePath, Mac, Secret, VncAddress};
 use crate::diag::Fault;
 
@@ -224,7 +224,7 @@ impl Device {
 
     /// Returns whether the image of the device, or of one of its ports, was said to be a disk as it is.
     pub fn is_raw(&self, number: Option<u16>) -> bool {
-        self.items.iter().any(|item| item.number == number && item.parameter.form == Form::Own)
+        self.items.iter().any(|item| item.number == number && item.parameter.form == ParameterForm::Own)
     }
 
     /// Returns what a network card is plugged into.

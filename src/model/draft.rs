@@ -7,7 +7,7 @@ mod processors;
 mod shared;
 
 use super::device::Counterpart;
-use super::talk::Talk;
+use super::dialog::DialogStep;
 use super::value::Tty;
 use super::{
     Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size, Target, Topology,
@@ -56,7 +56,7 @@ pub struct Draft {
     /// The jail in which its hypervisor runs.
     pub jail: Option<Jail>,
     /// What is said to the guest and heard from it while it runs, in order.
-    pub talk: Vec<Talk>,
+    pub dialog: Vec<DialogStep>,
 }
 
 impl Default for Draft {
@@ -81,7 +81,7 @@ impl Default for Draft {
             args: Vec::new(),
             limits: Limits::default(),
             jail: None,
-            talk: Vec::new(),
+            dialog: Vec::new(),
         }
     }
 }

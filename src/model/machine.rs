@@ -1,7 +1,7 @@
 //! A machine: what a [`Draft`] becomes when nothing is wrong with it.
 
+use super::dialog::DialogStep;
 use super::setting::SETTINGS;
-use super::talk::Talk;
 use super::value::Tty;
 use super::{
     Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, FwItem, Grub, Jail, Limits, Loader, Part, PciSlot,
@@ -187,8 +187,8 @@ impl Machine {
     }
 
     /// Returns what is said to its guest and heard from it while that runs, in order.
-    pub fn talk(&self) -> &[Talk] {
-        &self.draft.talk
+    pub fn dialog(&self) -> &[DialogStep] {
+        &self.draft.dialog
     }
 
     /// Returns the arguments that vmrun does not know.

@@ -13,8 +13,8 @@ pub struct Parameter {
     /// Whether it has to be there.
     pub need: Need,
     /// Where bhyve is told it.
-    pub form: Form,
-    /// Its bhyve_config(5) key below the device's node; `N` stands for the number in a group. By [`Form::Lpc`] it is a key of
+    pub form: ParameterForm,
+    /// Its bhyve_config(5) key below the device's node; `N` stands for the number in a group. By [`ParameterForm::Lpc`] it is a key of
     /// the machine.
     pub key: &'static str,
     /// The key since some release, if it changed.
@@ -40,7 +40,7 @@ pub enum Need {
 
 /// Where bhyve is told a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ParameterForm {
     /// In the device's own `-s`: `,name=value`, or the value alone where it is given before the options.
     Slot,
     /// In the device's own `-s`, as the name of what follows: `,value=`.
@@ -64,7 +64,7 @@ pub enum Form {
 impl Parameter {
     /// Makes an optional parameter, whose key is its name, and which every known release has.
     pub const fn new(name: &'static str, ty: Type, help: &'static str) -> Self {
-        let form = if matches!(ty, Type::Password) { Form::Secret } else { Form::Slot };
+        let form = if matches!(ty, Type::Password) { ParameterForm::Secret } else { ParameterForm::Slot };
         Self { name, ty, need: Need::Optional, form, key: name, renamed: None, implies: None, feature: None, help }
     }
 
@@ -82,7 +82,7 @@ impl Parameter {
 
     /// Says where bhyve is told it.
     #[must_use]
-    pub const fn told(self, form: Form) -> Self {
+    pub const fn form(self, form: ParameterForm) -> Self {
         Self { form, ..self }
     }
 

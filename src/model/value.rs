@@ -4,7 +4,7 @@ use super::{Backend, CpuSet, DevicePath, Feature, Forward, HostDevice, Mac, Secr
 use crate::diag::Fault;
 use std::fmt;
 
-pub(crate) use super::parameter::{Form, Need, Parameter};
+pub(crate) use super::parameter::{Need, Parameter, ParameterForm};
 pub(crate) use super::tty::Tty;
 pub(crate) use super::types::Type;
 

@@ -19,8 +19,8 @@ pub(crate) const KEYS: [(&str, &str); 10] = [
 ];
 
 /// Returns the names of the keys that something is said of.
-fn said_keys(said: &BTreeMap<String, String>) -> impl Iterator<Item = &'static str> {
-    KEYS.into_iter().map(|(key, _)| key).filter(|key| said.contains_key(*key))
+fn given_keys(given: &BTreeMap<String, String>) -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().map(|(key, _)| key).filter(|key| given.contains_key(*key))
 }
 
 /// How long a script of one's own may be, in bytes.
@@ -57,13 +57,13 @@ struct Installer {
     os: &'static str,
     needs: &'static [&'static str],
     may: &'static [&'static str],
-    make: fn(&Said<'_>) -> Install,
+    make: fn(&GivenKeys<'_>) -> Install,
 }
 
 /// What was said, all of it checked.
-struct Said<'a>(&'a BTreeMap<String, String>);
+struct GivenKeys<'a>(&'a BTreeMap<String, String>);
 
-impl Said<'_> {
+impl GivenKeys<'_> {
     fn text(&self, key: &str) -> &str {
         self.0.get(key).map(String::as_str).unwrap_or_default()
     }
@@ -89,23 +89,23 @@ const INSTALLERS: &[Installer] = &[
         os: "openbsd",
         needs: &["mirror"],
         may: &[],
-        make: |said| Install::OpenBsd { mirror: said.text("mirror").trim_end_matches('/').into() },
+        make: |given| Install::OpenBsd { mirror: given.text("mirror").trim_end_matches('/').into() },
     },
     Installer {
         // preseed/url, of the installation guide's appendix B.
         os: "debian",
         needs: &["mirror", "release"],
         may: &["args", "answers"],
-        make: |said| {
+        make: |given| {
             let folder = format!(
                 "dists/{}/main/installer-amd64/current/images/netboot/debian-installer/amd64",
-                said.text("release")
+                given.text("release")
             );
-            let answers = said.answers(|url| format!("auto=true priority=critical url={url}"));
+            let answers = given.answers(|url| format!("auto=true priority=critical url={url}"));
             Install::Linux {
-                kernel: said.below(&format!("{folder}/linux")),
-                initrd: said.below(&format!("{folder}/initrd.gz")),
-                args: said.args(&[answers]),
+                kernel: given.below(&format!("{folder}/linux")),
+                initrd: given.below(&format!("{folder}/initrd.gz")),
+                args: given.args(&[answers]),
             }
         },
     },
@@ -114,13 +114,13 @@ const INSTALLERS: &[Installer] = &[
         os: "ubuntu",
         needs: &["mirror", "iso"],
         may: &["args", "answers"],
-        make: |said| {
-            let seed = said.answers(|url| format!("autoinstall ds=nocloud;s={}/", url.trim_end_matches('/')));
-            let iso = format!("ip=dhcp url={} cloud-config-url=/dev/null", said.below(said.text("iso")));
+        make: |given| {
+            let seed = given.answers(|url| format!("autoinstall ds=nocloud;s={}/", url.trim_end_matches('/')));
+            let iso = format!("ip=dhcp url={} cloud-config-url=/dev/null", given.below(given.text("iso")));
             Install::Linux {
-                kernel: said.below("netboot/amd64/linux"),
-                initrd: said.below("netboot/amd64/initrd"),
-                args: said.args(&[iso, seed]),
+                kernel: given.below("netboot/amd64/linux"),
+                initrd: given.below("netboot/amd64/initrd"),
+                args: given.args(&[iso, seed]),
             }
         },
     },
@@ -130,43 +130,43 @@ const INSTALLERS: &[Installer] = &[
         os: "freebsd",
         needs: &["mirror", "image"],
         may: &[],
-        make: |said| Install::FreeBsd { image: said.below(said.text("image")) },
+        make: |given| Install::FreeBsd { image: given.below(given.text("image")) },
     },
     Installer {
         os: "linux",
         needs: &["kernel", "initrd"],
         may: &["mirror", "args"],
-        make: |said| Install::Linux {
-            kernel: said.below(said.text("kernel")),
-            initrd: said.below(said.text("initrd")),
-            args: said.args(&[]),
+        make: |given| Install::Linux {
+            kernel: given.below(given.text("kernel")),
+            initrd: given.below(given.text("initrd")),
+            args: given.args(&[]),
         },
     },
 ];
 
 /// Red Hat's installer: dracut.cmdline(7), and `inst.repo` and `inst.ks` of anaconda.
-fn anaconda(said: &Said<'_>) -> Install {
-    let repo = format!("ip=dhcp inst.repo={}", said.text("mirror").trim_end_matches('/'));
+fn anaconda(given: &GivenKeys<'_>) -> Install {
+    let repo = format!("ip=dhcp inst.repo={}", given.text("mirror").trim_end_matches('/'));
     Install::Linux {
-        kernel: said.below("images/pxeboot/vmlinuz"),
-        initrd: said.below("images/pxeboot/initrd.img"),
-        args: said.args(&[repo, said.answers(|url| format!("inst.ks={url}"))]),
+        kernel: given.below("images/pxeboot/vmlinuz"),
+        initrd: given.below("images/pxeboot/initrd.img"),
+        args: given.args(&[repo, given.answers(|url| format!("inst.ks={url}"))]),
     }
 }
 
 impl Install {
     /// Reads what was said; nothing if nothing was. A fault comes with the key that it is about.
-    pub(crate) fn read(said: &BTreeMap<String, String>) -> Result<Option<Self>, (&'static str, Fault)> {
-        if let Some(text) = said.get("script") {
-            if let Some(other) = said_keys(said).find(|key| *key != "script") {
+    pub(crate) fn read(given: &BTreeMap<String, String>) -> Result<Option<Self>, (&'static str, Fault)> {
+        if let Some(text) = given.get("script") {
+            if let Some(other) = given_keys(given).find(|key| *key != "script") {
                 let fault = Fault::new(format!("`{other}` and `script` exclude each other"));
                 return Err((other, fault.hint("a script of one's own says all of it")));
             }
             return own(text).map(|script| Some(Self::Script(script))).map_err(|fault| ("script", fault));
         }
         let names = || INSTALLERS.iter().map(|installer| installer.os);
-        let Some(os) = said.get("os") else {
-            let Some(key) = said_keys(said).next() else { return Ok(None) };
+        let Some(os) = given.get("os") else {
+            let Some(key) = given_keys(given).next() else { return Ok(None) };
             let fault = Fault::new(format!("`{key}` is for an `os`, and none is named"));
             return Err((key, fault.hint(format!("known are {}", suggest::list(names())))));
         };
@@ -175,8 +175,8 @@ impl Install {
             let fault = fault.hint(format!("known are {}; `script` is a script of one's own", suggest::list(names())));
             return Err(("os", fault.maybe_hint(suggest::did_you_mean(os, names()))));
         };
-        installer.check(said)?;
-        Ok(Some((installer.make)(&Said(said))))
+        installer.check(given)?;
+        Ok(Some((installer.make)(&GivenKeys(given))))
     }
 
     /// Returns the script.
@@ -207,14 +207,14 @@ impl Install {
 }
 
 impl Installer {
-    fn check(&self, said: &BTreeMap<String, String>) -> Result<(), (&'static str, Fault)> {
+    fn check(&self, given: &BTreeMap<String, String>) -> Result<(), (&'static str, Fault)> {
         for key in self.needs {
-            if !said.contains_key(*key) {
+            if !given.contains_key(*key) {
                 let fault = Fault::new(format!("to install {} netboot needs `{key}`", self.os));
                 return Err(("os", fault.hint(format!("it needs {}", suggest::list(self.needs.iter().copied())))));
             }
         }
-        for key in said_keys(said) {
+        for key in given_keys(given) {
             if key != "os" && !self.needs.contains(&key) && !self.may.contains(&key) {
                 let fault = Fault::new(format!("`{key}` means nothing to {}", self.os));
                 let known: Vec<&str> = self.needs.iter().chain(self.may).copied().collect();
@@ -227,7 +227,7 @@ impl Installer {
                 };
                 return Err((key, fault.hint(hint)));
             }
-            word(key, said.get(key).map(String::as_str).unwrap_or_default(), self.os).map_err(|fault| (key, fault))?;
+            word(key, given.get(key).map(String::as_str).unwrap_or_default(), self.os).map_err(|fault| (key, fault))?;
         }
         Ok(())
     }
@@ -281,12 +281,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn said(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
     }
 
     fn body(pairs: &[(&str, &str)]) -> String {
-        let script = Install::read(&said(pairs)).unwrap().unwrap().script();
+        let script = Install::read(&given(pairs)).unwrap().unwrap().script();
         let begin = "#!ipxe\n# vmrun: made by `vmrun netboot chainload`; what is changed here is lost\n";
         let end = "\n\n:failed\nprompt --key s --timeout 10000 Installing failed, hit 's' for the iPXE shell; \
                    reboot in 10 seconds && shell || reboot\n";
@@ -342,18 +342,18 @@ mod tests {
 
     #[test]
     fn a_script_of_ones_own_is_marked_and_otherwise_as_it_is() {
-        let script = |text: &str| Install::read(&said(&[("script", text)])).unwrap().unwrap().script();
+        let script = |text: &str| Install::read(&given(&[("script", text)])).unwrap().unwrap().script();
         let marked = "#!ipxe\n# vmrun: made by `vmrun netboot chainload`; what is changed here is lost\n";
         assert_eq!(script("#!ipxe\necho hello"), format!("{marked}echo hello\n"));
         assert_eq!(script("#!ipxe\r\n\necho hello\n"), format!("{marked}\necho hello\n"));
         assert_eq!(script("#!ipxe"), marked);
-        assert_eq!(Install::read(&said(&[])), Ok(None));
+        assert_eq!(Install::read(&given(&[])), Ok(None));
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_its_key() {
         let told = |pairs: &[(&str, &str)]| {
-            let (key, fault) = Install::read(&said(pairs)).unwrap_err();
+            let (key, fault) = Install::read(&given(pairs)).unwrap_err();
             format!("{key}: {} | {}", fault.message, fault.hint.unwrap_or_default())
         };
         let known = "openbsd, debian, ubuntu, rocky, fedora, freebsd and linux";
@@ -390,8 +390,8 @@ mod tests {
             let needed = pairs.iter().filter(|(key, _)| os == "linux" && ["os", "kernel", "initrd", "args"].contains(key)
                 || os == "debian" && ["os", "mirror", "release", "args"].contains(key)
                 || os == "rocky" && ["os", "mirror", "args"].contains(key));
-            let said: BTreeMap<String, String> = needed.map(|(key, value)| ((*key).into(), (*value).into())).collect();
-            if let Ok(Some(install)) = Install::read(&said) {
+            let given: BTreeMap<String, String> = needed.map(|(key, value)| ((*key).into(), (*value).into())).collect();
+            if let Ok(Some(install)) = Install::read(&given) {
                 prop_assert_eq!(install.script().lines().count(), 8);
             }
         }

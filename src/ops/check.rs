@@ -11,7 +11,7 @@ use crate::host::{Asked, Platform, Settings, files};
 use crate::script::check::{Finding, Places, conflicts};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use workers::Outcome;
+use workers::FileOutcome;
 
 /// Which files are checked in folders.
 const RECIPES: Wanted = Wanted {
@@ -51,7 +51,7 @@ pub(crate) fn check(paths: &[PathBuf], on: &[Asked], params: &BTreeMap<String, S
     hosts.sort_by_key(|settings| settings.platform == Platform::Linux);
     let outcomes = workers::check(&files, &hosts, params);
     let libraries = outcomes.iter().filter(|outcome| outcome.is_library).count();
-    let lacks = |(file, outcome): (&PathBuf, &Outcome)| Some((file.clone(), outcome.lacks.clone()?));
+    let lacks = |(file, outcome): (&PathBuf, &FileOutcome)| Some((file.clone(), outcome.lacks.clone()?));
     Ok(Report {
         findings: findings(&files, &outcomes),
         recipes: outcomes.len() - libraries,
@@ -63,7 +63,7 @@ pub(crate) fn check(paths: &[PathBuf], on: &[Asked], params: &BTreeMap<String, S
 }
 
 /// Returns every finding: those of each file, and those between files.
-fn findings(files: &[PathBuf], outcomes: &[Outcome]) -> Vec<Finding> {
+fn findings(files: &[PathBuf], outcomes: &[FileOutcome]) -> Vec<Finding> {
     let places = Places::default();
     let text = |name: &str| {
         let own = files.iter().position(|file| file.as_path() == Path::new(name));

@@ -35,8 +35,8 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
     let mut config = Config::default();
     let mut faults = Vec::new();
     for (key, value) in table.get_ref() {
-        let told = || list(value.get_ref());
-        match (key.get_ref().as_ref(), told()) {
+        let values = || list(value.get_ref());
+        match (key.get_ref().as_ref(), values()) {
             // What libraries may do is asked for where one does it.
             ("allow", _) => match value.get_ref() {
                 DeValue::Table(table) => {

@@ -3,7 +3,7 @@
 use super::library::sources::{all_names, modules_of};
 use super::reference::standard;
 use crate::diag::Diagnostic;
-use crate::host::shelf;
+use crate::host::library_tree;
 use crate::script::definitions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,6 @@ pub(crate) fn write(out: &Path, folder: Option<&Path>) -> Result<Vec<PathBuf>, V
     for module in modules {
         files.insert(format!("{}.d.rhai", module.name), definitions::module(&module).into_bytes());
     }
-    shelf::add(out, &files)?;
+    library_tree::add(out, &files)?;
     Ok(files.keys().map(|file| out.join(file)).collect())
 }

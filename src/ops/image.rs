@@ -7,9 +7,9 @@ use super::notice::{Notice, Notify};
 use super::recipe::once;
 use crate::diag::{Blame, Fault};
 use crate::host::files::WHOLE;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::{Effect, Effects as _, Facts as _, Settings, files, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Seed, template};
+use crate::image::{self, DEFAULT_SCRIPT, Image, ImageForm, IpxeImage, Loader, Seed, template};
 use crate::model::{Argv, Size};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -58,14 +58,14 @@ fn option<T>(name: &str, value: Option<&str>, read: impl FnOnce(&str) -> Result<
     value.map(read).transpose().map_err(fault)
 }
 
-fn form(request: &IpxeRequest<'_>) -> Result<Form, Fault> {
-    let usual = Form::default();
+fn form(request: &IpxeRequest<'_>) -> Result<ImageForm, Fault> {
+    let usual = ImageForm::default();
     let size = |text: &str| text.parse().map(Size::get);
     let aligned = |text: &str| {
         let bytes = size(text)?;
         image::check_alignment(bytes).map(|()| bytes)
     };
-    Ok(Form {
+    Ok(ImageForm {
         size: option("--size", Some(request.size), size)?.unwrap_or(usual.size),
         alignment: option("--align", Some(request.align), aligned)?.unwrap_or(usual.alignment),
         label: option("--label", request.label, str::parse)?.unwrap_or(usual.label),
@@ -77,7 +77,7 @@ fn form(request: &IpxeRequest<'_>) -> Result<Form, Fault> {
 /// Builds and writes a disk image that boots iPXE; an old one is replaced as a whole.
 pub(crate) fn ipxe(request: &IpxeRequest<'_>, settings: Settings, notify: Notify<'_>) -> Result<(), Fault> {
     let form = form(request)?;
-    let mut host = System::new(settings, Ahead::default())?;
+    let mut host = System::new(settings, Prefetch::default())?;
     let paths = if request.loaders.is_empty() { vec![ipxe::loader(&host)?.into()] } else { request.loaders.to_vec() };
     let loader = |path: &PathBuf| {
         let bytes = host.read(path, WHOLE).map_err(|fault| fault.hint(ipxe::package(&host)))?;
@@ -123,7 +123,7 @@ fn filled(script: &str, with: &[(String, String)]) -> Result<String, Fault> {
 
 /// Builds and writes a volume for cloud-init; an old one is replaced as a whole.
 pub(crate) fn seed(request: &SeedRequest<'_>, settings: Settings) -> Result<(), Fault> {
-    let mut host = System::new(settings, Ahead::default())?;
+    let mut host = System::new(settings, Prefetch::default())?;
     let text = |name: &str, source: &str| {
         if let Some(text) = source.strip_prefix("text:") {
             return Ok(text.to_string());

@@ -4,7 +4,7 @@ use super::proof::{booted, rehearsed};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Asked, Effect, Platform, files, target};
-use crate::import::{Import, Kind, Prints, Setting, command_line, path_in, proof, read, recipe};
+use crate::import::{Import, Prints, Setting, SourceKind, command_line, path_in, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::script::Recipe;
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
         whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
     });
     // vm-bhyve has folders of its own.
-    (import.kind != Kind::VmBhyve && !parts.is_empty()).then(|| words.collect())
+    (import.kind != SourceKind::VmBhyve && !parts.is_empty()).then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.
@@ -150,7 +150,7 @@ impl Request<'_> {
     fn setting(&self, name: &str) -> Result<Setting, Fault> {
         let kind = match (self.from, self.file) {
             (Some(from), _) => Some(from.parse().map_err(|fault: Fault| fault.context("--from"))?),
-            (None, None) => Some(Kind::Bhyve),
+            (None, None) => Some(SourceKind::Bhyve),
             (None, Some(_)) => None,
         };
         let path = std::path::absolute(name).unwrap_or_default();

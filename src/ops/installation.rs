@@ -8,7 +8,7 @@ use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files;
 use crate::host::spawn;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Host, Settings};
@@ -161,7 +161,7 @@ impl Installation {
     fn part(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let draw = |fault: &Diagnostic| draw(fault, Colour::Plain);
         let settings = settings(self.asked, false)?;
-        let here = System::new(settings.clone(), Ahead::default())?;
+        let here = System::new(settings.clone(), Prefetch::default())?;
         let mut host: Box<dyn Host> = Box::new(Elsewhere::new(settings, Box::new(here)));
         let mut machines = Machines::default();
         for Wanted { path, params, .. } in recipes {

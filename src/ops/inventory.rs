@@ -1,15 +1,15 @@
 //! The inventory: the machines of this host, by what state folders and processes say.
 //!
-//! Whoever may not read a lock file is told what the rest says: how a machine in the background stands, and who the parent of a
+//! Whoever may not read a lock file is told what the rest says: the status of a machine in the background, and who the parent of a
 //! hypervisor is.
 
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
-use crate::host::processes::Kind;
+use crate::host::processes::HypervisorKind;
 use crate::model::{Shape, VmName};
+use crate::supervise::holds::Hold;
 use crate::supervise::journal::Journal;
-use crate::supervise::leases::Lease;
-pub(crate) use crate::supervise::standing::{Stance, Standing};
+pub(crate) use crate::supervise::status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,7 +17,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// A supervisor looks after it, and has written this.
-    Supervised(Stance),
+    Supervised(MachineState),
     /// A vmrun runs it in the foreground.
     Foreground,
     /// Its guest goes on without its supervisor.
@@ -36,7 +36,7 @@ impl State {
     /// Returns its word.
     pub(crate) const fn word(self) -> &'static str {
         match self {
-            Self::Supervised(stance) => stance.word(),
+            Self::Supervised(state) => state.word(),
             Self::Foreground => "foreground",
             Self::Unsupervised => "unsupervised",
             Self::Left => "left",
@@ -66,8 +66,8 @@ pub(crate) struct Entry {
     pub process: Option<Hypervisor>,
     /// What it is made of, as far as that is known.
     pub shape: Shape,
-    /// How it stands, as its supervisor has written it.
-    pub standing: Option<Standing>,
+    /// Its status, as its supervisor has written it.
+    pub status: Option<MachineStatus>,
     /// The path of its recipe, if that is known.
     pub recipe: Option<String>,
 }
@@ -89,7 +89,7 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
     let hypervisors = processes.hypervisors;
     let journals: BTreeMap<&VmName, Journal> = kept
         .iter()
-        .filter_map(|one| Some((&one.name, Journal::read(one.trace.as_ref()?.journal.as_deref()?))))
+        .filter_map(|one| Some((&one.name, Journal::read(one.record.as_ref()?.journal.as_deref()?))))
         .collect();
     let mut rest: Vec<Option<&Hypervisor>> = hypervisors.iter().map(Some).collect();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -101,12 +101,12 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
         let journal = journals.get(&one.name);
         let whole = journal.and_then(|journal| journal.part_of.as_ref());
         let journal = whole.and_then(|name| journals.get(name)).or(journal);
-        let standing = one.standing.as_deref().and_then(Standing::read).filter(|standing| standing.name == one.name);
-        let is_own = |process: &Hypervisor| is_of(process, one, standing.as_ref());
+        let status = one.status.as_deref().and_then(MachineStatus::read).filter(|status| status.name == one.name);
+        let is_own = |process: &Hypervisor| is_of(process, one, status.as_ref());
         let named = by_name.get(one.name.as_str()).into_iter().flatten();
         let at = named.copied().find(|at| rest[*at].is_some_and(is_own));
         let process = at.and_then(|at| rest[at].take());
-        all.push(entry(one, standing, journal, process, processes));
+        all.push(entry(one, status, journal, process, processes));
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
     let mut foreign: Vec<Entry> = rest.into_iter().flatten().map(foreign).collect();
@@ -117,79 +117,79 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
 
 /// Whether a hypervisor that has its name is that of a machine of ours: a bhyve by its name, of which there is one on a host, a QEMU by the folder of its
 /// machine's state.
-fn is_of(process: &Hypervisor, one: &Kept, standing: Option<&Standing>) -> bool {
-    let is_noted = standing.is_some_and(|standing| standing.guest == Some(process.pid));
+fn is_of(process: &Hypervisor, one: &Kept, status: Option<&MachineStatus>) -> bool {
+    let is_noted = status.is_some_and(|status| status.guest == Some(process.pid));
     let is_in_folder = match &process.folder {
         Some(folder) => *folder == one.folder,
-        None => process.kind == Kind::Bhyve,
+        None => process.kind == HypervisorKind::Bhyve,
     };
     is_noted || is_in_folder
 }
 
 fn entry(
     one: &Kept,
-    standing: Option<Standing>,
+    status: Option<MachineStatus>,
     journal: Option<&Journal>,
     process: Option<&Hypervisor>,
     processes: &Seen<'_>,
 ) -> Entry {
     let owner = journal.and_then(|journal| journal.owner.as_ref());
     // Of a lock that may not be read the hypervisor's parent tells.
-    let known = standing.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
-    let asked = known.or(process.map(|process| process.parent).filter(|_| one.trace.is_none()));
-    let is_free = one.trace.as_ref().map_or(!one.has_lock, |trace| !trace.is_locked);
+    let known = status.as_ref().and_then(|it| it.supervisor).or(owner.map(|owner| owner.pid));
+    let asked = known.or(process.map(|process| process.parent).filter(|_| one.record.is_none()));
+    let is_free = one.record.as_ref().map_or(!one.has_lock, |record| !record.is_locked);
     // A program may be renamed while it runs: whoever holds the lock, or has started the hypervisor, needs no name.
-    let is_locked = one.trace.as_ref().is_some_and(|trace| trace.is_locked);
+    let is_locked = one.record.as_ref().is_some_and(|record| record.is_locked);
     let has_started =
         |pid: u32| is_locked || known == Some(pid) && process.is_some_and(|process| process.parent == pid);
     let is_its = |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid);
     let supervisor = asked.filter(|pid| !is_free && is_its(*pid));
-    let state = match (&standing, supervisor) {
-        (Some(standing), Some(_)) => State::Supervised(standing.state),
-        (Some(standing), None) if standing.state == Stance::Held => State::Supervised(Stance::Held),
+    let state = match (&status, supervisor) {
+        (Some(status), Some(_)) => State::Supervised(status.state),
+        (Some(status), None) if status.state == MachineState::Failed => State::Supervised(MachineState::Failed),
         (None, Some(_)) => State::Foreground,
         (Some(_), None) if process.is_some() => State::Unsupervised,
         (None, None) if journal.is_some_and(|journal| journal.in_background) && process.is_some() => {
             State::Unsupervised
         }
         // The moment in which a run begins, and has written nothing yet.
-        (None, None) if one.trace.as_ref().is_some_and(|trace| trace.is_locked && trace.journal.is_none()) => {
-            State::Supervised(Stance::Starting)
+        (None, None) if one.record.as_ref().is_some_and(|record| record.is_locked && record.journal.is_none()) => {
+            State::Supervised(MachineState::Starting)
         }
-        (None, None) if one.trace.is_none() && process.is_none() => State::Unknown,
+        (None, None) if one.record.is_none() && process.is_none() => State::Unknown,
         // Who sees no process of others cannot tell that its owner's are dead.
-        (_, None) if one.trace.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
+        (_, None) if one.record.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
             State::Unknown
         }
         (_, None) => State::Left,
     };
-    let noted = standing.as_ref().map(|standing| standing.shape.clone()).unwrap_or_default();
-    let is_alone = |journal: &&Journal| {
-        journal.leases.iter().all(|lease| !matches!(lease, Lease::Lock(other) if *other != one.name))
-    };
-    let own = journal.filter(is_alone).map(of_leases).unwrap_or_default();
+    let noted = status.as_ref().map(|status| status.shape.clone()).unwrap_or_default();
+    let is_alone =
+        |journal: &&Journal| journal.holds.iter().all(|hold| !matches!(hold, Hold::Lock(other) if *other != one.name));
+    let own = journal.filter(is_alone).map(of_holds).unwrap_or_default();
     // A processor that the guest has not started has no thread (12.1).
-    let told = Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
-    let recipe = standing.as_ref().map(|standing| standing.recipe.clone());
+    let running_cpus =
+        Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
+    let recipe = status.as_ref().map(|status| status.recipe.clone());
     let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
     Entry {
         name: Some(one.name.to_string()),
         state,
         supervisor,
-        shape: noted.or(told).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
+        shape: noted.or(running_cpus).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
         process: process.cloned(),
-        standing,
+        status,
         recipe: recipe.filter(|recipe| !recipe.is_empty()),
     }
 }
 
 /// What a journal tells of a machine: its disks and its taps.
-fn of_leases(journal: &Journal) -> Shape {
+fn of_holds(journal: &Journal) -> Shape {
     let mut shape = Shape::default();
-    for lease in &journal.leases {
-        match lease {
-            Lease::Image(path, _) => shape.disks.push(path.display().to_string()),
-            Lease::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
+    for hold in &journal.holds {
+        match hold {
+            Hold::Image(path, _) => shape.disks.push(path.display().to_string()),
+            Hold::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
             _ => {}
         }
     }
@@ -204,7 +204,7 @@ pub(crate) fn down(name: &str, recipe: &str) -> Entry {
         supervisor: None,
         process: None,
         shape: Shape::default(),
-        standing: None,
+        status: None,
         recipe: Some(recipe.into()),
     }
 }
@@ -216,7 +216,7 @@ fn foreign(process: &Hypervisor) -> Entry {
         supervisor: None,
         shape: process.shape.clone(),
         process: Some(process.clone()),
-        standing: None,
+        status: None,
         recipe: None,
     }
 }
@@ -224,13 +224,13 @@ fn foreign(process: &Hypervisor) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::store::Trace;
+    use crate::host::store::StateRecord;
     use crate::model::Size;
     use crate::supervise::journal::{self, Owner};
     use std::path::PathBuf;
     use std::time::Duration;
 
-    fn process(pid: u32, parent: u32, kind: Kind, name: &str, folder: Option<&str>) -> Hypervisor {
+    fn process(pid: u32, parent: u32, kind: HypervisorKind, name: &str, folder: Option<&str>) -> Hypervisor {
         Hypervisor {
             pid,
             parent,
@@ -258,8 +258,8 @@ mod tests {
         Free(String),
     }
 
-    /// What a state folder has of a machine: its stance and supervisor, and the lock with its journal.
-    fn kept(name: &str, standing: Option<(&str, u32)>, lock: Lock) -> Kept {
+    /// What a state folder has of a machine: its status and supervisor, and the lock with its journal.
+    fn kept(name: &str, status: Option<(&str, u32)>, lock: Lock) -> Kept {
         let text = |(state, supervisor): (&str, u32)| {
             format!(
                 "{{\"name\":\"{name}\",\"state\":\"{state}\",\"since\":1,\"recipe\":\"/vm/{name}.rhai\",\"supervisor\":{supervisor}}}"
@@ -267,16 +267,16 @@ mod tests {
         };
         let name: VmName = name.parse().unwrap();
         let has_lock = !matches!(lock, Lock::Absent);
-        let trace = |is_locked, journal: String| {
+        let record = |is_locked, journal: String| {
             let journal = Some(journal).filter(|text| !text.is_empty());
-            Some(Trace { name: name.clone(), is_locked, journal })
+            Some(StateRecord { name: name.clone(), is_locked, journal })
         };
-        let trace = match lock {
+        let record = match lock {
             Lock::Absent | Lock::Secret => None,
-            Lock::Locked(text) => trace(true, text),
-            Lock::Free(text) => trace(false, text),
+            Lock::Locked(text) => record(true, text),
+            Lock::Free(text) => record(false, text),
         };
-        Kept { folder: format!("/run/{name}").into(), standing: standing.map(text), has_lock, trace, name }
+        Kept { folder: format!("/run/{name}").into(), status: status.map(text), has_lock, record, name }
     }
 
     /// The machines in short: name, state, supervisor, hypervisor, recipe. Processes below 100 are vmrun's.
@@ -311,7 +311,7 @@ mod tests {
             kept("killed", None, Lock::Free(owner(402))),
             kept("another", None, Lock::Locked(journal::part_of(&"front".parse().unwrap()))),
         ];
-        let bhyve = |pid, name| process(pid, 1, Kind::Bhyve, name, None);
+        let bhyve = |pid, name| process(pid, 1, HypervisorKind::Bhyve, name, None);
         let hypervisors = [
             bhyve(201, "running"),
             bhyve(204, "orphan"),
@@ -345,15 +345,16 @@ mod tests {
             kept("killed", None, Lock::Secret),
             kept("silent", None, Lock::Secret),
         ];
-        let qemu = |pid, parent, name: &str| process(pid, parent, Kind::Qemu, name, Some(&format!("/run/{name}")));
-        let elsewhere = process(209, 1, Kind::Qemu, "front", Some("/home/somebody/front"));
+        let qemu =
+            |pid, parent, name: &str| process(pid, parent, HypervisorKind::Qemu, name, Some(&format!("/run/{name}")));
+        let elsewhere = process(209, 1, HypervisorKind::Qemu, "front", Some("/home/somebody/front"));
         let hypervisors = [
             qemu(201, 1, "back"),
             qemu(202, 500, "orphan"),
             qemu(203, 7, "front"),
             qemu(204, 500, "killed"),
             elsewhere,
-            process(210, 1, Kind::Qemu, "", None),
+            process(210, 1, HypervisorKind::Qemu, "", None),
         ];
         assert_eq!(
             short(&all, &hypervisors),
@@ -401,7 +402,7 @@ mod tests {
             kept("secret", Some(("running", 302)), Lock::Secret),
             kept("reused", Some(("running", 303)), Lock::Secret),
         ];
-        let bhyve = |pid, parent, name| process(pid, parent, Kind::Bhyve, name, None);
+        let bhyve = |pid, parent, name| process(pid, parent, HypervisorKind::Bhyve, name, None);
         let hypervisors =
             [bhyve(200, 300, "locked"), bhyve(203, 302, "secret"), bhyve(204, 1, "reused"), bhyve(205, 1, "killed")];
         assert_eq!(
@@ -418,9 +419,9 @@ mod tests {
 
     #[test]
     fn vcpus_are_those_that_were_configured_and_else_those_that_have_a_thread() {
-        let told = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
-        let all = [kept("front", None, Lock::Locked(told)), kept("old", None, Lock::Locked(owner(6)))];
-        let hypervisors = ["front", "old"].map(|name| process(200, 5, Kind::Bhyve, name, None));
+        let running_cpus = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
+        let all = [kept("front", None, Lock::Locked(running_cpus)), kept("old", None, Lock::Locked(owner(6)))];
+        let hypervisors = ["front", "old"].map(|name| process(200, 5, HypervisorKind::Bhyve, name, None));
         let seen =
             Seen { hypervisors: &hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 };
         let cpus: Vec<Option<u64>> = inventory(&all, &seen).iter().map(|one| one.shape.cpus).collect();

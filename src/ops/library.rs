@@ -6,11 +6,11 @@ pub(crate) mod status;
 pub(crate) mod template;
 
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
-use crate::host::shelf;
+use crate::host::library_tree;
 use crate::library::lock::{self, Lock, Pin};
 use crate::library::manifest::{self, From, Named, Want};
 use crate::library::{FETCHED, LOCK, MANIFEST};
-use crate::script::shelf::Shelf;
+use crate::script::library_store::LibraryStore;
 use fetch::{Fetched, Tags};
 use status::State;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(crate) enum Change {
 
 /// What became of a library.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum LibraryOutcome {
     /// It is pinned and here.
     Pinned {
         /// Its name.
@@ -69,47 +69,47 @@ pub(crate) enum Outcome {
 }
 
 /// Reads the store of a folder of recipes, which has to be there.
-fn store(folder: &Path) -> Result<Shelf, Vec<Diagnostic>> {
+fn store(folder: &Path) -> Result<LibraryStore, Vec<Diagnostic>> {
     let none = || {
         let fault = Fault::new(format!("there is no {}", folder.join(MANIFEST).display())).blame(Blame::Usage);
         vec![fault.hint("`vmrun lib add NAME URL` makes it; --folder says where recipes are").into()]
     };
-    Shelf::beside(folder)?.ok_or_else(none)
+    LibraryStore::beside(folder)?.ok_or_else(none)
 }
 
 /// Names a library, fetches and pins it. Nothing is written before all of it was had.
-pub(crate) fn add(folder: &Path, name: &str, origin: &Origin) -> Result<Outcome, Vec<Diagnostic>> {
+pub(crate) fn add(folder: &Path, name: &str, origin: &Origin) -> Result<LibraryOutcome, Vec<Diagnostic>> {
     manifest::check_name(name).map_err(|fault| fault.blame(Blame::Usage))?;
     let path = folder.join(MANIFEST);
-    let text = shelf::text(&path)?.unwrap_or_default();
-    let shelf = Shelf::beside(folder)?.unwrap_or_else(|| Shelf::empty(folder));
-    if shelf.named.iter().any(|named| named.name == name) {
+    let text = library_tree::text(&path)?.unwrap_or_default();
+    let store = LibraryStore::beside(folder)?.unwrap_or_else(|| LibraryStore::empty(folder));
+    if store.named.iter().any(|named| named.name == name) {
         let fault = Fault::usage(format!("{} names a library `{name}` already", path.display()));
         return Err(fault.hint("change it there, and then: `vmrun lib sync`").into());
     }
-    let (named, fetched) = wanted(&shelf, name, origin)?;
+    let (named, fetched) = wanted(&store, name, origin)?;
     let name = named.name.clone();
     let outcome = match fetched {
         Some(fetched) => {
-            put(&shelf, &named, &fetched)?;
-            let mut lock = shelf.lock.clone();
+            put(&store, &named, &fetched)?;
+            let mut lock = store.lock.clone();
             lock.insert(name.clone(), fetched.pin.clone());
-            shelf::replace(&folder.join(LOCK), &lock::text(&lock))?;
-            Outcome::Pinned { name, pin: fetched.pin, change: Change::Fetched }
+            library_tree::replace(&folder.join(LOCK), &lock::text(&lock))?;
+            LibraryOutcome::Pinned { name, pin: fetched.pin, change: Change::Fetched }
         }
-        None => Outcome::Path { name, root: shelf.root(&named) },
+        None => LibraryOutcome::Path { name, root: store.root(&named) },
     };
     let gap = match text.as_str() {
         "" => "",
         text if text.ends_with('\n') => "\n",
         _ => "\n\n",
     };
-    shelf::replace(&path, &format!("{text}{gap}{}", manifest::entry(&named)))?;
+    library_tree::replace(&path, &format!("{text}{gap}{}", manifest::entry(&named)))?;
     Ok(outcome)
 }
 
 /// Returns the entry of a new library, and what was fetched of its repository.
-fn wanted(shelf: &Shelf, name: &str, origin: &Origin) -> Result<(Named, Option<Fetched>), Fault> {
+fn wanted(store: &LibraryStore, name: &str, origin: &Origin) -> Result<(Named, Option<Fetched>), Fault> {
     match origin {
         Origin::Git { url, semver, rev } => {
             manifest::check_url(url).map_err(|fault| fault.blame(Blame::Usage))?;
@@ -121,13 +121,13 @@ fn wanted(shelf: &Shelf, name: &str, origin: &Origin) -> Result<(Named, Option<F
                 }
                 (None, None) => None,
             };
-            let (want, fetched) = fetch::anew(shelf, name, url, want)?;
+            let (want, fetched) = fetch::anew(store, name, url, want)?;
             Ok((Named { name: name.into(), from: From::Git(url.clone(), want) }, Some(fetched)))
         }
         Origin::Path(path) => {
             let named = Named { name: name.into(), from: From::Path(path.clone()) };
-            let root = shelf.root(&named);
-            if !shelf::is_folder(&root) {
+            let root = store.root(&named);
+            if !library_tree::is_folder(&root) {
                 let fault = Fault::usage(format!("{} is no folder", root.display()));
                 return Err(fault.hint("a path is from the folder of the recipes on"));
             }
@@ -137,76 +137,76 @@ fn wanted(shelf: &Shelf, name: &str, origin: &Origin) -> Result<(Named, Option<F
 }
 
 /// Fetches what is pinned and not here, and pins what is not pinned yet.
-pub(crate) fn sync(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
-    let shelf = store(folder)?;
-    pin(&shelf, &shelf.named, Tags::Kept)
+pub(crate) fn sync(folder: &Path) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
+    let store = store(folder)?;
+    pin(&store, &store.named, Tags::Kept)
 }
 
 /// Pins the newest that the manifest allows, of all libraries or of those with these names; with `moved` also what a tag was moved
 /// to.
-pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
-    let shelf = store(folder)?;
-    let known = || shelf.named.iter().map(|named| named.name.as_str());
+pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
+    let store = store(folder)?;
+    let known = || store.named.iter().map(|named| named.name.as_str());
     if let Some(name) = names.iter().find(|name| !known().any(|known| known == *name)) {
         let fault = Fault::usage(format!("{} names no library `{name}`", folder.join(MANIFEST).display()));
         return Err(fault.maybe_hint(suggest::did_you_mean(name, known())).into());
     }
     let is_meant = |named: &&Named| names.is_empty() || names.contains(&named.name);
-    let wanted: Vec<Named> = shelf.named.iter().filter(is_meant).cloned().collect();
-    pin(&shelf, &wanted, if moved { Tags::Moved } else { Tags::Newest })
+    let wanted: Vec<Named> = store.named.iter().filter(is_meant).cloned().collect();
+    pin(&store, &wanted, if moved { Tags::Moved } else { Tags::Newest })
 }
 
 /// Pins libraries and puts them where they belong: all are fetched before the first is written.
-fn pin(shelf: &Shelf, wanted: &[Named], tags: Tags) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
-    let done = fetched(shelf, wanted, tags)?;
+fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
+    let done = fetched(store, wanted, tags)?;
     let is_named =
-        |name: &str| shelf.named.iter().any(|named| named.name == name && matches!(named.from, From::Git(..)));
-    let mut lock: Lock = shelf.lock.clone();
+        |name: &str| store.named.iter().any(|named| named.name == name && matches!(named.from, From::Git(..)));
+    let mut lock: Lock = store.lock.clone();
     lock.retain(|name, _| is_named(name));
     let mut outcomes = Vec::new();
     for (named, fetched) in done {
         let name = &named.name;
         let change = match &fetched {
             None => Change::Unchanged,
-            Some(fetched) if shelf.lock.get(name).is_some_and(|old| *old == fetched.pin) => Change::Fetched,
+            Some(fetched) if store.lock.get(name).is_some_and(|old| *old == fetched.pin) => Change::Fetched,
             Some(_) => Change::Pinned,
         };
         if let Some(fetched) = fetched {
-            put(shelf, named, &fetched)?;
+            put(store, named, &fetched)?;
             lock.insert(name.clone(), fetched.pin);
         }
         if let Some(pin) = lock.get(name) {
-            outcomes.push(Outcome::Pinned { name: name.clone(), pin: pin.clone(), change });
+            outcomes.push(LibraryOutcome::Pinned { name: name.clone(), pin: pin.clone(), change });
         }
     }
-    if lock != shelf.lock {
-        shelf::replace(&shelf.folder().join(LOCK), &lock::text(&lock))?;
+    if lock != store.lock {
+        library_tree::replace(&store.folder().join(LOCK), &lock::text(&lock))?;
     }
-    for gone in shelf.lock.keys().filter(|name| !is_named(name)) {
-        shelf::remove(&shelf.folder().join(FETCHED).join(gone))?;
-        outcomes.push(Outcome::Removed { name: gone.clone() });
+    for gone in store.lock.keys().filter(|name| !is_named(name)) {
+        library_tree::remove(&store.folder().join(FETCHED).join(gone))?;
+        outcomes.push(LibraryOutcome::Removed { name: gone.clone() });
     }
     Ok(outcomes)
 }
 
 /// Fetches of each library what is to be pinned; nothing of one whose files are here as they are pinned.
 fn fetched<'a>(
-    shelf: &Shelf,
+    store: &LibraryStore,
     wanted: &'a [Named],
     tags: Tags,
 ) -> Result<Vec<(&'a Named, Option<Fetched>)>, Vec<Diagnostic>> {
     let mut done = Vec::new();
     for named in wanted {
         let From::Git(url, want) = &named.from else { continue };
-        let known = shelf.lock.get(&named.name).filter(|pin| pin.is_of(named));
+        let known = store.lock.get(&named.name).filter(|pin| pin.is_of(named));
         let fetched = match known {
             Some(pin) if tags == Tags::Kept => {
-                let is_signed = shelf.signers.is_none() || pin.signed.is_some();
-                let is_here = is_signed && shelf.changes(named)?.is_some_and(|changes| changes.is_empty());
-                if is_here { None } else { Some(fetch::again(shelf, named, pin)?) }
+                let is_signed = store.signers.is_none() || pin.signed.is_some();
+                let is_here = is_signed && store.changes(named)?.is_some_and(|changes| changes.is_empty());
+                if is_here { None } else { Some(fetch::again(store, named, pin)?) }
             }
             _ => {
-                let (_, fetched) = fetch::anew(shelf, &named.name, url, Some(want.clone()))?;
+                let (_, fetched) = fetch::anew(store, &named.name, url, Some(want.clone()))?;
                 if let Some(old) = known.filter(|_| tags != Tags::Moved) {
                     fetch::check_moved(&named.name, old, &fetched.pin)?;
                 }
@@ -219,25 +219,25 @@ fn fetched<'a>(
 }
 
 /// Puts a library where it belongs.
-fn put(shelf: &Shelf, named: &Named, fetched: &Fetched) -> Result<(), Fault> {
-    let fetched_to = shelf.folder().join(FETCHED);
-    let root = shelf.root(named);
-    if root.starts_with(&fetched_to) && !shelf::is_folder(&fetched_to) {
-        shelf::make_folder(&fetched_to)?;
+fn put(store: &LibraryStore, named: &Named, fetched: &Fetched) -> Result<(), Fault> {
+    let fetched_to = store.folder().join(FETCHED);
+    let root = store.root(named);
+    if root.starts_with(&fetched_to) && !library_tree::is_folder(&fetched_to) {
+        library_tree::make_folder(&fetched_to)?;
     }
-    if shelf::is_folder(&fetched_to) {
+    if library_tree::is_folder(&fetched_to) {
         // What can be fetched again is nothing for version control.
-        shelf::put(&fetched_to.join(".gitignore"), b"*\n")?;
+        library_tree::put(&fetched_to.join(".gitignore"), b"*\n")?;
     }
-    shelf::write(&root, &fetched.files)
+    library_tree::write(&root, &fetched.files)
 }
 
 /// Moves the libraries that come from a repository into the folder that is kept with the recipes.
-pub(crate) fn vendor(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
-    let shelf = store(folder)?;
+pub(crate) fn vendor(folder: &Path) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
+    let store = store(folder)?;
     let mut all = Vec::new();
-    for named in shelf.named.iter().filter(|named| matches!(named.from, From::Git(..))) {
-        let state = State::of(&shelf, named)?;
+    for named in store.named.iter().filter(|named| matches!(named.from, From::Git(..))) {
+        let state = State::of(&store, named)?;
         if state != State::AsPinned {
             let fault = Fault::new(format!("the library `{}` is {}", named.name, state.word()));
             return Err(fault.hint("first: `vmrun lib sync`").into());
@@ -246,14 +246,14 @@ pub(crate) fn vendor(folder: &Path) -> Result<Vec<Outcome>, Vec<Diagnostic>> {
     }
     let mut outcomes = Vec::new();
     for named in all {
-        let (from, to) = (shelf.root(named), shelf.vendored(&named.name));
+        let (from, to) = (store.root(named), store.vendored(&named.name));
         if from != to
-            && let Some((files, _)) = shelf::read(&from)?
+            && let Some((files, _)) = library_tree::read(&from)?
         {
-            shelf::write(&to, &files)?;
-            shelf::remove(&from)?;
+            library_tree::write(&to, &files)?;
+            library_tree::remove(&from)?;
         }
-        outcomes.push(Outcome::Path { name: named.name.clone(), root: to });
+        outcomes.push(LibraryOutcome::Path { name: named.name.clone(), root: to });
     }
     Ok(outcomes)
 }

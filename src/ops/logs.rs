@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::host::background::{follow, last_lines};
 use crate::host::files;
 use crate::model::VmName;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::path::{Path, PathBuf};
 
 /// The log of a machine.
@@ -37,9 +37,9 @@ impl Log {
 /// Returns the path of a machine's log: what its supervisor has written, or where it would be.
 pub(crate) fn path(name: &VmName) -> Result<PathBuf, Fault> {
     let settings = platform().and_then(|platform| settings(platform, false))?;
-    let standing = files::read_text(&settings.standing_file(name)).ok();
-    let standing = standing.and_then(|text| Standing::read(&text));
-    standing.map_or_else(|| log_file(name), |standing| Ok(standing.log.into()))
+    let status = files::read_text(&settings.status_file(name)).ok();
+    let status = status.and_then(|text| MachineStatus::read(&text));
+    status.map_or_else(|| log_file(name), |status| Ok(status.log.into()))
 }
 
 fn none(name: &VmName, log: &Path) -> Fault {

@@ -2,7 +2,7 @@
 
 use super::installation::{Installation, Wanted, stem};
 use super::inventory::{Entry, Seen, down, inventory};
-use super::known::standings;
+use super::known::statuses;
 use super::recipe::absolute;
 use super::settings::{platform, states};
 use crate::diag::{Diagnostic, Fault};
@@ -37,9 +37,9 @@ pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
 pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diagnostic>> {
     let mut all = machines()?;
     let installation = Installation::open()?;
-    let standings = standings()?;
+    let statuses = statuses()?;
     let mut known: Vec<(String, String)> =
-        standings.into_iter().map(|standing| (standing.name.to_string(), standing.recipe)).collect();
+        statuses.into_iter().map(|status| (status.name.to_string(), status.recipe)).collect();
     let mut faults = Vec::new();
     for path in installation.configured() {
         let recipe = absolute(&path.display().to_string());
@@ -75,7 +75,7 @@ pub(crate) fn document(all: &[Entry]) -> Value {
 
 /// Returns a machine as a JSON object; what is not known is null.
 pub(crate) fn object(one: &Entry) -> Value {
-    let (process, standing) = (one.process.as_ref(), one.standing.as_ref());
+    let (process, status) = (one.process.as_ref(), one.status.as_ref());
     // Tenths of a percent are whole numbers, so that no other decimals come about.
     let cpu: Option<Value> = process.and_then(|it| percent(it.cpu).parse().ok());
     json!({
@@ -85,8 +85,8 @@ pub(crate) fn object(one: &Entry) -> Value {
         "pid": process.map(|it| it.pid),
         "supervisor": one.supervisor,
         "uptime": process.map(|it| it.uptime.as_secs()),
-        "since": standing.map(|it| it.since),
-        "until": standing.and_then(|it| it.until),
+        "since": status.map(|it| it.since),
+        "until": status.and_then(|it| it.until),
         "cpus": one.shape.cpus,
         "memory": one.shape.memory.map(Size::get),
         "resident": process.map(|it| it.resident.get()),
@@ -94,11 +94,11 @@ pub(crate) fn object(one: &Entry) -> Value {
         "vnc": one.shape.vnc.map(|address| address.to_string()),
         "disks": one.shape.disks,
         "taps": one.shape.taps,
-        "boots": standing.map(|it| it.boots),
-        "restarts": standing.map(|it| it.restarts),
+        "boots": status.map(|it| it.boots),
+        "restarts": status.map(|it| it.restarts),
         "recipe": one.recipe,
-        "log": standing.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
-        "error": standing.and_then(|it| it.error.as_deref()),
+        "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
+        "error": status.and_then(|it| it.error.as_deref()),
     })
 }
 

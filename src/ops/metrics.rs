@@ -9,8 +9,8 @@ use crate::diag::Fault;
 use crate::host::statistics::{self, InterfaceUse, Statistics};
 use crate::host::{Effect, Effects as _};
 use crate::model::Size;
-use crate::supervise::standing::Stance;
-use exposition::{Family, Kind};
+use crate::supervise::status::MachineState;
+use exposition::{Family, MetricKind};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -43,66 +43,82 @@ fn labels(all: &[Entry]) -> Vec<String> {
 }
 
 fn exposed(all: &[Entry], statistics: &[Option<Statistics>], carried: &[InterfaceUse]) -> String {
-    let mut build = Family::new("vmrun_build_info", Kind::Gauge, "The version of vmrun.");
+    let mut build = Family::new("vmrun_build_info", MetricKind::Gauge, "The version of vmrun.");
     build.add(&[("version", env!("CARGO_PKG_VERSION"))], &1);
     let labels = labels(all);
     let named: Vec<(&str, &Entry)> = labels.iter().map(String::as_str).zip(all).collect();
     let mut families = vec![build];
     families.extend(of_machines(&named));
     families.extend(of_interfaces(&named, carried));
-    let mut known =
-        Family::new("vmrun_machine_statistics_known", Kind::Gauge, "Whether the hypervisor told what it has counted.");
-    for ((label, _), told) in named.iter().zip(statistics).filter(|((_, one), _)| one.process.is_some()) {
-        known.add(&[("machine", label)], &u8::from(told.is_some()));
+    let mut known = Family::new(
+        "vmrun_machine_statistics_known",
+        MetricKind::Gauge,
+        "Whether the hypervisor told what it has counted.",
+    );
+    for ((label, _), counted) in named.iter().zip(statistics).filter(|((_, one), _)| one.process.is_some()) {
+        known.add(&[("machine", label)], &u8::from(counted.is_some()));
     }
     families.push(known);
-    let told: Vec<(&str, &Statistics)> = labels
+    let counted: Vec<(&str, &Statistics)> = labels
         .iter()
         .map(String::as_str)
         .zip(statistics)
-        .filter_map(|(label, told)| Some((label, told.as_ref()?)))
+        .filter_map(|(label, counted)| Some((label, counted.as_ref()?)))
         .collect();
-    families.extend(of_hypervisors(&told));
+    families.extend(of_hypervisors(&counted));
     families.iter().map(Family::text).collect()
 }
 
 fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
     type Value = fn(&Entry) -> Option<String>;
     let table: [(Family, Value); 9] = [
-        (Family::new("vmrun_machine_up", Kind::Gauge, "Whether its hypervisor runs."), |one| {
+        (Family::new("vmrun_machine_up", MetricKind::Gauge, "Whether its hypervisor runs."), |one| {
             Some(u8::from(one.process.is_some()).to_string())
         }),
-        (Family::new("vmrun_machine_uptime_seconds", Kind::Gauge, "How long its hypervisor runs."), |one| {
+        (Family::new("vmrun_machine_uptime_seconds", MetricKind::Gauge, "How long its hypervisor runs."), |one| {
             one.process.as_ref().map(|it| it.uptime.as_secs_f64().to_string())
         }),
-        (Family::new("vmrun_machine_cpu_seconds_total", Kind::Counter, "Processor time of its hypervisor."), |one| {
-            one.process.as_ref()?.used.map(|used| used.as_secs_f64().to_string())
-        }),
-        (Family::new("vmrun_machine_vcpus", Kind::Gauge, "Its vCPUs."), |one| {
+        (
+            Family::new("vmrun_machine_cpu_seconds_total", MetricKind::Counter, "Processor time of its hypervisor."),
+            |one| one.process.as_ref()?.used.map(|used| used.as_secs_f64().to_string()),
+        ),
+        (Family::new("vmrun_machine_vcpus", MetricKind::Gauge, "Its vCPUs."), |one| {
             one.shape.cpus.map(|count| count.to_string())
         }),
-        (Family::new("vmrun_machine_memory_bytes", Kind::Gauge, "Its memory."), |one| {
+        (Family::new("vmrun_machine_memory_bytes", MetricKind::Gauge, "Its memory."), |one| {
             one.shape.memory.map(|size| size.get().to_string())
         }),
         (
-            Family::new("vmrun_machine_resident_bytes", Kind::Gauge, "The host's memory that its hypervisor has."),
+            Family::new(
+                "vmrun_machine_resident_bytes",
+                MetricKind::Gauge,
+                "The host's memory that its hypervisor has.",
+            ),
             |one| one.process.as_ref().map(|it| Size::get(it.resident).to_string()),
         ),
         (
-            Family::new("vmrun_machine_boots_total", Kind::Counter, "How often it was booted since it was started."),
-            |one| one.standing.as_ref().map(|it| it.boots.to_string()),
+            Family::new(
+                "vmrun_machine_boots_total",
+                MetricKind::Counter,
+                "How often it was booted since it was started.",
+            ),
+            |one| one.status.as_ref().map(|it| it.boots.to_string()),
         ),
         (
-            Family::new("vmrun_machine_restarts_total", Kind::Counter, "How often it was started again after a crash."),
-            |one| one.standing.as_ref().map(|it| it.restarts.to_string()),
+            Family::new(
+                "vmrun_machine_restarts_total",
+                MetricKind::Counter,
+                "How often it was started again after a crash.",
+            ),
+            |one| one.status.as_ref().map(|it| it.restarts.to_string()),
         ),
-        (Family::new("vmrun_machine_held", Kind::Gauge, "Whether it crashed too often and is held."), |one| {
-            one.standing.as_ref().map(|it| u8::from(it.state == Stance::Held).to_string())
+        (Family::new("vmrun_machine_held", MetricKind::Gauge, "Whether it crashed too often and is held."), |one| {
+            one.status.as_ref().map(|it| u8::from(it.state == MachineState::Failed).to_string())
         }),
     ];
     let mut state = Family::new(
         "vmrun_machine_state",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "How it is found, as vmrun list tells: 1 for the state that it is in.",
     );
     for (label, one) in all {
@@ -123,14 +139,18 @@ fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
 /// What taps have carried, as their guests see it: what the host sends, a guest receives.
 fn of_interfaces(all: &[(&str, &Entry)], carried: &[InterfaceUse]) -> [Family; 4] {
     let mut families = [
-        Family::new("vmrun_net_receive_bytes_total", Kind::Counter, "What the guest has received by its tap."),
+        Family::new("vmrun_net_receive_bytes_total", MetricKind::Counter, "What the guest has received by its tap."),
         Family::new(
             "vmrun_net_receive_packets_total",
-            Kind::Counter,
+            MetricKind::Counter,
             "Packets that the guest has received by its tap.",
         ),
-        Family::new("vmrun_net_transmit_bytes_total", Kind::Counter, "What the guest has sent by its tap."),
-        Family::new("vmrun_net_transmit_packets_total", Kind::Counter, "Packets that the guest has sent by its tap."),
+        Family::new("vmrun_net_transmit_bytes_total", MetricKind::Counter, "What the guest has sent by its tap."),
+        Family::new(
+            "vmrun_net_transmit_packets_total",
+            MetricKind::Counter,
+            "Packets that the guest has sent by its tap.",
+        ),
     ];
     for (label, one) in all.iter().filter(|(_, one)| one.process.is_some()) {
         for it in carried.iter().filter(|it| one.shape.taps.contains(&it.name)) {
@@ -143,19 +163,23 @@ fn of_interfaces(all: &[(&str, &Entry)], carried: &[InterfaceUse]) -> [Family; 4
     families
 }
 
-fn of_hypervisors(told: &[(&str, &Statistics)]) -> Vec<Family> {
+fn of_hypervisors(counted: &[(&str, &Statistics)]) -> Vec<Family> {
     let mut disks = [
-        Family::new("vmrun_disk_read_bytes_total", Kind::Counter, "What the guest has read."),
-        Family::new("vmrun_disk_written_bytes_total", Kind::Counter, "What the guest has written."),
-        Family::new("vmrun_disk_reads_total", Kind::Counter, "How often the guest has read."),
-        Family::new("vmrun_disk_writes_total", Kind::Counter, "How often the guest has written."),
-        Family::new("vmrun_disk_flushes_total", Kind::Counter, "How often the guest asked that all be on the disk."),
-        Family::new("vmrun_disk_busy_seconds_total", Kind::Counter, "How long its requests took, all added up."),
+        Family::new("vmrun_disk_read_bytes_total", MetricKind::Counter, "What the guest has read."),
+        Family::new("vmrun_disk_written_bytes_total", MetricKind::Counter, "What the guest has written."),
+        Family::new("vmrun_disk_reads_total", MetricKind::Counter, "How often the guest has read."),
+        Family::new("vmrun_disk_writes_total", MetricKind::Counter, "How often the guest has written."),
+        Family::new(
+            "vmrun_disk_flushes_total",
+            MetricKind::Counter,
+            "How often the guest asked that all be on the disk.",
+        ),
+        Family::new("vmrun_disk_busy_seconds_total", MetricKind::Counter, "How long its requests took, all added up."),
     ];
     let mut counts =
-        Family::new("vmrun_bhyve_stat", Kind::Untyped, "What bhyvectl --get-stats tells, in its own words.");
-    for (label, told) in told {
-        for it in &told.disks {
+        Family::new("vmrun_bhyve_stat", MetricKind::Untyped, "What bhyvectl --get-stats tells, in its own words.");
+    for (label, counted) in counted {
+        for it in &counted.disks {
             #[expect(clippy::cast_precision_loss, reason = "a float's 53 bits of nanoseconds are a hundred days")]
             let busy = it.busy as f64 / 1e9;
             let values = [it.read, it.written, it.reads, it.writes, it.flushes].map(|number| number.to_string());
@@ -163,7 +187,7 @@ fn of_hypervisors(told: &[(&str, &Statistics)]) -> Vec<Family> {
                 family.add(&[("machine", label), ("disk", &it.name)], &value);
             }
         }
-        for it in &told.counts {
+        for it in &counted.counts {
             counts.add(&[("machine", label), ("vcpu", &it.vcpu.to_string()), ("stat", &it.name)], &it.value);
         }
     }

@@ -7,7 +7,7 @@ use super::notice::{Notice, Notify};
 use super::recipe::RecipeRequest;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::files::WHOLE;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::{Effect, Effects as _, Host, Settings, files};
 use crate::model::Argv;
 use crate::netboot::chainload::{Changes, FOLDER, changes};
@@ -27,7 +27,7 @@ pub(crate) struct Recipes {
 
 impl Recipes {
     fn host(&self) -> Result<System, Fault> {
-        System::new(self.settings.clone(), Ahead::default())
+        System::new(self.settings.clone(), Prefetch::default())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::notice::{Notice, Notify};
 use super::recipe::RecipeRequest;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host, Platform, Settings};
@@ -17,7 +17,7 @@ use crate::supervise::network::{self, Verdict};
 
 /// What became of a part of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PartOutcome {
     /// It was made.
     Made,
     /// It was removed.
@@ -36,7 +36,7 @@ pub(crate) struct Step {
     /// The part in words.
     pub(crate) part: String,
     /// What became of it.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: PartOutcome,
 }
 
 /// A network recipe that was evaluated: what it means, part by part, and the calls.
@@ -51,7 +51,7 @@ struct Meant {
 fn meant(request: &RecipeRequest, host: Box<dyn Host>, notify: Notify<'_>) -> Result<Meant, Vec<Diagnostic>> {
     let recipe = request.read()?;
     let mut run = Run::new(Box::new(Rehearsal::new(host)));
-    run.told = Some(request.told());
+    run.listener = Some(request.listener());
     let evaluated = recipe.evaluate(run, &request.inputs(), Some(Purpose::Network));
     evaluated.printed.into_iter().for_each(|line| notify(Notice::Printed(line)));
     // What it has not asked may be what is wrong.
@@ -94,7 +94,7 @@ pub(crate) fn change(
     settings: Settings,
     notify: Notify<'_>,
 ) -> Result<Vec<Step>, Vec<Diagnostic>> {
-    let mut host = System::new(settings, Ahead::default())?;
+    let mut host = System::new(settings, Prefetch::default())?;
     host.work_in(request.inputs().origin.folder());
     let Meant { recipe, calls, mut host, .. } = meant(request, Box::new(host), notify)?;
     let effects: Vec<Effect> = calls.iter().map(|(effect, _)| effect.clone()).collect();
@@ -120,12 +120,12 @@ pub(crate) fn change(
 /// Returns what a verdict came to; nothing of a membership that there was not, which ends by itself.
 fn step(change: Change, effect: &Effect, verdict: &Verdict) -> Option<Step> {
     let outcome = match (verdict, change) {
-        (Verdict::Do(_), Change::Up) => Outcome::Made,
-        (Verdict::Do(_), Change::Down) => Outcome::Removed,
-        (Verdict::NotOurs, _) => Outcome::Foreign,
+        (Verdict::Do(_), Change::Up) => PartOutcome::Made,
+        (Verdict::Do(_), Change::Down) => PartOutcome::Removed,
+        (Verdict::NotOurs, _) => PartOutcome::Foreign,
         (_, Change::Down) if matches!(effect, Effect::Join { .. }) => return None,
-        (_, Change::Up) => Outcome::Present,
-        (_, Change::Down) => Outcome::Absent,
+        (_, Change::Up) => PartOutcome::Present,
+        (_, Change::Down) => PartOutcome::Absent,
     };
     Some(Step { part: part(effect), outcome })
 }
@@ -148,7 +148,7 @@ pub(crate) fn files(
     notify: Notify<'_>,
 ) -> Result<String, Vec<Diagnostic>> {
     let platform = there.platform;
-    let host = System::new(here, Ahead::default())?;
+    let host = System::new(here, Prefetch::default())?;
     // What is written is for any start, not for what is there now.
     let meant = meant(request, Box::new(Elsewhere::new(there, Box::new(host))), notify)?;
     let text = match platform {

@@ -4,13 +4,13 @@ use super::notice::{Notice, Notify};
 use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::{Diagnostic, Fault, Place};
-pub(crate) use crate::host::boot_plan::Form;
+pub(crate) use crate::host::boot_plan::MachineForm;
 use crate::host::boot_plan::{BootPlan, Setting};
 use crate::host::commands::commands;
 use crate::host::interfaces::marks::Maker;
 use crate::host::marks;
 use crate::host::os::linux;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Step};
@@ -51,15 +51,15 @@ pub(crate) struct PlannedStep {
 pub(crate) fn plan(
     request: &RecipeRequest,
     on: Option<&str>,
-    form: Form,
-    ahead: Ahead,
+    form: MachineForm,
+    prefetch: Prefetch,
     notify: Notify<'_>,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let here = platform()?;
     let there: Asked = on.map_or(Ok(here), str::parse)?;
     let settings = |asked| settings::settings(asked, request.user_net);
     settings::doubt(there).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
-    let mut host = System::new(settings(here)?, ahead)?;
+    let mut host = System::new(settings(here)?, prefetch)?;
     let recipe = request.read()?;
     let inputs = request.inputs();
     host.work_in(inputs.origin.folder());
@@ -76,7 +76,7 @@ pub(crate) fn plan(
     let mut rehearsal = Rehearsal::new(host);
     rehearsal.is_left = is_left;
     let mut run = Run::new(Box::new(rehearsal));
-    run.told = Some(request.told());
+    run.listener = Some(request.listener());
     run.act(&Effect::Umask(DEFAULT_UMASK))?;
     let mut evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
     std::mem::take(&mut evaluated.printed).into_iter().for_each(|line| notify(Notice::Printed(line)));
@@ -136,7 +136,7 @@ fn steps(evaluated: &Evaluated, setting: &Setting<'_>, maker: &Maker) -> Result<
             }
             Rehearsed::Boot(machine) => {
                 let mut boot: Vec<_> = BootPlan::of(machine, setting)?.steps().into_iter().map(planned).collect();
-                let meanwhile: Vec<String> = machine.talk().iter().map(|step| step.command(machine.name())).collect();
+                let meanwhile: Vec<String> = machine.dialog().iter().map(|step| step.command(machine.name())).collect();
                 boot.iter_mut().last().into_iter().for_each(|last| last.meanwhile.clone_from(&meanwhile));
                 steps.extend(boot);
             }

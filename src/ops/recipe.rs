@@ -3,12 +3,12 @@
 use super::settings::platform;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::owner_beside_us;
-pub(crate) use crate::host::system::Ahead;
+pub(crate) use crate::host::system::Prefetch;
 use crate::host::{environment, files};
 use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
-use crate::supervise::progress::{Progress, Told};
+use crate::supervise::progress::{Progress, ProgressListener};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl RecipeRequest {
     }
 
     /// Returns who is told how its rehearsal goes, where nothing but that happens.
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn listener(&self) -> ProgressListener {
         let asked = self.asked;
         Box::new(move |progress| {
             if let Progress::Asks(what) = progress {
@@ -170,10 +170,10 @@ impl RecipeHelp {
 
 /// Begins to read the interfaces of this host, if a recipe seems to ask for them: to wait for the command when they are asked for
 /// would take 10 % of a start.
-pub(crate) fn ahead(recipe: &str) -> Ahead {
+pub(crate) fn prefetch(recipe: &str) -> Prefetch {
     let asks = |text: String| ["tap(", "bridge(", "host_ip(", "import "].iter().any(|word| text.contains(word));
     match platform() {
-        Ok(asked) if files::read_text(Path::new(recipe)).is_ok_and(asks) => Ahead::interfaces(asked.platform),
-        _ => Ahead::default(),
+        Ok(asked) if files::read_text(Path::new(recipe)).is_ok_and(asks) => Prefetch::interfaces(asked.platform),
+        _ => Prefetch::default(),
     }
 }

@@ -8,7 +8,7 @@ use crate::host::standins::{self, Recorder};
 use crate::host::{Asked, files, target};
 use crate::import::recorded;
 use crate::model::{Argv, Target};
-use crate::recording::escape::{self, Kind};
+use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
 use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// As what a recording is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum RecordingFormat {
     /// A recipe.
     Recipe,
     /// A transcript for sh(1).
@@ -47,7 +47,7 @@ pub(crate) struct Request<'a> {
     /// Whether a script is run of which parts get past the stand-ins.
     pub(crate) anyway: bool,
     /// As what the recording is written.
-    pub(crate) form: Form,
+    pub(crate) form: RecordingFormat,
 }
 
 /// What was recorded.
@@ -134,14 +134,14 @@ impl Request<'_> {
     fn written(&self, with: &Recording, without: Option<&Recording>) -> Result<Recorded, Vec<Diagnostic>> {
         let (steps, again) = (merge(with, without), again(with, without));
         let init = hide(self.init_args.unwrap_or_default());
-        let plain = |text: String| Recorded { text, hides_password: false, differences: None };
+        let document = |text: String| Recorded { text, hides_password: false, differences: None };
         match self.form {
-            Form::Json => Ok(plain(transcript::json(&steps, again, with, without))),
-            Form::Transcript => {
+            RecordingFormat::Json => Ok(document(transcript::json(&steps, again, with, without))),
+            RecordingFormat::Transcript => {
                 let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(plain(transcript::text(&steps, again, &init, &from)))
+                Ok(document(transcript::text(&steps, again, &init, &from)))
             }
-            Form::Recipe => {
+            RecordingFormat::Recipe => {
                 let path =
                     |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
                 let whole = |recording: &Recording| recorded::with_whole_paths(recording, self.target(), &path);
@@ -204,20 +204,20 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
 fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
     let Some(source) = standins::script(command) else { return Vec::new() };
     let source = Rc::new(source);
-    let told = |escape: escape::Escape| {
+    let reported = |escape: escape::Escape| {
         let text = source.text.get(escape.span.clone()).unwrap_or_default();
         let fault = match escape.kind {
-            Kind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
+            EscapeKind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
                 .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
-            Kind::Search => {
+            EscapeKind::Search => {
                 Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
                     .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
             }
         };
-        let told = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
-        told.at(Place { source: source.clone(), span: escape.span })
+        let diagnostic = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
+        diagnostic.at(Place { source: source.clone(), span: escape.span })
     };
-    escape::find(&source.text).into_iter().map(told).collect()
+    escape::find(&source.text).into_iter().map(reported).collect()
 }
 
 /// Returns what is doubtful in a recording.

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 /// How a reference is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ReferenceFormat {
     /// Markdown.
     Markdown,
     /// A page of section 5 of the manual.
@@ -21,19 +21,19 @@ pub(crate) enum Form {
 }
 
 /// Returns the reference of all words.
-pub(crate) fn words(form: Form) -> Result<String, Fault> {
+pub(crate) fn words(form: ReferenceFormat) -> Result<String, Fault> {
     match form {
-        Form::Markdown => Ok(markdown::words()),
-        Form::Man => page::words(),
+        ReferenceFormat::Markdown => Ok(markdown::words()),
+        ReferenceFormat::Man => page::words(),
     }
 }
 
 /// Returns the reference of a library: one that the manifest of a folder names, a folder, `std`, or a module of that.
-pub(crate) fn library(folder: Option<&Path>, name: &str, form: Form) -> Result<String, Vec<Diagnostic>> {
+pub(crate) fn library(folder: Option<&Path>, name: &str, form: ReferenceFormat) -> Result<String, Vec<Diagnostic>> {
     let modules = modules(folder, name)?;
     match form {
-        Form::Markdown => Ok(markdown::library(&modules)),
-        Form::Man => Ok(page::library(name, &modules)?),
+        ReferenceFormat::Markdown => Ok(markdown::library(&modules)),
+        ReferenceFormat::Man => Ok(page::library(name, &modules)?),
     }
 }
 

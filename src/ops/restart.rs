@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::system::System;
 use crate::model::VmName;
 use crate::supervise::recovery;
-use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::status::{MachineState, MachineStatus};
 use std::time::Duration;
 
 /// Stops machines that run in the background, and starts them again as they were started before, without `init`. What is wrong
@@ -57,13 +57,13 @@ fn among_themselves(starts: &mut [Start]) -> Vec<VmName> {
 
 /// Rehearses the start of a machine that runs in the background.
 fn prepared(here: &System, name: &VmName, listener: start::Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
-    let Some(standing) = Standing::of(here, name) else {
+    let Some(status) = MachineStatus::of(here, name) else {
         let fault = recovery::in_no_background(here, name);
         let meant = near(here, name).filter(|_| recovery::holder(here, name).is_none());
         return Err(fault.maybe_hint(meant).into());
     };
-    prepare_again(&standing, listener).map_err(|mut faults| {
-        let goes_on = if standing.state == Stance::Held { "stays held" } else { "goes on as it was started" };
+    prepare_again(&status, listener).map_err(|mut faults| {
+        let goes_on = if status.state == MachineState::Failed { "stays held" } else { "goes on as it was started" };
         let fault = Fault::new(format!("{name} was not restarted, and {goes_on}"));
         faults.push(fault.hint(format!("correct what is wrong; `vmrun stop {name}` stops it")).into());
         faults

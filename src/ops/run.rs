@@ -6,11 +6,11 @@ use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::script::{Inputs, Recipe, Refused};
 pub(crate) use crate::supervise::Progress;
 use crate::supervise::driver::{Beginning, drive};
-use crate::supervise::progress::Told;
+use crate::supervise::progress::ProgressListener;
 pub(crate) use crate::supervise::step::Means;
 use crate::supervise::{Claim, Run};
 use std::path::PathBuf;
@@ -47,10 +47,15 @@ pub(crate) fn rehearse(
 }
 
 /// Rehearses a recipe, then runs its machine in the foreground until nothing follows. All that it took has been given back then.
-pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Notify<'_>) -> Result<(), Vec<Diagnostic>> {
+pub(crate) fn run(
+    asked: &RunRequest,
+    prefetch: Prefetch,
+    listener: ProgressListener,
+    notify: Notify<'_>,
+) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
     settings::doubt(platform()?).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
-    let mut host = System::new(settings, ahead)?;
+    let mut host = System::new(settings, prefetch)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();
     host.work_in(inputs.origin.folder());
@@ -60,11 +65,11 @@ pub(crate) fn run(asked: &RunRequest, ahead: Ahead, listener: Told, notify: Noti
     let diary = asked.events.as_deref().map(|path| Diary::open(path, &claim.machine)).transpose()?;
     let mut run = Run::new(host);
     run.stop_within = asked.stop_within;
-    run.told = Some(Box::new(move |progress| {
+    run.listener = Some(Box::new(move |progress| {
         diary.iter().for_each(|diary| diary.tell(progress));
         listener(progress);
     }));
-    run.keeping = claim.keeping.clone();
+    run.service = claim.service.clone();
     let faults = drive(run, Beginning::Claim(&claim), inputs.init, &mut |run, init| recipe.perform(run, &inputs, init));
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

@@ -3,7 +3,7 @@
 use super::hosts::{Access, KnownMachine, Location, VmHost, add_running, locations, questions, silent};
 use super::installation::{Installation, Machines, Wanted};
 use super::inventory::{Entry, State};
-use super::known::{self, every, standings, wanted};
+use super::known::{self, every, statuses, wanted};
 use super::machines::machines;
 use super::remote::{Remote, RunningMachine, SCHEME, failure, read_list};
 use crate::client::reach;
@@ -130,10 +130,10 @@ pub(crate) fn wrong() -> Fault {
 
 /// Finds machines; a host that tells of its machines itself knows others too.
 fn known(installation: &Installation, names: &[String]) -> Result<(Vec<Wanted>, Vec<KnownMachine>), Fault> {
-    let standings = standings()?;
+    let statuses = statuses()?;
     let (mut recipes, mut others) = (Vec::new(), Vec::new());
     for name in names {
-        if let Ok(wanted) = known::one(installation, &standings, name) {
+        if let Ok(wanted) = known::one(installation, &statuses, name) {
             recipes.push(wanted);
         } else {
             let (name, ttys) = (name.clone(), BTreeMap::new());

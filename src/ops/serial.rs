@@ -7,7 +7,7 @@ use super::known;
 use super::search::{HostQuery, Listener, SearchEvent, elsewhere, wrong};
 use super::settings;
 pub(crate) use crate::client::console::Left;
-use crate::client::console::{Line, attach};
+use crate::client::console::{SerialLine, attach};
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
 use crate::host::handover::hand_over;
 use crate::host::signals::Signals;
@@ -18,7 +18,7 @@ use crate::model::{Argv, VmName};
 use crate::qemu;
 use crate::screen::serial::Heard;
 use crate::supervise::recovery;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,9 +42,9 @@ pub(crate) struct PortQuery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PortUse {
     /// To say something as well.
-    Talk,
+    ReadWrite,
     /// To hear only.
-    Listen,
+    ReadOnly,
 }
 
 /// The serial port of a machine.
@@ -52,7 +52,7 @@ pub(crate) struct Port {
     /// The machine.
     pub machine: VmName,
     /// The other end of its port.
-    line: Line,
+    line: SerialLine,
     host: System,
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn wait(
     listener: Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
     let until = Instant::now() + within;
-    let port = Port::open(query, PortUse::Listen, |name| wait_command(name, query, text, within), listener)?;
+    let port = Port::open(query, PortUse::ReadOnly, |name| wait_command(name, query, text, within), listener)?;
     let signals = Signals::install()?;
     let mut heard = Heard::default();
     while port.lives() {
@@ -160,7 +160,7 @@ fn tty(
     listener: Listener<'_>,
 ) -> Result<(VmName, Tty, Option<Log>), Vec<Diagnostic>> {
     let installation = Installation::open()?;
-    let known = known::one(&installation, &known::standings()?, wanted)?;
+    let known = known::one(&installation, &known::statuses()?, wanted)?;
     let mut machines = installation.machines_of(&known)?;
     if !machines.faults.is_empty() {
         machines.faults.into_iter().map(SearchEvent::RecipeFault).for_each(listener);
@@ -179,7 +179,7 @@ fn tty(
         let others = (!found.ttys.is_empty()).then(|| format!("it has {}", suggest::list(others)));
         return Err(fault.hint(format!("add `{port}: \"{}\"`", nmdm(&machine))).maybe_hint(others).into());
     };
-    let log = Standing::of(host, &machine).map(|standing| (standing.log.into(), standing.log_from));
+    let log = MachineStatus::of(host, &machine).map(|status| (status.log.into(), status.log_from));
     Ok((machine, tty, log))
 }
 
@@ -195,11 +195,11 @@ fn line(
     log: Option<Log>,
     usage: PortUse,
     host: &System,
-) -> Result<Line, Fault> {
+) -> Result<SerialLine, Fault> {
     let settings = host.settings();
-    let socket = || Line::Socket(qemu::serial_socket(&settings.machine_folder(machine), port));
+    let socket = || SerialLine::Socket(qemu::serial_socket(&settings.machine_folder(machine), port));
     let is_qemu = settings.platform == Platform::Linux;
-    if let Some(line) = Line::of(tty, port, machine, settings) {
+    if let Some(line) = SerialLine::of(tty, port, machine, settings) {
         return Ok(line);
     }
     match (tty, log) {
@@ -208,7 +208,7 @@ fn line(
             let fault = Fault::new(format!("{port} of {machine} is plugged into {path}, a tty of this host"));
             Err(fault.hint("whoever has the other end of that tty is its console"))
         }
-        (Tty::Stdio, Some((log, from))) if usage == PortUse::Listen => Ok(Line::Log(log, from)),
+        (Tty::Stdio, Some((log, from))) if usage == PortUse::ReadOnly => Ok(SerialLine::Log(log, from)),
         (Tty::Stdio, Some(_)) if is_qemu => Ok(socket()),
         (Tty::Stdio, Some(_)) => {
             let fault = Fault::new(format!("what {port} of {machine} says goes into its log, and nothing goes back"));

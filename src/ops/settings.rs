@@ -4,7 +4,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::NODES;
 pub(crate) use crate::host::environment::env;
 use crate::host::environment::native_platform;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 pub(crate) use crate::host::{Asked, Platform, Settings};
 use crate::host::{release_doubt, target};
 use crate::model::{Release, Target, VmName};
@@ -59,7 +59,7 @@ pub(crate) fn doubt(asked: Asked) -> Option<Diagnostic> {
 
 /// Returns this host.
 pub(crate) fn host(user_net: bool) -> Result<System, Fault> {
-    System::new(settings(platform()?, user_net)?, Ahead::default())
+    System::new(settings(platform()?, user_net)?, Prefetch::default())
 }
 
 /// Returns the settings of this host: the system's folders for root, the user's own otherwise.

@@ -7,7 +7,7 @@ use super::recipe::RecipeRequest;
 use super::run::{Rehearsed, rehearse};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::background::{Outcome, Supervisor};
+use crate::host::background::{Supervisor, SupervisorOutcome};
 use crate::host::events;
 use crate::host::spawn;
 use crate::host::system::System;
@@ -15,7 +15,7 @@ use crate::host::{Facts as _, Host};
 use crate::model::VmName;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::recovery::{self, Aim};
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use crate::supervise::{Claim, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -160,11 +160,11 @@ fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
 fn runs_already(recipe: &str) -> Option<Fault> {
     let host = settings::host(false).ok()?;
     let path = host.real(Path::new(recipe));
-    let is_its = |standing: &Standing| host.real(Path::new(&standing.recipe)) == path;
-    host.store().traces().iter().find_map(|trace| {
-        Standing::of(&host, &trace.name).filter(is_its)?;
-        let owner = recovery::holder(&host, &trace.name)?;
-        Some(recovery::running(&host, &trace.name, owner.as_ref(), Aim::Boot(Some(recipe))))
+    let is_its = |status: &MachineStatus| host.real(Path::new(&status.recipe)) == path;
+    host.store().records().iter().find_map(|record| {
+        MachineStatus::of(&host, &record.name).filter(is_its)?;
+        let owner = recovery::holder(&host, &record.name)?;
+        Some(recovery::running(&host, &record.name, owner.as_ref(), Aim::Boot(Some(recipe))))
     })
 }
 
@@ -176,7 +176,7 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
     let adopts = recovery::goes_on(&*host, &name).is_some();
     let request = request.with(&claim.given);
     let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
-    Ok(Start { name, after: claim.keeping.after, ready: claim.keeping.ready, words, log, adopts })
+    Ok(Start { name, after: claim.service.after, ready: claim.service.ready, words, log, adopts })
 }
 
 /// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
@@ -199,8 +199,8 @@ fn rehearsed(
 
 /// Rehearses the start of a machine as it was started before, though without `init`, on this host as it is once the machine is
 /// stopped; returns what is to be started then.
-pub(crate) fn prepare_again(standing: &Standing, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
-    let (name, request) = (&standing.name, as_asked(standing, false));
+pub(crate) fn prepare_again(status: &MachineStatus, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
+    let (name, request) = (&status.name, as_asked(status, false));
     let mut host = settings::host(request.user_net)?;
     recovery::look_past(&mut host, name);
     let (_, claim) = rehearsed(&request, host, listener)?;
@@ -208,7 +208,7 @@ pub(crate) fn prepare_again(standing: &Standing, listener: Listener<'_>) -> Resu
         let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
         return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
     }
-    Ok(Start { after: claim.keeping.after, ready: claim.keeping.ready, ..as_before(standing, false) })
+    Ok(Start { after: claim.service.after, ready: claim.service.ready, ..as_before(status, false) })
 }
 
 /// Takes over guests that run without a supervisor.
@@ -224,16 +224,16 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if let Some(owner) = recovery::holder(host, name) {
         return Err(recovery::running(host, name, owner.as_ref(), Aim::Adoption));
     }
-    if host.store().trace(name).is_none() {
+    if host.store().record(name).is_none() {
         return Err(recovery::not_running(name).maybe_hint(near(host, name)));
     }
-    let standing = Standing::of(host, name);
+    let status = MachineStatus::of(host, name);
     let lost = || {
         let fault = Fault::host(format!("nothing is known of how {name} was started"));
         fault.hint("`vmrun start RECIPE` takes it over, with the recipe that it was started with")
     };
-    let standing = standing.ok_or_else(lost)?;
-    let mut start = as_before(&standing, standing.init);
+    let status = status.ok_or_else(lost)?;
+    let mut start = as_before(&status, status.init);
     start.after.clear();
     start.adopts = true;
     start.words.push(format!("--adopt={name}"));
@@ -241,22 +241,22 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 }
 
 /// Returns the recipe of a machine and its inputs, as they were when it was started.
-fn as_asked(standing: &Standing, init: bool) -> RecipeRequest {
-    let set = standing.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let (path, user_net) = (standing.recipe.clone(), standing.user_net);
+fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
+    let set = status.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (path, user_net) = (status.recipe.clone(), status.user_net);
     RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.
-fn as_before(standing: &Standing, init: bool) -> Start {
-    let words = as_asked(standing, init).supervisor(standing.stop_within, &standing.log, None);
-    let (name, log) = (standing.name.clone(), PathBuf::from(&standing.log));
+fn as_before(status: &MachineStatus, init: bool) -> Start {
+    let words = as_asked(status, init).supervisor(status.stop_within, &status.log, None);
+    let (name, log) = (status.name.clone(), PathBuf::from(&status.log));
     Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
 }
 
 /// Returns a hint at another machine that a name may have been meant for.
 pub(crate) fn near(host: &System, name: &VmName) -> Option<String> {
-    did_you_mean(name.as_str(), host.store().traces().iter().map(|trace| trace.name.to_string()))
+    did_you_mean(name.as_str(), host.store().records().iter().map(|record| record.name.to_string()))
 }
 
 /// Returns for each machine which of them it starts after, by number.
@@ -315,8 +315,8 @@ fn runs(name: &VmName) -> bool {
 
 /// Where in the log of a machine what its last boot says begins.
 fn boot_log(name: &VmName) -> u64 {
-    let standing = settings::host(false).ok().and_then(|host| Standing::of(&host, name));
-    standing.map_or(0, |standing| standing.log_from)
+    let status = settings::host(false).ok().and_then(|host| MachineStatus::of(&host, name));
+    status.map_or(0, |status| status.log_from)
 }
 
 /// Starts one machine, and waits until it runs and is ready.
@@ -329,15 +329,15 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let outcome = supervisor.wait();
     listener(&StartEvent::Commands(&supervisor.commands()));
     match outcome {
-        Outcome::Ended(0, _) => {
+        SupervisorOutcome::Ended(0, _) => {
             listener(&StartEvent::Ended(name, &start.log));
             return StartOutcome::Ended;
         }
-        Outcome::Waits => return StartOutcome::Waits,
-        Outcome::Interrupted => return StartOutcome::Interrupted,
-        Outcome::Ended(code, output) => return StartOutcome::Failed(code, output),
-        Outcome::Runs if start.adopts => listener(&StartEvent::TakenOver(name)),
-        Outcome::Runs => listener(&StartEvent::Runs(name)),
+        SupervisorOutcome::Waits => return StartOutcome::Waits,
+        SupervisorOutcome::Interrupted => return StartOutcome::Interrupted,
+        SupervisorOutcome::Ended(code, output) => return StartOutcome::Failed(code, output),
+        SupervisorOutcome::Runs if start.adopts => listener(&StartEvent::TakenOver(name)),
+        SupervisorOutcome::Runs => listener(&StartEvent::Runs(name)),
     }
     let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
     let is_ready = match sign {

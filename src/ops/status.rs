@@ -10,7 +10,7 @@ use crate::host::clock::now;
 use crate::host::processes;
 pub(crate) use crate::host::processes::Thread;
 use crate::supervise::recovery;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -50,13 +50,13 @@ fn find(all: &[Entry], wanted: &str) -> Result<usize, Fault> {
 }
 
 /// Returns what the supervisor has written, if it is what the machine's state follows from.
-fn current(one: &Entry) -> Option<&Standing> {
-    one.standing.as_ref().filter(|standing| matches!(one.state, State::Supervised(state) if state == standing.state))
+fn current(one: &Entry) -> Option<&MachineStatus> {
+    one.status.as_ref().filter(|status| matches!(one.state, State::Supervised(state) if state == status.state))
 }
 
 /// Returns when the state of a machine in the background began.
 pub(crate) fn state_began(one: &Entry) -> Option<Utc> {
-    current(one).map(|standing| Utc(standing.since))
+    current(one).map(|status| Utc(status.since))
 }
 
 /// Returns in what time a machine that waits is started again.
@@ -68,12 +68,12 @@ pub(crate) fn start_in(one: &Entry) -> Option<Duration> {
 pub(crate) fn document(status: &Status) -> Value {
     let Status { machine: one, threads } = status;
     let mut all = object(one);
-    let standing = one.standing.as_ref();
-    all["init"] = json!(standing.map(|it| it.init));
-    all["user_net"] = json!(standing.map(|it| it.user_net));
-    all["params"] = json!(standing.map(|it| &it.params));
-    all["stop_within"] = json!(standing.map(|it| it.stop_within.as_secs_f64()));
-    all["after"] = json!(standing.map(|it| it.after.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    let status = one.status.as_ref();
+    all["init"] = json!(status.map(|it| it.init));
+    all["user_net"] = json!(status.map(|it| it.user_net));
+    all["params"] = json!(status.map(|it| &it.params));
+    all["stop_within"] = json!(status.map(|it| it.stop_within.as_secs_f64()));
+    all["after"] = json!(status.map(|it| it.after.iter().map(ToString::to_string).collect::<Vec<_>>()));
     all["threads"] = threads.iter().map(thread).collect();
     all
 }

@@ -6,14 +6,14 @@ use super::settings;
 use super::start::near;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
-use crate::host::processes::Kind;
+use crate::host::processes::HypervisorKind;
 use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
 use crate::supervise::order::{depths, order};
 use crate::supervise::recovery::{self, Aim, Left};
-use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::status::{MachineState, MachineStatus};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,8 +48,8 @@ pub(crate) enum Down {
 pub(crate) enum StopEvent<'a> {
     /// A dead run has left something, which is given back by these commands.
     GivesBack(&'a Left, &'a [Argv]),
-    /// A machine that was held is not any more.
-    NotHeld(&'a VmName),
+    /// A machine that had failed is as one that was stopped.
+    FailureCleared(&'a VmName),
     /// A machine is down.
     Down(&'a VmName, Down),
 }
@@ -65,8 +65,9 @@ pub(crate) fn total(given: Option<Duration>, are_several: bool) -> Option<Durati
 /// Returns the machines that run in the background, by name.
 pub(crate) fn in_background() -> Result<Vec<VmName>, Fault> {
     let host = settings::host(false)?;
-    let runs = |name: &VmName| Standing::of(&host, name).is_some_and(|standing| standing.state != Stance::Held);
-    Ok(host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect())
+    let runs =
+        |name: &VmName| MachineStatus::of(&host, name).is_some_and(|status| status.state != MachineState::Failed);
+    Ok(host.store().records().into_iter().map(|record| record.name).filter(runs).collect())
 }
 
 /// Stops machines, side by side where nothing orders them, within one time for all.
@@ -80,13 +81,8 @@ pub(crate) fn stop(names: &[VmName], how: How, listener: Listener<'_>) -> Result
 pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> Result<Vec<Result<(), Fault>>, Fault> {
     let here = settings::host(false)?;
     let after = |name: &VmName| {
-        let standing = Standing::of(&here, name);
-        standing
-            .map(|standing| standing.after)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|name| names.contains(name))
-            .collect()
+        let status = MachineStatus::of(&here, name);
+        status.map(|status| status.after).unwrap_or_default().into_iter().filter(|name| names.contains(name)).collect()
     };
     let machines: Vec<(VmName, Vec<VmName>)> = names.iter().map(|name| (name.clone(), after(name))).collect();
     let before = order(&machines, |_| true)?;
@@ -134,15 +130,15 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
 /// Stops one machine.
 fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault> {
     let mut host = settings::host(false)?;
-    let was_held = recovery::is_held(&host, name);
+    let had_failed = recovery::has_failed(&host, name);
     let mut down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
         Some(None) => return Err(recovery::running(&host, name, None, Aim::End)),
-        None if host.store().trace(name).is_none() && !was_held => return Err(unknown(&host, name)),
+        None if host.store().record(name).is_none() && !had_failed => return Err(unknown(&host, name)),
         None => Down::PoweredOff,
     };
     // A supervisor that was killed meanwhile, or long before, has left its guest.
-    if (was_held || host.store().trace(name).is_some()) && recovery::holder(&host, name).is_none() {
+    if (had_failed || host.store().record(name).is_some()) && recovery::holder(&host, name).is_none() {
         let within = match how {
             How::Asked(within) => within.unwrap_or(STOP_WITHIN),
             How::AtOnce => Duration::ZERO,
@@ -155,7 +151,7 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
             down = if how == How::AtOnce { Down::SwitchedOff } else { Down::Forced };
         }
     }
-    listener(&if was_held { StopEvent::NotHeld(name) } else { StopEvent::Down(name, down) });
+    listener(&if had_failed { StopEvent::FailureCleared(name) } else { StopEvent::Down(name, down) });
     Ok(())
 }
 
@@ -181,7 +177,7 @@ fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> 
     }
     let given = if let How::Asked(given) = how { given } else { None };
     given.iter().for_each(|within| host.store().ask_within(name, pid, *within));
-    let within = given.or_else(|| Standing::of(host, name).map(|standing| standing.stop_within));
+    let within = given.or_else(|| MachineStatus::of(host, name).map(|status| status.stop_within));
     run.ask_to_stop(1);
     // A run in the foreground knows alone how long its guest gets.
     let Some(within) = within else { return run.ends().map(|()| Down::PoweredOff) };
@@ -243,7 +239,7 @@ fn not_ours(one: &Entry, name: &VmName) -> Fault {
     if one.state == State::Foreign {
         let kind = process.map_or("hypervisor", |process| process.kind.word());
         let fault = Fault::host(format!("vmrun did not start the {kind} of {name}{which}"));
-        let by_hand = process.filter(|process| process.kind == Kind::Bhyve);
+        let by_hand = process.filter(|process| process.kind == HypervisorKind::Bhyve);
         let button = by_hand.map(|process| format!("; `kill {}` presses its power button", process.pid));
         return fault.hint(format!("stop it by what has started it{}", button.unwrap_or_default()));
     }
@@ -265,7 +261,7 @@ mod tests {
             supervisor: None,
             process: None,
             shape: Shape::default(),
-            standing: None,
+            status: None,
             recipe: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());

@@ -7,9 +7,9 @@ use super::run::{Rehearsed, refusal, rehearse};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
-use crate::host::background::{self, Line};
+use crate::host::background::{self, StarterConnection};
 use crate::host::clock::Utc;
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::host::{Settings, clock, events};
@@ -18,9 +18,9 @@ use crate::script::Recipe;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::driver::{Beginning, drive};
-use crate::supervise::order::Keeping;
-use crate::supervise::progress::{Progress, Told};
-use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::order::ServiceOptions;
+use crate::supervise::progress::{Progress, ProgressListener};
+use crate::supervise::status::{MachineState, MachineStatus};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,19 +61,19 @@ pub(crate) fn supervise(asked: &Supervision, listener: &Listener, notify: Notify
 
 fn drive_in_background(
     asked: &Supervision,
-    line: &Rc<Line>,
+    line: &Rc<StarterConnection>,
     listener: &Listener,
     notify: Notify<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
     let recipe = asked.recipe.read()?;
     let inputs = asked.recipe.inputs();
-    let mut host = System::new(settings.clone(), Ahead::default())?;
+    let mut host = System::new(settings.clone(), Prefetch::default())?;
     host.in_background(&asked.log);
     host.work_in(inputs.origin.folder());
     let drive = |mut run: Run, beginning: Beginning<'_>| {
         run.stop_within = asked.stop_within;
-        run.told = Some(told(&asked.log, line.clone(), listener.clone()));
+        run.listener = Some(listener_of(&asked.log, line.clone(), listener.clone()));
         drive(run, beginning, inputs.init, &mut |run, init| recipe.perform(run, &inputs, init))
     };
     let faults = if let Some(name) = &asked.adopt {
@@ -83,8 +83,8 @@ fn drive_in_background(
         let rehearsed = rehearse(&recipe, Box::new(host), &inputs, warned);
         let Rehearsed { host, claim } = rehearsed.map_err(|refused| refusal(refused, notify))?;
         let mut run = Run::new(host);
-        run.standing = Some(asked.standing(&claim.machine, &claim.keeping));
-        run.keeping = claim.keeping.clone();
+        run.status = Some(asked.status(&claim.machine, &claim.service));
+        run.service = claim.service.clone();
         drive(run, Beginning::Claim(&claim))
     };
     listener(&SupervisorEvent::Down);
@@ -92,7 +92,7 @@ fn drive_in_background(
 }
 
 /// Tells whoever has started us, the events beside the log, and the listener. That events cannot be written down stops nothing.
-fn told(log: &Path, line: Rc<Line>, listener: Listener) -> Told {
+fn listener_of(log: &Path, line: Rc<StarterConnection>, listener: Listener) -> ProgressListener {
     let machine: Option<VmName> = log.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
     let diary = machine.and_then(|machine| Diary::open(&events::beside(log), &machine).ok());
     Box::new(move |progress| {
@@ -119,26 +119,26 @@ fn adopting(
     host: System,
     name: &VmName,
 ) -> Result<Run, Vec<Diagnostic>> {
-    let here = System::new(settings.clone(), Ahead::default())?;
+    let here = System::new(settings.clone(), Prefetch::default())?;
     let rehearsal = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::new(settings, Box::new(here))))));
     let evaluated = recipe.evaluate(rehearsal, &asked.recipe.inputs(), Some(Purpose::Plan));
     if !evaluated.faults.is_empty() {
         return Err(evaluated.faults);
     }
-    let keeping = evaluated.run.keeping;
-    let standing = Standing::of(&host, name).unwrap_or_else(|| asked.standing(name, &keeping));
+    let service = evaluated.run.service;
+    let status = MachineStatus::of(&host, name).unwrap_or_else(|| asked.status(name, &service));
     let mut run = Run::new(Box::new(host));
-    run.standing = Some(standing);
-    run.keeping = keeping;
+    run.status = Some(status);
+    run.service = service;
     Ok(run)
 }
 
 impl Supervision {
-    /// Returns how a machine stands before anything has happened.
-    fn standing(&self, name: &VmName, keeping: &Keeping) -> Standing {
-        Standing {
+    /// Returns the status of a machine before anything has happened.
+    fn status(&self, name: &VmName, service: &ServiceOptions) -> MachineStatus {
+        MachineStatus {
             name: name.clone(),
-            state: Stance::Starting,
+            state: MachineState::Starting,
             supervisor: None,
             guest: None,
             since: 0,
@@ -149,7 +149,7 @@ impl Supervision {
             params: self.recipe.inputs().params,
             user_net: self.recipe.user_net,
             stop_within: self.stop_within,
-            after: keeping.after.clone(),
+            after: service.after.clone(),
             log: self.log.display().to_string(),
             log_from: 0,
             error: None,

@@ -5,7 +5,7 @@ mod junit;
 use super::recipe_files::Wanted;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{files, report};
-use crate::script::trial::{Result as Outcome, TestFile};
+use crate::script::trial::{TestFile, TestResult};
 use crate::script::unreadable;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(crate) struct TestRun {
     /// How long it took.
     pub(crate) time: Duration,
     /// What came out.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: TestResult,
 }
 
 impl TestRun {

@@ -1,6 +1,6 @@
 //! The machines of this host while somebody watches them: what has changed between two looks, and what keys do. Nothing is drawn here.
 
-use super::inventory::{Entry, Standing, State};
+use super::inventory::{Entry, MachineStatus, State};
 use super::machines::machines;
 use super::status::{Thread, threads};
 use crate::diag::Fault;
@@ -256,19 +256,19 @@ impl Overview {
         match (letter, &one.recipe) {
             (_, _) if is_foreign => self.notice = format!("{name} was not started by vmrun"),
             ('s', _) => self.mode = Mode::Stop,
-            ('l', _) if one.standing.is_some() => return run(&["logs", "--follow", &name]),
+            ('l', _) if one.status.is_some() => return run(&["logs", "--follow", &name]),
             ('l', _) => self.notice = format!("{name} does not run in the background: it has no log"),
             (_, None) => self.notice = format!("the recipe of {name} is not known"),
             ('v', Some(recipe)) => match one.shape.vnc.map(|address| address.ip()) {
                 Some(ip) => {
                     // By its name it is found with what it was started with.
-                    let wanted = if one.standing.is_some() { &name } else { recipe };
+                    let wanted = if one.status.is_some() { &name } else { recipe };
                     let ip = if ip.is_unspecified() { "127.0.0.1".into() } else { ip.to_string() };
                     return run(&["vnc", wanted, "--hosts", &ip]);
                 }
                 None => self.notice = format!("no console of {name} is known"),
             },
-            (_, Some(recipe)) => return Act::Run(plan(recipe, one.standing.as_ref())),
+            (_, Some(recipe)) => return Act::Run(plan(recipe, one.status.as_ref())),
         }
         Act::Nothing
     }
@@ -313,11 +313,11 @@ impl Overview {
 }
 
 /// Returns the words that print the plan of a machine, as it was started.
-fn plan(recipe: &str, standing: Option<&Standing>) -> Vec<String> {
+fn plan(recipe: &str, status: Option<&MachineStatus>) -> Vec<String> {
     let mut words = vec!["plan".to_string(), recipe.into()];
-    if let Some(standing) = standing {
-        words.extend(standing.user_net.then(|| "--user-net".into()));
-        words.extend(standing.params.iter().map(|(name, value)| format!("--set={name}={value}")));
+    if let Some(status) = status {
+        words.extend(status.user_net.then(|| "--user-net".into()));
+        words.extend(status.params.iter().map(|(name, value)| format!("--set={name}={value}")));
     }
     words
 }

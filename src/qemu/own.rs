@@ -37,7 +37,7 @@ pub(super) fn cpus(machine: &Machine) -> String {
 }
 
 /// Adds what firmware and guest can ask for, and the stub for gdb.
-pub(super) fn told(mut argv: Argv, machine: &Machine) -> Argv {
+pub(super) fn with_own_options(mut argv: Argv, machine: &Machine) -> Argv {
     for table in 0..=3 {
         let rows = SMBIOS.iter().filter(|(_, of, _)| *of == table);
         let values = rows.filter_map(|(key, _, name)| Some(format!(",{name}={}", escape(machine.value(key)?))));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What a QEMU that runs was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct SeenQemu {
     /// The name of its machine.
     pub name: Option<String>,
     /// What the machine is made of.
@@ -22,8 +22,8 @@ pub(crate) fn is_qemu(program: &str) -> bool {
 }
 
 /// Reads the arguments of a QEMU, without the program. What is not understood says nothing.
-pub fn told(args: &[String]) -> Told {
-    let mut told = Told::default();
+pub fn options_of(args: &[String]) -> SeenQemu {
+    let mut seen = SeenQemu::default();
     let mut words = args.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let Some(option) = word.strip_prefix('-') else { continue };
@@ -32,16 +32,16 @@ pub fn told(args: &[String]) -> Told {
             continue;
         }
         let Some(value) = words.next() else { break };
-        told.hear(option, value);
+        seen.hear(option, value);
     }
-    told
+    seen
 }
 
 /// The options that are read; each has a value.
 const KNOWN: &[&str] =
     &["name", "smp", "m", "vnc", "drive", "blockdev", "hda", "hdb", "hdc", "hdd", "cdrom", "netdev", "nic", "D"];
 
-impl Told {
+impl SeenQemu {
     fn hear(&mut self, option: &str, value: &str) {
         let words = words(value);
         let of = |key: &str| words.iter().find_map(|(name, value)| (*name == key).then(|| value.clone()));
@@ -124,8 +124,8 @@ mod tests {
     use crate::qemu::{self, Setting, check};
     use proptest::prelude::*;
 
-    fn of(line: &str) -> Told {
-        told(&line.split(' ').map(String::from).collect::<Vec<_>>())
+    fn of(line: &str) -> SeenQemu {
+        options_of(&line.split(' ').map(String::from).collect::<Vec<_>>())
     }
 
     fn shape(cpus: Option<u64>, mib: u64, vnc: Option<&str>, disks: &[&str], taps: &[&str]) -> Shape {
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(said.name.as_deref(), Some("a,b"));
         assert_eq!(said.shape, shape(Some(6), 1024, Some("0.0.0.0:5901"), &disks, &["tap0"]));
         let odd = of("-vnc unix:/run/x -m 512 -smp many -D /tmp/qemu.log -name");
-        assert_eq!(odd, Told { shape: shape(None, 512, None, &[], &[]), ..Told::default() });
+        assert_eq!(odd, SeenQemu { shape: shape(None, 512, None, &[], &[]), ..SeenQemu::default() });
         assert!(is_qemu("/usr/bin/qemu-system-x86_64") && is_qemu("qemu-kvm") && !is_qemu("vi"));
     }
 
@@ -179,7 +179,7 @@ mod tests {
         fn what_vmrun_tells_qemu_is_read_back(machine in machine()) {
             prop_assert_eq!(check(&machine), []);
             let setting = Setting { folder: Path::new("/run/a,b/lab"), kvm: false, user_net: false, log: None };
-            let said = told(&qemu::argv(&machine, &setting).args);
+            let said = options_of(&qemu::argv(&machine, &setting).args);
             prop_assert_eq!(said.name.as_deref(), Some(machine.name().as_str()));
             prop_assert_eq!(said.folder.as_deref(), Some(setting.folder));
             prop_assert_eq!(said.shape, Shape::of(&machine));
@@ -187,7 +187,7 @@ mod tests {
 
         #[test]
         fn any_arguments_can_be_read(args in prop::collection::vec("-(name|smp|m|vnc|drive|blockdev|D)|.{0,20}|[a-z,=:\\[\\]{}]{0,12}", 0..8)) {
-            let _ = told(&args);
+            let _ = options_of(&args);
         }
     }
 }

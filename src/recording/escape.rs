@@ -7,14 +7,14 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escape {
     /// What it is.
-    pub kind: Kind,
+    pub kind: EscapeKind,
     /// Bytes of the text.
     pub span: Range<usize>,
 }
 
 /// How a program gets past its stand-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EscapeKind {
     /// It is named by its whole path.
     Path,
     /// PATH is set anew, without what it was.
@@ -30,7 +30,8 @@ pub fn find(text: &str) -> Vec<Escape> {
             let words: Vec<(usize, &str)> = words(line).collect();
             let escapes = words.iter().enumerate().filter_map(|(number, (at, word))| {
                 let before = number.checked_sub(1).and_then(|before| words.get(before)).map(|(_, word)| *word);
-                let kind = kind(before, word).filter(|kind| *kind == Kind::Search || !is_carried(&words, number))?;
+                let kind =
+                    kind(before, word).filter(|kind| *kind == EscapeKind::Search || !is_carried(&words, number))?;
                 Some(Escape { kind, span: start + at..start + at + word.len() })
             });
             found.extend(escapes);
@@ -74,22 +75,22 @@ fn is_carried(words: &[(usize, &str)], number: usize) -> bool {
     carried(&line).is_some_and(|rest| rest.len() + number == words.len())
 }
 
-fn kind(before: Option<&str>, word: &str) -> Option<Kind> {
+fn kind(before: Option<&str>, word: &str) -> Option<EscapeKind> {
     // csh(1).
     let is_anew = matches!((before, word), (Some("setenv"), "PATH") | (Some("set"), "path" | "path="));
     if is_anew {
-        return Some(Kind::Search);
+        return Some(EscapeKind::Search);
     }
     if let Some(value) = word.strip_prefix("PATH=") {
         let value = value.trim_start_matches(['"', '\'']);
-        return (!value.starts_with("$PATH") && !value.starts_with("${PATH")).then_some(Kind::Search);
+        return (!value.starts_with("$PATH") && !value.starts_with("${PATH")).then_some(EscapeKind::Search);
     }
     // A variable's value is a path too.
     let path = word.rsplit('=').next().unwrap_or_default();
     let name = base_name(path);
     let folder = base_name(path.strip_suffix(name)?.trim_end_matches('/'));
     let is_program = path.starts_with('/') && ["bin", "sbin"].contains(&folder);
-    (is_program && (NAMES.contains(&name) || CARRIERS.contains(&name))).then_some(Kind::Path)
+    (is_program && (NAMES.contains(&name) || CARRIERS.contains(&name))).then_some(EscapeKind::Path)
 }
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shown(text: &str) -> Vec<(Kind, &str)> {
+    fn shown(text: &str) -> Vec<(EscapeKind, &str)> {
         find(text).into_iter().map(|escape| (escape.kind, &text[escape.span])).collect()
     }
 
@@ -107,7 +108,11 @@ mod tests {
                     \"/usr/local/bin/sudo\" /etc/rc.d/zfs /sbin/reboot /sbin/mount_msdosfs ifconfig\n";
         assert_eq!(
             shown(text),
-            [(Kind::Path, "/sbin/ifconfig"), (Kind::Path, "IF=/usr/sbin/bhyve"), (Kind::Path, "/usr/local/bin/sudo")]
+            [
+                (EscapeKind::Path, "/sbin/ifconfig"),
+                (EscapeKind::Path, "IF=/usr/sbin/bhyve"),
+                (EscapeKind::Path, "/usr/local/bin/sudo")
+            ]
         );
     }
 
@@ -115,20 +120,26 @@ mod tests {
     fn what_a_carrier_runs_has_its_stand_in_whatever_its_path() {
         let text = "doas /sbin/ifconfig tap1 destroy\nsudo -n -u root /sbin/ifconfig -l; /sbin/kldload vmm\n\
                     sudo sh -c '/sbin/ifconfig -l'\ndaemon -p /run/a /usr/sbin/bhyve vm\n";
-        assert_eq!(shown(text), [(Kind::Path, "/sbin/kldload"), (Kind::Path, "/sbin/ifconfig")]);
+        assert_eq!(shown(text), [(EscapeKind::Path, "/sbin/kldload"), (EscapeKind::Path, "/sbin/ifconfig")]);
     }
 
     #[test]
     fn a_path_of_csh_is_found() {
         let text = "setenv PATH /sbin\nset path = (/sbin)\nset path=(/sbin $path)\nsetenv HOME /root\n";
-        assert_eq!(shown(text), [(Kind::Search, "PATH"), (Kind::Search, "path"), (Kind::Search, "path=")]);
+        assert_eq!(
+            shown(text),
+            [(EscapeKind::Search, "PATH"), (EscapeKind::Search, "path"), (EscapeKind::Search, "path=")]
+        );
     }
 
     #[test]
     fn a_path_that_forgets_the_old_one_is_found() {
         let text =
             "PATH=$PATH:/x\nexport PATH=\"${PATH}:/x\"\nPATH=/bin:/sbin\nexport PATH=\"/usr/bin:$PATH\"\nMYPATH=/x\n";
-        assert_eq!(shown(text), [(Kind::Search, "PATH=/bin:/sbin"), (Kind::Search, "PATH=\"/usr/bin:$PATH")]);
+        assert_eq!(
+            shown(text),
+            [(EscapeKind::Search, "PATH=/bin:/sbin"), (EscapeKind::Search, "PATH=\"/usr/bin:$PATH")]
+        );
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Two recordings set beside each other: with and without what initializes the machine.
 
 use super::call::{Call, Recording};
-use super::lease::given_back;
 use super::part::{Part, When, groups};
+use super::taken::given_back;
 
 /// One call of a script, and when it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -160,7 +160,7 @@ impl World {
 
 /// Tells a new world a row of commands, and returns what each is answered.
 #[cfg(test)]
-fn told(setting: &Setting, lines: &[&str]) -> Vec<String> {
+fn answers_of(setting: &Setting, lines: &[&str]) -> Vec<String> {
     let mut world = World::new(setting);
     let argv = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
     let shown = |answer: Answer| format!("{} {}{}", answer.status, answer.output, answer.error);
@@ -195,7 +195,10 @@ mod tests {
             "ifconfig tap create",
             "ifconfig -l",
         ];
-        assert_eq!(told(&setting, &lines), ["0 64", "0 7", "0", "0 md5", "0 md0", "0 igb0", "0 tap0", "0 igb0 tap0"]);
+        assert_eq!(
+            answers_of(&setting, &lines),
+            ["0 64", "0 7", "0", "0 md5", "0 md0", "0 igb0", "0 tap0", "0 igb0 tap0"]
+        );
     }
 
     proptest! {

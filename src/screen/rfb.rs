@@ -74,7 +74,7 @@ pub struct Client {
     heard: Vec<u8>,
     /// How much of it is.
     understood: usize,
-    said: Vec<u8>,
+    outgoing: Vec<u8>,
     password: Option<Secret>,
     /// The last digit of the version that is spoken: 3, 7 or 8.
     version: u8,
@@ -91,7 +91,7 @@ impl Client {
             state: State::Version,
             heard: Vec::new(),
             understood: 0,
-            said: Vec::new(),
+            outgoing: Vec::new(),
             password,
             version: 0,
             picture: Picture::default(),
@@ -112,7 +112,7 @@ impl Client {
 
     /// Returns what is to be sent, once.
     pub fn to_send(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.said)
+        std::mem::take(&mut self.outgoing)
     }
 
     /// Returns whether the server has let the client in, and told it of its screen.
@@ -147,17 +147,17 @@ impl Client {
     /// Asks for the screen; of one that was sent already only for what changes.
     pub fn ask(&mut self, only_changes: bool) {
         let (width, height) = (self.picture.width(), self.picture.height());
-        self.said.extend_from_slice(&[3, u8::from(only_changes), 0, 0, 0, 0]);
+        self.outgoing.extend_from_slice(&[3, u8::from(only_changes), 0, 0, 0, 0]);
         // What was said of the size fits into 16 bits each.
-        self.said.extend_from_slice(&u16::try_from(width).unwrap_or(u16::MAX).to_be_bytes());
-        self.said.extend_from_slice(&u16::try_from(height).unwrap_or(u16::MAX).to_be_bytes());
+        self.outgoing.extend_from_slice(&u16::try_from(width).unwrap_or(u16::MAX).to_be_bytes());
+        self.outgoing.extend_from_slice(&u16::try_from(height).unwrap_or(u16::MAX).to_be_bytes());
     }
 
     /// Presses keys in order, and lets them go in reverse.
     pub fn press(&mut self, stroke: &Stroke) {
         let mut event = |key: u32, down: bool| {
-            self.said.extend_from_slice(&[4, u8::from(down), 0, 0]);
-            self.said.extend_from_slice(&key.to_be_bytes());
+            self.outgoing.extend_from_slice(&[4, u8::from(down), 0, 0]);
+            self.outgoing.extend_from_slice(&key.to_be_bytes());
         };
         stroke.keys().iter().for_each(|key| event(*key, true));
         stroke.keys().iter().rev().for_each(|key| event(*key, false));
@@ -207,7 +207,7 @@ impl Client {
             (3, 8..) | (4.., _) => 8,
             _ => 3,
         };
-        self.said.extend_from_slice(format!("RFB 003.00{}\n", self.version).as_bytes());
+        self.outgoing.extend_from_slice(format!("RFB 003.00{}\n", self.version).as_bytes());
         self.state = if self.version == 3 { State::Decision } else { State::Offer };
         Ok(true)
     }
@@ -236,7 +236,7 @@ impl Client {
             return Ok(true);
         }
         let kind = self.chosen(&kinds)?;
-        self.said.push(kind);
+        self.outgoing.push(kind);
         self.enter(kind);
         Ok(true)
     }
@@ -274,7 +274,7 @@ impl Client {
         self.understood += bytes.len();
         let password = self.password.as_ref().map(Secret::reveal).unwrap_or_default();
         let response = response(password, bytes);
-        self.said.extend_from_slice(&response);
+        self.outgoing.extend_from_slice(&response);
         self.state = State::Verdict { password: true };
         true
     }
@@ -300,7 +300,7 @@ impl Client {
 
     /// Asks to be let in beside others.
     fn share(&mut self) {
-        self.said.push(1);
+        self.outgoing.push(1);
         self.state = State::Init;
     }
 
@@ -310,10 +310,10 @@ impl Client {
         let number = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
         let name = u32::from_be_bytes([bytes[20], bytes[21], bytes[22], bytes[23]]);
         self.resize(number(0), number(2))?;
-        self.said.extend_from_slice(&[0, 0, 0, 0]);
-        self.said.extend_from_slice(&FORMAT);
-        self.said.extend_from_slice(&[2, 0, 0, 2]);
-        ENCODINGS.iter().for_each(|encoding| self.said.extend_from_slice(&encoding.to_be_bytes()));
+        self.outgoing.extend_from_slice(&[0, 0, 0, 0]);
+        self.outgoing.extend_from_slice(&FORMAT);
+        self.outgoing.extend_from_slice(&[2, 0, 0, 2]);
+        ENCODINGS.iter().for_each(|encoding| self.outgoing.extend_from_slice(&encoding.to_be_bytes()));
         self.state = State::Rest(u64::from(name));
         Ok(true)
     }

@@ -11,7 +11,7 @@ use super::raise::Raised;
 use super::source::{self, Sources, Unit};
 use super::words::{Call, VM_DIR};
 use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::{Effect, Host, files, ipxe, shelf};
+use crate::host::{Effect, Host, files, ipxe, library_tree};
 use crate::library::allowed::{self, Allowed};
 use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
 use crate::library::protected::is_below;
@@ -90,10 +90,10 @@ impl Call<'_> {
     /// Refuses what may not be had, and what a module does while it is being imported.
     pub(crate) fn permit(&self, asked: Asked<'_>) -> Result<(), Raised> {
         self.while_awake()?;
-        let mut session = self.session();
-        let sources = session.sources.clone();
+        let mut evaluation = self.evaluation();
+        let sources = evaluation.sources.clone();
         let Some(imported) = sources.imported() else { return Ok(()) };
-        let Some((what, way_out)) = session.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
+        let Some((what, way_out)) = evaluation.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
         let fault = match &self.library {
             Some(library) => Fault::new(format!("the library `{library}` may not {what}")),
             None => Fault::new(format!(
@@ -147,7 +147,7 @@ impl Call<'_> {
 
     /// Refuses what a module does while it is being imported, whoever wrote it.
     pub(super) fn while_awake(&self) -> Result<(), Raised> {
-        match self.session().sources.loading() {
+        match self.evaluation().sources.loading() {
             None => Ok(()),
             Some(module) => {
                 let fault = Fault::new(format!("{module} does something while it is being imported"));
@@ -157,7 +157,7 @@ impl Call<'_> {
     }
 }
 
-impl super::Session {
+impl super::EvaluationContext {
     /// Returns what may not be done, and the way out; nothing if it may.
     fn refusal(
         &mut self,
@@ -248,7 +248,7 @@ impl super::Session {
             Asked::Node(name) => {
                 let host = &*self.run().host;
                 let node = host.settings().node(name);
-                host.is_assumed() || host.file(&node).is_none() || host.store().trace(name).is_some()
+                host.is_assumed() || host.file(&node).is_none() || host.store().record(name).is_some()
             }
             Asked::Device(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) => false,
             Asked::Secret(_) | Asked::Env(_) => false,
@@ -262,7 +262,7 @@ impl super::Session {
             return false;
         }
         let mut others = recipes_beside(Path::new(&self.sources.main()));
-        others.extend(self.run().host.store().traces().iter().map(|trace| trace.name.to_string()));
+        others.extend(self.run().host.store().records().iter().map(|record| record.name.to_string()));
         let folder = Path::new(VM_DIR);
         let named = self.named();
         let known = named.texts().chain(others.iter().map(String::as_str));
@@ -306,7 +306,7 @@ impl super::Session {
     fn configured(&mut self) -> Result<&Allowed, Fault> {
         if self.allowance.configured.is_none() {
             let path = self.run().host.settings().config.join("config.toml");
-            let text = shelf::text(&path)?.unwrap_or_default();
+            let text = library_tree::text(&path)?.unwrap_or_default();
             let read = allowed::parse(&path.display().to_string(), &text);
             let read = read.map_err(|diagnostic| match diagnostic.place {
                 Some(place) => diagnostic.fault.context(place),
@@ -405,8 +405,9 @@ mod tests {
     #[test]
     fn a_library_takes_away_no_node_that_somebody_uses() {
         let folder = tempfile::tempdir().unwrap();
-        let write =
-            |name: &str, text: &str| crate::host::shelf::put(&folder.path().join(name), text.as_bytes()).unwrap();
+        let write = |name: &str, text: &str| {
+            crate::host::library_tree::put(&folder.path().join(name), text.as_bytes()).unwrap()
+        };
         write("vmrun.toml", "[lib.team]\npath = \".\"\n");
         write("lib.rhai", "fn clear(name) { bhyvectl(name).destroy(); }\n");
         let said = |recipe: &str| {

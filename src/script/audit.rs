@@ -66,13 +66,13 @@ fn imports(ast: &AST) -> BTreeMap<String, String> {
 }
 
 /// A call, and whether it is written as a method of something.
-struct Found {
+struct FoundCall {
     call: FnCallExpr,
     position: Position,
     is_method: bool,
 }
 
-fn calls(ast: &AST) -> Vec<Found> {
+fn calls(ast: &AST) -> Vec<FoundCall> {
     let mut all = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode<'_>]| {
         let (call, position, is_method) = match nodes.last() {
@@ -81,7 +81,7 @@ fn calls(ast: &AST) -> Vec<Found> {
             Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => (call, at, false),
             _ => return true,
         };
-        all.push(Found { call: (**call).clone(), position: *position, is_method });
+        all.push(FoundCall { call: (**call).clone(), position: *position, is_method });
         true
     });
     all
@@ -96,7 +96,7 @@ fn function_at(ast: &AST, position: Position) -> Option<String> {
 }
 
 /// What a word can ask for.
-fn of_word(found: &Found) -> BTreeSet<&'static str> {
+fn of_word(found: &FoundCall) -> BTreeSet<&'static str> {
     let name = found.call.name.as_str();
     let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
     rows.into_iter().flat_map(|row| of_row(row, found.is_method)).collect()
@@ -141,7 +141,7 @@ fn of_standard(module: &str, function: &str, known: &mut Known) -> BTreeSet<&'st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::words::Kind;
+    use crate::script::words::WordKind;
 
     #[test]
     fn every_word_that_acts_is_told_with_its_function() {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn no_action_is_forgotten() {
-        for row in words::all().filter(|row| row.kind() == Kind::Action) {
+        for row in words::all().filter(|row| row.kind() == WordKind::Action) {
             let is_harmless = ["defer", "on", "sleep"].contains(&row.name());
             assert_eq!(row.asks().is_empty(), is_harmless, "{}", row.name());
         }

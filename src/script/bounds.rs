@@ -4,7 +4,7 @@
 //! deep as it is long. So each value is weighed where a variable is read, which is the only way to put one value into the next. `this`
 //! is no variable: what is done to that alone is as large as Rhai lets it get, and is bounded by the processor time that it takes.
 
-use super::{Session, lexer};
+use super::{EvaluationContext, lexer};
 use crate::diag::Fault;
 use crate::host::memory;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Position, Scope};
@@ -98,7 +98,7 @@ pub(super) fn variable<'a>(name: &str, index: usize, scope: &'a Scope<'_>) -> Op
     value.filter(|value| value.is_shared() || !is_plain(value))
 }
 
-/// Bounds an engine that has no session: that of a test of recipes, which may take as much again as the recipe that it runs.
+/// Bounds an engine that evaluates no recipe: that of a test of recipes, which may take as much again as the recipe that it runs.
 pub(super) fn alone(engine: &mut Engine) {
     let spent = Rc::new(Cell::new(0_u64));
     let mut bounds = Bounds::begin();
@@ -124,7 +124,11 @@ fn is_plain(value: &Dynamic) -> bool {
 }
 
 /// Counts operations, and says what there was too much of.
-pub(super) fn spend(session: &RefCell<Session>, spent: &Cell<u64>, operations: u64) -> Option<&'static str> {
+pub(super) fn spend(
+    evaluation: &RefCell<EvaluationContext>,
+    spent: &Cell<u64>,
+    operations: u64,
+) -> Option<&'static str> {
     let before = spent.get();
     let now = before.saturating_add(operations);
     spent.set(now);
@@ -135,22 +139,22 @@ pub(super) fn spend(session: &RefCell<Session>, spent: &Cell<u64>, operations: u
     if before / LOOK == now / LOOK {
         return None;
     }
-    let mut session = session.try_borrow_mut().ok()?;
-    if session.bounds.is_over() {
+    let mut evaluation = evaluation.try_borrow_mut().ok()?;
+    if evaluation.bounds.is_over() {
         return Some(TOO_MUCH);
     }
-    if before / LONG_LOOK == now / LONG_LOOK && session.bounds.looked.elapsed() < LONG {
+    if before / LONG_LOOK == now / LONG_LOOK && evaluation.bounds.looked.elapsed() < LONG {
         return None;
     }
-    session.bounds.looked = Instant::now();
-    if session.run().host.stop_asked() {
-        session.run().interrupt();
+    evaluation.bounds.looked = Instant::now();
+    if evaluation.run().host.stop_asked() {
+        evaluation.run().interrupt();
         return Some("interrupted");
     }
-    if session.rehearsal.is_some() && session.bounds.begun.elapsed() > session.patience {
+    if evaluation.rehearsal.is_some() && evaluation.bounds.begun.elapsed() > evaluation.patience {
         return Some(TOO_LONG);
     }
-    (session.bounds.busy() > PROCESSOR).then_some(TOO_BUSY)
+    (evaluation.bounds.busy() > PROCESSOR).then_some(TOO_BUSY)
 }
 
 /// How much of the host an evaluation may take from where it began.

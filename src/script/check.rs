@@ -15,14 +15,14 @@ mod init;
 mod inspector;
 mod kinds;
 mod literal;
-mod recovery;
+mod parse_recovery;
 mod rehearsals;
 mod shared;
 mod usage;
 
 pub use finding::{Finding, Rule};
 pub use inspector::Inspector;
-pub(crate) use recovery::{Parsed, parse};
+pub(crate) use parse_recovery::{Parsed, parse};
 pub use rehearsals::rehearse;
 pub(crate) use shared::Claim;
 pub use shared::{Places, conflicts};
@@ -46,16 +46,16 @@ pub enum Role {
 pub(crate) struct Names {
     /// Every name that nothing knows.
     pub faults: Vec<Diagnostic>,
-    /// Whether there is nothing but words, literals and sizes: no operator, no loop, no property and no import.
-    pub plain: bool,
+    /// Whether there are only words, literals and sizes: no operator, no loop, no property and no import.
+    pub words_only: bool,
 }
 
 /// Returns the names in a text, above all those that nothing knows.
 pub(crate) fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
     let mut checker = Checker::new(source, ast, role, None);
     checker.whole();
-    let (found, plain) = checker.into_parts();
-    Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), plain }
+    let (found, words_only) = checker.into_parts();
+    Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), words_only }
 }
 
 /// The word by which a recipe asks for a parameter that is a secret.

@@ -8,7 +8,7 @@ mod names;
 
 use super::lexer;
 use super::modules::STDLIB;
-use super::words::{self, Kind, Row};
+use super::words::{self, Row, WordKind};
 use crate::script::handle::{EXITS, Handle, PARTS};
 use cursor::{Around, Of, Within, cursor};
 pub(crate) use names::{Declaration, Names, Sort, is_free, names};
@@ -215,7 +215,7 @@ impl Document<'_> {
         }
         let is_member = matches!(cursor.around, Around::Member(Of::Value | Of::Part(_)));
         if let Some(declared) = names.at(at).filter(|_| !is_member).map(|at| &names.declarations[at]) {
-            return hover(vec![written(declared)], self.told(declared));
+            return hover(vec![written(declared)], self.documentation(declared));
         }
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
         if rows.is_empty() {
@@ -229,7 +229,7 @@ impl Document<'_> {
     }
 
     /// What is said of a declaration: its comments, or those of the module that it is.
-    fn told(&self, declared: &Declaration) -> String {
+    fn documentation(&self, declared: &Declaration) -> String {
         if declared.sort != Sort::Module {
             return declared.docs.clone();
         }
@@ -251,7 +251,7 @@ impl Document<'_> {
             let own = names.declarations.iter().filter(|one| one.sort == Sort::Function && one.name == call.name);
             let own = own.map(|one| (written(one), one.docs.clone()));
             let rows = words::all().filter(|row| row.is_named(&call.name));
-            let rows = rows.filter(|row| (row.kind() == Kind::Method) == call.is_method);
+            let rows = rows.filter(|row| (row.kind() == WordKind::Method) == call.is_method);
             own.chain(rows.map(|row| (row.usage(), row.help().to_string()))).collect()
         };
         (!usages.is_empty()).then_some(Signature { usages, argument: call.argument })
@@ -325,8 +325,10 @@ fn asked_keys(text: &str) -> Vec<String> {
     for at in (0..all.len()).filter(|at| word(*at) == "known_keys" && word(at + 1) == "(") {
         let begin = all[at + 1].span.start;
         let end = begin + lexer::group(&text[begin..]).unwrap_or(text.len() - begin);
-        let texts =
-            all[at..].iter().take_while(|token| token.span.end <= end).filter(|token| token.kind == lexer::Kind::Text);
+        let texts = all[at..]
+            .iter()
+            .take_while(|token| token.span.end <= end)
+            .filter(|token| token.kind == lexer::TokenKind::Text);
         keys.extend(texts.map(|token| text[token.span.clone()].trim_matches('"').to_string()));
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -349,7 +351,7 @@ fn members_of_values(of: Of) -> Vec<Item> {
     }
     let part_of = |row: &Row| PARTS.iter().find(|part| row.on() == Some(part.1)).map(|part| part.0);
     let wanted = if let Of::Part(part) = of { Some(part) } else { None };
-    let methods = words::all().filter(|row| row.kind() == Kind::Method && part_of(row) == wanted);
+    let methods = words::all().filter(|row| row.kind() == WordKind::Method && part_of(row) == wanted);
     let methods = methods.map(|row| item(row.name(), Sense::Method, row.usage(), row.help()));
     if wanted.is_some() {
         return methods.collect();
@@ -371,7 +373,7 @@ fn values(names: &Names, at: usize, is_statement: bool) -> Vec<Item> {
         Sort::Variable | Sort::Parameter => Sense::Variable,
     };
     let mut items: Vec<Item> = names.known(at).into_iter().map(|one| as_item(one, sense(one.sort))).collect();
-    let words = words::all().filter(|row| row.kind() != Kind::Method);
+    let words = words::all().filter(|row| row.kind() != WordKind::Method);
     items.extend(words.map(|row| Item {
         label: row.name().into(),
         sense: Sense::Function,

@@ -35,10 +35,10 @@ struct Habit {
 }
 
 /// Whether a text is a file of some kind, what that is, and how it becomes a recipe.
-type Kind = (fn(&str) -> bool, &'static str, &'static str);
+type FileKind = (fn(&str) -> bool, &'static str, &'static str);
 
 /// Files of other kinds, which are wrong as a whole: each with what it is, and how it becomes a recipe.
-const KINDS: [Kind; 8] = [
+const KINDS: [FileKind; 8] = [
     (is_shell, "a shell script", "`vmrun record -- sh {}` writes the recipe of what a script does"),
     (is_command, "a command line of bhyve", "`vmrun import {}` makes a recipe of it"),
     (is_vm_bhyve, "a guest of vm-bhyve", "`vmrun import {}` makes a recipe of it"),

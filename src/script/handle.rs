@@ -3,7 +3,7 @@
 use super::raise::{Raised, Site};
 use super::words::machine::{keys, permit_key, set_key};
 use super::words::{Call, Type};
-use super::{Shared, words};
+use super::{SharedContext, words};
 use crate::model::{Bootrom, Device, Draft, Ended, InterfaceName, Loader, PciSlot, Secret, VmName};
 use rhai::{Dynamic, Engine, NativeCallContext, Position, Variant};
 use std::any::TypeId;
@@ -309,7 +309,7 @@ pub(crate) fn register(engine: &mut Engine) {
 }
 
 /// Makes the properties of the types known.
-pub(crate) fn register_properties(engine: &mut Engine, shared: &Shared) {
+pub(crate) fn register_properties(engine: &mut Engine, shared: &SharedContext) {
     for exit in EXITS {
         register_exit(engine, shared, &format!("get${exit}"), move |ended| ended.word() == exit);
     }
@@ -321,7 +321,7 @@ pub(crate) fn register_properties(engine: &mut Engine, shared: &Shared) {
 }
 
 /// Makes known what an exit answers. Who asks may do something else after another end.
-fn register_exit<T, F>(engine: &mut Engine, shared: &Shared, name: &str, answer: F)
+fn register_exit<T, F>(engine: &mut Engine, shared: &SharedContext, name: &str, answer: F)
 where
     T: Variant + Clone,
     F: Fn(&Ended) -> T + 'static,
@@ -333,7 +333,7 @@ where
     });
 }
 
-fn register_vm(engine: &mut Engine, shared: &Shared) {
+fn register_vm(engine: &mut Engine, shared: &SharedContext) {
     engine.register_get("name", |vm: &mut Vm| {
         vm.0.borrow().draft.name.as_ref().map_or(Dynamic::UNIT, |name| name.to_string().into())
     });

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     /// A name or a keyword.
     Word,
     /// A number.
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 /// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     /// The bytes that it takes.
     pub(crate) span: Range<usize>,
     /// Whether a text or a comment goes on at the end of the whole text.
@@ -85,15 +85,15 @@ impl Lexer<'_> {
             '`' => self.put_in(1),
             c if c.is_ascii_digit() => {
                 let length = number(rest);
-                self.push(Kind::Number, length, false);
+                self.push(TokenKind::Number, length, false);
             }
             c if is_part(c) => {
                 let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-                self.push(Kind::Word, length, false);
+                self.push(TokenKind::Word, length, false);
             }
             '}' if self.open.last() == Some(&0) => {
                 self.open.pop();
-                self.push(Kind::Mark, 1, false);
+                self.push(TokenKind::Mark, 1, false);
                 self.put_in(0);
             }
             _ => {
@@ -107,12 +107,12 @@ impl Lexer<'_> {
                         _ => {}
                     }
                 }
-                self.push(Kind::Mark, mark, false);
+                self.push(TokenKind::Mark, mark, false);
             }
         }
     }
 
-    fn push(&mut self, kind: Kind, length: usize, is_open: bool) {
+    fn push(&mut self, kind: TokenKind, length: usize, is_open: bool) {
         let span = self.at..self.at + length;
         self.tokens.push_back(Token { kind, span, is_open, quote: 0, goes_on: false });
         self.at += length;
@@ -120,7 +120,7 @@ impl Lexer<'_> {
 
     fn push_text(&mut self, quote: usize, length: usize, is_open: bool, goes_on: bool) {
         let span = self.at..self.at + length;
-        self.tokens.push_back(Token { kind: Kind::Text, span, is_open, quote, goes_on });
+        self.tokens.push_back(Token { kind: TokenKind::Text, span, is_open, quote, goes_on });
         self.at += length;
     }
 
@@ -132,7 +132,7 @@ impl Lexer<'_> {
             let tail = &rest[at..];
             if tail.starts_with("${") {
                 self.push_text(quote, at, false, true);
-                self.push(Kind::Mark, 2, false);
+                self.push(TokenKind::Mark, 2, false);
                 self.open.push(0);
                 return;
             }
@@ -151,7 +151,7 @@ impl Lexer<'_> {
         let is_doc = ["///", "//!", "/**"].iter().any(|mark| text.starts_with(mark)) && !text.starts_with("////");
         let is_open = !text.starts_with("//") && !text.ends_with("*/") || self.at + length == self.text.len();
         if is_doc {
-            self.push(Kind::Doc, length, is_open);
+            self.push(TokenKind::Doc, length, is_open);
         } else {
             self.at += length;
         }
@@ -220,7 +220,7 @@ pub(crate) fn group(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for token in lex(text) {
         let is_done = match &text[token.span.clone()] {
-            _ if token.kind == Kind::Text => !token.goes_on,
+            _ if token.kind == TokenKind::Text => !token.goes_on,
             "(" | "[" | "{" | "#{" | "${" => {
                 depth += 1;
                 false
@@ -244,7 +244,7 @@ pub(crate) fn argument(text: &str) -> &str {
     let (mut depth, mut end) = (0_usize, 0);
     for token in lex(text) {
         let mark = &text[token.span.clone()];
-        let is_text = token.kind == Kind::Text;
+        let is_text = token.kind == TokenKind::Text;
         if depth == 0
             && (text[end..token.span.start].contains('\n') || !is_text && matches!(mark, ")" | "]" | "}" | ","))
         {
@@ -263,7 +263,7 @@ pub(crate) fn argument(text: &str) -> &str {
 /// Returns where the brackets stand that are open at the end of a text.
 pub(crate) fn open(text: &str) -> Vec<usize> {
     let mut open = Vec::new();
-    for token in lex(text).filter(|token| token.kind == Kind::Mark) {
+    for token in lex(text).filter(|token| token.kind == TokenKind::Mark) {
         match &text[token.span.clone()] {
             "(" | "[" | "{" | "#{" | "${" => open.push(token.span.end - 1),
             ")" | "]" | "}" => drop(open.pop()),
@@ -275,7 +275,7 @@ pub(crate) fn open(text: &str) -> Vec<usize> {
 
 /// Returns the names and keywords of a text.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
-    lex(text).filter(|token| token.kind == Kind::Word).map(|token| &text[token.span])
+    lex(text).filter(|token| token.kind == TokenKind::Word).map(|token| &text[token.span])
 }
 
 /// Whether a byte lies within a comment, and so nothing of the language does.
@@ -285,7 +285,7 @@ pub(crate) fn is_comment(text: &str, at: usize) -> bool {
     let before = tokens(head);
     let open = before.last().filter(|token| token.is_open);
     if let Some(open) = open {
-        return open.kind == Kind::Doc;
+        return open.kind == TokenKind::Doc;
     }
     // Of what is left out, the tokens say nothing: it begins after the last one.
     let from = before.last().map_or(0, |token| token.span.end);
@@ -379,7 +379,7 @@ mod tests {
             let ours = tokens(&text);
             let starts: std::collections::BTreeSet<usize> = ours.iter().map(|token| token.span.start).collect();
             prop_assert!(theirs.is_subset(&starts), "{text:?}: {theirs:?} {starts:?}");
-            for token in ours.iter().filter(|token| matches!(token.kind, Kind::Word | Kind::Number | Kind::Text)) {
+            for token in ours.iter().filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Number | TokenKind::Text)) {
                 prop_assert!(token.span.start > end || theirs.contains(&token.span.start), "{text:?}: {token:?}");
             }
         }
@@ -388,7 +388,7 @@ mod tests {
         fn any_text_has_tokens_that_follow_each_other(text in "([a-z0-9 .,:;/*{}()#$`\"'\\\\|=\n]|[äπ]){0,60}", at in 0_usize..80) {
             let mut end = 0;
             for token in tokens(&text) {
-                prop_assert!(token.span.start >= end && token.span.end > token.span.start || token.kind == Kind::Text);
+                prop_assert!(token.span.start >= end && token.span.end > token.span.start || token.kind == TokenKind::Text);
                 prop_assert!(text.get(token.span.clone()).is_some());
                 end = token.span.end;
             }

@@ -3,8 +3,8 @@
 
 use super::bounds;
 use super::check::{self, Role};
+use super::library_store::{LibraryModule, LibraryStore, tidy};
 use super::raise::Raised;
-use super::shelf::{Found, Shelf, tidy};
 use super::source::Sources;
 use super::{allowance, imports};
 use crate::diag::{Diagnostic, Fault, Source, suggest};
@@ -29,7 +29,7 @@ pub(crate) struct Library {
     sources: Rc<Sources>,
     known: RefCell<BTreeMap<String, Rc<Module>>>,
     /// What is named and pinned beside the recipes of a folder, once it was asked for.
-    shelves: RefCell<BTreeMap<PathBuf, Read>>,
+    stores: RefCell<BTreeMap<PathBuf, Read>>,
     /// The library of a module, and its file there.
     inside: RefCell<BTreeMap<String, (String, PathBuf)>>,
 }
@@ -37,8 +37,8 @@ pub(crate) struct Library {
 impl Library {
     /// Makes an empty library.
     pub(crate) fn new(sources: Rc<Sources>) -> Self {
-        let (known, shelves, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { sources, known, shelves, inside }
+        let (known, stores, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { sources, known, stores, inside }
     }
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
@@ -67,7 +67,7 @@ impl Library {
 }
 
 /// What is named and pinned somewhere, or why that cannot be read.
-type Read = Rc<Result<Option<Shelf>, Fault>>;
+type Read = Rc<Result<Option<LibraryStore>, Fault>>;
 
 enum Loading {
     Text(Fault, Position),
@@ -87,11 +87,13 @@ impl Library {
         }
         let main = self.sources.main();
         let folder = &folder_of(&main);
-        let mut shelves = self.shelves.borrow_mut();
-        let read =
-            shelves.entry(folder.clone()).or_insert_with(|| Rc::new(Shelf::beside(folder).map_err(first))).clone();
+        let mut stores = self.stores.borrow_mut();
+        let read = stores
+            .entry(folder.clone())
+            .or_insert_with(|| Rc::new(LibraryStore::beside(folder).map_err(first)))
+            .clone();
         let Some(read) = (*read).as_ref().map_err(Clone::clone)? else { return Err(unnamed(path)) };
-        let Found { library, id, text } = read.find(inside.as_ref(), path)?;
+        let LibraryModule { library, id, text } = read.find(inside.as_ref(), path)?;
         let root = read.named.iter().find(|named| named.name == library).map(|named| read.root(named));
         let file = root.and_then(|root| Path::new(&id).strip_prefix(root).ok().map(Path::to_path_buf));
         self.inside.borrow_mut().insert(id.clone(), (library.clone(), file.unwrap_or_default()));

@@ -9,7 +9,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, M
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-type Outcome<T> = Result<T, Box<EvalAltResult>>;
+type NativeResult<T> = Result<T, Box<EvalAltResult>>;
 
 /// Registers them in place of Rhai's.
 pub(super) fn register(engine: &mut Engine) {
@@ -24,7 +24,7 @@ pub(super) fn register(engine: &mut Engine) {
             Ok::<_, Box<EvalAltResult>>(rhai::format_map_as_json(map))
         });
     for name in ["sort", "sort_by"] {
-        engine.register_fn(name, |c: NativeCallContext<'_>, list: &mut Array, by: FnPtr| -> Outcome<()> {
+        engine.register_fn(name, |c: NativeCallContext<'_>, list: &mut Array, by: FnPtr| -> NativeResult<()> {
             *list = sorted(&c, std::mem::take(list), &by)?;
             Ok(())
         });
@@ -44,7 +44,7 @@ pub(super) fn written(engine: &mut Engine, name: &str) {
 }
 
 fn texts(engine: &mut Engine) {
-    let replace = |text: &mut ImmutableString, from: &str, to: &str| -> Outcome<()> {
+    let replace = |text: &mut ImmutableString, from: &str, to: &str| -> NativeResult<()> {
         bounds::text(bounds::replaced(text, from, to))?;
         if !text.is_empty() {
             *text = text.replace(from, to).into();
@@ -59,7 +59,7 @@ fn texts(engine: &mut Engine) {
         .register_fn("replace", move |text: &mut ImmutableString, from: char, to: &str| {
             replace(text, from.encode_utf8(&mut [0; 4]), to)
         })
-        .register_fn("pad", |text: &mut ImmutableString, length: INT, with: &str| -> Outcome<()> {
+        .register_fn("pad", |text: &mut ImmutableString, length: INT, with: &str| -> NativeResult<()> {
             let missing = usize::try_from(length).unwrap_or(0).saturating_sub(text.chars().count());
             let least = if with.is_empty() { 0 } else { missing };
             bounds::text(text.len().saturating_add(least))?;
@@ -69,7 +69,7 @@ fn texts(engine: &mut Engine) {
         });
 }
 
-fn lists(context: &NativeCallContext<'_>, a: &[Dynamic], b: &[Dynamic], depth: usize) -> Outcome<bool> {
+fn lists(context: &NativeCallContext<'_>, a: &[Dynamic], b: &[Dynamic], depth: usize) -> NativeResult<bool> {
     if a.len() != b.len() {
         return Ok(false);
     }
@@ -81,7 +81,7 @@ fn lists(context: &NativeCallContext<'_>, a: &[Dynamic], b: &[Dynamic], depth: u
     Ok(true)
 }
 
-fn maps(context: &NativeCallContext<'_>, a: &Map, b: &Map, depth: usize) -> Outcome<bool> {
+fn maps(context: &NativeCallContext<'_>, a: &Map, b: &Map, depth: usize) -> NativeResult<bool> {
     if a.len() != b.len() {
         return Ok(false);
     }
@@ -95,7 +95,7 @@ fn maps(context: &NativeCallContext<'_>, a: &Map, b: &Map, depth: usize) -> Outc
 }
 
 /// As Rhai compares what is in lists and maps: values of different types that nothing compares are not the same.
-fn same(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic, depth: usize) -> Outcome<bool> {
+fn same(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic, depth: usize) -> NativeResult<bool> {
     if depth > bounds::NESTED {
         return Err(bounds::end(bounds::TOO_DEEP));
     }
@@ -119,7 +119,7 @@ fn same(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic, depth: usize)
     }
 }
 
-fn list_as_text(context: &NativeCallContext<'_>, list: &mut Array) -> Outcome<ImmutableString> {
+fn list_as_text(context: &NativeCallContext<'_>, list: &mut Array) -> NativeResult<ImmutableString> {
     list.iter().try_for_each(|value| bounds::weigh(value).map(drop))?;
     let mut text = String::from("[");
     for (at, value) in list.iter_mut().enumerate() {
@@ -129,7 +129,7 @@ fn list_as_text(context: &NativeCallContext<'_>, list: &mut Array) -> Outcome<Im
     Ok(text.into())
 }
 
-fn map_as_text(context: &NativeCallContext<'_>, map: &mut Map) -> Outcome<ImmutableString> {
+fn map_as_text(context: &NativeCallContext<'_>, map: &mut Map) -> NativeResult<ImmutableString> {
     map.values().try_for_each(|value| bounds::weigh(value).map(drop))?;
     let mut text = String::from("#{");
     for (at, (key, value)) in map.iter_mut().enumerate() {
@@ -140,7 +140,7 @@ fn map_as_text(context: &NativeCallContext<'_>, map: &mut Map) -> Outcome<Immuta
 }
 
 /// What is in a list or a map, as Rhai writes it.
-fn debugged(context: &NativeCallContext<'_>, value: &mut Dynamic) -> Outcome<ImmutableString> {
+fn debugged(context: &NativeCallContext<'_>, value: &mut Dynamic) -> NativeResult<ImmutableString> {
     if let Some(mut list) = value.write_lock::<Array>() {
         return list_as_text(context, &mut list);
     }
@@ -155,7 +155,7 @@ fn debugged(context: &NativeCallContext<'_>, value: &mut Dynamic) -> Outcome<Imm
 }
 
 /// Sorts a list by merging: what a closure says may contradict itself.
-fn sorted(context: &NativeCallContext<'_>, mut list: Array, by: &FnPtr) -> Outcome<Array> {
+fn sorted(context: &NativeCallContext<'_>, mut list: Array, by: &FnPtr) -> NativeResult<Array> {
     if list.len() < 2 {
         return Ok(list);
     }
@@ -172,7 +172,7 @@ fn sorted(context: &NativeCallContext<'_>, mut list: Array, by: &FnPtr) -> Outco
 }
 
 /// What a closure says of two values: a number, or whether the first one comes first.
-fn order(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic, by: &FnPtr) -> Outcome<Ordering> {
+fn order(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic, by: &FnPtr) -> NativeResult<Ordering> {
     let said = by.call_raw(context, None, [a.clone(), b.clone()])?;
     Ok(match (said.as_int(), said.as_bool()) {
         (Ok(number), _) => number.cmp(&0),

@@ -39,15 +39,15 @@ impl Recipe {
         rehearsal.exits = if inputs.init { Ended::Rebooted } else { Ended::PoweredOff };
         let mut imagined = vec![rehearsal.exits.clone()];
         let mut run = Run::new(Box::new(rehearsal));
-        let mut told: Vec<Diagnostic> = Vec::new();
+        let mut shown: Vec<Diagnostic> = Vec::new();
         let mut boots: VecDeque<bool> = [true, false].into_iter().filter(|init| inputs.init || !init).collect();
         let mut heard: VecDeque<Ended> = VecDeque::new();
         while let Some(init) = boots.pop_front() {
             let evaluated = self.evaluate(run, &Inputs { init, ..inputs.clone() }, Some(Purpose::Run));
             for warning in evaluated.warnings {
-                if !told.contains(&warning) {
+                if !shown.contains(&warning) {
                     warned(&warning);
-                    told.push(warning);
+                    shown.push(warning);
                 }
             }
             if !evaluated.faults.is_empty() {

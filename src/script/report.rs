@@ -7,7 +7,7 @@ use super::source::{self, Sources, Unit};
 use super::type_names;
 use super::words;
 use super::{given, habits};
-use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
+use crate::diag::{Cause, Diagnostic, Fault, Place, Source, suggest};
 use crate::supervise::interrupted;
 use rhai::{ASTNode, EvalAltResult, Expr, ParseError, Position, Stmt};
 use std::ops::Range;
@@ -53,7 +53,7 @@ pub(crate) fn runtime(error: &EvalAltResult, main: &Rc<Source>, sources: &Rc<Sou
             trail.retain(|(place, _)| {
                 frames.iter().any(|frame| source::call(&frame.unit.source, frame.position) == *place)
             });
-            told(raised, &site, sources)
+            diagnostics(raised, &site, sources)
         }
         None => describe(error, &unit, sources),
     };
@@ -110,7 +110,7 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
     match error {
         EvalAltResult::ErrorRuntime(value, _) if value.is::<Raised>() => {
             let site = Site { source: Some(unit.source.name.clone()), position };
-            told(value.clone_cast::<Raised>(), &site, sources)
+            diagnostics(value.clone_cast::<Raised>(), &site, sources)
         }
         EvalAltResult::ErrorRuntime(value, _) => {
             let is_shown =
@@ -147,13 +147,15 @@ fn describe(error: &EvalAltResult, unit: &Unit, sources: &Rc<Sources>) -> Vec<Di
             let fault = Fault::new("this cannot be gone through one by one");
             one(fault.hint("`for` takes a list, a map's `keys()`, or a range as in `0..4`"), here())
         }
-        _ => one(limit(error).unwrap_or_else(|| Fault::new(plain(error))), here()),
+        _ => one(limit(error).unwrap_or_else(|| Fault::new(rhai_message(error))), here()),
     }
 }
 
 /// The fault of an evaluation that was ended because it took too much of something; nothing where it was interrupted.
 fn ended(why: &str) -> Option<Fault> {
-    let endless = |message: String| Fault::new(message).hint("is there a loop or a recursion without an end?");
+    let endless = |message: String| {
+        Fault::new(message).hint("is there a loop or a recursion without an end?").cause(Cause::Endless)
+    };
     Some(match why {
         bounds::TOO_MANY => too_many(),
         bounds::TOO_MUCH => endless(format!("the recipe takes more than {} MiB of memory", super::MEMORY >> 20)),
@@ -170,12 +172,14 @@ fn ended(why: &str) -> Option<Fault> {
 
 fn too_many() -> Fault {
     let fault = Fault::new(format!("the recipe did not end within {} operations", bounds::OPERATIONS));
-    fault.hint("is there a loop without an end?")
+    fault.hint("is there a loop without an end?").cause(Cause::Endless)
 }
 
 /// The faults of a recipe that asks for more than there is.
 fn limit(error: &EvalAltResult) -> Option<Fault> {
-    let endless = |message: String| Some(Fault::new(message).hint("is there a loop or a recursion without an end?"));
+    let endless = |message: String| {
+        Some(Fault::new(message).hint("is there a loop or a recursion without an end?").cause(Cause::Endless))
+    };
     match error {
         EvalAltResult::ErrorStackOverflow(_) => endless(format!("calls go more than {} deep", super::CALLS)),
         EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("string") => {
@@ -194,13 +198,13 @@ fn limit(error: &EvalAltResult) -> Option<Fault> {
 }
 
 /// Rhai's own words, without its position.
-fn plain(error: &EvalAltResult) -> String {
+fn rhai_message(error: &EvalAltResult) -> String {
     let text = error.to_string();
     let text = match text.rfind(" (line ") {
         Some(at) if !error.position().is_none() => text[..at].to_string(),
         _ => text,
     };
-    type_names::plain(text)
+    type_names::in_own_names(text)
 }
 
 /// Rhai says the same of a wrong name, a wrong number of arguments and a wrong type.
@@ -252,11 +256,11 @@ fn in_whole_numbers(before: &str, shift: u32) -> String {
 
 /// Returns the diagnostics of what a word raised.
 pub(crate) fn raised(raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
-    told(raised, call, sources).into_iter().map(|diagnostic| given::outward(diagnostic, sources)).collect()
+    diagnostics(raised, call, sources).into_iter().map(|diagnostic| given::outward(diagnostic, sources)).collect()
 }
 
 /// Returns the diagnostics of what a word raised, where it raised it.
-fn told(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
+fn diagnostics(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnostic> {
     let more = std::mem::take(&mut raised.more);
     let site = raised.site.clone().unwrap_or_else(|| call.clone());
     let mut diagnostic = Diagnostic::error(raised.fault.clone());
@@ -265,7 +269,7 @@ fn told(mut raised: Raised, call: &Site, sources: &Rc<Sources>) -> Vec<Diagnosti
         diagnostic.place = Some(exact(&raised, &unit, site.position));
     }
     let mut all = vec![diagnostic];
-    all.extend(more.into_iter().flat_map(|next| told(next, call, sources)));
+    all.extend(more.into_iter().flat_map(|next| diagnostics(next, call, sources)));
     all
 }
 

@@ -5,8 +5,8 @@
 //! after a reboot, and what it took is given back.
 
 mod assertions;
-mod performance;
-mod scenery;
+mod fixture;
+mod recipe_run;
 
 use super::raise::Raised;
 use super::source::{self, Sources};
@@ -29,7 +29,7 @@ pub(crate) struct TestFile {
 
 /// What came out of a test.
 #[derive(Debug, Default)]
-pub(crate) struct Result {
+pub(crate) struct TestResult {
     /// What was wrong.
     pub faults: Vec<Diagnostic>,
     /// What it printed, and what its recipes did.
@@ -39,7 +39,7 @@ pub(crate) struct Result {
 }
 
 /// What the words of one test share.
-struct Desk {
+struct TestState {
     /// The host as it is described so far.
     fixture: Fixture,
     /// The folder of the test.
@@ -50,11 +50,11 @@ struct Desk {
     printed: Vec<String>,
 }
 
-type Shared = Rc<RefCell<Desk>>;
+type SharedState = Rc<RefCell<TestState>>;
 
 impl TestFile {
     /// Parses a file of tests.
-    pub(crate) fn parse(name: &str, text: &str) -> std::result::Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let source = Rc::new(Source { name: name.into(), text: text.into() });
         let parsed = super::check::parse(&source);
         if !parsed.faults.is_empty() {
@@ -76,17 +76,17 @@ impl TestFile {
     }
 
     /// Runs a test.
-    pub(crate) fn run(&self, test: &str, rewrites: bool) -> Result {
+    pub(crate) fn run(&self, test: &str, rewrites: bool) -> TestResult {
         let folder = std::path::Path::new(&self.source.name).parent().unwrap_or(std::path::Path::new(""));
-        let desk = Desk {
-            fixture: scenery::usual(),
+        let state = TestState {
+            fixture: fixture::usual(),
             folder: folder.into(),
             rewrites,
             blessed: Vec::new(),
             printed: Vec::new(),
         };
-        let desk = Rc::new(RefCell::new(desk));
-        let engine = self.engine(&desk);
+        let state = Rc::new(RefCell::new(state));
+        let engine = self.engine(&state);
         let ended = if test.is_empty() {
             engine.run_ast_with_scope(&mut Scope::new(), &self.ast)
         } else {
@@ -96,40 +96,40 @@ impl TestFile {
             Ok(()) => Vec::new(),
             Err(error) => report::runtime(&error, &self.source, &self.sources),
         };
-        let mut desk = desk.borrow_mut();
+        let mut state = state.borrow_mut();
         let place = |position| source::token(&self.source, position).span;
-        let blessed = desk.blessed.drain(..).map(|(position, text)| (place(position), text)).collect();
-        Result { faults, printed: std::mem::take(&mut desk.printed), blessed }
+        let blessed = state.blessed.drain(..).map(|(position, text)| (place(position), text)).collect();
+        TestResult { faults, printed: std::mem::take(&mut state.printed), blessed }
     }
 
-    fn engine(&self, desk: &Shared) -> Engine {
+    fn engine(&self, state: &SharedState) -> Engine {
         let mut engine = super::functions();
         limit(&mut engine);
         bounds::alone(&mut engine);
         type_names::register(&mut engine);
         handle::register(&mut engine);
         engine.set_module_resolver(modules::Library::new(self.sources.clone()));
-        let printed = desk.clone();
+        let printed = state.clone();
         engine.on_print(move |text| printed.borrow_mut().printed.push(text.to_string()));
-        scenery::register(&mut engine, desk);
-        performance::register(&mut engine, desk);
-        assertions::register(&mut engine, desk, &Rc::new(self.ast.clone()));
+        fixture::register(&mut engine, state);
+        recipe_run::register(&mut engine, state);
+        assertions::register(&mut engine, state, &Rc::new(self.ast.clone()));
         engine
     }
 }
 
 /// What a word of tests does with its arguments, called at a position.
-type Does = fn(&Shared, &[Dynamic], Position) -> std::result::Result<Dynamic, Raised>;
+type Does = fn(&SharedState, &[Dynamic], Position) -> Result<Dynamic, Raised>;
 
 /// Makes a word known, for each number of arguments that it takes.
-fn word(engine: &mut Engine, desk: &Shared, name: &str, (least, most): (usize, usize), does: Does) {
+fn word(engine: &mut Engine, state: &SharedState, name: &str, (least, most): (usize, usize), does: Does) {
     for arity in least..=most {
-        let desk = desk.clone();
+        let state = state.clone();
         let types = vec![TypeId::of::<Dynamic>(); arity];
         engine.register_raw_fn(name, types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
             let position = context.call_position();
             let args: Vec<Dynamic> = args.iter().map(|arg| arg.flatten_clone()).collect();
-            does(&desk, &args, position).map_err(|raised| raised.throw(position))
+            does(&state, &args, position).map_err(|raised| raised.throw(position))
         });
     }
 }

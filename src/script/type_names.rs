@@ -61,7 +61,7 @@ pub(crate) fn arguments(types: &str) -> String {
 }
 
 /// Puts the names for people in place of those of Rust in Rhai's own words.
-pub(crate) fn plain(mut text: String) -> String {
+pub(crate) fn in_own_names(mut text: String) -> String {
     for (rust, _, article) in ours() {
         text = text.replace(rust, article);
     }

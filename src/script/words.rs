@@ -7,18 +7,18 @@ mod disk;
 mod facts;
 pub(crate) mod hooks;
 mod image;
-mod keeping;
 mod library;
 mod loader;
 pub(crate) mod machine;
 mod netboot;
 mod network;
 mod process;
+mod service;
 mod values;
 mod word;
 
 use super::raise::{Raised, Site};
-use super::{Shared, allowance, habits, handle};
+use super::{SharedContext, allowance, habits, handle};
 use crate::host::clock;
 use rhai::{Dynamic, Engine, NativeCallContext};
 use std::any::TypeId;
@@ -26,7 +26,7 @@ use std::any::TypeId;
 pub(crate) use call::Call;
 pub(super) use devices::read_alone;
 pub(crate) use values::{expected, map, size, text, texts, unknown_key};
-pub(crate) use word::{Asks, Kind, Row, Type};
+pub(crate) use word::{Asks, Row, Type, WordKind};
 use word::{Example, Keys, Param, Word};
 
 /// The units of sizes and how far they shift: `20.GiB`.
@@ -39,7 +39,7 @@ pub(crate) const VM_DIR: &str = crate::library::protected::MACHINES;
 pub(crate) fn all() -> impl Iterator<Item = Row> {
     let words = [
         machine::WORDS,
-        machine::talk::WORDS,
+        machine::dialog::WORDS,
         loader::WORDS,
         network::WORDS,
         disk::WORDS,
@@ -47,7 +47,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         netboot::WORDS,
         process::WORDS,
         hooks::WORDS,
-        keeping::WORDS,
+        service::WORDS,
         facts::WORDS,
         library::WORDS,
         allow::WORDS,
@@ -72,27 +72,27 @@ pub(crate) fn usages(name: &str) -> Vec<String> {
 }
 
 /// Returns the value of a fact that recipes see as a variable.
-pub(crate) fn fact(name: &str, shared: &Shared) -> Option<Dynamic> {
+pub(crate) fn fact(name: &str, shared: &SharedContext) -> Option<Dynamic> {
     facts::variable(name, shared)
 }
 
 /// Tries a call of a word, for what it raises. What a method is called on is something of its kind.
-pub(super) fn tried(row: Row, args: &[Dynamic], site: &Site, shared: &Shared) -> Result<(), Raised> {
+pub(super) fn tried(row: Row, args: &[Dynamic], site: &Site, shared: &SharedContext) -> Result<(), Raised> {
     let this = row.on().and_then(|on| on.stand_in(site));
     let call = Call { shared, args: args.to_vec(), this, site: site.clone(), library: None, row: Some(row) };
     row.call()(&call).map(drop).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())))
 }
 
 /// Makes a row known to the engine, once for each number of arguments.
-pub(crate) fn register(engine: &mut Engine, row: Row, shared: &Shared) {
+pub(crate) fn register(engine: &mut Engine, row: Row, shared: &SharedContext) {
     for types in row.types() {
         register_for(engine, row, shared, types);
     }
 }
 
-fn register_for(engine: &mut Engine, row: Row, shared: &Shared, types: Vec<TypeId>) {
+fn register_for(engine: &mut Engine, row: Row, shared: &SharedContext, types: Vec<TypeId>) {
     let (shared, name, on, does) = (shared.clone(), row.name(), row.on(), row.call());
-    let is_action = row.kind() == Kind::Action;
+    let is_action = row.kind() == WordKind::Action;
     engine.register_raw_fn(name, types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let sources = shared.borrow().sources.clone();
         let (main, library) = (sources.main(), allowance::library(&context, &sources));

@@ -1,10 +1,10 @@
 //! What a run is going to take, and how it gets it: the machine's lock, its journal, the locks of its images.
 
+use super::holds::replaced;
 use super::journal::{self, Owner};
-use super::leases::replaced;
-use super::order::Keeping;
+use super::order::ServiceOptions;
 use super::progress::Progress;
-use super::{Lease, Run, recovery};
+use super::{Hold, Run, recovery};
 use crate::diag::Fault;
 use crate::host::files::beside;
 use crate::host::worlds::rehearsal::Rehearsed;
@@ -23,15 +23,15 @@ pub(crate) struct Claim {
     /// The path of the recipe.
     pub recipe: String,
     /// What it is going to take, in order.
-    pub leases: Vec<Lease>,
+    pub holds: Vec<Hold>,
     /// The disk images that it is going to use.
     pub images: Vec<(PathBuf, Access)>,
     /// What its machines have alone while they run, beside their images, which are locked.
     pub alone: Vec<Exclusive>,
     /// How many vCPUs the machines have that it is going to boot.
     pub vcpus: BTreeMap<VmName, u64>,
-    /// How the machine is kept.
-    pub keeping: Keeping,
+    /// When it is started again, what it starts after, and when it is ready.
+    pub service: ServiceOptions,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Claim {
 impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
     pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
-        let (mut images, mut leases): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.leases.clone());
+        let (mut images, mut holds): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.holds.clone());
         let (mut vcpus, mut alone) = (BTreeMap::new(), Vec::new());
         for done in self.rehearsed() {
             match done {
@@ -50,7 +50,7 @@ impl Run {
                 }
                 Rehearsed::Effect(effect) => {
                     let path = replaced(effect).map(beside);
-                    leases.extend(path.map(Lease::Temporary).filter(|lease| !leases.contains(lease)));
+                    holds.extend(path.map(Hold::Temporary).filter(|hold| !holds.contains(hold)));
                 }
             }
         }
@@ -58,10 +58,10 @@ impl Run {
         images.dedup();
         alone.sort();
         alone.dedup();
-        leases.extend(images.iter().map(|(path, access)| Lease::Image(path.clone(), *access)));
-        let (machine, keeping) = (self.machine_of(recipe), self.keeping.clone());
+        holds.extend(images.iter().map(|(path, access)| Hold::Image(path.clone(), *access)));
+        let (machine, service) = (self.machine_of(recipe), self.service.clone());
         let given = self.given.clone();
-        Claim { machine, recipe: recipe.into(), leases, images, alone, vcpus, keeping, given }
+        Claim { machine, recipe: recipe.into(), holds, images, alone, vcpus, service, given }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.
@@ -69,9 +69,8 @@ impl Run {
         let boot =
             |done: &Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.name().clone()) } else { None };
         let booted = self.rehearsed().iter().find_map(boot);
-        let locked = || {
-            self.leases.iter().find_map(|lease| if let Lease::Lock(name) = lease { Some(name.clone()) } else { None })
-        };
+        let locked =
+            || self.holds.iter().find_map(|hold| if let Hold::Lock(name) = hold { Some(name.clone()) } else { None });
         let stem = || Path::new(recipe).file_stem()?.to_str()?.parse().ok();
         booted.or_else(locked).or_else(stem).unwrap_or_else(VmName::nameless)
     }
@@ -86,29 +85,29 @@ impl Run {
                 self.host.store_mut().clear(&name)?;
             }
         }
-        self.leases.push(Lease::Lock(claim.machine.clone()));
-        self.take_over(&claim.machine).inspect_err(|_| drop(self.leases.pop()))?;
+        self.holds.push(Hold::Lock(claim.machine.clone()));
+        self.take_over(&claim.machine).inspect_err(|_| drop(self.holds.pop()))?;
         self.host.mark(&claim.machine);
         let owner = self.owner(&claim.recipe);
         let vcpus = claim.vcpus.iter().map(|(name, count)| journal::vcpus(name, *count));
         // A journal that was torn has lost its end: what is not needed to give back stands before what is.
         let alone = claim.alone.iter().map(journal::has);
-        let lines: String = vcpus.chain(alone).chain(claim.leases.iter().map(journal::taken)).collect();
-        let background = if self.standing.is_some() { journal::in_background() } else { String::new() };
-        let durable = claim.leases.iter().any(Lease::outlives_the_kernel);
+        let lines: String = vcpus.chain(alone).chain(claim.holds.iter().map(journal::taken)).collect();
+        let background = if self.status.is_some() { journal::in_background() } else { String::new() };
+        let durable = claim.holds.iter().any(Hold::outlives_the_kernel);
         self.host.store_mut().note(
             &claim.machine,
             &format!("{}{background}{lines}", journal::begun_by(&owner)),
             durable,
         )?;
-        self.noted.clone_from(&claim.leases);
+        self.noted.clone_from(&claim.holds);
         self.vcpus.clone_from(&claim.vcpus);
-        self.keeper = Some((claim.machine.clone(), owner));
+        self.owner = Some((claim.machine.clone(), owner));
         // Of two that begin at the same moment at least one finds what the other has written.
         let others = recovery::against_own(&*self.host, &claim.machine, &claim.alone);
         others.into_iter().next().map_or(Ok(()), |(_, fault)| Err(fault))?;
         // Whoever finds one held finds the journal that names it.
-        claim.images.iter().try_for_each(|(path, access)| self.hold(&claim.machine, path, *access))
+        claim.images.iter().try_for_each(|(path, access)| self.lock_image(&claim.machine, path, *access))
     }
 
     pub(super) fn owner(&self, recipe: &str) -> Owner {
@@ -120,13 +119,13 @@ impl Run {
     /// Returns the machines, other than the run's own, that dead runs have left and whose interfaces are in the way.
     fn in_the_way(&self, claim: &Claim) -> Vec<VmName> {
         let makes = |name: &str| {
-            claim.leases.iter().any(|lease| match lease {
-                Lease::Effect(Effect::CreateLink(link)) => link.name.as_str() == name,
+            claim.holds.iter().any(|hold| match hold {
+                Hold::Effect(Effect::CreateLink(link)) => link.name.as_str() == name,
                 _ => false,
             })
         };
-        let is_made = |lease: &Lease| matches!(lease, Lease::Effect(Effect::CreateLink(_)));
-        let interfaces = if claim.leases.iter().any(is_made) { self.host.interfaces().ok() } else { None };
+        let is_made = |hold: &Hold| matches!(hold, Hold::Effect(Effect::CreateLink(_)));
+        let interfaces = if claim.holds.iter().any(is_made) { self.host.interfaces().ok() } else { None };
         let is_dead = |one: &&Interface| makes(&one.name) && recovery::is_left(&*self.host, one);
         let marks = interfaces.iter().flat_map(|all| all.iter()).filter(is_dead);
         let mut names: Vec<VmName> = marks.filter_map(|one| one.mark.clone()).collect();
@@ -136,15 +135,15 @@ impl Run {
     }
 
     fn take_over(&mut self, name: &VmName) -> Result<(), Fault> {
-        let (within, told) = (self.stop_within, &self.told);
+        let (within, listener) = (self.stop_within, &self.listener);
         recovery::take_over(&mut *self.host, name, within, &mut |host, left| {
-            if let Some(told) = told {
-                told(&Progress::TakesOver(left, &left.commands(host)));
+            if let Some(listener) = listener {
+                listener(&Progress::TakesOver(left, &left.commands(host)));
             }
         })
     }
 
-    pub(super) fn hold(&mut self, machine: &VmName, path: &Path, access: Access) -> Result<(), Fault> {
+    pub(super) fn lock_image(&mut self, machine: &VmName, path: &Path, access: Access) -> Result<(), Fault> {
         if self.host.store_mut().hold(path, access) {
             return Ok(());
         }
@@ -159,20 +158,20 @@ impl Run {
 
     /// Takes a machine. Only what was taken is given back: the node of another run's machine is none of ours.
     pub(super) fn reserve(&mut self, name: &VmName) -> Result<(), Fault> {
-        let lease = Lease::Lock(name.clone());
-        if self.leases.contains(&lease) {
+        let hold = Hold::Lock(name.clone());
+        if self.holds.contains(&hold) {
             return Ok(());
         }
-        let keeper = self.keeper.clone();
-        self.take(&lease)?;
-        let Some((whole, owner)) = keeper else { return self.host.store_mut().reserve(name, Duration::ZERO).map(drop) };
-        self.take_over(name).inspect_err(|_| self.strike(&lease))?;
+        let owner = self.owner.clone();
+        self.take(&hold)?;
+        let Some((whole, owner)) = owner else { return self.host.store_mut().reserve(name, Duration::ZERO).map(drop) };
+        self.take_over(name).inspect_err(|_| self.strike(&hold))?;
         self.host.store_mut().note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
     }
 
     /// Returns whether the run has its machine: what happens before that happens to no machine.
     pub(crate) fn has_claimed(&self) -> bool {
-        self.keeper.is_some()
+        self.owner.is_some()
     }
 }
 

@@ -241,7 +241,7 @@ fn down_taps(host: &dyn Host, machine: &Machine) -> Vec<Conflict> {
         return Vec::new();
     }
     let Ok(all) = host.interfaces() else { return Vec::new() };
-    let told = |(slot, device): (PciSlot, &Device)| {
+    let exposed = |(slot, device): (PciSlot, &Device)| {
         let Some(Backend::Tap(tap)) = device.backend() else { return None };
         let one = all.iter().find(|one| one.name == tap.as_str() && !one.up && !one.is_ours)?;
         let how = match host.settings().platform {
@@ -256,7 +256,7 @@ fn down_taps(host: &dyn Host, machine: &Machine) -> Vec<Conflict> {
             Severity::Warning,
         ))
     };
-    machine.devices().filter_map(told).collect()
+    machine.devices().filter_map(exposed).collect()
 }
 
 fn capacity(host: &dyn Host, machine: &Machine, purpose: Purpose, found: &mut Vec<Conflict>) {

@@ -6,15 +6,15 @@
 use super::claim::images_of;
 use super::journal;
 use super::progress::Progress;
-use super::standing::Stance;
+use super::status::MachineState;
 use super::step::{Action, Event, Means, Phase, Rules, step};
-use super::{Claim, DEFAULT_UMASK, Lease, Run, Working, interrupted, node, recovery};
+use super::{Claim, DEFAULT_UMASK, Hold, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
-use crate::client::dialog::{Conversation, Went};
+use crate::client::dialog::{Dialog, DialogOutcome};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::boot_plan::BootPlan;
 use crate::host::{Effect, Guest, Platform, Woken};
-use crate::model::{Ended, Machine, Shape, Talk, VmName};
+use crate::model::{DialogStep, Ended, Machine, Shape, VmName};
 use std::time::{Duration, Instant};
 
 /// How often it is looked how a dialog with the guest goes, for as long as it does.
@@ -87,7 +87,7 @@ pub(crate) fn boots(
             }
             Some(Action::Announce | Action::RotateLog | Action::Stop(_)) | None => return (run, wrong),
         };
-        run.standing.iter_mut().for_each(|standing| standing.init &= init);
+        run.status.iter_mut().for_each(|status| status.init &= init);
         let before = |run: &mut Run| {
             match resting {
                 Some((wait, true)) => run.pause(wait)?,
@@ -128,14 +128,14 @@ fn explained(verdict: Fault, blamed: Option<Diagnostic>) -> Diagnostic {
 }
 
 /// Ends a run: what it took is given back, whatever was wrong with it. What was wrong comes back; that somebody stopped it is
-/// nothing wrong with a run in the background, and any other fault has its machine held.
+/// nothing wrong with a run in the background, and any other fault marks its machine as failed.
 pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let messages = |faults: &[Diagnostic]| faults.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
-    if run.standing.is_some() {
+    if run.status.is_some() {
         if run.is_stopped() {
             faults.retain(|diagnostic| diagnostic.fault.blame != Blame::Interrupted);
         } else if !faults.is_empty() && run.is_announced {
-            run.hold_on(&messages(&faults).join("; "));
+            run.fail(&messages(&faults).join("; "));
         }
     }
     let lost: Vec<Diagnostic> = run.give_back().into_iter().map(Diagnostic::error).collect();
@@ -145,7 +145,7 @@ pub(crate) fn finish(mut run: Run, mut faults: Vec<Diagnostic>) -> Vec<Diagnosti
     let errors: Vec<&str> = errors.iter().map(String::as_str).collect();
     let happened = [
         (!errors.is_empty()).then_some(Progress::Failed(&errors)),
-        run.is_held().map(Progress::Held),
+        run.failure().map(Progress::NotRestarted),
         is_down.then_some(Progress::Down),
     ];
     happened.into_iter().flatten().filter(|_| run.has_claimed()).for_each(|progress| run.tell(progress));
@@ -161,49 +161,49 @@ impl Run {
         }
         self.reserve(machine.name())?;
         for (path, access) in images_of(machine) {
-            self.hold(machine.name(), &path, access)?;
-            self.write_down(&Lease::Image(path, access))?;
+            self.lock_image(machine.name(), &path, access)?;
+            self.write_down(&Hold::Image(path, access))?;
         }
         let plan = self.host.boot_plan(machine)?;
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
         self.lend_taps(machine)?;
         // A loader fills a node of its own making.
-        let is_left = plan.load.is_some() && self.leases.contains(&Lease::Node(machine.name().clone()));
+        let is_left = plan.load.is_some() && self.holds.contains(&Hold::Node(machine.name().clone()));
         self.spent.extend(is_left.then(|| machine.name().clone()));
         self.renew_nodes()?;
         // A node that is still going away would take the new one with it, and bhyve opens its taps; a membership may come about
         // while bhyve starts.
         self.settle_only(|effect| matches!(effect, Effect::DestroyNode(_)) || effect.made_tap().is_some())?;
-        let is_first = !self.leases.contains(&Lease::Node(machine.name().clone()));
+        let is_first = !self.holds.contains(&Hold::Node(machine.name().clone()));
         if is_first && self.host.rehearsal().is_none() {
             node::against_booting(&*self.host, machine.name()).map_or(Ok(()), Err)?;
         }
-        self.lease(&Lease::Node(machine.name().clone()))?;
+        self.ensure(&Hold::Node(machine.name().clone()))?;
         let log_from = self.host.rotate_log();
         self.load(machine, &plan)?;
         let mut guest = self.host.boot(machine, &plan)?;
-        let process = self.lease_of(&*guest);
-        let noted = process.as_ref().map_or(Ok(()), |lease| self.write_down(lease));
+        let process = self.hold_of(&*guest);
+        let noted = process.as_ref().map_or(Ok(()), |hold| self.write_down(hold));
         if let Err(fault) = noted.and_then(|()| self.settle()) {
             guest.kill();
             while !matches!(guest.wait(None), Woken::Ended(_)) {}
             return Err(fault);
         }
         self.boots += 1;
-        self.stand_with(Stance::Starting, process.as_ref(), |standing| {
-            standing.boots += 1;
-            standing.log_from = log_from.unwrap_or_default();
-            standing.shape = Shape::of(machine);
+        self.set_status(MachineState::Starting, process.as_ref(), |status| {
+            status.boots += 1;
+            status.log_from = log_from.unwrap_or_default();
+            status.shape = Shape::of(machine);
         });
         self.note_vcpus(machine);
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });
         // A guest that is only imagined has no process, and says nothing.
         self.program = if guest.process().is_some() { Working::Hypervisor } else { Working::Imagined };
-        self.talk = guest.process().and_then(|_| Conversation::of(machine, self.host.settings()));
+        self.dialog = guest.process().and_then(|_| Dialog::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         self.look_at_node(machine.name(), &ended, is_first);
-        self.talked(machine)?;
+        self.dialog_verdict(machine)?;
         Ok(ended)
     }
 
@@ -231,7 +231,7 @@ impl Run {
             return;
         }
         if is_first && bhyve::is_node_refused(ended, &self.last_words) {
-            self.strike(&Lease::Node(name.clone()));
+            self.strike(&Hold::Node(name.clone()));
         } else if !bhyve::is_node_reusable(ended) {
             self.spent.push(name.clone());
         }
@@ -241,7 +241,7 @@ impl Run {
     fn renew_nodes(&mut self) -> Result<(), Fault> {
         for name in std::mem::take(&mut self.spent) {
             self.host.perform(&Effect::DestroyNode(name.clone()))?;
-            self.strike(&Lease::Node(name));
+            self.strike(&Hold::Node(name));
         }
         Ok(())
     }
@@ -253,20 +253,20 @@ impl Run {
         let recipe = found.owner.as_ref().map(|owner| owner.recipe.clone()).unwrap_or_default();
         let owner = self.owner(&recipe);
         self.host.store_mut().note(name, &journal::begun_by(&owner), false)?;
-        self.keeper = Some((name.clone(), owner));
-        self.noted.clone_from(&found.leases);
-        let is_kept = |lease: &&Lease| !matches!(lease, Lease::Guest { .. } | Lease::Image(..) | Lease::Temporary(_));
-        self.leases =
-            std::iter::once(Lease::Lock(name.clone())).chain(found.leases.iter().filter(is_kept).cloned()).collect();
-        self.leases.dedup();
+        self.owner = Some((name.clone(), owner));
+        self.noted.clone_from(&found.holds);
+        let is_kept = |hold: &&Hold| !matches!(hold, Hold::Guest { .. } | Hold::Image(..) | Hold::Temporary(_));
+        self.holds =
+            std::iter::once(Hold::Lock(name.clone())).chain(found.holds.iter().filter(is_kept).cloned()).collect();
+        self.holds.dedup();
         self.joined = found.joined;
         let adopted = self.host.adopt(name, found.guest);
         let mut guest = adopted.inspect_err(|_| {
             // It is still the guest of the run that is dead, with all that this one took.
-            self.leases.clear();
+            self.holds.clear();
             let _ = self.host.store_mut().clear(name);
         })?;
-        let process = found.leases.into_iter().find(|lease| matches!(lease, Lease::Guest { .. }));
+        let process = found.holds.into_iter().find(|hold| matches!(hold, Hold::Guest { .. }));
         self.tell(Progress::Adopted(guest.process()));
         let ended = self.watch(&mut *guest, name, false, process.as_ref());
         self.look_at_node(name, &ended, false);
@@ -274,12 +274,12 @@ impl Run {
     }
 
     /// Waits until a boot ended, and does what has to be done meanwhile.
-    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Lease>) -> Ended {
+    fn watch(&mut self, guest: &mut dyn Guest, name: &VmName, uses_stdio: bool, process: Option<&Hold>) -> Ended {
         let started = self.feed(Event::Started);
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
         self.note_witness(process);
         let ended = loop {
-            let dialog = self.talk.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
+            let dialog = self.dialog.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
             let event = match guest.wait(dialog.into_iter().chain(deadline).min()) {
                 Woken::Ended(ended) => break ended,
@@ -287,7 +287,7 @@ impl Run {
                     self.hear_how_long();
                     Event::StopAsked
                 }
-                Woken::TimeOver if self.goes_wrong() => Event::DialogFailed,
+                Woken::TimeOver if self.dialog_fails() => Event::DialogFailed,
                 Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
                 Woken::TimeOver => Event::Deadline,
             };
@@ -295,8 +295,8 @@ impl Run {
                 self.carry_out(&action, guest, process, (name, uses_stdio));
             }
         };
-        if let Some(lease) = process {
-            self.strike(lease);
+        if let Some(hold) = process {
+            self.strike(hold);
         }
         self.last_words = guest.last_words();
         self.tell(Progress::Ended(&ended, &self.last_words));
@@ -306,11 +306,11 @@ impl Run {
 
     /// Writes down what no step of the clock changes, and where the run is. It is asked while the guest comes up, so that no start
     /// waits for it; that it cannot be written stops nothing.
-    fn note_witness(&mut self, guest: Option<&Lease>) {
-        let Some((name, owner)) = &self.keeper else { return };
+    fn note_witness(&mut self, guest: Option<&Hold>) {
+        let Some((name, owner)) = &self.owner else { return };
         // What the system tells at no cost stands in the journal already.
-        let guest = guest.and_then(|lease| match lease {
-            Lease::Guest { pid, started } if started.is_empty() => Some(*pid),
+        let guest = guest.and_then(|hold| match hold {
+            Hold::Guest { pid, started } if started.is_empty() => Some(*pid),
             _ => None,
         });
         let pids: Vec<u32> = (!self.is_witnessed).then_some(owner.pid).into_iter().chain(guest).collect();
@@ -329,26 +329,26 @@ impl Run {
     /// be written stops nothing.
     fn note_vcpus(&mut self, machine: &Machine) {
         let (name, count) = (machine.name(), u64::from(machine.cpus()));
-        let Some((keeper, _)) = self.keeper.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
-        let _ = self.host.store_mut().note(keeper, &journal::vcpus(name, count), false);
+        let Some((owner, _)) = self.owner.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
+        let _ = self.host.store_mut().note(owner, &journal::vcpus(name, count), false);
         self.vcpus.insert(name.clone(), count);
     }
 
     /// Looks after the log: in one that is begun anew the boot begins at its beginning.
     fn rotate_log(&mut self) {
         let is_anew = self.host.rotate_log() == Some(0);
-        if let Some(standing) = self.standing.as_mut().filter(|standing| is_anew && standing.log_from > 0) {
-            standing.log_from = 0;
-            let _ = self.host.store_mut().stand(&standing.name, &standing.text());
+        if let Some(status) = self.status.as_mut().filter(|status| is_anew && status.log_from > 0) {
+            status.log_from = 0;
+            let _ = self.host.store_mut().write_status(&status.name, &status.text());
         }
     }
 
     /// Does something to a guest that runs, or says something of it.
-    fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Lease>, what: (&VmName, bool)) {
+    fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Hold>, what: (&VmName, bool)) {
         match action {
             Action::RotateLog => self.rotate_log(),
             Action::Announce => {
-                self.stand_with(Stance::Running, process, |_| ());
+                self.set_status(MachineState::Running, process, |_| ());
                 self.tell(Progress::Runs(what.0, what.1));
                 self.is_announced = true;
             }
@@ -356,7 +356,7 @@ impl Run {
                 self.tell(Progress::Stops(*means, self.stop_within));
                 match means {
                     Means::PowerButton => {
-                        self.stand_with(Stance::Stopping, process, |_| ());
+                        self.set_status(MachineState::Stopping, process, |_| ());
                         guest.press_power_button();
                     }
                     Means::Force => guest.force(),
@@ -369,49 +369,49 @@ impl Run {
 
     /// Hears how long the guest gets to power off, where who asks to stop says so.
     fn hear_how_long(&mut self) {
-        for lease in &self.leases {
-            if let Lease::Lock(name) = lease {
+        for hold in &self.holds {
+            if let Hold::Lock(name) = hold {
                 self.stop_within = self.host.store_mut().asked_within(name).unwrap_or(self.stop_within);
             }
         }
     }
 
-    /// Looks how the talk with the guest goes, and returns whether it has just gone wrong.
-    fn goes_wrong(&mut self) -> bool {
-        match self.talk.as_ref().map(|talk| talk.went(Duration::ZERO)) {
-            Some(Went::On) | None => false,
-            Some(Went::Well) => {
-                self.talk = None;
+    /// Looks how far the dialog with the guest has come, and returns whether it has just failed.
+    fn dialog_fails(&mut self) -> bool {
+        match self.dialog.as_ref().map(|dialog| dialog.outcome(Duration::ZERO)) {
+            Some(DialogOutcome::UnderWay) | None => false,
+            Some(DialogOutcome::Done) => {
+                self.dialog = None;
                 false
             }
-            Some(Went::Wrong(fault)) => {
-                (self.talk, self.wrong) = (None, Some(fault));
+            Some(DialogOutcome::Failed(fault)) => {
+                (self.dialog, self.wrong) = (None, Some(fault));
                 true
             }
         }
     }
 
-    /// Returns what went wrong in the talk with a guest that has ended. One that somebody stopped had not to say everything.
-    fn talked(&mut self, machine: &Machine) -> Result<(), Fault> {
+    /// Returns what failed in the dialog with a guest that has ended. One that somebody stopped had not to say everything.
+    fn dialog_verdict(&mut self, machine: &Machine) -> Result<(), Fault> {
         const LAST: Duration = Duration::from_secs(1);
-        let wrong = match self.talk.take().map(|talk| talk.went(LAST)) {
-            Some(Went::Wrong(fault)) => Some(fault),
-            Some(Went::On) => {
-                let is_seen = machine.talk().iter().any(Talk::is_on_screen);
+        let wrong = match self.dialog.take().map(|dialog| dialog.outcome(LAST)) {
+            Some(DialogOutcome::Failed(fault)) => Some(fault),
+            Some(DialogOutcome::UnderWay) => {
+                let is_seen = machine.dialog().iter().any(DialogStep::is_on_screen);
                 let what = if is_seen { "said and typed" } else { "said on com1" };
                 let fault = Fault::new(format!("{} ended before all was {what}", machine.name()));
                 Some(fault.blame(Blame::Guest))
             }
-            Some(Went::Well) | None => None,
+            Some(DialogOutcome::Done) | None => None,
         };
         let is_stopped = self.is_stopped();
         self.wrong.take().or(wrong.filter(|_| !is_stopped)).map_or(Ok(()), Err)
     }
 
     /// A process may be known again when vmrun is gone.
-    fn lease_of(&self, guest: &dyn Guest) -> Option<Lease> {
-        let pid = guest.process().filter(|_| self.keeper.is_some())?;
-        Some(Lease::Guest { pid, started: self.host.processes().started(pid) })
+    fn hold_of(&self, guest: &dyn Guest) -> Option<Hold> {
+        let pid = guest.process().filter(|_| self.owner.is_some())?;
+        Some(Hold::Guest { pid, started: self.host.processes().started(pid) })
     }
 
     /// Returns whether the guest rebooted, and makes the run of a rehearsal ready for the next evaluation.
@@ -429,10 +429,10 @@ impl Run {
     fn rest(&mut self, wait: Duration, faults: &[Diagnostic]) -> Result<(), Fault> {
         let error = self.state.last.as_ref().map(ToString::to_string);
         let until = self.host.processes().identity().now + wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.stand_with(Stance::Waiting, None, |standing| {
-            standing.restarts += 1;
-            standing.error = error;
-            standing.until = Some(until);
+        self.set_status(MachineState::Waiting, None, |status| {
+            status.restarts += 1;
+            status.error = error;
+            status.until = Some(until);
         });
         self.is_announced = true;
         self.tell(Progress::Waits(wait, faults));
@@ -445,7 +445,7 @@ impl Run {
     /// fault of a run that was stopped meanwhile.
     fn pause(&mut self, wait: Duration) -> Result<(), Fault> {
         let until = self.host.processes().identity().now + wait.as_secs();
-        self.stand_with(Stance::Waiting, None, |standing| standing.until = Some(until));
+        self.set_status(MachineState::Waiting, None, |status| status.until = Some(until));
         self.tell(Progress::Pauses(wait));
         self.sleep_through(wait)?;
         self.feed(Event::Deadline);
@@ -473,8 +473,8 @@ impl Run {
 
     /// Has something happen, and returns what is to be done about it.
     pub(super) fn feed(&mut self, event: Event) -> Vec<Action> {
-        let restart = self.keeping.restart.clone();
-        let is_background = self.standing.is_some();
+        let restart = self.service.restart.clone();
+        let is_background = self.status.is_some();
         let rules = Rules {
             stop_within: self.stop_within,
             is_background,

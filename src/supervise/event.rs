@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Returns the line of what happened to a machine, so long after 1970; nothing for what is told in other words already.
 pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> Option<String> {
-    let (event, details) = told(progress)?;
+    let (event, details) = fields(progress)?;
     let mut object = Map::from_iter([
         ("time".to_string(), rfc3339(at).into()),
         ("machine".to_string(), machine.as_str().into()),
@@ -25,7 +25,7 @@ pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> O
 }
 
 /// Returns an event's name and what it has beside.
-fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
+fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
     Some(match progress {
         // The end before and the start after it are events, and what only looks has none.
         Progress::Rebooted | Progress::Asks(_) => return None,
@@ -48,7 +48,7 @@ fn told(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         }
         Progress::Waits(wait, _) | Progress::Pauses(wait) => ("waiting", json!({ "delay_ms": milliseconds(*wait) })),
         Progress::Failed(errors) => ("failed", json!({ "errors": errors })),
-        Progress::Held(error) => ("held", json!({ "error": error })),
+        Progress::NotRestarted(error) => ("held", json!({ "error": error })),
         Progress::Gone(what) => ("gone", json!({ "what": what })),
         Progress::Down => ("down", Value::Null),
     })
@@ -92,7 +92,7 @@ mod tests {
             Progress::Ended(&Ended::Killed { signal: 9 }, &words),
             Progress::Waits(Duration::from_millis(1500), &[]),
             Progress::Pauses(Duration::from_secs(1)),
-            Progress::Held("started again 5 times"),
+            Progress::NotRestarted("started again 5 times"),
             Progress::Gone("tap1 is gone already"),
             Progress::Down,
         ];

@@ -18,7 +18,7 @@ pub(super) fn anothers(back: &Effect, there: &[Interface], machines: &[&VmName])
         Effect::DestroyTap(name) | Effect::DestroyLink(name) => {
             let one = there.iter().find(|one| one.name == name.as_str())?;
             // What comes back from a jail has lost its group, and is described as before.
-            let machine = one.described.as_ref().or(one.mark.as_ref());
+            let machine = one.description_machine.as_ref().or(one.mark.as_ref());
             let is_anothers = machine.map_or(!one.is_ours, |machine| !machines.contains(&machine));
             is_anothers.then(|| format!("{name} is somebody else's by now, and stays"))
         }

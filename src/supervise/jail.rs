@@ -2,7 +2,7 @@
 //! the network of the jail, each with a bridge there and a pair that leads to the host's bridge.
 
 use super::Run;
-use super::leases::Lease;
+use super::holds::Hold;
 use super::recovery::{Back, Left};
 use crate::bhyve;
 use crate::diag::Fault;
@@ -72,8 +72,8 @@ impl Run {
     }
 
     fn made_mtu(&self, tap: &InterfaceName) -> Option<u16> {
-        self.leases.iter().find_map(|lease| match lease {
-            Lease::Effect(Effect::CreateLink(link)) if link.name == *tap => link.mtu,
+        self.holds.iter().find_map(|hold| match hold {
+            Hold::Effect(Effect::CreateLink(link)) if link.name == *tap => link.mtu,
             _ => None,
         })
     }
@@ -89,8 +89,8 @@ impl Run {
         let looks = !jail.is_made && !self.host.is_assumed();
         let mut there = if looks { interfaces_in(&*self.host, &jail.name)? } else { Vec::new() };
         // What the run has put there, which a rehearsal only imagines.
-        let inner = self.leases.iter().filter_map(|lease| match lease {
-            Lease::Effect(Effect::CreateInner(inner)) if inner.jail == jail.name => Some(inner.bridge.as_str()),
+        let inner = self.holds.iter().filter_map(|hold| match hold {
+            Hold::Effect(Effect::CreateInner(inner)) if inner.jail == jail.name => Some(inner.bridge.as_str()),
             _ => None,
         });
         there.extend(inner.map(|name| Interface::new(name, crate::host::InterfaceKind::Bridge)));
@@ -108,7 +108,7 @@ impl Run {
     }
 
     fn is_lent(&self, name: &InterfaceName) -> bool {
-        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::Lend { tap, .. }) if tap == name))
+        self.holds.iter().any(|hold| matches!(hold, Hold::Effect(Effect::Lend { tap, .. }) if tap == name))
     }
 
     /// Whether an effect would put a tap into a bridge that the run has lent to a jail, where it has one.
@@ -133,7 +133,7 @@ pub(super) fn undo_loan(host: &dyn Host, jail: &JailName, tap: &InterfaceName, l
     match interfaces_in(host, jail) {
         Ok(there) => {
             let Some(one) = there.iter().find(|one| one.name == tap.as_str()) else { return };
-            if one.described.as_ref() == Some(&left.name) {
+            if one.description_machine.as_ref() == Some(&left.name) {
                 left.backs.push(Back::Effect(Effect::Reclaim { jail: jail.clone(), tap: tap.clone() }));
                 left.backs.push(Back::Effect(Effect::DestroyTap(tap.clone())));
             } else {
@@ -164,7 +164,7 @@ pub(super) fn undo_inner(host: &dyn Host, inner: &Inner, left: &mut Left) {
 
 /// Whether a tap that is on the host again was lent by the run of that machine: it has lost its group on the way, and only what
 /// describes it says whose it is.
-pub(super) fn was_lent(leases: &[Lease], one: &Interface, machine: &VmName) -> bool {
-    let is_lent = |lease: &Lease| matches!(lease, Lease::Effect(Effect::Lend { tap, .. }) if tap.as_str() == one.name);
-    one.described.as_ref() == Some(machine) && leases.iter().any(is_lent)
+pub(super) fn was_lent(holds: &[Hold], one: &Interface, machine: &VmName) -> bool {
+    let is_lent = |hold: &Hold| matches!(hold, Hold::Effect(Effect::Lend { tap, .. }) if tap.as_str() == one.name);
+    one.description_machine.as_ref() == Some(machine) && holds.iter().any(is_lent)
 }

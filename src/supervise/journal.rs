@@ -39,7 +39,7 @@
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
-use super::leases::Lease;
+use super::holds::Hold;
 use crate::host::Witness;
 use crate::host::clock::Utc;
 use crate::model::{Exclusive, Role, VmName};
@@ -50,7 +50,7 @@ use std::fmt::Write as _;
 /// CRC-32 as of gzip and Ethernet.
 const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
-/// Who keeps a journal.
+/// The owner of a journal: the process of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// Its process id.
@@ -78,7 +78,7 @@ impl fmt::Display for Owner {
 /// A journal that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Journal {
-    /// Who keeps it; nothing if the first line was never written whole.
+    /// Its owner; nothing if the first line was never written whole.
     pub owner: Option<Owner>,
     /// What the kernel called that start of the host, where it took a command to ask.
     pub boot: Option<String>,
@@ -86,14 +86,14 @@ pub(crate) struct Journal {
     pub starts: BTreeMap<u32, i64>,
     /// Whether its guest goes on without its owner.
     pub in_background: bool,
-    /// The machine whose journal has the leases, for every machine of a run but its first.
+    /// The machine whose journal has the holds, for every machine of a run but its first.
     pub part_of: Option<VmName>,
     /// How many vCPUs the machines of the run have.
     pub vcpus: BTreeMap<VmName, u64>,
     /// What the machines of the run have alone, beside their images.
     pub alone: Vec<Exclusive>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
-    pub leases: Vec<Lease>,
+    pub holds: Vec<Hold>,
 }
 
 impl Journal {
@@ -134,14 +134,14 @@ impl Journal {
             }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, rest)) if first == "+" => {
-                if let Some(Lease::Guest { pid, .. }) = Lease::read(rest) {
+                if let Some(Hold::Guest { pid, .. }) = Hold::read(rest) {
                     self.starts.remove(&pid);
                 }
-                self.leases.extend(Lease::read(rest).filter(|lease| !self.leases.contains(lease)));
+                self.holds.extend(Hold::read(rest).filter(|hold| !self.holds.contains(hold)));
             }
             Some((first, rest)) if first == "-" => {
-                let gone = Lease::read(rest);
-                self.leases.retain(|lease| Some(lease) != gone.as_ref());
+                let gone = Hold::read(rest);
+                self.holds.retain(|hold| Some(hold) != gone.as_ref());
             }
             _ => {}
         }
@@ -182,23 +182,23 @@ pub(crate) fn has(own: &Exclusive) -> String {
     line(&["has", own.role.word(), &own.text])
 }
 
-/// Returns the line of a machine whose leases are in the journal of another.
+/// Returns the line of a machine whose holds are in the journal of another.
 pub(crate) fn part_of(name: &VmName) -> String {
     line(&["part", name.as_str()])
 }
 
 /// Returns the line to be written before something is taken; nothing for what takes nothing.
-pub(crate) fn taken(lease: &Lease) -> String {
-    entry("+", lease)
+pub(crate) fn taken(hold: &Hold) -> String {
+    entry("+", hold)
 }
 
 /// Returns the line to be written when something was given back, or was not to be had.
-pub(crate) fn given_back(lease: &Lease) -> String {
-    entry("-", lease)
+pub(crate) fn given_back(hold: &Hold) -> String {
+    entry("-", hold)
 }
 
-fn entry(sign: &str, lease: &Lease) -> String {
-    let Some(words) = lease.words() else { return String::new() };
+fn entry(sign: &str, hold: &Hold) -> String {
+    let Some(words) = hold.words() else { return String::new() };
     line(&std::iter::once(sign).chain(words.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
@@ -262,22 +262,22 @@ mod tests {
         }
     }
 
-    fn tap(name: &str) -> Lease {
-        Lease::Effect(Effect::create_tap(name.parse().unwrap()))
+    fn tap(name: &str) -> Hold {
+        Hold::Effect(Effect::create_tap(name.parse().unwrap()))
     }
 
-    fn leases() -> Vec<Lease> {
+    fn holds() -> Vec<Hold> {
         let join = Effect::join("bridge2".parse().unwrap(), "em0".parse().unwrap());
         vec![
-            Lease::Lock("install".parse().unwrap()),
-            Lease::Node("install".parse().unwrap()),
+            Hold::Lock("install".parse().unwrap()),
+            Hold::Node("install".parse().unwrap()),
             tap("tap1"),
-            Lease::Effect(join),
-            Lease::Image("/vm/a b.img".into(), Access::ReadWrite),
-            Lease::Temporary("/vm/ü%.img.1.new".into()),
-            Lease::Guest { pid: 77, started: String::new() },
-            Lease::Effect(Effect::Lend { jail: "web".parse().unwrap(), tap: "tap1".parse().unwrap() }),
-            Lease::Effect(Effect::CreateInner(Box::new(Inner {
+            Hold::Effect(join),
+            Hold::Image("/vm/a b.img".into(), Access::ReadWrite),
+            Hold::Temporary("/vm/ü%.img.1.new".into()),
+            Hold::Guest { pid: 77, started: String::new() },
+            Hold::Effect(Effect::Lend { jail: "web".parse().unwrap(), tap: "tap1".parse().unwrap() }),
+            Hold::Effect(Effect::CreateInner(Box::new(Inner {
                 jail: "web".parse().unwrap(),
                 bridge: "bridge1".parse().unwrap(),
                 half: "epair1b".parse().unwrap(),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn text() -> String {
-        std::iter::once(begun_by(&me())).chain(leases().iter().map(taken)).collect()
+        std::iter::once(begun_by(&me())).chain(holds().iter().map(taken)).collect()
     }
 
     #[test]
@@ -317,14 +317,14 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_what_was_given_back_is_not() {
         let journal = Journal::read(&text());
-        let whole = Journal { owner: Some(me()), leases: leases(), ..Journal::default() };
+        let whole = Journal { owner: Some(me()), holds: holds(), ..Journal::default() };
         assert_eq!(journal, whole);
         let other = Owner { pid: 99, ..me() };
         let taken_over = Journal::read(&[text(), in_background(), begun_by(&other)].concat());
         assert_eq!(taken_over, Journal { owner: Some(other), in_background: true, ..whole });
         let journal = Journal::read(&[text(), given_back(&tap("tap1")), given_back(&tap("tap9"))].concat());
-        let rest: Vec<Lease> = leases().into_iter().filter(|lease| *lease != tap("tap1")).collect();
-        assert_eq!(journal.leases, rest);
+        let rest: Vec<Hold> = holds().into_iter().filter(|hold| *hold != tap("tap1")).collect();
+        assert_eq!(journal.holds, rest);
         let db: VmName = "db".parse().unwrap();
         let grown = Journal::read(&[vcpus(&db, 2), vcpus(&db, 4), line(&["vcpus", "db", "many"])].concat());
         assert_eq!(grown.vcpus, [(db, 4)].into());
@@ -349,7 +349,7 @@ mod tests {
         // Whoever took over was started at another time, in the same boot; so was the next guest.
         let other = begun_by(&Owner { pid: 1234, ..me() });
         assert_eq!(known([text(), lines.clone(), other].concat()), (boot(), vec![(77, 41)]));
-        let next = taken(&Lease::Guest { pid: 77, started: String::new() });
+        let next = taken(&Hold::Guest { pid: 77, started: String::new() });
         assert_eq!(known([text(), lines, next].concat()), (boot(), vec![(1234, 40)]));
         assert_eq!(known(text()), (None, vec![]));
         assert_eq!(witnessed(&Witness::default()), "");
@@ -370,13 +370,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_torn_journal_has_every_lease_but_the_torn_one(cut in 0_usize..400) {
+        fn a_torn_journal_has_every_hold_but_the_torn_one(cut in 0_usize..400) {
             let whole = text();
             let cut = (0..=cut.min(whole.len())).rev().find(|at| whole.is_char_boundary(*at)).unwrap_or(0);
             let torn = Journal::read(&whole[..cut]);
             let lines = whole[..cut].matches('\n').count() + usize::from(whole[cut..].starts_with('\n'));
             prop_assert_eq!(torn.owner, owner_of(lines > 0, lines > 1));
-            prop_assert_eq!(torn.leases, leases()[..lines.saturating_sub(2)].to_vec());
+            prop_assert_eq!(torn.holds, holds()[..lines.saturating_sub(2)].to_vec());
         }
 
         #[test]
@@ -387,11 +387,11 @@ mod tests {
             prop_assume!(bytes[at] != byte && bytes[at] != b'\n' && bytes[at].is_ascii());
             bytes[at] = byte;
             let line = whole[..at].matches('\n').count();
-            let mut expected = leases();
+            let mut expected = holds();
             if line > 1 { expected.remove(line - 2); }
             let read = Journal::read(&String::from_utf8(bytes).unwrap());
             prop_assert_eq!(read.owner, owner_of(line != 0, line != 1));
-            prop_assert_eq!(read.leases, expected);
+            prop_assert_eq!(read.holds, expected);
         }
 
         #[test]

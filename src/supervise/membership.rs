@@ -2,7 +2,7 @@
 //! another or changes it.
 
 use super::Run;
-use super::leases::Lease;
+use super::holds::Hold;
 use crate::diag::Fault;
 use crate::host::{Effect, Interface, Platform};
 use crate::model::{InterfaceName, Link, LinkKind, Membership};
@@ -64,7 +64,7 @@ impl Run {
     /// Returns the MTU that an interface has, or will have; nothing where that is not known. A VLAN has that of its card, which may be
     /// a VLAN too; on a host that is not here they may be said of each other.
     pub(crate) fn mtu_of<'a>(&'a self, mut name: &'a InterfaceName, interfaces: &[Interface]) -> Option<u32> {
-        for _ in 0..=self.leases.len() {
+        for _ in 0..=self.holds.len() {
             name = match self.link(name) {
                 Some(Link { mtu: Some(mtu), .. }) => return Some(u32::from(*mtu)),
                 Some(Link { kind: LinkKind::Vlan { parent, .. }, .. }) => parent,
@@ -80,17 +80,17 @@ impl Run {
 
     /// Returns what was said of an interface that the run has made.
     fn link(&self, name: &InterfaceName) -> Option<&Link> {
-        self.leases.iter().find_map(|lease| match lease {
-            Lease::Effect(Effect::CreateLink(link)) if link.names().contains(&name) => Some(&**link),
+        self.holds.iter().find_map(|hold| match hold {
+            Hold::Effect(Effect::CreateLink(link)) if link.names().contains(&name) => Some(&**link),
             _ => None,
         })
     }
 
     /// Returns the members that the run has given a bridge.
     fn members(&self, of: &InterfaceName) -> impl Iterator<Item = (&InterfaceName, &Membership)> {
-        let leases =
-            self.leases.iter().filter_map(|lease| if let Lease::Effect(effect) = lease { Some(effect) } else { None });
-        leases.chain(&self.joined).filter_map(move |effect| match effect {
+        let holds =
+            self.holds.iter().filter_map(|hold| if let Hold::Effect(effect) = hold { Some(effect) } else { None });
+        holds.chain(&self.joined).filter_map(move |effect| match effect {
             Effect::Join { bridge, member, how } if bridge == of && !how.is_span => Some((member, how)),
             _ => None,
         })

@@ -22,7 +22,7 @@ pub(crate) fn against_starting(host: &dyn Host, name: &VmName) -> Option<Fault> 
     let destroys = |done: &Rehearsed| matches!(done, Rehearsed::Effect(Effect::DestroyNode(of)) if of == name);
     let is_destroyed = || host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(destroys));
     // Whoever has the machine's lock is told of by that.
-    if host.store().trace(name).is_some_and(|trace| trace.is_locked) {
+    if host.store().record(name).is_some_and(|record| record.is_locked) {
         return None;
     }
     let real = host.rehearsal().map_or(host, |rehearsal| rehearsal.host());

@@ -1,16 +1,16 @@
 //! Which machines start after which, and what says that one is ready.
 
-use super::policy::Policy;
+use super::policy::RestartPolicy;
 use crate::diag::{Fault, suggest};
 use crate::model::VmName;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What a recipe says of how its machine is kept.
+/// What a recipe says of its machine as of a service: restarts, order and readiness, as in a unit of systemd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Keeping {
+pub(crate) struct ServiceOptions {
     /// When its guest is started again; without a policy after reboots only.
-    pub restart: Option<Policy>,
+    pub restart: Option<RestartPolicy>,
     /// The machines that it starts after.
     pub after: Vec<VmName>,
     /// What says that it is ready; without that it is when its guest runs.

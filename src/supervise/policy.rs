@@ -1,7 +1,7 @@
 //! When a guest that ended is started again: a policy as data, and what follows from it as a pure function of time.
 //!
 //! A reboot that the guest asked for is no crash: a policy does not count it, and nothing waits for it. Everything else that a
-//! policy starts again waits longer each time, and too often within a while is held. A guest that reboots as soon as it was started
+//! policy starts again waits longer each time, and too often within a while fails for good. A guest that reboots as soon as it was started
 //! would do so for ever: the next of such reboots waits, with a policy or without, and too many in a row end the run.
 
 use crate::diag::{Blame, Fault};
@@ -45,7 +45,7 @@ impl After {
 
 /// When a guest is started again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Policy {
+pub(crate) struct RestartPolicy {
     /// After what; whatever else ends it ends the run.
     pub on: Vec<After>,
     /// How long it waits the first time.
@@ -54,13 +54,13 @@ pub(crate) struct Policy {
     pub backoff: u32,
     /// The longest wait.
     pub max_delay: Duration,
-    /// How often it is started again within [`Policy::within`].
+    /// How often it is started again within [`RestartPolicy::within`].
     pub limit: u32,
     /// The while in which starts are counted.
     pub within: Duration,
 }
 
-impl Default for Policy {
+impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             on: vec![After::Reboot, After::Crash],
@@ -73,7 +73,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl RestartPolicy {
     /// Returns how long the start after so many others waits.
     fn wait(&self, before: usize) -> Duration {
         let mut wait = self.delay;
@@ -100,7 +100,7 @@ pub(crate) enum Next {
     /// The run is over.
     Over,
     /// The run is over, because it was started too often.
-    Held(Fault),
+    Failed(Fault),
 }
 
 /// When a guest was started again.
@@ -114,7 +114,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Returns what follows from an end of a boot that took so long, at a time, which only grows.
-    pub(crate) fn next(&mut self, policy: Option<&Policy>, ended: &Ended, took: Duration, now: Duration) -> Next {
+    pub(crate) fn next(
+        &mut self,
+        policy: Option<&RestartPolicy>,
+        ended: &Ended,
+        took: Duration,
+        now: Duration,
+    ) -> Next {
         let is_soon = *ended == Ended::Rebooted && took < SOON;
         self.soon = if is_soon { self.soon + 1 } else { 0 };
         let Some(policy) = policy else {
@@ -129,7 +135,7 @@ impl Tally {
         self.starts.retain(|start| now.saturating_sub(*start) < policy.within);
         let before = self.starts.len();
         if before >= policy.limit as usize {
-            return Next::Held(held(before, policy));
+            return Next::Failed(start_limit_hit(before, policy));
         }
         self.starts.push(now);
         Next::Wait(policy.wait(before))
@@ -140,7 +146,7 @@ impl Tally {
         match self.soon {
             0 | 1 => Next::Again,
             2..=SOON_MAX => Next::Pause(SOON),
-            _ => Next::Held(never_up(self.soon)),
+            _ => Next::Failed(never_up(self.soon)),
         }
     }
 }
@@ -152,7 +158,7 @@ fn never_up(boots: u32) -> Fault {
     Fault::new(message).hint(hint).blame(Blame::Guest)
 }
 
-fn held(before: usize, policy: &Policy) -> Fault {
+fn start_limit_hit(before: usize, policy: &RestartPolicy) -> Fault {
     let times = if before == 1 { "once".into() } else { format!("{before} times") };
     let fault = Fault::new(format!("it was started again {times} within {:?}, and is not any more", policy.within));
     fault.hint("mend what ends it, then start it: the recipe's `restart` has the limit").blame(Blame::Guest)
@@ -175,13 +181,13 @@ mod tests {
 
     #[test]
     fn a_crash_waits_longer_each_time_and_is_held_at_the_limit() {
-        let policy = Policy { limit: 4, max_delay: 5 * SECOND, ..Policy::default() };
+        let policy = RestartPolicy { limit: 4, max_delay: 5 * SECOND, ..RestartPolicy::default() };
         let mut tally = Tally::default();
         let mut crash = |at| tally.next(Some(&policy), &Ended::TripleFault, SECOND, SECOND * at);
         let waits: Vec<Next> = (0..5).map(&mut crash).collect();
         let wait = |seconds| Next::Wait(SECOND * seconds);
         assert_eq!(waits[..4], [wait(1), wait(2), wait(4), wait(5)]);
-        let Next::Held(fault) = &waits[4] else { panic!("{waits:?}") };
+        let Next::Failed(fault) = &waits[4] else { panic!("{waits:?}") };
         assert_eq!(fault.message, "it was started again 4 times within 600s, and is not any more");
         let hint = "mend what ends it, then start it: the recipe's `restart` has the limit";
         assert_eq!((fault.hint.as_deref(), fault.blame), (Some(hint), Blame::Guest));
@@ -191,13 +197,13 @@ mod tests {
 
     #[test]
     fn what_a_policy_does_not_name_ends_the_run() {
-        let policy = Policy { on: vec![After::PowerOff], limit: 1, ..Policy::default() };
+        let policy = RestartPolicy { on: vec![After::PowerOff], limit: 1, ..RestartPolicy::default() };
         let mut tally = Tally::default();
         assert_eq!(tally.next(Some(&policy), &Ended::Rebooted, SECOND, SECOND), Next::Over);
         assert_eq!(tally.next(Some(&policy), &Ended::Halted, SECOND, SECOND), Next::Over);
         assert_eq!(tally.next(Some(&policy), &Ended::Killed { signal: 9 }, SECOND, SECOND), Next::Over);
         assert_eq!(tally.next(Some(&policy), &Ended::PoweredOff, SECOND, SECOND), Next::Wait(SECOND));
-        let Next::Held(fault) = tally.next(Some(&policy), &Ended::PoweredOff, SECOND, SECOND) else { panic!() };
+        let Next::Failed(fault) = tally.next(Some(&policy), &Ended::PoweredOff, SECOND, SECOND) else { panic!() };
         assert_eq!(fault.message, "it was started again once within 600s, and is not any more");
     }
 
@@ -211,12 +217,19 @@ mod tests {
         prop::collection::vec((ended, 0_u64..300), 0..60)
     }
 
-    fn policies() -> impl Strategy<Value = Policy> {
+    fn policies() -> impl Strategy<Value = RestartPolicy> {
         (0_u64..100, 100_u32..1000, 0_u64..200, 0_u32..8, 1_u64..900).prop_map(
             |(delay, backoff, max, limit, within)| {
                 let second = Duration::from_secs;
                 let (delay, max_delay, within) = (second(delay), second(max), second(within));
-                Policy { on: After::ALL.map(|(_, after)| after).to_vec(), delay, backoff, max_delay, limit, within }
+                RestartPolicy {
+                    on: After::ALL.map(|(_, after)| after).to_vec(),
+                    delay,
+                    backoff,
+                    max_delay,
+                    limit,
+                    within,
+                }
             },
         )
     }
@@ -230,7 +243,7 @@ mod tests {
         // One that comes up begins anew.
         assert_eq!([1000, 999].map(&mut reboot), [Next::Again, Next::Again]);
         assert_eq!([25; 4].map(&mut reboot), [const { Next::Pause(SECOND) }; 4]);
-        let Next::Held(fault) = reboot(25) else { panic!() };
+        let Next::Failed(fault) = reboot(25) else { panic!() };
         assert_eq!(fault.message, "it does not come up: it rebooted 6 times in a row within 1s of its start");
         let hint = "it is not started again; its console, or `vmrun logs`, shows what it says last: often it has nothing to boot \
                     from, or its loader or firmware does not fit";
@@ -255,7 +268,7 @@ mod tests {
                         prop_assert!((2..=SOON_MAX).contains(&in_a_row));
                         now += wait;
                     }
-                    Next::Held(_) => {
+                    Next::Failed(_) => {
                         prop_assert_eq!(in_a_row, SOON_MAX + 1);
                         break;
                     }
@@ -277,7 +290,7 @@ mod tests {
                         now += wait;
                     }
                     Next::Again => prop_assert_eq!(ended, Ended::Rebooted),
-                    Next::Held(_) => prop_assert!(ended != Ended::Rebooted),
+                    Next::Failed(_) => prop_assert!(ended != Ended::Rebooted),
                     Next::Pause(_) => prop_assert!(false, "no boot was so short"),
                     Next::Over => prop_assert!(false, "the policy names every end"),
                 }

@@ -34,8 +34,8 @@ pub(crate) enum Progress<'a> {
     Waits(Duration, &'a [Diagnostic]),
     /// The run is over, for these reasons.
     Failed(&'a [&'a str]),
-    /// The machine is held until somebody starts it; the reason.
-    Held(&'a str),
+    /// The machine has failed, and is not started again until somebody does; the reason.
+    NotRestarted(&'a str),
     /// Something that was to be given back was taken away meanwhile; a sentence.
     Gone(&'a str),
     /// All was given back.
@@ -47,4 +47,4 @@ pub(crate) enum Progress<'a> {
 }
 
 /// Who is told how a run goes.
-pub(crate) type Told = Box<dyn Fn(&Progress<'_>)>;
+pub(crate) type ProgressListener = Box<dyn Fn(&Progress<'_>)>;

@@ -18,11 +18,11 @@ pub(crate) use others::{against_own, noted_of};
 pub(crate) use running::{Aim, against_interface, in_no_background, running};
 
 use super::gone::gone;
+use super::holds::Hold;
 use super::journal::{Journal, Owner};
-use super::leases::Lease;
-use super::standing::{Stance, Standing};
+use super::status::{MachineState, MachineStatus};
 use crate::diag::Fault;
-use crate::host::store::Trace;
+use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, Platform, SameBoot};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, VmName};
@@ -39,9 +39,9 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// Returns who runs a machine; nothing if nobody does. The owner is not known for the moment in which a run begins.
 #[expect(clippy::option_option, reason = "somebody of whom nothing is known is not nobody")]
 pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
-    let trace = host.store().trace(name)?;
-    let (journal, processes) = (journal(&trace), host.processes());
-    let lives = trace.is_locked
+    let record = host.store().record(name)?;
+    let (journal, processes) = (journal(&record), host.processes());
+    let lives = record.is_locked
         && (journal.owner.is_none()
             || evidence::is_elsewhere(processes, &journal)
             || evidence::is_alive(processes, name, &journal));
@@ -50,33 +50,33 @@ pub(crate) fn holder(host: &dyn Host, name: &VmName) -> Option<Option<Owner>> {
 
 /// Returns whether the process of a machine's run is certainly known, so that it may be sent a signal.
 pub(crate) fn is_certain(host: &dyn Host, name: &VmName, pid: u32) -> bool {
-    let Some(trace) = host.store().trace(name).filter(|trace| trace.is_locked) else { return false };
-    let journal = journal(&trace);
+    let Some(record) = host.store().record(name).filter(|record| record.is_locked) else { return false };
+    let journal = journal(&record);
     let is_its = journal.owner.as_ref().is_some_and(|owner| owner.pid == pid);
     is_its && evidence::is_certain(host.processes(), name, &journal)
 }
 
 /// Returns the guest of a run in the background that goes on without it.
 pub(crate) fn goes_on(host: &dyn Host, name: &VmName) -> Option<u32> {
-    let trace = host.store().trace(name).filter(|_| holder(host, name).is_none())?;
-    guest_of(host, &trace)
+    let record = host.store().record(name).filter(|_| holder(host, name).is_none())?;
+    guest_of(host, &record)
 }
 
 /// Returns the guest of a machine's run that lives, whether or not that run does.
 pub(crate) fn guest_of_run(host: &dyn Host, name: &VmName) -> Option<u32> {
-    let journal = journal(&host.store().trace(name)?);
-    let whole = journal.part_of.as_ref().and_then(|whole| host.store().trace(whole));
+    let journal = journal(&host.store().record(name)?);
+    let whole = journal.part_of.as_ref().and_then(|whole| host.store().record(whole));
     let journal = whole.as_ref().map_or(journal, self::journal);
-    journal.leases.iter().find_map(|lease| evidence::living(host.processes(), name, &journal, lease))
+    journal.holds.iter().find_map(|hold| evidence::living(host.processes(), name, &journal, hold))
 }
 
-fn guest_of(host: &dyn Host, trace: &Trace) -> Option<u32> {
-    let journal = journal(trace);
+fn guest_of(host: &dyn Host, record: &StateRecord) -> Option<u32> {
+    let journal = journal(record);
     let is_kept =
         journal.in_background && journal.owner.is_some() && evidence::boot(host.processes(), &journal) != SameBoot::No;
-    let living = |lease| evidence::living(host.processes(), &trace.name, &journal, lease);
+    let living = |hold| evidence::living(host.processes(), &record.name, &journal, hold);
     let is_kept = is_kept && !evidence::is_elsewhere(host.processes(), &journal);
-    is_kept.then(|| journal.leases.iter().find_map(living)).flatten()
+    is_kept.then(|| journal.holds.iter().find_map(living)).flatten()
 }
 
 /// The fault of a machine whose guest goes on without its run.
@@ -87,8 +87,8 @@ fn goes_on_already(name: &VmName, guest: u32) -> Fault {
 
 /// Returns the fault of a machine whose run is gone and whose guest lives in other namespaces or another jail: nothing of it can be
 /// seen from here, and nothing is given back under it.
-fn goes_on_elsewhere(host: &dyn Host, trace: &Trace) -> Option<Fault> {
-    let (journal, processes, name) = (journal(trace), host.processes(), &trace.name);
+fn goes_on_elsewhere(host: &dyn Host, record: &StateRecord) -> Option<Fault> {
+    let (journal, processes, name) = (journal(record), host.processes(), &record.name);
     let owner = journal.owner.as_ref()?;
     if !evidence::is_elsewhere(processes, &journal) || !processes.answers(name) {
         return None;
@@ -108,37 +108,37 @@ pub(crate) fn not_running(name: &VmName) -> Fault {
     Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
 }
 
-/// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that is held is
+/// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that has failed is
 /// no more.
 pub(crate) fn end(
     host: &mut dyn Host,
     name: &VmName,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
     take(host, name, Aim::End)?;
-    let Some(trace) = host.store().trace(name) else { return host.store_mut().clear(name) };
-    if let Some(fault) = goes_on_elsewhere(host, &trace) {
+    let Some(record) = host.store().record(name) else { return host.store_mut().clear(name) };
+    if let Some(fault) = goes_on_elsewhere(host, &record) {
         host.store_mut().clear(name)?;
         return Err(fault);
     }
-    let before = left(host, &trace, true)?;
-    if trace.journal.is_some() {
-        told(host, &before);
+    let before = left(host, &record, true)?;
+    if record.journal.is_some() {
+        listener(host, &before);
     }
-    give_back(host, &trace, true, within)?.faults.into_iter().next().map_or(Ok(()), Err)
+    give_back(host, &record, true, within)?.faults.into_iter().next().map_or(Ok(()), Err)
 }
 
 /// Returns whether a dead run has left the machine: before the next one begins, its guest is ended, whatever that has open.
 pub(crate) fn is_to_be_taken_over(host: &dyn Host, name: &VmName) -> bool {
-    host.store().trace(name).is_some_and(|trace| trace.journal.is_some()) && holder(host, name).is_none()
+    host.store().record(name).is_some_and(|record| record.journal.is_some()) && holder(host, name).is_none()
 }
 
 /// Has a machine, and those that its run boots as well, count as left by a dead run: it is stopped before anything happens to this
 /// host, which is only rehearsed on.
 pub(crate) fn look_past(host: &mut dyn Host, name: &VmName) {
-    let is_its = |trace: &Trace| trace.name == *name || journal(trace).part_of.as_ref() == Some(name);
-    let all: Vec<VmName> = host.store().traces().into_iter().filter(is_its).map(|trace| trace.name).collect();
+    let is_its = |record: &StateRecord| record.name == *name || journal(record).part_of.as_ref() == Some(name);
+    let all: Vec<VmName> = host.store().records().into_iter().filter(is_its).map(|record| record.name).collect();
     all.into_iter().for_each(|name| host.store_mut().look_past(name));
 }
 
@@ -149,18 +149,15 @@ pub(crate) fn of_recipe(host: &dyn Host, recipe: &str) -> Vec<VmName> {
         let owner = holder(host, name).flatten();
         owner.is_some_and(|owner| host.real(Path::new(&owner.recipe)) == path)
     };
-    host.store().traces().into_iter().map(|trace| trace.name).filter(runs).collect()
+    host.store().records().into_iter().map(|record| record.name).filter(runs).collect()
 }
 
-fn journal(trace: &Trace) -> Journal {
-    trace.journal.as_deref().map(Journal::read).unwrap_or_default()
+fn journal(record: &StateRecord) -> Journal {
+    record.journal.as_deref().map(Journal::read).unwrap_or_default()
 }
 
 fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
-    journal
-        .leases
-        .iter()
-        .filter_map(|lease| if let Lease::Image(path, _) = lease { Some(path.as_path()) } else { None })
+    journal.holds.iter().filter_map(|hold| if let Hold::Image(path, _) = hold { Some(path.as_path()) } else { None })
 }
 
 /// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
@@ -169,8 +166,8 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
     if !host.store().is_held(path, access) {
         return None;
     }
-    let has = |trace: &Trace| images(&journal(trace)).any(|image| image == path);
-    let by: Vec<VmName> = host.store().traces().into_iter().filter(has).map(|trace| trace.name).collect();
+    let has = |record: &StateRecord| images(&journal(record)).any(|image| image == path);
+    let by: Vec<VmName> = host.store().records().into_iter().filter(has).map(|record| record.name).collect();
     let shown = path.display();
     if by.contains(machine) || by.is_empty() && is_to_be_taken_over(host, machine) {
         return None;
@@ -193,31 +190,31 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
     Some(fault.hint("`vmrun gc` ends it"))
 }
 
-/// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `told` hears of it.
+/// Takes a machine for this run. If a dead run has left it, everything of that run is given back first; `listener` hears of it.
 pub(crate) fn take_over(
     host: &mut dyn Host,
     name: &VmName,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<(), Fault> {
-    let is_fresh = host.store().trace(name).is_none();
+    let is_fresh = host.store().record(name).is_none();
     take(host, name, Aim::Boot(None))?;
-    let Some(trace) = host.store().trace(name).filter(|_| !is_fresh) else { return Ok(()) };
-    let already = guest_of(host, &trace).map(|guest| goes_on_already(name, guest));
-    if let Some(fault) = already.or_else(|| goes_on_elsewhere(host, &trace)) {
+    let Some(record) = host.store().record(name).filter(|_| !is_fresh) else { return Ok(()) };
+    let already = guest_of(host, &record).map(|guest| goes_on_already(name, guest));
+    if let Some(fault) = already.or_else(|| goes_on_elsewhere(host, &record)) {
         host.store_mut().clear(name)?;
         return Err(fault);
     }
-    let left = left(host, &trace, true)?;
-    if trace.journal.is_some() || left.backs != [Back::State] {
-        told(host, &left);
+    let left = left(host, &record, true)?;
+    if record.journal.is_some() || left.backs != [Back::State] {
+        listener(host, &left);
     }
-    if let Some(fault) = give_back(host, &trace, true, within)?.faults.into_iter().next() {
+    if let Some(fault) = give_back(host, &record, true, within)?.faults.into_iter().next() {
         return Err(fault.context(format!("{name} cannot be taken over")));
     }
     // The journal of a run of several machines is with its first.
-    if let Some(whole) = journal(&trace).part_of.filter(|whole| whole != name && holder(host, whole).is_none()) {
-        take_over(host, &whole, within, told)?;
+    if let Some(whole) = journal(&record).part_of.filter(|whole| whole != name && holder(host, whole).is_none()) {
+        take_over(host, &whole, within, listener)?;
         host.store_mut().tidy(&whole, false)?;
         host.store_mut().clear(&whole)?;
     }
@@ -247,15 +244,15 @@ fn take(host: &mut dyn Host, name: &VmName, aim: Aim<'_>) -> Result<(), Fault> {
 /// Returns whether the next start of a machine gives its node back, as what a dead run has left. What cannot be told is none.
 pub(super) fn gives_back_node(host: &dyn Host, name: &VmName) -> bool {
     let node = Back::Effect(Effect::DestroyNode(name.clone()));
-    let is_left = |trace: Trace| left(host, &trace, true).is_ok_and(|left| left.backs.contains(&node));
-    host.store().trace(name).is_some_and(is_left)
+    let is_left = |record: StateRecord| left(host, &record, true).is_ok_and(|left| left.backs.contains(&node));
+    host.store().record(name).is_some_and(is_left)
 }
 
 /// Gives back what the dead run of a machine has left whose lock is ours, and then the machine.
-fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duration) -> Result<Left, Fault> {
+fn give_back(host: &mut dyn Host, record: &StateRecord, is_known: bool, within: Duration) -> Result<Left, Fault> {
     host.store_mut().release_spare();
-    let (guests, faults) = end_guests(host, trace, is_known, within)?;
-    let mut left = left(host, trace, is_known)?;
+    let (guests, faults) = end_guests(host, record, is_known, within)?;
+    let mut left = left(host, record, is_known)?;
     left.backs.retain(|back| !matches!(back, Back::Guest(_)));
     left.faults = faults;
     let name = left.name.clone();
@@ -282,18 +279,18 @@ fn give_back(host: &mut dyn Host, trace: &Trace, is_known: bool, within: Duratio
 /// locks of its images: it is waited for.
 fn end_guests(
     host: &mut dyn Host,
-    trace: &Trace,
+    record: &StateRecord,
     is_known: bool,
     within: Duration,
 ) -> Result<(Vec<u32>, Vec<Fault>), Fault> {
     let begin = Instant::now();
     let others: Vec<Journal> =
-        host.store().traces().iter().filter(|other| other.name != trace.name).map(journal).collect();
-    let noted = journal(trace);
+        host.store().records().iter().filter(|other| other.name != record.name).map(journal).collect();
+    let noted = journal(record);
     let is_ours = |path: &&Path| !others.iter().any(|other| images(other).any(|image| image == *path));
     let own: Vec<&Path> = images(&noted).filter(is_ours).collect();
     let find = |host: &dyn Host| {
-        let backs = left(host, trace, is_known)?.backs;
+        let backs = left(host, record, is_known)?.backs;
         Ok(backs.into_iter().filter_map(|back| if let Back::Guest(pid) = back { Some(pid) } else { None }).collect())
     };
     // One that is not to be seen yet has an image.
@@ -302,10 +299,10 @@ fn end_guests(
         is_used && begin.elapsed() <= LAST_COMMANDS + within
     };
     let end = |host: &mut dyn Host, pid| {
-        let name = evidence::booted(&trace.name, &noted).find(|name| host.processes().runs(pid, name)).cloned();
-        host.end_guest(name.as_ref().unwrap_or(&trace.name), pid, within).err()
+        let name = evidence::booted(&record.name, &noted).find(|name| host.processes().runs(pid, name)).cloned();
+        host.end_guest(name.as_ref().unwrap_or(&record.name), pid, within).err()
     };
-    end_all(host, &trace.name, &find, &is_coming, &end)
+    end_all(host, &record.name, &find, &is_coming, &end)
 }
 
 /// How many guests of one machine are ended at most: a run has one at a time, and a second one where it was killed in between.
@@ -348,8 +345,8 @@ fn end_all(
 /// may be another vmrun's, unless a journal here has it.
 pub(crate) fn is_left(host: &dyn Host, interface: &Interface) -> bool {
     let is_known = |name: &VmName| {
-        let has = |trace: Trace| left::is_noted(&journal(&trace), &interface.name);
-        !interface.is_dated() || host.store().trace(name).is_some_and(has)
+        let has = |record: StateRecord| left::is_noted(&journal(&record), &interface.name);
+        !interface.is_dated() || host.store().record(name).is_some_and(has)
     };
     interface.mark.as_ref().is_some_and(|name| holder(host, name).is_none() && is_known(name))
 }
@@ -367,17 +364,17 @@ pub(super) fn taking_away(host: &dyn Host, name: &str) -> String {
 pub(crate) fn await_commands(host: &dyn Host) {
     let Ok(all) = host.interfaces() else { return };
     let is_unmarked = |name: &InterfaceName| all.iter().any(|one| !one.is_ours && one.name == name.as_str());
-    let makes = |lease: &Lease| match lease {
-        Lease::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
-        Lease::Link(name) => is_unmarked(name),
+    let makes = |hold: &Hold| match hold {
+        Hold::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
+        Hold::Link(name) => is_unmarked(name),
         _ => false,
     };
-    let is_making = |trace: &Trace| {
-        trace.is_locked && journal(trace).leases.iter().any(makes) && holder(host, &trace.name).is_none()
+    let is_making = |record: &StateRecord| {
+        record.is_locked && journal(record).holds.iter().any(makes) && holder(host, &record.name).is_none()
     };
     let begin = Instant::now();
-    for making in host.store().traces().into_iter().filter(is_making) {
-        let is_locked = || host.store().trace(&making.name).is_some_and(|trace| trace.is_locked);
+    for making in host.store().records().into_iter().filter(is_making) {
+        let is_locked = || host.store().record(&making.name).is_some_and(|record| record.is_locked);
         while is_locked() && begin.elapsed() < LAST_COMMANDS {
             host.processes().pause();
         }
@@ -386,10 +383,10 @@ pub(crate) fn await_commands(host: &dyn Host) {
     }
 }
 
-/// Returns whether a machine is held: nothing of it is left but the reason.
-pub(crate) fn is_held(host: &dyn Host, name: &VmName) -> bool {
-    let standing = Standing::of(host, name);
-    standing.is_some_and(|standing| standing.state == Stance::Held)
+/// Returns whether a machine has failed: nothing of it is left but the reason.
+pub(crate) fn has_failed(host: &dyn Host, name: &VmName) -> bool {
+    let status = MachineStatus::of(host, name);
+    status.is_some_and(|status| status.state == MachineState::Failed)
 }
 
 /// Gives back what dead runs have left, or only finds it. What is alive is passed over.
@@ -397,65 +394,65 @@ pub(crate) fn collect(
     host: &mut dyn Host,
     only_look: bool,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Vec<Left>, Fault> {
-    let mut traces = host.store().traces();
+    let mut records = host.store().records();
     let marked: BTreeSet<VmName> = host.interfaces()?.iter().filter_map(|one| one.mark.clone()).collect();
-    let lost = marked.into_iter().filter(|name| !traces.iter().any(|trace| trace.name == *name));
+    let lost = marked.into_iter().filter(|name| !records.iter().any(|record| record.name == *name));
     let lost: Vec<VmName> = lost.collect();
-    traces.extend(lost.into_iter().map(|name| Trace { name, is_locked: false, journal: None }));
+    records.extend(lost.into_iter().map(|name| StateRecord { name, is_locked: false, journal: None }));
     let mut found = Vec::new();
-    for trace in traces {
-        found.extend(collect_one(host, &trace, only_look, within, told)?);
+    for record in records {
+        found.extend(collect_one(host, &record, only_look, within, listener)?);
     }
     Ok(found)
 }
 
 fn collect_one(
     host: &mut dyn Host,
-    trace: &Trace,
+    record: &StateRecord,
     only_look: bool,
     within: Duration,
-    told: &mut dyn FnMut(&dyn Host, &Left),
+    listener: &mut dyn FnMut(&dyn Host, &Left),
 ) -> Result<Option<Left>, Fault> {
-    let is_known = host.store().trace(&trace.name).is_some();
+    let is_known = host.store().record(&record.name).is_some();
     // A tap that is open and of no machine that is known here belongs to somebody who keeps his state elsewhere.
-    if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
+    if holder(host, &record.name).is_some() || !is_known && left(host, record, is_known)?.backs == [Back::State] {
         return Ok(None);
     }
-    if goes_on_elsewhere(host, trace).is_some() {
+    if goes_on_elsewhere(host, record).is_some() {
         return Ok(None);
     }
-    if !is_known && left(host, trace, is_known)?.backs.is_empty() {
-        let left = left(host, trace, is_known)?;
-        told(host, &left);
+    if !is_known && left(host, record, is_known)?.backs.is_empty() {
+        let left = left(host, record, is_known)?;
+        listener(host, &left);
         return Ok(Some(left));
     }
-    if let Some(guest) = guest_of(host, trace) {
-        let mut left = left(host, trace, is_known)?;
+    if let Some(guest) = guest_of(host, record) {
+        let mut left = left(host, record, is_known)?;
         left.backs.clear();
         left.goes_on = Some(guest);
-        told(host, &left);
+        listener(host, &left);
         return Ok(Some(left));
     }
     if only_look {
-        let left = left(host, trace, is_known)?;
-        told(host, &left);
+        let left = left(host, record, is_known)?;
+        listener(host, &left);
         return Ok(Some(left));
     }
-    match host.store_mut().reserve(&trace.name, LAST_COMMANDS) {
+    match host.store_mut().reserve(&record.name, LAST_COMMANDS) {
         // Somebody else has taken it over.
         Ok(false) => return Ok(None),
         Ok(true) => {}
         Err(fault) => {
-            let _ = host.store_mut().tidy(&trace.name, true).and_then(|()| host.store_mut().clear(&trace.name));
+            let _ = host.store_mut().tidy(&record.name, true).and_then(|()| host.store_mut().clear(&record.name));
             return Err(fault);
         }
     }
     // What was read before the lock was ours may have changed since.
-    let trace = host.store().trace(&trace.name).unwrap_or_else(|| trace.clone());
-    told(host, &left(host, &trace, is_known)?);
-    give_back(host, &trace, is_known, within).map(Some)
+    let record = host.store().record(&record.name).unwrap_or_else(|| record.clone());
+    listener(host, &left(host, &record, is_known)?);
+    give_back(host, &record, is_known, within).map(Some)
 }
 
 #[cfg(test)]

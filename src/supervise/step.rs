@@ -24,7 +24,7 @@
 //! `Over` is the end of every run: what it took is given back there, and nothing follows. An evaluation with a fault goes there
 //! from wherever no hypervisor runs.
 
-use super::policy::{Next, Policy, SOON, Tally};
+use super::policy::{Next, RestartPolicy, SOON, Tally};
 use crate::diag::Fault;
 use crate::model::Ended;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(crate) struct Rules {
     /// Whether it runs in the background: somebody waits to hear that it runs, and its log is looked after.
     pub is_background: bool,
     /// When its guest is started again; without a policy after reboots only.
-    pub restart: Option<Policy>,
+    pub restart: Option<RestartPolicy>,
     /// Whether its guest is only imagined: how long it takes says nothing.
     pub is_imagined: bool,
 }
@@ -224,7 +224,7 @@ fn follow(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
         Next::Pause(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Pause(wait)]),
         Next::Wait(wait) => go(state, Phase::Resting, Some(now + wait), vec![Action::Rest(wait)]),
         Next::Over => go(state, Phase::Over, None, vec![Action::Finish(None)]),
-        Next::Held(fault) => go(state, Phase::Over, None, vec![Action::Finish(Some(fault))]),
+        Next::Failed(fault) => go(state, Phase::Over, None, vec![Action::Finish(Some(fault))]),
     }
 }
 

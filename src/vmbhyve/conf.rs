@@ -103,9 +103,9 @@ impl Conf {
         if comment && kept.matches('"').count() % 2 == 1 {
             self.note(line, kept, "vm-bhyve cuts the line at its first `#`, even inside quotes");
         }
-        let plain = kept.trim_end_matches(' ').replace('"', "");
-        let bare = !plain.contains('=');
-        let (key, value) = if let Some((key, value)) = plain.split_once('=') {
+        let unquoted = kept.trim_end_matches(' ').replace('"', "");
+        let bare = !unquoted.contains('=');
+        let (key, value) = if let Some((key, value)) = unquoted.split_once('=') {
             if key.ends_with(|c: char| c.is_whitespace()) {
                 self.note(line, key, "the blank before `=` belongs to the key, so vm-bhyve does not find it");
             }
@@ -117,8 +117,8 @@ impl Conf {
             }
             (key, value)
         } else {
-            self.note(line, &plain, "a line without `=` is its own value for vm-bhyve");
-            (plain.as_str(), plain.as_str())
+            self.note(line, &unquoted, "a line without `=` is its own value for vm-bhyve");
+            (unquoted.as_str(), unquoted.as_str())
         };
         let repeated = self.get(key).map(|first| first.line);
         if let Some(first) = repeated {

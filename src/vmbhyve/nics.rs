@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 /// A network card of a guest, and the tap that it wishes for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nic {
+    /// Its number in the file: that of `networkN_type`.
+    pub number: usize,
     /// bhyve's device, as `virtio-net`.
     pub emulation: String,
     /// The backend that the command line names: an interface, or netgraph's words.
@@ -87,7 +89,7 @@ fn card(reading: &mut Reading, number: usize, emulation: String, taps: &mut Taps
                     own of the slot and the machine's name: give one, so that it stays";
         reading.note_at(&r#type, &key(number, "mac"), text);
     }
-    let mut nic = Nic { emulation, mac, line: reading.line(&r#type), ..Nic::default() };
+    let mut nic = Nic { number, emulation, mac, line: reading.line(&r#type), ..Nic::default() };
     if let Some(switch) = reading.word(&key(number, "switch")) {
         let what = switch::named(&switch, &reading.system);
         if let Some(text) = switch::unknown(&switch, &reading.system) {

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vmrun::internals::supervise::standing::{Stance, Standing};
+use vmrun::internals::supervise::status::{MachineState, MachineStatus};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         for name in self.0.names("state") {
             let file = self.0.path("state").join(&name).join("standing.json");
-            if let Some(standing) = fs::read_to_string(file).ok().and_then(|text| Standing::read(&text)) {
+            if let Some(standing) = fs::read_to_string(file).ok().and_then(|text| MachineStatus::read(&text)) {
                 for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
                     let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
                 }
@@ -58,13 +58,13 @@ impl Host {
     }
 
     /// Returns how a machine stands, if it is written.
-    pub(super) fn standing(&self, name: &str) -> Option<Standing> {
-        Standing::read(&fs::read_to_string(self.path(&format!("state/{name}/standing.json"))).ok()?)
+    pub(super) fn standing(&self, name: &str) -> Option<MachineStatus> {
+        MachineStatus::read(&fs::read_to_string(self.path(&format!("state/{name}/standing.json"))).ok()?)
     }
 
     /// Waits until a machine stands so.
     #[track_caller]
-    pub(super) fn until(&self, name: &str, holds: impl Fn(&Standing) -> bool) -> Standing {
+    pub(super) fn until(&self, name: &str, holds: impl Fn(&MachineStatus) -> bool) -> MachineStatus {
         let begin = Instant::now();
         loop {
             if let Some(standing) = self.standing(name).filter(&holds) {
@@ -137,7 +137,7 @@ fn a_machine_is_started_in_the_background_and_stopped() {
     host.recipe("db", "");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     let standing = host.standing("db").unwrap();
-    assert_eq!((standing.state, standing.boots, standing.restarts), (Stance::Running, 1, 0));
+    assert_eq!((standing.state, standing.boots, standing.restarts), (MachineState::Running, 1, 0));
     let text = host.read("state/.db.lock");
     assert!(text.contains(" background\n"), "{text}");
     let mode = |name: &str| fs::metadata(host.path(name)).unwrap().permissions().mode() & 0o777;
@@ -240,7 +240,7 @@ error: [tmp]/vm/db.img is in use by the guest of db, whose vmrun is gone
     );
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
     let after = host.standing("db").unwrap();
-    assert_eq!((after.state, after.guest, after.boots), (Stance::Running, Some(guest), 1));
+    assert_eq!((after.state, after.guest, after.boots), (MachineState::Running, Some(guest), 1));
     assert_ne!(after.supervisor, Some(supervisor));
     kill(after.supervisor.unwrap());
     // A start of the recipe takes it over as well.
@@ -266,7 +266,7 @@ error: db ended as soon as it was started, and is started again
  = hint: its log says why: [tmp]/log/db.log; `vmrun stop db` stops it
 ",
     );
-    let standing = host.until("db", |standing| standing.state == Stance::Held);
+    let standing = host.until("db", |standing| standing.state == MachineState::Failed);
     let error = "the guest met a triple fault; it was started again 3 times within 600s, and is not any more";
     assert_eq!((standing.error.as_deref(), standing.boots, standing.restarts), (Some(error), 5, 3));
     assert_eq!((standing.supervisor, standing.guest), (None, None));
@@ -292,7 +292,7 @@ error: db ended as soon as it was started, and is started again
     // It is in nobody's way, and stays.
     let done = host.run(&["gc"]);
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
-    assert_eq!(host.standing("db").unwrap().state, Stance::Held);
+    assert_eq!(host.standing("db").unwrap().state, MachineState::Failed);
     host.write("fake/exits", "run\n");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     assert_eq!(host.standing("db").unwrap().error, None);
@@ -309,7 +309,7 @@ fn what_is_held_is_let_go_by_a_stop() {
     host.write("fake/exits", "3\n3\n");
     host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == Stance::Held);
+    host.until("db", |standing| standing.state == MachineState::Failed);
     let lock = |host: &Host| {
         let begin = Instant::now();
         while !host.log("db").contains("is down") && begin.elapsed() < SOON {
@@ -334,7 +334,7 @@ fn a_guest_that_waits_uses_no_processor_and_is_stopped_at_once() {
     let host = Host::new("3\n");
     host.recipe("db", &QUICK.replace("20ms", "1h").replace("limit: 3", "max_delay: \"1h\", limit: 3"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    let standing = host.until("db", |standing| standing.state == Stance::Waiting);
+    let standing = host.until("db", |standing| standing.state == MachineState::Waiting);
     assert!(standing.until.is_some_and(|until| until >= standing.since + 3599));
     assert_eq!((standing.restarts, standing.error.as_deref()), (1, Some("the guest met a triple fault")));
     if fs::exists("/proc/self/stat").unwrap() {
@@ -618,7 +618,7 @@ fn who_waits_for_a_machine_to_be_ready_can_be_interrupted_and_the_machine_goes_o
     let host = Host::new("run\n");
     host.recipe("db", "ready(#{ serial: \"login:\", within: \"60s\" });\n");
     let start = host.start(&["start", "db"]);
-    host.until("db", |standing| standing.state == Stance::Running);
+    host.until("db", |standing| standing.state == MachineState::Running);
     start.signal("INT");
     let done = start.wait();
     // Whether it was told already that db runs is a matter of luck.
@@ -752,7 +752,7 @@ fn a_guest_that_was_taken_over_is_started_again_by_its_policy() {
     kill(before.supervisor.unwrap());
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
     kill(before.guest.unwrap());
-    let after = host.until("db", |standing| standing.state == Stance::Running && standing.boots == 2);
+    let after = host.until("db", |standing| standing.state == MachineState::Running && standing.boots == 2);
     assert_ne!(after.guest, before.guest);
     // What was taken is not taken again.
     let made = |what: &str| host.read("fake/log").lines().filter(|line| line.contains(what)).count();
@@ -887,7 +887,7 @@ fn no_child_sees_a_secret_and_the_supervisor_keeps_them() {
     let started = host.start(&["start", "db.rhai"]).wait();
     assert_eq!((started.code, started.stderr.contains("true")), (0, false), "{}", started.stderr);
     // It was evaluated once more after the reboot, and had its secret.
-    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == Stance::Running);
+    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == MachineState::Running);
     for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
         let seen = fs::read(format!("/proc/{pid}/environ")).unwrap();
         let seen = String::from_utf8_lossy(&seen).into_owned();
@@ -919,7 +919,7 @@ error: the secret `console` is not there
     assert_eq!(started.code, 0, "{}", started.stderr);
     assert!(!started.stderr.contains("geheim77") && started.stdout.is_empty(), "{}", started.stderr);
     // It was evaluated once more after the reboot, and had its secret.
-    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == Stance::Running);
+    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == MachineState::Running);
     assert_eq!(standing.params, [("size".to_string(), "2".to_string())].into());
     for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
         for file in ["environ", "cmdline"] {

@@ -13,7 +13,7 @@ use vmrun::internals::diag::{Diagnostic, Severity, Source};
 use vmrun::internals::host::{Platform, Settings};
 use vmrun::internals::model::Target;
 use vmrun::internals::script::check::{Finding, Inspector, Places, Rule, conflicts, rehearse};
-use vmrun::internals::script::{Recipe, Stage};
+use vmrun::internals::script::{Recipe, ScriptEngine};
 
 /// What the comments begin with.
 const MARK: &str = "//~ ";
@@ -40,7 +40,7 @@ fn cases() -> Vec<Vec<PathBuf>> {
 /// Checks texts as `vmrun check` does, and returns the findings of each.
 struct Bench {
     inspector: Inspector,
-    stage: Rc<Stage>,
+    engine: Rc<ScriptEngine>,
     settings: Settings,
 }
 
@@ -54,7 +54,7 @@ impl Bench {
             nodes: "/dev/vmm".into(),
             user_net: false,
         };
-        Self { inspector: Inspector::default(), stage: Stage::new(), settings }
+        Self { inspector: Inspector::default(), engine: ScriptEngine::new(), settings }
     }
 
     fn check(&self, texts: &[(String, String)]) -> Vec<Vec<Finding>> {
@@ -65,7 +65,7 @@ impl Bench {
             let is_recipe = checked.is_sound() && !checked.is_library();
             let mut found = checked.findings;
             if is_recipe {
-                let recipe = Recipe::on_stage(&source, checked.ast, &self.stage);
+                let recipe = Recipe::from_ast(&source, checked.ast, &self.engine);
                 let rehearsals = rehearse(&recipe, &self.settings, &BTreeMap::new());
                 found.extend(rehearsals.findings);
                 claims.extend(rehearsals.claims.into_iter().map(|claim| (at, claim)));

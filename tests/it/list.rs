@@ -4,7 +4,7 @@ use super::background::{Host, kill};
 use super::sandbox::{Sandbox, same};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
-use vmrun::internals::supervise::standing::Stance;
+use vmrun::internals::supervise::status::MachineState;
 
 /// A table with one blank between its columns, in which numbers of processes have names.
 pub(super) fn shown(table: &str, pids: &[(u32, &str)]) -> String {
@@ -42,7 +42,7 @@ fn every_machine_is_listed_with_how_it_stands_whoever_has_started_it() {
     host.recipe("sad", "restart(#{ on: [\"crash\"], delay: \"10ms\", limit: 1, within: \"1m\" });\n");
     host.write("sad.rhai", &host.read("sad.rhai").replace("tap3", "tap4").replace("[tmp]", &host.own("[tmp]")));
     assert_eq!(host.run(&["start", "sad.rhai"]).code, 4);
-    host.until("sad", |standing| standing.state == Stance::Held);
+    host.until("sad", |standing| standing.state == MachineState::Failed);
     let mut hand = by_hand(&host, "hand");
     front.until("the bhyve of hand", |host| host.read("fake/vmm/hand").contains("pid "));
     host.write(
@@ -207,7 +207,7 @@ fn the_status_of_what_waits_or_is_held_says_why_and_until_when() {
     let host = Host::new("3\n3\n");
     host.recipe("db", "restart(#{ on: [\"crash\"], delay: \"1h\", max_delay: \"1h\" });\n");
     assert_eq!(host.run(&["start", "db.rhai", "--init"]).code, 4);
-    host.until("db", |standing| standing.state == Stance::Waiting);
+    host.until("db", |standing| standing.state == MachineState::Waiting);
     let waits = host.run(&["status", "db"]).stdout;
     let supervisor = host.standing("db").unwrap().supervisor.unwrap();
     let state = waits.lines().find(|line| line.starts_with("state")).unwrap();

@@ -4,7 +4,7 @@ use super::background::{Host, ended, kill};
 use super::sandbox::same;
 use std::fs;
 use std::time::{Duration, Instant};
-use vmrun::internals::supervise::standing::Stance;
+use vmrun::internals::supervise::status::MachineState;
 
 /// Writes the recipe of a machine whose serial port is its log or the terminal, with something before its boot.
 fn recipe(host: &Host, before: &str) {
@@ -73,7 +73,7 @@ fn a_machine_is_ready_at_every_start_by_what_this_boot_has_said() {
     let ready = "vmrun: db runs\nvmrun: db is ready";
     let started = |args: &[&str]| {
         let start = host.start(args);
-        host.until("db", |standing| standing.boots == 2 && standing.state == Stance::Running);
+        host.until("db", |standing| standing.boots == 2 && standing.state == MachineState::Running);
         // What the boot before has said does not count.
         says(&host, "db login: \n");
         ended(&start.wait(), 0, ready);

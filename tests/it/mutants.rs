@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use vmrun::internals::diag::Source;
 use vmrun::internals::model::Target;
 use vmrun::internals::script::check::Inspector;
-use vmrun::internals::script::{Inputs, Recipe, Stage};
+use vmrun::internals::script::{Inputs, Recipe, ScriptEngine};
 use vmrun::internals::supervise::rehearse;
 
 /// What is performed in spite of a letter that is missing: where, and what `vmrun check` says of it. These keys are names that the
@@ -134,25 +134,25 @@ fn mutants(name: &str, text: &str) -> Vec<(String, String)> {
 }
 
 /// Whether a run would refuse it.
-fn is_refused(name: &str, text: &str, stage: &Rc<Stage>) -> bool {
+fn is_refused(name: &str, text: &str, engine: &Rc<ScriptEngine>) -> bool {
     let Ok(recipe) = Recipe::parse(name, text) else { return true };
-    let recipe = recipe.on(stage);
+    let recipe = recipe.with_engine(engine);
     let boots = [true, false].map(|init| Inputs { init, ..Inputs::default() });
     !rehearse(&recipe, Target::default(), &boots).faults.is_empty()
 }
 
 #[test]
 fn a_name_with_a_letter_missing_is_never_performed() {
-    let stage = Stage::new();
+    let engine = ScriptEngine::new();
     for (name, text) in texts() {
-        assert!(!is_refused(&name, &text, &stage), "{name}\n{text}");
+        assert!(!is_refused(&name, &text, &engine), "{name}\n{text}");
     }
     let all: Vec<(String, String)> = texts().iter().flat_map(|(name, text)| mutants(name, text)).collect();
     let next = AtomicUsize::new(0);
     let work = || {
-        let (stage, inspector, mut performed) = (Stage::new(), Inspector::default(), Vec::new());
+        let (engine, inspector, mut performed) = (ScriptEngine::new(), Inspector::default(), Vec::new());
         while let Some((name, text)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !is_refused("mutant.rhai", text, &stage) {
+            if !is_refused("mutant.rhai", text, &engine) {
                 let source = Rc::new(Source { name: "mutant.rhai".into(), text: text.clone() });
                 let found = inspector.text(&source, None).findings.into_iter().next();
                 let told = found.map_or("nothing".into(), |finding| finding.diagnostic.fault.message);

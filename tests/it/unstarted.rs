@@ -5,7 +5,7 @@ use super::background::{Host, ended, kill, lives};
 use super::list::shown;
 use super::sandbox::same;
 use std::process::Command;
-use vmrun::internals::supervise::standing::Stance;
+use vmrun::internals::supervise::status::MachineState;
 
 /// A machine with four vCPUs that waits for its viewer.
 fn waiting() -> Host {
@@ -103,7 +103,7 @@ fn a_node_that_is_destroyed_under_a_machine_in_the_background_has_it_held() {
     host.recipe("db", "");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     assert_eq!(host.finish(&mut host.program("bhyvectl", &["--destroy", "--vm=db"])).code, 0);
-    let held = host.until("db", |standing| standing.state == Stance::Held);
+    let held = host.until("db", |standing| standing.state == MachineState::Failed);
     let error = "the hypervisor failed with status 1: vm_run error -1, errno 25";
     assert_eq!(held.error.as_deref(), Some(error));
     let status = host.run(&["status", "db"]).stdout;

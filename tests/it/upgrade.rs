@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use vmrun::internals::supervise::standing::Stance;
+use vmrun::internals::supervise::status::MachineState;
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(20);
@@ -188,11 +188,11 @@ db unsupervised [db] 1d02h 1 256M 12.5 127.100.100.1:5901 0 [tmp]/db.rhai
     printed(&host.run(&["gc"]), &goes_on);
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
     let adopted = host.standing("db").unwrap();
-    assert_eq!((adopted.state, adopted.guest, adopted.boots), (Stance::Running, db.guest, 1));
+    assert_eq!((adopted.state, adopted.guest, adopted.boots), (MachineState::Running, db.guest, 1));
     assert_ne!(adopted.supervisor, db.supervisor);
     // Its policy goes on, and what was taken is not taken again.
     kill(db.guest.unwrap());
-    host.until("db", |standing| standing.state == Stance::Running && standing.boots == 2);
+    host.until("db", |standing| standing.state == MachineState::Running && standing.boots == 2);
     let made = |what: &str| host.read("fake/log").lines().filter(|line| line.contains(what)).count();
     assert_eq!((made("ifconfig tap1 create"), made("addm tap1")), (1, 1));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
@@ -220,7 +220,7 @@ vmrun: db is down
 fn a_machine_that_was_held_before_is_listed_with_its_reason_and_started() {
     let host = host("3\n3\n", MACHINE);
     assert_eq!(run(&host, &["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == Stance::Held);
+    host.until("db", |standing| standing.state == MachineState::Failed);
     until_written(&host, "log/db.log", "has the limit");
     let list = host.run(&["list"]);
     same(
@@ -255,7 +255,7 @@ log         [tmp]/log/db.log
     host.write("fake/exits", "run\n");
     ended(&host.run(&["start", "db"]), 0, "vmrun: db runs");
     let db = host.standing("db").unwrap();
-    assert_eq!((db.state, db.error), (Stance::Running, None));
+    assert_eq!((db.state, db.error), (MachineState::Running, None));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
 }
@@ -264,7 +264,7 @@ log         [tmp]/log/db.log
 fn a_machine_that_waits_since_before_is_stopped_at_once() {
     let host = host("3\n", &MACHINE.replace("20ms", "1h").replace("limit: 1", "max_delay: \"1h\", limit: 1"));
     assert_eq!(run(&host, &["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == Stance::Waiting);
+    host.until("db", |standing| standing.state == MachineState::Waiting);
     let list = host.run(&["list"]);
     printed(
         &Done { stdout: shown(&list.stdout, &[]), ..list },

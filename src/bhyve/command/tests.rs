@@ -41,7 +41,7 @@ fn shown(reading: &Reading) -> String {
         writeln!(text, "    -f {}: {}", item.name, item.content).unwrap();
     }
     reading.help.iter().for_each(|help| writeln!(text, "    help: {help:?}").unwrap());
-    reading.warnings.iter().for_each(|fault| writeln!(text, "    warning: {}", with_hint(fault)).unwrap());
+    reading.warnings.iter().for_each(|one| writeln!(text, "    warning: {}", with_hint(&one.fault)).unwrap());
     text
 }
 
@@ -113,7 +113,7 @@ fn a_password_is_in_no_message_and_no_debug_output() {
     let reading = read(&args, Target::default(), &files).unwrap();
     assert_eq!(reading.tree.get("pci.0.29.0.password"), Some("hunter4"));
     assert!(!format!("{reading:?}").contains("hunter"));
-    let warnings: Vec<&str> = reading.warnings.iter().map(|fault| fault.message.as_str()).collect();
+    let warnings: Vec<&str> = reading.warnings.iter().map(|one| one.fault.message.as_str()).collect();
     assert_eq!(
         warnings,
         [

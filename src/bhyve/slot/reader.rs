@@ -1,6 +1,6 @@
 //! What follows the device in a `-s`, read by the device's own rules.
 
-use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, TARGET_MAX, node, numbers};
+use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, ItemForm, TARGET_MAX, node, numbers};
 use crate::bhyve::tree::{Tree, veiled};
 use crate::diag::Fault;
 use crate::model::number::base_0;
@@ -30,35 +30,35 @@ impl Conf {
         (entries, self.warnings)
     }
 
-    pub(super) fn read(&mut self, form: Form, conf: Option<&str>, target: Target) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, form: ItemForm, conf: Option<&str>, target: Target) -> Result<(), Fault> {
         match (form, conf) {
-            (Form::Amd, conf) => self.amd(conf),
-            (Form::Port(kind), conf) => {
+            (ItemForm::Amd, conf) => self.amd(conf),
+            (ItemForm::Port(kind), conf) => {
                 self.tree.set("port.0.type", kind)?;
                 conf.map_or(Ok(()), |conf| self.first("port.0.", "path", conf))
             }
-            (Form::Needed(key), None) => {
+            (ItemForm::Needed(key), None) => {
                 let hint = format!("write `{},{},/dev/input/event0`", self.slot, self.name);
                 Err(Fault::new(format!("`{}` needs its {key}", self.name)).hint(hint))
             }
-            (Form::Named, None) => {
+            (ItemForm::Named, None) => {
                 let hint = format!("write `{},{},NAME=PATH`; without it bhyve crashes", self.slot, self.name);
                 Err(Fault::new(format!("`{}` needs a port", self.name)).hint(hint))
             }
-            (Form::Targets, None) if target.has(Feature::ScsiTargets) => self.tree.set("target.0", CTL),
+            (ItemForm::Targets, None) if target.has(Feature::ScsiTargets) => self.tree.set("target.0", CTL),
             (_, None) => Ok(()),
-            (Form::Options, Some(conf)) => self.options("", conf),
-            (Form::First(key) | Form::Needed(key), Some(conf)) => self.first("", key, conf),
-            (Form::Whole(key), Some(conf)) => self.tree.set(key, conf),
-            (Form::PathOrRam, Some(conf)) if conf.starts_with("ram=") => self.options("", conf),
-            (Form::PathOrRam, Some(conf)) => self.first("", "path", conf),
-            (Form::Ports, Some(conf)) => self.ports(conf),
-            (Form::Share, Some(conf)) => self.share(conf),
-            (Form::Named, Some(conf)) => self.named(conf),
-            (Form::Targets, Some(conf)) if !target.has(Feature::ScsiTargets) => self.first("", "dev", conf),
-            (Form::Targets, Some(conf)) => self.targets(conf),
-            (Form::Host, Some(conf)) => self.host(conf),
-            (Form::Usb, Some(conf)) => self.usb(conf),
+            (ItemForm::Options, Some(conf)) => self.options("", conf),
+            (ItemForm::First(key) | ItemForm::Needed(key), Some(conf)) => self.first("", key, conf),
+            (ItemForm::Whole(key), Some(conf)) => self.tree.set(key, conf),
+            (ItemForm::PathOrRam, Some(conf)) if conf.starts_with("ram=") => self.options("", conf),
+            (ItemForm::PathOrRam, Some(conf)) => self.first("", "path", conf),
+            (ItemForm::Ports, Some(conf)) => self.ports(conf),
+            (ItemForm::Share, Some(conf)) => self.share(conf),
+            (ItemForm::Named, Some(conf)) => self.named(conf),
+            (ItemForm::Targets, Some(conf)) if !target.has(Feature::ScsiTargets) => self.first("", "dev", conf),
+            (ItemForm::Targets, Some(conf)) => self.targets(conf),
+            (ItemForm::Host, Some(conf)) => self.host(conf),
+            (ItemForm::Usb, Some(conf)) => self.usb(conf),
         }
     }
 

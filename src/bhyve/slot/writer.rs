@@ -1,6 +1,6 @@
 //! A device of the configuration, written as the text of a `-s`.
 
-use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, Form, Kind, Slot, kind_of, node, read};
+use super::{AHCI_PORTS, AMD, CONSOLE_PORTS, ItemForm, Slot, SlotDevice, kind_of, node, read};
 use crate::diag::Fault;
 use crate::model::device::KINDS;
 use crate::model::{Feature, PciSlot, Target, Type};
@@ -29,7 +29,9 @@ pub(crate) fn write(slot: PciSlot, entries: &[(String, String)], target: Target)
         let fault = Fault::new(format!("`{key}` of `{name}` in slot {slot} {what}"));
         Err(fault.hint(format!("write `-o {}.{key}=...`, or a configuration file", node(slot))))
     };
-    if let Some((key, _)) = rest.iter().find(|(_, value)| value.contains(',') && !matches!(kind.form, Form::Whole(_))) {
+    if let Some((key, _)) =
+        rest.iter().find(|(_, value)| value.contains(',') && !matches!(kind.form, ItemForm::Whole(_)))
+    {
         return homeless(key, "holds a comma, where the next option would begin");
     }
     let (name, items) = match items(kind, &rest, target) {
@@ -49,23 +51,23 @@ pub(crate) fn write(slot: PciSlot, entries: &[(String, String)], target: Target)
 }
 
 /// What was written is read again before it is used, so that here only the canonical forms are told.
-fn items<'a>(kind: &Kind, rest: &Pairs<'a>, target: Target) -> Items<'a> {
+fn items<'a>(kind: &SlotDevice, rest: &Pairs<'a>, target: Target) -> Items<'a> {
     let written = match kind.form {
-        Form::Options if kind.device == "hostbridge" && is_amd(rest) => return Ok(("amd_hostbridge", Vec::new())),
-        Form::Options => options(rest)?,
-        Form::First(key) | Form::Needed(key) => first(key, rest)?,
-        Form::Whole(key) => whole(key, rest)?,
-        Form::PathOrRam if value(rest, "path").is_none() && value(rest, "ram").is_some() => ram(rest)?,
-        Form::PathOrRam => first("path", rest)?,
-        Form::Ports => return ports(rest),
-        Form::Share => share(rest)?,
-        Form::Named => named(rest)?,
-        Form::Targets if !target.has(Feature::ScsiTargets) => first("dev", rest)?,
-        Form::Targets => targets(rest)?,
-        Form::Host => host(rest)?,
-        Form::Usb => usb(rest)?,
+        ItemForm::Options if kind.device == "hostbridge" && is_amd(rest) => return Ok(("amd_hostbridge", Vec::new())),
+        ItemForm::Options => options(rest)?,
+        ItemForm::First(key) | ItemForm::Needed(key) => first(key, rest)?,
+        ItemForm::Whole(key) => whole(key, rest)?,
+        ItemForm::PathOrRam if value(rest, "path").is_none() && value(rest, "ram").is_some() => ram(rest)?,
+        ItemForm::PathOrRam => first("path", rest)?,
+        ItemForm::Ports => return ports(rest),
+        ItemForm::Share => share(rest)?,
+        ItemForm::Named => named(rest)?,
+        ItemForm::Targets if !target.has(Feature::ScsiTargets) => first("dev", rest)?,
+        ItemForm::Targets => targets(rest)?,
+        ItemForm::Host => host(rest)?,
+        ItemForm::Usb => usb(rest)?,
         // Names of `-s` alone, which no configuration holds.
-        Form::Amd | Form::Port(_) => Vec::new(),
+        ItemForm::Amd | ItemForm::Port(_) => Vec::new(),
     };
     Ok((kind.name, written))
 }

@@ -106,7 +106,7 @@ mod tests {
         let (mine, dead) = (beside(&path("a.img")), path("a.img.vmrun-2147483647.new"));
         let stays = ["b.img.vmrun-2147483647.new", "a.img.5.new", "a.img", "a.img.vmrun-1.new"];
         for file in stays.iter().map(|name| path(name)).chain([mine.clone(), dead.clone()]) {
-            crate::host::shelf::put(&file, b"").unwrap();
+            crate::host::library_tree::put(&file, b"").unwrap();
         }
         fs::create_dir(path("a.img.vmrun-2147483646.new")).unwrap();
         let held = File::open(&mine).unwrap();

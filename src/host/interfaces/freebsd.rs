@@ -98,9 +98,10 @@ impl<'a> Lines<'a> {
         let kind = self.kind();
         // Anybody may describe an interface; the group is ours.
         let is_ours = self.groups.contains(&MARK);
-        let (described, folder) = marked(&kind, self.description).map(|maker| (maker.machine, maker.folder)).unzip();
-        let mark = described.clone().filter(|_| is_ours);
-        Interface { kind, mark, described, folder: folder.flatten(), is_ours, ..self.interface }
+        let (description_machine, folder) =
+            marked(&kind, self.description).map(|maker| (maker.machine, maker.folder)).unzip();
+        let mark = description_machine.clone().filter(|_| is_ours);
+        Interface { kind, mark, description_machine, folder: folder.flatten(), is_ours, ..self.interface }
     }
 
     /// Groups tell what an interface is, whatever it is called; but anybody may take it out of them.

@@ -2,7 +2,7 @@
 
 use super::marks::marked;
 use super::{Interface, InterfaceKind, address};
-use crate::diag::Fault;
+use crate::diag::{Cause, Fault};
 use crate::host::program::Query;
 use crate::model::link::MARK;
 use crate::model::{Argv, Router};
@@ -15,9 +15,10 @@ pub(super) fn question() -> Argv {
 
 /// Reads the interfaces.
 pub(super) fn read(query: Query<'_>) -> Result<Vec<Interface>, Fault> {
-    let is_missing = |fault: &Fault| fault.message.starts_with("cannot start");
-    let text = query(&question())
-        .map_err(|fault| if is_missing(&fault) { fault.hint("apt install iproute2") } else { fault })?;
+    let text = query(&question()).map_err(|fault| match fault.cause {
+        Some(Cause::NoProgram) => fault.hint("apt install iproute2"),
+        _ => fault,
+    })?;
     parse_interfaces(&text)
 }
 
@@ -91,7 +92,7 @@ fn interface(link: &Value) -> Option<Interface> {
         up: has_flag("UP"),
         mark,
         folder: folder.flatten(),
-        is_described: !alias.is_empty(),
+        has_description: !alias.is_empty(),
         is_ours: alias.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(':')),
         // A tap has a carrier for as long as somebody has it open.
         is_open: kind == InterfaceKind::Tap && has_flag("LOWER_UP"),
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn where_ip_is_missing_it_is_said_what_brings_it() {
-        let fault = read(&|_| Err(Fault::host("cannot start `ip`: no such file"))).unwrap_err();
+        let fault = read(&|_| Err(Fault::host("cannot start `ip`: no such file").cause(Cause::NoProgram))).unwrap_err();
         assert_eq!(fault.hint.as_deref(), Some("apt install iproute2"));
         let fault = read(&|argv| Err(Fault::host(format!("`{argv}` failed with status 1")))).unwrap_err();
         assert_eq!(fault.message, "`ip -json -details address show` failed with status 1");

@@ -84,7 +84,7 @@ impl Interface {
         if self.folder.as_ref().is_none_or(|folder| folder == own) {
             return self;
         }
-        Self { elsewhere: self.mark, mark: None, described: None, is_ours: false, ..self }
+        Self { elsewhere: self.mark, mark: None, description_machine: None, is_ours: false, ..self }
     }
 
     /// Returns whether its mark tells no state folder, as those of older releases: it may be any vmrun's.
@@ -133,7 +133,7 @@ mod tests {
         let Maker { machine, folder } = maker("web", "/a");
         let made = Interface {
             mark: Some(machine.clone()),
-            described: Some(machine.clone()),
+            description_machine: Some(machine.clone()),
             folder: folder.clone(),
             is_ours: true,
             ..Interface::new("tap1", InterfaceKind::Tap)

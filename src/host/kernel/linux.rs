@@ -1,7 +1,7 @@
 //! proc(5).
 
 use super::ProcessFact;
-use crate::qemu::seen::{is_qemu, told};
+use crate::qemu::seen::{is_qemu, options_of};
 use crate::qemu::{ask_socket, qmp_socket};
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -60,7 +60,7 @@ pub(super) fn is_elsewhere(pid: u32) -> bool {
 /// by that name, and holds a socket that vmrun made there. What may not be read is not ours.
 pub(super) fn runs(pid: u32, folder: &Path) -> bool {
     is_qemu_by_file(pid)
-        && told(arguments(pid).get(1..).unwrap_or_default()).folder.as_deref() == Some(folder)
+        && options_of(arguments(pid).get(1..).unwrap_or_default()).folder.as_deref() == Some(folder)
         && std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|of| of.uid() == nix::unistd::geteuid().as_raw())
         && spaces(&pid.to_string()).is_some_and(|there| there == space())
         && sees_the_same(pid, folder)

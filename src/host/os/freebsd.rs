@@ -3,10 +3,10 @@
 use crate::bhyve;
 use crate::diag::{Blame, Fault};
 use crate::host::boot_plan::{BootPlan, Load};
+use crate::host::foreign_process::{ForeignProcess, HypervisorProcess};
 use crate::host::guests::does_not_end;
 use crate::host::process::{EndedBy, Happened, Process, Reads};
 use crate::host::signals::Signals;
-use crate::host::stranger::{Hypervisor, Stranger};
 use crate::host::{Guest, Woken};
 use crate::model::message::explain;
 use crate::model::{Argv, Ended, Machine, VmName};
@@ -24,7 +24,7 @@ pub(crate) fn boot(
     log: Option<&Path>,
 ) -> Result<Box<dyn Guest>, Fault> {
     let process = Process::spawn(&plan.argv, machine.uses_stdio(), signals, log)?;
-    Ok(Box::new(Bhyve { process: Hypervisor::Child(process), name: machine.name().clone() }))
+    Ok(Box::new(Bhyve { process: HypervisorProcess::Child(process), name: machine.name().clone() }))
 }
 
 /// How long a loader may take to leave once it was told to.
@@ -62,7 +62,7 @@ pub(crate) fn adopt(
     signals: Rc<Signals>,
     log: Option<&Path>,
 ) -> Result<Box<dyn Guest>, Fault> {
-    let process = Hypervisor::Stranger(Stranger::of(pid, signals, log)?);
+    let process = HypervisorProcess::Adopted(ForeignProcess::of(pid, signals, log)?);
     Ok(Box::new(Bhyve { process, name: name.clone() }))
 }
 
@@ -76,7 +76,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_PATIENCE: Duration = Duration::from_millis(700);
 
 /// Ends a bhyve that is none of our children: the power button, so long, then the switch, then a signal.
-pub(crate) fn end(name: &VmName, pid: u32, guest: &mut Stranger, within: Duration) -> Result<(), Fault> {
+pub(crate) fn end(name: &VmName, pid: u32, guest: &mut ForeignProcess, within: Duration) -> Result<(), Fault> {
     guest.signal(Signal::SIGTERM);
     if guest.ends_within(within) {
         return Ok(());
@@ -89,7 +89,7 @@ pub(crate) fn end(name: &VmName, pid: u32, guest: &mut Stranger, within: Duratio
 }
 
 struct Bhyve {
-    process: Hypervisor,
+    process: HypervisorProcess,
     name: VmName,
 }
 

@@ -3,10 +3,10 @@
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
 use crate::host::files::remove;
+use crate::host::foreign_process::{ForeignProcess, HypervisorProcess};
 use crate::host::guests::does_not_end;
 use crate::host::process::{EndedBy, Happened, Process};
 use crate::host::signals::Signals;
-use crate::host::stranger::{Hypervisor, Stranger};
 use crate::host::{Guest, Settings, Woken, kernel};
 use crate::model::{Argv, Ended, Machine, VmName};
 use crate::qemu::{self, Event};
@@ -58,7 +58,7 @@ pub(crate) fn boot(
         }
     }
     let ports = serial_ports(&mut argv, &folder, is_private)?;
-    let process = Hypervisor::Child(Process::spawn(&argv, machine.uses_stdio() && log.is_none(), signals, log)?);
+    let process = HypervisorProcess::Child(Process::spawn(&argv, machine.uses_stdio() && log.is_none(), signals, log)?);
     drop((listener, questions, ports));
     Ok(Box::new(Qemu { process, qmp, reset_log: qemu::reset_log(&folder), ended: None }))
 }
@@ -103,7 +103,7 @@ pub(crate) fn adopt(
 ) -> Result<Box<dyn Guest>, Fault> {
     let folder = settings.machine_folder(name);
     let cannot = |why| Fault::host(format!("cannot talk to the QEMU of {name}, process {pid}: {why}"));
-    let process = Hypervisor::Stranger(Stranger::of(pid, signals, log)?);
+    let process = HypervisorProcess::Adopted(ForeignProcess::of(pid, signals, log)?);
     let mut qmp = UnixStream::connect(qemu::qmp_socket(&folder)).and_then(Qmp::over).map_err(cannot)?;
     // A guest that ended before we were here has left a QEMU that is paused, and will not tell it again.
     qmp.execute("query-status");
@@ -111,7 +111,7 @@ pub(crate) fn adopt(
 }
 
 /// Ends a QEMU that is none of our children: the power button, so long, then the switch, then a signal.
-pub(crate) fn end(folder: &Path, pid: u32, guest: &mut Stranger, within: Duration) -> Result<(), Fault> {
+pub(crate) fn end(folder: &Path, pid: u32, guest: &mut ForeignProcess, within: Duration) -> Result<(), Fault> {
     let until = Instant::now() + within;
     if let Ok(stream) = UnixStream::connect(qemu::qmp_socket(folder)) {
         let mut qmp = Qmp::over(stream).map_err(|why| Fault::host(format!("cannot talk to QEMU: {why}")))?;
@@ -232,7 +232,7 @@ impl Qmp {
 
 /// A machine that runs under QEMU.
 struct Qemu {
-    process: Hypervisor,
+    process: HypervisorProcess,
     qmp: Qmp,
     reset_log: PathBuf,
     ended: Option<Ended>,

@@ -1,6 +1,6 @@
 //! ps(1) and procstat(1).
 
-use super::{Hypervisor, Kind, Processes, Thread};
+use super::{Hypervisor, HypervisorKind, Processes, Thread};
 use crate::bhyve::seen::machine_of;
 use crate::diag::Fault;
 use crate::host::identity::is_vmrun;
@@ -89,7 +89,7 @@ pub fn parse_processes(text: &str) -> Processes {
             processes.hypervisors.push(Hypervisor {
                 pid,
                 parent,
-                kind: Kind::Bhyve,
+                kind: HypervisorKind::Bhyve,
                 name: Some(name.into()),
                 uptime: Duration::from_secs(seconds.parse().unwrap_or_default()),
                 cpu: permille(share).unwrap_or_default(),

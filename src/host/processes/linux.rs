@@ -1,10 +1,10 @@
 //! proc(5).
 
-use super::{Hypervisor, Kind, Processes, Thread};
+use super::{Hypervisor, HypervisorKind, Processes, Thread};
 use crate::host::identity::is_vmrun;
 use crate::host::kernel;
 use crate::model::Size;
-use crate::qemu::seen::{is_qemu, told};
+use crate::qemu::seen::{is_qemu, options_of};
 use nix::unistd::{SysconfVar, sysconf};
 use std::fs::File;
 use std::io::Read as _;
@@ -169,22 +169,22 @@ fn read(path: &str, into: &mut Vec<u8>) -> std::io::Result<()> {
 fn hypervisor(pid: u32, bytes: &mut Vec<u8>, units: &Units) -> Option<Hypervisor> {
     let text = String::from_utf8_lossy(bytes);
     let args: Vec<String> = text.trim_end_matches('\0').split('\0').skip(1).map(String::from).collect();
-    let said = told(&args);
+    let options = options_of(&args);
     read(&format!("/proc/{pid}/stat"), bytes).ok()?;
     let stat = parse_stat(&String::from_utf8_lossy(bytes))?;
     let age = units.uptime.saturating_sub(stat.started);
     Some(Hypervisor {
         pid,
         parent: stat.parent,
-        kind: Kind::Qemu,
-        name: said.name,
+        kind: HypervisorKind::Qemu,
+        name: options.name,
         uptime: Duration::from_millis(age.saturating_mul(1000) / units.ticks),
         cpu: units.share(&stat),
         used: Some(Duration::from_millis(stat.used.saturating_mul(1000) / units.ticks)),
         resident: Size::bytes(stat.resident.saturating_mul(units.page)),
-        shape: said.shape,
+        shape: options.shape,
         // In a container it is another one of that name.
-        folder: said.folder.filter(|_| !kernel::is_elsewhere(pid)),
+        folder: options.folder.filter(|_| !kernel::is_elsewhere(pid)),
     })
 }
 

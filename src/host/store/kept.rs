@@ -1,6 +1,6 @@
 //! What a state folder has of machines, for whoever looks into it.
 
-use super::{LAST, STANDING, Trace, look};
+use super::{LAST, STATUS_FILE, StateRecord, look};
 use crate::host::files;
 use crate::model::VmName;
 use std::collections::BTreeMap;
@@ -13,12 +13,12 @@ pub(crate) struct Kept {
     pub name: VmName,
     /// The folder of its state.
     pub folder: PathBuf,
-    /// What was written of how it stands.
-    pub standing: Option<String>,
+    /// What was written as its status.
+    pub status: Option<String>,
     /// Whether there is a lock file.
     pub has_lock: bool,
     /// What that file says, where it may be read.
-    pub trace: Option<Trace>,
+    pub record: Option<StateRecord>,
 }
 
 /// Returns what a state folder has of machines, by name; nothing of one that is not there or may not be read.
@@ -34,15 +34,15 @@ pub(crate) fn kept(state: &Path) -> Vec<Kept> {
     }
     let read = |(name, (has_lock, has_folder)): (VmName, (bool, bool))| {
         let folder = state.join(name.as_str());
-        let standing = has_folder.then(|| files::read_text(&folder.join(STANDING)).ok()).flatten();
+        let status = has_folder.then(|| files::read_text(&folder.join(STATUS_FILE)).ok()).flatten();
         let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
-        let trace = seen.map(|(is_locked, journal)| Trace { name: name.clone(), is_locked, journal });
-        (has_lock || standing.is_some()).then_some(Kept { name, folder, standing, has_lock, trace })
+        let record = seen.map(|(is_locked, journal)| StateRecord { name: name.clone(), is_locked, journal });
+        (has_lock || status.is_some()).then_some(Kept { name, folder, status, has_lock, record })
     };
     found.into_iter().filter_map(read).collect()
 }
 
-/// Returns how machines stood whose run in the background is over, as it was written.
+/// Returns the last status of the machines whose run in the background is over, as it was written.
 pub(crate) fn last(state: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
     let is_last = |name: &str| name.starts_with('.') && name.ends_with(LAST);

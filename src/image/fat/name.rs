@@ -66,7 +66,7 @@ pub(super) type Short = [u8; 11];
 /// Returns the short name of a file, one that `taken` does not have, and whether it needs the long one beside it.
 pub(super) fn short(name: &str, taken: impl Fn(&Short) -> bool) -> (Short, bool) {
     let upper = name.to_ascii_uppercase();
-    if let Some(short) = plain(&upper).filter(|short| !taken(short)) {
+    if let Some(short) = as_short_name(&upper).filter(|short| !taken(short)) {
         return (short, upper != name);
     }
     let (base, extension) = upper.rsplit_once('.').filter(|(base, _)| !base.is_empty()).unwrap_or((&upper, ""));
@@ -89,7 +89,7 @@ pub(super) fn short(name: &str, taken: impl Fn(&Short) -> bool) -> (Short, bool)
 }
 
 /// Returns a name that is a short one as it is.
-fn plain(upper: &str) -> Option<Short> {
+fn as_short_name(upper: &str) -> Option<Short> {
     let (base, extension) = upper.split_once('.').unwrap_or((upper, ""));
     let is_plain = |part: &str, most: usize| part.len() <= most && part.bytes().all(is_short);
     if base.is_empty() || !is_plain(base, 8) || !is_plain(extension, 3) || (extension.is_empty() && upper.contains('.'))

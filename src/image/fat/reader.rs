@@ -1,7 +1,7 @@
 //! A volume that anybody made, read back. No bytes make it fail: what is wrong with them is told.
 
 use super::name::{LAST, PLACES, checksum};
-use super::{ATTRIBUTES, DIRECTORY, ENTRY, FIRST_CLUSTER, Kind, LONG, SECTOR, Shape, Time, VOLUME_LABEL};
+use super::{ATTRIBUTES, DIRECTORY, ENTRY, FIRST_CLUSTER, FatKind, LONG, SECTOR, Shape, Time, VOLUME_LABEL};
 use crate::diag::Fault;
 use crate::image::Disk;
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ fn shape(boot: &[u8], room: u64) -> Result<Shape, String> {
     if u64::from(sectors) * u64::from(SECTOR) > room {
         return Err("a FAT volume that is larger than what it is in".into());
     }
-    Ok(Shape { kind: Kind::of(clusters), sectors, cluster, reserved, tables, table, root_entries, clusters })
+    Ok(Shape { kind: FatKind::of(clusters), sectors, cluster, reserved, tables, table, root_entries, clusters })
 }
 
 impl<'a> Volume<'a> {
@@ -93,7 +93,7 @@ impl<'a> Volume<'a> {
             Ok(shape) => shape,
             Err(why) => return Ok(Err(why)),
         };
-        let more = if shape.kind == Kind::Fat32 { 64 } else { 36 };
+        let more = if shape.kind == FatKind::Fat32 { 64 } else { 36 };
         let kept = (u64::from(shape.table) * u64::from(SECTOR)).min(KEPT);
         let mut table = vec![0; usize::try_from(kept).unwrap_or_default()];
         disk.read(start + u64::from(shape.reserved) * u64::from(SECTOR), &mut table)?;
@@ -127,9 +127,9 @@ impl<'a> Volume<'a> {
         }
         let number = u32::from_le_bytes(bytes);
         Ok(match self.shape.kind {
-            Kind::Fat12 => number >> (bit % 8) & 0xfff,
-            Kind::Fat16 => number & 0xffff,
-            Kind::Fat32 => number & 0x0fff_ffff,
+            FatKind::Fat12 => number >> (bit % 8) & 0xfff,
+            FatKind::Fat16 => number & 0xffff,
+            FatKind::Fat32 => number & 0x0fff_ffff,
         })
     }
 
@@ -181,7 +181,7 @@ impl<'a> Volume<'a> {
     fn directory(&self, first: Option<u32>) -> Result<Vec<u8>, Fault> {
         match first {
             Some(first) => self.chain(first, LARGEST_DIRECTORY),
-            None if self.shape.kind == Kind::Fat32 => self.chain(self.first, LARGEST_DIRECTORY),
+            None if self.shape.kind == FatKind::Fat32 => self.chain(self.first, LARGEST_DIRECTORY),
             None => {
                 let mut bytes = vec![0; self.shape.root_entries as usize * ENTRY];
                 self.disk.read(self.start + u64::from(self.shape.root()) * u64::from(SECTOR), &mut bytes)?;

@@ -23,7 +23,7 @@ const ENTRIES: u32 = SECTOR / 32;
 
 /// The three kinds of FAT, by the bits of a number in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FatKind {
     /// FAT12.
     Fat12,
     /// FAT16.
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Fat32,
 }
 
-impl Kind {
+impl FatKind {
     /// Returns what a volume with that many clusters is.
     pub(super) fn of(clusters: u32) -> Self {
         match clusters {
@@ -61,7 +61,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FatKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FAT{}", self.bits())
     }
@@ -70,7 +70,7 @@ impl fmt::Display for Kind {
 /// The division of a volume; all lengths in sectors unless they say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Shape {
-    pub(in super::super) kind: Kind,
+    pub(in super::super) kind: FatKind,
     /// The whole volume.
     pub(in super::super) sectors: u32,
     /// One cluster.
@@ -92,19 +92,19 @@ impl Shape {
     pub(in super::super) fn of(sectors: u32) -> Option<Self> {
         let bytes = u64::from(sectors) * u64::from(SECTOR);
         let (kind, least, most) = if bytes <= FAT12_LIMIT {
-            (Kind::Fat12, KIB, FAT12_CLUSTERS)
+            (FatKind::Fat12, KIB, FAT12_CLUSTERS)
         } else if bytes <= FAT16_LIMIT {
-            (Kind::Fat16, 2 * KIB, FAT16_CLUSTERS)
+            (FatKind::Fat16, 2 * KIB, FAT16_CLUSTERS)
         } else {
-            (Kind::Fat32, fat32_cluster(bytes), u32::MAX)
+            (FatKind::Fat32, fat32_cluster(bytes), u32::MAX)
         };
         let first = u32::try_from(least / u64::from(SECTOR)).ok()?;
         let shapes = std::iter::successors(Some(first), |cluster| Some(cluster * 2).filter(|sectors| *sectors <= 64));
         shapes.filter_map(|cluster| Self::with(kind, sectors, cluster)).find(|shape| shape.clusters <= most)
     }
 
-    fn with(kind: Kind, sectors: u32, cluster: u32) -> Option<Self> {
-        let (reserved, root_entries) = if kind == Kind::Fat32 { (32, 0) } else { (1, ROOT_ENTRIES) };
+    fn with(kind: FatKind, sectors: u32, cluster: u32) -> Option<Self> {
+        let (reserved, root_entries) = if kind == FatKind::Fat32 { (32, 0) } else { (1, ROOT_ENTRIES) };
         // For one cluster more than there can be: the tables take some of the room themselves.
         let numbers = u64::from(sectors / cluster + FIRST_CLUSTER);
         let table = u32::try_from((numbers * u64::from(kind.bits())).div_ceil(u64::from(SECTOR) * 8)).ok()?;
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shape(bytes: u64) -> (Kind, u32, u32) {
+    fn shape(bytes: u64) -> (FatKind, u32, u32) {
         let shape = Shape::of(u32::try_from(bytes / 512).unwrap()).unwrap();
         (shape.kind, shape.cluster_bytes(), shape.clusters)
     }
@@ -159,17 +159,17 @@ mod tests {
     #[test]
     fn the_size_decides_the_kind_and_the_cluster() {
         let cases = [
-            (64 * KIB, (Kind::Fat12, 1024, 46)),
-            (4 * MIB, (Kind::Fat12, 1024, 4066)),
-            (4 * MIB + 64 * KIB, (Kind::Fat12, 2048, 2068)),
-            (16 * MIB, (Kind::Fat12, 8192, 2045)),
-            (16 * MIB + 512, (Kind::Fat16, 2048, 8167)),
-            (128 * MIB, (Kind::Fat16, 2048, 65_399)),
-            (512 * MIB, (Kind::Fat16, 8192, 65_501)),
-            (512 * MIB + 512, (Kind::Fat32, 4096, 130_811)),
-            (8 * GIB, (Kind::Fat32, 4096, 2_093_051)),
-            (8 * GIB + 512, (Kind::Fat32, 8192, 1_047_549)),
-            (2048 * GIB - 512, (Kind::Fat32, 32_768, 67_092_479)),
+            (64 * KIB, (FatKind::Fat12, 1024, 46)),
+            (4 * MIB, (FatKind::Fat12, 1024, 4066)),
+            (4 * MIB + 64 * KIB, (FatKind::Fat12, 2048, 2068)),
+            (16 * MIB, (FatKind::Fat12, 8192, 2045)),
+            (16 * MIB + 512, (FatKind::Fat16, 2048, 8167)),
+            (128 * MIB, (FatKind::Fat16, 2048, 65_399)),
+            (512 * MIB, (FatKind::Fat16, 8192, 65_501)),
+            (512 * MIB + 512, (FatKind::Fat32, 4096, 130_811)),
+            (8 * GIB, (FatKind::Fat32, 4096, 2_093_051)),
+            (8 * GIB + 512, (FatKind::Fat32, 8192, 1_047_549)),
+            (2048 * GIB - 512, (FatKind::Fat32, 32_768, 67_092_479)),
         ];
         for (bytes, want) in cases {
             assert_eq!(shape(bytes), want, "{bytes}");
@@ -181,7 +181,7 @@ mod tests {
         #[test]
         fn every_volume_is_what_its_clusters_say_and_its_table_has_a_number_for_each(sectors in 64_u32..) {
             let shape = Shape::of(sectors).unwrap();
-            prop_assert_eq!(Kind::of(shape.clusters), shape.kind);
+            prop_assert_eq!(FatKind::of(shape.clusters), shape.kind);
             let numbers = u64::from(shape.clusters) + 2;
             prop_assert!(u64::from(shape.table) * 512 * 8 >= numbers * u64::from(shape.kind.bits()));
             let end = u64::from(shape.data()) + u64::from(shape.clusters) * u64::from(shape.cluster);

@@ -2,7 +2,7 @@
 
 use super::name::{self, Label};
 use super::tree::{Is, ROOT, Tree};
-use super::{ARCHIVE, ATTRIBUTES, DIRECTORY, ENTRY, FIRST_CLUSTER, Kind, SECTOR, Shape, Time, VOLUME_LABEL};
+use super::{ARCHIVE, ATTRIBUTES, DIRECTORY, ENTRY, FIRST_CLUSTER, FatKind, SECTOR, Shape, Time, VOLUME_LABEL};
 use crate::image::Piece;
 use std::rc::Rc;
 
@@ -83,7 +83,7 @@ impl Layout {
 /// The sectors before the tables, as far as there is something in them.
 fn boot_sectors(shape: &Shape, head: &Head, next: u32) -> Vec<u8> {
     let boot = boot_sector(shape, head);
-    if shape.kind != Kind::Fat32 {
+    if shape.kind != FatKind::Fat32 {
         return boot.to_vec();
     }
     let sector = SECTOR as usize;
@@ -106,7 +106,7 @@ fn boot_sectors(shape: &Shape, head: &Head, next: u32) -> Vec<u8> {
 fn boot_sector(shape: &Shape, head: &Head) -> [u8; SECTOR as usize] {
     let mut bytes = [0; SECTOR as usize];
     let mut put = |at: usize, with: &[u8]| bytes[at..at + with.len()].copy_from_slice(with);
-    let is_fat32 = shape.kind == Kind::Fat32;
+    let is_fat32 = shape.kind == FatKind::Fat32;
     // What follows the fields that all kinds have.
     let more = if is_fat32 { 64 } else { 36 };
     let code = more + 26;
@@ -152,9 +152,9 @@ fn table(shape: &Shape, layout: &Layout) -> Vec<u8> {
         numbers.push(end);
     }
     match shape.kind {
-        Kind::Fat12 => packed(&numbers),
-        Kind::Fat16 => numbers.iter().flat_map(|number| number.to_le_bytes().into_iter().take(2)).collect(),
-        Kind::Fat32 => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        FatKind::Fat12 => packed(&numbers),
+        FatKind::Fat16 => numbers.iter().flat_map(|number| number.to_le_bytes().into_iter().take(2)).collect(),
+        FatKind::Fat32 => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
     }
 }
 

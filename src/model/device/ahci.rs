@@ -2,7 +2,7 @@
 
 use super::block::{BLOCK, DISK};
 use super::{Counterpart, DeviceKind, Group, Shape};
-use crate::model::value::{Form, Parameter, Type};
+use crate::model::value::{Parameter, ParameterForm, Type};
 
 /// bhyve(8), AHCI device backends.
 const PORT: &[Parameter] = &[
@@ -16,12 +16,12 @@ const PORT: &[Parameter] = &[
 const MEDIA: &[Parameter] = &[
     Parameter::new("hd", Type::Path, "a disk in this port")
         .leading()
-        .told(Form::Prefixed)
+        .form(ParameterForm::Prefixed)
         .at("path")
         .implying("type", "hd"),
     Parameter::new("cd", Type::Path, "a CD in this port")
         .leading()
-        .told(Form::Prefixed)
+        .form(ParameterForm::Prefixed)
         .at("path")
         .implying("type", "cd"),
 ];

@@ -1,6 +1,6 @@
 //! The options that every disk has.
 
-use crate::model::value::{Form, Parameter, Type};
+use crate::model::value::{Parameter, ParameterForm, Type};
 
 /// The block device options of bhyve(8).
 pub(crate) const BLOCK: &[Parameter] = &[
@@ -12,7 +12,7 @@ pub(crate) const BLOCK: &[Parameter] = &[
     Parameter::new("sectorsize", Type::SectorSize, "logical sector size, or logical/physical"),
     Parameter::new("bootindex", Type::Integer { min: 0, max: 255 }, "place in the boot order; needs fwcfg=qemu"),
     Parameter::new("format", Type::Choice(&["raw"]), "\"raw\": it is a disk as it is, whatever it begins with")
-        .told(Form::Own),
+        .form(ParameterForm::Own),
 ];
 
 /// What a disk is given.

@@ -1,12 +1,12 @@
 //! Host bridges.
 
 use super::{Counterpart, DeviceKind};
-use crate::model::value::{Form, Parameter, Type};
+use crate::model::value::{Parameter, ParameterForm, Type};
 
 /// What the guest reads in its configuration space; bhyve(8) takes them by `-o` only, because of their dots.
 const REGISTERS: &[Parameter] = &[
-    Parameter::new("pcireg.vendor", Type::Register { host: false }, "vendor id (0x1275)").told(Form::Config),
-    Parameter::new("pcireg.device", Type::Register { host: false }, "device id (0x1275)").told(Form::Config),
+    Parameter::new("pcireg.vendor", Type::Register { host: false }, "vendor id (0x1275)").form(ParameterForm::Config),
+    Parameter::new("pcireg.device", Type::Register { host: false }, "device id (0x1275)").form(ParameterForm::Config),
 ];
 
 /// bhyve(8), `hostbridge`.

@@ -3,7 +3,7 @@
 use super::{Device, DeviceKind, Item, KINDS};
 use crate::diag::{Fault, suggest};
 use crate::model::Target;
-use crate::model::parameter::{Form, Need, Parameter, matches, numbered};
+use crate::model::parameter::{Need, Parameter, ParameterForm, matches, numbered};
 
 /// A key with what is wrong about it.
 pub(crate) type KeyFault = (String, Fault);
@@ -16,7 +16,7 @@ fn join(below: &str, key: &str) -> String {
 
 /// Whether a parameter is no key of the device.
 const fn is_elsewhere(parameter: &Parameter) -> bool {
-    matches!(parameter.form, Form::Lpc | Form::Own)
+    matches!(parameter.form, ParameterForm::Lpc | ParameterForm::Own)
 }
 
 impl Device {
@@ -111,15 +111,15 @@ fn read(kind: &'static DeviceKind, entries: &[(String, String)]) -> Result<Devic
             continue;
         }
         match find(kind, key, &value_of) {
-            Found::Parameter(number, parameter) => {
+            KeyMatch::Parameter(number, parameter) => {
                 places.push((number, parameter.name, key.clone()));
                 match parameter.ty.read(text) {
                     Ok(value) => items.push(Item { number, parameter, value }),
                     Err(fault) => faults.push((key.clone(), fault)),
                 }
             }
-            Found::Implied => {}
-            Found::Wrong(fault) => faults.push((key.clone(), fault)),
+            KeyMatch::Implied => {}
+            KeyMatch::Wrong(fault) => faults.push((key.clone(), fault)),
         }
     }
     if !faults.is_empty() {
@@ -158,18 +158,18 @@ fn gathered(kind: &'static DeviceKind, entries: &[(String, String)]) -> Vec<(Str
     entries
 }
 
-enum Found {
+enum KeyMatch {
     Parameter(Option<u16>, &'static Parameter),
     /// It goes with another key.
     Implied,
     Wrong(Fault),
 }
 
-fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Option<&'a str>) -> Found {
+fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Option<&'a str>) -> KeyMatch {
     // A key of a later release may look like one of a group.
     let renamed = kind.given.iter().chain(kind.options()).find(|p| p.renamed.is_some_and(|(_, later)| later == key));
     if let Some(parameter) = renamed {
-        return Found::Parameter(None, parameter);
+        return KeyMatch::Parameter(None, parameter);
     }
     let mut candidates = Vec::new();
     for (below, parameter) in kind.parameters().filter(|(_, p)| !is_elsewhere(p)) {
@@ -180,7 +180,7 @@ fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Opt
                 value_of(&place(below, number, implied)).is_some_and(|given| given == value)
             });
             if fits {
-                return Found::Parameter(number, parameter);
+                return KeyMatch::Parameter(number, parameter);
             }
             candidates.extend(parameter.implies.map(|(implied, value)| (place(below, number, implied), value)));
         }
@@ -189,10 +189,14 @@ fn find<'a>(kind: &'static DeviceKind, key: &str, value_of: &dyn Fn(&str) -> Opt
             && value_of(key) == Some(value)
         {
             let goes_with = place(below, is_grouped.then_some(number), parameter.key);
-            return if value_of(&goes_with).is_some() { Found::Implied } else { Found::Wrong(alone(key, &goes_with)) };
+            return if value_of(&goes_with).is_some() {
+                KeyMatch::Implied
+            } else {
+                KeyMatch::Wrong(alone(key, &goes_with))
+            };
         }
     }
-    Found::Wrong(no_key(kind, key, &candidates))
+    KeyMatch::Wrong(no_key(kind, key, &candidates))
 }
 
 fn place(below: &str, number: Option<u16>, key: &str) -> String {

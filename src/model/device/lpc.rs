@@ -2,18 +2,18 @@
 
 use super::{Counterpart, DeviceKind};
 use crate::model::target::Arch;
-use crate::model::value::{Form, Parameter, Type};
+use crate::model::value::{Parameter, ParameterForm, Type};
 
 /// The serial ports, each told by a `-l` of its own (bhyve(8), `-l`).
 pub(super) const PORTS: &[Parameter] = &[
-    Parameter::new("com1", Type::Tty, "first serial port").told(Form::Lpc).at("lpc.com1.path"),
-    Parameter::new("com2", Type::Tty, "second serial port").told(Form::Lpc).at("lpc.com2.path"),
-    Parameter::new("com3", Type::Tty, "third serial port").told(Form::Lpc).at("lpc.com3.path"),
-    Parameter::new("com4", Type::Tty, "fourth serial port").told(Form::Lpc).at("lpc.com4.path"),
+    Parameter::new("com1", Type::Tty, "first serial port").form(ParameterForm::Lpc).at("lpc.com1.path"),
+    Parameter::new("com2", Type::Tty, "second serial port").form(ParameterForm::Lpc).at("lpc.com2.path"),
+    Parameter::new("com3", Type::Tty, "third serial port").form(ParameterForm::Lpc).at("lpc.com3.path"),
+    Parameter::new("com4", Type::Tty, "fourth serial port").form(ParameterForm::Lpc).at("lpc.com4.path"),
 ];
 
 const fn register(name: &'static str, help: &'static str) -> Parameter {
-    Parameter::new(name, Type::Register { host: true }, help).told(Form::Config)
+    Parameter::new(name, Type::Register { host: true }, help).form(ParameterForm::Config)
 }
 
 /// What the guest reads in its configuration space (bhyve_config(5), `pcireg`), for drivers of Intel's graphics.

@@ -2,10 +2,10 @@
 
 use super::{Counterpart, DeviceKind};
 use crate::model::target::Arch;
-use crate::model::value::{Form, Parameter, Type};
+use crate::model::value::{Parameter, ParameterForm, Type};
 
 const fn register(name: &'static str, help: &'static str) -> Parameter {
-    Parameter::new(name, Type::Register { host: false }, help).told(Form::Config)
+    Parameter::new(name, Type::Register { host: false }, help).form(ParameterForm::Config)
 }
 
 /// bhyve(8), `passthru`.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Form;
+use crate::model::ParameterForm;
 
 #[test]
 fn every_kind_has_a_name_of_its_own_and_no_parameter_twice() {
@@ -34,10 +34,11 @@ fn every_parameter_has_a_key_of_its_own_that_is_its_name_where_nothing_else_is_s
             let key = format!("{below}/{}/{implied}", parameter.key);
             assert!(!keys.contains(&key), "{}: {key}", kind.name);
             keys.push(key);
-            let elsewhere = matches!(parameter.form, Form::Lpc | Form::Prefixed | Form::Numbered);
+            let elsewhere =
+                matches!(parameter.form, ParameterForm::Lpc | ParameterForm::Prefixed | ParameterForm::Numbered);
             let positional = kind.given.iter().any(|given| given.name == parameter.name);
             assert!(parameter.key == parameter.name || elsewhere || positional, "{}: {}", kind.name, parameter.name);
-            assert_eq!(parameter.form == Form::Config, parameter.name.contains('.'), "{}", parameter.name);
+            assert_eq!(parameter.form == ParameterForm::Config, parameter.name.contains('.'), "{}", parameter.name);
             assert!(!kind.has_grouped(parameter.name) || below.contains('N'), "{}", parameter.name);
         }
         let real = KINDS.iter().any(|other| other.device == kind.device && other.implied.is_empty());

@@ -2,13 +2,15 @@
 
 use super::{Counterpart, Device, DeviceKind, Group, Shape};
 use crate::diag::Fault;
-use crate::model::value::{Form, Parameter, Type, Value};
+use crate::model::value::{Parameter, ParameterForm, Type, Value};
 use std::collections::BTreeSet;
 
 /// bhyve(8), `virtio-console`.
 const PORT: &[Parameter] = &[
-    Parameter::new("name", Type::Name { max: 256 }, "the name that the guest sees").leading().told(Form::Label),
-    Parameter::new("path", Type::Path, "the socket that bhyve makes").told(Form::Labelled).required(),
+    Parameter::new("name", Type::Name { max: 256 }, "the name that the guest sees")
+        .leading()
+        .form(ParameterForm::Label),
+    Parameter::new("path", Type::Path, "the socket that bhyve makes").form(ParameterForm::Labelled).required(),
 ];
 
 /// bhyve(8), `virtio-console`.

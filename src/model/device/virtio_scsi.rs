@@ -3,13 +3,13 @@
 use super::{Counterpart, DeviceKind, Group, Shape};
 use crate::diag::Fault;
 use crate::model::Feature;
-use crate::model::value::{Form, Parameter, Type};
+use crate::model::value::{Parameter, ParameterForm, Type};
 
 /// Further targets, since FreeBSD 16.
 const TARGET: &[Parameter] =
     &[Parameter::new("target", Type::Path, "a device of ctl(4) as a further target, by its number")
         .leading()
-        .told(Form::Numbered)
+        .form(ParameterForm::Numbered)
         .at("")
         .needs(Feature::ScsiTargets)];
 

@@ -5,7 +5,7 @@ use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
-use crate::model::{Feature, Part, PciSlot, Setting, Size, Talk, VmName};
+use crate::model::{DialogStep, Feature, Part, PciSlot, Setting, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Faults = Vec<(Part, Fault)>;
@@ -249,7 +249,7 @@ impl Draft {
 
     fn check_screen(&self, faults: &mut Faults) {
         let has_screen = || self.slots.values().any(|device| device.kind().counterpart == Counterpart::Screen);
-        if self.talk.iter().any(Talk::is_on_screen) && !has_screen() {
+        if self.dialog.iter().any(DialogStep::is_on_screen) && !has_screen() {
             let fault = Fault::new("`vm.screen` and `vm.type` need a frame buffer, and the machine has none");
             faults.push((Part::Whole, fault.hint("add one: `\"29\": fbuf(#{ tcp: \"127.0.0.1:5901\" })`")));
         }
@@ -274,7 +274,7 @@ impl Draft {
         }
         let com1 = self.ttys().find(|(_, name, _)| *name == "com1").map(|(_, _, tty)| tty);
         let has_other_end = |tty: &Tty| matches!(tty, Tty::Tcp(_)) || tty.other_end().is_some();
-        if self.talk.iter().any(|step| !step.is_on_screen()) && !com1.is_some_and(has_other_end) {
+        if self.dialog.iter().any(|step| !step.is_on_screen()) && !com1.is_some_and(has_other_end) {
             let plugged = com1.map_or_else(|| "nothing".into(), ToString::to_string);
             let fault = Fault::new(format!("`vm.serial` needs the other end of com1, which is plugged into {plugged}"));
             let name = self.name.as_ref().map_or("web", VmName::as_str);

@@ -5,8 +5,8 @@ use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::Need;
 use crate::model::{
-    Arch, Bootrom, Device, DeviceKind, Draft, Form, FwItem, Machine, Parameter, Part, PciSlot, Release, Setting, Size,
-    Topology, Type, Value, VmName,
+    Arch, Bootrom, Device, DeviceKind, Draft, FwItem, Machine, Parameter, ParameterForm, Part, PciSlot, Release,
+    Setting, Size, Topology, Type, Value, VmName,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -55,8 +55,9 @@ fn values(parameters: &[&'static Parameter]) -> BoxedStrategy<Vec<(&'static Para
 
 /// A device of a kind; the few that do not hold together are made plainer. Secrets and serial ports are the machine's.
 pub(crate) fn device(kind: &'static DeviceKind) -> BoxedStrategy<Device> {
-    let fits =
-        |p: &&'static Parameter| !matches!(p.form, Form::Lpc | Form::Secret | Form::Own) && p.ty != Type::Backend;
+    let fits = |p: &&'static Parameter| {
+        !matches!(p.form, ParameterForm::Lpc | ParameterForm::Secret | ParameterForm::Own) && p.ty != Type::Backend
+    };
     let skip = ["type", "path", "peerhook", "hook", "socket", "hostfwd", "open", "bootindex", "tcp", "serial", "ram"];
     let is_nic = kind.parameter("backend").is_some();
     let own = kind.given.iter().chain(kind.options()).filter(fits);

@@ -4,7 +4,7 @@ use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
 use crate::host::stack::ROOM;
 use crate::host::{Settings, files};
 use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
-use crate::script::{Recipe, Stage, unreadable};
+use crate::script::{Recipe, ScriptEngine, unreadable};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::thread;
 
 /// What came out for one file.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct FileOutcome {
     /// What is wrong with it.
     pub(super) findings: Vec<Sent>,
     /// What it wants for itself.
@@ -82,11 +82,11 @@ impl Sent {
 const WORTH: usize = 8;
 
 /// Checks every file, and returns what came out in the same order.
-pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<Outcome> {
+pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<String, String>) -> Vec<FileOutcome> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut worker = Worker { inspector: Inspector::default(), stage: None, settings, params };
+        let mut worker = Worker { inspector: Inspector::default(), engine: None, settings, params };
         let mut done = Vec::new();
         while let Some((at, file)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, paths.get(at)?)))
@@ -96,7 +96,7 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
         done
     };
     let count = processors.min(paths.len().div_ceil(WORTH)).max(1);
-    let mut done: Vec<(usize, Outcome)> = thread::scope(|scope| {
+    let mut done: Vec<(usize, FileOutcome)> = thread::scope(|scope| {
         let start = |_| thread::Builder::new().stack_size(ROOM).spawn_scoped(scope, work);
         let workers: Vec<_> = (0..count).filter_map(|number| start(number).ok()).collect();
         let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
@@ -114,38 +114,38 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
 struct Worker<'a> {
     inspector: Inspector,
     /// One for each folder, since what a name imports depends on that.
-    stage: Option<(PathBuf, Rc<Stage>)>,
+    engine: Option<(PathBuf, Rc<ScriptEngine>)>,
     settings: &'a [Settings],
     params: &'a BTreeMap<String, String>,
 }
 
 impl Worker<'_> {
-    fn stage(&mut self, path: &Path) -> Rc<Stage> {
+    fn engine(&mut self, path: &Path) -> Rc<ScriptEngine> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        if let Some((_, stage)) = self.stage.as_ref().filter(|(known, _)| known == folder) {
-            return stage.clone();
+        if let Some((_, engine)) = self.engine.as_ref().filter(|(known, _)| known == folder) {
+            return engine.clone();
         }
-        let stage = Stage::new();
-        self.stage = Some((folder.into(), stage.clone()));
-        stage
+        let engine = ScriptEngine::new();
+        self.engine = Some((folder.into(), engine.clone()));
+        engine
     }
 
-    fn file(&mut self, path: &Path) -> Outcome {
+    fn file(&mut self, path: &Path) -> FileOutcome {
         let name = path.display().to_string();
         let text = match files::read_text(path) {
             Ok(text) => text,
             Err(error) => {
                 let finding = Finding { rule: Rule::Syntax, diagnostic: unreadable(&name, &error).into() };
-                return Outcome { findings: vec![Sent::new(finding)], ..Outcome::default() };
+                return FileOutcome { findings: vec![Sent::new(finding)], ..FileOutcome::default() };
             }
         };
         let source = Rc::new(Source { name, text });
         let checked = self.inspector.text(&source, None);
         let (is_sound, is_library) = (checked.is_sound(), checked.is_library());
         let mut found = checked.findings;
-        let mut outcome = Outcome { text: Some(source.text.as_str().into()), is_library, ..Outcome::default() };
+        let mut outcome = FileOutcome { text: Some(source.text.as_str().into()), is_library, ..FileOutcome::default() };
         if is_sound && !is_library {
-            let recipe = Recipe::on_stage(&source, checked.ast, &self.stage(path));
+            let recipe = Recipe::from_ast(&source, checked.ast, &self.engine(path));
             for settings in self.settings {
                 let rehearsals = rehearse(&recipe, settings, self.params);
                 let is_new = |finding: &Finding| !found.contains(finding);

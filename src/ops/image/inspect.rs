@@ -2,17 +2,17 @@
 
 use crate::diag::Fault;
 use crate::host::files::DiskFile;
-use crate::image::{self, File, Found, Partition, Volume};
+use crate::image::{self, DiskContents, File, Partition, Volume};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Reads the tables and volumes of an image.
-pub(crate) fn inspect(path: &Path) -> Result<Found, Fault> {
+pub(crate) fn inspect(path: &Path) -> Result<DiskContents, Fault> {
     image::inspect(&DiskFile::open(path)?)
 }
 
 /// Returns a JSON object: the size, the table, the partitions with their volumes, and what is wrong.
-pub(crate) fn json(found: &Found) -> String {
+pub(crate) fn json(found: &DiskContents) -> String {
     let table = found.table.as_ref().map(|table| json!({ "kind": table.kind, "guid": table.guid }));
     let partitions: Vec<Value> = found.partitions.iter().map(partition).collect();
     format!("{:#}", json!({ "size": found.size, "table": table, "partitions": partitions, "wrong": found.wrong }))

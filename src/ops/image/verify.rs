@@ -2,7 +2,7 @@
 
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files::{self, DiskFile};
-use crate::host::system::{Ahead, System};
+use crate::host::system::{Prefetch, System};
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host, Settings};
 use crate::image::{Image, compare};
@@ -30,10 +30,10 @@ type Written = Vec<(PathBuf, Rc<Image>)>;
 
 /// Rehearses a recipe, and returns the images that it would write.
 fn written(recipe: &RecipeRequest, settings: Settings, notify: Notify<'_>) -> Result<Written, Vec<Diagnostic>> {
-    let host: Box<dyn Host> = Box::new(System::new(settings, Ahead::default())?);
+    let host: Box<dyn Host> = Box::new(System::new(settings, Prefetch::default())?);
     let text = recipe.read()?;
     let mut run = Run::new(Box::new(Rehearsal::new(host)));
-    run.told = Some(recipe.told());
+    run.listener = Some(recipe.listener());
     let evaluated = text.evaluate(run, &recipe.inputs(), Some(Purpose::Plan));
     // Others are about a run, which this is not.
     let warnings = evaluated.warnings.into_iter().filter(|_| recipe.asks_nothing);

@@ -8,7 +8,7 @@ use crate::library::lock::{Pin, Signing};
 use crate::library::manifest::{Named, Want};
 use crate::library::tree::{self, Files};
 use crate::library::{FETCHED, LOCK, MANIFEST};
-use crate::script::shelf::Shelf;
+use crate::script::library_store::LibraryStore;
 use semver::{Version, VersionReq};
 
 /// What becomes of what is pinned.
@@ -31,19 +31,19 @@ pub(super) struct Fetched {
     pub(super) files: Files,
 }
 
-fn repository(shelf: &Shelf, url: &str) -> Result<Repository, Fault> {
-    let folder = files::of_this_process(&shelf.folder().join(FETCHED), ".fetch");
+fn repository(store: &LibraryStore, url: &str) -> Result<Repository, Fault> {
+    let folder = files::of_this_process(&store.folder().join(FETCHED), ".fetch");
     let folder = std::path::absolute(&folder).unwrap_or(folder);
-    Repository::fetch(url, shelf.folder(), folder)
+    Repository::fetch(url, store.folder(), folder)
 }
 
 /// Fetches what is wanted of a repository; if nobody said, its newest version.
-pub(super) fn anew(shelf: &Shelf, name: &str, url: &str, want: Option<Want>) -> Result<(Want, Fetched), Fault> {
+pub(super) fn anew(store: &LibraryStore, name: &str, url: &str, want: Option<Want>) -> Result<(Want, Fetched), Fault> {
     let required = match &want {
         Some(Want::Version(version)) => Some(requirement(version)?),
         _ => None,
     };
-    let repository = repository(shelf, url)?;
+    let repository = repository(store, url)?;
     let (want, tag, commit) = match want {
         Some(Want::Rev(rev)) => {
             let (commit, is_tag) = repository.resolve(&rev)?;
@@ -58,7 +58,7 @@ pub(super) fn anew(shelf: &Shelf, name: &str, url: &str, want: Option<Want>) -> 
         }
     };
     let files = modules(&repository, name, &commit)?;
-    let signed = signing(shelf, &repository, name, (tag.as_deref(), &commit), &clock::stamp())?;
+    let signed = signing(store, &repository, name, (tag.as_deref(), &commit), &clock::stamp())?;
     let pin = Pin { git: url.into(), want: want.to_string(), tag, commit, signed, files: tree::sums(&files) };
     Ok((want, Fetched { pin, files }))
 }
@@ -99,9 +99,9 @@ fn modules(repository: &Repository, name: &str, commit: &str) -> Result<Files, F
 }
 
 /// Fetches what is pinned.
-pub(super) fn again(shelf: &Shelf, named: &Named, pin: &Pin) -> Result<Fetched, Fault> {
+pub(super) fn again(store: &LibraryStore, named: &Named, pin: &Pin) -> Result<Fetched, Fault> {
     let name = &named.name;
-    let repository = repository(shelf, &pin.git)?;
+    let repository = repository(store, &pin.git)?;
     if let Some(tag) = &pin.tag {
         let now = repository.tagged(tag);
         if now.as_ref() != Some(&pin.commit) {
@@ -125,19 +125,19 @@ pub(super) fn again(shelf: &Shelf, named: &Named, pin: &Pin) -> Result<Fetched, 
     }
     // What was good when it was pinned stays good.
     let at = pin.signed.as_ref().map_or_else(clock::stamp, |signed| signed.at.clone());
-    let signed = signing(shelf, &repository, name, (pin.tag.as_deref(), &pin.commit), &at)?;
+    let signed = signing(store, &repository, name, (pin.tag.as_deref(), &pin.commit), &at)?;
     Ok(Fetched { pin: Pin { signed: signed.or_else(|| pin.signed.clone()), ..pin.clone() }, files })
 }
 
 /// Finds out who signed a tag or a commit, where the manifest names signers.
 fn signing(
-    shelf: &Shelf,
+    store: &LibraryStore,
     repository: &Repository,
     name: &str,
     (tag, commit): (Option<&str>, &str),
     at: &str,
 ) -> Result<Option<Signing>, Fault> {
-    let Some(signers) = &shelf.signers else { return Ok(None) };
+    let Some(signers) = &store.signers else { return Ok(None) };
     let of = |fault: Fault| {
         let hint =
             fault.hint.is_none().then(|| format!("{MANIFEST} names signers: ask who keeps the library to sign it"));

@@ -1,23 +1,23 @@
 //! The libraries that somebody asks about: by their names in vmrun.toml, or by their folders.
 
 use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::shelf;
+use crate::host::library_tree;
 use crate::script::docs::{self, Module};
-use crate::script::shelf::Shelf;
+use crate::script::library_store::LibraryStore;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Returns the folder of a library that vmrun.toml names, or of one that is a folder.
 pub(crate) fn root_of(folder: Option<&Path>, library: &str) -> Result<PathBuf, Vec<Diagnostic>> {
-    let named = Shelf::beside(folder.unwrap_or(Path::new("")))?;
-    let all = named.iter().flat_map(|shelf| shelf.named.iter().map(move |named| (shelf, named)));
+    let named = LibraryStore::beside(folder.unwrap_or(Path::new("")))?;
+    let all = named.iter().flat_map(|store| store.named.iter().map(move |named| (store, named)));
     match all.into_iter().find(|(_, named)| named.name == library) {
-        Some((shelf, named)) if shelf::is_folder(&shelf.root(named)) => Ok(shelf.root(named)),
+        Some((store, named)) if library_tree::is_folder(&store.root(named)) => Ok(store.root(named)),
         Some((_, named)) => {
             let fault = Fault::new(format!("the library `{}` is not here", named.name));
             Err(fault.hint("`vmrun lib sync` fetches it").into())
         }
-        None if shelf::is_folder(Path::new(library)) => Ok(library.into()),
+        None if library_tree::is_folder(Path::new(library)) => Ok(library.into()),
         None => {
             let fault = Fault::usage(format!("{library} is no library and no folder"));
             Err(fault.hint("vmrun.toml names libraries: `vmrun lib list`").into())
@@ -28,7 +28,7 @@ pub(crate) fn root_of(folder: Option<&Path>, library: &str) -> Result<PathBuf, V
 /// Returns the texts of a library, by their paths in it, without its tests.
 pub(crate) fn texts_of(root: &Path) -> Result<Vec<(String, Rc<Source>)>, Fault> {
     let none = || Fault::usage(format!("{} is no folder", root.display()));
-    let (files, links) = shelf::read(root)?.ok_or_else(none)?;
+    let (files, links) = library_tree::read(root)?.ok_or_else(none)?;
     if let Some(link) = links.first() {
         let fault = Fault::new(format!("{} is a symbolic link", root.join(link).display()));
         return Err(fault.hint("a library has none"));
@@ -59,6 +59,6 @@ pub(crate) fn modules_of(folder: Option<&Path>, library: &str) -> Result<Vec<Mod
 
 /// Returns the names of the libraries that vmrun.toml names; none where there is no such file.
 pub(crate) fn all_names(folder: Option<&Path>) -> Result<Vec<String>, Vec<Diagnostic>> {
-    let shelf = Shelf::beside(folder.unwrap_or(Path::new("")))?;
-    Ok(shelf.iter().flat_map(|shelf| shelf.named.iter().map(|named| named.name.clone())).collect())
+    let store = LibraryStore::beside(folder.unwrap_or(Path::new("")))?;
+    Ok(store.iter().flat_map(|store| store.named.iter().map(|named| named.name.clone())).collect())
 }

@@ -2,10 +2,10 @@
 
 use super::store;
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::shelf;
+use crate::host::library_tree;
 use crate::library::lock::Pin;
 use crate::library::manifest::{From, Named};
-use crate::script::shelf::Shelf;
+use crate::script::library_store::LibraryStore;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -43,16 +43,16 @@ impl State {
     }
 
     /// Finds out the state of a library.
-    pub(super) fn of(shelf: &Shelf, named: &Named) -> Result<Self, Fault> {
+    pub(super) fn of(store: &LibraryStore, named: &Named) -> Result<Self, Fault> {
         if let From::Path(_) = named.from {
-            let is_there = shelf::is_folder(&shelf.root(named));
+            let is_there = library_tree::is_folder(&store.root(named));
             return Ok(if is_there { Self::ByPath } else { Self::Missing });
         }
-        let Some(pin) = shelf.lock.get(&named.name).filter(|pin| pin.is_of(named)) else { return Ok(Self::NotPinned) };
+        let Some(pin) = store.lock.get(&named.name).filter(|pin| pin.is_of(named)) else { return Ok(Self::NotPinned) };
         let is_signed = pin.signed.is_some();
-        Ok(match shelf.changes(named)? {
+        Ok(match store.changes(named)? {
             None => Self::NotHere,
-            Some(changes) if changes.is_empty() && shelf.signers.is_some() && !is_signed => Self::NotSigned,
+            Some(changes) if changes.is_empty() && store.signers.is_some() && !is_signed => Self::NotSigned,
             Some(changes) if changes.is_empty() => Self::AsPinned,
             Some(changes) => Self::Changed(changes.iter().map(ToString::to_string).collect()),
         })
@@ -78,17 +78,17 @@ pub(crate) struct Status {
 
 /// Returns the status of every library that the manifest of a folder names.
 pub(crate) fn all(folder: &Path) -> Result<Vec<Status>, Vec<Diagnostic>> {
-    let shelf = store(folder)?;
+    let store = store(folder)?;
     let status = |named: &Named| {
         let (from, want) = match &named.from {
             From::Git(url, want) => (url.clone(), want.to_string()),
             From::Path(path) => (path.display().to_string(), String::new()),
         };
-        let pin = shelf.lock.get(&named.name).filter(|pin| pin.is_of(named)).cloned();
-        let (name, root, state) = (named.name.clone(), shelf.root(named), State::of(&shelf, named)?);
+        let pin = store.lock.get(&named.name).filter(|pin| pin.is_of(named)).cloned();
+        let (name, root, state) = (named.name.clone(), store.root(named), State::of(&store, named)?);
         Ok(Status { name, root, from, want, pin, state })
     };
-    shelf.named.iter().map(status).collect()
+    store.named.iter().map(status).collect()
 }
 
 impl Status {

@@ -1,7 +1,7 @@
 //! The first files of a new library.
 
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::shelf;
+use crate::host::library_tree;
 use crate::library::manifest;
 use std::path::{Path, PathBuf};
 
@@ -72,13 +72,13 @@ change is decided by the recipe that uses it: keep to what you are given.
 pub(crate) fn make(folder: &Path, name: &str) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
     manifest::check_name(name).map_err(|fault| fault.blame(Blame::Usage))?;
     let root = folder.join(name);
-    if shelf::is_folder(&root) {
+    if library_tree::is_folder(&root) {
         return Err(Fault::usage(format!("{} is there already", root.display())).hint("choose another name").into());
     }
-    shelf::make_folder(&root)?;
+    library_tree::make_folder(&root)?;
     for (file, text) in FILES {
         let text = text.replace("NAME", name).replace("ALIAS", &name.replace('-', "_"));
-        shelf::put(&root.join(file), text.as_bytes())?;
+        library_tree::put(&root.join(file), text.as_bytes())?;
     }
     Ok(FILES.iter().map(|(file, _)| root.join(file)).collect())
 }

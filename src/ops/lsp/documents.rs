@@ -4,9 +4,9 @@ use crate::diag::{Diagnostic, Source};
 use crate::host::{Settings, carried, files};
 use crate::script::check::{Finding, Inspector, rehearse};
 use crate::script::editor::{Document, Modules, standard};
+use crate::script::library_store::LibraryStore;
 use crate::script::modules::STDLIB;
-use crate::script::shelf::Shelf;
-use crate::script::{Recipe, Stage};
+use crate::script::{Recipe, ScriptEngine};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -55,7 +55,7 @@ impl Documents {
         let is_sound = checked.is_sound() && !checked.is_library();
         let mut findings = checked.findings;
         if let Some(settings) = self.settings.as_ref().filter(|_| is_saved && is_sound) {
-            let recipe = Recipe::on_stage(&source, checked.ast, &Stage::new());
+            let recipe = Recipe::from_ast(&source, checked.ast, &ScriptEngine::new());
             let rehearsed = rehearse(&recipe, settings, &BTreeMap::new()).findings;
             let new: Vec<Finding> = rehearsed.into_iter().filter(|finding| !findings.contains(finding)).collect();
             findings.extend(new);
@@ -90,10 +90,10 @@ impl Modules for Documents {
         }
         if path.starts_with("./") || path.starts_with("../") {
             let file = folder(importer).join(format!("{}.rhai", path.strip_suffix(".rhai").unwrap_or(path)));
-            let file = crate::script::shelf::tidy(&file);
+            let file = crate::script::library_store::tidy(&file);
             return Some((file.display().to_string(), self.read(&file)?));
         }
-        let found = Shelf::beside(folder(importer)).ok()??.find(None, path).ok()?;
+        let found = LibraryStore::beside(folder(importer)).ok()??.find(None, path).ok()?;
         Some((found.id, found.text))
     }
 
@@ -102,8 +102,8 @@ impl Modules for Documents {
         let mut paths: Vec<String> = Vec::new();
         if is_import {
             paths.extend(standard().map(Into::into));
-            let libraries = Shelf::beside(folder(importer)).ok().flatten();
-            let names = libraries.iter().flat_map(|shelf| &shelf.named).map(|library| format!("{}/", library.name));
+            let libraries = LibraryStore::beside(folder(importer)).ok().flatten();
+            let names = libraries.iter().flat_map(|store| &store.named).map(|library| format!("{}/", library.name));
             paths.extend(names);
         }
         if begun.starts_with(['/', '.']) {

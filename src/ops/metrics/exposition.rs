@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// What a number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     /// It goes up only.
     Counter,
     /// It goes up and down.
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
     Untyped,
 }
 
-impl Kind {
+impl MetricKind {
     const fn word(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -28,13 +28,13 @@ impl Kind {
 pub(crate) struct Family {
     name: &'static str,
     help: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     samples: Vec<(Vec<(&'static str, String)>, String)>,
 }
 
 impl Family {
     /// Makes one that has no numbers yet.
-    pub(crate) const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, kind: MetricKind, help: &'static str) -> Self {
         Self { name, help, kind, samples: Vec::new() }
     }
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_family_has_its_meaning_and_a_line_for_each_number() {
-        let mut family = Family::new("vmrun_machine_up", Kind::Gauge, "Whether it runs.");
+        let mut family = Family::new("vmrun_machine_up", MetricKind::Gauge, "Whether it runs.");
         assert_eq!(family.text(), "");
         family.add(&[("machine", "a \"b\"\\c")], &1);
         family.add(&[], &0.5);
@@ -118,7 +118,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_label_is_read_back(values in prop::collection::vec("(.|\n|\\\\|\"){0,12}", 0..4), number: u32) {
-            let mut family = Family::new("vmrun_x", Kind::Counter, "X.");
+            let mut family = Family::new("vmrun_x", MetricKind::Counter, "X.");
             let labels: Vec<(&'static str, &str)> = ["a", "b", "c", "d"].into_iter().zip(values.iter().map(String::as_str)).collect();
             family.add(&labels, &number);
             let text = family.text();

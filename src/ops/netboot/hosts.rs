@@ -7,7 +7,7 @@ use crate::host::system::System;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::model::{Ended, Machine};
-use crate::netboot::{Described, NetbootHost};
+use crate::netboot::{NetbootHost, NetbootOptions};
 use crate::ops::notice::{Notice, Notify};
 use crate::ops::recipe::RecipeRequest;
 use crate::script::Recipe;
@@ -30,12 +30,12 @@ pub(super) fn hosts(asked: &Recipes, notify: Notify<'_>) -> Result<Vec<NetbootHo
     let mut recipes = Vec::new();
     let mut found: Vec<Located> = Vec::new();
     for request in &asked.recipes {
-        let (recipe, machines, described) = rehearsed(request, asked.host()?)?;
-        if machines.is_empty() && described.is_empty() {
+        let (recipe, machines, options) = rehearsed(request, asked.host()?)?;
+        if machines.is_empty() && options.is_empty() {
             let fault = Fault::new(format!("the recipe {} boots no machine", request.path));
             notify(Notice::warning(fault.hint("a machine is bhyve(#{ … }).run()")));
         }
-        for (host, site) in of_recipe(&recipe, &machines, &described)? {
+        for (host, site) in of_recipe(&recipe, &machines, &options)? {
             found.push(Located { host, recipe: recipes.len(), site });
         }
         recipes.push(recipe);
@@ -46,7 +46,7 @@ pub(super) fn hosts(asked: &Recipes, notify: Notify<'_>) -> Result<Vec<NetbootHo
 }
 
 /// A recipe, the machines that it boots, and what it says of installs.
-type Parts = (Recipe, Vec<Machine>, Vec<(Described, Site)>);
+type Parts = (Recipe, Vec<Machine>, Vec<(NetbootOptions, Site)>);
 
 fn rehearsed(request: &RecipeRequest, host: System) -> Result<Parts, Vec<Diagnostic>> {
     let recipe = request.read()?;
@@ -73,31 +73,31 @@ fn rehearsed(request: &RecipeRequest, host: System) -> Result<Parts, Vec<Diagnos
 fn of_recipe(
     recipe: &Recipe,
     machines: &[Machine],
-    described: &[(Described, Site)],
+    options: &[(NetbootOptions, Site)],
 ) -> Result<Vec<(NetbootHost, Site)>, Vec<Diagnostic>> {
-    let mut of: Vec<Option<&(Described, Site)>> = vec![None; machines.len()];
-    for said in described {
-        let at = machine_of(&said.0, machines).map_err(|fault| recipe.diagnostic(fault, &said.1))?;
-        if of[at].replace(said).is_some() {
+    let mut of: Vec<Option<&(NetbootOptions, Site)>> = vec![None; machines.len()];
+    for call in options {
+        let at = machine_of(&call.0, machines).map_err(|fault| recipe.diagnostic(fault, &call.1))?;
+        if of[at].replace(call).is_some() {
             let fault = Fault::new(format!("the install of {} is described twice", machines[at].name()));
-            return Err(recipe.diagnostic(fault.hint("say it once"), &said.1));
+            return Err(recipe.diagnostic(fault.hint("say it once"), &call.1));
         }
     }
-    let located = |(machine, said): (&Machine, Option<&(Described, Site)>)| {
-        let site = said.map_or_else(nowhere, |(_, site)| site.clone());
-        let described = said.map(|(described, _)| described.clone()).unwrap_or_default();
-        match host(machine, described) {
+    let located = |(machine, call): (&Machine, Option<&(NetbootOptions, Site)>)| {
+        let site = call.map_or_else(nowhere, |(_, site)| site.clone());
+        let options = call.map(|(options, _)| options.clone()).unwrap_or_default();
+        match host(machine, options) {
             Ok(host) => Ok((host, site)),
-            Err(fault) if said.is_none() => Err(fault.context(&recipe.source().name).into()),
+            Err(fault) if call.is_none() => Err(fault.context(&recipe.source().name).into()),
             Err(fault) => Err(recipe.diagnostic(fault, &site)),
         }
     };
     machines.iter().zip(of).map(located).collect()
 }
 
-fn machine_of(described: &Described, machines: &[Machine]) -> Result<usize, Fault> {
+fn machine_of(options: &NetbootOptions, machines: &[Machine]) -> Result<usize, Fault> {
     let names = || suggest::list(machines.iter().map(|machine| machine.name().as_str()));
-    match (&described.machine, machines) {
+    match (&options.machine, machines) {
         (None, [_]) => Ok(0),
         (_, []) => {
             Err(Fault::new("an install is described, and no machine is booted").hint("bhyve(#{ … }).run() boots one"))
@@ -110,16 +110,16 @@ fn machine_of(described: &Described, machines: &[Machine]) -> Result<usize, Faul
     }
 }
 
-fn host(machine: &Machine, described: Described) -> Result<NetbootHost, Fault> {
+fn host(machine: &Machine, options: NetbootOptions) -> Result<NetbootHost, Fault> {
     let mac = machine.devices().find_map(|(_, device)| device.mac()).ok_or_else(|| {
         let fault = Fault::new(format!("the machine {} has no card with a MAC address of its own", machine.name()));
         fault.hint("virtio_net(nic, #{ mac: \"58:9c:fc:00:00:01\" }): DHCP knows machines by it")
     })?;
-    let name = match described.host {
+    let name = match options.host {
         Some(host) => host,
         None => machine.name().as_str().parse()?,
     };
-    Ok(NetbootHost { name, mac, address: described.address, server: described.server, install: described.install })
+    Ok(NetbootHost { name, mac, address: options.address, server: options.server, install: options.install })
 }
 
 /// Two machines that a DHCP server could not tell apart.

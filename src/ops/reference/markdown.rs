@@ -1,12 +1,12 @@
 //! Documentation as Markdown.
 
 use crate::script::docs::Module;
-use crate::script::words::{self, Kind};
+use crate::script::words::{self, WordKind};
 
 /// Returns the reference of all words.
 pub(super) fn words() -> String {
     let mut text = vec![String::from("# The words of recipes\n")];
-    for (kind, headline) in Kind::ALL {
+    for (kind, headline) in WordKind::ALL {
         text.push(format!("\n## {headline}\n"));
         for row in words::all().filter(|row| row.kind() == kind) {
             text.push(format!("\n### `{}`\n\n{}\n", row.usage(), row.help()));

@@ -2,7 +2,7 @@
 
 use crate::diag::Fault;
 use crate::script::docs::Module;
-use crate::script::words::{self, Kind};
+use crate::script::words::{self, WordKind};
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 /// The date of the pages: that of the release, so that the same program writes the same page.
@@ -11,7 +11,7 @@ const DATE: &str = "2026-11-27";
 /// Returns the page of all words, for section 5.
 pub(super) fn words() -> Result<String, Fault> {
     let mut roff = page("vmrun-recipe", "the words of recipes", "vmrun-recipe");
-    for (kind, headline) in Kind::ALL {
+    for (kind, headline) in WordKind::ALL {
         roff.control("SH", [headline.split(':').next().unwrap_or(headline).to_uppercase().as_str()]);
         for row in words::all().filter(|row| row.kind() == kind) {
             term(&mut roff, &row.usage(), row.help());

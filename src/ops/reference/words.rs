@@ -1,7 +1,7 @@
 //! The reference of words as plain text, and as JSON.
 
 use crate::diag::{Fault, suggest};
-use crate::script::words::{self, Kind, Row};
+use crate::script::words::{self, Row, WordKind};
 use serde_json::{Value, json};
 
 /// Returns the rows of a word, or of all.
@@ -20,7 +20,7 @@ fn rows(word: Option<&str>) -> Result<Vec<Row>, Fault> {
 pub(crate) fn text(word: Option<&str>) -> Result<String, Fault> {
     let rows = rows(word)?;
     let mut lines = Vec::new();
-    for (kind, headline) in Kind::ALL {
+    for (kind, headline) in WordKind::ALL {
         let of_kind: Vec<&Row> = rows.iter().filter(|row| row.kind() == kind).collect();
         if of_kind.is_empty() {
             continue;

@@ -115,7 +115,7 @@ pub(super) fn administer(program: &str, args: &[&str]) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Setting, told};
+    use super::super::{Setting, answers_of};
 
     #[test]
     fn a_module_is_loaded_when_the_script_loaded_it() {
@@ -129,7 +129,7 @@ mod tests {
         ];
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 nmdm.ko";
-        assert_eq!(told(&Setting::default(), &lines), ["1", "0", "0", "0", "0", list]);
+        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", list]);
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
             "sysctl -n x.y",
         ];
         let expected = ["0 8", "0", "0 net.link.tap.up_on_open: 1", "1 sysctl: unknown oid 'x.y'"];
-        assert_eq!(told(&Setting::default(), &lines), expected);
+        assert_eq!(answers_of(&Setting::default(), &lines), expected);
     }
 }

@@ -67,18 +67,18 @@ impl Machines {
             // It complains on its standard output.
             return Answer { status: 1, ..Answer::tells(format!("VM:{name} is not created.\n")) };
         }
-        Answer::tells(asks.iter().map(|what| told(what)).collect::<String>())
+        Answer::tells(asks.iter().map(|what| statistics(what)).collect::<String>())
     }
 }
 
 /// What bhyvectl tells of a machine with one vCPU that does nothing.
-fn told(what: &str) -> String {
+fn statistics(what: &str) -> String {
     let text = match what {
         "active-cpus" => "active cpus:\t0",
         "suspended-cpus" => "suspended cpus:\t",
         "cpu-topology" => "cpu_topology:\tsockets=1, cores=1, threads=1, maxcpus=1",
         "stats" => "vcpu0 stats:",
-        "all" => return ["active-cpus", "suspended-cpus", "cpu-topology", "stats"].map(told).concat(),
+        "all" => return ["active-cpus", "suspended-cpus", "cpu-topology", "stats"].map(statistics).concat(),
         _ => return String::new(),
     };
     format!("{text}\n")
@@ -86,7 +86,7 @@ fn told(what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Setting, told};
+    use super::super::{Setting, answers_of};
 
     #[test]
     fn bhyve_ends_as_it_was_told_and_leaves_its_node() {
@@ -103,12 +103,15 @@ mod tests {
             "bhyvectl --force-poweroff --vm=a",
         ];
         let not_there = "1 VM:a is not created.";
-        assert_eq!(told(&setting, &lines), [not_there, "0", "0", "3", "3", "0 active cpus:\t0", "0", not_there, "0"]);
+        assert_eq!(
+            answers_of(&setting, &lines),
+            [not_there, "0", "0", "3", "3", "0 active cpus:\t0", "0", not_there, "0"]
+        );
     }
 
     #[test]
     fn a_guest_that_powers_off_takes_its_node_along_if_it_was_told_to() {
         let lines = ["bhyve -HD -c 1 a", "bhyvectl --vm=a", "bhyveload -m 1G -d disk b", "bhyvectl --vm=b"];
-        assert_eq!(told(&Setting::default(), &lines), ["1", "1 VM:a is not created.", "0", "0"]);
+        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "1 VM:a is not created.", "0", "0"]);
     }
 }

@@ -230,7 +230,7 @@ pub(super) fn route(args: &[&str]) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{INTERFACES, Setting, World, told};
+    use super::super::{INTERFACES, Setting, World, answers_of};
 
     #[test]
     fn what_was_made_is_in_the_list_until_it_goes() {
@@ -249,7 +249,7 @@ mod tests {
             "ifconfig -l",
         ];
         assert_eq!(
-            told(&Setting::default(), &lines),
+            answers_of(&Setting::default(), &lines),
             [
                 "0 em0 lo0",
                 "0 tap0",
@@ -278,7 +278,7 @@ mod tests {
             "ifconfig bridge2 down -description",
             "ifconfig bridge2",
         ];
-        let answers = told(&Setting::default(), &lines);
+        let answers = answers_of(&Setting::default(), &lines);
         assert_eq!(answers[0], "1 ifconfig: interface bridge2 does not exist");
         assert_eq!(
             answers[3],

@@ -6,7 +6,7 @@ mod names;
 mod types;
 
 use super::exports::{Exports, Modules};
-use super::kinds::Kind;
+use super::kinds::ValueKind;
 use super::literal::Trial;
 use super::usage::Usage;
 use super::{Finding, Role, Rule};
@@ -35,7 +35,7 @@ pub(super) struct Deep<'a> {
 struct Local {
     name: ImmutableString,
     at: Position,
-    kind: Kind,
+    kind: ValueKind,
     /// What it holds for good.
     value: Option<Dynamic>,
     /// Whether it is told of when nothing reads it.
@@ -67,7 +67,7 @@ pub(super) struct Checker<'a> {
     /// The function at hand, unless it is the text itself.
     function: Option<ImmutableString>,
     found: Vec<Finding>,
-    plain: bool,
+    words_only: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -77,16 +77,16 @@ impl<'a> Checker<'a> {
         for def in ast.iter_fn_def() {
             functions.entry(def.name.to_string()).or_default().insert(def.params.len());
         }
-        let plain = functions.is_empty();
+        let words_only = functions.is_empty();
         let (scope, aliases, found) = (Vec::new(), Vec::new(), Vec::new());
         let globals = BTreeSet::new();
         let (captured, function) = (None, None);
-        Self { source, ast, role, functions, deep, scope, aliases, globals, captured, function, found, plain }
+        Self { source, ast, role, functions, deep, scope, aliases, globals, captured, function, found, words_only }
     }
 
-    /// Returns what was found, and whether it is plain.
+    /// Returns what was found, and whether the text has words only.
     pub(super) fn into_parts(self) -> (Vec<Finding>, bool) {
-        (self.found, self.plain)
+        (self.found, self.words_only)
     }
 
     /// Goes through the text and then through its functions.
@@ -104,7 +104,7 @@ impl<'a> Checker<'a> {
             let local = |name: &ImmutableString| Local {
                 name: name.clone(),
                 at: Position::NONE,
-                kind: Kind::Any,
+                kind: ValueKind::Any,
                 value: None,
                 is_told: false,
                 is_read: false,

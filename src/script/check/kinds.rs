@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 /// A kind of value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     /// Nothing is known.
     Any,
     /// `()`.
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Handle(Handle),
 }
 
-impl Kind {
+impl ValueKind {
     /// Returns its name for people.
     pub(super) fn article(&self) -> &'static str {
         match self {
@@ -52,29 +52,31 @@ impl Kind {
 }
 
 /// Returns what a value of a type is, where a word was given arguments of these kinds.
-pub(super) fn of(ty: Type, given: &[Kind]) -> Kind {
+pub(super) fn of(ty: Type, given: &[ValueKind]) -> ValueKind {
     match ty {
-        Type::Any => Kind::Any,
-        Type::Unit => Kind::Unit,
-        Type::Flag => Kind::Flag,
-        Type::Number | Type::Size => Kind::Number,
-        Type::Text | Type::Path => Kind::Text,
-        Type::List => Kind::List,
-        Type::Map([]) => Kind::Map(None),
-        Type::Map(keys) => Kind::map(keys.iter().copied()),
-        Type::Closure => Kind::Closure,
-        Type::Handle(handle) => Kind::Handle(handle),
-        Type::SameAs(at) => {
-            given.get(at).filter(|kind| matches!(kind, Kind::Number | Kind::Flag)).cloned().unwrap_or(Kind::Any)
-        }
+        Type::Any => ValueKind::Any,
+        Type::Unit => ValueKind::Unit,
+        Type::Flag => ValueKind::Flag,
+        Type::Number | Type::Size => ValueKind::Number,
+        Type::Text | Type::Path => ValueKind::Text,
+        Type::List => ValueKind::List,
+        Type::Map([]) => ValueKind::Map(None),
+        Type::Map(keys) => ValueKind::map(keys.iter().copied()),
+        Type::Closure => ValueKind::Closure,
+        Type::Handle(handle) => ValueKind::Handle(handle),
+        Type::SameAs(at) => given
+            .get(at)
+            .filter(|kind| matches!(kind, ValueKind::Number | ValueKind::Flag))
+            .cloned()
+            .unwrap_or(ValueKind::Any),
     }
 }
 
 /// Returns what a variable that every recipe sees holds.
-pub(super) fn fact(name: &str) -> Kind {
+pub(super) fn fact(name: &str) -> ValueKind {
     match name {
-        "init" => Kind::Flag,
-        "platform" | "hostname" | "vm_dir" => Kind::Text,
-        _ => Kind::Any,
+        "init" => ValueKind::Flag,
+        "platform" | "hostname" | "vm_dir" => ValueKind::Text,
+        _ => ValueKind::Any,
     }
 }

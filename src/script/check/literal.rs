@@ -1,15 +1,15 @@
 //! Literal arguments, read by the words themselves on a host that is nowhere.
 
-use super::kinds::Kind;
+use super::kinds::ValueKind;
 use super::{Finding, Rule};
-use crate::diag::{Blame, Source};
+use crate::diag::{Blame, Cause, Source};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Target;
 use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::{self, Row};
-use crate::script::{Inputs, Session, Shared, report};
+use crate::script::{EvaluationContext, Inputs, SharedContext, report};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use rhai::{AST, Dynamic, Expr, FnCallExpr, Position};
@@ -21,7 +21,7 @@ pub(super) struct Known<'a> {
     /// Their values; what is not known is `()`, inside of lists and maps too.
     pub(super) partial: &'a [Dynamic],
     /// Their kinds.
-    pub(super) kinds: &'a [Kind],
+    pub(super) kinds: &'a [ValueKind],
     /// Whether all of an expression is known.
     pub(super) whole: &'a dyn Fn(&Expr) -> bool,
 }
@@ -29,7 +29,7 @@ pub(super) struct Known<'a> {
 /// A place to try calls of words at: what they do there is simulated, and forgotten.
 #[derive(Clone)]
 pub(super) struct Trial {
-    shared: Shared,
+    shared: SharedContext,
     sources: Rc<Sources>,
     name: String,
 }
@@ -37,7 +37,7 @@ pub(super) struct Trial {
 impl Default for Trial {
     fn default() -> Self {
         let sources = Rc::new(Sources::default());
-        Self { shared: Rc::new(RefCell::new(Session::new(sources.clone()))), sources, name: String::new() }
+        Self { shared: Rc::new(RefCell::new(EvaluationContext::new(sources.clone()))), sources, name: String::new() }
     }
 }
 
@@ -59,7 +59,7 @@ impl Trial {
             return Vec::new();
         }
         let site = Site { source: Some(self.name.clone()), position };
-        let whole = given.iter().zip(*kinds).all(|(given, kind)| *given || matches!(kind, Kind::Handle(_)));
+        let whole = given.iter().zip(*kinds).all(|(given, kind)| *given || matches!(kind, ValueKind::Handle(_)));
         let args = partial.iter().zip(&given).zip(*kinds).enumerate();
         let args: Vec<Dynamic> = args
             .map(|(at, ((partial, given), kind))| {
@@ -73,13 +73,13 @@ impl Trial {
                 let run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(Target::default())))));
                 self.shared.borrow_mut().begin(run, &Inputs::default(), Some(Purpose::Plan));
                 let tried = words::tried(row, &args, &site, &self.shared);
-                let mut session = self.shared.borrow_mut();
-                session.warnings.clear();
-                session.run = None;
+                let mut evaluation = self.shared.borrow_mut();
+                evaluation.warnings.clear();
+                evaluation.run = None;
                 tried.err().into_iter().collect()
             }
         };
-        raised.into_iter().flat_map(|raised| self.told(raised, call, &site, is_known)).collect()
+        raised.into_iter().flat_map(|raised| self.of_written(raised, call, &site, is_known)).collect()
     }
 
     /// Tries to set a key of a machine.
@@ -92,7 +92,7 @@ impl Trial {
     }
 
     /// Of what a word raised, keeps what is about something that was written out.
-    fn told(
+    fn of_written(
         &self,
         mut raised: Raised,
         call: &FnCallExpr,
@@ -108,18 +108,15 @@ impl Trial {
         if is_written && raised.fault.blame == Blame::Recipe {
             found.extend(self.findings(raised, site));
         }
-        found.extend(more.into_iter().flat_map(|more| self.told(more, call, site, is_known)));
+        found.extend(more.into_iter().flat_map(|more| self.of_written(more, call, site, is_known)));
         found
     }
 
     fn findings(&self, raised: Raised, site: &Site) -> Vec<Finding> {
-        let rule = if raised.key && raised.fault.message.starts_with("there is no key") {
-            Rule::UnknownKey
-        } else {
-            Rule::Literal
-        };
-        let told = report::raised(raised, site, &self.sources);
-        told.into_iter().map(|diagnostic| Finding { rule, diagnostic }).collect()
+        let is_key = raised.fault.cause == Some(Cause::UnknownKey);
+        let rule = if is_key { Rule::UnknownKey } else { Rule::Literal };
+        let findings = report::raised(raised, site, &self.sources);
+        findings.into_iter().map(|diagnostic| Finding { rule, diagnostic }).collect()
     }
 }
 
@@ -142,7 +139,7 @@ fn is_written(argument: &Expr, path: &[String], is_key: bool, is_known: &dyn Fn(
 }
 
 /// Something of the right kind in place of an argument that is not known.
-fn stand_in(row: Row, at: usize, kind: &Kind, site: &Site) -> Dynamic {
-    let known = if let Kind::Handle(handle) = kind { handle.stand_in(site) } else { None };
+fn stand_in(row: Row, at: usize, kind: &ValueKind, site: &Site) -> Dynamic {
+    let known = if let ValueKind::Handle(handle) = kind { handle.stand_in(site) } else { None };
     known.unwrap_or_else(|| row.stand_in(at, site))
 }

@@ -6,7 +6,7 @@
 use super::init::Init;
 use super::shared::{Claim, claims};
 use super::{Finding, Rule};
-use crate::diag::{Blame, Diagnostic, Fault};
+use crate::diag::{Blame, Cause, Diagnostic, Fault, Place};
 use crate::host::Settings;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
@@ -43,7 +43,7 @@ pub struct Rehearsals {
 /// Rehearses a recipe in every way that can make a difference: with an end only where the recipe hears of it or asks for it.
 /// `params` is what all rehearsals are given.
 pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, String>) -> Rehearsals {
-    let mut stage = Stage {
+    let mut rehearser = Rehearser {
         recipe,
         settings,
         params: params.clone(),
@@ -51,24 +51,25 @@ pub fn rehearse(recipe: &Recipe, settings: &Settings, params: &BTreeMap<String, 
         init: Init::of(&recipe.ast),
         ends: Vec::new(),
         asked: BTreeMap::new(),
+        found: Vec::new(),
         all: Rehearsals::default(),
     };
-    stage.usual();
-    if let Some(lacks) = stage.all.lacks.take() {
+    rehearser.usual();
+    if let Some(lacks) = rehearser.all.lacks.take() {
         // What it may be was declared, so one of that will do.
-        let Some(extreme) = stage.asked.get(&lacks).and_then(|extremes| extremes.first()) else {
+        let Some(extreme) = rehearser.asked.get(&lacks).and_then(|extremes| extremes.first()) else {
             return Rehearsals { lacks: Some(lacks), ..Rehearsals::default() };
         };
         let mut params = params.clone();
         params.insert(lacks, extreme.clone());
         return rehearse(recipe, settings, &params);
     }
-    stage.extremes();
-    stage.ends();
-    stage.all
+    rehearser.extremes();
+    rehearser.ends();
+    rehearser.all
 }
 
-struct Stage<'a> {
+struct Rehearser<'a> {
     recipe: &'a Recipe,
     settings: &'a Settings,
     params: BTreeMap<String, String>,
@@ -78,10 +79,12 @@ struct Stage<'a> {
     ends: Vec<Ended>,
     /// The parameters that the recipe asked for, and their extremes.
     asked: BTreeMap<String, Vec<String>>,
+    /// What was found so far, by place and message, in whichever way of being rehearsed.
+    found: Vec<(Option<Place>, String)>,
     all: Rehearsals,
 }
 
-impl Stage<'_> {
+impl Rehearser<'_> {
     /// Rehearses a boot without `init`, and one with it that ends by a reboot, and the one that follows.
     fn usual(&mut self) {
         self.boot(self.run(&ENDS[0]), false, "");
@@ -144,8 +147,7 @@ impl Stage<'_> {
     }
 
     fn is_endless(&self) -> bool {
-        let endless = |hint: &String| hint.starts_with("is there a loop");
-        self.all.findings.iter().any(|finding| finding.diagnostic.fault.hint.as_ref().is_some_and(endless))
+        self.all.findings.iter().any(|finding| finding.diagnostic.fault.cause == Some(Cause::Endless))
     }
 
     fn boot(&mut self, run: Run, init: bool, how: &str) -> Run {
@@ -170,12 +172,10 @@ impl Stage<'_> {
         }
         self.ends.extend(if evaluated.asks_end { ENDS.to_vec() } else { evaluated.heard.clone() });
         for diagnostic in evaluated.faults.iter().chain(&evaluated.warnings) {
-            let is_known = |known: &Finding| {
-                known.diagnostic.place == diagnostic.place
-                    && known.diagnostic.fault.message.starts_with(&diagnostic.fault.message)
-            };
-            if !self.all.findings.iter().any(is_known) {
-                let diagnostic = told(diagnostic, how);
+            let found = (diagnostic.place.clone(), diagnostic.fault.message.clone());
+            if !self.found.contains(&found) {
+                self.found.push(found);
+                let diagnostic = with_way(diagnostic, how);
                 self.all.findings.push(Finding { rule: Rule::Rehearsal, diagnostic });
             }
         }
@@ -189,8 +189,8 @@ impl Stage<'_> {
 }
 
 /// Says in which way of being rehearsed it was found. Whoever's fault it is, the recipe is to be mended.
-fn told(diagnostic: &Diagnostic, how: &str) -> Diagnostic {
-    let Fault { message, hint, .. } = diagnostic.fault.clone();
+fn with_way(diagnostic: &Diagnostic, how: &str) -> Diagnostic {
+    let Fault { message, hint, cause, .. } = diagnostic.fault.clone();
     let message = if how.is_empty() { message } else { format!("{message} ({how})") };
-    Diagnostic { fault: Fault { message, hint, blame: Blame::Recipe }, ..diagnostic.clone() }
+    Diagnostic { fault: Fault { message, hint, cause, blame: Blame::Recipe }, ..diagnostic.clone() }
 }

@@ -120,12 +120,12 @@ pub(super) fn claims(evaluated: &Evaluated) -> Vec<Claim> {
             all.push(Claim::new(Shared::Port(name(member)), "", at(site).arg(0)));
         }
     }
-    for (described, site) in &evaluated.installs {
-        let machine = described.machine.as_ref().map(VmName::to_string).unwrap_or_default();
-        if let Some(host) = &described.host {
+    for (options, site) in &evaluated.installs {
+        let machine = options.machine.as_ref().map(VmName::to_string).unwrap_or_default();
+        if let Some(host) = &options.host {
             all.push(Claim::new(Shared::Host(HostName::to_string(host)), &machine, at(site).under("host").arg(0)));
         }
-        if let Some(address) = described.address {
+        if let Some(address) = options.address {
             all.push(Claim::new(Shared::Address(address), &machine, at(site).under("address").arg(0)));
         }
     }

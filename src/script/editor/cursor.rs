@@ -1,7 +1,7 @@
 //! What stands around a place in a text that is being written.
 
 use crate::script::handle::PARTS;
-use crate::script::lexer::{Kind, Token, is_comment, tokens};
+use crate::script::lexer::{Token, TokenKind, is_comment, tokens};
 use std::ops::Range;
 
 /// A call that a place is in.
@@ -78,20 +78,22 @@ pub(super) fn cursor(text: &str, at: usize) -> Cursor {
     }
     let all = tokens(head);
     let last = all.last().filter(|token| token.span.end == at);
-    if let Some(text) = last.filter(|token| token.kind == Kind::Text && token.is_open) {
+    if let Some(text) = last.filter(|token| token.kind == TokenKind::Text && token.is_open) {
         let open = opened(head, &all[..all.len() - 1]);
         let begins = text.span.start + text.quote;
         let (within, keys) = surroundings(&open);
         return Cursor { within, keys, ..none(Around::Text(begins, head[begins..].to_string())) };
     }
-    let is_begun = last.is_some_and(|token| token.kind == Kind::Word);
+    let is_begun = last.is_some_and(|token| token.kind == TokenKind::Word);
     let before = if is_begun { &all[..all.len() - 1] } else { &all[..] };
     let begun = if is_begun { all[all.len() - 1].span.clone() } else { at..at };
     let open = opened(head, before);
     let word = |back: usize| before.len().checked_sub(back).map_or("", |at| &head[before[at].span.clone()]);
     let around = match word(1) {
         "::" => Around::Module(word(2).into()),
-        "." | "?." if before.len() > 1 && before[before.len() - 2].kind == Kind::Number => Around::Member(Of::Number),
+        "." | "?." if before.len() > 1 && before[before.len() - 2].kind == TokenKind::Number => {
+            Around::Member(Of::Number)
+        }
         "." | "?." => {
             let part = PARTS.iter().map(|part| part.0).find(|part| word(2) == *part && word(3) == ".");
             Around::Member(part.map_or(Of::Value, Of::Part))
@@ -129,8 +131,8 @@ fn opened<'a>(text: &'a str, all: &[Token]) -> Vec<Open<'a>> {
         let word = &text[token.span.clone()];
         let before = |back: usize| at.checked_sub(back).map_or("", |at| &text[all[at].span.clone()]);
         match (token.kind, word) {
-            (Kind::Mark, "(" | "[" | "{" | "#{" | "${") => {
-                let is_call = word == "(" && at > 0 && all[at - 1].kind == Kind::Word && before(2) != "fn";
+            (TokenKind::Mark, "(" | "[" | "{" | "#{" | "${") => {
+                let is_call = word == "(" && at > 0 && all[at - 1].kind == TokenKind::Word && before(2) != "fn";
                 let call = is_call.then(|| Within {
                     name: before(1).into(),
                     of: (before(2) == "::").then(|| before(3).into()),
@@ -139,21 +141,21 @@ fn opened<'a>(text: &'a str, all: &[Token]) -> Vec<Open<'a>> {
                 });
                 open.push(Open { mark: word, call, keys: Vec::new(), at_key: word == "#{" });
             }
-            (Kind::Mark, ")" | "]" | "}") => drop(open.pop()),
-            (Kind::Mark, ",") => {
+            (TokenKind::Mark, ")" | "]" | "}") => drop(open.pop()),
+            (TokenKind::Mark, ",") => {
                 if let Some(last) = open.last_mut() {
                     last.at_key = last.mark == "#{";
                     last.call.iter_mut().for_each(|call| call.argument += 1);
                 }
             }
-            (Kind::Mark, ":") => {
+            (TokenKind::Mark, ":") => {
                 if let Some(last) = open.last_mut().filter(|last| last.at_key) {
                     last.at_key = false;
                     last.keys.push(before(1).trim_matches('"').into());
                 }
             }
             // A statement ends whatever was left open before it.
-            (Kind::Word, "let" | "const" | "fn" | "import") => {
+            (TokenKind::Word, "let" | "const" | "fn" | "import") => {
                 while open.last().is_some_and(|last| !matches!(last.mark, "{" | "${")) {
                     open.pop();
                 }

@@ -1,6 +1,6 @@
 //! Who declares a name, and who means it: found in the tokens, so that a text that is being written has them too.
 
-use crate::script::lexer::{Kind, Token, tokens};
+use crate::script::lexer::{Token, TokenKind, tokens};
 use std::ops::Range;
 
 /// What a name stands for.
@@ -127,13 +127,13 @@ impl Reader<'_> {
     }
 
     fn is_name(&self, at: usize) -> bool {
-        self.tokens.get(at).is_some_and(|token| token.kind == Kind::Word) && !KEYWORDS.contains(&self.word(at))
+        self.tokens.get(at).is_some_and(|token| token.kind == TokenKind::Word) && !KEYWORDS.contains(&self.word(at))
     }
 
     /// Functions are known before they stand there.
     fn functions(&mut self) {
         for at in 0..self.tokens.len() {
-            if self.word(at) != "fn" || self.tokens[at].kind != Kind::Word {
+            if self.word(at) != "fn" || self.tokens[at].kind != TokenKind::Word {
                 continue;
             }
             // A method of a type: `fn Vm.halt()`.
@@ -165,7 +165,8 @@ impl Reader<'_> {
     /// The comments that end right above a token.
     fn docs(&self, at: usize) -> String {
         let is_of_module = |token: &&Token| self.text[token.span.clone()].starts_with("//!");
-        let docs = self.tokens[..at].iter().rev().take_while(|token| token.kind == Kind::Doc && !is_of_module(token));
+        let docs =
+            self.tokens[..at].iter().rev().take_while(|token| token.kind == TokenKind::Doc && !is_of_module(token));
         let lines = docs.map(|token| {
             let text = &self.text[token.span.clone()];
             let text = text.trim_start_matches(['/', '*', '!']).trim_end_matches(['/', '*']);
@@ -238,29 +239,29 @@ impl Reader<'_> {
         let token = self.tokens[self.at].clone();
         let word = &self.text[token.span.clone()];
         match (token.kind, word) {
-            (Kind::Word, "let" | "const") => self.variable(),
-            (Kind::Word, "fn") => self.function(),
-            (Kind::Word, "for") => self.bound(self.at + 1),
-            (Kind::Word, "catch") => self.bound(self.at + 1),
-            (Kind::Word, "as") if self.is_name(self.at + 1) => {
+            (TokenKind::Word, "let" | "const") => self.variable(),
+            (TokenKind::Word, "fn") => self.function(),
+            (TokenKind::Word, "for") => self.bound(self.at + 1),
+            (TokenKind::Word, "catch") => self.bound(self.at + 1),
+            (TokenKind::Word, "as") if self.is_name(self.at + 1) => {
                 let path = self.word(self.at.wrapping_sub(1)).trim_matches(['"', '`']).to_string();
                 let module = self.declare(self.at + 1, Sort::Module, path);
                 self.names.declarations[module].known.start = self.tokens[self.at + 1].span.end;
                 self.visible.push(module);
                 self.at += 1;
             }
-            (Kind::Word, _) => self.mean(),
-            (Kind::Mark, "|" | "||") if self.begins_an_expression() => self.closure(word == "||"),
-            (Kind::Mark, "{" | "${") => self.open(Opened::Block),
-            (Kind::Mark, "#{") => self.open(Opened::Map),
-            (Kind::Mark, "(" | "[") => self.open(Opened::List),
-            (Kind::Mark, ")" | "]" | "}") => {
+            (TokenKind::Word, _) => self.mean(),
+            (TokenKind::Mark, "|" | "||") if self.begins_an_expression() => self.closure(word == "||"),
+            (TokenKind::Mark, "{" | "${") => self.open(Opened::Block),
+            (TokenKind::Mark, "#{") => self.open(Opened::Map),
+            (TokenKind::Mark, "(" | "[") => self.open(Opened::List),
+            (TokenKind::Mark, ")" | "]" | "}") => {
                 self.end_closures(token.span.start);
                 if self.frames.len() > 1 {
                     self.close(token.span.start);
                 }
             }
-            (Kind::Mark, "," | ";") => {
+            (TokenKind::Mark, "," | ";") => {
                 self.end_closures(token.span.start);
                 if word == ";" {
                     self.settle();
@@ -313,9 +314,9 @@ impl Reader<'_> {
     fn begins_an_expression(&self) -> bool {
         let Some(before) = self.at.checked_sub(1) else { return true };
         match self.tokens[before].kind {
-            Kind::Mark => !matches!(self.word(before), ")" | "]" | "}"),
-            Kind::Word => matches!(self.word(before), "return" | "in" | "else"),
-            Kind::Number | Kind::Text | Kind::Doc => false,
+            TokenKind::Mark => !matches!(self.word(before), ")" | "]" | "}"),
+            TokenKind::Word => matches!(self.word(before), "return" | "in" | "else"),
+            TokenKind::Number | TokenKind::Text | TokenKind::Doc => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a test asserts.
 
-use super::performance::Ran;
-use super::{Shared, word};
+use super::recipe_run::Ran;
+use super::{SharedState, word};
 use crate::diag::{Diagnostic, Fault};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, text};
@@ -9,17 +9,17 @@ use rhai::{AST, ASTNode, Dynamic, Engine, Expr, NativeCallContext, Position, Stm
 use std::any::TypeId;
 use std::rc::Rc;
 
-pub(super) fn register(engine: &mut Engine, desk: &Shared, ast: &Rc<AST>) {
-    word(engine, desk, "assert", (1, 2), assert);
-    word(engine, desk, "assert_error", (2, 2), assert_error);
-    word(engine, desk, "assert_clean", (1, 1), assert_clean);
-    word(engine, desk, "prove_clean", (1, 1), prove_clean);
-    let (desk, ast) = (desk.clone(), ast.clone());
+pub(super) fn register(engine: &mut Engine, state: &SharedState, ast: &Rc<AST>) {
+    word(engine, state, "assert", (1, 2), assert);
+    word(engine, state, "assert_error", (2, 2), assert_error);
+    word(engine, state, "assert_clean", (1, 1), assert_clean);
+    word(engine, state, "prove_clean", (1, 1), prove_clean);
+    let (state, ast) = (state.clone(), ast.clone());
     let types = [TypeId::of::<Dynamic>(), TypeId::of::<Dynamic>()];
     engine.register_raw_fn("assert_plan", types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let (ran, wanted) = (args[0].flatten_clone(), args[1].flatten_clone());
         let position = context.call_position();
-        assert_plan(&desk, &ast, &ran, &wanted, position).map_err(|raised| raised.throw(position))
+        assert_plan(&state, &ast, &ran, &wanted, position).map_err(|raised| raised.throw(position))
     });
 }
 
@@ -27,7 +27,7 @@ fn ran(value: &Dynamic) -> Result<Ran, Raised> {
     value.clone().try_cast::<Ran>().ok_or_else(|| expected("what `recipe(\"…\")` returned", value).arg(0))
 }
 
-fn assert(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+fn assert(_: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
     match args[0].as_bool() {
         Ok(true) => Ok(Dynamic::UNIT),
         Ok(false) => {
@@ -47,14 +47,14 @@ fn lines(faults: &[Diagnostic]) -> String {
     faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn went_well(ran: &Ran) -> Result<(), Raised> {
+fn no_faults(ran: &Ran) -> Result<(), Raised> {
     if ran.faults.is_empty() {
         return Ok(());
     }
     Err(Fault::new(format!("the run of {} failed", ran.recipe.source().name)).hint(lines(&ran.faults)).into())
 }
 
-fn assert_error(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+fn assert_error(_: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
     let (ran, wanted) = (ran(&args[0])?, text(&args[1]).map_err(|raised| raised.arg(1))?);
     if ran.faults.iter().any(|one| one.fault.message.contains(&wanted)) {
         return Ok(Dynamic::UNIT);
@@ -67,16 +67,16 @@ fn assert_error(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Ra
     Err(Raised::from(fault).arg(1))
 }
 
-fn assert_clean(_: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+fn assert_clean(_: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
     let ran = ran(&args[0])?;
-    went_well(&ran)?;
+    no_faults(&ran)?;
     let left = ran.after.left(&ran.before);
     if left.is_empty() { Ok(Dynamic::UNIT) } else { Err(Fault::new("something is left").hint(left.join("\n")).into()) }
 }
 
 /// Fails each effect in turn: whichever it is, nothing is left.
-fn prove_clean(desk: &Shared, args: &[Dynamic], position: Position) -> Result<Dynamic, Raised> {
-    drop(assert_clean(desk, args, position)?);
+fn prove_clean(state: &SharedState, args: &[Dynamic], position: Position) -> Result<Dynamic, Raised> {
+    drop(assert_clean(state, args, position)?);
     let ran = ran(&args[0])?;
     for at in 0..ran.taken {
         let failed = ran.failing(at);
@@ -90,17 +90,23 @@ fn prove_clean(desk: &Shared, args: &[Dynamic], position: Position) -> Result<Dy
     Ok(i64::try_from(ran.taken).unwrap_or(i64::MAX).into())
 }
 
-fn assert_plan(desk: &Shared, ast: &AST, value: &Dynamic, wanted: &Dynamic, at: Position) -> Result<Dynamic, Raised> {
+fn assert_plan(
+    state: &SharedState,
+    ast: &AST,
+    value: &Dynamic,
+    wanted: &Dynamic,
+    at: Position,
+) -> Result<Dynamic, Raised> {
     let (ran, wanted) = (ran(value)?, text(wanted).map_err(|raised| raised.arg(1))?);
-    went_well(&ran)?;
+    no_faults(&ran)?;
     let plan = ran.plan();
     if plan.trim() == wanted.trim() {
         return Ok(Dynamic::UNIT);
     }
-    if desk.borrow().rewrites
+    if state.borrow().rewrites
         && let Some(literal) = literal(ast, at)
     {
-        desk.borrow_mut().blessed.push((literal, written(&plan)));
+        state.borrow_mut().blessed.push((literal, written(&plan)));
         return Ok(Dynamic::UNIT);
     }
     let fault = Fault::new(format!("{} does something else", ran.recipe.source().name));

@@ -2,10 +2,10 @@
 
 use super::values::{expected, map, text, texts, unknown_key};
 use super::{Row, habits, machine};
-use crate::diag::Fault;
+use crate::diag::{Cause, Fault};
 use crate::host::Effect;
 use crate::script::raise::{Raised, Site};
-use crate::script::{Session, Shared, allowance, handle};
+use crate::script::{EvaluationContext, SharedContext, allowance, handle};
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::is_left_to_itself;
 use rhai::{Dynamic, Map, NativeCallContext};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// A call of a word.
 pub(crate) struct Call<'a> {
     /// What the words share.
-    pub shared: &'a Shared,
+    pub shared: &'a SharedContext,
     /// The arguments, without the handle.
     pub args: Vec<Dynamic>,
     /// The handle.
@@ -31,17 +31,17 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     /// Counts an action, of which there may not be any number.
     pub(super) fn counted(&self) -> Result<(), Raised> {
-        let mut session = self.shared.borrow_mut();
-        session.actions += 1;
-        if session.actions > crate::script::ACTIONS {
+        let mut evaluation = self.shared.borrow_mut();
+        evaluation.actions += 1;
+        if evaluation.actions > crate::script::ACTIONS {
             let fault = Fault::new(format!("the recipe asks for more than {} actions", crate::script::ACTIONS));
-            return Err(fault.hint("is there a loop without an end?").into());
+            return Err(fault.hint("is there a loop without an end?").cause(Cause::Endless).into());
         }
         Ok(())
     }
 
     /// What sets a property, as a call without arguments.
-    pub(crate) fn of_property(context: &NativeCallContext<'_>, shared: &'a Shared) -> Self {
+    pub(crate) fn of_property(context: &NativeCallContext<'_>, shared: &'a SharedContext) -> Self {
         let sources = shared.borrow().sources.clone();
         let library = allowance::library(context, &sources);
         let site = handle::site(context, &sources.main());
@@ -51,24 +51,24 @@ impl<'a> Call<'a> {
 
 impl Call<'_> {
     /// Returns what the words share; never held across a call of the script.
-    pub(crate) fn session(&self) -> RefMut<'_, Session> {
+    pub(crate) fn evaluation(&self) -> RefMut<'_, EvaluationContext> {
         self.shared.borrow_mut()
     }
 
     /// Returns whether this is a rehearsal.
     pub(crate) fn rehearses(&self) -> bool {
-        self.session().rehearsal.is_some()
+        self.evaluation().rehearsal.is_some()
     }
 
     /// Has an effect.
     pub(crate) fn act(&self, effect: &Effect) -> Result<String, Raised> {
         self.permit_effect(effect)?;
-        self.session().asks(&self.site);
-        let done = self.session().run().act(effect);
-        if is_left_to_itself(effect) || self.session().rehearsal == Some(Purpose::Network) {
-            self.session().begun.push((effect.clone(), self.site.clone()));
+        self.evaluation().asks(&self.site);
+        let done = self.evaluation().run().act(effect);
+        if is_left_to_itself(effect) || self.evaluation().rehearsal == Some(Purpose::Network) {
+            self.evaluation().begun.push((effect.clone(), self.site.clone()));
         }
-        done.map_err(|fault| self.session().raised(fault))
+        done.map_err(|fault| self.evaluation().raised(fault))
     }
 
     /// Runs a command of the recipe; after the first evaluation of a run only if the options say that it is for each boot, or if
@@ -78,12 +78,12 @@ impl Call<'_> {
             value.as_bool().map_err(|_| expected("true or false", value).under("each_boot").arg(at))
         })?;
         self.permit_effect(effect)?;
-        self.session().asks(&self.site);
-        let done = self.session().run().command(effect, each_boot);
-        if self.session().rehearsal == Some(Purpose::Network) {
-            self.session().begun.push((effect.clone(), self.site.clone()));
+        self.evaluation().asks(&self.site);
+        let done = self.evaluation().run().command(effect, each_boot);
+        if self.evaluation().rehearsal == Some(Purpose::Network) {
+            self.evaluation().begun.push((effect.clone(), self.site.clone()));
         }
-        done.map_err(|fault| self.session().raised(fault))
+        done.map_err(|fault| self.evaluation().raised(fault))
     }
 
     /// Returns whether an argument is there and not `()`.
@@ -109,15 +109,15 @@ impl Call<'_> {
             return Err(about(fault.into()));
         }
         let (whole, other) = {
-            let mut session = self.session();
-            let whole = session.whole(text);
-            let other = session.inputs.origin.of_caller(text).filter(|other| other.to_str() != Some(whole.as_str()));
-            (whole, other.filter(|_| session.rehearsal.is_some()))
+            let mut evaluation = self.evaluation();
+            let whole = evaluation.whole(text);
+            let other = evaluation.inputs.origin.of_caller(text).filter(|other| other.to_str() != Some(whole.as_str()));
+            (whole, other.filter(|_| evaluation.rehearsal.is_some()))
         };
         if let Some(other) = other {
             let is_only_there = {
-                let mut session = self.session();
-                let host = &*session.run().host;
+                let mut evaluation = self.evaluation();
+                let host = &*evaluation.run().host;
                 !host.is_assumed() && host.file(Path::new(&whole)).is_none() && host.file(&other).is_some()
             };
             if is_only_there {

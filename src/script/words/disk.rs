@@ -1,6 +1,6 @@
 //! Files: disks, texts, permissions.
 
-use super::{Asks, Call, Kind, Param, Type, Word, size};
+use super::{Asks, Call, Param, Type, Word, WordKind, size};
 use crate::diag::Fault;
 use crate::host::Effect;
 use crate::model::Size;
@@ -13,7 +13,7 @@ use std::path::Path;
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "truncate",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::new("path", Type::Path),
             Param::written("size", Type::Size, "20.GiB"),
@@ -26,7 +26,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "write_file",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::new("path", Type::Path),
             Param::new("text", Type::Text),
@@ -38,7 +38,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "umask",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("mask", "027")],
         asks: &[Asks::Umask],
         help: "Sets which permissions new files lack; a run begins with 026.",
@@ -50,16 +50,16 @@ pub(super) const WORDS: &[Word] = &[
 /// `more` bytes follow their names while they are written.
 pub(super) fn folder_of(call: &Call<'_>, path: &Path, more: usize) -> Result<(), Raised> {
     call.permit(Asked::Path(path))?;
-    let platform = call.session().run().host.settings().platform;
+    let platform = call.evaluation().run().host.settings().platform;
     if let Some(fault) = against_path(platform, path, more) {
         return Err(Raised::from(fault).arg(0));
     }
-    if call.rehearses() && call.session().run().host.file(path).is_some_and(|fact| fact.is_folder) {
+    if call.rehearses() && call.evaluation().run().host.file(path).is_some_and(|fact| fact.is_folder) {
         let fault = Fault::new(format!("{} is a folder", path.display()));
         return Err(Raised::from(fault.hint("name the file in it")).arg(0));
     }
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    if call.rehearses() && call.session().run().host.file(folder).is_none() {
+    if call.rehearses() && call.evaluation().run().host.file(folder).is_none() {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));
         return Err(Raised::from(fault.hint(format!("mkdir -p {}", folder.display()))).arg(0));
     }
@@ -78,7 +78,7 @@ fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(2)?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
     folder_of(call, &path, 0)?;
-    if let Some(fact) = call.session().run().host.file(&path) {
+    if let Some(fact) = call.evaluation().run().host.file(&path) {
         let smaller = fact.size.is_some_and(|now| now > size);
         if smaller && fact.has_data && !shrink {
             let now = fact.size.map(Size::rough).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Facts of the host and of the run.
 
-use super::{Asks, Call, Example, Kind, Param, Type, Word, expected};
+use super::{Asks, Call, Example, Param, Type, Word, WordKind, expected};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::{Interface, Platform, clock, environment, ipxe};
@@ -9,7 +9,7 @@ use crate::qemu;
 use crate::script::allowance::Asked;
 use crate::script::handle::{Handle, Rom, SecretHandle};
 use crate::script::raise::Raised;
-use crate::script::{Shared, Wanted};
+use crate::script::{SharedContext, Wanted};
 use crate::supervise::conflicts::Purpose;
 use rhai::{Dynamic, Map};
 use std::fmt;
@@ -27,16 +27,16 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("vm_dir", "the folder for machines: /vm"),
 ];
 
-pub(super) fn variable(name: &str, shared: &Shared) -> Option<Dynamic> {
-    let mut session = shared.borrow_mut();
+pub(super) fn variable(name: &str, shared: &SharedContext) -> Option<Dynamic> {
+    let mut evaluation = shared.borrow_mut();
     Some(match name {
-        "init" => session.inputs.init.into(),
+        "init" => evaluation.inputs.init.into(),
         "params" => {
-            let pairs = session.inputs.params.iter();
+            let pairs = evaluation.inputs.params.iter();
             pairs.map(|(k, v)| (k.as_str().into(), v.clone().into())).collect::<Map>().into()
         }
-        "platform" => session.run().host.settings().platform.to_string().into(),
-        "hostname" => session.run().host.hostname().into(),
+        "platform" => evaluation.run().host.settings().platform.to_string().into(),
+        "hostname" => evaluation.run().host.hostname().into(),
         "vm_dir" => super::VM_DIR.into(),
         _ => return None,
     })
@@ -49,7 +49,7 @@ const ROM: &[(&str, &str)] =
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "param",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[
             Param::text("name", "cpus"),
             Param { example: Example::Number(4), ..Param::new("default", Type::Any) }.optional(),
@@ -62,7 +62,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "exists",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::new("path", Type::Path)],
         returns: Type::Flag,
         asks: &[Asks::Existence],
@@ -71,7 +71,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "env",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("name", "NAME"), Param::new("default", Type::Any).optional()],
         returns: Type::Any,
         asks: &[Asks::Environment],
@@ -80,14 +80,14 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "uptime",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         returns: Type::Number,
         help: "For how many seconds the host has run; 0 on one that is not here.",
         ..Word::of(uptime)
     },
     Word {
         name: "host_ip",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("network", "192.168.2.0/24")],
         returns: Type::Text,
         help: "The host's own address in a network.",
@@ -95,14 +95,14 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "ipxe_loader",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         returns: Type::Text,
         help: "The platform's iPXE.",
         ..Word::of(ipxe_loader)
     },
     Word {
         name: "uefi",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::options(ROM).shown("#{ vars: path }")],
         returns: Type::Handle(Handle::Bootrom),
         asks: &[Asks::Paths],
@@ -111,7 +111,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "bootrom",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::new("path", Type::Path), Param::options(ROM).shown("#{ vars: path }")],
         returns: Type::Handle(Handle::Bootrom),
         asks: &[Asks::Paths],
@@ -120,7 +120,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "secret_param",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("name", "vnc")],
         returns: Type::Handle(Handle::Secret),
         asks: &[Asks::Secrets],
@@ -129,7 +129,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "secret",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[Param::text("name", "vnc")],
         returns: Type::Handle(Handle::Secret),
         asks: &[Asks::Secrets],
@@ -140,12 +140,12 @@ pub(super) const WORDS: &[Word] = &[
 
 fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.text(0)?;
-    let given = call.session().inputs.params.get(&name).cloned();
+    let given = call.evaluation().inputs.params.get(&name).cloned();
     let default = call.args.get(1).filter(|value| !value.is_unit());
     let range = Allowed::read(call, default)?;
     if call.rehearses() {
         let asked = Wanted { name: name.clone(), has_default: default.is_some(), extremes: range.extremes(default) };
-        call.session().asked.push(asked);
+        call.evaluation().asked.push(asked);
     }
     let Some(text) = given else {
         let fault = || Fault::new(format!("the recipe needs the parameter `{name}`"));
@@ -247,7 +247,7 @@ impl fmt::Display for Allowed {
 fn exists(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let path = call.path(0)?;
     call.permit(Asked::Exists(&path))?;
-    Ok(call.session().run().host.file(&path).is_some().into())
+    Ok(call.evaluation().run().host.file(&path).is_some().into())
 }
 
 fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
@@ -257,16 +257,16 @@ fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
         return Err(Raised::from(fault.hint("secret(\"vnc\") reads VMRUN_SECRET_VNC")).arg(0));
     }
     call.permit(Asked::Env(&name))?;
-    let value = call.session().run().host.env(&name);
+    let value = call.evaluation().run().host.env(&name);
     let default = call.args.get(1).cloned().unwrap_or(Dynamic::UNIT);
     if let (Some(value), None) = (&value, &call.library) {
-        call.session().allowance.heard.push(value.clone());
+        call.evaluation().allowance.heard.push(value.clone());
     }
     Ok(value.map_or(default, Dynamic::from))
 }
 
 fn uptime(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let is_here = !call.session().run().host.is_assumed();
+    let is_here = !call.evaluation().run().host.is_assumed();
     let up = if is_here { clock::uptime() } else { Duration::ZERO };
     Ok(i64::try_from(up.as_secs()).unwrap_or(i64::MAX).into())
 }
@@ -283,11 +283,11 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
             _ => None,
         })
     };
-    let all = call.session().run().host.interfaces()?;
+    let all = call.evaluation().run().host.interfaces()?;
     let found = own(&all);
-    if found.is_none() && call.session().run().host.is_assumed() {
+    if found.is_none() && call.evaluation().run().host.is_assumed() {
         let assumed = Ipv4Addr::from_bits(first | 1);
-        if call.session().rehearsal == Some(Purpose::Check) {
+        if call.evaluation().rehearsal == Some(Purpose::Check) {
             return Ok(assumed.to_string().into());
         }
         let fault = Fault::new(format!("the address of a host that is not here is assumed to be {assumed}"));
@@ -309,11 +309,11 @@ fn network(text: &str) -> Option<(Ipv4Addr, u32)> {
 }
 
 fn ipxe_loader(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    Ok(ipxe::loader(&*call.session().run().host)?.into())
+    Ok(ipxe::loader(&*call.evaluation().run().host)?.into())
 }
 
 fn uefi(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let (code, template) = match call.session().run().host.settings().platform {
+    let (code, template) = match call.evaluation().run().host.settings().platform {
         Platform::FreeBsd => (bhyve::UEFI_CODE, bhyve::UEFI_VARS),
         Platform::Linux => (qemu::OVMF_CODE, qemu::OVMF_VARS),
     };
@@ -341,7 +341,7 @@ fn rom(call: &Call<'_>, code: &str, options: &Map, template: Option<&str>, at: u
 }
 
 fn secret_param(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let (main, name) = (call.session().sources.main(), call.text(0)?);
+    let (main, name) = (call.evaluation().sources.main(), call.text(0)?);
     // The command line is read before any module is.
     if call.site.source.as_deref() != Some(&main) {
         let fault = Fault::new("a parameter that is a secret is declared in the recipe's own file");
@@ -349,29 +349,29 @@ fn secret_param(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     if call.rehearses() {
         let wanted = Wanted { name: name.clone(), has_default: true, extremes: Vec::new() };
-        call.session().asked.push(wanted);
+        call.evaluation().asked.push(wanted);
     }
     secret(call)
 }
 
 fn secret(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.text(0)?;
-    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    if !plain {
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if !is_name {
         let fault = Fault::new(format!("{name:?} is no name of a secret")).hint("letters, digits, `_` and `-`");
         return Err(Raised::from(fault).arg(0));
     }
     call.permit(Asked::Secret(&name))?;
-    let found = call.session().run().host.secret(&name)?;
+    let found = call.evaluation().run().host.secret(&name)?;
     if let Some(secret) = found {
         return Ok(Dynamic::from(SecretHandle(secret)));
     }
     let variable = environment::variable(&name);
-    let folder = call.session().run().host.settings().config.join("secrets");
+    let folder = call.evaluation().run().host.settings().config.join("secrets");
     let fault = Fault::host(format!("the secret `{name}` is not there"));
     let fault = fault.hint(format!("set {variable}, or write it to {} (mode 0600)", folder.join(&name).display()));
     let raised = Raised::from(fault).arg(0);
-    if call.session().rehearsal == Some(Purpose::Plan) {
+    if call.evaluation().rehearsal == Some(Purpose::Plan) {
         super::machine::warn(call, raised);
         return Ok(Dynamic::from(SecretHandle(crate::model::Secret::absent())));
     }

@@ -1,6 +1,6 @@
 //! What a recipe wants to be called for: the ends of its boots.
 
-use super::{Call, Kind, Param, Type, Word, expected};
+use super::{Call, Param, Type, Word, WordKind, expected};
 use crate::diag::{Fault, suggest};
 use crate::model::{Ended, Machine};
 use crate::script::handle::EXITS;
@@ -12,7 +12,7 @@ const ANY: &str = "exited";
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "on",
-    kind: Kind::Action,
+    kind: WordKind::Action,
     params: &[Param::text("event", "exited"), Param::written("closure", Type::Closure, "|e| …")],
     help: "Calls a closure after each boot that ends so (exited: any; else as an exit's questions); e has machine, word, status, last_words.",
     ..Word::of(on)
@@ -52,26 +52,26 @@ fn on(call: &Call<'_>) -> Result<Dynamic, Raised> {
     })?;
     let closure = call.args[1].clone().try_cast::<FnPtr>();
     let closure = closure.ok_or_else(|| expected("a closure", &call.args[1]).arg(1))?;
-    let mut session = call.session();
-    session.asks_end |= event == ANY;
-    session.hooks.push(Hook { event, closure });
+    let mut evaluation = call.evaluation();
+    evaluation.asks_end |= event == ANY;
+    evaluation.hooks.push(Hook { event, closure });
     Ok(Dynamic::UNIT)
 }
 
 /// Notes the closures that a boot's end calls, in the order in which they were given.
 pub(super) fn ended(call: &Call<'_>, machine: &Machine, ended: &Ended) {
-    let mut session = call.session();
+    let mut evaluation = call.evaluation();
     let fits = |hook: &&Hook| [ANY, ended.word()].contains(&hook.event);
-    if !session.hooks.iter().any(|hook| fits(&hook)) {
+    if !evaluation.hooks.iter().any(|hook| fits(&hook)) {
         return;
     }
-    let last_words: Array = session.run().last_words().iter().map(|line| line.clone().into()).collect();
+    let last_words: Array = evaluation.run().last_words().iter().map(|line| line.clone().into()).collect();
     let e = Map::from([
         ("machine".into(), machine.name().to_string().into()),
         ("word".into(), ended.word().into()),
         ("status".into(), i64::from(ended.status()).into()),
         ("last_words".into(), last_words.into()),
     ]);
-    let due: Vec<Due> = session.hooks.iter().filter(fits).map(|hook| (hook.closure.clone(), e.clone())).collect();
-    session.due.extend(due);
+    let due: Vec<Due> = evaluation.hooks.iter().filter(fits).map(|hook| (hook.closure.clone(), e.clone())).collect();
+    evaluation.due.extend(due);
 }

@@ -1,11 +1,11 @@
 //! Boot images and seeds.
 
 use super::disk::folder_of;
-use super::{Asks, Call, Keys, Kind, Param, Type, Word, expected, map, text, unknown_key};
+use super::{Asks, Call, Keys, Param, Type, Word, WordKind, expected, map, text, unknown_key};
 use crate::diag::Fault;
 use crate::host::files::WHOLE;
 use crate::host::{Effect, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Form, Image, IpxeImage, Loader, Refused, Seed, Time, template};
+use crate::image::{self, DEFAULT_SCRIPT, Image, ImageForm, IpxeImage, Loader, Refused, Seed, Time, template};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
@@ -18,7 +18,7 @@ use std::rc::Rc;
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "ipxe_image",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::new("path", Type::Path), Param::options(IMAGE_KEYS)],
         asks: &[Asks::Paths],
         help: "Writes a disk image that boots iPXE with a script: a text, or #{ file, text, fill: #{ name: value } }.",
@@ -26,7 +26,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "cloud_seed",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::new("path", Type::Path), Param::map("seed", Keys::Own(SEED_KEYS))],
         asks: &[Asks::Paths],
         help: "Writes the volume `cidata`, from which cloud-init takes what a guest is to become.",
@@ -78,8 +78,8 @@ impl Given<'_> {
 
 /// Reads a file of the host, and says which package brings it if it is an iPXE.
 fn read(call: &Call<'_>, path: &str) -> Result<Rc<Vec<u8>>, Raised> {
-    let bytes = call.session().run().host.read(Path::new(path), WHOLE)?;
-    call.session().holds(bytes.len());
+    let bytes = call.evaluation().run().host.read(Path::new(path), WHOLE)?;
+    call.evaluation().holds(bytes.len());
     Ok(Rc::new(bytes))
 }
 
@@ -106,7 +106,7 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
     }
     folder_of(call, &path, WHILE_WRITTEN)?;
-    let image = if call.session().run().host.is_assumed() {
+    let image = if call.evaluation().run().host.is_assumed() {
         Image::blank(form.size)
     } else {
         let files = files.into_iter().map(|(path, _, content)| (path, content)).collect();
@@ -128,8 +128,8 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::UNIT)
 }
 
-fn form(given: &Given<'_>) -> Result<Form, Raised> {
-    let usual = Form::default();
+fn form(given: &Given<'_>) -> Result<ImageForm, Raised> {
+    let usual = ImageForm::default();
     let sized = |check: fn(u64) -> Result<(), Fault>| {
         move |value: &Dynamic| {
             let size = super::size(value)?.get();
@@ -137,7 +137,7 @@ fn form(given: &Given<'_>) -> Result<Form, Raised> {
             Ok(size)
         }
     };
-    Ok(Form {
+    Ok(ImageForm {
         size: given.get("size", sized(image::check_size))?.unwrap_or(usual.size),
         alignment: given.get("align", sized(image::check_alignment))?.unwrap_or(usual.alignment),
         label: given.parsed("label")?.unwrap_or(usual.label),
@@ -149,7 +149,7 @@ fn form(given: &Given<'_>) -> Result<Form, Raised> {
 /// The loaders: a path, a list of paths, or a map of paths by architecture; else the platform's own.
 fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
     let Some(value) = given.get("loader", |value| Ok(value.clone()))? else {
-        let path = ipxe::loader(&*call.session().run().host)?;
+        let path = ipxe::loader(&*call.evaluation().run().host)?;
         return Ok(vec![loader(call, &path, None)?]);
     };
     given
@@ -181,11 +181,11 @@ fn loaders(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Loader>, Raised> {
 fn loader(call: &Call<'_>, path: &str, arch: Option<crate::model::Arch>) -> Result<Loader, Raised> {
     let path = call.whole(path, &|raised| raised.under("loader").arg(1))?;
     call.permit(Asked::Read(Path::new(&path)))?;
-    let is_assumed = call.session().run().host.is_assumed();
+    let is_assumed = call.evaluation().run().host.is_assumed();
     let bytes = if is_assumed {
         Rc::default()
     } else {
-        let package = ipxe::package(&*call.session().run().host);
+        let package = ipxe::package(&*call.evaluation().run().host);
         read(call, &path).map_err(|raised| Raised::from(raised.fault.hint(package)))?
     };
     Ok(Loader { path, bytes, arch })
@@ -234,10 +234,10 @@ fn script(call: &Call<'_>, given: &Given<'_>) -> Result<Script, Raised> {
 fn from_file(call: &Call<'_>, file: &str) -> Result<Script, Raised> {
     let file = call.whole(file, &|raised| raised.under("file").under("script").arg(1))?;
     call.permit(Asked::Read(Path::new(&file)))?;
-    let text = if call.session().run().host.is_assumed() {
+    let text = if call.evaluation().run().host.is_assumed() {
         String::new()
     } else {
-        let bytes = call.session().run().host.read(Path::new(&file), WHOLE)?;
+        let bytes = call.evaluation().run().host.read(Path::new(&file), WHOLE)?;
         let no_text = |_| Fault::new(format!("the script {file} is not text")).hint("iPXE scripts are UTF-8");
         String::from_utf8(bytes).map_err(no_text)?
     };
@@ -262,7 +262,7 @@ type Extra = (String, String, Rc<Vec<u8>>);
 
 /// Further files: where each is in the volume, where it comes from, and its bytes.
 fn files(call: &Call<'_>, given: &Given<'_>) -> Result<Vec<Extra>, Raised> {
-    let is_assumed = call.session().run().host.is_assumed();
+    let is_assumed = call.evaluation().run().host.is_assumed();
     let one = |(path, source): (&rhai::Identifier, &Dynamic)| {
         image::check_path(path).map_err(|fault| Raised::from(fault).under(path).about_key())?;
         let source = text(source).map_err(|raised| raised.under(path))?;

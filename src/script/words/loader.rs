@@ -1,7 +1,7 @@
 //! What puts a guest into a machine's memory before bhyve runs: `loader: bhyveload(#{ … })`, `loader: grub_bhyve(#{ … })`.
 
 use super::devices::read_type;
-use super::{Asks, Call, Kind, Param, Type, Word, map, text};
+use super::{Asks, Call, Param, Type, Word, WordKind, map, text};
 use crate::diag::Fault;
 use crate::model::loader::{grub_device, grub_root, grub_word, loader_variable};
 use crate::model::value::{Tty, Type as ValueType, Value};
@@ -15,7 +15,7 @@ use rhai::{Array, Dynamic, Map};
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyveload",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::options(BHYVELOAD_KEYS).shown("#{ disks: \"/vm/a.img\", env: #{ boot_verbose: \"YES\" } }")],
         returns: Type::Handle(Handle::Loader),
         asks: &[Asks::Paths],
@@ -24,7 +24,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "grub_bhyve",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::options(GRUB_KEYS).shown("#{ root: \"hd0,gpt2\", input: [\"linux /vmlinuz\", \"boot\"] }")],
         returns: Type::Handle(Handle::Loader),
         asks: &[Asks::Paths],
@@ -118,7 +118,7 @@ fn bhyveload(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
         None => Ok(vec![call.file(value)?]),
     })?;
-    let env = given.map("env", |name, value| Ok(loader_variable(name, &plain(value)?)?))?;
+    let env = given.map("env", |name, value| Ok(loader_variable(name, &public_value(value)?)?))?;
     let (host, loader) = (given.path("host")?, given.path("loader")?);
     let console = given.console()?;
     made(call, Loader::Bhyveload(Bhyveload { console, disks, env: env.unwrap_or_default(), host, loader }))
@@ -149,7 +149,7 @@ fn made(call: &Call<'_>, loader: Loader) -> Result<Dynamic, Raised> {
 }
 
 /// Reads the value of a variable: everybody can read it in the command line.
-fn plain(value: &Dynamic) -> Result<String, Raised> {
+fn public_value(value: &Dynamic) -> Result<String, Raised> {
     if value.is::<SecretHandle>() {
         let fault = Fault::new("a secret would be in the loader's command line, which everybody can read");
         return Err(fault.hint("set it in the guest's own /boot/loader.conf").into());

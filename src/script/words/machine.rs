@@ -1,12 +1,12 @@
 //! The machine: `bhyve(#{ … })` and what can be done with it.
 
+pub(super) mod dialog;
 mod keys;
-pub(super) mod talk;
 
-use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, devices, expected, hooks, map, size, unknown_key};
+use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, devices, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
 use crate::model::device::Item;
-use crate::model::{Bootrom, Draft, Ended, Form, Limits, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Limits, Machine, ParameterForm, Part, PciSlot};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -32,7 +32,7 @@ const LIMITS: &[(&str, &str)] = &[
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyve",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("machine", Keys::Of(reference)).shown("#{ … }")],
         returns: Type::Handle(Handle::Vm),
         asks: &[Asks::Paths],
@@ -41,7 +41,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "run",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         returns: Type::Handle(Handle::Exit),
         asks: &[Asks::Boots],
@@ -50,7 +50,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "slot",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[
             Param { example: Example::Number(4), ..Param::new("slot", Type::Any) },
@@ -61,7 +61,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "option",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::text("key", "key"), Param::text("value", "value")],
         asks: &[Asks::Arguments],
@@ -70,7 +70,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "args",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::written("args", Type::List, "[\"-M\"]")],
         asks: &[Asks::Arguments],
@@ -79,7 +79,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "limits",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::map("limits", Keys::Own(LIMITS)).shown("#{ memory: 6.GiB, cpu: 150 }")],
         help: "Limits what the hypervisor may take: memory, and percent of one processor (rctl(8), prlimit(1)).",
@@ -88,7 +88,7 @@ pub(super) const WORDS: &[Word] = &[
 ];
 
 fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let target = call.session().run().host.settings().target;
+    let target = call.evaluation().run().host.settings().target;
     let draft = Draft { target, ..Draft::default() };
     let mut state = VmState { draft, site: call.site.clone(), devices: BTreeMap::new(), bootrom: None, loader: None };
     let known: Vec<&str> = keys().map(|key| key.name).collect();
@@ -107,14 +107,14 @@ fn describe(call: &Call<'_>) -> Result<Dynamic, Raised> {
         return Err(all_at_argument(raised));
     }
     let name = state.draft.name.as_ref().map(ToString::to_string);
-    call.session().machines.made.push((call.site.clone(), name));
+    call.evaluation().machines.made.push((call.site.clone(), name));
     Ok(Dynamic::from(Vm(Rc::new(RefCell::new(state)))))
 }
 
 /// Refuses what a machine may not have; devices, loaders and firmware of a word were looked at when they were made. What is no value
 /// of its key is refused where it is set.
 pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result<(), Raised> {
-    if call.session().sources.imported().is_none() || value.is_unit() {
+    if call.evaluation().sources.imported().is_none() || value.is_unit() {
         return Ok(());
     }
     let text = |value: &Dynamic| value.clone().into_string().ok();
@@ -227,17 +227,17 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let all = faults.into_iter().map(|(part, fault)| part_of(&vm.0.borrow(), &part, fault)).collect();
         Raised::all(all).unwrap_or_else(|| Fault::new("the machine does not hold together").into())
     })?;
-    let other = call.session().machines.boots(&call.site, machine.name().as_str());
+    let other = call.evaluation().machines.boots(&call.site, machine.name().as_str());
     if let Some(fault) = other.filter(|_| call.rehearses()) {
         warn(call, fault.into());
     }
     prepare(call, &vm, &machine)?;
     rehearse(call, &vm, &machine)?;
-    call.session().asks(&call.site);
-    let ended = call.session().run().boot(&machine);
+    call.evaluation().asks(&call.site);
+    let ended = call.evaluation().run().boot(&machine);
     let ended = ended.map_err(|fault| {
-        let is_loading = call.session().run().is_loading() && fault.blame != Blame::Interrupted;
-        if is_loading { part_of(&vm.0.borrow(), &Part::Key("loader"), fault) } else { call.session().raised(fault) }
+        let is_loading = call.evaluation().run().is_loading() && fault.blame != Blame::Interrupted;
+        if is_loading { part_of(&vm.0.borrow(), &Part::Key("loader"), fault) } else { call.evaluation().raised(fault) }
     })?;
     blame(call, &vm, &machine, &ended);
     hooks::ended(call, &machine, &ended);
@@ -258,26 +258,26 @@ fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised>
 
 /// Notes what is known about a boot that failed, with the call that made the part at fault.
 fn blame(call: &Call<'_>, vm: &Vm, machine: &Machine, ended: &Ended) {
-    let explained = call.session().run().explained(machine);
+    let explained = call.evaluation().run().explained(machine);
     let diagnostic = explained.and_then(|explained| {
         let fault = Fault::new(format!("{ended}: {}", explained.line)).hint(explained.hint).blame(Blame::Guest);
         let raised = part_of(&vm.0.borrow(), &explained.part, fault);
-        let sources = call.session().sources.clone();
+        let sources = call.evaluation().sources.clone();
         report::raised(raised, &call.site, &sources).into_iter().next()
     });
-    call.session().blamed = diagnostic;
+    call.evaluation().blamed = diagnostic;
 }
 
 /// A machine's variables are made of the firmware's empty ones when they are not there yet.
 fn prepare(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
     let Some(Bootrom { vars: Some(to), template: Some(from), .. }) = machine.bootrom() else { return Ok(()) };
-    let missing = call.session().run().host.file(to.as_path()).is_none();
+    let missing = call.evaluation().run().host.file(to.as_path()).is_none();
     if missing {
-        let platform = call.session().run().host.settings().platform;
+        let platform = call.evaluation().run().host.settings().platform;
         if let Some(fault) = against_path(platform, to.as_path(), WHILE_WRITTEN) {
             return Err(part_of(&vm.0.borrow(), &Part::Key("bootrom"), fault));
         }
-        if let Some(fault) = without_folder(&*call.session().run().host, to.as_str()) {
+        if let Some(fault) = without_folder(&*call.evaluation().run().host, to.as_str()) {
             return Err(part_of(&vm.0.borrow(), &Part::Key("bootrom"), fault));
         }
         call.act(&crate::host::Effect::CopyVars { from: from.clone(), to: to.clone() })?;
@@ -287,14 +287,14 @@ fn prepare(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
 
 /// In a rehearsal the machine meets the host.
 fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
-    let Some(purpose) = call.session().rehearsal else { return Ok(()) };
+    let Some(purpose) = call.evaluation().rehearsal else { return Ok(()) };
     if purpose == Purpose::Check {
         let booted = Booted { state: vm.0.borrow().clone(), machine: machine.clone() };
-        call.session().booted.push(booted);
+        call.evaluation().booted.push(booted);
     }
-    let init = call.session().inputs.init;
-    let recipe = call.session().sources.main();
-    let found = conflicts(&*call.session().run().host, machine, purpose, init, &recipe);
+    let init = call.evaluation().inputs.init;
+    let recipe = call.evaluation().sources.main();
+    let found = conflicts(&*call.evaluation().run().host, machine, purpose, init, &recipe);
     let mut errors = Vec::new();
     for (part, fault, severity) in found {
         let mut raised = part_of(&vm.0.borrow(), &part, fault);
@@ -310,12 +310,12 @@ fn rehearse(call: &Call<'_>, vm: &Vm, machine: &Machine) -> Result<(), Raised> {
 /// Notes a warning, once.
 pub(super) fn warn(call: &Call<'_>, mut raised: Raised) {
     raised.severity = Severity::Warning;
-    let sources = call.session().sources.clone();
+    let sources = call.evaluation().sources.clone();
     let diagnostics: Vec<Diagnostic> = report::raised(raised, &call.site, &sources);
-    let mut session = call.session();
+    let mut evaluation = call.evaluation();
     for diagnostic in diagnostics {
-        if !session.warnings.contains(&diagnostic) {
-            session.warnings.push(diagnostic);
+        if !evaluation.warnings.contains(&diagnostic) {
+            evaluation.warnings.push(diagnostic);
         }
     }
 }
@@ -345,7 +345,7 @@ fn option_of(state: &VmState, slot: PciSlot, number: Option<u16>, key: &str, rai
     match (state.devices.get(&slot), state.draft.slots.get(&slot)) {
         (Some(made), Some(device)) => {
             // A port that recipes know by its name.
-            let is_label = |item: &&Item| item.number == number && item.parameter.form == Form::Label;
+            let is_label = |item: &&Item| item.number == number && item.parameter.form == ParameterForm::Label;
             let label = device.items().iter().filter(|_| number.is_some()).find(is_label);
             if let Some(label) = label {
                 return raised.under(&label.value.to_string()).arg(device.kind().given.len()).at(&made.site);

@@ -1,14 +1,14 @@
 //! Booting from the network: what a machine says of its install.
 
-use super::{Call, Keys, Kind, Param, Word, text};
-use crate::netboot::{Described, Install, KEYS};
+use super::{Call, Keys, Param, Word, WordKind, text};
+use crate::netboot::{Install, KEYS, NetbootOptions};
 use crate::script::raise::Raised;
 use rhai::{Dynamic, Map};
 use std::collections::BTreeMap;
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "netboot",
-    kind: Kind::Description,
+    kind: WordKind::Description,
     params: &[Param::map("install", Keys::Of(keys)).shown("#{ os, mirror, answers, args, host, address, server }")],
     help: "Says how a machine is installed by the network; `vmrun netboot` makes files of it. Or `script: \"#!ipxe…\"`.",
     ..Word::of(netboot)
@@ -28,21 +28,21 @@ fn keys() -> Vec<(&'static str, String)> {
 
 fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(0)?;
-    let mut said = BTreeMap::new();
+    let mut given = BTreeMap::new();
     for (key, _) in KEYS {
         if let Some(value) = options.get(key).filter(|value| !value.is_unit()) {
-            said.insert(key.to_string(), text(value).map_err(|raised| raised.under(key).arg(0))?);
+            given.insert(key.to_string(), text(value).map_err(|raised| raised.under(key).arg(0))?);
         }
     }
-    let install = Install::read(&said).map_err(|(key, fault)| Raised::from(fault).under(key).arg(0))?;
-    let described = Described {
+    let install = Install::read(&given).map_err(|(key, fault)| Raised::from(fault).under(key).arg(0))?;
+    let options = NetbootOptions {
         install,
         machine: parsed(&options, "machine", |text| text.parse().map_err(Raised::from))?,
         host: parsed(&options, "host", |text| text.parse().map_err(Raised::from))?,
         address: parsed(&options, "address", address)?,
         server: parsed(&options, "server", address)?,
     };
-    call.session().installs.push((described, call.site.clone()));
+    call.evaluation().installs.push((options, call.site.clone()));
     Ok(Dynamic::UNIT)
 }
 

@@ -1,6 +1,6 @@
 //! Interfaces: taps, bridges, VLANs, pairs, and ifconfig as it is.
 
-use super::{Asks, Call, Example, Keys, Kind, Param, Type, Word, expected, process::EACH_BOOT};
+use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, process::EACH_BOOT};
 use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Platform, Settings};
@@ -54,7 +54,7 @@ const MEMBER: &[(&str, &str)] = &[
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "tap",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("name", "tap1"), Param::options(LINK)],
         returns: Type::Handle(Handle::Tap),
         asks: &[Asks::Interfaces],
@@ -63,7 +63,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "bridge",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("name", "bridge2"), Param::options(BRIDGE)],
         returns: Type::Handle(Handle::Bridge),
         asks: &[Asks::Interfaces],
@@ -72,7 +72,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "vlan",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param { ty: Type::Any, ..Param::text("parent", "ix0") },
             Param { example: Example::Number(82), ..Param::new("tag", Type::Number) },
@@ -85,7 +85,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "vxlan",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("name", "vxlan0"), Param::map("options", Keys::Own(VXLAN))],
         returns: Type::Handle(Handle::Interface),
         asks: &[Asks::Interfaces],
@@ -94,7 +94,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "epair",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param { ty: Type::Any, ..Param::text("name", "epair0") }.optional(), Param::options(LINK)],
         returns: Type::Map(&["a", "b"]),
         asks: &[Asks::Interfaces],
@@ -103,7 +103,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "default_router",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::text("address", "192.168.0.7")],
         asks: &[Asks::Interfaces],
         help: "Sends what goes to no network of the host's own to a router, until the run ends.",
@@ -111,7 +111,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "add",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Bridge),
         params: &[Param::new("tap", Type::Any), Param::options(MEMBER)],
         asks: &[Asks::Interfaces],
@@ -120,7 +120,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "ifconfig",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::written("args", Type::List, "[\"tap1\", \"mtu\", \"9000\"]"),
             Param::options(&[EACH_BOOT]).shown("#{ each_boot: false }"),
@@ -135,13 +135,13 @@ pub(super) const WORDS: &[Word] = &[
 fn tap(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
     let options = call.options(1)?;
-    make(call, &described(Link::tap(name.clone()), &options, 1)?, 0)?;
+    make(call, &with_options(Link::tap(name.clone()), &options, 1)?, 0)?;
     Ok(Dynamic::from(Tap(name)))
 }
 
 fn against_changes(call: &Call<'_>) -> Result<(), Raised> {
-    let fault = against_network(&*call.session().run().host);
-    let purpose = call.session().rehearsal;
+    let fault = against_network(&*call.evaluation().run().host);
+    let purpose = call.evaluation().rehearsal;
     match (fault, purpose) {
         (Some(fault), Some(crate::supervise::conflicts::Purpose::Run)) => Err(fault.into()),
         (Some(fault), _) => {
@@ -156,7 +156,7 @@ fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: InterfaceName = call.parsed(0)?;
     let options = call.options(1)?;
     if switch(&options, "create", 1)?.unwrap_or(false) {
-        let link = described(Link::new(name.clone(), LinkKind::Bridge), &options, 1)?;
+        let link = with_options(Link::new(name.clone(), LinkKind::Bridge), &options, 1)?;
         make(call, &link, 0)?;
         return Ok(Dynamic::from(Bridge(name)));
     }
@@ -165,7 +165,7 @@ fn bridge(call: &Call<'_>) -> Result<Dynamic, Raised> {
         return Err(Raised::from(fault.hint("add `create: true` to make it")).under(key).about_key().arg(1));
     }
     if call.rehearses()
-        && let Some(fault) = against_bridge(&*call.session().run().host, name.as_str())?
+        && let Some(fault) = against_bridge(&*call.evaluation().run().host, name.as_str())?
     {
         return Err(Raised::from(fault).arg(0));
     }
@@ -184,11 +184,11 @@ fn vlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
         })?,
     };
     if call.rehearses()
-        && let Some(fault) = against_parent(&*call.session().run().host, parent.as_str())?
+        && let Some(fault) = against_parent(&*call.evaluation().run().host, parent.as_str())?
     {
         return Err(Raised::from(fault).arg(0));
     }
-    make(call, &described(Link::new(name.clone(), LinkKind::Vlan { parent, tag }), &options, 2)?, 1)?;
+    make(call, &with_options(Link::new(name.clone(), LinkKind::Vlan { parent, tag }), &options, 2)?, 1)?;
     Ok(Dynamic::from(Interface(name)))
 }
 
@@ -199,11 +199,11 @@ fn vxlan(call: &Call<'_>) -> Result<Dynamic, Raised> {
     vxlan.check().map_err(|(key, fault)| under(key, 1)(fault.into()))?;
     if call.rehearses()
         && let Some(dev) = &vxlan.dev
-        && let Some(fault) = against_parent(&*call.session().run().host, dev.as_str())?
+        && let Some(fault) = against_parent(&*call.evaluation().run().host, dev.as_str())?
     {
         return Err(under("dev", 1)(fault.into()));
     }
-    let mut link = described(Link::new(name.clone(), LinkKind::Vxlan(vxlan)), &options, 1)?;
+    let mut link = with_options(Link::new(name.clone(), LinkKind::Vxlan(vxlan)), &options, 1)?;
     if link.mtu.is_none() {
         link.mtu = mtu_inside(call, &link)?;
     }
@@ -258,8 +258,8 @@ fn read_vxlan(options: &Map) -> Result<Vxlan, Raised> {
 fn mtu_inside(call: &Call<'_>, link: &Link) -> Result<Option<u16>, Raised> {
     const ETHERNET: u32 = 1500;
     let LinkKind::Vxlan(vxlan) = &link.kind else { return Ok(None) };
-    let mut session = call.session();
-    let run = session.run();
+    let mut evaluation = call.evaluation();
+    let run = evaluation.run();
     let interfaces = run.host.interfaces()?;
     let outside = vxlan.dev.as_ref().and_then(|dev| run.mtu_of(dev, &interfaces)).unwrap_or(ETHERNET);
     Ok(outside.checked_sub(vxlan.overhead()).map(|mtu| u16::try_from(mtu).unwrap_or(u16::MAX)))
@@ -274,26 +274,26 @@ fn epair(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let fault = Fault::new(format!("{stem} is no name of a pair"));
         return Err(Raised::from(fault.hint("epair with a number: epair0 has the ends epair0a and epair0b")).arg(0));
     }
-    call.session().pairs.push(stem.clone());
+    call.evaluation().pairs.push(stem.clone());
     let end = |end: &str| format!("{stem}{end}").parse::<InterfaceName>();
     let (a, b) = (end("a")?, end("b")?);
-    make(call, &described(Link::new(a.clone(), LinkKind::Pair { peer: b.clone() }), &options, options_at)?, 0)?;
+    make(call, &with_options(Link::new(a.clone(), LinkKind::Pair { peer: b.clone() }), &options, options_at)?, 0)?;
     let ends = [("a", a), ("b", b)].map(|(key, name)| (key.into(), Dynamic::from(Interface(name))));
     Ok(Map::from(ends).into())
 }
 
 /// The first pair that is free, or that this run has already and the evaluation has not named yet.
 fn free_pair(call: &Call<'_>) -> Result<InterfaceName, Raised> {
-    let mut session = call.session();
-    if session.rehearsal == Some(Purpose::Network) {
+    let mut evaluation = call.evaluation();
+    if evaluation.rehearsal == Some(Purpose::Network) {
         return Err(Fault::new("a pair of a network has a name").hint("write `epair(\"epair0\")`").into());
     }
-    let all = session.run().host.interfaces()?;
+    let all = evaluation.run().host.interfaces()?;
     for unit in 0..u16::MAX {
         let stem: InterfaceName = format!("epair{unit}").parse()?;
         let end: InterfaceName = format!("{stem}a").parse()?;
-        let named = session.pairs.contains(&stem);
-        let ours = session.run().has_made(&end);
+        let named = evaluation.pairs.contains(&stem);
+        let ours = evaluation.run().has_made(&end);
         if !named && (ours || !all.iter().any(|interface| interface.name == end.as_str())) {
             return Ok(stem);
         }
@@ -305,7 +305,7 @@ fn default_router(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let router: Router = call.parsed(0)?;
     if call.rehearses() {
         if let Some(zone) = router.zone()
-            && let Some(fault) = against_parent(&*call.session().run().host, zone.as_str())?
+            && let Some(fault) = against_parent(&*call.evaluation().run().host, zone.as_str())?
         {
             return Err(Raised::from(fault).arg(0));
         }
@@ -319,22 +319,22 @@ fn default_router(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
     let effect = Effect::CreateLink(Box::new(link.clone()));
     if call.rehearses() {
-        let mut session = call.session();
-        let purpose = session.rehearsal;
-        if let Some(fault) = against_name(&*session.run().host, link) {
+        let mut evaluation = call.evaluation();
+        let purpose = evaluation.rehearsal;
+        if let Some(fault) = against_name(&*evaluation.run().host, link) {
             return Err(Raised::from(fault).arg(arg));
         }
         let is_other = |done: &Rehearsed| matches!(done, Rehearsed::Effect(Effect::CreateLink(other)) if other.name == link.name && **other != *link);
-        if session.run().rehearsed().iter().any(is_other) {
+        if evaluation.run().rehearsed().iter().any(is_other) {
             let fault = Fault::new(format!("{} is made twice, and not alike", link.name));
             return Err(Raised::from(fault.hint("make it once, and keep what the word returns")).arg(arg));
         }
-        if session.run().holds(&effect) {
+        if evaluation.run().has_taken(&effect) {
             return Ok(());
         }
-        let recipe = session.sources.main();
+        let recipe = evaluation.sources.main();
         for name in link.names().into_iter().filter(|_| purpose != Some(Purpose::Network)) {
-            if let Some(fault) = against_making(&*session.run().host, name.as_str(), &recipe)? {
+            if let Some(fault) = against_making(&*evaluation.run().host, name.as_str(), &recipe)? {
                 let fault = match link.kind {
                     LinkKind::Bridge => fault.hint(format!(
                         "bridge(\"{name}\") names a bridge that is there; what machines share is made by `vmrun network up`"
@@ -344,7 +344,7 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
                 return Err(Raised::from(fault).arg(arg));
             }
         }
-        drop(session);
+        drop(evaluation);
         against_changes(call)?;
     }
     call.act(&effect)?;
@@ -365,7 +365,7 @@ fn switch(options: &Map, key: &'static str, at: usize) -> Result<Option<bool>, R
 }
 
 /// Adds what the options say of an interface.
-fn described(mut link: Link, options: &Map, at: usize) -> Result<Link, Raised> {
+fn with_options(mut link: Link, options: &Map, at: usize) -> Result<Link, Raised> {
     if let Some(value) = given(options, "address") {
         let one = |value: &Dynamic| -> Result<NetAddress, Raised> { Ok(super::text(value)?.parse()?) };
         let all = match value.read_lock::<rhai::Array>() {
@@ -407,15 +407,15 @@ fn add(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let bridge = bridge.ok_or_else(|| expected("a bridge", &Dynamic::UNIT))?.0;
     let member = named(call, 0)?;
     let mut how = membership(&call.options(1)?)?;
-    let settings = call.session().run().host.settings().clone();
+    let settings = call.evaluation().run().host.settings().clone();
     if call.rehearses() {
         against_changes(call)?;
         against_membership(call, &settings, &how)?;
-        let against = against_member(&*call.session().run().host, member.as_str());
+        let against = against_member(&*call.evaluation().run().host, member.as_str());
         against.into_iter().for_each(|fault| super::machine::warn(call, Raised::from(fault).arg(0)));
     }
     if !how.is_span {
-        how.mtu = call.session().run().mtu_to_join(&bridge, &member).map_err(|fault| Raised::from(fault).arg(0))?;
+        how.mtu = call.evaluation().run().mtu_to_join(&bridge, &member).map_err(|fault| Raised::from(fault).arg(0))?;
     }
     call.act(&Effect::Join { bridge, member, how })?;
     Ok(Dynamic::UNIT)
@@ -486,7 +486,7 @@ fn against_membership(call: &Call<'_>, settings: &Settings, how: &Membership) ->
 fn ifconfig(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let words = call.texts(0)?;
     let options = call.options(1)?;
-    if call.session().run().host.settings().platform == Platform::Linux {
+    if call.evaluation().run().host.settings().platform == Platform::Linux {
         let fault = crate::diag::Fault::new("ifconfig(…) is FreeBSD's, and this is a run for Linux");
         return Err(fault.hint("use tap, bridge, or run(\"ip\", […]) where platform == \"linux\"").into());
     }

@@ -1,6 +1,6 @@
 //! Commands, and what is left for the end.
 
-use super::{Asks, Call, Kind, Param, Type, Word, expected, text};
+use super::{Asks, Call, Param, Type, Word, WordKind, expected, text};
 use crate::diag::Fault;
 use crate::host::{Effect, Host, Platform};
 use crate::model::{Argv, span};
@@ -35,7 +35,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "destroy",
-        kind: Kind::Method,
+        kind: WordKind::Method,
         on: Some(Handle::Node),
         asks: &[Asks::Nodes],
         help: "Takes the node away; absent is fine.",
@@ -43,7 +43,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "run",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[
             Param::text("program", "zfs"),
             Param::written("args", Type::List, "[\"create\", \"tank/vm\"]").optional(),
@@ -56,7 +56,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "query",
-        kind: Kind::Fact,
+        kind: WordKind::Fact,
         params: &[
             Param::text("program", "sysctl"),
             Param::written("args", Type::List, "[\"-n\", \"hw.ncpu\"]").optional(),
@@ -68,7 +68,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "sleep",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param { ty: Type::Any, ..Param::text("time", "500ms") }],
         help: "Waits, in seconds or a text as \"500ms\" or \"2m\"; a rehearsal does not, and Ctrl-C ends it.",
         is_in_rhai: true,
@@ -76,7 +76,7 @@ pub(super) const WORDS: &[Word] = &[
     },
     Word {
         name: "defer",
-        kind: Kind::Action,
+        kind: WordKind::Action,
         params: &[Param::written("closure", Type::Closure, "|| …")],
         help: "Leaves something to be done when this evaluation ends, however it ends; the last one first.",
         is_tried: false,
@@ -91,7 +91,7 @@ fn bhyvectl(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let node = call.this.clone().and_then(Dynamic::try_cast::<Node>);
     let node = node.ok_or_else(|| expected("bhyvectl(name)", &Dynamic::UNIT))?;
-    if call.session().run().host.settings().platform == Platform::FreeBsd {
+    if call.evaluation().run().host.settings().platform == Platform::FreeBsd {
         call.act(&Effect::DestroyNode(node.0))?;
     }
     Ok(Dynamic::UNIT)
@@ -100,16 +100,16 @@ fn destroy(call: &Call<'_>) -> Result<Dynamic, Raised> {
 /// Reads a command; whether one that is missing is no more than a warning here.
 fn argv(call: &Call<'_>, word: &str, may_be_missing: bool) -> Result<Argv, Raised> {
     let program = call.text(0)?;
-    let is_line = call.rehearses().then(|| against_line(&*call.session().run().host, word, &program)).flatten();
+    let is_line = call.rehearses().then(|| against_line(&*call.evaluation().run().host, word, &program)).flatten();
     if let Some(fault) = is_line {
         // Of a host that is nowhere it is not known which programs it has.
-        let is_certain = call.session().rehearsal == Some(Purpose::Run);
+        let is_certain = call.evaluation().rehearsal == Some(Purpose::Run);
         let raised = Raised::from(fault).arg(0);
         if is_certain {
             return Err(raised);
         }
         super::machine::warn(call, raised);
-    } else if call.rehearses() && !program.contains('/') && !call.session().run().host.has_program(&program) {
+    } else if call.rehearses() && !program.contains('/') && !call.evaluation().run().host.has_program(&program) {
         let fault = Fault::host(format!("`{program}` is not installed")).hint("install it, or correct its name");
         let raised = Raised::from(fault).arg(0);
         if !may_be_missing {
@@ -140,7 +140,7 @@ fn against_line(host: &dyn Host, word: &str, program: &str) -> Option<Fault> {
 
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     // What a plan holds is only read.
-    let planned = call.session().rehearsal == Some(Purpose::Plan);
+    let planned = call.evaluation().rehearsal == Some(Purpose::Plan);
     let argv = argv(call, "run", planned)?;
     let options = call.options(2)?;
     let makes = options.get("makes").filter(|value| !value.is_unit());
@@ -160,26 +160,26 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn query(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let argv = argv(call, "query", false)?;
     call.permit(Asked::Run(&argv))?;
-    if matches!(call.session().rehearsal, Some(Purpose::Plan | Purpose::Network)) {
-        if call.session().inputs.asks_nothing {
+    if matches!(call.evaluation().rehearsal, Some(Purpose::Plan | Purpose::Network)) {
+        if call.evaluation().inputs.asks_nothing {
             let fault = Fault::new(format!("`{argv}` is not run, and has answered nothing"));
             super::machine::warn(call, Raised::from(fault.hint("without --no-query it is run")).arg(0));
             return Ok(String::new().into());
         }
         announce(call, &argv);
     }
-    Ok(call.session().run().host.query(&argv)?.into())
+    Ok(call.evaluation().run().host.query(&argv)?.into())
 }
 
 /// Who only looks at what a recipe would do hears of what it runs for that, where it is not his own.
 fn announce(call: &Call<'_>, argv: &Argv) {
-    let mut session = call.session();
-    let who = match (&call.library, &session.inputs.owner) {
+    let mut evaluation = call.evaluation();
+    let who = match (&call.library, &evaluation.inputs.owner) {
         (Some(library), _) => format!("the library `{library}`"),
         (None, Some(owner)) => format!("the recipe, which is {owner}'s,"),
         (None, None) => return,
     };
-    session.run().tell(Progress::Asks(&format!("{who} asks by running `{argv}`")));
+    evaluation.run().tell(Progress::Asks(&format!("{who} asks by running `{argv}`")));
 }
 
 fn sleep(call: &Call<'_>) -> Result<Dynamic, Raised> {
@@ -192,7 +192,7 @@ fn sleep(call: &Call<'_>) -> Result<Dynamic, Raised> {
         _ => span::parse(&call.text(0)?).map_err(fault)?,
     };
     if !call.rehearses() {
-        call.session().run().sleep(wait)?;
+        call.evaluation().run().sleep(wait)?;
     }
     Ok(Dynamic::UNIT)
 }
@@ -200,6 +200,6 @@ fn sleep(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn defer(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let closure = call.args[0].clone().try_cast::<FnPtr>();
     let closure = closure.ok_or_else(|| expected("a closure", &call.args[0]).arg(0))?;
-    call.session().defers.push(closure);
+    call.evaluation().defers.push(closure);
     Ok(Dynamic::UNIT)
 }

@@ -1,6 +1,6 @@
 //! What words read of the values that they are given.
 
-use crate::diag::{Fault, suggest};
+use crate::diag::{Cause, Fault, suggest};
 use crate::model::Size;
 use crate::script::raise::Raised;
 use crate::script::type_names;
@@ -18,7 +18,7 @@ pub(crate) fn texts(value: &Dynamic) -> Result<Vec<String>, Raised> {
 
 /// Raises a key that is not known.
 pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
-    let fault = Fault::new(format!("there is no key `{key}`"));
+    let fault = Fault::new(format!("there is no key `{key}`")).cause(Cause::UnknownKey);
     let list = format!("keys: {}", suggest::list(known.iter().copied()));
     // What has no keys at all is told with how it is written.
     let fault = fault

@@ -10,7 +10,7 @@ use std::any::TypeId;
 
 /// What kind of word it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum WordKind {
     /// Reads the host.
     Fact,
     /// Makes a value.
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Method,
 }
 
-impl Kind {
+impl WordKind {
     /// Every kind with its headline, in the order of the reference.
     pub(crate) const ALL: [(Self, &'static str); 5] = [
         (Self::Description, "Descriptions: inert, checked as a whole"),
@@ -267,7 +267,7 @@ pub(crate) struct Word {
     /// Its name.
     pub name: &'static str,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: WordKind,
     /// The handle that it is called on.
     pub on: Option<Handle>,
     /// Its parameters.
@@ -291,7 +291,7 @@ impl Word {
     /// Describes a word that takes nothing and returns nothing, to be filled in.
     pub(super) const fn of(call: Does) -> Self {
         let (params, asks): (&[Param], &[Asks]) = (&[], &[]);
-        let (kind, returns) = (Kind::Value, Type::Unit);
+        let (kind, returns) = (WordKind::Value, Type::Unit);
         Self { name: "", kind, on: None, params, returns, asks, help: "", call, is_tried: true, is_in_rhai: false }
     }
 }
@@ -369,10 +369,10 @@ impl Row {
     }
 
     /// Returns its kind.
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> WordKind {
         match self {
             Self::Word(word) => word.kind,
-            Self::Device(_) => Kind::Description,
+            Self::Device(_) => WordKind::Description,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::host::seat::Seat;
 use crate::model::{Exclusive, Machine, Role, VmName};
 use crate::supervise::claim::alone_of;
 use crate::supervise::recovery;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::net::SocketAddr;
 
 /// Returns what of it another machine has that runs, and where somebody listens already.
@@ -17,9 +17,9 @@ pub(super) fn taken(host: &dyn Host, machine: &Machine, purpose: Purpose) -> Vec
     }
     let (own, parts): (Vec<Exclusive>, Vec<_>) = alone_of(machine).unzip();
     let by_machines = recovery::against_own(host, machine.name(), &own);
-    let is_told = |at: usize| by_machines.iter().any(|(told, _)| *told == at);
+    let is_reported = |at: usize| by_machines.iter().any(|(reported, _)| *reported == at);
     let mut found = Vec::new();
-    for (at, one) in own.iter().enumerate().filter(|(at, _)| !is_told(*at)) {
+    for (at, one) in own.iter().enumerate().filter(|(at, _)| !is_reported(*at)) {
         let fault = match one.tcp() {
             Some(address) => against_listening(host, machine.name(), one.role, address),
             None if one.role == Role::Vnc => against_socket(host, machine.name(), &one.text),
@@ -60,13 +60,13 @@ fn against_socket(host: &dyn Host, name: &VmName, path: &str) -> Option<Fault> {
 }
 
 /// Whether the guest that a run of the machine has left is ended before, and listens there, as far as that is known: by its journal,
-/// or, where that is an older vmrun's, by how it stood.
+/// or, where that is an older vmrun's, by its status.
 fn is_given_back(host: &dyn Host, name: &VmName, address: SocketAddr) -> bool {
     if !recovery::is_to_be_taken_over(host, name) {
         return false;
     }
     let noted = recovery::noted_of(host, name);
-    let vnc = || Standing::of(host, name).and_then(|standing| standing.shape.vnc);
+    let vnc = || MachineStatus::of(host, name).and_then(|status| status.shape.vnc);
     if noted.is_empty() {
         vnc().is_none_or(|noted| noted == address)
     } else {

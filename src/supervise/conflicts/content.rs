@@ -6,7 +6,7 @@ use crate::host::{Effect, Host};
 use crate::image::content::{Content, HEAD, content};
 use crate::model::DevicePath;
 use crate::model::device::Access;
-use crate::supervise::leases::replaced;
+use crate::supervise::holds::replaced;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -122,7 +122,7 @@ fn unreached(machine: &Machine, jail: &Jail, parameters: &str) -> Vec<Conflict> 
             Tty::Stdio | Tty::Path(_) => None,
         })
     });
-    let told = |(slot, key, socket): (PciSlot, &'static str, SocketAddr)| {
+    let exposed = |(slot, key, socket): (PciSlot, &'static str, SocketAddr)| {
         let family = if socket.is_ipv4() { "ip4=inherit" } else { "ip6=inherit" };
         let is_apart = bhyve::has_network(parameters);
         if has(family) && !is_apart {
@@ -144,7 +144,7 @@ fn unreached(machine: &Machine, jail: &Jail, parameters: &str) -> Vec<Conflict> 
         };
         Some((Part::Option(slot, key), fault.hint(hint), severity))
     };
-    screens.chain(ports).filter_map(told).collect()
+    screens.chain(ports).filter_map(exposed).collect()
 }
 
 /// jexec(8) goes to the root of the jail.

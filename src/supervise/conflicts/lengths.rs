@@ -64,7 +64,7 @@ fn of_state(host: &dyn Host, machine: &Machine) -> Option<Fault> {
         let hint = format!("a socket's path has at most {most} bytes on {}: {shorter}", system(platform));
         return Some(Fault::new(message).hint(hint));
     }
-    let files = [settings.secrets_file(name), settings.standing_file(name)];
+    let files = [settings.secrets_file(name), settings.status_file(name)];
     let long = files.iter().find_map(|path| against_path(platform, path, 0))?;
     Some(long.hint(shorter))
 }

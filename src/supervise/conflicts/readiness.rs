@@ -11,7 +11,7 @@ use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{CONTROL, Control, Effect, Host};
 use crate::model::{Argv, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::collections::BTreeMap;
 
 /// Returns what a FreeBSD host lacks for a machine; `severity` is how bad it is that it cannot be started now.
@@ -47,14 +47,14 @@ impl Jail {
         if is_usual {
             return None;
         }
-        let told = told(host, &["security.jail.jailed", "security.jail.vnet"]);
-        let is = |name| told.get(name) == Some(&1);
+        let known = sysctls(host, &["security.jail.jailed", "security.jail.vnet"]);
+        let is = |name| known.get(name) == Some(&1);
         is("security.jail.jailed").then(|| Self { has_network: is("security.jail.vnet") })
     }
 }
 
 /// Returns numbers that the kernel tells (sysctl(8)), those that it knows.
-fn told(host: &dyn Host, names: &[&str]) -> BTreeMap<String, u64> {
+fn sysctls(host: &dyn Host, names: &[&str]) -> BTreeMap<String, u64> {
     let text = host.query(&Argv::new("sysctl").arg("-i").args(names)).unwrap_or_default();
     let value = |line: &str| {
         let (name, value) = line.split_once(": ")?;
@@ -200,14 +200,14 @@ fn wired(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec
     if machine.switch("wired") != Some(true) {
         return;
     }
-    let told = told(host, &[MOST, TAKEN, FREE, INACTIVE, LAUNDRY, "hw.pagesize"]);
-    let Some(page) = told.get("hw.pagesize").copied().filter(|size| *size > 0) else { return };
-    let count = |name| told.get(name).copied();
+    let known = sysctls(host, &[MOST, TAKEN, FREE, INACTIVE, LAUNDRY, "hw.pagesize"]);
+    let Some(page) = known.get("hw.pagesize").copied().filter(|size| *size > 0) else { return };
+    let count = |name| known.get(name).copied();
     let size = |pages: u64| Size::bytes(pages.saturating_mul(page));
     let memory = machine.memory();
     // What a machine has that is stopped before is free by then.
-    let own = Standing::of(host, machine.name()).filter(|_| host.store().looks_past(machine.name()));
-    let own = own.and_then(|standing| standing.shape.memory).map_or(0, |memory| memory.get() / page);
+    let own = MachineStatus::of(host, machine.name()).filter(|_| host.store().looks_past(machine.name()));
+    let own = own.and_then(|status| status.shape.memory).map_or(0, |memory| memory.get() / page);
     let taken = count(TAKEN).unwrap_or(0).saturating_sub(own);
     if let Some(left) = count(MOST).map(|most| most.saturating_sub(taken)).filter(|left| memory > size(*left)) {
         let pages = taken.saturating_add(memory.get().div_ceil(page));
@@ -247,9 +247,9 @@ fn passthru(machine: &Machine) -> impl Iterator<Item = (PciSlot, HostDevice)> {
 fn devices(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
     let mut passed = passthru(machine).peekable();
     let Some((first, _)) = passed.peek().copied() else { return };
-    let told = told(host, &["hw.vmm.iommu.enable", "hw.vmm.svm.features", "hw.vmm.amdvi.enable"]);
-    let is_off = |name: &str| told.get(name) == Some(&0);
-    let is_amd = told.get("hw.vmm.svm.features").is_some_and(|features| *features != 0);
+    let known = sysctls(host, &["hw.vmm.iommu.enable", "hw.vmm.svm.features", "hw.vmm.amdvi.enable"]);
+    let is_off = |name: &str| known.get(name) == Some(&0);
+    let is_amd = known.get("hw.vmm.svm.features").is_some_and(|features| *features != 0);
     let off = ["hw.vmm.iommu.enable", "hw.vmm.amdvi.enable"].into_iter();
     if let Some(name) = off.filter(|name| is_amd || !name.contains("amdvi")).find(|name| is_off(name)) {
         let fault =

@@ -6,8 +6,8 @@
 
 use crate::host::{Interface, ProcessFact, ProcessTable, SameBoot};
 use crate::model::VmName;
+use crate::supervise::holds::Hold;
 use crate::supervise::journal::{Journal, Owner};
-use crate::supervise::leases::Lease;
 
 /// Returns whether the owner of a journal lives whose lock somebody holds: it, or a command that it has started. Only a process that
 /// is known to be another is not it.
@@ -52,17 +52,17 @@ fn is_of_then(
 
 /// Returns the machines that a run has booted: the one that its journal is with, and what the journal says of others.
 pub(super) fn booted<'a>(name: &'a VmName, journal: &'a Journal) -> impl Iterator<Item = &'a VmName> {
-    let other = |lease: &'a Lease| match lease {
-        Lease::Lock(other) | Lease::Node(other) => Some(other),
+    let other = |hold: &'a Hold| match hold {
+        Hold::Lock(other) | Hold::Node(other) => Some(other),
         _ => None,
     };
-    std::iter::once(name).chain(journal.leases.iter().filter_map(other).filter(move |other| *other != name))
+    std::iter::once(name).chain(journal.holds.iter().filter_map(other).filter(move |other| *other != name))
 }
 
 /// Returns the process of a journal's guest that lives: it has the number, was started then, and certainly runs this machine, or
 /// another one that the same run has booted.
-pub(super) fn living(processes: &dyn ProcessTable, name: &VmName, journal: &Journal, lease: &Lease) -> Option<u32> {
-    let Lease::Guest { pid, started } = lease else { return None };
+pub(super) fn living(processes: &dyn ProcessTable, name: &VmName, journal: &Journal, hold: &Hold) -> Option<u32> {
+    let Hold::Guest { pid, started } = hold else { return None };
     let fact = processes.process(*pid)?;
     let is_its = booted(name, journal).any(|name| processes.runs(*pid, name));
     let is_same = is_its && is_of_then(processes, journal, (*pid, started), &fact) != Some(false);
@@ -95,7 +95,7 @@ pub(super) fn is_same_boot(
         SameBoot::No => false,
         SameBoot::Unsure => {
             interfaces.iter().any(|one| one.mark.as_ref() == Some(name))
-                || journal.leases.iter().any(|lease| living(processes, name, journal, lease).is_some())
+                || journal.holds.iter().any(|hold| living(processes, name, journal, hold).is_some())
         }
     }
 }
@@ -187,7 +187,7 @@ mod tests {
         let owner = Owner { pid: 7, boot: boot.into(), started: started.into(), ..Owner::default() };
         let witness = known.map(|(id, start)| Witness { boot: Some(id.into()), starts: [(7, start)].into() });
         let mut journal = Journal::read(&[begun_by(&owner), witnessed(&witness.unwrap_or_default())].concat());
-        journal.leases.push(Lease::Guest { pid: 8, started: String::new() });
+        journal.holds.push(Hold::Guest { pid: 8, started: String::new() });
         journal
     }
 
@@ -243,7 +243,7 @@ mod tests {
     fn a_guest_lives_where_a_bhyve_of_its_name_has_its_number_and_was_started_then() {
         let old = journal(THEN, "", None);
         let lives = |command| {
-            living(&freebsd(SET_BY_AN_HOUR, "a", (40, VMRUN), command), &web(), &old, &old.leases[0]).is_some()
+            living(&freebsd(SET_BY_AN_HOUR, "a", (40, VMRUN), command), &web(), &old, &old.holds[0]).is_some()
         };
         assert!(lives("bhyve: web (bhyve)") && lives("bhyve -c 1 -s 29,fbuf,wait web"));
         for other in ["bhyve: web2 (bhyve)", "bhyve: db (bhyve)", "vi web", "sleep 60", "/sbin/init --", "bhyve web db"]
@@ -252,14 +252,14 @@ mod tests {
         {
             assert!(!lives(other), "{other}");
         }
-        assert_eq!(living(&Table::default(), &web(), &old, &old.leases[0]), None);
+        assert_eq!(living(&Table::default(), &web(), &old, &old.holds[0]), None);
         // Another bhyve of that name which got the number later, and the same one whose start is told in another second.
         let mut new = old.clone();
         new.starts.insert(8, 41);
         let started = |start| {
             let mut table = freebsd(THEN, "a", (40, VMRUN), "bhyve: web (bhyve)");
             table.processes[1].2 = start;
-            living(&table, &web(), &new, &new.leases[0]).is_some()
+            living(&table, &web(), &new, &new.holds[0]).is_some()
         };
         assert!(started(Some(41)) && started(Some(42)) && !started(Some(43)) && !started(Some(9000)));
         // ps does not tell: its title does.

@@ -4,12 +4,12 @@ use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::interfaces;
-use crate::host::store::Trace;
+use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
+use crate::supervise::holds::Hold;
 use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
-use crate::supervise::leases::Lease;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -76,13 +76,13 @@ impl Left {
 }
 
 /// Returns what the dead run of a machine has left. One that has no lock file here may run with its state elsewhere.
-pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Left, Fault> {
-    let journal = journal(trace);
+pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Result<Left, Fault> {
+    let journal = journal(record);
     let interfaces = host.interfaces_anew()?;
-    let same_boot = evidence::is_same_boot(host.processes(), &trace.name, &journal, &interfaces);
-    let guests = if same_boot { guests(host, &trace.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
+    let same_boot = evidence::is_same_boot(host.processes(), &record.name, &journal, &interfaces);
+    let guests = if same_boot { guests(host, &record.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
     let mut left = Left {
-        name: trace.name.clone(),
+        name: record.name.clone(),
         owner: journal.owner.clone(),
         backs: guests.iter().copied().map(Back::Guest).collect(),
         kept: Vec::new(),
@@ -91,24 +91,24 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         goes_on: None,
     };
     // Even of a journal that was torn before it came to that.
-    if same_boot && trace.journal.is_some() && !journal.leases.iter().any(|lease| matches!(lease, Lease::Node(_))) {
-        undo_node(host, &trace.name, &mut left);
+    if same_boot && record.journal.is_some() && !journal.holds.iter().any(|hold| matches!(hold, Hold::Node(_))) {
+        undo_node(host, &record.name, &mut left);
     }
     // Of a run in other namespaces only files are here.
     let is_elsewhere = evidence::is_elsewhere(host.processes(), &journal);
-    let is_here = |lease: &&Lease| !is_elsewhere || matches!(lease, Lease::Temporary(_));
-    for lease in journal.leases.iter().rev().filter(is_here) {
-        undo(host, lease, &journal.leases, same_boot, &interfaces, &mut left);
+    let is_here = |hold: &&Hold| !is_elsewhere || matches!(hold, Hold::Temporary(_));
+    for hold in journal.holds.iter().rev().filter(is_here) {
+        undo(host, hold, &journal.holds, same_boot, &interfaces, &mut left);
     }
     // Whatever carries our mark and is not in the journal: it was lost.
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
-    for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&trace.name)).filter(is_idle) {
+    for one in interfaces.iter().filter(|one| one.mark.as_ref() == Some(&record.name)).filter(is_idle) {
         let Ok(name) = one.name.parse() else { continue };
         if one.is_dated() && !is_noted(&journal, &one.name) {
             left.dated.push((one.name.clone(), taking_away(host, &one.name)));
             continue;
         }
-        if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &trace.name) {
+        if one.kind != InterfaceKind::Tap && is_shared(one, &interfaces, &record.name) {
             left.kept.extend((!left.kept.contains(&one.name)).then(|| one.name.clone()));
             continue;
         }
@@ -122,7 +122,7 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
         };
         left.backs.extend(Some(back).filter(|back| !left.backs.contains(back)));
     }
-    // Of a machine whose only trace is such an interface there is no state here.
+    // Of a machine of which there is only such an interface there is no state here.
     if is_known || left.dated.is_empty() || !left.backs.is_empty() {
         left.backs.push(Back::State);
     }
@@ -131,12 +131,12 @@ pub(super) fn left(host: &dyn Host, trace: &Trace, is_known: bool) -> Result<Lef
 
 /// Returns whether a run has noted that it made an interface of that name.
 pub(super) fn is_noted(journal: &Journal, name: &str) -> bool {
-    let makes = |lease: &Lease| match lease {
-        Lease::Effect(Effect::CreateLink(link)) => link.names().iter().any(|made| made.as_str() == name),
-        Lease::Link(link) => link.as_str() == name,
+    let makes = |hold: &Hold| match hold {
+        Hold::Effect(Effect::CreateLink(link)) => link.names().iter().any(|made| made.as_str() == name),
+        Hold::Link(link) => link.as_str() == name,
         _ => false,
     };
-    journal.leases.iter().any(makes)
+    journal.holds.iter().any(makes)
 }
 
 fn guests(
@@ -146,7 +146,7 @@ fn guests(
     interfaces: &[Interface],
     is_known: bool,
 ) -> BTreeSet<u32> {
-    let noted = journal.leases.iter().filter_map(|lease| evidence::living(host.processes(), name, journal, lease));
+    let noted = journal.holds.iter().filter_map(|hold| evidence::living(host.processes(), name, journal, hold));
     let is_ours =
         |one: &&Interface| one.mark.as_ref() == Some(name) && (!one.is_dated() || is_noted(journal, &one.name));
     let ours = interfaces.iter().filter(is_ours);
@@ -155,35 +155,35 @@ fn guests(
     noted.chain(host.processes().strays(name)).chain(openers).collect()
 }
 
-fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, interfaces: &[Interface], left: &mut Left) {
+fn undo(host: &dyn Host, hold: &Hold, holds: &[Hold], same_boot: bool, interfaces: &[Interface], left: &mut Left) {
     let platform = host.settings().platform;
     let there = |name: &str| interfaces.iter().find(|one| one.name == name);
-    match lease {
-        Lease::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
+    match hold {
+        Hold::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
             let tap = &link.name;
             match there(tap.as_str()) {
-                Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(leases, one, &left.name) => {
-                    left.backs.extend(lease.back(platform).map(Back::Effect))
+                Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(holds, one, &left.name) => {
+                    left.backs.extend(hold.back(platform).map(Back::Effect))
                 }
                 Some(_) => left.kept.push(tap.to_string()),
                 None => {}
             }
             undo_half(tap, true, same_boot, interfaces, platform, left);
         }
-        Lease::Effect(Effect::Join { bridge, member, .. }) => {
+        Hold::Effect(Effect::Join { bridge, member, .. }) => {
             let is_member = |one: &Interface| one.members.iter().any(|name| name == member.as_str());
             if same_boot && there(bridge.as_str()).is_some_and(is_member) {
-                left.backs.extend(lease.back(platform).map(Back::Effect));
+                left.backs.extend(hold.back(platform).map(Back::Effect));
             }
         }
-        Lease::Node(name) if same_boot => undo_node(host, name, left),
-        Lease::Jail(jail) if same_boot => jail::undo(host, jail, left),
-        Lease::Effect(Effect::Lend { jail, tap }) if same_boot => jail::undo_loan(host, jail, tap, left),
-        Lease::Effect(Effect::CreateInner(inner)) if same_boot => jail::undo_inner(host, inner, left),
-        Lease::Link(name) => {
+        Hold::Node(name) if same_boot => undo_node(host, name, left),
+        Hold::Jail(jail) if same_boot => jail::undo(host, jail, left),
+        Hold::Effect(Effect::Lend { jail, tap }) if same_boot => jail::undo_loan(host, jail, tap, left),
+        Hold::Effect(Effect::CreateInner(inner)) if same_boot => jail::undo_inner(host, inner, left),
+        Hold::Link(name) => {
             match there(name.as_str()) {
                 Some(one) if one.mark.as_ref() == Some(&left.name) && !is_shared(one, interfaces, &left.name) => {
-                    left.backs.extend(lease.back(platform).map(Back::Effect));
+                    left.backs.extend(hold.back(platform).map(Back::Effect));
                 }
                 Some(_) => left.kept.push(name.to_string()),
                 None => {}
@@ -191,19 +191,19 @@ fn undo(host: &dyn Host, lease: &Lease, leases: &[Lease], same_boot: bool, inter
             undo_half(name, false, same_boot, interfaces, platform, left);
         }
         // A route has no mark, and without one the host may be out of reach.
-        Lease::Effect(Effect::AddRoute(router)) if same_boot => {
+        Hold::Effect(Effect::AddRoute(router)) if same_boot => {
             let there = interfaces::default_router(platform, &|argv| host.query(argv), router);
             let is_there = matches!(there, Ok(Some(there)) if there == *router);
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
-        Lease::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
-        Lease::Effect(_)
-        | Lease::Node(_)
-        | Lease::Jail(_)
-        | Lease::Temporary(_)
-        | Lease::Lock(_)
-        | Lease::Image(..)
-        | Lease::Guest { .. } => {}
+        Hold::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
+        Hold::Effect(_)
+        | Hold::Node(_)
+        | Hold::Jail(_)
+        | Hold::Temporary(_)
+        | Hold::Lock(_)
+        | Hold::Image(..)
+        | Hold::Guest { .. } => {}
     }
 }
 
@@ -228,7 +228,7 @@ fn undo_half(
         }
         InterfaceKind::Other => false,
     };
-    let is_bare = !one.is_described && one.addresses.is_empty() && one.members.is_empty() && !one.up && !one.is_open;
+    let is_bare = !one.has_description && one.addresses.is_empty() && one.members.is_empty() && !one.up && !one.is_open;
     let is_free = interfaces::bridge_of(interfaces, &unnamed).is_none() && !interfaces.iter().any(is_its);
     match unnamed.parse() {
         Ok(made) if same_boot && is_of_kind && is_bare && is_free => {
@@ -240,7 +240,7 @@ fn undo_half(
 
 /// A node goes, unless a bhyve runs it that is not known to be the run's: that one would go with it.
 fn undo_node(host: &dyn Host, name: &VmName, left: &mut Left) {
-    let Some(back) = Lease::Node(name.clone()).back(host.settings().platform) else { return };
+    let Some(back) = Hold::Node(name.clone()).back(host.settings().platform) else { return };
     let is_own = |pid: &u32| left.backs.contains(&Back::Guest(*pid));
     match host.processes().bhyves(name) {
         Ok(all) if all.iter().all(is_own) => left.backs.push(Back::Effect(back)),
@@ -289,7 +289,7 @@ mod tests {
         let bridge = Interface { members: vec!["tap1.new".into()], ..Interface::new("br0", InterfaceKind::Bridge) };
         let address = "10.0.0.1/24".parse().unwrap();
         let others: [(Interface, bool, &[Interface]); 9] = [
-            (Interface { is_described: true, ..tap() }, true, &[]),
+            (Interface { has_description: true, ..tap() }, true, &[]),
             (Interface { up: true, ..tap() }, true, &[]),
             (Interface { is_open: true, ..tap() }, true, &[]),
             (Interface { addresses: vec![address], ..tap() }, true, &[]),

@@ -3,7 +3,7 @@
 use super::{evidence, goes_on, holder, journal};
 use crate::diag::Fault;
 use crate::host::Host;
-use crate::host::store::Trace;
+use crate::host::store::StateRecord;
 use crate::model::{Exclusive, VmName};
 
 /// Returns what another machine of this host has of what a machine wants alone: its number in the list, and the fault. What the
@@ -12,17 +12,17 @@ pub(crate) fn against_own(host: &dyn Host, machine: &VmName, own: &[Exclusive]) 
     if own.is_empty() || host.is_assumed() {
         return Vec::new();
     }
-    let is_other = |trace: &Trace| trace.name != *machine && !host.store().holds(&trace.name);
+    let is_other = |record: &StateRecord| record.name != *machine && !host.store().holds(&record.name);
     let mut found: Vec<(usize, Fault)> = Vec::new();
-    for trace in host.store().traces().iter().filter(|trace| is_other(trace)) {
-        let noted = journal(trace).alone;
+    for record in host.store().records().iter().filter(|record| is_other(record)) {
+        let noted = journal(record).alone;
         let clashes = |one: &Exclusive| noted.iter().find(|had| had.excludes(one));
-        let mut of_trace = own.iter().enumerate().filter_map(|(at, one)| Some((at, clashes(one)?))).peekable();
-        if of_trace.peek().is_none() {
+        let mut of_record = own.iter().enumerate().filter_map(|(at, one)| Some((at, clashes(one)?))).peekable();
+        if of_record.peek().is_none() {
             continue;
         }
-        let Some((who, hint)) = user(host, trace) else { continue };
-        found.extend(of_trace.map(|(at, had)| {
+        let Some((who, hint)) = user(host, record) else { continue };
+        found.extend(of_record.map(|(at, had)| {
             let fault = Fault::host(format!("{} is in use by {who}", had.named()));
             (at, fault.hint(format!("{hint}, or {}", had.way_out())))
         }));
@@ -31,8 +31,8 @@ pub(crate) fn against_own(host: &dyn Host, machine: &VmName, own: &[Exclusive]) 
 }
 
 /// Returns who has what a journal says, and how it gets free; nothing if nobody lives who could.
-fn user(host: &dyn Host, trace: &Trace) -> Option<(String, String)> {
-    let name = &trace.name;
+fn user(host: &dyn Host, record: &StateRecord) -> Option<(String, String)> {
+    let name = &record.name;
     if let Some(owner) = holder(host, name) {
         let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
         return Some((format!("the machine {name}{who}"), format!("`vmrun stop {name}`")));
@@ -43,14 +43,13 @@ fn user(host: &dyn Host, trace: &Trace) -> Option<(String, String)> {
     } else if goes_on(host, name).is_some() {
         Some((who(), format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")))
     } else {
-        let journal = journal(trace);
-        let lives =
-            journal.leases.iter().any(|lease| evidence::living(host.processes(), name, &journal, lease).is_some());
+        let journal = journal(record);
+        let lives = journal.holds.iter().any(|hold| evidence::living(host.processes(), name, &journal, hold).is_some());
         lives.then(|| (who(), "`vmrun gc` ends it".into()))
     }
 }
 
 /// Returns what the run that has left a machine had alone, as far as its journal says.
 pub(crate) fn noted_of(host: &dyn Host, machine: &VmName) -> Vec<Exclusive> {
-    host.store().trace(machine).map(|trace| journal(&trace).alone).unwrap_or_default()
+    host.store().record(machine).map(|record| journal(&record).alone).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::host::Host;
 use crate::model::VmName;
 use crate::supervise::journal::Owner;
-use crate::supervise::standing::Standing;
+use crate::supervise::status::MachineStatus;
 use std::path::Path;
 
 /// What was wanted of a machine that runs already.
@@ -48,7 +48,7 @@ fn is_of(host: &dyn Host, owner: &Owner, recipe: &str) -> bool {
 
 /// Says how a machine that runs is started again.
 fn again(host: &dyn Host, name: &VmName) -> String {
-    match Standing::of(host, name) {
+    match MachineStatus::of(host, name) {
         Some(_) => format!("`vmrun restart {name}` starts it again, `vmrun stop {name}` stops it"),
         // That is in the foreground of a terminal, and nothing starts it there but who sits at it.
         None => format!("`vmrun stop {name}` stops it; then it can be started again"),

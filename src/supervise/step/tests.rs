@@ -73,10 +73,10 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let policy = (0_u32..4, 1_u64..100).prop_map(|(limit, delay)| Policy {
+    let policy = (0_u32..4, 1_u64..100).prop_map(|(limit, delay)| RestartPolicy {
         limit,
         delay: SECOND * u32::try_from(delay).unwrap(),
-        ..Policy::default()
+        ..RestartPolicy::default()
     });
     (1_u64..100, any::<bool>(), prop::option::of(policy)).prop_map(|(stop, is_background, restart)| Rules {
         stop_within: Duration::from_secs(stop),
@@ -195,7 +195,8 @@ fn a_guest_that_reboots_and_then_powers_off_is_evaluated_twice() {
 
 #[test]
 fn a_guest_that_crashes_waits_and_one_that_crashes_too_often_is_over() {
-    let rules = Rules { is_background: true, restart: Some(Policy { limit: 1, ..Policy::default() }), ..rules() };
+    let rules =
+        Rules { is_background: true, restart: Some(RestartPolicy { limit: 1, ..RestartPolicy::default() }), ..rules() };
     let crash = || Event::Ended(Ended::TripleFault);
     let events = [
         (0, Event::Started),

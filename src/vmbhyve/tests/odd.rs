@@ -138,6 +138,7 @@ fn a_card_wishes_for_a_tap_on_the_bridge_of_its_switch() {
     let place = Place { system: Some(system), first_tap: 40, ..Place::new("/vm") };
     let guest = read(&text, "g1", &place).unwrap();
     let card = |n: usize, backend: &str, switch: Option<&str>| Nic {
+        number: n,
         emulation: "virtio-net".into(),
         backend: backend.into(),
         switch: switch.map(str::to_string),

@@ -2,7 +2,7 @@
 
 use super::loader::application;
 use std::rc::Rc;
-use vmrun::internals::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
+use vmrun::internals::image::{Disk, Image, ImageForm, IpxeImage, Loader, Seed, compare, inspect};
 
 fn bytes(image: &Image) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(image.size()).unwrap_or_default()];
@@ -14,7 +14,7 @@ fn image() -> Image {
     let loaders = vec![Loader { path: String::new(), bytes: Rc::new(application(0x8664)), arch: None }];
     let files = [("README.TXT", "x"), ("a long name/in a folder", "y")];
     let files = files.map(|(path, text)| (path.into(), Rc::new(text.as_bytes().to_vec()))).to_vec();
-    let form = Form { size: 1 << 20, ..Form::default() };
+    let form = ImageForm { size: 1 << 20, ..ImageForm::default() };
     IpxeImage { loaders, script: "#!ipxe\nshell\n".into(), files, form }.build().expect("it fits")
 }
 

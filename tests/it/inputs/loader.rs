@@ -1,7 +1,7 @@
 //! Boot images: a byte that tells how long the script is, the script, then iPXE.
 
 use std::rc::Rc;
-use vmrun::internals::image::{Disk, Form, IpxeImage, Loader, compare, inspect};
+use vmrun::internals::image::{Disk, ImageForm, IpxeImage, Loader, compare, inspect};
 
 const SIZE: u64 = 1 << 20;
 
@@ -36,7 +36,7 @@ pub fn holds(bytes: &[u8]) {
     let (script, loader) = rest.split_at_checked(usize::from(*length)).unwrap_or((rest, &[]));
     let Ok(script) = std::str::from_utf8(script) else { return };
     let loaders = vec![Loader { path: String::new(), bytes: Rc::new(loader.to_vec()), arch: None }];
-    let form = Form { size: SIZE, ..Form::default() };
+    let form = ImageForm { size: SIZE, ..ImageForm::default() };
     let image = IpxeImage { loaders, script: script.into(), files: Vec::new(), form };
     if let Ok(disk) = image.build() {
         assert_eq!(disk.size(), SIZE);

@@ -51,7 +51,7 @@ pub fn holds(bytes: &[u8]) {
     assert!(bhyve::statistics::read(&text).len() <= text.lines().count());
     assert!(statistics::of_netstat(&text).len() <= text.len());
     let args: Vec<String> = text.lines().map(String::from).collect();
-    assert!(qemu::seen::told(&args).shape.disks.len() <= args.len());
+    assert!(qemu::seen::options_of(&args).shape.disks.len() <= args.len());
     if let Some(running) = remote::read_list(&text) {
         assert!(running.len() <= text.len());
     }

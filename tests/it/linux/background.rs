@@ -3,7 +3,7 @@
 use super::{SOON, World, qemus_of, read, signal, wait_for};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use vmrun::internals::supervise::standing::{Stance, Standing};
+use vmrun::internals::supervise::status::{MachineState, MachineStatus};
 
 /// A world whose machines end with the test.
 struct Host(World);
@@ -19,8 +19,8 @@ impl Drop for Host {
 }
 
 impl Host {
-    fn standing(&self) -> Option<Standing> {
-        Standing::read(&read(&self.0.path("state/loop/standing.json")))
+    fn standing(&self) -> Option<MachineStatus> {
+        MachineStatus::read(&read(&self.0.path("state/loop/standing.json")))
     }
 
     /// Runs vmrun to its end, and returns what it said.
@@ -62,13 +62,14 @@ fn a_guest_outlives_its_supervisor_and_is_taken_over() {
     kill(before.supervisor.unwrap());
     assert_eq!(host.vmrun(&["adopt", "loop"]), said("loop goes on; it was taken over"));
     let after = host.standing().unwrap();
-    assert_eq!((after.state, after.guest, after.boots), (Stance::Running, Some(guest), 1));
+    assert_eq!((after.state, after.guest, after.boots), (MachineState::Running, Some(guest), 1));
     assert_ne!(after.supervisor, before.supervisor);
     // Its end is decoded as any other, and its policy goes on.
     wait_for("the first greeting", SOON, || read(&host.0.path("log/loop.log")).contains("guest: B").then_some(()));
     signal(guest, "TERM");
-    let again =
-        wait_for("another boot", SOON, || host.standing().filter(|it| it.boots == 2 && it.state == Stance::Running));
+    let again = wait_for("another boot", SOON, || {
+        host.standing().filter(|it| it.boots == 2 && it.state == MachineState::Running)
+    });
     assert_ne!(again.guest, Some(guest));
     assert_eq!((again.restarts, again.error.as_deref()), (1, Some("the hypervisor was killed by signal 15 (SIGTERM)")));
     // Before that it does not know of a power button.
@@ -88,7 +89,8 @@ fn a_guest_in_the_background_that_crashes_is_held() {
     // Where QEMU takes long to start, its guest counts as one that runs until it has crashed.
     let (code, text) = host.vmrun(&["start", &recipe]);
     assert!(code == Some(4) || (code, text.clone()) == said("loop runs"), "{text}");
-    let held = wait_for("the limit", SOON, || host.standing().filter(|standing| standing.state == Stance::Held));
+    let held =
+        wait_for("the limit", SOON, || host.standing().filter(|standing| standing.state == MachineState::Failed));
     let error = "the guest met a triple fault; it was started again 2 times within 600s, and is not any more";
     assert_eq!((held.boots, held.restarts, held.error.as_deref()), (3, 2, Some(error)));
     wait_for("the end", SOON, || read(&host.0.path("log/loop.log")).contains("has the limit").then_some(()));

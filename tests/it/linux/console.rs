@@ -6,7 +6,7 @@ use crate::terminal::Terminal;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use vmrun::internals::supervise::standing::Standing;
+use vmrun::internals::supervise::status::MachineStatus;
 
 /// A kernel from a file wants a card that is open (iPXE under UEFI).
 const BOOT: &str = "#!ipxe\nifopen net0 ||\nkernel file:/linux initrd=initrd console=ttyS0 quiet\n\
@@ -17,7 +17,7 @@ struct Host(World);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let standing = Standing::read(&read(&self.0.path("state/guest/standing.json")));
+        let standing = MachineStatus::read(&read(&self.0.path("state/guest/standing.json")));
         for pid in standing.iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
         }

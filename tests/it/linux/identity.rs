@@ -3,7 +3,7 @@
 use super::{SOON, World, need, qemus_of, read, signal, wait_for};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use vmrun::internals::supervise::standing::Standing;
+use vmrun::internals::supervise::status::MachineStatus;
 
 /// A world with a guest that stands still, in the background; all of it ends with the test.
 struct Host {
@@ -13,7 +13,7 @@ struct Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let standing = Standing::read(&read(&self.world.path("state/loop/standing.json")));
+        let standing = MachineStatus::read(&read(&self.world.path("state/loop/standing.json")));
         let own = standing.into_iter().flat_map(|it| [it.supervisor, it.guest]).flatten();
         own.for_each(|pid| drop(Command::new("kill").args(["-9", &pid.to_string()]).output()));
         for other in &mut self.others {
@@ -33,8 +33,8 @@ impl Host {
         host
     }
 
-    fn standing(&self) -> Standing {
-        Standing::read(&read(&self.world.path("state/loop/standing.json"))).unwrap()
+    fn standing(&self) -> MachineStatus {
+        MachineStatus::read(&read(&self.world.path("state/loop/standing.json"))).unwrap()
     }
 
     /// Runs vmrun to its end, and returns what it said.

@@ -5,7 +5,7 @@ use super::{SOON, World, qemus_of, read, signal, utf8, wait_for};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use vmrun::internals::supervise::standing::{Stance, Standing};
+use vmrun::internals::supervise::status::{MachineState, MachineStatus};
 
 /// A world whose machine `loop` ends with the test.
 struct Host(World);
@@ -33,8 +33,8 @@ impl Host {
         host
     }
 
-    fn standing(&self) -> Option<Standing> {
-        Standing::read(&read(&self.0.path("state/loop/standing.json")))
+    fn standing(&self) -> Option<MachineStatus> {
+        MachineStatus::read(&read(&self.0.path("state/loop/standing.json")))
     }
 
     /// Waits until its guest knows of the power button.
@@ -79,7 +79,7 @@ fn a_guest_of_before_is_adopted_and_goes_on_at_its_console() {
     kill(before.supervisor.unwrap());
     assert_eq!(host.vmrun(&["adopt", "loop"]), said("loop goes on; it was taken over"));
     let adopted = host.standing().unwrap();
-    assert_eq!((adopted.state, adopted.guest), (Stance::Running, before.guest));
+    assert_eq!((adopted.state, adopted.guest), (MachineState::Running, before.guest));
     let mut console = host.0.start("console", host.0.vmrun().args(["console", "loop"]).stdin(Stdio::piped()));
     console.child.stdin.as_mut().unwrap().write_all(b"good morning\n").unwrap();
     let console = console.ends(SOON);

@@ -1,10 +1,10 @@
 use super::*;
-use crate::host::processes::{Hypervisor, Kind};
+use crate::host::processes::{Hypervisor, HypervisorKind};
 use crate::model::{Shape, Size};
 use crate::ops::inventory::State;
 use crate::ops::status::Thread;
 use crate::ops::top::Act;
-use crate::supervise::standing::{Stance, Standing};
+use crate::supervise::status::{MachineState, MachineStatus};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -16,7 +16,7 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     let process = pid.map(|pid| Hypervisor {
         pid,
         parent: 1,
-        kind: Kind::Bhyve,
+        kind: HypervisorKind::Bhyve,
         name: Some(name.into()),
         uptime: Duration::from_secs(93_784 + u64::from(pid)),
         cpu,
@@ -28,16 +28,16 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     let text = format!(
         "{{\"name\":\"{name}\",\"state\":\"running\",\"since\":1,\"recipe\":\"\",\"params\":{{\"disk\":\"/vm/a b.img\"}},\"error\":\"a triple fault\"}}"
     );
-    let standing = matches!(state, State::Supervised(_)).then(|| Standing::read(&text)).flatten();
+    let status = matches!(state, State::Supervised(_)).then(|| MachineStatus::read(&text)).flatten();
     let recipe = (state != State::Foreign).then(|| format!("/vm/{name}.rhai"));
-    Entry { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe }
+    Entry { name: Some(name.into()), state, supervisor: None, process, shape, status, recipe }
 }
 
 fn machines() -> Vec<Entry> {
     vec![
-        machine("db", State::Supervised(Stance::Running), Some(4470), 125),
+        machine("db", State::Supervised(MachineState::Running), Some(4470), 125),
         machine("lab", State::Foreground, Some(4480), 0),
-        machine("sad", State::Supervised(Stance::Held), None, 0),
+        machine("sad", State::Supervised(MachineState::Failed), None, 0),
         machine("web", State::Unsupervised, Some(4490), 1980),
         machine("bare", State::Foreign, Some(99), 7),
     ]

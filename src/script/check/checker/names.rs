@@ -3,7 +3,7 @@
 use super::{Alias, Checker, Local};
 use crate::diag::{Fault, suggest};
 use crate::script::check::exports::Exports;
-use crate::script::check::kinds::{self, Kind};
+use crate::script::check::kinds::{self, ValueKind};
 use crate::script::check::{Role, Rule};
 use crate::script::{habits, modules, words};
 use rhai::{ASTFlags, Expr, FnCallExpr, ImmutableString, Position};
@@ -46,7 +46,7 @@ impl Checker<'_> {
 
     /// Makes a name known that is not told of.
     pub(super) fn name(&mut self, name: &ImmutableString) {
-        let (at, kind) = (Position::NONE, Kind::Any);
+        let (at, kind) = (Position::NONE, ValueKind::Any);
         self.scope.push(Local { name: name.clone(), at, kind, value: None, is_told: false, is_read: false });
     }
 
@@ -57,10 +57,10 @@ impl Checker<'_> {
             let usage = deep.usages.get(name.name.as_str());
             if usage.is_some_and(|usage| usage.is_changed) {
                 kind = match kind {
-                    Kind::Handle(_) => kind,
-                    _ => Kind::Any,
+                    ValueKind::Handle(_) => kind,
+                    _ => ValueKind::Any,
                 };
-            } else if let Kind::Map(Some(keys)) = &mut kind {
+            } else if let ValueKind::Map(Some(keys)) = &mut kind {
                 Rc::make_mut(keys).extend(usage.into_iter().flat_map(|usage| usage.keys.iter().cloned()));
             }
             let stays = usage.is_none_or(|usage| !usage.is_changed && usage.keys.is_empty());
@@ -79,7 +79,7 @@ impl Checker<'_> {
     }
 
     /// What is assigned to is not read by that.
-    pub(super) fn assign(&mut self, lhs: &Expr, with_operator: bool, value: &Expr, kind: &Kind) {
+    pub(super) fn assign(&mut self, lhs: &Expr, with_operator: bool, value: &Expr, kind: &ValueKind) {
         match lhs {
             Expr::Variable(x, _, position) if x.2.is_empty() => {
                 if !self.scope.iter().any(|known| known.name == x.1) {
@@ -105,7 +105,7 @@ impl Checker<'_> {
             self.report(Rule::Import, fault.hint("import \"std/guest\" as guest;"), position);
             return;
         };
-        self.plain = false;
+        self.words_only = false;
         let Some(deep) = &self.deep else {
             self.aliases.push(Alias { name: alias.into(), at: *at, exports: None, is_used: true });
             return;
@@ -127,13 +127,13 @@ impl Checker<'_> {
     }
 
     /// Notes that a variable is read.
-    pub(super) fn read(&mut self, name: &str) -> Option<Kind> {
+    pub(super) fn read(&mut self, name: &str) -> Option<ValueKind> {
         let local = self.scope.iter_mut().rfind(|known| known.name == name)?;
         local.is_read = true;
         Some(local.kind.clone())
     }
 
-    pub(super) fn variable(&mut self, name: &str, position: Position) -> Kind {
+    pub(super) fn variable(&mut self, name: &str, position: Position) -> ValueKind {
         if let Some(kind) = self.read(name) {
             return kind;
         }
@@ -146,17 +146,17 @@ impl Checker<'_> {
             return kinds::fact(name);
         }
         if self.is_blanked(name) {
-            return Kind::Any;
+            return ValueKind::Any;
         }
         let candidates = self.scope.iter().map(|known| known.name.as_str()).chain(facts());
         let fault = Fault::new(format!("there is no variable `{name}`"));
         let fault = fault.maybe_hint(suggest::did_you_mean(name, candidates)).maybe_hint(habits::name(name));
         self.report(Rule::UnknownName, fault, position);
-        Kind::Any
+        ValueKind::Any
     }
 
     /// A module whose function is called as that of a value, `guest.debian(…)`, and what is read of that.
-    pub(super) fn of_module(&mut self, both: &rhai::BinaryExpr) -> Option<Kind> {
+    pub(super) fn of_module(&mut self, both: &rhai::BinaryExpr) -> Option<ValueKind> {
         let (first, rest) = match &both.rhs {
             Expr::Dot(chain, flags, _) => (&chain.lhs, Some((chain, false, flags))),
             Expr::Index(chain, flags, _) => (&chain.lhs, Some((chain, true, flags))),
@@ -168,9 +168,9 @@ impl Checker<'_> {
         }
         call.args.iter().for_each(|arg| drop(self.expression(arg)));
         if let Some((chain, is_index, flags)) = rest {
-            return Some(self.chain(&Kind::Any, &chain.rhs, is_index, flags.contains(ASTFlags::BREAK), None));
+            return Some(self.chain(&ValueKind::Any, &chain.rhs, is_index, flags.contains(ASTFlags::BREAK), None));
         }
-        Some(Kind::Any)
+        Some(ValueKind::Any)
     }
 
     /// Tells of a name that is a module's, if it is.

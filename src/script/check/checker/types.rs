@@ -5,43 +5,43 @@ use super::{Checker, FINDINGS};
 use crate::diag::{Fault, suggest};
 use crate::script::check::Rule;
 use crate::script::check::builtins::builtins;
-use crate::script::check::kinds::{self, Kind};
+use crate::script::check::kinds::{self, ValueKind};
 use crate::script::check::literal::Known;
 use crate::script::handle::Handle;
 use crate::script::words::{self, Row};
 use rhai::{ASTFlags, BinaryExpr, Dynamic, Expr, FnCallExpr, ImmutableString, Position};
 
 impl Checker<'_> {
-    pub(super) fn expression(&mut self, expression: &Expr) -> Kind {
+    pub(super) fn expression(&mut self, expression: &Expr) -> ValueKind {
         match expression {
             Expr::InterpolatedString(all, position) => {
                 let values = all.iter().filter(|e| !matches!(e, Expr::StringConstant(..)));
                 values.for_each(|e| drop(self.expression(e)));
                 self.text(*position);
-                Kind::Text
+                ValueKind::Text
             }
             Expr::Array(all, _) => {
                 all.iter().for_each(|e| drop(self.expression(e)));
-                Kind::List
+                ValueKind::List
             }
             Expr::Map(map, _) => {
                 map.0.iter().for_each(|(_, value)| drop(self.expression(value)));
                 if self.deep.is_none() {
-                    return Kind::Map(None);
+                    return ValueKind::Map(None);
                 }
-                Kind::map(map.0.iter().map(|(key, _)| key.name.as_str()))
+                ValueKind::map(map.0.iter().map(|(key, _)| key.name.as_str()))
             }
             Expr::Variable(x, _, position) if x.2.is_empty() => self.variable(&x.1, *position),
             Expr::Variable(x, _, position) => {
                 self.value_of_module(x.2.root(), &x.1, *position);
-                Kind::Any
+                ValueKind::Any
             }
             Expr::FnCall(call, position) => self.call(call, *position, None),
-            Expr::MethodCall(call, position) => self.call(call, *position, Some(&Kind::Any)),
+            Expr::MethodCall(call, position) => self.call(call, *position, Some(&ValueKind::Any)),
             Expr::Dot(both, flags, _) => self.dot(both, flags.contains(ASTFlags::BREAK)),
             Expr::Property(..) => {
-                self.plain = false;
-                Kind::Any
+                self.words_only = false;
+                ValueKind::Any
             }
             Expr::Index(both, flags, _) => {
                 let base = self.expression(&both.lhs);
@@ -49,22 +49,22 @@ impl Checker<'_> {
             }
             Expr::And(all, _) | Expr::Or(all, _) => {
                 all.iter().for_each(|e| drop(self.expression(e)));
-                Kind::Flag
+                ValueKind::Flag
             }
             Expr::Coalesce(all, _) => {
                 all.iter().for_each(|e| drop(self.expression(e)));
-                Kind::Any
+                ValueKind::Any
             }
             Expr::Stmt(block) => {
                 self.block(block.statements());
-                Kind::Any
+                ValueKind::Any
             }
             constant => self.written(constant),
         }
     }
 
     /// What is read of a value by its name: `20.GiB`, `vm.name`, `guest.debian(…)`.
-    fn dot(&mut self, both: &BinaryExpr, is_last: bool) -> Kind {
+    fn dot(&mut self, both: &BinaryExpr, is_last: bool) -> ValueKind {
         if let Some(kind) = self.of_module(both) {
             return kind;
         }
@@ -73,35 +73,35 @@ impl Checker<'_> {
         if !(is_literal && matches!(both.rhs, Expr::Property(..))) {
             return self.chain(&base, &both.rhs, false, is_last, None);
         }
-        let Expr::Property(property, position) = &both.rhs else { return Kind::Any };
+        let Expr::Property(property, position) = &both.rhs else { return ValueKind::Any };
         self.unit(&property.2, *position);
-        Kind::Number
+        ValueKind::Number
     }
 
     /// The kind of what is written out.
-    fn written(&mut self, constant: &Expr) -> Kind {
+    fn written(&mut self, constant: &Expr) -> ValueKind {
         match constant {
-            Expr::BoolConstant(..) => Kind::Flag,
-            Expr::IntegerConstant(..) => Kind::Number,
+            Expr::BoolConstant(..) => ValueKind::Flag,
+            Expr::IntegerConstant(..) => ValueKind::Number,
             Expr::StringConstant(_, position) => {
                 self.text(*position);
-                Kind::Text
+                ValueKind::Text
             }
-            Expr::Unit(_) => Kind::Unit,
-            Expr::DynamicConstant(value, _) if value.is_fnptr() => Kind::Closure,
-            _ => Kind::Any,
+            Expr::Unit(_) => ValueKind::Unit,
+            Expr::DynamicConstant(value, _) if value.is_fnptr() => ValueKind::Closure,
+            _ => ValueKind::Any,
         }
     }
 
     /// What is read of a value, link by link: `a.b[c].d()`. What is set is the last link.
     pub(super) fn chain(
         &mut self,
-        base: &Kind,
+        base: &ValueKind,
         link: &Expr,
         is_index: bool,
         is_last: bool,
-        set: Option<(&Expr, &Kind)>,
-    ) -> Kind {
+        set: Option<(&Expr, &ValueKind)>,
+    ) -> ValueKind {
         match link {
             Expr::Dot(both, flags, _) if !is_last => {
                 let next = self.link(base, &both.lhs, is_index, None);
@@ -115,15 +115,15 @@ impl Checker<'_> {
         }
     }
 
-    fn link(&mut self, base: &Kind, link: &Expr, is_index: bool, set: Option<(&Expr, &Kind)>) -> Kind {
+    fn link(&mut self, base: &ValueKind, link: &Expr, is_index: bool, set: Option<(&Expr, &ValueKind)>) -> ValueKind {
         if is_index {
-            self.plain = false;
+            self.words_only = false;
             self.expression(link);
-            return Kind::Any;
+            return ValueKind::Any;
         }
         match link {
             Expr::Property(property, position) => {
-                self.plain = false;
+                self.words_only = false;
                 self.property(base, &property.2, *position, set)
             }
             Expr::MethodCall(call, position) => self.call(call, *position, Some(base)),
@@ -131,43 +131,51 @@ impl Checker<'_> {
         }
     }
 
-    fn property(&mut self, base: &Kind, name: &str, position: Position, set: Option<(&Expr, &Kind)>) -> Kind {
+    fn property(
+        &mut self,
+        base: &ValueKind,
+        name: &str,
+        position: Position,
+        set: Option<(&Expr, &ValueKind)>,
+    ) -> ValueKind {
         if self.deep.is_none() {
-            return Kind::Any;
+            return ValueKind::Any;
         }
         let known: Vec<&str> = match base {
-            Kind::Handle(of) => {
+            ValueKind::Handle(of) => {
                 if let (Some((value, _)), Handle::Vm) = (set, *of) {
                     self.set_of_machine(name, value, position);
                 }
                 of.properties(set.is_some())
             }
-            Kind::Map(Some(keys)) if set.is_none() => {
+            ValueKind::Map(Some(keys)) if set.is_none() => {
                 if !keys.contains(name) {
                     let fault = Fault::new(format!("the map has no key `{name}`"));
                     let fault = fault.hint(format!("`\"{name}\" in map` asks whether it has"));
                     let fault = fault.maybe_hint(suggest::did_you_mean(name, keys.iter().map(ImmutableString::as_str)));
                     self.report(Rule::UnknownKey, fault, position);
                 }
-                return Kind::Any;
+                return ValueKind::Any;
             }
-            Kind::Number if words::UNITS.iter().any(|(unit, _)| *unit == name) => return Kind::Number,
-            Kind::Flag | Kind::Number | Kind::Text | Kind::List | Kind::Closure if set.is_none() => {
+            ValueKind::Number if words::UNITS.iter().any(|(unit, _)| *unit == name) => return ValueKind::Number,
+            ValueKind::Flag | ValueKind::Number | ValueKind::Text | ValueKind::List | ValueKind::Closure
+                if set.is_none() =>
+            {
                 builtins().getters.iter().map(String::as_str).collect()
             }
-            _ => return Kind::Any,
+            _ => return ValueKind::Any,
         };
         if known.contains(&name) {
-            let Kind::Handle(of) = base else { return Kind::Any };
+            let ValueKind::Handle(of) = base else { return ValueKind::Any };
             return kinds::of(of.property(name), &[]);
         }
         let what = if set.is_some() { "property to set" } else { "property" };
         let fault = Fault::new(format!("{} has no {what} `{name}`", base.article()));
-        let list = matches!(base, Kind::Handle(_)).then(|| suggest::list(known.iter().copied()));
+        let list = matches!(base, ValueKind::Handle(_)).then(|| suggest::list(known.iter().copied()));
         let list = list.filter(|list| !list.is_empty()).map(|list| format!("it has {list}"));
         let fault = fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known));
         self.report(Rule::UnknownProperty, fault, position);
-        Kind::Any
+        ValueKind::Any
     }
 
     /// `20.Gib`: the only thing that a number literal can have is a unit.
@@ -181,12 +189,12 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn call(&mut self, call: &FnCallExpr, position: Position, on: Option<&Kind>) -> Kind {
-        let kinds: Vec<Kind> = call.args.iter().map(|arg| self.expression(arg)).collect();
-        self.plain &= call.op_token.is_none();
+    pub(super) fn call(&mut self, call: &FnCallExpr, position: Position, on: Option<&ValueKind>) -> ValueKind {
+        let kinds: Vec<ValueKind> = call.args.iter().map(|arg| self.expression(arg)).collect();
+        self.words_only &= call.op_token.is_none();
         if call.is_qualified() {
             self.call_of_module(call, position);
-            return Kind::Any;
+            return ValueKind::Any;
         }
         // Rhai writes it where a closure captures a variable; nobody else may.
         let is_written = on.is_some() || !matches!(call.args.first(), Some(Expr::DynamicConstant(..)));
@@ -194,31 +202,31 @@ impl Checker<'_> {
             let fault =
                 Fault::new("there is no `curry`").hint("a closure takes along what it names: `|x| f.call(a, x)`");
             self.report(Rule::UnknownName, fault, position);
-            return Kind::Closure;
+            return ValueKind::Closure;
         }
         if call.op_token.is_some() || call.name.starts_with("anon$") || call.name == "curry" {
-            return if call.name == "curry" { Kind::Closure } else { Kind::Any };
+            return if call.name == "curry" { ValueKind::Closure } else { ValueKind::Any };
         }
         let (name, given, method) = (call.name.as_str(), call.args.len(), on.is_some());
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
-        self.plain &= !rows.is_empty();
+        self.words_only &= !rows.is_empty();
         self.literal_keys(&rows, call);
         let fits = |row: &&Row| (row.arity().0..=row.arity().1).contains(&given);
         if self.functions.get(name).is_some_and(|arities| arities.contains(&given)) {
-            return Kind::Any;
+            return ValueKind::Any;
         }
         if let Some(row) = rows.iter().find(|row| fits(row) && (row.on().is_some() == method)) {
-            return self.word(*row, call, position, &kinds, on.unwrap_or(&Kind::Any));
+            return self.word(*row, call, position, &kinds, on.unwrap_or(&ValueKind::Any));
         }
         if rows.iter().any(|row| fits(&row)) {
-            return Kind::Any;
+            return ValueKind::Any;
         }
         // A variable that holds a closure is called like a function.
         if self.read(name).is_some() || self.is_blanked(name) {
-            return Kind::Any;
+            return ValueKind::Any;
         }
         self.of_rhai(&rows, call, position, method);
-        Kind::Any
+        ValueKind::Any
     }
 
     /// A call of what neither the recipe language nor the text has: Rhai's own function, or a fault.
@@ -246,19 +254,26 @@ impl Checker<'_> {
     }
 
     /// A call of a word, with a number of arguments that it takes.
-    fn word(&mut self, row: Row, call: &FnCallExpr, position: Position, kinds: &[Kind], on: &Kind) -> Kind {
+    fn word(
+        &mut self,
+        row: Row,
+        call: &FnCallExpr,
+        position: Position,
+        kinds: &[ValueKind],
+        on: &ValueKind,
+    ) -> ValueKind {
         if self.deep.is_none() {
-            return Kind::Any;
+            return ValueKind::Any;
         }
         let builtin = || builtins().functions.contains_key(call.name.as_str());
-        if let (Some(wanted), false) = (row.on(), matches!(on, Kind::Any))
-            && *on != Kind::Handle(wanted)
+        if let (Some(wanted), false) = (row.on(), matches!(on, ValueKind::Any))
+            && *on != ValueKind::Handle(wanted)
             && !builtin()
         {
             let fault = Fault::new(format!("{} has no method `{}`", on.article(), call.name));
             let fault = fault.hint(format!("it is called on {}: `{}`", wanted.article(), row.usage()));
             self.report(Rule::UnknownProperty, fault, position);
-            return Kind::Any;
+            return ValueKind::Any;
         }
         let partial: Vec<Dynamic> = call.args.iter().map(|arg| self.partial(arg)).collect();
         if let Some(deep) = &self.deep {

@@ -1,6 +1,6 @@
 //! A recipe, run on the host of a test.
 
-use super::{Shared, word};
+use super::{SharedState, word};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
 use crate::host::{Host, files};
@@ -36,9 +36,9 @@ pub(super) struct Ran {
     pub(super) printed: Vec<String>,
 }
 
-pub(super) fn register(engine: &mut Engine, desk: &Shared) {
+pub(super) fn register(engine: &mut Engine, state: &SharedState) {
     engine.register_type_with_name::<Ran>("Run");
-    word(engine, desk, "recipe", (1, 2), recipe);
+    word(engine, state, "recipe", (1, 2), recipe);
     let texts = |all: Vec<String>| all.into_iter().map(Dynamic::from).collect::<Array>();
     let messages = |all: &[Diagnostic]| all.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
     engine.register_get("plan", |ran: &mut Ran| ran.plan());
@@ -47,8 +47,8 @@ pub(super) fn register(engine: &mut Engine, desk: &Shared) {
     engine.register_get("printed", move |ran: &mut Ran| texts(ran.printed.clone()));
 }
 
-fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
-    let path = desk.borrow().folder.join(text(&args[0]).map_err(|raised| raised.arg(0))?);
+fn recipe(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+    let path = state.borrow().folder.join(text(&args[0]).map_err(|raised| raised.arg(0))?);
     let mut inputs = Inputs::default();
     let options = args.get(1).map(map).transpose().map_err(|raised| raised.arg(1))?.unwrap_or_default();
     for (key, value) in &options {
@@ -61,7 +61,7 @@ fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raise
     }
     let name = path.display().to_string();
     let read = files::read_text(&path).map_err(|error| Raised::from(unreadable(&name, &error)).arg(0))?;
-    let fixture = desk.borrow().fixture.clone();
+    let fixture = state.borrow().fixture.clone();
     let recipe = match Recipe::parse(&name, &read) {
         Ok(mut recipe) => {
             recipe.is_heard = true;
@@ -76,11 +76,11 @@ fn recipe(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raise
         }
     };
     let ran = perform(&recipe, &inputs, fixture);
-    desk.borrow_mut().printed.extend(ran.printed.iter().cloned());
+    state.borrow_mut().printed.extend(ran.printed.iter().cloned());
     // The next recipe finds the host as this one left it.
-    let mut desk = desk.borrow_mut();
-    desk.fixture = ran.after.apart();
-    (desk.fixture.log, desk.fixture.steps) = (Vec::new(), 0);
+    let mut state = state.borrow_mut();
+    state.fixture = ran.after.apart();
+    (state.fixture.log, state.fixture.steps) = (Vec::new(), 0);
     Ok(Dynamic::from(ran))
 }
 
@@ -144,6 +144,6 @@ fn rehearsed(ran: &mut Ran, host: Box<dyn Host>) -> Option<(Run, Claim)> {
     let run = rehearsed.map_err(|refused| ran.faults = refused.faults).ok()?;
     let claim = run.claim_of(&ran.recipe.source().name);
     let mut run = Run::new(run.into_host());
-    run.keeping = claim.keeping.clone();
+    run.service = claim.service.clone();
     Some((run, claim))
 }

@@ -1,7 +1,8 @@
-//! How a machine in the background stands: `standing.json` in the machine's folder, which everybody may read.
+//! The status of a machine in the background: `standing.json` in the machine's folder, which everybody may read. The file has
+//! the name by which earlier versions know it.
 //!
-//! Only a run in the background writes it; whoever lists machines reads it. A machine that is held keeps it when its supervisor
-//! has ended.
+//! Only a run in the background writes it; whoever lists machines reads it. A machine that has failed keeps it when its
+//! supervisor has ended.
 
 use crate::host::Host;
 use crate::model::{Shape, Size, VmName};
@@ -10,9 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// How a machine stands.
+/// The state of a machine in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stance {
+pub enum MachineState {
     /// Its recipe is being evaluated, or its hypervisor has only just been started.
     Starting,
     /// Its guest runs.
@@ -21,12 +22,13 @@ pub enum Stance {
     Stopping,
     /// Its guest crashed, or rebooted as soon as it was started, and is started again when its time has come.
     Waiting,
-    /// Its guest crashed too often, or could not be started again: nothing happens until somebody starts it.
-    Held,
+    /// Its guest crashed too often, or could not be started again: nothing happens until somebody starts it. People, and
+    /// earlier versions, read "held".
+    Failed,
 }
 
-impl Stance {
-    const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::Stopping, Self::Waiting, Self::Held];
+impl MachineState {
+    const ALL: [Self; 5] = [Self::Starting, Self::Running, Self::Stopping, Self::Waiting, Self::Failed];
 
     /// Returns its word.
     pub const fn word(self) -> &'static str {
@@ -35,24 +37,24 @@ impl Stance {
             Self::Running => "running",
             Self::Stopping => "stopping",
             Self::Waiting => "waiting",
-            Self::Held => "held",
+            Self::Failed => "held",
         }
     }
 }
 
-impl fmt::Display for Stance {
+impl fmt::Display for MachineState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
 }
 
-/// What is known of a machine in the background.
+/// The status of a machine in the background.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct MachineStatus {
     /// The machine.
     pub name: VmName,
-    /// How it stands.
-    pub state: Stance,
+    /// Its state.
+    pub state: MachineState,
     /// The process that looks after it.
     pub supervisor: Option<u32>,
     /// The process of its hypervisor.
@@ -87,13 +89,13 @@ pub struct Standing {
     pub shape: Shape,
 }
 
-impl Standing {
-    /// Returns how a machine in the background stands; nothing of one that is not there.
+impl MachineStatus {
+    /// Returns the status of a machine in the background; nothing of one that is not there.
     pub(crate) fn of(host: &dyn Host, name: &VmName) -> Option<Self> {
-        host.store().standing(name).and_then(|text| Self::read(&text))
+        host.store().status(name).and_then(|text| Self::read(&text))
     }
 
-    /// Reads what [`Standing::text`] wrote; nothing if it is anything else.
+    /// Reads what [`MachineStatus::text`] wrote; nothing if it is anything else.
     pub fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let map = value.as_object()?;
@@ -104,7 +106,7 @@ impl Standing {
         let after = map.get("after").and_then(Value::as_array).into_iter().flatten();
         Some(Self {
             name: word("name")?.parse().ok()?,
-            state: Stance::ALL.into_iter().find(|state| Some(state.word()) == word("state"))?,
+            state: MachineState::ALL.into_iter().find(|state| Some(state.word()) == word("state"))?,
             supervisor: process("supervisor"),
             guest: process("guest"),
             since: number("since")?,
@@ -164,10 +166,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn waiting() -> Standing {
-        Standing {
+    fn waiting() -> MachineStatus {
+        MachineStatus {
             name: "db".parse().unwrap(),
-            state: Stance::Waiting,
+            state: MachineState::Waiting,
             supervisor: Some(77),
             guest: None,
             since: 1_764_090_312,
@@ -207,21 +209,21 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        for state in Stance::ALL {
-            let standing = Standing { state, ..waiting() };
-            assert_eq!(Standing::read(&standing.text()), Some(standing));
+        for state in MachineState::ALL {
+            let status = MachineStatus { state, ..waiting() };
+            assert_eq!(MachineStatus::read(&status.text()), Some(status));
         }
         let short = "{\"name\":\"db\",\"state\":\"held\",\"since\":1,\"recipe\":\"db.rhai\"}";
-        assert_eq!(Standing::read(short).map(|standing| standing.stop_within), Some(super::super::STOP_WITHIN));
-        assert_eq!(Standing::read("{\"name\":\"db\",\"state\":\"asleep\",\"since\":1,\"recipe\":\"\"}"), None);
+        assert_eq!(MachineStatus::read(short).map(|status| status.stop_within), Some(super::super::STOP_WITHIN));
+        assert_eq!(MachineStatus::read("{\"name\":\"db\",\"state\":\"asleep\",\"since\":1,\"recipe\":\"\"}"), None);
     }
 
     proptest! {
         #[test]
         fn any_text_can_be_read(text in ".{0,200}", cut in 0_usize..300) {
-            let _ = Standing::read(&text);
+            let _ = MachineStatus::read(&text);
             let whole = waiting().text();
-            prop_assert_eq!(Standing::read(&whole[..cut.min(whole.len() - 2)]), None);
+            prop_assert_eq!(MachineStatus::read(&whole[..cut.min(whole.len() - 2)]), None);
         }
     }
 }

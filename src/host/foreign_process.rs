@@ -1,6 +1,6 @@
 //! A process that is none of our children: its end is waited for without asking again and again.
 
-use super::process::{Happened, Process, Said, timeout};
+use super::process::{Happened, LogTail, Process, timeout};
 use super::signals::Signals;
 use crate::diag::{Blame, Fault};
 use nix::poll::{PollFd, PollFlags, poll};
@@ -89,22 +89,22 @@ impl End {
     }
 }
 
-/// A process that another has started and that we look after.
-pub(crate) struct Stranger {
+/// A process that another has started and that we watch.
+pub(crate) struct ForeignProcess {
     pid: u32,
     end: End,
     signals: Rc<Signals>,
-    said: Option<Said>,
+    log_tail: Option<LogTail>,
 }
 
-impl Stranger {
+impl ForeignProcess {
     /// Takes hold of a process.
     pub(crate) fn of(pid: u32, signals: Rc<Signals>, log: Option<&Path>) -> Result<Self, Fault> {
         let end = End::of(pid).map_err(|why| {
             let why = super::files::reason(&why);
             Fault::host(format!("process {pid} cannot be watched: {why}")).hint("it may have ended just now")
         })?;
-        Ok(Self { pid, end, signals, said: log.map(Said::from_here) })
+        Ok(Self { pid, end, signals, log_tail: log.map(LogTail::from_here) })
     }
 
     /// Sends it a signal; one that has ended already gets none.
@@ -114,15 +114,15 @@ impl Stranger {
 
     /// Waits for its end. Whoever asks us to stop is told so.
     pub(crate) fn ends(&mut self) -> Result<(), Fault> {
-        self.told(None).map(drop)
+        self.wait_for_end(None).map(drop)
     }
 
     /// Waits for its end, at most until then; returns whether it has ended. Whoever asks us to stop is told so.
     pub(crate) fn ends_until(&mut self, until: Instant) -> Result<bool, Fault> {
-        self.told(Some(until))
+        self.wait_for_end(Some(until))
     }
 
-    fn told(&mut self, until: Option<Instant>) -> Result<bool, Fault> {
+    fn wait_for_end(&mut self, until: Option<Instant>) -> Result<bool, Fault> {
         match self.wait(until, None, true) {
             Happened::StopAsked => Err(Fault::new("interrupted").blame(Blame::Interrupted)),
             Happened::TimeOver => Ok(false),
@@ -169,20 +169,20 @@ impl Stranger {
     }
 }
 
-/// A hypervisor's process: our child, or one that was taken over.
-pub(crate) enum Hypervisor {
+/// The process of a hypervisor: our child, or one that was adopted.
+pub(crate) enum HypervisorProcess {
     /// Our child.
     Child(Process),
     /// One that another vmrun has started.
-    Stranger(Stranger),
+    Adopted(ForeignProcess),
 }
 
-impl Hypervisor {
+impl HypervisorProcess {
     /// Waits until something happens, at most until then.
     pub(crate) fn wait(&mut self, until: Option<Instant>, extra: Option<BorrowedFd<'_>>) -> Happened {
         match self {
             Self::Child(process) => process.wait(until, extra),
-            Self::Stranger(stranger) => stranger.wait(until, extra, true),
+            Self::Adopted(process) => process.wait(until, extra, true),
         }
     }
 
@@ -190,10 +190,10 @@ impl Hypervisor {
     pub(crate) fn end(&mut self, within: Duration) {
         match self {
             Self::Child(process) => drop(process.end(within)),
-            Self::Stranger(stranger) => {
-                if !stranger.ends_within(within) {
-                    stranger.signal(Signal::SIGKILL);
-                    stranger.wait(None, None, false);
+            Self::Adopted(process) => {
+                if !process.ends_within(within) {
+                    process.signal(Signal::SIGKILL);
+                    process.wait(None, None, false);
                 }
             }
         }
@@ -203,7 +203,7 @@ impl Hypervisor {
     pub(crate) fn signal(&mut self, signal: Signal) {
         match self {
             Self::Child(process) => process.signal(signal),
-            Self::Stranger(stranger) => stranger.signal(signal),
+            Self::Adopted(process) => process.signal(signal),
         }
     }
 
@@ -211,7 +211,7 @@ impl Hypervisor {
     pub(crate) fn id(&self) -> u32 {
         match self {
             Self::Child(process) => process.id(),
-            Self::Stranger(stranger) => stranger.pid,
+            Self::Adopted(process) => process.pid,
         }
     }
 
@@ -219,7 +219,7 @@ impl Hypervisor {
     pub(crate) fn last_words(&self) -> Vec<String> {
         match self {
             Self::Child(process) => process.last_words(),
-            Self::Stranger(stranger) => stranger.said.as_ref().map(Said::last_words).unwrap_or_default(),
+            Self::Adopted(process) => process.log_tail.as_ref().map(LogTail::last_words).unwrap_or_default(),
         }
     }
 }

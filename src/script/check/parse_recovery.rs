@@ -120,7 +120,7 @@ fn line(text: &str, at: usize) -> Range<usize> {
 fn statement(text: &str, at: usize) -> Range<usize> {
     let at = floor(text, at);
     let marks: Vec<lexer::Token> =
-        lexer::tokens(text).into_iter().filter(|token| token.kind == lexer::Kind::Mark).collect();
+        lexer::tokens(text).into_iter().filter(|token| token.kind == lexer::TokenKind::Mark).collect();
     let mark = |token: &lexer::Token| &text[token.span.clone()];
     let ends = |token: &&lexer::Token| token.span.end <= at && matches!(mark(token), ";" | "{" | "}" | "#{" | "${");
     let start = marks.iter().rev().find(ends).map_or(0, |token| token.span.end);

@@ -1,16 +1,16 @@
 //! The libraries of a folder of recipes: what `vmrun.toml` names and `vmrun.lock` pins. Nothing is fetched here.
 
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::shelf::{self, Unread};
+use crate::host::library_tree::{self, Unread};
 use crate::library::lock::{self, Lock};
 use crate::library::manifest::{self, From, Manifest, Named};
 use crate::library::tree::{self, Change};
 use crate::library::{FETCHED, LOCK, MANIFEST, ROOT, VENDORED};
 use std::path::{Component, Path, PathBuf};
 
-/// What is named beside the recipes, and what is pinned.
+/// The library store of a folder of recipes: what is named beside them, and what is pinned.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct LibraryStore {
     folder: PathBuf,
     /// The libraries, in the order in which they are named.
     pub named: Vec<Named>,
@@ -22,7 +22,7 @@ pub(crate) struct Shelf {
 
 /// A module of a library.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct LibraryModule {
     /// The name of the library.
     pub library: String,
     /// The path of the file, which names it in messages.
@@ -31,7 +31,7 @@ pub(crate) struct Found {
     pub text: String,
 }
 
-impl Shelf {
+impl LibraryStore {
     /// Makes one of a folder whose recipes name no libraries.
     pub(crate) fn empty(folder: &Path) -> Self {
         Self { folder: folder.into(), named: Vec::new(), signers: None, lock: Lock::new() }
@@ -40,10 +40,10 @@ impl Shelf {
     /// Reads what is beside the recipes of a folder; nothing where no libraries are named.
     pub(crate) fn beside(folder: &Path) -> Result<Option<Self>, Vec<Diagnostic>> {
         let name = folder.join(MANIFEST);
-        let Some(text) = shelf::text(&name)? else { return Ok(None) };
+        let Some(text) = library_tree::text(&name)? else { return Ok(None) };
         let Manifest { named, signers } = manifest::parse(&name.display().to_string(), &text)?;
         let name = folder.join(LOCK);
-        let lock = match shelf::text(&name)? {
+        let lock = match library_tree::text(&name)? {
             Some(text) => lock::parse(&name.display().to_string(), &text)?,
             None => Lock::new(),
         };
@@ -57,7 +57,7 @@ impl Shelf {
             From::Path(path) => tidy(&self.folder.join(path)),
             From::Git(..) => {
                 let vendored = self.vendored(&library.name);
-                let is_kept = shelf::is_folder(&vendored);
+                let is_kept = library_tree::is_folder(&vendored);
                 if is_kept { vendored } else { self.folder.join(FETCHED).join(&library.name) }
             }
         }
@@ -74,7 +74,7 @@ impl Shelf {
     }
 
     /// Finds what an import means that begins with the name of a library, or that stands in one and begins with a dot.
-    pub(crate) fn find(&self, inside: Option<&(String, PathBuf)>, path: &str) -> Result<Found, Fault> {
+    pub(crate) fn find(&self, inside: Option<&(String, PathBuf)>, path: &str) -> Result<LibraryModule, Fault> {
         let whole = match inside.filter(|_| path.starts_with('.')) {
             Some((library, file)) => {
                 let inner = tidy(&file.parent().unwrap_or(Path::new("")).join(path));
@@ -102,7 +102,7 @@ impl Shelf {
             .maybe_hint(suggest::did_you_mean(name, names()))
     }
 
-    fn read(&self, library: &Named, module: &str) -> Result<Found, Fault> {
+    fn read(&self, library: &Named, module: &str) -> Result<LibraryModule, Fault> {
         let (name, root) = (&library.name, self.root(library));
         let pin = match &library.from {
             From::Path(_) => None,
@@ -113,7 +113,7 @@ impl Shelf {
             })?),
         };
         let known = |module: &String| pin.is_none_or(|pin| pin.files.contains_key(module));
-        let bytes = match shelf::read_below(&root, module) {
+        let bytes = match library_tree::read_below(&root, module) {
             Ok(bytes) => bytes,
             Err(Unread::Outside) => return Err(leaves(name).context(format!("{module} is a link"))),
             Err(Unread::Refused(why)) => {
@@ -122,7 +122,7 @@ impl Shelf {
             Err(Unread::Missing) if !known(&module.to_string()) || pin.is_none() => {
                 return Err(self.lacks(library, module));
             }
-            Err(Unread::Missing) if !shelf::is_folder(&root) => {
+            Err(Unread::Missing) if !library_tree::is_folder(&root) => {
                 let fault = Fault::new(format!("the library `{name}` is not here"));
                 return Err(fault.hint(format!("{} fetches it; a recipe that runs fetches nothing", self.sync())));
             }
@@ -134,13 +134,15 @@ impl Shelf {
         let id = root.join(module).display().to_string();
         let no_text = |_| Fault::new(format!("{id} is no UTF-8 text")).hint("a module is text");
         let text = String::from_utf8(bytes).map_err(no_text)?;
-        Ok(Found { library: name.clone(), id, text })
+        Ok(LibraryModule { library: name.clone(), id, text })
     }
 
     fn lacks(&self, library: &Named, module: &str) -> Fault {
         let stem = |path: &String| path.strip_suffix(".rhai").map(|stem| format!("{}/{stem}", library.name));
         let files = match &library.from {
-            From::Path(_) => shelf::read(&self.root(library)).ok().flatten().map(|(files, _)| tree::sums(&files)),
+            From::Path(_) => {
+                library_tree::read(&self.root(library)).ok().flatten().map(|(files, _)| tree::sums(&files))
+            }
             From::Git(..) => self.lock.get(&library.name).map(|pin| pin.files.clone()),
         };
         let Some(files) = files else {
@@ -182,7 +184,7 @@ impl Shelf {
         let Some(pin) = self.lock.get(&library.name).filter(|pin| pin.is_of(library)) else {
             return Ok(Some(Vec::new()));
         };
-        let found = shelf::read(&self.root(library))?;
+        let found = library_tree::read(&self.root(library))?;
         Ok(found.map(|(files, links)| tree::changes(&pin.files, &files, &links)))
     }
 }

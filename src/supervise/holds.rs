@@ -2,7 +2,7 @@
 
 use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
-use super::standing::Stance;
+use super::status::MachineState;
 use super::step::Event;
 use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
@@ -14,9 +14,9 @@ use crate::model::device::Access;
 use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
 
-/// Something that was taken and has to be given back.
+/// A hold: something that was taken and has to be given back. ("Lease" is the word of DHCP.)
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lease {
+pub(crate) enum Hold {
     /// An effect; its opposite gives it back.
     Effect(Effect),
     /// A machine's lock, and its folder with sockets and secrets.
@@ -40,7 +40,7 @@ pub(crate) enum Lease {
     },
 }
 
-impl Lease {
+impl Hold {
     /// Returns what gives it back, where that is a change like others.
     pub(crate) fn back(&self, platform: Platform) -> Option<Effect> {
         match self {
@@ -135,29 +135,29 @@ impl Lease {
 
 impl Run {
     /// Returns whether the run has taken the effect and still holds it.
-    pub(crate) fn holds(&self, effect: &Effect) -> bool {
-        let words = || Lease::Effect(effect.clone()).words();
-        self.leases.iter().any(|lease| match lease {
-            Lease::Effect(taken) => takes_the_same(taken, effect),
+    pub(crate) fn has_taken(&self, effect: &Effect) -> bool {
+        let words = || Hold::Effect(effect.clone()).words();
+        self.holds.iter().any(|hold| match hold {
+            Hold::Effect(taken) => takes_the_same(taken, effect),
             // Of what was adopted no more is known.
-            Lease::Jail(_) => matches!(effect, Effect::CreateJail { .. }) && lease.words() == words(),
+            Hold::Jail(_) => matches!(effect, Effect::CreateJail { .. }) && hold.words() == words(),
             _ => false,
         })
     }
 
     /// Returns whether the run has made the interface and still holds it.
     pub(crate) fn has_made(&self, name: &InterfaceName) -> bool {
-        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(Effect::CreateLink(link)) if link.name == *name))
+        self.holds.iter().any(|hold| matches!(hold, Hold::Effect(Effect::CreateLink(link)) if link.name == *name))
     }
 
     pub(super) fn has_made_tap(&self, name: &InterfaceName) -> bool {
-        self.leases.iter().any(|lease| matches!(lease, Lease::Effect(effect) if effect.made_tap() == Some(name)))
+        self.holds.iter().any(|hold| matches!(hold, Hold::Effect(effect) if effect.made_tap() == Some(name)))
     }
 
     /// Has an effect. What the run holds already is not taken again.
     pub(crate) fn act(&mut self, effect: &Effect) -> Result<String, Fault> {
         let is_joined = || self.joined.iter().any(|joined| takes_the_same(joined, effect));
-        if self.holds(effect) || is_joined() || self.is_inside_process(effect) || self.is_of_lent(effect) {
+        if self.has_taken(effect) || is_joined() || self.is_inside_process(effect) || self.is_of_lent(effect) {
             return Ok(String::new());
         }
         if self.host.stop_asked() {
@@ -166,7 +166,7 @@ impl Run {
         }
         if let Effect::DestroyNode(name) = effect {
             self.reserve(name)?;
-            if !self.leases.contains(&Lease::Node(name.clone())) {
+            if !self.holds.contains(&Hold::Node(name.clone())) {
                 node::against_destroying(&*self.host, name).map_or(Ok(()), Err)?;
             }
         }
@@ -176,53 +176,53 @@ impl Run {
         if !is_about_files(effect) {
             self.settle()?;
         }
-        let lease = match replaced(effect) {
-            Some(path) => Lease::Temporary(beside(path)),
-            None if undo(effect).is_some() => Lease::Effect(effect.clone()),
+        let hold = match replaced(effect) {
+            Some(path) => Hold::Temporary(beside(path)),
+            None if undo(effect).is_some() => Hold::Effect(effect.clone()),
             None => return self.host.perform(effect),
         };
-        self.take(&lease)?;
+        self.take(&hold)?;
         let done = self.host.perform(effect);
         // What never was, or is no more, is not given back.
-        if done.is_err() || matches!(lease, Lease::Temporary(_)) {
-            self.strike(&lease);
+        if done.is_err() || matches!(hold, Hold::Temporary(_)) {
+            self.strike(&hold);
         }
         done
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<String, Fault> {
-        let lease = Lease::Effect(effect.clone());
+        let hold = Hold::Effect(effect.clone());
         // A tap that the run made leaves its bridge by going away; any other interface has to be taken out of it.
         if self.goes_with_its_member(effect) {
             self.joined.push(effect.clone());
         } else if undo(effect).is_some() {
-            self.take(&lease)?;
+            self.take(&hold)?;
         }
-        self.host.begin(effect).inspect_err(|_| self.strike(&lease))?;
+        self.host.begin(effect).inspect_err(|_| self.strike(&hold))?;
         Ok(String::new())
     }
 
     /// Notes something that is about to be taken; on the disk, if it may be there when the host is started anew.
-    pub(super) fn take(&mut self, lease: &Lease) -> Result<(), Fault> {
-        self.write_down(lease)?;
-        self.leases.push(lease.clone());
+    pub(super) fn take(&mut self, hold: &Hold) -> Result<(), Fault> {
+        self.write_down(hold)?;
+        self.holds.push(hold.clone());
         Ok(())
     }
 
-    pub(super) fn write_down(&mut self, lease: &Lease) -> Result<(), Fault> {
-        let Some((name, _)) = self.keeper.as_ref().filter(|_| !self.noted.contains(lease)) else { return Ok(()) };
-        self.host.store_mut().note(name, &journal::taken(lease), lease.outlives_the_kernel())?;
-        self.noted.push(lease.clone());
+    pub(super) fn write_down(&mut self, hold: &Hold) -> Result<(), Fault> {
+        let Some((name, _)) = self.owner.as_ref().filter(|_| !self.noted.contains(hold)) else { return Ok(()) };
+        self.host.store_mut().note(name, &journal::taken(hold), hold.outlives_the_kernel())?;
+        self.noted.push(hold.clone());
         Ok(())
     }
 
     /// Strikes out what was given back, or was not to be had. That it cannot be written is no reason to stop giving back.
-    pub(super) fn strike(&mut self, lease: &Lease) {
-        self.leases.retain(|taken| taken != lease);
-        self.joined.retain(|taken| !matches!(lease, Lease::Effect(effect) if effect == taken));
-        if let Some((name, _)) = self.keeper.as_ref().filter(|_| self.noted.contains(lease)) {
-            let _ = self.host.store_mut().note(name, &journal::given_back(lease), false);
-            self.noted.retain(|noted| noted != lease);
+    pub(super) fn strike(&mut self, hold: &Hold) {
+        self.holds.retain(|taken| taken != hold);
+        self.joined.retain(|taken| !matches!(hold, Hold::Effect(effect) if effect == taken));
+        if let Some((name, _)) = self.owner.as_ref().filter(|_| self.noted.contains(hold)) {
+            let _ = self.host.store_mut().note(name, &journal::given_back(hold), false);
+            self.noted.retain(|noted| noted != hold);
         }
     }
 
@@ -236,8 +236,8 @@ impl Run {
         matches!(effect, Effect::Join { member, .. } if self.has_made_tap(member))
     }
 
-    pub(super) fn lease(&mut self, lease: &Lease) -> Result<(), Fault> {
-        if self.leases.contains(lease) { Ok(()) } else { self.take(lease) }
+    pub(super) fn ensure(&mut self, hold: &Hold) -> Result<(), Fault> {
+        if self.holds.contains(hold) { Ok(()) } else { self.take(hold) }
     }
 
     /// Waits for what was begun: at the end of an evaluation, and before a command that may look at what it changes.
@@ -249,7 +249,7 @@ impl Run {
         let faults = self.host.settle(meant);
         for (effect, _) in &faults {
             // What never was is not given back.
-            self.strike(&Lease::Effect(effect.clone()));
+            self.strike(&Hold::Effect(effect.clone()));
         }
         let Some((effect, fault)) = faults.into_iter().next() else { return Ok(()) };
         self.late = Some(effect);
@@ -264,15 +264,14 @@ impl Run {
     /// Returns what will be given back, in order.
     pub(crate) fn to_give_back(&self) -> Vec<Effect> {
         let platform = self.host.settings().platform;
-        self.leases.iter().rev().filter_map(|lease| lease.back(platform)).collect()
+        self.holds.iter().rev().filter_map(|hold| hold.back(platform)).collect()
     }
 
     /// Returns what will be given back, in order, without what is somebody else's by now, and sentences about that. Where the
     /// interfaces cannot be read nothing speaks against any of it.
     fn own_to_give_back(&self) -> (Vec<Effect>, Vec<String>) {
         let mut effects = self.to_give_back();
-        let locks =
-            self.leases.iter().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+        let locks = self.holds.iter().filter_map(|hold| if let Hold::Lock(name) = hold { Some(name) } else { None });
         let machines: Vec<&VmName> = locks.collect();
         let mut others = Vec::new();
         // What a run without a machine makes has no mark.
@@ -281,8 +280,9 @@ impl Run {
             && let Ok(there) = self.host.interfaces_anew()
         {
             // One that came back from a jail has lost its group, and still says whose it is.
-            let came_back =
-                |one: &Interface| !one.is_ours && one.described.as_ref().is_some_and(|name| machines.contains(&name));
+            let came_back = |one: &Interface| {
+                !one.is_ours && one.description_machine.as_ref().is_some_and(|name| machines.contains(&name))
+            };
             let marked: Vec<Interface> = there.iter().filter(|one| !came_back(one)).cloned().collect();
             effects.retain(|effect| {
                 let what = anothers(effect, &marked, &machines);
@@ -317,9 +317,9 @@ impl Run {
             };
             refused.extend(done.err().map(|fault| (effect, fault)));
         }
-        let leases = std::mem::take(&mut self.leases);
+        let holds = std::mem::take(&mut self.holds);
         let names =
-            || leases.iter().rev().filter_map(|lease| if let Lease::Lock(name) = lease { Some(name) } else { None });
+            || holds.iter().rev().filter_map(|hold| if let Hold::Lock(name) = hold { Some(name) } else { None });
         // Sockets and secrets go while node and taps do.
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, true).err()));
         refused.extend(late(&mut self.host));
@@ -332,10 +332,10 @@ impl Run {
         // What could not be given back stays in the journal, for `vmrun gc`.
         let keeps_journal = !faults.is_empty();
         faults.extend(names().filter_map(|name| self.host.store_mut().tidy(name, keeps_journal).err()));
-        if let Some(standing) = self.standing.as_mut().filter(|standing| standing.state == Stance::Held) {
-            (standing.supervisor, standing.guest, standing.until) = (None, None, None);
-            standing.since = self.host.processes().identity().now;
-            faults.extend(self.host.store_mut().stand(&standing.name, &standing.text()).err());
+        if let Some(status) = self.status.as_mut().filter(|status| status.state == MachineState::Failed) {
+            (status.supervisor, status.guest, status.until) = (None, None, None);
+            status.since = self.host.processes().identity().now;
+            faults.extend(self.host.store_mut().write_status(&status.name, &status.text()).err());
         }
         // The lock goes last: until then nobody else may start the machine.
         faults.extend(names().filter_map(|name| self.host.store_mut().clear(name).err()));
@@ -359,7 +359,7 @@ pub(crate) fn is_left_to_itself(effect: &Effect) -> bool {
 
 /// Whether two effects take the same, as a journal knows it: an adopted run has no more than that of what it took.
 fn takes_the_same(one: &Effect, other: &Effect) -> bool {
-    let words = |effect: &Effect| Lease::Effect(effect.clone()).words();
+    let words = |effect: &Effect| Hold::Effect(effect.clone()).words();
     one == other || words(one).is_some_and(|one| Some(one) == words(other))
 }
 

@@ -1,11 +1,11 @@
-//! What is said to a guest and heard from it while it runs: on its first serial port, its keyboard and its screen.
+//! The dialog with a guest while it runs, in steps of expect and send: on its first serial port, its keyboard and its screen.
 
 use super::{Argv, Secret, VmName};
 use std::time::Duration;
 
-/// One step of such a talk.
+/// One step of a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Talk {
+pub enum DialogStep {
     /// The guest is to say this on its serial port, within that time.
     Expect(String, Duration),
     /// The guest is told this there.
@@ -20,7 +20,7 @@ pub enum Talk {
     TypeSecret(Secret),
 }
 
-impl Talk {
+impl DialogStep {
     /// Whether it needs the guest's screen and keyboard, instead of its serial port.
     pub const fn is_on_screen(&self) -> bool {
         matches!(self, Self::Shows(..) | Self::Type(_) | Self::TypeSecret(_))
@@ -61,12 +61,12 @@ mod tests {
     fn a_talk_can_be_held_from_outside() {
         let web = "web".parse().unwrap();
         let steps = [
-            Talk::Expect("web login:".into(), Duration::from_secs(300)),
-            Talk::Send("100% \\ root\n".into()),
-            Talk::Whisper(Secret::new("hunter22\n")),
-            Talk::Shows("Press F2".into(), Duration::from_millis(1500)),
-            Talk::Type("<F2>it's\n".into()),
-            Talk::TypeSecret(Secret::new("hunter22\n")),
+            DialogStep::Expect("web login:".into(), Duration::from_secs(300)),
+            DialogStep::Send("100% \\ root\n".into()),
+            DialogStep::Whisper(Secret::new("hunter22\n")),
+            DialogStep::Shows("Press F2".into(), Duration::from_millis(1500)),
+            DialogStep::Type("<F2>it's\n".into()),
+            DialogStep::TypeSecret(Secret::new("hunter22\n")),
         ];
         let said = steps.map(|step| step.command(&web));
         let expected = [

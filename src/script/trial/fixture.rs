@@ -1,6 +1,6 @@
 //! What a test says of its host: `host(#{ … })` and `exits([…])`.
 
-use super::{Shared, word};
+use super::{SharedState, word};
 use crate::diag::{Fault, suggest};
 use crate::host::worlds::simulated::Fixture;
 use crate::host::{Asked, Interface, InterfaceKind, NODES, Platform, Settings};
@@ -37,12 +37,12 @@ pub(super) fn usual() -> Fixture {
     })
 }
 
-pub(super) fn register(engine: &mut Engine, desk: &Shared) {
-    word(engine, desk, "host", (1, 1), host);
-    word(engine, desk, "exits", (1, 1), exits);
+pub(super) fn register(engine: &mut Engine, state: &SharedState) {
+    word(engine, state, "host", (1, 1), host);
+    word(engine, state, "exits", (1, 1), exits);
 }
 
-fn host(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+fn host(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
     let mut fixture = usual();
     for (key, value) in map(&args[0]).map_err(|raised| raised.arg(0))? {
         let set = match key.as_str() {
@@ -62,7 +62,7 @@ fn host(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised>
         };
         set.map_err(|raised| raised.under(&key).arg(0))?;
     }
-    desk.borrow_mut().fixture = fixture;
+    state.borrow_mut().fixture = fixture;
     Ok(Dynamic::UNIT)
 }
 
@@ -155,7 +155,7 @@ fn number(value: &Dynamic) -> Result<u64, Raised> {
     value.as_int().ok().and_then(|number| u64::try_from(number).ok()).ok_or_else(|| expected("a number", value))
 }
 
-fn exits(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
+fn exits(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {
     let known = || EXITS.iter().map(|(word, _)| *word);
     let mut exits = Vec::new();
     for (at, value) in list(&args[0]).map_err(|raised| raised.arg(0))?.iter().enumerate() {
@@ -167,6 +167,6 @@ fn exits(desk: &Shared, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised
             Raised::from(fault.maybe_hint(suggest::did_you_mean(&given, known()))).under(&at.to_string()).arg(0)
         })?);
     }
-    desk.borrow_mut().fixture.exits = exits.into();
+    state.borrow_mut().fixture.exits = exits.into();
     Ok(Dynamic::UNIT)
 }

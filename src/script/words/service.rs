@@ -1,11 +1,11 @@
-//! How a machine is kept: when it is started again, what it starts after, and what says that it is ready.
+//! A machine as a service: when it is started again, what it starts after, and what says that it is ready.
 
-use super::{Call, Keys, Kind, Param, Word, expected, text};
+use super::{Call, Keys, Param, Word, WordKind, expected, text};
 use crate::diag::{Fault, suggest};
 use crate::model::span;
 use crate::script::raise::Raised;
 use crate::supervise::order::{Ready, Sign};
-use crate::supervise::policy::{After, Policy};
+use crate::supervise::policy::{After, RestartPolicy};
 use rhai::{Dynamic, Map};
 use std::time::Duration;
 
@@ -29,21 +29,21 @@ const READY_KEYS: &[(&str, &str)] = &[
 pub(super) const WORDS: &[Word] = &[
     Word {
         name: "restart",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("policy", Keys::Own(RESTART_KEYS)).shown("#{ on: [\"reboot\", \"crash\"], delay: \"1s\", backoff: 2.0, max_delay: \"1m\", limit: 5, within: \"10m\" }")],
         help: "Says after what a guest is started again: reboot, poweroff, halt or crash; each time later, and not more often than the limit.",
         ..Word::of(restart)
     },
     Word {
         name: "after",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::text("machine", "db")],
         help: "Says which machine `vmrun start` starts first, when it starts several; it stops last.",
         ..Word::of(after)
     },
     Word {
         name: "ready",
-        kind: Kind::Description,
+        kind: WordKind::Description,
         params: &[Param::map("sign", Keys::Own(READY_KEYS)).shown("#{ tcp: \"10.0.0.5:5432\", within: \"30s\" }")],
         help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, or the console in the log has said `serial`.",
         ..Word::of(ready)
@@ -51,7 +51,7 @@ pub(super) const WORDS: &[Word] = &[
 ];
 
 fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let mut policy = Policy::default();
+    let mut policy = RestartPolicy::default();
     let options = call.options(0)?;
     if let Some(value) = value(&options, "on") {
         policy.on = afters(value).map_err(|raised| raised.under("on").arg(0))?;
@@ -71,14 +71,14 @@ fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let none = || expected("how often, as a number from 0 on", value).under("limit").arg(0);
         policy.limit = number.ok_or_else(none)?;
     }
-    call.session().run().keeping.restart = Some(policy);
+    call.evaluation().run().service.restart = Some(policy);
     Ok(Dynamic::UNIT)
 }
 
 fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.parsed(0)?;
-    let mut session = call.session();
-    let after = &mut session.run().keeping.after;
+    let mut evaluation = call.evaluation();
+    let after = &mut evaluation.run().service.after;
     if !after.contains(&name) {
         after.push(name);
     }
@@ -106,7 +106,7 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     };
     let within = value(&options, "within").map(duration).transpose();
     let within = within.map_err(|raised| raised.under("within").arg(0))?.unwrap_or(WITHIN);
-    call.session().run().keeping.ready = Some(Ready { sign, within });
+    call.evaluation().run().service.ready = Some(Ready { sign, within });
     Ok(Dynamic::UNIT)
 }
 
