@@ -11,6 +11,8 @@ mod cycles;
 pub(crate) mod definitions;
 pub(crate) mod docs;
 pub(crate) mod editor;
+mod engine;
+mod evaluation;
 mod given;
 mod habits;
 pub(crate) mod handle;
@@ -29,31 +31,22 @@ pub(crate) mod trial;
 pub(crate) mod type_names;
 pub(crate) mod words;
 
-use crate::diag::{Diagnostic, Fault, Place, Source, shown};
-use crate::host::Effect;
-use crate::host::terminal::{self, Stream, TextForm};
-use crate::model::{Ended, InterfaceName, Machine};
-use crate::netboot::NetbootOptions;
+use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
-use allowance::Allowance;
-use bounds::{Bounds, OPERATIONS};
-use origin::{Origin, Whole};
 use raise::{Raised, Site};
+use engine::{bare_engine, compile, engine, functions, limit};
+pub use evaluation::Inputs;
+pub(crate) use evaluation::{Booted, Evaluated, EvaluationContext, SharedContext, Wanted};
 pub(crate) use rehearsed::Refused;
-use rhai::packages::{
-    BasicArrayPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage, CorePackage, LogicPackage,
-    MoreStringPackage, Package,
-};
-use rhai::{AST, Engine, FnPtr, OptimizationLevel, ParseError, Scope, def_package};
+use rhai::{AST, Engine, Scope};
 use source::Sources;
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
-use words::hooks::{Due, Hook};
+use words::hooks::Hook;
 
 /// How deep calls may go.
 pub(crate) const CALLS: usize = 64;
@@ -78,100 +71,6 @@ pub(crate) const MEMORY: u64 = 128 << 20;
 
 /// How long a rehearsal may take, beside the time that it sleeps.
 pub(crate) const REHEARSAL: Duration = Duration::from_secs(60);
-
-/// What a recipe can ask of its run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
-    /// Whether this boot initializes the machine.
-    pub init: bool,
-    /// The parameters of the command line.
-    pub params: BTreeMap<String, String>,
-    /// Where paths begin.
-    pub origin: Origin,
-    /// Who has the recipe, where that is somebody else than who runs it, and not root.
-    pub owner: Option<String>,
-    /// Whether a plan runs no command of the recipe that only asks.
-    pub asks_nothing: bool,
-}
-
-/// What the words of one evaluation share.
-pub(crate) struct EvaluationContext {
-    /// The run, while an evaluation lasts.
-    run: Option<Run>,
-    /// What the recipe can ask.
-    pub inputs: Inputs,
-    /// What this evaluation is for; nothing when it is the real thing.
-    pub rehearsal: Option<Purpose>,
-    /// What is to be said though it stops nothing.
-    pub warnings: Vec<Diagnostic>,
-    /// What the recipe printed while it was rehearsed.
-    printed: Vec<String>,
-    /// What is known about the way in which the last boot failed, and where.
-    pub blamed: Option<Diagnostic>,
-    /// What was begun and left to itself, and the calls that began it.
-    pub begun: Vec<(Effect, Site)>,
-    /// What was said of installs, and where.
-    pub installs: Vec<(NetbootOptions, Site)>,
-    /// The pairs that got a name in this evaluation.
-    pub pairs: Vec<InterfaceName>,
-    /// The closures that wait for the end of a boot.
-    pub hooks: Vec<Hook>,
-    /// Those of them that are to be called now.
-    pub due: Vec<Due>,
-    /// What went wrong beside what the evaluation ended with.
-    #[expect(clippy::vec_box, reason = "Rhai's errors travel boxed")]
-    pub also: Vec<Box<rhai::EvalAltResult>>,
-    /// What the recipe left to be done at its end, first to last.
-    pub defers: Vec<FnPtr>,
-    /// Which effects of a plan were asked for where: the first of them, and the call.
-    places: Vec<(usize, Site)>,
-    /// How many operations the evaluation took.
-    spent: Rc<Cell<u64>>,
-    /// How long a rehearsal may take.
-    patience: Duration,
-    /// What the evaluation may take.
-    bounds: Bounds,
-    /// What its closures share.
-    cells: cycles::Cells,
-    /// How many actions it has asked for.
-    actions: usize,
-    /// What libraries may do.
-    pub allowance: Allowance,
-    /// Whether what is printed is kept.
-    is_heard: bool,
-    /// The parameters that the recipe asked for.
-    pub asked: Vec<Wanted>,
-    /// Whether the recipe asked how a boot ended, or wants to hear of every end: after another it may do something else.
-    pub asks_end: bool,
-    /// The machines that were described, and those that were booted.
-    pub(crate) machines: idle::Machines,
-    /// The machines that were booted and the calls that made them; noted for a check alone.
-    pub booted: Vec<Booted>,
-    /// The recipe and its modules.
-    pub sources: Rc<Sources>,
-}
-
-/// A parameter that a recipe asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// Its name.
-    pub name: String,
-    /// Whether it has a default.
-    pub has_default: bool,
-    /// The ends of what it may be, or all that it may be, as `--set` gives them; empty where nothing was declared.
-    pub extremes: Vec<String>,
-}
-
-/// A machine that was booted in a rehearsal, as it was then.
-pub(crate) struct Booted {
-    /// What was known of it, with the calls that made its parts.
-    pub state: handle::VmState,
-    /// The machine.
-    pub machine: Machine,
-}
-
-/// What the words share, for as long as one evaluation lasts.
-pub(crate) type SharedContext = Rc<RefCell<EvaluationContext>>;
 
 /// A recipe that was read and parsed.
 pub struct Recipe {
@@ -331,239 +230,6 @@ impl ScriptEngine {
     pub fn new() -> Rc<Self> {
         let shared = Rc::new(RefCell::new(EvaluationContext::new(Rc::default())));
         Rc::new(Self { engine: engine(&shared, false), shared })
-    }
-}
-
-impl EvaluationContext {
-    /// Lets the evaluation have more memory: what a file has that it reads.
-    pub(crate) fn holds(&mut self, bytes: usize) {
-        self.bounds.hold(bytes as u64);
-    }
-
-    /// Returns a path of the recipe from the root on, and notes the parameter that it was made of.
-    pub(crate) fn whole(&mut self, text: &str) -> String {
-        let Whole { path, given } = self.inputs.origin.whole(text, &self.inputs.params);
-        if let Some((name, value)) = given {
-            self.run().given.insert(name, value);
-        }
-        path
-    }
-
-    /// Notes which call asked for what a plan holds from here on.
-    pub(crate) fn asks(&mut self, site: &Site) {
-        if self.rehearsal == Some(Purpose::Plan) {
-            let first = self.run().rehearsed().len();
-            self.places.push((first, site.clone()));
-        }
-    }
-
-    fn new(sources: Rc<Sources>) -> Self {
-        let (warnings, defers, hooks, due) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (printed, begun, installs, pairs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self {
-            run: None,
-            inputs: Inputs::default(),
-            rehearsal: None,
-            warnings,
-            printed,
-            blamed: None,
-            begun,
-            installs,
-            pairs,
-            hooks,
-            due,
-            also: Vec::new(),
-            defers,
-            places: Vec::new(),
-            spent: Rc::default(),
-            patience: REHEARSAL,
-            bounds: Bounds::begin(),
-            cells: cycles::Cells::default(),
-            actions: 0,
-            allowance: Allowance::default(),
-            is_heard: false,
-            asked: Vec::new(),
-            asks_end: false,
-            machines: idle::Machines::default(),
-            booted: Vec::new(),
-            sources,
-        }
-    }
-
-    fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
-        self.run = Some(run);
-        self.inputs = inputs.clone();
-        self.rehearsal = rehearsal;
-        self.begun.clear();
-        self.hooks.clear();
-        self.due.clear();
-        self.pairs.clear();
-        self.installs.clear();
-        self.allowance.begin();
-        self.places.clear();
-        self.spent.set(0);
-        self.bounds = Bounds::begin();
-        self.actions = 0;
-        self.asked.clear();
-        self.asks_end = false;
-        self.machines = idle::Machines::default();
-        self.booted.clear();
-    }
-
-    /// Raises a fault of the run, at the call that began what it is about where that was an earlier one.
-    pub(crate) fn raised(&mut self, fault: Fault) -> Raised {
-        let late = self.run().take_late();
-        let site = late.and_then(|effect| self.begun.iter().rfind(|(begun, _)| *begun == effect));
-        let raised = Raised::from(fault);
-        match site {
-            Some((_, site)) => raised.at(site),
-            None => raised,
-        }
-    }
-
-    /// Returns the run. Words are called only while an evaluation lasts.
-    pub(crate) fn run(&mut self) -> &mut Run {
-        match &mut self.run {
-            Some(run) => run,
-            None => unreachable!("a word outlived its evaluation"),
-        }
-    }
-}
-
-/// What came out of an evaluation.
-pub(crate) struct Evaluated {
-    /// The run, with what it has taken.
-    pub run: Run,
-    /// What the recipe printed, if this was a rehearsal; what it prints in earnest is printed at once.
-    pub printed: Vec<String>,
-    /// What is to be said.
-    pub warnings: Vec<Diagnostic>,
-    /// What was wrong.
-    pub faults: Vec<Diagnostic>,
-    /// What is known about the way in which the last boot failed, and where.
-    pub blamed: Option<Diagnostic>,
-    /// The ends of boots that the recipe wants to hear of.
-    pub heard: Vec<Ended>,
-    /// What was begun and left to itself, or all that a network is made of, and the calls.
-    pub calls: Vec<(Effect, Site)>,
-    /// What was said of installs, and where.
-    pub installs: Vec<(NetbootOptions, Site)>,
-    /// Of a plan, from which of its steps on which call asked for them.
-    pub places: Vec<(usize, Place)>,
-    /// The parameters that the recipe asked for.
-    pub asked: Vec<Wanted>,
-    /// Whether it asked how a boot ended, or wants to hear of every end.
-    pub asks_end: bool,
-    /// The machines that were booted, if this was for a check.
-    pub booted: Vec<Booted>,
-}
-
-/// An engine with every word. A recipe that calls nothing else is spared Rhai's own functions, which take 4 to 6 % of a start.
-fn engine(shared: &SharedContext, words_only: bool) -> Engine {
-    let mut engine = if words_only { texts() } else { functions() };
-    limit(&mut engine);
-    for word in words::all() {
-        words::register(&mut engine, word, shared);
-    }
-    type_names::register(&mut engine);
-    handle::register(&mut engine);
-    if !words_only {
-        handle::register_properties(&mut engine, shared);
-    }
-    engine.set_module_resolver(modules::Library::new(shared.borrow().sources.clone()));
-    let (facts, spent) = (shared.clone(), shared.borrow().spent.clone());
-    #[expect(deprecated, reason = "the callback is marked volatile, not on its way out")]
-    engine.on_var(move |name, index, context| {
-        if let Some(fact) = words::fact(name, &facts) {
-            return Ok(Some(fact));
-        }
-        let Some(value) = bounds::variable(name, index, context.scope()) else { return Ok(None) };
-        if value.is_shared()
-            && let Ok(mut evaluation) = facts.try_borrow_mut()
-        {
-            evaluation.cells.note(value);
-        }
-        let cost = bounds::weigh(value)?;
-        bounds::spend(&facts, &spent, cost).map_or(Ok(None), |why| Err(bounds::end(why)))
-    });
-    let evaluation = shared.clone();
-    engine.on_print(move |text| print(&evaluation, text));
-    let evaluation = shared.clone();
-    engine.on_debug(move |text, source, at| {
-        let main = evaluation.borrow().sources.main();
-        let (line, column) = (at.line().unwrap_or_default(), at.position().unwrap_or_default());
-        print(&evaluation, &format!("{}:{line}:{column}: {text}", source.unwrap_or(&main)));
-    });
-    let (watched, spent) = (shared.clone(), shared.borrow().spent.clone());
-    // Rhai counts anew in every closure that it calls from one of its own functions.
-    engine.on_progress(move |_| bounds::spend(&watched, &spent, 1).map(Into::into));
-    engine
-}
-
-/// An engine that can parse recipes, for which it needs to know no function.
-fn bare_engine() -> Engine {
-    let mut engine = Engine::new_raw();
-    limit(&mut engine);
-    engine
-}
-
-/// Parses a text. The mark of UTF-8 that some editors write at the beginning is a blank, so that columns stay.
-fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
-    match text.strip_prefix('\u{feff}') {
-        Some(rest) => engine.compile(format!(" {rest}")),
-        None => engine.compile(text),
-    }
-}
-
-/// Limits are explicit because Rhai's own differ between debug and release.
-fn limit(engine: &mut Engine) {
-    engine.set_optimization_level(OptimizationLevel::None);
-    engine.set_max_call_levels(CALLS);
-    engine.set_max_expr_depths(64, 64);
-    engine.set_max_operations(OPERATIONS);
-    engine.set_max_modules(64);
-    engine.set_max_variables(NAMES);
-    engine.set_max_functions(NAMES);
-    engine.set_max_string_size(TEXT);
-    engine.set_max_array_size(VALUES);
-    engine.set_max_map_size(VALUES);
-    engine.set_fail_on_invalid_map_property(true);
-    engine.disable_symbol("eval");
-    engine.disable_symbol("Fn");
-}
-
-def_package! {
-    /// Rhai's own functions as far as recipes have a use for them; each one costs time at every start. Left out are blobs and
-    /// single bits.
-    Functions(module) : CorePackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage {
-        module.set_id("functions");
-    }
-}
-
-/// An engine that can put values into texts, and knows no other function.
-fn texts() -> Engine {
-    let mut engine = Engine::new_raw();
-    engine.register_global_module(BasicStringPackage::new().as_shared_module());
-    ["print", "to_string", "debug", "to_debug"].iter().for_each(|name| natives::written(&mut engine, name));
-    engine
-}
-
-/// An engine with Rhai's own functions.
-fn functions() -> Engine {
-    let mut engine = Engine::new_raw();
-    engine.register_global_module(Functions::new().as_shared_module());
-    natives::register(&mut engine);
-    engine
-}
-
-/// Prints what a recipe prints: once, so not while it is rehearsed. A reader that went away is no error, and a terminal gets
-/// text only.
-fn print(shared: &SharedContext, text: &str) {
-    let mut evaluation = shared.borrow_mut();
-    if evaluation.rehearsal.is_some() || evaluation.is_heard {
-        evaluation.printed.push(shown::text(text).into_owned());
-    } else {
-        let _ = terminal::print(Stream::Output, TextForm::Text, &format!("{text}\n"));
     }
 }
 
