@@ -285,6 +285,52 @@ fn joined(args: &[String]) -> (String, Vec<Range<usize>>) {
 const STAND_IN: &str = "absent";
 
 impl Import {
+    /// Returns the entries of a tree with what their variables stand for, and what is wrong with them; passwords have a stand-in.
+    fn expanded(
+        &mut self,
+        tree: &Tree,
+        variables: &BTreeSet<String>,
+        place: &dyn Fn(&str) -> Option<Place>,
+    ) -> (Vec<(String, String)>, Vec<Diagnostic>) {
+        let target = self.draft.target;
+        let (mut entries, mut faults) = (Vec::new(), Vec::new());
+        for (key, value) in tree.entries() {
+            let at = || place(key);
+            if is_secret(key) {
+                faults.extend(self.password(expand(tree, value).text.len(), key, at()));
+                entries.push((key.to_string(), STAND_IN.to_string()));
+                continue;
+            }
+            if variables.contains(key) {
+                self.remarks.push((None, format!("{key} is only for other keys, which hold what it stands for")));
+                continue;
+            }
+            let expanded = expand(tree, value);
+            self.remarks
+                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", with_hint(fault)))));
+            faults.extend(foreign(tree, key, target).map(|fault| error(fault, at())));
+            entries.push((key.to_string(), expanded.text));
+        }
+        (entries, faults)
+    }
+
+    /// Notes how long a password is, in bytes; returns what is wrong with that.
+    fn password(&mut self, bytes: usize, key: &str, place: Option<Place>) -> Option<Diagnostic> {
+        self.password = Some(bytes);
+        if bytes == 0 {
+            let fault = Fault::new(format!("`{key}` is empty"));
+            return Some(error(fault.hint("leave it out, or give a password of at most eight bytes"), place));
+        }
+        if bytes <= PASSWORD_MAX {
+            return None;
+        }
+        if self.kind != SourceKind::VmBhyve {
+            return Some(error(too_long(bytes), place));
+        }
+        self.warnings.push(Diagnostic { place, ..Diagnostic::warning(too_long(bytes)) });
+        None
+    }
+
     /// Makes the machine of what was said, or tells everything that is wrong with it.
     fn fill(mut self, basis: Basis) -> Result<Self, Vec<Diagnostic>> {
         let target = self.draft.target;
@@ -301,40 +347,13 @@ impl Import {
                 .push((None, "`config.dump` is left out: with it bhyve prints its configuration and ends".into()));
         }
         let variables = variables(&tree);
-        let mut faults = Vec::new();
-        let mut entries = Vec::new();
-        for (key, value) in tree.entries() {
-            let at = || places.get(key).cloned().or_else(|| whole.clone());
-            if is_secret(key) {
-                let bytes = expand(&tree, value).text.len();
-                self.password = Some(bytes);
-                if bytes == 0 {
-                    let fault = Fault::new(format!("`{key}` is empty"));
-                    faults.push(error(fault.hint("leave it out, or give a password of at most eight bytes"), at()));
-                } else if bytes > PASSWORD_MAX && self.kind != SourceKind::VmBhyve {
-                    faults.push(error(too_long(bytes), at()));
-                } else if bytes > PASSWORD_MAX {
-                    self.warnings.push(Diagnostic { place: at(), ..Diagnostic::warning(too_long(bytes)) });
-                }
-                entries.push((key.to_string(), STAND_IN.to_string()));
-                continue;
-            }
-            if variables.contains(key) {
-                self.remarks.push((None, format!("{key} is only for other keys, which hold what it stands for")));
-                continue;
-            }
-            let expanded = expand(&tree, value);
-            self.remarks
-                .extend(expanded.warnings.iter().map(|fault| (slot_of(key), format!("{key}: {}", with_hint(fault)))));
-            faults.extend(foreign(&tree, key, target).map(|fault| error(fault, at())));
-            entries.push((key.to_string(), expanded.text));
-        }
+        let place = |key: &str| places.get(key).cloned().or_else(|| whole.clone());
+        let (entries, mut faults) = self.expanded(&tree, &variables, &place);
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
         draft.target = target;
         if let Some(dump) = tree.get("config.dump") {
             let wrong = Type::Flag.read(&expand(&tree, dump).text).err();
-            faults
-                .extend(wrong.map(|fault| error(fault, places.get("config.dump").cloned().or_else(|| whole.clone()))));
+            faults.extend(wrong.map(|fault| error(fault, place("config.dump"))));
             draft.options.push(("config.dump".into(), dump.into()));
             let remark =
                 "with `config.dump` bhyve prints its configuration and ends: without that line the machine runs";
@@ -352,15 +371,14 @@ impl Import {
             entries.iter().filter(|(key, _)| foreign(&tree, key, target).is_some()).map(|(key, _)| key.clone()),
         );
         faults.extend(wrong.into_iter().map(|(key, fault)| error(fault, near(&key))));
+        let item = items.first().and_then(|(_, place)| place.clone());
+        let of = |part: &Part| match parts::keys(&draft, part).iter().find_map(|key| exact(&places, key)) {
+            None if *part == Part::Key("fw_cfg") => item.clone().or_else(|| whole.clone()),
+            place => place.or_else(|| whole.clone()),
+        };
         if let Err(wrong) = draft.clone().check() {
-            let item = |part: &Part| match part {
-                Part::Key("fw_cfg") => items.first().and_then(|(_, place)| place.clone()),
-                _ => None,
-            };
-            let of = |part: &Part| parts::keys(&draft, part).iter().find_map(|key| exact(&places, key));
-            let at = |part: &Part| of(part).or_else(|| item(part)).or_else(|| whole.clone());
             let sure = wrong.into_iter().filter(|(part, _)| !parts::is_doubtful(part, &failed));
-            faults.extend(sure.map(|(part, fault)| error(fault, at(&part))));
+            faults.extend(sure.map(|(part, fault)| error(fault, of(&part))));
         }
         for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key) && !variables.contains(*key)) {
             // The key was in a tree.
