@@ -34,12 +34,19 @@
 //! 64a0f2d1 has mac 58:9c:fc:00:00:01
 //! ```
 //!
+//! How the guest is told to stop is written before that is done, for whoever has asked the run to stop and reads on until its end.
+//!
+//! ```text
+//! 5709c4ac stops force
+//! ```
+//!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
 //! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
 use super::leases::Lease;
+use super::step::Means;
 use crate::host::Witness;
 use crate::host::clock::Utc;
 use crate::model::{Exclusive, Role, VmName};
@@ -92,6 +99,8 @@ pub(crate) struct Journal {
     pub vcpus: BTreeMap<VmName, u64>,
     /// What the machines of the run have alone, beside their images.
     pub alone: Vec<Exclusive>,
+    /// How its guest was told to stop last, if it was.
+    pub stops: Option<Means>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
     pub leases: Vec<Lease>,
 }
@@ -112,6 +121,7 @@ impl Journal {
                 if let Some(owner) = owner(rest) {
                     self.starts.remove(&owner.pid);
                     self.owner = Some(owner);
+                    self.stops = None;
                 }
             }
             Some((first, [id])) if first == "boot" => self.boot = Some(id.clone()),
@@ -133,6 +143,7 @@ impl Journal {
                 self.alone.extend(Role::named(role).map(|role| Exclusive::new(role, text)));
             }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
+            Some((first, [means])) if first == "stops" => self.stops = Means::named(means).or(self.stops),
             Some((first, rest)) if first == "+" => {
                 if let Some(Lease::Guest { pid, .. }) = Lease::read(rest) {
                     self.starts.remove(&pid);
@@ -180,6 +191,11 @@ pub(crate) fn vcpus(name: &VmName, count: u64) -> String {
 /// Returns the line that says what a machine of the run has alone.
 pub(crate) fn has(own: &Exclusive) -> String {
     line(&["has", own.role.word(), &own.text])
+}
+
+/// Returns the line that says how the guest is told to stop. Whoever has asked the run to stop reads there how it came down.
+pub(crate) fn stops(means: Means) -> String {
+    line(&["stops", means.word()])
 }
 
 /// Returns the line of a machine whose leases are in the journal of another.
@@ -332,6 +348,9 @@ mod tests {
         let lines: String = alone.iter().map(has).chain([line(&["has", "luck", "a lot"])]).collect();
         assert_eq!(Journal::read(&lines).alone, alone);
         assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
+        let stopped = [stops(Means::PowerButton), stops(Means::Force), line(&["stops", "by magic"])].concat();
+        assert_eq!(Journal::read(&stopped).stops, Some(Means::Force));
+        assert_eq!(Journal::read(&[stopped, begun_by(&me())].concat()).stops, None);
     }
 
     #[test]
