@@ -3,8 +3,10 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
+mod journals;
 mod kept;
 
+pub(crate) use journals::OpenJournal;
 pub(crate) use kept::{Kept, kept, last};
 
 use super::files::{self, io_fault, reason, remove, without_links};

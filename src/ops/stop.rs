@@ -8,12 +8,15 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::processes::HypervisorKind;
 use crate::host::spawn;
+use crate::host::store::OpenJournal;
 use crate::host::system::System;
 use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
+use crate::supervise::journal::Journal;
 use crate::supervise::order::{depths, order};
 use crate::supervise::recovery::{self, Aim, Left};
 use crate::supervise::status::{MachineState, MachineStatus};
+use crate::supervise::step::Means;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -161,15 +164,16 @@ const AGAIN: [Duration; 3] = [Duration::from_millis(400), Duration::from_millis(
 
 /// Asks a run to stop its machine, and waits for its end. Its guest gets so long; nothing where it gets the time of its start.
 fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> {
-    let Some(mut run) = host.hold_process(pid)? else { return Ok(Down::PoweredOff) };
-    // The process that is held is the run, or there was none of it any more.
-    if !recovery::is_certain(host, name, pid) {
+    let journal = journal_of(host, name);
+    // The process that is held is the run, or there was none of it any more; one elsewhere may not be seen at all.
+    let run = host.hold_process(pid)?.filter(|_| recovery::is_certain(host, name, pid));
+    let Some(mut run) = run else {
         return if recovery::holder(host, name).is_some() {
             Err(uncertain(host, name, pid))
         } else {
             Ok(Down::PoweredOff)
         };
-    }
+    };
     let begun = Instant::now();
     if how == How::AtOnce {
         run.ask_to_stop(3);
@@ -180,23 +184,42 @@ fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> 
     let within = given.or_else(|| MachineStatus::of(host, name).map(|status| status.stop_within));
     run.ask_to_stop(1);
     // A run in the foreground knows alone how long its guest gets.
-    let Some(within) = within else { return run.ends().map(|()| Down::PoweredOff) };
+    let Some(within) = within else { return run.ends().map(|()| came_down(journal.as_ref(), false)) };
     let over = begun + within;
     if run.ends_until(over)? {
-        return Ok(Down::PoweredOff);
+        return Ok(came_down(journal.as_ref(), false));
     }
     // The run switches the machine off by itself now. Each further asking goes a step further.
     for pause in AGAIN {
         if run.ends_until(over + pause)? {
-            return Ok(Down::Forced);
+            return Ok(came_down(journal.as_ref(), true));
         }
         run.ask_to_stop(1);
     }
     // One whose guest is gone is giving back.
     if recovery::guest_of_run(host, name).is_none() && run.ends_until(over + FORCED)? {
-        return Ok(Down::Forced);
+        return Ok(came_down(journal.as_ref(), true));
     }
     Err(deaf(host, name, pid, How::Asked(Some(within))))
+}
+
+/// Opens the journal of a machine's run, which is with the first of its machines.
+fn journal_of(host: &System, name: &VmName) -> Option<OpenJournal> {
+    let own = host.store().open_journal(name)?;
+    match Journal::read(&own.text()).part_of {
+        Some(whole) => host.store().open_journal(&whole),
+        None => Some(own),
+    }
+}
+
+/// Returns how a machine came down whose run is over, by what that has noted last. Of one that has noted nothing, as an older vmrun
+/// does not, time tells.
+fn came_down(journal: Option<&OpenJournal>, is_late: bool) -> Down {
+    match journal.and_then(|journal| Journal::read(&journal.text()).stops) {
+        Some(Means::Force | Means::Kill) => Down::Forced,
+        None if is_late => Down::Forced,
+        Some(Means::PowerButton) | None => Down::PoweredOff,
+    }
 }
 
 /// The fault of a run that does not end: what was done, and what remains.
@@ -263,6 +286,7 @@ mod tests {
             shape: Shape::default(),
             status: None,
             recipe: None,
+            elsewhere: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

@@ -334,6 +334,12 @@ impl Run {
         self.vcpus.insert(name.clone(), count);
     }
 
+    /// Writes down how the guest is told to stop. That it cannot be written stops nothing.
+    fn note_stop(&mut self, means: Means) {
+        let Some((owner, _)) = &self.owner else { return };
+        let _ = self.host.store_mut().note(owner, &journal::stops(means), false);
+    }
+
     /// Looks after the log: in one that is begun anew the boot begins at its beginning.
     fn rotate_log(&mut self) {
         let is_anew = self.host.rotate_log() == Some(0);
@@ -354,6 +360,7 @@ impl Run {
             }
             Action::Stop(means) => {
                 self.tell(Progress::Stops(*means, self.stop_within));
+                self.note_stop(*means);
                 match means {
                     Means::PowerButton => {
                         self.set_status(MachineState::Stopping, process, |_| ());

@@ -37,11 +37,10 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Adopted(process) => ("adopted", json!({ "pid": process })),
         Progress::Runs(..) => ("running", Value::Null),
         Progress::Ready => ("ready", Value::Null),
-        Progress::Stops(Means::PowerButton, within) => {
-            ("stopping", json!({ "by": "power button", "within_ms": milliseconds(*within) }))
+        Progress::Stops(means @ Means::PowerButton, within) => {
+            ("stopping", json!({ "by": means.word(), "within_ms": milliseconds(*within) }))
         }
-        Progress::Stops(Means::Force, _) => ("stopping", json!({ "by": "force" })),
-        Progress::Stops(Means::Kill, _) => ("stopping", json!({ "by": "kill" })),
+        Progress::Stops(means, _) => ("stopping", json!({ "by": means.word() })),
         Progress::Ended(ended, last_words) => {
             let (how, status, message) = (ended.word(), ended.status(), ended.to_string());
             ("ended", json!({ "how": how, "status": status, "message": message, "last_words": last_words }))

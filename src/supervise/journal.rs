@@ -34,14 +34,21 @@
 //! 64a0f2d1 has mac 58:9c:fc:00:00:01
 //! ```
 //!
+//! How the guest is told to stop is written before that is done, for whoever has asked the run to stop and reads on until its end.
+//!
+//! ```text
+//! 5709c4ac stops force
+//! ```
+//!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
 //! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
 use super::holds::Hold;
-use crate::host::Witness;
+use super::step::Means;
 use crate::host::clock::Utc;
+use crate::host::{IN_JAIL, ON_HOST, Witness};
 use crate::model::{Exclusive, Role, VmName};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -69,6 +76,24 @@ pub(crate) struct Owner {
     pub recipe: String,
 }
 
+impl Owner {
+    /// Returns whether it is in other namespaces or another jail than who asks, who says where that is. What is not known is here.
+    pub(crate) fn is_elsewhere(&self, here: impl FnOnce() -> String) -> bool {
+        let here = if self.space.is_empty() { String::new() } else { here() };
+        !here.is_empty() && here != self.space
+    }
+
+    /// Returns where it is, as words for who is elsewhere.
+    pub(crate) fn whereabouts(&self) -> String {
+        match self.space.strip_prefix(IN_JAIL) {
+            Some("") => "in a jail without a host name".into(),
+            Some(hostname) => format!("in the jail with the host name {hostname}"),
+            None if self.space == ON_HOST => "on the host of this jail".into(),
+            None => format!("in other namespaces than this vmrun, {}", self.space),
+        }
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "vmrun {}, of {}, since {}", self.pid, self.recipe, Utc(self.since))
@@ -92,6 +117,8 @@ pub(crate) struct Journal {
     pub vcpus: BTreeMap<VmName, u64>,
     /// What the machines of the run have alone, beside their images.
     pub alone: Vec<Exclusive>,
+    /// How its guest was told to stop last, if it was.
+    pub stops: Option<Means>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
     pub holds: Vec<Hold>,
 }
@@ -112,6 +139,7 @@ impl Journal {
                 if let Some(owner) = owner(rest) {
                     self.starts.remove(&owner.pid);
                     self.owner = Some(owner);
+                    self.stops = None;
                 }
             }
             Some((first, [id])) if first == "boot" => self.boot = Some(id.clone()),
@@ -133,6 +161,7 @@ impl Journal {
                 self.alone.extend(Role::named(role).map(|role| Exclusive::new(role, text)));
             }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
+            Some((first, [means])) if first == "stops" => self.stops = Means::named(means).or(self.stops),
             Some((first, rest)) if first == "+" => {
                 if let Some(Hold::Guest { pid, .. }) = Hold::read(rest) {
                     self.starts.remove(&pid);
@@ -180,6 +209,11 @@ pub(crate) fn vcpus(name: &VmName, count: u64) -> String {
 /// Returns the line that says what a machine of the run has alone.
 pub(crate) fn has(own: &Exclusive) -> String {
     line(&["has", own.role.word(), &own.text])
+}
+
+/// Returns the line that says how the guest is running_cpus to stop. Whoever has asked the run to stop reads there how it came down.
+pub(crate) fn stops(means: Means) -> String {
+    line(&["stops", means.word()])
 }
 
 /// Returns the line of a machine whose holds are in the journal of another.
@@ -332,6 +366,9 @@ mod tests {
         let lines: String = alone.iter().map(has).chain([line(&["has", "luck", "a lot"])]).collect();
         assert_eq!(Journal::read(&lines).alone, alone);
         assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
+        let stopped = [stops(Means::PowerButton), stops(Means::Force), line(&["stops", "by magic"])].concat();
+        assert_eq!(Journal::read(&stopped).stops, Some(Means::Force));
+        assert_eq!(Journal::read(&[stopped, begun_by(&me())].concat()).stops, None);
     }
 
     #[test]
@@ -360,6 +397,26 @@ mod tests {
     fn an_owner_is_named_with_its_recipe_and_its_time() {
         let owner = Owner { recipe: "web.rhai".into(), ..me() };
         assert_eq!(owner.to_string(), "vmrun 1234, of web.rhai, since 2025-11-25 17:05:12 UTC");
+    }
+
+    #[test]
+    fn an_owner_is_elsewhere_if_both_places_are_known_and_is_told_by_where_that_is() {
+        let of = |space: &str| Owner { space: space.into(), ..me() };
+        let is_elsewhere = |there: &str, here: &str| of(there).is_elsewhere(|| here.into());
+        assert!(
+            is_elsewhere("host", "jail:web") && is_elsewhere("jail:web", "host") && is_elsewhere("jail:a", "jail:b")
+        );
+        assert!(!is_elsewhere("jail:web", "jail:web") && !is_elsewhere("", "host") && !is_elsewhere("host", ""));
+        let places = ["host", "jail:web.example.org", "jail:", "net:[1],pid:[2]"].map(|space| of(space).whereabouts());
+        assert_eq!(
+            places,
+            [
+                "on the host of this jail",
+                "in the jail with the host name web.example.org",
+                "in a jail without a host name",
+                "in other namespaces than this vmrun, net:[1],pid:[2]",
+            ]
+        );
     }
 
     /// The owner of a journal whose lines about it are whole, or not: where it is may be missing.

@@ -130,6 +130,24 @@ pub(crate) enum Means {
     Kill,
 }
 
+impl Means {
+    const ALL: [Self; 3] = [Self::PowerButton, Self::Force, Self::Kill];
+
+    /// Returns its word, as events and journals have it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::PowerButton => "power button",
+            Self::Force => "force",
+            Self::Kill => "kill",
+        }
+    }
+
+    /// Returns the means of a word.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|means| means.word() == word)
+    }
+}
+
 /// What to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {

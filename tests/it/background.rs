@@ -414,6 +414,43 @@ vmrun: db did not power off in time and was switched off
 }
 
 #[test]
+fn a_run_in_the_foreground_tells_who_stops_it_how_its_machine_came_down() {
+    let forced = "vmrun: db did not power off in time and was switched off";
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("deaf\n", &["stop", "db"], forced),
+        ("deaf\n", &["stop", "db", "--within", "200ms"], forced),
+        ("deaf\n", &["kill", "db"], "vmrun: db was switched off"),
+        ("run\n", &["stop", "db"], "vmrun: db is down"),
+    ];
+    for (exits, command, said) in cases {
+        let host = Host::new(exits);
+        host.recipe("db", "");
+        let mut run = host.start(&["db.rhai", "--stop-within", "300ms"]);
+        run.until("the guest", |sandbox| sandbox.read("state/.db.lock").contains(" + guest "));
+        ended(&host.run(command), 0, said);
+        ended(&run.wait(), 130, "error: interrupted");
+        host.is_clean();
+    }
+}
+
+#[test]
+fn a_run_of_several_machines_tells_it_of_the_one_that_is_stopped() {
+    let host = Host::new("1\ndeaf\n");
+    host.recipe("db", "");
+    host.recipe("web", "");
+    let both =
+        [host.read("db.rhai"), host.read("web.rhai").replace("let nic", "let other").replace("(nic)", "(other)")];
+    host.write("both.rhai", &both.concat());
+    let mut run = host.start(&["both.rhai", "--stop-within", "300ms"]);
+    run.until("the second guest", |sandbox| {
+        sandbox.read("state/.web.lock").contains(" part db\n") && sandbox.read("fake/vmm/web").contains("pid ")
+    });
+    ended(&host.run(&["stop", "web"]), 0, "vmrun: web did not power off in time and was switched off");
+    ended(&run.wait(), 130, "error: interrupted");
+    host.is_clean();
+}
+
+#[test]
 fn how_long_a_stop_gives_is_in_the_log_and_in_the_events() {
     let host = Host::new("deaf\n");
     host.recipe("db", "");
