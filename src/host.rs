@@ -53,7 +53,7 @@ pub(crate) mod worlds;
 pub(crate) use effects::{Effect, Effects, Inner, Step};
 pub(crate) use facts::{Capacity, Facts, FileFact};
 pub(crate) use guests::{Guest, Guests, Woken};
-pub(crate) use identity::{Identity, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};
+pub(crate) use identity::{IN_JAIL, Identity, ON_HOST, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
 pub(crate) use kernel::{release_doubt, target};

@@ -120,9 +120,15 @@ fn as_table(all: &[Entry]) -> String {
 /// What is to be done about a machine.
 pub(super) fn advice(one: &Entry) -> Option<String> {
     let name = shown::line(one.name.as_deref().unwrap_or_default());
+    // What is to be done about a run elsewhere is to be done there.
+    let (place, there) = one.elsewhere.as_ref().map_or_else(Default::default, |it| (format!(" {it}"), " there"));
     match one.state {
-        State::Unsupervised => Some(format!("{name} goes on without its vmrun; `vmrun adopt {name}` takes it over")),
-        State::Left => Some(format!("{name} was left by a run that is dead; `vmrun gc` gives back what it took")),
+        State::Unsupervised => {
+            Some(format!("{name} goes on without its vmrun{place}; `vmrun adopt {name}`{there} takes it over"))
+        }
+        State::Left => {
+            Some(format!("{name} was left by a run that is dead{place}; `vmrun gc`{there} gives back what it took"))
+        }
         State::Unknown => Some(format!("whether {name} runs cannot be told: its owner and root can ask")),
         State::Supervised(Stance::Held) => {
             let why = one.standing.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
@@ -158,6 +164,7 @@ mod tests {
             shape: crate::model::Shape::default(),
             standing: None,
             recipe: None,
+            elsewhere: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();
         let said = advices(&all);

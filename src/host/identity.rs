@@ -82,6 +82,12 @@ pub(crate) struct Witness {
     pub starts: BTreeMap<u32, i64>,
 }
 
+/// Where a process of FreeBSD is that is in no jail.
+pub(crate) const ON_HOST: &str = "host";
+
+/// How it begins where one is that is in a jail; the host name of that follows.
+pub(crate) const IN_JAIL: &str = "jail:";
+
 /// The processes of a host, as far as runs ask for them.
 pub(crate) trait ProcessTable {
     /// Returns who this process is.
@@ -100,8 +106,8 @@ pub(crate) trait ProcessTable {
     /// command.
     fn space(&self) -> String;
     /// Returns whether a hypervisor of the machine lives, wherever it is: one that cannot be seen among the processes shows itself
-    /// by its socket or its node.
-    fn answers(&self, name: &VmName) -> bool;
+    /// by its socket on Linux. Nothing where that cannot be told.
+    fn answers(&self, name: &VmName) -> Option<bool>;
     /// Returns the hypervisors of a machine that can be found without its journal.
     fn strays(&self, name: &VmName) -> Vec<u32>;
     /// Returns the processes of bhyve that run a machine of this name, whoever has started them: there is one node of a name.
@@ -142,8 +148,8 @@ impl ProcessTable for UnknownProcesses {
         String::new()
     }
 
-    fn answers(&self, _: &VmName) -> bool {
-        false
+    fn answers(&self, _: &VmName) -> Option<bool> {
+        None
     }
 
     fn strays(&self, _: &VmName) -> Vec<u32> {

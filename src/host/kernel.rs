@@ -16,11 +16,11 @@ use std::time::Duration;
 /// How often it is looked whether a process that is none of our children has ended.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Returns who this process is.
-pub(crate) fn identity() -> Identity {
+/// Returns who this process is, for machines of a platform.
+pub(crate) fn identity(platform: Platform) -> Identity {
     let pid = std::process::id();
     let now = super::clock::now();
-    let space = if native_platform() == Platform::Linux { space() } else { String::new() };
+    let space = if platform == Platform::Linux { space(platform) } else { String::new() };
     Identity { pid, started: started(pid).unwrap_or_default(), boot: boot(), space, now }
 }
 
@@ -89,11 +89,12 @@ pub(crate) fn has_open(pid: u32, path: &Path) -> Option<bool> {
 }
 
 /// Returns where the numbers of processes and the names of interfaces that this process sees mean something: the namespaces of
-/// Linux (namespaces(7)), the jail of FreeBSD (jail(8)), for which a command is asked. Empty where that is not known.
-pub(crate) fn space() -> String {
-    match native_platform() {
+/// Linux (namespaces(7)), the jail of FreeBSD (jail(8)), for which a command is asked once. Empty where that is not known.
+pub(crate) fn space(platform: Platform) -> String {
+    static JAIL: OnceLock<String> = OnceLock::new();
+    match platform {
         Platform::Linux => linux::space(),
-        Platform::FreeBsd => freebsd::space(&run, std::process::id()).unwrap_or_default(),
+        Platform::FreeBsd => JAIL.get_or_init(|| freebsd::space(&run).unwrap_or_default()).clone(),
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn this_process_is_known_and_an_impossible_one_is_not() {
-        let me = identity();
+        let me = identity(native_platform());
         let fact = process(me.pid).unwrap();
         assert_eq!(fact.started, me.started);
         assert_eq!(process(u32::MAX), None);

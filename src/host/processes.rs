@@ -170,6 +170,11 @@ pub(crate) fn lives(pid: u32) -> bool {
     kernel::process(pid).is_some()
 }
 
+/// Returns where the numbers of processes mean what is seen here; empty where that is not known.
+pub(crate) fn space(platform: Platform) -> String {
+    kernel::space(platform)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

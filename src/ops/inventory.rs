@@ -7,7 +7,7 @@ use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::Kind;
 use crate::model::{Shape, VmName};
-use crate::supervise::journal::Journal;
+use crate::supervise::journal::{Journal, Owner};
 use crate::supervise::leases::Lease;
 pub(crate) use crate::supervise::standing::{Stance, Standing};
 use std::collections::BTreeMap;
@@ -70,6 +70,8 @@ pub(crate) struct Entry {
     pub standing: Option<Standing>,
     /// The path of its recipe, if that is known.
     pub recipe: Option<String>,
+    /// Where its run is, or was, if that is in other namespaces or another jail, as words.
+    pub elsewhere: Option<String>,
 }
 
 /// The processes of this host, as far as this user sees them.
@@ -82,6 +84,8 @@ pub(crate) struct Seen<'a> {
     pub is_vmrun: &'a dyn Fn(u32) -> bool,
     /// Whether a process lives.
     pub lives: &'a dyn Fn(u32) -> bool,
+    /// Where numbers of processes mean what is seen here.
+    pub space: &'a dyn Fn() -> String,
 }
 
 /// Returns every machine: those of vmrun by name, then those that others have started.
@@ -142,7 +146,10 @@ fn entry(
     let is_locked = one.trace.as_ref().is_some_and(|trace| trace.is_locked);
     let has_started =
         |pid: u32| is_locked || known == Some(pid) && process.is_some_and(|process| process.parent == pid);
-    let is_its = |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid);
+    // Whoever holds a lock in other namespaces or another jail need not be seen.
+    let is_elsewhere = owner.is_some_and(|owner| owner.is_elsewhere(processes.space));
+    let is_its =
+        |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid) || is_locked && is_elsewhere;
     let supervisor = asked.filter(|pid| !is_free && is_its(*pid));
     let state = match (&standing, supervisor) {
         (Some(standing), Some(_)) => State::Supervised(standing.state),
@@ -180,6 +187,7 @@ fn entry(
         process: process.cloned(),
         standing,
         recipe: recipe.filter(|recipe| !recipe.is_empty()),
+        elsewhere: owner.filter(|_| is_elsewhere).map(Owner::whereabouts),
     }
 }
 
@@ -206,6 +214,7 @@ pub(crate) fn down(name: &str, recipe: &str) -> Entry {
         shape: Shape::default(),
         standing: None,
         recipe: Some(recipe.into()),
+        elsewhere: None,
     }
 }
 
@@ -218,6 +227,7 @@ fn foreign(process: &Hypervisor) -> Entry {
         process: Some(process.clone()),
         standing: None,
         recipe: None,
+        elsewhere: None,
     }
 }
 
@@ -283,7 +293,13 @@ mod tests {
     fn short(kept: &[Kept], hypervisors: &[Hypervisor]) -> Vec<String> {
         shown(&inventory(
             kept,
-            &Seen { hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 },
+            &Seen {
+                hypervisors,
+                sees_others: true,
+                is_vmrun: &|pid| pid < 100,
+                lives: &|pid| pid < 400,
+                space: &String::new,
+            },
         ))
     }
 
@@ -337,6 +353,28 @@ mod tests {
     }
 
     #[test]
+    fn whoever_holds_a_lock_elsewhere_need_not_be_seen() {
+        let there = |pid| [owner(pid), journal::in_space("host"), journal::in_background()].concat();
+        let all = [
+            kept("back", Some(("running", 500)), Lock::Locked(there(500))),
+            kept("front", None, Lock::Locked(there(501))),
+            kept("dead", Some(("running", 502)), Lock::Free(there(502))),
+        ];
+        let from = |space: &'static str| {
+            let (is_vmrun, lives, space) = (&|pid| pid < 100, &|pid| pid < 400, &|| space.to_string());
+            inventory(&all, &Seen { hypervisors: &[], sees_others: true, is_vmrun, lives, space })
+        };
+        let jailed = from("jail:web.example.org");
+        assert_eq!(
+            shown(&jailed),
+            ["back running 500 - /vm/back.rhai", "dead left - - /vm/dead.rhai", "front foreground 501 - /vm/501.rhai"]
+        );
+        assert!(jailed.iter().all(|one| one.elsewhere.as_deref() == Some("on the host of this jail")));
+        let here = from("host");
+        assert!(here.iter().all(|one| one.state == State::Left && one.elsewhere.is_none()), "{:?}", shown(&here));
+    }
+
+    #[test]
     fn whoever_may_not_read_a_lock_is_told_what_the_rest_says() {
         let all = [
             kept("back", Some(("running", 1)), Lock::Secret),
@@ -379,7 +417,10 @@ mod tests {
             kept("own", Some(("running", 400)), Lock::Free(owner(400))),
         ];
         let seen = |sees_others| {
-            shown(&inventory(&all, &Seen { hypervisors: &[], sees_others, is_vmrun: &|_| false, lives: &|_| false }))
+            shown(&inventory(
+                &all,
+                &Seen { hypervisors: &[], sees_others, is_vmrun: &|_| false, lives: &|_| false, space: &String::new },
+            ))
         };
         let rest = [
             "front unknown - - -",
@@ -421,8 +462,13 @@ mod tests {
         let told = [owner(5), journal::vcpus(&"front".parse().unwrap(), 8)].concat();
         let all = [kept("front", None, Lock::Locked(told)), kept("old", None, Lock::Locked(owner(6)))];
         let hypervisors = ["front", "old"].map(|name| process(200, 5, Kind::Bhyve, name, None));
-        let seen =
-            Seen { hypervisors: &hypervisors, sees_others: true, is_vmrun: &|pid| pid < 100, lives: &|pid| pid < 400 };
+        let seen = Seen {
+            hypervisors: &hypervisors,
+            sees_others: true,
+            is_vmrun: &|pid| pid < 100,
+            lives: &|pid| pid < 400,
+            space: &String::new,
+        };
         let cpus: Vec<Option<u64>> = inventory(&all, &seen).iter().map(|one| one.shape.cpus).collect();
         assert_eq!(cpus, [Some(8), Some(4)]);
     }

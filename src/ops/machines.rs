@@ -27,9 +27,9 @@ pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
         (kept, processes)
     });
     let processes = processes?;
-    let (is_vmrun, lives) = (&|pid| processes.is_vmrun(pid), &processes::lives);
+    let (is_vmrun, lives, space) = (&|pid| processes.is_vmrun(pid), &processes::lives, &|| processes::space(platform));
     let (hypervisors, sees_others) = (processes.hypervisors.as_slice(), processes.sees_others);
-    Ok(inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives }))
+    Ok(inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives, space }))
 }
 
 /// Returns every machine that is there, and those that are down: known since the host was started, or described by a recipe of the

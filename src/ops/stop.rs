@@ -169,15 +169,15 @@ const AGAIN: [Duration; 3] = [Duration::from_millis(400), Duration::from_millis(
 /// Asks a run to stop its machine, and waits for its end. Its guest gets so long; nothing where it gets the time of its start.
 fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> {
     let journal = journal_of(host, name);
-    let Some(mut run) = host.hold_process(pid)? else { return Ok(Down::PoweredOff) };
-    // The process that is held is the run, or there was none of it any more.
-    if !recovery::is_certain(host, name, pid) {
+    // The process that is held is the run, or there was none of it any more; one elsewhere may not be seen at all.
+    let run = host.hold_process(pid)?.filter(|_| recovery::is_certain(host, name, pid));
+    let Some(mut run) = run else {
         return if recovery::holder(host, name).is_some() {
             Err(uncertain(host, name, pid))
         } else {
             Ok(Down::PoweredOff)
         };
-    }
+    };
     let begun = Instant::now();
     if how == How::AtOnce {
         run.ask_to_stop(3);
@@ -290,6 +290,7 @@ mod tests {
             shape: Shape::default(),
             standing: None,
             recipe: None,
+            elsewhere: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

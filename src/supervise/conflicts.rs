@@ -93,9 +93,9 @@ pub(crate) fn conflicts(
             purpose.severity(),
         ));
     }
-    found.extend(
-        node::against_starting(host, machine.name()).map(|fault| (Part::Key("name"), fault, purpose.severity())),
-    );
+    let left = recovery::left_elsewhere(host, machine.name());
+    let left = left.or_else(|| node::against_starting(host, machine.name()));
+    found.extend(left.map(|fault| (Part::Key("name"), fault, purpose.severity())));
     for (slot, device) in machine.devices() {
         for (number, name, path, access) in device.images() {
             let fault = recovery::against_image(host, machine.name(), path.as_path(), access);

@@ -47,8 +47,8 @@
 
 use super::leases::Lease;
 use super::step::Means;
-use crate::host::Witness;
 use crate::host::clock::Utc;
+use crate::host::{IN_JAIL, ON_HOST, Witness};
 use crate::model::{Exclusive, Role, VmName};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,6 +74,24 @@ pub(crate) struct Owner {
     pub since: u64,
     /// The path of its recipe.
     pub recipe: String,
+}
+
+impl Owner {
+    /// Returns whether it is in other namespaces or another jail than who asks, who says where that is. What is not known is here.
+    pub(crate) fn is_elsewhere(&self, here: impl FnOnce() -> String) -> bool {
+        let here = if self.space.is_empty() { String::new() } else { here() };
+        !here.is_empty() && here != self.space
+    }
+
+    /// Returns where it is, as words for who is elsewhere.
+    pub(crate) fn whereabouts(&self) -> String {
+        match self.space.strip_prefix(IN_JAIL) {
+            Some("") => "in a jail without a host name".into(),
+            Some(hostname) => format!("in the jail with the host name {hostname}"),
+            None if self.space == ON_HOST => "on the host of this jail".into(),
+            None => format!("in other namespaces than this vmrun, {}", self.space),
+        }
+    }
 }
 
 impl fmt::Display for Owner {
@@ -379,6 +397,26 @@ mod tests {
     fn an_owner_is_named_with_its_recipe_and_its_time() {
         let owner = Owner { recipe: "web.rhai".into(), ..me() };
         assert_eq!(owner.to_string(), "vmrun 1234, of web.rhai, since 2025-11-25 17:05:12 UTC");
+    }
+
+    #[test]
+    fn an_owner_is_elsewhere_if_both_places_are_known_and_is_told_by_where_that_is() {
+        let of = |space: &str| Owner { space: space.into(), ..me() };
+        let is_elsewhere = |there: &str, here: &str| of(there).is_elsewhere(|| here.into());
+        assert!(
+            is_elsewhere("host", "jail:web") && is_elsewhere("jail:web", "host") && is_elsewhere("jail:a", "jail:b")
+        );
+        assert!(!is_elsewhere("jail:web", "jail:web") && !is_elsewhere("", "host") && !is_elsewhere("host", ""));
+        let places = ["host", "jail:web.example.org", "jail:", "net:[1],pid:[2]"].map(|space| of(space).whereabouts());
+        assert_eq!(
+            places,
+            [
+                "on the host of this jail",
+                "in the jail with the host name web.example.org",
+                "in a jail without a host name",
+                "in other namespaces than this vmrun, net:[1],pid:[2]",
+            ]
+        );
     }
 
     /// The owner of a journal whose lines about it are whole, or not: where it is may be missing.

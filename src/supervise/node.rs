@@ -58,6 +58,10 @@ pub(crate) fn against_destroying(host: &dyn Host, name: &VmName) -> Option<Fault
     if !is_there(host, name) {
         return None;
     }
+    // It is not to be ended by a signal from here.
+    if let Some(fault) = recovery::left_elsewhere(host, name) {
+        return Some(fault);
+    }
     match host.processes().bhyves(name) {
         Ok(pids) if pids.iter().all(|pid| recovery::goes_on(host, name) == Some(*pid)) => None,
         Ok(pids) => {

@@ -6,12 +6,15 @@
 //! the host was not started anew, a process only if it is still the one.
 
 mod adoption;
+mod elsewhere;
 mod evidence;
 mod left;
 mod others;
 mod running;
 
 pub(crate) use adoption::adoptable;
+use elsewhere::against_elsewhere;
+pub(crate) use elsewhere::left_elsewhere;
 use left::left;
 pub(crate) use left::{Back, Left};
 pub(crate) use others::{against_own, noted_of};
@@ -85,24 +88,6 @@ fn goes_on_already(name: &VmName, guest: u32) -> Fault {
     fault.hint(format!("`vmrun adopt {name}` takes it over, `vmrun stop {name}` stops it"))
 }
 
-/// Returns the fault of a machine whose run is gone and whose guest lives in other namespaces or another jail: nothing of it can be
-/// seen from here, and nothing is given back under it.
-fn goes_on_elsewhere(host: &dyn Host, trace: &Trace) -> Option<Fault> {
-    let (journal, processes, name) = (journal(trace), host.processes(), &trace.name);
-    let owner = journal.owner.as_ref()?;
-    if !evidence::is_elsewhere(processes, &journal) || !processes.answers(name) {
-        return None;
-    }
-    let fault = Fault::host(format!("the guest of {name} goes on without its vmrun {}", whereabouts(owner)));
-    Some(fault.hint(format!("`vmrun adopt {name}` there takes it over, `vmrun stop {name}` there stops it")))
-}
-
-/// Where a run is that is not here, as words.
-fn whereabouts(owner: &Owner) -> String {
-    let what = if owner.space.starts_with("jail:") { "in another jail" } else { "in other namespaces" };
-    format!("{what} than this vmrun, {}", owner.space)
-}
-
 /// The fault of a machine of which there is nothing.
 pub(crate) fn not_running(name: &VmName) -> Fault {
     Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
@@ -118,7 +103,7 @@ pub(crate) fn end(
 ) -> Result<(), Fault> {
     take(host, name, Aim::End)?;
     let Some(trace) = host.store().trace(name) else { return host.store_mut().clear(name) };
-    if let Some(fault) = goes_on_elsewhere(host, &trace) {
+    if let Some(fault) = against_elsewhere(host, &trace) {
         host.store_mut().clear(name)?;
         return Err(fault);
     }
@@ -204,7 +189,7 @@ pub(crate) fn take_over(
     take(host, name, Aim::Boot(None))?;
     let Some(trace) = host.store().trace(name).filter(|_| !is_fresh) else { return Ok(()) };
     let already = guest_of(host, &trace).map(|guest| goes_on_already(name, guest));
-    if let Some(fault) = already.or_else(|| goes_on_elsewhere(host, &trace)) {
+    if let Some(fault) = already.or_else(|| against_elsewhere(host, &trace)) {
         host.store_mut().clear(name)?;
         return Err(fault);
     }
@@ -423,7 +408,7 @@ fn collect_one(
     if holder(host, &trace.name).is_some() || !is_known && left(host, trace, is_known)?.backs == [Back::State] {
         return Ok(None);
     }
-    if goes_on_elsewhere(host, trace).is_some() {
+    if against_elsewhere(host, trace).is_some() {
         return Ok(None);
     }
     if !is_known && left(host, trace, is_known)?.backs.is_empty() {

@@ -3,6 +3,7 @@
 use super::sandbox::{Running, Sandbox, same};
 use std::fs;
 
+mod shared;
 mod taps;
 
 /// What a jail for machines has.

@@ -1,6 +1,6 @@
 //! jail(8), jls(8) and jexec(8), as far as bhyve needs them (k). A jail is a file in the folder `jails`, a parameter on each line:
-//! `path=/`, `allow.vmm`. What is in one is not told from what is outside, but for making machines, opening taps, and the network
-//! where it has one of its own (`vnet=new`).
+//! `path=/`, `allow.vmm`. What is in one is not told from what is outside, but for making machines, opening taps, what ps(1) and
+//! sysctl(8) tell, and the network where it has one of its own (`vnet=new`).
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::interface;
 use crate::state::{State, is_root};
 
 /// The variable that says in which jail a process is.
-const VARIABLE: &str = "FAKE_FREEBSD_JAIL";
+pub(crate) const VARIABLE: &str = "FAKE_FREEBSD_JAIL";
 
 fn file(name: &str) -> String {
     format!("jails/{name}")
@@ -101,6 +101,27 @@ pub(crate) fn enter(state: &State, args: &[String]) -> Step<u8> {
 /// The jail that this process is in.
 pub(crate) fn own() -> Option<String> {
     std::env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned())
+}
+
+/// The names of all jails, by name; the first has the number 1.
+pub(crate) fn all(state: &State) -> Step<Vec<String>> {
+    let mut all = state.names("jails")?;
+    all.sort();
+    Ok(all)
+}
+
+/// What the kernel tells of the jail that this process is in, as the names and values of sysctl(8) (kern_jail.c, kern_mib.c): the name
+/// of a host only where the jail has one of its own.
+pub(crate) fn told(state: &State) -> Step<Vec<(&'static str, String)>> {
+    let Some(name) = own() else {
+        return Ok(vec![("security.jail.jailed", "0".into()), ("security.jail.vnet", "0".into())]);
+    };
+    let parameters = parameters(state, "sysctl", &name)?;
+    let hostname = parameters.lines().find_map(|line| line.strip_prefix("host.hostname="));
+    let has_network = usize::from(has_network(state, &name)).to_string();
+    let mut all = vec![("security.jail.jailed", "1".into()), ("security.jail.vnet", has_network)];
+    all.extend(hostname.map(|hostname| ("kern.hostname", hostname.to_string())));
+    Ok(all)
 }
 
 /// Whether there is a jail of that name with a network of its own.

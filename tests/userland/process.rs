@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exit::Step;
+use crate::jail;
 use crate::node;
 use crate::release::Release;
 use crate::state::{State, is_root};
@@ -55,6 +56,10 @@ pub(crate) struct Process {
     pub(crate) machine: Option<String>,
     /// Whether it is a bhyve that waits for its viewer.
     pub(crate) waits: bool,
+    /// The jail that it is in.
+    pub(crate) jail: Option<String>,
+    /// The number of that jail, as who calls sees it.
+    pub(crate) jid: usize,
 }
 
 impl Process {
@@ -108,6 +113,7 @@ pub(crate) fn all(state: &State) -> Step<Vec<Process>> {
             usage: Use { elapsed: now().saturating_sub(boot), ..Use::default() },
             machine: None,
             waits: false,
+            ..Process::default()
         });
     let mut all: Vec<Process> = system.collect();
     let mut pids: Vec<u32> =
@@ -124,11 +130,18 @@ pub(crate) fn all(state: &State) -> Step<Vec<Process>> {
     Ok(all)
 }
 
-/// The processes that who calls may see: with `security.bsd.see_other_uids=0` an ordinary user sees its own.
+/// The processes that who calls may see: in a jail those of that jail, which then have no number of one (kern_proc.c,
+/// `fill_kinfo_proc_only`), and with `security.bsd.see_other_uids=0` an ordinary user its own.
 pub(crate) fn visible(state: &State) -> Step<Vec<Process>> {
     let sees_all = is_root() || variables::one(state, "security.bsd.see_other_uids")?.as_deref() != Some("0");
     let own = std::env::var("FAKE_FREEBSD_USER").unwrap_or_default();
-    Ok(all(state)?.into_iter().filter(|one| sees_all || one.user == own).collect())
+    let (jail, jails) = (jail::own(), jail::all(state)?);
+    let is_there = |one: &Process| (sees_all || one.user == own) && (jail.is_none() || one.jail == jail);
+    let numbered = |one: Process| {
+        let jid = jails.iter().position(|name| one.jail != jail && one.jail.as_ref() == Some(name));
+        Process { jid: jid.map_or(0, |at| at + 1), ..one }
+    };
+    Ok(all(state)?.into_iter().filter(is_there).map(numbered).collect())
 }
 
 /// The process that has started another.
@@ -208,6 +221,8 @@ fn of_host(state: &State, pid: u32, boot: u64, machine: Option<String>) -> Optio
         },
         machine,
         waits,
+        jail: value(jail::VARIABLE).map(str::to_string),
+        jid: 0,
     })
 }
 

@@ -1,6 +1,7 @@
 //! ps(1), sysctl(8) and clocks.
 
 use super::{ProcessFact, Witness};
+use crate::host::identity::{IN_JAIL, ON_HOST};
 use crate::host::program::Query;
 use crate::model::{Argv, Release};
 use nix::time::{ClockId, clock_gettime};
@@ -72,11 +73,17 @@ fn seconds(date: &str) -> Option<i64> {
     days.checked_mul(86400)?.checked_add(hours.checked_mul(3600)?)?.checked_add(minutes.checked_mul(60)? + seconds)
 }
 
-/// Returns the jail that a process is in, as `jail:0` for none: what is in another sees other processes and, with a network of its
-/// own, other interfaces.
-pub(super) fn space(query: Query<'_>, pid: u32) -> Option<String> {
-    let text = query(&Argv::new("ps").args(["-o", "jid=", "-p"]).arg(pid)).ok()?;
-    Some(format!("jail:{}", text.trim().parse::<u32>().ok()?))
+/// Returns where this process is: `host`, or `jail:` and the host name of the jail around it, which sees no processes of others
+/// and, with a network of its own, other interfaces. The number of a jail is not to be seen from inside: ps(1) shows 0 for all that
+/// is in the own one (kern_proc.c, `fill_kinfo_proc_only`), and jls(8) only jails below it. Two jails of one host name count as one.
+pub(super) fn space(query: Query<'_>) -> Option<String> {
+    let text = query(&Argv::new("sysctl").args(["-n", "security.jail.jailed", "kern.hostname"])).ok()?;
+    let (is_jailed, hostname) = text.split_once('\n')?;
+    match is_jailed.trim() {
+        "0" => Some(ON_HOST.into()),
+        "1" => Some(format!("{IN_JAIL}{}", hostname.trim())),
+        _ => None,
+    }
 }
 
 /// Returns a number that the kernel tells by sysctl(8), if it knows that name.
@@ -198,20 +205,25 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_in_a_jail_by_its_number_or_in_none() {
+    fn a_process_is_in_a_jail_by_the_host_name_of_that_or_on_the_host() {
         let space_of = |answer: &str| {
-            space(
-                &|argv| {
-                    assert_eq!(argv.to_string(), "ps -o jid= -p 7");
-                    Ok(answer.into())
-                },
-                7,
-            )
+            space(&|argv| {
+                assert_eq!(argv.to_string(), "sysctl -n security.jail.jailed kern.hostname");
+                Ok(answer.into())
+            })
         };
         assert_eq!(
-            ["    0\n", "   12\n", "", "-\n"].map(space_of),
-            [Some("jail:0".into()), Some("jail:12".into()), None, None]
+            ["0\nfb\n", "1\nweb.example.org\n", "1\n\n", "", "-\nfb\n", "1\n"].map(space_of),
+            [
+                Some("host".into()),
+                Some("jail:web.example.org".into()),
+                Some("jail:".into()),
+                None,
+                None,
+                Some("jail:".into())
+            ]
         );
+        assert_eq!(space(&|_| Err(crate::diag::Fault::host("sysctl: unknown oid"))), None);
     }
 
     #[test]

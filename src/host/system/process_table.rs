@@ -3,7 +3,7 @@
 use super::System;
 use crate::diag::Fault;
 use crate::host::program::run;
-use crate::host::{Identity, Platform, ProcessFact, ProcessTable, Settings, Witness, kernel, processes};
+use crate::host::{IN_JAIL, Identity, Platform, ProcessFact, ProcessTable, Settings, Witness, kernel, processes};
 use crate::model::VmName;
 use crate::qemu::{ask_socket, qmp_socket};
 use std::os::unix::net::UnixStream;
@@ -18,7 +18,7 @@ pub(super) fn is_of(settings: &Settings, pid: u32, name: &VmName) -> bool {
 
 impl ProcessTable for System {
     fn identity(&self) -> Identity {
-        kernel::identity()
+        kernel::identity(self.settings.platform)
     }
 
     fn witness(&self, pids: &[u32]) -> Witness {
@@ -42,15 +42,17 @@ impl ProcessTable for System {
     }
 
     fn space(&self) -> String {
-        kernel::space()
+        kernel::space(self.settings.platform)
     }
 
-    fn answers(&self, name: &VmName) -> bool {
+    /// A jail sees neither the processes nor the nodes of its host and of other jails (prison_check(9)), and what a host sees of a
+    /// node that no process runs tells nothing of what else is in the jail.
+    fn answers(&self, name: &VmName) -> Option<bool> {
         let folder = self.settings.machine_folder(name);
         match self.settings.platform {
-            Platform::FreeBsd => self.settings.node(name).exists(),
+            Platform::FreeBsd => self.bhyves(name).is_ok_and(|all| !all.is_empty()).then_some(true),
             Platform::Linux => {
-                [ask_socket(&folder), qmp_socket(&folder)].iter().any(|path| UnixStream::connect(path).is_ok())
+                Some([ask_socket(&folder), qmp_socket(&folder)].iter().any(|path| UnixStream::connect(path).is_ok()))
             }
         }
     }
@@ -64,7 +66,10 @@ impl ProcessTable for System {
 
     fn bhyves(&self, name: &VmName) -> Result<Vec<u32>, Fault> {
         match self.settings.platform {
-            Platform::FreeBsd => processes::freebsd::named(&run, name.as_str()),
+            // Root sees all that is in its jail (cr_canseeotheruids(9)), and a node there is of a process there.
+            Platform::FreeBsd => processes::freebsd::named(&run, name.as_str(), &|| {
+                nix::unistd::geteuid().is_root() && self.space().starts_with(IN_JAIL)
+            }),
             Platform::Linux => Ok(Vec::new()),
         }
     }

@@ -1,6 +1,6 @@
 //! Guests of runs in the background whose supervisor is gone: what is known of one that a new supervisor takes over.
 
-use super::{Aim, goes_on_elsewhere, guest_of, journal, not_running, take};
+use super::{Aim, against_elsewhere, guest_of, journal, not_running, take};
 use crate::diag::Fault;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
@@ -35,7 +35,7 @@ pub(crate) fn adoptable(host: &mut dyn Host, name: &VmName) -> Result<Adoptable,
 fn adopt(host: &dyn Host, name: &VmName) -> Result<Adoptable, Fault> {
     let Some(trace) = host.store().trace(name) else { return Err(not_running(name)) };
     let journal = journal(&trace);
-    goes_on_elsewhere(host, &trace).map_or(Ok(()), Err)?;
+    against_elsewhere(host, &trace).map_or(Ok(()), Err)?;
     let Some(guest) = guest_of(host, &trace) else {
         let fault = Fault::host(format!("no guest of {name} goes on without its vmrun"));
         return Err(fault.hint(format!("`vmrun start {name}` starts it")));

@@ -77,8 +77,7 @@ pub(super) fn is_elsewhere(processes: &dyn ProcessTable, journal: &Journal) -> b
 
 /// Returns whether a run is in other namespaces or another jail.
 pub(super) fn is_of_elsewhere(processes: &dyn ProcessTable, owner: &Owner) -> bool {
-    let here = if owner.space.is_empty() { String::new() } else { processes.space() };
-    !here.is_empty() && here != owner.space
+    owner.is_elsewhere(|| processes.space())
 }
 
 /// Returns whether the host was not started anew since a journal was begun. Where only clocks tell, and tell that it was, whatever
@@ -161,8 +160,8 @@ mod tests {
             self.space.into()
         }
 
-        fn answers(&self, _: &VmName) -> bool {
-            false
+        fn answers(&self, _: &VmName) -> Option<bool> {
+            None
         }
 
         fn strays(&self, _: &VmName) -> Vec<u32> {
@@ -279,9 +278,10 @@ mod tests {
         assert!(!certain(&Table { has_lock: Some(false), ..table(40, VMRUN) }, &new));
         assert!(certain(&Table { has_lock: Some(true), ..table(40, VMRUN) }, &new));
         let mut there = new;
-        there.owner.as_mut().unwrap().space = "jail:3".into();
-        assert!(certain(&Table { space: "jail:3", ..table(40, VMRUN) }, &there));
-        assert!(!certain(&Table { space: "jail:0", ..table(40, VMRUN) }, &there));
+        there.owner.as_mut().unwrap().space = "jail:web.example.org".into();
+        assert!(certain(&Table { space: "jail:web.example.org", ..table(40, VMRUN) }, &there));
+        assert!(!certain(&Table { space: "jail:db.example.org", ..table(40, VMRUN) }, &there));
+        assert!(!certain(&Table { space: "host", ..table(40, VMRUN) }, &there));
     }
 
     #[test]

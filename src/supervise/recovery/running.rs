@@ -1,7 +1,7 @@
 //! What is said of a machine that runs already, and what the one who hears of it should do: that depends on what was wanted.
 
 use super::evidence;
-use super::{holder, whereabouts};
+use super::holder;
 use crate::diag::Fault;
 use crate::host::Host;
 use crate::model::VmName;
@@ -24,7 +24,7 @@ pub(crate) enum Aim<'a> {
 pub(crate) fn running(host: &dyn Host, name: &VmName, owner: Option<&Owner>, aim: Aim<'_>) -> Fault {
     let who = owner.map(|owner| format!(": {owner}")).unwrap_or_default();
     if let Some(there) = owner.filter(|owner| evidence::is_of_elsewhere(host.processes(), owner)) {
-        let fault = Fault::host(format!("the machine {name} is running already{who}, {}", whereabouts(there)));
+        let fault = Fault::host(format!("the machine {name} is running already{who}, {}", there.whereabouts()));
         return fault.hint(format!("`vmrun stop {name}` there stops it; VMRUN_STATE_DIR names another state folder"));
     }
     let fault = Fault::host(format!("the machine {name} is running already{who}"));

@@ -76,6 +76,7 @@ impl Column {
             "comm" | "ucomm" => one.name.clone(),
             "etime" => elapsed(used.elapsed),
             "etimes" => used.elapsed.to_string(),
+            "jid" => one.jid.to_string(),
             "lstart" => date(one.started),
             "lwp" => thread.map_or(100_000, |(id, _)| *id).to_string(),
             "mwchan" | "wchan" => thread.map_or("kqread", |(_, thread)| thread.wait).to_string(),

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::exit::Step;
+use crate::jail;
 use crate::kld;
 use crate::release::Release;
 use crate::state::State;
@@ -41,11 +42,11 @@ pub(crate) fn all(state: &State) -> Step<Vec<Variable>> {
     let has_vmm = kld::has_module(state, "vmm")?;
     let is_there = |name: &str| has_vmm || !(name == "hw.vmm" || name.starts_with("hw.vmm."));
     let mut all: Vec<Variable> = of_release(Release::of_environment()?);
+    for (name, value) in jail::told(state)? {
+        put(&mut all, name, value, Access::Read);
+    }
     for (name, value) in state.sysctls()? {
-        match all.iter_mut().find(|one| one.name == name) {
-            Some(one) => one.value = value,
-            None => all.push(foreign(name, value)),
-        }
+        put(&mut all, &name, value, Access::Write);
     }
     all.retain(|one| is_there(&one.name));
     Ok(all)
@@ -67,16 +68,20 @@ pub(crate) fn set(state: &State, name: &str, value: &str) -> io::Result<()> {
     state.write_lines("sysctl", &lines)
 }
 
-/// A variable that only the file has.
-fn foreign(name: String, value: String) -> Variable {
+/// Gives a variable a value; one that is not known yet is as its value looks.
+fn put(all: &mut Vec<Variable>, name: &str, value: String, access: Access) {
+    if let Some(one) = all.iter_mut().find(|one| one.name == name) {
+        one.value = value;
+        return;
+    }
     let kind = if value.parse::<i64>().is_ok() { Kind::Integer } else { Kind::Text };
-    Variable { name, kind, access: Access::Write, value }
+    all.push(Variable { name: name.to_string(), kind, access, value });
 }
 
 /// What a release has. Of 12.1 it is what was recorded; of later ones only what has no counterpart there or decides what others
 /// may see, because tests say how large their host is.
 fn of_release(release: Release) -> Vec<Variable> {
-    let later = ["security.bsd.see_other_uids"];
+    let later = ["security.bsd.see_other_uids", "kern.hostname"];
     let is_recorded = release.major < 13;
     let table = TABLE.lines().filter_map(parse).filter(|one| is_recorded || later.contains(&one.name.as_str()));
     let mut all: Vec<Variable> = table.collect();

@@ -30,7 +30,7 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     );
     let standing = matches!(state, State::Supervised(_)).then(|| Standing::read(&text)).flatten();
     let recipe = (state != State::Foreign).then(|| format!("/vm/{name}.rhai"));
-    Entry { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe }
+    Entry { name: Some(name.into()), state, supervisor: None, process, shape, standing, recipe, elsewhere: None }
 }
 
 fn machines() -> Vec<Entry> {
