@@ -25,7 +25,7 @@ fn joined(text: &str) -> String {
         let is_item = line.trim_start().starts_with("- ") || line.trim().contains("  ") || line.trim().is_empty();
         let is_below = indent == begun || indent > begun && last.trim_start().starts_with("- ");
         match all.last_mut() {
-            Some(paragraph) if is_full && !is_item && is_below => *paragraph += &format!(" {}", line.trim()),
+            Some(paragraph) if is_full && !is_item && is_below => paragraph.extend([" ", line.trim()]),
             _ => all.push(line.into()),
         }
         // An item goes on with its first line's indent.

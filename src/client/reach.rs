@@ -254,7 +254,7 @@ fn wait(asked: &[Asked]) -> Vec<bool> {
 /// Finds the addresses of hosts, all at once: a name server may be slow.
 pub(crate) fn resolve(names: &[String]) -> Vec<Result<IpAddr, Fault>> {
     let lost = || Err(Fault::host("a host's address could not be asked for"));
-    let all = spawn::side_by_side(names.iter().collect(), |name: &&String| address(name));
+    let all = spawn::side_by_side(names, |name| address(name));
     all.into_iter().map(|one| one.unwrap_or_else(lost)).collect()
 }
 

@@ -110,8 +110,8 @@ fn no_thread(why: &io::Error) -> Fault {
 
 /// Does something with each of some things, side by side as far as threads are to be had, and returns what came of them, in order;
 /// nothing of one that panicked.
-pub(crate) fn side_by_side<T: Sync, R: Send>(things: Vec<T>, act: impl Fn(&T) -> R + Sync) -> Vec<Option<R>> {
-    let (things, act) = (&things, &act);
+pub(crate) fn side_by_side<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<Option<R>> {
+    let act = &act;
     thread::scope(|scope| {
         let begun: Vec<_> = things.iter().map(|thing| (thing, scoped(scope, move || act(thing)))).collect();
         let end = |(thing, begun): (&T, Result<ScopedJoinHandle<'_, R>, Fault>)| match begun {
@@ -152,6 +152,6 @@ mod tests {
 
     #[test]
     fn each_of_some_things_is_done_and_in_their_order() {
-        assert_eq!(side_by_side(vec![3, 1, 2], |number| number * 2), [Some(6), Some(2), Some(4)]);
+        assert_eq!(side_by_side(&[3, 1, 2], |number| number * 2), [Some(6), Some(2), Some(4)]);
     }
 }

@@ -65,8 +65,8 @@ pub(super) fn read(text: &str) -> Option<Started> {
     let end = last.last().map_or(0, |(_, span)| span.end);
     // The consoles of vm-bhyve are called after the guest: /dev/nmdm-NAME.1A.
     let named = |word: &Word| Some(word.text.split_once("/dev/nmdm-")?.1.rsplit_once('.')?.0.to_string());
-    let loader = spans(text).filter_map(|line| loader(text, line)).last();
-    let loaded = loader.iter().flatten().next_back().map(|word| word.text.clone());
+    let command = spans(text).filter_map(|line| loader(text, line)).last();
+    let loaded = command.iter().flatten().next_back().map(|word| word.text.clone());
     let name = loaded.or_else(|| {
         let name = started.words.iter().find_map(named);
         started.remarks.push(match &name {
@@ -75,7 +75,7 @@ pub(super) fn read(text: &str) -> Option<Started> {
         });
         name
     });
-    loader.into_iter().for_each(|words| started.loads.take_words(words));
+    command.into_iter().for_each(|words| started.loads.take_words(words));
     let name = name.unwrap_or_else(|| "guest".into());
     started.words.push(Word { text: name, span: end..end, expands: None });
     Some(started)

@@ -142,7 +142,7 @@ impl Installation {
     pub(crate) fn machines(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let part = recipes.len().div_ceil(threads).max(1);
-        let parts = spawn::side_by_side(recipes.chunks(part).collect(), |part| self.part(part));
+        let parts = spawn::side_by_side(&recipes.chunks(part).collect::<Vec<_>>(), |part| self.part(part));
         let lost = || Err(Fault::host("vmrun itself failed: this is a mistake in it"));
         let mut machines = Machines::default();
         for part in parts {

@@ -246,13 +246,11 @@ fn uncertain(host: &System, name: &VmName, pid: u32) -> Fault {
 fn unknown(host: &System, name: &VmName) -> Fault {
     // Where processes are not to be seen there is no more to say.
     let all = machines().unwrap_or_default();
-    match all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
-        Some(one) => not_ours(one, name),
-        None => {
-            let fault = Fault::host(format!("the machine {name} does not run"));
-            fault.hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
-        }
+    if let Some(one) = all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
+        return not_ours(one, name);
     }
+    let fault = Fault::host(format!("the machine {name} does not run"));
+    fault.hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
 }
 
 /// The fault of a machine that another user runs, or another program.

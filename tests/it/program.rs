@@ -50,7 +50,7 @@ fn what_help_tells_after_its_options_is_wrapped_once_however_wide_the_terminal_i
         let wide = help(command, "2000");
         for columns in ["80", "60"] {
             // A line that was wrapped is as full as it can be, where it is not the last of its paragraph in a wide one.
-            let ends: Vec<&str> = wide.lines().map(|line| line.trim_end()).collect();
+            let ends: Vec<&str> = wide.lines().map(str::trim_end).collect();
             let most: usize = columns.parse().unwrap();
             let text = help(command, columns);
             let lines: Vec<&str> = text.lines().collect();

@@ -265,6 +265,7 @@ fn env(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(value.map_or(default, Dynamic::from))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "words may fail")]
 fn uptime(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let is_here = !call.evaluation().run().host.is_assumed();
     let up = if is_here { clock::uptime() } else { Duration::ZERO };

@@ -53,7 +53,7 @@ fn transcript(host: &Host, side: Side, commands: &[&str], pids: &[(u32, &str)]) 
         let words = pids.iter().fold(done.stderr, |text, (pid, name)| {
             text.replace(&format!("process {pid} "), &format!("process [{name}] "))
         });
-        text += &format!("$ vmrun {command}\n{table}{words}[{}]\n", done.code);
+        text = format!("{text}$ vmrun {command}\n{table}{words}[{}]\n", done.code);
     }
     text
 }
