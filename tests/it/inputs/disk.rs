@@ -1,6 +1,6 @@
 //! Disks that somebody made: what is in them is told, or that it is broken.
 
-use super::loader::application;
+use super::efi::application;
 use std::rc::Rc;
 use vmrun::internals::image::{Disk, Form, Image, IpxeImage, Loader, Seed, compare, inspect};
 
