@@ -6,6 +6,7 @@ DESTDIR ?=
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
 VMRUN = target/release/vmrun
+TARGET = $${CARGO_TARGET_DIR:-target}
 # Where tools/setup.sh keeps a cargo-deny, if there is none on the path.
 CACHE = $${XDG_CACHE_HOME:-$$HOME/.cache}/vmrun-tools
 DENY = PATH="$$PATH:$(CACHE)" $(CARGO) deny --locked
@@ -26,20 +27,24 @@ run:
 	$(CARGO) build --release --locked
 	$(VMRUN) recipes/demo.rhai --init
 
-## test     the tests, after installing what they need
+## test     the tests, all of them, after installing what they need: what `cargo test` runs, and what it leaves out
 test:
 	tools/setup.sh test
+	tools/build-before.sh $(TARGET)/before
 	$(CARGO) test --locked
+	$(CARGO) test --locked --test system
 
 ## attack   the attacks, all of them: `make test` makes a share of each
 attack:
 	tools/setup.sh test
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test attack
-	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed:: linux::attack::
+	$(CARGO) build --release --locked --example userland
+	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed::
+	VMRUN_ATTACK=all $(CARGO) test --release --locked --test system -- --nocapture linux::attack::
 
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
-	tools/setup.sh test
+	$(CARGO) build --locked --example userland
 	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: record:: recorded::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning

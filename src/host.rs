@@ -33,7 +33,7 @@ pub(crate) mod memory;
 pub(crate) mod os;
 pub(crate) mod process;
 pub(crate) mod processes;
-mod program;
+pub(crate) mod program;
 pub(crate) mod report;
 mod rights;
 pub(crate) mod seat;

@@ -73,6 +73,11 @@ pub mod host {
         }
     }
 
+    /// Commands.
+    pub mod program {
+        pub use crate::host::program::Chain;
+    }
+
     /// What is counted.
     pub mod statistics {
         pub use crate::host::statistics::{InterfaceUse, of_netstat};
@@ -120,8 +125,8 @@ pub mod library {
 /// Of the room `model`.
 pub mod model {
     pub use crate::model::{
-        Arch, Backend, CpuSet, DevicePath, Draft, Ended, Forward, HostDevice, HostName, InterfaceName, Mac, Machine,
-        NetAddress, Part, PciSlot, Release, Secret, Size, Target, Tty, Type, VmName, VncAddress,
+        Arch, Argv, Backend, CpuSet, DevicePath, Draft, Ended, Forward, HostDevice, HostName, InterfaceName, Mac,
+        Machine, NetAddress, Part, PciSlot, Release, Secret, Size, Target, Tty, Type, VmName, VncAddress,
     };
 
     /// Command lines.

@@ -49,7 +49,7 @@ pub(crate) mod value;
 pub(crate) mod vxlan;
 
 pub use address::VncAddress;
-pub(crate) use argv::Argv;
+pub use argv::Argv;
 pub use backend::Backend;
 pub(crate) use bootrom::Bootrom;
 pub use cpus::CpuSet;

@@ -1,15 +1,17 @@
 #!/bin/sh
 #
 # Build vmrun as it was before its rooms were rebuilt, and print the path of the program.
-# The tests in tests/it/upgrade.rs start machines by it: what it leaves on a host is read
+# The tests in tests/system/upgrade.rs start machines by it: what it leaves on a host is read
 # by today's.
 #
-#   tools/build-before.sh [FOLDER]     FOLDER: where it is kept (target/before)
+#   tools/build-before.sh [-n] [FOLDER]     FOLDER: where it is kept (target/before)
+#
+# With -n nothing is built: the path is printed if the program is there.
 #
 # Takes one to three minutes and 300 MB the first time, of which 30 MB stay; does nothing
 # when the program is there.  Needs the project's git history, as far back as its commit.
 #
-# Status: 0 it is there, 1 it could not be built.
+# Status: 0 it is there, 1 it could not be built, or with -n is not there.
 
 set -eu
 
@@ -22,6 +24,15 @@ die() {
     printf 'build-before: %s\n' "$@" >&2
     exit 1
 }
+
+build=yes
+[ "${1-}" != -n ] || {
+    build=no
+    shift
+}
+[ "$build" = yes ] || [ -x "${1:-$here/target/before}/$commit/bin/vmrun" ] ||
+    die "the vmrun of before is not there: ${1:-$here/target/before}/$commit/bin/vmrun" \
+        "build it, in one to three minutes, by: tools/build-before.sh ${1:-$here/target/before}"
 
 # What is kept has the commit in its name: another commit is another program.
 mkdir -p "${1:-$here/target/before}"

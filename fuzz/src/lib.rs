@@ -1,5 +1,8 @@
 //! What has to hold for each kind of input. The functions are those of the test-suite: see `tests/it/inputs.rs`.
 
+#[path = "../../tests/common/efi.rs"]
+pub mod efi;
+
 #[path = "../../tests/it/inputs/argv.rs"]
 pub mod argv;
 #[path = "../../tests/it/inputs/config.rs"]

@@ -64,7 +64,7 @@ impl PendingCommand {
 /// Commands that one child runs, each after the one before has succeeded. It goes on when we are gone, so that there is nothing
 /// between the first command and the last that a kill of vmrun could leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Chain {
+pub struct Chain {
     /// The commands, as one would type them.
     pub argvs: Vec<Argv>,
     /// What takes back what the commands before have made, when the one behind the first, the second and so on is refused; the last
@@ -104,7 +104,7 @@ impl Chain {
     }
 
     /// Returns the command that does all of it.
-    fn argv(&self) -> Argv {
+    pub fn argv(&self) -> Argv {
         let (Some(first), Some(rest)) = (self.argvs.first(), self.argvs.get(1..).filter(|rest| !rest.is_empty()))
         else {
             return self.argvs.first().cloned().unwrap_or_else(|| Argv::new("true"));
@@ -306,35 +306,33 @@ mod tests {
         assert!(std::fs::exists(file).unwrap());
     }
 
+    /// A shell ends at once, and by its trap, where it cannot start a program; it does so too where a file is not there that it is to read.
+    /// `tests/system/chains.rs` refuses it processes.
     #[test]
-    fn what_a_chain_has_made_whose_shell_cannot_fork_is_taken_back() {
-        if cfg!(target_os = "freebsd") {
-            return eprintln!("strace(1) is Linux's: a shell is refused processes there");
-        }
+    fn what_a_chain_has_made_whose_shell_ends_at_once_is_taken_back() {
         let folder = tempfile::tempdir().unwrap();
         let made = folder.path().join("made").display().to_string();
-        let mkdir = Argv::new("mkdir").arg(&made);
-        let rmdir = Argv::new("rmdir").arg(&made);
-        let chain = Chain {
-            argvs: vec![mkdir, Argv::new("/bin/true"), Argv::new("/bin/false")],
+        let nothing = folder.path().join("nothing").display().to_string();
+        let ends = Argv::new(".").arg(&nothing);
+        let [mkdir, rmdir] = ["mkdir", "rmdir"].map(|program| Argv::new(program).arg(&made));
+        let chain = |argvs: [&Argv; 3]| Chain {
+            argvs: argvs.map(Clone::clone).to_vec(),
             made: vec![rmdir.clone()],
             is_apart: false,
             folder: None,
         };
-        for (number, crowded, is_made) in
-            [(1, Some(0), false), (2, Some(1), true), (3, Some(2), true), (4, Some(2), true)]
-        {
-            let argv = chain.argv();
-            let refuse = format!("inject=clone,vfork,fork:error=EAGAIN:when={number}");
-            let strace = Argv::new("strace").args(["-f", "-b", "execve", "-qq", "-o", "/dev/null", "-e", &refuse]);
-            let status = command(&strace.program).args(&strace.args).arg(&argv.program).args(&argv.args).status();
-            let code = status.unwrap().code().unwrap();
-            assert_eq!(chain.crowded_at(code), crowded, "{number}: {code}");
-            assert_eq!(std::fs::exists(&made).unwrap(), is_made, "{number}");
-            let fault = Ended::Crowded(crowded.unwrap()).fault(&chain);
-            assert!(!std::fs::exists(&made).unwrap(), "{number}: {fault}");
+        let yes = Argv::new("true");
+        for (crowded, argvs) in [(0, [&ends, &yes, &yes]), (1, [&mkdir, &ends, &yes]), (2, [&mkdir, &yes, &ends])] {
+            let chain = chain(argvs);
+            let ended = Program::start_with(&chain, None).unwrap().end();
+            assert!(matches!(ended, Err(Ended::Crowded(at)) if at == crowded), "{chain}");
+            assert_eq!(std::fs::exists(&made).unwrap(), crowded > 0, "{chain}");
+            let fault = Ended::Crowded(crowded).fault(&chain);
+            assert!(!std::fs::exists(&made).unwrap(), "{chain}: {fault}");
         }
-        let fault = Ended::Crowded(1).fault(&Chain { made: vec![Argv::new("false")], ..chain });
+        let no = Argv::new("false");
+        let fault =
+            Ended::Crowded(1).fault(&Chain { made: vec![no], ..chain([&mkdir, &Argv::new("/bin/true"), &yes]) });
         let why =
             "cannot start `/bin/true`: Resource temporarily unavailable; `false` was refused too, and is left to do";
         assert_eq!(fault.message, why);

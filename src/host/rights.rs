@@ -41,10 +41,17 @@ pub(crate) enum Control {
 
 /// Returns what this process may do; `folder` is the one with the nodes of machines, beside which /dev/vmmctl is.
 pub(crate) fn rights(platform: Platform, target: Target, folder: &Path) -> Rights {
-    let root = nix::unistd::geteuid().is_root();
+    let root = nix::unistd::geteuid().is_root() || is_own(folder);
     let has_control = platform == Platform::FreeBsd && target.has(Feature::ControlDevice);
     let control = if has_control { control(&folder.with_file_name(CONTROL)) } else { Control::Unknown };
     Rights { root, network: root || may_administer_networks(), control }
+}
+
+/// Whether a folder is this user's own. That of devfs(5) is root's; one that VMRUN_VMM_DIR names is of a stand-in for a host, whose root
+/// is whoever has it.
+fn is_own(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(folder).is_ok_and(|metadata| metadata.uid() == nix::unistd::geteuid().as_raw())
 }
 
 /// The device beside the folder of nodes.
@@ -81,6 +88,16 @@ pub(crate) fn owner_beside_us(path: &std::path::Path) -> Option<String> {
 mod tests {
     use super::*;
     use crate::model::Release;
+
+    #[test]
+    fn whoever_has_the_folder_of_nodes_is_root_there() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(rights(Platform::FreeBsd, Target::default(), folder.path()).root);
+        let is_root = nix::unistd::geteuid().is_root();
+        for other in [Path::new("/"), &folder.path().join("none")] {
+            assert_eq!(rights(Platform::FreeBsd, Target::default(), other).root, is_root, "{}", other.display());
+        }
+    }
 
     #[test]
     fn the_device_of_machines_is_looked_for_beside_their_folder_and_not_made() {

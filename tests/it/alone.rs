@@ -1,6 +1,6 @@
 //! What one machine of a host has alone while it runs: a second one that wants it is refused before anything happens.
 
-use super::background::Host;
+use super::host::Host;
 use super::sandbox::same;
 
 /// Keys and a slot of two machines that cannot both run, and what the second one is told: the text, where it is in the second's
@@ -144,7 +144,7 @@ fn the_guest_of_a_supervisor_that_is_gone_has_its_own_still() {
     recipe(&host, "web", "gdb: #{ port: 41236 },", "");
     assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
     let standing = host.until("db", |standing| standing.supervisor.is_some());
-    super::background::kill(standing.supervisor.unwrap());
+    super::host::kill(standing.supervisor.unwrap());
     let done = host.run(&["start", "web.rhai"]);
     let said = "error: the address 127.0.0.1:41236 is in use by the guest of db, whose vmrun is gone\n";
     let hint = "`vmrun stop db` stops it, `vmrun adopt db` takes it over, or give each machine a port of its own\n";

@@ -1,135 +1,15 @@
 //! Machines in the background, on the fake FreeBSD: supervisors, their end, and guests that outlive them.
 
-pub(super) mod events;
+mod events;
 
-use super::sandbox::{Done, Sandbox, project, same};
+use super::host::{Host, SOON, ended, kill};
+use super::sandbox::{Done, project, same};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vmrun::internals::supervise::status::{MachineState, MachineStatus};
-
-/// How long anything may take.
-const SOON: Duration = Duration::from_secs(20);
-
-/// A FreeBSD with recipes; whatever runs there ends with the test.
-pub(super) struct Host(Sandbox);
-
-impl std::ops::Deref for Host {
-    type Target = Sandbox;
-
-    fn deref(&self) -> &Sandbox {
-        &self.0
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        for name in self.0.names("state") {
-            let file = self.0.path("state").join(&name).join("standing.json");
-            if let Some(standing) = fs::read_to_string(file).ok().and_then(|text| MachineStatus::read(&text)) {
-                for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
-                    let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
-                }
-            }
-        }
-    }
-}
-
-impl Host {
-    /// Makes one whose coming boots go so.
-    pub(super) fn new(exits: &str) -> Self {
-        let host = Self(Sandbox::new());
-        host.write("fake/exits", exits);
-        fs::write(host.path("vm/rom.fd"), [0; 4096]).unwrap();
-        host
-    }
-
-    /// Writes the recipe of a machine, with something before its boot.
-    pub(super) fn recipe(&self, name: &str, before: &str) {
-        let image = self.path(&format!("vm/{name}.img"));
-        fs::write(image, [0; 4096]).unwrap();
-        let text = format!(
-            "{before}let nic = tap(\"tap-{name}\");\nbridge(\"bridge2\").add(nic);\n\
-             bhyve(#{{ name: \"{name}\", cpus: 1, memory: 256.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{{\n\
-             \"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/vm/{name}.img\"), \"6\": virtio_net(nic), \"31\": lpc(),\n}} }}).run();\n"
-        );
-        self.write(&format!("{name}.rhai"), &text.replace(&format!("tap-{name}"), tap(name)));
-    }
-
-    /// Returns how a machine stands, if it is written.
-    pub(super) fn standing(&self, name: &str) -> Option<MachineStatus> {
-        MachineStatus::read(&fs::read_to_string(self.path(&format!("state/{name}/standing.json"))).ok()?)
-    }
-
-    /// Waits until a machine stands so.
-    #[track_caller]
-    pub(super) fn until(&self, name: &str, holds: impl Fn(&MachineStatus) -> bool) -> MachineStatus {
-        let begin = Instant::now();
-        loop {
-            if let Some(standing) = self.standing(name).filter(&holds) {
-                return standing;
-            }
-            assert!(begin.elapsed() < SOON, "never came: {:?}\n{}", self.standing(name), self.log(name));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// The log of a machine, without its times.
-    pub(super) fn log(&self, name: &str) -> String {
-        let text = self.read(&format!("log/{name}.log"));
-        let shown = |line: &str| match line.strip_prefix("vmrun: ").and_then(|rest| rest.split_once(" UTC: ")) {
-            Some((time, rest)) => {
-                assert_eq!(time.len(), "2026-11-25 17:05:12".len(), "{line}");
-                format!("vmrun: {rest}\n")
-            }
-            None => format!("{line}\n"),
-        };
-        text.lines().map(shown).collect()
-    }
-
-    /// Nothing is left of any machine.
-    #[track_caller]
-    pub(super) fn is_clean(&self) {
-        assert_eq!(
-            self.names("fake/interfaces").into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>(),
-            ["bridge2", "em0", "lo0"]
-        );
-        assert_eq!(self.names("state"), [""; 0]);
-        assert!(!self.read("fake/interfaces/bridge2").contains("member"));
-    }
-}
-
-/// The tap of a machine.
-fn tap(name: &str) -> &'static str {
-    match name {
-        "db" => "tap1",
-        "web" => "tap2",
-        _ => "tap3",
-    }
-}
-
-#[track_caller]
-pub(super) fn ended(done: &Done, code: i32, stderr: &str) {
-    same(&done.stderr, stderr);
-    same(&done.stdout, "");
-    assert_eq!(done.code, code);
-}
-
-/// Whether a process runs; a zombie does not.
-pub(super) fn lives(pid: u32) -> bool {
-    let ps = Command::new("ps").args(["-o", "state=", "-p", &pid.to_string()]).output().unwrap();
-    !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
-}
-
-/// Kills a process, and waits until it is gone.
-pub(super) fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-    let begin = Instant::now();
-    while lives(pid) {
-        assert!(begin.elapsed() < SOON, "process {pid} does not end");
-    }
-}
+use vmrun::internals::supervise::status::MachineState;
 
 #[test]
 fn a_machine_is_started_in_the_background_and_stopped() {
@@ -497,14 +377,20 @@ fn a_machine_is_restarted_as_it_was_started() {
     same(&host.log("db"), &format!("well true\n{said}well false\nvmrun: db runs\n"));
     let done = host.run(&["logs", "db", "-n", "1"]);
     assert!(done.stdout.ends_with(" UTC: db runs\n") && done.stdout.lines().count() == 1, "{done:?}");
-    let mut follows = host.start(&["logs", "-f", "db", "-n", "0"]);
-    std::thread::sleep(Duration::from_millis(300));
+    let mut follows =
+        host.start_program("sh", &["-c", "exec \"$0\" logs -f db -n 0 >followed", env!("CARGO_BIN_EXE_vmrun")]);
+    let log = fs::OpenOptions::new().append(true).open(host.path("log/db.log")).unwrap();
+    follows.until("the first line", |host| {
+        (&log).write_all(b"here\n").unwrap();
+        !host.read("followed").is_empty()
+    });
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
-    std::thread::sleep(Duration::from_millis(600));
-    assert!(!follows.has_ended());
+    follows.until("the end of the machine", |host| host.read("followed").ends_with(" UTC: it is down\n"));
+    // It goes on with what the next start says.
+    (&log).write_all(b"more\n").unwrap();
+    follows.until("more", |host| host.read("followed").ends_with(" UTC: it is down\nmore\n"));
     follows.signal("INT");
-    let done = follows.wait();
-    assert!(done.stdout.ends_with(" UTC: it is down\n") && done.code == -2, "{done:?}");
+    assert_eq!(follows.wait().code, -2);
     host.is_clean();
 }
 

@@ -1,7 +1,7 @@
 //! What is found of machines where a fact that recovery goes by is wrong: the clock was set, a number was given to another process,
 //! something has the name of a machine.
 
-use super::background::{Host, ended, kill, lives};
+use super::host::{Host, ended, kill, lives};
 use super::sandbox::same;
 use std::fs;
 use vmrun::internals::supervise::journal;

@@ -1,7 +1,7 @@
 //! Serial consoles on the fake FreeBSD: a nmdm(4) that two ptys stand for, a port that listens, and a log.
 
-use super::background::{Host, kill};
 use super::find::with_ssh;
+use super::host::{Host, kill};
 use super::sandbox::{Done, same};
 use super::terminal::Terminal;
 use std::io::{Read as _, Write as _};
@@ -107,8 +107,9 @@ fn what_comes_from_no_terminal_is_typed_and_what_is_said_is_printed() {
     });
     assert_eq!((piped.code, piped.stdout.as_str(), piped.stderr.as_str()), (0, "up 3 days\r\n", ""));
 
+    nmdm.guest.is_nobodys();
     let waiting = nmdm.host.start(&["wait-serial", "web", "login:", "--within", "20s"]);
-    thread::sleep(Duration::from_millis(500));
+    nmdm.guest.until_raw();
     nmdm.guest.types("\x1b[1mweb lo\x1b[0mgin: ");
     let done = waiting.wait();
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
@@ -197,20 +198,20 @@ fn a_log_is_waited_for_and_is_no_console() {
     assert_eq!(said(&["wait-serial", "web", "login:"], 0), "");
     assert_eq!(said(&["wait-serial", "web", "sshd"], 0), "");
     let above = said(&["wait-serial", "web", "web runs", "--within", "300ms"], 4);
-    let waiting = host.start(&["wait-serial", "web", "Password:", "--within", "20s"]);
-    thread::sleep(Duration::from_millis(500));
+    let mut waiting = host.start(&["wait-serial", "web", "Password:", "--within", "20s"]);
+    waiting.until_open("log/web.log");
     log.write_all(b"root\r\nPassword:").unwrap();
     assert_eq!(waiting.wait().code, 0);
     let console = said(&["console", "web"], 1);
     let none = said(&["console", "web", "--port", "com2"], 1);
-    let interrupted = host.start(&["wait-serial", "web", "never", "--within", "20s"]);
-    thread::sleep(Duration::from_millis(500));
+    let mut interrupted = host.start(&["wait-serial", "web", "never", "--within", "20s"]);
+    interrupted.until_open("log/web.log");
     interrupted.signal("INT");
     let interrupted = interrupted.wait();
     assert_eq!(interrupted.code, 130);
     // A machine that ends is not waited for any longer.
-    let waiting = host.start(&["wait-serial", "web", "never", "--within", "20s"]);
-    thread::sleep(Duration::from_millis(500));
+    let mut waiting = host.start(&["wait-serial", "web", "never", "--within", "20s"]);
+    waiting.until_open("log/web.log");
     assert_eq!(said(&["stop", "web"], 0), "vmrun: web is down\n");
     let ended = waiting.wait();
     assert_eq!(ended.code, 3);
@@ -342,8 +343,9 @@ fn a_machine_on_another_host_is_talked_to_and_listened_to_by_the_vmrun_there() {
     desk.types("\x01");
     assert_eq!(desk.ends(console).0.code(), Some(0));
 
+    guest.is_nobodys();
     let waiting = sandbox.start(&[&["wait-serial", "web", "it's $HOME", "--within", "20s"][..], &hosts[..]].concat());
-    thread::sleep(Duration::from_millis(700));
+    guest.until_raw();
     guest.types("it's $HOME\r\n");
     let done = waiting.wait();
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
@@ -416,7 +418,6 @@ fn a_recipe_talks_to_its_guest_while_it_runs() {
     guest.types("Password:");
     guest.shows("hunter22\n", SOON);
     guest.types("# ");
-    thread::sleep(Duration::from_millis(300));
     run.signal("TERM");
     let done = run.wait();
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (130, "", "error: interrupted\n"));

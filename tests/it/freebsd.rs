@@ -1,6 +1,9 @@
 //! Real runs on the fake FreeBSD: every process, signal and exit status is real.
 
 use super::sandbox::{Done, PASSWORD, Sandbox, same};
+use super::terminal::Terminal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -918,16 +921,19 @@ error: [tmp]/vm/install.img is in use by another vmrun or its guest
 #[test]
 fn who_looks_on_is_told_that_a_guest_runs_and_what_is_done_to_stop_it() {
     let sandbox = initialized("run\n");
-    let line = "vmrun install.rhai & sleep 2; kill -TERM $!; wait $!";
-    let done = sandbox.finish(sandbox.on_terminal(line).env("VMRUN_SECRET_VNC", PASSWORD));
+    let mut desk = Terminal::new();
+    let run = desk.start(sandbox.command(&["install.rhai"]).env("VMRUN_SECRET_VNC", PASSWORD));
+    let runs = desk.shows("power off\r\n", Duration::from_secs(20));
+    kill(Pid::from_raw(run.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let (status, ends) = desk.ends(run);
     same(
-        &done.stdout.replace("\r\n", "\n"),
+        &(runs + ends.as_str()).replace("\r\n", "\n"),
         "
 vmrun: install runs; Ctrl-C asks it to power off
 vmrun: asked the guest to power off; it has 60s, Ctrl-C switches it off at once
 \u{1b}[1m\u{1b}[91merror\u{1b}[0m\u{1b}[1m: interrupted\u{1b}[0m
 ",
     );
-    assert_eq!(done.code, 130);
+    assert_eq!(status.code(), Some(130));
     clean(&sandbox);
 }

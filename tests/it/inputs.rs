@@ -17,7 +17,7 @@ mod screen;
 mod settings;
 mod value;
 
-pub(super) use loader::application;
+use super::efi;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;

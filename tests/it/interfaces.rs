@@ -320,6 +320,7 @@ ifconfig bridge0 group vmrun description vmrun:bridge0 up
 #[test]
 fn how_an_interface_is_a_member_is_said_by_keys() {
     let sandbox = Sandbox::new();
+    sandbox.script("ip", "echo []");
     let plan = |line: &str, on: &str| {
         let lan = "bridge(\"bridge2\", #{ create: true })";
         sandbox.write("net.rhai", &format!("let nic = tap(\"tap1\");\nlet lan = {lan};\nlan.add(nic, {line});\n"));

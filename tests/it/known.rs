@@ -1,6 +1,6 @@
 //! Machines by name, where their recipe has parameters: what this host knows of them comes first.
 
-use super::background::{Host, ended};
+use super::host::{Host, ended};
 use super::sandbox::same;
 use std::fs;
 use std::net::TcpListener;

@@ -1,20 +1,11 @@
 //! The machines of a host, as they are listed on the fake FreeBSD.
 
-use super::background::{Host, kill};
+use super::host::{Host, kill};
 use super::sandbox::{Sandbox, same};
+use super::shown::{status, table};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use vmrun::internals::supervise::status::MachineState;
-
-/// A table with one blank between its columns, in which numbers of processes have names.
-pub(super) fn shown(table: &str, pids: &[(u32, &str)]) -> String {
-    let word = |word: &str| {
-        let name = pids.iter().find(|(pid, _)| word == pid.to_string()).map(|(_, name)| format!("[{name}]"));
-        name.unwrap_or_else(|| word.into())
-    };
-    let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ") + "\n";
-    table.lines().map(line).collect()
-}
 
 /// A bhyve that somebody has started by hand.
 fn by_hand(host: &Sandbox, name: &str) -> std::process::Child {
@@ -58,7 +49,7 @@ fn every_machine_is_listed_with_how_it_stands_whoever_has_started_it() {
     };
     let pids = [(db.guest.unwrap(), "db"), (web.guest.unwrap(), "web"), (pid("lab"), "lab"), (pid("hand"), "hand")];
     same(
-        &shown(&done.stdout, &pids),
+        &table(&done.stdout, &pids),
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db running [db] 1d02h 1 256M 12.5 - 0 [tmp]/db.rhai
@@ -96,7 +87,7 @@ vmrun: web goes on without its vmrun; `vmrun adopt web` takes it over
     front.kill();
     let done = host.run(&["list"]);
     assert!(
-        shown(&done.stdout, &pids).contains("\nlab left [lab] 1d02h 1 - 12.5 - - [tmp]/lab.rhai\n"),
+        table(&done.stdout, &pids).contains("\nlab left [lab] 1d02h 1 - 12.5 - - [tmp]/lab.rhai\n"),
         "{}",
         done.stdout
     );
@@ -121,18 +112,6 @@ fn a_host_whose_processes_cannot_be_seen_is_told_so() {
     assert_eq!((done.code, done.stdout.as_str()), (3, ""));
 }
 
-/// A text with names in the place of processes, without the times.
-pub(super) fn told(text: &str, pids: &[(u32, &str)]) -> String {
-    let line = |line: &str| {
-        let line = line.split(" since ").next().unwrap().trim_end();
-        let known = |line: String, (pid, name): &(u32, &str)| {
-            line.replace(&format!("process {pid}"), &format!("process [{name}]"))
-        };
-        pids.iter().fold(line.to_string(), known) + "\n"
-    };
-    text.lines().map(line).collect()
-}
-
 #[test]
 fn the_status_of_a_machine_is_all_that_is_known_with_its_threads() {
     let host = Host::new("run\nrun\n");
@@ -146,7 +125,7 @@ fn the_status_of_a_machine_is_all_that_is_known_with_its_threads() {
     let done = host.run(&["status", "db"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     same(
-        &told(&done.stdout, &pids),
+        &status(&done.stdout, &pids),
         "
 name        db
 state       running
@@ -213,7 +192,7 @@ fn the_status_of_what_waits_or_is_held_says_why_and_until_when() {
     let state = waits.lines().find(|line| line.starts_with("state")).unwrap();
     assert!(state.starts_with("state       waiting since ") && state.contains("; it is started again in "), "{state}");
     same(
-        &told(&waits, &[(supervisor, "vmrun")]),
+        &status(&waits, &[(supervisor, "vmrun")]),
         "
 name        db
 state       waiting

@@ -1,6 +1,6 @@
 //! Logs of machines on the fake FreeBSD, whose bhyve takes O_APPEND away from its standard output.
 
-use super::background::{Host, ended, kill};
+use super::host::{Host, ended, kill};
 use super::sandbox::same;
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What people see: whole runs of the program, on a fake FreeBSD and on the host itself.
+//! What people see: whole runs of the program, on a fake FreeBSD and on the host itself, for whoever has a shell, bash, git, script(1), ps(1) and
+//! awk(1). What takes root, namespaces, strace(1) or a program that has to be installed for it is in `tests/system`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -7,6 +8,30 @@
     missing_docs,
     reason = "tests may stop with a panic, and stand outside of the house"
 )]
+
+// What the tests of the system have too.
+#[path = "../common/answers.rs"]
+mod answers;
+#[path = "../common/boot_images.rs"]
+mod boot_images;
+#[path = "../common/documented.rs"]
+mod documented;
+#[path = "../common/efi.rs"]
+mod efi;
+#[path = "../common/host.rs"]
+mod host;
+#[path = "../common/netboot_host.rs"]
+mod netboot_host;
+#[path = "../common/repositories.rs"]
+mod repositories;
+#[path = "../common/sandbox.rs"]
+mod sandbox;
+#[path = "../common/shown.rs"]
+mod shown;
+#[path = "../common/subjects.rs"]
+mod subjects;
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 mod allowed;
 mod alone;
@@ -33,7 +58,6 @@ mod jails;
 mod known;
 mod lengths;
 mod libraries;
-mod linux;
 mod list;
 mod loaders;
 mod logs;
@@ -59,13 +83,10 @@ mod repeats;
 mod replay;
 mod resets;
 mod restart;
-mod sandbox;
 mod screen;
-mod signed;
 mod stdlib;
-mod terminal;
+mod targets;
 mod texts;
 mod top;
 mod trials;
 mod unstarted;
-mod upgrade;

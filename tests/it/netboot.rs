@@ -1,38 +1,9 @@
-//! `vmrun netboot`: chain scripts, and what DHCP servers are told, checked by the servers themselves.
+//! `vmrun netboot`: chain scripts, and what DHCP servers are told. The servers check it themselves in `tests/system/readers/dhcp.rs`.
 
-use super::sandbox::{Done, Sandbox, project, same};
+use super::netboot_host::{OWN, WEB, ended, host, netboot, recipe};
+use super::sandbox::{project, same};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
-
-/// A recipe of a machine with a card; what is said of its install follows.
-fn recipe(name: &str, mac: &str, netboot: &str) -> String {
-    format!(
-        "{netboot}bhyve(#{{ name: \"{name}\", memory: 64.MiB, slots: #{{ \"5\": virtio_net(\"tap9\", #{{ mac: \"{mac}\" }}) }} }}).run();\n"
-    )
-}
-
-const WEB: &str = "netboot(#{ os: \"rocky\", mirror: \"http://192.168.2.5/rocky\", address: \"192.168.2.50\" });\n";
-const OWN: &str = "netboot(#{ host: \"report\", script: \"#!ipxe\\necho hello\\n\" });\n";
-
-/// A host with two recipes.
-fn host() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("web.rhai", &recipe("web", "58:9c:fc:00:00:01", WEB));
-    sandbox.write("report_1.rhai", &recipe("report_1", "58:9c:fc:00:00:02", OWN));
-    sandbox
-}
-
-fn netboot(sandbox: &Sandbox, words: &[&str]) -> Done {
-    sandbox.run(&[&["netboot"], words].concat())
-}
-
-#[track_caller]
-fn ended(done: &Done, code: i32, stdout: &str, stderr: &str) {
-    same(&done.stderr, stderr);
-    same(&done.stdout, stdout);
-    assert_eq!(done.code, code);
-}
 
 const CHAINLOAD: [&str; 5] = ["chainload", "--out", "tftp", "web.rhai", "report_1.rhai"];
 
@@ -368,7 +339,7 @@ warning: the recipe empty.rhai boots no machine
 
 /// The recipes of the project, as a DHCP server sees them, without their secrets.
 #[test]
-fn the_lines_for_dnsmasq_pass_its_own_check() {
+fn the_lines_for_dnsmasq_are_of_every_recipe() {
     let sandbox = host();
     for name in ["install", "report1"] {
         sandbox.write(&format!("{name}.rhai"), &fs::read_to_string(project(&format!("recipes/{name}.rhai"))).unwrap());
@@ -395,59 +366,12 @@ dhcp-boot=tag:vmrun-host-report1,tag:vmrun-ipxe,chainload/report1.ipxe
 dhcp-boot=tag:vmrun-host-report1,tag:!vmrun-ipxe,tag:vmrun-efi64,snp.efi
 ";
     ended(&done, 0, expected, "");
-    sandbox.write("dnsmasq.conf", &done.stdout);
-    let conf = format!("--conf-file={}", sandbox.path("dnsmasq.conf").display());
-    checked(&sandbox, "dnsmasq", &["--test", &conf], "dnsmasq: syntax check OK.");
-}
-
-/// Runs the checker of a server, wherever tools/setup.sh has put it.
-#[track_caller]
-fn checked(sandbox: &Sandbox, program: &str, args: &[&str], says: &str) {
-    let local = format!("/usr/local/share/vmrun-test/usr/sbin/{program}");
-    let program = if fs::exists(&local).unwrap() { local } else { program.to_string() };
-    let mut command = Command::new(&program);
-    command.args(args).env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin").current_dir(sandbox.path(""));
-    let output =
-        command.output().unwrap_or_else(|why| panic!("this test needs {program} (tools/setup.sh test): {why}"));
-    let said = [output.stdout.as_slice(), &output.stderr].map(String::from_utf8_lossy).concat();
-    assert!(output.status.success() && said.contains(says), "{program}: {said}");
-}
-
-#[test]
-fn the_lines_for_dhcpd_and_kea_pass_their_own_checks() {
-    let sandbox = host();
-    let openbsd = "netboot(#{ os: \"openbsd\", mirror: \"tftp://192.168.2.5/7.4\", server: \"192.168.2.6\" });\n";
-    sandbox.write("report_1.rhai", &recipe("obsd", "58:9c:fc:00:00:02", openbsd));
-    let args = ["dhcpd", "web.rhai", "report_1.rhai", "--server", "192.168.2.5"];
-    let done = netboot(&sandbox, &args);
-    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
-    assert!(done.stdout.contains("next-server 192.168.2.6;\n"), "{}", done.stdout);
-    sandbox.write("dhcpd.conf", &done.stdout);
-    checked(&sandbox, "dhcpd", &["-t", "-cf", "dhcpd.conf"], "Config file: dhcpd.conf");
-
-    let done = netboot(&sandbox, &[&args[..], &["--kea"]].concat());
-    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
-    sandbox.write("kea.json", &done.stdout);
-    checked(&sandbox, "kea-dhcp4", &["-t", "kea.json"], "");
-
-    let nobody = "
-error: nothing says who has the boot files of web
- |
- = hint: netboot(#{ server: \"192.168.2.5\" }) in its recipe, or --server 192.168.2.5
-";
-    ended(&netboot(&sandbox, &["dhcpd", "web.rhai"]), 1, "", nobody);
-    ended(&netboot(&sandbox, &["dhcpd", "--kea", "web.rhai"]), 1, "", nobody);
-    let loader = "
-error: --loader: \"a b\" is no name of a file
- |
- = hint: letters, digits, `.`, `_`, `-` and `/`: ipxe.efi
-";
-    ended(&netboot(&sandbox, &["dhcpd", "web.rhai", "--loader", "a b"]), 2, "", loader);
 }
 
 #[test]
 fn only_a_bridge_of_ours_is_served_unless_it_is_said_twice() {
     let sandbox = host();
+    sandbox.script("dnsmasq", "exit 1");
     sandbox.write("fake/interfaces/bridge3", "kind bridge\nup yes\ngroup vmrun\n");
     sandbox.write("fake/interfaces/bridge4", "kind bridge\nup yes\ngroup vmrun\ninet 10.0.0.1/24\n");
     let serves = |words: &[&str], code: i32, stderr: &str| {
@@ -570,4 +494,22 @@ error: `dnsmasq` ended with status 2
     let mut command = sandbox.command(&["netboot", "serve", "web.rhai", "--bridge", "bridge4"]);
     let done = sandbox.finish(command.env("PATH", sandbox.path("bin")));
     ended(&done, 3, "", "error: `dnsmasq` is not installed\n |\n = hint: pkg install dnsmasq brings it\n");
+}
+
+#[test]
+fn dhcpd_has_to_be_told_who_has_the_files() {
+    let sandbox = host();
+    let nobody = "
+error: nothing says who has the boot files of web
+ |
+ = hint: netboot(#{ server: \"192.168.2.5\" }) in its recipe, or --server 192.168.2.5
+";
+    ended(&netboot(&sandbox, &["dhcpd", "web.rhai"]), 1, "", nobody);
+    ended(&netboot(&sandbox, &["dhcpd", "--kea", "web.rhai"]), 1, "", nobody);
+    let loader = "
+error: --loader: \"a b\" is no name of a file
+ |
+ = hint: letters, digits, `.`, `_`, `-` and `/`: ipxe.efi
+";
+    ended(&netboot(&sandbox, &["dhcpd", "web.rhai", "--loader", "a b"]), 2, "", loader);
 }

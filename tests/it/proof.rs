@@ -205,24 +205,6 @@ fn the_default_route_is_only_played_where_there_is_none() {
     assert!(get.stdout.contains("gateway: 127.100.100.9"), "{get:?}");
 }
 
-#[test]
-fn the_roms_are_what_the_assembler_makes_of_their_source() {
-    let output = Command::new("sh").args([&project("tools/roms.sh"), "text"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(project("tests/guests/roms/roms.txt")).unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
-    let sandbox = Sandbox::new();
-    let into = sandbox.path("vm").display().to_string();
-    let make = [&project("tools/roms.sh"), "make", &project("tests/guests/roms/roms.txt"), &into];
-    assert!(Command::new("sh").args(make).status().unwrap().success());
-    assert_eq!(sandbox.names("vm").len(), 10);
-    for name in sandbox.names("vm") {
-        let rom = fs::read(sandbox.path("vm").join(&name)).unwrap();
-        let first = format!("guest {}\n", name.strip_suffix(".rom").unwrap());
-        assert!(rom.len() == 4096 && rom.starts_with(first.as_bytes()), "{name}");
-    }
-}
-
 /// FreeBSD's sh(1) is no bash; dash knows as little more than POSIX, and shellcheck knows what POSIX has.
 #[test]
 fn the_scripts_are_of_posix() {

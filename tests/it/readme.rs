@@ -99,7 +99,12 @@ fn the_commands_for_those_who_build_are_there() {
         let there = match command.split_whitespace().collect::<Vec<_>>()[..] {
             ["make"] => makefile.contains("\nall:"),
             ["make", target] => makefile.contains(&format!("\n{target}:\n")),
-            ["cargo", .., "--test", "it", module] => fs::exists(project(&format!("tests/it/{module}.rs"))).unwrap(),
+            ["cargo", .., "--test", target, module] => {
+                fs::exists(project(&format!("tests/{target}/{module}.rs"))).unwrap()
+            }
+            ["cargo", .., "--example", name] => {
+                read("Cargo.toml").contains(&format!("[[example]]\nname = \"{name}\"\n"))
+            }
             ["cargo", .., "--bench", name] => fs::exists(project(&format!("benches/{name}.rs"))).unwrap(),
             ["tools/fuzz.sh", _, target] => read("fuzz/Cargo.toml").contains(&format!("\nname = \"{target}\"\n")),
             _ => continue,

@@ -1,6 +1,6 @@
 //! Where paths begin: those of a recipe in its folder, those that `--set` gives in the caller's.
 
-use super::background::{Host, ended};
+use super::host::{Host, ended};
 use super::sandbox::{Done, same};
 use std::fs;
 use std::os::unix::fs::symlink;

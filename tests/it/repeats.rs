@@ -1,6 +1,6 @@
 //! What a recipe runs by itself, when its guest reboots, on the fake FreeBSD.
 
-use super::background::{Host, ended};
+use super::host::{Host, ended};
 use super::sandbox::same;
 
 /// Writes the recipe of a machine with commands before its boot.

@@ -1,6 +1,6 @@
 //! Guests that reset as soon as they are started, on the fake FreeBSD.
 
-use super::background::{Host, ended};
+use super::host::{Host, ended};
 use super::sandbox::same;
 use vmrun::internals::supervise::status::MachineState;
 

@@ -1,6 +1,6 @@
 //! What stops a machine and starts it again, on the fake FreeBSD: nothing is stopped that would not come back.
 
-use super::background::{Host, ended, lives};
+use super::host::{Host, ended, lives};
 use super::sandbox::same;
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! What a machine shows, through its VNC server: servers that say what they should, and others.
 
-use super::background::Host;
 use super::find::with_ssh;
+use super::host::Host;
 use super::sandbox::{Done, Sandbox, same};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

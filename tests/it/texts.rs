@@ -1,6 +1,6 @@
 //! Texts of others on a terminal: nothing of what a name, a guest or a program says is acted on.
 
-use super::background::{Host, ended};
+use super::host::{Host, ended};
 use super::sandbox::{Sandbox, same};
 use super::terminal::Terminal;
 use std::process::Command;

@@ -1,25 +1,50 @@
 //! The live view, on a real terminal.
 
-use super::background::Host;
+use super::host::Host;
 use super::sandbox::{Sandbox, same};
-use std::io::Write as _;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
-use std::time::Duration;
 
-/// Runs a line of shell on a terminal of 80 by 24, and presses keys some time apart; returns what was written to the terminal.
-fn on_terminal(host: &Sandbox, line: &str, keys: &[&str]) -> String {
+/// What stands for no key, but for the signal, sent to the process that is written in `top.pid`.
+const TERM: &str = "TERM";
+
+fn pid(host: &Sandbox) -> Pid {
+    Pid::from_raw(host.read("top.pid").trim().parse().unwrap())
+}
+
+/// Runs a line of shell on a terminal of 80 by 24, and presses each key when something is written to it that was not there before; returns
+/// all that was written.
+fn on_terminal(host: &Sandbox, line: &str, keys: &[(&str, &str)]) -> String {
     let mut command =
         host.on_terminal(&format!("stty cols 80 rows 24; {line}; stty -a | tr ' ' '\\n' | grep -x -e icanon -e echo"));
     command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm").stdin(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    for key in keys {
-        std::thread::sleep(Duration::from_millis(1500));
-        stdin.write_all(key.as_bytes()).unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut written, mut keys, mut from) = (Vec::new(), keys.iter(), 0);
+    let mut next = keys.next();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stdout.read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        written.extend_from_slice(&buffer[..count]);
+        while let Some((text, key)) = next {
+            let Some(at) = written[from..].windows(text.len()).position(|bytes| bytes == text.as_bytes()) else {
+                break;
+            };
+            from += at + text.len();
+            match *key {
+                TERM => signal::kill(pid(host), Signal::SIGTERM).unwrap(),
+                key => stdin.write_all(key.as_bytes()).unwrap(),
+            }
+            next = keys.next();
+        }
     }
-    let output = child.wait_with_output().unwrap();
-    drop(stdin);
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    child.wait().unwrap();
+    String::from_utf8_lossy(&written).into_owned()
 }
 
 /// The last words on the terminal, after the view was left.
@@ -34,13 +59,18 @@ fn the_view_shows_machines_and_leaves_the_terminal_as_it_was() {
     host.recipe("db", "");
     assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
     // The plan is shown in the place of the view, which comes back.
-    let text = on_terminal(&host, "vmrun top", &["p", "\n", "q"]);
+    let text = on_terminal(
+        &host,
+        "vmrun top",
+        &[("12.5% CPU, by name", "p"), ("Enter leads back --", "\n"), ("by name", "q")],
+    );
     assert!(text.contains("\x1b[?1049h") && text.contains("1 machines, 1 running, 12.5% CPU, by name"), "{text}");
     assert!(text.contains("blk-4:0-0") && text.contains("-- Enter leads back --"), "{text}");
     assert_eq!(text.matches("\x1b[?1049h").count(), 2, "{text}");
     assert_eq!(after(&text), "icanon\necho\n");
     // Whoever ends it has the terminal put back.
-    let text = on_terminal(&host, "timeout --foreground -s TERM 2 vmrun top", &[]);
+    let line = "sh -c 'echo $$ >top.pid; exec vmrun top'";
+    let text = on_terminal(&host, line, &[("by name", TERM)]);
     assert_eq!(after(&text), "icanon\necho\n", "{text}");
     assert_eq!(host.run(&["stop", "db"]).code, 0);
 }

@@ -1,9 +1,9 @@
 //! Machines whose guest has not come to run, or not as it was to, on the fake FreeBSD: one that waits for its viewer, one that has
 //! started some of its processors only, one whose node somebody destroys.
 
-use super::background::{Host, ended, kill, lives};
-use super::list::shown;
+use super::host::{Host, ended, kill, lives};
 use super::sandbox::same;
+use super::shown::table;
 use std::process::Command;
 use vmrun::internals::supervise::status::MachineState;
 
@@ -30,7 +30,7 @@ fn a_machine_that_waits_for_its_viewer_is_found_and_stopped() {
     let guest = host.standing("db").unwrap().guest.unwrap();
     let list = host.run(&["list"]);
     same(
-        &shown(&list.stdout, &[(guest, "db")]),
+        &table(&list.stdout, &[(guest, "db")]),
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db running [db] 1d02h 4 256M 12.5 127.100.100.9:5901 0 [tmp]/db.rhai
@@ -85,7 +85,7 @@ fn vcpus_are_those_that_were_configured_in_the_foreground_too() {
     run.until("the bhyve", |host| host.read("fake/vmm/db").contains("pid "));
     let guest = bhyve(&host);
     same(
-        &shown(&host.run(&["list"]).stdout, &[(guest, "db")]),
+        &table(&host.run(&["list"]).stdout, &[(guest, "db")]),
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db foreground [db] 1d02h 4 - 12.5 - - [tmp]/db.rhai

@@ -12,24 +12,39 @@
     reason = "tests may stop with a panic, and stand outside of the house"
 )]
 
-/// The fake userland: its bhyve is called here, without a process.
+/// The fake userland: its bhyve is called here, without a process, and the tests in its files are run.
 #[path = "../userland"]
 #[expect(dead_code, reason = "nothing but bhyve is played here")]
 mod userland {
     pub(crate) mod bhyve;
+    mod bhyvectl;
+    mod devfs;
     pub(crate) mod exit;
+    mod files;
     pub(crate) mod getopt;
+    mod ifconfig;
     pub(crate) mod interface;
     pub(crate) mod jail;
+    mod kill;
     pub(crate) mod kld;
+    mod loader;
+    mod mdconfig;
+    mod netstat;
     pub(crate) mod node;
     pub(crate) mod number;
+    mod pciconf;
     pub(crate) mod process;
+    pub(crate) mod procstat;
+    mod ps;
+    mod rctl;
     pub(crate) mod release;
+    pub(crate) mod route;
     pub(crate) mod state;
     pub(crate) mod sysctl;
 }
-use userland::{bhyve, exit, getopt, interface, jail, kld, node, number, process, release, state, sysctl};
+use userland::{
+    bhyve, exit, getopt, interface, jail, kld, node, number, process, procstat, release, route, state, sysctl,
+};
 
 mod examples;
 mod judges;

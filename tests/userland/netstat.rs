@@ -136,7 +136,7 @@ fn interfaces(all: &[Interface], words: &Words<'_>, is_json: bool) -> String {
     }
     let titles =
         ["Name", "Mtu", "Network", "Address", "Ipkts", "Ierrs", "Idrop", "Ibytes", "Opkts", "Oerrs", "Obytes", "Coll"];
-    line(&titles) + &lines.concat()
+    line(&titles) + lines.concat().as_str()
 }
 
 /// A line of the table; names and addresses are cut.

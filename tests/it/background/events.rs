@@ -1,31 +1,14 @@
 //! What happens to machines, as lines of JSON.
 
-use super::{Host, QUICK, SOON, ended, kill};
+use super::QUICK;
+use crate::host::{Host, SOON, ended, kill};
 use crate::sandbox::same;
+use crate::shown::events;
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
 use vmrun::internals::supervise::status::MachineState;
-
-/// Events without their times, which are ordered, and without numbers of processes.
-pub(crate) fn shown(text: &str) -> String {
-    let mut last = String::new();
-    let mut shown = String::new();
-    for line in text.lines() {
-        let mut event: Value = serde_json::from_str(line).unwrap();
-        let object = event.as_object_mut().unwrap();
-        let time = object.remove("time").unwrap().as_str().unwrap().to_string();
-        assert!(time.len() == "2026-11-25T17:05:12.045Z".len() && time >= last, "{time} after {last}");
-        last = time;
-        if object.get("pid").is_some_and(Value::is_u64) {
-            object.insert("pid".into(), "[pid]".into());
-        }
-        writeln!(shown, "{event}").unwrap();
-    }
-    shown
-}
 
 #[test]
 fn what_happens_to_a_machine_is_written_down() {
@@ -48,7 +31,7 @@ fn what_happens_to_a_machine_is_written_down() {
     while !host.read("log/db.events.jsonl").contains("down") {
         assert!(begin.elapsed() < SOON);
     }
-    same(&shown(&host.run(&["events", "db"]).stdout), &first);
+    same(&events(&host.run(&["events", "db"]).stdout), &first);
     // A second machine, and all that happened in order.
     host.write("fake/exits", "run\n");
     host.recipe("web", "ready(#{ serial: \"web runs\" });\n");
@@ -67,8 +50,8 @@ fn what_happens_to_a_machine_is_written_down() {
 {\"event\":\"ended\",\"how\":\"failed\",\"last_words\":[],\"machine\":\"web\",\"message\":\"the hypervisor failed with status 4\",\"status\":4}
 {\"event\":\"down\",\"machine\":\"web\"}
 ";
-    same(&shown(&host.run(&["events"]).stdout), &format!("{first}{}", second.trim_start()));
-    same(&shown(&host.run(&["events", "-n", "1"]).stdout), "{\"event\":\"down\",\"machine\":\"web\"}");
+    same(&events(&host.run(&["events"]).stdout), &format!("{first}{}", second.trim_start()));
+    same(&events(&host.run(&["events", "-n", "1"]).stdout), "{\"event\":\"down\",\"machine\":\"web\"}");
     ended(
         &host.run(&["events", "cache"]),
         3,
@@ -117,7 +100,7 @@ fn a_run_in_the_foreground_has_events_where_it_is_told() {
     };
     let text =
         [boot(1, "rebooted", "the guest rebooted", 0), boot(2, "powered_off", "the guest powered off", 1)].concat();
-    same(&shown(&host.read("my/events")), &format!("{text}{{\"event\":\"down\",\"machine\":\"db\"}}"));
+    same(&events(&host.read("my/events")), &format!("{text}{{\"event\":\"down\",\"machine\":\"db\"}}"));
     ended(
         &host.run(&["run", "--events", "vm", "db.rhai"]),
         3,

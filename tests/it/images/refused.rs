@@ -1,6 +1,7 @@
 //! What no image can be made of: one whole message, before anything is written.
 
-use super::{host, loader, vmrun};
+use crate::boot_images::{host, vmrun};
+use crate::efi::ipxe;
 use crate::sandbox::{Sandbox, same};
 use std::fs;
 
@@ -21,8 +22,8 @@ fn refuses(sandbox: &Sandbox, line: &str, code: i32, message: &str, hint: &str) 
 fn a_loader_that_does_not_boot_a_disk_is_refused() {
     let sandbox = host();
     fs::write(sandbox.path("script.efi"), "#!ipxe\nshell\n").unwrap();
-    fs::write(sandbox.path("snponly.efi"), [loader(0x8664), b"\0SNPONLY\0".to_vec()].concat()).unwrap();
-    fs::write(sandbox.path("arm32.efi"), loader(0x01c2)).unwrap();
+    fs::write(sandbox.path("snponly.efi"), [ipxe(0x8664), b"\0SNPONLY\0".to_vec()].concat()).unwrap();
+    fs::write(sandbox.path("arm32.efi"), ipxe(0x01c2)).unwrap();
     let ipxe = |loader: &str| format!("image ipxe vm/a.img --loader {loader}");
     refuses(&sandbox, &ipxe("script.efi"), 1, "script.efi: the iPXE loader is an iPXE script", WANTED);
     refuses(
@@ -69,7 +70,7 @@ error: cannot read x: No such file or directory
 #[test]
 fn a_loader_that_looks_for_no_script_is_warned_of() {
     let sandbox = host();
-    let old = loader(0x8664).iter().map(|byte| if *byte == b'x' { b'y' } else { *byte }).collect::<Vec<u8>>();
+    let old = ipxe(0x8664).iter().map(|byte| if *byte == b'x' { b'y' } else { *byte }).collect::<Vec<u8>>();
     fs::write(sandbox.path("old.efi"), &old).unwrap();
     let found = vmrun(&sandbox, "image ipxe vm/a.img --loader old.efi");
     let hint = format!("iPXE does since 2021: {WANTED}");

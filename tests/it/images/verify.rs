@@ -1,6 +1,6 @@
 //! Whether an image is what recipes would write now.
 
-use super::{done, host, vmrun};
+use crate::boot_images::{done, host, vmrun};
 use crate::sandbox::{Sandbox, same};
 use std::fs;
 

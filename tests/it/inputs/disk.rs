@@ -1,6 +1,6 @@
 //! Disks that somebody made: what is in them is told, or that it is broken.
 
-use super::loader::application;
+use super::efi::application;
 use std::rc::Rc;
 use vmrun::internals::image::{Disk, Image, ImageForm, IpxeImage, Loader, Seed, compare, inspect};
 

@@ -1,5 +1,6 @@
 //! Boot images: a byte that tells how long the script is, the script, then iPXE.
 
+use super::efi::application;
 use std::rc::Rc;
 use vmrun::internals::image::{Disk, ImageForm, IpxeImage, Loader, compare, inspect};
 
@@ -11,24 +12,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let with = |loader: &[u8]| [&[13], script.as_slice(), loader].concat();
     let others: [&[u8]; 4] = [b"", script, b"\x7fELF\x02\0\0\0", b"MZ\x90\0"];
     [application(0x8664), application(0xaa64)].iter().map(Vec::as_slice).chain(others).map(with).collect()
-}
-
-pub fn application(machine: u16) -> Vec<u8> {
-    let mut file = vec![0; 0x200];
-    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"MZ");
-    put(0x3c, &[0x40]);
-    put(0x40, b"PE\0\0");
-    put(0x44, &machine.to_le_bytes());
-    put(0x46, &[1]);
-    put(0x54, &[240]);
-    put(0x58, &[0x0b, 2]);
-    put(0x9c, &[10]);
-    put(0x148, b".text");
-    put(0x158, &[14]);
-    put(0x15c, &[0, 2]);
-    file.extend_from_slice(b"autoexec.ipxe\0");
-    file
 }
 
 pub fn holds(bytes: &[u8]) {

@@ -1,8 +1,8 @@
 //! A run in a jail and one on its host with one state folder: each is left alone by whoever is on the other side.
 
 use super::USUAL;
-use crate::background::{Host, ended, kill, lives};
-use crate::list::shown;
+use crate::host::{Host, ended, kill, lives};
+use crate::shown::table as shown;
 use crate::sandbox::{Done, same};
 use std::fs;
 

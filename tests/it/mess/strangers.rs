@@ -1,7 +1,7 @@
 //! What others have under the very names that a recipe uses: there before a run, or made while it runs. It is never touched.
 
-use super::{CONTENT, SUBJECTS, Subject, again, calls, host, run};
 use crate::sandbox::Sandbox;
+use crate::subjects::{CONTENT, SUBJECTS, Subject, again, calls, host, run};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command};

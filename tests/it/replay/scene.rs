@@ -13,7 +13,7 @@ pub(super) fn sandbox(file: &str) -> Sandbox {
         fs::remove_file(sandbox.path("fake/interfaces").join(name)).unwrap();
     }
     ["kill", "ls", "stat", "truncate"].iter().for_each(|program| sandbox.has(program));
-    for name in ["root/vm/rom", "root/tmp"] {
+    for name in ["root/vm/rom", "root/tmp", "root/dev"] {
         fs::create_dir_all(sandbox.path(name)).unwrap();
     }
     sandbox.write("fake/interfaces/vtnet0", "kind ether\nup no\nether 52:54:00:12:34:56\n");
@@ -55,7 +55,14 @@ pub(super) fn here(sandbox: &Sandbox, command: &str) -> String {
     let command = command.replace(SCREENS, &own_screens(sandbox));
     // The folder itself.
     let command = command.strip_suffix(" /vm").map_or(command.clone(), |command| format!("{command} /vm/."));
-    PLACES.iter().fold(command, |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()))
+    let command = PLACES
+        .iter()
+        .fold(command, |text, (there, here)| text.replace(there, &sandbox.path(here).display().to_string()));
+    // What a shell opens is a file, and nothing is made in this host's own folder of devices.
+    let opens = format!("<>{}/", sandbox.path("root/dev").display());
+    ["tap", "nmdm"]
+        .iter()
+        .fold(command, |text, device| text.replace(&format!("<>/dev/{device}"), &format!("{opens}{device}")))
 }
 
 /// What was said here, with the paths of the corpus.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -102,6 +102,13 @@ impl Sandbox {
     /// Has one more program of the fake FreeBSD, which hides the host's own.
     pub(crate) fn has(&self, program: &str) {
         symlink(userland(), self.path("bin").join(program)).unwrap();
+    }
+
+    /// Has a program that is a script, which hides the host's own.
+    pub(crate) fn script(&self, program: &str, text: &str) {
+        let path = self.path("bin").join(program);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// A path in the sandbox.
@@ -306,6 +313,20 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Waits until it has a file open: it has come to read it, or to wait for more. Where there is no /proc that is not to be seen, and
+    /// it is given a moment.
+    pub(crate) fn until_open(&mut self, name: &str) {
+        let descriptors = PathBuf::from(format!("/proc/{}/fd", self.child.id()));
+        if !Path::new("/proc/self/fd").exists() {
+            return thread::sleep(Duration::from_millis(500));
+        }
+        self.until(&format!("{name} open"), |sandbox| {
+            let file = fs::canonicalize(sandbox.path(name)).unwrap();
+            let opened = fs::read_dir(&descriptors).into_iter().flatten().flatten();
+            opened.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|path| path == file)
+        });
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -351,20 +372,32 @@ impl Drop for Running<'_> {
     }
 }
 
-/// The fake FreeBSD's programs, which cargo builds beside this test.
+/// The fake FreeBSD's programs. `cargo test` builds them, as it builds every example; where it is told of a target by name it does not.
 fn userland() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
         let here = std::env::current_exe().unwrap();
-        let profile = here.parent().and_then(Path::parent).unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        // cargo test builds an example with tests as tests only, not as the program that it is.
-        cargo.args(["build", "--quiet", "--locked", "--example", "userland", "--manifest-path"]);
-        cargo.arg(project("Cargo.toml")).arg("--target-dir").arg(profile.parent().unwrap());
-        assert!(cargo.status().unwrap().success(), "cargo build --example userland failed");
-        profile.join("examples/userland")
+        let program = here.parent().and_then(Path::parent).unwrap().join("examples/userland");
+        let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        let built = changed(&program);
+        let is_old = |path: &PathBuf| changed(path) > built;
+        let newer = sources(Path::new(&project("tests/userland"))).into_iter().find(is_old);
+        let way_out = "build it as the tests are, by: cargo build --locked --example userland (--release)";
+        assert!(built.is_some(), "{} is not there: {way_out}", program.display());
+        assert!(newer.is_none(), "{} is older than {}: {way_out}", program.display(), newer.unwrap().display());
+        program
     };
-    BUILT.get_or_init(build).clone()
+    FOUND.get_or_init(find).clone()
+}
+
+/// The files in a folder and those in it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(sources(&path)) } else { found.push(path) }
+    }
+    found
 }
 
 /// A file of the project.

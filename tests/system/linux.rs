@@ -11,6 +11,7 @@ mod story;
 mod upgrade;
 
 use super::mess::{CALLS, THREADS, traced};
+use super::tools::{need, search_path, tool};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -29,19 +30,6 @@ const FIRMWARE: Duration = Duration::from_secs(240);
 /// How often it is looked whether something has happened.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The programs of the system may be outside of the path of an ordinary user.
-fn search_path() -> String {
-    format!("{}:/usr/local/sbin:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
-}
-
-/// Fails, with their names, when programs are missing.
-pub(super) fn need(programs: &[&str]) {
-    let path = search_path();
-    let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).is_file());
-    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
-    assert!(missing.is_empty(), "this test needs {}: install it", missing.join(", "));
-}
-
 /// Fails when there is no firmware for UEFI or no iPXE for it.
 fn need_firmware() {
     for file in ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"] {
@@ -49,15 +37,6 @@ fn need_firmware() {
     }
     let loaders = ["/usr/local/share/ipxe/ipxe-amd64.efi", "/usr/lib/ipxe/ipxe-amd64.efi"];
     assert!(loaders.iter().any(|file| Path::new(file).is_file()), "this test needs iPXE, one of {loaders:?}");
-}
-
-/// Runs a program to its end and returns its standard output; fails when it fails.
-pub(super) fn tool(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).env("PATH", search_path()).output();
-    let output = output.unwrap_or_else(|why| panic!("cannot start {program}: {why}"));
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{program} {args:?}: {}\n{stdout}{stderr}", output.status);
-    stdout.into_owned()
 }
 
 fn utf8(path: &Path) -> &str {
@@ -369,7 +348,7 @@ fn a_request_to_stop_presses_the_power_button() {
 }
 
 #[test]
-fn a_deaf_guest_is_switched_off_when_its_time_is_over() {
+fn a_guest_of_qemu_that_is_deaf_is_switched_off_when_its_time_is_over() {
     let world = World::new();
     let run = world.guest('H', &["--stop-within", "300ms"]);
     run.says("vmrun test guest: H\r\n");

@@ -3,11 +3,9 @@
 //! Machines are started by the program of that day, on the fake FreeBSD, and listed, stopped, adopted and cleaned up by today's.
 //! Under QEMU it is `linux/upgrade.rs`.
 
-use super::background::events::shown as events;
-use super::background::{Host, ended, kill};
-use super::list::{shown, told};
+use super::host::{Host, ended, kill};
 use super::sandbox::{Done, Running, project, same};
-use std::path::Path;
+use super::shown::{self, events, table};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -16,19 +14,19 @@ use vmrun::internals::supervise::status::MachineState;
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The program of before, which `tools/build-before.sh` builds once, beside what cargo builds.
+/// The program of before, which `make test` builds once (`tools/build-before.sh`), beside what cargo builds.
 pub(super) fn before() -> &'static str {
-    static BUILT: OnceLock<String> = OnceLock::new();
-    let build = || {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    let find = || {
         let here = std::env::current_exe().unwrap();
-        let target = here.ancestors().nth(3).unwrap();
+        let folder = here.ancestors().nth(3).unwrap().join("before");
         let script = project("tools/build-before.sh");
-        assert!(Path::new(&script).is_file(), "{script} is not there: this test needs the project's repository");
-        let done = Command::new(script).arg(target.join("before")).output().unwrap();
-        assert!(done.status.success(), "vmrun of before:\n{}", String::from_utf8_lossy(&done.stderr));
+        let done = Command::new(&script).arg("-n").arg(&folder).output();
+        let done = done.unwrap_or_else(|why| panic!("{script}: {why}: this test needs the project's repository"));
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim_end().to_string()
     };
-    BUILT.get_or_init(build)
+    FOUND.get_or_init(find)
 }
 
 /// Starts the program of before.
@@ -93,7 +91,7 @@ fn a_machine_of_before_is_listed_shown_and_stopped() {
     let pids = [(db.guest.unwrap(), "db"), (db.supervisor.unwrap(), "vmrun")];
     let list = host.run(&["list"]);
     printed(
-        &Done { stdout: shown(&list.stdout, &pids), ..list },
+        &Done { stdout: table(&list.stdout, &pids), ..list },
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db running [db] 1d02h 2 256M 12.5 127.100.100.1:5901 0 [tmp]/db.rhai
@@ -102,7 +100,7 @@ db running [db] 1d02h 2 256M 12.5 127.100.100.1:5901 0 [tmp]/db.rhai
     let status = host.run(&["status", "db"]);
     let (facts, threads) = status.stdout.split_once("\n\n").unwrap();
     same(
-        &told(facts, &pids),
+        &shown::status(facts, &pids),
         "
 name        db
 state       running
@@ -169,7 +167,7 @@ fn a_guest_whose_supervisor_of_before_was_killed_is_adopted() {
     kill(db.supervisor.unwrap());
     let list = host.run(&["list"]);
     same(
-        &shown(&list.stdout, &[(db.guest.unwrap(), "db")]),
+        &table(&list.stdout, &[(db.guest.unwrap(), "db")]),
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db unsupervised [db] 1d02h 1 256M 12.5 127.100.100.1:5901 0 [tmp]/db.rhai
@@ -224,7 +222,7 @@ fn a_machine_that_was_held_before_is_listed_with_its_reason_and_started() {
     until_written(&host, "log/db.log", "has the limit");
     let list = host.run(&["list"]);
     same(
-        &shown(&list.stdout, &[]),
+        &table(&list.stdout, &[]),
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db held - - 1 256M - 127.100.100.1:5901 1 [tmp]/db.rhai
@@ -234,7 +232,7 @@ db held - - 1 256M - 127.100.100.1:5901 1 [tmp]/db.rhai
     let held = "vmrun: db is held: the hypervisor failed with status 4; it was started again once within 600s, and is not any more";
     ended(&Done { stdout: String::new(), ..list }, 0, held);
     same(
-        &told(&host.run(&["status", "db"]).stdout, &[]),
+        &shown::status(&host.run(&["status", "db"]).stdout, &[]),
         "
 name        db
 state       held
@@ -267,7 +265,7 @@ fn a_machine_that_waits_since_before_is_stopped_at_once() {
     host.until("db", |standing| standing.state == MachineState::Waiting);
     let list = host.run(&["list"]);
     printed(
-        &Done { stdout: shown(&list.stdout, &[]), ..list },
+        &Done { stdout: table(&list.stdout, &[]), ..list },
         "
 NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
 db waiting - - 1 256M - 127.100.100.1:5901 1 [tmp]/db.rhai

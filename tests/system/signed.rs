@@ -1,6 +1,6 @@
 //! Libraries that are signed, by real keys of SSH and by a real git.
 
-use super::libraries::{git, lib, refuses, release};
+use super::repositories::{git, lib, refuses, release};
 use super::sandbox::{Sandbox, same};
 use std::fs;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! A terminal with somebody at it: a program in a pty.
 
 use nix::pty::{OpenptyResult, openpty};
-use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,10 +14,15 @@ use std::time::{Duration, Instant};
 /// How long anything may take that nobody waits for on purpose.
 const SOON: Duration = Duration::from_secs(30);
 
+/// What no program says: ACK.
+const MARK: &str = "\x06";
+
 /// One end of a pty, with all that came from it. The other end is a tty.
 pub(crate) struct Terminal {
     keyboard: File,
     tty: OwnedFd,
+    /// How it was set up at first.
+    first: Termios,
     shown: Arc<Mutex<Vec<u8>>>,
     /// What was looked at already.
     seen: usize,
@@ -35,7 +40,8 @@ impl Terminal {
                 all.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Self { keyboard: master.into(), tty: slave, shown, seen: 0 }
+        let first = tcgetattr(&slave).unwrap();
+        Self { keyboard: master.into(), tty: slave, first, shown, seen: 0 }
     }
 
     /// The path of its tty.
@@ -81,11 +87,10 @@ impl Terminal {
             assert!(begin.elapsed() < SOON, "still runs: {}", String::from_utf8_lossy(&self.shown.lock().unwrap()));
             thread::sleep(Duration::from_millis(5));
         };
-        // What it said last is on its way.
-        thread::sleep(Duration::from_millis(100));
-        let all = self.shown.lock().unwrap().clone();
-        let from = std::mem::replace(&mut self.seen, all.len());
-        (status, String::from_utf8_lossy(&all[from..]).into_owned())
+        // What it said last is on its way, and comes before what is said now.
+        File::from(self.tty.try_clone().unwrap()).write_all(MARK.as_bytes()).unwrap();
+        let said = self.shows(MARK, SOON);
+        (status, said.trim_end_matches(MARK).to_string())
     }
 
     /// How it is set up.
@@ -96,6 +101,11 @@ impl Terminal {
     /// Whether keys come as they are.
     pub(crate) fn is_raw(&self) -> bool {
         !self.settings().local_flags.intersects(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG)
+    }
+
+    /// Sets it up as it was at first, so that [`Self::until_raw`] tells of the next program that has it.
+    pub(crate) fn is_nobodys(&self) {
+        tcsetattr(&self.tty, SetArg::TCSANOW, &self.first).unwrap();
     }
 
     /// Waits until keys come as they are.

@@ -1,4 +1,4 @@
-//! Real machines under QEMU, killed and crowded: `cargo test` does a share, and `make attack` all of it (VMRUN_ATTACK=all).
+//! Real machines under QEMU, killed and crowded: `make test` does a share, and `make attack` all of it (VMRUN_ATTACK=all).
 
 use super::{Network, SOON, World, need, qemus_in, search_path, signal, utf8, wait_for};
 use std::fs;
