@@ -30,7 +30,7 @@ run:
 ## test     the tests, all of them, after installing what they need: what `cargo test` runs, and what it leaves out
 test:
 	tools/setup.sh test
-	tools/build-before.sh $(TARGET)/before
+	tools/build-before.sh $(TARGET)/before & before=$$!; $(CARGO) test --locked --no-run && $(CARGO) test --locked --no-run --test system && wait $$before
 	$(CARGO) test --locked
 	$(CARGO) test --locked --test system
 

@@ -96,7 +96,7 @@ impl Prints {
 /// What is known of a volume of ZFS beside its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Volume {
-    /// Its size.
+    /// How much the guest sees of it, in bytes (`volsize`).
     pub size: Size,
     /// Whether it takes room only for what is written.
     pub sparse: bool,

@@ -38,7 +38,7 @@ pub(crate) struct NetbootOptions {
 /// A machine as a DHCP server sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetbootHost {
-    /// Its name.
+    /// The host's name that DHCP gives the machine.
     pub name: HostName,
     /// Its card.
     pub mac: Mac,

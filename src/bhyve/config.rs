@@ -66,7 +66,7 @@ pub fn write(tree: &Tree) -> Result<String, Fault> {
 /// A value as bhyve reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expanded {
-    /// The value.
+    /// The value with what its variables stand for.
     pub text: String,
     /// What bhyve warns of and reads as it can.
     pub warnings: Vec<Fault>,

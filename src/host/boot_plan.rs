@@ -65,7 +65,7 @@ pub(crate) struct Load {
 /// A folder that has to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Folder {
-    /// Its path.
+    /// Where it is to be, from the root on.
     pub path: PathBuf,
     /// Who may do what in it; else what the umask leaves.
     pub mode: Option<u32>,
@@ -74,7 +74,7 @@ pub(crate) struct Folder {
 /// A file that only its owner may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PrivateFile {
-    /// Its path.
+    /// Where it is to be, from the root on.
     pub path: PathBuf,
     /// What is in it.
     pub content: Content,

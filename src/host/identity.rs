@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Who a process is, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Its number.
+    /// The number of the process.
     pub pid: u32,
     /// When it was started, as the system tells it; empty where to ask would cost a command.
     pub started: String,

@@ -18,7 +18,7 @@ const MTU: u32 = 1500;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Interface {
-    /// Its name.
+    /// The interface's name, as ifconfig(8) and ip(8) tell it.
     pub name: String,
     /// What it is.
     pub kind: InterfaceKind,
@@ -65,7 +65,7 @@ pub enum InterfaceKind {
     },
     /// An end of a VXLAN, with what the system tells of its addresses.
     Vxlan {
-        /// Its number.
+        /// The number of the VXLAN.
         id: u32,
         /// The address of this end.
         local: Option<IpAddr>,

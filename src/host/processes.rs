@@ -61,7 +61,7 @@ pub struct Hypervisor {
 /// A thread of a hypervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
-    /// Its number.
+    /// The number of the process.
     pub id: u32,
     /// Its name, as the hypervisor has called it.
     pub name: String,

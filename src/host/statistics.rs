@@ -31,7 +31,7 @@ pub(crate) struct Statistics {
 /// What an interface of the host has carried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceUse {
-    /// Its name.
+    /// The name of the interface.
     pub name: String,
     /// What came in, in bytes: of a tap what its guest has sent.
     pub received: u64,

@@ -331,6 +331,14 @@ impl Import {
         None
     }
 
+    /// Keeps what the key says that has bhyve print its configuration and end; returns what is wrong with its value.
+    fn dumped(&mut self, tree: &Tree, dump: &str, draft: &mut Draft) -> Option<Fault> {
+        draft.options.push(("config.dump".into(), dump.into()));
+        let remark = "with `config.dump` bhyve prints its configuration and ends: without that line the machine runs";
+        self.remarks.extend(is_on(tree, "config.dump").then(|| (None, remark.to_string())));
+        Type::Flag.read(&expand(tree, dump).text).err()
+    }
+
     /// Makes the machine of what was said, or tells everything that is wrong with it.
     fn fill(mut self, basis: Basis) -> Result<Self, Vec<Diagnostic>> {
         let target = self.draft.target;
@@ -352,12 +360,8 @@ impl Import {
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
         draft.target = target;
         if let Some(dump) = tree.get("config.dump") {
-            let wrong = Type::Flag.read(&expand(&tree, dump).text).err();
+            let wrong = self.dumped(&tree, dump, &mut draft);
             faults.extend(wrong.map(|fault| error(fault, place("config.dump"))));
-            draft.options.push(("config.dump".into(), dump.into()));
-            let remark =
-                "with `config.dump` bhyve prints its configuration and ends: without that line the machine runs";
-            self.remarks.extend(is_on(&tree, "config.dump").then(|| (None, remark.to_string())));
         }
         draft.loader = loader.map(|loader| fitted(loader, &draft));
         self.items = items.iter().map(|(item, _)| item.clone()).collect();

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 pub struct Draft {
     /// Which bhyve it is for.
     pub target: Target,
-    /// The name.
+    /// The machine's name, as in /dev/vmm.
     pub name: Option<VmName>,
     /// The number of virtual CPUs.
     pub cpus: u16,

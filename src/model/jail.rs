@@ -43,7 +43,7 @@ impl fmt::Display for JailName {
 /// The jail of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jail {
-    /// Its name.
+    /// The jail's name (jail(8), `name`).
     pub name: JailName,
     /// Whether it is made for the machine, and goes with it; else it is there, and only entered.
     pub is_made: bool,

@@ -138,7 +138,7 @@ impl LinkKind {
 /// An interface that is made, as it is meant to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Its name.
+    /// The interface's name, at most 15 bytes.
     pub name: InterfaceName,
     /// What it is.
     pub kind: LinkKind,

@@ -62,7 +62,7 @@ impl Far {
 /// One VXLAN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Vxlan {
-    /// Its number.
+    /// The number of the VXLAN, up to 16777215.
     pub id: VxlanId,
     /// The address of this end.
     pub local: IpAddr,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// A machine that may run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownMachine {
-    /// Its name.
+    /// The machine's name.
     pub name: String,
     /// Where its console listens on whatever host runs it; nothing if it has none.
     pub console: Option<SocketAddr>,

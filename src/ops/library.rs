@@ -47,7 +47,7 @@ pub(crate) enum Change {
 pub(crate) enum LibraryOutcome {
     /// It is pinned and here.
     Pinned {
-        /// Its name.
+        /// The name by which recipes import it.
         name: String,
         /// What is pinned.
         pin: Pin,
@@ -56,14 +56,14 @@ pub(crate) enum LibraryOutcome {
     },
     /// It is in a folder.
     Path {
-        /// Its name.
+        /// The name by which recipes import it.
         name: String,
         /// The folder.
         root: PathBuf,
     },
     /// It is not named any more; its pin and its files were removed.
     Removed {
-        /// Its name.
+        /// The name by which recipes import it.
         name: String,
     },
 }

@@ -77,7 +77,7 @@ impl Remote {
 /// A machine that a host told of, and that runs there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningMachine {
-    /// Its name.
+    /// The machine's name there.
     pub name: String,
     /// Where its console listens on that host, if it has one.
     pub console: Option<SocketAddr>,

@@ -25,7 +25,7 @@ pub(crate) const PARTS: usize = 1_000_000;
 
 /// How much processor time an evaluation may take, beside that of words: several times what [`OPERATIONS`] take that do little each.
 /// What was built for tests is that much slower.
-pub(crate) const PROCESSOR: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
+pub(crate) const PROCESSOR: Duration = Duration::from_secs(if cfg!(debug_assertions) { 40 } else { 2 });
 
 /// What an evaluation is ended with that takes too much of something.
 pub(super) const TOO_MANY: &str = "operations";

@@ -19,7 +19,7 @@ pub(crate) struct Module {
 /// A function that others may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Function {
-    /// Its name.
+    /// The function's name, without the module.
     pub name: String,
     /// The names of its parameters.
     pub parameters: Vec<String>,

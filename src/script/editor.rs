@@ -26,7 +26,7 @@ pub(crate) trait Modules {
 pub(crate) struct Document<'a> {
     /// Its name: a path.
     pub name: &'a str,
-    /// The text.
+    /// The text as it is in the editor.
     pub text: &'a str,
     /// Who knows what it imports.
     pub modules: &'a dyn Modules,

@@ -94,7 +94,7 @@ pub(crate) struct EvaluationContext {
 /// A parameter that a recipe asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Its name.
+    /// The parameter's name, as `--set` has it.
     pub name: String,
     /// Whether it has a default.
     pub has_default: bool,

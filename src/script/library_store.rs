@@ -27,7 +27,7 @@ pub(crate) struct LibraryModule {
     pub library: String,
     /// The path of the file, which names it in messages.
     pub id: String,
-    /// Its text.
+    /// The text of the module.
     pub text: String,
 }
 

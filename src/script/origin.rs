@@ -18,7 +18,7 @@ pub struct Origin {
 /// A path from the root on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Whole {
-    /// The path.
+    /// What the recipe's words use in place of what was written.
     pub path: String,
     /// The parameter of which it was made, and the value of that from the root on.
     pub given: Option<(String, String)>,

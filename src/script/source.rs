@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// A text with its syntax tree.
 #[derive(Clone)]
 pub(crate) struct Unit {
-    /// The text.
+    /// The text, and what it is called.
     pub source: Rc<Source>,
     /// Its syntax tree.
     pub ast: Rc<AST>,

@@ -36,7 +36,7 @@ pub(crate) struct Fixture {
     pub secrets: BTreeMap<String, String>,
     /// Its environment.
     pub env: BTreeMap<String, String>,
-    /// Its name.
+    /// The host's name, as hostname(1) tells it.
     pub hostname: String,
     /// The programs that it lacks.
     pub lacks: BTreeSet<String>,

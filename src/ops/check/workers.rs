@@ -20,7 +20,7 @@ pub(super) struct FileOutcome {
     pub(super) findings: Vec<Sent>,
     /// What it wants for itself.
     pub(super) claims: Vec<Claim>,
-    /// Its text.
+    /// The text of the recipe, as it was read.
     pub(super) text: Option<Arc<str>>,
     /// The parameter that it needs and was not given.
     pub(super) lacks: Option<String>,

@@ -62,7 +62,7 @@ impl State {
 /// A library and its state.
 #[derive(Debug)]
 pub(crate) struct Status {
-    /// Its name.
+    /// The name by which recipes import the library.
     pub(crate) name: String,
     /// Its folder.
     pub(crate) root: PathBuf,

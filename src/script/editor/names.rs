@@ -19,7 +19,7 @@ pub(crate) enum Sort {
 /// A place that gives something a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Declaration {
-    /// The name.
+    /// The name that is declared.
     pub name: String,
     /// Where it stands.
     pub span: Range<usize>,

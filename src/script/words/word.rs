@@ -129,7 +129,7 @@ impl Keys {
 /// A parameter of a word.
 #[derive(Clone, Copy)]
 pub(crate) struct Param {
-    /// Its name.
+    /// The parameter's name, as definition files have it.
     pub name: &'static str,
     /// The type of its values.
     pub ty: Type,
@@ -264,9 +264,9 @@ pub(super) type Does = fn(&Call<'_>) -> Result<Dynamic, Raised>;
 
 /// One word.
 pub(crate) struct Word {
-    /// Its name.
+    /// What a recipe calls it by.
     pub name: &'static str,
-    /// Its kind.
+    /// Under which headline the reference has it.
     pub kind: WordKind,
     /// The handle that it is called on.
     pub on: Option<Handle>,
@@ -298,7 +298,7 @@ impl Word {
 
 /// A parameter as it is shown: its name and the name of its type.
 pub(crate) struct Shown {
-    /// The name.
+    /// The parameter's name.
     pub name: &'static str,
     /// The type, as in definition files.
     pub ty: &'static str,

@@ -2,8 +2,8 @@
 
 use super::USUAL;
 use crate::host::{Host, ended, kill, lives};
-use crate::shown::table as shown;
 use crate::sandbox::{Done, same};
+use crate::shown::table as shown;
 use std::fs;
 
 /// Where something is run.

@@ -17,7 +17,7 @@ use rhai::{Array, Dynamic};
 /// A key of a machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
-    /// Its name.
+    /// The key, as a recipe writes it.
     pub name: &'static str,
     /// One line for the reference.
     pub help: &'static str,
