@@ -49,7 +49,9 @@ fn user(host: &dyn Host, record: &StateRecord) -> Option<(String, String)> {
     }
 }
 
-/// Returns what the run that has left a machine had alone, as far as its journal says.
+/// Returns what the run that has left a machine had alone, as far as its journal says: nothing where that may be cut off, since all of
+/// it stands there before the first hold.
 pub(crate) fn noted_of(host: &dyn Host, machine: &VmName) -> Vec<Exclusive> {
-    host.store().record(machine).map(|record| journal(&record).alone).unwrap_or_default()
+    let journal = host.store().record(machine).map(|record| journal(&record)).unwrap_or_default();
+    if journal.holds.is_empty() { Vec::new() } else { journal.alone }
 }
