@@ -1,5 +1,5 @@
 //! The terminal that somebody sits at, and the only place that writes to it: whatever vmrun says, to a terminal, a pipe or a file,
-//! goes through [`print`], which lets nothing through that a terminal would act on.
+//! goes through [`print()`], which lets nothing through that a terminal would act on.
 
 use super::environment::env;
 use super::files::reason;

@@ -53,7 +53,7 @@ fn netdev(link: &Link) -> String {
     text
 }
 
-/// systemd.netdev(5), [VXLAN]; one that no card carries says so.
+/// systemd.netdev(5), \[VXLAN\]; one that no card carries says so.
 fn vxlan_section(vxlan: &Vxlan) -> String {
     let (far, key) = (vxlan.far.ip(), if matches!(vxlan.far, Far::Remote(_)) { "Remote" } else { "Group" });
     let alone = if vxlan.dev.is_none() { "Independent=yes\n" } else { "" };
