@@ -77,7 +77,8 @@ impl Folder {
     /// Opens a file in it, and follows no link.
     pub(crate) fn file(&self, name: &OsStr, flags: OFlag, mode: u32) -> io::Result<File> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(&self.0, name, flags, Mode::from_bits_truncate(mode)).map(File::from)?)
+        let mode = Mode::from_bits_truncate(nix::libc::mode_t::try_from(mode).unwrap_or(0o600));
+        Ok(openat(&self.0, name, flags, mode).map(File::from)?)
     }
 }
 
