@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The keys that say how a machine is installed, with what each is.
 pub(crate) const KEYS: [(&str, &str); 10] = [
-    ("os", "what is installed: \"openbsd\", \"freebsd\", \"debian\", \"ubuntu\", \"rocky\" or \"linux\""),
+    ("os", "what is installed, as \"debian\"; one that is not known is told with those that are"),
     ("mirror", "the address of its files"),
     ("release", "which release of it"),
     ("iso", "the address of an image of a CD"),

@@ -25,7 +25,7 @@ pub(crate) use keys::{keys, reference, set_key};
 
 /// The keys of the map of `limits`.
 const LIMITS: &[(&str, &str)] = &[
-    ("memory", "what the hypervisor may have, a size: at least the guest's"),
+    ("memory", "what the hypervisor may have, a size: more than the guest's"),
     ("cpu", "percent of one processor: 150 is one and a half"),
 ];
 

@@ -17,9 +17,9 @@ pub(super) const WORDS: &[Word] = &[Word {
 /// The keys that say which machine it is, and what DHCP gives it.
 const OWN: [(&str, &str); 4] = [
     ("machine", "which machine of the recipe is meant, if it has several"),
-    ("host", "the host's name that the guest gets"),
-    ("address", "the address that the guest gets by DHCP"),
-    ("server", "the address of this host where the files are fetched"),
+    ("host", "the host's name that the guest gets (the machine's)"),
+    ("address", "the guest's address, if DHCP gives it always the same"),
+    ("server", "the address of who has the files (the DHCP server)"),
 ];
 
 fn keys() -> Vec<(&'static str, String)> {

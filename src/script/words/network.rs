@@ -17,7 +17,7 @@ use rhai::{Dynamic, Map};
 use std::net::IpAddr;
 
 const MTU: (&str, &str) = ("mtu", "how long its packets may be, in bytes");
-const DESCRIPTION: (&str, &str) = ("description", "what ifconfig(8) shows of it; the run's mark follows");
+const DESCRIPTION: (&str, &str) = ("description", "what ifconfig(8) shows of it, behind the run's mark");
 const UP: (&str, &str) = ("up", "whether it is up (true)");
 const ADDRESS: (&str, &str) =
     ("address", "an address with the length of its network, \"192.168.2.1/24\", or a list of them");

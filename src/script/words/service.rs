@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The keys of the map of `restart`.
 const RESTART_KEYS: &[(&str, &str)] = &[
-    ("on", "after what: a list of \"reboot\", \"poweroff\", \"halt\", \"crash\" ([\"reboot\"])"),
+    ("on", "after what: a list of \"reboot\", \"poweroff\", \"halt\", \"crash\" ([\"reboot\", \"crash\"])"),
     ("delay", "how long is waited before the first start (\"1s\")"),
     ("backoff", "by which factor the wait grows (2.0)"),
     ("max_delay", "how long it may grow (\"1m\")"),
