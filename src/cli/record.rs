@@ -96,6 +96,11 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     Err(differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect())
 }
 
+/// Does what a process of an enclosure does, if this is one, and returns its exit status.
+pub(super) fn enclosure() -> Option<ExitCode> {
+    record::enter()
+}
+
 /// Plays a program whose stand-in this is, and returns the exit status. Nothing if this is vmrun itself.
 pub(super) fn stand_in() -> Option<ExitCode> {
     // Whoever called it may not listen.

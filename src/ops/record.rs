@@ -3,8 +3,9 @@
 use super::notice::{Notice, Notify};
 use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
+pub(crate) use crate::host::enclosure::enter;
 pub(crate) use crate::host::standins::play;
-use crate::host::standins::{self, Recorder};
+use crate::host::standins::{self, Reach, Recorder};
 use crate::host::{Asked, files, target};
 use crate::import::recorded;
 use crate::model::{Argv, Target};
@@ -44,7 +45,7 @@ pub(crate) struct Request<'a> {
     pub(crate) limit: usize,
     /// The bhyve that the recipe is for.
     pub(crate) on: Option<Asked>,
-    /// Whether a script is run of which parts get past the stand-ins.
+    /// Whether the script is not enclosed, so that what has no stand-in is done for real.
     pub(crate) anyway: bool,
     /// As what the recording is written.
     pub(crate) form: RecordingFormat,
@@ -66,12 +67,11 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let extra = request.init_args.map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
     let extra = extra.transpose()?;
     let setting = request.setting()?;
-    let escapes = escapes(request.command, request.anyway);
-    if !request.anyway && !escapes.is_empty() {
-        return Err(escapes);
+    let reach = if request.anyway { Reach::Host } else { Reach::Enclosure };
+    if reach == Reach::Host {
+        escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
-    escapes.into_iter().for_each(|warning| notify(Notice::Warning(warning)));
-    let recorder = Recorder::new()?;
+    let recorder = Recorder::new(reach)?;
     let mut record = |command: &[String]| -> Result<Recording, Fault> {
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
         let recording = recorder.record(command, &setting, request.timeout, &mut hear)?;
@@ -200,22 +200,21 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
     Ok(Prepared { words, text })
 }
 
-/// Tells what in the script gets past the stand-ins: as warnings, if it shall run anyway.
-fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
+/// Warns of what in the script gets past the stand-ins where it is not enclosed.
+fn escapes(command: &[String]) -> Vec<Diagnostic> {
     let Some(source) = standins::script(command) else { return Vec::new() };
     let source = Rc::new(source);
     let reported = |escape: escape::Escape| {
         let text = source.text.get(escape.span.clone()).unwrap_or_default();
         let fault = match escape.kind {
             EscapeKind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
-                .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
+                .hint("leave out `--anyway`, and its stand-in is reached; or write the name alone"),
             EscapeKind::Search => {
                 Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
-                    .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
+                    .hint("leave out `--anyway`, and they are reached; or write PATH=\"$PATH:…\"")
             }
         };
-        let diagnostic = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
-        diagnostic.at(Place { source: source.clone(), span: escape.span })
+        Diagnostic::warning(fault).at(Place { source: source.clone(), span: escape.span })
     };
     escape::find(&source.text).into_iter().map(reported).collect()
 }

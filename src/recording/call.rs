@@ -82,6 +82,32 @@ pub struct Recording {
     pub status: i32,
     /// The last lines that the script wrote to its standard error; a password in them is `***`.
     pub stderr: Vec<String>,
+    /// The files that the script itself made or changed, sorted by their paths. Only an enclosed script's are known.
+    pub written: Vec<Written>,
+}
+
+/// The longest file whose content is kept, in bytes.
+pub(crate) const WRITTEN_MAX: u64 = 1 << 20;
+
+/// How many files of a script are kept.
+pub(crate) const WRITTEN_FILES_MAX: usize = 256;
+
+/// A file that a script made or changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its whole path; U+FFFD stands for bytes that are no text.
+    pub path: String,
+    /// Its permissions, as of chmod(2).
+    pub mode: u32,
+    /// What is in it; nothing where it is longer than [`WRITTEN_MAX`], or cannot be read.
+    pub content: Option<Vec<u8>>,
+}
+
+impl Written {
+    /// Returns the text that is in it, in which a password is `***`. Nothing where it is no text.
+    pub fn text(&self) -> Option<String> {
+        std::str::from_utf8(self.content.as_deref()?).ok().map(hide)
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
 //! words, the words, the folder, the status, the output, whether it only reads, and of a loader what it read and its map.
 
-use super::call::Call;
+use super::call::{Call, Written};
 use super::hidden::hide;
 use super::world::{Answer, Prepared, Setting};
 
@@ -96,6 +96,26 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
     Some(Setting { exits, limit, interfaces, answers })
+}
+
+/// Adds the bytes of a file that a script wrote.
+pub(crate) fn write_written(bytes: &mut Vec<u8>, file: &Written) {
+    put(bytes, file.path.as_bytes());
+    put(bytes, file.mode.to_string().as_bytes());
+    put(bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
+    put(bytes, file.content.as_deref().unwrap_or_default());
+}
+
+/// Reads the files that a script wrote, as far as they are whole.
+pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
+    let mut rest = bytes;
+    let mut one = || {
+        let (path, mode) = (text(take(&mut rest)?), number(take(&mut rest)?)?);
+        let is_known = take(&mut rest)? == b"whole";
+        let content = take(&mut rest)?.to_vec();
+        Some(Written { path, mode, content: is_known.then_some(content) })
+    };
+    std::iter::from_fn(&mut one).collect()
 }
 
 fn put(bytes: &mut Vec<u8>, content: &[u8]) {

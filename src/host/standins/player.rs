@@ -2,6 +2,7 @@
 
 use super::VARIABLE;
 use crate::diag::Fault;
+use crate::host::enclosure;
 use crate::host::environment::command;
 use crate::host::files::io_fault;
 use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
@@ -23,10 +24,15 @@ const PATIENCE: u16 = 30_000;
 /// A carrier whose command has no stand-in becomes that command, without what the carrier would have given it.
 pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     #[expect(clippy::disallowed_methods, reason = "this is the door, and a folder may have any name")]
-    let folder = PathBuf::from(std::env::var_os(VARIABLE)?);
+    let folder = std::env::var_os(VARIABLE).map(PathBuf::from);
     let mut argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     let name = base_name(words.first()?);
+    if !NAMES.contains(&name) && !CARRIERS.contains(&name) {
+        return None;
+    }
+    // `env -i` takes the variable away, and the enclosure stays.
+    let folder = folder.or_else(enclosure::recording)?;
     if CARRIERS.contains(&name) {
         let Some(rest) = carried(&words) else {
             let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
@@ -39,7 +45,7 @@ pub(crate) fn play() -> Option<Result<Answer, Fault>> {
         }
         return Some(answer(&folder, command, argv));
     }
-    NAMES.contains(&name).then(|| answer(&folder, name, argv))
+    Some(answer(&folder, name, argv))
 }
 
 /// Becomes a command; returns only if that cannot be done.
