@@ -38,6 +38,14 @@ const OUTER: &str = "vmrun-enclosure";
 #[cfg(target_os = "linux")]
 const INNER: &str = "vmrun-enclosed";
 
+/// The variable that names the folder of a recording to the stand-ins.
+pub(super) const VARIABLE: &str = "VMRUN_RECORDING";
+
+/// Returns the PATH that a script has beside its stand-ins.
+pub(super) fn usual_path() -> String {
+    environment::env("PATH").unwrap_or_else(|| "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin".into())
+}
+
 /// Where the folder of a recording is in an enclosure. Nobody but root can make it elsewhere.
 pub(super) const INSIDE: &str = "/dev/.vmrun-recording";
 

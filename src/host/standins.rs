@@ -6,8 +6,8 @@
 
 mod player;
 
-use super::enclosure::{self, State, Talk, refused};
-use super::environment::{self, env};
+use super::enclosure::{self, State, Talk, VARIABLE, refused, usual_path};
+use super::environment;
 use super::files::{self, io_fault, write_private};
 use super::program::{find, run, without_interpreter};
 use super::signals::Signals;
@@ -34,9 +34,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub(crate) use player::play;
-
-/// The variable that names the folder of a recording to the stand-ins.
-pub(crate) const VARIABLE: &str = "VMRUN_RECORDING";
 
 /// How long a script's children may go on after its end, and how long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -192,7 +189,7 @@ impl Folder {
 
     /// Returns the PATH of a script.
     fn search_path(&self) -> Result<OsString, Fault> {
-        let old = env("PATH").unwrap_or_else(|| "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin".into());
+        let old = usual_path();
         let folders = std::iter::once(self.0.join("bin")).chain(std::env::split_paths(&old));
         std::env::join_paths(folders).map_err(|_| {
             let fault = Fault::host(format!("{} holds a colon, which PATH cannot hold", self.0.display()));

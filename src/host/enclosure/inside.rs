@@ -2,10 +2,9 @@
 
 use super::tree::{Above, Step, Tree};
 use super::written::written;
-use super::{INNER, INSIDE, OUTER};
-use crate::host::environment::{command, env};
+use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
+use crate::host::environment::command;
 use crate::host::signals::Signals;
-use crate::host::standins::VARIABLE;
 use crate::recording::journal;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -116,7 +115,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> Step<()>
     std::env::set_current_dir(&cwd).map_err(|why| format!("{} is not to be seen in it: {why}", cwd.display()))?;
     give_up_rights().map_err(|why| format!("give up rights: {why}"))?;
     let mut command = command(program);
-    let path = env("PATH").unwrap_or_else(|| "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin".into());
+    let path = usual_path();
     command
         .args(words)
         .env("PATH", format!("{INSIDE}/bin:{path}"))

@@ -30,17 +30,26 @@ const WITHOUT_FILES: &[&str] = &[
 /// The folders that an enclosure has anew.
 pub(super) const ANEW: &[&str] = &["/dev", "/proc", "/sys"];
 
-/// Returns where file systems are mounted that hold files, from the text of /proc/self/mountinfo (proc_pid_mountinfo(5)).
-pub(super) fn of_files(mountinfo: &[u8]) -> Vec<PathBuf> {
+/// A place where something is mounted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mounted {
+    pub(super) at: PathBuf,
+    /// Whether it is a file system that holds files.
+    pub(super) has_files: bool,
+}
+
+/// Returns what is mounted below /, but in the folders that are made anew, from the text of /proc/self/mountinfo
+/// (proc_pid_mountinfo(5)).
+pub(super) fn mounted(mountinfo: &[u8]) -> Vec<Mounted> {
     use std::os::unix::ffi::OsStringExt as _;
     let mut found = Vec::new();
     for line in mountinfo.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b' ');
         let Some(point) = fields.nth(4) else { continue };
         let kind = fields.skip_while(|field| *field != b"-").nth(1).map(String::from_utf8_lossy).unwrap_or_default();
-        let path = PathBuf::from(std::ffi::OsString::from_vec(unescaped(point)));
-        if !WITHOUT_FILES.contains(&kind.as_ref()) && path != Path::new("/") && !is_anew(&path) {
-            found.push(path);
+        let at = PathBuf::from(std::ffi::OsString::from_vec(unescaped(point)));
+        if at != Path::new("/") && !is_anew(&at) {
+            found.push(Mounted { at, has_files: !WITHOUT_FILES.contains(&kind.as_ref()) });
         }
     }
     found
@@ -74,7 +83,8 @@ mod tests {
         let text = b"21 1 254:0 / / rw - ext4 /dev/vda rw\n22 21 0:5 / /proc rw - proc proc rw\n\
                      23 21 0:20 / /home/a\\040b rw,nosuid shared:3 master:1 - btrfs /dev/sdb rw\n24 21 0:6 / /dev/shm rw - tmpfs shm rw\n\
                      25 21 0:7 / /net rw - autofs auto rw\n26 21 0:8 / /tmp rw - tmpfs tmpfs rw\nnothing\n";
-        assert_eq!(of_files(text), [Path::new("/home/a b"), Path::new("/tmp")]);
+        let found: Vec<(PathBuf, bool)> = mounted(text).into_iter().map(|one| (one.at, one.has_files)).collect();
+        assert_eq!(found, [("/home/a b".into(), true), ("/net".into(), false), ("/tmp".into(), true)]);
         assert_eq!(unescaped(b"a\\134040\\9\\"), b"a\\040\\9\\");
     }
 }

@@ -1,18 +1,19 @@
 //! The files that an enclosed script sees: this host's, each folder below an overlay in memory, with stand-ins in the place of programs.
 
-use super::mounts::{ANEW, is_anew, of_files};
+use super::mounts::{ANEW, Mounted, is_anew, mounted};
 use super::{INSIDE, PLACE};
 use crate::recording::{CARRIERS, NAMES};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::pivot_root;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The folders in which programs are looked for where PATH is not asked.
 const PROGRAMS: &[&str] = &["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
@@ -41,10 +42,8 @@ pub(super) struct Tree {
     /// The folder in memory that has the upper sides.
     pub(super) scratch: File,
     pub(super) overlays: Vec<Overlay>,
-    /// Files that are in the enclosure as copies.
-    pub(super) copies: BTreeSet<PathBuf>,
-    /// What was in / before the script.
-    pub(super) top: BTreeSet<PathBuf>,
+    /// Files that are in the enclosure as copies, and when those were made.
+    pub(super) copies: BTreeMap<PathBuf, SystemTime>,
 }
 
 /// What lies over the folders of the host, below what the script writes.
@@ -118,9 +117,15 @@ impl Tree {
         make(&root)?;
         mount(Some("tmpfs"), &root, Some("tmpfs"), harmless(), Some("mode=755")).map_err(step("mount tmpfs"))?;
         let scratch = at(Path::new(".")).map_err(step("open the enclosure"))?;
-        let mut tree = Self { scratch, overlays: Vec::new(), copies: BTreeSet::new(), top: BTreeSet::new() };
-        let mut folders = tree.top(&root)?;
-        folders.extend(of_files(&info));
+        let mut tree = Self { scratch, overlays: Vec::new(), copies: BTreeMap::new() };
+        let mounts = mounted(&info);
+        let mut folders = tree.lay_out(Path::new("/"), &root, &mounts, above)?;
+        for name in ANEW {
+            make(&root.join(name.trim_start_matches('/')))?;
+        }
+        if !above.in_user_namespace {
+            folders.extend(mounts.into_iter().filter(|one| one.has_files).map(|one| one.at));
+        }
         for folder in &folders {
             tree.cover(folder, &root, above)?;
         }
@@ -134,16 +139,25 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Has the names in / in the new root: links as they are, files as copies. Returns the folders.
-    fn top(&mut self, root: &Path) -> Step<BTreeSet<PathBuf>> {
+    /// Has what is in a folder in the new root: links as they are, files as copies. Returns the folders, each of which is covered as a
+    /// whole.
+    ///
+    /// What is mounted below a folder hides something of it, and in a user namespace is not taken away: such a folder is below no
+    /// overlay (mount_namespaces(7), "locked"), but what is in it.
+    fn lay_out(&mut self, folder: &Path, root: &Path, mounts: &[Mounted], over: &Above<'_>) -> Step<BTreeSet<PathBuf>> {
         let mut folders = BTreeSet::new();
-        for entry in std::fs::read_dir("/").map_err(step("read /"))?.flatten() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
-            let new = root.join(entry.file_name());
-            self.top.insert(path.clone());
+            let new = new(root, &path);
             if kind.is_dir() {
                 make(&new)?;
-                if !is_anew(&path) {
+                let hides = |one: &Mounted| one.at != path && one.at.starts_with(&path);
+                if mounts.iter().any(|one| one.at == path && !one.has_files) || is_anew(&path) {
+                    continue;
+                }
+                if over.in_user_namespace && mounts.iter().any(hides) {
+                    folders.extend(self.lay_out(&path, root, mounts, over)?);
+                } else {
                     folders.insert(path);
                 }
             } else if kind.is_symlink() {
@@ -153,13 +167,6 @@ impl Tree {
                 self.copy(&path, &new);
             }
         }
-        for name in ANEW {
-            let new = root.join(name.trim_start_matches('/'));
-            if !new.is_dir() {
-                make(&new)?;
-            }
-            self.top.insert(name.into());
-        }
         Ok(folders)
     }
 
@@ -167,14 +174,15 @@ impl Tree {
     fn copy(&mut self, path: &Path, new: &Path) {
         let is_small = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= COPY_MAX);
         if is_small && std::fs::copy(path, new).is_ok() {
-            self.copies.insert(path.to_path_buf());
+            let made = std::fs::metadata(new).and_then(|meta| meta.modified());
+            self.copies.extend(made.ok().map(|made| (path.to_path_buf(), made)));
         }
     }
 
     /// Has a folder of the host below an overlay. What cannot be covered, and what cannot be reached, is not shown: an overlay shows
     /// nothing of what is mounted in it.
     fn cover(&mut self, folder: &Path, root: &Path, over: &Above<'_>) -> Step<()> {
-        let new = root.join(folder.strip_prefix("/").unwrap_or(folder));
+        let new = new(root, folder);
         let Ok(meta) = std::fs::metadata(folder) else { return Ok(()) };
         if !meta.is_dir() {
             self.copy(folder, &new);
@@ -204,6 +212,11 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Returns where a path is in the new root.
+fn new(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Opens a folder, only to name it.

@@ -20,19 +20,24 @@ pub(super) fn written(tree: &Tree) -> Vec<Written> {
         walk(&upper, Path::new(""), &mut |inner, path| {
             let at = overlay.at.join(inner);
             let is_same = is_same(path, &by_fd(overlay.lower.as_raw_fd()).join(inner));
-            if !is_same && !tree.copies.contains(&at) {
+            if !is_same && !is_copy(tree, &at, path) {
                 all.extend(read(path).map(|(mode, content)| (at, mode, content)).map(entry));
             }
         });
     }
     // What is in / itself has no overlay.
-    walk(Path::new("/"), Path::new(""), &mut |inner, path| {
-        let first = Path::new("/").join(inner.components().next().map(|c| c.as_os_str()).unwrap_or_default());
-        if !tree.top.contains(&first) {
+    walk(Path::new("/"), Path::new(""), &mut |_, path| {
+        if !is_copy(tree, path, path) {
             all.extend(read(path).map(|(mode, content)| (path.to_path_buf(), mode, content)).map(entry));
         }
     });
     all.into_values().take(WRITTEN_FILES_MAX).collect()
+}
+
+/// Whether a file is the copy that it was.
+fn is_copy(tree: &Tree, at: &Path, path: &Path) -> bool {
+    let now = path.symlink_metadata().and_then(|meta| meta.modified()).ok();
+    tree.copies.get(at).is_some_and(|made| Some(*made) == now)
 }
 
 fn entry((path, mode, content): (PathBuf, u32, Option<Vec<u8>>)) -> (PathBuf, Written) {

@@ -1,8 +1,7 @@
 //! What a stand-in does when it is called.
 
-use super::VARIABLE;
 use crate::diag::Fault;
-use crate::host::enclosure;
+use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::command;
 use crate::host::files::io_fault;
 use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
