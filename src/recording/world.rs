@@ -153,6 +153,9 @@ impl World {
             "kldunload" => self.kernel.kldunload(args),
             "kldstat" => self.kernel.kldstat(args),
             "sysctl" => self.kernel.sysctl(args),
+            "sysrc" => self.kernel.sysrc(args),
+            "pkg" => kernel::pkg(args),
+            "curl" | "fetch" | "wget" => kernel::download(program, args),
             _ => Answer::done(),
         }
     }

@@ -263,6 +263,46 @@ bhyvectl --destroy --vm=one",
     }
 }
 
+/// What would fetch, install and switch off.
+const SERVICES: &str = "#!/bin/sh
+set -e
+curl -fsSLo a.img https://nowhere.invalid/b.img
+/usr/bin/wget -q https://nowhere.invalid/c.img
+test -f a.img && test -f c.img
+pkg info -e grub2-bhyve || pkg install -y grub2-bhyve
+sysrc vm_enable=YES
+test $(sysrc -n vm_enable) = YES
+su root -c 'ifconfig tap3 create'
+cpuset -l 0-1 /usr/sbin/bhyve -c 1 one || true
+jail -c name=a command=/bin/sh
+service netif restart
+/sbin/shutdown -p now
+";
+
+#[test]
+fn nothing_is_fetched_installed_or_switched_off() {
+    for user in [0, NOBODY] {
+        let host = Host::new(SERVICES, user);
+        let done = host.record(&["--transcript", "--", "./s.sh"], user);
+        same(&String::from_utf8_lossy(&done.stderr), "");
+        same(
+            &String::from_utf8_lossy(&done.stdout),
+            "\
+curl -fsSLo a.img https://nowhere.invalid/b.img
+wget -q https://nowhere.invalid/c.img
+pkg info -e grub2-bhyve
+sysrc vm_enable=YES
+sysrc -n vm_enable
+ifconfig tap3 create
+bhyve -c 1 one  # status 1
+jail -c name=a command=/bin/sh
+service netif restart
+shutdown -p now",
+        );
+        assert!(!host.path("a.img").exists());
+    }
+}
+
 #[test]
 fn what_a_script_writes_is_in_its_recording() {
     let script = "#!/bin/sh

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::command;
 use crate::host::files::io_fault;
-use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
+use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal, line_of_su};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -32,6 +32,11 @@ pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     }
     // `env -i` takes the variable away, and the enclosure stays.
     let folder = folder.or_else(enclosure::recording)?;
+    if name == "su"
+        && let Some(line) = line_of_su(&words)
+    {
+        return Some(Err(become_command(&["sh", "-c", line].map(|word| word.as_bytes().to_vec()))));
+    }
     if CARRIERS.contains(&name) {
         let Some(rest) = carried(&words) else {
             let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
@@ -87,6 +92,11 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     let end = length as u64;
     let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
     written.map_err(io_fault("write", &folder.join("journal")))?;
+    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    if let Some(file) = download::file(&words) {
+        // A script goes on with it. One that is there stays as it is, and one that cannot be made is the script's to find.
+        let _ = OpenOptions::new().write(true).create_new(true).open(file);
+    }
     Ok(answer)
 }
 

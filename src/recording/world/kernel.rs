@@ -26,6 +26,8 @@ const VARIABLES: &[(&str, &str)] = &[
 pub(super) struct Kernel {
     modules: BTreeSet<String>,
     variables: BTreeMap<String, String>,
+    /// What was written into rc.conf(5).
+    settings: BTreeMap<String, String>,
 }
 
 impl Kernel {
@@ -91,6 +93,53 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// Answers a call of sysrc(8): what the script set is set, and nothing else.
+    pub(super) fn sysrc(&mut self, args: &[&str]) -> Answer {
+        let only_values = args.iter().any(|arg| arg.starts_with('-') && arg.contains('n'));
+        let mut names = Vec::new();
+        let mut words = args.iter();
+        let mut sets = false;
+        while let Some(word) = words.next() {
+            match word.split_once('=') {
+                _ if ["-f", "-j", "-R"].contains(word) => drop(words.next()),
+                _ if word.starts_with('-') => sets |= word.contains('x'),
+                Some((name, value)) => {
+                    sets = true;
+                    self.settings.insert(name.trim_end_matches(['+', '-']).into(), value.into());
+                }
+                None => names.push(*word),
+            }
+        }
+        if sets || names.is_empty() {
+            return Answer::done();
+        }
+        let mut text = String::new();
+        for name in names {
+            match self.settings.get(name) {
+                Some(value) if only_values => text.extend([value.as_str(), "\n"]),
+                Some(value) => text.extend([name, ": ", value.as_str(), "\n"]),
+                None => return Answer { output: text, ..Answer::no(1, format!("sysrc: unknown variable '{name}'")) },
+            }
+        }
+        Answer::tells(text)
+    }
+}
+
+/// Answers a call of pkg(8): every package is there.
+pub(super) fn pkg(args: &[&str]) -> Answer {
+    let word = args.iter().find(|arg| !arg.starts_with('-')).copied().unwrap_or_default();
+    let reads =
+        ["", "info", "query", "search", "rquery", "version", "which", "stats", "check", "audit"].contains(&word);
+    if reads { Answer::tells("") } else { Answer::done() }
+}
+
+/// Answers a download, which changes nothing where it is printed.
+pub(super) fn download(program: &str, args: &[&str]) -> Answer {
+    let argv: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
+    if crate::recording::download::file(&argv).is_some() { Answer::done() } else { Answer::tells("") }
+}
+
 fn module(name: &str) -> String {
     super::super::base_name(name).trim_end_matches(".ko").to_string()
 }
@@ -130,6 +179,21 @@ mod tests {
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 nmdm.ko";
         assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", list]);
+    }
+
+    #[test]
+    fn a_setting_of_rc_conf_is_what_the_script_set_and_packages_are_there() {
+        let lines = [
+            "sysrc vm_enable",
+            "sysrc -f /etc/rc.conf vm_enable=YES vm_list+=web",
+            "sysrc vm_enable",
+            "sysrc -n vm_list",
+            "sysrc -x vm_list",
+            "pkg info -e vm-bhyve",
+            "pkg install -y vm-bhyve",
+        ];
+        let expected = ["1 sysrc: unknown variable 'vm_enable'", "0", "0 vm_enable: YES", "0 web", "0", "0", "0"];
+        assert_eq!(answers_of(&Setting::default(), &lines), expected);
     }
 
     #[test]
