@@ -22,7 +22,7 @@ pub(crate) use call::{WRITTEN_FILES_MAX, WRITTEN_MAX};
 pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
 pub(crate) use part::{Part, When};
-pub(crate) use world::{Answer, Prepared};
+pub(crate) use world::{Answer, Prepared, made_up};
 pub use world::{Setting, World};
 
 /// The programs that have stand-ins: those that change the system, and what a script asks of it.

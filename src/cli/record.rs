@@ -51,7 +51,8 @@ nothing, write down how they were called, and answer:
   bhyve bhyvectl bhyveload cu curl devctl fetch gpart grub-bhyve halt ifconfig jail kldload
   kldstat kldunload mdconfig mount newfs_msdos ngctl pfctl pkg poweroff reboot route service
   shutdown sysctl sysrc truncate umount vale-ctl wget zfs zpool
-What changes something succeeds without a word. What only asks sees what was changed before.
+What changes something succeeds without a word. What only asks sees what was changed before; what
+is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
 192.168.2.5/24 where there is no ifconfig. A download makes an empty file. `sudo`, `doas`, `su`,
 `cpuset` and `daemon` are passed over: what they run is recorded, or is run as by you.

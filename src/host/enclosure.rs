@@ -18,7 +18,6 @@ mod tree;
 mod written;
 
 use super::environment;
-use super::files::io_fault;
 use crate::diag::Fault;
 use crate::recording::Written;
 use crate::recording::journal;
@@ -159,13 +158,15 @@ pub(super) fn recording() -> Option<std::path::PathBuf> {
 }
 
 /// Makes the folder on which an enclosure is mounted.
+#[cfg(target_os = "linux")]
 pub(super) fn make_place(folder: &Path) -> Result<(), Fault> {
-    #[cfg(target_os = "linux")]
-    {
-        let place = folder.join(PLACE);
-        std::fs::create_dir(&place).map_err(io_fault("make", &place))?;
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (folder, io_fault("make", folder));
+    let place = folder.join(PLACE);
+    std::fs::create_dir(&place).map_err(super::files::io_fault("make", &place))
+}
+
+/// There is none.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it is made on another system")]
+pub(super) const fn make_place(_: &Path) -> Result<(), Fault> {
     Ok(())
 }

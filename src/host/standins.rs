@@ -15,7 +15,7 @@ use super::spawn;
 use crate::diag::{Blame, Fault, Source};
 use crate::model::Argv;
 use crate::recording::hidden::hide;
-use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, Written, base_name, journal};
+use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, Written, base_name, journal, made_up};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
@@ -109,7 +109,9 @@ impl Recorder {
         }
         folder.calm_down(until);
         let (status, stderr, written) = script.end(hear)?;
-        Ok(Recording { calls: folder.calls()?, status, stderr, written })
+        let calls = folder.calls()?;
+        let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
+        Ok(Recording { calls, status, stderr, written, made_up })
     }
 }
 

@@ -8,12 +8,15 @@ pub(crate) use crate::host::standins::play;
 use crate::host::standins::{self, Reach, Recorder};
 use crate::host::{Asked, files, target};
 use crate::import::recorded;
+use crate::import::spread::with_configurations;
+use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
 use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -72,9 +75,16 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
         escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
     let recorder = Recorder::new(reach)?;
+    // What was made up in one recording is usually so in the next.
+    let mut told = BTreeSet::new();
     let mut record = |command: &[String]| -> Result<Recording, Fault> {
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
         let recording = recorder.record(command, &setting, request.timeout, &mut hear)?;
+        let news: Vec<&str> =
+            recording.made_up.iter().filter(|text| told.insert((*text).clone())).map(String::as_str).collect();
+        if !news.is_empty() {
+            notify(Notice::Message(format!("made up, where `--answer` says nothing: {}", news.join("; "))));
+        }
         doubts(command, &recording).into_iter().for_each(|doubt| notify(Notice::warning(doubt)));
         Ok(recording)
     };
@@ -144,7 +154,10 @@ impl Request<'_> {
             RecordingFormat::Recipe => {
                 let path =
                     |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
-                let whole = |recording: &Recording| recorded::with_whole_paths(recording, self.target(), &path);
+                let whole = |recording: &Recording| {
+                    let recording = with_written(&with_configurations(recording), &path);
+                    recorded::with_whole_paths(&recording, self.target(), &path)
+                };
                 let (with, without) = (&whole(with), without.map(whole));
                 let without = without.as_ref();
                 let steps = merge(with, without);
@@ -177,7 +190,9 @@ impl Request<'_> {
         let here = if is_given { None } else { standins::interfaces() };
         let usual = Setting::default();
         let interfaces = here.unwrap_or(usual.interfaces);
-        Ok(Setting { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit })
+        // One that loads none has them loaded, by loader.conf(5) or rc.conf(5).
+        let loads = standins::script(self.command).is_none_or(|script| script.text.contains("kldload"));
+        Ok(Setting { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit, has_modules: !loads })
     }
 }
 

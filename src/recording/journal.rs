@@ -1,10 +1,11 @@
 //! The bytes in which calls and settings lie on the disk while a script runs.
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
-//! words, the words, the folder, the status, the output, whether it only reads, and of a loader what it read and its map.
+//! words, the words, the folder, the status, the output, whether it only reads, and what it read, and the file that it
+//! was told of.
 
 use super::call::{Call, Written};
-use super::hidden::hide;
+use super::hidden::{hide, hide_lines};
 use super::world::{Answer, Prepared, Setting};
 
 /// Returns the bytes of one call. A password is hidden before it is written.
@@ -25,8 +26,8 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, answer.status.to_string().as_bytes());
     put(&mut bytes, answer.output.as_bytes());
     put(&mut bytes, if answer.reads { b"reads" } else { b"changes" });
-    put(&mut bytes, hide(&answer.heard).as_bytes());
-    put(&mut bytes, hide(&answer.map).as_bytes());
+    put(&mut bytes, hide_lines(&answer.heard).as_bytes());
+    put(&mut bytes, hide_lines(&answer.map).as_bytes());
     bytes
 }
 
@@ -71,6 +72,7 @@ pub fn write_setting(setting: &Setting) -> Vec<u8> {
     let mut bytes = Vec::new();
     put(&mut bytes, setting.limit.to_string().as_bytes());
     put(&mut bytes, &setting.exits);
+    put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
     put(&mut bytes, setting.interfaces.as_bytes());
     for prepared in &setting.answers {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
@@ -85,6 +87,7 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
     let mut rest = bytes;
     let limit = number(take(&mut rest)?)?;
     let exits = take(&mut rest)?.to_vec();
+    let has_modules = take(&mut rest)? == b"modules";
     let interfaces = text(take(&mut rest)?);
     let mut answers = Vec::new();
     while !rest.is_empty() {
@@ -95,7 +98,7 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Setting { exits, limit, interfaces, answers })
+    Some(Setting { exits, limit, interfaces, answers, has_modules })
 }
 
 /// Adds the bytes of a file that a script wrote.
@@ -188,10 +191,10 @@ mod tests {
 
         #[test]
         fn settings_read_back(
-            exits: Vec<u8>, limit: usize, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
+            exits: Vec<u8>, limit: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
         ) {
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Setting { exits, limit, interfaces, answers };
+            let setting = Setting { exits, limit, interfaces, answers, has_modules };
             prop_assert_eq!(read_setting(&write_setting(&setting)), Some(setting));
         }
     }

@@ -100,6 +100,7 @@ fn recording(recording: &Recording) -> Value {
         "calls": recording.calls.iter().map(call).collect::<Vec<_>>(),
         "status": recording.status,
         "stderr": recording.stderr,
+        "made_up": recording.made_up,
         "written": recording.written.iter().map(written).collect::<Vec<_>>(),
     })
 }

@@ -171,6 +171,7 @@ ifconfig $tap
         "active cpus:\t0",
         "3",
         "ifconfig: interface tap0 does not exist",
+        "vmrun: made up, where `--answer` says nothing: hw.ncpu is 8",
     ];
     expected.sort_unstable();
     assert_eq!(lines, expected);
@@ -682,6 +683,53 @@ bhyve(#{
 }).run();
 "#,
     );
+}
+
+#[test]
+fn a_machine_of_a_configuration_is_as_if_its_lines_stood_in_the_call() {
+    let sandbox = with_script("#!/bin/sh\nbhyve -k vm/lab.conf -s 4,virtio-net,tap0 lab\n");
+    let text = "# of the lab\ncpus=2\nmemory.size=2G\npci.0.0.0.device=hostbridge\npci.0.2.0.device=nvme\n\
+                pci.0.2.0.path=/vm/lab.img\npci.0.3.0.device=lpc\nlpc.bootrom=/fw.fd\n";
+    sandbox.write("vm/lab.conf", text);
+    let done = sandbox.finish(&mut recorder_of(&sandbox, &["--on", "freebsd-14.3", "--", "./s.sh"]));
+    same(&done.stderr, "vmrun: same machine");
+    same(
+        &done.stdout,
+        r#"
+// Made from what `s.sh` called.
+
+bhyve(#{
+    name: "lab", cpus: 2, memory: 2.GiB,
+    bootrom: "/fw.fd",
+    slots: #{
+        "0": hostbridge(),
+        "2": nvme("/vm/lab.img"),
+        "3": lpc(),
+        "4": virtio_net("tap0"),
+    },
+}).run();
+"#,
+    );
+}
+
+#[test]
+fn a_script_that_only_asks_for_modules_finds_them_and_what_was_made_up_is_told() {
+    let sandbox = with_script(
+        "#!/bin/sh
+kldstat -q -m vmm || { echo 'load vmm first'; exit 1; }
+bhyve -c $(sysctl -n hw.ncpu) -m 512M -H -s 0,hostbridge -s 1,lpc -s 3,virtio-blk,/vm/a.img -l bootrom,/fw.fd alpha
+exit 0
+",
+    );
+    let done = record(&sandbox, &["--json", "--init-args", "x", "--", "./s.sh"]);
+    same(&done.stderr, "vmrun: made up, where `--answer` says nothing: the module vmm is loaded; hw.ncpu is 8");
+    let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    for recording in ["with", "without"] {
+        assert_eq!(json[recording]["made_up"], serde_json::json!(["the module vmm is loaded", "hw.ncpu is 8"]));
+    }
+    sandbox.write("eight", "8\n");
+    let done = record(&sandbox, &["--answer", "sysctl -n hw.ncpu=eight", "--answer", "kldstat=eight", "--", "./s.sh"]);
+    same(&done.stderr, "8");
 }
 
 #[test]

@@ -284,7 +284,8 @@ fn nothing_is_fetched_installed_or_switched_off() {
     for user in [0, NOBODY] {
         let host = Host::new(SERVICES, user);
         let done = host.record(&["--transcript", "--", "./s.sh"], user);
-        same(&String::from_utf8_lossy(&done.stderr), "");
+        let made_up = "vmrun: made up, where `--answer` says nothing: `pkg info -e grub2-bhyve` finds what it asks for";
+        same(&String::from_utf8_lossy(&done.stderr), made_up);
         same(
             &String::from_utf8_lossy(&done.stdout),
             "\
@@ -319,11 +320,45 @@ exit 0
         let at = |name: &str| host.path(name).display().to_string();
         let expected = serde_json::json!([
             { "path": at("device.map"), "mode": "0644", "content": "(hd0) /vm/a.img\n" },
-            { "path": at("kept/line"), "mode": "0644", "content": "password=***" },
+            { "path": at("kept/line"), "mode": "0644", "content": "password=***\n" },
             { "path": "/vm/sub/a.conf", "mode": "0600", "content": "memory.size=1G\n" },
         ]);
         assert_eq!(json["with"]["written"], expected);
     }
+}
+
+#[test]
+fn a_file_that_a_script_writes_for_a_program_is_in_the_recipe() {
+    let script = "#!/bin/sh
+printf 'set skip on lo\\n' > pf.conf; chmod 600 pf.conf
+echo unread > other
+pfctl -f pf.conf
+printf 'cpus=2\\nmemory.size=1G\\npci.0.0.0.device=hostbridge\\nlpc.bootrom=/fw.fd\\npci.0.31.0.device=lpc\\n' > vm.conf
+bhyve -k vm.conf vm
+exit 0
+";
+    let host = Host::new(script, NOBODY);
+    let done = host.record(&["--on", "freebsd-14.3", "--", "./s.sh"], NOBODY);
+    same(&String::from_utf8_lossy(&done.stderr), "vmrun: same machine");
+    let text = String::from_utf8_lossy(&done.stdout).replace(&host.folder.path().display().to_string(), "[tmp]");
+    same(
+        &text,
+        r#"
+// Made from what `s.sh` called.
+
+write_file("[tmp]/pf.conf", "set skip on lo\n", #{ mode: "600" });
+run("pfctl", ["-f", "pf.conf"]);
+
+bhyve(#{
+    name: "vm", cpus: 2, memory: 1.GiB,
+    bootrom: "/fw.fd",
+    slots: #{
+        "0": hostbridge(),
+        "31": lpc(),
+    },
+}).run();
+"#,
+    );
 }
 
 #[test]

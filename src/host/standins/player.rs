@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::command;
-use crate::host::files::io_fault;
+use crate::host::files::{io_fault, read_text};
 use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal, line_of_su};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
@@ -66,7 +66,12 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_setting(&setting).unwrap_or_default();
     // Before the lock: whoever writes to it may call a stand-in first.
-    let (heard, map) = if name == "grub-bhyve" { (heard(), map(&argv)) } else { (String::new(), String::new()) };
+    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
+    let map = match name {
+        "grub-bhyve" => told_of(b"-m", &argv),
+        "bhyve" => told_of(b"-k", &argv),
+        _ => String::new(),
+    };
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -113,11 +118,11 @@ fn heard() -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns the text of the map of devices that grub-bhyve is told of (`-m`); nothing if it cannot be read.
-fn map(argv: &[Vec<u8>]) -> String {
-    let mut words = argv.iter().skip_while(|word| *word != b"-m").skip(1);
+/// Returns the text of the file that an option names; nothing if it cannot be read.
+fn told_of(option: &[u8], argv: &[Vec<u8>]) -> String {
+    let mut words = argv.iter().skip_while(|word| *word != option).skip(1);
     let path = words.next().map(|word| Path::new(OsStr::from_bytes(word)));
-    path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+    path.and_then(|path| read_text(path).ok()).unwrap_or_default()
 }
 
 /// Rings the bell, and waits to be ended: until nobody listens any more.
