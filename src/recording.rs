@@ -18,7 +18,6 @@ pub(crate) mod world;
 
 pub(crate) use call::Written;
 pub use call::{Call, Recording};
-pub(crate) use call::{WRITTEN_FILES_MAX, WRITTEN_MAX};
 pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
 pub(crate) use part::{Part, When};

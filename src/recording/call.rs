@@ -88,12 +88,6 @@ pub struct Recording {
     pub made_up: Vec<String>,
 }
 
-/// The longest file whose content is kept, in bytes.
-pub(crate) const WRITTEN_MAX: u64 = 1 << 20;
-
-/// How many files of a script are kept.
-pub(crate) const WRITTEN_FILES_MAX: usize = 256;
-
 /// A file that a script made or changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -101,7 +95,7 @@ pub struct Written {
     pub path: String,
     /// Its permissions, as of chmod(2).
     pub mode: u32,
-    /// What is in it; nothing where it is longer than [`WRITTEN_MAX`], or cannot be read.
+    /// What is in it; nothing where that is too much, or cannot be read.
     pub content: Option<Vec<u8>>,
 }
 

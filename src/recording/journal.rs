@@ -101,15 +101,7 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
     Some(Setting { exits, limit, interfaces, answers, has_modules })
 }
 
-/// Adds the bytes of a file that a script wrote.
-pub(crate) fn write_written(bytes: &mut Vec<u8>, file: &Written) {
-    put(bytes, file.path.as_bytes());
-    put(bytes, file.mode.to_string().as_bytes());
-    put(bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
-    put(bytes, file.content.as_deref().unwrap_or_default());
-}
-
-/// Reads the files that a script wrote, as far as they are whole.
+/// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
 pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
     let mut rest = bytes;
     let mut one = || {
@@ -121,7 +113,8 @@ pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
     std::iter::from_fn(&mut one).collect()
 }
 
-fn put(bytes: &mut Vec<u8>, content: &[u8]) {
+/// Adds a netstring.
+pub(crate) fn put(bytes: &mut Vec<u8>, content: &[u8]) {
     bytes.extend_from_slice(content.len().to_string().as_bytes());
     bytes.push(b':');
     bytes.extend_from_slice(content);
@@ -169,6 +162,16 @@ mod tests {
             let (calls, length) = read_calls(&bytes);
             assert_eq!((calls.len(), length), (1, whole.len()), "{cut}");
         }
+    }
+
+    #[test]
+    fn files_read_back_as_far_as_they_are_whole() {
+        let mut bytes = Vec::new();
+        for part in [&b"/a"[..], b"420", b"whole", b"x\n\xff", b"/b", b"384", b"unknown", b"", b"/c", b"0"] {
+            put(&mut bytes, part);
+        }
+        let file = |path: &str, mode, content| Written { path: path.into(), mode, content };
+        assert_eq!(read_written(&bytes), [file("/a", 0o644, Some(b"x\n\xff".to_vec())), file("/b", 0o600, None)]);
     }
 
     proptest! {

@@ -1,11 +1,10 @@
 //! The two processes of an enclosure.
 
 use super::tree::{Above, Step, Tree};
-use super::written::written;
+use super::written::{told, written};
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
 use crate::host::environment::command;
 use crate::host::signals::Signals;
-use crate::recording::journal;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
@@ -136,9 +135,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> Step<()>
     talk.write_all(format!("{said}\n").as_bytes()).map_err(|why| why.to_string())?;
     while wait(&signals, talk, 0).is_some() {}
     end_all();
-    let mut bytes = Vec::new();
-    written(&tree).iter().for_each(|file| journal::write_written(&mut bytes, file));
-    talk.write_all(&bytes).map_err(|why| why.to_string())
+    talk.write_all(&told(&written(&tree))).map_err(|why| why.to_string())
 }
 
 /// Waits for a child, and for all whose parents are gone. Nothing when nobody listens any more.

@@ -2,11 +2,18 @@
 
 use super::tree::Tree;
 use crate::host::files;
-use crate::recording::{WRITTEN_FILES_MAX, WRITTEN_MAX, Written};
+use crate::recording::Written;
+use crate::recording::journal::put;
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+/// The longest file whose content is kept, in bytes.
+const WRITTEN_MAX: u64 = 1 << 20;
+
+/// How many files of a script are kept.
+const WRITTEN_FILES_MAX: usize = 256;
 
 /// How deep folders are looked into.
 const DEPTH: usize = 64;
@@ -32,6 +39,18 @@ pub(super) fn written(tree: &Tree) -> Vec<Written> {
         }
     });
     all.into_values().take(WRITTEN_FILES_MAX).collect()
+}
+
+/// Returns the bytes by which files are told, as `read_written` of the journal reads them.
+pub(super) fn told(files: &[Written]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for file in files {
+        put(&mut bytes, file.path.as_bytes());
+        put(&mut bytes, file.mode.to_string().as_bytes());
+        put(&mut bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
+        put(&mut bytes, file.content.as_deref().unwrap_or_default());
+    }
+    bytes
 }
 
 /// Whether a file is the copy that it was.
