@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct RecordArgs {
-    /// What initializes the machine: the command is run without these arguments, then with them
+    /// What initializes the machine: the command is run without these arguments, then with them, at its end or where `{}` stands
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     init_args: Option<String>,
     /// The exit statuses of bhyve, in turn; the last one repeats
@@ -52,11 +52,13 @@ and answer:
   mdconfig mount newfs_msdos ngctl pfctl route service sysctl truncate umount vale-ctl zfs zpool
 What changes something succeeds without a word. What only asks sees what was changed before.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
-192.168.2.5/24 where there is no ifconfig. `sudo`, `doas` and `daemon` are passed over: what they
-run is recorded, or is run as by you.
+192.168.2.5/24 where there is no ifconfig. Every module that is asked for is
+loaded. What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`,
+`setsid`, `su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of
+theirs is done.
 
 EVERYTHING ELSE IS DONE FOR REAL, as by the user who calls vmrun:
-  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh, tmux
+  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh
   - programs that are named by their whole path, as /sbin/ifconfig, or found by a PATH that the
     script sets itself: where the script's own text shows either, it is run with --anyway only
   - processes that leave the script's process group; the rest of it is ended at the end

@@ -55,7 +55,7 @@ pub(super) fn of_script(
     }
     let mut differences = Vec::new();
     for (call, machine) in boots.iter().zip(machines) {
-        differences.extend(proof::differences(&recorded::import(call.args(), target)?, machine));
+        differences.extend(proof::differences(&recorded::import(call.args(), &call.map, target)?, machine));
     }
     Ok((!boots.is_empty()).then_some(differences))
 }

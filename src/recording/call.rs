@@ -19,8 +19,10 @@ pub struct Call {
     pub reads: bool,
     /// What a loader read from its standard input.
     pub heard: String,
-    /// The text of the map of devices that a loader was told of.
+    /// The text of the file that it was told of: a loader's map of devices, the configuration of bhyve's `-k`.
     pub map: String,
+    /// What runs it, as `tmux daemon`; nothing if the script does by itself.
+    pub carriers: String,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -35,6 +37,7 @@ impl Call {
             reads: answer.reads,
             heard: hide(&answer.heard),
             map: hide(&answer.map),
+            carriers: answer.carriers.clone(),
             ..Self::default()
         };
         for arg in argv {

@@ -18,8 +18,10 @@ use storage::Storage;
 pub struct Answer {
     /// What a loader has read from its standard input; nothing for any other program.
     pub heard: String,
-    /// The text of the map of devices that a loader was told of.
+    /// The text of the file that a loader or bhyve was told of.
     pub map: String,
+    /// The carriers that run it, with blanks between them.
+    pub carriers: String,
     /// The exit status.
     pub status: u8,
     /// What it writes to its standard output.

@@ -173,8 +173,7 @@ ifconfig tap create  # given back by ifconfig tap0 destroy
 ifconfig bridge2 addm tap0 up  # given back by ifconfig tap0 destroy
 ifconfig bridge2
 ifconfig -l
-kldstat -q -m vmm  # status 1
-kldload vmm
+kldstat -q -m vmm
 kldstat -q -m vmm
 sysctl -n hw.ncpu
 sysctl -n hw.model
@@ -476,11 +475,12 @@ kldunload vmm
         r#"
 // Made from what `s.sh` called.
 
-run("kldload", ["vmm"]);
+run("kldload", ["-n", "vmm"]);
 defer(|| run("kldunload", ["vmm"]));
-run("zfs", ["create", "-V", "20G", "tank/web"]);
 
 if init {
+    // Once: a second start would find it there.
+    run("zfs", ["create", "-V", "20G", "tank/web"]);
     tap("tap7");
 }
 

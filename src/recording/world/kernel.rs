@@ -25,13 +25,18 @@ const VARIABLES: &[(&str, &str)] = &[
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kernel {
     modules: BTreeSet<String>,
+    /// What the script has unloaded.
+    unloaded: BTreeSet<String>,
     variables: BTreeMap<String, String>,
 }
 
 impl Kernel {
     /// Answers a call of kldload(8).
     pub(super) fn kldload(&mut self, args: &[&str]) -> Answer {
-        self.modules.extend(args.iter().filter(|arg| !arg.starts_with('-')).map(|name| module(name)));
+        for name in args.iter().filter(|arg| !arg.starts_with('-')) {
+            self.modules.insert(module(name));
+            self.unloaded.remove(&module(name));
+        }
         Answer::done()
     }
 
@@ -39,26 +44,28 @@ impl Kernel {
     pub(super) fn kldunload(&mut self, args: &[&str]) -> Answer {
         for name in args {
             self.modules.remove(&module(name));
+            self.unloaded.insert(module(name));
         }
         Answer::done()
     }
 
-    /// Answers a call of kldstat(8). Only what the script loaded is loaded, so that it shows all that it loads.
+    /// Answers a call of kldstat(8): every module that is asked for is loaded, as on a host where the script works.
     pub(super) fn kldstat(&self, args: &[&str]) -> Answer {
         let asked = args.windows(2).find_map(|pair| match pair {
             [option, name] if option.starts_with('-') && option.ends_with(['m', 'n']) => Some(*name),
             _ => None,
         });
         match asked {
-            Some(name) if self.modules.contains(&module(name)) => Answer::tells(""),
+            Some(name) if !self.unloaded.contains(&module(name)) => Answer::tells(""),
             Some(name) if args.iter().any(|arg| arg.starts_with("-q")) => {
                 Answer { error: String::new(), ..Answer::no(1, name) }
             }
             Some(name) => Answer::no(1, format!("kldstat: can't find module {name}: No such file or directory")),
             None => {
-                let names = std::iter::once("kernel")
-                    .map(str::to_string)
-                    .chain(self.modules.iter().map(|name| format!("{name}.ko")));
+                let usual = ["vmm", "nmdm"].map(String::from).into_iter().filter(|name| !self.unloaded.contains(name));
+                let all: BTreeSet<String> = self.modules.iter().cloned().chain(usual).collect();
+                let names =
+                    std::iter::once("kernel".to_string()).chain(all.into_iter().map(|name| format!("{name}.ko")));
                 let lines = names
                     .enumerate()
                     .map(|(at, name)| format!("{:2}    1 0xffffffff80200000   100000 {name}\n", at + 1));
@@ -118,18 +125,19 @@ mod tests {
     use super::super::{Setting, answers_of};
 
     #[test]
-    fn a_module_is_loaded_when_the_script_loaded_it() {
+    fn a_module_is_loaded_until_the_script_unloads_it() {
         let lines = [
             "kldstat -q -m vmm",
             "kldload -n vmm.ko /boot/kernel/nmdm.ko",
             "kldstat -q -m vmm",
             "kldstat -qn nmdm",
             "kldunload vmm",
+            "kldstat -q -m vmm",
             "kldstat",
         ];
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 nmdm.ko";
-        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", list]);
+        assert_eq!(answers_of(&Setting::default(), &lines), ["0", "0", "0", "0", "0", "1", list]);
     }
 
     #[test]
