@@ -165,8 +165,12 @@ enum Command {
     Completions(manual::CompletionsArgs),
 }
 
-/// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another.
+/// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another, and the
+/// processes of an enclosure have names of their own.
 pub fn main() -> ExitCode {
+    if let Some(code) = record::enclosure() {
+        return code;
+    }
     crate::ops::with_room(|| record::stand_in().unwrap_or_else(program))
 }
 

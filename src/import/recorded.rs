@@ -5,6 +5,7 @@ use super::layout::{comment, quoted};
 use super::loader::{fitted, unloaded};
 use super::machine::machine;
 use super::recipe::names;
+use super::written;
 use super::{Import, Setting, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
@@ -163,6 +164,13 @@ impl Writer<'_> {
             ("bhyvectl", [..]) if args.contains(&"--destroy") && named(&args).is_some() => {
                 let name = quoted(named(&args).unwrap_or_default());
                 self.say(step.when, format!("bhyvectl({name}).destroy();\n"));
+            }
+            (written::WORD, [path, text, mode]) => {
+                let path = self.words.values.get(*path).cloned().unwrap_or_else(|| quoted(path));
+                // What only its owner may read stays so; else the umask of the run says it.
+                let mode =
+                    if mode.ends_with("00") { format!(", #{{ mode: {} }}", quoted(mode)) } else { String::new() };
+                self.say(step.when, format!("write_file({path}, {}{mode});\n", quoted(text)));
             }
             ("truncate", _) if truncated(step.call.args()).is_some() => self.truncate(step),
             ("ifconfig", [_, "create"]) => self.tap(step),

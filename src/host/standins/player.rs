@@ -1,10 +1,10 @@
 //! What a stand-in does when it is called.
 
-use super::VARIABLE;
 use crate::diag::Fault;
+use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::command;
-use crate::host::files::io_fault;
-use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
+use crate::host::files::{io_fault, read_text};
+use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal, line_of_su};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -23,10 +23,20 @@ const PATIENCE: u16 = 30_000;
 /// A carrier whose command has no stand-in becomes that command, without what the carrier would have given it.
 pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     #[expect(clippy::disallowed_methods, reason = "this is the door, and a folder may have any name")]
-    let folder = PathBuf::from(std::env::var_os(VARIABLE)?);
+    let folder = std::env::var_os(VARIABLE).map(PathBuf::from);
     let mut argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     let name = base_name(words.first()?);
+    if !NAMES.contains(&name) && !CARRIERS.contains(&name) {
+        return None;
+    }
+    // `env -i` takes the variable away, and the enclosure stays.
+    let folder = folder.or_else(enclosure::recording)?;
+    if name == "su"
+        && let Some(line) = line_of_su(&words)
+    {
+        return Some(Err(become_command(&["sh", "-c", line].map(|word| word.as_bytes().to_vec()))));
+    }
     if CARRIERS.contains(&name) {
         let Some(rest) = carried(&words) else {
             let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
@@ -39,7 +49,7 @@ pub(crate) fn play() -> Option<Result<Answer, Fault>> {
         }
         return Some(answer(&folder, command, argv));
     }
-    NAMES.contains(&name).then(|| answer(&folder, name, argv))
+    Some(answer(&folder, name, argv))
 }
 
 /// Becomes a command; returns only if that cannot be done.
@@ -56,7 +66,12 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_setting(&setting).unwrap_or_default();
     // Before the lock: whoever writes to it may call a stand-in first.
-    let (heard, map) = if name == "grub-bhyve" { (heard(), map(&argv)) } else { (String::new(), String::new()) };
+    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
+    let map = match name {
+        "grub-bhyve" => told_of(b"-m", &argv),
+        "bhyve" => told_of(b"-k", &argv),
+        _ => String::new(),
+    };
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -82,6 +97,11 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     let end = length as u64;
     let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
     written.map_err(io_fault("write", &folder.join("journal")))?;
+    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    if let Some(file) = download::file(&words) {
+        // A script goes on with it. One that is there stays as it is, and one that cannot be made is the script's to find.
+        let _ = OpenOptions::new().write(true).create_new(true).open(file);
+    }
     Ok(answer)
 }
 
@@ -98,11 +118,11 @@ fn heard() -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns the text of the map of devices that grub-bhyve is told of (`-m`); nothing if it cannot be read.
-fn map(argv: &[Vec<u8>]) -> String {
-    let mut words = argv.iter().skip_while(|word| *word != b"-m").skip(1);
+/// Returns the text of the file that an option names; nothing if it cannot be read.
+fn told_of(option: &[u8], argv: &[Vec<u8>]) -> String {
+    let mut words = argv.iter().skip_while(|word| *word != option).skip(1);
     let path = words.next().map(|word| Path::new(OsStr::from_bytes(word)));
-    path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+    path.and_then(|path| read_text(path).ok()).unwrap_or_default()
 }
 
 /// Rings the bell, and waits to be ended: until nobody listens any more.

@@ -68,7 +68,7 @@ fn called(text: &str) {
 /// Two recordings of the same calls, one of them cut short.
 fn told(calls: Vec<Call>) {
     let half = calls.get(..calls.len() / 2).unwrap_or_default().to_vec();
-    let recording = |calls| Recording { calls, status: 0, stderr: Vec::new() };
+    let recording = |calls| Recording { calls, ..Recording::default() };
     let (with, without) = (recording(calls), recording(half));
     for without in [None, Some(&without)] {
         let steps = merge(&with, without);
