@@ -26,7 +26,7 @@ pub use reading::read;
 
 use crate::bhyve::command::Help;
 use crate::bhyve::tree::Tree;
-use crate::diag::{Diagnostic, Place, Source};
+use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::{Argv, Draft, FwItem, PciSlot, Size, Target};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -67,10 +67,27 @@ pub struct Import {
     pub volumes: BTreeMap<String, Volume>,
     /// What somebody should know, with the slot that it is about.
     pub remarks: Vec<(Option<PciSlot>, String)>,
+    /// The paths that stand for disks which are known on the host only, each with what it is.
+    pub unknown_disks: BTreeMap<String, String>,
+    /// Programs that run before each boot, with their arguments.
+    pub before: Vec<Vec<String>>,
     /// What is to be said, though it stops nothing.
     pub warnings: Vec<Diagnostic>,
     /// A command that makes no machine. The rest says nothing then.
     pub prints: Option<Prints>,
+}
+
+impl Import {
+    /// Returns what the recipe cannot say of the machine, as it is known on the host only, and how the recipe is told it.
+    pub(crate) fn holes(&self) -> Vec<Fault> {
+        let named = recipe::named_disks(self);
+        let hole = |(path, name): &(String, String)| {
+            let what = self.unknown_disks.get(path)?;
+            let fault = Fault::new(format!("{what} is not known: it is so while it is there only"));
+            Some(fault.hint(format!("see `iscsictl -L`, and run the recipe with `--set {name}=/dev/daN`")))
+        };
+        named.iter().filter_map(hole).collect()
+    }
 }
 
 /// A command of bhyve that prints something and ends.

@@ -56,7 +56,7 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
             folder.map_or_else(|_| "secrets/vnc".into(), |folder| folder.join("secrets/vnc").display().to_string());
         term.say(format_args!("the password is not copied: set VMRUN_SECRET_VNC, or write it to {file} (mode 0600)"));
     }
-    if imported.differences.is_empty() {
+    if imported.differences.is_empty() && imported.holes.is_empty() {
         match &imported.prints {
             None => term.say("same machine"),
             Some(what) => term.say(format_args!("same machine: none, bhyve prints {what} and ends")),
@@ -64,5 +64,6 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         return Ok(());
     }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
-    Err(imported.differences.iter().map(fault).collect())
+    let holes = imported.holes.into_iter().map(Diagnostic::error);
+    Err(imported.differences.iter().map(fault).chain(holes).collect())
 }

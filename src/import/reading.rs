@@ -62,6 +62,8 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         disks: BTreeMap::new(),
         volumes: BTreeMap::new(),
         remarks: Vec::new(),
+        unknown_disks: BTreeMap::new(),
+        before: Vec::new(),
         warnings: Vec::new(),
         prints: None,
     };
@@ -246,8 +248,14 @@ fn guest(
         let tap = Tap { bridge: nic.bridge.clone(), is_there: nic.device.is_some(), role };
         import.taps.insert(nic.backend.clone(), tap);
     }
+    import.before.extend(guest.prestart);
+    import.draft.limits.cpu = guest.cpu_limit;
     for disk in &guest.disks {
         match (disk.size, disk.kind) {
+            (_, vmbhyve::DiskKind::Iscsi) => {
+                let target = disk.path.strip_prefix("/dev/iscsi/").unwrap_or(&disk.path);
+                import.unknown_disks.insert(disk.path.clone(), format!("the disk of the iSCSI target {target}"));
+            }
             (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
             (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
                 import.volumes.insert(disk.path.clone(), Volume { size, sparse });
@@ -358,7 +366,7 @@ impl Import {
         let place = |key: &str| places.get(key).cloned().or_else(|| whole.clone());
         let (entries, mut faults) = self.expanded(&tree, &variables, &place);
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
-        draft.target = target;
+        (draft.target, draft.limits) = (target, self.draft.limits);
         if let Some(dump) = tree.get("config.dump") {
             let wrong = self.dumped(&tree, dump, &mut draft);
             faults.extend(wrong.map(|fault| error(fault, place("config.dump"))));

@@ -37,6 +37,8 @@ pub(crate) struct Imported {
     pub(crate) hides_password: bool,
     /// What bhyve prints, where it was called to print something and runs no machine.
     pub(crate) prints: Option<&'static str>,
+    /// What is known on the host only, and how it is told to the recipe.
+    pub(crate) holes: Vec<Fault>,
     /// How the machine of the recipe differs from the one that was read.
     pub(crate) differences: Vec<String>,
 }
@@ -58,7 +60,8 @@ pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>>
         write(path, &recipe)?;
     }
     let (hides_password, prints) = (import.password.is_some(), import.prints.as_ref().map(Prints::what));
-    Ok(Imported { recipe, warnings: import.warnings, hides_password, prints, differences })
+    let holes = import.holes();
+    Ok(Imported { recipe, warnings: import.warnings, hides_password, prints, holes, differences })
 }
 
 /// Returns the text with every path of the machine from the root on, where one begins in our working directory, as bhyve would

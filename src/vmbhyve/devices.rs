@@ -66,6 +66,12 @@ pub(super) fn screen(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec
         let text = "only a vm-bhyve after 1.7.1 listens on a Unix socket: write an address, such as 127.0.0.1";
         reading.note("graphics_listen", text);
     }
+    let listen = if listen.contains(':') && !listen.starts_with(['[', 'u']) {
+        reading.note("graphics_listen", "an address of IPv6 stands in brackets for bhyve, which vm-bhyve does not add");
+        format!("[{listen}]")
+    } else {
+        listen
+    };
     let mut parts = vec![format!("fbuf,tcp={listen}:{port}")];
     if let Some(size) = reading.word("graphics_res") {
         let width = size.split('x').next().unwrap_or_default();
