@@ -64,6 +64,8 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         remarks: Vec::new(),
         unknown_disks: BTreeMap::new(),
         before: Vec::new(),
+        notes: Vec::new(),
+        secret: if given.secret.is_empty() { "vnc".into() } else { given.secret.clone() },
         warnings: Vec::new(),
         prints: None,
     };
@@ -216,6 +218,7 @@ fn guest(
     let name = import.from.strip_suffix(".conf").unwrap_or(&import.from).to_string();
     let mut at = vmbhyve::Place::new(&given.datastore);
     (at.system, at.release) = (given.system.as_deref(), given.target.release);
+    (at.dataset, at.taken, at.bridges) = (given.dataset.as_deref(), Some(&given.taken), Some(&given.bridges));
     let guest = vmbhyve::read(text, &name, &at)
         .map_err(|faults| faults.into_iter().map(|(number, fault)| error(fault, line(number))).collect::<Vec<_>>())?;
     let (command, spans) = joined(&guest.argv);
@@ -248,7 +251,8 @@ fn guest(
         let tap = Tap { bridge: nic.bridge.clone(), is_there: nic.device.is_some(), role };
         import.taps.insert(nic.backend.clone(), tap);
     }
-    import.before.extend(guest.prestart);
+    import.notes.clone_from(&guest.notes);
+    import.before.extend(guest.prestart.clone());
     import.draft.limits.cpu = guest.cpu_limit;
     for disk in &guest.disks {
         match (disk.size, disk.kind) {

@@ -18,7 +18,7 @@ pub fn recipe(import: &Import) -> String {
         return format!("{}{}\nrun(\"bhyve\", {call});\n", comment(0, &headline(import)), comment(0, &remark));
     }
     let draft = &import.draft;
-    let mut words = Words::default();
+    let mut words = Words { password: format!("secret({})", quoted(&import.secret)), ..Words::default() };
     let mut text = comment(0, &headline(import));
     for (_, remark) in import.remarks.iter().filter(|(slot, _)| slot.is_none_or(|s| !draft.slots.contains_key(&s))) {
         text += &comment(0, remark);

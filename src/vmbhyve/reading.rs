@@ -73,6 +73,11 @@ impl<'a> Reading<'a> {
         self.notes.push(Note::new(self.line(key), key, text));
     }
 
+    /// Notes what the recipe is not whole without.
+    pub(super) fn hole(&mut self, key: &str, text: impl Into<String>) {
+        self.notes.push(Note::hole(self.line(key), key, text));
+    }
+
     /// Refuses a key.
     pub(super) fn fault(&mut self, key: &str, fault: Fault) {
         self.faults.push((self.line(key), fault));
