@@ -312,12 +312,11 @@ impl Script {
 
     /// Ends what is left of it, and returns the script's status, last words and files.
     fn end(mut self, hear: &mut dyn FnMut(&str)) -> Result<(i32, Vec<String>, Vec<Written>), Fault> {
-        let written = match self.enclosure.take() {
-            Some(talk) => talk.end()?,
-            None => {
-                let _ = killpg(self.group(), Signal::SIGKILL);
-                Vec::new()
-            }
+        let written = if let Some(talk) = self.enclosure.take() {
+            talk.end()?
+        } else {
+            let _ = killpg(self.group(), Signal::SIGKILL);
+            Vec::new()
         };
         let status = self.child.wait().map_err(|why| Fault::host(format!("cannot wait for the script: {why}")))?;
         self.is_reaped = true;

@@ -123,12 +123,12 @@ fn filled(command: &[String], args: &[String]) -> Vec<String> {
 
 /// Returns what is wrong if the script boots no machine, or none in one of its two ways.
 fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>) -> Option<Fault> {
+    const FILES: &str =
+        "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists";
     let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
     let why = |recording: &Recording| recording.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
     let init = hide(request.init_args.unwrap_or_default());
     let has_place = request.command.iter().any(|word| word == PLACE);
-    const FILES: &str =
-        "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists";
     match without {
         None if boots(with) => None,
         None => {
@@ -142,12 +142,11 @@ fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>
         Some(_) => {
             let fault = Fault::new(format!("with {init} the script boots no machine{}", why(with)));
             let command = Argv::new("vmrun record --init-args … --").args(["sh", "vm.sh", PLACE, "vm"]).to_string();
-            Some(fault.hint(match has_place {
-                true => "what it tests for has to be there; `--transcript` shows what it called".to_string(),
-                false => format!(
-                    "`{PLACE}` says where the arguments stand, if not at the end: `{}`",
-                    command.replace('\'', "")
-                ),
+            Some(fault.hint(if has_place {
+                "what it tests for has to be there; `--transcript` shows what it called".to_string()
+            } else {
+                let command = command.replace('\'', "");
+                format!("`{PLACE}` says where the arguments stand, if not at the end: `{command}`")
             }))
         }
     }

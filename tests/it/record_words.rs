@@ -3,6 +3,7 @@
 use crate::golden;
 use crate::sandbox::{Done, Sandbox, project, same};
 use std::fs;
+use std::path::Path;
 
 const BHYVE: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 2,virtio-net,tap0 -s 31,lpc -l bootrom,/fw.fd a";
 
@@ -34,7 +35,7 @@ fn the_scripts_of_the_field_become_recipes() {
     let folder = project("tests/fixtures/record/field");
     let mut names: Vec<String> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".sh"));
+    names.retain(|name| Path::new(name).extension().is_some_and(|kind| kind == "sh"));
     names.sort();
     let mut files = Vec::new();
     for name in names {

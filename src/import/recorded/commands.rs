@@ -149,10 +149,7 @@ impl Writer<'_> {
                         && other.call.args().first().is_some_and(|word| word != "destroy" && word != "list")
                         && other.call.args().last().is_some_and(|other| other == name)
                 };
-                match later.iter().any(is_made) {
-                    true => Way::Tried("It may not be there."),
-                    false => Way::Once(GONE),
-                }
+                if later.iter().any(is_made) { Way::Tried("It may not be there.") } else { Way::Once(GONE) }
             }
             (
                 "zfs",
@@ -167,7 +164,7 @@ impl Writer<'_> {
             }
             ("zpool", ["create" | "import" | "add" | "attach", ..]) => Way::Once(THERE),
             ("zpool", ["destroy" | "export" | "detach" | "remove", ..]) => Way::Once(GONE),
-            ("gpart", _) | ("newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
+            ("gpart" | "newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
             ("truncate", _) if !args.contains(&"-c") => Way::Once("Once: each start would change its size again."),
             ("mount", _) => Way::Tried("It may be mounted already."),
             ("umount", _) => Way::Tried("It may not be mounted."),

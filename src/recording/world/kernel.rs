@@ -165,8 +165,8 @@ pub(super) fn pkg(args: &[&str]) -> Answer {
 
 /// Answers a download, which changes nothing where it is printed.
 pub(super) fn download(program: &str, args: &[&str]) -> Answer {
-    let argv: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
-    if crate::recording::download::file(&argv).is_some() { Answer::done() } else { Answer::tells("") }
+    let call: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
+    if crate::recording::download::file(&call).is_some() { Answer::done() } else { Answer::tells("") }
 }
 
 fn module(name: &str) -> String {
