@@ -49,6 +49,7 @@ pub(crate) mod statistics;
 pub(crate) mod store;
 pub(crate) mod system;
 pub(crate) mod terminal;
+pub(crate) mod wait;
 pub(crate) mod worlds;
 
 pub(crate) use effects::{Effect, Effects, Inner, Step};

@@ -23,6 +23,7 @@ pub(crate) mod status;
 pub(crate) mod step;
 
 use crate::client::dialog::Dialog;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
@@ -143,7 +144,10 @@ impl Run {
         status.since = me.now;
         status.until = None;
         change(status);
-        let _ = self.host.store_mut().write_status(&status.name, &status.text());
+        self.host
+            .store_mut()
+            .write_status(&status.name, &status.text())
+            .may_fail("the guest goes on though nobody is told of it");
     }
 
     /// Marks the machine as failed when the run is over: its last error stays where everybody can read it.

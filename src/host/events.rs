@@ -3,6 +3,7 @@
 use super::background::{LOG_MAX, has_reader, open, rotate};
 use super::files::{io_fault, without_links};
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -27,7 +28,7 @@ impl Events {
     pub(crate) fn add(&self, line: &str) {
         rotate(&self.path, LOG_MAX);
         let file = without_links().create(true).append(true).open(&self.path);
-        let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        file.and_then(|mut file| file.write_all(line.as_bytes())).may_fail("that it cannot be written stops nothing");
     }
 }
 

@@ -12,6 +12,7 @@ mod left;
 mod others;
 mod running;
 
+use crate::diag::may_fail::MayFail as _;
 pub(crate) use adoption::adoptable;
 use elsewhere::against_elsewhere;
 pub(crate) use elsewhere::left_elsewhere;
@@ -214,8 +215,10 @@ fn take(host: &mut dyn Host, name: &VmName, aim: Aim<'_>) -> Result<(), Fault> {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(fault) => {
-                // Half of it may be there; the fault that matters is the first one.
-                let _ = host.store_mut().tidy(name, true).and_then(|()| host.store_mut().clear(name));
+                host.store_mut()
+                    .tidy(name, true)
+                    .and_then(|()| host.store_mut().clear(name))
+                    .may_fail("half of it may be there; the fault that matters is the first one");
                 return Err(fault);
             }
         }
@@ -363,8 +366,7 @@ pub(crate) fn await_commands(host: &dyn Host) {
         while is_locked() && begin.elapsed() < LAST_COMMANDS {
             host.processes().pause();
         }
-        // One that cannot be read is told of when it is asked for.
-        let _ = host.interfaces_anew();
+        host.interfaces_anew().may_fail("one that cannot be read is told of when it is asked for");
     }
 }
 
@@ -430,7 +432,10 @@ fn collect_one(
         Ok(false) => return Ok(None),
         Ok(true) => {}
         Err(fault) => {
-            let _ = host.store_mut().tidy(&record.name, true).and_then(|()| host.store_mut().clear(&record.name));
+            host.store_mut()
+                .tidy(&record.name, true)
+                .and_then(|()| host.store_mut().clear(&record.name))
+                .may_fail("half of it may be there; the fault that matters is the first one");
             return Err(fault);
         }
     }
