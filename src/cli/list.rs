@@ -134,7 +134,7 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
             let why = one.status.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))
         }
-        _ => None,
+        State::Supervised(_) | State::Foreground | State::Foreign | State::Down => None,
     }
 }
 

@@ -87,7 +87,7 @@ impl Asking {
             status.map_or(-1, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
         match answer {
             Answer::Ended(_, output, error) => Answer::Ended(code, output, error),
-            other => other,
+            other @ (Answer::Failed(_) | Answer::Silent) => other,
         }
     }
 }

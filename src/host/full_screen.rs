@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
+use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyEvent, KeyEventKind};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -73,8 +73,8 @@ impl FullScreen {
             // What was read already shows at no descriptor.
             if event::poll(Duration::ZERO).map_err(|why| fault(&why))? {
                 match event::read().map_err(|why| fault(&why))? {
-                    Event::Key(key) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
-                    Event::Resize(..) => return Ok(Woken::TimeOver),
+                    TerminalEvent::Key(key) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
+                    TerminalEvent::Resize(..) => return Ok(Woken::TimeOver),
                     _ => continue,
                 }
             }

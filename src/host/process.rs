@@ -209,7 +209,7 @@ impl Process {
         self.signal(Signal::SIGKILL);
         match self.wait_for(None, None, false) {
             Happened::Exited(status) => Some(status),
-            _ => None,
+            Happened::StopAsked | Happened::TimeOver | Happened::Extra | Happened::Gone => None,
         }
     }
 

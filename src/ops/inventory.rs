@@ -198,7 +198,8 @@ fn of_holds(journal: &Journal) -> Shape {
         match hold {
             Hold::Image(path, _) => shape.disks.push(path.display().to_string()),
             Hold::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
-            _ => {}
+            Hold::Lock(_) | Hold::Node(_) | Hold::Temporary(_) | Hold::Link(_) | Hold::Jail(_) | Hold::Guest { .. } => {
+            }
         }
     }
     shape

@@ -228,7 +228,7 @@ fn deaf(host: &System, name: &VmName, pid: u32, how: How) -> Fault {
         How::Asked(Some(within)) => {
             format!("it was asked to power {name} off within {within:?}, then to switch it off")
         }
-        _ => format!("it was asked to switch {name} off"),
+        How::Asked(_) | How::AtOnce => format!("it was asked to switch {name} off"),
     };
     let guest = recovery::guest_of_run(host, name);
     let remains = guest.map_or_else(|| "its guest is gone".into(), |guest| format!("its guest, process {guest}, runs"));

@@ -310,9 +310,9 @@ impl Run {
     fn note_witness(&mut self, guest: Option<&Hold>) {
         let Some((name, owner)) = &self.owner else { return };
         // What the system tells at no cost stands in the journal already.
-        let guest = guest.and_then(|hold| match hold {
-            Hold::Guest { pid, started } if started.is_empty() => Some(*pid),
-            _ => None,
+        let guest = guest.and_then(|hold| {
+            let Hold::Guest { pid, started } = hold else { return None };
+            started.is_empty().then_some(*pid)
         });
         let pids: Vec<u32> = (!self.is_witnessed).then_some(owner.pid).into_iter().chain(guest).collect();
         if pids.is_empty() {

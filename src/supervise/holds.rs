@@ -142,7 +142,12 @@ impl Run {
             Hold::Effect(taken) => takes_the_same(taken, effect),
             // Of what was adopted no more is known.
             Hold::Jail(_) => matches!(effect, Effect::CreateJail { .. }) && hold.words() == words(),
-            _ => false,
+            Hold::Lock(_)
+            | Hold::Node(_)
+            | Hold::Image(..)
+            | Hold::Temporary(_)
+            | Hold::Link(_)
+            | Hold::Guest { .. } => false,
         })
     }
 

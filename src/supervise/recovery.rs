@@ -355,7 +355,13 @@ pub(crate) fn await_commands(host: &dyn Host) {
     let makes = |hold: &Hold| match hold {
         Hold::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
         Hold::Link(name) => is_unmarked(name),
-        _ => false,
+        Hold::Effect(_)
+        | Hold::Lock(_)
+        | Hold::Node(_)
+        | Hold::Image(..)
+        | Hold::Temporary(_)
+        | Hold::Jail(_)
+        | Hold::Guest { .. } => false,
     };
     let is_making = |record: &StateRecord| {
         record.is_locked && journal(record).holds.iter().any(makes) && holder(host, &record.name).is_none()

@@ -176,7 +176,7 @@ pub(crate) fn step(mut state: State, event: Event, now: Duration, rules: &Rules)
     let is_stop = |event: &Event| match event {
         Event::StopAsked => state.phase != Over,
         Event::DialogFailed => state.phase == Running,
-        _ => false,
+        Event::Started | Event::Ended(_) | Event::Deadline | Event::Evaluated(_) => false,
     };
     state.is_stopped |= is_stop(&event);
     let is_reboot = state.last == Some(Ended::Rebooted);
