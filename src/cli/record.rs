@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct RecordArgs {
-    /// What initializes the machine: the command is run without these arguments, then with them
+    /// What initializes the machine: the command is run without these arguments, then with them, at its end or where `{}` stands
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     init_args: Option<String>,
     /// The exit statuses of bhyve, in turn; the last one repeats
@@ -55,8 +55,9 @@ nothing, write down how they were called, and answer:
 What changes something succeeds without a word. What only asks sees what was changed before; what
 is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
-192.168.2.5/24 where there is no ifconfig. A download makes an empty file. `sudo`, `doas`, `su`,
-`cpuset` and `daemon` are passed over: what they run is recorded, or is run as by you.
+192.168.2.5/24 where there is no ifconfig. A download makes an empty file. What `cpuset`, `daemon`,
+`doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`, `setsid`, `su`, `sudo`, `timeout` and
+`tmux` run is recorded, or is run as by you; nothing of theirs is done.
 
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network
@@ -65,7 +66,7 @@ it. As an ordinary user it is root in there, over the files that are yours.
 Where the kernel refuses namespaces, and on FreeBSD, where a jail is planned, the command is not run.
 
 --anyway RUNS IT ON THIS HOST, as the user who calls vmrun. For real are then:
-  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh, tmux
+  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh
   - programs that are named by their whole path, as /sbin/ifconfig, or found by a PATH that the
     script sets itself, by `env -i` or `command -p`; the script's text is searched for the first two
   - processes that leave the script's process group; the rest of it is ended at the end

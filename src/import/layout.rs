@@ -73,7 +73,6 @@ pub(super) fn filled<'a>(indent: usize, entries: impl Iterator<Item = (&'a str, 
         let placed = format!("{key}{},", value.placed(indent, key.chars().count(), 1));
         let fits = indent + line.chars().count() + 1 + placed.chars().count() <= WIDTH;
         if !line.is_empty() && (!fits || placed.contains('\n')) {
-            // Writing to a String cannot fail.
             text.push_str(&format!("{:indent$}{line}\n", ""));
             line.clear();
         }
@@ -100,7 +99,6 @@ pub(super) fn quoted(text: &str) -> String {
             '\t' => quoted += "\\t",
             '\r' => quoted += "\\r",
             c if c.is_control() => {
-                // Writing to a String cannot fail.
                 quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
             }
             c => quoted.push(c),

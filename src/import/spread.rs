@@ -13,10 +13,12 @@ pub(crate) fn with_configurations(recording: &Recording) -> Recording {
 }
 
 fn spread(call: &mut Call) {
-    let Some(at) = call.argv.iter().position(|word| word == "-k") else { return };
+    // The name stands apart or is joined (getopt(3)).
+    let Some(at) = call.argv.iter().position(|word| word.starts_with("-k")) else { return };
+    let words = if call.argv.get(at).is_some_and(|word| word == "-k") { 2 } else { 1 };
     let lines = call.map.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let options: Vec<String> = lines.flat_map(|line| ["-o".to_string(), line.to_string()]).collect();
-    let end = (at + 2).min(call.argv.len());
+    let end = (at + words).min(call.argv.len());
     call.argv.splice(at..end, options);
 }
 
@@ -31,11 +33,20 @@ mod tests {
         let text = "# made\ncpus=2\n\nmemory.size=1G\n";
         let calls = vec![
             call("bhyve -H -k a.conf -m 2G vm", text),
+            call("bhyve -ka.conf vm", "cpus=2\n"),
             call("bhyve -k none vm", ""),
             call("grub-bhyve -m a vm", "x"),
         ];
         let spread = with_configurations(&Recording { calls, ..Recording::default() });
         let lines: Vec<String> = spread.calls.iter().map(|call| call.argv.join(" ")).collect();
-        assert_eq!(lines, ["bhyve -H -o cpus=2 -o memory.size=1G -m 2G vm", "bhyve -k none vm", "grub-bhyve -m a vm"]);
+        assert_eq!(
+            lines,
+            [
+                "bhyve -H -o cpus=2 -o memory.size=1G -m 2G vm",
+                "bhyve -o cpus=2 vm",
+                "bhyve -k none vm",
+                "grub-bhyve -m a vm"
+            ]
+        );
     }
 }

@@ -88,36 +88,68 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
         doubts(command, &recording).into_iter().for_each(|doubt| notify(Notice::warning(doubt)));
         Ok(recording)
     };
-    let first = record(request.command)?;
+    let first = record(&filled(request.command, &[]))?;
     let (with, without) = match &extra {
         None => (first, None),
-        Some(extra) => (record(&[request.command, extra].concat())?, Some(first)),
+        Some(extra) => (record(&filled(request.command, extra))?, Some(first)),
     };
     if with.calls.is_empty() && without.as_ref().is_none_or(|without| without.calls.is_empty()) {
         let fault = Fault::new("the command called no program that is recorded");
         let hint = "`vmrun record --help` lists them, and tells how a script gets past their stand-ins";
         return Err(fault.hint(hint).into());
     }
-    if let Some(doubt) = without.as_ref().and_then(|without| bootless(request, &with, without)) {
-        notify(Notice::warning(doubt));
+    if let Some(doubt) = bootless(request, &with, without.as_ref()) {
+        // A transcript is of calls; a recipe without a machine is none.
+        if request.form == RecordingFormat::Recipe {
+            return Err(doubt.into());
+        }
+        if without.is_some() {
+            notify(Notice::warning(doubt));
+        }
     }
     request.written(&with, without.as_ref())
 }
 
-/// Returns a warning if the script boots a machine only where it initializes it.
-fn bootless(request: &Request<'_>, with: &Recording, without: &Recording) -> Option<Fault> {
-    let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
-    if !boots(with) || boots(without) {
-        return None;
+/// The word of a command in whose place the arguments stand that initialize the machine.
+const PLACE: &str = "{}";
+
+/// Puts arguments where the command has a place for them, else at its end.
+fn filled(command: &[String], args: &[String]) -> Vec<String> {
+    if !command.iter().any(|word| word == PLACE) {
+        return [command, args].concat();
     }
-    let why = without.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
-    let init = request.init_args.unwrap_or_default();
-    let fault = Fault::new(format!("without {init} the script boots no machine{why}"));
-    Some(
-        fault.hint(
-            "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists",
-        ),
-    )
+    command.iter().flat_map(|word| if word == PLACE { args } else { std::slice::from_ref(word) }).cloned().collect()
+}
+
+/// Returns what is wrong if the script boots no machine, or none in one of its two ways.
+fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>) -> Option<Fault> {
+    const FILES: &str =
+        "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists";
+    let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
+    let why = |recording: &Recording| recording.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
+    let init = hide(request.init_args.unwrap_or_default());
+    let has_place = request.command.iter().any(|word| word == PLACE);
+    match without {
+        None if boots(with) => None,
+        None => {
+            let fault = Fault::new(format!("the script boots no machine{}", why(with)));
+            Some(fault.hint("what it tests for has to be there; `--transcript` shows what it called"))
+        }
+        Some(without) if boots(with) == boots(without) && boots(with) => None,
+        Some(without) if boots(with) => {
+            Some(Fault::new(format!("without {init} the script boots no machine{}", why(without))).hint(FILES))
+        }
+        Some(_) => {
+            let fault = Fault::new(format!("with {init} the script boots no machine{}", why(with)));
+            let command = Argv::new("vmrun record --init-args … --").args(["sh", "vm.sh", PLACE, "vm"]).to_string();
+            Some(fault.hint(if has_place {
+                "what it tests for has to be there; `--transcript` shows what it called".to_string()
+            } else {
+                let command = command.replace('\'', "");
+                format!("`{PLACE}` says where the arguments stand, if not at the end: `{command}`")
+            }))
+        }
+    }
 }
 
 /// Rehearses the recipe with and without `init`, and returns how its machines differ from those of the script; nothing of a script
@@ -179,7 +211,7 @@ impl Request<'_> {
     fn shown(&self) -> String {
         let script = standins::script(self.command).map(|script| script.name);
         let is_file = |at: usize, word: &String| at == 0 || script.as_ref() == Some(word);
-        let words = self.command.iter().enumerate();
+        let words = self.command.iter().enumerate().filter(|(_, word)| *word != PLACE);
         let words: Vec<&str> = words.map(|(at, word)| if is_file(at, word) { base_name(word) } else { word }).collect();
         hide(&words.join(" "))
     }

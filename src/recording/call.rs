@@ -21,6 +21,8 @@ pub struct Call {
     pub heard: String,
     /// The text of the file that it was told of: a loader's map of devices (`-m`), bhyve's configuration (`-k`).
     pub map: String,
+    /// What runs it, as `tmux daemon`; nothing if the script does by itself.
+    pub carriers: String,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -35,6 +37,7 @@ impl Call {
             reads: answer.reads,
             heard: hide_lines(&answer.heard),
             map: hide_lines(&answer.map),
+            carriers: answer.carriers.clone(),
             ..Self::default()
         };
         for arg in argv {

@@ -29,8 +29,8 @@ const OPTIONS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Returns the file that a download is written to. Nothing of one that is printed, and of any other program.
-pub(crate) fn file(argv: &[String]) -> Option<String> {
-    let (program, args) = argv.split_first()?;
+pub(crate) fn file(call: &[String]) -> Option<String> {
+    let (program, args) = call.split_first()?;
     let (name, letters, longs) = OPTIONS.iter().find(|(name, ..)| *name == program)?;
     let (mut output, mut folder, mut by_its_name, mut url) = (None, None, *name != "curl", None);
     let mut words = args.iter().map(String::as_str);

@@ -72,7 +72,7 @@ fn is_carried(words: &[(usize, &str)], number: usize) -> bool {
     let carrier = words.iter().take(number).rposition(|(_, word)| CARRIERS.contains(word));
     let Some(line) = carrier.and_then(|at| words.get(at..)) else { return false };
     let line: Vec<String> = line.iter().map(|(_, word)| (*word).to_string()).collect();
-    carried(&line).is_some_and(|rest| rest.len() + number == words.len())
+    carried(&line).is_some_and(|rest| rest.words.len() + number == words.len())
 }
 
 fn kind(before: Option<&str>, word: &str) -> Option<EscapeKind> {

@@ -1,8 +1,8 @@
 //! The bytes in which calls and settings lie on the disk while a script runs.
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
-//! words, the words, the folder, the status, the output, whether it only reads, and what it read, and the file that it
-//! was told of.
+//! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
+//! of, and its carriers.
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
@@ -28,6 +28,7 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, if answer.reads { b"reads" } else { b"changes" });
     put(&mut bytes, hide_lines(&answer.heard).as_bytes());
     put(&mut bytes, hide_lines(&answer.map).as_bytes());
+    put(&mut bytes, answer.carriers.as_bytes());
     bytes
 }
 
@@ -62,6 +63,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         reads: take(&mut rest)? == b"reads",
         heard: text(take(&mut rest)?),
         map: text(take(&mut rest)?),
+        carriers: text(take(&mut rest)?),
         ..Answer::default()
     };
     Some((Call::new(argv, cwd, &answer), rest))

@@ -20,6 +20,8 @@ pub struct Answer {
     pub heard: String,
     /// The text of the file that it was told of: a loader's map of devices, bhyve's configuration.
     pub map: String,
+    /// The carriers that run it, with blanks between them.
+    pub carriers: String,
     /// The exit status.
     pub status: u8,
     /// What it writes to its standard output.

@@ -483,11 +483,12 @@ kldunload vmm
         r#"
 // Made from what `s.sh` called.
 
-run("kldload", ["vmm"]);
+run("kldload", ["-n", "vmm"]);
 defer(|| run("kldunload", ["vmm"]));
-run("zfs", ["create", "-V", "20G", "tank/web"]);
 
 if init {
+    // Once: a second start would find it there.
+    run("zfs", ["create", "-V", "20G", "tank/web"]);
     tap("tap7");
 }
 

@@ -104,7 +104,7 @@ fn let_go() {
 fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> Step<()> {
     let us = std::env::current_exe().map_err(|why| format!("find this program: {why}"))?;
     let cwd = std::env::current_dir().map_err(|why| format!("find the folder: {why}"))?;
-    let Some((user, [program, words @ ..])) = args.split_first().map(|(user, script)| (user, script)) else {
+    let Some((user, [program, words @ ..])) = args.split_first() else {
         return Err("there is no command".into());
     };
     let signals = Signals::install().map_err(|fault| fault.to_string())?;

@@ -43,7 +43,10 @@ impl Kernel {
 
     /// Answers a call of kldload(8).
     pub(super) fn kldload(&mut self, args: &[&str]) -> Answer {
-        self.modules.extend(args.iter().filter(|arg| !arg.starts_with('-')).map(|name| module(name)));
+        for name in args.iter().filter(|arg| !arg.starts_with('-')) {
+            self.modules.insert(module(name));
+            self.unloaded.remove(&module(name));
+        }
         Answer::done()
     }
 
@@ -162,8 +165,8 @@ pub(super) fn pkg(args: &[&str]) -> Answer {
 
 /// Answers a download, which changes nothing where it is printed.
 pub(super) fn download(program: &str, args: &[&str]) -> Answer {
-    let argv: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
-    if crate::recording::download::file(&argv).is_some() { Answer::done() } else { Answer::tells("") }
+    let call: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
+    if crate::recording::download::file(&call).is_some() { Answer::done() } else { Answer::tells("") }
 }
 
 fn module(name: &str) -> String {
@@ -193,18 +196,19 @@ mod tests {
     use super::super::{Setting, answers_of};
 
     #[test]
-    fn a_module_is_loaded_when_the_script_loaded_it() {
+    fn a_module_is_there_from_its_loading_to_its_unloading() {
         let lines = [
             "kldstat -q -m vmm",
             "kldload -n vmm.ko /boot/kernel/nmdm.ko",
             "kldstat -q -m vmm",
             "kldstat -qn nmdm",
             "kldunload vmm",
+            "kldstat -q -m vmm",
             "kldstat",
         ];
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 nmdm.ko";
-        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", list]);
+        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", "1", list]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn called(text: &str) {
         let Ok(argv) = words::split(line) else { continue };
         let quoted: Vec<String> = argv.iter().map(|word| quote(word)).collect();
         assert_eq!(words::split(&quoted.join(" ")).as_ref(), Ok(&argv));
-        let argv = carried(&argv).filter(|_| line.starts_with("sudo")).unwrap_or(&argv);
+        let argv = carried(&argv).filter(|_| line.starts_with("sudo")).map_or(argv.as_slice(), |carried| carried.words);
         let answer = world.call(argv);
         bytes.extend(journal::write_call(argv, b"/vm", &answer));
         calls.push(Call::new(argv, b"/vm", &answer));
