@@ -35,7 +35,7 @@ use repeats::Repeats;
 use status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use step::State;
+use step::RunState;
 
 pub(crate) use claim::Claim;
 pub(crate) use holds::Hold;
@@ -84,7 +84,7 @@ pub(crate) struct Run {
     spent: Vec<VmName>,
     /// Memberships that end with the tap that has them.
     joined: Vec<Effect>,
-    state: State,
+    state: RunState,
     /// Whether somebody was told that the guest runs, or is going to.
     is_announced: bool,
     last_words: Vec<String>,
@@ -120,7 +120,7 @@ impl Run {
             holds,
             spent: Vec::new(),
             joined: Vec::new(),
-            state: State::default(),
+            state: RunState::default(),
             is_announced: false,
             last_words,
             dialog: None,

@@ -91,7 +91,12 @@ fn goes_on_already(name: &VmName, guest: u32) -> Fault {
 
 /// The fault of a machine of which there is nothing.
 pub(crate) fn not_running(name: &VmName) -> Fault {
-    Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
+    is_down(name).hint(format!("`vmrun start {name}` starts it"))
+}
+
+/// The same without a way out, which is up to what was wanted of it.
+pub(crate) fn is_down(name: &VmName) -> Fault {
+    Fault::host(format!("the machine {name} does not run"))
 }
 
 /// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that has failed is
