@@ -5,7 +5,7 @@ use super::signals::Signals;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::host::wait;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -48,7 +48,7 @@ impl End {
 
     /// Returns whether it has ended, and how, if that can be known: only its parent is told.
     fn look(&mut self) -> (bool, Option<ExitStatus>) {
-        let is_over = poll(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], nix::poll::PollTimeout::ZERO);
+        let is_over = nix::poll::poll(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], nix::poll::PollTimeout::ZERO);
         (is_over.is_ok_and(|ready| ready > 0), None)
     }
 }
