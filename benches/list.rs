@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to say")]
 #![allow(clippy::disallowed_methods, reason = "it measures from outside, as a user would")]
+#![allow(clippy::let_underscore_must_use, reason = "what it clears away may be gone")]
 #![allow(missing_docs, reason = "there is nothing to call")]
 
 use std::fs::{self, File};

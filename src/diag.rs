@@ -3,6 +3,7 @@
 //! Code deep in the house returns a [`Fault`], a message with a hint, and knows no positions. The script floor adds the
 //! [`Place`] and makes a [`Diagnostic`] of it, which [`snippet`] draws.
 
+pub(crate) mod may_fail;
 pub(crate) mod shown;
 pub(crate) mod snippet;
 pub(crate) mod suggest;

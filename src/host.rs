@@ -49,9 +49,10 @@ pub(crate) mod statistics;
 pub(crate) mod store;
 pub(crate) mod system;
 pub(crate) mod terminal;
+pub(crate) mod wait;
 pub(crate) mod worlds;
 
-pub(crate) use effects::{Effect, Effects, Inner, Step};
+pub(crate) use effects::{CommandStep, Effect, Effects, Inner};
 pub(crate) use facts::{Capacity, Facts, FileFact};
 pub(crate) use guests::{Guest, Guests, Woken};
 pub(crate) use identity::{IN_JAIL, Identity, ON_HOST, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};

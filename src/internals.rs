@@ -175,7 +175,7 @@ pub mod ops {
 
 /// Of the room `qemu`.
 pub mod qemu {
-    pub use crate::qemu::{Event, Setting, argv, backends, check, ended, event, ignored};
+    pub use crate::qemu::{Event, QemuSetting, argv, backends, check, ended, event, ignored};
 
     /// How a QEMU was called.
     pub mod seen {

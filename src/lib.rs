@@ -7,6 +7,11 @@
 //! and gives back; [`script`] gives recipes their words; [`import`] writes them of what is described elsewhere; [`ops`] is what vmrun
 //! can do, as functions that print nothing; [`cli`] is what people type.
 
+#![cfg_attr(
+    test,
+    allow(clippy::let_underscore_must_use, reason = "a test of a reader may ask no more than that it does not panic")
+)]
+
 pub(crate) mod bhyve;
 pub(crate) mod cli;
 pub(crate) mod client;

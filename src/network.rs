@@ -43,7 +43,7 @@ impl Network {
     fn vxlans(&self) -> impl Iterator<Item = (&InterfaceName, &Link)> {
         self.links.iter().filter_map(|link| match &link.kind {
             LinkKind::Vxlan(vxlan) => Some((vxlan.dev.as_ref()?, link)),
-            _ => None,
+            LinkKind::Vlan { .. } | LinkKind::Bridge | LinkKind::Pair { .. } | LinkKind::Tap => None,
         })
     }
 

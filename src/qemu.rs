@@ -34,7 +34,7 @@ const TERMINATED: i32 = 15;
 
 /// What the command line needs to know beside the machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting<'a> {
+pub struct QemuSetting<'a> {
     /// The folder of the machine's state.
     pub folder: &'a Path,
     /// Whether the processor helps.
@@ -112,7 +112,7 @@ pub(crate) fn by_descriptor(name: &str, descriptor: i32) -> String {
 }
 
 /// Returns the command line of a machine that [`check()`] has nothing against.
-pub fn argv(machine: &Machine, setting: &Setting) -> Argv {
+pub fn argv(machine: &Machine, setting: &QemuSetting) -> Argv {
     let (accel, cpu) = if setting.kvm { ("kvm", "host") } else { ("tcg", "max") };
     let mut argv = Argv::new("qemu-system-x86_64")
         // Threads that have names can be told apart by whoever looks at them.
@@ -172,7 +172,7 @@ fn memory(machine: &Machine) -> String {
     if bytes.is_multiple_of(1 << 20) { format!("{}M", bytes >> 20) } else { format!("size={}k", bytes >> 10) }
 }
 
-fn firmware(argv: Argv, machine: &Machine, setting: &Setting) -> Argv {
+fn firmware(argv: Argv, machine: &Machine, setting: &QemuSetting) -> Argv {
     let Some(bootrom) = machine.bootrom() else { return argv };
     let own = || vars_file(setting.folder).display().to_string();
     let vars = bootrom.vars.as_ref().map_or_else(own, ToString::to_string);
@@ -183,7 +183,7 @@ fn firmware(argv: Argv, machine: &Machine, setting: &Setting) -> Argv {
 /// A place on the bus of a machine.
 struct Seat<'a> {
     machine: &'a Machine,
-    setting: &'a Setting<'a>,
+    setting: &'a QemuSetting<'a>,
     slot: PciSlot,
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod status;
 pub(crate) mod step;
 
 use crate::client::dialog::Dialog;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
@@ -34,7 +35,7 @@ use repeats::Repeats;
 use status::{MachineState, MachineStatus};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use step::State;
+use step::RunState;
 
 pub(crate) use claim::Claim;
 pub(crate) use holds::Hold;
@@ -83,7 +84,7 @@ pub(crate) struct Run {
     spent: Vec<VmName>,
     /// Memberships that end with the tap that has them.
     joined: Vec<Effect>,
-    state: State,
+    state: RunState,
     /// Whether somebody was told that the guest runs, or is going to.
     is_announced: bool,
     last_words: Vec<String>,
@@ -119,7 +120,7 @@ impl Run {
             holds,
             spent: Vec::new(),
             joined: Vec::new(),
-            state: State::default(),
+            state: RunState::default(),
             is_announced: false,
             last_words,
             dialog: None,
@@ -143,7 +144,10 @@ impl Run {
         status.since = me.now;
         status.until = None;
         change(status);
-        let _ = self.host.store_mut().write_status(&status.name, &status.text());
+        self.host
+            .store_mut()
+            .write_status(&status.name, &status.text())
+            .may_fail("the guest goes on though nobody is told of it");
     }
 
     /// Marks the machine as failed when the run is over: its last error stays where everybody can read it.

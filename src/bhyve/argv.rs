@@ -6,7 +6,6 @@ use crate::model::target::Arch;
 use crate::model::tree::{bootrom_keys, domain_entries, slot_key};
 use crate::model::value::{Need, ParameterForm, Value};
 use crate::model::{Argv, Device, Machine, Target};
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// Returns the command line of a machine. Secrets are not in it: `secrets` is the file that holds them, named by `-k` right
@@ -139,30 +138,30 @@ pub(crate) fn device_text(device: &Device, target: Target) -> String {
     for Item { number, parameter, value } in device.items() {
         let bare = parameter.need == Need::Leading || device.kind().given.iter().any(|g| g.name == parameter.name);
         let (name, shown) = (parameter.name, escape(&value.to_string()));
-        // Writing to a String cannot fail.
-        let _ = match (parameter.form, value) {
+        let option = match (parameter.form, value) {
             (ParameterForm::Lpc | ParameterForm::Secret | ParameterForm::Config | ParameterForm::Own, _)
-            | (_, Value::Flag(false)) => Ok(()),
-            (ParameterForm::Label, _) => write!(text, ",{shown}="),
-            (ParameterForm::Labelled, _) => write!(text, "{shown}"),
+            | (_, Value::Flag(false)) => String::new(),
+            (ParameterForm::Label, _) => format!(",{shown}="),
+            (ParameterForm::Labelled, _) => shown,
             (ParameterForm::Prefixed, _) => {
                 let number = number.unwrap_or_default();
                 // A port that names nothing is skipped, and keeps its number.
                 (next..number).for_each(|_| text += ",hd:");
                 next = number.saturating_add(1);
-                write!(text, ",{name}:{shown}")
+                format!(",{name}:{shown}")
             }
-            (ParameterForm::Numbered, _) => write!(text, ",{name}={}:{shown}", number.unwrap_or_default()),
+            (ParameterForm::Numbered, _) => format!(",{name}={}:{shown}", number.unwrap_or_default()),
             // Where targets have numbers, a path with a `=` would be an option, and one with a `:` might begin with a number.
             (ParameterForm::Slot, _)
                 if parameter.key_for(target) == "target.0" && (shown.contains('=') || !shown.starts_with('/')) =>
             {
-                write!(text, ",target=0:{shown}")
+                format!(",target=0:{shown}")
             }
-            (ParameterForm::Slot, Value::Flag(true)) => write!(text, ",{name}"),
-            (ParameterForm::Slot, _) if bare => write!(text, ",{shown}"),
-            (ParameterForm::Slot, _) => write!(text, ",{name}={shown}"),
+            (ParameterForm::Slot, Value::Flag(true)) => format!(",{name}"),
+            (ParameterForm::Slot, _) if bare => format!(",{shown}"),
+            (ParameterForm::Slot, _) => format!(",{name}={shown}"),
         };
+        text += &option;
     }
     text
 }

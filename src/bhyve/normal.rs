@@ -3,6 +3,7 @@
 use super::config::expand;
 use super::slot::numbers;
 use super::tree::Tree;
+use crate::diag::may_fail::MayFail as _;
 use crate::model::device::KINDS;
 use crate::model::number::base_0;
 use crate::model::value::Type;
@@ -156,8 +157,9 @@ impl Tree {
         for (key, value) in self.entries() {
             let text = expand(self, value).text;
             let spelt = Meaning::of(self, key).spelt(&text).unwrap_or(text);
-            // The key was in a tree, and no value of a tree holds a line break.
-            let _ = normal.set_literal(key, &spelt);
+            normal
+                .set_literal(key, &spelt)
+                .may_fail("the key was in a tree, and no value of a tree holds a line break");
         }
         if target.arch == Arch::Amd64 && target.has(Feature::BootromKeys) {
             rename(&mut normal, "lpc.bootrom", "bootrom");
@@ -172,8 +174,7 @@ impl Tree {
 /// Moves a value to the key that is preferred, unless that is set.
 fn rename(tree: &mut Tree, from: &str, to: &str) {
     if let Some(value) = tree.remove(from).filter(|_| tree.get(to).is_none()) {
-        // Both keys have a value at most.
-        let _ = tree.set(to, &value);
+        tree.set(to, &value).may_fail("both keys have a value at most");
     }
 }
 
@@ -199,8 +200,8 @@ fn topology(tree: &mut Tree) {
         (tree.get("cpus").is_none() || total == cpus).then_some([total, sockets, cores, threads])
     };
     for (name, count) in ["cpus", "sockets", "cores", "threads"].iter().zip(sum().into_iter().flatten()) {
-        // A node of such a name, which bhyve does not read, stays what it is.
-        let _ = tree.set(name, &count.to_string());
+        tree.set(name, &count.to_string())
+            .may_fail("a node of such a name, which bhyve does not read, stays what it is");
     }
 }
 
@@ -213,8 +214,7 @@ fn sorted(tree: &Tree) -> Tree {
     entries.sort_by_cached_key(|(key, _)| rank(key));
     let mut sorted = Tree::new();
     for (key, value) in entries {
-        // They fit as they did before.
-        let _ = sorted.set(key, value);
+        sorted.set(key, value).may_fail("they fit as they did before");
     }
     sorted
 }

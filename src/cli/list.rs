@@ -3,7 +3,7 @@
 use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
-use crate::ops::inventory::{Entry, MachineState, State};
+use crate::ops::inventory::{Entry, EntryState, MachineState};
 use crate::ops::machines::{document, machines, machines_and_known, percent};
 use clap::Args;
 use std::time::Duration;
@@ -123,18 +123,18 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
     // What is to be done about a run elsewhere is to be done there.
     let (place, there) = one.elsewhere.as_ref().map_or_else(Default::default, |it| (format!(" {it}"), " there"));
     match one.state {
-        State::Unsupervised => {
+        EntryState::Unsupervised => {
             Some(format!("{name} goes on without its vmrun{place}; `vmrun adopt {name}`{there} takes it over"))
         }
-        State::Left => {
+        EntryState::Left => {
             Some(format!("{name} was left by a run that is dead{place}; `vmrun gc`{there} gives back what it took"))
         }
-        State::Unknown => Some(format!("whether {name} runs cannot be told: its owner and root can ask")),
-        State::Supervised(MachineState::Failed) => {
+        EntryState::Unknown => Some(format!("whether {name} runs cannot be told: its owner and root can ask")),
+        EntryState::Supervised(MachineState::Failed) => {
             let why = one.status.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))
         }
-        _ => None,
+        EntryState::Supervised(_) | EntryState::Foreground | EntryState::Foreign | EntryState::Down => None,
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
     fn advice_is_given_as_far_as_somebody_reads_it() {
         let left = |number: usize| Entry {
             name: Some(format!("m{number}")),
-            state: State::Left,
+            state: EntryState::Left,
             supervisor: None,
             process: None,
             shape: crate::model::Shape::default(),

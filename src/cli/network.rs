@@ -3,7 +3,7 @@
 use super::term::Term;
 use super::{QueryArgs, RecipeArgs, place, platform};
 use crate::diag::Diagnostic;
-use crate::ops::network::{self, Change, PartOutcome, Step};
+use crate::ops::network::{self, Change, NetworkStep, PartOutcome};
 use crate::ops::settings::Asked;
 use clap::{Args, Subcommand};
 
@@ -52,7 +52,7 @@ fn change(args: &Of, change: Change, term: &Term) -> Result<(), Vec<Diagnostic>>
     let settings = place::settings(platform()?, args.recipe.given.user_net)?;
     let request = args.query.of(args.recipe.request());
     let steps = network::change(&request, change, settings, &mut |notice| term.notice(&notice))?;
-    for Step { part, outcome } in steps {
+    for NetworkStep { part, outcome } in steps {
         term.say(match outcome {
             PartOutcome::Made => format!("made {part}"),
             PartOutcome::Removed => format!("removed {part}"),

@@ -2,6 +2,7 @@
 
 use super::run::duration;
 use super::term::Term;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::display::terminal::{self, Stream};
 use crate::ops::record::{self, RecordingFormat, Request, record};
@@ -115,8 +116,10 @@ pub(super) fn stand_in() -> Option<ExitCode> {
     // Whoever called it may not listen.
     Some(match record::play()? {
         Ok(answer) => {
-            let _ = terminal::print(Stream::Error, terminal::TextForm::Text, &answer.error);
-            let _ = terminal::print(Stream::Output, terminal::TextForm::Text, &answer.output);
+            terminal::print(Stream::Error, terminal::TextForm::Text, &answer.error)
+                .may_fail("whoever called it may not listen");
+            terminal::print(Stream::Output, terminal::TextForm::Text, &answer.output)
+                .may_fail("whoever called it may not listen");
             ExitCode::from(answer.status)
         }
         Err(fault) => {

@@ -4,7 +4,7 @@ use super::list::{advice, lasted};
 use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
-use crate::ops::inventory::{Entry, Hypervisor, MachineStatus, State};
+use crate::ops::inventory::{Entry, EntryState, Hypervisor, MachineStatus};
 use crate::ops::machines::percent;
 use crate::ops::status::{Thread, document, start_in, state_began, status};
 use clap::Args;
@@ -64,7 +64,7 @@ fn facts(one: &Entry) -> Vec<(&'static str, String)> {
     if let Some(pid) = one.supervisor {
         facts.push(("supervisor", format!("vmrun, process {pid}")));
     }
-    if one.state != State::Foreign {
+    if one.state != EntryState::Foreign {
         facts.push(("recipe", format!("{}{}", unknown(one.recipe.clone()), given(one.status.as_ref()))));
     }
     facts.push(("vcpus", unknown(one.shape.cpus.map(|count| count.to_string()))));

@@ -1,5 +1,6 @@
 //! What commands print: data to the standard output, talk to the standard error.
 
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, shown};
 use crate::ops::display::terminal::{self, Stream, TextForm};
@@ -84,12 +85,12 @@ impl Term {
         let text = words.render();
         let unstyled = text.to_string();
         let is_styled = terminal::is_terminal(stream) && !self.no_colour && shown::text(&unstyled) == unstyled;
-        // A broken pipe is no error.
-        let _ = if is_styled {
+        let printed = if is_styled {
             terminal::print(stream, TextForm::Styled, &text.ansi().to_string())
         } else {
             terminal::print(stream, TextForm::Text, &unstyled)
         };
+        printed.may_fail("a broken pipe is no error");
     }
 
     /// Says something about what is going on.
@@ -119,8 +120,8 @@ impl Term {
     /// Draws a diagnostic.
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
         let text = draw(&if self.verbose { diagnostic.unfolded() } else { diagnostic.clone() }, self.colour);
-        // There is nowhere left to complain.
-        let _ = terminal::print(Stream::Error, TextForm::Styled, &format!("{text}\n"));
+        terminal::print(Stream::Error, TextForm::Styled, &format!("{text}\n"))
+            .may_fail("there is nowhere left to complain");
     }
 }
 
@@ -142,8 +143,7 @@ impl Default for Term {
 
 /// Prints every command on the standard error as it is run, for `--verbose`.
 fn show_commands() {
-    // It is set once, here.
-    let _ = tracing::subscriber::set_global_default(Commands);
+    tracing::subscriber::set_global_default(Commands).may_fail("it is set once, here");
 }
 
 struct Commands;

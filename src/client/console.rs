@@ -5,12 +5,13 @@ pub(crate) mod attach;
 use crate::diag::Fault;
 use crate::host::files::{io_fault, reason};
 use crate::host::process::timeout;
+use crate::host::wait;
 use crate::host::{Platform, Settings};
 use crate::model::VmName;
 use crate::model::value::Tty;
 use crate::qemu;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -164,11 +165,11 @@ impl Console {
                 return Some(heard);
             }
             if self.log.is_some() {
-                let _ = poll(&mut [], timeout(Some(until.min(Instant::now() + LOOK))));
+                wait::pause(timeout(Some(until.min(Instant::now() + LOOK))));
             } else {
                 let wants =
                     if self.unsent.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT };
-                let _ = poll(&mut [PollFd::new(self.file.as_fd(), wants)], timeout(Some(until)));
+                wait::for_any(&mut [PollFd::new(self.file.as_fd(), wants)], timeout(Some(until)));
                 self.send()?;
             }
         }

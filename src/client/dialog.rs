@@ -2,6 +2,7 @@
 
 use super::console::{Console, SerialLine, reachable};
 use super::screen::{Screen, Seat};
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::host::Settings;
 use crate::host::spawn;
@@ -65,12 +66,11 @@ impl Dialog {
         let begun = spawn::thread(move || {
             let mut player =
                 DialogPlayer { name, is_over: known, console: None, display, screen: None, heard: Heard::default() };
-            // Whoever waited for it may be gone.
-            let _ = tells.send(player.play(line.as_ref(), &steps));
+            tells.send(player.play(line.as_ref(), &steps)).may_fail("whoever waited for it may be gone");
         });
         if let Err(fault) = begun {
             // It is told as what became of it.
-            let _ = tell.send(Err(fault));
+            tell.send(Err(fault)).may_fail("who waits for it is here");
         }
         Self { outcome, is_over }
     }
@@ -210,7 +210,7 @@ impl DialogPlayer {
                 return Err(gone.unwrap_or_else(unseen));
             }
             // Who is not heard may wait to be.
-            let _ = self.hear(Instant::now());
+            self.hear(Instant::now());
         }
         Ok(())
     }

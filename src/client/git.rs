@@ -2,6 +2,7 @@
 //! for passwords are its business.
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::files::reason;
 use crate::host::spawn;
@@ -23,10 +24,9 @@ pub(crate) struct Repository {
 
 impl Drop for Repository {
     fn drop(&mut self) {
-        // A folder that stays is in nobody's way.
-        let _ = fs::remove_dir_all(&self.folder);
+        fs::remove_dir_all(&self.folder).may_fail("a folder that stays is in nobody's way");
         // Of the folder around it nothing is left where it has nothing else.
-        let _ = self.folder.parent().map(fs::remove_dir);
+        self.folder.parent().map_or(Ok(()), fs::remove_dir).may_fail("another may be in it");
     }
 }
 
@@ -37,7 +37,7 @@ impl Repository {
         let is_path = !url.contains(':');
         let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path).display().to_string();
         let from = if is_path { whole(base.join(url)) } else { url.to_string() };
-        let _ = fs::remove_dir_all(&folder);
+        fs::remove_dir_all(&folder).may_fail("what cannot be removed is refused when it is made");
         let at = |error: std::io::Error| Fault::host(format!("cannot make {}: {}", folder.display(), reason(&error)));
         fs::create_dir_all(&folder).map_err(at)?;
         let repository = Self { url: url.into(), folder };

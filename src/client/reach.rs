@@ -8,8 +8,9 @@ use crate::host::files::reason;
 use crate::host::process::timeout;
 use crate::host::seat::reach;
 use crate::host::spawn;
+use crate::host::wait;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket, sockopt};
 use std::collections::{BTreeMap, VecDeque};
@@ -200,7 +201,7 @@ pub(crate) fn ask_socket(path: &Path, within: Duration) -> Answer {
                 if until <= Instant::now() {
                     return Answer::Silent;
                 }
-                let _ = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], timeout(Some(until)));
+                wait::for_any(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], timeout(Some(until)));
             }
             Err(_) => return Answer::Other,
         }
@@ -246,8 +247,7 @@ fn wait(asked: &[Asked]) -> Vec<bool> {
     let first = asked.iter().map(|question| question.until).min();
     let left = first.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
     let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-    // An error is an interruption by a signal: the next turn looks again.
-    let _ = poll(&mut fds, timeout);
+    wait::for_any(&mut fds, timeout);
     fds.iter().map(|fd| fd.any().unwrap_or(true)).collect()
 }
 

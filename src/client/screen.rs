@@ -6,11 +6,12 @@ use crate::host::process::timeout;
 pub(crate) use crate::host::seat::Seat;
 use crate::host::seat::reach;
 use crate::host::signals::Signals;
+use crate::host::wait;
 use crate::model::Secret;
 use crate::screen::keys::Stroke;
 use crate::screen::picture::Picture;
 use crate::screen::rfb::Client;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
@@ -156,7 +157,7 @@ impl Screen {
             // An error is an interruption by a signal: the next turn looks again.
             let stop = self.signals.as_ref().map(|signals| PollFd::new(signals.stop_fd(), PollFlags::POLLIN));
             let mut both: Vec<_> = std::iter::once(PollFd::new(self.stream.as_fd(), wants)).chain(stop).collect();
-            let _ = poll(&mut both, timeout(Some(until)));
+            wait::for_any(&mut both, timeout(Some(until)));
             if let Some(signals) = &self.signals {
                 signals.pause(Instant::now())?;
             }

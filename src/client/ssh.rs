@@ -1,6 +1,7 @@
 //! Commands that ask other hosts, side by side, all within one time.
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::files::reason;
 use crate::host::spawn;
@@ -86,7 +87,7 @@ impl Asking {
             status.map_or(-1, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
         match answer {
             Answer::Ended(_, output, error) => Answer::Ended(code, output, error),
-            other => other,
+            other @ (Answer::Failed(_) | Answer::Silent) => other,
         }
     }
 }
@@ -94,8 +95,7 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         for child in self.children.iter_mut().flatten() {
-            let _ = child.kill();
-            let _ = child.wait();
+            spawn::end(child);
         }
     }
 }
@@ -117,16 +117,14 @@ fn listen(at: usize, output: ChildStdout, error: ChildStderr, tell: Sender<(usiz
     let listening = spawn::thread(move || {
         let output = read(output);
         let answer = Answer::Ended(0, output, errors.join().unwrap_or_default());
-        // Nobody listens any more when the time is over.
-        let _ = tell.send((at, answer));
+        tell.send((at, answer)).may_fail("nobody listens any more when the time is over");
     });
     listening.map(drop)
 }
 
 fn read(from: impl Read) -> String {
     let mut bytes = Vec::new();
-    // What came until it failed is what came.
-    let _ = from.take(MOST).read_to_end(&mut bytes);
+    from.take(MOST).read_to_end(&mut bytes).may_fail("what came until it failed is what came");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

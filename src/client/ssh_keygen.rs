@@ -1,6 +1,7 @@
 //! ssh-keygen, which says whether a signature is good (ssh-keygen(1), `-Y verify`). It is the one that is installed.
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::files::reason;
 use crate::host::spawn;
 use crate::library::signature::Signed;
@@ -69,8 +70,7 @@ fn run(args: &[&str], payload: &str) -> Result<Output, Fault> {
     command.args(args).env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn::start(&mut command).map_err(fault)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that ends before it has read all says why by its status.
-        let _ = stdin.write_all(payload.as_bytes());
+        stdin.write_all(payload.as_bytes()).may_fail("one that ends before it has read all says why by its status");
     }
     child.wait_with_output().map_err(fault)
 }

@@ -1,12 +1,14 @@
 //! Ways through other hosts: who connects to a port of this host reaches what listens on theirs, by a program that carries it.
 
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::host::environment::command as child;
 use crate::host::files::reason;
 use crate::host::signals::Signals;
 use crate::host::spawn;
+use crate::host::wait;
 use crate::model::{Argv, Secret};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::io::{ErrorKind, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -93,13 +95,11 @@ impl Tunnel {
                 return Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
             }
             if signals.take_stop() {
-                let _ = child.kill();
-                let _ = child.wait();
+                spawn::end(&mut child);
                 return Err(Fault::new("interrupted").blame(Blame::Interrupted));
             }
             let mut fds = [signals.child_fd(), signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            // An error is an interruption by a signal, whose byte the next turn finds.
-            let _ = poll(&mut fds, PollTimeout::NONE);
+            wait::for_any(&mut fds, PollTimeout::NONE);
         }
     }
 }
@@ -109,8 +109,7 @@ impl Drop for Tunnel {
         let mut carriers = locked(&self.carriers);
         carriers.is_closed = true;
         for child in &mut carriers.children {
-            let _ = child.kill();
-            let _ = child.wait();
+            spawn::end(child);
         }
     }
 }
@@ -136,9 +135,8 @@ fn heard_within(from: ChildStderr, within: Duration) -> Vec<u8> {
     let (tell, heard) = channel();
     let listening = spawn::thread(move || {
         let mut output = Vec::new();
-        // What came until it failed is what came; nobody listens any more when the time is over.
-        let _ = from.take(OUTPUT_MAX).read_to_end(&mut output);
-        let _ = tell.send(output);
+        from.take(OUTPUT_MAX).read_to_end(&mut output).may_fail("what came until it failed is what came");
+        tell.send(output).may_fail("nobody listens any more when the time is over");
     });
     listening.ok().and_then(|_| heard.recv_timeout(within).ok()).unwrap_or_default()
 }
@@ -156,12 +154,10 @@ pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault>
     let listening = spawn::thread(move || {
         let mut banner = [0; BANNER.len()];
         let whole = output.read_exact(&mut banner).is_ok();
-        // Nobody listens any more when the time is over.
-        let _ = tell.send(whole.then_some(banner));
+        tell.send(whole.then_some(banner)).may_fail("nobody listens any more when the time is over");
     });
     if let Err(fault) = listening {
-        let _ = child.kill();
-        let _ = child.wait();
+        spawn::end(&mut child);
         return Err(fault);
     }
     let tried = match heard.recv_timeout(within) {
@@ -174,7 +170,6 @@ pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault>
         }
         Err(_) => Tried::Silent,
     };
-    let _ = child.kill();
-    let _ = child.wait();
+    spawn::end(&mut child);
     Ok(tried)
 }

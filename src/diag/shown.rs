@@ -3,7 +3,6 @@
 //! What is escaped is written as Rust does (`\u{1b}`), in JSON as JSON does (`\u001b`). Newlines and tabs stay in a [`text`].
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// What a terminal would act on instead of showing it, or what changes how text around it is read: controls (C0, DEL, and C1, of
 /// which U+009B is CSI to a terminal, ECMA-48 5.4), separators of lines and paragraphs, and controls of the direction of writing
@@ -31,7 +30,7 @@ pub(crate) fn styled(text: &str) -> Cow<'_, str> {
 /// Escapes a JSON document, in whose texts alone there is something to escape.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     // All that is hidden is in the Basic Multilingual Plane, so that four digits are enough.
-    escaped(text, is_kept, |c, out| _ = write!(out, "\\u{:04x}", u32::from(c)))
+    escaped(text, is_kept, |c, out| out.push_str(&format!("\\u{:04x}", u32::from(c))))
 }
 
 /// Replaces what is hidden in a source, character by character, so that columns stay: controls by their pictures (U+2400), the rest
@@ -131,7 +130,7 @@ fn show(bytes: &[u8]) -> String {
         valid += chunk.valid();
         if !chunk.invalid().is_empty() {
             out.push_str(&text(&std::mem::take(&mut valid)));
-            chunk.invalid().iter().for_each(|byte| _ = write!(out, "\\x{byte:02x}"));
+            chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
         }
     }
     out.push_str(&text(&valid));

@@ -7,6 +7,8 @@ use super::process::timeout;
 use super::signals::Signals;
 use super::spawn;
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
+use crate::host::wait;
 use crate::model::Argv;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -99,7 +101,7 @@ impl Supervisor {
         let mut buffer = [0; 4096];
         loop {
             let mut fds = [self.line.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            let _ = poll(&mut fds, PollTimeout::NONE);
+            wait::for_any(&mut fds, PollTimeout::NONE);
             if self.signals.peek_stop() {
                 return SupervisorOutcome::Interrupted;
             }
@@ -167,7 +169,8 @@ pub(crate) fn open(log: &Path) -> Result<(File, u64), Fault> {
     let open = Folder::made(folder, Keeps::Logs)?;
     if !is_there {
         // It is for everybody, as the folder of the state is, whatever umask vmrun was started with; each log has a mode of its own.
-        let _ = std::fs::set_permissions(folder, Permissions::from_mode(0o755));
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755))
+            .may_fail("a folder that only root reads keeps its logs as well");
     }
     rotate(log, LOG_MAX);
     let flags = OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_WRONLY;
@@ -188,7 +191,7 @@ pub(crate) fn rotate(log: &Path, max: u64) -> bool {
         PathBuf::from(name)
     };
     for number in (1..LOGS).rev() {
-        let _ = std::fs::rename(old(number), old(number + 1));
+        std::fs::rename(old(number), old(number + 1)).may_fail("there may be none of this number yet");
     }
     let cut = || without_links().write(true).open(log).and_then(|file| file.set_len(0));
     // What was written since it became too long is kept as well, as far as it is no more than that once more.
@@ -257,8 +260,7 @@ pub(crate) struct StarterConnection(UnixStream);
 impl StarterConnection {
     /// Says something.
     pub(crate) fn say(&self, text: &str) {
-        // Whoever has started us may be gone.
-        let _ = (&self.0).write_all(text.as_bytes());
+        (&self.0).write_all(text.as_bytes()).may_fail("whoever has started us may be gone");
     }
 
     /// Says that the guest runs.
@@ -272,8 +274,8 @@ impl StarterConnection {
     }
 
     fn end(&self, word: u8) {
-        let _ = (&self.0).write_all(&[word]);
-        let _ = self.0.shutdown(std::net::Shutdown::Both);
+        (&self.0).write_all(&[word]).may_fail("whoever has started us may be gone");
+        self.0.shutdown(std::net::Shutdown::Both).may_fail("whoever has started us may be gone");
     }
 }
 
@@ -285,8 +287,7 @@ pub(crate) fn settle() -> Result<StarterConnection, Fault> {
     environment::keep_secrets(&handed(&line));
     let null = File::open("/dev/null").map_err(|why| cannot("read /dev/null", &why))?;
     dup2_stdin(null).map_err(|why| cannot("read /dev/null", &why))?;
-    // Who leads a session already has nothing to leave.
-    let _ = setsid();
+    setsid().may_fail("who leads a session already has nothing to leave");
     umask(Mode::from_bits_truncate(0o022));
     Ok(StarterConnection(line))
 }
@@ -295,11 +296,11 @@ pub(crate) fn settle() -> Result<StarterConnection, Fault> {
 fn handed(line: &UnixStream) -> String {
     let mut text = Vec::new();
     let mut byte = [0];
-    let _ = line.set_nonblocking(true);
+    line.set_nonblocking(true).may_fail("a socket of our own takes the flag");
     while text.len() < SECRETS && matches!((&*line).read(&mut byte), Ok(1)) && byte != *b"\n" {
         text.extend(byte);
     }
-    let _ = line.set_nonblocking(false);
+    line.set_nonblocking(false).may_fail("a socket of our own takes the flag");
     String::from_utf8(text).unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! What a boot of a machine needs: folders, files and the hypervisor's command line. It is the only way from a machine to these:
 //! `vmrun plan` prints it, a host carries it out, a simulated host records it.
 
-use super::{Platform, Settings, Step};
+use super::{CommandStep, Platform, Settings};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::{Argv, Machine, Secret};
@@ -20,7 +20,7 @@ pub(crate) enum MachineForm {
 
 /// What a plan depends on beside the machine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Setting<'a> {
+pub(crate) struct PlanSetting<'a> {
     /// The host's settings.
     pub host: &'a Settings,
     /// Whether the processor helps QEMU.
@@ -31,7 +31,7 @@ pub(crate) struct Setting<'a> {
     pub form: MachineForm,
 }
 
-impl<'a> Setting<'a> {
+impl<'a> PlanSetting<'a> {
     /// Makes one of a host whose processor does not help, for a machine in the foreground.
     pub(crate) const fn of(host: &'a Settings) -> Self {
         Self { host, kvm: false, log: None, form: MachineForm::Argv }
@@ -57,7 +57,7 @@ pub(crate) struct BootPlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     /// The command, with what it reads.
-    pub step: Step,
+    pub step: CommandStep,
     /// Whether somebody may type into it where vmrun runs.
     pub uses_stdio: bool,
 }
@@ -91,7 +91,7 @@ pub(crate) enum Content {
 
 impl BootPlan {
     /// Plans the boot of a machine that its hypervisor has nothing against. QEMU reads no bhyve_config(5) file.
-    pub(crate) fn of(machine: &Machine, setting: &Setting<'_>) -> Result<Self, Fault> {
+    pub(crate) fn of(machine: &Machine, setting: &PlanSetting<'_>) -> Result<Self, Fault> {
         match (setting.host.platform, setting.form) {
             (Platform::FreeBsd, MachineForm::Argv) => {
                 Ok(loaded(by_arguments(machine, setting.host), machine, setting.host))
@@ -108,7 +108,7 @@ impl BootPlan {
     }
 
     /// Returns the commands that make the folders and files; secrets are not shown.
-    pub(crate) fn preparations(&self) -> Vec<Step> {
+    pub(crate) fn preparations(&self) -> Vec<CommandStep> {
         let folders = self.folders.iter().map(|folder| {
             let argv = Argv::new("mkdir").arg("-p");
             let argv = folder.mode.iter().fold(argv, |argv, mode| argv.arg("-m").arg(format!("{mode:o}")));
@@ -118,14 +118,14 @@ impl BootPlan {
         let files = self.files.iter().map(|file| match &file.content {
             Content::Copy(from) => install().arg(from.display()).arg(file.path.display()).into(),
             Content::Text(_, shown) => {
-                Step { argv: install().arg("/dev/stdin").arg(file.path.display()), stdin: Some(shown.clone()) }
+                CommandStep { argv: install().arg("/dev/stdin").arg(file.path.display()), stdin: Some(shown.clone()) }
             }
         });
         folders.chain(files).collect()
     }
 
     /// Returns all commands of the boot, the hypervisor's last.
-    pub(crate) fn steps(&self) -> Vec<Step> {
+    pub(crate) fn steps(&self) -> Vec<CommandStep> {
         let mut steps = self.preparations();
         steps.extend(self.load.iter().map(|load| load.step.clone()));
         steps.push(self.argv.clone().into());
@@ -157,7 +157,7 @@ fn loaded(mut plan: BootPlan, machine: &Machine, host: &Settings) -> BootPlan {
         }
         plan.files.push(PrivateFile { path, content: Content::Text(Secret::new(map.clone()), map) });
     }
-    let step = Step { argv: loading.argv, stdin: loading.input };
+    let step = CommandStep { argv: loading.argv, stdin: loading.input };
     plan.load = Some(Load { step, uses_stdio: loading.uses_stdio });
     plan
 }
@@ -175,9 +175,9 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
 }
 
 /// QEMU, whose sockets, variables and secrets are in the machine's folder.
-fn under_qemu(machine: &Machine, setting: &Setting<'_>) -> BootPlan {
+fn under_qemu(machine: &Machine, setting: &PlanSetting<'_>) -> BootPlan {
     let folder = &setting.host.machine_folder(machine.name());
-    let given = qemu::Setting { folder, kvm: setting.kvm, user_net: setting.host.user_net, log: setting.log };
+    let given = qemu::QemuSetting { folder, kvm: setting.kvm, user_net: setting.host.user_net, log: setting.log };
     let argv = qemu::limited(qemu::argv(machine, &given), machine.limits());
     let needs_vars = machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none());
     let vars = needs_vars

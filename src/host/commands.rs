@@ -5,7 +5,7 @@ mod link;
 
 use super::interfaces::marks::Maker;
 use super::program::{self, Chain};
-use super::{Effect, Effects, Platform, Step};
+use super::{CommandStep, Effect, Effects, Platform};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::{Argv, InterfaceName, LinkKind, Membership, Router};
@@ -13,20 +13,20 @@ use crate::network::naming;
 use link::{freebsd_link, linux_link};
 
 /// Returns the commands of an effect, in order. Interfaces are marked as made by the run of a machine, if it is known.
-pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effect) -> Vec<Step> {
+pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effect) -> Vec<CommandStep> {
     match effect {
         Effect::Umask(mask) => vec![Argv::new("umask").arg(format!("{mask:03o}")).into()],
         Effect::Truncate { path, size } => {
             vec![Argv::new("truncate").arg("-s").arg(size).arg(path.display()).into()]
         }
-        Effect::WriteImage { command, stdin, .. } => vec![Step { argv: command.clone(), stdin: stdin.clone() }],
+        Effect::WriteImage { command, stdin, .. } => vec![CommandStep { argv: command.clone(), stdin: stdin.clone() }],
         Effect::WriteFile { path, text, mode } => {
             let argv = match mode {
                 Some(mode) => Argv::new("install").arg("-m").arg(format!("{mode:o}")).arg("/dev/stdin"),
                 // Not cp, which would give it the permissions that the shell's own file has.
                 None => Argv::new("tee"),
             };
-            vec![Step { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
+            vec![CommandStep { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
         }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
@@ -48,7 +48,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
                 Platform::FreeBsd => freebsd(maker, effect),
                 Platform::Linux => linux(maker, effect),
             };
-            argvs.into_iter().map(Step::from).collect()
+            argvs.into_iter().map(CommandStep::from).collect()
         }
     }
 }

@@ -5,6 +5,7 @@
 //! it and which lives on after bhyve. Without `O_APPEND` it writes where it stood last, over what others have added meanwhile.
 
 use super::terminal;
+use crate::diag::may_fail::MayFail as _;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::{Whence, lseek};
 use std::fs::{File, OpenOptions};
@@ -46,7 +47,7 @@ impl Descriptions {
             files.iter().filter_map(|fd| Some((fd.try_clone_to_owned().ok()?, flags(*fd)?))).collect();
         let (begun, mut next) = (Instant::now(), None);
         for (fd, _) in all.iter().filter(|(_, before)| before.contains(OFlag::O_APPEND)) {
-            let _ = lseek(fd, 0, Whence::SeekEnd);
+            lseek(fd, 0, Whence::SeekEnd).may_fail("what has no place is written at its end");
             next = Some(begun + OFTEN);
         }
         Self { all, begun, next }
@@ -97,7 +98,7 @@ fn flags(fd: BorrowedFd<'_>) -> Option<OFlag> {
 
 /// What cannot be set is left as it is.
 fn set(fd: BorrowedFd<'_>, flags: OFlag) {
-    let _ = fcntl(fd, FcntlArg::F_SETFL(flags));
+    fcntl(fd, FcntlArg::F_SETFL(flags)).may_fail("what cannot be set is left as it is");
 }
 
 #[cfg(test)]

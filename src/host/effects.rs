@@ -163,21 +163,21 @@ pub(crate) struct Inner {
 
 /// A command of a plan, with what it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct CommandStep {
     /// The command.
     pub argv: Argv,
     /// What it reads from its standard input.
     pub stdin: Option<String>,
 }
 
-impl From<Argv> for Step {
+impl From<Argv> for CommandStep {
     fn from(argv: Argv) -> Self {
         Self { argv, stdin: None }
     }
 }
 
 /// As it could be pasted into sh(1).
-impl fmt::Display for Step {
+impl fmt::Display for CommandStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.stdin {
             Some(text) => {

@@ -3,6 +3,7 @@
 use super::background::{LOG_MAX, has_reader, open, rotate};
 use super::files::{io_fault, without_links};
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -27,7 +28,7 @@ impl Events {
     pub(crate) fn add(&self, line: &str) {
         rotate(&self.path, LOG_MAX);
         let file = without_links().create(true).append(true).open(&self.path);
-        let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        file.and_then(|mut file| file.write_all(line.as_bytes())).may_fail("that it cannot be written stops nothing");
     }
 }
 
@@ -47,12 +48,12 @@ pub(crate) fn within(folder: &Path) -> Vec<PathBuf> {
 
 /// A reader of files that others add to.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub(crate) struct EventReader {
     /// How much of each was read.
     known: BTreeMap<PathBuf, u64>,
 }
 
-impl Reader {
+impl EventReader {
     /// Returns the whole lines that were added to a file since it was read last; all of them, if it was begun anew meanwhile.
     pub(crate) fn added(&mut self, path: &Path) -> Result<Vec<String>, Fault> {
         let mut file = File::open(path).map_err(io_fault("read", path))?;
@@ -93,7 +94,7 @@ mod tests {
         let path = beside(&folder.path().join("logs/my.db.log"));
         assert_eq!(path, folder.path().join("logs/my.db.events.jsonl"));
         let events = Events::open(&path).unwrap();
-        let mut reader = Reader::default();
+        let mut reader = EventReader::default();
         events.add("one\n");
         events.add("two\nthr");
         assert_eq!(reader.added(&path).unwrap(), ["one", "two"]);

@@ -3,6 +3,7 @@
 pub(crate) mod halves;
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::image::{Disk, Image};
 use crate::model::Size;
 use nix::fcntl::OFlag;
@@ -269,14 +270,12 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     let beside = beside(path);
     let file = OpenOptions::new().create_new(true).write(true).open(&beside);
     let written = file.and_then(|mut file| {
-        // Where files have no locks, the time that it was made at says that it is written.
-        let _ = file.try_lock();
+        file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         write(&mut file)?;
         std::fs::rename(&beside, path)
     });
     written.map_err(|error| {
-        // The fault that matters is the first one.
-        let _ = remove(&beside);
+        remove(&beside).may_fail("the fault that matters is the first one");
         io_fault("write", path)(error)
     })
 }

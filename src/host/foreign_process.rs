@@ -2,8 +2,10 @@
 
 use super::process::{Happened, LogTail, Process, timeout};
 use super::signals::Signals;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
-use nix::poll::{PollFd, PollFlags, poll};
+use crate::host::wait;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::Signal;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -36,7 +38,7 @@ impl End {
     /// Sends a signal to this process and to no other that gets its number (pidfd_send_signal(2)). One that is gone needs none.
     fn signal(&self, _: u32, signal: Signal) {
         if let Some(signal) = rustix::process::Signal::from_named_raw(signal as i32) {
-            let _ = rustix::process::pidfd_send_signal(&self.0, signal);
+            rustix::process::pidfd_send_signal(&self.0, signal).may_fail("one that is gone needs none");
         }
     }
 
@@ -46,7 +48,7 @@ impl End {
 
     /// Returns whether it has ended, and how, if that can be known: only its parent is told.
     fn look(&mut self) -> (bool, Option<ExitStatus>) {
-        let is_over = poll(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], nix::poll::PollTimeout::ZERO);
+        let is_over = nix::poll::poll(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], nix::poll::PollTimeout::ZERO);
         (is_over.is_ok_and(|ready| ready > 0), None)
     }
 }
@@ -66,8 +68,7 @@ impl End {
     /// Sends a signal to a process that has not ended yet: only its number names it.
     fn signal(&mut self, pid: u32, signal: Signal) {
         if let (false, Ok(pid)) = (self.look().0, i32::try_from(pid)) {
-            // One that is gone needs none.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).may_fail("one that is gone needs none");
         }
     }
 
@@ -157,7 +158,7 @@ impl ForeignProcess {
             let wanted = [Some(self.end.fd()), stop, extra];
             let mut fds: Vec<PollFd<'_>> =
                 wanted.iter().flatten().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-            let _ = poll(&mut fds, timeout(until));
+            wait::for_any(&mut fds, timeout(until));
             let is_extra = extra.is_some() && fds.last().is_some_and(|fd| fd.any().unwrap_or(true));
             if is_extra {
                 return Happened::Extra;

@@ -3,12 +3,14 @@
 use super::files::reason;
 use super::signals::Signals;
 use super::terminal::{Stream, TextForm, canvas, is_dumb, is_terminal, print};
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, shown};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::host::wait;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
+use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyEvent, KeyEventKind};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -71,8 +73,8 @@ impl FullScreen {
             // What was read already shows at no descriptor.
             if event::poll(Duration::ZERO).map_err(|why| fault(&why))? {
                 match event::read().map_err(|why| fault(&why))? {
-                    Event::Key(key) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
-                    Event::Resize(..) => return Ok(Woken::TimeOver),
+                    TerminalEvent::Key(key) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
+                    TerminalEvent::Resize(..) => return Ok(Woken::TimeOver),
                     _ => continue,
                 }
             }
@@ -86,8 +88,7 @@ impl FullScreen {
             let stdin = io::stdin();
             let mut fds = [stdin.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            // An error is a signal: a window that has another size now.
-            let _ = poll(&mut fds, timeout);
+            wait::for_any(&mut fds, timeout);
             if fds[0].revents().is_some_and(|now| now.intersects(PollFlags::POLLHUP | PollFlags::POLLNVAL)) {
                 return Ok(Woken::StopAsked);
             }
@@ -105,7 +106,7 @@ impl FullScreen {
             Err(why) => format!("cannot start vmrun: {}\n-- Enter leads back --", reason(&why)),
         };
         print(Stream::Output, TextForm::Text, &ending).map_err(|why| fault(&why))?;
-        let _ = io::stdin().lock().read_line(&mut String::new());
+        io::stdin().lock().read_line(&mut String::new()).may_fail("a keyboard that is gone leads back as well");
         // A new one draws all of it. To have the old one cleared would ask the terminal where its cursor is.
         self.terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
         enter().map_err(|why| fault(&why))
@@ -131,9 +132,8 @@ fn enter() -> io::Result<()> {
 }
 
 fn leave() {
-    // There is nobody to tell that it did not work.
-    let _ = disable_raw_mode();
-    let _ = execute!(canvas(), LeaveAlternateScreen, Show);
+    disable_raw_mode().may_fail("there is nobody to tell");
+    execute!(canvas(), LeaveAlternateScreen, Show).may_fail("there is nobody to tell");
 }
 
 /// Runs this program with other words, at our terminal.

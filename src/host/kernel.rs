@@ -7,8 +7,9 @@ use super::environment::{env, native_platform};
 use super::program::{Query, run};
 use super::{Identity, Platform, ProcessFact, Witness};
 use crate::diag::Fault;
+use crate::host::wait;
 use crate::model::{Release, Target};
-use nix::poll::{PollTimeout, poll};
+use nix::poll::PollTimeout;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(crate) fn witness(pids: &[u32]) -> Witness {
 
 /// Waits, where there is nothing to be woken by.
 pub(crate) fn tick() {
-    let _ = poll(&mut [], PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO));
+    wait::pause(PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO));
 }
 
 /// Returns what tells this start of the host from any other.

@@ -3,6 +3,7 @@
 pub(crate) use super::files::is_folder;
 use super::files::{self, reason};
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::library::tree::Files;
 use std::fs;
 use std::io::ErrorKind;
@@ -101,8 +102,7 @@ pub(crate) fn write(root: &Path, files: &Files) -> Result<(), Fault> {
         _ => {}
     }
     fs::rename(&new, root).map_err(refused(root))?;
-    // What was there before is in nobody's way.
-    let _ = fs::remove_dir_all(&old);
+    fs::remove_dir_all(&old).may_fail("what was there before is in nobody's way");
     Ok(())
 }
 

@@ -7,11 +7,13 @@ use super::environment::command;
 use super::signals::Signals;
 use super::spawn;
 use super::terminal::{self, Stream, TextForm};
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, shown};
+use crate::host::wait;
 use crate::model::Argv;
 use input::Input;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
@@ -137,8 +139,8 @@ impl Process {
         let log_tail = log.map(LogTail::from_here);
         let mut child = Self::start(argv, |command| _ = command.stdin(stdin), log)?;
         if let (Some(mut pipe), Reads::Text(text)) = (child.stdin.take(), reads) {
-            // It fits into the pipe; one that does not read it tells why it ended.
-            let _ = pipe.write_all(text.as_bytes());
+            pipe.write_all(text.as_bytes())
+                .may_fail("it fits into the pipe; one that does not read it tells why it ended");
         }
         let stderr = child.stderr.take();
         let process = Self {
@@ -189,8 +191,8 @@ impl Process {
     /// Sends it a signal; one that has ended already gets none.
     pub(crate) fn signal(&mut self, signal: Signal) {
         if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
-            // The child has not been waited for, so that the number is still its own.
-            let _ = kill(Pid::from_raw(id), signal);
+            kill(Pid::from_raw(id), signal)
+                .may_fail("it has not been waited for, so that the number is its own and takes the signal");
         }
     }
 
@@ -207,7 +209,7 @@ impl Process {
         self.signal(Signal::SIGKILL);
         match self.wait_for(None, None, false) {
             Happened::Exited(status) => Some(status),
-            _ => None,
+            Happened::StopAsked | Happened::TimeOver | Happened::Extra | Happened::Gone => None,
         }
     }
 
@@ -259,8 +261,7 @@ impl Process {
         ];
         let mut fds: Vec<PollFd<'_>> =
             wanted.iter().filter_map(|(fd, flags)| Some(PollFd::new((*fd)?, *flags))).collect();
-        // An error is an interruption by a signal, whose byte the next turn finds.
-        let _ = poll(&mut fds, timeout(until));
+        wait::for_any(&mut fds, timeout(until));
         let mut answers = fds.iter().map(|fd| fd.any().unwrap_or(true));
         let ready = wanted.map(|(fd, _)| fd.is_some() && answers.next().unwrap_or_default());
         let [child, stop, stderr, keyboard, pipe, extra] = ready;
@@ -277,12 +278,13 @@ impl Process {
             match pipe.read(&mut buffer) {
                 Ok(0) => {
                     self.stderr = None;
-                    let _ = terminal::print(Stream::Error, TextForm::Text, &self.shown.finish());
+                    terminal::print(Stream::Error, TextForm::Text, &self.shown.finish())
+                        .may_fail("there is nowhere left to complain");
                 }
                 Ok(count) => {
                     heard += count;
                     let text = self.shown.add(&buffer[..count]);
-                    let _ = terminal::print(Stream::Error, TextForm::Text, &text);
+                    terminal::print(Stream::Error, TextForm::Text, &text).may_fail("there is nowhere left to complain");
                     self.words.add(&buffer[..count]);
                 }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
@@ -331,8 +333,7 @@ impl LogTail {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            spawn::end(&mut self.child);
         }
     }
 }

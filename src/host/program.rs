@@ -4,6 +4,7 @@ use super::environment::{command, env};
 use super::files::reason;
 use super::spawn;
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::model::Argv;
 use std::fmt::{self, Display};
 use std::fs::File;
@@ -45,8 +46,10 @@ impl PendingCommand {
     pub(crate) fn hurry(&mut self) {
         if !std::mem::replace(&mut self.hurried, true) {
             let outcome = self.outcome.clone();
-            // Where no thread is to be had, whoever waits for the command runs it.
-            let _ = std::thread::Builder::new().stack_size(STACK).spawn(move || outcome.is_ok());
+            std::thread::Builder::new()
+                .stack_size(STACK)
+                .spawn(move || outcome.is_ok())
+                .may_fail("where no thread is to be had, whoever waits for the command runs it");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Signals as bytes on a pipe, so that one poll(2) waits for them too.
 
 use crate::diag::{Blame, Fault};
+use crate::host::wait;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
@@ -78,7 +79,7 @@ impl Signals {
             }
             // Rounded up, so that the last turn is not taken many times.
             let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            let _ = poll(&mut [PollFd::new(self.stop_fd(), PollFlags::POLLIN)], timeout);
+            wait::for_any(&mut [PollFd::new(self.stop_fd(), PollFlags::POLLIN)], timeout);
         }
         true
     }

@@ -1,8 +1,10 @@
 //! Starting processes and threads where there may be as many as there may be: `ulimit -u`, `pids.max` of a cgroup.
 
 use super::files::reason;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Cause, Fault};
-use nix::poll::{PollTimeout, poll};
+use crate::host::wait;
+use nix::poll::PollTimeout;
 use std::io::{self, ErrorKind};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +37,7 @@ pub(super) fn patiently<T, E>(is_crowded: impl Fn(&E) -> bool, mut ask: impl FnM
                     IN_VAIN.store(true, Ordering::Relaxed);
                     return Err(why);
                 }
-                // An interruption by a signal makes the pause shorter.
-                let _ = poll(&mut [], PollTimeout::from(PAUSE_MS));
+                wait::pause(PollTimeout::from(PAUSE_MS));
             }
             done => {
                 wait_again();
@@ -49,6 +50,12 @@ pub(super) fn patiently<T, E>(is_crowded: impl Fn(&E) -> bool, mut ask: impl FnM
 /// Starts a program. One that is refused for want of room (EAGAIN of fork(2)) is asked for again.
 pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
     patiently(is_crowded, || command.spawn())
+}
+
+/// Ends a child, if it has not ended by itself, and takes its status, which nobody wants.
+pub(crate) fn end(child: &mut Child) {
+    child.kill().may_fail("it has ended by itself");
+    child.wait().may_fail("it was waited for");
 }
 
 fn is_crowded(why: &io::Error) -> bool {

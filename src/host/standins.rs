@@ -12,7 +12,9 @@ use super::files::{self, io_fault, write_private};
 use super::program::{find, run, without_interpreter};
 use super::signals::Signals;
 use super::spawn;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault, Source};
+use crate::host::wait;
 use crate::model::Argv;
 use crate::recording::hidden::hide;
 use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, Written, base_name, journal, made_up};
@@ -216,15 +218,14 @@ impl Folder {
         let mut before = None;
         while before != Some(length()) && Instant::now() < until {
             before = Some(length());
-            let _ = poll(&mut [], PollTimeout::try_from(CALM).unwrap_or(PollTimeout::ZERO));
+            wait::pause(PollTimeout::try_from(CALM).unwrap_or(PollTimeout::ZERO));
         }
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // There is nobody left to tell.
-        let _ = std::fs::remove_dir_all(&self.0);
+        std::fs::remove_dir_all(&self.0).may_fail("there is nobody left to tell");
     }
 }
 
@@ -315,7 +316,7 @@ impl Script {
         let written = if let Some(talk) = self.enclosure.take() {
             talk.end()?
         } else {
-            let _ = killpg(self.group(), Signal::SIGKILL);
+            killpg(self.group(), Signal::SIGKILL).may_fail("there may be none of the group any more");
             Vec::new()
         };
         let status = self.child.wait().map_err(|why| Fault::host(format!("cannot wait for the script: {why}")))?;
@@ -344,14 +345,14 @@ impl Drop for Script {
         }
         // What is enclosed ends when nobody listens to it any more; its parent then does so too.
         if self.enclosure.take().is_none() {
-            let _ = killpg(self.group(), Signal::SIGTERM);
+            killpg(self.group(), Signal::SIGTERM).may_fail("there may be none of the group any more");
         }
         let until = Instant::now() + GRACE;
         while !self.has_left() && Instant::now() < until {
-            let _ = poll(&mut [], PollTimeout::from(10_u8));
+            wait::pause(PollTimeout::from(10_u8));
         }
-        let _ = killpg(self.group(), Signal::SIGKILL);
-        let _ = self.child.wait();
+        killpg(self.group(), Signal::SIGKILL).may_fail("there may be none of the group any more");
+        self.child.wait().may_fail("it was waited for then");
     }
 }
 

@@ -16,6 +16,7 @@ use super::settings::{LAST, STATUS_FILE, Settings};
 use super::spare::Spare;
 use super::spawn;
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::model::VmName;
 use crate::model::device::Access;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -170,7 +171,7 @@ impl Store {
         let Some(held) = self.machines.get_mut(name).filter(|_| !lines.is_empty()) else { return Ok(()) };
         let cannot = |error| io_fault("write", &path)(error);
         if let Err(error) = held.lock.write_all(lines.as_bytes()) {
-            let _ = held.lock.set_len(held.written);
+            held.lock.set_len(held.written).may_fail("a line without its end is none to who reads it");
             return Err(cannot(error));
         }
         held.written += lines.len() as u64;
@@ -212,7 +213,8 @@ impl Store {
     pub(crate) fn ask_within(&self, name: &VmName, run: u32, within: Duration) {
         if self.is_folder() && self.settings.machine_folder(name).is_dir() {
             let text = format!("{run} {}\n", within.as_millis());
-            let _ = files::write_anew(&self.settings.stop_file(name), 0o600, text.as_bytes());
+            files::write_anew(&self.settings.stop_file(name), 0o600, text.as_bytes())
+                .may_fail("the run takes the time that it was started with then");
         }
     }
 
@@ -220,7 +222,7 @@ impl Store {
     pub(crate) fn asked_within(&mut self, name: &VmName) -> Option<Duration> {
         let path = self.settings.stop_file(name);
         let text = if self.is_folder() { files::read_text(&path).ok()? } else { return None };
-        let _ = remove(&path);
+        remove(&path).may_fail("the next one is written over it");
         let (run, within) = text.trim_end().split_once(' ')?;
         let is_ours = run.parse() == Ok(std::process::id());
         within.parse().ok().filter(|_| is_ours).map(Duration::from_millis)
@@ -234,7 +236,8 @@ impl Store {
         remove(&secrets)?;
         remove(&map)?;
         // How it was started is known until the host is.
-        let _ = std::fs::rename(self.settings.status_file(name), self.settings.last_file(name));
+        std::fs::rename(self.settings.status_file(name), self.settings.last_file(name))
+            .may_fail("there may be no status");
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_fault("remove", &folder)(error)),
             _ => {}
@@ -253,7 +256,7 @@ impl Store {
         let Some(held) = self.machines.remove(name) else { return Ok(()) };
         let gone = if held.is_over || held.written == 0 { remove(&self.settings.lock_file(name)) } else { Ok(()) };
         // Whatever else of ours has it open still.
-        let _ = held.lock.unlock();
+        held.lock.unlock().may_fail("closing the file lets go of it, too");
         gone
     }
 
@@ -298,8 +301,7 @@ impl Store {
     pub(crate) fn pass_images_on(&self, pass: bool) {
         let flag = if pass { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
         for (file, _) in self.images.values() {
-            // Where it fails, the guest runs without.
-            let _ = fcntl(file.as_fd(), FcntlArg::F_SETFD(flag));
+            fcntl(file.as_fd(), FcntlArg::F_SETFD(flag)).may_fail("the guest runs without");
         }
     }
 
@@ -331,10 +333,10 @@ impl Store {
 fn look(path: &Path, is_ours: bool) -> Option<(bool, Option<String>)> {
     let lock = without_links().read(true).open(path).ok()?;
     let is_locked = !is_ours && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
-    let _ = lock.unlock();
+    lock.unlock().may_fail("closing the file lets go of it, too");
     let mut text = Vec::with_capacity(JOURNAL);
     // One that is bounded is not asked for its size.
-    let _ = (&lock).take(u64::MAX).read_to_end(&mut text);
+    (&lock).take(u64::MAX).read_to_end(&mut text).may_fail("what came until it failed is what came");
     Some((is_locked, (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())))
 }
 

@@ -3,7 +3,7 @@
 mod file_fact;
 mod process_table;
 
-use super::boot_plan::{BootPlan, Content, Load, Setting};
+use super::boot_plan::{BootPlan, Content, Load, PlanSetting};
 use super::environment::{self, env};
 use super::files::{
     self, WHOLE, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate,
@@ -382,7 +382,7 @@ impl Effects for System {
 impl Guests for System {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
         let kvm = self.settings.platform == Platform::Linux && linux::kvm();
-        BootPlan::of(machine, &Setting { kvm, log: self.log.as_deref(), ..Setting::of(&self.settings) })
+        BootPlan::of(machine, &PlanSetting { kvm, log: self.log.as_deref(), ..PlanSetting::of(&self.settings) })
     }
 
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {

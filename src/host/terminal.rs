@@ -3,6 +3,7 @@
 
 use super::environment::env;
 use super::files::reason;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, shown};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
@@ -47,8 +48,8 @@ impl Drop for RawTerminal {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGTTOU);
         let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK);
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before);
-        let _ = before.map(|before| before.thread_set_mask());
+        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before).may_fail("a terminal that is gone needs nothing");
+        before.map(|before| before.thread_set_mask()).may_fail("the mask was one of this thread");
         IS_RAW.store(false, Ordering::Relaxed);
     }
 }
@@ -99,7 +100,7 @@ pub(crate) fn print(stream: Stream, form: TextForm, text: &str) -> io::Result<()
 
 /// Writes a line for people, without a complaint if it cannot be: there is nowhere left to complain.
 pub(crate) fn say(text: &str) {
-    let _ = print(Stream::Error, TextForm::Text, &format!("{text}\n"));
+    print(Stream::Error, TextForm::Text, &format!("{text}\n")).may_fail("there is nowhere left to complain");
 }
 
 /// Passes bytes through as they are: those of a console, and of a picture.

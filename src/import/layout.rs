@@ -1,7 +1,5 @@
 //! Rhai's text, laid out: what fits stands in one line, what does not is broken at its outermost map or list.
 
-use std::fmt::Write as _;
-
 /// How wide a line may be, in characters.
 const WIDTH: usize = 110;
 
@@ -75,19 +73,18 @@ pub(super) fn filled<'a>(indent: usize, entries: impl Iterator<Item = (&'a str, 
         let placed = format!("{key}{},", value.placed(indent, key.chars().count(), 1));
         let fits = indent + line.chars().count() + 1 + placed.chars().count() <= WIDTH;
         if !line.is_empty() && (!fits || placed.contains('\n')) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{:indent$}{line}", "");
+            text.push_str(&format!("{:indent$}{line}\n", ""));
             line.clear();
         }
         line += if line.is_empty() { "" } else { " " };
         line += &placed;
         if placed.contains('\n') {
-            let _ = writeln!(text, "{:indent$}{line}", "");
+            text.push_str(&format!("{:indent$}{line}\n", ""));
             line.clear();
         }
     }
     if !line.is_empty() {
-        let _ = writeln!(text, "{:indent$}{line}", "");
+        text.push_str(&format!("{:indent$}{line}\n", ""));
     }
     text
 }
@@ -102,8 +99,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\t' => quoted += "\\t",
             '\r' => quoted += "\\r",
             c if c.is_control() => {
-                // Writing to a String cannot fail.
-                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
+                quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
             }
             c => quoted.push(c),
         }
@@ -180,13 +176,13 @@ pub(super) fn comment(indent: usize, remark: &str) -> String {
     let (mut text, mut line) = (String::new(), String::new());
     for word in clean.split_whitespace() {
         if !line.is_empty() && indent + 3 + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            let _ = writeln!(text, "{:indent$}// {line}", "");
+            text.push_str(&format!("{:indent$}// {line}\n", ""));
             line.clear();
         }
         line += if line.is_empty() { "" } else { " " };
         line += word;
     }
-    let _ = writeln!(text, "{:indent$}// {line}", "");
+    text.push_str(&format!("{:indent$}// {line}\n", ""));
     text
 }
 

@@ -7,7 +7,6 @@ use crate::diag::Fault;
 use crate::model::{Grub, Loader};
 use crate::vmbhyve;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 /// A loader's command in a script.
@@ -215,7 +214,7 @@ pub(super) fn of_guest(load: &vmbhyve::Load, slot: &str) -> (Option<Loader>, Vec
     if !load.install.is_empty() {
         let grub = Grub { root: Some("cd0".into()), input: Some(input(&load.install)), ..Grub::default() };
         let word = super::loader::piece(&Loader::Grub(grub), &Words::default()).flat();
-        let _ = write!(remark, ", and write `loader: if init {{ {word} }} else {{ … }}`");
+        remark.push_str(&format!(", and write `loader: if init {{ {word} }} else {{ … }}`"));
     }
     remarks.push(remark);
     (found, remarks)

@@ -7,7 +7,6 @@ use crate::bhyve::UEFI_CODE;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::{Arch, Draft, Part, Setting, Topology, Value};
-use std::fmt::Write as _;
 
 /// Returns the statements that describe a machine and run it: what differs from bhyve's defaults, a slot a line.
 ///
@@ -42,17 +41,16 @@ pub(crate) fn machine(draft: &Draft, given: &Words) -> String {
     }
     text += "});\n";
     for (name, value) in &draft.options {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "vm.option({}, {});", quoted(name), quoted(value));
+        text.push_str(&format!("vm.option({}, {});\n", quoted(name), quoted(value)));
     }
     if !draft.args.is_empty() {
         let args = draft.args.iter().map(|arg| Piece::Text(quoted(arg))).collect();
-        let _ = writeln!(text, "vm.args({});", Piece::List(args).flat());
+        text.push_str(&format!("vm.args({});\n", Piece::List(args).flat()));
     }
     if !draft.limits.is_empty() {
         let memory = draft.limits.memory.map(|memory| format!("memory: {}", size(memory)));
         let parts: Vec<String> = memory.into_iter().chain(draft.limits.cpu.map(|cpu| format!("cpu: {cpu}"))).collect();
-        let _ = writeln!(text, "vm.limits(#{{ {} }});", parts.join(", "));
+        text.push_str(&format!("vm.limits(#{{ {} }});\n", parts.join(", ")));
     }
     text + "vm.run();\n"
 }

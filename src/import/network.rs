@@ -4,7 +4,6 @@ use super::layout::{comment, quoted};
 use crate::model::{InterfaceName, NetAddress, VlanTag};
 use crate::vmbhyve::switch::Description;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// The recipe, and what is not whole in it.
 pub(crate) struct Network {
@@ -80,14 +79,9 @@ impl Writer {
         }
         let call = format!("bridge({}, #{{ {} }})", quoted(bridge), options.join(", "));
         let members = self.members(switch, mtu);
-        // Writing to a String cannot fail.
-        let _ = if members.is_empty() {
-            writeln!(self.text, "{call};")
-        } else {
-            writeln!(self.text, "let bridge{number} = {call};")
-        };
+        self.text += &if members.is_empty() { format!("{call};\n") } else { format!("let bridge{number} = {call};\n") };
         for member in members {
-            let _ = writeln!(self.text, "bridge{number}.add({member});");
+            self.text.push_str(&format!("bridge{number}.add({member});\n"));
         }
     }
 
@@ -111,7 +105,7 @@ impl Writer {
             let name = format!("vlan{}", self.vlans.len() + 1);
             let made = self.vlans.entry(key).or_insert_with(|| {
                 let options = mtu.map(|mtu| format!(", #{{ mtu: {mtu} }}")).unwrap_or_default();
-                let _ = writeln!(self.text, "let {name} = vlan({}, {tag}{options});", quoted(port));
+                self.text.push_str(&format!("let {name} = vlan({}, {tag}{options});\n", quoted(port)));
                 name
             });
             members.push(made.clone());

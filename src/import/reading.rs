@@ -9,6 +9,7 @@ use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
 use crate::bhyve::tree::{Tree, is_secret};
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::device::KINDS;
 use crate::model::fwcfg::FwContent;
@@ -397,8 +398,7 @@ impl Import {
             faults.extend(sure.map(|(part, fault)| error(fault, of(&part))));
         }
         for (key, value) in tree.entries().filter(|(key, _)| !is_secret(key) && !variables.contains(*key)) {
-            // The key was in a tree.
-            let _ = self.tree.set_literal(key, &expand(&tree, value).text);
+            self.tree.set_literal(key, &expand(&tree, value).text).may_fail("the key was in a tree");
         }
         self.draft = draft;
         if faults.is_empty() { Ok(self) } else { Err(faults) }

@@ -7,7 +7,6 @@ use super::machine::machine;
 use super::{Import, SourceKind, Tap};
 use crate::model::device::Access;
 use crate::model::{Backend, Device, Draft, Part};
-use std::fmt::Write as _;
 
 /// Returns the recipe.
 pub fn recipe(import: &Import) -> String {
@@ -69,14 +68,13 @@ fn disks(import: &Import, words: &mut Words) -> String {
             Some(_) => format!("param({}, {})", quoted(&name), quoted(&path)),
             None => quoted(&path),
         };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "let {name} = {value};");
+        text.push_str(&format!("let {name} = {value};\n"));
         if let Some(of) = import.disks.get(&path) {
-            let _ = writeln!(made, "    truncate({name}, {});", size(*of));
+            made.push_str(&format!("    truncate({name}, {});\n", size(*of)));
         }
         if let (Some(volume), Some(name)) = (import.volumes.get(&path), path.strip_prefix("/dev/zvol/")) {
             let sparse = if volume.sparse { ", #{ sparse: true }" } else { "" };
-            let _ = writeln!(made, "    storage::zvol({}, {}{sparse});", quoted(name), size(volume.size));
+            made.push_str(&format!("    storage::zvol({}, {}{sparse});\n", quoted(name), size(volume.size)));
         }
         words.values.insert(path, name);
     }
@@ -84,7 +82,7 @@ fn disks(import: &Import, words: &mut Words) -> String {
         text.insert_str(0, "import \"std/disk\" as storage;\n\n");
     }
     if !made.is_empty() {
-        let _ = writeln!(text, "\nif init {{\n{made}}}");
+        text.push_str(&format!("\nif init {{\n{made}}}\n"));
     }
     text
 }
@@ -106,15 +104,17 @@ fn taps(import: &Import, words: &mut Words) -> String {
         text += &comment(0, &format!("{name} has to be there, and in its bridge: the recipe does not make it."));
     }
     for (name, variable) in made.iter().zip(names("nic", made.len())) {
-        let _ = writeln!(text, "let {variable} = tap({});", quoted(name));
+        text.push_str(&format!("let {variable} = tap({});\n", quoted(name)));
         let Tap { bridge, role, .. } = of(name);
         match (bridge, role) {
             (None, _) => {
-                let _ = writeln!(text, "// bridge(\"bridge0\").add({variable});  // to which bridge does it belong?");
+                text.push_str(&format!(
+                    "// bridge(\"bridge0\").add({variable});  // to which bridge does it belong?\n"
+                ));
             }
             (Some(bridge), Some("span")) => text += &ifconfig(bridge, "span", name),
             (Some(bridge), role) => {
-                let _ = writeln!(text, "bridge({}).add({variable});", quoted(bridge));
+                text.push_str(&format!("bridge({}).add({variable});\n", quoted(bridge)));
                 text += &role.map(|role| ifconfig(bridge, role, name)).unwrap_or_default();
             }
         }

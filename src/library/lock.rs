@@ -4,7 +4,6 @@ use super::manifest::{self, From, Named, quoted};
 use super::tree::{self, Sums};
 use crate::diag::Fault;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use toml::de::{DeTable, DeValue};
 
 /// What a library was when it was pinned.
@@ -56,7 +55,7 @@ pub fn text(lock: &Lock) -> String {
     for (name, pin) in lock {
         let mut line = |key: &str, value: &str| {
             // Writing into a text does not fail.
-            let _ = writeln!(text, "{key} = {}", quoted(value));
+            text.push_str(&format!("{key} = {}\n", quoted(value)));
         };
         line(&format!("\n[{name}]\ngit"), &pin.git);
         line("want", &pin.want);
@@ -68,9 +67,9 @@ pub fn text(lock: &Lock) -> String {
             line("verified", at);
         }
         line("tree", &tree::whole(&pin.files));
-        let _ = write!(text, "\n[{name}.files]\n");
+        text.push_str(&format!("\n[{name}.files]\n"));
         for (path, sum) in &pin.files {
-            let _ = writeln!(text, "{} = {}", quoted(path), quoted(sum));
+            text.push_str(&format!("{} = {}\n", quoted(path), quoted(sum)));
         }
     }
     text

@@ -37,7 +37,7 @@ impl FwItem {
             FwContent::Text(text) if text.contains('\0') => {
                 Err(Fault::new(format!("the text of {name:?} holds a NUL, which ends it")).hint("put it into a file"))
             }
-            _ => Ok(Self { name: name.into(), content }),
+            FwContent::Text(_) | FwContent::File(_) => Ok(Self { name: name.into(), content }),
         }
     }
 

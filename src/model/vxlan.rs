@@ -102,7 +102,7 @@ impl Vxlan {
             Far::Group(ip) if self.dev.is_none() => {
                 return fault("group", format!("nothing says which card listens to {ip}"), "add `dev: \"em0\"`");
             }
-            _ => {}
+            Far::Remote(_) | Far::Group(_) => {}
         }
         if self.local.is_ipv4() != far.is_ipv4() {
             let text = format!("{far} and {} are of different versions of IP", self.local);

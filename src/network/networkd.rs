@@ -3,7 +3,6 @@
 use super::Network;
 use crate::model::{Far, InterfaceName, Link, LinkKind, Vxlan};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// Returns the names and texts of files for /etc/systemd/network.
 pub(crate) fn networkd(network: &Network) -> Vec<(String, String)> {
@@ -38,17 +37,17 @@ fn netdev(link: &Link) -> String {
     };
     let mut text = format!("[NetDev]\nName={}\nKind={kind}\n", link.name);
     if let Some(description) = &link.description {
-        let _ = writeln!(text, "Description={description}");
+        text.push_str(&format!("Description={description}\n"));
     }
     if let Some(mtu) = link.mtu {
-        let _ = writeln!(text, "MTUBytes={mtu}");
+        text.push_str(&format!("MTUBytes={mtu}\n"));
     }
-    let _ = match &link.kind {
-        LinkKind::Vlan { tag, .. } => writeln!(text, "\n[VLAN]\nId={tag}"),
-        LinkKind::Vxlan(vxlan) => write!(text, "\n{}", vxlan_section(vxlan)),
-        LinkKind::Bridge => writeln!(text, "\n[Bridge]\nForwardDelaySec=0"),
-        LinkKind::Pair { peer } => writeln!(text, "\n[Peer]\nName={peer}"),
-        LinkKind::Tap => Ok(()),
+    text += &match &link.kind {
+        LinkKind::Vlan { tag, .. } => format!("\n[VLAN]\nId={tag}\n"),
+        LinkKind::Vxlan(vxlan) => format!("\n{}", vxlan_section(vxlan)),
+        LinkKind::Bridge => "\n[Bridge]\nForwardDelaySec=0\n".to_string(),
+        LinkKind::Pair { peer } => format!("\n[Peer]\nName={peer}\n"),
+        LinkKind::Tap => String::new(),
     };
     text
 }
@@ -67,7 +66,7 @@ fn of_link(network: &Network, link: &Link, name: &InterfaceName) -> String {
     }
     text.push_str("\n[Network]\n");
     for address in &link.addresses {
-        let _ = writeln!(text, "Address={address}");
+        text.push_str(&format!("Address={address}\n"));
     }
     let gateways: Vec<String> = network
         .routers
@@ -118,7 +117,7 @@ fn hanging(network: &Network, name: &InterfaceName) -> String {
     });
     let switches: String = switches.collect();
     if !switches.is_empty() {
-        let _ = write!(text, "\n[Bridge]\n{switches}");
+        text.push_str(&format!("\n[Bridge]\n{switches}"));
     }
     text
 }

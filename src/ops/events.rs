@@ -3,7 +3,7 @@
 use super::{logs, settings};
 use crate::diag::Fault;
 use crate::host::clock::since_1970;
-use crate::host::events::{self, Events, Reader};
+use crate::host::events::{self, EventReader, Events};
 use crate::host::files;
 use crate::model::VmName;
 use crate::supervise::Progress;
@@ -24,7 +24,7 @@ pub(crate) fn read(
         return Err(none(machine, file));
     }
     let all = || if named.is_empty() { events::within(&folder) } else { named.clone() };
-    let mut reader = Reader::default();
+    let mut reader = EventReader::default();
     let mut lines = Vec::new();
     for file in all().iter().filter(|file| files::exists(file)) {
         lines.extend(reader.added(file)?);

@@ -131,7 +131,7 @@ pub(crate) fn silent(hosts: usize, questions: &[Question], answers: &[Answer]) -
         if of(host).next().is_some() && of(host).all(|(_, answer)| is_silent(answer)) {
             let why = of(host).find_map(|(_, answer)| match answer {
                 Answer::Unreachable(why) => Some(why.clone()),
-                _ => None,
+                Answer::Vnc | Answer::Other | Answer::Refused | Answer::Silent => None,
             });
             all.push((host, why));
         }

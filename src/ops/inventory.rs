@@ -15,7 +15,7 @@ use std::fmt;
 
 /// The state of a machine, as it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum EntryState {
     /// A supervisor looks after it, and has written this.
     Supervised(MachineState),
     /// A vmrun runs it in the foreground.
@@ -32,7 +32,7 @@ pub(crate) enum State {
     Down,
 }
 
-impl State {
+impl EntryState {
     /// Returns its word.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for EntryState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -59,7 +59,7 @@ pub(crate) struct Entry {
     /// Its name; a foreign one may have none, or one that vmrun would not take.
     pub name: Option<String>,
     /// How it is found.
-    pub state: State,
+    pub state: EntryState,
     /// The vmrun that looks after it, if it lives.
     pub supervisor: Option<u32>,
     /// Its hypervisor, if it runs.
@@ -152,23 +152,23 @@ fn entry(
         |pid: u32| (processes.is_vmrun)(pid) || has_started(pid) && (processes.lives)(pid) || is_locked && is_elsewhere;
     let supervisor = asked.filter(|pid| !is_free && is_its(*pid));
     let state = match (&status, supervisor) {
-        (Some(status), Some(_)) => State::Supervised(status.state),
-        (Some(status), None) if status.state == MachineState::Failed => State::Supervised(MachineState::Failed),
-        (None, Some(_)) => State::Foreground,
-        (Some(_), None) if process.is_some() => State::Unsupervised,
+        (Some(status), Some(_)) => EntryState::Supervised(status.state),
+        (Some(status), None) if status.state == MachineState::Failed => EntryState::Supervised(MachineState::Failed),
+        (None, Some(_)) => EntryState::Foreground,
+        (Some(_), None) if process.is_some() => EntryState::Unsupervised,
         (None, None) if journal.is_some_and(|journal| journal.in_background) && process.is_some() => {
-            State::Unsupervised
+            EntryState::Unsupervised
         }
         // The moment in which a run begins, and has written nothing yet.
         (None, None) if one.record.as_ref().is_some_and(|record| record.is_locked && record.journal.is_none()) => {
-            State::Supervised(MachineState::Starting)
+            EntryState::Supervised(MachineState::Starting)
         }
-        (None, None) if one.record.is_none() && process.is_none() => State::Unknown,
+        (None, None) if one.record.is_none() && process.is_none() => EntryState::Unknown,
         // Who sees no process of others cannot tell that its owner's are dead.
         (_, None) if one.record.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
-            State::Unknown
+            EntryState::Unknown
         }
-        (_, None) => State::Left,
+        (_, None) => EntryState::Left,
     };
     let noted = status.as_ref().map(|status| status.shape.clone()).unwrap_or_default();
     let is_alone =
@@ -198,7 +198,8 @@ fn of_holds(journal: &Journal) -> Shape {
         match hold {
             Hold::Image(path, _) => shape.disks.push(path.display().to_string()),
             Hold::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
-            _ => {}
+            Hold::Lock(_) | Hold::Node(_) | Hold::Temporary(_) | Hold::Link(_) | Hold::Jail(_) | Hold::Guest { .. } => {
+            }
         }
     }
     shape
@@ -208,7 +209,7 @@ fn of_holds(journal: &Journal) -> Shape {
 pub(crate) fn down(name: &str, recipe: &str) -> Entry {
     Entry {
         name: Some(name.into()),
-        state: State::Down,
+        state: EntryState::Down,
         supervisor: None,
         process: None,
         shape: Shape::default(),
@@ -221,7 +222,7 @@ pub(crate) fn down(name: &str, recipe: &str) -> Entry {
 fn foreign(process: &Hypervisor) -> Entry {
     Entry {
         name: process.name.clone(),
-        state: State::Foreign,
+        state: EntryState::Foreign,
         supervisor: None,
         shape: process.shape.clone(),
         process: Some(process.clone()),
@@ -371,7 +372,7 @@ mod tests {
         );
         assert!(jailed.iter().all(|one| one.elsewhere.as_deref() == Some("on the host of this jail")));
         let here = from("host");
-        assert!(here.iter().all(|one| one.state == State::Left && one.elsewhere.is_none()), "{:?}", shown(&here));
+        assert!(here.iter().all(|one| one.state == EntryState::Left && one.elsewhere.is_none()), "{:?}", shown(&here));
     }
 
     #[test]

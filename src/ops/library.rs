@@ -12,7 +12,7 @@ use crate::library::manifest::{self, From, Named, Want};
 use crate::library::{FETCHED, LOCK, MANIFEST};
 use crate::script::library_store::LibraryStore;
 use fetch::{Fetched, Tags};
-use status::State;
+use status::LibraryState;
 use std::path::{Path, PathBuf};
 
 /// Where a library comes from.
@@ -237,8 +237,8 @@ pub(crate) fn vendor(folder: &Path) -> Result<Vec<LibraryOutcome>, Vec<Diagnosti
     let store = store(folder)?;
     let mut all = Vec::new();
     for named in store.named.iter().filter(|named| matches!(named.from, From::Git(..))) {
-        let state = State::of(&store, named)?;
-        if state != State::AsPinned {
+        let state = LibraryState::of(&store, named)?;
+        if state != LibraryState::AsPinned {
             let fault = Fault::new(format!("the library `{}` is {}", named.name, state.word()));
             return Err(fault.hint("first: `vmrun lib sync`").into());
         }

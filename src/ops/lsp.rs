@@ -6,6 +6,7 @@ mod position;
 mod stream;
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::Settings;
 use crate::script::editor::is_free;
 use documents::Documents;
@@ -121,7 +122,10 @@ impl Server {
                     return Ok(false);
                 }
                 let answer = self.answer(request);
-                let _ = self.connection.sender.send(answer.into());
+                self.connection
+                    .sender
+                    .send(answer.into())
+                    .may_fail("an editor that is gone sends nothing more either, which ends the loop");
             }
             Message::Notification(notification) => self.note(notification),
             Message::Response(_) => {}
@@ -181,7 +185,10 @@ impl Server {
 
     fn tell(&self, uri: Uri, diagnostics: Vec<lsp_types::Diagnostic>) {
         let params = PublishDiagnosticsParams { uri, diagnostics, version: None };
-        let _ = self.connection.sender.send(Notification::new(PublishDiagnostics::METHOD.into(), params).into());
+        self.connection
+            .sender
+            .send(Notification::new(PublishDiagnostics::METHOD.into(), params).into())
+            .may_fail("an editor that is gone sends nothing more either, which ends the loop");
     }
 
     fn answer(&self, request: Request) -> Response {

@@ -32,7 +32,7 @@ pub(crate) enum PartOutcome {
 
 /// A part of a network, and what became of it.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct NetworkStep {
     /// The part in words.
     pub(crate) part: String,
     /// What became of it.
@@ -93,7 +93,7 @@ pub(crate) fn change(
     change: Change,
     settings: Settings,
     notify: Notify<'_>,
-) -> Result<Vec<Step>, Vec<Diagnostic>> {
+) -> Result<Vec<NetworkStep>, Vec<Diagnostic>> {
     let mut host = System::new(settings, Prefetch::default())?;
     host.work_in(request.inputs().origin.folder());
     let Meant { recipe, calls, mut host, .. } = meant(request, Box::new(host), notify)?;
@@ -118,7 +118,7 @@ pub(crate) fn change(
 }
 
 /// Returns what a verdict came to; nothing of a membership that there was not, which ends by itself.
-fn step(change: Change, effect: &Effect, verdict: &Verdict) -> Option<Step> {
+fn step(change: Change, effect: &Effect, verdict: &Verdict) -> Option<NetworkStep> {
     let outcome = match (verdict, change) {
         (Verdict::Do(_), Change::Up) => PartOutcome::Made,
         (Verdict::Do(_), Change::Down) => PartOutcome::Removed,
@@ -127,7 +127,7 @@ fn step(change: Change, effect: &Effect, verdict: &Verdict) -> Option<Step> {
         (_, Change::Up) => PartOutcome::Present,
         (_, Change::Down) => PartOutcome::Absent,
     };
-    Some(Step { part: part(effect), outcome })
+    Some(NetworkStep { part: part(effect), outcome })
 }
 
 /// Returns the part of a network that an effect makes, in words.

@@ -5,7 +5,7 @@ use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
 use crate::diag::{Diagnostic, Fault, Place};
 pub(crate) use crate::host::boot_plan::MachineForm;
-use crate::host::boot_plan::{BootPlan, Setting};
+use crate::host::boot_plan::{BootPlan, PlanSetting};
 use crate::host::commands::commands;
 use crate::host::interfaces::marks::Maker;
 use crate::host::marks;
@@ -13,7 +13,7 @@ use crate::host::os::linux;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Effect, Host, Step};
+use crate::host::{Asked, CommandStep, Effect, Host};
 use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
@@ -27,13 +27,13 @@ pub(crate) struct Plan {
     /// The commands.
     pub steps: Vec<PlannedStep>,
     /// What gives back what was taken, when the run ends.
-    pub given_back: Vec<Step>,
+    pub given_back: Vec<CommandStep>,
 }
 
 /// A command, and the call that asked for it.
 pub(crate) struct PlannedStep {
     /// The command.
-    pub step: Step,
+    pub step: CommandStep,
     /// The call; none asked for what every run does.
     pub place: Option<Place>,
     /// The commands that are typed while it runs.
@@ -90,7 +90,7 @@ pub(crate) fn plan(
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&maker), effect)).collect();
     // A host that is not here is assumed to have what helps.
     let kvm = !is_here || linux::kvm();
-    let setting = Setting { kvm, form, ..Setting::of(&settings) };
+    let setting = PlanSetting { kvm, form, ..PlanSetting::of(&settings) };
     let mut steps = steps(&evaluated, &setting, &maker)?;
     if inputs.origin.is_elsewhere() {
         let host = &*evaluated.run.host;
@@ -116,7 +116,7 @@ fn folder(host: &dyn Host, planned: &PlannedStep, origin: &Origin) -> Option<Pat
 }
 
 /// Returns what would be done, with the calls that asked for it.
-fn steps(evaluated: &Evaluated, setting: &Setting<'_>, maker: &Maker) -> Result<Vec<PlannedStep>, Fault> {
+fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Result<Vec<PlannedStep>, Fault> {
     let mut steps = Vec::new();
     for (at, done) in evaluated.run.rehearsed().iter().enumerate() {
         let place = evaluated.places.iter().rfind(|(first, _)| *first <= at).map(|(_, place)| place.clone());
@@ -149,7 +149,7 @@ impl Plan {
     /// Returns the plan as a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or
     /// null, `each_boot` where it is a command of the recipe that is run before each boot, `folder` where it has to be run there, and `meanwhile` where something is typed while the command runs; and `given_back`, a list of `argv` and `stdin`.
     pub(crate) fn json(&self) -> Value {
-        let command = |step: &Step| json!({ "argv": step.argv.words(), "stdin": step.stdin });
+        let command = |step: &CommandStep| json!({ "argv": step.argv.words(), "stdin": step.stdin });
         let place = |place: &Place| {
             let (line, column) = place.line_column();
             json!({ "file": place.source.name, "line": line, "column": column })

@@ -2,7 +2,7 @@
 
 use super::hosts::{Access, KnownMachine, Location, VmHost, add_running, locations, questions, silent};
 use super::installation::{Installation, Machines, Wanted};
-use super::inventory::{Entry, State};
+use super::inventory::{Entry, EntryState};
 use super::known::{self, every, statuses, wanted};
 use super::machines::machines;
 use super::remote::{Remote, RunningMachine, SCHEME, failure, read_list};
@@ -247,7 +247,7 @@ impl Search {
     fn with_own_state(mut self) -> Result<Self, Vec<Diagnostic>> {
         let Some(here) = self.hosts.iter().position(is_here) else { return Ok(self) };
         let own: Vec<Entry> =
-            machines()?.into_iter().filter(|one| one.process.is_some() && one.state != State::Foreign).collect();
+            machines()?.into_iter().filter(|one| one.process.is_some() && one.state != EntryState::Foreign).collect();
         for (location, machine) in self.locations.iter_mut().zip(&self.machines) {
             let runs = own.iter().find(|one| one.name.as_deref() == Some(machine.name.as_str()));
             let is_known = location.runs.iter().any(|(host, _)| *host == here);

@@ -1,7 +1,7 @@
 //! The status of a machine: all that is known of it, and the threads of its hypervisor.
 
 use super::installation::did_you_mean;
-use super::inventory::{Entry, State};
+use super::inventory::{Entry, EntryState};
 use super::machines::{machines, object, percent};
 use super::settings::platform;
 use crate::diag::Fault;
@@ -51,7 +51,7 @@ fn find(all: &[Entry], wanted: &str) -> Result<usize, Fault> {
 
 /// Returns what the supervisor has written, if it is what the machine's state follows from.
 fn current(one: &Entry) -> Option<&MachineStatus> {
-    one.status.as_ref().filter(|status| matches!(one.state, State::Supervised(state) if state == status.state))
+    one.status.as_ref().filter(|status| matches!(one.state, EntryState::Supervised(state) if state == status.state))
 }
 
 /// Returns when the state of a machine in the background began.

@@ -1,6 +1,6 @@
 //! Stopping machines: a run is asked to stop its machine, and waited for.
 
-use super::inventory::{Entry, State};
+use super::inventory::{Entry, EntryState};
 use super::machines::machines;
 use super::settings;
 use super::start::near;
@@ -228,7 +228,7 @@ fn deaf(host: &System, name: &VmName, pid: u32, how: How) -> Fault {
         How::Asked(Some(within)) => {
             format!("it was asked to power {name} off within {within:?}, then to switch it off")
         }
-        _ => format!("it was asked to switch {name} off"),
+        How::Asked(_) | How::AtOnce => format!("it was asked to switch {name} off"),
     };
     let guest = recovery::guest_of_run(host, name);
     let remains = guest.map_or_else(|| "its guest is gone".into(), |guest| format!("its guest, process {guest}, runs"));
@@ -249,15 +249,14 @@ fn unknown(host: &System, name: &VmName) -> Fault {
     if let Some(one) = all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
         return not_ours(one, name);
     }
-    let fault = Fault::host(format!("the machine {name} does not run"));
-    fault.hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
+    recovery::is_down(name).hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
 }
 
 /// The fault of a machine that another user runs, or another program.
 fn not_ours(one: &Entry, name: &VmName) -> Fault {
     let process = one.process.as_ref();
     let which = process.map(|process| format!(", process {}", process.pid)).unwrap_or_default();
-    if one.state == State::Foreign {
+    if one.state == EntryState::Foreign {
         let kind = process.map_or("hypervisor", |process| process.kind.word());
         let fault = Fault::host(format!("vmrun did not start the {kind} of {name}{which}"));
         let by_hand = process.filter(|process| process.kind == HypervisorKind::Bhyve);
@@ -278,7 +277,7 @@ mod tests {
     fn a_machine_of_another_user_is_told_of_with_who_can_stop_it() {
         let entry = Entry {
             name: Some("db".into()),
-            state: State::Unknown,
+            state: EntryState::Unknown,
             supervisor: None,
             process: None,
             shape: Shape::default(),

@@ -2,7 +2,7 @@
 
 mod order;
 
-use super::inventory::{Entry, MachineStatus, State};
+use super::inventory::{Entry, EntryState, MachineStatus};
 use super::machines::machines;
 use super::status::{Thread, threads};
 use crate::diag::Fault;
@@ -220,7 +220,7 @@ impl Overview {
     fn about(&mut self, letter: char) -> Act {
         let Some(one) = self.chosen() else { return Act::Nothing };
         let name = one.name.clone().unwrap_or_default();
-        let is_foreign = one.state == State::Foreign;
+        let is_foreign = one.state == EntryState::Foreign;
         let run = |words: &[&str]| Act::Run(words.iter().map(ToString::to_string).collect());
         match (letter, &one.recipe) {
             (_, _) if is_foreign => self.notice = format!("{name} was not started by vmrun"),
@@ -295,7 +295,7 @@ fn plan(recipe: &str, status: Option<&MachineStatus>) -> Vec<String> {
 fn key(one: &Entry) -> String {
     let name = one.name.clone().unwrap_or_default();
     match (&one.process, one.state) {
-        (Some(process), State::Foreign) => format!("{name} {}", process.pid),
+        (Some(process), EntryState::Foreign) => format!("{name} {}", process.pid),
         _ => name,
     }
 }

@@ -1,6 +1,6 @@
 //! Network cards, screens and what else is plugged in, as QEMU is told them.
 
-use super::{Seat, Setting, escape, secret_file, serial_by_path};
+use super::{QemuSetting, Seat, escape, secret_file, serial_by_path};
 use crate::model::value::{Tty, Value};
 use crate::model::{Argv, Backend, Device, Machine, VncAddress};
 
@@ -133,7 +133,7 @@ pub(super) fn input(argv: Argv, at: &Seat, device: &Device) -> Argv {
 }
 
 /// Where nobody is before the standard streams, and in the place of one end of a nmdm(4), which is FreeBSD's, there is a socket.
-fn chardev(id: &str, tty: Option<&Tty>, setting: &Setting) -> String {
+fn chardev(id: &str, tty: Option<&Tty>, setting: &QemuSetting) -> String {
     match (tty, setting.log) {
         (Some(Tty::Stdio), Some(log)) => {
             format!("{},logfile={},logappend=on", serial_by_path(setting.folder, id), escape(log.display()))
@@ -149,7 +149,7 @@ fn chardev(id: &str, tty: Option<&Tty>, setting: &Setting) -> String {
 }
 
 /// QEMU numbers its serial ports in the order in which it is told them.
-pub(super) fn serial_ports(mut argv: Argv, machine: &Machine, setting: &Setting) -> Argv {
+pub(super) fn serial_ports(mut argv: Argv, machine: &Machine, setting: &QemuSetting) -> Argv {
     let ttys = machine.ttys();
     let last = ttys.keys().next_back().copied().unwrap_or_default();
     for name in ["com1", "com2", "com3", "com4"].into_iter().filter(|name| *name <= last) {

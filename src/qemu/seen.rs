@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::model::Machine;
     use crate::model::samples::{device, draft};
-    use crate::qemu::{self, Setting, check};
+    use crate::qemu::{self, QemuSetting, check};
     use proptest::prelude::*;
 
     fn of(line: &str) -> SeenQemu {
@@ -178,7 +178,7 @@ mod tests {
         #[test]
         fn what_vmrun_tells_qemu_is_read_back(machine in machine()) {
             prop_assert_eq!(check(&machine), []);
-            let setting = Setting { folder: Path::new("/run/a,b/lab"), kvm: false, user_net: false, log: None };
+            let setting = QemuSetting { folder: Path::new("/run/a,b/lab"), kvm: false, user_net: false, log: None };
             let said = options_of(&qemu::argv(&machine, &setting).args);
             prop_assert_eq!(said.name.as_deref(), Some(machine.name().as_str()));
             prop_assert_eq!(said.folder.as_deref(), Some(setting.folder));

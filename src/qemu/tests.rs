@@ -51,7 +51,7 @@ fn a_machine_with_one_of_each_is_told_whole() {
         -vnc [::1]:1,password-secret=vnc \
         -device qemu-xhci,id=usb-30.0,addr=1e.0 -device usb-tablet,bus=usb-30.0.0 \
         -serial none -chardev stdio,id=com2,signal=off -serial chardev:com2";
-    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
+    let setting = QemuSetting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
     assert_eq!(argv(&machine, &setting).words().join(" "), expected);
 }
 
@@ -61,7 +61,7 @@ fn odd_memory_own_variables_and_commas_are_told_as_qemu_reads_them() {
     draft.memory = Size::bytes((64 << 20) + 4096);
     let vars = Some("/vm/v.fd".parse().unwrap());
     draft.bootrom = Some(Bootrom { code: OVMF_CODE.parse().unwrap(), vars, template: None });
-    let setting = Setting { folder: Path::new("/run/a,b"), kvm: true, user_net: true, log: None };
+    let setting = QemuSetting { folder: Path::new("/run/a,b"), kvm: true, user_net: true, log: None };
     let words = argv(&draft.check().unwrap(), &setting);
     for word in [
         "kvm",
@@ -128,7 +128,7 @@ fn a_serial_port_that_nobody_is_before_is_a_socket() {
     let machine = draft.check().unwrap();
     assert_eq!(check(&machine), []);
     let log = Path::new("/log/a,b.log");
-    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: Some(log) };
+    let setting = QemuSetting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: Some(log) };
     let words = argv(&machine, &setting).words().join(" ");
     let (_, devices) = words.rsplit_once("mode=control ").unwrap();
     assert_eq!(
@@ -171,7 +171,7 @@ fn every_new_device_is_told_as_qemu_knows_it() {
     ]);
     let machine = draft.check().unwrap();
     assert_eq!(check(&machine), []);
-    let setting = Setting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
+    let setting = QemuSetting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
     let words = argv(&machine, &setting).words().join(" ");
     let (_, devices) = words.split_once("chardev=ask,mode=control ").unwrap();
     assert_eq!(

@@ -129,7 +129,7 @@ impl Client {
             State::Challenge => "what to encrypt by the password",
             State::Verdict { password: true } => "an answer to the password",
             State::Verdict { password: false } | State::Init => "the size of its screen",
-            _ => "its screen",
+            State::Message | State::Pieces(_) | State::Rows { .. } | State::Rest(_) => "its screen",
         }
     }
 

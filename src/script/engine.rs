@@ -3,6 +3,7 @@
 use super::bounds::{self, OPERATIONS};
 use super::evaluation::SharedContext;
 use super::{CALLS, NAMES, TEXT, VALUES, handle, modules, natives, type_names, words};
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::shown;
 use crate::host::terminal::{self, Stream, TextForm};
 use rhai::packages::{
@@ -116,6 +117,7 @@ fn print(shared: &SharedContext, text: &str) {
     if evaluation.rehearsal.is_some() || evaluation.is_heard {
         evaluation.printed.push(shown::text(text).into_owned());
     } else {
-        let _ = terminal::print(Stream::Output, TextForm::Text, &format!("{text}\n"));
+        terminal::print(Stream::Output, TextForm::Text, &format!("{text}\n"))
+            .may_fail("whoever reads the output may be gone");
     }
 }

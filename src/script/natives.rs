@@ -7,7 +7,6 @@
 use super::bounds;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext};
 use std::cmp::Ordering;
-use std::fmt::Write as _;
 
 type NativeResult<T> = Result<T, Box<EvalAltResult>>;
 
@@ -123,7 +122,7 @@ fn list_as_text(context: &NativeCallContext<'_>, list: &mut Array) -> NativeResu
     list.iter().try_for_each(|value| bounds::weigh(value).map(drop))?;
     let mut text = String::from("[");
     for (at, value) in list.iter_mut().enumerate() {
-        let _ = write!(text, "{}{}", if at > 0 { ", " } else { "" }, debugged(context, value)?);
+        text.push_str(&format!("{}{}", if at > 0 { ", " } else { "" }, debugged(context, value)?));
     }
     text.push(']');
     Ok(text.into())
@@ -133,7 +132,7 @@ fn map_as_text(context: &NativeCallContext<'_>, map: &mut Map) -> NativeResult<I
     map.values().try_for_each(|value| bounds::weigh(value).map(drop))?;
     let mut text = String::from("#{");
     for (at, (key, value)) in map.iter_mut().enumerate() {
-        let _ = write!(text, "{}{key:?}: {}", if at > 0 { ", " } else { "" }, debugged(context, value)?);
+        text.push_str(&format!("{}{key:?}: {}", if at > 0 { ", " } else { "" }, debugged(context, value)?));
     }
     text.push('}');
     Ok(text.into())

@@ -121,7 +121,14 @@ impl Run {
         let makes = |name: &str| {
             claim.holds.iter().any(|hold| match hold {
                 Hold::Effect(Effect::CreateLink(link)) => link.name.as_str() == name,
-                _ => false,
+                Hold::Effect(_)
+                | Hold::Lock(_)
+                | Hold::Node(_)
+                | Hold::Image(..)
+                | Hold::Temporary(_)
+                | Hold::Link(_)
+                | Hold::Jail(_)
+                | Hold::Guest { .. } => false,
             })
         };
         let is_made = |hold: &Hold| matches!(hold, Hold::Effect(Effect::CreateLink(_)));

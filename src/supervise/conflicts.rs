@@ -368,7 +368,7 @@ pub(crate) fn against_parent(host: &dyn Host, name: &str) -> Result<Option<Fault
 fn here_and_made(host: &dyn Host, all: &[Interface], is_meant: impl Fn(&Interface) -> bool) -> (String, String) {
     let makes = |one: &Interface, done: &Rehearsed| match done {
         Rehearsed::Effect(Effect::CreateLink(link)) => link.names().iter().any(|name| name.as_str() == one.name),
-        _ => false,
+        Rehearsed::Effect(_) | Rehearsed::Boot(_) => false,
     };
     let is_made =
         |one: &&Interface| host.rehearsal().is_some_and(|known| known.done.iter().any(|done| makes(one, done)));

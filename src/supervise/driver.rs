@@ -11,6 +11,7 @@ use super::step::{Action, Event, Means, Phase, Rules, step};
 use super::{Claim, DEFAULT_UMASK, Hold, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
 use crate::client::dialog::{Dialog, DialogOutcome};
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::boot_plan::BootPlan;
 use crate::host::{Effect, Guest, Platform, Woken};
@@ -264,7 +265,7 @@ impl Run {
         let mut guest = adopted.inspect_err(|_| {
             // It is still the guest of the run that is dead, with all that this one took.
             self.holds.clear();
-            let _ = self.host.store_mut().clear(name);
+            self.host.store_mut().clear(name).may_fail("the fault that matters is the first one");
         })?;
         let process = found.holds.into_iter().find(|hold| matches!(hold, Hold::Guest { .. }));
         self.tell(Progress::Adopted(guest.process()));
@@ -305,13 +306,13 @@ impl Run {
     }
 
     /// Writes down what no step of the clock changes, and where the run is. It is asked while the guest comes up, so that no start
-    /// waits for it; that it cannot be written stops nothing.
+    /// waits for it; it stops nothing.
     fn note_witness(&mut self, guest: Option<&Hold>) {
         let Some((name, owner)) = &self.owner else { return };
         // What the system tells at no cost stands in the journal already.
-        let guest = guest.and_then(|hold| match hold {
-            Hold::Guest { pid, started } if started.is_empty() => Some(*pid),
-            _ => None,
+        let guest = guest.and_then(|hold| {
+            let Hold::Guest { pid, started } = hold else { return None };
+            started.is_empty().then_some(*pid)
         });
         let pids: Vec<u32> = (!self.is_witnessed).then_some(owner.pid).into_iter().chain(guest).collect();
         if pids.is_empty() {
@@ -321,7 +322,7 @@ impl Run {
         let is_to_be_asked = !self.is_witnessed && owner.space.is_empty();
         let space = if is_to_be_asked { processes.space() } else { String::new() };
         let lines = [journal::in_space(&space), journal::witnessed(&processes.witness(&pids))].concat();
-        let _ = self.host.store_mut().note(name, &lines, false);
+        self.host.store_mut().note(name, &lines, false).may_fail("it stops nothing");
         self.is_witnessed = true;
     }
 
@@ -330,14 +331,14 @@ impl Run {
     fn note_vcpus(&mut self, machine: &Machine) {
         let (name, count) = (machine.name(), u64::from(machine.cpus()));
         let Some((owner, _)) = self.owner.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
-        let _ = self.host.store_mut().note(owner, &journal::vcpus(name, count), false);
+        self.host.store_mut().note(owner, &journal::vcpus(name, count), false).may_fail("it stops nothing");
         self.vcpus.insert(name.clone(), count);
     }
 
     /// Writes down how the guest is told to stop. That it cannot be written stops nothing.
     fn note_stop(&mut self, means: Means) {
         let Some((owner, _)) = &self.owner else { return };
-        let _ = self.host.store_mut().note(owner, &journal::stops(means), false);
+        self.host.store_mut().note(owner, &journal::stops(means), false).may_fail("it stops nothing");
     }
 
     /// Looks after the log: in one that is begun anew the boot begins at its beginning.
@@ -345,7 +346,7 @@ impl Run {
         let is_anew = self.host.rotate_log() == Some(0);
         if let Some(status) = self.status.as_mut().filter(|status| is_anew && status.log_from > 0) {
             status.log_from = 0;
-            let _ = self.host.store_mut().write_status(&status.name, &status.text());
+            self.host.store_mut().write_status(&status.name, &status.text()).may_fail("the guest goes on");
         }
     }
 

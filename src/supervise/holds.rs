@@ -6,6 +6,7 @@ use super::status::MachineState;
 use super::step::Event;
 use super::{Run, interrupted, journal, node};
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
 use crate::host::files::beside;
 use crate::host::spawn::left_to_gc;
@@ -141,7 +142,12 @@ impl Run {
             Hold::Effect(taken) => takes_the_same(taken, effect),
             // Of what was adopted no more is known.
             Hold::Jail(_) => matches!(effect, Effect::CreateJail { .. }) && hold.words() == words(),
-            _ => false,
+            Hold::Lock(_)
+            | Hold::Node(_)
+            | Hold::Image(..)
+            | Hold::Temporary(_)
+            | Hold::Link(_)
+            | Hold::Guest { .. } => false,
         })
     }
 
@@ -221,7 +227,10 @@ impl Run {
         self.holds.retain(|taken| taken != hold);
         self.joined.retain(|taken| !matches!(hold, Hold::Effect(effect) if effect == taken));
         if let Some((name, _)) = self.owner.as_ref().filter(|_| self.noted.contains(hold)) {
-            let _ = self.host.store_mut().note(name, &journal::given_back(hold), false);
+            self.host
+                .store_mut()
+                .note(name, &journal::given_back(hold), false)
+                .may_fail("what is noted as held and is gone is found gone");
             self.noted.retain(|noted| noted != hold);
         }
     }

@@ -74,7 +74,14 @@ impl Run {
     fn made_mtu(&self, tap: &InterfaceName) -> Option<u16> {
         self.holds.iter().find_map(|hold| match hold {
             Hold::Effect(Effect::CreateLink(link)) if link.name == *tap => link.mtu,
-            _ => None,
+            Hold::Effect(_)
+            | Hold::Lock(_)
+            | Hold::Node(_)
+            | Hold::Image(..)
+            | Hold::Temporary(_)
+            | Hold::Link(_)
+            | Hold::Jail(_)
+            | Hold::Guest { .. } => None,
         })
     }
 
@@ -91,7 +98,14 @@ impl Run {
         // What the run has put there, which a rehearsal only imagines.
         let inner = self.holds.iter().filter_map(|hold| match hold {
             Hold::Effect(Effect::CreateInner(inner)) if inner.jail == jail.name => Some(inner.bridge.as_str()),
-            _ => None,
+            Hold::Effect(_)
+            | Hold::Lock(_)
+            | Hold::Node(_)
+            | Hold::Image(..)
+            | Hold::Temporary(_)
+            | Hold::Link(_)
+            | Hold::Jail(_)
+            | Hold::Guest { .. } => None,
         });
         there.extend(inner.map(|name| Interface::new(name, crate::host::InterfaceKind::Bridge)));
         let is_free = |all: &[Interface], names: &[&str]| !all.iter().any(|one| names.contains(&one.name.as_str()));

@@ -52,7 +52,6 @@ use crate::host::{IN_JAIL, ON_HOST, Witness};
 use crate::model::{Exclusive, Role, VmName};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fmt::Write as _;
 
 /// CRC-32 as of gzip and Ethernet.
 const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
@@ -258,10 +257,10 @@ fn words(line: &str) -> Option<Vec<String>> {
 /// Blanks, control characters and the escape itself as `%` and two hexadecimal digits.
 fn escaped(word: &str) -> String {
     word.chars().fold(String::new(), |mut text, c| {
-        let _ = match c {
-            '%' | ' ' | '\0'..='\x1f' | '\x7f' => write!(text, "%{:02x}", u32::from(c)),
-            c => write!(text, "{c}"),
-        };
+        match c {
+            '%' | ' ' | '\0'..='\x1f' | '\x7f' => text.push_str(&format!("%{:02x}", u32::from(c))),
+            c => text.push(c),
+        }
         text
     })
 }

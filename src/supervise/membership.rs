@@ -82,7 +82,14 @@ impl Run {
     fn link(&self, name: &InterfaceName) -> Option<&Link> {
         self.holds.iter().find_map(|hold| match hold {
             Hold::Effect(Effect::CreateLink(link)) if link.names().contains(&name) => Some(&**link),
-            _ => None,
+            Hold::Effect(_)
+            | Hold::Lock(_)
+            | Hold::Node(_)
+            | Hold::Image(..)
+            | Hold::Temporary(_)
+            | Hold::Link(_)
+            | Hold::Jail(_)
+            | Hold::Guest { .. } => None,
         })
     }
 

@@ -12,6 +12,7 @@ mod left;
 mod others;
 mod running;
 
+use crate::diag::may_fail::MayFail as _;
 pub(crate) use adoption::adoptable;
 use elsewhere::against_elsewhere;
 pub(crate) use elsewhere::left_elsewhere;
@@ -90,7 +91,12 @@ fn goes_on_already(name: &VmName, guest: u32) -> Fault {
 
 /// The fault of a machine of which there is nothing.
 pub(crate) fn not_running(name: &VmName) -> Fault {
-    Fault::host(format!("the machine {name} does not run")).hint(format!("`vmrun start {name}` starts it"))
+    is_down(name).hint(format!("`vmrun start {name}` starts it"))
+}
+
+/// The same without a way out, which is up to what was wanted of it.
+pub(crate) fn is_down(name: &VmName) -> Fault {
+    Fault::host(format!("the machine {name} does not run"))
 }
 
 /// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that has failed is
@@ -214,8 +220,10 @@ fn take(host: &mut dyn Host, name: &VmName, aim: Aim<'_>) -> Result<(), Fault> {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(fault) => {
-                // Half of it may be there; the fault that matters is the first one.
-                let _ = host.store_mut().tidy(name, true).and_then(|()| host.store_mut().clear(name));
+                host.store_mut()
+                    .tidy(name, true)
+                    .and_then(|()| host.store_mut().clear(name))
+                    .may_fail("half of it may be there; the fault that matters is the first one");
                 return Err(fault);
             }
         }
@@ -352,7 +360,13 @@ pub(crate) fn await_commands(host: &dyn Host) {
     let makes = |hold: &Hold| match hold {
         Hold::Effect(Effect::CreateLink(link)) => is_unmarked(&link.name),
         Hold::Link(name) => is_unmarked(name),
-        _ => false,
+        Hold::Effect(_)
+        | Hold::Lock(_)
+        | Hold::Node(_)
+        | Hold::Image(..)
+        | Hold::Temporary(_)
+        | Hold::Jail(_)
+        | Hold::Guest { .. } => false,
     };
     let is_making = |record: &StateRecord| {
         record.is_locked && journal(record).holds.iter().any(makes) && holder(host, &record.name).is_none()
@@ -363,8 +377,7 @@ pub(crate) fn await_commands(host: &dyn Host) {
         while is_locked() && begin.elapsed() < LAST_COMMANDS {
             host.processes().pause();
         }
-        // One that cannot be read is told of when it is asked for.
-        let _ = host.interfaces_anew();
+        host.interfaces_anew().may_fail("one that cannot be read is told of when it is asked for");
     }
 }
 
@@ -430,7 +443,10 @@ fn collect_one(
         Ok(false) => return Ok(None),
         Ok(true) => {}
         Err(fault) => {
-            let _ = host.store_mut().tidy(&record.name, true).and_then(|()| host.store_mut().clear(&record.name));
+            host.store_mut()
+                .tidy(&record.name, true)
+                .and_then(|()| host.store_mut().clear(&record.name))
+                .may_fail("half of it may be there; the fault that matters is the first one");
             return Err(fault);
         }
     }

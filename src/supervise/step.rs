@@ -79,7 +79,7 @@ pub(crate) enum Phase {
 
 /// A run as far as decisions depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct RunState {
     /// Where it is on its way.
     pub phase: Phase,
     /// When [`Event::Deadline`] happens unless something else happens before, since the run began.
@@ -95,7 +95,7 @@ pub(crate) struct State {
     restarts: Tally,
 }
 
-impl Default for State {
+impl Default for RunState {
     fn default() -> Self {
         let (phase, begun, restarts) = (Phase::Evaluating, Duration::ZERO, Tally::default());
         Self { phase, deadline: None, last: None, is_stopped: false, is_announced: false, begun, took: begun, restarts }
@@ -171,12 +171,12 @@ pub(crate) enum Action {
 }
 
 /// Returns what follows from an event at a time since the run began, which only grows.
-pub(crate) fn step(mut state: State, event: Event, now: Duration, rules: &Rules) -> (State, Vec<Action>) {
+pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rules) -> (RunState, Vec<Action>) {
     use Phase::{Down, Evaluating, Forcing, Killing, Over, Resting, Running, Stopped, Stopping};
     let is_stop = |event: &Event| match event {
         Event::StopAsked => state.phase != Over,
         Event::DialogFailed => state.phase == Running,
-        _ => false,
+        Event::Started | Event::Ended(_) | Event::Deadline | Event::Evaluated(_) => false,
     };
     state.is_stopped |= is_stop(&event);
     let is_reboot = state.last == Some(Ended::Rebooted);
@@ -221,20 +221,20 @@ pub(crate) fn step(mut state: State, event: Event, now: Duration, rules: &Rules)
     (state, actions)
 }
 
-fn go(state: &mut State, phase: Phase, deadline: Option<Duration>, actions: Vec<Action>) -> Vec<Action> {
+fn go(state: &mut RunState, phase: Phase, deadline: Option<Duration>, actions: Vec<Action>) -> Vec<Action> {
     (state.phase, state.deadline) = (phase, deadline);
     actions
 }
 
 /// The guest has run for a while: first that is said, then the log is looked at from time to time.
-fn running(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
+fn running(state: &mut RunState, now: Duration, rules: &Rules) -> Vec<Action> {
     state.deadline = rules.is_background.then_some(now + LOG_CHECKED);
     let is_told = std::mem::replace(&mut state.is_announced, true);
     vec![if is_told { Action::RotateLog } else { Action::Announce }]
 }
 
 /// The recipe has ended after a boot: what the restart policy says of how that ended.
-fn follow(state: &mut State, now: Duration, rules: &Rules) -> Vec<Action> {
+fn follow(state: &mut RunState, now: Duration, rules: &Rules) -> Vec<Action> {
     let Some(ended) = &state.last else { return go(state, Phase::Over, None, vec![Action::Finish(None)]) };
     let took = if rules.is_imagined { SOON } else { state.took };
     match state.restarts.next(rules.restart.as_ref(), ended, took, now) {

@@ -25,8 +25,8 @@ impl Drop for Host {
     fn drop(&mut self) {
         for name in self.0.names("state") {
             let file = self.0.path("state").join(&name).join("standing.json");
-            if let Some(standing) = fs::read_to_string(file).ok().and_then(|text| MachineStatus::read(&text)) {
-                for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+            if let Some(status) = fs::read_to_string(file).ok().and_then(|text| MachineStatus::read(&text)) {
+                for pid in [status.supervisor, status.guest].into_iter().flatten() {
                     let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
                 }
             }
@@ -56,7 +56,7 @@ impl Host {
     }
 
     /// Returns how a machine stands, if it is written.
-    pub(crate) fn standing(&self, name: &str) -> Option<MachineStatus> {
+    pub(crate) fn status(&self, name: &str) -> Option<MachineStatus> {
         MachineStatus::read(&fs::read_to_string(self.path(&format!("state/{name}/standing.json"))).ok()?)
     }
 
@@ -65,10 +65,10 @@ impl Host {
     pub(crate) fn until(&self, name: &str, holds: impl Fn(&MachineStatus) -> bool) -> MachineStatus {
         let begin = Instant::now();
         loop {
-            if let Some(standing) = self.standing(name).filter(&holds) {
-                return standing;
+            if let Some(status) = self.status(name).filter(&holds) {
+                return status;
             }
-            assert!(begin.elapsed() < SOON, "never came: {:?}\n{}", self.standing(name), self.log(name));
+            assert!(begin.elapsed() < SOON, "never came: {:?}\n{}", self.status(name), self.log(name));
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -143,8 +143,8 @@ fn the_guest_of_a_supervisor_that_is_gone_has_its_own_still() {
     recipe(&host, "db", "gdb: #{ port: 41236 },", "");
     recipe(&host, "web", "gdb: #{ port: 41236 },", "");
     assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
-    let standing = host.until("db", |standing| standing.supervisor.is_some());
-    super::host::kill(standing.supervisor.unwrap());
+    let status = host.until("db", |status| status.supervisor.is_some());
+    super::host::kill(status.supervisor.unwrap());
     let done = host.run(&["start", "web.rhai"]);
     let said = "error: the address 127.0.0.1:41236 is in use by the guest of db, whose vmrun is gone\n";
     let hint = "`vmrun stop db` stops it, `vmrun adopt db` takes it over, or give each machine a port of its own\n";

@@ -16,8 +16,8 @@ fn a_machine_is_started_in_the_background_and_stopped() {
     let host = Host::new("run\n");
     host.recipe("db", "");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let standing = host.standing("db").unwrap();
-    assert_eq!((standing.state, standing.boots, standing.restarts), (MachineState::Running, 1, 0));
+    let status = host.status("db").unwrap();
+    assert_eq!((status.state, status.boots, status.restarts), (MachineState::Running, 1, 0));
     let text = host.read("state/.db.lock");
     assert!(text.contains(" background\n"), "{text}");
     let mode = |name: &str| fs::metadata(host.path(name)).unwrap().permissions().mode() & 0o777;
@@ -81,7 +81,7 @@ fn the_guest_of_a_supervisor_that_was_killed_is_taken_over() {
     let host = Host::new("run\n");
     host.recipe("db", "");
     ended(&host.run(&["start", "db.rhai", "--stop-within", "5s"]), 0, "vmrun: db runs");
-    let before = host.standing("db").unwrap();
+    let before = host.status("db").unwrap();
     let (supervisor, guest) = (before.supervisor.unwrap(), before.guest.unwrap());
     kill(supervisor);
     let gc = format!(
@@ -119,13 +119,13 @@ error: [tmp]/vm/db.img is in use by the guest of db, whose vmrun is gone
 ",
     );
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
-    let after = host.standing("db").unwrap();
+    let after = host.status("db").unwrap();
     assert_eq!((after.state, after.guest, after.boots), (MachineState::Running, Some(guest), 1));
     assert_ne!(after.supervisor, Some(supervisor));
     kill(after.supervisor.unwrap());
     // A start of the recipe takes it over as well.
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over");
-    assert_eq!(host.standing("db").unwrap().guest, Some(guest));
+    assert_eq!(host.status("db").unwrap().guest, Some(guest));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
 }
@@ -146,10 +146,10 @@ error: db ended as soon as it was started, and is started again
  = hint: its log says why: [tmp]/log/db.log; `vmrun stop db` stops it
 ",
     );
-    let standing = host.until("db", |standing| standing.state == MachineState::Failed);
+    let status = host.until("db", |status| status.state == MachineState::Failed);
     let error = "the guest met a triple fault; it was started again 3 times within 600s, and is not any more";
-    assert_eq!((standing.error.as_deref(), standing.boots, standing.restarts), (Some(error), 5, 3));
-    assert_eq!((standing.supervisor, standing.guest), (None, None));
+    assert_eq!((status.error.as_deref(), status.boots, status.restarts), (Some(error), 5, 3));
+    assert_eq!((status.supervisor, status.guest), (None, None));
     let crash = "vmrun: error: the guest met a triple fault\n |\n = hint: the guest's kernel or firmware crashed; its console shows where\n";
     let tail = crash.replacen("vmrun: ", "", 1);
     let waits = |time: &str| format!("{crash}vmrun: starting it again in {time}\n");
@@ -172,10 +172,10 @@ error: db ended as soon as it was started, and is started again
     // It is in nobody's way, and stays.
     let done = host.run(&["gc"]);
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
-    assert_eq!(host.standing("db").unwrap().state, MachineState::Failed);
+    assert_eq!(host.status("db").unwrap().state, MachineState::Failed);
     host.write("fake/exits", "run\n");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    assert_eq!(host.standing("db").unwrap().error, None);
+    assert_eq!(host.status("db").unwrap().error, None);
     ended(&host.run(&["kill", "db"]), 0, "vmrun: db was switched off");
     host.is_clean();
 }
@@ -189,7 +189,7 @@ fn what_is_held_is_let_go_by_a_stop() {
     host.write("fake/exits", "3\n3\n");
     host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Failed);
+    host.until("db", |status| status.state == MachineState::Failed);
     let lock = |host: &Host| {
         let begin = Instant::now();
         while !host.log("db").contains("is down") && begin.elapsed() < SOON {
@@ -230,10 +230,10 @@ fn a_guest_that_waits_uses_no_processor_and_is_stopped_at_once() {
     let host = Host::new("3\n");
     host.recipe("db", &QUICK.replace("20ms", "1h").replace("limit: 3", "max_delay: \"1h\", limit: 3"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    let standing = host.until("db", |standing| standing.state == MachineState::Waiting);
-    assert!(standing.until.is_some_and(|until| until >= standing.since + 3599));
-    assert_eq!((standing.restarts, standing.error.as_deref()), (1, Some("the guest met a triple fault")));
-    idle(&[standing.supervisor.unwrap()]);
+    let status = host.until("db", |status| status.state == MachineState::Waiting);
+    assert!(status.until.is_some_and(|until| until >= status.since + 3599));
+    assert_eq!((status.restarts, status.error.as_deref()), (1, Some("the guest met a triple fault")));
+    idle(&[status.supervisor.unwrap()]);
     let begin = Instant::now();
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     assert!(begin.elapsed() < Duration::from_secs(5));
@@ -283,8 +283,8 @@ fn a_deaf_guest_is_switched_off_when_its_time_is_over() {
     // A guest that no vmrun looks after gets the same.
     host.write("fake/exits", "deaf\n");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let standing = host.standing("db").unwrap();
-    kill(standing.supervisor.unwrap());
+    let status = host.status("db").unwrap();
+    kill(status.supervisor.unwrap());
     let done = host.run(&["stop", "db", "--within", "300ms"]);
     ended(
         &done,
@@ -298,7 +298,7 @@ vmrun: ifconfig tap1 destroy
 vmrun: rm -rf [tmp]/state/db [tmp]/state/.db.secrets [tmp]/state/.db.lock
 vmrun: db did not power off in time and was switched off
 ",
-            standing.guest.unwrap()
+            status.guest.unwrap()
         ),
     );
     host.is_clean();
@@ -379,9 +379,9 @@ fn a_machine_is_restarted_as_it_was_started() {
     let host = Host::new("run\nrun\n");
     host.recipe("db", "let note = param(\"note\", \"none\");\nprint(`${note} ${init}`);\n");
     ended(&host.run(&["start", "db.rhai", "--init", "--set", "note=well"]), 0, "vmrun: db runs");
-    let before = host.standing("db").unwrap();
+    let before = host.status("db").unwrap();
     ended(&host.run(&["restart", "db"]), 0, "vmrun: db is down\nvmrun: db runs");
-    let after = host.standing("db").unwrap();
+    let after = host.status("db").unwrap();
     assert_ne!(before.guest, after.guest);
     assert_eq!((after.init, after.params.get("note").map(String::as_str)), (false, Some("well")));
     let said = "vmrun: db runs\nvmrun: asked the guest to power off; it has 60s\nvmrun: it is down\n";
@@ -441,8 +441,8 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
         3,
         &not(running, "there is nothing to take over: `vmrun status db` tells who looks after it"),
     );
-    let standing = host.standing("db").unwrap();
-    kill(standing.supervisor.unwrap());
+    let status = host.status("db").unwrap();
+    kill(status.supervisor.unwrap());
     fs::remove_file(host.path("state/db/standing.json")).unwrap();
     let lost = not(
         "nothing is known of how db was started",
@@ -451,9 +451,9 @@ fn what_cannot_be_done_to_a_machine_is_said_with_the_way_out() {
     ended(&host.run(&["adopt", "db"]), 3, &lost);
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over");
     // The guest ends without anybody who looks after it.
-    let standing = host.standing("db").unwrap();
-    kill(standing.supervisor.unwrap());
-    kill(standing.guest.unwrap());
+    let status = host.status("db").unwrap();
+    kill(status.supervisor.unwrap());
+    kill(status.guest.unwrap());
     let gone = not("no guest of db goes on without its vmrun", "`vmrun start db` starts it");
     let both = format!("{gone}error: db did not start\n |\n = hint: its log: [tmp]/log/db.log\n");
     ended(&host.run(&["adopt", "db"]), 3, &both);
@@ -552,7 +552,7 @@ fn who_waits_for_a_machine_to_be_ready_can_be_interrupted_and_the_machine_goes_o
     let host = Host::new("run\n");
     host.recipe("db", "ready(#{ serial: \"login:\", within: \"60s\" });\n");
     let start = host.start(&["start", "db"]);
-    host.until("db", |standing| standing.state == MachineState::Running);
+    host.until("db", |status| status.state == MachineState::Running);
     start.signal("INT");
     let done = start.wait();
     // Whether it was told already that db runs is a matter of luck.
@@ -641,7 +641,7 @@ fn twenty_machines_run_at_once_and_all_stop() {
     };
     let done = host.run(&args);
     assert_eq!((done.code, sorted(&done)), (0, all("runs")));
-    let pids: Vec<u32> = names.iter().map(|name| host.standing(name).unwrap().supervisor.unwrap()).collect();
+    let pids: Vec<u32> = names.iter().map(|name| host.status(name).unwrap().supervisor.unwrap()).collect();
     idle(&pids);
     let done = host.run(&["stop", "--all"]);
     assert_eq!((done.code, sorted(&done)), (0, all("is down")));
@@ -677,11 +677,11 @@ fn a_guest_that_was_taken_over_is_started_again_by_its_policy() {
     let host = Host::new("run\nrun\n");
     host.recipe("db", QUICK);
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let before = host.standing("db").unwrap();
+    let before = host.status("db").unwrap();
     kill(before.supervisor.unwrap());
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
     kill(before.guest.unwrap());
-    let after = host.until("db", |standing| standing.state == MachineState::Running && standing.boots == 2);
+    let after = host.until("db", |status| status.state == MachineState::Running && status.boots == 2);
     assert_ne!(after.guest, before.guest);
     // What was taken is not taken again.
     let made = |what: &str| host.read("fake/log").lines().filter(|line| line.contains(what)).count();
@@ -704,7 +704,7 @@ fn a_guest_of_a_recipe_of_several_machines_is_only_stopped() {
         .replace("\"db\"", "\"web\"");
     host.write("db.rhai", &format!("{one}{two}\n"));
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    kill(host.standing("db").unwrap().supervisor.unwrap());
+    kill(host.status("db").unwrap().supervisor.unwrap());
     ended(
         &host.run(&["adopt", "db"]),
         3,
@@ -774,7 +774,7 @@ fn the_script_of_rc_d_starts_and_stops_machines() {
     // What would not come back is not stopped.
     host.write("fake/exits", "run\n");
     fs::rename(host.path("web.rhai"), host.path("away.rhai")).unwrap();
-    let before = host.standing("web").unwrap();
+    let before = host.status("web").unwrap();
     let done = rc(&host, enable, "restart");
     assert!(
         done.code == 1
@@ -782,7 +782,7 @@ fn the_script_of_rc_d_starts_and_stops_machines() {
             && done.stderr.contains("error: web was not restarted, and goes on as it was started\n"),
         "{done:?}"
     );
-    assert_eq!(host.standing("web").unwrap(), before);
+    assert_eq!(host.status("web").unwrap(), before);
     ended(&rc(&host, enable, "faststop"), 0, "vmrun: web is down\nvmrun: db is down");
     ended(&rc(&host, enable, "stop"), 0, "vmrun: no machine runs in the background");
     host.is_clean();
@@ -816,8 +816,8 @@ fn no_child_sees_a_secret_and_the_supervisor_keeps_them() {
     let started = host.start(&["start", "db.rhai"]).wait();
     assert_eq!((started.code, started.stderr.contains("true")), (0, false), "{}", started.stderr);
     // It was evaluated once more after the reboot, and had its secret.
-    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == MachineState::Running);
-    for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+    let status = host.until("db", |status| status.boots == 2 && status.state == MachineState::Running);
+    for pid in [status.supervisor, status.guest].into_iter().flatten() {
         let seen = fs::read(format!("/proc/{pid}/environ")).unwrap();
         let seen = String::from_utf8_lossy(&seen).into_owned();
         assert!(seen.contains("PATH=") && !seen.contains("VMRUN_SECRET"), "{seen}");
@@ -848,9 +848,9 @@ error: the secret `console` is not there
     assert_eq!(started.code, 0, "{}", started.stderr);
     assert!(!started.stderr.contains("geheim77") && started.stdout.is_empty(), "{}", started.stderr);
     // It was evaluated once more after the reboot, and had its secret.
-    let standing = host.until("db", |standing| standing.boots == 2 && standing.state == MachineState::Running);
-    assert_eq!(standing.params, [("size".to_string(), "2".to_string())].into());
-    for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+    let status = host.until("db", |status| status.boots == 2 && status.state == MachineState::Running);
+    assert_eq!(status.params, [("size".to_string(), "2".to_string())].into());
+    for pid in [status.supervisor, status.guest].into_iter().flatten() {
         for file in ["environ", "cmdline"] {
             let seen = fs::read(format!("/proc/{pid}/{file}")).unwrap();
             assert!(!String::from_utf8_lossy(&seen).contains("geheim77"), "{file}");

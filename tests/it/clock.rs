@@ -63,7 +63,7 @@ fn a_machine_whose_host_has_set_its_clock_is_stopped_as_ever() {
 #[test]
 fn a_guest_without_its_supervisor_is_adopted_though_the_clock_was_set() {
     let host = started();
-    kill(host.standing("db").unwrap().supervisor.unwrap());
+    kill(host.status("db").unwrap().supervisor.unwrap());
     let gc = host.run(&["gc"]);
     assert!(gc.stdout.contains("goes on: `vmrun adopt db` takes it over"), "{gc:?}");
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
@@ -74,10 +74,10 @@ fn a_guest_without_its_supervisor_is_adopted_though_the_clock_was_set() {
 #[test]
 fn a_guest_without_its_supervisor_is_stopped_though_the_clock_was_set() {
     let host = started();
-    let standing = host.standing("db").unwrap();
-    kill(standing.supervisor.unwrap());
+    let status = host.status("db").unwrap();
+    kill(status.supervisor.unwrap());
     let done = host.run(&["stop", "db"]);
-    let said = done.stderr.replace(&standing.guest.unwrap().to_string(), "[guest]");
+    let said = done.stderr.replace(&status.guest.unwrap().to_string(), "[guest]");
     same(
         &said,
         "
@@ -90,7 +90,7 @@ vmrun: db is down
 ",
     );
     assert_eq!(done.code, 0);
-    assert!(!lives(standing.guest.unwrap()));
+    assert!(!lives(status.guest.unwrap()));
     host.is_clean();
 }
 
@@ -125,9 +125,9 @@ error: vmrun did not start the bhyve of db, process {pid}
 fn a_node_that_a_bhyve_of_somebody_else_runs_stays_when_a_dead_run_is_cleaned_up() {
     for torn in [false, true] {
         let host = started();
-        let standing = host.standing("db").unwrap();
-        kill(standing.supervisor.unwrap());
-        kill(standing.guest.unwrap());
+        let status = host.status("db").unwrap();
+        kill(status.supervisor.unwrap());
+        kill(status.guest.unwrap());
         assert!(host.shell("bhyvectl --destroy --vm=db").status().unwrap().success());
         let bhyve = host.own("exec bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd db");
         let mut theirs = host.shell(&bhyve).stderr(std::process::Stdio::null()).spawn().unwrap();

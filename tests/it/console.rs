@@ -50,47 +50,47 @@ impl Nmdm {
 #[test]
 fn a_console_is_a_terminal_of_the_guest_until_its_key_is_pressed() {
     let mut nmdm = Nmdm::new();
-    let mut desk = Terminal::new();
-    let before = desk.settings();
-    let console = desk.start(&mut nmdm.host.command(&["console", "web"]));
-    same(&desk.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-] leaves it\r\n");
-    desk.until_raw();
+    let mut terminal = Terminal::new();
+    let before = terminal.settings();
+    let console = terminal.start(&mut nmdm.host.command(&["console", "web"]));
+    same(&terminal.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-] leaves it\r\n");
+    terminal.until_raw();
     nmdm.guest.types("FreeBSD/amd64 (web) (ttyu0)\r\n\r\nlogin: ");
-    same(&desk.shows("login: ", SOON), "FreeBSD/amd64 (web) (ttyu0)\r\n\r\nlogin: ");
+    same(&terminal.shows("login: ", SOON), "FreeBSD/amd64 (web) (ttyu0)\r\n\r\nlogin: ");
     // Every key goes to the guest, as it is.
-    desk.types("root\r\x03\x1a\x04~.");
+    terminal.types("root\r\x03\x1a\x04~.");
     assert_eq!(nmdm.guest.shows("~.", SOON), "root\r\x03\x1a\x04~.");
-    desk.types("half\x1dnot this");
+    terminal.types("half\x1dnot this");
     assert_eq!(nmdm.guest.shows("half", SOON), "half");
-    let (status, said) = desk.ends(console);
+    let (status, said) = terminal.ends(console);
     assert_eq!((status.code(), said.as_str()), (Some(0), "\r\nvmrun: left web, which goes on\r\n"));
-    assert!(before == desk.settings(), "the terminal is as it was");
+    assert!(before == terminal.settings(), "the terminal is as it was");
 
     // Another key, and a console that goes when its guest does.
-    let console = desk.start(&mut nmdm.host.command(&["console", "web.rhai", "--escape", "^a"]));
-    desk.shows("Ctrl-a leaves it\r\n", SOON);
-    desk.until_raw();
-    desk.types("\x1d");
+    let console = terminal.start(&mut nmdm.host.command(&["console", "web.rhai", "--escape", "^a"]));
+    terminal.shows("Ctrl-a leaves it\r\n", SOON);
+    terminal.until_raw();
+    terminal.types("\x1d");
     nmdm.guest.shows("\x1d", SOON);
     nmdm.stop();
-    let (status, said) = desk.ends(console);
+    let (status, said) = terminal.ends(console);
     assert_eq!((status.code(), said.as_str()), (Some(0), "vmrun: web has ended\r\n"));
-    assert!(before == desk.settings(), "the terminal is as it was");
+    assert!(before == terminal.settings(), "the terminal is as it was");
 }
 
 #[test]
 fn a_terminal_is_put_back_whatever_ends_the_console() {
     let nmdm = Nmdm::new();
-    let mut desk = Terminal::new();
-    let before = desk.settings();
+    let mut terminal = Terminal::new();
+    let before = terminal.settings();
     for name in ["TERM", "HUP", "INT", "QUIT", "TSTP"] {
-        let console = desk.start(nmdm.host.command(&["console", "web"]).env("NO_COLOR", "1"));
-        desk.shows("leaves it\r\n", SOON);
-        desk.until_raw();
+        let console = terminal.start(nmdm.host.command(&["console", "web"]).env("NO_COLOR", "1"));
+        terminal.shows("leaves it\r\n", SOON);
+        terminal.until_raw();
         assert!(Command::new("kill").args(["-s", name, &console.id().to_string()]).status().unwrap().success());
-        let (status, said) = desk.ends(console);
+        let (status, said) = terminal.ends(console);
         assert_eq!((status.code(), said.as_str()), (Some(130), "error: interrupted\r\n"), "{name}");
-        assert!(before == desk.settings(), "{name}");
+        assert!(before == terminal.settings(), "{name}");
     }
     nmdm.stop();
 }
@@ -143,20 +143,20 @@ fn a_port_that_listens_is_a_console_too() {
 fn a_serial_port_in_the_foreground_is_a_raw_console_that_the_same_key_leaves() {
     let host = Host::new("talk\n");
     recipe(&host, "com1: \"stdio\",");
-    let mut desk = Terminal::new();
-    let before = desk.settings();
-    let run = desk.start(host.command(&["web.rhai"]).env("NO_COLOR", "1"));
-    desk.shows("vmrun: web runs; this is its console, and Ctrl-] leaves it\r\n", SOON);
-    desk.until_raw();
-    desk.types("hunter22\r\x03\x1a\x1c");
+    let mut terminal = Terminal::new();
+    let before = terminal.settings();
+    let run = terminal.start(host.command(&["web.rhai"]).env("NO_COLOR", "1"));
+    terminal.shows("vmrun: web runs; this is its console, and Ctrl-] leaves it\r\n", SOON);
+    terminal.until_raw();
+    terminal.types("hunter22\r\x03\x1a\x1c");
     host.write("fake/talk.new", "login: ");
     std::fs::rename(host.path("fake/talk.new"), host.path("fake/talk")).unwrap();
-    assert_eq!(desk.shows("login: ", SOON), "login: ", "nothing was echoed");
-    desk.types("\x1d");
-    desk.shows("\r\nvmrun: left the console; the guest goes on, and Ctrl-C asks it to power off\r\n", SOON);
-    assert!(before == desk.settings(), "the terminal is as it was");
+    assert_eq!(terminal.shows("login: ", SOON), "login: ", "nothing was echoed");
+    terminal.types("\x1d");
+    terminal.shows("\r\nvmrun: left the console; the guest goes on, and Ctrl-C asks it to power off\r\n", SOON);
+    assert!(before == terminal.settings(), "the terminal is as it was");
     assert!(Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status().unwrap().success());
-    let (status, said) = desk.ends(run);
+    let (status, said) = terminal.ends(run);
     assert_eq!(status.code(), Some(130), "{said}");
     assert!(said.starts_with("vmrun: asked the guest to power off; it has 60s"), "{said}");
 }
@@ -165,18 +165,18 @@ fn a_serial_port_in_the_foreground_is_a_raw_console_that_the_same_key_leaves() {
 fn a_terminal_is_put_back_whatever_ends_a_run_in_the_foreground() {
     let host = Host::new("run\n");
     recipe(&host, "com1: \"stdio\",");
-    let mut desk = Terminal::new();
-    let before = desk.settings();
+    let mut terminal = Terminal::new();
+    let before = terminal.settings();
     for name in ["TERM", "HUP", "INT", "QUIT"] {
         host.write("fake/exits", "run\n");
-        let run = desk.start(host.command(&["web.rhai"]).env("NO_COLOR", "1"));
-        desk.shows("leaves it\r\n", SOON);
-        desk.until_raw();
+        let run = terminal.start(host.command(&["web.rhai"]).env("NO_COLOR", "1"));
+        terminal.shows("leaves it\r\n", SOON);
+        terminal.until_raw();
         assert!(Command::new("kill").args(["-s", name, &run.id().to_string()]).status().unwrap().success());
-        let (status, said) = desk.ends(run);
+        let (status, said) = terminal.ends(run);
         assert_eq!(status.code(), Some(130), "{name}: {said}");
         assert!(said.starts_with("vmrun: asked the guest to power off"), "{name}: {said}");
-        assert!(before == desk.settings(), "{name}");
+        assert!(before == terminal.settings(), "{name}");
     }
 }
 
@@ -307,15 +307,15 @@ For more information, try '--help'.
 #[test]
 fn a_supervisor_that_is_killed_leaves_its_console() {
     let mut nmdm = Nmdm::new();
-    kill(nmdm.host.standing("web").unwrap().supervisor.unwrap());
-    let mut desk = Terminal::new();
-    let console = desk.start(&mut nmdm.host.command(&["console", "web"]));
-    desk.shows("leaves it\r\n", SOON);
-    desk.until_raw();
-    desk.types("x");
+    kill(nmdm.host.status("web").unwrap().supervisor.unwrap());
+    let mut terminal = Terminal::new();
+    let console = terminal.start(&mut nmdm.host.command(&["console", "web"]));
+    terminal.shows("leaves it\r\n", SOON);
+    terminal.until_raw();
+    terminal.types("x");
     nmdm.guest.shows("x", SOON);
-    desk.types("\x1d");
-    assert_eq!(desk.ends(console).0.code(), Some(0));
+    terminal.types("\x1d");
+    assert_eq!(terminal.ends(console).0.code(), Some(0));
 }
 
 #[test]
@@ -334,14 +334,14 @@ fn a_machine_on_another_host_is_talked_to_and_listened_to_by_the_vmrun_there() {
     assert_eq!(there(&["start", "recipes/web.rhai"]).code, 0);
 
     let hosts = ["--hosts", "ssh://root@vm6:2222", "--timeout", "5s"];
-    let mut desk = Terminal::new();
-    let console = desk.start(sandbox.command(&["console", "web", "--escape", "^a"]).args(hosts));
-    same(&desk.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-a leaves it\r\n");
-    desk.until_raw();
-    desk.types("root\r");
+    let mut terminal = Terminal::new();
+    let console = terminal.start(sandbox.command(&["console", "web", "--escape", "^a"]).args(hosts));
+    same(&terminal.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-a leaves it\r\n");
+    terminal.until_raw();
+    terminal.types("root\r");
     guest.shows("root\r", SOON);
-    desk.types("\x01");
-    assert_eq!(desk.ends(console).0.code(), Some(0));
+    terminal.types("\x01");
+    assert_eq!(terminal.ends(console).0.code(), Some(0));
 
     guest.is_nobodys();
     let waiting = sandbox.start(&[&["wait-serial", "web", "it's $HOME", "--within", "20s"][..], &hosts[..]].concat());

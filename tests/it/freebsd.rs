@@ -922,11 +922,11 @@ error: [tmp]/vm/install.img is in use by another vmrun or its guest
 #[test]
 fn who_looks_on_is_told_that_a_guest_runs_and_what_is_done_to_stop_it() {
     let sandbox = initialized("run\n");
-    let mut desk = Terminal::new();
-    let run = desk.start(sandbox.command(&["install.rhai"]).env("VMRUN_SECRET_VNC", PASSWORD));
-    let runs = desk.shows("power off\r\n", Duration::from_secs(20));
+    let mut terminal = Terminal::new();
+    let run = terminal.start(sandbox.command(&["install.rhai"]).env("VMRUN_SECRET_VNC", PASSWORD));
+    let runs = terminal.shows("power off\r\n", Duration::from_secs(20));
     kill(Pid::from_raw(run.id().cast_signed()), Signal::SIGTERM).unwrap();
-    let (status, ends) = desk.ends(run);
+    let (status, ends) = terminal.ends(run);
     same(
         &(runs + ends.as_str()).replace("\r\n", "\n"),
         "

@@ -172,13 +172,13 @@ fn a_guest_in_a_jail_goes_on_without_its_vmrun_and_its_jail_goes_with_who_takes_
     sandbox.write("fake/exits", "run\n");
     let started = sandbox.run(&["start", "db.rhai"]);
     assert_eq!(started.code, 0, "{}", started.stderr);
-    let standing = sandbox.read("state/db/standing.json");
+    let status = sandbox.read("state/db/standing.json");
     let of = |key: &str| {
-        let rest = &standing[standing.find(&format!("\"{key}\":")).unwrap() + key.len() + 3..];
+        let rest = &status[status.find(&format!("\"{key}\":")).unwrap() + key.len() + 3..];
         rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap().to_string()
     };
     let killed = sandbox.shell(&format!("kill -9 {}", of("supervisor"))).status().unwrap();
-    assert!(killed.success(), "{standing}");
+    assert!(killed.success(), "{status}");
     let adopted = sandbox.run(&["adopt", "db"]);
     assert_eq!(adopted.code, 0, "{}", adopted.stderr);
     assert_eq!(sandbox.names("fake/jails"), ["box"]);

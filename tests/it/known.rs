@@ -56,11 +56,11 @@ fn a_machine_that_was_stopped_is_started_by_name_as_it_was_before() {
     host.is_clean();
     let done = host.finish(host.command(&["start", "db"]).current_dir("/"));
     ended(&done, 0, &format!("vmrun: as it was started before: db --set=port={first}\nvmrun: db runs"));
-    assert_eq!(host.standing("db").unwrap().params.get("port"), Some(&first.to_string()));
+    assert_eq!(host.status("db").unwrap().params.get("port"), Some(&first.to_string()));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     // What is given counts more than what was.
     ended(&host.run(&["start", "db", "--set", &two]), 0, "vmrun: db runs");
-    assert_eq!(host.standing("db").unwrap().params.get("port"), Some(&second.to_string()));
+    assert_eq!(host.status("db").unwrap().params.get("port"), Some(&second.to_string()));
     ended(&host.run(&["kill", "db"]), 0, "vmrun: db was switched off");
     // A recipe by its path is a recipe.
     let done = host.run(&["start", "db.rhai"]);

@@ -24,7 +24,7 @@ fn every_machine_is_listed_with_how_it_stands_whoever_has_started_it() {
         host.recipe(name, "");
         assert_eq!(host.run(&["start", &format!("{name}.rhai")]).code, 0);
     }
-    let [db, web] = ["db", "web"].map(|name| host.standing(name).unwrap());
+    let [db, web] = ["db", "web"].map(|name| host.status(name).unwrap());
     kill(web.supervisor.unwrap());
     host.recipe("lab", "");
     let mut front = host.start(&["lab.rhai"]);
@@ -33,7 +33,7 @@ fn every_machine_is_listed_with_how_it_stands_whoever_has_started_it() {
     host.recipe("sad", "restart(#{ on: [\"crash\"], delay: \"10ms\", limit: 1, within: \"1m\" });\n");
     host.write("sad.rhai", &host.read("sad.rhai").replace("tap3", "tap4").replace("[tmp]", &host.own("[tmp]")));
     assert_eq!(host.run(&["start", "sad.rhai"]).code, 4);
-    host.until("sad", |standing| standing.state == MachineState::Failed);
+    host.until("sad", |status| status.state == MachineState::Failed);
     let mut hand = by_hand(&host, "hand");
     front.until("the bhyve of hand", |host| host.read("fake/vmm/hand").contains("pid "));
     host.write(
@@ -120,7 +120,7 @@ fn the_status_of_a_machine_is_all_that_is_known_with_its_threads() {
     let fbuf = "\"29\": fbuf(#{ tcp: \"127.100.100.1:5901\" }), \"31\"";
     host.write("db.rhai", &recipe.replace("\"31\"", fbuf));
     assert_eq!(host.run(&["start", "db.rhai", "--set", "cpus=2", "--stop-within", "90s"]).code, 0);
-    let db = host.standing("db").unwrap();
+    let db = host.status("db").unwrap();
     let pids = [(db.guest.unwrap(), "db"), (db.supervisor.unwrap(), "vmrun")];
     let done = host.run(&["status", "db"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
@@ -186,9 +186,9 @@ fn the_status_of_what_waits_or_is_held_says_why_and_until_when() {
     let host = Host::new("3\n3\n");
     host.recipe("db", "restart(#{ on: [\"crash\"], delay: \"1h\", max_delay: \"1h\" });\n");
     assert_eq!(host.run(&["start", "db.rhai", "--init"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Waiting);
+    host.until("db", |status| status.state == MachineState::Waiting);
     let waits = host.run(&["status", "db"]).stdout;
-    let supervisor = host.standing("db").unwrap().supervisor.unwrap();
+    let supervisor = host.status("db").unwrap().supervisor.unwrap();
     let state = waits.lines().find(|line| line.starts_with("state")).unwrap();
     assert!(state.starts_with("state       waiting since ") && state.contains("; it is started again in "), "{state}");
     same(

@@ -46,10 +46,10 @@ fn what_a_guest_says_stands_behind_what_its_supervisors_say() {
     let host = Host::new("talk\n");
     recipe(&host, "");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let standing = host.standing("db").unwrap();
-    until("O_APPEND", || is_appended_to(standing.guest.unwrap()));
+    let status = host.status("db").unwrap();
+    until("O_APPEND", || is_appended_to(status.guest.unwrap()));
     says(&host, "one\n");
-    kill(standing.supervisor.unwrap());
+    kill(status.supervisor.unwrap());
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
     says(&host, "two\n");
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
@@ -73,7 +73,7 @@ fn a_machine_is_ready_at_every_start_by_what_this_boot_has_said() {
     let ready = "vmrun: db runs\nvmrun: db is ready";
     let started = |args: &[&str]| {
         let start = host.start(args);
-        host.until("db", |standing| standing.boots == 2 && standing.state == MachineState::Running);
+        host.until("db", |status| status.boots == 2 && status.state == MachineState::Running);
         // What the boot before has said does not count.
         says(&host, "db login: \n");
         ended(&start.wait(), 0, ready);
@@ -86,7 +86,7 @@ fn a_machine_is_ready_at_every_start_by_what_this_boot_has_said() {
     says(&host, "root\n");
     heard("login:", "10s", 0, "");
     // Whoever takes it over finds it ready as well.
-    kill(host.standing("db").unwrap().supervisor.unwrap());
+    kill(host.status("db").unwrap().supervisor.unwrap());
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db goes on; it was taken over\nvmrun: db is ready");
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.write("fake/exits", "say login:|0\ntalk\n");

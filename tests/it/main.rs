@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::let_underscore_must_use,
     clippy::print_stderr,
     unreachable_pub,
     missing_docs,

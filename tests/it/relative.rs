@@ -112,16 +112,16 @@ fn what_is_recorded_of_a_machine_is_from_the_root_on() {
     fs::write(host.path("a/disk.img"), [0; 4096]).unwrap();
     let done = within(&host, "a", &["start", "../b/guest.rhai", "--set", "disk=disk.img"]);
     ended(&done, 0, "vmrun: relb runs");
-    let standing = host.standing("relb").unwrap();
+    let status = host.status("relb").unwrap();
     let disk = host.path("a/disk.img").display().to_string();
-    assert_eq!(standing.params.get("disk"), Some(&disk));
-    assert_eq!(standing.shape.disks, [disk]);
-    assert!(standing.recipe.starts_with('/') && standing.log.starts_with('/'), "{standing:?}");
+    assert_eq!(status.params.get("disk"), Some(&disk));
+    assert_eq!(status.shape.disks, [disk]);
+    assert!(status.recipe.starts_with('/') && status.log.starts_with('/'), "{status:?}");
     let text = host.read("state/.relb.lock");
     assert!(text.contains("[tmp]/a/disk.img"), "{text}");
     // From wherever it is restarted.
     ended(&within(&host, "vm", &["restart", "relb"]), 0, "vmrun: relb is down\nvmrun: relb runs");
-    assert_eq!(host.standing("relb").unwrap().shape, standing.shape);
+    assert_eq!(host.status("relb").unwrap().shape, status.shape);
     ended(&host.run(&["stop", "relb"]), 0, "vmrun: relb is down");
     host.is_clean();
 }

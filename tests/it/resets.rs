@@ -52,7 +52,7 @@ fn who_ran_once_and_then_resets_for_ever_is_held() {
     assert_eq!(host.run(&["status", "db"]).code, 0);
     std::process::Command::new("sleep").arg("1").status().unwrap();
     assert_eq!(host.finish(&mut host.program("bhyvectl", &["--force-reset", "--vm=db"])).code, 0);
-    let held = host.until("db", |standing| standing.state == MachineState::Failed);
+    let held = host.until("db", |status| status.state == MachineState::Failed);
     let error = "it does not come up: it rebooted 6 times in a row within 1s of its start";
     assert_eq!((held.error.as_deref(), held.boots), (Some(error), 7));
     let status = host.run(&["status", "db"]);
@@ -67,7 +67,7 @@ fn a_guest_that_pauses_is_stopped_at_once() {
     host.recipe("db", "");
     let mut run = host.start(&["start", "db.rhai"]);
     run.until("a pause", |sandbox| sandbox.read("log/db.log").contains("in 1s"));
-    let waits = host.until("db", |standing| standing.state == MachineState::Waiting || standing.boots > 2);
+    let waits = host.until("db", |status| status.state == MachineState::Waiting || status.boots > 2);
     assert_eq!(waits.restarts, 0);
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     assert_eq!(run.wait().code, 0);

@@ -7,9 +7,9 @@ use std::fs;
 /// Restarts a machine that would not come back: the whole message, and its guest goes on.
 #[track_caller]
 fn refused(host: &Host, name: &str, code: i32, stderr: &str) {
-    let before = host.standing(name).unwrap();
+    let before = host.status(name).unwrap();
     ended(&host.run(&["restart", name]), code, stderr);
-    assert_eq!(host.standing(name).unwrap(), before);
+    assert_eq!(host.status(name).unwrap(), before);
     assert!(lives(before.guest.unwrap()) && lives(before.supervisor.unwrap()));
 }
 
@@ -65,13 +65,13 @@ fn a_machine_is_restarted_with_the_parameters_of_its_start_or_not_at_all() {
     host.write("db.rhai", &text.replace("1..=9", "1..=5"));
     let done = host.run(&["restart", "db"]);
     assert!(done.code == 1 && done.stderr.contains("--set size=7: expected a number from 1 to 5"), "{done:?}");
-    assert_eq!(host.standing("db").unwrap().boots, 1);
+    assert_eq!(host.status("db").unwrap().boots, 1);
     host.write("db.rhai", &text);
     // Who restarts it has no secret.
-    let before = host.standing("db").unwrap();
+    let before = host.status("db").unwrap();
     let done = host.finish(&mut host.command(&["restart", "db"]));
     assert!(done.code == 3 && done.stderr.starts_with("error: the secret `vnc` is not there\n"), "{done:?}");
-    assert_eq!(host.standing("db").unwrap(), before);
+    assert_eq!(host.status("db").unwrap(), before);
     // From wherever that is.
     let done = host.finish(host.command(&["restart", "db"]).env("VMRUN_SECRET_VNC", "hunter22").current_dir("/"));
     ended(&done, 0, "vmrun: db is down\nvmrun: db runs");
@@ -85,7 +85,7 @@ fn of_several_machines_what_is_wrong_is_told_and_the_others_come_back() {
     host.recipe("db", "");
     host.recipe("web", "");
     ended(&host.run(&["start", "db.rhai", "web.rhai"]).sorted(), 0, "vmrun: db runs\nvmrun: web runs");
-    let before = host.standing("web").unwrap();
+    let before = host.status("web").unwrap();
     host.write("web.rhai", "tap(7);\n");
     let done = host.run(&["restart", "web", "db", "mail"]);
     same(
@@ -109,7 +109,7 @@ error: the machine mail does not run in the background
 ",
     );
     assert_eq!(done.code, 3);
-    assert_eq!(host.standing("web").unwrap(), before);
+    assert_eq!(host.status("web").unwrap(), before);
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     // So do those that are started beside one that is wrong.
     host.write("fake/exits", "run\n");
@@ -145,7 +145,7 @@ fn a_machine_whose_recipe_has_another_port_of_somebody_else_is_not_stopped() {
     let done = host.run(&["restart", "db"]);
     let said = format!("error: VNC cannot listen on 127.0.0.1:{port}: somebody does already\n");
     assert!(done.code == 1 && done.stderr.starts_with(&said), "{done:?}");
-    assert_eq!(host.standing("db").unwrap().boots, 1);
+    assert_eq!(host.status("db").unwrap().boots, 1);
     // Its own is no hindrance, though its guest has it.
     recipe(free);
     ended(&host.run(&["restart", "db"]), 0, "vmrun: db is down\nvmrun: db runs");

@@ -27,7 +27,7 @@ fn bhyve(host: &Host) -> u32 {
 fn a_machine_that_waits_for_its_viewer_is_found_and_stopped() {
     let host = waiting();
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let guest = host.standing("db").unwrap().guest.unwrap();
+    let guest = host.status("db").unwrap().guest.unwrap();
     let list = host.run(&["list"]);
     same(
         &table(&list.stdout, &[(guest, "db")]),
@@ -43,7 +43,7 @@ db running [db] 1d02h 4 256M 12.5 127.100.100.9:5901 0 [tmp]/db.rhai
     host.is_clean();
     // Where its vmrun is gone it is found and stopped as well.
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    kill(host.standing("db").unwrap().supervisor.unwrap());
+    kill(host.status("db").unwrap().supervisor.unwrap());
     assert!(host.run(&["list"]).stdout.contains("unsupervised"));
     let guest = bhyve(&host);
     ended(
@@ -68,7 +68,7 @@ vmrun: db is down
 fn a_machine_that_waits_for_its_viewer_and_hears_no_signal_is_killed() {
     let host = waiting();
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let guest = host.standing("db").unwrap().guest.unwrap();
+    let guest = host.status("db").unwrap().guest.unwrap();
     // Neither the signal nor the switch reaches it.
     assert!(Command::new("kill").args(["-STOP", &guest.to_string()]).status().unwrap().success());
     ended(&host.run(&["kill", "db"]), 0, "vmrun: db was switched off");
@@ -103,7 +103,7 @@ fn a_node_that_is_destroyed_under_a_machine_in_the_background_has_it_held() {
     host.recipe("db", "");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
     assert_eq!(host.finish(&mut host.program("bhyvectl", &["--destroy", "--vm=db"])).code, 0);
-    let held = host.until("db", |standing| standing.state == MachineState::Failed);
+    let held = host.until("db", |status| status.state == MachineState::Failed);
     let error = "the hypervisor failed with status 1: vm_run error -1, errno 25";
     assert_eq!(held.error.as_deref(), Some(error));
     let status = host.run(&["status", "db"]).stdout;

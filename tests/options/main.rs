@@ -6,6 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::let_underscore_must_use,
     clippy::print_stdout,
     clippy::print_stderr,
     missing_docs,

@@ -87,7 +87,7 @@ fn until_written(host: &Host, file: &str, text: &str) {
 #[test]
 fn a_machine_of_before_is_listed_shown_and_stopped() {
     let host = started("run\n", &["--set", "cpus=2", "--stop-within", "7s"]);
-    let db = host.standing("db").unwrap();
+    let db = host.status("db").unwrap();
     let pids = [(db.guest.unwrap(), "db"), (db.supervisor.unwrap(), "vmrun")];
     let list = host.run(&["list"]);
     printed(
@@ -150,9 +150,9 @@ log         [tmp]/log/db.log
 #[test]
 fn a_machine_of_before_is_restarted_as_it_was_started() {
     let host = started("run\nrun\n", &["--init", "--set", "cpus=2", "--stop-within", "7s"]);
-    let before = host.standing("db").unwrap();
+    let before = host.status("db").unwrap();
     ended(&host.run(&["restart", "db"]), 0, "vmrun: db is down\nvmrun: db runs");
-    let after = host.standing("db").unwrap();
+    let after = host.status("db").unwrap();
     assert_ne!((before.supervisor, before.guest), (after.supervisor, after.guest));
     assert_eq!((before.init, after.init), (true, false));
     assert_eq!((after.params, after.shape, after.stop_within), (before.params, before.shape, Duration::from_secs(7)));
@@ -163,7 +163,7 @@ fn a_machine_of_before_is_restarted_as_it_was_started() {
 #[test]
 fn a_guest_whose_supervisor_of_before_was_killed_is_adopted() {
     let host = started("run\nrun\n", &["--stop-within", "7s"]);
-    let db = host.standing("db").unwrap();
+    let db = host.status("db").unwrap();
     kill(db.supervisor.unwrap());
     let list = host.run(&["list"]);
     same(
@@ -185,12 +185,12 @@ db unsupervised [db] 1d02h 1 256M 12.5 127.100.100.1:5901 0 [tmp]/db.rhai
     );
     printed(&host.run(&["gc"]), &goes_on);
     ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
-    let adopted = host.standing("db").unwrap();
+    let adopted = host.status("db").unwrap();
     assert_eq!((adopted.state, adopted.guest, adopted.boots), (MachineState::Running, db.guest, 1));
     assert_ne!(adopted.supervisor, db.supervisor);
     // Its policy goes on, and what was taken is not taken again.
     kill(db.guest.unwrap());
-    host.until("db", |standing| standing.state == MachineState::Running && standing.boots == 2);
+    host.until("db", |status| status.state == MachineState::Running && status.boots == 2);
     let made = |what: &str| host.read("fake/log").lines().filter(|line| line.contains(what)).count();
     assert_eq!((made("ifconfig tap1 create"), made("addm tap1")), (1, 1));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
@@ -200,7 +200,7 @@ db unsupervised [db] 1d02h 1 256M 12.5 127.100.100.1:5901 0 [tmp]/db.rhai
 #[test]
 fn a_guest_whose_supervisor_of_before_was_killed_is_stopped() {
     let host = started("run\n", &["--stop-within", "7s"]);
-    let db = host.standing("db").unwrap();
+    let db = host.status("db").unwrap();
     kill(db.supervisor.unwrap());
     let expected = "
 vmrun: db was left by vmrun [pid], of [tmp]/db.rhai, since [when]; giving back what it took
@@ -218,7 +218,7 @@ vmrun: db is down
 fn a_machine_that_was_held_before_is_listed_with_its_reason_and_started() {
     let host = host("3\n3\n", MACHINE);
     assert_eq!(run(&host, &["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Failed);
+    host.until("db", |status| status.state == MachineState::Failed);
     until_written(&host, "log/db.log", "has the limit");
     let list = host.run(&["list"]);
     same(
@@ -252,7 +252,7 @@ log         [tmp]/log/db.log
     printed(&host.run(&["gc"]), "");
     host.write("fake/exits", "run\n");
     ended(&host.run(&["start", "db"]), 0, "vmrun: db runs");
-    let db = host.standing("db").unwrap();
+    let db = host.status("db").unwrap();
     assert_eq!((db.state, db.error), (MachineState::Running, None));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
@@ -262,7 +262,7 @@ log         [tmp]/log/db.log
 fn a_machine_that_waits_since_before_is_stopped_at_once() {
     let host = host("3\n", &MACHINE.replace("20ms", "1h").replace("limit: 1", "max_delay: \"1h\", limit: 1"));
     assert_eq!(run(&host, &["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Waiting);
+    host.until("db", |status| status.state == MachineState::Waiting);
     let list = host.run(&["list"]);
     printed(
         &Done { stdout: table(&list.stdout, &[]), ..list },
@@ -425,10 +425,10 @@ rm -rf [tmp]/state/db [tmp]/state/.db.secrets [tmp]/state/.db.lock
     host.write("db.rhai", MACHINE.trim_start());
     host.write("fake/exits", "run\n");
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let db = host.standing("db").unwrap();
+    let db = host.status("db").unwrap();
     kill(db.supervisor.unwrap());
     ended(&run(&host, &["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
-    assert_eq!(host.standing("db").unwrap().guest, db.guest);
+    assert_eq!(host.status("db").unwrap().guest, db.guest);
     ended(&run(&host, &["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
 }

@@ -6,6 +6,7 @@
 //! pipes, signals, exit statuses) is real. It keeps its state in files (see state.rs) and refuses what FreeBSD
 //! refuses, with FreeBSD's words and statuses. What is knowledge and not from the reference is marked (k).
 #![expect(clippy::disallowed_methods, reason = "this is another operating system, not a part of the house")]
+#![expect(clippy::let_underscore_must_use, reason = "what FreeBSD's programs do when nobody reads them is to end")]
 
 use std::path::Path;
 use std::process::ExitCode;

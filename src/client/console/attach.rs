@@ -5,8 +5,9 @@ use crate::diag::Fault;
 use crate::host::process::timeout;
 use crate::host::signals::Signals;
 use crate::host::terminal::RawTerminal;
+use crate::host::wait;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
@@ -104,7 +105,7 @@ impl Attached<'_> {
         ];
         let mut fds: Vec<PollFd<'_>> = wanted.iter().flatten().map(|(fd, flags)| PollFd::new(*fd, *flags)).collect();
         let soon = if self.console.is_some() { LULL } else { LOOK };
-        let _ = poll(&mut fds, timeout(Some(Instant::now() + soon)));
+        wait::for_any(&mut fds, timeout(Some(Instant::now() + soon)));
         let mut answers = fds.iter().map(|fd| fd.any().unwrap_or(true));
         let [_, typed, heard] = wanted.map(|one| one.is_some() && answers.next().unwrap_or_default());
         (typed, heard)
@@ -124,7 +125,8 @@ impl Attached<'_> {
                 let end = typed.iter().position(|byte| Some(*byte) == leave);
                 if let Some(console) = &mut self.console {
                     console.say(&typed[..end.unwrap_or(count)]);
-                    let _ = console.send();
+                    // A line that is gone is found gone when it is listened to.
+                    console.send();
                 }
                 end.map(|_| Left::Away)
             }

@@ -3,6 +3,7 @@
 use super::tree::{Above, Step, Tree};
 use super::written::{told, written};
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
+use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::signals::Signals;
 use nix::errno::Errno;
@@ -53,8 +54,8 @@ pub(super) fn enter() -> Option<ExitCode> {
     Some(match act(&folder, &script, &mut talk) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Nobody is left to tell when this fails.
-            let _ = talk.write_all(format!("refused {}\n", why.replace('\n', " ")).as_bytes());
+            talk.write_all(format!("refused {}\n", why.replace('\n', " ")).as_bytes())
+                .may_fail("nobody is left to tell");
             ExitCode::FAILURE
         }
     })
@@ -95,7 +96,7 @@ fn leave(folder: &Path, script: &[OsString], _: &mut UnixStream) -> Step<()> {
 /// Leaves the script's standard output and error to it alone, so that their end is seen.
 fn let_go() {
     if let Ok(null) = File::options().write(true).open("/dev/null") {
-        let _ = (dup2_stdout(&null), dup2_stderr(&null));
+        dup2_stdout(&null).and_then(|()| dup2_stderr(&null)).may_fail("they are open, and so is this");
     }
 }
 
@@ -108,8 +109,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> Step<()>
     };
     let signals = Signals::install().map_err(|fault| fault.to_string())?;
     setsid().map_err(|why| format!("setsid: {}", why.desc()))?;
-    // A network without it is one without addresses.
-    let _ = loopback_up();
+    loopback_up().may_fail("a network without it is one without addresses");
     let tree = Tree::enter(folder, &Above::new(&us, &cwd, user == "user"))?;
     std::env::set_current_dir(&cwd).map_err(|why| format!("{} is not to be seen in it: {why}", cwd.display()))?;
     give_up_rights().map_err(|why| format!("give up rights: {why}"))?;
@@ -165,7 +165,7 @@ fn wait(signals: &Signals, talk: &UnixStream, child: i32) -> Option<ExitStatus> 
 
 /// Ends all other processes of the enclosure.
 fn end_all() {
-    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    kill(Pid::from_raw(-1), Signal::SIGKILL).may_fail("there may be no other process");
     while !matches!(waitpid(None, None), Err(Errno::ECHILD)) {}
 }
 

@@ -2,6 +2,7 @@
 
 use super::mounts::{ANEW, Mounted, is_anew, mounted};
 use super::{INSIDE, PLACE};
+use crate::diag::may_fail::MayFail as _;
 use crate::recording::{CARRIERS, NAMES};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, umask};
@@ -202,7 +203,8 @@ impl Tree {
         let user = if over.in_user_namespace { ",userxattr" } else { "" };
         let options = format!("lowerdir={below},upperdir={upper},workdir={work}{user}");
         // The root of the overlay is its upper side's: as the folder was.
-        let _ = std::fs::set_permissions(&upper, meta.permissions());
+        std::fs::set_permissions(&upper, meta.permissions())
+            .may_fail("the root of the overlay then has the mode of a new folder");
         let covered = mount(Some("overlay"), &new, Some("overlay"), harmless(), Some(options.as_str()));
         if covered.is_ok() {
             self.overlays.push(Overlay { at: folder.to_path_buf(), lower, upper });
@@ -270,8 +272,8 @@ fn kernel(root: &Path) -> Step<()> {
     for name in OF_KERNEL.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
         read_only(&name, &name)?;
     }
-    // Where that is forbidden it is empty.
-    let _ = mount(Some("sysfs"), &root.join("sys"), Some("sysfs"), flags | MsFlags::MS_RDONLY, NOTHING);
+    mount(Some("sysfs"), &root.join("sys"), Some("sysfs"), flags | MsFlags::MS_RDONLY, NOTHING)
+        .may_fail("where it is forbidden it is empty");
     Ok(())
 }
 
@@ -311,7 +313,8 @@ fn devices(root: &Path, folder: &Path) -> Step<()> {
     make(&dev.join("pts"))?;
     // A script without terminals is one that has none.
     let options = Some("newinstance,ptmxmode=0666,mode=620");
-    let _ = mount(Some("devpts"), &dev.join("pts"), Some("devpts"), MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, options);
+    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, options)
+        .may_fail("a script without terminals is one that has none");
     let inside = root.join(INSIDE.trim_start_matches('/'));
     make(&inside)?;
     mount(Some(folder), &inside, NOTHING, MsFlags::MS_BIND, NOTHING).map_err(step("show the recording"))

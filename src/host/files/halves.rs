@@ -6,6 +6,7 @@
 
 use super::{names, remove};
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::model::Machine;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -74,7 +75,7 @@ pub(crate) fn clear(path: &Path) -> Result<(), Fault> {
 /// Removes what dead writers have left of a machine's images, as before a power cut. That it cannot be removed hinders no guest.
 pub(crate) fn clear_images(machine: &Machine) {
     for (.., path, _) in machine.devices().flat_map(|(_, device)| device.images()) {
-        let _ = clear(path.as_path());
+        clear(path.as_path()).may_fail("what cannot be removed hinders no guest");
     }
 }
 

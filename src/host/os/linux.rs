@@ -1,6 +1,7 @@
 //! Linux: machines that are QEMU processes.
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::boot_plan::BootPlan;
 use crate::host::files::remove;
 use crate::host::foreign_process::{ForeignProcess, HypervisorProcess};
@@ -176,7 +177,9 @@ impl Qmp {
 
     /// Tells QEMU to do something. A QEMU that is gone, or that does not read, needs no telling.
     fn execute(&mut self, command: &str) {
-        let _ = self.stream.write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes());
+        self.stream
+            .write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes())
+            .may_fail("a QEMU that is gone, or that does not read, needs no telling");
     }
 
     /// Returns the first event that ends the boot among those that are taken now.

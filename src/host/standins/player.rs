@@ -1,11 +1,13 @@
 //! What a stand-in does when it is called.
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
+use crate::host::wait;
 use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
@@ -146,7 +148,11 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     if let Some(file) = download::file(&words) {
         // A script goes on with it. One that is there stays as it is, and one that cannot be made is the script's to find.
-        let _ = OpenOptions::new().write(true).create_new(true).open(file);
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(file)
+            .may_fail("one that is there stays as it is, and one that cannot be made is the script's to find");
     }
     Ok(answer)
 }
@@ -159,7 +165,7 @@ fn heard() -> String {
     let mut bytes = Vec::new();
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        let _ = stdin.lock().take(HEARD_MAX).read_to_end(&mut bytes);
+        stdin.lock().take(HEARD_MAX).read_to_end(&mut bytes).may_fail("what came until it failed is what came");
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -181,6 +187,6 @@ fn ring(folder: &Path) {
         && bell.write_all(b"!").is_ok()
     {
         let mut fds = [PollFd::new(bell.as_fd(), PollFlags::empty())];
-        let _ = poll(&mut fds, PollTimeout::from(PATIENCE));
+        wait::for_any(&mut fds, PollTimeout::from(PATIENCE));
     }
 }

@@ -4,7 +4,7 @@
 
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
-use crate::host::boot_plan::{BootPlan, Load, Setting};
+use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::seat::Seat;
 use crate::host::settings::NODES;
 use crate::host::store::{Locks, Store};
@@ -157,7 +157,7 @@ impl Effects for Elsewhere {
 
 impl Guests for Elsewhere {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        BootPlan::of(machine, &Setting::of(&self.settings))
+        BootPlan::of(machine, &PlanSetting::of(&self.settings))
     }
 
     fn prepare(&mut self, _: &BootPlan) -> Result<(), Fault> {

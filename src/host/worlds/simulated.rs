@@ -6,7 +6,7 @@ use super::imagined::Imagined;
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::host::boot_plan::{BootPlan, Load, Setting};
+use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
 use crate::host::interfaces::marks::Maker;
@@ -160,7 +160,7 @@ impl Effects for Simulated {
 
 impl Guests for Simulated {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        BootPlan::of(machine, &Setting::of(&self.settings))
+        BootPlan::of(machine, &PlanSetting::of(&self.settings))
     }
 
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {

@@ -268,7 +268,9 @@ impl Draft {
             let fault = match tty {
                 Tty::Stdio => Fault::new(format!("{first} and {name} both use stdio, which there is one of"))
                     .hint("plug one of them into a nmdm(4)"),
-                _ => Fault::new(format!("{first} and {name} are both plugged into {tty}")).hint("give each its own"),
+                Tty::Path(_) | Tty::Tcp(_) => {
+                    Fault::new(format!("{first} and {name} are both plugged into {tty}")).hint("give each its own")
+                }
             };
             faults.push((part, fault));
         }

@@ -4,7 +4,6 @@ use super::Report;
 use crate::diag::{Place, Severity};
 use crate::script::check::{Finding, Rule};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// Where a stretch begins and ends: lines and columns from 1, in characters; the end is behind the last one.
 struct Extent {
@@ -111,7 +110,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            let _ = write!(uri, "%{byte:02X}");
+            uri.push_str(&format!("%{byte:02X}"));
         }
     }
     if path.starts_with('/') { format!("file://{uri}") } else { uri }

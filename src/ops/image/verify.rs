@@ -43,7 +43,7 @@ fn written(recipe: &RecipeRequest, settings: Settings, notify: Notify<'_>) -> Re
     }
     let image = |done: &Rehearsed| match done {
         Rehearsed::Effect(Effect::WriteImage { path, image, .. }) => Some((path.clone(), image.clone())),
-        _ => None,
+        Rehearsed::Effect(_) | Rehearsed::Boot(_) => None,
     };
     Ok(evaluated.run.rehearsed().iter().filter_map(image).collect())
 }

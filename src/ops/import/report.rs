@@ -6,7 +6,6 @@ use super::source::Next;
 use crate::diag::{Fault, shown};
 use crate::vmbhyve::Note;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 impl Outcome {
     fn state(&self) -> &'static str {
@@ -62,15 +61,14 @@ pub(super) fn markdown(outcomes: &Outcomes) -> String {
         text += "\n## Secrets\n\nPasswords were not copied. Each goes into a file of its own (mode 0600), or into a variable:\n\n";
         for secret in secrets {
             let variable = crate::host::environment::variable(secret);
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "- `/usr/local/etc/vmrun/secrets/{secret}`, or `{variable}`");
+            text.push_str(&format!("- `/usr/local/etc/vmrun/secrets/{secret}`, or `{variable}`\n"));
         }
     }
     text += "\n## What to do next\n\n";
     for (at, Next { what, commands }) in next(outcomes).iter().enumerate() {
-        let _ = writeln!(text, "{}. {what}", at + 1);
+        text.push_str(&format!("{}. {what}\n", at + 1));
         if !commands.is_empty() {
-            let _ = writeln!(text, "\n   ```sh\n   {}\n   ```\n", commands.join("\n   "));
+            text.push_str(&format!("\n   ```sh\n   {}\n   ```\n\n", commands.join("\n   ")));
         }
     }
     shown::text(&text).into_owned()
@@ -101,12 +99,12 @@ fn switches(network: &NetworkOutcome) -> String {
         text += "\n| switch | type | bridge |\n|---|---|---|\n";
         for switch in &network.switches {
             let bridge = switch.bridge.as_deref().unwrap_or("none");
-            let _ = writeln!(text, "| {} | {} | {bridge} |", switch.name, switch.kind);
+            text.push_str(&format!("| {} | {} | {bridge} |\n", switch.name, switch.kind));
         }
     }
     if !network.holes.is_empty() {
         text += "\nTo be finished:\n\n";
-        network.holes.iter().for_each(|hole| _ = writeln!(text, "- {hole}"));
+        network.holes.iter().for_each(|hole| text.push_str(&format!("- {hole}\n")));
     }
     text += &notes(&network.notes);
     text
@@ -120,7 +118,7 @@ fn notes(notes: &[Note]) -> String {
     let mut text = String::from("\nNot taken over, or not as it looks:\n\n| line | key | why |\n|---|---|---|\n");
     for note in notes {
         let line = if note.line > 0 { note.line.to_string() } else { String::new() };
-        let _ = writeln!(text, "| {line} | {} | {} |", cell(&note.key), cell(&note.text));
+        text.push_str(&format!("| {line} | {} | {} |\n", cell(&note.key), cell(&note.text)));
     }
     text
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Whether a library is what it was when it was pinned.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum LibraryState {
     /// It is a folder that is used as it is.
     ByPath,
     /// It is to be such a folder, which is not there.
@@ -28,7 +28,7 @@ pub(crate) enum State {
     Changed(Vec<String>),
 }
 
-impl State {
+impl LibraryState {
     /// Returns the state in words.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ pub(crate) struct Status {
     /// What is pinned, if it is of the same repository and the same wish.
     pub(crate) pin: Option<Pin>,
     /// Whether it is what is pinned.
-    pub(crate) state: State,
+    pub(crate) state: LibraryState,
 }
 
 /// Returns the status of every library that the manifest of a folder names.
@@ -85,7 +85,7 @@ pub(crate) fn all(folder: &Path) -> Result<Vec<Status>, Vec<Diagnostic>> {
             From::Path(path) => (path.display().to_string(), String::new()),
         };
         let pin = store.lock.get(&named.name).filter(|pin| pin.is_of(named)).cloned();
-        let (name, root, state) = (named.name.clone(), store.root(named), State::of(&store, named)?);
+        let (name, root, state) = (named.name.clone(), store.root(named), LibraryState::of(&store, named)?);
         Ok(Status { name, root, from, want, pin, state })
     };
     store.named.iter().map(status).collect()
@@ -101,18 +101,18 @@ impl Status {
     pub(crate) fn fault(&self) -> Option<Fault> {
         let (name, root) = (&self.name, self.root.display());
         match &self.state {
-            State::ByPath | State::AsPinned => None,
-            State::Changed(changes) => {
+            LibraryState::ByPath | LibraryState::AsPinned => None,
+            LibraryState::Changed(changes) => {
                 let changes = suggest::list(changes.iter().map(String::as_str));
                 let fault = Fault::new(format!("{name}: in {root}, {changes}"));
                 Some(fault.hint("`vmrun lib sync` puts it back"))
             }
-            State::NotSigned => {
+            LibraryState::NotSigned => {
                 let fault = Fault::new(format!("{name} was pinned without a signature, and vmrun.toml names signers"));
                 Some(fault.hint("`vmrun lib sync` asks for it"))
             }
-            State::Missing => Some(Fault::new(format!("{name}: {root} is not there"))),
-            State::NotHere | State::NotPinned => {
+            LibraryState::Missing => Some(Fault::new(format!("{name}: {root} is not there"))),
+            LibraryState::NotHere | LibraryState::NotPinned => {
                 let fault = Fault::new(format!("{name} is {}", self.state.word()));
                 Some(fault.hint("`vmrun lib sync` fetches and pins it"))
             }
@@ -137,7 +137,7 @@ pub(crate) fn json(all: &[Status]) -> String {
 /// Returns a JSON list of libraries, with what changed in each.
 pub(crate) fn changes_json(all: &[Status]) -> String {
     let object = |one: &Status| {
-        let changes = if let State::Changed(changes) = &one.state { changes.as_slice() } else { &[] };
+        let changes = if let LibraryState::Changed(changes) = &one.state { changes.as_slice() } else { &[] };
         json!({ "name": one.name, "state": one.state.word(), "changes": changes })
     };
     format!("{:#}", Value::Array(all.iter().map(object).collect()))

@@ -1,7 +1,6 @@
 //! The text that Prometheus reads (its text format, version 0.0.4).
 
 use crate::diag::shown;
-use std::fmt::Write as _;
 
 /// What a number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +50,12 @@ impl Family {
             return text;
         }
         let Self { name, help, kind, .. } = self;
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.word());
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.word()));
         for (labels, value) in &self.samples {
             let labels: Vec<String> =
                 labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
             let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-            let _ = writeln!(text, "{name}{labels} {value}");
+            text.push_str(&format!("{name}{labels} {value}\n"));
         }
         text
     }

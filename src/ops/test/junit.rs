@@ -15,14 +15,13 @@ pub(super) fn document(done: &[TestRun]) -> String {
     for file in files {
         let tests: Vec<&TestRun> = done.iter().filter(|one| one.file == file).collect();
         let time: Duration = tests.iter().map(|one| one.time).sum();
-        let _ = writeln!(
-            xml,
-            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\" time=\"{:.3}\">",
+        xml.push_str(&format!(
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\" time=\"{:.3}\">\n",
             escaped(file),
             tests.len(),
             failures(&tests),
             time.as_secs_f64()
-        );
+        ));
         tests.iter().for_each(|one| case(&mut xml, one));
         xml.push_str("  </testsuite>\n");
     }
@@ -34,18 +33,17 @@ fn case(xml: &mut String, one: &TestRun) {
     let name = if one.name.is_empty() { "file" } else { &one.name };
     let (name, class) = (escaped(name), escaped(one.file.trim_end_matches(".rhai")));
     let time = one.time.as_secs_f64();
-    let _ = write!(xml, "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\"");
+    xml.push_str(&format!("    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time:.3}\""));
     let Some(first) = one.outcome.faults.first() else {
         xml.push_str("/>\n");
         return;
     };
     let text: Vec<String> = one.outcome.faults.iter().map(|fault| draw(fault, Colour::Plain)).collect();
-    let _ = writeln!(
-        xml,
-        ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
+    xml.push_str(&format!(
+        ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n",
         escaped(&first.fault.message),
         escaped(&text.join("\n"))
-    );
+    ));
 }
 
 /// A text in XML 1.0, which knows no other control characters than these three.

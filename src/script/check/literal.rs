@@ -69,7 +69,7 @@ impl Trial {
             .collect();
         let raised = match row {
             Row::Device(kind) if !whole => words::read_alone(kind, &args, partial),
-            _ => {
+            Row::Word(_) | Row::Device(_) => {
                 let run = Run::new(Box::new(Rehearsal::new(Box::new(Elsewhere::alone(Target::default())))));
                 self.shared.borrow_mut().begin(run, &Inputs::default(), Some(Purpose::Plan));
                 let tried = words::tried(row, &args, &site, &self.shared);

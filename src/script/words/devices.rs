@@ -191,7 +191,9 @@ pub(super) fn about(
     if let (Some(number), Some(group)) = (number, kind.group) {
         return match group.shape {
             Shape::Numbers(key) => raised.under(&number.to_string()).under(key).arg(options_at),
-            shape => groups::about(raised, group, shape, number, name).arg(kind.given.len()),
+            shape @ (Shape::Rows | Shape::Pairs | Shape::List) => {
+                groups::about(raised, group, shape, number, name).arg(kind.given.len())
+            }
         };
     }
     match kind.given.iter().position(|parameter| parameter.name == name) {

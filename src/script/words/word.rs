@@ -85,7 +85,9 @@ impl Type {
             Self::Text | Self::Path => vec![TypeId::of::<ImmutableString>()],
             Self::Number | Self::Size => vec![TypeId::of::<i64>()],
             Self::Any => vec![TypeId::of::<i64>(), TypeId::of::<f64>()],
-            _ => Vec::new(),
+            Self::Unit | Self::Flag | Self::List | Self::Map(_) | Self::Closure | Self::Handle(_) | Self::SameAs(_) => {
+                Vec::new()
+            }
         }
     }
 }

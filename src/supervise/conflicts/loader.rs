@@ -70,7 +70,7 @@ pub(super) fn missing(host: &dyn Host, machine: &Machine) -> Option<Conflict> {
             .iter()
             .chain(&argv.words())
             .any(|word| word.ends_with("bhyveload") || word.ends_with("grub-bhyve")),
-        _ => false,
+        Rehearsed::Effect(_) | Rehearsed::Boot(_) => false,
     };
     let freebsd = host.settings().platform == Platform::FreeBsd;
     if !freebsd

@@ -69,7 +69,7 @@ fn has_module(host: &dyn Host, name: &str) -> bool {
         Rehearsed::Effect(Effect::Run(argv)) => {
             argv.program == "kldload" && argv.words().iter().any(|word| word.contains(name))
         }
-        _ => false,
+        Rehearsed::Effect(_) | Rehearsed::Boot(_) => false,
     };
     host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(loads))
         || host.query(&Argv::new("kldstat").args(["-q", "-m", name])).is_ok()
@@ -177,7 +177,7 @@ fn null_modems(host: &dyn Host, machine: &Machine, severity: Severity, found: &m
         Tty::Path(path) if path.as_str().starts_with("/dev/nmdm") && host.file(path.as_path()).is_none() => {
             Some((part, path.clone()))
         }
-        _ => None,
+        Tty::Stdio | Tty::Path(_) | Tty::Tcp(_) => None,
     });
     let Some(first) = missing.next() else { return };
     if has_module(host, "nmdm") {

@@ -54,7 +54,9 @@ fn is_of_then(
 pub(super) fn booted<'a>(name: &'a VmName, journal: &'a Journal) -> impl Iterator<Item = &'a VmName> {
     let other = |hold: &'a Hold| match hold {
         Hold::Lock(other) | Hold::Node(other) => Some(other),
-        _ => None,
+        Hold::Effect(_) | Hold::Image(..) | Hold::Temporary(_) | Hold::Link(_) | Hold::Jail(_) | Hold::Guest { .. } => {
+            None
+        }
     };
     std::iter::once(name).chain(journal.holds.iter().filter_map(other).filter(move |other| *other != name))
 }

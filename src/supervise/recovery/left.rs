@@ -134,7 +134,13 @@ pub(super) fn is_noted(journal: &Journal, name: &str) -> bool {
     let makes = |hold: &Hold| match hold {
         Hold::Effect(Effect::CreateLink(link)) => link.names().iter().any(|made| made.as_str() == name),
         Hold::Link(link) => link.as_str() == name,
-        _ => false,
+        Hold::Effect(_)
+        | Hold::Lock(_)
+        | Hold::Node(_)
+        | Hold::Image(..)
+        | Hold::Temporary(_)
+        | Hold::Jail(_)
+        | Hold::Guest { .. } => false,
     };
     journal.holds.iter().any(makes)
 }

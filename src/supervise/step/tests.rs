@@ -10,7 +10,7 @@ fn rules() -> Rules {
 /// A run as whoever drives it sees it: what was decided, and what became of it.
 #[derive(Clone, Debug, Default)]
 struct Walk {
-    state: State,
+    state: RunState,
     now: Duration,
     has_guest: bool,
     finished: usize,
@@ -18,7 +18,7 @@ struct Walk {
 }
 
 /// Whether a hypervisor runs, as far as the state knows.
-fn has_guest(state: &State) -> bool {
+fn has_guest(state: &RunState) -> bool {
     matches!(state.phase, Phase::Running | Phase::Stopping | Phase::Forcing | Phase::Killing)
 }
 
@@ -143,7 +143,7 @@ proptest! {
 
     #[test]
     fn three_requests_to_stop_kill_a_guest_that_runs(noise in 0_usize..5) {
-        let mut state = step(State::default(), Event::Started, SECOND, &rules()).0;
+        let mut state = step(RunState::default(), Event::Started, SECOND, &rules()).0;
         let mut actions = vec![];
         for event in std::iter::repeat_n(Event::StopAsked, 3 + noise) {
             let (next, more) = step(state, event, SECOND, &rules());
@@ -156,7 +156,7 @@ proptest! {
 
 /// Tells a run step by step: when, what happened, where it is then, and what is done.
 fn told(rules: &Rules, events: &[(u64, Event)]) -> Vec<String> {
-    let mut state = State::default();
+    let mut state = RunState::default();
     let mut lines = Vec::new();
     for (at, event) in events {
         let (next, actions) = step(state, event.clone(), SECOND * u32::try_from(*at).unwrap(), rules);
@@ -228,7 +228,7 @@ fn a_guest_that_crashes_waits_and_one_that_crashes_too_often_is_over() {
 
 #[test]
 fn a_dialog_that_fails_powers_the_guest_off_and_starts_nothing_again() {
-    let state = step(State::default(), Event::Started, SECOND, &rules()).0;
+    let state = step(RunState::default(), Event::Started, SECOND, &rules()).0;
     let (state, actions) = step(state, Event::DialogFailed, SECOND, &rules());
     assert_eq!((actions, state.is_stopped), (vec![Action::Stop(Means::PowerButton)], true));
     let (state, _) = step(state, Event::Ended(Ended::PoweredOff), SECOND, &rules());

@@ -15,7 +15,7 @@ fn what_happens_to_a_machine_is_written_down() {
     let host = Host::new("3\n3\n");
     host.recipe("db", &QUICK.replace("limit: 3", "limit: 1"));
     assert_eq!(host.run(&["start", "db.rhai"]).code, 4);
-    host.until("db", |standing| standing.state == MachineState::Failed);
+    host.until("db", |status| status.state == MachineState::Failed);
     let crashed = "{\"event\":\"ended\",\"how\":\"triple_fault\",\"last_words\":[],\"machine\":\"db\",\
                    \"message\":\"the guest met a triple fault\",\"status\":3}";
     let held = "it was started again once within 600s, and is not any more";
@@ -36,8 +36,8 @@ fn what_happens_to_a_machine_is_written_down() {
     host.write("fake/exits", "run\n");
     host.recipe("web", "ready(#{ serial: \"web runs\" });\n");
     assert_eq!(host.run(&["start", "web"]).code, 0);
-    let standing = host.until("web", |standing| standing.state == MachineState::Running);
-    kill(standing.supervisor.unwrap());
+    let status = host.until("web", |status| status.state == MachineState::Running);
+    kill(status.supervisor.unwrap());
     ended(&host.run(&["adopt", "web"]), 0, "vmrun: web goes on; it was taken over");
     assert_eq!(host.run(&["stop", "web"]).code, 0);
     let second = "

@@ -34,7 +34,7 @@ pub fn holds(tree: &Tree, target: Target) {
     is_told_whole(&machine);
     let folder = Path::new("/run/lab");
     if qemu::check(&machine).is_empty() && qemu::backends(&machine).is_empty() {
-        qemu::argv(&machine, &qemu::Setting { folder, kvm: false, user_net: false, log: None });
+        qemu::argv(&machine, &qemu::QemuSetting { folder, kvm: false, user_net: false, log: None });
     }
     qemu::ignored(&machine);
 }

@@ -67,8 +67,8 @@ fn kept_apart(there: Side, here: Side, expected: &str) {
     let host = host();
     let own = |args: &[&str]| vmrun(&host, there, true, args);
     ended(&own(&["start", "db.rhai"]), 0, "vmrun: db runs");
-    let standing = host.standing("db").unwrap();
-    let (run, guest) = (standing.supervisor.unwrap(), standing.guest.unwrap());
+    let status = host.status("db").unwrap();
+    let (run, guest) = (status.supervisor.unwrap(), status.guest.unwrap());
     let pids = [(run, "run"), (guest, "guest")];
     let state = || [host.read("state/.db.lock"), host.read("state/db/standing.json"), host.read("fake/vmm/db")];
     let before = state();
@@ -101,8 +101,8 @@ fn a_machine_on_the_host_is_left_alone_by_who_is_in_a_jail() {
 fn what_a_run_in_a_jail_has_left_is_given_back_there_or_by_hand_when_the_jail_is_gone() {
     let host = host();
     ended(&vmrun(&host, InJail, true, &["start", "db.rhai"]), 0, "vmrun: db runs");
-    let standing = host.standing("db").unwrap();
-    [standing.supervisor, standing.guest].into_iter().flatten().for_each(kill);
+    let status = host.status("db").unwrap();
+    [status.supervisor, status.guest].into_iter().flatten().for_each(kill);
     let commands = ["list", "gc", "start db.rhai", "stop db"];
     same(&transcript(&host, OnHost, &commands, &[]), LEFT_IN_JAIL);
     let by_hand = "bhyvectl --destroy --vm=db && rm -rf [tmp]/state/db [tmp]/state/.db.lock";

@@ -261,8 +261,8 @@ fn a_run_that_is_taken_over_goes_on_with_what_was_lent() {
     sandbox.write("fake/exits", "run\nrun\n");
     let started = sandbox.run(&["start", "db.rhai"]);
     assert_eq!(started.code, 0, "{}", started.stderr);
-    let standing = sandbox.read("state/db/standing.json");
-    let rest = &standing[standing.find("\"supervisor\":").unwrap() + "\"supervisor\":".len()..];
+    let status = sandbox.read("state/db/standing.json");
+    let rest = &status[status.find("\"supervisor\":").unwrap() + "\"supervisor\":".len()..];
     let supervisor = rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap();
     assert!(sandbox.shell(&format!("kill -9 {supervisor}")).status().unwrap().success());
     let adopted = sandbox.run(&["adopt", "db"]);

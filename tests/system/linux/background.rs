@@ -10,8 +10,8 @@ struct Host(World);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Some(standing) = self.standing() {
-            for pid in [standing.supervisor, standing.guest].into_iter().flatten() {
+        if let Some(status) = self.status() {
+            for pid in [status.supervisor, status.guest].into_iter().flatten() {
                 let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
             }
         }
@@ -19,7 +19,7 @@ impl Drop for Host {
 }
 
 impl Host {
-    fn standing(&self) -> Option<MachineStatus> {
+    fn status(&self) -> Option<MachineStatus> {
         MachineStatus::read(&read(&self.0.path("state/loop/standing.json")))
     }
 
@@ -56,19 +56,19 @@ fn a_guest_outlives_its_supervisor_and_is_taken_over() {
     let host = Host(World::new());
     let recipe = host.recipe('B', "restart(#{ on: [\"crash\"], delay: \"10ms\" });\n");
     assert_eq!(host.vmrun(&["start", &recipe]), said("loop runs"));
-    let before = host.standing().unwrap();
+    let before = host.status().unwrap();
     let guest = before.guest.unwrap();
     assert_eq!(qemus_of(before.supervisor.unwrap()), [guest]);
     kill(before.supervisor.unwrap());
     assert_eq!(host.vmrun(&["adopt", "loop"]), said("loop goes on; it was taken over"));
-    let after = host.standing().unwrap();
+    let after = host.status().unwrap();
     assert_eq!((after.state, after.guest, after.boots), (MachineState::Running, Some(guest), 1));
     assert_ne!(after.supervisor, before.supervisor);
     // Its end is decoded as any other, and its policy goes on.
     wait_for("the first greeting", SOON, || read(&host.0.path("log/loop.log")).contains("guest: B").then_some(()));
     signal(guest, "TERM");
     let again = wait_for("another boot", SOON, || {
-        host.standing().filter(|it| it.boots == 2 && it.state == MachineState::Running)
+        host.status().filter(|it| it.boots == 2 && it.state == MachineState::Running)
     });
     assert_ne!(again.guest, Some(guest));
     assert_eq!((again.restarts, again.error.as_deref()), (1, Some("the hypervisor was killed by signal 15 (SIGTERM)")));
@@ -89,8 +89,7 @@ fn a_guest_in_the_background_that_crashes_is_held() {
     // Where QEMU takes long to start, its guest counts as one that runs until it has crashed.
     let (code, text) = host.vmrun(&["start", &recipe]);
     assert!(code == Some(4) || (code, text.clone()) == said("loop runs"), "{text}");
-    let held =
-        wait_for("the limit", SOON, || host.standing().filter(|standing| standing.state == MachineState::Failed));
+    let held = wait_for("the limit", SOON, || host.status().filter(|status| status.state == MachineState::Failed));
     let error = "the guest met a triple fault; it was started again 2 times within 600s, and is not any more";
     assert_eq!((held.boots, held.restarts, held.error.as_deref()), (3, 2, Some(error)));
     wait_for("the end", SOON, || read(&host.0.path("log/loop.log")).contains("has the limit").then_some(()));

@@ -17,8 +17,8 @@ struct Host(World);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let standing = MachineStatus::read(&read(&self.0.path("state/guest/standing.json")));
-        for pid in standing.iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
+        let status = MachineStatus::read(&read(&self.0.path("state/guest/standing.json")));
+        for pid in status.iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
         }
     }
@@ -47,11 +47,11 @@ fn disk(world: &World) -> PathBuf {
 }
 
 /// Logs in, and waits for the prompt of its shell.
-fn log_in(desk: &mut Terminal) {
-    desk.types("root\r");
-    desk.shows("Password: ", SOON);
-    desk.types("sesame\r");
-    desk.shows("# ", SOON);
+fn log_in(terminal: &mut Terminal) {
+    terminal.types("root\r");
+    terminal.shows("Password: ", SOON);
+    terminal.types("sesame\r");
+    terminal.shows("# ", SOON);
 }
 
 #[test]
@@ -70,36 +70,36 @@ fn a_linux_is_logged_into_restarted_and_powered_off_at_its_console() {
     assert_eq!(host.vmrun(&["start", utf8(&recipe)]), said("vmrun: guest runs\n"));
     assert_eq!(host.vmrun(&["wait-serial", "guest", "guest login: ", "--within", "4m"]), said(""));
 
-    let mut desk = Terminal::new();
-    let before = desk.settings();
-    let console = |desk: &mut Terminal| {
-        let console = desk.start(host.0.vmrun().args(["console", "guest"]));
-        desk.shows("this is com1 of guest; Ctrl-] leaves it\r\n", SOON);
-        desk.until_raw();
-        desk.types("\r");
+    let mut terminal = Terminal::new();
+    let before = terminal.settings();
+    let console = |terminal: &mut Terminal| {
+        let console = terminal.start(host.0.vmrun().args(["console", "guest"]));
+        terminal.shows("this is com1 of guest; Ctrl-] leaves it\r\n", SOON);
+        terminal.until_raw();
+        terminal.types("\r");
         console
     };
-    let first = console(&mut desk);
-    desk.shows("guest login: ", SOON);
-    log_in(&mut desk);
-    desk.types("\x1d");
-    let (status, text) = desk.ends(first);
+    let first = console(&mut terminal);
+    terminal.shows("guest login: ", SOON);
+    log_in(&mut terminal);
+    terminal.types("\x1d");
+    let (status, text) = terminal.ends(first);
     assert_eq!(status.code(), Some(0));
     assert!(text.ends_with("\r\nvmrun: left guest, which goes on\r\n"), "{text}");
-    assert!(before == desk.settings(), "the terminal is as it was");
+    assert!(before == terminal.settings(), "the terminal is as it was");
 
     // Whoever comes back finds the guest as he left it; after its reboot he is still there.
-    let second = console(&mut desk);
-    desk.shows("# ", SOON);
-    desk.types("reboot -f\r");
-    desk.shows("iPXE initialising devices...", FIRMWARE);
-    desk.shows("guest login: ", FIRMWARE);
-    log_in(&mut desk);
-    desk.types("poweroff -f\r");
-    let (status, text) = desk.ends(second);
+    let second = console(&mut terminal);
+    terminal.shows("# ", SOON);
+    terminal.types("reboot -f\r");
+    terminal.shows("iPXE initialising devices...", FIRMWARE);
+    terminal.shows("guest login: ", FIRMWARE);
+    log_in(&mut terminal);
+    terminal.types("poweroff -f\r");
+    let (status, text) = terminal.ends(second);
     assert_eq!(status.code(), Some(0), "{text}");
     assert!(text.ends_with("vmrun: guest has ended\r\n"), "{text}");
-    assert!(before == desk.settings(), "the terminal is as it was");
+    assert!(before == terminal.settings(), "the terminal is as it was");
     wait_for("the end of the run", SOON, || (!host.0.path("state/guest").exists()).then_some(()));
     // All of it is in the log as well.
     let log = read(&host.0.path("log/guest.log"));

@@ -13,8 +13,8 @@ struct Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let standing = MachineStatus::read(&read(&self.world.path("state/loop/standing.json")));
-        let own = standing.into_iter().flat_map(|it| [it.supervisor, it.guest]).flatten();
+        let status = MachineStatus::read(&read(&self.world.path("state/loop/standing.json")));
+        let own = status.into_iter().flat_map(|it| [it.supervisor, it.guest]).flatten();
         own.for_each(|pid| drop(Command::new("kill").args(["-9", &pid.to_string()]).output()));
         for other in &mut self.others {
             let _ = other.kill();
@@ -33,7 +33,7 @@ impl Host {
         host
     }
 
-    fn standing(&self) -> MachineStatus {
+    fn status(&self) -> MachineStatus {
         MachineStatus::read(&read(&self.world.path("state/loop/standing.json"))).unwrap()
     }
 
@@ -72,13 +72,13 @@ fn kill(pid: u32) {
 fn what_has_the_command_line_of_a_guest_and_is_none_stays() {
     let mut host = Host::started("");
     let log = host.world.path("state/loop/reset.log").display().to_string();
-    let standing = host.standing();
+    let status = host.status();
     // A shell with that text, and a QEMU of somebody else that was told the same file.
     host.other("sh", &["-c", "sleep 600; :", "qemu-system-x86_64", "-name", "loop", "-D", &log]);
     host.other("qemu-system-x86_64", &["-name", "loop", "-S", "-display", "none", "-machine", "none", "-D", &log]);
-    kill(standing.supervisor.unwrap());
+    kill(status.supervisor.unwrap());
     let (code, text) = host.vmrun(&["stop", "loop", "--within", "0s"]);
-    let killed = format!("vmrun: kill {}\n", standing.guest.unwrap());
+    let killed = format!("vmrun: kill {}\n", status.guest.unwrap());
     assert!(code == Some(0) && text.contains(&killed) && text.matches("vmrun: kill ").count() == 1, "{text}");
     assert_eq!(host.vmrun(&["gc"]), (Some(0), String::new()));
     for other in &mut host.others {
@@ -90,7 +90,7 @@ fn what_has_the_command_line_of_a_guest_and_is_none_stays() {
 #[test]
 fn the_time_that_stop_gives_is_that_of_the_run() {
     let host = Host::started("");
-    let supervisor = host.standing().supervisor.unwrap();
+    let supervisor = host.status().supervisor.unwrap();
     let forced = "vmrun: loop did not power off in time and was switched off\n";
     assert_eq!(host.vmrun(&["stop", "loop", "--within", "300ms"]), (Some(0), forced.into()));
     let log = read(&host.world.path("log/loop.log"));
@@ -104,8 +104,8 @@ fn the_time_that_stop_gives_is_that_of_the_run() {
 #[test]
 fn a_supervisor_that_does_not_answer_is_told_of_when_the_time_is_over() {
     let host = Host::started("");
-    let standing = host.standing();
-    let (supervisor, guest) = (standing.supervisor.unwrap(), standing.guest.unwrap());
+    let status = host.status();
+    let (supervisor, guest) = (status.supervisor.unwrap(), status.guest.unwrap());
     signal(supervisor, "STOP");
     let expected = format!(
         "error: the run of loop, process {supervisor}, does not end: it was asked to power loop off within 200ms, then to switch \
@@ -123,7 +123,7 @@ fn a_supervisor_that_does_not_answer_is_told_of_when_the_time_is_over() {
 fn a_machine_of_other_namespaces_is_told_of_and_left_alone() {
     need(&["unshare"]);
     let host = Host::started("");
-    let standing = host.standing();
+    let status = host.status();
     let elsewhere = |args: &[&str]| host.within(&["unshare", "-n"], args);
     let space = ["net", "pid"].map(|kind| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap());
     let space = space.map(|link| link.display().to_string()).join(",");
@@ -134,7 +134,7 @@ fn a_machine_of_other_namespaces_is_told_of_and_left_alone() {
     let (code, text) = host.within(&["unshare", "--pid", "--fork", "--mount-proc"], &["stop", "loop"]);
     assert!(code == Some(3) && text.contains(&whereabouts), "{text}");
     assert_eq!(elsewhere(&["gc"]), (Some(0), String::new()));
-    kill(standing.supervisor.unwrap());
+    kill(status.supervisor.unwrap());
     for command in ["stop", "adopt"] {
         let expected = format!(
             "error: the guest of loop goes on without its vmrun {whereabouts}`vmrun adopt loop` there takes it over, \
@@ -147,6 +147,6 @@ fn a_machine_of_other_namespaces_is_told_of_and_left_alone() {
     assert_eq!(elsewhere(&["gc"]), (Some(0), String::new()));
     assert!(host.world.path("state/loop/qmp.sock").exists());
     let (code, text) = host.vmrun(&["stop", "loop", "--within", "0s"]);
-    assert!(code == Some(0) && text.contains(&format!("vmrun: kill {}\n", standing.guest.unwrap())), "{text}");
+    assert!(code == Some(0) && text.contains(&format!("vmrun: kill {}\n", status.guest.unwrap())), "{text}");
     host.world.is_clean();
 }

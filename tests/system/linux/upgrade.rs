@@ -12,7 +12,7 @@ struct Host(World);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        for pid in self.standing().iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
+        for pid in self.status().iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
         }
     }
@@ -33,7 +33,7 @@ impl Host {
         host
     }
 
-    fn standing(&self) -> Option<MachineStatus> {
+    fn status(&self) -> Option<MachineStatus> {
         MachineStatus::read(&read(&self.0.path("state/loop/standing.json")))
     }
 
@@ -66,7 +66,7 @@ fn said(text: &str) -> (Option<i32>, String) {
 fn a_guest_of_before_is_powered_off() {
     let host = Host::new('B', "stdio");
     host.until_greeted();
-    let before = host.standing().unwrap();
+    let before = host.status().unwrap();
     assert_eq!(qemus_of(before.supervisor.unwrap()), [before.guest.unwrap()]);
     assert_eq!(host.vmrun(&["stop", "loop"]), said("loop is down"));
     host.0.is_clean();
@@ -75,10 +75,10 @@ fn a_guest_of_before_is_powered_off() {
 #[test]
 fn a_guest_of_before_is_adopted_and_goes_on_at_its_console() {
     let host = Host::new('E', "/dev/nmdm-loop.1A");
-    let before = host.standing().unwrap();
+    let before = host.status().unwrap();
     kill(before.supervisor.unwrap());
     assert_eq!(host.vmrun(&["adopt", "loop"]), said("loop goes on; it was taken over"));
-    let adopted = host.standing().unwrap();
+    let adopted = host.status().unwrap();
     assert_eq!((adopted.state, adopted.guest), (MachineState::Running, before.guest));
     let mut console = host.0.start("console", host.0.vmrun().args(["console", "loop"]).stdin(Stdio::piped()));
     console.child.stdin.as_mut().unwrap().write_all(b"good morning\n").unwrap();
@@ -93,7 +93,7 @@ fn a_guest_of_before_is_adopted_and_goes_on_at_its_console() {
 fn a_guest_that_nobody_looks_after_since_before_is_stopped() {
     let host = Host::new('B', "stdio");
     host.until_greeted();
-    kill(host.standing().unwrap().supervisor.unwrap());
+    kill(host.status().unwrap().supervisor.unwrap());
     let (code, text) = host.vmrun(&["stop", "loop"]);
     assert!(code == Some(0) && text.ends_with("vmrun: loop is down\n"), "{text}");
     host.0.is_clean();

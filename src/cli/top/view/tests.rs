@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::processes::{Hypervisor, HypervisorKind};
 use crate::model::{Shape, Size};
-use crate::ops::inventory::State;
+use crate::ops::inventory::EntryState;
 use crate::ops::status::Thread;
 use crate::ops::top::Act;
 use crate::supervise::status::{MachineState, MachineStatus};
@@ -10,7 +10,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::time::{Duration, Instant};
 
-fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
+fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
     let shape =
         Shape { cpus: Some(2), memory: Some(Size::mib(512)), vnc: "10.0.0.5:5901".parse().ok(), ..Shape::default() };
     let process = pid.map(|pid| Hypervisor {
@@ -28,18 +28,18 @@ fn machine(name: &str, state: State, pid: Option<u32>, cpu: u64) -> Entry {
     let text = format!(
         "{{\"name\":\"{name}\",\"state\":\"running\",\"since\":1,\"recipe\":\"\",\"params\":{{\"disk\":\"/vm/a b.img\"}},\"error\":\"a triple fault\"}}"
     );
-    let status = matches!(state, State::Supervised(_)).then(|| MachineStatus::read(&text)).flatten();
-    let recipe = (state != State::Foreign).then(|| format!("/vm/{name}.rhai"));
+    let status = matches!(state, EntryState::Supervised(_)).then(|| MachineStatus::read(&text)).flatten();
+    let recipe = (state != EntryState::Foreign).then(|| format!("/vm/{name}.rhai"));
     Entry { name: Some(name.into()), state, supervisor: None, process, shape, status, recipe, elsewhere: None }
 }
 
 fn machines() -> Vec<Entry> {
     vec![
-        machine("db", State::Supervised(MachineState::Running), Some(4470), 125),
-        machine("lab", State::Foreground, Some(4480), 0),
-        machine("sad", State::Supervised(MachineState::Failed), None, 0),
-        machine("web", State::Unsupervised, Some(4490), 1980),
-        machine("bare", State::Foreign, Some(99), 7),
+        machine("db", EntryState::Supervised(MachineState::Running), Some(4470), 125),
+        machine("lab", EntryState::Foreground, Some(4480), 0),
+        machine("sad", EntryState::Supervised(MachineState::Failed), None, 0),
+        machine("web", EntryState::Unsupervised, Some(4490), 1980),
+        machine("bare", EntryState::Foreign, Some(99), 7),
     ]
 }
 
@@ -203,7 +203,7 @@ fn shares_are_of_the_time_since_the_last_look() {
     let mut view = Overview::new("vm5".into());
     assert!(picture(&view, 80, 8).contains("\n  there is no machine on this host\n"));
     let begin = Instant::now();
-    let mut all = vec![machine("db", State::Foreground, Some(7), 250)];
+    let mut all = vec![machine("db", EntryState::Foreground, Some(7), 250)];
     let mut look = |seconds, used| {
         all[0].process.as_mut().unwrap().used = Some(Duration::from_millis(used));
         view.look(all.clone(), begin + Duration::from_secs(seconds));

@@ -58,7 +58,14 @@ impl Checker<'_> {
             if usage.is_some_and(|usage| usage.is_changed) {
                 kind = match kind {
                     ValueKind::Handle(_) => kind,
-                    _ => ValueKind::Any,
+                    ValueKind::Any
+                    | ValueKind::Unit
+                    | ValueKind::Flag
+                    | ValueKind::Number
+                    | ValueKind::Text
+                    | ValueKind::List
+                    | ValueKind::Map(_)
+                    | ValueKind::Closure => ValueKind::Any,
                 };
             } else if let ValueKind::Map(Some(keys)) = &mut kind {
                 Rc::make_mut(keys).extend(usage.into_iter().flat_map(|usage| usage.keys.iter().cloned()));

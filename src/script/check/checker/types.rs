@@ -163,7 +163,14 @@ impl Checker<'_> {
             {
                 builtins().getters.iter().map(String::as_str).collect()
             }
-            _ => return ValueKind::Any,
+            ValueKind::Any
+            | ValueKind::Unit
+            | ValueKind::Flag
+            | ValueKind::Number
+            | ValueKind::Text
+            | ValueKind::List
+            | ValueKind::Map(_)
+            | ValueKind::Closure => return ValueKind::Any,
         };
         if known.contains(&name) {
             let ValueKind::Handle(of) = base else { return ValueKind::Any };

@@ -153,7 +153,7 @@ impl ScopeReader<'_> {
                 let frame = self.frame();
                 (std::mem::take(&mut frame.next), std::mem::take(&mut frame.is_body_next))
             }
-            _ => (Vec::new(), false),
+            Opened::Text | Opened::Body | Opened::Map | Opened::List | Opened::Closure => (Vec::new(), false),
         };
         self.frames.push(Frame::new(if is_body { Opened::Body } else { opened }, self.visible.len()));
         let from = self.tokens.get(self.at).map_or(self.text.len(), |token| token.span.end);

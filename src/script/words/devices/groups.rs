@@ -32,7 +32,7 @@ pub(super) fn about(raised: Raised, group: Group, shape: Shape, number: u16, nam
     let at = number.saturating_sub(group.first).to_string();
     match shape {
         Shape::Rows => raised.under(name).under(&at),
-        _ => raised.under(&at),
+        Shape::Pairs | Shape::List | Shape::Numbers(_) => raised.under(&at),
     }
 }
 
