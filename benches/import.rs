@@ -1,15 +1,23 @@
-//! How long 1,000 command lines of bhyve take from their text to checked machines and to the text of recipes.
+//! How long 1,000 command lines of bhyve take from their text to checked machines and to the text of recipes, and how long `vmrun import --all` takes
+//! for a datastore of vm-bhyve with 60 guests: files are read, recipes rehearsed with and without `--init`, compared and written.
 //!
 //! The lines are those of `tests/fixtures/argv-valid.txt`, again and again, each for its release and architecture. Nothing is
 //! asserted: times belong to the machine.
 
 #![allow(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 #![allow(missing_docs, reason = "there is nothing to call")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may stop with a panic")]
+#![allow(dead_code, reason = "the tests use all of the datastore")]
 
 use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use vmrun::internals::import::{Setting, SourceKind, read, recipe};
 use vmrun::internals::model::{Arch, Target};
+
+#[path = "../tests/common/datastore.rs"]
+mod datastore;
 
 const FIXTURE: &str = include_str!("../tests/fixtures/argv-valid.txt");
 const LINES: usize = 1000;
@@ -45,6 +53,18 @@ fn import((target, line): &Line) -> Option<usize> {
     read("<line>", line, &setting, &|_| None).ok().map(|import| recipe::recipe(&import).len())
 }
 
+/// Returns how long the program takes for a whole datastore, in milliseconds.
+fn whole(folder: &Path) -> f64 {
+    let begin = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
+    command.args(["import", "--all", "vm", "--datastore", "/vm", "--rc-conf", "rc.conf", "--out", "out"]);
+    let done = command.current_dir(folder).stderr(Stdio::null()).status();
+    assert!(done.is_ok_and(|status| status.success()), "the datastore was not imported");
+    let spent = begin.elapsed().as_secs_f64() * 1000.0;
+    std::fs::remove_dir_all(folder.join("out")).unwrap();
+    spent
+}
+
 fn main() {
     let lines = lines();
     let mut times: Vec<Duration> = (0..RUNS)
@@ -58,4 +78,13 @@ fn main() {
     let median = times.get(RUNS / 2).copied().unwrap_or_default().as_secs_f64() * 1000.0;
     let machines = lines.iter().filter(|line| import(line).is_some()).count();
     println!("import     {median:.1} ms for 1,000 command lines (goal 500), of which {machines} are machines");
+    let folder = tempfile::tempdir().unwrap();
+    datastore::make(&folder.path().join("vm"), 60);
+    std::fs::write(folder.path().join("rc.conf"), "vm_list=\"g3 g1\"\n").unwrap();
+    let mut times: Vec<f64> = (0..RUNS).map(|_| whole(folder.path())).collect();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "import     {:.1} ms for a datastore of 60 guests (goal 2,000)",
+        times.get(RUNS / 2).copied().unwrap_or_default()
+    );
 }

@@ -6,9 +6,12 @@
 
 pub(crate) mod kind;
 pub(crate) mod machine;
+pub(crate) mod network;
 pub(crate) mod proof;
 pub(crate) mod recipe;
 pub(crate) mod recorded;
+pub(crate) mod spread;
+pub(crate) mod written;
 
 mod device;
 mod expressions;
@@ -26,9 +29,10 @@ pub use reading::read;
 
 use crate::bhyve::command::Help;
 use crate::bhyve::tree::Tree;
-use crate::diag::{Diagnostic, Place, Source};
+use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::{Argv, Draft, FwItem, PciSlot, Size, Target};
-use std::collections::BTreeMap;
+use crate::vmbhyve::Note;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How a text is to be read.
@@ -42,6 +46,14 @@ pub struct Setting {
     pub datastore: String,
     /// The text of vm-bhyve's `.config/system.conf`, which says what its switches are, if it is there.
     pub system: Option<String>,
+    /// The ZFS dataset of that folder, if it is known.
+    pub dataset: Option<String>,
+    /// What other machines have already, and this one is not given: taps by name, ports of screens by number.
+    pub taken: BTreeSet<String>,
+    /// The bridges of switches that vm-bhyve names none for.
+    pub bridges: BTreeMap<String, String>,
+    /// The secret that stands for the password of the screen; empty for `vnc`.
+    pub secret: String,
 }
 
 /// A machine that was read, and what a recipe of it needs to know.
@@ -67,10 +79,35 @@ pub struct Import {
     pub volumes: BTreeMap<String, Volume>,
     /// What somebody should know, with the slot that it is about.
     pub remarks: Vec<(Option<PciSlot>, String)>,
+    /// The paths that stand for disks which are known on the host only, each with what it is.
+    pub unknown_disks: BTreeMap<String, String>,
+    /// What was said of lines and keys of the source, one by one.
+    pub notes: Vec<Note>,
+    /// The name of the secret that stands for the password.
+    pub secret: String,
+    /// Programs that run before each boot, with their arguments.
+    pub before: Vec<Vec<String>>,
     /// What is to be said, though it stops nothing.
     pub warnings: Vec<Diagnostic>,
     /// A command that makes no machine. The rest says nothing then.
     pub prints: Option<Prints>,
+}
+
+impl Import {
+    /// Returns what the recipe cannot say of the machine, as it is known on the host only, and how the recipe is told it.
+    pub(crate) fn holes(&self) -> Vec<Fault> {
+        let named = recipe::named_disks(self);
+        let hole = |(path, name): &(String, String)| {
+            let what = self.unknown_disks.get(path)?;
+            let fault = Fault::new(format!("{what} is not known: it is so while it is there only"));
+            Some(fault.hint(format!("see `iscsictl -L`, and run the recipe with `--set {name}=/dev/daN`")))
+        };
+        let noted = self.notes.iter().filter(|note| note.is_hole).map(|note| {
+            let fault = Fault::new(format!("line {}, {}: {}", note.line, note.key, note.text));
+            fault.hint("finish the recipe there")
+        });
+        named.iter().filter_map(hole).chain(noted).collect()
+    }
 }
 
 /// A command of bhyve that prints something and ends.
@@ -142,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn imported(text: &str, kind: Option<SourceKind>, target: Target) -> Option<Import> {
-        let setting = Setting { kind, target, datastore: "/vm".into(), system: None };
+        let setting = Setting { kind, target, datastore: "/vm".into(), ..Setting::default() };
         read("vm.conf", text, &setting, &|path| path.starts_with("/k").then(|| "a.password=hunter2".into())).ok()
     }
 

@@ -11,9 +11,10 @@ mod disks;
 pub(crate) mod guest;
 pub(crate) mod keys;
 mod nics;
+pub(crate) mod rc_conf;
 mod reading;
 mod slots;
-mod switch;
+pub(crate) mod switch;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use guest::read;
 pub(crate) use guest::{Guest, Load, Loader};
 
 use crate::model::Release;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a guest lives: what its own file does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +40,31 @@ pub struct Place<'a> {
     pub release: Release,
     /// The number of the first tap that is named for a card without a name of its own.
     pub first_tap: u32,
+    /// What other guests have already, and this one is not given: taps by their names, ports of screens by their numbers.
+    pub taken: Option<&'a BTreeSet<String>>,
+    /// The bridges of switches whose names are too long to be the bridge's.
+    pub bridges: Option<&'a BTreeMap<String, String>>,
 }
 
 impl<'a> Place<'a> {
     /// Returns the place of a guest in a folder, with nothing else known.
     pub fn new(vm_dir: &'a str) -> Self {
         let release = Release::default();
-        Self { vm_dir, datastore: vm_dir, dataset: None, system: None, release, first_tap: 0 }
+        Self {
+            vm_dir,
+            datastore: vm_dir,
+            dataset: None,
+            system: None,
+            release,
+            first_tap: 0,
+            taken: None,
+            bridges: None,
+        }
+    }
+
+    /// Returns whether another guest has a tap or a port.
+    fn has_taken(&self, name: &str) -> bool {
+        self.taken.is_some_and(|taken| taken.contains(name))
     }
 }
 
@@ -57,10 +77,16 @@ pub struct Note {
     pub key: String,
     /// What is to be known. It never holds the value of a password.
     pub text: String,
+    /// Whether the recipe is not whole without what somebody does about it.
+    pub is_hole: bool,
 }
 
 impl Note {
-    fn new(line: usize, key: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { line, key: key.into(), text: text.into() }
+    pub(crate) fn new(line: usize, key: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { line, key: key.into(), text: text.into(), is_hole: false }
+    }
+
+    fn hole(line: usize, key: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { is_hole: true, ..Self::new(line, key, text) }
     }
 }

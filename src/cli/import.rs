@@ -2,6 +2,8 @@
 
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
+use crate::ops::import::all::{Summary, import_all};
+use crate::ops::import::source::Options;
 use crate::ops::import::{Request, import};
 use crate::ops::settings::Platform;
 use clap::Args;
@@ -9,15 +11,21 @@ use clap::Args;
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct ImportArgs {
-    /// The file, or `-` for the standard input
+    /// The file, or `-` for the standard input; with `--all`, the folder of all guests
     #[arg(required_unless_present = "command")]
     file: Option<String>,
     /// What it is, where its content does not tell: bhyve, config or vm-bhyve
     #[arg(long, value_name = "KIND")]
     from: Option<String>,
-    /// Write the recipe to a new file
+    /// Write the recipe to a new file; with `--all`, the recipes into a folder
     #[arg(long, value_name = "PATH")]
     out: Option<String>,
+    /// Import all guests of a folder, its switches, and what starts with the host
+    #[arg(long, requires = "out", conflicts_with_all = ["command", "from"])]
+    all: bool,
+    /// The rc.conf that has vm_list (/etc/rc.conf where it is there)
+    #[arg(long, value_name = "FILE", requires = "all")]
+    rc_conf: Option<String>,
     /// The bhyve that it is for: freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
@@ -34,7 +42,37 @@ FILE holds a command line of bhyve (alone, in a script, or as `ps -axww` shows i
 configuration of bhyve_config(5), or a guest of vm-bhyve. The recipe is rehearsed, and its
 machine is compared with what was read; the exit code is 1 if it is another one.
 
-A password is not copied: the recipe says secret(\"vnc\").";
+A password is not copied: the recipe says secret(\"vnc\").
+
+With --all the folder is a whole datastore of vm-bhyve. Into the folder of --out come a recipe
+for each guest, network.rhai for the switches, config.toml with what starts with the host, and
+REPORT.md and report.json: what is the same machine, what was not taken over and why, and what
+to do next. What you have changed there is not overwritten. The exit code is 1 if anything is
+to be finished.
+
+Examples:
+  vmrun import /vm/web/web.conf --out web.rhai
+  vmrun import -- bhyve -c 2 -m 1G -s 0,hostbridge web
+  vmrun import --all /vm --out /usr/local/etc/vmrun/recipes
+  vmrun import --all ./vm --datastore /vm --rc-conf ./rc.conf --out ./recipes";
+
+/// Imports a whole folder.
+fn run_all(request: &Request<'_>, args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let options = Options {
+        source: args.file.as_deref().unwrap_or_default(),
+        out: args.out.as_deref().unwrap_or_default(),
+        datastore: args.datastore.as_deref(),
+        rc_conf: args.rc_conf.as_deref(),
+        target: request.target()?,
+    };
+    let Summary { line, faults, left } = import_all(&options)?;
+    term.say(line);
+    for name in left {
+        term.say(format_args!("{name} is of an earlier import, and of no guest any more: remove it"));
+    }
+    term.say(format_args!("what to do next is in {}/REPORT.md", options.out));
+    if faults.is_empty() { Ok(()) } else { Err(faults.into_iter().map(Diagnostic::error).collect()) }
+}
 
 pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let request = Request {
@@ -45,6 +83,9 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         datastore: args.datastore.as_deref(),
         out: args.out.as_deref(),
     };
+    if args.all {
+        return run_all(&request, args, term);
+    }
     let imported = import(&request)?;
     if args.out.is_none() {
         term.data(imported.recipe.trim_end())?;
@@ -56,7 +97,7 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
             folder.map_or_else(|_| "secrets/vnc".into(), |folder| folder.join("secrets/vnc").display().to_string());
         term.say(format_args!("the password is not copied: set VMRUN_SECRET_VNC, or write it to {file} (mode 0600)"));
     }
-    if imported.differences.is_empty() {
+    if imported.differences.is_empty() && imported.holes.is_empty() {
         match &imported.prints {
             None => term.say("same machine"),
             Some(what) => term.say(format_args!("same machine: none, bhyve prints {what} and ends")),
@@ -64,5 +105,6 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         return Ok(());
     }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
-    Err(imported.differences.iter().map(fault).collect())
+    let holes = imported.holes.into_iter().map(Diagnostic::error);
+    Err(imported.differences.iter().map(fault).chain(holes).collect())
 }

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 /// What stands in the place of a password is `given.password`; the draft's own is never written.
 pub(crate) fn machine(draft: &Draft, given: &Words) -> String {
     let mut text = given.about(0, |part| *part == Part::Whole);
-    let raw = !draft.options.is_empty() || !draft.args.is_empty();
+    let raw = !draft.options.is_empty() || !draft.args.is_empty() || !draft.limits.is_empty();
     text += if raw { "let vm = bhyve(#{\n" } else { "bhyve(#{\n" };
     for paragraph in [processors(draft), settings(draft), firmware(draft, given), ports(draft)] {
         let names: Vec<&str> = paragraph.iter().map(|(name, _)| *name).collect();
@@ -48,6 +48,11 @@ pub(crate) fn machine(draft: &Draft, given: &Words) -> String {
     if !draft.args.is_empty() {
         let args = draft.args.iter().map(|arg| Piece::Text(quoted(arg))).collect();
         let _ = writeln!(text, "vm.args({});", Piece::List(args).flat());
+    }
+    if !draft.limits.is_empty() {
+        let memory = draft.limits.memory.map(|memory| format!("memory: {}", size(memory)));
+        let parts: Vec<String> = memory.into_iter().chain(draft.limits.cpu.map(|cpu| format!("cpu: {cpu}"))).collect();
+        let _ = writeln!(text, "vm.limits(#{{ {} }});", parts.join(", "));
     }
     text + "vm.run();\n"
 }

@@ -62,6 +62,10 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         disks: BTreeMap::new(),
         volumes: BTreeMap::new(),
         remarks: Vec::new(),
+        unknown_disks: BTreeMap::new(),
+        before: Vec::new(),
+        notes: Vec::new(),
+        secret: if given.secret.is_empty() { "vnc".into() } else { given.secret.clone() },
         warnings: Vec::new(),
         prints: None,
     };
@@ -214,6 +218,7 @@ fn guest(
     let name = import.from.strip_suffix(".conf").unwrap_or(&import.from).to_string();
     let mut at = vmbhyve::Place::new(&given.datastore);
     (at.system, at.release) = (given.system.as_deref(), given.target.release);
+    (at.dataset, at.taken, at.bridges) = (given.dataset.as_deref(), Some(&given.taken), Some(&given.bridges));
     let guest = vmbhyve::read(text, &name, &at)
         .map_err(|faults| faults.into_iter().map(|(number, fault)| error(fault, line(number))).collect::<Vec<_>>())?;
     let (command, spans) = joined(&guest.argv);
@@ -246,8 +251,15 @@ fn guest(
         let tap = Tap { bridge: nic.bridge.clone(), is_there: nic.device.is_some(), role };
         import.taps.insert(nic.backend.clone(), tap);
     }
+    import.notes.clone_from(&guest.notes);
+    import.before.extend(guest.prestart.clone());
+    import.draft.limits.cpu = guest.cpu_limit;
     for disk in &guest.disks {
         match (disk.size, disk.kind) {
+            (_, vmbhyve::DiskKind::Iscsi) => {
+                let target = disk.path.strip_prefix("/dev/iscsi/").unwrap_or(&disk.path);
+                import.unknown_disks.insert(disk.path.clone(), format!("the disk of the iSCSI target {target}"));
+            }
             (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
             (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
                 import.volumes.insert(disk.path.clone(), Volume { size, sparse });
@@ -358,7 +370,7 @@ impl Import {
         let place = |key: &str| places.get(key).cloned().or_else(|| whole.clone());
         let (entries, mut faults) = self.expanded(&tree, &variables, &place);
         let (mut draft, wrong) = Draft::from_entries(entries.iter().cloned());
-        draft.target = target;
+        (draft.target, draft.limits) = (target, self.draft.limits);
         if let Some(dump) = tree.get("config.dump") {
             let wrong = self.dumped(&tree, dump, &mut draft);
             faults.extend(wrong.map(|fault| error(fault, place("config.dump"))));

@@ -18,7 +18,7 @@ pub fn recipe(import: &Import) -> String {
         return format!("{}{}\nrun(\"bhyve\", {call});\n", comment(0, &headline(import)), comment(0, &remark));
     }
     let draft = &import.draft;
-    let mut words = Words::default();
+    let mut words = Words { password: format!("secret({})", quoted(&import.secret)), ..Words::default() };
     let mut text = comment(0, &headline(import));
     for (_, remark) in import.remarks.iter().filter(|(slot, _)| slot.is_none_or(|s| !draft.slots.contains_key(&s))) {
         text += &comment(0, remark);
@@ -26,7 +26,7 @@ pub fn recipe(import: &Import) -> String {
     text += &unloaded(draft).map(|remark| comment(0, remark)).unwrap_or_default();
     let about = import.remarks.iter().filter_map(|(slot, remark)| Some(((*slot)?, remark)));
     words.remarks.extend(about.map(|(slot, remark)| (Part::Slot(slot), remark.clone())));
-    let paragraphs = [disks(import, &mut words), taps(import, &mut words), machine(draft, &words)];
+    let paragraphs = [disks(import, &mut words), taps(import, &mut words), before(import), machine(draft, &words)];
     for paragraph in paragraphs.iter().filter(|paragraph| !paragraph.is_empty()) {
         text += "\n";
         text += paragraph;
@@ -45,29 +45,40 @@ fn headline(import: &Import) -> String {
     }
 }
 
-/// Names the disks, and makes those whose sizes are known.
-fn disks(import: &Import, words: &mut Words) -> String {
+/// Returns the paths of the disks that have a name in the recipe, each with its name.
+pub(super) fn named_disks(import: &Import) -> Vec<(String, String)> {
     let mut paths: Vec<String> = Vec::new();
     for device in import.draft.slots.values() {
-        for (_, _, path, _) in device.images().iter().filter(|(_, _, _, access)| *access == Access::ReadWrite) {
-            if !paths.iter().any(|known| known == path.as_str()) {
+        for (_, _, path, access) in device.images() {
+            let is_named = access == Access::ReadWrite || import.unknown_disks.contains_key(path.as_str());
+            if is_named && !paths.iter().any(|known| known == path.as_str()) {
                 paths.push(path.to_string());
             }
         }
     }
+    let names = names("disk", paths.len());
+    paths.into_iter().zip(names).collect()
+}
+
+/// Names the disks, and makes those whose sizes are known.
+fn disks(import: &Import, words: &mut Words) -> String {
     let mut text = String::new();
     let mut made = String::new();
-    for (path, name) in paths.iter().zip(names("disk", paths.len())) {
+    for (path, name) in named_disks(import) {
+        let value = match import.unknown_disks.get(&path) {
+            Some(_) => format!("param({}, {})", quoted(&name), quoted(&path)),
+            None => quoted(&path),
+        };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "let {name} = {};", quoted(path));
-        if let Some(of) = import.disks.get(path) {
+        let _ = writeln!(text, "let {name} = {value};");
+        if let Some(of) = import.disks.get(&path) {
             let _ = writeln!(made, "    truncate({name}, {});", size(*of));
         }
-        if let (Some(volume), Some(name)) = (import.volumes.get(path), path.strip_prefix("/dev/zvol/")) {
+        if let (Some(volume), Some(name)) = (import.volumes.get(&path), path.strip_prefix("/dev/zvol/")) {
             let sparse = if volume.sparse { ", #{ sparse: true }" } else { "" };
             let _ = writeln!(made, "    storage::zvol({}, {}{sparse});", quoted(name), size(volume.size));
         }
-        words.values.insert(path.clone(), name);
+        words.values.insert(path, name);
     }
     if made.contains("storage::") {
         text.insert_str(0, "import \"std/disk\" as storage;\n\n");
@@ -110,6 +121,16 @@ fn taps(import: &Import, words: &mut Words) -> String {
         words.values.insert((*name).to_string(), variable);
     }
     text
+}
+
+/// Runs what is to run before each boot.
+fn before(import: &Import) -> String {
+    let call = |argv: &Vec<String>| {
+        let (program, args) = argv.split_first()?;
+        let args = Piece::List(args.iter().map(|arg| Piece::Text(quoted(arg))).collect()).flat();
+        Some(format!("run({}, {args}, #{{ each_boot: true }});\n", quoted(program)))
+    };
+    import.before.iter().filter_map(call).collect()
 }
 
 fn ifconfig(bridge: &str, role: &str, tap: &str) -> String {

@@ -1,5 +1,12 @@
 //! A recipe of a machine that is described elsewhere, and the proof that it is the same machine.
 
+pub(crate) mod all;
+mod datastore;
+mod kept;
+mod outcome;
+mod report;
+pub(crate) mod source;
+
 use super::proof::{booted, rehearsed};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
@@ -37,6 +44,8 @@ pub(crate) struct Imported {
     pub(crate) hides_password: bool,
     /// What bhyve prints, where it was called to print something and runs no machine.
     pub(crate) prints: Option<&'static str>,
+    /// What is known on the host only, and how it is told to the recipe.
+    pub(crate) holes: Vec<Fault>,
     /// How the machine of the recipe differs from the one that was read.
     pub(crate) differences: Vec<String>,
 }
@@ -45,20 +54,32 @@ pub(crate) struct Imported {
 pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>> {
     let (name, text) = request.text()?;
     let setting = request.setting(&name)?;
-    let included = |path: &str| files::read_text(Path::new(path)).ok();
-    let mut import = read(&name, &text, &setting, &included).map_err(shortened)?;
-    if let Some(whole) = with_whole_paths(&text, &mut import) {
-        // What is doubtful is shown in the text as it is.
-        let warnings = std::mem::take(&mut import.warnings);
-        import = Import { warnings, ..read(&name, &whole, &setting, &included).map_err(shortened)? };
-    }
-    let recipe = recipe::recipe(&import);
-    let differences = compare(&import, &recipe, request.out.unwrap_or("the recipe"))?;
+    let (import, recipe, differences) = proved(&name, &text, &setting, request.out.unwrap_or("the recipe"))?;
     if let Some(path) = request.out {
         write(path, &recipe)?;
     }
     let (hides_password, prints) = (import.password.is_some(), import.prints.as_ref().map(Prints::what));
-    Ok(Imported { recipe, warnings: import.warnings, hides_password, prints, differences })
+    let holes = import.holes();
+    Ok(Imported { recipe, warnings: import.warnings, hides_password, prints, holes, differences })
+}
+
+/// Reads a text, makes a recipe of it, and compares both; `out` is the recipe's name for what is said of it.
+fn proved(
+    name: &str,
+    text: &str,
+    setting: &Setting,
+    out: &str,
+) -> Result<(Import, String, Vec<String>), Vec<Diagnostic>> {
+    let included = |path: &str| files::read_text(Path::new(path)).ok();
+    let mut import = read(name, text, setting, &included).map_err(shortened)?;
+    if let Some(whole) = with_whole_paths(text, &mut import) {
+        // What is doubtful is shown in the text as it is.
+        let warnings = std::mem::take(&mut import.warnings);
+        import = Import { warnings, ..read(name, &whole, setting, &included).map_err(shortened)? };
+    }
+    let recipe = recipe::recipe(&import);
+    let differences = compare(&import, &recipe, out)?;
+    Ok((import, recipe, differences))
 }
 
 /// Returns the text with every path of the machine from the root on, where one begins in our working directory, as bhyve would
@@ -158,11 +179,11 @@ impl Request<'_> {
         let above = own.and_then(Path::parent).map(|above| above.display().to_string());
         let datastore = self.datastore.map(String::from).or(above).unwrap_or_else(|| "/vm".into());
         let system = files::read_text(&Path::new(&datastore).join(".config/system.conf")).ok();
-        Ok(Setting { kind, target: self.target()?, datastore, system })
+        Ok(Setting { kind, target: self.target()?, datastore, system, ..Setting::default() })
     }
 
     /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.
-    fn target(&self) -> Result<Target, Fault> {
+    pub(crate) fn target(&self) -> Result<Target, Fault> {
         let asked = self.on.map_or(Ok(Platform::FreeBsd.into()), str::parse::<Asked>);
         let asked = asked.map_err(|fault| fault.context("--on"))?;
         if asked.platform != Platform::FreeBsd {

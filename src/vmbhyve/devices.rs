@@ -53,9 +53,10 @@ pub(super) fn screen(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec
         return false;
     }
     let port = reading.word("graphics_port").unwrap_or_else(|| {
-        let text = "vm-bhyve takes the first port from 5900 on that is free; here it is 5900";
-        reading.note_at("graphics", "graphics_port", text);
-        "5900".into()
+        let free = (5900..=u16::MAX).find(|port| !reading.place.has_taken(&port.to_string())).unwrap_or(5900);
+        let text = format!("vm-bhyve takes the first port from 5900 on that is free; here it is {free}");
+        reading.note_at("graphics", "graphics_port", &text);
+        free.to_string()
     });
     let listen = reading.word("graphics_listen").unwrap_or_else(|| {
         let text = "vm-bhyve listens on every address, 0.0.0.0, when it is told none";
@@ -66,6 +67,12 @@ pub(super) fn screen(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec
         let text = "only a vm-bhyve after 1.7.1 listens on a Unix socket: write an address, such as 127.0.0.1";
         reading.note("graphics_listen", text);
     }
+    let listen = if listen.contains(':') && !listen.starts_with(['[', 'u']) {
+        reading.note("graphics_listen", "an address of IPv6 stands in brackets for bhyve, which vm-bhyve does not add");
+        format!("[{listen}]")
+    } else {
+        listen
+    };
     let mut parts = vec![format!("fbuf,tcp={listen}:{port}")];
     if let Some(size) = reading.word("graphics_res") {
         let width = size.split('x').next().unwrap_or_default();
@@ -81,8 +88,8 @@ pub(super) fn screen(reading: &mut Reading, slots: &mut Slots, devices: &mut Vec
     }
     if let Some(password) = reading.word("vnc_password") {
         parts.push(format!("password={password}"));
-        let note = "vm-bhyve writes the password into bhyve's command line, where ps(1) shows it: in a recipe it is \
-                    `password: secret(\"vnc\")`";
+        let note = "vm-bhyve writes the password into bhyve's command line, where ps(1) shows it: a recipe has \
+                    a secret instead";
         reading.note("vnc_password", note);
         if password.contains(',') {
             reading.note("vnc_password", "bhyve ends the password at its first comma");

@@ -2,7 +2,6 @@
 
 use super::reading::Reading;
 use super::slots::Slots;
-use crate::diag::Fault;
 use crate::model::Size;
 
 /// What a disk is.
@@ -134,11 +133,10 @@ fn next(reading: &mut Reading, number: usize) -> Option<Disk> {
             (DiskKind::Share, file)
         }
         "iscsi" => {
-            let fault =
-                Fault::new(format!("`{name}` names an iSCSI target, whose disk is known only while it is there"));
-            let hint = format!("write `{dev}=\"custom\"` and `{name}=\"/dev/daN\"`, the disk that `iscsictl -L` shows");
-            reading.fault(&dev, fault.hint(hint));
-            (DiskKind::Iscsi, file)
+            let text = "an iSCSI target, whose disk is known only while it is there: `iscsictl -L` shows it. What stands here \
+                        is no disk, so that no other one is booted";
+            reading.note(&name, text);
+            (DiskKind::Iscsi, format!("/dev/iscsi/{file}"))
         }
         other => {
             if !["", "file"].contains(&other) {

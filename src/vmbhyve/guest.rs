@@ -68,6 +68,10 @@ pub struct Guest {
     pub load: Option<Load>,
     /// How an installer's image is added.
     pub installer: Installer,
+    /// The program that runs before each boot, with its arguments: the guest's name and dataset.
+    pub prestart: Option<Vec<String>>,
+    /// The most processor time, in percent of one processor (rctl(8), `pcpu`).
+    pub cpu_limit: Option<u32>,
     /// Everything else, by line.
     pub notes: Vec<Note>,
 }
@@ -83,6 +87,8 @@ impl fmt::Debug for Guest {
             .field("loader", &self.loader)
             .field("load", &self.load)
             .field("installer", &self.installer)
+            .field("prestart", &self.prestart)
+            .field("cpu_limit", &self.cpu_limit)
             .field("notes", &self.notes)
             .finish()
     }
@@ -134,7 +140,26 @@ pub fn read(text: &str, name: &str, place: &Place) -> Result<Guest, Vec<(usize, 
     }
     argv.push(name.into());
     let installer = Installer { slot: format!("{install}:0"), wait };
-    Ok(Guest { argv, nics, disks, loader, load, installer, notes: reading.finish()? })
+    let (prestart, cpu_limit) = (prestart(&mut reading), cpu_limit(&mut reading));
+    Ok(Guest { argv, nics, disks, loader, load, installer, prestart, cpu_limit, notes: reading.finish()? })
+}
+
+/// Returns the program that runs before each boot: vm-bhyve looks for it in the guest's folder.
+fn prestart(reading: &mut Reading) -> Option<Vec<String>> {
+    let program = reading.word("prestart")?;
+    let program = if program.starts_with('/') { program } else { reading.own(&program) };
+    let dataset = format!("{}/{}", reading.place.dataset.unwrap_or_default(), reading.name);
+    Some(vec![program, reading.name.to_string(), dataset])
+}
+
+/// Returns the limit of processor time, or notes why there is none.
+fn cpu_limit(reading: &mut Reading) -> Option<u32> {
+    let value = reading.word("limit_pcpu")?;
+    let number = value.parse().ok().filter(|percent| *percent > 0);
+    if number.is_none() {
+        reading.note("limit_pcpu", "it is no percentage of one processor, and is left out");
+    }
+    number
 }
 
 /// Returns what is wrong with the guest before its lines are read.

@@ -12,7 +12,7 @@ use crate::diag::suggest::did_you_mean;
 /// What becomes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Becomes {
-    /// A part of bhyve's command line, or of what is plugged into it: which.
+    /// A part of bhyve's command line, of what is plugged into it, or of what the recipe does before it: which.
     Command(&'static str),
     /// Something that has no place in bhyve's command line: what to do here instead.
     Instead(&'static str),

@@ -72,8 +72,9 @@ impl Taps {
         Self { next: reading.place.first_tap, taken }
     }
 
-    fn name(&mut self) -> String {
-        let free = (self.next..=u32::MAX).find(|number| !self.taken.contains(&format!("tap{number}")));
+    fn name(&mut self, reading: &Reading) -> String {
+        let is_free = |name: &str| !self.taken.contains(name) && !reading.place.has_taken(name);
+        let free = (self.next..=u32::MAX).find(|number| is_free(&format!("tap{number}")));
         let number = free.unwrap_or(u32::MAX);
         self.next = number.saturating_add(1);
         format!("tap{number}")
@@ -113,7 +114,7 @@ fn card(reading: &mut Reading, number: usize, emulation: String, taps: &mut Taps
         reading.note(&name, format!("vm-bhyve does not look at it beside `{device}`"));
         nic.name = None;
     }
-    nic.backend = nic.device.clone().or_else(|| nic.name.clone()).unwrap_or_else(|| taps.name());
+    nic.backend = nic.device.clone().or_else(|| nic.name.clone()).unwrap_or_else(|| taps.name(reading));
     Some(nic)
 }
 
@@ -122,7 +123,7 @@ fn plug(reading: &mut Reading, number: usize, nic: &mut Nic, switch: Switch) -> 
     let key = key(number, "switch");
     match switch {
         Switch::Unknown(kind) => {
-            reading.note(&key, format!("vm-bhyve knows no switch of type {kind:?}, and adds no card"));
+            reading.hole(&key, format!("vm-bhyve knows no switch of type {kind:?}, and adds no card"));
             return false;
         }
         Switch::Netgraph => {
@@ -133,9 +134,11 @@ fn plug(reading: &mut Reading, number: usize, nic: &mut Nic, switch: Switch) -> 
         Switch::Vale => {
             let text =
                 "the switch is a VALE switch, whose port vm-bhyve names by a sum of the MAC address: write it by hand";
-            reading.note(&key, text);
+            reading.hole(&key, text);
         }
         Switch::Bridge { name, private, mtu } => {
+            let given = nic.switch.as_ref().and_then(|switch| reading.place.bridges?.get(switch));
+            let name = name.or_else(|| given.cloned());
             if let Some(mtu) = mtu {
                 reading.note(&key, format!("the switch has an MTU of {mtu}, which vm-bhyve gives to the tap too"));
             }
@@ -143,7 +146,7 @@ fn plug(reading: &mut Reading, number: usize, nic: &mut Nic, switch: Switch) -> 
                 reading.note(&key, "the switch is private: its bridge keeps its members from each other");
             }
             if name.is_none() {
-                reading.note(&key, "the name of the switch's bridge is not known: see `vm switch list`");
+                reading.hole(&key, "the name of the switch's bridge is not known: see `vm switch list`");
             } else if reading.place.system.is_none() {
                 let text = "the switch is taken for a standard one, as there is no .config/system.conf to ask";
                 reading.note(&key, text);

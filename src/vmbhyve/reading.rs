@@ -73,6 +73,11 @@ impl<'a> Reading<'a> {
         self.notes.push(Note::new(self.line(key), key, text));
     }
 
+    /// Notes what the recipe is not whole without.
+    pub(super) fn hole(&mut self, key: &str, text: impl Into<String>) {
+        self.notes.push(Note::hole(self.line(key), key, text));
+    }
+
     /// Refuses a key.
     pub(super) fn fault(&mut self, key: &str, fault: Fault) {
         self.faults.push((self.line(key), fault));
@@ -106,14 +111,6 @@ impl<'a> Reading<'a> {
         if self.faults.is_empty() { Ok(notes) } else { Err(self.faults) }
     }
 
-    /// Returns the recipe's words for a program that runs before each boot: vm-bhyve looks for it in the guest's folder, and
-    /// tells it the guest's name and dataset.
-    fn prestart(&self, value: &str) -> String {
-        let program = if value.starts_with('/') { value.into() } else { self.own(value) };
-        let dataset = format!("{}/{}", self.place.dataset.unwrap_or_default(), self.name);
-        format!("run({program:?}, [{:?}, {dataset:?}])", self.name)
-    }
-
     /// Returns what there is to say of a key, if there is anything.
     fn fate(&self, entry: &Entry) -> Option<String> {
         let (key, value) = (entry.key.as_str(), entry.value.as_str());
@@ -139,9 +136,6 @@ impl<'a> Reading<'a> {
             }
         }
         match known.becomes {
-            Becomes::Instead(text) if key == "prestart" => Some(format!("{text}: `{}`", self.prestart(value))),
-            // Both count in percent of one processor (rctl(8), `pcpu`).
-            Becomes::Instead(text) if key == "limit_pcpu" => Some(format!("{text}: `vm.limits(#{{ cpu: {value} }})`")),
             Becomes::Instead(_) if value == known.default => None,
             Becomes::Instead(text) | Becomes::Nothing(text) => Some(text.into()),
             Becomes::Command(_) => {

@@ -141,9 +141,7 @@ fn what_is_no_part_of_the_command_line_is_noted() {
     assert_eq!(
         notes(&format!("{UEFI}{around}memroy=1G\nmy-key=1\nfbuf_slot=9\nignore_bad_msr=yes\ntpm=yes\n")),
         [
-            "5 prestart: call it in the recipe, before the machine runs: `run(\"/vm/g1/before.sh\", [\"g1\", \"tank/vm/g1\"])`",
             "6 priority: vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)",
-            "7 limit_pcpu: say it of the machine before it runs: `vm.limits(#{ cpu: 50 })`",
             "10 zfs_zvol_opts: vm-bhyve uses it only when it makes the guest or one of its disks",
             "11 tags: vmrun has no tags: use folders",
             "12 memroy: vm-bhyve knows no such key: did you mean `memory`?",
@@ -152,6 +150,22 @@ fn what_is_no_part_of_the_command_line_is_noted() {
             "15 ignore_bad_msr: vm-bhyve reads it nowhere, and always gives `-w`, which does it",
             "16 tpm: vm-bhyve has no such key: write `bhyve_options=\"-l tpm,swtpm,SOCKET\"`, or passthru and a device",
         ]
+    );
+}
+
+#[test]
+fn what_the_recipe_does_beside_the_command_line_is_kept() {
+    let text =
+        format!("{UEFI}prestart=before.sh\nlimit_pcpu=50\ndisk0_type=virtio-blk\ndisk0_name=iqn.a:b\ndisk0_dev=iscsi");
+    let read = guest(&text);
+    assert_eq!(read.prestart.unwrap(), ["/vm/g1/before.sh", "g1", "tank/vm/g1"]);
+    assert_eq!((read.cpu_limit, read.disks[0].path.as_str()), (Some(50), "/dev/iscsi/iqn.a:b"));
+    let told = "8 disk0_name: an iSCSI target, whose disk is known only while it is there: `iscsictl -L` shows it. What \
+                stands here is no disk, so that no other one is booted";
+    assert_eq!(notes(&text), [told]);
+    assert_eq!(
+        notes(&format!("{UEFI}limit_pcpu=much\n")),
+        ["5 limit_pcpu: it is no percentage of one processor, and is left out"]
     );
 }
 
@@ -199,14 +213,6 @@ fn what_vm_bhyve_needs_is_asked_for() {
         ]
     );
     assert_eq!(faults(GRUB), [fault(0, "a guest without UEFI needs a disk", "add `disk0_type` and `disk0_name`")]);
-    assert_eq!(
-        faults(&format!("{UEFI}disk0_type=virtio-blk\ndisk0_name=iqn.a:b\ndisk0_dev=iscsi")),
-        [fault(
-            7,
-            "`disk0_name` names an iSCSI target, whose disk is known only while it is there",
-            "write `disk0_dev=\"custom\"` and `disk0_name=\"/dev/daN\"`, the disk that `iscsictl -L` shows"
-        )]
-    );
     for (text, name, folder) in [("cpu=1\0", "g1", "/vm"), (UEFI, "g 1", "/vm"), (UEFI, "g1", "/my vm")] {
         assert_eq!(read(text, name, &Place::new(folder)).unwrap_err().len(), 1);
     }

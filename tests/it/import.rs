@@ -42,6 +42,8 @@ fn what_is_described_elsewhere_becomes_these_recipes() {
             "vmlog.txt",
             "loader.sh",
             "grub.sh",
+            "cbsd.txt",
+            "crlf.sh",
         ]
         .map(|name| {
             let done = import(&Sandbox::new(), &format!("import/{name}"), &[]);
@@ -102,7 +104,10 @@ error: the shell would put something in for `$disk`
 
 #[test]
 fn guests_of_vm_bhyve_become_these_recipes() {
-    golden::check(["alpine", "debian", "default", "every-key", "freebsd", "openbsd", "windows"].map(|name| {
+    let usual = ["alpine", "debian", "default", "every-key", "freebsd", "openbsd", "windows"];
+    // What people have.
+    let odd = ["alpdocker", "crlf2", "gap", "nineshare", "oldwin", "optname", "scsi", "vmnetopt", "winjp"];
+    golden::check(usual.into_iter().chain(odd).map(|name| {
         let done = import(&Sandbox::new(), &format!("vm-bhyve/{name}.conf"), &[]);
         (format!("tests/fixtures/import/vm-bhyve/{name}.told"), told(&done))
     }));
@@ -186,7 +191,6 @@ fn what_is_odd_in_a_guest_of_vm_bhyve_is_noted_at_its_line() {
         r#"
 // Made from vm-bhyve's guest odd.conf.
 // line 1: the line ends with a carriage return, which vm-bhyve keeps in the value; it is left out here
-// line 8, limit_pcpu: say it of the machine before it runs: `vm.limits(#{ cpu: 300 })`
 // line 9, limit_rbps: vmrun limits memory and processor time alone, by `vm.limits`: use rctl(8) on bhyve's
 // process
 // to install, add `"3": if init { ahci_cd("/path/of/the/installer.iso") }` to the slots
@@ -194,7 +198,7 @@ fn what_is_odd_in_a_guest_of_vm_bhyve_is_noted_at_its_line() {
 let nic = tap("tap0");
 bridge("vm-lam").add(nic);
 
-bhyve(#{
+let vm = bhyve(#{
     name: "odd", memory: 512.MiB,
     strict_msr: false, exit_on_hlt: true, exit_on_pause: true, acpi: true, localtime: false,
     uuid: "6f1f3ba0-7c1c-11f0-9c59-0800200c9a66",
@@ -207,7 +211,9 @@ bhyve(#{
         "4": virtio_net(nic, #{ mac: "58:9c:fc:01:02:03" }),
         "31": lpc(),
     },
-}).run();
+});
+vm.limits(#{ cpu: 300 });
+vm.run();
 ---
 vmrun: same machine
 --- 0"#,

@@ -14,6 +14,8 @@
 mod answers;
 #[path = "../common/boot_images.rs"]
 mod boot_images;
+#[path = "../common/datastore.rs"]
+mod datastore;
 #[path = "../common/documented.rs"]
 mod documented;
 #[path = "../common/efi.rs"]
@@ -52,6 +54,7 @@ mod hostile;
 mod house;
 mod images;
 mod import;
+mod import_all;
 mod inputs;
 mod interfaces;
 mod jails;
@@ -77,6 +80,7 @@ mod proof;
 mod readiness;
 mod readme;
 mod record;
+mod record_words;
 mod recorded;
 mod relative;
 mod repeats;

@@ -10,11 +10,11 @@ pub(super) const KEYS: &[Key] = &[
     // keep what bhyve says on standard error in bhyve.log
     Key::instead("debug", "no", "vmrun always shows what bhyve says"),
     // a program that runs before each boot, with the guest's name and dataset
-    Key::instead("prestart", "", "call it in the recipe, before the machine runs"),
+    Key::command("prestart", "", "`run(…)` before the machine"),
     // the nice value of bhyve; iN for idprio(1), rN for rtprio(1)
     Key::instead("priority", "", "vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)"),
     // the most CPU, in percent
-    Key::instead("limit_pcpu", "", "say it of the machine before it runs"),
+    Key::command("limit_pcpu", "", "`vm.limits(#{ cpu: … })`"),
     // the most that is read, a second
     Key::instead("limit_rbps", "", TRANSFERS),
     // the most that is written, a second

@@ -83,11 +83,17 @@ fn devices_of_the_host_share_a_slot_while_their_bus_is_the_same() {
             "0:4:1,passthru,6/0/1",
             "0:5:0,passthru,7/0/0",
             "0:2:5,passthru,8/0/0,rom=x",
-            "0:6:0,fbuf,tcp=:::1"
+            "0:6:0,fbuf,tcp=[::]:1"
         ]
     );
     assert!(argv(&text).contains(" -U u -u -S -l"));
-    assert_eq!(notes(&text), ["9 passthru5: vm-bhyve never reaches it: it stops before `passthru4`"]);
+    assert_eq!(
+        notes(&text),
+        [
+            "9 passthru5: vm-bhyve never reaches it: it stops before `passthru4`",
+            "14 graphics_listen: an address of IPv6 stands in brackets for bhyve, which vm-bhyve does not add",
+        ]
+    );
 }
 
 #[test]

@@ -1,0 +1,161 @@
+//! Everything that another manager has, as a folder of recipes with a report.
+
+use super::kept::{KeptFolder, Written};
+use super::outcome::{NetworkOutcome, Outcome, Outcomes};
+use super::source::{Guest, Network, Options, Source};
+use super::{datastore, proved, report};
+use crate::diag::snippet::{Colour, draw};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::files;
+use crate::import::{Import, Setting, network};
+use crate::model::VmName;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What is told of an import, in short.
+pub(crate) struct Summary {
+    /// A line of the whole, for people.
+    pub(crate) line: String,
+    /// What is not whole, or was not written.
+    pub(crate) faults: Vec<Fault>,
+    /// Files of an earlier import that this one has not.
+    pub(crate) left: Vec<String>,
+}
+
+/// Imports all of a source.
+pub(crate) fn import_all(options: &Options<'_>) -> Result<Summary, Vec<Diagnostic>> {
+    let path = files::whole(Path::new(""), Path::new(options.source));
+    if !files::is_folder(&path) {
+        let fault = Fault::usage(format!("{} is no folder", options.source));
+        return Err(fault.hint("--all takes the folder of all guests; one guest is imported without it").into());
+    }
+    let source = source(&path, options)?;
+    let mut kept = KeptFolder::open(Path::new(options.out))?;
+    let mut taken: BTreeSet<String> = source.taken.into_iter().collect();
+    let mut guests = Vec::new();
+    for guest in source.guests {
+        guests.push(outcome(guest, &mut taken, &mut kept)?);
+    }
+    let network = match source.network {
+        Some(found) => Some(network_outcome(found, &guests, &mut kept)?),
+        None => None,
+    };
+    let written = |name: &&String| guests.iter().any(|guest| guest.name == **name && guest.recipe.is_some());
+    let start: Vec<String> = source.start.iter().filter(written).cloned().collect();
+    let out = files::whole(Path::new(""), Path::new(options.out)).display().to_string();
+    let config = kept.write("config.toml", &config(&out, &start))?;
+    let outcomes = Outcomes {
+        kind: source.kind,
+        source: path.display().to_string(),
+        out,
+        guests,
+        network,
+        start,
+        start_file: source.start_file,
+        notes: source.notes,
+        next: source.next,
+        config,
+    };
+    kept.write("REPORT.md", &report::markdown(&outcomes))?;
+    kept.write("report.json", &report::json(&outcomes))?;
+    let left = kept.close()?;
+    Ok(Summary { line: report::line(&outcomes), faults: report::faults(&outcomes), left })
+}
+
+/// Finds out whose folder it is.
+fn source(path: &Path, options: &Options<'_>) -> Result<Source, Fault> {
+    if datastore::is(path) {
+        return datastore::read(path, options);
+    }
+    let fault = Fault::usage(format!("{} holds no guests that can be imported", options.source));
+    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf)"))
+}
+
+/// Imports a guest, and writes its recipe.
+fn outcome(guest: Guest, taken: &mut BTreeSet<String>, kept: &mut KeptFolder) -> Result<Outcome, Fault> {
+    let mut outcome = Outcome {
+        name: guest.name,
+        file: guest.file,
+        recipe: None,
+        differences: Vec::new(),
+        holes: Vec::new(),
+        notes: Vec::new(),
+        warnings: Vec::new(),
+        secret: None,
+        written: Written::Ours,
+    };
+    let text = match guest.text {
+        Ok(text) => text,
+        Err(fault) => {
+            outcome.holes.push(said(&Diagnostic::error(fault)));
+            return Ok(outcome);
+        }
+    };
+    let setting = Setting { taken: taken.clone(), ..guest.setting };
+    let is_name = outcome.name.parse::<VmName>().map(drop);
+    let name = format!("{}.rhai", outcome.name);
+    match is_name.map_err(Into::into).and_then(|()| proved(&outcome.file, &text, &setting, &name)) {
+        Ok((import, recipe, differences)) => {
+            taken.extend(uses(&import));
+            outcome.differences = differences;
+            outcome.holes = import.holes().into_iter().map(|fault| said(&Diagnostic::error(fault))).collect();
+            outcome.warnings = import.warnings.iter().map(said).collect();
+            outcome.secret = import.password.map(|_| import.secret.clone());
+            outcome.notes = import.notes;
+            outcome.written = kept.write(&name, &recipe)?;
+            outcome.recipe = Some(name);
+        }
+        Err(faults) => outcome.holes.extend(faults.iter().map(said)),
+    }
+    Ok(outcome)
+}
+
+/// Returns the taps and the port of the screen that a machine has.
+fn uses(import: &Import) -> Vec<String> {
+    let ports = import.tree.entries().filter(|(key, _)| key.rsplit('.').next() == Some("tcp"));
+    let ports = ports.filter_map(|(_, value)| Some(value.rsplit(':').next()?.to_string()));
+    import.taps.keys().cloned().chain(ports).collect()
+}
+
+/// Says a fault as a text, as a terminal would show it.
+fn said(diagnostic: &Diagnostic) -> String {
+    draw(diagnostic, Colour::Plain).trim_end().to_string()
+}
+
+/// Writes the recipe of the switches, whose name no guest's recipe has.
+fn network_outcome(found: Network, guests: &[Outcome], kept: &mut KeptFolder) -> Result<NetworkOutcome, Fault> {
+    let is_free = |name: &String| guests.iter().all(|guest| guest.recipe.as_ref() != Some(name));
+    let names = ["network.rhai".to_string()].into_iter().chain((2_u32..).map(|number| format!("network{number}.rhai")));
+    let name = names.into_iter().find(is_free).unwrap_or_default();
+    let network::Network { recipe, holes } = network::recipe(&found.switches, &name);
+    let written = kept.write(&name, &recipe)?;
+    let holes = holes.into_iter().map(|(switch, text)| format!("{switch}: {text}"));
+    let noted = found.notes.iter().filter(|note| note.is_hole);
+    let noted = noted.map(|note| format!("line {}, {}: {}", note.line, note.key, note.text));
+    Ok(NetworkOutcome {
+        file: found.file,
+        recipe: name,
+        holes: holes.chain(noted).collect(),
+        switches: found.switches,
+        notes: found.notes,
+        written,
+    })
+}
+
+/// Returns the text of a configuration that has the recipes, and starts those that started before.
+fn config(out: &str, start: &[String]) -> String {
+    let list = |all: &[String]| {
+        let all: Vec<String> = all.iter().map(|text| format!("{}", toml_text(text))).collect();
+        format!("[{}]", all.join(", "))
+    };
+    let recipes = list(&[out.to_string()]);
+    format!(
+        "# Where recipes are looked for, and what `vmrun start --all` starts, in this order.\nrecipes = {recipes}\nstart = {}\n",
+        list(start)
+    )
+}
+
+/// A text in TOML's quotes, which escape as JSON's do.
+fn toml_text(text: &str) -> serde_json::Value {
+    serde_json::Value::String(text.into())
+}
