@@ -52,6 +52,7 @@ mod words;
 use crate::diag::{Blame, Diagnostic, Severity};
 use crate::ops::recipe::{Prefetch, is_recipe, is_there, prefetch};
 use crate::ops::settings::{self as place, platform};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use given::{GivenArgs, QueryArgs, RecipeArgs, pair};
 use std::process::ExitCode;
@@ -180,16 +181,15 @@ fn program() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     // It takes a moment, in which the command line is parsed.
     let prefetch = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Prefetch::default, |path| prefetch(path));
-    if let Some(cli) = recipe_cli(&args) {
+    if let Some(cli) = short_cli(&args) {
         return exit_code(cli, prefetch, term);
     }
-    let command = help::unwrapped(Cli::command());
+    let command = Cli::command();
     let args = with_run(args, &command);
     if let Some(code) = run::recipe_help(&args, &term) {
         return code;
     }
-    let parsed = command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match parsed(command, args) {
         Ok(cli) => cli,
         Err(error) => {
             let bad = error.use_stderr();
@@ -198,6 +198,19 @@ fn program() -> ExitCode {
         }
     };
     exit_code(cli, prefetch, term)
+}
+
+/// Parses a whole command line. Only what shows help is parsed again with its text made ready: that goes through all commands, and
+/// took as long as all the rest of the parsing.
+fn parsed(command: clap::Command, args: Vec<String>) -> Result<Cli, clap::Error> {
+    let is_help = |error: &clap::Error| {
+        matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
+    };
+    let matches = match command.try_get_matches_from(&args) {
+        Err(error) if is_help(&error) => help::unwrapped(Cli::command()).try_get_matches_from(args),
+        done => done,
+    };
+    matches.and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
 /// Does what the command line asks, and says how it went.
@@ -257,21 +270,35 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
     }
 }
 
-/// `vmrun RECIPE`, as it is typed most: a parser of this alone is made in a tenth of the time, which is 5 to 8 % of a start.
+/// The options of one command, as a parser of its own: it is made in a tenth of the time that one of all commands takes, which is 5
+/// to 8 % of a start, and half of the instructions of a plan.
 #[derive(Parser)]
 #[command(disable_help_flag = true)]
-struct RecipeCli {
+struct Only<A: clap::Args> {
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
-    args: run::RunArgs,
+    args: A,
 }
 
-/// Parses a command line that begins with a recipe. What it does not take, the whole command line has an answer to.
-fn recipe_cli(args: &[String]) -> Option<Cli> {
-    let first = args.iter().skip(1).find(|arg| !arg.starts_with('-'))?;
-    let recipe = is_recipe(first).then(|| RecipeCli::try_parse_from(args).ok())??;
-    Some(Cli { verbose: recipe.verbose, command: Command::Run(recipe.args) })
+/// Parses a command line that begins with a recipe, with `run` or with `plan`, as it is typed most. What it does not take, the whole
+/// command line has an answer to.
+fn short_cli(args: &[String]) -> Option<Cli> {
+    let at = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
+    if is_recipe(&args[at]) {
+        return only(args, Command::Run);
+    }
+    let rest = || [&args[..at], &args[at + 1..]].concat();
+    match args[at].as_str() {
+        "run" => only(&rest(), Command::Run),
+        "plan" => only(&rest(), Command::Plan),
+        _ => None,
+    }
+}
+
+fn only<A: clap::Args>(args: &[String], command: impl FnOnce(A) -> Command) -> Option<Cli> {
+    let only = Only::<A>::try_parse_from(args).ok()?;
+    Some(Cli { verbose: only.verbose, command: command(only.args) })
 }
 
 /// `vmrun RECIPE` means `vmrun run RECIPE`: the first word that is no flag and no command is a recipe.
@@ -299,5 +326,61 @@ fn code(diagnostics: &[Diagnostic]) -> u8 {
         Some(Blame::Host) => 3,
         Some(Blame::Guest) => 4,
         Some(Blame::Interrupted) => 130,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(String::from).collect()
+    }
+
+    #[test]
+    fn what_is_typed_most_is_parsed_without_all_commands_and_the_rest_with_them() {
+        for (line, by_itself) in [
+            ("vmrun web.rhai --init", Some("run")),
+            ("vmrun -v run web.rhai --set a=b", Some("run")),
+            ("vmrun plan web.rhai --json --no-query", Some("plan")),
+            ("vmrun --verbose plan --on linux web.rhai", Some("plan")),
+            ("vmrun plan plan", Some("plan")),
+            ("vmrun web", None),
+            ("vmrun plan", None),
+            ("vmrun plan --help", None),
+            ("vmrun plan -V", None),
+            ("vmrun plan web.rhai --bogus", None),
+            ("vmrun plan web.rhai --json --places", None),
+            ("vmrun help plan", None),
+            ("vmrun check web.rhai", None),
+            ("vmrun -v", None),
+            ("vmrun", None),
+        ] {
+            let cli = short_cli(&words(line));
+            let is_verbose = cli.as_ref().map(|cli| cli.verbose);
+            let name = cli.map(|cli| match cli.command {
+                Command::Run(_) => "run",
+                Command::Plan(_) => "plan",
+                _ => "another",
+            });
+            assert_eq!(name, by_itself, "{line}");
+            assert_eq!(is_verbose, name.map(|_| line.contains(" -v") || line.contains("--verbose")), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_help_is_made_ready_wherever_help_is_shown() {
+        let plain = |line: &str| Cli::command().try_get_matches_from(words(line)).unwrap_err().to_string();
+        let ready = |line: &str| help::unwrapped(Cli::command()).try_get_matches_from(words(line)).unwrap_err();
+        let mut differ = 0;
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            for line in [format!("vmrun {name} --help"), format!("vmrun {name} -h"), format!("vmrun help {name}")] {
+                let shown = parsed(Cli::command(), words(&line)).err().unwrap().to_string();
+                assert_eq!(shown, ready(&line).to_string(), "{line}");
+                differ += usize::from(shown != plain(&line));
+            }
+        }
+        assert!(differ > 0);
     }
 }

@@ -4,10 +4,16 @@ use super::Platform;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// How the variables begin that hold secrets.
 const SECRET: &str = "VMRUN_SECRET_";
+
+/// The variables that hold secrets: nothing here changes the environment, and to read all of it for each program takes its time.
+static SECRETS: LazyLock<Vec<OsString>> = LazyLock::new(|| {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.as_encoded_bytes().starts_with(SECRET.as_bytes())).collect()
+});
 
 /// Secrets that were handed over by whoever started this process, or given on its command line, by the names of their variables.
 static HANDED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
@@ -26,10 +32,9 @@ pub(crate) fn variable(name: &str) -> String {
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    let is_secret = |name: &OsString| name.as_encoded_bytes().starts_with(SECRET.as_bytes());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_secret(name)) {
+    SECRETS.iter().for_each(|name| {
         command.env_remove(name);
-    }
+    });
     command
 }
 
