@@ -17,6 +17,7 @@ mod doc;
 mod events;
 mod find;
 mod gc;
+mod given;
 mod help;
 mod image;
 mod import;
@@ -49,9 +50,10 @@ mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Severity};
-use crate::ops::recipe::{Prefetch, RecipeRequest, is_recipe, is_there, prefetch};
+use crate::ops::recipe::{Prefetch, is_recipe, is_there, prefetch};
 use crate::ops::settings::{self as place, platform};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use given::{GivenArgs, QueryArgs, RecipeArgs, pair};
 use std::process::ExitCode;
 use term::Term;
 
@@ -163,67 +165,12 @@ enum Command {
     Completions(manual::CompletionsArgs),
 }
 
-/// Which recipe, and what it is told.
-#[derive(Args, Clone)]
-struct RecipeArgs {
-    /// The recipe
-    recipe: String,
-    #[command(flatten)]
-    given: GivenArgs,
-}
-
-/// What a recipe is told, however many there are.
-#[derive(Args, Clone, Default)]
-struct GivenArgs {
-    /// Initialize the machine: make its disks, boot its installer
-    #[arg(long)]
-    init: bool,
-    /// Give the recipe a parameter
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
-    /// Plug network cards into a network inside the process, which needs no root (Linux)
-    #[arg(long)]
-    user_net: bool,
-}
-
-/// Whether a recipe that is only planned may ask.
-#[derive(Args, Clone, Copy)]
-struct QueryArgs {
-    /// Run no command that only asks, by `query`: it has answered nothing, and is named
-    #[arg(long)]
-    no_query: bool,
-}
-
-impl QueryArgs {
-    /// Has a recipe ask, or not.
-    fn of(self, request: RecipeRequest) -> RecipeRequest {
-        RecipeRequest { asks_nothing: self.no_query, ..request }
-    }
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.into(), value.into()))
-}
-
-impl GivenArgs {
-    /// A recipe that is told this.
-    fn of(&self, recipe: &str) -> RecipeRequest {
-        RecipeRequest {
-            asked: |what| Term::new().say(what),
-            ..RecipeRequest::new(recipe, self.init, &self.set, self.user_net)
-        }
-    }
-}
-
-impl RecipeArgs {
-    fn request(&self) -> RecipeRequest {
-        self.given.of(&self.recipe)
-    }
-}
-
-/// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another.
+/// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another, and the
+/// processes of an enclosure have names of their own.
 pub fn main() -> ExitCode {
+    if let Some(code) = record::enclosure() {
+        return code;
+    }
     crate::ops::with_room(|| record::stand_in().unwrap_or_else(program))
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod commands;
 pub(crate) mod corpus;
 mod descriptions;
 pub(crate) mod effects;
+pub(crate) mod enclosure;
 pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod facts;

@@ -10,6 +10,8 @@ pub(crate) mod network;
 pub(crate) mod proof;
 pub(crate) mod recipe;
 pub(crate) mod recorded;
+pub(crate) mod spread;
+pub(crate) mod written;
 
 mod device;
 mod expressions;

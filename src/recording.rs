@@ -5,6 +5,7 @@
 //! what initializes the machine, and the [`transcript`] shows the outcome.
 
 pub(crate) mod call;
+pub(crate) mod download;
 pub(crate) mod escape;
 pub(crate) mod hidden;
 pub(crate) mod journal;
@@ -15,11 +16,13 @@ pub(crate) mod transcript;
 pub(crate) mod words;
 pub(crate) mod world;
 
+pub(crate) use call::Written;
 pub use call::{Call, Recording};
 pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
 pub(crate) use part::{Part, When};
-pub(crate) use world::{Answer, Prepared};
+pub(crate) use taken::node_of;
+pub(crate) use world::{Answer, Prepared, made_up};
 pub use world::{Setting, World};
 
 /// The programs that have stand-ins: those that change the system, and what a script asks of it.
@@ -28,10 +31,14 @@ pub(crate) const NAMES: &[&str] = &[
     "bhyvectl",
     "bhyveload",
     "cu",
+    "curl",
     "devctl",
+    "fetch",
     "gpart",
     "grub-bhyve",
+    "halt",
     "ifconfig",
+    "jail",
     "kldload",
     "kldstat",
     "kldunload",
@@ -40,37 +47,79 @@ pub(crate) const NAMES: &[&str] = &[
     "newfs_msdos",
     "ngctl",
     "pfctl",
+    "pkg",
+    "poweroff",
+    "reboot",
     "route",
     "service",
+    "shutdown",
     "sysctl",
+    "sysrc",
     "truncate",
     "umount",
     "vale-ctl",
+    "wget",
     "zfs",
     "zpool",
 ];
 
-/// The programs that run another one, as root or in the background. Their stand-ins take its call as if it stood alone.
-pub(crate) const CARRIERS: &[&str] = &["daemon", "doas", "sudo"];
+/// The programs that run another one, as somebody else, in the background or in a terminal. Their stand-ins take its call as if it stood alone.
+pub(crate) const CARRIERS: &[&str] = &[
+    "cpuset", "daemon", "doas", "env", "idprio", "nice", "nohup", "rtprio", "screen", "setsid", "su", "sudo",
+    "timeout", "tmux",
+];
 
 /// Returns the last part of a path: the name of a program.
 pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
+/// What a carrier was asked to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried<'a> {
+    /// The words of the command.
+    pub words: &'a [String],
+    /// They are a text that a shell reads.
+    pub is_line: bool,
+}
+
 /// Returns what a carrier was asked to run: what follows its options and variables. Nothing if it is asked for something else.
-pub fn carried(argv: &[String]) -> Option<&[String]> {
-    let (carrier, mut rest) = argv.split_first()?;
-    // The options that take an argument.
-    let with_argument = match base_name(carrier) {
-        "daemon" => "lmopPRstTu",
-        "doas" => "aCu",
-        _ => "CDghpRrTtUu",
-    };
+pub fn carried(argv: &[String]) -> Option<Carried<'_>> {
+    let (carrier, rest) = argv.split_first()?;
+    let carrier = base_name(carrier);
+    match carrier {
+        "su" => su(rest),
+        "tmux" => tmux(rest),
+        "screen" if rest.iter().any(|word| word == "-X") => stuffed(rest),
+        "screen" if rest.iter().any(|word| ["-ls", "-list", "-r", "-x"].contains(&word.as_str())) => None,
+        _ => {
+            // The options that take an argument, and how many words stand before the command.
+            let (with_argument, words) = match carrier {
+                "daemon" => ("lmopPRstTu", 0),
+                "doas" => ("aCu", 0),
+                "env" => ("CLPSUu", 0),
+                "nice" => ("n", 0),
+                "cpuset" => ("djlnpstx", 0),
+                "nohup" | "setsid" => ("", 0),
+                "timeout" => ("ks", 1),
+                "idprio" | "rtprio" => ("", 1),
+                "screen" => ("cehLpsStT", 0),
+                _ => ("CDghpRrTtUu", 0),
+            };
+            let rest = operands(rest, with_argument).get(words..)?;
+            let is_number = |word: &String| word.bytes().all(|b| b.is_ascii_digit());
+            let rest = if carrier.ends_with("prio") && rest.first().is_some_and(is_number) { &[] } else { rest };
+            (!rest.is_empty()).then_some(Carried { words: rest, is_line: false })
+        }
+    }
+}
+
+/// Returns what follows options and variables.
+fn operands<'a>(words: &'a [String], with_argument: &str) -> &'a [String] {
+    let mut rest = words;
     while let Some((word, after)) = rest.split_first() {
         if word == "--" {
-            rest = after;
-            break;
+            return after;
         }
         let is_variable =
             word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
@@ -84,7 +133,55 @@ pub fn carried(argv: &[String]) -> Option<&[String]> {
             _ => break,
         }
     }
-    (!rest.is_empty()).then_some(rest)
+    rest
+}
+
+/// The line that su(1) has a shell run: its last `-c`, as FreeBSD's takes a class by an earlier one.
+fn su(words: &[String]) -> Option<Carried<'_>> {
+    let is_command = |word: &str| {
+        word == "--command"
+            || word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.ends_with('c'))
+    };
+    let at = words.iter().rposition(|word| is_command(word))?;
+    let words = words.get(at + 1..at + 2)?;
+    Some(Carried { words, is_line: true })
+}
+
+/// `tmux new-session … COMMAND` and its kin, and what `send-keys` types (tmux(1)): one word is a text for a shell.
+fn tmux(words: &[String]) -> Option<Carried<'_>> {
+    let words = operands(words, "fLSTc");
+    let (word, rest) = words.split_first()?;
+    let is_one = |names: &[&str]| names.contains(&word.as_str());
+    if is_one(&["send-keys", "send"]) {
+        let keys = operands(rest, "tN");
+        let words = keys.get(..1)?;
+        return keys
+            .get(1)
+            .is_some_and(|key| ["Enter", "C-m", "KPEnter"].contains(&key.as_str()))
+            .then_some(Carried { words, is_line: true });
+    }
+    if !is_one(&[
+        "new-session",
+        "new",
+        "new-window",
+        "neww",
+        "split-window",
+        "splitw",
+        "respawn-pane",
+        "run-shell",
+        "run",
+    ]) {
+        return None;
+    }
+    let words = operands(rest, "cefFnstxyl");
+    (!words.is_empty()).then_some(Carried { words, is_line: words.len() == 1 })
+}
+
+/// `screen -S NAME -X stuff TEXT`: what is typed, up to its end of line.
+fn stuffed(words: &[String]) -> Option<Carried<'_>> {
+    let at = words.iter().position(|word| word == "stuff")?;
+    let words = words.get(at + 1..at + 2)?;
+    Some(Carried { words, is_line: true })
 }
 
 #[cfg(test)]
@@ -102,13 +199,28 @@ mod tests {
             ("sudo -n -u root A=b ifconfig -l", "ifconfig -l"),
             ("/usr/local/bin/doas -u root -- ifconfig", "ifconfig"),
             ("sudo --user=root ifconfig", "ifconfig"),
+            ("cpuset -c -l 0-3 bhyve -c 1 vm", "bhyve -c 1 vm"),
             ("daemon -f -p /run/vm.pid -r bhyve -c 1 vm", "bhyve -c 1 vm"),
+            ("nice -n 5 bhyve a", "bhyve a"),
+            ("cpuset -l 0-3 bhyve a", "bhyve a"),
+            ("env -i A=b bhyve a", "bhyve a"),
+            ("timeout -k 5 30 bhyve a", "bhyve a"),
+            ("nohup bhyve a", "bhyve a"),
+            ("setsid -w bhyve a", "bhyve a"),
+            ("idprio 5 bhyve a", "bhyve a"),
+            ("screen -dmS a bhyve a", "bhyve a"),
+            ("tmux -L x new-session -d -s a bhyve -c 1 a", "bhyve -c 1 a"),
         ];
         for (line, rest) in cases {
-            assert_eq!(carried(&argv(line)).unwrap().join(" "), rest);
+            assert_eq!(carried(&argv(line)).unwrap().words.join(" "), rest, "{line}");
         }
-        for line in ["sudo", "sudo -v", "sudo -u", "sudo -s"] {
+        for line in
+            ["sudo", "sudo -v", "sudo -u", "sudo -s", "tmux ls", "tmux new -d", "screen -ls", "su -", "cpuset -g"]
+        {
             assert_eq!(carried(&argv(line)), None, "{line}");
+        }
+        for line in ["su root -c ls", "su - -c ls", "su -c class root -c ls", "su -mc ls"] {
+            assert_eq!(carried(&argv(line)).map(|carried| carried.words.concat()), Some("ls".into()), "{line}");
         }
     }
 }

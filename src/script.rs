@@ -251,7 +251,8 @@ pub(crate) fn unreadable(path: &str, error: &std::io::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
+    use crate::host::worlds::fixture::{Fixture, Refusal};
+    use crate::host::worlds::simulated::Simulated;
 
     fn evaluate(fixture: Fixture, text: &str) -> (Vec<String>, Vec<String>) {
         let fixture = Rc::new(RefCell::new(fixture));

@@ -186,7 +186,8 @@ pub(crate) fn interrupted() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
+    use crate::host::worlds::fixture::{Fixture, Refusal};
+    use crate::host::worlds::simulated::Simulated;
     use crate::model::{Draft, Ended, Machine};
     use std::cell::RefCell;
     use std::rc::Rc;

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub(super) struct RecordArgs {
-    /// What initializes the machine: the command is run without these arguments, then with them
+    /// What initializes the machine: the command is run without these arguments, then with them, at its end or where `{}` stands
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     init_args: Option<String>,
     /// The exit statuses of bhyve, in turn; the last one repeats
@@ -31,13 +31,13 @@ pub(super) struct RecordArgs {
     /// The bhyve that the recipe is for: freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<Asked>,
-    /// Run the script although parts of it get past the stand-ins and are done for real
+    /// Run the script on this host, without an enclosure: what has no stand-in is done for real
     #[arg(long)]
     anyway: bool,
     /// Print the steps as a transcript for sh(1) instead of a recipe
     #[arg(long, conflicts_with = "json")]
     transcript: bool,
-    /// Print a JSON object: `steps`, `again`, and the recordings `with` and `without`
+    /// Print a JSON object: `steps`, `again`, and the recordings `with` and `without`, with the files written
     #[arg(long)]
     json: bool,
     /// The command, as you type it
@@ -46,19 +46,28 @@ pub(super) struct RecordArgs {
 }
 
 const AFTER: &str = "\
-The command runs with stand-ins first in PATH. They do nothing, write down how they were called,
-and answer:
-  bhyve bhyvectl bhyveload cu devctl gpart grub-bhyve ifconfig kldload kldstat kldunload
-  mdconfig mount newfs_msdos ngctl pfctl route service sysctl truncate umount vale-ctl zfs zpool
-What changes something succeeds without a word. What only asks sees what was changed before.
+The command runs with stand-ins in the place of these programs, however they are called. They do
+nothing, write down how they were called, and answer:
+  bhyve bhyvectl bhyveload cu curl devctl fetch gpart grub-bhyve halt ifconfig jail kldload
+  kldstat kldunload mdconfig mount newfs_msdos ngctl pfctl pkg poweroff reboot route service
+  shutdown sysctl sysrc truncate umount vale-ctl wget zfs zpool
+What changes something succeeds without a word. What only asks sees what was changed before; what
+is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
-192.168.2.5/24 where there is no ifconfig. `sudo`, `doas` and `daemon` are passed over: what they
-run is recorded, or is run as by you.
+192.168.2.5/24 where there is no ifconfig. A download makes an empty file. What `cpuset`, `daemon`,
+`doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`, `setsid`, `su`, `sudo`, `timeout` and
+`tmux` run is recorded, or is run as by you; nothing of theirs is done.
 
-EVERYTHING ELSE IS DONE FOR REAL, as by the user who calls vmrun:
-  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh, tmux
+EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
+host, and changes copies of them in memory (at most half of it); it has no other process, no network
+but a loopback of its own, no device and no right over the kernel. All that it has started ends with
+it. As an ordinary user it is root in there, over the files that are yours.
+Where the kernel refuses namespaces, and on FreeBSD, where a jail is planned, the command is not run.
+
+--anyway RUNS IT ON THIS HOST, as the user who calls vmrun. For real are then:
+  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh
   - programs that are named by their whole path, as /sbin/ifconfig, or found by a PATH that the
-    script sets itself: where the script's own text shows either, it is run with --anyway only
+    script sets itself, by `env -i` or `command -p`; the script's text is searched for the first two
   - processes that leave the script's process group; the rest of it is ended at the end
 No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm/a.img ]` sees
 the real disk. The standard input is empty. A password is `***` wherever it is shown.";
@@ -94,6 +103,11 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         return Ok(());
     }
     Err(differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect())
+}
+
+/// Does what a process of an enclosure does, if this is one, and returns its exit status.
+pub(super) fn enclosure() -> Option<ExitCode> {
+    record::enter()
 }
 
 /// Plays a program whose stand-in this is, and returns the exit status. Nothing if this is vmrun itself.

@@ -1,15 +1,16 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
 mod jail;
+mod link;
 
-use super::interfaces::marks::{Maker, mark, mark_link};
+use super::interfaces::marks::Maker;
 use super::program::{self, Chain};
 use super::{Effect, Effects, Platform, Step};
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::model::link::MARK;
-use crate::model::{Argv, InterfaceName, Link, LinkKind, Membership, Router, Vxlan};
+use crate::model::{Argv, InterfaceName, LinkKind, Membership, Router};
 use crate::network::naming;
+use link::{freebsd_link, linux_link};
 
 /// Returns the commands of an effect, in order. Interfaces are marked as made by the run of a machine, if it is known.
 pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effect) -> Vec<Step> {
@@ -120,41 +121,6 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
     }
 }
 
-/// ifconfig(8). An interface is made by a call that says nothing else, since only that one is refused where there is one of the name
-/// already: with a word behind `create` the one that is there is taken instead (12.1, ifconfig-tap.txt). A family of addresses is
-/// known only as the first word behind the name (12.1, ifconfig-bridge.txt), so that each address has a call of its own.
-fn freebsd_link(maker: Option<&Maker>, link: &Link) -> Vec<Argv> {
-    let ifconfig = |name: &dyn std::fmt::Display| Argv::new("ifconfig").arg(name);
-    let mut argvs = match naming::first_name(link) {
-        Some(first) => vec![ifconfig(&first).arg("create"), ifconfig(&first).arg("name").arg(&link.name)],
-        None => vec![ifconfig(&naming::made(link)).arg("create")],
-    };
-    for name in link.names() {
-        let mut argv = ifconfig(name);
-        if let LinkKind::Vlan { parent, tag } = &link.kind
-            && link.name.as_str() != format!("{parent}.{tag}")
-        {
-            argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
-        }
-        if let LinkKind::Vxlan(vxlan) = &link.kind {
-            argv = argv.args(vxlan.words());
-        }
-        if let Some(mark) = link_mark(maker, link, name) {
-            argv = argv.args(["group", MARK, "description"]).arg(mark);
-        }
-        if let Some(mtu) = link.mtu {
-            argv = argv.arg("mtu").arg(mtu);
-        }
-        argv = if link.up { argv.arg("up") } else { argv };
-        argvs.extend((argv.args.len() > 1).then_some(argv));
-    }
-    for (at, address) in link.addresses.iter().enumerate() {
-        let argv = ifconfig(&link.name).arg(if address.ip.is_ipv4() { "inet" } else { "inet6" }).arg(address);
-        argvs.push(if at > 0 { argv.arg("alias") } else { argv });
-    }
-    argvs
-}
-
 /// ifconfig(8), bridge(4). An interface has its MTU before it joins: the first member gives the bridge its own, and a later one of
 /// another is refused or changed.
 fn freebsd_join(bridge: &InterfaceName, member: &InterfaceName, how: &Membership) -> Vec<Argv> {
@@ -192,63 +158,6 @@ fn linux_route(what: &str, router: &Router) -> Argv {
     let argv = if router.ip().is_ipv6() { argv.arg("-6") } else { argv };
     let argv = argv.args(["route", what, "default", "via"]).arg(router.ip());
     router.zone().into_iter().fold(argv, |argv, zone| argv.arg("dev").arg(zone))
-}
-
-/// What marks one of the interfaces that a link is; nothing for a tap of nobody. The second one of a pair goes with the first.
-fn link_mark(maker: Option<&Maker>, link: &Link, name: &InterfaceName) -> Option<String> {
-    match (maker, &link.kind) {
-        (None, LinkKind::Tap) => None,
-        (Some(maker), LinkKind::Tap) => Some(mark(maker, link)),
-        (Some(maker), _) if *name == link.name => Some(mark_link(maker, link)),
-        _ => Some(link.mark(name)),
-    }
-}
-
-/// ip-link(8). A bridge forwards at once, as FreeBSD's does. As with a tap, what a machine's run makes gets its name and its mark
-/// at once.
-fn linux_link(maker: Option<&Maker>, link: &Link) -> Vec<Argv> {
-    let ip = |words: &[&str]| Argv::new("ip").args(words);
-    let add = || ip(&["link", "add"]);
-    let first = |name: &InterfaceName| maker.map_or_else(|| name.to_string(), |_| unmarked(name));
-    let name = first(&link.name);
-    let made = match &link.kind {
-        LinkKind::Vlan { parent, tag } => {
-            add().arg("link").arg(parent).arg("name").arg(name).args(["type", "vlan", "id"]).arg(tag)
-        }
-        LinkKind::Vxlan(vxlan) => linux_vxlan(add().arg("name").arg(name), vxlan),
-        LinkKind::Bridge => add().arg("name").arg(name).args(["type", "bridge", "forward_delay", "0"]),
-        LinkKind::Pair { peer } => add().arg("name").arg(name).args(["type", "veth", "peer", "name"]).arg(first(peer)),
-        LinkKind::Tap => ip(&["tuntap", "add", "dev", &name, "mode", "tap"]),
-    };
-    let mut argvs = vec![made];
-    for name in link.names() {
-        let mut argv = ip(&["link", "set", "dev"]);
-        argv = match maker {
-            Some(_) => argv.arg(first(name)).arg("name").arg(name),
-            None => argv.arg(name),
-        };
-        if let Some(mark) = link_mark(maker, link, name) {
-            argv = argv.arg("alias").arg(mark);
-        }
-        if let Some(mtu) = link.mtu {
-            argv = argv.arg("mtu").arg(mtu);
-        }
-        argvs.push(if link.up { argv.arg("up") } else { argv });
-    }
-    argvs.extend(link.addresses.iter().map(|address| {
-        let argv = ip(&["address", "add"]).arg(address).arg("dev").arg(&link.name);
-        // Until duplicates are ruled out, nothing can listen on an address of version 6.
-        if address.ip.is_ipv6() { argv.arg("nodad") } else { argv }
-    }));
-    argvs
-}
-
-/// ip-link(8). The port is always said: Linux has one of its own.
-fn linux_vxlan(add: Argv, vxlan: &Vxlan) -> Argv {
-    let argv = add.args(["type", "vxlan", "id"]).arg(vxlan.id).arg("local").arg(vxlan.local);
-    let argv = argv.arg(vxlan.far.key()).arg(vxlan.far.ip());
-    let argv = vxlan.dev.iter().fold(argv, |argv, dev| argv.arg("dev").arg(dev));
-    argv.arg("dstport").arg(vxlan.port)
 }
 
 /// Returns what takes back what the first commands of an effect took, where a later one was refused: the first of these that can

@@ -6,7 +6,8 @@
 
 mod player;
 
-use super::environment::{self, env};
+use super::enclosure::{self, State, Talk, VARIABLE, refused, usual_path};
+use super::environment;
 use super::files::{self, io_fault, write_private};
 use super::program::{find, run, without_interpreter};
 use super::signals::Signals;
@@ -14,7 +15,7 @@ use super::spawn;
 use crate::diag::{Blame, Fault, Source};
 use crate::model::Argv;
 use crate::recording::hidden::hide;
-use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, base_name, journal};
+use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, Written, base_name, journal, made_up};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
@@ -34,9 +35,6 @@ use std::time::{Duration, Instant};
 
 pub(crate) use player::play;
 
-/// The variable that names the folder of a recording to the stand-ins.
-pub(crate) const VARIABLE: &str = "VMRUN_RECORDING";
-
 /// How long a script's children may go on after its end, and how long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -55,12 +53,22 @@ const SCRIPT_MAX: u64 = 1 << 20;
 /// Runs scripts with stand-ins, and heeds who asks to stop meanwhile.
 pub(crate) struct Recorder {
     signals: Rc<Signals>,
+    reach: Reach,
+}
+
+/// How far the scripts of a recorder reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// They are enclosed, and change nothing of this host.
+    Enclosure,
+    /// What has no stand-in is done for real.
+    Host,
 }
 
 impl Recorder {
     /// Installs the handlers of signals, so that nothing is left behind on the way out.
-    pub(crate) fn new() -> Result<Self, Fault> {
-        Ok(Self { signals: Signals::install()? })
+    pub(crate) fn new(reach: Reach) -> Result<Self, Fault> {
+        Ok(Self { signals: Signals::install()?, reach })
     }
 
     /// Runs a command with stand-ins to its end, and returns what it called. What it writes is told line by line, without
@@ -74,12 +82,12 @@ impl Recorder {
     ) -> Result<Recording, Fault> {
         let folder = Folder::make(setting)?;
         let bell = folder.bell()?;
-        let mut script = Script::start(command, &folder)?;
+        let mut script = Script::start(command, &folder, self.reach)?;
         let until = Instant::now().checked_add(within);
         loop {
             // In this order, so that an end between the two is seen by poll(2).
             self.signals.forget_children();
-            if script.has_ended() {
+            if script.has_ended()? {
                 break;
             }
             if self.signals.take_stop() {
@@ -89,8 +97,9 @@ impl Recorder {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(too_long(within));
             }
-            let extra = [self.signals.child_fd(), self.signals.stop_fd(), bell.as_fd()];
-            if script.listen(&extra, left, hear).get(2) == Some(&true) {
+            if script.listen(&[bell.as_fd(), self.signals.stop_fd(), self.signals.child_fd()], left, hear).first()
+                == Some(&true)
+            {
                 return Err(too_much(setting));
             }
         }
@@ -99,8 +108,10 @@ impl Recorder {
             script.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
         }
         folder.calm_down(until);
-        let (status, stderr) = script.end(hear)?;
-        Ok(Recording { calls: folder.calls()?, status, stderr })
+        let (status, stderr, written) = script.end(hear)?;
+        let calls = folder.calls()?;
+        let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
+        Ok(Recording { calls, status, stderr, written, made_up })
     }
 }
 
@@ -164,6 +175,7 @@ impl Folder {
         for name in NAMES.iter().chain(CARRIERS) {
             symlink(&us, bin.join(name)).map_err(io_fault("make", &bin.join(name)))?;
         }
+        enclosure::make_place(&folder.0)?;
         mkfifo(&bell, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|why| io_fault("make", &bell)(why.into()))?;
         write_private(&folder.0.join("setting"), &journal::write_setting(setting))?;
         write_private(&folder.0.join("journal"), &[])?;
@@ -179,7 +191,7 @@ impl Folder {
 
     /// Returns the PATH of a script.
     fn search_path(&self) -> Result<OsString, Fault> {
-        let old = env("PATH").unwrap_or_else(|| "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin".into());
+        let old = usual_path();
         let folders = std::iter::once(self.0.join("bin")).chain(std::env::split_paths(&old));
         std::env::join_paths(folders).map_err(|_| {
             let fault = Fault::host(format!("{} holds a colon, which PATH cannot hold", self.0.display()));
@@ -189,7 +201,12 @@ impl Folder {
 
     fn calls(&self) -> Result<Vec<Call>, Fault> {
         let path = self.0.join("journal");
-        let bytes = std::fs::read(&path).map_err(io_fault("read", &path))?;
+        let mut bytes = Vec::new();
+        // A script can put anything in its place: no link is followed, and no pipe waited for.
+        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path);
+        let read = file.and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(io_fault("read", &path))?;
         Ok(journal::read_calls(&bytes).0)
     }
 
@@ -211,39 +228,57 @@ impl Drop for Folder {
     }
 }
 
-/// A script that runs, as the leader of a process group. Dropping it ends the group.
+/// A script that runs: as the leader of a process group, or in an enclosure. Dropping it ends all of it.
 struct Script {
+    /// The leader, or the process that the enclosure is the child of.
     child: Child,
+    enclosure: Option<Talk>,
+    /// How an enclosed script ended.
+    ended: Option<i32>,
+    program: String,
     /// Its standard output and error.
     streams: [Stream; 2],
     is_reaped: bool,
 }
 
 impl Script {
-    fn start(command: &[String], folder: &Folder) -> Result<Self, Fault> {
+    fn start(command: &[String], folder: &Folder, reach: Reach) -> Result<Self, Fault> {
         let (program, args) = command.split_first().ok_or_else(|| Fault::usage("there is no command to record"))?;
-        let mut command = environment::command(program);
-        command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = spawn::start(&mut command).map_err(|why| {
-            if let Some(fault) = without_interpreter(Path::new(program)) {
-                return fault;
-            }
-            let usual = "after `--` comes the command, as you type it: `vmrun record -- ./vm.ksh install`";
-            let hint = spawn::hint(&why).unwrap_or_else(|| usual.into());
-            io_fault("start", Path::new(program))(why).hint(hint)
-        })?;
+        let (mut command, enclosure) = if reach == Reach::Enclosure {
+            let (command, talk) = Talk::prepare(&folder.0, command)?;
+            (command, Some(talk))
+        } else {
+            let mut command = environment::command(program);
+            command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0).stdin(Stdio::null());
+            (command, None)
+        };
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = spawn::start(&mut command).map_err(|why| not_started(program, why))?;
         let fds = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
         let streams = fds.map(|fd| Stream { pipe: fd.map(File::from), rest: Vec::new(), last: VecDeque::new() });
-        Ok(Self { child, streams, is_reaped: false })
+        Ok(Self { child, enclosure, ended: None, program: program.clone(), streams, is_reaped: false })
     }
 
     fn group(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
     }
 
-    /// Returns whether the script itself has ended. It is not waited for yet, so that its number stays its group's.
-    fn has_ended(&self) -> bool {
+    /// Returns whether the script itself has ended.
+    fn has_ended(&mut self) -> Result<bool, Fault> {
+        match self.enclosure.as_mut().map(Talk::state) {
+            None => Ok(self.has_left()),
+            Some(State::Runs) => Ok(false),
+            Some(State::Ended(status)) => {
+                self.ended = Some(status);
+                Ok(true)
+            }
+            Some(State::NotStarted(why)) => Err(not_started(&self.program, why)),
+            Some(State::Refused(why)) => Err(refused(&why)),
+        }
+    }
+
+    /// Returns whether our child has ended. It is not waited for yet, so that its number stays its group's.
+    fn has_left(&self) -> bool {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         !matches!(waitid(Id::Pid(self.group()), flags), Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::EINTR))
     }
@@ -258,6 +293,7 @@ impl Script {
         let pipes: Vec<bool> = self.streams.iter().map(|stream| stream.pipe.is_some()).collect();
         let fds =
             extra.iter().copied().chain(self.streams.iter().flat_map(|stream| &stream.pipe).map(|pipe| pipe.as_fd()));
+        let fds = fds.chain(self.enclosure.as_ref().filter(|_| self.ended.is_none()).map(Talk::fd));
         let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A millisecond more, so that poll(2) does not return before the time.
         let time =
@@ -274,18 +310,31 @@ impl Script {
         ready
     }
 
-    /// Ends what is left of the group, and returns the script's status and last words.
-    fn end(mut self, hear: &mut dyn FnMut(&str)) -> Result<(i32, Vec<String>), Fault> {
-        let _ = killpg(self.group(), Signal::SIGKILL);
+    /// Ends what is left of it, and returns the script's status, last words and files.
+    fn end(mut self, hear: &mut dyn FnMut(&str)) -> Result<(i32, Vec<String>, Vec<Written>), Fault> {
+        let written = if let Some(talk) = self.enclosure.take() {
+            talk.end()?
+        } else {
+            let _ = killpg(self.group(), Signal::SIGKILL);
+            Vec::new()
+        };
         let status = self.child.wait().map_err(|why| Fault::host(format!("cannot wait for the script: {why}")))?;
         self.is_reaped = true;
         self.streams.iter_mut().for_each(|stream| stream.finish(hear));
+        let of_child = || status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         let [_, stderr] = &mut self.streams;
-        Ok((
-            status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()),
-            std::mem::take(&mut stderr.last).into(),
-        ))
+        Ok((self.ended.unwrap_or_else(of_child), std::mem::take(&mut stderr.last).into(), written))
     }
+}
+
+/// Returns the fault of a script that could not be started.
+fn not_started(program: &str, why: std::io::Error) -> Fault {
+    if let Some(fault) = without_interpreter(Path::new(program)) {
+        return fault;
+    }
+    let usual = "after `--` comes the command, as you type it: `vmrun record -- ./vm.ksh install`";
+    let hint = spawn::hint(&why).unwrap_or_else(|| usual.into());
+    io_fault("start", Path::new(program))(why).hint(hint)
 }
 
 impl Drop for Script {
@@ -293,9 +342,12 @@ impl Drop for Script {
         if self.is_reaped {
             return;
         }
-        let _ = killpg(self.group(), Signal::SIGTERM);
+        // What is enclosed ends when nobody listens to it any more; its parent then does so too.
+        if self.enclosure.take().is_none() {
+            let _ = killpg(self.group(), Signal::SIGTERM);
+        }
         let until = Instant::now() + GRACE;
-        while !self.has_ended() && Instant::now() < until {
+        while !self.has_left() && Instant::now() < until {
             let _ = poll(&mut [], PollTimeout::from(10_u8));
         }
         let _ = killpg(self.group(), Signal::SIGKILL);

@@ -2,6 +2,7 @@
 //! simulated once, by [`world::World`].
 
 pub(crate) mod elsewhere;
+pub(crate) mod fixture;
 mod imagined;
 pub(crate) mod rehearsal;
 pub(crate) mod simulated;

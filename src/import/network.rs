@@ -131,7 +131,7 @@ impl Writer {
         self.hole(switch, &text);
         let far = format!("id: {id}, local: \"…\", group: \"239.…\", dev: {}", quoted(port));
         let (bridge, vxlan) = (quoted(bridge), quoted(&format!("vxlan{id}")));
-        self.text += &format!("// bridge({bridge}).add(vxlan({vxlan}, #{{ {far} }}));\n");
+        self.text.push_str(&["// bridge(", &bridge, ").add(vxlan(", &vxlan, ", #{ ", &far, " }));\n"].concat());
     }
 }
 

@@ -1,14 +1,20 @@
 //! A recipe of what a shell script called.
 
-use super::expressions::{Words, size};
+mod commands;
+mod network;
+
+use network::Network;
+
+use super::expressions::Words;
 use super::layout::{comment, quoted};
 use super::loader::{fitted, unloaded};
 use super::machine::machine;
 use super::recipe::names;
+use super::written;
 use super::{Import, Setting, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
-use crate::model::{Argv, Draft, Loader, PciSlot, Size, Target};
+use crate::model::{Argv, Draft, Loader, PciSlot, Target};
 use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -26,10 +32,18 @@ pub(crate) fn recipe(
     from: &str,
     init: &str,
 ) -> Result<String, Vec<Diagnostic>> {
-    let mut writer =
-        Writer { steps, target, words: Words::default(), lines: Vec::new(), taps: Vec::new(), loaders: Vec::new() };
+    let mut writer = Writer {
+        steps,
+        target,
+        words: Words::default(),
+        lines: Vec::new(),
+        network: Network::of(steps),
+        disks: BTreeMap::new(),
+        loaders: Vec::new(),
+    };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &remark(again, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    text += &carriers(steps);
     if after_crash {
         text += &comment(0, "After a crash the script starts the machine again.");
         text += "\nrestart(#{ on: [\"reboot\", \"crash\"] });\n";
@@ -39,9 +53,14 @@ pub(crate) fn recipe(
         text += "\n";
         text += &disks;
     }
-    let back: Vec<usize> = steps.iter().filter_map(|step| step.given_back_by).collect();
-    for (_, step) in steps.iter().enumerate().filter(|(at, step)| !step.call.reads && !back.contains(at)) {
-        writer.step(step)?;
+    let back: Vec<usize> =
+        steps.iter().filter_map(|step| step.given_back_by).filter(|at| writer.is_over(*at)).collect();
+    for (at, step) in steps.iter().enumerate() {
+        writer.network(at);
+        let is_said = !step.call.reads || step.call.program() == "kldstat";
+        if is_said && !back.contains(&at) && step.call.program() != "ifconfig" {
+            writer.step(at, step)?;
+        }
     }
     text += &writer.blocks();
     Ok(text)
@@ -79,7 +98,7 @@ pub(crate) fn with_whole_paths(recording: &Recording, target: Target, whole: Who
     let mut recording = recording.clone();
     for call in &mut recording.calls {
         let mut paths: Vec<String> = match call.program() {
-            "truncate" => truncated(call.args()).map(|(_, path)| path.clone()).into_iter().collect(),
+            "truncate" => truncated(call.args()).map_or_else(Vec::new, |(_, paths)| paths.to_vec()),
             // What cannot be read is told where the recipe is made.
             "bhyve" => import(call.args(), target).map_or_else(|_| Vec::new(), |mut import| paths(&mut import.draft)),
             "bhyveload" => loader::read("bhyveload", call.args(), None, None)
@@ -137,7 +156,9 @@ struct Writer<'a> {
     target: Target,
     words: Words,
     lines: Vec<Lines>,
-    taps: Vec<String>,
+    network: Network,
+    /// The variables of memory disks, by their names.
+    disks: BTreeMap<String, String>,
     /// Loaders by their machines, and when they run.
     loaders: Vec<(String, When, Loader)>,
 }
@@ -147,7 +168,7 @@ impl Writer<'_> {
     fn disks(&mut self) -> String {
         let made = self.steps.iter().filter(|step| step.call.program() == "truncate");
         let mut paths: Vec<&String> =
-            made.filter_map(|step| truncated(step.call.args()).map(|(_, path)| path)).collect();
+            made.filter_map(|step| truncated(step.call.args())).flat_map(|(_, paths)| paths).collect();
         paths.dedup();
         let named: Vec<(&String, String)> = paths.iter().copied().zip(names("disk", paths.len())).collect();
         let text = named.iter().map(|(path, name)| format!("let {name} = {};\n", quoted(path))).collect();
@@ -155,38 +176,40 @@ impl Writer<'_> {
         text
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Vec<Diagnostic>> {
-        let args: Vec<&str> = step.call.args().iter().map(String::as_str).collect();
-        match (step.call.program(), args.as_slice()) {
-            ("bhyve", _) => return self.boot(step),
-            ("bhyveload" | "grub-bhyve", _) if self.load(step) => {}
-            ("bhyvectl", [..]) if args.contains(&"--destroy") && named(&args).is_some() => {
-                let name = quoted(named(&args).unwrap_or_default());
-                self.say(step.when, format!("bhyvectl({name}).destroy();\n"));
-            }
-            ("truncate", _) if truncated(step.call.args()).is_some() => self.truncate(step),
-            ("ifconfig", [_, "create"]) => self.tap(step),
-            ("ifconfig", [bridge, "addm", member]) => {
-                let member = self.words.values.get(*member).cloned().unwrap_or_else(|| quoted(member));
-                self.say(step.when, format!("bridge({}).add({member});\n", quoted(bridge)));
-            }
-            ("ifconfig", words) => {
-                let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-                self.say(step.when, format!("ifconfig([{}]);\n", words.join(", ")));
-            }
-            (program, words) => {
-                let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-                let call = format!("run({}, [{}]);\n", quoted(program), words.join(", "));
-                let gives_back = step.given_back_by.and_then(|back| self.steps.get(back));
-                self.say(step.when, call);
-                if let Some(back) = gives_back {
-                    let words: Vec<String> = back.call.args().iter().map(|word| quoted(word)).collect();
-                    let undo = format!("run({}, [{}])", quoted(back.call.program()), words.join(", "));
-                    self.say(step.when, format!("defer(|| {undo});\n"));
-                }
-            }
+    fn step(&mut self, at: usize, step: &Step) -> Result<(), Vec<Diagnostic>> {
+        match step.call.program() {
+            "bhyve" => return self.boot(step),
+            "bhyveload" | "grub-bhyve" if self.load(step) => {}
+            written::WORD => self.write_file(step),
+            _ => self.command(at, step),
         }
         Ok(())
+    }
+
+    /// Says what the script wrote into a file that a program then reads.
+    fn write_file(&mut self, step: &Step) {
+        let [path, text, mode] = step.call.args() else { return };
+        let path = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
+        // What only its owner may read stays so; else the umask of the run says it.
+        let mode = if mode.ends_with("00") { format!(", #{{ mode: {} }}", quoted(mode)) } else { String::new() };
+        self.say(step.when, format!("write_file({path}, {}{mode});\n", quoted(text)));
+    }
+
+    /// Says what is done to interfaces at a step, by its place.
+    fn network(&mut self, at: usize) {
+        for (when, text) in self.network.said(at, &mut self.words.values) {
+            self.say(when, text);
+        }
+    }
+
+    /// Whether a step comes after the last boot.
+    fn is_over(&self, at: usize) -> bool {
+        self.steps.iter().rposition(|step| step.call.boots().is_some()).is_none_or(|boot| boot < at)
+    }
+
+    fn has_said(&self, when: When, line: &str) -> bool {
+        let is_there = |lines: &Lines| lines.when == when || lines.when == When::Always;
+        self.lines.iter().any(|lines| is_there(lines) && lines.text.contains(line))
     }
 
     fn say(&mut self, when: When, text: String) {
@@ -194,27 +217,6 @@ impl Writer<'_> {
             Some(last) if last.when == when && !last.apart => last.text += &text,
             _ => self.lines.push(Lines { when, text, apart: false }),
         }
-    }
-
-    fn truncate(&mut self, step: &Step) {
-        let Some((length, path)) = truncated(step.call.args()) else { return };
-        let length = length.parse().map_or_else(|_| quoted(length), |of: Size| size(of));
-        let path = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
-        self.say(step.when, format!("truncate({path}, {length});\n"));
-    }
-
-    /// A variable is seen only where it was made: a tap that depends on `init` has none.
-    fn tap(&mut self, step: &Step) {
-        let printed = step.call.output.trim();
-        let name = step.call.args().first().map(String::as_str).unwrap_or_default();
-        let name = if printed.is_empty() { name } else { printed };
-        if step.when != When::Always {
-            return self.say(step.when, format!("tap({});\n", quoted(name)));
-        }
-        self.taps.push(name.into());
-        let variable = if self.taps.len() == 1 { "nic".to_string() } else { format!("nic{}", self.taps.len()) };
-        self.say(step.when, format!("let {variable} = tap({});\n", quoted(name)));
-        self.words.values.insert(name.into(), variable);
     }
 
     /// Keeps the loader of a machine that is booted later, and returns whether there is one.
@@ -336,16 +338,33 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| if line.is_empty() { "\n".into() } else { format!("    {line}\n") }).collect()
 }
 
-/// Returns the machine that bhyvectl is told (bhyvectl(8)).
-fn named<'a>(args: &[&'a str]) -> Option<&'a str> {
-    args.iter().find_map(|arg| arg.strip_prefix("--vm="))
+/// Returns size and files of `truncate -s SIZE FILE …` (truncate(1)); what depends on the size that a file has is not one.
+fn truncated(args: &[String]) -> Option<(String, &[String])> {
+    let (flag, rest) = args.split_first()?;
+    let (length, paths) = match flag.strip_prefix("-s")? {
+        "" => rest.split_first().map(|(length, paths)| (length.as_str(), paths))?,
+        joined => (joined, rest),
+    };
+    let is_plain = length.starts_with(|c: char| c.is_ascii_digit());
+    let is_whole = is_plain && !paths.is_empty() && paths.iter().all(|path| !path.starts_with('-'));
+    is_whole.then(|| (length.to_string(), paths))
 }
 
-/// Returns size and file of `truncate -s SIZE FILE` (truncate(1)); a relative size is not one.
-fn truncated(args: &[String]) -> Option<(&String, &String)> {
-    match args {
-        [flag, length, path] if flag == "-s" && !length.starts_with(['+', '-', '%', '/']) => Some((length, path)),
-        _ => None,
+/// Returns the remark on what the script has a machine run by, which vmrun does itself.
+fn carriers(steps: &[Step]) -> String {
+    let boots = steps.iter().filter(|step| step.call.boots().is_some());
+    let mut all: Vec<&str> =
+        boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty()).collect();
+    all.dedup();
+    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid"].contains(one));
+    let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
+    match (all.is_empty(), detaches) {
+        (true, _) => String::new(),
+        (_, true) => comment(
+            0,
+            &format!("The script runs it by {}: `vmrun start` keeps it in the background instead.", all.join(" and ")),
+        ),
+        (_, false) => comment(0, &format!("The script runs it by {}, which is left out.", all.join(" and "))),
     }
 }
 

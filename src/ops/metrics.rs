@@ -69,9 +69,12 @@ fn exposed(all: &[Entry], statistics: &[Option<Statistics>], carried: &[Interfac
     families.iter().map(Family::text).collect()
 }
 
-fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
-    type Value = fn(&Entry) -> Option<String>;
-    let table: [(Family, Value); 9] = [
+/// Returns a number of a machine; nothing where it has none.
+type Value = fn(&Entry) -> Option<String>;
+
+/// What is told of a machine by one number each.
+fn numbers() -> [(Family, Value); 9] {
+    [
         (Family::new("vmrun_machine_up", MetricKind::Gauge, "Whether its hypervisor runs."), |one| {
             Some(u8::from(one.process.is_some()).to_string())
         }),
@@ -115,7 +118,10 @@ fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
         (Family::new("vmrun_machine_held", MetricKind::Gauge, "Whether it crashed too often and is held."), |one| {
             one.status.as_ref().map(|it| u8::from(it.state == MachineState::Failed).to_string())
         }),
-    ];
+    ]
+}
+
+fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
     let mut state = Family::new(
         "vmrun_machine_state",
         MetricKind::Gauge,
@@ -125,7 +131,7 @@ fn of_machines(all: &[(&str, &Entry)]) -> Vec<Family> {
         let hypervisor = one.process.as_ref().map_or("", |process| process.kind.word());
         state.add(&[("machine", label), ("state", one.state.word()), ("hypervisor", hypervisor)], &1);
     }
-    let filled = table.into_iter().map(|(mut family, value)| {
+    let filled = numbers().into_iter().map(|(mut family, value)| {
         for (label, one) in all {
             if let Some(value) = value(one) {
                 family.add(&[("machine", label)], &value);

@@ -3,16 +3,20 @@
 use super::notice::{Notice, Notify};
 use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
+pub(crate) use crate::host::enclosure::enter;
 pub(crate) use crate::host::standins::play;
-use crate::host::standins::{self, Recorder};
+use crate::host::standins::{self, Reach, Recorder};
 use crate::host::{Asked, files, target};
 use crate::import::recorded;
+use crate::import::spread::with_configurations;
+use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
 use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -44,7 +48,7 @@ pub(crate) struct Request<'a> {
     pub(crate) limit: usize,
     /// The bhyve that the recipe is for.
     pub(crate) on: Option<Asked>,
-    /// Whether a script is run of which parts get past the stand-ins.
+    /// Whether the script is not enclosed, so that what has no stand-in is done for real.
     pub(crate) anyway: bool,
     /// As what the recording is written.
     pub(crate) form: RecordingFormat,
@@ -66,48 +70,86 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let extra = request.init_args.map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
     let extra = extra.transpose()?;
     let setting = request.setting()?;
-    let escapes = escapes(request.command, request.anyway);
-    if !request.anyway && !escapes.is_empty() {
-        return Err(escapes);
+    let reach = if request.anyway { Reach::Host } else { Reach::Enclosure };
+    if reach == Reach::Host {
+        escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
-    escapes.into_iter().for_each(|warning| notify(Notice::Warning(warning)));
-    let recorder = Recorder::new()?;
+    let recorder = Recorder::new(reach)?;
+    // What was made up in one recording is usually so in the next.
+    let mut told = BTreeSet::new();
     let mut record = |command: &[String]| -> Result<Recording, Fault> {
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
         let recording = recorder.record(command, &setting, request.timeout, &mut hear)?;
+        let news: Vec<&str> =
+            recording.made_up.iter().filter(|text| told.insert((*text).clone())).map(String::as_str).collect();
+        if !news.is_empty() {
+            notify(Notice::Message(format!("made up, where `--answer` says nothing: {}", news.join("; "))));
+        }
         doubts(command, &recording).into_iter().for_each(|doubt| notify(Notice::warning(doubt)));
         Ok(recording)
     };
-    let first = record(request.command)?;
+    let first = record(&filled(request.command, &[]))?;
     let (with, without) = match &extra {
         None => (first, None),
-        Some(extra) => (record(&[request.command, extra].concat())?, Some(first)),
+        Some(extra) => (record(&filled(request.command, extra))?, Some(first)),
     };
     if with.calls.is_empty() && without.as_ref().is_none_or(|without| without.calls.is_empty()) {
         let fault = Fault::new("the command called no program that is recorded");
         let hint = "`vmrun record --help` lists them, and tells how a script gets past their stand-ins";
         return Err(fault.hint(hint).into());
     }
-    if let Some(doubt) = without.as_ref().and_then(|without| bootless(request, &with, without)) {
-        notify(Notice::warning(doubt));
+    if let Some(doubt) = bootless(request, &with, without.as_ref()) {
+        // A transcript is of calls; a recipe without a machine is none.
+        if request.form == RecordingFormat::Recipe {
+            return Err(doubt.into());
+        }
+        if without.is_some() {
+            notify(Notice::warning(doubt));
+        }
     }
     request.written(&with, without.as_ref())
 }
 
-/// Returns a warning if the script boots a machine only where it initializes it.
-fn bootless(request: &Request<'_>, with: &Recording, without: &Recording) -> Option<Fault> {
-    let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
-    if !boots(with) || boots(without) {
-        return None;
+/// The word of a command in whose place the arguments stand that initialize the machine.
+const PLACE: &str = "{}";
+
+/// Puts arguments where the command has a place for them, else at its end.
+fn filled(command: &[String], args: &[String]) -> Vec<String> {
+    if !command.iter().any(|word| word == PLACE) {
+        return [command, args].concat();
     }
-    let why = without.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
-    let init = request.init_args.unwrap_or_default();
-    let fault = Fault::new(format!("without {init} the script boots no machine{why}"));
-    Some(
-        fault.hint(
-            "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists",
-        ),
-    )
+    command.iter().flat_map(|word| if word == PLACE { args } else { std::slice::from_ref(word) }).cloned().collect()
+}
+
+/// Returns what is wrong if the script boots no machine, or none in one of its two ways.
+fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>) -> Option<Fault> {
+    const FILES: &str =
+        "where it tests for files, as `[ -f disk.img ]`, they have to be there: record where the machine exists";
+    let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
+    let why = |recording: &Recording| recording.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
+    let init = hide(request.init_args.unwrap_or_default());
+    let has_place = request.command.iter().any(|word| word == PLACE);
+    match without {
+        None if boots(with) => None,
+        None => {
+            let fault = Fault::new(format!("the script boots no machine{}", why(with)));
+            Some(fault.hint("what it tests for has to be there; `--transcript` shows what it called"))
+        }
+        Some(without) if boots(with) == boots(without) && boots(with) => None,
+        Some(without) if boots(with) => {
+            Some(Fault::new(format!("without {init} the script boots no machine{}", why(without))).hint(FILES))
+        }
+        Some(_) => {
+            let fault = Fault::new(format!("with {init} the script boots no machine{}", why(with)));
+            let command = Argv::new("vmrun record --init-args … --").args(["sh", "vm.sh", PLACE, "vm"]).to_string();
+            Some(fault.hint(if has_place {
+                "what it tests for has to be there; `--transcript` shows what it called".to_string()
+            } else {
+                let command = command.replace('\'', "");
+                format!("`{PLACE}` says where the arguments stand, if not at the end: `{command}`")
+            }))
+        }
+    }
 }
 
 /// Rehearses the recipe with and without `init`, and returns how its machines differ from those of the script; nothing of a script
@@ -144,7 +186,10 @@ impl Request<'_> {
             RecordingFormat::Recipe => {
                 let path =
                     |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
-                let whole = |recording: &Recording| recorded::with_whole_paths(recording, self.target(), &path);
+                let whole = |recording: &Recording| {
+                    let recording = with_written(&with_configurations(recording), &path);
+                    recorded::with_whole_paths(&recording, self.target(), &path)
+                };
                 let (with, without) = (&whole(with), without.map(whole));
                 let without = without.as_ref();
                 let steps = merge(with, without);
@@ -166,7 +211,7 @@ impl Request<'_> {
     fn shown(&self) -> String {
         let script = standins::script(self.command).map(|script| script.name);
         let is_file = |at: usize, word: &String| at == 0 || script.as_ref() == Some(word);
-        let words = self.command.iter().enumerate();
+        let words = self.command.iter().enumerate().filter(|(_, word)| *word != PLACE);
         let words: Vec<&str> = words.map(|(at, word)| if is_file(at, word) { base_name(word) } else { word }).collect();
         hide(&words.join(" "))
     }
@@ -177,7 +222,9 @@ impl Request<'_> {
         let here = if is_given { None } else { standins::interfaces() };
         let usual = Setting::default();
         let interfaces = here.unwrap_or(usual.interfaces);
-        Ok(Setting { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit })
+        // One that loads none has them loaded, by loader.conf(5) or rc.conf(5).
+        let loads = standins::script(self.command).is_none_or(|script| script.text.contains("kldload"));
+        Ok(Setting { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit, has_modules: !loads })
     }
 }
 
@@ -200,22 +247,21 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
     Ok(Prepared { words, text })
 }
 
-/// Tells what in the script gets past the stand-ins: as warnings, if it shall run anyway.
-fn escapes(command: &[String], anyway: bool) -> Vec<Diagnostic> {
+/// Warns of what in the script gets past the stand-ins where it is not enclosed.
+fn escapes(command: &[String]) -> Vec<Diagnostic> {
     let Some(source) = standins::script(command) else { return Vec::new() };
     let source = Rc::new(source);
     let reported = |escape: escape::Escape| {
         let text = source.text.get(escape.span.clone()).unwrap_or_default();
         let fault = match escape.kind {
             EscapeKind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
-                .hint("write the name alone while it is recorded; with `--anyway` it runs as it is"),
+                .hint("leave out `--anyway`, and its stand-in is reached; or write the name alone"),
             EscapeKind::Search => {
                 Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
-                    .hint("write PATH=\"$PATH:…\" while it is recorded; with `--anyway` it runs as it is")
+                    .hint("leave out `--anyway`, and they are reached; or write PATH=\"$PATH:…\"")
             }
         };
-        let diagnostic = if anyway { Diagnostic::warning(fault) } else { Diagnostic::error(fault) };
-        diagnostic.at(Place { source: source.clone(), span: escape.span })
+        Diagnostic::warning(fault).at(Place { source: source.clone(), span: escape.span })
     };
     escape::find(&source.text).into_iter().map(reported).collect()
 }

@@ -1,11 +1,14 @@
 //! The machines of this host while somebody watches them: what has changed between two looks, and what keys do. Nothing is drawn here.
 
+mod order;
+
 use super::inventory::{Entry, MachineStatus, State};
 use super::machines::machines;
 use super::status::{Thread, threads};
 use crate::diag::Fault;
 use crate::host::environment::host_name;
 use crate::host::full_screen::{FullScreen, Woken};
+pub(crate) use order::Order;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::cmp::Reverse;
@@ -42,40 +45,6 @@ pub(crate) fn watch(every: Duration, draw: &dyn Fn(&Overview, &mut Frame<'_>)) -
             },
             Woken::StopAsked => return Ok(()),
             Woken::TimeOver => {}
-        }
-    }
-}
-
-/// The order in which machines are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// By name.
-    Name,
-    /// By the share of a processor.
-    Cpu,
-    /// By the memory.
-    Memory,
-    /// By the time since the hypervisor was started.
-    Uptime,
-}
-
-impl Order {
-    /// Returns its word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Cpu => "CPU",
-            Self::Memory => "memory",
-            Self::Uptime => "uptime",
-        }
-    }
-
-    const fn next(self) -> Self {
-        match self {
-            Self::Name => Self::Cpu,
-            Self::Cpu => Self::Memory,
-            Self::Memory => Self::Uptime,
-            Self::Uptime => Self::Name,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A call and a recording as values.
 
-use super::hidden::hide;
+use super::hidden::{hide, hide_lines};
 use super::world::Answer;
 use crate::model::Argv;
 
@@ -19,8 +19,10 @@ pub struct Call {
     pub reads: bool,
     /// What a loader read from its standard input.
     pub heard: String,
-    /// The text of the map of devices that a loader was told of.
+    /// The text of the file that it was told of: a loader's map of devices (`-m`), bhyve's configuration (`-k`).
     pub map: String,
+    /// What runs it, as `tmux daemon`; nothing if the script does by itself.
+    pub carriers: String,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -33,8 +35,9 @@ impl Call {
             status: i32::from(answer.status),
             output: answer.output.clone(),
             reads: answer.reads,
-            heard: hide(&answer.heard),
-            map: hide(&answer.map),
+            heard: hide_lines(&answer.heard),
+            map: hide_lines(&answer.map),
+            carriers: answer.carriers.clone(),
             ..Self::default()
         };
         for arg in argv {
@@ -82,6 +85,28 @@ pub struct Recording {
     pub status: i32,
     /// The last lines that the script wrote to its standard error; a password in them is `***`.
     pub stderr: Vec<String>,
+    /// The files that the script itself made or changed, sorted by their paths. Only an enclosed script's are known.
+    pub written: Vec<Written>,
+    /// What was made up for answers, each once: neither the script nor who records it said so.
+    pub made_up: Vec<String>,
+}
+
+/// A file that a script made or changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its whole path; U+FFFD stands for bytes that are no text.
+    pub path: String,
+    /// Its permissions, as of chmod(2).
+    pub mode: u32,
+    /// What is in it; nothing where that is too much, or cannot be read.
+    pub content: Option<Vec<u8>>,
+}
+
+impl Written {
+    /// Returns the text that is in it, in which a password is `***`. Nothing where it is no text.
+    pub fn text(&self) -> Option<String> {
+        std::str::from_utf8(self.content.as_deref()?).ok().map(hide_lines)
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What in a script's text gets past the stand-ins.
+//! What in a script's text gets past the stand-ins where it is not enclosed.
 
 use super::{CARRIERS, NAMES, base_name, carried};
 use std::ops::Range;
@@ -72,7 +72,7 @@ fn is_carried(words: &[(usize, &str)], number: usize) -> bool {
     let carrier = words.iter().take(number).rposition(|(_, word)| CARRIERS.contains(word));
     let Some(line) = carrier.and_then(|at| words.get(at..)) else { return false };
     let line: Vec<String> = line.iter().map(|(_, word)| (*word).to_string()).collect();
-    carried(&line).is_some_and(|rest| rest.len() + number == words.len())
+    carried(&line).is_some_and(|rest| rest.words.len() + number == words.len())
 }
 
 fn kind(before: Option<&str>, word: &str) -> Option<EscapeKind> {
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn whole_paths_of_programs_are_found_and_others_are_not() {
         let text = "#!/sbin/mount\n\t# /sbin/ifconfig\nx=`/sbin/ifconfig tap1`; IF=/usr/sbin/bhyve\n[ -f /vm/mount ] && \
-                    \"/usr/local/bin/sudo\" /etc/rc.d/zfs /sbin/reboot /sbin/mount_msdosfs ifconfig\n";
+                    \"/usr/local/bin/sudo\" /etc/rc.d/zfs /sbin/dmesg /sbin/mount_msdosfs ifconfig\n";
         assert_eq!(
             shown(text),
             [

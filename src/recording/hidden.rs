@@ -20,6 +20,15 @@ pub fn hide(text: &str) -> String {
     shown + rest
 }
 
+/// Returns a text of several lines in which `***` stands for every password, each of which ends with its line.
+pub(crate) fn hide_lines(text: &str) -> String {
+    let hidden = |line: &str| match line.strip_suffix('\n') {
+        Some(line) => hide(line) + "\n",
+        None => hide(line),
+    };
+    text.split_inclusive('\n').map(hidden).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +47,10 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(hide(text), shown);
         }
+        assert_eq!(
+            hide_lines("a.password=b\nc=1\n-s 1,password=x,y\nz"),
+            "a.password=***\nc=1\n-s 1,password=***,y\nz"
+        );
     }
 
     proptest! {

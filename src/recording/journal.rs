@@ -1,10 +1,11 @@
 //! The bytes in which calls and settings lie on the disk while a script runs.
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
-//! words, the words, the folder, the status, the output, whether it only reads, and of a loader what it read and its map.
+//! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
+//! of, and its carriers.
 
-use super::call::Call;
-use super::hidden::hide;
+use super::call::{Call, Written};
+use super::hidden::{hide, hide_lines};
 use super::world::{Answer, Prepared, Setting};
 
 /// Returns the bytes of one call. A password is hidden before it is written.
@@ -25,8 +26,9 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, answer.status.to_string().as_bytes());
     put(&mut bytes, answer.output.as_bytes());
     put(&mut bytes, if answer.reads { b"reads" } else { b"changes" });
-    put(&mut bytes, hide(&answer.heard).as_bytes());
-    put(&mut bytes, hide(&answer.map).as_bytes());
+    put(&mut bytes, hide_lines(&answer.heard).as_bytes());
+    put(&mut bytes, hide_lines(&answer.map).as_bytes());
+    put(&mut bytes, answer.carriers.as_bytes());
     bytes
 }
 
@@ -61,6 +63,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         reads: take(&mut rest)? == b"reads",
         heard: text(take(&mut rest)?),
         map: text(take(&mut rest)?),
+        carriers: text(take(&mut rest)?),
         ..Answer::default()
     };
     Some((Call::new(argv, cwd, &answer), rest))
@@ -71,6 +74,7 @@ pub fn write_setting(setting: &Setting) -> Vec<u8> {
     let mut bytes = Vec::new();
     put(&mut bytes, setting.limit.to_string().as_bytes());
     put(&mut bytes, &setting.exits);
+    put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
     put(&mut bytes, setting.interfaces.as_bytes());
     for prepared in &setting.answers {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
@@ -85,6 +89,7 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
     let mut rest = bytes;
     let limit = number(take(&mut rest)?)?;
     let exits = take(&mut rest)?.to_vec();
+    let has_modules = take(&mut rest)? == b"modules";
     let interfaces = text(take(&mut rest)?);
     let mut answers = Vec::new();
     while !rest.is_empty() {
@@ -95,10 +100,23 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Setting { exits, limit, interfaces, answers })
+    Some(Setting { exits, limit, interfaces, answers, has_modules })
 }
 
-fn put(bytes: &mut Vec<u8>, content: &[u8]) {
+/// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
+pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
+    let mut rest = bytes;
+    let mut one = || {
+        let (path, mode) = (text(take(&mut rest)?), number(take(&mut rest)?)?);
+        let is_known = take(&mut rest)? == b"whole";
+        let content = take(&mut rest)?.to_vec();
+        Some(Written { path, mode, content: is_known.then_some(content) })
+    };
+    std::iter::from_fn(&mut one).collect()
+}
+
+/// Adds a netstring.
+pub(crate) fn put(bytes: &mut Vec<u8>, content: &[u8]) {
     bytes.extend_from_slice(content.len().to_string().as_bytes());
     bytes.push(b':');
     bytes.extend_from_slice(content);
@@ -148,6 +166,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn files_read_back_as_far_as_they_are_whole() {
+        let mut bytes = Vec::new();
+        for part in [&b"/a"[..], b"420", b"whole", b"x\n\xff", b"/b", b"384", b"unknown", b"", b"/c", b"0"] {
+            put(&mut bytes, part);
+        }
+        let file = |path: &str, mode, content| Written { path: path.into(), mode, content };
+        assert_eq!(read_written(&bytes), [file("/a", 0o644, Some(b"x\n\xff".to_vec())), file("/b", 0o600, None)]);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_much(bytes: Vec<u8>, text in "[0-9]{0,3}(:[0-9]*,){0,9}") {
@@ -168,10 +196,10 @@ mod tests {
 
         #[test]
         fn settings_read_back(
-            exits: Vec<u8>, limit: usize, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
+            exits: Vec<u8>, limit: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
         ) {
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Setting { exits, limit, interfaces, answers };
+            let setting = Setting { exits, limit, interfaces, answers, has_modules };
             prop_assert_eq!(read_setting(&write_setting(&setting)), Some(setting));
         }
     }

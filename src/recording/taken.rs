@@ -109,8 +109,13 @@ fn members(bridge: &str, words: &[&str], word: &str) -> Vec<Thing> {
 }
 
 fn node(args: &[&str]) -> Vec<Thing> {
+    node_of(args).map(|name| Thing::Node(name.into())).into_iter().collect()
+}
+
+/// Returns the machine that bhyvectl(8) is told, `--vm=NAME` or `--vm NAME`.
+pub(crate) fn node_of<'a>(args: &[&'a str]) -> Option<&'a str> {
     let joined = args.iter().find_map(|arg| arg.strip_prefix("--vm="));
-    joined.or_else(|| after(args, "--vm")).map(|name| Thing::Node(name.into())).into_iter().collect()
+    joined.or_else(|| after(args, "--vm"))
 }
 
 fn modules(names: &[&str]) -> Vec<Thing> {

@@ -1,6 +1,6 @@
 //! The steps of a recording, for people and for programs.
 
-use super::{Again, Call, Part, Recording, Step, When};
+use super::{Again, Call, Part, Recording, Step, When, Written};
 use crate::model::argv::quote;
 use serde_json::{Value, json};
 
@@ -100,7 +100,14 @@ fn recording(recording: &Recording) -> Value {
         "calls": recording.calls.iter().map(call).collect::<Vec<_>>(),
         "status": recording.status,
         "stderr": recording.stderr,
+        "made_up": recording.made_up,
+        "written": recording.written.iter().map(written).collect::<Vec<_>>(),
     })
+}
+
+/// Bytes that are no text are null.
+fn written(file: &Written) -> Value {
+    json!({ "path": file.path, "mode": format!("{:04o}", file.mode), "content": file.text() })
 }
 
 #[cfg(test)]

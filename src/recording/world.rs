@@ -18,8 +18,10 @@ use storage::Storage;
 pub struct Answer {
     /// What a loader has read from its standard input; nothing for any other program.
     pub heard: String,
-    /// The text of the map of devices that a loader was told of.
+    /// The text of the file that it was told of: a loader's map of devices, bhyve's configuration.
     pub map: String,
+    /// The carriers that run it, with blanks between them.
+    pub carriers: String,
     /// The exit status.
     pub status: u8,
     /// What it writes to its standard output.
@@ -28,6 +30,8 @@ pub struct Answer {
     pub error: String,
     /// The call only asks and changes nothing.
     pub reads: bool,
+    /// What was made up for the answer: nothing that the script did before says so, and nobody else did.
+    pub made_up: Option<String>,
 }
 
 impl Answer {
@@ -72,6 +76,9 @@ pub struct Setting {
     pub interfaces: String,
     /// What the user prepared.
     pub answers: Vec<Prepared>,
+    /// Whether modules of the kernel are there that the script did not load. It is so where the script loads none itself, which then shows
+    /// all that it loads.
+    pub has_modules: bool,
 }
 
 /// What `ifconfig` prints on a host that is not known.
@@ -90,7 +97,7 @@ lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { exits: vec![1], limit: 1000, interfaces: INTERFACES.into(), answers: Vec::new() }
+        Self { exits: vec![1], limit: 1000, interfaces: INTERFACES.into(), answers: Vec::new(), has_modules: false }
     }
 }
 
@@ -116,7 +123,7 @@ impl World {
             network: Network::read(interfaces),
             machines: Machines::new(&setting.exits),
             storage: Storage::default(),
-            kernel: Kernel::default(),
+            kernel: Kernel::new(setting.has_modules),
         }
     }
 
@@ -130,6 +137,8 @@ impl World {
             [word] => word == program && answer.reads,
             _ => false,
         };
+        // What fails is no host on which it would work.
+        answer.made_up = answer.made_up.filter(|_| answer.status == 0);
         if let Some(prepared) = self.answers.iter().rev().find(is_for) {
             answer = Answer { output: prepared.text.clone(), reads: answer.reads, ..Answer::default() };
         }
@@ -153,9 +162,24 @@ impl World {
             "kldunload" => self.kernel.kldunload(args),
             "kldstat" => self.kernel.kldstat(args),
             "sysctl" => self.kernel.sysctl(args),
+            "sysrc" => self.kernel.sysrc(args),
+            "pkg" => kernel::pkg(args),
+            "curl" | "fetch" | "wget" => kernel::download(program, args),
             _ => Answer::done(),
         }
     }
+}
+
+/// Returns what was made up for the answers to some calls, each once.
+pub(crate) fn made_up<'a>(setting: &Setting, calls: impl Iterator<Item = &'a [String]>) -> Vec<String> {
+    let mut world = World::new(setting);
+    let mut all: Vec<String> = Vec::new();
+    for text in calls.filter_map(|argv| world.call(argv).made_up) {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
 }
 
 /// Tells a new world a row of commands, and returns what each is answered.
@@ -171,6 +195,35 @@ fn answers_of(setting: &Setting, lines: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_was_made_up_is_told_once_and_what_was_said_is_not() {
+        let argv = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
+        let lines = [
+            "kldstat -q -m vmm",
+            "kldstat -qm vmm",
+            "kldload nmdm",
+            "kldstat -q -m nmdm",
+            "sysctl -n hw.ncpu",
+            "sysctl hw.pagesize=7",
+            "sysctl -n hw.pagesize",
+            "sysctl -n hw.model",
+            "route -n get default",
+            "pkg info -e bash",
+        ];
+        let answers = vec![Prepared { words: ["sysctl", "-n", "hw.model"].map(String::from).into(), text: "x".into() }];
+        let setting = Setting { has_modules: true, answers, ..Setting::default() };
+        assert_eq!(
+            made_up(&setting, lines.map(argv).iter().map(Vec::as_slice)),
+            [
+                "the module vmm is loaded",
+                "hw.ncpu is 8",
+                "the default route is by 192.168.2.1 and em0",
+                "`pkg info -e bash` finds what it asks for"
+            ]
+        );
+        assert_eq!(made_up(&Setting::default(), [argv("kldstat -q -m vmm").as_slice()].into_iter()), [""; 0]);
+    }
 
     #[test]
     fn a_prepared_answer_is_for_a_whole_line_or_for_all_that_a_program_is_asked() {

@@ -395,7 +395,8 @@ pub(super) fn faults(source: &Rc<Source>, ast: &AST) -> Vec<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use crate::host::worlds::simulated::{Fixture, Simulated};
+    use crate::host::worlds::fixture::Fixture;
+    use crate::host::worlds::simulated::Simulated;
     use crate::script::{Inputs, Recipe};
     use crate::supervise::Run;
     use crate::supervise::conflicts::Purpose;

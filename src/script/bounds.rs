@@ -105,8 +105,12 @@ pub(super) fn alone(engine: &mut Engine) {
     bounds.hold(super::MEMORY);
     let take = move |operations: u64| {
         let before = spent.replace(spent.get().saturating_add(operations));
-        let is_looking = before / LOOK != spent.get() / LOOK;
-        if spent.get() > OPERATIONS { Some(TOO_MANY) } else { (is_looking && bounds.is_over()).then_some(TOO_MUCH) }
+        match spent.get() {
+            spent if spent > OPERATIONS => Some(TOO_MANY),
+            spent if spent / LOOK == before / LOOK => None,
+            _ if bounds.is_over() => Some(TOO_MUCH),
+            _ => (bounds.busy() > PROCESSOR).then_some(TOO_BUSY),
+        }
     };
     let take = Rc::new(take);
     let read = take.clone();

@@ -12,7 +12,7 @@ use super::raise::Raised;
 use super::source::{self, Sources};
 use super::{bounds, handle, limit, modules, report, type_names};
 use crate::diag::{Diagnostic, Source};
-use crate::host::worlds::simulated::Fixture;
+use crate::host::worlds::fixture::Fixture;
 use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
 use std::any::TypeId;
 use std::cell::RefCell;

@@ -443,7 +443,8 @@ fn collect_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::simulated::{Fixture, Simulated};
+    use crate::host::worlds::fixture::Fixture;
+    use crate::host::worlds::simulated::Simulated;
     use std::cell::{Cell, RefCell};
     use std::rc::Rc;
 

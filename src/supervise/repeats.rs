@@ -84,7 +84,8 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
+    use crate::host::worlds::fixture::{Fixture, Refusal};
+    use crate::host::worlds::simulated::Simulated;
     use std::cell::RefCell;
     use std::rc::Rc;
 

@@ -13,6 +13,7 @@
 )]
 
 mod editor;
+mod processor;
 
 /// One of how many attempts is made; 1 is all of them.
 pub fn share() -> u64 {

@@ -80,6 +80,7 @@ mod proof;
 mod readiness;
 mod readme;
 mod record;
+mod record_words;
 mod recorded;
 mod relative;
 mod repeats;

@@ -69,7 +69,7 @@ fn what_help_tells_after_its_options_is_wrapped_once_however_wide_the_terminal_i
             }
         }
     }
-    assert!(help("record", "80").contains("how\nthey were called, and answer:\n"), "{}", help("record", "80"));
+    assert!(help("record", "80").contains("however they are\ncalled. They do nothing"), "{}", help("record", "80"));
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod subjects;
 mod terminal;
 
 mod chains;
+mod enclosed;
 mod find;
 mod linux;
 mod mess;

@@ -1,10 +1,10 @@
 //! What a stand-in does when it is called.
 
-use super::VARIABLE;
 use crate::diag::Fault;
-use crate::host::environment::command;
-use crate::host::files::io_fault;
-use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, journal};
+use crate::host::enclosure::{self, VARIABLE};
+use crate::host::environment::{command, env};
+use crate::host::files::{io_fault, read_text};
+use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -23,40 +23,100 @@ const PATIENCE: u16 = 30_000;
 /// A carrier whose command has no stand-in becomes that command, without what the carrier would have given it.
 pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     #[expect(clippy::disallowed_methods, reason = "this is the door, and a folder may have any name")]
-    let folder = PathBuf::from(std::env::var_os(VARIABLE)?);
-    let mut argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();
+    let folder = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     let name = base_name(words.first()?);
-    if CARRIERS.contains(&name) {
-        let Some(rest) = carried(&words) else {
-            let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
-            return Some(Err(fault.hint("let the script call the command itself")));
-        };
-        argv.drain(..argv.len().saturating_sub(rest.len()));
-        let command = base_name(rest.first()?);
-        if !NAMES.contains(&command) {
-            return Some(Err(become_command(&argv)));
-        }
-        return Some(answer(&folder, command, argv));
+    if !NAMES.contains(&name) && !CARRIERS.contains(&name) {
+        return None;
     }
-    NAMES.contains(&name).then(|| answer(&folder, name, argv))
+    // `env -i` takes the variable away, and the enclosure stays.
+    let folder = folder.or_else(enclosure::recording)?;
+    if CARRIERS.contains(&name) {
+        return Some(carry(&folder, name, argv, &words));
+    }
+    Some(answer(&folder, name, argv))
+}
+
+/// Plays a carrier: answers for the command that it carries, or becomes it.
+fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) -> Result<Answer, Fault> {
+    let Some(rest) = carried(words) else {
+        return match name {
+            // Nothing runs in a terminal that a script only asks for.
+            "tmux" | "screen" => {
+                let asks =
+                    words.iter().any(|word| ["has-session", "has", "-ls", "-list", "ls"].contains(&word.as_str()));
+                Ok(Answer { status: asks.into(), ..Answer::default() })
+            }
+            "cpuset" | "idprio" | "rtprio" | "env" | "nice" => Ok(Answer::default()),
+            _ => {
+                let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
+                Err(fault.hint("let the script call the command itself"))
+            }
+        };
+    };
+    let carriers = [carriers(), name.to_string()].join(" ").trim().to_string();
+    if rest.is_line {
+        let line = rest.words.first().map(|line| line.replace("\\n", "\n")).unwrap_or_default();
+        return Err(become_command(&[b"sh".to_vec(), b"-c".to_vec(), line.into_bytes()], &[], &carriers));
+    }
+    let variables: Vec<Vec<u8>> = argv
+        .drain(..argv.len().saturating_sub(rest.words.len()))
+        .skip(1)
+        .filter(|word| ["env", "sudo"].contains(&name) && word.contains(&b'='))
+        .collect();
+    let command = rest.words.first().map(|word| base_name(word)).unwrap_or_default();
+    if NAMES.contains(&command) {
+        answer_by(folder, command, argv, &carriers)
+    } else {
+        Err(become_command(&argv, &variables, &carriers))
+    }
 }
 
 /// Becomes a command; returns only if that cannot be done.
-fn become_command(argv: &[Vec<u8>]) -> Fault {
+fn become_command(argv: &[Vec<u8>], variables: &[Vec<u8>], carriers: &str) -> Fault {
     let mut words = argv.iter().map(|arg| OsStr::from_bytes(arg));
     let program = words.next().unwrap_or_default();
-    let why = command(program).args(words).exec();
+    // Its stand-in, also where it is named by its path.
+    let is_carrier = CARRIERS.contains(&base_name(&program.to_string_lossy()));
+    let program = if is_carrier { Path::new(program).file_name().unwrap_or(program) } else { program };
+    let mut command = command(program);
+    command.args(words).env(CARRIED, carriers);
+    for variable in variables {
+        if let Some(at) = variable.iter().position(|byte| *byte == b'=')
+            && let (name, [_, value @ ..]) = variable.split_at(at)
+            && name != b"PATH"
+        {
+            command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
+        }
+    }
+    let why = command.exec();
     io_fault("start", Path::new(program))(why)
 }
 
+/// The variable that names the carriers to what they run.
+const CARRIED: &str = "VMRUN_CARRIED";
+
+fn carriers() -> String {
+    env(CARRIED).unwrap_or_default()
+}
+
+fn answer(folder: &Path, name: &str, argv: Vec<Vec<u8>>) -> Result<Answer, Fault> {
+    answer_by(folder, name, argv, &carriers())
+}
+
 /// Answers a call and appends it to the journal.
-fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, Fault> {
+fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) -> Result<Answer, Fault> {
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_setting(&setting).unwrap_or_default();
     // Before the lock: whoever writes to it may call a stand-in first.
-    let (heard, map) = if name == "grub-bhyve" { (heard(), map(&argv)) } else { (String::new(), String::new()) };
+    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
+    let map = match name {
+        "grub-bhyve" => file_of(&argv, b"-m"),
+        "bhyve" => file_of(&argv, b"-k"),
+        _ => String::new(),
+    };
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -76,12 +136,18 @@ fn answer(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>) -> Result<Answer, F
     }
     let cwd = std::env::current_dir().unwrap_or_default();
     let cwd = cwd.as_os_str().as_bytes();
-    let answer = Answer { heard, map, ..world.call(&Call::new(&argv, cwd, &Answer::default()).argv) };
+    let answer =
+        Answer { heard, map, carriers: carriers.into(), ..world.call(&Call::new(&argv, cwd, &Answer::default()).argv) };
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;
     let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
     written.map_err(io_fault("write", &folder.join("journal")))?;
+    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    if let Some(file) = download::file(&words) {
+        // A script goes on with it. One that is there stays as it is, and one that cannot be made is the script's to find.
+        let _ = OpenOptions::new().write(true).create_new(true).open(file);
+    }
     Ok(answer)
 }
 
@@ -98,11 +164,15 @@ fn heard() -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns the text of the map of devices that grub-bhyve is told of (`-m`); nothing if it cannot be read.
-fn map(argv: &[Vec<u8>]) -> String {
-    let mut words = argv.iter().skip_while(|word| *word != b"-m").skip(1);
-    let path = words.next().map(|word| Path::new(OsStr::from_bytes(word)));
-    path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+/// Returns the text of the file that an option names; nothing if it cannot be read.
+fn file_of(argv: &[Vec<u8>], option: &[u8]) -> String {
+    let at = argv.iter().position(|word| word.starts_with(option));
+    let path = at.and_then(|at| match argv.get(at)?.strip_prefix(option)? {
+        [] => argv.get(at + 1).map(Vec::as_slice),
+        joined => Some(joined),
+    });
+    let path = path.map(|path| Path::new(OsStr::from_bytes(path)));
+    path.and_then(|path| read_text(path).ok()).unwrap_or_default()
 }
 
 /// Rings the bell, and waits to be ended: until nobody listens any more.

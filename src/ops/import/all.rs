@@ -115,7 +115,7 @@ fn outcome(guest: Guest, taken: &mut BTreeSet<String>, kept: &mut KeptFolder) ->
 
 /// Returns the taps and the port of the screen that a machine has.
 fn uses(import: &Import) -> Vec<String> {
-    let ports = import.tree.entries().filter(|(key, _)| key.ends_with(".tcp"));
+    let ports = import.tree.entries().filter(|(key, _)| key.rsplit('.').next() == Some("tcp"));
     let ports = ports.filter_map(|(_, value)| Some(value.rsplit(':').next()?.to_string()));
     import.taps.keys().cloned().chain(ports).collect()
 }

@@ -50,10 +50,11 @@ pub(super) fn markdown(outcomes: &Outcomes) -> String {
     }
     text += "\n## Start with the host\n\n";
     let from = outcomes.start_file.as_deref().unwrap_or("no file");
-    text += &match outcomes.start.as_slice() {
+    let started = match outcomes.start.as_slice() {
         [] => format!("Nothing starts with the host (from {from}).\n"),
         all => format!("In this order (from {from}): {}.\n", all.join(", ")),
     };
+    text.push_str(&started);
     text += &notes(&outcomes.notes);
     text += &edited("config.toml", outcomes.config);
     let secrets: Vec<&String> = outcomes.guests.iter().filter_map(|guest| guest.secret.as_ref()).collect();

@@ -21,17 +21,32 @@ const VARIABLES: &[(&str, &str)] = &[
     ("net.link.tap.user_open", "0"),
 ];
 
+/// The modules that scripts for virtual machines need.
+const MODULES: &[&str] = &["if_bridge", "if_tuntap", "nmdm", "vmm"];
+
 /// What was loaded and set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kernel {
     modules: BTreeSet<String>,
+    /// Those that were unloaded, and whether all others are there.
+    unloaded: BTreeSet<String>,
+    has_modules: bool,
     variables: BTreeMap<String, String>,
+    /// What was written into rc.conf(5).
+    settings: BTreeMap<String, String>,
 }
 
 impl Kernel {
+    pub(super) fn new(has_modules: bool) -> Self {
+        Self { has_modules, ..Self::default() }
+    }
+
     /// Answers a call of kldload(8).
     pub(super) fn kldload(&mut self, args: &[&str]) -> Answer {
-        self.modules.extend(args.iter().filter(|arg| !arg.starts_with('-')).map(|name| module(name)));
+        for name in args.iter().filter(|arg| !arg.starts_with('-')) {
+            self.modules.insert(module(name));
+            self.unloaded.remove(&module(name));
+        }
         Answer::done()
     }
 
@@ -39,11 +54,12 @@ impl Kernel {
     pub(super) fn kldunload(&mut self, args: &[&str]) -> Answer {
         for name in args {
             self.modules.remove(&module(name));
+            self.unloaded.insert(module(name));
         }
         Answer::done()
     }
 
-    /// Answers a call of kldstat(8). Only what the script loaded is loaded, so that it shows all that it loads.
+    /// Answers a call of kldstat(8). Of a script that loads modules only what it loaded is loaded, so that it shows all that it loads.
     pub(super) fn kldstat(&self, args: &[&str]) -> Answer {
         let asked = args.windows(2).find_map(|pair| match pair {
             [option, name] if option.starts_with('-') && option.ends_with(['m', 'n']) => Some(*name),
@@ -51,18 +67,26 @@ impl Kernel {
         });
         match asked {
             Some(name) if self.modules.contains(&module(name)) => Answer::tells(""),
+            Some(name) if self.has_modules && !self.unloaded.contains(&module(name)) => {
+                Answer { made_up: Some(format!("the module {} is loaded", module(name))), ..Answer::tells("") }
+            }
             Some(name) if args.iter().any(|arg| arg.starts_with("-q")) => {
                 Answer { error: String::new(), ..Answer::no(1, name) }
             }
             Some(name) => Answer::no(1, format!("kldstat: can't find module {name}: No such file or directory")),
             None => {
+                let assumed = MODULES.iter().filter(|name| self.has_modules && !self.unloaded.contains(**name));
+                let assumed: BTreeSet<String> = assumed.map(ToString::to_string).collect();
                 let names = std::iter::once("kernel")
                     .map(str::to_string)
-                    .chain(self.modules.iter().map(|name| format!("{name}.ko")));
+                    .chain(assumed.union(&self.modules).map(|name| format!("{name}.ko")));
                 let lines = names
                     .enumerate()
                     .map(|(at, name)| format!("{:2}    1 0xffffffff80200000   100000 {name}\n", at + 1));
-                Answer::tells(format!("Id Refs Address                Size Name\n{}", lines.collect::<String>()))
+                let text = format!("Id Refs Address                Size Name\n{}", lines.collect::<String>());
+                let names: Vec<&str> = assumed.iter().map(String::as_str).collect();
+                let made_up = (!names.is_empty()).then(|| format!("the modules {} are loaded", names.join(", ")));
+                Answer { made_up, ..Answer::tells(text) }
             }
         }
     }
@@ -79,16 +103,70 @@ impl Kernel {
             return Answer::done();
         }
         let mut text = String::new();
+        let mut made_up = None;
         for name in asked {
             let usual = || VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string());
-            match self.variables.get(name).cloned().or_else(usual) {
+            let value = self.variables.get(name).cloned().or_else(|| {
+                let value = usual()?;
+                made_up = Some(format!("{name} is {value}"));
+                Some(value)
+            });
+            match value {
                 Some(value) if only_values => text.extend([value.as_str(), "\n"]),
                 Some(value) => text.extend([name, ": ", value.as_str(), "\n"]),
                 None => return Answer { output: text, ..Answer::no(1, format!("sysctl: unknown oid '{name}'")) },
             }
         }
+        Answer { made_up, ..Answer::tells(text) }
+    }
+}
+
+impl Kernel {
+    /// Answers a call of sysrc(8): what the script set is set, and nothing else.
+    pub(super) fn sysrc(&mut self, args: &[&str]) -> Answer {
+        let only_values = args.iter().any(|arg| arg.starts_with('-') && arg.contains('n'));
+        let mut names = Vec::new();
+        let mut words = args.iter();
+        let mut sets = false;
+        while let Some(word) = words.next() {
+            match word.split_once('=') {
+                _ if ["-f", "-j", "-R"].contains(word) => drop(words.next()),
+                _ if word.starts_with('-') => sets |= word.contains('x'),
+                Some((name, value)) => {
+                    sets = true;
+                    self.settings.insert(name.trim_end_matches(['+', '-']).into(), value.into());
+                }
+                None => names.push(*word),
+            }
+        }
+        if sets || names.is_empty() {
+            return Answer::done();
+        }
+        let mut text = String::new();
+        for name in names {
+            match self.settings.get(name) {
+                Some(value) if only_values => text.extend([value.as_str(), "\n"]),
+                Some(value) => text.extend([name, ": ", value.as_str(), "\n"]),
+                None => return Answer { output: text, ..Answer::no(1, format!("sysrc: unknown variable '{name}'")) },
+            }
+        }
         Answer::tells(text)
     }
+}
+
+/// Answers a call of pkg(8): every package is there.
+pub(super) fn pkg(args: &[&str]) -> Answer {
+    let word = args.iter().find(|arg| !arg.starts_with('-')).copied().unwrap_or_default();
+    let reads =
+        ["", "info", "query", "search", "rquery", "version", "which", "stats", "check", "audit"].contains(&word);
+    let made_up = Some(format!("`pkg {}` finds what it asks for", args.join(" ")));
+    if reads { Answer { made_up, ..Answer::tells("") } } else { Answer::done() }
+}
+
+/// Answers a download, which changes nothing where it is printed.
+pub(super) fn download(program: &str, args: &[&str]) -> Answer {
+    let call: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
+    if crate::recording::download::file(&call).is_some() { Answer::done() } else { Answer::tells("") }
 }
 
 fn module(name: &str) -> String {
@@ -118,18 +196,44 @@ mod tests {
     use super::super::{Setting, answers_of};
 
     #[test]
-    fn a_module_is_loaded_when_the_script_loaded_it() {
+    fn a_module_is_there_from_its_loading_to_its_unloading() {
         let lines = [
             "kldstat -q -m vmm",
             "kldload -n vmm.ko /boot/kernel/nmdm.ko",
             "kldstat -q -m vmm",
             "kldstat -qn nmdm",
             "kldunload vmm",
+            "kldstat -q -m vmm",
             "kldstat",
         ];
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 nmdm.ko";
-        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", list]);
+        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", "1", list]);
+    }
+
+    #[test]
+    fn modules_are_there_where_the_script_loads_none() {
+        let lines = ["kldstat -q -m vmm", "kldunload nmdm", "kldstat -qm nmdm", "kldstat"];
+        let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
+                    2    1 0xffffffff80200000   100000 if_bridge.ko\n 3    1 0xffffffff80200000   100000 if_tuntap.ko\n \
+                    4    1 0xffffffff80200000   100000 vmm.ko";
+        let setting = Setting { has_modules: true, ..Setting::default() };
+        assert_eq!(answers_of(&setting, &lines), ["0", "0", "1", list]);
+    }
+
+    #[test]
+    fn a_setting_of_rc_conf_is_what_the_script_set_and_packages_are_there() {
+        let lines = [
+            "sysrc vm_enable",
+            "sysrc -f /etc/rc.conf vm_enable=YES vm_list+=web",
+            "sysrc vm_enable",
+            "sysrc -n vm_list",
+            "sysrc -x vm_list",
+            "pkg info -e vm-bhyve",
+            "pkg install -y vm-bhyve",
+        ];
+        let expected = ["1 sysrc: unknown variable 'vm_enable'", "0", "0 vm_enable: YES", "0 web", "0", "0", "0"];
+        assert_eq!(answers_of(&Setting::default(), &lines), expected);
     }
 
     #[test]

@@ -222,7 +222,10 @@ fn sum(name: &str) -> u8 {
 /// Answers a call of route(8).
 pub(super) fn route(args: &[&str]) -> Answer {
     match args.iter().find(|arg| !arg.starts_with('-')) {
-        Some(&"get") => Answer::tells("   route to: default\n    gateway: 192.168.2.1\n  interface: em0\n"),
+        Some(&"get") => Answer {
+            made_up: Some("the default route is by 192.168.2.1 and em0".into()),
+            ..Answer::tells("   route to: default\n    gateway: 192.168.2.1\n  interface: em0\n")
+        },
         Some(&("show" | "monitor")) => Answer::tells(""),
         _ => Answer::done(),
     }

@@ -2,7 +2,7 @@
 
 use super::{SharedState, word};
 use crate::diag::{Fault, suggest};
-use crate::host::worlds::simulated::Fixture;
+use crate::host::worlds::fixture::Fixture;
 use crate::host::{Asked, Interface, InterfaceKind, NODES, Platform, Settings};
 use crate::model::{Ended, NetAddress, Size, Target};
 use crate::script::raise::Raised;

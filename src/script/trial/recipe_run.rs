@@ -2,7 +2,8 @@
 
 use super::{SharedState, word};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::worlds::simulated::{Fixture, Refusal, Simulated};
+use crate::host::worlds::fixture::{Fixture, Refusal};
+use crate::host::worlds::simulated::Simulated;
 use crate::host::{Host, files};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};

@@ -2,11 +2,11 @@
 
 pub(super) mod dialog;
 mod keys;
+mod part;
 
-use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, devices, expected, hooks, map, size, unknown_key};
+use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::model::device::Item;
-use crate::model::{Bootrom, Draft, Ended, Limits, Machine, ParameterForm, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Limits, Machine, Part, PciSlot};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -22,6 +22,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 pub(crate) use keys::{keys, reference, set_key};
+pub(in crate::script) use part::part_of;
 
 /// The keys of the map of `limits`.
 const LIMITS: &[(&str, &str)] = &[
@@ -317,41 +318,5 @@ pub(super) fn warn(call: &Call<'_>, mut raised: Raised) {
         if !evaluation.warnings.contains(&diagnostic) {
             evaluation.warnings.push(diagnostic);
         }
-    }
-}
-
-/// Finds the call that made a part of a machine, and the part in it.
-pub(in crate::script) fn part_of(state: &VmState, part: &Part, fault: Fault) -> Raised {
-    let raised = Raised::from(fault);
-    match part {
-        Part::Whole => raised.at(&state.site),
-        Part::Key("bootrom") if state.bootrom.is_some() => raised.at(&state.bootrom.clone().unwrap_or_else(nowhere)),
-        Part::Key("loader") if state.loader.is_some() => raised.at(&state.loader.clone().unwrap_or_else(nowhere)),
-        Part::Under("loader", key) if state.loader.is_some() => {
-            raised.arg(0).under(key).at(&state.loader.clone().unwrap_or_else(nowhere))
-        }
-        Part::Key(key) => raised.arg(0).under(key).at(&state.site),
-        Part::Under(key, name) => raised.arg(0).under(name).under(key).at(&state.site),
-        Part::Slot(slot) => match state.devices.get(slot) {
-            Some(made) => raised.at(&made.site),
-            None => raised.at(&state.site),
-        },
-        Part::Option(slot, key) => option_of(state, *slot, None, key, raised),
-        Part::Item(slot, number, key) => option_of(state, *slot, Some(*number), key, raised),
-    }
-}
-
-fn option_of(state: &VmState, slot: PciSlot, number: Option<u16>, key: &str, raised: Raised) -> Raised {
-    match (state.devices.get(&slot), state.draft.slots.get(&slot)) {
-        (Some(made), Some(device)) => {
-            // A port that recipes know by its name.
-            let is_label = |item: &&Item| item.number == number && item.parameter.form == ParameterForm::Label;
-            let label = device.items().iter().filter(|_| number.is_some()).find(is_label);
-            if let Some(label) = label {
-                return raised.under(&label.value.to_string()).arg(device.kind().given.len()).at(&made.site);
-            }
-            devices::about(raised, device.kind(), number, key, made.options_at).at(&made.site)
-        }
-        _ => raised.at(&state.site),
     }
 }

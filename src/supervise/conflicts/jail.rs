@@ -204,7 +204,8 @@ fn taken(host: &dyn Host, machine: &Machine, jail: &Jail, parameters: &str, lack
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::worlds::simulated::{Fixture, Simulated};
+    use crate::host::worlds::fixture::Fixture;
+    use crate::host::worlds::simulated::Simulated;
     use crate::host::{Control, Rights};
     use crate::model::samples::{device, draft};
     use crate::model::{Draft, Release, Setting};

@@ -281,7 +281,8 @@ fn devices(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut V
 mod tests {
     use super::*;
     use crate::host::Rights;
-    use crate::host::worlds::simulated::{Fixture, Simulated};
+    use crate::host::worlds::fixture::Fixture;
+    use crate::host::worlds::simulated::Simulated;
     use crate::model::samples::{device, draft};
     use crate::model::{Draft, Setting};
     use std::cell::RefCell;

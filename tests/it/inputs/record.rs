@@ -55,7 +55,7 @@ fn called(text: &str) {
         let Ok(argv) = words::split(line) else { continue };
         let quoted: Vec<String> = argv.iter().map(|word| quote(word)).collect();
         assert_eq!(words::split(&quoted.join(" ")).as_ref(), Ok(&argv));
-        let argv = carried(&argv).filter(|_| line.starts_with("sudo")).unwrap_or(&argv);
+        let argv = carried(&argv).filter(|_| line.starts_with("sudo")).map_or(argv.as_slice(), |carried| carried.words);
         let answer = world.call(argv);
         bytes.extend(journal::write_call(argv, b"/vm", &answer));
         calls.push(Call::new(argv, b"/vm", &answer));
@@ -68,7 +68,7 @@ fn called(text: &str) {
 /// Two recordings of the same calls, one of them cut short.
 fn told(calls: Vec<Call>) {
     let half = calls.get(..calls.len() / 2).unwrap_or_default().to_vec();
-    let recording = |calls| Recording { calls, status: 0, stderr: Vec::new() };
+    let recording = |calls| Recording { calls, ..Recording::default() };
     let (with, without) = (recording(calls), recording(half));
     for without in [None, Some(&without)] {
         let steps = merge(&with, without);

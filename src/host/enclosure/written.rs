@@ -1,0 +1,97 @@
+//! Which files an enclosed script wrote.
+
+use super::tree::Tree;
+use crate::host::files;
+use crate::recording::Written;
+use crate::recording::journal::put;
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// The longest file whose content is kept, in bytes.
+const WRITTEN_MAX: u64 = 1 << 20;
+
+/// How many files of a script are kept.
+const WRITTEN_FILES_MAX: usize = 256;
+
+/// How deep folders are looked into.
+const DEPTH: usize = 64;
+
+/// Returns the files that were made or changed, sorted by their paths.
+pub(super) fn written(tree: &Tree) -> Vec<Written> {
+    let by_fd = |fd: RawFd| PathBuf::from(format!("/proc/self/fd/{fd}"));
+    let mut all = BTreeMap::new();
+    for overlay in &tree.overlays {
+        let upper = by_fd(tree.scratch.as_raw_fd()).join(&overlay.upper);
+        walk(&upper, Path::new(""), &mut |inner, path| {
+            let at = overlay.at.join(inner);
+            let is_same = is_same(path, &by_fd(overlay.lower.as_raw_fd()).join(inner));
+            if !is_same && !is_copy(tree, &at, path) {
+                all.extend(read(path).map(|(mode, content)| (at, mode, content)).map(entry));
+            }
+        });
+    }
+    // What is in / itself has no overlay.
+    walk(Path::new("/"), Path::new(""), &mut |_, path| {
+        if !is_copy(tree, path, path) {
+            all.extend(read(path).map(|(mode, content)| (path.to_path_buf(), mode, content)).map(entry));
+        }
+    });
+    all.into_values().take(WRITTEN_FILES_MAX).collect()
+}
+
+/// Returns the bytes by which files are told, as `read_written` of the journal reads them.
+pub(super) fn told(files: &[Written]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for file in files {
+        put(&mut bytes, file.path.as_bytes());
+        put(&mut bytes, file.mode.to_string().as_bytes());
+        put(&mut bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
+        put(&mut bytes, file.content.as_deref().unwrap_or_default());
+    }
+    bytes
+}
+
+/// Whether a file is the copy that it was.
+fn is_copy(tree: &Tree, at: &Path, path: &Path) -> bool {
+    let now = path.symlink_metadata().and_then(|meta| meta.modified()).ok();
+    tree.copies.get(at).is_some_and(|made| Some(*made) == now)
+}
+
+fn entry((path, mode, content): (PathBuf, u32, Option<Vec<u8>>)) -> (PathBuf, Written) {
+    let shown = path.display().to_string();
+    (path, Written { path: shown, mode, content })
+}
+
+/// Visits the files below a folder, by their paths in it and their whole ones. Links are not followed, and what is mounted is passed over.
+fn walk(folder: &Path, inner: &Path, visit: &mut dyn FnMut(&Path, &Path)) {
+    let Ok(device) = std::fs::metadata(folder).map(|meta| meta.dev()) else { return };
+    let mut left = vec![inner.to_path_buf()];
+    while let Some(inner) = left.pop() {
+        for entry in std::fs::read_dir(folder.join(&inner)).into_iter().flatten().flatten() {
+            let (path, inner) = (entry.path(), inner.join(entry.file_name()));
+            let Ok(meta) = path.symlink_metadata() else { continue };
+            if meta.is_dir() && meta.dev() == device && inner.components().count() < DEPTH {
+                left.push(inner);
+            } else if meta.is_file() && meta.dev() == device {
+                visit(&inner, &path);
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<(u32, Option<Vec<u8>>)> {
+    let meta = path.symlink_metadata().ok()?;
+    let content = (meta.len() <= WRITTEN_MAX).then(|| files::read_within(path, WRITTEN_MAX).ok()).flatten();
+    Some((meta.mode() & 0o7777, content))
+}
+
+/// Whether a file has the content that the host's has: then only its mode or its owner was changed.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let length = |path: &Path| path.symlink_metadata().ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len());
+    let (Some(of_one), Some(of_other)) = (length(one), length(other)) else { return false };
+    of_one == of_other
+        && of_one <= WRITTEN_MAX
+        && files::read_within(one, WRITTEN_MAX).ok() == files::read_within(other, WRITTEN_MAX).ok()
+}

@@ -1,0 +1,184 @@
+//! What a script calls beside ifconfig(8) and bhyve(8), as a recipe says it so that every start and every reboot can stand it.
+
+use super::super::expressions::size;
+use super::super::layout::{comment, quoted};
+use super::{Writer, truncated};
+use crate::model::Size;
+use crate::recording::{Step, When, base_name, node_of};
+
+/// How a raw command stands in a recipe.
+enum Way {
+    /// As it is: it may be repeated.
+    AsItIs,
+    /// Before each boot of the run, and given back after it.
+    EachBoot,
+    /// Where the machine is initialized: a second start would be refused.
+    Once(&'static str),
+    /// Its failure is none.
+    Tried(&'static str),
+}
+
+impl Writer<'_> {
+    /// Says the call of a step, which is no machine, no loader and no interface.
+    pub(super) fn command(&mut self, at: usize, step: &Step) {
+        let args = step.call.args();
+        match (step.call.program(), args) {
+            ("bhyvectl", _) => self.bhyvectl(step),
+            ("truncate", _) if truncated(args).is_some() => self.truncate(step),
+            ("kldstat", _) => self.asked_module(step),
+            ("kldload", names) => {
+                let names: Vec<String> = names.iter().filter(|name| !name.starts_with('-')).cloned().collect();
+                self.load_modules(step.when, &names);
+                if let Some(back) = self.back(at, step) {
+                    self.say(step.when, format!("defer(|| {back});\n"));
+                }
+            }
+            // A guest's console, which a recipe has by itself.
+            ("cu", _) => {}
+            _ => self.raw(at, step),
+        }
+    }
+
+    fn load_modules(&mut self, when: When, names: &[String]) {
+        let words: Vec<String> = std::iter::once("-n").chain(names.iter().map(String::as_str)).map(quoted).collect();
+        let line = format!("run(\"kldload\", [{}]);\n", words.join(", "));
+        if !self.has_said(when, &line) {
+            self.say(when, line);
+        }
+    }
+
+    /// Who asks whether a module is loaded goes on only with it, or loads it where it is not.
+    fn asked_module(&mut self, step: &Step) {
+        let asked = step.call.args().windows(2).find_map(|pair| match pair {
+            [option, name] if option.starts_with('-') && option.ends_with(['m', 'n']) => Some(name.clone()),
+            _ => None,
+        });
+        if let Some(name) = asked {
+            let name = base_name(&name).trim_end_matches(".ko").to_string();
+            self.load_modules(step.when, &[name]);
+        }
+    }
+
+    /// A node is taken away where it is there; bhyve makes it.
+    fn bhyvectl(&mut self, step: &Step) {
+        let args: Vec<&str> = step.call.args().iter().map(String::as_str).collect();
+        let Some(name) = node_of(&args) else { return self.raw(usize::MAX, step) };
+        let says = |words: &[&str]| args.iter().any(|arg| words.contains(arg));
+        if says(&["--destroy"]) {
+            self.say(step.when, format!("bhyvectl({}).destroy();\n", quoted(name)));
+        } else if !says(&["--create", "--force-poweroff", "--force-reset"]) {
+            self.raw(usize::MAX, step);
+        }
+    }
+
+    fn truncate(&mut self, step: &Step) {
+        let Some((length, paths)) = truncated(step.call.args()) else { return };
+        let length = length.parse().map_or_else(|_| quoted(&length), |of: Size| size(of));
+        for path in paths {
+            let path = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
+            self.say(step.when, format!("truncate({path}, {length});\n"));
+        }
+    }
+
+    /// Returns the call that gives back what a step takes, where it comes after the last boot.
+    fn back(&self, at: usize, step: &Step) -> Option<String> {
+        let back = step.given_back_by.filter(|_| at != usize::MAX).filter(|back| self.is_over(*back))?;
+        let call = &self.steps.get(back)?.call;
+        Some(format!("run({}, [{}])", quoted(call.program()), self.list(call.args())))
+    }
+
+    fn list(&self, words: &[String]) -> String {
+        let word = |word: &String| match word.strip_prefix("/dev/").and_then(|name| self.disks.get(name)) {
+            Some(variable) => format!("`/dev/${{{variable}}}`"),
+            None => self.disks.get(word).cloned().unwrap_or_else(|| quoted(word)),
+        };
+        words.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+
+    fn raw(&mut self, at: usize, step: &Step) {
+        let call = &step.call;
+        let back = self.back(at, step);
+        let way = self.way(at, step, back.is_some());
+        let printed = call.output.trim().to_string();
+        let is_disk = call.program() == "mdconfig" && printed.starts_with("md");
+        let mut options = Vec::new();
+        if is_disk {
+            options.push(format!("stand_in: {}", quoted(&printed)));
+        }
+        if matches!(way, Way::EachBoot) {
+            options.push("each_boot: true".into());
+        }
+        let options = if options.is_empty() { String::new() } else { format!(", #{{ {} }}", options.join(", ")) };
+        let mut text = format!("run({}, [{}]{options})", quoted(call.program()), self.list(call.args()));
+        if is_disk && step.when == When::Always && !matches!(way, Way::Once(_)) {
+            let variable = if self.disks.is_empty() { "md".to_string() } else { format!("md{}", self.disks.len() + 1) };
+            text = format!("let {variable} = {text}");
+            self.words.values.insert(format!("/dev/{printed}"), format!("`/dev/${{{variable}}}`"));
+            self.disks.insert(printed, variable);
+        }
+        match way {
+            Way::AsItIs | Way::EachBoot => self.say(step.when, format!("{text};\n")),
+            Way::Tried(why) => self.say(step.when, format!("{}try {{ {text}; }} catch {{ }}\n", comment(0, why))),
+            Way::Once(why) => {
+                let when = if step.when == When::Always { When::OnlyInit } else { step.when };
+                let why = comment(0, why);
+                let is_told = self.lines.last().is_some_and(|last| last.when == when && last.text.contains(&why));
+                self.say(when, if is_told { format!("{text};\n") } else { format!("{why}{text};\n") });
+            }
+        }
+        // The variable of a disk may stand in it.
+        if let Some(back) = self.back(at, step) {
+            self.say(step.when, format!("defer(|| {back});\n"));
+        }
+    }
+
+    fn way(&self, at: usize, step: &Step, is_given_back: bool) -> Way {
+        const THERE: &str = "Once: a second start would find it there.";
+        const GONE: &str = "Once: it takes away what a later start has.";
+        let args: Vec<&str> = step.call.args().iter().map(String::as_str).collect();
+        let later = self.steps.get(at.saturating_add(1)..).unwrap_or_default();
+        let names = |word: &str| args.iter().any(|arg| arg.trim_start_matches("/dev/") == word);
+        match (step.call.program(), args.as_slice()) {
+            _ if is_given_back || step.call.program() == "mdconfig" => Way::EachBoot,
+            // What works on a disk that each boot has anew.
+            _ if self.disks.keys().any(|disk| names(disk)) => Way::EachBoot,
+            ("umount", [.., place]) if self.mounts_each_boot(place) => Way::EachBoot,
+            ("zfs", ["destroy", .., name]) => {
+                let is_made = |other: &Step| {
+                    other.call.program() == "zfs"
+                        && other.call.args().first().is_some_and(|word| word != "destroy" && word != "list")
+                        && other.call.args().last().is_some_and(|other| other == name)
+                };
+                if later.iter().any(is_made) { Way::Tried("It may not be there.") } else { Way::Once(GONE) }
+            }
+            (
+                "zfs",
+                ["create" | "clone" | "snapshot" | "snap" | "rename" | "receive" | "recv" | "promote", .., name],
+            ) => {
+                let is_taken_away_before = self.steps.iter().take(at).any(|other| {
+                    other.call.program() == "zfs"
+                        && other.call.args().first().is_some_and(|word| word == "destroy")
+                        && other.call.args().last().is_some_and(|other| other == name)
+                });
+                if is_taken_away_before { Way::AsItIs } else { Way::Once(THERE) }
+            }
+            ("zpool", ["create" | "import" | "add" | "attach", ..]) => Way::Once(THERE),
+            ("zpool", ["destroy" | "export" | "detach" | "remove", ..]) => Way::Once(GONE),
+            ("gpart" | "newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
+            ("truncate", _) if !args.contains(&"-c") => Way::Once("Once: each start would change its size again."),
+            ("mount", _) => Way::Tried("It may be mounted already."),
+            ("umount", _) => Way::Tried("It may not be mounted."),
+            ("kldunload", _) => Way::Tried("It may not be loaded."),
+            _ => Way::AsItIs,
+        }
+    }
+
+    /// Whether an earlier step mounts a disk there that each boot has anew.
+    fn mounts_each_boot(&self, place: &str) -> bool {
+        self.steps.iter().any(|step| {
+            let args = step.call.args();
+            let is_there = step.call.program() == "mount" && args.last().is_some_and(|last| last == place);
+            is_there && args.iter().any(|word| self.disks.contains_key(word.trim_start_matches("/dev/")))
+        })
+    }
+}

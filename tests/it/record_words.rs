@@ -1,0 +1,187 @@
+//! What `vmrun record` writes of the commands that scripts prepare their machines with.
+
+use crate::golden;
+use crate::sandbox::{Done, Sandbox, project, same};
+use std::fs;
+use std::path::Path;
+
+const BHYVE: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 2,virtio-net,tap0 -s 31,lpc -l bootrom,/fw.fd a";
+
+fn record(sandbox: &Sandbox, args: &[&str]) -> Done {
+    fs::create_dir_all(sandbox.path("tmp")).unwrap();
+    let mut command = sandbox.command(&[&["record", "--on", "freebsd-14.3"], args].concat());
+    sandbox.finish(command.env("TMPDIR", sandbox.path("tmp")))
+}
+
+/// What stands before the machine in the recipe of these lines and a bhyve, which `vmrun check` has nothing against.
+fn before(lines: &str) -> String {
+    of(&format!("#!/bin/sh\n{lines}\n{BHYVE}\n"))
+}
+
+fn of(script: &str) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.sh", script);
+    let done = record(&sandbox, &["--", "sh", "s.sh"]);
+    assert!(done.code == 0 && done.stderr.ends_with("vmrun: same machine\n"), "{script}{}", done.stderr);
+    sandbox.write("made.rhai", &done.stdout);
+    let checked = sandbox.finish(&mut sandbox.command(&["check", "--on", "freebsd-14.3", "made.rhai"]));
+    assert_eq!(checked.code, 0, "{}\n{}", done.stdout, checked.stderr);
+    let text = done.stdout.replace("// Made from what `sh s.sh` called.\n", "");
+    text.split("\nbhyve(#{").next().unwrap().trim().to_string()
+}
+
+#[test]
+fn the_scripts_of_the_field_become_recipes() {
+    let folder = project("tests/fixtures/record/field");
+    let mut names: Vec<String> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| Path::new(name).extension().is_some_and(|kind| kind == "sh"));
+    names.sort();
+    let mut files = Vec::new();
+    for name in names {
+        let sandbox = Sandbox::new();
+        for file in [name.as_str(), "rec-k.conf"] {
+            sandbox.write(file, &fs::read_to_string(format!("{folder}/{file}")).unwrap());
+        }
+        let more: &[&str] = if name == "getopts-init.sh" { &["{}", "alpha"] } else { &[] };
+        let init: &[&str] = if more.is_empty() { &[] } else { &["--init-args", "-i -I /iso/x.iso"] };
+        let done = record(&sandbox, &[init, &["--", "sh", &name], more].concat());
+        assert!(done.code == 0 && done.stderr.ends_with("vmrun: same machine\n"), "{name}: {}", done.stderr);
+        sandbox.write("made.rhai", &done.stdout);
+        let checked = sandbox.finish(&mut sandbox.command(&["check", "--on", "freebsd-14.3", "made.rhai"]));
+        assert_eq!(checked.code, 0, "{name}: {}", checked.stderr);
+        files.push((format!("tests/fixtures/record/field/{name}.rhai"), done.stdout));
+    }
+    golden::check(files);
+}
+
+#[test]
+fn each_form_of_ifconfig_becomes_a_word() {
+    let gone = "// bridge7 goes away when the run ends; one that machines share is made by `vmrun network up`.\n";
+    let cases: &[(&str, &str)] = &[
+        ("ifconfig bridge7 create", &format!("{gone}bridge(\"bridge7\", #{{ create: true }});")),
+        ("ifconfig bridge create name bridge7 up", &format!("{gone}bridge(\"bridge7\", #{{ create: true }});")),
+        (
+            "ifconfig bridge7 create mtu 9000 description lab inet 10.0.0.1 netmask 255.255.255.0\nifconfig bridge7 inet 10.0.1.1/24 alias up",
+            &format!(
+                "{gone}bridge(\"bridge7\", #{{ create: true, address: [\"10.0.0.1/24\", \"10.0.1.1/24\"], mtu: 9000, description: \"lab\" }});"
+            ),
+        ),
+        ("ifconfig em0.30 create", "vlan(\"em0\", 30);"),
+        ("ifconfig vlan7 create vlan 30 vlandev em0 up", "vlan(\"em0\", 30, #{ name: \"vlan7\" });"),
+        ("ifconfig epair create", "epair(\"epair0\");"),
+        (
+            "e=$(ifconfig epair create)\nifconfig bridge2 addm $e up",
+            "let pair = epair(\"epair0\");\nbridge(\"bridge2\").add(pair.a);\nifconfig([\"bridge2\", \"up\"]);",
+        ),
+        ("ifconfig tap0 create up", "let nic = tap(\"tap0\");"),
+        ("ifconfig tap0 create mtu 9000", "let nic = tap(\"tap0\", #{ mtu: 9000 });"),
+        (
+            "ifconfig tap0 create group vms description web\nifconfig tap0 mtu 9000 up",
+            "let nic = tap(\"tap0\", #{ mtu: 9000, description: \"web\" });\nifconfig([\"tap0\", \"group\", \"vms\"]);",
+        ),
+        ("ifconfig tap0 destroy 2>/dev/null\nifconfig tap0 create", "let nic = tap(\"tap0\");"),
+        (
+            "ifconfig tap0 create\nifconfig bridge0 addm em0 addm tap0 private tap0 up",
+            "let nic = tap(\"tap0\");\nbridge(\"bridge0\").add(\"em0\");\nbridge(\"bridge0\").add(nic, #{ \"private\": true });\nifconfig([\"bridge0\", \"up\"]);",
+        ),
+        (
+            "ifconfig bridge0 deletem tap0\nifconfig tap0 create\nifconfig bridge0 addm tap0",
+            "let nic = tap(\"tap0\");\nbridge(\"bridge0\").add(nic);",
+        ),
+        (
+            "ifconfig tap9 destroy",
+            "// tap9 is taken away if it is there.\ntry { ifconfig([\"tap9\", \"destroy\"]); } catch { }",
+        ),
+    ];
+    for (lines, expected) in cases {
+        same(&before(lines), expected);
+    }
+}
+
+#[test]
+fn other_commands_are_said_so_that_every_start_can_stand_them() {
+    let once = "// Once: a second start would find it there.\n";
+    let cases: &[(&str, &str)] = &[
+        ("kldload vmm", "run(\"kldload\", [\"-n\", \"vmm\"]);"),
+        ("kldload -n vmm nmdm", "run(\"kldload\", [\"-n\", \"vmm\", \"nmdm\"]);"),
+        ("kldstat -q -m vmm || kldload vmm", "run(\"kldload\", [\"-n\", \"vmm\"]);"),
+        ("kldstat -qm vmm || kldload vmm\nkldload vmm", "run(\"kldload\", [\"-n\", \"vmm\"]);"),
+        (
+            "zfs list z/x >/dev/null || zfs create z/x",
+            &format!("if init {{\n    {once}    run(\"zfs\", [\"create\", \"z/x\"]);\n}}"),
+        ),
+        (
+            "zfs destroy z/x@a\nzfs snapshot z/x@a",
+            "// It may not be there.\ntry { run(\"zfs\", [\"destroy\", \"z/x@a\"]); } catch { }\nrun(\"zfs\", [\"snapshot\", \"z/x@a\"]);",
+        ),
+        ("bhyvectl --vm a --destroy || true", "bhyvectl(\"a\").destroy();"),
+        ("bhyvectl --destroy --vm=a", "bhyvectl(\"a\").destroy();"),
+        ("bhyvectl --force-poweroff --vm=a", ""),
+        ("bhyvectl --create --vm=a", ""),
+        ("truncate -s8G /a.img", "let disk = \"/a.img\";\n\ntruncate(disk, 8.GiB);"),
+        (
+            "truncate -s 8G /a.img /b.img",
+            "let disk1 = \"/a.img\";\nlet disk2 = \"/b.img\";\n\ntruncate(disk1, 8.GiB);\ntruncate(disk2, 8.GiB);",
+        ),
+        (
+            "truncate -s +1G /a.img",
+            "if init {\n    // Once: each start would change its size again.\n    run(\"truncate\", [\"-s\", \"+1G\", \"/a.img\"]);\n}",
+        ),
+        ("sysctl net.link.tap.up_on_open=1", "run(\"sysctl\", [\"net.link.tap.up_on_open=1\"]);"),
+    ];
+    for (lines, expected) in cases {
+        same(&before(lines), expected);
+    }
+}
+
+#[test]
+fn what_runs_a_machine_is_named_and_left_out() {
+    let kept =
+        |name: &str| format!("// The script runs it by {name}: `vmrun start` keeps it in the background instead.");
+    let passed = |name: &str| format!("// The script runs it by {name}, which is left out.");
+    let cases = [
+        (format!("tmux new-session -d -s a '{BHYVE}'"), kept("`tmux`")),
+        (format!("tmux new -d -s a {BHYVE}"), kept("`tmux`")),
+        (format!("tmux new -d -s a; tmux send-keys -t a '{BHYVE}' Enter"), kept("`tmux`")),
+        (format!("screen -dmS a {BHYVE}"), kept("`screen`")),
+        (format!("nohup {BHYVE} &\nwait"), kept("`nohup`")),
+        (format!("daemon -p /run/a nice -n 5 cpuset -l 0-1 {BHYVE}"), kept("`daemon` and `nice` and `cpuset`")),
+        (format!("su root -c '{BHYVE}'"), passed("`su`")),
+        (format!("timeout 5m env A=b {BHYVE}"), passed("`timeout` and `env`")),
+        (format!("setsid {BHYVE}"), kept("`setsid`")),
+    ];
+    for (line, expected) in cases {
+        same(&of(&format!("#!/bin/sh\n{line}\nexit 0\n")), &expected);
+    }
+}
+
+#[test]
+fn a_script_that_boots_nothing_is_no_recipe() {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.sh", "[ $# = 1 ] || { ifconfig -l >/dev/null; echo usage: s.sh name >&2; exit 1; }\n");
+    let done = record(&sandbox, &["--", "sh", "s.sh"]);
+    same(
+        &done.stderr,
+        "\
+usage: s.sh name
+warning: `sh s.sh` ended with status 1
+ |
+ = hint: what it would have done after that is not in the recording
+error: the script boots no machine: usage: s.sh name
+ |
+ = hint: what it tests for has to be there; `--transcript` shows what it called",
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    sandbox.write("s.sh", &format!("[ $# = 1 ] || {{ ifconfig -l >/dev/null; echo usage >&2; exit 1; }}\n{BHYVE}\n"));
+    let done = record(&sandbox, &["--init-args=-i", "--", "sh", "s.sh", "a"]);
+    assert!(
+        done.stderr.ends_with(
+            "error: with -i the script boots no machine: usage\n |\n = hint: `{}` says where the arguments stand, if not at the \
+             end: `vmrun record --init-args … -- sh vm.sh {} vm`\n"
+        ),
+        "{}",
+        done.stderr
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+}
