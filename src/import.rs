@@ -1,5 +1,5 @@
-//! Machines that are described elsewhere, as recipes: a command line of bhyve(8), a file of bhyve_config(5), or a guest of
-//! vm-bhyve. Pure: nothing is touched, and files are read by whoever calls.
+//! Machines that are described elsewhere, as recipes: a command line of bhyve(8), a file of bhyve_config(5), a guest of
+//! vm-bhyve, or a domain of libvirt. Pure: nothing is touched, and files are read by whoever calls.
 //!
 //! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
 //! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read.
@@ -17,6 +17,7 @@ mod device;
 mod expressions;
 mod flags;
 mod layout;
+pub(crate) mod libvirt;
 mod loader;
 mod loads;
 mod parts;
@@ -50,7 +51,7 @@ pub struct Setting {
     pub dataset: Option<String>,
     /// What other machines have already, and this one is not given: taps by name, ports of screens by number.
     pub taken: BTreeSet<String>,
-    /// The bridges of switches that vm-bhyve names none for.
+    /// The bridges of switches that vm-bhyve names none for, and of libvirt's networks.
     pub bridges: BTreeMap<String, String>,
     /// The secret that stands for the password of the screen; empty for `vnc`.
     pub secret: String,
@@ -164,7 +165,11 @@ pub(crate) fn command_line(args: &[String]) -> String {
 
 /// Returns a source with the text as it may be shown: passwords are hidden.
 fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
-    Rc::new(Source { name: name.into(), text: words::hidden(text, kind == SourceKind::Bhyve) })
+    let text = match kind {
+        SourceKind::Libvirt => libvirt::hidden(text),
+        kind => words::hidden(text, kind == SourceKind::Bhyve),
+    };
+    Rc::new(Source { name: name.into(), text })
 }
 
 /// Returns a place of a source, which lies in it whatever the span.
@@ -209,8 +214,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in text(), kind in 0_usize..4, arch in 0_usize..3) {
-            let kind = [None, Some(SourceKind::Bhyve), Some(SourceKind::Config), Some(SourceKind::VmBhyve)][kind];
+        fn no_text_panics(text in text(), kind in 0_usize..5, arch in 0_usize..3) {
+            let kind = [None, Some(SourceKind::Bhyve), Some(SourceKind::Config), Some(SourceKind::VmBhyve), Some(SourceKind::Libvirt)][kind];
             if let Some(import) = imported(&text, kind, Target { arch: Arch::ALL[arch], ..Target::default() }) {
                 let own = import.draft.clone().check();
                 let is_same = own.is_ok_and(|machine| proof::differences(&import, &machine).is_empty());

@@ -9,6 +9,8 @@ pub mod argv;
 pub mod config;
 #[path = "../../tests/it/inputs/disk.rs"]
 pub mod disk;
+#[path = "../../tests/it/inputs/domain.rs"]
+pub mod domain;
 #[path = "../../tests/it/inputs/guest.rs"]
 pub mod guest;
 #[path = "../../tests/it/inputs/library.rs"]

@@ -14,7 +14,7 @@ pub(super) struct ImportArgs {
     /// The file, or `-` for the standard input; with `--all`, the folder of all guests
     #[arg(required_unless_present = "command")]
     file: Option<String>,
-    /// What it is, where its content does not tell: bhyve, config or vm-bhyve
+    /// What it is, where its content does not tell: bhyve, config, vm-bhyve or libvirt
     #[arg(long, value_name = "KIND")]
     from: Option<String>,
     /// Write the recipe to a new file; with `--all`, the recipes into a folder
@@ -39,12 +39,12 @@ pub(super) struct ImportArgs {
 
 const AFTER: &str = "\
 FILE holds a command line of bhyve (alone, in a script, or as `ps -axww` shows it), a
-configuration of bhyve_config(5), or a guest of vm-bhyve. The recipe is rehearsed, and its
+configuration of bhyve_config(5), a guest of vm-bhyve, or the XML of a domain of libvirt. The recipe is rehearsed, and its
 machine is compared with what was read; the exit code is 1 if it is another one.
 
 A password is not copied: the recipe says secret(\"vnc\").
 
-With --all the folder is a whole datastore of vm-bhyve. Into the folder of --out come a recipe
+With --all the folder is a whole datastore of vm-bhyve, or holds libvirt's XML. Into the folder of --out come a recipe
 for each guest, network.rhai for the switches, config.toml with what starts with the host, and
 REPORT.md and report.json: what is the same machine, what was not taken over and why, and what
 to do next. What you have changed there is not overwritten. The exit code is 1 if anything is
@@ -53,6 +53,7 @@ to be finished.
 Examples:
   vmrun import /vm/web/web.conf --out web.rhai
   vmrun import -- bhyve -c 2 -m 1G -s 0,hostbridge web
+  virsh dumpxml web | vmrun import - --out web.rhai
   vmrun import --all /vm --out /usr/local/etc/vmrun/recipes
   vmrun import --all ./vm --datastore /vm --rc-conf ./rc.conf --out ./recipes";
 

@@ -1,8 +1,8 @@
-//! What a file is: a command line of bhyve, its configuration, or a guest of vm-bhyve; and which of its lines is the command.
+//! What a file is: a command line of bhyve, its configuration, a guest of vm-bhyve or a domain of libvirt; and which of its lines is the command.
 
 use super::loads::{Loads, is_bhyve, unknown};
-use super::vmlog;
 use super::words::{ShellLine, Simple, Word, Wrong, blanks, lines, program, spans};
+use super::{libvirt, vmlog};
 use crate::diag::{Fault, suggest};
 use crate::vmbhyve::keys;
 use std::ops::Range;
@@ -17,10 +17,16 @@ pub enum SourceKind {
     Config,
     /// A guest's file of vm-bhyve.
     VmBhyve,
+    /// The XML of a domain of libvirt.
+    Libvirt,
 }
 
-const NAMES: [(&str, SourceKind); 3] =
-    [("bhyve", SourceKind::Bhyve), ("config", SourceKind::Config), ("vm-bhyve", SourceKind::VmBhyve)];
+const NAMES: [(&str, SourceKind); 4] = [
+    ("bhyve", SourceKind::Bhyve),
+    ("config", SourceKind::Config),
+    ("vm-bhyve", SourceKind::VmBhyve),
+    ("libvirt", SourceKind::Libvirt),
+];
 
 impl FromStr for SourceKind {
     type Err = Fault;
@@ -54,6 +60,9 @@ pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
     if text.lines().filter(has_content).count() == 0 {
         return Err(Fault::new("there is nothing to import: the text is empty").hint("give a command line of bhyve"));
     }
+    if libvirt::is(text) {
+        return Ok(SourceKind::Libvirt);
+    }
     // A text may hold quotes that are not closed.
     let begins = |line: Range<usize>| start(&blanks(text, line)).is_some();
     let is_command = spans(text).any(begins)
@@ -75,8 +84,10 @@ pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
     if keys.iter().any(|key| keys::find(key.trim()).is_some()) {
         return Ok(SourceKind::VmBhyve);
     }
-    let fault = Fault::new("the text is no command line of bhyve, no configuration and no guest of vm-bhyve");
-    Err(fault.hint("say what it is: --from bhyve, --from config or --from vm-bhyve"))
+    let fault = Fault::new(
+        "the text is no command line of bhyve, no configuration, no guest of vm-bhyve and no domain of libvirt",
+    );
+    Err(fault.hint("say what it is: --from bhyve, --from config, --from vm-bhyve or --from libvirt"))
 }
 
 /// Finds the one command of bhyve in a text.
@@ -254,6 +265,7 @@ mod tests {
         assert_eq!(kind("# a\nname=vm\nmemory.size=1G"), Ok(SourceKind::Config));
         assert_eq!(kind("loader=\"uefi\"\ncpu=1\nname=x"), Ok(SourceKind::VmBhyve));
         assert_eq!(kind("disk0_name=\"a\""), Ok(SourceKind::VmBhyve));
+        assert_eq!(kind("<?xml version='1.0'?>\n<domain type='bhyve'/>"), Ok(SourceKind::Libvirt));
         assert_eq!(kind("\n# x\n"), Err("there is nothing to import: the text is empty".into()));
         assert!(kind("hello").is_err());
     }

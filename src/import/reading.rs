@@ -4,7 +4,7 @@ use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
 use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, Prints, Setting, SourceKind, Tap, Volume, kind, loads, parts, place, source};
+use super::{Import, Prints, Setting, SourceKind, Tap, Volume, kind, libvirt, loads, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -73,6 +73,7 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
     let basis = match kind {
         SourceKind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
         SourceKind::Config => configuration(&shown, text)?,
+        SourceKind::Libvirt => domain(&shown, text, given, files, &mut import)?,
         SourceKind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
     };
     import.fill(basis)
@@ -268,6 +269,35 @@ fn guest(
             _ => {}
         }
     }
+    Ok(basis)
+}
+
+/// Reads a domain of libvirt.
+fn domain(
+    shown: &Rc<Source>,
+    text: &str,
+    given: &Setting,
+    files: Files<'_>,
+    import: &mut Import,
+) -> Result<Basis, Vec<Diagnostic>> {
+    let domain = libvirt::read(text, &given.taken, &given.bridges).map_err(|faults| {
+        faults.into_iter().map(|(span, fault)| error(fault, place(shown, span))).collect::<Vec<_>>()
+    })?;
+    let (command, spans) = joined(&domain.argv);
+    let command = source(&format!("{}, as libvirt runs it", shown.name), &command, SourceKind::Bhyve);
+    let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(domain.argv.iter().cloned()).collect();
+    let mut basis = arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)?;
+    let notes = domain.notes.iter().map(|note| (None, format!("line {}, {}: {}", note.line, note.key, note.text)));
+    basis.remarks.splice(0..0, notes.collect::<Vec<_>>());
+    if let Some(load) = &domain.load {
+        let (loader, remarks) = loads::of_guest(load, "3");
+        basis.loader = loader;
+        basis.remarks.extend(remarks.into_iter().map(|remark| (None, remark)));
+    }
+    for (tap, bridge) in domain.taps {
+        import.taps.insert(tap, Tap { bridge, ..Tap::default() });
+    }
+    import.notes = domain.notes;
     Ok(basis)
 }
 

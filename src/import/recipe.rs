@@ -41,6 +41,8 @@ fn headline(import: &Import) -> String {
         (SourceKind::Config, true) => "Made from a configuration of bhyve.".into(),
         (SourceKind::Config, false) => format!("Made from bhyve's configuration {from}."),
         (SourceKind::VmBhyve, _) => format!("Made from vm-bhyve's guest {from}."),
+        (SourceKind::Libvirt, true) => "Made from a domain of libvirt.".into(),
+        (SourceKind::Libvirt, false) => format!("Made from libvirt's domain {from}."),
     }
 }
 

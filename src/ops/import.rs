@@ -2,6 +2,7 @@
 
 pub(crate) mod all;
 mod datastore;
+mod domains;
 mod kept;
 mod outcome;
 mod report;
@@ -24,7 +25,7 @@ pub(crate) struct Request<'a> {
     pub(crate) file: Option<&'a str>,
     /// The command line, word by word.
     pub(crate) command: &'a [String],
-    /// The kind of the file, where its content does not tell: bhyve, config or vm-bhyve.
+    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve or libvirt.
     pub(crate) from: Option<&'a str>,
     /// The bhyve that the recipe is for.
     pub(crate) on: Option<&'a str>,
@@ -99,7 +100,7 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
         whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
     });
     // vm-bhyve has folders of its own.
-    (import.kind != SourceKind::VmBhyve && !parts.is_empty()).then(|| words.collect())
+    (![SourceKind::VmBhyve, SourceKind::Libvirt].contains(&import.kind) && !parts.is_empty()).then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.

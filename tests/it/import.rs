@@ -114,6 +114,65 @@ fn guests_of_vm_bhyve_become_these_recipes() {
 }
 
 #[test]
+fn domains_of_libvirt_become_these_recipes_and_those_that_are_whole_pass_a_check() {
+    golden::check(["grub", "loaded", "qemu", "web"].map(|name| {
+        let sandbox = Sandbox::new();
+        let done = import(&sandbox, &format!("import/libvirt/{name}.xml"), &["--on", "freebsd-14"]);
+        sandbox.write("made.rhai", &done.stdout);
+        let checked = sandbox.run(&["check", "--on", "freebsd-14", "made.rhai"]);
+        assert_eq!(checked.code, 0, "{name}: {}", checked.stderr);
+        (format!("tests/fixtures/import/libvirt/{name}.told"), told(&done))
+    }));
+}
+
+#[test]
+fn xml_that_is_no_domain_is_told_at_its_place() {
+    let sandbox = Sandbox::new();
+    let said = |text: &str| {
+        sandbox.write("a.xml", text);
+        let done = sandbox.run(&["import", "--from", "libvirt", "a.xml"]);
+        assert_eq!(done.code, 1, "{done:?}");
+        done.stderr
+    };
+    same(
+        &said("<network>\n  <name>default</name>\n</network>\n"),
+        "
+error: the XML is of a <network>, not of a <domain>
+ --> a.xml:1:1
+  |
+1 | <network>
+  | ^^^^^^^^
+  |
+  = hint: give what `virsh dumpxml NAME` prints
+",
+    );
+    same(
+        &said("<domain>\n  <name>a</nome>\n  <graphics passwd='hunter2'/>\n</domain>\n"),
+        "
+error: the XML cannot be read: expected 'name' tag, not 'nome' at 2:10
+ --> a.xml:2:10
+  |
+2 | ****************
+  |          ^
+  |
+  = hint: give what `virsh dumpxml NAME` prints
+",
+    );
+    same(
+        &said("<domain type='bhyve'>\n  <name>a</name>\n  <memory unit='ells'>9</memory>\n</domain>\n"),
+        "
+error: the domain has no <memory> that can be read
+ --> a.xml:1:1
+  |
+1 | <domain type='bhyve'>
+  | ^^^^^^^
+  |
+  = hint: <memory unit='MiB'>512</memory>
+",
+    );
+}
+
+#[test]
 fn a_guest_lives_in_its_datastore_and_its_disks_are_made_where_their_sizes_are_known() {
     let sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.path("store/lab")).unwrap();

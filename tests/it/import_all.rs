@@ -1,6 +1,6 @@
 //! `vmrun import --all`: everything that another manager has, as a folder of recipes with a report.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::sandbox::{Done, Sandbox, project, same};
 use crate::{datastore, golden};
 use std::fs;
 
@@ -165,6 +165,42 @@ vmrun: what to do next is in out/REPORT.md
 }
 
 #[test]
+fn a_folder_of_libvirt_is_imported_with_its_networks_and_what_starts_with_the_host() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("xml/networks")).unwrap();
+    fs::create_dir_all(sandbox.path("xml/autostart")).unwrap();
+    for name in ["grub", "loaded", "web"] {
+        let text = fs::read_to_string(project(&format!("tests/fixtures/import/libvirt/{name}.xml"))).unwrap();
+        sandbox.write(&format!("xml/file-{name}.xml"), &text);
+    }
+    sandbox.write(
+        "xml/networks/n.xml",
+        "<network><name>default</name><bridge name='virbr0' stp='on'/><ip address='10.0.0.1'/></network>",
+    );
+    fs::copy(sandbox.path("xml/file-grub.xml"), sandbox.path("xml/autostart/grub.xml")).unwrap();
+    let done = sandbox.run(&["import", "--all", "xml", "--out", "out", "--on", "freebsd-14"]);
+    same(
+        &done.stderr,
+        "
+vmrun: 3 of 3: same machine (libvirt)
+vmrun: what to do next is in out/REPORT.md
+",
+    );
+    assert_eq!(done.code, 0);
+    assert!(sandbox.read("out/loaded.rhai").contains("let nic = tap(\"tap0\");\nbridge(\"virbr0\").add(nic);\n"));
+    assert!(sandbox.read("out/config.toml").contains("start = [\"grub\"]\n"));
+    let report = sandbox.read("out/REPORT.md");
+    for line in
+        ["   virsh autostart --disable web\n", "| 109 | devices/watchdog | it has no place", "secrets/vnc_web`, or"]
+    {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    assert!(!format!("{:?}", written(&sandbox)).contains("hunter"));
+    let done = sandbox.run(&["check", "--on", "freebsd-14", "out"]);
+    same(&done.stderr, "vmrun: nothing is wrong with 3 recipes, after 9 rehearsals\n");
+}
+
+#[test]
 fn a_source_that_is_none_is_told() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("empty")).unwrap();
@@ -179,7 +215,7 @@ fn a_source_that_is_none_is_told() {
         "
 error: empty holds no guests that can be imported
  |
- = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf)
+ = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)
 ",
     );
     same(

@@ -3,7 +3,7 @@
 use super::kept::{KeptFolder, Written};
 use super::outcome::{NetworkOutcome, Outcome, Outcomes};
 use super::source::{Guest, Network, Options, Source};
-use super::{datastore, proved, report};
+use super::{datastore, domains, proved, report};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
@@ -67,8 +67,11 @@ fn source(path: &Path, options: &Options<'_>) -> Result<Source, Fault> {
     if datastore::is(path) {
         return datastore::read(path, options);
     }
+    if domains::is(path) {
+        return domains::read(path, options);
+    }
     let fault = Fault::usage(format!("{} holds no guests that can be imported", options.source));
-    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf)"))
+    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)"))
 }
 
 /// Imports a guest, and writes its recipe.
