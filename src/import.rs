@@ -2,8 +2,10 @@
 //! vm-bhyve, or a domain of libvirt. Pure: nothing is touched, and files are read by whoever calls.
 //!
 //! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
-//! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read.
+//! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read, and
+//! [`commands_proof`] what it calls with what was recorded.
 
+pub(crate) mod commands_proof;
 pub(crate) mod kind;
 pub(crate) mod machine;
 pub(crate) mod network;

@@ -71,7 +71,15 @@ Where the kernel refuses namespaces, and on FreeBSD, where a jail is planned, th
     script sets itself, by `env -i` or `command -p`; the script's text is searched for the first two
   - processes that leave the script's process group; the rest of it is ended at the end
 No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm/a.img ]` sees
-the real disk. The standard input is empty. A password is `***` wherever it is shown.";
+the real disk. The standard input is empty. A password is `***` wherever it is shown.
+
+The recipe is then rehearsed, with and without `init`, and its machines and commands are compared with
+the script's, in order. `same machine, same commands` says that they are the same; what differs is told
+line by line, with exit code 1. No difference is: what only asks; `kldload` with `-n` or again; how
+`bhyvectl --destroy` and `truncate` are spelled; the order of what is said of one interface before a
+boot; that what a run makes is up; that vmrun gives back by itself what it took; a card of the run's
+that joins its bridge before the guest runs; and, without `init`, what lasts on disks (zfs, zpool,
+gpart, newfs_msdos, truncate), which the first start has done.";
 
 pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let form = match (args.json, args.transcript) {
@@ -100,7 +108,7 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     if args.json { term.json(text) } else { term.data(text) }?;
     let Some(differences) = recorded.differences.transpose()? else { return Ok(()) };
     if differences.is_empty() {
-        term.say("same machine");
+        term.say("same machine, same commands");
         return Ok(());
     }
     Err(differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect())

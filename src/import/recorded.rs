@@ -3,7 +3,9 @@
 mod commands;
 mod network;
 
+pub(super) use commands::asked_module;
 use network::Network;
+pub(super) use network::{Change, changes};
 
 use super::expressions::Words;
 use super::layout::{comment, quoted};
@@ -339,7 +341,7 @@ fn indented(text: &str) -> String {
 }
 
 /// Returns size and files of `truncate -s SIZE FILE …` (truncate(1)); what depends on the size that a file has is not one.
-fn truncated(args: &[String]) -> Option<(String, &[String])> {
+pub(super) fn truncated(args: &[String]) -> Option<(String, &[String])> {
     let (flag, rest) = args.split_first()?;
     let (length, paths) = match flag.strip_prefix("-s")? {
         "" => rest.split_first().map(|(length, paths)| (length.as_str(), paths))?,

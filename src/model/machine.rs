@@ -43,7 +43,6 @@ impl Machine {
     }
 
     /// Returns what it was made of.
-    #[cfg(test)]
     pub(crate) const fn draft(&self) -> &Draft {
         &self.draft
     }

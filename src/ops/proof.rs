@@ -1,13 +1,15 @@
 //! The rehearsal of a recipe that was written by vmrun, to see whether it does what it was written of.
 
 use crate::diag::Diagnostic;
+use crate::host::commands::commands;
 use crate::host::interfaces::freebsd;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Interface, InterfaceKind};
-use crate::import::{proof, recorded};
-use crate::model::{Machine, Target};
-use crate::recording::Recording;
+use crate::host::{Effect, Interface, InterfaceKind, Platform, Step};
+use crate::import::commands_proof::{Deeds, deeds, loaded};
+use crate::import::{proof, recorded, written};
+use crate::model::{InterfaceName, Link, LinkKind, Machine, Target};
+use crate::recording::{Call, Recording, merge};
 use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
@@ -35,41 +37,99 @@ pub(super) fn booted(done: &[Rehearsed]) -> Vec<&Machine> {
         .collect()
 }
 
-/// Returns what differs between the machines of a recorded script and those of the recipe that was made of it; nothing of a
-/// script that boots none. `init` is whether the recording is one that initializes.
+/// What a recipe was found to do otherwise than the script that was recorded, in one of its two ways.
+pub(super) struct Proof {
+    /// How its machines differ.
+    pub(super) machines: Vec<String>,
+    /// What the script calls, and what the recipe does.
+    pub(super) calls: (Deeds, Deeds),
+    /// How the loaders of its machines differ.
+    pub(super) loaders: Vec<String>,
+}
+
+/// Compares a recorded script with the recipe that was made of it; nothing of a script that boots no machine. `init` is whether the
+/// recording is one that initializes.
 pub(super) fn of_script(
     recipe: &Recipe,
     recording: &Recording,
     target: Target,
     init: bool,
-) -> Result<Option<Vec<String>>, Vec<Diagnostic>> {
+) -> Result<Option<Proof>, Vec<Diagnostic>> {
     let boots = recorded::boots(recording);
     let printed = recording.calls.iter().filter(|call| call.program() == "ifconfig").map(|call| call.output.as_str());
     let mut interfaces = freebsd::parse_interfaces(&printed.collect::<String>());
     // Those with an address were there before; a tap may be the script's own.
     interfaces.retain(|interface| interface.kind != InterfaceKind::Tap && !interface.addresses.is_empty());
     let done = rehearsed(recipe, target, &interfaces, init)?;
+    if boots.is_empty() {
+        return Ok(None);
+    }
+    let script: Vec<Call> = merge(recording, None).into_iter().map(|step| step.call).collect();
+    let calls = (deeds(&script), deeds(&done.iter().flat_map(calls).collect::<Vec<_>>()));
     let machines = booted(&done);
+    let mut proof = Proof { machines: Vec::new(), calls, loaders: Vec::new() };
     if machines.len() != boots.len() {
-        return Ok(Some(vec![format!("it has {} boots, and the script {}", machines.len(), boots.len())]));
+        proof.machines.push(format!("it has {} boots, and the script {}", machines.len(), boots.len()));
+        return Ok(Some(proof));
     }
-    let mut differences = Vec::new();
-    for (call, machine) in boots.iter().zip(machines) {
-        differences.extend(proof::differences(&recorded::import(call.args(), target)?, machine));
+    for (call, machine) in boots.iter().zip(&machines) {
+        proof.machines.extend(proof::differences(&recorded::import(call.args(), target)?, machine));
     }
-    Ok((!boots.is_empty()).then_some(differences))
+    let places = script.iter().enumerate().filter(|(_, call)| call.boots().is_some()).map(|(at, _)| at);
+    let loaders = places.zip(machines).filter_map(|(at, machine)| loaded(script.get(..at)?, machine));
+    proof.loaders = loaders.collect();
+    Ok(Some(proof))
+}
+
+/// Returns the calls that are a rehearsed effect. Marks are no part of them, nor what a machine's firmware begins with.
+fn calls(done: &Rehearsed) -> Vec<Call> {
+    let call = |argv: Vec<String>| Call { argv, ..Call::default() };
+    match done {
+        Rehearsed::Boot(machine) => vec![call(vec!["bhyve".into(), machine.name().to_string()])],
+        Rehearsed::Effect(Effect::CreateLink(link)) => making(link).into_iter().map(call).collect(),
+        Rehearsed::Effect(Effect::WriteFile { path, text, mode }) => {
+            let mode = mode.map(|mode| format!("{mode:03o}")).unwrap_or_default();
+            vec![call(vec![written::WORD.into(), path.display().to_string(), text.to_string(), mode])]
+        }
+        Rehearsed::Effect(Effect::Umask(_) | Effect::CopyVars { .. }) => Vec::new(),
+        Rehearsed::Effect(effect) => {
+            let words = |step: Step| step.argv.words().into_iter().map(String::from).collect();
+            commands(Platform::FreeBsd, None, effect).into_iter().map(|step| call(words(step))).collect()
+        }
+    }
+}
+
+/// Returns the calls of ifconfig(8) that make an interface what it is meant to be.
+fn making(link: &Link) -> Vec<Vec<String>> {
+    let ifconfig = |name: &InterfaceName| vec!["ifconfig".to_string(), name.to_string()];
+    let mut first = [ifconfig(&link.name), vec!["create".into()]].concat();
+    match &link.kind {
+        LinkKind::Vlan { parent, tag } => {
+            first.extend(["vlan".into(), tag.to_string(), "vlandev".into(), parent.to_string()]);
+        }
+        LinkKind::Vxlan(vxlan) => first.extend(vxlan.words()),
+        LinkKind::Bridge | LinkKind::Pair { .. } | LinkKind::Tap => {}
+    }
+    first.extend(link.description.iter().flat_map(|text| ["description".to_string(), text.clone()]));
+    let mtu = link.mtu.iter().flat_map(|mtu| {
+        link.names().into_iter().map(move |name| [ifconfig(name), vec!["mtu".into(), mtu.to_string()]].concat())
+    });
+    let addresses = link.addresses.iter().map(|address| {
+        let family = if address.ip.is_ipv4() { "inet" } else { "inet6" };
+        [ifconfig(&link.name), vec![family.into(), address.to_string()]].concat()
+    });
+    std::iter::once(first).chain(mtu).chain(addresses).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::Call;
 
     fn told(script: &[&str], recipe: &str, init: bool) -> Vec<String> {
         let call = |line: &&str| Call { argv: line.split(' ').map(String::from).collect(), ..Call::default() };
         let recording = Recording { calls: script.iter().map(call).collect(), ..Recording::default() };
         let recipe = Recipe::parse("the recipe", recipe).unwrap();
-        of_script(&recipe, &recording, Target::default(), init).unwrap().unwrap_or_default()
+        of_script(&recipe, &recording, Target::default(), init).unwrap().map(|proof| proof.machines).unwrap_or_default()
     }
 
     #[test]

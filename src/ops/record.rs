@@ -7,6 +7,7 @@ pub(crate) use crate::host::enclosure::enter;
 pub(crate) use crate::host::standins::play;
 use crate::host::standins::{self, Reach, Recorder};
 use crate::host::{Asked, files, target};
+use crate::import::commands_proof::{is_lasting, told};
 use crate::import::recorded;
 use crate::import::spread::with_configurations;
 use crate::import::written::with_written;
@@ -60,7 +61,7 @@ pub(crate) struct Recorded {
     pub(crate) text: String,
     /// Whether the recipe asks for the secret `vnc` where a password was recorded.
     pub(crate) hides_password: bool,
-    /// How the machines of the recipe differ from those that the script booted. Nothing where the script boots none, or where no
+    /// How the machines and the commands of the recipe differ from those of the script. Nothing where the script boots none, or where no
     /// recipe is written; a fault where the recipe cannot be rehearsed.
     pub(crate) differences: Option<Result<Vec<String>, Vec<Diagnostic>>>,
 }
@@ -152,8 +153,8 @@ fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>
     }
 }
 
-/// Rehearses the recipe with and without `init`, and returns how its machines differ from those of the script; nothing of a script
-/// that boots none.
+/// Rehearses the recipe with and without `init`, and returns how its machines and commands differ from those of the script; nothing of
+/// a script that boots none.
 fn differences(
     text: &str,
     with: &Recording,
@@ -161,14 +162,28 @@ fn differences(
     target: Target,
 ) -> Result<Option<Vec<String>>, Vec<Diagnostic>> {
     let recipe = Recipe::parse("the recipe", text)?;
-    let mut all: Option<Vec<String>> = None;
-    for (init, named, recording) in [(true, "with", with), (false, "without", without.unwrap_or(with))] {
+    let first = of_script(&recipe, with, target, true)?;
+    let later = of_script(&recipe, without.unwrap_or(with), target, false)?;
+    let mut all = Vec::new();
+    let mut calls = Vec::new();
+    for (named, proof) in [("with", &first), ("without", &later)] {
+        let Some(proof) = proof else { continue };
         let line = |line: &String| format!("the recipe's machine is another one {named} `init`: {line}");
-        if let Some(lines) = of_script(&recipe, recording, target, init)? {
-            all.get_or_insert_default().extend(lines.iter().map(line));
+        all.extend(proof.machines.iter().map(line));
+        let (mut missing, more) = proof.calls.0.differences(&proof.calls.1);
+        if let Some(first) = first.as_ref().filter(|_| named == "without") {
+            missing.retain(|line| !is_lasting(line) || !first.calls.1.has(line));
         }
+        calls.push((named, [told(&missing, &more), proof.loaders.clone()].concat()));
     }
-    Ok(all)
+    // What differs in both ways is told once.
+    let is_both = |line: &String| calls.len() == 2 && calls.iter().all(|(_, lines)| lines.contains(line));
+    for (named, lines) in &calls {
+        let other = lines.iter().filter(|line| !is_both(line)).map(|line| format!("{named} `init`, {line}"));
+        let both = lines.iter().filter(|line| is_both(line) && *named == "with").cloned();
+        all.extend(both.chain(other));
+    }
+    Ok((first.is_some() || later.is_some()).then_some(all))
 }
 
 impl Request<'_> {

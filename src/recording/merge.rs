@@ -144,7 +144,8 @@ fn beside(left: &[&Call], right: &[&Call]) -> Vec<Step> {
 /// The largest table that is made.
 const CELLS: usize = 1 << 24;
 
-enum Pair<'a, T> {
+/// What stands beside each other.
+pub(crate) enum Pair<'a, T> {
     Both(&'a T, &'a T),
     Left(&'a T),
     Right(&'a T),
@@ -152,7 +153,7 @@ enum Pair<'a, T> {
 
 /// Aligns two rows so that their likeness is the greatest: the longest common subsequence, weighted. Where they differ, the
 /// left comes first. The table has a cell for each pair; of rows that are too long for one only the beginnings are paired.
-fn align<'a, T>(left: &'a [T], right: &'a [T], likeness: impl Fn(&T, &T) -> usize) -> Vec<Pair<'a, T>> {
+pub(crate) fn align<'a, T>(left: &'a [T], right: &'a [T], likeness: impl Fn(&T, &T) -> usize) -> Vec<Pair<'a, T>> {
     if left.len().saturating_mul(right.len()) > CELLS {
         let same = left.iter().zip(right).take_while(|(a, b)| likeness(a, b) > 0).count();
         let both = left.iter().zip(right).take(same).map(|(a, b)| Pair::Both(a, b));

@@ -395,7 +395,7 @@ fn recipe(sandbox: &Sandbox, args: &[&str]) -> String {
         &done.stderr,
         "\
 vmrun: the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)
-vmrun: same machine",
+vmrun: same machine, same commands",
     );
     assert_eq!(done.code, 0);
     done.stdout.replace("[tmp]/vm/", "/vm/")
@@ -477,7 +477,7 @@ kldunload vmm
 "#,
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--init-args", "-i", "--", "./s.sh"]));
-    same(&done.stderr, "vmrun: same machine");
+    same(&done.stderr, "vmrun: same machine, same commands");
     same(
         &done.stdout,
         r#"
@@ -525,7 +525,7 @@ fn every_boot_of_a_script_is_compared() {
         "#!/bin/sh\nfor n in a b; do bhyve -c 1 -m 1G -s 0,hostbridge $n; done\nbhyve -c 2 -m 2G -s 0,hostbridge a\n",
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--exits", "1,0,1", "--", "./s.sh"]));
-    same(&done.stderr, "vmrun: same machine");
+    same(&done.stderr, "vmrun: same machine, same commands");
     assert_eq!((done.code, done.stdout.matches(".run();").count()), (0, 3));
 }
 
@@ -536,7 +536,7 @@ fn a_script_whose_last_line_is_bhyve_ends_as_the_guest_does_unless_each_status_e
         let sandbox = with_script(&text);
         sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh"])).stderr
     };
-    same(&said(format!("#!/bin/sh\n{line}")), "vmrun: same machine");
+    same(&said(format!("#!/bin/sh\n{line}")), "vmrun: same machine, same commands");
     let doubt = "warning: `./s.sh` ended with status 1\n |\n = hint: what it would have done after that is not in the recording\n";
     for text in [format!("#!/bin/sh\nset -eu\n{line}kldunload vmm\n"), format!("#!/bin/sh\n{line}exit 1\n")] {
         let told = said(text.clone());
@@ -551,7 +551,7 @@ fn paths_that_a_script_names_where_it_is_begin_at_the_root_in_the_recipe() {
          -s 4,passthru,$2 -s 5,ahci,hd:b.img,hd:/c.img -s 31,lpc -l bootrom,fw/a.fd a\n",
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh", "-p", "3/0/0"]));
-    same(&done.stderr, "vmrun: same machine");
+    same(&done.stderr, "vmrun: same machine, same commands");
     same(
         &done.stdout,
         r#"
@@ -583,7 +583,7 @@ fn a_script_that_starts_a_crashed_machine_again_has_a_recipe_that_does() {
         "#!/bin/sh\nwhile :; do\nbhyve -c 1 -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a\n[ $? -lt 3 ] && break\ndone\n",
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--exits", "4,3,1", "--", "./s.sh"]));
-    same(&done.stderr, "vmrun: same machine");
+    same(&done.stderr, "vmrun: same machine, same commands");
     same(
         &done.stdout,
         r#"
@@ -624,7 +624,7 @@ fn a_machine_of_an_old_script_is_known_behind_its_port_for_gdb() {
         "#!/bin/sh\nbhyveload -m 1G -d /vm/a.img alpha\nbhyve -c 1 -m 1G -A -H -g 0 -s 0:0,hostbridge -s 1:0,lpc -s 3:0,virtio-blk,/vm/a.img alpha\n",
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--", "./s.sh"]));
-    same(&done.stderr, "vmrun: same machine");
+    same(&done.stderr, "vmrun: same machine, same commands");
     assert!(done.stdout.contains("    loader: bhyveload(),\n") && !done.stdout.contains("run(\""), "{}", done.stdout);
 }
 
@@ -693,7 +693,7 @@ fn a_machine_of_a_configuration_is_as_if_its_lines_stood_in_the_call() {
                 pci.0.2.0.path=/vm/lab.img\npci.0.3.0.device=lpc\nlpc.bootrom=/fw.fd\n";
     sandbox.write("vm/lab.conf", text);
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--on", "freebsd-14.3", "--", "./s.sh"]));
-    same(&done.stderr, "vmrun: same machine");
+    same(&done.stderr, "vmrun: same machine, same commands");
     same(
         &done.stdout,
         r#"

@@ -22,7 +22,7 @@ fn of(script: &str) -> String {
     let sandbox = Sandbox::new();
     sandbox.write("s.sh", script);
     let done = record(&sandbox, &["--", "sh", "s.sh"]);
-    assert!(done.code == 0 && done.stderr.ends_with("vmrun: same machine\n"), "{script}{}", done.stderr);
+    assert!(done.code == 0 && done.stderr.ends_with("vmrun: same machine, same commands\n"), "{script}{}", done.stderr);
     sandbox.write("made.rhai", &done.stdout);
     let checked = sandbox.finish(&mut sandbox.command(&["check", "--on", "freebsd-14.3", "made.rhai"]));
     assert_eq!(checked.code, 0, "{}\n{}", done.stdout, checked.stderr);
@@ -46,7 +46,11 @@ fn the_scripts_of_the_field_become_recipes() {
         let more: &[&str] = if name == "getopts-init.sh" { &["{}", "alpha"] } else { &[] };
         let init: &[&str] = if more.is_empty() { &[] } else { &["--init-args", "-i -I /iso/x.iso"] };
         let done = record(&sandbox, &[init, &["--", "sh", &name], more].concat());
-        assert!(done.code == 0 && done.stderr.ends_with("vmrun: same machine\n"), "{name}: {}", done.stderr);
+        assert!(
+            done.code == 0 && done.stderr.ends_with("vmrun: same machine, same commands\n"),
+            "{name}: {}",
+            done.stderr
+        );
         sandbox.write("made.rhai", &done.stdout);
         let checked = sandbox.finish(&mut sandbox.command(&["check", "--on", "freebsd-14.3", "made.rhai"]));
         assert_eq!(checked.code, 0, "{name}: {}", checked.stderr);
@@ -184,4 +188,19 @@ error: the script boots no machine: usage: s.sh name
         done.stderr
     );
     assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn a_recipe_that_calls_something_else_than_the_script_is_told_line_by_line() {
+    let sandbox = Sandbox::new();
+    let script = format!("#!/bin/sh\n{BHYVE}\nifconfig em0 mtu 1500\nifconfig bridge0 addm em1\nexit 0\n");
+    sandbox.write("s.sh", &script);
+    let done = record(&sandbox, &["--", "sh", "s.sh"]);
+    same(
+        &done.stderr,
+        "\
+error: the recipe calls `ifconfig bridge0 addm em1`, the script does not
+error: the recipe calls `ifconfig em0 mtu 1500`, the script does not",
+    );
+    assert!(done.code == 1 && done.stdout.contains("}).run();"), "{}", done.stdout);
 }

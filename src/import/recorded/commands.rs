@@ -18,6 +18,15 @@ enum Way {
     Tried(&'static str),
 }
 
+/// Returns the module that kldstat(8) is asked for.
+pub(in crate::import) fn asked_module(args: &[String]) -> Option<String> {
+    let asked = args.windows(2).find_map(|pair| match pair {
+        [option, name] if option.starts_with('-') && option.ends_with(['m', 'n']) => Some(name),
+        _ => None,
+    })?;
+    Some(base_name(asked).trim_end_matches(".ko").to_string())
+}
+
 impl Writer<'_> {
     /// Says the call of a step, which is no machine, no loader and no interface.
     pub(super) fn command(&mut self, at: usize, step: &Step) {
@@ -49,12 +58,7 @@ impl Writer<'_> {
 
     /// Who asks whether a module is loaded goes on only with it, or loads it where it is not.
     fn asked_module(&mut self, step: &Step) {
-        let asked = step.call.args().windows(2).find_map(|pair| match pair {
-            [option, name] if option.starts_with('-') && option.ends_with(['m', 'n']) => Some(name.clone()),
-            _ => None,
-        });
-        if let Some(name) = asked {
-            let name = base_name(&name).trim_end_matches(".ko").to_string();
+        if let Some(name) = asked_module(step.call.args()) {
             self.load_modules(step.when, &[name]);
         }
     }

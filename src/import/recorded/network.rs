@@ -62,7 +62,7 @@ pub(super) struct Network {
 
 /// One thing that a call of ifconfig(8) says of its interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Change {
+pub(in crate::import) enum Change {
     Up,
     Mtu(String),
     Name(String),
@@ -79,7 +79,8 @@ enum Change {
 /// What ifconfig(8) says of a member of a bridge, and the key of `add` for it.
 const SWITCHES: [&str; 8] = ["private", "span", "edge", "autoedge", "ptp", "sticky", "discover", "learn"];
 
-fn changes(words: &[String]) -> Vec<Change> {
+/// Returns what words of ifconfig(8) behind the name of an interface say.
+pub(in crate::import) fn changes(words: &[String]) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut rest = words;
     while let Some((word, after)) = rest.split_first() {

@@ -1,0 +1,494 @@
+//! Whether a recipe calls what a recorded script called.
+//!
+//! Both are rows of calls: those of the script as they were recorded, those of the recipe as its rehearsal has them. They are compared
+//! in order, up to an equivalence that is all here; what it does not decide is a difference.
+//!
+//! The same are:
+//! - what only asks, a guest's console by cu(1), and nothing;
+//! - a module that is loaded, with `-n` or without, once or twice, and one that is asked for by kldstat(8), without which a script
+//!   does not go on;
+//! - every spelling of `bhyvectl --destroy`, and of `truncate -s SIZE FILE …`, a file at a time;
+//! - a node that is destroyed after a boot of its machine, and nothing: vmrun destroys it. So is one that is made, or a machine that
+//!   is ended, by bhyvectl(8), before a boot;
+//! - everything that is said of one interface until a boot, in whichever order and number of calls: what counts is what it is at the
+//!   boot. One that the run makes is up, and known by each of its names;
+//! - an interface that is destroyed before it is made, and nothing;
+//! - a card of the run's that joins a bridge after the last boot, and one that has joined before: the script does so while the guest
+//!   runs;
+//! - what the run makes and which members bridges have after the last boot: vmrun gives all that back;
+//! - a file that is written with a line's end at its end, and without.
+//!
+//! Loaders are compared as their machines have them ([`loaded`]). Marks and secrets are no calls. What only makes disks may be called
+//! where the recipe initializes alone ([`is_lasting`]): a later start finds it done.
+
+use super::loader::fitted;
+use super::recorded::{Change, asked_module, changes, truncated};
+use super::written;
+use crate::bhyve::loader;
+use crate::model::{Argv, Loader, Machine, Size};
+use crate::recording::merge::{Pair, align};
+use crate::recording::{Call, base_name, node_of};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a row of calls comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deeds {
+    /// What has a place in the order: the boots, and everything but what is said of interfaces.
+    ordered: Vec<String>,
+    /// What the interfaces are at each boot, and at the end those that the run did not make.
+    interfaces: Vec<BTreeSet<String>>,
+}
+
+/// What is said of one interface.
+#[derive(Clone, Debug, Default)]
+struct Interface {
+    is_made: bool,
+    /// The last that was said of each thing: `mtu`, `up`.
+    said: BTreeMap<&'static str, String>,
+    addresses: BTreeSet<String>,
+    /// Members, with what is said of each.
+    members: BTreeMap<String, BTreeSet<String>>,
+    /// What is not understood, as it is and in its order.
+    others: Vec<String>,
+}
+
+#[derive(Default)]
+struct Reader {
+    deeds: Deeds,
+    interfaces: BTreeMap<String, Interface>,
+    /// The names that taps were given later.
+    names: BTreeMap<String, String>,
+    modules: BTreeSet<String>,
+    booted: BTreeSet<String>,
+}
+
+/// Returns what calls come to.
+pub(crate) fn deeds(calls: &[Call]) -> Deeds {
+    let mut reader = Reader::default();
+    for (at, call) in calls.iter().enumerate() {
+        reader.call(call, calls.get(at + 1..).unwrap_or_default());
+    }
+    let is_foreign = |one: &&Interface| !one.is_made;
+    let end = reader.interfaces.iter().filter(|(_, one)| is_foreign(one));
+    let end = end.flat_map(|(name, one)| Interface { members: BTreeMap::new(), ..one.clone() }.lines(name)).collect();
+    reader.deeds.interfaces.push(end);
+    reader.deeds
+}
+
+/// Whether what a command does is on a disk, where a later start finds it done.
+pub(crate) fn is_lasting(line: &str) -> bool {
+    ["zfs ", "zpool ", "gpart ", "newfs_msdos ", "truncate "].iter().any(|program| line.starts_with(program))
+}
+
+impl Deeds {
+    /// Returns what the script (here) calls and the recipe (there) does not, and the other way around.
+    pub(crate) fn differences(&self, there: &Self) -> (Vec<String>, Vec<String>) {
+        let (mut only_here, mut only_there) = (Vec::new(), Vec::new());
+        for pair in align(&self.ordered, &there.ordered, |a, b| usize::from(a == b)) {
+            match pair {
+                Pair::Both(..) => {}
+                Pair::Left(line) => only_here.push(line.clone()),
+                Pair::Right(line) => only_there.push(line.clone()),
+            }
+        }
+        let most = self.interfaces.len().max(there.interfaces.len());
+        let (mut interfaces_here, mut interfaces_there) = (BTreeSet::new(), BTreeSet::new());
+        let none = BTreeSet::new();
+        for at in 0..most {
+            let [ours, theirs] = [self, there].map(|deeds| deeds.interfaces.get(at).unwrap_or(&none));
+            interfaces_here.extend(ours.difference(theirs).cloned());
+            interfaces_there.extend(theirs.difference(ours).cloned());
+        }
+        only_here.extend(interfaces_here);
+        only_there.extend(interfaces_there);
+        (only_here, only_there)
+    }
+
+    /// Whether a line is among what has a place in the order.
+    pub(crate) fn has(&self, line: &str) -> bool {
+        self.ordered.iter().any(|one| one == line)
+    }
+}
+
+/// Tells what differs, line by line.
+pub(crate) fn told(only_here: &[String], only_there: &[String]) -> Vec<String> {
+    let missing = only_here.iter().map(|line| match only_there.contains(line) {
+        true => format!("the recipe calls `{line}`, but at another place than the script"),
+        false => format!("the script calls `{line}`, the recipe does not"),
+    });
+    let more = only_there.iter().filter(|line| !only_here.contains(line));
+    missing.chain(more.map(|line| format!("the recipe calls `{line}`, the script does not"))).collect()
+}
+
+/// Returns how the loader of a machine differs from the one that the script calls before it boots the machine.
+pub(crate) fn loaded(before: &[Call], machine: &Machine) -> Option<String> {
+    let read = |call: &Call| read_loader(call).filter(|(_, name)| name == machine.name().as_str());
+    let script = before.iter().rev().take_while(|call| call.boots() != Some(machine.name().as_str()));
+    let script =
+        script.filter(|call| !call.reads).find_map(|call| read(call).map(|(loader, _)| (call.command(), loader)));
+    let fit = |loader: &Loader| fitted(loader.clone(), machine.draft());
+    match (script, machine.loader()) {
+        (None, None) => None,
+        (Some((_, script)), Some(recipe)) if fit(&script) == fit(recipe) => None,
+        (Some((command, _)), None) => Some(format!("the script calls `{command}`, the recipe does not")),
+        (Some((command, _)), Some(recipe)) => {
+            Some(format!("the script calls `{command}`, the recipe calls {} in another way", recipe.word()))
+        }
+        (None, Some(recipe)) => Some(format!("the recipe calls {}, the script does not", recipe.word())),
+    }
+}
+
+fn read_loader(call: &Call) -> Option<(Loader, String)> {
+    let is_loader = ["bhyveload", "grub-bhyve"].contains(&call.program());
+    let map = Some(call.map.as_str()).filter(|map| !map.is_empty());
+    is_loader.then(|| loader::read(call.program(), call.args(), Some(&call.heard), map)).flatten()
+}
+
+impl Reader {
+    fn call(&mut self, call: &Call, later: &[Call]) {
+        let is_booted = |name: &str| later.iter().any(|other| other.boots() == Some(name));
+        match call.program() {
+            "kldstat" => asked_module(call.args()).into_iter().for_each(|name| self.module(&name)),
+            "cu" => {}
+            _ if call.reads => {}
+            "bhyve" => self.boot(call),
+            "bhyvectl" => self.node(call),
+            "bhyveload" | "grub-bhyve" if read_loader(call).is_some_and(|(_, name)| is_booted(&name)) => {}
+            "kldload" => {
+                let names = call.args().iter().filter(|name| !name.starts_with('-'));
+                names.for_each(|name| self.module(name));
+            }
+            "truncate" => self.truncate(call),
+            "ifconfig" => self.interface(call, later),
+            written::WORD => {
+                let [path, text, mode] = call.args() else { return };
+                let mode = if mode.ends_with("00") { format!(" {mode}") } else { String::new() };
+                self.put(format!("{} {path} {:?}{mode}", written::WORD, text.trim_end_matches('\n')));
+            }
+            _ => self.put(call.command().to_string()),
+        }
+    }
+
+    fn put(&mut self, line: String) {
+        self.deeds.ordered.push(line);
+    }
+
+    fn module(&mut self, name: &str) {
+        let name = base_name(name).trim_end_matches(".ko").to_string();
+        if self.modules.insert(name.clone()) {
+            self.put(format!("kldload {name}"));
+        }
+    }
+
+    fn boot(&mut self, call: &Call) {
+        let Some(name) = call.boots() else { return self.put(call.command().to_string()) };
+        self.booted.insert(name.into());
+        self.put(format!("bhyve … {name}"));
+        let lines = self.interfaces.iter().flat_map(|(name, one)| one.lines(name)).collect();
+        self.deeds.interfaces.push(lines);
+    }
+
+    fn node(&mut self, call: &Call) {
+        let args: Vec<&str> = call.args().iter().map(String::as_str).collect();
+        let says = |words: &[&str]| args.iter().any(|arg| words.contains(arg));
+        match node_of(&args) {
+            Some(name) if says(&["--destroy"]) && self.booted.contains(name) => {}
+            Some(name) if says(&["--destroy"]) => self.put(format!("bhyvectl --destroy --vm={name}")),
+            Some(_) if says(&["--create", "--force-poweroff", "--force-reset"]) => {}
+            _ => self.put(call.command().to_string()),
+        }
+    }
+
+    fn truncate(&mut self, call: &Call) {
+        let Some((length, paths)) = truncated(call.args()) else { return self.put(call.command().to_string()) };
+        let length = length.parse::<Size>().map_or(length, |size| size.to_string());
+        for path in paths {
+            self.put(Argv::new("truncate").args(["-s", &length, path]).to_string());
+        }
+    }
+
+    /// The name by which an interface is known.
+    fn known(&self, name: &str) -> String {
+        self.names.get(name).map_or(name, String::as_str).to_string()
+    }
+
+    fn interface(&mut self, call: &Call, later: &[Call]) {
+        let args = call.args();
+        let Some((name, words)) = args.split_first().filter(|(name, _)| !name.starts_with('-')) else {
+            return self.put(call.command().to_string());
+        };
+        match words.first().map(String::as_str) {
+            Some("create" | "plumb") => self.create(call, name, words.get(1..).unwrap_or_default()),
+            Some("destroy" | "unplumb") => self.destroy(name, later),
+            _ => self.change(&self.known(name), changes(words), later),
+        }
+    }
+
+    fn create(&mut self, call: &Call, name: &str, words: &[String]) {
+        let mut changes = changes(words);
+        let renamed = changes.iter().position(|change| matches!(change, Change::Name(_)));
+        let printed = call.output.trim();
+        let own = if printed.is_empty() { name } else { printed };
+        let own = match renamed.map(|at| changes.remove(at)) {
+            Some(Change::Name(new)) => new,
+            _ => own.to_string(),
+        };
+        let stem = own.strip_prefix("epair").map(|number| number.trim_end_matches(['a', 'b']));
+        let ends =
+            stem.map_or_else(|| vec![own.clone()], |number| ["a", "b"].map(|end| format!("epair{number}{end}")).into());
+        let first = ends.first().cloned().unwrap_or_default();
+        self.put(format!("ifconfig {first} create"));
+        for end in ends {
+            self.names.remove(&end);
+            self.interfaces.insert(end, Interface { is_made: true, ..Interface::default() });
+        }
+        if let Some((parent, tag)) = name.rsplit_once('.').filter(|(_, tag)| tag.parse::<u16>().is_ok()) {
+            changes.extend([Change::Vlan(tag.into()), Change::Parent(parent.into())]);
+        }
+        self.change(&first, changes, &[]);
+    }
+
+    fn destroy(&mut self, name: &str, later: &[Call]) {
+        let known = self.known(name);
+        if self.interfaces.get(&known).is_some_and(|one| one.is_made) {
+            let other = match known.strip_prefix("epair").and_then(|rest| rest.strip_suffix('a')) {
+                Some(number) => format!("epair{number}b"),
+                None => known.strip_suffix('b').map(|stem| format!("{stem}a")).unwrap_or_default(),
+            };
+            let is_pair = known.starts_with("epair");
+            for gone in [known, other].iter().take(if is_pair { 2 } else { 1 }) {
+                self.interfaces.remove(gone);
+                self.interfaces.values_mut().for_each(|one| drop(one.members.remove(gone)));
+            }
+            return;
+        }
+        let makes = |call: &Call| {
+            call.program() == "ifconfig"
+                && call.args().get(1).is_some_and(|word| ["create", "plumb"].contains(&word.as_str()))
+                && (call.args().iter().any(|word| word == name) || call.output.trim() == name)
+        };
+        if !later.iter().any(makes) {
+            self.put(format!("ifconfig {known} destroy"));
+        }
+    }
+
+    fn change(&mut self, name: &str, changes: Vec<Change>, later: &[Call]) {
+        let is_over = !self.booted.is_empty() && !later.iter().any(|call| call.boots().is_some());
+        let mut name = name.to_string();
+        for change in changes {
+            if let Change::Name(new) = change {
+                name = self.rename(name, new);
+                continue;
+            }
+            let member = |word: &String| self.known(word);
+            let (joined, left) = match &change {
+                Change::Add(word) => (Some(member(word)), None),
+                Change::Delete(word) => (None, Some(member(word))),
+                _ => (None, None),
+            };
+            let switched = if let Change::Switch(word, of) = &change { Some((word.clone(), member(of))) } else { None };
+            if let Some(member) = &left {
+                self.leave(&name, member, later);
+                continue;
+            }
+            if is_over
+                && let Some(member) = &joined
+                && self.interfaces.get(member).is_some_and(|one| one.is_made)
+            {
+                let line = format!("ifconfig {name} addm {member}");
+                self.deeds.interfaces.last_mut().into_iter().for_each(|lines| lines.extend([line.clone()]));
+            }
+            let one = self.interfaces.entry(name.clone()).or_default();
+            match change {
+                Change::Up => one.said.extend([("up", String::new())]),
+                Change::Mtu(mtu) => one.said.extend([("mtu", mtu)]),
+                Change::Description(text) => one.said.extend([("description", text)]),
+                Change::Vlan(tag) => one.said.extend([("vlan", tag)]),
+                Change::Parent(parent) => one.said.extend([("vlandev", parent)]),
+                Change::Address(address) => one.addresses.extend([address]),
+                Change::Add(_) => {
+                    if let Some(member) = joined {
+                        one.members.entry(member).or_default();
+                    }
+                }
+                Change::Switch(..) => {
+                    if let Some((word, member)) = switched {
+                        match one.members.get_mut(&member) {
+                            Some(said) => said.extend([word]),
+                            None => one.others.push(format!("{word} {member}")),
+                        }
+                    }
+                }
+                Change::Other(words) => one.others.push(words.join(" ")),
+                Change::Name(_) | Change::Delete(_) => {}
+            }
+        }
+    }
+
+    /// A tap that the run makes keeps the name of its device, which bhyve opens; any other has the last that it was given.
+    fn rename(&mut self, name: String, new: String) -> String {
+        match self.interfaces.remove(&name) {
+            Some(one) if one.is_made && (name.starts_with("tap") || name.starts_with("vmnet")) => {
+                self.interfaces.insert(name.clone(), one);
+                self.names.insert(new, name.clone());
+                name
+            }
+            Some(one) if one.is_made => {
+                let made = format!("ifconfig {name} create");
+                let line = self.deeds.ordered.iter_mut().rfind(|line| **line == made);
+                line.into_iter().for_each(|line| *line = format!("ifconfig {new} create"));
+                for bridge in self.interfaces.values_mut() {
+                    if let Some(said) = bridge.members.remove(&name) {
+                        bridge.members.insert(new.clone(), said);
+                    }
+                }
+                self.interfaces.insert(new.clone(), one);
+                new
+            }
+            one => {
+                self.interfaces.extend(one.map(|one| (name.clone(), one)));
+                self.put(format!("ifconfig {name} name {new}"));
+                new
+            }
+        }
+    }
+
+    fn leave(&mut self, bridge: &str, member: &str, later: &[Call]) {
+        let one = self.interfaces.entry(bridge.into()).or_default();
+        let adds = |pair: &[String]| matches!(pair, [word, joined] if word == "addm" && joined == member);
+        let is_later = |call: &Call| {
+            call.program() == "ifconfig"
+                && call.args().first().is_some_and(|name| name == bridge)
+                && call.args().windows(2).any(adds)
+        };
+        if one.members.remove(member).is_none() && !later.iter().any(is_later) {
+            self.put(format!("ifconfig {bridge} deletem {member}"));
+        }
+    }
+}
+
+impl Interface {
+    /// Returns what it is, in the words of ifconfig(8).
+    fn lines(&self, name: &str) -> Vec<String> {
+        let is_told = |word: &str| !self.is_made || word != "up";
+        let said = self.said.iter().filter(|(word, _)| is_told(word));
+        let mut lines: Vec<String> =
+            said.map(|(word, value)| format!("ifconfig {name} {word} {value}").trim_end().to_string()).collect();
+        lines.extend(self.addresses.iter().map(|address| {
+            format!("ifconfig {name} {} {address}", if address.contains(':') { "inet6" } else { "inet" })
+        }));
+        for (member, said) in &self.members {
+            lines.push(format!("ifconfig {name} addm {member}"));
+            lines.extend(said.iter().map(|word| format!("ifconfig {name} {word} {member}")));
+        }
+        lines.extend(self.others.iter().map(|words| format!("ifconfig {name} {words}")));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls(lines: &[&str]) -> Vec<Call> {
+        let call = |line: &&str| {
+            let (line, output) = line.split_once(" > ").unwrap_or((line, ""));
+            let argv: Vec<String> = line.split(' ').map(str::to_string).collect();
+            let reads = line.starts_with("kldstat") || line == "ifconfig -l" || line.starts_with("zfs list");
+            Call { argv, output: output.into(), reads, ..Call::default() }
+        };
+        lines.iter().map(call).collect()
+    }
+
+    fn differences(script: &[&str], recipe: &[&str]) -> Vec<String> {
+        let (here, there) = deeds(&calls(script)).differences(&deeds(&calls(recipe)));
+        told(&here, &there)
+    }
+
+    #[test]
+    fn what_the_equivalence_lists_is_the_same() {
+        let cases: &[(&[&str], &[&str])] = &[
+            (&["ifconfig -l", "zfs list z", "cu -l /dev/nmdm0B"], &[]),
+            (&["kldload vmm nmdm", "kldload vmm"], &["kldload -n vmm", "kldload -n nmdm.ko"]),
+            (&["kldstat -q -m vmm"], &["kldload -n vmm"]),
+            (&["bhyvectl --vm a --destroy", "bhyve a"], &["bhyvectl --destroy --vm=a", "bhyve a"]),
+            (&["bhyvectl --create --vm=a", "bhyve a", "bhyvectl --destroy --vm=a"], &["bhyve a"]),
+            (&["truncate -s8G /a /b"], &["truncate -s 8G /a", "truncate -s 8192M /b"]),
+            (
+                &[
+                    "ifconfig tap0 destroy",
+                    "ifconfig tap create > tap0",
+                    "ifconfig tap0 up",
+                    "ifconfig tap0 mtu 9000",
+                    "bhyve a",
+                ],
+                &["ifconfig tap0 create mtu 9000", "bhyve a", "ifconfig tap0 destroy"],
+            ),
+            (
+                &["ifconfig b0 addm em0 addm tap0 private tap0", "bhyve a"],
+                &["ifconfig b0 addm tap0 private tap0", "ifconfig b0 addm em0", "bhyve a"],
+            ),
+            (
+                &[
+                    "ifconfig tap create > tap0",
+                    "bhyve a",
+                    "ifconfig tap0 name lab0",
+                    "ifconfig b0 addm lab0",
+                    "ifconfig lab0 destroy",
+                ],
+                &["ifconfig tap0 create", "ifconfig b0 addm tap0", "bhyve a"],
+            ),
+            (&["ifconfig em0.30 create"], &["ifconfig em0.30 create vlan 30 vlandev em0"]),
+            (&["ifconfig bridge create > bridge0", "ifconfig bridge0 name lan"], &["ifconfig lan create"]),
+            (&["ifconfig epair create > epair3a", "ifconfig epair3b up"], &["ifconfig epair3a create"]),
+            (
+                &["ifconfig bridge7 create inet 10.0.0.1 netmask 255.255.255.0", "bhyve a"],
+                &["ifconfig bridge7 create", "ifconfig bridge7 inet 10.0.0.1/24", "bhyve a"],
+            ),
+        ];
+        for (script, recipe) in cases {
+            assert_eq!(differences(script, recipe), [""; 0], "{script:?}");
+        }
+    }
+
+    #[test]
+    fn what_it_does_not_list_is_told_line_by_line() {
+        let cases: &[(&[&str], &[&str], &[&str])] = &[
+            (
+                &["sysctl a=1", "bhyve a"],
+                &["bhyve a", "kldload -n vmm"],
+                &[
+                    "the script calls `sysctl a=1`, the recipe does not",
+                    "the recipe calls `kldload vmm`, the script does not",
+                ],
+            ),
+            (
+                &["sysctl a=1", "kldload vmm"],
+                &["kldload vmm", "sysctl a=1"],
+                &["the recipe calls `sysctl a=1`, but at another place than the script"],
+            ),
+            (
+                &["ifconfig tap0 create mtu 9000", "ifconfig b0 addm tap0", "bhyve a"],
+                &["ifconfig tap0 create", "bhyve a"],
+                &[
+                    "the script calls `ifconfig b0 addm tap0`, the recipe does not",
+                    "the script calls `ifconfig tap0 mtu 9000`, the recipe does not",
+                ],
+            ),
+            (
+                &["bhyve a", "ifconfig em0 mtu 1500"],
+                &["ifconfig em0 mtu 1500", "bhyve a"],
+                &["the recipe calls `ifconfig em0 mtu 1500`, the script does not"],
+            ),
+            (&["bhyve a", "umount /mnt"], &["bhyve a"], &["the script calls `umount /mnt`, the recipe does not"]),
+            (
+                &["ifconfig tap0 create", "ifconfig b0 addm tap0", "ifconfig b0 deletem tap0", "bhyve a"],
+                &["ifconfig tap0 create", "ifconfig b0 addm tap0", "bhyve a"],
+                &["the recipe calls `ifconfig b0 addm tap0`, the script does not"],
+            ),
+        ];
+        for (script, recipe, lines) in cases {
+            assert_eq!(&differences(script, recipe), lines, "{script:?}");
+        }
+    }
+}
