@@ -304,8 +304,26 @@ shutdown -p now",
     }
 }
 
+/// A network of the host's: its name is a file that opens and cannot be read.
+struct Network(String);
+
+impl Network {
+    fn new() -> Self {
+        let name = format!("vmrun-enclosed-{}", std::process::id());
+        assert!(Command::new("ip").args(["netns", "add", &name]).status().unwrap().success());
+        Self(name)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        assert!(Command::new("ip").args(["netns", "delete", &self.0]).status().unwrap().success());
+    }
+}
+
 #[test]
 fn what_a_script_writes_is_in_its_recording() {
+    let _network = Network::new();
     let script = "#!/bin/sh
 echo '(hd0) /vm/a.img' > device.map
 mkdir -p /vm/sub; printf 'memory.size=1G\\n' > /vm/sub/a.conf; chmod 600 /vm/sub/a.conf

@@ -174,9 +174,16 @@ impl Tree {
     /// Has a small file as a copy. One that cannot be read is not there.
     fn copy(&mut self, path: &Path, new: &Path) {
         let is_small = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() <= COPY_MAX);
-        if is_small && std::fs::copy(path, new).is_ok() {
+        if !is_small {
+            return;
+        }
+        if std::fs::copy(path, new).is_ok() {
             let made = std::fs::metadata(new).and_then(|meta| meta.modified());
             self.copies.extend(made.ok().map(|made| (path.to_path_buf(), made)));
+        } else if new.symlink_metadata().is_ok() {
+            // Of what opens and cannot be read, as a network's name in /run/netns, an empty file would be left, as if the script had
+            // written it. What cannot be taken away is told with what it wrote.
+            drop(std::fs::remove_file(new));
         }
     }
 
