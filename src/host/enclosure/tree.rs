@@ -180,10 +180,10 @@ impl Tree {
         if std::fs::copy(path, new).is_ok() {
             let made = std::fs::metadata(new).and_then(|meta| meta.modified());
             self.copies.extend(made.ok().map(|made| (path.to_path_buf(), made)));
-        } else if new.symlink_metadata().is_ok() {
+        } else {
             // Of what opens and cannot be read, as a network's name in /run/netns, an empty file would be left, as if the script had
             // written it. What cannot be taken away is told with what it wrote.
-            drop(std::fs::remove_file(new));
+            drop(crate::host::files::remove(new));
         }
     }
 
