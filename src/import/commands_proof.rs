@@ -83,25 +83,25 @@ pub(crate) fn is_lasting(line: &str) -> bool {
 impl Deeds {
     /// Returns what the script (here) calls and the recipe (there) does not, and the other way around.
     pub(crate) fn differences(&self, there: &Self) -> (Vec<String>, Vec<String>) {
-        let (mut only_here, mut only_there) = (Vec::new(), Vec::new());
+        let (mut missing, mut more) = (Vec::new(), Vec::new());
         for pair in align(&self.ordered, &there.ordered, |a, b| usize::from(a == b)) {
             match pair {
                 Pair::Both(..) => {}
-                Pair::Left(line) => only_here.push(line.clone()),
-                Pair::Right(line) => only_there.push(line.clone()),
+                Pair::Left(line) => missing.push(line.clone()),
+                Pair::Right(line) => more.push(line.clone()),
             }
         }
         let most = self.interfaces.len().max(there.interfaces.len());
-        let (mut interfaces_here, mut interfaces_there) = (BTreeSet::new(), BTreeSet::new());
+        let (mut of_script, mut of_recipe) = (BTreeSet::new(), BTreeSet::new());
         let none = BTreeSet::new();
         for at in 0..most {
             let [ours, theirs] = [self, there].map(|deeds| deeds.interfaces.get(at).unwrap_or(&none));
-            interfaces_here.extend(ours.difference(theirs).cloned());
-            interfaces_there.extend(theirs.difference(ours).cloned());
+            of_script.extend(ours.difference(theirs).cloned());
+            of_recipe.extend(theirs.difference(ours).cloned());
         }
-        only_here.extend(interfaces_here);
-        only_there.extend(interfaces_there);
-        (only_here, only_there)
+        missing.extend(of_script);
+        more.extend(of_recipe);
+        (missing, more)
     }
 
     /// Whether a line is among what has a place in the order.
@@ -111,13 +111,16 @@ impl Deeds {
 }
 
 /// Tells what differs, line by line.
-pub(crate) fn told(only_here: &[String], only_there: &[String]) -> Vec<String> {
-    let missing = only_here.iter().map(|line| match only_there.contains(line) {
-        true => format!("the recipe calls `{line}`, but at another place than the script"),
-        false => format!("the script calls `{line}`, the recipe does not"),
+pub(crate) fn told(missing: &[String], more: &[String]) -> Vec<String> {
+    let of_script = missing.iter().map(|line| {
+        if more.contains(line) {
+            format!("the recipe calls `{line}`, but at another place than the script")
+        } else {
+            format!("the script calls `{line}`, the recipe does not")
+        }
     });
-    let more = only_there.iter().filter(|line| !only_here.contains(line));
-    missing.chain(more.map(|line| format!("the recipe calls `{line}`, the script does not"))).collect()
+    let of_recipe = more.iter().filter(|line| !missing.contains(line));
+    of_script.chain(of_recipe.map(|line| format!("the recipe calls `{line}`, the script does not"))).collect()
 }
 
 /// Returns how the loader of a machine differs from the one that the script calls before it boots the machine.

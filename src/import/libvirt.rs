@@ -74,10 +74,11 @@ pub(crate) fn described(text: &str) -> Option<Described> {
 
 /// Returns the text with the values of passwords masked, byte by byte, so that places stay.
 pub(super) fn hidden(text: &str) -> String {
-    let spans = parsed(text).map(|document| passwords(&document)).unwrap_or_else(|_| {
+    let spans = match parsed(text) {
+        Ok(document) => passwords(&document),
         // What is no XML may have a password anywhere.
-        if text.contains("passw") { vec![0..text.len()] } else { Vec::new() }
-    });
+        Err(_) => Vec::from_iter(text.contains("passw").then(|| 0..text.len())),
+    };
     let mut bytes = text.as_bytes().to_vec();
     for span in spans {
         let part = bytes.get_mut(span).unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::host::commands::commands;
 use crate::host::interfaces::freebsd;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Effect, Interface, InterfaceKind, Platform, Step};
+use crate::host::{CommandStep, Effect, Interface, InterfaceKind, Platform};
 use crate::import::commands_proof::{Deeds, deeds, loaded};
 use crate::import::{proof, recorded, written};
 use crate::model::{InterfaceName, Link, LinkKind, Machine, Target};
@@ -93,7 +93,7 @@ fn calls(done: &Rehearsed) -> Vec<Call> {
         }
         Rehearsed::Effect(Effect::Umask(_) | Effect::CopyVars { .. }) => Vec::new(),
         Rehearsed::Effect(effect) => {
-            let words = |step: Step| step.argv.words().into_iter().map(String::from).collect();
+            let words = |step: CommandStep| step.argv.words().into_iter().map(String::from).collect();
             commands(Platform::FreeBsd, None, effect).into_iter().map(|step| call(words(step))).collect()
         }
     }

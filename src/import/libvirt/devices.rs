@@ -105,18 +105,12 @@ fn tpm<'a, 'input>(reading: &mut Reading<'a, 'input>, all: Node<'a, 'input>, arg
     let Some(tpm) = reading.child(all, "tpm") else { return };
     let backend = reading.child(tpm, "backend");
     let device = backend.and_then(|backend| reading.of(backend, "device", "path"));
-    match device {
-        Some(device) => {
-            argv.extend(["-l".into(), format!("tpm,passthru,{device}")]);
-            reading.take_whole(tpm);
-        }
-        None => {
-            reading.take_whole(tpm);
-            reading.hole(
-                tpm,
-                "an emulated TPM is a program of its own: start swtpm, and write `tpm: #{ … }` with its socket",
-            );
-        }
+    reading.take_whole(tpm);
+    if let Some(device) = device {
+        argv.extend(["-l".into(), format!("tpm,passthru,{device}")]);
+    } else {
+        let text = "an emulated TPM is a program of its own: start swtpm, and write `tpm: #{ … }` with its socket";
+        reading.hole(tpm, text);
     }
 }
 
@@ -308,14 +302,11 @@ fn consoles<'a, 'input>(reading: &mut Reading<'a, 'input>, all: Node<'a, 'input>
             continue;
         }
         let com = target.unwrap_or(at) + 1;
-        let tty = match (kind, master) {
-            ("nmdm", Some(master)) => master,
-            _ => {
-                let tty = format!("/dev/nmdm-{}.{com}A", word(name));
-                reading.note(port, format!("the port is {tty}, at whose end B `vmrun console` listens"));
-                tty
-            }
-        };
+        let tty = master.filter(|_| kind == "nmdm").unwrap_or_else(|| {
+            let tty = format!("/dev/nmdm-{}.{com}A", word(name));
+            reading.note(port, format!("the port is {tty}, at whose end B `vmrun console` listens"));
+            tty
+        });
         argv.extend(["-l".into(), format!("com{com},{tty}")]);
         count += 1;
     }

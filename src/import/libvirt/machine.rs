@@ -38,7 +38,7 @@ pub(super) fn read<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a,
         disks = disks::names(reading, all);
         devices::read(reading, all, &mut slots, &mut domain);
     }
-    let load = loader(reading, root, &name, &disks);
+    let load = Some(loader(reading, root, &name, &disks));
     domain.load = load.filter(|_| firmware.is_none());
     command_line(reading, root, &mut domain.argv);
     domain.argv.push(name);
@@ -232,13 +232,11 @@ fn firmware<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a, 'input
     if reading.is_bhyve && path.is_none() && auto.is_none() {
         return None;
     }
-    let code = match path.filter(|_| reading.is_bhyve) {
-        Some(path) => path.to_string(),
-        None => {
-            reading.note(loader.unwrap_or(os), format!("the firmware is bhyve's own, {UEFI_CODE}"));
-            UEFI_CODE.to_string()
-        }
-    };
+    let own = path.filter(|_| reading.is_bhyve);
+    if own.is_none() {
+        reading.note(loader.unwrap_or(os), format!("the firmware is bhyve's own, {UEFI_CODE}"));
+    }
+    let code = own.unwrap_or(UEFI_CODE).to_string();
     match (vars, nvram) {
         (Some(vars), _) if reading.is_bhyve => Some(format!("{code},{vars}")),
         (_, Some(nvram)) => {
@@ -251,17 +249,12 @@ fn firmware<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a, 'input
 }
 
 /// Returns what loads the guest where there is no firmware: bhyveload(8) of the first disk, unless another one is named.
-fn loader<'a, 'input>(
-    reading: &mut Reading<'a, 'input>,
-    root: Node<'a, 'input>,
-    name: &str,
-    disks: &[String],
-) -> Option<Load> {
+fn loader<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a, 'input>, name: &str, disks: &[String]) -> Load {
     let program = reading.text(root, "bootloader").unwrap_or("bhyveload");
     let args = reading.text(root, "bootloader_args");
     let short = program.rsplit('/').next().unwrap_or(program);
     let given = args.map(|args| args.split_whitespace().map(String::from).collect::<Vec<_>>());
-    let argv: Vec<String> = match (short, given) {
+    let line: Vec<String> = match (short, given) {
         ("bhyveload", None) => ["bhyveload".into()]
             .into_iter()
             .chain(disks.first().into_iter().flat_map(|disk| ["-d".into(), disk.clone()]))
@@ -275,7 +268,7 @@ fn loader<'a, 'input>(
         }
         (_, None) => vec![short.to_string()],
     };
-    Some(Load { argv: argv.into_iter().chain([name.to_string()]).collect(), ..Load::default() })
+    Load { argv: line.into_iter().chain([name.to_string()]).collect(), ..Load::default() }
 }
 
 /// Returns what the domain hands to bhyve as it is.

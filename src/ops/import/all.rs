@@ -68,7 +68,7 @@ fn source(path: &Path, options: &Options<'_>) -> Result<Source, Fault> {
         return datastore::read(path, options);
     }
     if domains::is(path) {
-        return domains::read(path, options);
+        return Ok(domains::read(path, options));
     }
     let fault = Fault::usage(format!("{} holds no guests that can be imported", options.source));
     Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)"))

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 fn xml(folder: &Path) -> Vec<PathBuf> {
     let mut names = files::names(folder);
     names.sort();
-    names.retain(|name| name.ends_with(".xml"));
+    names.retain(|name| Path::new(name).extension().is_some_and(|kind| kind == "xml"));
     names.into_iter().map(|name| folder.join(name)).filter(|path| files::is_file(path)).collect()
 }
 
@@ -24,7 +24,7 @@ pub(super) fn is(folder: &Path) -> bool {
 }
 
 /// Reads a folder.
-pub(super) fn read(folder: &Path, options: &Options<'_>) -> Result<Source, Fault> {
+pub(super) fn read(folder: &Path, options: &Options<'_>) -> Source {
     let mut guests = Vec::new();
     let (mut bridges, mut secrets) = (BTreeMap::new(), BTreeSet::new());
     for path in xml(folder).into_iter().chain(xml(&folder.join("networks"))) {
@@ -55,7 +55,7 @@ pub(super) fn read(folder: &Path, options: &Options<'_>) -> Result<Source, Fault
     });
     let start: Vec<String> = started.collect();
     let all: Vec<String> = guests.iter().map(|guest| guest.name.clone()).filter(|name| is_plain(name)).collect();
-    Ok(Source {
+    Source {
         kind: "libvirt",
         taken: Vec::new(),
         guests,
@@ -67,7 +67,7 @@ pub(super) fn read(folder: &Path, options: &Options<'_>) -> Result<Source, Fault
             what: "end libvirt's own start of its domains, so that nothing starts twice".into(),
             commands: all.into_iter().map(|name| format!("virsh autostart --disable {name}")).collect(),
         }],
-    })
+    }
 }
 
 /// Whether a name is one word for a shell.
