@@ -77,7 +77,7 @@ pub(super) fn hidden(text: &str) -> String {
     let spans = match parsed(text) {
         Ok(document) => passwords(&document),
         // What is no XML may have a password anywhere.
-        Err(_) => Vec::from_iter(text.contains("passw").then(|| 0..text.len())),
+        Err(_) => Vec::from_iter(text.contains("passw").then_some(0..text.len())),
     };
     let mut bytes = text.as_bytes().to_vec();
     for span in spans {

@@ -3,7 +3,6 @@
 
 use super::datastore::secret;
 use super::source::{Guest, Next, Options, Source};
-use crate::diag::Fault;
 use crate::host::files;
 use crate::import::libvirt::{Described, described};
 use crate::import::{Setting, SourceKind};
