@@ -276,10 +276,9 @@ impl Run {
         self.holds.iter().rev().filter_map(|hold| hold.back(platform)).collect()
     }
 
-    /// Returns what will be given back, in order, without what is somebody else's by now, and sentences about that. Where the
+    /// Returns of what will be given back, in order, what is not somebody else's by now, and sentences about the rest. Where the
     /// interfaces cannot be read nothing speaks against any of it.
-    fn own_to_give_back(&self) -> (Vec<Effect>, Vec<String>) {
-        let mut effects = self.to_give_back();
+    fn own(&self, mut effects: Vec<Effect>) -> (Vec<Effect>, Vec<String>) {
         let locks = self.holds.iter().filter_map(|hold| if let Hold::Lock(name) = hold { Some(name) } else { None });
         let machines: Vec<&VmName> = locks.collect();
         let mut others = Vec::new();
@@ -302,6 +301,23 @@ impl Run {
         (effects, others)
     }
 
+    /// Does one effect that gives back, or begins it, and returns what was refused, with what had been begun and had to end before.
+    fn take_back(&mut self, effect: Effect) -> Vec<(Effect, Fault)> {
+        // A node keeps its jail (vmm(4)), so that it goes before.
+        let is_last = matches!(effect, Effect::RemoveJail(_));
+        let mut refused = if is_last { self.host.settle(|_| true) } else { Vec::new() };
+        let done = match &effect {
+            // What cannot be begun beside others can be done when they have ended.
+            Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect).or_else(|_| {
+                refused.extend(self.host.settle(|_| true));
+                self.host.perform(&effect).map(drop)
+            }),
+            _ => self.host.perform(&effect).map(drop),
+        };
+        refused.extend(done.err().map(|fault| (effect, fault)));
+        refused
+    }
+
     /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
     /// other and go away side by side.
     pub(crate) fn give_back(&mut self) -> Vec<Fault> {
@@ -309,23 +325,13 @@ impl Run {
         self.host.store_mut().release_spare();
         let mut faults: Vec<Fault> = late(&mut self.host).map(|(_, fault)| fault).collect();
         let mut refused: Vec<(Effect, Fault)> = Vec::new();
-        let (effects, others) = self.own_to_give_back();
+        let mut effects = self.to_give_back();
+        // What stands before them, as the node of a machine, goes away while the interfaces are read.
+        let about_interfaces = effects.split_off(effects.iter().position(is_about_interfaces).unwrap_or(effects.len()));
+        effects.into_iter().for_each(|effect| refused.extend(self.take_back(effect)));
+        let (own, others) = self.own(about_interfaces);
         others.iter().for_each(|what| self.tell(Progress::Gone(what)));
-        for effect in effects {
-            // A node keeps its jail (vmm(4)), so that it goes before.
-            if matches!(effect, Effect::RemoveJail(_)) {
-                refused.extend(self.host.settle(|_| true));
-            }
-            let done = match &effect {
-                // What cannot be begun beside others can be done when they have ended.
-                Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect).or_else(|_| {
-                    refused.extend(self.host.settle(|_| true));
-                    self.host.perform(&effect).map(drop)
-                }),
-                _ => self.host.perform(&effect).map(drop),
-            };
-            refused.extend(done.err().map(|fault| (effect, fault)));
-        }
+        own.into_iter().for_each(|effect| refused.extend(self.take_back(effect)));
         let holds = std::mem::take(&mut self.holds);
         let names =
             || holds.iter().rev().filter_map(|hold| if let Hold::Lock(name) = hold { Some(name) } else { None });
