@@ -81,6 +81,7 @@ mod proof;
 mod readiness;
 mod readme;
 mod record;
+mod record_runs;
 mod record_words;
 mod recorded;
 mod relative;
