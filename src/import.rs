@@ -169,7 +169,8 @@ pub(crate) fn command_line(args: &[String]) -> String {
 fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
     let text = match kind {
         SourceKind::Libvirt => libvirt::hidden(text),
-        kind => words::hidden(text, kind == SourceKind::Bhyve),
+        SourceKind::Bhyve => words::hidden(text, true),
+        SourceKind::Config | SourceKind::VmBhyve => words::hidden(text, false),
     };
     Rc::new(Source { name: name.into(), text })
 }

@@ -281,6 +281,7 @@ fn help(given: &Given) -> Option<Help> {
         Effect::Help => Some(Help::Usage),
         Effect::Slot if asked => Some(Help::Slots),
         Effect::Lpc if asked => Some(Help::Lpc),
+        // The others make bhyve print nothing.
         _ => None,
     }
 }

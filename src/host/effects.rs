@@ -143,6 +143,7 @@ impl Effect {
     pub(crate) fn made_tap(&self) -> Option<&InterfaceName> {
         match self {
             Self::CreateLink(link) if link.kind == LinkKind::Tap => Some(&link.name),
+            // What a jail gives back was made before, and the other effects make no tap.
             _ => None,
         }
     }

@@ -70,6 +70,7 @@ impl Folder {
                 made.map_err(|error| fault(path, keeps, Wrong::Error(error)))?;
                 Self::open(path, keeps)
             }
+            // It is there, or nothing could be made in what is.
             done => done.map(Self).map_err(|wrong| fault(path, keeps, wrong)),
         }
     }

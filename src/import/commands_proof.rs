@@ -232,10 +232,8 @@ impl Reader {
         let renamed = changes.iter().position(|change| matches!(change, Change::Name(_)));
         let printed = call.output.trim();
         let own = if printed.is_empty() { name } else { printed };
-        let own = match renamed.map(|at| changes.remove(at)) {
-            Some(Change::Name(new)) => new,
-            _ => own.to_string(),
-        };
+        let renamed = renamed.map(|at| changes.remove(at));
+        let own = if let Some(Change::Name(new)) = renamed { new } else { own.to_string() };
         let stem = own.strip_prefix("epair").map(|number| number.trim_end_matches(['a', 'b']));
         let ends =
             stem.map_or_else(|| vec![own.clone()], |number| ["a", "b"].map(|end| format!("epair{number}{end}")).into());
@@ -287,6 +285,7 @@ impl Reader {
             let (joined, left) = match &change {
                 Change::Add(word) => (Some(member(word)), None),
                 Change::Delete(word) => (None, Some(member(word))),
+                // The others say nothing of a second interface.
                 _ => (None, None),
             };
             let switched = if let Change::Switch(word, of) = &change { Some((word.clone(), member(of))) } else { None };

@@ -6,7 +6,7 @@ use super::loader::unloaded;
 use super::machine::machine;
 use super::{Import, SourceKind, Tap};
 use crate::model::device::Access;
-use crate::model::{Backend, Device, Draft, Part};
+use crate::model::{Device, Draft, Part};
 
 /// Returns the recipe.
 pub fn recipe(import: &Import) -> String {
@@ -141,10 +141,7 @@ fn ifconfig(bridge: &str, role: &str, tap: &str) -> String {
 
 /// Returns the taps of the cards, in the order of their slots, each once.
 fn backends(draft: &Draft) -> Vec<String> {
-    let tap = |device: &Device| match device.backend() {
-        Some(Backend::Tap(name)) => Some(name.to_string()),
-        _ => None,
-    };
+    let tap = |device: &Device| device.tap().map(ToString::to_string);
     let mut all: Vec<String> = Vec::new();
     for name in draft.slots.values().filter_map(tap) {
         if !all.contains(&name) {

@@ -60,6 +60,7 @@ impl Value {
             // bhyve(8), -l tpm.
             Self::Socket(_) => Some(Feature::ScreenSocket),
             Self::Choice("swtpm") => Some(Feature::Swtpm),
+            // Every bhyve that vmrun knows understands the others.
             _ => None,
         }
     }
@@ -72,6 +73,7 @@ impl Value {
                 let parts = [("bus", bus), ("slot", slot), ("func", function)];
                 parts.map(|(key, number)| (key.to_string(), number.to_string())).into()
             }
+            // The others are one entry.
             value => vec![(key.to_string(), value.to_string())],
         }
     }

@@ -101,6 +101,7 @@ fn listener_of(log: &Path, line: Rc<StarterConnection>, listener: Listener) -> P
         match progress {
             Progress::Runs(..) => line.runs(),
             Progress::Waits(..) => line.waits(),
+            // Who has started us waits for one of these.
             _ => {}
         }
     })

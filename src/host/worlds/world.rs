@@ -103,6 +103,7 @@ impl World {
     pub(crate) fn apply_half(&mut self, effect: &Effect, names: &[String]) {
         let made = match effect {
             Effect::CreateLink(link) => interfaces::made(link),
+            // No other effect makes interfaces of the host by several commands.
             _ => Vec::new(),
         };
         // Addresses are given last.

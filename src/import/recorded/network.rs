@@ -200,15 +200,14 @@ impl Network {
         let printed = step.call.output.trim();
         // What is printed is the last name; a new one has it from the beginning.
         let own = if printed.is_empty() { name.to_string() } else { printed.to_string() };
-        let own = match renamed.map(|at| changes.remove(at)) {
-            Some(Change::Name(new)) => new,
-            _ => own,
-        };
+        let renamed = renamed.map(|at| changes.remove(at));
+        let own = if let Some(Change::Name(new)) = renamed { new } else { own };
         let vlan = name.rsplit_once('.').filter(|_| kind == Kind::Vlan);
         let vlan = vlan.map(|(parent, tag)| (parent.to_string(), tag.to_string()));
         let (tag, parent) = changes.iter().fold((None, None), |(tag, parent), change| match change {
             Change::Vlan(tag) => (Some(tag.clone()), parent),
             Change::Parent(parent) => (tag, Some(parent.clone())),
+            // Only these say which VLAN it is.
             _ => (tag, parent),
         });
         let made = Made {
@@ -303,6 +302,7 @@ impl Network {
     fn switch(&mut self, name: &str, word: String, member: String, raw: &mut Vec<String>) {
         let joins = self.deeds.values_mut().flatten().filter_map(|(_, deed)| match deed {
             Deed::Join { bridge, member: joined, switches } if bridge == name && *joined == member => Some(switches),
+            // Only a member has switches.
             _ => None,
         });
         match joins.last() {
@@ -416,7 +416,7 @@ impl Made {
         match self.kind {
             Kind::Bridge => keys.push("create: true".to_string()),
             Kind::Vlan if name != format!("{parent}.{tag}") => keys.push(format!("name: {}", quoted(name))),
-            _ => {}
+            Kind::Vlan | Kind::Tap | Kind::Pair => {}
         }
         match self.addresses.as_slice() {
             [] => {}
