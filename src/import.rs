@@ -145,7 +145,7 @@ pub struct Volume {
 /// What is known of a tap beside its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tap {
-    /// Its bridge.
+    /// The bridge that it is a member of while the guest runs, where one is said.
     pub bridge: Option<String>,
     /// Whether it is there already, so that it is not to be made.
     pub is_there: bool,

@@ -21,7 +21,7 @@ use std::path::{Component, Path, PathBuf};
 pub(crate) enum Keeps {
     /// The state of machines.
     State,
-    /// Their logs.
+    /// What supervisors and consoles wrote.
     Logs,
 }
 

@@ -8,7 +8,7 @@ use super::{Import, SourceKind, Tap};
 use crate::model::device::Access;
 use crate::model::{Device, Draft, Part};
 
-/// Returns the recipe.
+/// Returns the text of a recipe that boots the machine that was read.
 pub fn recipe(import: &Import) -> String {
     if let Some(prints) = &import.prints {
         let args = prints.args.iter().map(|arg| Piece::Text(quoted(arg))).collect();

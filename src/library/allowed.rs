@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
-/// What is allowed.
+/// What somebody allows libraries, by kind. Nothing in a list allows nothing of its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allowed {
     /// Files and folders; a folder with what is below it.

@@ -62,7 +62,7 @@ pub const fn serial_ports() -> &'static [Parameter] {
 /// How a device uses its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It only reads.
+    /// It only reads, so that others may too.
     ReadOnly,
     /// It writes, so nobody else may.
     ReadWrite,
@@ -73,7 +73,7 @@ pub enum Access {
 pub struct Item {
     /// The number of the port or target that it belongs to; nothing for the device itself.
     pub number: Option<u16>,
-    /// What it is.
+    /// What bhyve calls it, and how it is read.
     pub parameter: &'static Parameter,
     /// What it holds.
     pub value: Value,

@@ -75,11 +75,11 @@ pub enum Type {
         /// Whether `host` stands for the host's own.
         host: bool,
     },
-    /// A set of CPUs.
+    /// CPUs of the host, as cpuset(1) lists them: `0-3,8`.
     CpuSet,
     /// An amount of memory.
     Size,
-    /// A UUID.
+    /// A UUID: 32 hexadecimal digits in five groups.
     Uuid,
 }
 

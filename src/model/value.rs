@@ -46,7 +46,7 @@ pub enum Value {
     HostDevice(HostDevice),
     /// A register of a PCI device.
     Register(u16),
-    /// A set of CPUs.
+    /// CPUs of the host, as cpuset(1) lists them.
     CpuSet(CpuSet),
     /// An amount of memory.
     Size(Size),
@@ -112,7 +112,7 @@ impl fmt::Display for Value {
 pub struct Password(Secret);
 
 impl Password {
-    /// Returns the secret.
+    /// Returns the text, which nothing prints.
     pub fn secret(&self) -> &Secret {
         &self.0
     }

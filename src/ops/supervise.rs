@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// What a supervisor is told.
 pub(crate) struct Supervision {
-    /// The recipe.
+    /// The recipe, with its parameters.
     pub recipe: RecipeRequest,
     /// How long the guest may take to power off.
     pub stop_within: Duration,

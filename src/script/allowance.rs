@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// What is asked for.
+/// A thing of the host that a recipe or a library is about to use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked<'a> {
     /// A file or a device.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// A switch as a line of `switch_list` and the keys with its name describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Description {
-    /// Its name.
+    /// The name in `switch_list`.
     pub name: String,
     /// Its kind, as the file calls it.
     pub kind: String,

@@ -9,7 +9,7 @@ use std::rc::Rc;
 /// What a host has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
-    /// Its interfaces.
+    /// The interfaces, as ifconfig(8) or ip(8) would tell them.
     pub interfaces: Vec<Interface>,
     /// Its files; a folder is where a file is below it.
     pub files: BTreeMap<PathBuf, FileFact>,

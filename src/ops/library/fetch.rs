@@ -27,7 +27,7 @@ pub(super) enum Tags {
 pub(super) struct Fetched {
     /// What is to be pinned.
     pub(super) pin: Pin,
-    /// Its files.
+    /// Its modules, by their paths in the repository.
     pub(super) files: Files,
 }
 

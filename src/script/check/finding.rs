@@ -107,7 +107,7 @@ impl Rule {
 /// A rule that was broken, with the diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule.
+    /// The rule that is broken, which decides how bad that is.
     pub rule: Rule,
     /// What is wrong, where, and the way out.
     pub diagnostic: Diagnostic,
