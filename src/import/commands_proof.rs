@@ -53,7 +53,7 @@ struct Interface {
 }
 
 #[derive(Default)]
-struct Reader {
+struct CallInterpreter {
     deeds: Deeds,
     interfaces: BTreeMap<String, Interface>,
     /// The names that taps were given later.
@@ -64,7 +64,7 @@ struct Reader {
 
 /// Returns what calls come to.
 pub(crate) fn deeds(calls: &[Call]) -> Deeds {
-    let mut reader = Reader::default();
+    let mut reader = CallInterpreter::default();
     for (at, call) in calls.iter().enumerate() {
         reader.call(call, calls.get(at + 1..).unwrap_or_default());
     }
@@ -147,7 +147,7 @@ fn read_loader(call: &Call) -> Option<(Loader, String)> {
     is_loader.then(|| loader::read(call.program(), call.args(), Some(&call.heard), map)).flatten()
 }
 
-impl Reader {
+impl CallInterpreter {
     fn call(&mut self, call: &Call, later: &[Call]) {
         let is_booted = |name: &str| later.iter().any(|other| other.boots() == Some(name));
         match call.program() {
