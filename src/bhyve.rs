@@ -44,6 +44,7 @@ pub fn secrets(machine: &Machine) -> Option<String> {
 fn secret_lines(slot: PciSlot, device: &Device) -> String {
     let values = device.items().iter().filter_map(|item| match &item.value {
         Value::Password(password) => Some((item.parameter.key, password.secret())),
+        // What is secret is a password; nothing else of a device is.
         _ => None,
     });
     let node = slot_key(slot);

@@ -69,7 +69,7 @@ use worlds::rehearsal::Rehearsal;
 
 /// A host: what can be asked of it, what can be done to it, what runs on it, and what runs keep there.
 pub(crate) trait Host: Facts + Effects + Guests {
-    /// Returns its processes.
+    /// Returns what the system tells of processes, whoever has them.
     fn processes(&self) -> &dyn ProcessTable;
     /// Returns what runs keep of their machines.
     fn store(&self) -> &Store;

@@ -145,7 +145,7 @@ pub struct Volume {
 /// What is known of a tap beside its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tap {
-    /// Its bridge.
+    /// The bridge that it is a member of while the guest runs, where one is said.
     pub bridge: Option<String>,
     /// Whether it is there already, so that it is not to be made.
     pub is_there: bool,
@@ -169,7 +169,8 @@ pub(crate) fn command_line(args: &[String]) -> String {
 fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
     let text = match kind {
         SourceKind::Libvirt => libvirt::hidden(text),
-        kind => words::hidden(text, kind == SourceKind::Bhyve),
+        SourceKind::Bhyve => words::hidden(text, true),
+        SourceKind::Config | SourceKind::VmBhyve => words::hidden(text, false),
     };
     Rc::new(Source { name: name.into(), text })
 }

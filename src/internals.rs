@@ -134,7 +134,7 @@ pub mod model {
         pub use crate::model::argv::quote;
     }
 
-    /// Devices.
+    /// The table of device kinds, and the serial ports of bhyve.
     pub mod device {
         pub use crate::model::device::{KINDS, serial_ports};
     }
@@ -230,7 +230,7 @@ pub mod screen {
         pub use crate::screen::keys::parse;
     }
 
-    /// Pictures.
+    /// What a screen shows, as pixels.
     pub mod picture {
         pub use crate::screen::picture::Picture;
     }
@@ -279,7 +279,7 @@ pub mod script {
         }
     }
 
-    /// Checks.
+    /// What `vmrun check` does with recipes.
     pub mod check {
         pub use crate::script::check::{Finding, Inspector, Places, Rule, conflicts, rehearse};
     }

@@ -29,7 +29,7 @@ pub(crate) struct NetbootOptions {
     pub machine: Option<VmName>,
     /// Its host name, if that is not the machine's own.
     pub host: Option<HostName>,
-    /// Its address.
+    /// The address that it always gets; nothing where the server chooses one.
     pub address: Option<Ipv4Addr>,
     /// Who has its files.
     pub server: Option<Ipv4Addr>,

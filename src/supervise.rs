@@ -51,9 +51,9 @@ pub(crate) const DEFAULT_UMASK: u32 = 0o026;
 /// What of a machine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Working {
-    /// Its loader.
+    /// What puts the guest's code into memory, before the hypervisor.
     Loader,
-    /// Its hypervisor.
+    /// bhyve(8) or QEMU, which runs the guest.
     Hypervisor,
     /// A guest that is only imagined: its boots take no time.
     Imagined,
@@ -61,7 +61,7 @@ enum Working {
 
 /// A run on a host, real or rehearsed.
 pub(crate) struct Run {
-    /// The host.
+    /// The host, on which effects are done or only rehearsed.
     pub host: Box<dyn Host>,
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,

@@ -73,7 +73,7 @@ impl<'a> Place<'a> {
 pub struct Note {
     /// The line, from 1; 0 when it is about the file as a whole, or about a line that is not there.
     pub line: usize,
-    /// The key.
+    /// The key of the file, as it is written there; empty if it is about none.
     pub key: String,
     /// What is to be known. It never holds the value of a password.
     pub text: String,

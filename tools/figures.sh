@@ -11,8 +11,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/figures.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 
-# The product as "file<TAB>line<TAB>code": comments are gone, and so is what is between quotes. The layout is rustfmt's, so that
-# an item ends with the line that closes it at its own indentation.
+# The product as "file<TAB>line<TAB>code<TAB>reason": comments are gone, and so is what is between quotes; the reason is 1 where the
+# line above is a comment. The layout is rustfmt's, so that an item ends with the line that closes it at its own indentation.
 cat >"$work/product.awk" <<'AWK'
 function is_test(file) {
     if (file ~ /\/tests\.rs$/ || file ~ /\/tests\// || file == "src/internals.rs") return 1
@@ -40,7 +40,7 @@ function code(text,    out, at, c, rest) {
         else { open = 1; return out "\"" }
     }
 }
-FNR == 1 { pending = 0; skipping = 0; open = 0 }
+FNR == 1 { pending = 0; skipping = 0; open = 0; reason = 0 }
 {
     match($0, /^ */)
     indent = RLENGTH
@@ -66,7 +66,8 @@ FNR == 1 { pending = 0; skipping = 0; open = 0 }
         open = 0
     }
     text = code(text)
-    if (text !~ /^ *$/) print FILENAME "\t" FNR "\t" text
+    if (text !~ /^ *$/) print FILENAME "\t" FNR "\t" text "\t" reason
+    reason = $0 ~ /^ *\/\/ /
 }
 END { for (file in lines) print file "\t" lines[file] > sizes }
 AWK
@@ -281,27 +282,23 @@ grep -rnE "^ *\(?\"(${words%|})\"( \| \"|, _\)| if |,? .*=>)" src/script src/ops
     grep -vE '^src/script/(words|trial|habits|check/builtins)[/.]' >"$work/tables" || :
 awk -F '\t' '$3 ~ /let _ =|[|] _ = write/ { print $1 ":" $2 }' "$work/product" >"$work/ignored"
 
-# Arms for "anything else" in a match on an enum of the crate that has few variants: the next one would come to it unseen. Which type
-# `Self` is, and what tuples are of, is not looked at.
+# Arms for "anything else" in a match on an enum of the crate: the next variant would come to it unseen. A comment on the line above
+# the arm says why that is right. Two enums of one name are taken for one; what tuples are of is not looked at.
 awk -F '\t' '
-    pass == 1 && match($3, /^ *(pub(\([a-z:]+\))? )?enum [A-Za-z]+/) {
-        name = substr($3, RSTART, RLENGTH); sub(/^.* /, "", name); count = 0; match($3, /^ */); depth = RLENGTH; next
-    }
-    pass == 1 && name != "" {
-        match($3, /^ */)
-        if (RLENGTH == depth + 4 && $3 ~ /^ *[A-Z]/) count++
-        if (RLENGTH == depth && $3 ~ /^ *}/) { if (count <= few) own[name] = 1; else large[name] = 1; name = "" }
-        next
+    match($3, /^ *(pub(\([a-z:]+\))? )?enum [A-Za-z0-9]+/) && pass == 1 {
+        name = substr($3, RSTART, RLENGTH); sub(/^.* /, "", name); own[name] = 1
     }
     pass == 1 { next }
-    $1 != last { last = $1; split("", kind) }
+    $1 != last { last = $1; split("", kind); self = "" }
+    match($3, /^ *impl[ <].*[{]$/) { self = $3; sub(/^.* for /, "", self); sub(/^ *impl(<[^>]*>)? /, "", self); sub(/[ <{].*/, "", self) }
     { match($3, /^ */); indent = RLENGTH }
     $3 ~ /(^|[^a-z_])match .*[{]$/ { kind[indent + 4] = "" }
-    match($3, /^ *[A-Z][A-Za-z]*::/) && kind[indent] == "" {
-        text = substr($3, RSTART, RLENGTH); gsub(/[ :]/, "", text); kind[indent] = text
+    match($3, /^ *(&|(Some|Ok|Err)[(]&?)?[A-Z][A-Za-z0-9]*::[A-Z]/) && kind[indent] == "" {
+        text = substr($3, RSTART, RLENGTH); sub(/::[A-Z]$/, "", text); sub(/^.*[^A-Za-z0-9]/, "", text)
+        kind[indent] = text == "Self" ? self : text
     }
-    $3 ~ /^ *(_|[a-z]+) => / && kind[indent] in own && !(kind[indent] in large) { print $1 ":" $2 ": " kind[indent] }
-    ' few=8 pass=1 "$work/product" pass=2 "$work/product" >"$work/wildcards"
+    $3 ~ /^ *(_|[a-z]+|(Some|Ok|Err)[(]_[)]) => / && kind[indent] in own && !$4 { print $1 ":" $2 ": " kind[indent] }
+    ' pass=1 "$work/product" pass=2 "$work/product" >"$work/wildcards"
 
 across() { awk -v rooms="$moved" "/^ACROSS/ && \$2 $1 \"^(\" rooms \")(::|\$)\" { sum++ } END { print sum + 0 }" "$work/circles"; }
 count() { grep -c "${2:-}" "$1" || :; }
@@ -332,14 +329,14 @@ row 'readers of the text of recipes beside the parser' 4 "$(count "$work/lexers"
 row 'tables by the names of words' 6 "$(count "$work/tables")"
 row 'lines of a file: most, and of 95 %' '825, 341' "$(longest "$work/longest"), $(most_of "$work/longest" 95)"
 row 'lines of a function: most, and of 95 %' '82, 30' "$(longest "$work/functions"), $(most_of "$work/functions" 95)"
-row 'arms for anything else on enums of at most eight variants' - "$(count "$work/wildcards")"
+row 'arms for anything else on own enums, without a reason' - "$(count "$work/wildcards")"
 row 'results dropped without a reason (let _ =; not by may_fail)' 116 "$(count "$work/ignored")"
 
 [ "$verbose" = -v ] || exit 0
 head -n 40 "$work/longest" >"$work/files"
 head -n 20 "$work/functions" >"$work/functions.long"
 for part in 'lexers:read the text of recipes' 'tables:tables by the names of words' 'files:longest files' \
-    'functions.long:longest functions' 'ignored:let _ =' 'wildcards:arms for anything else on small enums' 'loops:given to the table of states by' 'rehearsals:asked by rehearsals whether a further boot follows' \
+    'functions.long:longest functions' 'ignored:let _ =' 'wildcards:arms for anything else on own enums' 'loops:given to the table of states by' 'rehearsals:asked by rehearsals whether a further boot follows' \
     'argv:command lines of machines are made in' 'effects:name nearly every effect' \
     'traits:methods, bodies, trait' 'io:files, processes, sockets' 'circles:circles of imports' 'long:more than 500 lines'; do
     printf '\n%s\n' "${part#*:}"

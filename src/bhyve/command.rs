@@ -27,7 +27,7 @@ pub struct Reading {
 /// A warning, with the slot of the `-s` that it is about, if it is about one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The slot.
+    /// Where the device is that it is about; nothing where it is about the machine as a whole.
     pub slot: Option<PciSlot>,
     /// What is to be said.
     pub fault: Fault,
@@ -281,6 +281,7 @@ fn help(given: &Given) -> Option<Help> {
         Effect::Help => Some(Help::Usage),
         Effect::Slot if asked => Some(Help::Slots),
         Effect::Lpc if asked => Some(Help::Lpc),
+        // The others make bhyve print nothing.
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ pub struct Refusal {
 /// A flag of bhyve(8).
 #[derive(Debug)]
 pub(crate) struct Flag {
-    /// Its letter.
+    /// The letter that getopt(3) takes, without its dash.
     pub letter: char,
     /// What its argument is, as bhyve(8) names it, if it takes one.
     pub argument: Option<&'static str>,

@@ -119,7 +119,19 @@ impl Meaning {
             Type::Eui64 => Self::Eui64,
             Type::Tty => Self::Serial,
             Type::Register { .. } => Self::Register,
-            _ => Self::Text,
+            Type::Path
+            | Type::Text { .. }
+            | Type::Name { .. }
+            | Type::Line
+            | Type::Pixels { .. }
+            | Type::Choice(_)
+            | Type::Vga
+            | Type::Backend
+            | Type::Password
+            | Type::HostDevice
+            | Type::CpuSet
+            | Type::Size
+            | Type::Uuid => Self::Text,
         }
     }
 

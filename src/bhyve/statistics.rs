@@ -5,7 +5,7 @@ use crate::model::Argv;
 /// What the kernel has counted for one vCPU, or for its machine as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The vCPU.
+    /// The virtual processor, from 0.
     pub vcpu: u16,
     /// What was counted, in bhyve's words.
     pub name: String,

@@ -50,6 +50,7 @@ fn print_progress(progress: &Progress<'_>) {
         }
         Progress::Stops(Means::Force, _) => term.say("switching the machine off"),
         Progress::Stops(Means::Kill, _) => term.say("ending the hypervisor"),
+        // The others read the same whether anybody sits at the terminal or not.
         _ => print_lines(progress),
     }
 }
@@ -75,7 +76,17 @@ pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
             let whose = format!("{}; giving back what it took", left.whose());
             std::iter::once(whose).chain(commands.iter().map(ToString::to_string)).collect()
         }
-        _ => Vec::new(),
+        // Where they are told, it is with what follows from them.
+        Progress::Started { .. }
+        | Progress::Adopted(_)
+        | Progress::Runs(..)
+        | Progress::Ready
+        | Progress::Stops(..)
+        | Progress::Ended(..)
+        | Progress::Failed(_)
+        | Progress::NotRestarted(_)
+        | Progress::Down
+        | Progress::Asks(_) => Vec::new(),
     }
 }
 

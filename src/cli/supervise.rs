@@ -42,6 +42,7 @@ fn print_progress(event: &SupervisorEvent<'_>) {
         Progress::NotRestarted(_) => say("it is held until somebody starts it"),
         // What a dead run has left is told as it is in the foreground, without a time.
         Progress::TakesOver(..) => progress_lines(progress).iter().for_each(|text| Term::new().say(text)),
+        // The others read as they do in the foreground.
         _ => progress_lines(progress).iter().for_each(|text| say(text)),
     }
 }

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How far a dialog has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DialogOutcome {
-    /// It is under way.
+    /// A step waits for a text of the guest, or for its time.
     UnderWay,
     /// All of it was said and heard.
     Done,

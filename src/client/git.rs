@@ -124,7 +124,7 @@ impl Repository {
         signature::of_tag(&object("tag", &format!("refs/tags/{tag}")).map_err(unsigned)?, tag, commit)
     }
 
-    /// Returns the folder that it is in.
+    /// Returns the folder that holds it until it is dropped.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -76,7 +76,7 @@ pub(crate) struct Folder {
 pub(crate) struct PrivateFile {
     /// Where it is to be, from the root on.
     pub path: PathBuf,
-    /// What is in it.
+    /// A text with secrets, or a copy of another file.
     pub content: Content,
 }
 

@@ -173,6 +173,7 @@ pub(crate) fn halves(platform: Platform, is_marked: bool, effect: &Effect) -> Ve
         Effect::CreateLink(link) if is_unmarked => {
             new(&link.name).into_iter().chain([link.name.clone()]).map(Effect::DestroyLink).collect()
         }
+        // Half of the others is given back as the whole is.
         _ => undo(effect).into_iter().collect(),
     }
 }
@@ -182,10 +183,12 @@ pub(crate) fn halves(platform: Platform, is_marked: bool, effect: &Effect) -> Ve
 pub(crate) fn names_after(platform: Platform, is_marked: bool, effect: &Effect, steps: usize) -> Vec<String> {
     let names = match effect {
         Effect::CreateLink(link) => link.names(),
+        // No other effect makes interfaces that are there under a name of their own before it is done.
         _ => Vec::new(),
     };
     let first = match effect {
         Effect::CreateLink(link) if platform == Platform::FreeBsd && steps == 1 => naming::first_name(link),
+        // On Linux, and after the second command, it has its own name.
         _ => None,
     };
     let is_named = |at: usize| platform != Platform::Linux || !is_marked || steps > at + 1;
@@ -242,6 +245,7 @@ pub(crate) fn chains(platform: Platform, maker: Option<&Maker>, effect: &Effect)
         Effect::Join { .. } | Effect::Reclaim { .. } => Vec::new(),
         Effect::Lend { jail, tap } => jail::reclaim(jail, tap).into_iter().take(1).collect(),
         Effect::CreateInner(inner) => jail::undone(inner),
+        // Half of the others leaves nothing that would have to be taken back.
         _ => return argvs.map(|argv| Chain { is_apart, ..argv.into() }).collect(),
     };
     vec![Chain { argvs: argvs.collect(), made, is_apart, folder: None }]

@@ -21,7 +21,7 @@ pub(crate) enum Act {
 pub(crate) struct Record {
     /// Its line in the file, from 1.
     pub(crate) line: usize,
-    /// What it is.
+    /// How it was called, by the sign in front of it.
     pub(crate) act: Act,
     /// Whether an ordinary user ran it.
     pub(crate) is_nobodys: bool,

@@ -25,7 +25,7 @@ pub(crate) enum Effect {
     DestroyTap(InterfaceName),
     /// An interface joins a bridge.
     Join {
-        /// The bridge.
+        /// The bridge, which is there.
         bridge: InterfaceName,
         /// The interface.
         member: InterfaceName,
@@ -34,7 +34,7 @@ pub(crate) enum Effect {
     },
     /// An interface leaves a bridge.
     Leave {
-        /// The bridge.
+        /// The bridge that loses a member.
         bridge: InterfaceName,
         /// The interface.
         member: InterfaceName,
@@ -62,7 +62,7 @@ pub(crate) enum Effect {
     WriteImage {
         /// The file; replaced as a whole.
         path: PathBuf,
-        /// What is in it.
+        /// The partitions and files of which the image is made.
         image: Rc<Image>,
         /// The command that makes the same image.
         command: Argv,
@@ -78,7 +78,7 @@ pub(crate) enum Effect {
     },
     /// A jail is made, which may have a machine.
     CreateJail {
-        /// What it is.
+        /// Its name, parameters and commands (jail(8)).
         jail: Jail,
         /// The machine for which it is made, by which it is known again.
         machine: VmName,
@@ -89,16 +89,16 @@ pub(crate) enum Effect {
     RemoveJail(JailName),
     /// A tap goes into the network of a jail: it leaves its bridge and its groups, and what describes it stays.
     Lend {
-        /// The jail.
+        /// The jail that gets it, which has a network of its own (vnet).
         jail: JailName,
-        /// The tap.
+        /// The tap, by the name that it keeps there.
         tap: InterfaceName,
     },
     /// It comes back into the host's network.
     Reclaim {
-        /// The jail.
+        /// The jail that had it.
         jail: JailName,
-        /// The tap.
+        /// The tap, by the name that it has there.
         tap: InterfaceName,
     },
     /// A bridge is made in the network of a jail, between a tap that is there and the half of a pair that goes there.
@@ -143,6 +143,7 @@ impl Effect {
     pub(crate) fn made_tap(&self) -> Option<&InterfaceName> {
         match self {
             Self::CreateLink(link) if link.kind == LinkKind::Tap => Some(&link.name),
+            // What a jail gives back was made before, and the other effects make no tap.
             _ => None,
         }
     }
@@ -151,13 +152,13 @@ impl Effect {
 /// A bridge in the network of a jail, by which a tap there reaches the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inner {
-    /// The jail.
+    /// The jail in whose network the bridge is.
     pub jail: JailName,
-    /// The bridge.
+    /// The bridge's name in there.
     pub bridge: InterfaceName,
     /// The half of a pair whose other half is in the host's network.
     pub half: InterfaceName,
-    /// The tap.
+    /// The tap that bhyve opens, which is in the jail already.
     pub tap: InterfaceName,
 }
 

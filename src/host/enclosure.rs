@@ -68,8 +68,8 @@ pub(crate) const fn enter() -> Option<ExitCode> {
     None
 }
 
-/// How an enclosed script stands.
-pub(super) enum State {
+/// What has become of an enclosed script.
+pub(super) enum ScriptStatus {
     /// It runs, or is about to.
     Runs,
     /// It ended with this status; 128 and the signal's number if one killed it.
@@ -81,12 +81,12 @@ pub(super) enum State {
 }
 
 /// Our end of the socket to an enclosure. All that is enclosed ends when it is dropped.
-pub(super) struct Talk {
+pub(super) struct EnclosureSocket {
     socket: UnixStream,
     heard: Vec<u8>,
 }
 
-impl Talk {
+impl EnclosureSocket {
     /// Returns the command that encloses a script, and our end of its socket. `folder` is that of the recording.
     pub(super) fn prepare(folder: &Path, script: &[String]) -> Result<(Command, Self), Fault> {
         if !cfg!(target_os = "linux") {
@@ -107,7 +107,7 @@ impl Talk {
     }
 
     /// Reads what is there, and returns how the script stands.
-    pub(super) fn state(&mut self) -> State {
+    pub(super) fn state(&mut self) -> ScriptStatus {
         let mut buffer = [0; 4096];
         let is_over = loop {
             match self.socket.read(&mut buffer) {
@@ -120,13 +120,17 @@ impl Talk {
         };
         let line = self.heard.split(|byte| *byte == b'\n').next().filter(|line| line.len() < self.heard.len());
         let Some(line) = line.map(|line| String::from_utf8_lossy(line).into_owned()) else {
-            return if is_over { State::Refused("it ended before the script".into()) } else { State::Runs };
+            return if is_over {
+                ScriptStatus::Refused("it ended before the script".into())
+            } else {
+                ScriptStatus::Runs
+            };
         };
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match (word, rest.parse()) {
-            ("ended", Ok(status)) => State::Ended(status),
-            ("failed", Ok(number)) => State::NotStarted(std::io::Error::from_raw_os_error(number)),
-            _ => State::Refused(rest.into()),
+            ("ended", Ok(status)) => ScriptStatus::Ended(status),
+            ("failed", Ok(number)) => ScriptStatus::NotStarted(std::io::Error::from_raw_os_error(number)),
+            _ => ScriptStatus::Refused(rest.into()),
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct FileFact {
 pub(crate) struct Capacity {
     /// Its processors.
     pub cpus: Option<u64>,
-    /// Its memory.
+    /// How much memory is built in.
     pub memory: Option<Size>,
     /// The most vCPUs that a machine may have.
     pub vcpus: Option<u64>,
@@ -31,7 +31,7 @@ pub(crate) struct Capacity {
 
 /// A host that can be asked.
 pub(crate) trait Facts {
-    /// Returns the settings.
+    /// Returns what somebody chose for this run: platform, release, hypervisor, folders.
     fn settings(&self) -> &Settings;
     /// Returns whether its facts are only assumed, because it is not this host.
     fn is_assumed(&self) -> bool;

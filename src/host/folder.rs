@@ -21,7 +21,7 @@ use std::path::{Component, Path, PathBuf};
 pub(crate) enum Keeps {
     /// The state of machines.
     State,
-    /// Their logs.
+    /// What supervisors and consoles wrote.
     Logs,
 }
 
@@ -70,6 +70,7 @@ impl Folder {
                 made.map_err(|error| fault(path, keeps, Wrong::Error(error)))?;
                 Self::open(path, keeps)
             }
+            // It is there, or nothing could be made in what is.
             done => done.map(Self).map_err(|wrong| fault(path, keeps, wrong)),
         }
     }

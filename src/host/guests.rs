@@ -57,6 +57,6 @@ pub(crate) enum Woken {
     Ended(Ended),
     /// Somebody asked to stop.
     StopAsked,
-    /// The time is over.
+    /// The moment that the wait was given has come.
     TimeOver,
 }

@@ -20,9 +20,9 @@ const MTU: u32 = 1500;
 pub struct Interface {
     /// The interface's name, as ifconfig(8) and ip(8) tell it.
     pub name: String,
-    /// What it is.
+    /// Of which driver it is, with what is peculiar to it.
     pub kind: InterfaceKind,
-    /// Its addresses.
+    /// The addresses of versions 4 and 6, each with the length of its network.
     pub addresses: Vec<NetAddress>,
     /// The names of its members, if it is a bridge.
     pub members: Vec<String>,
@@ -54,13 +54,13 @@ pub struct Interface {
 pub enum InterfaceKind {
     /// A bridge, which others can join.
     Bridge,
-    /// A tap.
+    /// What a hypervisor reads and writes packets by (tap(4)).
     Tap,
     /// One VLAN of another interface.
     Vlan {
         /// The interface that carries it, as the system tells: `<none>` on FreeBSD where there is none yet.
         parent: String,
-        /// Its tag.
+        /// The number of the VLAN, from 1 to 4094.
         tag: u16,
     },
     /// An end of a VXLAN, with what the system tells of its addresses.
@@ -92,7 +92,7 @@ impl InterfaceKind {
         }
     }
 
-    /// Returns what it is, in words.
+    /// Returns its kind in a message: `VLAN 7 of em0`.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),

@@ -42,7 +42,7 @@ pub(crate) enum Happened {
     Exited(ExitStatus),
     /// Somebody asked to stop; one asking is taken.
     StopAsked,
-    /// The time is over.
+    /// The moment that the wait was given has come.
     TimeOver,
     /// The extra descriptor has something to read, or its other end is gone.
     Extra,
@@ -55,14 +55,14 @@ pub(crate) enum Happened {
 pub(crate) enum EndedBy {
     /// Its own exit, with this status.
     Code(i32),
-    /// This signal.
+    /// A signal, by its number.
     Signal(i32),
 }
 
 /// What a loader reads from its standard input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reads<'a> {
-    /// Nothing.
+    /// Its input is /dev/null.
     Nothing,
     /// What we would read.
     Ours,

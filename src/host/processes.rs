@@ -19,7 +19,7 @@ use std::time::Duration;
 pub enum HypervisorKind {
     /// bhyve(8).
     Bhyve,
-    /// QEMU.
+    /// A qemu-system of any architecture.
     Qemu,
 }
 
@@ -67,7 +67,7 @@ pub struct Thread {
     pub name: String,
     /// What it does: `run`, `sleep` and the like.
     pub state: String,
-    /// The processor that it is on.
+    /// The number of the processor that runs it, or did last.
     pub processor: Option<u32>,
     /// How much of one processor it uses, in thousandths, where the system tells.
     pub cpu: Option<u64>,
@@ -146,7 +146,7 @@ pub struct Processes {
     /// Whether processes of other users are to be seen: the first of all is root's (security.bsd.see_other_uids; hidepid of
     /// proc(5)).
     pub sees_others: bool,
-    /// The vmruns.
+    /// The process numbers of programs that are called vmrun.
     vmruns: BTreeSet<u32>,
 }
 

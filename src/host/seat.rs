@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Where a VNC server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seat {
-    /// On an address.
+    /// An address and a port of TCP.
     Address(SocketAddr),
     /// On a socket of the file system, since FreeBSD 15.1 (bhyve(8), `rfb=unix:PATH`).
     Socket(PathBuf),

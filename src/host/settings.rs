@@ -35,7 +35,7 @@ impl fmt::Display for Platform {
 /// The kind of a host as it is asked for: `linux`, `freebsd`, `freebsd-14.3`, `freebsd-15-arm64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// The platform.
+    /// Whose programs run the machines.
     pub platform: Platform,
     /// The release of FreeBSD, if it matters.
     pub release: Option<Release>,

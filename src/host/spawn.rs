@@ -89,6 +89,7 @@ pub(crate) fn hint(why: &io::Error) -> Option<String> {
 pub(crate) fn left_to_gc(fault: Fault) -> Fault {
     match fault.cause {
         Some(Cause::NoRoom) => fault.hint(format!("{WAY_OUT}; then `vmrun gc` gives back what is left")),
+        // The others have a way out of their own.
         _ => fault,
     }
 }

@@ -6,7 +6,7 @@
 
 mod player;
 
-use super::enclosure::{self, State, Talk, VARIABLE, refused, usual_path};
+use super::enclosure::{self, EnclosureSocket, ScriptStatus, VARIABLE, refused, usual_path};
 use super::environment;
 use super::files::{self, io_fault, write_private};
 use super::program::{find, run, without_interpreter};
@@ -233,7 +233,7 @@ impl Drop for Folder {
 struct Script {
     /// The leader, or the process that the enclosure is the child of.
     child: Child,
-    enclosure: Option<Talk>,
+    enclosure: Option<EnclosureSocket>,
     /// How an enclosed script ended.
     ended: Option<i32>,
     program: String,
@@ -246,7 +246,7 @@ impl Script {
     fn start(command: &[String], folder: &Folder, reach: Reach) -> Result<Self, Fault> {
         let (program, args) = command.split_first().ok_or_else(|| Fault::usage("there is no command to record"))?;
         let (mut command, enclosure) = if reach == Reach::Enclosure {
-            let (command, talk) = Talk::prepare(&folder.0, command)?;
+            let (command, talk) = EnclosureSocket::prepare(&folder.0, command)?;
             (command, Some(talk))
         } else {
             let mut command = environment::command(program);
@@ -266,15 +266,15 @@ impl Script {
 
     /// Returns whether the script itself has ended.
     fn has_ended(&mut self) -> Result<bool, Fault> {
-        match self.enclosure.as_mut().map(Talk::state) {
+        match self.enclosure.as_mut().map(EnclosureSocket::state) {
             None => Ok(self.has_left()),
-            Some(State::Runs) => Ok(false),
-            Some(State::Ended(status)) => {
+            Some(ScriptStatus::Runs) => Ok(false),
+            Some(ScriptStatus::Ended(status)) => {
                 self.ended = Some(status);
                 Ok(true)
             }
-            Some(State::NotStarted(why)) => Err(not_started(&self.program, why)),
-            Some(State::Refused(why)) => Err(refused(&why)),
+            Some(ScriptStatus::NotStarted(why)) => Err(not_started(&self.program, why)),
+            Some(ScriptStatus::Refused(why)) => Err(refused(&why)),
         }
     }
 
@@ -294,7 +294,7 @@ impl Script {
         let pipes: Vec<bool> = self.streams.iter().map(|stream| stream.pipe.is_some()).collect();
         let fds =
             extra.iter().copied().chain(self.streams.iter().flat_map(|stream| &stream.pipe).map(|pipe| pipe.as_fd()));
-        let fds = fds.chain(self.enclosure.as_ref().filter(|_| self.ended.is_none()).map(Talk::fd));
+        let fds = fds.chain(self.enclosure.as_ref().filter(|_| self.ended.is_none()).map(EnclosureSocket::fd));
         let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A millisecond more, so that poll(2) does not return before the time.
         let time =

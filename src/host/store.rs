@@ -65,7 +65,7 @@ enum Place {
     Folder,
     /// In the state folder, at which it only looks: everything can be had, and nothing is taken.
     Looked,
-    /// In memory.
+    /// In memory, for a host that is only simulated: nothing outlives it.
     Memory(Locks),
 }
 

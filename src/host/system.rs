@@ -133,6 +133,7 @@ impl System {
                 let there = interfaces::default_router(self.settings.platform, &run, router)?;
                 Ok(there.as_ref() != Some(router))
             }
+            // The others name what they take away, which is refused where it is another.
             _ => Ok(false),
         }
     }

@@ -116,7 +116,7 @@ pub(super) struct FoundTable {
     /// The disk's GUID, if it is a GPT.
     pub(super) guid: Option<Uuid>,
     pub(super) partitions: Vec<Partition>,
-    /// What is wrong with it.
+    /// Faults of the table, a sentence each; none if it is sound.
     pub(super) wrong: Vec<String>,
 }
 

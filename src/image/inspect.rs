@@ -30,7 +30,7 @@ pub struct Table {
     pub guid: Option<String>,
 }
 
-/// A partition.
+/// A partition of an image, or all of it where there is no table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// Its number from 1; nothing for a disk without a table.
@@ -54,7 +54,7 @@ pub struct Partition {
 pub struct Volume {
     /// `FAT12`, `FAT16` or `FAT32`.
     pub kind: String,
-    /// Its label.
+    /// The volume's label, at most 11 characters: of the root directory, or else of the boot sector.
     pub label: String,
     /// Its serial number.
     pub serial: String,

@@ -53,7 +53,7 @@ struct Interface {
 }
 
 #[derive(Default)]
-struct Reader {
+struct CallInterpreter {
     deeds: Deeds,
     interfaces: BTreeMap<String, Interface>,
     /// The names that taps were given later.
@@ -64,7 +64,7 @@ struct Reader {
 
 /// Returns what calls come to.
 pub(crate) fn deeds(calls: &[Call]) -> Deeds {
-    let mut reader = Reader::default();
+    let mut reader = CallInterpreter::default();
     for (at, call) in calls.iter().enumerate() {
         reader.call(call, calls.get(at + 1..).unwrap_or_default());
     }
@@ -147,7 +147,7 @@ fn read_loader(call: &Call) -> Option<(Loader, String)> {
     is_loader.then(|| loader::read(call.program(), call.args(), Some(&call.heard), map)).flatten()
 }
 
-impl Reader {
+impl CallInterpreter {
     fn call(&mut self, call: &Call, later: &[Call]) {
         let is_booted = |name: &str| later.iter().any(|other| other.boots() == Some(name));
         match call.program() {
@@ -232,10 +232,8 @@ impl Reader {
         let renamed = changes.iter().position(|change| matches!(change, Change::Name(_)));
         let printed = call.output.trim();
         let own = if printed.is_empty() { name } else { printed };
-        let own = match renamed.map(|at| changes.remove(at)) {
-            Some(Change::Name(new)) => new,
-            _ => own.to_string(),
-        };
+        let renamed = renamed.map(|at| changes.remove(at));
+        let own = if let Some(Change::Name(new)) = renamed { new } else { own.to_string() };
         let stem = own.strip_prefix("epair").map(|number| number.trim_end_matches(['a', 'b']));
         let ends =
             stem.map_or_else(|| vec![own.clone()], |number| ["a", "b"].map(|end| format!("epair{number}{end}")).into());
@@ -287,6 +285,7 @@ impl Reader {
             let (joined, left) = match &change {
                 Change::Add(word) => (Some(member(word)), None),
                 Change::Delete(word) => (None, Some(member(word))),
+                // The others say nothing of a second interface.
                 _ => (None, None),
             };
             let switched = if let Change::Switch(word, of) = &change { Some((word.clone(), member(of))) } else { None };

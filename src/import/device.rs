@@ -54,6 +54,7 @@ fn value(item: &Item, words: &Words) -> Piece {
         Value::Forwards(rules) if rules.len() > 1 => {
             Piece::List(rules.iter().map(|rule| Piece::Text(quoted(&rule.to_string()))).collect())
         }
+        // No expression stands for the others.
         other => literal(other),
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn literal(value: &Value) -> Piece {
         Value::SectorSize(logical, physical) if logical == physical => logical.to_string(),
         Value::Choice(word) if word.bytes().all(|b| b.is_ascii_digit()) => (*word).into(),
         Value::Size(of) => size(*of),
+        // The others are texts for a recipe.
         other => quoted(&other.to_string()),
     })
 }

@@ -13,7 +13,7 @@ pub(super) enum Piece {
     Text(String),
     /// A call: what stands before its arguments, the arguments, and what stands after them.
     Call(String, Vec<Self>, &'static str),
-    /// A list.
+    /// Values in brackets, a line each where they are too long for one.
     List(Vec<Self>),
     /// A map: keys as they are written, and their values.
     Map(Vec<(String, Self)>),

@@ -19,6 +19,7 @@ pub(crate) fn machine(draft: &Draft, given: &Words) -> String {
         let names: Vec<&str> = paragraph.iter().map(|(name, _)| *name).collect();
         text += &given.about(4, |part| match part {
             Part::Key(name) | Part::Under(name, _) => names.contains(name),
+            // What is said of the machine as a whole and of its slots stands beside them.
             _ => false,
         });
         text += &filled(4, paragraph.iter().map(|(name, piece)| (*name, piece)));

@@ -77,6 +77,7 @@ pub(super) fn is_doubtful(part: &Part, failed: &[String]) -> bool {
         Part::Key(_) => any(&["pci."]),
         // Perhaps it was function 0, or the memory is wired after all.
         Part::Slot(slot) => slot.function() > 0 && any(&["pci."]) || any(&["memory.wired"]),
+        // The others do not follow from keys that name something else.
         _ => false,
     }
 }

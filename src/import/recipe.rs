@@ -6,9 +6,9 @@ use super::loader::unloaded;
 use super::machine::machine;
 use super::{Import, SourceKind, Tap};
 use crate::model::device::Access;
-use crate::model::{Backend, Device, Draft, Part};
+use crate::model::{Device, Draft, Part};
 
-/// Returns the recipe.
+/// Returns the text of a recipe that boots the machine that was read.
 pub fn recipe(import: &Import) -> String {
     if let Some(prints) = &import.prints {
         let args = prints.args.iter().map(|arg| Piece::Text(quoted(arg))).collect();
@@ -141,10 +141,7 @@ fn ifconfig(bridge: &str, role: &str, tap: &str) -> String {
 
 /// Returns the taps of the cards, in the order of their slots, each once.
 fn backends(draft: &Draft) -> Vec<String> {
-    let tap = |device: &Device| match device.backend() {
-        Some(Backend::Tap(name)) => Some(name.to_string()),
-        _ => None,
-    };
+    let tap = |device: &Device| device.tap().map(ToString::to_string);
     let mut all: Vec<String> = Vec::new();
     for name in draft.slots.values().filter_map(tap) {
         if !all.contains(&name) {

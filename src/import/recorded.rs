@@ -263,7 +263,7 @@ impl Writer<'_> {
                 self.give_loader(&mut second.draft, When::OnlyInit);
                 self.both(&first.draft, &second.draft)
             }
-            _ => machine(&first.draft, &self.words),
+            When::Always | When::OnlyInit | When::OnlyWithout => machine(&first.draft, &self.words),
         };
         let is_loaded = self.steps.iter().any(|step| ["bhyveload", "grub-bhyve"].contains(&step.call.program()));
         let unloaded = unloaded(&first.draft).filter(|_| !is_loaded);

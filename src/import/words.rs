@@ -47,7 +47,7 @@ pub(super) struct Simple {
 /// What a redirection gives a command to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
-    /// A file.
+    /// The file that a `<` names.
     File(Word),
     /// A here-document, as a word of several lines.
     Here(Word),

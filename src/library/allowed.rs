@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
-/// What is allowed.
+/// What somebody allows libraries, by kind. Nothing in a list allows nothing of its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allowed {
     /// Files and folders; a folder with what is below it.
@@ -24,6 +24,9 @@ pub(crate) struct Allowed {
     /// Variables of the environment.
     pub env: Vec<String>,
 }
+
+/// The table of `config.toml` that says it.
+pub(crate) const KEY: &str = "allow";
 
 /// The keys, in the recipe and in the configuration, with what each lets a library do.
 pub(crate) const KEYS: [(&str, &str); 6] = [
@@ -160,11 +163,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Allowed, Diagnostic> {
         let fault = Fault::new(error.message().to_string()).hint("the configuration is TOML: https://toml.io");
         at(fault, error.span().unwrap_or(text.len()..text.len()))
     })?;
-    match table
-        .get_ref()
-        .iter()
-        .find(|(key, _)| key.get_ref() == "allow")
-        .map(|(_, value)| (value.get_ref(), value.span()))
+    match table.get_ref().iter().find(|(key, _)| key.get_ref() == KEY).map(|(_, value)| (value.get_ref(), value.span()))
     {
         None => Ok(Allowed::default()),
         Some((DeValue::Table(table), _)) => read(table).map_err(|(fault, span)| at(fault, span)),

@@ -15,7 +15,7 @@ pub struct Pin {
     pub want: String,
     /// The tag that was taken, if it was one.
     pub tag: Option<String>,
-    /// The commit.
+    /// The commit's full hash, in hexadecimal digits.
     pub commit: String,
     /// Who signed it, if the manifest named signers when it was pinned.
     pub signed: Option<Signing>,

@@ -42,7 +42,7 @@ impl NamedTexts {
         self.arguments.extend(texts);
     }
 
-    /// Returns the texts.
+    /// Returns every text that was named.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(String::as_str)
     }

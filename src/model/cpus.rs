@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// always told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// Sockets.
+    /// Sockets of the machine.
     pub sockets: u16,
     /// Cores of each socket.
     pub cores: u16,

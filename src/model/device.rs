@@ -25,7 +25,7 @@ mod virtio_scsi;
 mod xhci;
 
 use super::value::{Need, Parameter, ParameterForm, Tty, Value};
-use super::{Backend, DevicePath, Mac, Secret, VncAddress};
+use super::{Backend, DevicePath, InterfaceName, Mac, Secret, VncAddress};
 use crate::diag::Fault;
 
 pub(crate) use kind::{Counterpart, DeviceKind, Group, Shape};
@@ -62,7 +62,7 @@ pub const fn serial_ports() -> &'static [Parameter] {
 /// How a device uses its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It only reads.
+    /// It only reads, so that others may too.
     ReadOnly,
     /// It writes, so nobody else may.
     ReadWrite,
@@ -73,7 +73,7 @@ pub enum Access {
 pub struct Item {
     /// The number of the port or target that it belongs to; nothing for the device itself.
     pub number: Option<u16>,
-    /// What it is.
+    /// What bhyve calls it, and how it is read.
     pub parameter: &'static Parameter,
     /// What it holds.
     pub value: Value,
@@ -201,6 +201,7 @@ impl Device {
         let disk = |ro| if ro { Access::ReadOnly } else { Access::ReadWrite };
         let one = |access| match self.value("path") {
             Some(Value::Path(path)) => vec![(None, "path", path, access)],
+            // Without a path there is no image.
             _ => Vec::new(),
         };
         match self.kind.counterpart {
@@ -218,13 +219,29 @@ impl Device {
                 };
                 self.numbers().into_iter().filter_map(port).collect()
             }
-            _ => Vec::new(),
+            Counterpart::HostBridge
+            | Counterpart::Lpc
+            | Counterpart::Nic(_)
+            | Counterpart::Screen
+            | Counterpart::Usb
+            | Counterpart::Share
+            | Counterpart::Console
+            | Counterpart::Sound
+            | Counterpart::Uart
+            | Counterpart::Input
+            | Counterpart::Plain(_)
+            | Counterpart::None(_) => Vec::new(),
         }
     }
 
     /// Returns whether the image of the device, or of one of its ports, was said to be a disk as it is.
     pub fn is_raw(&self, number: Option<u16>) -> bool {
         self.items.iter().any(|item| item.number == number && item.parameter.form == ParameterForm::Own)
+    }
+
+    /// Returns the tap that a network card is plugged into.
+    pub fn tap(&self) -> Option<&InterfaceName> {
+        self.backend().and_then(|backend| if let Backend::Tap(tap) = backend { Some(tap) } else { None })
     }
 
     /// Returns what a network card is plugged into.

@@ -29,7 +29,7 @@ pub struct Draft {
     pub topology: Option<Topology>,
     /// The CPUs of the host that each virtual CPU is pinned to.
     pub pins: BTreeMap<u16, CpuSet>,
-    /// The memory.
+    /// How much memory the guest has.
     pub memory: Size,
     /// NUMA domains, by number.
     pub domains: BTreeMap<u16, Domain>,

@@ -20,7 +20,7 @@ pub enum Ended {
     },
     /// The hypervisor was killed.
     Killed {
-        /// By this signal.
+        /// The signal's number.
         signal: i32,
     },
 }

@@ -29,7 +29,7 @@ pub enum Role {
     Input,
     /// A PCI device of the host.
     Passthru,
-    /// A tap.
+    /// A tap, which one process can open.
     Tap,
     /// A netmap(4) port, or one of a vale(4) switch.
     Netmap,

@@ -41,7 +41,7 @@ impl FwItem {
         }
     }
 
-    /// Returns its name.
+    /// Returns the name by which the guest asks for it: `opt/org.example/key`.
     pub fn name(&self) -> &str {
         &self.name
     }

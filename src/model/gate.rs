@@ -66,7 +66,7 @@ impl Certainty {
 /// A row of the table.
 #[derive(Debug)]
 pub struct Gate {
-    /// What it is.
+    /// What not every bhyve has.
     pub feature: Feature,
     /// What is written to have it, as bhyve names it.
     pub option: &'static str,

@@ -106,7 +106,7 @@ pub(crate) enum LinkKind {
     Vlan {
         /// The interface that carries it.
         parent: InterfaceName,
-        /// Its tag.
+        /// The number of the VLAN.
         tag: VlanTag,
     },
     /// A bridge (bridge(4)).
@@ -123,7 +123,7 @@ pub(crate) enum LinkKind {
 }
 
 impl LinkKind {
-    /// Returns what it is, in words.
+    /// Returns its kind in a message: `VLAN 7 of em0`.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Vlan { parent, tag } => format!("VLAN {tag} of {parent}"),
@@ -140,15 +140,15 @@ impl LinkKind {
 pub(crate) struct Link {
     /// The interface's name, at most 15 bytes.
     pub name: InterfaceName,
-    /// What it is.
+    /// Of which driver it is, with what is peculiar to it.
     pub kind: LinkKind,
-    /// Its addresses.
+    /// The addresses that it is given, each with the length of its network.
     pub addresses: Vec<NetAddress>,
     /// How long a packet may be; the system's choice where nothing is said.
     pub mtu: Option<u16>,
     /// Whether it is up.
     pub up: bool,
-    /// What it is for.
+    /// A line about its purpose, as ifconfig(8) keeps one (`description`).
     pub description: Option<String>,
 }
 

@@ -102,7 +102,7 @@ impl Machine {
         if let Some(Value::Flag(flag)) = self.value(name) { Some(*flag) } else { None }
     }
 
-    /// Returns the UUID.
+    /// Returns the UUID that the guest sees, if the recipe gives one (bhyve(8), `-U`).
     pub fn uuid(&self) -> Option<&str> {
         if let Some(Value::Text(uuid)) = self.value("uuid") { Some(uuid) } else { None }
     }

@@ -13,7 +13,7 @@ pub(crate) enum About {
     Key(&'static str),
     /// Its network cards.
     Cards,
-    /// Its screen.
+    /// Its frame buffer.
     Screen,
     /// Its devices of the host.
     Passthru,
@@ -24,7 +24,7 @@ pub(crate) enum About {
 pub(crate) struct Known {
     /// What a line has to hold, all of it.
     pub says: &'static [&'static str],
-    /// What it is about.
+    /// Which part of the machine the fault is shown at.
     pub about: About,
     /// What to do; `NAME` stands for the machine's.
     pub hint: &'static str,
@@ -33,7 +33,7 @@ pub(crate) struct Known {
 /// A line that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Explained {
-    /// The line.
+    /// The hypervisor's line, as it wrote it.
     pub line: String,
     /// What to do.
     pub hint: String,

@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub struct DevicePath(String);
 
 impl DevicePath {
-    /// Returns the path.
+    /// Returns it in the form that the standard library takes.
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)
     }

@@ -9,13 +9,13 @@ use std::net::SocketAddr;
 pub struct Shape {
     /// Its vCPUs.
     pub cpus: Option<u64>,
-    /// Its memory.
+    /// How much memory its guest has.
     pub memory: Option<Size>,
     /// Where its console listens.
     pub vnc: Option<SocketAddr>,
     /// The paths of its disks.
     pub disks: Vec<String>,
-    /// Its taps.
+    /// The names of its taps.
     pub taps: Vec<String>,
 }
 

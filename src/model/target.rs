@@ -175,7 +175,7 @@ impl fmt::Display for Release {
 pub struct Target {
     /// Its architecture.
     pub arch: Arch,
-    /// Its release.
+    /// The release of FreeBSD, of which bhyve is a part.
     pub release: Release,
 }
 

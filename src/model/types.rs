@@ -75,11 +75,11 @@ pub enum Type {
         /// Whether `host` stands for the host's own.
         host: bool,
     },
-    /// A set of CPUs.
+    /// CPUs of the host, as cpuset(1) lists them: `0-3,8`.
     CpuSet,
     /// An amount of memory.
     Size,
-    /// A UUID.
+    /// A UUID: 32 hexadecimal digits in five groups.
     Uuid,
 }
 
@@ -134,6 +134,7 @@ impl Type {
             | Self::Size => self.read(&number.to_string()),
             Self::Register { .. } if (0..=0xffff).contains(&number) => self.read(&format!("{number:x}")),
             Self::Eui64 => Ok(Value::Eui64(number.cast_unsigned())),
+            // The others are no numbers.
             _ => Err(Fault::new(format!("expected {self}, got the number {number}"))),
         }
     }
@@ -143,6 +144,7 @@ impl Type {
         match self {
             Self::Forwards => Some(";"),
             Self::CpuSet => Some(","),
+            // The others are one text, or none.
             _ => None,
         }
     }
@@ -151,6 +153,7 @@ impl Type {
     pub const fn parts(self) -> &'static [&'static str] {
         match self {
             Self::HostDevice => &["bus", "slot", "func"],
+            // The others have one key.
             _ => &[],
         }
     }

@@ -46,7 +46,7 @@ pub enum Value {
     HostDevice(HostDevice),
     /// A register of a PCI device.
     Register(u16),
-    /// A set of CPUs.
+    /// CPUs of the host, as cpuset(1) lists them.
     CpuSet(CpuSet),
     /// An amount of memory.
     Size(Size),
@@ -60,6 +60,7 @@ impl Value {
             // bhyve(8), -l tpm.
             Self::Socket(_) => Some(Feature::ScreenSocket),
             Self::Choice("swtpm") => Some(Feature::Swtpm),
+            // Every bhyve that vmrun knows understands the others.
             _ => None,
         }
     }
@@ -72,6 +73,7 @@ impl Value {
                 let parts = [("bus", bus), ("slot", slot), ("func", function)];
                 parts.map(|(key, number)| (key.to_string(), number.to_string())).into()
             }
+            // The others are one entry.
             value => vec![(key.to_string(), value.to_string())],
         }
     }
@@ -110,7 +112,7 @@ impl fmt::Display for Value {
 pub struct Password(Secret);
 
 impl Password {
-    /// Returns the secret.
+    /// Returns the text, which nothing prints.
     pub fn secret(&self) -> &Secret {
         &self.0
     }

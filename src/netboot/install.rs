@@ -179,7 +179,7 @@ impl Install {
         Ok(Some((installer.make)(&GivenKeys(given))))
     }
 
-    /// Returns the script.
+    /// Returns the text of the iPXE script, from its first line on.
     pub(crate) fn script(&self) -> String {
         let body = match self {
             Self::Script(text) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 /// Where it is served, and from what.
 #[derive(Clone, Debug)]
 pub(crate) struct Served<'a> {
-    /// The interface.
+    /// The interface on which requests are answered.
     pub interface: &'a str,
     /// Its address of version 4.
     pub address: NetAddress,

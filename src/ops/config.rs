@@ -38,7 +38,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
         let values = || list(value.get_ref());
         match (key.get_ref().as_ref(), values()) {
             // What libraries may do is asked for where one does it.
-            ("allow", _) => match value.get_ref() {
+            (allowed::KEY, _) => match value.get_ref() {
                 DeValue::Table(table) => {
                     if let Err((fault, span)) = allowed::read(table) {
                         faults.push(at(fault, span));

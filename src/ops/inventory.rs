@@ -76,7 +76,7 @@ pub(crate) struct Entry {
 
 /// The processes of this host, as far as this user sees them.
 pub(crate) struct Seen<'a> {
-    /// The hypervisors.
+    /// Processes that run a machine, by any manager.
     pub hypervisors: &'a [Hypervisor],
     /// Whether those of other users are to be seen at all.
     pub sees_others: bool,

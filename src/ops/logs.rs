@@ -23,7 +23,7 @@ impl Log {
         Ok(Self { path, length })
     }
 
-    /// Returns its last lines.
+    /// Returns so many lines from its end, or as many as there are.
     pub(crate) fn last_lines(&self, count: usize) -> String {
         last_lines(&self.path, 0, count)
     }

@@ -14,7 +14,7 @@ pub(crate) struct Command {
     pub(crate) arguments: Vec<(String, String)>,
     /// What is said after its options.
     pub(crate) notes: Option<String>,
-    /// The commands of a command.
+    /// Its subcommands, in the order of `--help`.
     pub(crate) commands: Vec<Command>,
 }
 

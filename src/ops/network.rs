@@ -136,6 +136,7 @@ fn part(effect: &Effect) -> String {
         Effect::CreateLink(link) => link.name.to_string(),
         Effect::Join { bridge, member, .. } => format!("{member} in {bridge}"),
         Effect::AddRoute(router) => format!("the route by {router}"),
+        // A network is made of these.
         _ => String::new(),
     }
 }

@@ -9,7 +9,7 @@ pub(crate) enum Notice {
     Printed(String),
     /// A message about what goes on.
     Message(String),
-    /// A warning.
+    /// What does not hinder, at its place in the recipe.
     Warning(Diagnostic),
 }
 

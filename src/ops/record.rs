@@ -25,7 +25,7 @@ use std::time::Duration;
 /// As what a recording is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordingFormat {
-    /// A recipe.
+    /// A recipe that does what the script did.
     Recipe,
     /// A transcript for sh(1).
     Transcript,

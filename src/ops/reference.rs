@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// How a reference is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReferenceFormat {
-    /// Markdown.
+    /// Markdown, as docs/reference.md is.
     Markdown,
     /// A page of section 5 of the manual.
     Man,

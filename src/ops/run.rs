@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// A run in the foreground, as it is asked for.
 pub(crate) struct RunRequest {
-    /// The recipe.
+    /// The recipe, with its parameters.
     pub recipe: RecipeRequest,
     /// How long the guest may take to power off when it is asked to.
     pub stop_within: Duration,

@@ -50,7 +50,7 @@ pub(crate) enum PortUse {
 
 /// The serial port of a machine.
 pub(crate) struct Port {
-    /// The machine.
+    /// The name of the machine, for messages.
     pub machine: VmName,
     /// The other end of its port.
     line: SerialLine,

@@ -57,7 +57,7 @@ pub(crate) fn doubt(asked: Asked) -> Option<Diagnostic> {
     is_of_host.then(release_doubt).flatten().map(Diagnostic::warning)
 }
 
-/// Returns this host.
+/// Returns the host that this program runs on, with the settings of its environment.
 pub(crate) fn host(user_net: bool) -> Result<System, Fault> {
     System::new(settings(platform()?, user_net)?, Prefetch::default())
 }

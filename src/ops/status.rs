@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// A machine and the threads of its hypervisor.
 pub(crate) struct Status {
-    /// The machine.
+    /// The machine, as `vmrun list` shows it.
     pub machine: Entry,
     /// The threads; none if no hypervisor runs.
     pub threads: Vec<Thread>,

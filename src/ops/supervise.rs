@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// What a supervisor is told.
 pub(crate) struct Supervision {
-    /// The recipe.
+    /// The recipe, with its parameters.
     pub recipe: RecipeRequest,
     /// How long the guest may take to power off.
     pub stop_within: Duration,
@@ -101,6 +101,7 @@ fn listener_of(log: &Path, line: Rc<StarterConnection>, listener: Listener) -> P
         match progress {
             Progress::Runs(..) => line.runs(),
             Progress::Waits(..) => line.waits(),
+            // Who has started us waits for one of these.
             _ => {}
         }
     })

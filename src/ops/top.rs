@@ -54,7 +54,7 @@ pub(crate) fn watch(every: Duration, draw: &dyn Fn(&Overview, &mut Frame<'_>)) -
 pub(crate) enum Act {
     /// Another picture, at most.
     Nothing,
-    /// To leave.
+    /// The view is over.
     Leave,
     /// To run vmrun with these words, in the place of the view.
     Run(Vec<String>),

@@ -64,6 +64,7 @@ pub(super) fn disks(mut argv: Argv, at: &Seat, device: &Device, places: &mut imp
         argv = match counterpart {
             Counterpart::Disk(name) => argv.args(["-device", &format!("{name},{},{rest}", at.address())]),
             Counterpart::AhciCd => argv.args(["-device", &format!("ide-cd,{port},{rest}")]),
+            // The others that have disks are controllers with ports for them.
             _ => argv.args(["-device", &format!("ide-hd,{port},{rest}")]),
         };
     }

@@ -11,6 +11,7 @@ pub(super) fn nic(argv: Argv, at: &Seat, device: &Device, name: &str) -> Argv {
         Some(Backend::Tap(tap)) if !at.setting.user_net => {
             format!("tap,id={id},ifname={},script=no,downscript=no", escape(tap))
         }
+        // QEMU's own network needs nothing of the host.
         _ => format!("user,id={id},hostname={}{}", escape(at.machine.name()), forwards(device)),
     };
     let mac = device.mac().map_or_else(|| mac_of(at), |mac| mac.to_string());
@@ -30,6 +31,7 @@ pub(super) fn nic(argv: Argv, at: &Seat, device: &Device, name: &str) -> Argv {
 fn forwards(device: &Device) -> String {
     match device.value("hostfwd") {
         Some(Value::Forwards(rules)) => rules.iter().map(|rule| format!(",hostfwd={rule}")).collect(),
+        // Without rules nothing is forwarded.
         _ => String::new(),
     }
 }
@@ -48,6 +50,7 @@ pub(super) fn screen(argv: Argv, at: &Seat, device: &Device) -> Argv {
     let number = |name, default: i64, zero| match device.value(name) {
         Some(Value::Integer(0)) => zero,
         Some(Value::Integer(number)) => *number,
+        // Nobody gave a number.
         _ => default,
     };
     let (width, height) = (number("w", 1024, 1920), number("h", 768, 1080));

@@ -6,7 +6,7 @@ use std::ops::Range;
 /// A place in a script where a program is run that no stand-in stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escape {
-    /// What it is.
+    /// How the program gets past.
     pub kind: EscapeKind,
     /// Bytes of the text.
     pub span: Range<usize>,

@@ -10,7 +10,7 @@ pub enum When {
     Always,
     /// Only with what initializes the machine.
     OnlyInit,
-    /// Only without it.
+    /// Only without what initializes the machine.
     OnlyWithout,
 }
 

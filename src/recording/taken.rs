@@ -4,7 +4,7 @@ use super::call::Call;
 
 /// One thing that is taken and can be given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Thing {
+enum HostResource {
     Interface(String),
     Member { bridge: String, member: String },
     Node(String),
@@ -14,7 +14,7 @@ enum Thing {
     Dataset(String),
 }
 
-impl Thing {
+impl HostResource {
     /// Whether giving this back gives the other back too.
     fn frees(&self, other: &Self) -> bool {
         match (self, other) {
@@ -38,8 +38,8 @@ fn stem(name: &str) -> &str {
 
 /// Returns, for each call, the later one that gives back all that it took, by their places.
 pub(crate) fn given_back(calls: &[&Call]) -> Vec<Option<usize>> {
-    let gives: Vec<Vec<Thing>> = calls.iter().map(|call| gives(call)).collect();
-    let back = |at: usize, thing: &Thing| {
+    let gives: Vec<Vec<HostResource>> = calls.iter().map(|call| gives(call)).collect();
+    let back = |at: usize, thing: &HostResource| {
         let later = gives.iter().enumerate().skip(at + 1);
         later.into_iter().find(|(_, gives)| gives.iter().any(|gone| gone.frees(thing))).map(|(at, _)| at)
     };
@@ -57,43 +57,44 @@ fn args(call: &Call) -> Vec<&str> {
     call.args().iter().map(String::as_str).collect()
 }
 
-fn takes(call: &Call) -> Vec<Thing> {
+fn takes(call: &Call) -> Vec<HostResource> {
     let args = args(call);
     match (call.program(), args.as_slice()) {
         _ if call.reads => Vec::new(),
         ("ifconfig", [name, words @ ..]) => {
             let printed = call.output.trim();
             let name = if printed.is_empty() { *name } else { printed };
-            let made = matches!(words.first(), Some(&("create" | "plumb"))).then(|| Thing::Interface(name.into()));
+            let made =
+                matches!(words.first(), Some(&("create" | "plumb"))).then(|| HostResource::Interface(name.into()));
             made.into_iter().chain(members(name, words, "addm")).collect()
         }
-        ("bhyve", _) => call.boots().map(|name| Thing::Node(name.into())).into_iter().collect(),
-        ("bhyveload" | "grub-bhyve", [.., name]) => vec![Thing::Node((*name).into())],
+        ("bhyve", _) => call.boots().map(|name| HostResource::Node(name.into())).into_iter().collect(),
+        ("bhyveload" | "grub-bhyve", [.., name]) => vec![HostResource::Node((*name).into())],
         ("bhyvectl", _) if args.contains(&"--create") => node(&args),
         ("mdconfig", _) if !args.contains(&"-d") && !args.contains(&"-r") => {
             let unit = after(&args, "-u").unwrap_or(call.output.trim());
-            vec![Thing::MemoryDisk(unit.trim_start_matches("md").into())]
+            vec![HostResource::MemoryDisk(unit.trim_start_matches("md").into())]
         }
         ("kldload", names) => modules(names),
-        ("mount", [.., at]) => vec![Thing::Mount((*at).into())],
-        ("zfs", ["create" | "clone" | "snapshot" | "snap", .., name]) => vec![Thing::Dataset((*name).into())],
+        ("mount", [.., at]) => vec![HostResource::Mount((*at).into())],
+        ("zfs", ["create" | "clone" | "snapshot" | "snap", .., name]) => vec![HostResource::Dataset((*name).into())],
         _ => Vec::new(),
     }
 }
 
-fn gives(call: &Call) -> Vec<Thing> {
+fn gives(call: &Call) -> Vec<HostResource> {
     let args = args(call);
     match (call.program(), args.as_slice()) {
-        ("ifconfig", [name, "destroy" | "unplumb", ..]) => vec![Thing::Interface((*name).into())],
+        ("ifconfig", [name, "destroy" | "unplumb", ..]) => vec![HostResource::Interface((*name).into())],
         ("ifconfig", [name, words @ ..]) => members(name, words, "deletem"),
         ("bhyvectl", _) if args.contains(&"--destroy") => node(&args),
         ("mdconfig", _) if args.contains(&"-d") => {
             let unit = after(&args, "-u").unwrap_or_default();
-            vec![Thing::MemoryDisk(unit.trim_start_matches("md").into())]
+            vec![HostResource::MemoryDisk(unit.trim_start_matches("md").into())]
         }
         ("kldunload", names) => modules(names),
-        ("umount", [.., at]) => vec![Thing::Mount((*at).into())],
-        ("zfs", ["destroy", .., name]) => vec![Thing::Dataset((*name).into())],
+        ("umount", [.., at]) => vec![HostResource::Mount((*at).into())],
+        ("zfs", ["destroy", .., name]) => vec![HostResource::Dataset((*name).into())],
         _ => Vec::new(),
     }
 }
@@ -102,14 +103,14 @@ fn after<'a>(args: &[&'a str], option: &str) -> Option<&'a str> {
     args.windows(2).find_map(|pair| if let [word, value] = pair { (*word == option).then_some(*value) } else { None })
 }
 
-fn members(bridge: &str, words: &[&str], word: &str) -> Vec<Thing> {
+fn members(bridge: &str, words: &[&str], word: &str) -> Vec<HostResource> {
     let pairs =
         words.windows(2).filter_map(|pair| if let [w, member] = pair { (*w == word).then_some(*member) } else { None });
-    pairs.map(|member| Thing::Member { bridge: bridge.into(), member: member.into() }).collect()
+    pairs.map(|member| HostResource::Member { bridge: bridge.into(), member: member.into() }).collect()
 }
 
-fn node(args: &[&str]) -> Vec<Thing> {
-    node_of(args).map(|name| Thing::Node(name.into())).into_iter().collect()
+fn node(args: &[&str]) -> Vec<HostResource> {
+    node_of(args).map(|name| HostResource::Node(name.into())).into_iter().collect()
 }
 
 /// Returns the machine that bhyvectl(8) is told, `--vm=NAME` or `--vm NAME`.
@@ -118,9 +119,9 @@ pub(crate) fn node_of<'a>(args: &[&'a str]) -> Option<&'a str> {
     joined.or_else(|| after(args, "--vm"))
 }
 
-fn modules(names: &[&str]) -> Vec<Thing> {
+fn modules(names: &[&str]) -> Vec<HostResource> {
     let names = names.iter().filter(|name| !name.starts_with('-'));
-    names.map(|name| Thing::Module(super::base_name(name).trim_end_matches(".ko").into())).collect()
+    names.map(|name| HostResource::Module(super::base_name(name).trim_end_matches(".ko").into())).collect()
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Default for Setting {
     }
 }
 
-/// The world.
+/// A host that answers a script's programs as one would on which its calls had their effects.
 #[derive(Clone, Debug)]
 pub struct World {
     answers: Vec<Prepared>,

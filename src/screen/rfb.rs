@@ -34,7 +34,7 @@ const PASSWORD: u8 = 2;
 /// What the server has to say next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Its version.
+    /// The 12 bytes of its version (RFC 6143, 7.1.1).
     Version,
     /// Its kind of security, which it decides alone up to version 3.3.
     Decision,
@@ -48,7 +48,7 @@ enum State {
     Verdict { password: bool },
     /// The size of its screen.
     Init,
-    /// A message.
+    /// The first byte of a message, which says its type (RFC 6143, 7.6).
     Message,
     /// So many pieces of a screen.
     Pieces(u16),

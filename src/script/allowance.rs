@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// What is asked for.
+/// A thing of the host that a recipe or a library is about to use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked<'a> {
     /// A file or a device.
@@ -171,6 +171,7 @@ impl super::EvaluationContext {
                 path = part.to_str().map_or_else(|| part.into(), |text| PathBuf::from(self.whole(text)));
                 asked.on(&path)
             }
+            // The others name no file.
             other => other,
         };
         self.name(sources);
@@ -198,6 +199,7 @@ impl super::EvaluationContext {
                 let leads = |(fixed, found): &(PathBuf, PathBuf)| is_led_below(host, path, fixed, found);
                 allowed.folders(path).iter().any(leads)
             }
+            // The others are allowed by their names.
             _ => allowed.has(key, &name),
         };
         let way_out = || format!("if it shall, the recipe says so before: allow(#{{ {key}: [{name:?}] }});");
@@ -325,6 +327,7 @@ impl<'a> Asked<'a> {
             Self::Path(_) => Self::Path(path),
             Self::Read(_) => Self::Read(path),
             Self::Exists(_) => Self::Exists(path),
+            // The others name no file.
             other => other,
         }
     }

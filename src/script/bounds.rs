@@ -176,7 +176,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Begins.
+    /// Starts to count time and memory for one evaluation.
     pub(super) fn begin() -> Self {
         static FIRST: OnceLock<u64> = OnceLock::new();
         let (peak, begun) = (memory::peak(), Instant::now());

@@ -37,15 +37,15 @@ pub(crate) struct Document<'a> {
 pub(crate) enum Sense {
     /// A word or a function.
     Function,
-    /// A method.
+    /// What is called on a value, behind a dot.
     Method,
-    /// A variable.
+    /// What `let`, `const` or a parameter has named.
     Variable,
     /// A key of a map or a property.
     Key,
-    /// A module.
+    /// What an import has named.
     Module,
-    /// A file.
+    /// A file that an import can name.
     File,
     /// A keyword or a unit.
     Keyword,
@@ -56,7 +56,7 @@ pub(crate) enum Sense {
 pub(crate) struct Item {
     /// What it is called, and what is put in.
     pub label: String,
-    /// What it is.
+    /// What an editor draws in front of it.
     pub sense: Sense,
     /// How it is written.
     pub detail: String,

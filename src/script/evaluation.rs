@@ -106,7 +106,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Booted {
     /// What was known of it, with the calls that made its parts.
     pub state: handle::VmState,
-    /// The machine.
+    /// The machine that was checked, as a boot has it.
     pub machine: Machine,
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Tap(pub InterfaceName);
 #[derive(Clone)]
 pub(crate) struct Interface(pub InterfaceName);
 
-/// A bridge.
+/// What `bridge` returns: the bridge, by its name.
 #[derive(Clone)]
 pub(crate) struct Bridge(pub InterfaceName);
 
@@ -66,7 +66,7 @@ pub(crate) struct Node(pub VmName);
 /// A device that is in no slot yet.
 #[derive(Clone)]
 pub(crate) struct DeviceHandle {
-    /// The device.
+    /// The device with its parameters, not yet in a slot.
     pub device: Device,
     /// The call that made it.
     pub site: Site,
@@ -86,7 +86,7 @@ pub(crate) struct Rom {
 /// What puts a guest into memory before bhyve runs.
 #[derive(Clone)]
 pub(crate) struct LoaderHandle {
-    /// The loader.
+    /// The loader with its arguments, not yet of a machine.
     pub loader: Loader,
     /// The call that described it.
     pub site: Site,
@@ -96,7 +96,7 @@ pub(crate) struct LoaderHandle {
 #[derive(Clone)]
 pub(crate) struct Exit(pub Ended);
 
-/// A secret.
+/// What `secret` returns; it is never shown as a text.
 #[derive(Clone)]
 pub(crate) struct SecretHandle(pub Secret);
 
@@ -118,15 +118,15 @@ pub(crate) enum Handle {
     Serial,
     /// The screen of a machine.
     Screen,
-    /// A tap.
+    /// What `tap` returns.
     Tap,
     /// A VLAN, a VXLAN, or one of a pair.
     Interface,
-    /// A bridge.
+    /// What `bridge` returns.
     Bridge,
     /// A machine's vmm node.
     Node,
-    /// A device.
+    /// What the word of a device kind returns.
     Device,
     /// Firmware.
     Bootrom,
@@ -134,7 +134,7 @@ pub(crate) enum Handle {
     Loader,
     /// How a boot ended.
     Exit,
-    /// A secret.
+    /// What `secret` returns.
     Secret,
 }
 

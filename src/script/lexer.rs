@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// What a token is.
+/// Which part a token plays in Rhai's grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     /// A name or a keyword.
     Word,
-    /// A number.
+    /// A whole number, or one with a fraction.
     Number,
     /// A text, or the part of one that stands between what is put in.
     Text,
@@ -19,7 +19,7 @@ pub(crate) enum TokenKind {
     Mark,
 }
 
-/// A token.
+/// The least part of a recipe's text that means something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,

@@ -20,7 +20,7 @@ pub(crate) struct LibraryStore {
     pub lock: Lock,
 }
 
-/// A module of a library.
+/// A Rhai file of a library, as an import names it.
 #[derive(Debug)]
 pub(crate) struct LibraryModule {
     /// The name of the library.

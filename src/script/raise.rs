@@ -15,7 +15,7 @@ pub struct Site {
 /// A fault and the part of a call that it is about.
 #[derive(Clone, Debug)]
 pub struct Raised {
-    /// The fault.
+    /// What is wrong and the way out, without a place.
     pub fault: Fault,
     /// How bad it is.
     pub severity: Severity,

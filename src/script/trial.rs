@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// A file of tests.
+/// A file whose functions are tests of recipes.
 pub(crate) struct TestFile {
     source: Rc<Source>,
     sources: Rc<Sources>,

@@ -162,6 +162,7 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
     for (slot, device) in machine.devices() {
         let paths = device.items().iter().filter_map(|item| match &item.value {
             Value::Path(path) => Some((Part::option(slot, item.number, item.parameter.name), path)),
+            // The others name no folder and no socket that bhyve makes.
             _ => None,
         });
         for (part, path) in paths {

@@ -27,6 +27,7 @@ pub(super) fn anothers(back: &Effect, there: &[Interface], machines: &[&VmName])
             let is_in = there.iter().any(|one| one.name == bridge.as_str() && one.members.iter().any(is_member));
             (!is_in).then(|| format!("{member} is no member of {bridge} any more"))
         }
+        // Nobody else can have made what the others take away.
         _ => None,
     }
 }
@@ -61,6 +62,7 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
             let fault = host.query(&bhyve::look_at_jail(jail)).err()?;
             bhyve::is_no_jail(&fault.message).then(|| format!("the jail {jail} is gone already"))
         }
+        // Of the others it cannot be told.
         _ => None,
     }
 }

@@ -363,6 +363,7 @@ pub(super) fn replaced(effect: &Effect) -> Option<&Path> {
     match effect {
         Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => Some(path),
         Effect::CopyVars { to, .. } => Some(to.as_path()),
+        // The others add to a file, or change none.
         _ => None,
     }
 }

@@ -9,14 +9,11 @@ use crate::diag::Fault;
 use crate::host::interfaces::freebsd::parse_interfaces;
 use crate::host::marks;
 use crate::host::{Effect, Host, Inner, Interface, Platform};
-use crate::model::{Argv, Backend, InterfaceName, Jail, JailName, Link, LinkKind, Machine, Membership, VmName};
+use crate::model::{Argv, InterfaceName, Jail, JailName, Link, LinkKind, Machine, Membership, VmName};
 
 /// Returns the taps that a machine's cards have.
 pub(super) fn taps(machine: &Machine) -> impl Iterator<Item = &InterfaceName> {
-    machine.devices().filter_map(|(_, device)| match device.backend() {
-        Some(Backend::Tap(tap)) => Some(tap),
-        _ => None,
-    })
+    machine.devices().filter_map(|(_, device)| device.tap())
 }
 
 /// Returns the interfaces in the network of a jail that is there.
@@ -67,6 +64,7 @@ impl Run {
     fn bridge_of(&self, tap: &InterfaceName) -> Option<(InterfaceName, Membership)> {
         self.joined.iter().find_map(|effect| match effect {
             Effect::Join { bridge, member, how } if member == tap => Some((bridge.clone(), how.clone())),
+            // Only a membership names a bridge.
             _ => None,
         })
     }

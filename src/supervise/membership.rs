@@ -99,6 +99,7 @@ impl Run {
             self.holds.iter().filter_map(|hold| if let Hold::Effect(effect) = hold { Some(effect) } else { None });
         holds.chain(&self.joined).filter_map(move |effect| match effect {
             Effect::Join { bridge, member, how } if bridge == of && !how.is_span => Some((member, how)),
+            // Only a membership makes a member.
             _ => None,
         })
     }

@@ -170,6 +170,7 @@ fn up(host: &dyn Host, meant: &[Effect]) -> Result<Vec<Verdict>, Fault> {
                 ),
                 None => Verdict::Do(effect.clone()),
             },
+            // A network is made of these.
             _ => Verdict::Done,
         })
     };

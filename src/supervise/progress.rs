@@ -13,7 +13,7 @@ pub(crate) enum Progress<'a> {
     Started {
         /// How many boots of the run there were, with this one.
         boot: u64,
-        /// Its process.
+        /// The number of the hypervisor's process, if it has one.
         process: Option<u32>,
     },
     /// A guest that ran already was taken over; its process.

@@ -53,7 +53,7 @@ impl fmt::Display for MachineState {
 pub struct MachineStatus {
     /// The machine.
     pub name: VmName,
-    /// Its state.
+    /// Whether it runs, waits, failed or ended, when it was written down.
     pub state: MachineState,
     /// The process that looks after it.
     pub supervisor: Option<u32>,

@@ -4,7 +4,7 @@ use super::reading::Reading;
 use super::slots::Slots;
 use crate::model::Size;
 
-/// What a disk is.
+/// What keeps the bytes of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskKind {
     /// A file in the guest's folder.
@@ -29,7 +29,7 @@ pub struct Disk {
     pub path: String,
     /// The size, if the file says one: templates only.
     pub size: Option<Size>,
-    /// What it is.
+    /// What keeps its bytes, as `diskN_dev` says.
     pub kind: DiskKind,
     /// bhyve's device, as `virtio-blk`.
     pub emulation: String,

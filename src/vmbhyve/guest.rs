@@ -62,7 +62,7 @@ pub struct Guest {
     pub nics: Vec<Nic>,
     /// The disks, in order.
     pub disks: Vec<Disk>,
-    /// The loader.
+    /// What puts the guest's code into memory, as `loader` says.
     pub loader: Loader,
     /// How it is called, if it is a program that runs before bhyve.
     pub load: Option<Load>,

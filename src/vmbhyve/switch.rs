@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// A switch as a line of `switch_list` and the keys with its name describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Description {
-    /// Its name.
+    /// The name in `switch_list`.
     pub name: String,
     /// Its kind, as the file calls it.
     pub kind: String,
@@ -53,7 +53,7 @@ pub(crate) fn all(system: &str) -> (Vec<Description>, Vec<Note>) {
         let get = |key: &str| get(key).filter(|value| !value.is_empty());
         let bridge = match named(name, &conf) {
             Switch::Bridge { name: own, .. } => own.or_else(|| bridges.get(*name).cloned()),
-            _ => None,
+            Switch::Vale | Switch::Netgraph | Switch::Unknown(_) => None,
         };
         Description {
             name: (*name).to_string(),

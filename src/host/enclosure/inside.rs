@@ -1,6 +1,6 @@
 //! The two processes of an enclosure.
 
-use super::tree::{Above, Step, Tree};
+use super::tree::{Above, StepResult, Tree};
 use super::written::{told, written};
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
 use crate::diag::may_fail::MayFail as _;
@@ -43,7 +43,7 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
 pub(super) fn enter() -> Option<ExitCode> {
     let mut args = std::env::args_os();
     let name = args.next()?;
-    let act: fn(&Path, &[OsString], &mut UnixStream) -> Step<()> = match name.to_str()? {
+    let act: fn(&Path, &[OsString], &mut UnixStream) -> StepResult<()> = match name.to_str()? {
         OUTER => leave,
         INNER => be_first,
         _ => return None,
@@ -62,7 +62,7 @@ pub(super) fn enter() -> Option<ExitCode> {
 }
 
 /// Leaves the namespaces of the host, and waits for the first process of the new ones.
-fn leave(folder: &Path, script: &[OsString], _: &mut UnixStream) -> Step<()> {
+fn leave(folder: &Path, script: &[OsString], _: &mut UnixStream) -> StepResult<()> {
     let us = std::env::current_exe().map_err(|why| format!("find this program: {why}"))?;
     let mut flags = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
@@ -101,7 +101,7 @@ fn let_go() {
 }
 
 /// Is the first process of the enclosure: makes what the script sees, starts it, and ends all of it when nobody listens any more.
-fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> Step<()> {
+fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResult<()> {
     let us = std::env::current_exe().map_err(|why| format!("find this program: {why}"))?;
     let cwd = std::env::current_dir().map_err(|why| format!("find the folder: {why}"))?;
     let Some((user, [program, words @ ..])) = args.split_first() else {

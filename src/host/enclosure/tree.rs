@@ -73,7 +73,7 @@ impl<'a> Above<'a> {
     }
 
     /// Writes what lies over a folder, and returns whether that is anything.
-    fn write(&self, folder: &Path, above: &Path) -> Step<bool> {
+    fn write(&self, folder: &Path, above: &Path) -> StepResult<bool> {
         let mut any = false;
         for owned in self.owned.iter().filter(|owned| owned.is_dir()) {
             let Ok(inner) = owned.strip_prefix(folder) else { continue };
@@ -91,7 +91,7 @@ impl<'a> Above<'a> {
 }
 
 /// A step that failed, and why.
-pub(super) type Step<T> = Result<T, String>;
+pub(super) type StepResult<T> = Result<T, String>;
 
 fn step<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -> String {
     move |why| format!("{what}: {why}")
@@ -106,7 +106,7 @@ fn harmless() -> MsFlags {
 
 impl Tree {
     /// Mounts all of it, and makes it the root of this process. `folder` is that of the recording.
-    pub(super) fn enter(folder: &Path, above: &Above<'_>) -> Step<Self> {
+    pub(super) fn enter(folder: &Path, above: &Above<'_>) -> StepResult<Self> {
         umask(Mode::from_bits_truncate(0o022));
         mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING)
             .map_err(step("mount / private"))?;
@@ -145,7 +145,13 @@ impl Tree {
     ///
     /// What is mounted below a folder hides something of it, and in a user namespace is not taken away: such a folder is below no
     /// overlay (mount_namespaces(7), "locked"), but what is in it.
-    fn lay_out(&mut self, folder: &Path, root: &Path, mounts: &[Mounted], over: &Above<'_>) -> Step<BTreeSet<PathBuf>> {
+    fn lay_out(
+        &mut self,
+        folder: &Path,
+        root: &Path,
+        mounts: &[Mounted],
+        over: &Above<'_>,
+    ) -> StepResult<BTreeSet<PathBuf>> {
         let mut folders = BTreeSet::new();
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
@@ -189,7 +195,7 @@ impl Tree {
 
     /// Has a folder of the host below an overlay. What cannot be covered, and what cannot be reached, is not shown: an overlay shows
     /// nothing of what is mounted in it.
-    fn cover(&mut self, folder: &Path, root: &Path, over: &Above<'_>) -> Step<()> {
+    fn cover(&mut self, folder: &Path, root: &Path, over: &Above<'_>) -> StepResult<()> {
         let new = new(root, folder);
         let Ok(meta) = std::fs::metadata(folder) else { return Ok(()) };
         if !meta.is_dir() {
@@ -233,7 +239,7 @@ fn at(folder: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(nix::libc::O_PATH | nix::libc::O_DIRECTORY).open(folder)
 }
 
-fn make(path: &Path) -> Step<()> {
+fn make(path: &Path) -> StepResult<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(step(format_args!("make {}", path.display())))
 }
 
@@ -272,7 +278,7 @@ fn known(why: io::Error) -> io::Result<()> {
 }
 
 /// Mounts /proc of the enclosure's processes and /sys of its network, of which nothing can be written that is the kernel's.
-fn kernel(root: &Path) -> Step<()> {
+fn kernel(root: &Path) -> StepResult<()> {
     let proc = root.join("proc");
     let flags = harmless() | MsFlags::MS_NOEXEC;
     mount(Some("proc"), &proc, Some("proc"), flags, NOTHING).map_err(step("mount /proc"))?;
@@ -285,7 +291,7 @@ fn kernel(root: &Path) -> Step<()> {
 }
 
 /// Shows a file or a folder at another place, where its inode cannot be changed. A device can be written to nevertheless.
-fn read_only(from: &Path, to: &Path) -> Step<()> {
+fn read_only(from: &Path, to: &Path) -> StepResult<()> {
     let what = || format!("show {}", from.display());
     mount(Some(from), to, NOTHING, MsFlags::MS_BIND, NOTHING).map_err(step(what()))?;
     // What the mount has of these it has to keep (mount_namespaces(7)).
@@ -301,7 +307,7 @@ fn read_only(from: &Path, to: &Path) -> Step<()> {
 }
 
 /// Makes a /dev without devices of the host's, in which the folder of the recording is too.
-fn devices(root: &Path, folder: &Path) -> Step<()> {
+fn devices(root: &Path, folder: &Path) -> StepResult<()> {
     let dev = root.join("dev");
     mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755")).map_err(step("mount /dev"))?;
     for name in DEVICES {

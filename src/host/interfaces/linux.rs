@@ -17,6 +17,7 @@ pub(super) fn question() -> Argv {
 pub(super) fn read(query: Query<'_>) -> Result<Vec<Interface>, Fault> {
     let text = query(&question()).map_err(|fault| match fault.cause {
         Some(Cause::NoProgram) => fault.hint("apt install iproute2"),
+        // An ip(8) that is there explains itself.
         _ => fault,
     })?;
     parse_interfaces(&text)

@@ -15,9 +15,9 @@ use std::rc::Rc;
 pub(crate) struct Fixture {
     /// The kind of host.
     pub settings: Settings,
-    /// What it has.
+    /// Interfaces, files, processes and programs at the beginning.
     pub world: World,
-    /// Its secrets.
+    /// Secrets in clear text, by name.
     pub secrets: BTreeMap<String, String>,
     /// Its environment.
     pub env: BTreeMap<String, String>,
@@ -31,7 +31,7 @@ pub(crate) struct Fixture {
     pub capacity: Capacity,
     /// How the next boots end; then guests power off.
     pub exits: VecDeque<Ended>,
-    /// What it refuses.
+    /// The command that fails, by its number or by how it begins.
     pub refuses: Option<Refusal>,
     /// What was done: commands, and how boots ended.
     pub log: Vec<String>,

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub(crate) enum Rehearsed {
     /// A change of the host.
     Effect(Effect),
-    /// A boot.
+    /// A machine boots, and ends as the rehearsal imagines.
     Boot(Box<Machine>),
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 /// What a host has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
-    /// Its interfaces.
+    /// The interfaces, as ifconfig(8) or ip(8) would tell them.
     pub interfaces: Vec<Interface>,
     /// Its files; a folder is where a file is below it.
     pub files: BTreeMap<PathBuf, FileFact>,
@@ -103,6 +103,7 @@ impl World {
     pub(crate) fn apply_half(&mut self, effect: &Effect, names: &[String]) {
         let made = match effect {
             Effect::CreateLink(link) => interfaces::made(link),
+            // No other effect makes interfaces of the host by several commands.
             _ => Vec::new(),
         };
         // Addresses are given last.

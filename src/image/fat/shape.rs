@@ -24,11 +24,11 @@ const ENTRIES: u32 = SECTOR / 32;
 /// The three kinds of FAT, by the bits of a number in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FatKind {
-    /// FAT12.
+    /// FAT12: fewer than 4085 clusters.
     Fat12,
-    /// FAT16.
+    /// FAT16: fewer than 65525 clusters.
     Fat16,
-    /// FAT32.
+    /// FAT32: 65525 clusters and more.
     Fat32,
 }
 
@@ -113,7 +113,7 @@ impl Shape {
         Some(Self { clusters: data / cluster, ..shape }).filter(|shape| shape.clusters > 0)
     }
 
-    /// Returns the bytes of a cluster.
+    /// Returns how long a cluster is, in bytes.
     pub(in super::super) fn cluster_bytes(&self) -> u32 {
         self.cluster * SECTOR
     }

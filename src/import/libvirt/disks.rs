@@ -5,7 +5,7 @@ use super::slots::Slots;
 use roxmltree::Node;
 use std::collections::BTreeMap;
 
-/// A disk.
+/// What libvirt says of a disk or CD, with bhyve's words.
 struct Disk {
     bus: String,
     is_cd: bool,

@@ -9,9 +9,9 @@ use crate::model::NetAddress;
 use crate::recording::{Step, When};
 use std::collections::BTreeMap;
 
-/// The kinds of interfaces that have words.
+/// The words that make interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum InterfaceWord {
     Tap,
     Bridge,
     Vlan,
@@ -20,8 +20,8 @@ enum Kind {
 
 /// An interface that the script makes.
 #[derive(Clone, Debug)]
-struct Made {
-    kind: Kind,
+struct MadeInterface {
+    kind: InterfaceWord,
     /// Its names, the one that it was made with first.
     names: Vec<String>,
     when: When,
@@ -53,7 +53,7 @@ enum Deed {
 /// The interfaces of a script.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    made: Vec<Made>,
+    made: Vec<MadeInterface>,
     /// What is done at each step, by its place.
     deeds: BTreeMap<usize, Vec<(When, Deed)>>,
     /// The steps that name an interface after the place where it is made.
@@ -138,15 +138,15 @@ fn inet(words: &[String]) -> (Change, usize) {
 
 /// Returns the kind of an interface by the name that it is made with (ifconfig(8): the kind and a number, or a VLAN's parent, a
 /// dot and the tag).
-fn kind(name: &str, changes: &[Change]) -> Option<Kind> {
+fn kind(name: &str, changes: &[Change]) -> Option<InterfaceWord> {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     match stem {
-        "tap" | "vmnet" => Some(Kind::Tap),
-        "bridge" => Some(Kind::Bridge),
-        "epair" => Some(Kind::Pair),
-        _ if name.starts_with("epair") => Some(Kind::Pair),
-        _ if name.rsplit_once('.').is_some_and(|(_, tag)| tag.parse::<u16>().is_ok()) => Some(Kind::Vlan),
-        "vlan" if changes.iter().any(|change| matches!(change, Change::Parent(_))) => Some(Kind::Vlan),
+        "tap" | "vmnet" => Some(InterfaceWord::Tap),
+        "bridge" => Some(InterfaceWord::Bridge),
+        "epair" => Some(InterfaceWord::Pair),
+        _ if name.starts_with("epair") => Some(InterfaceWord::Pair),
+        _ if name.rsplit_once('.').is_some_and(|(_, tag)| tag.parse::<u16>().is_ok()) => Some(InterfaceWord::Vlan),
+        "vlan" if changes.iter().any(|change| matches!(change, Change::Parent(_))) => Some(InterfaceWord::Vlan),
         _ => None,
     }
 }
@@ -200,18 +200,17 @@ impl Network {
         let printed = step.call.output.trim();
         // What is printed is the last name; a new one has it from the beginning.
         let own = if printed.is_empty() { name.to_string() } else { printed.to_string() };
-        let own = match renamed.map(|at| changes.remove(at)) {
-            Some(Change::Name(new)) => new,
-            _ => own,
-        };
-        let vlan = name.rsplit_once('.').filter(|_| kind == Kind::Vlan);
+        let renamed = renamed.map(|at| changes.remove(at));
+        let own = if let Some(Change::Name(new)) = renamed { new } else { own };
+        let vlan = name.rsplit_once('.').filter(|_| kind == InterfaceWord::Vlan);
         let vlan = vlan.map(|(parent, tag)| (parent.to_string(), tag.to_string()));
         let (tag, parent) = changes.iter().fold((None, None), |(tag, parent), change| match change {
             Change::Vlan(tag) => (Some(tag.clone()), parent),
             Change::Parent(parent) => (tag, Some(parent.clone())),
+            // Only these say which VLAN it is.
             _ => (tag, parent),
         });
-        let made = Made {
+        let made = MadeInterface {
             kind,
             names: vec![own.clone()],
             when: step.when,
@@ -269,7 +268,9 @@ impl Network {
                 (Change::Name(new), None) => raw.extend(["name".into(), new]),
                 (Change::Description(text), Some(made)) => made.description = Some(text),
                 (Change::Description(text), None) => raw.extend(["description".into(), text]),
-                (Change::Address(address), Some(made)) if matches!(made.kind, Kind::Bridge | Kind::Vlan) => {
+                (Change::Address(address), Some(made))
+                    if matches!(made.kind, InterfaceWord::Bridge | InterfaceWord::Vlan) =>
+                {
                     made.addresses.push(address);
                 }
                 (Change::Address(address), _) => {
@@ -303,6 +304,7 @@ impl Network {
     fn switch(&mut self, name: &str, word: String, member: String, raw: &mut Vec<String>) {
         let joins = self.deeds.values_mut().flatten().filter_map(|(_, deed)| match deed {
             Deed::Join { bridge, member: joined, switches } if bridge == name && *joined == member => Some(switches),
+            // Only a member has switches.
             _ => None,
         });
         match joins.last() {
@@ -361,32 +363,32 @@ impl Network {
         let call = made.call();
         let mut remarks = String::new();
         if let [first, .., last] = made.names.as_slice() {
-            let (kept, other) = if made.kind == Kind::Tap { (first, last) } else { (last, first) };
+            let (kept, other) = if made.kind == InterfaceWord::Tap { (first, last) } else { (last, first) };
             remarks += &comment(0, &format!("The script names it {other} as well; here it is {kept} throughout."));
         }
-        if made.kind == Kind::Bridge && !made.is_gone {
+        if made.kind == InterfaceWord::Bridge && !made.is_gone {
             let text = format!(
                 "{} goes away when the run ends; one that machines share is made by `vmrun network up`.",
                 made.name()
             );
             remarks += &comment(0, &text);
         }
-        let is_used = self.used.get(at).copied().unwrap_or_default() || made.kind == Kind::Tap;
+        let is_used = self.used.get(at).copied().unwrap_or_default() || made.kind == InterfaceWord::Tap;
         // A variable is seen only where it was made: what depends on `init` has none.
         if made.when != When::Always || !is_used {
             return format!("{remarks}{call};\n");
         }
         let stem = match made.kind {
-            Kind::Tap => "nic",
-            Kind::Bridge => "net",
-            Kind::Vlan => "trunk",
-            Kind::Pair => "pair",
+            InterfaceWord::Tap => "nic",
+            InterfaceWord::Bridge => "net",
+            InterfaceWord::Vlan => "trunk",
+            InterfaceWord::Pair => "pair",
         };
         let before = self.made.iter().take(at).filter(|other| other.kind == made.kind && other.when == When::Always);
         let count = before.count() + 1;
         let variable = if count == 1 { stem.to_string() } else { format!("{stem}{count}") };
         for name in &made.names {
-            if made.kind == Kind::Pair {
+            if made.kind == InterfaceWord::Pair {
                 let stem = name.trim_end_matches(['a', 'b']);
                 values.extend(["a", "b"].map(|end| (format!("{stem}{end}"), format!("{variable}.{end}"))));
             } else {
@@ -397,16 +399,16 @@ impl Network {
     }
 }
 
-impl Made {
+impl MadeInterface {
     /// A tap keeps the name of its device, which bhyve opens; any other has the last that it was given.
     fn name(&self) -> &str {
-        let name = if self.kind == Kind::Tap { self.names.first() } else { self.names.last() };
+        let name = if self.kind == InterfaceWord::Tap { self.names.first() } else { self.names.last() };
         name.map(String::as_str).unwrap_or_default()
     }
 
     fn answers_to(&self, name: &str) -> bool {
         let stem = |name: &str| name.trim_end_matches(['a', 'b']).to_string();
-        self.names.iter().any(|own| own == name || self.kind == Kind::Pair && stem(own) == stem(name))
+        self.names.iter().any(|own| own == name || self.kind == InterfaceWord::Pair && stem(own) == stem(name))
     }
 
     fn call(&self) -> String {
@@ -414,9 +416,9 @@ impl Made {
         let (name, tag) = (self.name(), self.vlan.as_ref().map(|(_, tag)| tag.as_str()).unwrap_or_default());
         let parent = self.vlan.as_ref().map(|(parent, _)| parent.as_str()).unwrap_or_default();
         match self.kind {
-            Kind::Bridge => keys.push("create: true".to_string()),
-            Kind::Vlan if name != format!("{parent}.{tag}") => keys.push(format!("name: {}", quoted(name))),
-            _ => {}
+            InterfaceWord::Bridge => keys.push("create: true".to_string()),
+            InterfaceWord::Vlan if name != format!("{parent}.{tag}") => keys.push(format!("name: {}", quoted(name))),
+            InterfaceWord::Vlan | InterfaceWord::Tap | InterfaceWord::Pair => {}
         }
         match self.addresses.as_slice() {
             [] => {}
@@ -433,10 +435,10 @@ impl Made {
         keys.extend(self.description.as_ref().map(|text| format!("description: {}", quoted(text))));
         let keys = if keys.is_empty() { String::new() } else { format!(", #{{ {} }}", keys.join(", ")) };
         match self.kind {
-            Kind::Tap => format!("tap({}{keys})", quoted(name)),
-            Kind::Bridge => format!("bridge({}{keys})", quoted(name)),
-            Kind::Pair => format!("epair({}{keys})", quoted(name.trim_end_matches(['a', 'b']))),
-            Kind::Vlan => format!("vlan({}, {tag}{keys})", quoted(parent)),
+            InterfaceWord::Tap => format!("tap({}{keys})", quoted(name)),
+            InterfaceWord::Bridge => format!("bridge({}{keys})", quoted(name)),
+            InterfaceWord::Pair => format!("epair({}{keys})", quoted(name.trim_end_matches(['a', 'b']))),
+            InterfaceWord::Vlan => format!("vlan({}, {tag}{keys})", quoted(parent)),
         }
     }
 
@@ -449,7 +451,7 @@ impl Made {
         let joins = |args: &[String]| {
             let adds = |pair: &[String]| matches!(pair, [word, member] if word == "addm" && self.answers_to(member));
             let is_bridge = args.first().is_some_and(|name| self.answers_to(name))
-                || args.iter().any(|word| self.answers_to(word) && self.kind == Kind::Bridge);
+                || args.iter().any(|word| self.answers_to(word) && self.kind == InterfaceWord::Bridge);
             args.windows(2).any(adds) || is_bridge && args.iter().any(|word| word == "addm")
         };
         steps.iter().filter(|step| !step.call.reads).any(|step| match step.call.program() {

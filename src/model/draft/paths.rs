@@ -39,6 +39,7 @@ impl Device {
 fn path_mut(value: &mut Value) -> Option<&mut DevicePath> {
     match value {
         Value::Path(path) | Value::Socket(path) => Some(path),
+        // The others name no file of the host.
         _ => None,
     }
 }

@@ -27,7 +27,7 @@ pub(super) enum Tags {
 pub(super) struct Fetched {
     /// What is to be pinned.
     pub(super) pin: Pin,
-    /// Its files.
+    /// Its modules, by their paths in the repository.
     pub(super) files: Files,
 }
 
@@ -41,6 +41,7 @@ fn repository(store: &LibraryStore, url: &str) -> Result<Repository, Fault> {
 pub(super) fn anew(store: &LibraryStore, name: &str, url: &str, want: Option<Want>) -> Result<(Want, Fetched), Fault> {
     let required = match &want {
         Some(Want::Version(version)) => Some(requirement(version)?),
+        // A revision is no requirement, and who wants nothing gets the newest.
         _ => None,
     };
     let repository = repository(store, url)?;
@@ -49,7 +50,7 @@ pub(super) fn anew(store: &LibraryStore, name: &str, url: &str, want: Option<Wan
             let (commit, is_tag) = repository.resolve(&rev)?;
             (Want::Rev(rev.clone()), is_tag.then_some(rev), commit)
         }
-        want => {
+        want @ (Some(Want::Version(_)) | None) => {
             let tags = repository.tags()?;
             let tag = newest(&tags, required.as_ref()).ok_or_else(|| none(url, required.as_ref(), &tags))?;
             let commit = repository.tagged(&tag.0);

@@ -16,7 +16,7 @@ pub(crate) enum LibraryState {
     ByPath,
     /// It is to be such a folder, which is not there.
     Missing,
-    /// It is not pinned.
+    /// The lock file has no commit of it yet.
     NotPinned,
     /// It is pinned and was not fetched.
     NotHere,

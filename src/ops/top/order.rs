@@ -3,11 +3,11 @@
 /// The order in which machines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// By name.
+    /// By name, A first.
     Name,
     /// By the share of a processor.
     Cpu,
-    /// By the memory.
+    /// By the memory of the guest, most first.
     Memory,
     /// By the time since the hypervisor was started.
     Uptime,

@@ -15,7 +15,7 @@ use std::rc::Rc;
 pub(crate) struct Exports {
     /// Its functions that others may call, each with its parameters.
     pub functions: BTreeMap<String, Vec<Vec<String>>>,
-    /// Its values.
+    /// The names of the values that others may read.
     pub values: Vec<String>,
     /// What is wrong with it, if anything is.
     pub fault: Option<String>,

@@ -98,6 +98,7 @@ impl Rule {
     pub const fn severity(self) -> Severity {
         match self {
             Self::Text | Self::Unused | Self::Unreachable => Severity::Warning,
+            // Who breaks another one has a recipe that does not do what it says.
             _ => Severity::Error,
         }
     }
@@ -106,7 +107,7 @@ impl Rule {
 /// A rule that was broken, with the diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule.
+    /// The rule that is broken, which decides how bad that is.
     pub rule: Rule,
     /// What is wrong, where, and the way out.
     pub diagnostic: Diagnostic,

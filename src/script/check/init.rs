@@ -5,7 +5,7 @@ use rhai::{AST, ASTNode, Expr, Stmt};
 /// What difference `init` makes in a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Init {
-    /// None.
+    /// It makes none: the recipe does not ask for it, or does the same either way.
     None,
     /// With it the recipe does what it does without, and more.
     More,

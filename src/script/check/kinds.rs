@@ -6,24 +6,24 @@ use rhai::ImmutableString;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// A kind of value.
+/// What is known of a value without an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ValueKind {
     /// Nothing is known.
     Any,
-    /// `()`.
+    /// Rhai's `()`, which stands for nothing.
     Unit,
     /// True or false.
     Flag,
     /// A whole number.
     Number,
-    /// A text.
+    /// A string of Rhai.
     Text,
-    /// A list.
+    /// An array of Rhai.
     List,
     /// A map; its keys where they are all known.
     Map(Option<Rc<BTreeSet<ImmutableString>>>),
-    /// A closure.
+    /// A function without a name, with what it captured.
     Closure,
     /// What a word returned.
     Handle(Handle),

@@ -20,7 +20,7 @@ use std::rc::Rc;
 pub(super) struct Known<'a> {
     /// Their values; what is not known is `()`, inside of lists and maps too.
     pub(super) partial: &'a [Dynamic],
-    /// Their kinds.
+    /// What is known of each, in the same order.
     pub(super) kinds: &'a [ValueKind],
     /// Whether all of an expression is known.
     pub(super) whole: &'a dyn Fn(&Expr) -> bool,

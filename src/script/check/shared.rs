@@ -59,7 +59,7 @@ impl Shared {
 /// What a recipe wants for itself, and the call that says so.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// What it is.
+    /// The thing that only one may have.
     pub what: Shared,
     /// The machine that it is for, if it is for one.
     pub machine: String,

@@ -37,7 +37,7 @@ pub(super) enum Around {
 /// What has a property or a method, as far as the text tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
-    /// A number.
+    /// A number, whose methods are the units.
     Number,
     /// A part of a machine that one talks to: `serial`, `screen`.
     Part(&'static str),

@@ -91,7 +91,7 @@ impl Call<'_> {
         self.args.get(at).is_some_and(|value| !value.is_unit())
     }
 
-    /// Returns a text.
+    /// Returns the argument at that place, from 0, as a text; it is an error at that argument if it is none.
     pub(crate) fn text(&self, at: usize) -> Result<String, Raised> {
         text(&self.args[at]).map_err(|raised| raised.arg(at))
     }

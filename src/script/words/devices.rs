@@ -141,7 +141,20 @@ impl Call<'_> {
             Value::Text(address) if name == "gdb.address" => self.permit(Asked::Listen(address, address)),
             // The node of netgraph(4) that a card is connected to.
             Value::Text(node) if name == "path" => self.permit(Asked::Interface(node)),
-            _ => Ok(()),
+            // What names nothing of the host, and nothing outside of the guest.
+            Value::Text(_)
+            | Value::Integer(_)
+            | Value::Flag(_)
+            | Value::Choice(_)
+            | Value::SectorSize(..)
+            | Value::Eui64(_)
+            | Value::Mac(_)
+            | Value::Backend(Backend::Slirp | Backend::Netgraph)
+            | Value::Password(_)
+            | Value::Tty(Tty::Stdio)
+            | Value::Register(_)
+            | Value::CpuSet(_)
+            | Value::Size(_) => Ok(()),
         }
     }
 }
@@ -228,6 +241,7 @@ pub(super) fn read(parameter: &Parameter, value: &Dynamic) -> Result<Value, Rais
     if let Some(tap) = value.read_lock::<Tap>() {
         return match parameter.ty {
             Type::Backend => Ok(Value::Backend(Backend::Tap(tap.0.clone()))),
+            // A tap is what a card is plugged into, and nothing else.
             _ => Err(expected(&parameter.ty.to_string(), value)),
         };
     }

@@ -79,6 +79,7 @@ impl<'a> Given<'a> {
             self.call.permit_path(value)?;
             match read_type(ValueType::Tty, value)? {
                 Value::Tty(tty) => Ok(tty),
+                // The type reads nothing else.
                 _ => Err(super::expected("\"stdio\" or a tty", value)),
             }
         })

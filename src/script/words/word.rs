@@ -8,7 +8,7 @@ use crate::script::raise::{Raised, Site};
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
 use std::any::TypeId;
 
-/// What kind of word it is.
+/// What calling a word does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WordKind {
     /// Reads the host.
@@ -39,7 +39,7 @@ impl WordKind {
 pub(crate) enum Type {
     /// One of several.
     Any,
-    /// `()`.
+    /// Rhai's `()`, which stands for nothing.
     Unit,
     /// True or false.
     Flag,
@@ -47,15 +47,15 @@ pub(crate) enum Type {
     Number,
     /// A size in bytes: a number, or a text as `"20G"`.
     Size,
-    /// A text.
+    /// A string of Rhai.
     Text,
     /// A path of the host.
     Path,
-    /// A list.
+    /// An array of Rhai.
     List,
     /// A map; of what a word returns, all of its keys.
     Map(&'static [&'static str]),
-    /// A closure.
+    /// A function without a name, with what it captured.
     Closure,
     /// What a word returned.
     Handle(Handle),
@@ -99,7 +99,7 @@ pub(crate) enum Example {
     Name,
     /// As a text, in quotes.
     Text(&'static str),
-    /// As a number.
+    /// As a number, without a unit.
     Number(i64),
     /// As Rhai has it.
     Written(&'static str),
@@ -220,23 +220,23 @@ impl Param {
 pub(crate) enum Asks {
     /// Files of the host.
     Paths,
-    /// Interfaces.
+    /// Interfaces that are there, and addresses of routers.
     Interfaces,
-    /// Devices of the host.
+    /// PCI devices of the host (ppt(4)).
     HostDevices,
-    /// Commands.
+    /// Commands that are run.
     Commands,
     /// Boots of a machine.
     Boots,
     /// The vmm nodes of machines.
     Nodes,
-    /// The umask.
+    /// The permissions that files lack which are made later.
     Umask,
     /// Arguments of bhyve that vmrun does not know.
     Arguments,
-    /// Secrets.
+    /// Secrets, by name.
     Secrets,
-    /// The environment.
+    /// Variables of the environment, by name.
     Environment,
     /// Whether files are there.
     Existence,
@@ -274,7 +274,7 @@ pub(crate) struct Word {
     pub on: Option<Handle>,
     /// Its parameters.
     pub params: &'static [Param],
-    /// What it returns.
+    /// The type of its value; `Unit` where it is called for its effect.
     pub returns: Type,
     /// What it can ask for.
     pub asks: &'static [Asks],
@@ -309,14 +309,14 @@ pub(crate) struct Shown {
 /// A row of the table: a word of its own, or a device's.
 #[derive(Clone, Copy)]
 pub(crate) enum Row {
-    /// A word.
+    /// A word with a row and a function of its own.
     Word(&'static Word),
     /// The word of a kind of device.
     Device(&'static DeviceKind),
 }
 
 impl Row {
-    /// Returns the name.
+    /// Returns what a recipe calls it by.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Word(word) => word.name,
@@ -340,7 +340,7 @@ impl Row {
         }
     }
 
-    /// Returns the parameters.
+    /// Returns the parameters in their order, as they are shown.
     pub(crate) fn parameters(self) -> Vec<Shown> {
         match self {
             Self::Word(word) => {
@@ -370,7 +370,7 @@ impl Row {
         }
     }
 
-    /// Returns its kind.
+    /// Returns what calling it does.
     pub(crate) fn kind(self) -> WordKind {
         match self {
             Self::Word(word) => word.kind,
@@ -386,7 +386,7 @@ impl Row {
         }
     }
 
-    /// Returns what it returns.
+    /// Returns the type of its value.
     pub(crate) fn returns(self) -> Type {
         match self {
             Self::Word(word) => word.returns,

@@ -38,6 +38,7 @@ fn against_listening(host: &dyn Host, name: &VmName, role: Role, address: Socket
         Role::Gdb => "the stub for gdb",
         Role::Serial => "the serial port",
         Role::Forward => "`hostfwd`",
+        // Nothing else listens on an address.
         _ => "VNC",
     };
     let own = host.interfaces().is_ok_and(|all| all.iter().any(|i| i.has(ip)));

@@ -5,7 +5,7 @@ use super::Conflict;
 use crate::bhyve;
 use crate::diag::{Fault, Severity};
 use crate::host::Host;
-use crate::model::{Backend, DevicePath, Feature, InterfaceName, Jail, Machine, Part, PciSlot, Tty, Value};
+use crate::model::{DevicePath, Feature, InterfaceName, Jail, Machine, Part, PciSlot, Tty, Value};
 use crate::supervise::{jail, recovery};
 use std::net::SocketAddr;
 
@@ -64,10 +64,7 @@ pub(super) fn unusable(host: &dyn Host, machine: &Machine, severity: Severity) -
 
 /// Returns the taps of a machine's cards.
 fn cards(machine: &Machine) -> impl Iterator<Item = (Part, &InterfaceName)> {
-    machine.devices().filter_map(|(slot, device)| match device.backend() {
-        Some(Backend::Tap(tap)) => Some((Part::Option(slot, "backend"), tap)),
-        _ => None,
-    })
+    machine.devices().filter_map(|(slot, device)| Some((Part::Option(slot, "backend"), device.tap()?)))
 }
 
 /// bhyve opens its tap (if_tuntap.c, PRIV_NET_TAP, unless net.link.tap.user_open is set), and brings it up (net_backends.c of 13 and

@@ -68,6 +68,7 @@ fn of_device(device: &Device) -> Vec<(Option<u16>, &'static str, String)> {
         Value::Path(path) if images.iter().all(|(.., image, _)| *image != path) => {
             Some((item.number, item.parameter.name, path.to_string()))
         }
+        // The others name no file.
         _ => None,
     });
     paths.collect()

@@ -238,6 +238,7 @@ fn wired(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec
 fn passthru(machine: &Machine) -> impl Iterator<Item = (PciSlot, HostDevice)> {
     machine.devices().filter_map(|(slot, device)| match device.value("host") {
         Some(Value::HostDevice(host)) => Some((slot, *host)),
+        // Nobody gave a device of the host.
         _ => None,
     })
 }

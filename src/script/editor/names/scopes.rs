@@ -28,7 +28,7 @@ enum Opened {
     Block,
     /// A block that sees nothing of what is around it.
     Body,
-    /// A map.
+    /// A map, whose keys are no names.
     Map,
     /// A list, an index or the arguments of a call.
     List,

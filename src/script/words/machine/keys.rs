@@ -216,6 +216,7 @@ fn set_oem_strings(draft: &mut Draft, value: &Dynamic) -> Result<(), Raised> {
 fn cpu_set(value: &Dynamic) -> Result<CpuSet, Raised> {
     match read_type(Type::CpuSet, value)? {
         Value::CpuSet(set) => Ok(set),
+        // The type reads nothing else.
         _ => Err(expected(&Type::CpuSet.to_string(), value)),
     }
 }
@@ -317,6 +318,7 @@ fn memory(value: &Dynamic) -> Result<Size, Raised> {
 fn tty(value: &Dynamic) -> Result<Tty, Raised> {
     match Type::Tty.read(&text(value)?)? {
         Value::Tty(tty) => Ok(tty),
+        // The type reads nothing else.
         _ => Err(expected("a serial port", value)),
     }
 }
