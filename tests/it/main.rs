@@ -56,6 +56,7 @@ mod house;
 mod images;
 mod import;
 mod import_all;
+mod import_running;
 mod inputs;
 mod interfaces;
 mod jails;
