@@ -42,6 +42,8 @@ const PROGRAMS: &[&str] = &[
     "rctl",
     "route",
     "sysctl",
+    "zfs",
+    "zpool",
 ];
 
 /// Where transcripts show the sandbox's own loopback network, which is as wide.

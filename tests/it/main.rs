@@ -95,3 +95,4 @@ mod texts;
 mod top;
 mod trials;
 mod unstarted;
+mod zfs;
