@@ -28,9 +28,16 @@ fn holds(sandbox: &Sandbox, expected: &str) {
     same(&transcript(sandbox, &lines), expected);
 }
 
+/// A host with ZFS.
+fn empty() -> Sandbox {
+    let sandbox = Sandbox::new();
+    ["zfs", "zpool"].iter().for_each(|program| sandbox.has(program));
+    sandbox
+}
+
 /// A pool of 100 GiB with a filesystem for machines.
 fn host() -> Sandbox {
-    let sandbox = Sandbox::new();
+    let sandbox = empty();
     sandbox.write("fake/zfs", "filesystem zroot\tsize=107374182400\nfilesystem zroot/vm\n");
     sandbox
 }
@@ -326,7 +333,7 @@ cannot create 'zroot/vm/mine': permission denied
 
 #[test]
 fn zfs_makes_no_snapshot_of_what_has_a_reservation_and_no_space_beside_it() {
-    let sandbox = Sandbox::new();
+    let sandbox = empty();
     sandbox.write("fake/zfs", "filesystem zroot\tsize=1048576\n");
     holds(&sandbox, "\n$ zfs create -V 1M zroot/web\n$ zfs snapshot zroot/web@empty\n");
     fs::write(sandbox.path("fake/zvol/zroot/web"), vec![1; 1 << 19]).unwrap();
