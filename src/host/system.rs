@@ -305,6 +305,11 @@ impl Effects for System {
                 let bytes = self.read(from.as_path(), WHOLE)?;
                 return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());
             }
+            Effect::Disk(change) => {
+                if let Some(done) = change.perform() {
+                    return done.map(|()| String::new());
+                }
+            }
             Effect::DestroyNode(_)
             | Effect::DestroyTap(_)
             | Effect::Join { .. }

@@ -4,7 +4,7 @@ use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
 use super::status::MachineState;
 use super::step::Event;
-use super::{Run, interrupted, journal, node};
+use super::{Run, interrupted, journal, made, node};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
@@ -55,7 +55,7 @@ impl Hold {
 
     /// Whether it may be there after the host went down: everything else ends with the kernel.
     pub(crate) const fn outlives_the_kernel(&self) -> bool {
-        matches!(self, Self::Temporary(_))
+        matches!(self, Self::Temporary(_) | Self::Effect(Effect::Disk(_)))
     }
 
     /// Returns the words of a journal for it; nothing for an effect that takes nothing.
@@ -76,6 +76,7 @@ impl Hold {
                 words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
             }
             Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
+            Self::Effect(Effect::Disk(change)) => made::words(change),
             Self::Effect(
                 Effect::Umask(_)
                 | Effect::Truncate { .. }
@@ -129,7 +130,7 @@ impl Hold {
             ["writes", path] => Self::Image(path.into(), Access::ReadWrite),
             ["file", path] => Self::Temporary(path.into()),
             ["guest", pid, started] => Self::Guest { pid: pid.parse().ok()?, started: (*started).into() },
-            _ => return None,
+            _ => Self::Effect(Effect::Disk(Box::new(made::read(&words)?))),
         })
     }
 }
@@ -388,5 +389,6 @@ const fn is_about_files(effect: &Effect) -> bool {
             | Effect::WriteImage { .. }
             | Effect::WriteFile { .. }
             | Effect::CopyVars { .. }
+            | Effect::Disk(_)
     )
 }
