@@ -180,7 +180,7 @@ fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
     let text = match kind {
         SourceKind::Libvirt => libvirt::hidden(text),
         SourceKind::Bhyve | SourceKind::Qemu => words::hidden(text, true),
-        SourceKind::Config | SourceKind::VmBhyve => words::hidden(text, false),
+        SourceKind::Config | SourceKind::VmBhyve | SourceKind::Procstat => words::hidden(text, false),
     };
     Rc::new(Source { name: name.into(), text })
 }
