@@ -13,6 +13,7 @@ pub(crate) mod commands;
 #[cfg(test)]
 pub(crate) mod corpus;
 mod descriptions;
+pub(crate) mod disks;
 pub(crate) mod effects;
 pub(crate) mod enclosure;
 pub(crate) mod environment;

@@ -1,5 +1,5 @@
-//! Machines that are described elsewhere, as recipes: a command line of bhyve(8), a file of bhyve_config(5), a guest of
-//! vm-bhyve, or a domain of libvirt. Pure: nothing is touched, and files are read by whoever calls.
+//! Machines that are described elsewhere, as recipes: a command line of bhyve(8) or QEMU, a file of bhyve_config(5), a guest of
+//! vm-bhyve, a domain of libvirt, or what procstat(1) shows of a bhyve that runs. Pure: nothing is touched, and files are read by whoever calls.
 //!
 //! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
 //! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read, and
@@ -23,7 +23,10 @@ pub(crate) mod libvirt;
 mod loader;
 mod loads;
 mod parts;
+mod procstat;
+mod qemu;
 mod reading;
+mod translated;
 mod vmlog;
 mod words;
 
@@ -33,7 +36,7 @@ pub use reading::read;
 use crate::bhyve::command::Help;
 use crate::bhyve::tree::Tree;
 use crate::diag::{Diagnostic, Fault, Place, Source};
-use crate::model::{Argv, Draft, FwItem, PciSlot, Size, Target};
+use crate::model::{Argv, Draft, FwItem, Part, PciSlot, Size, Target};
 use crate::vmbhyve::Note;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -82,6 +85,8 @@ pub struct Import {
     pub volumes: BTreeMap<String, Volume>,
     /// What somebody should know, with the slot that it is about.
     pub remarks: Vec<(Option<PciSlot>, String)>,
+    /// What somebody should know, with the part of the machine that it is about.
+    pub parts: Vec<(Part, String)>,
     /// The paths that stand for disks which are known on the host only, each with what it is.
     pub unknown_disks: BTreeMap<String, String>,
     /// What was said of lines and keys of the source, one by one.
@@ -106,7 +111,7 @@ impl Import {
             Some(fault.hint(format!("see `iscsictl -L`, and run the recipe with `--set {name}=/dev/daN`")))
         };
         let noted = self.notes.iter().filter(|note| note.is_hole).map(|note| {
-            let fault = Fault::new(format!("line {}, {}: {}", note.line, note.key, note.text));
+            let fault = Fault::new(note.to_string());
             fault.hint("finish the recipe there")
         });
         named.iter().filter_map(hole).chain(noted).collect()
@@ -159,6 +164,11 @@ pub(crate) fn path_in(part: &str) -> (&str, &str) {
     (before, part.get(before.len()..).unwrap_or_default())
 }
 
+/// Returns the images of disks that a process has open, as `procstat -f` shows them.
+pub(crate) fn opened_images(text: &str) -> Vec<String> {
+    procstat::files(text).iter().filter_map(|file| file.image().map(String::from)).collect()
+}
+
 /// Returns a list of arguments, the program first, as a command line that reads the same.
 pub(crate) fn command_line(args: &[String]) -> String {
     let program = args.first().map(String::as_str).unwrap_or_default();
@@ -169,7 +179,7 @@ pub(crate) fn command_line(args: &[String]) -> String {
 fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
     let text = match kind {
         SourceKind::Libvirt => libvirt::hidden(text),
-        SourceKind::Bhyve => words::hidden(text, true),
+        SourceKind::Bhyve | SourceKind::Qemu => words::hidden(text, true),
         SourceKind::Config | SourceKind::VmBhyve => words::hidden(text, false),
     };
     Rc::new(Source { name: name.into(), text })
@@ -217,8 +227,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in text(), kind in 0_usize..5, arch in 0_usize..3) {
-            let kind = [None, Some(SourceKind::Bhyve), Some(SourceKind::Config), Some(SourceKind::VmBhyve), Some(SourceKind::Libvirt)][kind];
+        fn no_text_panics(text in text(), kind in 0_usize..7, arch in 0_usize..3) {
+            let kinds = [SourceKind::Bhyve, SourceKind::Config, SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Qemu, SourceKind::Procstat];
+            let kind = kind.checked_sub(1).map(|at| kinds[at]);
             if let Some(import) = imported(&text, kind, Target { arch: Arch::ALL[arch], ..Target::default() }) {
                 let own = import.draft.clone().check();
                 let is_same = own.is_ok_and(|machine| proof::differences(&import, &machine).is_empty());

@@ -46,6 +46,7 @@ pub(crate) mod tree;
 pub(crate) mod tty;
 pub(crate) mod types;
 pub(crate) mod value;
+pub(crate) mod volume;
 pub(crate) mod vxlan;
 
 pub use address::VncAddress;

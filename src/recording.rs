@@ -11,6 +11,7 @@ pub(crate) mod hidden;
 pub(crate) mod journal;
 pub mod merge;
 pub(crate) mod part;
+pub(crate) mod race;
 pub(crate) mod taken;
 pub(crate) mod transcript;
 pub(crate) mod words;

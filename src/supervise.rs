@@ -10,6 +10,7 @@ mod gone;
 pub(crate) mod holds;
 mod jail;
 pub(crate) mod journal;
+mod made;
 mod membership;
 pub(crate) mod network;
 pub(crate) mod node;

@@ -24,6 +24,7 @@ pub(crate) use guest::{Guest, Load, Loader};
 
 use crate::model::Release;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Where a guest lives: what its own file does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,17 @@ pub struct Note {
     pub text: String,
     /// Whether the recipe is not whole without what somebody does about it.
     pub is_hole: bool,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = (self.line > 0).then(|| format!("line {}", self.line));
+        let about: Vec<String> = line.into_iter().chain(Some(self.key.clone()).filter(|key| !key.is_empty())).collect();
+        if !about.is_empty() {
+            write!(f, "{}: ", about.join(", "))?;
+        }
+        f.write_str(&self.text)
+    }
 }
 
 impl Note {

@@ -12,9 +12,9 @@ use clap::Args;
 #[command(after_help = AFTER)]
 pub(super) struct ImportArgs {
     /// The file, or `-` for the standard input; with `--all`, the folder of all guests
-    #[arg(required_unless_present = "command")]
+    #[arg(required_unless_present_any = ["command", "running"])]
     file: Option<String>,
-    /// What it is, where its content does not tell: bhyve, config, vm-bhyve or libvirt
+    /// What it is, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu, procstat
     #[arg(long, value_name = "KIND")]
     from: Option<String>,
     /// Write the recipe to a new file; with `--all`, the recipes into a folder
@@ -23,6 +23,9 @@ pub(super) struct ImportArgs {
     /// Import all guests of a folder, its switches, and what starts with the host
     #[arg(long, requires = "out", conflicts_with_all = ["command", "from"])]
     all: bool,
+    /// Import what runs on this host now; a folder says where its manager keeps it
+    #[arg(long, requires = "all")]
+    running: bool,
     /// The rc.conf that has vm_list (/etc/rc.conf where it is there)
     #[arg(long, value_name = "FILE", requires = "all")]
     rc_conf: Option<String>,
@@ -38,9 +41,10 @@ pub(super) struct ImportArgs {
 }
 
 const AFTER: &str = "\
-FILE holds a command line of bhyve (alone, in a script, or as `ps -axww` shows it), a
-configuration of bhyve_config(5), a guest of vm-bhyve, or the XML of a domain of libvirt. The recipe is rehearsed, and its
-machine is compared with what was read; the exit code is 1 if it is another one.
+FILE holds a command line of bhyve (alone, in a script, or as `ps -axww` shows it) or of QEMU,
+a configuration of bhyve_config(5), a guest of vm-bhyve, the XML of a domain of libvirt, or what
+`procstat -f PID`, `procstat -t PID` and `ifconfig` show of a bhyve. The recipe is rehearsed,
+and its machine is compared with what was read; the exit code is 1 if it is another one.
 
 A password is not copied: the recipe says secret(\"vnc\").
 
@@ -50,17 +54,24 @@ REPORT.md and report.json: what is the same machine, what was not taken over and
 to do next. What you have changed there is not overwritten. The exit code is 1 if anything is
 to be finished.
 
+With --all --running it is what runs on this host: on Linux the command lines of QEMU. On FreeBSD
+the title of a bhyve hides its command line: what vm-bhyve or libvirt has of the guest is
+taken, and compared with the files that the bhyve has open; else what procstat(1) and
+ifconfig(8) show, with a comment at each place that neither tells. That takes root.
+
 Examples:
   vmrun import /vm/web/web.conf --out web.rhai
   vmrun import -- bhyve -c 2 -m 1G -s 0,hostbridge web
   virsh dumpxml web | vmrun import - --out web.rhai
   vmrun import --all /vm --out /usr/local/etc/vmrun/recipes
+  vmrun import --all --running --out ./recipes
   vmrun import --all ./vm --datastore /vm --rc-conf ./rc.conf --out ./recipes";
 
 /// Imports a whole folder.
 fn run_all(request: &Request<'_>, args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let options = Options {
-        source: args.file.as_deref().unwrap_or_default(),
+        source: args.file.as_deref(),
+        running: args.running,
         out: args.out.as_deref().unwrap_or_default(),
         datastore: args.datastore.as_deref(),
         rc_conf: args.rc_conf.as_deref(),

@@ -106,12 +106,21 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     }
     let text = recorded.text.trim_end_matches('\n');
     if args.json { term.json(text) } else { term.data(text) }?;
-    let Some(differences) = recorded.differences.transpose()? else { return Ok(()) };
+    let gaps = recorded.gaps.into_iter().map(Diagnostic::error);
+    let differences = match recorded.differences {
+        None => return told(gaps.collect()),
+        Some(Ok(differences)) => differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect(),
+        Some(Err(faults)) => faults,
+    };
     if differences.is_empty() {
         term.say("same machine, same commands");
-        return Ok(());
     }
-    Err(differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect())
+    told(gaps.chain(differences).collect())
+}
+
+/// What is wrong with a recipe, if anything is.
+fn told(faults: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// Does what a process of an enclosure does, if this is one, and returns its exit status.

@@ -29,6 +29,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
             vec![CommandStep { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
         }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
+        Effect::Disk(change) => vec![change.command().into()],
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
@@ -80,6 +81,7 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
+        | Effect::Disk(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -116,6 +118,7 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
+        | Effect::Disk(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -212,6 +215,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         Effect::CreateJail { jail, .. } => Some(Effect::RemoveJail(jail.name.clone())),
         Effect::Lend { jail, tap } => Some(Effect::Reclaim { jail: jail.clone(), tap: tap.clone() }),
         Effect::CreateInner(inner) => Some(Effect::DestroyInner(inner.clone())),
+        Effect::Disk(change) => change.opposite().map(|back| Effect::Disk(Box::new(back))),
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::DestroyNode(_)

@@ -1,5 +1,6 @@
 //! What can be changed on a host, as values, and the door to changing it.
 
+use super::disks::DiskChange;
 use crate::diag::Fault;
 use crate::image::Image;
 use crate::model::{Argv, DevicePath, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName};
@@ -105,6 +106,8 @@ pub(crate) enum Effect {
     CreateInner(Box<Inner>),
     /// It goes away; the half of the pair goes with the other half.
     DestroyInner(Box<Inner>),
+    /// A disk is made, grown or taken away.
+    Disk(Box<DiskChange>),
     /// Any command.
     Run(Argv),
     /// A command that makes a file or a device, such as zfs(8) a volume.
@@ -118,15 +121,16 @@ pub(crate) enum Effect {
 
 impl Effect {
     /// Returns whether vmrun does it itself, without starting a program.
-    pub(crate) const fn is_done_without_a_command(&self) -> bool {
-        matches!(
-            self,
-            Self::Umask(_)
-                | Self::Truncate { .. }
-                | Self::WriteImage { .. }
-                | Self::WriteFile { .. }
-                | Self::CopyVars { .. }
-        )
+    pub(crate) fn is_done_without_a_command(&self) -> bool {
+        matches!(self, Self::Disk(change) if change.is_of_a_file())
+            || matches!(
+                self,
+                Self::Umask(_)
+                    | Self::Truncate { .. }
+                    | Self::WriteImage { .. }
+                    | Self::WriteFile { .. }
+                    | Self::CopyVars { .. }
+            )
     }
 
     /// Makes a tap that is up and has nothing else.

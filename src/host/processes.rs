@@ -138,6 +138,29 @@ pub(crate) fn threads(platform: Platform, pid: u32) -> Result<Vec<Thread>, Fault
     Ok(all)
 }
 
+/// How a process was started, as far as the system tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommandLine {
+    /// The words of its command line (proc(5)).
+    Words(Vec<String>),
+    /// Its command line with blanks between the words, or the title that it has given itself (ps(1)).
+    Line(String),
+}
+
+/// Returns how a process was started; nothing if there is none, or none that may be seen.
+pub(crate) fn command_line(platform: Platform, pid: u32) -> Option<CommandLine> {
+    match platform {
+        Platform::Linux => linux::words(pid).map(CommandLine::Words),
+        Platform::FreeBsd => freebsd::command(&run, pid).map(CommandLine::Line),
+    }
+}
+
+/// Returns what FreeBSD shows of a bhyve beside its title, as a terminal would: its files, its threads, and the interfaces of the host.
+/// To see the files of others takes root.
+pub(crate) fn shown(pid: u32) -> Result<String, Fault> {
+    freebsd::shown(&run, pid)
+}
+
 /// What runs at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Processes {

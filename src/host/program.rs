@@ -6,6 +6,7 @@ use super::spawn;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::model::Argv;
+use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::fs::File;
 use std::io::Read as _;
@@ -23,7 +24,7 @@ pub(crate) type Query<'a> = &'a dyn Fn(&Argv) -> Result<String, Fault>;
 #[derive(Clone)]
 pub(crate) struct PendingCommand {
     outcome: Arc<LazyLock<CommandResult, Box<dyn FnOnce() -> CommandResult + Send>>>,
-    hurried: bool,
+    hurried: Cell<bool>,
 }
 
 /// What a command said, or why it failed.
@@ -39,12 +40,12 @@ impl PendingCommand {
         let stands = move || after.is_none_or(|command| command.outcome.is_ok());
         let run = move || if stands() { Program::run(&chain, holds.as_ref()) } else { Ok(String::new()) };
         let run: Box<dyn FnOnce() -> CommandResult + Send> = Box::new(run);
-        Self { outcome: Arc::new(LazyLock::new(run)), hurried: false }
+        Self { outcome: Arc::new(LazyLock::new(run)), hurried: Cell::new(false) }
     }
 
     /// Has it run by a thread of its own: to start a process takes whoever does it several times as long as to start a thread.
-    pub(crate) fn hurry(&mut self) {
-        if !std::mem::replace(&mut self.hurried, true) {
+    pub(crate) fn hurry(&self) {
+        if !self.hurried.replace(true) {
             let outcome = self.outcome.clone();
             std::thread::Builder::new()
                 .stack_size(STACK)
@@ -297,7 +298,7 @@ mod tests {
         let file = folder.path().join("made").display().to_string();
         let command = |script: &str, after| PendingCommand::new(sh(script).into(), None, after);
         let first = command(&format!("sleep 0.05; echo made > {file}"), None);
-        let mut second = command(&format!("cat {file}"), Some(first.clone()));
+        let second = command(&format!("cat {file}"), Some(first.clone()));
         second.hurry();
         assert_eq!((second.finish(), first.finish()), (Ok("made\n".into()), Ok(String::new())));
 

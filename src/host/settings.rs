@@ -1,6 +1,7 @@
 //! What a host is: its kind, and where runs keep their state there.
 
 use crate::diag::Fault;
+use crate::model::volume::VolumeName;
 use crate::model::{Arch, Release, Target, VmName};
 use std::fmt;
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ pub struct Settings {
     pub target: Target,
     /// The folder with the nodes of machines that the kernel knows: /dev/vmm (vmm(4)).
     pub nodes: PathBuf,
+    /// The folder with the devices of ZFS's volumes: /dev/zvol (zfs-create(8)).
+    pub zvols: PathBuf,
     /// Network cards are plugged into a network inside the process, which needs no root.
     pub user_net: bool,
 }
@@ -111,6 +114,11 @@ impl Settings {
     /// Returns the vmm node of a machine.
     pub fn node(&self, name: &VmName) -> PathBuf {
         self.nodes.join(name.as_str())
+    }
+
+    /// Returns the device of a volume of ZFS.
+    pub(crate) fn volume(&self, name: &VolumeName) -> PathBuf {
+        self.zvols.join(name.as_str())
     }
 
     /// Returns the file with the secrets that bhyve reads.

@@ -400,6 +400,7 @@ mod tests {
             config,
             target: Target::default(),
             nodes: crate::host::NODES.into(),
+            zvols: crate::model::volume::ZVOLS.into(),
             user_net: false,
         }
     }

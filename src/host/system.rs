@@ -21,10 +21,11 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, background, commands, interfaces, kernel, marks,
+    Settings, background, commands, interfaces, kernel, marks, spawn,
 };
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::model::{Argv, Machine, Secret, Size, VmName};
 use nix::poll::{PollTimeout, poll};
 use std::cell::{OnceCell, RefCell};
@@ -113,8 +114,8 @@ impl System {
     }
 
     /// Begins what was left for whoever waits for it: he has something else to do.
-    fn hurry(&mut self) {
-        self.begun.iter_mut().for_each(|(_, command)| command.hurry());
+    fn hurry(&self) {
+        self.begun.iter().for_each(|(_, command)| command.hurry());
     }
 
     /// A tap joins its bridge once it is there.
@@ -214,6 +215,7 @@ impl Facts for System {
 
     fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
         *self.interfaces.borrow_mut() = None;
+        self.hurry();
         self.interfaces()
     }
 
@@ -303,6 +305,11 @@ impl Effects for System {
                 let bytes = self.read(from.as_path(), WHOLE)?;
                 return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());
             }
+            Effect::Disk(change) => {
+                if let Some(done) = change.perform() {
+                    return done.map(|()| String::new());
+                }
+            }
             Effect::DestroyNode(_)
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
@@ -356,10 +363,10 @@ impl Effects for System {
     }
 
     fn settle(&mut self, meant: fn(&Effect) -> bool) -> Vec<(Effect, Fault)> {
-        let mut meant: Vec<(Effect, PendingCommand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
+        let meant: Vec<(Effect, PendingCommand)> = self.begun.extract_if(.., |(effect, _)| meant(effect)).collect();
         // Who waits runs one of them, the last; they are told of in the order in which they were begun.
-        if let Some(((_, last), others)) = meant.split_last_mut() {
-            others.iter_mut().for_each(|(_, command)| command.hurry());
+        if let Some(((_, last), others)) = meant.split_last() {
+            others.iter().for_each(|(_, command)| command.hurry());
             last.wait();
         }
         let platform = self.settings.platform;
@@ -373,6 +380,11 @@ impl Effects for System {
 
     fn mark(&mut self, name: &VmName) {
         self.maker = Some(marks::maker(self, name.clone()));
+        // The journal of the run says where it is: FreeBSD is asked while other things are done.
+        let platform = self.settings.platform;
+        if platform == Platform::FreeBsd {
+            spawn::thread(move || kernel::space(platform)).may_fail("whoever needs it asks then");
+        }
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), Fault> {

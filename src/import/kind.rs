@@ -1,8 +1,9 @@
-//! What a file is: a command line of bhyve, its configuration, a guest of vm-bhyve or a domain of libvirt; and which of its lines is the command.
+//! What a file is: a command line of bhyve or QEMU, a configuration of bhyve, a guest of vm-bhyve, a domain of libvirt or what procstat(1) shows; and
+//! which of its lines is the command of bhyve.
 
 use super::loads::{Loads, is_bhyve, unknown};
 use super::words::{ShellLine, Simple, Word, Wrong, blanks, lines, program, spans};
-use super::{libvirt, vmlog};
+use super::{libvirt, procstat, qemu, vmlog};
 use crate::diag::{Fault, suggest};
 use crate::vmbhyve::keys;
 use std::ops::Range;
@@ -19,13 +20,19 @@ pub enum SourceKind {
     VmBhyve,
     /// The XML of a domain of libvirt.
     Libvirt,
+    /// A command line of QEMU.
+    Qemu,
+    /// What `procstat -f` shows of a bhyve, with `procstat -t` and `ifconfig` behind it.
+    Procstat,
 }
 
-const NAMES: [(&str, SourceKind); 4] = [
+const NAMES: [(&str, SourceKind); 6] = [
     ("bhyve", SourceKind::Bhyve),
     ("config", SourceKind::Config),
     ("vm-bhyve", SourceKind::VmBhyve),
     ("libvirt", SourceKind::Libvirt),
+    ("qemu", SourceKind::Qemu),
+    ("procstat", SourceKind::Procstat),
 ];
 
 impl FromStr for SourceKind {
@@ -63,6 +70,12 @@ pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
     if libvirt::is(text) {
         return Ok(SourceKind::Libvirt);
     }
+    if procstat::is(text) {
+        return Ok(SourceKind::Procstat);
+    }
+    if qemu::is(text) {
+        return Ok(SourceKind::Qemu);
+    }
     // A text may hold quotes that are not closed.
     let begins = |line: Range<usize>| start(&blanks(text, line)).is_some();
     let is_command = spans(text).any(begins)
@@ -84,10 +97,8 @@ pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
     if keys.iter().any(|key| keys::find(key.trim()).is_some()) {
         return Ok(SourceKind::VmBhyve);
     }
-    let fault = Fault::new(
-        "the text is no command line of bhyve, no configuration, no guest of vm-bhyve and no domain of libvirt",
-    );
-    Err(fault.hint("say what it is: --from bhyve, --from config, --from vm-bhyve or --from libvirt"))
+    let fault = Fault::new("the text is nothing that is known of a machine");
+    Err(fault.hint(format!("say what it is by --from: {}", suggest::list(NAMES.iter().map(|(name, _)| *name)))))
 }
 
 /// Finds the one command of bhyve in a text.
@@ -146,11 +157,15 @@ pub(super) fn unquoted_command(text: &str) -> Option<(Vec<Word>, Range<usize>)> 
     begins.then_some((words, line.start + cut..line.start + cut + 1))
 }
 
+/// Refuses words that only the shell knows.
+pub(super) fn known(words: &[Word], text: &str) -> Result<(), Wrong> {
+    let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) else { return Ok(()) };
+    let is_shown = !word.text.to_ascii_lowercase().contains("passw");
+    Err(unknown(if is_shown { text } else { "" }, span))
+}
+
 fn done(words: Vec<Word>, rest: Option<Range<usize>>, others: &[ShellLine], text: &str) -> Result<Command, Wrong> {
-    if let Some((word, span)) = words.iter().find_map(|word| Some((word, word.expands.clone()?))) {
-        let is_shown = !word.text.to_ascii_lowercase().contains("passw");
-        return Err(unknown(if is_shown { text } else { "" }, span));
-    }
+    known(&words, text)?;
     let mut remarks = Vec::new();
     let line_of = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
     if let Some(rest) = rest {

@@ -9,8 +9,9 @@ mod disks;
 mod machine;
 mod slots;
 
+use super::translated::Translated;
 use crate::diag::Fault;
-use crate::vmbhyve::{Load, Note};
+use crate::vmbhyve::Note;
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -29,19 +30,6 @@ const NOTES: usize = 200;
 
 /// Where a fault is in the text.
 pub(super) type Wrong = (Range<usize>, Fault);
-
-/// A domain as bhyve runs it.
-#[derive(Default)]
-pub(super) struct Domain {
-    pub(super) name: String,
-    /// bhyve's arguments, the name last.
-    pub(super) argv: Vec<String>,
-    /// What loads the guest before.
-    pub(super) load: Option<Load>,
-    /// The taps, each with its bridge where it is known.
-    pub(super) taps: BTreeMap<String, Option<String>>,
-    pub(super) notes: Vec<Note>,
-}
 
 /// Whether a text is XML of libvirt.
 pub(super) fn is(text: &str) -> bool {
@@ -263,7 +251,7 @@ pub(super) fn read(
     text: &str,
     taken: &BTreeSet<String>,
     bridges: &BTreeMap<String, String>,
-) -> Result<Domain, Vec<Wrong>> {
+) -> Result<Translated, Vec<Wrong>> {
     let document = parsed(text).map_err(|wrong| vec![wrong])?;
     let outer = document.root_element();
     let is_domain = |node: &Node<'_, '_>| node.tag_name().name() == "domain";

@@ -1,10 +1,12 @@
 //! What a text says, or everything that is wrong with it, each fault at its place.
 
+mod managed;
+
 use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
 use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, Prints, Setting, SourceKind, Tap, Volume, kind, libvirt, loads, parts, place, source};
+use super::{Import, Prints, Setting, SourceKind, Tap, kind, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -17,7 +19,6 @@ use crate::model::parameter::Parameter;
 use crate::model::tree::is_key;
 use crate::model::value::PASSWORD_MAX;
 use crate::model::{Arch, Draft, Feature, FwItem, Loader, Part, PciSlot, Size, Target, Type};
-use crate::vmbhyve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
@@ -63,6 +64,7 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
         disks: BTreeMap::new(),
         volumes: BTreeMap::new(),
         remarks: Vec::new(),
+        parts: Vec::new(),
         unknown_disks: BTreeMap::new(),
         before: Vec::new(),
         notes: Vec::new(),
@@ -73,8 +75,10 @@ pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result
     let basis = match kind {
         SourceKind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
         SourceKind::Config => configuration(&shown, text)?,
-        SourceKind::Libvirt => domain(&shown, text, given, files, &mut import)?,
-        SourceKind::VmBhyve => guest(&shown, text, given, files, &mut import)?,
+        SourceKind::Libvirt => managed::domain(&shown, text, given, files, &mut import)?,
+        SourceKind::VmBhyve => managed::guest(&shown, text, given, files, &mut import)?,
+        SourceKind::Qemu => managed::qemu(&shown, text, given, files, &mut import)?,
+        SourceKind::Procstat => managed::procstat(&shown, text, given, files, &mut import)?,
     };
     import.fill(basis)
 }
@@ -203,125 +207,6 @@ fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic
         }
     }
     Ok(Basis { tree, places, remarks, ..Basis::default() })
-}
-
-fn guest(
-    shown: &Rc<Source>,
-    text: &str,
-    given: &Setting,
-    files: Files<'_>,
-    import: &mut Import,
-) -> Result<Basis, Vec<Diagnostic>> {
-    let spans: Vec<Range<usize>> = spans(text).collect();
-    let line = |number: usize| {
-        let span = spans.get(number.checked_sub(1)?)?;
-        place(shown, span.clone())
-    };
-    let name = import.from.strip_suffix(".conf").unwrap_or(&import.from).to_string();
-    let mut at = vmbhyve::Place::new(&given.datastore);
-    (at.system, at.release) = (given.system.as_deref(), given.target.release);
-    (at.dataset, at.taken, at.bridges) = (given.dataset.as_deref(), Some(&given.taken), Some(&given.bridges));
-    let guest = vmbhyve::read(text, &name, &at)
-        .map_err(|faults| faults.into_iter().map(|(number, fault)| error(fault, line(number))).collect::<Vec<_>>())?;
-    let (command, spans) = joined(&guest.argv);
-    let command = source(&format!("{}, as vm-bhyve runs it", shown.name), &command, SourceKind::Bhyve);
-    let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(guest.argv.iter().cloned()).collect();
-    let mut basis = arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)?;
-    // A note tells that bhyve never reads it there.
-    basis.tree.remove("pci.0.31.0.fwcfg");
-    let notes = guest.notes.iter().map(|note| {
-        let line = (note.line > 0).then(|| format!("line {}", note.line));
-        let about: Vec<String> = line.into_iter().chain(Some(note.key.clone()).filter(|key| !key.is_empty())).collect();
-        let text = [about.join(", "), note.text.clone()].into_iter().filter(|part| !part.is_empty());
-        (slot_noted(&guest, &basis.tree, note), text.collect::<Vec<String>>().join(": "))
-    });
-    let notes: Vec<(Option<PciSlot>, String)> = notes.collect();
-    basis.remarks.splice(0..0, notes);
-    if guest.loader == vmbhyve::Loader::Uefi {
-        let (slot, wait) = (guest.installer.slot.trim_end_matches(":0"), guest.installer.wait);
-        let wait = if wait { ", and `wait: init` to fbuf" } else { "" };
-        let device = "if init { ahci_cd(\"/path/of/the/installer.iso\") }";
-        basis.remarks.push((None, format!("to install, add `\"{slot}\": {device}` to the slots{wait}")));
-    }
-    if let Some(load) = &guest.load {
-        let (loader, remarks) = loads::of_guest(load, guest.installer.slot.trim_end_matches(":0"));
-        basis.loader = loader;
-        basis.remarks.extend(remarks.into_iter().map(|remark| (None, remark)));
-    }
-    for nic in &guest.nics {
-        let role = if nic.span { Some("span") } else { nic.private.then_some("private") };
-        let tap = Tap { bridge: nic.bridge.clone(), is_there: nic.device.is_some(), role };
-        import.taps.insert(nic.backend.clone(), tap);
-    }
-    import.notes.clone_from(&guest.notes);
-    import.before.extend(guest.prestart.clone());
-    import.draft.limits.cpu = guest.cpu_limit;
-    for disk in &guest.disks {
-        match (disk.size, disk.kind) {
-            (_, vmbhyve::DiskKind::Iscsi) => {
-                let target = disk.path.strip_prefix("/dev/iscsi/").unwrap_or(&disk.path);
-                import.unknown_disks.insert(disk.path.clone(), format!("the disk of the iSCSI target {target}"));
-            }
-            (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
-            (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
-                import.volumes.insert(disk.path.clone(), Volume { size, sparse });
-            }
-            _ => {}
-        }
-    }
-    Ok(basis)
-}
-
-/// Reads a domain of libvirt.
-fn domain(
-    shown: &Rc<Source>,
-    text: &str,
-    given: &Setting,
-    files: Files<'_>,
-    import: &mut Import,
-) -> Result<Basis, Vec<Diagnostic>> {
-    let domain = libvirt::read(text, &given.taken, &given.bridges).map_err(|faults| {
-        faults.into_iter().map(|(span, fault)| error(fault, place(shown, span))).collect::<Vec<_>>()
-    })?;
-    let (command, spans) = joined(&domain.argv);
-    let command = source(&format!("{}, as libvirt runs it", shown.name), &command, SourceKind::Bhyve);
-    let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(domain.argv.iter().cloned()).collect();
-    let mut basis = arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)?;
-    let notes = domain.notes.iter().map(|note| (None, format!("line {}, {}: {}", note.line, note.key, note.text)));
-    basis.remarks.splice(0..0, notes.collect::<Vec<_>>());
-    if let Some(load) = &domain.load {
-        let (loader, remarks) = loads::of_guest(load, "3");
-        basis.loader = loader;
-        basis.remarks.extend(remarks.into_iter().map(|remark| (None, remark)));
-    }
-    for (tap, bridge) in domain.taps {
-        import.taps.insert(tap, Tap { bridge, ..Tap::default() });
-    }
-    import.notes = domain.notes;
-    Ok(basis)
-}
-
-/// Returns the slot of the disk or card that a note is about.
-fn slot_noted(guest: &vmbhyve::Guest, tree: &Tree, note: &vmbhyve::Note) -> Option<PciSlot> {
-    let number = |family: &str| note.key.strip_prefix(family)?.split_once('_')?.0.parse::<usize>().ok();
-    let disk = number("disk").and_then(|number| guest.disks.get(number)).map(|disk| &disk.path);
-    // A card that vm-bhyve does not add is counted all the same.
-    let nic = number("network").and_then(|number| guest.nics.iter().find(|nic| nic.number == number));
-    let nic = nic.map(|nic| &nic.backend);
-    slot_with(tree, disk.or(nic)?)
-}
-
-/// Returns a command line in one text, and where each of its words stands.
-fn joined(args: &[String]) -> (String, Vec<Range<usize>>) {
-    let mut text = String::new();
-    let mut spans = Vec::new();
-    for word in ["bhyve"].into_iter().chain(args.iter().map(String::as_str)) {
-        text += if text.is_empty() { "" } else { " " };
-        let start = text.len();
-        text += &crate::model::argv::quote(word);
-        spans.push(start..text.len());
-    }
-    (text, spans)
 }
 
 /// What stands in the place of a password.

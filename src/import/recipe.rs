@@ -25,6 +25,7 @@ pub fn recipe(import: &Import) -> String {
     text += &unloaded(draft).map(|remark| comment(0, remark)).unwrap_or_default();
     let about = import.remarks.iter().filter_map(|(slot, remark)| Some(((*slot)?, remark)));
     words.remarks.extend(about.map(|(slot, remark)| (Part::Slot(slot), remark.clone())));
+    words.remarks.extend(import.parts.iter().cloned());
     let paragraphs = [disks(import, &mut words), taps(import, &mut words), before(import), machine(draft, &words)];
     for paragraph in paragraphs.iter().filter(|paragraph| !paragraph.is_empty()) {
         text += "\n";
@@ -41,6 +42,9 @@ fn headline(import: &Import) -> String {
         (SourceKind::Config, true) => "Made from a configuration of bhyve.".into(),
         (SourceKind::Config, false) => format!("Made from bhyve's configuration {from}."),
         (SourceKind::VmBhyve, _) => format!("Made from vm-bhyve's guest {from}."),
+        (SourceKind::Qemu, true) => "Made from a command line of QEMU.".into(),
+        (SourceKind::Qemu, false) => format!("Made from the command line of QEMU in {from}."),
+        (SourceKind::Procstat, _) => "Made from what procstat shows of a bhyve that runs. Its command line is hidden: what is to be finished is marked.".into(),
         (SourceKind::Libvirt, true) => "Made from a domain of libvirt.".into(),
         (SourceKind::Libvirt, false) => format!("Made from libvirt's domain {from}."),
     }

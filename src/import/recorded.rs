@@ -21,15 +21,23 @@ use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+/// What a script does after its boots, as far as it is known.
+pub(crate) struct Flow {
+    /// What it does when the guest reboots.
+    pub(crate) again: Again,
+    /// Whether it starts a machine again that crashed.
+    pub(crate) is_restarted: bool,
+    /// What could not be derived of it.
+    pub(crate) gaps: Vec<String>,
+}
+
 /// Returns the recipe of recorded steps, or what is wrong with a machine that they boot. `from` is what was recorded, for the
 /// headline; `init` are the arguments that initialize.
-///
-/// Beside what the script does after a reboot stands whether it starts a machine again that crashed.
 ///
 /// What the script gives back at its end vmrun gives back by itself, and what only asked changes nothing: both are left out.
 pub(crate) fn recipe(
     steps: &[Step],
-    (again, after_crash): (Again, bool),
+    flow: &Flow,
     target: Target,
     from: &str,
     init: &str,
@@ -44,9 +52,10 @@ pub(crate) fn recipe(
         loaders: Vec::new(),
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
-    text += &remark(again, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
+    text += &remark(flow.again, init).map(|remark| comment(0, remark)).unwrap_or_default();
     text += &carriers(steps);
-    if after_crash {
+    if flow.is_restarted {
         text += &comment(0, "After a crash the script starts the machine again.");
         text += "\nrestart(#{ on: [\"reboot\", \"crash\"] });\n";
     }

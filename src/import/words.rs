@@ -363,6 +363,10 @@ pub(super) fn spans(text: &str) -> impl Iterator<Item = Range<usize>> {
 /// Returns where what follows a password's key begins.
 fn find(text: &str) -> Option<usize> {
     const WORD: &str = "passw";
+    // QEMU's `-object secret,id=…,data=…`.
+    if text.trim_start_matches(['\'', '"']).starts_with("secret,") {
+        return text.find("data=").map(|at| at + "data=".len());
+    }
     let at = text.to_ascii_lowercase().find(WORD)? + WORD.len();
     let rest = text.get(at..)?;
     Some(at + rest.find('=').map_or(0, |equals| equals + 1))

@@ -3,9 +3,11 @@
 pub(crate) mod all;
 mod datastore;
 mod domains;
+mod folders;
 mod kept;
 mod outcome;
 mod report;
+mod running;
 pub(crate) mod source;
 
 use super::proof::{booted, rehearsed};
@@ -14,6 +16,7 @@ use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Asked, Effect, Platform, files, target};
 use crate::import::{Import, Prints, Setting, SourceKind, command_line, path_in, proof, read, recipe};
 use crate::model::{Argv, Target};
+use crate::qemu::seen::is_qemu;
 use crate::script::Recipe;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -25,7 +28,7 @@ pub(crate) struct Request<'a> {
     pub(crate) file: Option<&'a str>,
     /// The command line, word by word.
     pub(crate) command: &'a [String],
-    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve or libvirt.
+    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu or procstat.
     pub(crate) from: Option<&'a str>,
     /// The bhyve that the recipe is for.
     pub(crate) on: Option<&'a str>,
@@ -100,7 +103,8 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
         whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
     });
     // vm-bhyve has folders of its own.
-    (![SourceKind::VmBhyve, SourceKind::Libvirt].contains(&import.kind) && !parts.is_empty()).then(|| words.collect())
+    (![SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Procstat].contains(&import.kind) && !parts.is_empty())
+        .then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.
@@ -172,6 +176,7 @@ impl Request<'_> {
     fn setting(&self, name: &str) -> Result<Setting, Fault> {
         let kind = match (self.from, self.file) {
             (Some(from), _) => Some(from.parse().map_err(|fault: Fault| fault.context("--from"))?),
+            (None, None) if self.command.first().is_some_and(|program| is_qemu(program)) => Some(SourceKind::Qemu),
             (None, None) => Some(SourceKind::Bhyve),
             (None, Some(_)) => None,
         };

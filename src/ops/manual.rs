@@ -121,6 +121,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_STATE_DIR", "The folder for running machines."),
     ("VMRUN_LOG_DIR", "The folder for the logs of machines in the background."),
     ("VMRUN_VMM_DIR", "The folder with the nodes of bhyve's machines, if not /dev/vmm."),
+    ("VMRUN_ZVOL_DIR", "The folder with the devices of ZFS's volumes, if not /dev/zvol."),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
     ("NO_COLOR", "No colour, even on a terminal."),

@@ -86,7 +86,9 @@ pub(crate) fn plan(
     }
     let machine = evaluated.run.machine_of(&recipe.source().name);
     let maker = marks::maker(&*evaluated.run.host, machine);
-    let back = evaluated.run.to_give_back();
+    let mut back = evaluated.run.to_give_back();
+    // A disk that was made goes again only if something fails.
+    back.retain(|effect| !matches!(effect, Effect::Disk(_)));
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&maker), effect)).collect();
     // A host that is not here is assumed to have what helps.
     let kvm = !is_here || linux::kvm();

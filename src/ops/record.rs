@@ -1,14 +1,17 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+mod sessions;
+
+use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
 use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
 pub(crate) use crate::host::enclosure::enter;
+use crate::host::standins;
 pub(crate) use crate::host::standins::play;
-use crate::host::standins::{self, Reach, Recorder};
 use crate::host::{Asked, files, target};
 use crate::import::commands_proof::{is_lasting, told};
-use crate::import::recorded;
+use crate::import::recorded::{self, Flow};
 use crate::import::spread::with_configurations;
 use crate::import::written::with_written;
 use crate::model::{Argv, Target};
@@ -17,7 +20,6 @@ use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
 use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -64,6 +66,8 @@ pub(crate) struct Recorded {
     /// How the machines and the commands of the recipe differ from those of the script. Nothing where the script boots none, or where no
     /// recipe is written; a fault where the recipe cannot be rehearsed.
     pub(crate) differences: Option<Result<Vec<String>, Vec<Diagnostic>>>,
+    /// What could not be derived of the script, and stands in the recipe's first lines.
+    pub(crate) gaps: Vec<Fault>,
 }
 
 /// Records a command once, or with and without the arguments that initialize the machine.
@@ -71,28 +75,17 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let extra = request.init_args.map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
     let extra = extra.transpose()?;
     let setting = request.setting()?;
-    let reach = if request.anyway { Reach::Host } else { Reach::Enclosure };
-    if reach == Reach::Host {
+    if request.anyway {
         escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
-    let recorder = Recorder::new(reach)?;
-    // What was made up in one recording is usually so in the next.
-    let mut told = BTreeSet::new();
-    let mut record = |command: &[String]| -> Result<Recording, Fault> {
-        let mut hear = |line: &str| notify(Notice::Printed(line.into()));
-        let recording = recorder.record(command, &setting, request.timeout, &mut hear)?;
-        let news: Vec<&str> =
-            recording.made_up.iter().filter(|text| told.insert((*text).clone())).map(String::as_str).collect();
-        if !news.is_empty() {
-            notify(Notice::Message(format!("made up, where `--answer` says nothing: {}", news.join("; "))));
-        }
-        doubts(command, &recording).into_iter().for_each(|doubt| notify(Notice::warning(doubt)));
-        Ok(recording)
-    };
-    let first = record(&filled(request.command, &[]))?;
+    let mut sessions = Sessions::new(request, setting, notify)?;
+    let command = filled(request.command, &[]);
+    let first = sessions.heard(&command)?;
+    let again = sessions.again(&command, &sessions.setting.clone())?;
+    let gaps: Vec<Fault> = again.and_then(|again| unsteady(&first, &again)).into_iter().collect();
     let (with, without) = match &extra {
         None => (first, None),
-        Some(extra) => (record(&filled(request.command, extra))?, Some(first)),
+        Some(extra) => (sessions.heard(&filled(request.command, extra))?, Some(first)),
     };
     if with.calls.is_empty() && without.as_ref().is_none_or(|without| without.calls.is_empty()) {
         let fault = Fault::new("the command called no program that is recorded");
@@ -105,10 +98,15 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
             return Err(doubt.into());
         }
         if without.is_some() {
-            notify(Notice::warning(doubt));
+            sessions.notify(Notice::warning(doubt));
         }
     }
-    request.written(&with, without.as_ref())
+    let recorded = request.written(&with, without.as_ref(), &gaps)?;
+    if request.form != RecordingFormat::Recipe {
+        gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
+        return Ok(recorded);
+    }
+    Ok(Recorded { gaps, ..recorded })
 }
 
 /// The word of a command in whose place the arguments stand that initialize the machine.
@@ -188,10 +186,15 @@ fn differences(
 
 impl Request<'_> {
     /// Writes the recording in the form that is asked for.
-    fn written(&self, with: &Recording, without: Option<&Recording>) -> Result<Recorded, Vec<Diagnostic>> {
+    fn written(
+        &self,
+        with: &Recording,
+        without: Option<&Recording>,
+        gaps: &[Fault],
+    ) -> Result<Recorded, Vec<Diagnostic>> {
         let (steps, again) = (merge(with, without), again(with, without));
         let init = hide(self.init_args.unwrap_or_default());
-        let document = |text: String| Recorded { text, hides_password: false, differences: None };
+        let document = |text: String| Recorded { text, hides_password: false, differences: None, gaps: Vec::new() };
         match self.form {
             RecordingFormat::Json => Ok(document(transcript::json(&steps, again, with, without))),
             RecordingFormat::Transcript => {
@@ -208,10 +211,12 @@ impl Request<'_> {
                 let (with, without) = (&whole(with), without.map(whole));
                 let without = without.as_ref();
                 let steps = merge(with, without);
-                let text = recorded::recipe(&steps, (again, after_crash(with)), self.target(), &self.shown(), &init)?;
+                let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
+                let flow = Flow { again, is_restarted: after_crash(with), gaps };
+                let text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
                 let differences = differences(&text, with, without, self.target()).transpose();
-                Ok(Recorded { text, hides_password, differences })
+                Ok(Recorded { text, hides_password, differences, gaps: Vec::new() })
             }
         }
     }
@@ -279,27 +284,4 @@ fn escapes(command: &[String]) -> Vec<Diagnostic> {
         Diagnostic::warning(fault).at(Place { source: source.clone(), span: escape.span })
     };
     escape::find(&source.text).into_iter().map(reported).collect()
-}
-
-/// Returns what is doubtful in a recording.
-fn doubts(command: &[String], recording: &Recording) -> Vec<Fault> {
-    let mut doubts = Vec::new();
-    // The status of a last line that is bhyve's says how the guest ended, but where each status ends the script.
-    let is_guests =
-        recording.calls.last().is_some_and(|call| call.boots().is_some() && call.status == recording.status);
-    let ends_at_once = standins::script(command).is_some_and(|script| script.text.contains("set -e"));
-    if recording.status != 0 && (!is_guests || ends_at_once) {
-        let shown = hide(
-            &Argv::new(command.first().map(String::as_str).unwrap_or_default())
-                .args(command.iter().skip(1))
-                .to_string(),
-        );
-        let fault = Fault::new(format!("`{shown}` ended with status {}", recording.status));
-        doubts.push(fault.hint("what it would have done after that is not in the recording"));
-    }
-    if let Some(call) = recording.calls.iter().find(|call| call.is_lossy) {
-        let fault = Fault::new(format!("`{}` was called with bytes that are no text", call.command()));
-        doubts.push(fault.hint("U+FFFD stands for them"));
-    }
-    doubts
 }

@@ -7,6 +7,7 @@ use crate::host::environment::native_platform;
 use crate::host::system::{Prefetch, System};
 pub(crate) use crate::host::{Asked, Platform, Settings};
 use crate::host::{release_doubt, target};
+use crate::model::volume::ZVOLS;
 use crate::model::{Release, Target, VmName};
 use directories::ProjectDirs;
 use std::path::PathBuf;
@@ -94,6 +95,7 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         config: given("VMRUN_CONFIG").or_else(config).map(whole).ok_or_else(homeless)?,
         target: asked.target(here),
         nodes: given("VMRUN_VMM_DIR").unwrap_or_else(|| NODES.into()),
+        zvols: given("VMRUN_ZVOL_DIR").map(whole).unwrap_or_else(|| ZVOLS.into()),
         user_net,
     })
 }

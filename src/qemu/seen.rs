@@ -63,7 +63,7 @@ impl SeenQemu {
 }
 
 /// Splits a value at its commas, two of which stand for one: keys and values, the first of which may have no key.
-fn words(value: &str) -> Vec<(&str, String)> {
+pub(crate) fn words(value: &str) -> Vec<(&str, String)> {
     let mut parts: Vec<(usize, String)> = vec![(0, String::new())];
     let mut chars = value.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -104,7 +104,7 @@ fn listens(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-fn in_json(text: &str) -> Option<String> {
+pub(crate) fn in_json(text: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     let name = value.get("filename").or_else(|| value.pointer("/file/filename"))?;
     name.as_str().map(Into::into)

@@ -15,6 +15,7 @@ use crate::host::{Effect, Host, files, ipxe, library_tree};
 use crate::library::allowed::{self, Allowed};
 use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
 use crate::library::protected::is_below;
+use crate::model::volume::{VolumeName, ZVOLS};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName, Vxlan};
 use crate::{bhyve, qemu};
 use rhai::{AST, ASTNode, Expr, NativeCallContext, Stmt};
@@ -33,6 +34,8 @@ pub(crate) enum Asked<'a> {
     Read(&'a Path),
     /// Whether a file is there.
     Exists(&'a Path),
+    /// A volume of ZFS, which zfs(8) makes and changes.
+    Volume(&'a VolumeName),
     /// A command.
     Run(&'a Argv),
     /// A jail in which bhyve runs.
@@ -124,6 +127,10 @@ impl Call<'_> {
                 LinkKind::Bridge | LinkKind::Pair { .. } | LinkKind::Tap => self.while_awake(),
             },
             Effect::AddRoute(router) => self.permit(Asked::Interface(&router.to_string())),
+            Effect::Disk(change) => match change.volume() {
+                Some(name) => self.permit(Asked::Volume(name)),
+                None => self.permit(Asked::Path(change.path())),
+            },
             Effect::Run(argv) => self.permit(Asked::Run(argv)),
             Effect::Make { argv, path } => {
                 self.permit(Asked::Run(argv))?;
@@ -183,6 +190,7 @@ impl super::EvaluationContext {
         let (key, name) = match asked {
             Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => ("paths", path.display().to_string()),
             Asked::Run(argv) => ("run", argv.program.clone()),
+            Asked::Volume(_) => ("run", "zfs".into()),
             Asked::Jail(_) => ("run", "jexec".into()),
             Asked::Device(device) => ("paths", device.to_string()),
             Asked::Interface(name) => ("interfaces", name.to_string()),
@@ -252,7 +260,9 @@ impl super::EvaluationContext {
                 let node = host.settings().node(name);
                 host.is_assumed() || host.file(&node).is_none() || host.store().record(name).is_some()
             }
-            Asked::Device(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) => false,
+            Asked::Device(_) | Asked::Volume(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) => {
+                false
+            }
             Asked::Secret(_) | Asked::Env(_) => false,
         }
     }
@@ -283,7 +293,12 @@ impl super::EvaluationContext {
                 // What is named in whole may be a link to wherever it leads.
                 by == path || is_led_below(host, path, &by, &by) && may_be_entered(&host.real(&by), &by)
             }
-            Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) if is_librarys => false,
+            Asked::Volume(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) if is_librarys => false,
+            Asked::Volume(name) => {
+                let is_by =
+                    |text: &str| text == name.as_str() || text.ends_with('/') && name.as_str().starts_with(text);
+                named.texts().any(is_by) || named.path(&Path::new(ZVOLS).join(name.as_str())).is_some()
+            }
             Asked::Run(Argv { program, args, .. }) => {
                 // The word ifconfig(…) says itself which program it is.
                 let is_program = named.has(program) || program == "ifconfig";
@@ -338,6 +353,7 @@ impl<'a> Asked<'a> {
             Self::Path(path) | Self::Read(path) => format!("use {}", path.display()),
             Self::Exists(path) => format!("ask whether {} is there", path.display()),
             Self::Device(device) => format!("use {device}"),
+            Self::Volume(name) => format!("use the volume {name}"),
             Self::Run(argv) => format!("run `{}`", argv.program),
             Self::Jail(name) => format!("use the jail {name}"),
             Self::Interface(name) => format!("use the interface {name}"),

@@ -163,7 +163,7 @@ mod tests {
             [
                 "6 a run: commands, paths",
                 "7 a run: boots, commands, paths",
-                "8 a disk::zvol: commands, paths, whether files are there",
+                "8 a disk::zvol: commands, paths",
                 "10 b run: boots, commands, paths",
                 "10 b net::nic: interfaces",
                 "10 b other::f: what that library asks for",

@@ -14,6 +14,7 @@ mod netboot;
 mod network;
 mod process;
 mod service;
+mod storage;
 mod values;
 mod word;
 
@@ -43,6 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         loader::WORDS,
         network::WORDS,
         disk::WORDS,
+        storage::WORDS,
         image::WORDS,
         netboot::WORDS,
         process::WORDS,

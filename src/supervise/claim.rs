@@ -40,6 +40,8 @@ impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
     pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
         let (mut images, mut holds): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.holds.clone());
+        // A disk is announced when it is made: until then one may come there that is somebody else's.
+        holds.retain(|hold| !matches!(hold, Hold::Effect(Effect::Disk(_))));
         let (mut vcpus, mut alone) = (BTreeMap::new(), Vec::new());
         for done in self.rehearsed() {
             match done {

@@ -148,7 +148,7 @@ fn is_device(path: &DevicePath) -> bool {
 /// Says how a disk is made that is not there: a volume of ZFS is below /dev/zvol (zfs-create(8)), and no other device is made.
 fn making(path: &DevicePath) -> String {
     match path.as_str().strip_prefix("/dev/zvol/") {
-        Some(volume) => format!("import \"std/disk\" as disk; then disk::zvol(\"{volume}\", 20.GiB) makes it"),
+        Some(volume) => format!("zvol(\"{volume}\", 20.GiB) makes it"),
         None if is_device(path) => "correct the path: a device is there or is not".into(),
         None => format!("truncate(\"{path}\", 20.GiB) makes it"),
     }

@@ -69,6 +69,7 @@ pub(crate) fn boots(
         let guest = if faults.is_empty() { run.verdict() } else { run.failed() };
         let mut wrong: Vec<Diagnostic> = guest.map(|verdict| explained(verdict, blamed)).into_iter().collect();
         let is_well = faults.is_empty();
+        run.keep_disks_if(is_well);
         wrong.extend(faults);
         let resting = match run.feed(Event::Evaluated(is_well)).pop() {
             Some(Action::Rest(wait)) => Some((wait, false)),
@@ -183,7 +184,7 @@ impl Run {
         self.ensure(&Hold::Node(machine.name().clone()))?;
         let log_from = self.host.rotate_log();
         self.load(machine, &plan)?;
-        let mut guest = self.host.boot(machine, &plan)?;
+        let mut guest = self.boot_with_disks(machine, &plan)?;
         let process = self.hold_of(&*guest);
         let noted = process.as_ref().map_or(Ok(()), |hold| self.write_down(hold));
         if let Err(fault) = noted.and_then(|()| self.settle()) {

@@ -4,7 +4,7 @@
 use crate::bhyve;
 use crate::host::{Effect, Host, Inner, Interface, interfaces};
 use crate::model::{InterfaceName, JailName, VmName};
-use crate::supervise::jail;
+use crate::supervise::{jail, made};
 
 /// Whether it takes an interface away, or out of a bridge: whose that is by now is looked at before.
 pub(super) const fn is_about_interfaces(back: &Effect) -> bool {
@@ -62,6 +62,7 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
             let fault = host.query(&bhyve::look_at_jail(jail)).err()?;
             bhyve::is_no_jail(&fault.message).then(|| format!("the jail {jail} is gone already"))
         }
+        Effect::Disk(change) => made::gone(host, change),
         // Of the others it cannot be told.
         _ => None,
     }

@@ -4,7 +4,7 @@ use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
 use super::status::MachineState;
 use super::step::Event;
-use super::{Run, interrupted, journal, node};
+use super::{Run, interrupted, journal, made, node};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
@@ -55,7 +55,7 @@ impl Hold {
 
     /// Whether it may be there after the host went down: everything else ends with the kernel.
     pub(crate) const fn outlives_the_kernel(&self) -> bool {
-        matches!(self, Self::Temporary(_))
+        matches!(self, Self::Temporary(_) | Self::Effect(Effect::Disk(_)))
     }
 
     /// Returns the words of a journal for it; nothing for an effect that takes nothing.
@@ -76,6 +76,7 @@ impl Hold {
                 words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
             }
             Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
+            Self::Effect(Effect::Disk(change)) => made::words(change),
             Self::Effect(
                 Effect::Umask(_)
                 | Effect::Truncate { .. }
@@ -129,7 +130,7 @@ impl Hold {
             ["writes", path] => Self::Image(path.into(), Access::ReadWrite),
             ["file", path] => Self::Temporary(path.into()),
             ["guest", pid, started] => Self::Guest { pid: pid.parse().ok()?, started: (*started).into() },
-            _ => return None,
+            _ => Self::Effect(Effect::Disk(Box::new(made::read(&words)?))),
         })
     }
 }
@@ -276,10 +277,9 @@ impl Run {
         self.holds.iter().rev().filter_map(|hold| hold.back(platform)).collect()
     }
 
-    /// Returns what will be given back, in order, without what is somebody else's by now, and sentences about that. Where the
+    /// Returns of what will be given back, in order, what is not somebody else's by now, and sentences about the rest. Where the
     /// interfaces cannot be read nothing speaks against any of it.
-    fn own_to_give_back(&self) -> (Vec<Effect>, Vec<String>) {
-        let mut effects = self.to_give_back();
+    fn own(&self, mut effects: Vec<Effect>) -> (Vec<Effect>, Vec<String>) {
         let locks = self.holds.iter().filter_map(|hold| if let Hold::Lock(name) = hold { Some(name) } else { None });
         let machines: Vec<&VmName> = locks.collect();
         let mut others = Vec::new();
@@ -302,6 +302,23 @@ impl Run {
         (effects, others)
     }
 
+    /// Does one effect that gives back, or begins it, and returns what was refused, with what had been begun and had to end before.
+    fn take_back(&mut self, effect: Effect) -> Vec<(Effect, Fault)> {
+        // A node keeps its jail (vmm(4)), so that it goes before.
+        let is_last = matches!(effect, Effect::RemoveJail(_));
+        let mut refused = if is_last { self.host.settle(|_| true) } else { Vec::new() };
+        let done = match &effect {
+            // What cannot be begun beside others can be done when they have ended.
+            Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect).or_else(|_| {
+                refused.extend(self.host.settle(|_| true));
+                self.host.perform(&effect).map(drop)
+            }),
+            _ => self.host.perform(&effect).map(drop),
+        };
+        refused.extend(done.err().map(|fault| (effect, fault)));
+        refused
+    }
+
     /// Gives back what was taken, in reverse, and goes on past a step that fails. A node and taps have nothing to do with each
     /// other and go away side by side.
     pub(crate) fn give_back(&mut self) -> Vec<Fault> {
@@ -309,23 +326,13 @@ impl Run {
         self.host.store_mut().release_spare();
         let mut faults: Vec<Fault> = late(&mut self.host).map(|(_, fault)| fault).collect();
         let mut refused: Vec<(Effect, Fault)> = Vec::new();
-        let (effects, others) = self.own_to_give_back();
+        let mut effects = self.to_give_back();
+        // What stands before them, as the node of a machine, goes away while the interfaces are read.
+        let about_interfaces = effects.split_off(effects.iter().position(is_about_interfaces).unwrap_or(effects.len()));
+        effects.into_iter().for_each(|effect| refused.extend(self.take_back(effect)));
+        let (own, others) = self.own(about_interfaces);
         others.iter().for_each(|what| self.tell(Progress::Gone(what)));
-        for effect in effects {
-            // A node keeps its jail (vmm(4)), so that it goes before.
-            if matches!(effect, Effect::RemoveJail(_)) {
-                refused.extend(self.host.settle(|_| true));
-            }
-            let done = match &effect {
-                // What cannot be begun beside others can be done when they have ended.
-                Effect::DestroyNode(_) | Effect::DestroyTap(_) => self.host.begin(&effect).or_else(|_| {
-                    refused.extend(self.host.settle(|_| true));
-                    self.host.perform(&effect).map(drop)
-                }),
-                _ => self.host.perform(&effect).map(drop),
-            };
-            refused.extend(done.err().map(|fault| (effect, fault)));
-        }
+        own.into_iter().for_each(|effect| refused.extend(self.take_back(effect)));
         let holds = std::mem::take(&mut self.holds);
         let names =
             || holds.iter().rev().filter_map(|hold| if let Hold::Lock(name) = hold { Some(name) } else { None });
@@ -382,5 +389,6 @@ const fn is_about_files(effect: &Effect) -> bool {
             | Effect::WriteImage { .. }
             | Effect::WriteFile { .. }
             | Effect::CopyVars { .. }
+            | Effect::Disk(_)
     )
 }

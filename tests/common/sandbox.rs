@@ -234,7 +234,7 @@ impl Sandbox {
         let bin = self.path("bin").display().to_string();
         command.env("PATH", format!("{bin}:/usr/sbin:/usr/bin:/sbin:/bin")).env("HOME", self.path("home"));
         command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", self.path("fake"));
-        command.env("VMRUN_VMM_DIR", self.path("fake/vmm"));
+        command.env("VMRUN_VMM_DIR", self.path("fake/vmm")).env("VMRUN_ZVOL_DIR", self.path("fake/zvol"));
         command.env("VMRUN_STATE_DIR", self.path("state")).env("VMRUN_CONFIG", self.path("config"));
         command
     }

@@ -91,7 +91,7 @@ fn a_recipe_without_libraries_may_do_anything_and_one_with_them_what_it_names() 
     assert_eq!(of(&sandbox.run(&["plan", "recipe.rhai"])), "fine");
     assert_eq!(of(&plan(&sandbox, own, &[])), own_refused("use [tmp]/vm/a.img", "paths", "[tmp]/vm/a.img"));
     let named = own.replace("\"[tmp]\" + \"/vm/a.img\"", "\"[tmp]/vm/a.img\"");
-    let volume = own_refused("ask whether /dev/zvol/tank/a is there", "paths", "/dev/zvol/tank/a");
+    let volume = own_refused("use the volume tank/a", "run", "zfs");
     assert_eq!(of(&plan(&sandbox, &named, &[])), volume);
     let named = named.replace("\"tank\" + \"/a\"", "\"tank/\" + \"a\"");
     assert_eq!(of(&plan(&sandbox, &named, &[])), "fine");
@@ -275,7 +275,7 @@ fn what_a_library_makes_itself_is_its_own() {
 #[test]
 fn the_standard_library_counts_as_whoever_called_it() {
     let text = "import \"std/disk\" as disk;\nimport \"std/net\" as net;\nfn volume(of) { disk::zvol(of, 1.MiB) }\nfn nic(on) { net::nic(on, \"tap9\") }\n";
-    assert_eq!(said(text, "team::volume(\"tank/x\");"), refused("run `zfs`", "run", "zfs"));
+    assert_eq!(said(text, "team::volume(\"tank/x\");"), refused("use the volume tank/x", "run", "zfs"));
     assert_eq!(said(text, "team::nic(\"bridge\" + 2);"), refused("use the interface bridge2", "interfaces", "bridge2"));
     assert_eq!(said(text, "team::nic(\"bridge2\");"), "fine");
     assert_eq!(said(text, "allow(#{ interfaces: [\"bridge\" + 2] });\nteam::nic(\"bridge\" + 2);"), "fine");
@@ -439,20 +439,20 @@ fn an_audit_lists_all_that_a_library_can_ask_for() {
     same(
         &done.stdout,
         "
-team/lib.rhai:3:5        paths                                     truncate(`/vm/${name}`, 1.MiB)
-team/lib.rhai:5:11       commands, paths, whether files are there  zvol(name, 1.MiB)
-team/more/nic.rhai:1:25  interfaces                                tap(\"tap1\")
-team/more/nic.rhai:1:38  interfaces                                bridge(on)
-team/more/nic.rhai:1:49  interfaces                                add(made)
+team/lib.rhai:3:5        paths            truncate(`/vm/${name}`, 1.MiB)
+team/lib.rhai:5:11       commands, paths  zvol(name, 1.MiB)
+team/more/nic.rhai:1:25  interfaces       tap(\"tap1\")
+team/more/nic.rhai:1:38  interfaces       bridge(on)
+team/more/nic.rhai:1:49  interfaces       add(made)
 
-in all: commands 1, interfaces 3, paths 2, whether files are there 1
+in all: commands 1, interfaces 3, paths 2
 ",
     );
     let json = audit(&["team", "--json"]).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let second = serde_json::json!({
         "file": "team/lib.rhai", "line": 5, "column": 11, "function": "room", "word": "disk::zvol",
-        "asks": ["commands", "paths", "whether files are there"], "text": "zvol(name, 1.MiB)",
+        "asks": ["commands", "paths"], "text": "zvol(name, 1.MiB)",
     });
     assert_eq!(json[1], second);
     sandbox.write("team/lib.rhai", "fn f() { 1 }\n");

@@ -814,7 +814,7 @@ error: [tmp]/vm is a folder
 fn a_disk_that_is_missing_is_made_as_what_it_is() {
     let sandbox = host();
     let hints = [
-        ("/dev/zvol/tank/vm/lab", "import \"std/disk\" as disk; then disk::zvol(\"tank/vm/lab\", 20.GiB) makes it"),
+        ("/dev/zvol/tank/vm/lab", "zvol(\"tank/vm/lab\", 20.GiB) makes it"),
         ("/dev/none0", "correct the path: a device is there or is not"),
         ("/none.img", "truncate(\"/none.img\", 20.GiB) makes it"),
     ];

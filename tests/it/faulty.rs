@@ -52,6 +52,7 @@ impl Bench {
             config: "/usr/local/etc/vmrun".into(),
             target: Target::default(),
             nodes: "/dev/vmm".into(),
+            zvols: "/dev/zvol".into(),
             user_net: false,
         };
         Self { inspector: Inspector::default(), engine: ScriptEngine::new(), settings }

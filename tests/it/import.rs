@@ -379,7 +379,7 @@ bhyve(#{
 fn what_cannot_be_imported_is_told() {
     let texts = [
         ("", "there is nothing to import"),
-        ("hello\n", "the text is no command line"),
+        ("hello\n", "the text is nothing that is known of a machine"),
         ("1234 I 0:01 bhyve: lab (bhyve)\n", "this is the title of a process, which carries no arguments"),
         ("bhyve -s 4,nvme,$VM/a.img a\n", "the shell would put something in for `$VM`"),
         ("bhyve -s 29,fbuf,password=hunter$x a\n", "the shell would put something in for `$…`"),

@@ -60,6 +60,33 @@ fn the_scripts_of_the_field_become_recipes() {
     golden::check(files);
 }
 
+/// What is told, in which a random number of 36 letters after `/vm/` is `ID`.
+fn without_ids(text: &str) -> String {
+    let mut parts = text.split("/vm/");
+    let first = parts.next().unwrap().to_string();
+    parts.fold(first, |text, part| text + "/vm/ID" + part.get(36..).unwrap())
+}
+
+#[test]
+fn calls_that_differ_with_the_same_answers_are_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.sh", &format!("read id </proc/sys/kernel/random/uuid\ntruncate -s 1G /vm/$id\n{BHYVE}\n"));
+    let done = record(&sandbox, &["--", "sh", "s.sh"]);
+    let called = "with the same answers the script called `truncate -s 1G /vm/ID` once and `truncate -s 1G /vm/ID` the next time";
+    let hint = " |\n = hint: the recipe is of the first time: let what runs in the background be waited for, and what is new each time stand \
+                in the recipe as a parameter";
+    same(&without_ids(&done.stderr), &format!("vmrun: same machine, same commands\nerror: {called}\n{hint}"));
+    let text = without_ids(&done.stdout).replace("\n// ", " ");
+    assert!(
+        text.starts_with(&format!("// Made from what `sh s.sh` called. NOT DERIVED: {called}.\n\nlet disk")),
+        "{text}"
+    );
+    assert_eq!(done.code, 1);
+    let done = record(&sandbox, &["--transcript", "--", "sh", "s.sh"]);
+    same(&without_ids(&done.stderr), &format!("warning: {called}\n{hint}"));
+    assert_eq!(done.code, 0);
+}
+
 #[test]
 fn each_form_of_ifconfig_becomes_a_word() {
     let gone = "// bridge7 goes away when the run ends; one that machines share is made by `vmrun network up`.\n";

@@ -6,7 +6,6 @@ mod refused;
 
 use super::sandbox::{Done, Sandbox, project, same};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 /// Plans a recipe for FreeBSD on a host of the other kind.
 fn plan(sandbox: &Sandbox, text: &str, more: &[&str]) -> Done {
@@ -82,9 +81,8 @@ ifconfig tap1 destroy
 /// Plans on the fake FreeBSD, where files are missing.
 fn here(sandbox: &Sandbox, text: &str, more: &[&str]) -> Done {
     sandbox.write("recipe.rhai", text);
-    let zfs = sandbox.path("bin/zfs");
-    fs::write(&zfs, "#!/bin/sh\nexit 1\n").unwrap();
-    fs::set_permissions(&zfs, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.has("zfs");
+    sandbox.write("fake/zfs", "filesystem tank\tsize=107374182400\nfilesystem tank/vm\n");
     fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
     sandbox.run(&[&["plan", "recipe.rhai"], more].concat())
 }
@@ -109,12 +107,13 @@ lab.run();
     same(&done.stderr, "");
     same(&done.stdout, "
 umask 026
+truncate -s 1M [tmp]/vm/there.img
 truncate -s 1G [tmp]/vm/new.img
 truncate -s 1G [tmp]/vm/a.img
 zfs create -o volmode=dev -V 1536M tank/vm/b
 zfs create -s -b 16K -o volmode=dev -V 20G tank/vm/c
 zfs clone -o volmode=dev tank/vm/base@clean tank/vm/d
-bhyve -c 1 -m 256M -s 2,virtio-blk,[tmp]/vm/there.img -s 3,virtio-blk,[tmp]/vm/new.img -s 4,virtio-blk,[tmp]/vm/a.img -s 5,virtio-blk,/dev/zvol/tank/vm/b -s 6,virtio-blk,/dev/zvol/tank/vm/c -s 7,virtio-blk,/dev/zvol/tank/vm/d -s 31,lpc -l bootrom,[tmp]/vm/rom.fd lab
+bhyve -c 1 -m 256M -s 2,virtio-blk,[tmp]/vm/there.img -s 3,virtio-blk,[tmp]/vm/new.img -s 4,virtio-blk,[tmp]/vm/a.img -s 5,virtio-blk,[tmp]/fake/zvol/tank/vm/b -s 6,virtio-blk,[tmp]/fake/zvol/tank/vm/c -s 7,virtio-blk,/dev/zvol/tank/vm/d -s 31,lpc -l bootrom,[tmp]/vm/rom.fd lab
 # given back when the run ends:
 bhyvectl --destroy --vm=lab
 ");

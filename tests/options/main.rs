@@ -42,9 +42,11 @@ mod userland {
     pub(crate) mod route;
     pub(crate) mod state;
     pub(crate) mod sysctl;
+    pub(crate) mod zfs;
+    mod zpool;
 }
 use userland::{
-    bhyve, exit, getopt, interface, jail, kld, node, number, process, procstat, release, route, state, sysctl,
+    bhyve, exit, getopt, interface, jail, kld, node, number, process, procstat, release, route, state, sysctl, zfs,
 };
 
 mod examples;

@@ -1,5 +1,5 @@
 //! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
-//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route` or `sysctl`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route`, `sysctl`, `zfs` or `zpool`, and for some tests `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -39,6 +39,8 @@ mod release;
 mod route;
 mod state;
 mod sysctl;
+mod zfs;
+mod zpool;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
@@ -83,6 +85,8 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "stat" => files::stat(args),
         "sysctl" => sysctl::run(&state, args),
         "truncate" => files::truncate(args),
+        "zfs" => zfs::run(&state, args),
+        "zpool" => zpool::run(&state, args),
         other => Err(Exit::fake(format!("nobody here is called `{other}`"))),
     };
     state.end()?;

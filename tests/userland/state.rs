@@ -12,6 +12,7 @@
 //! | `modules` | the kernel's modules that were loaded, one a line; without the file it is vmm: see [`kld`](crate::kld) |
 //! | `md` | memory disks: see [`mdconfig`](crate::mdconfig) |
 //! | `rctl` | the limits of processes, one rule a line: see [`rctl`](crate::rctl) |
+//! | `zfs`, `zvol/`, `zvol-snapshots/` | pools and what is in them: see [`pools`](crate::zfs::pools) |
 //! | `clock` | how many seconds have passed, for what takes its time; it stands still by itself |
 //! | `processes` | lines that ps prints beside those of machines |
 //! | `exits` | how the coming boots go, one line each, taken from the top: see [`guest`](crate::bhyve) |

@@ -28,6 +28,23 @@ fn ps_threads(pid: u32) -> Argv {
     Argv::new("ps").args(["-H", "-o", "lwp=", "-o", "%cpu=", "-p"]).arg(pid)
 }
 
+/// Returns a process's command line, or its title.
+pub(super) fn command(query: Query<'_>, pid: u32) -> Option<String> {
+    let argv = Argv::new("ps").args(["-ww", "-o", "command=", "-p"]).arg(pid);
+    query(&argv).ok().map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
+}
+
+/// Returns what is shown of a bhyve: each command behind a `$`, and its answer below it.
+pub(super) fn shown(query: Query<'_>, pid: u32) -> Result<String, Fault> {
+    let files = Argv::new("procstat").arg("-f").arg(pid);
+    let mut text = format!("$ {files}\n{}", query(&files)?);
+    for argv in [procstat(&[pid]), Argv::new("ifconfig")] {
+        // What one of them does not tell is not known.
+        text.push_str(&format!("$ {argv}\n{}", query(&argv).unwrap_or_default()));
+    }
+    Ok(text)
+}
+
 /// Returns the threads of a process.
 pub(crate) fn threads(query: Query<'_>, pid: u32) -> Result<Vec<Thread>, Fault> {
     let mut all = parse_threads(&query(&procstat(&[pid]))?).remove(&pid).unwrap_or_default();

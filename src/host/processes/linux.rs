@@ -114,6 +114,15 @@ const LONGEST: u64 = 2 << 20;
 /// How many processes are worth a thread.
 const WORTH: usize = 256;
 
+/// Returns the words of a command line.
+pub(super) fn words(pid: u32) -> Option<Vec<String>> {
+    let mut bytes = Vec::new();
+    read(&format!("/proc/{pid}/cmdline"), &mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<String> = text.strip_suffix('\0').unwrap_or(&text).split('\0').map(String::from).collect();
+    words.first().is_some_and(|program| !program.is_empty()).then_some(words)
+}
+
 /// Looks at what runs, on all processors where it is much. A process that ends meanwhile is none.
 pub(crate) fn look() -> Processes {
     let units = Units::read();

@@ -12,6 +12,7 @@ use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
     Settings, UnknownProcesses,
 };
+use crate::model::volume::ZVOLS;
 use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -41,8 +42,15 @@ impl Elsewhere {
     /// in the environment.
     pub(crate) fn alone(target: Target) -> Self {
         let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
-        let settings =
-            Settings { platform: Platform::FreeBsd, state, config, target, nodes: NODES.into(), user_net: false };
+        let settings = Settings {
+            platform: Platform::FreeBsd,
+            state,
+            config,
+            target,
+            nodes: NODES.into(),
+            zvols: ZVOLS.into(),
+            user_net: false,
+        };
         Self::of(settings, None, true)
     }
 

@@ -88,6 +88,7 @@ impl Fixture {
             config: "/usr/local/etc/vmrun".into(),
             target: crate::model::Target::default(),
             nodes: crate::host::NODES.into(),
+            zvols: crate::model::volume::ZVOLS.into(),
             user_net: false,
         });
         let mut card = Interface::new("ix0", InterfaceKind::Other);

@@ -7,6 +7,7 @@ use super::imagined::Imagined;
 use super::world::World;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load};
+use crate::host::disks::{self, DiskChange};
 use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::{
@@ -96,6 +97,7 @@ impl Rehearsal {
                     self.has_interfaces = true;
                 }
             }
+            Effect::Disk(change) => self.take_in_disk(change),
             Effect::CopyVars { .. }
             | Effect::Make { .. }
             | Effect::Umask(_)
@@ -108,6 +110,31 @@ impl Rehearsal {
             | Effect::DestroyInner(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_) => {}
+        }
+    }
+}
+
+impl Rehearsal {
+    /// Returns how much more than before is reserved in a pool, in bytes.
+    pub(crate) fn promised(&self, pool: &str) -> u64 {
+        self.world.volumes.promised(pool)
+    }
+
+    fn take_in_disk(&mut self, change: &DiskChange) {
+        match change {
+            DiskChange::ResizeFile { path, .. } => {
+                if let Some(fact) = self.file(path) {
+                    self.world.files.insert(path.clone(), fact);
+                }
+            }
+            DiskChange::GrowVolume { name, .. } => {
+                let fact = disks::volume(self, name).ok().flatten();
+                fact.into_iter().for_each(|fact| self.world.volumes.take_in(name, fact));
+            }
+            DiskChange::MakeFile { .. }
+            | DiskChange::RemoveFile(_)
+            | DiskChange::MakeVolume { .. }
+            | DiskChange::DestroyVolume { .. } => {}
         }
     }
 }
@@ -174,7 +201,7 @@ impl Facts for Rehearsal {
     }
 
     fn query(&self, argv: &Argv) -> Result<String, Fault> {
-        self.below.query(argv)
+        self.world.volumes.answer(argv).map_or_else(|| self.below.query(argv), Ok)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A host's state in memory, and what effects do to it: the one simulation of effects, under rehearsals and simulated hosts.
 
+use crate::host::disks::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, interfaces};
 use crate::model::{InterfaceName, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,8 @@ pub(crate) struct World {
     pub files: BTreeMap<PathBuf, FileFact>,
     /// What is in files that somebody reads.
     pub texts: BTreeMap<PathBuf, Rc<[u8]>>,
+    /// The volumes that were changed here.
+    pub volumes: Volumes,
     /// The other end of each pair that was made here.
     peers: BTreeMap<String, String>,
     nodes: BTreeSet<String>,
@@ -95,6 +98,7 @@ impl World {
             Effect::DestroyInner(inner) => {
                 self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail));
             }
+            Effect::Disk(change) => self.volumes.apply(change, &mut self.files),
             Effect::Umask(_) | Effect::Run(_) => {}
         }
     }

@@ -1,8 +1,9 @@
 //! The other devices, in the order in which libvirt gives them slots.
 
+use super::Reading;
 use super::disks::{self, word};
 use super::slots::Slots;
-use super::{Domain, Reading};
+use crate::import::translated::Translated;
 use roxmltree::Node;
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ pub(super) fn read<'a, 'input>(
     reading: &mut Reading<'a, 'input>,
     all: Node<'a, 'input>,
     slots: &mut Slots,
-    domain: &mut Domain,
+    domain: &mut Translated,
 ) {
     if let Some(emulator) = reading.child(all, "emulator") {
         reading.take_whole(emulator);

@@ -1,16 +1,17 @@
 //! The machine itself: processors, memory, clock, firmware and loader, and what is handed to bhyve as it is.
 
 use super::slots::Slots;
-use super::{Domain, Reading, devices, disks};
+use super::{Reading, devices, disks};
 use crate::bhyve::UEFI_CODE;
 use crate::diag::Fault;
+use crate::import::translated::Translated;
 use crate::vmbhyve::Load;
 use roxmltree::Node;
 
 const BHYVE: &str = "http://libvirt.org/schemas/domain/bhyve/1.0";
 
 /// Reads everything.
-pub(super) fn read<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a, 'input>) -> Domain {
+pub(super) fn read<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a, 'input>) -> Translated {
     let kind = reading.attribute(root, "type").unwrap_or("bhyve");
     reading.is_bhyve = kind == "bhyve";
     reading.attribute(root, "id");
@@ -22,7 +23,7 @@ pub(super) fn read<'a, 'input>(reading: &mut Reading<'a, 'input>, root: Node<'a,
     if name.is_empty() {
         reading.fault(root, Fault::new("the domain has no name").hint("add <name>…</name>"));
     }
-    let mut domain = Domain { name: name.clone(), ..Domain::default() };
+    let mut domain = Translated { name: name.clone(), ..Translated::default() };
     domain.argv = processors(reading, root);
     let memory = memory(reading, root);
     domain.argv.extend(["-m".into(), memory]);

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn domain(text: &str) -> Result<Domain, Vec<Wrong>> {
+fn domain(text: &str) -> Result<Translated, Vec<Wrong>> {
     read(text, &BTreeSet::new(), &BTreeMap::new())
 }
 

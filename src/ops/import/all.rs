@@ -1,16 +1,17 @@
 //! Everything that another manager has, as a folder of recipes with a report.
 
+use super::folders::folder;
 use super::kept::{KeptFolder, Written};
 use super::outcome::{NetworkOutcome, Outcome, Outcomes};
-use super::source::{Guest, Network, Options, Source};
-use super::{datastore, domains, proved, report};
+use super::source::{Guest, Network, Options};
+use super::{proved, report, running};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
-use crate::import::{Import, Setting, network};
+use crate::import::{Import, Setting, SourceKind, network};
 use crate::model::VmName;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is told of an import, in short.
 pub(crate) struct Summary {
@@ -24,17 +25,18 @@ pub(crate) struct Summary {
 
 /// Imports all of a source.
 pub(crate) fn import_all(options: &Options<'_>) -> Result<Summary, Vec<Diagnostic>> {
-    let path = files::whole(Path::new(""), Path::new(options.source));
-    if !files::is_folder(&path) {
-        let fault = Fault::usage(format!("{} is no folder", options.source));
-        return Err(fault.hint("--all takes the folder of all guests; one guest is imported without it").into());
-    }
-    let source = source(&path, options)?;
+    let (name, source) = if options.running {
+        ("what runs on this host".to_string(), running::read(options)?)
+    } else {
+        let (path, source) = folder(options.source.unwrap_or_default(), options)?;
+        (path.display().to_string(), source)
+    };
     let mut kept = KeptFolder::open(Path::new(options.out))?;
     let mut taken: BTreeSet<String> = source.taken.into_iter().collect();
     let mut guests = Vec::new();
     for guest in source.guests {
-        guests.push(outcome(guest, &mut taken, &mut kept)?);
+        let has_name = guests.iter().any(|other: &Outcome| other.name == guest.name);
+        guests.push(outcome(guest, has_name, &mut taken, &mut kept)?);
     }
     let network = match source.network {
         Some(found) => Some(network_outcome(found, &guests, &mut kept)?),
@@ -46,7 +48,7 @@ pub(crate) fn import_all(options: &Options<'_>) -> Result<Summary, Vec<Diagnosti
     let config = kept.write("config.toml", &config(&out, &start))?;
     let outcomes = Outcomes {
         kind: source.kind,
-        source: path.display().to_string(),
+        source: name,
         out,
         guests,
         network,
@@ -62,24 +64,32 @@ pub(crate) fn import_all(options: &Options<'_>) -> Result<Summary, Vec<Diagnosti
     Ok(Summary { line: report::line(&outcomes), faults: report::faults(&outcomes), left })
 }
 
-/// Finds out whose folder it is.
-fn source(path: &Path, options: &Options<'_>) -> Result<Source, Fault> {
-    if datastore::is(path) {
-        return datastore::read(path, options);
-    }
-    if domains::is(path) {
-        return Ok(domains::read(path, options));
-    }
-    let fault = Fault::usage(format!("{} holds no guests that can be imported", options.source));
-    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)"))
+/// Tells of the images that the running hypervisor has open and the machine does not name.
+fn opened(import: &mut Import, paths: &[String], file: &str) -> Vec<String> {
+    let whole = |path: &str| files::whole(Path::new(""), Path::new(path));
+    let named: BTreeSet<PathBuf> = import.draft.paths_mut().into_iter().map(|(_, path)| whole(path.as_str())).collect();
+    let is_new = |path: &&String| !named.contains(&whole(path));
+    let told = |path: &String| {
+        format!(
+            "the bhyve that runs has {path} open, which {file} does not name: it was changed since, or started otherwise"
+        )
+    };
+    paths.iter().filter(is_new).map(told).collect()
 }
 
 /// Imports a guest, and writes its recipe.
-fn outcome(guest: Guest, taken: &mut BTreeSet<String>, kept: &mut KeptFolder) -> Result<Outcome, Fault> {
+fn outcome(
+    guest: Guest,
+    has_name: bool,
+    taken: &mut BTreeSet<String>,
+    kept: &mut KeptFolder,
+) -> Result<Outcome, Fault> {
     let mut outcome = Outcome {
         name: guest.name,
         file: guest.file,
         recipe: None,
+        is_partial: false,
+        own_recipe: guest.own_recipe,
         differences: Vec::new(),
         holes: Vec::new(),
         notes: Vec::new(),
@@ -87,6 +97,14 @@ fn outcome(guest: Guest, taken: &mut BTreeSet<String>, kept: &mut KeptFolder) ->
         secret: None,
         written: Written::Ours,
     };
+    if outcome.own_recipe.is_some() {
+        return Ok(outcome);
+    }
+    if has_name {
+        let fault = Fault::new(format!("another machine is called {} too", outcome.name));
+        outcome.holes.push(said(&Diagnostic::error(fault.hint("give one of them another name, and import again"))));
+        return Ok(outcome);
+    }
     let text = match guest.text {
         Ok(text) => text,
         Err(fault) => {
@@ -98,10 +116,12 @@ fn outcome(guest: Guest, taken: &mut BTreeSet<String>, kept: &mut KeptFolder) ->
     let is_name = outcome.name.parse::<VmName>().map(drop);
     let name = format!("{}.rhai", outcome.name);
     match is_name.map_err(Into::into).and_then(|()| proved(&outcome.file, &text, &setting, &name)) {
-        Ok((import, recipe, differences)) => {
+        Ok((mut import, recipe, differences)) => {
             taken.extend(uses(&import));
             outcome.differences = differences;
             outcome.holes = import.holes().into_iter().map(|fault| said(&Diagnostic::error(fault))).collect();
+            outcome.differences.extend(opened(&mut import, &guest.opened, &outcome.file));
+            outcome.is_partial = import.kind == SourceKind::Procstat;
             outcome.warnings = import.warnings.iter().map(said).collect();
             outcome.secret = import.password.map(|_| import.secret.clone());
             outcome.notes = import.notes;

@@ -45,7 +45,7 @@ pub(super) fn read(folder: &Path, options: &Options<'_>) -> Result<Source, Fault
     for (name, path) in guests(folder) {
         let text = files::read_text(&path).map_err(files::io_fault("read", &path));
         let setting = Setting { secret: secret(&name, &mut secrets), ..setting.clone() };
-        all.push(Guest { file: path.display().to_string(), text, setting, name });
+        all.push(Guest::new(name, path.display().to_string(), text, setting));
     }
     let (switches, switch_notes) = switch::all(&text);
     let network = (!text.trim().is_empty()).then(|| Network {
@@ -79,7 +79,7 @@ pub(super) fn secret(name: &str, all: &mut BTreeSet<String>) -> String {
 }
 
 /// Reads the file that was asked for, or the host's own where it has one.
-fn rc_conf(options: &Options<'_>) -> Result<(Option<String>, RcConf), Fault> {
+pub(super) fn rc_conf(options: &Options<'_>) -> Result<(Option<String>, RcConf), Fault> {
     let path = match options.rc_conf {
         Some(path) => Path::new(path),
         None if files::is_file(Path::new("/etc/rc.conf")) => Path::new("/etc/rc.conf"),

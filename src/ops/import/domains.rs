@@ -44,7 +44,7 @@ pub(super) fn read(folder: &Path, options: &Options<'_>) -> Source {
             secret: secret(&name, &mut secrets),
             ..Setting::default()
         };
-        guests.push(Guest { file: path.display().to_string(), text, setting, name });
+        guests.push(Guest::new(name, path.display().to_string(), text, setting));
     }
     guests.iter_mut().for_each(|guest| guest.setting.bridges.clone_from(&bridges));
     let autostart = folder.join("autostart");

@@ -11,6 +11,10 @@ pub(super) struct Outcome {
     pub(super) file: String,
     /// The recipe's file, where there is one.
     pub(super) recipe: Option<String>,
+    /// The recipe that it runs from, if vmrun runs it, so that there is nothing to import.
+    pub(super) own_recipe: Option<String>,
+    /// Whether the machine is not known whole, so that none can be the same.
+    pub(super) is_partial: bool,
     /// What differs between the machine and the recipe's; nothing says that it is the same.
     pub(super) differences: Vec<String>,
     /// Why there is no recipe, or what is not whole in it, with the way out.

@@ -7,11 +7,16 @@ use crate::diag::{Fault, shown};
 use crate::vmbhyve::Note;
 use serde_json::{Value, json};
 
+/// The state of a machine that vmrun runs already.
+const OWN: &str = "vmrun's own";
+
 impl Outcome {
     fn state(&self) -> &'static str {
         match (&self.recipe, self.differences.is_empty()) {
+            (None, _) if self.own_recipe.is_some() => OWN,
             (None, _) => "not imported",
             (Some(_), false) => "another machine",
+            (Some(_), true) if self.is_partial => "in part, to be finished",
             (Some(_), true) if self.holes.is_empty() => "same machine",
             (Some(_), true) => "same machine, to be finished",
         }
@@ -77,6 +82,7 @@ pub(super) fn markdown(outcomes: &Outcomes) -> String {
 fn machine(guest: &Outcome) -> String {
     let mut text = format!("\n### {}: {}\n\nFrom `{}`", guest.name, guest.state(), guest.file);
     text += &guest.recipe.as_ref().map(|recipe| format!(" to `{recipe}`")).unwrap_or_default();
+    text += &guest.own_recipe.as_ref().map(|recipe| format!(", which runs from `{recipe}`")).unwrap_or_default();
     text += ".\n";
     text += &edited(guest.recipe.as_deref().unwrap_or_default(), guest.written);
     let list = |what: &str, all: &[String]| {
@@ -152,8 +158,8 @@ pub(super) fn json(outcomes: &Outcomes) -> String {
     };
     let guest = |guest: &Outcome| {
         json!({
-            "name": guest.name, "file": guest.file, "recipe": guest.recipe, "state": guest.state(),
-            "same_machine": guest.recipe.is_some() && guest.differences.is_empty(), "differences": guest.differences,
+            "name": guest.name, "file": guest.file, "recipe": guest.recipe, "own_recipe": guest.own_recipe, "state": guest.state(),
+            "same_machine": guest.recipe.is_some() && guest.differences.is_empty() && !guest.is_partial, "differences": guest.differences,
             "holes": guest.holes, "warnings": guest.warnings, "not_taken": listed(&guest.notes), "secret": guest.secret,
             "written": written(guest.written),
         })
@@ -179,7 +185,14 @@ pub(super) fn json(outcomes: &Outcomes) -> String {
 /// Returns the whole in a line.
 pub(super) fn line(outcomes: &Outcomes) -> String {
     let count = |state: &str| outcomes.guests.iter().filter(|guest| guest.state() == state).count();
-    let states = ["same machine", "same machine, to be finished", "another machine", "not imported"];
+    let states = [
+        OWN,
+        "same machine",
+        "same machine, to be finished",
+        "in part, to be finished",
+        "another machine",
+        "not imported",
+    ];
     let states: Vec<String> = states
         .iter()
         .filter(|state| count(state) > 0)
@@ -192,7 +205,7 @@ pub(super) fn line(outcomes: &Outcomes) -> String {
 pub(super) fn faults(outcomes: &Outcomes) -> Vec<Fault> {
     let mut all = Vec::new();
     let report = || format!("see {}/REPORT.md", outcomes.out);
-    for guest in outcomes.guests.iter().filter(|guest| guest.state() != "same machine") {
+    for guest in outcomes.guests.iter().filter(|guest| ![OWN, "same machine"].contains(&guest.state())) {
         all.push(Fault::new(format!("{}: {}", guest.name, guest.state())).hint(report()));
     }
     if let Some(network) = outcomes.network.as_ref().filter(|network| !network.holes.is_empty()) {

@@ -8,8 +8,10 @@ use crate::vmbhyve::switch::Description;
 
 /// What is imported, and where to.
 pub(crate) struct Options<'a> {
-    /// The folder of another manager.
-    pub(crate) source: &'a str,
+    /// The folder of another manager; of what runs, where its manager keeps it if the host does not tell.
+    pub(crate) source: Option<&'a str>,
+    /// Whether what runs on this host is imported, and not what a folder has.
+    pub(crate) running: bool,
     /// The folder for the recipes.
     pub(crate) out: &'a str,
     /// The folder of the guests on the host where they run, if the source is a copy.
@@ -26,6 +28,17 @@ pub(super) struct Guest {
     pub(super) file: String,
     pub(super) text: Result<String, Fault>,
     pub(super) setting: Setting,
+    /// The images that its hypervisor has open, if it runs and that is known.
+    pub(super) opened: Vec<String>,
+    /// The recipe that it runs from, if vmrun runs it.
+    pub(super) own_recipe: Option<String>,
+}
+
+impl Guest {
+    /// Makes one that does not run, as far as is known.
+    pub(super) const fn new(name: String, file: String, text: Result<String, Fault>, setting: Setting) -> Self {
+        Self { name, file, text, setting, opened: Vec::new(), own_recipe: None }
+    }
 }
 
 /// The switches, and what is said of them.

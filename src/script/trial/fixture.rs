@@ -33,6 +33,7 @@ pub(super) fn usual() -> Fixture {
         config: "/usr/local/etc/vmrun".into(),
         target: Target::default(),
         nodes: NODES.into(),
+        zvols: crate::model::volume::ZVOLS.into(),
         user_net: false,
     })
 }

@@ -10,6 +10,7 @@ use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
+use crate::supervise::made;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -96,7 +97,7 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
     }
     // Of a run in other namespaces only files are here.
     let is_elsewhere = evidence::is_elsewhere(host.processes(), &journal);
-    let is_here = |hold: &&Hold| !is_elsewhere || matches!(hold, Hold::Temporary(_));
+    let is_here = |hold: &&Hold| !is_elsewhere || hold.outlives_the_kernel();
     for hold in journal.holds.iter().rev().filter(is_here) {
         undo(host, hold, &journal.holds, same_boot, &interfaces, &mut left);
     }
@@ -202,6 +203,7 @@ fn undo(host: &dyn Host, hold: &Hold, holds: &[Hold], same_boot: bool, interface
             let is_there = matches!(there, Ok(Some(there)) if there == *router);
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
+        Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
         Hold::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Hold::Effect(_)
         | Hold::Node(_)

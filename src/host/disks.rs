@@ -1,0 +1,284 @@
+//! Disks as they are made, grown and taken away again, wherever they live: zfs(8) for volumes, truncate(1) for files, and what a host
+//! says of a volume.
+
+use super::files::{io_fault, remove, truncate};
+use super::{FileFact, Host};
+use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
+use crate::model::volume::{Volume, VolumeName};
+use crate::model::{Argv, Size};
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+/// A change of a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DiskChange {
+    /// A file is made, sparse; never in the place of one.
+    MakeFile {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: Size,
+    },
+    /// A file gets another size; nobody's data is cut off by it.
+    ResizeFile {
+        /// The file.
+        path: PathBuf,
+        /// Its size afterwards.
+        size: Size,
+    },
+    /// A file goes, unless there is something in it by now.
+    RemoveFile(PathBuf),
+    /// A volume is made.
+    MakeVolume {
+        /// What it is.
+        volume: Volume,
+        /// Its device.
+        device: PathBuf,
+    },
+    /// A volume gets a larger size.
+    GrowVolume {
+        /// The volume.
+        name: VolumeName,
+        /// Its device.
+        device: PathBuf,
+        /// Its size afterwards.
+        size: Size,
+    },
+    /// A volume goes. zfs(8) refuses it where something hangs on it, and where it is open.
+    DestroyVolume {
+        /// The volume.
+        name: VolumeName,
+        /// Its device.
+        device: PathBuf,
+    },
+}
+
+impl DiskChange {
+    /// Returns the path by which a machine has the disk.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::MakeFile { path, .. } | Self::ResizeFile { path, .. } | Self::RemoveFile(path) => path,
+            Self::MakeVolume { device, .. } | Self::GrowVolume { device, .. } | Self::DestroyVolume { device, .. } => {
+                device
+            }
+        }
+    }
+
+    /// Returns the volume that it is about.
+    pub(crate) const fn volume(&self) -> Option<&VolumeName> {
+        match self {
+            Self::MakeVolume { volume: Volume { name, .. }, .. }
+            | Self::GrowVolume { name, .. }
+            | Self::DestroyVolume { name, .. } => Some(name),
+            Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) => None,
+        }
+    }
+
+    /// Returns whether it is about a file, which is changed without a command.
+    pub(crate) const fn is_of_a_file(&self) -> bool {
+        matches!(self, Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_))
+    }
+
+    /// Returns whether there is a new disk afterwards, which is empty.
+    pub(crate) const fn makes(&self) -> bool {
+        matches!(self, Self::MakeFile { .. } | Self::MakeVolume { .. })
+    }
+
+    /// Returns it as a command that one would type.
+    pub(crate) fn command(&self) -> Argv {
+        let zfs = |word: &str| Argv::new("zfs").arg(word);
+        match self {
+            Self::MakeFile { path, size } | Self::ResizeFile { path, size } => {
+                Argv::new("truncate").arg("-s").arg(size).arg(path.display())
+            }
+            Self::RemoveFile(path) => Argv::new("rm").arg(path.display()),
+            Self::MakeVolume { volume, .. } => {
+                let argv = if volume.is_sparse { zfs("create").arg("-s") } else { zfs("create") };
+                let argv = volume.block.iter().fold(argv, |argv, block| argv.arg("-b").arg(block));
+                // A device for the guest alone: the host does not look for partitions in it (zfsprops(7), volmode).
+                let argv = argv.args(["-o", "volmode=dev"]);
+                let compression = volume.compression.iter();
+                let argv = compression.fold(argv, |argv, how| argv.arg("-o").arg(format!("compression={how}")));
+                argv.arg("-V").arg(volume.size).arg(&volume.name)
+            }
+            Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
+            Self::DestroyVolume { name, .. } => zfs("destroy").arg(name),
+        }
+    }
+
+    /// Returns what gives it back: what was made goes, and what was grown stays as it is.
+    pub(crate) fn opposite(&self) -> Option<Self> {
+        match self {
+            Self::MakeFile { path, .. } => Some(Self::RemoveFile(path.clone())),
+            Self::MakeVolume { volume, device } => {
+                Some(Self::DestroyVolume { name: volume.name.clone(), device: device.clone() })
+            }
+            Self::ResizeFile { .. } | Self::RemoveFile(_) | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Makes it, if it is about a file.
+    pub(super) fn perform(&self) -> Option<Result<(), Fault>> {
+        match self {
+            Self::MakeFile { path, size } => Some(make(path, *size)),
+            Self::ResizeFile { path, size } => Some(truncate(path, *size)),
+            Self::RemoveFile(path) if has_data(path) => Some(Ok(())),
+            Self::RemoveFile(path) => Some(remove(path)),
+            Self::MakeVolume { .. } | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => None,
+        }
+    }
+}
+
+fn has_data(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).is_ok_and(|meta| meta.blocks() > 0)
+}
+
+/// Makes a file where none is, of that size or not at all.
+fn make(path: &Path, size: Size) -> Result<(), Fault> {
+    let file = OpenOptions::new().create_new(true).write(true).open(path).map_err(io_fault("make", path))?;
+    file.set_len(size.get()).map_err(io_fault("truncate", path)).inspect_err(|_| {
+        remove(path).may_fail("the fault that matters is why it could not have its size");
+    })
+}
+
+/// What is known of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VolumeFact {
+    /// Its size.
+    pub size: Size,
+    /// Its blocks.
+    pub block: Size,
+    /// What is reserved for it.
+    pub reserved: Size,
+}
+
+/// The question about a volume.
+fn question(name: &str) -> Argv {
+    Argv::new("zfs").args(["get", "-Hp", "-o", "value", "type,volsize,volblocksize,refreservation"]).arg(name)
+}
+
+/// Whether zfs(8) says that a dataset is not there (libzfs_util.c, zfs_standard_error).
+fn is_missing(fault: &Fault) -> bool {
+    fault.message.contains("dataset does not exist")
+}
+
+/// Returns what is known of a volume, or nothing if there is none of that name. Where the host cannot tell, that is an error.
+pub(crate) fn volume(host: &dyn Host, name: &VolumeName) -> Result<Option<VolumeFact>, Fault> {
+    let text = match host.query(&question(name.as_str())) {
+        Ok(text) => text,
+        Err(fault) if is_missing(&fault) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let number = |text: &str| text.parse().ok().map(Size::bytes);
+    match lines.as_slice() {
+        // A test of a recipe says nothing of it.
+        [] => Ok(None),
+        ["volume", size, block, reserved] => Ok(number(size).zip(number(block)).map(|(size, block)| VolumeFact {
+            size,
+            block,
+            reserved: number(reserved).unwrap_or(Size::bytes(0)),
+        })),
+        [kind, ..] => Err(Fault::new(format!("{name} is a {kind}, and no volume")).hint("choose another name")),
+    }
+}
+
+/// Returns how much space there is in a filesystem for volumes, without what the rehearsal has reserved; nothing where that is not
+/// known.
+pub(crate) fn available(host: &dyn Host, name: &VolumeName) -> Result<Option<Size>, Fault> {
+    let parent = name.parent();
+    let argv = Argv::new("zfs").args(["get", "-Hp", "-o", "value", "type,available"]).arg(parent);
+    let text = host.query(&argv).map_err(|fault| {
+        if !is_missing(&fault) {
+            return fault;
+        }
+        let pool = name.pool();
+        if parent == pool {
+            return Fault::new(format!("there is no pool {pool}")).hint("zpool list shows those that there are");
+        }
+        Fault::new(format!("the filesystem {parent} is not there")).hint(format!("zfs create -p {parent}"))
+    })?;
+    match text.lines().map(str::trim).collect::<Vec<_>>().as_slice() {
+        ["volume", ..] => {
+            Err(Fault::new(format!("{parent} is a volume, and nothing can be below it")).hint("choose another name"))
+        }
+        [_, free] => {
+            let promised = host.rehearsal().map_or(0, |rehearsal| rehearsal.promised(name.pool()));
+            Ok(free.parse::<u64>().ok().map(|free| Size::bytes(free.saturating_sub(promised))))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What has become of volumes in a world.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Volumes {
+    known: BTreeMap<String, VolumeFact>,
+    /// How much more is reserved in each pool than before.
+    promised: BTreeMap<String, u64>,
+}
+
+impl Volumes {
+    /// Has a change; what a file is afterwards is said of its path.
+    pub(crate) fn apply(&mut self, change: &DiskChange, files: &mut BTreeMap<PathBuf, FileFact>) {
+        let mut file = |path: &Path, size: Option<Size>, has_data: bool| {
+            files.insert(path.into(), FileFact { size, has_data, is_folder: false });
+        };
+        match change {
+            DiskChange::MakeFile { path, size } => file(path, Some(*size), false),
+            DiskChange::ResizeFile { path, size } => {
+                let has_data = files.get(path).is_none_or(|fact| fact.has_data);
+                files.insert(path.clone(), FileFact { size: Some(*size), has_data, is_folder: false });
+            }
+            DiskChange::MakeVolume { volume, device } => {
+                file(device, None, true);
+                let reserved = if volume.is_sparse { Size::bytes(0) } else { volume.size };
+                let block = volume.block.unwrap_or(Size::bytes(16 << 10));
+                self.promise(&volume.name, reserved.get());
+                self.known.insert(volume.name.to_string(), VolumeFact { size: volume.size, block, reserved });
+            }
+            DiskChange::GrowVolume { name, size, .. } => {
+                let Some(mut fact) = self.known.get(name.as_str()).cloned() else { return };
+                if fact.reserved == fact.size {
+                    self.promise(name, size.get().saturating_sub(fact.size.get()));
+                    fact.reserved = *size;
+                }
+                self.known.insert(name.to_string(), VolumeFact { size: *size, ..fact });
+            }
+            DiskChange::RemoveFile(path) => {
+                files.remove(path);
+            }
+            DiskChange::DestroyVolume { name, device } => {
+                files.remove(device);
+                self.known.remove(name.as_str());
+            }
+        }
+    }
+
+    fn promise(&mut self, name: &VolumeName, more: u64) {
+        *self.promised.entry(name.pool().into()).or_default() += more;
+    }
+
+    /// Takes in what is known of a volume that is going to be changed.
+    pub(crate) fn take_in(&mut self, name: &VolumeName, fact: VolumeFact) {
+        self.known.entry(name.to_string()).or_insert(fact);
+    }
+
+    /// Returns how much more is reserved in a pool than before, in bytes.
+    pub(crate) fn promised(&self, pool: &str) -> u64 {
+        self.promised.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Answers a question about a volume that is known here.
+    pub(crate) fn answer(&self, argv: &Argv) -> Option<String> {
+        let name = argv.args.last().filter(|_| argv.program == "zfs")?;
+        let fact = self.known.get(name).filter(|_| *argv == question(name))?;
+        let VolumeFact { size, block, reserved } = fact;
+        Some(format!("volume\n{}\n{}\n{}\n", size.get(), block.get(), reserved.get()))
+    }
+}

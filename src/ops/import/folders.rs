@@ -1,0 +1,26 @@
+//! The folders of other managers, each known by what is in it.
+
+use super::source::{Options, Source};
+use super::{datastore, domains};
+use crate::diag::Fault;
+use crate::host::files;
+use std::path::{Path, PathBuf};
+
+/// Reads a folder, whoever's it is.
+pub(super) fn folder(given: &str, options: &Options<'_>) -> Result<(PathBuf, Source), Fault> {
+    let path = files::whole(Path::new(""), Path::new(given));
+    if !files::is_folder(&path) {
+        let fault = Fault::usage(format!("{given} is no folder"));
+        return Err(fault.hint("--all takes the folder of all guests; one guest is imported without it"));
+    }
+    if datastore::is(&path) {
+        let source = datastore::read(&path, options)?;
+        return Ok((path, source));
+    }
+    if domains::is(&path) {
+        let source = domains::read(&path, options);
+        return Ok((path, source));
+    }
+    let fault = Fault::usage(format!("{given} holds no guests that can be imported"));
+    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)"))
+}

@@ -1,0 +1,215 @@
+//! Disks, wherever they live: made where they are missing, and grown to the size that the recipe says.
+
+use super::disk::folder_of;
+use super::{Asks, Call, Param, Type, Word, WordKind, text};
+use crate::diag::Fault;
+use crate::host::Effect;
+use crate::host::disks::{self, DiskChange};
+use crate::image::content::{Content, HEAD, content};
+use crate::model::Size;
+use crate::model::volume::{DiskPlace, Volume, VolumeName};
+use crate::script::allowance::Asked;
+use crate::script::raise::Raised;
+use crate::supervise::conflicts::Purpose;
+use rhai::{Dynamic, Map};
+use std::path::{Path, PathBuf};
+
+/// The options of a volume.
+const VOLUME: &[(&str, &str)] = &[
+    ("volblocksize", "its blocks, a power of two from 512 to \"128K\" (zfs's own, \"16K\")"),
+    ("sparse", "it reserves no space, and takes what is written to it (false)"),
+    ("compression", "how it is compressed: \"lz4\", \"zstd\", \"off\" (as the filesystem that it is in)"),
+];
+
+pub(super) const WORDS: &[Word] = &[
+    Word {
+        name: "disk",
+        kind: WordKind::Action,
+        params: &[
+            Param::written("path", Type::Path, "\"/vm/web.img\""),
+            Param::written("size", Type::Size, "20.GiB").optional(),
+            Param::options(VOLUME).hidden(),
+        ],
+        returns: Type::Path,
+        asks: &[Asks::Commands, Asks::Paths],
+        help: "Returns the path of a disk: a file, a volume below /dev/zvol, or a device that is there. With a size it is made where it is missing, and grown; data is never cut off.",
+        // What a part of the path is decides what it is.
+        is_tried: false,
+        ..Word::of(disk)
+    },
+    Word {
+        name: "zvol",
+        kind: WordKind::Action,
+        params: &[
+            Param::text("name", "zroot/vm/web"),
+            Param::written("size", Type::Size, "20.GiB"),
+            Param::options(VOLUME),
+        ],
+        returns: Type::Path,
+        asks: &[Asks::Commands, Asks::Paths],
+        help: "Makes a volume of ZFS where it is missing, grows it to that size, and returns the path of its device.",
+        ..Word::of(zvol)
+    },
+];
+
+fn size_of(call: &Call<'_>) -> Result<Option<Size>, Raised> {
+    let given = call.has(1).then(|| super::size(&call.args[1]).map_err(|raised| raised.arg(1)));
+    given.transpose()
+}
+
+fn disk(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let (path, size, options) = (call.path(0)?, size_of(call)?, call.options(2)?);
+    let zvols = call.evaluation().run().host.settings().zvols.clone();
+    let place = DiskPlace::of(&path, &zvols).map_err(|fault| Raised::from(fault).arg(0))?;
+    if let DiskPlace::Volume(name, device) = &place {
+        let made = size.map_or(Ok(()), |size| volume(call, name, device, size, &options));
+        return made.map(|()| shown(device));
+    }
+    if let Some((key, _)) = options.iter().next() {
+        let fault = Fault::new(format!("`{key}` is an option of volumes, and {} is none", path.display()));
+        return Err(Raised::from(fault.hint("zvol(\"zroot/vm/web\", 20.GiB, #{ … }) is one"))
+            .under(key)
+            .about_key()
+            .arg(2));
+    }
+    match (place, size) {
+        (DiskPlace::File(path), Some(size)) => file(call, &path, size)?,
+        (DiskPlace::Device(path), Some(_)) => against_size(call, &path)?,
+        (_, None) | (DiskPlace::Volume(..), _) => call.permit(Asked::Path(&path))?,
+    }
+    Ok(shown(&path))
+}
+
+fn shown(path: &Path) -> Dynamic {
+    path.display().to_string().into()
+}
+
+/// A device has the size that it has.
+fn against_size(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
+    call.permit(Asked::Path(path))?;
+    let fault = Fault::new(format!("{} is a device, and has the size that it has", path.display()));
+    Err(Raised::from(fault.hint(format!("disk(\"{}\")", path.display()))).arg(1))
+}
+
+fn zvol(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let name: VolumeName = call.parsed(0)?;
+    let options = call.options(2)?;
+    let size = super::size(&call.args[1]).map_err(|raised| raised.arg(1))?;
+    let device = call.evaluation().run().host.settings().volume(&name);
+    volume(call, &name, &device, size, &options)?;
+    Ok(shown(&device))
+}
+
+fn act(call: &Call<'_>, change: DiskChange) -> Result<(), Raised> {
+    call.act(&Effect::Disk(Box::new(change))).map(drop)
+}
+
+/// A file is made where none is, and grown. What is of another size for a reason of its own is left to the machine, which refuses it.
+fn file(call: &Call<'_>, path: &Path, size: Size) -> Result<(), Raised> {
+    folder_of(call, path, 0)?;
+    let (is_assumed, fact) = {
+        let mut evaluation = call.evaluation();
+        let host = &*evaluation.run().host;
+        (host.is_assumed(), host.file(path))
+    };
+    // A host that is not here has its disks, unless it is about to get them.
+    let is_to_be_made = if is_assumed { call.evaluation().inputs.init } else { fact.is_none() };
+    if is_to_be_made {
+        return act(call, DiskChange::MakeFile { path: path.into(), size });
+    }
+    let Some((now, has_data)) = fact.and_then(|fact| Some((fact.size?, fact.has_data))) else { return Ok(()) };
+    if now == size {
+        return Ok(());
+    }
+    let head = if has_data { call.evaluation().run().host.read(path, HEAD).ok() } else { None };
+    if head.is_some_and(|head| matches!(content(&head), Some(Content::Disk(_) | Content::Packed(..)))) {
+        return Ok(());
+    }
+    if now > size && has_data {
+        let fault = Fault::new(format!("{} has data and {}: {size} would cut it off", path.display(), now.rough()));
+        let way_out =
+            format!("say its size, \"{now}\"; `truncate(path, size, #{{ shrink: true }})` cuts it off all the same");
+        return Err(Raised::from(fault.hint(way_out)).arg(1));
+    }
+    act(call, DiskChange::ResizeFile { path: path.into(), size })
+}
+
+/// A volume is made where none is, and grown.
+fn volume(call: &Call<'_>, name: &VolumeName, device: &PathBuf, size: Size, options: &Map) -> Result<(), Raised> {
+    let volume = described(call, name, size, options)?;
+    call.permit(Asked::Volume(name))?;
+    if call.evaluation().run().host.is_assumed() {
+        let is_init = call.evaluation().inputs.init;
+        return if is_init { act(call, DiskChange::MakeVolume { volume, device: device.clone() }) } else { Ok(()) };
+    }
+    if call.rehearses() && !call.evaluation().run().host.has_program("zfs") {
+        let fault = Fault::host("`zfs` is not installed, and the recipe has a volume of ZFS");
+        let raised = Raised::from(fault.hint("disk(\"/vm/web.img\", 20.GiB) is a disk in a file")).arg(0);
+        // What a plan holds is only read.
+        if call.evaluation().rehearsal != Some(Purpose::Plan) {
+            return Err(raised);
+        }
+        super::machine::warn(call, raised);
+        return act(call, DiskChange::MakeVolume { volume, device: device.clone() });
+    }
+    let known = disks::volume(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
+    let Some(fact) = known else {
+        // A test of a recipe may say that it is there, and no more.
+        if call.evaluation().run().host.file(device).is_some() {
+            return Ok(());
+        }
+        let needed = if volume.is_sparse { Size::bytes(0) } else { size };
+        has_space(
+            call,
+            name,
+            needed,
+            "`sparse: true` reserves none, and the pool may be full then when the guest writes",
+        )?;
+        return act(call, DiskChange::MakeVolume { volume, device: device.clone() });
+    };
+    if fact.size == size {
+        return Ok(());
+    }
+    if fact.size > size {
+        let fault = Fault::new(format!("{name} has {}: {size} would cut off its end", fact.size.rough()));
+        let way_out =
+            format!("say its size, \"{}\"; `zfs set volsize={size} {name}` cuts it off, with what is there", fact.size);
+        return Err(Raised::from(fault.hint(way_out)).arg(1));
+    }
+    if !size.get().is_multiple_of(fact.block.get()) {
+        let fault = Fault::new(format!("{size} does not end with a whole block of {name}, which has {}", fact.block));
+        let whole = size.get().checked_next_multiple_of(fact.block.get()).map(Size::bytes);
+        return Err(Raised::from(fault.maybe_hint(whole.map(|whole| format!("{whole} does")))).arg(1));
+    }
+    let more = if fact.reserved == fact.size { size.get() - fact.size.get() } else { 0 };
+    has_space(call, name, Size::bytes(more), &format!("`zfs set refreservation=none {name}` reserves none"))?;
+    act(call, DiskChange::GrowVolume { name: name.clone(), device: device.clone(), size })
+}
+
+/// Reads the options of a volume.
+fn described(call: &Call<'_>, name: &VolumeName, size: Size, options: &Map) -> Result<Volume, Raised> {
+    let given = |key: &str| options.get(key).filter(|value| !value.is_unit());
+    let about = |key: &'static str| move |raised: Raised| raised.under(key).arg(2);
+    let block = given("volblocksize").map(super::size).transpose().map_err(about("volblocksize"))?;
+    let sparse = given("sparse").map(|value| value.as_bool().map_err(|_| super::expected("true or false", value)));
+    let is_sparse = sparse.transpose().map_err(about("sparse"))?.unwrap_or(false);
+    let compression = given("compression").map(text).transpose().map_err(about("compression"))?;
+    let volume = Volume { name: name.clone(), size, block, is_sparse, compression };
+    match volume.against().filter(|_| call.rehearses()) {
+        Some(("size", fault)) => Err(Raised::from(fault).arg(1)),
+        Some((key, fault)) => Err(about(key)(fault.into())),
+        None => Ok(volume),
+    }
+}
+
+/// Refuses in the rehearsal what the pool has no space for.
+fn has_space(call: &Call<'_>, name: &VolumeName, needed: Size, way_out: &str) -> Result<(), Raised> {
+    if !call.rehearses() {
+        return Ok(());
+    }
+    let free = disks::available(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
+    let Some(free) = free.filter(|free| *free < needed) else { return Ok(()) };
+    let fault =
+        Fault::host(format!("{name} needs {}, and {} has {} left", needed.rough(), name.parent(), free.rough()));
+    Err(Raised::from(fault.hint(way_out)).arg(1))
+}

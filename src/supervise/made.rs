@@ -1,0 +1,93 @@
+//! Disks that a run has made and that no guest has had yet: they go again if it fails before, and stay as soon as one starts.
+
+use super::Run;
+use super::holds::Hold;
+use super::recovery::{Back, Left};
+use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
+use crate::host::disks::{self, DiskChange};
+use crate::host::{Effect, Guest, Host};
+use crate::model::volume::Volume;
+use crate::model::{Machine, Size};
+
+/// Returns the words of a journal for a disk that was made.
+pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
+    let words = |kind: &str, name: String, size: Size| Some(vec![kind.into(), name, size.get().to_string()]);
+    match change {
+        DiskChange::MakeFile { path, size } => words("disk", path.to_string_lossy().into(), *size),
+        DiskChange::MakeVolume { volume, device } => {
+            let mut all = words("volume", device.to_string_lossy().into(), volume.size)?;
+            all.push(volume.name.to_string());
+            Some(all)
+        }
+        DiskChange::ResizeFile { .. }
+        | DiskChange::RemoveFile(_)
+        | DiskChange::GrowVolume { .. }
+        | DiskChange::DestroyVolume { .. } => None,
+    }
+}
+
+/// Reads what [`words`] wrote.
+pub(super) fn read(words: &[&str]) -> Option<DiskChange> {
+    let size = |text: &str| text.parse().ok().map(Size::bytes);
+    match words {
+        ["disk", path, bytes] => Some(DiskChange::MakeFile { path: path.into(), size: size(bytes)? }),
+        ["volume", device, bytes, name] => {
+            let (name, size, device) = (name.parse().ok()?, size(bytes)?, device.into());
+            let volume = Volume { name, size, block: None, is_sparse: false, compression: None };
+            Some(DiskChange::MakeVolume { volume, device })
+        }
+        _ => None,
+    }
+}
+
+/// What a dead run had made: a file in which nothing is goes; of a volume it is not certain that nobody has used it since.
+pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
+    let Some(fact) = host.file(change.path()).filter(|_| change.makes()) else { return };
+    match change {
+        DiskChange::MakeFile { size, .. } if !fact.has_data && fact.size == Some(*size) => {
+            left.backs.extend(change.opposite().map(|back| Back::Effect(Effect::Disk(Box::new(back)))));
+        }
+        DiskChange::MakeVolume { volume, .. } => left.kept.push(format!("the volume {}", volume.name)),
+        DiskChange::MakeFile { path, .. } => left.kept.push(format!("the disk {}", path.display())),
+        DiskChange::ResizeFile { .. }
+        | DiskChange::RemoveFile(_)
+        | DiskChange::GrowVolume { .. }
+        | DiskChange::DestroyVolume { .. } => {}
+    }
+}
+
+/// Returns what is gone already, as a sentence.
+pub(super) fn gone(host: &dyn Host, back: &DiskChange) -> Option<String> {
+    let DiskChange::DestroyVolume { name, .. } = back else { return None };
+    matches!(disks::volume(host, name), Ok(None)).then(|| format!("the volume {name} is gone already"))
+}
+
+impl Run {
+    fn made(&self) -> Vec<Hold> {
+        let is_disk = |hold: &&Hold| matches!(hold, Hold::Effect(Effect::Disk(_)));
+        self.holds.iter().filter(is_disk).cloned().collect()
+    }
+
+    /// Keeps the disks of a recipe that did what it does.
+    pub(super) fn keep_disks_if(&mut self, is_well: bool) {
+        if is_well {
+            self.made().iter().for_each(|hold| self.strike(hold));
+        }
+    }
+
+    /// Starts a guest: what is on the disks is its own from here on, and they are none of the run's any more. Where the hypervisor
+    /// could not be started nothing is on them.
+    pub(super) fn boot_with_disks(&mut self, machine: &Machine, plan: &BootPlan) -> Result<Box<dyn Guest>, Fault> {
+        let made = self.made();
+        // First, so that nobody who finds the journal takes a disk away that a guest has.
+        made.iter().for_each(|hold| self.strike(hold));
+        match self.host.boot(machine, plan) {
+            Ok(guest) => Ok(guest),
+            Err(fault) => {
+                made.iter().try_for_each(|hold| self.take(hold))?;
+                Err(fault)
+            }
+        }
+    }
+}
