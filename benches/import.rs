@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use vmrun::internals::import::{Setting, SourceKind, read, recipe};
+use vmrun::internals::import::{ImportOptions, SourceKind, read, recipe};
 use vmrun::internals::model::{Arch, Target};
 
 #[path = "../tests/common/datastore.rs"]
@@ -49,7 +49,7 @@ fn heading(line: &str) -> Option<Target> {
 /// Imports a command line: reads and checks it, and writes the recipe. Returns how long that is; nothing for what is no
 /// machine.
 fn import((target, line): &Line) -> Option<usize> {
-    let setting = Setting { kind: Some(SourceKind::Bhyve), target: *target, ..Setting::default() };
+    let setting = ImportOptions { kind: Some(SourceKind::Bhyve), target: *target, ..ImportOptions::default() };
     read("<line>", line, &setting, &|_| None).ok().map(|import| recipe::recipe(&import).len())
 }
 

@@ -43,7 +43,7 @@ use std::rc::Rc;
 
 /// How a text is to be read.
 #[derive(Clone, Debug, Default)]
-pub struct Setting {
+pub struct ImportOptions {
     /// What it is; nothing where its content shall tell.
     pub kind: Option<SourceKind>,
     /// Which bhyve it is for.
@@ -197,7 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn imported(text: &str, kind: Option<SourceKind>, target: Target) -> Option<Import> {
-        let setting = Setting { kind, target, datastore: "/vm".into(), ..Setting::default() };
+        let setting = ImportOptions { kind, target, datastore: "/vm".into(), ..ImportOptions::default() };
         read("vm.conf", text, &setting, &|path| path.starts_with("/k").then(|| "a.password=hunter2".into())).ok()
     }
 
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!((import.password, import.warnings.len(), import.items.len()), (Some(8), 0, 1));
         assert!(!format!("{import:?}{}", recipe::recipe(&import)).contains("hunter"));
         let text = "name=vm\npci.0.29.0.device=fbuf\na=hunter2\npci.0.29.0.password=hunter 2,hunter2\nbad\n";
-        let setting = Setting::default();
+        let setting = ImportOptions::default();
         let faults = read("vm", text, &setting, &|_| None).unwrap_err();
         assert!(!format!("{faults:?}").contains("hunter 2,"));
     }

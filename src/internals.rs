@@ -91,7 +91,7 @@ pub mod image {
 
 /// Of the room `import`.
 pub mod import {
-    pub use crate::import::{Import, Setting, SourceKind, read};
+    pub use crate::import::{Import, ImportOptions, SourceKind, read};
 
     /// The comparison of what was read with what its recipe boots.
     pub mod proof {
@@ -190,7 +190,7 @@ pub mod qemu {
 
 /// Of the room `recording`.
 pub mod recording {
-    pub use crate::recording::{Call, Recording, Setting, World, again, carried, merge};
+    pub use crate::recording::{Call, Recording, Scenario, World, again, carried, merge};
 
     /// What a script does that no stand-in sees.
     pub mod escape {
@@ -204,7 +204,7 @@ pub mod recording {
 
     /// Journals of recordings.
     pub mod journal {
-        pub use crate::recording::journal::{read_calls, read_setting, write_call, write_setting};
+        pub use crate::recording::journal::{read_calls, read_scenario, write_call, write_scenario};
     }
 
     /// Recipes of recordings.

@@ -24,7 +24,7 @@ pub use merge::{again, merge};
 pub(crate) use part::{Part, When};
 pub(crate) use taken::node_of;
 pub(crate) use world::{Answer, Prepared, made_up};
-pub use world::{Setting, World};
+pub use world::{Scenario, World};
 
 /// The programs that have stand-ins: those that change the system, and what a script asks of it.
 pub(crate) const NAMES: &[&str] = &[

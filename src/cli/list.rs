@@ -85,19 +85,21 @@ fn advices(all: &[Entry]) -> Vec<String> {
 /// How much advice somebody reads at once.
 const ADVICES: usize = 10;
 
+/// The columns of the table, in order.
+const COLUMNS: [Column; 10] = [
+    Column::Text("NAME"),
+    Column::Text("STATE"),
+    Column::Number("PID"),
+    Column::Number("UPTIME"),
+    Column::Number("CPUS"),
+    Column::Number("MEMORY"),
+    Column::Number("CPU%"),
+    Column::Text("VNC"),
+    Column::Number("RESTARTS"),
+    Column::Text("RECIPE"),
+];
+
 fn as_table(all: &[Entry]) -> String {
-    let columns = [
-        Column::Text("NAME"),
-        Column::Text("STATE"),
-        Column::Number("PID"),
-        Column::Number("UPTIME"),
-        Column::Number("CPUS"),
-        Column::Number("MEMORY"),
-        Column::Number("CPU%"),
-        Column::Text("VNC"),
-        Column::Number("RESTARTS"),
-        Column::Text("RECIPE"),
-    ];
     let text = |value: Option<String>| value.unwrap_or_default();
     let row = |one: &Entry| {
         let process = one.process.as_ref();
@@ -114,7 +116,7 @@ fn as_table(all: &[Entry]) -> String {
             text(one.recipe.clone()),
         ]
     };
-    table(&columns, &all.iter().map(row).collect::<Vec<_>>())
+    table(&COLUMNS, &all.iter().map(row).collect::<Vec<_>>())
 }
 
 /// What is to be done about a machine.

@@ -41,10 +41,15 @@ pub(crate) enum Control {
 
 /// Returns what this process may do; `folder` is the one with the nodes of machines, beside which /dev/vmmctl is.
 pub(crate) fn rights(platform: Platform, target: Target, folder: &Path) -> Rights {
-    let root = nix::unistd::geteuid().is_root() || is_own(folder);
+    let root = is_root(folder);
     let has_control = platform == Platform::FreeBsd && target.has(Feature::ControlDevice);
     let control = if has_control { control(&folder.with_file_name(CONTROL)) } else { Control::Unknown };
     Rights { root, network: root || may_administer_networks(), control }
+}
+
+/// Whether whoever runs vmrun is the superuser of the host that has its nodes in a folder.
+pub(super) fn is_root(folder: &Path) -> bool {
+    nix::unistd::geteuid().is_root() || is_own(folder)
 }
 
 /// Whether a folder is this user's own. That of devfs(5) is root's; one that VMRUN_VMM_DIR names is of a stand-in for a host, whose root

@@ -17,7 +17,7 @@ use crate::diag::{Blame, Fault, Source};
 use crate::host::wait;
 use crate::model::Argv;
 use crate::recording::hidden::hide;
-use crate::recording::{CARRIERS, Call, NAMES, Recording, Setting, Written, base_name, journal, made_up};
+use crate::recording::{CARRIERS, Call, NAMES, Recording, Scenario, Written, base_name, journal, made_up};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
@@ -78,7 +78,7 @@ impl Recorder {
     pub(crate) fn record(
         &self,
         command: &[String],
-        setting: &Setting,
+        setting: &Scenario,
         within: Duration,
         hear: &mut dyn FnMut(&str),
     ) -> Result<Recording, Fault> {
@@ -122,7 +122,7 @@ fn too_long(within: Duration) -> Fault {
     fault.hint("give it more by `--timeout 5m`; its standard input is empty, and no guest ever runs")
 }
 
-fn too_much(setting: &Setting) -> Fault {
+fn too_much(setting: &Scenario) -> Fault {
     let fault = Fault::new(format!("the script made {} calls, did not come to an end, and was ended", setting.limit));
     fault.hint(match setting.exits.last() {
         Some(0) => "every boot ended in a reboot: `--exits 0,1` lets the second one power off",
@@ -158,7 +158,7 @@ pub(crate) fn script(command: &[String]) -> Option<Source> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn make(setting: &Setting) -> Result<Self, Fault> {
+    fn make(setting: &Scenario) -> Result<Self, Fault> {
         let base = std::path::absolute(std::env::temp_dir()).map_err(io_fault("find", Path::new("TMPDIR")))?;
         let path = |n: u32| base.join(format!("vmrun-record-{}-{n}", std::process::id()));
         let made = (0..100).map(|n| (DirBuilder::new().mode(0o700).create(path(n)), path(n)));
@@ -179,7 +179,7 @@ impl Folder {
         }
         enclosure::make_place(&folder.0)?;
         mkfifo(&bell, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|why| io_fault("make", &bell)(why.into()))?;
-        write_private(&folder.0.join("setting"), &journal::write_setting(setting))?;
+        write_private(&folder.0.join("setting"), &journal::write_scenario(setting))?;
         write_private(&folder.0.join("journal"), &[])?;
         Ok(folder)
     }

@@ -1,5 +1,6 @@
 //! The real host, of either kind: files, programs, the environment.
 
+mod by_commands;
 mod file_fact;
 mod process_table;
 
@@ -23,10 +24,10 @@ use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
     Settings, background, commands, interfaces, kernel, marks, spawn,
 };
-use crate::bhyve;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::model::{Argv, Machine, Secret, Size, VmName};
+use by_commands::is_done_already;
 use nix::poll::{PollTimeout, poll};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -125,19 +126,6 @@ impl System {
         self.begun.iter().find(|(begun, _)| made(begun)).map(|(_, command)| command.clone())
     }
 
-    /// Whether a default route goes to another router by now, or nowhere: route(8) would take away whatever is there, and says
-    /// that it was the one that was named (seen on 12.1).
-    fn is_anothers(&self, effect: &Effect) -> Result<bool, Fault> {
-        match effect {
-            Effect::DeleteRoute(router) if self.settings.platform == Platform::FreeBsd => {
-                let there = interfaces::default_router(self.settings.platform, &run, router)?;
-                Ok(there.as_ref() != Some(router))
-            }
-            // The others name what they take away, which is refused where it is another.
-            _ => Ok(false),
-        }
-    }
-
     /// Shows what is done without a command, as the command that does the same. A program shows itself when it is started.
     fn show(&self, effect: &Effect) {
         if effect.is_done_without_a_command() {
@@ -167,11 +155,6 @@ impl System {
     pub(crate) fn in_background(&mut self, log: &Path) {
         self.log = Some(log.into());
     }
-}
-
-/// A node that is not there needs no taking away.
-fn is_done_already(effect: &Effect, fault: &Fault) -> bool {
-    matches!(effect, Effect::DestroyNode(_)) && bhyve::is_not_created(&fault.message)
 }
 
 impl Facts for System {
@@ -328,23 +311,7 @@ impl Effects for System {
             | Effect::CreateInner(_)
             | Effect::DestroyInner(_) => drop(self.interfaces.take()),
         }
-        if self.is_anothers(effect)? {
-            return Err(Fault::host("the default route is another's by now"));
-        }
-        let mut text = String::new();
-        let (chains, lock) = self.chains(effect);
-        for (at, chain) in chains.iter().enumerate() {
-            match Program::run(chain, lock.as_ref()) {
-                Ok(output) => text.push_str(&output),
-                Err(fault) if at > 0 => {
-                    let (platform, is_marked) = (self.settings.platform, self.maker.is_some());
-                    return Err(commands::take_back(self, platform, is_marked, effect, fault));
-                }
-                Err(fault) if is_done_already(effect, &fault) => {}
-                Err(fault) => return Err(commands::explained(self.settings.platform, effect, fault)),
-            }
-        }
-        Ok(text)
+        self.by_commands(effect)
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {

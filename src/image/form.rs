@@ -88,26 +88,29 @@ pub(super) struct Identity {
     pub(super) serial: u32,
 }
 
+/// Returns a digest of what is in an image: of its form and its files, each with its length.
+fn digest<'a>(form: &ImageForm, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    add(&form.size.to_le_bytes());
+    add(&form.alignment.to_le_bytes());
+    add(form.label.as_str().as_bytes());
+    add(form.time.to_string().as_bytes());
+    for (path, content) in files {
+        add(path.as_bytes());
+        add(content);
+    }
+    hash.digest128()
+}
+
 impl Identity {
     /// Makes it of what is in the image, by XXH3, so that the same input has the same identity and another input another one.
     /// It proves nothing: who wants to know whether two images are the same compares their bytes.
     pub(super) fn of<'a>(form: &ImageForm, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let disk = form.guid.unwrap_or_else(|| {
-            let mut hash = Xxh3::new();
-            let mut add = |bytes: &[u8]| {
-                hash.update(&(bytes.len() as u64).to_le_bytes());
-                hash.update(bytes);
-            };
-            add(&form.size.to_le_bytes());
-            add(&form.alignment.to_le_bytes());
-            add(form.label.as_str().as_bytes());
-            add(form.time.to_string().as_bytes());
-            for (path, content) in files {
-                add(path.as_bytes());
-                add(content);
-            }
-            made(hash.digest128())
-        });
+        let disk = form.guid.unwrap_or_else(|| made(digest(form, files)));
         // What is on the disk follows from the disk.
         let derived = |what: &str| {
             let mut hash = Xxh3::new();

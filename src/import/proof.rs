@@ -79,7 +79,7 @@ fn items(here: &[FwItem], there: &[FwItem]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::bhyve::{self, file};
-    use crate::import::{Setting, SourceKind, read};
+    use crate::import::{ImportOptions, SourceKind, read};
     use crate::model::samples::any::{items, machine};
     use crate::model::{Argv, Device};
     use proptest::prelude::*;
@@ -89,7 +89,7 @@ mod tests {
 
     /// What a command line says, beside the file that its `-k` names.
     fn said(argv: &Argv, file: &str, target: Target) -> Import {
-        let setting = Setting { kind: Some(SourceKind::Bhyve), target, ..Setting::default() };
+        let setting = ImportOptions { kind: Some(SourceKind::Bhyve), target, ..ImportOptions::default() };
         let files = |path: &str| (path == "/machine").then(|| file.to_string());
         read("<line>", &argv.to_string(), &setting, &files)
             .unwrap_or_else(|faults| panic!("{argv}\n{file}\n{faults:?}"))

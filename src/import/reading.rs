@@ -6,7 +6,7 @@ use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
 use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, Prints, Setting, SourceKind, Tap, kind, parts, place, source};
+use super::{Import, ImportOptions, Prints, SourceKind, Tap, kind, parts, place, source};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -43,7 +43,7 @@ struct Basis {
 /// guest of vm-bhyve that it is; `files` gives the text of a file that `-k` or `-f` names, or nothing if it cannot be read.
 ///
 /// Nothing of a password is in what comes back.
-pub fn read(name: &str, text: &str, given: &Setting, files: Files<'_>) -> Result<Import, Vec<Diagnostic>> {
+pub fn read(name: &str, text: &str, given: &ImportOptions, files: Files<'_>) -> Result<Import, Vec<Diagnostic>> {
     // A mark of the byte order says nothing.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let kind = given.kind.map_or_else(|| kind::of(text), Ok);

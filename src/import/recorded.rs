@@ -13,7 +13,7 @@ use super::loader::{fitted, unloaded};
 use super::machine::machine;
 use super::recipe::names;
 use super::written;
-use super::{Import, Setting, SourceKind, path_in, read};
+use super::{Import, ImportOptions, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
@@ -96,7 +96,7 @@ pub(crate) fn boots(recording: &Recording) -> Vec<&Call> {
 /// Reads the machine of a call of bhyve.
 pub(crate) fn import(args: &[String], target: Target) -> Result<Import, Vec<Diagnostic>> {
     let line = Argv::new("bhyve").args(args).to_string();
-    let setting = Setting { kind: Some(SourceKind::Bhyve), target, ..Setting::default() };
+    let setting = ImportOptions { kind: Some(SourceKind::Bhyve), target, ..ImportOptions::default() };
     read("<recorded>", &line, &setting, &|_| None)
 }
 

@@ -20,6 +20,18 @@ pub(crate) struct Served<'a> {
     pub loader: &'a str,
 }
 
+/// Refuses a host whose address is not in the network that is served.
+fn check_address(host: &NetbootHost, served: &Served<'_>) -> Result<(), Fault> {
+    match host.address {
+        Some(address) if !served.address.reaches(address.into()) => {
+            let (name, network) = (&host.name, served.address);
+            let fault = format!("{name}'s address {address} is not in {}'s network, {network}", served.interface);
+            Err(Fault::new(fault).hint("correct `address` in its recipe, or serve on another bridge"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Returns the configuration. It names no server for names, and hears nothing but its interface.
 pub(crate) fn configuration(hosts: &[NetbootHost], served: &Served<'_>) -> Result<String, Fault> {
     let (first, last, mask) = served.address.hosts().ok_or_else(|| {
@@ -27,15 +39,7 @@ pub(crate) fn configuration(hosts: &[NetbootHost], served: &Served<'_>) -> Resul
             Fault::host(format!("the network of {} has no room for guests: {}", served.interface, served.address));
         fault.hint("a network of 30 bits at most, 24 usually")
     })?;
-    let outside = |host: &&NetbootHost| host.address.is_some_and(|address| !served.address.reaches(address.into()));
-    if let Some(host) = hosts.iter().find(outside) {
-        let address = host.address.map(|address| address.to_string()).unwrap_or_default();
-        let fault = Fault::new(format!(
-            "{}'s address {address} is not in {}'s network, {}",
-            host.name, served.interface, served.address
-        ));
-        return Err(fault.hint("correct `address` in its recipe, or serve on another bridge"));
-    }
+    hosts.iter().try_for_each(|host| check_address(host, served))?;
     let mut lines = vec![
         "port=0".into(),
         "bind-interfaces".into(),

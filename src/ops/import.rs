@@ -14,7 +14,7 @@ use super::proof::{booted, rehearsed};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Asked, Effect, Platform, files, target};
-use crate::import::{Import, Prints, Setting, SourceKind, command_line, path_in, proof, read, recipe};
+use crate::import::{Import, ImportOptions, Prints, SourceKind, command_line, path_in, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::qemu::seen::is_qemu;
 use crate::script::Recipe;
@@ -71,7 +71,7 @@ pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>>
 fn proved(
     name: &str,
     text: &str,
-    setting: &Setting,
+    setting: &ImportOptions,
     out: &str,
 ) -> Result<(Import, String, Vec<String>), Vec<Diagnostic>> {
     let included = |path: &str| files::read_text(Path::new(path)).ok();
@@ -173,7 +173,7 @@ impl Request<'_> {
     }
 
     /// A guest of vm-bhyve is DATASTORE/NAME/NAME.conf.
-    fn setting(&self, name: &str) -> Result<Setting, Fault> {
+    fn setting(&self, name: &str) -> Result<ImportOptions, Fault> {
         let kind = match (self.from, self.file) {
             (Some(from), _) => Some(from.parse().map_err(|fault: Fault| fault.context("--from"))?),
             (None, None) if self.command.first().is_some_and(|program| is_qemu(program)) => Some(SourceKind::Qemu),
@@ -185,7 +185,7 @@ impl Request<'_> {
         let above = own.and_then(Path::parent).map(|above| above.display().to_string());
         let datastore = self.datastore.map(String::from).or(above).unwrap_or_else(|| "/vm".into());
         let system = files::read_text(&Path::new(&datastore).join(".config/system.conf")).ok();
-        Ok(Setting { kind, target: self.target()?, datastore, system, ..Setting::default() })
+        Ok(ImportOptions { kind, target: self.target()?, datastore, system, ..ImportOptions::default() })
     }
 
     /// The bhyve that is asked for: this host's on FreeBSD, else the usual one.

@@ -156,6 +156,15 @@ pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec
     pin(&store, &wanted, if moved { Tags::Moved } else { Tags::Newest })
 }
 
+/// Returns what became of a library, by how it was pinned before.
+fn change(before: Option<&Pin>, fetched: Option<&Fetched>) -> Change {
+    match fetched {
+        None => Change::Unchanged,
+        Some(fetched) if before == Some(&fetched.pin) => Change::Fetched,
+        Some(_) => Change::Pinned,
+    }
+}
+
 /// Pins libraries and puts them where they belong: all are fetched before the first is written.
 fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<LibraryOutcome>, Vec<Diagnostic>> {
     let done = fetched(store, wanted, tags)?;
@@ -166,11 +175,7 @@ fn pin(store: &LibraryStore, wanted: &[Named], tags: Tags) -> Result<Vec<Library
     let mut outcomes = Vec::new();
     for (named, fetched) in done {
         let name = &named.name;
-        let change = match &fetched {
-            None => Change::Unchanged,
-            Some(fetched) if store.lock.get(name).is_some_and(|old| *old == fetched.pin) => Change::Fetched,
-            Some(_) => Change::Pinned,
-        };
+        let change = change(store.lock.get(name), fetched.as_ref());
         if let Some(fetched) = fetched {
             put(store, named, &fetched)?;
             lock.insert(name.clone(), fetched.pin);

@@ -18,7 +18,7 @@ use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
-use crate::recording::{NAMES, Prepared, Recording, Setting, again, base_name, merge, transcript, words};
+use crate::recording::{NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
 use std::rc::Rc;
@@ -236,15 +236,15 @@ impl Request<'_> {
         hide(&words.join(" "))
     }
 
-    fn setting(&self) -> Result<Setting, Fault> {
+    fn setting(&self) -> Result<Scenario, Fault> {
         let answers = self.answers.iter().map(|text| prepared(text)).collect::<Result<Vec<_>, _>>()?;
         let is_given = answers.iter().any(|prepared| prepared.words == ["ifconfig"]);
         let here = if is_given { None } else { standins::interfaces() };
-        let usual = Setting::default();
+        let usual = Scenario::default();
         let interfaces = here.unwrap_or(usual.interfaces);
         // One that loads none has them loaded, by loader.conf(5) or rc.conf(5).
         let loads = standins::script(self.command).is_none_or(|script| script.text.contains("kldload"));
-        Ok(Setting { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit, has_modules: !loads })
+        Ok(Scenario { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit, has_modules: !loads })
     }
 }
 

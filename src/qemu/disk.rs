@@ -45,11 +45,8 @@ pub(super) fn disks(mut argv: Argv, at: &Seat, device: &Device, places: &mut imp
     let controller = own.then(|| format!("ich9-ahci,id={},{}", at.id("ahci"), at.address()));
     let mut first = true;
     for (number, name, path, access) in device.images() {
-        let counterpart = match (number, name) {
-            (Some(_), "cd") => Counterpart::AhciCd,
-            (Some(_), _) => Counterpart::AhciDisk,
-            _ => counterpart,
-        };
+        let at_port = if name == "cd" { Counterpart::AhciCd } else { Counterpart::AhciDisk };
+        let counterpart = number.map_or(counterpart, |_| at_port);
         let place = number.map_or_else(|| at.id("disk"), |number| at.id(&format!("disk{number}")));
         let items = device.items().iter().filter(|item| item.number == number).collect();
         let disk = Disk { place, path, access, counterpart, items };

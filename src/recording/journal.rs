@@ -6,7 +6,7 @@
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
-use super::world::{Answer, Prepared, Setting};
+use super::world::{Answer, Prepared, Scenario};
 
 /// Returns the bytes of one call. A password is hidden before it is written.
 pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Vec<u8> {
@@ -70,7 +70,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
 }
 
 /// Returns the bytes of a setting.
-pub fn write_setting(setting: &Setting) -> Vec<u8> {
+pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     let mut bytes = Vec::new();
     put(&mut bytes, setting.limit.to_string().as_bytes());
     put(&mut bytes, &setting.exits);
@@ -85,7 +85,7 @@ pub fn write_setting(setting: &Setting) -> Vec<u8> {
 }
 
 /// Reads a setting. Nothing if it is none.
-pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
+pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     let mut rest = bytes;
     let limit = number(take(&mut rest)?)?;
     let exits = take(&mut rest)?.to_vec();
@@ -100,7 +100,7 @@ pub fn read_setting(bytes: &[u8]) -> Option<Setting> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Setting { exits, limit, interfaces, answers, has_modules })
+    Some(Scenario { exits, limit, interfaces, answers, has_modules })
 }
 
 /// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
@@ -179,7 +179,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_are_too_much(bytes: Vec<u8>, text in "[0-9]{0,3}(:[0-9]*,){0,9}") {
-            let _ = (read_calls(&bytes), read_setting(&bytes), read_calls(text.as_bytes()), read_setting(text.as_bytes()));
+            let _ = (read_calls(&bytes), read_scenario(&bytes), read_calls(text.as_bytes()), read_scenario(text.as_bytes()));
         }
 
         #[test]
@@ -199,8 +199,8 @@ mod tests {
             exits: Vec<u8>, limit: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
         ) {
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Setting { exits, limit, interfaces, answers, has_modules };
-            prop_assert_eq!(read_setting(&write_setting(&setting)), Some(setting));
+            let setting = Scenario { exits, limit, interfaces, answers, has_modules };
+            prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }
     }
 }

@@ -67,7 +67,7 @@ pub struct Prepared {
 
 /// What a world begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct Scenario {
     /// The exit statuses of bhyve, in turn; the last one repeats.
     pub exits: Vec<u8>,
     /// How many calls a script may make.
@@ -95,7 +95,7 @@ lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
 \tgroups: lo
 ";
 
-impl Default for Setting {
+impl Default for Scenario {
     fn default() -> Self {
         Self { exits: vec![1], limit: 1000, interfaces: INTERFACES.into(), answers: Vec::new(), has_modules: false }
     }
@@ -113,7 +113,7 @@ pub struct World {
 
 impl World {
     /// Makes a world in which nothing was called yet.
-    pub fn new(setting: &Setting) -> Self {
+    pub fn new(setting: &Scenario) -> Self {
         // Interfaces that the user prepared are there from the beginning, so that they can be changed.
         let is_list = |prepared: &&Prepared| matches!(prepared.words.as_slice(), [word] if word == "ifconfig");
         let list = setting.answers.iter().rev().find(is_list);
@@ -171,7 +171,7 @@ impl World {
 }
 
 /// Returns what was made up for the answers to some calls, each once.
-pub(crate) fn made_up<'a>(setting: &Setting, calls: impl Iterator<Item = &'a [String]>) -> Vec<String> {
+pub(crate) fn made_up<'a>(setting: &Scenario, calls: impl Iterator<Item = &'a [String]>) -> Vec<String> {
     let mut world = World::new(setting);
     let mut all: Vec<String> = Vec::new();
     for text in calls.filter_map(|argv| world.call(argv).made_up) {
@@ -184,7 +184,7 @@ pub(crate) fn made_up<'a>(setting: &Setting, calls: impl Iterator<Item = &'a [St
 
 /// Tells a new world a row of commands, and returns what each is answered.
 #[cfg(test)]
-fn answers_of(setting: &Setting, lines: &[&str]) -> Vec<String> {
+fn answers_of(setting: &Scenario, lines: &[&str]) -> Vec<String> {
     let mut world = World::new(setting);
     let argv = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
     let shown = |answer: Answer| format!("{} {}{}", answer.status, answer.output, answer.error);
@@ -212,7 +212,7 @@ mod tests {
             "pkg info -e bash",
         ];
         let answers = vec![Prepared { words: ["sysctl", "-n", "hw.model"].map(String::from).into(), text: "x".into() }];
-        let setting = Setting { has_modules: true, answers, ..Setting::default() };
+        let setting = Scenario { has_modules: true, answers, ..Scenario::default() };
         assert_eq!(
             made_up(&setting, lines.map(argv).iter().map(Vec::as_slice)),
             [
@@ -222,7 +222,7 @@ mod tests {
                 "`pkg info -e bash` finds what it asks for"
             ]
         );
-        assert_eq!(made_up(&Setting::default(), [argv("kldstat -q -m vmm").as_slice()].into_iter()), [""; 0]);
+        assert_eq!(made_up(&Scenario::default(), [argv("kldstat -q -m vmm").as_slice()].into_iter()), [""; 0]);
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
             prepared(&["mdconfig", "-l"], "md5\n"),
             prepared(&["ifconfig"], "igb0: flags=0<UP>\n"),
         ];
-        let setting = Setting { answers, ..Setting::default() };
+        let setting = Scenario { answers, ..Scenario::default() };
         let lines = [
             "sysctl -n hw.ncpu",
             "sysctl -n x",
@@ -260,7 +260,7 @@ mod tests {
             calls in proptest::collection::vec((proptest::sample::select(super::super::NAMES), proptest::collection::vec(
                 "-?[a-zA-Z]|create|destroy|addm|deletem|name|group|tap[0-9]?|bridge1|inet|list|get|set|-[on] ?|a/b|a=b|[0-9]{1,20}|.{0,9}", 0..6)), 0..8)
         ) {
-            let mut world = World::new(&Setting::default());
+            let mut world = World::new(&Scenario::default());
             for (program, args) in calls {
                 let argv: Vec<String> = std::iter::once(program.to_string()).chain(args).collect();
                 let _ = world.call(&argv);

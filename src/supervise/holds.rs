@@ -313,6 +313,7 @@ impl Run {
                 refused.extend(self.host.settle(|_| true));
                 self.host.perform(&effect).map(drop)
             }),
+            // The others are one call each, which is soon over.
             _ => self.host.perform(&effect).map(drop),
         };
         refused.extend(done.err().map(|fault| (effect, fault)));

@@ -5,7 +5,7 @@ use crate::sandbox::{Done, Sandbox, project, same};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use vmrun::internals::import::{Import, Setting, SourceKind, proof, read, recipe};
+use vmrun::internals::import::{Import, ImportOptions, SourceKind, proof, read, recipe};
 use vmrun::internals::model::{Arch, Machine, Target};
 use vmrun::internals::script::{Inputs, Recipe};
 use vmrun::internals::supervise::rehearse;
@@ -463,7 +463,7 @@ fn files(path: &str) -> Option<String> {
 }
 
 fn of_line(line: &str, target: Target) -> Option<Import> {
-    let setting = Setting { kind: Some(SourceKind::Bhyve), target, ..Setting::default() };
+    let setting = ImportOptions { kind: Some(SourceKind::Bhyve), target, ..ImportOptions::default() };
     read("<line>", line, &setting, &files).ok()
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use tempfile::TempDir;
 use vmrun::internals::bhyve::{argv, command, secrets};
-use vmrun::internals::import::{Import, Setting, SourceKind, proof, read};
+use vmrun::internals::import::{Import, ImportOptions, SourceKind, proof, read};
 use vmrun::internals::model::{Machine as Ours, Release, Target};
 
 /// The files that command lines of the fixtures name.
@@ -137,7 +137,7 @@ impl Bench {
     /// What vmrun makes of a command line.
     pub(crate) fn vmrun(words: &[String], target: Target, secrets: Option<&str>) -> Verdict<Taken> {
         let line = words.iter().fold("bhyve".to_string(), |line, word| line + " " + &*quoted(word));
-        let setting = Setting { kind: Some(SourceKind::Bhyve), target, ..Setting::default() };
+        let setting = ImportOptions { kind: Some(SourceKind::Bhyve), target, ..ImportOptions::default() };
         let files = |path: &str| if path == SECRETS { secrets.map(str::to_string) } else { file(path) };
         let import = match read("<line>", &line, &setting, &files) {
             Ok(import) => import,

@@ -6,6 +6,26 @@ use crate::model::link::MARK;
 use crate::model::{Argv, InterfaceName, Link, LinkKind, Vxlan};
 use crate::network::naming;
 
+/// Returns the call of ifconfig(8) that gives an interface of a link all that it is to have.
+fn freebsd_words(maker: Option<&Maker>, link: &Link, name: &InterfaceName) -> Argv {
+    let mut argv = Argv::new("ifconfig").arg(name);
+    if let LinkKind::Vlan { parent, tag } = &link.kind
+        && link.name.as_str() != format!("{parent}.{tag}")
+    {
+        argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
+    }
+    if let LinkKind::Vxlan(vxlan) = &link.kind {
+        argv = argv.args(vxlan.words());
+    }
+    if let Some(mark) = link_mark(maker, link, name) {
+        argv = argv.args(["group", MARK, "description"]).arg(mark);
+    }
+    if let Some(mtu) = link.mtu {
+        argv = argv.arg("mtu").arg(mtu);
+    }
+    if link.up { argv.arg("up") } else { argv }
+}
+
 /// ifconfig(8). An interface is made by a call that says nothing else, since only that one is refused where there is one of the name
 /// already: with a word behind `create` the one that is there is taken instead (12.1, ifconfig-tap.txt). A family of addresses is
 /// known only as the first word behind the name (12.1, ifconfig-bridge.txt), so that each address has a call of its own.
@@ -16,22 +36,7 @@ pub(super) fn freebsd_link(maker: Option<&Maker>, link: &Link) -> Vec<Argv> {
         None => vec![ifconfig(&naming::made(link)).arg("create")],
     };
     for name in link.names() {
-        let mut argv = ifconfig(name);
-        if let LinkKind::Vlan { parent, tag } = &link.kind
-            && link.name.as_str() != format!("{parent}.{tag}")
-        {
-            argv = argv.arg("vlan").arg(tag).arg("vlandev").arg(parent);
-        }
-        if let LinkKind::Vxlan(vxlan) = &link.kind {
-            argv = argv.args(vxlan.words());
-        }
-        if let Some(mark) = link_mark(maker, link, name) {
-            argv = argv.args(["group", MARK, "description"]).arg(mark);
-        }
-        if let Some(mtu) = link.mtu {
-            argv = argv.arg("mtu").arg(mtu);
-        }
-        argv = if link.up { argv.arg("up") } else { argv };
+        let argv = freebsd_words(maker, link, name);
         argvs.extend((argv.args.len() > 1).then_some(argv));
     }
     for (at, address) in link.addresses.iter().enumerate() {

@@ -111,7 +111,7 @@ fn answer(folder: &Path, name: &str, argv: Vec<Vec<u8>>) -> Result<Answer, Fault
 fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) -> Result<Answer, Fault> {
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
-    let setting = journal::read_setting(&setting).unwrap_or_default();
+    let setting = journal::read_scenario(&setting).unwrap_or_default();
     // Before the lock: whoever writes to it may call a stand-in first.
     let heard = if name == "grub-bhyve" { heard() } else { String::new() };
     let map = match name {

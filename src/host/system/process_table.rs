@@ -3,6 +3,7 @@
 use super::System;
 use crate::diag::Fault;
 use crate::host::program::run;
+use crate::host::rights::is_root;
 use crate::host::{IN_JAIL, Identity, Platform, ProcessFact, ProcessTable, Settings, Witness, kernel, processes};
 use crate::model::VmName;
 use crate::qemu::{ask_socket, qmp_socket};
@@ -68,7 +69,7 @@ impl ProcessTable for System {
         match self.settings.platform {
             // Root sees all that is in its jail (cr_canseeotheruids(9)), and a node there is of a process there.
             Platform::FreeBsd => processes::freebsd::named(&run, name.as_str(), &|| {
-                nix::unistd::geteuid().is_root() && self.space().starts_with(IN_JAIL)
+                is_root(&self.settings.nodes) && self.space().starts_with(IN_JAIL)
             }),
             Platform::Linux => Ok(Vec::new()),
         }

@@ -104,22 +104,7 @@ fn disk<'a, 'input>(reading: &mut Reading<'a, 'input>, node: Node<'a, 'input>) -
         }
         reading.attribute(driver, "name");
     }
-    let bus = match bus.unwrap_or(if name.starts_with("vd") { "virtio" } else { "sata" }) {
-        "sata" | "ahci" => "sata",
-        "virtio" => "virtio-blk",
-        "nvme" => "nvme",
-        "ide" => {
-            reading.note(node, "bhyve has no IDE: the disk is at SATA");
-            "sata"
-        }
-        other => {
-            reading.hole(
-                node,
-                format!("bhyve has no bus {:?} for disks: it is at VirtIO, which the guest has to know", word(other)),
-            );
-            "virtio-blk"
-        }
-    };
+    let bus = device_of(reading, node, bus.unwrap_or(if name.starts_with("vd") { "virtio" } else { "sata" }));
     let mut options = String::new();
     if let Some(flag) = reading.child(node, "readonly") {
         reading.take_whole(flag);
@@ -135,6 +120,26 @@ fn disk<'a, 'input>(reading: &mut Reading<'a, 'input>, node: Node<'a, 'input>) -
     let bus = if device == "cdrom" { "sata" } else { bus };
     let unit = unit.parse().unwrap_or_default();
     Some(Disk { bus: bus.into(), is_cd: device == "cdrom", path, options, controller, unit })
+}
+
+/// Returns bhyve's device for a disk on a bus; `sata` is a port of a controller.
+fn device_of<'a, 'input>(reading: &mut Reading<'a, 'input>, node: Node<'a, 'input>, bus: &str) -> &'static str {
+    match bus {
+        "sata" | "ahci" => "sata",
+        "virtio" => "virtio-blk",
+        "nvme" => "nvme",
+        "ide" => {
+            reading.note(node, "bhyve has no IDE: the disk is at SATA");
+            "sata"
+        }
+        other => {
+            reading.hole(
+                node,
+                format!("bhyve has no bus {:?} for disks: it is at VirtIO, which the guest has to know", word(other)),
+            );
+            "virtio-blk"
+        }
+    }
 }
 
 /// Returns the part of a value that can stand among bhyve's options.

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Source};
 use crate::import::loads::Files;
 use crate::import::translated::Translated;
 use crate::import::words::spans;
-use crate::import::{Import, Setting, SourceKind, Tap, Volume, libvirt, loads, place, procstat, qemu, source};
+use crate::import::{Import, ImportOptions, SourceKind, Tap, Volume, libvirt, loads, place, procstat, qemu, source};
 use crate::model::PciSlot;
 use crate::vmbhyve;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 pub(super) fn guest(
     shown: &Rc<Source>,
     text: &str,
-    given: &Setting,
+    given: &ImportOptions,
     files: Files<'_>,
     import: &mut Import,
 ) -> Result<Basis, Vec<Diagnostic>> {
@@ -76,7 +76,7 @@ pub(super) fn guest(
 pub(super) fn domain(
     shown: &Rc<Source>,
     text: &str,
-    given: &Setting,
+    given: &ImportOptions,
     files: Files<'_>,
     import: &mut Import,
 ) -> Result<Basis, Vec<Diagnostic>> {
@@ -88,7 +88,7 @@ pub(super) fn domain(
 pub(super) fn qemu(
     shown: &Rc<Source>,
     text: &str,
-    given: &Setting,
+    given: &ImportOptions,
     files: Files<'_>,
     import: &mut Import,
 ) -> Result<Basis, Vec<Diagnostic>> {
@@ -100,7 +100,7 @@ pub(super) fn qemu(
 pub(super) fn procstat(
     shown: &Rc<Source>,
     text: &str,
-    given: &Setting,
+    given: &ImportOptions,
     files: Files<'_>,
     import: &mut Import,
 ) -> Result<Basis, Vec<Diagnostic>> {
@@ -117,7 +117,7 @@ fn command(
     shown: &Rc<Source>,
     whose: &str,
     argv: &[String],
-    given: &Setting,
+    given: &ImportOptions,
     files: Files<'_>,
 ) -> Result<Basis, Vec<Diagnostic>> {
     let (command, spans) = joined(argv);
@@ -131,7 +131,7 @@ fn translated(
     shown: &Rc<Source>,
     whose: &str,
     machine: Translated,
-    given: &Setting,
+    given: &ImportOptions,
     files: Files<'_>,
     import: &mut Import,
 ) -> Result<Basis, Vec<Diagnostic>> {

@@ -8,7 +8,7 @@ use super::{proved, report, running};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
-use crate::import::{Import, Setting, SourceKind, network};
+use crate::import::{Import, ImportOptions, SourceKind, network};
 use crate::model::VmName;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn outcome(
             return Ok(outcome);
         }
     };
-    let setting = Setting { taken: taken.clone(), ..guest.setting };
+    let setting = ImportOptions { taken: taken.clone(), ..guest.setting };
     let is_name = outcome.name.parse::<VmName>().map(drop);
     let name = format!("{}.rhai", outcome.name);
     match is_name.map_err(Into::into).and_then(|()| proved(&outcome.file, &text, &setting, &name)) {

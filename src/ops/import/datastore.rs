@@ -3,7 +3,7 @@
 use super::source::{Guest, Network, Next, Options, Source};
 use crate::diag::Fault;
 use crate::host::files;
-use crate::import::{Setting, SourceKind};
+use crate::import::{ImportOptions, SourceKind};
 use crate::vmbhyve::rc_conf::RcConf;
 use crate::vmbhyve::{Note, switch};
 use std::collections::BTreeSet;
@@ -32,19 +32,19 @@ pub(super) fn read(folder: &Path, options: &Options<'_>) -> Result<Source, Fault
     let (rc_name, rc_conf) = rc_conf(options)?;
     let text = system.as_deref().unwrap_or_default().trim_start_matches('\u{feff}').to_string();
     let own = options.datastore.map_or_else(|| folder.display().to_string(), String::from);
-    let setting = Setting {
+    let setting = ImportOptions {
         kind: Some(SourceKind::VmBhyve),
         target: options.target,
         datastore: own.trim_end_matches('/').to_string(),
         dataset: rc_conf.dataset().map(String::from),
         bridges: switch::bridges(&text),
         system,
-        ..Setting::default()
+        ..ImportOptions::default()
     };
     let (mut all, mut secrets) = (Vec::new(), BTreeSet::new());
     for (name, path) in guests(folder) {
         let text = files::read_text(&path).map_err(files::io_fault("read", &path));
-        let setting = Setting { secret: secret(&name, &mut secrets), ..setting.clone() };
+        let setting = ImportOptions { secret: secret(&name, &mut secrets), ..setting.clone() };
         all.push(Guest::new(name, path.display().to_string(), text, setting));
     }
     let (switches, switch_notes) = switch::all(&text);

@@ -5,7 +5,7 @@ use super::datastore::secret;
 use super::source::{Guest, Next, Options, Source};
 use crate::host::files;
 use crate::import::libvirt::{Described, described};
-use crate::import::{Setting, SourceKind};
+use crate::import::{ImportOptions, SourceKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -38,11 +38,11 @@ pub(super) fn read(folder: &Path, options: &Options<'_>) -> Source {
             // What is wrong with it is told where it is read.
             None => stem,
         };
-        let setting = Setting {
+        let setting = ImportOptions {
             kind: Some(SourceKind::Libvirt),
             target: options.target,
             secret: secret(&name, &mut secrets),
-            ..Setting::default()
+            ..ImportOptions::default()
         };
         guests.push(Guest::new(name, path.display().to_string(), text, setting));
     }

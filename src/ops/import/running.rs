@@ -11,7 +11,7 @@ use crate::diag::Fault;
 use crate::host::processes::{CommandLine, command_line, shown};
 use crate::host::program::run;
 use crate::host::{Platform, files};
-use crate::import::{Setting, SourceKind, command_line as typed, opened_images};
+use crate::import::{ImportOptions, SourceKind, command_line as typed, opened_images};
 use crate::model::Argv;
 use crate::ops::inventory::{Entry, EntryState, Hypervisor};
 use crate::ops::machines::machines;
@@ -104,7 +104,7 @@ fn managed(name: &str, managers: &mut [Source]) -> Option<(usize, Guest)> {
 /// A machine that vmrun runs: it has a recipe already.
 fn own(name: &str, entry: &Entry) -> Guest {
     let recipe = entry.recipe.clone().unwrap_or_else(|| "a recipe that is not known".into());
-    let guest = Guest::new(name.into(), "vmrun's state".into(), Ok(String::new()), Setting::default());
+    let guest = Guest::new(name.into(), "vmrun's state".into(), Ok(String::new()), ImportOptions::default());
     Guest { own_recipe: Some(recipe), ..guest }
 }
 
@@ -122,7 +122,7 @@ fn foreign(name: &str, process: &Hypervisor, platform: Platform, options: &Optio
             (SourceKind::Procstat, Err(fault.hint("import again, as root")))
         }
     };
-    let setting = Setting { kind: Some(kind), target: options.target, ..Setting::default() };
+    let setting = ImportOptions { kind: Some(kind), target: options.target, ..ImportOptions::default() };
     Guest::new(name.into(), format!("<the process of {name}>"), text, setting)
 }
 

@@ -1,7 +1,7 @@
 //! What another manager has, in the form that all managers come to.
 
 use crate::diag::Fault;
-use crate::import::Setting;
+use crate::import::ImportOptions;
 use crate::model::Target;
 use crate::vmbhyve::Note;
 use crate::vmbhyve::switch::Description;
@@ -27,7 +27,7 @@ pub(super) struct Guest {
     pub(super) name: String,
     pub(super) file: String,
     pub(super) text: Result<String, Fault>,
-    pub(super) setting: Setting,
+    pub(super) setting: ImportOptions,
     /// The images that its hypervisor has open, if it runs and that is known.
     pub(super) opened: Vec<String>,
     /// The recipe that it runs from, if vmrun runs it.
@@ -36,7 +36,7 @@ pub(super) struct Guest {
 
 impl Guest {
     /// Makes one that does not run, as far as is known.
-    pub(super) const fn new(name: String, file: String, text: Result<String, Fault>, setting: Setting) -> Self {
+    pub(super) const fn new(name: String, file: String, text: Result<String, Fault>, setting: ImportOptions) -> Self {
         Self { name, file, text, setting, opened: Vec::new(), own_recipe: None }
     }
 }

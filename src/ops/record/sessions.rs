@@ -7,7 +7,7 @@ use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
 use crate::recording::hidden::hide;
 use crate::recording::race::race;
-use crate::recording::{Recording, Setting};
+use crate::recording::{Recording, Scenario};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(super) struct Sessions<'a> {
     recorder: Recorder,
     reach: Reach,
     /// What the world begins with, where nothing else is said.
-    pub(super) setting: Setting,
+    pub(super) setting: Scenario,
     timeout: Duration,
     notify: Notify<'a>,
     /// What was made up in one recording is usually so in the next.
@@ -31,7 +31,7 @@ pub(super) struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    pub(super) fn new(request: &Request<'_>, setting: Setting, notify: Notify<'a>) -> Result<Self, Fault> {
+    pub(super) fn new(request: &Request<'_>, setting: Scenario, notify: Notify<'a>) -> Result<Self, Fault> {
         let reach = if request.anyway { Reach::Host } else { Reach::Enclosure };
         let recorder = Recorder::new(reach)?;
         let told = BTreeSet::new();
@@ -60,7 +60,7 @@ impl<'a> Sessions<'a> {
 
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
     /// many recordings.
-    pub(super) fn again(&mut self, command: &[String], setting: &Setting) -> Result<Option<Recording>, Fault> {
+    pub(super) fn again(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
         if self.reach == Reach::Host || self.left == 0 {
             return Ok(None);
         }

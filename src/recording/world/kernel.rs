@@ -193,7 +193,7 @@ pub(super) fn administer(program: &str, args: &[&str]) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Setting, answers_of};
+    use super::super::{Scenario, answers_of};
 
     #[test]
     fn a_module_is_there_from_its_loading_to_its_unloading() {
@@ -208,7 +208,7 @@ mod tests {
         ];
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 nmdm.ko";
-        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "0", "0", "0", "0", "1", list]);
+        assert_eq!(answers_of(&Scenario::default(), &lines), ["1", "0", "0", "0", "0", "1", list]);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         let list = "0 Id Refs Address                Size Name\n 1    1 0xffffffff80200000   100000 kernel\n \
                     2    1 0xffffffff80200000   100000 if_bridge.ko\n 3    1 0xffffffff80200000   100000 if_tuntap.ko\n \
                     4    1 0xffffffff80200000   100000 vmm.ko";
-        let setting = Setting { has_modules: true, ..Setting::default() };
+        let setting = Scenario { has_modules: true, ..Scenario::default() };
         assert_eq!(answers_of(&setting, &lines), ["0", "0", "1", list]);
     }
 
@@ -233,7 +233,7 @@ mod tests {
             "pkg install -y vm-bhyve",
         ];
         let expected = ["1 sysrc: unknown variable 'vm_enable'", "0", "0 vm_enable: YES", "0 web", "0", "0", "0"];
-        assert_eq!(answers_of(&Setting::default(), &lines), expected);
+        assert_eq!(answers_of(&Scenario::default(), &lines), expected);
     }
 
     #[test]
@@ -245,6 +245,6 @@ mod tests {
             "sysctl -n x.y",
         ];
         let expected = ["0 8", "0", "0 net.link.tap.up_on_open: 1", "1 sysctl: unknown oid 'x.y'"];
-        assert_eq!(answers_of(&Setting::default(), &lines), expected);
+        assert_eq!(answers_of(&Scenario::default(), &lines), expected);
     }
 }

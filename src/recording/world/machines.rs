@@ -86,11 +86,11 @@ fn statistics(what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Setting, answers_of};
+    use super::super::{Scenario, answers_of};
 
     #[test]
     fn bhyve_ends_as_it_was_told_and_leaves_its_node() {
-        let setting = Setting { exits: vec![0, 3], ..Setting::default() };
+        let setting = Scenario { exits: vec![0, 3], ..Scenario::default() };
         let lines = [
             "bhyvectl --vm=a --get-active-cpus",
             "bhyve -s help",
@@ -112,6 +112,6 @@ mod tests {
     #[test]
     fn a_guest_that_powers_off_takes_its_node_along_if_it_was_told_to() {
         let lines = ["bhyve -HD -c 1 a", "bhyvectl --vm=a", "bhyveload -m 1G -d disk b", "bhyvectl --vm=b"];
-        assert_eq!(answers_of(&Setting::default(), &lines), ["1", "1 VM:a is not created.", "0", "0"]);
+        assert_eq!(answers_of(&Scenario::default(), &lines), ["1", "1 VM:a is not created.", "0", "0"]);
     }
 }

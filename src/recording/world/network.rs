@@ -233,7 +233,7 @@ pub(super) fn route(args: &[&str]) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{INTERFACES, Setting, World, answers_of};
+    use super::super::{INTERFACES, Scenario, World, answers_of};
 
     #[test]
     fn what_was_made_is_in_the_list_until_it_goes() {
@@ -252,7 +252,7 @@ mod tests {
             "ifconfig -l",
         ];
         assert_eq!(
-            answers_of(&Setting::default(), &lines),
+            answers_of(&Scenario::default(), &lines),
             [
                 "0 em0 lo0",
                 "0 tap0",
@@ -281,7 +281,7 @@ mod tests {
             "ifconfig bridge2 down -description",
             "ifconfig bridge2",
         ];
-        let answers = answers_of(&Setting::default(), &lines);
+        let answers = answers_of(&Scenario::default(), &lines);
         assert_eq!(answers[0], "1 ifconfig: interface bridge2 does not exist");
         assert_eq!(
             answers[3],
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_list_that_was_read_is_printed_as_it_was() {
-        let mut world = World::new(&Setting::default());
+        let mut world = World::new(&Scenario::default());
         assert_eq!(world.call(&["ifconfig".into(), "-a".into()]).output, INTERFACES);
     }
 }

@@ -206,7 +206,7 @@ pub(super) fn zpool(args: &[&str]) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Setting, answers_of};
+    use super::super::{Scenario, answers_of};
 
     #[test]
     fn memory_disks_are_numbered_and_listed_until_they_go() {
@@ -220,7 +220,7 @@ mod tests {
             "mdconfig -lv",
         ];
         let expected = ["0 md0", "0", "0 md1", "0 md0 md1 md7", "0", "0", "0 md1\tvnode\t-\t/b.img"];
-        assert_eq!(answers_of(&Setting::default(), &lines), expected);
+        assert_eq!(answers_of(&Scenario::default(), &lines), expected);
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
         let missing = "1 cannot open 'zroot/vm': dataset does not exist";
         let list = "0 NAME\tMOUNTPOINT\tCOM:A\nzroot\t/zroot\t-\nzroot/vm\t/vm\tb\nzroot/vm/disk\t/zroot/vm/disk\t-";
         assert_eq!(
-            answers_of(&Setting::default(), &lines),
+            answers_of(&Scenario::default(), &lines),
             [missing, "0", "0", "0 20G", "0", "0", list, "0", "0 zroot"]
         );
     }
@@ -249,6 +249,6 @@ mod tests {
         let lines = ["mount -t msdosfs /dev/md0 /mnt", "mount", "umount /mnt", "mount", "zpool list -H -o name"];
         let root = "0 zroot on / (zfs, local)";
         let both = "0 zroot on / (zfs, local)\n/dev/md0 on /mnt (local)";
-        assert_eq!(answers_of(&Setting::default(), &lines), ["0", both, "0", root, "0 zroot"]);
+        assert_eq!(answers_of(&Scenario::default(), &lines), ["0", both, "0", root, "0 zroot"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Domains of libvirt, as XML.
 
 use std::path::Path;
-use vmrun::internals::import::{Setting, SourceKind, proof, read, recipe};
+use vmrun::internals::import::{ImportOptions, SourceKind, proof, read, recipe};
 
 /// The domains of the fixtures.
 pub fn seeds() -> Vec<Vec<u8>> {
@@ -16,7 +16,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 pub fn holds(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let setting = Setting { kind: Some(SourceKind::Libvirt), ..Setting::default() };
+    let setting = ImportOptions { kind: Some(SourceKind::Libvirt), ..ImportOptions::default() };
     match read("a.xml", &text, &setting, &|_| None) {
         Err(faults) => assert!(!faults.is_empty()),
         Ok(import) => {

@@ -2,7 +2,7 @@
 
 use vmrun::internals::model::argv::quote;
 use vmrun::internals::recording::{
-    Call, Recording, Setting, World, again, carried, escape, hidden, journal, merge, transcript, words,
+    Call, Recording, Scenario, World, again, carried, escape, hidden, journal, merge, transcript, words,
 };
 
 const FIXTURES: [&str; 3] = [
@@ -19,22 +19,22 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "mdconfig -a -t vnode -f /vm/a.img\nnewfs_msdos -F 16 md0\nmount -t msdosfs /dev/md0 /mnt\numount /mnt\n\
          zfs create -V 20G zroot/vm\nsudo -u root kldload vmm\nbhyvectl --destroy --vm=lab\nsysctl -n hw.ncpu",
     ];
-    let mut world = World::new(&Setting::default());
+    let mut world = World::new(&Scenario::default());
     let mut bytes = Vec::new();
     for call in calls.iter().flat_map(|calls| calls.lines()) {
         let argv = words::split(call).unwrap();
         bytes.extend(journal::write_call(&argv, b"/", &world.call(&argv)));
     }
     let texts = FIXTURES.iter().chain(&calls).map(|text| text.as_bytes().to_vec());
-    texts.chain([bytes, journal::write_setting(&Setting::default())]).collect()
+    texts.chain([bytes, journal::write_scenario(&Scenario::default())]).collect()
 }
 
 pub fn holds(bytes: &[u8]) {
     let (calls, length) = journal::read_calls(bytes);
     assert!(length <= bytes.len());
     told(calls);
-    if let Some(setting) = journal::read_setting(bytes) {
-        assert_eq!(journal::read_setting(&journal::write_setting(&setting)).as_ref(), Some(&setting));
+    if let Some(setting) = journal::read_scenario(bytes) {
+        assert_eq!(journal::read_scenario(&journal::write_scenario(&setting)).as_ref(), Some(&setting));
         World::new(&setting);
     }
     let text = String::from_utf8_lossy(bytes);
@@ -48,7 +48,7 @@ pub fn holds(bytes: &[u8]) {
 
 /// Every line is a call of one script.
 fn called(text: &str) {
-    let mut world = World::new(&Setting::default());
+    let mut world = World::new(&Scenario::default());
     let mut calls = Vec::new();
     let mut bytes = Vec::new();
     for line in text.lines() {
