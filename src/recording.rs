@@ -6,6 +6,7 @@
 
 pub(crate) mod call;
 pub(crate) mod download;
+pub(crate) mod ends;
 pub(crate) mod escape;
 pub(crate) mod hidden;
 pub(crate) mod journal;

@@ -73,6 +73,10 @@ Where the kernel refuses namespaces, and on FreeBSD, where a jail is planned, th
 No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm/a.img ]` sees
 the real disk. The standard input is empty. A password is `***` wherever it is shown.
 
+A script that is enclosed is recorded again, at most 64 times for 10 seconds each: with the same answers,
+and with each end of its first boot (bhyve's status 0 to 4). What differs becomes `restart(…)`. What
+cannot be said in a recipe stands in its first lines as NOT DERIVED, and the exit code is 1.
+
 The recipe is then rehearsed, with and without `init`, and its machines and commands are compared with
 the script's, in order. `same machine, same commands` says that they are the same; what differs is told
 line by line, with exit code 1. No difference is: what only asks; `kldload` with `-n` or again; how
@@ -106,16 +110,16 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     }
     let text = recorded.text.trim_end_matches('\n');
     if args.json { term.json(text) } else { term.data(text) }?;
-    let gaps = recorded.gaps.into_iter().map(Diagnostic::error);
+    let gaps: Vec<Diagnostic> = recorded.gaps.into_iter().map(Diagnostic::error).collect();
     let differences = match recorded.differences {
-        None => return told(gaps.collect()),
+        None => return told(gaps),
         Some(Ok(differences)) => differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect(),
         Some(Err(faults)) => faults,
     };
-    if differences.is_empty() {
+    if gaps.is_empty() && differences.is_empty() {
         term.say("same machine, same commands");
     }
-    told(gaps.chain(differences).collect())
+    told([gaps, differences].concat())
 }
 
 /// What is wrong with a recipe, if anything is.

@@ -25,8 +25,8 @@ use std::net::Ipv4Addr;
 pub(crate) struct Flow {
     /// What it does when the guest reboots.
     pub(crate) again: Again,
-    /// Whether it starts a machine again that crashed.
-    pub(crate) is_restarted: bool,
+    /// After what it starts the machine again, in the words of `restart`. Nothing where that is not known.
+    pub(crate) on: Option<Vec<&'static str>>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
 }
@@ -53,12 +53,9 @@ pub(crate) fn recipe(
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
-    text += &remark(flow.again, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    text += &remark(flow, init).map(|remark| comment(0, remark)).unwrap_or_default();
     text += &carriers(steps);
-    if flow.is_restarted {
-        text += &comment(0, "After a crash the script starts the machine again.");
-        text += "\nrestart(#{ on: [\"reboot\", \"crash\"] });\n";
-    }
+    text += &policy(flow.on.as_deref());
     let disks = writer.disks();
     if !disks.is_empty() {
         text += "\n";
@@ -86,7 +83,7 @@ pub(crate) fn boots(recording: &Recording) -> Vec<&Call> {
         if !again.contains(&name) {
             all.push(call);
         }
-        if call.is_over() {
+        if recording.goes_on_after(call) {
             again.push(name);
         }
     }
@@ -141,17 +138,37 @@ fn with_whole_parts(word: &str, paths: &[String], whole: impl Fn(&str) -> String
     word.split_inclusive(ends).map(put).collect()
 }
 
-fn remark(again: Again, init: &str) -> Option<&'static str> {
-    match again {
-        Again::NoReboot | Again::AsWithout => None,
-        Again::Never => Some(
+fn remark(flow: &Flow, init: &str) -> Option<&'static str> {
+    match flow.again {
+        // A script that starts the machine again after something else says so by its policy.
+        Again::Never if flow.on.as_ref().is_none_or(Vec::is_empty) => Some(
             "The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.",
         ),
-        Again::Same if init.is_empty() => None,
-        Again::Same | Again::Otherwise => {
-            Some("After a reboot the script starts the machine in a way of its own; vmrun does so with `init` false.")
-        }
+        Again::Same if !init.is_empty() => Some(OTHERWISE),
+        Again::Otherwise => Some(OTHERWISE),
+        Again::NoReboot | Again::AsWithout | Again::Never | Again::Same => None,
     }
+}
+
+const OTHERWISE: &str =
+    "After a reboot the script starts the machine in a way of its own; vmrun does so with `init` false.";
+
+/// Says after what a machine is started again, where that is something else than a reboot alone, which vmrun goes on after by itself.
+fn policy(on: Option<&[&'static str]>) -> String {
+    let on = on.unwrap_or_default();
+    if on.is_empty() || on == ["reboot"] {
+        return String::new();
+    }
+    let named = |word: &&str| if *word == "poweroff" { "a power off".to_string() } else { format!("a {word}") };
+    let all: Vec<String> = on.iter().map(named).collect();
+    let ends = match all.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let words: Vec<String> = on.iter().map(|word| quoted(word)).collect();
+    let remark = comment(0, &format!("After {ends} the script starts the machine again."));
+    format!("{remark}\nrestart(#{{ on: [{}] }});\n", words.join(", "))
 }
 
 /// Lines that belong together, and when they are there.
@@ -365,7 +382,7 @@ pub(super) fn truncated(args: &[String]) -> Option<(String, &[String])> {
 fn carriers(steps: &[Step]) -> String {
     let boots = steps.iter().filter(|step| step.call.boots().is_some());
     let mut all: Vec<&str> =
-        boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty()).collect();
+        boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty() && *one != "-r").collect();
     all.dedup();
     let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid"].contains(one));
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();

@@ -1,7 +1,9 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+mod ends;
 mod sessions;
 
+use self::ends::Course;
 use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
 use super::proof::of_script;
@@ -18,7 +20,7 @@ use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::merge::after_crash;
-use crate::recording::{NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
+use crate::recording::{Again, NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
 use std::rc::Rc;
@@ -81,8 +83,8 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let mut sessions = Sessions::new(request, setting, notify)?;
     let command = filled(request.command, &[]);
     let first = sessions.heard(&command)?;
-    let again = sessions.again(&command, &sessions.setting.clone())?;
-    let gaps: Vec<Fault> = again.and_then(|again| unsteady(&first, &again)).into_iter().collect();
+    let second = sessions.again(&command, &sessions.setting.clone())?;
+    let mut gaps: Vec<Fault> = second.and_then(|second| unsteady(&first, &second)).into_iter().collect();
     let (with, without) = match &extra {
         None => (first, None),
         Some(extra) => (sessions.heard(&filled(request.command, extra))?, Some(first)),
@@ -101,7 +103,13 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
             sessions.notify(Notice::warning(doubt));
         }
     }
-    let recorded = request.written(&with, without.as_ref(), &gaps)?;
+    let (mut with, mut without) = (with, without);
+    let flow = if request.form == RecordingFormat::Recipe {
+        request.flow(&mut sessions, &mut with, without.as_mut(), &mut gaps)?
+    } else {
+        Flow { again: again(&with, without.as_ref()), on: None, gaps: Vec::new() }
+    };
+    let recorded = request.written(&with, without.as_ref(), &flow)?;
     if request.form != RecordingFormat::Recipe {
         gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
         return Ok(recorded);
@@ -185,14 +193,54 @@ fn differences(
 }
 
 impl Request<'_> {
-    /// Writes the recording in the form that is asked for.
-    fn written(
+    /// Finds what the script does after its boots: by recordings with other ends where it may be repeated, else in what was heard.
+    fn flow(
         &self,
-        with: &Recording,
-        without: Option<&Recording>,
-        gaps: &[Fault],
-    ) -> Result<Recorded, Vec<Diagnostic>> {
-        let (steps, again) = (merge(with, without), again(with, without));
+        sessions: &mut Sessions<'_>,
+        with: &mut Recording,
+        without: Option<&mut Recording>,
+        gaps: &mut Vec<Fault>,
+    ) -> Result<Flow, Fault> {
+        let args = self.init_args.map(words::split).transpose()?;
+        let Some(usual) = sessions.course(&filled(self.command, &[]), without.as_deref().unwrap_or(with))? else {
+            let on = after_crash(with).then(|| vec!["reboot", "crash"]);
+            return Ok(Flow { again: again(with, without.as_deref()), on, gaps: Vec::new() });
+        };
+        let initial = match (&args, &without) {
+            (Some(args), Some(_)) => sessions.course(&filled(self.command, args), with)?,
+            _ => None,
+        };
+        let all = [Some(&usual), initial.as_ref()].into_iter().flatten();
+        for gap in all.flat_map(|course| &course.gaps) {
+            if !gaps.contains(gap) {
+                gaps.push(gap.clone());
+            }
+        }
+        with.restarts = Some(initial.as_ref().unwrap_or(&usual).restarts.0.clone());
+        let mut plain = None;
+        if let Some(without) = without {
+            without.restarts = Some(usual.restarts.0.clone());
+            plain = Some(&*without);
+        }
+        gaps.extend(torn(&usual, initial.as_ref()));
+        let first = initial.as_ref().unwrap_or(&usual);
+        let again = first.end(0).map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
+        // After a reboot vmrun does what the script does without what initializes.
+        let is_own = again == Again::Otherwise || again == Again::Same && plain.is_some();
+        gaps.extend(is_own.then(|| {
+            let fault = Fault::new(
+                "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false",
+            );
+            fault.hint("what differs may stand under `if init`, or be a recipe of its own")
+        }));
+        let again = if is_own { Again::AsWithout } else { again };
+        let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
+        Ok(Flow { again, on: Some(usual.restarts.words()), gaps })
+    }
+
+    /// Writes the recording in the form that is asked for.
+    fn written(&self, with: &Recording, without: Option<&Recording>, flow: &Flow) -> Result<Recorded, Vec<Diagnostic>> {
+        let (steps, again) = (merge(with, without), flow.again);
         let init = hide(self.init_args.unwrap_or_default());
         let document = |text: String| Recorded { text, hides_password: false, differences: None, gaps: Vec::new() };
         match self.form {
@@ -211,9 +259,7 @@ impl Request<'_> {
                 let (with, without) = (&whole(with), without.map(whole));
                 let without = without.as_ref();
                 let steps = merge(with, without);
-                let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-                let flow = Flow { again, is_restarted: after_crash(with), gaps };
-                let text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
+                let text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
                 let differences = differences(&text, with, without, self.target()).transpose();
                 Ok(Recorded { text, hides_password, differences, gaps: Vec::new() })
@@ -241,10 +287,11 @@ impl Request<'_> {
         let is_given = answers.iter().any(|prepared| prepared.words == ["ifconfig"]);
         let here = if is_given { None } else { standins::interfaces() };
         let usual = Scenario::default();
-        let interfaces = here.unwrap_or(usual.interfaces);
+        let interfaces = here.unwrap_or_else(|| usual.interfaces.clone());
         // One that loads none has them loaded, by loader.conf(5) or rc.conf(5).
         let loads = standins::script(self.command).is_none_or(|script| script.text.contains("kldload"));
-        Ok(Scenario { exits: self.exits.to_vec(), answers, interfaces, limit: self.limit, has_modules: !loads })
+        let (exits, limit, has_modules) = (self.exits.to_vec(), self.limit, !loads);
+        Ok(Scenario { exits, answers, interfaces, limit, has_modules, ..usual })
     }
 }
 
@@ -284,4 +331,19 @@ fn escapes(command: &[String]) -> Vec<Diagnostic> {
         Diagnostic::warning(fault).at(Place { source: source.clone(), span: escape.span })
     };
     escape::find(&source.text).into_iter().map(reported).collect()
+}
+
+/// Returns what is wrong where a script starts its machine again after other ends when it initializes.
+fn torn(usual: &Course, initial: Option<&Course>) -> Option<Fault> {
+    let initial = initial.filter(|initial| initial.restarts != usual.restarts)?;
+    let shown = |course: &Course| match course.restarts.words().as_slice() {
+        [] => "nothing".to_string(),
+        words => words.join(", "),
+    };
+    let fault = Fault::new(format!(
+        "the script starts the machine again after {} when it initializes, and else after {}",
+        shown(initial),
+        shown(usual)
+    ));
+    Some(fault.hint("the recipe's `restart` is of the second: write another one under `if init`"))
 }

@@ -89,6 +89,23 @@ pub struct Recording {
     pub written: Vec<Written>,
     /// What was made up for answers, each once: neither the script nor who records it said so.
     pub made_up: Vec<String>,
+    /// It was cut where the script booted a machine too often.
+    pub is_cut: bool,
+    /// After which of bhyve's statuses the script starts its machine again, where that was found.
+    pub restarts: Option<Vec<i32>>,
+}
+
+impl Recording {
+    /// Returns whether a boot ended in a way after which the script starts the machine again, if it boots it later.
+    pub(crate) fn goes_on_after(&self, call: &Call) -> bool {
+        let usual = || call.is_over();
+        call.boots().is_some() && self.restarts.as_ref().map_or_else(usual, |known| known.contains(&call.status))
+    }
+
+    /// Returns how often a machine is booted.
+    pub(crate) fn boots_of(&self, name: &str) -> usize {
+        self.calls.iter().filter(|call| call.boots() == Some(name)).count()
+    }
 }
 
 /// A file that a script made or changed.

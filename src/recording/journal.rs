@@ -73,6 +73,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
 pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     let mut bytes = Vec::new();
     put(&mut bytes, setting.limit.to_string().as_bytes());
+    put(&mut bytes, setting.boots_max.to_string().as_bytes());
     put(&mut bytes, &setting.exits);
     put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
     put(&mut bytes, setting.interfaces.as_bytes());
@@ -88,6 +89,7 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
 pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     let mut rest = bytes;
     let limit = number(take(&mut rest)?)?;
+    let boots_max = number(take(&mut rest)?)?;
     let exits = take(&mut rest)?.to_vec();
     let has_modules = take(&mut rest)? == b"modules";
     let interfaces = text(take(&mut rest)?);
@@ -100,7 +102,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Scenario { exits, limit, interfaces, answers, has_modules })
+    Some(Scenario { exits, limit, boots_max, interfaces, answers, has_modules })
 }
 
 /// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
@@ -196,10 +198,10 @@ mod tests {
 
         #[test]
         fn settings_read_back(
-            exits: Vec<u8>, limit: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
+            exits: Vec<u8>, limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
         ) {
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Scenario { exits, limit, interfaces, answers, has_modules };
+            let setting = Scenario { exits, limit, boots_max, interfaces, answers, has_modules };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }
     }

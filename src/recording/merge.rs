@@ -50,23 +50,25 @@ pub fn merge(with: &Recording, without: Option<&Recording>) -> Vec<Step> {
     steps
 }
 
-/// Returns what a script does when the guest reboots.
+/// Returns what a script does when the guest reboots, or ends in another way after which it starts the machine again.
 pub fn again(with: &Recording, without: Option<&Recording>) -> Again {
     let cycle = Cycle::of(with);
+    let repeat = cycle.repeated();
     let is_same = |first: &[Call]| {
-        let start = first.len().checked_sub(cycle.repeat.len());
+        let first: Vec<&Call> = first.iter().filter(|call| !call.reads).collect();
+        let start = first.len().checked_sub(repeat.len());
         let tail = start.and_then(|start| first.get(start..)).unwrap_or_default();
-        !tail.is_empty() && tail.iter().map(|call| &call.argv).eq(cycle.repeat.iter().map(|call| &call.argv))
+        !tail.is_empty() && tail.iter().map(|call| &call.argv).eq(repeat.iter().map(|call| &call.argv))
     };
     // The boot that a script ends with may be followed by what gives back.
     let to_boot =
         |without: &'_ Recording| without.calls.iter().position(|call| call.boots().is_some()).map(|at| at + 1);
     let plain = without.and_then(|without| without.calls.get(..to_boot(without)?));
     match plain {
-        _ if !with.calls.iter().any(is_reboot) => Again::NoReboot,
+        _ if cycle.repeat.is_empty() && !with.calls.iter().any(is_reboot) => Again::NoReboot,
         _ if cycle.repeat.is_empty() => Again::Never,
-        _ if is_same(cycle.first) => Again::Same,
         Some(plain) if is_same(plain) => Again::AsWithout,
+        _ if is_same(cycle.first) => Again::Same,
         _ => Again::Otherwise,
     }
 }
@@ -97,7 +99,7 @@ impl<'a> Cycle<'a> {
         let cut = || {
             let is_started_again = |(at, call): (usize, &Call)| {
                 let is_same = |other: &Call| other.boots() == call.boots();
-                is_reboot(call) || call.boots().is_some() && call.is_over() && calls.iter().skip(at + 1).any(is_same)
+                recording.goes_on_after(call) && calls.iter().skip(at + 1).any(is_same)
             };
             let at = calls.iter().enumerate().position(is_started_again)?;
             let name = calls.get(at)?.boots();
@@ -107,6 +109,15 @@ impl<'a> Cycle<'a> {
             Some(Self { first, repeat: rest.get(..=next)?, after: rest.get(last + 1..)? })
         };
         cut().unwrap_or(Self { first: calls, repeat: &[], after: &[] })
+    }
+
+    /// What is called again up to the next boot, without what only asks and without what gives back: vmrun does that by itself.
+    fn repeated(&self) -> Vec<&'a Call> {
+        let calls: Vec<&Call> = self.first.iter().chain(self.repeat).collect();
+        let backs = given_back(&calls);
+        let is_back = |at: usize| backs.contains(&Some(at));
+        let repeat = self.repeat.iter().enumerate().map(|(at, call)| (at + self.first.len(), call));
+        repeat.filter(|(at, call)| !call.reads && !is_back(*at)).map(|(_, call)| call).collect()
     }
 
     fn kept(&self) -> Vec<&'a Call> {
@@ -277,7 +288,7 @@ mod tests {
         let with =
             recording(&["ifconfig tap1 create", "bhyve a = 4", "bhyve a = 3", "bhyve a = 1", "ifconfig tap1 destroy"]);
         assert_eq!(shown(&merge(&with, None)), ["ifconfig tap1 create ^2", "bhyve a", "ifconfig tap1 destroy"]);
-        assert_eq!((again(&with, None), after_crash(&with)), (Again::NoReboot, true));
+        assert_eq!((again(&with, None), after_crash(&with)), (Again::Same, true));
         let twice = recording(&["bhyve a = 1", "bhyve a = 1"]);
         assert_eq!((shown(&merge(&twice, None)).len(), after_crash(&twice)), (2, false));
     }
@@ -288,6 +299,27 @@ mod tests {
         let with = recording(&["ifconfig tap1 create", boot, boot, boot, "bhyve a = 1", "ifconfig tap1 destroy"]);
         assert_eq!(shown(&merge(&with, None)), ["ifconfig tap1 create ^2", "bhyve a", "ifconfig tap1 destroy"]);
         assert_eq!(again(&with, None), Again::Same);
+    }
+
+    #[test]
+    fn what_is_given_back_and_taken_again_within_the_loop_is_the_same_way() {
+        let body = [
+            "ifconfig tap1 create",
+            "ifconfig bridge2 addm tap1",
+            "bhyve a = 0",
+            "bhyvectl --destroy --vm=a",
+            "ifconfig tap1 destroy",
+        ];
+        let last = [
+            "ifconfig tap1 create",
+            "ifconfig bridge2 addm tap1",
+            "bhyve a = 1",
+            "bhyvectl --destroy --vm=a",
+            "ifconfig tap1 destroy",
+        ];
+        assert_eq!(again(&recording(&[body, last].concat()), None), Again::Same);
+        let other = ["ifconfig tap1 create", "ifconfig bridge3 addm tap1", "bhyve a = 1"];
+        assert_eq!(again(&recording(&[&body[..], &other[..]].concat()), None), Again::Otherwise);
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Scenario {
     pub exits: Vec<u8>,
     /// How many calls a script may make.
     pub limit: usize,
+    /// How often a script may boot one machine before its recording is cut: it would go on for ever.
+    pub boots_max: usize,
     /// The interfaces that are there, as `ifconfig` prints them.
     pub interfaces: String,
     /// What the user prepared.
@@ -97,7 +99,14 @@ lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
 
 impl Default for Scenario {
     fn default() -> Self {
-        Self { exits: vec![1], limit: 1000, interfaces: INTERFACES.into(), answers: Vec::new(), has_modules: false }
+        Self {
+            exits: vec![1],
+            limit: 1000,
+            boots_max: usize::MAX,
+            interfaces: INTERFACES.into(),
+            answers: Vec::new(),
+            has_modules: false,
+        }
     }
 }
 

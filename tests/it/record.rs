@@ -482,6 +482,7 @@ kldunload vmm
         &done.stdout,
         r#"
 // Made from what `s.sh` called.
+// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.
 
 run("kldload", ["-n", "vmm"]);
 defer(|| run("kldunload", ["vmm"]));
@@ -525,8 +526,15 @@ fn every_boot_of_a_script_is_compared() {
         "#!/bin/sh\nfor n in a b; do bhyve -c 1 -m 1G -s 0,hostbridge $n; done\nbhyve -c 2 -m 2G -s 0,hostbridge a\n",
     );
     let done = sandbox.finish(&mut recorder_of(&sandbox, &["--exits", "1,0,1", "--", "./s.sh"]));
-    same(&done.stderr, "vmrun: same machine, same commands");
-    assert_eq!((done.code, done.stdout.matches(".run();").count()), (0, 3));
+    same(
+        &done.stderr,
+        "\
+error: the script boots 2 machines, a and b, and the recipe runs them one after the other
+ |
+ = hint: a recipe is of one machine: let an argument of the script say which one it boots, record it once for each, and write \
+         `after(\"…\")` into the later one",
+    );
+    assert_eq!((done.code, done.stdout.matches(".run();").count()), (1, 3));
 }
 
 #[test]
@@ -556,6 +564,7 @@ fn paths_that_a_script_names_where_it_is_begin_at_the_root_in_the_recipe() {
         &done.stdout,
         r#"
 // Made from what `s.sh -p 3/0/0` called.
+// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.
 
 let disk = "[tmp]/a.img";
 
@@ -590,7 +599,7 @@ fn a_script_that_starts_a_crashed_machine_again_has_a_recipe_that_does() {
 // Made from what `s.sh` called.
 // After a crash the script starts the machine again.
 
-restart(#{ on: ["reboot", "crash"] });
+restart(#{ on: ["crash"] });
 
 bhyve(#{
     name: "a",
@@ -669,6 +678,7 @@ bhyve -c 1 -m 1G -A -H -P -s 0:0,hostbridge -s 1:0,lpc -s 2:0,virtio-net,tap0 -s
         &text,
         r#"
 // Made from what `s.sh` called.
+// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.
 
 bhyve(#{
     name: "alpha", memory: 1.GiB,
@@ -698,6 +708,7 @@ fn a_machine_of_a_configuration_is_as_if_its_lines_stood_in_the_call() {
         &done.stdout,
         r#"
 // Made from what `s.sh` called.
+// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.
 
 bhyve(#{
     name: "lab", cpus: 2, memory: 2.GiB,
@@ -753,6 +764,7 @@ exit 0
         &text,
         r#"
 // Made from what `s.sh` called.
+// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.
 
 bhyve(#{
     name: "alp", memory: 1.GiB,

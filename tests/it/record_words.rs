@@ -26,9 +26,13 @@ fn of(script: &str) -> String {
     sandbox.write("made.rhai", &done.stdout);
     let checked = sandbox.finish(&mut sandbox.command(&["check", "--on", "freebsd-14.3", "made.rhai"]));
     assert_eq!(checked.code, 0, "{}\n{}", done.stdout, checked.stderr);
-    let text = done.stdout.replace("// Made from what `sh s.sh` called.\n", "");
+    let text = done.stdout.replace("// Made from what `sh s.sh` called.\n", "").replace(ENDS, "");
     text.split("\nbhyve(#{").next().unwrap().trim().to_string()
 }
+
+/// What is said of a script that boots its machine once.
+const ENDS: &str =
+    "// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.\n";
 
 #[test]
 fn the_scripts_of_the_field_become_recipes() {
@@ -75,16 +79,125 @@ fn calls_that_differ_with_the_same_answers_are_told() {
     let called = "with the same answers the script called `truncate -s 1G /vm/ID` once and `truncate -s 1G /vm/ID` the next time";
     let hint = " |\n = hint: the recipe is of the first time: let what runs in the background be waited for, and what is new each time stand \
                 in the recipe as a parameter";
-    same(&without_ids(&done.stderr), &format!("vmrun: same machine, same commands\nerror: {called}\n{hint}"));
+    same(&without_ids(&done.stderr), &format!("error: {called}\n{hint}"));
     let text = without_ids(&done.stdout).replace("\n// ", " ");
     assert!(
-        text.starts_with(&format!("// Made from what `sh s.sh` called. NOT DERIVED: {called}.\n\nlet disk")),
+        text.starts_with(&format!("// Made from what `sh s.sh` called. NOT DERIVED: {called}. The script")),
         "{text}"
     );
     assert_eq!(done.code, 1);
     let done = record(&sandbox, &["--transcript", "--", "sh", "s.sh"]);
     same(&without_ids(&done.stderr), &format!("warning: {called}\n{hint}"));
     assert_eq!(done.code, 0);
+}
+
+/// What is told of a script, and the head of its recipe: what stands before the machine.
+fn head(script: &str, code: i32) -> (String, String) {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.sh", script);
+    let done = record(&sandbox, &["--", "sh", "s.sh"]);
+    assert_eq!(done.code, code, "{script}{}{}", done.stdout, done.stderr);
+    if code == 0 {
+        same(&done.stderr, "vmrun: same machine, same commands");
+    }
+    let text = done.stdout.replace("// Made from what `sh s.sh` called.\n", "");
+    (done.stderr, text.split("\nbhyve(#{").next().unwrap().trim().to_string())
+}
+
+#[test]
+fn after_which_ends_a_script_starts_its_machine_again_is_found_by_recording_each() {
+    let ends = ENDS.trim_end();
+    let again = |ends: &str, on: &str| {
+        format!("// After {ends} the script starts the machine again.\n\nrestart(#{{ on: [{on}] }});")
+    };
+    let cases = [
+        (BHYVE.to_string(), ends.to_string()),
+        (format!("if {BHYVE}; then echo rebooted; fi"), ends.into()),
+        (format!("while {BHYVE}; do :; done"), String::new()),
+        (format!("while :; do {BHYVE}; [ $? -gt 0 ] && break; done"), String::new()),
+        (format!("{BHYVE} && exec sh $0\nexit 0"), String::new()),
+        (format!("until {BHYVE} || [ $? -lt 3 ]; do :; done"), again("a crash", "\"crash\"")),
+        (
+            format!("while :; do {BHYVE}; case $? in 1|2) break;; esac; done"),
+            again("a reboot and a crash", "\"reboot\", \"crash\""),
+        ),
+        (
+            format!("while :; do\n{BHYVE}\n[ $? -eq 2 ] && exit 0\nbhyvectl --destroy --vm=a\ndone"),
+            again("a reboot, a power off and a crash", "\"reboot\", \"poweroff\", \"crash\""),
+        ),
+        (
+            format!("while :; do {BHYVE}; done"),
+            again("a reboot, a power off, a halt and a crash", "\"reboot\", \"poweroff\", \"halt\", \"crash\""),
+        ),
+        (
+            format!("daemon -r -P /run/a.pid {BHYVE}"),
+            format!(
+                "// The script runs it by `daemon`: `vmrun start` keeps it in the background instead.\n{}",
+                again("a reboot, a power off, a halt and a crash", "\"reboot\", \"poweroff\", \"halt\", \"crash\"")
+            ),
+        ),
+    ];
+    for (lines, expected) in cases {
+        same(&head(&format!("#!/bin/sh\n{lines}\n"), 0).1, &expected);
+    }
+}
+
+#[test]
+fn an_end_after_which_a_script_does_what_a_recipe_cannot_say_is_told() {
+    let (told, text) = head(
+        &format!(
+            "#!/bin/sh\nwhile :; do\n{BHYVE}\ncase $? in\n0|3) ;;\n4) zfs rollback z/a@b; exit 4 ;;\n*) break ;;\nesac\ndone\n"
+        ),
+        1,
+    );
+    same(
+        &told,
+        "\
+error: the script starts the machine again after bhyve's status 3 and not after 4, which are both `crash` in a recipe
+ |
+ = hint: write `restart(#{ on: [\"crash\"] })` into the recipe if it may be started after either
+error: after bhyve's status 4 the script calls `zfs rollback z/a@b`, which the recipe does not
+ |
+ = hint: what is done after an end alone stands in a recipe as `on(\"failed\", |e| …)`, or after `.run()` under an `if`",
+    );
+    same(
+        &text,
+        "\
+// NOT DERIVED: the script starts the machine again after bhyve's status 3 and not after 4, which are both
+// `crash` in a recipe.
+// NOT DERIVED: after bhyve's status 4 the script calls `zfs rollback z/a@b`, which the recipe does not.",
+    );
+    let (told, text) = head(
+        &format!(
+            "#!/bin/sh\nzfs rollback z/a@b\n{BHYVE} && bhyve -c 2 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a\nexit 0\n"
+        ),
+        1,
+    );
+    let own = "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false";
+    same(
+        &told,
+        &format!("error: {own}\n |\n = hint: what differs may stand under `if init`, or be a recipe of its own"),
+    );
+    assert!(text.starts_with(&format!("// NOT DERIVED: {own}.\n")), "{text}");
+}
+
+#[test]
+fn a_script_that_boots_more_than_once_is_told_what_its_recipe_does() {
+    let of = |name: &str| format!("bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd {name}");
+    let two = "the script boots 2 machines, a and b, and the recipe runs them one after the other";
+    let split = "a recipe is of one machine: let an argument of the script say which one it boots, record it once for each, and write \
+                 `after(\"…\")` into the later one";
+    let twice = "the script boots a 2 times, one after the other: when it reboots vmrun begins at the first again";
+    let cases = [
+        (format!("{} &\n{}\nwait", of("a"), of("b")), two, split),
+        (format!("{}\n{}", of("a"), of("a")), twice, "let each boot be a recipe of its own, or stand under `if init`"),
+    ];
+    for (lines, expected, hint) in cases {
+        let (told, text) = head(&format!("#!/bin/sh\n{lines}\nexit 0\n"), 1);
+        same(&told, &format!("error: {expected}\n |\n = hint: {hint}"));
+        let text = text.replace("\n// ", " ");
+        assert!(text.starts_with(&format!("// NOT DERIVED: {expected}. ")), "{text}");
+    }
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) ->
             }
         };
     };
-    let carriers = [carriers(), name.to_string()].join(" ").trim().to_string();
+    let own = if is_supervisor(words) { "daemon -r" } else { name };
+    let carriers = [carriers(), own.to_string()].join(" ").trim().to_string();
     if rest.is_line {
         let line = rest.words.first().map(|line| line.replace("\\n", "\n")).unwrap_or_default();
         return Err(become_command(&[b"sh".to_vec(), b"-c".to_vec(), line.into_bytes()], &[], &carriers));
@@ -73,6 +74,13 @@ fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) ->
     } else {
         Err(become_command(&argv, &variables, &carriers))
     }
+}
+
+/// Whether a carrier starts its command again whenever it has ended: daemon(8) with `-r` or `-R SECONDS`.
+fn is_supervisor(words: &[String]) -> bool {
+    let mut options = words.iter().skip(1).take_while(|word| word.starts_with('-') && *word != "--");
+    words.first().is_some_and(|word| base_name(word) == "daemon")
+        && options.any(|word| word.contains('r') || word.contains('R') || word == "--restart")
 }
 
 /// Becomes a command; returns only if that cannot be done.
@@ -132,14 +140,21 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     if let Some(program) = argv.first_mut() {
         *program = name.into();
     }
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let cwd = cwd.as_os_str().as_bytes();
+    let call = Call::new(&argv, cwd, &Answer::default());
+    if let Some(machine) = call.boots()
+        && calls.iter().filter(|earlier| earlier.boots() == Some(machine)).count() >= setting.boots_max
+    {
+        drop(file);
+        ring(folder);
+        return Err(Fault::host("there were too many boots"));
+    }
     let mut world = World::new(&setting);
     for call in &calls {
         world.call(&call.argv);
     }
-    let cwd = std::env::current_dir().unwrap_or_default();
-    let cwd = cwd.as_os_str().as_bytes();
-    let answer =
-        Answer { heard, map, carriers: carriers.into(), ..world.call(&Call::new(&argv, cwd, &Answer::default()).argv) };
+    let answer = Answer { heard, map, carriers: carriers.into(), ..world.call(&call.argv) };
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;

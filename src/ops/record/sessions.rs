@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How many recordings are made of a script at most.
 const RECORDINGS_MAX: u32 = 64;
 
+/// How often a machine may be booted beyond the statuses that are given for its ends.
+const BOOTS_MORE: usize = 7;
+
 /// How long a recording may take that nobody hears.
 const TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -35,7 +38,15 @@ impl<'a> Sessions<'a> {
         let reach = if request.anyway { Reach::Host } else { Reach::Enclosure };
         let recorder = Recorder::new(reach)?;
         let told = BTreeSet::new();
+        // A script that boots its machine for ever is cut where its recordings are compared.
+        let boots_max = setting.exits.len().saturating_add(BOOTS_MORE);
+        let setting = if request.anyway { setting } else { Scenario { boots_max, ..setting } };
         Ok(Self { recorder, reach, setting, timeout: request.timeout, notify, told, left: RECORDINGS_MAX })
+    }
+
+    /// Whether a command may be recorded more than once: what it does for real is not done twice.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.reach == Reach::Enclosure
     }
 
     /// Says something to whoever records.
@@ -61,7 +72,7 @@ impl<'a> Sessions<'a> {
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
     /// many recordings.
     pub(super) fn again(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
-        if self.reach == Reach::Host || self.left == 0 {
+        if !self.is_repeatable() || self.left == 0 {
             return Ok(None);
         }
         self.left -= 1;

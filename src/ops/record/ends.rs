@@ -1,0 +1,161 @@
+//! What a script does after its boots: it is recorded with each end of a boot, and the recordings are compared.
+
+use super::sessions::Sessions;
+use crate::diag::{Blame, Fault};
+use crate::host::standins;
+use crate::import::commands_proof::deeds;
+use crate::recording::ends::{POWERED_OFF, Restarts, STATUSES};
+use crate::recording::hidden::hide;
+use crate::recording::{Call, Recording, Scenario, merge};
+
+/// How often a machine may be booted in a recording that only asks whether it is booted again.
+const BOOTS_MAX: usize = 4;
+
+/// How a script goes on after each end of a boot.
+#[derive(Default)]
+pub(super) struct Course {
+    /// After which ends it starts the machine again.
+    pub(super) restarts: Restarts,
+    /// The recording whose first boot ended so, for each status.
+    pub(super) ends: Vec<(i32, Recording)>,
+    /// What cannot be said in a recipe.
+    pub(super) gaps: Vec<Fault>,
+}
+
+impl Course {
+    /// Returns the recording whose first boot ended so.
+    pub(super) fn end(&self, status: i32) -> Option<&Recording> {
+        self.ends.iter().find(|(of, _)| *of == status).map(|(_, recording)| recording)
+    }
+}
+
+impl Sessions<'_> {
+    /// Records a command with each end of its first boot. Nothing where it is recorded but once.
+    pub(super) fn course(&mut self, command: &[String], heard: &Recording) -> Result<Option<Course>, Fault> {
+        let mut course = Course::default();
+        if !self.is_repeatable() {
+            return Ok(None);
+        }
+        let is_plain = !hangs_on_status(command);
+        for status in STATUSES {
+            let exits = if status == POWERED_OFF { vec![1] } else { vec![u8::try_from(status).unwrap_or(1), 1] };
+            // One that asks for no status does the same after each.
+            if is_plain || exits == self.setting.exits {
+                course.ends.push((status, with_first_end(heard, status)));
+                continue;
+            }
+            let setting = Scenario { exits, boots_max: BOOTS_MAX, ..self.setting.clone() };
+            match self.again(command, &setting) {
+                Ok(recording) => course.ends.extend(recording.map(|recording| (status, recording))),
+                Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+                Err(fault) => {
+                    let what = format!("what the script does after bhyve's status {status} is not known: {fault}");
+                    course.gaps.push(Fault::new(what).maybe_hint(fault.hint));
+                }
+            }
+        }
+        course.restarts = Restarts::of(&course.ends);
+        for (_, recording) in &mut course.ends {
+            recording.restarts = Some(course.restarts.0.clone());
+        }
+        course.gaps.extend(course.restarts.torn_crash().map(|(again, not)| {
+            let fault = Fault::new(format!(
+                "the script starts the machine again after bhyve's status {again} and not after {not}, which are both `crash` in a recipe"
+            ));
+            fault.hint("write `restart(#{ on: [\"crash\"] })` into the recipe if it may be started after either")
+        }));
+        let gaps = [several(&course).into_iter().collect(), deviations(&course)].concat();
+        course.gaps.extend(gaps);
+        Ok(Some(course))
+    }
+}
+
+/// A recording in which the first boot ends in another way.
+fn with_first_end(heard: &Recording, status: i32) -> Recording {
+    let mut recording = heard.clone();
+    if let Some(call) = recording.calls.iter_mut().find(|call| call.boots().is_some()) {
+        call.status = status;
+    }
+    recording
+}
+
+/// Whether a script may do something else when bhyve ends in another way: it asks for a status, or runs other scripts.
+fn hangs_on_status(command: &[String]) -> bool {
+    const WORDS: &[&str] = &[
+        "if", "elif", "while", "until", "for", "case", "set", "trap", "exec", "source", "eval", "sh", "bash", "ksh",
+        "csh", "perl", "python", "function",
+    ];
+    let Some(script) = standins::script(command) else { return true };
+    let (first, rest) = script.text.split_once('\n').unwrap_or_default();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    first.contains(" -")
+        || ["$?", "&&", "||", "./"].iter().any(|mark| rest.contains(mark))
+        || rest.split(|c| !is_word(c)).any(|word| WORDS.contains(&word))
+        || rest.lines().any(|line| line.trim_start().starts_with(". "))
+}
+
+/// Tells that a script boots more than once, though no end is why: a recipe is run again as a whole after a reboot.
+fn several(course: &Course) -> Option<Fault> {
+    let off = course.end(POWERED_OFF)?;
+    let steps = merge(off, None);
+    let boots: Vec<&str> = steps.iter().filter_map(|step| step.call.boots()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    boots.iter().for_each(|name| {
+        if !names.contains(name) {
+            names.push(name)
+        }
+    });
+    match names.as_slice() {
+        [] => None,
+        [_] if boots.len() == 1 => None,
+        [name] => {
+            let times = boots.len();
+            let fault = Fault::new(format!(
+                "the script boots {name} {times} times, one after the other: when it reboots vmrun begins at the first again"
+            ));
+            Some(fault.hint("let each boot be a recipe of its own, or stand under `if init`"))
+        }
+        names => {
+            let fault = Fault::new(format!(
+                "the script boots {} machines, {}, and the recipe runs them one after the other",
+                names.len(),
+                names.join(" and ")
+            ));
+            Some(fault.hint(
+                "a recipe is of one machine: let an argument of the script say which one it boots, record it once for each, and write \
+                 `after(\"…\")` into the later one",
+            ))
+        }
+    }
+}
+
+/// Tells what a script calls after one end and not after a power off, or the other way around.
+fn deviations(course: &Course) -> Vec<Fault> {
+    let calls =
+        |recording: &Recording| -> Vec<Call> { merge(recording, None).into_iter().map(|step| step.call).collect() };
+    let Some(off) = course.end(POWERED_OFF) else { return Vec::new() };
+    let usual = deeds(&calls(off));
+    let mut gaps: Vec<Fault> = Vec::new();
+    let mut told = |message: String| {
+        let hint = "what is done after an end alone stands in a recipe as `on(\"failed\", |e| …)`, or after `.run()` under an `if`";
+        if !gaps.iter().any(|gap| gap.message == message) {
+            gaps.push(Fault::new(message).hint(hint));
+        }
+    };
+    for (status, recording) in course.ends.iter().filter(|(status, _)| *status != POWERED_OFF) {
+        let (missing, more) = usual.differences(&deeds(&calls(recording)));
+        for line in more {
+            told(format!(
+                "after bhyve's status {status} the script calls `{}`, which the recipe does not",
+                hide(&line)
+            ));
+        }
+        for line in missing {
+            told(format!(
+                "after bhyve's status {status} the script does not call `{}`, which the recipe does",
+                hide(&line)
+            ));
+        }
+    }
+    gaps
+}
