@@ -45,6 +45,8 @@ fn headline(import: &Import) -> String {
         (SourceKind::Qemu, true) => "Made from a command line of QEMU.".into(),
         (SourceKind::Qemu, false) => format!("Made from the command line of QEMU in {from}."),
         (SourceKind::Procstat, _) => "Made from what procstat shows of a bhyve that runs. Its command line is hidden: what is to be finished is marked.".into(),
+        (SourceKind::Cbsd, true) => "Made from a guest of CBSD.".into(),
+        (SourceKind::Cbsd, false) => format!("Made from CBSD's guest in {from}."),
         (SourceKind::Libvirt, true) => "Made from a domain of libvirt.".into(),
         (SourceKind::Libvirt, false) => format!("Made from libvirt's domain {from}."),
     }

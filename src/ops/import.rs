@@ -1,6 +1,7 @@
 //! A recipe of a machine that is described elsewhere, and the proof that it is the same machine.
 
 pub(crate) mod all;
+mod cbsd;
 mod datastore;
 mod domains;
 mod folders;
@@ -28,7 +29,7 @@ pub(crate) struct Request<'a> {
     pub(crate) file: Option<&'a str>,
     /// The command line, word by word.
     pub(crate) command: &'a [String],
-    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu or procstat.
+    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu, procstat or cbsd.
     pub(crate) from: Option<&'a str>,
     /// The bhyve that the recipe is for.
     pub(crate) on: Option<&'a str>,
@@ -103,8 +104,9 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
         whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
     });
     // vm-bhyve has folders of its own.
-    (![SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Procstat].contains(&import.kind) && !parts.is_empty())
-        .then(|| words.collect())
+    (![SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Procstat, SourceKind::Cbsd].contains(&import.kind)
+        && !parts.is_empty())
+    .then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.

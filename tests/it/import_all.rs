@@ -215,7 +215,7 @@ fn a_source_that_is_none_is_told() {
         "
 error: empty holds no guests that can be imported
  |
- = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)
+ = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf), of libvirt's XML (NAME.xml), or CBSD's own (jails-system/NAME)
 ",
     );
     same(

@@ -56,6 +56,7 @@ mod house;
 mod images;
 mod import;
 mod import_all;
+mod import_cbsd;
 mod import_running;
 mod inputs;
 mod interfaces;
