@@ -7,6 +7,7 @@
 
 pub(crate) mod cbsd;
 pub(crate) mod commands_proof;
+pub(crate) mod golden;
 pub(crate) mod kind;
 pub(crate) mod machine;
 pub(crate) mod network;

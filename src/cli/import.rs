@@ -26,6 +26,9 @@ pub(super) struct ImportArgs {
     /// Import what runs on this host now; a folder says where its manager keeps it
     #[arg(long, requires = "all")]
     running: bool,
+    /// Write NAME_test.rhai beside the recipe, which compares its plan from then on (`vmrun test`)
+    #[arg(long, requires = "out")]
+    with_test: bool,
     /// The rc.conf that has vm_list (/etc/rc.conf where it is there)
     #[arg(long, value_name = "FILE", requires = "all")]
     rc_conf: Option<String>,
@@ -73,6 +76,7 @@ fn run_all(request: &Request<'_>, args: &ImportArgs, term: &Term) -> Result<(), 
     let options = Options {
         source: args.file.as_deref(),
         running: args.running,
+        with_test: args.with_test,
         out: args.out.as_deref().unwrap_or_default(),
         datastore: args.datastore.as_deref(),
         rc_conf: args.rc_conf.as_deref(),
@@ -95,6 +99,7 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         on: args.on.as_deref(),
         datastore: args.datastore.as_deref(),
         out: args.out.as_deref(),
+        with_test: args.with_test,
     };
     if args.all {
         return run_all(&request, args, term);

@@ -106,7 +106,7 @@ fn taps(import: &Import, words: &mut Words) -> String {
     let of = |name: &str| import.taps.get(name).unwrap_or(&unknown);
     let all = backends(&import.draft);
     let (made, there): (Vec<&str>, Vec<&str>) =
-        all.iter().map(String::as_str).partition(|name| is_numbered(name) && !of(name).is_there);
+        all.iter().map(String::as_str).partition(|name| is_made(name, of(name)));
     let mut text = String::new();
     for name in there {
         text += &comment(0, &format!("{name} has to be there, and in its bridge: the recipe does not make it."));
@@ -158,6 +158,11 @@ fn backends(draft: &Draft) -> Vec<String> {
         }
     }
     all
+}
+
+/// Whether a recipe makes a tap.
+pub(super) fn is_made(name: &str, tap: &Tap) -> bool {
+    is_numbered(name) && !tap.is_there
 }
 
 /// ifconfig(8) makes a tap of such a name; others were renamed.

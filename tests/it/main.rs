@@ -58,6 +58,7 @@ mod import;
 mod import_all;
 mod import_cbsd;
 mod import_running;
+mod import_tested;
 mod inputs;
 mod interfaces;
 mod jails;

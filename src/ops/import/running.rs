@@ -27,8 +27,8 @@ const LIBVIRT: &str = "/usr/local/etc/libvirt/bhyve";
 /// Reads what runs.
 pub(super) fn read(options: &Options<'_>) -> Result<Source, Fault> {
     let asked = platform()?;
-    let mut entries: Vec<(Entry, Hypervisor)> =
-        machines()?.into_iter().filter_map(|one| Some((one.process.clone()?, one))).map(|(a, b)| (b, a)).collect();
+    let runs = |one: Entry| one.process.clone().map(|process| (one, process));
+    let mut entries: Vec<(Entry, Hypervisor)> = machines()?.into_iter().filter_map(runs).collect();
     if entries.is_empty() {
         return Err(Fault::new("nothing runs here that is to be seen").hint("root sees the processes of everybody"));
     }
