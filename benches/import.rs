@@ -59,7 +59,8 @@ fn whole(folder: &Path) -> f64 {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vmrun"));
     command.args(["import", "--all", "vm", "--datastore", "/vm", "--rc-conf", "rc.conf", "--out", "out"]);
     let done = command.current_dir(folder).stderr(Stdio::null()).status();
-    assert!(done.is_ok_and(|status| status.success()), "the datastore was not imported");
+    // Switches that vmrun does not make are to be finished by hand: 1.
+    assert!(done.is_ok_and(|status| status.code() == Some(1)), "the datastore was not imported");
     let spent = begin.elapsed().as_secs_f64() * 1000.0;
     std::fs::remove_dir_all(folder.join("out")).unwrap();
     spent

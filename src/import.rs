@@ -1,11 +1,13 @@
 //! Machines that are described elsewhere, as recipes: a command line of bhyve(8) or QEMU, a file of bhyve_config(5), a guest of
-//! vm-bhyve, a domain of libvirt, or what procstat(1) shows of a bhyve that runs. Pure: nothing is touched, and files are read by whoever calls.
+//! vm-bhyve, a domain of libvirt, a guest of CBSD, or what procstat(1) shows of a bhyve that runs. Pure: nothing is touched, and files are read by whoever calls.
 //!
 //! [`read`] finds out what a text says and refuses what is no valid machine, at its place in the text. [`recipe`] writes the
 //! recipe, [`recorded`] that of a script whose calls were recorded, [`proof`] compares the machine of the recipe with what was read, and
 //! [`commands_proof`] what it calls with what was recorded.
 
+pub(crate) mod cbsd;
 pub(crate) mod commands_proof;
+pub(crate) mod golden;
 pub(crate) mod kind;
 pub(crate) mod machine;
 pub(crate) mod network;
@@ -181,6 +183,7 @@ fn source(name: &str, text: &str, kind: SourceKind) -> Rc<Source> {
         SourceKind::Libvirt => libvirt::hidden(text),
         SourceKind::Bhyve | SourceKind::Qemu => words::hidden(text, true),
         SourceKind::Config | SourceKind::VmBhyve | SourceKind::Procstat => words::hidden(text, false),
+        SourceKind::Cbsd => words::hidden(text, !text.starts_with('{')),
     };
     Rc::new(Source { name: name.into(), text })
 }
@@ -227,8 +230,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in text(), kind in 0_usize..7, arch in 0_usize..3) {
-            let kinds = [SourceKind::Bhyve, SourceKind::Config, SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Qemu, SourceKind::Procstat];
+        fn no_text_panics(text in text(), kind in 0_usize..8, arch in 0_usize..3) {
+            let kinds = [SourceKind::Bhyve, SourceKind::Config, SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Qemu, SourceKind::Procstat, SourceKind::Cbsd];
             let kind = kind.checked_sub(1).map(|at| kinds[at]);
             if let Some(import) = imported(&text, kind, Target { arch: Arch::ALL[arch], ..Target::default() }) {
                 let own = import.draft.clone().check();

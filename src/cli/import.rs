@@ -14,7 +14,7 @@ pub(super) struct ImportArgs {
     /// The file, or `-` for the standard input; with `--all`, the folder of all guests
     #[arg(required_unless_present_any = ["command", "running"])]
     file: Option<String>,
-    /// What it is, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu, procstat
+    /// What it is, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu, procstat, cbsd
     #[arg(long, value_name = "KIND")]
     from: Option<String>,
     /// Write the recipe to a new file; with `--all`, the recipes into a folder
@@ -26,6 +26,9 @@ pub(super) struct ImportArgs {
     /// Import what runs on this host now; a folder says where its manager keeps it
     #[arg(long, requires = "all")]
     running: bool,
+    /// Write NAME_test.rhai beside the recipe, which compares its plan from then on (`vmrun test`)
+    #[arg(long, requires = "out")]
+    with_test: bool,
     /// The rc.conf that has vm_list (/etc/rc.conf where it is there)
     #[arg(long, value_name = "FILE", requires = "all")]
     rc_conf: Option<String>,
@@ -42,20 +45,21 @@ pub(super) struct ImportArgs {
 
 const AFTER: &str = "\
 FILE holds a command line of bhyve (alone, in a script, or as `ps -axww` shows it) or of QEMU,
-a configuration of bhyve_config(5), a guest of vm-bhyve, the XML of a domain of libvirt, or what
+a configuration of bhyve_config(5), a guest of vm-bhyve, a guest's bhyve.conf of CBSD, the XML of a domain of libvirt, or what
 `procstat -f PID`, `procstat -t PID` and `ifconfig` show of a bhyve. The recipe is rehearsed,
 and its machine is compared with what was read; the exit code is 1 if it is another one.
 
 A password is not copied: the recipe says secret(\"vnc\").
 
-With --all the folder is a whole datastore of vm-bhyve, or holds libvirt's XML. Into the folder of --out come a recipe
+With --all the folder is a whole datastore of vm-bhyve, CBSD's working folder (whose tables are
+read by sqlite3), or holds libvirt's XML. Into the folder of --out come a recipe
 for each guest, network.rhai for the switches, config.toml with what starts with the host, and
 REPORT.md and report.json: what is the same machine, what was not taken over and why, and what
 to do next. What you have changed there is not overwritten. The exit code is 1 if anything is
 to be finished.
 
 With --all --running it is what runs on this host: on Linux the command lines of QEMU. On FreeBSD
-the title of a bhyve hides its command line: what vm-bhyve or libvirt has of the guest is
+the title of a bhyve hides its command line: what vm-bhyve, libvirt or CBSD has of the guest is
 taken, and compared with the files that the bhyve has open; else what procstat(1) and
 ifconfig(8) show, with a comment at each place that neither tells. That takes root.
 
@@ -72,6 +76,7 @@ fn run_all(request: &Request<'_>, args: &ImportArgs, term: &Term) -> Result<(), 
     let options = Options {
         source: args.file.as_deref(),
         running: args.running,
+        with_test: args.with_test,
         out: args.out.as_deref().unwrap_or_default(),
         datastore: args.datastore.as_deref(),
         rc_conf: args.rc_conf.as_deref(),
@@ -94,6 +99,7 @@ pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         on: args.on.as_deref(),
         datastore: args.datastore.as_deref(),
         out: args.out.as_deref(),
+        with_test: args.with_test,
     };
     if args.all {
         return run_all(&request, args, term);

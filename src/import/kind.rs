@@ -1,9 +1,9 @@
-//! What a file is: a command line of bhyve or QEMU, a configuration of bhyve, a guest of vm-bhyve, a domain of libvirt or what procstat(1) shows; and
+//! What a file is: a command line of bhyve or QEMU, a configuration of bhyve, a guest of vm-bhyve, a domain of libvirt, a guest of CBSD or what procstat(1) shows; and
 //! which of its lines is the command of bhyve.
 
 use super::loads::{Loads, is_bhyve, unknown};
 use super::words::{ShellLine, Simple, Word, Wrong, blanks, lines, program, spans};
-use super::{libvirt, procstat, qemu, vmlog};
+use super::{cbsd, libvirt, procstat, qemu, vmlog};
 use crate::diag::{Fault, suggest};
 use crate::vmbhyve::keys;
 use std::ops::Range;
@@ -24,15 +24,18 @@ pub enum SourceKind {
     Qemu,
     /// What `procstat -f` shows of a bhyve, with `procstat -t` and `ifconfig` behind it.
     Procstat,
+    /// A guest of CBSD: its `bhyve.conf`.
+    Cbsd,
 }
 
-const NAMES: [(&str, SourceKind); 6] = [
+const NAMES: [(&str, SourceKind); 7] = [
     ("bhyve", SourceKind::Bhyve),
     ("config", SourceKind::Config),
     ("vm-bhyve", SourceKind::VmBhyve),
     ("libvirt", SourceKind::Libvirt),
     ("qemu", SourceKind::Qemu),
     ("procstat", SourceKind::Procstat),
+    ("cbsd", SourceKind::Cbsd),
 ];
 
 impl FromStr for SourceKind {
@@ -72,6 +75,9 @@ pub(super) fn of(text: &str) -> Result<SourceKind, Fault> {
     }
     if procstat::is(text) {
         return Ok(SourceKind::Procstat);
+    }
+    if cbsd::is(text) {
+        return Ok(SourceKind::Cbsd);
     }
     if qemu::is(text) {
         return Ok(SourceKind::Qemu);

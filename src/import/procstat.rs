@@ -378,8 +378,8 @@ mod tests {
         let network = "bridge2: flags=8843<UP> metric 0 mtu 1500\n\tid 00:00:00:00:00:00 priority 32768\n\tmember: tap1 flags=143<LEARNING>\n\tgroups: bridge\n";
         assert_eq!(
             told(&format!("$ procstat -f 116\n{FILES}$ procstat -t 116\n{THREADS}$ ifconfig\n{network}")),
-            "-c 2 -m 1G -A -H -u -w -s 0,hostbridge -s 4:0,virtio-blk,/vm/a b.img -s 6:0,ahci,cd:/vm/x.iso -s 5:0,virtio-net,tap1 \
-             -s 29:0,fbuf,tcp=127.0.0.1:5901 -s 31,lpc -l com1,/dev/nmdm7A -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI.fd web \
+            "-c 2 -m 1G -A -H -u -w -s 0,hostbridge -s 4,virtio-blk,/vm/a b.img -s 6,ahci,cd:/vm/x.iso -s 5,virtio-net,tap1 \
+             -s 29:0,fbuf,tcp=127.0.0.1:5901 -s 31,lpc -l com1,/dev/nmdm7A -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd web \
              | {\"tap1\": Some(\"bridge2\")} | memory disk disk mac fbuf bootrom "
         );
     }
@@ -388,8 +388,8 @@ mod tests {
     fn without_threads_devices_are_in_slots_of_their_own() {
         assert_eq!(
             told(FILES),
-            "-c 1 -m 1G -A -H -u -w -s 0,hostbridge -s 2:0,virtio-blk,/vm/a b.img -s 3:0,virtio-blk,/vm/x.iso,ro -s 4:0,virtio-net,tap1 \
-             -s 29:0,fbuf,tcp=127.0.0.1:5901 -s 31,lpc -l com1,/dev/nmdm7A -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI.fd web \
+            "-c 1 -m 1G -A -H -u -w -s 0,hostbridge -s 2,virtio-blk,/vm/a b.img -s 3,virtio-blk,/vm/x.iso,ro -s 4,virtio-net,tap1 \
+             -s 29:0,fbuf,tcp=127.0.0.1:5901 -s 31,lpc -l com1,/dev/nmdm7A -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd web \
              | {\"tap1\": None} | cpus memory disk disk mac fbuf bootrom "
         );
         let (_, fault) = read("  PID COMM FD T V FLAGS REF OFFSET PRO NAME\n").unwrap_err();

@@ -78,6 +78,7 @@ pub fn read(name: &str, text: &str, given: &ImportOptions, files: Files<'_>) -> 
         SourceKind::Libvirt => managed::domain(&shown, text, given, files, &mut import)?,
         SourceKind::VmBhyve => managed::guest(&shown, text, given, files, &mut import)?,
         SourceKind::Qemu => managed::qemu(&shown, text, given, files, &mut import)?,
+        SourceKind::Cbsd => managed::cbsd(&shown, text, given, files, &mut import)?,
         SourceKind::Procstat => managed::procstat(&shown, text, given, files, &mut import)?,
     };
     import.fill(basis)

@@ -45,6 +45,8 @@ fn headline(import: &Import) -> String {
         (SourceKind::Qemu, true) => "Made from a command line of QEMU.".into(),
         (SourceKind::Qemu, false) => format!("Made from the command line of QEMU in {from}."),
         (SourceKind::Procstat, _) => "Made from what procstat shows of a bhyve that runs. Its command line is hidden: what is to be finished is marked.".into(),
+        (SourceKind::Cbsd, true) => "Made from a guest of CBSD.".into(),
+        (SourceKind::Cbsd, false) => format!("Made from CBSD's guest in {from}."),
         (SourceKind::Libvirt, true) => "Made from a domain of libvirt.".into(),
         (SourceKind::Libvirt, false) => format!("Made from libvirt's domain {from}."),
     }
@@ -104,7 +106,7 @@ fn taps(import: &Import, words: &mut Words) -> String {
     let of = |name: &str| import.taps.get(name).unwrap_or(&unknown);
     let all = backends(&import.draft);
     let (made, there): (Vec<&str>, Vec<&str>) =
-        all.iter().map(String::as_str).partition(|name| is_numbered(name) && !of(name).is_there);
+        all.iter().map(String::as_str).partition(|name| is_made(name, of(name)));
     let mut text = String::new();
     for name in there {
         text += &comment(0, &format!("{name} has to be there, and in its bridge: the recipe does not make it."));
@@ -153,6 +155,11 @@ fn backends(draft: &Draft) -> Vec<String> {
         }
     }
     all
+}
+
+/// Whether a recipe makes a tap.
+pub(super) fn is_made(name: &str, tap: &Tap) -> bool {
+    is_numbered(name) && !tap.is_there
 }
 
 /// ifconfig(8) makes a tap of such a name; others were renamed.

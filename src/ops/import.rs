@@ -1,6 +1,7 @@
 //! A recipe of a machine that is described elsewhere, and the proof that it is the same machine.
 
 pub(crate) mod all;
+mod cbsd;
 mod datastore;
 mod domains;
 mod folders;
@@ -9,11 +10,13 @@ mod outcome;
 mod report;
 mod running;
 pub(crate) mod source;
+pub(crate) mod tested;
 
 use super::proof::{booted, rehearsed};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Asked, Effect, Platform, files, target};
+use crate::import::golden::TestHost;
 use crate::import::{Import, ImportOptions, Prints, SourceKind, command_line, path_in, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::qemu::seen::is_qemu;
@@ -28,7 +31,7 @@ pub(crate) struct Request<'a> {
     pub(crate) file: Option<&'a str>,
     /// The command line, word by word.
     pub(crate) command: &'a [String],
-    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu or procstat.
+    /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu, procstat or cbsd.
     pub(crate) from: Option<&'a str>,
     /// The bhyve that the recipe is for.
     pub(crate) on: Option<&'a str>,
@@ -36,6 +39,8 @@ pub(crate) struct Request<'a> {
     pub(crate) datastore: Option<&'a str>,
     /// The file for the recipe.
     pub(crate) out: Option<&'a str>,
+    /// Whether a test of the recipe is written beside it.
+    pub(crate) with_test: bool,
 }
 
 /// What was imported.
@@ -58,9 +63,17 @@ pub(crate) struct Imported {
 pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>> {
     let (name, text) = request.text()?;
     let setting = request.setting(&name)?;
-    let (import, recipe, differences) = proved(&name, &text, &setting, request.out.unwrap_or("the recipe"))?;
+    let (mut import, recipe, differences) = proved(&name, &text, &setting, request.out.unwrap_or("the recipe"))?;
     if let Some(path) = request.out {
+        let test = request.with_test.then(|| tested::file(Path::new(path)));
+        if let Some(test) = test.as_ref().filter(|test| files::exists(test)) {
+            return Err(is_there(&test.display().to_string()).into());
+        }
         write(path, &recipe)?;
+        if let Some(test) = test {
+            let text = tested::test(Path::new(path), &TestHost::of(&mut import))?;
+            write(&test.display().to_string(), &text)?;
+        }
     }
     let (hides_password, prints) = (import.password.is_some(), import.prints.as_ref().map(Prints::what));
     let holes = import.holes();
@@ -103,8 +116,9 @@ fn with_whole_paths(text: &str, import: &mut Import) -> Option<String> {
         whole(part).map_or_else(|| word.to_string(), |whole| format!("{whole}{}", &word[part.len()..]))
     });
     // vm-bhyve has folders of its own.
-    (![SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Procstat].contains(&import.kind) && !parts.is_empty())
-        .then(|| words.collect())
+    (![SourceKind::VmBhyve, SourceKind::Libvirt, SourceKind::Procstat, SourceKind::Cbsd].contains(&import.kind)
+        && !parts.is_empty())
+    .then(|| words.collect())
 }
 
 /// Leaves out what nobody would read.
@@ -143,12 +157,14 @@ fn printed(prints: &Prints, done: &[Rehearsed]) -> Vec<String> {
     }
 }
 
+fn is_there(path: &str) -> Fault {
+    Fault::usage(format!("{path} is there already")).hint("choose another path, or remove it")
+}
+
 /// Writes a file that is not there yet.
 fn write(path: &str, recipe: &str) -> Result<(), Fault> {
     files::create(Path::new(path), recipe).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Fault::usage(format!("{path} is there already")).hint("choose another path, or remove it")
-        }
+        ErrorKind::AlreadyExists => is_there(path),
         _ => Fault::host(format!("cannot write {path}: {}", files::reason(&error))),
     })
 }

@@ -109,7 +109,7 @@ pub(crate) fn run(
 }
 
 /// Puts plans into a text, from its end on.
-fn replaced(text: &str, mut blessed: Vec<(Range<usize>, String)>) -> String {
+pub(super) fn replaced(text: &str, mut blessed: Vec<(Range<usize>, String)>) -> String {
     blessed.sort_by_key(|(span, _)| span.start);
     blessed.dedup_by(|a, b| a.0 == b.0);
     let mut text = text.to_string();

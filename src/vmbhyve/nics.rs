@@ -58,7 +58,7 @@ fn key(number: usize, part: &str) -> String {
     format!("network{number}_{part}")
 }
 
-/// The names of taps that vm-bhyve leaves to the kernel. Those that the file gives are not among them.
+/// The names of taps that vm-bhyve leaves to the kernel, and the hooks of netgraph. Those that the file gives are not among them.
 struct Taps {
     next: u32,
     taken: BTreeSet<String>,
@@ -79,6 +79,15 @@ impl Taps {
         self.next = number.saturating_add(1);
         format!("tap{number}")
     }
+
+    /// Returns the words for the first hook of a netgraph bridge that no card has, from link2 on.
+    fn hook(&mut self, reading: &Reading, bridge: &str) -> String {
+        let mut hooks = (2_u32..).map(|number| format!("netgraph,path={bridge}:,peerhook=link{number}"));
+        let is_free = |words: &String| !self.taken.contains(words) && !reading.place.has_taken(words);
+        let words = hooks.find(is_free).unwrap_or_default();
+        self.taken.insert(words.clone());
+        words
+    }
 }
 
 /// Returns a card, or nothing if vm-bhyve adds none.
@@ -97,7 +106,7 @@ fn card(reading: &mut Reading, number: usize, emulation: String, taps: &mut Taps
             reading.note(&key(number, "switch"), text);
         }
         nic.switch = Some(switch);
-        if !plug(reading, number, &mut nic, what) {
+        if !plug(reading, number, &mut nic, what, taps) {
             return None;
         }
     }
@@ -119,7 +128,7 @@ fn card(reading: &mut Reading, number: usize, emulation: String, taps: &mut Taps
 }
 
 /// Plugs a card into its switch; returns whether vm-bhyve adds the card at all.
-fn plug(reading: &mut Reading, number: usize, nic: &mut Nic, switch: Switch) -> bool {
+fn plug(reading: &mut Reading, number: usize, nic: &mut Nic, switch: Switch, taps: &mut Taps) -> bool {
     let key = key(number, "switch");
     match switch {
         Switch::Unknown(kind) => {
@@ -128,8 +137,7 @@ fn plug(reading: &mut Reading, number: usize, nic: &mut Nic, switch: Switch) -> 
         }
         Switch::Netgraph => {
             reading.note(&key, "the switch is a netgraph bridge: vm-bhyve takes its first free hook, from link2 on");
-            let path = nic.switch.as_deref().unwrap_or_default();
-            nic.backend = format!("netgraph,path={path}:,peerhook=link2");
+            nic.backend = taps.hook(reading, nic.switch.as_deref().unwrap_or_default());
         }
         Switch::Vale => {
             let text =

@@ -1,4 +1,4 @@
-//! What rc.conf(5) says of vm-bhyve: where its guests are, and which of them start with the host.
+//! What rc.conf(5) says of vm-bhyve: where its guests are, and which of them start with the host; and where CBSD has its own.
 
 /// The lines of rc.conf that are vm-bhyve's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct RcConf {
     pub list: Vec<String>,
     /// `vm_delay`: seconds between two starts.
     pub delay: Option<String>,
+    /// `cbsd_workdir`: the working folder of CBSD.
+    pub cbsd: Option<String>,
     /// The numbers of lines whose value is for a shell to find out.
     pub unknown: Vec<usize>,
 }
@@ -21,7 +23,7 @@ impl RcConf {
         let mut all = Self::default();
         for (at, line) in text.lines().enumerate() {
             let Some((name, value)) = line.trim().split_once('=') else { continue };
-            if !["vm_enable", "vm_dir", "vm_list", "vm_delay"].contains(&name) {
+            if !["vm_enable", "vm_dir", "vm_list", "vm_delay", "cbsd_workdir"].contains(&name) {
                 continue;
             }
             let (value, list) = (plain(value), all.list.join(" "));
@@ -35,6 +37,7 @@ impl RcConf {
                 "vm_enable" => {
                     all.enable = ["yes", "true", "on", "1"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
                 }
+                "cbsd_workdir" => all.cbsd = Some(value),
                 "vm_dir" => all.dir = Some(value),
                 "vm_list" => all.list = value.split_whitespace().map(String::from).collect(),
                 _ => all.delay = Some(value),
@@ -66,9 +69,10 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_and_may_add_to_the_list() {
-        let text = "vm_enable=\"YES\"  # so\nvm_dir='zfs:tank/vm'\nvm_list=\"a b\"\nvm_list=\"${vm_list} c\"\nvm_delay=5\nvm_list=\"$vm_list d\"\nsshd=1\n";
+        let text = "cbsd_workdir=\"/usr/jails\"\nvm_enable=\"YES\"  # so\nvm_dir='zfs:tank/vm'\nvm_list=\"a b\"\nvm_list=\"${vm_list} c\"\nvm_delay=5\nvm_list=\"$vm_list d\"\nsshd=1\n";
         let read = RcConf::parse(text);
         assert_eq!((read.enable, read.dataset(), read.delay.as_deref()), (true, Some("tank/vm"), Some("5")));
+        assert_eq!(read.cbsd.as_deref(), Some("/usr/jails"));
         assert_eq!((read.list.join(" ").as_str(), read.unknown.len()), ("a b c d", 0));
         let read = RcConf::parse("vm_dir=\"/vm\"\nvm_list=`cat x`\n");
         assert_eq!((read.dataset(), read.list.len(), read.unknown.as_slice()), (None, 0, [2].as_slice()));

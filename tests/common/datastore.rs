@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// The switches, and a key that no switch has.
+/// Switches of every type, and keys that are not taken over.
 pub(crate) const SYSTEM: &str = "\
-switch_list=\"public lan tagged old far\"
+switch_list=\"public lan tagged old far x v n\"
 type_public=\"standard\"
 ports_public=\"em0\"
 type_lan=\"standard\"
@@ -19,8 +19,17 @@ type_old=\"manual\"
 bridge_old=\"bridge7\"
 type_far=\"standard\"
 mtu_far=\"9000\"
+nat_far=\"yes\"
+type_x=\"vxlan\"
+vlan_x=\"7\"
+ports_x=\"em3\"
+type_v=\"vale\"
+type_n=\"netgraph\"
 mon_x=\"1\"
 ";
+
+/// Keys of the switches that are not taken over, in the order of their lines.
+pub(crate) const SWITCHES_NOT_TAKEN: [&str; 4] = ["nat_far", "type_v", "type_n", "mon_x"];
 
 /// Keys that have no place in a recipe.
 pub(crate) const NOT_TAKEN: [(&str, &str); 8] = [
@@ -54,7 +63,10 @@ pub(crate) fn guest(number: usize) -> String {
     }
     for card in 0..number % 3 {
         say(&format!("network{card}_type"), ["virtio-net", "e1000"][number % 2]);
-        say(&format!("network{card}_switch"), ["public", "lan", "tagged", "old", "far"][(number + card) % 5]);
+        say(
+            &format!("network{card}_switch"),
+            ["public", "lan", "tagged", "old", "far", "x", "v", "n"][(number + card) % 8],
+        );
         say(&format!("network{card}_mac"), &format!("58:9c:fc:00:{number:02x}:{card:02x}"));
     }
     if loader.starts_with("uefi") && number.is_multiple_of(2) {

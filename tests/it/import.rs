@@ -411,7 +411,7 @@ fn what_cannot_be_imported_is_told() {
     let done = sandbox.finish(&mut sandbox.command(&["import", "a.sh"]));
     let end = "error: 60 more are not shown\n |\n = hint: mend these, and import again";
     assert!(done.stderr.trim_end().ends_with(end) && done.stderr.matches("error: ").count() == 41, "{}", done.stderr);
-    for args in [["--on", "linux"], ["--on", "freebsd-sparc"], ["--from", "qemu"]] {
+    for args in [["--on", "linux"], ["--on", "freebsd-sparc"], ["--from", "vmware"]] {
         let sandbox = Sandbox::new();
         sandbox.write("a.conf", "name=a\n");
         let done = sandbox.finish(&mut sandbox.command(&[&["import", "a.conf"], &args[..]].concat()));

@@ -145,11 +145,35 @@ fn sixty_guests_of_all_shapes_are_imported_and_pass_a_check() {
     same(
         &done.stderr,
         "
-vmrun: 60 of 60: same machine (vm-bhyve)
+vmrun: 53 of 60: same machine; 7 of 60: same machine, to be finished (vm-bhyve)
 vmrun: what to do next is in out/REPORT.md
+error: g14: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: g22: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: g29: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: g38: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: g46: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: g5: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: g53: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+error: network.rhai: to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
 ",
     );
-    assert_eq!(done.code, 0);
+    assert_eq!(done.code, 1);
     let report: serde_json::Value = serde_json::from_str(&sandbox.read("out/report.json")).unwrap();
     for (number, machine) in report["machines"].as_array().unwrap().iter().enumerate() {
         assert_eq!(machine["same_machine"], true, "{machine}");
@@ -157,7 +181,9 @@ vmrun: what to do next is in out/REPORT.md
         let (key, _) = datastore::NOT_TAKEN[number % datastore::NOT_TAKEN.len()];
         assert!(machine["not_taken"].as_array().unwrap().iter().any(|note| note["key"] == key), "{key}: {machine}");
     }
-    assert_eq!(report["network"]["not_taken"][0]["key"], "mon_x");
+    let notes = report["network"]["not_taken"].as_array().unwrap();
+    let keys: Vec<&str> = notes.iter().map(|note| note["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, datastore::SWITCHES_NOT_TAKEN);
     assert!(sandbox.read("out/config.toml").contains("start = [\"g3\", \"g1\"]\n"));
     let done = sandbox.run(&["check", "--on", "freebsd-14", "out"]);
     same(&done.stderr, "vmrun: nothing is wrong with 61 recipes, after 182 rehearsals\n");
@@ -215,7 +241,7 @@ fn a_source_that_is_none_is_told() {
         "
 error: empty holds no guests that can be imported
  |
- = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)
+ = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf), of libvirt's XML (NAME.xml), or CBSD's own (jails-system/NAME)
 ",
     );
     same(

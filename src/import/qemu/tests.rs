@@ -24,7 +24,7 @@ fn a_command_line_of_libvirt_becomes_one_of_bhyve() {
         argv,
         "-c 4,sockets=1,cores=4,threads=1 -m 4G -A -H -w -u -U 6f1f3ba0-7c1c-11f0-9c59-0800200c9a66 -s 0,hostbridge \
          -s 3,virtio-blk,/vm/web.img -s 4,virtio-net,tap0,mac=52:54:00:01:02:03 -s 5,fbuf,tcp=127.0.0.1:5900 -s 30,xhci,tablet \
-         -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI.fd web"
+         -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd web"
     );
     let left = "it says how QEMU works, and is left out";
     let mut expected = vec![
@@ -35,7 +35,7 @@ fn a_command_line_of_libvirt_becomes_one_of_bhyve() {
         "! line 1, -device: bhyve reads raw images only: `qemu-img convert -f qcow2 -O raw FROM TO`, and name TO here".into(),
         "! line 1, -device: the command line does not tell which interface it is: here it is a new tap, which needs a bridge".into(),
         format!("line 1, -machine: {left}"),
-        "line 1, -machine: the firmware is bhyve's own, /usr/local/share/uefi-firmware/BHYVE_UEFI.fd; variables of another mean nothing to it".into(),
+        "line 1, -machine: the firmware is bhyve's own, /usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd; variables of another mean nothing to it".into(),
     ];
     expected.sort();
     let mut notes = notes;
@@ -53,7 +53,7 @@ fn a_command_line_that_was_typed_becomes_one_of_bhyve() {
         argv,
         "-c 2 -m 1G -A -H -w -l com1,stdio -s 0,hostbridge -s 3,ahci-hd,/vm/a.img -s 4,ahci-cd,/iso/x.iso \
          -s 5,virtio-blk,/vm/b.vmdk,ro -s 6,virtio-net,tap3,mac=52:54:00:12:34:56 -s 7,e1000,tap0,mac=52:54:00:12:34:57 \
-         -s 8,fbuf,tcp=0.0.0.0:5901 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI.fd a"
+         -s 8,fbuf,tcp=0.0.0.0:5901 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd a"
     );
     let holes: Vec<&String> = notes.iter().filter(|note| note.starts_with('!')).collect();
     assert_eq!(

@@ -6,7 +6,9 @@ use crate::diag::{Diagnostic, Source};
 use crate::import::loads::Files;
 use crate::import::translated::Translated;
 use crate::import::words::spans;
-use crate::import::{Import, ImportOptions, SourceKind, Tap, Volume, libvirt, loads, place, procstat, qemu, source};
+use crate::import::{
+    Import, ImportOptions, SourceKind, Tap, Volume, cbsd, libvirt, loads, place, procstat, qemu, source,
+};
 use crate::model::PciSlot;
 use crate::vmbhyve;
 use std::ops::Range;
@@ -82,6 +84,18 @@ pub(super) fn domain(
 ) -> Result<Basis, Vec<Diagnostic>> {
     let domain = libvirt::read(text, &given.taken, &given.bridges).map_err(|faults| placed(shown, faults))?;
     translated(shown, "as libvirt runs it", domain, given, files, import)
+}
+
+/// Reads a guest of CBSD.
+pub(super) fn cbsd(
+    shown: &Rc<Source>,
+    text: &str,
+    given: &ImportOptions,
+    files: Files<'_>,
+    import: &mut Import,
+) -> Result<Basis, Vec<Diagnostic>> {
+    let guest = cbsd::read(text, &given.taken).map_err(|faults| placed(shown, faults))?;
+    translated(shown, "as CBSD runs it", guest, given, files, import)
 }
 
 /// Reads a command line of QEMU.

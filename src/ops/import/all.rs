@@ -4,10 +4,11 @@ use super::folders::folder;
 use super::kept::{KeptFolder, Written};
 use super::outcome::{NetworkOutcome, Outcome, Outcomes};
 use super::source::{Guest, Network, Options};
-use super::{proved, report, running};
+use super::{proved, report, running, tested};
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
+use crate::import::golden::TestHost;
 use crate::import::{Import, ImportOptions, SourceKind, network};
 use crate::model::VmName;
 use std::collections::BTreeSet;
@@ -36,7 +37,11 @@ pub(crate) fn import_all(options: &Options<'_>) -> Result<Summary, Vec<Diagnosti
     let mut guests = Vec::new();
     for guest in source.guests {
         let has_name = guests.iter().any(|other: &Outcome| other.name == guest.name);
-        guests.push(outcome(guest, has_name, &mut taken, &mut kept)?);
+        let (mut outcome, host) = outcome(guest, has_name, &mut taken, &mut kept)?;
+        if let Some(host) = host.filter(|_| options.with_test) {
+            test(&mut outcome, &host, options, &mut kept)?;
+        }
+        guests.push(outcome);
     }
     let network = match source.network {
         Some(found) => Some(network_outcome(found, &guests, &mut kept)?),
@@ -83,7 +88,7 @@ fn outcome(
     has_name: bool,
     taken: &mut BTreeSet<String>,
     kept: &mut KeptFolder,
-) -> Result<Outcome, Fault> {
+) -> Result<(Outcome, Option<TestHost>), Fault> {
     let mut outcome = Outcome {
         name: guest.name,
         file: guest.file,
@@ -96,20 +101,21 @@ fn outcome(
         warnings: Vec::new(),
         secret: None,
         written: Written::Ours,
+        test: None,
     };
     if outcome.own_recipe.is_some() {
-        return Ok(outcome);
+        return Ok((outcome, None));
     }
     if has_name {
         let fault = Fault::new(format!("another machine is called {} too", outcome.name));
         outcome.holes.push(said(&Diagnostic::error(fault.hint("give one of them another name, and import again"))));
-        return Ok(outcome);
+        return Ok((outcome, None));
     }
     let text = match guest.text {
         Ok(text) => text,
         Err(fault) => {
             outcome.holes.push(said(&Diagnostic::error(fault)));
-            return Ok(outcome);
+            return Ok((outcome, None));
         }
     };
     let setting = ImportOptions { taken: taken.clone(), ..guest.setting };
@@ -123,14 +129,32 @@ fn outcome(
             outcome.differences.extend(opened(&mut import, &guest.opened, &outcome.file));
             outcome.is_partial = import.kind == SourceKind::Procstat;
             outcome.warnings = import.warnings.iter().map(said).collect();
+            let host = TestHost::of(&mut import);
             outcome.secret = import.password.map(|_| import.secret.clone());
             outcome.notes = import.notes;
             outcome.written = kept.write(&name, &recipe)?;
             outcome.recipe = Some(name);
+            return Ok((outcome, Some(host)));
         }
         Err(faults) => outcome.holes.extend(faults.iter().map(said)),
     }
-    Ok(outcome)
+    Ok((outcome, None))
+}
+
+/// Writes the test of a recipe. One that somebody has changed has his plan: its test stays as it is.
+fn test(outcome: &mut Outcome, host: &TestHost, options: &Options<'_>, kept: &mut KeptFolder) -> Result<(), Fault> {
+    let Some(recipe) = &outcome.recipe else { return Ok(()) };
+    let path = Path::new(options.out).join(recipe);
+    let name = tested::file(Path::new(recipe)).display().to_string();
+    if outcome.written != Written::Ours {
+        kept.keep(&name);
+        return Ok(());
+    }
+    match tested::test(&path, host) {
+        Ok(text) => outcome.test = Some((name.clone(), kept.write(&name, &text)?)),
+        Err(faults) => outcome.holes.extend(faults.iter().map(said)),
+    }
+    Ok(())
 }
 
 /// Returns the taps and the port of the screen that a machine has.

@@ -1,7 +1,7 @@
 //! The folders of other managers, each known by what is in it.
 
 use super::source::{Options, Source};
-use super::{datastore, domains};
+use super::{cbsd, datastore, domains};
 use crate::diag::Fault;
 use crate::host::files;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,14 @@ pub(super) fn folder(given: &str, options: &Options<'_>) -> Result<(PathBuf, Sou
         let source = datastore::read(&path, options)?;
         return Ok((path, source));
     }
+    if cbsd::is(&path) {
+        let source = cbsd::read(&path, options);
+        return Ok((path, source));
+    }
     if domains::is(&path) {
         let source = domains::read(&path, options);
         return Ok((path, source));
     }
     let fault = Fault::usage(format!("{given} holds no guests that can be imported"));
-    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf), or of libvirt's XML (NAME.xml)"))
+    Err(fault.hint("give a folder of vm-bhyve's guests (NAME/NAME.conf), of libvirt's XML (NAME.xml), or CBSD's own (jails-system/NAME)"))
 }

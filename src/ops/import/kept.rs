@@ -72,6 +72,13 @@ impl KeptFolder {
         }
     }
 
+    /// Leaves a file of an earlier time as it is.
+    pub(super) fn keep(&mut self, name: &str) {
+        if let Some(sum) = self.before.get(name) {
+            self.now.insert(name.into(), sum.clone());
+        }
+    }
+
     /// Keeps what was written, and returns the files of an earlier time that are not written any more.
     pub(super) fn close(self) -> Result<Vec<String>, Fault> {
         let text: String = self.now.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();

@@ -26,6 +26,8 @@ pub(super) struct Outcome {
     /// The secret that has to be placed.
     pub(super) secret: Option<String>,
     pub(super) written: Written,
+    /// The file of its test, if one was to be written, and what became of it.
+    pub(super) test: Option<(String, Written)>,
 }
 
 /// Everything that a report tells.

@@ -28,6 +28,9 @@ fn next(outcomes: &Outcomes) -> Vec<Next> {
     let out = &outcomes.out;
     let step = |what: &str, commands: Vec<String>| Next { what: what.into(), commands };
     let mut all = vec![step("see that nothing is wrong with the recipes", vec![format!("vmrun check {out}")])];
+    if outcomes.guests.iter().any(|guest| guest.test.is_some()) {
+        all.push(step("see that they do what they did, after each change", vec![format!("vmrun test {out}")]));
+    }
     if outcomes.guests.iter().any(|guest| guest.secret.is_some()) {
         all.push(step("place the secrets that are listed above", Vec::new()));
     }
@@ -85,6 +88,10 @@ fn machine(guest: &Outcome) -> String {
     text += &guest.own_recipe.as_ref().map(|recipe| format!(", which runs from `{recipe}`")).unwrap_or_default();
     text += ".\n";
     text += &edited(guest.recipe.as_deref().unwrap_or_default(), guest.written);
+    if let Some((test, written)) = &guest.test {
+        text.push_str(&format!("\n`{test}` compares its plan from now on.\n"));
+        text += &edited(test, *written);
+    }
     let list = |what: &str, all: &[String]| {
         let blocks: String = all.iter().map(|one| format!("- {}\n", one.replace('\n', "\n  "))).collect();
         if all.is_empty() { String::new() } else { format!("\n{what}:\n\n{blocks}") }
@@ -161,7 +168,7 @@ pub(super) fn json(outcomes: &Outcomes) -> String {
             "name": guest.name, "file": guest.file, "recipe": guest.recipe, "own_recipe": guest.own_recipe, "state": guest.state(),
             "same_machine": guest.recipe.is_some() && guest.differences.is_empty() && !guest.is_partial, "differences": guest.differences,
             "holes": guest.holes, "warnings": guest.warnings, "not_taken": listed(&guest.notes), "secret": guest.secret,
-            "written": written(guest.written),
+            "written": written(guest.written), "test": guest.test.as_ref().map(|(name, _)| name),
         })
     };
     let network = outcomes.network.as_ref().map(|network| {
@@ -216,7 +223,9 @@ pub(super) fn faults(outcomes: &Outcomes) -> Vec<Fault> {
     }
     let files = outcomes.guests.iter().filter_map(|guest| Some((guest.recipe.as_deref()?, guest.written)));
     let network = outcomes.network.iter().map(|network| (network.recipe.as_str(), network.written));
-    for (name, written) in files.chain(network).chain([("config.toml", outcomes.config)]) {
+    let tests =
+        outcomes.guests.iter().filter_map(|guest| guest.test.as_ref()).map(|(name, written)| (name.as_str(), *written));
+    for (name, written) in files.chain(tests).chain(network).chain([("config.toml", outcomes.config)]) {
         if written == Written::Behind {
             let fault =
                 Fault::new(format!("{name} was changed by hand and is not written: the import has another text now"));

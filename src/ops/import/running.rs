@@ -6,7 +6,7 @@
 use super::datastore::{rc_conf, secret};
 use super::folders::folder;
 use super::source::{Guest, Next, Options, Source};
-use super::{datastore, domains};
+use super::{cbsd, datastore, domains};
 use crate::diag::Fault;
 use crate::host::processes::{CommandLine, command_line, shown};
 use crate::host::program::run;
@@ -27,8 +27,8 @@ const LIBVIRT: &str = "/usr/local/etc/libvirt/bhyve";
 /// Reads what runs.
 pub(super) fn read(options: &Options<'_>) -> Result<Source, Fault> {
     let asked = platform()?;
-    let mut entries: Vec<(Entry, Hypervisor)> =
-        machines()?.into_iter().filter_map(|one| Some((one.process.clone()?, one))).map(|(a, b)| (b, a)).collect();
+    let runs = |one: Entry| one.process.clone().map(|process| (one, process));
+    let mut entries: Vec<(Entry, Hypervisor)> = machines()?.into_iter().filter_map(runs).collect();
     if entries.is_empty() {
         return Err(Fault::new("nothing runs here that is to be seen").hint("root sees the processes of everybody"));
     }
@@ -86,6 +86,9 @@ fn managers(options: &Options<'_>, platform: Platform) -> Result<Vec<Source>, Fa
     let store = rc_conf.dataset().map(mounted).or_else(|| rc_conf.dir.clone()).map(PathBuf::from);
     if let Some(store) = store.filter(|store| datastore::is(store)) {
         all.push(datastore::read(&store, options)?);
+    }
+    if let Some(folder) = rc_conf.cbsd.map(PathBuf::from).filter(|folder| cbsd::is(folder)) {
+        all.push(cbsd::read(&folder, options));
     }
     if domains::is(Path::new(LIBVIRT)) {
         all.push(domains::read(Path::new(LIBVIRT), options));

@@ -18,6 +18,8 @@ pub(crate) struct Options<'a> {
     pub(crate) datastore: Option<&'a str>,
     /// The rc.conf(5) that says which guests start with the host.
     pub(crate) rc_conf: Option<&'a str>,
+    /// Whether a test of each recipe is written beside it.
+    pub(crate) with_test: bool,
     /// The bhyve that the recipes are for.
     pub(crate) target: Target,
 }

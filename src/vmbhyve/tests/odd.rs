@@ -267,3 +267,14 @@ proptest! {
         prop_assert_eq!(guest.argv.last().map(String::as_str), Some("g1"));
     }
 }
+
+#[test]
+fn each_card_on_a_netgraph_bridge_has_a_hook_of_its_own() {
+    let system = "type_n=netgraph\n";
+    let cards = many(3, |n| format!("network{n}_type=virtio-net\nnetwork{n}_switch=n\n"));
+    let taken = ["netgraph,path=n:,peerhook=link2".to_string(), "netgraph,path=n:,peerhook=link4".into()].into();
+    let place = Place { system: Some(system), taken: Some(&taken), ..Place::new("/vm") };
+    let guest = read(&format!("{UEFI}{cards}"), "g1", &place).unwrap();
+    let hooks: Vec<&str> = guest.nics.iter().map(|nic| nic.backend.rsplit('=').next().unwrap()).collect();
+    assert_eq!(hooks, ["link3", "link5", "link6"]);
+}

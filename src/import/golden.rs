@@ -1,0 +1,81 @@
+//! The text of a test beside a recipe: a host that has what the recipe needs, and a plan that is filled in once it was run there.
+
+use super::Import;
+use super::layout::{key, quoted};
+use crate::model::{Backend, Device, InterfaceName, Release, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// The name of the test.
+pub(crate) const TEST: &str = "test_the_plan";
+
+/// A host that has what recipes need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TestHost {
+    release: Release,
+    /// What the host's interfaces are: `bridge`, `tap`, or an address.
+    interfaces: BTreeMap<String, String>,
+    files: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+}
+
+impl TestHost {
+    /// Returns a host for a recipe that was made of a machine.
+    pub(crate) fn of(import: &mut Import) -> Self {
+        let mut host = Self { release: import.draft.target.release, ..Self::default() };
+        host.files.extend(import.draft.paths_mut().into_iter().map(|(_, path)| path.as_str().to_string()));
+        host.secrets.extend(import.password.map(|_| import.secret.clone()));
+        let unknown = super::Tap::default();
+        for device in import.draft.slots.values() {
+            if let Some(Backend::Tap(tap)) = device.backend() {
+                let name = tap.to_string();
+                let tap = import.taps.get(&name).unwrap_or(&unknown);
+                let is_made = super::recipe::is_made(&name, tap);
+                host.interfaces.extend(tap.bridge.clone().map(|bridge| (bridge, "bridge".into())));
+                host.interfaces.extend((!is_made).then(|| (name, "tap".into())));
+            }
+            host.interfaces.extend(address(device));
+        }
+        host
+    }
+}
+
+/// Returns the interface that has the address of a screen, if it takes one.
+fn address(device: &Device) -> Option<(String, String)> {
+    let is_address = |value: &Value| matches!(value, Value::Address(_) | Value::Socket(_));
+    let mut values = device.items().iter().map(|item| &item.value).filter(|value| is_address(value));
+    let ip = values.find_map(|value| Some(value.to_string().parse::<SocketAddr>().ok()?.ip()))?;
+    let length = if ip.is_ipv4() { 24 } else { 64 };
+    let is_everywhere = ip.is_unspecified() || ip.is_loopback();
+    (!is_everywhere).then(|| (interface(ip), format!("{ip}/{length}")))
+}
+
+/// A name for the card with an address: one for each.
+fn interface(ip: IpAddr) -> String {
+    let name: String = ip.to_string().chars().filter(char::is_ascii_alphanumeric).rev().take(8).collect();
+    let name = format!("if{name}");
+    if name.parse::<InterfaceName>().is_ok() { name } else { "em0".into() }
+}
+
+/// Returns the test of the recipe of that file, with a plan that is to be filled in.
+pub(crate) fn test(recipe: &str, host: &TestHost) -> String {
+    let map = |pairs: Vec<(String, String)>| {
+        let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{}: {value}", key(&name))).collect();
+        format!("#{{ {} }}", pairs.join(", "))
+    };
+    let size = |path: &String| if path.starts_with("/dev/") { "()" } else { "1.GiB" };
+    let interfaces = host.interfaces.iter().map(|(name, kind)| (name.clone(), quoted(kind))).collect::<Vec<_>>();
+    let files = host.files.iter().map(|path| (path.clone(), size(path).to_string())).collect::<Vec<_>>();
+    let secrets = host.secrets.iter().map(|name| (name.clone(), quoted("password"))).collect::<Vec<_>>();
+    let mut text = format!(
+        "// What {recipe} does, as it was written: `vmrun test` compares it.\n\nfn {TEST}() {{\n    host(#{{\n"
+    );
+    text.push_str(&format!("        release: {},\n", quoted(host.release.to_string().trim_start_matches("FreeBSD "))));
+    for (name, pairs) in [("interfaces", interfaces), ("files", files), ("secrets", secrets)] {
+        if !pairs.is_empty() {
+            text.push_str(&format!("        {name}: {},\n", map(pairs)));
+        }
+    }
+    text.push_str(&format!("    }});\n    assert_plan(recipe({}), ``);\n}}\n", quoted(recipe)));
+    text
+}
