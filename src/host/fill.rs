@@ -1,7 +1,7 @@
 //! A disk is filled from an image: by qemu-img(1), which is always told in which format that is, or by what unpacks it. What is zero
 //! stays a hole, and a file has its name only when it is whole.
 
-use super::files::{beside, io_fault, open, remove};
+use super::files::{beside, halves, io_fault, open, remove};
 use super::program::run;
 use super::spawn;
 use crate::diag::Fault;
@@ -87,16 +87,16 @@ impl Filling {
             let device = OpenOptions::new().write(true).open(&self.path).map_err(io_fault("open", &self.path))?;
             return self.write(&self.path, &device);
         }
+        halves::clear(&self.path)?;
         let new = beside(&self.path);
-        let done = self
-            .write_new(&new)
-            .and_then(|()| std::fs::rename(&new, &self.path).map_err(io_fault("rename to", &self.path)));
+        let named = || std::fs::rename(&new, &self.path).map_err(io_fault("rename to", &self.path));
+        let done = self.write_new(&new).and_then(|()| named());
         done.inspect_err(|_| remove(&new).may_fail("the fault that matters is why it is not whole"))
     }
 
     fn write_new(&self, new: &Path) -> Result<(), Fault> {
-        let file =
-            OpenOptions::new().create(true).truncate(true).write(true).open(new).map_err(io_fault("make", new))?;
+        let file = OpenOptions::new().create_new(true).write(true).open(new).map_err(io_fault("make", new))?;
+        file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         file.set_len(self.size.get()).map_err(io_fault("truncate", new))?;
         self.write(new, &file)?;
         file.set_len(self.size.get()).map_err(io_fault("truncate", new))
@@ -114,6 +114,7 @@ impl Filling {
         file.sync_all().map_err(io_fault("write", path))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn unpack(&self, program: &str, path: &Path, file: &File) -> Result<(), Fault> {
         let mut command = Command::new(program);
         command.arg("-dc").arg(&self.image).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
