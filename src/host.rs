@@ -20,6 +20,7 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod files;
+mod fill;
 mod folder;
 mod foreign_process;
 pub(crate) mod full_screen;

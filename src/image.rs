@@ -19,6 +19,7 @@ mod inspect;
 mod loader;
 mod script;
 mod seed;
+pub(crate) mod source;
 pub(crate) mod template;
 mod yaml;
 

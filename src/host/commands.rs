@@ -29,7 +29,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
             vec![CommandStep { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
         }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
-        Effect::Disk(change) => vec![change.command().into()],
+        Effect::Disk(change) => change.commands().into_iter().map(CommandStep::from).collect(),
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)

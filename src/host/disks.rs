@@ -2,6 +2,7 @@
 //! says of a volume.
 
 use super::files::{io_fault, remove, truncate};
+pub(crate) use super::fill::Filling;
 use super::{FileFact, Host};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
@@ -53,6 +54,8 @@ pub(crate) enum DiskChange {
         /// Its device.
         device: PathBuf,
     },
+    /// A disk gets what is in an image.
+    Fill(Filling),
 }
 
 impl DiskChange {
@@ -63,6 +66,15 @@ impl DiskChange {
             Self::MakeVolume { device, .. } | Self::GrowVolume { device, .. } | Self::DestroyVolume { device, .. } => {
                 device
             }
+            Self::Fill(filling) => &filling.path,
+        }
+    }
+
+    /// Returns the file that it replaces as a whole.
+    pub(crate) fn replaced(&self) -> Option<&Path> {
+        match self {
+            Self::Fill(filling) if filling.volume.is_none() => Some(&filling.path),
+            _ => None,
         }
     }
 
@@ -72,13 +84,14 @@ impl DiskChange {
             Self::MakeVolume { volume: Volume { name, .. }, .. }
             | Self::GrowVolume { name, .. }
             | Self::DestroyVolume { name, .. } => Some(name),
+            Self::Fill(filling) => filling.volume.as_ref(),
             Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) => None,
         }
     }
 
-    /// Returns whether it is about a file, which is changed without a command.
-    pub(crate) const fn is_of_a_file(&self) -> bool {
-        matches!(self, Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_))
+    /// Returns whether vmrun does it itself.
+    pub(crate) const fn is_done_without_a_command(&self) -> bool {
+        matches!(self, Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) | Self::Fill(_))
     }
 
     /// Returns whether there is a new disk afterwards, which is empty.
@@ -86,10 +99,11 @@ impl DiskChange {
         matches!(self, Self::MakeFile { .. } | Self::MakeVolume { .. })
     }
 
-    /// Returns it as a command that one would type.
-    pub(crate) fn command(&self) -> Argv {
+    /// Returns it as commands that one would type.
+    pub(crate) fn commands(&self) -> Vec<Argv> {
         let zfs = |word: &str| Argv::new("zfs").arg(word);
-        match self {
+        vec![match self {
+            Self::Fill(filling) => return filling.commands(),
             Self::MakeFile { path, size } | Self::ResizeFile { path, size } => {
                 Argv::new("truncate").arg("-s").arg(size).arg(path.display())
             }
@@ -105,7 +119,7 @@ impl DiskChange {
             }
             Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
             Self::DestroyVolume { name, .. } => zfs("destroy").arg(name),
-        }
+        }]
     }
 
     /// Returns what gives it back: what was made goes, and what was grown stays as it is.
@@ -115,19 +129,25 @@ impl DiskChange {
             Self::MakeVolume { volume, device } => {
                 Some(Self::DestroyVolume { name: volume.name.clone(), device: device.clone() })
             }
-            Self::ResizeFile { .. } | Self::RemoveFile(_) | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => {
-                None
+            Self::Fill(Filling { volume: Some(name), path, is_of_the_run: true, .. }) => {
+                Some(Self::DestroyVolume { name: name.clone(), device: path.clone() })
             }
+            Self::Fill(_)
+            | Self::ResizeFile { .. }
+            | Self::RemoveFile(_)
+            | Self::GrowVolume { .. }
+            | Self::DestroyVolume { .. } => None,
         }
     }
 
-    /// Makes it, if it is about a file.
+    /// Does it, unless a command does.
     pub(super) fn perform(&self) -> Option<Result<(), Fault>> {
         match self {
             Self::MakeFile { path, size } => Some(make(path, *size)),
             Self::ResizeFile { path, size } => Some(truncate(path, *size)),
             Self::RemoveFile(path) if has_data(path) => Some(Ok(())),
             Self::RemoveFile(path) => Some(remove(path)),
+            Self::Fill(filling) => Some(filling.perform()),
             Self::MakeVolume { .. } | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => None,
         }
     }
@@ -155,11 +175,22 @@ pub(crate) struct VolumeFact {
     pub block: Size,
     /// What is reserved for it.
     pub reserved: Size,
+    /// How much it refers to.
+    pub referenced: Size,
+}
+
+impl VolumeFact {
+    /// Whether nothing is on it. What describes an untouched volume takes some tens of KiB; how many on which pool is not sure.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.referenced.get() < 1 << 20
+    }
 }
 
 /// The question about a volume.
 fn question(name: &str) -> Argv {
-    Argv::new("zfs").args(["get", "-Hp", "-o", "value", "type,volsize,volblocksize,refreservation"]).arg(name)
+    Argv::new("zfs")
+        .args(["get", "-Hp", "-o", "value", "type,volsize,volblocksize,refreservation,referenced"])
+        .arg(name)
 }
 
 /// Whether zfs(8) says that a dataset is not there (libzfs_util.c, zfs_standard_error).
@@ -179,11 +210,15 @@ pub(crate) fn volume(host: &dyn Host, name: &VolumeName) -> Result<Option<Volume
     match lines.as_slice() {
         // A test of a recipe says nothing of it.
         [] => Ok(None),
-        ["volume", size, block, reserved] => Ok(number(size).zip(number(block)).map(|(size, block)| VolumeFact {
-            size,
-            block,
-            reserved: number(reserved).unwrap_or(Size::bytes(0)),
-        })),
+        ["volume", size, block, reserved, referenced] => {
+            Ok(number(size).zip(number(block)).map(|(size, block)| VolumeFact {
+                size,
+                block,
+                reserved: number(reserved).unwrap_or(Size::bytes(0)),
+                // What cannot be told counts as full.
+                referenced: number(referenced).unwrap_or(Size::bytes(u64::MAX)),
+            }))
+        }
         [kind, ..] => Err(Fault::new(format!("{name} is a {kind}, and no volume")).hint("choose another name")),
     }
 }
@@ -240,7 +275,10 @@ impl Volumes {
                 let reserved = if volume.is_sparse { Size::bytes(0) } else { volume.size };
                 let block = volume.block.unwrap_or(Size::bytes(16 << 10));
                 self.promise(&volume.name, reserved.get());
-                self.known.insert(volume.name.to_string(), VolumeFact { size: volume.size, block, reserved });
+                self.known.insert(
+                    volume.name.to_string(),
+                    VolumeFact { size: volume.size, block, reserved, referenced: Size::bytes(0) },
+                );
             }
             DiskChange::GrowVolume { name, size, .. } => {
                 let Some(mut fact) = self.known.get(name.as_str()).cloned() else { return };
@@ -249,6 +287,12 @@ impl Volumes {
                     fact.reserved = *size;
                 }
                 self.known.insert(name.to_string(), VolumeFact { size: *size, ..fact });
+            }
+            DiskChange::Fill(filling) => {
+                let size = filling.volume.is_none().then_some(filling.size);
+                file(&filling.path, size, true);
+                let known = filling.volume.as_ref().and_then(|name| self.known.get_mut(name.as_str()));
+                known.into_iter().for_each(|fact| fact.referenced = fact.size);
             }
             DiskChange::RemoveFile(path) => {
                 files.remove(path);
@@ -278,7 +322,7 @@ impl Volumes {
     pub(crate) fn answer(&self, argv: &Argv) -> Option<String> {
         let name = argv.args.last().filter(|_| argv.program == "zfs")?;
         let fact = self.known.get(name).filter(|_| *argv == question(name))?;
-        let VolumeFact { size, block, reserved } = fact;
-        Some(format!("volume\n{}\n{}\n{}\n", size.get(), block.get(), reserved.get()))
+        let numbers = [fact.size, fact.block, fact.reserved, fact.referenced].map(|size| format!("{}\n", size.get()));
+        Some(format!("volume\n{}", numbers.concat()))
     }
 }

@@ -122,7 +122,7 @@ pub(crate) enum Effect {
 impl Effect {
     /// Returns whether vmrun does it itself, without starting a program.
     pub(crate) fn is_done_without_a_command(&self) -> bool {
-        matches!(self, Self::Disk(change) if change.is_of_a_file())
+        matches!(self, Self::Disk(change) if change.is_done_without_a_command())
             || matches!(
                 self,
                 Self::Umask(_)

@@ -95,7 +95,7 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         config: given("VMRUN_CONFIG").or_else(config).map(whole).ok_or_else(homeless)?,
         target: asked.target(here),
         nodes: given("VMRUN_VMM_DIR").unwrap_or_else(|| NODES.into()),
-        zvols: given("VMRUN_ZVOL_DIR").map(whole).unwrap_or_else(|| ZVOLS.into()),
+        zvols: given("VMRUN_ZVOL_DIR").map_or_else(|| ZVOLS.into(), whole),
         user_net,
     })
 }

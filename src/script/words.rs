@@ -2,6 +2,7 @@
 
 mod allow;
 mod call;
+mod convert;
 mod devices;
 mod disk;
 mod facts;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         network::WORDS,
         disk::WORDS,
         storage::WORDS,
+        convert::WORDS,
         image::WORDS,
         netboot::WORDS,
         process::WORDS,

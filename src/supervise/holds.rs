@@ -183,6 +183,9 @@ impl Run {
         if !is_about_files(effect) {
             self.settle()?;
         }
+        if let Some(done) = self.fill_volume(effect) {
+            return done;
+        }
         let hold = match replaced(effect) {
             Some(path) => Hold::Temporary(beside(path)),
             None if undo(effect).is_some() => Hold::Effect(effect.clone()),
@@ -365,6 +368,7 @@ pub(super) fn replaced(effect: &Effect) -> Option<&Path> {
     match effect {
         Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => Some(path),
         Effect::CopyVars { to, .. } => Some(to.as_path()),
+        Effect::Disk(change) => change.replaced(),
         // The others add to a file, or change none.
         _ => None,
     }

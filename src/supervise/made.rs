@@ -5,10 +5,12 @@ use super::holds::Hold;
 use super::recovery::{Back, Left};
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::{self, DiskChange, Filling};
 use crate::host::{Effect, Guest, Host};
+use crate::image::source::SourceForm;
 use crate::model::volume::Volume;
 use crate::model::{Machine, Size};
+use std::path::{Path, PathBuf};
 
 /// Returns the words of a journal for a disk that was made.
 pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
@@ -19,6 +21,10 @@ pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
             let mut all = words("volume", device.to_string_lossy().into(), volume.size)?;
             all.push(volume.name.to_string());
             Some(all)
+        }
+        DiskChange::Fill(filling) => {
+            let name = filling.volume.as_ref()?;
+            Some(vec!["filled".into(), filling.path.to_string_lossy().into(), name.to_string()])
         }
         DiskChange::ResizeFile { .. }
         | DiskChange::RemoveFile(_)
@@ -37,17 +43,27 @@ pub(super) fn read(words: &[&str]) -> Option<DiskChange> {
             let volume = Volume { name, size, block: None, is_sparse: false, compression: None };
             Some(DiskChange::MakeVolume { volume, device })
         }
+        // Of the image no more is needed to take the volume away.
+        ["filled", device, name] => Some(DiskChange::Fill(Filling {
+            image: PathBuf::new(),
+            form: SourceForm::Raw,
+            path: device.into(),
+            volume: Some(name.parse().ok()?),
+            is_of_the_run: true,
+            size: Size::bytes(0),
+        })),
         _ => None,
     }
 }
 
-/// What a dead run had made: a file in which nothing is goes; of a volume it is not certain that nobody has used it since.
+/// What a dead run had made: a file in which nothing is goes, and a volume in which half an image may be; of an empty volume it is
+/// not certain that nobody has used it since.
 pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
-    let Some(fact) = host.file(change.path()).filter(|_| change.makes()) else { return };
+    let Some(fact) = host.file(change.path()) else { return };
+    let back = || change.opposite().map(|back| Back::Effect(Effect::Disk(Box::new(back))));
     match change {
-        DiskChange::MakeFile { size, .. } if !fact.has_data && fact.size == Some(*size) => {
-            left.backs.extend(change.opposite().map(|back| Back::Effect(Effect::Disk(Box::new(back)))));
-        }
+        DiskChange::MakeFile { size, .. } if !fact.has_data && fact.size == Some(*size) => left.backs.extend(back()),
+        DiskChange::Fill(_) => left.backs.extend(back()),
         DiskChange::MakeVolume { volume, .. } => left.kept.push(format!("the volume {}", volume.name)),
         DiskChange::MakeFile { path, .. } => left.kept.push(format!("the disk {}", path.display())),
         DiskChange::ResizeFile { .. }
@@ -67,6 +83,38 @@ impl Run {
     fn made(&self) -> Vec<Hold> {
         let is_disk = |hold: &&Hold| matches!(hold, Hold::Effect(Effect::Disk(_)));
         self.holds.iter().filter(is_disk).cloned().collect()
+    }
+
+    /// Returns whether the run has made a disk that no guest has had yet.
+    pub(crate) fn has_made_disk(&self, path: &Path) -> bool {
+        self.made_size(path).is_some()
+    }
+
+    /// Returns the size of a disk that the run has made and that no guest has had yet.
+    pub(crate) fn made_size(&self, path: &Path) -> Option<Size> {
+        self.holds.iter().find_map(|hold| match hold {
+            Hold::Effect(Effect::Disk(change)) if change.path() == path => match &**change {
+                DiskChange::MakeFile { size, .. } => Some(*size),
+                DiskChange::MakeVolume { volume, .. } => Some(volume.size),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Fills a volume: half an image in it is nothing that a guest could begin with, so that it goes if that fails, even of a run that
+    /// is killed meanwhile.
+    pub(super) fn fill_volume(&mut self, effect: &Effect) -> Option<Result<String, Fault>> {
+        let Effect::Disk(change) = effect else { return None };
+        let DiskChange::Fill(Filling { volume: Some(_), is_of_the_run: true, path, .. }) = &**change else {
+            return None;
+        };
+        let is_its = |hold: &&Hold| matches!(hold, Hold::Effect(Effect::Disk(change)) if change.makes() && change.path() == path);
+        let made: Vec<Hold> = self.holds.iter().filter(is_its).cloned().collect();
+        let taken = self.take(&Hold::Effect(effect.clone()));
+        // Each of both would take it away.
+        made.iter().for_each(|hold| self.strike(hold));
+        Some(taken.and_then(|()| self.host.perform(effect)))
     }
 
     /// Keeps the disks of a recipe that did what it does.

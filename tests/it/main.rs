@@ -44,6 +44,7 @@ mod check;
 mod clock;
 mod console;
 mod content;
+mod convert;
 mod disks;
 mod docs;
 mod faults;

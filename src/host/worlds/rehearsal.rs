@@ -134,7 +134,8 @@ impl Rehearsal {
             DiskChange::MakeFile { .. }
             | DiskChange::RemoveFile(_)
             | DiskChange::MakeVolume { .. }
-            | DiskChange::DestroyVolume { .. } => {}
+            | DiskChange::DestroyVolume { .. }
+            | DiskChange::Fill(_) => {}
         }
     }
 }

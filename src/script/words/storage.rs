@@ -12,7 +12,7 @@ use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::Purpose;
 use rhai::{Dynamic, Map};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The options of a volume.
 const VOLUME: &[(&str, &str)] = &[
@@ -135,12 +135,12 @@ fn file(call: &Call<'_>, path: &Path, size: Size) -> Result<(), Raised> {
 }
 
 /// A volume is made where none is, and grown.
-fn volume(call: &Call<'_>, name: &VolumeName, device: &PathBuf, size: Size, options: &Map) -> Result<(), Raised> {
+fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options: &Map) -> Result<(), Raised> {
     let volume = described(call, name, size, options)?;
     call.permit(Asked::Volume(name))?;
     if call.evaluation().run().host.is_assumed() {
         let is_init = call.evaluation().inputs.init;
-        return if is_init { act(call, DiskChange::MakeVolume { volume, device: device.clone() }) } else { Ok(()) };
+        return if is_init { act(call, DiskChange::MakeVolume { volume, device: device.into() }) } else { Ok(()) };
     }
     if call.rehearses() && !call.evaluation().run().host.has_program("zfs") {
         let fault = Fault::host("`zfs` is not installed, and the recipe has a volume of ZFS");
@@ -150,7 +150,7 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &PathBuf, size: Size, opti
             return Err(raised);
         }
         super::machine::warn(call, raised);
-        return act(call, DiskChange::MakeVolume { volume, device: device.clone() });
+        return act(call, DiskChange::MakeVolume { volume, device: device.into() });
     }
     let known = disks::volume(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
     let Some(fact) = known else {
@@ -165,7 +165,7 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &PathBuf, size: Size, opti
             needed,
             "`sparse: true` reserves none, and the pool may be full then when the guest writes",
         )?;
-        return act(call, DiskChange::MakeVolume { volume, device: device.clone() });
+        return act(call, DiskChange::MakeVolume { volume, device: device.into() });
     };
     if fact.size == size {
         return Ok(());
@@ -183,7 +183,7 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &PathBuf, size: Size, opti
     }
     let more = if fact.reserved == fact.size { size.get() - fact.size.get() } else { 0 };
     has_space(call, name, Size::bytes(more), &format!("`zfs set refreservation=none {name}` reserves none"))?;
-    act(call, DiskChange::GrowVolume { name: name.clone(), device: device.clone(), size })
+    act(call, DiskChange::GrowVolume { name: name.clone(), device: device.into(), size })
 }
 
 /// Reads the options of a volume.

@@ -37,7 +37,9 @@ pub(super) fn against(host: &dyn Host, path: &DevicePath, used: Use) -> Option<F
 fn is_made(host: &dyn Host, path: &DevicePath) -> bool {
     let makes = |done: &Rehearsed| match done {
         Rehearsed::Effect(Effect::Make { path: made, .. }) => made == path.as_path(),
-        Rehearsed::Effect(Effect::Disk(change)) => change.makes() && change.path() == path.as_path(),
+        Rehearsed::Effect(Effect::Disk(change)) => {
+            (change.makes() || change.replaced().is_some()) && change.path() == path.as_path()
+        }
         Rehearsed::Effect(effect) => replaced(effect) == Some(path.as_path()),
         Rehearsed::Boot(_) => false,
     };

@@ -1,0 +1,164 @@
+//! Disks that begin as an image.
+
+use super::{Asks, Call, Param, Type, Word, WordKind};
+use crate::diag::Fault;
+use crate::host::disks::{self, DiskChange, Filling};
+use crate::host::{Effect, Host};
+use crate::image::source::{BEGINNING, Source, SourceForm, source};
+use crate::model::volume::{DiskPlace, VolumeName};
+use crate::model::{Argv, Size};
+use crate::script::allowance::Asked;
+use crate::script::raise::Raised;
+use rhai::Dynamic;
+use std::path::{Path, PathBuf};
+
+pub(super) const WORDS: &[Word] = &[Word {
+    name: "convert",
+    kind: WordKind::Action,
+    params: &[
+        Param::written("image", Type::Path, "\"/images/debian.qcow2\""),
+        Param::written("disk", Type::Path, "disk(\"/vm/web.img\", 20.GiB)"),
+    ],
+    returns: Type::Path,
+    asks: &[Asks::Commands, Asks::Paths],
+    help: "Fills a disk that is new from an image, and returns its path: qcow2, vmdk, vhdx, raw, or raw that xz, gzip, zstd or bzip2 has packed, as its content tells. A disk that has data is left alone.",
+    ..Word::of(convert)
+}];
+
+fn convert(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let (image, path) = (call.path(0)?, call.path(1)?);
+    let zvols = call.evaluation().run().host.settings().zvols.clone();
+    let (path, volume) = match DiskPlace::of(&path, &zvols).map_err(|fault| Raised::from(fault).arg(1))? {
+        DiskPlace::Volume(name, device) => (device, Some(name)),
+        DiskPlace::File(path) => (path, None),
+        DiskPlace::Device(path) => {
+            let fault = Fault::new(format!("{} is a device, and whose data are on it nobody knows", path.display()));
+            let hint =
+                format!("if they are not needed: qemu-img convert -O raw {} {}", image.display(), path.display());
+            return Err(Raised::from(fault.hint(hint)).arg(1));
+        }
+    };
+    call.permit(Asked::Read(&image))?;
+    match &volume {
+        Some(name) => call.permit(Asked::Volume(name))?,
+        None => call.permit(Asked::Path(&path))?,
+    }
+    let returned = Dynamic::from(path.display().to_string());
+    let Some(size) = room(call, &image, &path, volume.as_ref())? else { return Ok(returned) };
+    let Source { form, size: needed } = known(call, &image)?;
+    let is_of_the_run = call.evaluation().run().has_made_disk(&path);
+    let filling = Filling { image, form, path, volume, is_of_the_run, size };
+    if call.rehearses() && !call.evaluation().run().host.is_assumed() {
+        let fault = against(&*call.evaluation().run().host, &filling, needed);
+        fault.map_or(Ok(()), |fault| Err(Raised::from(fault).arg(0)))?;
+    }
+    call.act(&Effect::Disk(Box::new(DiskChange::Fill(filling))))?;
+    Ok(returned)
+}
+
+/// Returns the size of a disk that is to be filled; nothing of one that has data.
+fn room(call: &Call<'_>, image: &Path, path: &Path, volume: Option<&VolumeName>) -> Result<Option<Size>, Raised> {
+    let is_init = call.evaluation().inputs.init;
+    let (found, is_new) = {
+        let mut evaluation = call.evaluation();
+        let run = evaluation.run();
+        let has_made = run.has_made_disk(path);
+        if run.host.is_assumed() {
+            let made = run.made_size(path);
+            return Ok(made.filter(|_| is_init));
+        }
+        match volume {
+            Some(name) => {
+                let fact = disks::volume(&*run.host, name).map_err(|fault| Raised::from(fault).arg(1))?;
+                // A run that was killed before it came to fill the volume has left it empty.
+                let is_new = fact.as_ref().is_some_and(|fact| has_made || is_init && fact.is_empty());
+                (fact.map(|fact| fact.size), is_new)
+            }
+            None => {
+                let fact = run.host.file(path);
+                (fact.and_then(|fact| fact.size), fact.is_some_and(|fact| !fact.has_data))
+            }
+        }
+    };
+    let Some(size) = found else {
+        let fault = Fault::new(format!("the disk {} is not there", path.display()));
+        let hint = format!("convert(\"{}\", disk(\"{}\", 20.GiB)) makes it", image.display(), path.display());
+        return Err(Raised::from(fault.hint(hint)).arg(1));
+    };
+    if !is_new && is_init && call.rehearses() {
+        let fault = Fault::new(format!("{} has data, and is left as it is", path.display()));
+        let hint = "to begin anew, take it away before; what is on it is lost then";
+        super::machine::warn(call, Raised::from(fault.hint(hint)).arg(1));
+    }
+    Ok(is_new.then_some(size))
+}
+
+/// Returns what an image is, by its content.
+fn known(call: &Call<'_>, image: &Path) -> Result<Source, Raised> {
+    let (is_assumed, length, head) = {
+        let mut evaluation = call.evaluation();
+        let host = &*evaluation.run().host;
+        (host.is_assumed(), host.file(image).and_then(|fact| fact.size), host.read(image, BEGINNING))
+    };
+    let head = match head {
+        Ok(head) => head,
+        Err(_) if is_assumed => {
+            let fault = Fault::new(format!("{} is not here, and is taken for a qcow2", image.display()));
+            super::machine::warn(
+                call,
+                Raised::from(fault.hint("its content tells what it is when it is converted")).arg(0),
+            );
+            return Ok(Source { form: SourceForm::Format("qcow2"), size: None });
+        }
+        Err(fault) => return Err(Raised::from(fault).arg(0)),
+    };
+    let length = length.map_or(head.len() as u64, Size::get);
+    source(&head, length).map_err(|fault| {
+        let message = format!("{} {}", image.display(), fault.message);
+        Raised::from(Fault { message, ..fault }).arg(0)
+    })
+}
+
+/// Returns what speaks against filling a disk: it is too small, a program is missing, or there is no space.
+fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>) -> Option<Fault> {
+    let (image, path) = (filling.image.display(), filling.path.display());
+    if let Some(needed) = needed.map(Size::bytes).filter(|needed| *needed > filling.size) {
+        let fault =
+            Fault::new(format!("{image} makes a disk of {}, and {path} has {}", needed.rough(), filling.size.rough()));
+        return Some(fault.hint(format!("give the disk a size of at least \"{needed}\"")));
+    }
+    if let Some(program) = filling.program().filter(|program| !host.has_program(program)) {
+        let package = match (program, host.settings().platform) {
+            ("qemu-img", crate::host::Platform::FreeBsd) => "pkg install qemu-tools",
+            ("qemu-img", crate::host::Platform::Linux) => "apt-get install qemu-utils",
+            _ => "install it by the system's packages",
+        };
+        return Some(Fault::host(format!("`{program}` is not installed, and {image} needs it")).hint(package));
+    }
+    let length = host.file(&filling.image)?.size?;
+    let (place, free) = match &filling.volume {
+        Some(name) => (PathBuf::from(name.parent()), disks::available(host, name).ok()??),
+        None => {
+            let folder = filling.path.parent()?;
+            (folder.into(), free(&host.query(&Argv::new("df").arg("-Pk").arg(folder.display())).ok()?)?)
+        }
+    };
+    // What is packed, or has holes, takes more: that much it takes at least. What is reserved for a volume is there already.
+    let is_reserved = filling.volume.as_ref().and_then(|name| disks::volume(host, name).ok()?);
+    let is_reserved = is_reserved.is_some_and(|fact| fact.reserved >= fact.size);
+    (length > free && !is_reserved).then(|| {
+        let fault = Fault::host(format!(
+            "{} has {} left, and {image} alone has {}",
+            place.display(),
+            free.rough(),
+            length.rough()
+        ));
+        fault.hint("make room there, or choose another place for the disk")
+    })
+}
+
+/// Reads how much space df(1) says that there is: `-P` has one line for each file system, `-k` counts in KiB (POSIX).
+fn free(text: &str) -> Option<Size> {
+    let available: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(Size::bytes(available.saturating_mul(1024)))
+}
