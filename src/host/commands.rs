@@ -1,5 +1,6 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
+pub(crate) mod fetch;
 mod jail;
 mod link;
 
@@ -29,6 +30,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
             vec![CommandStep { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
         }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
+        Effect::Fetch(file) => fetch::steps(platform, file),
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
@@ -80,6 +82,7 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
+        | Effect::Fetch(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -116,6 +119,7 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
+        | Effect::Fetch(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -222,6 +226,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
+        | Effect::Fetch(_)
         | Effect::Run(_)
         | Effect::Make { .. } => None,
     }

@@ -4,6 +4,7 @@ mod file_fact;
 mod process_table;
 
 use super::boot_plan::{BootPlan, Content, Load, PlanSetting};
+use super::download::Fetcher;
 use super::environment::{self, env};
 use super::files::{
     self, WHOLE, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate,
@@ -21,11 +22,11 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, background, commands, interfaces, kernel, marks,
+    Settings, Tell, background, commands, interfaces, kernel, marks,
 };
 use crate::bhyve;
 use crate::diag::Fault;
-use crate::model::{Argv, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Fetch, Machine, Secret, Size, VmName};
 use nix::poll::{PollTimeout, poll};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -302,6 +303,7 @@ impl Effects for System {
                 let bytes = self.read(from.as_path(), WHOLE)?;
                 return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());
             }
+            Effect::Fetch(fetch) => return self.fetch(fetch, &mut |_| ()).map(|()| String::new()),
             Effect::DestroyNode(_)
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
@@ -337,6 +339,10 @@ impl Effects for System {
             }
         }
         Ok(text)
+    }
+
+    fn fetch(&mut self, fetch: &Fetch, tell: Tell<'_>) -> Result<(), Fault> {
+        Fetcher::new(self.settings.platform, Some(&self.signals)).fetch(fetch, tell)
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {

@@ -5,6 +5,7 @@ mod call;
 mod devices;
 mod disk;
 mod facts;
+mod fetch;
 pub(crate) mod hooks;
 mod image;
 mod library;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         network::WORDS,
         disk::WORDS,
         image::WORDS,
+        fetch::WORDS,
         netboot::WORDS,
         process::WORDS,
         hooks::WORDS,

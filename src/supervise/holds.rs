@@ -10,7 +10,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
 use crate::host::files::beside;
 use crate::host::spawn::left_to_gc;
-use crate::host::{Effect, Host, Inner, Interface, Platform};
+use crate::host::{Effect, FetchProgress, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
@@ -90,6 +90,7 @@ impl Hold {
                 | Effect::WriteFile { .. }
                 | Effect::WriteImage { .. }
                 | Effect::CopyVars { .. }
+                | Effect::Fetch(_)
                 | Effect::Run(_)
                 | Effect::Make { .. },
             ) => None,
@@ -181,6 +182,11 @@ impl Run {
         }
         if !is_about_files(effect) {
             self.settle()?;
+        }
+        if let Effect::Fetch(fetch) = effect {
+            let listener = self.listener.as_ref();
+            let mut tell = |file: FetchProgress<'_>| listener.map_or((), |listener| listener(&Progress::Fetches(file)));
+            return self.host.fetch(fetch, &mut tell).map(|()| String::new());
         }
         let hold = match replaced(effect) {
             Some(path) => Hold::Temporary(beside(path)),
@@ -381,5 +387,6 @@ const fn is_about_files(effect: &Effect) -> bool {
             | Effect::WriteImage { .. }
             | Effect::WriteFile { .. }
             | Effect::CopyVars { .. }
+            | Effect::Fetch(_)
     )
 }

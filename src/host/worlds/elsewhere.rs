@@ -6,13 +6,13 @@ use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::seat::Seat;
-use crate::host::settings::NODES;
+use crate::host::settings::{NODES, SYSTEM_CACHE};
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, UnknownProcesses,
+    Settings, Tell, UnknownProcesses,
 };
-use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
+use crate::model::{Argv, Fetch, Machine, Secret, Size, Target, VmName};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl Elsewhere {
     /// in the environment.
     pub(crate) fn alone(target: Target) -> Self {
         let (state, config) = ("/var/run/vmrun".into(), "/usr/local/etc/vmrun".into());
-        let settings =
-            Settings { platform: Platform::FreeBsd, state, config, target, nodes: NODES.into(), user_net: false };
+        let (nodes, cache) = (NODES.into(), SYSTEM_CACHE.into());
+        let settings = Settings { platform: Platform::FreeBsd, state, config, cache, target, nodes, user_net: false };
         Self::of(settings, None, true)
     }
 
@@ -137,6 +137,10 @@ impl Facts for Elsewhere {
 
 impl Effects for Elsewhere {
     fn perform(&mut self, _: &Effect) -> Result<String, Fault> {
+        Err(no_effect())
+    }
+
+    fn fetch(&mut self, _: &Fetch, _: Tell<'_>) -> Result<(), Fault> {
         Err(no_effect())
     }
 
