@@ -160,7 +160,10 @@ mod tests {
         let cache = folder.path().join("cache");
         assert_eq!(list(&cache).unwrap(), []);
         let hex = "ab".repeat(32);
-        let put = |name: &str| crate::host::library_tree::put(&cache.join(name), b"12345").unwrap();
+        let put = |name: &str| {
+            std::fs::create_dir_all(cache.join(name).parent().unwrap()).unwrap();
+            crate::host::library_tree::put(&cache.join(name), b"12345").unwrap();
+        };
         for name in [&format!("sha256/{hex}"), &format!("partial/sha256-{hex}/data")] {
             put(name);
         }
