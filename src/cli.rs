@@ -10,16 +10,19 @@
 //! | 130 | interrupted |
 
 mod audit;
+mod cache;
 mod check;
 mod console;
 mod definitions;
 mod doc;
 mod events;
+mod fetching;
 mod find;
 mod gc;
 mod given;
 mod help;
 mod image;
+mod images;
 mod import;
 mod keyboard;
 mod library;
@@ -84,6 +87,7 @@ Environment:
   VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14.3 names a release)
   VMRUN_STATE_DIR    the folder for running machines
   VMRUN_LOG_DIR      the folder for the logs of machines in the background
+  VMRUN_CACHE_DIR    the folder of the files that were fetched
   VMRUN_CONFIG       the configuration folder
   VMRUN_SECRET_NAME  the secret `name`";
 
@@ -144,6 +148,10 @@ enum Command {
     Netboot(netboot::NetbootArgs),
     /// Make boot images
     Image(image::ImageArgs),
+    /// List the images of systems that are known, and pin what their publishers have
+    Images(images::ImagesArgs),
+    /// List what was fetched, and remove what is not used
+    Cache(cache::CacheArgs),
     /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
@@ -257,6 +265,8 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Network(args) => network::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Image(args) => image::run(&args, term),
+        Command::Images(args) => images::run(&args, term),
+        Command::Cache(args) => cache::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
         Command::Lib(args) => library::run(&args, term),

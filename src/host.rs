@@ -7,6 +7,7 @@
 
 pub(crate) mod background;
 pub(crate) mod boot_plan;
+pub(crate) mod cache;
 pub(crate) mod carried;
 pub(crate) mod clock;
 pub(crate) mod commands;
@@ -14,6 +15,7 @@ pub(crate) mod commands;
 pub(crate) mod corpus;
 mod descriptions;
 pub(crate) mod disks;
+pub(crate) mod download;
 pub(crate) mod effects;
 pub(crate) mod enclosure;
 pub(crate) mod environment;
@@ -54,7 +56,7 @@ pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod worlds;
 
-pub(crate) use effects::{CommandStep, Effect, Effects, Inner};
+pub(crate) use effects::{CommandStep, Effect, Effects, FetchProgress, Inner, Stage, Tell};
 pub(crate) use facts::{Capacity, Facts, FileFact};
 pub(crate) use guests::{Guest, Guests, Woken};
 pub(crate) use identity::{IN_JAIL, Identity, ON_HOST, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};
@@ -63,7 +65,7 @@ pub(crate) use interfaces::InterfaceKind;
 pub(crate) use kernel::{release_doubt, target};
 pub(crate) use rights::{CONTROL, Control, Rights, owner_beside_us};
 pub(crate) use settings::Asked;
-pub(crate) use settings::NODES;
+pub(crate) use settings::{NODES, SYSTEM_CACHE};
 pub use settings::{Platform, Settings};
 use store::Store;
 pub(crate) use store::{Kept, kept, last};

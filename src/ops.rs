@@ -1,6 +1,7 @@
 //! What vmrun can do, as functions that return data or events and print nothing.
 
 pub(crate) mod audit;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod definitions;
@@ -9,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod gc;
 pub(crate) mod hosts;
 pub(crate) mod image;
+pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod installation;
 pub(crate) mod inventory;

@@ -184,6 +184,7 @@ debian_needs_run() {
 
 debian_needs_test() {
     need_tool git git
+    need_tool curl curl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
     need_tool dnsmasq dnsmasq-base

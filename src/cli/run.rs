@@ -1,7 +1,7 @@
 //! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
 
-use super::RecipeArgs;
 use super::term::Term;
+use super::{RecipeArgs, fetching};
 use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
@@ -45,6 +45,10 @@ fn print_progress(progress: &Progress<'_>) {
         }
         Progress::Runs(_, true) => {}
         Progress::Runs(name, _) => term.say(format!("{name} runs; Ctrl-C asks it to power off")),
+        Progress::Fetches(file) => match fetching::line(file) {
+            Some(line) => terminal::redraw(&format!("vmrun: {line}")),
+            None => print_lines(progress),
+        },
         Progress::Stops(Means::PowerButton, within) => {
             term.say(format!("asked the guest to power off; it has {within:?}, Ctrl-C switches it off at once"));
         }
@@ -76,6 +80,7 @@ pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
             let whose = format!("{}; giving back what it took", left.whose());
             std::iter::once(whose).chain(commands.iter().map(ToString::to_string)).collect()
         }
+        Progress::Fetches(file) => fetching::message(file).into_iter().collect(),
         // Where they are told, it is with what follows from them.
         Progress::Started { .. }
         | Progress::Adopted(_)

@@ -137,9 +137,36 @@ fn show(bytes: &[u8]) -> String {
     out
 }
 
+/// Returns a text in whose addresses the users and passwords are stars, as long as it was: `https://user:password@host` in a recipe is
+/// refused, and is not shown for that.
+pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut masked = Cow::Borrowed(text);
+    for (at, _) in text.match_indices("://") {
+        let from = at + "://".len();
+        let rest = text.get(from..).unwrap_or_default();
+        let authority = rest.split(|c: char| c.is_whitespace() || "/?#\"'`\\".contains(c)).next().unwrap_or_default();
+        let Some(end) = authority.rfind('@') else { continue };
+        // The user alone is no secret where it is not a token.
+        let begin = authority.find(':').filter(|colon| *colon < end).map(|colon| colon + 1);
+        let is_web = text.get(..at).is_some_and(|before| before.ends_with("http") || before.ends_with("https"));
+        let begin = if is_web { Some(0) } else { begin };
+        let Some(begin) = begin else { continue };
+        masked.to_mut().replace_range(from + begin..from + end, &"*".repeat(end - begin));
+    }
+    masked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_in_addresses_are_not_shown() {
+        let shown = |text: &str| without_passwords(text).into_owned();
+        assert_eq!(shown("f(\"https://ann:hunter2@a.b/c@d\");"), "f(\"https://***********@a.b/c@d\");");
+        assert_eq!(shown("http://token@a x://u:p\u{e4}@b/ ssh://git@c"), "http://*****@a x://u:***@b/ ssh://git@c");
+        assert_eq!(shown("https://a.b/c:d@e \"://\""), "https://a.b/c:d@e \"://\"");
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -48,7 +48,14 @@ const LONG: usize = 1 << 14;
 fn snippet<'a>(place: &'a Place, kind: AnnotationKind, label: Option<&'a String>) -> Element<'a> {
     let text = place.source.text.as_str();
     let (from, to) = if text.len() > LONG { lines(text, &place.span) } else { (0, text.len()) };
-    let (shown, span) = escaped(&text[from..to], place.span.start - from..place.span.end - from);
+    let span = place.span.start - from..place.span.end - from;
+    let (shown, span) = match shown::without_passwords(&text[from..to]) {
+        Cow::Borrowed(part) => escaped(part, span),
+        Cow::Owned(part) => {
+            let (shown, span) = escaped(&part, span);
+            (shown.into_owned().into(), span)
+        }
+    };
     let first = text[..from].matches('\n').count() + 1;
     let annotation = kind.span(span).label(label.map(|label| shown::line(label)));
     Snippet::source(shown).line_start(first).path(shown::line(&place.source.name)).annotation(annotation).into()

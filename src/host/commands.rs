@@ -1,5 +1,6 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
+pub(crate) mod fetch;
 mod jail;
 mod link;
 
@@ -30,6 +31,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
         }
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
         Effect::Disk(change) => change.commands().into_iter().map(CommandStep::from).collect(),
+        Effect::Fetch(file) => fetch::steps(platform, file),
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
@@ -82,6 +84,7 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
         | Effect::Disk(_)
+        | Effect::Fetch(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -119,6 +122,7 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
         | Effect::Disk(_)
+        | Effect::Fetch(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -229,6 +233,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
         | Effect::CopyVars { .. }
+        | Effect::Fetch(_)
         | Effect::Run(_)
         | Effect::Make { .. } => None,
     }

@@ -3,7 +3,10 @@
 use super::disks::DiskChange;
 use crate::diag::Fault;
 use crate::image::Image;
-use crate::model::{Argv, DevicePath, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName};
+use crate::model::Url;
+use crate::model::{
+    Argv, DevicePath, Fetch, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -108,6 +111,8 @@ pub(crate) enum Effect {
     DestroyInner(Box<Inner>),
     /// A disk is made, grown or taken away.
     Disk(Box<DiskChange>),
+    /// A file comes into the cache by content.
+    Fetch(Box<Fetch>),
     /// Any command.
     Run(Argv),
     /// A command that makes a file or a device, such as zfs(8) a volume.
@@ -197,10 +202,44 @@ impl fmt::Display for CommandStep {
     }
 }
 
+/// How a file comes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct FetchProgress<'a> {
+    /// Where it is.
+    pub url: &'a Url,
+    /// What is done.
+    pub stage: Stage,
+}
+
+/// What is being done with a file that is fetched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stage {
+    /// Somebody else fetches the same; it is waited for.
+    Waits,
+    /// It comes.
+    Comes {
+        /// How many bytes there are.
+        done: u64,
+        /// How many there will be, if that is known.
+        whole: Option<u64>,
+        /// How many came in the last second or so.
+        rate: u64,
+    },
+    /// It was cut off, and it is gone on from so many bytes.
+    GoesOn(u64),
+    /// It is there, and is what it has to be.
+    Done(u64),
+}
+
+/// Who is told.
+pub(crate) type Tell<'a> = &'a mut dyn FnMut(FetchProgress<'_>);
+
 /// A host that can be changed.
 pub(crate) trait Effects {
     /// Makes a change, and returns the output of a command.
     fn perform(&mut self, effect: &Effect) -> Result<String, Fault>;
+    /// Has a file in the cache, which is nothing where it is there already, and tells how it comes.
+    fn fetch(&mut self, fetch: &Fetch, tell: Tell<'_>) -> Result<(), Fault>;
     /// Begins a change whose output nobody needs; [`Effects::settle`] waits for its end.
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault>;
     /// Waits for those changes that were begun and are meant, and returns what went wrong with which.

@@ -1,4 +1,4 @@
-//! The folders in which vmrun keeps what it believes later: the state of machines and their logs.
+//! The folders in which vmrun keeps what it believes later: the state of machines, their logs, and what it has fetched.
 //!
 //! Whoever may write there, or in a folder above, could make root remove, overwrite or end what he likes. So root keeps nothing in a
 //! folder of which any part belongs to somebody else or may be written by others, as sshd(8) does with its files (`safe_path` of
@@ -16,13 +16,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-/// Which of the two folders it is.
+/// Which of the folders it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keeps {
     /// The state of machines.
     State,
     /// What supervisors and consoles wrote.
     Logs,
+    /// What was fetched.
+    Cache,
 }
 
 impl Keeps {
@@ -31,6 +33,7 @@ impl Keeps {
         match self {
             Self::State => "vmrun keeps what runs there",
             Self::Logs => "it is for the logs of machines",
+            Self::Cache => "vmrun keeps there what it has fetched",
         }
     }
 
@@ -39,6 +42,15 @@ impl Keeps {
         match self {
             Self::State => "VMRUN_STATE_DIR",
             Self::Logs => "VMRUN_LOG_DIR",
+            Self::Cache => "VMRUN_CACHE_DIR",
+        }
+    }
+
+    /// Returns who may do what in it when it is made.
+    const fn mode(self) -> u32 {
+        match self {
+            Self::State | Self::Logs => 0o755,
+            Self::Cache => 0o700,
         }
     }
 }
@@ -66,13 +78,18 @@ impl Folder {
     pub(crate) fn made(path: &Path, keeps: Keeps) -> Result<Self, Fault> {
         match walk(path) {
             Err(Wrong::Error(error)) if error.kind() == io::ErrorKind::NotFound => {
-                let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
+                let made = DirBuilder::new().recursive(true).mode(keeps.mode()).create(path);
                 made.map_err(|error| fault(path, keeps, Wrong::Error(error)))?;
                 Self::open(path, keeps)
             }
             // It is there, or nothing could be made in what is.
             done => done.map(Self).map_err(|wrong| fault(path, keeps, wrong)),
         }
+    }
+
+    /// Returns it as a file, whose lock is that of the folder.
+    pub(crate) fn into_file(self) -> File {
+        self.0
     }
 
     /// Opens a file in it, and follows no link.

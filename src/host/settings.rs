@@ -15,6 +15,9 @@ pub(crate) const STATUS_FILE: &str = "standing.json";
 /// Where FreeBSD has the nodes of machines (vmm(4)).
 pub(crate) const NODES: &str = "/dev/vmm";
 
+/// The folder of what root has fetched (hier(7), file-hierarchy(7)).
+pub(crate) const SYSTEM_CACHE: &str = "/var/cache/vmrun";
+
 /// The kind of a host: whose programs run the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
@@ -94,6 +97,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// The folder with the configuration and the secrets.
     pub config: PathBuf,
+    /// The folder of what was fetched, by content.
+    pub cache: PathBuf,
     /// The bhyve whose machines they are. Under QEMU nothing depends on it, so that it is the newest there.
     pub target: Target,
     /// The folder with the nodes of machines that the kernel knows: /dev/vmm (vmm(4)).

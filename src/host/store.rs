@@ -398,6 +398,7 @@ mod tests {
             platform: Platform::FreeBsd,
             state,
             config,
+            cache: folder.join("cache"),
             target: Target::default(),
             nodes: crate::host::NODES.into(),
             zvols: crate::model::volume::ZVOLS.into(),

@@ -5,6 +5,7 @@ mod file_fact;
 mod process_table;
 
 use super::boot_plan::{BootPlan, Content, Load, PlanSetting};
+use super::download::Fetcher;
 use super::environment::{self, env};
 use super::files::{
     self, WHOLE, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate,
@@ -22,11 +23,11 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, background, commands, interfaces, kernel, marks, spawn,
+    Settings, Tell, background, commands, interfaces, kernel, marks, spawn,
 };
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
-use crate::model::{Argv, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Fetch, Machine, Secret, Size, VmName};
 use by_commands::is_done_already;
 use nix::poll::{PollTimeout, poll};
 use std::cell::{OnceCell, RefCell};
@@ -293,6 +294,7 @@ impl Effects for System {
                     return done.map(|()| String::new());
                 }
             }
+            Effect::Fetch(fetch) => return self.fetch(fetch, &mut |_| ()).map(|()| String::new()),
             Effect::DestroyNode(_)
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
@@ -312,6 +314,10 @@ impl Effects for System {
             | Effect::DestroyInner(_) => drop(self.interfaces.take()),
         }
         self.by_commands(effect)
+    }
+
+    fn fetch(&mut self, fetch: &Fetch, tell: Tell<'_>) -> Result<(), Fault> {
+        Fetcher::new(self.settings.platform, Some(&self.signals)).fetch(fetch, tell)
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {

@@ -19,6 +19,9 @@ pub(crate) const LEAVES: u8 = 0x1d;
 /// Whether the terminal is raw: a newline alone does not go to the beginning of a line then.
 static IS_RAW: AtomicBool = AtomicBool::new(false);
 
+/// Whether the last line on the terminal is one that is drawn over.
+static IS_DRAWN: AtomicBool = AtomicBool::new(false);
+
 /// A terminal from which every key comes at once and as it is, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct RawTerminal {
@@ -92,6 +95,9 @@ pub(crate) fn print(stream: Stream, form: TextForm, text: &str) -> io::Result<()
         TextForm::Styled => shown::styled(text),
         TextForm::Json => shown::json(text),
     };
+    if stream == Stream::Error || is_terminal(stream) {
+        erase();
+    }
     if IS_RAW.load(Ordering::Relaxed) && is_terminal(stream) {
         return write(stream, shown.replace('\n', "\r\n").as_bytes());
     }
@@ -101,6 +107,25 @@ pub(crate) fn print(stream: Stream, form: TextForm, text: &str) -> io::Result<()
 /// Writes a line for people, without a complaint if it cannot be: there is nowhere left to complain.
 pub(crate) fn say(text: &str) {
     print(Stream::Error, TextForm::Text, &format!("{text}\n")).may_fail("there is nowhere left to complain");
+}
+
+/// Draws a line for people over the one that was drawn so before, where that can be.
+pub(crate) fn redraw(line: &str) {
+    if is_dumb() || !is_terminal(Stream::Error) {
+        return;
+    }
+    let most = terminal_size_of(io::stderr()).map_or(80, |(Width(columns), _)| usize::from(columns));
+    // A longer one would go on in the next line, which is not drawn over.
+    let line: String = shown::line(line).chars().take(most.saturating_sub(1)).collect();
+    write(Stream::Error, format!("\r{line}\u{1b}[K").as_bytes()).may_fail("there is nowhere left to complain");
+    IS_DRAWN.store(true, Ordering::Relaxed);
+}
+
+/// Takes away the line that was drawn, before another one is written.
+fn erase() {
+    if IS_DRAWN.swap(false, Ordering::Relaxed) {
+        write(Stream::Error, b"\r\x1b[K").may_fail("there is nowhere left to complain");
+    }
 }
 
 /// Passes bytes through as they are: those of a console, and of a picture.

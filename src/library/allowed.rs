@@ -23,19 +23,22 @@ pub(crate) struct Allowed {
     pub secrets: Vec<String>,
     /// Variables of the environment.
     pub env: Vec<String>,
+    /// Addresses of files that are fetched.
+    pub fetch: Vec<String>,
 }
 
 /// The table of `config.toml` that says it.
 pub(crate) const KEY: &str = "allow";
 
 /// The keys, in the recipe and in the configuration, with what each lets a library do.
-pub(crate) const KEYS: [(&str, &str); 6] = [
+pub(crate) const KEYS: [(&str, &str); 7] = [
     ("paths", "files and folders of the host; a folder with what is below it"),
     ("run", "programs, by the names by which they are run"),
     ("interfaces", "interfaces of the host"),
     ("listen", "addresses on which others than this host are listened to"),
     ("secrets", "secrets, by name"),
     ("env", "variables of the environment"),
+    ("fetch", "addresses of files that are fetched"),
 ];
 
 impl Allowed {
@@ -47,6 +50,7 @@ impl Allowed {
             "listen" => &mut self.listen,
             "secrets" => &mut self.secrets,
             "env" => &mut self.env,
+            "fetch" => &mut self.fetch,
             _ => &mut self.interfaces,
         }
     }

@@ -1,4 +1,4 @@
-//! Spans of time as people write them: `500ms`, `60s`, `2m`, `1h`.
+//! Spans of time as people write them: `500ms`, `60s`, `2m`, `1h`, `30d`.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         "" | "s" => seconds(1),
         "m" => seconds(60),
         "h" => seconds(3600),
+        "d" => seconds(86400),
         _ => Err(FORMS),
     }
 }
@@ -25,9 +26,9 @@ mod tests {
 
     #[test]
     fn a_span_has_a_number_and_a_unit() {
-        let parsed = ["500ms", "60", "60s", "2m", "1h"].map(|text| parse(text).unwrap().as_millis());
-        assert_eq!(parsed, [500, 60_000, 60_000, 120_000, 3_600_000]);
-        for text in ["", "s", "1d", "1.5s", "-1s", "99999999999999999999s"] {
+        let parsed = ["500ms", "60", "60s", "2m", "1h", "1d"].map(|text| parse(text).unwrap().as_millis());
+        assert_eq!(parsed, [500, 60_000, 60_000, 120_000, 3_600_000, 86_400_000]);
+        for text in ["", "s", "1w", "1.5s", "-1s", "99999999999999999999s"] {
             assert_eq!(parse(text), Err(FORMS), "{text}");
         }
         assert_eq!(parse("9999999999999999999h"), Err("too long"));

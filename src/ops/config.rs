@@ -1,6 +1,7 @@
 //! The configuration: what `config.toml` says. All of it is optional.
 
 use crate::diag::{Diagnostic, Fault, Place, Source, suggest};
+use crate::image::catalog;
 use crate::library::allowed;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -45,6 +46,14 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
                     }
                 }
                 _ => faults.push(at(allowed::not_a_table(), value.span())),
+            },
+            ("images", _) => match value.get_ref() {
+                DeValue::Table(table) => {
+                    if let Err((fault, span)) = catalog::read(table, true) {
+                        faults.push(at(fault, span));
+                    }
+                }
+                _ => faults.push(at(catalog::not_a_table(), value.span())),
             },
             (name, _) if !KEYS.contains(&name) => {
                 let fault = Fault::new(format!("there is no key `{name}`"));

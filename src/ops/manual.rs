@@ -120,6 +120,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_PLATFORM", "freebsd, freebsd-14.3 or linux: the kind of host, if not this one's own."),
     ("VMRUN_STATE_DIR", "The folder for running machines."),
     ("VMRUN_LOG_DIR", "The folder for the logs of machines in the background."),
+    ("VMRUN_CACHE_DIR", "The folder of the files that were fetched."),
     ("VMRUN_VMM_DIR", "The folder with the nodes of bhyve's machines, if not /dev/vmm."),
     ("VMRUN_ZVOL_DIR", "The folder with the devices of ZFS's volumes, if not /dev/zvol."),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),

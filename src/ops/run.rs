@@ -7,6 +7,7 @@ use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
 use crate::host::system::{Prefetch, System};
+pub(crate) use crate::host::{FetchProgress, Stage};
 use crate::script::{Inputs, Recipe, Refused};
 pub(crate) use crate::supervise::Progress;
 use crate::supervise::driver::{Beginning, drive};

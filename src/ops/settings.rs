@@ -1,11 +1,11 @@
 //! The settings of this host: its platform, and the folders of state, configuration and logs.
 
 use crate::diag::{Diagnostic, Fault};
-use crate::host::NODES;
 pub(crate) use crate::host::environment::env;
 use crate::host::environment::native_platform;
 use crate::host::system::{Prefetch, System};
 pub(crate) use crate::host::{Asked, Platform, Settings};
+use crate::host::{NODES, SYSTEM_CACHE};
 use crate::host::{release_doubt, target};
 use crate::model::volume::ZVOLS;
 use crate::model::{Release, Target, VmName};
@@ -80,6 +80,12 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         (Some(dirs), false) => Some(dirs.runtime_dir().unwrap_or(dirs.cache_dir()).to_path_buf()),
         (None, false) => None,
     };
+    let cache = || match (&dirs, root) {
+        (_, true) => Some(SYSTEM_CACHE.into()),
+        (Some(dirs), false) => Some(dirs.cache_dir().join("fetched")),
+        (None, false) => None,
+    };
+    let beside = || given("VMRUN_STATE_DIR").map(|state| state.with_file_name("cache"));
     let homeless = || {
         Fault::host("there is no home folder for state and configuration").hint("set VMRUN_STATE_DIR and VMRUN_CONFIG")
     };
@@ -93,6 +99,7 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         // Others are told of them who may be somewhere else.
         state: given("VMRUN_STATE_DIR").or_else(state).map(whole).ok_or_else(homeless)?,
         config: given("VMRUN_CONFIG").or_else(config).map(whole).ok_or_else(homeless)?,
+        cache: given("VMRUN_CACHE_DIR").or_else(beside).or_else(cache).map(whole).ok_or_else(homeless)?,
         target: asked.target(here),
         nodes: given("VMRUN_VMM_DIR").unwrap_or_else(|| NODES.into()),
         zvols: given("VMRUN_ZVOL_DIR").map_or_else(|| ZVOLS.into(), whole),

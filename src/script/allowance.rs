@@ -12,6 +12,7 @@ use super::source::{self, Sources, Unit};
 use super::words::{Call, VM_DIR};
 use crate::diag::{Diagnostic, Fault, Source};
 use crate::host::{Effect, Host, files, ipxe, library_tree};
+use crate::image::catalog::Catalog;
 use crate::library::allowed::{self, Allowed};
 use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
 use crate::library::protected::is_below;
@@ -54,6 +55,8 @@ pub(crate) enum Asked<'a> {
     Secret(&'a str),
     /// A variable of the environment.
     Env(&'a str),
+    /// A file that is fetched, by its address.
+    Fetch(&'a str),
 }
 
 /// What is allowed in an evaluation, and what the recipe has named.
@@ -132,6 +135,7 @@ impl Call<'_> {
                 None => self.permit(Asked::Path(change.path())),
             },
             Effect::Run(argv) => self.permit(Asked::Run(argv)),
+            Effect::Fetch(fetch) => self.permit(Asked::Fetch(fetch.url.as_str())),
             Effect::Make { argv, path } => {
                 self.permit(Asked::Run(argv))?;
                 self.permit(Asked::Path(path))
@@ -199,6 +203,7 @@ impl super::EvaluationContext {
             Asked::Raw(_) => ("run", "bhyve".into()),
             Asked::Secret(name) => ("secrets", name.to_string()),
             Asked::Env(name) => ("env", name.to_string()),
+            Asked::Fetch(url) => ("fetch", url.to_string()),
             Asked::Umask(_) => return Ok(Some((asked.what(), "the recipe itself may, by its own text".into()))),
         };
         let is_allowed = match asked {
@@ -264,6 +269,8 @@ impl super::EvaluationContext {
                 false
             }
             Asked::Secret(_) | Asked::Env(_) => false,
+            // Whoever has the host says by its table of images what may come from where.
+            Asked::Fetch(url) => self.catalog().is_ok_and(|catalog| catalog.has(url)),
         }
     }
 
@@ -307,6 +314,7 @@ impl super::EvaluationContext {
             Asked::Raw(args) => args.iter().all(|arg| self.is_argument(&named, arg)),
             Asked::Device(device) => named.has(device),
             Asked::Jail(name) | Asked::Interface(name) | Asked::Secret(name) | Asked::Env(name) => named.has(name),
+            Asked::Fetch(url) => named.has(url),
             Asked::Listen(whole, address) => named.has(whole) || named.has(address),
             Asked::Node(name) => named.has(name.as_str()),
             Asked::Umask(mask) => named.has(&format!("{mask:03o}")) || named.has(&format!("{mask:04o}")),
@@ -318,6 +326,17 @@ impl super::EvaluationContext {
     fn is_argument(&mut self, named: &NamedTexts, text: &str) -> bool {
         let run = self.run();
         named.argument(text) || text.parse().is_ok_and(|name: InterfaceName| run.has_made(&name))
+    }
+
+    /// Returns the images that this host knows.
+    pub(super) fn catalog(&mut self) -> Result<Catalog, Fault> {
+        let path = self.run().host.settings().config.join("config.toml");
+        let text = library_tree::text(&path)?.unwrap_or_default();
+        let read = Catalog::configured(&path.display().to_string(), &text);
+        read.map_err(|diagnostic| match diagnostic.place {
+            Some(place) => diagnostic.fault.context(place),
+            None => diagnostic.fault,
+        })
     }
 
     fn configured(&mut self) -> Result<&Allowed, Fault> {
@@ -363,6 +382,7 @@ impl<'a> Asked<'a> {
             Self::Umask(_) => "set the umask".into(),
             Self::Secret(name) => format!("read the secret `{name}`"),
             Self::Env(name) => format!("read the variable {name}"),
+            Self::Fetch(url) => format!("fetch {url}"),
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) const STDLIB: &[(&str, &str)] = &[
     ("std/answers", include_str!("../../stdlib/answers.rhai")),
     ("std/disk", include_str!("../../stdlib/disk.rhai")),
     ("std/guest", include_str!("../../stdlib/guest.rhai")),
+    ("std/images", include_str!("../../stdlib/images.rhai")),
     ("std/net", include_str!("../../stdlib/net.rhai")),
 ];
 

@@ -6,6 +6,7 @@ mod convert;
 mod devices;
 mod disk;
 mod facts;
+mod fetch;
 pub(crate) mod hooks;
 mod image;
 mod library;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         storage::WORDS,
         convert::WORDS,
         image::WORDS,
+        fetch::WORDS,
         netboot::WORDS,
         process::WORDS,
         hooks::WORDS,

@@ -28,7 +28,7 @@ pub(crate) fn line(at: Duration, machine: &VmName, progress: &Progress<'_>) -> O
 fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
     Some(match progress {
         // The end before and the start after it are events, and what only looks has none.
-        Progress::Rebooted | Progress::Asks(_) => return None,
+        Progress::Rebooted | Progress::Asks(_) | Progress::Fetches(_) => return None,
         Progress::TakesOver(left, commands) => {
             let commands: Vec<String> = commands.iter().map(ToString::to_string).collect();
             ("cleaned", json!({ "of": left.whose(), "commands": commands }))

@@ -10,7 +10,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
 use crate::host::files::beside;
 use crate::host::spawn::left_to_gc;
-use crate::host::{Effect, Host, Inner, Interface, Platform};
+use crate::host::{Effect, FetchProgress, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
 use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
@@ -91,6 +91,7 @@ impl Hold {
                 | Effect::WriteFile { .. }
                 | Effect::WriteImage { .. }
                 | Effect::CopyVars { .. }
+                | Effect::Fetch(_)
                 | Effect::Run(_)
                 | Effect::Make { .. },
             ) => None,
@@ -185,6 +186,11 @@ impl Run {
         }
         if let Some(done) = self.fill_volume(effect) {
             return done;
+        }
+        if let Effect::Fetch(fetch) = effect {
+            let listener = self.listener.as_ref();
+            let mut tell = |file: FetchProgress<'_>| listener.map_or((), |listener| listener(&Progress::Fetches(file)));
+            return self.host.fetch(fetch, &mut tell).map(|()| String::new());
         }
         let hold = match replaced(effect) {
             Some(path) => Hold::Temporary(beside(path)),
@@ -395,5 +401,6 @@ const fn is_about_files(effect: &Effect) -> bool {
             | Effect::WriteFile { .. }
             | Effect::CopyVars { .. }
             | Effect::Disk(_)
+            | Effect::Fetch(_)
     )
 }

@@ -72,6 +72,7 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::WriteImage { .. }
             | Effect::CopyVars { .. }
             | Effect::Disk(_)
+            | Effect::Fetch(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {
                 let fault = Fault::new("a network recipe makes a network and nothing else");

@@ -3,6 +3,7 @@
 use super::recovery::Left;
 use super::step::Means;
 use crate::diag::Diagnostic;
+use crate::host::FetchProgress;
 use crate::model::{Argv, Ended, VmName};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub(crate) enum Progress<'a> {
     Down,
     /// A command is run though nothing is done yet: who asks for it, and which it is; a sentence.
     Asks(&'a str),
+    /// A file is fetched.
+    Fetches(FetchProgress<'a>),
     /// What a dead run has left is given back, by these commands.
     TakesOver(&'a Left, &'a [Argv]),
 }

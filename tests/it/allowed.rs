@@ -328,7 +328,7 @@ fn only_the_recipe_itself_allows() {
     let list = said("fn f() { 1 }", "allow(#{ run: \"zfs\" });");
     assert_eq!(
         list,
-        "expected a list of texts, got a text | write `allow(#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] })`"
+        "expected a list of texts, got a text | write `allow(#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"], fetch: [\"https://example.org/*\"] })`"
     );
 }
 

@@ -72,6 +72,7 @@ fn the_standard_library_is_told_whole() {
         "# std/answers",
         "# std/disk",
         "# std/guest",
+        "# std/images",
         "# std/net",
         "## `guest::openbsd(of)`",
         "## `net::mac(name, index)`",
@@ -103,6 +104,7 @@ out/net/cards.d.rhai
 out/std/answers.d.rhai
 out/std/disk.d.rhai
 out/std/guest.d.rhai
+out/std/images.d.rhai
 out/std/net.d.rhai
 out/vmrun.d.rhai
 ",

@@ -51,6 +51,7 @@ impl Bench {
             state: "/var/run/vmrun".into(),
             config: "/usr/local/etc/vmrun".into(),
             target: Target::default(),
+            cache: "/var/cache/vmrun".into(),
             nodes: "/dev/vmm".into(),
             zvols: "/dev/zvol".into(),
             user_net: false,

@@ -25,6 +25,8 @@ mod efi;
 mod host;
 #[path = "../common/netboot_host.rs"]
 mod netboot_host;
+#[path = "../common/publisher.rs"]
+mod publisher;
 #[path = "../common/repositories.rs"]
 mod repositories;
 #[path = "../common/sandbox.rs"]
@@ -49,6 +51,7 @@ mod disks;
 mod docs;
 mod faults;
 mod faulty;
+mod fetch;
 mod find;
 mod freebsd;
 mod golden;

@@ -36,6 +36,8 @@ fn the_manual_has_every_command_with_every_flag() {
         "network",
         "netboot",
         "image",
+        "images",
+        "cache",
         "check",
         "test",
         "import",

@@ -29,6 +29,9 @@ mod host;
 #[path = "../common/netboot_host.rs"]
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod netboot_host;
+#[path = "../common/publisher.rs"]
+#[allow(dead_code, reason = "`tests/it` uses the rest")]
+mod publisher;
 #[path = "../common/repositories.rs"]
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod repositories;
@@ -47,6 +50,7 @@ mod terminal;
 
 mod chains;
 mod enclosed;
+mod fetch;
 mod find;
 mod linux;
 mod mess;

@@ -1,5 +1,5 @@
 //! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
-//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route`, `sysctl`, `zfs` or `zpool`, and for some tests `ls`, `stat` and `truncate`, by the name it is
+//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route`, `sysctl`, `zfs` or `zpool`, and for some tests `fetch`, `ls`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -18,6 +18,7 @@ mod bhyve;
 mod bhyvectl;
 mod devfs;
 mod exit;
+mod fetch;
 mod files;
 mod getopt;
 mod ifconfig;
@@ -66,6 +67,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "bhyvectl" => bhyvectl::run(&state, args),
         "bhyveload" => loader::bhyveload(&state, args),
         "grub-bhyve" => loader::grub_bhyve(&state, args),
+        "fetch" => fetch::run(args),
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),

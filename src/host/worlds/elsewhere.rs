@@ -6,14 +6,14 @@ use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::seat::Seat;
-use crate::host::settings::NODES;
+use crate::host::settings::{NODES, SYSTEM_CACHE};
 use crate::host::store::{Locks, Store};
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, UnknownProcesses,
+    Settings, Tell, UnknownProcesses,
 };
 use crate::model::volume::ZVOLS;
-use crate::model::{Argv, Machine, Secret, Size, Target, VmName};
+use crate::model::{Argv, Fetch, Machine, Secret, Size, Target, VmName};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -46,6 +46,7 @@ impl Elsewhere {
             platform: Platform::FreeBsd,
             state,
             config,
+            cache: SYSTEM_CACHE.into(),
             target,
             nodes: NODES.into(),
             zvols: ZVOLS.into(),
@@ -145,6 +146,10 @@ impl Facts for Elsewhere {
 
 impl Effects for Elsewhere {
     fn perform(&mut self, _: &Effect) -> Result<String, Fault> {
+        Err(no_effect())
+    }
+
+    fn fetch(&mut self, _: &Fetch, _: Tell<'_>) -> Result<(), Fault> {
         Err(no_effect())
     }
 

@@ -86,6 +86,7 @@ impl Fixture {
             platform: crate::host::Platform::FreeBsd,
             state: "/var/run/vmrun".into(),
             config: "/usr/local/etc/vmrun".into(),
+            cache: crate::host::SYSTEM_CACHE.into(),
             target: crate::model::Target::default(),
             nodes: crate::host::NODES.into(),
             zvols: crate::model::volume::ZVOLS.into(),

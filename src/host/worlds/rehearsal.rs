@@ -12,9 +12,9 @@ use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
-    Settings,
+    Settings, Tell,
 };
-use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Fetch, Machine, Secret, Size, VmName};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -99,6 +99,7 @@ impl Rehearsal {
             }
             Effect::Disk(change) => self.take_in_disk(change),
             Effect::CopyVars { .. }
+            | Effect::Fetch(_)
             | Effect::Make { .. }
             | Effect::Umask(_)
             | Effect::DestroyNode(_)
@@ -212,6 +213,15 @@ impl Effects for Rehearsal {
         self.world.apply(effect);
         self.done.push(Rehearsed::Effect(effect.clone()));
         Ok(String::new())
+    }
+
+    fn fetch(&mut self, fetch: &Fetch, _: Tell<'_>) -> Result<(), Fault> {
+        // Of a host that is not here every file is assumed to be there.
+        let is_there = !self.is_assumed() && self.below.file(&fetch.path()).is_some();
+        if is_there || self.world.files.contains_key(&fetch.path()) {
+            return Ok(());
+        }
+        self.perform(&Effect::Fetch(Box::new(fetch.clone()))).map(drop)
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {

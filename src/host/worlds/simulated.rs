@@ -14,9 +14,9 @@ use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, UnknownProcesses,
+    Settings, Tell, UnknownProcesses,
 };
-use crate::model::{Argv, Ended, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Fetch, Machine, Secret, Size, VmName};
 use crate::qemu;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -138,6 +138,13 @@ impl Effects for Simulated {
         }
         self.fixture.borrow_mut().world.apply(effect);
         Ok(String::new())
+    }
+
+    fn fetch(&mut self, fetch: &Fetch, _: Tell<'_>) -> Result<(), Fault> {
+        if self.file(&fetch.path()).is_some() {
+            return Ok(());
+        }
+        self.perform(&Effect::Fetch(Box::new(fetch.clone()))).map(drop)
     }
 
     fn begin(&mut self, effect: &Effect) -> Result<(), Fault> {

@@ -58,6 +58,7 @@ impl World {
                 self.texts.insert(path.clone(), text.clone().into());
             }
             Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
+            Effect::Fetch(fetch) => self.file(&fetch.path(), fetch.size, true),
             // It may be a device, which has no size.
             Effect::Make { path, .. } => self.file(path, None, true),
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),

@@ -3,7 +3,7 @@
 use super::{SharedState, word};
 use crate::diag::{Fault, suggest};
 use crate::host::worlds::fixture::Fixture;
-use crate::host::{Asked, Interface, InterfaceKind, NODES, Platform, Settings};
+use crate::host::{Asked, Interface, InterfaceKind, NODES, Platform, SYSTEM_CACHE, Settings};
 use crate::model::{Ended, NetAddress, Size, Target};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, size, text, unknown_key};
@@ -31,6 +31,7 @@ pub(super) fn usual() -> Fixture {
         platform: Platform::FreeBsd,
         state: "/var/run/vmrun".into(),
         config: "/usr/local/etc/vmrun".into(),
+        cache: SYSTEM_CACHE.into(),
         target: Target::default(),
         nodes: NODES.into(),
         zvols: crate::model::volume::ZVOLS.into(),

@@ -10,7 +10,7 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "allow",
         kind: WordKind::Description,
-        params: &[Param::map("what", Keys::Of(keys)).shown("#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"] }")],
+        params: &[Param::map("what", Keys::Of(keys)).shown("#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"], fetch: [\"https://example.org/*\"] }")],
         help: "Lets a recipe that imports libraries do from here on what its own text does not name; `*` stands for any letters but `/`.",
         ..Word::of(allow)
     },

@@ -240,6 +240,8 @@ pub(crate) enum Asks {
     Environment,
     /// Whether files are there.
     Existence,
+    /// Files of other hosts.
+    Downloads,
 }
 
 impl Asks {
@@ -257,6 +259,7 @@ impl Asks {
             Self::Secrets => "secrets",
             Self::Environment => "the environment",
             Self::Existence => "whether files are there",
+            Self::Downloads => "files of other hosts",
         }
     }
 }

@@ -1,0 +1,50 @@
+//! What is said of a file that is fetched.
+
+use crate::model::Size;
+use crate::ops::run::{FetchProgress, Stage};
+use std::time::Duration;
+
+/// Returns the line that is drawn over while a file comes; nothing of what is a message.
+pub(super) fn line(file: &FetchProgress<'_>) -> Option<String> {
+    let Stage::Comes { done, whole, rate } = file.stage else { return None };
+    let rough = |bytes| Size::bytes(bytes).rough();
+    let of = whole.map_or_else(String::new, |whole| format!(" of {}", rough(whole)));
+    let left = whole.and_then(|whole| whole.saturating_sub(done).checked_div(rate));
+    let left = left.map_or_else(String::new, |left| format!(", {:?} left", Duration::from_secs(left)));
+    Some(format!("fetching {}: {}{of}, {}/s{left}", file.url.file_name(), rough(done), rough(rate)))
+}
+
+/// Returns the message of what goes on with a file, if it is one.
+pub(super) fn message(file: &FetchProgress<'_>) -> Option<String> {
+    let url = file.url;
+    match file.stage {
+        Stage::Comes { .. } => None,
+        Stage::Waits => Some(format!("somebody else is fetching {url}; waiting for that")),
+        Stage::GoesOn(bytes) => Some(format!("fetching {url} from {} on", Size::bytes(bytes).rough())),
+        Stage::Done(bytes) => Some(format!("fetched {url}, {}", Size::bytes(bytes).rough())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_comes_is_told_of_with_its_rate_and_the_time_that_is_left() {
+        let url = "https://a.example/b/debian.qcow2".parse().unwrap();
+        let said = |stage| {
+            let file = FetchProgress { url: &url, stage };
+            [line(&file), message(&file)].map(Option::unwrap_or_default).join("|")
+        };
+        let comes = |done, whole, rate| said(Stage::Comes { done, whole, rate });
+        assert_eq!(
+            comes(120 << 20, Some(400 << 20), 2 << 20),
+            "fetching debian.qcow2: 120 MiB of 400 MiB, 2 MiB/s, 140s left|"
+        );
+        assert_eq!(comes(120, Some(400), 0), "fetching debian.qcow2: 120 bytes of 400 bytes, 0 bytes/s|");
+        assert_eq!(comes(120 << 20, None, 2 << 20), "fetching debian.qcow2: 120 MiB, 2 MiB/s|");
+        assert_eq!(said(Stage::Waits), "|somebody else is fetching https://a.example/b/debian.qcow2; waiting for that");
+        assert_eq!(said(Stage::GoesOn(1 << 20)), "|fetching https://a.example/b/debian.qcow2 from 1 MiB on");
+        assert_eq!(said(Stage::Done(1 << 20)), "|fetched https://a.example/b/debian.qcow2, 1 MiB");
+    }
+}

@@ -1,0 +1,143 @@
+//! `vmrun images`: the table of systems, and what their publishers say of their images.
+
+use super::table::{Column, table};
+use super::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use crate::model::Arch;
+use crate::ops::images::{self, Pin, System};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct ImagesArgs {
+    /// Print a JSON list: name, title, amd64, arm64, kind, user, signed, note, fetched
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Ask a publisher for the checksum of an image, and print the pin for a recipe
+    Pin(PinArgs),
+}
+
+#[derive(Args)]
+struct PinArgs {
+    /// The images, as `vmrun images` lists them; with --check the recipes whose pins are compared
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// The architecture: amd64 or arm64, if not this host's
+    #[arg(long, value_parser = arch)]
+    arch: Option<Arch>,
+    /// Tell which pins of recipes are not what their publishers say any more
+    #[arg(long, conflicts_with = "arch")]
+    check: bool,
+}
+
+fn arch(text: &str) -> Result<Arch, String> {
+    let known = [Arch::Amd64, Arch::Arm64].into_iter().find(|arch| arch.to_string() == text);
+    known.ok_or_else(|| "amd64 or arm64".into())
+}
+
+pub(super) fn run(args: &ImagesArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match &args.what {
+        None => list(args.json, term),
+        Some(What::Pin(args)) if args.check => check(&args.names, term),
+        Some(What::Pin(args)) => pin(args, term),
+    }
+}
+
+fn list(json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let catalog = images::catalog()?;
+    let all: Vec<(&str, &System)> = catalog.systems().collect();
+    if json {
+        let object = |(name, system): &(&str, &System)| {
+            let url = |arch| system.image(name, arch).ok().map(|image| image.url.to_string());
+            json!({
+                "name": name, "title": system.title, "amd64": url(Arch::Amd64), "arm64": url(Arch::Arm64), "kind": system.kind,
+                "user": system.user, "signed": system.signed, "note": system.note, "fetched": fetched(system),
+            })
+        };
+        return Ok(term.json(format!("{:#}", Value::Array(all.iter().map(object).collect())))?);
+    }
+    let row = |(name, system): &(&str, &System)| {
+        let texts = [
+            *name,
+            &system.arches().join(" "),
+            &system.kind,
+            &system.user,
+            &system.signed,
+            fetched(system),
+            &system.note,
+        ];
+        texts.map(String::from).to_vec()
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    let columns = ["NAME", "FOR", "KIND", "USER", "CHECKSUMS SIGNED", "ADDRESS TRIED", "NOTE"].map(Column::Text);
+    Ok(term.data(table(&columns, &rows))?)
+}
+
+/// Whether anybody of the project has fetched an image from where the table says it is.
+fn fetched(system: &System) -> &'static str {
+    if system.is_own { "of config.toml" } else { "not fetched" }
+}
+
+fn pin(args: &PinArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    for name in &args.names {
+        match images::pin(name, args.arch) {
+            Ok(pin) => {
+                term.say(about(&pin));
+                term.data(written(&pin))?;
+            }
+            Err(more) => faults.extend(more),
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What is to be known of a pin: where it is from, and what nobody has checked.
+fn about(pin: &Pin) -> String {
+    let signed = if pin.signed.is_empty() { "nothing says whether they are signed" } else { &pin.signed };
+    let name = &pin.name;
+    format!("{name}: {} is what {} says it is (signed: {signed}; vmrun checks no signature)", pin.url, pin.checksums)
+}
+
+fn written(pin: &Pin) -> String {
+    let arch = if pin.is_of_host { String::new() } else { format!(", arch: \"{}\"", pin.arch) };
+    let digest = &pin.digest;
+    format!("images::image({:?}, #{{ {}: {:?}{arch} }})", pin.name, digest.kind().name(), digest.hex())
+}
+
+fn check(recipes: &[String], term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    for recipe in recipes {
+        let checked = match images::check(&PathBuf::from(recipe)) {
+            Ok(checked) => checked,
+            Err(more) => {
+                faults.extend(more);
+                continue;
+            }
+        };
+        if checked.is_empty() {
+            term.data(format!("{recipe}: no image of the table is fetched"))?;
+        }
+        for one in checked {
+            let name = &one.pin.name;
+            if one.has == one.pin.digest {
+                term.data(format!("{recipe}: {name} is what its publisher has"))?;
+                continue;
+            }
+            let fault = Fault::new(format!(
+                "{recipe}: the pin of {name} is old: it is {}…, and its publisher has another one",
+                one.has.short()
+            ));
+            faults.push(Diagnostic::error(fault.hint(format!("write: {}", written(&one.pin)))));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}

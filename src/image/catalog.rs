@@ -1,0 +1,292 @@
+//! Images of systems: where their publishers have them, and where the checksums are. A table of our own, and that of a host
+//! (`[images]` in `config.toml`), which is written in the same way and may replace rows.
+
+use crate::diag::{Blame, Diagnostic, Fault, Place, Source, suggest};
+use crate::model::{Arch, DigestKind, Url};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+use toml::de::{DeTable, DeValue};
+
+/// The table that the program carries.
+const OWN: &str = include_str!("catalog.toml");
+
+/// The keys of a row that are texts.
+const TEXTS: [&str; 8] = ["title", "url", "checksums", "digest", "signed", "kind", "user", "note"];
+
+/// All keys of a row.
+const KEYS: [&str; 10] = ["title", "url", "checksums", "digest", "signed", "kind", "user", "note", "amd64", "arm64"];
+
+/// The way out of a row that is wrong.
+const EXAMPLE: &str = "[images.mine] with url = \"https://…/{arch}.qcow2\", digest = \"sha512\", amd64 = \"x86_64\"";
+
+/// One system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct System {
+    /// What it is, for people.
+    pub title: String,
+    url: String,
+    checksums: String,
+    /// How its publisher makes digests.
+    digest: Option<DigestKind>,
+    /// Whether the checksums are signed, and how; nothing where the row does not say.
+    pub signed: String,
+    /// The form of its disk, by qemu-img(1)'s name, with what it is packed in: `qcow2`, `raw.xz`.
+    pub kind: String,
+    /// The user that its image has.
+    pub user: String,
+    /// What else is to be known.
+    pub note: String,
+    /// For each architecture the publisher's names: in the file, and of its folder.
+    names: BTreeMap<String, (String, String)>,
+    /// Whether it is a row of the host's own.
+    pub is_own: bool,
+}
+
+/// One image of a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SystemImage {
+    /// Where it is.
+    pub url: Url,
+    /// Where its checksum is, if its publisher has one.
+    pub checksums: Option<Url>,
+    /// How that is made.
+    pub digest: DigestKind,
+}
+
+/// All systems, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Catalog {
+    systems: BTreeMap<String, System>,
+}
+
+impl System {
+    /// Returns the architectures for which there is an image.
+    pub(crate) fn arches(&self) -> Vec<&str> {
+        self.names.keys().map(String::as_str).collect()
+    }
+
+    /// Returns the image for an architecture.
+    pub(crate) fn image(&self, name: &str, arch: Arch) -> Result<SystemImage, Fault> {
+        let none = || {
+            let fault = Fault::new(format!("there is no image of {name} for {arch}"));
+            fault.hint(format!("its publisher has one for {}", suggest::list(self.arches())))
+        };
+        let (arch, dir) = self.names.get(&arch.to_string()).ok_or_else(none)?;
+        let filled = |text: &str| text.replace("{arch}", arch).replace("{dir}", dir);
+        let of = |fault: Fault| fault.context(format!("the image {name}"));
+        let url: Url = filled(&self.url).parse().map_err(of)?;
+        let checksums = Some(&self.checksums).filter(|text| !text.is_empty());
+        let checksums = checksums.map(|text| filled(text).replace("{file}", url.file_name()).parse().map_err(of));
+        Ok(SystemImage { checksums: checksums.transpose()?, digest: self.digest.unwrap_or(DigestKind::Sha256), url })
+    }
+}
+
+impl Catalog {
+    /// Returns the table that the program carries, with the rows of a configuration.
+    pub(crate) fn configured(name: &str, text: &str) -> Result<Self, Diagnostic> {
+        let mut catalog = Self::default();
+        catalog.add("the table of images", OWN, false)?;
+        catalog.add(name, text, true)?;
+        Ok(catalog)
+    }
+
+    /// Returns the systems by name.
+    pub(crate) fn systems(&self) -> impl Iterator<Item = (&str, &System)> {
+        self.systems.iter().map(|(name, system)| (name.as_str(), system))
+    }
+
+    /// Returns a system.
+    pub(crate) fn system(&self, name: &str) -> Result<&System, Fault> {
+        self.systems.get(name).ok_or_else(|| {
+            let fault = Fault::new(format!("there is no image {name:?}"))
+                .hint("`vmrun images` lists them; `[images]` in config.toml adds more");
+            fault.maybe_hint(suggest::did_you_mean(name, self.systems.keys().map(String::as_str)))
+        })
+    }
+
+    /// Returns whether an image of the table is there.
+    pub(crate) fn has(&self, url: &str) -> bool {
+        let arches = [Arch::Amd64, Arch::Arm64];
+        let has = |(name, system): (&str, &System)| {
+            arches.iter().any(|arch| system.image(name, *arch).is_ok_and(|image| image.url.as_str() == url))
+        };
+        self.systems().any(has)
+    }
+
+    fn add(&mut self, name: &str, text: &str, is_own: bool) -> Result<(), Diagnostic> {
+        let source = Rc::new(Source { name: name.into(), text: text.into() });
+        let at = |(fault, span): (Fault, Range<usize>)| {
+            Diagnostic::error(fault.blame(Blame::Usage)).at(Place { source: source.clone(), span })
+        };
+        let table = DeTable::parse(text).map_err(|error| {
+            let fault = Fault::new(error.message().to_string()).hint("the configuration is TOML: https://toml.io");
+            at((fault, error.span().unwrap_or(text.len()..text.len())))
+        })?;
+        if let Some((_, images)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "images") {
+            let DeValue::Table(rows) = images.get_ref() else { return Err(at((not_a_table(), images.span()))) };
+            self.systems.extend(read(rows, is_own).map_err(at)?);
+        }
+        Ok(())
+    }
+}
+
+/// The fault of `images` that is no table.
+pub(crate) fn not_a_table() -> Fault {
+    Fault::new("`images` is a table").hint(EXAMPLE)
+}
+
+/// Reads the rows of a table.
+pub(crate) fn read(rows: &DeTable<'_>, is_own: bool) -> Result<BTreeMap<String, System>, (Fault, Range<usize>)> {
+    let mut systems = BTreeMap::new();
+    for (name, row) in rows {
+        let DeValue::Table(keys) = row.get_ref() else {
+            return Err((Fault::new(format!("the image `{}` is no table", name.get_ref())).hint(EXAMPLE), row.span()));
+        };
+        let system =
+            system(name.get_ref(), keys, is_own).map_err(|(fault, span)| (fault, span.unwrap_or(name.span())))?;
+        systems.insert(name.get_ref().to_string(), system);
+    }
+    Ok(systems)
+}
+
+fn system(name: &str, keys: &DeTable<'_>, is_own: bool) -> Result<System, (Fault, Option<Range<usize>>)> {
+    let mut system = System { is_own, ..System::default() };
+    for (key, value) in keys {
+        let key_name = key.get_ref().as_ref();
+        let wrong = |what: &str| (Fault::new(format!("`{key_name}` is {what}")).hint(EXAMPLE), Some(value.span()));
+        if !KEYS.contains(&key_name) {
+            let fault =
+                Fault::new(format!("there is no key `{key_name}`")).hint(format!("keys: {}", suggest::list(KEYS)));
+            return Err((fault.maybe_hint(suggest::did_you_mean(key_name, KEYS)), Some(key.span())));
+        }
+        if !TEXTS.contains(&key_name) {
+            let names = names(value.get_ref()).ok_or_else(|| wrong("a text, or a list of two"))?;
+            system.names.insert(key_name.into(), names);
+            continue;
+        }
+        let DeValue::String(text) = value.get_ref() else { return Err(wrong("a text")) };
+        match key_name {
+            "digest" => {
+                let kind = DigestKind::ALL.into_iter().find(|kind| kind.name() == text);
+                system.digest = Some(kind.ok_or_else(|| wrong("\"sha256\" or \"sha512\""))?);
+            }
+            "title" => system.title = text.to_string(),
+            "url" => system.url = text.to_string(),
+            "checksums" => system.checksums = text.to_string(),
+            "signed" => system.signed = text.to_string(),
+            "kind" => system.kind = text.to_string(),
+            "user" => system.user = text.to_string(),
+            _ => system.note = text.to_string(),
+        }
+    }
+    let lacks = |what: &str| (Fault::new(format!("the image `{name}` has no {what}")).hint(EXAMPLE), None);
+    if system.url.is_empty() {
+        return Err(lacks("`url`"));
+    }
+    if system.names.is_empty() {
+        return Err(lacks("`amd64` and no `arm64`"));
+    }
+    let check =
+        |arch: &Arch| system.names.contains_key(&arch.to_string()).then(|| system.image(name, *arch).err()).flatten();
+    match [Arch::Amd64, Arch::Arm64].iter().find_map(check) {
+        Some(fault) => Err((fault, None)),
+        None => Ok(system),
+    }
+}
+
+/// Reads the publisher's names of an architecture: in the file, and of the folder.
+fn names(value: &DeValue<'_>) -> Option<(String, String)> {
+    let text = |value: &DeValue<'_>| if let DeValue::String(text) = value { Some(text.to_string()) } else { None };
+    if let DeValue::Array(both) = value {
+        let all: Vec<String> = both.iter().map(|one| text(one.get_ref())).collect::<Option<_>>()?;
+        return match all.as_slice() {
+            [file, folder] => Some((file.clone(), folder.clone())),
+            _ => None,
+        };
+    }
+    text(value).map(|name| (name.clone(), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::snippet::{Colour, draw};
+
+    #[test]
+    fn every_row_of_our_own_says_where_its_image_and_its_checksums_are() {
+        let catalog = Catalog::configured("config.toml", "").unwrap();
+        for (name, system) in catalog.systems() {
+            let lacks = [&system.title, &system.signed, &system.kind, &system.user].iter().any(|text| text.is_empty());
+            assert!(!lacks && !system.is_own && system.digest.is_some(), "{name}");
+            for arch in
+                [Arch::Amd64, Arch::Arm64].into_iter().filter(|arch| system.names.contains_key(&arch.to_string()))
+            {
+                let image = system.image(name, arch).unwrap();
+                assert!(image.url.is_https() && image.checksums.as_ref().is_some_and(Url::is_https), "{name}");
+                assert!(!format!("{image:?}").contains(['{', '}']) || !image.url.as_str().contains('{'), "{name}");
+                assert!(catalog.has(image.url.as_str()));
+            }
+        }
+        let freebsd = catalog.system("freebsd-15.1").unwrap().image("freebsd-15.1", Arch::Arm64).unwrap();
+        assert_eq!(
+            freebsd.url.as_str(),
+            "https://download.freebsd.org/releases/VM-IMAGES/15.1-RELEASE/aarch64/Latest/FreeBSD-15.1-RELEASE-arm64-aarch64-BASIC-CLOUDINIT-ufs.qcow2.xz"
+        );
+        let said = |fault: Fault| format!("{} | {}", fault.message, fault.hint.unwrap_or_default());
+        let arch = catalog.system("arch").unwrap().image("arch", Arch::Arm64).unwrap_err();
+        assert_eq!(said(arch), "there is no image of arch for arm64 | its publisher has one for amd64");
+        let debain = catalog.system("debain-13").unwrap_err();
+        assert_eq!(said(debain), "there is no image \"debain-13\" | did you mean `debian-13`?");
+        assert_eq!(
+            said(catalog.system("windows").unwrap_err()),
+            "there is no image \"windows\" | `vmrun images` lists them; `[images]` in config.toml adds more"
+        );
+    }
+
+    #[test]
+    fn a_host_adds_rows_and_replaces_them_and_what_is_wrong_is_shown_where_it_is() {
+        let text = "[images.debian-13]\nurl = \"http://mirror/{arch}/d.img\"\namd64 = \"x\"\nchecksums = \"http://mirror/{file}.sum\"\n";
+        let catalog = Catalog::configured("config.toml", text).unwrap();
+        let system = catalog.system("debian-13").unwrap();
+        let image = system.image("debian-13", Arch::Amd64).unwrap();
+        assert_eq!((image.url.as_str(), system.is_own), ("http://mirror/x/d.img", true));
+        assert_eq!(image.checksums.unwrap().as_str(), "http://mirror/d.img.sum");
+        let said = |text: &str| {
+            let drawn = draw(&Catalog::configured("config.toml", text).unwrap_err(), Colour::Plain);
+            let lines =
+                drawn.lines().filter(|line| line.starts_with("error") || line.contains("-->") || line.contains("hint"));
+            lines.map(str::trim).collect::<Vec<_>>().join(" ")
+        };
+        let example =
+            "= hint: [images.mine] with url = \"https://…/{arch}.qcow2\", digest = \"sha512\", amd64 = \"x86_64\"";
+        assert_eq!(said("images = 1"), format!("error: `images` is a table --> config.toml:1:10 {example}"));
+        assert_eq!(said("[images]\na = 1"), format!("error: the image `a` is no table --> config.toml:2:5 {example}"));
+        assert_eq!(
+            said("[images.a]\nurll = \"\""),
+            "error: there is no key `urll` --> config.toml:2:1 = hint: did you mean `url`?"
+        );
+        assert_eq!(said("[images.a]\nurl = 1"), format!("error: `url` is a text --> config.toml:2:7 {example}"));
+        assert_eq!(
+            said("[images.a]\ndigest = \"md5\""),
+            format!("error: `digest` is \"sha256\" or \"sha512\" --> config.toml:2:10 {example}")
+        );
+        assert_eq!(
+            said("[images.a]\namd64 = [\"x\"]"),
+            format!("error: `amd64` is a text, or a list of two --> config.toml:2:9 {example}")
+        );
+        assert_eq!(
+            said("[images.a]\namd64 = \"x\""),
+            format!("error: the image `a` has no `url` --> config.toml:1:9 {example}")
+        );
+        assert_eq!(
+            said("[images.a]\nurl = \"http://a/b\""),
+            format!("error: the image `a` has no `amd64` and no `arm64` --> config.toml:1:9 {example}")
+        );
+        assert_eq!(
+            said("[images.a]\namd64 = \"x\"\nurl = \"file:///b\""),
+            "error: the image a: \"file:///b\" is no address of a file to fetch --> config.toml:1:9 = hint: write \
+             https://host/path/of/the/file: only https and http are fetched"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! The table of images of systems, and what their publishers say.
+
+use super::settings::{platform, settings};
+use crate::diag::{Diagnostic, Fault};
+use crate::host::download::Fetcher;
+use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
+use crate::host::{Effect, Settings, files, library_tree};
+pub(crate) use crate::image::catalog::System;
+use crate::image::catalog::{Catalog, SystemImage};
+use crate::image::checksums;
+use crate::model::{Arch, Digest, Fetch, Url};
+use crate::script::{Inputs, Recipe};
+use crate::supervise::Run;
+use crate::supervise::conflicts::Purpose;
+use std::path::Path;
+
+/// How long a file of checksums may be, in bytes.
+const LONGEST: u64 = files::TEXT;
+
+/// What a publisher says of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    /// The system.
+    pub name: String,
+    /// The architecture.
+    pub arch: Arch,
+    /// Whether that is the host's.
+    pub is_of_host: bool,
+    /// What the image is.
+    pub digest: Digest,
+    /// Where it is.
+    pub url: Url,
+    /// Where that is said.
+    pub checksums: Url,
+    /// Whether what says so is signed.
+    pub signed: String,
+}
+
+/// A pin of a recipe, and what its publisher says.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    /// What the recipe has.
+    pub has: Digest,
+    /// What the publisher has.
+    pub pin: Pin,
+}
+
+fn here() -> Result<Settings, Fault> {
+    settings(platform()?, false)
+}
+
+/// Returns the images that this host knows.
+pub(crate) fn catalog() -> Result<Catalog, Vec<Diagnostic>> {
+    let path = here()?.config.join("config.toml");
+    let text = library_tree::text(&path)?.unwrap_or_default();
+    Catalog::configured(&path.display().to_string(), &text).map_err(|fault| vec![fault])
+}
+
+/// Asks the publisher of an image what it is.
+pub(crate) fn pin(name: &str, arch: Option<Arch>) -> Result<Pin, Vec<Diagnostic>> {
+    let settings = here()?;
+    let arch = arch.unwrap_or(settings.target.arch);
+    Ok(asked(&settings, &catalog()?, name, arch)?)
+}
+
+fn asked(settings: &Settings, catalog: &Catalog, name: &str, arch: Arch) -> Result<Pin, Fault> {
+    let system = catalog.system(name)?;
+    let SystemImage { url, checksums, digest: kind } = system.image(name, arch)?;
+    let Some(checksums) = checksums else {
+        let fault = Fault::new(format!("the table does not say where the checksums of {name} are"));
+        return Err(fault.hint(format!("add `checksums` to [images.{name}] in config.toml")));
+    };
+    let text = Fetcher::new(settings.platform, None).text(&checksums, &settings.cache, LONGEST)?;
+    let digest = checksums::find(&text, url.file_name(), kind)?.ok_or_else(|| {
+        let fault = Fault::host(format!("{checksums} has no {} of {}", kind.name(), url.file_name()));
+        fault.hint(format!("its publisher may have moved it: look there, and correct [images.{name:?}] in config.toml"))
+    })?;
+    let is_of_host = arch == settings.target.arch;
+    Ok(Pin { name: name.into(), arch, is_of_host, digest, url, checksums, signed: system.signed.clone() })
+}
+
+/// Compares the images that a recipe fetches with what their publishers say: those of the table.
+pub(crate) fn check(recipe: &Path) -> Result<Vec<Checked>, Vec<Diagnostic>> {
+    let settings = here()?;
+    let catalog = catalog()?;
+    let mut all = Vec::new();
+    for fetch in fetches(recipe, &settings)? {
+        let arches = [Arch::Amd64, Arch::Arm64];
+        let is_it = |name: &str, system: &System, arch: Arch| {
+            system.image(name, arch).is_ok_and(|image| image.url == fetch.url)
+        };
+        let row = catalog
+            .systems()
+            .find_map(|(name, system)| Some((name, arches.into_iter().find(|arch| is_it(name, system, *arch))?)));
+        let Some((name, arch)) = row else { continue };
+        let mut pin = asked(&settings, &catalog, name, arch)?;
+        if pin.digest.kind() != fetch.digest.kind() {
+            let (is, has) = (pin.digest.kind().name(), fetch.digest.kind().name());
+            let fault =
+                Fault::new(format!("{}: the publisher of {name} has a {is}, and the pin is a {has}", recipe.display()));
+            return Err(fault.hint(format!("`vmrun images pin {name}` prints a {is}")).into());
+        }
+        pin.is_of_host = arch == settings.target.arch;
+        all.push(Checked { has: fetch.digest, pin });
+    }
+    Ok(all)
+}
+
+/// Returns what a recipe would fetch where nothing is fetched yet.
+fn fetches(path: &Path, settings: &Settings) -> Result<Vec<Fetch>, Vec<Diagnostic>> {
+    let text = files::read_text(path).map_err(files::io_fault("read", path))?;
+    let recipe = Recipe::parse(&path.display().to_string(), &text)?;
+    let rehearsal = Rehearsal::new(Box::new(Elsewhere::nowhere(settings.clone())));
+    let inputs = Inputs { init: true, asks_nothing: true, ..Inputs::default() };
+    let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
+    if !evaluated.faults.is_empty() {
+        return Err(evaluated.faults);
+    }
+    let fetch = |done: &Rehearsed| match done {
+        Rehearsed::Effect(Effect::Fetch(fetch)) => Some((**fetch).clone()),
+        Rehearsed::Effect(_) | Rehearsed::Boot(_) => None,
+    };
+    Ok(evaluated.run.rehearsed().iter().filter_map(fetch).collect())
+}
