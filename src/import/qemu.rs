@@ -90,7 +90,6 @@ const ITS_OWN: &[&str] = &[
     "only-migratable",
     "parallel",
     "set",
-    "device-help",
 ];
 
 /// An option with its value.

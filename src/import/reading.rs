@@ -253,7 +253,7 @@ impl Import {
         if bytes <= PASSWORD_MAX {
             return None;
         }
-        if self.kind != SourceKind::VmBhyve {
+        if ![SourceKind::VmBhyve, SourceKind::Cbsd].contains(&self.kind) {
             return Some(error(too_long(bytes), place));
         }
         self.warnings.push(Diagnostic { place, ..Diagnostic::warning(too_long(bytes)) });

@@ -123,9 +123,7 @@ impl Reading {
 
     /// Adds the devices.
     pub(super) fn devices(&mut self, given: &[Given]) {
-        for one in given.iter().filter(|one| one.name == "usbdevice" && one.value == "tablet") {
-            self.has_tablet |= one.line > 0;
-        }
+        self.has_tablet = given.iter().any(|one| one.name == "usbdevice" && one.value == "tablet");
         for one in given.iter().filter(|one| one.name == "device") {
             let value = json_as_keys(&one.value).unwrap_or_else(|| one.value.clone());
             let one = &Given { name: one.name.clone(), value, line: one.line };
