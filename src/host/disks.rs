@@ -72,10 +72,16 @@ impl DiskChange {
 
     /// Returns the file that it replaces as a whole.
     pub(crate) fn replaced(&self) -> Option<&Path> {
-        match self {
-            Self::Fill(filling) if filling.volume.is_none() => Some(&filling.path),
-            _ => None,
+        let Self::Fill(filling) = self else { return None };
+        filling.volume.is_none().then_some(filling.path.as_path())
+    }
+
+    /// Returns the size of a disk that it makes.
+    pub(crate) const fn made_size(&self) -> Option<Size> {
+        if let Self::MakeFile { size, .. } | Self::MakeVolume { volume: Volume { size, .. }, .. } = self {
+            return Some(*size);
         }
+        None
     }
 
     /// Returns the volume that it is about.

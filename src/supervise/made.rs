@@ -92,13 +92,9 @@ impl Run {
 
     /// Returns the size of a disk that the run has made and that no guest has had yet.
     pub(crate) fn made_size(&self, path: &Path) -> Option<Size> {
-        self.holds.iter().find_map(|hold| match hold {
-            Hold::Effect(Effect::Disk(change)) if change.path() == path => match &**change {
-                DiskChange::MakeFile { size, .. } => Some(*size),
-                DiskChange::MakeVolume { volume, .. } => Some(volume.size),
-                _ => None,
-            },
-            _ => None,
+        self.holds.iter().find_map(|hold| {
+            let Hold::Effect(Effect::Disk(change)) = hold else { return None };
+            change.made_size().filter(|_| change.path() == path)
         })
     }
 

@@ -260,3 +260,22 @@ fn a_disk_that_has_data_is_left_alone() {
     let expected = "error: /dev/null is a device, and whose data are on it nobody knows";
     assert!(done.stderr.contains(expected), "{}", done.stderr);
 }
+
+#[test]
+fn a_volume_that_a_killed_run_has_left_empty_is_filled_by_the_next_one() {
+    if !is_possible("xz") {
+        return;
+    }
+    for when in ["before", "after"] {
+        let sandbox = images("let root = convert(\"[tmp]/images/web.raw.xz\", zvol(\"zroot/vm/web\", 4.MiB));");
+        shell(&sandbox, "xz -T1 -0 -k web.raw");
+        sandbox.write("fake/strike", &format!("{when} SIGKILL 1 zfs create\n"));
+        assert_eq!(sandbox.run(&["web.rhai", "--init"]).code, -9, "{when}");
+        sandbox.write("fake/strike", "");
+        sandbox.write("fake/exits", "1\n");
+        let done = sandbox.run(&["web.rhai", "--init"]);
+        assert_eq!(done.code, 0, "{when} {}", done.stderr);
+        filled(&sandbox, "fake/zvol/zroot/vm/web", 4 << 20);
+        assert_eq!(sandbox.names("state"), [""; 0], "{when}");
+    }
+}
