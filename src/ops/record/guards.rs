@@ -6,7 +6,7 @@ use super::sessions::Sessions;
 use crate::diag::{Blame, Fault};
 use crate::import::commands_proof::deeds;
 use crate::recording::hidden::hide;
-use crate::recording::{Call, Prepared, Recording, Setting, merge};
+use crate::recording::{Call, Prepared, Recording, merge};
 
 /// How many questions are answered the other way.
 const QUESTIONS_MAX: usize = 16;
@@ -34,7 +34,7 @@ impl Sessions<'_> {
             }
         }
         for question in questions.into_iter().take(QUESTIONS_MAX) {
-            let mut setting = Setting { ..self.setting.clone() };
+            let mut setting = self.setting.clone();
             setting.answers.push(Prepared { words: question.argv.clone(), text: found(question) });
             match self.again(command, &setting) {
                 Ok(Some(other)) => guards.compare(question, usual, &other),
