@@ -21,12 +21,15 @@ use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// What a script does after its boots, as far as it is known.
+/// What a script does after its boots, and where something is missing, as far as it is known.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Flow {
     /// What it does when the guest reboots.
     pub(crate) again: Again,
     /// After what it starts the machine again, in the words of `restart`. Nothing where that is not known.
     pub(crate) on: Option<Vec<&'static str>>,
+    /// The commands that it calls only where something is missing.
+    pub(crate) missing: Vec<String>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
 }
@@ -50,6 +53,7 @@ pub(crate) fn recipe(
         network: Network::of(steps),
         disks: BTreeMap::new(),
         loaders: Vec::new(),
+        missing: &flow.missing,
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
@@ -189,6 +193,8 @@ struct Writer<'a> {
     disks: BTreeMap<String, String>,
     /// Loaders by their machines, and when they run.
     loaders: Vec<(String, When, Loader)>,
+    /// The commands that the script calls only where something is missing.
+    missing: &'a [String],
 }
 
 impl Writer<'_> {

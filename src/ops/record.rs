@@ -1,6 +1,7 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
 mod ends;
+mod guards;
 mod sessions;
 
 use self::ends::Course;
@@ -107,7 +108,7 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let flow = if request.form == RecordingFormat::Recipe {
         request.flow(&mut sessions, &mut with, without.as_mut(), &mut gaps)?
     } else {
-        Flow { again: again(&with, without.as_ref()), on: None, gaps: Vec::new() }
+        Flow { again: again(&with, without.as_ref()), ..Flow::default() }
     };
     let recorded = request.written(&with, without.as_ref(), &flow)?;
     if request.form != RecordingFormat::Recipe {
@@ -163,8 +164,8 @@ fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>
 /// a script that boots none.
 fn differences(
     text: &str,
-    with: &Recording,
-    without: Option<&Recording>,
+    (with, without): (&Recording, Option<&Recording>),
+    once: &[String],
     target: Target,
 ) -> Result<Option<Vec<String>>, Vec<Diagnostic>> {
     let recipe = Recipe::parse("the recipe", text)?;
@@ -178,7 +179,7 @@ fn differences(
         all.extend(proof.machines.iter().map(line));
         let (mut missing, more) = proof.calls.0.differences(&proof.calls.1);
         if let Some(first) = first.as_ref().filter(|_| named == "without") {
-            missing.retain(|line| !is_lasting(line) || !first.calls.1.has(line));
+            missing.retain(|line| !is_lasting(line) && !once.contains(line) || !first.calls.1.has(line));
         }
         calls.push((named, [told(&missing, &more), proof.loaders.clone()].concat()));
     }
@@ -204,8 +205,10 @@ impl Request<'_> {
         let args = self.init_args.map(words::split).transpose()?;
         let Some(usual) = sessions.course(&filled(self.command, &[]), without.as_deref().unwrap_or(with))? else {
             let on = after_crash(with).then(|| vec!["reboot", "crash"]);
-            return Ok(Flow { again: again(with, without.as_deref()), on, gaps: Vec::new() });
+            return Ok(Flow { again: again(with, without.as_deref()), on, ..Flow::default() });
         };
+        let guards = sessions.guards(&filled(self.command, &[]), without.as_deref().unwrap_or(with))?;
+        gaps.extend(guards.gaps);
         let initial = match (&args, &without) {
             (Some(args), Some(_)) => sessions.course(&filled(self.command, args), with)?,
             _ => None,
@@ -235,7 +238,7 @@ impl Request<'_> {
         }));
         let again = if is_own { Again::AsWithout } else { again };
         let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-        Ok(Flow { again, on: Some(usual.restarts.words()), gaps })
+        Ok(Flow { again, on: Some(usual.restarts.words()), missing: guards.missing, gaps })
     }
 
     /// Writes the recording in the form that is asked for.
@@ -261,7 +264,7 @@ impl Request<'_> {
                 let steps = merge(with, without);
                 let text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
-                let differences = differences(&text, with, without, self.target()).transpose();
+                let differences = differences(&text, (with, without), &flow.missing, self.target()).transpose();
                 Ok(Recorded { text, hides_password, differences, gaps: Vec::new() })
             }
         }

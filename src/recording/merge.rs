@@ -18,9 +18,10 @@ pub struct Step {
 }
 
 /// What a script does when the guest reboots: bhyve's status 0 (bhyve(8), EXIT STATUS).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Again {
     /// The recording holds no reboot.
+    #[default]
     NoReboot,
     /// It does not start the machine again.
     Never,

@@ -182,6 +182,42 @@ error: after bhyve's status 4 the script calls `zfs rollback z/a@b`, which the r
 }
 
 #[test]
+fn what_a_script_does_only_where_something_is_missing_is_done_once() {
+    let once = "    // Once: the script does so only where something is missing.\n";
+    let there = "    // Once: a second start would find it there.\n";
+    let cases = [
+        (
+            "if ! zfs list z/a >/dev/null 2>&1; then zfs create z/a; service zfsd restart; fi\nsysctl a=1",
+            format!(
+                "if init {{\n{there}    run(\"zfs\", [\"create\", \"z/a\"]);\n{once}    run(\"service\", [\"zfsd\", \"restart\"]);\n}}\n\n\
+                 run(\"sysctl\", [\"a=1\"]);"
+            ),
+        ),
+        (
+            "ifconfig tap7 >/dev/null 2>&1 || { sysctl a=1; sysctl b=2; }",
+            format!("if init {{\n{once}    run(\"sysctl\", [\"a=1\"]);\n    run(\"sysctl\", [\"b=2\"]);\n}}"),
+        ),
+        (
+            "ifconfig tap0 >/dev/null 2>&1 && ifconfig tap0 destroy\nifconfig tap0 create",
+            "let nic = tap(\"tap0\");".into(),
+        ),
+        ("ifconfig tap7 >/dev/null 2>&1 && exit 1", String::new()),
+    ];
+    for (lines, expected) in cases {
+        same(&before(lines), &expected);
+    }
+    let (told, text) = head(&format!("#!/bin/sh\nzfs list z/a@b >/dev/null 2>&1 && zfs rollback z/a@b\n{BHYVE}\n"), 1);
+    let what =
+        "where `zfs list z/a@b` finds something the script calls `zfs rollback z/a@b`, and the recipe never does";
+    let hint = "record where it is there, by `--answer`, or write it into the recipe, in `try { … } catch { }`";
+    same(
+        told.split_once("does not exist\n").map_or(told.as_str(), |(_, told)| told),
+        &format!("error: {what}\n |\n = hint: {hint}"),
+    );
+    assert!(text.replace("\n// ", " ").starts_with(&format!("// NOT DERIVED: {what}.")), "{text}");
+}
+
+#[test]
 fn a_script_that_boots_more_than_once_is_told_what_its_recipe_does() {
     let of = |name: &str| format!("bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd {name}");
     let two = "the script boots 2 machines, a and b, and the recipe runs them one after the other";
@@ -189,7 +225,7 @@ fn a_script_that_boots_more_than_once_is_told_what_its_recipe_does() {
                  `after(\"…\")` into the later one";
     let twice = "the script boots a 2 times, one after the other: when it reboots vmrun begins at the first again";
     let cases = [
-        (format!("{} &\n{}\nwait", of("a"), of("b")), two, split),
+        (format!("{}\n{}", of("a"), of("b")), two, split),
         (format!("{}\n{}", of("a"), of("a")), twice, "let each boot be a recipe of its own, or stand under `if init`"),
     ];
     for (lines, expected, hint) in cases {

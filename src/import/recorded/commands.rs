@@ -173,6 +173,9 @@ impl Writer<'_> {
             ("mount", _) => Way::Tried("It may be mounted already."),
             ("umount", _) => Way::Tried("It may not be mounted."),
             ("kldunload", _) => Way::Tried("It may not be loaded."),
+            _ if self.missing.contains(&step.call.command().to_string()) => {
+                Way::Once("Once: the script does so only where something is missing.")
+            }
             _ => Way::AsItIs,
         }
     }

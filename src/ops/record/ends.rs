@@ -80,7 +80,7 @@ fn with_first_end(heard: &Recording, status: i32) -> Recording {
 }
 
 /// Whether a script may do something else when bhyve ends in another way: it asks for a status, or runs other scripts.
-fn hangs_on_status(command: &[String]) -> bool {
+pub(super) fn hangs_on_status(command: &[String]) -> bool {
     const WORDS: &[&str] = &[
         "if", "elif", "while", "until", "for", "case", "set", "trap", "exec", "source", "eval", "sh", "bash", "ksh",
         "csh", "perl", "python", "function",
