@@ -127,9 +127,10 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
                     let hint = if is_read { "name the image in it" } else { "name the disk image in it, or a device" };
                     error(part, Fault::new(format!("{path} is a folder")).hint(hint));
                 }
-                Some(_) if device.is_raw(number) => {}
                 Some(_) => {
-                    let fault = content::against(host, path, content::Use::Image(access));
+                    let cached = content::against_writing(host, path, access);
+                    let other = || content::against(host, path, content::Use::Image(access));
+                    let fault = if device.is_raw(number) { cached } else { cached.or_else(other) };
                     fault.into_iter().for_each(|fault| error(part.clone(), fault));
                 }
             }

@@ -401,6 +401,31 @@ fn the_cache_is_listed_and_what_nobody_uses_is_removed() {
     same(&scene.run(&["cache", "list"]).stdout, "nothing was fetched");
 }
 
+#[test]
+fn no_guest_writes_to_what_is_in_the_cache() {
+    let scene = Scene::new();
+    let bytes = image();
+    let url = scene.publisher.serve("a.img", Answer::File(bytes.clone()));
+    let hex = sha256(&bytes);
+    fs::write(scene.sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let says = |more: &str, args: &[&str]| {
+        let recipe = format!(
+            "let image = fetch(\"{url}\", #{{ sha256: \"{hex}\" }});\nbhyve(#{{ name: \"lab\", bootrom: \"[tmp]/vm/rom.fd\", \
+             slots: #{{ \"0\": hostbridge(), \"4\": virtio_blk(image{more}), \"31\": lpc() }} }}).run();\n"
+        );
+        scene.sandbox.write("r.rhai", &recipe);
+        fault(&scene.run(args))
+    };
+    let wrong = format!(
+        "error: [tmp]/cache/sha256/{hex} is in the cache, and a guest that writes to it makes it another file | make a disk of it, \
+         as by `qemu-img convert`, or have it only read: `ro: true`"
+    );
+    assert_eq!(says("", &["r.rhai"]), wrong);
+    assert_eq!(scene.cache(), [""; 0]);
+    assert_eq!(says("", &["plan", "r.rhai"]), wrong);
+    assert_eq!(says(", #{ ro: true }", &["plan", "r.rhai"]), " | ");
+}
+
 /// A table of images with one system, whose publisher is ours.
 fn with_table(scene: &Scene, signed: &str) {
     let row = format!(

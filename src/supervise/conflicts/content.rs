@@ -33,6 +33,15 @@ pub(super) fn against(host: &dyn Host, path: &DevicePath, used: Use) -> Option<F
     fault_of(path, content(&head)?, used)
 }
 
+/// Returns the fault of a file in the cache that a guest would write to: it is known there by its content, to every other machine too.
+pub(super) fn against_writing(host: &dyn Host, path: &DevicePath, access: Access) -> Option<Fault> {
+    if access == Access::ReadOnly || !path.as_path().starts_with(&host.settings().cache) {
+        return None;
+    }
+    let fault = Fault::new(format!("{path} is in the cache, and a guest that writes to it makes it another file"));
+    Some(fault.hint("make a disk of it, as by `qemu-img convert`, or have it only read: `ro: true`"))
+}
+
 /// Whether the run writes the file anew, so that what is in it now does not count.
 fn is_made(host: &dyn Host, path: &DevicePath) -> bool {
     let makes = |done: &Rehearsed| match done {
