@@ -187,6 +187,10 @@ debian_needs_test() {
     need_tool curl curl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
+    need_tool qemu-img qemu-utils
+    need_tool xz xz-utils
+    need_tool bzip2 bzip2
+    need_tool zstd zstd
     need_tool dnsmasq dnsmasq-base
     need_tool mksh mksh
     need_tool bmake bmake
@@ -438,6 +442,7 @@ freebsd_needs_test() {
     need_tool mksh mksh
     need_tool mcopy mtools
     need_tool sgdisk gptfdisk
+    need_tool qemu-img qemu-tools
     need_tool as binutils
     need_tool python3 python3
     need_tool cargo-deny cargo-deny

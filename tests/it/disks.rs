@@ -1,6 +1,7 @@
 //! Disks as recipes have them, wherever they live: made, grown, never cut off, and taken away again where a run failed before a guest
 //! had them.
 
+use super::disk_host::host;
 use super::sandbox::{Sandbox, same};
 use std::fs;
 
@@ -12,16 +13,6 @@ bhyve(#{
     slots: #{ "0": hostbridge(), "4": virtio_blk(root), "5": virtio_blk(data), "31": lpc() },
 }).run();
 "#;
-
-/// A host with a pool of 100 GiB and a recipe.
-pub(crate) fn host(recipe: &str) -> Sandbox {
-    let sandbox = Sandbox::new();
-    ["zfs", "zpool"].iter().for_each(|program| sandbox.has(program));
-    sandbox.write("fake/zfs", "filesystem zroot\tsize=107374182400\nfilesystem zroot/vm\n");
-    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
-    sandbox.write("web.rhai", recipe);
-    sandbox
-}
 
 /// The calls of zfs that change something.
 fn changes(sandbox: &Sandbox) -> Vec<String> {

@@ -17,6 +17,8 @@ mod answers;
 mod boot_images;
 #[path = "../common/datastore.rs"]
 mod datastore;
+#[path = "../common/disk_host.rs"]
+mod disk_host;
 #[path = "../common/documented.rs"]
 mod documented;
 #[path = "../common/efi.rs"]
@@ -46,7 +48,6 @@ mod check;
 mod clock;
 mod console;
 mod content;
-mod convert;
 mod disks;
 mod docs;
 mod faults;

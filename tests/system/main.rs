@@ -17,6 +17,8 @@ mod answers;
 #[path = "../common/boot_images.rs"]
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod boot_images;
+#[path = "../common/disk_host.rs"]
+mod disk_host;
 #[path = "../common/documented.rs"]
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod documented;
@@ -49,6 +51,7 @@ mod subjects;
 mod terminal;
 
 mod chains;
+mod convert;
 mod enclosed;
 mod fetch;
 mod find;
