@@ -9,7 +9,7 @@ pub(super) fn line(file: &FetchProgress<'_>) -> Option<String> {
     let Stage::Comes { done, whole, rate } = file.stage else { return None };
     let rough = |bytes| Size::bytes(bytes).rough();
     let of = whole.map_or_else(String::new, |whole| format!(" of {}", rough(whole)));
-    let left = whole.and_then(|whole| whole.saturating_sub(done).checked_div(rate));
+    let left = whole.and_then(|whole| whole.saturating_sub(done).checked_div(rate)).filter(|left| *left > 0);
     let left = left.map_or_else(String::new, |left| format!(", {:?} left", Duration::from_secs(left)));
     Some(format!("fetching {}: {}{of}, {}/s{left}", file.url.file_name(), rough(done), rough(rate)))
 }
@@ -41,6 +41,7 @@ mod tests {
             comes(120 << 20, Some(400 << 20), 2 << 20),
             "fetching debian.qcow2: 120 MiB of 400 MiB, 2 MiB/s, 140s left|"
         );
+        assert_eq!(comes(300, Some(400), 200), "fetching debian.qcow2: 300 bytes of 400 bytes, 200 bytes/s|");
         assert_eq!(comes(120, Some(400), 0), "fetching debian.qcow2: 120 bytes of 400 bytes, 0 bytes/s|");
         assert_eq!(comes(120 << 20, None, 2 << 20), "fetching debian.qcow2: 120 MiB, 2 MiB/s|");
         assert_eq!(said(Stage::Waits), "|somebody else is fetching https://a.example/b/debian.qcow2; waiting for that");
