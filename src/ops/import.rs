@@ -65,12 +65,12 @@ pub(crate) fn import(request: &Request<'_>) -> Result<Imported, Vec<Diagnostic>>
     let setting = request.setting(&name)?;
     let (mut import, recipe, differences) = proved(&name, &text, &setting, request.out.unwrap_or("the recipe"))?;
     if let Some(path) = request.out {
-        let test = request.with_test.then(|| tested::file(Path::new(path)));
-        if let Some(test) = test.as_ref().filter(|test| files::exists(test)) {
+        let beside = request.with_test.then(|| tested::file(Path::new(path)));
+        if let Some(test) = beside.as_ref().filter(|test| files::exists(test)) {
             return Err(is_there(&test.display().to_string()).into());
         }
         write(path, &recipe)?;
-        if let Some(test) = test {
+        if let Some(test) = beside {
             let text = tested::test(Path::new(path), &TestHost::of(&mut import))?;
             write(&test.display().to_string(), &text)?;
         }

@@ -294,7 +294,7 @@ impl Request<'_> {
         // One that loads none has them loaded, by loader.conf(5) or rc.conf(5).
         let loads = standins::script(self.command).is_none_or(|script| script.text.contains("kldload"));
         let (exits, limit, has_modules) = (self.exits.to_vec(), self.limit, !loads);
-        Ok(Scenario { exits, answers, interfaces, limit, has_modules, ..usual })
+        Ok(Scenario { exits, limit, interfaces, answers, has_modules, ..usual })
     }
 }
 

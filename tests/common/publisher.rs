@@ -106,7 +106,7 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) -> Option<()> {
         }
         Answer::Endless => {
             stream.write_all(head("200 OK", "").as_bytes()).ok()?;
-            while stream.write_all(&[0; 1 << 16]).is_ok() {}
+            while stream.write_all(&[0; 1 << 14]).is_ok() {}
             return None;
         }
         Answer::Unmeasured(bytes) => {
@@ -134,12 +134,11 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) -> Option<()> {
     }
     let part = bytes.get(from..).unwrap_or_default();
     let length = format!("Content-Length: {}\r\n", part.len());
-    let head = match from {
-        0 => head("200 OK", &length),
-        _ => {
-            let range = format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len());
-            head("206 Partial Content", &format!("{length}{range}"))
-        }
+    let head = if from == 0 {
+        head("200 OK", &length)
+    } else {
+        let range = format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len());
+        head("206 Partial Content", &format!("{length}{range}"))
     };
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(part.get(..most.min(part.len())).unwrap_or_default()).ok()

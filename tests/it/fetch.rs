@@ -4,6 +4,7 @@ use super::publisher::{Answer, Publisher};
 use super::sandbox::{Done, Sandbox, same};
 use sha2::{Digest as _, Sha256};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 /// What is served: enough for several reads, and not the same anywhere.
 fn image() -> Vec<u8> {
@@ -92,7 +93,6 @@ fn a_file_is_fetched_once_and_its_name_is_its_digest() {
     // And nothing is planned.
     same(&scene.run(&["plan", "r.rhai"]).stdout, "umask 026");
     // Who may look into it is whoever fetched it.
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = |name: &str| fs::metadata(scene.sandbox.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!([mode("cache"), mode("cache/sha256"), mode("cache/partial")], [0o700; 3]);
 }

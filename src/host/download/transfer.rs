@@ -121,7 +121,7 @@ pub(super) fn run(
     tell: Tell<'_>,
 ) -> Result<(), Broken> {
     let before = claim.length();
-    let mut child = start(transfer(fetcher.platform, asked), most, claim).map_err(Broken::Fault)?;
+    let mut child = start(&transfer(fetcher.platform, asked), most, claim).map_err(Broken::Fault)?;
     let began = Instant::now();
     let mut pace = Pace::new(before);
     let status = loop {
@@ -164,7 +164,7 @@ fn too_much(asked: Transfer<'_>, most: u64) -> Broken {
 }
 
 /// Starts the program with a limit for the files that it writes.
-fn start(argv: Argv, most: u64, claim: &Claim) -> Result<Child, Fault> {
+fn start(argv: &Argv, most: u64, claim: &Claim) -> Result<Child, Fault> {
     tracing::debug!("{argv}");
     // The shell counts blocks; one that is begun is needed.
     let limit = most / BLOCK + 1;

@@ -224,7 +224,7 @@ impl Tables<'_> {
                 parent.clone()
             } else {
                 let is_free = |name: &String| !self.taken.contains(name) && !taps.contains(name);
-                (0_u32..).map(|number| format!("tap{number}")).find(is_free).unwrap_or_default()
+                (0..=u32::from(u16::MAX)).map(|number| format!("tap{number}")).find(is_free).unwrap_or_default()
             };
             taps.insert(tap.clone());
             if is_lasting {
@@ -283,7 +283,7 @@ impl Tables<'_> {
         }
         if port == "0" {
             let last = Some(text(settings, "vnc_port")).filter(|port| !["", "0", "1"].contains(&port.as_str()));
-            let free = || (5900_u32..).map(|port| port.to_string()).find(|port| !self.taken.contains(port));
+            let free = || (5900..=u16::MAX).map(|port| port.to_string()).find(|port| !self.taken.contains(port));
             port = last.or_else(free).unwrap_or_default();
             let text = format!("CBSD takes the first port from 5900 on that is free; here it is {port}");
             self.machine.note(0, "vm_vnc_port", text);

@@ -134,10 +134,10 @@ fn command(
     given: &ImportOptions,
     files: Files<'_>,
 ) -> Result<Basis, Vec<Diagnostic>> {
-    let (command, spans) = joined(argv);
-    let command = source(&format!("{}, {whose}", shown.name), &command, SourceKind::Bhyve);
-    let args: Vec<String> = ["bhyve".to_string()].into_iter().chain(argv.iter().cloned()).collect();
-    arguments(&command, &args, |at| spans.get(at).cloned(), given.target, files)
+    let (line, spans) = joined(argv);
+    let command = source(&format!("{}, {whose}", shown.name), &line, SourceKind::Bhyve);
+    let words: Vec<String> = ["bhyve".to_string()].into_iter().chain(argv.iter().cloned()).collect();
+    arguments(&command, &words, |at| spans.get(at).cloned(), given.target, files)
 }
 
 /// Takes over what a source comes to.

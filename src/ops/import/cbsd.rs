@@ -93,10 +93,10 @@ fn is_plain(name: &str) -> bool {
 fn taken(guests: &[Guest]) -> Vec<String> {
     let texts = guests.iter().filter_map(|guest| guest.text.as_ref().ok()).filter(|text| !text.starts_with('{'));
     let of = |text: &String| {
-        let parts = text.split([' ', ',', '\'', '"', '\n']);
-        let is_tap = |part: &&str| part.strip_prefix("tap").is_some_and(|number| number.parse::<u32>().is_ok());
+        let words = text.split([' ', ',', '\'', '"', '\n']);
+        let has_tap = |part: &&str| part.strip_prefix("tap").is_some_and(|number| number.parse::<u32>().is_ok());
         let port = |part: &str| Some(part.strip_prefix("tcp=")?.rsplit(':').next()?.to_string());
-        let (taps, ports): (Vec<_>, Vec<_>) = parts.map(|part| (Some(part).filter(is_tap), port(part))).unzip();
+        let (taps, ports): (Vec<_>, Vec<_>) = words.map(|part| (Some(part).filter(has_tap), port(part))).unzip();
         taps.into_iter().flatten().map(String::from).chain(ports.into_iter().flatten()).collect::<Vec<_>>()
     };
     texts.flat_map(of).collect()

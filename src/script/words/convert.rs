@@ -67,17 +67,14 @@ fn room(call: &Call<'_>, image: &Path, path: &Path, volume: Option<&VolumeName>)
             let made = run.made_size(path);
             return Ok(made.filter(|_| is_init));
         }
-        match volume {
-            Some(name) => {
-                let fact = disks::volume(&*run.host, name).map_err(|fault| Raised::from(fault).arg(1))?;
-                // A run that was killed before it came to fill the volume has left it empty.
-                let is_new = fact.as_ref().is_some_and(|fact| has_made || is_init && fact.is_empty());
-                (fact.map(|fact| fact.size), is_new)
-            }
-            None => {
-                let fact = run.host.file(path);
-                (fact.and_then(|fact| fact.size), fact.is_some_and(|fact| !fact.has_data))
-            }
+        if let Some(name) = volume {
+            let fact = disks::volume(&*run.host, name).map_err(|fault| Raised::from(fault).arg(1))?;
+            // A run that was killed before it came to fill the volume has left it empty.
+            let is_new = fact.as_ref().is_some_and(|fact| has_made || is_init && fact.is_empty());
+            (fact.map(|fact| fact.size), is_new)
+        } else {
+            let fact = run.host.file(path);
+            (fact.and_then(|fact| fact.size), fact.is_some_and(|fact| !fact.has_data))
         }
     };
     let Some(size) = found else {
@@ -136,12 +133,11 @@ fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>) -> Option<Fa
         return Some(Fault::host(format!("`{program}` is not installed, and {image} needs it")).hint(package));
     }
     let length = host.file(&filling.image)?.size?;
-    let (place, free) = match &filling.volume {
-        Some(name) => (PathBuf::from(name.parent()), disks::available(host, name).ok()??),
-        None => {
-            let folder = filling.path.parent()?;
-            (folder.into(), free(&host.query(&Argv::new("df").arg("-Pk").arg(folder.display())).ok()?)?)
-        }
+    let (place, free) = if let Some(name) = &filling.volume {
+        (PathBuf::from(name.parent()), disks::available(host, name).ok()??)
+    } else {
+        let folder = filling.path.parent()?;
+        (folder.into(), free(&host.query(&Argv::new("df").arg("-Pk").arg(folder.display())).ok()?)?)
     };
     // What is packed, or has holes, takes more: that much it takes at least. What is reserved for a volume is there already.
     let is_reserved = filling.volume.as_ref().and_then(|name| disks::volume(host, name).ok()?);
