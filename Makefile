@@ -45,7 +45,7 @@ attack:
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: record:: record_words:: recorded::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: record:: record_words:: recorded::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:

@@ -591,7 +591,7 @@ fn what_is_wrong_with_how_a_machine_is_kept_is_shown_where_it_is() {
             "error: a guest does not end by \"sleep\"\n  = hint: one of reboot, poweroff, halt and crash".into(),
         ),
         ("restart(#{ on: \"crash\" });", format!("error: expected a list of texts, got a text\n  = hint: {restart}")),
-        ("restart(#{ delay: \"1d\" });", "error: \"1d\" is no time\n  = hint: write 60s, 2m or 500ms".into()),
+        ("restart(#{ delay: \"1w\" });", "error: \"1w\" is no time\n  = hint: write 60s, 2m or 500ms".into()),
         (
             "restart(#{ backoff: 0.5 });",
             "error: 0.5 is no factor by which a wait grows\n  = hint: from 1.0 to 100.0".into(),
