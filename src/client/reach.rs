@@ -145,17 +145,15 @@ impl HostQueue {
 impl Asked {
     /// Returns the answer, when it is there or too late.
     fn hear(&mut self, ready: bool, now: Instant) -> Option<Answer> {
-        let late = || (self.until <= now).then_some(Answer::Silent);
+        let until = self.until;
+        let late = || (until <= now).then_some(Answer::Silent);
         if !ready {
             return late();
         }
-        if !self.connected {
-            match getsockopt(&self.stream, sockopt::SocketError).map(Errno::from_raw) {
-                Ok(error) if error as i32 != 0 => return Some(failed(error)),
-                Ok(_) if self.stream.peer_addr().is_ok() => self.connected = true,
-                Ok(_) => return late(),
-                Err(error) => return Some(failed(error)),
-            }
+        match self.connected().map_err(failed) {
+            Err(answer) => return Some(answer),
+            Ok(false) => return late(),
+            Ok(true) => {}
         }
         let mut buffer = [0; BANNER];
         loop {
@@ -174,6 +172,17 @@ impl Asked {
                 Err(_) => return Some(Answer::Other),
             }
         }
+    }
+
+    /// Whether the connection is there by now.
+    fn connected(&mut self) -> Result<bool, Errno> {
+        if !self.connected {
+            match getsockopt(&self.stream, sockopt::SocketError).map(Errno::from_raw)? {
+                error if error as i32 != 0 => return Err(error),
+                _ => self.connected = self.stream.peer_addr().is_ok(),
+            }
+        }
+        Ok(self.connected)
     }
 }
 

@@ -143,12 +143,7 @@ fn heard_within(from: ChildStderr, within: Duration) -> Vec<u8> {
 
 /// Has such a program connect once, and returns what is at the other end.
 pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault> {
-    let mut command = command(carrier);
-    let spawned = spawn::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
-    let mut child = spawned.map_err(|why| match why.kind() {
-        ErrorKind::NotFound => Fault::host(format!("{} is not installed here", carrier.program)),
-        _ => spawn::refused(&carrier.program, &why),
-    })?;
+    let mut child = started(carrier)?;
     let (Some(mut output), Some(error)) = (child.stdout.take(), child.stderr.take()) else { return Ok(Tried::Silent) };
     let (tell, heard) = channel();
     let listening = spawn::thread(move || {
@@ -172,4 +167,14 @@ pub(crate) fn try_once(carrier: &Argv, within: Duration) -> Result<Tried, Fault>
     };
     spawn::end(&mut child);
     Ok(tried)
+}
+
+/// Starts the program of a tunnel, whose ends are ours.
+fn started(carrier: &Argv) -> Result<Child, Fault> {
+    let mut command = command(carrier);
+    let spawned = spawn::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    spawned.map_err(|why| match why.kind() {
+        ErrorKind::NotFound => Fault::host(format!("{} is not installed here", carrier.program)),
+        _ => spawn::refused(&carrier.program, &why),
+    })
 }

@@ -36,6 +36,13 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Cached>, Fault> {
         return Ok(Vec::new());
     }
     Folder::open(cache, Keeps::Cache)?;
+    let (mut all, partial) = (whole(cache), partial(cache));
+    all.extend(partial);
+    Ok(all)
+}
+
+/// Returns the files that are there whole.
+fn whole(cache: &Path) -> Vec<Cached> {
     let mut all = Vec::new();
     for kind in DigestKind::ALL {
         let folder = cache.join(kind.name());
@@ -47,6 +54,11 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Cached>, Fault> {
         };
         all.extend(files::names(&folder).iter().filter_map(own));
     }
+    all
+}
+
+/// Returns the files that are on their way, or were when somebody's run ended.
+fn partial(cache: &Path) -> Vec<Cached> {
     let folder = cache.join(PARTIAL);
     let own = |name: &String| {
         let (kind, hex) = name.split_once('-')?;
@@ -59,8 +71,7 @@ pub(crate) fn list(cache: &Path) -> Result<Vec<Cached>, Fault> {
         let used = parts.iter().chain([&meta]).map(used).max().unwrap_or_default();
         Some(Cached { digest, path, is_partial: true, bytes: parts.iter().map(std::fs::Metadata::len).sum(), used })
     };
-    all.extend(files::names(&folder).iter().filter_map(own));
-    Ok(all)
+    files::names(&folder).iter().filter_map(own).collect()
 }
 
 /// When a file was used last, as far as it is known.

@@ -153,6 +153,7 @@ impl<'a> Fetcher<'a> {
                         return Err(Broken::CutOff(said));
                     }
                 }
+                // Whatever else it is: it is how the download has ended.
                 done => return done,
             }
         }

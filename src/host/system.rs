@@ -199,7 +199,6 @@ impl Facts for System {
 
     fn interfaces_anew(&self) -> Result<Rc<[Interface]>, Fault> {
         *self.interfaces.borrow_mut() = None;
-        self.hurry();
         self.interfaces()
     }
 

@@ -53,11 +53,7 @@ pub(super) fn read(text: &str) -> Option<Started> {
     let all: Vec<(usize, Range<usize>)> = spans(text).filter_map(|line| arguments(text, line)).collect();
     let begin = all.iter().rposition(|(kind, _)| *kind == 0).unwrap_or_default();
     let mut started = Started::default();
-    let earlier = all.iter().take(begin).filter(|(kind, _)| *kind == 0).count();
-    if earlier > 0 {
-        let times = if earlier == 1 { "one earlier start".into() } else { format!("{earlier} earlier starts") };
-        started.remarks.push(format!("the last start of the log is taken; it has {times}"));
-    }
+    started.remarks.extend(passed_over(all.iter().take(begin).filter(|(kind, _)| *kind == 0).count()));
     let last = all.get(begin..).filter(|all| !all.is_empty())?;
     for (_, span) in last {
         started.words.extend(blanks(text, span.clone()));
@@ -79,6 +75,16 @@ pub(super) fn read(text: &str) -> Option<Started> {
     let name = name.unwrap_or_else(|| "guest".into());
     started.words.push(Word { text: name, span: end..end, expands: None });
     Some(started)
+}
+
+/// Returns what is said of starts that are not taken.
+fn passed_over(earlier: usize) -> Option<String> {
+    let times = match earlier {
+        0 => return None,
+        1 => "one earlier start".into(),
+        _ => format!("{earlier} earlier starts"),
+    };
+    Some(format!("the last start of the log is taken; it has {times}"))
 }
 
 #[cfg(test)]

@@ -56,11 +56,7 @@ pub(super) fn of_script(
     init: bool,
 ) -> Result<Option<Proof>, Vec<Diagnostic>> {
     let boots = recorded::boots(recording);
-    let printed = recording.calls.iter().filter(|call| call.program() == "ifconfig").map(|call| call.output.as_str());
-    let mut interfaces = freebsd::parse_interfaces(&printed.collect::<String>());
-    // Those with an address were there before; a tap may be the script's own.
-    interfaces.retain(|interface| interface.kind != InterfaceKind::Tap && !interface.addresses.is_empty());
-    let done = rehearsed(recipe, target, &interfaces, init)?;
+    let done = rehearsed(recipe, target, &found(recording), init)?;
     if boots.is_empty() {
         return Ok(None);
     }
@@ -79,6 +75,14 @@ pub(super) fn of_script(
     let loaders = places.zip(machines).filter_map(|(at, machine)| loaded(script.get(..at)?, machine));
     proof.loaders = loaders.collect();
     Ok(Some(proof))
+}
+
+/// Returns the interfaces that were there before the script, as it has seen them: those with an address. A tap may be its own.
+fn found(recording: &Recording) -> Vec<Interface> {
+    let printed = recording.calls.iter().filter(|call| call.program() == "ifconfig").map(|call| call.output.as_str());
+    let mut interfaces = freebsd::parse_interfaces(&printed.collect::<String>());
+    interfaces.retain(|interface| interface.kind != InterfaceKind::Tap && !interface.addresses.is_empty());
+    interfaces
 }
 
 /// Returns the calls that are a rehearsed effect. Marks are no part of them, nor what a machine's firmware begins with.

@@ -115,12 +115,15 @@ pub(crate) fn elsewhere(
     }
     let host = search.only(0)?;
     let name = search.machines.swap_remove(0).name;
-    let host = &search.hosts[host];
-    let remote = host.remote().cloned().ok_or_else(|| {
+    Ok(Some((reached(&search.hosts[host], &name)?, name)))
+}
+
+/// Returns how a host is asked that a machine runs on.
+fn reached(host: &VmHost, name: &str) -> Result<Remote, Fault> {
+    host.remote().cloned().ok_or_else(|| {
         let fault = Fault::host(format!("{name} runs on {}, which is not asked by ssh", host.name));
         fault.hint(format!("write it as ssh://{} to get at its serial ports", host.name))
-    });
-    Ok(Some((remote?, name)))
+    })
 }
 
 /// Returns the fault of recipes that are wrong, after the faults of each.

@@ -35,15 +35,15 @@ const PAIRS: &[Pair] = &[
         hint: "give each serial port a nmdm(4) of its own: \"/dev/nmdm-NAME.1A\"",
     },
     Pair {
-        keys: ["gdb: #{ port: 41234 },", "com1: \"tcp=127.0.0.1:41234\","],
+        keys: ["gdb: #{ port: 18234 },", "com1: \"tcp=127.0.0.1:18234\","],
         slots: ["", ""],
-        message: "the address 127.0.0.1:41234",
+        message: "the address 127.0.0.1:18234",
         hint: "give each machine a port of its own",
     },
     Pair {
-        keys: ["com1: \"tcp=0.0.0.0:41235\",", "gdb: #{ port: 41235 },"],
+        keys: ["com1: \"tcp=0.0.0.0:18235\",", "gdb: #{ port: 18235 },"],
         slots: ["", ""],
-        message: "the address 0.0.0.0:41235",
+        message: "the address 0.0.0.0:18235",
         hint: "give each machine a port of its own",
     },
     Pair {
@@ -140,13 +140,13 @@ error: the UUID 11111111-2222-3333-4444-555555555555 is in use by the machine db
 #[test]
 fn the_guest_of_a_supervisor_that_is_gone_has_its_own_still() {
     let host = Host::new("run\n");
-    recipe(&host, "db", "gdb: #{ port: 41236 },", "");
-    recipe(&host, "web", "gdb: #{ port: 41236 },", "");
+    recipe(&host, "db", "gdb: #{ port: 18236 },", "");
+    recipe(&host, "web", "gdb: #{ port: 18236 },", "");
     assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
     let status = host.until("db", |status| status.supervisor.is_some());
     super::host::kill(status.supervisor.unwrap());
     let done = host.run(&["start", "web.rhai"]);
-    let said = "error: the address 127.0.0.1:41236 is in use by the guest of db, whose vmrun is gone\n";
+    let said = "error: the address 127.0.0.1:18236 is in use by the guest of db, whose vmrun is gone\n";
     let hint = "`vmrun stop db` stops it, `vmrun adopt db` takes it over, or give each machine a port of its own\n";
     assert!(done.code == 3 && done.stderr.starts_with(said) && done.stderr.ends_with(hint), "{done:?}");
     assert_eq!(host.run(&["stop", "db"]).code, 0);

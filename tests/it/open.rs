@@ -5,12 +5,12 @@ use std::fs;
 
 const RECIPE: &str = r#"bhyve(#{
     name: "db", memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
-    gdb: #{ port: 41237, address: "GDB" },
-    com1: "tcp=TCP:41238",
+    gdb: #{ port: 18237, address: "GDB" },
+    com1: "tcp=TCP:18238",
     slots: #{
-        "3": uart("tcp=TCP:41239"),
-        "29": fbuf(#{ tcp: "VNC:41240" }),
-        "31": lpc(#{ com2: "tcp=TCP:41241" }),
+        "3": uart("tcp=TCP:18239"),
+        "29": fbuf(#{ tcp: "VNC:18240" }),
+        "31": lpc(#{ com2: "tcp=TCP:18241" }),
     },
 }).run();
 "#;
@@ -34,41 +34,41 @@ fn said(sandbox: &Sandbox, words: &[&str]) -> (i32, String) {
 const SOUND: &str = "vmrun: nothing is wrong with 1 recipe, after 3 rehearsals\n";
 
 const OPEN: &str = r#"
-warning: the stub for gdb listens on 0.0.0.0:41237, which knows no password: whoever reaches it reads and writes the guest's memory
+warning: the stub for gdb listens on 0.0.0.0:18237, which knows no password: whoever reaches it reads and writes the guest's memory
  --> db.rhai:3:35
   |
-3 |     gdb: #{ port: 41237, address: "0.0.0.0" },
+3 |     gdb: #{ port: 18237, address: "0.0.0.0" },
   |                                   ^^^^^^^^^
   |
-  = hint: leave `address` out for 127.0.0.1; `ssh -L 41237:127.0.0.1:41237 HOST` leads there from elsewhere
-warning: VNC listens on 0.0.0.0:41240 without a password: whoever reaches it sees the screen and types there
+  = hint: leave `address` out for 127.0.0.1; `ssh -L 18237:127.0.0.1:18237 HOST` leads there from elsewhere
+warning: VNC listens on 0.0.0.0:18240 without a password: whoever reaches it sees the screen and types there
  --> db.rhai:7:28
   |
-7 |         "29": fbuf(#{ tcp: "0.0.0.0:41240" }),
+7 |         "29": fbuf(#{ tcp: "0.0.0.0:18240" }),
   |                            ^^^^^^^^^^^^^^^
   |
   = hint: listen on 127.0.0.1, where `vmrun vnc db --hosts ssh://HOST` leads; or add `password: secret("vnc")`, which is weak: who sees the network sees the screen
-warning: `com1` listens on [::]:41238, which knows no password: whoever reaches it has the guest's console
+warning: `com1` listens on [::]:18238, which knows no password: whoever reaches it has the guest's console
  --> db.rhai:4:11
   |
-4 |     com1: "tcp=[::]:41238",
+4 |     com1: "tcp=[::]:18238",
   |           ^^^^^^^^^^^^^^^^
   |
-  = hint: "tcp=127.0.0.1:41238"; `vmrun console db --port com1 --hosts ssh://HOST` leads there
-warning: `com2` listens on [::]:41241, which knows no password: whoever reaches it has the guest's console
+  = hint: "tcp=127.0.0.1:18238"; `vmrun console db --port com1 --hosts ssh://HOST` leads there
+warning: `com2` listens on [::]:18241, which knows no password: whoever reaches it has the guest's console
  --> db.rhai:8:28
   |
-8 |         "31": lpc(#{ com2: "tcp=[::]:41241" }),
+8 |         "31": lpc(#{ com2: "tcp=[::]:18241" }),
   |                            ^^^^^^^^^^^^^^^^
   |
-  = hint: "tcp=127.0.0.1:41241"; `vmrun console db --port com2 --hosts ssh://HOST` leads there
-warning: the uart in slot 3 listens on [::]:41239, which knows no password: whoever reaches it has the guest's console
+  = hint: "tcp=127.0.0.1:18241"; `vmrun console db --port com2 --hosts ssh://HOST` leads there
+warning: the uart in slot 3 listens on [::]:18239, which knows no password: whoever reaches it has the guest's console
  --> db.rhai:6:19
   |
-6 |         "3": uart("tcp=[::]:41239"),
+6 |         "3": uart("tcp=[::]:18239"),
   |                   ^^^^^^^^^^^^^^^^
   |
-  = hint: "tcp=127.0.0.1:41239"; `ssh -L 41239:127.0.0.1:41239 HOST` leads there from elsewhere
+  = hint: "tcp=127.0.0.1:18239"; `ssh -L 18239:127.0.0.1:18239 HOST` leads there from elsewhere
 "#;
 
 #[test]
@@ -96,7 +96,7 @@ fn what_only_the_host_itself_reaches_and_a_screen_with_a_password_are_said_nothi
         assert_eq!(said(&sandbox, &["check", "--on", "freebsd-15.0", "db.rhai"]), (0, SOUND.into()));
     }
     let sandbox = host("localhost", "127.0.0.1", "0.0.0.0");
-    let text = sandbox.read("db.rhai").replace(":41240\"", ":41240\", password: secret(\"vnc\")");
+    let text = sandbox.read("db.rhai").replace(":18240\"", ":18240\", password: secret(\"vnc\")");
     sandbox.write("db.rhai", &text);
     assert_eq!(said(&sandbox, &["check", "--on", "freebsd-15.0", "db.rhai"]), (0, SOUND.into()));
 }

@@ -274,17 +274,21 @@ fn passthru<'a, 'input>(
             reading.hole(device, "bhyve hands over devices of PCI only: it is left out");
             continue;
         };
-        let parts = ["bus", "slot", "function"].map(|name| {
-            let text = reading.attribute(address, name).unwrap_or("0");
-            u16::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_default()
-        });
-        reading.attribute(address, "domain");
+        let [bus, slot, function] = bus_slot_function(reading, address);
         let place = slots.of(reading, device);
-        let [bus, slot, function] = parts;
         argv.extend(["-s".into(), format!("{place},passthru,{bus}/{slot}/{function}")]);
         is_wired = true;
     }
     is_wired
+}
+
+/// Reads where a PCI device is on the host.
+fn bus_slot_function<'a, 'input>(reading: &mut Reading<'a, 'input>, address: Node<'a, 'input>) -> [u16; 3] {
+    reading.attribute(address, "domain");
+    ["bus", "slot", "function"].map(|name| {
+        let text = reading.attribute(address, name).unwrap_or("0");
+        u16::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_default()
+    })
 }
 
 /// Adds serial ports. A console is the first of them under another name.

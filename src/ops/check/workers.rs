@@ -132,14 +132,13 @@ impl Worker<'_> {
 
     fn file(&mut self, path: &Path) -> FileOutcome {
         let name = path.display().to_string();
-        let text = match files::read_text(path) {
-            Ok(text) => text,
+        let source = match files::read_text(path) {
+            Ok(text) => Rc::new(Source { name, text }),
             Err(error) => {
                 let finding = Finding { rule: Rule::Syntax, diagnostic: unreadable(&name, &error).into() };
                 return FileOutcome { findings: vec![Sent::new(finding)], ..FileOutcome::default() };
             }
         };
-        let source = Rc::new(Source { name, text });
         let checked = self.inspector.text(&source, None);
         let (is_sound, is_library) = (checked.is_sound(), checked.is_library());
         let mut found = checked.findings;

@@ -79,11 +79,9 @@ impl Guards {
 /// What a question is answered that finds something.
 fn found(question: &Call) -> String {
     let name = question.args().last().map(String::as_str).unwrap_or_default();
-    match question.program() {
-        "ifconfig" => {
-            let name = question.args().iter().find(|word| !word.starts_with('-')).map_or(name, String::as_str);
-            format!("{name}: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500\n")
-        }
-        _ => format!("{name}\n"),
+    if question.program() != "ifconfig" {
+        return format!("{name}\n");
     }
+    let name = question.args().iter().find(|word| !word.starts_with('-')).map_or(name, String::as_str);
+    format!("{name}: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500\n")
 }

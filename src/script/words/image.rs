@@ -294,15 +294,17 @@ fn cloud_seed(call: &Call<'_>) -> Result<Dynamic, Raised> {
         time: given.time()?.unwrap_or_default(),
     };
     folder_of(call, &path, WHILE_WRITTEN)?;
-    let mut command = Argv::new("vmrun").arg("image").arg("seed").arg(path.display());
-    command = command.arg("--user-data").arg("-").arg("--meta-data").arg(format!("text:{}", seed.meta_data));
-    if let Some(text) = &seed.network_config {
-        command = command.arg("--network-config").arg(format!("text:{text}"));
-    }
-    if let Some(time) = options.get("time").filter(|value| !value.is_unit()) {
-        command = command.arg("--time").arg(time);
-    }
+    let command = seed_command(&path, &seed, options.get("time").filter(|value| !value.is_unit()));
     let image = seed.build().map_err(|fault| Raised::from(fault).arg(1))?;
     call.act(&Effect::WriteImage { path, image: image.into(), command, stdin: Some(seed.user_data) })?;
     Ok(Dynamic::UNIT)
+}
+
+/// Returns the command that writes the same seed, to which the user data are handed.
+fn seed_command(path: &Path, seed: &Seed, time: Option<&Dynamic>) -> Argv {
+    let command = Argv::new("vmrun").arg("image").arg("seed").arg(path.display());
+    let command = command.arg("--user-data").arg("-").arg("--meta-data").arg(format!("text:{}", seed.meta_data));
+    let network = seed.network_config.iter().flat_map(|text| ["--network-config".to_string(), format!("text:{text}")]);
+    let time = time.into_iter().flat_map(|time| ["--time".to_string(), time.to_string()]);
+    command.args(network).args(time)
 }
