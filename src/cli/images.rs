@@ -133,8 +133,8 @@ fn check(recipes: &[String], term: &Term) -> Result<(), Vec<Diagnostic>> {
                 continue;
             }
             let fault = Fault::new(format!(
-                "{recipe}: the pin of {name} is old: it is {}…, and its publisher has another one",
-                one.has.short()
+                "{recipe}: the pin of {name} is old: it is {}, and its publisher has another one",
+                one.has.hex()
             ));
             faults.push(Diagnostic::error(fault.hint(format!("write: {}", written(&one.pin)))));
         }

@@ -141,11 +141,6 @@ impl Digest {
         self.kind
     }
 
-    /// Returns as many of its digits as tell it from others, for people.
-    pub(crate) fn short(&self) -> &str {
-        self.hex.get(..16).unwrap_or(&self.hex)
-    }
-
     /// Returns its digits, in small letters.
     pub(crate) fn hex(&self) -> &str {
         &self.hex

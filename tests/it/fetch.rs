@@ -216,9 +216,7 @@ fn what_is_not_the_file_is_refused_and_nothing_of_it_is_left() {
         "if its publisher has a new one, take the digest that he publishes (`vmrun images pin`); else do not use it";
     let not_it = |length: usize, is: &str, wanted: &str| {
         format!(
-            "error: {url} is not the file that is meant: its {length} bytes have the sha256 {}…, not {}…; nothing is kept | {meant}",
-            &is[..16],
-            &wanted[..16]
+            "error: {url} is not the file that is meant: its {length} bytes have the sha256 {is}, not {wanted}; nothing is kept | {meant}"
         )
     };
     let longer = "if that is right, correct `size`; else it is not the file that is meant";
@@ -226,16 +224,26 @@ fn what_is_not_the_file_is_refused_and_nothing_of_it_is_left() {
     for (answer, is, said) in [
         (Answer::File(bytes.clone()), wrong.clone(), not_it(200_000, &hex, &other)),
         (Answer::Unmeasured(cut.to_vec()), right.clone(), not_it(1000, &sha256(cut), &hex)),
-        (Answer::Missing, right.clone(), format!("error: cannot fetch {url}: fetch: {url}: Not Found | ")),
+        (
+            Answer::Missing,
+            right.clone(),
+            format!(
+                "error: cannot fetch {url}: fetch: {url}: Not Found | correct the address, or try again when its server answers"
+            ),
+        ),
         (
             Answer::Redirect("file:///etc/passwd".into()),
             right.clone(),
-            format!("error: cannot fetch {url}: fetch: {url}: Protocol not supported | "),
+            format!(
+                "error: cannot fetch {url}: fetch: {url}: Protocol not supported | correct the address, or try again when its server answers"
+            ),
         ),
         (
             Answer::File(bytes.clone()),
             format!("{right}, size: 5"),
-            format!("error: cannot fetch {url}: fetch: {url}: size mismatch: expected 5, actual 200000 | "),
+            format!(
+                "error: cannot fetch {url}: fetch: {url}: size mismatch: expected 5, actual 200000 | correct the address, or try again when its server answers"
+            ),
         ),
         (
             Answer::Endless,
@@ -471,9 +479,8 @@ fn a_pin_is_what_the_publisher_says_and_is_old_when_he_says_something_else() {
     same(
         &old.stderr,
         &format!(
-            "error: web.rhai: the pin of mine is old: it is {}…, and its publisher has another one\n |\n = hint: write: \
-             images::image(\"mine\", #{{ sha256: \"{other}\" }})",
-            &hex[..16]
+            "error: web.rhai: the pin of mine is old: it is {hex}, and its publisher has another one\n |\n = hint: write: \
+             images::image(\"mine\", #{{ sha256: \"{other}\" }})"
         ),
     );
     assert_eq!(old.code, 1);
@@ -500,7 +507,12 @@ fn what_a_publisher_does_not_say_is_told() {
         says(Answer::File(b"nothing\n".to_vec()), &["mine"]),
         format!("3 error: {sums} has no sha256 of mine.img | {moved}")
     );
-    assert_eq!(says(Answer::Missing, &["mine"]), format!("3 error: cannot fetch {sums}: fetch: {sums}: Not Found | "));
+    assert_eq!(
+        says(Answer::Missing, &["mine"]),
+        format!(
+            "3 error: cannot fetch {sums}: fetch: {sums}: Not Found | correct the address, or try again when its server answers"
+        )
+    );
     assert_eq!(
         says(Answer::Endless, &["mine"]),
         format!(

@@ -69,12 +69,12 @@ impl Broken {
             fault.message = format!("{}; {length} bytes of it are kept", fault.message);
             fault.hint.get_or_insert_with(|| "the next run goes on from there".into());
         }
-        fault
+        with_way_out(fault)
     }
 
     /// Returns the fault of a text of which nothing is kept.
     pub(super) fn fault_of_text(self, url: &Url) -> Fault {
-        self.described(url)
+        with_way_out(self.described(url))
     }
 
     fn described(self, url: &Url) -> Fault {
@@ -100,15 +100,24 @@ impl Broken {
                 fault.hint("`vmrun cache prune` makes room, or VMRUN_CACHE_DIR names another folder")
             }
             Self::Other { is, wanted, length } => {
-                let (kind, [is, wanted]) = (is.kind().name(), [is.short(), wanted.short()]);
+                // Whole: a digest that was cut or mistyped may differ in its last digit.
+                let (kind, [is, wanted]) = (is.kind().name(), [is.hex(), wanted.hex()]);
                 let fault = Fault::host(format!(
-                    "{url} is not the file that is meant: its {length} bytes have the {kind} {is}…, not {wanted}…; nothing is kept"
+                    "{url} is not the file that is meant: its {length} bytes have the {kind} {is}, not {wanted}; nothing is kept"
                 ));
                 fault.hint("if its publisher has a new one, take the digest that he publishes (`vmrun images pin`); else do not use it")
             }
             Self::Fault(fault) => fault,
         }
     }
+}
+
+/// Adds to a fault of what another program said what is left to do.
+fn with_way_out(mut fault: Fault) -> Fault {
+    if fault.blame != Blame::Interrupted {
+        fault.hint.get_or_insert_with(|| "correct the address, or try again when its server answers".into());
+    }
+    fault
 }
 
 /// Runs the program until it ends, comes too slowly, brings too much or somebody asks to stop. It holds the lock of the folder,
