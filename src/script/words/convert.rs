@@ -107,7 +107,11 @@ fn known(call: &Call<'_>, image: &Path) -> Result<Source, Raised> {
             );
             return Ok(Source { form: SourceForm::Format("qcow2"), size: None });
         }
-        Err(fault) => return Err(Raised::from(fault).arg(0)),
+        Err(fault) => {
+            let hint =
+                "correct the path, which begins at the recipe's folder; `fetch(…)` and `std/images` have images there";
+            return Err(Raised::from(fault.hint(hint)).arg(0));
+        }
     };
     let length = length.map_or(head.len() as u64, Size::get);
     source(&head, length).map_err(|fault| {

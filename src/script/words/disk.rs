@@ -66,15 +66,19 @@ pub(super) fn folder_of(call: &Call<'_>, path: &Path, more: usize) -> Result<(),
     Ok(())
 }
 
-fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let path = call.path(0)?;
-    let size = size(&call.args[1]).map_err(|raised| raised.arg(1))?;
+/// Returns the size of a disk, which is the second argument of a word that begins so; one of a few bytes is warned of.
+pub(super) fn disk_size(call: &Call<'_>, word: &str) -> Result<Size, Raised> {
     let is_bare = call.args[1].as_int().is_ok_and(|number| (1..512).contains(&number));
     if is_bare && call.rehearses() {
-        let fault = Fault::new(format!("the file gets {} bytes: a number without a unit counts bytes", call.args[1]));
-        let hint = format!("truncate(path, {}.GiB)", call.args[1]);
+        let fault = Fault::new(format!("the disk gets {} bytes: a number without a unit counts bytes", call.args[1]));
+        let hint = format!("{word}, {}.GiB)", call.args[1]);
         super::machine::warn(call, Raised::from(fault.hint(hint)).arg(1));
     }
+    size(&call.args[1]).map_err(|raised| raised.arg(1))
+}
+
+fn truncate(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let (path, size) = (call.path(0)?, disk_size(call, "truncate(path")?);
     let options = call.options(2)?;
     let shrink = options.get("shrink").and_then(|value| value.as_bool().ok()).unwrap_or(false);
     folder_of(call, &path, 0)?;

@@ -1,6 +1,6 @@
 //! Disks, wherever they live: made where they are missing, and grown to the size that the recipe says.
 
-use super::disk::folder_of;
+use super::disk::{disk_size, folder_of};
 use super::{Asks, Call, Param, Type, Word, WordKind, text};
 use crate::diag::Fault;
 use crate::host::Effect;
@@ -52,13 +52,9 @@ pub(super) const WORDS: &[Word] = &[
     },
 ];
 
-fn size_of(call: &Call<'_>) -> Result<Option<Size>, Raised> {
-    let given = call.has(1).then(|| super::size(&call.args[1]).map_err(|raised| raised.arg(1)));
-    given.transpose()
-}
-
 fn disk(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let (path, size, options) = (call.path(0)?, size_of(call)?, call.options(2)?);
+    let (path, options) = (call.path(0)?, call.options(2)?);
+    let size = call.has(1).then(|| disk_size(call, "disk(path")).transpose()?;
     let zvols = call.evaluation().run().host.settings().zvols.clone();
     let place = DiskPlace::of(&path, &zvols).map_err(|fault| Raised::from(fault).arg(0))?;
     if let DiskPlace::Volume(name, device) = &place {
@@ -94,7 +90,7 @@ fn against_size(call: &Call<'_>, path: &Path) -> Result<(), Raised> {
 fn zvol(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name: VolumeName = call.parsed(0)?;
     let options = call.options(2)?;
-    let size = super::size(&call.args[1]).map_err(|raised| raised.arg(1))?;
+    let size = disk_size(call, "zvol(name")?;
     let device = call.evaluation().run().host.settings().volume(&name);
     volume(call, &name, &device, size, &options)?;
     Ok(shown(&device))
