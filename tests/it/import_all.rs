@@ -229,21 +229,29 @@ vmrun: what to do next is in out/REPORT.md
 #[test]
 fn a_source_that_is_none_is_told() {
     let sandbox = Sandbox::new();
-    fs::create_dir(sandbox.path("empty")).unwrap();
+    // One that holds nothing, and those of managers that have no guest yet.
+    for folder in ["empty", "cbsd/jails-system/x", "store/.config"] {
+        fs::create_dir_all(sandbox.path(folder)).unwrap();
+    }
+    sandbox.write("store/.config/system.conf", "");
     let said = |args: &[&str]| {
         let done = sandbox.run(&[&["import", "--all"], args, &["--out", "out"]].concat());
         (done.code, done.stderr)
     };
-    let (code, text) = said(&["empty"]);
-    assert_eq!(code, 2);
-    same(
-        &text,
-        "
-error: empty holds no guests that can be imported
+    for folder in ["empty", "cbsd", "store"] {
+        let (code, text) = said(&[folder]);
+        assert_eq!(code, 2);
+        same(
+            &text,
+            &format!(
+                "
+error: {folder} holds no guests that can be imported
  |
  = hint: give a folder of vm-bhyve's guests (NAME/NAME.conf), of libvirt's XML (NAME.xml), or CBSD's own (jails-system/NAME)
-",
-    );
+"
+            ),
+        );
+    }
     same(
         &said(&["gone"]).1,
         "

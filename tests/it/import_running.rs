@@ -118,7 +118,7 @@ fn a_host_on_which_nothing_runs_is_told() {
         "
 error: nothing runs here that is to be seen
  |
- = hint: root sees the processes of everybody
+ = hint: start the guests before, and ask as root, who sees the processes of everybody
 ",
     );
     assert!(!sandbox.path("out").exists());

@@ -13,16 +13,15 @@ pub(super) fn folder(given: &str, options: &Options<'_>) -> Result<(PathBuf, Sou
         let fault = Fault::usage(format!("{given} is no folder"));
         return Err(fault.hint("--all takes the folder of all guests; one guest is imported without it"));
     }
-    if datastore::is(&path) {
-        let source = datastore::read(&path, options)?;
-        return Ok((path, source));
-    }
-    if cbsd::is(&path) {
-        let source = cbsd::read(&path, options);
-        return Ok((path, source));
-    }
-    if domains::is(&path) {
-        let source = domains::read(&path, options);
+    let source = if datastore::is(&path) {
+        Some(datastore::read(&path, options)?)
+    } else if cbsd::is(&path) {
+        Some(cbsd::read(&path, options))
+    } else {
+        domains::is(&path).then(|| domains::read(&path, options))
+    };
+    // One that is known, and has neither a guest nor a switch yet, is as good as none.
+    if let Some(source) = source.filter(|source| !source.guests.is_empty() || source.network.is_some()) {
         return Ok((path, source));
     }
     let fault = Fault::usage(format!("{given} holds no guests that can be imported"));

@@ -30,7 +30,8 @@ pub(super) fn read(options: &Options<'_>) -> Result<Source, Fault> {
     let runs = |one: Entry| one.process.clone().map(|process| (one, process));
     let mut entries: Vec<(Entry, Hypervisor)> = machines()?.into_iter().filter_map(runs).collect();
     if entries.is_empty() {
-        return Err(Fault::new("nothing runs here that is to be seen").hint("root sees the processes of everybody"));
+        let hint = "start the guests before, and ask as root, who sees the processes of everybody";
+        return Err(Fault::new("nothing runs here that is to be seen").hint(hint));
     }
     // The order in which they were started.
     entries.sort_by_key(|(_, process)| (Reverse(process.uptime.as_secs()), process.pid));
