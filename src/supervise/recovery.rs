@@ -352,8 +352,8 @@ pub(super) fn taking_away(host: &dyn Host, name: &str) -> String {
     }
 }
 
-/// Waits for the last commands of dead runs where one of them is about to give an interface its mark: until then nobody can tell whose
-/// it is. They hold the lock of their machine.
+/// Waits for the last commands of dead runs where one of them gives an interface its mark: until then nobody can tell whose it is.
+/// They hold the lock of their machine. They may have ended since the interfaces were read, which are read anew in any case.
 pub(crate) fn await_commands(host: &dyn Host) {
     let Ok(all) = host.interfaces() else { return };
     let is_unmarked = |name: &InterfaceName| all.iter().any(|one| !one.is_ours && one.name == name.as_str());
@@ -368,9 +368,8 @@ pub(crate) fn await_commands(host: &dyn Host) {
         | Hold::Jail(_)
         | Hold::Guest { .. } => false,
     };
-    let is_making = |record: &StateRecord| {
-        record.is_locked && journal(record).holds.iter().any(makes) && holder(host, &record.name).is_none()
-    };
+    let is_making =
+        |record: &StateRecord| journal(record).holds.iter().any(makes) && holder(host, &record.name).is_none();
     let begin = Instant::now();
     for making in host.store().records().into_iter().filter(is_making) {
         let is_locked = || host.store().record(&making.name).is_some_and(|record| record.is_locked);

@@ -184,10 +184,6 @@ pub(crate) fn calls(sandbox: &Sandbox, subject: Subject) -> Vec<(usize, String)>
 /// What comes after a run that was killed: the collector or the next start of the machine.
 pub(crate) fn recover(sandbox: &Sandbox, subject: Subject, by_start: bool, case: &str) {
     let _ = fs::remove_file(sandbox.path("fake/strike"));
-    // Commands that go on hold the lock of the killed run: a start that comes between two of them finds a tap without its mark.
-    if let Ok(lock) = fs::File::open(sandbox.path(&format!("state/.{}.lock", subject.name))) {
-        lock.lock().unwrap();
-    }
     let done = if by_start {
         sandbox.write("fake/exits", "1\n1\n1\n");
         run(sandbox, &[format!("{}.rhai", subject.name), "--stop-within".into(), "2s".into()])

@@ -42,6 +42,36 @@ fn a_run_that_is_killed_at_any_call_is_cleaned_up_after() {
     assert!(cases >= 50, "{cases}");
 }
 
+/// The interfaces are read before anything else is known. A tap that a killed run's commands have made, and not marked yet, may have
+/// its mark, and its run's lock may be free, when it is asked whose it is.
+#[test]
+fn a_start_that_has_seen_a_tap_before_its_mark_looks_again() {
+    let (sandbox, links) = (host(), SUBJECTS.iter().copied().find(|subject| subject.name == "links").unwrap());
+    again(&sandbox, links);
+    sandbox.write("fake/strike", "after SIGKILL 1 ifconfig tap82 create\n");
+    let done = run(&sandbox, &links.args());
+    assert_eq!((done.code, sandbox.read("fake/struck").trim()), (-9, "SIGKILL"));
+    fs::remove_file(sandbox.path("fake/strike")).unwrap();
+    // The commands that go on hold it.
+    fs::File::open(sandbox.path("state/.links.lock")).unwrap().lock().unwrap();
+    // What it was a moment before: without a description, and in no group of ours.
+    let list = String::from_utf8(sandbox.shell("ifconfig").output().unwrap().stdout).unwrap();
+    let mut name = "";
+    let mut lines = Vec::new();
+    for line in list.lines() {
+        name = if line.starts_with('\t') { name } else { line.split(':').next().unwrap() };
+        lines.extend((name != "tap82" || !line.contains("vmrun")).then_some(line));
+    }
+    assert!(lines.len() < list.lines().count(), "{list}");
+    fs::write(sandbox.path("before"), lines.join("\n") + "\n").unwrap();
+    fs::create_dir(sandbox.path("real")).unwrap();
+    fs::rename(sandbox.path("bin/ifconfig"), sandbox.path("real/ifconfig")).unwrap();
+    let folder = sandbox.path("").display().to_string();
+    sandbox.script("ifconfig", &format!("[ $# -eq 0 ] && mv {folder}before {folder}said 2>/dev/null && exec cat {folder}said\nexec {folder}real/ifconfig \"$@\""));
+    recover(&sandbox, links, true, "a tap that was seen before its mark");
+    assert!(sandbox.path("said").exists());
+}
+
 #[test]
 fn a_run_that_is_asked_to_stop_at_any_call_leaves_nothing() {
     let cases = at_every_call("SIGTERM", |sandbox, _, done, _, case| {
