@@ -6,7 +6,9 @@ use super::flags::{contradiction, overridden, today};
 use super::loader::fitted;
 use super::loads::{Files, is_bhyve};
 use super::words::{Word, spans};
-use super::{Import, ImportOptions, Prints, SourceKind, Tap, kind, parts, place, source};
+use super::{
+    Import, ImportOptions, Prints, SourceKind, Tap, cbsd, kind, libvirt, parts, place, procstat, qemu, source,
+};
 use crate::bhyve::command::{self, Reading, Refusal};
 use crate::bhyve::config;
 use crate::bhyve::config::expand;
@@ -75,11 +77,22 @@ pub fn read(name: &str, text: &str, given: &ImportOptions, files: Files<'_>) -> 
     let basis = match kind {
         SourceKind::Bhyve => commands(&shown, text, given.target, files, &mut import)?,
         SourceKind::Config => configuration(&shown, text)?,
-        SourceKind::Libvirt => managed::domain(&shown, text, given, files, &mut import)?,
         SourceKind::VmBhyve => managed::guest(&shown, text, given, files, &mut import)?,
-        SourceKind::Qemu => managed::qemu(&shown, text, given, files, &mut import)?,
-        SourceKind::Cbsd => managed::cbsd(&shown, text, given, files, &mut import)?,
-        SourceKind::Procstat => managed::procstat(&shown, text, given, files, &mut import)?,
+        SourceKind::Libvirt => {
+            let read = libvirt::read(text, &given.taken, &given.bridges);
+            managed::translated(&shown, "as libvirt runs it", read, given, files, &mut import)?
+        }
+        SourceKind::Cbsd => {
+            let read = cbsd::read(text, &given.taken);
+            managed::translated(&shown, "as CBSD runs it", read, given, files, &mut import)?
+        }
+        SourceKind::Qemu => {
+            managed::translated(&shown, "as bhyve would run it", qemu::read(text), given, files, &mut import)?
+        }
+        SourceKind::Procstat => {
+            let read = procstat::read(text).map_err(|fault| vec![fault]);
+            managed::translated(&shown, "as far as it is known", read, given, files, &mut import)?
+        }
     };
     import.fill(basis)
 }

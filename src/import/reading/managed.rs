@@ -5,10 +5,8 @@ use crate::bhyve::tree::Tree;
 use crate::diag::{Diagnostic, Source};
 use crate::import::loads::Files;
 use crate::import::translated::Translated;
-use crate::import::words::spans;
-use crate::import::{
-    Import, ImportOptions, SourceKind, Tap, Volume, cbsd, libvirt, loads, place, procstat, qemu, source,
-};
+use crate::import::words::{Wrong, spans};
+use crate::import::{Import, ImportOptions, SourceKind, Tap, Volume, loads, place, source};
 use crate::model::PciSlot;
 use crate::vmbhyve;
 use std::ops::Range;
@@ -74,55 +72,7 @@ pub(super) fn guest(
     Ok(basis)
 }
 
-/// Reads a domain of libvirt.
-pub(super) fn domain(
-    shown: &Rc<Source>,
-    text: &str,
-    given: &ImportOptions,
-    files: Files<'_>,
-    import: &mut Import,
-) -> Result<Basis, Vec<Diagnostic>> {
-    let domain = libvirt::read(text, &given.taken, &given.bridges).map_err(|faults| placed(shown, faults))?;
-    translated(shown, "as libvirt runs it", domain, given, files, import)
-}
-
-/// Reads a guest of CBSD.
-pub(super) fn cbsd(
-    shown: &Rc<Source>,
-    text: &str,
-    given: &ImportOptions,
-    files: Files<'_>,
-    import: &mut Import,
-) -> Result<Basis, Vec<Diagnostic>> {
-    let guest = cbsd::read(text, &given.taken).map_err(|faults| placed(shown, faults))?;
-    translated(shown, "as CBSD runs it", guest, given, files, import)
-}
-
-/// Reads a command line of QEMU.
-pub(super) fn qemu(
-    shown: &Rc<Source>,
-    text: &str,
-    given: &ImportOptions,
-    files: Files<'_>,
-    import: &mut Import,
-) -> Result<Basis, Vec<Diagnostic>> {
-    let machine = qemu::read(text).map_err(|faults| placed(shown, faults))?;
-    translated(shown, "as bhyve would run it", machine, given, files, import)
-}
-
-/// Reads what procstat(1) shows of a bhyve.
-pub(super) fn procstat(
-    shown: &Rc<Source>,
-    text: &str,
-    given: &ImportOptions,
-    files: Files<'_>,
-    import: &mut Import,
-) -> Result<Basis, Vec<Diagnostic>> {
-    let machine = procstat::read(text).map_err(|fault| placed(shown, vec![fault]))?;
-    translated(shown, "as far as it is known", machine, given, files, import)
-}
-
-fn placed(shown: &Rc<Source>, faults: Vec<crate::import::words::Wrong>) -> Vec<Diagnostic> {
+fn placed(shown: &Rc<Source>, faults: Vec<Wrong>) -> Vec<Diagnostic> {
     faults.into_iter().map(|(span, fault)| error(fault, place(shown, span))).collect()
 }
 
@@ -140,15 +90,16 @@ fn command(
     arguments(&command, &words, |at| spans.get(at).cloned(), given.target, files)
 }
 
-/// Takes over what a source comes to.
-fn translated(
+/// Takes over what a source comes to, and says whose command line that is.
+pub(super) fn translated(
     shown: &Rc<Source>,
     whose: &str,
-    machine: Translated,
+    read: Result<Translated, Vec<Wrong>>,
     given: &ImportOptions,
     files: Files<'_>,
     import: &mut Import,
 ) -> Result<Basis, Vec<Diagnostic>> {
+    let machine = read.map_err(|faults| placed(shown, faults))?;
     let mut basis = command(shown, whose, &machine.argv, given, files)?;
     let is_told = |note: &&vmbhyve::Note| !machine.remarks.iter().any(|(_, remark)| remark.ends_with(&note.text));
     let notes = machine.notes.iter().filter(is_told).map(|note| (None, note.to_string()));
