@@ -152,7 +152,7 @@ enum Command {
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
-    /// Write a recipe of a command line or configuration of bhyve, or of a guest of vm-bhyve
+    /// Write recipes of what bhyve, QEMU, vm-bhyve, CBSD and libvirt have of machines
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
     Record(record::RecordArgs),

@@ -57,13 +57,13 @@ fn a_start_that_has_seen_a_tap_before_its_mark_looks_again() {
     // What it was a moment before: without a description, and in no group of ours.
     let list = String::from_utf8(sandbox.shell("ifconfig").output().unwrap().stdout).unwrap();
     let mut name = "";
-    let mut lines = Vec::new();
+    let mut seen = Vec::new();
     for line in list.lines() {
         name = if line.starts_with('\t') { name } else { line.split(':').next().unwrap() };
-        lines.extend((name != "tap82" || !line.contains("vmrun")).then_some(line));
+        seen.extend((name != "tap82" || !line.contains("vmrun")).then_some(line));
     }
-    assert!(lines.len() < list.lines().count(), "{list}");
-    fs::write(sandbox.path("before"), lines.join("\n") + "\n").unwrap();
+    assert!(seen.len() < list.lines().count(), "{list}");
+    fs::write(sandbox.path("before"), seen.join("\n") + "\n").unwrap();
     fs::create_dir(sandbox.path("real")).unwrap();
     fs::rename(sandbox.path("bin/ifconfig"), sandbox.path("real/ifconfig")).unwrap();
     let folder = sandbox.path("").display().to_string();
