@@ -18,6 +18,7 @@ pub(crate) mod known;
 pub(crate) mod library;
 pub(crate) mod logs;
 pub(crate) mod lsp;
+pub(crate) mod machine_disks;
 pub(crate) mod machines;
 pub(crate) mod manual;
 pub(crate) mod metrics;

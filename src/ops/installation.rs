@@ -12,8 +12,9 @@ use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Host, Settings};
+use crate::model::Machine;
 use crate::script::origin::Origin;
-use crate::script::{Inputs, Recipe};
+use crate::script::{Evaluated, Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use std::collections::BTreeMap;
@@ -158,45 +159,70 @@ impl Installation {
         self.part(std::slice::from_ref(wanted))
     }
 
+    /// Rehearses one recipe as if nothing ran, and returns the machines that it boots, one for each boot.
+    pub(crate) fn booted(&self, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
+        let evaluated = evaluated(&read(wanted)?, self.elsewhere()?, wanted);
+        if !evaluated.faults.is_empty() {
+            return Err(evaluated.faults);
+        }
+        Ok(evaluated.run.rehearsed().iter().filter_map(boot).cloned().collect())
+    }
+
     fn part(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let draw = |fault: &Diagnostic| draw(fault, Colour::Plain);
-        let settings = settings(self.asked, false)?;
-        let here = System::new(settings.clone(), Prefetch::default())?;
-        let mut host: Box<dyn Host> = Box::new(Elsewhere::new(settings, Box::new(here)));
+        let mut host = self.elsewhere()?;
         let mut machines = Machines::default();
-        for Wanted { path, params, .. } in recipes {
-            let name = path.display().to_string();
-            let text = files::read_text(path).map_err(|error| crate::script::unreadable(&name, &error));
-            let recipe = text.map_err(|fault| vec![fault.into()]).and_then(|text| Recipe::parse(&name, &text));
-            let recipe = match recipe {
-                Ok(recipe) => recipe,
-                Err(faults) => {
-                    machines.faults.extend(faults.iter().map(draw));
-                    continue;
+        for wanted in recipes {
+            match read(wanted) {
+                Ok(recipe) => {
+                    let evaluated = evaluated(&recipe, host, wanted);
+                    machines.faults.extend(evaluated.faults.iter().map(draw));
+                    machines.all.extend(evaluated.run.rehearsed().iter().filter_map(boot).map(known));
+                    host = evaluated.run.into_host();
                 }
-            };
-            let run = Run::new(Box::new(Rehearsal::new(host)));
-            let origin = Origin::of(&name);
-            let inputs = Inputs { params: params.clone(), origin, ..Inputs::default() };
-            let evaluated = recipe.evaluate(run, &inputs, Some(Purpose::Plan));
-            machines.faults.extend(evaluated.faults.iter().map(draw));
-            machines.all.extend(evaluated.run.rehearsed().iter().filter_map(known));
-            host = evaluated.run.into_host();
+                Err(faults) => machines.faults.extend(faults.iter().map(draw)),
+            }
         }
         Ok(machines)
     }
+
+    /// Returns a host as this one, on which nothing runs and nothing is there yet.
+    fn elsewhere(&self) -> Result<Box<dyn Host>, Fault> {
+        let settings = settings(self.asked, false)?;
+        let here = System::new(settings.clone(), Prefetch::default())?;
+        Ok(Box::new(Elsewhere::new(settings, Box::new(here))))
+    }
+}
+
+/// Reads the recipe of a machine.
+fn read(wanted: &Wanted) -> Result<Recipe, Vec<Diagnostic>> {
+    let name = wanted.path.display().to_string();
+    let text = files::read_text(&wanted.path).map_err(|error| crate::script::unreadable(&name, &error))?;
+    Recipe::parse(&name, &text)
+}
+
+/// Rehearses a recipe with what its machine was started with.
+fn evaluated(recipe: &Recipe, host: Box<dyn Host>, wanted: &Wanted) -> Evaluated {
+    let origin = Origin::of(&wanted.path.display().to_string());
+    let inputs = Inputs { params: wanted.params.clone(), origin, ..Inputs::default() };
+    recipe.evaluate(Run::new(Box::new(Rehearsal::new(host))), &inputs, Some(Purpose::Plan))
+}
+
+/// Returns the machine of a boot.
+fn boot(done: &Rehearsed) -> Option<&Machine> {
+    let Rehearsed::Boot(machine) = done else { return None };
+    Some(machine)
 }
 
 /// Returns what is known of a machine that a recipe boots.
-fn known(done: &Rehearsed) -> Option<KnownMachine> {
-    let Rehearsed::Boot(machine) = done else { return None };
+fn known(machine: &Machine) -> KnownMachine {
     let (screen, socket) = (machine.screen(), machine.screen_socket());
     let password = screen.and_then(|(_, password)| password).or(socket.and_then(|(_, password)| password));
-    Some(KnownMachine {
+    KnownMachine {
         name: machine.name().to_string(),
         console: screen.map(|(address, _)| address),
         socket: socket.map(|(path, _)| path.as_path().into()),
         password: password.cloned(),
         ttys: machine.ttys().into_iter().map(|(name, tty)| (name.into(), tty.clone())).collect(),
-    })
+    }
 }
