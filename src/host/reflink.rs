@@ -162,6 +162,18 @@ fn share(_: &File, _: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Returns how much space the data of a file take, in bytes: without its holes.
+pub(crate) fn data_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.blocks().saturating_mul(512))
+}
+
+/// Returns which file system a path is on, and how much space is left for us there, in bytes; all, where that is not said.
+pub(crate) fn room(path: &Path) -> (u64, u64) {
+    let free = nix::sys::statvfs::statvfs(path);
+    let free = free.map_or(u64::MAX, |free| free.blocks_available().saturating_mul(free.fragment_size()));
+    (std::fs::metadata(path).map_or(0, |meta| meta.dev()), free)
+}
+
 /// Copies a file to one that is empty: what is a hole is not even read. Returns whether nobody asked to stop.
 fn copy(from: &File, to: &File, copied: Copied<'_>) -> io::Result<bool> {
     let length = from.metadata()?.len();
