@@ -556,3 +556,27 @@ error: a copy of [tmp]/shared/web.img would be of no one moment: {runs}
     run.signal("TERM");
     assert_eq!(run.wait().code, 130);
 }
+
+#[test]
+fn the_variables_of_the_firmware_go_with_the_disks() {
+    let sandbox = machine(&[WEB]);
+    let vars = sandbox.read("web.rhai").replace("rom.fd\")", "rom.fd\", #{ vars: \"[tmp]/vm/web.vars\" })");
+    sandbox.write("web.rhai", &vars);
+    // They come with the first boot.
+    assert_eq!(sandbox.run(&["snapshot", "web", "new"]).code, 0);
+    sandbox.write("vm/web.vars", "first");
+    holds(
+        &sandbox,
+        "
+$ vmrun rollback web new 2>&1
+vmrun: [tmp]/vm/web.vars stays as it is: new has nothing of it
+zfs rollback zroot/vm/web@vmrun-new
+vmrun: the disks of web are as in new
+",
+    );
+    assert_eq!(sandbox.run(&["snapshot", "web", "old", "--copy"]).code, 0);
+    sandbox.write("vm/web.vars", "second");
+    let done = sandbox.run(&["rollback", "web", "old", "--copy"]);
+    assert_eq!((done.code, sandbox.read("vm/web.vars").as_str()), (0, "first"), "{done:?}");
+    assert_eq!(sandbox.names("vm"), ["rom.fd", "web.vars", "web.vars@vmrun-old"]);
+}

@@ -4,6 +4,7 @@ use super::disk_host::host;
 use super::sandbox::{Sandbox, same};
 use super::tools::need;
 use std::fmt::Write as _;
+use std::fs;
 
 /// A machine with a disk and variables, on a file system of its own, and a disk elsewhere.
 fn machine() -> Sandbox {
@@ -95,4 +96,70 @@ web.img
 web.vars
 ",
     );
+}
+
+/// Where nobody has reflinks, two disks; what each of them has.
+fn copied() -> (Sandbox, tempfile::TempDir) {
+    let sandbox = host(
+        "bhyve(#{
+    name: \"web\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"),
+    slots: #{ \"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/shm/a.img\"), \"5\": virtio_blk(\"[tmp]/shm/b.img\"), \"31\": lpc() },
+}).run();
+",
+    );
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    std::os::unix::fs::symlink(folder.path(), sandbox.path("shm")).unwrap();
+    (sandbox, folder)
+}
+
+/// The calls that are struck, and how.
+const STRUCK: [&str; 7] = [
+    "copy_file_range:error=ENOSPC:when=1",
+    "copy_file_range:signal=KILL:when=2",
+    "fsync:error=EIO:when=2",
+    "linkat:signal=KILL:when=1",
+    "linkat:signal=KILL:when=2",
+    "rename:signal=KILL:when=2",
+    "rename:error=EIO:when=2",
+];
+
+#[test]
+fn whatever_fails_or_is_killed_no_half_a_copy_has_a_name_and_the_next_one_leaves_nothing() {
+    need(&["strace"]);
+    let (sandbox, folder) = copied();
+    let [first, second] = [vec![1_u8; 1 << 20], vec![2_u8; 1 << 20]];
+    let put =
+        |bytes: &[u8]| ["a.img", "b.img"].iter().for_each(|name| fs::write(folder.path().join(name), bytes).unwrap());
+    let strike = |what: &str, args: &[&str]| {
+        let inject = format!("inject={what}");
+        let vmrun = env!("CARGO_BIN_EXE_vmrun");
+        let all = [&["-f", "-qq", "-o", "/dev/null", "-e", inject.as_str(), vmrun], args].concat();
+        sandbox.finish(&mut sandbox.program("strace", &all)).code
+    };
+    for what in STRUCK {
+        fs::read_dir(folder.path()).unwrap().for_each(|entry| fs::remove_file(entry.unwrap().path()).unwrap());
+        put(&first);
+        let code = strike(what, &["snapshot", "web", "a", "--copy"]);
+        let named: Vec<String> = sandbox.names("shm").into_iter().filter(|name| name.ends_with("@vmrun-a")).collect();
+        for name in &named {
+            assert!(fs::read(folder.path().join(name)).unwrap() == first, "{what}: {name}");
+        }
+        assert!(code <= 0 || named.is_empty(), "{what}: {code} {named:?}");
+        if code != 0 {
+            sandbox.run(&["snapshots", "web", "--remove", "a", "--yes"]);
+            assert_eq!(sandbox.run(&["snapshot", "web", "a", "--copy"]).code, 0, "{what}");
+        }
+        let all = ["a.img", "a.img@vmrun-a", "b.img", "b.img@vmrun-a"];
+        assert_eq!(sandbox.names("shm"), all, "{what}");
+        put(&second);
+        let code = strike(what, &["rollback", "web", "a", "--copy"]);
+        let disks = ["a.img", "b.img"].map(|name| fs::read(folder.path().join(name)).unwrap());
+        assert!(disks.iter().all(|disk| *disk == first || *disk == second), "{what}");
+        // Who was not killed has put back what he had done.
+        assert!(code <= 0 || disks.iter().all(|disk| *disk == second), "{what}: {code}");
+        assert_eq!(sandbox.run(&["rollback", "web", "a", "--copy"]).code, 0, "{what}");
+        assert!(["a.img", "b.img"].iter().all(|name| fs::read(folder.path().join(name)).unwrap() == first), "{what}");
+        assert_eq!(sandbox.names("shm"), all, "{what}");
+        assert_eq!(sandbox.names("state"), [""; 0], "{what}");
+    }
 }
