@@ -57,6 +57,7 @@ pub(crate) fn rollback(request: &RollbackRequest<'_>, tell: Listener<'_>) -> Res
     }
     let signals = Signals::install()?;
     let (machine, held): (_, Vec<PathBuf>) = (disks.name.clone(), disks.files().map(Into::into).collect());
+    held.iter().try_for_each(|path| snapshots::clear_before(path))?;
     Ok(stopped::hold(&mut disks.host, &machine, &held, |_| rollback.perform(&signals, tell))?)
 }
 
