@@ -37,6 +37,7 @@ mod netboot;
 mod network;
 mod plan;
 mod record;
+mod resize;
 mod run;
 mod screenshot;
 mod start;
@@ -144,6 +145,8 @@ enum Command {
     WaitScreen(wait_screen::WaitScreenArgs),
     /// Make a network that stays, or print the files that do
     Network(network::NetworkArgs),
+    /// Make a disk of a machine larger
+    Resize(resize::ResizeArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
     /// Make boot images
@@ -263,6 +266,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Type(args) => keyboard::run(&args, term),
         Command::WaitScreen(args) => wait_screen::run(&args, term),
         Command::Network(args) => network::run(&args, term),
+        Command::Resize(args) => resize::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),

@@ -143,6 +143,13 @@ pub(crate) enum DiskPlace {
 }
 
 impl DiskPlace {
+    /// Returns the path by which a machine has it.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Volume(_, path) | Self::Device(path) => path,
+        }
+    }
+
     /// Returns where a path leads: below the folder with the devices of volumes, or below /dev/zvol, to one of these.
     pub(crate) fn of(path: &Path, zvols: &Path) -> Result<Self, Fault> {
         // Recipes name volumes by where the systems have them.
