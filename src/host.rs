@@ -40,6 +40,7 @@ pub(crate) mod os;
 pub(crate) mod process;
 pub(crate) mod processes;
 pub(crate) mod program;
+pub(crate) mod reflink;
 pub(crate) mod report;
 mod rights;
 pub(crate) mod seat;
