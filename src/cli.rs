@@ -12,6 +12,7 @@
 mod audit;
 mod cache;
 mod check;
+mod confirm;
 mod console;
 mod definitions;
 mod doc;
@@ -37,6 +38,7 @@ mod netboot;
 mod network;
 mod plan;
 mod record;
+mod remove;
 mod resize;
 mod run;
 mod screenshot;
@@ -147,6 +149,8 @@ enum Command {
     Network(network::NetworkArgs),
     /// Make a disk of a machine larger
     Resize(resize::ResizeArgs),
+    /// Remove a machine with its disks
+    Remove(remove::RemoveArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
     /// Make boot images
@@ -267,6 +271,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::WaitScreen(args) => wait_screen::run(&args, term),
         Command::Network(args) => network::run(&args, term),
         Command::Resize(args) => resize::run(&args, term),
+        Command::Remove(args) => remove::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),

@@ -47,6 +47,7 @@ pub(crate) mod seat;
 pub(crate) mod server;
 mod settings;
 pub(crate) mod signals;
+pub(crate) mod snapshots;
 mod spare;
 pub(crate) mod spawn;
 pub(crate) mod stack;

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod check;
+pub(crate) mod clone;
 pub(crate) mod config;
 pub(crate) mod definitions;
 pub(crate) mod display;
@@ -32,6 +33,7 @@ mod recipe_files;
 pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod remote;
+pub(crate) mod remove;
 pub(crate) mod resize;
 pub(crate) mod restart;
 pub(crate) mod run;

@@ -1,5 +1,6 @@
 //! What is done with a machine that does not run and with its disks: they grow, go, and are copied.
 
+mod remove;
 mod resize;
 
 use super::disk_host::host;
@@ -44,7 +45,7 @@ fn transcript(sandbox: &Sandbox, lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
         let own = sandbox.own(line);
-        let args: Vec<&str> = own.split(' ').collect();
+        let args: Vec<&str> = own.split_whitespace().collect();
         let done = sandbox.run(&args);
         writeln!(text, "$ vmrun {line}\n{}{}[{}]", done.stdout, done.stderr, done.code).unwrap();
     }
