@@ -38,6 +38,8 @@ mod netboot;
 mod network;
 mod plan;
 mod record;
+mod remove;
+mod resize;
 mod run;
 mod screenshot;
 mod snapshot;
@@ -146,6 +148,10 @@ enum Command {
     WaitScreen(wait_screen::WaitScreenArgs),
     /// Make a network that stays, or print the files that do
     Network(network::NetworkArgs),
+    /// Make a disk of a machine larger
+    Resize(resize::ResizeArgs),
+    /// Remove a machine with its disks
+    Remove(remove::RemoveArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
     /// Keep the disks of a machine as they are now
@@ -271,6 +277,8 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Type(args) => keyboard::run(&args, term),
         Command::WaitScreen(args) => wait_screen::run(&args, term),
         Command::Network(args) => network::run(&args, term),
+        Command::Resize(args) => resize::run(&args, term),
+        Command::Remove(args) => remove::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Snapshot(args) => snapshot::take(&args, term),
         Command::Snapshots(args) => snapshot::list(&args, term),

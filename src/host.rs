@@ -26,6 +26,7 @@ mod fill;
 mod folder;
 mod foreign_process;
 pub(crate) mod full_screen;
+pub(crate) mod growth;
 pub(crate) mod guests;
 pub(crate) mod handover;
 mod identity;

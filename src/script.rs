@@ -10,6 +10,7 @@ pub(crate) mod check;
 mod cycles;
 pub(crate) mod definitions;
 pub(crate) mod docs;
+pub(crate) mod edit;
 pub(crate) mod editor;
 mod engine;
 mod evaluation;

@@ -75,6 +75,7 @@ mod list;
 mod loaders;
 mod logs;
 mod lsp;
+mod machines_disks;
 mod manual;
 mod marks;
 mod mess;

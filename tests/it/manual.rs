@@ -34,6 +34,8 @@ fn the_manual_has_every_command_with_every_flag() {
         "gc",
         "words",
         "network",
+        "resize",
+        "remove",
         "netboot",
         "image",
         "images",
