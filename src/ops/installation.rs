@@ -90,6 +90,11 @@ impl Installation {
         Ok(Self { config, settings, asked })
     }
 
+    /// The folder in which a recipe is put that is new: the first that the configuration names, or that beside it.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.config.recipes.first().cloned().unwrap_or_else(|| self.settings.config.join("recipes"))
+    }
+
     /// The folders in which recipes are looked for.
     fn folders(&self) -> Vec<PathBuf> {
         if self.config.recipes.is_empty() {
@@ -161,7 +166,14 @@ impl Installation {
 
     /// Rehearses one recipe as if nothing ran, and returns the machines that it boots, one for each boot.
     pub(crate) fn booted(&self, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
-        let evaluated = evaluated(&read(wanted)?, self.elsewhere()?, wanted);
+        self.booted_by(&read(wanted)?, wanted)
+    }
+
+    /// Rehearses a recipe that was read as [`Self::booted`] does. Whoever asks wants to know no secret.
+    pub(crate) fn booted_by(&self, recipe: &Recipe, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
+        let here = Box::new(System::new(self.settings.clone(), Prefetch::default())?);
+        let host = Box::new(Elsewhere::with_every_secret(self.settings.clone(), here));
+        let evaluated = evaluated(recipe, host, wanted);
         if !evaluated.faults.is_empty() {
             return Err(evaluated.faults);
         }
@@ -195,7 +207,7 @@ impl Installation {
 }
 
 /// Reads the recipe of a machine.
-fn read(wanted: &Wanted) -> Result<Recipe, Vec<Diagnostic>> {
+pub(super) fn read(wanted: &Wanted) -> Result<Recipe, Vec<Diagnostic>> {
     let name = wanted.path.display().to_string();
     let text = files::read_text(&wanted.path).map_err(|error| crate::script::unreadable(&name, &error))?;
     Recipe::parse(&name, &text)
