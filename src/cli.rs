@@ -153,7 +153,7 @@ enum Command {
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
-    /// Write a machine into one file or pipe, with its disks, for `vmrun import` on another host
+    /// Write a machine with its disks into one file or pipe
     Export(export::ExportArgs),
     /// Write recipes of what bhyve, QEMU, vm-bhyve, CBSD and libvirt have of machines
     Import(import::ImportArgs),

@@ -26,7 +26,7 @@ FILE is a tar that zstd(1) has packed, which has its name only when it is whole:
 `vmrun import FILE` makes the same machine of it.
 
 Examples:
-  vmrun export web /backup/web.vmrun
+  vmrun export web /backup/web.tar.zst
   vmrun export web - | ssh host vmrun import -";
 
 pub(super) fn run(args: &ExportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -82,7 +82,7 @@ impl Export<'_> {
         halves::clear(path)?;
         let new = beside(path);
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new);
-        let file = file.map_err(io_fault("make", &new))?;
+        let file = file.map_err(io_fault("make", path))?;
         file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         let done = file.try_clone().map_err(io_fault("write", path)).and_then(|to| {
             self.pack(Some(to), watch).map_err(|fault| fault.context(path.display()))?;
@@ -109,10 +109,7 @@ impl Export<'_> {
     }
 
     fn members(&self, to: BufWriter<&mut Packer>, watch: &mut Watch<'_>) -> Result<(), Fault> {
-        let mut writer = Writer::begin(to, self.manifest)?;
-        for (part, text) in self.manifest.texts.iter().zip(self.texts) {
-            writer.text(&part.name, text)?;
-        }
+        let mut writer = Writer::begin(to, self.manifest, self.texts)?;
         for disk in self.disks {
             let mut sum = DiskSum::default();
             let (mut from, mut window) = (0, Vec::new());

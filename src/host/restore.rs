@@ -5,7 +5,7 @@
 
 use super::disks::DiskChange;
 use super::export::{MoveTell, Watch, name};
-use super::files::{beside, halves, io_fault, remove};
+use super::files::{beside, halves, io_fault, names, remove};
 use super::program::run;
 use super::signals::Signals;
 use super::sparse::SparseDisk;
@@ -16,7 +16,7 @@ use crate::image::archive::{AGAIN, DiskPart, Extent, Manifest, Reader, WINDOW, Z
 use crate::model::Argv;
 use crate::model::volume::{Volume, VolumeName};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -81,9 +81,12 @@ fn unpacked(why: &str) -> Fault {
 impl Restore {
     /// Reads what stands before the disks.
     pub(crate) fn begin(unpacker: Unpacker) -> Result<Self, Fault> {
-        let (mut reader, manifest) = Reader::begin(unpacker)?;
-        let texts = manifest.texts.iter().map(|part| reader.text(part)).collect::<Result<_, _>>();
-        let texts = texts.map_err(|fault| explained(reader.source(), fault))?;
+        let mut reader = Reader::new(unpacker);
+        let came = reader.manifest().and_then(|manifest| {
+            let texts = manifest.texts.iter().map(|part| reader.text(part)).collect::<Result<_, _>>()?;
+            Ok((manifest, texts))
+        });
+        let (manifest, texts) = came.map_err(|fault| explained(reader.source(), fault))?;
         Ok(Self { reader, manifest, texts })
     }
 
@@ -92,10 +95,15 @@ impl Restore {
         self.reader.source().stop();
     }
 
-    /// Writes the disks, each where it is said, and returns them; they have no names yet.
-    pub(crate) fn disks(mut self, places: &[Place], signals: &Signals, tell: MoveTell<'_>) -> Result<Written, Fault> {
+    /// Writes the disks, each where it is said; they have no names yet.
+    pub(crate) fn disks(
+        mut self,
+        places: &[Place],
+        written: &mut Written,
+        signals: &Signals,
+        tell: MoveTell<'_>,
+    ) -> Result<(), Fault> {
         let mut watch = Watch::new(signals, tell, self.manifest.used());
-        let mut written = Written::default();
         for (at, (part, place)) in self.manifest.disks.iter().zip(places).enumerate() {
             let mut disk = written.begin(part, place)?;
             let done = Self::disk(&mut self.reader, at + 1, part, &mut disk, &mut watch);
@@ -105,8 +113,7 @@ impl Restore {
         ended.map_err(|fault| explained(self.reader.source(), fault))?;
         let unpacker = self.reader.source();
         unpacker.fed();
-        unpacker.end().map_err(|why| unpacked(&why.unwrap_or_else(|| "zstd failed, and said nothing".into())))?;
-        Ok(written)
+        unpacker.end().map_err(|why| unpacked(&why.unwrap_or_else(|| "zstd failed, and said nothing".into())))
     }
 
     fn disk(
@@ -191,15 +198,44 @@ fn another(path: &Path) -> Fault {
     fault.hint("an import writes over nothing: move it away, or remove it")
 }
 
+fn zfs(word: &str) -> Argv {
+    Argv::new("zfs").arg(word)
+}
+
+/// A file that has no name yet.
+struct Half {
+    new: PathBuf,
+    path: PathBuf,
+    /// Holds its lock, by which others know that it is somebody's.
+    _lock: File,
+}
+
+impl Half {
+    /// Makes it, where nothing of its name is left, and returns it to be written.
+    fn make(path: &Path, mode: u32) -> Result<(Self, File), Fault> {
+        halves::clear(path)?;
+        let new = beside(path);
+        let cannot = || io_fault("make", path);
+        let file = OpenOptions::new().create_new(true).read(true).write(true).mode(mode).open(&new).map_err(cannot())?;
+        file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
+        let half = Self { new, path: path.into(), _lock: file.try_clone().map_err(cannot())? };
+        Ok((half, file))
+    }
+}
+
 /// Disks that are whole, and have no names yet; without them they go again.
 #[derive(Default)]
 pub(crate) struct Written {
-    /// The files, with the names that they get.
-    files: Vec<(PathBuf, PathBuf)>,
+    /// The files that have no names yet.
+    files: Vec<Half>,
     /// What has a name already, and is this import's.
     named: Vec<PathBuf>,
-    /// The volumes that were made.
-    volumes: Vec<VolumeName>,
+    /// The volumes, with the names that they get.
+    volumes: Vec<(VolumeName, VolumeName)>,
+    /// Those that have their names already.
+    named_volumes: Vec<VolumeName>,
+    /// The folders that were made, the outermost first.
+    folders: Vec<PathBuf>,
     /// What was there, and is the same.
     pub kept: Vec<PathBuf>,
 }
@@ -212,24 +248,33 @@ impl Written {
         }
         match place {
             Place::File(path) => {
-                halves::clear(path)?;
-                let new = beside(path);
-                let file = OpenOptions::new().create_new(true).read(true).write(true).mode(0o600).open(&new);
-                let file = file.map_err(io_fault("make", &new))?;
-                self.files.push((new.clone(), path.clone()));
-                file.try_lock()
-                    .may_fail("where files have no locks, the time that it was made at says that it is written");
+                let (half, file) = Half::make(path, 0o600)?;
+                self.files.push(half);
                 file.set_len(part.size.get()).map_err(io_fault("truncate", path))?;
                 Ok(NewDisk::Written(file, path.clone()))
             }
-            Place::Volume(volume, device) => {
-                let change = DiskChange::MakeVolume { volume: volume.clone(), device: device.clone() };
-                change.commands().iter().try_for_each(|argv| run(argv).map(drop))?;
-                self.volumes.push(volume.name.clone());
-                let file = OpenOptions::new().read(true).write(true).open(device).map_err(io_fault("open", device))?;
-                Ok(NewDisk::Written(file, device.clone()))
-            }
+            Place::Volume(volume, device) => self.new_volume(volume, device),
         }
+    }
+
+    /// Makes a volume under a name of its own. Whether its device is there as soon as zfs(8) has ended is not sure on a Linux whose
+    /// udev is slow; then it is refused, and can be called again.
+    fn new_volume(&mut self, volume: &Volume, device: &Path) -> Result<NewDisk, Fault> {
+        let name = &volume.name;
+        let last = device.file_name().and_then(|last| last.to_str()).unwrap_or_default();
+        let folder = device.parent().unwrap_or(Path::new("/"));
+        for half in names(folder).iter().filter(|half| halves::is_of_dead(half, last)) {
+            run(&zfs("destroy").arg(format!("{}/{half}", name.parent())))?;
+        }
+        let new_device = beside(device);
+        let new_last = new_device.file_name().and_then(|last| last.to_str()).unwrap_or_default();
+        let new: VolumeName = format!("{}/{new_last}", name.parent()).parse()?;
+        let volume = Volume { name: new.clone(), ..volume.clone() };
+        let change = DiskChange::MakeVolume { volume, device: new_device.clone() };
+        change.commands().iter().try_for_each(|argv| run(argv).map(drop))?;
+        self.volumes.push((new, name.clone()));
+        let file = OpenOptions::new().read(true).write(true).open(&new_device).map_err(io_fault("open", device))?;
+        Ok(NewDisk::Written(file, device.into()))
     }
 
     fn compared(&mut self, part: &DiskPart, path: &Path) -> Result<NewDisk, Fault> {
@@ -242,28 +287,36 @@ impl Written {
         Ok(NewDisk::Compared(disk, file, 0))
     }
 
+    /// Makes a folder, and those above it that are not there.
+    pub(crate) fn folder(&mut self, path: &Path) -> Result<(), Fault> {
+        let missing = path.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+        let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
+        self.folders.extend(missing.into_iter().rev());
+        super::files::make_folder(path, None)
+    }
+
     /// Adds a text that gets its name with the disks, after them.
     pub(crate) fn text(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-        use std::io::Write as _;
-        halves::clear(path)?;
-        let new = beside(path);
-        let file = OpenOptions::new().create_new(true).write(true).open(&new);
-        let mut file = file.map_err(io_fault("make", &new))?;
-        self.files.push((new.clone(), path.into()));
+        let (half, mut file) = Half::make(path, 0o666)?;
+        self.files.push(half);
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_fault("write", path))
     }
 
     /// Gives all of them their names, in the order in which they came.
     pub(crate) fn name(mut self) -> Result<(), Fault> {
-        for (new, path) in std::mem::take(&mut self.files) {
-            if let Err(fault) = name(&new, &path) {
-                self.files.push((new, path));
-                return Err(fault);
-            }
+        while let Some((new, name)) = self.volumes.first() {
+            run(&zfs("rename").arg(new).arg(name))?;
+            let (_, name) = self.volumes.remove(0);
+            self.named_volumes.push(name);
+        }
+        while let Some(Half { new, path, .. }) = self.files.first() {
+            name(new, path)?;
+            let Half { path, .. } = self.files.remove(0);
             self.named.push(path);
         }
         self.named.clear();
-        self.volumes.clear();
+        self.named_volumes.clear();
+        self.folders.clear();
         Ok(())
     }
 }
@@ -271,10 +324,12 @@ impl Written {
 impl Drop for Written {
     fn drop(&mut self) {
         const WHY: &str = "the fault that matters is why it is not whole; the next import removes it";
-        self.files.iter().for_each(|(new, _)| remove(new).may_fail(WHY));
+        self.files.iter().for_each(|half| remove(&half.new).may_fail(WHY));
         self.named.iter().for_each(|path| remove(path).may_fail(WHY));
-        for volume in &self.volumes {
-            run(&Argv::new("zfs").arg("destroy").arg(volume)).may_fail("zfs list shows it");
+        // What somebody else has put there meanwhile stays.
+        self.folders.iter().rev().for_each(|folder| std::fs::remove_dir(folder).may_fail(WHY));
+        for volume in self.volumes.iter().map(|(new, _)| new).chain(&self.named_volumes) {
+            run(&zfs("destroy").arg(volume)).may_fail("zfs list shows it");
         }
     }
 }

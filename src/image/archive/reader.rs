@@ -4,9 +4,8 @@
 use super::header::{Header, UNIT};
 use super::manifest::{DiskPart, Manifest, TextPart};
 use super::trailer::{DiskSum, Trailer};
-use super::{BLOCK, DOCUMENT, MANIFEST, TRAILER, WINDOW, hex};
+use super::{BLOCK, DOCUMENT, MANIFEST, SUMS, TRAILER, WINDOW, sum};
 use crate::diag::Fault;
-use sha2::{Digest as _, Sha256};
 use std::io::{ErrorKind, Read};
 
 /// Some bytes of a disk.
@@ -23,6 +22,8 @@ pub(crate) struct Reader<R> {
     from: R,
     /// The header of the next member, if it was read already.
     next: Option<Header>,
+    /// The lines of the digests that are still to come.
+    sums: String,
     trailer: Trailer,
     /// The disk that is read now, and where the member before has ended.
     disk: (DiskSum, u64),
@@ -38,23 +39,33 @@ fn damaged(what: &str) -> Fault {
 }
 
 impl<R: Read> Reader<R> {
-    /// Begins with the manifest.
-    pub(crate) fn begin(from: R) -> Result<(Self, Manifest), Fault> {
+    /// Begins with nothing read.
+    pub(crate) fn new(from: R) -> Self {
         let trailer = Trailer::default();
-        let mut reader = Self { from, next: None, trailer, disk: (DiskSum::default(), 0), buffer: Vec::new() };
+        Self { from, next: None, sums: String::new(), trailer, disk: (DiskSum::default(), 0), buffer: Vec::new() }
+    }
+
+    /// Returns the manifest, with which it begins.
+    pub(crate) fn manifest(&mut self) -> Result<Manifest, Fault> {
         let none = || Fault::new("it is no export of vmrun").hint("`vmrun export NAME FILE` writes one");
-        let header = reader.header().ok().filter(|header| header.name == MANIFEST).ok_or_else(none)?;
+        let header = self.header().ok().filter(|header| header.name == MANIFEST).ok_or_else(none)?;
         if header.size > DOCUMENT {
             return Err(damaged("its manifest is too long"));
         }
-        reader.bytes(header.size)?;
-        reader.trailer.manifest = hex(Sha256::digest(&reader.buffer));
+        self.bytes(header.size)?;
+        let document = std::mem::take(&mut self.buffer);
+        let header = self.header()?;
+        if header.name != SUMS || header.size > DOCUMENT {
+            return Err(damaged("the digests of its texts are missing"));
+        }
+        self.bytes(header.size)?;
+        self.sums = String::from_utf8_lossy(&self.buffer).into_owned();
+        self.against_sum(MANIFEST, &document, "its manifest")?;
         let wrong = |fault: Fault| {
             let fault = fault.context("its manifest is none that an import takes");
             if fault.hint.is_some() { fault } else { fault.hint(AGAIN) }
         };
-        let manifest = Manifest::parse(&reader.buffer).map_err(wrong)?;
-        Ok((reader, manifest))
+        Manifest::parse(&document).map_err(wrong)
     }
 
     /// Returns the bytes of the next text.
@@ -64,8 +75,20 @@ impl<R: Read> Reader<R> {
             return Err(damaged(&format!("{:?} is not where the manifest has it", part.name)));
         }
         self.bytes(header.size)?;
-        self.trailer.texts.push(hex(Sha256::digest(&self.buffer)));
-        Ok(std::mem::take(&mut self.buffer))
+        let bytes = std::mem::take(&mut self.buffer);
+        self.against_sum(&header.name, &bytes, &format!("{:?}", part.name))?;
+        Ok(bytes)
+    }
+
+    /// Refuses what is not the next line of the digests.
+    fn against_sum(&mut self, name: &str, bytes: &[u8], what: &str) -> Result<(), Fault> {
+        match self.sums.strip_prefix(&sum(name, bytes)) {
+            Some(rest) => {
+                self.sums = rest.into();
+                Ok(())
+            }
+            None => Err(damaged(&format!("{what} is not what was written"))),
+        }
     }
 
     /// Returns the next bytes of the disk of that number, from 1 on; nothing at its end.
@@ -109,7 +132,7 @@ impl<R: Read> Reader<R> {
             return Err(damaged("there is something after its last disk"));
         }
         self.bytes(header.size)?;
-        self.trailer.against(&self.buffer).map_err(|fault| damaged(&fault.message))?;
+        self.trailer.against(&self.buffer).map_err(|why| damaged(&why))?;
         let mut zeroes = [0; 2 * UNIT];
         self.fill(&mut zeroes)?;
         let mut more = [0; UNIT];
@@ -169,9 +192,8 @@ mod tests {
     /// An export of the sample, whose first disk has some bytes and whose variables have others.
     fn export() -> Vec<u8> {
         let manifest = sample();
-        let mut writer = Writer::begin(Vec::new(), &manifest).unwrap();
-        writer.text("web.rhai", b"let a = 1;\n\n").unwrap();
-        writer.text("lib/cards.rhai", b"// \n").unwrap();
+        let texts = [b"let a = 1;\n\n".to_vec(), b"// \n".to_vec()];
+        let mut writer = Writer::begin(Vec::new(), &manifest, &texts).unwrap();
         for number in 0..manifest.disks.len() {
             let mut sum = DiskSum::default();
             let window =
@@ -188,7 +210,8 @@ mod tests {
 
     /// What is read of an export: its texts, and the parts of its disks.
     fn read(bytes: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Fault> {
-        let (mut reader, manifest) = Reader::begin(bytes)?;
+        let mut reader = Reader::new(bytes);
+        let manifest = reader.manifest()?;
         let mut parts = Vec::new();
         for text in &manifest.texts {
             parts.push((0, reader.text(text)?));
@@ -225,13 +248,16 @@ mod tests {
     /// What a hostile export says of a part of a disk: its name, and how long it is.
     fn with_part(name: &str, length: usize) -> String {
         let text = sample().text();
+        let parts =
+            [(MANIFEST, text.as_bytes()), ("texts/web.rhai", &[b' '; 12]), ("texts/lib/cards.rhai", &[b' '; 4])];
+        let sums: String = parts.iter().map(|(name, bytes)| sum(name, bytes)).collect();
         let member = |name: &str, content: &[u8]| {
             let header = Header { name: name.into(), size: content.len() as u64 }.bytes().unwrap();
             let padding = content.len().next_multiple_of(UNIT) - content.len();
             [&header[..], content, &vec![0; padding]].concat()
         };
-        let before = [member(MANIFEST, text.as_bytes()), member("texts/web.rhai", &[b' '; 12])].concat();
-        let texts = [before, member("texts/lib/cards.rhai", &[b' '; 4])].concat();
+        let [manifest, one, other] = parts.map(|(name, bytes)| member(name, bytes));
+        let texts = [manifest, member(SUMS, sums.as_bytes()), one, other].concat();
         read(&[texts, member(name, &vec![1; length])].concat()).unwrap_err().message
     }
 
@@ -262,7 +288,7 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] ^= 1_u8 << bit;
             let same = read(&bytes);
-            // What fills up a unit, and who owns a member, is nobody's.
+            // What fills up a unit is nobody's.
             let is_found = same.is_err() || same == read(&export());
             prop_assert!(is_found, "{at}");
         }

@@ -1,7 +1,6 @@
-//! What an export ends with: the digests of all that came before.
+//! What an export ends with: the digests of its disks.
 
 use super::hex;
-use crate::diag::Fault;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -48,15 +47,11 @@ impl DiskSum {
     }
 }
 
-/// The digests of an export.
+/// The digests of the disks of an export, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trailer {
-    /// The SHA-256 of the manifest.
-    pub(crate) manifest: String,
-    /// The SHA-256 of each text, in their order.
-    pub(crate) texts: Vec<String>,
-    /// The digest of each disk, in their order.
-    pub(crate) disks: Vec<DiskDigest>,
+pub(super) struct Trailer {
+    /// The digests.
+    pub(super) disks: Vec<DiskDigest>,
 }
 
 impl Trailer {
@@ -64,23 +59,18 @@ impl Trailer {
     pub(super) fn text(&self) -> String {
         let disk = |disk: &DiskDigest| json!({ "extents": disk.extents, "data": disk.data, "sha256": disk.sha256, "map": disk.map });
         let disks: Vec<Value> = self.disks.iter().map(disk).collect();
-        format!("{:#}\n", json!({ "manifest": self.manifest, "texts": self.texts, "disks": disks }))
+        format!("{:#}\n", json!({ "disks": disks }))
     }
 
-    /// Says which part came otherwise than it was written, if one did.
-    pub(super) fn against(&self, text: &[u8]) -> Result<(), Fault> {
-        let written: Value = serde_json::from_slice(text).map_err(|_| Fault::host("its end cannot be read"))?;
-        let is = serde_json::from_str::<Value>(&self.text()).unwrap_or_default();
-        let part = |value: &Value, key: &str, at: usize| value.get(key).and_then(|list| list.get(at)).cloned();
-        if written.get("manifest") != is.get("manifest") {
-            return Err(Fault::host("its manifest is not what was written"));
+    /// Says which disk came otherwise than it was written, if one did.
+    pub(super) fn against(&self, text: &[u8]) -> Result<(), String> {
+        let written: Value = serde_json::from_slice(text).map_err(|_| "its trailer cannot be read")?;
+        let is: Value = serde_json::from_str(&self.text()).unwrap_or_default();
+        let disk = |value: &Value, at: usize| value.get("disks").and_then(|disks| disks.get(at)).cloned();
+        match (0..self.disks.len()).find(|at| disk(&written, *at) != disk(&is, *at)) {
+            Some(at) => Err(format!("its disk {} is not what was written", at + 1)),
+            None if written == is => Ok(()),
+            None => Err("its trailer is not what was written".into()),
         }
-        if let Some(at) = (0..self.texts.len()).find(|at| part(&written, "texts", *at) != part(&is, "texts", *at)) {
-            return Err(Fault::host(format!("its text {} is not what was written", at + 1)));
-        }
-        if let Some(at) = (0..self.disks.len()).find(|at| part(&written, "disks", *at) != part(&is, "disks", *at)) {
-            return Err(Fault::host(format!("its disk {} is not what was written", at + 1)));
-        }
-        if written == is { Ok(()) } else { Err(Fault::host("there was more in it when it was written")) }
     }
 }

@@ -3,9 +3,8 @@
 use super::header::{Header, UNIT};
 use super::manifest::Manifest;
 use super::trailer::{DiskDigest, Trailer};
-use super::{MANIFEST, TRAILER, hex};
+use super::{MANIFEST, SUMS, TRAILER, sum};
 use crate::diag::Fault;
-use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 
 /// Writes the members, in their order.
@@ -21,20 +20,18 @@ fn refused(why: &io::Error) -> Fault {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins with the manifest.
-    pub(crate) fn begin(to: W, manifest: &Manifest) -> Result<Self, Fault> {
-        let text = manifest.text();
-        let trailer = Trailer { manifest: hex(Sha256::digest(text.as_bytes())), ..Trailer::default() };
-        let mut writer = Self { to, trailer };
-        writer.member(MANIFEST, text.as_bytes())?;
+    /// Begins with the manifest and the texts, in its order.
+    pub(crate) fn begin(to: W, manifest: &Manifest, texts: &[Vec<u8>]) -> Result<Self, Fault> {
+        let mut writer = Self { to, trailer: Trailer::default() };
+        let document = manifest.text();
+        let names = manifest.texts.iter().map(|part| format!("texts/{}", part.name));
+        let texts: Vec<(String, &[u8])> = names.zip(texts.iter().map(Vec::as_slice)).collect();
+        let first = (MANIFEST.to_string(), document.as_bytes());
+        let sums: String = std::iter::once(&first).chain(&texts).map(|(name, bytes)| sum(name, bytes)).collect();
+        writer.member(MANIFEST, document.as_bytes())?;
+        writer.member(SUMS, sums.as_bytes())?;
+        texts.iter().try_for_each(|(name, bytes)| writer.member(name, bytes))?;
         Ok(writer)
-    }
-
-    /// Writes the next text.
-    pub(crate) fn text(&mut self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
-        self.member(&format!("texts/{name}"), bytes)?;
-        self.trailer.texts.push(hex(Sha256::digest(bytes)));
-        Ok(())
     }
 
     /// Writes bytes of the disk that is written now, from that byte on.

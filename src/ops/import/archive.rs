@@ -6,7 +6,7 @@
 use crate::diag::{Diagnostic, Fault};
 use crate::host::export::{MoveTell, is_there};
 pub(crate) use crate::host::restore::Begun;
-use crate::host::restore::{self, Place, Restore};
+use crate::host::restore::{self, Place, Restore, Written};
 use crate::host::signals::Signals;
 use crate::host::system::System;
 pub(crate) use crate::host::zstd::Unpacker;
@@ -157,10 +157,11 @@ impl Plan {
     fn write(&self, export: Restore, tell: MoveTell<'_>) -> Result<Vec<PathBuf>, Fault> {
         let signals = Signals::install()?;
         let texts: Vec<Vec<u8>> = export.texts.clone();
+        let mut written = Written::default();
         for folder in self.texts.iter().filter_map(|(path, _)| path.parent()) {
-            files::make_folder(folder, None)?;
+            written.folder(folder)?;
         }
-        let mut written = export.disks(&self.places, &signals, tell)?;
+        export.disks(&self.places, &mut written, &signals, tell)?;
         for (path, at) in self.texts.iter().rev() {
             written.text(path, texts.get(*at).map(Vec::as_slice).unwrap_or_default())?;
         }
