@@ -17,6 +17,7 @@ mod console;
 mod definitions;
 mod doc;
 mod events;
+mod export;
 mod fetching;
 mod find;
 mod gc;
@@ -166,6 +167,8 @@ enum Command {
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
+    /// Write a machine with its disks into one file or pipe
+    Export(export::ExportArgs),
     /// Write recipes of what bhyve, QEMU, vm-bhyve, CBSD and libvirt have of machines
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
@@ -286,6 +289,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),
         Command::Cache(args) => cache::run(&args, term),
+        Command::Export(args) => export::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
         Command::Lib(args) => library::run(&args, term),

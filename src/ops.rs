@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod definitions;
 pub(crate) mod display;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod gc;
 pub(crate) mod hosts;
 pub(crate) mod image;

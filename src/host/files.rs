@@ -183,9 +183,9 @@ pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns what is read from the standard input until its end.
-pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
-    bounded(io::stdin(), TEXT, 0)
+/// Returns what is read from the standard input until its end, after what was read of it by now.
+pub(crate) fn read_standard_input(begun: &[u8]) -> io::Result<Vec<u8>> {
+    bounded(begun.chain(io::stdin()), TEXT, 0)
 }
 
 /// Returns the paths of what is in a folder, in the order of their names.

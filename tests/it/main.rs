@@ -50,6 +50,7 @@ mod console;
 mod content;
 mod disks;
 mod docs;
+mod export;
 mod faults;
 mod faulty;
 mod fetch;

@@ -45,6 +45,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "cache",
         "check",
         "test",
+        "export",
         "import",
         "record",
         "lib",
