@@ -185,6 +185,7 @@ debian_needs_run() {
 debian_needs_test() {
     need_tool git git
     need_tool curl curl
+    need_tool openssl openssl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
     need_tool qemu-img qemu-utils

@@ -262,6 +262,34 @@ fn what_is_not_the_file_is_refused_and_nothing_of_it_is_left() {
     assert_eq!(scene.fetches(Answer::Redirect(there), &right).code, 0);
 }
 
+/// fetch(1) has two lines for it (lib/libfetch/common.c), and "Authentication error" as the last.
+#[test]
+fn a_server_that_does_not_prove_who_it_is_is_told_in_the_words_of_fetch() {
+    let url = "https://a.example/b";
+    for (line, way_out) in [
+        (
+            "Certificate verification failed for /CN=a.example",
+            "it has expired, or nobody whom this host knows signed it: if you trust who did, SSL_CA_CERT_FILE names a file with \
+             their certificate; else do not use this server",
+        ),
+        (
+            "SSL certificate subject doesn't match host a.example",
+            "whoever runs the server has to correct its certificate; until then take another mirror",
+        ),
+    ] {
+        // What the fake has is HTTP alone.
+        let scene = Scene { sandbox: Sandbox::new(), publisher: Publisher::new() };
+        let openssl =
+            "0020:error:0A000086:SSL routines:tls_process_server_certificate:certificate verify failed:x.c:1889:";
+        let words = format!("cat >&2 <<'EOF'\n{line}\n{openssl}\nfetch: {url}: Authentication error\nEOF\nexit 1");
+        scene.sandbox.script("fetch", &words);
+        scene.sandbox.write("r.rhai", &format!("fetch(\"{url}\", #{{ sha256: \"{}\" }});\n", "ab".repeat(32)));
+        let done = scene.run(&["r.rhai"]);
+        assert_eq!((fault(&done), done.code), (format!("error: cannot fetch {url}: {line} | {way_out}"), 3));
+        assert_eq!(scene.cache(), [""; 0]);
+    }
+}
+
 #[test]
 fn a_full_disk_is_told_of_and_nothing_is_left() {
     let bytes = image();
