@@ -64,6 +64,12 @@ pub(crate) fn is_link(path: &Path) -> bool {
     path.is_symlink()
 }
 
+/// Returns what a path leads to, where that is a link to something that is there; otherwise the path.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    let real = if is_link(path) { path.canonicalize().ok() } else { None };
+    real.unwrap_or_else(|| path.into())
+}
+
 /// Returns a path from the root on, where it begins in a folder; in the working directory where that is none. Where `..` may lead
 /// past a link, the system says where.
 pub(crate) fn whole(folder: &Path, path: &Path) -> PathBuf {

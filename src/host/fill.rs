@@ -209,7 +209,7 @@ fn copy(from: &File, to: &File) -> io::Result<()> {
 }
 
 /// Where the next data are; the end of the file where there are none, and nothing where a file system does not say.
-fn data_from(file: &File, at: u64) -> Option<u64> {
+pub(super) fn data_from(file: &File, at: u64) -> Option<u64> {
     match lseek(file, i64::try_from(at).ok()?, Whence::SeekData) {
         Ok(found) => u64::try_from(found).ok(),
         Err(nix::errno::Errno::ENXIO) => file.metadata().ok().map(|meta| meta.len()),

@@ -99,6 +99,7 @@ mod replay;
 mod resets;
 mod restart;
 mod screen;
+mod snapshots;
 mod stdlib;
 mod targets;
 mod texts;
