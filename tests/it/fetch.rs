@@ -437,6 +437,50 @@ fn the_cache_is_listed_and_what_nobody_uses_is_removed() {
     same(&scene.run(&["cache", "list"]).stdout, "nothing was fetched");
 }
 
+/// What an image is nobody knows before it is here: a rehearsal takes nothing for granted, and the run looks.
+#[test]
+fn an_image_is_fetched_and_converted_by_one_run() {
+    let recipe = |url: &str, size: &str| {
+        let (hex, rom) = (sha256(&image()), "bootrom(\"[tmp]/vm/rom.fd\")");
+        format!(
+            "let image = fetch(\"{url}\", #{{ sha256: \"{hex}\" }});\nlet root = convert(image, disk(\"[tmp]/vm/web.img\", {size}));\n\
+             bhyve(#{{ name: \"web\", memory: 64.MiB, bootrom: {rom}, slots: #{{ \"0\": hostbridge(), \"4\": virtio_blk(root), \
+             \"31\": lpc() }} }}).run();\n"
+        )
+    };
+    let scene = Scene::new();
+    fs::write(scene.sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let url = scene.publisher.serve("a.img", Answer::File(image()));
+    scene.sandbox.write("web.rhai", &recipe(&url, "1.MiB"));
+    let cached = format!("[tmp]/cache/sha256/{}", sha256(&image()));
+    let plan = scene.run(&["plan", "web.rhai", "--init"]);
+    let converted = format!("qemu-img convert -n --target-is-zero -f qcow2 -O raw {cached} [tmp]/vm/web.img.new\n");
+    assert!(plan.stdout.contains(&converted), "{}", plan.stdout);
+    let said = plan.stderr.lines().filter(|line| line.starts_with("warning: ") || line.contains("= hint: "));
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            format!("warning: {cached} is not here, and is taken for a qcow2").as_str(),
+            "  = hint: its content tells what it is when it is converted"
+        ]
+    );
+    scene.sandbox.write("fake/exits", "1\n");
+    let done = scene.run(&["web.rhai", "--init"]);
+    same(&done.stderr, &format!("vmrun: fetched {}, 195.3 KiB", scene.publisher.shown(&url)));
+    let disk = fs::read(scene.sandbox.path("vm/web.img")).unwrap();
+    assert!(done.code == 0 && disk.len() == 1 << 20 && disk.starts_with(&image()), "{}", disk.len());
+    // What is found out once it is here leaves no disk.
+    let scene = Scene::new();
+    fs::write(scene.sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let url = scene.publisher.serve("a.img", Answer::File(image()));
+    scene.sandbox.write("web.rhai", &recipe(&url, "64.KiB"));
+    let done = scene.run(&["web.rhai", "--init"]);
+    let wrong = format!(
+        "error: {cached} makes a disk of 195.3 KiB, and [tmp]/vm/web.img has 64 KiB | give the disk a size of at least \"200000\""
+    );
+    assert_eq!((fault(&done), done.code, scene.sandbox.names("vm")), (wrong, 1, vec!["rom.fd".to_string()]));
+}
+
 #[test]
 fn no_guest_writes_to_what_is_in_the_cache() {
     let scene = Scene::new();
