@@ -3,6 +3,7 @@
 //! A file has its name only when its digest was right. Until then it grows in a folder of its own, which stays after a fault of the
 //! network, a kill or a power cut, and from which the next one goes on. What is wrong, too long, or fills the disk is removed.
 
+mod certificate;
 mod digest;
 pub(super) mod pace;
 mod transfer;
