@@ -5,7 +5,6 @@ use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{known, settings};
 use crate::bhyve::tree::is_secret;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::disks;
 use crate::host::export::{Export, is_there};
 pub(crate) use crate::host::export::{MoveProgress, MoveTell};
 use crate::host::facts::Facts as _;
@@ -13,6 +12,7 @@ use crate::host::signals::Signals;
 use crate::host::sparse::SparseDisk;
 use crate::host::system::System;
 use crate::host::terminal::{Stream, is_terminal};
+use crate::host::volumes;
 use crate::host::{Host, files};
 use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart, check_text};
 use crate::library::{LOCK, MANIFEST};
@@ -233,7 +233,7 @@ fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result
 
 /// Returns what a volume is made as again.
 fn volume(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
-    let fact = disks::volume(host, name)?;
+    let fact = volumes::volume(host, name)?;
     let fact = fact.ok_or_else(|| Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume"))?;
     let asked = Argv::new("zfs").args(["get", "-Hp", "-o", "value,source", "compression,encryption"]).arg(name);
     let answer = host.query(&asked)?;

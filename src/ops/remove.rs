@@ -7,9 +7,10 @@ use super::installation::Installation;
 use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::DiskChange;
 use crate::host::snapshots::{self, Snapshot};
 use crate::host::system::System;
+use crate::host::volumes;
 use crate::host::{Effect, Host, files};
 use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
@@ -162,14 +163,19 @@ impl Found {
         match &disk.place {
             DiskPlace::Device(_) => self.kept.push(format!("{shown}, which is a device")),
             DiskPlace::Volume(name, device) => {
-                let Some(fact) = disks::volume(host, name)? else { return Ok(()) };
+                let Some(fact) = volumes::volume(host, name)? else { return Ok(()) };
                 if let Some(other) = others.user(host, device) {
                     self.kept.push(format!("{name}, which {other} has as well"));
                     return Ok(());
                 }
                 self.count(fact.size);
                 self.paths.push(device.clone());
-                self.volumes.push((name.clone(), device.clone(), snapshots::of_volume(host, name)?, origin(host, name)?));
+                self.volumes.push((
+                    name.clone(),
+                    device.clone(),
+                    snapshots::of_volume(host, name)?,
+                    origin(host, name)?,
+                ));
             }
             DiskPlace::File(path) => {
                 if let Some(size) = self.file(host, path, others) {
@@ -199,9 +205,10 @@ impl Found {
 
     /// Refuses to remove snapshots unasked, and those on which something hangs.
     fn against_snapshots(&self, request: RemovalRequest<'_>) -> Result<(), Fault> {
-        let of_volumes = self.volumes.iter().flat_map(|(volume, _, all, _)| {
-            all.iter().map(move |one| (one.name.of_volume(volume), one))
-        });
+        let of_volumes = self
+            .volumes
+            .iter()
+            .flat_map(|(volume, _, all, _)| all.iter().map(move |one| (one.name.of_volume(volume), one)));
         for (name, one) in of_volumes.clone() {
             if let [clone, ..] = one.clones.as_slice() {
                 let fault = Fault::host(format!("{clone} is cloned of {name}, and cannot be without it"));

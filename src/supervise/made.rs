@@ -5,7 +5,8 @@ use super::holds::Hold;
 use super::recovery::{Back, Left};
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
-use crate::host::disks::{self, DiskChange, Filling};
+use crate::host::disks::{DiskChange, Filling};
+use crate::host::volumes;
 use crate::host::{Effect, Guest, Host};
 use crate::image::source::SourceForm;
 use crate::model::volume::Volume;
@@ -76,7 +77,7 @@ pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
 /// Returns what is gone already, as a sentence.
 pub(super) fn gone(host: &dyn Host, back: &DiskChange) -> Option<String> {
     let DiskChange::DestroyVolume { name, .. } = back else { return None };
-    matches!(disks::volume(host, name), Ok(None)).then(|| format!("the volume {name} is gone already"))
+    matches!(volumes::volume(host, name), Ok(None)).then(|| format!("the volume {name} is gone already"))
 }
 
 impl Run {

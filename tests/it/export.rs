@@ -593,3 +593,20 @@ vmrun: same machine; `vmrun start web.rhai` starts it
         "67108864\n65536\n0\nlz4\ndev\n"
     );
 }
+
+#[test]
+fn what_is_encrypted_is_not_exported_as_what_everybody_can_read() {
+    let sandbox = host(
+        r#"bhyve(#{
+    name: "web", memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/fake/zvol/zroot/vm/web"), "31": lpc() },
+}).run();
+"#,
+    );
+    let line = "zfs create -o encryption=on -o keyformat=raw -o keylocation=file://$PWD/vm/web.key -V 64M zroot/vm/web";
+    sandbox.write("vm/web.key", "0123456789abcdef0123456789abcdef");
+    assert_eq!(sandbox.finish(&mut sandbox.shell(line)).code, 0);
+    let error = "error: zroot/vm/web is encrypted, and an export is not: what is on it would lie open\n \
+                 = hint: zfs send -w zroot/vm/web@SNAPSHOT sends it as it is\n";
+    refused(&sandbox, &["export", "web.rhai", "web.tar.zst"], 3, error);
+}

@@ -10,7 +10,7 @@ use crate::host::restore::{self, Place, Restore, Written};
 use crate::host::signals::Signals;
 use crate::host::system::System;
 pub(crate) use crate::host::zstd::Unpacker;
-use crate::host::{Facts as _, Host as _, disks, files};
+use crate::host::{Facts as _, Host as _, files, volumes};
 use crate::image::archive::{DiskPart, Home, Manifest, Role};
 use crate::import::proof;
 use crate::library::protected::is_systems;
@@ -325,7 +325,7 @@ fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result
             }
             Place::Volume(volume, _) => {
                 let needs = if volume.is_sparse { part.used } else { volume.size };
-                let free = disks::parent(host, &volume.name)?.map(|parent| parent.free);
+                let free = volumes::parent(host, &volume.name)?.map(|parent| parent.free);
                 if let Some(free) = free.filter(|free| *free < needs) {
                     return Err(no_room(&volume.name.to_string(), needs, free));
                 }
