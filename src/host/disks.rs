@@ -6,6 +6,7 @@ pub(crate) use super::fill::Filling;
 use super::{FileFact, Host};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{Volume, VolumeName};
 use crate::model::{Argv, Size};
 use std::collections::BTreeMap;
@@ -54,6 +55,15 @@ pub(crate) enum DiskChange {
         /// Its device.
         device: PathBuf,
     },
+    /// What is on volumes of one pool is kept in snapshots of one moment, which stay.
+    KeepVolumes {
+        /// The name of the snapshots.
+        snapshot: SnapshotName,
+        /// The volumes.
+        volumes: Vec<VolumeName>,
+        /// The device of the first of them.
+        device: PathBuf,
+    },
     /// A disk gets what is in an image.
     Fill(Filling),
 }
@@ -63,9 +73,10 @@ impl DiskChange {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::MakeFile { path, .. } | Self::ResizeFile { path, .. } | Self::RemoveFile(path) => path,
-            Self::MakeVolume { device, .. } | Self::GrowVolume { device, .. } | Self::DestroyVolume { device, .. } => {
-                device
-            }
+            Self::MakeVolume { device, .. }
+            | Self::GrowVolume { device, .. }
+            | Self::DestroyVolume { device, .. }
+            | Self::KeepVolumes { device, .. } => device,
             Self::Fill(filling) => &filling.path,
         }
     }
@@ -85,12 +96,13 @@ impl DiskChange {
     }
 
     /// Returns the volume that it is about.
-    pub(crate) const fn volume(&self) -> Option<&VolumeName> {
+    pub(crate) fn volume(&self) -> Option<&VolumeName> {
         match self {
             Self::MakeVolume { volume: Volume { name, .. }, .. }
             | Self::GrowVolume { name, .. }
             | Self::DestroyVolume { name, .. } => Some(name),
             Self::Fill(filling) => filling.volume.as_ref(),
+            Self::KeepVolumes { volumes, .. } => volumes.first(),
             Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) => None,
         }
     }
@@ -125,6 +137,9 @@ impl DiskChange {
             }
             Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
             Self::DestroyVolume { name, .. } => zfs("destroy").arg(name),
+            Self::KeepVolumes { snapshot, volumes, .. } => {
+                zfs("snapshot").args(volumes.iter().map(|volume| snapshot.of_volume(volume)))
+            }
         }]
     }
 
@@ -142,6 +157,7 @@ impl DiskChange {
             | Self::ResizeFile { .. }
             | Self::RemoveFile(_)
             | Self::GrowVolume { .. }
+            | Self::KeepVolumes { .. }
             | Self::DestroyVolume { .. } => None,
         }
     }
@@ -154,7 +170,10 @@ impl DiskChange {
             Self::RemoveFile(path) if has_data(path) => Some(Ok(())),
             Self::RemoveFile(path) => Some(remove(path)),
             Self::Fill(filling) => Some(filling.perform()),
-            Self::MakeVolume { .. } | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => None,
+            Self::MakeVolume { .. }
+            | Self::GrowVolume { .. }
+            | Self::DestroyVolume { .. }
+            | Self::KeepVolumes { .. } => None,
         }
     }
 }
@@ -303,6 +322,7 @@ impl Volumes {
             DiskChange::RemoveFile(path) => {
                 files.remove(path);
             }
+            DiskChange::KeepVolumes { .. } => {}
             DiskChange::DestroyVolume { name, device } => {
                 files.remove(device);
                 self.known.remove(name.as_str());
