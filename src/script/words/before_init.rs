@@ -114,7 +114,11 @@ fn lacking_room(host: &dyn Host, name: &VolumeName) -> Room {
         return Room::Unknown;
     }
     let Some(fact) = disks::volume(host, name).ok().flatten() else { return Room::Unknown };
-    let free = if fact.reserved.get() == 0 { None } else { disks::available(host, name).ok().flatten() };
+    let free = if fact.reserved.get() == 0 {
+        None
+    } else {
+        disks::parent(host, name).ok().flatten().map(|parent| parent.free)
+    };
     match free.filter(|free| *free < fact.referenced) {
         None => Room::Enough { has_data: !fact.is_empty() },
         Some(free) => {
