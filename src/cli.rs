@@ -17,6 +17,7 @@ mod console;
 mod definitions;
 mod doc;
 mod events;
+mod export;
 mod fetching;
 mod find;
 mod gc;
@@ -38,6 +39,8 @@ mod netboot;
 mod network;
 mod plan;
 mod record;
+mod remove;
+mod resize;
 mod run;
 mod screenshot;
 mod snapshot;
@@ -146,6 +149,10 @@ enum Command {
     WaitScreen(wait_screen::WaitScreenArgs),
     /// Make a network that stays, or print the files that do
     Network(network::NetworkArgs),
+    /// Make a disk of a machine larger
+    Resize(resize::ResizeArgs),
+    /// Remove a machine with its disks
+    Remove(remove::RemoveArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
     /// Keep the disks of a machine as they are now
@@ -160,6 +167,8 @@ enum Command {
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
+    /// Write a machine with its disks into one file or pipe
+    Export(export::ExportArgs),
     /// Write recipes of what bhyve, QEMU, vm-bhyve, CBSD and libvirt have of machines
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
@@ -271,6 +280,8 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Type(args) => keyboard::run(&args, term),
         Command::WaitScreen(args) => wait_screen::run(&args, term),
         Command::Network(args) => network::run(&args, term),
+        Command::Resize(args) => resize::run(&args, term),
+        Command::Remove(args) => remove::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Snapshot(args) => snapshot::take(&args, term),
         Command::Snapshots(args) => snapshot::list(&args, term),
@@ -278,6 +289,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),
         Command::Cache(args) => cache::run(&args, term),
+        Command::Export(args) => export::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
         Command::Lib(args) => library::run(&args, term),

@@ -10,6 +10,7 @@ pub(crate) mod check;
 mod cycles;
 pub(crate) mod definitions;
 pub(crate) mod docs;
+pub(crate) mod edit;
 pub(crate) mod editor;
 mod engine;
 mod evaluation;
@@ -131,6 +132,23 @@ impl Recipe {
     /// Returns the text of the recipe.
     pub fn source(&self) -> &Rc<Source> {
         &self.source
+    }
+
+    /// Returns the recipe and the files of its own that it has imported, once it was evaluated; the recipe first.
+    pub(crate) fn own_texts(&self) -> Vec<Rc<Source>> {
+        let own =
+            self.sources.own().into_iter().map(|unit| unit.source).filter(|source| source.name != self.source.name);
+        std::iter::once(self.source.clone()).chain(own).collect()
+    }
+
+    /// Has a text count in the place of a file beside it that is not written yet.
+    pub(crate) fn knows(&self, path: &std::path::Path, text: String) {
+        self.sources.give(path.display().to_string(), text);
+    }
+
+    /// Returns whether it has imported anything of a library that vmrun.toml names, once it was evaluated.
+    pub(crate) fn has_libraries(&self) -> bool {
+        self.sources.has_libraries()
     }
 
     /// Returns the parameters that it asks for: names and defaults as they are written.

@@ -95,6 +95,30 @@ impl DiskChange {
         None
     }
 
+    /// Returns the size that the disk has afterwards, where that is said.
+    pub(crate) const fn size(&self) -> Option<Size> {
+        match self {
+            Self::MakeFile { size, .. }
+            | Self::ResizeFile { size, .. }
+            | Self::GrowVolume { size, .. }
+            | Self::MakeVolume { volume: Volume { size, .. }, .. }
+            | Self::Fill(Filling { size, .. }) => Some(*size),
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } => None,
+        }
+    }
+
+    /// Has the disk get another size.
+    pub(crate) const fn set_size(&mut self, new: Size) {
+        match self {
+            Self::MakeFile { size, .. }
+            | Self::ResizeFile { size, .. }
+            | Self::GrowVolume { size, .. }
+            | Self::MakeVolume { volume: Volume { size, .. }, .. }
+            | Self::Fill(Filling { size, .. }) => *size = new,
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } => {}
+        }
+    }
+
     /// Returns the volume that it is about.
     pub(crate) fn volume(&self) -> Option<&VolumeName> {
         match self {

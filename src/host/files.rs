@@ -9,7 +9,9 @@ use crate::model::Size;
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Component, Path, PathBuf};
 
 pub(crate) use halves::beside;
@@ -181,9 +183,9 @@ pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns what is read from the standard input until its end.
-pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
-    bounded(io::stdin(), TEXT, 0)
+/// Returns what is read from the standard input until its end, after what was read of it by now.
+pub(crate) fn read_standard_input(begun: &[u8]) -> io::Result<Vec<u8>> {
+    bounded(begun.chain(io::stdin()), TEXT, 0)
 }
 
 /// Returns the paths of what is in a folder, in the order of their names.
@@ -283,6 +285,22 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     written.map_err(|error| {
         remove(&beside).may_fail("the fault that matters is the first one");
         io_fault("write", path)(error)
+    })
+}
+
+/// Replaces the text of a file that is there: who has it and who may do what with it stays as it is, and of a link what it leads to is
+/// replaced.
+pub(crate) fn rewrite(path: &Path, text: &str) -> Result<(), Fault> {
+    let real = path.canonicalize().map_err(io_fault("write", path))?;
+    let meta = std::fs::metadata(&real).map_err(io_fault("write", path))?;
+    replace(&real, |file| {
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
+            std::os::unix::fs::fchown(&*file, Some(meta.uid()), Some(meta.gid()))?;
+        }
+        file.set_permissions(meta.permissions())?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
     })
 }
 

@@ -17,6 +17,7 @@ mod destroy;
 mod names;
 pub(crate) mod pools;
 mod properties;
+mod rename;
 mod show;
 mod snapshots;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
         "hold" => snapshots::hold(pools, args),
         "list" => show::list(&pools, args),
         "release" => snapshots::release(pools, args),
+        "rename" => rename::run(pools, args),
         "rollback" => snapshots::rollback(pools, args),
         "set" => set(pools, args),
         "snapshot" | "snap" => snapshots::snapshot(pools, args),

@@ -5,7 +5,7 @@ use super::{Asks, Call, Param, Type, Word, WordKind, text};
 use crate::diag::Fault;
 use crate::host::Effect;
 use crate::host::disks::{self, DiskChange};
-use crate::image::content::{Content, HEAD, content};
+use crate::host::growth::{self, Ungrown};
 use crate::model::Size;
 use crate::model::volume::{DiskPlace, Encryption, Volume, VolumeKey, VolumeName};
 use crate::script::allowance::Asked;
@@ -120,20 +120,34 @@ fn file(call: &Call<'_>, path: &Path, size: Size) -> Result<(), Raised> {
         return act(call, DiskChange::MakeFile { path: path.into(), size });
     }
     let Some((now, has_data)) = fact.and_then(|fact| Some((fact.size?, fact.has_data))) else { return Ok(()) };
-    if now == size {
-        return Ok(());
+    let grown = growth::of_file(&*call.evaluation().run().host, path, now, has_data, size);
+    let way_out = |now: Size| {
+        format!("say its size, \"{now}\"; `truncate(path, size, #{{ shrink: true }})` cuts it off all the same")
+    };
+    grow(call, grown, &way_out)
+}
+
+/// Grows a disk, or raises what stands against it.
+fn grow(
+    call: &Call<'_>,
+    grown: Result<Option<DiskChange>, Ungrown>,
+    way_out: &dyn Fn(Size) -> String,
+) -> Result<(), Raised> {
+    match grown {
+        // What is of another size for a reason of its own is the machine's to refuse.
+        Ok(None) | Err(Ungrown::Content(_)) => Ok(()),
+        Ok(Some(change)) => act(call, change),
+        Err(Ungrown::Smaller(fault, now)) => Err(Raised::from(fault.hint(way_out(now))).arg(1)),
+        Err(other) => Err(raised(other)),
     }
-    let head = if has_data { call.evaluation().run().host.read(path, HEAD).ok() } else { None };
-    if head.is_some_and(|head| matches!(content(&head), Some(Content::Disk(_) | Content::Packed(..)))) {
-        return Ok(());
+}
+
+fn raised(ungrown: Ungrown) -> Raised {
+    match ungrown {
+        Ungrown::Disk(fault) => Raised::from(fault).arg(0),
+        Ungrown::Size(fault) | Ungrown::Smaller(fault, _) => Raised::from(fault).arg(1),
+        Ungrown::Content(_) => Raised::from(Fault::new("it is an image with a size of its own")).arg(0),
     }
-    if now > size && has_data {
-        let fault = Fault::new(format!("{} has data and {}: {size} would cut it off", path.display(), now.rough()));
-        let way_out =
-            format!("say its size, \"{now}\"; `truncate(path, size, #{{ shrink: true }})` cuts it off all the same");
-        return Err(Raised::from(fault.hint(way_out)).arg(1));
-    }
-    act(call, DiskChange::ResizeFile { path: path.into(), size })
 }
 
 /// A volume is made where none is, and grown.
@@ -176,23 +190,11 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
         let fault = Fault::host(format!("the key of {name} is not loaded, so that no guest can have it"));
         return Err(Raised::from(fault.hint(format!("zfs load-key -r {name}"))).arg(0));
     }
-    if fact.size == size {
-        return Ok(());
-    }
-    if fact.size > size {
-        let fault = Fault::new(format!("{name} has {}: {size} would cut off its end", fact.size.rough()));
-        let way_out =
-            format!("say its size, \"{}\"; `zfs set volsize={size} {name}` cuts it off, with what is there", fact.size);
-        return Err(Raised::from(fault.hint(way_out)).arg(1));
-    }
-    if !size.get().is_multiple_of(fact.block.get()) {
-        let fault = Fault::new(format!("{size} does not end with a whole block of {name}, which has {}", fact.block));
-        let whole = size.get().checked_next_multiple_of(fact.block.get()).map(Size::bytes);
-        return Err(Raised::from(fault.maybe_hint(whole.map(|whole| format!("{whole} does")))).arg(1));
-    }
-    let more = if fact.reserved == fact.size { size.get() - fact.size.get() } else { 0 };
-    has_space(call, name, Size::bytes(more), &format!("`zfs set refreservation=none {name}` reserves none"))?;
-    act(call, DiskChange::GrowVolume { name: name.clone(), device: device.into(), size })
+    let asks_space = call.rehearses();
+    let grown = growth::of_volume(&*call.evaluation().run().host, name, device, &fact, size, asks_space);
+    let way_out =
+        |now: Size| format!("say its size, \"{now}\"; `zfs set volsize={size} {name}` cuts it off, with what is there");
+    grow(call, grown, &way_out)
 }
 
 /// Reads the options of a volume.
@@ -280,9 +282,5 @@ fn has_space(call: &Call<'_>, name: &VolumeName, needed: Size, way_out: &str) ->
     if !call.rehearses() {
         return Ok(());
     }
-    let parent = disks::parent(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
-    let Some(free) = parent.map(|parent| parent.free).filter(|free| *free < needed) else { return Ok(()) };
-    let fault =
-        Fault::host(format!("{name} needs {}, and {} has {} left", needed.rough(), name.parent(), free.rough()));
-    Err(Raised::from(fault.hint(way_out)).arg(1))
+    growth::has_space(&*call.evaluation().run().host, name, needed, way_out).map_err(raised)
 }
