@@ -4,6 +4,7 @@ use super::files::{io_fault, remove, truncate};
 pub(crate) use super::fill::Filling;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{Encryption, Volume, VolumeName};
 use crate::model::{Argv, Size};
 use std::fs::OpenOptions;
@@ -51,6 +52,15 @@ pub(crate) enum DiskChange {
         /// Its device.
         device: PathBuf,
     },
+    /// What is on volumes of one pool is kept in snapshots of one moment, which stay.
+    KeepVolumes {
+        /// The name of the snapshots.
+        snapshot: SnapshotName,
+        /// The volumes.
+        volumes: Vec<VolumeName>,
+        /// The device of the first of them.
+        device: PathBuf,
+    },
     /// A disk gets what is in an image.
     Fill(Filling),
 }
@@ -60,9 +70,10 @@ impl DiskChange {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::MakeFile { path, .. } | Self::ResizeFile { path, .. } | Self::RemoveFile(path) => path,
-            Self::MakeVolume { device, .. } | Self::GrowVolume { device, .. } | Self::DestroyVolume { device, .. } => {
-                device
-            }
+            Self::MakeVolume { device, .. }
+            | Self::GrowVolume { device, .. }
+            | Self::DestroyVolume { device, .. }
+            | Self::KeepVolumes { device, .. } => device,
             Self::Fill(filling) => &filling.path,
         }
     }
@@ -106,12 +117,13 @@ impl DiskChange {
     }
 
     /// Returns the volume that it is about.
-    pub(crate) const fn volume(&self) -> Option<&VolumeName> {
+    pub(crate) fn volume(&self) -> Option<&VolumeName> {
         match self {
             Self::MakeVolume { volume: Volume { name, .. }, .. }
             | Self::GrowVolume { name, .. }
             | Self::DestroyVolume { name, .. } => Some(name),
             Self::Fill(filling) => filling.volume.as_ref(),
+            Self::KeepVolumes { volumes, .. } => volumes.first(),
             Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) => None,
         }
     }
@@ -147,6 +159,9 @@ impl DiskChange {
             }
             Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
             Self::DestroyVolume { name, .. } => zfs("destroy").arg(name),
+            Self::KeepVolumes { snapshot, volumes, .. } => {
+                zfs("snapshot").args(volumes.iter().map(|volume| snapshot.of_volume(volume)))
+            }
         }]
     }
 
@@ -164,6 +179,7 @@ impl DiskChange {
             | Self::ResizeFile { .. }
             | Self::RemoveFile(_)
             | Self::GrowVolume { .. }
+            | Self::KeepVolumes { .. }
             | Self::DestroyVolume { .. } => None,
         }
     }
@@ -176,7 +192,10 @@ impl DiskChange {
             Self::RemoveFile(path) if has_data(path) => Some(Ok(())),
             Self::RemoveFile(path) => Some(remove(path)),
             Self::Fill(filling) => Some(filling.perform()),
-            Self::MakeVolume { .. } | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => None,
+            Self::MakeVolume { .. }
+            | Self::GrowVolume { .. }
+            | Self::DestroyVolume { .. }
+            | Self::KeepVolumes { .. } => None,
         }
     }
 }

@@ -158,6 +158,7 @@ impl Volumes {
             DiskChange::RemoveFile(path) => {
                 files.remove(path);
             }
+            DiskChange::KeepVolumes { .. } => {}
             DiskChange::DestroyVolume { name, device } => {
                 files.remove(device);
                 self.known.remove(name.as_str());

@@ -30,6 +30,7 @@ pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
         DiskChange::ResizeFile { .. }
         | DiskChange::RemoveFile(_)
         | DiskChange::GrowVolume { .. }
+        | DiskChange::KeepVolumes { .. }
         | DiskChange::DestroyVolume { .. } => None,
     }
 }
@@ -70,6 +71,7 @@ pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
         DiskChange::ResizeFile { .. }
         | DiskChange::RemoveFile(_)
         | DiskChange::GrowVolume { .. }
+        | DiskChange::KeepVolumes { .. }
         | DiskChange::DestroyVolume { .. } => {}
     }
 }
@@ -89,6 +91,12 @@ impl Run {
     /// Returns whether the run has made a disk that no guest has had yet.
     pub(crate) fn has_made_disk(&self, path: &Path) -> bool {
         self.made_size(path).is_some()
+    }
+
+    /// Returns whether the run has made a disk, or what is on it, and no guest has had it yet.
+    pub(crate) fn has_to_do_with(&self, path: &Path) -> bool {
+        let is_its = |hold: &Hold| matches!(hold, Hold::Effect(Effect::Disk(change)) if change.path() == path);
+        self.holds.iter().any(is_its)
     }
 
     /// Returns the size of a disk that the run has made and that no guest has had yet.

@@ -137,6 +137,7 @@ impl Rehearsal {
             | DiskChange::RemoveFile(_)
             | DiskChange::MakeVolume { .. }
             | DiskChange::DestroyVolume { .. }
+            | DiskChange::KeepVolumes { .. }
             | DiskChange::Fill(_) => {}
         }
     }
