@@ -42,6 +42,11 @@ attack:
 	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed::
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test system -- --nocapture linux::attack::
 
+## images   a Debian from its image on: fetched, converted, grown, booted under QEMU; ten minutes without KVM
+images:
+	tools/setup.sh images
+	$(CARGO) test --locked --test images -- --nocapture
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
@@ -91,4 +96,4 @@ install:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack bless check msrv freebsd bench fuzz install clean
+.PHONY: all help build run test attack images bless check msrv freebsd bench fuzz install clean

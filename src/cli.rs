@@ -18,6 +18,7 @@ mod console;
 mod definitions;
 mod doc;
 mod events;
+mod export;
 mod fetching;
 mod find;
 mod gc;
@@ -43,6 +44,7 @@ mod remove;
 mod resize;
 mod run;
 mod screenshot;
+mod snapshot;
 mod start;
 mod status;
 mod stop;
@@ -156,12 +158,20 @@ enum Command {
     Remove(remove::RemoveArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
+    /// Keep the disks of a machine as they are now
+    Snapshot(snapshot::SnapshotArgs),
+    /// List the snapshots of a machine's disks, and remove them
+    Snapshots(snapshot::SnapshotsArgs),
+    /// Have the disks of a machine as they were in a snapshot
+    Rollback(snapshot::RollbackArgs),
     /// Make boot images
     Image(image::ImageArgs),
     /// List the images of systems that are known, and pin what their publishers have
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
+    /// Write a machine with its disks into one file or pipe
+    Export(export::ExportArgs),
     /// Write recipes of what bhyve, QEMU, vm-bhyve, CBSD and libvirt have of machines
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write the recipe of what it would have done
@@ -277,9 +287,13 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Clone(args) => clone::run(&args, term),
         Command::Remove(args) => remove::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
+        Command::Snapshot(args) => snapshot::take(&args, term),
+        Command::Snapshots(args) => snapshot::list(&args, term),
+        Command::Rollback(args) => snapshot::rollback(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),
         Command::Cache(args) => cache::run(&args, term),
+        Command::Export(args) => export::run(&args, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
         Command::Lib(args) => library::run(&args, term),

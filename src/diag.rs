@@ -38,6 +38,8 @@ pub enum Cause {
     NoProgram,
     /// There is no room for one more process or thread.
     NoRoom,
+    /// What is rehearsed brings the file: what is in it nobody knows before.
+    NotYet,
 }
 
 /// One thing that is wrong: what, and the way out.

@@ -9,6 +9,7 @@
 //! (`BootAA64.efi` for Arm) and `/autoexec.ipxe`, the script that iPXE runs when it starts. A [`Seed`] is such a volume
 //! without a table around it.
 
+pub(crate) mod archive;
 pub(crate) mod catalog;
 pub(crate) mod checksums;
 mod compare;

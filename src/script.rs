@@ -134,6 +134,23 @@ impl Recipe {
         &self.source
     }
 
+    /// Returns the recipe and the files of its own that it has imported, once it was evaluated; the recipe first.
+    pub(crate) fn own_texts(&self) -> Vec<Rc<Source>> {
+        let own =
+            self.sources.own().into_iter().map(|unit| unit.source).filter(|source| source.name != self.source.name);
+        std::iter::once(self.source.clone()).chain(own).collect()
+    }
+
+    /// Has a text count in the place of a file beside it that is not written yet.
+    pub(crate) fn knows(&self, path: &std::path::Path, text: String) {
+        self.sources.give(path.display().to_string(), text);
+    }
+
+    /// Returns whether it has imported anything of a library that vmrun.toml names, once it was evaluated.
+    pub(crate) fn has_libraries(&self) -> bool {
+        self.sources.has_libraries()
+    }
+
     /// Returns the parameters that it asks for: names and defaults as they are written.
     pub fn params(&self) -> Vec<(String, String)> {
         check::params(&self.source, &self.ast)
@@ -291,6 +308,21 @@ mod tests {
             engine.shared.borrow_mut().patience = Duration::ZERO;
         }
         assert_eq!(rehearse(), ["the rehearsal takes more than 60 s"]);
+    }
+
+    #[test]
+    fn what_is_done_to_this_alone_ends_by_the_processor_time_that_it_takes() {
+        let text = "fn work() { for at in range(0, 4000000) { this.to_upper(); } }\n\
+                    let value = \"x\"; value.pad(1000000, \"x\"); value.work();";
+        let recipe = Recipe::parse("lab.rhai", text).unwrap_or_else(|_| panic!("it parses"));
+        let run = || Run::new(Box::new(Simulated::new(&Rc::new(RefCell::new(Fixture::lab())))));
+        if let Some(engine) = recipe.engine.get() {
+            engine.shared.borrow_mut().effort = Duration::from_millis(200);
+        }
+        let faults = recipe.evaluate(run(), &Inputs::default(), Some(Purpose::Plan)).faults;
+        let told: Vec<_> = faults.into_iter().map(|one| (one.fault.message, one.fault.hint)).collect();
+        let message = format!("the recipe takes more than {} s of processor time", bounds::PROCESSOR.as_secs());
+        assert_eq!(told, [(message, Some("is there a loop or a recursion without an end?".into()))]);
     }
 
     #[test]

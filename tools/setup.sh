@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh run     what the demo recipe needs: a hypervisor, its firmware, iPXE
 #   tools/setup.sh test    that, and what the tests and checks use
+#   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
 #
 # One line is printed for each thing that is installed; nothing is printed, and nothing
@@ -185,6 +186,7 @@ debian_needs_run() {
 debian_needs_test() {
     need_tool git git
     need_tool curl curl
+    need_tool openssl openssl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
     need_tool qemu-img qemu-utils
@@ -197,6 +199,7 @@ debian_needs_test() {
     need_tool make make
     need_tool mcopy mtools
     need_tool fsck.fat dosfstools
+    need_tool mkfs.xfs xfsprogs
     need_tool sgdisk gdisk
     need_tool as binutils
     need_tool ld binutils
@@ -208,6 +211,20 @@ debian_needs_test() {
     need_tool debconf-set-selections debconf
     # python3 -m pip would tell for certain, in half a second
     have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
+}
+
+# What builds the image of a Debian, and serves, converts and boots it.
+debian_needs_images() {
+    need_tool curl curl
+    need_tool qemu-img qemu-utils
+    need_tool xz xz-utils
+    need_tool cmp diffutils
+    need_tool mmdebstrap mmdebstrap
+    need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+    need_tool sgdisk gdisk
+    need_tool mcopy mtools
+    need_tool mkfs.fat dosfstools
+    need_tool mke2fs e2fsprogs
 }
 
 # What the tests use of packages that would start servers, or change how this machine
@@ -382,9 +399,10 @@ install_newer_ipxe() {
     as_root mv "$local_ipxe.part" "$local_ipxe"
 }
 
-setup_debian() { # run|test
+setup_debian() { # run|test|images
     debian_needs_run
     apart_lacks=no
+    [ "$1" != images ] || debian_needs_images
     if [ "$1" = test ]; then
         debian_needs_test
         ! debian_lacks_apart || {
@@ -453,7 +471,8 @@ pkg_install() { # <package>...
     quietly as_root env ASSUME_ALWAYS_YES=yes pkg install -y "$@"
 }
 
-setup_freebsd() { # run|test
+setup_freebsd() { # run|test|images
+    [ "$1" != images ] || die "the image of a Debian is built, and booted, on Debian alone"
     freebsd_needs_run
     [ "$1" = run ] || freebsd_needs_test
     [ -n "$missing" ] || return 0
@@ -477,9 +496,12 @@ setup_freebsd() { # run|test
 
 # ------------------------------------------------------------------- elsewhere
 
-setup_other() { # run|test
+setup_other() { # run|test|images
     debian_needs_run
-    [ "$1" = run ] || debian_needs_test
+    case $1 in
+        test) debian_needs_test ;;
+        images) debian_needs_images ;;
+    esac
     [ -z "$missing" ] || die "missing, by the names of Debian's packages: $missing"
     have_ipxe "$local_ipxe" "$debian_ipxe" ||
         die "missing: an iPXE for UEFI that knows autoexec.ipxe, as $local_ipxe"
@@ -487,7 +509,7 @@ setup_other() { # run|test
 
 main() {
     case ${1-} in
-        run | test | check) [ $# = 1 ] || set -- ;;
+        run | test | images | check) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then
@@ -505,7 +527,9 @@ main() {
         setup_other "$1"
     fi
     check_rust
-    [ "$1" = run ] || have_deny || install_deny
+    case $1 in
+        test | check) have_deny || install_deny ;;
+    esac
 }
 
 main "$@"

@@ -11,7 +11,7 @@ pub(super) fn confirm(what: &str, commands: &[&Argv], is_sure: bool, term: &Term
         return Ok(true);
     }
     if !has_keyboard() {
-        let fault = Fault::usage(format!("to {what} cannot be undone, and nobody can be asked here"));
+        let fault = Fault::usage(format!("nobody can be asked here whether to {what}"));
         return Err(fault.hint("--yes does it, --dry-run shows what would be done"));
     }
     commands.iter().for_each(|argv| term.say(argv));

@@ -7,11 +7,16 @@ use std::time::Duration;
 /// Returns the line that is drawn over while a file comes; nothing of what is a message.
 pub(super) fn line(file: &FetchProgress<'_>) -> Option<String> {
     let Stage::Comes { done, whole, rate } = file.stage else { return None };
+    Some(format!("fetching {}: {}", file.url.file_name(), amounts(done, whole, rate)))
+}
+
+/// Says how much there is of something, how quickly it comes, and how long the rest takes.
+pub(super) fn amounts(done: u64, whole: Option<u64>, rate: u64) -> String {
     let rough = |bytes| Size::bytes(bytes).rough();
     let of = whole.map_or_else(String::new, |whole| format!(" of {}", rough(whole)));
     let left = whole.and_then(|whole| whole.saturating_sub(done).checked_div(rate)).filter(|left| *left > 0);
     let left = left.map_or_else(String::new, |left| format!(", {:?} left", Duration::from_secs(left)));
-    Some(format!("fetching {}: {}{of}, {}/s{left}", file.url.file_name(), rough(done), rough(rate)))
+    format!("{}{of}, {}/s{left}", rough(done), rough(rate))
 }
 
 /// Returns the message of what goes on with a file, if it is one.

@@ -1,8 +1,11 @@
 //! `vmrun import FILE`: a recipe of a machine that is described elsewhere, and the proof that it is the same machine.
 
+mod moved;
+
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::import::all::{Summary, import_all};
+use crate::ops::import::archive::{self, Begun};
 use crate::ops::import::source::Options;
 use crate::ops::import::{Request, import};
 use crate::ops::settings::Platform;
@@ -38,6 +41,9 @@ pub(super) struct ImportArgs {
     /// The folder of vm-bhyve's guests
     #[arg(long, value_name = "FOLDER")]
     datastore: Option<String>,
+    /// Only say what would be made of a machine that `vmrun export` wrote
+    #[arg(long, conflicts_with_all = ["all", "command", "from"])]
+    dry_run: bool,
     /// The command line, as you type it
     #[arg(last = true, value_name = "bhyve ARGS", conflicts_with = "file")]
     command: Vec<String>,
@@ -50,6 +56,10 @@ a configuration of bhyve_config(5), a guest of vm-bhyve, a guest's bhyve.conf of
 and its machine is compared with what was read; the exit code is 1 if it is another one.
 
 A password is not copied: the recipe says secret(\"vnc\").
+
+What `vmrun export` wrote is a machine with its disks, and known by its content: the recipe goes where
+this host has its recipes, or to --out, and the disks to where the recipe has them. Nothing is written over;
+what is there and the same is taken as it is, so that one that was interrupted can be called again.
 
 With --all the folder is a whole datastore of vm-bhyve, CBSD's working folder (whose tables are
 read by sqlite3), or holds libvirt's XML. Into the folder of --out come a recipe
@@ -67,6 +77,7 @@ Examples:
   vmrun import /vm/web/web.conf --out web.rhai
   vmrun import -- bhyve -c 2 -m 1G -s 0,hostbridge web
   virsh dumpxml web | vmrun import - --out web.rhai
+  ssh host vmrun export web - | vmrun import - --dry-run
   vmrun import --all /vm --out /usr/local/etc/vmrun/recipes
   vmrun import --all --running --out ./recipes
   vmrun import --all ./vm --datastore /vm --rc-conf ./rc.conf --out ./recipes";
@@ -91,9 +102,33 @@ fn run_all(request: &Request<'_>, args: &ImportArgs, term: &Term) -> Result<(), 
     if faults.is_empty() { Ok(()) } else { Err(faults.into_iter().map(Diagnostic::error).collect()) }
 }
 
+/// Imports what `vmrun export` wrote; anything else is told by what was read of the standard input.
+fn run_moved(args: &ImportArgs, term: &Term) -> Result<Option<Vec<u8>>, Vec<Diagnostic>> {
+    if args.all || args.from.is_some() || args.file.is_none() {
+        return Ok(Some(Vec::new()));
+    }
+    match archive::begin(args.file.as_deref())? {
+        Begun::Other(_) if args.dry_run => {
+            let fault = Fault::usage("--dry-run is for what `vmrun export` wrote");
+            Err(fault.hint("without --out an import of anything else writes nothing").into())
+        }
+        Begun::Other(begun) => Ok(Some(begun)),
+        Begun::Packed(_) if args.with_test || args.on.is_some() || args.datastore.is_some() => {
+            let fault = Fault::usage("what `vmrun export` wrote has its recipe already");
+            Err(fault.hint("leave out --with-test, --on and --datastore").into())
+        }
+        Begun::Packed(from) => {
+            moved::run(from, args.file.as_deref().unwrap_or("-"), args.out.as_deref(), args.dry_run, term)?;
+            Ok(None)
+        }
+    }
+}
+
 pub(super) fn run(args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let Some(begun) = run_moved(args, term)? else { return Ok(()) };
     let request = Request {
         file: args.file.as_deref(),
+        begun,
         command: &args.command,
         from: args.from.as_deref(),
         on: args.on.as_deref(),

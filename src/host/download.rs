@@ -3,8 +3,9 @@
 //! A file has its name only when its digest was right. Until then it grows in a folder of its own, which stays after a fault of the
 //! network, a kill or a power cut, and from which the next one goes on. What is wrong, too long, or fills the disk is removed.
 
+mod certificate;
 mod digest;
-mod pace;
+pub(super) mod pace;
 mod transfer;
 
 use super::cache::{self, Claim};
@@ -246,7 +247,7 @@ fn hashed(path: &Path, like: &Digest, fetcher: &Fetcher<'_>) -> Result<Option<Di
 }
 
 /// Returns how many bytes are free for us where a folder is; all, where that is not said.
-fn room(folder: &Path) -> u64 {
+pub(crate) fn room(folder: &Path) -> u64 {
     let free = nix::sys::statvfs::statvfs(folder);
     free.map_or(u64::MAX, |free| free.blocks_available().saturating_mul(free.fragment_size()))
 }

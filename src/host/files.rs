@@ -66,6 +66,12 @@ pub(crate) fn is_link(path: &Path) -> bool {
     path.is_symlink()
 }
 
+/// Returns what a path leads to, where that is a link to something that is there; otherwise the path.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    let real = if is_link(path) { path.canonicalize().ok() } else { None };
+    real.unwrap_or_else(|| path.into())
+}
+
 /// Returns a path from the root on, where it begins in a folder; in the working directory where that is none. Where `..` may lead
 /// past a link, the system says where.
 pub(crate) fn whole(folder: &Path, path: &Path) -> PathBuf {
@@ -177,9 +183,9 @@ pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns what is read from the standard input until its end.
-pub(crate) fn read_standard_input() -> io::Result<Vec<u8>> {
-    bounded(io::stdin(), TEXT, 0)
+/// Returns what is read from the standard input until its end, after what was read of it by now.
+pub(crate) fn read_standard_input(begun: &[u8]) -> io::Result<Vec<u8>> {
+    bounded(begun.chain(io::stdin()), TEXT, 0)
 }
 
 /// Returns the paths of what is in a folder, in the order of their names.

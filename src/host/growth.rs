@@ -76,7 +76,7 @@ pub(crate) fn of_volume(
 
 /// Refuses what the pool has no space for.
 pub(crate) fn has_space(host: &dyn Host, name: &VolumeName, needed: Size, way_out: &str) -> Result<(), Ungrown> {
-    let free = disks::available(host, name).map_err(Ungrown::Disk)?;
+    let free = disks::parent(host, name).map_err(Ungrown::Disk)?.map(|parent| parent.free);
     let Some(free) = free.filter(|free| *free < needed) else { return Ok(()) };
     let fault =
         Fault::host(format!("{name} needs {}, and {} has {} left", needed.rough(), name.parent(), free.rough()));

@@ -1,7 +1,7 @@
 //! A file as a second one: by a reflink, where both have the same blocks until one is written to (ioctl_ficlone(2)), or by a copy of
 //! its data, in which holes stay holes. Neither has its name before it is whole, and neither takes the name of another unasked.
 
-use super::files::{beside, halves, io_fault, open, reason, remove};
+use super::files::{beside, halves, io_fault, open, remove};
 use super::fill::data_from;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
@@ -141,13 +141,14 @@ pub(crate) fn has_reflinks(path: &Path) -> Result<bool, Fault> {
         Ok(()) => Ok(true),
         // EISDIR is what a kernel or a file system says that has no such files.
         Err(why) if is_unable(&why) || why.kind() == io::ErrorKind::IsADirectory => Ok(false),
-        Err(why) => Err(Fault::host(format!("cannot write in {}: {}", folder.display(), reason(&why)))),
+        Err(why) => Err(io_fault("write in", folder)(why)),
     }
 }
 
 /// Returns whether a file can have a reflink in its folder. FreeBSD shares blocks in copy_file_range(2) where it can, and nothing that is
 /// sure of it is known of all its releases.
 #[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
 pub(crate) fn has_reflinks(_: &Path) -> Result<bool, Fault> {
     Ok(false)
 }
@@ -160,6 +161,18 @@ fn share(from: &File, to: &File) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn share(_: &File, _: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Returns how much space the data of a file take, in bytes: without its holes.
+pub(crate) fn data_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.blocks().saturating_mul(512))
+}
+
+/// Returns which file system a path is on, and how much space is left for us there, in bytes; all, where that is not said.
+pub(crate) fn room(path: &Path) -> (u64, u64) {
+    let free = nix::sys::statvfs::statvfs(path);
+    let free = free.map_or(u64::MAX, |free| free.blocks_available().saturating_mul(free.fragment_size()));
+    (std::fs::metadata(path).map_or(0, |meta| meta.dev()), free)
 }
 
 /// Copies a file to one that is empty: what is a hole is not even read. Returns whether nobody asked to stop.

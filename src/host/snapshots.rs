@@ -89,6 +89,16 @@ fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+fn before(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.before", path.display()))
+}
+
+/// Removes what a rollback of a file has left that was killed. It may be the file itself, so that it is none's only before who asks has
+/// the lock of that.
+pub(crate) fn clear_before(path: &Path) -> Result<(), Fault> {
+    halves::clear(&before(path))
+}
+
 /// A file as it was, under a second name, until it is certain that it is not needed any more.
 pub(crate) struct Before {
     path: PathBuf,
@@ -99,9 +109,7 @@ impl Before {
     /// Keeps a file; one that is not there is kept as that.
     pub(crate) fn of(path: &Path) -> Result<Self, Fault> {
         // By that name it is known as what may be removed, if we die.
-        let before = PathBuf::from(format!("{}.before", path.display()));
-        halves::clear(&before)?;
-        let kept = beside(&before);
+        let kept = beside(&before(path));
         match std::fs::hard_link(path, &kept) {
             Ok(()) => Ok(Self { path: path.into(), kept: Some(kept) }),
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(Self { path: path.into(), kept: None }),

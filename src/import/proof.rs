@@ -11,17 +11,34 @@ use crate::model::{Draft, FwItem, Machine, Size, Target};
 ///
 /// Passwords are not compared, nor what only repeats bhyve's default.
 pub fn differences(import: &Import, machine: &Machine) -> Vec<String> {
-    let target = import.draft.target;
-    let mut there = Tree::new();
-    let mut lines = Vec::new();
-    for (key, value) in machine.entries() {
-        if let Err(fault) = there.set_literal(&key, &value) {
+    let mut lines = against(&import.tree, import.draft.target, machine);
+    lines.extend(items(&import.items, machine.fw_items()));
+    lines.extend(machine.args().iter().map(|arg| format!("only there: the argument {arg}")));
+    lines
+}
+
+/// Returns what differs between the entries of one machine (here) and another machine (there): nothing if they are the same.
+pub(crate) fn changes(entries: &[(String, String)], machine: &Machine) -> Vec<String> {
+    let (here, mut lines) = tree(entries);
+    lines.extend(against(&here, machine.target(), machine));
+    lines
+}
+
+/// Makes a configuration of entries; with what could not be one.
+fn tree(entries: &[(String, String)]) -> (Tree, Vec<String>) {
+    let (mut tree, mut lines) = (Tree::new(), Vec::new());
+    for (key, value) in entries {
+        if let Err(fault) = tree.set_literal(key, value) {
             lines.push(fault.message);
         }
     }
-    lines.extend(canonical(&import.tree, target).differences(&canonical(&there, target)));
-    lines.extend(items(&import.items, machine.fw_items()));
-    lines.extend(machine.args().iter().map(|arg| format!("only there: the argument {arg}")));
+    (tree, lines)
+}
+
+fn against(here: &Tree, target: Target, machine: &Machine) -> Vec<String> {
+    let entries: Vec<(String, String)> = machine.entries().into_iter().collect();
+    let (there, mut lines) = tree(&entries);
+    lines.extend(canonical(here, target).differences(&canonical(&there, target)));
     lines
 }
 

@@ -29,6 +29,7 @@ impl SnapshotName {
         let why = match tag.chars().find(is_wrong) {
             Some(bad) => format!("it has {bad:?}"),
             None if tag.is_empty() => "it is empty".into(),
+            None if is_half(tag) => "files that are being written have such names".into(),
             None if tag.len() > MAX && !others => format!("it has {} bytes, of {MAX} at most", tag.len()),
             None => return Ok(Self(if others { tag.into() } else { format!("{OWN}{tag}") })),
         };
@@ -66,7 +67,7 @@ impl SnapshotName {
     /// Returns whose snapshot a file beside another one is, if it is one: by the names of both.
     pub(crate) fn in_name(file: &str, name: &str) -> Option<Self> {
         let tag = name.strip_prefix(file)?.strip_prefix('@')?.strip_prefix(OWN)?;
-        Self::of_tag(tag).ok().filter(|_| !tag.starts_with('@') && !is_half(tag))
+        Self::of_tag(tag).ok().filter(|_| !tag.starts_with('@'))
     }
 }
 
@@ -107,6 +108,10 @@ mod tests {
             ("", "\"\" is no tag of a snapshot: it is empty"),
             ("a/b", "\"a/b\" is no tag of a snapshot: it has '/'"),
             ("a b", "\"a b\" is no tag of a snapshot: it has ' '"),
+            (
+                "a.vmrun-7.new",
+                "\"a.vmrun-7.new\" is no tag of a snapshot: files that are being written have such names",
+            ),
             ("a@b", "\"a@b\" is no tag of a snapshot: it has '@'"),
         ] {
             let fault = Fault::usage(why).hint("letters, digits and any of -_.: as in before-upgrade");

@@ -112,7 +112,7 @@ fn script(host: &System, path: &Path) -> Result<String, Fault> {
 }
 
 fn stdin(what: &str) -> Result<Vec<u8>, Fault> {
-    files::read_standard_input().map_err(|error| Fault::host(format!("cannot read {what}: {error}")))
+    files::read_standard_input(&[]).map_err(|error| Fault::host(format!("cannot read {what}: {error}")))
 }
 
 fn filled(script: &str, with: &[(String, String)]) -> Result<String, Fault> {

@@ -1,6 +1,7 @@
 //! A recipe of a machine that is described elsewhere, and the proof that it is the same machine.
 
 pub(crate) mod all;
+pub(crate) mod archive;
 mod cbsd;
 mod datastore;
 mod domains;
@@ -29,6 +30,8 @@ use std::path::Path;
 pub(crate) struct Request<'a> {
     /// The file, or `-` for the standard input; nothing for a command line.
     pub(crate) file: Option<&'a str>,
+    /// What was read of the standard input by now.
+    pub(crate) begun: Vec<u8>,
     /// The command line, word by word.
     pub(crate) command: &'a [String],
     /// The kind of the file, where its content does not tell: bhyve, config, vm-bhyve, libvirt, qemu, procstat or cbsd.
@@ -157,6 +160,12 @@ fn printed(prints: &Prints, done: &[Rehearsed]) -> Vec<String> {
     }
 }
 
+/// The fault of a file that cannot be read.
+fn unread(file: &str, error: &std::io::Error) -> Fault {
+    let fault = Fault::usage(format!("cannot read {file}: {}", files::reason(error)));
+    fault.hint("give a file, or `-` for the standard input")
+}
+
 fn is_there(path: &str) -> Fault {
     Fault::usage(format!("{path} is there already")).hint("choose another path, or remove it")
 }
@@ -176,13 +185,10 @@ impl Request<'_> {
             return Ok(("<command line>".into(), command_line(self.command)));
         };
         let read = match file {
-            "-" => files::read_standard_input(),
+            "-" => files::read_standard_input(&self.begun),
             path => files::read_bytes(Path::new(path)),
         };
-        let bytes = read.map_err(|error| {
-            Fault::usage(format!("cannot read {file}: {}", files::reason(&error)))
-                .hint("give a file, or `-` for the standard input")
-        })?;
+        let bytes = read.map_err(|error| unread(file, &error))?;
         let name = if file == "-" { "<standard input>" } else { file };
         let fault = |_| Fault::new(format!("{name} is no text")).hint("give a text of UTF-8");
         Ok((name.into(), String::from_utf8(bytes).map_err(fault)?))

@@ -122,6 +122,11 @@ impl Installation {
         Ok(Self { config, settings, asked })
     }
 
+    /// The folder in which a recipe is put that is new: the first that the configuration names, or that beside it.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.config.recipes.first().cloned().unwrap_or_else(|| self.settings.config.join("recipes"))
+    }
+
     /// The folders in which recipes are looked for.
     fn folders(&self) -> Vec<PathBuf> {
         if self.config.recipes.is_empty() {
@@ -193,12 +198,20 @@ impl Installation {
 
     /// Rehearses one recipe as if nothing ran, and returns the machines that it boots, one for each boot.
     pub(crate) fn booted(&self, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
-        Ok(self.foreseen(&read(wanted)?, wanted, false)?.machines().cloned().collect())
+        self.booted_by(&read(wanted)?, wanted)
     }
 
-    /// Rehearses a recipe as if nothing ran and nothing was there; with `init` as for a machine that is new.
+    /// Rehearses a recipe that was read as [`Self::booted`] does.
+    pub(crate) fn booted_by(&self, recipe: &Recipe, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
+        Ok(self.foreseen(recipe, wanted, false)?.machines().cloned().collect())
+    }
+
+    /// Rehearses a recipe as if nothing ran and nothing was there; with `init` as for a machine that is new. Whoever asks wants to
+    /// know no secret.
     pub(crate) fn foreseen(&self, recipe: &Recipe, wanted: &Wanted, init: bool) -> Result<Foreseen, Vec<Diagnostic>> {
-        let evaluated = evaluated(recipe, self.elsewhere()?, wanted, init);
+        let here = Box::new(System::new(self.settings.clone(), Prefetch::default())?);
+        let host = Box::new(Elsewhere::with_every_secret(self.settings.clone(), here));
+        let evaluated = evaluated(recipe, host, wanted, init);
         if !evaluated.faults.is_empty() {
             return Err(evaluated.faults);
         }

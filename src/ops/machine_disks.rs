@@ -44,6 +44,14 @@ impl MachineDisks {
     pub(crate) fn of(installation: &Installation, name: &str) -> Result<Self, Vec<Diagnostic>> {
         let wanted = known::one(installation, &known::statuses()?, name)?;
         let booted = installation.booted(&wanted)?;
+        Self::among(wanted, &booted)
+    }
+
+    /// Finds a machine among those that a recipe boots.
+    ///
+    /// # Errors
+    /// It is not among them, or there are several and none has the name.
+    pub(crate) fn among(wanted: Wanted, booted: &[Machine]) -> Result<Self, Vec<Diagnostic>> {
         let mut names: Vec<&VmName> = booted.iter().map(Machine::name).collect();
         names.dedup();
         let recipe = wanted.path.display();

@@ -84,7 +84,7 @@ impl Library {
         let inside = self.inside.borrow().get(importer).cloned();
         let is_near = path.starts_with("./") || path.starts_with("../");
         if is_near && inside.is_none() {
-            return beside(importer, path);
+            return beside(importer, path, &self.sources);
         }
         let main = self.sources.main();
         let folder = &folder_of(&main);
@@ -140,7 +140,7 @@ fn folder_of(text: &str) -> PathBuf {
 }
 
 /// A file beside the importing one.
-fn beside(importer: &str, path: &str) -> Result<(String, String), Fault> {
+fn beside(importer: &str, path: &str, sources: &Sources) -> Result<(String, String), Fault> {
     let folder = folder_of(importer);
     let file = tidy(&folder.join(format!("{}.rhai", path.strip_suffix(".rhai").unwrap_or(path))));
     if file.components().any(|part| part == Component::Normal(FETCHED.as_ref())) {
@@ -150,6 +150,9 @@ fn beside(importer: &str, path: &str) -> Result<(String, String), Fault> {
             crate::library::LOCK
         ));
         return Err(fault.hint("import it by the library's name, as in \"net/cards\""));
+    }
+    if let Some(text) = sources.given(&file.display().to_string()) {
+        return Ok((file.display().to_string(), text));
     }
     match files::read_text(&file) {
         Ok(text) => Ok((file.display().to_string(), text)),

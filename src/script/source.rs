@@ -26,6 +26,8 @@ pub(crate) struct Sources {
     libraries: RefCell<BTreeMap<String, String>>,
     /// The library that the recipe imports, the first of several.
     imported: RefCell<Option<String>>,
+    /// Texts that count in the place of files, by their paths: of what is not written yet.
+    given: RefCell<BTreeMap<String, String>>,
     /// The modules that are being imported, the outermost first.
     pub(super) loading: RefCell<Vec<String>>,
 }
@@ -36,6 +38,16 @@ impl Sources {
         let unit = Unit { source: source.clone(), ast: Rc::new(ast.clone()) };
         self.units.borrow_mut().insert(source.name.clone(), unit);
         self.main.borrow_mut().get_or_insert_with(|| source.name.clone());
+    }
+
+    /// Has a text count in the place of a file.
+    pub(super) fn give(&self, path: String, text: String) {
+        self.given.borrow_mut().insert(path, text);
+    }
+
+    /// Returns the text that counts in the place of a file.
+    pub(super) fn given(&self, path: &str) -> Option<String> {
+        self.given.borrow().get(path).cloned()
     }
 
     /// Begins with another recipe; its modules may be known already.

@@ -262,6 +262,34 @@ fn what_is_not_the_file_is_refused_and_nothing_of_it_is_left() {
     assert_eq!(scene.fetches(Answer::Redirect(there), &right).code, 0);
 }
 
+/// fetch(1) has two lines for it (lib/libfetch/common.c), and "Authentication error" as the last.
+#[test]
+fn a_server_that_does_not_prove_who_it_is_is_told_in_the_words_of_fetch() {
+    let url = "https://a.example/b";
+    for (line, way_out) in [
+        (
+            "Certificate verification failed for /CN=a.example",
+            "it has expired, or nobody whom this host knows signed it: if you trust who did, SSL_CA_CERT_FILE names a file with \
+             their certificate; else do not use this server",
+        ),
+        (
+            "SSL certificate subject doesn't match host a.example",
+            "whoever runs the server has to correct its certificate; until then take another mirror",
+        ),
+    ] {
+        // What the fake has is HTTP alone.
+        let scene = Scene { sandbox: Sandbox::new(), publisher: Publisher::new() };
+        let openssl =
+            "0020:error:0A000086:SSL routines:tls_process_server_certificate:certificate verify failed:x.c:1889:";
+        let words = format!("cat >&2 <<'EOF'\n{line}\n{openssl}\nfetch: {url}: Authentication error\nEOF\nexit 1");
+        scene.sandbox.script("fetch", &words);
+        scene.sandbox.write("r.rhai", &format!("fetch(\"{url}\", #{{ sha256: \"{}\" }});\n", "ab".repeat(32)));
+        let done = scene.run(&["r.rhai"]);
+        assert_eq!((fault(&done), done.code), (format!("error: cannot fetch {url}: {line} | {way_out}"), 3));
+        assert_eq!(scene.cache(), [""; 0]);
+    }
+}
+
 #[test]
 fn a_full_disk_is_told_of_and_nothing_is_left() {
     let bytes = image();
@@ -407,6 +435,50 @@ fn the_cache_is_listed_and_what_nobody_uses_is_removed() {
     same(&scene.run(&["cache", "prune", "--older-than", "0s"]).stdout, &all);
     assert_eq!(scene.cache(), ["sha256/notes 4"]);
     same(&scene.run(&["cache", "list"]).stdout, "nothing was fetched");
+}
+
+/// What an image is nobody knows before it is here: a rehearsal takes nothing for granted, and the run looks.
+#[test]
+fn an_image_is_fetched_and_converted_by_one_run() {
+    let recipe = |url: &str, size: &str| {
+        let (hex, rom) = (sha256(&image()), "bootrom(\"[tmp]/vm/rom.fd\")");
+        format!(
+            "let image = fetch(\"{url}\", #{{ sha256: \"{hex}\" }});\nlet root = convert(image, disk(\"[tmp]/vm/web.img\", {size}));\n\
+             bhyve(#{{ name: \"web\", memory: 64.MiB, bootrom: {rom}, slots: #{{ \"0\": hostbridge(), \"4\": virtio_blk(root), \
+             \"31\": lpc() }} }}).run();\n"
+        )
+    };
+    let scene = Scene::new();
+    fs::write(scene.sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let url = scene.publisher.serve("a.img", Answer::File(image()));
+    scene.sandbox.write("web.rhai", &recipe(&url, "1.MiB"));
+    let cached = format!("[tmp]/cache/sha256/{}", sha256(&image()));
+    let plan = scene.run(&["plan", "web.rhai", "--init"]);
+    let converted = format!("qemu-img convert -n --target-is-zero -f qcow2 -O raw {cached} [tmp]/vm/web.img.new\n");
+    assert!(plan.stdout.contains(&converted), "{}", plan.stdout);
+    let said = plan.stderr.lines().filter(|line| line.starts_with("warning: ") || line.contains("= hint: "));
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            format!("warning: {cached} is not here, and is taken for a qcow2").as_str(),
+            "  = hint: its content tells what it is when it is converted"
+        ]
+    );
+    scene.sandbox.write("fake/exits", "1\n");
+    let done = scene.run(&["web.rhai", "--init"]);
+    same(&done.stderr, &format!("vmrun: fetched {}, 195.3 KiB", scene.publisher.shown(&url)));
+    let disk = fs::read(scene.sandbox.path("vm/web.img")).unwrap();
+    assert!(done.code == 0 && disk.len() == 1 << 20 && disk.starts_with(&image()), "{}", disk.len());
+    // What is found out once it is here leaves no disk.
+    let scene = Scene::new();
+    fs::write(scene.sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let url = scene.publisher.serve("a.img", Answer::File(image()));
+    scene.sandbox.write("web.rhai", &recipe(&url, "64.KiB"));
+    let done = scene.run(&["web.rhai", "--init"]);
+    let wrong = format!(
+        "error: {cached} makes a disk of 195.3 KiB, and [tmp]/vm/web.img has 64 KiB | give the disk a size of at least \"200000\""
+    );
+    assert_eq!((fault(&done), done.code, scene.sandbox.names("vm")), (wrong, 1, vec!["rom.fd".to_string()]));
 }
 
 #[test]

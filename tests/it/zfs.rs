@@ -332,6 +332,50 @@ cannot create 'zroot/vm/mine': permission denied
 }
 
 #[test]
+fn zfs_gives_a_volume_another_name_that_nothing_has() {
+    let sandbox = host();
+    holds(
+        &sandbox,
+        "
+$ zfs create -s -V 1G zroot/vm/a
+$ zfs create -s -V 1G zroot/vm/b
+$ zfs snapshot zroot/vm/a@one
+$ zfs clone zroot/vm/a@one zroot/vm/copy
+$ zfs rename zroot/vm/a zroot/vm/b
+cannot rename 'zroot/vm/a': dataset already exists
+[1]
+$ zfs rename zroot/vm/none zroot/vm/c
+cannot open 'zroot/vm/none': dataset does not exist
+[1]
+$ zfs rename zroot/vm/a zroot/none/c
+cannot create 'zroot/none/c': parent does not exist
+[1]
+$ zfs rename zroot/vm/a zroot/vm/a+b
+cannot rename to 'zroot/vm/a+b': invalid character '+' in name
+[1]
+$ sh -c 'exec 3<fake/zvol/zroot/vm/a; zfs rename zroot/vm/a zroot/vm/c'
+cannot rename 'zroot/vm/a': dataset is busy
+[1]
+$ zfs rename zroot/vm/a zroot/vm/c
+$ zfs list -Hr -t all -o name zroot/vm
+zroot/vm
+zroot/vm/c
+zroot/vm/b
+zroot/vm/c@one
+zroot/vm/copy
+$ zfs get -H -o value origin zroot/vm/copy
+zroot/vm/c@one
+$ stat -c %s fake/zvol/zroot/vm/c
+1073741824
+$ zfs rename zroot/vm/c
+missing target dataset argument
+usage: zfs rename ...
+[2]
+",
+    );
+}
+
+#[test]
 fn zfs_makes_no_snapshot_of_what_has_a_reservation_and_no_space_beside_it() {
     let sandbox = empty();
     sandbox.write("fake/zfs", "filesystem zroot\tsize=1048576\n");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What is known of how a file has come so far.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(in crate::host) struct Pace {
     /// Bytes at the beginning of the second that is counted, and when that was.
     second: (u64, Duration),
     /// Bytes at the beginning of the time in which enough has to come, and when that was.
@@ -14,12 +14,12 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Begins with so many bytes.
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(in crate::host) fn new(bytes: u64) -> Self {
         Self { second: (bytes, Duration::ZERO), stretch: (bytes, Duration::ZERO), rate: 0 }
     }
 
     /// Takes in how many bytes there are after some time, and returns whether less than `slowest` a second came for `patience`.
-    pub(super) fn observe(&mut self, bytes: u64, now: Duration, slowest: u64, patience: Duration) -> bool {
+    pub(in crate::host) fn observe(&mut self, bytes: u64, now: Duration, slowest: u64, patience: Duration) -> bool {
         let (from, since) = self.second;
         let took = now.saturating_sub(since);
         if took >= Duration::from_secs(1) {
@@ -36,7 +36,7 @@ impl Pace {
     }
 
     /// Returns how many bytes came in the last second.
-    pub(super) const fn rate(&self) -> u64 {
+    pub(in crate::host) const fn rate(&self) -> u64 {
         self.rate
     }
 }

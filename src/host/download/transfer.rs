@@ -1,7 +1,7 @@
 //! One call of curl(1) or fetch(1), watched from outside: how long the file may become, how slow it may come, and what a failure is.
 
 use super::pace::Pace;
-use super::{Fetcher, room};
+use super::{Fetcher, certificate, room};
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::host::cache::Claim;
@@ -79,7 +79,10 @@ impl Broken {
 
     fn described(self, url: &Url) -> Fault {
         match self {
-            Self::CutOff(said) | Self::CannotGoOn(said) => Fault::host(format!("cannot fetch {url}: {said}")),
+            Self::CutOff(said) | Self::CannotGoOn(said) => {
+                let fault = Fault::host(format!("cannot fetch {url}: {said}"));
+                certificate::way_out(&said).into_iter().fold(fault, Fault::hint)
+            }
             Self::Short(came, size) => {
                 let fault = Fault::host(format!("cannot fetch {url}: it ended after {came} of {size} bytes"));
                 fault.hint("if the file has no more, correct `size`; else the next run goes on from there")
@@ -197,14 +200,14 @@ fn pause(fetcher: &Fetcher<'_>) {
     }
 }
 
-/// Returns the last line of what a program complained of.
+/// Returns the line of what a program complained of that says what is wrong.
 fn words(child: &mut Child) -> String {
     let mut bytes = Vec::new();
     if let Some(stderr) = child.stderr.take() {
         stderr.take(WORDS).read_to_end(&mut bytes).may_fail("it has said nothing then");
     }
     let text = String::from_utf8_lossy(&bytes);
-    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_string()
+    certificate::reason(&text).to_string()
 }
 
 /// Says what a status means: those of curl(1) have numbers of their own, fetch(1) has words.

@@ -61,6 +61,12 @@ pub(crate) fn left(folder: &Path, of_file: Option<&str>) -> Vec<PathBuf> {
     names(folder).iter().filter_map(half).collect()
 }
 
+/// Whether a name is half of that one, and its writer is gone: for volumes, which nobody locks.
+pub(crate) fn is_of_dead(half: &str, name: &str) -> bool {
+    let is_gone = |pid| kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH) || Pid::this().as_raw() == pid;
+    of(half).is_some_and(|(whole, pid)| whole == name && is_gone(pid))
+}
+
 /// Removes what dead writers have left of a file.
 pub(crate) fn clear(path: &Path) -> Result<(), Fault> {
     let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
@@ -88,6 +94,8 @@ mod tests {
     fn half_a_file_says_by_its_name_what_it_is() {
         assert_eq!(of("a.img.vmrun-7.new"), Some(("a.img", 7)));
         assert_eq!(of("a.vmrun-1.new.vmrun-22.new"), Some(("a.vmrun-1.new", 22)));
+        assert!(is_of_dead("web.vmrun-2147483647.new", "web") && !is_of_dead("web.vmrun-1.new", "web"));
+        assert!(!is_of_dead("web2.vmrun-2147483647.new", "web") && !is_of_dead("web", "web"));
         for name in [
             "a.img.7.new",
             "a.img.vmrun-.new",

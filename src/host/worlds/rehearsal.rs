@@ -160,7 +160,8 @@ impl Facts for Rehearsal {
 
     fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
         let text = self.world.texts.get(path);
-        text.map_or_else(|| self.below.read(path, most), |text| Ok(text.iter().copied().take(most).collect()))
+        let below = || self.below.read(path, most).map_err(|fault| self.world.unread(path, fault));
+        text.map_or_else(below, |text| Ok(text.iter().copied().take(most).collect()))
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {

@@ -62,14 +62,12 @@ impl Facts for Simulated {
     }
 
     fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
-        let none = || Fault::host(format!("the test says nothing of what is in {}", path.display()));
-        self.fixture
-            .borrow()
-            .world
-            .texts
-            .get(path)
-            .map(|bytes| bytes.iter().copied().take(most).collect())
-            .ok_or_else(none)
+        let world = &self.fixture.borrow().world;
+        let none = || {
+            let fault = Fault::host(format!("the test says nothing of what is in {}", path.display()));
+            world.unread(path, fault)
+        };
+        world.texts.get(path).map(|bytes| bytes.iter().copied().take(most).collect()).ok_or_else(none)
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {

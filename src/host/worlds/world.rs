@@ -1,5 +1,6 @@
 //! A host's state in memory, and what effects do to it: the one simulation of effects, under rehearsals and simulated hosts.
 
+use crate::diag::{Cause, Fault};
 use crate::host::disks::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, interfaces};
 use crate::model::{InterfaceName, Size, VmName};
@@ -16,6 +17,8 @@ pub(crate) struct World {
     pub files: BTreeMap<PathBuf, FileFact>,
     /// What is in files that somebody reads.
     pub texts: BTreeMap<PathBuf, Rc<[u8]>>,
+    /// Files that are brought by other programs, which are not run here.
+    to_come: BTreeSet<PathBuf>,
     /// The volumes that were changed here.
     pub volumes: Volumes,
     /// The other end of each pair that was made here.
@@ -38,6 +41,16 @@ impl World {
         self.files.insert(path.into(), FileFact { size, has_data, is_folder: false });
     }
 
+    fn comes(&mut self, path: &Path, size: Option<Size>) {
+        self.file(path, size, true);
+        self.to_come.insert(path.into());
+    }
+
+    /// Says of a file that could not be read whether it is there only once what is rehearsed has run.
+    pub(crate) fn unread(&self, path: &Path, fault: Fault) -> Fault {
+        if self.to_come.contains(path) { fault.cause(Cause::NotYet) } else { fault }
+    }
+
     /// Does what a boot of bhyve does, even of one that then fails: the machine has a node.
     pub(crate) fn node(&mut self, name: &VmName) {
         self.nodes.insert(name.to_string());
@@ -58,9 +71,9 @@ impl World {
                 self.texts.insert(path.clone(), text.clone().into());
             }
             Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
-            Effect::Fetch(fetch) => self.file(&fetch.path(), fetch.size, true),
+            Effect::Fetch(fetch) => self.comes(&fetch.path(), fetch.size),
             // It may be a device, which has no size.
-            Effect::Make { path, .. } => self.file(path, None, true),
+            Effect::Make { path, .. } => self.comes(path, None),
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
             Effect::CreateLink(link) => self.make_all(interfaces::made(link)),
             Effect::DestroyTap(name) | Effect::DestroyLink(name) => self.destroy(name),

@@ -1,7 +1,7 @@
 //! Disks that begin as an image.
 
 use super::{Asks, Call, Param, Type, Word, WordKind};
-use crate::diag::Fault;
+use crate::diag::{Cause, Fault};
 use crate::host::disks::{self, DiskChange, Filling};
 use crate::host::{Effect, Host};
 use crate::image::source::{BEGINNING, Source, SourceForm, source};
@@ -9,6 +9,7 @@ use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
+use crate::supervise::conflicts::Purpose;
 use rhai::Dynamic;
 use std::path::{Path, PathBuf};
 
@@ -45,11 +46,13 @@ fn convert(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     let returned = Dynamic::from(path.display().to_string());
     let Some(size) = room(call, &image, &path, volume.as_ref())? else { return Ok(returned) };
-    let Source { form, size: needed } = known(call, &image)?;
+    let known = known(call, &image)?;
+    let (form, needed) = known.map_or((UNKNOWN, None), |source| (source.form, source.size));
     let is_of_the_run = call.evaluation().run().has_made_disk(&path);
     let filling = Filling { image, form, path, volume, is_of_the_run, size };
-    if call.rehearses() && !call.evaluation().run().host.is_assumed() {
-        let fault = against(&*call.evaluation().run().host, &filling, needed);
+    if !call.evaluation().run().host.is_assumed() {
+        let is_known = known.is_some();
+        let fault = against(&*call.evaluation().run().host, &filling, needed, is_known);
         fault.map_or(Ok(()), |fault| Err(Raised::from(fault).arg(0)))?;
     }
     call.act(&Effect::Disk(Box::new(DiskChange::Fill(filling))))?;
@@ -90,8 +93,11 @@ fn room(call: &Call<'_>, image: &Path, path: &Path, volume: Option<&VolumeName>)
     Ok(is_new.then_some(size))
 }
 
-/// Returns what an image is, by its content.
-fn known(call: &Call<'_>, image: &Path) -> Result<Source, Raised> {
+/// What an image is taken for of which nothing is known yet.
+const UNKNOWN: SourceForm = SourceForm::Format("qcow2");
+
+/// Returns what an image is, by its content; nothing of one that is not here, or that the run brings itself.
+fn known(call: &Call<'_>, image: &Path) -> Result<Option<Source>, Raised> {
     let (is_assumed, length, head) = {
         let mut evaluation = call.evaluation();
         let host = &*evaluation.run().host;
@@ -99,13 +105,14 @@ fn known(call: &Call<'_>, image: &Path) -> Result<Source, Raised> {
     };
     let head = match head {
         Ok(head) => head,
-        Err(_) if is_assumed => {
-            let fault = Fault::new(format!("{} is not here, and is taken for a qcow2", image.display()));
-            super::machine::warn(
-                call,
-                Raised::from(fault.hint("its content tells what it is when it is converted")).arg(0),
-            );
-            return Ok(Source { form: SourceForm::Format("qcow2"), size: None });
+        Err(why) if is_assumed || why.cause == Some(Cause::NotYet) => {
+            // A run looks again, once it is there.
+            if is_assumed || call.evaluation().rehearsal == Some(Purpose::Plan) {
+                let fault = Fault::new(format!("{} is not here, and is taken for a qcow2", image.display()));
+                let hint = "its content tells what it is when it is converted";
+                super::machine::warn(call, Raised::from(fault.hint(hint)).arg(0));
+            }
+            return Ok(None);
         }
         Err(fault) => {
             let hint =
@@ -114,21 +121,22 @@ fn known(call: &Call<'_>, image: &Path) -> Result<Source, Raised> {
         }
     };
     let length = length.map_or(head.len() as u64, Size::get);
-    source(&head, length).map_err(|fault| {
+    source(&head, length).map(Some).map_err(|fault| {
         let message = format!("{} {}", image.display(), fault.message);
         Raised::from(Fault { message, ..fault }).arg(0)
     })
 }
 
-/// Returns what speaks against filling a disk: it is too small, a program is missing, or there is no space.
-fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>) -> Option<Fault> {
+/// Returns what speaks against filling a disk: it is too small, a program is missing, or there is no space. Which program it takes is
+/// known once the image is.
+fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>, is_known: bool) -> Option<Fault> {
     let (image, path) = (filling.image.display(), filling.path.display());
     if let Some(needed) = needed.map(Size::bytes).filter(|needed| *needed > filling.size) {
         let fault =
             Fault::new(format!("{image} makes a disk of {}, and {path} has {}", needed.rough(), filling.size.rough()));
         return Some(fault.hint(format!("give the disk a size of at least \"{needed}\"")));
     }
-    if let Some(program) = filling.program().filter(|program| !host.has_program(program)) {
+    if let Some(program) = filling.program().filter(|program| is_known && !host.has_program(program)) {
         let package = match (program, host.settings().platform) {
             ("qemu-img", crate::host::Platform::FreeBsd) => "pkg install qemu-tools",
             ("qemu-img", crate::host::Platform::Linux) => "apt-get install qemu-utils",
@@ -138,7 +146,7 @@ fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>) -> Option<Fa
     }
     let length = host.file(&filling.image)?.size?;
     let (place, free) = if let Some(name) = &filling.volume {
-        (PathBuf::from(name.parent()), disks::available(host, name).ok()??)
+        (PathBuf::from(name.parent()), disks::parent(host, name).ok()??.free)
     } else {
         let folder = filling.path.parent()?;
         (folder.into(), free(&host.query(&Argv::new("df").arg("-Pk").arg(folder.display())).ok()?)?)

@@ -7,7 +7,7 @@ use crate::host::Effect;
 use crate::host::disks::{self, DiskChange};
 use crate::host::growth::{self, Ungrown};
 use crate::model::Size;
-use crate::model::volume::{DiskPlace, Volume, VolumeName};
+use crate::model::volume::{DiskPlace, Encryption, Volume, VolumeKey, VolumeName};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::Purpose;
@@ -19,6 +19,12 @@ const VOLUME: &[(&str, &str)] = &[
     ("volblocksize", "its blocks, a power of two from 512 to \"128K\" (zfs's own, \"16K\")"),
     ("sparse", "it reserves no space, and takes what is written to it (false)"),
     ("compression", "how it is compressed: \"lz4\", \"zstd\", \"off\" (as the filesystem that it is in)"),
+    ("encryption", "how it is encrypted: \"on\", or a cipher (as the filesystem that it is in)"),
+    (
+        "keylocation",
+        "the file with a key of its own, \"file:///etc/vm/web.key\" (the key of the filesystem that it is in)",
+    ),
+    ("keyformat", "what is in that file: \"raw\", \"hex\" or \"passphrase\" (\"raw\": 32 bytes)"),
 ];
 
 pub(super) const WORDS: &[Word] = &[
@@ -168,6 +174,9 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
         if call.evaluation().run().host.file(device).is_some() {
             return Ok(());
         }
+        let key = volume.encryption.as_ref().and_then(|encryption| encryption.key.as_ref());
+        key.map_or(Ok(()), |key| against_key(call, key)).map_err(|raised| raised.under("keylocation").arg(2))?;
+        has_key(call, &volume)?;
         let needed = if volume.is_sparse { Size::bytes(0) } else { size };
         has_space(
             call,
@@ -177,6 +186,10 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
         )?;
         return act(call, DiskChange::MakeVolume { volume, device: device.into() });
     };
+    if fact.is_locked {
+        let fault = Fault::host(format!("the key of {name} is not loaded, so that no guest can have it"));
+        return Err(Raised::from(fault.hint(format!("zfs load-key -r {name}"))).arg(0));
+    }
     let asks_space = call.rehearses();
     let grown = growth::of_volume(&*call.evaluation().run().host, name, device, &fact, size, asks_space);
     let way_out =
@@ -192,11 +205,75 @@ fn described(call: &Call<'_>, name: &VolumeName, size: Size, options: &Map) -> R
     let sparse = given("sparse").map(|value| value.as_bool().map_err(|_| super::expected("true or false", value)));
     let is_sparse = sparse.transpose().map_err(about("sparse"))?.unwrap_or(false);
     let compression = given("compression").map(text).transpose().map_err(about("compression"))?;
-    let volume = Volume { name: name.clone(), size, block, is_sparse, compression };
+    let encryption = encryption(call, options)?;
+    let volume = Volume { name: name.clone(), size, block, is_sparse, compression, encryption };
     match volume.against().filter(|_| call.rehearses()) {
         Some(("size", fault)) => Err(Raised::from(fault).arg(1)),
         Some((key, fault)) => Err(about(key)(fault.into())),
         None => Ok(volume),
+    }
+}
+
+/// Reads how a volume is encrypted.
+fn encryption(call: &Call<'_>, options: &Map) -> Result<Option<Encryption>, Raised> {
+    let about = |key: &'static str| move |raised: Raised| raised.under(key).arg(2);
+    let given = |key: &'static str| {
+        let value = options.get(key).filter(|value| !value.is_unit());
+        value.map(text).transpose().map_err(about(key))
+    };
+    let (cipher, location, format) = (given("encryption")?, given("keylocation")?, given("keyformat")?);
+    if let (None, Some(_)) = (&location, &format) {
+        let fault = Fault::new("the form of a key is given, and nothing says where the key is");
+        let hint = "keylocation: \"file:///etc/vm/web.key\"";
+        return Err(about("keyformat")(Raised::from(fault.hint(hint)).about_key()));
+    }
+    let key = location.map(|location| VolumeKey::parse(format, &location));
+    let key = key.transpose().map_err(|fault| about("keylocation")(fault.into()))?;
+    if let Some(key) = &key {
+        call.permit(Asked::Path(&key.file))?;
+    }
+    // A key of its own has nothing else to be for.
+    let cipher = cipher.or_else(|| key.is_some().then(|| "on".into()));
+    Ok(cipher.map(|cipher| Encryption { cipher, key }))
+}
+
+/// Refuses in the rehearsal a volume that would have no key, or one that nobody has loaded.
+fn has_key(call: &Call<'_>, volume: &Volume) -> Result<(), Raised> {
+    let parent = if call.rehearses() {
+        disks::parent(&*call.evaluation().run().host, &volume.name).map_err(|fault| Raised::from(fault).arg(0))?
+    } else {
+        None
+    };
+    let Some(parent) = parent else { return Ok(()) };
+    let name = volume.name.parent();
+    if parent.is_locked {
+        let fault = Fault::host(format!("the key of {name} is not loaded, so that nothing can be made in it"));
+        return Err(Raised::from(fault.hint(format!("zfs load-key -r {name}"))).arg(0));
+    }
+    if !parent.is_encrypted && volume.encryption.as_ref().is_some_and(|encryption| encryption.key.is_none()) {
+        let fault = Fault::new(format!("{name} is not encrypted, so that it has no key for its volumes"));
+        let raised = Raised::from(fault.hint("keylocation: \"file:///etc/vm/web.key\" is one of the volume's own"));
+        return Err(raised.under("encryption").arg(2));
+    }
+    Ok(())
+}
+
+/// How long a key is that is nothing but itself, in bytes (zfsprops(7), keyformat).
+const RAW_KEY: u64 = 32;
+
+/// Refuses in the rehearsal of a volume that is to be made a key that zfs(8) would refuse.
+fn against_key(call: &Call<'_>, key: &VolumeKey) -> Result<(), Raised> {
+    let file = key.file.display();
+    let Some(fact) = call.evaluation().run().host.file(&key.file) else {
+        let way_out = format!("(umask 077; dd if=/dev/random of={file} bs={RAW_KEY} count=1)");
+        return Err(Fault::host(format!("there is no key {file}")).hint(way_out).into());
+    };
+    match fact.size.map(Size::get) {
+        Some(size) if key.format == "raw" && size != RAW_KEY => {
+            let fault = Fault::host(format!("{file} has {size} bytes, and a raw key has {RAW_KEY}"));
+            Err(fault.hint("keyformat: \"hex\" is 64 hexadecimal digits, \"passphrase\" 8 to 512 characters").into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -32,7 +32,7 @@ rm web.rhai
 $ vmrun remove web
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
-error: to remove web with 3 disks, 20 GiB cannot be undone, and nobody can be asked here
+error: nobody can be asked here whether to remove web with 3 disks, 20 GiB
  |
  = hint: --yes does it, --dry-run shows what would be done
 [2]

@@ -253,6 +253,32 @@ impl<'a> Pools<'a> {
         links.filter_map(|link| fs::read_link(link.path()).ok()).any(|link| link == path)
     }
 
+    /// Gives a volume another name, and its snapshots with it.
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> Step<()> {
+        let named = |one: &Dataset| Dataset { name: format!("{to}{}", &one.name[from.len()..]), ..one.clone() };
+        let is_its = |one: &Dataset| one.name == from || one.kind == Kind::Snapshot && one.head() == from;
+        for at in 0..self.all.len() {
+            let before = self.all[at].clone();
+            if is_its(&before) {
+                let after = named(&before);
+                let (old, new) = (self.data(&before), self.data(&after));
+                new.parent().map_or(Ok(()), fs::create_dir_all)?;
+                if old.exists() {
+                    fs::rename(old, new)?;
+                }
+                self.all[at] = after;
+            }
+        }
+        let origin = format!("{from}@");
+        for one in &mut self.all {
+            if let Some(tag) = one.values.get("origin").and_then(|text| text.strip_prefix(&origin)) {
+                let moved = format!("{to}@{tag}");
+                one.values.insert("origin".into(), moved);
+            }
+        }
+        self.write()
+    }
+
     /// Takes these away, with their data.
     pub(super) fn remove(&mut self, names: &[String]) -> Step<()> {
         for one in self.all.iter().filter(|one| names.contains(&one.name)) {

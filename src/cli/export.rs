@@ -1,0 +1,58 @@
+//! `vmrun export NAME FILE`: a machine with its disks, for `vmrun import` on another host.
+
+use super::fetching::amounts;
+use super::term::Term;
+use crate::diag::Diagnostic;
+use crate::ops::display::terminal;
+use crate::ops::export::{Exported, MoveProgress, export};
+use clap::Args;
+use std::path::Path;
+
+#[derive(Args)]
+#[command(after_help = AFTER)]
+pub(super) struct ExportArgs {
+    /// The machine: a name or a recipe
+    name: String,
+    /// The file to write, which is not there yet; `-` for the standard output
+    file: String,
+}
+
+const AFTER: &str = "\
+The machine does not run, and cannot be started meanwhile. In FILE are its recipe, what that imports of its own
+folder, its parameters without secrets, the pins of its libraries, the disks that it writes to, and the variables of
+its firmware. What is zero takes no room.
+
+FILE is a tar that zstd(1) has packed, which has its name only when it is whole: `tar -tf FILE` lists it, and
+`vmrun import FILE` makes the same machine of it.
+
+Examples:
+  vmrun export web /backup/web.tar.zst
+  vmrun export web - | ssh host vmrun import -";
+
+pub(super) fn run(args: &ExportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let file = Some(args.file.as_str()).filter(|file| *file != "-").map(Path::new);
+    let exported = export(&args.name, file, &mut progress(term, "exporting", &args.name))?;
+    for what in &exported.left_out {
+        term.say(format_args!("not in it: {what}"));
+    }
+    term.say(summary(&exported));
+    Ok(())
+}
+
+/// Returns what is said when all is done.
+fn summary(exported: &Exported) -> String {
+    let Exported { machine, disks, used, length, .. } = exported;
+    let disks = if *disks == 1 { "1 disk".into() } else { format!("{disks} disks") };
+    let packed = length.map_or_else(String::new, |length| format!(", packed to {}", length.rough()));
+    format!("exported {machine}: {disks} with {}{packed}", used.rough())
+}
+
+/// Returns who draws how far something is, where somebody looks on.
+pub(super) fn progress<'a>(term: &Term, what: &'a str, name: &'a str) -> impl FnMut(MoveProgress) + use<'a> {
+    let is_terminal = term.is_terminal();
+    move |MoveProgress { done, whole, rate }| {
+        if is_terminal {
+            terminal::redraw(&format!("vmrun: {what} {name}: {}", amounts(done, Some(whole), rate)));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What is said of a machine that `vmrun export` wrote, and that is here by now.
+
+use crate::cli::export::progress;
+use crate::cli::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use crate::model::Argv;
+use crate::ops::import::archive::{MoveOptions, Moved, Unpacker, import};
+use std::path::Path;
+
+/// Imports it.
+pub(super) fn run(
+    from: Unpacker,
+    file: &str,
+    out: Option<&str>,
+    dry_run: bool,
+    term: &Term,
+) -> Result<(), Vec<Diagnostic>> {
+    let name = if file == "-" { "the standard input" } else { file };
+    let options = MoveOptions { name, out: out.map(Path::new), dry_run };
+    let moved = import(from, &options, &mut progress(term, "importing", name))?;
+    let word = if dry_run { "would make" } else { "made" };
+    for made in &moved.made {
+        let kept = moved.kept.iter().any(|kept| made.starts_with(&format!("{}, ", kept.display())));
+        term.say(if kept { format!("{made}, is there and the same") } else { format!("{word} {made}") });
+    }
+    if let Some(folder) = &moved.lacks_libraries {
+        let sync = Argv::new("vmrun").args(["lib", "--folder"]).arg(folder.display()).arg("sync");
+        term.say(format_args!("the libraries of the recipe are not here: `{sync}` fetches them"));
+    }
+    let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
+    let differences: Vec<Diagnostic> = moved.differences.iter().flatten().map(fault).collect();
+    if !differences.is_empty() {
+        return Err(differences);
+    }
+    let same = if moved.differences.is_some() { "same machine; " } else { "" };
+    let next = next(&moved);
+    term.say(if dry_run { format!("{same}nothing was written") } else { format!("{same}`{next}` starts it") });
+    Ok(term.data(moved.recipe.display())?)
+}
+
+/// Returns what starts the machine.
+fn next(moved: &Moved) -> Argv {
+    let start = Argv::new("vmrun").arg("start").arg(moved.recipe.display());
+    moved.params.iter().fold(start, |argv, (name, value)| argv.arg("--set").arg(format!("{name}={value}")))
+}

@@ -1,0 +1,149 @@
+//! A machine is written as one stream: to a file, which has its name only when it is whole, or to the standard output.
+
+use super::download::pace::Pace;
+use super::files::{beside, halves, io_fault, remove};
+use super::signals::Signals;
+use super::sparse::SparseDisk;
+use super::spawn;
+use super::zstd::Packer;
+use crate::diag::may_fail::MayFail as _;
+use crate::diag::{Blame, Fault};
+use crate::image::archive::{DiskSum, Manifest, Writer, extents};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How much is written at once, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// How far a machine is on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MoveProgress {
+    /// How many bytes of its disks are done.
+    pub done: u64,
+    /// How many bytes of its disks are no hole.
+    pub whole: u64,
+    /// How many bytes came in the last second.
+    pub rate: u64,
+}
+
+/// Who hears of how far a machine is on its way.
+pub(crate) type MoveTell<'a> = &'a mut dyn FnMut(MoveProgress);
+
+/// What an export and an import are watched with.
+pub(super) struct Watch<'a> {
+    signals: &'a Signals,
+    tell: MoveTell<'a>,
+    pace: Pace,
+    began: Instant,
+    done: u64,
+    whole: u64,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins with nothing done.
+    pub(super) fn new(signals: &'a Signals, tell: MoveTell<'a>, whole: u64) -> Self {
+        Self { signals, tell, pace: Pace::new(0), began: Instant::now(), done: 0, whole }
+    }
+
+    /// Counts some bytes; whoever asks to stop is a fault.
+    pub(super) fn count(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.done += bytes;
+        // Nothing here is too slow.
+        self.pace.observe(self.done, self.began.elapsed(), 0, Duration::MAX);
+        (self.tell)(MoveProgress { done: self.done, whole: self.whole, rate: self.pace.rate() });
+        if self.signals.peek_stop() {
+            return Err(Fault::new("interrupted").blame(Blame::Interrupted));
+        }
+        Ok(())
+    }
+}
+
+/// What is exported.
+pub(crate) struct Export<'a> {
+    /// What is in it.
+    pub manifest: &'a Manifest,
+    /// The texts, in the order of the manifest.
+    pub texts: &'a [Vec<u8>],
+    /// The disks, in the order of the manifest.
+    pub disks: &'a [SparseDisk],
+}
+
+impl Export<'_> {
+    /// Writes it to the standard output, or as a file that is not there yet. Half of it is never there under that name.
+    pub(crate) fn write(&self, to: Option<&Path>, signals: &Signals, tell: MoveTell<'_>) -> Result<(), Fault> {
+        let watch = &mut Watch::new(signals, tell, self.manifest.used());
+        let Some(path) = to else {
+            return self.pack(None, watch).map_err(|fault| fault.context("the standard output"));
+        };
+        halves::clear(path)?;
+        let new = beside(path);
+        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new);
+        let file = file.map_err(io_fault("make", path))?;
+        file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
+        let done = file.try_clone().map_err(io_fault("write", path)).and_then(|to| {
+            self.pack(Some(to), watch).map_err(|fault| fault.context(path.display()))?;
+            file.sync_all().map_err(io_fault("write", path))?;
+            name(&new, path)
+        });
+        done.inspect_err(|_| remove(&new).may_fail("the fault that matters is why it is not whole"))
+    }
+
+    fn pack(&self, to: Option<File>, watch: &mut Watch<'_>) -> Result<(), Fault> {
+        let mut packer = Packer::start(to)?;
+        let done = self.members(BufWriter::with_capacity(CHUNK, &mut packer), watch);
+        match done {
+            // Who takes no more has ended, and says why.
+            Err(fault) if fault.blame == Blame::Host => match packer.end() {
+                Err(why) => Err(Fault::host(format!("it cannot be written: {why}")).hint("is there room for it?")),
+                Ok(()) => Err(fault),
+            },
+            Err(fault) => Err(fault),
+            Ok(()) => packer
+                .end()
+                .map_err(|why| Fault::host(format!("it cannot be written: {why}")).hint("is there room for it?")),
+        }
+    }
+
+    fn members(&self, to: BufWriter<&mut Packer>, watch: &mut Watch<'_>) -> Result<(), Fault> {
+        let mut writer = Writer::begin(to, self.manifest, self.texts)?;
+        for disk in self.disks {
+            let mut sum = DiskSum::default();
+            let (mut from, mut window) = (0, Vec::new());
+            while let Some(at) = disk.window(from, &mut window)? {
+                let found: Vec<(u64, &[u8])> = extents(&window)
+                    .into_iter()
+                    .filter_map(|range| Some((at + range.start as u64, window.get(range)?)))
+                    .collect();
+                // The digest is made while the same bytes are written.
+                thread::scope(|scope| {
+                    let summed = spawn::scoped(scope, || found.iter().for_each(|(at, bytes)| sum.add(*at, bytes)));
+                    let written = found.iter().try_for_each(|(at, bytes)| writer.extent(*at, bytes));
+                    let lost = |_| Fault::host("vmrun itself failed: this is a mistake in it");
+                    summed.and_then(|summed| summed.join().map_err(lost)).and(written)
+                })?;
+                watch.count(found.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
+                from = at + window.len() as u64;
+            }
+            writer.end_disk(sum.finish());
+        }
+        writer.end().map(drop)
+    }
+}
+
+/// Gives a file its name, where nothing has it. A file system without links has it renamed.
+pub(super) fn name(new: &Path, path: &Path) -> Result<(), Fault> {
+    match std::fs::hard_link(new, path) {
+        Ok(()) => remove(new),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(is_there(path)),
+        Err(_) => std::fs::rename(new, path).map_err(io_fault("rename to", path)),
+    }
+}
+
+/// The fault of a file that nobody writes over.
+pub(crate) fn is_there(path: &Path) -> Fault {
+    Fault::usage(format!("{} is there already", path.display())).hint("choose another path, or remove it")
+}

@@ -1,0 +1,143 @@
+//! Streams of zstd, packed and unpacked by zstd(1), which FreeBSD has in its base system and Linux as a package: it packs on all
+//! processors, and a library for that would be one in C.
+
+use super::environment::command;
+use super::spawn;
+use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::thread::JoinHandle;
+
+/// The program.
+const ZSTD: &str = "zstd";
+/// How much of what it says is read.
+const WORDS: u64 = 1 << 12;
+
+/// Starts it, apart from the signals that a terminal sends to all that runs there: who is interrupted ends it.
+fn start(args: &[&str], input: Stdio, output: Stdio) -> Result<Child, Fault> {
+    tracing::debug!("{ZSTD} {}", args.join(" "));
+    let mut command = command(ZSTD);
+    command.args(args).stdin(input).stdout(output).stderr(Stdio::piped()).process_group(0);
+    let way_out = "install zstd: `apt install zstd`; FreeBSD has it in its base system";
+    spawn::start(&mut command).map_err(|why| spawn::refused(ZSTD, &why).hint(way_out))
+}
+
+/// Waits for its end; what it complained of is what is wrong, and nothing where it was ended by a signal. It says little, which fits
+/// into the pipe.
+fn ended(mut child: Child) -> Result<(), Option<String>> {
+    let mut said = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        stderr.take(WORDS).read_to_end(&mut said).may_fail("it has said nothing then");
+    }
+    match child.wait() {
+        Ok(status) if status.success() => Ok(()),
+        _ => {
+            let words = String::from_utf8_lossy(&said);
+            Err(words.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(String::from))
+        }
+    }
+}
+
+/// A stream that is packed as it is written.
+pub(super) struct Packer {
+    child: Option<Child>,
+    input: Option<ChildStdin>,
+}
+
+impl Packer {
+    /// Begins one that goes to a file, or to our standard output.
+    pub(super) fn start(to: Option<File>) -> Result<Self, Fault> {
+        let output = to.map_or_else(Stdio::inherit, Stdio::from);
+        let mut child = start(&["-q", "-c", "-1", "-T0"], Stdio::piped(), output)?;
+        let input = child.stdin.take();
+        Ok(Self { child: Some(child), input })
+    }
+
+    /// Ends it, and says why not all of it is where it was to go.
+    pub(super) fn end(&mut self) -> Result<(), String> {
+        self.input = None;
+        let ended = self.child.take().map_or(Ok(()), ended);
+        ended.map_err(|why| why.unwrap_or_else(|| "whoever reads it has ended".into()))
+    }
+}
+
+impl Drop for Packer {
+    fn drop(&mut self) {
+        // Before its input ends: what it would write then looks whole.
+        self.child.iter_mut().for_each(spawn::end);
+    }
+}
+
+impl Write for Packer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.input.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), |input| input.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.input.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+/// A stream that is unpacked as it is read.
+pub(crate) struct Unpacker {
+    child: Option<Child>,
+    output: Option<ChildStdout>,
+    /// Who feeds it, where somebody has read the beginning of its input.
+    feeder: Option<JoinHandle<()>>,
+}
+
+impl Unpacker {
+    /// Begins with a file at its beginning.
+    pub(crate) fn of_file(file: File) -> Result<Self, Fault> {
+        let mut child = start(&["-q", "-dc"], Stdio::from(file), Stdio::piped())?;
+        let output = child.stdout.take();
+        Ok(Self { child: Some(child), output, feeder: None })
+    }
+
+    /// Begins with what comes of a pipe after what was read of it.
+    pub(crate) fn of_pipe(begun: Vec<u8>, mut pipe: File) -> Result<Self, Fault> {
+        let mut child = start(&["-q", "-dc"], Stdio::piped(), Stdio::piped())?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let feed = move || {
+            let Some(mut input) = input else { return };
+            let fed = input.write_all(&begun).and_then(|()| io::copy(&mut pipe, &mut input).map(drop));
+            fed.may_fail("whoever reads finds that it ends too early");
+        };
+        let feeder = Some(spawn::thread(feed)?);
+        Ok(Self { child: Some(child), output, feeder })
+    }
+
+    /// Ends it, and says why it could not be unpacked, if it says so.
+    pub(super) fn end(&mut self) -> Result<(), Option<String>> {
+        self.output = None;
+        self.child.take().map_or(Ok(()), ended)
+    }
+
+    /// Ends it before its end.
+    pub(super) fn stop(&mut self) {
+        self.child.iter_mut().for_each(spawn::end);
+        self.child = None;
+    }
+
+    /// Waits for whoever feeds it, once all was read: nothing is left in the pipe then.
+    pub(super) fn fed(&mut self) {
+        if let Some(feeder) = self.feeder.take() {
+            feeder.join().may_fail("what it did not feed is not there");
+        }
+    }
+}
+
+impl Drop for Unpacker {
+    fn drop(&mut self) {
+        self.child.iter_mut().for_each(spawn::end);
+    }
+}
+
+impl Read for Unpacker {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.output.as_mut().map_or(Ok(0), |output| output.read(into))
+    }
+}

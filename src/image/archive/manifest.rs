@@ -1,0 +1,359 @@
+//! What an export says first of what is in it. It is somebody else's text when it is read: a name or a path that nobody may have
+//! does not get past here.
+
+use super::{DOCUMENT, header};
+use crate::diag::Fault;
+use crate::model::volume::{Volume, VolumeName};
+use crate::model::{Size, VmName};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+/// The form that this module writes and reads.
+const FORM: u64 = 1;
+/// How many texts there may be, and how many disks.
+const PARTS: usize = 1000;
+/// How many bytes all texts may have.
+const TEXTS: u64 = 16 << 20;
+/// The largest disk, in bytes: files have no more on any file system of today.
+const LARGEST: u64 = 1 << 60;
+/// How long the path of a disk may be: PATH_MAX of both systems, without the NUL at its end.
+const PATH: usize = 1023;
+
+/// A text of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TextPart {
+    /// Its path, from the recipe's folder on.
+    pub(crate) name: String,
+    /// How many bytes it has.
+    pub(crate) size: u64,
+}
+
+/// What a disk is to its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A disk in a slot.
+    Disk,
+    /// The variables of its firmware.
+    Vars,
+}
+
+/// Where a disk has lived, and is going to live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// A file.
+    File(PathBuf),
+    /// A volume of ZFS.
+    Volume(Volume),
+}
+
+/// A disk of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DiskPart {
+    /// What it is to the machine.
+    pub(crate) role: Role,
+    /// Where it lives.
+    pub(crate) home: Home,
+    /// Its size.
+    pub(crate) size: Size,
+    /// How much of it was no hole, at most its size: no more comes.
+    pub(crate) used: Size,
+}
+
+/// What is in an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    /// The vmrun that wrote it.
+    pub(crate) vmrun: String,
+    /// The machine.
+    pub(crate) machine: VmName,
+    /// Its configuration, by bhyve_config(5)'s keys; without passwords.
+    pub(crate) configuration: BTreeMap<String, String>,
+    /// The parameters with which it was started; secrets are none.
+    pub(crate) params: BTreeMap<String, String>,
+    /// The texts; the first is the recipe.
+    pub(crate) texts: Vec<TextPart>,
+    /// The disks.
+    pub(crate) disks: Vec<DiskPart>,
+}
+
+/// Says why a path is none of a text of an export.
+pub(crate) fn check_text(name: &str) -> Result<(), Fault> {
+    let path = Path::new(name);
+    let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let is_as_written = path.components().collect::<PathBuf>().as_os_str().len() == name.len();
+    let is_good = is_plain && is_as_written && !name.is_empty() && !name.chars().any(char::is_control);
+    if is_good && name.len() + "texts/".len() <= header::NAME {
+        return Ok(());
+    }
+    let hint = "a path below the recipe's folder, without `..`, of at most 94 bytes";
+    Err(Fault::new(format!("{name:?} is no path of a text of an export")).hint(hint))
+}
+
+/// Says why a path is none of a disk of an export.
+fn check_disk(path: &str) -> Result<(), Fault> {
+    let parts = || Path::new(path).components();
+    let is_plain = parts().skip(1).all(|part| matches!(part, Component::Normal(_)));
+    let is_absolute = matches!(parts().next(), Some(Component::RootDir)) && parts().count() > 1;
+    let is_as_written = parts().collect::<PathBuf>().as_os_str().len() == path.len();
+    if is_absolute && is_plain && is_as_written && path.len() <= PATH && !path.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{path:?} is no path of a disk of an export")))
+}
+
+impl DiskPart {
+    fn value(&self) -> Value {
+        let role = match self.role {
+            Role::Disk => "disk",
+            Role::Vars => "vars",
+        };
+        let mut value = json!({ "role": role, "size": self.size.get(), "used": self.used.get() });
+        let mut put = |key: &str, to: Value| value[key] = to;
+        match &self.home {
+            Home::File(path) => put("file", json!(path.display().to_string())),
+            Home::Volume(volume) => {
+                put("volume", json!(volume.name.as_str()));
+                put("sparse", json!(volume.is_sparse));
+                volume.block.iter().for_each(|block| put("volblocksize", json!(block.get())));
+                volume.compression.iter().for_each(|how| put("compression", json!(how)));
+            }
+        }
+        value
+    }
+
+    fn of(value: &Value) -> Result<Self, Fault> {
+        let of = Fields::of(value, "a disk")?;
+        let role = match of.text("role")? {
+            "disk" => Role::Disk,
+            "vars" => Role::Vars,
+            other => return Err(Fault::new(format!("{other:?} is no role of a disk"))),
+        };
+        let size = of.number("size", LARGEST)?;
+        let used = of.number("used", size)?;
+        let (size, used) = (Size::bytes(size), Size::bytes(used));
+        let home = match (of.has("file"), of.has("volume")) {
+            (true, false) => {
+                check_disk(of.text("file")?)?;
+                Home::File(of.text("file")?.into())
+            }
+            (false, true) => Home::Volume(of.volume(size)?),
+            (true, true) | (false, false) => return Err(Fault::new("a disk is a file or a volume")),
+        };
+        Ok(Self { role, home, size, used })
+    }
+}
+
+impl Manifest {
+    /// Returns its text.
+    pub(crate) fn text(&self) -> String {
+        let texts = self.texts.iter().map(|text| json!({ "name": text.name, "size": text.size }));
+        let document = json!({
+            "form": FORM,
+            "vmrun": self.vmrun,
+            "machine": self.machine.as_str(),
+            "configuration": self.configuration,
+            "params": self.params,
+            "texts": texts.collect::<Vec<_>>(),
+            "disks": self.disks.iter().map(DiskPart::value).collect::<Vec<_>>(),
+        });
+        format!("{document:#}\n")
+    }
+
+    /// Returns the name of the recipe's file.
+    pub(crate) fn recipe(&self) -> &str {
+        self.texts.first().map_or("", |text| &text.name)
+    }
+
+    /// Returns how much all disks took.
+    pub(crate) fn used(&self) -> u64 {
+        self.disks.iter().fold(0, |all, disk| all.saturating_add(disk.used.get()))
+    }
+
+    /// Reads one.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Fault> {
+        let value: Value = serde_json::from_slice(text).map_err(|_| Fault::new("it is no JSON"))?;
+        let of = Fields::of(&value, "it")?;
+        let form = of.number("form", u64::MAX)?;
+        if form != FORM {
+            let fault = Fault::new(format!("it has form {form}, and this vmrun knows form {FORM}"));
+            return Err(fault.hint("take the vmrun that it was exported with, or a newer one"));
+        }
+        let manifest = Self {
+            vmrun: of.text("vmrun")?.into(),
+            machine: of.text("machine")?.parse()?,
+            configuration: of.texts("configuration")?,
+            params: of.texts("params")?,
+            texts: of.list("texts")?.iter().map(text_part).collect::<Result<_, _>>()?,
+            disks: of.list("disks")?.iter().map(DiskPart::of).collect::<Result<_, _>>()?,
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        let recipe = self.recipe();
+        if recipe.contains('/') || !recipe.ends_with(".rhai") || recipe.starts_with('.') {
+            return Err(Fault::new(format!("{recipe:?} is no file of a recipe")));
+        }
+        if self.texts.iter().fold(0_u64, |all, text| all.saturating_add(text.size)) > TEXTS {
+            return Err(Fault::new(format!("its texts have more than {}", Size::bytes(TEXTS).rough())));
+        }
+        let homes = self.disks.iter().map(|disk| match &disk.home {
+            Home::File(path) => path.display().to_string(),
+            Home::Volume(volume) => volume.name.to_string(),
+        });
+        let mut names = BTreeSet::new();
+        let twice =
+            self.texts.iter().map(|text| text.name.clone()).chain(homes).find(|name| !names.insert(name.clone()));
+        twice.map_or(Ok(()), |twice| Err(Fault::new(format!("{twice:?} is in it twice"))))
+    }
+}
+
+fn text_part(value: &Value) -> Result<TextPart, Fault> {
+    let of = Fields::of(value, "a text")?;
+    let (name, size) = (of.text("name")?, of.number("size", DOCUMENT)?);
+    check_text(name)?;
+    Ok(TextPart { name: name.into(), size })
+}
+
+/// The fields of an object, and what that is called.
+struct Fields<'a>(&'a Map<String, Value>, &'static str);
+
+impl<'a> Fields<'a> {
+    fn of(value: &'a Value, what: &'static str) -> Result<Self, Fault> {
+        value.as_object().map(|map| Self(map, what)).ok_or_else(|| Fault::new(format!("{what} is no object")))
+    }
+
+    fn without(&self, key: &str, kind: &str) -> Fault {
+        Fault::new(format!("{} has no {kind} `{key}`", self.1))
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    fn text(&self, key: &str) -> Result<&'a str, Fault> {
+        self.0.get(key).and_then(Value::as_str).ok_or_else(|| self.without(key, "text"))
+    }
+
+    fn number(&self, key: &str, most: u64) -> Result<u64, Fault> {
+        let number = self.0.get(key).and_then(Value::as_u64).ok_or_else(|| self.without(key, "number"))?;
+        if number <= most {
+            return Ok(number);
+        }
+        Err(Fault::new(format!("the `{key}` of {} is {number}, and at most {most}", self.1)))
+    }
+
+    fn list(&self, key: &str) -> Result<&'a [Value], Fault> {
+        let list = self.0.get(key).and_then(Value::as_array).ok_or_else(|| self.without(key, "list"))?;
+        if list.len() <= PARTS { Ok(list) } else { Err(Fault::new(format!("it has more than {PARTS} of `{key}`"))) }
+    }
+
+    fn texts(&self, key: &str) -> Result<BTreeMap<String, String>, Fault> {
+        let map = self.0.get(key).and_then(Value::as_object).ok_or_else(|| self.without(key, "object"))?;
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_string()));
+        let all: Option<_> = map.iter().map(text).collect();
+        all.ok_or_else(|| Fault::new(format!("a value in `{key}` is no text")))
+    }
+
+    fn volume(&self, size: Size) -> Result<Volume, Fault> {
+        let name: VolumeName = self.text("volume")?.parse()?;
+        let block = if self.has("volblocksize") { Some(self.number("volblocksize", u64::MAX)?) } else { None };
+        let compression = if self.has("compression") { Some(self.text("compression")?.to_string()) } else { None };
+        let is_sparse =
+            self.0.get("sparse").and_then(Value::as_bool).ok_or_else(|| self.without("sparse", "switch"))?;
+        let volume = Volume { name, size, block: block.map(Size::bytes), is_sparse, compression, encryption: None };
+        volume.against().map_or(Ok(volume), |(_, fault)| Err(fault))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A manifest with a bit of everything.
+    pub(crate) fn sample() -> Manifest {
+        let volume = Volume {
+            name: "zroot/vm/web".parse().unwrap(),
+            size: Size::mib(64),
+            block: Some(Size::bytes(65536)),
+            is_sparse: true,
+            compression: Some("lz4".into()),
+        };
+        let disk = |role, home, size, used| DiskPart { role, home, size: Size::mib(size), used: Size::mib(used) };
+        Manifest {
+            vmrun: "0.1.0".into(),
+            machine: "web".parse().unwrap(),
+            configuration: [("cpus".into(), "2".into())].into(),
+            params: [("size".into(), "2G".into())].into(),
+            texts: vec![
+                TextPart { name: "web.rhai".into(), size: 12 },
+                TextPart { name: "lib/cards.rhai".into(), size: 4 },
+            ],
+            disks: vec![
+                disk(Role::Disk, Home::File("/vm/web.img".into()), 32, 1),
+                disk(Role::Disk, Home::Volume(volume), 64, 0),
+                disk(Role::Vars, Home::File("/vm/web.vars".into()), 1, 1),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written() {
+        assert_eq!(Manifest::parse(sample().text().as_bytes()), Ok(sample()));
+        assert_eq!((sample().recipe(), sample().used()), ("web.rhai", 2 << 20));
+    }
+
+    #[test]
+    fn what_nobody_may_have_is_refused() {
+        let said = |from: &str, to: &str| {
+            let text = sample().text();
+            assert!(text.contains(from), "{from}");
+            Manifest::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err().message
+        };
+        for (from, to, expected) in [
+            ("\"form\": 1", "\"form\": 2", "it has form 2, and this vmrun knows form 1"),
+            ("\"form\": 1", "\"form\": \"1\"", "it has no number `form`"),
+            ("\"web\"", "\"../web\"", "\"../web\" is not a machine's name"),
+            ("/vm/web.img", "/vm/../etc/passwd", "\"/vm/../etc/passwd\" is no path of a disk of an export"),
+            ("/vm/web.img", "vm/web.img", "\"vm/web.img\" is no path of a disk of an export"),
+            ("/vm/web.img", "/vm//web.img", "\"/vm//web.img\" is no path of a disk of an export"),
+            ("/vm/web.img", "/", "\"/\" is no path of a disk of an export"),
+            ("/vm/web.img", "/vm/a\\u001b[31m", "\"/vm/a\\u{1b}[31m\" is no path of a disk of an export"),
+            ("/vm/web.vars", "/vm/web.img", "\"/vm/web.img\" is in it twice"),
+            ("lib/cards.rhai", "../cards.rhai", "\"../cards.rhai\" is no path of a text of an export"),
+            ("lib/cards.rhai", "/etc/cards", "\"/etc/cards\" is no path of a text of an export"),
+            ("lib/cards.rhai", "./cards.rhai", "\"./cards.rhai\" is no path of a text of an export"),
+            ("\"web.rhai\"", "\"bin/web.rhai\"", "\"bin/web.rhai\" is no file of a recipe"),
+            ("\"web.rhai\"", "\"web.sh\"", "\"web.sh\" is no file of a recipe"),
+            ("\"size\": 12", "\"size\": 2000000", "the `size` of a text is 2000000, and at most 1048576"),
+            (
+                "\"size\": 33554432",
+                "\"size\": 18446744073709551615",
+                "the `size` of a disk is 18446744073709551615, and at most 1152921504606846976",
+            ),
+            ("\"used\": 1048576", "\"used\": 99999999", "the `used` of a disk is 99999999, and at most 33554432"),
+            ("\"size\": 12", "\"size\": -1", "a text has no number `size`"),
+            ("zroot/vm/web", "zroot", "\"zroot\" is no name of a volume: a pool has no name before it"),
+            ("65536", "65537", "65537 is no size of a volume's blocks"),
+            ("\"lz4\"", "\"rar\"", "there is no compression \"rar\""),
+            ("\"role\": \"vars\"", "\"role\": \"key\"", "\"key\" is no role of a disk"),
+        ] {
+            assert_eq!(said(from, to), expected);
+        }
+        assert_eq!(Manifest::parse(b"[]").unwrap_err().message, "it is no object");
+        assert_eq!(Manifest::parse(b"\xff").unwrap_err().message, "it is no JSON");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(at in 0..900_usize, byte in any::<u8>()) {
+            let mut text = sample().text().into_bytes();
+            let at = at % text.len();
+            text[at] = byte;
+            let _ = Manifest::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A machine as one stream: its recipe, and its disks as they are.
+
+use super::installation::{Installation, read};
+use super::machine_disks::{MachineDisk, MachineDisks};
+use super::{known, settings};
+use crate::bhyve::tree::is_secret;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::disks;
+use crate::host::export::{Export, is_there};
+pub(crate) use crate::host::export::{MoveProgress, MoveTell};
+use crate::host::facts::Facts as _;
+use crate::host::signals::Signals;
+use crate::host::sparse::SparseDisk;
+use crate::host::system::System;
+use crate::host::terminal::{Stream, is_terminal};
+use crate::host::{Host, files};
+use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart, check_text};
+use crate::library::{LOCK, MANIFEST};
+use crate::model::device::Access;
+use crate::model::volume::{DiskPlace, Volume, VolumeName};
+use crate::model::{Argv, Machine, Size, VmName};
+use crate::script::Recipe;
+use crate::supervise::recovery;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long somebody may look whether a machine's lock is held.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What was exported.
+pub(crate) struct Exported {
+    /// The machine.
+    pub(crate) machine: VmName,
+    /// How many disks it has.
+    pub(crate) disks: usize,
+    /// How much of them is no hole.
+    pub(crate) used: Size,
+    /// How long the file is, if it is one.
+    pub(crate) length: Option<Size>,
+    /// What is not in it, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Exports a machine to a file, or to the standard output. It does not run, and cannot be started meanwhile.
+pub(crate) fn export(name: &str, to: Option<&Path>, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
+    match to {
+        None if is_terminal(Stream::Output) => {
+            let fault = Fault::usage("an export is no text, and the standard output is a terminal");
+            return Err(fault
+                .hint(format!("`vmrun export {name} FILE`, or a pipe: `| ssh host vmrun import -`"))
+                .into());
+        }
+        Some(path) if files::exists(path) => return Err(is_there(path).into()),
+        Some(_) | None => {}
+    }
+    let installation = Installation::open()?;
+    let wanted = known::one(&installation, &known::statuses()?, name)?;
+    let recipe = read(&wanted)?;
+    let booted = installation.booted_by(&recipe, &wanted)?;
+    let machine = MachineDisks::among(wanted, &booted)?;
+    let mut host = settings::host(false)?;
+    take(&mut host, &machine)?;
+    let done = stream(&host, &recipe, &machine, to, tell);
+    let given_back = host.store_mut().clear(machine.name());
+    let exported = done?;
+    given_back?;
+    Ok(exported)
+}
+
+/// Takes the lock of a machine that does not run, and those of its disks.
+fn take(host: &mut System, machine: &MachineDisks) -> Result<(), Fault> {
+    let name = machine.name();
+    let runs = || {
+        let fault = Fault::host(format!(
+            "the machine {name} runs, and an export would have one half of its disks older than the other"
+        ));
+        fault.hint(format!("`vmrun stop {name}`, then export it"))
+    };
+    let is_held = recovery::holder(host, name).is_some() || recovery::guest_of_run(host, name).is_some();
+    if is_held || !host.store_mut().reserve(name, MOMENT)? {
+        return Err(runs());
+    }
+    for disk in machine.own() {
+        let path = path(&disk.place);
+        let free = recovery::against_image(host, name, path, Access::ReadOnly).map_or(Ok(()), Err);
+        if let Err(fault) = free.and_then(|()| held(host, path)) {
+            host.store_mut().clear(name)?;
+            return Err(fault);
+        }
+    }
+    Ok(())
+}
+
+fn held(host: &mut System, path: &Path) -> Result<(), Fault> {
+    if host.store_mut().hold(path, Access::ReadOnly) {
+        return Ok(());
+    }
+    Err(Fault::host(format!("{} is in use", path.display())).hint("end who has it, then export the machine"))
+}
+
+/// Returns the path by which a disk is read.
+pub(super) fn path(place: &DiskPlace) -> &Path {
+    match place {
+        DiskPlace::File(path) | DiskPlace::Device(path) | DiskPlace::Volume(_, path) => path,
+    }
+}
+
+fn stream(
+    host: &System,
+    recipe: &Recipe,
+    machine: &MachineDisks,
+    to: Option<&Path>,
+    tell: MoveTell<'_>,
+) -> Result<Exported, Vec<Diagnostic>> {
+    let mut left_out = Vec::new();
+    let texts = texts(recipe, &machine.wanted.path, &mut left_out)?;
+    let (parts, disks) = own_disks(host, machine, &mut left_out)?;
+    let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
+    let manifest = Manifest {
+        vmrun: env!("CARGO_PKG_VERSION").into(),
+        machine: machine.name().clone(),
+        configuration: configuration(&machine.machine),
+        params: machine.wanted.params.clone(),
+        texts: texts.iter().map(part).collect(),
+        disks: parts,
+    };
+    // What cannot be imported is not exported.
+    Manifest::parse(manifest.text().as_bytes()).map_err(|fault| fault.context("it cannot be exported"))?;
+    let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
+    let signals = Signals::install()?;
+    Export { manifest: &manifest, texts: &texts, disks: &disks }.write(to, &signals, tell)?;
+    Ok(Exported {
+        machine: machine.name().clone(),
+        disks: disks.len(),
+        used: Size::bytes(manifest.used()),
+        length: to.and_then(files::length).map(Size::bytes),
+        left_out,
+    })
+}
+
+/// Returns the configuration of a machine, without its secrets.
+pub(super) fn configuration(machine: &Machine) -> BTreeMap<String, String> {
+    machine.entries().into_iter().filter(|(key, _)| !is_secret(key)).collect()
+}
+
+/// Returns the recipe, what it imports of its own, and what names its libraries: by their paths from its folder on.
+fn texts(recipe: &Recipe, path: &Path, left_out: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    let folder = files::home(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut texts = Vec::new();
+    for (at, source) in recipe.own_texts().iter().enumerate() {
+        let whole = files::whole(Path::new(""), Path::new(&source.name));
+        let inner = if at == 0 { Some(name.clone()) } else { whole.strip_prefix(&folder).ok().map(shown) };
+        let inner = inner.filter(|inner| check_text(inner).is_ok()).ok_or_else(|| {
+            let fault = Fault::new(format!("{} is imported from outside of the recipe's folder", source.name));
+            fault.hint(format!("an export has what is in {}: move it there, or make it a library", folder.display()))
+        })?;
+        texts.push((inner, source.text.clone().into_bytes()));
+    }
+    if recipe.has_libraries() {
+        for name in [MANIFEST, LOCK] {
+            let path = folder.join(name);
+            if files::exists(&path) {
+                texts.push((name.into(), files::read_bytes(&path).map_err(files::io_fault("read", &path))?));
+            }
+        }
+        left_out.push("the libraries, which `vmrun lib sync` fetches where it is imported".into());
+    }
+    Ok(texts)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Returns the disks that a machine writes to, opened.
+fn own_disks(
+    host: &System,
+    machine: &MachineDisks,
+    left_out: &mut Vec<String>,
+) -> Result<(Vec<DiskPart>, Vec<SparseDisk>), Fault> {
+    let (mut parts, mut opened) = (Vec::new(), Vec::new());
+    for disk in &machine.disks {
+        if disk.only_reads {
+            left_out.push(format!("{}, which {} only reads", path(&disk.place).display(), machine.name()));
+            continue;
+        }
+        let (home, source) = own_disk(host, machine, disk)?;
+        parts.push(part(Role::Disk, home, &source));
+        opened.push(source);
+    }
+    // They are made at the first start of a guest.
+    if let Some(vars) = machine.vars.as_ref().filter(|vars| files::exists(vars)) {
+        let source = SparseDisk::open(vars)?;
+        parts.push(part(Role::Vars, Home::File(vars.clone()), &source));
+        opened.push(source);
+    }
+    Ok((parts, opened))
+}
+
+fn part(role: Role, home: Home, source: &SparseDisk) -> DiskPart {
+    DiskPart { role, home, size: Size::bytes(source.size), used: Size::bytes(source.used()) }
+}
+
+fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result<(Home, SparseDisk), Fault> {
+    let path = path(&disk.place);
+    if !files::exists(path) {
+        let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
+        return Err(
+            fault.hint(format!("`vmrun run {} --init` makes what the recipe makes", machine.wanted.path.display()))
+        );
+    }
+    let home = match &disk.place {
+        DiskPlace::File(path) => Home::File(path.clone()),
+        DiskPlace::Volume(name, _) => Home::Volume(volume(host, name)?),
+        DiskPlace::Device(_) => {
+            let fault =
+                Fault::host(format!("{} is a device of this host, and nothing that another one has", path.display()));
+            return Err(fault.hint("copy it to a file or a volume, and name that in the recipe"));
+        }
+    };
+    let source = SparseDisk::open(path)?;
+    if let Home::Volume(volume) = &home
+        && volume.size.get() != source.size
+    {
+        let fault =
+            Fault::host(format!("{} is {} bytes long, and its volume {}", path.display(), source.size, volume.size));
+        return Err(fault.hint("zfs get volsize shows what zfs has"));
+    }
+    Ok((home, source))
+}
+
+/// Returns what a volume is made as again.
+fn volume(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
+    let fact = disks::volume(host, name)?;
+    let fact = fact.ok_or_else(|| Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume"))?;
+    let asked = Argv::new("zfs").args(["get", "-Hp", "-o", "value,source", "compression,encryption"]).arg(name);
+    let answer = host.query(&asked)?;
+    let mut answers = answer.lines().map(|line| line.split_once('\t').unwrap_or((line, "")));
+    // What comes from the filesystem above comes from there again.
+    let compression = answers.next().filter(|(_, source)| *source == "local").map(|(how, _)| how);
+    if answers.next().is_some_and(|(cipher, _)| !["off", "-", ""].contains(&cipher)) {
+        let fault = Fault::host(format!("{name} is encrypted, and an export is not: what is on it would lie open"));
+        return Err(fault.hint(format!("zfs send -w {name}@SNAPSHOT sends it as it is")));
+    }
+    Ok(Volume {
+        name: name.clone(),
+        size: fact.size,
+        block: Some(fact.block),
+        is_sparse: fact.reserved.get() == 0,
+        compression: compression.map(String::from),
+        encryption: None,
+    })
+}
+
+/// Returns what a text of an export is called where it is put.
+pub(super) fn beside(folder: &Path, part: &TextPart) -> PathBuf {
+    folder.join(&part.name)
+}

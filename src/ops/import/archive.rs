@@ -1,0 +1,359 @@
+//! `vmrun import` of what `vmrun export` wrote: the same machine, on another host.
+//!
+//! The stream is somebody else's. Its recipe is rehearsed before anything is written, and what that has for disks is where they are
+//! put: not where the stream says.
+
+use crate::diag::{Diagnostic, Fault};
+use crate::host::export::{MoveTell, is_there};
+pub(crate) use crate::host::restore::Begun;
+use crate::host::restore::{self, Place, Restore, Written};
+use crate::host::signals::Signals;
+use crate::host::system::System;
+pub(crate) use crate::host::zstd::Unpacker;
+use crate::host::{Facts as _, Host as _, disks, files};
+use crate::image::archive::{DiskPart, Home, Manifest, Role};
+use crate::import::proof;
+use crate::library::protected::is_systems;
+use crate::library::{LOCK, MANIFEST};
+use crate::model::volume::DiskPlace;
+use crate::model::{Machine, Size, VmName};
+use crate::ops::export::{beside, path};
+use crate::ops::installation::{Installation, Wanted};
+use crate::ops::machine_disks::MachineDisks;
+use crate::ops::{known, settings};
+use crate::script::Recipe;
+use crate::script::library_store::LibraryStore;
+use crate::supervise::recovery;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long somebody may look whether a machine's lock is held.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What is asked for.
+pub(crate) struct MoveOptions<'a> {
+    /// What the stream is called in messages.
+    pub(crate) name: &'a str,
+    /// Where the recipe is put, if not where this host has its recipes.
+    pub(crate) out: Option<&'a Path>,
+    /// Whether it is only said what would be made.
+    pub(crate) dry_run: bool,
+}
+
+/// What was imported.
+pub(crate) struct Moved {
+    /// The machine.
+    pub(crate) machine: VmName,
+    /// Its recipe.
+    pub(crate) recipe: PathBuf,
+    /// What was made, or would be: as one would say it.
+    pub(crate) made: Vec<String>,
+    /// The disks that were there, and are the same.
+    pub(crate) kept: Vec<PathBuf>,
+    /// The parameters with which it was started.
+    pub(crate) params: BTreeMap<String, String>,
+    /// How the machine differs from the one that was exported; nothing is known where its libraries are not here.
+    pub(crate) differences: Option<Vec<String>>,
+    /// The folder with the libraries that are not here.
+    pub(crate) lacks_libraries: Option<PathBuf>,
+}
+
+/// Looks at what a file is, or the standard input: an export is known by its content.
+pub(crate) fn begin(file: Option<&str>) -> Result<Begun, Fault> {
+    let path = file.filter(|file| *file != "-").map(Path::new);
+    restore::begin(path).map_err(|error| super::unread(file.unwrap_or("-"), &error))?
+}
+
+/// Imports an export.
+pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'_>) -> Result<Moved, Vec<Diagnostic>> {
+    let named = |fault: Fault| fault.context(options.name);
+    let export = Restore::begin(from).map_err(named)?;
+    let installation = Installation::open()?;
+    let recipe = options.out.map_or_else(|| installation.home().join(export.manifest.recipe()), Path::to_path_buf);
+    let plan = match Plan::of(&export, &installation, recipe) {
+        Ok(plan) => plan,
+        Err(faults) => {
+            export.stop();
+            return Err(faults);
+        }
+    };
+    let moved = plan.moved(&export.manifest);
+    if options.dry_run {
+        export.stop();
+        return Ok(moved);
+    }
+    let mut host = settings::host(false)?;
+    let name = moved.machine.clone();
+    if !host.store_mut().reserve(&name, MOMENT)? {
+        return Err(known_already(&name, &plan.recipe).into());
+    }
+    let kept = plan.write(export, tell);
+    let given_back = host.store_mut().clear(&name);
+    let kept = kept.map_err(named)?;
+    given_back?;
+    Ok(Moved { kept, ..moved })
+}
+
+fn known_already(name: &VmName, recipe: &Path) -> Fault {
+    let fault = Fault::host(format!("a machine {name} is here already, of {}", recipe.display()));
+    fault.hint("an import writes over nothing: `vmrun list` shows the machines of this host")
+}
+
+/// What is going to be written.
+struct Plan {
+    recipe: PathBuf,
+    /// The texts, and where they are put; those that are there as they are come no second time.
+    texts: Vec<(PathBuf, usize)>,
+    places: Vec<Place>,
+    differences: Option<Vec<String>>,
+    lacks_libraries: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Finds out where everything is put, and what stands against it.
+    fn of(export: &Restore, installation: &Installation, recipe: PathBuf) -> Result<Self, Vec<Diagnostic>> {
+        let manifest = &export.manifest;
+        against_known(installation, &manifest.machine, &recipe)?;
+        let texts = texts(export, &recipe)?;
+        let rehearsed = rehearsed(export, installation, &recipe)?;
+        let host = settings::host(false)?;
+        let (places, differences) = match &rehearsed {
+            Some(machine) => {
+                let places = places(manifest, machine)?;
+                let differences = differences(manifest, &machine.machine, &places);
+                (places, Some(differences))
+            }
+            None => (stated(manifest, &host), None),
+        };
+        for (part, place) in manifest.disks.iter().zip(&places) {
+            against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
+        }
+        against_space(&host, manifest, &places)?;
+        let folder = recipe.parent().unwrap_or(Path::new("")).to_path_buf();
+        let lacks_libraries = rehearsed.is_none().then_some(folder);
+        Ok(Self { recipe, texts, places, differences, lacks_libraries })
+    }
+
+    fn moved(&self, manifest: &Manifest) -> Moved {
+        let disk = |(part, place): (&DiskPart, &Place)| match place {
+            Place::File(path) => format!("{}, {}", path.display(), part.size.rough()),
+            Place::Volume(volume, _) => format!("the volume {}, {}", volume.name, part.size.rough()),
+        };
+        let disks = manifest.disks.iter().zip(&self.places).map(disk);
+        let texts = self.texts.iter().map(|(path, _)| path.display().to_string());
+        Moved {
+            machine: manifest.machine.clone(),
+            recipe: self.recipe.clone(),
+            made: disks.chain(texts).collect(),
+            kept: Vec::new(),
+            params: manifest.params.clone(),
+            differences: self.differences.clone(),
+            lacks_libraries: self.lacks_libraries.clone(),
+        }
+    }
+
+    /// Writes all of it; the recipe has its name last.
+    fn write(&self, export: Restore, tell: MoveTell<'_>) -> Result<Vec<PathBuf>, Fault> {
+        let signals = Signals::install()?;
+        let texts: Vec<Vec<u8>> = export.texts.clone();
+        let mut written = Written::default();
+        for folder in self.texts.iter().filter_map(|(path, _)| path.parent()) {
+            written.folder(folder)?;
+        }
+        export.disks(&self.places, &mut written, &signals, tell)?;
+        for (path, at) in self.texts.iter().rev() {
+            written.text(path, texts.get(*at).map(Vec::as_slice).unwrap_or_default())?;
+        }
+        let kept = std::mem::take(&mut written.kept);
+        written.name()?;
+        Ok(kept)
+    }
+}
+
+/// Refuses a machine that this host knows.
+fn against_known(installation: &Installation, name: &VmName, recipe: &Path) -> Result<(), Fault> {
+    let host = settings::host(false)?;
+    let statuses = known::statuses()?;
+    let status = statuses.iter().find(|status| status.name == *name && files::exists(Path::new(&status.recipe)));
+    if let Some(status) = status {
+        return Err(known_already(name, Path::new(&status.recipe)));
+    }
+    if let Ok(there) = installation.recipe(name.as_str()) {
+        return Err(known_already(name, &there));
+    }
+    if files::exists(recipe) {
+        return Err(is_there(recipe));
+    }
+    match recovery::holder(&host, name) {
+        Some(owner) => Err(recovery::running(&host, name, owner.as_ref(), recovery::Aim::Boot(None))),
+        None => Ok(()),
+    }
+}
+
+/// Returns where the texts are put. One that is there as it is stays; another one of its name is in the way.
+fn texts(export: &Restore, recipe: &Path) -> Result<Vec<(PathBuf, usize)>, Fault> {
+    let folder = recipe.parent().unwrap_or(Path::new(""));
+    let mut texts = vec![(recipe.to_path_buf(), 0)];
+    for (at, (part, bytes)) in export.manifest.texts.iter().zip(&export.texts).enumerate().skip(1) {
+        let path = beside(folder, part);
+        match files::read_bytes(&path) {
+            Ok(there) if there == *bytes => {}
+            _ if files::exists(&path) || files::is_link(&path) => {
+                let fault = Fault::host(format!("{} is there already, and is another text", path.display()));
+                return Err(fault.hint("`--out FOLDER/NAME.rhai` puts the recipe into a folder of its own"));
+            }
+            _ => texts.push((path, at)),
+        }
+    }
+    Ok(texts)
+}
+
+/// Rehearses the recipe as it is going to be; nothing where what it imports is not there yet.
+fn rehearsed(
+    export: &Restore,
+    installation: &Installation,
+    recipe: &Path,
+) -> Result<Option<MachineDisks>, Vec<Diagnostic>> {
+    let manifest = &export.manifest;
+    let wanted = Wanted {
+        params: manifest.params.clone(),
+        name: Some(manifest.machine.to_string()),
+        ..Wanted::of(recipe.into())
+    };
+    let text = export.texts.first().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+    let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
+    let names_libraries = manifest.texts.iter().any(|part| part.name == MANIFEST || part.name == LOCK);
+    let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| part.name.ends_with(".rhai"));
+    for (bytes, part) in imported {
+        let folder = recipe.parent().unwrap_or(Path::new(""));
+        let text = String::from_utf8(bytes.clone());
+        let text = text.map_err(|_| Fault::new(format!("{} is no text", part.name)).hint("a module is text"))?;
+        parsed.knows(&beside(folder, part), text);
+    }
+    if names_libraries && !has_libraries(recipe) {
+        return Ok(None);
+    }
+    let booted = installation.booted_by(&parsed, &wanted)?;
+    MachineDisks::among(wanted, &booted).map(Some)
+}
+
+/// Whether the libraries that are named beside a recipe are here.
+fn has_libraries(recipe: &Path) -> bool {
+    let store = LibraryStore::beside(recipe.parent().unwrap_or(Path::new("")));
+    let all = |store: &LibraryStore| store.named.iter().all(|library| files::is_folder(&store.root(library)));
+    store.is_ok_and(|store| store.as_ref().is_some_and(all))
+}
+
+/// Returns where the disks are put: where the recipe has them.
+fn places(manifest: &Manifest, machine: &MachineDisks) -> Result<Vec<Place>, Fault> {
+    let mut own = machine.own().map(|disk| &disk.place);
+    let mut places = Vec::new();
+    for part in &manifest.disks {
+        let place = match part.role {
+            Role::Vars => machine.vars.clone().map(Place::File),
+            Role::Disk => own.next().and_then(|place| match (place, &part.home) {
+                (DiskPlace::Volume(name, device), Home::Volume(volume)) if *name == volume.name => {
+                    Some(Place::Volume(volume.clone(), device.clone()))
+                }
+                (DiskPlace::File(path), Home::File(_)) => Some(Place::File(path.clone())),
+                (DiskPlace::File(_) | DiskPlace::Volume(..) | DiskPlace::Device(_), _) => None,
+            }),
+        };
+        places.push(place.ok_or_else(|| not_of_recipe(&name_of(part)))?);
+    }
+    match own.next() {
+        None => Ok(places),
+        Some(place) => {
+            let fault =
+                Fault::new(format!("the recipe has the disk {}, and the export has not", path(place).display()));
+            Err(fault.hint("export the machine again"))
+        }
+    }
+}
+
+fn name_of(part: &DiskPart) -> String {
+    match &part.home {
+        Home::File(path) => path.display().to_string(),
+        Home::Volume(volume) => volume.name.to_string(),
+    }
+}
+
+fn not_of_recipe(disk: &str) -> Fault {
+    let fault = Fault::new(format!("the export has the disk {disk}, and its recipe has not"));
+    fault.hint("nothing is written that the recipe does not name; who made the export?")
+}
+
+/// Returns where the disks are put as the export itself says.
+fn stated(manifest: &Manifest, host: &System) -> Vec<Place> {
+    let place = |part: &DiskPart| match &part.home {
+        Home::File(path) => Place::File(path.clone()),
+        Home::Volume(volume) => Place::Volume(volume.clone(), host.settings().volume(&volume.name)),
+    };
+    manifest.disks.iter().map(place).collect()
+}
+
+/// Refuses a place that belongs to the system, or whose folder is not there; that of the recipe is made.
+fn against_place(part: &DiskPart, place: &Place, recipes: &Path) -> Result<(), Fault> {
+    let Place::File(path) = place else { return Ok(()) };
+    let shown = path.display();
+    if is_systems(path) {
+        let fault = Fault::new(format!("{shown} would be in a folder of the system, and is a disk"));
+        return Err(fault.hint("an import puts none there; who made the export?"));
+    }
+    if files::length(path).is_some_and(|length| length != part.size.get()) {
+        let fault = Fault::host(format!("{shown} is there already, and is another disk"));
+        return Err(fault.hint("an import writes over nothing: move it away, or remove it"));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    if files::is_folder(folder) || folder == recipes {
+        return Ok(());
+    }
+    let fault = Fault::host(format!("the folder {} is not there", folder.display()));
+    Err(fault.hint(format!("mkdir -p {}", folder.display())))
+}
+
+/// Refuses what there is no room for: on each file system, and in each filesystem of a pool.
+fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
+    let mut wanted: BTreeMap<u64, (u64, PathBuf)> = BTreeMap::new();
+    for (part, place) in manifest.disks.iter().zip(places).filter(|(_, place)| !files::exists(place.path())) {
+        match place {
+            Place::File(path) => {
+                let folder = path.parent().unwrap_or(Path::new("/")).to_path_buf();
+                let entry = wanted.entry(restore::file_system(&folder)).or_insert((0, folder));
+                entry.0 = entry.0.saturating_add(part.used.get());
+            }
+            Place::Volume(volume, _) => {
+                let needs = if volume.is_sparse { part.used } else { volume.size };
+                let free = disks::parent(host, &volume.name)?.map(|parent| parent.free);
+                if let Some(free) = free.filter(|free| *free < needs) {
+                    return Err(no_room(&volume.name.to_string(), needs, free));
+                }
+            }
+        }
+    }
+    for (wanted, folder) in wanted.into_values() {
+        let free = restore::room(&folder);
+        if wanted > free {
+            return Err(no_room(&folder.display().to_string(), Size::bytes(wanted), Size::bytes(free)));
+        }
+    }
+    Ok(())
+}
+
+fn no_room(place: &str, needs: Size, free: Size) -> Fault {
+    let (needs, free) = (needs.rough(), free.rough());
+    Fault::host(format!("there is no room at {place}: {needs} are needed, and {free} are free"))
+        .hint("make room, and import it again")
+}
+
+/// Returns how the machine differs from the one that was exported, but for where its disks are now.
+fn differences(manifest: &Manifest, machine: &Machine, places: &[Place]) -> Vec<String> {
+    let moved = |value: &String| {
+        let part = manifest.disks.iter().zip(places).find(|(part, _)| name_of(part) == *value);
+        part.map_or_else(|| value.clone(), |(_, place)| place.path().display().to_string())
+    };
+    let entries: Vec<(String, String)> =
+        manifest.configuration.iter().map(|(key, value)| (key.clone(), moved(value))).collect();
+    proof::changes(&entries, machine)
+}

@@ -1,0 +1,595 @@
+//! Machines on their way to another host: exported as one stream, and imported as the same machine.
+
+use super::disk_host::host;
+use super::sandbox::{Done, Sandbox, same};
+use sha2::{Digest as _, Sha256};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A machine whose disks are beside its recipe, and what it imports from there.
+const WEB: &str = r#"import "./lib/cards" as cards;
+let cpus = param("cpus", 1);
+bhyve(#{
+    name: "web", cpus: cpus, memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd", #{ vars: "web.vars" }),
+    slots: #{ "0": hostbridge(), "4": virtio_blk(disk("web.img", cards::SIZE)), "5": virtio_blk("data.img"), "31": lpc() },
+}).run();
+"#;
+
+/// A host with the machine, whose disks have something in them.
+fn exporting() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("config/recipes/lib")).unwrap();
+    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    sandbox.write("config/recipes/web.rhai", WEB);
+    sandbox.write("config/recipes/lib/cards.rhai", "export const SIZE = 64.MiB;\n");
+    disk(&sandbox.path("config/recipes/web.img"), 64 << 20, &[(0, 1), (5 << 20, 2), (40 << 20, 3)]);
+    disk(&sandbox.path("config/recipes/data.img"), 3 << 20, &[((3 << 20) - 4096, 4)]);
+    fs::write(sandbox.path("config/recipes/web.vars"), vec![5; 10_000]).unwrap();
+    sandbox
+}
+
+/// A host that knows nothing of it, but has its firmware, at the path that the recipe names.
+fn importing(from: &Sandbox) -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::copy(from.path("web.tar.zst"), sandbox.path("web.tar.zst")).unwrap_or_default();
+    sandbox
+}
+
+/// Makes a sparse disk with a page of some byte at each place.
+fn disk(path: &Path, size: u64, pages: &[(u64, u8)]) {
+    let file = File::create(path).unwrap();
+    file.set_len(size).unwrap();
+    pages.iter().for_each(|(at, byte)| file.write_all_at(&[*byte; 4096], *at).unwrap());
+}
+
+/// How many bytes of a file are on the disk.
+fn taken(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().blocks() * 512
+}
+
+/// Exports the machine.
+#[track_caller]
+fn exported(sandbox: &Sandbox) -> PathBuf {
+    let done = sandbox.run(&["export", "web", "web.tar.zst"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{}", done.stderr);
+    sandbox.path("web.tar.zst")
+}
+
+/// The plan of the machine, but for the folder that it is in.
+fn plan(sandbox: &Sandbox) -> String {
+    let done = sandbox.run(&["plan", "config/recipes/web.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    done.stdout
+}
+
+/// What the host says when it imports.
+fn imports(sandbox: &Sandbox, args: &[&str]) -> Done {
+    sandbox.run(&[&["import"], args].concat())
+}
+
+/// Every name below the folder of recipes, and the temporary ones with them.
+fn found(sandbox: &Sandbox) -> Vec<String> {
+    let names = |folder: &str| if sandbox.path(folder).exists() { sandbox.names(folder) } else { Vec::new() };
+    [names("config/recipes"), names("config/recipes/lib"), names("vm"), names("state")].concat()
+}
+
+/// Holds that an import is refused so, and leaves nothing.
+#[track_caller]
+fn refused(sandbox: &Sandbox, args: &[&str], code: i32, stderr: &str) {
+    let before = found(sandbox);
+    let done = imports(sandbox, args);
+    same(&done.stderr, stderr);
+    assert_eq!((done.code, done.stdout.as_str()), (code, ""));
+    assert_eq!(found(sandbox), before);
+}
+
+/// A stream of zstd, unpacked; and packed again.
+fn zstd(args: &[&str], bytes: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("zstd")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writer = std::thread::spawn(move || input.write_all(&bytes).unwrap_or_default());
+    let mut packed = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut packed).unwrap();
+    writer.join().unwrap();
+    child.wait().unwrap();
+    packed
+}
+
+#[test]
+fn a_machine_is_the_same_on_another_host() {
+    let one = exporting();
+    let done = one.run(&["export", "web", "web.tar.zst"]);
+    let packed = done.stderr.rsplit_once(", packed to ").unwrap();
+    assert_eq!((packed.0, done.stdout.as_str()), ("vmrun: exported web: 3 disks with 265.7 KiB", ""));
+    assert!(fs::metadata(one.path("web.tar.zst")).unwrap().len() < 4096, "{}", packed.1);
+    assert_eq!(one.names("state"), [""; 0]);
+    let other = importing(&one);
+    // The firmware is none of the machine's own, and is where the recipe has it.
+    let plan_of = |sandbox: &Sandbox| plan(sandbox).replace(&one.own("[tmp]"), "[tmp]");
+    let would = imports(&other, &["web.tar.zst", "--dry-run"]);
+    same(
+        &would.stderr,
+        "
+vmrun: would make [tmp]/config/recipes/web.img, 64 MiB
+vmrun: would make [tmp]/config/recipes/data.img, 3 MiB
+vmrun: would make [tmp]/config/recipes/web.vars, 9.7 KiB
+vmrun: would make [tmp]/config/recipes/web.rhai
+vmrun: would make [tmp]/config/recipes/lib/cards.rhai
+vmrun: same machine; nothing was written
+",
+    );
+    assert_eq!((would.code, found(&other).len()), (0, 0));
+    let done = imports(&other, &["web.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+vmrun: made [tmp]/config/recipes/web.img, 64 MiB
+vmrun: made [tmp]/config/recipes/data.img, 3 MiB
+vmrun: made [tmp]/config/recipes/web.vars, 9.7 KiB
+vmrun: made [tmp]/config/recipes/web.rhai
+vmrun: made [tmp]/config/recipes/lib/cards.rhai
+vmrun: same machine; `vmrun start [tmp]/config/recipes/web.rhai` starts it
+",
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (0, "[tmp]/config/recipes/web.rhai\n"));
+    assert_eq!(found(&other), ["data.img", "lib", "web.img", "web.rhai", "web.vars", "cards.rhai"]);
+    for name in ["web.img", "data.img", "web.vars", "web.rhai", "lib/cards.rhai"] {
+        let [here, there] = [&one, &other].map(|sandbox| sandbox.path(&format!("config/recipes/{name}")));
+        assert!(fs::read(&here).unwrap() == fs::read(&there).unwrap(), "{name}");
+        assert!(taken(&there) <= taken(&here).next_multiple_of(65536) * 16, "{name}");
+    }
+    assert!(taken(&other.path("config/recipes/web.img")) <= 4 * 65536);
+    assert_eq!(plan_of(&one), plan_of(&other));
+    // The digests are those of the disks, whichever host exports them.
+    fs::remove_file(other.path("web.tar.zst")).unwrap();
+    let again = exported(&other);
+    let trailer = |path: &Path| {
+        let tar = zstd(&["-dc"], &fs::read(path).unwrap());
+        String::from_utf8_lossy(&tar).rsplit_once("\"disks\": [").unwrap().1.to_string()
+    };
+    assert_eq!(trailer(&one.path("web.tar.zst")), trailer(&again));
+}
+
+#[test]
+fn any_tar_takes_an_export_apart() {
+    let sandbox = exporting();
+    exported(&sandbox);
+    let done = sandbox.finish(&mut sandbox.shell(
+        "zstd -dcq web.tar.zst | tar -xf - && cd vmru[n]-export && find . -type f | sort && sha256sum -c SHA256SUMS",
+    ));
+    same(
+        &format!("{}{}", done.stdout, done.stderr),
+        "
+./SHA256SUMS
+./disks/1/00000000000000000000
+./disks/1/00000000000005242880
+./disks/1/00000000000041943040
+./disks/2/00000000000003080192
+./disks/3/00000000000000000000
+./manifest.json
+./texts/lib/cards.rhai
+./texts/web.rhai
+./trailer.json
+manifest.json: OK
+texts/web.rhai: OK
+texts/lib/cards.rhai: OK
+",
+    );
+}
+
+#[test]
+fn a_machine_goes_through_a_pipe_as_well() {
+    let one = exporting();
+    let other = importing(&one);
+    let there = |name: &str| other.path(name).display().to_string();
+    let line = format!(
+        "vmrun export web - | VMRUN_STATE_DIR={} VMRUN_CONFIG={} vmrun import -",
+        there("state"),
+        there("config")
+    );
+    let done = one.finish(&mut one.shell(&line));
+    assert!(done.code == 0 && done.stderr.contains("vmrun: same machine; "), "{done:?}");
+    assert!(done.stderr.contains("vmrun: exported web: 3 disks with 265.7 KiB\n"), "{done:?}");
+    assert_eq!(found(&other), ["data.img", "lib", "web.img", "web.rhai", "web.vars", "cards.rhai"]);
+    // Anything else that comes so is what it was.
+    let script = "printf 'bhyve -c 2 -m 1G -s 0,hostbridge -s 31,lpc a' | vmrun import - && printf ab | vmrun import -";
+    let done = one.finish(&mut one.shell(script));
+    assert!(done.stdout.contains("cpus: 2") && done.stderr.contains("same machine"), "{done:?}");
+    let terminal = one.finish(one.on_terminal("vmrun export web -").env("NO_COLOR", "1"));
+    same(
+        &terminal.stdout.replace('\r', ""),
+        "
+error: an export is no text, and the standard output is a terminal
+ |
+ = hint: `vmrun export web FILE`, or a pipe: `| ssh host vmrun import -`
+",
+    );
+}
+
+#[test]
+fn a_large_disk_with_little_in_it_takes_as_long_as_that() {
+    let one = exporting();
+    let pages: Vec<(u64, u8)> = (0..16).map(|at| (at << 29, 7)).collect();
+    disk(&one.path("config/recipes/data.img"), 10 << 30, &pages);
+    let began = Instant::now();
+    exported(&one);
+    let other = importing(&one);
+    assert_eq!(imports(&other, &["web.tar.zst"]).code, 0);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let there = other.path("config/recipes/data.img");
+    assert_eq!(fs::metadata(&there).unwrap().len(), 10 << 30);
+    assert!(taken(&there) <= 17 * 65536, "{}", taken(&there));
+}
+
+#[test]
+fn a_machine_that_runs_is_not_exported() {
+    let sandbox = exporting();
+    sandbox.write("config/recipes/lib/cards.rhai", "export const SIZE = 64.MiB;\n// ends when it is told to\n");
+    sandbox.write("fake/exits", "wait\n");
+    let lock = File::create(sandbox.path("state/.web.lock")).unwrap();
+    lock.lock().unwrap();
+    let done = sandbox.run(&["export", "web", "web.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+error: the machine web runs, and an export would have one half of its disks older than the other
+ |
+ = hint: `vmrun stop web`, then export it
+",
+    );
+    assert_eq!((done.code, sandbox.path("web.tar.zst").exists()), (3, false));
+    drop(lock);
+    let image = File::open(sandbox.path("config/recipes/data.img")).unwrap();
+    image.lock().unwrap();
+    let done = sandbox.run(&["export", "web", "web.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+error: [tmp]/config/recipes/data.img is in use by another vmrun or its guest
+ |
+ = hint: it keeps its state in another folder, as another user's does; stop it there
+",
+    );
+    assert_eq!((done.code, sandbox.path("web.tar.zst").exists()), (3, false));
+}
+
+#[test]
+fn what_cannot_be_exported_is_told() {
+    let sandbox = exporting();
+    let said = |args: &[&str]| {
+        let done = sandbox.run(args);
+        assert_ne!(done.code, 0);
+        done.stderr
+    };
+    sandbox.write("there.tar.zst", "mine");
+    same(
+        &said(&["export", "web", "there.tar.zst"]),
+        "
+error: there.tar.zst is there already
+ |
+ = hint: choose another path, or remove it
+",
+    );
+    assert_eq!(sandbox.read("there.tar.zst"), "mine");
+    same(
+        &said(&["export", "web", "none/web.tar.zst"]),
+        "
+error: cannot make none/web.tar.zst: No such file or directory
+",
+    );
+    fs::rename(sandbox.path("config/recipes/data.img"), sandbox.path("data.img")).unwrap();
+    same(
+        &said(&["export", "web", "web.tar.zst"]),
+        "
+error: [tmp]/config/recipes/data.img, a disk of web, is not there
+ |
+ = hint: `vmrun run [tmp]/config/recipes/web.rhai --init` makes what the recipe makes
+",
+    );
+    sandbox.write("config/recipes/web.rhai", &WEB.replace("\"data.img\"", "\"/dev/null\""));
+    same(
+        &said(&["export", "web", "web.tar.zst"]),
+        "
+error: /dev/null is a device of this host, and nothing that another one has
+ |
+ = hint: copy it to a file or a volume, and name that in the recipe
+",
+    );
+    sandbox.write("config/recipes/web.rhai", &WEB.replace("./lib/cards", "../cards"));
+    sandbox.write("config/cards.rhai", "export const SIZE = 64.MiB;\n");
+    fs::rename(sandbox.path("data.img"), sandbox.path("config/recipes/data.img")).unwrap();
+    same(
+        &said(&["export", "web", "web.tar.zst"]),
+        "
+error: [tmp]/config/cards.rhai is imported from outside of the recipe's folder
+ |
+ = hint: an export has what is in [tmp]/config/recipes: move it there, or make it a library
+",
+    );
+    assert!(!sandbox.names("state").iter().any(|name| name.contains("lock")) && !sandbox.path("web.tar.zst").exists());
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let one = exporting();
+    exported(&one);
+    refused(
+        &one,
+        &["web.tar.zst"],
+        3,
+        "
+error: a machine web is here already, of [tmp]/config/recipes/web.rhai
+ |
+ = hint: an import writes over nothing: `vmrun list` shows the machines of this host
+",
+    );
+    let other = importing(&one);
+    fs::create_dir_all(other.path("config/recipes/lib")).unwrap();
+    disk(&other.path("config/recipes/data.img"), 3 << 20, &[(0, 4)]);
+    let another = "
+error: web.tar.zst: [tmp]/config/recipes/data.img is there already, and is another disk
+ |
+ = hint: an import writes over nothing: move it away, or remove it
+";
+    refused(&other, &["web.tar.zst"], 3, another);
+    // One that is shorter is told before anything is read.
+    disk(&other.path("config/recipes/data.img"), 1 << 20, &[]);
+    refused(&other, &["web.tar.zst"], 3, &another.replace("web.tar.zst: ", ""));
+    disk(&other.path("config/recipes/data.img"), 3 << 20, &[((3 << 20) - 4096, 4), (1 << 20, 9)]);
+    refused(&other, &["web.tar.zst"], 3, another);
+    // What an import had named before it was killed is taken as it is, with a text that is the same.
+    disk(&other.path("config/recipes/data.img"), 3 << 20, &[((3 << 20) - 4096, 4)]);
+    other.write("config/recipes/web.img.vmrun-2147483647.new", "half");
+    other.write("config/recipes/lib/cards.rhai", "export const SIZE = 65.MiB;\n");
+    refused(
+        &other,
+        &["web.tar.zst"],
+        3,
+        "
+error: [tmp]/config/recipes/lib/cards.rhai is there already, and is another text
+ |
+ = hint: `--out FOLDER/NAME.rhai` puts the recipe into a folder of its own
+",
+    );
+    other.write("config/recipes/lib/cards.rhai", "export const SIZE = 64.MiB;\n");
+    let done = imports(&other, &["web.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+vmrun: made [tmp]/config/recipes/web.img, 64 MiB
+vmrun: [tmp]/config/recipes/data.img, 3 MiB, is there and the same
+vmrun: made [tmp]/config/recipes/web.vars, 9.7 KiB
+vmrun: made [tmp]/config/recipes/web.rhai
+vmrun: same machine; `vmrun start [tmp]/config/recipes/web.rhai` starts it
+",
+    );
+    assert_eq!(found(&other), ["data.img", "lib", "web.img", "web.rhai", "web.vars", "cards.rhai"]);
+}
+
+#[test]
+fn a_stream_that_is_cut_off_or_damaged_leaves_nothing() {
+    let one = exporting();
+    let whole = fs::read(exported(&one)).unwrap();
+    let other = importing(&one);
+    let says = |bytes: &[u8]| {
+        fs::write(other.path("web.tar.zst"), bytes).unwrap();
+        let before = found(&other);
+        let done = imports(&other, &["web.tar.zst"]);
+        assert_eq!((done.code, found(&other)), (3, before), "{done:?}");
+        done.stderr
+    };
+    for length in (8..whole.len()).step_by(whole.len() / 12) {
+        let said = says(&whole[..length]);
+        assert!(said.starts_with("error: web.tar.zst: it is cut off or damaged: "), "{length}: {said}");
+        assert!(said.contains("= hint: fetch it again, or export the machine again"), "{length}: {said}");
+    }
+    for at in (8..whole.len()).step_by(whole.len() / 20) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        says(&flipped);
+    }
+    // What zstd cannot know: a stream that was packed again.
+    let tar = zstd(&["-dc"], &whole);
+    let place = |needle: &[u8]| tar.windows(needle.len()).position(|window| window == needle).unwrap();
+    for (at, expected) in [
+        (place(b"\"vmrun\": \"") + 10, "it is damaged: its manifest is not what was written"),
+        (place(b"  texts/web.rhai") - 9, "it is damaged: \"web.rhai\" is not what was written"),
+        (place(b"param(\"cpus\"") + 7, "it is damaged: \"web.rhai\" is not what was written"),
+        (place(b"export const") + 7, "it is damaged: \"lib/cards.rhai\" is not what was written"),
+        (place(b"\"extents\"") + 3, "it is damaged: its disk 1 is not what was written"),
+        (place(&[1; 4096]) + 5, "it is damaged: its disk 1 is not what was written"),
+        (place(&[4; 4096]) + 5, "it is damaged: its disk 2 is not what was written"),
+        (place(&[5; 4096]) + 5, "it is damaged: its disk 3 is not what was written"),
+        (place(b"disks/1/") + 148, "it is damaged: the sum of a header is wrong"),
+    ] {
+        let mut flipped = tar.clone();
+        flipped[at] ^= 1;
+        let said = says(&zstd(&["-qc"], &flipped));
+        let expected =
+            format!("error: web.tar.zst: {expected}\n |\n = hint: fetch it again, or export the machine again\n");
+        same(&said, &expected);
+    }
+    let said = says(&zstd(&["-qc"], &tar[..tar.len() / 1024 * 512]));
+    same(
+        &said,
+        "error: web.tar.zst: it is cut off: its end did not come\n |\n = hint: fetch it again, or export the machine again",
+    );
+}
+
+/// An export with another manifest, and a part of a disk with another name.
+fn forged(sandbox: &Sandbox, whole: &[u8], from: &str, to: &str) {
+    let mut tar = zstd(&["-dc"], whole);
+    assert_eq!(from.len(), to.len());
+    let at = tar.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+    tar[at..at + to.len()].copy_from_slice(to.as_bytes());
+    // With its digests, as who forges it would.
+    for name in ["manifest.json", "texts/web.rhai", "texts/lib/cards.rhai"] {
+        let begins = |text: &str| tar.windows(text.len()).position(|window| window == text.as_bytes());
+        let header = (0..tar.len() / 512).map(|unit| unit * 512).find(|at| tar[*at..].starts_with(name.as_bytes()));
+        let Some(header) = header else { continue };
+        let size = usize::from_str_radix(std::str::from_utf8(&tar[header + 124..header + 135]).unwrap(), 8).unwrap();
+        let digest = Sha256::digest(&tar[header + 512..header + 512 + size]);
+        let line = begins(&format!("  {name}\n")).unwrap();
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        tar[line - 64..line].copy_from_slice(hex.as_bytes());
+    }
+    fs::write(sandbox.path("web.tar.zst"), zstd(&["-qc"], &tar)).unwrap();
+}
+
+#[test]
+fn a_hostile_export_is_refused_before_anything_is_written() {
+    let one = exporting();
+    let whole = fs::read(exported(&one)).unwrap();
+    let other = importing(&one);
+    let says = |from: &str, to: &str| {
+        forged(&other, &whole, &one.own(from), &one.own(to));
+        let before = found(&other);
+        let done = imports(&other, &["web.tar.zst"]);
+        assert_eq!(found(&other), before);
+        assert_ne!(done.code, 0);
+        done.stderr.lines().next().unwrap_or_default().to_string()
+    };
+    let none = "error: web.tar.zst: its manifest is none that an import takes: ";
+    for (from, to, expected) in [
+        ("\"machine\": \"web\"", "\"machine\": \"../\"", "\"../\" is not a machine's name"),
+        (
+            "\"name\": \"lib/cards.rhai\"",
+            "\"name\": \"../cards1.rhai\"",
+            "\"../cards1.rhai\" is no path of a text of an export",
+        ),
+        ("\"size\": 67108864", "\"size\": 671088x4", "it is no JSON"),
+    ] {
+        assert_eq!(says(from, to), format!("{none}{expected}"));
+    }
+    // Where the stream would put a disk counts for nothing.
+    let said = says("virtio_blk(\"data.img\")", "virtio_blk(\"/etc/d.x\")");
+    assert_eq!(said, "error: /etc/d.x would be in a folder of the system, and is a disk");
+    let said = says("\"5\": virtio_blk(\"data.img\"),", &" ".repeat(28));
+    assert!(said.ends_with("/config/recipes/data.img, and its recipe has not"), "{said}");
+    // More than the manifest says never comes.
+    let said = says("\"used\": 196608", "\"used\": 100000");
+    assert_eq!(said, "error: web.tar.zst: it is damaged: disk 1 has more than its manifest says");
+}
+
+#[test]
+fn an_import_that_is_killed_leaves_what_the_next_one_takes_away() {
+    let one = exporting();
+    exported(&one);
+    let other = importing(&one);
+    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; sleep 20");
+    let mut running = other.start(&["import", "web.tar.zst"]);
+    running.until("half a disk", |sandbox| found(sandbox).iter().any(|name| name.starts_with("web.img.vmrun-")));
+    running.kill();
+    assert!(!found(&other).contains(&"web.img".to_string()) && !found(&other).contains(&"web.rhai".to_string()));
+    fs::remove_file(other.path("bin/zstd")).unwrap();
+    let done = imports(&other, &["web.tar.zst"]);
+    assert!(done.code == 0 && done.stderr.contains("same machine"), "{done:?}");
+    assert_eq!(found(&other), ["data.img", "lib", "web.img", "web.rhai", "web.vars", "cards.rhai"]);
+}
+
+#[test]
+fn an_export_or_import_that_is_interrupted_or_has_no_room_leaves_nothing() {
+    let one = exporting();
+    // What packs never ends, or fails as it does on a full disk.
+    one.script("zstd", "cat >/dev/null; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    let mut running = one.start(&["export", "web", "web.tar.zst"]);
+    running.until("half an export", |sandbox| {
+        sandbox.names(".").iter().any(|name| name.starts_with("web.tar.zst.vmrun-"))
+    });
+    one.script(
+        "zstd",
+        "echo 'zstd: error 70 : Write error : cannot write block : No space left on device' >&2; exit 70",
+    );
+    running.kill();
+    let done = one.run(&["export", "web", "web.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+error: web.tar.zst: it cannot be written: zstd: error 70 : Write error : cannot write block : No space left on device
+ |
+ = hint: is there room for it?
+",
+    );
+    let left: Vec<String> = one.names(".").into_iter().filter(|name| name.starts_with("web.tar.zst")).collect();
+    assert_eq!((done.code, left), (3, vec![]));
+    fs::remove_file(one.path("bin/zstd")).unwrap();
+    exported(&one);
+    let other = importing(&one);
+    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; sleep 20");
+    let mut running = other.start(&["import", "web.tar.zst"]);
+    running.until("half a disk", |sandbox| found(sandbox).iter().any(|name| name.starts_with("web.img.vmrun-")));
+    fs::remove_file(other.path("bin/zstd")).unwrap();
+    drop(running);
+    let limited = other.finish(&mut other.shell("ulimit -f 1000; vmrun import web.tar.zst"));
+    same(
+        &limited.stderr,
+        "
+error: web.tar.zst: cannot truncate [tmp]/config/recipes/web.img: File too large
+",
+    );
+    // The folders are of the one that was killed.
+    assert_eq!(found(&other), ["lib"]);
+}
+
+#[test]
+fn a_volume_is_a_volume_again() {
+    let recipe = r#"bhyve(#{
+    name: "web", memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{ "0": hostbridge(), "4": virtio_blk(zvol("zroot/vm/web", 64.MiB)), "31": lpc() },
+}).run();
+"#;
+    let sandbox = host(recipe);
+    let zfs = |line: &str| {
+        let done = sandbox.finish(&mut sandbox.shell(line));
+        assert_eq!(done.code, 0, "{done:?}");
+        done.stdout
+    };
+    zfs("zfs create -s -b 64K -o compression=lz4 -o volmode=dev -V 64M zroot/vm/web");
+    let write = |at: u64| {
+        let device = OpenOptions::new().write(true).open(sandbox.path("fake/zvol/zroot/vm/web")).unwrap();
+        device.write_all_at(&[9; 5000], at).unwrap();
+    };
+    write(20 << 20);
+    let done = sandbox.run(&["export", "web.rhai", "web.tar.zst"]);
+    assert!(done.stderr.starts_with("vmrun: exported web: 1 disk with "), "{done:?}");
+    let before = fs::read(sandbox.path("fake/zvol/zroot/vm/web")).unwrap();
+    zfs("zfs destroy zroot/vm/web && rm web.rhai");
+    // What is refused, and what died, leaves no volume, and none has the name that is only half there.
+    let volumes = || zfs("zfs list -H -t volume -o name");
+    sandbox.write("fake/refuse", "zfs rename\tcannot rename 'it': pool is read-only\n");
+    let done = imports(&sandbox, &["web.tar.zst", "--out", "web.rhai"]);
+    assert!(done.stderr.contains("failed with status 1: cannot rename 'it': pool is read-only"), "{done:?}");
+    assert_eq!((volumes().as_str(), sandbox.path("web.rhai").exists()), ("", false));
+    sandbox.write("fake/refuse", "");
+    sandbox.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; sleep 20");
+    let mut running = sandbox.start(&["import", "web.tar.zst", "--out", "web.rhai"]);
+    running.until("half a volume", |sandbox| sandbox.read("fake/zfs").contains("volume zroot/vm/web.vmrun-"));
+    running.kill();
+    fs::remove_file(sandbox.path("bin/zstd")).unwrap();
+    let done = imports(&sandbox, &["web.tar.zst", "--out", "web.rhai"]);
+    same(
+        &done.stderr,
+        "
+vmrun: made the volume zroot/vm/web, 64 MiB
+vmrun: made web.rhai
+vmrun: same machine; `vmrun start web.rhai` starts it
+",
+    );
+    assert!(fs::read(sandbox.path("fake/zvol/zroot/vm/web")).unwrap() == before);
+    assert_eq!(volumes(), "zroot/vm/web\n");
+    assert_eq!(
+        zfs("zfs get -Hp -o value volsize,volblocksize,refreservation,compression,volmode zroot/vm/web"),
+        "67108864\n65536\n0\nlz4\ndev\n"
+    );
+}
