@@ -304,6 +304,14 @@ pub(crate) fn rewrite(path: &Path, text: &str) -> Result<(), Fault> {
     })
 }
 
+/// Writes a text as a file that has its name when it is whole.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Fault> {
+    replace(path, |file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    })
+}
+
 /// A file that is read as a disk.
 pub(crate) struct DiskFile {
     file: File,

@@ -3,7 +3,7 @@
 
 mod others;
 
-use super::installation::Installation;
+use super::installation::{Installation, read};
 use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
 use crate::diag::{Diagnostic, Fault, suggest};
@@ -98,7 +98,7 @@ impl Removal {
             let fault = Fault::new(format!("{recipe} is the recipe of {other} as well"));
             return Err(fault.hint("leave --recipe out, and take this machine out of it by hand").into());
         }
-        let mut found = Found::default();
+        let mut found = Found { written: written(&installation, &machine), ..Found::default() };
         for disk in &machine.disks {
             found.disk(&host, disk, &others)?;
         }
@@ -143,6 +143,8 @@ impl Removal {
 /// What was found of a machine.
 #[derive(Default)]
 struct Found {
+    /// What its recipe writes for it.
+    written: Vec<PathBuf>,
     volumes: Vec<(VolumeName, PathBuf, Vec<Snapshot>, Option<String>)>,
     files: Vec<(PathBuf, Vec<Snapshot>)>,
     /// How many disks there are, and how large they are together.
@@ -156,7 +158,8 @@ impl Found {
     fn disk(&mut self, host: &dyn Host, disk: &MachineDisk, others: &Others) -> Result<(), Fault> {
         let path = disk.place.path();
         let shown = path.display();
-        if disk.only_reads {
+        // What the recipe makes for it, such as a seed, is its own.
+        if disk.only_reads && !self.written.iter().any(|written| written == path) {
             self.kept.push(format!("{shown}, which it only reads"));
             return Ok(());
         }
@@ -245,6 +248,12 @@ impl Found {
         }
         steps
     }
+}
+
+/// Returns what the recipe of a machine writes itself; nothing where that cannot be told.
+fn written(installation: &Installation, machine: &MachineDisks) -> Vec<PathBuf> {
+    let foreseen = read(&machine.wanted).and_then(|recipe| installation.foreseen(&recipe, &machine.wanted, true));
+    foreseen.map(|foreseen| foreseen.written().into_iter().map(|(path, _)| path).collect()).unwrap_or_default()
 }
 
 /// Returns the snapshot that was made for this volume to be cloned of, which nothing else is cloned of.
