@@ -12,6 +12,7 @@
 mod audit;
 mod cache;
 mod check;
+mod confirm;
 mod console;
 mod definitions;
 mod doc;
@@ -38,8 +39,11 @@ mod netboot;
 mod network;
 mod plan;
 mod record;
+mod remove;
+mod resize;
 mod run;
 mod screenshot;
+mod snapshot;
 mod start;
 mod status;
 mod stop;
@@ -145,8 +149,18 @@ enum Command {
     WaitScreen(wait_screen::WaitScreenArgs),
     /// Make a network that stays, or print the files that do
     Network(network::NetworkArgs),
+    /// Make a disk of a machine larger
+    Resize(resize::ResizeArgs),
+    /// Remove a machine with its disks
+    Remove(remove::RemoveArgs),
     /// Print what DHCP servers have to know, and write chain scripts
     Netboot(netboot::NetbootArgs),
+    /// Keep the disks of a machine as they are now
+    Snapshot(snapshot::SnapshotArgs),
+    /// List the snapshots of a machine's disks, and remove them
+    Snapshots(snapshot::SnapshotsArgs),
+    /// Have the disks of a machine as they were in a snapshot
+    Rollback(snapshot::RollbackArgs),
     /// Make boot images
     Image(image::ImageArgs),
     /// List the images of systems that are known, and pin what their publishers have
@@ -266,7 +280,12 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Type(args) => keyboard::run(&args, term),
         Command::WaitScreen(args) => wait_screen::run(&args, term),
         Command::Network(args) => network::run(&args, term),
+        Command::Resize(args) => resize::run(&args, term),
+        Command::Remove(args) => remove::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
+        Command::Snapshot(args) => snapshot::take(&args, term),
+        Command::Snapshots(args) => snapshot::list(&args, term),
+        Command::Rollback(args) => snapshot::rollback(&args, term),
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),
         Command::Cache(args) => cache::run(&args, term),

@@ -41,6 +41,7 @@ pub(crate) mod secret;
 pub(crate) mod setting;
 pub(crate) mod shape;
 pub(crate) mod size;
+pub(crate) mod snapshot;
 pub(crate) mod span;
 pub(crate) mod target;
 pub(crate) mod tree;

@@ -10,6 +10,7 @@ pub(crate) mod check;
 mod cycles;
 pub(crate) mod definitions;
 pub(crate) mod docs;
+pub(crate) mod edit;
 pub(crate) mod editor;
 mod engine;
 mod evaluation;
@@ -307,6 +308,21 @@ mod tests {
             engine.shared.borrow_mut().patience = Duration::ZERO;
         }
         assert_eq!(rehearse(), ["the rehearsal takes more than 60 s"]);
+    }
+
+    #[test]
+    fn what_is_done_to_this_alone_ends_by_the_processor_time_that_it_takes() {
+        let text = "fn work() { for at in range(0, 4000000) { this.to_upper(); } }\n\
+                    let value = \"x\"; value.pad(1000000, \"x\"); value.work();";
+        let recipe = Recipe::parse("lab.rhai", text).unwrap_or_else(|_| panic!("it parses"));
+        let run = || Run::new(Box::new(Simulated::new(&Rc::new(RefCell::new(Fixture::lab())))));
+        if let Some(engine) = recipe.engine.get() {
+            engine.shared.borrow_mut().effort = Duration::from_millis(200);
+        }
+        let faults = recipe.evaluate(run(), &Inputs::default(), Some(Purpose::Plan)).faults;
+        let told: Vec<_> = faults.into_iter().map(|one| (one.fault.message, one.fault.hint)).collect();
+        let message = format!("the recipe takes more than {} s of processor time", bounds::PROCESSOR.as_secs());
+        assert_eq!(told, [(message, Some("is there a loop or a recursion without an end?".into()))]);
     }
 
     #[test]

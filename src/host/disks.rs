@@ -6,7 +6,7 @@ pub(crate) use super::fill::Filling;
 use super::{FileFact, Host};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
-use crate::model::volume::{Volume, VolumeName};
+use crate::model::volume::{Encryption, Volume, VolumeName};
 use crate::model::{Argv, Size};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -84,6 +84,30 @@ impl DiskChange {
         None
     }
 
+    /// Returns the size that the disk has afterwards, where that is said.
+    pub(crate) const fn size(&self) -> Option<Size> {
+        match self {
+            Self::MakeFile { size, .. }
+            | Self::ResizeFile { size, .. }
+            | Self::GrowVolume { size, .. }
+            | Self::MakeVolume { volume: Volume { size, .. }, .. }
+            | Self::Fill(Filling { size, .. }) => Some(*size),
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } => None,
+        }
+    }
+
+    /// Has the disk get another size.
+    pub(crate) const fn set_size(&mut self, new: Size) {
+        match self {
+            Self::MakeFile { size, .. }
+            | Self::ResizeFile { size, .. }
+            | Self::GrowVolume { size, .. }
+            | Self::MakeVolume { volume: Volume { size, .. }, .. }
+            | Self::Fill(Filling { size, .. }) => *size = new,
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } => {}
+        }
+    }
+
     /// Returns the volume that it is about.
     pub(crate) const fn volume(&self) -> Option<&VolumeName> {
         match self {
@@ -121,6 +145,7 @@ impl DiskChange {
                 let argv = argv.args(["-o", "volmode=dev"]);
                 let compression = volume.compression.iter();
                 let argv = compression.fold(argv, |argv, how| argv.arg("-o").arg(format!("compression={how}")));
+                let argv = encryption(argv, volume.encryption.as_ref());
                 argv.arg("-V").arg(volume.size).arg(&volume.name)
             }
             Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
@@ -159,6 +184,15 @@ impl DiskChange {
     }
 }
 
+/// How a volume is encrypted: where its key is, never the key.
+fn encryption(argv: Argv, encryption: Option<&Encryption>) -> Argv {
+    let Some(Encryption { cipher, key }) = encryption else { return argv };
+    let argv = argv.arg("-o").arg(format!("encryption={cipher}"));
+    let key =
+        key.iter().flat_map(|key| [format!("keyformat={}", key.format), format!("keylocation={}", key.location())]);
+    key.fold(argv, |argv, property| argv.arg("-o").arg(property))
+}
+
 fn has_data(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(path).is_ok_and(|meta| meta.blocks() > 0)
@@ -183,6 +217,8 @@ pub(crate) struct VolumeFact {
     pub reserved: Size,
     /// How much it refers to.
     pub referenced: Size,
+    /// Whether it is encrypted and nobody has loaded its key, so that no guest can have it (zfsprops(7), keystatus).
+    pub is_locked: bool,
 }
 
 impl VolumeFact {
@@ -195,7 +231,7 @@ impl VolumeFact {
 /// The question about a volume.
 fn question(name: &str) -> Argv {
     Argv::new("zfs")
-        .args(["get", "-Hp", "-o", "value", "type,volsize,volblocksize,refreservation,referenced"])
+        .args(["get", "-Hp", "-o", "value", "type,volsize,volblocksize,refreservation,referenced,keystatus"])
         .arg(name)
 }
 
@@ -216,24 +252,36 @@ pub(crate) fn volume(host: &dyn Host, name: &VolumeName) -> Result<Option<Volume
     match lines.as_slice() {
         // A test of a recipe says nothing of it.
         [] => Ok(None),
-        ["volume", size, block, reserved, referenced] => {
+        ["volume", size, block, reserved, referenced, key] => {
             Ok(number(size).zip(number(block)).map(|(size, block)| VolumeFact {
                 size,
                 block,
                 reserved: number(reserved).unwrap_or(Size::bytes(0)),
                 // What cannot be told counts as full.
                 referenced: number(referenced).unwrap_or(Size::bytes(u64::MAX)),
+                is_locked: *key == "unavailable",
             }))
         }
         [kind, ..] => Err(Fault::new(format!("{name} is a {kind}, and no volume")).hint("choose another name")),
     }
 }
 
-/// Returns how much space there is in a filesystem for volumes, without what the rehearsal has reserved; nothing where that is not
-/// known.
-pub(crate) fn available(host: &dyn Host, name: &VolumeName) -> Result<Option<Size>, Fault> {
+/// What is known of the filesystem in which a volume is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ParentFact {
+    /// How much space it has for volumes, without what the rehearsal has reserved.
+    pub free: Size,
+    /// Whether it is encrypted, so that its volumes may have its key.
+    pub is_encrypted: bool,
+    /// Whether nobody has loaded that key.
+    pub is_locked: bool,
+}
+
+/// Returns what is known of the filesystem in which a volume is; nothing where that cannot be told.
+pub(crate) fn parent(host: &dyn Host, name: &VolumeName) -> Result<Option<ParentFact>, Fault> {
     let parent = name.parent();
-    let argv = Argv::new("zfs").args(["get", "-Hp", "-o", "value", "type,available"]).arg(parent);
+    let properties = "type,available,encryption,keystatus";
+    let argv = Argv::new("zfs").args(["get", "-Hp", "-o", "value", properties]).arg(parent);
     let text = host.query(&argv).map_err(|fault| {
         if !is_missing(&fault) {
             return fault;
@@ -248,9 +296,14 @@ pub(crate) fn available(host: &dyn Host, name: &VolumeName) -> Result<Option<Siz
         ["volume", ..] => {
             Err(Fault::new(format!("{parent} is a volume, and nothing can be below it")).hint("choose another name"))
         }
-        [_, free] => {
+        [_, free, encryption, key] => {
             let promised = host.rehearsal().map_or(0, |rehearsal| rehearsal.promised(name.pool()));
-            Ok(free.parse::<u64>().ok().map(|free| Size::bytes(free.saturating_sub(promised))))
+            let fact = |free: u64| ParentFact {
+                free: Size::bytes(free.saturating_sub(promised)),
+                is_encrypted: !matches!(*encryption, "off" | "-"),
+                is_locked: *key == "unavailable",
+            };
+            Ok(free.parse().ok().map(fact))
         }
         _ => Ok(None),
     }
@@ -283,7 +336,7 @@ impl Volumes {
                 self.promise(&volume.name, reserved.get());
                 self.known.insert(
                     volume.name.to_string(),
-                    VolumeFact { size: volume.size, block, reserved, referenced: Size::bytes(0) },
+                    VolumeFact { size: volume.size, block, reserved, referenced: Size::bytes(0), is_locked: false },
                 );
             }
             DiskChange::GrowVolume { name, size, .. } => {
@@ -329,6 +382,7 @@ impl Volumes {
         let name = argv.args.last().filter(|_| argv.program == "zfs")?;
         let fact = self.known.get(name).filter(|_| *argv == question(name))?;
         let numbers = [fact.size, fact.block, fact.reserved, fact.referenced].map(|size| format!("{}\n", size.get()));
-        Some(format!("volume\n{}", numbers.concat()))
+        let key = if fact.is_locked { "unavailable" } else { "-" };
+        Some(format!("volume\n{}{key}\n", numbers.concat()))
     }
 }

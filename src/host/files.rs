@@ -9,7 +9,9 @@ use crate::model::Size;
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Component, Path, PathBuf};
 
 pub(crate) use halves::beside;
@@ -62,6 +64,12 @@ pub(crate) fn is_folder(path: &Path) -> bool {
 /// Returns whether a link is at a path.
 pub(crate) fn is_link(path: &Path) -> bool {
     path.is_symlink()
+}
+
+/// Returns what a path leads to, where that is a link to something that is there; otherwise the path.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    let real = if is_link(path) { path.canonicalize().ok() } else { None };
+    real.unwrap_or_else(|| path.into())
 }
 
 /// Returns a path from the root on, where it begins in a folder; in the working directory where that is none. Where `..` may lead
@@ -277,6 +285,22 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     written.map_err(|error| {
         remove(&beside).may_fail("the fault that matters is the first one");
         io_fault("write", path)(error)
+    })
+}
+
+/// Replaces the text of a file that is there: who has it and who may do what with it stays as it is, and of a link what it leads to is
+/// replaced.
+pub(crate) fn rewrite(path: &Path, text: &str) -> Result<(), Fault> {
+    let real = path.canonicalize().map_err(io_fault("write", path))?;
+    let meta = std::fs::metadata(&real).map_err(io_fault("write", path))?;
+    replace(&real, |file| {
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
+            std::os::unix::fs::fchown(&*file, Some(meta.uid()), Some(meta.gid()))?;
+        }
+        file.set_permissions(meta.permissions())?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
     })
 }
 

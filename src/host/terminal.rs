@@ -68,6 +68,15 @@ pub(crate) fn has_keyboard() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Asks who sits at the terminal, and returns the line that he answers; nothing at its end.
+pub(crate) fn ask(question: &str) -> Result<String, Fault> {
+    print(Stream::Error, TextForm::Text, question).may_fail("there is nowhere left to complain");
+    let mut answer = String::new();
+    let read = io::BufRead::read_line(&mut io::Read::take(io::stdin().lock(), 1 << 10), &mut answer);
+    read.map_err(|why| Fault::host(format!("cannot read the answer: {}", reason(&why))))?;
+    Ok(answer)
+}
+
 /// Where something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {

@@ -224,10 +224,10 @@ fn configuration(shown: &Rc<Source>, text: &str) -> Result<Basis, Vec<Diagnostic
 }
 
 /// What stands in the place of a password.
-const STAND_IN: &str = "absent";
+const PLACEHOLDER: &str = "absent";
 
 impl Import {
-    /// Returns the entries of a tree with what their variables stand for, and what is wrong with them; passwords have a stand-in.
+    /// Returns the entries of a tree with what their variables stand for, and what is wrong with them; passwords have a placeholder.
     fn expanded(
         &mut self,
         tree: &Tree,
@@ -240,7 +240,7 @@ impl Import {
             let at = || place(key);
             if is_secret(key) {
                 faults.extend(self.password(expand(tree, value).text.len(), key, at()));
-                entries.push((key.to_string(), STAND_IN.to_string()));
+                entries.push((key.to_string(), PLACEHOLDER.to_string()));
                 continue;
             }
             if variables.contains(key) {

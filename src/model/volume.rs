@@ -89,12 +89,57 @@ pub(crate) struct Volume {
     pub is_sparse: bool,
     /// How it is compressed, if somebody says (compression).
     pub compression: Option<String>,
+    /// How it is encrypted, if somebody says; one in a filesystem that is encrypted is so anyway (encryption).
+    pub encryption: Option<Encryption>,
+}
+
+/// How a volume is encrypted (zfsprops(7), encryption, keyformat, keylocation). It cannot be changed afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Encryption {
+    /// The cipher, or `on`.
+    pub cipher: String,
+    /// The key of its own; without one it has that of the filesystem that it is in.
+    pub key: Option<VolumeKey>,
+}
+
+/// Where the key of a volume is. It stays in its file: nobody but zfs(8) reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VolumeKey {
+    /// What is in the file: `raw`, `hex` or `passphrase`.
+    pub format: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
+impl VolumeKey {
+    /// How a location begins that is a file (zfsprops(7), keylocation).
+    const FILE: &str = "file://";
+
+    /// Reads a location.
+    pub(crate) fn parse(format: Option<String>, location: &str) -> Result<Self, Fault> {
+        let file = location.strip_prefix(Self::FILE).filter(|file| file.starts_with('/'));
+        let file = file.ok_or_else(|| {
+            let fault = Fault::new(format!("{location:?} is no file with a key, from the root on"));
+            fault.hint("\"file:///etc/vm/web.key\"; a key that is asked for has nobody to type it")
+        })?;
+        Ok(Self { format: format.unwrap_or_else(|| "raw".into()), file: file.into() })
+    }
+
+    /// Returns the location as zfs(8) has it.
+    pub(crate) fn location(&self) -> String {
+        format!("{}{}", Self::FILE, self.file.display())
+    }
 }
 
 /// The blocks of a volume of which nobody says how large they are, since OpenZFS 2.2; before they were half of that (zfsprops(7)).
 const USUAL_BLOCK: Size = Size::bytes(16 << 10);
 /// What blocks may be (zfsprops(7), volblocksize; more than 128K only with a tunable).
 const BLOCKS: std::ops::RangeInclusive<u64> = 512..=128 << 10;
+/// The ciphers; `on` is the last one (zfsprops(7), encryption).
+const CIPHERS: [&str; 7] =
+    ["on", "aes-128-ccm", "aes-192-ccm", "aes-256-ccm", "aes-128-gcm", "aes-192-gcm", "aes-256-gcm"];
+/// What may be in the file of a key (zfsprops(7), keyformat).
+const KEY_FORMATS: [&str; 3] = ["raw", "hex", "passphrase"];
 /// The compressions that have no level (zfsprops(7), compression).
 const COMPRESSIONS: [&str; 8] = ["on", "off", "lzjb", "gzip", "zle", "lz4", "zstd", "zstd-fast"];
 
@@ -114,12 +159,29 @@ impl Volume {
             let fault = Fault::new(format!("{} does not end with a whole block of {block}", self.size));
             return Some(("size", fault.maybe_hint(whole.map(|whole| format!("{whole} does")))));
         }
-        let compression = self.compression.as_ref().filter(|given| !is_compression(given))?;
-        let fault = Fault::new(format!("there is no compression {compression:?}"));
-        Some((
-            "compression",
-            fault.hint("on, off, lz4, zstd, zstd-1 to zstd-19, zstd-fast, gzip, gzip-1 to gzip-9, lzjb, zle"),
-        ))
+        if let Some(compression) = self.compression.as_ref().filter(|given| !is_compression(given)) {
+            let fault = Fault::new(format!("there is no compression {compression:?}"));
+            let known = "on, off, lz4, zstd, zstd-1 to zstd-19, zstd-fast, gzip, gzip-1 to gzip-9, lzjb, zle";
+            return Some(("compression", fault.hint(known)));
+        }
+        self.encryption.as_ref().and_then(Encryption::against)
+    }
+}
+
+impl Encryption {
+    fn against(&self) -> Option<(&'static str, Fault)> {
+        let unknown = |key, what: &str, given: &str, known: &[&str]| {
+            Some((key, Fault::new(format!("there is no {what} {given:?}")).hint(known.join(", "))))
+        };
+        if !CIPHERS.contains(&self.cipher.as_str()) {
+            return unknown("encryption", "cipher", &self.cipher, &CIPHERS);
+        }
+        let format = &self.key.as_ref()?.format;
+        if KEY_FORMATS.contains(&format.as_str()) {
+            None
+        } else {
+            unknown("keyformat", "form of a key", format, &KEY_FORMATS)
+        }
     }
 }
 
@@ -143,6 +205,13 @@ pub(crate) enum DiskPlace {
 }
 
 impl DiskPlace {
+    /// Returns the path by which a machine has it.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Volume(_, path) | Self::Device(path) => path,
+        }
+    }
+
     /// Returns where a path leads: below the folder with the devices of volumes, or below /dev/zvol, to one of these.
     pub(crate) fn of(path: &Path, zvols: &Path) -> Result<Self, Fault> {
         // Recipes name volumes by where the systems have them.
@@ -188,6 +257,7 @@ mod tests {
             block: None,
             is_sparse: false,
             compression: None,
+            encryption: None,
         };
         let of = |volume: Volume| volume.against().map(|(key, fault)| (key, fault.message, fault.hint));
         assert_eq!(of(usual.clone()), None);
@@ -196,6 +266,25 @@ mod tests {
         let compressions = "on, off, lz4, zstd, zstd-1 to zstd-19, zstd-fast, gzip, gzip-1 to gzip-9, lzjb, zle";
         let none = ("compression", "there is no compression \"zstd-20\"".into(), Some(compressions.into()));
         assert_eq!(of(compressed("zstd-20")), Some(none));
+        let key = |format: &str| VolumeKey::parse(Some(format.into()), "file:///k").ok();
+        let encrypted = |cipher: &str, format| {
+            let encryption = Some(Encryption { cipher: cipher.into(), key: key(format) });
+            Volume { encryption, ..usual.clone() }
+        };
+        assert_eq!(
+            ["raw", "hex", "passphrase"].map(|format| of(encrypted("aes-256-gcm", format))),
+            [const { None }; 3]
+        );
+        let ciphers = "on, aes-128-ccm, aes-192-ccm, aes-256-ccm, aes-128-gcm, aes-192-gcm, aes-256-gcm";
+        let none = ("encryption", "there is no cipher \"off\"".into(), Some(ciphers.into()));
+        assert_eq!(of(encrypted("off", "raw")), Some(none));
+        let none = ("keyformat", "there is no form of a key \"pem\"".into(), Some("raw, hex, passphrase".into()));
+        assert_eq!(of(encrypted("on", "pem")), Some(none));
+        for location in ["prompt", "/k", "file://k", "https://example.org/k"] {
+            let fault = Fault::new(format!("{location:?} is no file with a key, from the root on"));
+            let fault = fault.hint("\"file:///etc/vm/web.key\"; a key that is asked for has nobody to type it");
+            assert_eq!(VolumeKey::parse(None, location), Err(fault));
+        }
         let odd = Volume { size: Size::bytes(1_000_000_000), ..usual.clone() };
         let whole = ("size", "1000000000 does not end with a whole block of 16K".into(), Some("976576K does".into()));
         assert_eq!(of(odd), Some(whole));

@@ -5,7 +5,7 @@ use super::hosts::KnownMachine;
 use super::recipe::is_recipe;
 use super::settings::{platform, settings};
 use crate::diag::snippet::{Colour, draw};
-use crate::diag::{Diagnostic, Fault, suggest};
+use crate::diag::{Diagnostic, Fault, Place, suggest};
 use crate::host::files;
 use crate::host::spawn;
 use crate::host::system::{Prefetch, System};
@@ -47,6 +47,27 @@ impl Wanted {
     /// Returns that of a recipe of which nothing else is known.
     pub(crate) fn of(path: PathBuf) -> Self {
         Self { path, params: BTreeMap::new(), user_net: false, name: None }
+    }
+}
+
+/// What a recipe would do.
+#[derive(Debug)]
+pub(crate) struct Foreseen {
+    /// Every change and every boot, in order.
+    pub(crate) steps: Vec<Rehearsed>,
+    /// From which of them on which call asked for it.
+    pub(crate) places: Vec<(usize, Place)>,
+}
+
+impl Foreseen {
+    /// Returns the machines that it boots, one for each boot.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = &Machine> {
+        self.steps.iter().filter_map(boot)
+    }
+
+    /// Returns the call that asked for a step.
+    pub(crate) fn place(&self, step: usize) -> Option<&Place> {
+        self.places.iter().rfind(|(first, _)| *first <= step).map(|(_, place)| place)
     }
 }
 
@@ -166,18 +187,27 @@ impl Installation {
 
     /// Rehearses one recipe as if nothing ran, and returns the machines that it boots, one for each boot.
     pub(crate) fn booted(&self, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
-        self.booted_by(&read(wanted)?, wanted)
+        Ok(self.foreseen(&read(wanted)?, wanted, false)?.machines().cloned().collect())
     }
 
     /// Rehearses a recipe that was read as [`Self::booted`] does. Whoever asks wants to know no secret.
     pub(crate) fn booted_by(&self, recipe: &Recipe, wanted: &Wanted) -> Result<Vec<Machine>, Vec<Diagnostic>> {
         let here = Box::new(System::new(self.settings.clone(), Prefetch::default())?);
         let host = Box::new(Elsewhere::with_every_secret(self.settings.clone(), here));
-        let evaluated = evaluated(recipe, host, wanted);
+        let evaluated = evaluated(recipe, host, wanted, false);
         if !evaluated.faults.is_empty() {
             return Err(evaluated.faults);
         }
         Ok(evaluated.run.rehearsed().iter().filter_map(boot).cloned().collect())
+    }
+
+    /// Rehearses a recipe as if nothing ran and nothing was there; with `init` as for a machine that is new.
+    pub(crate) fn foreseen(&self, recipe: &Recipe, wanted: &Wanted, init: bool) -> Result<Foreseen, Vec<Diagnostic>> {
+        let evaluated = evaluated(recipe, self.elsewhere()?, wanted, init);
+        if !evaluated.faults.is_empty() {
+            return Err(evaluated.faults);
+        }
+        Ok(Foreseen { steps: evaluated.run.rehearsed().to_vec(), places: evaluated.places })
     }
 
     fn part(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
@@ -187,7 +217,7 @@ impl Installation {
         for wanted in recipes {
             match read(wanted) {
                 Ok(recipe) => {
-                    let evaluated = evaluated(&recipe, host, wanted);
+                    let evaluated = evaluated(&recipe, host, wanted, false);
                     machines.faults.extend(evaluated.faults.iter().map(draw));
                     machines.all.extend(evaluated.run.rehearsed().iter().filter_map(boot).map(known));
                     host = evaluated.run.into_host();
@@ -207,16 +237,16 @@ impl Installation {
 }
 
 /// Reads the recipe of a machine.
-pub(super) fn read(wanted: &Wanted) -> Result<Recipe, Vec<Diagnostic>> {
+pub(crate) fn read(wanted: &Wanted) -> Result<Recipe, Vec<Diagnostic>> {
     let name = wanted.path.display().to_string();
     let text = files::read_text(&wanted.path).map_err(|error| crate::script::unreadable(&name, &error))?;
     Recipe::parse(&name, &text)
 }
 
 /// Rehearses a recipe with what its machine was started with.
-fn evaluated(recipe: &Recipe, host: Box<dyn Host>, wanted: &Wanted) -> Evaluated {
+fn evaluated(recipe: &Recipe, host: Box<dyn Host>, wanted: &Wanted, init: bool) -> Evaluated {
     let origin = Origin::of(&wanted.path.display().to_string());
-    let inputs = Inputs { params: wanted.params.clone(), origin, ..Inputs::default() };
+    let inputs = Inputs { init, params: wanted.params.clone(), origin, ..Inputs::default() };
     recipe.evaluate(Run::new(Box::new(Rehearsal::new(host))), &inputs, Some(Purpose::Plan))
 }
 

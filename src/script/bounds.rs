@@ -158,7 +158,7 @@ pub(super) fn spend(
     if evaluation.rehearsal.is_some() && evaluation.bounds.begun.elapsed() > evaluation.patience {
         return Some(TOO_LONG);
     }
-    (evaluation.bounds.busy() > PROCESSOR).then_some(TOO_BUSY)
+    (evaluation.bounds.busy() > evaluation.effort).then_some(TOO_BUSY)
 }
 
 /// How much of the host an evaluation may take from where it began.

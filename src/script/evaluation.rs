@@ -69,6 +69,8 @@ pub(crate) struct EvaluationContext {
     pub(super) spent: Rc<Cell<u64>>,
     /// How long a rehearsal may take.
     pub(super) patience: Duration,
+    /// How much processor time it may take, beside that of words.
+    pub(super) effort: Duration,
     /// What the evaluation may take.
     pub(super) bounds: Bounds,
     /// What its closures share.
@@ -156,6 +158,7 @@ impl EvaluationContext {
             places: Vec::new(),
             spent: Rc::default(),
             patience: REHEARSAL,
+            effort: super::bounds::PROCESSOR,
             bounds: Bounds::begin(),
             cells: cycles::Cells::default(),
             actions: 0,

@@ -268,7 +268,7 @@ impl Handle {
     }
 
     /// Returns some value of it that needs nothing, where there can be one.
-    pub(super) fn stand_in(self, site: &Site) -> Option<Dynamic> {
+    pub(super) fn placeholder(self, site: &Site) -> Option<Dynamic> {
         let interface = || "vmrun0".parse::<InterfaceName>().ok();
         match self {
             Self::Vm => Some(Dynamic::from(Vm::empty(site))),
@@ -278,7 +278,7 @@ impl Handle {
             Self::Interface => interface().map(|name| Dynamic::from(Interface(name))),
             Self::Bridge => interface().map(|name| Dynamic::from(Bridge(name))),
             Self::Node => "vmrun".parse().ok().map(|name| Dynamic::from(Node(name))),
-            Self::Device => DeviceHandle::stand_in(site).map(Dynamic::from),
+            Self::Device => DeviceHandle::placeholder(site).map(Dynamic::from),
             Self::Bootrom | Self::Loader | Self::Exit | Self::Secret => None,
         }
     }
@@ -358,7 +358,7 @@ fn register_vm(engine: &mut Engine, shared: &SharedContext) {
 
 impl DeviceHandle {
     /// Returns some device that needs nothing.
-    fn stand_in(site: &Site) -> Option<Self> {
+    fn placeholder(site: &Site) -> Option<Self> {
         let kind = crate::model::device::KINDS.iter().find(|kind| kind.name == "virtio-rnd")?;
         let device = Device::new(kind, Vec::new()).ok()?;
         Some(Self { device, site: site.clone(), options_at: 0 })

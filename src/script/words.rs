@@ -84,7 +84,7 @@ pub(crate) fn fact(name: &str, shared: &SharedContext) -> Option<Dynamic> {
 
 /// Tries a call of a word, for what it raises. What a method is called on is something of its kind.
 pub(super) fn tried(row: Row, args: &[Dynamic], site: &Site, shared: &SharedContext) -> Result<(), Raised> {
-    let this = row.on().and_then(|on| on.stand_in(site));
+    let this = row.on().and_then(|on| on.placeholder(site));
     let call = Call { shared, args: args.to_vec(), this, site: site.clone(), library: None, row: Some(row) };
     row.call()(&call).map(drop).map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())))
 }

@@ -40,7 +40,7 @@ pub(super) fn read(words: &[&str]) -> Option<DiskChange> {
         ["disk", path, bytes] => Some(DiskChange::MakeFile { path: path.into(), size: size(bytes)? }),
         ["volume", device, bytes, name] => {
             let (name, size, device) = (name.parse().ok()?, size(bytes)?, device.into());
-            let volume = Volume { name, size, block: None, is_sparse: false, compression: None };
+            let volume = Volume { name, size, block: None, is_sparse: false, compression: None, encryption: None };
             Some(DiskChange::MakeVolume { volume, device })
         }
         // Of the image no more is needed to take the volume away.

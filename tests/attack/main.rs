@@ -14,6 +14,7 @@
 )]
 
 mod editor;
+#[cfg(not(debug_assertions))]
 mod processor;
 
 /// One of how many attempts is made; 1 is all of them.

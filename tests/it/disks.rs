@@ -187,7 +187,8 @@ fn said(recipe: &str) -> String {
     sandbox.write(
         "fake/zfs",
         &(sandbox.read("fake/zfs")
-            + "volume zroot/vm/old\tvolsize=42949672960\tvolblocksize=16384\trefreservation=42949672960\n"),
+            + "volume zroot/vm/old\tvolsize=42949672960\tvolblocksize=16384\trefreservation=42949672960\n"
+            + "filesystem zroot/locked\tencryption=aes-256-gcm\tkeystatus=unavailable\n"),
     );
     let done = sandbox.run(&["web.rhai"]);
     assert_eq!(changes(&sandbox), [""; 0]);
@@ -240,6 +241,37 @@ fn what_zfs_would_refuse_is_found_before_anything_is_touched() {
             "there is no compression \"rar\"\n\
              on, off, lz4, zstd, zstd-1 to zstd-19, zstd-fast, gzip, gzip-1 to gzip-9, lzjb, zle\n",
         ),
+        (
+            "zvol(\"zroot/vm/web\", 1.GiB, #{ encryption: \"rot13\" });",
+            "there is no cipher \"rot13\"\n\
+             on, aes-128-ccm, aes-192-ccm, aes-256-ccm, aes-128-gcm, aes-192-gcm, aes-256-gcm\n",
+        ),
+        (
+            "zvol(\"zroot/vm/web\", 1.GiB, #{ encryption: \"on\" });",
+            "zroot/vm is not encrypted, so that it has no key for its volumes\n\
+             keylocation: \"file:///etc/vm/web.key\" is one of the volume's own\n",
+        ),
+        (
+            "zvol(\"zroot/vm/web\", 1.GiB, #{ keylocation: \"prompt\" });",
+            "\"prompt\" is no file with a key, from the root on\n\
+             \"file:///etc/vm/web.key\"; a key that is asked for has nobody to type it\n",
+        ),
+        (
+            "zvol(\"zroot/vm/web\", 1.GiB, #{ keyformat: \"hex\" });",
+            "the form of a key is given, and nothing says where the key is\nkeylocation: \"file:///etc/vm/web.key\"\n",
+        ),
+        (
+            "zvol(\"zroot/vm/web\", 1.GiB, #{ keylocation: \"file:///none/web.key\", keyformat: \"pem\" });",
+            "there is no form of a key \"pem\"\nraw, hex, passphrase\n",
+        ),
+        (
+            "zvol(\"zroot/vm/web\", 1.GiB, #{ keylocation: \"file:///none/web.key\" });",
+            "there is no key /none/web.key\n(umask 077; dd if=/dev/random of=/none/web.key bs=32 count=1)\n",
+        ),
+        (
+            "zvol(\"zroot/locked/web\", 1.GiB);",
+            "the key of zroot/locked is not loaded, so that nothing can be made in it\nzfs load-key -r zroot/locked\n",
+        ),
         ("disk(\"/dev/null\", 1.GiB);", "/dev/null is a device, and has the size that it has\ndisk(\"/dev/null\")\n"),
         (
             "disk(\"[tmp]/vm/web.img\", 1.GiB, #{ sparse: true });",
@@ -255,4 +287,41 @@ fn what_zfs_would_refuse_is_found_before_anything_is_touched() {
     let done = sandbox.run(&["web.rhai"]);
     let expected = "`zfs` is not installed, and the recipe has a volume of ZFS";
     assert!(done.stderr.contains(expected) || fs::exists("/sbin/zfs").unwrap(), "{}", done.stderr);
+}
+
+#[test]
+fn a_volume_has_a_key_that_nobody_but_zfs_reads() {
+    let recipe = r#"let root = zvol("zroot/vm/web", 1.GiB, #{ keylocation: "file://[tmp]/vm/web.key" });
+bhyve(#{
+    name: "web", memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{ "0": hostbridge(), "4": virtio_blk(root), "31": lpc() },
+}).run();
+"#;
+    let sandbox = host(recipe);
+    let begins = |stderr: &str, expected: &str| assert!(stderr.starts_with(expected), "{stderr}");
+    begins(&sandbox.run(&["web.rhai"]).stderr, "error: there is no key [tmp]/vm/web.key\n");
+    sandbox.write("vm/web.key", "short");
+    begins(&sandbox.run(&["web.rhai"]).stderr, "error: [tmp]/vm/web.key has 5 bytes, and a raw key has 32\n");
+    assert_eq!(changes(&sandbox), [""; 0]);
+    sandbox.write("vm/web.key", "0123456789abcdef0123456789abcdef");
+    let done = sandbox.run(&["web.rhai"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let key = "-o encryption=on -o keyformat=raw -o keylocation=file://[tmp]/vm/web.key";
+    assert_eq!(changes(&sandbox), [format!("zfs create -o volmode=dev {key} -V 1G zroot/vm/web")]);
+    assert!(!sandbox.calls().contains("0123456789abcdef"));
+    // The host was started again, and nobody has loaded the key.
+    sandbox.write("fake/zfs", &sandbox.read("fake/zfs").replace("keystatus=available", "keystatus=unavailable"));
+    same(
+        &sandbox.run(&["web.rhai"]).stderr,
+        "
+error: the key of zroot/vm/web is not loaded, so that no guest can have it
+ --> web.rhai:1:17
+  |
+1 | let root = zvol(\"zroot/vm/web\", 1.GiB, #{ keylocation: \"file://[tmp]/vm/web.key\" });
+  |                 ^^^^^^^^^^^^^^
+  |
+  = hint: zfs load-key -r zroot/vm/web
+",
+    );
+    assert_eq!(changes(&sandbox).len(), 1);
 }

@@ -604,6 +604,20 @@ vmrun: same machine; `vmrun start web.rhai` starts it
         zfs("zfs get -Hp -o value volsize,volblocksize,refreservation,compression,volmode zroot/vm/web"),
         "67108864\n65536\n0\nlz4\ndev\n"
     );
+    // What nobody may read in the clear does not leave so.
+    sandbox.write(
+        "fake/zfs",
+        &sandbox.read("fake/zfs").replace("volume zroot/vm/web\t", "volume zroot/vm/web\tencryption=aes-256-gcm\t"),
+    );
+    let done = sandbox.run(&["export", "web.rhai", "more.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+error: the volume zroot/vm/web is encrypted, and would be in the clear in an export
+ |
+ = hint: `zfs send -w` of a snapshot of zroot/vm/web moves it as it is
+",
+    );
 }
 
 #[test]

@@ -58,6 +58,7 @@ mod find;
 mod linux;
 mod mess;
 mod readers;
+mod reflink;
 mod signed;
 mod tools;
 mod upgrade;

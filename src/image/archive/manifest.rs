@@ -263,7 +263,7 @@ impl<'a> Fields<'a> {
         let compression = if self.has("compression") { Some(self.text("compression")?.to_string()) } else { None };
         let is_sparse =
             self.0.get("sparse").and_then(Value::as_bool).ok_or_else(|| self.without("sparse", "switch"))?;
-        let volume = Volume { name, size, block: block.map(Size::bytes), is_sparse, compression };
+        let volume = Volume { name, size, block: block.map(Size::bytes), is_sparse, compression, encryption: None };
         volume.against().map_or(Ok(volume), |(_, fault)| Err(fault))
     }
 }
@@ -281,6 +281,7 @@ pub(super) mod tests {
             block: Some(Size::bytes(65536)),
             is_sparse: true,
             compression: Some("lz4".into()),
+            encryption: None,
         };
         let disk = |role, home, size, used| DiskPart { role, home, size: Size::mib(size), used: Size::mib(used) };
         Manifest {

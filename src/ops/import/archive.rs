@@ -17,7 +17,7 @@ use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::DiskPlace;
 use crate::model::{Argv, Machine, Size, VmName};
-use crate::ops::export::{beside, path};
+use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::{known, settings};
@@ -273,7 +273,7 @@ fn places(manifest: &Manifest, machine: &MachineDisks) -> Result<Vec<Place>, Fau
         None => Ok(places),
         Some(place) => {
             let fault =
-                Fault::new(format!("the recipe has the disk {}, and the export has not", path(place).display()));
+                Fault::new(format!("the recipe has the disk {}, and the export has not", place.path().display()));
             Err(fault.hint("export the machine again"))
         }
     }
@@ -324,8 +324,8 @@ fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result
             Place::Volume(volume, _) => {
                 // How much one takes that reserves nothing is known when all of it is there.
                 let needs = if volume.is_sparse { Size::bytes(0) } else { volume.size };
-                if let Some(free) = disks::available(host, &volume.name)?.filter(|free| *free < needs) {
-                    return Err(no_room(&volume.name.to_string(), needs, free));
+                if let Some(parent) = disks::parent(host, &volume.name)?.filter(|parent| parent.free < needs) {
+                    return Err(no_room(&volume.name.to_string(), needs, parent.free));
                 }
             }
         }

@@ -64,7 +64,7 @@ impl Trial {
         let args: Vec<Dynamic> = args
             .map(|(at, ((partial, given), kind))| {
                 let unknown = !given && partial.is_unit();
-                if unknown { stand_in(row, at, kind, &site) } else { partial.clone() }
+                if unknown { placeholder(row, at, kind, &site) } else { partial.clone() }
             })
             .collect();
         let raised = match row {
@@ -139,7 +139,7 @@ fn is_written(argument: &Expr, path: &[String], is_key: bool, is_known: &dyn Fn(
 }
 
 /// Something of the right kind in place of an argument that is not known.
-fn stand_in(row: Row, at: usize, kind: &ValueKind, site: &Site) -> Dynamic {
-    let known = if let ValueKind::Handle(handle) = kind { handle.stand_in(site) } else { None };
-    known.unwrap_or_else(|| row.stand_in(at, site))
+fn placeholder(row: Row, at: usize, kind: &ValueKind, site: &Site) -> Dynamic {
+    let known = if let ValueKind::Handle(handle) = kind { handle.placeholder(site) } else { None };
+    known.unwrap_or_else(|| row.placeholder(at, site))
 }

@@ -138,7 +138,7 @@ fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>) -> Option<Fa
     }
     let length = host.file(&filling.image)?.size?;
     let (place, free) = if let Some(name) = &filling.volume {
-        (PathBuf::from(name.parent()), disks::available(host, name).ok()??)
+        (PathBuf::from(name.parent()), disks::parent(host, name).ok()??.free)
     } else {
         let folder = filling.path.parent()?;
         (folder.into(), free(&host.query(&Argv::new("df").arg("-Pk").arg(folder.display())).ok()?)?)

@@ -5,9 +5,9 @@ use super::{Asks, Call, Param, Type, Word, WordKind, text};
 use crate::diag::Fault;
 use crate::host::Effect;
 use crate::host::disks::{self, DiskChange};
-use crate::image::content::{Content, HEAD, content};
+use crate::host::growth::{self, Ungrown};
 use crate::model::Size;
-use crate::model::volume::{DiskPlace, Volume, VolumeName};
+use crate::model::volume::{DiskPlace, Encryption, Volume, VolumeKey, VolumeName};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::Purpose;
@@ -19,6 +19,12 @@ const VOLUME: &[(&str, &str)] = &[
     ("volblocksize", "its blocks, a power of two from 512 to \"128K\" (zfs's own, \"16K\")"),
     ("sparse", "it reserves no space, and takes what is written to it (false)"),
     ("compression", "how it is compressed: \"lz4\", \"zstd\", \"off\" (as the filesystem that it is in)"),
+    ("encryption", "how it is encrypted: \"on\", or a cipher (as the filesystem that it is in)"),
+    (
+        "keylocation",
+        "the file with a key of its own, \"file:///etc/vm/web.key\" (the key of the filesystem that it is in)",
+    ),
+    ("keyformat", "what is in that file: \"raw\", \"hex\" or \"passphrase\" (\"raw\": 32 bytes)"),
 ];
 
 pub(super) const WORDS: &[Word] = &[
@@ -114,20 +120,34 @@ fn file(call: &Call<'_>, path: &Path, size: Size) -> Result<(), Raised> {
         return act(call, DiskChange::MakeFile { path: path.into(), size });
     }
     let Some((now, has_data)) = fact.and_then(|fact| Some((fact.size?, fact.has_data))) else { return Ok(()) };
-    if now == size {
-        return Ok(());
+    let grown = growth::of_file(&*call.evaluation().run().host, path, now, has_data, size);
+    let way_out = |now: Size| {
+        format!("say its size, \"{now}\"; `truncate(path, size, #{{ shrink: true }})` cuts it off all the same")
+    };
+    grow(call, grown, &way_out)
+}
+
+/// Grows a disk, or raises what stands against it.
+fn grow(
+    call: &Call<'_>,
+    grown: Result<Option<DiskChange>, Ungrown>,
+    way_out: &dyn Fn(Size) -> String,
+) -> Result<(), Raised> {
+    match grown {
+        // What is of another size for a reason of its own is the machine's to refuse.
+        Ok(None) | Err(Ungrown::Content(_)) => Ok(()),
+        Ok(Some(change)) => act(call, change),
+        Err(Ungrown::Smaller(fault, now)) => Err(Raised::from(fault.hint(way_out(now))).arg(1)),
+        Err(other) => Err(raised(other)),
     }
-    let head = if has_data { call.evaluation().run().host.read(path, HEAD).ok() } else { None };
-    if head.is_some_and(|head| matches!(content(&head), Some(Content::Disk(_) | Content::Packed(..)))) {
-        return Ok(());
+}
+
+fn raised(ungrown: Ungrown) -> Raised {
+    match ungrown {
+        Ungrown::Disk(fault) => Raised::from(fault).arg(0),
+        Ungrown::Size(fault) | Ungrown::Smaller(fault, _) => Raised::from(fault).arg(1),
+        Ungrown::Content(_) => Raised::from(Fault::new("it is an image with a size of its own")).arg(0),
     }
-    if now > size && has_data {
-        let fault = Fault::new(format!("{} has data and {}: {size} would cut it off", path.display(), now.rough()));
-        let way_out =
-            format!("say its size, \"{now}\"; `truncate(path, size, #{{ shrink: true }})` cuts it off all the same");
-        return Err(Raised::from(fault.hint(way_out)).arg(1));
-    }
-    act(call, DiskChange::ResizeFile { path: path.into(), size })
 }
 
 /// A volume is made where none is, and grown.
@@ -154,6 +174,9 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
         if call.evaluation().run().host.file(device).is_some() {
             return Ok(());
         }
+        let key = volume.encryption.as_ref().and_then(|encryption| encryption.key.as_ref());
+        key.map_or(Ok(()), |key| against_key(call, key)).map_err(|raised| raised.under("keylocation").arg(2))?;
+        has_key(call, &volume)?;
         let needed = if volume.is_sparse { Size::bytes(0) } else { size };
         has_space(
             call,
@@ -163,23 +186,15 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
         )?;
         return act(call, DiskChange::MakeVolume { volume, device: device.into() });
     };
-    if fact.size == size {
-        return Ok(());
+    if fact.is_locked {
+        let fault = Fault::host(format!("the key of {name} is not loaded, so that no guest can have it"));
+        return Err(Raised::from(fault.hint(format!("zfs load-key -r {name}"))).arg(0));
     }
-    if fact.size > size {
-        let fault = Fault::new(format!("{name} has {}: {size} would cut off its end", fact.size.rough()));
-        let way_out =
-            format!("say its size, \"{}\"; `zfs set volsize={size} {name}` cuts it off, with what is there", fact.size);
-        return Err(Raised::from(fault.hint(way_out)).arg(1));
-    }
-    if !size.get().is_multiple_of(fact.block.get()) {
-        let fault = Fault::new(format!("{size} does not end with a whole block of {name}, which has {}", fact.block));
-        let whole = size.get().checked_next_multiple_of(fact.block.get()).map(Size::bytes);
-        return Err(Raised::from(fault.maybe_hint(whole.map(|whole| format!("{whole} does")))).arg(1));
-    }
-    let more = if fact.reserved == fact.size { size.get() - fact.size.get() } else { 0 };
-    has_space(call, name, Size::bytes(more), &format!("`zfs set refreservation=none {name}` reserves none"))?;
-    act(call, DiskChange::GrowVolume { name: name.clone(), device: device.into(), size })
+    let asks_space = call.rehearses();
+    let grown = growth::of_volume(&*call.evaluation().run().host, name, device, &fact, size, asks_space);
+    let way_out =
+        |now: Size| format!("say its size, \"{now}\"; `zfs set volsize={size} {name}` cuts it off, with what is there");
+    grow(call, grown, &way_out)
 }
 
 /// Reads the options of a volume.
@@ -190,11 +205,75 @@ fn described(call: &Call<'_>, name: &VolumeName, size: Size, options: &Map) -> R
     let sparse = given("sparse").map(|value| value.as_bool().map_err(|_| super::expected("true or false", value)));
     let is_sparse = sparse.transpose().map_err(about("sparse"))?.unwrap_or(false);
     let compression = given("compression").map(text).transpose().map_err(about("compression"))?;
-    let volume = Volume { name: name.clone(), size, block, is_sparse, compression };
+    let encryption = encryption(call, options)?;
+    let volume = Volume { name: name.clone(), size, block, is_sparse, compression, encryption };
     match volume.against().filter(|_| call.rehearses()) {
         Some(("size", fault)) => Err(Raised::from(fault).arg(1)),
         Some((key, fault)) => Err(about(key)(fault.into())),
         None => Ok(volume),
+    }
+}
+
+/// Reads how a volume is encrypted.
+fn encryption(call: &Call<'_>, options: &Map) -> Result<Option<Encryption>, Raised> {
+    let about = |key: &'static str| move |raised: Raised| raised.under(key).arg(2);
+    let given = |key: &'static str| {
+        let value = options.get(key).filter(|value| !value.is_unit());
+        value.map(text).transpose().map_err(about(key))
+    };
+    let (cipher, location, format) = (given("encryption")?, given("keylocation")?, given("keyformat")?);
+    if let (None, Some(_)) = (&location, &format) {
+        let fault = Fault::new("the form of a key is given, and nothing says where the key is");
+        let hint = "keylocation: \"file:///etc/vm/web.key\"";
+        return Err(about("keyformat")(Raised::from(fault.hint(hint)).about_key()));
+    }
+    let key = location.map(|location| VolumeKey::parse(format, &location));
+    let key = key.transpose().map_err(|fault| about("keylocation")(fault.into()))?;
+    if let Some(key) = &key {
+        call.permit(Asked::Path(&key.file))?;
+    }
+    // A key of its own has nothing else to be for.
+    let cipher = cipher.or_else(|| key.is_some().then(|| "on".into()));
+    Ok(cipher.map(|cipher| Encryption { cipher, key }))
+}
+
+/// Refuses in the rehearsal a volume that would have no key, or one that nobody has loaded.
+fn has_key(call: &Call<'_>, volume: &Volume) -> Result<(), Raised> {
+    let parent = if call.rehearses() {
+        disks::parent(&*call.evaluation().run().host, &volume.name).map_err(|fault| Raised::from(fault).arg(0))?
+    } else {
+        None
+    };
+    let Some(parent) = parent else { return Ok(()) };
+    let name = volume.name.parent();
+    if parent.is_locked {
+        let fault = Fault::host(format!("the key of {name} is not loaded, so that nothing can be made in it"));
+        return Err(Raised::from(fault.hint(format!("zfs load-key -r {name}"))).arg(0));
+    }
+    if !parent.is_encrypted && volume.encryption.as_ref().is_some_and(|encryption| encryption.key.is_none()) {
+        let fault = Fault::new(format!("{name} is not encrypted, so that it has no key for its volumes"));
+        let raised = Raised::from(fault.hint("keylocation: \"file:///etc/vm/web.key\" is one of the volume's own"));
+        return Err(raised.under("encryption").arg(2));
+    }
+    Ok(())
+}
+
+/// How long a key is that is nothing but itself, in bytes (zfsprops(7), keyformat).
+const RAW_KEY: u64 = 32;
+
+/// Refuses in the rehearsal of a volume that is to be made a key that zfs(8) would refuse.
+fn against_key(call: &Call<'_>, key: &VolumeKey) -> Result<(), Raised> {
+    let file = key.file.display();
+    let Some(fact) = call.evaluation().run().host.file(&key.file) else {
+        let way_out = format!("(umask 077; dd if=/dev/random of={file} bs={RAW_KEY} count=1)");
+        return Err(Fault::host(format!("there is no key {file}")).hint(way_out).into());
+    };
+    match fact.size.map(Size::get) {
+        Some(size) if key.format == "raw" && size != RAW_KEY => {
+            let fault = Fault::host(format!("{file} has {size} bytes, and a raw key has {RAW_KEY}"));
+            Err(fault.hint("keyformat: \"hex\" is 64 hexadecimal digits, \"passphrase\" 8 to 512 characters").into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -203,9 +282,5 @@ fn has_space(call: &Call<'_>, name: &VolumeName, needed: Size, way_out: &str) ->
     if !call.rehearses() {
         return Ok(());
     }
-    let free = disks::available(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
-    let Some(free) = free.filter(|free| *free < needed) else { return Ok(()) };
-    let fault =
-        Fault::host(format!("{name} needs {}, and {} has {} left", needed.rough(), name.parent(), free.rough()));
-    Err(Raised::from(fault.hint(way_out)).arg(1))
+    growth::has_space(&*call.evaluation().run().host, name, needed, way_out).map_err(raised)
 }

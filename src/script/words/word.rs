@@ -200,7 +200,7 @@ impl Param {
     }
 
     /// Returns something that fits in place of a value that is not known.
-    fn stand_in(&self, site: &Site) -> Dynamic {
+    fn placeholder(&self, site: &Site) -> Dynamic {
         let path = || Dynamic::from("/vm/x".to_string());
         match (self.example, self.ty) {
             (Example::Text(text), _) => text.into(),
@@ -209,7 +209,7 @@ impl Param {
             (_, Type::List) => Array::new().into(),
             (_, Type::Map(_)) => Map::new().into(),
             (_, Type::Closure) => FnPtr::new("hook").map_or(Dynamic::UNIT, Dynamic::from),
-            (_, Type::Handle(handle)) => handle.stand_in(site).unwrap_or_else(path),
+            (_, Type::Handle(handle)) => handle.placeholder(site).unwrap_or_else(path),
             _ => path(),
         }
     }
@@ -431,8 +431,8 @@ impl Row {
     }
 
     /// Returns something that fits in place of an argument that is not known.
-    pub(crate) fn stand_in(self, at: usize, site: &Site) -> Dynamic {
-        let of_word = |word: &Word| word.params.get(at).map(|param| param.stand_in(site));
+    pub(crate) fn placeholder(self, at: usize, site: &Site) -> Dynamic {
+        let of_word = |word: &Word| word.params.get(at).map(|param| param.placeholder(site));
         let known = if let Self::Word(word) = self { of_word(word) } else { None };
         known.unwrap_or_else(|| "/vm/x".into())
     }

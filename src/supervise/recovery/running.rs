@@ -18,6 +18,8 @@ pub(crate) enum Aim<'a> {
     Adoption,
     /// To stop it, and no process is certainly its run.
     End,
+    /// To change its disks.
+    Disks,
 }
 
 /// The fault of a machine that another run holds.
@@ -31,6 +33,7 @@ pub(crate) fn running(host: &dyn Host, name: &VmName, owner: Option<&Owner>, aim
     fault.hint(match (aim, owner) {
         (Aim::Boot(Some(recipe)), Some(owner)) if is_of(host, owner, recipe) => again(host, name),
         (Aim::Boot(_), _) => format!("`vmrun stop {name}` stops it; or give this machine another name"),
+        (Aim::Disks, _) => format!("`vmrun stop {name}` stops it; what it has can be changed then"),
         (Aim::Adoption, _) => {
             format!("there is nothing to take over: `vmrun status {name}` tells who looks after it")
         }

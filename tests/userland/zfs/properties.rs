@@ -17,10 +17,15 @@ const BOTH: &[Kind] = &[Kind::Filesystem, Kind::Volume];
 const COMPRESSION: &str = "on | off | lzjb | gzip | gzip-[1-9] | zle | lz4 | zstd | zstd-[1-19] | zstd-fast | \
                            zstd-fast-[1-10,20,30,40,50,60,70,80,90,100,500,1000]";
 
+const CIPHERS: &str = "on | off | aes-128-ccm | aes-192-ccm | aes-256-ccm | aes-128-gcm | aes-192-gcm | aes-256-gcm";
+
 /// Those that matter to disks of machines.
 const PROPERTIES: &[Property] = &[
     Property { name: "canmount", values: "on | off | noauto", is_of: &[Kind::Filesystem] },
     Property { name: "compression", values: COMPRESSION, is_of: BOTH },
+    Property { name: "encryption", values: CIPHERS, is_of: BOTH },
+    Property { name: "keyformat", values: "none | raw | hex | passphrase", is_of: BOTH },
+    Property { name: "keylocation", values: "", is_of: BOTH },
     Property { name: "mountpoint", values: "", is_of: &[Kind::Filesystem] },
     Property { name: "primarycache", values: "all | none | metadata", is_of: BOTH },
     Property { name: "quota", values: "", is_of: &[Kind::Filesystem] },

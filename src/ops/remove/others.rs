@@ -1,0 +1,67 @@
+//! What the other machines of this installation have.
+
+use crate::diag::Fault;
+use crate::host::{Host, files};
+use crate::model::volume::DiskPlace;
+use crate::model::{Device, Machine, VmName};
+use crate::ops::installation::Installation;
+use crate::ops::known;
+use crate::ops::machine_disks::MachineDisks;
+use std::path::{Path, PathBuf};
+
+/// The other machines, with the files and volumes of each.
+pub(super) struct Others {
+    /// Those of the same recipe.
+    pub(super) of_recipe: Vec<VmName>,
+    used: Vec<(String, PathBuf)>,
+    /// The texts of recipes that cannot be rehearsed.
+    unknown: Vec<(PathBuf, String)>,
+}
+
+impl Others {
+    /// Rehearses every recipe of the installation, but for the machine itself.
+    pub(super) fn of(host: &dyn Host, installation: &Installation, machine: &MachineDisks) -> Result<Self, Fault> {
+        let mut others = Self { of_recipe: Vec::new(), used: Vec::new(), unknown: Vec::new() };
+        let own = files::whole(Path::new(""), &machine.wanted.path);
+        let mut all = known::every(installation)?;
+        all.push(machine.wanted.clone());
+        for wanted in all {
+            let is_own = files::whole(Path::new(""), &wanted.path) == own;
+            match installation.booted(&wanted) {
+                Ok(machines) => machines.iter().filter(|one| !is_own || one.name() != machine.name()).for_each(|one| {
+                    if is_own && !others.of_recipe.contains(one.name()) {
+                        others.of_recipe.push(one.name().clone());
+                    }
+                    others.take_in(host, one);
+                }),
+                Err(_) => others.unknown.extend(files::read_text(&wanted.path).ok().map(|text| (wanted.path, text))),
+            }
+        }
+        Ok(others)
+    }
+
+    fn take_in(&mut self, host: &dyn Host, machine: &Machine) {
+        let images = |(_, device): (_, &Device)| {
+            device.images().into_iter().map(|(.., path, _)| path.to_string()).collect::<Vec<_>>()
+        };
+        let images = machine.devices().flat_map(images);
+        let vars = machine.draft().bootrom.as_ref().and_then(|rom| rom.vars.as_ref()).map(ToString::to_string);
+        let real = |path: String| {
+            let place = DiskPlace::of(Path::new(&path), &host.settings().zvols);
+            host.real(place.as_ref().map_or(Path::new(&path), DiskPlace::path))
+        };
+        let paths: Vec<PathBuf> = images.chain(vars).map(real).collect();
+        self.used.extend(paths.into_iter().map(|path| (machine.name().to_string(), path)));
+    }
+
+    /// Returns who else has what is at a path. A recipe that cannot be rehearsed has what it names.
+    pub(super) fn user(&self, host: &dyn Host, path: &Path) -> Option<String> {
+        let real = host.real(path);
+        let used = self.used.iter().find(|(_, used)| *used == real).map(|(name, _)| name.clone());
+        used.or_else(|| {
+            let names = |text: &str| path.to_str().is_some_and(|path| text.contains(path));
+            let unknown = self.unknown.iter().find(|(_, text)| names(text));
+            unknown.map(|(recipe, _)| format!("{}, which cannot be rehearsed,", recipe.display()))
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! A snapshot of a machine's disks is made: all of them, or none.
+
+use super::copies::{Copy, copies};
+use super::{Disks, Listener, SnapshotEvent, against_stop};
+use crate::diag::may_fail::MayFail as _;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::clock::{Utc, now};
+use crate::host::program::{run, stays};
+use crate::host::reflink::CopyWay;
+use crate::host::signals::Signals;
+use crate::host::{Platform, files, snapshots};
+use crate::model::Argv;
+use crate::model::snapshot::SnapshotName;
+use crate::ops::stopped;
+use std::path::PathBuf;
+
+/// What is wanted of a snapshot.
+pub(crate) struct TakeRequest<'a> {
+    /// The machine, or its recipe.
+    pub machine: &'a str,
+    /// Its tag; otherwise the time.
+    pub tag: Option<&'a str>,
+    /// Whether data may be copied.
+    pub may_copy: bool,
+    /// Whether nothing is to be done.
+    pub only_look: bool,
+}
+
+/// What is done for a snapshot.
+struct Taking {
+    platform: Platform,
+    name: SnapshotName,
+    copies: Vec<Copy>,
+    /// A call for each pool, and what takes it back.
+    pools: Vec<(Argv, Vec<Argv>)>,
+}
+
+/// Makes a snapshot of all disks of a machine, and returns its name.
+///
+/// # Errors
+/// There is one of that name, a disk can have none, or the host refuses it; then nothing of it is left.
+pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<SnapshotName, Vec<Diagnostic>> {
+    let name = match request.tag {
+        Some(tag) => own(tag)?,
+        None => SnapshotName::of_tag(&of_time(now()))?,
+    };
+    let mut disks = Disks::of(request.machine)?;
+    against(&disks, &name)?;
+    let runs = stopped::against(&disks.host, &disks.name, &disks.paths());
+    let pairs = disks.files().map(|file| (file.to_path_buf(), name.of_file(file))).collect();
+    let command = [Some("vmrun snapshot"), Some(request.machine), request.tag];
+    let copies = copies(pairs, request.may_copy, &command.into_iter().flatten().collect::<Vec<_>>().join(" "))?;
+    if let Some((why, copy)) = runs.as_ref().zip(copies.iter().find(|copy| copy.way == CopyWay::Data)) {
+        let fault = format!("a copy of {} would be of no one moment: {}", copy.from.display(), why.message);
+        return Err(Fault::host(fault).maybe_hint(why.hint.clone()).into());
+    }
+    tell_before(&disks, runs.as_ref(), copies.len(), tell);
+    let taking = Taking { platform: disks.platform(), pools: of_pools(&disks, &name), name, copies };
+    if request.only_look {
+        taking.commands().iter().for_each(|argv| tell(&SnapshotEvent::Runs(argv)));
+        return Ok(taking.name);
+    }
+    let signals = Signals::install()?;
+    // While it runs nobody else starts it.
+    if runs.is_some() {
+        taking.perform(&signals, tell)?;
+    } else {
+        let (machine, held): (_, Vec<PathBuf>) = (disks.name.clone(), disks.files().map(Into::into).collect());
+        stopped::hold(&mut disks.host, &machine, &held, |_| taking.perform(&signals, tell))?;
+    }
+    Ok(taking.name)
+}
+
+/// Returns the name of one of ours.
+fn own(tag: &str) -> Result<SnapshotName, Fault> {
+    let name = SnapshotName::of_tag(tag)?;
+    if name.is_own() {
+        return Ok(name);
+    }
+    Err(Fault::usage(format!("{tag:?} is the name of somebody else's snapshot")).hint("leave the @ out"))
+}
+
+/// Returns a time as a tag, in UTC: without what is not in names of ZFS.
+fn of_time(seconds: u64) -> String {
+    Utc(seconds).to_string().replacen(' ', "T", 1).replace(" UTC", "Z").replace(':', "-")
+}
+
+/// Says why there can be no such snapshot.
+fn against(disks: &Disks, name: &SnapshotName) -> Result<(), Fault> {
+    if disks.parts.iter().all(|part| part.is_vars) {
+        let fault = Fault::host(format!("{} has no disk of which there can be a snapshot", disks.name));
+        return Err(fault.maybe_hint(disks.left_out.first().cloned()));
+    }
+    if let Some(part) = disks.parts.iter().find(|part| part.find(name).is_some()) {
+        let fault = Fault::host(format!("{} is there already", part.place.snapshot(name)));
+        let remove = format!("`vmrun snapshots {} --remove {name}` removes it", disks.name);
+        return Err(fault.hint(format!("choose another tag; {remove}")));
+    }
+    for file in disks.files() {
+        if !files::is_file(file) {
+            let fault = Fault::host(format!("the disk {} is not there", file.display()));
+            return Err(fault.hint("`--init` makes it, if its recipe does"));
+        }
+    }
+    Ok(())
+}
+
+/// Says what is to be known before.
+fn tell_before(disks: &Disks, runs: Option<&Fault>, files: usize, tell: Listener<'_>) {
+    disks.left_out.iter().for_each(|line| tell(&SnapshotEvent::Note(line)));
+    let moments = disks.pools().len() + files;
+    if moments > 1 {
+        let what = match (disks.pools().len(), files) {
+            (0, files) => format!("{files} files"),
+            (pools, 0) => format!("{pools} pools"),
+            _ => "volumes and files".into(),
+        };
+        let name = &disks.name;
+        let note = format!("the disks of {name} are not of one moment: {what} are kept one after the other");
+        tell(&SnapshotEvent::Note(&note));
+    }
+    if let Some(why) = runs {
+        tell(&SnapshotEvent::Note(&format!("the disks are as after a power cut: {}", why.message)));
+    }
+}
+
+/// One call for all volumes of a pool, so that they are of one moment (zfs-snapshot(8)).
+fn of_pools(disks: &Disks, name: &SnapshotName) -> Vec<(Argv, Vec<Argv>)> {
+    let of_pool = |pool: Vec<&crate::model::volume::VolumeName>| {
+        let all: Vec<String> = pool.into_iter().map(|volume| name.of_volume(volume)).collect();
+        let back = all.iter().map(|one| Argv::new("zfs").arg("destroy").arg(one)).collect();
+        (Argv::new("zfs").arg("snapshot").args(all), back)
+    };
+    disks.pools().into_iter().map(of_pool).collect()
+}
+
+impl Taking {
+    fn commands(&self) -> Vec<Argv> {
+        let copies = self.copies.iter().map(|copy| copy.command(&copy.to, self.platform));
+        copies.chain(self.pools.iter().map(|(argv, _)| argv.clone())).collect()
+    }
+
+    /// Does it. Files get their names last: until then what is made of them goes by itself.
+    fn perform(&self, signals: &Signals, tell: Listener<'_>) -> Result<(), Fault> {
+        let mut made = Vec::new();
+        for copy in &self.copies {
+            against_stop(signals)?;
+            snapshots::clear_halves(&copy.from)?;
+            tell(&SnapshotEvent::Runs(&copy.command(&copy.to, self.platform)));
+            made.push(copy.make(signals, tell)?);
+        }
+        let (mut backs, mut named): (Vec<&Argv>, Vec<PathBuf>) = (Vec::new(), Vec::new());
+        let done = self.pools.iter().try_for_each(|(argv, back)| {
+            against_stop(signals)?;
+            tell(&SnapshotEvent::Runs(argv));
+            run(argv)?;
+            backs.extend(back);
+            Ok(())
+        });
+        let done = done.and_then(|()| {
+            made.into_iter().zip(&self.copies).try_for_each(|(new, copy)| {
+                new.name()?;
+                named.push(copy.to.clone());
+                Ok(())
+            })
+        });
+        done.map_err(|fault| take_back(fault, &backs, &named, tell))
+    }
+}
+
+/// Half of a snapshot is none.
+fn take_back(mut fault: Fault, backs: &[&Argv], named: &[PathBuf], tell: Listener<'_>) -> Fault {
+    for back in backs {
+        tell(&SnapshotEvent::Runs(back));
+        if run(back).is_err() {
+            fault = stays(fault, back);
+        }
+    }
+    named.iter().for_each(|path| {
+        snapshots::remove_file(path).may_fail("the list tells that it is not whole, and it can be removed by that");
+    });
+    fault
+}

@@ -1,0 +1,149 @@
+//! Literals of a recipe's text, and what is written in their place: the rest of the text, with its comments, stays as it is.
+
+use super::lexer::{Token, TokenKind, tokens};
+use super::words::UNITS;
+use crate::model::Size;
+use std::ops::Range;
+
+/// A size as a recipe has it: `20.GiB`, `"20G"`, `21474836480`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SizeLiteral {
+    /// The bytes that it takes.
+    pub(crate) span: Range<usize>,
+    /// What it says.
+    pub(crate) size: Size,
+    form: Form,
+}
+
+/// How a size is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A number and its unit.
+    WithUnit,
+    /// A number of bytes.
+    Bytes,
+    /// A text, in this quote.
+    Text(char),
+}
+
+impl SizeLiteral {
+    /// Returns how another size is written in its place.
+    pub(crate) fn written(&self, size: Size) -> String {
+        match self.form {
+            Form::Bytes => size.get().to_string(),
+            Form::Text(quote) => format!("{quote}{size}{quote}"),
+            Form::WithUnit => {
+                let whole = |(_, shift): &&(&str, u32)| size.get() != 0 && size.get().trailing_zeros() >= *shift;
+                match UNITS.iter().rev().find(whole) {
+                    Some((unit, shift)) => format!("{}.{unit}", size.get() >> shift),
+                    None => size.get().to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// Returns the sizes that a text has, in its order: those that are written, and none that is computed.
+pub(crate) fn sizes(text: &str) -> Vec<SizeLiteral> {
+    let tokens = tokens(text);
+    let follows = |at: usize| tokens.get(at).and_then(|token| text.get(token.span.clone()));
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let Some(written) = text.get(token.span.clone()) else { continue };
+        found.extend(match token.kind {
+            TokenKind::Number if follows(at + 1) == Some(".") => {
+                let unit = tokens.get(at + 2).zip(follows(at + 2));
+                unit.and_then(|(last, unit)| with_unit(written, unit, token.span.start..last.span.end))
+            }
+            TokenKind::Number => bytes(written, token.span.clone()),
+            TokenKind::Text => in_quotes(written, token),
+            TokenKind::Word | TokenKind::Doc | TokenKind::Mark => None,
+        });
+    }
+    found
+}
+
+/// Reads a number as Rhai does, without what stands between its digits.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.replace('_', "");
+    let radix = |prefix: &str| digits.strip_prefix(prefix).or(digits.strip_prefix(&prefix.to_uppercase()));
+    match (radix("0x"), radix("0o"), radix("0b")) {
+        (Some(hex), ..) => u64::from_str_radix(hex, 16).ok(),
+        (_, Some(octal), _) => u64::from_str_radix(octal, 8).ok(),
+        (.., Some(binary)) => u64::from_str_radix(binary, 2).ok(),
+        _ => digits.parse().ok(),
+    }
+}
+
+fn bytes(written: &str, span: Range<usize>) -> Option<SizeLiteral> {
+    Some(SizeLiteral { span, size: Size::bytes(number(written)?), form: Form::Bytes })
+}
+
+fn with_unit(written: &str, unit: &str, span: Range<usize>) -> Option<SizeLiteral> {
+    let (_, shift) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let size = number(written)?.checked_mul(1 << shift)?;
+    Some(SizeLiteral { span, size: Size::bytes(size), form: Form::WithUnit })
+}
+
+fn in_quotes(written: &str, token: &Token) -> Option<SizeLiteral> {
+    let quote = written.chars().next().filter(|_| is_whole(token))?;
+    let size = Size::written(inside(written, token)?).ok()?;
+    Some(SizeLiteral { span: token.span.clone(), size, form: Form::Text(quote) })
+}
+
+/// Whether a token is a text from its quote to its quote.
+const fn is_whole(token: &Token) -> bool {
+    token.quote == 1 && !token.is_open && !token.goes_on
+}
+
+/// Returns what stands between the quotes of a whole text.
+fn inside<'a>(written: &'a str, token: &Token) -> Option<&'a str> {
+    written.get(token.quote..written.len().checked_sub(1)?)
+}
+
+/// Returns a text with others in the place of some of its stretches, which do not overlap.
+pub(crate) fn replaced(text: &str, edits: &[(Range<usize>, String)]) -> String {
+    let mut sorted: Vec<&(Range<usize>, String)> = edits.iter().collect();
+    sorted.sort_by_key(|(span, _)| span.start);
+    let mut new = String::with_capacity(text.len());
+    let mut at = 0;
+    for (span, other) in sorted {
+        new += text.get(at..span.start).unwrap_or_default();
+        new += other;
+        at = span.end;
+    }
+    new + text.get(at..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_found_however_it_is_written_and_written_anew_in_the_same_way() {
+        let text = "// 20.GiB\nlet a = 20.GiB + f(0x5_0000_0000); x(\"20G\", `20GiB`, 1.5, 21474836480, \"20 G\", `${n}G`, 20.to_string());";
+        let shown = |size: Size| {
+            let written = |one: &SizeLiteral| format!("{} → {}", &text[one.span.clone()], one.written(size));
+            sizes(text).iter().filter(|one| one.size == Size::bytes(20 << 30)).map(written).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            shown(Size::bytes(40 << 30)),
+            [
+                "20.GiB → 40.GiB",
+                "0x5_0000_0000 → 42949672960",
+                "\"20G\" → \"40G\"",
+                "`20GiB` → `40G`",
+                "21474836480 → 42949672960"
+            ]
+        );
+        assert_eq!(shown(Size::bytes(1536 << 20))[0], "20.GiB → 1536.MiB");
+        assert_eq!(shown(Size::bytes(1001))[0], "20.GiB → 1001");
+    }
+
+    #[test]
+    fn what_is_replaced_is_all_that_changes() {
+        let edits = [(4..5, "xyz".to_string()), (0..1, String::new())];
+        assert_eq!(replaced("a b c // ä", &edits), " b xyz // ä");
+        assert_eq!(replaced("", &[]), "");
+    }
+}

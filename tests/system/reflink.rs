@@ -1,0 +1,165 @@
+//! Snapshots of files on a file system that has reflinks: XFS, on a loop device.
+
+use super::disk_host::host;
+use super::sandbox::{Sandbox, same};
+use super::tools::need;
+use std::fmt::Write as _;
+use std::fs;
+
+/// A machine with a disk and variables, on a file system of its own, and a disk elsewhere.
+fn machine() -> Sandbox {
+    host(
+        "bhyve(#{
+    name: \"web\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\", #{ vars: \"[tmp]/vm/web.vars\" }),
+    slots: #{ \"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/vm/web.img\"), \"31\": lpc() },
+}).run();
+",
+    )
+}
+
+/// Runs lines of a shell where the folder `vm` is an XFS with a disk of 64 MiB, half of which are data; returns each with what it said.
+fn transcript(sandbox: &Sandbox, lines: &[&str]) -> String {
+    let mut script = String::from(
+        "set -e
+cp -r vm own; truncate -s 320M xfs.img; mkfs.xfs -q xfs.img; mount -o loop xfs.img vm; cp own/* vm
+head -c 32M /dev/urandom > vm/web.img; truncate -s 64M vm/web.img; chmod 640 vm/web.img; echo first > vm/web.vars
+sum() { cat vm/web.img vm/web.vars | sha256sum; }
+used() { sync -f vm; df --output=used vm | tail -n 1; }
+write() { echo $1 > vm/web.vars; printf $1 | dd of=vm/web.img conv=notrunc seek=1M bs=1 status=none; }
+sum > first; used > before; set +e
+",
+    );
+    for line in lines {
+        let typed = line.replacen("vmrun ", concat!(env!("CARGO_BIN_EXE_vmrun"), " "), 1);
+        writeln!(script, "echo '$ {line}'; {typed} 2>&1; s=$?; [ $s = 0 ] || echo \"[$s]\"").unwrap();
+    }
+    // The loop device goes with the last of the namespace.
+    let done = sandbox.finish(&mut sandbox.program("unshare", &["-m", "bash", "-c", &script]));
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    done.stdout
+}
+
+#[track_caller]
+fn holds(sandbox: &Sandbox, expected: &str) {
+    let lines: Vec<&str> = expected.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    same(&transcript(sandbox, &lines), expected);
+}
+
+#[test]
+fn files_with_reflinks_are_kept_and_come_back_and_take_no_space() {
+    need(&["unshare", "mount", "mkfs.xfs"]);
+    holds(
+        &machine(),
+        "
+$ vmrun snapshot web a --dry-run
+vmrun: the disks of web are not of one moment: 2 files are kept one after the other
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-a
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.vars [tmp]/vm/web.vars@vmrun-a
+$ ls vm
+rom.fd
+web.img
+web.vars
+$ vmrun snapshot web a
+vmrun: the disks of web are not of one moment: 2 files are kept one after the other
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-a
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.vars [tmp]/vm/web.vars@vmrun-a
+vmrun: the snapshot a is made
+$ stat -c \"%a %s %n\" vm/web.img@vmrun-a
+640 67108864 vm/web.img@vmrun-a
+$ test $(($(used) - $(cat before))) -lt 1024
+$ write second
+$ vmrun snapshot web b > log
+$ vmrun rollback web a
+error: web has newer snapshots than a: b
+ |
+ = hint: --destroy-newer removes them, and what is in them alone is lost
+[3]
+$ vmrun rollback web a --destroy-newer
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img@vmrun-a [tmp]/vm/web.img.new
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.vars@vmrun-a [tmp]/vm/web.vars.new
+mv [tmp]/vm/web.img.new [tmp]/vm/web.img
+mv [tmp]/vm/web.vars.new [tmp]/vm/web.vars
+rm [tmp]/vm/web.img@vmrun-b
+rm [tmp]/vm/web.vars@vmrun-b
+vmrun: the disks of web are as in a
+$ sum | cmp - first
+$ test $(($(used) - $(cat before))) -lt 1024
+$ vmrun snapshots web --remove a --yes
+rm [tmp]/vm/web.img@vmrun-a
+rm [tmp]/vm/web.vars@vmrun-a
+$ ls vm state
+state:
+
+vm:
+rom.fd
+web.img
+web.vars
+",
+    );
+}
+
+/// Where nobody has reflinks, two disks; what each of them has.
+fn copied() -> (Sandbox, tempfile::TempDir) {
+    let sandbox = host(
+        "bhyve(#{
+    name: \"web\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"),
+    slots: #{ \"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/shm/a.img\"), \"5\": virtio_blk(\"[tmp]/shm/b.img\"), \"31\": lpc() },
+}).run();
+",
+    );
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    std::os::unix::fs::symlink(folder.path(), sandbox.path("shm")).unwrap();
+    (sandbox, folder)
+}
+
+/// The calls that are struck, and how.
+const STRUCK: [&str; 7] = [
+    "copy_file_range:error=ENOSPC:when=1",
+    "copy_file_range:signal=KILL:when=2",
+    "fsync:error=EIO:when=2",
+    "linkat:signal=KILL:when=1",
+    "linkat:signal=KILL:when=2",
+    "rename:signal=KILL:when=2",
+    "rename:error=EIO:when=2",
+];
+
+#[test]
+fn whatever_fails_or_is_killed_no_half_a_copy_has_a_name_and_the_next_one_leaves_nothing() {
+    need(&["strace"]);
+    let (sandbox, folder) = copied();
+    let [first, second] = [vec![1_u8; 1 << 20], vec![2_u8; 1 << 20]];
+    let put =
+        |bytes: &[u8]| ["a.img", "b.img"].iter().for_each(|name| fs::write(folder.path().join(name), bytes).unwrap());
+    let strike = |what: &str, args: &[&str]| {
+        let inject = format!("inject={what}");
+        let vmrun = env!("CARGO_BIN_EXE_vmrun");
+        let all = [&["-f", "-qq", "-o", "/dev/null", "-e", inject.as_str(), vmrun], args].concat();
+        sandbox.finish(&mut sandbox.program("strace", &all)).code
+    };
+    for what in STRUCK {
+        fs::read_dir(folder.path()).unwrap().for_each(|entry| fs::remove_file(entry.unwrap().path()).unwrap());
+        put(&first);
+        let code = strike(what, &["snapshot", "web", "a", "--copy"]);
+        let named: Vec<String> = sandbox.names("shm").into_iter().filter(|name| name.ends_with("@vmrun-a")).collect();
+        for name in &named {
+            assert!(fs::read(folder.path().join(name)).unwrap() == first, "{what}: {name}");
+        }
+        assert!(code <= 0 || named.is_empty(), "{what}: {code} {named:?}");
+        if code != 0 {
+            sandbox.run(&["snapshots", "web", "--remove", "a", "--yes"]);
+            assert_eq!(sandbox.run(&["snapshot", "web", "a", "--copy"]).code, 0, "{what}");
+        }
+        let all = ["a.img", "a.img@vmrun-a", "b.img", "b.img@vmrun-a"];
+        assert_eq!(sandbox.names("shm"), all, "{what}");
+        put(&second);
+        let code = strike(what, &["rollback", "web", "a", "--copy"]);
+        let disks = ["a.img", "b.img"].map(|name| fs::read(folder.path().join(name)).unwrap());
+        assert!(disks.iter().all(|disk| *disk == first || *disk == second), "{what}");
+        // Who was not killed has put back what he had done.
+        assert!(code <= 0 || disks.iter().all(|disk| *disk == second), "{what}: {code}");
+        assert_eq!(sandbox.run(&["rollback", "web", "a", "--copy"]).code, 0, "{what}");
+        assert!(["a.img", "b.img"].iter().all(|name| fs::read(folder.path().join(name)).unwrap() == first), "{what}");
+        assert_eq!(sandbox.names("shm"), all, "{what}");
+        assert_eq!(sandbox.names("state"), [""; 0], "{what}");
+    }
+}
