@@ -113,21 +113,11 @@ fn main() {
     let world = World::new();
     if is_there("qemu-img") {
         world.time("qemu-img convert -f raw -O qcow2 web.img web.qcow2");
-        world.compare(
-            "convert",
-            "\"$VMRUN\" fill.rhai",
-            "qemu-img convert -f qcow2 -O raw web.qcow2 out.img",
-            "1.1",
-        );
+        world.compare("convert", "\"$VMRUN\" fill.rhai", "qemu-img convert -f qcow2 -O raw web.qcow2 out.img", "1.1");
     } else {
         println!("convert    not measured: no qemu-img here");
     }
-    world.compare(
-        "clone",
-        "\"$VMRUN\" clone web.rhai new",
-        "cp --reflink=auto --sparse=always web.img new.img",
-        "1.5",
-    );
+    world.compare("clone", "\"$VMRUN\" clone web.rhai new", "cp --reflink=auto --sparse=always web.img new.img", "1.5");
     if is_there("zstd") {
         let theirs = "tar -cSf - web.img code.fd web.rhai | zstd -q -T0 -o out.tar.zst";
         world.compare("export", "\"$VMRUN\" export web.rhai out.tar.zst", theirs, "1.0");

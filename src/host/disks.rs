@@ -100,7 +100,7 @@ impl DiskChange {
             | Self::GrowVolume { size, .. }
             | Self::MakeVolume { volume: Volume { size, .. }, .. }
             | Self::Fill(Filling { size, .. }) => Some(*size),
-            Self::RemoveFile(_) | Self::DestroyVolume { .. } => None,
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } | Self::KeepVolumes { .. } => None,
         }
     }
 
@@ -112,7 +112,7 @@ impl DiskChange {
             | Self::GrowVolume { size, .. }
             | Self::MakeVolume { volume: Volume { size, .. }, .. }
             | Self::Fill(Filling { size, .. }) => *size = new,
-            Self::RemoveFile(_) | Self::DestroyVolume { .. } => {}
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } | Self::KeepVolumes { .. } => {}
         }
     }
 

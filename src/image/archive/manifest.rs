@@ -281,6 +281,7 @@ pub(super) mod tests {
             block: Some(Size::bytes(65536)),
             is_sparse: true,
             compression: Some("lz4".into()),
+            encryption: None,
         };
         let disk = |role, home, size, used| DiskPart { role, home, size: Size::mib(size), used: Size::mib(used) };
         Manifest {

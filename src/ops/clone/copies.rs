@@ -3,8 +3,9 @@
 
 use super::{TAG, list};
 use crate::diag::Fault;
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::DiskChange;
 use crate::host::reflink::{CopyWay, NewFile, has_reflinks};
+use crate::host::volumes;
 use crate::host::{Effect, Host, Platform, commands, files, snapshots};
 use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
@@ -104,19 +105,19 @@ impl Copies {
     }
 
     fn volume(&mut self, host: &dyn Host, from: &VolumeName, to: &VolumeName, device: &Path) -> Result<(), Fault> {
-        if disks::volume(host, from)?.is_none() {
+        if volumes::volume(host, from)?.is_none() {
             return Err(missing(from.as_str()));
         }
         if from.pool() != to.pool() {
             let fault = Fault::new(format!("{from} and {to} are in two pools, and zfs clones within one"));
             return Err(fault.hint("`zfs send` and `zfs receive` make a copy in another pool"));
         }
-        if disks::volume(host, to)?.is_some() {
+        if volumes::volume(host, to)?.is_some() {
             let fault = Fault::host(format!("{to} is there already"));
             let hint = "choose another name; if a clone that was cut off has left it";
             return Err(fault.hint(format!("{hint}: zfs destroy {to}")));
         }
-        disks::available(host, to)?;
+        volumes::parent(host, to)?;
         let snapshot = self.tag.of_volume(from);
         if let Some(there) = snapshots::of_volume(host, from)?.into_iter().find(|one| one.name == self.tag) {
             if let [clone, ..] = there.clones.as_slice() {
