@@ -116,7 +116,7 @@ impl Copies {
             let hint = "choose another name; if a clone that was cut off has left it";
             return Err(fault.hint(format!("{hint}: zfs destroy {to}")));
         }
-        disks::available(host, to)?;
+        disks::parent(host, to)?;
         let snapshot = self.tag.of_volume(from);
         if let Some(there) = snapshots::of_volume(host, from)?.into_iter().find(|one| one.name == self.tag) {
             if let [clone, ..] = there.clones.as_slice() {
