@@ -72,6 +72,7 @@ impl<'a> Packer<'a> {
     /// Begins one that goes to a file, or to our standard output.
     pub(super) fn start(to: Option<File>, signals: &'a Signals) -> Result<Self, Fault> {
         let output = to.map_or_else(Stdio::inherit, Stdio::from);
+        // The quickest level that has a number: the digest is made on the same processors.
         let mut child = start(&["-q", "-c", "-1", "-T0"], Stdio::piped(), output)?;
         let input = child.stdin.take();
         // What takes nothing now may never do so again: that is waited for where signals are heard.
