@@ -45,7 +45,7 @@ attack:
 ## images   a Debian from its image on: fetched, converted, grown, booted under QEMU; ten minutes without KVM
 images:
 	tools/setup.sh images
-	$(CARGO) test --locked --test images -- --nocapture
+	$(CARGO) test --locked --test images -- --nocapture --test-threads=1
 
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:

@@ -72,9 +72,22 @@ impl Host {
         self.folder.join(name)
     }
 
+    /// The machine's disk.
+    pub(crate) fn disk(&self) -> String {
+        self.path("recipes/web.img").display().to_string()
+    }
+
     /// Writes a recipe.
     pub(crate) fn recipe(&self, name: &str, text: &str) {
         fs::write(self.path("recipes").join(name), text).unwrap();
+    }
+
+    /// Runs vmrun for something that has to go well.
+    #[track_caller]
+    pub(crate) fn does(&self, args: &[&str]) {
+        let ended = self.vmrun(args);
+        assert_eq!(ended.code, Some(0), "vmrun {args:?}: {}", ended.stderr);
+        ended.stderr.lines().for_each(|line| eprintln!("          {line}"));
     }
 
     /// Runs vmrun where the recipes are, and says how long it took.

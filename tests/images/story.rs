@@ -3,7 +3,9 @@
 use super::host::{Ended, Host, World};
 use super::publisher::{Answer, Publisher};
 use super::tools::tool;
-use std::fs;
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 
 /// What the guest is told, once for each instance: to say at each boot which one it is, how often it was booted, and how large its
@@ -19,7 +21,8 @@ write_files:
     echo \"guest: $(cat instance-id), boot $(grep -c . /var/lib/boots), $(df -m --output=size / | tail -n 1) MiB\" >/dev/ttyS0
     (until [ -e /run/cloud-init/result.json ]; do sleep 1; done; systemctl poweroff) >/dev/null 2>&1 &
 runcmd:
-- echo \"guest: cloud-init made $(cat /etc/hostname) of it\" >/dev/ttyS0
+- |
+  echo \"guest: cloud-init made $(cat /etc/hostname) of it\" >/dev/ttyS0
 ";
 
 /// How large the disk of the machine is, in MiB; the image has less than a quarter of that.
@@ -43,13 +46,13 @@ impl Published {
     fn new(world: &World) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/build-debian-image.sh");
         world.shell(&format!("{script} debian.raw"));
-        FORMS.iter().for_each(|(_, make)| world.shell(make));
         let length = fs::metadata(world.path("images/debian.raw")).unwrap().len();
         Self { publisher: Publisher::new(), length }
     }
 
-    /// What a recipe says to fetch a form, which is served once.
-    fn fetch(&self, world: &World, form: &str) -> String {
+    /// What a recipe says to fetch a form, which is made and served.
+    fn fetch(&self, world: &World, (form, make): (&str, &str)) -> String {
+        world.shell(make);
         let name = format!("debian.{form}");
         let file = world.path(&format!("images/{name}"));
         let sum = tool("sha256sum", &[file.to_str().unwrap()]);
@@ -65,10 +68,10 @@ fn recipe(fetch: &str) -> String {
 let seed = "web.seed";
 if init {{
     convert({fetch}, root);
-    cloud_seed(seed, #{{ meta_data: "instance-id: web-1\nlocal-hostname: web\n", user_data: `{USER_DATA}` }});
 }}
+cloud_seed(seed, #{{ meta_data: "instance-id: web-1\nlocal-hostname: web\n", user_data: `{USER_DATA}` }});
 bhyve(#{{
-    name: "web", cpus: 1, memory: 512.MiB, bootrom: uefi(), com1: "stdio",
+    name: "web", cpus: 2, memory: 512.MiB, bootrom: uefi(), com1: "stdio",
     slots: #{{
         "0": hostbridge(),
         "3": virtio_blk(root),
@@ -114,37 +117,64 @@ fn heard(ended: &Ended) -> Said {
     }
 }
 
-/// Every form becomes the same disk: what is in the image, and nothing but zeros behind it.
-fn every_form_becomes_the_same_disk(world: &World, host: &Host, published: &Published) {
-    let behind = (DISK << 20) - published.length;
-    for (form, _) in FORMS {
-        let fetch = published.fetch(world, form);
-        host.recipe("form.rhai", &format!("convert({fetch}, disk(\"form.img\", {DISK}.MiB));\n"));
-        let ended = host.vmrun(&["form.rhai", "--init"]);
-        assert_eq!(ended.code, Some(0), "{form}: {}", ended.stderr);
-        assert_eq!(published.publisher.asked(), [format!("/debian.{form}")]);
-        let disk = host.path("recipes/form.img");
-        let (path, length) = (disk.display(), published.length);
-        world.shell(&format!("cmp --bytes={length} debian.raw {path}"));
-        world.shell(&format!("cmp --bytes={behind} --ignore-initial={length}:0 {path} /dev/zero"));
-        let is = fs::metadata(&disk).unwrap();
-        assert_eq!(is.len(), DISK << 20, "{form}");
-        assert!(is.blocks() * 512 <= length, "{form}: what is zero takes no room");
-        fs::remove_file(disk).unwrap();
-    }
+/// What happens after a snapshot has not happened once it is rolled back: the guest is at its second boot twice.
+fn what_was_rolled_back_has_not_happened(host: &Host) {
+    host.does(&["snapshot", "web", "before", "--copy"]);
+    // A boot later it is the same instance: nothing is made of it again, and what was written is there.
+    assert_eq!(heard(&host.vmrun(&["web.rhai"])), said("web-1", 2, false));
+    host.does(&["rollback", "web", "before", "--copy"]);
+    assert_eq!(heard(&host.vmrun(&["web.rhai"])), said("web-1", 2, false));
+}
+
+/// A host that has nothing of it gets all of it, and boots what the first one had.
+fn it_goes_on_where_it_was_on_another_host(world: &World, host: &Host) {
+    host.does(&["export", "web", "web.vmrun"]);
+    let other = world.host("other");
+    fs::rename(host.path("recipes/web.vmrun"), other.path("web.vmrun")).unwrap();
+    other.does(&["import", "../web.vmrun"]);
+    let recipe = |host: &Host| fs::read_to_string(host.path("recipes/web.rhai")).unwrap();
+    assert_eq!(recipe(&other), recipe(host));
+    world.shell(&format!("cmp {} {}", host.disk(), other.disk()));
+    assert_eq!(heard(&other.vmrun(&["web.rhai"])), said("web-1", 3, false));
 }
 
 #[test]
-fn an_image_becomes_a_machine_whose_root_has_grown() {
+fn an_image_becomes_a_machine_with_a_past() {
     let world = World::new();
     let published = Published::new(&world);
     let host = world.host("one");
-    every_form_becomes_the_same_disk(&world, &host, &published);
-
-    // It is in the cache, and nobody is asked for it again.
-    host.recipe("web.rhai", &recipe(&published.fetch(&world, "qcow2")));
+    let [qcow2, ..] = FORMS;
+    host.recipe("web.rhai", &recipe(&published.fetch(&world, qcow2)));
     assert_eq!(heard(&host.vmrun(&["web.rhai", "--init"])), said("web-1", 1, true));
-    assert_eq!(published.publisher.asked(), [""; 0]);
-    // A boot later it is the same instance: nothing is made of it again, and what was written is there.
-    assert_eq!(heard(&host.vmrun(&["web.rhai"])), said("web-1", 2, false));
+    assert_eq!(published.publisher.asked(), ["/debian.qcow2"]);
+    what_was_rolled_back_has_not_happened(&host);
+    it_goes_on_where_it_was_on_another_host(&world, &host);
+}
+
+#[test]
+fn every_form_of_an_image_becomes_the_same_disk() {
+    let world = World::new();
+    let published = Published::new(&world);
+    let host = world.host("one");
+    for (form, make) in FORMS {
+        let fetch = published.fetch(&world, (form, make));
+        host.recipe("form.rhai", &format!("convert({fetch}, disk(\"form.img\", {DISK}.MiB));\n"));
+        host.does(&["form.rhai", "--init"]);
+        assert_eq!(published.publisher.asked(), [format!("/debian.{form}")]);
+        let disk = host.path("recipes/form.img");
+        let (path, length) = (disk.display(), published.length);
+        // What is in the image, and nothing behind it.
+        world.shell(&format!("cmp --bytes={length} debian.raw {path}"));
+        let behind = lseek(File::open(&disk).unwrap(), length.try_into().unwrap(), Whence::SeekData);
+        assert_eq!(behind, Err(Errno::ENXIO), "{form}");
+        let is = fs::metadata(&disk).unwrap();
+        assert_eq!(is.len(), DISK << 20, "{form}");
+        assert!(is.blocks() * 512 <= length, "{form}: what is zero takes no room");
+        fs::remove_file(&disk).unwrap();
+        // It is in the cache, and nobody is asked for it again.
+        published.publisher.serve(&format!("debian.{form}"), Answer::Missing);
+        host.does(&["form.rhai", "--init"]);
+        assert_eq!(published.publisher.asked(), [""; 0]);
+        fs::remove_file(&disk).unwrap();
+    }
 }

@@ -62,7 +62,7 @@ fn make_test_runs_what_cargo_test_runs_and_names_every_target_that_it_leaves_out
     assert!(read(".ci/run").contains("\nstep make test\n") && read("README.md").contains("\nmake test "));
     assert_eq!(apart.len(), APART.len());
     for (name, ..) in apart {
-        let run = format!("$(CARGO) test --locked --test {name} -- --nocapture");
+        let run = format!("$(CARGO) test --locked --test {name} -- --nocapture --test-threads=1");
         assert_eq!(recipe(&name), [format!("tools/setup.sh {name}"), run]);
         assert!(read("CONTRIBUTING.md").contains(&format!("\nmake {name} ")));
     }
