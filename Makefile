@@ -50,7 +50,7 @@ images:
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: record:: record_words:: recorded::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: record:: record_words:: recorded:: storage_plans::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:
@@ -71,8 +71,7 @@ msrv:
 
 ## freebsd  lints, builds and links for FreeBSD, on Debian too
 freebsd:
-	tools/freebsd-check.sh clippy --all-targets --locked -- -D warnings
-	tools/freebsd-check.sh build --locked
+	tools/freebsd-check.sh lint --all-targets --locked
 
 ## bench    the benchmarks
 bench:

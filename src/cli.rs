@@ -12,6 +12,7 @@
 mod audit;
 mod cache;
 mod check;
+mod clone;
 mod confirm;
 mod console;
 mod definitions;
@@ -151,6 +152,8 @@ enum Command {
     Network(network::NetworkArgs),
     /// Make a disk of a machine larger
     Resize(resize::ResizeArgs),
+    /// Make a machine of another one, with copies of its disks
+    Clone(clone::CloneArgs),
     /// Remove a machine with its disks
     Remove(remove::RemoveArgs),
     /// Print what DHCP servers have to know, and write chain scripts
@@ -281,6 +284,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::WaitScreen(args) => wait_screen::run(&args, term),
         Command::Network(args) => network::run(&args, term),
         Command::Resize(args) => resize::run(&args, term),
+        Command::Clone(args) => clone::run(&args, term),
         Command::Remove(args) => remove::run(&args, term),
         Command::Netboot(args) => netboot::run(&args, term),
         Command::Snapshot(args) => snapshot::take(&args, term),

@@ -59,6 +59,7 @@ pub(crate) mod statistics;
 pub(crate) mod store;
 pub(crate) mod system;
 pub(crate) mod terminal;
+pub(crate) mod volumes;
 pub(crate) mod wait;
 pub(crate) mod worlds;
 pub(crate) mod zstd;

@@ -86,6 +86,7 @@ pub mod host {
 
 /// Of the room `image`.
 pub mod image {
+    pub use crate::image::archive::read_whole;
     pub use crate::image::{Disk, Image, ImageForm, IpxeImage, Loader, Seed, compare, inspect};
 }
 

@@ -6,6 +6,8 @@
 #
 #   freebsd-check.sh check  [cargo arguments]    cargo check
 #   freebsd-check.sh clippy [cargo arguments]    cargo clippy
+#   freebsd-check.sh lint   [cargo arguments]    cargo clippy and cargo build in one, without
+#                                                a warning; inspects the executables
 #   freebsd-check.sh build  [cargo arguments]    cargo build; inspects the executables
 #   freebsd-check.sh test   [cargo arguments]    cargo test --no-run; likewise
 #   freebsd-check.sh setup                       only fetch and prepare the tools
@@ -341,13 +343,14 @@ main() {
     if [ "$(uname -s)" = FreeBSD ]; then
         case $command in
             check | clippy | build) exec cargo "$command" "$@" ;;
+            lint) cargo clippy "$@" -- -D warnings && exec cargo build "$@" ;;
             test) exec cargo test --no-run "$@" ;;
             setup | env) exit 0 ;;
         esac
     fi
     case $command in
         check | clippy) prepare ;;
-        build | test) prepare link ;;
+        lint | build | test) prepare link ;;
         setup | env) setup link ;;
         *)
             sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2
@@ -359,6 +362,11 @@ main() {
     case $command in
         check) cargo check "$@" ;;
         clippy) LD_LIBRARY_PATH=$libraries "$rust/usr/bin/cargo-clippy" clippy "$@" ;;
+        # Clippy's driver compiles as rustc does: what it looks at need not be compiled a second time.
+        lint)
+            LD_LIBRARY_PATH=$libraries RUSTC_WORKSPACE_WRAPPER=$rust/usr/bin/clippy-driver \
+                RUSTFLAGS="${RUSTFLAGS-} -Dwarnings" cargo build "${messages[@]}" "$@" | inspect
+            ;;
         build) cargo build "${messages[@]}" "$@" | inspect ;;
         test) cargo test --no-run "${messages[@]}" "$@" | inspect ;;
         env) variables ;;

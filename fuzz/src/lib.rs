@@ -11,6 +11,8 @@ pub mod config;
 pub mod disk;
 #[path = "../../tests/it/inputs/domain.rs"]
 pub mod domain;
+#[path = "../../tests/it/inputs/export.rs"]
+pub mod export;
 #[path = "../../tests/it/inputs/guest.rs"]
 pub mod guest;
 #[path = "../../tests/it/inputs/library.rs"]

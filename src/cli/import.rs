@@ -13,6 +13,7 @@ use clap::Args;
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct ImportArgs {
     /// The file, or `-` for the standard input; with `--all`, the folder of all guests
     #[arg(required_unless_present_any = ["command", "running"])]

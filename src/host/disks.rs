@@ -1,14 +1,12 @@
-//! Disks as they are made, grown and taken away again, wherever they live: zfs(8) for volumes, truncate(1) for files, and what a host
-//! says of a volume.
+//! Disks as they are made, grown and taken away again, wherever they live: zfs(8) for volumes, truncate(1) for files.
 
 use super::files::{io_fault, remove, truncate};
 pub(crate) use super::fill::Filling;
-use super::{FileFact, Host};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{Encryption, Volume, VolumeName};
 use crate::model::{Argv, Size};
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +52,15 @@ pub(crate) enum DiskChange {
         /// Its device.
         device: PathBuf,
     },
+    /// What is on volumes of one pool is kept in snapshots of one moment, which stay.
+    KeepVolumes {
+        /// The name of the snapshots.
+        snapshot: SnapshotName,
+        /// The volumes.
+        volumes: Vec<VolumeName>,
+        /// The device of the first of them.
+        device: PathBuf,
+    },
     /// A disk gets what is in an image.
     Fill(Filling),
 }
@@ -63,9 +70,10 @@ impl DiskChange {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::MakeFile { path, .. } | Self::ResizeFile { path, .. } | Self::RemoveFile(path) => path,
-            Self::MakeVolume { device, .. } | Self::GrowVolume { device, .. } | Self::DestroyVolume { device, .. } => {
-                device
-            }
+            Self::MakeVolume { device, .. }
+            | Self::GrowVolume { device, .. }
+            | Self::DestroyVolume { device, .. }
+            | Self::KeepVolumes { device, .. } => device,
             Self::Fill(filling) => &filling.path,
         }
     }
@@ -92,7 +100,7 @@ impl DiskChange {
             | Self::GrowVolume { size, .. }
             | Self::MakeVolume { volume: Volume { size, .. }, .. }
             | Self::Fill(Filling { size, .. }) => Some(*size),
-            Self::RemoveFile(_) | Self::DestroyVolume { .. } => None,
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } | Self::KeepVolumes { .. } => None,
         }
     }
 
@@ -104,17 +112,18 @@ impl DiskChange {
             | Self::GrowVolume { size, .. }
             | Self::MakeVolume { volume: Volume { size, .. }, .. }
             | Self::Fill(Filling { size, .. }) => *size = new,
-            Self::RemoveFile(_) | Self::DestroyVolume { .. } => {}
+            Self::RemoveFile(_) | Self::DestroyVolume { .. } | Self::KeepVolumes { .. } => {}
         }
     }
 
     /// Returns the volume that it is about.
-    pub(crate) const fn volume(&self) -> Option<&VolumeName> {
+    pub(crate) fn volume(&self) -> Option<&VolumeName> {
         match self {
             Self::MakeVolume { volume: Volume { name, .. }, .. }
             | Self::GrowVolume { name, .. }
             | Self::DestroyVolume { name, .. } => Some(name),
             Self::Fill(filling) => filling.volume.as_ref(),
+            Self::KeepVolumes { volumes, .. } => volumes.first(),
             Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) => None,
         }
     }
@@ -150,6 +159,9 @@ impl DiskChange {
             }
             Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
             Self::DestroyVolume { name, .. } => zfs("destroy").arg(name),
+            Self::KeepVolumes { snapshot, volumes, .. } => {
+                zfs("snapshot").args(volumes.iter().map(|volume| snapshot.of_volume(volume)))
+            }
         }]
     }
 
@@ -167,6 +179,7 @@ impl DiskChange {
             | Self::ResizeFile { .. }
             | Self::RemoveFile(_)
             | Self::GrowVolume { .. }
+            | Self::KeepVolumes { .. }
             | Self::DestroyVolume { .. } => None,
         }
     }
@@ -179,7 +192,10 @@ impl DiskChange {
             Self::RemoveFile(path) if has_data(path) => Some(Ok(())),
             Self::RemoveFile(path) => Some(remove(path)),
             Self::Fill(filling) => Some(filling.perform()),
-            Self::MakeVolume { .. } | Self::GrowVolume { .. } | Self::DestroyVolume { .. } => None,
+            Self::MakeVolume { .. }
+            | Self::GrowVolume { .. }
+            | Self::DestroyVolume { .. }
+            | Self::KeepVolumes { .. } => None,
         }
     }
 }
@@ -204,185 +220,4 @@ fn make(path: &Path, size: Size) -> Result<(), Fault> {
     file.set_len(size.get()).map_err(io_fault("truncate", path)).inspect_err(|_| {
         remove(path).may_fail("the fault that matters is why it could not have its size");
     })
-}
-
-/// What is known of a volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VolumeFact {
-    /// Its size.
-    pub size: Size,
-    /// Its blocks.
-    pub block: Size,
-    /// What is reserved for it.
-    pub reserved: Size,
-    /// How much it refers to.
-    pub referenced: Size,
-    /// Whether it is encrypted and nobody has loaded its key, so that no guest can have it (zfsprops(7), keystatus).
-    pub is_locked: bool,
-}
-
-impl VolumeFact {
-    /// Whether nothing is on it. What describes an untouched volume takes some tens of KiB; how many on which pool is not sure.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.referenced.get() < 1 << 20
-    }
-}
-
-/// The question about a volume.
-fn question(name: &str) -> Argv {
-    Argv::new("zfs")
-        .args(["get", "-Hp", "-o", "value", "type,volsize,volblocksize,refreservation,referenced,keystatus"])
-        .arg(name)
-}
-
-/// Whether zfs(8) says that a dataset is not there (libzfs_util.c, zfs_standard_error).
-fn is_missing(fault: &Fault) -> bool {
-    fault.message.contains("dataset does not exist")
-}
-
-/// Returns what is known of a volume, or nothing if there is none of that name. Where the host cannot tell, that is an error.
-pub(crate) fn volume(host: &dyn Host, name: &VolumeName) -> Result<Option<VolumeFact>, Fault> {
-    let text = match host.query(&question(name.as_str())) {
-        Ok(text) => text,
-        Err(fault) if is_missing(&fault) => return Ok(None),
-        Err(fault) => return Err(fault),
-    };
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let number = |text: &str| text.parse().ok().map(Size::bytes);
-    match lines.as_slice() {
-        // A test of a recipe says nothing of it.
-        [] => Ok(None),
-        ["volume", size, block, reserved, referenced, key] => {
-            Ok(number(size).zip(number(block)).map(|(size, block)| VolumeFact {
-                size,
-                block,
-                reserved: number(reserved).unwrap_or(Size::bytes(0)),
-                // What cannot be told counts as full.
-                referenced: number(referenced).unwrap_or(Size::bytes(u64::MAX)),
-                is_locked: *key == "unavailable",
-            }))
-        }
-        [kind, ..] => Err(Fault::new(format!("{name} is a {kind}, and no volume")).hint("choose another name")),
-    }
-}
-
-/// What is known of the filesystem in which a volume is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ParentFact {
-    /// How much space it has for volumes, without what the rehearsal has reserved.
-    pub free: Size,
-    /// Whether it is encrypted, so that its volumes may have its key.
-    pub is_encrypted: bool,
-    /// Whether nobody has loaded that key.
-    pub is_locked: bool,
-}
-
-/// Returns what is known of the filesystem in which a volume is; nothing where that cannot be told.
-pub(crate) fn parent(host: &dyn Host, name: &VolumeName) -> Result<Option<ParentFact>, Fault> {
-    let parent = name.parent();
-    let properties = "type,available,encryption,keystatus";
-    let argv = Argv::new("zfs").args(["get", "-Hp", "-o", "value", properties]).arg(parent);
-    let text = host.query(&argv).map_err(|fault| {
-        if !is_missing(&fault) {
-            return fault;
-        }
-        let pool = name.pool();
-        if parent == pool {
-            return Fault::new(format!("there is no pool {pool}")).hint("zpool list shows those that there are");
-        }
-        Fault::new(format!("the filesystem {parent} is not there")).hint(format!("zfs create -p {parent}"))
-    })?;
-    match text.lines().map(str::trim).collect::<Vec<_>>().as_slice() {
-        ["volume", ..] => {
-            Err(Fault::new(format!("{parent} is a volume, and nothing can be below it")).hint("choose another name"))
-        }
-        [_, free, encryption, key] => {
-            let promised = host.rehearsal().map_or(0, |rehearsal| rehearsal.promised(name.pool()));
-            let fact = |free: u64| ParentFact {
-                free: Size::bytes(free.saturating_sub(promised)),
-                is_encrypted: !matches!(*encryption, "off" | "-"),
-                is_locked: *key == "unavailable",
-            };
-            Ok(free.parse().ok().map(fact))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// What has become of volumes in a world.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Volumes {
-    known: BTreeMap<String, VolumeFact>,
-    /// How much more is reserved in each pool than before.
-    promised: BTreeMap<String, u64>,
-}
-
-impl Volumes {
-    /// Has a change; what a file is afterwards is said of its path.
-    pub(crate) fn apply(&mut self, change: &DiskChange, files: &mut BTreeMap<PathBuf, FileFact>) {
-        let mut file = |path: &Path, size: Option<Size>, has_data: bool| {
-            files.insert(path.into(), FileFact { size, has_data, is_folder: false });
-        };
-        match change {
-            DiskChange::MakeFile { path, size } => file(path, Some(*size), false),
-            DiskChange::ResizeFile { path, size } => {
-                let has_data = files.get(path).is_none_or(|fact| fact.has_data);
-                files.insert(path.clone(), FileFact { size: Some(*size), has_data, is_folder: false });
-            }
-            DiskChange::MakeVolume { volume, device } => {
-                file(device, None, true);
-                let reserved = if volume.is_sparse { Size::bytes(0) } else { volume.size };
-                let block = volume.block.unwrap_or(Size::bytes(16 << 10));
-                self.promise(&volume.name, reserved.get());
-                self.known.insert(
-                    volume.name.to_string(),
-                    VolumeFact { size: volume.size, block, reserved, referenced: Size::bytes(0), is_locked: false },
-                );
-            }
-            DiskChange::GrowVolume { name, size, .. } => {
-                let Some(mut fact) = self.known.get(name.as_str()).cloned() else { return };
-                if fact.reserved == fact.size {
-                    self.promise(name, size.get().saturating_sub(fact.size.get()));
-                    fact.reserved = *size;
-                }
-                self.known.insert(name.to_string(), VolumeFact { size: *size, ..fact });
-            }
-            DiskChange::Fill(filling) => {
-                let size = filling.volume.is_none().then_some(filling.size);
-                file(&filling.path, size, true);
-                let known = filling.volume.as_ref().and_then(|name| self.known.get_mut(name.as_str()));
-                known.into_iter().for_each(|fact| fact.referenced = fact.size);
-            }
-            DiskChange::RemoveFile(path) => {
-                files.remove(path);
-            }
-            DiskChange::DestroyVolume { name, device } => {
-                files.remove(device);
-                self.known.remove(name.as_str());
-            }
-        }
-    }
-
-    fn promise(&mut self, name: &VolumeName, more: u64) {
-        *self.promised.entry(name.pool().into()).or_default() += more;
-    }
-
-    /// Takes in what is known of a volume that is going to be changed.
-    pub(crate) fn take_in(&mut self, name: &VolumeName, fact: VolumeFact) {
-        self.known.entry(name.to_string()).or_insert(fact);
-    }
-
-    /// Returns how much more is reserved in a pool than before, in bytes.
-    pub(crate) fn promised(&self, pool: &str) -> u64 {
-        self.promised.get(pool).copied().unwrap_or(0)
-    }
-
-    /// Answers a question about a volume that is known here.
-    pub(crate) fn answer(&self, argv: &Argv) -> Option<String> {
-        let name = argv.args.last().filter(|_| argv.program == "zfs")?;
-        let fact = self.known.get(name).filter(|_| *argv == question(name))?;
-        let numbers = [fact.size, fact.block, fact.reserved, fact.referenced].map(|size| format!("{}\n", size.get()));
-        let key = if fact.is_locked { "unavailable" } else { "-" };
-        Some(format!("volume\n{}{key}\n", numbers.concat()))
-    }
 }

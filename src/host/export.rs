@@ -55,6 +55,11 @@ impl<'a> Watch<'a> {
         // Nothing here is too slow.
         self.pace.observe(self.done, self.began.elapsed(), 0, Duration::MAX);
         (self.tell)(MoveProgress { done: self.done, whole: self.whole, rate: self.pace.rate() });
+        self.against_stop()
+    }
+
+    /// Refuses to go on where somebody asks to stop.
+    pub(super) fn against_stop(&self) -> Result<(), Fault> {
         if self.signals.peek_stop() {
             return Err(Fault::new("interrupted").blame(Blame::Interrupted));
         }
@@ -93,8 +98,9 @@ impl Export<'_> {
     }
 
     fn pack(&self, to: Option<File>, watch: &mut Watch<'_>) -> Result<(), Fault> {
-        let mut packer = Packer::start(to)?;
+        let mut packer = Packer::start(to, watch.signals)?;
         let done = self.members(BufWriter::with_capacity(CHUNK, &mut packer), watch);
+        watch.against_stop()?;
         match done {
             // Who takes no more has ended, and says why.
             Err(fault) if fault.blame == Blame::Host => match packer.end() {
@@ -108,7 +114,7 @@ impl Export<'_> {
         }
     }
 
-    fn members(&self, to: BufWriter<&mut Packer>, watch: &mut Watch<'_>) -> Result<(), Fault> {
+    fn members(&self, to: BufWriter<&mut Packer<'_>>, watch: &mut Watch<'_>) -> Result<(), Fault> {
         let mut writer = Writer::begin(to, self.manifest, self.texts)?;
         for disk in self.disks {
             let mut sum = DiskSum::default();

@@ -1,14 +1,15 @@
 //! Files: how they are written, replaced and removed, and what is said where that cannot be done.
 
+pub(crate) mod disk_file;
 pub(crate) mod halves;
 
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
-use crate::image::{Disk, Image};
+use crate::image::{Disk as _, Image};
 use crate::model::Size;
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -304,36 +305,12 @@ pub(crate) fn rewrite(path: &Path, text: &str) -> Result<(), Fault> {
     })
 }
 
-/// A file that is read as a disk.
-pub(crate) struct DiskFile {
-    file: File,
-    path: PathBuf,
-    size: u64,
-}
-
-impl DiskFile {
-    /// Opens it, for reading only.
-    pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
-        let kind = std::fs::metadata(path).map_err(io_fault("read", path))?.file_type();
-        // A disk is a device too.
-        if let Some(error) = no_file(kind).filter(|_| !kind.is_block_device() && !kind.is_char_device()) {
-            return Err(io_fault("read", path)(error));
-        }
-        let mut file = File::open(path).map_err(io_fault("read", path))?;
-        // A block device has no size but where it ends.
-        let size = file.seek(SeekFrom::End(0)).map_err(io_fault("read", path))?;
-        Ok(Self { file, path: path.into(), size })
-    }
-}
-
-impl Disk for DiskFile {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read(&self, at: u64, into: &mut [u8]) -> Result<(), Fault> {
-        self.file.read_exact_at(into, at).map_err(io_fault("read", &self.path))
-    }
+/// Writes a text as a file that has its name when it is whole.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Fault> {
+    replace(path, |file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    })
 }
 
 #[cfg(test)]
@@ -362,7 +339,7 @@ mod tests {
         assert_eq!(refused(&at("long")), "it has more than 1M");
         assert_eq!(refused(&at("bytes")), "it is no UTF-8 text");
         assert_eq!(refused(&at("text")), "read: text");
-        let disk = DiskFile::open(&at("pipe")).err().map(|fault| fault.message);
+        let disk = disk_file::DiskFile::open(&at("pipe")).err().map(|fault| fault.message);
         assert_eq!(disk, Some(format!("cannot read {}: it is a named pipe, not a file", at("pipe").display())));
     }
 }

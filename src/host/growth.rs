@@ -1,7 +1,8 @@
 //! How a disk gets larger, and what stands against it: it never gets smaller, and zfs(8) is not asked for what it refuses.
 
 use super::Host;
-use super::disks::{self, DiskChange, VolumeFact};
+use super::disks::DiskChange;
+use super::volumes::{self, VolumeFact};
 use crate::diag::Fault;
 use crate::image::content::{Content, HEAD, content};
 use crate::model::Size;
@@ -76,7 +77,7 @@ pub(crate) fn of_volume(
 
 /// Refuses what the pool has no space for.
 pub(crate) fn has_space(host: &dyn Host, name: &VolumeName, needed: Size, way_out: &str) -> Result<(), Ungrown> {
-    let free = disks::parent(host, name).map_err(Ungrown::Disk)?.map(|parent| parent.free);
+    let free = volumes::parent(host, name).map_err(Ungrown::Disk)?.map(|parent| parent.free);
     let Some(free) = free.filter(|free| *free < needed) else { return Ok(()) };
     let fault =
         Fault::host(format!("{name} needs {}, and {} has {} left", needed.rough(), name.parent(), free.rough()));

@@ -20,6 +20,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 pub(crate) use super::download::room;
 
@@ -80,7 +81,8 @@ fn unpacked(why: &str) -> Fault {
 
 impl Restore {
     /// Reads what stands before the disks.
-    pub(crate) fn begin(unpacker: Unpacker) -> Result<Self, Fault> {
+    pub(crate) fn begin(mut unpacker: Unpacker, signals: Rc<Signals>) -> Result<Self, Fault> {
+        unpacker.heed(signals);
         let mut reader = Reader::new(unpacker);
         let came = reader.manifest().and_then(|manifest| {
             let texts = manifest.texts.iter().map(|part| reader.text(part)).collect::<Result<_, _>>()?;
@@ -107,6 +109,7 @@ impl Restore {
         for (at, (part, place)) in self.manifest.disks.iter().zip(places).enumerate() {
             let mut disk = written.begin(part, place)?;
             let done = Self::disk(&mut self.reader, at + 1, part, &mut disk, &mut watch);
+            watch.against_stop()?;
             done.map_err(|fault| explained(self.reader.source(), fault))?;
         }
         let ended = self.reader.end();

@@ -2,13 +2,18 @@
 //! processors, and a library for that would be one in C.
 
 use super::environment::command;
-use super::spawn;
+use super::signals::Signals;
+use super::{spawn, wait};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::rc::Rc;
 use std::thread::JoinHandle;
 
 /// The program.
@@ -41,19 +46,39 @@ fn ended(mut child: Child) -> Result<(), Option<String>> {
     }
 }
 
-/// A stream that is packed as it is written.
-pub(super) struct Packer {
-    child: Option<Child>,
-    input: Option<ChildStdin>,
+/// Waits until a pipe is ready; whoever asks to stop ends it.
+fn wait_for(pipe: BorrowedFd<'_>, ready: PollFlags, signals: &Signals) -> io::Result<()> {
+    loop {
+        if signals.peek_stop() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let mut fds = [PollFd::new(pipe, ready), PollFd::new(signals.stop_fd(), PollFlags::POLLIN)];
+        wait::for_any(&mut fds, PollTimeout::NONE);
+        // The end of the other side counts as ready: reading or writing tells what it is.
+        if fds.first().and_then(PollFd::any).unwrap_or_default() {
+            return Ok(());
+        }
+    }
 }
 
-impl Packer {
+/// A stream that is packed as it is written.
+pub(super) struct Packer<'a> {
+    child: Option<Child>,
+    input: Option<ChildStdin>,
+    signals: &'a Signals,
+}
+
+impl<'a> Packer<'a> {
     /// Begins one that goes to a file, or to our standard output.
-    pub(super) fn start(to: Option<File>) -> Result<Self, Fault> {
+    pub(super) fn start(to: Option<File>, signals: &'a Signals) -> Result<Self, Fault> {
         let output = to.map_or_else(Stdio::inherit, Stdio::from);
+        // The quickest level that has a number: the digest is made on the same processors.
         let mut child = start(&["-q", "-c", "-1", "-T0"], Stdio::piped(), output)?;
         let input = child.stdin.take();
-        Ok(Self { child: Some(child), input })
+        // What takes nothing now may never do so again: that is waited for where signals are heard.
+        let nonblocking = input.as_ref().map(|input| fcntl(input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)));
+        nonblocking.transpose().may_fail("then only what reads from it can end it");
+        Ok(Self { child: Some(child), input, signals })
     }
 
     /// Ends it, and says why not all of it is where it was to go.
@@ -64,16 +89,24 @@ impl Packer {
     }
 }
 
-impl Drop for Packer {
+impl Drop for Packer<'_> {
     fn drop(&mut self) {
         // Before its input ends: what it would write then looks whole.
         self.child.iter_mut().for_each(spawn::end);
     }
 }
 
-impl Write for Packer {
+impl Write for Packer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.input.as_mut().map_or(Err(io::ErrorKind::BrokenPipe.into()), |input| input.write(bytes))
+        let Some(input) = self.input.as_mut() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        loop {
+            match input.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait_for(input.as_fd(), PollFlags::POLLOUT, self.signals)?;
+                }
+                done => return done,
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -87,6 +120,8 @@ pub(crate) struct Unpacker {
     output: Option<ChildStdout>,
     /// Who feeds it, where somebody has read the beginning of its input.
     feeder: Option<JoinHandle<()>>,
+    /// Who asks to stop.
+    signals: Option<Rc<Signals>>,
 }
 
 impl Unpacker {
@@ -94,7 +129,7 @@ impl Unpacker {
     pub(crate) fn of_file(file: File) -> Result<Self, Fault> {
         let mut child = start(&["-q", "-dc"], Stdio::from(file), Stdio::piped())?;
         let output = child.stdout.take();
-        Ok(Self { child: Some(child), output, feeder: None })
+        Ok(Self { child: Some(child), output, feeder: None, signals: None })
     }
 
     /// Begins with what comes of a pipe after what was read of it.
@@ -107,7 +142,12 @@ impl Unpacker {
             fed.may_fail("whoever reads finds that it ends too early");
         };
         let feeder = Some(spawn::thread(feed)?);
-        Ok(Self { child: Some(child), output, feeder })
+        Ok(Self { child: Some(child), output, feeder, signals: None })
+    }
+
+    /// Has it heed who asks to stop.
+    pub(super) fn heed(&mut self, signals: Rc<Signals>) {
+        self.signals = Some(signals);
     }
 
     /// Ends it, and says why it could not be unpacked, if it says so.
@@ -138,6 +178,10 @@ impl Drop for Unpacker {
 
 impl Read for Unpacker {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.output.as_mut().map_or(Ok(0), |output| output.read(into))
+        let Some(output) = self.output.as_mut() else { return Ok(0) };
+        if let Some(signals) = &self.signals {
+            wait_for(output.as_fd(), PollFlags::POLLIN, signals)?;
+        }
+        output.read(into)
     }
 }

@@ -28,6 +28,7 @@ mod writer;
 
 pub(crate) use extents::{BLOCK, WINDOW, extents};
 pub(crate) use manifest::{DiskPart, Home, Manifest, Role, TextPart, check_text};
+pub use reader::read_whole;
 pub(crate) use reader::{AGAIN, Extent, Reader};
 pub(crate) use trailer::DiskSum;
 pub(crate) use writer::Writer;

@@ -5,7 +5,6 @@ use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{known, settings};
 use crate::bhyve::tree::is_secret;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::disks;
 use crate::host::export::{Export, is_there};
 pub(crate) use crate::host::export::{MoveProgress, MoveTell};
 use crate::host::facts::Facts as _;
@@ -13,6 +12,7 @@ use crate::host::signals::Signals;
 use crate::host::sparse::SparseDisk;
 use crate::host::system::System;
 use crate::host::terminal::{Stream, is_terminal};
+use crate::host::volumes;
 use crate::host::{Host, files};
 use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart, check_text};
 use crate::library::{LOCK, MANIFEST};
@@ -82,7 +82,7 @@ fn take(host: &mut System, machine: &MachineDisks) -> Result<(), Fault> {
         return Err(runs());
     }
     for disk in machine.own() {
-        let path = path(&disk.place);
+        let path = disk.place.path();
         let free = recovery::against_image(host, name, path, Access::ReadOnly).map_or(Ok(()), Err);
         if let Err(fault) = free.and_then(|()| held(host, path)) {
             host.store_mut().clear(name)?;
@@ -97,13 +97,6 @@ fn held(host: &mut System, path: &Path) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::host(format!("{} is in use", path.display())).hint("end who has it, then export the machine"))
-}
-
-/// Returns the path by which a disk is read.
-pub(super) fn path(place: &DiskPlace) -> &Path {
-    match place {
-        DiskPlace::File(path) | DiskPlace::Device(path) | DiskPlace::Volume(_, path) => path,
-    }
 }
 
 fn stream(
@@ -183,7 +176,7 @@ fn own_disks(
     let (mut parts, mut opened) = (Vec::new(), Vec::new());
     for disk in &machine.disks {
         if disk.only_reads {
-            left_out.push(format!("{}, which {} only reads", path(&disk.place).display(), machine.name()));
+            left_out.push(format!("{}, which {} only reads", disk.place.path().display(), machine.name()));
             continue;
         }
         let (home, source) = own_disk(host, machine, disk)?;
@@ -204,7 +197,7 @@ fn part(role: Role, home: Home, source: &SparseDisk) -> DiskPart {
 }
 
 fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result<(Home, SparseDisk), Fault> {
-    let path = path(&disk.place);
+    let path = disk.place.path();
     if !files::exists(path) {
         let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
         return Err(
@@ -233,23 +226,24 @@ fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result
 
 /// Returns what a volume is made as again.
 fn volume(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
-    let fact = disks::volume(host, name)?;
+    let fact = volumes::volume(host, name)?;
     let fact = fact.ok_or_else(|| Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume"))?;
     let asked = Argv::new("zfs").args(["get", "-Hp", "-o", "value,source", "compression,encryption"]).arg(name);
     let answer = host.query(&asked)?;
-    let mut answers = answer.lines().map(|line| line.split_once('\t').unwrap_or((line, "")));
+    let mut lines = answer.lines().map(|line| line.split_once('\t').unwrap_or((line, "")));
     // What comes from the filesystem above comes from there again.
-    let compression = answers.next().filter(|(_, source)| *source == "local").map(|(how, _)| how);
-    if answers.next().is_some_and(|(cipher, _)| !["off", "-", ""].contains(&cipher)) {
-        let fault = Fault::host(format!("{name} is encrypted, and an export is not: what is on it would lie open"));
-        return Err(fault.hint(format!("zfs send -w {name}@SNAPSHOT sends it as it is")));
+    let compression = lines.next().filter(|(_, source)| *source == "local").map(|(how, _)| how.to_string());
+    if lines.next().is_some_and(|(cipher, _)| !["off", "-"].contains(&cipher)) {
+        let fault = Fault::host(format!("the volume {name} is encrypted, and would be in the clear in an export"));
+        return Err(fault.hint(format!("`zfs send -w` of a snapshot of {name} moves it as it is")));
     }
+    let is_sparse = fact.reserved.get() == 0;
     Ok(Volume {
         name: name.clone(),
         size: fact.size,
         block: Some(fact.block),
-        is_sparse: fact.reserved.get() == 0,
-        compression: compression.map(String::from),
+        is_sparse,
+        compression,
         encryption: None,
     })
 }

@@ -11,7 +11,7 @@ use crate::host::spawn;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Host, Settings};
+use crate::host::{Asked, Effect, Host, Settings};
 use crate::model::Machine;
 use crate::script::origin::Origin;
 use crate::script::{Evaluated, Inputs, Recipe};
@@ -63,6 +63,17 @@ impl Foreseen {
     /// Returns the machines that it boots, one for each boot.
     pub(crate) fn machines(&self) -> impl Iterator<Item = &Machine> {
         self.steps.iter().filter_map(boot)
+    }
+
+    /// Returns the files that it writes itself, such as seeds, and how.
+    pub(crate) fn written(&self) -> Vec<(PathBuf, Effect)> {
+        let of = |step: &Rehearsed| match step {
+            Rehearsed::Effect(effect @ (Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. })) => {
+                Some((path.clone(), effect.clone()))
+            }
+            Rehearsed::Effect(_) | Rehearsed::Boot(_) => None,
+        };
+        self.steps.iter().filter_map(of).collect()
     }
 
     /// Returns the call that asked for a step.

@@ -68,15 +68,8 @@ impl MachineDisks {
             let list = suggest::list(names.iter().map(|name| name.as_str()));
             return Err(fault.maybe_hint(names.first().map(|_| format!("name one of them: {list}"))).into());
         };
-        let mut disks: Vec<MachineDisk> = Vec::new();
-        for boot in booted.iter().filter(|boot| boot.name() == machine.name()) {
-            let new: Vec<MachineDisk> = of_boot(boot)?;
-            disks.extend(
-                new.into_iter().filter(|disk| !disks.iter().any(|known| known.place == disk.place)).collect::<Vec<_>>(),
-            );
-        }
-        let vars = machine.draft().bootrom.as_ref().and_then(|rom| rom.vars.as_ref());
-        let vars = vars.map(|path| Path::new(path.as_str()).to_path_buf());
+        let disks = disks(booted.iter().filter(|boot| boot.name() == machine.name()))?;
+        let vars = vars(&machine);
         Ok(Self { wanted, machine, disks, vars })
     }
 
@@ -89,6 +82,24 @@ impl MachineDisks {
     pub(crate) fn own(&self) -> impl Iterator<Item = &MachineDisk> {
         self.disks.iter().filter(|disk| !disk.only_reads)
     }
+}
+
+/// Returns the variables of a machine's firmware.
+pub(super) fn vars(machine: &Machine) -> Option<PathBuf> {
+    let vars = machine.draft().bootrom.as_ref().and_then(|rom| rom.vars.as_ref());
+    vars.map(|path| Path::new(path.as_str()).to_path_buf())
+}
+
+/// Returns the disks of a machine that boots so.
+pub(super) fn disks<'a>(boots: impl Iterator<Item = &'a Machine>) -> Result<Vec<MachineDisk>, Fault> {
+    let mut disks: Vec<MachineDisk> = Vec::new();
+    for boot in boots {
+        let new: Vec<MachineDisk> = of_boot(boot)?;
+        disks.extend(
+            new.into_iter().filter(|disk| !disks.iter().any(|known| known.place == disk.place)).collect::<Vec<_>>(),
+        );
+    }
+    Ok(disks)
 }
 
 /// Returns the disks of a machine as it boots once.

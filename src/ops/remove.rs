@@ -3,13 +3,14 @@
 
 mod others;
 
-use super::installation::Installation;
+use super::installation::{Installation, read};
 use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::DiskChange;
 use crate::host::snapshots::{self, Snapshot};
 use crate::host::system::System;
+use crate::host::volumes;
 use crate::host::{Effect, Host, files};
 use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
@@ -97,7 +98,7 @@ impl Removal {
             let fault = Fault::new(format!("{recipe} is the recipe of {other} as well"));
             return Err(fault.hint("leave --recipe out, and take this machine out of it by hand").into());
         }
-        let mut found = Found::default();
+        let mut found = Found { written: written(&installation, &machine), ..Found::default() };
         for disk in &machine.disks {
             found.disk(&host, disk, &others)?;
         }
@@ -142,6 +143,8 @@ impl Removal {
 /// What was found of a machine.
 #[derive(Default)]
 struct Found {
+    /// What its recipe writes for it.
+    written: Vec<PathBuf>,
     volumes: Vec<(VolumeName, PathBuf, Vec<Snapshot>, Option<String>)>,
     files: Vec<(PathBuf, Vec<Snapshot>)>,
     /// How many disks there are, and how large they are together.
@@ -155,21 +158,27 @@ impl Found {
     fn disk(&mut self, host: &dyn Host, disk: &MachineDisk, others: &Others) -> Result<(), Fault> {
         let path = disk.place.path();
         let shown = path.display();
-        if disk.only_reads {
+        // What the recipe makes for it, such as a seed, is its own.
+        if disk.only_reads && !self.written.iter().any(|written| written == path) {
             self.kept.push(format!("{shown}, which it only reads"));
             return Ok(());
         }
         match &disk.place {
             DiskPlace::Device(_) => self.kept.push(format!("{shown}, which is a device")),
             DiskPlace::Volume(name, device) => {
-                let Some(fact) = disks::volume(host, name)? else { return Ok(()) };
+                let Some(fact) = volumes::volume(host, name)? else { return Ok(()) };
                 if let Some(other) = others.user(host, device) {
                     self.kept.push(format!("{name}, which {other} has as well"));
                     return Ok(());
                 }
                 self.count(fact.size);
                 self.paths.push(device.clone());
-                self.volumes.push((name.clone(), device.clone(), snapshots::of_volume(host, name)?, origin(host, name)?));
+                self.volumes.push((
+                    name.clone(),
+                    device.clone(),
+                    snapshots::of_volume(host, name)?,
+                    origin(host, name)?,
+                ));
             }
             DiskPlace::File(path) => {
                 if let Some(size) = self.file(host, path, others) {
@@ -199,9 +208,10 @@ impl Found {
 
     /// Refuses to remove snapshots unasked, and those on which something hangs.
     fn against_snapshots(&self, request: RemovalRequest<'_>) -> Result<(), Fault> {
-        let of_volumes = self.volumes.iter().flat_map(|(volume, _, all, _)| {
-            all.iter().map(move |one| (one.name.of_volume(volume), one))
-        });
+        let of_volumes = self
+            .volumes
+            .iter()
+            .flat_map(|(volume, _, all, _)| all.iter().map(move |one| (one.name.of_volume(volume), one)));
         for (name, one) in of_volumes.clone() {
             if let [clone, ..] = one.clones.as_slice() {
                 let fault = Fault::host(format!("{clone} is cloned of {name}, and cannot be without it"));
@@ -238,6 +248,12 @@ impl Found {
         }
         steps
     }
+}
+
+/// Returns what the recipe of a machine writes itself; nothing where that cannot be told.
+fn written(installation: &Installation, machine: &MachineDisks) -> Vec<PathBuf> {
+    let foreseen = read(&machine.wanted).and_then(|recipe| installation.foreseen(&recipe, &machine.wanted, true));
+    foreseen.map(|foreseen| foreseen.written().into_iter().map(|(path, _)| path).collect()).unwrap_or_default()
 }
 
 /// Returns the snapshot that was made for this volume to be cloned of, which nothing else is cloned of.

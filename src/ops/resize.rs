@@ -5,10 +5,11 @@ use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::DiskChange;
 use crate::host::files;
 use crate::host::growth::{self, Ungrown};
 use crate::host::system::System;
+use crate::host::volumes;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
 use crate::image::content::Content;
@@ -196,7 +197,7 @@ fn grown(host: &dyn Host, place: &DiskPlace, size: Size) -> Result<(Size, Option
             return Err(fault.hint("what provides it makes it larger"));
         }
         DiskPlace::Volume(name, device) => {
-            let fact = disks::volume(host, name)?.ok_or_else(missing)?;
+            let fact = volumes::volume(host, name)?.ok_or_else(missing)?;
             (fact.size, growth::of_volume(host, name, device, &fact, size, true))
         }
         DiskPlace::File(path) => {

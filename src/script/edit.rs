@@ -101,6 +101,66 @@ fn inside<'a>(written: &'a str, token: &Token) -> Option<&'a str> {
     written.get(token.quote..written.len().checked_sub(1)?)
 }
 
+/// What becomes of what a text says as a whole: nothing where nothing is known of it.
+pub(crate) type Whole<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Returns what is to be written in the place of which stretches, so that a machine has another name: texts that are the name, that have it
+/// as a word in a path, or of which something is known as a whole.
+pub(crate) fn renamed(text: &str, old: &str, new: &str, whole: Whole<'_>) -> Vec<(Range<usize>, String)> {
+    let mut edits = Vec::new();
+    for token in tokens(text).into_iter().filter(|token| token.kind == TokenKind::Text) {
+        let end = token.span.end - usize::from(!token.goes_on && !token.is_open);
+        let span = token.span.start + token.quote..end.max(token.span.start + token.quote);
+        let Some(written) = text.get(span.clone()) else { continue };
+        let other = whole(written).unwrap_or_else(|| in_text(written, old, new));
+        if other != written {
+            edits.push((span, other));
+        }
+    }
+    edits
+}
+
+/// Returns a text with another name in its paths, or everywhere where it is one word or the metadata of cloud-init.
+fn in_text(written: &str, old: &str, new: &str) -> String {
+    const INSTANCE: &str = "instance-id:";
+    if written.contains(INSTANCE) {
+        let renamed = words(written, old, new);
+        let (head, tail) = renamed.split_once(INSTANCE).unwrap_or((&renamed, ""));
+        let is_renamed = |line: &str| words(line, new, "") != line;
+        let line = tail.split(['\n', '\\']).next().unwrap_or_default();
+        if is_renamed(line) || line.trim().is_empty() {
+            return renamed;
+        }
+        let rest = tail.get(line.len()..).unwrap_or_default();
+        return format!("{head}{INSTANCE}{}-{new}{rest}", line.trim_end());
+    }
+    let is_gap = |c: char| c.is_whitespace() || "\"'=,;<>()".contains(c);
+    if !written.contains(is_gap) && !written.contains("://") {
+        return words(written, old, new);
+    }
+    let piece = |piece: &str| {
+        let is_path = piece.contains('/') && !piece.contains("://");
+        if is_path { words(piece, old, new) } else { piece.to_string() }
+    };
+    written.split_inclusive(is_gap).map(piece).collect()
+}
+
+/// Returns a text with another word in the place of one.
+pub(crate) fn words(written: &str, old: &str, new: &str) -> String {
+    let mut out = String::with_capacity(written.len());
+    let (mut rest, mut before) = (written, None);
+    while let Some(at) = rest.find(old).filter(|_| !old.is_empty()) {
+        let (head, tail) = rest.split_at(at);
+        let tail = tail.get(old.len()..).unwrap_or_default();
+        let is_part = |c: Option<char>| c.is_some_and(|c| c == '_' || c.is_alphanumeric());
+        let is_word = !is_part(head.chars().next_back().or(before)) && !is_part(tail.chars().next());
+        out += head;
+        out += if is_word { new } else { old };
+        (rest, before) = (tail, old.chars().next_back());
+    }
+    out + rest
+}
+
 /// Returns a text with others in the place of some of its stretches, which do not overlap.
 pub(crate) fn replaced(text: &str, edits: &[(Range<usize>, String)]) -> String {
     let mut sorted: Vec<&(Range<usize>, String)> = edits.iter().collect();
@@ -138,6 +198,20 @@ mod tests {
         );
         assert_eq!(shown(Size::bytes(1536 << 20))[0], "20.GiB → 1536.MiB");
         assert_eq!(shown(Size::bytes(1001))[0], "20.GiB → 1001");
+    }
+
+    #[test]
+    fn a_name_is_replaced_where_it_is_a_word_of_a_path_and_nowhere_else() {
+        let text = r#"// web
+let a = "web"; let web = `/vm/${name}/web.img`; x("/vm/webmail.img", "zroot/vm/web-data", "the web server", "web.img",
+"http://web.example.org/web", "cp /vm/web/a to web", "instance-id: web-1\nlocal-hostname: web", "instance-id: i-1\n", "58:9c:fc:0:0:1", "/vm/web_1");"#;
+        let whole = |written: &str| (written == "58:9c:fc:0:0:1").then(|| "58:9c:fc:00:00:02".to_string());
+        let edits = renamed(text, "web", "db", &whole);
+        let expected = r#"// web
+let a = "db"; let web = `/vm/${name}/db.img`; x("/vm/webmail.img", "zroot/vm/db-data", "the web server", "db.img",
+"http://web.example.org/web", "cp /vm/db/a to web", "instance-id: db-1\nlocal-hostname: db", "instance-id: i-1-db\n", "58:9c:fc:00:00:02", "/vm/web_1");"#;
+        assert_eq!(replaced(text, &edits), expected);
+        assert_eq!(renamed("f(\"web", "web", "db", &|_| None), [(3..6, "db".to_string())]);
     }
 
     #[test]

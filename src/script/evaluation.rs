@@ -5,6 +5,7 @@ use super::bounds::Bounds;
 use super::origin::{Origin, Whole};
 use super::raise::{Raised, Site};
 use super::source::Sources;
+use super::words::BeforeInit;
 use super::words::hooks::{Due, Hook};
 use super::{REHEARSAL, cycles, handle, idle};
 use crate::diag::{Diagnostic, Fault, Place};
@@ -87,6 +88,8 @@ pub(crate) struct EvaluationContext {
     pub asks_end: bool,
     /// The machines that were described, and those that were booted.
     pub(crate) machines: idle::Machines,
+    /// What is kept before a boot with `init`.
+    pub(crate) before_init: BeforeInit,
     /// The machines that were booted and the calls that made them; noted for a check alone.
     pub booted: Vec<Booted>,
     /// The recipe and its modules.
@@ -167,6 +170,7 @@ impl EvaluationContext {
             asked: Vec::new(),
             asks_end: false,
             machines: idle::Machines::default(),
+            before_init: BeforeInit::default(),
             booted: Vec::new(),
             sources,
         }
@@ -189,6 +193,7 @@ impl EvaluationContext {
         self.asked.clear();
         self.asks_end = false;
         self.machines = idle::Machines::default();
+        self.before_init = BeforeInit::default();
         self.booted.clear();
     }
 

@@ -1,6 +1,7 @@
 //! The words of the recipe language: one table, from which come registration, checks, reference and suggestions.
 
 mod allow;
+mod before_init;
 mod call;
 mod convert;
 mod devices;
@@ -26,6 +27,7 @@ use crate::host::clock;
 use rhai::{Dynamic, Engine, NativeCallContext};
 use std::any::TypeId;
 
+pub(crate) use before_init::BeforeInit;
 pub(crate) use call::Call;
 pub(super) use devices::read_alone;
 pub(crate) use values::{expected, map, size, text, texts, unknown_key};
@@ -54,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         process::WORDS,
         hooks::WORDS,
         service::WORDS,
+        before_init::WORDS,
         facts::WORDS,
         library::WORDS,
         allow::WORDS,

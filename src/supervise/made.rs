@@ -5,7 +5,8 @@ use super::holds::Hold;
 use super::recovery::{Back, Left};
 use crate::diag::Fault;
 use crate::host::boot_plan::BootPlan;
-use crate::host::disks::{self, DiskChange, Filling};
+use crate::host::disks::{DiskChange, Filling};
+use crate::host::volumes;
 use crate::host::{Effect, Guest, Host};
 use crate::image::source::SourceForm;
 use crate::model::volume::Volume;
@@ -29,6 +30,7 @@ pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
         DiskChange::ResizeFile { .. }
         | DiskChange::RemoveFile(_)
         | DiskChange::GrowVolume { .. }
+        | DiskChange::KeepVolumes { .. }
         | DiskChange::DestroyVolume { .. } => None,
     }
 }
@@ -69,6 +71,7 @@ pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
         DiskChange::ResizeFile { .. }
         | DiskChange::RemoveFile(_)
         | DiskChange::GrowVolume { .. }
+        | DiskChange::KeepVolumes { .. }
         | DiskChange::DestroyVolume { .. } => {}
     }
 }
@@ -76,7 +79,7 @@ pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
 /// Returns what is gone already, as a sentence.
 pub(super) fn gone(host: &dyn Host, back: &DiskChange) -> Option<String> {
     let DiskChange::DestroyVolume { name, .. } = back else { return None };
-    matches!(disks::volume(host, name), Ok(None)).then(|| format!("the volume {name} is gone already"))
+    matches!(volumes::volume(host, name), Ok(None)).then(|| format!("the volume {name} is gone already"))
 }
 
 impl Run {
@@ -88,6 +91,12 @@ impl Run {
     /// Returns whether the run has made a disk that no guest has had yet.
     pub(crate) fn has_made_disk(&self, path: &Path) -> bool {
         self.made_size(path).is_some()
+    }
+
+    /// Returns whether the run has made a disk, or what is on it, and no guest has had it yet.
+    pub(crate) fn has_to_do_with(&self, path: &Path) -> bool {
+        let is_its = |hold: &Hold| matches!(hold, Hold::Effect(Effect::Disk(change)) if change.path() == path);
+        self.holds.iter().any(is_its)
     }
 
     /// Returns the size of a disk that the run has made and that no guest has had yet.

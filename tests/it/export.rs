@@ -1,6 +1,8 @@
 //! Machines on their way to another host: exported as one stream, and imported as the same machine.
 
 use super::disk_host::host;
+use super::host::{Host, ended};
+use super::repositories::{lib, release};
 use super::sandbox::{Done, Sandbox, same};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -487,7 +489,7 @@ fn an_import_that_is_killed_leaves_what_the_next_one_takes_away() {
     let one = exporting();
     exported(&one);
     let other = importing(&one);
-    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; sleep 20");
+    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
     let mut running = other.start(&["import", "web.tar.zst"]);
     running.until("half a disk", |sandbox| found(sandbox).iter().any(|name| name.starts_with("web.img.vmrun-")));
     running.kill();
@@ -512,6 +514,15 @@ fn an_export_or_import_that_is_interrupted_or_has_no_room_leaves_nothing() {
         "echo 'zstd: error 70 : Write error : cannot write block : No space left on device' >&2; exit 70",
     );
     running.kill();
+    // What packs ends a moment after who writes to it, and has the lock until then.
+    let half = one.names(".").into_iter().find(|name| name.starts_with("web.tar.zst.vmrun-")).unwrap();
+    let half = File::open(one.path(&half)).unwrap();
+    let began = Instant::now();
+    while half.try_lock_shared().is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(half);
     let done = one.run(&["export", "web", "web.tar.zst"]);
     same(
         &done.stderr,
@@ -526,7 +537,7 @@ error: web.tar.zst: it cannot be written: zstd: error 70 : Write error : cannot 
     fs::remove_file(one.path("bin/zstd")).unwrap();
     exported(&one);
     let other = importing(&one);
-    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; sleep 20");
+    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
     let mut running = other.start(&["import", "web.tar.zst"]);
     running.until("half a disk", |sandbox| found(sandbox).iter().any(|name| name.starts_with("web.img.vmrun-")));
     fs::remove_file(other.path("bin/zstd")).unwrap();
@@ -572,7 +583,8 @@ fn a_volume_is_a_volume_again() {
     assert!(done.stderr.contains("failed with status 1: cannot rename 'it': pool is read-only"), "{done:?}");
     assert_eq!((volumes().as_str(), sandbox.path("web.rhai").exists()), ("", false));
     sandbox.write("fake/refuse", "");
-    sandbox.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; sleep 20");
+    sandbox
+        .script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
     let mut running = sandbox.start(&["import", "web.tar.zst", "--out", "web.rhai"]);
     running.until("half a volume", |sandbox| sandbox.read("fake/zfs").contains("volume zroot/vm/web.vmrun-"));
     running.kill();
@@ -592,4 +604,107 @@ vmrun: same machine; `vmrun start web.rhai` starts it
         zfs("zfs get -Hp -o value volsize,volblocksize,refreservation,compression,volmode zroot/vm/web"),
         "67108864\n65536\n0\nlz4\ndev\n"
     );
+    // What nobody may read in the clear does not leave so.
+    sandbox.write(
+        "fake/zfs",
+        &sandbox.read("fake/zfs").replace("volume zroot/vm/web\t", "volume zroot/vm/web\tencryption=aes-256-gcm\t"),
+    );
+    let done = sandbox.run(&["export", "web.rhai", "more.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+error: the volume zroot/vm/web is encrypted, and would be in the clear in an export
+ |
+ = hint: `zfs send -w` of a snapshot of zroot/vm/web moves it as it is
+",
+    );
+}
+
+#[test]
+fn parameters_come_along_and_secrets_do_not() {
+    let one = Host::new("run\n");
+    fs::create_dir_all(one.path("config/recipes")).unwrap();
+    one.write(
+        "config/recipes/web.rhai",
+        "let memory = param(\"memory\", \"64M\");\nsecret_param(\"code\");\nbhyve(#{ name: \"web\", memory: memory, \
+         bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"0\": hostbridge(), \"4\": virtio_blk(\"web.img\"), \"31\": lpc() } }).run();\n",
+    );
+    disk(&one.path("config/recipes/web.img"), 1 << 20, &[(0, 1)]);
+    let done = one.run(&["start", "web", "--set", "memory=96M", "--set", "code=sesame8"]);
+    ended(&done, 0, "vmrun: web runs");
+    let done = one.run(&["export", "web", "web.tar.zst"]);
+    assert_eq!(done.code, 3);
+    assert!(done.stderr.contains("the machine web runs, and an export would have one half"), "{done:?}");
+    ended(&one.run(&["stop", "web"]), 0, "vmrun: web is down");
+    exported(&one);
+    let tar = zstd(&["-dc"], &fs::read(one.path("web.tar.zst")).unwrap());
+    assert!(!String::from_utf8_lossy(&tar).contains("sesame8"));
+    let other = importing(&one);
+    let done = imports(&other, &["web.tar.zst"]);
+    same(
+        &done.stderr,
+        "
+vmrun: made [tmp]/config/recipes/web.img, 1 MiB
+vmrun: made [tmp]/config/recipes/web.rhai
+vmrun: same machine; `vmrun start [tmp]/config/recipes/web.rhai --set memory=96M` starts it
+",
+    );
+}
+
+#[test]
+fn the_libraries_of_a_machine_are_named() {
+    let one = exporting();
+    release(&one, "net", &[("lib.rhai", "export const SIZE = 64.MiB;\n")], "v1.0.0");
+    one.write("config/recipes/web.rhai", &WEB.replace("./lib/cards", "net"));
+    let add = ["--folder", "config/recipes", "add", "net", &one.own("file://[tmp]/git/net"), "--semver", "1"];
+    let done = lib(&one, &add);
+    assert_eq!(done.code, 0, "{done:?}");
+    let done = one.run(&["export", "web", "web.tar.zst"]);
+    assert!(
+        done.stderr
+            .starts_with("vmrun: not in it: the libraries, which `vmrun lib sync` fetches where it is imported\n"),
+        "{done:?}"
+    );
+    let other = importing(&one);
+    let missing = |hint: &str| format!("error: the libraries of its recipe are not here\n |\n = hint: {hint}\n");
+    let sync = "`vmrun lib --folder [tmp]/config/recipes sync`";
+    let done = imports(&other, &["web.tar.zst", "--dry-run"]);
+    same(&done.stderr, &missing(&format!("without --dry-run their pins come to [tmp]/config/recipes; then {sync}")));
+    assert_eq!(found(&other), [""; 0]);
+    let again = missing(&format!("{sync} fetches them by their pins, which are there now; then import it again"));
+    for _ in 0..2 {
+        same(&imports(&other, &["web.tar.zst"]).stderr, &again);
+        assert_eq!(found(&other), ["vmrun.lock", "vmrun.toml"]);
+    }
+    assert_eq!(lib(&other, &["--folder", "config/recipes", "sync"]).code, 0);
+    let done = imports(&other, &["web.tar.zst"]);
+    assert!(done.code == 0 && done.stderr.contains("vmrun: same machine; "), "{done:?}");
+    assert!(other.path("config/recipes/web.img").exists());
+}
+
+#[test]
+fn who_interrupts_an_export_or_an_import_has_nothing_left() {
+    let one = exporting();
+    // What takes nothing, and what gives nothing.
+    one.script("zstd", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    disk(&one.path("config/recipes/data.img"), 3 << 20, &[]);
+    fs::write(one.path("config/recipes/data.img"), vec![1; 3 << 20]).unwrap();
+    let mut running = one.start(&["export", "web", "web.tar.zst"]);
+    running.until("half an export", |sandbox| {
+        sandbox.names(".").iter().any(|name| name.starts_with("web.tar.zst.vmrun-"))
+    });
+    running.signal("TERM");
+    let done = running.wait();
+    same(&done.stderr, "error: web.tar.zst: interrupted");
+    assert_eq!((done.code, one.names(".").iter().any(|name| name.starts_with("web.tar"))), (130, false));
+    fs::remove_file(one.path("bin/zstd")).unwrap();
+    exported(&one);
+    let other = importing(&one);
+    other.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    let mut running = other.start(&["import", "web.tar.zst"]);
+    running.until("half a disk", |sandbox| found(sandbox).iter().any(|name| name.starts_with("web.img.vmrun-")));
+    running.signal("INT");
+    let done = running.wait();
+    same(&done.stderr, "error: web.tar.zst: interrupted");
+    assert_eq!((done.code, found(&other)), (130, vec![]));
 }

@@ -7,6 +7,7 @@ mod argv;
 mod config;
 mod disk;
 mod domain;
+mod export;
 mod guest;
 mod library;
 mod loader;
@@ -89,6 +90,7 @@ inputs! {
     every_configuration_file_is_refused_or_reads_back: config;
     every_disk_is_told_of: disk;
     every_domain_of_libvirt_is_refused_or_told: domain;
+    every_export_is_refused_or_whole: export;
     every_guest_of_vm_bhyve_is_refused_or_told: guest;
     every_library_is_refused_or_reads_back: library;
     every_boot_image_is_refused_or_whole: loader;

@@ -1,5 +1,6 @@
 //! What is done with a machine that does not run and with its disks: they grow, go, and are copied.
 
+mod clone;
 mod remove;
 mod resize;
 

@@ -103,6 +103,7 @@ mod restart;
 mod screen;
 mod snapshots;
 mod stdlib;
+mod storage_plans;
 mod targets;
 mod texts;
 mod top;

@@ -35,6 +35,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "words",
         "network",
         "resize",
+        "clone",
         "remove",
         "netboot",
         "image",

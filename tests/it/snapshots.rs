@@ -580,3 +580,85 @@ vmrun: the disks of web are as in new
     assert_eq!((done.code, sandbox.read("vm/web.vars").as_str()), (0, "first"), "{done:?}");
     assert_eq!(sandbox.names("vm"), ["rom.fd", "web.vars", "web.vars@vmrun-old"]);
 }
+
+/// Has so much on the volume `zroot/vm/web` that a guest must have written it.
+fn fill(sandbox: &Sandbox) {
+    let device = fs::OpenOptions::new().write(true).open(sandbox.path("fake/zvol/zroot/vm/web")).unwrap();
+    device.write_all_at(&[1; 2 << 20], 0).unwrap();
+}
+
+#[test]
+fn what_is_on_volumes_is_kept_before_another_system_is_installed() {
+    let sandbox = machine(&[WEB, DATA, LOGS]);
+    let plan = |args: &[&str]| {
+        let done = sandbox.run(&[&["plan", "web.rhai"], args].concat());
+        let lines: Vec<String> = done.stdout.lines().filter(|line| line.contains("snapshot")).map(Into::into).collect();
+        (lines, done.stderr)
+    };
+    let none = (vec![], String::new());
+    // Nothing is on them.
+    assert_eq!(plan(&["--init"]), none);
+    fill(&sandbox);
+    assert_eq!(plan(&[]), none);
+    let kept = |tag: &str| {
+        vec![
+            format!("zfs snapshot zroot/vm/web@vmrun-{tag} zroot/vm/data@vmrun-{tag}"),
+            format!("zfs snapshot tank/logs@vmrun-{tag}"),
+        ]
+    };
+    assert_eq!(plan(&["--init"]), (kept("before-init"), String::new()));
+    let done = sandbox.run(&["web.rhai", "--init"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    write(&sandbox, "second");
+    assert_eq!(plan(&["--init"]), (kept("before-init-2"), String::new()));
+    assert_eq!(sandbox.run(&["web.rhai"]).code, 0);
+    let calls = sandbox.calls();
+    let made: Vec<&str> = calls.lines().filter(|line| line.starts_with("zfs snapshot ")).collect();
+    assert_eq!(made, kept("before-init"));
+    let done = sandbox.run(&["rollback", "web", "before-init"]);
+    assert_eq!((done.code, read(&sandbox)), (0, vec!["first".into(), "first".to_string(), "first".into()]), "{done:?}");
+    // Somebody may not want it.
+    sandbox.write("web.rhai", &format!("snapshot_before_init(false);\n{}", sandbox.read("web.rhai")));
+    assert_eq!(plan(&["--init"]), none);
+}
+
+#[test]
+fn what_cannot_be_kept_before_an_install_is_told_or_stops_it() {
+    let sandbox = machine(&[WEB]);
+    fill(&sandbox);
+    let text = sandbox.read("fake/zfs");
+    let reserved = text.replace("refreservation=0", "refreservation=8388608");
+    sandbox.write("fake/zfs", &reserved.replace("zroot\tsize=107374182400", "zroot\tsize=9437184"));
+    let done = sandbox.run(&["plan", "web.rhai", "--init"]);
+    assert!(!done.stdout.contains("zfs snapshot"), "{done:?}");
+    same(
+        &done.stderr,
+        "
+warning: zroot/vm/web is not kept before --init: a snapshot needs 2 MiB, and zroot/vm has 1 MiB left
+ --> web.rhai:4:4
+  |
+4 | }).run();
+  |    ^^^^^
+  |
+  = hint: `zfs set refreservation=none zroot/vm/web` reserves none; `snapshot_before_init(false)` says that it is meant
+",
+    );
+    sandbox.write("fake/zfs", &text);
+    sandbox
+        .write("fake/refuse", "zfs snapshot \tcannot create snapshot 'zroot/vm/web@vmrun-before-init': out of space\n");
+    let done = sandbox.run(&["web.rhai", "--init"]);
+    same(
+        &done.stderr,
+        "
+error: `zfs snapshot zroot/vm/web@vmrun-before-init` failed with status 1: cannot create snapshot \
+         'zroot/vm/web@vmrun-before-init': out of space
+ --> web.rhai:4:4
+  |
+4 | }).run();
+  |    ^^^^^
+  |
+  = hint: `snapshot_before_init(false)` goes without it
+",
+    );
+    assert_eq!((done.code, sandbox.names("state"), sandbox.calls().contains("bhyve -c")), (3, vec![], false));
+}

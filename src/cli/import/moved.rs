@@ -23,18 +23,17 @@ pub(super) fn run(
         let kept = moved.kept.iter().any(|kept| made.starts_with(&format!("{}, ", kept.display())));
         term.say(if kept { format!("{made}, is there and the same") } else { format!("{word} {made}") });
     }
-    if let Some(folder) = &moved.lacks_libraries {
-        let sync = Argv::new("vmrun").args(["lib", "--folder"]).arg(folder.display()).arg("sync");
-        term.say(format_args!("the libraries of the recipe are not here: `{sync}` fetches them"));
-    }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
-    let differences: Vec<Diagnostic> = moved.differences.iter().flatten().map(fault).collect();
+    let differences: Vec<Diagnostic> = moved.differences.iter().map(fault).collect();
     if !differences.is_empty() {
         return Err(differences);
     }
-    let same = if moved.differences.is_some() { "same machine; " } else { "" };
     let next = next(&moved);
-    term.say(if dry_run { format!("{same}nothing was written") } else { format!("{same}`{next}` starts it") });
+    term.say(if dry_run {
+        "same machine; nothing was written".into()
+    } else {
+        format!("same machine; `{next}` starts it")
+    });
     Ok(term.data(moved.recipe.display())?)
 }
 

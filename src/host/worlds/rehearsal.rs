@@ -7,9 +7,10 @@ use super::imagined::Imagined;
 use super::world::World;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load};
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::DiskChange;
 use crate::host::seat::Seat;
 use crate::host::store::Store;
+use crate::host::volumes;
 use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
     Settings, Tell,
@@ -129,13 +130,14 @@ impl Rehearsal {
                 }
             }
             DiskChange::GrowVolume { name, .. } => {
-                let fact = disks::volume(self, name).ok().flatten();
+                let fact = volumes::volume(self, name).ok().flatten();
                 fact.into_iter().for_each(|fact| self.world.volumes.take_in(name, fact));
             }
             DiskChange::MakeFile { .. }
             | DiskChange::RemoveFile(_)
             | DiskChange::MakeVolume { .. }
             | DiskChange::DestroyVolume { .. }
+            | DiskChange::KeepVolumes { .. }
             | DiskChange::Fill(_) => {}
         }
     }

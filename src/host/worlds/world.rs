@@ -1,7 +1,7 @@
 //! A host's state in memory, and what effects do to it: the one simulation of effects, under rehearsals and simulated hosts.
 
 use crate::diag::{Cause, Fault};
-use crate::host::disks::Volumes;
+use crate::host::volumes::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, interfaces};
 use crate::model::{InterfaceName, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};

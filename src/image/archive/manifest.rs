@@ -108,8 +108,11 @@ impl DiskPart {
             Role::Disk => "disk",
             Role::Vars => "vars",
         };
-        let mut value = json!({ "role": role, "size": self.size.get(), "used": self.used.get() });
-        let mut put = |key: &str, to: Value| value[key] = to;
+        let mut fields = Map::new();
+        let mut put = |key: &str, to: Value| drop(fields.insert(key.into(), to));
+        put("role", json!(role));
+        put("size", json!(self.size.get()));
+        put("used", json!(self.used.get()));
         match &self.home {
             Home::File(path) => put("file", json!(path.display().to_string())),
             Home::Volume(volume) => {
@@ -119,7 +122,7 @@ impl DiskPart {
                 volume.compression.iter().for_each(|how| put("compression", json!(how)));
             }
         }
-        value
+        Value::Object(fields)
     }
 
     fn of(value: &Value) -> Result<Self, Fault> {
@@ -281,6 +284,7 @@ pub(super) mod tests {
             block: Some(Size::bytes(65536)),
             is_sparse: true,
             compression: Some("lz4".into()),
+            encryption: None,
         };
         let disk = |role, home, size, used| DiskPart { role, home, size: Size::mib(size), used: Size::mib(used) };
         Manifest {

@@ -171,6 +171,20 @@ impl<R: Read> Reader<R> {
     }
 }
 
+/// Reads an export to its end, and returns how many bytes of its disks there are.
+pub fn read_whole(from: impl Read) -> Result<u64, Fault> {
+    let mut reader = Reader::new(from);
+    let manifest = reader.manifest()?;
+    manifest.texts.iter().try_for_each(|part| reader.text(part).map(drop))?;
+    let mut bytes = 0;
+    for (at, disk) in manifest.disks.iter().enumerate() {
+        while let Some(extent) = reader.extent(at + 1, disk)? {
+            bytes += extent.bytes.len() as u64;
+        }
+    }
+    reader.end().map(|()| bytes)
+}
+
 fn cut_off() -> Fault {
     Fault::host("it is cut off: its end did not come").hint(AGAIN)
 }

@@ -1,7 +1,7 @@
 //! What is in an image, whoever made it.
 
 use crate::diag::Fault;
-use crate::host::files::DiskFile;
+use crate::host::files::disk_file::DiskFile;
 use crate::image::{self, DiskContents, File, Partition, Volume};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! Whether an image is what a recipe would write now.
 
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::files::{self, DiskFile};
+use crate::host::files;
+use crate::host::files::disk_file::DiskFile;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Host, Settings};

@@ -10,14 +10,14 @@ use crate::host::restore::{self, Place, Restore, Written};
 use crate::host::signals::Signals;
 use crate::host::system::System;
 pub(crate) use crate::host::zstd::Unpacker;
-use crate::host::{Facts as _, Host as _, disks, files};
+use crate::host::{Host as _, files, volumes};
 use crate::image::archive::{DiskPart, Home, Manifest, Role};
 use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::DiskPlace;
-use crate::model::{Machine, Size, VmName};
-use crate::ops::export::{beside, path};
+use crate::model::{Argv, Machine, Size, VmName};
+use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::{known, settings};
@@ -53,10 +53,8 @@ pub(crate) struct Moved {
     pub(crate) kept: Vec<PathBuf>,
     /// The parameters with which it was started.
     pub(crate) params: BTreeMap<String, String>,
-    /// How the machine differs from the one that was exported; nothing is known where its libraries are not here.
-    pub(crate) differences: Option<Vec<String>>,
-    /// The folder with the libraries that are not here.
-    pub(crate) lacks_libraries: Option<PathBuf>,
+    /// How the machine differs from the one that was exported.
+    pub(crate) differences: Vec<String>,
 }
 
 /// Looks at what a file is, or the standard input: an export is known by its content.
@@ -68,10 +66,12 @@ pub(crate) fn begin(file: Option<&str>) -> Result<Begun, Fault> {
 /// Imports an export.
 pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'_>) -> Result<Moved, Vec<Diagnostic>> {
     let named = |fault: Fault| fault.context(options.name);
-    let export = Restore::begin(from).map_err(named)?;
+    let signals = Signals::install()?;
+    let export = Restore::begin(from, signals.clone()).map_err(named)?;
     let installation = Installation::open()?;
     let recipe = options.out.map_or_else(|| installation.home().join(export.manifest.recipe()), Path::to_path_buf);
-    let plan = match Plan::of(&export, &installation, recipe) {
+    let plan = libraries(&export, &recipe, options).map_err(Into::into);
+    let plan = match plan.and_then(|()| Plan::of(&export, &installation, recipe)) {
         Ok(plan) => plan,
         Err(faults) => {
             export.stop();
@@ -88,7 +88,7 @@ pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'
     if !host.store_mut().reserve(&name, MOMENT)? {
         return Err(known_already(&name, &plan.recipe).into());
     }
-    let kept = plan.write(export, tell);
+    let kept = plan.write(export, &signals, tell);
     let given_back = host.store_mut().clear(&name);
     let kept = kept.map_err(named)?;
     given_back?;
@@ -106,8 +106,7 @@ struct Plan {
     /// The texts, and where they are put; those that are there as they are come no second time.
     texts: Vec<(PathBuf, usize)>,
     places: Vec<Place>,
-    differences: Option<Vec<String>>,
-    lacks_libraries: Option<PathBuf>,
+    differences: Vec<String>,
 }
 
 impl Plan {
@@ -116,23 +115,15 @@ impl Plan {
         let manifest = &export.manifest;
         against_known(installation, &manifest.machine, &recipe)?;
         let texts = texts(export, &recipe)?;
-        let rehearsed = rehearsed(export, installation, &recipe)?;
+        let machine = rehearsed(export, installation, &recipe)?;
         let host = settings::host(false)?;
-        let (places, differences) = match &rehearsed {
-            Some(machine) => {
-                let places = places(manifest, machine)?;
-                let differences = differences(manifest, &machine.machine, &places);
-                (places, Some(differences))
-            }
-            None => (stated(manifest, &host), None),
-        };
+        let places = places(manifest, &machine)?;
+        let differences = differences(manifest, &machine.machine, &places);
         for (part, place) in manifest.disks.iter().zip(&places) {
             against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
         }
         against_space(&host, manifest, &places)?;
-        let folder = recipe.parent().unwrap_or(Path::new("")).to_path_buf();
-        let lacks_libraries = rehearsed.is_none().then_some(folder);
-        Ok(Self { recipe, texts, places, differences, lacks_libraries })
+        Ok(Self { recipe, texts, places, differences })
     }
 
     fn moved(&self, manifest: &Manifest) -> Moved {
@@ -149,19 +140,17 @@ impl Plan {
             kept: Vec::new(),
             params: manifest.params.clone(),
             differences: self.differences.clone(),
-            lacks_libraries: self.lacks_libraries.clone(),
         }
     }
 
     /// Writes all of it; the recipe has its name last.
-    fn write(&self, export: Restore, tell: MoveTell<'_>) -> Result<Vec<PathBuf>, Fault> {
-        let signals = Signals::install()?;
+    fn write(&self, export: Restore, signals: &Signals, tell: MoveTell<'_>) -> Result<Vec<PathBuf>, Fault> {
         let texts: Vec<Vec<u8>> = export.texts.clone();
         let mut written = Written::default();
         for folder in self.texts.iter().filter_map(|(path, _)| path.parent()) {
             written.folder(folder)?;
         }
-        export.disks(&self.places, &mut written, &signals, tell)?;
+        export.disks(&self.places, &mut written, signals, tell)?;
         for (path, at) in self.texts.iter().rev() {
             written.text(path, texts.get(*at).map(Vec::as_slice).unwrap_or_default())?;
         }
@@ -209,12 +198,34 @@ fn texts(export: &Restore, recipe: &Path) -> Result<Vec<(PathBuf, usize)>, Fault
     Ok(texts)
 }
 
-/// Rehearses the recipe as it is going to be; nothing where what it imports is not there yet.
-fn rehearsed(
-    export: &Restore,
-    installation: &Installation,
-    recipe: &Path,
-) -> Result<Option<MachineDisks>, Vec<Diagnostic>> {
+/// Refuses a recipe whose libraries are not here, once what names and pins them is: without them nobody knows what its disks are.
+fn libraries(export: &Restore, recipe: &Path, options: &MoveOptions<'_>) -> Result<(), Fault> {
+    let parts = export.manifest.texts.iter().zip(&export.texts);
+    let pins: Vec<_> = parts.filter(|(part, _)| part.name == MANIFEST || part.name == LOCK).collect();
+    if pins.is_empty() || has_libraries(recipe) {
+        return Ok(());
+    }
+    let texts = texts(export, recipe)?;
+    let folder = recipe.parent().unwrap_or(Path::new(""));
+    let sync = Argv::new("vmrun").args(["lib", "--folder"]).arg(folder.display()).arg("sync");
+    let fault = Fault::new("the libraries of its recipe are not here");
+    if options.dry_run {
+        return Err(fault.hint(format!("without --dry-run their pins come to {}; then `{sync}`", folder.display())));
+    }
+    let mut written = Written::default();
+    for (part, bytes) in pins {
+        let path = beside(folder, part);
+        if texts.iter().any(|(new, _)| *new == path) {
+            written.folder(folder)?;
+            written.text(&path, bytes)?;
+        }
+    }
+    written.name()?;
+    Err(fault.hint(format!("`{sync}` fetches them by their pins, which are there now; then import it again")))
+}
+
+/// Rehearses the recipe as it is going to be.
+fn rehearsed(export: &Restore, installation: &Installation, recipe: &Path) -> Result<MachineDisks, Vec<Diagnostic>> {
     let manifest = &export.manifest;
     let wanted = Wanted {
         params: manifest.params.clone(),
@@ -223,7 +234,6 @@ fn rehearsed(
     };
     let text = export.texts.first().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
-    let names_libraries = manifest.texts.iter().any(|part| part.name == MANIFEST || part.name == LOCK);
     let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| part.name.ends_with(".rhai"));
     for (bytes, part) in imported {
         let folder = recipe.parent().unwrap_or(Path::new(""));
@@ -231,11 +241,8 @@ fn rehearsed(
         let text = text.map_err(|_| Fault::new(format!("{} is no text", part.name)).hint("a module is text"))?;
         parsed.knows(&beside(folder, part), text);
     }
-    if names_libraries && !has_libraries(recipe) {
-        return Ok(None);
-    }
     let booted = installation.booted_by(&parsed, &wanted)?;
-    MachineDisks::among(wanted, &booted).map(Some)
+    MachineDisks::among(wanted, &booted)
 }
 
 /// Whether the libraries that are named beside a recipe are here.
@@ -266,7 +273,7 @@ fn places(manifest: &Manifest, machine: &MachineDisks) -> Result<Vec<Place>, Fau
         None => Ok(places),
         Some(place) => {
             let fault =
-                Fault::new(format!("the recipe has the disk {}, and the export has not", path(place).display()));
+                Fault::new(format!("the recipe has the disk {}, and the export has not", place.path().display()));
             Err(fault.hint("export the machine again"))
         }
     }
@@ -282,15 +289,6 @@ fn name_of(part: &DiskPart) -> String {
 fn not_of_recipe(disk: &str) -> Fault {
     let fault = Fault::new(format!("the export has the disk {disk}, and its recipe has not"));
     fault.hint("nothing is written that the recipe does not name; who made the export?")
-}
-
-/// Returns where the disks are put as the export itself says.
-fn stated(manifest: &Manifest, host: &System) -> Vec<Place> {
-    let place = |part: &DiskPart| match &part.home {
-        Home::File(path) => Place::File(path.clone()),
-        Home::Volume(volume) => Place::Volume(volume.clone(), host.settings().volume(&volume.name)),
-    };
-    manifest.disks.iter().map(place).collect()
 }
 
 /// Refuses a place that belongs to the system, or whose folder is not there; that of the recipe is made.
@@ -324,10 +322,10 @@ fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result
                 entry.0 = entry.0.saturating_add(part.used.get());
             }
             Place::Volume(volume, _) => {
-                let needs = if volume.is_sparse { part.used } else { volume.size };
-                let free = disks::parent(host, &volume.name)?.map(|parent| parent.free);
-                if let Some(free) = free.filter(|free| *free < needs) {
-                    return Err(no_room(&volume.name.to_string(), needs, free));
+                // How much one takes that reserves nothing is known when all of it is there.
+                let needs = if volume.is_sparse { Size::bytes(0) } else { volume.size };
+                if let Some(parent) = volumes::parent(host, &volume.name)?.filter(|parent| parent.free < needs) {
+                    return Err(no_room(&volume.name.to_string(), needs, parent.free));
                 }
             }
         }

@@ -50,7 +50,7 @@ fn against_room(plain: &[&Copy]) -> Result<(), Fault> {
         if wanted.saturating_add(RESERVE) > free {
             let [wanted, free] = [*wanted, free].map(|bytes| Size::bytes(bytes).rough());
             let fault = Fault::host(format!("a copy needs {wanted}, and {} has {free} left", folder.display()));
-            return Err(fault.hint("make room: `vmrun snapshots NAME --remove TAG`, or a larger file system"));
+            return Err(fault.hint("make room: remove older snapshots, or other files"));
         }
     }
     Ok(())

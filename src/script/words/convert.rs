@@ -2,7 +2,8 @@
 
 use super::{Asks, Call, Param, Type, Word, WordKind};
 use crate::diag::{Cause, Fault};
-use crate::host::disks::{self, DiskChange, Filling};
+use crate::host::disks::{DiskChange, Filling};
+use crate::host::volumes;
 use crate::host::{Effect, Host};
 use crate::image::source::{BEGINNING, Source, SourceForm, source};
 use crate::model::volume::{DiskPlace, VolumeName};
@@ -71,7 +72,7 @@ fn room(call: &Call<'_>, image: &Path, path: &Path, volume: Option<&VolumeName>)
             return Ok(made.filter(|_| is_init));
         }
         if let Some(name) = volume {
-            let fact = disks::volume(&*run.host, name).map_err(|fault| Raised::from(fault).arg(1))?;
+            let fact = volumes::volume(&*run.host, name).map_err(|fault| Raised::from(fault).arg(1))?;
             // A run that was killed before it came to fill the volume has left it empty.
             let is_new = fact.as_ref().is_some_and(|fact| has_made || is_init && fact.is_empty());
             (fact.map(|fact| fact.size), is_new)
@@ -146,13 +147,13 @@ fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>, is_known: bo
     }
     let length = host.file(&filling.image)?.size?;
     let (place, free) = if let Some(name) = &filling.volume {
-        (PathBuf::from(name.parent()), disks::parent(host, name).ok()??.free)
+        (PathBuf::from(name.parent()), volumes::parent(host, name).ok()??.free)
     } else {
         let folder = filling.path.parent()?;
         (folder.into(), free(&host.query(&Argv::new("df").arg("-Pk").arg(folder.display())).ok()?)?)
     };
     // What is packed, or has holes, takes more: that much it takes at least. What is reserved for a volume is there already.
-    let is_reserved = filling.volume.as_ref().and_then(|name| disks::volume(host, name).ok()?);
+    let is_reserved = filling.volume.as_ref().and_then(|name| volumes::volume(host, name).ok()?);
     let is_reserved = is_reserved.is_some_and(|fact| fact.reserved >= fact.size);
     (length > free && !is_reserved).then(|| {
         let fault = Fault::host(format!(

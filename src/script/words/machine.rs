@@ -234,6 +234,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     prepare(call, &vm, &machine)?;
     rehearse(call, &vm, &machine)?;
+    super::before_init::keep(call, &machine)?;
     call.evaluation().asks(&call.site);
     let ended = call.evaluation().run().boot(&machine);
     let ended = ended.map_err(|fault| {

@@ -4,8 +4,9 @@ use super::disk::{disk_size, folder_of};
 use super::{Asks, Call, Param, Type, Word, WordKind, text};
 use crate::diag::Fault;
 use crate::host::Effect;
-use crate::host::disks::{self, DiskChange};
+use crate::host::disks::DiskChange;
 use crate::host::growth::{self, Ungrown};
+use crate::host::volumes;
 use crate::model::Size;
 use crate::model::volume::{DiskPlace, Encryption, Volume, VolumeKey, VolumeName};
 use crate::script::allowance::Asked;
@@ -168,7 +169,7 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
         super::machine::warn(call, raised);
         return act(call, DiskChange::MakeVolume { volume, device: device.into() });
     }
-    let known = disks::volume(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
+    let known = volumes::volume(&*call.evaluation().run().host, name).map_err(|fault| Raised::from(fault).arg(0))?;
     let Some(fact) = known else {
         // A test of a recipe may say that it is there, and no more.
         if call.evaluation().run().host.file(device).is_some() {
@@ -240,7 +241,7 @@ fn encryption(call: &Call<'_>, options: &Map) -> Result<Option<Encryption>, Rais
 /// Refuses in the rehearsal a volume that would have no key, or one that nobody has loaded.
 fn has_key(call: &Call<'_>, volume: &Volume) -> Result<(), Raised> {
     let parent = if call.rehearses() {
-        disks::parent(&*call.evaluation().run().host, &volume.name).map_err(|fault| Raised::from(fault).arg(0))?
+        volumes::parent(&*call.evaluation().run().host, &volume.name).map_err(|fault| Raised::from(fault).arg(0))?
     } else {
         None
     };

@@ -206,6 +206,7 @@ impl Param {
             (Example::Text(text), _) => text.into(),
             (Example::Number(number), _) => number.into(),
             (_, Type::Size) => (1_i64 << 30).into(),
+            (_, Type::Flag) => false.into(),
             (_, Type::List) => Array::new().into(),
             (_, Type::Map(_)) => Map::new().into(),
             (_, Type::Closure) => FnPtr::new("hook").map_or(Dynamic::UNIT, Dynamic::from),
