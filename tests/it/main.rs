@@ -50,7 +50,6 @@ mod console;
 mod content;
 mod disks;
 mod docs;
-mod export;
 mod faults;
 mod faulty;
 mod fetch;

@@ -53,6 +53,7 @@ mod terminal;
 mod chains;
 mod convert;
 mod enclosed;
+mod export;
 mod fetch;
 mod find;
 mod linux;

@@ -16,7 +16,7 @@ use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::DiskPlace;
-use crate::model::{Argv, Machine, Size, VmName};
+use crate::model::{Argv, Machine, Size, VmName, is_recipe};
 use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::machine_disks::MachineDisks;
@@ -235,7 +235,7 @@ fn rehearsed(export: &Restore, installation: &Installation, recipe: &Path) -> Re
     };
     let text = export.texts.first().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
-    let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| part.name.ends_with(".rhai"));
+    let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| is_recipe(&part.name));
     for (bytes, part) in imported {
         let folder = recipe.parent().unwrap_or(Path::new(""));
         let text = String::from_utf8(bytes.clone());
