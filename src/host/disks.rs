@@ -27,14 +27,28 @@ pub(crate) enum DiskChange {
         /// Its size afterwards.
         size: Size,
     },
-    /// A file goes, unless there is something in it by now.
-    RemoveFile(PathBuf),
+    /// A file goes, unless there is something in it by now that nobody expects there.
+    RemoveFile {
+        /// The file.
+        path: PathBuf,
+        /// Whether the run has filled it, so that what is in it is of an image.
+        is_filled: bool,
+    },
     /// A volume is made.
     MakeVolume {
         /// What it is.
         volume: Volume,
         /// Its device.
         device: PathBuf,
+    },
+    /// A volume is made as a clone of a snapshot, with what is in that.
+    CloneVolume {
+        /// The volume.
+        name: VolumeName,
+        /// Its device.
+        device: PathBuf,
+        /// The snapshot, as zfs(8) knows it.
+        origin: String,
     },
     /// A volume gets a larger size.
     GrowVolume {
@@ -69,8 +83,9 @@ impl DiskChange {
     /// Returns the path by which a machine has the disk.
     pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::MakeFile { path, .. } | Self::ResizeFile { path, .. } | Self::RemoveFile(path) => path,
+            Self::MakeFile { path, .. } | Self::ResizeFile { path, .. } | Self::RemoveFile { path, .. } => path,
             Self::MakeVolume { device, .. }
+            | Self::CloneVolume { device, .. }
             | Self::GrowVolume { device, .. }
             | Self::DestroyVolume { device, .. }
             | Self::KeepVolumes { device, .. } => device,
@@ -100,7 +115,10 @@ impl DiskChange {
             | Self::GrowVolume { size, .. }
             | Self::MakeVolume { volume: Volume { size, .. }, .. }
             | Self::Fill(Filling { size, .. }) => Some(*size),
-            Self::RemoveFile(_) | Self::DestroyVolume { .. } | Self::KeepVolumes { .. } => None,
+            Self::RemoveFile { .. }
+            | Self::CloneVolume { .. }
+            | Self::DestroyVolume { .. }
+            | Self::KeepVolumes { .. } => None,
         }
     }
 
@@ -112,7 +130,10 @@ impl DiskChange {
             | Self::GrowVolume { size, .. }
             | Self::MakeVolume { volume: Volume { size, .. }, .. }
             | Self::Fill(Filling { size, .. }) => *size = new,
-            Self::RemoveFile(_) | Self::DestroyVolume { .. } | Self::KeepVolumes { .. } => {}
+            Self::RemoveFile { .. }
+            | Self::CloneVolume { .. }
+            | Self::DestroyVolume { .. }
+            | Self::KeepVolumes { .. } => {}
         }
     }
 
@@ -120,17 +141,18 @@ impl DiskChange {
     pub(crate) fn volume(&self) -> Option<&VolumeName> {
         match self {
             Self::MakeVolume { volume: Volume { name, .. }, .. }
+            | Self::CloneVolume { name, .. }
             | Self::GrowVolume { name, .. }
             | Self::DestroyVolume { name, .. } => Some(name),
             Self::Fill(filling) => filling.volume.as_ref(),
             Self::KeepVolumes { volumes, .. } => volumes.first(),
-            Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) => None,
+            Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile { .. } => None,
         }
     }
 
     /// Returns whether vmrun does it itself.
     pub(crate) const fn is_done_without_a_command(&self) -> bool {
-        matches!(self, Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile(_) | Self::Fill(_))
+        matches!(self, Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile { .. } | Self::Fill(_))
     }
 
     /// Returns whether there is a new disk afterwards, which is empty.
@@ -146,7 +168,7 @@ impl DiskChange {
             Self::MakeFile { path, size } | Self::ResizeFile { path, size } => {
                 Argv::new("truncate").arg("-s").arg(size).arg(path.display())
             }
-            Self::RemoveFile(path) => Argv::new("rm").arg(path.display()),
+            Self::RemoveFile { path, .. } => Argv::new("rm").arg(path.display()),
             Self::MakeVolume { volume, .. } => {
                 let argv = if volume.is_sparse { zfs("create").arg("-s") } else { zfs("create") };
                 let argv = volume.block.iter().fold(argv, |argv, block| argv.arg("-b").arg(block));
@@ -157,6 +179,7 @@ impl DiskChange {
                 let argv = encryption(argv, volume.encryption.as_ref());
                 argv.arg("-V").arg(volume.size).arg(&volume.name)
             }
+            Self::CloneVolume { name, origin, .. } => zfs("clone").args(["-o", "volmode=dev"]).arg(origin).arg(name),
             Self::GrowVolume { name, size, .. } => zfs("set").arg(format!("volsize={size}")).arg(name),
             Self::DestroyVolume { name, .. } => zfs("destroy").arg(name),
             Self::KeepVolumes { snapshot, volumes, .. } => {
@@ -168,16 +191,22 @@ impl DiskChange {
     /// Returns what gives it back: what was made goes, and what was grown stays as it is.
     pub(crate) fn opposite(&self) -> Option<Self> {
         match self {
-            Self::MakeFile { path, .. } => Some(Self::RemoveFile(path.clone())),
+            Self::MakeFile { path, .. } => Some(Self::RemoveFile { path: path.clone(), is_filled: false }),
             Self::MakeVolume { volume, device } => {
                 Some(Self::DestroyVolume { name: volume.name.clone(), device: device.clone() })
+            }
+            Self::CloneVolume { name, device, .. } => {
+                Some(Self::DestroyVolume { name: name.clone(), device: device.clone() })
             }
             Self::Fill(Filling { volume: Some(name), path, is_of_the_run: true, .. }) => {
                 Some(Self::DestroyVolume { name: name.clone(), device: path.clone() })
             }
+            Self::Fill(Filling { volume: None, path, is_of_the_run: true, .. }) => {
+                Some(Self::RemoveFile { path: path.clone(), is_filled: true })
+            }
             Self::Fill(_)
             | Self::ResizeFile { .. }
-            | Self::RemoveFile(_)
+            | Self::RemoveFile { .. }
             | Self::GrowVolume { .. }
             | Self::KeepVolumes { .. }
             | Self::DestroyVolume { .. } => None,
@@ -189,10 +218,11 @@ impl DiskChange {
         match self {
             Self::MakeFile { path, size } => Some(make(path, *size)),
             Self::ResizeFile { path, size } => Some(truncate(path, *size)),
-            Self::RemoveFile(path) if has_data(path) => Some(Ok(())),
-            Self::RemoveFile(path) => Some(remove(path)),
+            Self::RemoveFile { path, is_filled: false } if has_data(path) => Some(Ok(())),
+            Self::RemoveFile { path, .. } => Some(remove(path)),
             Self::Fill(filling) => Some(filling.perform()),
             Self::MakeVolume { .. }
+            | Self::CloneVolume { .. }
             | Self::GrowVolume { .. }
             | Self::DestroyVolume { .. }
             | Self::KeepVolumes { .. } => None,

@@ -23,8 +23,19 @@ pub(crate) fn reason(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_string()
 }
 
+/// Returns what makes a fault of an error; of one that is about space, with the way out.
 pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
-    move |error| Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)))
+    move |error| {
+        let fault = Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)));
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if is_full { fault.hint(making_room(path)) } else { fault }
+    }
+}
+
+/// Returns the way out where there is no room for a file.
+pub(crate) fn making_room(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    format!("make room there: `df -h {}` shows how much is left", folder.display())
 }
 
 /// Returns what opens a file, and no link.

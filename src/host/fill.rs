@@ -1,7 +1,7 @@
 //! A disk is filled from an image: by qemu-img(1), which is always told in which format that is, or by what unpacks it. What is zero
 //! stays a hole, and a file has its name only when it is whole.
 
-use super::files::{beside, halves, io_fault, open, remove};
+use super::files::{beside, halves, io_fault, making_room, open, remove};
 use super::program::run;
 use super::spawn;
 use crate::diag::Fault;
@@ -99,12 +99,14 @@ impl Filling {
         file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         file.set_len(self.size.get()).map_err(io_fault("truncate", new))?;
         self.write(new, &file)?;
-        file.set_len(self.size.get()).map_err(io_fault("truncate", new))
+        // What wrote to it may have cut it off where the image ends.
+        file.set_len(self.size.get()).map_err(io_fault("truncate", new))?;
+        file.sync_all().map_err(io_fault("write", new))
     }
 
     fn write(&self, path: &Path, file: &File) -> Result<(), Fault> {
         match self.form {
-            SourceForm::Format(_) => drop(run(&self.command(path))?),
+            SourceForm::Format(_) => drop(run(&self.command(path)).map_err(|fault| with_room(fault, path))?),
             SourceForm::Raw => {
                 let image = open(&self.image).map_err(io_fault("read", &self.image))?;
                 copy(&image, file).map_err(io_fault("write", path))?;
@@ -163,6 +165,11 @@ impl Filling {
             at += length as u64;
         }
     }
+}
+
+/// Adds the way out to what a program says of a disk that is full (strerror(3), ENOSPC).
+fn with_room(fault: Fault, path: &Path) -> Fault {
+    if fault.message.contains("No space left on device") { fault.hint(making_room(path)) } else { fault }
 }
 
 /// Says what unpacked bytes are that are no disk.

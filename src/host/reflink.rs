@@ -75,26 +75,36 @@ impl NewFile {
     /// Gives it its name, which nobody has.
     pub(crate) fn name(mut self) -> Result<(), Fault> {
         match std::fs::hard_link(&self.half, &self.to) {
-            Ok(()) => self.settle(),
+            Ok(()) => self.settle_or_go(),
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
                 let fault = Fault::host(format!("{} is there already", self.to.display()));
                 Err(fault.hint("choose another name, or remove that one"))
             }
             // Some file systems have no second names.
-            Err(_) if !super::files::exists(&self.to) => self.rename(),
+            Err(_) if !super::files::exists(&self.to) => {
+                self.rename()?;
+                self.settle_or_go()
+            }
             Err(why) => Err(io_fault("name", &self.to)(why)),
         }
     }
 
     /// Gives it the name of the file that it takes the place of.
     pub(crate) fn replace(mut self) -> Result<(), Fault> {
-        self.rename()
+        self.rename()?;
+        self.settle()
     }
 
     fn rename(&mut self) -> Result<(), Fault> {
         std::fs::rename(&self.half, &self.to).map_err(io_fault("rename to", &self.to))?;
         self.has_name = true;
+        Ok(())
+    }
+
+    /// Has a new name on the disk as well, or not at all: who calls counts on nothing that failed.
+    fn settle_or_go(&self) -> Result<(), Fault> {
         self.settle()
+            .inspect_err(|_| remove(&self.to).may_fail("the fault that matters is why it is not there to stay"))
     }
 
     /// Has the name on the disk as well.

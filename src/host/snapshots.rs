@@ -78,11 +78,16 @@ pub(crate) fn of_file(file: &Path) -> Vec<Snapshot> {
     found
 }
 
-/// Removes what is half of a snapshot of a file, and whose writer is dead: its tag may never be said again.
-pub(crate) fn clear_halves(file: &Path) -> Result<(), Fault> {
+/// Returns what is half of a snapshot of a file, of any tag, and whose writer is dead.
+pub(crate) fn halves_of(file: &Path) -> Vec<PathBuf> {
     let of_it = format!("{}@", file.file_name().unwrap_or_default().to_string_lossy());
-    let is_its = |half: &&PathBuf| half.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_it));
-    halves::left(folder(file), None).iter().filter(is_its).try_for_each(|half| remove(half))
+    let is_its = |half: &PathBuf| half.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_it));
+    halves::left(folder(file), None).into_iter().filter(is_its).collect()
+}
+
+/// Removes it: its tag may never be said again.
+pub(crate) fn clear_halves(file: &Path) -> Result<(), Fault> {
+    halves_of(file).iter().try_for_each(|half| remove(half))
 }
 
 fn folder(file: &Path) -> &Path {
@@ -120,7 +125,11 @@ impl Before {
     /// Has it be as it was.
     pub(crate) fn put_back(mut self) -> Result<(), Fault> {
         match self.kept.take() {
-            Some(kept) => std::fs::rename(&kept, &self.path).map_err(io_fault("put back", &self.path)),
+            Some(kept) => {
+                std::fs::rename(&kept, &self.path).map_err(io_fault("put back", &self.path))?;
+                // Of two names of one file both stay (rename(2)): it was not replaced yet.
+                remove(&kept)
+            }
             None => remove(&self.path),
         }
     }
@@ -173,6 +182,8 @@ mod tests {
         before.put_back().unwrap();
         assert_eq!(files::read_text(&path).unwrap(), "old");
         drop(Before::of(&path).unwrap());
+        // Nobody has replaced it.
+        Before::of(&path).unwrap().put_back().unwrap();
         assert_eq!(files::names(folder.path()), ["web.img"]);
         remove(&path).unwrap();
         let before = Before::of(&path).unwrap();

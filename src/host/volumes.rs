@@ -68,6 +68,12 @@ pub(crate) fn volume(host: &dyn Host, name: &VolumeName) -> Result<Option<Volume
     }
 }
 
+/// Returns the snapshot of which a volume is a clone; nothing if it is none, or not there.
+pub(crate) fn origin(host: &dyn Host, name: &VolumeName) -> Option<String> {
+    let argv = Argv::new("zfs").args(["get", "-Hp", "-o", "value", "origin"]).arg(name);
+    host.query(&argv).ok().map(|text| text.trim().to_string()).filter(|origin| origin.contains('@'))
+}
+
 /// What is known of the filesystem in which a volume is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ParentFact {
@@ -155,9 +161,11 @@ impl Volumes {
                 let known = filling.volume.as_ref().and_then(|name| self.known.get_mut(name.as_str()));
                 known.into_iter().for_each(|fact| fact.referenced = fact.size);
             }
-            DiskChange::RemoveFile(path) => {
+            DiskChange::RemoveFile { path, .. } => {
                 files.remove(path);
             }
+            // How large it is only its snapshot says.
+            DiskChange::CloneVolume { device, .. } => file(device, None, true),
             DiskChange::KeepVolumes { .. } => {}
             DiskChange::DestroyVolume { name, device } => {
                 files.remove(device);

@@ -88,8 +88,9 @@ impl Clone {
     pub(crate) fn perform(mut self, listener: Listener<'_>) -> Result<(), Fault> {
         let (copies, recipe, text, name) = (&self.copies, &self.recipe, &self.text, &self.name);
         let work = |host: &mut dyn Host| {
-            let mut made = Made::default();
-            let done = copies.make(host, &mut made, listener).and_then(|()| files::write_whole(recipe, text));
+            let mut made = Made::of(name.clone());
+            let done = copies.make(host, &mut made, listener).and_then(|()| made.settle(host));
+            let done = done.and_then(|()| files::write_whole(recipe, text));
             done.map_err(|fault| made.take_back(host, fault))
         };
         if self.runs {

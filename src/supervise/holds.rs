@@ -203,6 +203,9 @@ impl Run {
         if done.is_err() || matches!(hold, Hold::Temporary(_)) {
             self.strike(&hold);
         }
+        if done.is_ok() {
+            self.note_filled(effect);
+        }
         done
     }
 

@@ -9,8 +9,8 @@ use crate::host::disks::{DiskChange, Filling};
 use crate::host::volumes;
 use crate::host::{Effect, Guest, Host};
 use crate::image::source::SourceForm;
-use crate::model::volume::Volume;
-use crate::model::{Machine, Size};
+use crate::model::volume::{Volume, VolumeName};
+use crate::model::{Argv, Machine, Size};
 use std::path::{Path, PathBuf};
 
 /// Returns the words of a journal for a disk that was made.
@@ -27,8 +27,11 @@ pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
             let name = filling.volume.as_ref()?;
             Some(vec!["filled".into(), filling.path.to_string_lossy().into(), name.to_string()])
         }
+        DiskChange::CloneVolume { name, device, origin } => {
+            Some(vec!["cloned".into(), device.to_string_lossy().into(), name.to_string(), origin.clone()])
+        }
         DiskChange::ResizeFile { .. }
-        | DiskChange::RemoveFile(_)
+        | DiskChange::RemoveFile { .. }
         | DiskChange::GrowVolume { .. }
         | DiskChange::KeepVolumes { .. }
         | DiskChange::DestroyVolume { .. } => None,
@@ -45,6 +48,11 @@ pub(super) fn read(words: &[&str]) -> Option<DiskChange> {
             let volume = Volume { name, size, block: None, is_sparse: false, compression: None, encryption: None };
             Some(DiskChange::MakeVolume { volume, device })
         }
+        ["cloned", device, name, origin] => Some(DiskChange::CloneVolume {
+            name: name.parse().ok()?,
+            device: device.into(),
+            origin: (*origin).to_string(),
+        }),
         // Of the image no more is needed to take the volume away.
         ["filled", device, name] => Some(DiskChange::Fill(Filling {
             image: PathBuf::new(),
@@ -61,6 +69,9 @@ pub(super) fn read(words: &[&str]) -> Option<DiskChange> {
 /// What a dead run had made: a file in which nothing is goes, and a volume in which half an image may be; of an empty volume it is
 /// not certain that nobody has used it since.
 pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
+    if let DiskChange::CloneVolume { name, origin, .. } = change {
+        return undo_clone(host, change, (name, origin), left);
+    }
     let Some(fact) = host.file(change.path()) else { return };
     let back = || change.opposite().map(|back| Back::Effect(Effect::Disk(Box::new(back))));
     match change {
@@ -68,11 +79,26 @@ pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
         DiskChange::Fill(_) => left.backs.extend(back()),
         DiskChange::MakeVolume { volume, .. } => left.kept.push(format!("the volume {}", volume.name)),
         DiskChange::MakeFile { path, .. } => left.kept.push(format!("the disk {}", path.display())),
-        DiskChange::ResizeFile { .. }
-        | DiskChange::RemoveFile(_)
+        DiskChange::CloneVolume { .. }
+        | DiskChange::ResizeFile { .. }
+        | DiskChange::RemoveFile { .. }
         | DiskChange::GrowVolume { .. }
         | DiskChange::KeepVolumes { .. }
         | DiskChange::DestroyVolume { .. } => {}
+    }
+}
+
+/// A clone that was cut off goes, with the snapshot that was made for it; a volume of that name that is no clone of it is another's.
+fn undo_clone(host: &dyn Host, change: &DiskChange, (name, origin): (&VolumeName, &str), left: &mut Left) {
+    if volumes::origin(host, name).as_deref() == Some(origin) {
+        left.backs.extend(change.opposite().map(|back| Back::Effect(Effect::Disk(Box::new(back)))));
+    } else if !matches!(volumes::volume(host, name), Ok(None)) {
+        left.kept.push(format!("the volume {name}"));
+        return;
+    }
+    let zfs = |word: &str| Argv::new("zfs").arg(word);
+    if host.query(&zfs("list").args(["-H", "-t", "snapshot", "-o", "name"]).arg(origin)).is_ok() {
+        left.backs.push(Back::Effect(Effect::Run(zfs("destroy").arg(origin))));
     }
 }
 
@@ -120,6 +146,15 @@ impl Run {
         // Each of both would take it away.
         made.iter().for_each(|hold| self.strike(hold));
         Some(taken.and_then(|()| self.host.perform(effect)))
+    }
+
+    /// Notes that a file is filled which the run has made: what is in it is the image's, so that it goes as an empty one does if the run
+    /// fails. Of a run that was killed it stays, as no journal says so: it is whole, and somebody may have used it since.
+    pub(super) fn note_filled(&mut self, effect: &Effect) {
+        let Effect::Disk(change) = effect else { return };
+        if matches!(&**change, DiskChange::Fill(Filling { volume: None, is_of_the_run: true, .. })) {
+            self.holds.push(Hold::Effect(effect.clone()));
+        }
     }
 
     /// Keeps the disks of a recipe that did what it does.

@@ -48,6 +48,7 @@ mod check;
 mod clock;
 mod console;
 mod content;
+mod disk_faults;
 mod disks;
 mod docs;
 mod faults;

@@ -545,7 +545,9 @@ fn an_image_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
     need_firmware();
     let output = std::process::Command::new("unshare").args(["-m", "sh", "-c", &command]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n");
-    let said = format!("error: cannot write {here}/boot.img: No space left on device\n");
+    let said = format!(
+        "error: cannot write {here}/boot.img: No space left on device\n |\n = hint: make room there: `df -h {here}` shows how much is left\n"
+    );
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);
 }
 

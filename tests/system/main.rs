@@ -52,6 +52,7 @@ mod terminal;
 
 mod chains;
 mod convert;
+mod disk_full;
 mod enclosed;
 mod export;
 mod fetch;

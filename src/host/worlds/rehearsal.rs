@@ -134,8 +134,9 @@ impl Rehearsal {
                 fact.into_iter().for_each(|fact| self.world.volumes.take_in(name, fact));
             }
             DiskChange::MakeFile { .. }
-            | DiskChange::RemoveFile(_)
+            | DiskChange::RemoveFile { .. }
             | DiskChange::MakeVolume { .. }
+            | DiskChange::CloneVolume { .. }
             | DiskChange::DestroyVolume { .. }
             | DiskChange::KeepVolumes { .. }
             | DiskChange::Fill(_) => {}

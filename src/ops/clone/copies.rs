@@ -3,7 +3,9 @@
 
 use super::{TAG, list};
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::disks::DiskChange;
+use crate::host::files::beside;
 use crate::host::reflink::{CopyWay, NewFile, has_reflinks};
 use crate::host::volumes;
 use crate::host::{Effect, Host, Platform, commands, files, snapshots};
@@ -11,6 +13,8 @@ use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, VmName};
 use crate::ops::machine_disks::{MachineDisk, MachineDisks};
+use crate::supervise::holds::Hold;
+use crate::supervise::journal;
 use std::path::{Path, PathBuf};
 
 /// What happens while a machine is cloned.
@@ -169,10 +173,13 @@ impl Copies {
             };
             argv.arg(one.from.display()).arg(one.to.display()).to_string()
         };
+        let cloned = |one: &VolumeCopy| {
+            commands::commands(self.platform, None, &self.change(one)).into_iter().map(|step| step.to_string())
+        };
         let written = self.written.iter().flat_map(|(_, effect)| commands::commands(self.platform, None, effect));
         stale
             .chain(self.files.iter().map(copy))
-            .chain(self.volumes.iter().map(|one| self.clone_command(one).to_string()))
+            .chain(self.volumes.iter().flat_map(cloned))
             .chain(written.map(|step| step.to_string()))
             .collect()
     }
@@ -188,13 +195,21 @@ impl Copies {
         pools.into_iter().map(of_pool).collect()
     }
 
-    fn clone_command(&self, one: &VolumeCopy) -> Argv {
-        let argv = Argv::new("zfs").args(["clone", "-o", "volmode=dev"]);
-        argv.arg(self.tag.of_volume(&one.from)).arg(&one.to)
+    fn change(&self, one: &VolumeCopy) -> Effect {
+        let (name, device) = (one.to.clone(), one.device.clone());
+        Effect::Disk(Box::new(DiskChange::CloneVolume { name, device, origin: self.tag.of_volume(&one.from) }))
+    }
+
+    /// What there may be of it without its names when it is cut off.
+    fn halves(&self) -> Vec<Hold> {
+        let volumes = self.volumes.iter().map(|one| Hold::Effect(self.change(one)));
+        let files = self.files.iter().map(|one| &one.to).chain(self.written.iter().map(|(path, _)| path));
+        volumes.chain(files.map(|path| Hold::Temporary(beside(path)))).collect()
     }
 
     /// Makes all of it; what takes long has no name until the end.
     pub(super) fn make(&self, host: &mut dyn Host, made: &mut Made, listener: Listener<'_>) -> Result<(), Fault> {
+        made.note(host, self.halves())?;
         self.stale.iter().try_for_each(|name| host.perform(&Effect::Run(destroy(name))).map(drop))?;
         for argv in self.snapshots() {
             host.perform(&Effect::Run(argv.clone()))?;
@@ -209,20 +224,19 @@ impl Copies {
             new.push((one, NewFile::of(&one.from, &one.to, one.way, &mut copied)?));
         }
         for one in &self.volumes {
-            let argv = self.clone_command(one);
             made.all.push(Thing::Volume(one.to.clone(), one.device.clone()));
-            host.perform(&Effect::Make { argv, path: one.device.clone() }).inspect_err(|_| drop(made.all.pop()))?;
+            host.perform(&self.change(one)).inspect_err(|_| drop(made.all.pop()))?;
             listener(&CloneEvent::Made(one.to.to_string(), format!("cloned of {}", self.tag.of_volume(&one.from))));
         }
         for (one, file) in new {
             file.name()?;
-            made.all.push(Thing::File(one.to.clone()));
+            made.file(host, &one.to)?;
             let how = if one.way == CopyWay::Reflink { "a reflink" } else { "a copy" };
             listener(&CloneEvent::Made(one.to.display().to_string(), format!("{how} of {}", one.from.display())));
         }
         for (path, effect) in &self.written {
             host.perform(effect)?;
-            made.all.push(Thing::File(path.clone()));
+            made.file(host, path)?;
             listener(&CloneEvent::Made(path.display().to_string(), "made by the recipe".into()));
         }
         Ok(())
@@ -250,10 +264,11 @@ fn against_file(host: &dyn Host, path: &Path) -> Result<(), Fault> {
     })
 }
 
-/// What was made of a clone by now.
-#[derive(Default)]
+/// What was made of a clone by now. Its journal has it too, so that `vmrun gc` takes away what a clone leaves that is killed.
 pub(super) struct Made {
+    name: VmName,
     all: Vec<Thing>,
+    noted: Vec<Hold>,
 }
 
 /// A part of it.
@@ -264,6 +279,30 @@ enum Thing {
 }
 
 impl Made {
+    /// Begins with nothing, in the journal of that machine.
+    pub(super) const fn of(name: VmName) -> Self {
+        Self { name, all: Vec::new(), noted: Vec::new() }
+    }
+
+    fn note(&mut self, host: &mut dyn Host, holds: Vec<Hold>) -> Result<(), Fault> {
+        let lines: String = holds.iter().map(journal::taken).collect();
+        self.noted.extend(holds);
+        host.store_mut().note(&self.name, &lines, true)
+    }
+
+    /// Notes a file as soon as it has its name: before, it may be somebody else's.
+    fn file(&mut self, host: &mut dyn Host, path: &Path) -> Result<(), Fault> {
+        self.all.push(Thing::File(path.into()));
+        self.note(host, vec![Hold::Temporary(path.into())])
+    }
+
+    /// Says that all of it is there to stay.
+    pub(super) fn settle(&mut self, host: &mut dyn Host) -> Result<(), Fault> {
+        let lines: String = self.noted.drain(..).map(|hold| journal::given_back(&hold)).collect();
+        host.store_mut().note(&self.name, &lines, true)?;
+        host.store_mut().tidy(&self.name, false)
+    }
+
     /// Takes it away again, the last part first, and returns the fault with what could not be.
     pub(super) fn take_back(self, host: &mut dyn Host, fault: Fault) -> Fault {
         let mut left = Vec::new();
@@ -281,6 +320,8 @@ impl Made {
             };
             left.extend(done.err().map(|_| argv.to_string()));
         }
+        // What could not be removed the journal has still.
+        host.store_mut().tidy(&self.name, !left.is_empty()).may_fail("the fault that matters is why there is no clone");
         if left.is_empty() {
             fault
         } else {

@@ -37,7 +37,11 @@ impl Removal {
             let file = if let Place::File(path) = &part.place { Some(name.of_file(path)) } else { None };
             (command(part, &name), file)
         };
-        Ok(Self { steps: found.iter().map(|(part, _)| step(part)).collect() })
+        let mut steps: Vec<_> = found.iter().map(|(part, _)| step(part)).collect();
+        // What was cut off with it, and has no name.
+        let halves = disks.files().flat_map(snapshots::halves_of);
+        steps.extend(halves.map(|half| (Argv::new("rm").arg(half.display()), Some(half))));
+        Ok(Self { steps })
     }
 
     /// Returns what is done for it, as commands.

@@ -1,7 +1,7 @@
 //! A snapshot of a machine's disks is made: all of them, or none.
 
 use super::copies::{Copy, copies};
-use super::{Disks, Listener, SnapshotEvent, against_stop};
+use super::{Disks, Listener, Part, SnapshotEvent, against_stop};
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::clock::{Utc, now};
@@ -92,9 +92,15 @@ fn against(disks: &Disks, name: &SnapshotName) -> Result<(), Fault> {
         return Err(fault.maybe_hint(disks.left_out.first().cloned()));
     }
     if let Some(part) = disks.parts.iter().find(|part| part.find(name).is_some()) {
-        let fault = Fault::host(format!("{} is there already", part.place.snapshot(name)));
+        let there = format!("{} is there already", part.place.snapshot(name));
         let remove = format!("`vmrun snapshots {} --remove {name}` removes it", disks.name);
-        return Err(fault.hint(format!("choose another tag; {remove}")));
+        let lacks = |part: &&Part| !part.is_vars && part.find(name).is_none();
+        let missing: Vec<String> = disks.parts.iter().filter(lacks).map(|part| part.place.shown()).collect();
+        if missing.is_empty() {
+            return Err(Fault::host(there).hint(format!("choose another tag; {remove}")));
+        }
+        let fault = Fault::host(format!("{there}, and nothing of {}", missing.join(", ")));
+        return Err(fault.hint(format!("choose another tag; if a snapshot that was cut off has left it: {remove}")));
     }
     for file in disks.files() {
         if !files::is_file(file) {
