@@ -6,6 +6,7 @@ use super::sandbox::Sandbox;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 /// A machine with volumes in two pools and two files, one of which is what its recipe writes.
 const WEB: &str = r##"let name = "web";
@@ -134,11 +135,14 @@ bhyve(#{
         .write(true)
         .open(sandbox.path("fake/zvol/zroot/vm/old"))
         .unwrap()
-        .write_all_at(&[7; 2 << 20], 0)
+        .write_all_at(&vec![7; 2 << 20], 0)
         .unwrap();
     own(&sandbox);
     sandbox
 }
+
+/// Files and what zfs has, by name.
+type Content = BTreeMap<String, Vec<u8>>;
 
 /// What there is, by name: files with what is in them, volumes and snapshots with what zfs has of them.
 fn content(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
@@ -148,7 +152,8 @@ fn content(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
             if entry.file_type().unwrap().is_file() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = format!("{folder}/{name}");
-                let is_text = name.ends_with(".rhai") || name.ends_with(".lock");
+                let kind = entry.path().extension().map(|kind| kind.to_string_lossy().into_owned());
+                let is_text = kind.is_some_and(|kind| ["rhai", "lock"].contains(&kind.as_str()));
                 let bytes = if is_text {
                     sandbox.read(path.trim_start_matches('/')).into_bytes()
                 } else {
@@ -168,7 +173,7 @@ fn content(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     // A volume that was there before is kept before another system comes on it.
     all.retain(|name, _| !name.contains("@vmrun-before-init"));
     // What was packed at another time is not the same, and is compared by importing it.
-    all.get_mut("/web.tar.zst").into_iter().for_each(|packed| packed.clear());
+    all.get_mut("/web.tar.zst").into_iter().for_each(Vec::clear);
     all
 }
 
@@ -199,7 +204,7 @@ impl Scene {
     }
 
     /// The calls that change something, each with how often its like came before, and what there is afterwards.
-    fn calls(&self) -> (Vec<(usize, String)>, BTreeMap<String, Vec<u8>>) {
+    fn calls(&self) -> (Vec<(usize, String)>, Content) {
         let sandbox = (self.prepared)();
         sandbox.write("fake/log", "");
         let done = self.run(&sandbox);
@@ -244,7 +249,10 @@ impl Scene {
             holds(done.code == -9, &case)?;
         }
         // What has the name of a disk is one: as it was, or as it is to be.
-        for (name, bytes) in now.iter().filter(|(name, _)| name.starts_with("vm/") && !name.ends_with(".new")) {
+        for (name, bytes) in now
+            .iter()
+            .filter(|(name, _)| name.starts_with("vm/") && Path::new(name).extension().is_none_or(|kind| kind != "new"))
+        {
             let known = [before.get(name), wanted.get(name)].contains(&Some(bytes));
             let is_new = || !before.contains_key(name) && bytes.iter().all(|byte| *byte == 0);
             holds(known || is_new(), &format!("{name} is half: {case}"))?;

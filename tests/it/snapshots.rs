@@ -397,6 +397,10 @@ error: web has no disk of which there can be a snapshot
 [3]
 ",
     );
+}
+
+#[test]
+fn a_disk_that_is_not_there_is_told() {
     refused(
         &machine(&["\"[tmp]/vm/none.raw\""]),
         "
@@ -584,7 +588,7 @@ vmrun: the disks of web are as in new
 /// Has so much on the volume `zroot/vm/web` that a guest must have written it.
 fn fill(sandbox: &Sandbox) {
     let device = fs::OpenOptions::new().write(true).open(sandbox.path("fake/zvol/zroot/vm/web")).unwrap();
-    device.write_all_at(&[1; 2 << 20], 0).unwrap();
+    device.write_all_at(&vec![1; 2 << 20], 0).unwrap();
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         member("texts/web.rhai", b"let a = 1;\n\n"),
     ]
     .concat();
-    let disk = member("disks/1/00000000000000065536", &[7; 65536]);
+    let disk = member("disks/1/00000000000000065536", &vec![7; 65536]);
     let end = [member("trailer.json", TRAILER.as_bytes()), vec![0; 1024]].concat();
     vec![[before.clone(), disk, end.clone()].concat(), [before, end].concat()]
 }
