@@ -329,6 +329,11 @@ error: \"@b\" is the name of somebody else's snapshot
  |
  = hint: leave the @ out
 [2]
+$ vmrun snapshot web clone-db
+error: \"clone-db\" is the tag of a snapshot that `vmrun clone` makes, and removes again
+ |
+ = hint: choose another tag
+[2]
 $ vmrun snapshot web a/b
 error: \"a/b\" is no tag of a snapshot: it has '/'
  |

@@ -467,6 +467,29 @@ fn forged(sandbox: &Sandbox, whole: &[u8], from: &str, to: &str) {
 }
 
 #[test]
+fn an_export_brings_no_file_that_is_neither_a_module_nor_a_pin() {
+    let one = exporting();
+    let mut tar = zstd(&["-dc"], &fs::read(exported(&one)).unwrap());
+    let other = importing(&one);
+    // The same letters, so that the sums of headers stay; the manifest, which comes first, is forged with its digest.
+    let (from, to) = ("lib/cards.rhai", "lib/cards.raih");
+    let places: Vec<usize> = (0..tar.len() - from.len()).filter(|at| tar[*at..].starts_with(from.as_bytes())).collect();
+    places.iter().skip(1).for_each(|at| tar[*at..at + to.len()].copy_from_slice(to.as_bytes()));
+    forged(&other, &zstd(&["-qc"], &tar), from, to);
+    let before = found(&other);
+    let done = imports(&other, &["web.tar.zst"]);
+    assert_eq!((done.code, found(&other)), (1, before));
+    same(
+        &done.stderr,
+        "
+error: \"lib/cards.raih\" is in the export, and is no module of its recipe
+ |
+ = hint: an import writes modules and the pins of libraries alone; who made the export?
+",
+    );
+}
+
+#[test]
 fn a_hostile_export_is_refused_before_anything_is_written() {
     let one = exporting();
     let whole = fs::read(exported(&one)).unwrap();

@@ -7,6 +7,7 @@ use crate::model::{Device, Machine, VmName};
 use crate::ops::installation::Installation;
 use crate::ops::known;
 use crate::ops::machine_disks::MachineDisks;
+use crate::script::edit;
 use std::path::{Path, PathBuf};
 
 /// The other machines, with the files and volumes of each.
@@ -54,14 +55,33 @@ impl Others {
         self.used.extend(paths.into_iter().map(|path| (machine.name().to_string(), path)));
     }
 
-    /// Returns who else has what is at a path. A recipe that cannot be rehearsed has what it names.
+    /// Returns who else has what is at a path. A recipe that cannot be rehearsed has what it may name.
     pub(super) fn user(&self, host: &dyn Host, path: &Path) -> Option<String> {
         let real = host.real(path);
         let used = self.used.iter().find(|(_, used)| *used == real).map(|(name, _)| name.clone());
         used.or_else(|| {
-            let names = |text: &str| path.to_str().is_some_and(|path| text.contains(path));
-            let unknown = self.unknown.iter().find(|(_, text)| names(text));
+            let names = names(host, path);
+            let unknown = self.unknown.iter().find(|(_, text)| may_name(text, &names));
             unknown.map(|(recipe, _)| format!("{}, which cannot be rehearsed,", recipe.display()))
         })
     }
+}
+
+/// Returns how recipes name a disk: by its path, or a volume by its name.
+fn names(host: &dyn Host, path: &Path) -> Vec<String> {
+    let path_name = path.display().to_string();
+    match DiskPlace::of(path, &host.settings().zvols) {
+        Ok(DiskPlace::Volume(name, _)) => vec![name.to_string(), path_name],
+        Ok(DiskPlace::File(_) | DiskPlace::Device(_)) | Err(_) => vec![path_name],
+    }
+}
+
+/// Whether a text may name a disk: as a whole, from the recipe's folder on, or by a folder and what it computes.
+fn may_name(text: &str, names: &[String]) -> bool {
+    names.iter().any(|name| {
+        let (folder, last) = name.rsplit_once('/').unwrap_or(("", name));
+        let folder = format!("{folder}/");
+        let computes = text.contains("${") || ["\"", "`"].iter().any(|end| text.contains(&format!("{folder}{end}")));
+        edit::words(text, last, "") != text || folder.len() > 1 && text.contains(&folder) && computes
+    })
 }

@@ -11,6 +11,7 @@ use crate::host::signals::Signals;
 use crate::host::{Platform, files, snapshots};
 use crate::model::Argv;
 use crate::model::snapshot::SnapshotName;
+use crate::ops::clone::TAG;
 use crate::ops::stopped;
 use std::path::PathBuf;
 
@@ -74,6 +75,12 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
 /// Returns the name of one of ours.
 fn own(tag: &str) -> Result<SnapshotName, Fault> {
     let name = SnapshotName::of_tag(tag)?;
+    // One that nothing is cloned of is taken for what a clone has left, and goes with the next.
+    if tag.starts_with(TAG) {
+        let fault =
+            Fault::usage(format!("{tag:?} is the tag of a snapshot that `vmrun clone` makes, and removes again"));
+        return Err(fault.hint("choose another tag"));
+    }
     if name.is_own() {
         return Ok(name);
     }

@@ -247,3 +247,26 @@ vmrun: web is removed
     );
     assert_eq!((sandbox.names("vm"), sandbox.names("state")), (vec!["boot.iso".to_string(), "rom.fd".into()], vec![]));
 }
+
+#[test]
+fn a_recipe_that_cannot_be_rehearsed_has_what_it_names_in_any_way() {
+    let sandbox = web();
+    let before = everything(&sandbox);
+    for (names, kept) in [
+        ("zvol(\"zroot/vm/web\", 20.GiB)", vec!["zroot/vm/web"]),
+        ("zvol(`zroot/vm/${n}`, 20.GiB)", vec!["zroot/vm/web"]),
+        ("disk(\"logs.img\", 2.MiB)", vec!["[tmp]/vm/logs.img"]),
+        ("disk(`[tmp]/vm/${n}.img`, 2.MiB)", vec!["[tmp]/vm/web-data.img", "[tmp]/vm/logs.img"]),
+        ("disk(\"[tmp]/vm/\" + n, 2.MiB)", vec!["[tmp]/vm/web-data.img", "[tmp]/vm/logs.img"]),
+        ("disk(\"/srv/website.img\", 2.MiB)", vec![]),
+    ] {
+        sandbox.write("old.rhai", &format!("{names};\nno();\n"));
+        let stays = |disk: &&str| format!("# stays: {disk}, which old.rhai, which cannot be rehearsed, has as well");
+        let done = sandbox.run(&["remove", "web", "--dry-run"]);
+        let told: Vec<&str> = done.stdout.lines().filter(|line| line.contains("as well")).collect();
+        assert_eq!(told, kept.iter().map(stays).collect::<Vec<_>>(), "{names}");
+        assert!(!done.stdout.lines().any(|line| kept.iter().any(|disk| line.ends_with(disk))), "{}", done.stdout);
+    }
+    fs::remove_file(sandbox.path("old.rhai")).unwrap();
+    assert_eq!(everything(&sandbox), before);
+}
