@@ -42,7 +42,7 @@ attack:
 	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed::
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test system -- --nocapture linux::attack::
 
-## images   a Debian from its image on: fetched, converted, grown, booted under QEMU; ten minutes without KVM
+## images   a Debian from its image on: fetched, converted, grown, cloned, moved, under QEMU; a quarter of an hour without KVM
 images:
 	tools/setup.sh images
 	$(CARGO) test --locked --test images -- --nocapture --test-threads=1

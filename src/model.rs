@@ -81,6 +81,7 @@ pub(crate) use parameter::{Parameter, ParameterForm};
 pub use part::Part;
 pub use passthru::HostDevice;
 pub use path::DevicePath;
+pub(crate) use path::is_recipe;
 pub use pci::PciSlot;
 pub(crate) use router::Router;
 pub use secret::Secret;

@@ -4,7 +4,7 @@ use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::model::Arch;
-use crate::ops::images::{self, Pin, System};
+use crate::ops::images::{self, Checked, Pin, System};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -36,6 +36,9 @@ struct PinArgs {
     /// Tell which pins of recipes are not what their publishers say any more
     #[arg(long, conflicts_with = "arch")]
     check: bool,
+    /// Write the pins of the publishers into the recipes, in the place of old ones
+    #[arg(long, requires = "check")]
+    write: bool,
 }
 
 fn arch(text: &str) -> Result<Arch, String> {
@@ -46,7 +49,7 @@ fn arch(text: &str) -> Result<Arch, String> {
 pub(super) fn run(args: &ImagesArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match &args.what {
         None => list(args.json, term),
-        Some(What::Pin(args)) if args.check => check(&args.names, term),
+        Some(What::Pin(args)) if args.check => check(args, term),
         Some(What::Pin(args)) => pin(args, term),
     }
 }
@@ -113,31 +116,43 @@ fn written(pin: &Pin) -> String {
     format!("images::image({:?}, #{{ {}: {:?}{arch} }})", pin.name, digest.kind().name(), digest.hex())
 }
 
-fn check(recipes: &[String], term: &Term) -> Result<(), Vec<Diagnostic>> {
+fn check(args: &PinArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let mut faults = Vec::new();
-    for recipe in recipes {
-        let checked = match images::check(&PathBuf::from(recipe)) {
-            Ok(checked) => checked,
-            Err(more) => {
-                faults.extend(more);
-                continue;
-            }
-        };
-        if checked.is_empty() {
-            term.data(format!("{recipe}: no image of the table is fetched"))?;
-        }
-        for one in checked {
-            let name = &one.pin.name;
-            if one.has == one.pin.digest {
-                term.data(format!("{recipe}: {name} is what its publisher has"))?;
-                continue;
-            }
-            let fault = Fault::new(format!(
-                "{recipe}: the pin of {name} is old: it is {}, and its publisher has another one",
-                one.has.hex()
-            ));
-            faults.push(Diagnostic::error(fault.hint(format!("write: {}", written(&one.pin)))));
+    for recipe in &args.names {
+        if let Err(more) = checked(recipe, args.write, term) {
+            faults.extend(more);
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+fn checked(recipe: &str, writes: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let path = PathBuf::from(recipe);
+    let checked = images::check(&path)?;
+    if checked.is_empty() {
+        term.data(format!("{recipe}: no image of the table is fetched"))?;
+    }
+    let (same, old): (Vec<Checked>, Vec<Checked>) = checked.into_iter().partition(|one| one.has == one.pin.digest);
+    for one in same {
+        term.data(format!("{recipe}: {} is what its publisher has", one.pin.name))?;
+    }
+    if writes && !old.is_empty() {
+        images::write(&path, &old)?;
+        for one in old {
+            term.say(about(&one.pin));
+            term.data(format!("{recipe}: the pin of {} is {} now", one.pin.name, one.pin.digest.hex()))?;
+        }
+        return Ok(());
+    }
+    let is_old = |one: &Checked| {
+        let fault = Fault::new(format!(
+            "{recipe}: the pin of {} is old: it is {}, and its publisher has another one",
+            one.pin.name,
+            one.has.hex()
+        ));
+        Diagnostic::error(
+            fault.hint(format!("`vmrun images pin --check --write {recipe}` writes {}", written(&one.pin))),
+        )
+    };
+    if old.is_empty() { Ok(()) } else { Err(old.iter().map(is_old).collect()) }
 }

@@ -40,7 +40,12 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// Returns the command lines that a message writes in one: with each of the parts in brackets, which may be left out.
 fn written(line: &str) -> Vec<Vec<String>> {
     let line = line.split(" | ").next().unwrap_or_default().replace('\'', "");
-    let word = |word: &str| if word == "…" { "x".into() } else { word.replace("{}", "x") };
+    let word = |word: &str| match word {
+        "…" => "x".into(),
+        // By its letters it would be a command that is misspelt.
+        "RECIPE" => "x.rhai".into(),
+        word => word.replace("{}", "x"),
+    };
     let words = |text: &str| text.split_whitespace().map(word).collect::<Vec<String>>();
     let (mut always, mut parts) = (String::new(), vec![String::new()]);
     for (at, piece) in line.split(['[', ']']).enumerate() {

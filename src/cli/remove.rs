@@ -7,6 +7,7 @@ use crate::ops::remove::{Removal, RemovalRequest};
 use clap::Args;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RemoveArgs {
     /// The machine, or its recipe
     #[arg(value_name = "NAME")]

@@ -43,6 +43,11 @@ impl fmt::Display for DevicePath {
     }
 }
 
+/// Returns whether a file name is that of a recipe.
+pub(crate) fn is_recipe(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "rhai")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

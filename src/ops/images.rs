@@ -10,6 +10,7 @@ pub(crate) use crate::image::catalog::System;
 use crate::image::catalog::{Catalog, SystemImage};
 use crate::image::checksums;
 use crate::model::{Arch, Digest, Fetch, Url};
+use crate::script::edit;
 use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
@@ -107,10 +108,40 @@ pub(crate) fn check(recipe: &Path) -> Result<Vec<Checked>, Vec<Diagnostic>> {
     Ok(all)
 }
 
+/// Writes the pins that publishers have into a recipe, in the place of those that are old.
+///
+/// # Errors
+/// A pin is not written in the recipe's own text, or what comes of it is no recipe that fetches what it should. Nothing is changed then.
+pub(crate) fn write(path: &Path, old: &[Checked]) -> Result<(), Vec<Diagnostic>> {
+    let text = files::read_text(path).map_err(files::io_fault("read", path))?;
+    let new = |written: &str| {
+        let is_it = |one: &&Checked| one.has.hex().eq_ignore_ascii_case(written);
+        old.iter().find(is_it).map(|one| one.pin.digest.hex().to_string())
+    };
+    let edits = edit::rewritten(&text, &new);
+    let is_there = |one: &&Checked| edits.iter().any(|(_, hex)| hex == one.pin.digest.hex());
+    if let Some(one) = old.iter().find(|one| !is_there(one)) {
+        let fault = Fault::new(format!("the pin of {} is no text of {}", one.pin.name, path.display()));
+        return Err(fault.hint("write it where it is computed, or into the library that has it").into());
+    }
+    let after = edit::replaced(&text, &edits);
+    let fetched = fetches_of(path, &after, &here()?)?;
+    let has = |one: &Checked| fetched.iter().any(|fetch| fetch.digest == one.pin.digest && fetch.url == one.pin.url);
+    if !old.iter().all(has) {
+        let fault = Fault::new(format!("with the new pins {} would fetch something else", path.display()));
+        return Err(fault.hint("write them by hand").into());
+    }
+    Ok(files::rewrite(path, &after)?)
+}
+
 /// Returns what a recipe would fetch where nothing is fetched yet.
 fn fetches(path: &Path, settings: &Settings) -> Result<Vec<Fetch>, Vec<Diagnostic>> {
     let text = files::read_text(path).map_err(files::io_fault("read", path))?;
-    let recipe = Recipe::parse(&path.display().to_string(), &text)?;
+    fetches_of(path, &text, settings)
+}
+
+fn fetches_of(path: &Path, text: &str, settings: &Settings) -> Result<Vec<Fetch>, Vec<Diagnostic>> {
+    let recipe = Recipe::parse(&path.display().to_string(), text)?;
     let rehearsal = Rehearsal::new(Box::new(Elsewhere::nowhere(settings.clone())));
     let inputs = Inputs { init: true, asks_nothing: true, ..Inputs::default() };
     let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));

@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::owner_beside_us;
 pub(crate) use crate::host::system::Prefetch;
 use crate::host::{environment, files};
+pub(crate) use crate::model::is_recipe;
 use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
@@ -142,11 +143,6 @@ pub(crate) fn once(option: &str, pairs: &[(String, String)]) -> Result<(), Fault
 /// Returns the path of a recipe from the root on, as it is recorded.
 pub(crate) fn absolute(recipe: &str) -> String {
     std::path::absolute(recipe).map_or_else(|_| recipe.into(), |path| path.display().to_string())
-}
-
-/// Returns whether a file name is that of a recipe.
-pub(crate) fn is_recipe(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "rhai")
 }
 
 /// What a recipe says of itself.

@@ -107,15 +107,17 @@ pub(crate) type Whole<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Returns what is to be written in the place of which stretches, so that a machine has another name: texts that are the name, that have it
 /// as a word in a path, or of which something is known as a whole.
 pub(crate) fn renamed(text: &str, old: &str, new: &str, whole: Whole<'_>) -> Vec<(Range<usize>, String)> {
+    rewritten(text, &|written| Some(whole(written).unwrap_or_else(|| in_text(written, old, new))))
+}
+
+/// Returns what is to be written in the place of which texts, by what becomes of each of them.
+pub(crate) fn rewritten(text: &str, whole: Whole<'_>) -> Vec<(Range<usize>, String)> {
     let mut edits = Vec::new();
     for token in tokens(text).into_iter().filter(|token| token.kind == TokenKind::Text) {
         let end = token.span.end - usize::from(!token.goes_on && !token.is_open);
         let span = token.span.start + token.quote..end.max(token.span.start + token.quote);
         let Some(written) = text.get(span.clone()) else { continue };
-        let other = whole(written).unwrap_or_else(|| in_text(written, old, new));
-        if other != written {
-            edits.push((span, other));
-        }
+        edits.extend(whole(written).filter(|other| other != written).map(|other| (span, other)));
     }
     edits
 }

@@ -126,6 +126,12 @@ fn what_was_rolled_back_has_not_happened(host: &Host) {
     assert_eq!(heard(&host.vmrun(&["web.rhai"])), said("web-1", 2, false));
 }
 
+/// A clone has a copy of the disk, and is another machine: cloud-init makes something of it once more.
+fn a_clone_is_made_anew_from_the_same_disk(host: &Host) {
+    host.does(&["clone", "web", "shop"]);
+    assert_eq!(heard(&host.vmrun(&["shop.rhai"])), said("shop-1", 3, true));
+}
+
 /// A host that has nothing of it gets all of it, and boots what the first one had.
 fn it_goes_on_where_it_was_on_another_host(world: &World, host: &Host) {
     host.does(&["export", "web", "web.vmrun"]);
@@ -148,6 +154,7 @@ fn an_image_becomes_a_machine_with_a_past() {
     assert_eq!(heard(&host.vmrun(&["web.rhai", "--init"])), said("web-1", 1, true));
     assert_eq!(published.publisher.asked(), ["/debian.qcow2"]);
     what_was_rolled_back_has_not_happened(&host);
+    a_clone_is_made_anew_from_the_same_disk(&host);
     it_goes_on_where_it_was_on_another_host(&world, &host);
 }
 

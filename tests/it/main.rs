@@ -51,7 +51,6 @@ mod content;
 mod disk_faults;
 mod disks;
 mod docs;
-mod export;
 mod faults;
 mod faulty;
 mod fetch;

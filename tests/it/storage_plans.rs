@@ -23,8 +23,8 @@ fn the_same_recipes_are_planned_on_zfs_on_ufs_and_on_linux() {
             let args = [&["plan", "r.rhai", "--init", "--on", on], set].concat();
             let mut command = sandbox.command(&args);
             let done = sandbox.finish(command.env_remove("VMRUN_ZVOL_DIR").env("VMRUN_CACHE_DIR", "/var/cache/vmrun"));
-            assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{recipe} on {name}");
-            plans.push((format!("tests/storage/{recipe}.{name}.plan"), done.stdout));
+            assert_eq!(done.code, 0, "{recipe} on {name}: {}", done.stderr);
+            plans.push((format!("tests/storage/{recipe}.{name}.plan"), format!("{}{}", done.stdout, done.stderr)));
         }
     }
     golden::check(plans);

@@ -54,6 +54,7 @@ mod chains;
 mod convert;
 mod disk_full;
 mod enclosed;
+mod export;
 mod fetch;
 mod find;
 mod linux;

@@ -4,7 +4,7 @@
 use super::{DOCUMENT, header};
 use crate::diag::Fault;
 use crate::model::volume::{Volume, VolumeName};
-use crate::model::{Size, VmName};
+use crate::model::{Size, VmName, is_recipe};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -196,7 +196,7 @@ impl Manifest {
 
     fn check(&self) -> Result<(), Fault> {
         let recipe = self.recipe();
-        if recipe.contains('/') || !recipe.ends_with(".rhai") || recipe.starts_with('.') {
+        if recipe.contains('/') || !is_recipe(recipe) || recipe.starts_with('.') {
             return Err(Fault::new(format!("{recipe:?} is no file of a recipe")));
         }
         if self.texts.iter().fold(0_u64, |all, text| all.saturating_add(text.size)) > TEXTS {

@@ -16,7 +16,7 @@ use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::DiskPlace;
-use crate::model::{Argv, Machine, Size, VmName};
+use crate::model::{Argv, Machine, Size, VmName, is_recipe};
 use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::machine_disks::MachineDisks;
@@ -118,7 +118,8 @@ impl Plan {
         let machine = rehearsed(export, installation, &recipe)?;
         let host = settings::host(false)?;
         let places = places(manifest, &machine)?;
-        let differences = differences(manifest, &machine.machine, &places);
+        let whole = files::whole(Path::new(""), &recipe);
+        let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
         for (part, place) in manifest.disks.iter().zip(&places) {
             against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
         }
@@ -234,7 +235,7 @@ fn rehearsed(export: &Restore, installation: &Installation, recipe: &Path) -> Re
     };
     let text = export.texts.first().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
-    let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| part.name.ends_with(".rhai"));
+    let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| is_recipe(&part.name));
     for (bytes, part) in imported {
         let folder = recipe.parent().unwrap_or(Path::new(""));
         let text = String::from_utf8(bytes.clone());
@@ -345,13 +346,24 @@ fn no_room(place: &str, needs: Size, free: Size) -> Fault {
         .hint("make room, and import it again")
 }
 
-/// Returns how the machine differs from the one that was exported, but for where its disks are now.
-fn differences(manifest: &Manifest, machine: &Machine, places: &[Place]) -> Vec<String> {
-    let moved = |value: &String| {
+/// Returns how the machine differs from the one that was exported, but for where its disks are now, and what its recipe has beside it:
+/// an image that is only read, say, which does not come.
+fn differences(manifest: &Manifest, machine: &Machine, places: &[Place], folder: &Path) -> Vec<String> {
+    let there: BTreeMap<String, String> = machine.entries().into_iter().collect();
+    let moved = |key: &String, value: &String| {
         let part = manifest.disks.iter().zip(places).find(|(part, _)| name_of(part) == *value);
-        part.map_or_else(|| value.clone(), |(_, place)| place.path().display().to_string())
+        let beside = || there.get(key).filter(|there| is_beside(value, there, folder)).unwrap_or(value).clone();
+        part.map_or_else(beside, |(_, place)| place.path().display().to_string())
     };
     let entries: Vec<(String, String)> =
-        manifest.configuration.iter().map(|(key, value)| (key.clone(), moved(value))).collect();
+        manifest.configuration.iter().map(|(key, value)| (key.clone(), moved(key, value))).collect();
     proof::changes(&entries, machine)
+}
+
+/// Whether two paths are the same one below the folder of the recipe, which was another one where the machine was exported.
+fn is_beside(exported: &str, here: &str, folder: &Path) -> bool {
+    let rest = Path::new(here).strip_prefix(folder);
+    rest.is_ok_and(|rest| {
+        !rest.as_os_str().is_empty() && Path::new(exported).is_absolute() && Path::new(exported).ends_with(rest)
+    })
 }

@@ -108,6 +108,23 @@ fn zstd(args: &[&str], bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
+/// A seed that the recipe makes does not come, and is where the recipe is.
+#[test]
+fn what_is_only_read_beside_the_recipe_makes_no_other_machine() {
+    let one = exporting();
+    let seed =
+        "cloud_seed(\"web.seed\", #{ user_data: \"#cloud-config\\n\", meta_data: \"instance-id: web-1\\n\" });\n";
+    let text = fs::read_to_string(one.path("config/recipes/web.rhai")).unwrap();
+    let slots = text.replace("\"31\": lpc()", "\"6\": virtio_blk(\"web.seed\", #{ ro: true }), \"31\": lpc()");
+    fs::write(one.path("config/recipes/web.rhai"), slots.replace("bhyve(#{", &format!("{seed}bhyve(#{{"))).unwrap();
+    exported(&one);
+    let other = importing(&one);
+    let done = imports(&other, &["web.tar.zst"]);
+    let last = done.stderr.lines().last().unwrap_or_default();
+    assert_eq!(last, "vmrun: same machine; `vmrun start [tmp]/config/recipes/web.rhai` starts it");
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}
+
 #[test]
 fn a_machine_is_the_same_on_another_host() {
     let one = exporting();
