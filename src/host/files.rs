@@ -84,6 +84,13 @@ pub(crate) fn target(path: &Path) -> PathBuf {
     real.unwrap_or_else(|| path.into())
 }
 
+/// Says why what is at a path can be no disk; nothing if it can be one, or is not there.
+pub(crate) fn no_disk(path: &Path) -> Option<io::Error> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    // A disk is a device too.
+    no_file(kind).filter(|_| !kind.is_block_device() && !kind.is_char_device())
+}
+
 /// Returns a path from the root on, where it begins in a folder; in the working directory where that is none. Where `..` may lead
 /// past a link, the system says where.
 pub(crate) fn whole(folder: &Path, path: &Path) -> PathBuf {

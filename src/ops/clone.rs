@@ -66,6 +66,7 @@ impl Clone {
         }
         let foreseen = installation.foreseen(&parsed, &wanted, false)?;
         let made = installation.foreseen(&parsed, &wanted, true)?;
+        against_parameters(&installation, &parsed, &wanted, (machine.name(), name), &foreseen)?;
         let new = the_one(&foreseen, machine.name(), name)?;
         let shared = against_shared(&machine.machine, new)?;
         against_others(&installation, &machine, new)?;
@@ -99,6 +100,28 @@ impl Clone {
         let files = copies.sources();
         stopped::hold(&mut self.host, &self.source, &files, |host| stopped::hold(host, name, &[], work))
     }
+}
+
+/// Refuses a machine that only its parameters make the one that it is: nobody gives them to the clone, which its recipe alone has to be.
+fn against_parameters(
+    installation: &Installation,
+    recipe: &Recipe,
+    wanted: &Wanted,
+    (old, new): (&VmName, &VmName),
+    with: &Foreseen,
+) -> Result<(), Vec<Diagnostic>> {
+    if wanted.params.is_empty() {
+        return Ok(());
+    }
+    let without = installation.foreseen(recipe, &Wanted::of(wanted.path.clone()), false)?;
+    if without.machines().eq(with.machines()) {
+        return Ok(());
+    }
+    let given: Vec<String> = wanted.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let fault =
+        Fault::new(format!("{old} was started with {}, and {new} would be another machine without", given.join(", ")));
+    let fault = fault.hint("write these values into the recipe as the defaults of its parameters, and clone that");
+    Err(fault.into())
 }
 
 /// Refuses a name that something has already.

@@ -4,6 +4,7 @@ use super::installation::{Installation, Wanted};
 use super::known;
 use super::settings;
 use crate::diag::{Diagnostic, Fault, suggest};
+use crate::host::files;
 use crate::model::device::Access;
 use crate::model::volume::DiskPlace;
 use crate::model::{Machine, PciSlot, VmName};
@@ -44,7 +45,15 @@ impl MachineDisks {
     pub(crate) fn of(installation: &Installation, name: &str) -> Result<Self, Vec<Diagnostic>> {
         let wanted = known::one(installation, &known::statuses()?, name)?;
         let booted = installation.booted(&wanted)?;
-        Self::among(wanted, &booted)
+        let machine = Self::among(wanted, &booted)?;
+        // Who opened a pipe would wait for ever.
+        for path in machine.disks.iter().map(|disk| disk.place.path()) {
+            if let Some(why) = files::no_disk(path) {
+                let fault = Fault::host(format!("{} is no disk of {}: {why}", path.display(), machine.name()));
+                return Err(fault.hint("name another file in the recipe, or move what is there away").into());
+            }
+        }
+        Ok(machine)
     }
 
     /// Finds a machine among those that a recipe boots.

@@ -202,6 +202,13 @@ impl Found {
             return None;
         }
         self.paths.push(path.into());
+        let target = files::target(path);
+        if target != path {
+            // Whose what it leads to is nobody knows.
+            self.kept.push(format!("{}, to which {} leads", target.display(), path.display()));
+            self.files.push((path.into(), Vec::new()));
+            return None;
+        }
         self.files.push((path.into(), snapshots::of_file(path)));
         fact.size
     }

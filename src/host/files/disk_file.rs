@@ -1,11 +1,11 @@
 //! Files and devices that are read as disks.
 
-use super::{io_fault, no_file};
+use super::{io_fault, no_disk};
 use crate::diag::Fault;
 use crate::image::Disk;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// A file that is read as a disk.
@@ -18,9 +18,7 @@ pub(crate) struct DiskFile {
 impl DiskFile {
     /// Opens it, for reading only.
     pub(crate) fn open(path: &Path) -> Result<Self, Fault> {
-        let kind = std::fs::metadata(path).map_err(io_fault("read", path))?.file_type();
-        // A disk is a device too.
-        if let Some(error) = no_file(kind).filter(|_| !kind.is_block_device() && !kind.is_char_device()) {
+        if let Some(error) = no_disk(path) {
             return Err(io_fault("read", path)(error));
         }
         let mut file = File::open(path).map_err(io_fault("read", path))?;

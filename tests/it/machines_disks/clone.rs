@@ -296,3 +296,29 @@ vmrun: db.rhai is written; `vmrun start db` starts it
     assert_eq!(sandbox.run(&["stop", "web"]).code, 0);
     run.wait();
 }
+
+#[test]
+fn what_only_parameters_make_a_machine_is_not_cloned_without_them() {
+    let recipe = r#"let name = param("name", "web");
+bhyve(#{
+    name: name, memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{ "0": hostbridge(), "4": virtio_blk(disk(`[tmp]/vm/${name}-data.img`, 1.MiB)), "31": lpc() },
+}).run();
+"#;
+    let sandbox = with(recipe);
+    fs::copy(sandbox.path("vm/web-data.img"), sandbox.path("vm/web1-data.img")).unwrap();
+    sandbox.write("fake/exits", "1\n");
+    assert_eq!(sandbox.run(&["start", "web.rhai", "--set", "name=web1"]).code, 0);
+    let before = everything(&sandbox);
+    holds(
+        &sandbox,
+        "
+$ vmrun clone web1 db
+error: web1 was started with name=web1, and db would be another machine without
+ |
+ = hint: write these values into the recipe as the defaults of its parameters, and clone that
+[1]
+",
+    );
+    assert_eq!(everything(&sandbox), before);
+}

@@ -270,3 +270,22 @@ fn a_recipe_that_cannot_be_rehearsed_has_what_it_names_in_any_way() {
     fs::remove_file(sandbox.path("old.rhai")).unwrap();
     assert_eq!(everything(&sandbox), before);
 }
+
+#[test]
+fn of_a_disk_that_is_a_link_only_the_link_goes() {
+    let sandbox = web();
+    fs::rename(sandbox.path("vm/logs.img"), sandbox.path("vm/real.img")).unwrap();
+    std::os::unix::fs::symlink("real.img", sandbox.path("vm/logs.img")).unwrap();
+    holds(
+        &sandbox,
+        "
+$ vmrun remove web --yes
+vmrun: stays: [tmp]/vm/real.img, to which [tmp]/vm/logs.img leads
+vmrun: stays: [tmp]/vm/boot.iso, which it only reads
+vmrun: stays: /dev/ada1, which is a device
+vmrun: web is removed
+[0]
+",
+    );
+    assert_eq!(sandbox.names("vm"), ["boot.iso", "real.img", "rom.fd"]);
+}

@@ -247,3 +247,20 @@ vmrun: zroot/vm/web has 40 GiB
     );
     assert_eq!(sandbox.names(""), ["bin", "config", "fake", "home", "state", "vm", "web.rhai"]);
 }
+
+#[test]
+fn what_is_no_disk_is_told_before_anybody_waits_for_it() {
+    let sandbox = web();
+    fs::remove_file(sandbox.path("vm/logs.img")).unwrap();
+    nix::unistd::mkfifo(&sandbox.path("vm/logs.img"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let fault = "error: [tmp]/vm/logs.img is no disk of web: it is a named pipe, not a file
+ |
+ = hint: name another file in the recipe, or move what is there away
+[3]
+";
+    for line in
+        ["resize web 6 10M", "snapshot web", "snapshots web", "rollback web a", "clone web db", "remove web --yes"]
+    {
+        holds(&sandbox, &format!("$ vmrun {line}\n{fault}"));
+    }
+}
