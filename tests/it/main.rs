@@ -19,6 +19,9 @@ mod boot_images;
 mod datastore;
 #[path = "../common/disk_host.rs"]
 mod disk_host;
+#[path = "../common/disk_strikes.rs"]
+#[allow(dead_code, reason = "`tests/system` uses the rest")]
+mod disk_strikes;
 #[path = "../common/documented.rs"]
 mod documented;
 #[path = "../common/efi.rs"]

@@ -8,6 +8,7 @@ use super::tools::need;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 /// The calls of ours that a full disk refuses.
 const CALLS: [&str; 6] = ["pwrite64", "copy_file_range", "ftruncate", "fsync", "rename", "linkat"];
@@ -95,7 +96,7 @@ fn counts(command: &str, before: &str) -> BTreeMap<String, usize> {
 /// Says what is wrong with how a command ended on a disk that was full.
 fn against(done: &Done, before: &BTreeMap<String, Vec<u8>>, now: &BTreeMap<String, Vec<u8>>) -> Option<String> {
     let names = |all: &BTreeMap<String, Vec<u8>>| all.keys().cloned().collect::<Vec<_>>();
-    if let Some(half) = now.keys().find(|name| name.ends_with(".new")) {
+    if let Some(half) = now.keys().find(|name| Path::new(name.as_str()).extension().is_some_and(|kind| kind == "new")) {
         return Some(format!("{half} is left"));
     }
     if let Some((name, _)) =

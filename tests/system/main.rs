@@ -19,6 +19,9 @@ mod answers;
 mod boot_images;
 #[path = "../common/disk_host.rs"]
 mod disk_host;
+#[path = "../common/disk_strikes.rs"]
+#[allow(dead_code, reason = "`tests/it` uses the rest")]
+mod disk_strikes;
 #[path = "../common/documented.rs"]
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod documented;
@@ -52,6 +55,7 @@ mod terminal;
 
 mod chains;
 mod convert;
+mod disk_faults;
 mod disk_full;
 mod enclosed;
 mod export;

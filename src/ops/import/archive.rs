@@ -186,7 +186,7 @@ fn texts(export: &Restore, recipe: &Path) -> Result<Vec<(PathBuf, usize)>, Fault
     let folder = recipe.parent().unwrap_or(Path::new(""));
     let mut texts = vec![(recipe.to_path_buf(), 0)];
     for (at, (part, bytes)) in export.manifest.texts.iter().zip(&export.texts).enumerate().skip(1) {
-        if !part.name.ends_with(".rhai") && ![MANIFEST, LOCK].contains(&part.name.as_str()) {
+        if !is_recipe(&part.name) && ![MANIFEST, LOCK].contains(&part.name.as_str()) {
             let fault = Fault::new(format!("{:?} is in the export, and is no module of its recipe", part.name));
             return Err(fault.hint("an import writes modules and the pins of libraries alone; who made the export?"));
         }
