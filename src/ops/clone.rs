@@ -66,7 +66,7 @@ impl Clone {
         }
         let foreseen = installation.foreseen(&parsed, &wanted, false)?;
         let made = installation.foreseen(&parsed, &wanted, true)?;
-        against_parameters(&installation, &parsed, &wanted, (machine.name(), name), &foreseen)?;
+        against_parameters(&installation, &parsed, (&machine, name), &wanted, &foreseen)?;
         let new = the_one(&foreseen, machine.name(), name)?;
         let shared = against_shared(&machine.machine, new)?;
         against_others(&installation, &machine, new)?;
@@ -106,8 +106,8 @@ impl Clone {
 fn against_parameters(
     installation: &Installation,
     recipe: &Recipe,
+    (machine, new): (&MachineDisks, &VmName),
     wanted: &Wanted,
-    (old, new): (&VmName, &VmName),
     with: &Foreseen,
 ) -> Result<(), Vec<Diagnostic>> {
     if wanted.params.is_empty() {
@@ -117,7 +117,8 @@ fn against_parameters(
     if without.machines().eq(with.machines()) {
         return Ok(());
     }
-    let given: Vec<String> = wanted.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let (old, params) = (machine.name(), &machine.wanted.params);
+    let given: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let fault =
         Fault::new(format!("{old} was started with {}, and {new} would be another machine without", given.join(", ")));
     let fault = fault.hint("write these values into the recipe as the defaults of its parameters, and clone that");

@@ -5,8 +5,13 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-/// How much memory a process may have, in KiB: `ulimit -v`.
-const MEMORY: u32 = 512 << 10;
+/// How much memory a process may have, in KiB.
+const MEMORY: u64 = 512 << 10;
+
+/// What `ulimit -v` bounds, in KiB: that memory, and the program, which has a hundred MiB in a build for tests.
+fn address_space() -> u64 {
+    MEMORY + (fs::metadata(env!("CARGO_BIN_EXE_vmrun")).unwrap().len() >> 10)
+}
 
 /// One attack of `tests/hostile`: its first line has the message and the way out.
 pub(super) struct Attack {
@@ -37,7 +42,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 fn ends(sandbox: &Sandbox, words: &str, attack: &Attack) {
     let before = sandbox.everything();
     let begun = Instant::now();
-    let done = sandbox.finish(&mut sandbox.shell(&format!("ulimit -v {MEMORY}; exec vmrun {words}")));
+    let done = sandbox.finish(&mut sandbox.shell(&format!("ulimit -v {}; exec vmrun {words}", address_space())));
     let took = begun.elapsed();
     let said = format!("{}{}", done.stdout, done.stderr);
     let (name, shown): (_, String) = (&attack.name, said.chars().take(2000).collect());
@@ -129,7 +134,7 @@ fn what_has_no_end_is_not_read() {
         ("import /dev/zero", "cannot read /dev/zero: it is a device, not a file".into()),
         ("image inspect pipe", format!("cannot read pipe: {pipe}")),
     ] {
-        let line = format!("ulimit -v {MEMORY}; exec timeout --signal=KILL 60 vmrun {words}");
+        let line = format!("ulimit -v {}; exec timeout --signal=KILL 60 vmrun {words}", address_space());
         let done = sandbox.finish(&mut sandbox.shell(&line));
         let said = format!("{}{}", done.stdout, done.stderr);
         assert!([1, 2, 3].contains(&done.code), "{words}: {}: {said}", done.code);
@@ -153,7 +158,7 @@ fn a_text_with_many_lines_is_checked_in_time() {
     ] {
         sandbox.write("recipe.rhai", &text);
         for words in ["check recipe.rhai", "plan recipe.rhai"] {
-            let line = format!("ulimit -v {MEMORY}; exec timeout --signal=KILL 120 vmrun {words}");
+            let line = format!("ulimit -v {}; exec timeout --signal=KILL 120 vmrun {words}", address_space());
             let done = sandbox.finish(&mut sandbox.shell(&line));
             let said: String = format!("{}{}", done.stdout, done.stderr).chars().take(1000).collect();
             assert_eq!(done.code, 1, "{words}: {said}");
