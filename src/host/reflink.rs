@@ -1,13 +1,16 @@
 //! A file as a second one: by a reflink, where both have the same blocks until one is written to (ioctl_ficlone(2)), or by a copy of
 //! its data, in which holes stay holes. Neither has its name before it is whole, and neither takes the name of another unasked.
 
+use super::download::room;
 use super::files::{beside, halves, io_fault, open, remove};
 use super::fill::data_from;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use crate::model::Size;
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 use nix::unistd::{Whence, lseek};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -178,11 +181,25 @@ pub(crate) fn data_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |meta| meta.blocks().saturating_mul(512))
 }
 
-/// Returns which file system a path is on, and how much space is left for us there, in bytes; all, where that is not said.
-pub(crate) fn room(path: &Path) -> (u64, u64) {
-    let free = nix::sys::statvfs::statvfs(path);
-    let free = free.map_or(u64::MAX, |free| free.blocks_available().saturating_mul(free.fragment_size()));
-    (std::fs::metadata(path).map_or(0, |meta| meta.dev()), free)
+/// How many bytes of a file system stay free: others have to write too.
+const RESERVE: u64 = 64 << 20;
+
+/// Refuses copies for whose data there is no room: each is a file and what it is copied to.
+pub(crate) fn against_room<'a>(copies: impl IntoIterator<Item = (&'a Path, &'a Path)>) -> Result<(), Fault> {
+    let mut wanted: BTreeMap<u64, u64> = BTreeMap::new();
+    for (from, to) in copies {
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let device = std::fs::metadata(folder).map_or(0, |meta| meta.dev());
+        let wanted = wanted.entry(device).or_default();
+        *wanted = wanted.saturating_add(data_of(from));
+        let free = room(folder);
+        if wanted.saturating_add(RESERVE) > free {
+            let [wanted, free] = [*wanted, free].map(|bytes| Size::bytes(bytes).rough());
+            let fault = Fault::host(format!("a copy needs {wanted}, and {} has {free} left", folder.display()));
+            return Err(fault.hint("make room: remove older snapshots, or other files"));
+        }
+    }
+    Ok(())
 }
 
 /// Copies a file to one that is empty: what is a hole is not even read. Returns whether nobody asked to stop.

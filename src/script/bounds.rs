@@ -180,9 +180,11 @@ impl Bounds {
     pub(super) fn begin() -> Self {
         static FIRST: OnceLock<u64> = OnceLock::new();
         let (peak, begun) = (memory::peak(), Instant::now());
-        let first = *FIRST.get_or_init(|| peak);
+        // The peak of a process is also that of the one that it was before execve(2), and that one's parent's by vfork(2): what a
+        // large program started would else have no bound.
+        let now = memory::now().unwrap_or(peak);
+        let first = *FIRST.get_or_init(|| now);
         // What an evaluation before this one took is free by now, but not all of it need be the system's again.
-        let now = if peak > first + super::MEMORY / 2 { memory::now().unwrap_or(peak) } else { peak };
         let most = (first + super::MEMORY).max(now + super::MEMORY / 4);
         Self { begun, looked: begun, most, is_past: peak > most, processor: crate::host::clock::processor() }
     }

@@ -5,12 +5,13 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-/// How much memory a process may have, in KiB.
-const MEMORY: u64 = 512 << 10;
+/// How much memory a process may have, in KiB: `ulimit -v`.
+const MEMORY: u32 = 512 << 10;
 
-/// What `ulimit -v` bounds, in KiB: that memory, and the program, which has a hundred MiB in a build for tests.
-fn address_space() -> u64 {
-    MEMORY + (fs::metadata(env!("CARGO_BIN_EXE_vmrun")).unwrap().len() >> 10)
+/// A line of sh(1) that runs a program with so little memory. That is bounded by its addresses, of which glibc reserves 64 MiB for each
+/// thread that asks for memory while others do, whether anything is there or not: mallopt(3), M_ARENA_MAX.
+fn bounded(command: &str) -> String {
+    format!("ulimit -v {MEMORY}; export MALLOC_ARENA_MAX=1; exec {command}")
 }
 
 /// One attack of `tests/hostile`: its first line has the message and the way out.
@@ -42,7 +43,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 fn ends(sandbox: &Sandbox, words: &str, attack: &Attack) {
     let before = sandbox.everything();
     let begun = Instant::now();
-    let done = sandbox.finish(&mut sandbox.shell(&format!("ulimit -v {}; exec vmrun {words}", address_space())));
+    let done = sandbox.finish(&mut sandbox.shell(&bounded(&format!("vmrun {words}"))));
     let took = begun.elapsed();
     let said = format!("{}{}", done.stdout, done.stderr);
     let (name, shown): (_, String) = (&attack.name, said.chars().take(2000).collect());
@@ -105,6 +106,18 @@ fn a_hostile_library_ends_in_a_run() {
 }
 
 #[test]
+fn what_the_program_had_that_started_it_is_no_memory_of_its_own() {
+    let sandbox = Sandbox::new();
+    let attack = attacks().into_iter().find(|attack| attack.name == "memory_of_closures").unwrap();
+    sandbox.write("recipe.rhai", &attack.text);
+    // A shell that has 400 MB, and then is vmrun.
+    let large = format!("large=$(printf '%400000000s' x); {}", bounded("vmrun check recipe.rhai"));
+    let done = sandbox.finish(&mut sandbox.shell(&large));
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert!(said.contains(&attack.message) && done.code == 1, "{}: {said}", done.code);
+}
+
+#[test]
 fn what_has_no_end_is_not_read() {
     let sandbox = Sandbox::new();
     for name in ["pipe", "pipe.rhai", "lib/vmrun.toml", "locked/vmrun.lock"] {
@@ -134,7 +147,7 @@ fn what_has_no_end_is_not_read() {
         ("import /dev/zero", "cannot read /dev/zero: it is a device, not a file".into()),
         ("image inspect pipe", format!("cannot read pipe: {pipe}")),
     ] {
-        let line = format!("ulimit -v {}; exec timeout --signal=KILL 60 vmrun {words}", address_space());
+        let line = bounded(&format!("timeout --signal=KILL 60 vmrun {words}"));
         let done = sandbox.finish(&mut sandbox.shell(&line));
         let said = format!("{}{}", done.stdout, done.stderr);
         assert!([1, 2, 3].contains(&done.code), "{words}: {}: {said}", done.code);
@@ -158,7 +171,7 @@ fn a_text_with_many_lines_is_checked_in_time() {
     ] {
         sandbox.write("recipe.rhai", &text);
         for words in ["check recipe.rhai", "plan recipe.rhai"] {
-            let line = format!("ulimit -v {}; exec timeout --signal=KILL 120 vmrun {words}", address_space());
+            let line = bounded(&format!("timeout --signal=KILL 120 vmrun {words}"));
             let done = sandbox.finish(&mut sandbox.shell(&line));
             let said: String = format!("{}{}", done.stdout, done.stderr).chars().take(1000).collect();
             assert_eq!(done.code, 1, "{words}: {said}");

@@ -748,3 +748,25 @@ fn who_interrupts_an_export_or_an_import_has_nothing_left() {
     same(&done.stderr, "error: web.tar.zst: interrupted");
     assert_eq!((done.code, found(&other)), (130, vec![]));
 }
+
+#[test]
+fn an_export_brings_no_recipe_that_its_own_does_not_import() {
+    let one = exporting();
+    let recipe = one.read("config/recipes/web.rhai");
+    one.write("config/recipes/web.rhai", &format!("import \"./lib/more\" as more;\n{recipe}"));
+    one.write("config/recipes/lib/more.rhai", "export const MORE = 1;\n");
+    let whole = fs::read(exported(&one)).unwrap();
+    let other = importing(&one);
+    forged(&other, &whole, "import \"./lib/more\"", "//port \"./lib/more\"");
+    let before = found(&other);
+    let done = imports(&other, &["web.tar.zst"]);
+    assert_eq!((done.code, found(&other)), (1, before));
+    same(
+        &done.stderr,
+        "
+error: \"lib/more.rhai\" is in the export, and its recipe does not import it
+ |
+ = hint: an import writes modules and the pins of libraries alone; who made the export?
+",
+    );
+}

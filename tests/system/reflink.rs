@@ -171,13 +171,17 @@ fn a_copy_for_which_there_is_no_room_is_not_begun() {
     let shared = folder.path().display();
     let script = format!(
         "mount -t tmpfs -o size=80m tmpfs {shared} && head -c 8M /dev/urandom > shm/a.img && cp shm/a.img shm/b.img
-{} snapshot web a --copy 2>&1; echo \"[$?]\"; ls shm",
+for what in 'snapshot web a --copy' 'clone web db'; do {} $what 2>&1; echo \"[$?]\"; done; ls shm",
         env!("CARGO_BIN_EXE_vmrun")
     );
     let done = sandbox.finish(&mut sandbox.program("unshare", &["-m", "bash", "-c", &script]));
     same(
         &done.stdout,
         "
+error: a copy needs 8 MiB, and [tmp]/shm has 64 MiB left
+ |
+ = hint: make room: remove older snapshots, or other files
+[3]
 error: a copy needs 8 MiB, and [tmp]/shm has 64 MiB left
  |
  = hint: make room: remove older snapshots, or other files

@@ -6,7 +6,7 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::disks::DiskChange;
 use crate::host::files::beside;
-use crate::host::reflink::{CopyWay, NewFile, has_reflinks};
+use crate::host::reflink::{CopyWay, NewFile, against_room, has_reflinks};
 use crate::host::volumes;
 use crate::host::{Effect, Host, Platform, commands, files, snapshots};
 use crate::model::snapshot::SnapshotName;
@@ -75,6 +75,8 @@ impl Copies {
             copies.file(host, from, to)?;
         }
         copies.against_copying(machine, runs)?;
+        let plain = copies.files.iter().filter(|one| one.way == CopyWay::Data);
+        against_room(plain.map(|one| (one.from.as_path(), one.to.as_path())))?;
         Ok(copies)
     }
 

@@ -11,7 +11,7 @@ use crate::host::signals::Signals;
 use crate::host::system::System;
 pub(crate) use crate::host::zstd::Unpacker;
 use crate::host::{Host as _, files, volumes};
-use crate::image::archive::{DiskPart, Home, Manifest, Role};
+use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart};
 use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
@@ -247,6 +247,18 @@ fn rehearsed(export: &Restore, installation: &Installation, recipe: &Path) -> Re
         parsed.knows(&beside(folder, part), text);
     }
     let booted = installation.booted_by(&parsed, &wanted)?;
+    let read = parsed.own_texts();
+    let is_read = |part: &TextPart| {
+        let path = beside(recipe.parent().unwrap_or(Path::new("")), part).display().to_string();
+        read.iter().any(|source| source.name == path)
+    };
+    // As a recipe beside the others it would be a machine of this host.
+    if let Some(part) = manifest.texts.iter().skip(1).find(|part| is_recipe(&part.name) && !is_read(part)) {
+        let fault = Fault::new(format!("{:?} is in the export, and its recipe does not import it", part.name));
+        return Err(fault
+            .hint("an import writes modules and the pins of libraries alone; who made the export?")
+            .into());
+    }
     MachineDisks::among(wanted, &booted)
 }
 

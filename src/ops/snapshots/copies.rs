@@ -4,14 +4,10 @@
 use super::{Listener, SnapshotEvent};
 use crate::diag::Fault;
 use crate::host::Platform;
-use crate::host::reflink::{CopyWay, NewFile, data_of, has_reflinks, room};
+use crate::host::reflink::{CopyWay, NewFile, against_room, data_of, has_reflinks};
 use crate::host::signals::Signals;
 use crate::model::{Argv, Size};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// How many bytes of a file system stay free: others have to write too.
-const RESERVE: u64 = 64 << 20;
 
 /// A file that gets a second one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,24 +32,8 @@ pub(super) fn copies(files: Vec<(PathBuf, PathBuf)>, may_copy: bool, command: &s
         let takes = Size::bytes(needed).rough();
         return Err(fault.hint(format!("`{command} --copy` copies its data, which takes {takes}")));
     }
-    against_room(&plain)?;
+    against_room(plain.iter().map(|copy| (copy.from.as_path(), copy.to.as_path())))?;
     Ok(all)
-}
-
-fn against_room(plain: &[&Copy]) -> Result<(), Fault> {
-    let mut wanted: BTreeMap<u64, u64> = BTreeMap::new();
-    for copy in plain {
-        let folder = copy.to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let (device, free) = room(folder);
-        let wanted = wanted.entry(device).or_default();
-        *wanted = wanted.saturating_add(data_of(&copy.from));
-        if wanted.saturating_add(RESERVE) > free {
-            let [wanted, free] = [*wanted, free].map(|bytes| Size::bytes(bytes).rough());
-            let fault = Fault::host(format!("a copy needs {wanted}, and {} has {free} left", folder.display()));
-            return Err(fault.hint("make room: remove older snapshots, or other files"));
-        }
-    }
-    Ok(())
 }
 
 impl Copy {
