@@ -37,7 +37,10 @@ impl Host {
         socket.set_nonblocking(true).unwrap();
         let victim = Command::new("sleep").arg("1000").uid_of(user).spawn().unwrap();
         let host = Self { folder, victim, port, socket };
-        fs::copy(env!("CARGO_BIN_EXE_vmrun"), host.path("vmrun")).unwrap();
+        // By a program of its own: what is open for writing here may go on in what another test starts, and is then no program yet.
+        let copied =
+            Command::new("cp").args([env!("CARGO_BIN_EXE_vmrun").as_ref(), host.path("vmrun").as_path()]).status();
+        assert!(copied.unwrap().success());
         fs::create_dir(host.path("kept")).unwrap();
         for name in ["victim", "kept/moved", "kept/mode", "kept/line"] {
             fs::write(host.path(name), "as it was\n").unwrap();
