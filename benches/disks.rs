@@ -39,7 +39,8 @@ impl World {
              slots: #{{ \"0\": hostbridge(), \"4\": virtio_blk(\"{at}/web.img\"), \"31\": lpc() }},\n}}).run();\n"
         );
         fs::write(world.0.join("web.rhai"), recipe).unwrap();
-        fs::write(world.0.join("fill.rhai"), format!("convert(\"{at}/web.qcow2\", \"{at}/out.img\");\n")).unwrap();
+        fs::write(world.0.join("fill.rhai"), format!("convert(\"{at}/web.qcow2\", disk(\"{at}/out.img\", 10.GiB));\n"))
+            .unwrap();
         world
     }
 
