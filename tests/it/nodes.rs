@@ -191,7 +191,9 @@ fn what_a_dead_run_of_ours_has_left_is_no_stranger() {
     sandbox.write("fake/exits", "run\nrun\n");
     let mut run = sandbox.start(&["db.rhai"]);
     run.until("the guest", |sandbox| {
-        sandbox.path("fake/vmm/db").exists() && sandbox.read("fake/vmm/db").contains("pid ")
+        // It has taken its line as well, and writes the others back no more.
+        let has_begun = sandbox.path("fake/vmm/db").exists() && sandbox.read("fake/vmm/db").contains("pid ");
+        has_begun && sandbox.read("fake/exits") == "run\n"
     });
     run.kill();
     sandbox.write("fake/exits", "1\n");
