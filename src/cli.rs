@@ -1,13 +1,4 @@
-//! What people type: the command line, exit codes, and the only place that prints.
-//!
-//! | code | meaning |
-//! |---|---|
-//! | 0 | the guest powered off, or the command did its work |
-//! | 1 | the recipe is wrong |
-//! | 2 | the command line is wrong |
-//! | 3 | the host refused |
-//! | 4 | the guest failed |
-//! | 130 | interrupted |
+//! What people type: the command line, and the only place that prints. Exit codes are those of [`crate::diag::exit_code`].
 
 mod audit;
 mod cache;
@@ -34,6 +25,7 @@ mod logs;
 mod lsp;
 mod manual;
 mod metrics;
+mod monitor;
 #[cfg(test)]
 mod named;
 mod netboot;
@@ -69,7 +61,7 @@ use term::Term;
 
 /// Runs bhyve virtual machines from small recipes: `vmrun RECIPE [--init]`
 #[derive(Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true, after_help = AFTER)]
+#[command(version, propagate_version = true, arg_required_else_help = true, after_help = after())]
 struct Cli {
     /// Show every command as it is run
     #[arg(short, long, global = true)]
@@ -78,17 +70,20 @@ struct Cli {
     command: Command,
 }
 
-const AFTER: &str = "\
+/// What stands below the list of commands.
+fn after() -> String {
+    format!(
+        "\
 `vmrun RECIPE` is `vmrun run RECIPE`. `vmrun RECIPE --help` lists the recipe's parameters.
 
 Exit codes:
-  0    the guest powered off, or the command did its work
-  1    the recipe is wrong
-  2    the command line is wrong
-  3    the host refused
-  4    the guest failed
-  130  interrupted
+{}
+{ENVIRONMENT}",
+        crate::diag::exit_code::listed()
+    )
+}
 
+const ENVIRONMENT: &str = "\
 Environment:
   VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14.3 names a release)
   VMRUN_STATE_DIR    the folder for running machines
@@ -128,6 +123,8 @@ enum Command {
     Top(top::TopArgs),
     /// Tell all that is known of a machine, with the threads of its hypervisor
     Status(status::StatusArgs),
+    /// Tell by the exit code whether a machine runs, for programs that look again and again
+    Monitor(monitor::MonitorArgs),
     /// Print numbers of the machines of this host, for Prometheus
     Metrics(metrics::MetricsArgs),
     /// Print the log of a machine in the background
@@ -272,6 +269,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::List(args) => list::run(&args, term),
         Command::Top(args) => top::run(&args, term),
         Command::Status(args) => status::run(&args, term),
+        Command::Monitor(args) => monitor::run(&args, term),
         Command::Metrics(args) => metrics::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
         Command::Events(args) => events::run(&args, term),
@@ -356,14 +354,7 @@ fn with_run(mut args: Vec<String>, commands: &clap::Command) -> Vec<String> {
 /// Returns the exit code of faults: the gravest of their blames decides.
 fn code(diagnostics: &[Diagnostic]) -> u8 {
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    match errors.map(|diagnostic| diagnostic.fault.blame).max() {
-        None => 0,
-        Some(Blame::Recipe) => 1,
-        Some(Blame::Usage) => 2,
-        Some(Blame::Host) => 3,
-        Some(Blame::Guest) => 4,
-        Some(Blame::Interrupted) => 130,
-    }
+    errors.map(|diagnostic| diagnostic.fault.blame).max().map_or(0, Blame::code)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "adopt",
         "list",
         "status",
+        "monitor",
         "metrics",
         "logs",
         "events",
