@@ -23,14 +23,14 @@ pub(crate) fn monitor(name: &VmName) -> Answer {
 impl Answer {
     /// Returns its state in one word.
     pub(crate) fn state(&self) -> &'static str {
-        match &self.seen {
-            Ok(Monitored::Supervised(status) | Monitored::Failed(status)) => status.state.word(),
-            Ok(Monitored::Starting(_)) => "starting",
-            Ok(Monitored::Foreground(_)) => "foreground",
-            Ok(Monitored::Unsupervised(_)) => "unsupervised",
-            Ok(Monitored::Down(false)) => "down",
-            Ok(Monitored::Down(true)) => "left",
-            Err(_) => "unknown",
+        let Ok(seen) = &self.seen else { return "unknown" };
+        match seen {
+            Monitored::Supervised(status) | Monitored::Failed(status) => status.state.word(),
+            Monitored::Starting(_) => "starting",
+            Monitored::Foreground(_) => "foreground",
+            Monitored::Unsupervised(_) => "unsupervised",
+            Monitored::Down(false) => "down",
+            Monitored::Down(true) => "left",
         }
     }
 

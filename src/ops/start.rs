@@ -129,21 +129,30 @@ pub(crate) fn start_recipes(
     let are_several = all.len() > 1;
     for wanted in &all {
         let request = asked_as_before(wanted, given, listener);
-        let already = Already::of(&request)?;
-        if let Some(name) = already.same(&request) {
+        if let Some(name) = Already::of(&request)?.same(&request) {
             listener(&StartEvent::RunsAlready(name));
             continue;
         }
-        match prepare(&request, options.stop_within, listener) {
-            Ok(start) => starts.push(Start { until, ..start }),
+        let again = || prepare(&request, options.stop_within, listener);
+        let wrong = match again() {
+            Ok(start) => {
+                starts.push(Start { until, ..start });
+                continue;
+            }
+            Err(wrong) => wrong,
+        };
+        // Somebody else may have begun to start it meanwhile.
+        let already = Already::of(&request)?;
+        if let Some(name) = already.same(&request) {
+            listener(&StartEvent::RunsAlready(name));
+        } else if let Some(fault) = already.refused(&installation, &request, are_several) {
             // What runs already is in the way of itself alone.
-            Err(wrong) => match Already::of(&request)?.refused(&installation, &request, are_several) {
-                Some(fault) => running.push(Diagnostic::error(fault)),
-                None => match patiently(wrong, until, listener, &|| prepare(&request, options.stop_within, listener)) {
-                    Ok(start) => starts.push(Start { until, ..start }),
-                    Err(wrong) => faults.extend(wrong),
-                },
-            },
+            running.push(Diagnostic::error(fault));
+        } else {
+            match patiently(wrong, until, listener, &again) {
+                Ok(start) => starts.push(Start { until, ..start }),
+                Err(wrong) => faults.extend(wrong),
+            }
         }
     }
     if !faults.is_empty() {

@@ -88,6 +88,7 @@ mod mutants;
 mod netboot;
 mod network;
 mod nodes;
+mod ocf;
 mod open;
 mod plans;
 mod probes;

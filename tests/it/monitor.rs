@@ -40,7 +40,10 @@ fn a_machine_is_told_by_an_exit_code_from_its_start_to_its_end() {
     host.recipe("db", "");
     answers(&host, 8, "db down", DOWN);
     ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    // No program is asked of it.
+    let before = host.read("fake/log");
     answers(&host, 0, "db running", "");
+    assert_eq!(host.read("fake/log"), before);
     let status = host.status("db").unwrap();
     kill(status.supervisor.unwrap());
     let guest = status.guest.unwrap();
@@ -61,7 +64,9 @@ fn a_machine_is_told_by_an_exit_code_from_its_start_to_its_end() {
     answers(&host, 8, "db left", LEFT);
     ended(&host.run(&["start", "db.rhai"]), 0, &host.own("vmrun: db runs"));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    let before = host.read("fake/log");
     answers(&host, 8, "db down", DOWN);
+    assert_eq!(host.read("fake/log"), before);
     host.is_clean();
 }
 
@@ -83,7 +88,9 @@ fn a_machine_that_has_failed_is_not_one_that_was_stopped() {
 ",
         "[tmp]/log/db.log"
     );
+    let before = host.read("fake/log");
     answers(&host, 6, "db held", &failed);
+    assert_eq!(host.read("fake/log"), before);
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is not held any more");
     answers(&host, 8, "db down", DOWN);
 }
