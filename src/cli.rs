@@ -316,7 +316,8 @@ struct Only<A: clap::Args> {
     args: A,
 }
 
-/// Parses a command line that begins with a recipe, with `run` or with `plan`, as it is typed most. What it does not take, the whole
+/// Parses a command line that begins with a recipe, with `run` or with `plan`, as it is typed most, or with `monitor`, as programs
+/// call it again and again. What it does not take, the whole
 /// command line has an answer to.
 fn short_cli(args: &[String]) -> Option<Cli> {
     let at = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
@@ -327,6 +328,7 @@ fn short_cli(args: &[String]) -> Option<Cli> {
     match args[at].as_str() {
         "run" => only(&rest(), Command::Run),
         "plan" => only(&rest(), Command::Plan),
+        "monitor" => only(&rest(), Command::Monitor),
         _ => None,
     }
 }
@@ -374,6 +376,8 @@ mod tests {
             ("vmrun --verbose plan --on linux web.rhai", Some("plan")),
             ("vmrun plan plan", Some("plan")),
             ("vmrun web", None),
+            ("vmrun monitor web --json", Some("monitor")),
+            ("vmrun monitor --help", None),
             ("vmrun plan", None),
             ("vmrun plan --help", None),
             ("vmrun plan -V", None),
@@ -389,6 +393,7 @@ mod tests {
             let name = cli.map(|cli| match cli.command {
                 Command::Run(_) => "run",
                 Command::Plan(_) => "plan",
+                Command::Monitor(_) => "monitor",
                 _ => "another",
             });
             assert_eq!(name, by_itself, "{line}");

@@ -5,7 +5,7 @@ use super::machines::machines;
 use super::settings;
 use super::start::near;
 use crate::diag::may_fail::MayFail as _;
-use crate::diag::{Blame, Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::processes::HypervisorKind;
 use crate::host::spawn;
@@ -139,7 +139,7 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
 
 /// Stops one machine.
 fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault> {
-    let mut host = settings::host(false)?;
+    let (mut host, asked) = (settings::host(false)?, Instant::now());
     // What cannot be looked at may run.
     host.store().examine_lock(name)?;
     let had_failed = recovery::has_failed(&host, name);
@@ -160,11 +160,13 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
             How::AtOnce => Duration::ZERO,
         };
         let (has_guest, begun) = (recovery::guest_of_run(&host, name).is_some(), Instant::now());
-        end_left(&mut host, name, how, within, listener)?;
-        if has_guest && begun.elapsed() >= within {
+        // The run that was asked before may have taken some of it.
+        let left = within.saturating_sub(asked.elapsed());
+        end_left(&mut host, name, how, (within, left), listener)?;
+        if has_guest && begun.elapsed() >= left {
             down = if how == How::AtOnce { Down::SwitchedOff } else { Down::Forced };
         }
-        is_certainly_down(&host, name)?;
+        is_certainly_down(&host, name, within)?;
     }
     listener(&if had_failed { StopEvent::FailureCleared(name) } else { StopEvent::Down(name, down) });
     Ok(())
@@ -172,18 +174,24 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
 
 /// Ends what a dead run has left. Where one has said how long it may take, that and a second is all it gets; what is not done by then
 /// the next one does, as after a crash.
-fn end_left(host: &mut System, name: &VmName, how: How, within: Duration, listener: Listener<'_>) -> Result<(), Fault> {
+fn end_left(
+    host: &mut System,
+    name: &VmName,
+    how: How,
+    (within, left): (Duration, Duration),
+    listener: Listener<'_>,
+) -> Result<(), Fault> {
     if !matches!(how, How::Asked(Some(_))) {
-        return recovery::end(host, name, within, &mut |host, left| {
+        return recovery::end(host, name, left, &mut |host, left| {
             listener(&StopEvent::GivesBack(&left.whose(), &left.commands(host)));
         });
     }
     let (events, heard) = mpsc::channel();
-    let (ended, until) = (name.clone(), Instant::now() + within + GRACE);
+    let (ended, until) = (name.clone(), Instant::now() + left + GRACE);
     let work = move || {
         let tell = |what| events.send(what).may_fail("nobody waits for it any more");
         let done = settings::host(false).and_then(|mut host| {
-            recovery::end(&mut host, &ended, within, &mut |host, left| tell(Ok((left.whose(), left.commands(host)))))
+            recovery::end(&mut host, &ended, left, &mut |host, left| tell(Ok((left.whose(), left.commands(host)))))
         });
         tell(Err(done));
     };
@@ -207,14 +215,10 @@ fn late(host: &System, name: &VmName, within: Duration) -> Fault {
 }
 
 /// Looks once more at a machine whose dead run is over: a fault if it is not certainly down.
-fn is_certainly_down(host: &System, name: &VmName) -> Result<(), Fault> {
+fn is_certainly_down(host: &System, name: &VmName, within: Duration) -> Result<(), Fault> {
     match monitor(host, name) {
-        Err(fault) if fault.blame == Blame::Unsure => Err(fault),
-        Ok(Monitored::Unsupervised(guest)) => {
-            let fault = Fault::host(format!("the guest of {name}, process {guest}, runs still"));
-            Err(fault.hint(format!("`vmrun stop {name}` once more; `kill -9 {guest}` ends it")))
-        }
-        Ok(_) | Err(_) => Ok(()),
+        Ok(Monitored::Unsupervised(_)) => Err(late(host, name, within)),
+        seen => seen.map(drop),
     }
 }
 

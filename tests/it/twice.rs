@@ -178,6 +178,36 @@ error: the run of db, process {supervisor}, does not end: it was asked to power 
 }
 
 #[test]
+fn a_stop_of_what_a_dead_run_has_left_is_over_in_time_too() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let status = host.status("db").unwrap();
+    kill(status.supervisor.unwrap());
+    let guest = status.guest.unwrap();
+    // Somebody has the lock of the machine, as a command that the supervisor has left.
+    let lock = File::open(host.path("state/.db.lock")).unwrap();
+    lock.lock().unwrap();
+    let late = |what: &str| {
+        let begin = Instant::now();
+        let said = format!(
+            "error: {what} within 500ms
+ |
+ = hint: `vmrun stop db` goes on with it; `vmrun status db` shows what there is
+"
+        );
+        ended(&host.run(&["stop", "db", "--within", "500ms"]), 3, &said);
+        assert!(begin.elapsed() < Duration::from_millis(2500), "{:?}", begin.elapsed());
+    };
+    late(&format!("the guest of db, process {guest}, did not end"));
+    kill(guest);
+    late("not all that a dead run of db has left was given back");
+    drop(lock);
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+    host.is_clean();
+}
+
+#[test]
 fn a_stop_does_not_say_of_what_it_could_not_look_at_that_it_does_not_run() {
     let host = Host::new("run\n");
     host.recipe("db", "");
