@@ -88,6 +88,7 @@ mod netboot;
 mod network;
 mod nodes;
 mod open;
+mod packaging;
 mod plans;
 mod probes;
 mod program;
