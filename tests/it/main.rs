@@ -70,6 +70,7 @@ mod import_cbsd;
 mod import_running;
 mod import_tested;
 mod inputs;
+mod instances;
 mod interfaces;
 mod jails;
 mod known;
