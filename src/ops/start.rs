@@ -16,6 +16,7 @@ use crate::host::signals::Signals;
 use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::VmName;
+use crate::model::instance::INSTANCE;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::MachineStatus;
@@ -201,8 +202,10 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
         .filter(|(name, _)| !is_given(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    if let Some(name) = wanted.name.as_ref().filter(|_| !before.is_empty()) {
-        listener(&StartEvent::AsBefore(name, &before));
+    // Its name says which instance it is.
+    let news: Vec<(String, String)> = before.iter().filter(|(name, _)| name != INSTANCE).cloned().collect();
+    if let Some(name) = wanted.name.as_ref().filter(|_| !news.is_empty()) {
+        listener(&StartEvent::AsBefore(name, &news));
     }
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;

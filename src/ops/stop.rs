@@ -345,6 +345,7 @@ mod tests {
             shape: Shape::default(),
             status: None,
             recipe: None,
+            instance: None,
             elsewhere: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());

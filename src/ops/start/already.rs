@@ -4,6 +4,7 @@ use crate::diag::Fault;
 use crate::host::{Host as _, files};
 use crate::model::{Argv, VmName};
 use crate::ops::installation::{Installation, Wanted};
+use crate::ops::instances;
 use crate::ops::recipe::RecipeRequest;
 use crate::ops::settings;
 use crate::supervise::journal::Owner;
@@ -63,7 +64,9 @@ impl Already {
                 return Some(other(status, request));
             }
         }
-        let (name, _) = self.all.first().filter(|_| are_several)?;
+        let is_it = |status: &MachineStatus| instances::is_of(status, request.instance());
+        let its = self.all.iter().find(|(_, status)| status.as_ref().is_none_or(is_it));
+        let (name, _) = its.filter(|_| are_several)?;
         let host = settings::host(false).ok()?;
         let owner = recovery::holder(&host, name)?;
         Some(recovery::running(&host, name, owner.as_ref(), Aim::Boot(Some(&request.path))))
