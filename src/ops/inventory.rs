@@ -3,6 +3,7 @@
 //! Whoever may not read a lock file is told what the rest says: the status of a machine in the background, and who the parent of a
 //! hypervisor is.
 
+use super::address::FoundAddress;
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::HypervisorKind;
@@ -72,6 +73,8 @@ pub(crate) struct Entry {
     pub recipe: Option<String>,
     /// Where its run is, or was, if that is in other namespaces or another jail, as words.
     pub elsewhere: Option<String>,
+    /// Where its guest is, where somebody has asked for it.
+    pub address: Option<FoundAddress>,
 }
 
 /// The processes of this host, as far as this user sees them.
@@ -188,6 +191,7 @@ fn entry(
         status,
         recipe: recipe.filter(|recipe| !recipe.is_empty()),
         elsewhere: owner.filter(|_| is_elsewhere).map(Owner::whereabouts),
+        address: None,
     }
 }
 
@@ -216,6 +220,7 @@ pub(crate) fn down(name: &str, recipe: &str) -> Entry {
         status: None,
         recipe: Some(recipe.into()),
         elsewhere: None,
+        address: None,
     }
 }
 
@@ -229,6 +234,7 @@ fn foreign(process: &Hypervisor) -> Entry {
         status: None,
         recipe: None,
         elsewhere: None,
+        address: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
 
+use super::address;
 use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
@@ -342,6 +343,7 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
     let is_ready = match sign {
         Sign::Tcp(address) => supervisor.answers(*address, *within),
+        Sign::Ssh => supervisor.until(*within, || address::greets(name)),
         Sign::Serial(text) => supervisor.says(text, || boot_log(name), *within),
     };
     match is_ready {

@@ -271,7 +271,7 @@ fn not_ours(one: &Entry, name: &VmName) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Shape, SshOptions};
+    use crate::model::Shape;
 
     #[test]
     fn a_machine_of_another_user_is_told_of_with_who_can_stop_it() {
@@ -281,10 +281,10 @@ mod tests {
             supervisor: None,
             process: None,
             shape: Shape::default(),
-            ssh: SshOptions::default(),
             status: None,
             recipe: None,
             elsewhere: None,
+            address: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

@@ -126,7 +126,7 @@ impl MachineStatus {
             error: word("error").map(Into::into),
             until: number("until"),
             shape: shape(map),
-            ssh: map.get("ssh").map(ssh).unwrap_or_default(),
+            ssh: map.get("ssh").map(ssh_options).unwrap_or_default(),
         })
     }
 
@@ -182,7 +182,8 @@ pub(crate) fn ssh_value(ssh: &SshOptions) -> Value {
     })
 }
 
-fn ssh(value: &Value) -> SshOptions {
+/// Reads what [`ssh_value`] wrote; what cannot be read is as if it were not said.
+pub(crate) fn ssh_options(value: &Value) -> SshOptions {
     fn parsed<T: FromStr>(value: &Value, key: &str) -> Option<T> {
         value.get(key).and_then(|text| text.as_str()?.parse().ok())
     }
