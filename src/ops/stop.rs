@@ -283,6 +283,7 @@ mod tests {
             shape: Shape::default(),
             status: None,
             recipe: None,
+            instance: None,
             elsewhere: None,
             address: None,
         };

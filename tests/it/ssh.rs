@@ -263,7 +263,7 @@ error: the host key of web is not known: ssh could not tell whether it is web th
     // What cloud-init writes to the console.
     let log = host.path("log/web.log");
     let text = format!("-----BEGIN SSH HOST KEY KEYS-----\r\n{KEY} root@web\r\n-----END SSH HOST KEY KEYS-----\r\n");
-    fs::write(&log, host.read("log/web.log") + &text).unwrap();
+    fs::write(&log, host.read("log/web.log") + text.as_str()).unwrap();
     said(&host, "ssh web", 7, "ssh OPTIONS -i [tmp]/id -p 2022 -- 10.0.0.5\n", "");
     assert_eq!(host.run(&["stop", "web"]).code, 0);
 }

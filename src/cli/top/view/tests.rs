@@ -38,6 +38,7 @@ fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
         shape,
         status,
         recipe,
+        instance: None,
         elsewhere: None,
         address: None,
     }
