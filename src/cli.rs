@@ -37,6 +37,7 @@ mod resize;
 mod run;
 mod screenshot;
 mod snapshot;
+mod ssh;
 mod start;
 mod status;
 mod stop;
@@ -137,6 +138,12 @@ enum Command {
     Console(console::ConsoleArgs),
     /// Wait until a machine says something on its serial port
     WaitSerial(wait_serial::WaitSerialArgs),
+    /// Log in to the guest of a machine, or run a command there, by ssh
+    Ssh(ssh::SshArgs),
+    /// Copy files to the guest of a machine, or from it, by scp
+    Cp(ssh::CpArgs),
+    /// Print what ssh's configuration has to have of machines
+    SshConfig(ssh::SshConfigArgs),
     /// Open the console of a machine, whichever host runs it
     Vnc(vnc::VncArgs),
     /// Save or show what is on the screen of a machine
@@ -276,6 +283,9 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Find(args) => find::run(&args, term),
         Command::Console(args) => console::run(&args, term),
         Command::WaitSerial(args) => wait_serial::run(&args, term),
+        Command::Ssh(args) => ssh::ssh(&args, term),
+        Command::Cp(args) => ssh::copy(&args, term),
+        Command::SshConfig(args) => ssh::config(&args, term),
         Command::Vnc(args) => vnc::run(&args, term),
         Command::Screenshot(args) => screenshot::run(&args, term),
         Command::Type(args) => keyboard::run(&args, term),

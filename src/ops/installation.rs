@@ -11,7 +11,7 @@ use crate::host::spawn;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Effect, Host, Settings};
+use crate::host::{Asked, Effect, Host, Platform, Settings};
 use crate::model::Machine;
 use crate::model::instance::INSTANCE;
 use crate::script::origin::Origin;
@@ -121,6 +121,11 @@ impl Installation {
             }
         };
         Ok(Self { config, settings, asked })
+    }
+
+    /// The kind of this host.
+    pub(crate) const fn platform(&self) -> Platform {
+        self.asked.platform
     }
 
     /// The folder in which a recipe is put that is new: the first that the configuration names, or that beside it.
