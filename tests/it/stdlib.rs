@@ -1,6 +1,7 @@
 //! The standard library: what its machines are, what its examples do, and where its faults stand.
 
 mod answers;
+mod cloud;
 mod guests;
 mod refused;
 
