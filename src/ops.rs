@@ -26,6 +26,7 @@ pub(crate) mod manual;
 pub(crate) mod metrics;
 pub(crate) mod netboot;
 pub(crate) mod network;
+pub(crate) mod new;
 pub(crate) mod notice;
 pub(crate) mod plan;
 mod proof;

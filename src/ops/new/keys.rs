@@ -1,0 +1,162 @@
+//! The public keys of ssh by which one logs in to a new machine: those that are given, the user's own, or a new one.
+
+use crate::diag::{Fault, suggest};
+use crate::host::files::{self, beside, halves};
+use crate::host::system::System;
+use crate::host::{Facts as _, program};
+use crate::model::Argv;
+use crate::ops::settings::env;
+use std::path::{Path, PathBuf};
+
+/// The kinds of keys that sshd of today takes (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+const KINDS: [&str; 7] = [
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
+/// The folder beside the configuration in which a key of vmrun's own is, and its name there.
+const OWN: [&str; 2] = ["ssh", "id_ed25519"];
+
+/// Public keys, each a line as authorized_keys has it.
+pub(super) struct Keys {
+    /// The lines.
+    pub(super) lines: Vec<String>,
+    /// The key that was made for it.
+    pub(super) new: Option<NewKey>,
+}
+
+/// A key that has no name yet. Without [`NewKey::settle`] nothing is left of it.
+pub(super) struct NewKey {
+    /// Where it is to be.
+    pub(super) path: PathBuf,
+    half: PathBuf,
+    public: String,
+}
+
+impl Keys {
+    /// Reads the files that are given; without any, every key of `~/.ssh`; without one there, vmrun's own, which is made where it is
+    /// missing.
+    ///
+    /// # Errors
+    /// A file that is given has no public key, or ssh-keygen(1) makes none.
+    pub(super) fn of(host: &System, given: &[PathBuf]) -> Result<Self, Fault> {
+        let known = |lines| Ok(Self { lines, new: None });
+        if !given.is_empty() {
+            return known(given.iter().map(|path| read(path)).collect::<Result<_, _>>()?);
+        }
+        let own = own();
+        if !own.is_empty() {
+            return known(own);
+        }
+        let path = host.settings().config.join(OWN[0]).join(OWN[1]);
+        if files::exists(&path) {
+            return known(vec![read(&public(&path))?]);
+        }
+        let new = NewKey::make(host, path)?;
+        Ok(Self { lines: vec![new.public.clone()], new: Some(new) })
+    }
+}
+
+/// Returns the user's own keys, by name; files that have none are passed over.
+fn own() -> Vec<String> {
+    let Some(home) = env("HOME").filter(|home| !home.is_empty()) else { return Vec::new() };
+    let folder = Path::new(&home).join(".ssh");
+    let is_public = |name: &String| Path::new(name).extension().is_some_and(|end| end == "pub");
+    let mut names: Vec<String> = files::names(&folder).into_iter().filter(is_public).collect();
+    names.sort();
+    let mut lines: Vec<String> = Vec::new();
+    for line in names.iter().filter_map(|name| read(&folder.join(name)).ok()) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn public(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.pub", path.display()))
+}
+
+/// Reads the key of a file.
+fn read(path: &Path) -> Result<String, Fault> {
+    let text = files::read_text(path).map_err(|why| {
+        let fault = Fault::usage(format!("cannot read {}: {}", path.display(), files::reason(&why)));
+        fault.hint("name the file of a public key, such as ~/.ssh/id_ed25519.pub")
+    })?;
+    if text.starts_with("-----BEGIN") {
+        let fault = Fault::usage(format!("{} is a private key, which stays where it is", path.display()));
+        return Err(fault.hint(format!("name its public half: {}", public(path).display())));
+    }
+    text.lines().find_map(key).ok_or_else(|| {
+        let fault = Fault::usage(format!("{} has no public key of ssh", path.display()));
+        fault.hint(format!("sshd takes {}; `ssh-keygen -t ed25519` makes one", suggest::list(KINDS)))
+    })
+}
+
+/// Returns a key with its comment, where that is plain; nothing of any other line.
+fn key(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let kind = words.next().filter(|kind| KINDS.contains(kind))?;
+    let is_base64 = |word: &&str| word.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+    let body = words.next().filter(is_base64)?;
+    let is_plain = |word: &&str| word.bytes().all(|b| b.is_ascii_alphanumeric() || b"@._-".contains(&b));
+    let comment = words.next().filter(is_plain).map(|word| format!(" {word}")).unwrap_or_default();
+    Some(format!("{kind} {body}{comment}"))
+}
+
+impl NewKey {
+    /// Has ssh-keygen(1) make one, beside the place where it is to be.
+    fn make(host: &System, path: PathBuf) -> Result<Self, Fault> {
+        if !host.has_program("ssh-keygen") {
+            let fault = Fault::host("there is no public key in ~/.ssh, and no `ssh-keygen` that makes one");
+            return Err(fault.hint("name the file of one by --key"));
+        }
+        files::make_folder(path.parent().unwrap_or(Path::new("")), Some(0o700))?;
+        halves::clear(&path)?;
+        let half = beside(&path);
+        let argv = Argv::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "vmrun", "-f"]);
+        let mut new = Self { path, half, public: String::new() };
+        program::run(&argv.arg(new.half.display()))?;
+        new.public = read(&public(&new.half))?;
+        files::remove(&public(&new.half))?;
+        Ok(new)
+    }
+
+    /// Gives it its name, and its public half one beside it.
+    pub(super) fn settle(&self) -> Result<(), Fault> {
+        files::write_whole(&public(&self.path), &format!("{}\n", self.public))?;
+        files::name_new(&self.half, &self.path)
+    }
+}
+
+impl Drop for NewKey {
+    fn drop(&mut self) {
+        use crate::diag::may_fail::MayFail as _;
+        for path in [public(&self.half), self.half.clone()] {
+            files::remove(&path).may_fail("it has its name, or what stays is nobody's key");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_of_a_kind_that_sshd_takes_and_its_comment_is_plain() {
+        let of = |line: &str| key(line).unwrap_or_default();
+        assert_eq!(of("ssh-ed25519 AAAA/+= ann@home"), "ssh-ed25519 AAAA/+= ann@home");
+        assert_eq!(of("sk-ssh-ed25519@openssh.com AAAA it's \"me\""), "sk-ssh-ed25519@openssh.com AAAA");
+        assert_eq!(of("  ecdsa-sha2-nistp521\tAAAA"), "ecdsa-sha2-nistp521 AAAA");
+        for none in
+            ["", "# a comment", "ssh-dss AAAA", "ssh-rsa", "ssh-rsa A\"A", "ssh-ed25519-cert-v01@openssh.com AAAA"]
+        {
+            assert_eq!(of(none), "", "{none}");
+        }
+    }
+}
