@@ -30,6 +30,7 @@ pub(crate) mod full_screen;
 pub(crate) mod growth;
 pub(crate) mod guests;
 pub(crate) mod handover;
+pub(crate) mod host_key;
 mod identity;
 pub(crate) mod interfaces;
 pub(crate) mod ipxe;

@@ -277,8 +277,11 @@ pub(crate) fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
     chunks.into_iter().try_for_each(|(at, chunk)| file.write_all_at(chunk, (at * CHUNK) as u64))
 }
 
-/// Writes an image; between its pieces a new file is zero.
-pub(crate) fn fill_with(file: &File, image: &Image) -> io::Result<()> {
+/// Writes an image; its permissions are there before it is, and between its pieces a new file is zero.
+pub(crate) fn fill_with(file: &File, image: &Image, mode: Option<u32>) -> io::Result<()> {
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.set_len(image.size())?;
     image.pieces().iter().try_for_each(|piece| file.write_all_at(&piece.bytes, piece.at))
 }

@@ -271,7 +271,7 @@ fn not_ours(one: &Entry, name: &VmName) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Shape;
+    use crate::model::{Shape, SshOptions};
 
     #[test]
     fn a_machine_of_another_user_is_told_of_with_who_can_stop_it() {
@@ -281,6 +281,7 @@ mod tests {
             supervisor: None,
             process: None,
             shape: Shape::default(),
+            ssh: SshOptions::default(),
             status: None,
             recipe: None,
             elsewhere: None,

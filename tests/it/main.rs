@@ -105,6 +105,7 @@ mod resets;
 mod restart;
 mod screen;
 mod snapshots;
+mod ssh;
 mod stdlib;
 mod storage_plans;
 mod targets;

@@ -2,7 +2,7 @@
 
 use crate::diag::{Cause, Fault};
 use crate::host::volumes::Volumes;
-use crate::host::{Effect, FileFact, Interface, InterfaceKind, interfaces};
+use crate::host::{Effect, FileFact, Interface, InterfaceKind, host_key, interfaces};
 use crate::model::{InterfaceName, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,10 @@ impl World {
             Effect::WriteFile { path, text, .. } => {
                 self.file(path, Some(Size::bytes(text.len() as u64)), true);
                 self.texts.insert(path.clone(), text.clone().into());
+            }
+            Effect::MakeHostKey(path) => {
+                self.comes(path, None);
+                self.comes(&host_key::public_path(path), None);
             }
             Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
             Effect::Fetch(fetch) => self.comes(&fetch.path(), fetch.size),
