@@ -88,7 +88,7 @@ impl NewMachine {
         let Some(pin) = request.digest.as_ref().or(asked.as_ref().map(|pin| &pin.digest)) else {
             return Err(Fault::new("vmrun itself failed: this is a mistake in it").into());
         };
-        let Keys { lines, new } = Keys::of(&host, &request.keys)?;
+        let Keys { lines, identity, new } = Keys::of(&host, &request.keys)?;
         let text = text::recipe(&Parts {
             name,
             os: (&request.os, &system.title),
@@ -98,6 +98,7 @@ impl NewMachine {
             memory: request.memory,
             user,
             keys: &lines,
+            identity: identity.as_deref(),
             network: &network,
         });
         let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
@@ -115,13 +116,14 @@ impl NewMachine {
         self.key.as_ref().map(|key| key.path.as_path())
     }
 
-    /// Writes it, where nothing has its name, and the key before it.
+    /// Writes it, where nothing has its name. A key that was made goes again where it is not written.
     ///
     /// # Errors
     /// Something has the name by now, or the folder may not be written.
     pub(crate) fn write(&self) -> Result<(), Fault> {
-        self.key.as_ref().map_or(Ok(()), NewKey::settle)?;
-        files::write_new(&self.recipe, &self.text)
+        files::write_new(&self.recipe, &self.text)?;
+        self.key.iter().for_each(NewKey::keep);
+        Ok(())
     }
 }
 
@@ -151,9 +153,9 @@ fn disk(host: &System, request: &NewRequest) -> Result<String, Fault> {
         let fault = Fault::usage(format!("{} is there already", what.display()));
         fault.hint("choose another name for the machine, or move it away")
     };
-    let seed = request.folder.join(format!("{}.seed", request.name));
-    if files::exists(&seed) {
-        return Err(is_there(&seed));
+    let own = ["seed", "key", "key.pub"].map(|end| request.folder.join(format!("{}.{end}", request.name)));
+    if let Some(path) = own.iter().find(|path| files::exists(path)) {
+        return Err(is_there(path));
     }
     let Some(dataset) = &request.zvol else {
         let file = format!("{}.img", request.name);

@@ -86,6 +86,7 @@ mod mess;
 mod mutants;
 mod netboot;
 mod network;
+mod new;
 mod nodes;
 mod open;
 mod plans;

@@ -1,11 +1,11 @@
 //! The public keys of ssh by which one logs in to a new machine: those that are given, the user's own, or a new one.
 
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, suggest};
-use crate::host::files::{self, beside, halves};
 use crate::host::system::System;
-use crate::host::{Facts as _, program};
-use crate::model::Argv;
+use crate::host::{Facts as _, files, host_key};
 use crate::ops::settings::env;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// The kinds of keys that sshd of today takes (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
@@ -26,16 +26,17 @@ const OWN: [&str; 2] = ["ssh", "id_ed25519"];
 pub(super) struct Keys {
     /// The lines.
     pub(super) lines: Vec<String>,
+    /// The private key, where ssh does not look for it itself: vmrun's own.
+    pub(super) identity: Option<PathBuf>,
     /// The key that was made for it.
     pub(super) new: Option<NewKey>,
 }
 
-/// A key that has no name yet. Without [`NewKey::settle`] nothing is left of it.
+/// A key that was made, and goes again unless it is kept.
 pub(super) struct NewKey {
-    /// Where it is to be.
+    /// Where it is.
     pub(super) path: PathBuf,
-    half: PathBuf,
-    public: String,
+    is_kept: Cell<bool>,
 }
 
 impl Keys {
@@ -45,7 +46,7 @@ impl Keys {
     /// # Errors
     /// A file that is given has no public key, or ssh-keygen(1) makes none.
     pub(super) fn of(host: &System, given: &[PathBuf]) -> Result<Self, Fault> {
-        let known = |lines| Ok(Self { lines, new: None });
+        let known = |lines| Ok(Self { lines, identity: None, new: None });
         if !given.is_empty() {
             return known(given.iter().map(|path| read(path)).collect::<Result<_, _>>()?);
         }
@@ -55,10 +56,11 @@ impl Keys {
         }
         let path = host.settings().config.join(OWN[0]).join(OWN[1]);
         if files::exists(&path) {
-            return known(vec![read(&public(&path))?]);
+            return Ok(Self { lines: vec![read(&host_key::public_path(&path))?], identity: Some(path), new: None });
         }
         let new = NewKey::make(host, path)?;
-        Ok(Self { lines: vec![new.public.clone()], new: Some(new) })
+        let lines = vec![read(&host_key::public_path(&new.path))?];
+        Ok(Self { lines, identity: Some(new.path.clone()), new: Some(new) })
     }
 }
 
@@ -78,10 +80,6 @@ fn own() -> Vec<String> {
     lines
 }
 
-fn public(path: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.pub", path.display()))
-}
-
 /// Reads the key of a file.
 fn read(path: &Path) -> Result<String, Fault> {
     let text = files::read_text(path).map_err(|why| {
@@ -90,7 +88,7 @@ fn read(path: &Path) -> Result<String, Fault> {
     })?;
     if text.starts_with("-----BEGIN") {
         let fault = Fault::usage(format!("{} is a private key, which stays where it is", path.display()));
-        return Err(fault.hint(format!("name its public half: {}", public(path).display())));
+        return Err(fault.hint(format!("name its public half: {}", host_key::public_path(path).display())));
     }
     text.lines().find_map(key).ok_or_else(|| {
         let fault = Fault::usage(format!("{} has no public key of ssh", path.display()));
@@ -110,35 +108,30 @@ fn key(line: &str) -> Option<String> {
 }
 
 impl NewKey {
-    /// Has ssh-keygen(1) make one, beside the place where it is to be.
+    /// Makes one.
     fn make(host: &System, path: PathBuf) -> Result<Self, Fault> {
-        if !host.has_program("ssh-keygen") {
+        if !host_key::has_program(host) {
             let fault = Fault::host("there is no public key in ~/.ssh, and no `ssh-keygen` that makes one");
             return Err(fault.hint("name the file of one by --key"));
         }
         files::make_folder(path.parent().unwrap_or(Path::new("")), Some(0o700))?;
-        halves::clear(&path)?;
-        let half = beside(&path);
-        let argv = Argv::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "vmrun", "-f"]);
-        let mut new = Self { path, half, public: String::new() };
-        program::run(&argv.arg(new.half.display()))?;
-        new.public = read(&public(&new.half))?;
-        files::remove(&public(&new.half))?;
-        Ok(new)
+        host_key::make(&path)?;
+        Ok(Self { path, is_kept: Cell::new(false) })
     }
 
-    /// Gives it its name, and its public half one beside it.
-    pub(super) fn settle(&self) -> Result<(), Fault> {
-        files::write_whole(&public(&self.path), &format!("{}\n", self.public))?;
-        files::name_new(&self.half, &self.path)
+    /// Has it stay.
+    pub(super) fn keep(&self) {
+        self.is_kept.set(true);
     }
 }
 
 impl Drop for NewKey {
     fn drop(&mut self) {
-        use crate::diag::may_fail::MayFail as _;
-        for path in [public(&self.half), self.half.clone()] {
-            files::remove(&path).may_fail("it has its name, or what stays is nobody's key");
+        if self.is_kept.get() {
+            return;
+        }
+        for path in [self.path.clone(), host_key::public_path(&self.path)] {
+            files::remove(&path).may_fail("what stays is a key for the next machine");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::import::{quoted, size};
 use crate::model::{Digest, InterfaceName, Size, VmName};
+use std::path::Path;
 
 /// How the machine is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) struct Parts<'a> {
     pub(super) user: &'a str,
     /// By which keys.
     pub(super) keys: &'a [String],
+    /// The private one, where ssh does not look for it.
+    pub(super) identity: Option<&'a Path>,
     /// How it is connected.
     pub(super) network: &'a Network,
 }
@@ -65,14 +68,16 @@ pub(super) fn recipe(parts: &Parts<'_>) -> String {
     ];
     let width = lines.iter().map(|(line, _)| line.len()).filter(|length| *length < WIDE).max().unwrap_or_default();
     let [os, pin, disks, net, com1] = lines.map(|(line, about)| format!("    {line:width$} // {about}\n"));
+    let identity = parts.identity.map(|path| format!(" identity: {},", quoted(&path.display().to_string())));
+    let identity = identity.unwrap_or_default();
     let keys: Vec<String> = parts.keys.iter().map(|key| quoted(key)).collect();
     let (cpus, memory) = (parts.cpus, size(parts.memory));
     format!(
-        "// {name}: `vmrun start {name}.rhai --init` makes it, then `vmrun start {name}` starts it and `vmrun ssh {name}` logs in.\n\
+        "// {name} is made by `vmrun start {name}.rhai --init`, and started by `vmrun start {name}` from then on.\n\
          import \"std/guest\" as guest;\n\
          guest::cloud(#{{\n    \
              name: {}, cpus: {cpus}, memory: {memory}, init: init,\n\
-         {os}{pin}{disks}    user: {}, ssh_keys: [{}],\n{net}{com1}\
+         {os}{pin}{disks}    user: {}, ssh_keys: [{}],{identity}\n{net}{com1}\
          }}).run();\n",
         quoted(name.as_str()),
         quoted(parts.user),
