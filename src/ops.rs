@@ -15,6 +15,7 @@ pub(crate) mod image;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod installation;
+pub(crate) mod instances;
 pub(crate) mod inventory;
 pub(crate) mod known;
 pub(crate) mod library;

@@ -189,6 +189,7 @@ debian_needs_test() {
     need_tool openssl openssl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
+    need_tool promtool prometheus
     need_tool qemu-img qemu-utils
     need_tool xz xz-utils
     need_tool bzip2 bzip2

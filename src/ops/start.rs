@@ -2,6 +2,7 @@
 
 use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
+use super::instances;
 use super::known::wanted;
 use super::recipe::RecipeRequest;
 use super::run::{Rehearsed, rehearse};
@@ -13,6 +14,7 @@ use crate::host::spawn;
 use crate::host::system::System;
 use crate::host::{Facts as _, Host};
 use crate::model::VmName;
+use crate::model::instance::INSTANCE;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::MachineStatus;
@@ -109,7 +111,7 @@ pub(crate) fn start_recipes(
         match prepare(&request, stop_within, listener) {
             Ok(start) => starts.push(start),
             // What runs already is in the way of itself alone.
-            Err(wrong) => match runs_already(&request.path).filter(|_| are_several) {
+            Err(wrong) => match runs_already(&request).filter(|_| are_several) {
                 Some(fault) => running.push(Diagnostic::error(fault)),
                 None => faults.extend(wrong),
             },
@@ -134,8 +136,10 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
         .filter(|(name, _)| !is_given(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    if let Some(name) = wanted.name.as_ref().filter(|_| !before.is_empty()) {
-        listener(&StartEvent::AsBefore(name, &before));
+    // Its name says which instance it is.
+    let news: Vec<(String, String)> = before.iter().filter(|(name, _)| name != INSTANCE).cloned().collect();
+    if let Some(name) = wanted.name.as_ref().filter(|_| !news.is_empty()) {
+        listener(&StartEvent::AsBefore(name, &news));
     }
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;
@@ -157,10 +161,13 @@ fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
 }
 
 /// Returns the fault of a recipe whose machine runs in the background already.
-fn runs_already(recipe: &str) -> Option<Fault> {
+fn runs_already(request: &RecipeRequest) -> Option<Fault> {
     let host = settings::host(false).ok()?;
+    let recipe = request.path.as_str();
     let path = host.real(Path::new(recipe));
-    let is_its = |status: &MachineStatus| host.real(Path::new(&status.recipe)) == path;
+    let is_its = |status: &MachineStatus| {
+        host.real(Path::new(&status.recipe)) == path && instances::is_of(status, request.instance())
+    };
     host.store().records().iter().find_map(|record| {
         MachineStatus::of(&host, &record.name).filter(is_its)?;
         let owner = recovery::holder(&host, &record.name)?;

@@ -284,6 +284,7 @@ mod tests {
             ssh: SshOptions::default(),
             status: None,
             recipe: None,
+            instance: None,
             elsewhere: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());

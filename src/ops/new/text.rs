@@ -57,7 +57,7 @@ pub(super) fn recipe(parts: &Parts<'_>) -> String {
         (format!("os: {},", quoted(os)), format!("{title}: `vmrun images` lists what there is")),
         (
             format!("pin: #{{ {}: {} }},", pin.kind().name(), quoted(pin.hex())),
-            format!("`vmrun images pin --check {name}.rhai`"),
+            format!("`vmrun images pin --check {name}.rhai` tells when it is old"),
         ),
         (
             format!("disks: [[{}, {}]],", quoted(disk), size(*disk_size)),

@@ -10,7 +10,7 @@ fn recipe(os: &str, network: &str) -> String {
         r#"import "std/guest" as guest;
 guest::cloud(#{{
     name: "web", cpus: 2, memory: 2.GiB, disks: [["/vm/web.img", 20.GiB]], init: init, os: "{os}",
-    pin: #{{ sha512: "{hex}" }}, seed: "/vm/web.seed",
+    pin: #{{ sha512: "{hex}" }}, seed: "/vm/web.seed", host_key: "/vm/web.key",
     user: "ann", ssh_keys: ["ssh-ed25519 AAAAC3Nz ann@home"], {network}
 }}).run();
 "#
@@ -38,7 +38,7 @@ qemu-img convert -n --target-is-zero -f qcow2 -O raw [tmp]/cache/sha512/[digest]
 mv /vm/web.img.new /vm/web.img
 vmrun image seed /vm/web.seed --user-data - --meta-data 'text:instance-id: "web"
 local-hostname: "web"
-' <<'EOF'
+' --ssh-host-key /vm/web.key <<'EOF'
 #cloud-config
 hostname: "web"
 timezone: "UTC"
@@ -82,7 +82,7 @@ truncate -s 20G /vm/web.img.new
 mv /vm/web.img.new /vm/web.img
 vmrun image seed /vm/web.seed --user-data - --meta-data 'text:instance-id: "web"
 local-hostname: "web"
-' <<'EOF'
+' --ssh-host-key /vm/web.key <<'EOF'
 #cloud-config
 hostname: "web"
 timezone: "Europe/Berlin"
@@ -142,7 +142,7 @@ fn what_an_image_cannot_become_is_refused_with_a_way_out() {
         ),
         (
             refused(&given.replace("debian-13", "debain-13")),
-            "there is no image \"debain-13\" | `vmrun images` lists them; `[images]` in config.toml adds more; did you mean `debian-13`?",
+            "there is no image \"debain-13\" | did you mean `debian-13`?",
         ),
         (
             refused(&given.replace("[\"ssh-ed25519 AAAAC3Nz ann@home\"]", "[]")),
