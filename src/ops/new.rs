@@ -84,15 +84,12 @@ impl NewMachine {
         let disk = disk(&host, request)?;
         let others = others(&installation, &recipe)?;
         let network = network(&host, request, &others)?;
-        let asked = request.digest.is_none().then(|| images::pin(&request.os, None)).transpose()?;
-        let Some(pin) = request.digest.as_ref().or(asked.as_ref().map(|pin| &pin.digest)) else {
-            return Err(Fault::new("vmrun itself failed: this is a mistake in it").into());
-        };
+        let (pin, asked) = pinned(request)?;
         let Keys { lines, identity, new } = Keys::of(&host, &request.keys)?;
         let text = text::recipe(&Parts {
             name,
             os: (&request.os, &system.title),
-            pin,
+            pin: &pin,
             disk: (&disk, request.size),
             cpus: request.cpus,
             memory: request.memory,
@@ -104,7 +101,7 @@ impl NewMachine {
         let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
         for init in [true, false] {
             let foreseen = installation.foreseen(&parsed, &Wanted::of(recipe.clone()), init)?;
-            against_other(&foreseen, name, pin, init)?;
+            against_other(&foreseen, name, &pin, init)?;
         }
         let mut notes = reach(&host, &network);
         notes.extend(unready(host, &parsed));
@@ -135,6 +132,14 @@ fn recipe_path(folder: &Path, name: &VmName) -> Result<PathBuf, Fault> {
     }
     let file = format!("{name}.rhai");
     Ok(if folder == Path::new(".") { file.into() } else { folder.join(file) })
+}
+
+/// Returns which image is meant, with what its publisher says of it, if he is asked.
+fn pinned(request: &NewRequest) -> Result<(Digest, Option<Pin>), Vec<Diagnostic>> {
+    match &request.digest {
+        Some(digest) => Ok((digest.clone(), None)),
+        None => images::pin(&request.os, None).map(|pin| (pin.digest.clone(), Some(pin))),
+    }
 }
 
 /// Returns who logs in.
