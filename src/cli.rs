@@ -30,6 +30,7 @@ mod monitor;
 mod named;
 mod netboot;
 mod network;
+mod new;
 mod plan;
 mod record;
 mod remove;
@@ -95,6 +96,8 @@ Environment:
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write the recipe of a new machine, from the image of its system
+    New(new::NewArgs),
     /// Rehearse a recipe, then run its machine in the foreground
     Run(run::RunArgs),
     /// Print the commands that a recipe would run, in order
@@ -262,6 +265,7 @@ fn exit_code(cli: Cli, prefetch: Prefetch, mut term: Term) -> ExitCode {
 /// Calls the function of a command.
 fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match command {
+        Command::New(args) => new::run(&args, term),
         Command::Run(args) => run::run(&args, prefetch, term),
         Command::Plan(args) => plan::run(&args, prefetch, term),
         Command::Check(args) => check::run(&args, term),

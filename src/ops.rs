@@ -29,6 +29,7 @@ pub(crate) mod metrics;
 pub(crate) mod monitor;
 pub(crate) mod netboot;
 pub(crate) mod network;
+pub(crate) mod new;
 pub(crate) mod notice;
 pub(crate) mod plan;
 mod proof;

@@ -88,6 +88,7 @@ mod monitor;
 mod mutants;
 mod netboot;
 mod network;
+mod new;
 mod nodes;
 mod ocf;
 mod open;
