@@ -155,7 +155,7 @@ pub(crate) fn running(words: &[String]) -> Result<Vec<VmName>, Vec<Diagnostic>> 
         let before = names.len();
         names.extend(known.map(|record| record.name));
         // What runs may have a recipe that is gone; what does not run has one that is there.
-        if names.len() == before && !files::exists(&path) {
+        if names.len() == before && !files::exists(Path::new(&absolute(&asked.name))) {
             let fault = Fault::usage(format!("{word} is no recipe, and no machine was started by it"));
             return Err(fault.hint("`vmrun list` shows what runs").into());
         }
