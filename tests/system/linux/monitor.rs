@@ -12,7 +12,7 @@ fn a_guest_of_qemu_is_told_by_an_exit_code_and_without_another_process() {
         # One line for each: the answer, the exit code, and what it says without numbers of processes.
         look() {
             vmrun monitor db >out 2>err
-            echo "$(cat out) $? $(sed -n '1s/process [0-9]*/process [pid]/p' err)"
+            echo "$(cat out) $? $(sed -n '1{s/process [0-9]*/process [pid]/;p;}' err)"
         }
         number() { vmrun monitor db --json 2>/dev/null | sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p"; }
         # There is nobody here who waits for those that have lost their parent: they are zombies then.
