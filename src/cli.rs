@@ -30,6 +30,7 @@ mod monitor;
 mod named;
 mod netboot;
 mod network;
+mod new;
 mod plan;
 mod record;
 mod remove;
@@ -37,6 +38,7 @@ mod resize;
 mod run;
 mod screenshot;
 mod snapshot;
+mod ssh;
 mod start;
 mod status;
 mod stop;
@@ -94,6 +96,8 @@ Environment:
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write the recipe of a new machine, from the image of its system
+    New(new::NewArgs),
     /// Rehearse a recipe, then run its machine in the foreground
     Run(run::RunArgs),
     /// Print the commands that a recipe would run, in order
@@ -137,6 +141,12 @@ enum Command {
     Console(console::ConsoleArgs),
     /// Wait until a machine says something on its serial port
     WaitSerial(wait_serial::WaitSerialArgs),
+    /// Log in to the guest of a machine, or run a command there, by ssh
+    Ssh(ssh::SshArgs),
+    /// Copy files to the guest of a machine, or from it, by scp
+    Cp(ssh::CpArgs),
+    /// Print what ssh's configuration has to have of machines
+    SshConfig(ssh::SshConfigArgs),
     /// Open the console of a machine, whichever host runs it
     Vnc(vnc::VncArgs),
     /// Save or show what is on the screen of a machine
@@ -255,6 +265,7 @@ fn exit_code(cli: Cli, prefetch: Prefetch, mut term: Term) -> ExitCode {
 /// Calls the function of a command.
 fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match command {
+        Command::New(args) => new::run(&args, term),
         Command::Run(args) => run::run(&args, prefetch, term),
         Command::Plan(args) => plan::run(&args, prefetch, term),
         Command::Check(args) => check::run(&args, term),
@@ -276,6 +287,9 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Find(args) => find::run(&args, term),
         Command::Console(args) => console::run(&args, term),
         Command::WaitSerial(args) => wait_serial::run(&args, term),
+        Command::Ssh(args) => ssh::ssh(&args, term),
+        Command::Cp(args) => ssh::copy(&args, term),
+        Command::SshConfig(args) => ssh::config(&args, term),
         Command::Vnc(args) => vnc::run(&args, term),
         Command::Screenshot(args) => screenshot::run(&args, term),
         Command::Type(args) => keyboard::run(&args, term),

@@ -42,6 +42,7 @@ pub(crate) use form::{check_alignment, check_size, guid};
 pub use inspect::inspect;
 pub(crate) use inspect::{DiskContents, File, Partition, Volume};
 pub(crate) use loader::{FREEBSD_PACKAGE, LINUX_PACKAGE, arch_named};
+pub(crate) use seed::GuestKey;
 pub use seed::Seed;
 
 /// The script of an image unless another is given: asks DHCP, then chains to `tftp://NEXT-SERVER/chainload/HOST.ipxe`.

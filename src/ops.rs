@@ -1,5 +1,6 @@
 //! What vmrun can do, as functions that return data or events and print nothing.
 
+pub(crate) mod address;
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod check;
@@ -28,6 +29,7 @@ pub(crate) mod metrics;
 pub(crate) mod monitor;
 pub(crate) mod netboot;
 pub(crate) mod network;
+pub(crate) mod new;
 pub(crate) mod notice;
 pub(crate) mod plan;
 mod proof;
@@ -44,6 +46,7 @@ pub(crate) mod search;
 pub(crate) mod serial;
 pub(crate) mod settings;
 pub(crate) mod snapshots;
+pub(crate) mod ssh;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;

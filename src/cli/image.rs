@@ -72,6 +72,9 @@ struct SeedArgs {
     /// The network, likewise
     #[arg(long, value_name = "SOURCE")]
     network_config: Option<String>,
+    /// The private key by which ssh knows the guest, with FILE.pub beside it; nobody else may read the volume then
+    #[arg(long, value_name = "FILE")]
+    ssh_host_key: Option<PathBuf>,
     /// The time of all files (1980-01-01)
     #[arg(long)]
     time: Option<String>,
@@ -140,6 +143,7 @@ impl SeedArgs {
             user_data: &self.user_data,
             meta_data: &self.meta_data,
             network_config: self.network_config.as_deref(),
+            ssh_host_key: self.ssh_host_key.as_deref(),
             time: self.time.as_deref(),
         }
     }

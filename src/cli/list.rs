@@ -4,7 +4,7 @@ use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
 use crate::ops::inventory::{Entry, EntryState, MachineState};
-use crate::ops::machines::{document, machines, machines_and_known, percent};
+use crate::ops::machines::{document, locate, machines, machines_and_known, percent};
 use clap::Args;
 use std::time::Duration;
 
@@ -47,7 +47,11 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
   resident      how much of the host's memory the hypervisor has, in bytes, or null
   cpu           percent of one processor, or null
   vnc           \"ADDRESS:PORT\" of its console, or null
-  disks, taps   lists of texts
+  disks, taps, macs
+                lists of texts
+  address       where its guest is, if it runs and that is known, or null
+  address_from  by what that is known: recipe, forward, leases or neighbours, or null
+  ssh           an object: `user`, `host_key` and `port`, each null where nothing is said of it, or null
   boots         how often it was booted, reboots included, or null
   restarts      how often it was started again after a crash, or null
   recipe        the path of its recipe, or null
@@ -57,7 +61,8 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
 What is not known is null. Keys may be added.";
 
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let (all, faults) = if args.all { machines_and_known()? } else { (machines()?, Vec::new()) };
+    let (mut all, faults) = if args.all { machines_and_known()? } else { (machines()?, Vec::new()) };
+    locate(&mut all);
     faults.iter().for_each(|fault| term.drawn(fault));
     if args.json {
         term.json(format!("{:#}", document(&all)))?;
@@ -101,10 +106,16 @@ const COLUMNS: [Column; 10] = [
 ];
 
 fn as_table(all: &[Entry]) -> String {
+    // Most hosts have nobody who is asked for by an address.
+    let has_addresses = all.iter().any(|one| one.address.is_some());
+    let mut columns = COLUMNS.to_vec();
+    if has_addresses {
+        columns.insert(columns.len() - 1, Column::Text("ADDRESS"));
+    }
     let text = |value: Option<String>| value.unwrap_or_default();
     let row = |one: &Entry| {
         let process = one.process.as_ref();
-        vec![
+        let mut row = vec![
             text(one.name.clone()),
             one.state.to_string(),
             text(process.map(|it| it.pid.to_string())),
@@ -114,10 +125,12 @@ fn as_table(all: &[Entry]) -> String {
             text(process.map(|it| percent(it.cpu))),
             text(one.shape.vnc.map(|address| address.to_string())),
             text(one.status.as_ref().map(|it| it.restarts.to_string())),
-            text(one.recipe.as_ref().map(|recipe| of_instance(recipe, one.instance.as_deref()))),
-        ]
+        ];
+        row.extend(has_addresses.then(|| text(one.address.map(|found| found.ip.to_string()))));
+        row.push(text(one.recipe.as_ref().map(|recipe| of_instance(recipe, one.instance.as_deref()))));
+        row
     };
-    table(&COLUMNS, &all.iter().map(row).collect::<Vec<_>>())
+    table(&columns, &all.iter().map(row).collect::<Vec<_>>())
 }
 
 /// A recipe, with which of its instances is meant, as it can be started.
@@ -174,6 +187,7 @@ mod tests {
             recipe: None,
             instance: None,
             elsewhere: None,
+            address: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();
         let said = advices(&all);

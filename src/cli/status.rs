@@ -73,6 +73,7 @@ fn facts(one: &Entry) -> Vec<(&'static str, String)> {
     facts.extend(one.shape.vnc.map(|address| ("console", address.to_string())));
     facts.extend(several(&one.shape.disks).map(|text| ("disks", text)));
     facts.extend(several(&one.shape.taps).map(|text| ("taps", text)));
+    facts.extend(one.address.map(|found| ("address", format!("{} ({})", found.ip, found.source.word()))));
     if let Some(status) = &one.status {
         facts.push(("boots", status.boots.to_string()));
         facts.push(("restarts", status.restarts.to_string()));

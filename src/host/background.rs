@@ -144,7 +144,8 @@ impl Supervisor {
         self.until(within, || after(&self.log, from()).contains(text))
     }
 
-    fn until(&self, within: Duration, holds: impl Fn() -> bool) -> Option<bool> {
+    /// Waits until something holds, at most so long; returns whether it does, or nothing if somebody asked us to stop.
+    pub(crate) fn until(&self, within: Duration, holds: impl Fn() -> bool) -> Option<bool> {
         let end = Instant::now() + within;
         while !holds() {
             let left = end.saturating_duration_since(Instant::now());

@@ -4,6 +4,7 @@ pub(crate) mod fetch;
 mod jail;
 mod link;
 
+use super::host_key;
 use super::interfaces::marks::Maker;
 use super::program::{self, Chain};
 use super::{CommandStep, Effect, Effects, Platform};
@@ -29,6 +30,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
             };
             vec![CommandStep { argv: argv.arg(path.display()), stdin: Some(text.to_string()) }]
         }
+        Effect::MakeHostKey(path) => vec![host_key::command(path).into()],
         Effect::CopyVars { from, to } => vec![Argv::new("cp").arg(from).arg(to).into()],
         Effect::Disk(change) => change.commands().into_iter().map(CommandStep::from).collect(),
         Effect::Fetch(file) => fetch::steps(platform, file),
@@ -82,6 +84,7 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
+        | Effect::MakeHostKey(_)
         | Effect::CopyVars { .. }
         | Effect::Disk(_)
         | Effect::Fetch(_)
@@ -120,6 +123,7 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::Truncate { .. }
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
+        | Effect::MakeHostKey(_)
         | Effect::CopyVars { .. }
         | Effect::Disk(_)
         | Effect::Fetch(_)
@@ -232,6 +236,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::Leave { .. }
         | Effect::WriteImage { .. }
         | Effect::WriteFile { .. }
+        | Effect::MakeHostKey(_)
         | Effect::CopyVars { .. }
         | Effect::Fetch(_)
         | Effect::Run(_)

@@ -72,7 +72,11 @@ pub(crate) enum Effect {
         command: Argv,
         /// What that command reads from its standard input.
         stdin: Option<String>,
+        /// Who may do what with it; else what the umask leaves.
+        mode: Option<u32>,
     },
+    /// A private key of a host of ssh is made, and the public one beside it, as `FILE.pub`.
+    MakeHostKey(PathBuf),
     /// A firmware's empty variables are copied for a machine.
     CopyVars {
         /// The empty ones.

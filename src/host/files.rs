@@ -277,8 +277,11 @@ pub(crate) fn fill(file: &File, bytes: &[u8]) -> io::Result<()> {
     chunks.into_iter().try_for_each(|(at, chunk)| file.write_all_at(chunk, (at * CHUNK) as u64))
 }
 
-/// Writes an image; between its pieces a new file is zero.
-pub(crate) fn fill_with(file: &File, image: &Image) -> io::Result<()> {
+/// Writes an image; its permissions are there before it is, and between its pieces a new file is zero.
+pub(crate) fn fill_with(file: &File, image: &Image, mode: Option<u32>) -> io::Result<()> {
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.set_len(image.size())?;
     image.pieces().iter().try_for_each(|piece| file.write_all_at(&piece.bytes, piece.at))
 }
@@ -329,6 +332,34 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Fault> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     })
+}
+
+/// Gives a file its name, where nothing has it. A file system without links has it renamed.
+pub(crate) fn name_new(new: &Path, path: &Path) -> Result<(), Fault> {
+    match std::fs::hard_link(new, path) {
+        Ok(()) => remove(new),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
+        Err(_) => std::fs::rename(new, path).map_err(io_fault("rename to", path)),
+    }
+}
+
+/// The fault of a file that nobody writes over.
+pub(crate) fn is_there(path: &Path) -> Fault {
+    Fault::usage(format!("{} is there already", path.display())).hint("choose another path, or remove it")
+}
+
+/// Writes a text as a file that has its name when it is whole, and where nothing has that.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Fault> {
+    halves::clear(path)?;
+    let beside = beside(path);
+    let file = OpenOptions::new().create_new(true).write(true).open(&beside);
+    let written = file.and_then(|mut file| {
+        file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let named = written.map_err(io_fault("write", path)).and_then(|()| name_new(&beside, path));
+    named.inspect_err(|_| remove(&beside).may_fail("the fault that matters is the first one"))
 }
 
 #[cfg(test)]

@@ -131,6 +131,11 @@ impl Settings {
         self.state.join(format!(".{name}.secrets"))
     }
 
+    /// Returns the file that says to ssh by which key a guest is known.
+    pub fn known_hosts_file(&self, name: &VmName) -> PathBuf {
+        self.state.join(format!(".{name}.known_hosts"))
+    }
+
     /// Returns the file with GRUB's names of the files of a machine.
     pub fn map_file(&self, name: &VmName) -> PathBuf {
         self.state.join(format!(".{name}.map"))

@@ -13,6 +13,7 @@ use super::files::{
 };
 use super::folder::{self, Keeps};
 use super::foreign_process::ForeignProcess;
+use super::host_key;
 use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
 use super::program::{self, Chain, PendingCommand, Program, run};
@@ -278,12 +279,13 @@ impl Effects for System {
                 return Ok(String::new());
             }
             Effect::Truncate { path, size } => return truncate(path, *size).map(|()| String::new()),
-            Effect::WriteImage { path, image, .. } => {
-                return replace(path, |file| fill_with(file, image)).map(|()| String::new());
+            Effect::WriteImage { path, image, mode, .. } => {
+                return replace(path, |file| fill_with(file, image, *mode)).map(|()| String::new());
             }
             Effect::WriteFile { path, text, mode } => {
                 return replace(path, |file| fill_as(file, text, *mode)).map(|()| String::new());
             }
+            Effect::MakeHostKey(path) => return host_key::make(path).map(|()| String::new()),
             Effect::CopyVars { from, to } => {
                 let bytes = self.read(from.as_path(), WHOLE)?;
                 return replace(to.as_path(), |file| fill(file, &bytes)).map(|()| String::new());

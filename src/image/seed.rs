@@ -4,6 +4,7 @@ use super::fat::{self, Head, Label, Shape, Time, Tree};
 use super::form::{Identity, ImageForm, LARGEST, SMALLEST};
 use super::{Image, SECTOR, amount, yaml};
 use crate::diag::Fault;
+use crate::model::{HostKey, Secret};
 use std::rc::Rc;
 
 /// What is in a seed, each a text as cloud-init reads it.
@@ -15,8 +16,31 @@ pub struct Seed {
     pub meta_data: String,
     /// The network, in version 1 or 2; else every card asks DHCP.
     pub network_config: Option<String>,
+    /// The key by which the guest is known, which cloud-init puts in the place of those that it would make.
+    pub host_key: Option<GuestKey>,
     /// The time that all files have.
     pub time: Time,
+}
+
+/// A host key that a guest is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestKey {
+    /// The private key, in PEM's form; absent where it is only to be made.
+    pub private: Secret,
+    /// The public key.
+    pub public: HostKey,
+}
+
+impl GuestKey {
+    /// Returns the lines of `#cloud-config` for it (cloud-init's documentation, module SSH, `ssh_keys`).
+    fn lines(&self) -> String {
+        let kind = self.public.cloud_name();
+        let mut lines = format!("ssh_keys:\n  {kind}_private: |\n");
+        for line in self.private.reveal().lines() {
+            lines.push_str(&format!("    {line}\n"));
+        }
+        lines + format!("  {kind}_public: {}\n", self.public).as_str()
+    }
 }
 
 /// How user data begins, by the table in cloud-init's documentation ("User-data formats").
@@ -34,11 +58,12 @@ const BEGINNINGS: &[&str] = &[
 impl Seed {
     /// Returns the bytes of the volume: 1 MiB, or as much as it takes.
     pub fn build(&self) -> Result<Image, Fault> {
-        self.check()?;
+        let user_data = self.whole_user_data()?;
+        self.check(&user_data)?;
         let mut tree = Tree::new();
         let mut add = |path: &str, text: &str| tree.add(path, Rc::new(text.as_bytes().to_vec()));
         add("meta-data", &self.meta_data)?;
-        add("user-data", &self.user_data)?;
+        add("user-data", &user_data)?;
         if let Some(text) = &self.network_config {
             add("network-config", text)?;
         }
@@ -53,8 +78,29 @@ impl Seed {
         Ok(Image::new(size, fat::write(&shape, &head, &tree)))
     }
 
-    fn check(&self) -> Result<(), Fault> {
-        let texts = [("user-data", Some(&self.user_data)), ("meta-data", Some(&self.meta_data))];
+    /// Returns who may read it, where that is not for everybody: its owner, if there is a private key in it.
+    pub fn mode(&self) -> Option<u32> {
+        self.host_key.as_ref().map(|_| 0o600)
+    }
+
+    /// The user data with the host key.
+    fn whole_user_data(&self) -> Result<String, Fault> {
+        const CONFIG: &str = "#cloud-config";
+        let Some(key) = &self.host_key else { return Ok(self.user_data.clone()) };
+        if !self.user_data.starts_with(CONFIG) {
+            let fault = Fault::new(format!("the seed has a host key, and its user-data is no {CONFIG}"));
+            return Err(fault.hint(format!("begin it with a line {CONFIG}, or leave the host key out")));
+        }
+        if self.user_data.lines().any(|line| line.starts_with("ssh_keys:")) {
+            let fault = Fault::new("the seed has a host key, and its user-data has `ssh_keys` of its own");
+            return Err(fault.hint("leave one of them out"));
+        }
+        let end = if self.user_data.ends_with('\n') { "" } else { "\n" };
+        Ok(format!("{}{end}{}", self.user_data, key.lines()))
+    }
+
+    fn check(&self, user_data: &String) -> Result<(), Fault> {
+        let texts = [("user-data", Some(user_data)), ("meta-data", Some(&self.meta_data))];
         for (name, text) in texts.into_iter().chain([("network-config", self.network_config.as_ref())]) {
             if text.is_some_and(|text| text.contains('\0')) {
                 let fault = Fault::new(format!("the {name} of the seed has a NUL byte"));
@@ -77,7 +123,7 @@ impl Seed {
         }
         // Scripts, templates and parts of a mail are read by others, or by cloud-init once they are filled.
         if self.user_data.starts_with("#cloud-config") {
-            yaml::check("user-data", &self.user_data)?;
+            yaml::check("user-data", user_data)?;
         }
         yaml::check("meta-data", &self.meta_data)?;
         self.network_config.as_ref().map_or(Ok(()), |text| yaml::check("network-config", text))

@@ -10,8 +10,8 @@ use super::device::Counterpart;
 use super::dialog::DialogStep;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size, Target, Topology,
-    Value, VmName,
+    Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size, SshOptions, Target,
+    Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ pub struct Draft {
     pub jail: Option<Jail>,
     /// What is said to the guest and heard from it while it runs, in order.
     pub dialog: Vec<DialogStep>,
+    /// How its guest is reached by ssh.
+    pub ssh: SshOptions,
 }
 
 impl Default for Draft {
@@ -82,6 +84,7 @@ impl Default for Draft {
             limits: Limits::default(),
             jail: None,
             dialog: Vec::new(),
+            ssh: SshOptions::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::setting::SETTINGS;
 use super::value::Tty;
 use super::{
     Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, FwItem, Grub, Jail, Limits, Loader, Part, PciSlot,
-    Secret, Setting, Size, Target, Topology, Value, VmName,
+    Secret, Setting, Size, SshOptions, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -188,6 +188,11 @@ impl Machine {
     /// Returns what is said to its guest and heard from it while that runs, in order.
     pub fn dialog(&self) -> &[DialogStep] {
         &self.draft.dialog
+    }
+
+    /// Returns what its recipe says of ssh to its guest.
+    pub const fn ssh(&self) -> &SshOptions {
+        &self.draft.ssh
     }
 
     /// Returns the arguments that vmrun does not know.

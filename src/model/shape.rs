@@ -1,6 +1,6 @@
 //! What is told of a machine where machines are listed.
 
-use super::{Backend, Device, Machine, Size};
+use super::{Backend, Device, Forward, Mac, Machine, Size, Value};
 use std::net::SocketAddr;
 
 /// What a machine is made of, as far as it is told where machines are listed: known from the machine itself, or read from the
@@ -17,6 +17,10 @@ pub struct Shape {
     pub disks: Vec<String>,
     /// The names of its taps.
     pub taps: Vec<String>,
+    /// The hardware addresses of its cards, as far as its recipe gives them.
+    pub macs: Vec<Mac>,
+    /// Which ports of the host reach its guest.
+    pub forwards: Vec<Forward>,
 }
 
 impl Shape {
@@ -30,6 +34,8 @@ impl Shape {
             vnc: devices().find_map(Device::vnc).map(|address| address.socket()),
             disks: devices().flat_map(|device| device.images()).map(|(_, _, path, _)| path.to_string()).collect(),
             taps: devices().filter_map(|device| device.backend().and_then(tap)).collect(),
+            macs: devices().filter_map(Device::mac).collect(),
+            forwards: devices().flat_map(forwards).collect(),
         }
     }
 
@@ -43,6 +49,17 @@ impl Shape {
             vnc: self.vnc.or(other.vnc),
             disks: longer(self.disks, other.disks),
             taps: longer(self.taps, other.taps),
+            macs: if self.macs.is_empty() { other.macs } else { self.macs },
+            forwards: if self.forwards.is_empty() { other.forwards } else { self.forwards },
         }
+    }
+}
+
+/// The rules by which ports of the host reach a card's guest.
+fn forwards(device: &Device) -> Vec<Forward> {
+    match device.value("hostfwd") {
+        Some(Value::Forwards(rules)) => rules.clone(),
+        // No other value is for it.
+        _ => Vec::new(),
     }
 }

@@ -8,13 +8,15 @@ use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
 /// Every key, in the order in which they are told.
-const KEYS: [&str; 4] = ["hosts", "recipes", "start", "viewer"];
+const KEYS: [&str; 5] = ["hosts", "leases", "recipes", "start", "viewer"];
 
 /// The values of `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The hosts that may run machines, by name or address.
     pub hosts: Vec<String>,
+    /// The files of DHCP servers in which it is looked up where a guest is, if not those of their packages.
+    pub leases: Vec<PathBuf>,
     /// The folders in which recipes are looked for.
     pub recipes: Vec<PathBuf>,
     /// The machines that `vmrun start --all` starts, by name or by recipe.
@@ -65,6 +67,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
                 faults.push(at(fault.hint(example(name)), value.span()));
             }
             ("hosts", Some(hosts)) => config.hosts = hosts,
+            ("leases", Some(files)) => config.leases = files.into_iter().map(PathBuf::from).collect(),
             ("recipes", Some(folders)) => config.recipes = folders.into_iter().map(PathBuf::from).collect(),
             ("start", Some(machines)) => config.start = machines,
             (_, Some(viewer)) if viewer.is_empty() => {
@@ -79,6 +82,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
 fn example(key: &str) -> &'static str {
     match key {
         "hosts" => "hosts = [\"192.168.2.5\", \"192.168.2.6\"]",
+        "leases" => "leases = [\"/var/db/dnsmasq.leases\"]",
         "recipes" => "recipes = [\"/usr/local/etc/vmrun/recipes\"]",
         "start" => "start = [\"db\", \"web\"]",
         _ => "viewer = [\"vncviewer\", \"{host}:{port}\"]",
@@ -99,9 +103,10 @@ mod tests {
 
     #[test]
     fn every_key_is_read_and_none_is_needed() {
-        let text = "hosts = [\"10.0.0.5\", \"vm6\"]\nrecipes = [\"/vm/recipes\"]\nstart = [\"db\"]\nviewer = [\"v\", \"{host}\"]\n";
+        let text = "hosts = [\"10.0.0.5\", \"vm6\"]\nleases = [\"/x\"]\nrecipes = [\"/vm/recipes\"]\nstart = [\"db\"]\nviewer = [\"v\", \"{host}\"]\n";
         let config = Config {
             hosts: vec!["10.0.0.5".into(), "vm6".into()],
+            leases: vec!["/x".into()],
             recipes: vec!["/vm/recipes".into()],
             start: vec!["db".into()],
             viewer: vec!["v".into(), "{host}".into()],

@@ -8,8 +8,8 @@ use super::recipe::once;
 use crate::diag::{Blame, Fault};
 use crate::host::files::WHOLE;
 use crate::host::system::{Prefetch, System};
-use crate::host::{Effect, Effects as _, Facts as _, Settings, files, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Image, ImageForm, IpxeImage, Loader, Seed, template};
+use crate::host::{Effect, Effects as _, Facts as _, Settings, files, host_key, ipxe};
+use crate::image::{self, DEFAULT_SCRIPT, GuestKey, Image, ImageForm, IpxeImage, Loader, Seed, template};
 use crate::model::{Argv, Size};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -48,6 +48,8 @@ pub(crate) struct SeedRequest<'a> {
     pub(crate) meta_data: &'a str,
     /// The source of the network.
     pub(crate) network_config: Option<&'a str>,
+    /// The private key by which the guest is known.
+    pub(crate) ssh_host_key: Option<&'a Path>,
     /// The time of all files.
     pub(crate) time: Option<&'a str>,
 }
@@ -97,12 +99,12 @@ pub(crate) fn ipxe(request: &IpxeRequest<'_>, settings: Settings, notify: Notify
     let image = IpxeImage { loaders, script, files, form };
     let built = image.build()?;
     image.warnings().into_iter().for_each(|refused| notify(Notice::warning(refused.fault)));
-    write(&mut host, request.out, built)
+    write(&mut host, request.out, built, None)
 }
 
-fn write(host: &mut System, path: &Path, image: Image) -> Result<(), Fault> {
+fn write(host: &mut System, path: &Path, image: Image, mode: Option<u32>) -> Result<(), Fault> {
     let (path, command) = (path.to_path_buf(), Argv::new("vmrun"));
-    host.perform(&Effect::WriteImage { path, image: image.into(), command, stdin: None }).map(drop)
+    host.perform(&Effect::WriteImage { path, image: image.into(), command, stdin: None, mode }).map(drop)
 }
 
 fn script(host: &System, path: &Path) -> Result<String, Fault> {
@@ -132,12 +134,16 @@ pub(crate) fn seed(request: &SeedRequest<'_>, settings: Settings) -> Result<(), 
         let fault = |_| Fault::new(format!("{name} {source} is not text")).hint("cloud-init reads UTF-8");
         String::from_utf8(bytes).map_err(fault)
     };
+    let key = |path: &Path| {
+        Ok::<_, Fault>(GuestKey { private: host_key::private(&host, path)?, public: host_key::public(&host, path)? })
+    };
     let seed = Seed {
         user_data: text("--user-data", request.user_data)?,
         meta_data: text("--meta-data", request.meta_data)?,
         network_config: request.network_config.map(|source| text("--network-config", source)).transpose()?,
+        host_key: request.ssh_host_key.map(key).transpose()?,
         time: option("--time", request.time, str::parse)?.unwrap_or_default(),
     };
-    let image = seed.build()?;
-    write(&mut host, request.out, image)
+    let (image, mode) = (seed.build()?, seed.mode());
+    write(&mut host, request.out, image, mode)
 }

@@ -11,7 +11,7 @@ use crate::host::spawn;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
-use crate::host::{Asked, Effect, Host, Settings};
+use crate::host::{Asked, Effect, Host, Platform, Settings};
 use crate::model::Machine;
 use crate::model::instance::INSTANCE;
 use crate::script::origin::Origin;
@@ -123,6 +123,11 @@ impl Installation {
         Ok(Self { config, settings, asked })
     }
 
+    /// The kind of this host.
+    pub(crate) const fn platform(&self) -> Platform {
+        self.asked.platform
+    }
+
     /// The folder in which a recipe is put that is new: the first that the configuration names, or that beside it.
     pub(crate) fn home(&self) -> PathBuf {
         self.config.recipes.first().cloned().unwrap_or_else(|| self.settings.config.join("recipes"))
@@ -148,7 +153,7 @@ impl Installation {
     }
 
     /// Every recipe in folders, by path; of two with one name the first one counts.
-    fn within(folders: Vec<PathBuf>) -> Vec<PathBuf> {
+    pub(crate) fn within(folders: Vec<PathBuf>) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = Vec::new();
         for folder in folders {
             let mut names = files::names(&folder);

@@ -3,6 +3,7 @@
 //! Whoever may not read a lock file is told what the rest says: the status of a machine in the background, and who the parent of a
 //! hypervisor is.
 
+use super::address::FoundAddress;
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::HypervisorKind;
@@ -76,6 +77,8 @@ pub(crate) struct Entry {
     pub instance: Option<String>,
     /// Where its run is, or was, if that is in other namespaces or another jail, as words.
     pub elsewhere: Option<String>,
+    /// Where its guest is, where somebody has asked for it.
+    pub address: Option<FoundAddress>,
 }
 
 /// The processes of this host, as far as this user sees them.
@@ -191,6 +194,7 @@ fn entry(
         instance: status.as_ref().and_then(|it| it.params.get(INSTANCE).cloned()),
         status,
         elsewhere: owner.filter(|_| is_elsewhere).map(Owner::whereabouts),
+        address: None,
     }
 }
 
@@ -226,6 +230,7 @@ pub(crate) fn down(name: &str, recipe: &str, instance: Option<String>) -> Entry 
         recipe: Some(recipe.into()),
         instance,
         elsewhere: None,
+        address: None,
     }
 }
 
@@ -240,6 +245,7 @@ fn foreign(process: &Hypervisor) -> Entry {
         recipe: None,
         instance: None,
         elsewhere: None,
+        address: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The machines of this host as they are now, and the JSON by which programs and other hosts are told of them.
 
+use super::address::Addresses;
 use super::hosts::KnownMachine;
 use super::installation::{Installation, Wanted, stem};
 use super::instances;
@@ -14,7 +15,7 @@ use crate::host::{Kept, kept};
 use crate::model::Size;
 use crate::model::instance::INSTANCE;
 use crate::model::name::in_order;
-use crate::supervise::status::MachineStatus;
+use crate::supervise::status::{MachineStatus, ssh_value};
 use serde_json::{Value, json};
 use std::panic::resume_unwind;
 use std::thread;
@@ -78,6 +79,22 @@ pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diag
     Ok((all, faults))
 }
 
+/// Finds out where the guests of machines are that run; what is wrong with the configuration is told by whoever needs it.
+pub(crate) fn locate(all: &mut [Entry]) {
+    if let Ok(installation) = Installation::open() {
+        let addresses = Addresses::new(&installation);
+        all.iter_mut().for_each(|one| addresses.locate(one));
+    }
+}
+
+/// What is known of ssh to a guest: with the port of its address. Where its key of who logs in is, is this host's affair.
+fn ssh(one: &Entry) -> Option<Value> {
+    let mut ssh = one.status.as_ref()?.ssh.clone();
+    ssh.port = one.address.map(|found| found.port).or(ssh.port);
+    (ssh.identity, ssh.address) = (None, None);
+    Some(ssh_value(&ssh))
+}
+
 /// Returns thousandths as a percentage with one decimal.
 pub(crate) fn percent(permille: u64) -> String {
     format!("{}.{}", permille / 10, permille % 10)
@@ -110,6 +127,10 @@ pub(crate) fn object(one: &Entry) -> Value {
         "vnc": one.shape.vnc.map(|address| address.to_string()),
         "disks": one.shape.disks,
         "taps": one.shape.taps,
+        "macs": one.shape.macs.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "address": one.address.map(|found| found.ip),
+        "address_from": one.address.map(|found| found.source.word()),
+        "ssh": ssh(one),
         "boots": status.map(|it| it.boots),
         "restarts": status.map(|it| it.restarts),
         "recipe": one.recipe,

@@ -288,7 +288,12 @@ fn of_state(host: &dyn Host, name: &VmName) -> Result<Vec<Step>, Fault> {
         0 => log.clone(),
         _ => PathBuf::from(format!("{}.{number}", log.display())),
     });
-    let kept = [settings.last_file(name), settings.secrets_file(name), settings.map_file(name)];
+    let kept = [
+        settings.last_file(name),
+        settings.secrets_file(name),
+        settings.map_file(name),
+        settings.known_hosts_file(name),
+    ];
     steps.extend(kept.into_iter().chain(logs).filter(|path| files::exists(path)).map(Step::File));
     Ok(steps)
 }

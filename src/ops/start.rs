@@ -2,6 +2,7 @@
 
 mod already;
 
+use super::address;
 use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
@@ -428,6 +429,7 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
     let is_ready = match sign {
         Sign::Tcp(address) => supervisor.answers(*address, *within),
+        Sign::Ssh => supervisor.until(*within, || address::greets(name)),
         Sign::Serial(text) => supervisor.says(text, || boot_log(name), *within),
     };
     match is_ready {

@@ -2,7 +2,7 @@
 
 use super::installation::did_you_mean;
 use super::inventory::{Entry, EntryState};
-use super::machines::{machines, object, percent};
+use super::machines::{locate, machines, object, percent};
 use super::settings::platform;
 use crate::diag::Fault;
 use crate::host::clock::Utc;
@@ -26,7 +26,8 @@ pub(crate) struct Status {
 pub(crate) fn status(wanted: &str) -> Result<Status, Fault> {
     let mut all = machines()?;
     let at = find(&all, wanted)?;
-    let machine = all.swap_remove(at);
+    let mut machine = all.swap_remove(at);
+    locate(std::slice::from_mut(&mut machine));
     let platform = platform()?.platform;
     let threads = machine.process.as_ref().map(|process| processes::threads(platform, process.pid)).transpose()?;
     Ok(Status { machine, threads: threads.unwrap_or_default() })
@@ -38,7 +39,7 @@ pub(crate) fn threads(pid: u32) -> Result<Vec<Thread>, Fault> {
 }
 
 /// Returns the number of a machine by its name, ours first, or by its process.
-fn find(all: &[Entry], wanted: &str) -> Result<usize, Fault> {
+pub(super) fn find(all: &[Entry], wanted: &str) -> Result<usize, Fault> {
     let has_name = |one: &Entry| one.name.as_deref() == Some(wanted);
     let is_process = |one: &Entry| one.process.as_ref().is_some_and(|process| process.pid.to_string() == wanted);
     let found = all.iter().position(has_name).or_else(|| all.iter().position(is_process));

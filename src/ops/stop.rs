@@ -352,6 +352,7 @@ mod tests {
             recipe: None,
             instance: None,
             elsewhere: None,
+            address: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

@@ -13,7 +13,7 @@ use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::host::{Settings, clock, events};
-use crate::model::{Shape, VmName};
+use crate::model::{Shape, SshOptions, VmName};
 use crate::script::Recipe;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
@@ -156,6 +156,7 @@ impl Supervision {
             error: None,
             until: None,
             shape: Shape::default(),
+            ssh: SshOptions::default(),
         }
     }
 }

@@ -131,7 +131,7 @@ mod tests {
     fn shape(cpus: Option<u64>, mib: u64, vnc: Option<&str>, disks: &[&str], taps: &[&str]) -> Shape {
         let texts = |all: &[&str]| all.iter().map(ToString::to_string).collect();
         let (memory, vnc) = (Some(Size::mib(mib)), vnc.map(|text| text.parse().unwrap()));
-        Shape { cpus, memory, vnc, disks: texts(disks), taps: texts(taps) }
+        Shape { cpus, memory, vnc, disks: texts(disks), taps: texts(taps), ..Shape::default() }
     }
 
     #[test]

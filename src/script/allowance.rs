@@ -113,9 +113,10 @@ impl Call<'_> {
     pub(super) fn permit_effect(&self, effect: &Effect) -> Result<(), Raised> {
         match effect {
             Effect::Umask(mask) => self.permit(Asked::Umask(*mask)),
-            Effect::Truncate { path, .. } | Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. } => {
-                self.permit(Asked::Path(path))
-            }
+            Effect::Truncate { path, .. }
+            | Effect::WriteImage { path, .. }
+            | Effect::WriteFile { path, .. }
+            | Effect::MakeHostKey(path) => self.permit(Asked::Path(path)),
             Effect::DestroyNode(name) => self.permit(Asked::Node(name)),
             Effect::Join { bridge, member, .. } => {
                 self.permit(Asked::Interface(bridge.as_str()))?;

@@ -17,6 +17,7 @@ mod netboot;
 mod network;
 mod process;
 mod service;
+mod ssh;
 mod storage;
 mod values;
 mod word;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         convert::WORDS,
         image::WORDS,
         fetch::WORDS,
+        ssh::WORDS,
         netboot::WORDS,
         process::WORDS,
         hooks::WORDS,

@@ -197,6 +197,7 @@ impl Run {
             status.boots += 1;
             status.log_from = log_from.unwrap_or_default();
             status.shape = Shape::of(machine);
+            status.ssh = machine.ssh().clone();
         });
         self.note_vcpus(machine);
         self.tell(Progress::Started { boot: self.boots, process: guest.process() });

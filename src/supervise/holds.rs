@@ -90,6 +90,7 @@ impl Hold {
                 | Effect::DestroyInner(_)
                 | Effect::WriteFile { .. }
                 | Effect::WriteImage { .. }
+                | Effect::MakeHostKey(_)
                 | Effect::CopyVars { .. }
                 | Effect::Fetch(_)
                 | Effect::Run(_)
@@ -402,6 +403,7 @@ const fn is_about_files(effect: &Effect) -> bool {
             | Effect::Truncate { .. }
             | Effect::WriteImage { .. }
             | Effect::WriteFile { .. }
+            | Effect::MakeHostKey(_)
             | Effect::CopyVars { .. }
             | Effect::Disk(_)
             | Effect::Fetch(_)

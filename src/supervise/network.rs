@@ -70,6 +70,7 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::DestroyInner(_)
             | Effect::WriteFile { .. }
             | Effect::WriteImage { .. }
+            | Effect::MakeHostKey(_)
             | Effect::CopyVars { .. }
             | Effect::Disk(_)
             | Effect::Fetch(_)

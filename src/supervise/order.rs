@@ -33,6 +33,8 @@ pub(crate) enum Sign {
     Tcp(SocketAddr),
     /// The guest has written this to the console that is in its log.
     Serial(String),
+    /// Its sshd answers, wherever it is by then.
+    Ssh,
 }
 
 /// Sets machines in order. Returns for each of them the places of those that it starts after; what runs already is not waited

@@ -5,10 +5,11 @@
 //! supervisor has ended.
 
 use crate::host::Host;
-use crate::model::{Shape, Size, VmName};
+use crate::model::{Shape, Size, SshOptions, VmName};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The state of a machine in the background.
@@ -87,6 +88,8 @@ pub struct MachineStatus {
     pub until: Option<u64>,
     /// What it was made of when it was last booted.
     pub shape: Shape,
+    /// How its guest is reached by ssh, as its recipe says.
+    pub ssh: SshOptions,
 }
 
 impl MachineStatus {
@@ -123,6 +126,7 @@ impl MachineStatus {
             error: word("error").map(Into::into),
             until: number("until"),
             shape: shape(map),
+            ssh: map.get("ssh").map(ssh_options).unwrap_or_default(),
         })
     }
 
@@ -137,6 +141,7 @@ impl MachineStatus {
             "after": after, "log": self.log, "log_from": self.log_from, "error": self.error, "until": self.until,
             "cpus": self.shape.cpus, "memory": self.shape.memory.map(Size::get), "vnc": self.shape.vnc.map(|it| it.to_string()),
             "disks": self.shape.disks, "taps": self.shape.taps,
+            "macs": texts(&self.shape.macs), "forwards": texts(&self.shape.forwards), "ssh": ssh_value(&self.ssh),
         });
         format!("{value}\n")
     }
@@ -154,6 +159,40 @@ fn shape(map: &Map<String, Value>) -> Shape {
         vnc: map.get("vnc").and_then(|text| text.as_str()?.parse().ok()),
         disks: texts("disks"),
         taps: texts("taps"),
+        macs: parsed(map, "macs"),
+        forwards: parsed(map, "forwards"),
+    }
+}
+
+/// The values of a list that can be read.
+fn parsed<T: FromStr>(map: &Map<String, Value>, key: &str) -> Vec<T> {
+    let all = map.get(key).and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|text| text.as_str()?.parse().ok()).collect()
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+/// What is said of ssh, as other programs read it; earlier versions wrote nothing of it.
+pub(crate) fn ssh_value(ssh: &SshOptions) -> Value {
+    json!({
+        "user": ssh.user.as_ref().map(ToString::to_string), "host_key": ssh.host_key.as_ref().map(ToString::to_string),
+        "port": ssh.port, "address": ssh.address, "identity": ssh.identity.as_ref().map(ToString::to_string),
+    })
+}
+
+/// Reads what [`ssh_value`] wrote; what cannot be read is as if it were not said.
+pub(crate) fn ssh_options(value: &Value) -> SshOptions {
+    fn parsed<T: FromStr>(value: &Value, key: &str) -> Option<T> {
+        value.get(key).and_then(|text| text.as_str()?.parse().ok())
+    }
+    SshOptions {
+        user: parsed(value, "user"),
+        host_key: parsed(value, "host_key"),
+        port: value.get("port").and_then(|port| u16::try_from(port.as_u64()?).ok()),
+        address: parsed(value, "address"),
+        identity: parsed(value, "identity"),
     }
 }
 
@@ -164,6 +203,7 @@ fn params(map: &Map<String, Value>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::HostKey;
     use proptest::prelude::*;
 
     fn waiting() -> MachineStatus {
@@ -191,6 +231,15 @@ mod tests {
                 vnc: "10.0.0.5:5901".parse().ok(),
                 disks: vec!["/vm/db.img".into()],
                 taps: vec!["tap1".into()],
+                macs: vec!["58:9c:fc:00:00:01".parse().unwrap()],
+                forwards: vec!["tcp:127.0.0.1:2222-:22".parse().unwrap()],
+            },
+            ssh: SshOptions {
+                user: "debian".parse().ok(),
+                host_key: Some(HostKey::not_made()),
+                port: Some(2022),
+                address: "10.0.0.5".parse().ok(),
+                identity: "/home/ann/.ssh/id".parse().ok(),
             },
         }
     }

@@ -100,12 +100,13 @@ fn two_machines_that_run_never_have_the_same_of_what_there_is_one_of() {
             "error: {} is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [when]\n",
             pair.message
         );
-        assert!(first.code == 5 && first.stderr.starts_with(&said), "{first:?}");
+        // Another warning may come before, as that libslirp is not on the host of the test.
+        assert!(first.code == 5 && first.stderr.contains(&said), "{first:?}");
         let hint = format!("  = hint: `vmrun stop db`, or {}\n", pair.hint);
         assert!(first.stderr.ends_with(&hint), "{first:?}");
         // A plan is only read.
         let plan = host.run(&["plan", "web.rhai"]);
-        assert!(plan.code == 0 && plan.stderr.starts_with(&said.replace("error", "warning")), "{plan:?}");
+        assert!(plan.code == 0 && plan.stderr.contains(&said.replace("error", "warning")), "{plan:?}");
         assert_eq!(host.run(&["stop", "db"]).code, 0);
         host.is_clean();
     }

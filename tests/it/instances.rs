@@ -33,7 +33,12 @@ fn one_recipe_is_several_machines_which_are_started_together_or_one_by_one() {
     let host = workers(WORKER);
     same(&said(&host.run(&["start", "worker.rhai[2]"])), "0\nvmrun: worker2 runs\n");
     let all = host.run(&["start", "worker.rhai"]);
-    same(&said(&all.sorted()), "0\nvmrun: worker1 runs\nvmrun: worker2 runs already\nvmrun: worker3 runs");
+    let mut lines: Vec<&str> = all.stderr.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        (all.code, lines.as_slice()),
+        (0, ["vmrun: worker1 runs", "vmrun: worker2 runs already", "vmrun: worker3 runs"].as_slice())
+    );
     let done = host.run(&["list"]);
     let guests = ["worker1", "worker2", "worker3"].map(|name| (host.status(name).unwrap().guest.unwrap(), name));
     same(
@@ -51,6 +56,11 @@ worker3 running [worker3] 1d02h 1 256M 12.5 - 0 [tmp]/worker.rhai[3]
     // By its name it is found again, from what is known of it or from the recipe alone.
     let again = "0\nvmrun: worker3 runs\n";
     same(&said(&host.run(&["start", "worker3"])), again);
+    same(&said(&host.run(&["stop", "worker.rhai[2,3]"])), "0\nvmrun: worker2 is down\nvmrun: worker3 is down\n");
+    same(&said(&host.run(&["stop", "worker.rhai"])), "0\nvmrun: worker1 is down\n");
+    same(&said(&host.run(&["stop", "worker.rhai"])), "0\nvmrun: no machine runs in the background\n");
+    let none = "2\nerror: wroker.rhai is no recipe, and no machine was started by it\n |\n = hint: `vmrun list` shows what runs\n";
+    same(&said(&host.run(&["stop", "wroker.rhai"])), none);
 }
 
 #[test]

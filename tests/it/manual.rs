@@ -19,6 +19,7 @@ fn the_manual_has_every_command_with_every_flag() {
     let sandbox = Sandbox::new();
     let page = printed(&sandbox, &["man"]).replace("\\-", "-");
     let commands = [
+        "new",
         "run",
         "plan",
         "start",
@@ -59,6 +60,9 @@ fn the_manual_has_every_command_with_every_flag() {
         "screenshot",
         "type",
         "wait-screen",
+        "ssh",
+        "cp",
+        "ssh-config",
         "find",
         "vnc",
         "console",

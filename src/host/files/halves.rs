@@ -20,6 +20,9 @@ const BY: &str = ".vmrun-";
 /// What its name ends with.
 const END: &str = ".new";
 
+/// What ssh-keygen puts behind that of a private key, for the public one.
+const PUBLIC: &str = ".pub";
+
 /// How long a writer may take from making the file to locking it.
 const MOMENT: Duration = Duration::from_secs(60);
 
@@ -32,7 +35,7 @@ pub(crate) fn beside(path: &Path) -> PathBuf {
 
 /// Returns the file that a name is half of, and its writer; nothing of any other name.
 fn of(name: &str) -> Option<(&str, i32)> {
-    let (file, pid) = name.strip_suffix(END)?.rsplit_once(BY)?;
+    let (file, pid) = name.strip_suffix(PUBLIC).unwrap_or(name).strip_suffix(END)?.rsplit_once(BY)?;
     let is_number = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
     (is_number && !file.is_empty()).then_some((file, pid.parse().ok()?))
 }

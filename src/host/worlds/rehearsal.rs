@@ -100,6 +100,7 @@ impl Rehearsal {
             }
             Effect::Disk(change) => self.take_in_disk(change),
             Effect::CopyVars { .. }
+            | Effect::MakeHostKey(_)
             | Effect::Fetch(_)
             | Effect::Make { .. }
             | Effect::Umask(_)

@@ -2,7 +2,7 @@
 
 use crate::diag::{Cause, Fault};
 use crate::host::volumes::Volumes;
-use crate::host::{Effect, FileFact, Interface, InterfaceKind, interfaces};
+use crate::host::{Effect, FileFact, Interface, InterfaceKind, host_key, interfaces};
 use crate::model::{InterfaceName, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,12 @@ impl World {
         self.to_come.insert(path.into());
     }
 
+    /// A private key of ssh, and the public one beside it.
+    fn key_comes(&mut self, private: &Path) {
+        self.comes(private, None);
+        self.comes(&host_key::public_path(private), None);
+    }
+
     /// Says of a file that could not be read whether it is there only once what is rehearsed has run.
     pub(crate) fn unread(&self, path: &Path, fault: Fault) -> Fault {
         if self.to_come.contains(path) { fault.cause(Cause::NotYet) } else { fault }
@@ -70,6 +76,7 @@ impl World {
                 self.file(path, Some(Size::bytes(text.len() as u64)), true);
                 self.texts.insert(path.clone(), text.clone().into());
             }
+            Effect::MakeHostKey(path) => self.key_comes(path),
             Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
             Effect::Fetch(fetch) => self.comes(&fetch.path(), fetch.size),
             // It may be a device, which has no size.

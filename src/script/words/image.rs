@@ -4,15 +4,17 @@ use super::disk::folder_of;
 use super::{Asks, Call, Keys, Param, Type, Word, WordKind, expected, map, text, unknown_key};
 use crate::diag::Fault;
 use crate::host::files::WHOLE;
-use crate::host::{Effect, ipxe};
-use crate::image::{self, DEFAULT_SCRIPT, Image, ImageForm, IpxeImage, Loader, Refused, Seed, Time, template};
+use crate::host::{Effect, host_key, ipxe};
+use crate::image::{
+    self, DEFAULT_SCRIPT, GuestKey, Image, ImageForm, IpxeImage, Loader, Refused, Seed, Time, template,
+};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::lengths::WHILE_WRITTEN;
 use rhai::{Array, Dynamic, Map};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub(super) const WORDS: &[Word] = &[
@@ -49,6 +51,10 @@ const SEED_KEYS: &[(&str, &str)] = &[
     ("user_data", "what is to be done: a text that begins with #cloud-config or #!"),
     ("meta_data", "which instance it is: a text with `instance-id: …`"),
     ("network_config", "the network, a text with `version: 2`; else every card asks DHCP"),
+    (
+        "ssh_host_key",
+        "the key by which ssh knows the guest: what ssh_host_key returns, or the private key's path; with it the seed is readable by its owner only",
+    ),
     ("time", "of all files, as in ipxe_image"),
 ];
 
@@ -124,7 +130,7 @@ fn ipxe_image(call: &Call<'_>) -> Result<Dynamic, Raised> {
         }
         built
     };
-    call.act(&Effect::WriteImage { path, image: image.into(), command, stdin: script.stdin })?;
+    call.act(&Effect::WriteImage { path, image: image.into(), command, stdin: script.stdin, mode: None })?;
     Ok(Dynamic::UNIT)
 }
 
@@ -287,24 +293,46 @@ fn cloud_seed(call: &Call<'_>) -> Result<Dynamic, Raised> {
         };
         given.get(key, text)?.ok_or_else(missing)
     };
+    let key = guest_key(call, &given)?;
     let seed = Seed {
         user_data: needed("user_data")?,
         meta_data: needed("meta_data")?,
         network_config: given.get("network_config", text)?,
+        host_key: key.as_ref().map(|(_, key)| key.clone()),
         time: given.time()?.unwrap_or_default(),
     };
     folder_of(call, &path, WHILE_WRITTEN)?;
-    let command = seed_command(&path, &seed, options.get("time").filter(|value| !value.is_unit()));
-    let image = seed.build().map_err(|fault| Raised::from(fault).arg(1))?;
-    call.act(&Effect::WriteImage { path, image: image.into(), command, stdin: Some(seed.user_data) })?;
+    let key = key.as_ref().map(|(path, _)| path.as_path());
+    let command = seed_command(&path, &seed, key, options.get("time").filter(|value| !value.is_unit()));
+    let (image, mode) = (seed.build().map_err(|fault| Raised::from(fault).arg(1))?, seed.mode());
+    call.act(&Effect::WriteImage { path, image: image.into(), command, stdin: Some(seed.user_data), mode })?;
     Ok(Dynamic::UNIT)
 }
 
+/// The key by which the guest is known, and where the private one is: a path, or what `ssh_host_key` returned.
+fn guest_key(call: &Call<'_>, given: &Given<'_>) -> Result<Option<(PathBuf, GuestKey)>, Raised> {
+    const KEY: &str = "ssh_host_key";
+    given.get(KEY, |value| {
+        let path = match map(value) {
+            Ok(map) => map.get("path").cloned().ok_or_else(|| expected("what ssh_host_key returns", value))?,
+            Err(_) => value.clone(),
+        };
+        let path = text(&path).map_err(|_| expected("what ssh_host_key returns, or a path", &path))?;
+        let path = PathBuf::from(call.whole(&path, &|raised| raised.under(KEY).arg(1))?);
+        call.permit(Asked::Read(&path))?;
+        let mut evaluation = call.evaluation();
+        let host = &*evaluation.run().host;
+        let (private, public) = (host_key::private(host, &path)?, host_key::public(host, &path)?);
+        Ok((path, GuestKey { private, public }))
+    })
+}
+
 /// Returns the command that writes the same seed, to which the user data are handed.
-fn seed_command(path: &Path, seed: &Seed, time: Option<&Dynamic>) -> Argv {
+fn seed_command(path: &Path, seed: &Seed, key: Option<&Path>, time: Option<&Dynamic>) -> Argv {
     let command = Argv::new("vmrun").arg("image").arg("seed").arg(path.display());
     let command = command.arg("--user-data").arg("-").arg("--meta-data").arg(format!("text:{}", seed.meta_data));
     let network = seed.network_config.iter().flat_map(|text| ["--network-config".to_string(), format!("text:{text}")]);
     let time = time.into_iter().flat_map(|time| ["--time".to_string(), time.to_string()]);
-    command.args(network).args(time)
+    let key = key.into_iter().flat_map(|path| ["--ssh-host-key".to_string(), path.display().to_string()]);
+    command.args(network).args(key).args(time)
 }

@@ -40,6 +40,7 @@ fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
         recipe,
         instance: None,
         elsewhere: None,
+        address: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The keys of a machine, as recipes write them.
 
+mod ssh;
+
 use super::super::devices::read_type;
 use super::super::loader;
 use super::super::{expected, map, size, text, unknown_key};
@@ -53,6 +55,10 @@ const OWN: &[Key] = &[
          create: true, vnet: true }; only one with a network of its own (vnet) has taps (not run on a FreeBSD yet)",
     ),
     key("smbios", "texts that the guest sees: #{ \"system.serial_number\": \"X\" }"),
+    key(
+        "ssh",
+        "how `vmrun ssh` reaches the guest: #{ user: \"debian\", host_key: key.public_key, port: 22, address: \"10.0.0.5\", identity: \"id_ed25519\" }",
+    ),
     key("oem_strings", "texts of the maker that SMBIOS shows, by number: #{ \"1\": \"X\" }"),
 ];
 
@@ -95,6 +101,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "oem_strings" => set_oem_strings(draft, value)?,
         "fw_cfg" => set_items(draft, value)?,
         "jail" => draft.jail = Some(jail(value)?),
+        "ssh" => draft.ssh = ssh::options(value)?,
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
