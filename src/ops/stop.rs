@@ -216,9 +216,14 @@ fn late(host: &System, name: &VmName, within: Duration) -> Fault {
 
 /// Looks once more at a machine whose dead run is over: a fault if it is not certainly down.
 fn is_certainly_down(host: &System, name: &VmName, within: Duration) -> Result<(), Fault> {
-    match monitor(host, name) {
-        Ok(Monitored::Unsupervised(_)) => Err(late(host, name, within)),
-        seen => seen.map(drop),
+    match monitor(host, name)? {
+        Monitored::Unsupervised(_) => Err(late(host, name, within)),
+        // Somebody may have begun to start it again.
+        Monitored::Supervised(_)
+        | Monitored::Starting(_)
+        | Monitored::Foreground(_)
+        | Monitored::Failed(_)
+        | Monitored::Down(_) => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ mod background;
 mod console;
 mod identity;
 mod list;
+mod monitor;
 mod network;
 mod screen;
 mod story;
