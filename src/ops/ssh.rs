@@ -1,6 +1,8 @@
 //! ssh to the guests of machines: the installed ssh and scp, told where a guest is and by which key it is known. A key that is not
 //! known before is never taken for the guest's.
 
+pub(crate) mod offered;
+
 use super::address::{self, Addresses, FoundAddress};
 use super::display::CONNECT;
 use super::installation::Installation;
@@ -15,7 +17,7 @@ use crate::client::ssh::{Answer, Asking};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::background::after;
 use crate::host::files::{self, fill_as};
-use crate::host::handover::hand_over;
+use crate::host::handover::{hand_over, own_program};
 use crate::host::signals::Signals;
 use crate::model::{Argv, HostKey, SSH_PORT, SshOptions, VmName};
 use crate::supervise::recovery;
@@ -41,6 +43,8 @@ pub(crate) struct SshGuest {
     jump: Option<Remote>,
     /// The file that says by which key the guest is known.
     known_hosts: PathBuf,
+    /// This program, which says what it means where that is another key.
+    program: Option<PathBuf>,
 }
 
 /// How a guest is asked for.
@@ -106,6 +110,9 @@ impl SshGuest {
             "-oCheckHostIP=no".into(),
             format!("-oHostKeyAlias={}", alias(&self.name)),
         ];
+        if let Some(program) = &self.program {
+            options.extend(offered::options(program, &self.name, &self.known_hosts));
+        }
         if let Some(identity) = &self.ssh.identity {
             options.extend(["-i".into(), identity.to_string()]);
         }
@@ -295,7 +302,14 @@ impl Known {
             files::make_folder(&settings.state, Some(0o755))?;
             files::replace(&known_hosts, |file| fill_as(file, &text, Some(0o644)))?;
         }
-        Ok(SshGuest { name: self.name, place: found.socket(), ssh: self.ssh, jump: self.jump, known_hosts })
+        Ok(SshGuest {
+            name: self.name,
+            place: found.socket(),
+            ssh: self.ssh,
+            jump: self.jump,
+            known_hosts,
+            program: own_program(),
+        })
     }
 }
 
@@ -400,6 +414,7 @@ mod tests {
             },
             jump: "ssh://root@vm6:2022".parse().ok(),
             known_hosts: "/run/a b/.web.known_hosts".into(),
+            program: None,
         }
     }
 

@@ -66,5 +66,6 @@ mod mess;
 mod readers;
 mod reflink;
 mod signed;
+mod ssh;
 mod tools;
 mod upgrade;
