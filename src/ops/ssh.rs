@@ -1,9 +1,10 @@
 //! ssh to the guests of machines: the installed ssh and scp, told where a guest is and by which key it is known. A key that is not
 //! known before is never taken for the guest's.
 
+pub(crate) mod copies;
 pub(crate) mod offered;
 
-use super::address::{self, Addresses, FoundAddress};
+use super::address::{self, Addresses};
 use super::display::CONNECT;
 use super::installation::Installation;
 use super::inventory::Entry;
@@ -19,9 +20,10 @@ use crate::host::background::after;
 use crate::host::files::{self, fill_as};
 use crate::host::handover::{hand_over, own_program};
 use crate::host::signals::Signals;
-use crate::model::{Argv, HostKey, SSH_PORT, SshOptions, VmName};
+use crate::model::{AddressSource, Argv, FoundAddress, HostKey, SSH_PORT, SshOptions, VmName};
 use crate::supervise::recovery;
 use crate::supervise::status::ssh_options;
+use copies::{Copies, CopyEnd};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -234,7 +236,7 @@ fn read_machine(text: &str, name: &VmName) -> Option<(Option<FoundAddress>, SshO
     let one = value.get("machines")?.as_array()?.iter().find(is_it)?;
     let ssh = one.get("ssh").map(ssh_options).unwrap_or_default();
     let ip = one.get("address").and_then(|text| text.as_str()?.parse().ok());
-    let found = |ip| FoundAddress { ip, port: ssh.port.unwrap_or(SSH_PORT), source: address::AddressSource::Recipe };
+    let found = |ip| FoundAddress { ip, port: ssh.port.unwrap_or(SSH_PORT), source: AddressSource::Recipe };
     Some((ip.map(found), ssh.clone()))
 }
 
@@ -341,57 +343,6 @@ fn silent(guest: &SshGuest, within: Duration) -> Fault {
     fault.blame(Blame::Guest).hint(format!("`vmrun console {name}` or `vmrun logs {name}` shows what the guest does"))
 }
 
-/// What is to be copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Copies {
-    /// The machine.
-    pub machine: String,
-    /// From where, and last where to.
-    ends: Vec<CopyEnd>,
-    /// Whether folders are copied with what is in them.
-    is_recursive: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum CopyEnd {
-    Here(String),
-    There(String),
-}
-
-impl Copies {
-    /// Reads `SRC… NAME:DST` or `NAME:SRC… DST`.
-    pub(crate) fn read(words: &[String], is_recursive: bool) -> Result<Self, Fault> {
-        const HINT: &str = "write `vmrun cp notes.txt web:/tmp/`, or `vmrun cp web:/etc/hosts .`";
-        let named = |word: &str| {
-            let (name, path) = word.split_once(':').filter(|(name, _)| !name.is_empty() && !name.contains('/'))?;
-            Some((name.to_string(), path.to_string()))
-        };
-        let machines: Vec<String> = words.iter().filter_map(|word| named(word)).map(|(name, _)| name).collect();
-        let Some(machine) = machines.first().cloned() else {
-            return Err(Fault::usage("no machine is named: its files are NAME:PATH").hint(HINT));
-        };
-        if machines.iter().any(|other| *other != machine) {
-            return Err(Fault::usage("these are files of several machines")
-                .hint("copy them one after the other, by way of this host"));
-        }
-        let ends: Vec<CopyEnd> = words
-            .iter()
-            .map(|word| match named(word) {
-                Some((_, path)) => CopyEnd::There(path),
-                // What scp would take for a host has a colon and no slash before it.
-                None => CopyEnd::Here(word.clone()),
-            })
-            .collect();
-        let is_there = |end: &CopyEnd| matches!(end, CopyEnd::There(_));
-        let (sources, to) = ends.split_at(ends.len().saturating_sub(1));
-        let is_one_way = to.iter().any(is_there) != sources.iter().any(is_there);
-        if sources.is_empty() || !is_one_way || (sources.iter().any(is_there) && !sources.iter().all(is_there)) {
-            return Err(Fault::usage("files are copied from here to a machine, or from it to here").hint(HINT));
-        }
-        Ok(Self { machine, ends, is_recursive })
-    }
-}
-
 /// Returns the machines of this host that run, by name.
 pub(crate) fn running() -> Result<Vec<String>, Fault> {
     let runs = |one: Entry| one.name.filter(|_| one.process.is_some() && one.status.is_some());
@@ -435,19 +386,6 @@ mod tests {
             scp("web:a web: ."),
             format!("scp {options} -r -P 2222 -- 'debian@[fd00::5]:a' 'debian@[fd00::5]:' .")
         );
-    }
-
-    #[test]
-    fn copies_go_one_way_between_here_and_one_machine() {
-        for (line, message) in [
-            ("a b", "no machine is named: its files are NAME:PATH"),
-            ("a web:b db:c", "these are files of several machines"),
-            ("web:a", "files are copied from here to a machine, or from it to here"),
-            ("web:a web:b", "files are copied from here to a machine, or from it to here"),
-            ("web:a b c", "files are copied from here to a machine, or from it to here"),
-        ] {
-            assert_eq!(copies(line).unwrap_err().message, message, "{line}");
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::host::Host;
 use super::sandbox::{Sandbox, same};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 const SEED: &str = r##"let key = ssh_host_key("vm/web.key");
 cloud_seed("vm/web.seed", #{
@@ -55,7 +56,9 @@ fn a_host_key_is_made_once_and_its_seed_is_for_its_owner_only() {
     same(&planned.stdout, &format!("umask 026\n{seeds}{boots}"));
     fs::remove_file(sandbox.path("vm/web.seed")).unwrap();
     let line = sandbox.own(seeds).replace("vmrun", env!("CARGO_BIN_EXE_vmrun"));
-    assert_eq!(sandbox.finish(&mut sandbox.shell(&line)).code, 0);
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &line]).current_dir(sandbox.path("")).stdout(Stdio::null());
+    assert_eq!(sandbox.finish(&mut shell).code, 0);
     assert!(fs::read(sandbox.path("vm/web.seed")).unwrap() == bytes);
     assert_eq!(mode(&sandbox, "vm/web.seed"), 0o600);
     assert_eq!(sandbox.run(&["web.rhai"]).code, 0);
