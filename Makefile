@@ -2,6 +2,8 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where Pacemaker looks for resource agents; FreeBSD's port has /usr/local/lib/ocf.
+OCF_ROOT ?= /usr/lib/ocf
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
@@ -88,6 +90,8 @@ install:
 	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
 	rm -f $(DESTDIR)$(PREFIX)/libexec/vmrun-tools # a second program, which earlier builds had
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(OCF_ROOT)/resource.d/vmrun
+	install -m 755 packaging/ocf/vmrun $(DESTDIR)$(OCF_ROOT)/resource.d/vmrun/vmrun
 	$(VMRUN) man >$(VMRUN).1
 	install -m 644 $(VMRUN).1 $(DESTDIR)$(PREFIX)/share/man/man1/vmrun.1
 

@@ -32,7 +32,9 @@ mod translated;
 mod vmlog;
 mod words;
 
+pub(crate) use expressions::size;
 pub use kind::SourceKind;
+pub(crate) use layout::quoted;
 pub use reading::read;
 
 use crate::bhyve::command::Help;

@@ -54,7 +54,7 @@ pub(super) fn run(args: &ImagesArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     }
 }
 
-fn list(json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
+pub(super) fn list(json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let catalog = images::catalog()?;
     let all: Vec<(&str, &System)> = catalog.systems().collect();
     if json {
@@ -104,7 +104,7 @@ fn pin(args: &PinArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 }
 
 /// What is to be known of a pin: where it is from, and what nobody has checked.
-fn about(pin: &Pin) -> String {
+pub(super) fn about(pin: &Pin) -> String {
     let signed = if pin.signed.is_empty() { "nothing says whether they are signed" } else { &pin.signed };
     let name = &pin.name;
     format!("{name}: {} is what {} says it is (signed: {signed}; vmrun checks no signature)", pin.url, pin.checksums)

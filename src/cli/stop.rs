@@ -3,7 +3,7 @@
 use super::run::duration;
 use super::term::Term;
 use crate::diag::Diagnostic;
-use crate::model::VmName;
+use crate::ops::instances;
 use crate::ops::restart;
 use crate::ops::start::StartEvent;
 use crate::ops::stop::{self, Down, How, StopEvent};
@@ -12,9 +12,9 @@ use std::time::Duration;
 
 #[derive(Args)]
 pub(super) struct StopArgs {
-    /// The machines
-    #[arg(required_unless_present = "all")]
-    machines: Vec<VmName>,
+    /// The machines, or recipes whose machines run: 'worker.rhai[1..=3]'
+    #[arg(required_unless_present = "all", value_parser = instances::word)]
+    machines: Vec<String>,
     /// Every machine in the background, those that others start after last
     #[arg(long, conflicts_with = "machines")]
     all: bool,
@@ -26,9 +26,9 @@ pub(super) struct StopArgs {
 
 #[derive(Args)]
 pub(super) struct RestartArgs {
-    /// The machines
-    #[arg(required_unless_present = "all")]
-    machines: Vec<VmName>,
+    /// The machines, or recipes whose machines run: 'worker.rhai[1..=3]'
+    #[arg(required_unless_present = "all", value_parser = instances::word)]
+    machines: Vec<String>,
     /// Every machine in the background
     #[arg(long, conflicts_with = "machines")]
     all: bool,
@@ -39,16 +39,16 @@ pub(super) struct RestartArgs {
 
 #[derive(Args)]
 pub(super) struct KillArgs {
-    /// The machines
-    #[arg(required = true)]
-    machines: Vec<VmName>,
+    /// The machines, or recipes whose machines run
+    #[arg(required = true, value_parser = instances::word)]
+    machines: Vec<String>,
 }
 
 /// What is said where `--all` means none.
 const NONE: &str = "no machine runs in the background";
 
 pub(super) fn run(args: &StopArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let names = if args.all { stop::in_background()? } else { args.machines.clone() };
+    let names = if args.all { stop::in_background()? } else { instances::running(&args.machines)? };
     if names.is_empty() {
         term.say(NONE);
         return Ok(());
@@ -58,11 +58,12 @@ pub(super) fn run(args: &StopArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 }
 
 pub(super) fn kill(args: &KillArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    stop::stop(&args.machines, How::AtOnce, &|event| tell(event, term))
+    let names = instances::running(&args.machines)?;
+    stop::stop(&names, How::AtOnce, &|event| tell(event, term))
 }
 
 pub(super) fn restart(args: &RestartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let names = if args.all { stop::in_background()? } else { args.machines.clone() };
+    let names = if args.all { stop::in_background()? } else { instances::running(&args.machines)? };
     if names.is_empty() {
         term.say(NONE);
         return Ok(());
@@ -74,9 +75,13 @@ pub(super) fn restart(args: &RestartArgs, term: &Term) -> Result<(), Vec<Diagnos
 /// Says what happens while machines are stopped.
 fn tell(event: &StopEvent<'_>, term: &Term) {
     match event {
-        StopEvent::GivesBack(left, commands) => {
-            term.say(format_args!("{}; giving back what it took", left.whose()));
+        StopEvent::GivesBack(whose, commands) => {
+            term.say(format_args!("{whose}; giving back what it took"));
             commands.iter().for_each(|command| term.say(command));
+        }
+        StopEvent::NotRunning(name, near) => {
+            let near = near.as_ref().map(|near| format!("; {near}")).unwrap_or_default();
+            term.say(format_args!("{name} does not run{near}"));
         }
         StopEvent::FailureCleared(name) => term.say(format_args!("{name} is not held any more")),
         StopEvent::Down(name, Down::PoweredOff) => term.say(format_args!("{name} is down")),

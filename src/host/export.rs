@@ -1,7 +1,7 @@
 //! A machine is written as one stream: to a file, which has its name only when it is whole, or to the standard output.
 
 use super::download::pace::Pace;
-use super::files::{beside, halves, io_fault, remove};
+use super::files::{beside, halves, io_fault, name_new, remove};
 use super::signals::Signals;
 use super::sparse::SparseDisk;
 use super::spawn;
@@ -10,7 +10,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::image::archive::{DiskSum, Manifest, Writer, extents};
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, ErrorKind};
+use std::io::BufWriter;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::thread;
@@ -92,7 +92,7 @@ impl Export<'_> {
         let done = file.try_clone().map_err(io_fault("write", path)).and_then(|to| {
             self.pack(Some(to), watch).map_err(|fault| fault.context(path.display()))?;
             file.sync_all().map_err(io_fault("write", path))?;
-            name(&new, path)
+            name_new(&new, path)
         });
         done.inspect_err(|_| remove(&new).may_fail("the fault that matters is why it is not whole"))
     }
@@ -138,18 +138,4 @@ impl Export<'_> {
         }
         writer.end().map(drop)
     }
-}
-
-/// Gives a file its name, where nothing has it. A file system without links has it renamed.
-pub(super) fn name(new: &Path, path: &Path) -> Result<(), Fault> {
-    match std::fs::hard_link(new, path) {
-        Ok(()) => remove(new),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(is_there(path)),
-        Err(_) => std::fs::rename(new, path).map_err(io_fault("rename to", path)),
-    }
-}
-
-/// The fault of a file that nobody writes over.
-pub(crate) fn is_there(path: &Path) -> Fault {
-    Fault::usage(format!("{} is there already", path.display())).hint("choose another path, or remove it")
 }

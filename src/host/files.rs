@@ -334,6 +334,34 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), Fault> {
     })
 }
 
+/// Gives a file its name, where nothing has it. A file system without links has it renamed.
+pub(crate) fn name_new(new: &Path, path: &Path) -> Result<(), Fault> {
+    match std::fs::hard_link(new, path) {
+        Ok(()) => remove(new),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
+        Err(_) => std::fs::rename(new, path).map_err(io_fault("rename to", path)),
+    }
+}
+
+/// The fault of a file that nobody writes over.
+pub(crate) fn is_there(path: &Path) -> Fault {
+    Fault::usage(format!("{} is there already", path.display())).hint("choose another path, or remove it")
+}
+
+/// Writes a text as a file that has its name when it is whole, and where nothing has that.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Fault> {
+    halves::clear(path)?;
+    let beside = beside(path);
+    let file = OpenOptions::new().create_new(true).write(true).open(&beside);
+    let written = file.and_then(|mut file| {
+        file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let named = written.map_err(io_fault("write", path)).and_then(|()| name_new(&beside, path));
+    named.inspect_err(|_| remove(&beside).may_fail("the fault that matters is the first one"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,8 @@
 //! compared: one that an import has named before it was killed is taken as it is, and any other one stays and is refused.
 
 use super::disks::DiskChange;
-use super::export::{MoveTell, Watch, name};
-use super::files::{beside, halves, io_fault, names, remove};
+use super::export::{MoveTell, Watch};
+use super::files::{beside, halves, io_fault, name_new, names, remove};
 use super::program::run;
 use super::signals::Signals;
 use super::sparse::SparseDisk;
@@ -313,7 +313,7 @@ impl Written {
             self.named_volumes.push(name);
         }
         while let Some(Half { new, path, .. }) = self.files.first() {
-            name(new, path)?;
+            name_new(new, path)?;
             let Half { path, .. } = self.files.remove(0);
             self.named.push(path);
         }

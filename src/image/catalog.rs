@@ -231,7 +231,7 @@ mod tests {
         let freebsd = catalog.system("freebsd-15.1").unwrap().image("freebsd-15.1", Arch::Arm64).unwrap();
         assert_eq!(
             freebsd.url.as_str(),
-            "https://download.freebsd.org/releases/VM-IMAGES/15.1-RELEASE/aarch64/Latest/FreeBSD-15.1-RELEASE-arm64-aarch64-BASIC-CLOUDINIT-ufs.qcow2.xz"
+            "https://download.freebsd.org/releases/VM-IMAGES/15.1-RELEASE/aarch64/Latest/FreeBSD-15.1-RELEASE-arm64-aarch64-BASIC-CLOUDINIT-ufs.raw.xz"
         );
         let said = |fault: Fault| format!("{} | {}", fault.message, fault.hint.unwrap_or_default());
         let arch = catalog.system("arch").unwrap().image("arch", Arch::Arm64).unwrap_err();

@@ -20,6 +20,18 @@ pub(crate) enum SourceForm {
     Packed(&'static str),
 }
 
+/// The forms of which a disk is made, by qemu-img(1)'s name and what they are packed in.
+pub(crate) const FORMS: [(&str, SourceForm); 8] = [
+    ("qcow2", SourceForm::Format("qcow2")),
+    ("vmdk", SourceForm::Format("vmdk")),
+    ("vhdx", SourceForm::Format("vhdx")),
+    ("raw", SourceForm::Raw),
+    ("raw.xz", SourceForm::Packed("xz")),
+    ("raw.gz", SourceForm::Packed("gzip")),
+    ("raw.zst", SourceForm::Packed("zstd")),
+    ("raw.bz2", SourceForm::Packed("bzip2")),
+];
+
 /// An image, as its beginning tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Source {

@@ -44,7 +44,7 @@ impl Words {
 }
 
 /// Returns a size as recipes write it: `512.MiB`, `20.GiB`.
-pub(super) fn size(size: Size) -> String {
+pub(crate) fn size(size: Size) -> String {
     let text = size.to_string();
     let unit = [('T', "TiB"), ('G', "GiB"), ('M', "MiB"), ('K', "KiB")]
         .into_iter()

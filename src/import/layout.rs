@@ -90,7 +90,7 @@ pub(super) fn filled<'a>(indent: usize, entries: impl Iterator<Item = (&'a str, 
 }
 
 /// Returns a text as a Rhai string: nothing in it is interpolated.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

@@ -52,7 +52,14 @@ impl Instances {
                 return Err(unknown(&name));
             }
         }
-        Ok(all.iter().filter(|name| self.0.iter().any(|picked| picked.has(name))).cloned().collect())
+        Ok(all.iter().filter(|name| self.has(name)).cloned().collect())
+    }
+}
+
+impl Instances {
+    /// Returns whether an instance is one of those that are meant.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|picked| picked.has(name))
     }
 }
 

@@ -51,7 +51,10 @@ impl Clone {
             return Err(fault.into());
         }
         let recipe = machine.wanted.path.with_file_name(format!("{name}.rhai"));
-        against_name(&host, &installation, &machine, name, &recipe)?;
+        if machine.name() == name {
+            return Err(known::has_name(name).into());
+        }
+        known::against_name(&host, &installation, name, &recipe)?;
         let old = machine.wanted.path.display().to_string();
         let before = files::read_text(&machine.wanted.path).map_err(|why| crate::script::unreadable(&old, &why))?;
         let source = Recipe::parse(&old, &before)?;
@@ -123,24 +126,6 @@ fn against_parameters(
         Fault::new(format!("{old} was started with {}, and {new} would be another machine without", given.join(", ")));
     let fault = fault.hint("write these values into the recipe as the defaults of its parameters, and clone that");
     Err(fault.into())
-}
-
-/// Refuses a name that something has already.
-fn against_name(
-    host: &dyn Host,
-    installation: &Installation,
-    machine: &MachineDisks,
-    name: &VmName,
-    recipe: &Path,
-) -> Result<(), Fault> {
-    if files::exists(recipe) || files::is_link(recipe) {
-        let fault = Fault::usage(format!("{} is there already", recipe.display()));
-        return Err(fault.hint("choose another name"));
-    }
-    if machine.name() == name || installation.recipe(name.as_str()).is_ok() {
-        return Err(Fault::usage(format!("there is a machine {name} already")).hint("choose another name"));
-    }
-    stopped::against(host, name, &[]).map_or(Ok(()), Err)
 }
 
 /// Returns the machine that a recipe boots, which has to be one of that name alone.

@@ -5,7 +5,7 @@ use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{known, settings};
 use crate::bhyve::tree::is_secret;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::export::{Export, is_there};
+use crate::host::export::Export;
 pub(crate) use crate::host::export::{MoveProgress, MoveTell};
 use crate::host::facts::Facts as _;
 use crate::host::signals::Signals;
@@ -51,7 +51,7 @@ pub(crate) fn export(name: &str, to: Option<&Path>, tell: MoveTell<'_>) -> Resul
                 .hint(format!("`vmrun export {name} FILE`, or a pipe: `| ssh host vmrun import -`"))
                 .into());
         }
-        Some(path) if files::exists(path) => return Err(is_there(path).into()),
+        Some(path) if files::exists(path) => return Err(files::is_there(path).into()),
         Some(_) | None => {}
     }
     let installation = Installation::open()?;

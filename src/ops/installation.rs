@@ -153,7 +153,7 @@ impl Installation {
     }
 
     /// Every recipe in folders, by path; of two with one name the first one counts.
-    fn within(folders: Vec<PathBuf>) -> Vec<PathBuf> {
+    pub(crate) fn within(folders: Vec<PathBuf>) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = Vec::new();
         for folder in folders {
             let mut names = files::names(&folder);

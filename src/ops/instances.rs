@@ -1,9 +1,11 @@
 //! Recipes that are of several machines: which instances they have, and which of them are meant.
 
 use super::installation::{Installation, Wanted, says_instances};
-use super::recipe::RecipeRequest;
+use super::recipe::{RecipeRequest, absolute, is_recipe};
+use super::settings;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::files;
+use crate::host::{Facts as _, Host as _, files};
+use crate::model::VmName;
 use crate::model::instance::{INSTANCE, Instances, shown};
 use crate::supervise::status::MachineStatus;
 use std::path::{Path, PathBuf};
@@ -113,6 +115,50 @@ pub(crate) fn request(request: &RecipeRequest) -> Result<RecipeRequest, Vec<Diag
 }
 
 /// Returns whether a machine that is known is of that instance of its recipe.
-pub(super) fn is_of(status: &MachineStatus, instance: Option<&str>) -> bool {
+pub(crate) fn is_of(status: &MachineStatus, instance: Option<&str>) -> bool {
     status.params.get(INSTANCE).map(String::as_str) == instance
+}
+
+/// Reads what a machine that runs is asked for by: its name, or its recipe.
+pub(crate) fn word(text: &str) -> Result<String, Fault> {
+    let asked = Asked::read(text)?;
+    if !is_recipe(&asked.name) {
+        text.parse::<VmName>()?;
+    }
+    Ok(text.into())
+}
+
+/// Returns the machines that are asked for by their names, or by recipes: those of their machines that are in the background.
+pub(crate) fn running(words: &[String]) -> Result<Vec<VmName>, Vec<Diagnostic>> {
+    let host = settings::host(false)?;
+    let mut names: Vec<VmName> = Vec::new();
+    for word in words {
+        let asked = Asked::read(word)?;
+        if !is_recipe(&asked.name) {
+            names.push(word.parse()?);
+            continue;
+        }
+        let path = host.real(Path::new(&absolute(&asked.name)));
+        let is_meant = |instance: Option<&String>| match (&asked.only, instance) {
+            (None, _) => true,
+            (Some(only), Some(instance)) => only.has(instance),
+            (Some(_), None) => false,
+        };
+        let is_its = |status: &MachineStatus| {
+            host.real(Path::new(&status.recipe)) == path && is_meant(status.params.get(INSTANCE))
+        };
+        let known = host
+            .store()
+            .records()
+            .into_iter()
+            .filter(|record| MachineStatus::of(&host, &record.name).is_some_and(|status| is_its(&status)));
+        let before = names.len();
+        names.extend(known.map(|record| record.name));
+        // What runs may have a recipe that is gone; what does not run has one that is there.
+        if names.len() == before && !files::exists(&path) {
+            let fault = Fault::usage(format!("{word} is no recipe, and no machine was started by it"));
+            return Err(fault.hint("`vmrun list` shows what runs").into());
+        }
+    }
+    Ok(names)
 }

@@ -5,8 +5,10 @@ use super::installation::{Installation, Wanted};
 use super::instances::{self, Asked};
 use super::recipe::is_recipe;
 use super::settings::states;
+use super::stopped;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::{Kept, files, kept, last};
+use crate::host::{Host, Kept, files, kept, last};
+use crate::model::VmName;
 use crate::model::instance::INSTANCE;
 use crate::supervise::status::MachineStatus;
 use std::path::Path;
@@ -67,6 +69,28 @@ fn of_name(installation: &Installation, known: &[MachineStatus], name: &str) -> 
             ..Wanted::of(installation.recipe(name)?)
         }),
     }
+}
+
+/// Refuses a name for a new machine, or a place for its recipe, that something has already.
+pub(crate) fn against_name(
+    host: &dyn Host,
+    installation: &Installation,
+    name: &VmName,
+    recipe: &Path,
+) -> Result<(), Fault> {
+    if files::exists(recipe) || files::is_link(recipe) {
+        let fault = Fault::usage(format!("{} is there already", recipe.display()));
+        return Err(fault.hint("choose another name"));
+    }
+    if installation.recipe(name.as_str()).is_ok() {
+        return Err(has_name(name));
+    }
+    stopped::against(host, name, &[]).map_or(Ok(()), Err)
+}
+
+/// The fault of a name that another machine has.
+pub(crate) fn has_name(name: &VmName) -> Fault {
+    Fault::usage(format!("there is a machine {name} already")).hint("choose another name")
 }
 
 /// Returns every recipe of the installation, and every machine that this host knows, each with what it was started with.

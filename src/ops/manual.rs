@@ -1,5 +1,6 @@
 //! The page of section 1 of the manual.
 
+use crate::diag::exit_code::EXIT_CODES;
 use crate::model::gate::GATES;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io;
@@ -26,12 +27,23 @@ pub(crate) fn description(out: &mut Vec<u8>) -> io::Result<()> {
 /// Writes the commands, and what follows them.
 pub(crate) fn commands(out: &mut Vec<u8>, commands: &[Command]) -> io::Result<()> {
     commands.iter().try_for_each(|one| command(out, one))?;
-    terms(out, "EXIT STATUS", EXITS)?;
+    exit_codes(out)?;
     terms(out, "ENVIRONMENT", ENVIRONMENT)?;
     terms(out, "FILES", FILES)?;
     releases(out)?;
     terms(out, "EXAMPLES", EXAMPLES)?;
     section(out, "SEE ALSO", &["bhyve(8), bhyve_config(5), bhyvectl(8), ifconfig(8), vmm(4)"])
+}
+
+/// The exit codes of all commands.
+fn exit_codes(out: &mut Vec<u8>) -> io::Result<()> {
+    let sentence = |text: &str| {
+        let mut letters = text.chars();
+        letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
+    };
+    let rows = EXIT_CODES.map(|(code, meaning)| (code.to_string(), sentence(meaning)));
+    let rows: Vec<(&str, &str)> = rows.iter().map(|(code, meaning)| (code.as_str(), meaning.as_str())).collect();
+    terms(out, "EXIT STATUS", &rows)
 }
 
 /// A command with its options; those of a command of a command follow it.
@@ -105,15 +117,6 @@ const DESCRIPTION: &[&str] = &[
     "`vmrun start` runs a machine in the background, where the word `restart` says when it is started again. Its guest goes on \
      when its supervisor is killed: `vmrun adopt` takes it over.",
     "Ctrl-C or SIGTERM asks the guest to power off; once more, or when its time is over, the machine is switched off.",
-];
-
-const EXITS: &[(&str, &str)] = &[
-    ("0", "The guest powered off, or the command did its work."),
-    ("1", "The recipe is wrong, or what was imported is."),
-    ("2", "The command line is wrong."),
-    ("3", "The host refused."),
-    ("4", "The guest failed: a triple fault, an error of the hypervisor; a machine that was looked for does not run."),
-    ("130", "Interrupted."),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[

@@ -33,9 +33,12 @@ fn one_recipe_is_several_machines_which_are_started_together_or_one_by_one() {
     let host = workers(WORKER);
     same(&said(&host.run(&["start", "worker.rhai[2]"])), "0\nvmrun: worker2 runs\n");
     let all = host.run(&["start", "worker.rhai"]);
-    assert_eq!(all.code, 3, "{}", all.stderr);
-    assert!(all.stderr.contains("vmrun: worker1 runs\n") && all.stderr.contains("vmrun: worker3 runs\n"));
-    assert!(all.stderr.contains("error: the machine worker2 is running already"), "{}", all.stderr);
+    let mut lines: Vec<&str> = all.stderr.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        (all.code, lines.as_slice()),
+        (0, ["vmrun: worker1 runs", "vmrun: worker2 runs already", "vmrun: worker3 runs"].as_slice())
+    );
     let done = host.run(&["list"]);
     let guests = ["worker1", "worker2", "worker3"].map(|name| (host.status(name).unwrap().guest.unwrap(), name));
     same(
@@ -53,6 +56,14 @@ worker3 running [worker3] 1d02h 1 256M 12.5 - 0 [tmp]/worker.rhai[3]
     // By its name it is found again, from what is known of it or from the recipe alone.
     let again = "0\nvmrun: worker3 runs\n";
     same(&said(&host.run(&["start", "worker3"])), again);
+    let some = host.run(&["stop", "worker.rhai[2,3]"]);
+    let mut lines: Vec<&str> = some.stderr.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((some.code, lines.as_slice()), (0, ["vmrun: worker2 is down", "vmrun: worker3 is down"].as_slice()));
+    same(&said(&host.run(&["stop", "worker.rhai"])), "0\nvmrun: worker1 is down\n");
+    same(&said(&host.run(&["stop", "worker.rhai"])), "0\nvmrun: no machine runs in the background\n");
+    let none = "2\nerror: wroker.rhai is no recipe, and no machine was started by it\n |\n = hint: `vmrun list` shows what runs\n";
+    same(&said(&host.run(&["stop", "wroker.rhai"])), none);
 }
 
 #[test]

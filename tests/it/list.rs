@@ -172,7 +172,7 @@ THREAD  NAME          FOR       STATE  CPU%  ON  WAITS FOR
     assert!(by_process.stdout.starts_with("name        db\n"), "{by_process:?}");
     let unknown = host.run(&["status", "dp"]);
     same(&unknown.stderr, "error: the machine dp does not run\n |\n = hint: did you mean `db`?");
-    assert_eq!((unknown.code, unknown.stdout.as_str()), (3, ""));
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (8, ""));
     let nobody = host.run(&["status", "no such machine"]);
     same(&nobody.stderr, "error: there is no machine no such machine on this host");
 

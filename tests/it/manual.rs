@@ -19,6 +19,7 @@ fn the_manual_has_every_command_with_every_flag() {
     let sandbox = Sandbox::new();
     let page = printed(&sandbox, &["man"]).replace("\\-", "-");
     let commands = [
+        "new",
         "run",
         "plan",
         "start",
@@ -28,6 +29,7 @@ fn the_manual_has_every_command_with_every_flag() {
         "adopt",
         "list",
         "status",
+        "monitor",
         "metrics",
         "logs",
         "events",

@@ -60,6 +60,16 @@ fn periodic_tells_root_what_is_to_be_done_and_is_silent_unless_asked() {
     same(
         &table(&said, &[]),
         "
+Virtual machines of vmrun:
+NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RESTARTS RECIPE
+db left - - 1 256M - - 0 [tmp]/db.rhai
+vmrun: db was left by a run that is dead; `vmrun gc` gives back what it took
+
+`vmrun gc` would give back:
+# db was left by vmrun [pid], of [tmp]/db.rhai, since [when]
+bhyvectl --destroy --vm=db
+ifconfig tap1 destroy
+rm -rf [tmp]/state/db [tmp]/state/.db.secrets [tmp]/state/.db.lock
 ",
     );
     let (code, _, said) = daily("YES", "/no/vmrun");

@@ -4,7 +4,7 @@
 //! put: not where the stream says.
 
 use crate::diag::{Diagnostic, Fault};
-use crate::host::export::{MoveTell, is_there};
+use crate::host::export::MoveTell;
 pub(crate) use crate::host::restore::Begun;
 use crate::host::restore::{self, Place, Restore, Written};
 use crate::host::signals::Signals;
@@ -173,7 +173,7 @@ fn against_known(installation: &Installation, name: &VmName, recipe: &Path) -> R
         return Err(known_already(name, &there));
     }
     if files::exists(recipe) {
-        return Err(is_there(recipe));
+        return Err(files::is_there(recipe));
     }
     match recovery::holder(&host, name) {
         Some(owner) => Err(recovery::running(&host, name, owner.as_ref(), recovery::Aim::Boot(None))),

@@ -1,11 +1,11 @@
 //! Disks that begin as an image.
 
-use super::{Asks, Call, Param, Type, Word, WordKind};
-use crate::diag::{Cause, Fault};
+use super::{Asks, Call, Param, Type, Word, WordKind, text};
+use crate::diag::{Cause, Fault, suggest};
 use crate::host::disks::{DiskChange, Filling};
 use crate::host::volumes;
 use crate::host::{Effect, Host};
-use crate::image::source::{BEGINNING, Source, SourceForm, source};
+use crate::image::source::{BEGINNING, FORMS, Source, SourceForm, source};
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
@@ -20,6 +20,7 @@ pub(super) const WORDS: &[Word] = &[Word {
     params: &[
         Param::written("image", Type::Path, "\"/images/debian.qcow2\""),
         Param::written("disk", Type::Path, "disk(\"/vm/web.img\", 20.GiB)"),
+        Param::options(OPTIONS).hidden(),
     ],
     returns: Type::Path,
     asks: &[Asks::Commands, Asks::Paths],
@@ -27,8 +28,12 @@ pub(super) const WORDS: &[Word] = &[Word {
     ..Word::of(convert)
 }];
 
+/// The options.
+const OPTIONS: &[(&str, &str)] =
+    &[("kind", "what the image is, for a plan where it is not here yet: \"qcow2\", \"raw.xz\" (its content tells)")];
+
 fn convert(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let (image, path) = (call.path(0)?, call.path(1)?);
+    let (image, path, said) = (call.path(0)?, call.path(1)?, said(call)?);
     let zvols = call.evaluation().run().host.settings().zvols.clone();
     let (path, volume) = match DiskPlace::of(&path, &zvols).map_err(|fault| Raised::from(fault).arg(1))? {
         DiskPlace::Volume(name, device) => (device, Some(name)),
@@ -47,7 +52,7 @@ fn convert(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     let returned = Dynamic::from(path.display().to_string());
     let Some(size) = room(call, &image, &path, volume.as_ref())? else { return Ok(returned) };
-    let known = known(call, &image)?;
+    let known = known(call, &image, said)?;
     let (form, needed) = known.map_or((UNKNOWN, None), |source| (source.form, source.size));
     let is_of_the_run = call.evaluation().run().has_made_disk(&path);
     let filling = Filling { image, form, path, volume, is_of_the_run, size };
@@ -94,11 +99,26 @@ fn room(call: &Call<'_>, image: &Path, path: &Path, volume: Option<&VolumeName>)
     Ok(is_new.then_some(size))
 }
 
+/// Returns what the recipe says that the image is.
+fn said(call: &Call<'_>) -> Result<Option<SourceForm>, Raised> {
+    let options = call.options(2)?;
+    let about = |raised: Raised| raised.under("kind").arg(2);
+    let given = options.get("kind").filter(|value| !value.is_unit()).map(text).transpose().map_err(about)?;
+    let Some(given) = given.filter(|kind| !kind.is_empty()) else { return Ok(None) };
+    let names = || FORMS.iter().map(|(name, _)| *name);
+    let found = FORMS.iter().find(|(name, _)| *name == given).map(|(_, form)| *form);
+    found.map(Some).ok_or_else(|| {
+        let fault = Fault::new(format!("no disk is made of an image that is {given:?}"));
+        let fault = fault.hint(format!("it is known how to make one of {}", suggest::list(names())));
+        about(fault.maybe_hint(suggest::did_you_mean(&given, names())).into())
+    })
+}
+
 /// What an image is taken for of which nothing is known yet.
 const UNKNOWN: SourceForm = SourceForm::Format("qcow2");
 
 /// Returns what an image is, by its content; nothing of one that is not here, or that the run brings itself.
-fn known(call: &Call<'_>, image: &Path) -> Result<Option<Source>, Raised> {
+fn known(call: &Call<'_>, image: &Path, said: Option<SourceForm>) -> Result<Option<Source>, Raised> {
     let (is_assumed, length, head) = {
         let mut evaluation = call.evaluation();
         let host = &*evaluation.run().host;
@@ -107,6 +127,9 @@ fn known(call: &Call<'_>, image: &Path) -> Result<Option<Source>, Raised> {
     let head = match head {
         Ok(head) => head,
         Err(why) if is_assumed || why.cause == Some(Cause::NotYet) => {
+            if said.is_some() {
+                return Ok(said.map(|form| Source { form, size: None }));
+            }
             // A run looks again, once it is there.
             let purpose = call.evaluation().rehearsal;
             if purpose == Some(Purpose::Plan) || is_assumed && purpose != Some(Purpose::Check) {

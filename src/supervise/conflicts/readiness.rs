@@ -10,9 +10,10 @@ use super::Conflict;
 use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{CONTROL, Control, Effect, Host};
-use crate::model::{Argv, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
+use crate::model::{Argv, Backend, Device, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
 use crate::supervise::status::MachineStatus;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Returns what a FreeBSD host lacks for a machine; `severity` is how bad it is that it cannot be started now.
 pub(super) fn unready(host: &dyn Host, machine: &Machine, severity: Severity) -> Vec<Conflict> {
@@ -25,6 +26,7 @@ pub(super) fn unready(host: &dyn Host, machine: &Machine, severity: Severity) ->
     rights(host, machine, severity, &mut found);
     jailed(host, machine, jail, severity, &mut found);
     null_modems(host, machine, severity, &mut found);
+    slirp(host, machine, &mut found);
     wired(host, machine, severity, &mut found);
     devices(host, machine, severity, &mut found);
     found
@@ -188,6 +190,19 @@ fn null_modems(host: &dyn Host, machine: &Machine, severity: Severity, found: &m
         fault.hint("kldload nmdm, and nmdm_load=\"YES\" in /boot/loader.conf")
     };
     found.extend(std::iter::once(first).chain(missing).map(|(part, path)| (part, fault(&path), severity)));
+}
+
+/// Where the port net/libslirp has the library that bhyve opens for a network inside the process (net_backend_slirp.c).
+const LIBSLIRP: &str = "/usr/local/lib/libslirp.so.0";
+
+/// A warning only: the library may be somewhere else where ldconfig(8) finds it.
+fn slirp(host: &dyn Host, machine: &Machine, found: &mut Vec<Conflict>) {
+    let is_slirp = |device: &Device| device.backend().is_some_and(|backend| *backend == Backend::Slirp);
+    let Some((slot, _)) = machine.devices().find(|(_, device)| is_slirp(device)) else { return };
+    if host.file(Path::new(LIBSLIRP)).is_none() {
+        let fault = Fault::host(format!("{LIBSLIRP} is not there, and bhyve needs it for slirp"));
+        found.push((Part::Slot(slot), fault.hint("pkg install libslirp"), Severity::Warning));
+    }
 }
 
 /// Wired memory counts against vm.max_user_wired, in pages (13 and later; sys/vm/vm_map.c), of which others have taken some.

@@ -210,14 +210,14 @@ error: "lots" is not a size
   2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
     |                                        ^^^^^^
     |
-   ::: std/guest:165:56
+   ::: std/guest:252:56
     |
-165 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
+252 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
     |                                                        --------- refused here
     |
-   ::: std/guest:57:5
+   ::: std/guest:60:5
     |
- 57 |     make(of, #{ acpi: true })
+ 60 |     make(of, #{ acpi: true })
     |     ------------------------- in `make` called here
     |
     = hint: write 20.GiB, or "20G" with one of K, M, G, T, P

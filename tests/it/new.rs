@@ -1,0 +1,375 @@
+//! `vmrun new`: the recipe of a machine from an image, for every system of the table, and what is refused.
+
+use super::golden;
+use super::publisher::{Answer, Publisher};
+use super::sandbox::{Done, Sandbox, same};
+use super::terminal::Terminal;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+/// The digest of an image that nobody fetches.
+const DIGEST: &str = "abababababababababababababababababababababababababababababababab";
+
+/// A host with somebody who has a key of ssh, and a publisher of images on the loopback.
+struct Scene {
+    sandbox: Sandbox,
+    publisher: Publisher,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        ["fetch", "zfs", "zpool"].iter().for_each(|program| sandbox.has(program));
+        sandbox.write("fake/zfs", "filesystem zroot\tsize=1073741824000\nfilesystem zroot/vm\n");
+        fs::create_dir_all(sandbox.path("home/.ssh")).unwrap();
+        sandbox.write("home/.ssh/id_ed25519.pub", "ssh-ed25519 AAAAC3Nz ann@home\n");
+        let scene = Self { sandbox, publisher: Publisher::new() };
+        // What the table has, with its publishers here.
+        let text = scene.run("freebsd", &["images", "--json"]).stdout;
+        let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut table = String::new();
+        for row in rows.as_array().unwrap() {
+            let of = |key: &str| row[key].as_str().unwrap();
+            let (name, file) = (of("name"), format!("{}.{}", of("name"), of("kind")));
+            scene.publisher.serve(&format!("{name}.sums"), Answer::File(format!("{DIGEST}  {file}\n").into_bytes()));
+            let url = |file: &str| format!("{}{file}", scene.publisher.url(""));
+            write!(
+                table,
+                "[images.{name:?}]\ntitle = {:?}\nurl = {:?}\nchecksums = {:?}\ndigest = \"sha256\"\nkind = {:?}\nuser = {:?}\namd64 = \"x\"\n",
+                of("title"),
+                url(&file),
+                url(&format!("{name}.sums")),
+                of("kind"),
+                of("user"),
+            )
+            .unwrap();
+        }
+        scene.sandbox.write("config/config.toml", &table);
+        scene
+    }
+
+    /// Runs vmrun on a host of some kind. Which port is free is another one every time.
+    fn run(&self, on: &str, args: &[&str]) -> Done {
+        let done = self.sandbox.finish(self.sandbox.command(args).env("VMRUN_PLATFORM", on));
+        let shown = |text: &str| without_port(&self.publisher.shown(text));
+        Done { code: done.code, stdout: shown(&done.stdout), stderr: shown(&done.stderr) }
+    }
+
+    /// What `vmrun new` says, in words.
+    fn says(&self, line: &str) -> Done {
+        self.run("freebsd-15", &line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// The recipe of a machine.
+    fn recipe(&self, path: &str) -> String {
+        without_port(&self.sandbox.read(path))
+    }
+}
+
+/// A text with 2201 in the place of the port that was free.
+fn without_port(text: &str) -> String {
+    let mut shown = text.to_string();
+    for before in ["ssh_port: ", "127.0.0.1:"] {
+        let parts: Vec<String> = shown.split(before).map(String::from).collect();
+        let with = |part: &String| {
+            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+            let is_ours = digits == 4 && part.starts_with('2');
+            if is_ours { format!("2201{}", &part[digits..]) } else { part.clone() }
+        };
+        let first = parts[0].clone();
+        let rest: Vec<String> = parts[1..].iter().map(with).collect();
+        shown = [vec![first], rest].concat().join(before);
+    }
+    shown
+}
+
+/// How a machine is connected, and where its disk is.
+const WAYS: [(&str, &[&str]); 4] = [
+    ("slirp, file", &[]),
+    ("bridge, file", &["--net", "bridge2"]),
+    ("slirp, zvol", &["--zvol", "zroot/vm"]),
+    ("bridge, zvol", &["--net", "bridge2", "--zvol", "zroot/vm"]),
+];
+
+const HOSTS: [&str; 3] = ["freebsd-14.3", "freebsd-15", "linux"];
+
+/// Writes a recipe, checks it, and returns it with its two plans.
+fn written(scene: &Scene, on: &str, os: &str, (name, way): (&str, &[&str])) -> String {
+    let folder = format!("{on}-{os}-{}", name.replace(", ", "-"));
+    fs::create_dir(scene.sandbox.path(&folder)).unwrap();
+    // On Linux it would be asked by curl, which not every host has.
+    let pin = if on == "linux" { &["--sha256", DIGEST][..] } else { &[] };
+    let done = scene.run(on, &[&["new", "web", "--os", os, "--dir", &folder], way, pin].concat());
+    assert_eq!(done.code, 0, "{on} {os} {way:?}: {}", done.stderr);
+    let path = format!("{folder}/web.rhai");
+    let text = scene.recipe(&path);
+    assert!(text.lines().count() <= 12, "{text}");
+    let checked = scene.run(on, &["check", &path, "--on", on]);
+    assert!(
+        checked.code == 0 && checked.stderr.starts_with("vmrun: nothing is wrong with 1 recipe"),
+        "{}",
+        checked.stderr
+    );
+    let plan = |more: &[&str]| {
+        // Elsewhere, so that the plan does not depend on what the host of the test has.
+        let here = if on == "linux" { "freebsd" } else { "linux" };
+        let done = scene.run(here, &[&["plan", &path, "--on", on], more].concat());
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{text}");
+        done.stdout
+    };
+    let all = format!("{text}\n# --init\n{}\n# later\n{}", plan(&["--init"]), plan(&[]));
+    all.replace(&format!("[tmp]/{folder}"), "[tmp]").replace(&format!("{folder}/"), "")
+}
+
+#[test]
+fn a_machine_of_every_kind_on_every_host_is_planned_as_its_recipe_says() {
+    let scene = Scene::new();
+    let mut golden = Vec::new();
+    for on in HOSTS {
+        let mut text = String::new();
+        for (name, way) in WAYS {
+            write!(text, "## {name}\n{}\n", written(&scene, on, "debian-13", (name, way))).unwrap();
+        }
+        golden.push((format!("tests/it/new/{on}.golden"), text));
+    }
+    golden::check(golden);
+}
+
+#[test]
+fn every_system_of_the_table_becomes_a_machine() {
+    let scene = Scene::new();
+    let rows: serde_json::Value = serde_json::from_str(&scene.run("freebsd", &["images", "--json"]).stdout).unwrap();
+    let names: Vec<String> = rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().into()).collect();
+    let mut text = String::new();
+    for (at, os) in names.iter().enumerate() {
+        let (on, (name, way)) = (HOSTS[at % HOSTS.len()], WAYS[at % WAYS.len()]);
+        let all = written(&scene, on, os, (name, way));
+        // What is not the same with every system: the recipe, and what becomes of the image.
+        let is_own = |line: &&str| {
+            let mut begins =
+                ["os:", "user:", "sudo:", "doas:", "shell:", "groups:", "- \"wheel", "qemu-img", "sh -c", "dd "].iter();
+            begins.any(|begin| line.trim_start().starts_with(begin))
+        };
+        let lines: Vec<&str> = all.lines().filter(is_own).collect();
+        write!(text, "## {os} on {on}: {name}\n{}\n", lines.join("\n")).unwrap();
+    }
+    golden::check([("tests/it/new/systems.golden".into(), text)]);
+}
+
+#[test]
+fn two_commands_are_told_and_what_the_host_lacks() {
+    let scene = Scene::new();
+    let done = scene.run("freebsd-14.3", &["new", "web", "--os", "debian-13"]);
+    same(&done.stdout, "vmrun start web.rhai --init\nvmrun ssh web");
+    let pinned = "vmrun: debian-13: http://127.0.0.1:80/debian-13.qcow2 is what http://127.0.0.1:80/debian-13.sums says it is \
+                  (signed: nothing says whether they are signed; vmrun checks no signature)";
+    let told: Vec<&str> =
+        done.stderr.lines().filter(|line| line.starts_with("vmrun: ") || line.contains("14.3")).collect();
+    assert_eq!(
+        told,
+        [
+            pinned,
+            "vmrun: web.rhai is written",
+            "warning: FreeBSD 14.3 has no network in the process that reaches out: ssh reaches the guest, and the guest nobody",
+        ]
+    );
+    assert!(
+        done.stderr.contains(" = hint: --net BRIDGE connects it; FreeBSD 15.0 has one that does\n"),
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.contains("warning: /usr/local/lib/libslirp.so.0 is not there, and bhyve needs it for slirp\n"));
+    assert!(done.stderr.contains("= hint: pkg install libslirp\n"));
+    // The next one has a port and a tap of its own.
+    let port = |name: &str| {
+        let text = scene.sandbox.read(name);
+        text.split_once("ssh_port: ").unwrap().1.split(',').next().unwrap().to_string()
+    };
+    assert_eq!(scene.says("new db --os arch").code, 0);
+    assert_ne!(port("web.rhai"), port("db.rhai"));
+    for (name, tap) in [("a", "tap0"), ("b", "tap1")] {
+        assert_eq!(scene.says(&format!("new {name} --os arch --net bridge2")).code, 0);
+        assert!(scene.recipe(&format!("{name}.rhai")).contains(&format!("bridge: \"bridge2\", tap: \"{tap}\",")));
+    }
+    let lists = scene.says("new --os list");
+    assert_eq!(lists.stdout, scene.says("images").stdout);
+}
+
+#[test]
+fn what_nobody_could_have_is_refused_and_nothing_is_written() {
+    let scene = Scene::new();
+    fs::write(scene.sandbox.path("old.img"), "a disk").unwrap();
+    fs::write(scene.sandbox.path("private"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
+    fs::write(scene.sandbox.path("none.pub"), "ssh-dss AAAA me\n").unwrap();
+    assert_eq!(scene.says("new web --os arch").code, 0);
+    let before = scene.sandbox.names("");
+    let kinds = "ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, sk-ssh-ed25519@openssh.com \
+                 and sk-ecdsa-sha2-nistp256@openssh.com";
+    for (line, code, message, hint) in [
+        ("new", 2, "nothing says what the machine is called", "for example: vmrun new web --os debian-13"),
+        (
+            "new db",
+            2,
+            "nothing says which system it has, and `--os list` lists them",
+            "for example: vmrun new db --os debian-13",
+        ),
+        ("new db --os debain-13", 1, "there is no image \"debain-13\"", "did you mean `debian-13`?"),
+        ("new web --os arch", 2, "web.rhai is there already", "choose another name"),
+        ("new web --os arch --dir home", 2, "there is a machine web already", "choose another name"),
+        ("new old --os arch", 2, "./old.img is there already", "choose another name for the machine, or move it away"),
+        ("new db --os arch --dir nowhere", 2, "nowhere is no folder", "mkdir -p nowhere"),
+        (
+            "new db --os arch --key private",
+            2,
+            "private is a private key, which stays where it is",
+            "name its public half: private.pub",
+        ),
+        (
+            "new db --os arch --key none.pub",
+            2,
+            "none.pub has no public key of ssh",
+            &format!("sshd takes {kinds}; `ssh-keygen -t ed25519` makes one"),
+        ),
+        (
+            "new db --os arch --key gone.pub",
+            2,
+            "cannot read gone.pub: No such file or directory",
+            "name the file of a public key, such as ~/.ssh/id_ed25519.pub",
+        ),
+        ("new db --os arch --zvol zroot/none", 1, "the filesystem zroot/none is not there", "zfs create -p zroot/none"),
+        ("new d_b --os arch", 1, "this is no hostname", "write letters, digits and -. only"),
+    ] {
+        let done = scene.says(line);
+        let lines: Vec<&str> = done.stderr.lines().collect();
+        let told = |start: &str| lines.iter().find_map(|line| line.split_once(start)).map_or("", |(_, rest)| rest);
+        assert_eq!((done.code, told("error: "), told("= hint: ")), (code, message, hint), "{line}: {}", done.stderr);
+        assert_eq!((done.stdout.as_str(), scene.sandbox.names("")), ("", before.clone()), "{line}");
+    }
+}
+
+#[test]
+fn who_has_no_key_gets_one() {
+    let scene = Scene::new();
+    fs::remove_file(scene.sandbox.path("home/.ssh/id_ed25519.pub")).unwrap();
+    let public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIVCLQ3m+2VYBi3xdrn9vCePq1LrFl0Fk9nqFi0kY6sK";
+    scene.sandbox.script(
+        "ssh-keygen",
+        &format!("for file; do :; done\numask 077\necho private >\"$file\"\necho '{public}' >\"$file.pub\""),
+    );
+    // What is refused afterwards leaves none.
+    assert_eq!(scene.says("new d_b --os arch").code, 1);
+    assert_eq!(scene.sandbox.names("config/ssh"), [""; 0]);
+    let done = scene.says("new web --os arch");
+    let key = "vmrun: ~/.ssh has no public key: [tmp]/config/ssh/id_ed25519 is a new one, without a passphrase";
+    assert!(done.stderr.lines().any(|line| line == key), "{}", done.stderr);
+    assert_eq!(scene.sandbox.names("config/ssh"), ["id_ed25519", "id_ed25519.pub"]);
+    let mode = |name: &str| fs::metadata(scene.sandbox.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("config/ssh"), mode("config/ssh/id_ed25519")), (0o700, 0o600));
+    let line = format!("ssh_keys: [\"{public}\"], identity: \"[tmp]/config/ssh/id_ed25519\",");
+    assert!(scene.recipe("web.rhai").contains(&line), "{}", scene.recipe("web.rhai"));
+    // The next machine has the same.
+    let done = scene.says("new db --os arch");
+    assert!(!done.stderr.contains("a new one"), "{}", done.stderr);
+    assert!(scene.recipe("db.rhai").contains(&line));
+}
+
+#[test]
+fn a_machine_is_made_and_started_on_freebsd() {
+    let scene = Scene::new();
+    let image = vec![0x5a_u8; 65536];
+    let hex: String = Sha256::digest(&image).iter().map(|byte| format!("{byte:02x}")).collect();
+    let url = scene.publisher.serve("mine.raw", Answer::File(image.clone()));
+    let sums = scene.publisher.serve("mine.sums", Answer::File(format!("{hex}  mine.raw\n").into_bytes()));
+    let row = format!(
+        "[images.mine]\nurl = \"{url}\"\nchecksums = \"{sums}\"\ndigest = \"sha256\"\nkind = \"raw\"\nuser = \"me\"\namd64 = \"x\"\n"
+    );
+    scene.sandbox.write("config/config.toml", &row);
+    assert_eq!(scene.says("new web --os mine --size 1M --memory 64M --cpus 1 --net bridge2").code, 0);
+    let text = scene.sandbox.read("web.rhai");
+    // The firmware is not on the host of the test.
+    fs::write(scene.sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    let text = text.replace("guest::cloud", "let vm = guest::cloud");
+    let text = text.replace("}).run();", "});\nvm.bootrom = bootrom(\"vm/rom.fd\");\nvm.run();");
+    scene.sandbox.write("web.rhai", &text);
+    fs::remove_file(scene.sandbox.path("fake/log")).unwrap();
+    let done = scene.says("start web.rhai --init");
+    assert_eq!(
+        (done.code, done.stderr.lines().last()),
+        (0, Some("vmrun: web has run and ended; its log: [tmp]/log/web.log")),
+        "{}",
+        done.stderr
+    );
+    let asks = |line: &&str| !["kldstat", "ps", "procstat", "sysctl"].iter().any(|program| line.starts_with(program));
+    let calls = scene.publisher.shown(&scene.sandbox.calls().replace(&hex, "[digest]"));
+    same(
+        &calls.lines().filter(asks).filter(|line| *line != "ifconfig").collect::<Vec<_>>().join("\n"),
+        "
+fetch -q -r -T 60 -o [tmp]/cache/partial/sha256-[digest]/data http://127.0.0.1:80/mine.raw
+bhyvectl --destroy --vm=web
+ifconfig tap0 create
+ifconfig tap0 group vmrun description vmrun:web up
+ifconfig bridge2 addm tap0
+bhyve -c 1 -m 64M -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,[tmp]/web.img -s 5,virtio-net,tap0,mac=02:0f:d9:bc:91:00 -s 27,virtio-blk,[tmp]/web.seed,ro -s 28,virtio-rnd -s 31,lpc -l com1,/dev/nmdm-web.1A -l bootrom,[tmp]/vm/rom.fd web
+bhyvectl --destroy --vm=web
+ifconfig tap0 destroy
+",
+    );
+    let disk = fs::read(scene.sandbox.path("web.img")).unwrap();
+    assert!(disk.len() == 1 << 20 && disk.starts_with(&image));
+    let seed = scene.says("image inspect web.seed");
+    assert!(seed.stdout.contains("user-data"), "{}", seed.stdout);
+    let mode = |name: &str| fs::metadata(scene.sandbox.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("web.seed"), mode("web.key")), (0o600, 0o600), "the guest's own key is in it");
+    // Later it is only booted.
+    let made = fs::read(scene.sandbox.path("web.seed")).unwrap();
+    assert_eq!(scene.says("start web").code, 0);
+    assert!(fs::read(scene.sandbox.path("web.seed")).unwrap() == made);
+}
+
+#[test]
+fn on_a_terminal_what_is_missing_is_asked() {
+    const SOON: Duration = Duration::from_secs(20);
+    let scene = Scene::new();
+    let mut terminal = Terminal::new();
+    let new = terminal.start(scene.sandbox.command(&["new"]).env("NO_COLOR", "1"));
+    let mut dialog = String::new();
+    for (question, answer) in [
+        ("name: ", "we b"),
+        ("name: ", "web"),
+        ("os: ", "debain-13"),
+        ("os: ", "arch"),
+        ("disk (20G): ", "40G"),
+        ("memory (2G): ", ""),
+    ] {
+        dialog += &terminal.shows(question, SOON);
+        terminal.types(&format!("{answer}\n"));
+    }
+    let (status, rest) = terminal.ends(new);
+    assert_eq!(status.code(), Some(0), "{dialog}{rest}");
+    assert!(rest.contains("vmrun start web.rhai --init"), "{rest}");
+    let dialog = dialog.replace('\r', "");
+    let systems = dialog.lines().find(|line| line.starts_with("vmrun: systems: ")).unwrap();
+    assert!(systems.contains(" debian-13, "), "{systems}");
+    same(
+        &dialog.replace(systems, "[systems]"),
+        "
+name: we b
+error: \"we b\" is not a machine's name
+ |
+ = hint: a name begins with a letter or digit; letters, digits, `.`, `_` and `-` follow
+name: web
+[systems]
+os: debain-13
+error: there is no image \"debain-13\"
+ |
+ = hint: did you mean `debian-13`?
+os: arch
+disk (20G): 40G
+memory (2G): ",
+    );
+    let recipe = scene.recipe("web.rhai");
+    assert!(recipe.contains("disks: [[\"web.img\", 40.GiB]]") && recipe.contains("memory: 2.GiB"), "{recipe}");
+}
