@@ -147,6 +147,9 @@ enum Command {
     Cp(ssh::CpArgs),
     /// Print what ssh's configuration has to have of machines
     SshConfig(ssh::SshConfigArgs),
+    /// Say that a key is not the guest's: what ssh runs
+    #[command(hide = true)]
+    SshOffered(ssh::OfferedArgs),
     /// Open the console of a machine, whichever host runs it
     Vnc(vnc::VncArgs),
     /// Save or show what is on the screen of a machine
@@ -290,6 +293,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Ssh(args) => ssh::ssh(&args, term),
         Command::Cp(args) => ssh::copy(&args, term),
         Command::SshConfig(args) => ssh::config(&args, term),
+        Command::SshOffered(args) => ssh::offered(&args, term),
         Command::Vnc(args) => vnc::run(&args, term),
         Command::Screenshot(args) => screenshot::run(&args, term),
         Command::Type(args) => keyboard::run(&args, term),

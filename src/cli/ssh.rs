@@ -5,8 +5,11 @@ use super::run::duration;
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::model::VmName;
-use crate::ops::ssh::{Copies, SshGuest, SshQuery, become_command, running};
+use crate::ops::ssh::copies::Copies;
+use crate::ops::ssh::offered::wrong_key;
+use crate::ops::ssh::{SshGuest, SshQuery, become_command, running};
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -91,6 +94,25 @@ impl ReachArgs {
         };
         SshGuest::find(&query, &waits, &mut tell(term))
     }
+}
+
+/// What ssh tells of the key that it was offered.
+#[derive(Args)]
+pub(super) struct OfferedArgs {
+    machine: VmName,
+    known_hosts: PathBuf,
+    stage: String,
+    kind: String,
+    key: String,
+}
+
+/// The status stays 0: with another one ssh would say that the program had failed.
+pub(super) fn offered(args: &OfferedArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let OfferedArgs { machine, known_hosts, stage, kind, key } = args;
+    if let Some(fault) = wrong_key(machine, known_hosts, stage, kind, key) {
+        term.diagnostic(&Diagnostic::error(fault));
+    }
+    Ok(())
 }
 
 pub(super) fn ssh(args: &SshArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -6,6 +6,7 @@ use super::program;
 use crate::diag::Fault;
 use crate::model::{Argv, Secret};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 
 /// Becomes another program, with one more variable in its environment, and comes back only with the reason why not.
 pub(crate) fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault {
@@ -20,4 +21,9 @@ pub(crate) fn hand_over(argv: &Argv, variable: Option<(&str, &Secret)>) -> Fault
 /// Returns whether there is such a program.
 pub(crate) fn is_there(name: &str) -> bool {
     name.contains('/') || program::find(name).is_some()
+}
+
+/// Returns where this program is.
+pub(crate) fn own_program() -> Option<PathBuf> {
+    std::env::current_exe().ok()
 }

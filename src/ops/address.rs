@@ -9,55 +9,12 @@ use crate::host::clock::now;
 use crate::host::leases::{self, Lease};
 use crate::host::neighbours::{self, Neighbour};
 use crate::host::{Platform, program};
-use crate::model::{SSH_PORT, Shape, SshOptions, VmName};
+use crate::model::{AddressSource, FoundAddress, SSH_PORT, Shape, SshOptions, VmName};
 use crate::supervise::status::MachineStatus;
 use std::cell::OnceCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// What an address is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressSource {
-    /// The recipe names it.
-    Recipe,
-    /// A port of this host leads to the guest.
-    Forward,
-    /// A DHCP server of this host has lent it.
-    Leases,
-    /// This host has spoken to it.
-    Neighbours,
-}
-
-impl AddressSource {
-    /// Returns its word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Recipe => "recipe",
-            Self::Forward => "forward",
-            Self::Leases => "leases",
-            Self::Neighbours => "neighbours",
-        }
-    }
-}
-
-/// Where a guest is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FoundAddress {
-    /// The address.
-    pub ip: IpAddr,
-    /// The port of its sshd there.
-    pub port: u16,
-    /// What that is known from.
-    pub source: AddressSource,
-}
-
-impl FoundAddress {
-    /// Returns where its sshd is.
-    pub(crate) const fn socket(&self) -> SocketAddr {
-        SocketAddr::new(self.ip, self.port)
-    }
-}
 
 /// What this host knows of addresses, which is asked for once and only where it is needed.
 pub(crate) struct Addresses {

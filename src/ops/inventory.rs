@@ -3,13 +3,12 @@
 //! Whoever may not read a lock file is told what the rest says: the status of a machine in the background, and who the parent of a
 //! hypervisor is.
 
-use super::address::FoundAddress;
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::HypervisorKind;
 use crate::model::instance::INSTANCE;
 use crate::model::name::in_order;
-use crate::model::{Shape, VmName};
+use crate::model::{FoundAddress, Shape, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::journal::{Journal, Owner};
 pub(crate) use crate::supervise::status::{MachineState, MachineStatus};

@@ -1,7 +1,10 @@
 //! ssh to the guests of machines: the installed ssh and scp, told where a guest is and by which key it is known. A key that is not
 //! known before is never taken for the guest's.
 
-use super::address::{self, Addresses, FoundAddress};
+pub(crate) mod copies;
+pub(crate) mod offered;
+
+use super::address::{self, Addresses};
 use super::display::CONNECT;
 use super::installation::Installation;
 use super::inventory::Entry;
@@ -15,11 +18,12 @@ use crate::client::ssh::{Answer, Asking};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::background::after;
 use crate::host::files::{self, fill_as};
-use crate::host::handover::hand_over;
+use crate::host::handover::{hand_over, own_program};
 use crate::host::signals::Signals;
-use crate::model::{Argv, HostKey, SSH_PORT, SshOptions, VmName};
+use crate::model::{AddressSource, Argv, FoundAddress, HostKey, SSH_PORT, SshOptions, VmName};
 use crate::supervise::recovery;
 use crate::supervise::status::ssh_options;
+use copies::{Copies, CopyEnd};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,6 +45,8 @@ pub(crate) struct SshGuest {
     jump: Option<Remote>,
     /// The file that says by which key the guest is known.
     known_hosts: PathBuf,
+    /// This program, which says what it means where that is another key.
+    program: Option<PathBuf>,
 }
 
 /// How a guest is asked for.
@@ -106,6 +112,9 @@ impl SshGuest {
             "-oCheckHostIP=no".into(),
             format!("-oHostKeyAlias={}", alias(&self.name)),
         ];
+        if let Some(program) = &self.program {
+            options.extend(offered::options(program, &self.name, &self.known_hosts));
+        }
         if let Some(identity) = &self.ssh.identity {
             options.extend(["-i".into(), identity.to_string()]);
         }
@@ -227,7 +236,7 @@ fn read_machine(text: &str, name: &VmName) -> Option<(Option<FoundAddress>, SshO
     let one = value.get("machines")?.as_array()?.iter().find(is_it)?;
     let ssh = one.get("ssh").map(ssh_options).unwrap_or_default();
     let ip = one.get("address").and_then(|text| text.as_str()?.parse().ok());
-    let found = |ip| FoundAddress { ip, port: ssh.port.unwrap_or(SSH_PORT), source: address::AddressSource::Recipe };
+    let found = |ip| FoundAddress { ip, port: ssh.port.unwrap_or(SSH_PORT), source: AddressSource::Recipe };
     Some((ip.map(found), ssh.clone()))
 }
 
@@ -295,7 +304,14 @@ impl Known {
             files::make_folder(&settings.state, Some(0o755))?;
             files::replace(&known_hosts, |file| fill_as(file, &text, Some(0o644)))?;
         }
-        Ok(SshGuest { name: self.name, place: found.socket(), ssh: self.ssh, jump: self.jump, known_hosts })
+        Ok(SshGuest {
+            name: self.name,
+            place: found.socket(),
+            ssh: self.ssh,
+            jump: self.jump,
+            known_hosts,
+            program: own_program(),
+        })
     }
 }
 
@@ -327,57 +343,6 @@ fn silent(guest: &SshGuest, within: Duration) -> Fault {
     fault.blame(Blame::Guest).hint(format!("`vmrun console {name}` or `vmrun logs {name}` shows what the guest does"))
 }
 
-/// What is to be copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Copies {
-    /// The machine.
-    pub machine: String,
-    /// From where, and last where to.
-    ends: Vec<CopyEnd>,
-    /// Whether folders are copied with what is in them.
-    is_recursive: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum CopyEnd {
-    Here(String),
-    There(String),
-}
-
-impl Copies {
-    /// Reads `SRC… NAME:DST` or `NAME:SRC… DST`.
-    pub(crate) fn read(words: &[String], is_recursive: bool) -> Result<Self, Fault> {
-        const HINT: &str = "write `vmrun cp notes.txt web:/tmp/`, or `vmrun cp web:/etc/hosts .`";
-        let named = |word: &str| {
-            let (name, path) = word.split_once(':').filter(|(name, _)| !name.is_empty() && !name.contains('/'))?;
-            Some((name.to_string(), path.to_string()))
-        };
-        let machines: Vec<String> = words.iter().filter_map(|word| named(word)).map(|(name, _)| name).collect();
-        let Some(machine) = machines.first().cloned() else {
-            return Err(Fault::usage("no machine is named: its files are NAME:PATH").hint(HINT));
-        };
-        if machines.iter().any(|other| *other != machine) {
-            return Err(Fault::usage("these are files of several machines")
-                .hint("copy them one after the other, by way of this host"));
-        }
-        let ends: Vec<CopyEnd> = words
-            .iter()
-            .map(|word| match named(word) {
-                Some((_, path)) => CopyEnd::There(path),
-                // What scp would take for a host has a colon and no slash before it.
-                None => CopyEnd::Here(word.clone()),
-            })
-            .collect();
-        let is_there = |end: &CopyEnd| matches!(end, CopyEnd::There(_));
-        let (sources, to) = ends.split_at(ends.len().saturating_sub(1));
-        let is_one_way = to.iter().any(is_there) != sources.iter().any(is_there);
-        if sources.is_empty() || !is_one_way || (sources.iter().any(is_there) && !sources.iter().all(is_there)) {
-            return Err(Fault::usage("files are copied from here to a machine, or from it to here").hint(HINT));
-        }
-        Ok(Self { machine, ends, is_recursive })
-    }
-}
-
 /// Returns the machines of this host that run, by name.
 pub(crate) fn running() -> Result<Vec<String>, Fault> {
     let runs = |one: Entry| one.name.filter(|_| one.process.is_some() && one.status.is_some());
@@ -400,6 +365,7 @@ mod tests {
             },
             jump: "ssh://root@vm6:2022".parse().ok(),
             known_hosts: "/run/a b/.web.known_hosts".into(),
+            program: None,
         }
     }
 
@@ -420,19 +386,6 @@ mod tests {
             scp("web:a web: ."),
             format!("scp {options} -r -P 2222 -- 'debian@[fd00::5]:a' 'debian@[fd00::5]:' .")
         );
-    }
-
-    #[test]
-    fn copies_go_one_way_between_here_and_one_machine() {
-        for (line, message) in [
-            ("a b", "no machine is named: its files are NAME:PATH"),
-            ("a web:b db:c", "these are files of several machines"),
-            ("web:a", "files are copied from here to a machine, or from it to here"),
-            ("web:a web:b", "files are copied from here to a machine, or from it to here"),
-            ("web:a b c", "files are copied from here to a machine, or from it to here"),
-        ] {
-            assert_eq!(copies(line).unwrap_err().message, message, "{line}");
-        }
     }
 
     #[test]

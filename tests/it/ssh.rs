@@ -4,6 +4,7 @@ use super::host::Host;
 use super::sandbox::{Sandbox, same};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 const SEED: &str = r##"let key = ssh_host_key("vm/web.key");
 cloud_seed("vm/web.seed", #{
@@ -55,7 +56,9 @@ fn a_host_key_is_made_once_and_its_seed_is_for_its_owner_only() {
     same(&planned.stdout, &format!("umask 026\n{seeds}{boots}"));
     fs::remove_file(sandbox.path("vm/web.seed")).unwrap();
     let line = sandbox.own(seeds).replace("vmrun", env!("CARGO_BIN_EXE_vmrun"));
-    assert_eq!(sandbox.finish(&mut sandbox.shell(&line)).code, 0);
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &line]).current_dir(sandbox.path("")).stdout(Stdio::null());
+    assert_eq!(sandbox.finish(&mut shell).code, 0);
     assert!(fs::read(sandbox.path("vm/web.seed")).unwrap() == bytes);
     assert_eq!(mode(&sandbox, "vm/web.seed"), 0o600);
     assert_eq!(sandbox.run(&["web.rhai"]).code, 0);
@@ -144,7 +147,8 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIVCLQ3m+2VYBi3xdrn9vCePq
 
 /// What every ssh to `web` is told.
 const OPTIONS: &str = "-oUserKnownHostsFile=[tmp]/state/.web.known_hosts -oGlobalKnownHostsFile=/dev/null -oStrictHostKeyChecking=yes \
-                       -oUpdateHostKeys=no -oCheckHostIP=no -oHostKeyAlias=vmrun-web";
+                       -oUpdateHostKeys=no -oCheckHostIP=no -oHostKeyAlias=vmrun-web -oIgnoreUnknown=KnownHostsCommand \
+                       -oKnownHostsCommand=[vmrun] ssh-offered web [tmp]/state/.web.known_hosts %I %t %K";
 
 /// A host on which `web` runs, whose recipe says this of ssh; what ssh, scp, arp and ndp are asked is printed.
 fn web(ssh: &str) -> Host {
@@ -172,7 +176,7 @@ fn said(host: &Host, line: &str, code: i32, stdout: &str, stderr: &str) {
     let words: Vec<&str> = line.split(' ').collect();
     let done = host.run(&words);
     same(&done.stderr, stderr);
-    same(&done.stdout, &stdout.replace("OPTIONS", OPTIONS));
+    same(&done.stdout, &stdout.replace("OPTIONS", &OPTIONS.replace("[vmrun]", env!("CARGO_BIN_EXE_vmrun"))));
     assert_eq!(done.code, code, "{line}");
 }
 
@@ -181,7 +185,8 @@ fn a_guest_is_found_by_each_way_and_what_is_more_certain_comes_first() {
     let host = web(&format!("user: \"debian\", host_key: \"{KEY} root@web\""));
     let unknown = "
 error: the address of web is not known: its recipe names none, no lease of a DHCP server of this host is for it, and this host has not spoken to it
-  = hint: --wait 60s waits until it has one; `ssh: #{ address: \"10.0.0.5\" }` in its recipe says it; leases that are elsewhere: leases = [\"/var/db/dnsmasq.leases\"] in config.toml
+ |
+ = hint: --wait 60s waits until it has one; `ssh: #{ address: \"10.0.0.5\" }` in its recipe says it; leases that are elsewhere: leases = [\"/var/db/dnsmasq.leases\"] in config.toml
 ";
     said(&host, "ssh web", 3, "", unknown);
     let begin = std::time::Instant::now();
@@ -230,13 +235,13 @@ Host web
 
     // One that does not run is not looked for.
     assert_eq!(host.run(&["stop", "web"]).code, 0);
-    said(&host, "ssh web", 3, "", "\nerror: the machine web does not run\n  = hint: `vmrun start web` starts it\n");
+    said(&host, "ssh web", 3, "", "\nerror: the machine web does not run\n |\n = hint: `vmrun start web` starts it\n");
     said(
         &host,
         "cp a b",
         2,
         "",
-        "\nerror: no machine is named: its files are NAME:PATH\n  = hint: write `vmrun cp notes.txt web:/tmp/`, or `vmrun cp web:/etc/hosts .`\n",
+        "\nerror: no machine is named: its files are NAME:PATH\n |\n = hint: write `vmrun cp notes.txt web:/tmp/`, or `vmrun cp web:/etc/hosts .`\n",
     );
 }
 
@@ -250,7 +255,8 @@ fn a_guest_whose_key_is_not_known_is_not_spoken_to() {
         "",
         "
 error: the host key of web is not known: ssh could not tell whether it is web that answers
-  = hint: in its recipe `let key = ssh_host_key(\"web.key\");`, `ssh_host_key: key` for cloud_seed and `ssh: #{ host_key: key.public_key }` for bhyve; or `ssh: #{ host_key: \"ssh-ed25519 …\" }` with the line of /etc/ssh/ssh_host_ed25519_key.pub in the guest, which `vmrun console web` shows
+ |
+ = hint: in its recipe `let key = ssh_host_key(\"web.key\");`, `ssh_host_key: key` for cloud_seed and `ssh: #{ host_key: key.public_key }` for bhyve; or `ssh: #{ host_key: \"ssh-ed25519 …\" }` with the line of /etc/ssh/ssh_host_ed25519_key.pub in the guest, which `vmrun console web` shows
 ",
     );
     said(

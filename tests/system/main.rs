@@ -67,5 +67,6 @@ mod ocf;
 mod readers;
 mod reflink;
 mod signed;
+mod ssh;
 mod tools;
 mod upgrade;
