@@ -28,6 +28,8 @@ mod documented;
 mod efi;
 #[path = "../common/host.rs"]
 mod host;
+#[path = "../common/image_host.rs"]
+mod image_host;
 #[path = "../common/netboot_host.rs"]
 mod netboot_host;
 #[path = "../common/publisher.rs"]

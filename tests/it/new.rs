@@ -1,8 +1,9 @@
 //! `vmrun new`: the recipe of a machine from an image, for every system of the table, and what is refused.
 
 use super::golden;
-use super::publisher::{Answer, Publisher};
-use super::sandbox::{Done, Sandbox, same};
+use super::image_host::{HOSTS, Scene, WAYS, Written, systems};
+use super::publisher::Answer;
+use super::sandbox::same;
 use super::terminal::Terminal;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -10,128 +11,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-/// The digest of an image that nobody fetches.
-const DIGEST: &str = "abababababababababababababababababababababababababababababababab";
-
-/// A host with somebody who has a key of ssh, and a publisher of images on the loopback.
-struct Scene {
-    sandbox: Sandbox,
-    publisher: Publisher,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let sandbox = Sandbox::new();
-        ["fetch", "zfs", "zpool"].iter().for_each(|program| sandbox.has(program));
-        sandbox.write("fake/zfs", "filesystem zroot\tsize=1073741824000\nfilesystem zroot/vm\n");
-        fs::create_dir_all(sandbox.path("home/.ssh")).unwrap();
-        sandbox.write("home/.ssh/id_ed25519.pub", "ssh-ed25519 AAAAC3Nz ann@home\n");
-        let scene = Self { sandbox, publisher: Publisher::new() };
-        // What the table has, with its publishers here.
-        let text = scene.run("freebsd", &["images", "--json"]).stdout;
-        let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let mut table = String::new();
-        for row in rows.as_array().unwrap() {
-            let of = |key: &str| row[key].as_str().unwrap();
-            let (name, file) = (of("name"), format!("{}.{}", of("name"), of("kind")));
-            scene.publisher.serve(&format!("{name}.sums"), Answer::File(format!("{DIGEST}  {file}\n").into_bytes()));
-            let url = |file: &str| format!("{}{file}", scene.publisher.url(""));
-            write!(
-                table,
-                "[images.{name:?}]\ntitle = {:?}\nurl = {:?}\nchecksums = {:?}\ndigest = \"sha256\"\nkind = {:?}\nuser = {:?}\namd64 = \"x\"\n",
-                of("title"),
-                url(&file),
-                url(&format!("{name}.sums")),
-                of("kind"),
-                of("user"),
-            )
-            .unwrap();
-        }
-        scene.sandbox.write("config/config.toml", &table);
-        scene
-    }
-
-    /// Runs vmrun on a host of some kind. Which port is free is another one every time.
-    fn run(&self, on: &str, args: &[&str]) -> Done {
-        let done = self.sandbox.finish(self.sandbox.command(args).env("VMRUN_PLATFORM", on));
-        let shown = |text: &str| without_port(&self.publisher.shown(text));
-        Done { code: done.code, stdout: shown(&done.stdout), stderr: shown(&done.stderr) }
-    }
-
-    /// What `vmrun new` says, in words.
-    fn says(&self, line: &str) -> Done {
-        self.run("freebsd-15", &line.split_whitespace().collect::<Vec<_>>())
-    }
-
-    /// The recipe of a machine.
-    fn recipe(&self, path: &str) -> String {
-        without_port(&self.sandbox.read(path))
-    }
-}
-
-/// A text with 2201 in the place of the port that was free.
-fn without_port(text: &str) -> String {
-    let mut shown = text.to_string();
-    for before in ["ssh_port: ", "127.0.0.1:"] {
-        let parts: Vec<String> = shown.split(before).map(String::from).collect();
-        let with = |part: &String| {
-            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let is_ours = digits == 4 && part.starts_with('2');
-            if is_ours { format!("2201{}", &part[digits..]) } else { part.clone() }
-        };
-        let first = parts[0].clone();
-        let rest: Vec<String> = parts[1..].iter().map(with).collect();
-        shown = [vec![first], rest].concat().join(before);
-    }
-    shown
-}
-
-/// How a machine is connected, and where its disk is.
-const WAYS: [(&str, &[&str]); 4] = [
-    ("slirp, file", &[]),
-    ("bridge, file", &["--net", "bridge2"]),
-    ("slirp, zvol", &["--zvol", "zroot/vm"]),
-    ("bridge, zvol", &["--net", "bridge2", "--zvol", "zroot/vm"]),
-];
-
-const HOSTS: [&str; 3] = ["freebsd-14.3", "freebsd-15", "linux"];
-
-/// Writes a recipe, checks it, and returns it with its two plans.
-fn written(scene: &Scene, on: &str, os: &str, (name, way): (&str, &[&str])) -> String {
-    let folder = format!("{on}-{os}-{}", name.replace(", ", "-"));
-    fs::create_dir(scene.sandbox.path(&folder)).unwrap();
-    // On Linux it would be asked by curl, which not every host has.
-    let pin = if on == "linux" { &["--sha256", DIGEST][..] } else { &[] };
-    let done = scene.run(on, &[&["new", "web", "--os", os, "--dir", &folder], way, pin].concat());
-    assert_eq!(done.code, 0, "{on} {os} {way:?}: {}", done.stderr);
-    let path = format!("{folder}/web.rhai");
-    let text = scene.recipe(&path);
-    assert!(text.lines().count() <= 12, "{text}");
-    let checked = scene.run(on, &["check", &path, "--on", on]);
-    assert!(
-        checked.code == 0 && checked.stderr.starts_with("vmrun: nothing is wrong with 1 recipe"),
-        "{}",
-        checked.stderr
-    );
-    let plan = |more: &[&str]| {
-        // Elsewhere, so that the plan does not depend on what the host of the test has.
-        let here = if on == "linux" { "freebsd" } else { "linux" };
-        let done = scene.run(here, &[&["plan", &path, "--on", on], more].concat());
-        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{text}");
-        done.stdout
-    };
-    let all = format!("{text}\n# --init\n{}\n# later\n{}", plan(&["--init"]), plan(&[]));
-    all.replace(&format!("[tmp]/{folder}"), "[tmp]").replace(&format!("{folder}/"), "")
-}
-
 #[test]
-fn a_machine_of_every_kind_on_every_host_is_planned_as_its_recipe_says() {
+fn a_machine_of_every_kind_is_planned_as_its_recipe_says() {
     let scene = Scene::new();
     let mut golden = Vec::new();
-    for on in HOSTS {
+    // Everywhere what is not as on FreeBSD 15; all of it by `make attack`.
+    for (on, ways) in [("freebsd-14.3", &WAYS[..1]), ("freebsd-15", &WAYS[..]), ("linux", &WAYS[..2])] {
         let mut text = String::new();
-        for (name, way) in WAYS {
-            write!(text, "## {name}\n{}\n", written(&scene, on, "debian-13", (name, way))).unwrap();
+        for (name, way) in ways {
+            let written = Written::new(&scene, on, "debian-13", (name, way));
+            let (recipe, first, later) = (&written.text, written.plan(&["--init"]), written.plan(&[]));
+            write!(text, "## {name}\n{recipe}\n# --init\n{first}\n# later\n{later}\n").unwrap();
+            written.is_right();
         }
         golden.push((format!("tests/it/new/{on}.golden"), text));
     }
@@ -141,22 +32,37 @@ fn a_machine_of_every_kind_on_every_host_is_planned_as_its_recipe_says() {
 #[test]
 fn every_system_of_the_table_becomes_a_machine() {
     let scene = Scene::new();
-    let rows: serde_json::Value = serde_json::from_str(&scene.run("freebsd", &["images", "--json"]).stdout).unwrap();
-    let names: Vec<String> = rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().into()).collect();
     let mut text = String::new();
-    for (at, os) in names.iter().enumerate() {
+    for (at, os) in systems(&scene).iter().enumerate() {
         let (on, (name, way)) = (HOSTS[at % HOSTS.len()], WAYS[at % WAYS.len()]);
-        let all = written(&scene, on, os, (name, way));
+        let written = Written::new(&scene, on, os, (name, way));
+        let all = format!("{}{}", written.text, written.plan(&["--init"]));
         // What is not the same with every system: the recipe, and what becomes of the image.
         let is_own = |line: &&str| {
-            let mut begins =
-                ["os:", "user:", "sudo:", "doas:", "shell:", "groups:", "- \"wheel", "qemu-img", "sh -c", "dd "].iter();
-            begins.any(|begin| line.trim_start().starts_with(begin))
+            let begins =
+                ["os:", "user:", "sudo:", "doas:", "shell:", "groups:", "- \"wheel", "qemu-img", "sh -c", "dd "];
+            begins.iter().any(|begin| line.trim_start().starts_with(begin))
         };
         let lines: Vec<&str> = all.lines().filter(is_own).collect();
         write!(text, "## {os} on {on}: {name}\n{}\n", lines.join("\n")).unwrap();
     }
     golden::check([("tests/it/new/systems.golden".into(), text)]);
+}
+
+#[test]
+fn every_system_in_every_way_on_every_host_is_right() {
+    let scene = Scene::new();
+    let is_all = std::env::var_os("VMRUN_ATTACK").is_some_and(|value| value == "all");
+    for os in systems(&scene).iter().take(if is_all { usize::MAX } else { 1 }) {
+        for on in HOSTS {
+            for way in WAYS.into_iter().take(if is_all { usize::MAX } else { 1 }) {
+                let written = Written::new(&scene, on, os, way);
+                written.is_right();
+                let has_image = |plan: &str| plan.contains("/sha256/");
+                assert!(has_image(&written.plan(&["--init"])) && !has_image(&written.plan(&[])), "{}", written.text);
+            }
+        }
+    }
 }
 
 #[test]
