@@ -81,18 +81,16 @@ bench:
 fuzz:
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-## install  what was built, below PREFIX (/usr/local), itself below DESTDIR (nothing)
+## install  what was built, with manual, completions and examples, below PREFIX (/usr/local), itself below DESTDIR (nothing)
 install:
-	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
-	rm -f $(DESTDIR)$(PREFIX)/libexec/vmrun-tools # a second program, which earlier builds had
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	$(VMRUN) man >$(VMRUN).1
-	install -m 644 $(VMRUN).1 $(DESTDIR)$(PREFIX)/share/man/man1/vmrun.1
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install.sh install $(VMRUN)
+
+## uninstall  remove exactly what make install made, with the same PREFIX and DESTDIR
+uninstall:
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install.sh uninstall
 
 ## clean    remove what was built
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images bless check msrv freebsd bench fuzz install clean
+.PHONY: all help build run test attack images bless check msrv freebsd bench fuzz install uninstall clean

@@ -189,6 +189,9 @@ debian_needs_test() {
     need_tool openssl openssl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
+    need_tool zsh zsh
+    need_tool fish fish
+    need_tool tcsh tcsh
     need_tool qemu-img qemu-utils
     need_tool xz xz-utils
     need_tool bzip2 bzip2
@@ -453,6 +456,8 @@ freebsd_needs_run() {
 # The base system has make, fsck_msdosfs and, from LLVM, the linker.
 freebsd_needs_test() {
     need_tool bash bash
+    need_tool zsh zsh
+    need_tool fish fish
     need_tool gmake gmake
     need_tool dnsmasq dnsmasq
     need_tool dhcpd isc-dhcp44-server

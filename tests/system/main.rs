@@ -65,6 +65,7 @@ mod linux;
 mod mess;
 mod readers;
 mod reflink;
+mod shells;
 mod signed;
 mod tools;
 mod upgrade;
