@@ -47,6 +47,17 @@ images:
 	tools/setup.sh images
 	$(CARGO) test --locked --test images -- --nocapture --test-threads=1
 
+## editors  the grammars for editors, with the words of today, and their tests; takes Node.js 18, npm, cc and their registries
+editors:
+	tools/setup.sh editors
+	$(CARGO) build --locked --bin vmrun
+	node packaging/editors/textmate.mjs $(TARGET)/debug/vmrun >$(TARGET)/rhai.tmLanguage.json
+	cp $(TARGET)/rhai.tmLanguage.json packaging/vscode/syntaxes/rhai.tmLanguage.json
+	node packaging/editors/queries.mjs $(TARGET)/debug/vmrun >$(TARGET)/highlights.scm
+	cp $(TARGET)/highlights.scm packaging/tree-sitter-vmrun/queries/highlights.scm
+	$(CARGO) run --locked --manifest-path packaging/tree-sitter-vmrun/parser/Cargo.toml -- generate
+	$(CARGO) test --locked --test editors
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
@@ -93,4 +104,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images bless check msrv freebsd bench fuzz install uninstall clean
+.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install uninstall clean

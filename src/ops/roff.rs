@@ -6,7 +6,7 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 /// The date of the pages: that of the release, so that the same program writes the same page.
 const DATE: &str = "2026-11-27";
 
-/// How long a line of a page's source is at most, in bytes, as mandoc(1) wants it.
+/// How long a line of a page's source is at most, as mandoc(1) wants it.
 const WIDTH: usize = 78;
 
 /// Begins a page of a section, with its name in the index.
@@ -92,27 +92,32 @@ fn wrapped(text: &str) -> String {
         as_it_is = line == ".nf" || as_it_is && line != ".fi";
         let (end, begin) = if as_it_is || is_term { (" \\\n", "") } else { ("\n", "\\&") };
         is_term = line == ".TP";
-        if line.starts_with('.') || line.len() <= WIDTH {
+        if line.starts_with('.') || length(line) <= WIDTH {
             all.extend([line, "\n"]);
             continue;
         }
-        let mut length = 0;
+        let mut taken = 0;
         for (at, word) in line.split(' ').enumerate() {
-            let is_full = length + word.len() + 3 > WIDTH;
+            let is_full = taken + length(word) + 3 > WIDTH;
             // A line cannot begin with nothing, which a gap between columns would be.
             if at > 0 && is_full && !word.is_empty() {
                 let begin = if word.starts_with(['.', '\'']) { begin } else { "" };
                 all.extend([end, begin]);
-                length = begin.len();
+                taken = begin.len();
             } else if at > 0 {
                 all.push(' ');
             }
             all.push_str(word);
-            length += word.len() + 1;
+            taken += length(word) + 1;
         }
         all.push('\n');
     }
     all
+}
+
+/// Returns how long mandoc(1) takes a text to be: what is not ASCII it writes as `\[u2026]` first.
+fn length(text: &str) -> usize {
+    text.chars().map(|letter| if letter.is_ascii() { 1 } else { 8 }).sum()
 }
 
 #[cfg(test)]

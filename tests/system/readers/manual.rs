@@ -52,7 +52,7 @@ fn mandoc_finds_nothing_wrong_with_any_page_that_is_installed() {
     let out = sandbox.path("man");
     let files = vmrun(&sandbox, &["man", "--out", out.to_str().unwrap()]).stdout;
     assert!(files.lines().count() > 40, "{files}");
-    for file in files.lines() {
+    for file in sandbox.own(&files).lines() {
         let done = Command::new("mandoc").args(["-Tlint", file]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&done.stdout), "", "{file}");
     }
