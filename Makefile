@@ -2,6 +2,8 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where Pacemaker looks for resource agents; FreeBSD's port has /usr/local/lib/ocf.
+OCF_ROOT ?= /usr/lib/ocf
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
@@ -55,7 +57,8 @@ editors:
 	cp $(TARGET)/rhai.tmLanguage.json packaging/vscode/syntaxes/rhai.tmLanguage.json
 	node packaging/editors/queries.mjs $(TARGET)/debug/vmrun >$(TARGET)/highlights.scm
 	cp $(TARGET)/highlights.scm packaging/tree-sitter-vmrun/queries/highlights.scm
-	$(CARGO) run --locked --manifest-path packaging/tree-sitter-vmrun/parser/Cargo.toml -- generate
+	$(CARGO) run --locked --manifest-path packaging/tree-sitter-vmrun/parser/Cargo.toml \
+		--target-dir packaging/tree-sitter-vmrun/parser/target -- generate
 	$(CARGO) test --locked --test editors
 
 ## bless    the transcripts in tests, as what the program says now: read the difference
@@ -94,11 +97,11 @@ fuzz:
 
 ## install  what was built, with manual, completions and examples, below PREFIX (/usr/local), itself below DESTDIR (nothing)
 install:
-	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install.sh install $(VMRUN)
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" tools/install.sh install $(VMRUN)
 
 ## uninstall  remove exactly what make install made, with the same PREFIX and DESTDIR
 uninstall:
-	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install.sh uninstall
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" tools/install.sh uninstall
 
 ## clean    remove what was built
 clean:

@@ -1,5 +1,5 @@
 //! Two hundred supervised guests at once: how long they take to start and to stop, how much memory each supervisor keeps, and
-//! how much of a processor all of them use while their guests are idle.
+//! how much of a processor all of them use while their guests are idle; and how long it takes to hear whether one runs.
 //!
 //! The guests are stubs: what is measured is what vmrun itself needs.
 
@@ -92,6 +92,31 @@ fn ticks(pid: u64) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
+/// How often a command is timed whose median counts.
+const RUNS: usize = 31;
+
+/// The median of how long something takes, in milliseconds.
+fn median(act: impl Fn() -> Duration) -> f64 {
+    let mut times: Vec<Duration> = (0..RUNS).map(|_| act()).collect();
+    times.sort_unstable();
+    times[RUNS / 2].as_secs_f64() * 1000.0
+}
+
+/// How long it takes to hear whether one machine of all runs.
+fn look(world: &World) {
+    let monitor = median(|| world.vmrun(&["monitor", "m7"]));
+    let status = median(|| world.vmrun(&["status", "m7"]));
+    let pidof = median(|| {
+        let begin = Instant::now();
+        assert!(Command::new("pidof").arg("sleep").output().unwrap().status.success());
+        begin.elapsed()
+    });
+    println!(
+        "whether one runs: vmrun monitor {monitor:.1} ms (at most 5); vmrun status {status:.1} ms; pidof, which knows neither a \
+         name nor who looks after it, {pidof:.1} ms"
+    );
+}
+
 fn main() {
     if !fs::exists("/proc/self/status").unwrap() {
         println!("this benchmark reads proc(5) of Linux");
@@ -109,6 +134,7 @@ fn main() {
     let own: u64 = pids.iter().map(|pid| kib(*pid, "RssAnon:")).sum::<u64>() / GUESTS as u64;
     let (middle, most) = (resident[GUESTS / 2], resident[GUESTS - 1]);
     println!("resident memory of a supervisor: {middle} KiB, at most {most} KiB; not shared: {own} KiB on average");
+    look(&world);
     let sum = || pids.iter().map(|pid| ticks(*pid)).sum::<u64>();
     let before = sum();
     sleep(IDLE);

@@ -1,13 +1,4 @@
-//! What people type: the command line, exit codes, and the only place that prints.
-//!
-//! | code | meaning |
-//! |---|---|
-//! | 0 | the guest powered off, or the command did its work |
-//! | 1 | the recipe is wrong |
-//! | 2 | the command line is wrong |
-//! | 3 | the host refused |
-//! | 4 | the guest failed |
-//! | 130 | interrupted |
+//! What people type: the command line, and the only place that prints. Exit codes are those of [`crate::diag::exit_code`].
 
 mod audit;
 mod cache;
@@ -36,6 +27,7 @@ mod logs;
 mod lsp;
 mod manual;
 mod metrics;
+mod monitor;
 #[cfg(test)]
 mod named;
 mod netboot;
@@ -74,7 +66,7 @@ use term::Term;
 
 /// Runs bhyve virtual machines from small recipes: `vmrun RECIPE [--init]`
 #[derive(Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true, after_help = AFTER)]
+#[command(version, propagate_version = true, arg_required_else_help = true, after_help = after())]
 struct Cli {
     /// Show every command as it is run
     #[arg(short, long, global = true)]
@@ -83,17 +75,20 @@ struct Cli {
     command: Command,
 }
 
-const AFTER: &str = "\
+/// What stands below the list of commands.
+fn after() -> String {
+    format!(
+        "\
 `vmrun RECIPE` is `vmrun run RECIPE`. `vmrun RECIPE --help` lists the recipe's parameters.
 
 Exit codes:
-  0    the guest powered off, or the command did its work
-  1    the recipe is wrong
-  2    the command line is wrong
-  3    the host refused
-  4    the guest failed
-  130  interrupted
+{}
+{ENVIRONMENT}",
+        crate::diag::exit_code::listed()
+    )
+}
 
+const ENVIRONMENT: &str = "\
 Environment:
   VMRUN_PLATFORM     freebsd or linux: the kind of host (freebsd-14.3 names a release)
   VMRUN_STATE_DIR    the folder for running machines
@@ -133,6 +128,8 @@ enum Command {
     Top(top::TopArgs),
     /// Tell all that is known of a machine, and its threads
     Status(status::StatusArgs),
+    /// Tell by the exit code whether a machine runs, for programs that look again and again
+    Monitor(monitor::MonitorArgs),
     /// Print numbers of the machines of this host, for Prometheus
     Metrics(metrics::MetricsArgs),
     /// Print the log of a machine in the background
@@ -286,6 +283,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::List(args) => list::run(&args, term),
         Command::Top(args) => top::run(&args, term),
         Command::Status(args) => status::run(&args, term),
+        Command::Monitor(args) => monitor::run(&args, term),
         Command::Metrics(args) => metrics::run(&args, term),
         Command::Logs(args) => logs::run(&args, term),
         Command::Events(args) => events::run(&args, term),
@@ -332,7 +330,8 @@ struct Only<A: clap::Args> {
     args: A,
 }
 
-/// Parses a command line that begins with a recipe, with `run` or with `plan`, as it is typed most. What it does not take, the whole
+/// Parses a command line that begins with a recipe, with `run` or with `plan`, as it is typed most, or with `monitor`, as programs
+/// call it again and again. What it does not take, the whole
 /// command line has an answer to.
 fn short_cli(args: &[String]) -> Option<Cli> {
     let at = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
@@ -343,6 +342,7 @@ fn short_cli(args: &[String]) -> Option<Cli> {
     match args[at].as_str() {
         "run" => only(&rest(), Command::Run),
         "plan" => only(&rest(), Command::Plan),
+        "monitor" => only(&rest(), Command::Monitor),
         _ => None,
     }
 }
@@ -370,14 +370,7 @@ fn with_run(mut args: Vec<String>, commands: &clap::Command) -> Vec<String> {
 /// Returns the exit code of faults: the gravest of their blames decides.
 fn code(diagnostics: &[Diagnostic]) -> u8 {
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    match errors.map(|diagnostic| diagnostic.fault.blame).max() {
-        None => 0,
-        Some(Blame::Recipe) => 1,
-        Some(Blame::Usage) => 2,
-        Some(Blame::Host) => 3,
-        Some(Blame::Guest) => 4,
-        Some(Blame::Interrupted) => 130,
-    }
+    errors.map(|diagnostic| diagnostic.fault.blame).max().map_or(0, Blame::code)
 }
 
 #[cfg(test)]
@@ -397,6 +390,8 @@ mod tests {
             ("vmrun --verbose plan --on linux web.rhai", Some("plan")),
             ("vmrun plan plan", Some("plan")),
             ("vmrun web", None),
+            ("vmrun monitor web --json", Some("monitor")),
+            ("vmrun monitor --help", None),
             ("vmrun plan", None),
             ("vmrun plan --help", None),
             ("vmrun plan -V", None),
@@ -412,6 +407,7 @@ mod tests {
             let name = cli.map(|cli| match cli.command {
                 Command::Run(_) => "run",
                 Command::Plan(_) => "plan",
+                Command::Monitor(_) => "monitor",
                 _ => "another",
             });
             assert_eq!(name, by_itself, "{line}");

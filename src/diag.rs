@@ -3,6 +3,7 @@
 //! Code deep in the house returns a [`Fault`], a message with a hint, and knows no positions. The script floor adds the
 //! [`Place`] and makes a [`Diagnostic`] of it, which [`snippet`] draws.
 
+pub(crate) mod exit_code;
 pub(crate) mod may_fail;
 pub(crate) mod shown;
 pub(crate) mod snippet;
@@ -12,18 +13,28 @@ use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Who has to act on a fault. It decides the exit code and nothing else.
+/// Who has to act on a fault. It decides the exit code and nothing else: [`exit_code`] has the table. The later ones are graver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blame {
-    /// The recipe is wrong: exit code 1.
+    /// Nobody: the machine does not run.
+    Down,
+    /// The guest runs, and its supervisor is gone.
+    Unsupervised,
+    /// The machine has failed, and is not started again by itself.
+    Failed,
+    /// The recipe is wrong.
     Recipe,
-    /// The command line is wrong: exit code 2.
+    /// The command line is wrong.
     Usage,
-    /// The host refused: exit code 3.
+    /// Another run or guest has what was wanted; it may be had later.
+    Busy,
+    /// The host refused.
     Host,
-    /// The guest failed: exit code 4.
+    /// The guest failed.
     Guest,
-    /// Somebody interrupted the run: exit code 130.
+    /// It cannot be told: what there is to look at could not be read.
+    Unsure,
+    /// Somebody interrupted the run.
     Interrupted,
 }
 
@@ -64,6 +75,11 @@ impl Fault {
     /// Makes a fault of the host: it refused, or it lacks something.
     pub fn host(message: impl Into<String>) -> Self {
         Self { blame: Blame::Host, ..Self::new(message) }
+    }
+
+    /// Makes a fault of what another run or guest has, and may let go.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self { blame: Blame::Busy, ..Self::new(message) }
     }
 
     /// Makes a fault of the command line.

@@ -19,6 +19,7 @@ pub(crate) mod forward;
 pub(crate) mod fwcfg;
 pub(crate) mod gate;
 pub(crate) mod hostname;
+pub(crate) mod instance;
 pub(crate) mod interface;
 pub(crate) mod jail;
 pub(crate) mod limits;

@@ -206,8 +206,8 @@ impl Recipe {
         let blamed = evaluation.blamed.take();
         evaluation.cells.end();
         let heard = evaluation.hooks.iter().map(Hook::end).collect();
-        let asks_end = evaluation.asks_end;
-        let (asked, booted) = (std::mem::take(&mut evaluation.asked), std::mem::take(&mut evaluation.booted));
+        let (asked, instances) = (std::mem::take(&mut evaluation.asked), std::mem::take(&mut evaluation.instances));
+        let booted = std::mem::take(&mut evaluation.booted);
         match evaluation.run.take() {
             Some(run) => Evaluated {
                 run,
@@ -220,7 +220,8 @@ impl Recipe {
                 installs,
                 places,
                 asked,
-                asks_end,
+                instances,
+                asks_end: evaluation.asks_end,
                 booted,
             },
             None => unreachable!("an evaluation keeps its run"),

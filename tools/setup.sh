@@ -193,6 +193,7 @@ debian_needs_test() {
     need_tool zsh zsh
     need_tool fish fish
     need_tool tcsh tcsh
+    need_tool promtool prometheus
     need_tool qemu-img qemu-utils
     need_tool xz xz-utils
     need_tool bzip2 bzip2
@@ -213,6 +214,8 @@ debian_needs_test() {
     need_tool python3 python3
     need_file /usr/lib/python3/dist-packages/yaml python3-yaml
     need_tool debconf-set-selections debconf
+    need_tool xmllint libxml2-utils
+    need_tool ocf-tester resource-agents
     # python3 -m pip would tell for certain, in half a second
     have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
 }

@@ -118,7 +118,7 @@ const HOSTS: [&str; 8] =
 /// What an argument can be completed with, by the command that has it.
 fn source(command: &str, argument: &str) -> Option<fn(&str, &[String]) -> Vec<Candidate>> {
     Some(match (command, argument) {
-        ("stop" | "restart" | "kill" | "adopt" | "logs" | "events" | "status", "machine" | "machines") => {
+        ("stop" | "restart" | "kill" | "adopt" | "logs" | "events" | "status" | "monitor", "machine" | "machines") => {
             |_, _| completion::machines()
         }
         (_, "machine" | "machines") | ("start", "recipes") | ("export", "name") => |begun, _| {

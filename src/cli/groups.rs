@@ -48,7 +48,7 @@ pub(super) const GROUPS: &[Group] = &[
         ]),
         Entry("adopt", &[
             ("vmrun adopt web", "Look after a guest again whose supervisor was killed"),
-            ("vmrun adopt db web", "Take over two"),
+            ("vmrun adopt --all", "Take over every guest of this host whose supervisor is gone"),
         ]),
         Entry("gc", &[
             ("vmrun gc --dry-run", "Print what killed runs have left, and what would give it back"),
@@ -63,6 +63,10 @@ pub(super) const GROUPS: &[Group] = &[
         Entry("status", &[
             ("vmrun status web", "Tell all that is known of a machine, with the threads of its hypervisor"),
             ("vmrun status web --json", "The same, for a program"),
+        ]),
+        Entry("monitor", &[
+            ("vmrun monitor web", "Tell by the exit code whether a machine runs: 0 is yes, 8 is no"),
+            ("vmrun monitor web --json", "The same, with what is known of it"),
         ]),
         Entry("top", &[
             ("vmrun top", "Watch the machines of this host"),

@@ -51,6 +51,7 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
   boots         how often it was booted, reboots included, or null
   restarts      how often it was started again after a crash, or null
   recipe        the path of its recipe, or null
+  instance      which instance of its recipe it is, where that is of several machines, or null
   log           the path of its log, or null
   error         its last error, or null
 What is not known is null. Keys may be added.";
@@ -113,10 +114,15 @@ fn as_table(all: &[Entry]) -> String {
             text(process.map(|it| percent(it.cpu))),
             text(one.shape.vnc.map(|address| address.to_string())),
             text(one.status.as_ref().map(|it| it.restarts.to_string())),
-            text(one.recipe.clone()),
+            text(one.recipe.as_ref().map(|recipe| of_instance(recipe, one.instance.as_deref()))),
         ]
     };
     table(&COLUMNS, &all.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A recipe, with which of its instances is meant, as it can be started.
+fn of_instance(recipe: &str, instance: Option<&str>) -> String {
+    instance.map_or_else(|| recipe.into(), |instance| format!("{recipe}[{instance}]"))
 }
 
 /// What is to be done about a machine.
@@ -166,6 +172,7 @@ mod tests {
             shape: crate::model::Shape::default(),
             status: None,
             recipe: None,
+            instance: None,
             elsewhere: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();

@@ -77,6 +77,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("user-data", "what is to be done, for cloud-init"),
     ("user-net", "a network inside the process, without root"),
     ("verbose", "show every command as it is run"),
+    ("wait", "how long what another one has is waited for"),
     ("with-test", "write a test as well"),
     ("within", "how long it may take"),
     ("yes", "do not ask"),
@@ -84,7 +85,7 @@ const OPTIONS: &[(&str, &str)] = &[
 
 /// What other programs call it, and ours, which is the only one that help shows.
 const SYNONYMS: &[(&[&str], &str)] = &[
-    (&["timeout", "wait", "deadline", "max-time", "wait-time", "grace"], "within"),
+    (&["timeout", "deadline", "max-time", "wait-time", "grace"], "within"),
     (&["output", "dest", "destination", "target", "dir", "directory", "outdir"], "out"),
     (&["form", "style", "type", "kind"], "format"),
     (&["simulate", "no-act", "pretend", "noop", "dryrun", "just-print"], "dry-run"),

@@ -4,8 +4,9 @@ use super::term::Term;
 use super::{QueryArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::Argv;
+use crate::ops::instances;
 use crate::ops::plan::{self, Plan, PlannedStep, plan};
-use crate::ops::recipe::Prefetch;
+use crate::ops::recipe::{Prefetch, RecipeRequest};
 use clap::{Args, ValueEnum};
 
 #[derive(Args)]
@@ -49,12 +50,52 @@ impl From<PlanFormat> for plan::MachineForm {
 
 pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
-    let request = args.query.of(args.recipe.request());
-    let plan = plan(&request, args.on.as_deref(), args.form.into(), prefetch, notify)?;
-    Ok(if args.json { term.json(format!("{:#}", plan.json())) } else { term.data(as_text(&plan, args.places)) }?)
+    let requests = instances::requests(&args.query.of(args.recipe.request()))?;
+    let (on, form) = (args.on.as_deref(), args.form.into());
+    if let [request] = requests.as_slice() {
+        let plan = plan(request, on, form, prefetch, notify)?;
+        return Ok(if args.json {
+            term.json(format!("{:#}", plan.json()))
+        } else {
+            term.data(as_text(&plan, args.places))
+        }?);
+    }
+    let of = |request: &RecipeRequest| {
+        let plan = plan(request, on, form, Prefetch::default(), notify)?;
+        Ok((request.instance().unwrap_or_default().to_string(), plan))
+    };
+    let plans = requests.iter().map(of).collect::<Result<Vec<_>, Vec<Diagnostic>>>()?;
+    Ok(if args.json {
+        term.json(format!("{:#}", plan::json(&plans)))
+    } else {
+        term.data(as_texts(&plans, args.places))
+    }?)
+}
+
+/// Returns plans of instances one after the other. What all of them have in common, in front, is said once.
+fn as_texts(plans: &[(String, Plan)], places: bool) -> String {
+    let texts: Vec<(&str, Vec<String>)> =
+        plans.iter().map(|(instance, plan)| (instance.as_str(), lines(plan, places))).collect();
+    let first = texts.first().map_or(&[][..], |(_, lines)| lines);
+    let is_common = |at: usize| texts.iter().all(|(_, lines)| lines.get(at) == first.get(at));
+    let common = (0..first.len()).take_while(|at| is_common(*at)).count();
+    let mut all: Vec<String> = Vec::new();
+    if common > 0 {
+        all.push("# each of them:".into());
+        all.extend(first.iter().take(common).cloned());
+    }
+    for (instance, lines) in texts {
+        all.push(format!("# instance {instance}:"));
+        all.extend(lines.into_iter().skip(common));
+    }
+    all.join("\n")
 }
 
 fn as_text(plan: &Plan, places: bool) -> String {
+    lines(plan, places).join("\n")
+}
+
+fn lines(plan: &Plan, places: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut last = None;
     for PlannedStep { step, place, meanwhile, each_boot, folder, .. } in &plan.steps {
@@ -76,5 +117,5 @@ fn as_text(plan: &Plan, places: bool) -> String {
         lines.push("# given back when the run ends:".into());
         lines.extend(plan.given_back.iter().map(ToString::to_string));
     }
-    lines.join("\n")
+    lines
 }

@@ -25,7 +25,7 @@ pub(super) struct ResizeArgs {
 }
 
 fn size(text: &str) -> Result<Size, Fault> {
-    Size::written(text)
+    Size::disk_written(text)
 }
 
 pub(super) fn run(args: &ResizeArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -6,6 +6,7 @@ use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
 use crate::ops::display::terminal;
+use crate::ops::instances;
 use crate::ops::recipe::{Prefetch, RecipeHelp};
 use crate::ops::run::{self, Means, Progress, RunRequest};
 use clap::Args;
@@ -31,7 +32,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: &RunArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let (stop_within, events) = (args.stop_within, args.events.clone());
-    let asked = RunRequest { recipe: args.recipe.request(), stop_within, events };
+    let asked = RunRequest { recipe: instances::request(&args.recipe.request())?, stop_within, events };
     let print_progress = if term.is_terminal() { print_progress } else { print_lines };
     run::run(&asked, prefetch, Box::new(print_progress), &mut |notice| term.notice(&notice))
 }

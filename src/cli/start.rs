@@ -5,7 +5,7 @@ use super::term::Term;
 use super::{GivenArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::{Argv, VmName};
-use crate::ops::start::{self, StartEvent, start_recipes};
+use crate::ops::start::{self, StartEvent, StartOptions, start_recipes};
 use clap::Args;
 use std::time::Duration;
 
@@ -22,23 +22,36 @@ pub(super) struct StartArgs {
     /// How long a guest may take to power off when it is asked to: 60s, 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     stop_within: Duration,
+    /// Wait so long for a machine or a disk that another run or guest has: 45s. Exit code 5 if it is not let go in time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    wait: Option<Duration>,
 }
 
 #[derive(Args)]
 pub(super) struct AdoptArgs {
     /// The machines
-    #[arg(required = true)]
+    #[arg(required_unless_present = "all")]
     machines: Vec<VmName>,
+    /// Every guest of this host whose supervisor is gone
+    #[arg(long, conflicts_with = "machines")]
+    all: bool,
 }
 
 pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = (!args.all).then_some(args.recipes.as_slice());
     let given = RecipeArgs { recipe: String::new(), given: args.given.clone() }.request();
-    start_recipes(names, &given, args.stop_within, &|event| tell(event, term))
+    let options = StartOptions { stop_within: args.stop_within, wait: args.wait };
+    start_recipes(names, &given, options, &|event| tell(event, term))
 }
 
 pub(super) fn adopt(args: &AdoptArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    start::adopt(&args.machines, &|event| tell(event, term))
+    if !args.all {
+        return start::adopt(&args.machines, &|event| tell(event, term));
+    }
+    if !start::adopt_all(&|event| tell(event, term))? {
+        term.say("no guest runs without its supervisor");
+    }
+    Ok(())
 }
 
 /// Says what happens while machines are started.
@@ -51,6 +64,8 @@ pub(super) fn tell(event: &StartEvent<'_>, term: &Term) {
             term.say(format_args!("as it was started before: {words}"));
         }
         StartEvent::Printed(lines) | StartEvent::Commands(lines) => term.printed(lines),
+        StartEvent::RunsAlready(name) => term.say(format_args!("{name} runs already")),
+        StartEvent::Waits(fault) => term.say(format_args!("waiting: {fault}")),
         StartEvent::Runs(name) => term.say(format_args!("{name} runs")),
         StartEvent::TakenOver(name) => term.say(format_args!("{name} goes on; it was taken over")),
         StartEvent::Ready(name) => term.say(format_args!("{name} is ready")),

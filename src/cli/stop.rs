@@ -74,9 +74,13 @@ pub(super) fn restart(args: &RestartArgs, term: &Term) -> Result<(), Vec<Diagnos
 /// Says what happens while machines are stopped.
 fn tell(event: &StopEvent<'_>, term: &Term) {
     match event {
-        StopEvent::GivesBack(left, commands) => {
-            term.say(format_args!("{}; giving back what it took", left.whose()));
+        StopEvent::GivesBack(whose, commands) => {
+            term.say(format_args!("{whose}; giving back what it took"));
             commands.iter().for_each(|command| term.say(command));
+        }
+        StopEvent::NotRunning(name, near) => {
+            let near = near.as_ref().map(|near| format!("; {near}")).unwrap_or_default();
+            term.say(format_args!("{name} does not run{near}"));
         }
         StopEvent::FailureCleared(name) => term.say(format_args!("{name} is not held any more")),
         StopEvent::Down(name, Down::PoweredOff) => term.say(format_args!("{name} is down")),

@@ -121,6 +121,11 @@ impl Supervisor {
         SupervisorOutcome::Ended(code, output)
     }
 
+    /// Starts it once more after a moment, now that it has ended; nothing if somebody asked us to stop.
+    pub(crate) fn again(&self, args: &[String], log: &Path, pause: Duration) -> Result<Option<Self>, Fault> {
+        if self.signals.stop_within(pause) { Ok(None) } else { Self::start(args, log).map(Some) }
+    }
+
     /// Returns the lines of its log that tell what it has run, where that is asked for: those that begin with `+`.
     pub(crate) fn commands(&self) -> Vec<String> {
         let log = if is_verbose() { after(&self.log, self.from) } else { String::new() };

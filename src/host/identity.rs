@@ -98,6 +98,8 @@ pub(crate) trait ProcessTable {
     fn started(&self, pid: u32) -> String;
     /// Returns what is known of a process, or nothing if there is none of that number.
     fn process(&self, pid: u32) -> Option<ProcessFact>;
+    /// Returns whether there is a process of a number, whoever it is, at no cost.
+    fn exists(&self, pid: u32) -> bool;
     /// Returns whether a process certainly is a hypervisor that runs the machine of this name whose state is in this host's folder.
     fn runs(&self, pid: u32, name: &VmName) -> bool;
     /// Returns whether a process has the lock file of a machine open; nothing where that cannot be told.
@@ -134,6 +136,10 @@ impl ProcessTable for UnknownProcesses {
 
     fn process(&self, _: u32) -> Option<ProcessFact> {
         None
+    }
+
+    fn exists(&self, _: u32) -> bool {
+        false
     }
 
     fn runs(&self, _: u32, _: &VmName) -> bool {

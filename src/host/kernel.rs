@@ -55,6 +55,17 @@ pub(crate) fn started(pid: u32) -> Option<String> {
     }
 }
 
+/// Returns whether there is a process of a number, at no cost. One that has ended and is waited for is none on Linux; elsewhere it is.
+pub(crate) fn exists(pid: u32) -> bool {
+    if native_platform() == Platform::Linux {
+        return started(pid).is_some();
+    }
+    let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
+    // One that may not be sent a signal is there.
+    let asked = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+    matches!(asked, Ok(()) | Err(nix::errno::Errno::EPERM))
+}
+
 /// Returns what is known of a process, or nothing if there is none of that number.
 pub(crate) fn process(pid: u32) -> Option<ProcessFact> {
     match native_platform() {

@@ -3,6 +3,7 @@
 //! It is a folder, and no door with several worlds behind it: a rehearsal only looks at it, and a simulated host has one in
 //! memory.
 
+mod examined;
 mod journals;
 mod kept;
 

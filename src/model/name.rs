@@ -25,6 +25,21 @@ impl VmName {
     }
 }
 
+/// Returns by what names are put in order for people, who count: `worker2` before `worker10`. Each part is a text and the number
+/// that follows it.
+pub(crate) fn in_order(name: &str) -> Vec<(String, u64, usize)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (text, after) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, after) = after.split_at(after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()));
+        // Of two numbers that are one, that with fewer digits comes first.
+        parts.push((text.into(), digits.parse().unwrap_or(if digits.is_empty() { 0 } else { u64::MAX }), digits.len()));
+        rest = after;
+    }
+    parts
+}
+
 impl FromStr for VmName {
     type Err = Fault;
 
@@ -47,5 +62,20 @@ impl FromStr for VmName {
 impl fmt::Display for VmName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_put_in_order_as_people_count() {
+        let mut names =
+            ["web", "worker10", "worker2", "a", "worker", "worker02", "7", "worker2b", "99999999999999999999"];
+        names.sort_by_cached_key(|name| in_order(name));
+        let wanted = ["7", "99999999999999999999", "a", "web", "worker", "worker2", "worker2b", "worker02", "worker10"];
+        assert_eq!(names, wanted);
+        assert_eq!(in_order(""), []);
     }
 }

@@ -55,6 +55,20 @@ impl Size {
         Self::in_words(text, Self::memory)
     }
 
+    /// Reads the size of a disk: as [`Self::written`], and no larger than a file can be.
+    pub fn disk_written(text: &str) -> Result<Self, Fault> {
+        Self::written(text)?.of_disk()
+    }
+
+    /// Refuses more than a file can have: where its end is, is a signed number of 64 bits (`off_t`).
+    pub fn of_disk(self) -> Result<Self, Fault> {
+        if i64::try_from(self.0).is_err() {
+            let fault = Fault::new(format!("{self} is more than any disk can have, which is less than 8E"));
+            return Err(fault.hint(HOW));
+        }
+        Ok(self)
+    }
+
     fn in_words(text: &str, read: impl Fn(&str) -> Result<Self, Fault>) -> Result<Self, Fault> {
         let (unit, last) = (text.len().saturating_sub(3), text.len().saturating_sub(2));
         let is_whole = |unit: &str| UNITS.iter().any(|letter| unit.eq_ignore_ascii_case(&format!("{letter}iB")));
@@ -135,6 +149,9 @@ mod tests {
             assert_eq!(fault, Fault::new(format!("{text:?} is not a size")).hint(HOW));
         }
         assert_eq!("20000000T".parse::<Size>().unwrap_err().message, "\"20000000T\" is more than 64 bits of bytes");
+        assert_eq!(Size::disk_written("7E").map(Size::get), Ok(7 << 60));
+        let refused = Size::disk_written("8E").unwrap_err();
+        assert_eq!(refused.message, "8E is more than any disk can have, which is less than 8E");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Settings};
 use crate::model::Machine;
+use crate::model::instance::INSTANCE;
 use crate::script::origin::Origin;
 use crate::script::{Evaluated, Inputs, Recipe};
 use crate::supervise::Run;
@@ -218,6 +219,18 @@ impl Installation {
         Ok(Foreseen { steps: evaluated.run.rehearsed().to_vec(), places: evaluated.places })
     }
 
+    /// Returns the instances that a recipe has; none of one that is of one machine, or cannot be read, which is told elsewhere.
+    pub(super) fn instances(&self, wanted: &Wanted) -> Vec<String> {
+        let path = wanted.path.display().to_string();
+        let (true, Ok(recipe), Ok(host)) = (says_instances(&path), read(wanted), self.elsewhere()) else {
+            return Vec::new();
+        };
+        // Whichever one it is rehearsed as: it says all.
+        let mut asked = wanted.clone();
+        asked.params.remove(INSTANCE);
+        evaluated(&recipe, host, &asked, false).instances
+    }
+
     fn part(&self, recipes: &[Wanted]) -> Result<Machines, Fault> {
         let draw = |fault: &Diagnostic| draw(fault, Colour::Plain);
         let mut host = self.elsewhere()?;
@@ -249,6 +262,11 @@ pub(crate) fn read(wanted: &Wanted) -> Result<Recipe, Vec<Diagnostic>> {
     let name = wanted.path.display().to_string();
     let text = files::read_text(&wanted.path).map_err(|error| crate::script::unreadable(&name, &error))?;
     Recipe::parse(&name, &text)
+}
+
+/// Whether a recipe may be of several machines: only one that has the word is rehearsed to find out.
+pub(super) fn says_instances(path: &str) -> bool {
+    files::read_text(Path::new(path)).is_ok_and(|text| text.contains("instance("))
 }
 
 /// Rehearses a recipe with what its machine was started with.

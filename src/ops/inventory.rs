@@ -6,6 +6,8 @@
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::HypervisorKind;
+use crate::model::instance::INSTANCE;
+use crate::model::name::in_order;
 use crate::model::{Shape, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::journal::{Journal, Owner};
@@ -70,6 +72,8 @@ pub(crate) struct Entry {
     pub status: Option<MachineStatus>,
     /// The path of its recipe, if that is known.
     pub recipe: Option<String>,
+    /// Which instance of its recipe it is, where that is of several machines.
+    pub instance: Option<String>,
     /// Where its run is, or was, if that is in other namespaces or another jail, as words.
     pub elsewhere: Option<String>,
 }
@@ -112,7 +116,7 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
         let process = at.and_then(|at| rest[at].take());
         all.push(entry(one, status, journal, process, processes));
     }
-    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all.sort_by_cached_key(|one| in_order(one.name.as_deref().unwrap_or_default()));
     let mut foreign: Vec<Entry> = rest.into_iter().flatten().map(foreign).collect();
     foreign.sort_by(|one, other| one.name.cmp(&other.name));
     all.append(&mut foreign);
@@ -177,18 +181,23 @@ fn entry(
     // A processor that the guest has not started has no thread (12.1).
     let running_cpus =
         Shape { cpus: journal.and_then(|journal| journal.vcpus.get(&one.name).copied()), ..Shape::default() };
-    let recipe = status.as_ref().map(|status| status.recipe.clone());
-    let recipe = recipe.or_else(|| owner.map(|owner| owner.recipe.clone()));
     Entry {
         name: Some(one.name.to_string()),
         state,
         supervisor,
         shape: noted.or(running_cpus).or(process.map(|process| process.shape.clone()).unwrap_or_default()).or(own),
         process: process.cloned(),
+        recipe: recipe(status.as_ref(), owner),
+        instance: status.as_ref().and_then(|it| it.params.get(INSTANCE).cloned()),
         status,
-        recipe: recipe.filter(|recipe| !recipe.is_empty()),
         elsewhere: owner.filter(|_| is_elsewhere).map(Owner::whereabouts),
     }
+}
+
+/// The recipe of a machine, if that is known.
+fn recipe(status: Option<&MachineStatus>, owner: Option<&Owner>) -> Option<String> {
+    let known = status.map(|status| &status.recipe).or(owner.map(|owner| &owner.recipe));
+    known.filter(|recipe| !recipe.is_empty()).cloned()
 }
 
 /// What a journal tells of a machine: its disks and its taps.
@@ -206,7 +215,7 @@ fn of_holds(journal: &Journal) -> Shape {
 }
 
 /// Returns a machine that does not run.
-pub(crate) fn down(name: &str, recipe: &str) -> Entry {
+pub(crate) fn down(name: &str, recipe: &str, instance: Option<String>) -> Entry {
     Entry {
         name: Some(name.into()),
         state: EntryState::Down,
@@ -215,6 +224,7 @@ pub(crate) fn down(name: &str, recipe: &str) -> Entry {
         shape: Shape::default(),
         status: None,
         recipe: Some(recipe.into()),
+        instance,
         elsewhere: None,
     }
 }
@@ -228,6 +238,7 @@ fn foreign(process: &Hypervisor) -> Entry {
         process: Some(process.clone()),
         status: None,
         recipe: None,
+        instance: None,
         elsewhere: None,
     }
 }

@@ -2,12 +2,14 @@
 //! comes first; then recipes.
 
 use super::installation::{Installation, Wanted};
+use super::instances::{self, Asked};
 use super::recipe::is_recipe;
 use super::settings::states;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{Kept, files, kept, last};
+use crate::model::instance::INSTANCE;
 use crate::supervise::status::MachineStatus;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Returns a machine with what it was started with.
 fn as_before(status: MachineStatus) -> Wanted {
@@ -33,13 +35,28 @@ pub(crate) fn statuses() -> Result<Vec<MachineStatus>, Fault> {
 /// Finds machines by name or by recipe.
 pub(crate) fn wanted(installation: &Installation, names: &[String]) -> Result<Vec<Wanted>, Vec<Diagnostic>> {
     let known = statuses()?;
-    let all: Vec<_> = names.iter().map(|name| one(installation, &known, name)).collect();
-    let faults: Vec<Diagnostic> = all.iter().filter_map(|one| one.clone().err()).map(Diagnostic::error).collect();
-    if faults.is_empty() { Ok(all.into_iter().flatten().collect()) } else { Err(faults) }
+    let all: Vec<_> = names.iter().map(|name| several(installation, &known, name)).collect();
+    let faults: Vec<Diagnostic> = all.iter().filter_map(|some| some.clone().err()).map(Diagnostic::error).collect();
+    if faults.is_empty() { Ok(all.into_iter().flatten().flatten().collect()) } else { Err(faults) }
 }
 
-/// Finds a machine by name or by recipe.
+/// Finds a machine by name or by recipe; of a recipe that is of several, one has to be said.
 pub(crate) fn one(installation: &Installation, known: &[MachineStatus], name: &str) -> Result<Wanted, Fault> {
+    instances::only(several(installation, known, name)?)
+}
+
+/// Finds what is asked for by a name or a recipe, one for each instance that is meant.
+fn several(installation: &Installation, known: &[MachineStatus], word: &str) -> Result<Vec<Wanted>, Fault> {
+    let Asked { name, only } = Asked::read(word)?;
+    match of_name(installation, known, &name) {
+        Ok(one) => instances::each(installation, &one, only.as_ref()),
+        Err(fault) if only.is_none() => instances::named(installation, &name)?.map(|one| vec![one]).ok_or(fault),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Finds a recipe by its path, or by the name of its machine.
+fn of_name(installation: &Installation, known: &[MachineStatus], name: &str) -> Result<Wanted, Fault> {
     // One whose recipe is gone may have another by now.
     let is_it = |status: &&MachineStatus| status.name.as_str() == name && files::exists(Path::new(&status.recipe));
     let status = known.iter().filter(|_| !is_recipe(name)).find(is_it);
@@ -56,8 +73,13 @@ pub(crate) fn one(installation: &Installation, known: &[MachineStatus], name: &s
 pub(crate) fn every(installation: &Installation) -> Result<Vec<Wanted>, Fault> {
     let whole = |path: &Path| files::whole(Path::new(""), path);
     let known = statuses()?;
-    let is_known = |path: &PathBuf| known.iter().any(|status| Path::new(&status.recipe) == whole(path));
-    let recipes = installation.recipes().into_iter().filter(|path| !is_known(path)).map(Wanted::of);
+    let is_known = |one: &Wanted| {
+        let instance = one.params.get(INSTANCE).map(String::as_str);
+        let is_its = |status: &&MachineStatus| Path::new(&status.recipe) == whole(&one.path);
+        known.iter().filter(is_its).any(|status| instances::is_of(status, instance))
+    };
+    let recipes = installation.recipes().into_iter().map(|path| instances::each(installation, &Wanted::of(path), None));
+    let recipes = recipes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().filter(|one| !is_known(one));
     let known = known.iter().filter(|status| files::exists(Path::new(&status.recipe))).cloned();
     Ok(recipes.chain(known.map(as_before)).collect())
 }

@@ -1,6 +1,8 @@
 //! The machines of this host as they are now, and the JSON by which programs and other hosts are told of them.
 
+use super::hosts::KnownMachine;
 use super::installation::{Installation, Wanted, stem};
+use super::instances;
 use super::inventory::{Entry, Seen, down, inventory};
 use super::known::statuses;
 use super::recipe::absolute;
@@ -10,6 +12,9 @@ use crate::host::environment::host_name;
 use crate::host::processes::{self, Processes};
 use crate::host::{Kept, kept};
 use crate::model::Size;
+use crate::model::instance::INSTANCE;
+use crate::model::name::in_order;
+use crate::supervise::status::MachineStatus;
 use serde_json::{Value, json};
 use std::panic::resume_unwind;
 use std::thread;
@@ -38,25 +43,36 @@ pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diag
     let mut all = machines()?;
     let installation = Installation::open()?;
     let statuses = statuses()?;
-    let mut known: Vec<(String, String)> =
-        statuses.into_iter().map(|status| (status.name.to_string(), status.recipe)).collect();
+    let of = |status: MachineStatus| {
+        let instance = status.params.get(INSTANCE).cloned();
+        (in_order(status.name.as_str()), status.name.to_string(), status.recipe, instance)
+    };
+    let mut known: Vec<_> = statuses.into_iter().map(of).collect();
     let mut faults = Vec::new();
     for path in installation.configured() {
         let recipe = absolute(&path.display().to_string());
-        if known.iter().any(|(_, known)| *known == recipe) {
+        let some = instances::each(&installation, &Wanted::of(path.clone()), None)?;
+        // One machine of a recipe of several says nothing of the others.
+        if some.len() == 1 && known.iter().any(|(_, _, known, _)| *known == recipe) {
             continue;
         }
-        let machines = installation.machines_of(&Wanted::of(path.clone()))?;
-        if !machines.faults.is_empty() && machines.all.is_empty() {
-            known.push((stem(&path), recipe.clone()));
+        for wanted in some {
+            let machines = installation.machines_of(&wanted)?;
+            let instance = wanted.params.get(INSTANCE).cloned();
+            if !machines.faults.is_empty() && machines.all.is_empty() {
+                let name = stem(&path);
+                known.push((in_order(&name), name, recipe.clone(), instance.clone()));
+            }
+            let of = |machine: KnownMachine| (in_order(&machine.name), machine.name, recipe.clone(), instance.clone());
+            known.extend(machines.all.into_iter().map(of));
+            faults.extend(machines.faults);
         }
-        known.extend(machines.all.into_iter().map(|machine| (machine.name, recipe.clone())));
-        faults.extend(machines.faults);
     }
     known.sort();
-    for (name, recipe) in known {
+    known.dedup();
+    for (_, name, recipe, instance) in known {
         if !all.iter().any(|one| one.name.as_deref() == Some(name.as_str())) {
-            all.push(down(&name, &recipe));
+            all.push(down(&name, &recipe, instance));
         }
     }
     Ok((all, faults))
@@ -97,6 +113,7 @@ pub(crate) fn object(one: &Entry) -> Value {
         "boots": status.map(|it| it.boots),
         "restarts": status.map(|it| it.restarts),
         "recipe": one.recipe,
+        "instance": one.instance,
         "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
         "error": status.and_then(|it| it.error.as_deref()),
     })

@@ -4,6 +4,7 @@ mod file_pages;
 
 use super::reference::{self, ReferenceFormat};
 use super::roff::{inlines, page, prose, term, text};
+use crate::diag::exit_code::EXIT_CODES;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::files;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -104,7 +105,7 @@ fn overview(program: &Program) -> Result<String, Fault> {
     }
     roff.control("SH", ["OPTIONS"]);
     program.own.arguments.iter().for_each(|(name, help)| term(&mut roff, name, help));
-    terms(&mut roff, "EXIT STATUS", EXITS);
+    exit_codes(&mut roff);
     terms(&mut roff, "ENVIRONMENT", ENVIRONMENT);
     terms(&mut roff, "FILES", FILES);
     examples(&mut roff, EXAMPLES);
@@ -195,6 +196,17 @@ fn terms(roff: &mut Roff, name: &str, terms: &[(&str, &str)]) {
     terms.iter().for_each(|(name, means)| term(roff, name, means));
 }
 
+/// The exit codes of all commands.
+fn exit_codes(roff: &mut Roff) {
+    roff.control("SH", ["EXIT STATUS"]);
+    for (code, meaning) in EXIT_CODES {
+        let mut letters = meaning.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        let sentence: String = first.into_iter().chain(letters).chain(['.']).collect();
+        term(roff, &code.to_string(), &sentence);
+    }
+}
+
 fn examples(roff: &mut Roff, examples: &[(&str, &str)]) {
     let ended: Vec<(&str, String)> =
         examples.iter().map(|(line, what)| (*line, format!("{}.", what.trim_end_matches('.')))).collect();
@@ -215,15 +227,6 @@ const DESCRIPTION: &[&str] = &[
     "`vmrun start` runs a machine in the background, where the word `restart` says when it is started again. Its guest goes on \
      when its supervisor is killed: `vmrun adopt` takes it over.",
     "Ctrl-C or SIGTERM asks the guest to power off; once more, or when its time is over, the machine is switched off.",
-];
-
-const EXITS: &[(&str, &str)] = &[
-    ("0", "The guest powered off, or the command did its work."),
-    ("1", "The recipe is wrong, or what was imported is."),
-    ("2", "The command line is wrong."),
-    ("3", "The host refused."),
-    ("4", "The guest failed: a triple fault, an error of the hypervisor; a machine that was looked for does not run."),
-    ("130", "Interrupted."),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[

@@ -1,5 +1,6 @@
 //! The commands that a run would run, in order, each of which can be pasted into a shell.
 
+use super::instances;
 use super::notice::{Notice, Notify};
 use super::recipe::{RecipeRequest, absolute};
 use super::settings::{self, platform};
@@ -18,6 +19,7 @@ use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::recovery::{self, is_left};
+use crate::supervise::status::MachineStatus;
 use crate::supervise::{DEFAULT_UMASK, Run};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -63,7 +65,11 @@ pub(crate) fn plan(
     let recipe = request.read()?;
     let inputs = request.inputs();
     host.work_in(inputs.origin.folder());
-    let running = recovery::of_recipe(&host, &absolute(&request.path));
+    let mut running = recovery::of_recipe(&host, &absolute(&request.path));
+    // Others of its instances go on.
+    running.retain(|name| {
+        MachineStatus::of(&host, name).is_none_or(|status| instances::is_of(&status, request.instance()))
+    });
     running.iter().for_each(|name| recovery::look_past(&mut host, name));
     if let Some(name) = running.first() {
         let fault = Fault::host(format!("{name} runs, and this is its plan as if it did not"));
@@ -108,8 +114,9 @@ pub(crate) fn plan(
 fn folder(host: &dyn Host, planned: &PlannedStep, origin: &Origin) -> Option<PathBuf> {
     let folder = origin.folder()?;
     let is_plain = |word: &str| word.is_empty() || word.starts_with(['/', '-']);
-    let is_path =
-        |word: &str| word.starts_with("./") || word.starts_with("../") || host.file(&folder.join(word)).is_some();
+    // What is assumed to be there says nothing of a word.
+    let is_there = |word: &str| !host.is_assumed() && host.file(&folder.join(word)).is_some();
+    let is_path = |word: &str| word.starts_with("./") || word.starts_with("../") || is_there(word);
     let argv = &planned.step.argv;
     // A program without a slash is looked for in PATH.
     let program = Some(argv.program.as_str()).filter(|program| program.contains('/'));
@@ -145,6 +152,16 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
         }
     }
     Ok(steps)
+}
+
+/// Returns the plans of instances as a JSON object: `instances`, a list of `instance`, `steps` and `given_back`.
+pub(crate) fn json(plans: &[(String, Plan)]) -> Value {
+    let of = |(instance, plan): &(String, Plan)| {
+        let mut object = plan.json();
+        object["instance"] = json!(instance);
+        object
+    };
+    json!({ "instances": plans.iter().map(of).collect::<Vec<_>>() })
 }
 
 impl Plan {

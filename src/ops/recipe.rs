@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::owner_beside_us;
 pub(crate) use crate::host::system::Prefetch;
 use crate::host::{environment, files};
+use crate::model::instance::INSTANCE;
 pub(crate) use crate::model::is_recipe;
 use crate::script::check::SECRET_PARAM;
 use crate::script::origin::Origin;
@@ -77,6 +78,19 @@ impl RecipeRequest {
     pub(crate) fn with(&self, values: &BTreeMap<String, String>) -> Self {
         let value = |(name, value): &(String, String)| (name.clone(), values.get(name).unwrap_or(value).clone());
         Self { set: self.set.iter().map(value).collect(), ..self.clone() }
+    }
+
+    /// Returns it for an instance of the recipe.
+    pub(crate) fn of_instance(&self, instance: Option<&String>) -> Self {
+        let mut request = self.clone();
+        request.set.retain(|(name, _)| name != INSTANCE || instance.is_none());
+        request.set.extend(instance.map(|instance| (INSTANCE.into(), instance.clone())));
+        request
+    }
+
+    /// Returns which instance of the recipe it is for.
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.set.iter().find(|(name, _)| name == INSTANCE).map(|(_, instance)| instance.as_str())
     }
 
     /// Reads and parses the recipe, and checks that it knows every parameter that is given.

@@ -1,5 +1,7 @@
 //! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
 
+mod already;
+
 use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
@@ -7,20 +9,23 @@ use super::recipe::RecipeRequest;
 use super::run::{Rehearsed, rehearse};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
+use crate::host::Host;
 use crate::host::background::{Supervisor, SupervisorOutcome};
 use crate::host::events;
+use crate::host::signals::Signals;
 use crate::host::spawn;
 use crate::host::system::System;
-use crate::host::{Facts as _, Host};
 use crate::model::VmName;
+use crate::model::instance::INSTANCE;
 use crate::supervise::order::{Ready, Sign, order};
 use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::MachineStatus;
 use crate::supervise::{Claim, Progress};
+use already::Already;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What happens while machines are started.
 pub(crate) enum StartEvent<'a> {
@@ -32,6 +37,10 @@ pub(crate) enum StartEvent<'a> {
     Printed(&'a [String]),
     /// The supervisor of a machine has run these commands.
     Commands(&'a [String]),
+    /// The machine runs already, as it would be started.
+    RunsAlready(&'a VmName),
+    /// Somebody else has what a machine needs, and is waited for.
+    Waits(&'a Fault),
     /// The guest of the machine runs.
     Runs(&'a VmName),
     /// The guest of the machine ran already, and has a supervisor again.
@@ -54,7 +63,21 @@ pub(crate) struct Start {
     log: PathBuf,
     /// Whether its guest runs already and is taken over.
     adopts: bool,
+    /// Until when somebody who has what it needs is waited for.
+    until: Option<Instant>,
 }
+
+/// How machines are started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartOptions {
+    /// How long their guests may take to power off, when they are stopped.
+    pub(crate) stop_within: Duration,
+    /// How long somebody is waited for who has a machine or a disk.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// How often it is looked whether somebody has let go of what a machine needs.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Start {
     /// Returns the machine.
@@ -85,14 +108,15 @@ enum StartOutcome {
 pub(crate) type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
 
 /// Starts the machines of recipes, by name or path, or those that `start` in the configuration lists. All of them have the inputs
-/// of `given`, whose own recipe does not count. What is wrong with one, or runs already, is told, and is no hindrance to the others
-/// but to those that start after it.
+/// of `given`, whose own recipe does not count. One that runs already as it would be started is only told of. What is wrong with one,
+/// or runs as something else, is told, and is no hindrance to the others but to those that start after it.
 pub(crate) fn start_recipes(
     names: Option<&[String]>,
     given: &RecipeRequest,
-    stop_within: Duration,
+    options: StartOptions,
     listener: Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
+    let until = options.wait.map(|wait| Instant::now() + wait);
     let installation = Installation::open()?;
     let names = names.unwrap_or(&installation.config.start);
     if names.is_empty() {
@@ -106,13 +130,30 @@ pub(crate) fn start_recipes(
     let are_several = all.len() > 1;
     for wanted in &all {
         let request = asked_as_before(wanted, given, listener);
-        match prepare(&request, stop_within, listener) {
-            Ok(start) => starts.push(start),
+        if let Some(name) = Already::of(&request)?.same(&request) {
+            listener(&StartEvent::RunsAlready(name));
+            continue;
+        }
+        let again = || prepare(&request, options.stop_within, listener);
+        let wrong = match again() {
+            Ok(start) => {
+                starts.push(Start { until, ..start });
+                continue;
+            }
+            Err(wrong) => wrong,
+        };
+        // Somebody else may have begun to start it meanwhile.
+        let already = Already::of(&request)?;
+        if let Some(name) = already.same(&request) {
+            listener(&StartEvent::RunsAlready(name));
+        } else if let Some(fault) = already.refused(&installation, &request, are_several) {
             // What runs already is in the way of itself alone.
-            Err(wrong) => match runs_already(&request.path).filter(|_| are_several) {
-                Some(fault) => running.push(Diagnostic::error(fault)),
-                None => faults.extend(wrong),
-            },
+            running.push(Diagnostic::error(fault));
+        } else {
+            match patiently(wrong, until, listener, &again) {
+                Ok(start) => starts.push(Start { until, ..start }),
+                Err(wrong) => faults.extend(wrong),
+            }
         }
     }
     if !faults.is_empty() {
@@ -125,6 +166,33 @@ pub(crate) fn start_recipes(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// Tries again what was refused, for as long as nothing is in the way but what somebody else may let go.
+fn patiently<T>(
+    refused: Vec<Diagnostic>,
+    until: Option<Instant>,
+    listener: Listener<'_>,
+    again: &dyn Fn() -> Result<T, Vec<Diagnostic>>,
+) -> Result<T, Vec<Diagnostic>> {
+    let is_busy = |wrong: &Vec<Diagnostic>| wrong.iter().all(|one| one.fault.blame == Blame::Busy);
+    let (signals, mut wrong) = (Signals::install()?, refused);
+    let Some(until) = until.filter(|_| is_busy(&wrong)) else { return Err(wrong) };
+    wrong.first().iter().for_each(|one| listener(&StartEvent::Waits(&one.fault)));
+    while is_busy(&wrong) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(wrong);
+        }
+        if signals.stop_within(left.min(LOOK)) {
+            return Err(Fault::new("interrupted").blame(Blame::Interrupted).into());
+        }
+        match again() {
+            Ok(done) => return Ok(done),
+            Err(still) => wrong = still,
+        }
+    }
+    Err(wrong)
+}
+
 /// Returns the recipe of a machine with what was given, and beside that with what the machine was started with before.
 fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_>) -> RecipeRequest {
     let is_given = |name: &String| given.set.iter().any(|(known, _)| known == name);
@@ -134,8 +202,10 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
         .filter(|(name, _)| !is_given(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    if let Some(name) = wanted.name.as_ref().filter(|_| !before.is_empty()) {
-        listener(&StartEvent::AsBefore(name, &before));
+    // Its name says which instance it is.
+    let news: Vec<(String, String)> = before.iter().filter(|(name, _)| name != INSTANCE).cloned().collect();
+    if let Some(name) = wanted.name.as_ref().filter(|_| !news.is_empty()) {
+        listener(&StartEvent::AsBefore(name, &news));
     }
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;
@@ -156,18 +226,6 @@ fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
     }
 }
 
-/// Returns the fault of a recipe whose machine runs in the background already.
-fn runs_already(recipe: &str) -> Option<Fault> {
-    let host = settings::host(false).ok()?;
-    let path = host.real(Path::new(recipe));
-    let is_its = |status: &MachineStatus| host.real(Path::new(&status.recipe)) == path;
-    host.store().records().iter().find_map(|record| {
-        MachineStatus::of(&host, &record.name).filter(is_its)?;
-        let owner = recovery::holder(&host, &record.name)?;
-        Some(recovery::running(&host, &record.name, owner.as_ref(), Aim::Boot(Some(recipe))))
-    })
-}
-
 /// Rehearses a recipe, and returns what is to be started for it.
 fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
     let (host, claim) = rehearsed(request, settings::host(request.user_net)?, listener)?;
@@ -176,7 +234,7 @@ fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_
     let adopts = recovery::goes_on(&*host, &name).is_some();
     let request = request.with(&claim.given);
     let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
-    Ok(Start { name, after: claim.service.after, ready: claim.service.ready, words, log, adopts })
+    Ok(Start { name, after: claim.service.after, ready: claim.service.ready, words, log, adopts, until: None })
 }
 
 /// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
@@ -219,6 +277,23 @@ pub(crate) fn adopt(machines: &[VmName], listener: Listener<'_>) -> Result<(), V
     start(&starts, listener)
 }
 
+/// Takes over every guest that runs without a supervisor. Returns whether there was one.
+pub(crate) fn adopt_all(listener: Listener<'_>) -> Result<bool, Vec<Diagnostic>> {
+    let host = settings::host(false)?;
+    let goes_on = |name: &VmName| recovery::goes_on(&host, name).is_some();
+    let names: Vec<VmName> = host.store().records().into_iter().map(|record| record.name).filter(goes_on).collect();
+    let (mut starts, mut faults) = (Vec::new(), Vec::new());
+    for name in &names {
+        match adoption(&host, name) {
+            Ok(start) => starts.push(start),
+            Err(fault) => faults.push(Diagnostic::error(fault)),
+        }
+    }
+    drop(host);
+    faults.extend(start(&starts, listener).err().unwrap_or_default());
+    if faults.is_empty() { Ok(!names.is_empty()) } else { Err(faults) }
+}
+
 /// Returns what is to be started for a guest that runs already.
 fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
     if let Some(owner) = recovery::holder(host, name) {
@@ -251,7 +326,7 @@ fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
 fn as_before(status: &MachineStatus, init: bool) -> Start {
     let words = as_asked(status, init).supervisor(status.stop_within, &status.log, None);
     let (name, log) = (status.name.clone(), PathBuf::from(&status.log));
-    Start { name, after: Vec::new(), ready: None, words, log, adopts: false }
+    Start { name, after: Vec::new(), ready: None, words, log, adopts: false, until: None }
 }
 
 /// Returns a hint at another machine that a name may have been meant for.
@@ -326,7 +401,18 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
         Ok(supervisor) => supervisor,
         Err(fault) => return StartOutcome::Refused(fault),
     };
-    let outcome = supervisor.wait();
+    let mut outcome = supervisor.wait();
+    // Somebody was quicker since the rehearsal.
+    while matches!(outcome, SupervisorOutcome::Ended(code, _) if Blame::of_code(code) == Some(Blame::Busy))
+        && start.until.is_some_and(|until| Instant::now() < until)
+    {
+        match supervisor.again(&start.words, &start.log, LOOK) {
+            Ok(Some(next)) => supervisor = next,
+            Ok(None) => return StartOutcome::Interrupted,
+            Err(fault) => return StartOutcome::Refused(fault),
+        }
+        outcome = supervisor.wait();
+    }
     listener(&StartEvent::Commands(&supervisor.commands()));
     match outcome {
         SupervisorOutcome::Ended(0, _) => {
@@ -386,13 +472,7 @@ fn fault(start: &Start, outcome: StartOutcome, listener: Listener<'_>) -> Option
             if !output.is_empty() {
                 listener(&StartEvent::Failed(&output));
             }
-            let blame = match code {
-                1 => Blame::Recipe,
-                2 => Blame::Usage,
-                4 => Blame::Guest,
-                130 => Blame::Interrupted,
-                _ => Blame::Host,
-            };
+            let blame = Blame::of_code(code).unwrap_or(Blame::Host);
             Some(Fault::new(format!("{name} did not start")).blame(blame).hint(format!("its log: {log}")))
         }
     }

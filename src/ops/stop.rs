@@ -4,6 +4,7 @@ use super::inventory::{Entry, EntryState};
 use super::machines::machines;
 use super::settings;
 use super::start::near;
+use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::processes::HypervisorKind;
@@ -14,10 +15,11 @@ use crate::model::{Argv, VmName};
 use crate::supervise::STOP_WITHIN;
 use crate::supervise::journal::Journal;
 use crate::supervise::order::{depths, order};
-use crate::supervise::recovery::{self, Aim, Left};
+use crate::supervise::recovery::monitor::{Monitored, monitor};
+use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::{MachineState, MachineStatus};
 use crate::supervise::step::Means;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,9 @@ const TOTAL: Duration = Duration::from_secs(80);
 
 /// How long a supervisor may take to switch its machine off and to give back what it took.
 const FORCED: Duration = Duration::from_secs(10);
+
+/// How much longer than he said somebody waits who said how long: then the machine is down, or he is told that it is not.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How machines are stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +54,12 @@ pub(crate) enum Down {
 
 /// What happens while machines are stopped.
 pub(crate) enum StopEvent<'a> {
-    /// A dead run has left something, which is given back by these commands.
-    GivesBack(&'a Left, &'a [Argv]),
+    /// A dead run, of which is told whose, has left something, which is given back by these commands.
+    GivesBack(&'a str, &'a [Argv]),
     /// A machine that had failed is as one that was stopped.
     FailureCleared(&'a VmName),
+    /// A machine does not run, and did not before; another one that may have been meant, as words.
+    NotRunning(&'a VmName, Option<String>),
     /// A machine is down.
     Down(&'a VmName, Down),
 }
@@ -132,12 +139,18 @@ pub(crate) fn stop_each(names: &[VmName], how: How, listener: Listener<'_>) -> R
 
 /// Stops one machine.
 fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault> {
-    let mut host = settings::host(false)?;
+    let (mut host, asked) = (settings::host(false)?, Instant::now());
+    // What cannot be looked at may run.
+    host.store().examine_lock(name)?;
     let had_failed = recovery::has_failed(&host, name);
     let mut down = match recovery::holder(&host, name) {
         Some(Some(owner)) => ask(&host, name, owner.pid, how)?,
         Some(None) => return Err(recovery::running(&host, name, None, Aim::End)),
-        None if host.store().record(name).is_none() && !had_failed => return Err(unknown(&host, name)),
+        None if host.store().record(name).is_none() && !had_failed => {
+            others(name).map_or(Ok(()), Err)?;
+            listener(&StopEvent::NotRunning(name, near(&host, name)));
+            return Ok(());
+        }
         None => Down::PoweredOff,
     };
     // A supervisor that was killed meanwhile, or long before, has left its guest.
@@ -147,15 +160,66 @@ fn stop_one(name: &VmName, how: How, listener: Listener<'_>) -> Result<(), Fault
             How::AtOnce => Duration::ZERO,
         };
         let (has_guest, begun) = (recovery::guest_of_run(&host, name).is_some(), Instant::now());
-        recovery::end(&mut host, name, within, &mut |host, left| {
-            listener(&StopEvent::GivesBack(left, &left.commands(host)));
-        })?;
-        if has_guest && begun.elapsed() >= within {
+        // The run that was asked before may have taken some of it.
+        let left = within.saturating_sub(asked.elapsed());
+        end_left(&mut host, name, how, (within, left), listener)?;
+        if has_guest && begun.elapsed() >= left {
             down = if how == How::AtOnce { Down::SwitchedOff } else { Down::Forced };
         }
+        is_certainly_down(&host, name, within)?;
     }
     listener(&if had_failed { StopEvent::FailureCleared(name) } else { StopEvent::Down(name, down) });
     Ok(())
+}
+
+/// Ends what a dead run has left. Where one has said how long it may take, that and a second is all it gets; what is not done by then
+/// the next one does, as after a crash.
+fn end_left(
+    host: &mut System,
+    name: &VmName,
+    how: How,
+    (within, left): (Duration, Duration),
+    listener: Listener<'_>,
+) -> Result<(), Fault> {
+    if !matches!(how, How::Asked(Some(_))) {
+        return recovery::end(host, name, left, &mut |host, left| {
+            listener(&StopEvent::GivesBack(&left.whose(), &left.commands(host)));
+        });
+    }
+    let (events, heard) = mpsc::channel();
+    let (ended, until) = (name.clone(), Instant::now() + left + GRACE);
+    let work = move || {
+        let tell = |what| events.send(what).may_fail("nobody waits for it any more");
+        let done = settings::host(false).and_then(|mut host| {
+            recovery::end(&mut host, &ended, left, &mut |host, left| tell(Ok((left.whose(), left.commands(host)))))
+        });
+        tell(Err(done));
+    };
+    spawn::thread(work)?;
+    loop {
+        match heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Ok((whose, commands))) => listener(&StopEvent::GivesBack(&whose, &commands)),
+            Ok(Err(done)) => return done,
+            Err(_) => return Err(late(host, name, within)),
+        }
+    }
+}
+
+/// The fault of a machine that is not certainly down in time, whose run is dead.
+fn late(host: &System, name: &VmName, within: Duration) -> Fault {
+    let fault = match recovery::guest_of_run(host, name) {
+        Some(guest) => Fault::host(format!("the guest of {name}, process {guest}, did not end within {within:?}")),
+        None => Fault::host(format!("not all that a dead run of {name} has left was given back within {within:?}")),
+    };
+    fault.hint(format!("`vmrun stop {name}` goes on with it; `vmrun status {name}` shows what there is"))
+}
+
+/// Looks once more at a machine whose dead run is over: a fault if it is not certainly down.
+fn is_certainly_down(host: &System, name: &VmName, within: Duration) -> Result<(), Fault> {
+    match monitor(host, name) {
+        Ok(Monitored::Unsupervised(_)) => Err(late(host, name, within)),
+        seen => seen.map(drop),
+    }
 }
 
 /// When a run whose guest did not power off in time is asked again, and when that is given up, counted from then: the second
@@ -197,7 +261,8 @@ fn ask(host: &System, name: &VmName, pid: u32, how: How) -> Result<Down, Fault> 
         run.ask_to_stop(1);
     }
     // One whose guest is gone is giving back.
-    if recovery::guest_of_run(host, name).is_none() && run.ends_until(over + FORCED)? {
+    let last = if given.is_some() { GRACE } else { FORCED };
+    if recovery::guest_of_run(host, name).is_none() && run.ends_until(over + last)? {
         return Ok(came_down(journal.as_ref(), true));
     }
     Err(deaf(host, name, pid, How::Asked(Some(within))))
@@ -242,14 +307,11 @@ fn uncertain(host: &System, name: &VmName, pid: u32) -> Fault {
     running.context(format!("process {pid} is not certainly the run of {name} and is sent no signal"))
 }
 
-/// The fault of a machine that is not to be stopped: nobody runs it, or it is none of ours.
-fn unknown(host: &System, name: &VmName) -> Fault {
+/// The fault of a machine that is not to be stopped, as it is none of ours.
+fn others(name: &VmName) -> Option<Fault> {
     // Where processes are not to be seen there is no more to say.
     let all = machines().unwrap_or_default();
-    if let Some(one) = all.iter().find(|one| one.name.as_deref() == Some(name.as_str())) {
-        return not_ours(one, name);
-    }
-    recovery::is_down(name).hint("`vmrun list` shows those that do").maybe_hint(near(host, name))
+    all.iter().find(|one| one.name.as_deref() == Some(name.as_str())).map(|one| not_ours(one, name))
 }
 
 /// The fault of a machine that another user runs, or another program.
@@ -283,6 +345,7 @@ mod tests {
             shape: Shape::default(),
             status: None,
             recipe: None,
+            instance: None,
             elsewhere: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());

@@ -42,7 +42,7 @@ pub(crate) fn hold<T>(
     let done = match (against(host, name, &[]), taken) {
         (Some(fault), _) => Err(fault),
         (None, Some(path)) => {
-            let fault = Fault::host(format!("{} is in use by another machine", path.display()));
+            let fault = Fault::busy(format!("{} is in use by another machine", path.display()));
             Err(fault.hint("`vmrun list` shows what runs"))
         }
         (None, None) => work(host),

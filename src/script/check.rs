@@ -29,6 +29,7 @@ pub use shared::{Places, conflicts};
 
 use super::{lexer, source};
 use crate::diag::{Diagnostic, Source};
+use crate::model::instance::INSTANCE;
 use checker::Checker;
 use rhai::{AST, Expr};
 use std::rc::Rc;
@@ -112,22 +113,33 @@ fn literal(value: &Expr) -> Vec<String> {
     }
 }
 
+/// Returns the name of the parameter that a call reads, and its default. What `instance` has been given stands for its default.
+fn parameter(call: &rhai::FnCallExpr) -> Option<(String, Option<&Expr>)> {
+    if call.name == INSTANCE {
+        return Some((INSTANCE.into(), call.args.first()));
+    }
+    if !["param", SECRET_PARAM].contains(&call.name.as_str()) {
+        return None;
+    }
+    let Some(Expr::StringConstant(name, _)) = call.args.first() else { return None };
+    Some((name.to_string(), call.args.get(1)))
+}
+
 /// Returns the parameters that a recipe asks for by `param("name", default)`.
 pub(crate) fn params(source: &Rc<Source>, ast: &AST) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     ast.walk(&mut |nodes| {
         if let Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) = nodes.last()
-            && ["param", SECRET_PARAM].contains(&call.name.as_str())
-            && let Some(Expr::StringConstant(name, _)) = call.args.first()
-            && !all.iter().any(|(known, _)| known == name.as_str())
+            && let Some((name, default)) = parameter(call)
+            && !all.iter().any(|(known, _)| *known == name)
         {
-            let default = call.args.get(1).map(|default| {
+            let default = default.map(|default| {
                 let begin = source::offset(&source.text, default.start_position()).unwrap_or_default();
                 let rest = source.text.get(begin..).unwrap_or_default();
                 lexer::argument(rest).to_string()
             });
             let secret = || if call.name == SECRET_PARAM { "a secret".into() } else { String::new() };
-            all.push((name.to_string(), default.unwrap_or_else(secret)));
+            all.push((name, default.unwrap_or_else(secret)));
         }
         true
     });

@@ -84,6 +84,8 @@ pub(crate) struct EvaluationContext {
     pub(super) is_heard: bool,
     /// The parameters that the recipe asked for.
     pub asked: Vec<Wanted>,
+    /// The instances that the recipe has, if it is of several machines.
+    pub instances: Vec<String>,
     /// Whether the recipe asked how a boot ended, or wants to hear of every end: after another it may do something else.
     pub asks_end: bool,
     /// The machines that were described, and those that were booted.
@@ -168,6 +170,7 @@ impl EvaluationContext {
             allowance: Allowance::default(),
             is_heard: false,
             asked: Vec::new(),
+            instances: Vec::new(),
             asks_end: false,
             machines: idle::Machines::default(),
             before_init: BeforeInit::default(),
@@ -191,6 +194,7 @@ impl EvaluationContext {
         self.bounds = Bounds::begin();
         self.actions = 0;
         self.asked.clear();
+        self.instances.clear();
         self.asks_end = false;
         self.machines = idle::Machines::default();
         self.before_init = BeforeInit::default();
@@ -239,6 +243,8 @@ pub(crate) struct Evaluated {
     pub places: Vec<(usize, Place)>,
     /// The parameters that the recipe asked for.
     pub asked: Vec<Wanted>,
+    /// The instances that the recipe has.
+    pub instances: Vec<String>,
     /// Whether it asked how a boot ended, or wants to hear of every end.
     pub asks_end: bool,
     /// The machines that were booted, if this was for a check.

@@ -196,6 +196,6 @@ pub(super) fn alone_of(machine: &Machine) -> impl Iterator<Item = (Exclusive, Pa
 }
 
 fn in_use(path: &Path) -> Fault {
-    let fault = Fault::host(format!("{} is in use by another vmrun or its guest", path.display()));
+    let fault = Fault::busy(format!("{} is in use by another vmrun or its guest", path.display()));
     fault.hint("stop that one, or give this machine a disk of its own")
 }

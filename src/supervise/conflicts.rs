@@ -337,7 +337,7 @@ pub(crate) fn against_making(host: &dyn Host, name: &str, recipe: &str) -> Resul
         let owner = interface.mark.as_ref().and_then(|machine| Some((machine, recovery::holder(host, machine)?)));
         if let Some((machine, owner)) = owner {
             let who = owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
-            let fault = Fault::host(format!("{name} is in use by the machine {machine}{who}"));
+            let fault = Fault::busy(format!("{name} is in use by the machine {machine}{who}"));
             return Ok(Some(fault.hint(recovery::against_interface(host, machine, owner.as_ref(), recipe))));
         }
         if let Some(machine) = &interface.elsewhere {

@@ -9,10 +9,10 @@ mod adoption;
 mod elsewhere;
 mod evidence;
 mod left;
+pub(crate) mod monitor;
 mod others;
 mod running;
 
-use crate::diag::may_fail::MayFail as _;
 pub(crate) use adoption::adoptable;
 use elsewhere::against_elsewhere;
 pub(crate) use elsewhere::left_elsewhere;
@@ -25,7 +25,7 @@ use super::gone::gone;
 use super::holds::Hold;
 use super::journal::{Journal, Owner};
 use super::status::{MachineState, MachineStatus};
-use crate::diag::Fault;
+use crate::diag::{Blame, Fault, may_fail::MayFail as _};
 use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, Platform, SameBoot};
 use crate::model::device::Access;
@@ -85,8 +85,8 @@ fn guest_of(host: &dyn Host, record: &StateRecord) -> Option<u32> {
 
 /// The fault of a machine whose guest goes on without its run.
 fn goes_on_already(name: &VmName, guest: u32) -> Fault {
-    let fault = Fault::host(format!("the guest of {name}, process {guest}, goes on without its vmrun"));
-    fault.hint(format!("`vmrun adopt {name}` takes it over, `vmrun stop {name}` stops it"))
+    let fault = Fault::new(format!("the guest of {name}, process {guest}, goes on without its vmrun"));
+    fault.blame(Blame::Unsupervised).hint(format!("`vmrun adopt {name}` takes it over, `vmrun stop {name}` stops it"))
 }
 
 /// The fault of a machine of which there is nothing.
@@ -96,7 +96,7 @@ pub(crate) fn not_running(name: &VmName) -> Fault {
 
 /// The same without a way out, which is up to what was wanted of it.
 pub(crate) fn is_down(name: &VmName) -> Fault {
-    Fault::host(format!("the machine {name} does not run"))
+    Fault::new(format!("the machine {name} does not run")).blame(Blame::Down)
 }
 
 /// Ends the guest of a dead run and gives back what it took, whether or not it was in the background; a machine that has failed is
@@ -166,15 +166,15 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
     for name in &by {
         if let Some(owner) = holder(host, name) {
             let who = owner.map(|owner| format!(", {owner}")).unwrap_or_default();
-            let fault = Fault::host(format!("{shown} is in use by the machine {name}{who}"));
+            let fault = Fault::busy(format!("{shown} is in use by the machine {name}{who}"));
             return Some(fault.hint(format!("`vmrun stop {name}`, or give this one a disk of its own")));
         }
     }
     let Some(name) = by.first() else {
-        let fault = Fault::host(format!("{shown} is in use by another vmrun or its guest"));
+        let fault = Fault::busy(format!("{shown} is in use by another vmrun or its guest"));
         return Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"));
     };
-    let fault = Fault::host(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
+    let fault = Fault::busy(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
     if goes_on(host, name).is_some() {
         return Some(fault.hint(format!("`vmrun stop {name}` stops it, `vmrun adopt {name}` takes it over")));
     }

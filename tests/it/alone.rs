@@ -100,7 +100,7 @@ fn two_machines_that_run_never_have_the_same_of_what_there_is_one_of() {
             "error: {} is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [when]\n",
             pair.message
         );
-        assert!(first.code == 3 && first.stderr.starts_with(&said), "{first:?}");
+        assert!(first.code == 5 && first.stderr.starts_with(&said), "{first:?}");
         let hint = format!("  = hint: `vmrun stop db`, or {}\n", pair.hint);
         assert!(first.stderr.ends_with(&hint), "{first:?}");
         // A plan is only read.
@@ -148,6 +148,6 @@ fn the_guest_of_a_supervisor_that_is_gone_has_its_own_still() {
     let done = host.run(&["start", "web.rhai"]);
     let said = "error: the address 127.0.0.1:18236 is in use by the guest of db, whose vmrun is gone\n";
     let hint = "`vmrun stop db` stops it, `vmrun adopt db` takes it over, or give each machine a port of its own\n";
-    assert!(done.code == 3 && done.stderr.starts_with(said) && done.stderr.ends_with(hint), "{done:?}");
+    assert!(done.code == 5 && done.stderr.starts_with(said) && done.stderr.ends_with(hint), "{done:?}");
     assert_eq!(host.run(&["stop", "db"]).code, 0);
 }

@@ -189,7 +189,7 @@ fn a_log_is_waited_for_and_is_no_console() {
         assert_eq!((status, stdout.as_str()), (code, ""), "{stderr}");
         stderr
     };
-    let before = said(&["wait-serial", "web", "login:"], 3);
+    let before = said(&["wait-serial", "web", "login:"], 8);
     assert_eq!(said(&["start", "web.rhai"], 0), "vmrun: web runs\n");
     let mut log = std::fs::OpenOptions::new().append(true).open(host.path("log/web.log")).unwrap();
     let nothing = said(&["wait-serial", "web", "login:", "--within", "300ms"], 4);
@@ -214,7 +214,7 @@ fn a_log_is_waited_for_and_is_no_console() {
     waiting.until_open("log/web.log");
     assert_eq!(said(&["stop", "web"], 0), "vmrun: web is down\n");
     let ended = waiting.wait();
-    assert_eq!(ended.code, 3);
+    assert_eq!(ended.code, 8);
     let all = [before, nothing, above, console, none, interrupted.stderr, ended.stderr];
     same(
         &all.join("\n"),
@@ -264,7 +264,7 @@ fn a_port_without_another_end_here_is_told_so() {
     let missing = said(&["console", "web"], 3);
     foreground.signal("TERM");
     assert_eq!(foreground.wait().code, 130);
-    let down = said(&["console", "web"], 3);
+    let down = said(&["console", "web"], 8);
     recipe(&host, "com1: \"/dev/ttyu1\",");
     let tty = said(&["console", "web"], 1);
     recipe(&host, "");
@@ -365,7 +365,7 @@ fn a_machine_on_another_host_is_talked_to_and_listened_to_by_the_vmrun_there() {
     let port = sandbox.run(&["console", "web", "--port", "com7", "--hosts", "ssh://vm7"]);
     sandbox.write("wrong.rhai", "bhyv(1);\n");
     let wrong = sandbox.run(&["console", "wrong.rhai", "--hosts", "ssh://vm7"]);
-    assert_eq!((nowhere.code, down.code, port.code, wrong.code), (4, 3, 1, 1));
+    assert_eq!((nowhere.code, down.code, port.code, wrong.code), (4, 8, 1, 1));
     same(
         &[nowhere.stderr, down.stderr, port.stderr, wrong.stderr].join("\n"),
         "

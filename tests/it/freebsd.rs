@@ -855,7 +855,7 @@ fn a_machine_that_runs_is_not_started_a_second_time() {
     let before = sandbox.names("fake/vmm");
     ended(
         &sandbox.run(&["second.rhai"]),
-        3,
+        5,
         "",
         r#"
 error: the machine install is running already: vmrun [pid], of [tmp]/install.rhai, since [when]
@@ -870,7 +870,7 @@ error: the machine install is running already: vmrun [pid], of [tmp]/install.rha
     sandbox.write("second.rhai", &nothing.replace("\"install\"", "\"second\""));
     ended(
         &sandbox.run(&["second.rhai"]),
-        3,
+        5,
         "",
         r#"
 error: [tmp]/vm/install.img is in use by the machine install, vmrun [pid], of [tmp]/install.rhai, since [when]
@@ -885,7 +885,7 @@ error: [tmp]/vm/install.img is in use by the machine install, vmrun [pid], of [t
     sandbox.write("second.rhai", "let nic = tap(\"tap1\");\n");
     ended(
         &sandbox.run(&["second.rhai"]),
-        3,
+        5,
         "",
         r#"
 error: tap1 is in use by the machine install, vmrun [pid], of [tmp]/install.rhai, since [when]
@@ -901,7 +901,7 @@ error: tap1 is in use by the machine install, vmrun [pid], of [tmp]/install.rhai
     sandbox.write("second.rhai", &nothing.replace("\"install\"", "\"second\""));
     ended(
         &sandbox.finish(sandbox.command(&["second.rhai"]).env("VMRUN_STATE_DIR", sandbox.path("home"))),
-        3,
+        5,
         "",
         r#"
 error: [tmp]/vm/install.img is in use by another vmrun or its guest

@@ -92,7 +92,7 @@ warning: db runs, and this is its plan as if it did not
     // Another recipe is in its way still.
     host.write("other.rhai", &fs::read_to_string(host.path("db.rhai")).unwrap());
     let done = host.run(&["plan", "other.rhai"]);
-    assert!(done.code == 3 && done.stderr.contains("tap1 is in use by the machine db"), "{done:?}");
+    assert!(done.code == 5 && done.stderr.contains("tap1 is in use by the machine db"), "{done:?}");
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
     let host = self::host("run\n");

@@ -76,7 +76,7 @@ vmrun: web goes on without its vmrun; `vmrun adopt web` takes it over
             "name": "db", "state": "running", "hypervisor": "bhyve", "pid": db.guest, "supervisor": db.supervisor,
             "uptime": 93784, "since": db.since, "until": null, "cpus": 1, "memory": 256 << 20, "resident": 64 << 20,
             "cpu": 12.5, "vnc": null, "disks": ["[tmp]/vm/db.img"], "taps": ["tap1"], "boots": 1, "restarts": 0,
-            "recipe": "[tmp]/db.rhai", "log": "[tmp]/log/db.log", "error": null,
+            "recipe": "[tmp]/db.rhai", "instance": null, "log": "[tmp]/log/db.log", "error": null,
         })
     );
     let lab = one("lab");
@@ -170,7 +170,7 @@ THREAD  NAME          FOR       STATE  CPU%  ON  WAITS FOR
     assert!(by_process.stdout.starts_with("name        db\n"), "{by_process:?}");
     let unknown = host.run(&["status", "dp"]);
     same(&unknown.stderr, "error: the machine dp does not run\n |\n = hint: did you mean `db`?");
-    assert_eq!((unknown.code, unknown.stdout.as_str()), (3, ""));
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (8, ""));
     let nobody = host.run(&["status", "no such machine"]);
     same(&nobody.stderr, "error: there is no machine no such machine on this host");
 

@@ -249,7 +249,7 @@ error: [tmp]/vm/install.img is in use by the guest of install, whose vmrun is go
   = hint: `vmrun gc` ends it
 "#,
     );
-    assert_eq!(done.code, 3);
+    assert_eq!(done.code, 5);
     assert_eq!(sandbox.run(&["gc"]).code, 0);
     spotless(&sandbox, "gc");
 }
@@ -377,7 +377,7 @@ fn of_two_starts_at_once_one_wins_and_the_other_says_who_has_it() {
         };
         let (mut winner, loser) = if is_one { (one, other) } else { (other, one) };
         let lost = loser.wait();
-        assert_eq!(lost.code, 3, "{lost:?}");
+        assert_eq!(lost.code, 5, "{lost:?}");
         // Who has only just taken the lock has not said yet who he is.
         let known = [
             "error: the machine install is running already: vmrun [pid], of [tmp]/install.rhai, since [when]",

@@ -208,7 +208,7 @@ fn the_default_route_is_only_played_where_there_is_none() {
 /// FreeBSD's sh(1) is no bash; dash knows as little more than POSIX, and shellcheck knows what POSIX has.
 #[test]
 fn the_scripts_are_of_posix() {
-    for name in ["tools/freebsd-proof.sh", "tools/roms.sh"] {
+    for name in ["tools/freebsd-proof.sh", "tools/roms.sh", "packaging/ocf/vmrun"] {
         let text = fs::read_to_string(project(name)).unwrap();
         assert!(text.starts_with("#!/bin/sh\n"), "{name}");
         let no = ["[[ ", "local ", "<<<", "<(", "sed -i", "sed -r", "readlink -f", "date -d", "stat -c"];

@@ -538,7 +538,7 @@ $ vmrun rollback web a
 error: {runs}
  |
  = hint: `vmrun stop web` stops it; what it has can be changed then
-[3]
+[5]
 "
         ),
     );

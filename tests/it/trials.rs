@@ -38,8 +38,8 @@ fn the_projects_own_recipes_pass_their_tests() {
     }
     let done = test(&sandbox, &["recipes"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{}", done.stdout);
-    assert!(done.stdout.starts_with("running 7 tests\ntest recipes/demo_test.rhai: "), "{}", done.stdout);
-    assert!(done.stdout.ends_with("\n\ntest result: ok. 7 passed; 0 failed"), "{}", done.stdout);
+    assert!(done.stdout.starts_with("running 15 tests\ntest recipes/demo_test.rhai: "), "{}", done.stdout);
+    assert!(done.stdout.ends_with("\n\ntest result: ok. 15 passed; 0 failed"), "{}", done.stdout);
 }
 
 #[test]

@@ -63,6 +63,7 @@ mod fetch;
 mod find;
 mod linux;
 mod mess;
+mod ocf;
 mod readers;
 mod reflink;
 mod shells;

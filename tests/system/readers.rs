@@ -5,4 +5,5 @@ mod dhcp;
 mod editor;
 mod images;
 mod manual;
+mod monitoring;
 mod roms;

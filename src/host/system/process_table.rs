@@ -34,6 +34,10 @@ impl ProcessTable for System {
         kernel::process(pid)
     }
 
+    fn exists(&self, pid: u32) -> bool {
+        kernel::exists(pid)
+    }
+
     fn runs(&self, pid: u32, name: &VmName) -> bool {
         is_of(&self.settings, pid, name)
     }

@@ -11,6 +11,7 @@ use crate::host::Settings;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::Rehearsal;
 use crate::model::Ended;
+use crate::model::instance::INSTANCE;
 use crate::script::origin::Origin;
 use crate::script::{Evaluated, Inputs, Recipe};
 use crate::supervise::Run;
@@ -180,8 +181,10 @@ impl Rehearser<'_> {
             }
         }
         for claim in claims(evaluated) {
-            let claim = Claim { recipe: self.recipe.source.name.clone(), ..claim };
-            if !self.all.claims.iter().any(|known| known.what == claim.what) {
+            let instance = self.params.get(INSTANCE).or(evaluated.instances.first()).cloned();
+            let claim = Claim { recipe: self.recipe.source.name.clone(), instance, ..claim };
+            let is_it = |known: &Claim| known.instance == claim.instance && known.what == claim.what;
+            if !self.all.claims.iter().any(is_it) {
                 self.all.claims.push(claim);
             }
         }

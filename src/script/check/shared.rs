@@ -11,7 +11,7 @@ use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::machine::part_of;
 use crate::script::{Booted, Evaluated, given, report};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
@@ -67,11 +67,13 @@ pub struct Claim {
     pub raised: Raised,
     /// The name of the recipe.
     pub recipe: String,
+    /// Which instance of it, where it has several.
+    pub instance: Option<String>,
 }
 
 impl Claim {
     fn new(what: Shared, machine: &str, raised: Raised) -> Self {
-        Self { what, machine: machine.into(), raised, recipe: String::new() }
+        Self { what, machine: machine.into(), raised, recipe: String::new(), instance: None }
     }
 }
 
@@ -151,15 +153,18 @@ pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim, &str) -> Option<
         known.entry(claim.1.what.kin()).or_default().push(claim);
     }
     let taps: Vec<&str> = known.iter().filter(|(_, of)| of.len() > 1).filter_map(|(kin, _)| as_tap(kin)).collect();
-    let mut found = Vec::new();
+    let (mut found, mut told) = (Vec::new(), BTreeSet::new());
     for (kin, claims) in &known {
         // A tap is told of where it is plugged in.
         if matches!(kin, Kin::Port(name) if taps.contains(&name.as_str())) {
             continue;
         }
         for (at, (recipe, claim)) in claims.iter().enumerate() {
-            let other = claims[..at].iter().find(|(other, of)| other != recipe && claim.what.excludes(&of.what));
-            if let Some((_, of)) = other {
+            let is_other = |(other, of): &&&(usize, Claim)| (other, &of.instance) != (recipe, &claim.instance);
+            let other = claims[..at].iter().filter(is_other).find(|(_, of)| claim.what.excludes(&of.what));
+            // What all instances share is told once.
+            let is_told = other.is_some_and(|(other, _)| other == recipe) && !told.insert((*recipe, kin));
+            if let Some((_, of)) = other.filter(|_| !is_told) {
                 let diagnostic = clash(claim, of, &place);
                 found.push((*recipe, Finding { rule: Rule::Shared, diagnostic }));
             }
@@ -180,11 +185,19 @@ fn as_tap(kin: &Kin) -> Option<&str> {
 }
 
 fn clash(claim: &Claim, of: &Claim, place: &impl Fn(&Claim, &str) -> Option<Place>) -> Diagnostic {
-    let whose = if of.machine.is_empty() { "another recipe".to_string() } else { format!("`{}`", of.machine) };
+    let is_same = claim.recipe == of.recipe;
+    let whose = match &of.instance {
+        Some(instance) if is_same => format!("its instance {instance}"),
+        _ if of.machine.is_empty() => "another recipe".to_string(),
+        _ => format!("`{}`", of.machine),
+    };
     let (message, hint) = match &of.what {
+        Shared::Own(own) if is_same && own.role == Role::Name => {
+            (format!("{whose} has a machine of the name {} too", own.text), "let the name depend on the instance")
+        }
         Shared::Own(own) => (of_own(&whose, own), own.way_out()),
         Shared::Port(name) => (
-            format!("{name} is made a member of a bridge by another recipe too"),
+            format!("{name} is made a member of a bridge by {} too", if is_same { &whose } else { "another recipe" }),
             "an interface is a member of one bridge",
         ),
         Shared::Host(name) => {
@@ -195,7 +208,11 @@ fn clash(claim: &Claim, of: &Claim, place: &impl Fn(&Claim, &str) -> Option<Plac
         }
     };
     let (here, there) = (place(claim, &message), place(of, &message));
-    let trail = there.map(|place| (place, "here first".to_string())).into_iter().collect();
+    let trail = there
+        .filter(|there| here.as_ref() != Some(there))
+        .map(|place| (place, "here first".to_string()))
+        .into_iter()
+        .collect();
     Diagnostic { place: here, trail, ..Diagnostic::error(Fault::new(message).hint(hint)) }
 }
 

@@ -108,7 +108,8 @@ fn known(call: &Call<'_>, image: &Path) -> Result<Option<Source>, Raised> {
         Ok(head) => head,
         Err(why) if is_assumed || why.cause == Some(Cause::NotYet) => {
             // A run looks again, once it is there.
-            if is_assumed || call.evaluation().rehearsal == Some(Purpose::Plan) {
+            let purpose = call.evaluation().rehearsal;
+            if purpose == Some(Purpose::Plan) || is_assumed && purpose != Some(Purpose::Check) {
                 let fault = Fault::new(format!("{} is not here, and is taken for a qcow2", image.display()));
                 let hint = "its content tells what it is when it is converted";
                 super::machine::warn(call, Raised::from(fault.hint(hint)).arg(0));

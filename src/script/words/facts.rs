@@ -4,6 +4,7 @@ use super::{Asks, Call, Example, Param, Type, Word, WordKind, expected};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::{Interface, Platform, clock, environment, ipxe};
+use crate::model::instance::{self, INSTANCE};
 use crate::model::{Bootrom, DevicePath};
 use crate::qemu;
 use crate::script::allowance::Asked;
@@ -17,6 +18,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
+
+/// As many instances as a recipe has at most, as numbers of Rhai.
+const MOST_INSTANCES: i64 = instance::MOST as i64;
 
 /// What every recipe sees as a variable, in its functions too.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
@@ -59,6 +63,15 @@ pub(super) const WORDS: &[Word] = &[
         help: "What `--set cpus=…` gave, else the default, of the default's type; it may be limited by a range or a list of values.",
         is_tried: false,
         ..Word::of(param)
+    },
+    Word {
+        name: "instance",
+        kind: WordKind::Fact,
+        params: &[Param::written("all", Type::Any, "1..=10")],
+        returns: Type::Any,
+        help: "Which of several machines of this recipe it is: a number of the range, or a name of the list `[\"a\", \"b\"]`.",
+        is_tried: false,
+        ..Word::of(instance)
     },
     Word {
         name: "exists",
@@ -142,7 +155,7 @@ fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let name = call.text(0)?;
     let given = call.evaluation().inputs.params.get(&name).cloned();
     let default = call.args.get(1).filter(|value| !value.is_unit());
-    let range = Allowed::read(call, default)?;
+    let range = Allowed::read(call, 2, default)?;
     if call.rehearses() {
         let asked = Wanted { name: name.clone(), has_default: default.is_some(), extremes: range.extremes(default) };
         call.evaluation().asked.push(asked);
@@ -168,6 +181,54 @@ fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
     if range.has(&value) { Ok(value) } else { Err(wrong(&range.to_string())) }
 }
 
+fn instance(call: &Call<'_>) -> Result<Dynamic, Raised> {
+    let all = match Allowed::read(call, 0, None)? {
+        Allowed::Any => return Err(expected("a range 1..=10 or a list of names", &call.args[0]).arg(0)),
+        Allowed::Numbers(first, last) if last.saturating_sub(first) >= MOST_INSTANCES => return Err(too_many().arg(0)),
+        Allowed::Numbers(first, last) => (first..=last).map(Dynamic::from_int).collect(),
+        Allowed::Some(values) => values,
+    };
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    if names.len() > instance::MOST {
+        return Err(too_many().arg(0));
+    }
+    for (at, name) in names.iter().enumerate() {
+        if !instance::is_name(name) {
+            let fault = Fault::new(format!("{name:?} cannot be the name of an instance"));
+            return Err(Raised::from(fault.hint("use letters, digits, - and _, at most 64 of them")).arg(0));
+        }
+        if names[..at].contains(name) {
+            let fault = Fault::new(format!("the instance {name} is there twice"));
+            return Err(Raised::from(fault.hint("leave one of them out")).arg(0));
+        }
+    }
+    let given = call.evaluation().inputs.params.get(INSTANCE).cloned();
+    let known = std::mem::replace(&mut call.evaluation().instances, names.clone());
+    if !known.is_empty() && known != names {
+        let fault = Fault::new(format!("the recipe has other instances by now: {}", instance::shown(&known)));
+        return Err(Raised::from(fault.hint("call `instance` once, and keep what it returns")).arg(0));
+    }
+    if call.rehearses() && known.is_empty() {
+        let extremes = names.iter().skip(1).cloned().collect();
+        call.evaluation().asked.push(Wanted { name: INSTANCE.into(), has_default: true, extremes });
+    }
+    let at = match &given {
+        None => Some(0),
+        Some(given) => names.iter().position(|name| name == given),
+    };
+    let unknown = || {
+        let given = given.as_deref().unwrap_or_default();
+        let fault = Fault::new(format!("the recipe has no instance {given}"));
+        Raised::from(fault.hint(instance::known(given, &names))).arg(0)
+    };
+    at.and_then(|at| all.get(at)).cloned().ok_or_else(unknown)
+}
+
+fn too_many() -> Raised {
+    let fault = Fault::new(format!("a recipe has at most {} instances", instance::MOST));
+    Raised::from(fault.hint("write further recipes for the others"))
+}
+
 /// What a parameter may be.
 enum Allowed {
     /// Anything.
@@ -179,10 +240,10 @@ enum Allowed {
 }
 
 impl Allowed {
-    /// Reads the third argument, in which the default has to be.
-    fn read(call: &Call<'_>, default: Option<&Dynamic>) -> Result<Self, Raised> {
-        let Some(value) = call.args.get(2).filter(|value| !value.is_unit()) else { return Ok(Self::Any) };
-        let wanted = || expected("a range 1..=16 or a list of values", value).arg(2);
+    /// Reads an argument, in which the default has to be.
+    fn read(call: &Call<'_>, at: usize, default: Option<&Dynamic>) -> Result<Self, Raised> {
+        let Some(value) = call.args.get(at).filter(|value| !value.is_unit()) else { return Ok(Self::Any) };
+        let wanted = || expected("a range 1..=16 or a list of values", value).arg(at);
         let read = if let Some(range) = value.read_lock::<RangeInclusive<i64>>() {
             Self::Numbers(*range.start(), *range.end())
         } else if let Some(range) = value.read_lock::<Range<i64>>() {
@@ -196,8 +257,13 @@ impl Allowed {
             Self::Some(values) => values.is_empty(),
         };
         if is_empty {
-            let fault = Fault::new("no value is allowed for the parameter");
-            return Err(Raised::from(fault.hint("write the smaller number first: 1..=16")).arg(2));
+            let fault =
+                Fault::new(if at == 0 { "there is no instance" } else { "no value is allowed for the parameter" });
+            let way_out = match read {
+                Self::Some(_) => "name at least one",
+                Self::Any | Self::Numbers(..) => "write the smaller number first: 1..=16",
+            };
+            return Err(Raised::from(fault.hint(way_out)).arg(at));
         }
         match default {
             Some(default) if !read.has(default) => {

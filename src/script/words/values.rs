@@ -52,5 +52,5 @@ pub(crate) fn size(value: &Dynamic) -> Result<Size, Raised> {
         return u64::try_from(number).map(Size::bytes).map_err(|_| negative());
     }
     let text = value.clone().into_string().map_err(|_| expected("a size: 20.GiB or \"20G\"", value))?;
-    Size::written(&text).map_err(Raised::from)
+    Size::disk_written(&text).map_err(Raised::from)
 }

@@ -150,6 +150,10 @@ mod tests {
             Some(ProcessFact { started: (*started).into(), command: (*command).into() })
         }
 
+        fn exists(&self, pid: u32) -> bool {
+            self.process(pid).is_some()
+        }
+
         fn runs(&self, pid: u32, name: &VmName) -> bool {
             self.process(pid).is_some_and(|fact| fact.is_bhyve_of(name))
         }

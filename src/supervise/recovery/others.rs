@@ -23,7 +23,7 @@ pub(crate) fn against_own(host: &dyn Host, machine: &VmName, own: &[Exclusive]) 
         }
         let Some((who, hint)) = user(host, record) else { continue };
         found.extend(of_record.map(|(at, had)| {
-            let fault = Fault::host(format!("{} is in use by {who}", had.named()));
+            let fault = Fault::busy(format!("{} is in use by {who}", had.named()));
             (at, fault.hint(format!("{hint}, or {}", had.way_out())))
         }));
     }

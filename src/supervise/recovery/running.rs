@@ -26,10 +26,10 @@ pub(crate) enum Aim<'a> {
 pub(crate) fn running(host: &dyn Host, name: &VmName, owner: Option<&Owner>, aim: Aim<'_>) -> Fault {
     let who = owner.map(|owner| format!(": {owner}")).unwrap_or_default();
     if let Some(there) = owner.filter(|owner| evidence::is_of_elsewhere(host.processes(), owner)) {
-        let fault = Fault::host(format!("the machine {name} is running already{who}, {}", there.whereabouts()));
+        let fault = Fault::busy(format!("the machine {name} is running already{who}, {}", there.whereabouts()));
         return fault.hint(format!("`vmrun stop {name}` there stops it; VMRUN_STATE_DIR names another state folder"));
     }
-    let fault = Fault::host(format!("the machine {name} is running already{who}"));
+    let fault = Fault::busy(format!("the machine {name} is running already{who}"));
     fault.hint(match (aim, owner) {
         (Aim::Boot(Some(recipe)), Some(owner)) if is_of(host, owner, recipe) => again(host, name),
         (Aim::Boot(_), _) => format!("`vmrun stop {name}` stops it; or give this machine another name"),

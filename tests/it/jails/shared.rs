@@ -126,7 +126,7 @@ error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [
   |                ^^^^
   |
   = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun db.rhai
 error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], in the jail with the host name web.example.org
  --> db.rhai:2:16
@@ -135,22 +135,22 @@ error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [
   |                ^^^^
   |
   = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun stop db
 error: process [run] is not certainly the run of db and is sent no signal: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], in the jail with the host name web.example.org
  |
  = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun kill db
 error: process [run] is not certainly the run of db and is sent no signal: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], in the jail with the host name web.example.org
  |
  = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun adopt db
 error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], in the jail with the host name web.example.org
  |
  = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun gc
 [0]
 $ vmrun gc --dry-run
@@ -217,7 +217,7 @@ error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [
   |                ^^^^
   |
   = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun db.rhai
 error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], on the host of this jail
  --> db.rhai:2:16
@@ -226,22 +226,22 @@ error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [
   |                ^^^^
   |
   = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun stop db
 error: process [run] is not certainly the run of db and is sent no signal: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], on the host of this jail
  |
  = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun kill db
 error: process [run] is not certainly the run of db and is sent no signal: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], on the host of this jail
  |
  = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun adopt db
 error: the machine db is running already: vmrun [pid], of [tmp]/db.rhai, since [when], on the host of this jail
  |
  = hint: `vmrun stop db` there stops it; VMRUN_STATE_DIR names another state folder
-[3]
+[5]
 $ vmrun gc
 [0]
 $ vmrun gc --dry-run

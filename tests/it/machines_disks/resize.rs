@@ -211,7 +211,7 @@ $ vmrun resize web 4 40G --edit
 error: the machine web is running already: vmrun [pid], of [tmp]/web.rhai, since [when]
  |
  = hint: `vmrun stop web` stops it; what it has can be changed then
-[3]
+[5]
 ",
     );
     assert_eq!(sandbox.run(&["stop", "web"]).code, 0);

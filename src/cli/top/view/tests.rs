@@ -30,7 +30,17 @@ fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
     );
     let status = matches!(state, EntryState::Supervised(_)).then(|| MachineStatus::read(&text)).flatten();
     let recipe = (state != EntryState::Foreign).then(|| format!("/vm/{name}.rhai"));
-    Entry { name: Some(name.into()), state, supervisor: None, process, shape, status, recipe, elsewhere: None }
+    Entry {
+        name: Some(name.into()),
+        state,
+        supervisor: None,
+        process,
+        shape,
+        status,
+        recipe,
+        instance: None,
+        elsewhere: None,
+    }
 }
 
 fn machines() -> Vec<Entry> {
