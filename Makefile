@@ -49,6 +49,18 @@ images:
 	tools/setup.sh images
 	$(CARGO) test --locked --test images -- --nocapture --test-threads=1
 
+## editors  the grammars for editors, with the words of today, and their tests; takes Node.js 18, npm, cc and their registries
+editors:
+	tools/setup.sh editors
+	$(CARGO) build --locked --bin vmrun
+	node packaging/editors/textmate.mjs $(TARGET)/debug/vmrun >$(TARGET)/rhai.tmLanguage.json
+	cp $(TARGET)/rhai.tmLanguage.json packaging/vscode/syntaxes/rhai.tmLanguage.json
+	node packaging/editors/queries.mjs $(TARGET)/debug/vmrun >$(TARGET)/highlights.scm
+	cp $(TARGET)/highlights.scm packaging/tree-sitter-vmrun/queries/highlights.scm
+	$(CARGO) run --locked --manifest-path packaging/tree-sitter-vmrun/parser/Cargo.toml \
+		--target-dir packaging/tree-sitter-vmrun/parser/target -- generate
+	$(CARGO) test --locked --test editors
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
@@ -83,20 +95,16 @@ bench:
 fuzz:
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-## install  what was built, below PREFIX (/usr/local), itself below DESTDIR (nothing)
+## install  what was built, with manual, completions and examples, below PREFIX (/usr/local), itself below DESTDIR (nothing)
 install:
-	@test -x $(VMRUN) || { echo "$(VMRUN) is not there: run make first" >&2; exit 1; }
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(VMRUN) $(DESTDIR)$(PREFIX)/bin/vmrun
-	rm -f $(DESTDIR)$(PREFIX)/libexec/vmrun-tools # a second program, which earlier builds had
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -d $(DESTDIR)$(OCF_ROOT)/resource.d/vmrun
-	install -m 755 packaging/ocf/vmrun $(DESTDIR)$(OCF_ROOT)/resource.d/vmrun/vmrun
-	$(VMRUN) man >$(VMRUN).1
-	install -m 644 $(VMRUN).1 $(DESTDIR)$(PREFIX)/share/man/man1/vmrun.1
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" tools/install.sh install $(VMRUN)
+
+## uninstall  remove exactly what make install made, with the same PREFIX and DESTDIR
+uninstall:
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" tools/install.sh uninstall
 
 ## clean    remove what was built
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images bless check msrv freebsd bench fuzz install clean
+.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install uninstall clean

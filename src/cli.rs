@@ -4,6 +4,7 @@ mod audit;
 mod cache;
 mod check;
 mod clone;
+mod completion;
 mod confirm;
 mod console;
 mod definitions;
@@ -14,6 +15,7 @@ mod fetching;
 mod find;
 mod gc;
 mod given;
+mod groups;
 mod help;
 mod image;
 mod images;
@@ -31,6 +33,8 @@ mod named;
 mod netboot;
 mod network;
 mod new;
+#[cfg(test)]
+mod options;
 mod plan;
 mod record;
 mod remove;
@@ -47,6 +51,7 @@ mod table;
 pub(crate) mod term;
 mod test;
 mod top;
+mod verbs;
 mod vnc;
 mod wait_screen;
 mod wait_serial;
@@ -125,7 +130,7 @@ enum Command {
     List(list::ListArgs),
     /// Watch the machines of this host
     Top(top::TopArgs),
-    /// Tell all that is known of a machine, with the threads of its hypervisor
+    /// Tell all that is known of a machine, and its threads
     Status(status::StatusArgs),
     /// Tell by the exit code whether a machine runs, for programs that look again and again
     Monitor(monitor::MonitorArgs),
@@ -133,7 +138,7 @@ enum Command {
     Metrics(metrics::MetricsArgs),
     /// Print the log of a machine in the background
     Logs(logs::LogsArgs),
-    /// Print what happened to machines in the background, as lines of JSON
+    /// Print what happened to machines in the background, as JSON
     Events(events::EventsArgs),
     /// Tell which host runs a machine
     Find(find::FindArgs),
@@ -150,7 +155,7 @@ enum Command {
     /// Say that a key is not the guest's: what ssh runs
     #[command(hide = true)]
     SshOffered(ssh::OfferedArgs),
-    /// Open the console of a machine, whichever host runs it
+    /// Open a viewer on the screen of a machine, whichever host runs it
     Vnc(vnc::VncArgs),
     /// Save or show what is on the screen of a machine
     Screenshot(screenshot::ScreenshotArgs),
@@ -176,15 +181,15 @@ enum Command {
     Rollback(snapshot::RollbackArgs),
     /// Make boot images
     Image(image::ImageArgs),
-    /// List the images of systems that are known, and pin what their publishers have
+    /// List images of systems that are known, and pin what is published
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
     /// Write a machine with its disks into one file or pipe
     Export(export::ExportArgs),
-    /// Write recipes of what bhyve, QEMU, vm-bhyve, CBSD and libvirt have of machines
+    /// Write recipes of what bhyve, vm-bhyve, CBSD, libvirt, QEMU have
     Import(import::ImportArgs),
-    /// Run a shell script with stand-ins, and write the recipe of what it would have done
+    /// Run a shell script with stand-ins, and write its recipe
     Record(record::RecordArgs),
     /// Name, fetch and pin the libraries that recipes share
     Lib(library::LibArgs),
@@ -194,14 +199,14 @@ enum Command {
     Words(words::WordsArgs),
     /// Write the reference of words, or of a library's functions
     Doc(doc::DocArgs),
-    /// Write what editors read of words and libraries: files of definitions
+    /// Write what editors read of words and libraries
     Definitions(definitions::DefinitionsArgs),
     /// Help an editor with recipes (Language Server Protocol)
     Lsp(lsp::LspArgs),
-    /// Print the manual page
-    Man,
+    /// Print a page of the manual, or write all of them
+    Man(manual::ManArgs),
     /// Print the completions of a shell
-    Completions(manual::CompletionsArgs),
+    Completions(completion::CompletionsArgs),
 }
 
 /// Runs the program and returns its exit code. A stand-in of a recording is a link to it, called by the name of another, and the
@@ -217,12 +222,18 @@ pub fn main() -> ExitCode {
 fn program() -> ExitCode {
     let term = Term::new();
     let args: Vec<String> = std::env::args().collect();
+    if let Some(code) = completion::asked(&args, &term) {
+        return code;
+    }
     // It takes a moment, in which the command line is parsed.
     let prefetch = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Prefetch::default, |path| prefetch(path));
     if let Some(cli) = short_cli(&args) {
         return exit_code(cli, prefetch, term);
     }
     let command = Cli::command();
+    if let Some(fault) = verbs::answer(&args, &command) {
+        return failed(&[fault.into()], &term);
+    }
     let args = with_run(args, &command);
     if let Some(code) = run::recipe_help(&args, &term) {
         return code;
@@ -245,7 +256,7 @@ fn parsed(command: clap::Command, args: Vec<String>) -> Result<Cli, clap::Error>
         matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
     };
     let matches = match command.try_get_matches_from(&args) {
-        Err(error) if is_help(&error) => help::unwrapped(Cli::command()).try_get_matches_from(args),
+        Err(error) if is_help(&error) => help::shown(Cli::command()).try_get_matches_from(args),
         done => done,
     };
     matches.and_then(|matches| Cli::from_arg_matches(&matches))
@@ -258,11 +269,14 @@ fn exit_code(cli: Cli, prefetch: Prefetch, mut term: Term) -> ExitCode {
     }
     match perform(cli.command, prefetch, &term) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| term.diagnostic(diagnostic));
-            ExitCode::from(code(&diagnostics))
-        }
+        Err(diagnostics) => failed(&diagnostics, &term),
     }
+}
+
+/// Shows what went wrong, and returns the exit code.
+fn failed(diagnostics: &[Diagnostic], term: &Term) -> ExitCode {
+    diagnostics.iter().for_each(|diagnostic| term.diagnostic(diagnostic));
+    ExitCode::from(code(diagnostics))
 }
 
 /// Calls the function of a command.
@@ -318,8 +332,8 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Doc(args) => doc::run(&args, term),
         Command::Definitions(args) => definitions::run(&args, term),
         Command::Lsp(args) => lsp::run(&args),
-        Command::Man => manual::man(Cli::command(), term),
-        Command::Completions(args) => manual::completions(&args, Cli::command(), term),
+        Command::Man(args) => manual::man(&args, Cli::command(), term),
+        Command::Completions(args) => completion::completions(&args, term),
     }
 }
 
@@ -422,7 +436,7 @@ mod tests {
     #[test]
     fn the_text_of_help_is_made_ready_wherever_help_is_shown() {
         let plain = |line: &str| Cli::command().try_get_matches_from(words(line)).unwrap_err().to_string();
-        let ready = |line: &str| help::unwrapped(Cli::command()).try_get_matches_from(words(line)).unwrap_err();
+        let ready = |line: &str| help::shown(Cli::command()).try_get_matches_from(words(line)).unwrap_err();
         let mut differ = 0;
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();

@@ -251,6 +251,34 @@ pub mod screen {
 pub mod script {
     pub use crate::script::{Inputs, Recipe, ScriptEngine};
 
+    /// What a text is made of.
+    pub mod lexer {
+        use crate::script::lexer::{TokenKind, tokens};
+
+        /// Returns what the lexer makes of a text: white space as it is, and for each byte of the rest c (a comment), t (a text),
+        /// n (a number), w (a word) or m (a mark).
+        pub fn kinds(text: &str) -> String {
+            // What no token takes is a comment.
+            let mut kinds = vec!['c'; text.len()];
+            for token in tokens(text) {
+                let kind = match token.kind {
+                    TokenKind::Word => 'w',
+                    TokenKind::Number => 'n',
+                    TokenKind::Text => 't',
+                    TokenKind::Doc => 'c',
+                    TokenKind::Mark => 'm',
+                };
+                kinds.iter_mut().take(token.span.end).skip(token.span.start).for_each(|one| *one = kind);
+            }
+            let of = |(at, letter): (usize, char)| {
+                let is_space = letter.is_whitespace();
+                let one = if is_space { letter } else { kinds.get(at).copied().unwrap_or('c') };
+                std::iter::repeat_n(one, if is_space { 1 } else { letter.len_utf8() })
+            };
+            text.char_indices().flat_map(of).collect()
+        }
+    }
+
     /// What an editor asks.
     pub mod editor {
         use crate::script::editor::{Document, Modules};

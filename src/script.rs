@@ -156,6 +156,11 @@ impl Recipe {
         check::params(&self.source, &self.ast)
     }
 
+    /// Returns values that a parameter may have, as far as they are written: those of its list, `true` and `false`, or its default.
+    pub(crate) fn param_values(&self, name: &str) -> Vec<String> {
+        check::param_values(&self.ast, name)
+    }
+
     /// Returns the parameters that are secrets.
     pub fn secret_params(&self) -> Vec<String> {
         check::secret_params(&self.ast)

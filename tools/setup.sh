@@ -6,6 +6,7 @@
 #   tools/setup.sh test    that, and what the tests and checks use
 #   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
+#   tools/setup.sh editors what `make editors` uses of npm's registry, beside Node.js; needs no root
 #
 # One line is printed for each thing that is installed; nothing is printed, and nothing
 # is asked of the network, when nothing is missing.  Works on Debian (12 or later, and
@@ -189,6 +190,9 @@ debian_needs_test() {
     need_tool openssl openssl
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
+    need_tool zsh zsh
+    need_tool fish fish
+    need_tool tcsh tcsh
     need_tool promtool prometheus
     need_tool qemu-img qemu-utils
     need_tool xz xz-utils
@@ -457,6 +461,8 @@ freebsd_needs_run() {
 # The base system has make, fsck_msdosfs and, from LLVM, the linker.
 freebsd_needs_test() {
     need_tool bash bash
+    need_tool zsh zsh
+    need_tool fish fish
     need_tool gmake gmake
     need_tool dnsmasq dnsmasq
     need_tool dhcpd isc-dhcp44-server
@@ -511,16 +517,29 @@ setup_other() { # run|test|images
         die "missing: an iPXE for UEFI that knows autoexec.ipxe, as $local_ipxe"
 }
 
+# --------------------------------------------------------------------- editors
+
+# The versions are those of the lock file; nothing of a package is run while it is installed.
+setup_editors() {
+    have node && have npm || die "node or npm is not on the path" "install Node.js 18 or later with npm (Debian: nodejs, npm; FreeBSD: npm)"
+    [ -e "$here/packaging/editors/node_modules/.package-lock.json" ] &&
+        [ "$here/packaging/editors/node_modules/.package-lock.json" -nt "$here/packaging/editors/package-lock.json" ] && return
+    say "installing packaging/editors/node_modules"
+    (cd "$here/packaging/editors" && quietly npm ci --no-audit --no-fund --ignore-scripts) || die "npm ci failed in packaging/editors"
+}
+
 main() {
     case ${1-} in
-        run | test | images | check) [ $# = 1 ] || set -- ;;
+        run | test | images | check | editors) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then
         sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2
         exit 2
     fi
-    if [ "$1" = check ]; then
+    if [ "$1" = editors ]; then
+        setup_editors
+    elif [ "$1" = check ]; then
         have_deny || [ "$(uname -s)" != FreeBSD ] ||
             die "cargo-deny is not on the path" "install it, by: pkg install cargo-deny"
     elif [ "$(uname -s)" = FreeBSD ]; then

@@ -14,7 +14,7 @@ pub(super) struct DocArgs {
     #[arg(long)]
     folder: Option<PathBuf>,
     /// How it is written
-    #[arg(long, value_enum, default_value_t = DocFormat::Markdown)]
+    #[arg(long = "format", alias = "form", value_enum, default_value_t = DocFormat::Markdown)]
     form: DocFormat,
 }
 

@@ -23,11 +23,7 @@ folder, its parameters without secrets, the pins of its libraries, the disks tha
 its firmware. What is zero takes no room.
 
 FILE is a tar that zstd(1) has packed, which has its name only when it is whole: `tar -tf FILE` lists it, and
-`vmrun import FILE` makes the same machine of it.
-
-Examples:
-  vmrun export web /backup/web.tar.zst
-  vmrun export web - | ssh host vmrun import -";
+`vmrun import FILE` makes the same machine of it.";
 
 pub(super) fn run(args: &ExportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let file = Some(args.file.as_str()).filter(|file| *file != "-").map(Path::new);

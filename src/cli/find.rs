@@ -26,11 +26,11 @@ pub(super) struct FindArgs {
 /// Whom to ask.
 #[derive(Args)]
 pub(super) struct HostArgs {
-    /// The hosts to ask, if not those of the configuration: ssh://HOST by its own vmrun, HOST by the consoles of its machines
+    /// The hosts to ask, if not those of the configuration: ssh://HOST by its own vmrun, HOST by the screens of its machines
     #[arg(long, value_name = "HOST,…", value_delimiter = ',')]
     hosts: Vec<String>,
     /// How long they may take to answer
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    #[arg(long = "answer-within", alias = "timeout", value_name = "TIME", default_value = "1s", value_parser = duration)]
     timeout: Duration,
 }
 

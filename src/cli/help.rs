@@ -1,21 +1,43 @@
-//! Help as it is shown: what is told after the options is written in lines of its own width, which a narrower terminal would break twice.
+//! Help as it is shown: the groups of commands on the top page, examples after each command's options, and what is told there, which is
+//! written in lines of its own width that a narrower terminal would break twice.
 
+use super::groups;
 use clap::Command;
+use clap::builder::StyledStr;
 
 /// How wide a line is at least that goes on in the next one.
 const FULL: usize = 90;
 
-/// Joins the lines of paragraphs in what commands tell after their options, so that each is wrapped once.
-pub(super) fn unwrapped(mut command: Command) -> Command {
-    if let Some(after) = command.get_after_help().map(ToString::to_string) {
-        command = command.after_help(joined(&after));
+/// Returns the program with its help as it is shown: its commands in groups, and each with examples.
+pub(super) fn shown(program: Command) -> Command {
+    let groups = groups::page(&program).ansi().to_string();
+    let template =
+        format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}");
+    told(program, &[]).help_template(StyledStr::from(template))
+}
+
+/// Adds examples to what commands tell after their options, and joins the lines of its paragraphs, so that each is wrapped once.
+fn told(mut command: Command, path: &[&str]) -> Command {
+    let after = command.get_after_help().map(|after| joined(&after.to_string()));
+    let parts: Vec<String> = after.into_iter().chain(examples(&command, path)).collect();
+    if !parts.is_empty() {
+        command = command.after_help(parts.join("\n\n"));
     }
     let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_string()).collect();
-    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, unwrapped))
+    names.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |inner| told(inner, &[path, &[name.as_str()]].concat()))
+    })
+}
+
+/// Returns the examples of a command, as its help shows them.
+fn examples(command: &Command, path: &[&str]) -> Option<String> {
+    let all = groups::examples(path, command.has_subcommands());
+    let lines: String = all.iter().map(|(line, what)| format!("\n  {line}\n      {what}")).collect();
+    (!lines.is_empty()).then(|| format!("Examples:{lines}"))
 }
 
 /// Joins lines: one that is full goes on in the next, unless that begins an item, a row of a table or a paragraph.
-fn joined(text: &str) -> String {
+pub(super) fn joined(text: &str) -> String {
     let mut all: Vec<String> = Vec::new();
     let mut last = "";
     for line in text.lines() {

@@ -37,7 +37,7 @@ struct PinArgs {
     #[arg(long, conflicts_with = "arch")]
     check: bool,
     /// Write the pins of the publishers into the recipes, in the place of old ones
-    #[arg(long, requires = "check")]
+    #[arg(long = "edit", alias = "write", requires = "check")]
     write: bool,
 }
 
@@ -151,7 +151,7 @@ fn checked(recipe: &str, writes: bool, term: &Term) -> Result<(), Vec<Diagnostic
             one.has.hex()
         ));
         Diagnostic::error(
-            fault.hint(format!("`vmrun images pin --check --write {recipe}` writes {}", written(&one.pin))),
+            fault.hint(format!("`vmrun images pin --check --edit {recipe}` writes {}", written(&one.pin))),
         )
     };
     if old.is_empty() { Ok(()) } else { Err(old.iter().map(is_old).collect()) }

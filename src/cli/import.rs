@@ -72,16 +72,7 @@ to be finished.
 With --all --running it is what runs on this host: on Linux the command lines of QEMU. On FreeBSD
 the title of a bhyve hides its command line: what vm-bhyve, libvirt or CBSD has of the guest is
 taken, and compared with the files that the bhyve has open; else what procstat(1) and
-ifconfig(8) show, with a comment at each place that neither tells. That takes root.
-
-Examples:
-  vmrun import /vm/web/web.conf --out web.rhai
-  vmrun import -- bhyve -c 2 -m 1G -s 0,hostbridge web
-  virsh dumpxml web | vmrun import - --out web.rhai
-  ssh host vmrun export web - | vmrun import - --dry-run
-  vmrun import --all /vm --out /usr/local/etc/vmrun/recipes
-  vmrun import --all --running --out ./recipes
-  vmrun import --all ./vm --datastore /vm --rc-conf ./rc.conf --out ./recipes";
+ifconfig(8) show, with a comment at each place that neither tells. That takes root.";
 
 /// Imports a whole folder.
 fn run_all(request: &Request<'_>, args: &ImportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -30,12 +30,7 @@ several at once: <Enter> <Tab> <Esc> <Space> <Backspace> <Del> <Ins> <Home> <End
 <Right> <Up> <Down> <F1> to <F12>, after Shift-, Ctrl-, Alt- or Super-: <Ctrl-Alt-Del>, <Ctrl-c>.
 What is typed is what a US keyboard has, which bhyve and QEMU give the guest unless they are told otherwise.
 
-Others see arguments in ps(1): a password is better read from the standard input.
-
-Examples:
-  vmrun type report1 'root\\n'
-  vmrun type report1 '<Ctrl-Alt-Del>'
-  vmrun type report1 - <password.txt";
+Others see arguments in ps(1): a password is better read from the standard input.";
 
 pub(super) fn run(args: &TypeArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let mut text = args.text.clone();

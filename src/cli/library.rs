@@ -8,9 +8,10 @@ use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
+#[command(disable_version_flag = true)]
 pub(super) struct LibArgs {
     /// The folder of the recipes, with vmrun.toml and vmrun.lock
-    #[arg(long)]
+    #[arg(long, global = true)]
     folder: Option<PathBuf>,
     #[command(subcommand)]
     what: What,

@@ -46,7 +46,7 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
   memory        its memory, in bytes, or null
   resident      how much of the host's memory the hypervisor has, in bytes, or null
   cpu           percent of one processor, or null
-  vnc           \"ADDRESS:PORT\" of its console, or null
+  vnc           \"ADDRESS:PORT\" of its screen, or null
   disks, taps, macs
                 lists of texts
   address       where its guest is, if it runs and that is known, or null

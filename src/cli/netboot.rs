@@ -46,7 +46,7 @@ struct ChainloadArgs {
     #[command(flatten)]
     recipes: RecipesArgs,
     /// The TFTP server's folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Remove scripts of ours that belong to no recipe any more
     #[arg(long)]
@@ -85,7 +85,7 @@ struct ServeArgs {
     #[arg(long, requires = "interface")]
     yes: bool,
     /// The TFTP server's folder, with the chain scripts of `vmrun netboot chainload` (one of its own, with them alone)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "FOLDER")]
     tftp: Option<PathBuf>,
     /// What a firmware's own PXE gets, below the TFTP server's folder
     #[arg(long, value_name = "FILE", default_value = "ipxe.efi")]

@@ -20,14 +20,7 @@ const SLIRP: &str = "slirp";
 /// How often somebody may answer what is no answer.
 const TRIES: u32 = 5;
 
-/// What `--help` ends with.
-const EXAMPLES: &str = "\
-Examples:
-  vmrun new web --os debian-13
-  vmrun new db --os freebsd-15.1 --net bridge0 --zvol zroot/vm --size 40G";
-
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
 pub(super) struct NewArgs {
     /// The machine's name; its recipe is NAME.rhai. On a terminal it is asked for
     #[arg(value_name = "NAME")]

@@ -19,7 +19,7 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     query: QueryArgs,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
-    #[arg(long, value_enum, default_value_t = PlanFormat::Argv)]
+    #[arg(long = "format", alias = "form", value_enum, default_value_t = PlanFormat::Argv)]
     form: PlanFormat,
     /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
     /// `each_boot` where a command of the recipe is run before each boot, and `folder` where it has to be run there; and `given_back`, a list of `argv` and `stdin`

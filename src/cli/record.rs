@@ -24,7 +24,7 @@ pub(super) struct RecordArgs {
     #[arg(long = "answer", value_name = "CALL=FILE")]
     answers: Vec<String>,
     /// How long each run may take: 60s, 2m
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(long = "within", alias = "timeout", value_name = "TIME", default_value = "60s", value_parser = duration)]
     timeout: Duration,
     /// How many calls each run may make
     #[arg(long, value_name = "CALLS", default_value = "1000", value_parser = clap::value_parser!(u16).range(1..=4000))]

@@ -27,11 +27,7 @@ other one. A terminal shows two pixels to a character, in 24-bit colours, or as 
 
 --text reads what is in a typeface that is known: the console of edk2's firmware (8x19 pixels), which iPXE
 prints to as well, and that of the VGA (8x16), in one grid, as consoles have it. A cell with anything else
-in it is a \u{fffd}.
-
-Examples:
-  vmrun screenshot report1 report1.png
-  vmrun screenshot report1 --text | grep iPXE";
+in it is a \u{fffd}.";
 
 pub(super) fn run(args: &ScreenshotArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let size = term.size();

@@ -30,11 +30,7 @@ host (config.toml may name their files: `leases`), or a neighbour of this host, 
 key it is known: `ssh: #{ host_key }`, or what cloud-init has written to the console that is in its log. A guest whose key is
 not known is not spoken to. On another host (ssh://HOST) it is reached by way of that.
 
-The exit code is that of ssh.
-
-Examples:
-  vmrun ssh web
-  vmrun ssh --wait 60s web -- uname -a";
+The exit code is that of ssh.";
 
 #[derive(Args)]
 #[command(after_help = CP)]
@@ -51,11 +47,7 @@ pub(super) struct CpArgs {
 
 const CP: &str = "\
 It is scp, told where the guest is as ssh is (see `vmrun ssh --help`). A file of this host whose name has a colon is written
-./a:b. The exit code is that of scp.
-
-Examples:
-  vmrun cp notes.txt web:/tmp/
-  vmrun cp -r web:/var/log logs";
+./a:b. The exit code is that of scp.";
 
 #[derive(Args)]
 #[command(after_help = CONFIG)]
@@ -68,11 +60,7 @@ pub(super) struct SshConfigArgs {
 
 const CONFIG: &str = "\
 What it prints is what ~/.ssh/config may include, so that `ssh web`, `scp` and others find the guest. Addresses may change;
-then it is printed anew.
-
-Examples:
-  vmrun ssh-config > ~/.ssh/vmrun
-  vmrun ssh-config web >> ~/.ssh/config";
+then it is printed anew.";
 
 /// How a guest is reached.
 #[derive(Args)]

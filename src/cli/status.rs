@@ -70,7 +70,7 @@ fn facts(one: &Entry) -> Vec<(&'static str, String)> {
     facts.push(("vcpus", unknown(one.shape.cpus.map(|count| count.to_string()))));
     facts.push(("memory", unknown(one.shape.memory.map(|size| size.to_string()))));
     let several = |texts: &[String]| Some(texts.join(", ")).filter(|text| !text.is_empty());
-    facts.extend(one.shape.vnc.map(|address| ("console", address.to_string())));
+    facts.extend(one.shape.vnc.map(|address| ("screen", address.to_string())));
     facts.extend(several(&one.shape.disks).map(|text| ("disks", text)));
     facts.extend(several(&one.shape.taps).map(|text| ("taps", text)));
     facts.extend(one.address.map(|found| ("address", format!("{} ({})", found.ip, found.source.word()))));

@@ -1,4 +1,4 @@
-//! `vmrun vnc`: finds a machine, and opens its console.
+//! `vmrun vnc`: finds a machine, and opens a viewer on its screen.
 
 use super::find::{HostArgs, tell};
 use super::term::Term;
@@ -16,7 +16,7 @@ pub(super) struct VncArgs {
 }
 
 const AFTER: &str = "\
-Where a host was asked by ssh (ssh://HOST) and the console listens there for the host itself only, the viewer gets an
+Where a host was asked by ssh (ssh://HOST) and the screen listens there for the host itself only, the viewer gets an
 address of this host from which ssh leads there. That way ends with the viewer, which has to stay in the foreground.";
 
 pub(super) fn run(args: &VncArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

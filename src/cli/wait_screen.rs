@@ -32,11 +32,7 @@ A text is found as it stands, within one line of what `vmrun screenshot NAME --t
 typefaces of edk2's console and of the VGA, and in no other. For what is drawn otherwise there is --picture:
 cut a part out of a screenshot; what is not opaque in it may be anything on the screen.
 
-A machine that does not run yet, or starts again meanwhile, is waited for.
-
-Examples:
-  vmrun wait-screen report1 'iPXE initialising devices' --within 2m
-  vmrun wait-screen report1 --picture login-button.png";
+A machine that does not run yet, or starts again meanwhile, is waited for.";
 
 pub(super) fn run(args: &WaitScreenArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let awaited = match &args.picture {

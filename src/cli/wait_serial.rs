@@ -31,10 +31,7 @@ const AFTER: &str = "\
 The text is found as it stands, without the sequences by which terminals are told colours; a line ends with \\n. It has
 to come from now on, or, where the port is \"stdio\" and so in the log, to stand in the last line already: a prompt does.
 A machine that starts again meanwhile is waited for. One that runs on another host, which is asked by ssh (ssh://HOST),
-is listened to by the vmrun there.
-
-Examples:
-  vmrun start web.rhai && vmrun wait-serial web 'login:' --within 5m";
+is listened to by the vmrun there.";
 
 pub(super) fn run(args: &WaitSerialArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let query = port(&args.machine, &args.port, &args.hosts);

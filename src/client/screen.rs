@@ -222,7 +222,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 
 /// Says which server it was.
 fn about(seat: &Seat, fault: Fault) -> Fault {
-    Fault { message: format!("the console at {seat} {}", fault.message), ..fault }
+    Fault { message: format!("the VNC server at {seat} {}", fault.message), ..fault }
 }
 
 #[cfg(test)]
@@ -245,7 +245,7 @@ mod tests {
         });
         let until = Instant::now() + Duration::from_millis(100);
         let fault = Screen::open(seat.clone(), None, None, Some(until)).err().unwrap();
-        assert!(fault.message.starts_with(&format!("the console at {seat} did not send ")), "{}", fault.message);
+        assert!(fault.message.starts_with(&format!("the VNC server at {seat} did not send ")), "{}", fault.message);
         drips.join().unwrap();
     }
 }

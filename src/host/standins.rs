@@ -133,7 +133,7 @@ impl Recorder {
 
 fn too_long(within: Duration) -> Fault {
     let fault = Fault::new(format!("the script took longer than {}s and was ended", within.as_secs_f64()));
-    fault.hint("give it more by `--timeout 5m`; its standard input is empty, and no guest ever runs")
+    fault.hint("give it more by `--within 5m`; its standard input is empty, and no guest ever runs")
 }
 
 fn too_much(setting: &Scenario) -> Fault {

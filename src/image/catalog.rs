@@ -15,7 +15,8 @@ const OWN: &str = include_str!("catalog.toml");
 const TEXTS: [&str; 8] = ["title", "url", "checksums", "digest", "signed", "kind", "user", "note"];
 
 /// All keys of a row.
-const KEYS: [&str; 10] = ["title", "url", "checksums", "digest", "signed", "kind", "user", "note", "amd64", "arm64"];
+pub(crate) const KEYS: [&str; 10] =
+    ["title", "url", "checksums", "digest", "signed", "kind", "user", "note", "amd64", "arm64"];
 
 /// The way out of a row that is wrong.
 const EXAMPLE: &str = "[images.mine] with url = \"https://…/{arch}.qcow2\", digest = \"sha512\", amd64 = \"x86_64\"";

@@ -64,7 +64,7 @@ impl fmt::Display for Want {
 }
 
 /// The keys of a library.
-const KEYS: [&str; 4] = ["git", "path", "rev", "version"];
+pub(crate) const KEYS: [&str; 4] = ["git", "path", "rev", "version"];
 
 /// Refuses a name that no library may have.
 pub(crate) fn check_name(name: &str) -> Result<(), Fault> {

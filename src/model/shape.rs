@@ -11,7 +11,7 @@ pub struct Shape {
     pub cpus: Option<u64>,
     /// How much memory its guest has.
     pub memory: Option<Size>,
-    /// Where its console listens.
+    /// Where its screen listens.
     pub vnc: Option<SocketAddr>,
     /// The paths of its disks.
     pub disks: Vec<String>,

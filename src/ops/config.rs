@@ -8,7 +8,7 @@ use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
 /// Every key, in the order in which they are told.
-const KEYS: [&str; 5] = ["hosts", "leases", "recipes", "start", "viewer"];
+pub(super) const KEYS: [&str; 5] = ["hosts", "leases", "recipes", "start", "viewer"];
 
 /// The values of `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Config {
     pub recipes: Vec<PathBuf>,
     /// The machines that `vmrun start --all` starts, by name or by recipe.
     pub start: Vec<String>,
-    /// The viewer and its arguments; `{host}` and `{port}` stand for where the console is.
+    /// The viewer and its arguments; `{host}` and `{port}` stand for where the screen is.
     pub viewer: Vec<String>,
 }
 

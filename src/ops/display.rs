@@ -128,15 +128,15 @@ pub(crate) fn type_text(
     Ok(())
 }
 
-/// The fault of a console that listens on a socket of another host.
+/// The fault of a screen that listens on a socket of another host.
 fn out_of_reach(name: &str, path: &Path, host: &str) -> Fault {
     let path = path.display();
-    let fault = Fault::host(format!("{name} runs on {host}, and its console is the socket {path} there"));
+    let fault = Fault::host(format!("{name} runs on {host}, and its screen is the socket {path} there"));
     let to = host.trim_start_matches("ssh://");
     fault.hint(format!("`ssh -L 5901:{path} {to}` leads there: point a viewer at 127.0.0.1:5901"))
 }
 
-/// Returns where a console can be reached from here, and the tunnel that leads there if its host alone reaches it. A host that
+/// Returns where a screen can be reached from here, and the tunnel that leads there if its host alone reaches it. A host that
 /// told of it itself tells where it listens there.
 fn reached(
     name: &str,
@@ -145,7 +145,7 @@ fn reached(
     within: Duration,
 ) -> Result<(SocketAddr, Option<Tunnel>), Fault> {
     let Some(address) = address else {
-        let fault = Fault::host(format!("{name} runs on {}, and has no console", host.name));
+        let fault = Fault::host(format!("{name} runs on {}, and has no screen", host.name));
         return Err(
             fault.hint("a frame buffer has one: \"29\": fbuf(#{ tcp: \"127.0.0.1:5901\", password: secret(\"vnc\") })")
         );
@@ -164,5 +164,5 @@ fn reached(
         Tried::Silent => format!("nothing came within {within:?}"),
     };
     let host = &host.name;
-    Err(Fault::host(format!("{name} runs on {host}, and no tunnel leads to its console at {address}: {why}")))
+    Err(Fault::host(format!("{name} runs on {host}, and no tunnel leads to its screen at {address}: {why}")))
 }

@@ -13,11 +13,11 @@ use std::path::PathBuf;
 pub(crate) struct KnownMachine {
     /// The machine's name.
     pub name: String,
-    /// Where its console listens on whatever host runs it; nothing if it has none.
+    /// Where its screen listens on whatever host runs it; nothing if it has none.
     pub console: Option<SocketAddr>,
-    /// The socket of the file system where its console listens instead; only its own host reaches it.
+    /// The socket of the file system where its screen listens instead; only its own host reaches it.
     pub socket: Option<PathBuf>,
-    /// The password of its console.
+    /// The password of its screen.
     pub password: Option<Secret>,
     /// What its serial ports are plugged into, by name.
     pub ttys: BTreeMap<String, Tty>,
@@ -35,14 +35,14 @@ pub(crate) struct VmHost {
 /// How a host is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// By the consoles of its machines, at this address.
+    /// By the screens of its machines, at this address.
     Consoles(IpAddr),
     /// By its own vmrun.
     Ssh(Remote),
 }
 
 impl VmHost {
-    /// Returns its address, if its consoles are asked.
+    /// Returns its address, if its screens are asked.
     pub(crate) const fn ip(&self) -> Option<IpAddr> {
         match self.access {
             Access::Consoles(ip) => Some(ip),
@@ -66,20 +66,20 @@ pub(crate) struct Question {
     pub machine: usize,
     /// The number of the host.
     pub host: usize,
-    /// Where its console would be.
+    /// Where its screen would be.
     pub address: SocketAddr,
 }
 
 /// Where a machine runs, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
-    /// The hosts that run it, by number, and where its console listens, if that is known.
+    /// The hosts that run it, by number, and where its screen listens, if that is known.
     pub runs: Vec<(usize, Option<SocketAddr>)>,
     /// The hosts on whose port something answers that is no VNC server.
     pub others: Vec<(usize, SocketAddr)>,
 }
 
-/// Returns the questions: every machine at every host. A console that listens on loopback can only be asked for on the host
+/// Returns the questions: every machine at every host. A screen that listens on loopback can only be asked for on the host
 /// itself.
 pub(crate) fn questions(machines: &[KnownMachine], hosts: &[VmHost]) -> Vec<Question> {
     let mut all = Vec::new();

@@ -1,12 +1,20 @@
-//! The page of section 1 of the manual.
+//! The manual: a page for the program, one for each of its commands, and those of its files.
 
+mod file_pages;
+
+use super::reference::{self, ReferenceFormat};
+use super::roff::{inlines, page, prose, term, text};
 use crate::diag::exit_code::EXIT_CODES;
-use crate::model::gate::GATES;
+use crate::diag::{Diagnostic, Fault, suggest};
+use crate::host::files;
 use clap_mangen::roff::{Roff, bold, roman};
-use std::io;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// A command of the program, as the manual has it.
 pub(crate) struct Command {
+    /// Its name, with that of the command that it is one of.
+    pub(crate) name: String,
     /// How it is called.
     pub(crate) usage: String,
     /// What it does, in one sentence without its full stop.
@@ -15,105 +23,207 @@ pub(crate) struct Command {
     pub(crate) arguments: Vec<(String, String)>,
     /// What is said after its options.
     pub(crate) notes: Option<String>,
+    /// Command lines, with what they do.
+    pub(crate) examples: Vec<(&'static str, &'static str)>,
     /// Its subcommands, in the order of `--help`.
     pub(crate) commands: Vec<Command>,
 }
 
-/// Writes the description.
-pub(crate) fn description(out: &mut Vec<u8>) -> io::Result<()> {
-    section(out, "DESCRIPTION", DESCRIPTION)
+/// The program: its own options, and its commands in their groups.
+pub(crate) struct Program {
+    /// The program without its commands.
+    pub(crate) own: Command,
+    /// The titles of the groups, with what is in each.
+    pub(crate) groups: Vec<(&'static str, Vec<Command>)>,
 }
 
-/// Writes the commands, and what follows them.
-pub(crate) fn commands(out: &mut Vec<u8>, commands: &[Command]) -> io::Result<()> {
-    commands.iter().try_for_each(|one| command(out, one))?;
-    exit_codes(out)?;
-    terms(out, "ENVIRONMENT", ENVIRONMENT)?;
-    terms(out, "FILES", FILES)?;
-    releases(out)?;
-    terms(out, "EXAMPLES", EXAMPLES)?;
-    section(out, "SEE ALSO", &["bhyve(8), bhyve_config(5), bhyvectl(8), ifconfig(8), vmm(4)"])
+/// A page of the manual.
+pub(crate) struct ManualPage {
+    /// Its name, with its section: `vmrun-plan.1`.
+    pub(crate) file: String,
+    /// Its source, for man(1).
+    pub(crate) text: String,
+}
+
+impl ManualPage {
+    /// Returns the name by which it is asked for.
+    fn name(&self) -> &str {
+        self.file.rsplit_once('.').map_or(self.file.as_str(), |(name, _)| name)
+    }
+}
+
+/// Returns all pages, that of the program first.
+pub(crate) fn pages(program: &Program) -> Result<Vec<ManualPage>, Fault> {
+    let page = |name: &str, section: u8, text| ManualPage { file: format!("{name}.{section}"), text };
+    let mut all = vec![page("vmrun", 1, overview(program)?)];
+    for one in program.groups.iter().flat_map(|(_, commands)| commands) {
+        all.push(page(&format!("vmrun-{}", one.name), 1, of_command(one)?));
+    }
+    all.push(page("vmrun-recipe", 5, reference::words(ReferenceFormat::Man)?));
+    all.push(page("vmrun.toml", 5, file_pages::manifest()?));
+    all.push(page("vmrun-config", 5, file_pages::config()?));
+    Ok(all)
+}
+
+/// Returns the page of a name: of the program where there is none, else that of a command or of a file.
+pub(crate) fn named(pages: Vec<ManualPage>, name: Option<&str>) -> Result<ManualPage, Fault> {
+    let wanted = name.unwrap_or("vmrun");
+    let is_it = |page: &ManualPage| page.name() == wanted || page.name() == format!("vmrun-{wanted}");
+    let names: Vec<String> = pages.iter().map(|page| page.name().trim_start_matches("vmrun-").to_string()).collect();
+    pages.into_iter().find(is_it).ok_or_else(|| {
+        let known = || names.iter().map(String::as_str);
+        let fault = Fault::usage(format!("there is no page `{wanted}`"));
+        fault.hint("`vmrun man` lists them").maybe_hint(suggest::did_you_mean(wanted, known()))
+    })
+}
+
+/// Writes pages below a folder, each into that of its section, and returns the files.
+pub(crate) fn write(out: &Path, pages: &[ManualPage]) -> Result<Vec<PathBuf>, Vec<Diagnostic>> {
+    let mut files = Vec::new();
+    for page in pages {
+        let folder = out.join(format!("man{}", page.file.rsplit('.').next().unwrap_or_default()));
+        files::make_folder(&folder, None)?;
+        let file = folder.join(&page.file);
+        files::replace(&file, |file| file.write_all(page.text.as_bytes()))?;
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// The page of the program: what it is, and the map of its commands.
+fn overview(program: &Program) -> Result<String, Fault> {
+    let mut roff = page("vmrun", "runs bhyve virtual machines from recipes", "vmrun", "1");
+    synopsis(&mut roff, &["vmrun RECIPE [--init] [--set NAME=VALUE]…", "vmrun COMMAND [OPTIONS]"]);
+    section(&mut roff, "DESCRIPTION", DESCRIPTION);
+    roff.control("SH", ["COMMANDS"]);
+    roff.text(inlines(
+        "`vmrun plan` has the page vmrun-plan(1), and so each of them; `vmrun help` shows the same list.",
+    ));
+    for (title, commands) in &program.groups {
+        roff.control("SS", [*title]);
+        commands.iter().for_each(|one| term(&mut roff, &one.name, &one.about));
+    }
+    roff.control("SH", ["OPTIONS"]);
+    program.own.arguments.iter().for_each(|(name, help)| term(&mut roff, name, help));
+    exit_codes(&mut roff);
+    terms(&mut roff, "ENVIRONMENT", ENVIRONMENT);
+    terms(&mut roff, "FILES", FILES);
+    examples(&mut roff, EXAMPLES);
+    see_also(
+        &mut roff,
+        "vmrun-recipe(5), vmrun.toml(5), vmrun-config(5), bhyve(8), bhyve_config(5), bhyvectl(8), vmm(4)",
+    );
+    text(&roff)
+}
+
+/// The page of a command; the commands that it has follow its options.
+fn of_command(command: &Command) -> Result<String, Fault> {
+    let name = format!("vmrun-{}", command.name);
+    let mut letters = command.about.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    let mut roff = page(&name, &first.into_iter().chain(letters).collect::<String>(), &name, "1");
+    let usages: Vec<&str> = match command.commands.as_slice() {
+        [] => vec![&command.usage],
+        several => several.iter().map(|one| one.usage.as_str()).collect(),
+    };
+    synopsis(&mut roff, &usages);
+    roff.control("SH", ["DESCRIPTION"]);
+    roff.text(inlines(&format!("{}.", command.about)));
+    if !command.arguments.is_empty() {
+        roff.control("SH", ["OPTIONS"]);
+        command.arguments.iter().for_each(|(name, help)| term(&mut roff, name, help));
+    }
+    if !command.commands.is_empty() {
+        roff.control("SH", ["COMMANDS"]);
+    }
+    for one in &command.commands {
+        roff.control("SS", [one.usage.as_str()]);
+        roff.text(inlines(&format!("{}.", one.about)));
+        one.arguments.iter().for_each(|(name, help)| term(&mut roff, name, help));
+        if let Some(notes) = &one.notes {
+            roff.control("PP", []);
+            told(&mut roff, notes);
+        }
+    }
+    if let Some(notes) = &command.notes {
+        roff.control("SH", ["NOTES"]);
+        told(&mut roff, notes);
+    }
+    examples(&mut roff, &command.examples);
+    see_also(&mut roff, "vmrun(1), vmrun-recipe(5)");
+    text(&roff)
+}
+
+/// Adds what `--help` says after its options: paragraphs, terms with what they mean, items, and lines that are shown as they are.
+fn told(roff: &mut Roff, notes: &str) {
+    for (at, line) in notes.lines().enumerate() {
+        let words = line.trim();
+        let columns = words.split_once("  ").map(|(key, means)| (key, means.trim()));
+        match (words.strip_prefix("- "), columns) {
+            _ if words.is_empty() => {}
+            (Some(item), _) => {
+                roff.control("IP", ["\\(bu", "2"]);
+                roff.text(inlines(item));
+            }
+            (None, Some((key, means))) => term(roff, key, means),
+            (None, None) => {
+                if at > 0 {
+                    roff.control("PP", []);
+                }
+                roff.text(inlines(words));
+            }
+        }
+    }
+}
+
+fn synopsis(roff: &mut Roff, usages: &[&str]) {
+    roff.control("SH", ["SYNOPSIS"]);
+    for (at, usage) in usages.iter().enumerate() {
+        if at > 0 {
+            roff.control("br", []);
+        }
+        roff.text([bold(*usage)]);
+    }
+}
+
+fn section(roff: &mut Roff, name: &str, paragraphs: &[&str]) {
+    roff.control("SH", [name]);
+    prose(roff, &paragraphs.join("\n\n"));
+}
+
+fn terms(roff: &mut Roff, name: &str, terms: &[(&str, &str)]) {
+    roff.control("SH", [name]);
+    terms.iter().for_each(|(name, means)| term(roff, name, means));
 }
 
 /// The exit codes of all commands.
-fn exit_codes(out: &mut Vec<u8>) -> io::Result<()> {
-    let sentence = |text: &str| {
-        let mut letters = text.chars();
-        letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
-    };
-    let rows = EXIT_CODES.map(|(code, meaning)| (code.to_string(), sentence(meaning)));
-    let rows: Vec<(&str, &str)> = rows.iter().map(|(code, meaning)| (code.as_str(), meaning.as_str())).collect();
-    terms(out, "EXIT STATUS", &rows)
+fn exit_codes(roff: &mut Roff) {
+    roff.control("SH", ["EXIT STATUS"]);
+    for (code, meaning) in EXIT_CODES {
+        let mut letters = meaning.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        let sentence: String = first.into_iter().chain(letters).chain(['.']).collect();
+        term(roff, &code.to_string(), &sentence);
+    }
 }
 
-/// A command with its options; those of a command of a command follow it.
-fn command(out: &mut Vec<u8>, command: &Command) -> io::Result<()> {
-    let mut roff = Roff::new();
-    roff.control("SH", [command.usage.split(" [").next().unwrap_or_default().to_uppercase().as_str()]);
-    roff.text([bold(command.usage.as_str())]);
-    roff.control("PP", []);
-    roff.text([roman(format!("{}.", command.about))]);
-    for (name, help) in &command.arguments {
-        roff.control("TP", []);
-        roff.text([bold(name.as_str())]);
-        roff.text([roman(help.as_str())]);
-    }
-    if let Some(notes) = &command.notes {
-        roff.control("PP", []);
-        roff.control("nf", []);
-        roff.text([roman(notes.as_str())]);
-        roff.control("fi", []);
-    }
-    roff.to_writer(out)?;
-    command.commands.iter().try_for_each(|inner| self::command(out, inner))
+fn examples(roff: &mut Roff, examples: &[(&str, &str)]) {
+    let ended: Vec<(&str, String)> =
+        examples.iter().map(|(line, what)| (*line, format!("{}.", what.trim_end_matches('.')))).collect();
+    terms(roff, "EXAMPLES", &ended.iter().map(|(line, what)| (*line, what.as_str())).collect::<Vec<_>>());
 }
 
-fn section(out: &mut Vec<u8>, name: &str, paragraphs: &[&str]) -> io::Result<()> {
-    let mut roff = Roff::new();
-    roff.control("SH", [name]);
-    for paragraph in paragraphs {
-        roff.text([roman(*paragraph)]);
-        roff.control("PP", []);
-    }
-    roff.to_writer(out)
+fn see_also(roff: &mut Roff, pages: &str) {
+    roff.control("SH", ["SEE ALSO"]);
+    roff.text([roman(pages)]);
 }
-
-fn terms(out: &mut Vec<u8>, name: &str, terms: &[(&str, &str)]) -> io::Result<()> {
-    let mut roff = Roff::new();
-    roff.control("SH", [name]);
-    for (term, means) in terms {
-        roff.control("TP", []);
-        roff.text([bold(*term)]);
-        roff.text([roman(*means)]);
-    }
-    roff.to_writer(out)
-}
-
-/// What not every release of FreeBSD has.
-fn releases(out: &mut Vec<u8>) -> io::Result<()> {
-    section(out, "RELEASES", RELEASES)?;
-    let mut roff = Roff::new();
-    for gate in &GATES {
-        let before = gate.before.map(|before| format!("; before it, {before}")).unwrap_or_default();
-        roff.control("TP", []);
-        roff.text([bold(gate.option)]);
-        roff.text([roman(format!("{}{before} ({}: {}).", gate.since, gate.certainty.word(), gate.source))]);
-    }
-    roff.to_writer(out)
-}
-
-const RELEASES: &[&str] = &[
-    "A host of another kind is named as freebsd-14.3, freebsd-14.4, freebsd-14.5, freebsd-15.0, freebsd-15.1 or freebsd-16. \
-     freebsd-14 and freebsd-15 are the newest of these, and freebsd is the host's own release, or else the newest that is out. A \
-     host that is older or newer than all of them is treated as the nearest. What came when:",
-];
 
 const DESCRIPTION: &[&str] = &[
     "vmrun runs bhyve virtual machines from recipes: small scripts in Rhai with words that know bhyve. One evaluation of a \
      recipe is one boot. When the guest reboots, the recipe is evaluated again, with `init` false; when it powers off, the \
      run ends, and what it took of the host is given back.",
     "Every run begins with a rehearsal: the recipe is evaluated on the host's own facts, with every change simulated. A \
-     recipe that is wrong changes nothing, and says where it is wrong. `vmrun words` is the reference of the words.",
+     recipe that is wrong changes nothing, and says where it is wrong. vmrun-recipe(5) is the language.",
     "`vmrun start` runs a machine in the background, where the word `restart` says when it is started again. Its guest goes on \
      when its supervisor is killed: `vmrun adopt` takes it over.",
     "Ctrl-C or SIGTERM asks the guest to power off; once more, or when its time is over, the machine is switched off.",

@@ -165,6 +165,8 @@ pub(crate) struct RecipeHelp {
     pub(crate) about: Vec<String>,
     /// Its parameters: names and defaults as they are written.
     pub(crate) params: Vec<(String, String)>,
+    /// Values that they may have, by name, as far as they are written.
+    pub(crate) values: BTreeMap<String, Vec<String>>,
 }
 
 impl RecipeHelp {
@@ -174,7 +176,9 @@ impl RecipeHelp {
         let recipe = Recipe::parse(path, &text).ok()?;
         let about = text.lines().take_while(|line| line.starts_with("//"));
         let about = about.map(|line| line.trim_start_matches('/').trim().to_string()).collect();
-        Some(Self { about, params: recipe.params() })
+        let params = recipe.params();
+        let values = params.iter().map(|(name, _)| (name.clone(), recipe.param_values(name))).collect();
+        Some(Self { about, params, values })
     }
 }
 

@@ -79,7 +79,7 @@ impl Remote {
 pub struct RunningMachine {
     /// The machine's name there.
     pub name: String,
-    /// Where its console listens on that host, if it has one.
+    /// Where its screen listens on that host, if it has one.
     pub console: Option<SocketAddr>,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn failure(remote: &Remote, status: i32, said: &str) -> String {
         return lines.next_back().unwrap_or_else(|| "ssh failed and did not say why".into());
     }
     if status == NOT_FOUND {
-        return "it has no vmrun: install it there, or ask it by its consoles, without ssh://".into();
+        return "it has no vmrun: install it there, or ask it by its screens, without ssh://".into();
     }
     if status == 0 {
         return "what it answered is no list of machines".into();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Which hosts are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostQuery {
-    /// The hosts, if not those of the configuration: `ssh://HOST` by its own vmrun, `HOST` by the consoles of its machines.
+    /// The hosts, if not those of the configuration: `ssh://HOST` by its own vmrun, `HOST` by the screens of its machines.
     pub hosts: Vec<String>,
     /// How long they may take to answer.
     pub timeout: Duration,
@@ -55,7 +55,7 @@ pub(crate) enum SearchEvent {
 /// Who hears of what happens in a search.
 pub(crate) type Listener<'a> = &'a mut dyn FnMut(SearchEvent);
 
-/// A host that runs a machine, by name, and where the machine's console listens there.
+/// A host that runs a machine, by name, and where the machine's screen listens there.
 pub(crate) type HostRun<'a> = (&'a str, Option<Seat>);
 
 /// What was asked, and what came back.
@@ -146,7 +146,7 @@ fn known(installation: &Installation, names: &[String]) -> Result<(Vec<Wanted>, 
     Ok((recipes, others))
 }
 
-/// Returns hosts with how they are asked; the addresses of those whose consoles are asked are looked for.
+/// Returns hosts with how they are asked; the addresses of those whose screens are asked are looked for.
 fn vm_hosts(names: Vec<String>) -> Result<Vec<VmHost>, Vec<Diagnostic>> {
     let consoles: Vec<String> = names.iter().filter(|name| !name.starts_with(SCHEME)).cloned().collect();
     let mut addresses = reach::resolve(&consoles).into_iter();
@@ -171,7 +171,7 @@ fn is_here(host: &VmHost) -> bool {
     host.ip().is_some_and(|ip| ip.is_loopback())
 }
 
-/// Adds the machines whose consoles listen on sockets of the file system, where this host is asked: no other reaches them.
+/// Adds the machines whose screens listen on sockets of the file system, where this host is asked: no other reaches them.
 fn ask_sockets(machines: &[KnownMachine], hosts: &[VmHost], within: Duration, found: &mut [Location]) {
     let Some(here) = hosts.iter().position(is_here) else { return };
     for (machine, location) in machines.iter().zip(found) {
@@ -246,7 +246,7 @@ impl Search {
         Ok(Self { machines, hosts, locations, silent, faults })
     }
 
-    /// Adds the machines that this host runs itself, if it is asked: it knows of those without a console, too.
+    /// Adds the machines that this host runs itself, if it is asked: it knows of those without a screen, too.
     fn with_own_state(mut self) -> Result<Self, Vec<Diagnostic>> {
         let Some(here) = self.hosts.iter().position(is_here) else { return Ok(self) };
         let own: Vec<Entry> =
@@ -281,7 +281,7 @@ impl Search {
         self.silent.iter().map(event)
     }
 
-    /// Returns each machine with the hosts that run it, and the addresses of its console there.
+    /// Returns each machine with the hosts that run it, and the addresses of its screen there.
     pub(crate) fn runs(&self) -> Vec<(&str, Vec<HostRun<'_>>)> {
         let all = self.machines.iter().zip(&self.locations);
         all.map(|(machine, location)| {
@@ -328,19 +328,18 @@ impl Search {
             }
             ([], None) if !has_remotes && wanted.socket.is_some() && !self.has_loopback() => {
                 let path = wanted.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-                let fault =
-                    guest(format!("{name} can be found only by its own host: its console is the socket {path}"));
+                let fault = guest(format!("{name} can be found only by its own host: its screen is the socket {path}"));
                 Err(fault
                     .hint("run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST"))
             }
             ([], None) if !has_remotes && wanted.socket.is_none() => {
-                let fault = guest(format!("{name} has no console by which it could be found"));
+                let fault = guest(format!("{name} has no screen by which it could be found"));
                 Err(fault.hint(
                     "a frame buffer has one: \"29\": fbuf(#{ tcp: \"0.0.0.0:5901\", password: secret(\"vnc\") })",
                 ))
             }
             ([], Some(console)) if console.ip().is_loopback() && !has_remotes && !self.has_loopback() => {
-                let fault = guest(format!("{name} can be found only by its own host: its console is at {console}"));
+                let fault = guest(format!("{name} can be found only by its own host: its screen is at {console}"));
                 Err(fault
                     .hint("run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST"))
             }
@@ -358,7 +357,7 @@ impl Search {
         }
     }
 
-    /// Returns the socket where the console of a machine listens on this host, if it listens on one and this host alone is known to
+    /// Returns the socket where the screen of a machine listens on this host, if it listens on one and this host alone is known to
     /// run it, or no other is asked.
     pub(crate) fn socket(&self, machine: usize) -> Option<PathBuf> {
         let has_remotes = self.hosts.iter().any(|host| host.remote().is_some());
@@ -367,7 +366,7 @@ impl Search {
         self.machines[machine].socket.clone().filter(|_| self.has_loopback() && (!has_remotes || is_only_here))
     }
 
-    /// Whether the consoles of this host itself were asked.
+    /// Whether the screens of this host itself were asked.
     fn has_loopback(&self) -> bool {
         self.hosts.iter().any(is_here)
     }

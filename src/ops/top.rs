@@ -235,7 +235,7 @@ impl Overview {
                     let ip = if ip.is_unspecified() { "127.0.0.1".into() } else { ip.to_string() };
                     return run(&["vnc", wanted, "--hosts", &ip]);
                 }
-                None => self.notice = format!("no console of {name} is known"),
+                None => self.notice = format!("no screen of {name} is known"),
             },
             (_, Some(recipe)) => return Act::Run(plan(recipe, one.status.as_ref())),
         }

@@ -14,7 +14,7 @@ use std::path::Path;
 const VIEWERS: [&[&str]; 3] =
     [&["vncviewer", "{host}:{port}"], &["remote-viewer", "vnc://{host}:{port}"], &["open", "vnc://{host}:{port}"]];
 
-/// Finds a machine and becomes the viewer of its console. The password goes by VNC_PASSWORD, which other users cannot see, never by
+/// Finds a machine and becomes the viewer of its screen. The password goes by VNC_PASSWORD, which other users cannot see, never by
 /// an argument. Through a tunnel the viewer is run, since somebody has to end the tunnel.
 pub(crate) fn view(machine: &str, query: &HostQuery, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
     let display = Display::find(machine, query, listener)?;
@@ -65,7 +65,7 @@ fn of_socket(configured: &[String], path: &Path, has_tiger: bool) -> Option<Argv
 fn no_socket(machine: &str, path: &Path) -> Fault {
     let path = path.display();
     let fault = Fault::host(format!(
-        "the console of {machine} is the socket {path}, to which no viewer here is known to connect"
+        "the screen of {machine} is the socket {path}, to which no viewer here is known to connect"
     ));
     fault.hint(format!(
         "`socat TCP-LISTEN:5901,bind=127.0.0.1 UNIX-CONNECT:{path}` leads there: point a viewer at 127.0.0.1:5901; or name one that \

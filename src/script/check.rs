@@ -77,6 +77,42 @@ pub(crate) fn secret_params(ast: &AST) -> Vec<String> {
     all
 }
 
+/// Returns values that a parameter may have, as far as they are written: those of its list, `true` and `false`, or its default.
+pub(crate) fn param_values(ast: &AST, name: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    ast.walk(&mut |nodes| {
+        if let Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) = nodes.last()
+            && call.name == "param"
+            && matches!(call.args.first(), Some(Expr::StringConstant(known, _)) if known == name)
+        {
+            let default = call.args.get(1).map(literal).unwrap_or_default();
+            let is_flag = default.iter().any(|value| value == "true" || value == "false");
+            all = match call.args.get(2) {
+                Some(Expr::Array(values, _)) => values.iter().flat_map(literal).collect(),
+                Some(list @ Expr::DynamicConstant(..)) => literal(list),
+                _ if is_flag => vec!["true".into(), "false".into()],
+                _ => default,
+            };
+            return false;
+        }
+        true
+    });
+    all
+}
+
+/// Returns the value of a literal, as it is given on a command line.
+fn literal(value: &Expr) -> Vec<String> {
+    match value {
+        Expr::StringConstant(text, _) => vec![text.to_string()],
+        Expr::IntegerConstant(number, _) => vec![number.to_string()],
+        Expr::BoolConstant(flag, _) => vec![flag.to_string()],
+        Expr::DynamicConstant(all, _) => {
+            all.read_lock::<rhai::Array>().map(|all| all.iter().map(ToString::to_string).collect()).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Returns the name of the parameter that a call reads, and its default. What `instance` has been given stands for its default.
 fn parameter(call: &rhai::FnCallExpr) -> Option<(String, Option<&Expr>)> {
     if call.name == INSTANCE {

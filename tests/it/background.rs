@@ -583,7 +583,7 @@ fn what_is_wrong_with_how_a_machine_is_kept_is_shown_where_it_is() {
         ),
         (
             "ready(#{ serial: \"\" });",
-            "error: what the console says is a part of one line\n  = hint: write `serial: \"login:\"`".into(),
+            "error: what the serial port says is a part of one line\n  = hint: write `serial: \"login:\"`".into(),
         ),
         (
             "ready(#{ });",

@@ -333,7 +333,7 @@ fn a_machine_on_another_host_is_talked_to_and_listened_to_by_the_vmrun_there() {
     };
     assert_eq!(there(&["start", "recipes/web.rhai"]).code, 0);
 
-    let hosts = ["--hosts", "ssh://root@vm6:2222", "--timeout", "5s"];
+    let hosts = ["--hosts", "ssh://root@vm6:2222", "--answer-within", "5s"];
     let mut terminal = Terminal::new();
     let console = terminal.start(sandbox.command(&["console", "web", "--escape", "^a"]).args(hosts));
     same(&terminal.shows("it\r\n", SOON), "vmrun: this is com1 of web; Ctrl-a leaves it\r\n");

@@ -52,7 +52,7 @@ fn the_words_are_told_as_markdown_and_as_a_page() {
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line}");
     }
-    let page = vmrun(&sandbox, &["doc", "--form", "man"]).stdout;
+    let page = vmrun(&sandbox, &["doc", "--format", "man"]).stdout;
     let words = vmrun(&sandbox, &["words", "--json"]).stdout;
     let words: serde_json::Value = serde_json::from_str(&words).unwrap();
     let plain = page.replace("\\-", "-").replace("\\&", "").replace("\\\\", "\\");

@@ -552,12 +552,12 @@ fn a_pin_is_what_the_publisher_says_and_is_old_when_he_says_something_else() {
         &old.stderr,
         &format!(
             "error: web.rhai: the pin of mine is old: it is {hex}, and its publisher has another one\n |\n = hint: \
-             `vmrun images pin --check --write web.rhai` writes images::image(\"mine\", #{{ sha256: \"{other}\" }})"
+             `vmrun images pin --check --edit web.rhai` writes images::image(\"mine\", #{{ sha256: \"{other}\" }})"
         ),
     );
     assert_eq!(old.code, 1);
     // It is written in its place, and nothing else is; where it is no text of the recipe, nothing is at all.
-    let done = scene.run(&["images", "pin", "--check", "--write", "web.rhai"]);
+    let done = scene.run(&["images", "pin", "--check", "--edit", "web.rhai"]);
     assert_eq!((done.code, done.stdout.as_str()), (0, format!("web.rhai: the pin of mine is {other} now\n").as_str()));
     assert_eq!(scene.sandbox.read("web.rhai"), recipe.replace(&hex, &other));
     same(&check().stdout, "web.rhai: mine is what its publisher has");
@@ -565,7 +565,7 @@ fn a_pin_is_what_the_publisher_says_and_is_old_when_he_says_something_else() {
     let computed = recipe.replace(&format!("\"{hex}\""), "hex");
     scene.sandbox.write("computed.rhai", &format!("let hex = \"{begin}\" + \"{end}\";\n{computed}"));
     same(
-        &scene.run(&["images", "pin", "--check", "--write", "computed.rhai"]).stderr,
+        &scene.run(&["images", "pin", "--check", "--edit", "computed.rhai"]).stderr,
         "
 error: the pin of mine is no text of computed.rhai
  |

@@ -44,17 +44,17 @@ error: there is no recipe of a machine instal
  |
  = hint: did you mean `install`?
 
-error: blind has no console by which it could be found
+error: blind has no screen by which it could be found
  |
  = hint: a frame buffer has one: "29": fbuf(#{ tcp: "0.0.0.0:5901", password: secret("vnc") })
 
-error: socket can be found only by its own host: its console is the socket /run/socket.vnc
+error: socket can be found only by its own host: its screen is the socket /run/socket.vnc
  |
  = hint: run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST
 
 error: socket runs on none of these hosts: 127.0.0.1
 
-error: local can be found only by its own host: its console is at 127.0.0.1:5900
+error: local can be found only by its own host: its screen is at 127.0.0.1:5900
  |
  = hint: run `vmrun find` there with --hosts 127.0.0.1, or have its vmrun asked: --hosts ssh://HOST
 
@@ -161,7 +161,7 @@ fn a_host_tells_by_ssh_what_runs_there_and_why_it_cannot_in_one_line() {
     assert_eq!(started.code, 0, "{}", started.stderr);
     let hosts = "ssh://root@vm6:2222,ssh://vm7,ssh://stranger,ssh://locked,ssh://bare,ssh://old,ssh://chatty,ssh://silent,ssh://nowhere";
     let begin = Instant::now();
-    let found = sandbox.run(&["find", "web", "lab", "--hosts", hosts, "--timeout", "2s"]);
+    let found = sandbox.run(&["find", "web", "lab", "--hosts", hosts, "--answer-within", "2s"]);
     assert_eq!(
         (found.code, found.stdout.as_str()),
         (0, "web\tssh://root@vm6:2222\t-\nlab\tssh://vm7\t127.0.0.1:5907\n"),
@@ -170,14 +170,14 @@ fn a_host_tells_by_ssh_what_runs_there_and_why_it_cannot_in_one_line() {
     );
     // What was asked for is known long before the silent one has had its time; who answered until then is told of.
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
-    let all = sandbox.run(&["find", "--all", "--hosts", hosts, "--timeout", "2s", "--json"]);
+    let all = sandbox.run(&["find", "--all", "--hosts", hosts, "--answer-within", "2s", "--json"]);
     assert_eq!(all.code, 0);
     same(
         &all.stderr,
         "
 vmrun: ssh://stranger cannot be asked: its host key is not known here, or not the one that is known: see `ssh stranger`
 vmrun: ssh://locked cannot be asked: it lets nobody in without a password: it needs a key of yours, see `ssh locked`
-vmrun: ssh://bare cannot be asked: it has no vmrun: install it there, or ask it by its consoles, without ssh://
+vmrun: ssh://bare cannot be asked: it has no vmrun: install it there, or ask it by its screens, without ssh://
 vmrun: ssh://old cannot be asked: cannot read the recipe list: there is no such file
 vmrun: ssh://chatty cannot be asked: what it answered is no list of machines
 vmrun: ssh://silent did not answer
@@ -216,7 +216,7 @@ fn what_stands_in_the_way_of_ssh_is_told_with_the_way_out() {
     same(
         &done.stderr,
         "
-error: web runs on ssh://vm7, and has no console
+error: web runs on ssh://vm7, and has no screen
  |
  = hint: a frame buffer has one: \"29\": fbuf(#{ tcp: \"127.0.0.1:5901\", password: secret(\"vnc\") })
 ",

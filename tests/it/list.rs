@@ -136,7 +136,7 @@ supervisor  vmrun, process [vmrun]
 recipe      [tmp]/db.rhai --set cpus=2
 vcpus       2
 memory      256M
-console     127.100.100.1:5901
+screen      127.100.100.1:5901
 disks       [tmp]/vm/db.img
 taps        tap1
 boots       1

@@ -1,6 +1,7 @@
-//! The manual page and the completions, which come from the same descriptions as `--help`.
+//! The pages of the manual, which come from the same descriptions as `--help`.
 
-use super::sandbox::Sandbox;
+use super::program::commands;
+use super::sandbox::{Sandbox, same};
 
 /// The long flags that a help text has.
 fn flags(help: &str) -> Vec<&str> {
@@ -15,90 +16,64 @@ fn printed(sandbox: &Sandbox, args: &[&str]) -> String {
 }
 
 #[test]
-fn the_manual_has_every_command_with_every_flag() {
+fn every_command_has_a_page_with_every_flag() {
     let sandbox = Sandbox::new();
-    let page = printed(&sandbox, &["man"]).replace("\\-", "-");
-    let commands = [
-        "new",
-        "run",
-        "plan",
-        "start",
-        "stop",
-        "restart",
-        "kill",
-        "adopt",
-        "list",
-        "status",
-        "monitor",
-        "metrics",
-        "logs",
-        "events",
-        "gc",
-        "words",
-        "network",
-        "resize",
-        "clone",
-        "remove",
-        "netboot",
-        "image",
-        "images",
-        "snapshot",
-        "snapshots",
-        "rollback",
-        "cache",
-        "check",
-        "test",
-        "export",
-        "import",
-        "record",
-        "lib",
-        "audit",
-        "lsp",
-        "doc",
-        "definitions",
-        "top",
-        "screenshot",
-        "type",
-        "wait-screen",
-        "ssh",
-        "cp",
-        "ssh-config",
-        "find",
-        "vnc",
-        "console",
-        "wait-serial",
-        "man",
-        "completions",
-    ];
     let help = printed(&sandbox, &["--help"]);
-    for command in commands {
-        assert!(help.contains(&format!("\n  {command} ")), "{command}");
-        assert!(page.contains(&format!(".SH \"VMRUN {}", command.to_uppercase())), "{command}");
+    let map = printed(&sandbox, &["man"]).replace("\\-", "-");
+    for command in commands(&help) {
+        assert!(map.contains(&format!("\n.TP\n\\fB{command}\\fR\n")), "{command}");
+        let page = printed(&sandbox, &["man", command]).replace("\\-", "-");
+        let head = format!(".TH VMRUN-{} 1 ", command.to_uppercase());
+        assert!(page.contains(&head) && page.contains("\n.SH EXAMPLES\n"), "{page}");
         for flag in flags(&printed(&sandbox, &[command, "--help"])) {
             let name = flag.split(['=', '[', '<']).next().unwrap();
-            assert!(page.contains(name), "{command} {flag}");
+            assert!(page.contains(name) || map.contains(name), "{command} {flag}");
         }
     }
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    assert_eq!(listed.filter(|line| !line.trim_start().starts_with("help")).count(), commands.len());
-    for section in
-        ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "ENVIRONMENT", "FILES", "RELEASES", "EXAMPLES", "SEE ALSO"]
-    {
-        assert!(
-            page.contains(&format!(".SH {section}\n")) || page.contains(&format!(".SH \"{section}\"\n")),
-            "{section}"
-        );
-    }
-    assert!(page.contains("\n\\fBfbuf,rfb=unix:PATH\\fR\nFreeBSD 15.1 (documented: release notes 15.1).\n"));
-    assert!(page.contains("\nFreeBSD 15.0; before it, -A (inferred: amd64/bhyverun_machdep.c).\n"));
 }
 
 #[test]
-fn shells_complete_commands_and_flags() {
+fn the_first_page_is_short_and_leads_to_the_others() {
     let sandbox = Sandbox::new();
-    for shell in ["bash", "fish", "zsh"] {
-        let text = printed(&sandbox, &["completions", shell]);
-        assert!(text.contains("stop-within") && text.contains("import"), "{shell}");
-        assert!(text.contains("freebsd-14.3") && text.contains("freebsd-16"), "{shell}");
-    }
+    let page = printed(&sandbox, &["man"]);
+    let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    let all = [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "COMMANDS",
+        "OPTIONS",
+        "\"EXIT STATUS\"",
+        "ENVIRONMENT",
+        "FILES",
+        "EXAMPLES",
+        "\"SEE ALSO\"",
+    ];
+    assert_eq!(sections, all);
+    assert!(page.lines().count() < 400, "{}", page.lines().count());
+    let language = printed(&sandbox, &["man", "recipe"]);
+    assert!(language.contains("\n\\fBfbuf,rfb=unix:PATH\\fR\nFreeBSD 15.1 (documented: release notes 15.1).\n"));
+    assert!(language.contains("\nFreeBSD 15.0; before it, \\-A (inferred: amd64/bhyverun_machdep.c).\n"));
+    same(&language, &printed(&sandbox, &["doc", "--format", "man"]));
+    let done = sandbox.run(&["man", "plann"]);
+    assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+    same(&done.stderr, "error: there is no page `plann`\n |\n = hint: did you mean `plan`?\n");
+    same(&sandbox.run(&["man", "x"]).stderr, "error: there is no page `x`\n |\n = hint: `vmrun man` lists them\n");
+}
+
+#[test]
+fn all_pages_are_written_into_the_folders_of_their_sections() {
+    let sandbox = Sandbox::new();
+    let out = sandbox.path("share/man");
+    let written = printed(&sandbox, &["man", "--out", out.to_str().unwrap()]);
+    let help = printed(&sandbox, &["--help"]);
+    let mut expected = vec!["man1/vmrun.1".to_string()];
+    expected.extend(commands(&help).map(|command| format!("man1/vmrun-{command}.1")));
+    expected.extend(["recipe.5", ".toml.5", "config.5"].map(|end| {
+        let dash = if end.starts_with('.') { "" } else { "-" };
+        format!("man5/vmrun{dash}{end}")
+    }));
+    let paths: Vec<String> = expected.iter().map(|file| format!("[tmp]/share/man/{file}")).collect();
+    same(&written, &format!("{}\n", paths.join("\n")));
+    same(&std::fs::read_to_string(out.join("man1/vmrun-plan.1")).unwrap(), &printed(&sandbox, &["man", "plan"]));
 }

@@ -48,21 +48,21 @@ warning: VNC listens on 0.0.0.0:18240 without a password: whoever reaches it see
   |                            ^^^^^^^^^^^^^^^
   |
   = hint: listen on 127.0.0.1, where `vmrun vnc db --hosts ssh://HOST` leads; or add `password: secret("vnc")`, which is weak: who sees the network sees the screen
-warning: `com1` listens on [::]:18238, which knows no password: whoever reaches it has the guest's console
+warning: `com1` listens on [::]:18238, which knows no password: whoever reaches it has the guest's screen
  --> db.rhai:4:11
   |
 4 |     com1: "tcp=[::]:18238",
   |           ^^^^^^^^^^^^^^^^
   |
   = hint: "tcp=127.0.0.1:18238"; `vmrun console db --port com1 --hosts ssh://HOST` leads there
-warning: `com2` listens on [::]:18241, which knows no password: whoever reaches it has the guest's console
+warning: `com2` listens on [::]:18241, which knows no password: whoever reaches it has the guest's screen
  --> db.rhai:8:28
   |
 8 |         "31": lpc(#{ com2: "tcp=[::]:18241" }),
   |                            ^^^^^^^^^^^^^^^^
   |
   = hint: "tcp=127.0.0.1:18241"; `vmrun console db --port com2 --hosts ssh://HOST` leads there
-warning: the uart in slot 3 listens on [::]:18239, which knows no password: whoever reaches it has the guest's console
+warning: the uart in slot 3 listens on [::]:18239, which knows no password: whoever reaches it has the guest's screen
  --> db.rhai:6:19
   |
 6 |         "3": uart("tcp=[::]:18239"),

@@ -56,7 +56,7 @@ fn planned(words: &[&str], stdout: &str, stderr: &str) {
 #[test]
 fn a_plan_may_give_bhyve_its_machine_as_a_file() {
     planned(
-        &["recipes/install.rhai", "--form", "config"],
+        &["recipes/install.rhai", "--format", "config"],
         "
 umask 026
 ifconfig tap1 create

@@ -12,10 +12,10 @@ fn alone(sandbox: &Sandbox) -> String {
     vmrun.display().to_string()
 }
 
-/// The commands that `--help` lists.
-fn commands(help: &str) -> impl Iterator<Item = &str> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    lines.take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+/// The commands that `--help` lists, in their groups.
+pub fn commands(help: &str) -> impl Iterator<Item = &str> {
+    let lines = help.lines().skip_while(|line| *line != "Run machines:").take_while(|line| *line != "Options:");
+    lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
 }
 
 #[test]

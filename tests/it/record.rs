@@ -249,13 +249,13 @@ error: the script made 20 calls, did not come to an end, and was ended
 #[test]
 fn a_script_that_takes_too_long_is_ended() {
     let sandbox = with_script("#!/bin/sh\nifconfig tap1 create\ntrap '' TERM\nsleep 100\n");
-    let done = record(&sandbox, &["--timeout", "200ms", "--", "./s.sh"]);
+    let done = record(&sandbox, &["--within", "200ms", "--", "./s.sh"]);
     same(
         &done.stderr,
         "\
 error: the script took longer than 0.2s and was ended
  |
- = hint: give it more by `--timeout 5m`; its standard input is empty, and no guest ever runs",
+ = hint: give it more by `--within 5m`; its standard input is empty, and no guest ever runs",
     );
     assert_eq!(done.code, 1);
 }

@@ -133,27 +133,27 @@ error: lab runs on none of these hosts: 127.0.0.1
  |
  = hint: on port [port] of 127.0.0.1 something else answers
 
-error: the console at 127.0.0.1:[port] closed the connection before it sent what it asks for
+error: the VNC server at 127.0.0.1:[port] closed the connection before it sent what it asks for
 
-error: the console at 127.0.0.1:[port] closed the connection before it sent an answer to the password
+error: the VNC server at 127.0.0.1:[port] closed the connection before it sent an answer to the password
 
-error: the console at 127.0.0.1:[port] closed the connection before it sent the size of its screen
+error: the VNC server at 127.0.0.1:[port] closed the connection before it sent the size of its screen
 
-error: the console at 127.0.0.1:[port] closed the connection before it sent its screen
+error: the VNC server at 127.0.0.1:[port] closed the connection before it sent its screen
 
-error: the console at 127.0.0.1:[port] does not take the password
+error: the VNC server at 127.0.0.1:[port] does not take the password
  |
  = hint: it is the one with which the machine was started; only its first eight bytes count
 
-error: the console at 127.0.0.1:[port] refuses: Too many failures
+error: the VNC server at 127.0.0.1:[port] refuses: Too many failures
 
-error: the console at 127.0.0.1:[port] sent a message that nobody knows: 255
+error: the VNC server at 127.0.0.1:[port] sent a message that nobody knows: 255
 
-error: the console at 127.0.0.1:[port] asks for a password, and none is known
+error: the VNC server at 127.0.0.1:[port] asks for a password, and none is known
  |
  = hint: the recipe knows it: `password: secret("vnc")`, from VMRUN_SECRET_VNC or the file secrets/vnc
 
-error: the console at 127.0.0.1:[port] did not send what it asks for within 5s
+error: the VNC server at 127.0.0.1:[port] did not send what it asks for within 5s
  |
  = hint: bhyve lets in one viewer at a time: close the other one
 "#,
@@ -205,7 +205,7 @@ fn a_screen_on_a_socket_is_saved_typed_at_and_shown_by_a_viewer_that_takes_one()
     let recipe = "bhyve(#{ name: \"lab\", bootrom: uefi(), slots: #{ \"29\": fbuf(#{ rfb: \"unix:PATH\" }), \"31\": lpc() } }).run();\n";
     sandbox.write("lab.rhai", &recipe.replace("PATH", &sandbox.path("v").display().to_string()));
     let refused = sandbox.run(&["screenshot", "lab", "lab.png"]);
-    let nobody = "error: the console at unix:[tmp]/v cannot be reached: No such file or directory\n";
+    let nobody = "error: the VNC server at unix:[tmp]/v cannot be reached: No such file or directory\n";
     assert_eq!((refused.code, refused.stderr.as_str()), (4, nobody));
 
     let listener = UnixListener::bind(sandbox.path("v")).unwrap();
@@ -236,7 +236,7 @@ fn a_screen_on_a_socket_is_saved_typed_at_and_shown_by_a_viewer_that_takes_one()
     same(
         &not.stderr,
         r#"
-error: the console of lab is the socket [tmp]/v, to which no viewer here is known to connect
+error: the screen of lab is the socket [tmp]/v, to which no viewer here is known to connect
  |
  = hint: `socat TCP-LISTEN:5901,bind=127.0.0.1 UNIX-CONNECT:[tmp]/v` leads there: point a viewer at 127.0.0.1:5901; or name one that takes a socket: viewer = ["vncviewer", "{socket}"] in config.toml
 "#,
@@ -368,7 +368,7 @@ error: the screen of web did not show "login:" within 2s
   |
   = hint: no text was read on it: it is read as edk2's console and the VGA draw it
 
-error: the console at 127.0.0.1:[port] cannot be reached: Connection refused
+error: the VNC server at 127.0.0.1:[port] cannot be reached: Connection refused
  --> web.rhai:7:4
   |
 7 | vm.run();
@@ -462,7 +462,7 @@ error: the screen of lab did not show the picture lab.png within 200ms
  |
  = hint: `vmrun screenshot lab` shows what is on it
 
-error: the console at 127.0.0.1:[port] closed the connection before it sent its screen
+error: the VNC server at 127.0.0.1:[port] closed the connection before it sent its screen
 
 error: not.png: that is no PNG: Invalid PNG signature.
 
@@ -539,13 +539,13 @@ error: lab runs on 127.0.0.1, which is not asked by ssh
     same(
         &["ssh://closed", "ssh://changed", "ssh://odd"].map(said).join("\n"),
         "
-error: lab runs on ssh://closed, and no tunnel leads to its console at 127.0.0.1:[port]: nothing listens there any more, or its \
+error: lab runs on ssh://closed, and no tunnel leads to its screen at 127.0.0.1:[port]: nothing listens there any more, or its \
 sshd forbids to forward (AllowTcpForwarding)
 
-error: lab runs on ssh://changed, and no tunnel leads to its console at 127.0.0.1:[port]: its host key is not known here, or \
+error: lab runs on ssh://changed, and no tunnel leads to its screen at 127.0.0.1:[port]: its host key is not known here, or \
 not the one that is known: see `ssh changed`
 
-error: lab runs on ssh://odd, and no tunnel leads to its console at 127.0.0.1:[port]: something else than a VNC server answers \
+error: lab runs on ssh://odd, and no tunnel leads to its screen at 127.0.0.1:[port]: something else than a VNC server answers \
 there
 ",
     );

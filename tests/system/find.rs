@@ -113,17 +113,18 @@ fn a_machine_is_found_by_its_console_and_one_that_runs_twice_is_an_alarm() {
     let silent = "vmrun: 10.89.0.4 did not answer\n";
 
     let first = hosts.console(1, 5902);
-    let found = until(Duration::from_secs(20), || vmrun(&["find", "report1", "--timeout", "500ms"]), |it| it.code == 0);
+    let found =
+        until(Duration::from_secs(20), || vmrun(&["find", "report1", "--answer-within", "500ms"]), |it| it.code == 0);
     assert_eq!((found.code, found.stdout.as_str()), (0, "report1\t10.89.0.2\t10.89.0.2:5902\n"));
     assert_eq!(found.stderr, silent);
 
-    let both = vmrun(&["find", "recipes/report1.rhai", "install", "--timeout", "500ms"]);
+    let both = vmrun(&["find", "recipes/report1.rhai", "install", "--answer-within", "500ms"]);
     assert_eq!((both.code, both.stdout.as_str()), (4, "report1\t10.89.0.2\t10.89.0.2:5902\n"));
     let nowhere = "error: install runs on none of these hosts: 10.89.0.2, 10.89.0.3 and 10.89.0.4";
     same(&both.stderr, &format!("{silent}{nowhere}"));
 
     let second = hosts.console(2, 5902);
-    let ask = || vmrun(&["find", "--all", "--json", "--timeout", "500ms"]);
+    let ask = || vmrun(&["find", "--all", "--json", "--answer-within", "500ms"]);
     let twice = until(Duration::from_secs(20), ask, |it| it.code == 4);
     same(
         &twice.stderr,

@@ -66,6 +66,7 @@ mod mess;
 mod ocf;
 mod readers;
 mod reflink;
+mod shells;
 mod signed;
 mod ssh;
 mod tools;

@@ -109,7 +109,7 @@ supervisor  vmrun, process [vmrun]
 recipe      [tmp]/db.rhai --set cpus=2
 vcpus       2
 memory      256M
-console     127.100.100.1:5901
+screen      127.100.100.1:5901
 disks       [tmp]/vm/db.img
 taps        tap1
 boots       1
@@ -239,7 +239,7 @@ state       held
 recipe      [tmp]/db.rhai
 vcpus       1
 memory      256M
-console     127.100.100.1:5901
+screen      127.100.100.1:5901
 disks       [tmp]/vm/db.img
 taps        tap1
 boots       2

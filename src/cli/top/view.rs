@@ -142,7 +142,7 @@ fn keys(view: &Overview) -> String {
         Mode::Filter => format!("show only: {}_", view.filter),
         Mode::Choose if !view.notice.is_empty() => view.notice.clone(),
         Mode::Choose => {
-            let keys = "q leave  o order  / filter  l log  v console  p plan  s stop";
+            let keys = "q leave  o order  / filter  l log  v screen  p plan  s stop";
             let advice = view.chosen().and_then(advice);
             advice.unwrap_or_else(|| {
                 if view.filter.is_empty() { keys.into() } else { format!("only: {}  {keys}", view.filter) }

@@ -1,16 +1,26 @@
 //! Documentation as pages of the manual.
 
+use super::super::roff::{page, prose, term, text};
 use crate::diag::Fault;
+use crate::model::gate::GATES;
 use crate::script::docs::Module;
 use crate::script::words::{self, WordKind};
-use clap_mangen::roff::{Inline, Roff, bold, roman};
+use clap_mangen::roff::{Roff, roman};
 
-/// The date of the pages: that of the release, so that the same program writes the same page.
-const DATE: &str = "2026-11-27";
+/// What the recipe language is, for those who never saw Rhai.
+const LANGUAGE: &str = include_str!("language.md");
 
-/// Returns the page of all words, for section 5.
+/// What is said of releases before the list of what came when.
+const RELEASES: &str = "\
+A host of another kind is named as freebsd-14.3, freebsd-14.4, freebsd-14.5, freebsd-15.0, freebsd-15.1 or freebsd-16.
+freebsd-14 and freebsd-15 are the newest of these, and freebsd is the host's own release, or else the newest that is out. A
+host that is older or newer than all of them is treated as the nearest. What came when:";
+
+/// Returns the page of the recipe language with all words, for section 5.
 pub(super) fn words() -> Result<String, Fault> {
-    let mut roff = page("vmrun-recipe", "the words of recipes", "vmrun-recipe");
+    let mut roff = page("vmrun-recipe", "the language of recipes", "vmrun-recipe", "5");
+    roff.control("SH", ["DESCRIPTION"]);
+    prose(&mut roff, LANGUAGE);
     for (kind, headline) in WordKind::ALL {
         roff.control("SH", [headline.split(':').next().unwrap_or(headline).to_uppercase().as_str()]);
         for row in words::all().filter(|row| row.kind() == kind) {
@@ -25,15 +35,26 @@ pub(super) fn words() -> Result<String, Fault> {
     }
     roff.control("SH", ["VARIABLES"]);
     words::variables().iter().for_each(|(name, help)| term(&mut roff, name, help));
+    releases(&mut roff);
     roff.control("SH", ["SEE ALSO"]);
-    roff.text([roman("vmrun(1), bhyve(8)")]);
+    roff.text([roman("vmrun(1), vmrun.toml(5), vmrun-config(5), bhyve(8)")]);
     text(&roff)
+}
+
+/// Adds what not every release of FreeBSD has.
+fn releases(roff: &mut Roff) {
+    roff.control("SH", ["RELEASES"]);
+    prose(roff, RELEASES);
+    for gate in &GATES {
+        let before = gate.before.map(|before| format!("; before it, {before}")).unwrap_or_default();
+        term(roff, gate.option, &format!("{}{before} ({}: {}).", gate.since, gate.certainty.word(), gate.source));
+    }
 }
 
 /// Returns the page of a library, for section 5.
 pub(super) fn library(name: &str, modules: &[Module]) -> Result<String, Fault> {
     let name = name.trim_matches('/').rsplit('/').next().unwrap_or(name);
-    let mut roff = page(&format!("vmrun-{name}"), "a library of recipes", name);
+    let mut roff = page(&format!("vmrun-{name}"), "a library of recipes", name, "5");
     for module in modules {
         roff.control("SH", [module.name.to_uppercase().as_str()]);
         prose(&mut roff, &module.about);
@@ -44,75 +65,4 @@ pub(super) fn library(name: &str, modules: &[Module]) -> Result<String, Fault> {
         }
     }
     text(&roff)
-}
-
-fn page(name: &str, about: &str, title: &str) -> Roff {
-    let mut roff = Roff::new();
-    roff.control("TH", [title.to_uppercase().as_str(), "5", DATE, "vmrun"]);
-    roff.control("SH", ["NAME"]);
-    roff.text([roman(format!("{name} - {about}"))]);
-    roff
-}
-
-fn term(roff: &mut Roff, name: &str, help: &str) {
-    roff.control("TP", []);
-    roff.text([bold(name)]);
-    roff.text(inlines(help));
-}
-
-/// What stands between backticks is bold.
-fn inlines(text: &str) -> Vec<Inline> {
-    let parts = text.split('`').enumerate();
-    parts
-        .filter(|(_, part)| !part.is_empty())
-        .map(|(at, part)| if at % 2 == 1 { bold(part) } else { roman(part) })
-        .collect()
-}
-
-/// Paragraphs, and what is between fences or indented as it is.
-fn prose(roff: &mut Roff, about: &str) {
-    let (mut in_fence, mut as_it_is, mut paragraph) = (false, false, Vec::new());
-    // Below a headline there is a gap already.
-    let mut is_first = true;
-    let mut gap = |roff: &mut Roff| {
-        if !std::mem::take(&mut is_first) {
-            roff.control("PP", []);
-        }
-    };
-    let mut flush = |roff: &mut Roff, paragraph: &mut Vec<&str>, more: bool| {
-        if !paragraph.is_empty() {
-            gap(roff);
-            roff.text(inlines(&paragraph.join(" ")));
-            paragraph.clear();
-        }
-        if more {
-            gap(roff);
-        }
-    };
-    for line in about.lines() {
-        let is_mark = line.starts_with("```");
-        in_fence ^= is_mark;
-        let verbatim = in_fence || line.starts_with("    ");
-        if verbatim != as_it_is {
-            flush(roff, &mut paragraph, verbatim);
-            roff.control(if verbatim { "nf" } else { "fi" }, []);
-            as_it_is = verbatim;
-        }
-        match line.trim() {
-            _ if is_mark => {}
-            _ if verbatim => drop(roff.text([roman(line)])),
-            "" => flush(roff, &mut paragraph, false),
-            words => paragraph.push(words),
-        }
-    }
-    flush(roff, &mut paragraph, false);
-    if as_it_is {
-        roff.control("fi", []);
-    }
-}
-
-fn text(roff: &Roff) -> Result<String, Fault> {
-    let mut bytes = Vec::new();
-    roff.to_writer(&mut bytes).map_err(|error| Fault::host(format!("cannot write the page: {error}")))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

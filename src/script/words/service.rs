@@ -22,7 +22,7 @@ const RESTART_KEYS: &[(&str, &str)] = &[
 /// The keys of the map of `ready`.
 const READY_KEYS: &[(&str, &str)] = &[
     ("tcp", "where somebody listens then: \"10.0.0.5:5432\""),
-    ("serial", "what the console in the log has said then, as a part of one line"),
+    ("serial", "what the serial port in the log has said then, as a part of one line"),
     ("ssh", "true: its sshd answers then, at the address by which `vmrun ssh` reaches it"),
     ("within", "how long that may take (\"60s\")"),
 ];
@@ -46,7 +46,7 @@ pub(super) const WORDS: &[Word] = &[
         name: "ready",
         kind: WordKind::Description,
         params: &[Param::map("sign", Keys::Own(READY_KEYS)).shown("#{ tcp: \"10.0.0.5:5432\", within: \"30s\" }")],
-        help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, the console in the log has said `serial`, or its `ssh` answers.",
+        help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, the serial port in the log has said `serial`, or its `ssh` answers.",
         ..Word::of(ready)
     },
 ];
@@ -101,7 +101,7 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
         (None, Some(words)) if !is_ssh => {
             let words = text(words).map_err(|raised| raised.under("serial").arg(0))?;
             if words.is_empty() || words.contains('\n') {
-                let fault = Fault::new("what the console says is a part of one line");
+                let fault = Fault::new("what the serial port says is a part of one line");
                 return Err(Raised::from(fault.hint("write `serial: \"login:\"`")).under("serial").arg(0));
             }
             Sign::Serial(words)

@@ -62,7 +62,7 @@ fn port(machine: &VmName, part: &Part, name: &str, tty: &Tty) -> Option<Fault> {
         _ => tunnel(&address.port().to_string()),
     };
     let fault = || {
-        let what = "which knows no password: whoever reaches it has the guest's console";
+        let what = "which knows no password: whoever reaches it has the guest's screen";
         let own = SocketAddr::new([127, 0, 0, 1].into(), address.port());
         Fault::new(format!("{name} listens on {address}, {what}")).hint(format!("\"tcp={own}\"; {way}"))
     };

@@ -17,7 +17,7 @@ fn lint(sandbox: &Sandbox, page: &str) -> String {
 #[test]
 fn mandoc_shows_a_librarys_functions_as_they_are_told() {
     let sandbox = library();
-    let page = vmrun(&sandbox, &["doc", "net", "--form", "man"]).stdout;
+    let page = vmrun(&sandbox, &["doc", "net", "--format", "man"]).stdout;
     assert_eq!(lint(&sandbox, &page), "");
     let shown =
         Command::new("mandoc").args(["-Tascii", "-O", "width=78"]).arg(sandbox.path("page.5")).output().unwrap();
@@ -41,7 +41,19 @@ fn mandoc_shows_a_librarys_functions_as_they_are_told() {
 #[test]
 fn mandoc_has_nothing_to_say_of_the_pages_of_the_words_and_of_the_standard_library() {
     let sandbox = Sandbox::new();
-    for args in [&["doc", "--form", "man"][..], &["doc", "std", "--form", "man"]] {
+    for args in [&["doc", "--format", "man"][..], &["doc", "std", "--format", "man"]] {
         assert_eq!(lint(&sandbox, &vmrun(&sandbox, args).stdout), "", "{args:?}");
+    }
+}
+
+#[test]
+fn mandoc_finds_nothing_wrong_with_any_page_that_is_installed() {
+    let sandbox = Sandbox::new();
+    let out = sandbox.path("man");
+    let files = vmrun(&sandbox, &["man", "--out", out.to_str().unwrap()]).stdout;
+    assert!(files.lines().count() > 40, "{files}");
+    for file in sandbox.own(&files).lines() {
+        let done = Command::new("mandoc").args(["-Tlint", file]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&done.stdout), "", "{file}");
     }
 }

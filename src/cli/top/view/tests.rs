@@ -140,7 +140,7 @@ vm5: 5 machines, 4 running, 211.2% CPU, by name
 
 
 
-q leave  o order  / filter  l log  v console  p plan  s stop
+q leave  o order  / filter  l log  v screen  p plan  s stop
 ";
     same(&picture(&view(), 80, 24), screen);
     let ascii = picture_with(&view(), Bars::Ascii, 80, 24);

@@ -1,0 +1,8 @@
+[
+  (map)
+  (block)
+  (list)
+  (arguments)
+  (template)
+  (block_comment)
+] @fold

@@ -1,0 +1,12 @@
+[
+  (map)
+  (block)
+  (list)
+  (arguments)
+] @indent.begin @indent
+
+[
+  "}"
+  "]"
+  ")"
+] @indent.branch @outdent

@@ -1,0 +1,111 @@
+//! The grammars for editors: what they highlight agrees with vmrun's lexer, and they have the words that there are. It takes Node.js, and
+//! what `make editors` installs.
+#![allow(clippy::unwrap_used, missing_docs, clippy::disallowed_methods, reason = "tests may stop with a panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use vmrun::internals::script::lexer::kinds;
+
+fn project(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Every recipe and library of the project, whatever it is for.
+fn recipes() -> Vec<PathBuf> {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path.extension().is_some_and(|kind| kind == "rhai") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    ["recipes", "stdlib", "tests"].iter().for_each(|folder| below(&project(folder), &mut found));
+    found.sort();
+    found
+}
+
+/// Runs a script of `packaging/editors`.
+fn node(script: &str, args: &[&str]) -> String {
+    let script = project("packaging/editors").join(script);
+    let done = Command::new("node").arg(script).args(args).output().expect("Node.js is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// Runs the parser that tree-sitter has of the grammar; `make editors` has built it.
+fn parser(args: &[&str]) -> String {
+    let program = project("packaging/tree-sitter-vmrun/parser/target/debug/tree-sitter-vmrun-parser");
+    let done = Command::new(program).args(args).output().expect("`make editors` builds it");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// Compares, for each file, what a grammar makes of it with what the lexer does.
+fn agree(files: &[PathBuf], asked: impl Fn(&[&str]) -> String) {
+    let paths: Vec<&str> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    let answer = asked(&paths);
+    assert_eq!(answer.lines().count(), files.len());
+    for (file, line) in files.iter().zip(answer.lines()) {
+        let (_, shown): (String, String) = serde_json::from_str(line).unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        let expected = kinds(&text);
+        for (at, ((shown, expected), text)) in shown.lines().zip(expected.lines()).zip(text.lines()).enumerate() {
+            assert_eq!(shown, expected, "{}:{}\n  {text}", file.display(), at + 1);
+        }
+        assert_eq!(shown.lines().count(), expected.lines().count(), "{}", file.display());
+    }
+}
+
+/// Every recipe of the project, and a hard one.
+fn all(folder: &Path) -> Vec<PathBuf> {
+    let hard = folder.join("hard.rhai");
+    fs::write(&hard, HARD).unwrap();
+    let mut files = recipes();
+    assert!(files.len() > 300, "{}", files.len());
+    files.insert(0, hard);
+    files
+}
+
+/// What is hard to read: texts in texts, comments in comments, and what looks like one of them and is not.
+const HARD: &str = r#"let a = `one ${if x { "}" } else { `two ${#{ k: 1 }.k} "` }} three // no comment`;
+/* one /* two */ still one */ let b = 20.GiB + 1_000 + 0xff + 1.5 + x1;
+let c = "a \" quote, a "" quote and \\"; let d = 'x'; // "no text"
+let e = `tick `` and $ { and
+another line`; /// documentation
+let f = #{ "a": [1..=16, 2..3], b: |x| x }; f::g("http://example.org/*"); /* "no text" */
+let größe = "über"; let g = a /b/ 2; //// no documentation
+"#;
+
+#[test]
+fn the_grammar_of_textmate_agrees_with_the_lexer_on_every_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let grammar = project("packaging/vscode/syntaxes/rhai.tmLanguage.json");
+    agree(&all(folder.path()), |files| node("highlight.mjs", &[&[grammar.to_str().unwrap()], files].concat()));
+}
+
+#[test]
+fn the_grammar_of_tree_sitter_agrees_with_the_lexer_on_every_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    agree(&all(folder.path()), |files| parser(&[&["kinds"], files].concat()));
+}
+
+#[test]
+fn the_trees_of_tree_sitter_are_those_of_its_corpus_and_its_queries_are_queries() {
+    assert!(parser(&["corpus"]).contains("trees are as they are written down"));
+    parser(&["queries"]);
+}
+
+#[test]
+fn both_grammars_have_the_words_of_today() {
+    let written = node("textmate.mjs", &[env!("CARGO_BIN_EXE_vmrun")]);
+    let there = fs::read_to_string(project("packaging/vscode/syntaxes/rhai.tmLanguage.json")).unwrap();
+    assert!(written == there, "`make editors` writes it again: look at what changed");
+    let written = node("queries.mjs", &[env!("CARGO_BIN_EXE_vmrun")]);
+    let there = fs::read_to_string(project("packaging/tree-sitter-vmrun/queries/highlights.scm")).unwrap();
+    assert!(written == there, "`make editors` writes it again: look at what changed");
+}

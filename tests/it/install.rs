@@ -1,0 +1,91 @@
+//! What an installation puts below its prefix, and what is left after it.
+
+use super::program::commands;
+use super::sandbox::{Done, Sandbox, project, same};
+use std::fs;
+
+fn script(sandbox: &Sandbox, args: &[&str]) -> Done {
+    let script = project("tools/install.sh");
+    let mut command = sandbox.program("sh", &[&[script.as_str()], args].concat());
+    sandbox.finish(command.env("DESTDIR", sandbox.path("root")).env("PREFIX", "/usr/local"))
+}
+
+fn install(sandbox: &Sandbox) {
+    let done = script(sandbox, &["install", env!("CARGO_BIN_EXE_vmrun")]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""));
+}
+
+/// Every file, by its path below the prefix, or below the root where it is somewhere else.
+fn files(sandbox: &Sandbox) -> Vec<String> {
+    fn below(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { below(&path, found) } else { found.push(path.display().to_string()) }
+        }
+    }
+    let (root, mut found) = (sandbox.path("root/usr/local"), Vec::new());
+    below(&sandbox.path("root"), &mut found);
+    found.sort();
+    found
+        .iter()
+        .map(|path| {
+            path.trim_start_matches(&format!("{}/", root.display()))
+                .replace(&sandbox.path("root").display().to_string(), "")
+        })
+        .collect()
+}
+
+#[test]
+fn an_installation_has_the_program_its_manual_completions_and_examples() {
+    let sandbox = Sandbox::new();
+    install(&sandbox);
+    let help = sandbox.run(&["--help"]).stdout;
+    let mut expected: Vec<String> = commands(&help).map(|name| format!("share/man/man1/vmrun-{name}.1")).collect();
+    let recipes =
+        fs::read_dir(project("recipes")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    expected.extend(recipes.filter(|name| name.ends_with(".rhai")).map(|name| format!("share/examples/vmrun/{name}")));
+    let others = [
+        "/usr/lib/ocf/resource.d/vmrun/vmrun",
+        "bin/vmrun",
+        "share/bash-completion/completions/vmrun",
+        "share/doc/vmrun/LICENSE",
+        "share/fish/vendor_completions.d/vmrun.fish",
+        "share/man/man1/vmrun.1",
+        "share/man/man5/vmrun-config.5",
+        "share/man/man5/vmrun-recipe.5",
+        "share/man/man5/vmrun.toml.5",
+        "share/vmrun/completions/vmrun.tcsh",
+        "share/vmrun/installed",
+        "share/zsh/site-functions/_vmrun",
+    ];
+    expected.extend(others.map(String::from));
+    expected.sort();
+    assert_eq!(files(&sandbox), expected);
+}
+
+#[test]
+fn removal_leaves_what_was_there_before_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let man = sandbox.path("root/usr/local/share/man/man1");
+    fs::create_dir_all(&man).unwrap();
+    fs::write(man.join("vmrun-of-mine.1"), "").unwrap();
+    install(&sandbox);
+    // A page that a version had which is not there any more goes with the next installation.
+    let list = sandbox.path("root/usr/local/share/vmrun/installed");
+    fs::write(man.join("vmrun-old.1"), "").unwrap();
+    fs::write(&list, fs::read_to_string(&list).unwrap() + "file /usr/local/share/man/man1/vmrun-old.1\n").unwrap();
+    install(&sandbox);
+    assert!(!files(&sandbox).contains(&"share/man/man1/vmrun-old.1".to_string()));
+    fs::write(sandbox.path("root/usr/local/share/examples/vmrun/mine.rhai"), "").unwrap();
+    let done = script(&sandbox, &["uninstall"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert_eq!(files(&sandbox), ["share/examples/vmrun/mine.rhai", "share/man/man1/vmrun-of-mine.1"]);
+    let mut folders: Vec<_> =
+        fs::read_dir(sandbox.path("root/usr/local/share")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    folders.sort();
+    assert_eq!(folders, ["examples", "man"]);
+    let again = script(&sandbox, &["uninstall"]);
+    let fault = "install: [tmp]/root/usr/local/share/vmrun/installed is not there: nothing was installed below [tmp]/root/usr/local, or not by this script\n";
+    assert_eq!(again.code, 1);
+    same(&again.stderr, fault);
+}
