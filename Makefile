@@ -61,6 +61,12 @@ editors:
 		--target-dir packaging/tree-sitter-vmrun/parser/target -- generate
 	$(CARGO) test --locked --test editors
 
+## book     the book, as target/book/index.html; compiles mdBook once, for some minutes
+book:
+	tools/setup.sh book
+	$(CARGO) build --locked --bin vmrun
+	tools/book.sh build $(TARGET)/debug/vmrun
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
@@ -107,4 +113,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install uninstall clean
+.PHONY: all help build run test attack images editors book bless check msrv freebsd bench fuzz install uninstall clean

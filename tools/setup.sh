@@ -6,6 +6,7 @@
 #   tools/setup.sh test    that, and what the tests and checks use
 #   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
+#   tools/setup.sh book    what `make book` uses beside Rust itself; needs no root
 #   tools/setup.sh editors what `make editors` uses of npm's registry, beside Node.js; needs no root
 #
 # One line is printed for each thing that is installed; nothing is printed, and nothing
@@ -154,6 +155,28 @@ install_deny() {
     install -m 755 "$work/deny/bin/cargo-deny" "$cache/cargo-deny.$$"
     mv "$cache/cargo-deny.$$" "$cache/cargo-deny"
     have_deny || die "$cache/cargo-deny does not run here" "$advice"
+}
+
+# ---------------------------------------------------------------------- mdBook
+
+# It is compiled: no registry that is known here has it built.  A part of it that only
+# `mdbook serve` and `watch` use is left out.
+mdbook_version=0.5.4
+
+have_mdbook() {
+    have mdbook ||
+        { [ -x "$cache/bin/mdbook" ] && [ "$("$cache/bin/mdbook" --version)" = "mdbook v$mdbook_version" ]; }
+}
+
+install_mdbook() {
+    make_work
+    say "compiling $cache/bin/mdbook $mdbook_version, which takes some minutes"
+    quietly cargo install --locked --no-default-features --features search --version "$mdbook_version" \
+        --root "$cache" mdbook || {
+        show_log
+        die "cargo cannot install mdbook $mdbook_version"
+    }
+    have_mdbook || die "$cache/bin/mdbook does not run here"
 }
 
 # ------------------------------------------------------------------------ iPXE
@@ -530,7 +553,7 @@ setup_editors() {
 
 main() {
     case ${1-} in
-        run | test | images | check | editors) [ $# = 1 ] || set -- ;;
+        run | test | images | check | editors | book) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then
@@ -539,6 +562,9 @@ main() {
     fi
     if [ "$1" = editors ]; then
         setup_editors
+    elif [ "$1" = book ]; then
+        check_rust
+        have_mdbook || install_mdbook
     elif [ "$1" = check ]; then
         have_deny || [ "$(uname -s)" != FreeBSD ] ||
             die "cargo-deny is not on the path" "install it, by: pkg install cargo-deny"
