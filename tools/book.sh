@@ -49,7 +49,11 @@ pages() { # <folder>
         done
     } >"$1/commands.md"
     "$program" doc >"$1/words.md"
-    { printf '# The standard library\n\n'; "$program" doc std; } >"$1/std.md"
+    {
+        printf '# The standard library\n\n'
+        # A module's name is no title of the page.
+        "$program" doc std | awk '/^```/ { block = !block } !block && /^#/ { $0 = "#" $0 } 1'
+    } >"$1/std.md"
 }
 
 case ${1:-}:$# in
