@@ -99,6 +99,7 @@ mod ocf;
 mod open;
 mod packaging;
 mod plans;
+mod ports;
 mod probes;
 mod program;
 mod proof;
