@@ -104,6 +104,23 @@ fuzz:
 install:
 	$(INSTALL) install $(VMRUN)
 
+## deb      a package of Debian of what was built, in target/dist; takes cargo-deb from crates.io
+deb: build
+	tools/setup.sh deb
+	CARGO_DEB="$$(PATH="$$PATH:$(CACHE)" command -v cargo-deb)" tools/deb.sh $(VMRUN) target/dist
+
+## fresh    that package installed, used, upgraded and removed in a Debian that has nothing else; takes root and minutes
+fresh: deb
+	tools/fresh.sh target/dist/vmrun_*.deb
+
+## dist     what is released, with checksums, in target/dist: the sources, the crate, the package of Debian
+dist: deb
+	tools/dist.sh target/dist
+
+## reproducible  two builds of the last commit in two folders, which have to be the same bytes; takes two release builds
+reproducible:
+	tools/reproducible.sh
+
 ## uninstall  remove exactly what make install made, with the same PREFIX and DESTDIR
 uninstall:
 	$(INSTALL) uninstall
@@ -112,4 +129,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install uninstall clean
+.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean

@@ -110,6 +110,7 @@ mod record_runs;
 mod record_words;
 mod recorded;
 mod relative;
+mod released;
 mod repeats;
 mod replay;
 mod resets;
