@@ -66,10 +66,16 @@ editors:
 		--target-dir packaging/tree-sitter-vmrun/parser/target -- generate
 	$(CARGO) test --locked --test editors
 
+## book     the book, as target/book/index.html; compiles mdBook once, for some minutes
+book:
+	tools/setup.sh book
+	$(CARGO) build --locked --bin vmrun
+	tools/book.sh build $(TARGET)/debug/vmrun
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: ports:: record:: record_words:: recorded:: storage_plans::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: new:: ports:: record:: record_words:: recorded:: storage_plans::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:
@@ -131,4 +137,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean
+.PHONY: all help build run test attack images editors book bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean

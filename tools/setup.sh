@@ -8,6 +8,7 @@
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
 #   tools/setup.sh deb     what `make deb` uses, cargo-deb of crates.io; needs no root
 #   tools/setup.sh fresh   what `make fresh` uses to try that package
+#   tools/setup.sh book    what `make book` uses beside Rust itself; needs no root
 #   tools/setup.sh editors what `make editors` uses of npm's registry, beside Node.js; needs no root
 #
 # One line is printed for each thing that is installed; nothing is printed, and nothing
@@ -200,6 +201,28 @@ setup_fresh() {
         show_log
         die "cannot install: $missing"
     }
+}
+
+# ---------------------------------------------------------------------- mdBook
+
+# It is compiled: no registry that is known here has it built.  A part of it that only
+# `mdbook serve` and `watch` use is left out.
+mdbook_version=0.5.4
+
+have_mdbook() {
+    have mdbook ||
+        { [ -x "$cache/bin/mdbook" ] && [ "$("$cache/bin/mdbook" --version)" = "mdbook v$mdbook_version" ]; }
+}
+
+install_mdbook() {
+    make_work
+    say "compiling $cache/bin/mdbook $mdbook_version, which takes some minutes"
+    quietly cargo install --locked --no-default-features --features search --version "$mdbook_version" \
+        --root "$cache" mdbook || {
+        show_log
+        die "cargo cannot install mdbook $mdbook_version"
+    }
+    have_mdbook || die "$cache/bin/mdbook does not run here"
 }
 
 # ------------------------------------------------------------------------ iPXE
@@ -576,7 +599,7 @@ setup_editors() {
 
 main() {
     case ${1-} in
-        run | test | images | check | deb | fresh | editors) [ $# = 1 ] || set -- ;;
+        run | test | images | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then
@@ -589,6 +612,9 @@ main() {
         setup_deb
     elif [ "$1" = fresh ]; then
         setup_fresh
+    elif [ "$1" = book ]; then
+        check_rust
+        have_mdbook || install_mdbook
     elif [ "$1" = check ]; then
         have_deny || [ "$(uname -s)" != FreeBSD ] ||
             die "cargo-deny is not on the path" "install it, by: pkg install cargo-deny"

@@ -49,6 +49,7 @@ mod allowed;
 mod alone;
 mod asks;
 mod background;
+mod book;
 mod check;
 mod clock;
 mod completion;
