@@ -255,7 +255,7 @@ fn here(machine: &str) -> Result<Known, Vec<Diagnostic>> {
 }
 
 /// Returns the name of the machine of a recipe that runs.
-fn named(all: &[Entry], recipe: &str) -> Result<String, Fault> {
+pub(super) fn named(all: &[Entry], recipe: &str) -> Result<String, Fault> {
     let path = absolute(recipe);
     let names: Vec<&str> =
         all.iter().filter(|one| one.recipe.as_ref() == Some(&path)).filter_map(|one| one.name.as_deref()).collect();
