@@ -10,6 +10,7 @@ mod console;
 mod definitions;
 mod doc;
 mod events;
+mod exec;
 mod export;
 mod fetching;
 mod find;
@@ -148,6 +149,8 @@ enum Command {
     WaitSerial(wait_serial::WaitSerialArgs),
     /// Log in to the guest of a machine, or run a command there, by ssh
     Ssh(ssh::SshArgs),
+    /// Run a command in the guest of a machine, by its agent
+    Exec(exec::ExecArgs),
     /// Copy files to the guest of a machine, or from it, by scp
     Cp(ssh::CpArgs),
     /// Print what ssh's configuration has to have of machines
@@ -268,7 +271,7 @@ fn exit_code(cli: Cli, prefetch: Prefetch, mut term: Term) -> ExitCode {
         term.say_more();
     }
     match perform(cli.command, prefetch, &term) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(diagnostics) => failed(&diagnostics, &term),
     }
 }
@@ -279,9 +282,10 @@ fn failed(diagnostics: &[Diagnostic], term: &Term) -> ExitCode {
     ExitCode::from(code(diagnostics))
 }
 
-/// Calls the function of a command.
-fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    match command {
+/// Calls the function of a command, and returns the exit code if nothing went wrong.
+fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<Diagnostic>> {
+    let done = match command {
+        Command::Exec(args) => return exec::run(&args, term),
         Command::New(args) => new::run(&args, term),
         Command::Run(args) => run::run(&args, prefetch, term),
         Command::Plan(args) => plan::run(&args, prefetch, term),
@@ -334,7 +338,8 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<(), Vec<
         Command::Lsp(args) => lsp::run(&args),
         Command::Man(args) => manual::man(&args, Cli::command(), term),
         Command::Completions(args) => completion::completions(&args, term),
-    }
+    };
+    done.map(|()| 0)
 }
 
 /// The options of one command, as a parser of its own: it is made in a tenth of the time that one of all commands takes, which is 5

@@ -1,5 +1,6 @@
 //! Clients of what runs elsewhere: consoles and screens of guests, other hosts by ssh(1), repositories by git(1).
 
+pub(crate) mod agent;
 pub(crate) mod banner;
 pub(crate) mod console;
 pub(crate) mod dialog;

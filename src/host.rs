@@ -57,6 +57,7 @@ mod spare;
 pub(crate) mod sparse;
 pub(crate) mod spawn;
 pub(crate) mod stack;
+pub(crate) mod standard_input;
 pub(crate) mod standins;
 pub(crate) mod statistics;
 pub(crate) mod store;

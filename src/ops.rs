@@ -10,6 +10,7 @@ pub(crate) mod config;
 pub(crate) mod definitions;
 pub(crate) mod display;
 pub(crate) mod events;
+pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod gc;
 pub(crate) mod hosts;

@@ -22,6 +22,7 @@ pub(crate) mod recovery;
 mod repeats;
 pub(crate) mod status;
 pub(crate) mod step;
+mod stopping;
 
 use crate::client::dialog::Dialog;
 use crate::diag::may_fail::MayFail as _;

@@ -98,6 +98,10 @@ pub(super) const GROUPS: &[Group] = &[
             ("vmrun cp notes.txt web:/tmp/", "Copy a file to the guest of a machine"),
             ("vmrun cp -r web:/var/log logs", "Copy a folder from there"),
         ]),
+        Entry("exec", &[
+            ("vmrun exec web -- uname -a", "Run a command in a guest by its agent: no network and no key is needed"),
+            ("tar c etc | vmrun exec web --within 30s -- tar x -C /srv", "Give it what comes from a pipe, and half a minute"),
+        ]),
         Entry("ssh-config", &[
             ("vmrun ssh-config >~/.ssh/vmrun", "Let ssh, scp and others know all machines: Include vmrun"),
             ("vmrun ssh-config web >>~/.ssh/config", "Let them know one"),

@@ -50,6 +50,8 @@ fn print_progress(progress: &Progress<'_>) {
             Some(line) => terminal::redraw(&format!("vmrun: {line}")),
             None => print_lines(progress),
         },
+        // Only machines in the background have it.
+        Progress::Stops(Means::Agent, _) => {}
         Progress::Stops(Means::PowerButton, within) => {
             term.say(format!("asked the guest to power off; it has {within:?}, Ctrl-C switches it off at once"));
         }

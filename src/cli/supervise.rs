@@ -34,6 +34,9 @@ fn print_progress(event: &SupervisorEvent<'_>) {
     let SupervisorEvent::Run(progress) = event else { return say("it is down") };
     match progress {
         Progress::Runs(name, _) => say(&format!("{name} runs")),
+        Progress::Stops(Means::Agent, within) => {
+            say(&format!("asking the guest's agent to power off; it has {within:?}"))
+        }
         Progress::Stops(Means::PowerButton, within) => {
             say(&format!("asked the guest to power off; it has {within:?}"));
         }

@@ -73,6 +73,16 @@ impl Term {
         heard(terminal::pass(bytes))
     }
 
+    /// Passes on what a guest's command wrote: as it is, but to a terminal escaped. A reader that went away is no error.
+    pub(crate) fn passed(&self, bytes: &[u8]) -> Result<(), Fault> {
+        heard(terminal::pass_on(Stream::Output, bytes))
+    }
+
+    /// Passes on what it wrote to its standard error.
+    pub(crate) fn passed_as_error(&self, bytes: &[u8]) {
+        terminal::pass_on(Stream::Error, bytes).may_fail("there is nowhere left to complain");
+    }
+
     /// Shows a picture that was drawn in colours.
     pub(crate) fn picture(&self, drawn: &str) -> Result<(), Fault> {
         heard(terminal::print(Stream::Output, TextForm::Styled, drawn))

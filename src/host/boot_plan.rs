@@ -4,6 +4,7 @@
 use super::{CommandStep, Platform, Settings};
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::model::device::agent_socket;
 use crate::model::{Argv, Machine, Secret};
 use crate::qemu;
 use std::path::{Path, PathBuf};
@@ -121,7 +122,10 @@ impl BootPlan {
                 CommandStep { argv: install().arg("/dev/stdin").arg(file.path.display()), stdin: Some(shown.clone()) }
             }
         });
-        folders.chain(files).collect()
+        // The others are QEMU's, which makes them anew itself.
+        let stale = self.stale.iter().filter(|path| path.ends_with("agent.sock"));
+        let stale = stale.map(|path| Argv::new("rm").arg("-f").arg(path.display()).into());
+        folders.chain(stale).chain(files).collect()
     }
 
     /// Returns all commands of the boot, the hypervisor's last.
@@ -137,13 +141,22 @@ impl BootPlan {
 fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
     let path = host.secrets_file(machine.name());
     let argv = bhyve::limited(bhyve::jailed(bhyve::argv(machine, &path), machine.jail()), machine.limits());
+    let (mut folders, stale) = of_agent(machine, host);
     let Some(secrets) = bhyve::secrets(machine) else {
-        return BootPlan { stale: Vec::new(), folders: Vec::new(), files: Vec::new(), load: None, argv };
+        return BootPlan { stale, folders, files: Vec::new(), load: None, argv };
     };
     let shown = hidden(&secrets);
-    let folders = vec![Folder { path: host.state.clone(), mode: None }];
+    folders.insert(0, Folder { path: host.state.clone(), mode: None });
     let files = vec![PrivateFile { path, content: Content::Text(Secret::new(secrets), shown) }];
-    BootPlan { stale: Vec::new(), folders, files, load: None, argv }
+    BootPlan { stale, folders, files, load: None, argv }
+}
+
+/// The folder of the socket of the agent's port, and the socket, which bhyve makes and leaves when it ends.
+fn of_agent(machine: &Machine, host: &Settings) -> (Vec<Folder>, Vec<PathBuf>) {
+    let folder = host.machine_folder(machine.name());
+    let socket = agent_socket(&folder);
+    let has = machine.devices().any(|(_, device)| device.agent().is_some_and(|path| path.as_path() == socket));
+    if has { (vec![Folder { path: folder, mode: Some(0o755) }], vec![socket]) } else { (Vec::new(), Vec::new()) }
 }
 
 /// Adds the machine's loader, if it has one, and the file with GRUB's names of the host's files.
@@ -171,7 +184,13 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
     let hidden = if secrets.is_empty() { String::new() } else { hidden(&secrets) + "\n" };
     let content = Content::Text(Secret::new(format!("{text}{secrets}")), format!("{text}{hidden}"));
     let folders = vec![Folder { path: folder, mode: Some(0o755) }];
-    Ok(BootPlan { stale: Vec::new(), folders, files: vec![PrivateFile { path, content }], load: None, argv })
+    Ok(BootPlan {
+        stale: of_agent(machine, host).1,
+        folders,
+        files: vec![PrivateFile { path, content }],
+        load: None,
+        argv,
+    })
 }
 
 /// QEMU, whose sockets, variables and secrets are in the machine's folder.

@@ -142,6 +142,15 @@ pub(crate) fn pass(bytes: &[u8]) -> io::Result<()> {
     write(Stream::Output, bytes)
 }
 
+/// Passes on what another program wrote: as it is, but to a terminal as a text that it shows.
+pub(crate) fn pass_on(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    if is_terminal(stream) {
+        print(stream, TextForm::Text, &String::from_utf8_lossy(bytes))
+    } else {
+        write(stream, bytes)
+    }
+}
+
 fn write(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     // As a whole, so that lines of several writers do not mix.
     match stream {

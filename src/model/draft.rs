@@ -59,6 +59,8 @@ pub struct Draft {
     pub dialog: Vec<DialogStep>,
     /// How its guest is reached by ssh.
     pub ssh: SshOptions,
+    /// The slot of the port at which the guest's agent is; its socket is in the machine's folder, which who boots it knows.
+    pub agent: Option<PciSlot>,
 }
 
 impl Default for Draft {
@@ -85,6 +87,7 @@ impl Default for Draft {
             jail: None,
             dialog: Vec::new(),
             ssh: SshOptions::default(),
+            agent: None,
         }
     }
 }

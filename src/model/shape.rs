@@ -21,6 +21,8 @@ pub struct Shape {
     pub macs: Vec<Mac>,
     /// Which ports of the host reach its guest.
     pub forwards: Vec<Forward>,
+    /// The socket of the port at which its guest's agent is.
+    pub agent: Option<String>,
 }
 
 impl Shape {
@@ -36,6 +38,7 @@ impl Shape {
             taps: devices().filter_map(|device| device.backend().and_then(tap)).collect(),
             macs: devices().filter_map(Device::mac).collect(),
             forwards: devices().flat_map(forwards).collect(),
+            agent: devices().find_map(Device::agent).map(ToString::to_string),
         }
     }
 
@@ -51,6 +54,7 @@ impl Shape {
             taps: longer(self.taps, other.taps),
             macs: if self.macs.is_empty() { other.macs } else { self.macs },
             forwards: if self.forwards.is_empty() { other.forwards } else { self.forwards },
+            agent: self.agent.or(other.agent),
         }
     }
 }

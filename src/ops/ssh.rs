@@ -261,7 +261,7 @@ fn here(machine: &str) -> Result<Known, Vec<Diagnostic>> {
 }
 
 /// Returns the name of the machine of a recipe that runs.
-fn named(all: &[Entry], recipe: &str, asked: &Asked) -> Result<String, Fault> {
+pub(super) fn named(all: &[Entry], recipe: &str, asked: &Asked) -> Result<String, Fault> {
     let path = absolute(&asked.name);
     let is_its = |one: &&Entry| one.recipe.as_ref() == Some(&path) && asked.has(one.instance.as_deref());
     let names: Vec<&str> = all.iter().filter(is_its).filter_map(|one| one.name.as_deref()).collect();

@@ -4,6 +4,7 @@ mod already;
 
 use super::address;
 use super::events::Diary;
+use super::exec;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
 use super::recipe::RecipeRequest;
@@ -430,6 +431,7 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let is_ready = match sign {
         Sign::Tcp(address) => supervisor.answers(*address, *within),
         Sign::Ssh => supervisor.until(*within, || address::greets(name)),
+        Sign::Agent => supervisor.until(*within, || exec::has_agent(name)),
         Sign::Serial(text) => supervisor.says(text, || boot_log(name), *within),
     };
     match is_ready {

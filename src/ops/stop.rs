@@ -288,7 +288,7 @@ fn came_down(journal: Option<&OpenJournal>, is_late: bool) -> Down {
     match journal.and_then(|journal| Journal::read(&journal.text()).stops) {
         Some(Means::Force | Means::Kill) => Down::Forced,
         None if is_late => Down::Forced,
-        Some(Means::PowerButton) | None => Down::PoweredOff,
+        Some(Means::Agent | Means::PowerButton) | None => Down::PoweredOff,
     }
 }
 

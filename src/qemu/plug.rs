@@ -1,6 +1,7 @@
 //! Network cards, screens and what else is plugged in, as QEMU is told them.
 
 use super::{QemuSetting, Seat, escape, secret_file, serial_by_path};
+use crate::model::device::agent_socket;
 use crate::model::value::{Tty, Value};
 use crate::model::{Argv, Backend, Device, Machine, VncAddress};
 
@@ -101,7 +102,9 @@ pub(super) fn console(argv: Argv, at: &Seat, device: &Device) -> Argv {
             let found = items.iter().find(|item| item.parameter.name == name);
             found.map(|item| escape(&item.value)).unwrap_or_default()
         };
-        let id = at.id(&format!("port{number}"));
+        // The agent's is one that vmrun makes itself, as it does those of serial ports.
+        let is_agent = device.agent().is_some_and(|path| path.as_path() == agent_socket(at.setting.folder));
+        let id = if is_agent { "agent".into() } else { at.id(&format!("port{number}")) };
         let socket = format!("socket,id={id},path={},server=on,wait=off", text("path"));
         let port = format!("virtserialport,bus={bus}.0,chardev={id},name={}", text("name"));
         argv = argv.args(["-chardev", &socket, "-device", &port]);

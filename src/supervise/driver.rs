@@ -353,7 +353,13 @@ impl Run {
     }
 
     /// Does something to a guest that runs, or says something of it.
-    fn carry_out(&mut self, action: &Action, guest: &mut dyn Guest, process: Option<&Hold>, what: (&VmName, bool)) {
+    pub(super) fn carry_out(
+        &mut self,
+        action: &Action,
+        guest: &mut dyn Guest,
+        process: Option<&Hold>,
+        what: (&VmName, bool),
+    ) {
         match action {
             Action::RotateLog => self.rotate_log(),
             Action::Announce => {
@@ -364,14 +370,7 @@ impl Run {
             Action::Stop(means) => {
                 self.tell(Progress::Stops(*means, self.stop_within));
                 self.note_stop(*means);
-                match means {
-                    Means::PowerButton => {
-                        self.set_status(MachineState::Stopping, process, |_| ());
-                        guest.press_power_button();
-                    }
-                    Means::Force => guest.force(),
-                    Means::Kill => guest.kill(),
-                }
+                self.stop(*means, guest, process, what);
             }
             Action::Evaluate { .. } | Action::Rest(_) | Action::Pause(_) | Action::Finish(_) => {}
         }
@@ -487,6 +486,7 @@ impl Run {
         let is_background = self.status.is_some();
         let rules = Rules {
             stop_within: self.stop_within,
+            has_agent: self.agent().is_some(),
             is_background,
             is_imagined: self.program == Working::Imagined,
             restart,

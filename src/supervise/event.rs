@@ -37,7 +37,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Adopted(process) => ("adopted", json!({ "pid": process })),
         Progress::Runs(..) => ("running", Value::Null),
         Progress::Ready => ("ready", Value::Null),
-        Progress::Stops(means @ Means::PowerButton, within) => {
+        Progress::Stops(means @ (Means::Agent | Means::PowerButton), within) => {
             ("stopping", json!({ "by": means.word(), "within_ms": milliseconds(*within) }))
         }
         Progress::Stops(means, _) => ("stopping", json!({ "by": means.word() })),

@@ -35,6 +35,8 @@ pub(crate) enum Sign {
     Serial(String),
     /// Its sshd answers, wherever it is by then.
     Ssh,
+    /// Its guest's agent answers.
+    Agent,
 }
 
 /// Sets machines in order. Returns for each of them the places of those that it starts after; what runs already is not waited

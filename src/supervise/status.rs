@@ -142,6 +142,7 @@ impl MachineStatus {
             "cpus": self.shape.cpus, "memory": self.shape.memory.map(Size::get), "vnc": self.shape.vnc.map(|it| it.to_string()),
             "disks": self.shape.disks, "taps": self.shape.taps,
             "macs": texts(&self.shape.macs), "forwards": texts(&self.shape.forwards), "ssh": ssh_value(&self.ssh),
+            "agent": self.shape.agent,
         });
         format!("{value}\n")
     }
@@ -161,6 +162,7 @@ fn shape(map: &Map<String, Value>) -> Shape {
         taps: texts("taps"),
         macs: parsed(map, "macs"),
         forwards: parsed(map, "forwards"),
+        agent: map.get("agent").and_then(Value::as_str).map(Into::into),
     }
 }
 
@@ -233,6 +235,7 @@ mod tests {
                 taps: vec!["tap1".into()],
                 macs: vec!["58:9c:fc:00:00:01".parse().unwrap()],
                 forwards: vec!["tcp:127.0.0.1:2222-:22".parse().unwrap()],
+                agent: Some("/run/web.agent".into()),
             },
             ssh: SshOptions {
                 user: "debian".parse().ok(),
@@ -248,7 +251,7 @@ mod tests {
     fn it_is_one_line_that_other_programs_read() {
         assert_eq!(
             waiting().text(),
-            "{\"after\":[\"net\"],\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
+            "{\"after\":[\"net\"],\"agent\":\"/run/web.agent\",\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
              \"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"log_from\":1300,\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
              \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"state\":\"waiting\",\
              \"stop_within_ms\":1500,\"supervisor\":77,\"taps\":[\"tap1\"],\"until\":1764090316,\"user_net\":true,\

@@ -6,7 +6,8 @@
 //!   |        |                  |  ^ Started (the recipe boots     |      |    Evaluated: the restart policy
 //!   |        |                  |  |          another machine)     |      |    starts nothing again
 //!   |        |                  |  +-------------------------------+      |
-//!   |        |                  | StopAsked, DialogFailed                 | Evaluated: after a reboot
+//!   |        |                  | StopAsked, DialogFailed (by way of      | Evaluated: after a reboot
+//!   |        |                  | Asking, where the guest has an agent)   |
 //!   |        |                  v                                         +---------------> Evaluating
 //!   |        |               Stopping --Deadline,StopAsked--> Forcing     | Evaluated: after a crash
 //!   |        |                  |                               |         v
@@ -32,6 +33,9 @@ use std::time::Duration;
 /// How long the hypervisor gets to end after it was told to, before it is killed.
 pub(crate) const FORCE_WITHIN: Duration = Duration::from_secs(5);
 
+/// What part of the time that a guest gets to power off its agent has, before the power button is pressed.
+pub(crate) const AGENT_SHARE: u32 = 3;
+
 /// How long a guest may run before somebody is told that it does.
 const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 
@@ -46,6 +50,8 @@ const LOG_CHECKED: Duration = Duration::from_secs(1);
 pub(crate) struct Rules {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
+    /// Whether the guest may have an agent, which is asked first.
+    pub has_agent: bool,
     /// Whether it runs in the background: somebody waits to hear that it runs, and its log is looked after.
     pub is_background: bool,
     /// When its guest is started again; without a policy after reboots only.
@@ -61,6 +67,8 @@ pub(crate) enum Phase {
     Evaluating,
     /// A guest runs.
     Running,
+    /// The guest's agent was asked to power it off.
+    Asking,
     /// The guest was asked to power itself off.
     Stopping,
     /// The machine was told to switch off.
@@ -92,13 +100,25 @@ pub(crate) struct RunState {
     /// When the last boot began and, if it has ended, how long it took.
     begun: Duration,
     took: Duration,
+    /// When its agent was asked to power it off.
+    asked: Duration,
     restarts: Tally,
 }
 
 impl Default for RunState {
     fn default() -> Self {
         let (phase, begun, restarts) = (Phase::Evaluating, Duration::ZERO, Tally::default());
-        Self { phase, deadline: None, last: None, is_stopped: false, is_announced: false, begun, took: begun, restarts }
+        Self {
+            phase,
+            deadline: None,
+            last: None,
+            is_stopped: false,
+            is_announced: false,
+            begun,
+            took: begun,
+            asked: begun,
+            restarts,
+        }
     }
 }
 
@@ -122,6 +142,8 @@ pub(crate) enum Event {
 /// How a guest is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Means {
+    /// Its agent is asked to power it off.
+    Agent,
     /// It is asked to power itself off.
     PowerButton,
     /// The machine is switched off.
@@ -131,11 +153,12 @@ pub(crate) enum Means {
 }
 
 impl Means {
-    const ALL: [Self; 3] = [Self::PowerButton, Self::Force, Self::Kill];
+    const ALL: [Self; 4] = [Self::Agent, Self::PowerButton, Self::Force, Self::Kill];
 
     /// Returns its word, as events and journals have it.
     pub(crate) const fn word(self) -> &'static str {
         match self {
+            Self::Agent => "agent",
             Self::PowerButton => "power button",
             Self::Force => "force",
             Self::Kill => "kill",
@@ -172,7 +195,7 @@ pub(crate) enum Action {
 
 /// Returns what follows from an event at a time since the run began, which only grows.
 pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rules) -> (RunState, Vec<Action>) {
-    use Phase::{Down, Evaluating, Forcing, Killing, Over, Resting, Running, Stopped, Stopping};
+    use Phase::{Asking, Down, Evaluating, Forcing, Killing, Over, Resting, Running, Stopped, Stopping};
     let is_stop = |event: &Event| match event {
         Event::StopAsked => state.phase != Over,
         Event::DialogFailed => state.phase == Running,
@@ -192,15 +215,24 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
             go(&mut state, Down, None, vec![])
         }
         (Running, Event::Deadline) => running(&mut state, now, rules),
+        (Running, Event::StopAsked | Event::DialogFailed) if rules.has_agent => {
+            state.asked = now;
+            go(&mut state, Asking, Some(now + rules.stop_within / AGENT_SHARE), vec![Action::Stop(Means::Agent)])
+        }
+        // Nobody was there to be asked, or it was not done in the agent's share of the time.
+        (Asking, Event::Deadline) => {
+            let over = (state.asked + rules.stop_within).max(now);
+            go(&mut state, Stopping, Some(over), vec![Action::Stop(Means::PowerButton)])
+        }
         (Running, Event::StopAsked | Event::DialogFailed) => {
             go(&mut state, Stopping, Some(now + rules.stop_within), vec![Action::Stop(Means::PowerButton)])
         }
-        (Stopping, Event::StopAsked | Event::Deadline) => {
+        (Asking, Event::StopAsked) | (Stopping, Event::StopAsked | Event::Deadline) => {
             go(&mut state, Forcing, Some(now + FORCE_WITHIN), vec![Action::Stop(Means::Force)])
         }
         (Forcing, Event::StopAsked | Event::Deadline) => go(&mut state, Killing, None, vec![Action::Stop(Means::Kill)]),
         // A reboot while stopping is a stop.
-        (Stopping | Forcing | Killing, Event::Ended(ended)) => {
+        (Asking | Stopping | Forcing | Killing, Event::Ended(ended)) => {
             state.last = Some(ended);
             go(&mut state, Stopped, None, vec![])
         }
@@ -211,8 +243,8 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
         }
         (Resting, Event::Deadline) => go(&mut state, Evaluating, None, vec![Action::Evaluate { is_reboot }]),
         (Evaluating | Down | Stopped, Event::Ended(_) | Event::Deadline | Event::DialogFailed)
-        | (Running | Stopping | Forcing | Killing, Event::Started | Event::Evaluated(_))
-        | (Stopping | Forcing | Killing, Event::DialogFailed)
+        | (Running | Asking | Stopping | Forcing | Killing, Event::Started | Event::Evaluated(_))
+        | (Asking | Stopping | Forcing | Killing, Event::DialogFailed)
         | (Killing, Event::StopAsked | Event::Deadline)
         | (Stopped, Event::Started | Event::StopAsked)
         | (Resting, Event::Started | Event::Ended(_) | Event::DialogFailed | Event::Evaluated(_))

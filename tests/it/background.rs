@@ -587,7 +587,7 @@ fn what_is_wrong_with_how_a_machine_is_kept_is_shown_where_it_is() {
         ),
         (
             "ready(#{ });",
-            format!("error: a machine is ready by `tcp`, `serial` or `ssh`, one of them\n  = hint: {ready}"),
+            format!("error: a machine is ready by `tcp`, `serial`, `ssh` or `agent`, one of them\n  = hint: {ready}"),
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");

@@ -45,6 +45,7 @@ mod subjects;
 #[path = "../common/terminal.rs"]
 mod terminal;
 
+mod agent;
 mod allowed;
 mod alone;
 mod asks;

@@ -53,6 +53,7 @@ mod subjects;
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod terminal;
 
+mod agent;
 mod chains;
 mod convert;
 mod disk_faults;

@@ -5,6 +5,9 @@ use crate::diag::Fault;
 use crate::model::value::{Parameter, ParameterForm, Type, Value};
 use std::collections::BTreeSet;
 
+/// The name of the port at which QEMU's guest agent listens in a guest unless it is told another one (qemu-ga(8), `--path`).
+pub(crate) const AGENT_PORT: &str = "org.qemu.guest_agent.0";
+
 /// bhyve(8), `virtio-console`.
 const PORT: &[Parameter] = &[
     Parameter::new("name", Type::Name { max: 256 }, "the name that the guest sees")

@@ -6,7 +6,7 @@ mod part;
 
 use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::model::{Bootrom, Draft, Ended, Limits, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Device, Draft, Ended, Limits, Machine, Part, PciSlot};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -246,8 +246,14 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::from(Exit(ended)))
 }
 
-/// Has every path of the host begin at the root.
+/// Has every path of the host begin at the root, and the agent's port be where the machine's folder is.
 fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised> {
+    if let (Some(slot), Some(name)) = (draft.agent, &draft.name) {
+        let folder = call.evaluation().run().host.settings().machine_folder(name);
+        let about = |fault: Fault| part_of(&vm.0.borrow(), &Part::Key("agent"), fault);
+        let port = Device::of_agent(&folder).and_then(|port| draft.put(slot, port));
+        port.map_err(about)?;
+    }
     for (part, path) in draft.paths_mut() {
         let about = |raised: Raised| part_of(&vm.0.borrow(), &part, raised.fault);
         let whole = call.whole(path.as_str(), &about)?;

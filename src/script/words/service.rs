@@ -24,6 +24,7 @@ const READY_KEYS: &[(&str, &str)] = &[
     ("tcp", "where somebody listens then: \"10.0.0.5:5432\""),
     ("serial", "what the serial port in the log has said then, as a part of one line"),
     ("ssh", "true: its sshd answers then, at the address by which `vmrun ssh` reaches it"),
+    ("agent", "true: its guest's agent answers then, at the port that the key `agent` of the machine makes"),
     ("within", "how long that may take (\"60s\")"),
 ];
 
@@ -46,7 +47,7 @@ pub(super) const WORDS: &[Word] = &[
         name: "ready",
         kind: WordKind::Description,
         params: &[Param::map("sign", Keys::Own(READY_KEYS)).shown("#{ tcp: \"10.0.0.5:5432\", within: \"30s\" }")],
-        help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, the serial port in the log has said `serial`, or its `ssh` answers.",
+        help: "Says when a machine is ready for those after it: when somebody listens at `tcp`, the serial port in the log has said `serial`, or its `ssh` or its `agent` answers.",
         ..Word::of(ready)
     },
 ];
@@ -89,16 +90,20 @@ fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     const WITHIN: Duration = Duration::from_secs(60);
     let options = call.options(0)?;
-    let is_ssh = value(&options, "ssh")
-        .map_or(Ok(false), |value| value.as_bool().map_err(|_| expected("true or false", value).under("ssh").arg(0)))?;
-    let sign = match (value(&options, "tcp"), value(&options, "serial")) {
-        (None, None) if is_ssh => Sign::Ssh,
-        (Some(address), None) if !is_ssh => {
+    let is = |key: &str| {
+        let wrong = |value| expected("true or false", value).under(key).arg(0);
+        value(&options, key).map_or(Ok(false), |value| value.as_bool().map_err(|_| wrong(value)))
+    };
+    let answers = [(is("ssh")?, Sign::Ssh), (is("agent")?, Sign::Agent)];
+    let mut answers = answers.into_iter().filter_map(|(is, sign)| is.then_some(sign));
+    let sign = match (value(&options, "tcp"), value(&options, "serial"), (answers.next(), answers.next())) {
+        (None, None, (Some(sign), None)) => sign,
+        (Some(address), None, (None, None)) => {
             let address = text(address).map_err(|raised| raised.under("tcp").arg(0))?;
             let none = |_| Fault::new(format!("{address:?} is no address with a port")).hint("write \"10.0.0.5:5432\"");
             Sign::Tcp(address.parse().map_err(|error| Raised::from(none(error)).under("tcp").arg(0))?)
         }
-        (None, Some(words)) if !is_ssh => {
+        (None, Some(words), (None, None)) => {
             let words = text(words).map_err(|raised| raised.under("serial").arg(0))?;
             if words.is_empty() || words.contains('\n') {
                 let fault = Fault::new("what the serial port says is a part of one line");
@@ -106,7 +111,10 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
             }
             Sign::Serial(words)
         }
-        _ => return Err(Raised::from(Fault::new("a machine is ready by `tcp`, `serial` or `ssh`, one of them")).arg(0)),
+        _ => {
+            let fault = Fault::new("a machine is ready by `tcp`, `serial`, `ssh` or `agent`, one of them");
+            return Err(Raised::from(fault).arg(0));
+        }
     };
     let within = value(&options, "within").map(duration).transpose();
     let within = within.map_err(|raised| raised.under("within").arg(0))?.unwrap_or(WITHIN);

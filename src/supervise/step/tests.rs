@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn rules() -> Rules {
-    Rules { stop_within: 60 * SECOND, is_background: false, restart: None, is_imagined: false }
+    Rules { stop_within: 60 * SECOND, has_agent: false, is_background: false, restart: None, is_imagined: false }
 }
 
 /// A run as whoever drives it sees it: what was decided, and what became of it.
@@ -19,7 +19,7 @@ struct Walk {
 
 /// Whether a hypervisor runs, as far as the state knows.
 fn has_guest(state: &RunState) -> bool {
-    matches!(state.phase, Phase::Running | Phase::Stopping | Phase::Forcing | Phase::Killing)
+    matches!(state.phase, Phase::Running | Phase::Asking | Phase::Stopping | Phase::Forcing | Phase::Killing)
 }
 
 impl Walk {
@@ -78,12 +78,15 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         delay: SECOND * u32::try_from(delay).unwrap(),
         ..RestartPolicy::default()
     });
-    (1_u64..100, any::<bool>(), prop::option::of(policy)).prop_map(|(stop, is_background, restart)| Rules {
-        stop_within: Duration::from_secs(stop),
-        is_background,
-        restart,
-        is_imagined: false,
-    })
+    (1_u64..100, any::<[bool; 2]>(), prop::option::of(policy)).prop_map(
+        |(stop, [is_background, has_agent], restart)| Rules {
+            has_agent,
+            stop_within: Duration::from_secs(stop),
+            is_background,
+            restart,
+            is_imagined: false,
+        },
+    )
 }
 
 proptest! {
@@ -107,7 +110,7 @@ proptest! {
             match walk.state.phase {
                 // A hypervisor that was killed ends.
                 Phase::Killing => walk.feel(Event::Ended(late.clone()), &rules),
-                Phase::Stopping | Phase::Forcing => walk.feel(Event::Deadline, &rules),
+                Phase::Asking | Phase::Stopping | Phase::Forcing => walk.feel(Event::Deadline, &rules),
                 _ => walk.feel(Event::Evaluated(false), &rules),
             }
             prop_assert_eq!(walk.has_guest, has_guest(&walk.state));
@@ -130,6 +133,25 @@ proptest! {
             let goes_on = |action: &Action| matches!(action, Action::Evaluate { .. } | Action::Rest(_) | Action::Pause(_));
             prop_assert!(!walk.actions.iter().any(goes_on), "{:?}", walk);
         }
+    }
+
+    #[test]
+    fn an_agent_has_a_third_of_the_time_and_all_of_it_is_over_when_it_would_be_without_one(stop in 3_u64..100, begin in 1_u64..9) {
+        let rules = Rules { stop_within: Duration::from_secs(stop), has_agent: true, ..rules() };
+        let mut walk = step(RunState::default(), Event::Started, SECOND, &rules);
+        let mut times = vec![];
+        let mut now = Duration::from_secs(begin);
+        for event in [Event::StopAsked, Event::Deadline, Event::Deadline] {
+            walk = step(walk.0, event, now, &rules);
+            times.push((walk.1.clone(), now));
+            now = walk.0.deadline.unwrap_or(now);
+        }
+        let after = |share: Duration| Duration::from_secs(begin) + share;
+        prop_assert_eq!(times, [
+            (vec![Action::Stop(Means::Agent)], after(Duration::ZERO)),
+            (vec![Action::Stop(Means::PowerButton)], after(rules.stop_within / 3)),
+            (vec![Action::Stop(Means::Force)], after(rules.stop_within)),
+        ]);
     }
 
     #[test]

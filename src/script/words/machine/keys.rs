@@ -11,7 +11,7 @@ use crate::model::domain::policy;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::{Tty, Type, Value};
-use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, Jail, JailName, Setting, Size, Topology};
+use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, Jail, JailName, PciSlot, Setting, Size, Topology};
 use crate::script::handle::{Rom, VmState};
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic};
@@ -59,6 +59,11 @@ const OWN: &[Key] = &[
         "ssh",
         "how `vmrun ssh` reaches the guest: #{ user: \"debian\", host_key: key.public_key, port: 22, address: \"10.0.0.5\", identity: \"id_ed25519\" }",
     ),
+    key(
+        "agent",
+        "the slot of a port for QEMU's guest agent, as \"9\", by which `vmrun exec` runs commands in the guest and `vmrun stop` asks it first; \
+         its socket is in the folder of the machine's state. The guest needs the package qemu-guest-agent",
+    ),
     key("oem_strings", "texts of the maker that SMBIOS shows, by number: #{ \"1\": \"X\" }"),
 ];
 
@@ -102,6 +107,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "fw_cfg" => set_items(draft, value)?,
         "jail" => draft.jail = Some(jail(value)?),
         "ssh" => draft.ssh = ssh::options(value)?,
+        "agent" => draft.agent = Some(slot(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
@@ -143,6 +149,14 @@ fn set_under(draft: &mut Draft, top: &str, name: &str, value: &Dynamic) -> Resul
         draft.set(setting, value);
     }
     Ok(())
+}
+
+/// A slot, as the keys of `slots` name it.
+fn slot(value: &Dynamic) -> Result<PciSlot, Raised> {
+    match value.as_int() {
+        Ok(number) => Ok(PciSlot::slot(number)?),
+        Err(_) => Ok(value.clone().into_string().map_err(|_| expected("a slot, as \"9\"", value))?.parse()?),
+    }
 }
 
 fn set_bootrom(state: &mut VmState, value: &Dynamic) -> Result<(), Raised> {
