@@ -152,8 +152,8 @@ pub(super) const GROUPS: &[Group] = &[
         Entry("import", &[
             ("vmrun import /vm/web/web.conf --out web.rhai", "Write a recipe of a guest of vm-bhyve"),
             ("vmrun import -- bhyve -c 2 -m 1G web", "Print the recipe of a command line"),
-            ("virsh dumpxml web | vmrun import - --out web.rhai", "Write a recipe of a domain of libvirt"),
-            ("ssh host vmrun export web - | vmrun import - --dry-run", "Tell what importing a machine would do"),
+            ("vmrun import web.xml --out web.rhai", "Write a recipe of a domain of libvirt"),
+            ("vmrun import web.tar.zst --dry-run", "Tell what bringing an exported machine here would do"),
             ("vmrun import --all /vm --out ./recipes", "Write recipes of all guests of vm-bhyve, CBSD or libvirt"),
             ("vmrun import --all --running --out ./recipes", "Write recipes of what runs on this host now"),
         ]),

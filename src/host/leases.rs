@@ -92,6 +92,8 @@ fn dhcpd(text: &str) -> Vec<Lease> {
     let mut all: Vec<(IpAddr, Option<Lease>)> = Vec::new();
     let mut open: Option<Statement> = None;
     for line in text.lines().map(str::trim) {
+        // A comment may stand behind a statement, as behind a time that is told in seconds.
+        let line = line.split_once("; #").map_or(line, |(statement, _)| statement);
         let words: Vec<&str> = line.trim_end_matches(';').split_ascii_whitespace().collect();
         match (words.as_slice(), open.as_mut()) {
             (["lease", address, "{"], _) => open = address.parse().ok().map(Statement::of),

@@ -172,7 +172,7 @@ mod tests {
             told(&KEY.replace("ssh-ed", "ssh-ef")),
             format!(
                 "that is no public key of ssh: it is of no kind that is known: ssh-ed25519, ecdsa-sha2-nistp256, \
-                 ecdsa-sha2-nistp384, ecdsa-sha2-nistp521 and ssh-rsa | {form}; did you mean `ssh-ed25519`?"
+                 ecdsa-sha2-nistp384, ecdsa-sha2-nistp521 and ssh-rsa | did you mean `ssh-ed25519`?"
             )
         );
         for other in [KEY.replace("AAAAC3", "AAAAB3"), KEY.replace("6sK", "6s"), KEY.replace('+', "-")] {
