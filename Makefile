@@ -117,6 +117,8 @@ deb: build
 
 ## fresh    that package installed, used, upgraded and removed in a Debian that has nothing else; takes root and minutes
 fresh: deb
+	tools/setup.sh fresh
+	lintian --fail-on error,warning target/dist/vmrun_*.deb
 	tools/fresh.sh target/dist/vmrun_*.deb
 
 ## dist     what is released, with checksums, in target/dist: the sources, the crate, the package of Debian

@@ -48,9 +48,9 @@ done
 
 cp "$package" "$root/vmrun.deb"
 within dpkg -i /vmrun.deb
-within vmrun plan /usr/share/examples/vmrun/demo.rhai >"$work/plan" || fail "the demo has no plan"
-grep -q qemu-system "$work/plan" || fail "the demo's plan starts no guest"
-within vmrun check /usr/share/examples/vmrun/demo.rhai || fail "the demo is wrong"
+within vmrun plan --on freebsd --init /usr/share/examples/vmrun/demo.rhai >"$work/plan" || fail "the demo has no plan"
+grep -q "^bhyve " "$work/plan" || fail "the demo's plan starts no guest"
+within vmrun check --on freebsd /usr/share/examples/vmrun/demo.rhai || fail "the demo is wrong"
 within vmrun man >"$work/page" && [ -s "$work/page" ] || fail "there is no manual"
 within sh -c 'cd /usr/share/man && ls man1/vmrun.1.gz man1/vmrun-start.1.gz man5/vmrun-recipe.5.gz' >/dev/null
 within bash -n /usr/share/bash-completion/completions/vmrun || fail "bash does not take the completions"
