@@ -69,7 +69,13 @@ case $1 in
         mdbook=$(command -v mdbook || :)
         mdbook=${mdbook:-${XDG_CACHE_HOME:-$HOME/.cache}/vmrun-tools/bin/mdbook}
         [ -x "$mdbook" ] || die "mdbook is not there" "tools/setup.sh book installs it"
-        pages "$here/docs/book/src/reference"
-        "$mdbook" build "$here/docs/book" --dest-dir "${CARGO_TARGET_DIR:-$here/target}/book"
+        # What is generated is no part of the sources: pages are put together in a copy.
+        target=${CARGO_TARGET_DIR:-$here/target}
+        rm -rf "$target/book-pages" "$target/book"
+        mkdir -p "$target/book-pages"
+        cp -R "$here/docs" "$here/recipes" "$here"/*.md "$target/book-pages/"
+        pages "$target/book-pages/docs/book/src/reference"
+        case $target in /*) ;; *) target=$PWD/$target ;; esac
+        "$mdbook" build "$target/book-pages/docs/book" --dest-dir "$target/book"
         ;;
 esac

@@ -20,14 +20,14 @@ pub(super) struct Block {
     pub(super) text: String,
 }
 
-/// The texts that end in `.md` below a folder, or directly in it, but for those that `make book` generates.
+/// The texts that end in `.md` below a folder, or directly in it.
 fn below(folder: &str, is_deep: bool) -> Vec<Page> {
     let mut found = Vec::new();
     for entry in fs::read_dir(project(folder)).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
         if Path::new(&project(&path)).is_dir() {
-            if is_deep && path != format!("{PAGES}/reference") {
+            if is_deep {
                 found.extend(below(&path, true));
             }
         } else if Path::new(&path).extension().is_some_and(|kind| kind == "md") {
