@@ -293,6 +293,8 @@ debian_needs_test() {
 # What builds the image of a Debian, and serves, converts and boots it.
 debian_needs_images() {
     need_tool curl curl
+    need_tool ssh openssh-client
+    need_tool ssh-keygen openssh-client
     need_tool qemu-img qemu-utils
     need_tool xz xz-utils
     need_tool cmp diffutils

@@ -150,7 +150,8 @@ fn every_command_line_that_a_document_has_to_be_typed_is_one_of_vmrun() {
     let command = Cli::command();
     let mut count = 0;
     let mut faults = Vec::new();
-    for (path, text) in texts().into_iter().filter(|(path, _)| path.ends_with(".md")) {
+    let is_document = |path: &str| Path::new(path).extension().is_some_and(|kind| kind == "md");
+    for (path, text) in texts().into_iter().filter(|(path, _)| is_document(path)) {
         for words in typed(&text) {
             count += 1;
             let line = words.join(" ");

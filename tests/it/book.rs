@@ -176,12 +176,29 @@ fn sources(folder: &str) -> Vec<String> {
     for entry in fs::read_dir(project(folder)).unwrap() {
         let path = entry.unwrap().path();
         let name = path.strip_prefix(project("")).unwrap().to_str().unwrap().to_string();
-        match path.is_dir() {
-            true => found.extend(sources(&name)),
-            false => found.push(fs::read_to_string(&path).unwrap_or_default()),
+        if path.is_dir() {
+            found.extend(sources(&name));
+        } else {
+            found.push(fs::read_to_string(&path).unwrap_or_default());
         }
     }
     found
+}
+
+#[test]
+fn a_page_is_read_as_a_browser_and_a_reader_would() {
+    let text = "# A `word`, and more\n\nA [page](a.md#b) and `[none](x)`. This sentence has seven words or\nmore: here is one more of seven words.\n\n\
+                | [cell](c.md) | this is no sentence though it is long |\n\n```sh\n[no](link)\n```\n```\nbare\n```\n";
+    assert_eq!(links(text), ["a.md#b", "c.md"]);
+    assert_eq!(anchors(text), ["a-word-and-more"]);
+    assert_eq!(sentences(text), ["This sentence has seven words or more:", "here is one more of seven words."]);
+    let kinds: Vec<(String, String)> = blocks(text).into_iter().map(|block| (block.kind, block.text)).collect();
+    assert_eq!(kinds, [("sh".into(), "[no](link)\n".into()), (String::new(), "bare\n".into())]);
+    assert_eq!(resolved("docs/book/src/from/a.md", "../b.md"), "docs/book/src/b.md");
+    let file = fs::read_to_string(project("recipes/network.rhai")).unwrap();
+    let lines = file.lines().skip(2).take(2).collect::<Vec<_>>().join("\n");
+    let page = Page { path: "docs/a.md".into(), text: "<{{#include ../recipes/network.rhai:3:4}}>".into() };
+    assert_eq!(pages::included(&page), format!("<{lines}>"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn below(folder: &str, is_deep: bool) -> Vec<Page> {
             if is_deep && path != format!("{PAGES}/reference") {
                 found.extend(below(&path, true));
             }
-        } else if path.ends_with(".md") {
+        } else if Path::new(&path).extension().is_some_and(|kind| kind == "md") {
             found.push(Page { text: fs::read_to_string(project(&path)).unwrap(), path });
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn documents() -> Vec<Page> {
 }
 
 /// A page's text with what it includes, as mdBook's links preprocessor has it: a whole file, or lines of it as `FILE:FROM:TO`.
-fn included(page: &Page) -> String {
+pub(super) fn included(page: &Page) -> String {
     let mut parts = page.text.split("{{#include ");
     let mut text = parts.next().unwrap_or_default().to_string();
     for part in parts {
