@@ -242,7 +242,7 @@ Host web
 
     // One that does not run is not looked for.
     assert_eq!(host.run(&["stop", "web"]).code, 0);
-    said(&host, "ssh web", 3, "", "\nerror: the machine web does not run\n |\n = hint: `vmrun start web` starts it\n");
+    said(&host, "ssh web", 8, "", "\nerror: the machine web does not run\n |\n = hint: `vmrun start web` starts it\n");
     said(
         &host,
         "cp a b",
