@@ -252,7 +252,10 @@ fn what_an_instance_is_is_no_parameter_of_another_meaning() {
         &fault(2, 13, "print(param(\"instance\", 3) + n);", "            ^^^^^^^^^^"),
     );
     host.write("worker.rhai", "let i = param(\"instance\", 3);\nprint(instance(1..=3) + i);\n");
-    same(&said(&host.run(&["plan", "worker.rhai[2]"])), &fault(2, 7, "print(instance(1..=3) + i);", "      ^^^^^^^^"));
+    same(
+        &said(&host.run(&["plan", "worker.rhai[2]"])),
+        &fault(2, 7, "print(instance(1..=3) + i);", "      ^^^^^^^^^^^^^^^"),
+    );
 }
 
 #[test]
