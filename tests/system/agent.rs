@@ -27,7 +27,18 @@ impl Agent {
         let socket = host.path("state/web/agent.sock");
         std::fs::remove_file(&socket).unwrap();
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "qemu-ga", "-m", "unix-listen", "-b", REFUSED]);
+        command.args([
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "qemu-ga",
+            "-m",
+            "unix-listen",
+            "-b",
+            REFUSED,
+        ]);
         command.arg("-p").arg(&socket).arg("-t").arg(host.path("vm")).arg("-f").arg(host.path("vm/qga.pid"));
         let agent = Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let begun = Instant::now();
@@ -61,7 +72,10 @@ fn debians_agent_runs_commands_and_what_it_refuses_is_told() {
     assert_eq!((many.code, &*many.stdout, &*many.stderr), (0, "5000000\n", ""));
     let (code, output, error) = exec("-- /no/such/program");
     assert_eq!((code, &*output), (4, ""));
-    assert!(error.starts_with("error: the agent in web refuses guest-exec: Failed to execute child process"), "{error}");
+    assert!(
+        error.starts_with("error: the agent in web refuses guest-exec: Failed to execute child process"),
+        "{error}"
+    );
     let (code, _, error) = exec("--within 1s -- sleep 30");
     assert_eq!(code, 4, "{error}");
     assert!(error.starts_with("error: the agent in web says that `sleep` has not ended within 1s\n"), "{error}");
