@@ -2,8 +2,12 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Where Pacemaker looks for resource agents; FreeBSD's port has /usr/local/lib/ocf.
-OCF_ROOT ?= /usr/lib/ocf
+# freebsd or linux: what to install for; this system, if it is empty.
+SYSTEM ?=
+# Where Pacemaker looks for resource agents: /usr/lib/ocf, or PREFIX/lib/ocf on FreeBSD, if it is empty.
+OCF_ROOT ?=
+# yes: for a package, which keeps a list of its files itself.
+PACKAGED ?=
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 600
@@ -11,6 +15,7 @@ VMRUN = target/release/vmrun
 TARGET = $${CARGO_TARGET_DIR:-target}
 # Where tools/setup.sh keeps a cargo-deny, if there is none on the path.
 CACHE = $${XDG_CACHE_HOME:-$$HOME/.cache}/vmrun-tools
+INSTALL = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" SYSTEM="$(SYSTEM)" PACKAGED="$(PACKAGED)" tools/install.sh
 DENY = PATH="$$PATH:$(CACHE)" $(CARGO) deny --locked
 
 all: build
@@ -61,10 +66,16 @@ editors:
 		--target-dir packaging/tree-sitter-vmrun/parser/target -- generate
 	$(CARGO) test --locked --test editors
 
+## book     the book, as target/book/index.html; compiles mdBook once, for some minutes
+book:
+	tools/setup.sh book
+	$(CARGO) build --locked --bin vmrun
+	tools/book.sh build $(TARGET)/debug/vmrun
+
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: record:: record_words:: recorded:: storage_plans::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: new:: ports:: record:: record_words:: recorded:: storage_plans::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:
@@ -95,16 +106,35 @@ bench:
 fuzz:
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-## install  what was built, with manual, completions and examples, below PREFIX (/usr/local), itself below DESTDIR (nothing)
+## install  what was built, with manual, completions, examples and the host's service, below PREFIX (/usr/local) below DESTDIR (nothing)
 install:
-	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" tools/install.sh install $(VMRUN)
+	$(INSTALL) install $(VMRUN)
+
+## deb      a package of Debian of what was built, in target/dist; takes cargo-deb from crates.io
+deb: build
+	tools/setup.sh deb
+	CARGO_DEB="$$(PATH="$$PATH:$(CACHE)" command -v cargo-deb)" tools/deb.sh $(VMRUN) target/dist
+
+## fresh    that package installed, used, upgraded and removed in a Debian that has nothing else; takes root and minutes
+fresh: deb
+	tools/setup.sh fresh
+	lintian --fail-on error,warning target/dist/vmrun_*.deb
+	tools/fresh.sh target/dist/vmrun_*.deb
+
+## dist     what is released, with checksums, in target/dist: the sources, the crate, the package of Debian
+dist: deb
+	tools/dist.sh target/dist
+
+## reproducible  two builds of the last commit in two folders, which have to be the same bytes; takes two release builds
+reproducible:
+	tools/reproducible.sh
 
 ## uninstall  remove exactly what make install made, with the same PREFIX and DESTDIR
 uninstall:
-	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" OCF_ROOT="$(OCF_ROOT)" tools/install.sh uninstall
+	$(INSTALL) uninstall
 
 ## clean    remove what was built
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images editors bless check msrv freebsd bench fuzz install uninstall clean
+.PHONY: all help build run test attack images editors book bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean

@@ -133,7 +133,7 @@ enum Command {
     Top(top::TopArgs),
     /// Tell all that is known of a machine, and its threads
     Status(status::StatusArgs),
-    /// Tell by the exit code whether a machine runs, for programs that look again and again
+    /// Tell by the exit code whether a machine runs, for programs
     Monitor(monitor::MonitorArgs),
     /// Print numbers of the machines of this host, for Prometheus
     Metrics(metrics::MetricsArgs),

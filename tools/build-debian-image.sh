@@ -20,7 +20,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 suite=bookworm
 packages='linux-image-cloud-amd64 initramfs-tools systemd-sysv systemd-boot-efi udev
-    cloud-init cloud-guest-utils e2fsprogs fdisk lz4'
+    cloud-init cloud-guest-utils e2fsprogs fdisk lz4 openssh-server sudo'
 
 # Sizes in MiB: what is before the partitions, the two, and what is behind them.
 before=1 esp=64 root=640 behind=1
@@ -96,7 +96,7 @@ fi
 
 say "building $image, which takes two to four minutes"
 
-# No module loads what no guest has; nothing of the network is asked for, or waited for.
+# No module loads what no guest has, and nothing waits for a network.
 for folder in etc/cloud/cloud.cfg.d etc/systemd/journald.conf.d etc/initramfs-tools/conf.d \
     usr/share/initramfs-tools/modules.d; do
     mkdir -p "$work/files/$folder"
@@ -106,9 +106,7 @@ printf 'MODULES=list\nCOMPRESS=lz4\n' >"$work/files/etc/initramfs-tools/conf.d/v
 printf '%s\n' $modules >"$work/files/usr/share/initramfs-tools/modules.d/vmrun"
 cat >"$work/files/etc/cloud/cloud.cfg.d/90-vmrun.cfg" <<'CONFIG'
 datasource_list: [NoCloud, None]
-network: {config: disabled}
-ssh_deletekeys: false
-cloud_init_modules: [seed_random, bootcmd, write-files, growpart, resizefs, set_hostname]
+cloud_init_modules: [seed_random, bootcmd, write-files, growpart, resizefs, set_hostname, users-groups, ssh]
 cloud_config_modules: [runcmd]
 cloud_final_modules: [scripts-per-instance, scripts-user, scripts-per-boot, final-message]
 CONFIG
@@ -118,7 +116,7 @@ printf '[Journal]\nStorage=volatile\n' >"$work/files/etc/systemd/journald.conf.d
 
 # Masked: what takes its time without a processor that helps, and is of no use here.
 masked='apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer
-    e2scrub_reap.service systemd-timesyncd.service systemd-networkd.service
+    e2scrub_reap.service systemd-timesyncd.service
     systemd-networkd-wait-online.service systemd-pstore.service networking.service
     getty@tty1.service getty-static.service serial-getty@ttyS0.service apparmor.service
     systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-update-utmp.service
@@ -135,7 +133,7 @@ mmdebstrap --mode=root --variant=essential --quiet --architectures=amd64 \
     --essential-hook='cp -R '"$work"'/files/. "$1/"' \
     --customize-hook='systemctl --root="$1" --quiet mask '"$(echo $masked)" \
     --customize-hook='rm -rf "$1"/var/cache/apt "$1"/var/lib/apt/lists "$1"/var/log/*.log' \
-    --customize-hook=': >"$1/etc/machine-id"' \
+    --customize-hook=': >"$1/etc/machine-id"; rm -f "$1"/etc/ssh/ssh_host_*; systemctl --root="$1" --quiet enable systemd-networkd' \
     "$suite" "$work/root" "$source" </dev/null >"$work/log" 2>&1 || {
     tail -n 30 "$work/log" >&2
     die "mmdebstrap cannot make the system"

@@ -2,12 +2,15 @@
 #
 # Install vmrun below a prefix, or remove exactly what an installation made.
 #
-#   tools/install.sh install PROGRAM   the program, its manual, completions, examples, licence
+#   tools/install.sh install PROGRAM   the program, its manual, completions, examples, licence, and what starts it with the host
 #   tools/install.sh uninstall         all that is in the list of the installation
 #
-# PREFIX (/usr/local) is the prefix, OCF_ROOT (/usr/lib/ocf) where agents of Pacemaker are, both below DESTDIR (nothing).  The list is
-# PREFIX/share/vmrun/installed: every file, and every folder that was not there before.
-# An installation over another one removes what that had and it has not.
+# PREFIX (/usr/local) is the prefix, OCF_ROOT where agents of Pacemaker are, both below DESTDIR (nothing).  SYSTEM is freebsd or
+# linux, this system if it is not said: FreeBSD has scripts of rc.d and periodic(8) and agents in PREFIX/lib/ocf, Linux a unit of
+# systemd and agents in /usr/lib/ocf.  ZSH_FUNCTIONS (PREFIX/share/zsh/site-functions) is where zsh looks for completions.
+#
+# The list is PREFIX/share/vmrun/installed: every file, and every folder that was not there before.  An installation over another
+# one removes what that had and it has not.  With PACKAGED=yes there is no list: the system's packages have their own.
 #
 # Status: 0 done, 1 something failed, 2 usage.
 
@@ -16,7 +19,14 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 root=${DESTDIR-}
 prefix=${PREFIX:-/usr/local}
+in_sed=$(printf '%s\n' "$prefix" | sed 's/[|&\\]/\\&/g')
 list=$prefix/share/vmrun/installed
+system=${SYSTEM:-$(uname -s | tr '[:upper:]' '[:lower:]')}
+case $system in
+    freebsd) agents=$prefix/lib/ocf ;;
+    *) agents=/usr/lib/ocf ;;
+esac
+agents=${OCF_ROOT:-$agents}
 
 die() {
     printf 'install: %s\n' "$@" >&2
@@ -50,6 +60,24 @@ remove() { # <list> <list that stays>
     done
 }
 
+# Installs a script or unit, which is told where the program is.
+put_with_path() { # <mode> <file> <path>
+    sed -e "s|/usr/local/bin/vmrun|$in_sed/bin/vmrun|g" -e "s|/usr/local/etc/|$in_sed/etc/|g" \
+        -e "s|/usr/local/lib/systemd/|$in_sed/lib/systemd/|g" "$2" >"$work/text"
+    put "$1" "$work/text" "$3"
+}
+
+# What starts and stops machines with the host.
+put_service() {
+    case $system in
+        freebsd)
+            put_with_path 755 "$here/packaging/vmrun" "$prefix/etc/rc.d/vmrun"
+            put_with_path 755 "$here/packaging/periodic/400.vmrun" "$prefix/etc/periodic/daily/400.vmrun"
+            ;;
+        *) put_with_path 644 "$here/packaging/vmrun.service" "$prefix/lib/systemd/system/vmrun.service" ;;
+    esac
+}
+
 install_all() { # <program>
     [ -x "$1" ] || die "$1 is not there: run make first"
     mkdir "$work/man"
@@ -63,15 +91,21 @@ install_all() { # <program>
         put 644 "$page" "$prefix/share/man/${section##*/}/${page##*/}"
     done
     put 644 "$work/vmrun.bash" "$prefix/share/bash-completion/completions/vmrun"
-    put 644 "$work/vmrun.zsh" "$prefix/share/zsh/site-functions/_vmrun"
+    put 644 "$work/vmrun.zsh" "${ZSH_FUNCTIONS:-$prefix/share/zsh/site-functions}/_vmrun"
     put 644 "$work/vmrun.fish" "$prefix/share/fish/vendor_completions.d/vmrun.fish"
     put 644 "$work/vmrun.tcsh" "$prefix/share/vmrun/completions/vmrun.tcsh"
     for recipe in "$here"/recipes/*.rhai; do
         put 644 "$recipe" "$prefix/share/examples/vmrun/${recipe##*/}"
     done
     put 644 "$here/LICENSE" "$prefix/share/doc/vmrun/LICENSE"
-    put 755 "$here/packaging/ocf/vmrun" "${OCF_ROOT:-/usr/lib/ocf}/resource.d/vmrun/vmrun"
+    put 644 "$here/README.md" "$prefix/share/doc/vmrun/README.md"
+    put 755 "$here/packaging/ocf/vmrun" "$agents/resource.d/vmrun/vmrun"
+    put_service
     rm -f "$root$prefix/libexec/vmrun-tools" # a second program, which earlier builds had
+    [ "${PACKAGED-no}" = yes ] || write_list
+}
+
+write_list() {
     folder "$prefix/share/vmrun"
     if [ -e "$root$list" ]; then
         # Folders that the earlier one made are still ours.

@@ -6,6 +6,9 @@
 #   tools/setup.sh test    that, and what the tests and checks use
 #   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
+#   tools/setup.sh deb     what `make deb` uses, cargo-deb of crates.io; needs no root
+#   tools/setup.sh fresh   what `make fresh` uses to try that package
+#   tools/setup.sh book    what `make book` uses beside Rust itself; needs no root
 #   tools/setup.sh editors what `make editors` uses of npm's registry, beside Node.js; needs no root
 #
 # One line is printed for each thing that is installed; nothing is printed, and nothing
@@ -156,6 +159,72 @@ install_deny() {
     have_deny || die "$cache/cargo-deny does not run here" "$advice"
 }
 
+# ------------------------------------------------------------------- cargo-deb
+
+# It is built once, from crates.io, with the versions of its own lock file, and kept where cargo-deny is.
+deb_version=3.8.0
+
+have_deb() {
+    have cargo-deb ||
+        { [ -x "$cache/cargo-deb" ] && [ "$("$cache/cargo-deb" --version)" = "cargo-deb $deb_version" ]; }
+}
+
+install_deb() {
+    advice="install cargo-deb, by: cargo install --locked cargo-deb"
+    make_work
+    say "installing $cache/cargo-deb $deb_version"
+    quietly cargo install --quiet --locked --no-default-features --root "$work/deb" "cargo-deb@$deb_version" || {
+        show_log
+        die "cargo cannot install cargo-deb $deb_version" "$advice"
+    }
+    mkdir -p "$cache"
+    install -m 755 "$work/deb/bin/cargo-deb" "$cache/cargo-deb.$$"
+    mv "$cache/cargo-deb.$$" "$cache/cargo-deb"
+    have_deb || die "$cache/cargo-deb does not run here" "$advice"
+}
+
+setup_deb() {
+    have dpkg-shlibdeps || die "dpkg-shlibdeps is not on the path: packages are made on Debian" "install it, by: apt-get install dpkg-dev"
+    have_deb || install_deb
+}
+
+# A package is tried in a Debian of its own.
+setup_fresh() {
+    have apt-get || die "a package of Debian is tried on Debian alone"
+    need_tool debootstrap debootstrap
+    need_tool lintian lintian
+    [ -n "$missing" ] || return 0
+    find_root
+    [ "$can_be_root" = yes ] || die "run this as root (neither sudo nor doas can be used here): $0 fresh"
+    # shellcheck disable=SC2086 # one word for each package
+    apt_install $missing || {
+        show_log
+        die "cannot install: $missing"
+    }
+}
+
+# ---------------------------------------------------------------------- mdBook
+
+# It is compiled: no registry that is known here has it built.  A part of it that only
+# `mdbook serve` and `watch` use is left out.
+mdbook_version=0.5.4
+
+have_mdbook() {
+    have mdbook ||
+        { [ -x "$cache/bin/mdbook" ] && [ "$("$cache/bin/mdbook" --version)" = "mdbook v$mdbook_version" ]; }
+}
+
+install_mdbook() {
+    make_work
+    say "compiling $cache/bin/mdbook $mdbook_version, which takes some minutes"
+    quietly cargo install --locked --no-default-features --features search --version "$mdbook_version" \
+        --root "$cache" mdbook || {
+        show_log
+        die "cargo cannot install mdbook $mdbook_version"
+    }
+    have_mdbook || die "$cache/bin/mdbook does not run here"
+}
+
 # ------------------------------------------------------------------------ iPXE
 
 # A boot image carries a script of the name autoexec.ipxe, which iPXE looks for since
@@ -225,6 +294,8 @@ debian_needs_test() {
 # What builds the image of a Debian, and serves, converts and boots it.
 debian_needs_images() {
     need_tool curl curl
+    need_tool ssh openssh-client
+    need_tool ssh-keygen openssh-client
     need_tool qemu-img qemu-utils
     need_tool xz xz-utils
     need_tool cmp diffutils
@@ -531,7 +602,7 @@ setup_editors() {
 
 main() {
     case ${1-} in
-        run | test | images | check | editors) [ $# = 1 ] || set -- ;;
+        run | test | images | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then
@@ -540,6 +611,13 @@ main() {
     fi
     if [ "$1" = editors ]; then
         setup_editors
+    elif [ "$1" = deb ]; then
+        setup_deb
+    elif [ "$1" = fresh ]; then
+        setup_fresh
+    elif [ "$1" = book ]; then
+        check_rust
+        have_mdbook || install_mdbook
     elif [ "$1" = check ]; then
         have_deny || [ "$(uname -s)" != FreeBSD ] ||
             die "cargo-deny is not on the path" "install it, by: pkg install cargo-deny"

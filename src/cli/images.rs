@@ -4,6 +4,7 @@ use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::model::Arch;
+use crate::model::argv::quote;
 use crate::ops::images::{self, Checked, Pin, System};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -144,15 +145,14 @@ fn checked(recipe: &str, writes: bool, term: &Term) -> Result<(), Vec<Diagnostic
         }
         return Ok(());
     }
+    let file = quote(recipe);
     let is_old = |one: &Checked| {
         let fault = Fault::new(format!(
             "{recipe}: the pin of {} is old: it is {}, and its publisher has another one",
             one.pin.name,
             one.has.hex()
         ));
-        Diagnostic::error(
-            fault.hint(format!("`vmrun images pin --check --edit {recipe}` writes {}", written(&one.pin))),
-        )
+        Diagnostic::error(fault.hint(format!("`vmrun images pin --check --edit {file}` writes {}", written(&one.pin))))
     };
     if old.is_empty() { Ok(()) } else { Err(old.iter().map(is_old).collect()) }
 }

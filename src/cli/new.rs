@@ -3,7 +3,8 @@
 use super::images;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
-use crate::model::{Digest, DigestKind, InterfaceName, Size, VmName};
+use crate::model::ssh::SshUser;
+use crate::model::{Argv, Digest, DigestKind, InterfaceName, Size, VmName};
 use crate::ops::display::terminal::{ask, has_keyboard};
 use crate::ops::images::catalog;
 use crate::ops::new::{NewMachine, NewRequest};
@@ -35,11 +36,11 @@ pub(super) struct NewArgs {
     #[arg(long, default_value = "2G", value_parser = memory)]
     memory: Size,
     /// How many virtual CPUs it has
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     cpus: u16,
     /// Who logs in, and may become root; else the user that its image has
     #[arg(long)]
-    user: Option<String>,
+    user: Option<SshUser>,
     /// The file of a public key of ssh by which one logs in; else all of ~/.ssh, or a new one
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
@@ -89,11 +90,12 @@ pub(super) fn run(args: &NewArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     if let Some(key) = machine.key() {
         term.say(format!("~/.ssh has no public key: {} is a new one, without a passphrase", key.display()));
     }
-    let (recipe, name) = (machine.recipe.display(), &request.name);
+    let recipe = machine.recipe.display();
     term.say(format!("{recipe} is written"));
     machine.notes.iter().for_each(|note| term.diagnostic(note));
-    term.data(format!("vmrun start {recipe} --init"))?;
-    Ok(term.data(format!("vmrun ssh {name}"))?)
+    term.data(Argv::new("vmrun").arg("start").arg(recipe).arg("--init"))?;
+    // Its sshd is there when its first boot is at its end.
+    Ok(term.data(Argv::new("vmrun").args(["ssh", "--wait", "5m"]).arg(&request.name))?)
 }
 
 /// Returns what is asked for: what is not on the command line, and has no usual value, is asked on a terminal.

@@ -68,7 +68,7 @@ pub(super) fn answer(args: &[String], program: &Command) -> Option<Fault> {
     let mut words = args.iter().skip(1).filter(|arg| !arg.starts_with('-'));
     let verb = words.next().filter(|word| *word != "help").or_else(|| words.next())?;
     let (_, ours) = VERBS.iter().find(|(theirs, _)| theirs.contains(&verb.as_str()))?;
-    let is_ours = program.find_subcommand(verb).is_some() || is_there(verb);
+    let is_ours = program.find_subcommand(verb).is_some() || is_there(verb) || is_there(&format!("{verb}.rhai"));
     (!is_ours).then(|| Fault::usage(format!("vmrun has no command `{verb}`")).hint(*ours))
 }
 

@@ -254,7 +254,7 @@ impl Facts for System {
         let Ok(meta) = std::fs::metadata(&path) else { return Ok(None) };
         if meta.mode() & 0o077 != 0 {
             let fault = Fault::host(format!("{} can be read by others", path.display()));
-            return Err(fault.hint(format!("chmod 0600 {}", path.display())));
+            return Err(fault.hint(Argv::new("chmod").arg("0600").arg(path.display()).to_string()));
         }
         let text = files::read_text(&path).map_err(io_fault("read", &path))?;
         Ok(Some(Secret::new(text.trim_end_matches(['\n', '\r']))))

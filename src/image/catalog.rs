@@ -2,6 +2,7 @@
 //! (`[images]` in `config.toml`), which is written in the same way and may replace rows.
 
 use crate::diag::{Blame, Diagnostic, Fault, Place, Source, suggest};
+use crate::model::name::in_order;
 use crate::model::{Arch, DigestKind, Url};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -102,8 +103,20 @@ impl Catalog {
         self.systems.get(name).ok_or_else(|| {
             let fault = Fault::new(format!("there is no image {name:?}"))
                 .hint("`vmrun images` lists them; `[images]` in config.toml adds more");
-            fault.maybe_hint(suggest::did_you_mean(name, self.systems.keys().map(String::as_str)))
+            fault.maybe_hint(self.near(name))
         })
+    }
+
+    /// Returns what may have been meant: a system that is called nearly so, or of one without a release the newest.
+    fn near(&self, name: &str) -> Option<String> {
+        let all = || self.systems.keys().map(String::as_str);
+        let of = |stem: &str| all().filter(|system| without_release(system) == stem).max_by_key(|one| in_order(one));
+        let named = |stem: &&str| name.len() > 2 && (stem.starts_with(name) || name.starts_with(*stem));
+        let stem =
+            all().map(without_release).find(named).or_else(|| suggest::nearest(name, all().map(without_release)));
+        let has_release = without_release(name) != name;
+        let near = if has_release { suggest::nearest(name, all()) } else { stem.and_then(of) };
+        near.map(|near| format!("did you mean `{near}`?"))
     }
 
     /// Returns whether an image of the table is there.
@@ -130,6 +143,11 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// The name of a system without its release: `debian` of `debian-13`.
+fn without_release(system: &str) -> &str {
+    system.split_once(|c: char| c.is_ascii_digit()).map_or(system, |(before, _)| before.trim_end_matches('-'))
 }
 
 /// The fault of `images` that is no table.

@@ -1,5 +1,6 @@
 //! Disks as bytes: what is read, and what was made.
 
+use super::Seed;
 use crate::diag::Fault;
 use std::rc::Rc;
 
@@ -37,17 +38,28 @@ impl Piece {
 pub struct Image {
     size: u64,
     pieces: Vec<Piece>,
+    seed: Option<Rc<Seed>>,
 }
 
 impl Image {
     /// Makes a disk of zeros.
     pub fn blank(size: u64) -> Self {
-        Self { size, pieces: Vec::new() }
+        Self { size, pieces: Vec::new(), seed: None }
     }
 
     pub(super) fn new(size: u64, mut pieces: Vec<Piece>) -> Self {
         pieces.sort_by_key(|piece| piece.at);
-        Self { size, pieces }
+        Self { size, pieces, seed: None }
+    }
+
+    /// Says of which seed it is made.
+    pub(super) fn of_seed(self, seed: Seed) -> Self {
+        Self { seed: Some(Rc::new(seed)), ..self }
+    }
+
+    /// Returns the seed of which it is made; nothing of any other image.
+    pub(crate) fn seed(&self) -> Option<&Seed> {
+        self.seed.as_deref()
     }
 
     /// Returns the pieces, in order and apart from each other.

@@ -5,6 +5,7 @@ use super::form::{Identity, ImageForm, LARGEST, SMALLEST};
 use super::{Image, SECTOR, amount, yaml};
 use crate::diag::Fault;
 use crate::model::{HostKey, Secret};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// What is in a seed, each a text as cloud-init reads it.
@@ -25,6 +26,8 @@ pub struct Seed {
 /// A host key that a guest is to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestKey {
+    /// Where the private key is.
+    pub path: PathBuf,
     /// The private key, in PEM's form; absent where it is only to be made.
     pub private: Secret,
     /// The public key.
@@ -75,7 +78,7 @@ impl Seed {
         let form = ImageForm { size, label: Label::cidata(), time: self.time, ..ImageForm::default() };
         let serial = Identity::of(&form, tree.files()).serial;
         let head = Head { label: form.label, serial, time: form.time, hidden: 0 };
-        Ok(Image::new(size, fat::write(&shape, &head, &tree)))
+        Ok(Image::new(size, fat::write(&shape, &head, &tree)).of_seed(self.clone()))
     }
 
     /// Returns who may read it, where that is not for everybody: its owner, if there is a private key in it.

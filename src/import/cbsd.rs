@@ -6,6 +6,7 @@
 //! of which the names are known and not what becomes of them: what is not known is noted. Nothing of it was tried on a host with CBSD.
 
 mod database;
+mod row;
 
 pub(crate) use database::TABLES;
 

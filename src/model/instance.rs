@@ -57,6 +57,15 @@ impl Instances {
 }
 
 impl Instances {
+    /// Returns those that are named one by one, and the first of each range: of a recipe of which it is not known which it has.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let first = |picked: &Picked| match picked {
+            Picked::One(name) => name.clone(),
+            Picked::Numbers(first, _) => first.to_string(),
+        };
+        self.0.iter().map(first).collect()
+    }
+
     /// Returns whether an instance is one of those that are meant.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|picked| picked.has(name))

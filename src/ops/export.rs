@@ -13,9 +13,10 @@ use crate::host::sparse::SparseDisk;
 use crate::host::system::System;
 use crate::host::terminal::{Stream, is_terminal};
 use crate::host::volumes;
-use crate::host::{Host, files};
+use crate::host::{Host, files, host_key};
 use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart, check_text};
 use crate::library::{LOCK, MANIFEST};
+use crate::model::argv::quote;
 use crate::model::device::Access;
 use crate::model::volume::{DiskPlace, Volume, VolumeName};
 use crate::model::{Argv, Machine, Size, VmName};
@@ -109,6 +110,7 @@ fn stream(
     let mut left_out = Vec::new();
     let texts = texts(recipe, &machine.wanted.path, &mut left_out)?;
     let (parts, disks) = own_disks(host, machine, &mut left_out)?;
+    left_out.extend(keys(recipe, machine)?);
     let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
     let manifest = Manifest {
         vmrun: env!("CARGO_PKG_VERSION").into(),
@@ -130,6 +132,20 @@ fn stream(
         length: to.and_then(files::length).map(Size::bytes),
         left_out,
     })
+}
+
+/// Returns what is to be known of the host keys that a recipe keeps: the guest has them, and its new host would make others.
+fn keys(recipe: &Recipe, machine: &MachineDisks) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let foreseen = Installation::open()?.foreseen(recipe, &machine.wanted, true);
+    let keys = foreseen.map(|foreseen| foreseen.host_keys()).unwrap_or_default();
+    let keys = keys.into_iter().filter(|key| files::exists(key));
+    let about = |key: PathBuf| {
+        let (key, public) = (key.display().to_string(), host_key::public_path(&key).display().to_string());
+        format!(
+            "{key} and {public}, by which ssh knows the guest: copy them to where its recipe has them, before its first start there"
+        )
+    };
+    Ok(keys.map(about).collect())
 }
 
 /// Returns the configuration of a machine, without its secrets.
@@ -200,9 +216,8 @@ fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result
     let path = disk.place.path();
     if !files::exists(path) {
         let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
-        return Err(
-            fault.hint(format!("`vmrun run {} --init` makes what the recipe makes", machine.wanted.path.display()))
-        );
+        let recipe = quote(&machine.wanted.path.display().to_string());
+        return Err(fault.hint(format!("`vmrun run {recipe} --init` makes what the recipe makes")));
     }
     let home = match &disk.place {
         DiskPlace::File(path) => Home::File(path.clone()),

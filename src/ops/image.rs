@@ -135,7 +135,8 @@ pub(crate) fn seed(request: &SeedRequest<'_>, settings: Settings) -> Result<(), 
         String::from_utf8(bytes).map_err(fault)
     };
     let key = |path: &Path| {
-        Ok::<_, Fault>(GuestKey { private: host_key::private(&host, path)?, public: host_key::public(&host, path)? })
+        let (private, public) = (host_key::private(&host, path)?, host_key::public(&host, path)?);
+        Ok::<_, Fault>(GuestKey { path: path.into(), private, public })
     };
     let seed = Seed {
         user_data: text("--user-data", request.user_data)?,

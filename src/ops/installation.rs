@@ -66,15 +66,22 @@ impl Foreseen {
         self.steps.iter().filter_map(boot)
     }
 
-    /// Returns the files that it writes itself, such as seeds, and how.
+    /// Returns the files that it writes itself, such as seeds and host keys, and how.
     pub(crate) fn written(&self) -> Vec<(PathBuf, Effect)> {
         let of = |step: &Rehearsed| match step {
             Rehearsed::Effect(effect @ (Effect::WriteImage { path, .. } | Effect::WriteFile { path, .. })) => {
                 Some((path.clone(), effect.clone()))
             }
+            Rehearsed::Effect(effect @ Effect::MakeHostKey(path)) => Some((path.clone(), effect.clone())),
             Rehearsed::Effect(_) | Rehearsed::Boot(_) => None,
         };
         self.steps.iter().filter_map(of).collect()
+    }
+
+    /// Returns the private keys of hosts of ssh that it makes.
+    pub(crate) fn host_keys(&self) -> Vec<PathBuf> {
+        let is_key = |(_, effect): &(PathBuf, Effect)| matches!(effect, Effect::MakeHostKey(_));
+        self.written().into_iter().filter(is_key).map(|(path, _)| path).collect()
     }
 
     /// Returns the call that asked for a step.

@@ -6,6 +6,7 @@ use super::settings;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{Facts as _, Host as _, files};
 use crate::model::VmName;
+use crate::model::argv::quote;
 use crate::model::instance::{INSTANCE, Instances, shown};
 use crate::supervise::status::MachineStatus;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,11 @@ impl Asked {
             None => Ok(Self { name: word.into(), only: None }),
         }
     }
+
+    /// Returns whether a machine of the recipe is meant, which is of that instance.
+    pub(super) fn has(&self, instance: Option<&str>) -> bool {
+        self.only.as_ref().is_none_or(|only| instance.is_some_and(|instance| only.has(instance)))
+    }
 }
 
 /// Returns those that are wanted, one for each instance; of a recipe without instances, it alone. One that says which instance it is
@@ -41,6 +47,8 @@ pub(super) fn each(
     }
     let (all, path) = (installation.instances(wanted), wanted.path.display().to_string());
     let picked = match only {
+        // Of one that is not there, or is wrong, its own fault is told.
+        Some(only) if all.is_empty() && (says_instances(&path) || !files::exists(&wanted.path)) => only.names(),
         Some(_) if all.is_empty() => {
             let fault = Fault::usage(format!("{path} is of one machine"));
             return Err(fault.hint("a recipe has several by `let n = instance(1..=10);`"));
@@ -68,7 +76,7 @@ pub(super) fn only(mut some: Vec<Wanted>) -> Result<Wanted, Fault> {
             let path = one.path.display();
             let fault = Fault::usage(format!("{path} is of several machines, {}", shown(&names)));
             let example = names.first().map(String::as_str).unwrap_or_default();
-            Err(fault.hint(format!("say which one: '{path}[{example}]'")))
+            Err(fault.hint(format!("say which one: {}", quote(&format!("{path}[{example}]")))))
         }
         None => Err(Fault::usage("nothing is asked for")),
     }
@@ -108,8 +116,8 @@ pub(crate) fn request(request: &RecipeRequest) -> Result<RecipeRequest, Vec<Diag
         Some(one) if all.is_empty() => Ok(one),
         _ => {
             let fault = Fault::usage(format!("{} is of several machines", request.path));
-            let start = format!("`vmrun start {}` starts all of them in the background", request.path);
-            Err(fault.hint(format!("say which one, as '{}[…]'; {start}", request.path)).into())
+            let start = format!("`vmrun start {}` starts all of them in the background", quote(&request.path));
+            Err(fault.hint(format!("say which one, as {}; {start}", quote(&format!("{}[…]", request.path)))).into())
         }
     }
 }
@@ -139,13 +147,9 @@ pub(crate) fn running(words: &[String]) -> Result<Vec<VmName>, Vec<Diagnostic>> 
             continue;
         }
         let path = host.real(Path::new(&absolute(&asked.name)));
-        let is_meant = |instance: Option<&String>| match (&asked.only, instance) {
-            (None, _) => true,
-            (Some(only), Some(instance)) => only.has(instance),
-            (Some(_), None) => false,
-        };
         let is_its = |status: &MachineStatus| {
-            host.real(Path::new(&status.recipe)) == path && is_meant(status.params.get(INSTANCE))
+            let instance = status.params.get(INSTANCE).map(String::as_str);
+            host.real(Path::new(&status.recipe)) == path && asked.has(instance)
         };
         let known = host
             .store()

@@ -7,14 +7,15 @@ use super::images::{self, Pin};
 use super::installation::{Foreseen, Installation, Wanted};
 use super::known;
 use super::settings::{self, Platform};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::seat::Seat;
 use crate::host::system::System;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Facts as _, files, volumes};
 use crate::model::exclusive::{Exclusive, Role};
+use crate::model::ssh::SshUser;
 use crate::model::volume::{VolumeName, ZVOLS};
-use crate::model::{Digest, Feature, InterfaceName, Size, VmName};
+use crate::model::{Argv, Digest, Feature, InterfaceName, Size, VmName};
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe};
 use keys::{Keys, NewKey};
@@ -42,7 +43,7 @@ pub(crate) struct NewRequest {
     /// How many virtual CPUs it has.
     pub(crate) cpus: u16,
     /// Who logs in, if not the user that its image has.
-    pub(crate) user: Option<String>,
+    pub(crate) user: Option<SshUser>,
     /// Files of public keys; without any the user's own.
     pub(crate) keys: Vec<PathBuf>,
     /// The bridge that it joins, if it does.
@@ -79,13 +80,14 @@ impl NewMachine {
         let recipe = recipe_path(&request.folder, name)?;
         known::against_name(&host, &installation, name, &recipe)?;
         let catalog = images::catalog()?;
-        let system = catalog.system(&request.os)?;
+        let system = catalog.system(&request.os).map_err(|fault| fault.blame(Blame::Usage))?;
         let user = user(request, &system.user)?;
         let disk = disk(&host, request)?;
         let others = others(&installation, &recipe)?;
         let network = network(&host, request, &others)?;
-        let (pin, asked) = pinned(request)?;
         let Keys { lines, identity, new } = Keys::of(&host, &request.keys)?;
+        // Nobody else is asked before all is right that can be looked at here.
+        let (pin, asked) = pinned(request)?;
         let text = text::recipe(&Parts {
             name,
             os: (&request.os, &system.title),
@@ -128,7 +130,7 @@ impl NewMachine {
 fn recipe_path(folder: &Path, name: &VmName) -> Result<PathBuf, Fault> {
     if !files::is_folder(folder) {
         let fault = Fault::usage(format!("{} is no folder", folder.display()));
-        return Err(fault.hint(format!("mkdir -p {}", folder.display())));
+        return Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()));
     }
     let file = format!("{name}.rhai");
     Ok(if folder == Path::new(".") { file.into() } else { folder.join(file) })
@@ -144,7 +146,7 @@ fn pinned(request: &NewRequest) -> Result<(Digest, Option<Pin>), Vec<Diagnostic>
 
 /// Returns who logs in.
 fn user<'a>(request: &'a NewRequest, usual: &'a str) -> Result<&'a str, Fault> {
-    let given = request.user.as_deref().unwrap_or(usual);
+    let given = request.user.as_ref().map_or(usual, SshUser::as_str);
     if given.is_empty() {
         let fault = Fault::usage(format!("the table of images does not say which user {} has", request.os));
         return Err(fault.hint("name one by --user"));

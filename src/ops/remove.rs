@@ -3,7 +3,7 @@
 
 mod others;
 
-use super::installation::{Installation, read};
+use super::installation::{Foreseen, Installation, read};
 use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
 use crate::diag::{Diagnostic, Fault, suggest};
@@ -11,7 +11,7 @@ use crate::host::disks::DiskChange;
 use crate::host::snapshots::{self, Snapshot};
 use crate::host::system::System;
 use crate::host::volumes;
-use crate::host::{Effect, Host, files};
+use crate::host::{Effect, Host, files, host_key};
 use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Size, VmName};
@@ -98,12 +98,20 @@ impl Removal {
             let fault = Fault::new(format!("{recipe} is the recipe of {other} as well"));
             return Err(fault.hint("leave --recipe out, and take this machine out of it by hand").into());
         }
-        let mut found = Found { written: written(&installation, &machine), ..Found::default() };
+        let foreseen =
+            read(&machine.wanted).and_then(|recipe| installation.foreseen(&recipe, &machine.wanted, true)).ok();
+        let written = |of: &dyn Fn(&Foreseen) -> Vec<PathBuf>| foreseen.as_ref().map(of).unwrap_or_default();
+        let paths = |one: &Foreseen| one.written().into_iter().map(|(path, _)| path).collect();
+        let mut found = Found { written: written(&paths), ..Found::default() };
         for disk in &machine.disks {
             found.disk(&host, disk, &others)?;
         }
         if let Some(vars) = &machine.vars {
             found.file(&host, vars, &others);
+        }
+        // A key by which nobody knows a guest any more is one that may be lost.
+        for key in written(&Foreseen::host_keys) {
+            found.key(&host, &key, &others);
         }
         if let Some(fault) = stopped::against(&host, &name, &found.paths) {
             return Err(fault.into());
@@ -189,6 +197,16 @@ impl Found {
         Ok(())
     }
 
+    /// Takes a host key in, with its public half.
+    fn key(&mut self, host: &dyn Host, path: &Path, others: &Others) {
+        if let Some(other) = others.user_of_key(host, path) {
+            self.kept.push(format!("{}, which {other} has as well", path.display()));
+            return;
+        }
+        self.file(host, path, others);
+        self.file(host, &host_key::public_path(path), others);
+    }
+
     fn count(&mut self, size: Size) {
         let (count, all) = self.disks;
         self.disks = (count + 1, Size::bytes(all.get().saturating_add(size.get())));
@@ -255,12 +273,6 @@ impl Found {
         }
         steps
     }
-}
-
-/// Returns what the recipe of a machine writes itself; nothing where that cannot be told.
-fn written(installation: &Installation, machine: &MachineDisks) -> Vec<PathBuf> {
-    let foreseen = read(&machine.wanted).and_then(|recipe| installation.foreseen(&recipe, &machine.wanted, true));
-    foreseen.map(|foreseen| foreseen.written().into_iter().map(|(path, _)| path).collect()).unwrap_or_default()
 }
 
 /// Returns the snapshot that was made for this volume to be cloned of, which nothing else is cloned of.

@@ -7,6 +7,7 @@ pub(crate) mod offered;
 use super::address::{self, Addresses};
 use super::display::CONNECT;
 use super::installation::Installation;
+use super::instances::Asked;
 use super::inventory::Entry;
 use super::machines::machines;
 use super::recipe::{absolute, is_recipe};
@@ -20,6 +21,7 @@ use crate::host::background::after;
 use crate::host::files::{self, fill_as};
 use crate::host::handover::{hand_over, own_program};
 use crate::host::signals::Signals;
+use crate::model::argv::quote;
 use crate::model::{AddressSource, Argv, FoundAddress, HostKey, SSH_PORT, SshOptions, VmName};
 use crate::supervise::recovery;
 use crate::supervise::status::ssh_options;
@@ -116,7 +118,8 @@ impl SshGuest {
             options.extend(offered::options(program, &self.name, &self.known_hosts));
         }
         if let Some(identity) = &self.ssh.identity {
-            options.extend(["-i".into(), identity.to_string()]);
+            // By `-i` a per cent sign would be a token, and an agent with many keys would use up all tries before this one.
+            options.extend([format!("-oIdentityFile={}", quoted(identity.as_path())), "-oIdentitiesOnly=yes".into()]);
         }
         if let Some(jump) = &self.jump {
             options.extend(["-J".into(), written(jump)]);
@@ -160,7 +163,9 @@ impl SshGuest {
             "  CheckHostIP no".into(),
         ];
         lines.extend(self.ssh.user.as_ref().map(|user| format!("  User {user}")));
-        lines.extend(self.ssh.identity.as_ref().map(|path| format!("  IdentityFile {}", quoted(path.as_path()))));
+        if let Some(identity) = &self.ssh.identity {
+            lines.extend([format!("  IdentityFile {}", quoted(identity.as_path())), "  IdentitiesOnly yes".into()]);
+        }
         lines.extend(self.jump.as_ref().map(|jump| format!("  ProxyJump {}", written(jump))));
         lines.join("\n")
     }
@@ -240,30 +245,37 @@ fn read_machine(text: &str, name: &VmName) -> Option<(Option<FoundAddress>, SshO
     Some((ip.map(found), ssh.clone()))
 }
 
-/// A machine of this host that runs.
+/// A machine of this host that runs, and where its guest is.
 fn here(machine: &str) -> Result<Known, Vec<Diagnostic>> {
-    let mut all = machines()?;
-    let wanted = if is_recipe(machine) { named(&all, machine)? } else { machine.to_string() };
-    let at = status::find(&all, &wanted)?;
-    let mut one = all.swap_remove(at);
-    let name: VmName = one.name.clone().unwrap_or(wanted).parse()?;
-    if one.process.is_none() {
-        return Err(recovery::not_running(&name).into());
-    }
+    let (name, mut one) = running_machine(machine)?;
     Addresses::new(&Installation::open()?).locate(&mut one);
     Ok(Known::of(name, &one))
 }
 
+/// Finds a machine of this host that runs, by name or by recipe.
+pub(super) fn running_machine(machine: &str) -> Result<(VmName, Entry), Vec<Diagnostic>> {
+    let mut all = machines()?;
+    let asked = Asked::read(machine)?;
+    let wanted = if is_recipe(&asked.name) { named(&all, machine, &asked)? } else { machine.to_string() };
+    let at = status::find(&all, &wanted)?;
+    let one = all.swap_remove(at);
+    let name: VmName = one.name.clone().unwrap_or(wanted).parse()?;
+    if one.process.is_none() {
+        return Err(recovery::not_running(&name).into());
+    }
+    Ok((name, one))
+}
+
 /// Returns the name of the machine of a recipe that runs.
-pub(super) fn named(all: &[Entry], recipe: &str) -> Result<String, Fault> {
-    let path = absolute(recipe);
-    let names: Vec<&str> =
-        all.iter().filter(|one| one.recipe.as_ref() == Some(&path)).filter_map(|one| one.name.as_deref()).collect();
+fn named(all: &[Entry], recipe: &str, asked: &Asked) -> Result<String, Fault> {
+    let path = absolute(&asked.name);
+    let is_its = |one: &&Entry| one.recipe.as_ref() == Some(&path) && asked.has(one.instance.as_deref());
+    let names: Vec<&str> = all.iter().filter(is_its).filter_map(|one| one.name.as_deref()).collect();
     match names.as_slice() {
         [name] => Ok((*name).into()),
         [] => {
             let fault = Fault::host(format!("no machine of {recipe} runs here"));
-            Err(fault.hint(format!("`vmrun start {recipe}` starts it")))
+            Err(fault.hint(format!("`vmrun start {}` starts it", quote(recipe))))
         }
         [..] => {
             let fault = Fault::usage(format!("several machines of {recipe} run: {}", names.join(", ")));
@@ -360,7 +372,7 @@ mod tests {
             place: "[fd00::5]:2222".parse().unwrap(),
             ssh: SshOptions {
                 user: "debian".parse().ok(),
-                identity: "/home/a b/id".parse().ok(),
+                identity: "/home/a b/50%/id".parse().ok(),
                 ..SshOptions::default()
             },
             jump: "ssh://root@vm6:2022".parse().ok(),
@@ -377,7 +389,7 @@ mod tests {
     #[test]
     fn ssh_and_scp_are_told_where_the_guest_is_and_by_which_key_it_is_known() {
         let options = "'-oUserKnownHostsFile=\"/run/a b/.web.known_hosts\"' -oGlobalKnownHostsFile=/dev/null -oStrictHostKeyChecking=yes \
-                       -oUpdateHostKeys=no -oCheckHostIP=no -oHostKeyAlias=vmrun-web -i '/home/a b/id' -J root@vm6:2022";
+                       -oUpdateHostKeys=no -oCheckHostIP=no -oHostKeyAlias=vmrun-web '-oIdentityFile=\"/home/a b/50%%/id\"' -oIdentitiesOnly=yes -J root@vm6:2022";
         let command = ["uname".to_string(), "-a".to_string()];
         assert_eq!(guest().ssh(&command).to_string(), format!("ssh {options} -p 2222 -l debian -- fd00::5 uname -a"));
         let scp = |line: &str| guest().scp(&copies(line).unwrap()).to_string();

@@ -12,6 +12,7 @@ mod readiness;
 use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
+use crate::model::argv::quote;
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
@@ -186,7 +187,13 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
                 }
                 (Counterpart::Console, Some(_)) => {
                     let fault = Fault::new(format!("{path} is there already, and bhyve makes its sockets anew"));
-                    error(part, fault.hint(format!("if no program listens there any more, remove it: rm {path}")));
+                    error(
+                        part,
+                        fault.hint(format!(
+                            "if no program listens there any more, remove it: rm {}",
+                            quote(path.as_str())
+                        )),
+                    );
                 }
                 _ => {}
             }

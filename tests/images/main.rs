@@ -18,4 +18,5 @@ mod publisher;
 mod tools;
 
 mod host;
+mod newcomer;
 mod story;

@@ -36,14 +36,14 @@ const FORMS: [(&str, &str); 3] = [
 ];
 
 /// The image in all its forms, and who publishes them.
-struct Published {
+pub(crate) struct Published {
     publisher: Publisher,
     /// The length of the raw one, in bytes.
     length: u64,
 }
 
 impl Published {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/build-debian-image.sh");
         world.shell(&format!("{script} debian.raw"));
         let length = fs::metadata(world.path("images/debian.raw")).unwrap().len();
@@ -58,6 +58,22 @@ impl Published {
         let sum = tool("sha256sum", &[file.to_str().unwrap()]);
         let url = self.publisher.serve(&name, Answer::File(fs::read(&file).unwrap()));
         format!("fetch(\"{url}\", #{{ sha256: \"{}\" }})", sum.split(' ').next().unwrap())
+    }
+
+    /// What a configuration says of the image, which is served with its checksum, as of the system `test`.
+    pub(crate) fn row(&self, world: &World) -> String {
+        let [(_, make), ..] = FORMS;
+        world.shell(make);
+        world.shell("sha256sum debian.qcow2 >SHA256SUMS");
+        let serve = |name: &str| {
+            let file = fs::read(world.path(&format!("images/{name}"))).unwrap();
+            self.publisher.serve(name, Answer::File(file))
+        };
+        let (url, checksums) = (serve("debian.qcow2"), serve("SHA256SUMS"));
+        format!(
+            "[images.test]\ntitle = \"Debian\"\nurl = \"{url}\"\nchecksums = \"{checksums}\"\ndigest = \"sha256\"\n\
+             kind = \"qcow2\"\nuser = \"debian\"\namd64 = \"amd64\"\n"
+        )
     }
 }
 

@@ -306,13 +306,6 @@ fn what_is_not_there_is_told() {
     assert_eq!(done.code, 2);
 }
 
-/// The blocks of Rhai in the README; what stands there in pieces is one recipe.
-fn examples() -> Vec<(String, String)> {
-    let readme = fs::read_to_string(project("README.md")).unwrap();
-    let blocks = readme.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_string());
-    blocks.enumerate().map(|(at, text)| (format!("readme/{at}.rhai"), text)).collect()
-}
-
 #[test]
 fn nothing_is_wrong_with_what_the_project_brings_along() {
     let sandbox = Sandbox::new();
@@ -328,12 +321,4 @@ fn nothing_is_wrong_with_what_the_project_brings_along() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let done = check(&sandbox, &["all.rhai"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    fs::create_dir(sandbox.path("readme")).unwrap();
-    let examples = examples();
-    assert!(examples.len() > 3);
-    for (name, text) in examples {
-        sandbox.write(&name, &text);
-        let done = check(&sandbox, &[&name]);
-        assert_eq!(done.code, 0, "{name}\n{text}\n{}", done.stderr);
-    }
 }

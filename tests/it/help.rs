@@ -13,6 +13,7 @@ fn the_top_page_shows_commands_in_groups_however_it_is_asked_for() {
 Usage: vmrun [OPTIONS] <COMMAND>
 
 Run machines:
+  new          Write the recipe of a new machine, from the image of its system
   run          Rehearse a recipe, then run its machine in the foreground
   plan         Print the commands that a recipe would run, in order
 ";
@@ -74,7 +75,7 @@ fn a_command_of_another_tool_is_answered_with_ours() {
         &said(&["create", "web"]),
         "error: vmrun has no command `create`
  |
- = hint: a machine is what its recipe says; `vmrun RECIPE --init` makes its disks and boots its installer
+ = hint: `vmrun new NAME --os OS` writes the recipe of a machine, `vmrun RECIPE --init` makes its disks and boots its installer
 ",
     );
     same(

@@ -114,6 +114,11 @@ fn what_is_not_there_is_told() {
         &said(&host.run(&["export", "worker.rhai", "out.tar.zst"])),
         "2\nerror: worker.rhai is of several machines, 1 to 3\n |\n = hint: say which one: 'worker.rhai[1]'\n",
     );
+    // What is wrong with a recipe is told, and not how many machines it is of.
+    same(
+        &said(&host.run(&["plan", "gone.rhai[1]"])),
+        "1\nerror: cannot read the recipe gone.rhai: there is no such file\n\n",
+    );
     host.write("one.rhai", "print(1);\n");
     same(
         &said(&host.run(&["plan", "one.rhai[1]"])),
@@ -230,4 +235,41 @@ fn instances_are_names_as_well_and_what_cannot_be_one_is_refused() {
     ] {
         same(&refused(text), &about(what, at, hint, text));
     }
+}
+
+#[test]
+fn what_an_instance_is_is_no_parameter_of_another_meaning() {
+    let host = workers(WORKER);
+    let fault = |line: u32, column: u32, text: &str, under: &str| {
+        format!(
+            "1\nerror: the parameter `instance` is what `instance` returns\n --> worker.rhai:{line}:{column}\n  |\n{line} | {text}\n  | {under}\n  |\n = hint: give the parameter another name, or leave it out\n"
+        )
+        .replace("\n = hint", "\n  = hint")
+    };
+    host.write("worker.rhai", "let n = instance(1..=3);\nprint(param(\"instance\", 3) + n);\n");
+    same(
+        &said(&host.run(&["plan", "worker.rhai[2]"])),
+        &fault(2, 13, "print(param(\"instance\", 3) + n);", "            ^^^^^^^^^^"),
+    );
+    host.write("worker.rhai", "let i = param(\"instance\", 3);\nprint(instance(1..=3) + i);\n");
+    same(&said(&host.run(&["plan", "worker.rhai[2]"])), &fault(2, 7, "print(instance(1..=3) + i);", "      ^^^^^^^^"));
+}
+
+#[test]
+fn ssh_finds_the_guest_of_an_instance() {
+    let host = workers(WORKER);
+    assert_eq!(host.run(&["start", "worker.rhai[1..=2]"]).code, 0);
+    let unknown = |name: &str| format!("3\nerror: the address of {name} is not known: its recipe names none\n");
+    for (word, name) in [("worker.rhai[2]", "worker2"), ("worker1", "worker1")] {
+        let done = said(&host.run(&["ssh", word]));
+        assert!(done.starts_with(unknown(name).trim_end()), "{done}");
+    }
+    same(
+        &said(&host.run(&["ssh", "worker.rhai"])),
+        "2\nerror: several machines of worker.rhai run: worker1, worker2\n |\n = hint: name one of them\n",
+    );
+    same(
+        &said(&host.run(&["ssh", "worker.rhai[3]"])),
+        "3\nerror: no machine of worker.rhai[3] runs here\n |\n = hint: `vmrun start 'worker.rhai[3]'` starts it\n",
+    );
 }

@@ -1,6 +1,7 @@
 //! What is done with a machine that does not run and with its disks: they grow, go, and are copied.
 
 mod clone;
+mod keys;
 mod remove;
 mod resize;
 

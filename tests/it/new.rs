@@ -69,7 +69,7 @@ fn every_system_in_every_way_on_every_host_is_right() {
 fn two_commands_are_told_and_what_the_host_lacks() {
     let scene = Scene::new();
     let done = scene.run("freebsd-14.3", &["new", "web", "--os", "debian-13"]);
-    same(&done.stdout, "vmrun start web.rhai --init\nvmrun ssh web");
+    same(&done.stdout, "vmrun start web.rhai --init\nvmrun ssh --wait 5m web");
     let pinned = "vmrun: debian-13: http://127.0.0.1:80/debian-13.qcow2 is what http://127.0.0.1:80/debian-13.sums says it is \
                   (signed: nothing says whether they are signed; vmrun checks no signature)";
     let told: Vec<&str> =
@@ -105,6 +105,14 @@ fn two_commands_are_told_and_what_the_host_lacks() {
 }
 
 #[test]
+fn what_is_to_be_done_next_can_be_pasted() {
+    let scene = Scene::new();
+    fs::create_dir(scene.sandbox.path("a b")).unwrap();
+    let done = scene.run("freebsd-15", &["new", "web", "--os", "debian-13", "--dir", "a b"]);
+    same(&done.stdout, "vmrun start 'a b/web.rhai' --init\nvmrun ssh --wait 5m web");
+}
+
+#[test]
 fn what_nobody_could_have_is_refused_and_nothing_is_written() {
     let scene = Scene::new();
     fs::write(scene.sandbox.path("old.img"), "a disk").unwrap();
@@ -122,7 +130,16 @@ fn what_nobody_could_have_is_refused_and_nothing_is_written() {
             "nothing says which system it has, and `--os list` lists them",
             "for example: vmrun new db --os debian-13",
         ),
-        ("new db --os debain-13", 1, "there is no image \"debain-13\"", "did you mean `debian-13`?"),
+        ("new db --os debain-13", 2, "there is no image \"debain-13\"", "did you mean `debian-13`?"),
+        ("new db --os debain", 2, "there is no image \"debain\"", "did you mean `debian-13`?"),
+        ("new db --os arch --dir no=(where", 2, "no=(where is no folder", "mkdir -p 'no=(where'"),
+        ("new db --os arch --cpus 0", 2, "invalid value '0' for '--cpus <CPUS>': 0 is not in 1..=65535", ""),
+        (
+            "new db --os arch --user=-oProxyCommand=x",
+            2,
+            "invalid value '-oProxyCommand=x' for '--user <USER>': \"-oProxyCommand=x\" is no name of a user",
+            "",
+        ),
         ("new web --os arch", 2, "web.rhai is there already", "choose another name"),
         ("new web --os arch --dir home", 2, "there is a machine web already", "choose another name"),
         ("new old --os arch", 2, "./old.img is there already", "choose another name for the machine, or move it away"),

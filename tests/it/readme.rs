@@ -1,17 +1,18 @@
-//! What the README shows is what the program does.
+//! What the README and the book show is what the program does.
 
+use crate::image_host::{DIGEST, Scene};
 use crate::sandbox::{Done, Sandbox, project, same};
 use std::fs;
 
-fn readme() -> String {
-    fs::read_to_string(project("README.md")).unwrap()
+fn read(name: &str) -> String {
+    fs::read_to_string(project(name)).unwrap()
 }
 
-/// Returns the first block of that language that holds a text.
-fn block(language: &str, holds: &str) -> String {
-    let readme = readme();
+/// Returns the first block of that language on a page of the book that holds a text.
+fn block(page: &str, language: &str, holds: &str) -> String {
+    let text = read(&format!("docs/book/src/{page}.md"));
     let fence = format!("```{language}\n");
-    let blocks = readme.split(&fence).skip(1);
+    let blocks = text.split(&fence).skip(1);
     let mut texts = blocks.map(|rest| rest.split("```").next().unwrap_or_default());
     texts.find(|text| text.contains(holds)).unwrap_or_else(|| panic!("no block holds {holds}")).to_string()
 }
@@ -40,26 +41,26 @@ fn with_install(change: (&str, &str)) -> Sandbox {
 fn the_tour_shows_the_recipe_that_is_there() {
     let recipe = fs::read_to_string(project("recipes/install.rhai")).unwrap();
     let (_, code) = recipe.split_once('\n').unwrap();
-    same(&block("rhai", "let root"), code);
+    same(&block("tour", "rhai", "let root"), code);
 }
 
 #[test]
 fn the_tour_shows_the_plan_that_is_printed() {
     let done = plan(&with_install(("", "")), &["recipes/install.rhai"], true);
-    same(&done.stdout.replace("[tmp]/state", "/var/run/vmrun"), &block("", "umask 026"));
+    same(&done.stdout.replace("[tmp]/state", "/var/run/vmrun"), &block("tour", "text", "umask 026"));
 }
 
 #[test]
 fn the_tour_shows_the_fault_that_is_found() {
     let done = plan(&with_install(("virtio_blk(data)", "virtio_bl(data)")), &["recipes/install.rhai"], true);
     assert_eq!(done.code, 1);
-    same(&done.stderr, &block("", "virtio_bl`"));
+    same(&done.stderr, &block("tour", "text", "virtio_bl`"));
 }
 
 #[test]
 fn the_tours_library_recipe_is_a_recipe() {
     let sandbox = Sandbox::new();
-    sandbox.write("recipe.rhai", &block("rhai", "std/guest"));
+    sandbox.write("recipe.rhai", &block("tour", "rhai", "std/guest"));
     let done = plan(&sandbox, &["recipe.rhai", "--init"], false);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert!(done.stdout.contains("-s 3,ahci-cd,/iso/miniroot74.img"), "{}", done.stdout);
@@ -68,7 +69,10 @@ fn the_tours_library_recipe_is_a_recipe() {
 #[test]
 fn the_words_about_ends_limits_and_the_background_make_a_recipe() {
     let sandbox = Sandbox::new();
-    sandbox.write("recipe.rhai", &[block("rhai", "after("), block("rhai", "on(\"failed\"")].concat());
+    sandbox.write(
+        "recipe.rhai",
+        &[block("background", "rhai", "after("), block("ends", "rhai", "on(\"failed\"")].concat(),
+    );
     let done = plan(&sandbox, &["recipe.rhai"], false);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert!(
@@ -80,7 +84,7 @@ fn the_words_about_ends_limits_and_the_background_make_a_recipe() {
 #[test]
 fn the_words_about_talking_to_a_guest_make_a_recipe() {
     let sandbox = Sandbox::new();
-    sandbox.write("recipe.rhai", &block("rhai", "vm.serial.expect("));
+    sandbox.write("recipe.rhai", &block("talking", "rhai", "vm.serial.expect("));
     let mut command = sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai", "--init"]);
     let done = sandbox.finish(command.env("VMRUN_PLATFORM", "linux").env("VMRUN_SECRET_INSTALLER", "hunter22"));
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
@@ -91,10 +95,10 @@ fn the_words_about_talking_to_a_guest_make_a_recipe() {
 
 #[test]
 fn the_commands_for_those_who_build_are_there() {
-    let read = |name: &str| fs::read_to_string(project(name)).unwrap();
-    let (makefile, contributing) = (read("Makefile"), read("CONTRIBUTING.md"));
+    let makefile = read("Makefile");
+    let texts = ["README.md", "CONTRIBUTING.md", "docs/book/src/install.md"].map(read).join("\n");
     let mut commands = 0;
-    for line in readme().lines().chain(contributing.lines()) {
+    for line in texts.lines() {
         let command = line.split('#').next().unwrap_or_default();
         let there = match command.split_whitespace().collect::<Vec<_>>()[..] {
             ["make"] => makefile.contains("\nall:"),
@@ -116,8 +120,21 @@ fn the_commands_for_those_who_build_are_there() {
 }
 
 #[test]
-fn the_tour_shows_the_network_that_is_there() {
-    let recipe = fs::read_to_string(project("recipes/network.rhai")).unwrap();
-    let code: String = recipe.lines().filter(|line| !line.starts_with("//")).map(|line| format!("{line}\n")).collect();
-    same(&block("rhai", "vlan("), &code);
+fn the_first_machine_is_had_by_the_commands_of_the_readme() {
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once("## A first machine\n\n```sh\n").unwrap();
+    let typed =
+        rest.lines().take_while(|line| *line != "```").map(|line| line.split('#').next().unwrap_or_default().trim());
+    let typed: Vec<Vec<&str>> = typed.map(|line| line.split_whitespace().collect()).collect();
+    let [new, start, ssh] = &typed[..] else { panic!("{typed:?}") };
+    let scene = Scene::new();
+    let written = scene.run("freebsd-15", &new[1..]);
+    assert_eq!(written.code, 0, "{written:?}");
+    // It says itself what comes next.
+    let next: Vec<Vec<&str>> = written.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(start.starts_with(&next[0]) && ssh.starts_with(&next[1]), "{written:?}");
+    assert!(scene.recipe("web.rhai").contains(DIGEST));
+    // The image is one that nobody has: what would be done is rehearsed.
+    let plan = scene.run("freebsd-15", &[&["plan"], &start[2..]].concat());
+    assert!(plan.code == 0 && plan.stdout.contains("\nbhyve -c"), "{plan:?}");
 }

@@ -203,6 +203,13 @@ error: the address of web is not known: its recipe names none, no lease of a DHC
     assert!(address("10.0.0.8 (neighbours)"), "{}", host.run(&["status", "web"]).stdout);
     host.write("leases", "0 58:9c:fc:00:00:01 10.0.0.7 web *\n");
     said(&host, "ssh web.rhai", 7, "ssh OPTIONS -l debian -- 10.0.0.7\n", "");
+    said(
+        &host,
+        "ssh web.rhai[2]",
+        3,
+        "",
+        "\nerror: no machine of web.rhai[2] runs here\n |\n = hint: `vmrun start 'web.rhai[2]'` starts it\n",
+    );
     said(&host, "cp -r a ./b:c web:/tmp/", 7, "scp OPTIONS -r -- a ./b:c debian@10.0.0.7:/tmp/\n", "");
     let list: serde_json::Value = serde_json::from_str(&host.run(&["list", "--json"]).stdout).unwrap();
     let one = &list["machines"][0];
@@ -235,7 +242,7 @@ Host web
 
     // One that does not run is not looked for.
     assert_eq!(host.run(&["stop", "web"]).code, 0);
-    said(&host, "ssh web", 3, "", "\nerror: the machine web does not run\n |\n = hint: `vmrun start web` starts it\n");
+    said(&host, "ssh web", 8, "", "\nerror: the machine web does not run\n |\n = hint: `vmrun start web` starts it\n");
     said(
         &host,
         "cp a b",
@@ -270,6 +277,6 @@ error: the host key of web is not known: ssh could not tell whether it is web th
     let log = host.path("log/web.log");
     let text = format!("-----BEGIN SSH HOST KEY KEYS-----\r\n{KEY} root@web\r\n-----END SSH HOST KEY KEYS-----\r\n");
     fs::write(&log, host.read("log/web.log") + text.as_str()).unwrap();
-    said(&host, "ssh web", 7, "ssh OPTIONS -i [tmp]/id -p 2022 -- 10.0.0.5\n", "");
+    said(&host, "ssh web", 7, "ssh OPTIONS -oIdentityFile=[tmp]/id -oIdentitiesOnly=yes -p 2022 -- 10.0.0.5\n", "");
     assert_eq!(host.run(&["stop", "web"]).code, 0);
 }

@@ -60,7 +60,7 @@ fn make_test_runs_what_cargo_test_runs_and_names_every_target_that_it_leaves_out
     let wanted: Vec<String> = std::iter::once("$(CARGO) test --locked".into()).chain(named).collect();
     let commands: Vec<String> = recipe("test").into_iter().filter(|line| line.starts_with("$(CARGO)")).collect();
     assert_eq!(commands, wanted);
-    assert!(read(".ci/run").contains("\nstep make test\n") && read("README.md").contains("\nmake test "));
+    assert!(read(".ci/run").contains("\nstep make test\n") && read("CONTRIBUTING.md").contains("\nmake test "));
     assert_eq!(apart.len(), APART.len());
     for (name, ..) in apart {
         let (commands, run) = (recipe(&name), format!("$(CARGO) test --locked --test {name}"));

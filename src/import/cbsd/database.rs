@@ -1,10 +1,11 @@
 //! The tables of a guest's `local.sqlite`, and what `bstart` would write into `bhyve.conf` of them.
 
 use super::Given;
+use super::row::{Row, is_set, text};
 use crate::diag::Fault;
 use crate::import::translated::Translated;
 use crate::model::{Part, PciSlot};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables that are read, each with the name that a document has it under.
@@ -19,26 +20,12 @@ pub(super) fn is(text: &str) -> bool {
     text.starts_with('{') && text.contains("\"settings\"") && text.contains("\"jname\"")
 }
 
-type Row = Map<String, Value>;
-
 struct Tables<'a> {
     document: Row,
     taken: &'a BTreeSet<String>,
     /// The slots of bus 0 that something has.
     slots: BTreeSet<u8>,
     machine: &'a mut Translated,
-}
-
-fn text(row: &Row, key: &str) -> String {
-    match row.get(key) {
-        Some(Value::String(text)) => text.trim().to_string(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    }
-}
-
-fn is_set(row: &Row, key: &str) -> bool {
-    !["", "0", "false", "none"].contains(&text(row, key).as_str())
 }
 
 /// Returns the values that a start would write.

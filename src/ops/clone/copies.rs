@@ -8,7 +8,8 @@ use crate::host::disks::DiskChange;
 use crate::host::files::beside;
 use crate::host::reflink::{CopyWay, NewFile, against_room, has_reflinks};
 use crate::host::volumes;
-use crate::host::{Effect, Host, Platform, commands, files, snapshots};
+use crate::host::{Effect, Host, Platform, commands, files, host_key, snapshots};
+use crate::image::{GuestKey, Seed};
 use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, VmName};
@@ -74,6 +75,7 @@ impl Copies {
         if let Some((from, to)) = machine.vars.clone().zip(vars).filter(|(from, _)| host.file(from).is_some()) {
             copies.file(host, from, to)?;
         }
+        copies.keys(host, written)?;
         copies.against_copying(machine, runs)?;
         let plain = copies.files.iter().filter(|one| one.way == CopyWay::Data);
         against_room(plain.map(|one| (one.from.as_path(), one.to.as_path())))?;
@@ -108,6 +110,18 @@ impl Copies {
                 Err(fault.hint("a volume is cloned as a volume, and a file as a file"))
             }
         }
+    }
+
+    /// Takes in the host keys that the recipe makes: another machine is known by another one. Seeds have them in them.
+    fn keys(&mut self, host: &dyn Host, written: &[(PathBuf, Effect)]) -> Result<(), Fault> {
+        let is_key = |(_, effect): &&(PathBuf, Effect)| matches!(effect, Effect::MakeHostKey(_));
+        let keys: Vec<_> = written.iter().filter(is_key).cloned().collect();
+        for (path, _) in &keys {
+            against_file(host, path)?;
+            against_file(host, &host_key::public_path(path))?;
+        }
+        self.written.splice(..0, keys);
+        Ok(())
     }
 
     fn volume(&mut self, host: &dyn Host, from: &VolumeName, to: &VolumeName, device: &Path) -> Result<(), Fault> {
@@ -206,7 +220,9 @@ impl Copies {
     fn halves(&self) -> Vec<Hold> {
         let volumes = self.volumes.iter().map(|one| Hold::Effect(self.change(one)));
         let files = self.files.iter().map(|one| &one.to).chain(self.written.iter().map(|(path, _)| path));
-        volumes.chain(files.map(|path| Hold::Temporary(beside(path)))).collect()
+        let keys = self.written.iter().filter(|(_, effect)| matches!(effect, Effect::MakeHostKey(_)));
+        let keys = keys.map(|(path, _)| Hold::Temporary(host_key::public_path(&beside(path))));
+        volumes.chain(files.map(|path| Hold::Temporary(beside(path)))).chain(keys).collect()
     }
 
     /// Makes all of it; what takes long has no name until the end.
@@ -237,12 +253,29 @@ impl Copies {
             listener(&CloneEvent::Made(one.to.display().to_string(), format!("{how} of {}", one.from.display())));
         }
         for (path, effect) in &self.written {
-            host.perform(effect)?;
+            host.perform(&with_key(host, effect)?)?;
             made.file(host, path)?;
+            if let Effect::MakeHostKey(path) = effect {
+                made.file(host, &host_key::public_path(path))?;
+            }
             listener(&CloneEvent::Made(path.display().to_string(), "made by the recipe".into()));
         }
         Ok(())
     }
+}
+
+/// Returns what writes a seed with the key that was made for it: when the recipe was rehearsed there was none.
+fn with_key(host: &dyn Host, effect: &Effect) -> Result<Effect, Fault> {
+    let mut effect = effect.clone();
+    if let Effect::WriteImage { image, .. } = &mut effect
+        && let Some(seed) = image.seed()
+        && let Some(key) = &seed.host_key
+    {
+        let (private, public) = (host_key::private(host, &key.path)?, host_key::public(host, &key.path)?);
+        let host_key = Some(GuestKey { path: key.path.clone(), private, public });
+        *image = Seed { host_key, ..seed.clone() }.build()?.into();
+    }
+    Ok(effect)
 }
 
 fn destroy(name: &str) -> Argv {
@@ -262,7 +295,7 @@ fn against_file(host: &dyn Host, path: &Path) -> Result<(), Fault> {
     let folder = path.parent().filter(|folder| !files::is_folder(folder));
     folder.map_or(Ok(()), |folder| {
         let fault = Fault::host(format!("the folder {} is not there", folder.display()));
-        Err(fault.hint(format!("mkdir -p {}", folder.display())))
+        Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()))
     })
 }
 

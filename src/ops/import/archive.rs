@@ -325,7 +325,7 @@ fn against_place(part: &DiskPart, place: &Place, recipes: &Path) -> Result<(), F
         return Ok(());
     }
     let fault = Fault::host(format!("the folder {} is not there", folder.display()));
-    Err(fault.hint(format!("mkdir -p {}", folder.display())))
+    Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()))
 }
 
 /// Refuses what there is no room for: on each file system, and in each filesystem of a pool.

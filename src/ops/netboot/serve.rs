@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::marks;
 use crate::host::system::System;
 use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, Platform, files};
+use crate::model::argv::quote;
 use crate::model::{Argv, NetAddress};
 use crate::netboot::chainload::{FOLDER, changes};
 use crate::netboot::{NetbootHost, Served, configuration};
@@ -134,7 +135,7 @@ fn up_to_date(host: &System, tftp: &Path, hosts: &[NetbootHost]) -> Result<(), F
         Some((name, _)) => {
             let path = tftp.join(FOLDER).join(name);
             let fault = Fault::host(format!("{} is not what the recipes say", path.display()));
-            Err(fault.hint(format!("vmrun netboot chainload RECIPES… --out {}", tftp.display())))
+            Err(fault.hint(format!("vmrun netboot chainload RECIPES… --out {}", quote(&tftp.display().to_string()))))
         }
     }
 }

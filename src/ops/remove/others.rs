@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::host::{Host, files};
 use crate::model::volume::DiskPlace;
 use crate::model::{Device, Machine, VmName};
-use crate::ops::installation::Installation;
+use crate::ops::installation::{Installation, read};
 use crate::ops::known;
 use crate::ops::machine_disks::MachineDisks;
 use crate::script::edit;
@@ -17,21 +17,32 @@ pub(super) struct Others {
     used: Vec<(String, PathBuf)>,
     /// The texts of recipes that cannot be rehearsed.
     unknown: Vec<(PathBuf, String)>,
+    /// The texts of all other recipes.
+    texts: Vec<(PathBuf, String)>,
+    /// The host keys that other machines of the same recipe have.
+    keys: Vec<(VmName, PathBuf)>,
 }
 
 impl Others {
     /// Rehearses every recipe of the installation, but for the machine itself.
     pub(super) fn of(host: &dyn Host, installation: &Installation, machine: &MachineDisks) -> Result<Self, Fault> {
-        let mut others = Self { of_recipe: Vec::new(), used: Vec::new(), unknown: Vec::new() };
+        let mut others =
+            Self { of_recipe: Vec::new(), used: Vec::new(), unknown: Vec::new(), texts: Vec::new(), keys: Vec::new() };
         let own = files::whole(Path::new(""), &machine.wanted.path);
         let mut all = known::every(installation)?;
         all.push(machine.wanted.clone());
         for wanted in all {
             let is_own = files::whole(Path::new(""), &wanted.path) == own;
+            if !is_own {
+                others.texts.extend(files::read_text(&wanted.path).ok().map(|text| (wanted.path.clone(), text)));
+            }
             match installation.booted(&wanted) {
                 Ok(machines) => machines.iter().filter(|one| !is_own || one.name() != machine.name()).for_each(|one| {
                     if is_own && !others.of_recipe.contains(one.name()) {
                         others.of_recipe.push(one.name().clone());
+                        let foreseen = read(&wanted).and_then(|recipe| installation.foreseen(&recipe, &wanted, true));
+                        let keys = foreseen.map(|foreseen| foreseen.host_keys()).unwrap_or_default();
+                        others.keys.extend(keys.into_iter().map(|key| (one.name().clone(), key)));
                     }
                     others.take_in(host, one);
                 }),
@@ -63,6 +74,18 @@ impl Others {
             let names = names(host, path);
             let unknown = self.unknown.iter().find(|(_, text)| may_name(text, &names));
             unknown.map(|(recipe, _)| format!("{}, which cannot be rehearsed,", recipe.display()))
+        })
+    }
+}
+
+impl Others {
+    /// Returns who else has a host key, which no machine says of itself: another recipe may name it, or another machine of the same one.
+    pub(super) fn user_of_key(&self, host: &dyn Host, path: &Path) -> Option<String> {
+        let (real, names) = (host.real(path), names(host, path));
+        let own = self.keys.iter().find(|(_, key)| host.real(key) == real).map(|(name, _)| name.to_string());
+        own.or_else(|| {
+            let other = self.texts.iter().find(|(_, text)| may_name(text, &names));
+            other.map(|(recipe, _)| recipe.display().to_string())
         })
     }
 }

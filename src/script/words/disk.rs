@@ -3,7 +3,7 @@
 use super::{Asks, Call, Param, Type, Word, WordKind, size};
 use crate::diag::Fault;
 use crate::host::Effect;
-use crate::model::Size;
+use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::lengths::{WHILE_WRITTEN, against_path};
@@ -61,7 +61,7 @@ pub(super) fn folder_of(call: &Call<'_>, path: &Path, more: usize) -> Result<(),
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     if call.rehearses() && call.evaluation().run().host.file(folder).is_none() {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));
-        return Err(Raised::from(fault.hint(format!("mkdir -p {}", folder.display()))).arg(0));
+        return Err(Raised::from(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string())).arg(0));
     }
     Ok(())
 }

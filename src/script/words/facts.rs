@@ -156,6 +156,9 @@ fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let given = call.evaluation().inputs.params.get(&name).cloned();
     let default = call.args.get(1).filter(|value| !value.is_unit());
     let range = Allowed::read(call, 2, default)?;
+    if name == INSTANCE && !call.evaluation().instances.is_empty() {
+        return Err(Raised::from(two_instances()).arg(0));
+    }
     if call.rehearses() {
         let asked = Wanted { name: name.clone(), has_default: default.is_some(), extremes: range.extremes(default) };
         call.evaluation().asked.push(asked);
@@ -202,6 +205,10 @@ fn instance(call: &Call<'_>) -> Result<Dynamic, Raised> {
             return Err(Raised::from(fault.hint("leave one of them out")).arg(0));
         }
     }
+    let is_asked = call.evaluation().asked.iter().any(|wanted| wanted.name == INSTANCE);
+    if call.evaluation().instances.is_empty() && is_asked {
+        return Err(Raised::from(two_instances()));
+    }
     let given = call.evaluation().inputs.params.get(INSTANCE).cloned();
     let known = std::mem::replace(&mut call.evaluation().instances, names.clone());
     if !known.is_empty() && known != names {
@@ -222,6 +229,12 @@ fn instance(call: &Call<'_>) -> Result<Dynamic, Raised> {
         Raised::from(fault.hint(instance::known(given, &names))).arg(0)
     };
     at.and_then(|at| all.get(at)).cloned().ok_or_else(unknown)
+}
+
+/// The fault of a recipe that has a parameter by which an instance is told which one it is.
+fn two_instances() -> Fault {
+    let fault = Fault::new(format!("the parameter `{INSTANCE}` is what `instance` returns"));
+    fault.hint("give the parameter another name, or leave it out")
 }
 
 fn too_many() -> Raised {

@@ -323,7 +323,7 @@ fn guest_key(call: &Call<'_>, given: &Given<'_>) -> Result<Option<(PathBuf, Gues
         let mut evaluation = call.evaluation();
         let host = &*evaluation.run().host;
         let (private, public) = (host_key::private(host, &path)?, host_key::public(host, &path)?);
-        Ok((path, GuestKey { private, public }))
+        Ok((path.clone(), GuestKey { path, private, public }))
     })
 }
 

@@ -7,7 +7,7 @@ use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Platform};
 use crate::model::device::{Counterpart, agent_socket};
 use crate::model::fwcfg::FwContent;
-use crate::model::{Device, Machine, Part, Role, Tty, Value};
+use crate::model::{Argv, Device, Machine, Part, Role, Tty, Value};
 use std::path::Path;
 
 /// Returns what is not there.
@@ -92,7 +92,8 @@ pub(crate) fn without_folder(host: &dyn Host, path: &str) -> Option<Fault> {
         return None;
     }
     let folder = folder.display();
-    Some(Fault::new(format!("the folder {folder} is not there")).hint(format!("mkdir -p {folder}")))
+    let way_out = Argv::new("mkdir").arg("-p").arg(folder.to_string());
+    Some(Fault::new(format!("the folder {folder} is not there")).hint(way_out.to_string()))
 }
 
 fn not_there(host: &dyn Host, path: &str) -> Option<Fault> {

@@ -204,7 +204,7 @@ error: [tmp]/vm/db-logs.img is there already
  = hint: choose another name, or remove it if nobody needs it
 [3]
 $ vmrun clone web web
-error: web.rhai is there already
+error: there is a machine web already
  |
  = hint: choose another name
 [2]

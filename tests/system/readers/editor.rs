@@ -3,7 +3,7 @@
 use crate::sandbox::Sandbox;
 use std::process::{Command, Stdio};
 
-/// Starts the server as the README says, and prints what it knows of a text with a misspelt word.
+/// Starts the server as the book says, and prints what it knows of a text with a misspelt word.
 const NEOVIM: &str = r#"
 local file = os.getenv("RECIPE")
 vim.cmd("edit " .. file)
