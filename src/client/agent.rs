@@ -55,7 +55,7 @@ impl Agent {
         let answer = self.exchange(&asks, until.min(Instant::now() + PATIENCE), Heard::answer)?;
         answer.map_err(|why| {
             let fault = Fault::new(format!("refuses {command}: {why}")).blame(Blame::Guest);
-            fault.hint("qemu-ga's own configuration in the guest says what it may be asked (block-rpcs, allow-rpcs)")
+            fault.hint("is the program there, in the guest? What qemu-ga may be asked its own configuration there says (block-rpcs)")
         })
     }
 
@@ -117,11 +117,15 @@ impl Agent {
     }
 }
 
+/// Returns a time in tenths of a second, as it was given; a part of it may have gone by before.
+fn said(within: Duration) -> Duration {
+    let tenths = u64::try_from(within.as_millis().div_ceil(100)).unwrap_or(u64::MAX);
+    Duration::from_millis(tenths.saturating_mul(100))
+}
+
 /// The fault of an agent that has not answered.
 fn silent(within: Duration) -> Fault {
-    // In tenths of a second, as it was said; a part of it may have gone by before.
-    let tenths = u64::try_from(within.as_millis().div_ceil(100)).unwrap_or(u64::MAX);
-    let within = Duration::from_millis(tenths.saturating_mul(100));
+    let within = said(within);
     let fault = Fault::new(format!("has not answered within {within:?}")).blame(Blame::Guest);
     fault.hint("the guest may still boot; else its package qemu-guest-agent is missing or not running, or another program speaks with it")
 }

@@ -27,9 +27,9 @@ mod xhci;
 use super::value::{Need, Parameter, ParameterForm, Tty, Value};
 use super::{Backend, DevicePath, InterfaceName, Mac, Secret, VncAddress};
 use crate::diag::Fault;
-use std::path::{Path, PathBuf};
 
 pub(crate) use kind::{Counterpart, DeviceKind, Group, Shape};
+pub(crate) use virtio_console::agent_socket;
 
 /// Every kind of device, in the order of the reference.
 pub const KINDS: &[&DeviceKind] = &[
@@ -58,11 +58,6 @@ pub const KINDS: &[&DeviceKind] = &[
 /// Returns the serial ports of the LPC bridge, which a machine may also be given beside its devices.
 pub const fn serial_ports() -> &'static [Parameter] {
     lpc::PORTS
-}
-
-/// Returns the socket of the agent's port of a machine whose folder that is.
-pub(crate) fn agent_socket(folder: &Path) -> PathBuf {
-    folder.join("agent.sock")
 }
 
 /// How a device uses its image.
@@ -286,26 +281,6 @@ impl Device {
         self.items
             .iter()
             .filter_map(move |item| if let Value::Tty(of) = &item.value { Some((tty(item), of)) } else { None })
-    }
-
-    /// Makes the port for QEMU's guest agent, whose socket is in a folder of the host.
-    pub(crate) fn of_agent(folder: &Path) -> Result<Self, Fault> {
-        let path = agent_socket(folder).display().to_string().parse().map(Value::Path)?;
-        let values = [("name", Value::Text(virtio_console::AGENT_PORT.into())), ("path", path)];
-        let kind = &virtio_console::VIRTIO_CONSOLE;
-        let values = values.into_iter().filter_map(|(name, value)| Some((kind.parameter(name)?, value)));
-        Self::new(kind, values.collect()).map_err(|(_, fault)| fault)
-    }
-
-    /// Returns the socket of the port at which QEMU's guest agent is (qemu-ga(8), `--path`).
-    pub fn agent(&self) -> Option<&DevicePath> {
-        let name = Value::Text(virtio_console::AGENT_PORT.into());
-        let number = self.items.iter().find(|item| item.parameter.name == "name" && item.value == name)?.number;
-        self.items.iter().find_map(|item| match &item.value {
-            Value::Path(path) if item.number == number && item.parameter.name == "path" => Some(path),
-            // The name of this port, or what another one has.
-            _ => None,
-        })
     }
 
     fn find<'a, T>(&'a self, pick: impl Fn(&'a Value) -> Option<T>) -> Option<T> {

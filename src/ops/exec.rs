@@ -1,17 +1,13 @@
 //! Commands in guests, by their agents: no network and no key is needed for it.
 
-use super::instances::Asked;
-use super::machines::machines;
-use super::recipe::is_recipe;
-use super::ssh::named;
-use super::{settings, status};
+use super::settings;
+use super::ssh::running_machine;
 use crate::client::agent::exec::MOST_OUTPUT;
 pub(crate) use crate::client::agent::exec::{CommandEnd, Executed};
 use crate::client::agent::{Agent, PATIENCE};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::standard_input;
 use crate::model::{Shape, VmName};
-use crate::supervise::recovery;
 use crate::supervise::status::MachineStatus;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -51,20 +47,13 @@ pub(crate) fn has_agent(name: &VmName) -> bool {
 
 /// Finds a machine that runs. What its supervisor has written is enough, where it has one.
 fn find(machine: &str) -> Result<(VmName, Shape), Vec<Diagnostic>> {
-    let asked = Asked::read(machine)?;
-    if !is_recipe(&asked.name) {
-        let (host, name) = (settings::host(false)?, machine.parse::<VmName>()?);
+    if let Ok(name) = machine.parse::<VmName>() {
+        let host = settings::host(false)?;
         if let Some(status) = MachineStatus::of(&host, &name).filter(|status| status.guest.is_some()) {
             return Ok((name, status.shape));
         }
     }
-    let mut all = machines()?;
-    let wanted = if is_recipe(&asked.name) { named(&all, machine, &asked)? } else { machine.to_string() };
-    let one = all.swap_remove(status::find(&all, &wanted)?);
-    let name: VmName = one.name.clone().unwrap_or(wanted).parse()?;
-    if one.process.is_none() {
-        return Err(recovery::not_running(&name).into());
-    }
+    let (name, one) = running_machine(machine)?;
     Ok((name, one.shape))
 }
 

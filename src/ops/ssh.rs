@@ -245,23 +245,29 @@ fn read_machine(text: &str, name: &VmName) -> Option<(Option<FoundAddress>, SshO
     Some((ip.map(found), ssh.clone()))
 }
 
-/// A machine of this host that runs.
+/// A machine of this host that runs, and where its guest is.
 fn here(machine: &str) -> Result<Known, Vec<Diagnostic>> {
-    let mut all = machines()?;
-    let asked = Asked::read(machine)?;
-    let wanted = if is_recipe(&asked.name) { named(&all, machine, &asked)? } else { machine.to_string() };
-    let at = status::find(&all, &wanted)?;
-    let mut one = all.swap_remove(at);
-    let name: VmName = one.name.clone().unwrap_or(wanted).parse()?;
-    if one.process.is_none() {
-        return Err(recovery::not_running(&name).into());
-    }
+    let (name, mut one) = running_machine(machine)?;
     Addresses::new(&Installation::open()?).locate(&mut one);
     Ok(Known::of(name, &one))
 }
 
+/// Finds a machine of this host that runs, by name or by recipe.
+pub(super) fn running_machine(machine: &str) -> Result<(VmName, Entry), Vec<Diagnostic>> {
+    let mut all = machines()?;
+    let asked = Asked::read(machine)?;
+    let wanted = if is_recipe(&asked.name) { named(&all, machine, &asked)? } else { machine.to_string() };
+    let at = status::find(&all, &wanted)?;
+    let one = all.swap_remove(at);
+    let name: VmName = one.name.clone().unwrap_or(wanted).parse()?;
+    if one.process.is_none() {
+        return Err(recovery::not_running(&name).into());
+    }
+    Ok((name, one))
+}
+
 /// Returns the name of the machine of a recipe that runs.
-pub(super) fn named(all: &[Entry], recipe: &str, asked: &Asked) -> Result<String, Fault> {
+fn named(all: &[Entry], recipe: &str, asked: &Asked) -> Result<String, Fault> {
     let path = absolute(&asked.name);
     let is_its = |one: &&Entry| one.recipe.as_ref() == Some(&path) && asked.has(one.instance.as_deref());
     let names: Vec<&str> = all.iter().filter(is_its).filter_map(|one| one.name.as_deref()).collect();

@@ -178,6 +178,7 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
                         Fault::new(format!("the folder {path} is not there")).hint("make it, or correct the path"),
                     );
                 }
+                (Counterpart::Console, Some(_)) if paths::is_own(host, machine, path.as_path()) => {}
                 (Counterpart::Console, Some(fact)) if fact.is_folder => {
                     error(
                         part,

@@ -252,9 +252,8 @@ mod tests {
         assert_eq!(
             waiting().text(),
             "{\"after\":[\"net\"],\"agent\":\"/run/web.agent\",\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
-             \"forwards\":[\"tcp:127.0.0.1:2222-:22\"],\
-             \"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"log_from\":1300,\"macs\":[\"58:9c:fc:00:00:01\"],\"memory\":536870912,\
-             \"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
+             \"forwards\":[\"tcp:127.0.0.1:2222-:22\"],\"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"log_from\":1300,\
+             \"macs\":[\"58:9c:fc:00:00:01\"],\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
              \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"ssh\":{\"address\":\"10.0.0.5\",\
              \"host_key\":\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\
              \"identity\":\"/home/ann/.ssh/id\",\"port\":2022,\"user\":\"debian\"},\"state\":\"waiting\",\

@@ -73,7 +73,7 @@ fn debians_agent_runs_commands_and_what_it_refuses_is_told() {
     let (code, output, error) = exec("-- /no/such/program");
     assert_eq!((code, &*output), (4, ""));
     assert!(
-        error.starts_with("error: the agent in web refuses guest-exec: Failed to execute child process"),
+        error.starts_with("error: the agent in web refuses guest-exec: Guest agent command failed, error was "),
         "{error}"
     );
     let (code, _, error) = exec("--within 1s -- sleep 30");

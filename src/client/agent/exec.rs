@@ -65,7 +65,7 @@ impl Agent {
                 return Ok(executed);
             }
             if until.is_some_and(|until| until <= now) {
-                return Err(late(program, pid, now.saturating_duration_since(begun)));
+                return Err(late(program, pid, until.unwrap_or(now).saturating_duration_since(begun)));
             }
             let next = now + pause;
             wait::pause(timeout(Some(until.map_or(next, |until| until.min(next)))));
@@ -99,8 +99,8 @@ pub(crate) fn read(answer: &Value) -> Result<Option<Executed>, Fault> {
 
 /// The fault of a command that has not ended.
 fn late(program: &str, pid: i64, within: Duration) -> Fault {
-    let fault =
-        Fault::new(format!("says that `{program}` has not ended within {:?}", Duration::from_secs(within.as_secs())));
+    let within = super::said(within);
+    let fault = Fault::new(format!("says that `{program}` has not ended within {within:?}"));
     let fault = fault.blame(Blame::Guest);
     fault.hint(format!("process {pid} goes on in the guest, and what it writes is lost; --within gives it more time"))
 }

@@ -5,7 +5,7 @@ use super::{Conflict, Purpose};
 use crate::diag::Fault;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Platform};
-use crate::model::device::Counterpart;
+use crate::model::device::{Counterpart, agent_socket};
 use crate::model::fwcfg::FwContent;
 use crate::model::{Argv, Device, Machine, Part, Role, Tty, Value};
 use std::path::Path;
@@ -15,9 +15,15 @@ pub(super) fn missing(host: &dyn Host, machine: &Machine, purpose: Purpose) -> V
     if host.is_assumed() {
         return Vec::new();
     }
-    let made = made(machine).into_iter().filter_map(|(part, path)| Some((part, without_folder(host, &path)?)));
+    let made = made(machine).into_iter().filter(|(_, path)| !is_own(host, machine, Path::new(path)));
+    let made = made.filter_map(|(part, path)| Some((part, without_folder(host, &path)?)));
     let opened = opened(host, machine).into_iter().filter_map(|(part, path)| Some((part, not_there(host, &path)?)));
     made.chain(opened).map(|(part, fault)| (part, fault, purpose.severity())).collect()
+}
+
+/// Whether a path is that of the agent's port in the machine's folder, where each boot makes room for it.
+pub(super) fn is_own(host: &dyn Host, machine: &Machine, path: &Path) -> bool {
+    path == agent_socket(&host.settings().machine_folder(machine.name()))
 }
 
 /// The sockets that a hypervisor makes: those of VNC and of a guest's ports.
