@@ -115,8 +115,11 @@ fn shown(found: Vec<Candidate>) -> Vec<CompletionCandidate> {
 const HOSTS: [&str; 8] =
     ["freebsd", "freebsd-16", "freebsd-15.1", "freebsd-15.0", "freebsd-14.5", "freebsd-14.4", "freebsd-14.3", "linux"];
 
+/// What completes a word that is begun, of the words of a command line.
+type Source = fn(&str, &[String]) -> Vec<Candidate>;
+
 /// What an argument can be completed with, by the command that has it.
-fn source(command: &str, argument: &str) -> Option<fn(&str, &[String]) -> Vec<Candidate>> {
+fn source(command: &str, argument: &str) -> Option<Source> {
     Some(match (command, argument) {
         ("stop" | "restart" | "kill" | "adopt" | "logs" | "events" | "status" | "monitor", "machine" | "machines") => {
             |_, _| completion::machines()

@@ -132,9 +132,9 @@ fn typed(text: &str) -> Vec<Vec<String>> {
         let words = shell_words(line);
         let commands = words.split(|word| ["|", "&&", ";", "||"].contains(&word.as_str()));
         // A command that another host is told stands behind that.
-        let ours = commands.filter_map(|words| match words {
-            [ssh, _, rest @ ..] if ssh == "ssh" => Some(rest),
-            words => Some(words),
+        let ours = commands.map(|words| match words {
+            [ssh, _, rest @ ..] if ssh == "ssh" => rest,
+            words => words,
         });
         found.extend(ours.filter(|words| words.first().is_some_and(|word| word == "vmrun")).map(<[String]>::to_vec));
     }

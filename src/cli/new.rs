@@ -120,8 +120,8 @@ fn completed(args: &NewArgs, term: &Term) -> Result<NewRequest, Vec<Diagnostic>>
     };
     let (mut size, mut memory) = (args.size, args.memory);
     if args.name.is_none() {
-        size = answered(&format!("disk ({size}): "), Some(size), term, Size::written)?;
-        memory = answered(&format!("memory ({memory}): "), Some(memory), term, Size::memory_written)?;
+        size = answered(&format!("disk ({size}): "), Some(&size), term, Size::written)?;
+        memory = answered(&format!("memory ({memory}): "), Some(&memory), term, Size::memory_written)?;
     }
     Ok(NewRequest {
         name,
@@ -150,14 +150,14 @@ fn system(term: &Term) -> Result<String, Vec<Diagnostic>> {
 /// Asks until there is an answer that can be used; an empty one is the usual value, where there is one.
 fn answered<T: Clone>(
     question: &str,
-    usual: Option<T>,
+    usual: Option<&T>,
     term: &Term,
     read: impl Fn(&str) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let nobody = || Fault::usage("nobody answers").hint("say it on the command line: vmrun new NAME --os OS");
     for _ in 0..TRIES {
         let line = ask(question)?;
-        match (line.trim(), &usual) {
+        match (line.trim(), usual) {
             ("", Some(usual)) if !line.is_empty() => return Ok(usual.clone()),
             _ if line.is_empty() => return Err(nobody()),
             (answer, _) => match read(answer) {

@@ -95,6 +95,7 @@ pub(super) struct OfferedArgs {
 }
 
 /// The status stays 0: with another one ssh would say that the program had failed.
+#[expect(clippy::unnecessary_wraps, reason = "commands may fail")]
 pub(super) fn offered(args: &OfferedArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let OfferedArgs { machine, known_hosts, stage, kind, key } = args;
     if let Some(fault) = wrong_key(machine, known_hosts, stage, kind, key) {

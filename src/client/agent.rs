@@ -104,7 +104,7 @@ impl Agent {
 
     /// Takes what is there, a piece at a time, so that a flood is seen as one.
     fn receive(&mut self) -> Result<(), Fault> {
-        let mut buffer = [0; 1 << 16];
+        let mut buffer = vec![0; 1 << 16];
         match self.stream.read(&mut buffer) {
             Ok(0) => Err(gone()),
             Ok(count) => {

@@ -46,7 +46,9 @@ mod tests {
                 for byte in text.chunks(3) {
                     let _ = stream.write_all(byte);
                 }
-                std::thread::sleep(Duration::from_millis(300));
+                // It stays open for longer than is waited for it.
+                stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                let _ = std::io::Read::read(&mut stream, &mut [0]);
             });
             let begin = Instant::now();
             let answer = greets(address, Duration::from_millis(200));

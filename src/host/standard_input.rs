@@ -22,7 +22,7 @@ pub(crate) fn piped(most: usize, until: Option<Instant>) -> Result<Vec<u8>, Faul
     if ![SFlag::S_IFIFO, SFlag::S_IFREG, SFlag::S_IFSOCK].contains(&kind) {
         return Ok(Vec::new());
     }
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 1 << 16]);
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
     loop {
         wait::for_any(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], timeout(until));
         if until.is_some_and(|until| until <= Instant::now()) {

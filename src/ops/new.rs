@@ -211,7 +211,7 @@ fn network(host: &System, request: &NewRequest, others: &[Exclusive]) -> Result<
     let address = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let is_seen = |port: &u16| !host.is_taken(&Seat::Address(address(*port)));
     let is_nobodys = |port: &u16| is_free(&Exclusive::new(Role::Forward, address(*port).to_string()));
-    let port = PORTS.into_iter().filter(is_nobodys).find(is_seen);
+    let port = PORTS.filter(is_nobodys).find(is_seen);
     let port = port.ok_or_else(|| {
         let fault = Fault::host(format!("every port of 127.0.0.1 from {} to {} is taken", PORTS.start, PORTS.end - 1));
         fault.hint("connect the machine with a bridge: --net bridge0")

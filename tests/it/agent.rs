@@ -175,8 +175,8 @@ fn an_agent_that_is_silent_or_says_anything_else_is_one_fault_within_its_time() 
     let refuses = good("");
     said(
         move |text| {
-            let refused = b"{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"Command guest-exec has been disabled\\u001b[2J\"}}\n";
-            if text.contains("sync") { refuses(text) } else { refused.to_vec() }
+            let answer = b"{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"Command guest-exec has been disabled\\u001b[2J\"}}\n";
+            if text.contains("sync") { refuses(text) } else { answer.to_vec() }
         },
         "error: the agent in web refuses guest-exec: Command guest-exec has been disabled\\u{1b}[2J\n |\n = hint: is the \
          program there, in the guest? What qemu-ga may be asked its own configuration there says (block-rpcs)\n",

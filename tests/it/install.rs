@@ -53,7 +53,11 @@ fn an_installation_has_the_program_its_manual_completions_and_examples() {
     let mut expected: Vec<String> = commands(&help).map(|name| format!("share/man/man1/vmrun-{name}.1")).collect();
     let recipes =
         fs::read_dir(project("recipes")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    expected.extend(recipes.filter(|name| name.ends_with(".rhai")).map(|name| format!("share/examples/vmrun/{name}")));
+    expected.extend(
+        recipes
+            .filter(|name| std::path::Path::new(name).extension().is_some_and(|kind| kind == "rhai"))
+            .map(|name| format!("share/examples/vmrun/{name}")),
+    );
     let others = [
         "/usr/lib/ocf/resource.d/vmrun/vmrun",
         "bin/vmrun",

@@ -247,9 +247,9 @@ ifconfig tap0 destroy
     let mode = |name: &str| fs::metadata(scene.sandbox.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("web.seed"), mode("web.key")), (0o600, 0o600), "the guest's own key is in it");
     // Later it is only booted.
-    let made = fs::read(scene.sandbox.path("web.seed")).unwrap();
+    let before = fs::read(scene.sandbox.path("web.seed")).unwrap();
     assert_eq!(scene.says("start web").code, 0);
-    assert!(fs::read(scene.sandbox.path("web.seed")).unwrap() == made);
+    assert!(fs::read(scene.sandbox.path("web.seed")).unwrap() == before);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn numbers(text: &str) -> BTreeSet<&str> {
 fn alerts_and_the_dashboard_ask_for_nothing_but_what_is_told() {
     let told = fs::read_to_string(project("src/ops/metrics.rs")).unwrap();
     for file in ["prometheus/vmrun.rules.yml", "prometheus/vmrun.test.yml", "grafana/vmrun.json"] {
-        let text = fs::read_to_string(project("packaging").to_string() + "/" + file).unwrap();
+        let text = fs::read_to_string(project("packaging") + "/" + file).unwrap();
         let asked = numbers(&text);
         assert!(asked.len() >= 5, "{file}: {asked:?}");
         for name in asked {
@@ -82,7 +82,7 @@ fn a_pipeline_checks_and_tests_recipes_by_what_it_is_given() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("recipes")).unwrap();
     for name in ["install.rhai", "install_test.rhai"] {
-        fs::copy(project("recipes").to_string() + "/" + name, sandbox.path("recipes").join(name)).unwrap();
+        fs::copy(project("recipes") + "/" + name, sandbox.path("recipes").join(name)).unwrap();
     }
     let text = fs::read_to_string(project("packaging/gitlab/vmrun.yml")).unwrap();
     let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("    - vmrun ")).collect();

@@ -45,7 +45,7 @@ fn the_port_fetches_the_crates_of_the_lock_file() {
 /// description that is no longer than a page.
 #[test]
 fn the_port_reads_as_the_porters_handbook_asks() {
-    let read = |name: &str| fs::read_to_string(project("packaging/freebsd-port").to_string() + "/" + name).unwrap();
+    let read = |name: &str| fs::read_to_string(project("packaging/freebsd-port") + "/" + name).unwrap();
     let makefile = read("Makefile");
     let assigned = |line: &str| line.split_once('=').map(|(name, value)| (name.to_string(), value.to_string()));
     let variables: Vec<(String, String)> = makefile

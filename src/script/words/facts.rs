@@ -19,9 +19,6 @@ use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
-/// As many instances as a recipe has at most, as numbers of Rhai.
-const MOST_INSTANCES: i64 = instance::MOST as i64;
-
 /// What every recipe sees as a variable, in its functions too.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("init", "whether this boot initializes the machine: --init, and not after a reboot"),
@@ -187,7 +184,7 @@ fn param(call: &Call<'_>) -> Result<Dynamic, Raised> {
 fn instance(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let all = match Allowed::read(call, 0, None)? {
         Allowed::Any => return Err(expected("a range 1..=10 or a list of names", &call.args[0]).arg(0)),
-        Allowed::Numbers(first, last) if last.saturating_sub(first) >= MOST_INSTANCES => return Err(too_many().arg(0)),
+        Allowed::Numbers(first, last) if last.abs_diff(first) >= instance::MOST as u64 => return Err(too_many().arg(0)),
         Allowed::Numbers(first, last) => (first..=last).map(Dynamic::from_int).collect(),
         Allowed::Some(values) => values,
     };

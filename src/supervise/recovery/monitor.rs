@@ -69,7 +69,11 @@ fn look(host: &dyn Host, name: &VmName) -> Result<Look, Fault> {
     if journal.owner.is_none() {
         return Ok(Look::Torn("its journal is not whole, and tells no owner".into()));
     }
-    Ok(if record.is_locked { locked(host, name, journal, status) } else { left(host, &record, &journal, status) })
+    Ok(if record.is_locked {
+        locked(host, name, &journal, status)
+    } else {
+        left(host, &record, &journal, status.as_ref())
+    })
 }
 
 /// Of a machine without a lock file: one that has failed keeps nothing but its status.
@@ -92,12 +96,12 @@ fn without_journal(record: &StateRecord, status: Option<MachineStatus>) -> Look 
 }
 
 /// Of a lock that somebody holds: the owner, a command that it has left, or somebody who gives back what a dead run has left.
-fn locked(host: &dyn Host, name: &VmName, journal: Journal, status: Option<MachineStatus>) -> Look {
+fn locked(host: &dyn Host, name: &VmName, journal: &Journal, status: Option<MachineStatus>) -> Look {
     let processes = host.processes();
     let Some(owner) = journal.owner.clone() else { return Look::Torn("its journal tells no owner".into()) };
     let is_here = processes.exists(owner.pid) && processes.has_lock(owner.pid, name) != Some(false);
     if !is_here && holder(host, name).is_none() {
-        let guest = journal.holds.iter().find_map(|hold| evidence::living(processes, name, &journal, hold));
+        let guest = journal.holds.iter().find_map(|hold| evidence::living(processes, name, journal, hold));
         return guest.map_or_else(
             || Look::Torn("its run is gone, and somebody is giving back what it had".into()),
             |guest| Look::Sure(Monitored::Unsupervised(guest)),
@@ -117,9 +121,9 @@ fn locked(host: &dyn Host, name: &VmName, journal: Journal, status: Option<Machi
 }
 
 /// Of a journal whose lock nobody holds: its run is dead, and its guest may go on.
-fn left(host: &dyn Host, record: &StateRecord, journal: &Journal, status: Option<MachineStatus>) -> Look {
+fn left(host: &dyn Host, record: &StateRecord, journal: &Journal, status: Option<&MachineStatus>) -> Look {
     let (processes, name) = (host.processes(), &record.name);
-    let is_down = || match &status {
+    let is_down = || match status {
         Some(status) if status.state == MachineState::Failed => Look::Sure(Monitored::Failed(Box::new(status.clone()))),
         _ => Look::Sure(Monitored::Down(true)),
     };

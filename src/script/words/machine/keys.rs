@@ -1,5 +1,6 @@
 //! The keys of a machine, as recipes write them.
 
+mod jail;
 mod ssh;
 
 use super::super::devices::read_type;
@@ -11,7 +12,7 @@ use crate::model::domain::policy;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::{Tty, Type, Value};
-use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, Jail, JailName, PciSlot, Setting, Size, Topology};
+use crate::model::{Bootrom, CpuSet, Domain, Draft, Feature, FwItem, PciSlot, Setting, Size, Topology};
 use crate::script::handle::{Rom, VmState};
 use crate::script::raise::Raised;
 use rhai::{Array, Dynamic};
@@ -105,7 +106,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "domains" => set_domains(draft, value)?,
         "oem_strings" => set_oem_strings(draft, value)?,
         "fw_cfg" => set_items(draft, value)?,
-        "jail" => draft.jail = Some(jail(value)?),
+        "jail" => draft.jail = Some(jail::jail(value)?),
         "ssh" => draft.ssh = ssh::options(value)?,
         "agent" => draft.agent = Some(slot(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
@@ -294,38 +295,6 @@ fn content(value: &Dynamic) -> Result<FwContent, Raised> {
         (None, Some(of)) => text(of).map(FwContent::Text).map_err(|raised| raised.under("text")),
         _ => Err(Fault::new("an item is a `file` or a `text`").hint("write #{ file: \"/path\" }").into()),
     }
-}
-
-/// The name of a jail that is there, or one that is to be made.
-fn jail(value: &Dynamic) -> Result<Jail, Raised> {
-    const KNOWN: [&str; 3] = ["name", "create", "vnet"];
-    if !value.is_map() {
-        let name = value
-            .clone()
-            .into_string()
-            .map_err(|_| expected("the name of a jail, or #{ name, create, vnet }", value))?;
-        return Ok(Jail { name: name.parse()?, is_made: false, has_network: false });
-    }
-    let given = map(value)?;
-    if let Some(key) = given.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(unknown_key(key, &KNOWN));
-    }
-    let name = given.get("name").ok_or_else(|| Fault::new("a jail has a `name`").hint("write #{ name: \"web\" }"))?;
-    let name: JailName = text(name).and_then(|name| Ok(name.parse()?)).map_err(|raised| raised.under("name"))?;
-    let is_set = |key: &str| match given.get(key).filter(|value| !value.is_unit()) {
-        Some(value) => value.as_bool().map_err(|_| expected("true or false", value).under(key)),
-        None => Ok(false),
-    };
-    let (is_made, has_network) = (is_set("create")?, is_set("vnet")?);
-    if has_network && !is_made {
-        let fault = Fault::new("`vnet` is for a jail that is made: one that is there has a network of its own or not");
-        return Err(Raised::from(fault.hint("leave `vnet` out, or add create: true")).under("vnet"));
-    }
-    if is_made && name.as_str().contains('.') {
-        let fault = Fault::new(format!("{name} would be a jail within a jail, and vmrun makes none"));
-        return Err(Raised::from(fault.hint("a name without `.`")).under("name"));
-    }
-    Ok(Jail { name, is_made, has_network })
 }
 
 /// By bhyve's rule a small number is in megabytes.
