@@ -212,7 +212,7 @@ error: "lots" is not a size
     |
    ::: std/guest:252:56
     |
-252 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
+253 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
     |                                                        --------- refused here
     |
    ::: std/guest:60:5
