@@ -210,7 +210,7 @@ error: "lots" is not a size
   2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
     |                                        ^^^^^^
     |
-   ::: std/guest:252:56
+   ::: std/guest:253:56
     |
 253 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
     |                                                        --------- refused here
