@@ -280,7 +280,7 @@ error: [tmp]/config/recipes/data.img is in use by another vmrun or its guest
  = hint: it keeps its state in another folder, as another user's does; stop it there
 ",
     );
-    assert_eq!((done.code, sandbox.path("web.tar.zst").exists()), (3, false));
+    assert_eq!((done.code, sandbox.path("web.tar.zst").exists()), (5, false));
 }
 
 #[test]

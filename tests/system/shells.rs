@@ -89,7 +89,7 @@ fn tcsh_takes_its_script() {
         .unwrap();
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(
-        done.status.success() && shown.contains("p/1/(run plan"),
+        done.status.success() && shown.contains("p/1/(new run plan"),
         "{shown}\n{}",
         String::from_utf8_lossy(&done.stderr)
     );

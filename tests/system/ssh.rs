@@ -71,7 +71,8 @@ fn a_guest_is_known_before_it_is_spoken_to_first_and_another_one_is_not_spoken_t
     assert_eq!(host.run(&["cp", "notes", &to]).code, 0);
     assert_eq!(host.read("copied"), "a\n");
     // What it prints is what a real ssh takes.
-    fs::write(host.path("ssh.conf"), host.run(&["ssh-config", "web"]).stdout).unwrap();
+    let config = host.own(&host.run(&["ssh-config", "web"]).stdout);
+    fs::write(host.path("ssh.conf"), config).unwrap();
     let done = host.finish(&mut host.program("ssh", &["-F", "ssh.conf", "web", "echo by the configuration"]));
     assert_eq!((done.code, done.stdout.as_str()), (0, "by the configuration\n"), "{}", done.stderr);
 

@@ -132,7 +132,7 @@ log         [tmp]/log/db.log
     let refused = |recipe: &str| {
         host.write("web.rhai", recipe);
         let done = host.run(&["web.rhai"]);
-        assert_eq!((done.code, done.stdout.as_str()), (3, ""));
+        assert_eq!((done.code, done.stdout.as_str()), (5, ""));
         done.stderr.lines().next().unwrap_or_default().to_string()
     };
     let by = "is in use by the machine db, vmrun [pid], of [tmp]/db.rhai, since [when]";

@@ -129,10 +129,10 @@ fn a_machine_of_other_namespaces_is_told_of_and_left_alone() {
     let space = space.map(|link| link.display().to_string()).join(",");
     let whereabouts = format!("in other namespaces than this vmrun, {space}\n |\n = hint: ");
     let (code, text) = elsewhere(&["stop", "loop"]);
-    assert!(code == Some(3) && text.contains(&whereabouts), "{text}");
+    assert!(code == Some(5) && text.contains(&whereabouts), "{text}");
     // There its process is not even to be seen.
     let (code, text) = host.within(&["unshare", "--pid", "--fork", "--mount-proc"], &["stop", "loop"]);
-    assert!(code == Some(3) && text.contains(&whereabouts), "{text}");
+    assert!(code == Some(5) && text.contains(&whereabouts), "{text}");
     assert_eq!(elsewhere(&["gc"]), (Some(0), String::new()));
     kill(status.supervisor.unwrap());
     for command in ["stop", "adopt"] {

@@ -112,9 +112,9 @@ fn the_status_of_a_guest_tells_its_threads_by_their_names() {
     let parts: Vec<&str> = stdout.split("\n\n").collect();
     let [head, threads, json] = parts.as_slice() else { panic!("{stdout}") };
     let key = |line: &str| line.split("  ").next().unwrap().to_string();
-    let keys = ["name", "state", "hypervisor", "supervisor", "recipe", "vcpus", "memory", "console", "disks", "boots"];
+    let keys = ["name", "state", "hypervisor", "supervisor", "recipe", "vcpus", "memory", "screen", "disks", "boots"];
     assert_eq!(head.lines().map(key).collect::<Vec<_>>(), [&keys[..], &["restarts", "power off", "log"]].concat());
-    assert!(head.contains("\nconsole     127.0.0.1:5911\ndisks       [tmp]/lab.img\n"), "{head}");
+    assert!(head.contains("\nscreen      127.0.0.1:5911\ndisks       [tmp]/lab.img\n"), "{head}");
     for what in ["vcpu 0", "vcpu 1", "main"] {
         assert!(threads.lines().any(|line| line.contains(&format!("  {what}  "))), "{what}: {threads}");
     }

@@ -16,7 +16,7 @@ fn a_guest_of_qemu_is_told_by_an_exit_code_and_without_another_process() {
         }
         number() { vmrun monitor db --json 2>/dev/null | sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p"; }
         # There is nobody here who waits for those that have lost their parent: they are zombies then.
-        gone() { kill -9 "$1"; while [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status"; do :; done; }
+        gone() { kill -9 "$1"; while [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; do :; done; }
         look
         vmrun start db.rhai 2>&1
         vmrun start db.rhai 2>&1
