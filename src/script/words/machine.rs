@@ -6,7 +6,8 @@ mod part;
 
 use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::model::{Bootrom, Device, Draft, Ended, Limits, Machine, Part, PciSlot};
+use crate::host::swtpm;
+use crate::model::{Bootrom, Device, Draft, Ended, Limits, Machine, Part, PciSlot, Setting, Value};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -123,6 +124,11 @@ pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result
         "jail" => {
             let name = text(value).or_else(|| text(value.read_lock::<rhai::Map>()?.get("name")?));
             name.map_or(Ok(()), |name| call.permit(Asked::Jail(&name)))
+        }
+        "tpm" => {
+            let state = value.read_lock::<rhai::Map>().and_then(|given| text(given.get(keys::TPM_STATE)?));
+            state.map_or(Ok(()), |folder| call.permit(Asked::Path(Path::new(&folder))))?;
+            keys::values(name, value).iter().try_for_each(|(name, value)| call.permit_value(name, value))
         }
         "bootrom" => text(value).map_or(Ok(()), |file| call.permit(Asked::Read(Path::new(&file)))),
         "fw_cfg" => {
@@ -246,6 +252,24 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::from(Exit(ended)))
 }
 
+/// A TPM that is played for the machine keeps its state where that is said, or beside the firmware's variables; its socket is in the
+/// machine's folder.
+fn place_tpm(call: &Call<'_>, draft: &mut Draft) -> Result<(), Raised> {
+    let is_played = draft.settings.get("tpm.type") == Some(&Value::Choice("swtpm"));
+    let (Some(name), Some(setting)) = (&draft.name, Setting::named("tpm.path")) else { return Ok(()) };
+    if !is_played || draft.settings.contains_key("tpm.path") {
+        return Ok(());
+    }
+    let vars = draft.bootrom.as_ref().and_then(|rom| rom.vars.as_ref());
+    let beside = vars.map(|vars| vars.as_path().with_extension("tpm").display().to_string().parse());
+    let Some(state) = draft.tpm_state.clone().map(Ok).or(beside).transpose()? else { return Ok(()) };
+    let socket = swtpm::socket(call.evaluation().run().host.settings(), name);
+    let socket = Value::Path(socket.display().to_string().parse()?);
+    draft.tpm_state = Some(state);
+    draft.set(setting, socket);
+    Ok(())
+}
+
 /// Has every path of the host begin at the root, and the agent's port be where the machine's folder is.
 fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised> {
     if let (Some(slot), Some(name)) = (draft.agent, &draft.name) {
@@ -254,6 +278,7 @@ fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised>
         let port = Device::of_agent(&folder).and_then(|port| draft.put(slot, port));
         port.map_err(about)?;
     }
+    place_tpm(call, draft)?;
     for (part, path) in draft.paths_mut() {
         let about = |raised: Raised| part_of(&vm.0.borrow(), &part, raised.fault);
         let whole = call.whole(path.as_str(), &about)?;
