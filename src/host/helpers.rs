@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a helper may take to end once it was asked to, and how long once it was killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether one is ready, or has ended.
 const LOOKED: Duration = Duration::from_millis(10);

@@ -186,7 +186,9 @@ impl Run {
         let what = format!("the helper {} {how}", cared.name);
         if cared.is_fatal {
             let fault = Fault::host(format!("{what}; the guest is stopped, as its recipe says by `fatal`"));
-            return Some(fault.hint("what it said stands in the log of the machine: `vmrun logs`"));
+            let log =
+                self.status.as_ref().map(|status| format!("`vmrun logs {}` shows what it said before", status.name));
+            return Some(fault.hint(log.unwrap_or_else(|| "what it said before stands above".into())));
         }
         if cared.since.elapsed() >= STEADY {
             cared.restarts = 0;
