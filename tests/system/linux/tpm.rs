@@ -38,7 +38,7 @@ fn what_a_tpm_keeps_stays_from_run_to_run_and_is_its_own_in_each_folder() {
     assert_eq!(said("one.tpm"), outcome(0, "tpm 00000000 00000002\r\n", ""));
     assert_eq!(said("other.tpm"), outcome(0, "tpm 00000000 00000001\r\n", ""));
     assert_eq!(said("one.tpm"), outcome(0, "tpm 00000000 00000003\r\n", ""));
-    assert_eq!(swtpms(&world), []);
+    assert_eq!(swtpms(&world), [0_u32; 0]);
     world.is_clean();
 }
 
@@ -49,7 +49,7 @@ fn a_tpm_comes_back_after_a_reboot_and_goes_after_a_run_that_was_killed() {
     let expected =
         outcome(0, "vmrun test guest: R\r\nvmrun test guest: P\r\n", "vmrun: the guest rebooted; starting it again\n");
     assert_eq!(world.start("loop", world.vmrun().arg(&path).stdin(Stdio::null())).ends(SOON), expected);
-    assert_eq!(swtpms(&world), []);
+    assert_eq!(swtpms(&world), [0_u32; 0]);
     let path = recipe(&world, &world.disk('W'), "own.tpm");
     let run = world.start("loop", world.vmrun().arg(&path).stdin(Stdio::null()));
     wait_for("the greeting", SOON, || read(&world.path("loop.out")).contains("guest: W").then_some(()));
@@ -59,6 +59,6 @@ fn a_tpm_comes_back_after_a_reboot_and_goes_after_a_run_that_was_killed() {
     assert_eq!(swtpms(&world), [swtpm]);
     let gc = world.start("gc", world.vmrun().args(["gc", "--stop-within", "1s"]).stdin(Stdio::null())).ends(SOON);
     assert_eq!(gc.code, Some(0), "{gc:?}");
-    assert_eq!(swtpms(&world), []);
+    assert_eq!(swtpms(&world), [0_u32; 0]);
     world.is_clean();
 }
