@@ -117,9 +117,7 @@ impl World {
             }
             Effect::Reclaim { .. } => {}
             Effect::CreateInner(inner) => drop(self.inner.insert(format!("{} in {}", inner.bridge, inner.jail))),
-            Effect::DestroyInner(inner) => {
-                self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail));
-            }
+            Effect::DestroyInner(inner) => drop(self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail))),
             Effect::Disk(change) => self.volumes.apply(change, &mut self.files),
             Effect::StartHelper(start) => drop(self.helpers.insert(start.helper.name.clone())),
             Effect::EndHelper(end) => drop(self.helpers.remove(&end.name)),

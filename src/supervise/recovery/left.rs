@@ -3,7 +3,7 @@
 use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
-use crate::host::helper::HelperId;
+use crate::host::helper::{HelperId, HelperProcess};
 use crate::host::interfaces;
 use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
@@ -209,14 +209,7 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
         }
         Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
         Hold::Helper { name, id: HelperId::Process(process), .. } if same_boot => {
-            if evidence::is_helper(host.processes(), journal, process) {
-                left.backs.extend(hold.back(platform).map(Back::Effect));
-            } else if !process.started.is_empty()
-                && host.processes().process(process.pid).is_some_and(|fact| fact.started == process.started)
-            {
-                left.kept
-                    .push(format!("process {}, which was the helper {name} and calls itself otherwise", process.pid));
-            }
+            undo_helper(host, (name, process), journal, left, hold.back(platform));
         }
         Hold::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Hold::Effect(_)
@@ -227,6 +220,22 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
         | Hold::Image(..)
         | Hold::Helper { .. }
         | Hold::Guest { .. } => {}
+    }
+}
+
+/// A helper that is still the one is ended. One that calls itself otherwise by now stays.
+fn undo_helper(
+    host: &dyn Host,
+    (name, process): (&str, &HelperProcess),
+    journal: &Journal,
+    left: &mut Left,
+    back: Option<Effect>,
+) {
+    let fact = || host.processes().process(process.pid);
+    if evidence::is_helper(host.processes(), journal, process) {
+        left.backs.extend(back.map(Back::Effect));
+    } else if !process.started.is_empty() && fact().is_some_and(|fact| fact.started == process.started) {
+        left.kept.push(format!("process {}, which was the helper {name} and calls itself otherwise", process.pid));
     }
 }
 
