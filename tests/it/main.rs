@@ -67,6 +67,7 @@ mod freebsd;
 mod golden;
 mod halves;
 mod help;
+mod helpers;
 mod hostile;
 mod house;
 mod images;
