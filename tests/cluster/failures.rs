@@ -96,6 +96,11 @@ fn exposed(what: &str, order: char) -> Duration {
     let exposed = ended.saturating_duration_since(asked);
     took(&format!("{what}: both would have written for"), exposed);
     assert_ne!(node, "n3");
+    // Back together they agree, and there is one.
+    lab.mend("n3");
+    lab.until_complete("n3");
+    lab.settled("n3");
+    assert!(lab.running().is_some());
     assert_eq!(lab.fenced(), []);
     // All of it is one kernel, whose lock on the image made the start wait.
     lab.watch.one_at_a_time();

@@ -36,13 +36,13 @@ pub struct Setup<'a> {
     pub before: &'a str,
     /// More parameters of the resource, and those that differ.
     pub params: &'a [(&'a str, &'a str)],
-    /// The node where the machine is to be, if it can.
-    pub prefers: Option<&'a str>,
+    /// Whether the machine waits until it is asked for.
+    pub is_stopped: bool,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { order: 'B', fencing: true, before: "", params: &[], prefers: Some("n3") }
+        Self { order: 'B', fencing: true, before: "", params: &[], is_stopped: false }
     }
 }
 
@@ -144,10 +144,7 @@ impl Lab {
         let power = Some(thread::spawn(move || power(&of_power.0, &of_power.1, &of_power.2, &of_power.3)));
         let watch = Watch::new(&folder.path().join("vm/db.img"));
         let lab = Self { watch, nodes, switch, _life: life, power, fenced, ended, folder };
-        wait_for("three nodes", UP, || {
-            let seen = lab.on("n1", "crm_mon -1 --include=none,nodes").said;
-            seen.contains("Online: [ n1 n2 n3 ]").then_some(())
-        });
+        lab.until_complete("n1");
         lab
     }
 
@@ -209,19 +206,11 @@ impl Lab {
         found
     }
 
-    /// Waits until Pacemaker's view of the cluster has a text.
+    /// Waits until a node sees all of them.
     #[track_caller]
-    pub fn until_seen(&self, node: &str, what: &str, within: Duration) -> String {
-        let mut last = String::new();
-        let begin = Instant::now();
-        while begin.elapsed() < within {
-            last = self.on(node, "crm_mon -1 -r -f").said;
-            if last.contains(what) {
-                return last;
-            }
-            sleep(Duration::from_millis(100));
-        }
-        panic!("{what:?} is not seen by {node} within {within:?}:\n{last}");
+    pub fn until_complete(&self, node: &str) {
+        let seen = || self.on(node, "crm_mon -1 --include=none,nodes").said;
+        wait_for("three nodes", UP, || seen().contains("Online: [ n1 n2 n3 ]").then_some(()));
     }
 
     /// Waits until nothing is left to do.
@@ -445,8 +434,7 @@ fn cib(folder: &Path, setup: &Setup<'_>) -> String {
     let mut params = BTreeMap::from([("recipe", &recipe[..]), ("within", "3s"), ("wait", "10s")]);
     params.extend(setup.params.iter().copied());
     let params = pairs("db", &params.into_iter().collect::<Vec<_>>());
-    let prefers =
-        setup.prefers.map(|node| format!("<rsc_location id=\"prefers\" rsc=\"db\" node=\"{node}\" score=\"1\"/>"));
+    let role = if setup.is_stopped { "Stopped" } else { "Started" };
     format!(
         r#"<cib validate-with="pacemaker-3.7" admin_epoch="0" epoch="1" num_updates="0"><configuration>
 <crm_config><cluster_property_set id="cluster">
@@ -454,15 +442,14 @@ fn cib(folder: &Path, setup: &Setup<'_>) -> String {
 <nodes/>
 <resources>
 {power}<primitive id="db" class="ocf" provider="vmrun" type="vmrun"><instance_attributes id="db-params">
-{params}</instance_attributes><operations>
+{params}</instance_attributes><meta_attributes id="db-meta"><nvpair id="db-role" name="target-role" value="{role}"/></meta_attributes><operations>
 <op id="db-monitor" name="monitor" interval="1s" timeout="20s"/>
 <op id="db-start" name="start" interval="0" timeout="60s"/>
 <op id="db-stop" name="stop" interval="0" timeout="30s"/>
 </operations></primitive>
 </resources>
-<constraints>{}</constraints>
+<constraints><rsc_location id="prefers" rsc="db" node="n3" score="1"/></constraints>
 </configuration><status/></cib>
-"#,
-        prefers.unwrap_or_default()
+"#
     )
 }

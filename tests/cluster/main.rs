@@ -14,4 +14,6 @@
 
 mod failures;
 mod lab;
+mod maintenance;
+mod refusals;
 mod watch;
