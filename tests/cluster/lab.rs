@@ -69,6 +69,8 @@ pub struct Lab {
     switch: Child,
     _life: PipeWriter,
     power: Option<JoinHandle<()>>,
+    /// The first processes of the nodes, for the power switch.
+    inits: Arc<Mutex<BTreeMap<String, u32>>>,
     /// The nodes that were switched off, and when.
     fenced: Arc<Mutex<Vec<(String, Instant)>>>,
     ended: Arc<AtomicBool>,
@@ -137,13 +139,14 @@ impl Lab {
         for (name, id) in NODES.into_iter().zip(1..) {
             nodes.insert(name, node(name, id, folder.path(), switch.id()));
         }
-        let inits: BTreeMap<_, _> = nodes.iter().map(|(name, node)| ((*name).to_string(), node.init)).collect();
+        let inits = nodes.iter().map(|(name, node): (&&str, &Node)| ((*name).to_string(), node.init)).collect();
+        let inits = Arc::new(Mutex::new(inits));
         let fenced = Arc::new(Mutex::new(Vec::new()));
         let ended = Arc::new(AtomicBool::new(false));
-        let of_power = (folder.path().join("power"), inits, Arc::clone(&fenced), Arc::clone(&ended));
+        let of_power = (folder.path().join("power"), Arc::clone(&inits), Arc::clone(&fenced), Arc::clone(&ended));
         let power = Some(thread::spawn(move || power(&of_power.0, &of_power.1, &of_power.2, &of_power.3)));
         let watch = Watch::new(&folder.path().join("vm/db.img"));
-        let lab = Self { watch, nodes, switch, _life: life, power, fenced, ended, folder };
+        let lab = Self { watch, nodes, switch, _life: life, power, inits, fenced, ended, folder };
         lab.until_complete("n1");
         lab
     }
@@ -254,6 +257,22 @@ impl Lab {
         off(self.nodes[node].init);
     }
 
+    /// Gives a node that was switched off its power again: it boots, and knows nothing of what it had.
+    pub fn boot(&mut self, node: &str) {
+        let (name, id) = NODES.into_iter().zip(1..).find(|(name, _)| *name == node).unwrap();
+        // The end of its network was the end of its cable.
+        wait_for("the end of a cable", LONG, || (!self.has_cable(name)).then_some(()));
+        let new = self::node(name, id, self.folder.path(), self.switch.id());
+        self.inits.lock().unwrap().insert(name.into(), new.init);
+        let _ = self.nodes.insert(name, new).unwrap().child.wait();
+    }
+
+    fn has_cable(&self, node: &str) -> bool {
+        let switch = self.switch.id().to_string();
+        let looked = Command::new("nsenter").args(["-t", &switch, "-n", "ip", "link", "show", node]).output();
+        looked.unwrap().status.success()
+    }
+
     /// The nodes that were fenced, with the time.
     pub fn fenced(&self) -> Vec<(String, Instant)> {
         self.fenced.lock().unwrap().clone()
@@ -357,7 +376,12 @@ fn node(name: &str, id: u8, lab: &Path, switch: u32) -> Node {
 }
 
 /// The power switch: what is asked for by a file is done, and answered by another one.
-fn power(folder: &Path, inits: &BTreeMap<String, u32>, fenced: &Mutex<Vec<(String, Instant)>>, ended: &AtomicBool) {
+fn power(
+    folder: &Path,
+    inits: &Mutex<BTreeMap<String, u32>>,
+    fenced: &Mutex<Vec<(String, Instant)>>,
+    ended: &AtomicBool,
+) {
     while !ended.load(Ordering::Relaxed) {
         for request in fs::read_dir(folder).unwrap().flatten() {
             let name = request.file_name().into_string().unwrap();
@@ -366,7 +390,7 @@ fn power(folder: &Path, inits: &BTreeMap<String, u32>, fenced: &Mutex<Vec<(Strin
                 continue;
             }
             let node = name.split('.').next().unwrap().to_string();
-            off(inits[&node]);
+            off(inits.lock().unwrap()[&node]);
             fenced.lock().unwrap().push((node, Instant::now()));
             File::create(done).unwrap();
         }
