@@ -59,6 +59,7 @@ mod content;
 mod disk_faults;
 mod disks;
 mod docs;
+mod executable;
 mod faults;
 mod faulty;
 mod fetch;
