@@ -110,6 +110,7 @@ mod proof;
 mod readiness;
 mod readme;
 mod record;
+mod record_boots;
 mod record_runs;
 mod record_words;
 mod recorded;
