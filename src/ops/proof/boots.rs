@@ -207,6 +207,8 @@ impl Own {
             | Effect::Reclaim { .. }
             | Effect::CreateInner(_)
             | Effect::DestroyInner(_)
+            | Effect::StartHelper(_)
+            | Effect::EndHelper(_)
             | Effect::Run(_) => {}
         }
     }
