@@ -70,7 +70,7 @@ impl Run {
         let all: Vec<Helper> = plan.helpers.iter().chain(&self.helpers.declared).cloned().collect();
         for helper in all {
             let is_freebsd = self.host.settings().platform == Platform::FreeBsd;
-            let argv = match machine.jail().filter(|_| is_freebsd) {
+            let argv = match machine.jail().filter(|_| is_freebsd && !helper.is_ours) {
                 Some(jail) => bhyve::within(&jail.name, &helper.argv),
                 None => helper.argv.clone(),
             };

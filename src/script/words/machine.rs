@@ -130,6 +130,7 @@ pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result
             state.map_or(Ok(()), |folder| call.permit(Asked::Path(Path::new(&folder))))?;
             keys::values(name, value).iter().try_for_each(|(name, value)| call.permit_value(name, value))
         }
+        "serial_log" => text(value).map_or(Ok(()), |file| call.permit(Asked::Path(Path::new(&file)))),
         "bootrom" => text(value).map_or(Ok(()), |file| call.permit(Asked::Read(Path::new(&file)))),
         "fw_cfg" => {
             let Some(items) = value.read_lock::<rhai::Map>() else { return Ok(()) };

@@ -48,6 +48,11 @@ const OWN: &[Key] = &[
     key("fw_cfg", "items for firmware: #{ \"opt/name\": \"text\" } or #{ \"opt/name\": #{ file: path } }"),
     key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
     key("com1", "first serial port: \"stdio\", \"/dev/nmdm-NAME.1A\", \"tcp=ADDRESS:PORT\" or a tty"),
+    key(
+        "serial_log",
+        "a file in which what com1 says is kept, a nmdm(4) at which `vmrun console` is as before; four of 4 MiB at most, of which `vmrun \
+         logs --serial` shows the last lines",
+    ),
     key("com2", "second serial port"),
     key("com3", "third serial port"),
     key("com4", "fourth serial port"),
@@ -117,6 +122,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "fw_cfg" => set_items(draft, value)?,
         "jail" => draft.jail = Some(jail::jail(value)?),
         "ssh" => draft.ssh = ssh::options(value)?,
+        "serial_log" => draft.serial_log = Some(text(value)?.parse()?),
         "agent" => draft.agent = Some(slot(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
