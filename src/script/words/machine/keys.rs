@@ -2,6 +2,7 @@
 
 mod jail;
 mod ssh;
+pub(super) mod tpm;
 
 use super::super::devices::read_type;
 use super::super::loader;
@@ -25,9 +26,6 @@ pub(crate) struct Key {
     /// One line for the reference.
     pub help: &'static str,
 }
-
-/// The key below `tpm` that bhyve does not have: where swtpm keeps what it has to keep.
-pub(super) const TPM_STATE: &str = "state";
 
 const fn key(name: &'static str, help: &'static str) -> Key {
     Key { name, help }
@@ -127,10 +125,9 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
-                if (top, name.as_str()) == ("tpm", TPM_STATE) {
-                    set_tpm_state(draft, &value).map_err(|raised| raised.under(&name))?;
-                } else {
-                    set_under(draft, top, &name, &value)?;
+                match (top, name.as_str()) {
+                    ("tpm", tpm::STATE) => tpm::set_state(draft, &value).map_err(|raised| raised.under(&name))?,
+                    _ => set_under(draft, top, &name, &value)?,
                 }
             }
         }
@@ -162,20 +159,12 @@ pub(super) fn values(name: &str, value: &Dynamic) -> Vec<(&'static str, Value)> 
 /// Sets a key in the map of a key.
 fn set_under(draft: &mut Draft, top: &str, name: &str, value: &Dynamic) -> Result<(), Raised> {
     let settings = || SETTINGS.iter().filter(|setting| setting.under == Some(top));
-    let own = (top == "tpm").then_some(TPM_STATE);
+    let own = (top == "tpm").then_some(tpm::STATE);
     let known = || settings().map(Setting::short).chain(own).collect::<Vec<_>>();
     let setting = settings().find(|setting| setting.short() == name).ok_or_else(|| unknown_key(name, &known()))?;
     if !value.is_unit() {
         let value = read_type(setting.ty, value).map_err(|raised| raised.under(name))?;
         draft.set(setting, value);
-    }
-    Ok(())
-}
-
-/// The folder in which swtpm keeps the state of a TPM.
-fn set_tpm_state(draft: &mut Draft, value: &Dynamic) -> Result<(), Raised> {
-    if !value.is_unit() {
-        draft.tpm_state = Some(text(value)?.parse()?);
     }
     Ok(())
 }
