@@ -5,6 +5,7 @@
 #   tools/setup.sh run     what the demo recipe needs: a hypervisor, its firmware, iPXE
 #   tools/setup.sh test    that, and what the tests and checks use
 #   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
+#   tools/setup.sh cluster what `make cluster` uses: Corosync and Pacemaker, of which nothing is started
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
 #   tools/setup.sh deb     what `make deb` uses, cargo-deb of crates.io; needs no root
 #   tools/setup.sh fresh   what `make fresh` uses to try that package
@@ -308,6 +309,35 @@ debian_needs_images() {
     need_tool mke2fs e2fsprogs
 }
 
+# What a cluster of namespaces on this machine is made of.
+debian_needs_cluster() {
+    need_tool corosync corosync
+    need_tool pacemakerd pacemaker
+    need_tool crm_mon pacemaker-cli-utils
+    need_tool as binutils
+    need_tool ld binutils
+    need_tool unshare util-linux
+    need_tool bash bash
+}
+
+# A package that would start a server of this machine starts none while this file is there:
+# invoke-rc.d asks it, and so does what Debian has for systemd.
+policy=/usr/sbin/policy-rc.d
+without_starting() { # <command> [argument]...
+    if [ -e "$policy" ]; then
+        # Whoever wrote it knows what may start.
+        "$@"
+        return
+    fi
+    make_work
+    printf '#!/bin/sh\nexit 101\n' >"$work/policy"
+    as_root install -m 755 "$work/policy" "$policy"
+    status=0
+    "$@" || status=$?
+    as_root rm -f "$policy"
+    return "$status"
+}
+
 # What the tests use of packages that would start servers, or change how this machine
 # boots, stands apart: it is unpacked here, and nothing of it is installed.
 apart=/usr/local/share/vmrun-test
@@ -480,10 +510,11 @@ install_newer_ipxe() {
     as_root mv "$local_ipxe.part" "$local_ipxe"
 }
 
-setup_debian() { # run|test|images
+setup_debian() { # run|test|images|cluster
     debian_needs_run
     apart_lacks=no
     [ "$1" != images ] || debian_needs_images
+    [ "$1" != cluster ] || debian_needs_cluster
     if [ "$1" = test ]; then
         debian_needs_test
         ! debian_lacks_apart || {
@@ -509,8 +540,10 @@ setup_debian() { # run|test|images
         die "run this as root (neither sudo nor doas can be used here): $0 $1"
     fi
     if [ -n "$missing" ]; then
+        careful=''
+        [ "$1" != cluster ] || careful=without_starting
         # shellcheck disable=SC2086 # one word for each package
-        apt_install $missing || {
+        $careful apt_install $missing || {
             show_log
             die "cannot install: $missing"
         }
@@ -554,8 +587,9 @@ pkg_install() { # <package>...
     quietly as_root env ASSUME_ALWAYS_YES=yes pkg install -y "$@"
 }
 
-setup_freebsd() { # run|test|images
+setup_freebsd() { # run|test|images|cluster
     [ "$1" != images ] || die "the image of a Debian is built, and booted, on Debian alone"
+    [ "$1" != cluster ] || die "the cluster of the tests is made of Linux's namespaces"
     freebsd_needs_run
     [ "$1" = run ] || freebsd_needs_test
     [ -n "$missing" ] || return 0
@@ -579,11 +613,12 @@ setup_freebsd() { # run|test|images
 
 # ------------------------------------------------------------------- elsewhere
 
-setup_other() { # run|test|images
+setup_other() { # run|test|images|cluster
     debian_needs_run
     case $1 in
         test) debian_needs_test ;;
         images) debian_needs_images ;;
+        cluster) debian_needs_cluster ;;
     esac
     [ -z "$missing" ] || die "missing, by the names of Debian's packages: $missing"
     have_ipxe "$local_ipxe" "$debian_ipxe" ||
@@ -603,7 +638,7 @@ setup_editors() {
 
 main() {
     case ${1-} in
-        run | test | images | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
+        run | test | images | cluster | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then

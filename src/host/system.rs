@@ -364,7 +364,7 @@ impl Effects for System {
 
     fn mark(&mut self, name: &VmName) {
         self.maker = Some(marks::maker(self, name.clone()));
-        // The journal of the run says where it is: FreeBSD is asked while other things are done.
+        // The journal of the run says where it is: where FreeBSD is asked by a command, that is done beside other things.
         let platform = self.settings.platform;
         if platform == Platform::FreeBsd {
             spawn::thread(move || kernel::space(platform)).may_fail("whoever needs it asks then");

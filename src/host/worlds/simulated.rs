@@ -3,7 +3,7 @@
 
 use super::fixture::Fixture;
 use super::imagined::Imagined;
-use super::rehearsal::{Rehearsal, no_guest};
+use super::rehearsal::{Rehearsal, Rehearsed, no_guest};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
@@ -135,8 +135,11 @@ impl Effects for Simulated {
                 return Err(take_back(self, platform, is_marked, effect, fault));
             }
         }
-        self.fixture.borrow_mut().world.apply(effect);
-        Ok(String::new())
+        let mut fixture = self.fixture.borrow_mut();
+        fixture.world.apply(effect);
+        fixture.done.push(Rehearsed::Effect(effect.clone()));
+        let (Effect::Run(argv) | Effect::Make { argv, .. }) = effect else { return Ok(String::new()) };
+        Ok(fixture.answers.get(&argv.to_string()).cloned().unwrap_or_default())
     }
 
     fn fetch(&mut self, fetch: &Fetch, _: Tell<'_>) -> Result<(), Fault> {
@@ -188,6 +191,7 @@ impl Guests for Simulated {
             fixture.world.node(machine.name());
         }
         fixture.count(&plan.argv.to_string())?;
+        fixture.done.push(Rehearsed::Boot(Box::new(machine.clone())));
         let ended = fixture.exits.pop_front().unwrap_or(Ended::PoweredOff);
         fixture.log.push(format!("# {ended}"));
         Ok(Box::new(Imagined(ended)))

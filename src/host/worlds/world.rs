@@ -42,6 +42,11 @@ impl World {
         self.files.insert(path.into(), FileFact { size, has_data, is_folder: false });
     }
 
+    /// Makes a folder known in which nothing is.
+    pub(crate) fn folder(&mut self, path: &Path) {
+        self.files.insert(path.into(), FileFact { size: None, has_data: false, is_folder: true });
+    }
+
     fn comes(&mut self, path: &Path, size: Option<Size>) {
         self.file(path, size, true);
         self.to_come.insert(path.into());
