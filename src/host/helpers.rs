@@ -44,10 +44,11 @@ struct Running {
 pub(crate) struct Helpers(Vec<Running>);
 
 impl Helpers {
-    /// Starts one, which waits at its gate.
+    /// Starts one in a folder, where it waits at its gate.
     pub(crate) fn start(
         &mut self,
         start: &HelperStart,
+        folder: Option<&Path>,
         signals: Rc<Signals>,
         log: Option<&Path>,
     ) -> Result<HelperProcess, Fault> {
@@ -56,7 +57,7 @@ impl Helpers {
         helper.folder.as_ref().map_or(Ok(()), |folder| make_folder(folder, Some(0o700)))?;
         helper.socket.as_ref().map_or(Ok(()), |socket| make_room(helper, socket))?;
         let argv = if helper.is_ours { with_own_program(&start.argv)? } else { start.argv.clone() };
-        let (process, gate) = Process::gated(&argv, signals, log)?;
+        let (process, gate) = Process::gated(&argv, folder.filter(|_| !helper.is_ours), signals, log)?;
         let pid = process.id();
         write_private(&start.pid_file(), format!("{pid}\n").as_bytes())?;
         let started = kernel::started(pid).unwrap_or_default();
@@ -131,7 +132,10 @@ impl Helpers {
             (None, HelperId::Process(_) | HelperId::PidFile(_)) => return Ok(()),
         };
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            process.signal(signal);
+            match &mut process {
+                HypervisorProcess::Child(process) => process.signal_group(signal),
+                HypervisorProcess::Adopted(process) => process.signal_group(signal),
+            }
             let until = Instant::now() + PATIENCE;
             while Instant::now() < until {
                 if process.ended().is_some() {
