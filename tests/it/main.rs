@@ -121,6 +121,7 @@ mod replay;
 mod resets;
 mod restart;
 mod screen;
+mod serial_log;
 mod snapshots;
 mod ssh;
 mod stdlib;
