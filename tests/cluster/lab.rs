@@ -386,7 +386,7 @@ fn power(
         for request in fs::read_dir(folder).unwrap().flatten() {
             let name = request.file_name().into_string().unwrap();
             let done = folder.join(format!("{name}.done"));
-            if name.ends_with(".done") || done.exists() {
+            if name == "broken" || name == "refused" || name.ends_with(".done") || done.exists() {
                 continue;
             }
             let node = name.split('.').next().unwrap().to_string();
