@@ -81,6 +81,21 @@ fn a_guest_whose_node_is_cut_off_is_ended_by_fencing_before_it_runs_elsewhere() 
     assert!(time <= FAILOVER, "{time:?}");
 }
 
+#[test]
+fn a_guest_whose_node_hangs_is_ended_by_fencing_before_it_runs_elsewhere() {
+    let lab = Lab::started(&Setup::default());
+    let (_, before) = lab.running().unwrap();
+    let begin = Instant::now();
+    lab.hang("n3");
+    let (node, _) = lab.until_running("another hypervisor", LONG, |_, pid| pid != before);
+    let time = begin.elapsed();
+    took("node hangs: it is fenced, and the machine runs elsewhere", time);
+    assert_ne!(node, "n3");
+    assert_eq!(lab.fenced().iter().map(|(node, _)| &node[..]).collect::<Vec<_>>(), ["n3"]);
+    lab.watch.one_at_a_time();
+    assert!(time <= FAILOVER, "{time:?}");
+}
+
 /// How long both sides of a partition would have had the image, if its lock did not reach from host to host: from the start that one
 /// side asks for to the end of the hypervisor on the other.
 fn exposed(what: &str, order: char, params: &[(&str, &str)]) -> Duration {
