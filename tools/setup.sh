@@ -270,6 +270,7 @@ debian_needs_test() {
     need_tool zstd zstd
     need_tool dnsmasq dnsmasq-base
     need_tool qemu-ga qemu-guest-agent
+    need_tool swtpm swtpm
     need_tool sshd openssh-server
     need_tool mksh mksh
     need_tool bmake bmake

@@ -113,6 +113,11 @@ impl ForeignProcess {
         self.end.signal(self.pid, signal);
     }
 
+    /// Returns whether it has ended. It waits for nothing.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.end.look().0
+    }
+
     /// Waits for its end. Whoever asks us to stop is told so.
     pub(crate) fn ends(&mut self) -> Result<(), Fault> {
         self.wait_for_end(None).map(drop)

@@ -19,10 +19,10 @@ use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -156,6 +156,39 @@ impl Process {
         let pipe = process.stderr.iter().map(AsFd::as_fd).next();
         pipe.map_or(Ok(()), set_nonblocking).map_err(|why| cannot(&why))?;
         Ok(process)
+    }
+
+    /// Starts a program that waits at a gate until it gets a line, and ends where we are gone before. It is in a group of its own, its
+    /// output goes where its errors go, and its number stays when it becomes the program.
+    pub(crate) fn gated(argv: &Argv, signals: Rc<Signals>, log: Option<&Path>) -> Result<(Self, ChildStdin), Fault> {
+        const GATE: &str = "read go && exec \"$@\" </dev/null";
+        let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
+        let gated = Argv::new("sh").args(["-c", GATE, "sh"]).args(argv.words());
+        let log_tail = log.map(LogTail::from_here);
+        let (ours, theirs) = std::io::pipe().map_err(|why| cannot(&why))?;
+        let output = match log.and_then(of_log) {
+            Some((output, error)) => (Stdio::from(output), error),
+            None => (Stdio::from(theirs.try_clone().map_err(|why| cannot(&why))?), Stdio::from(theirs)),
+        };
+        let set = |command: &mut Command| {
+            command.stdin(Stdio::piped()).stdout(output.0).stderr(output.1).process_group(0);
+        };
+        let mut child = Self::start(&gated, set, log)?;
+        let gate = child.stdin.take();
+        let stderr = log.is_none().then(|| ChildStderr::from(OwnedFd::from(ours)));
+        let (words, shown) = (Words::default(), shown::Pieces::default());
+        let process = Self { child, signals, stderr, words, shown, log_tail, input: None, shared: None };
+        let pipe = process.stderr.iter().map(AsFd::as_fd).next();
+        pipe.map_or(Ok(()), set_nonblocking).map_err(|why| cannot(&why))?;
+        Ok((process, gate.ok_or_else(|| cannot(&"it has no input"))?))
+    }
+
+    /// Returns how it ended, if it has, and passes on what it has said. It waits for nothing.
+    pub(crate) fn look(&mut self) -> Option<ExitStatus> {
+        match self.wait_for(Some(Instant::now()), None, false) {
+            Happened::Exited(status) => Some(status),
+            Happened::StopAsked | Happened::TimeOver | Happened::Extra | Happened::Gone => None,
+        }
     }
 
     /// Starts a program whose errors we hear, or the log.

@@ -28,6 +28,8 @@ pub(crate) struct Flow {
     pub(crate) again: Again,
     /// After what it starts the machine again, in the words of `restart`. Nothing where that is not known.
     pub(crate) on: Option<Vec<&'static str>>,
+    /// The commands that it calls before each boot.
+    pub(crate) each_boot: Vec<String>,
     /// The commands that it calls only where something is missing.
     pub(crate) missing: Vec<String>,
     /// What could not be derived of it.
@@ -54,6 +56,7 @@ pub(crate) fn recipe(
         disks: BTreeMap::new(),
         loaders: Vec::new(),
         missing: &flow.missing,
+        each_boot: &flow.each_boot,
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
@@ -195,6 +198,8 @@ struct Writer<'a> {
     loaders: Vec<(String, When, Loader)>,
     /// The commands that the script calls only where something is missing.
     missing: &'a [String],
+    /// The commands that the script calls before each boot.
+    each_boot: &'a [String],
 }
 
 impl Writer<'_> {

@@ -1,5 +1,7 @@
 //! The rehearsal of a recipe that was written by vmrun, to see whether it does what it was written of.
 
+pub(super) mod boots;
+
 use crate::diag::Diagnostic;
 use crate::host::commands::commands;
 use crate::host::interfaces::freebsd;

@@ -7,6 +7,7 @@ mod sessions;
 use self::ends::Course;
 use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
+use super::proof::boots::{self, Ends};
 use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
 pub(crate) use crate::host::enclosure::enter;
@@ -20,7 +21,7 @@ use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
-use crate::recording::merge::after_crash;
+use crate::recording::merge::{after_crash, each_boot};
 use crate::recording::{Again, NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
@@ -105,16 +106,17 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
         }
     }
     let (mut with, mut without) = (with, without);
-    let flow = if request.form == RecordingFormat::Recipe {
+    let known = if request.form == RecordingFormat::Recipe {
         request.flow(&mut sessions, &mut with, without.as_mut(), &mut gaps)?
     } else {
-        Flow { again: again(&with, without.as_ref()), ..Flow::default() }
+        Known { flow: Flow { again: again(&with, without.as_ref()), ..Flow::default() }, ..Known::default() }
     };
-    let recorded = request.written(&with, without.as_ref(), &flow)?;
+    let recorded = request.written(&with, without.as_ref(), &known)?;
     if request.form != RecordingFormat::Recipe {
         gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
         return Ok(recorded);
     }
+    gaps.extend(recorded.gaps);
     Ok(Recorded { gaps, ..recorded })
 }
 
@@ -193,6 +195,39 @@ fn differences(
     Ok((first.is_some() || later.is_some()).then_some(all))
 }
 
+/// What is known of what a script does after its boots.
+#[derive(Default)]
+struct Known {
+    flow: Flow,
+    /// As it is usually run; nothing where it was recorded but once.
+    usual: Option<Course>,
+    /// As it initializes, where that is another way.
+    initial: Option<Course>,
+    /// What could not be derived, unless the proof shows that it is the same.
+    doubt: Option<Fault>,
+}
+
+impl Known {
+    /// Compares the recipe boot by boot with what was recorded of each end. Where something is not known of the script there is nothing to
+    /// compare with.
+    fn boot_by_boot(
+        &self,
+        text: &str,
+        target: Target,
+        whole: &dyn Fn(&Recording) -> Recording,
+    ) -> Result<Vec<String>, Vec<Diagnostic>> {
+        let Some(usual) = self.usual.as_ref().filter(|_| self.flow.gaps.is_empty()) else { return Ok(Vec::new()) };
+        let recipe = Rc::new(Recipe::parse("the recipe", text)?);
+        let all = |course: &Course| course.ends.iter().map(|(status, one)| (*status, whole(one))).collect::<Vec<_>>();
+        let (usual, initial) = (all(usual), self.initial.as_ref().map(all));
+        let ways = [
+            Ends { init: true, recordings: initial.as_deref().unwrap_or(&usual) },
+            Ends { init: false, recordings: &usual },
+        ];
+        boots::differences(&recipe, target, &ways, &self.flow.missing)
+    }
+}
+
 impl Request<'_> {
     /// Finds what the script does after its boots: by recordings with other ends where it may be repeated, else in what was heard.
     fn flow(
@@ -201,7 +236,7 @@ impl Request<'_> {
         with: &mut Recording,
         without: Option<&mut Recording>,
         gaps: &mut Vec<Fault>,
-    ) -> Result<Flow, Fault> {
+    ) -> Result<Known, Fault> {
         let args = self.init_args.map(words::split).transpose()?;
         // Two recordings that differ with the same answers would differ with others too, and that would say nothing of these.
         let is_steady = gaps.is_empty();
@@ -209,7 +244,8 @@ impl Request<'_> {
         let Some(usual) = usual.transpose()?.flatten() else {
             let on = after_crash(with).then(|| vec!["reboot", "crash"]);
             let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            return Ok(Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() });
+            let flow = Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() };
+            return Ok(Known { flow, ..Known::default() });
         };
         let guards = sessions.guards(&filled(self.command, &[]), without.as_deref().unwrap_or(with))?;
         gaps.extend(guards.gaps);
@@ -234,19 +270,34 @@ impl Request<'_> {
         let again = first.end(0).map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
         // After a reboot vmrun does what the script does without what initializes.
         let is_own = again == Again::Otherwise || again == Again::Same && plain.is_some();
-        gaps.extend(is_own.then(|| {
+        let doubt = is_own.then(|| {
             let fault = Fault::new(
                 "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false",
             );
             fault.hint("what differs may stand under `if init`, or be a recipe of its own")
-        }));
+        });
+        // Where something else is not known there is no proof boot by boot.
+        let doubt = if gaps.is_empty() {
+            doubt
+        } else {
+            gaps.extend(doubt);
+            None
+        };
         let again = if is_own { Again::AsWithout } else { again };
         let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-        Ok(Flow { again, on: Some(usual.restarts.words()), missing: guards.missing, gaps })
+        let each_boot = first.end(0).map(each_boot).unwrap_or_default();
+        let flow = Flow { again, on: Some(usual.restarts.words()), missing: guards.missing, each_boot, gaps };
+        Ok(Known { flow, usual: Some(usual), initial, doubt })
     }
 
     /// Writes the recording in the form that is asked for.
-    fn written(&self, with: &Recording, without: Option<&Recording>, flow: &Flow) -> Result<Recorded, Vec<Diagnostic>> {
+    fn written(
+        &self,
+        with: &Recording,
+        without: Option<&Recording>,
+        known: &Known,
+    ) -> Result<Recorded, Vec<Diagnostic>> {
+        let flow = &known.flow;
         let (steps, again) = (merge(with, without), flow.again);
         let init = hide(self.init_args.unwrap_or_default());
         let document = |text: String| Recorded { text, hides_password: false, differences: None, gaps: Vec::new() };
@@ -263,13 +314,29 @@ impl Request<'_> {
                     let recording = with_written(&with_configurations(recording), &path);
                     recorded::with_whole_paths(&recording, self.target(), &path)
                 };
-                let (with, without) = (&whole(with), without.map(whole));
+                let (with, without) = (&whole(with), without.map(&whole));
                 let without = without.as_ref();
                 let steps = merge(with, without);
-                let text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
+                let mut text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
-                let differences = differences(&text, (with, without), &flow.missing, self.target()).transpose();
-                Ok(Recorded { text, hides_password, differences, gaps: Vec::new() })
+                let mut differences = differences(&text, (with, without), &flow.missing, self.target()).transpose();
+                let mut gaps = Vec::new();
+                if let Some(Ok(lines)) = &mut differences
+                    && lines.is_empty()
+                {
+                    match known.boot_by_boot(&text, self.target(), &whole) {
+                        Ok(more) => {
+                            gaps.extend(known.doubt.clone().filter(|_| !more.is_empty()));
+                            lines.extend(more);
+                        }
+                        Err(faults) => differences = Some(Err(faults)),
+                    }
+                }
+                if let Some(gap) = gaps.first() {
+                    let flow = Flow { gaps: vec![gap.message.clone()], ..flow.clone() };
+                    text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
+                }
+                Ok(Recorded { text, hides_password, differences, gaps })
             }
         }
     }

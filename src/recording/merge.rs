@@ -74,6 +74,13 @@ pub fn again(with: &Recording, without: Option<&Recording>) -> Again {
     }
 }
 
+/// Returns the commands that a script calls before a boot, and again before the next one of the machine.
+pub(crate) fn each_boot(recording: &Recording) -> Vec<String> {
+    let cycle = Cycle::of(recording);
+    let is_before = |call: &&Call| !call.reads && cycle.first.iter().any(|first| first.argv == call.argv);
+    cycle.repeat.iter().filter(is_before).map(|call| call.command().to_string()).collect()
+}
+
 /// Returns whether a script starts a machine again that crashed.
 pub(crate) fn after_crash(with: &Recording) -> bool {
     let cycle = Cycle::of(with);

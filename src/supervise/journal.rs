@@ -162,7 +162,7 @@ impl Journal {
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, [means])) if first == "stops" => self.stops = Means::named(means).or(self.stops),
             Some((first, rest)) if first == "+" => {
-                if let Some(Hold::Guest { pid, .. }) = Hold::read(rest) {
+                if let Some(pid) = Hold::read(rest).as_ref().and_then(Hold::process) {
                     self.starts.remove(&pid);
                 }
                 self.holds.extend(Hold::read(rest).filter(|hold| !self.holds.contains(hold)));

@@ -368,6 +368,7 @@ pub(crate) fn await_commands(host: &dyn Host) {
         | Hold::Image(..)
         | Hold::Temporary(_)
         | Hold::Jail(_)
+        | Hold::Helper { .. }
         | Hold::Guest { .. } => false,
     };
     let is_making =

@@ -109,7 +109,9 @@ impl Writer<'_> {
         if is_disk {
             options.push(format!("stand_in: {}", quoted(&printed)));
         }
-        if matches!(way, Way::EachBoot) {
+        // What sets a variable of the kernel once more changes nothing.
+        let is_repeated = call.program() != "sysctl" && self.each_boot.contains(&call.command().to_string());
+        if matches!(way, Way::EachBoot) || is_repeated && !matches!(way, Way::Once(_)) {
             options.push("each_boot: true".into());
         }
         let options = if options.is_empty() { String::new() } else { format!(", #{{ {} }}", options.join(", ")) };

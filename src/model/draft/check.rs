@@ -85,7 +85,14 @@ impl Draft {
             );
         }
         let of_tpm = self.settings.keys().any(|name| name.starts_with("tpm."));
-        if of_tpm && !(has("tpm.type") && has("tpm.path")) {
+        let is_played = self.settings.get("tpm.type") == Some(&Value::Choice("swtpm"));
+        if is_played && !has("tpm.path") {
+            let how = "write `tpm: #{ type: \"swtpm\", state: \"NAME.tpm\" }`, or give the firmware variables, beside which it is then";
+            needs(Part::Key("tpm"), "the TPM has no folder for what it has to keep", how);
+        } else if self.tpm_state.is_some() && !is_played {
+            let how = "write `tpm: #{ type: \"swtpm\", state: \"NAME.tpm\" }`";
+            needs(Part::Key("tpm"), "only a TPM of the type `swtpm` has a `state`", how);
+        } else if of_tpm && !(has("tpm.type") && has("tpm.path")) {
             let how = "write `tpm: #{ type: \"passthru\", path: \"/dev/tpm0\" }`";
             needs(Part::Key("tpm"), "`tpm` needs a `type` and a `path`", how);
         }

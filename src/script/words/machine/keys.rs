@@ -26,6 +26,9 @@ pub(crate) struct Key {
     pub help: &'static str,
 }
 
+/// The key below `tpm` that bhyve does not have: where swtpm keeps what it has to keep.
+pub(super) const TPM_STATE: &str = "state";
+
 const fn key(name: &'static str, help: &'static str) -> Key {
     Key { name, help }
 }
@@ -49,7 +52,11 @@ const OWN: &[Key] = &[
     key("com3", "third serial port"),
     key("com4", "fourth serial port"),
     key("gdb", "a stub for gdb: 1234 or #{ port: 1234, address: \"127.0.0.1\", wait: true }"),
-    key("tpm", "a TPM: #{ type: \"passthru\", path: \"/dev/tpm0\" }"),
+    key(
+        "tpm",
+        "a TPM: #{ type: \"swtpm\", state: \"web.tpm\" }, which vmrun has swtpm play, with its state in that folder (beside the firmware's \
+         variables); or #{ type: \"passthru\", path: \"/dev/tpm0\" }",
+    ),
     key(
         "jail",
         "FreeBSD: the jail in which bhyve runs: \"web\", which is there, has the host's root and allow.vmm, or #{ name: \"web\", \
@@ -87,7 +94,9 @@ pub(crate) fn reference() -> Vec<(&'static str, String)> {
     };
     let since = |name| of_own(name).map(|needs| format!("; {needs}")).unwrap_or_default();
     let own = OWN.iter().map(|key| (key.name, format!("{}{}", key.help, since(key.name))));
-    own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).collect()
+    let state =
+        ("tpm.state", "the folder in which swtpm keeps what the TPM has to keep; vmrun starts and ends it".to_string());
+    own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).chain([state]).collect()
 }
 
 /// Sets a key of a machine; `()` leaves it as it is.
@@ -112,7 +121,11 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
-                set_under(draft, top, &name, &value)?;
+                if (top, name.as_str()) == ("tpm", TPM_STATE) {
+                    set_tpm_state(draft, &value).map_err(|raised| raised.under(&name))?;
+                } else {
+                    set_under(draft, top, &name, &value)?;
+                }
             }
         }
         name => {
@@ -143,11 +156,20 @@ pub(super) fn values(name: &str, value: &Dynamic) -> Vec<(&'static str, Value)> 
 /// Sets a key in the map of a key.
 fn set_under(draft: &mut Draft, top: &str, name: &str, value: &Dynamic) -> Result<(), Raised> {
     let settings = || SETTINGS.iter().filter(|setting| setting.under == Some(top));
-    let known = || settings().map(Setting::short).collect::<Vec<_>>();
+    let own = (top == "tpm").then_some(TPM_STATE);
+    let known = || settings().map(Setting::short).chain(own).collect::<Vec<_>>();
     let setting = settings().find(|setting| setting.short() == name).ok_or_else(|| unknown_key(name, &known()))?;
     if !value.is_unit() {
         let value = read_type(setting.ty, value).map_err(|raised| raised.under(name))?;
         draft.set(setting, value);
+    }
+    Ok(())
+}
+
+/// The folder in which swtpm keeps the state of a TPM.
+fn set_tpm_state(draft: &mut Draft, value: &Dynamic) -> Result<(), Raised> {
+    if !value.is_unit() {
+        draft.tpm_state = Some(text(value)?.parse()?);
     }
     Ok(())
 }
