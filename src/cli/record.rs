@@ -74,17 +74,20 @@ No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm
 the real disk. The standard input is empty. A password is `***` wherever it is shown.
 
 A script that is enclosed is recorded again, at most 64 times for 10 seconds each: with the same answers,
-with each end of its first boot (bhyve's status 0 to 4), and with each question that found nothing
-answered the other way. What differs becomes `restart(…)`, or stands under `if init`. What cannot be
+with each end of its first boot (bhyve's status 0 to 4), with each question that found nothing answered
+the other way, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it) there and
+not there. What differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be
 said in a recipe stands in its first lines as NOT DERIVED, and the exit code is 1.
 
-The recipe is then rehearsed, with and without `init`, and its machines and commands are compared with
+The recipe is then rehearsed, with and without `init`, and run boot by boot on a host that has what it
+needs and nothing else, once for each end of its first boot; its machines and commands are compared with
 the script's, in order. `same machine, same commands` says that they are the same; what differs is told
 line by line, with exit code 1. No difference is: what only asks; `kldload` with `-n` or again; how
-`bhyvectl --destroy` and `truncate` are spelled; the order of what is said of one interface before a
-boot; that what a run makes is up; that vmrun gives back by itself what it took; a card of the run's
-that joins its bridge before the guest runs; and, without `init`, what lasts on disks (zfs, zpool,
-gpart, newfs_msdos, truncate), which the first start has done.";
+`bhyvectl --destroy` and `truncate` are spelled; what is set again to what it is; the order of what is
+said of one interface before a boot; that what a run makes is up, and stays from boot to boot; that vmrun
+gives back by itself what it took; a card of the run's that joins its bridge before the guest runs; and,
+without `init`, what lasts on disks (zfs, zpool, gpart, newfs_msdos, truncate), which the first start has
+done.";
 
 pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let form = match (args.json, args.transcript) {

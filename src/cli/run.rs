@@ -71,6 +71,7 @@ fn print_lines(progress: &Progress<'_>) {
 pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
+        Progress::Helper(what) => vec![(*what).into()],
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],
         Progress::Pauses(wait) => {
             vec![format!("the guest rebooted as soon as it was started; starting it again in {wait:?}")]

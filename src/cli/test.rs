@@ -39,8 +39,8 @@ A test is a function `fn test_…()`; a file without one is a test as a whole. E
 assert_error(r, \"…\") wants a failure with these words, assert_clean(r) that nothing failed and nothing is left, and
 assert(condition, \"why\") anything. r has plan, errors, warnings and printed.
 
-host knows platform, release, interfaces, files (a list of paths, or a map of paths to a size, a text or ()), secrets, env,
-hostname, lacks (programs), answers (of query), cpus and memory. exits knows reboot, poweroff, halt, triple_fault, error
+host knows platform, release, interfaces, files (a list of paths, or a map of paths to a size, a text or (); a folder ends
+in /), secrets, env, hostname, lacks (programs), answers (of query and run), cpus and memory. exits knows reboot, poweroff, halt, triple_fault, error
 and killed; a boot that is not told of powers off.
 
 Exit codes:

@@ -16,7 +16,9 @@
 //! - a card of the run's that joins a bridge after the last boot, and one that has joined before: the script does so while the guest
 //!   runs;
 //! - what the run makes and which members bridges have after the last boot: vmrun gives all that back;
-//! - a file that is written with a line's end at its end, and without.
+//! - a file that is written with a line's end at its end, and without;
+//! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text;
+//! - an interface that a script makes before each boot, and one that is there for the whole run.
 //!
 //! Loaders are compared as their machines have them ([`loaded`]). Marks and secrets are no calls. What only makes disks may be called
 //! where the recipe initializes alone ([`is_lasting`]): a later start finds it done.
@@ -59,6 +61,10 @@ struct CallInterpreter {
     /// The names that taps were given later.
     names: BTreeMap<String, String>,
     modules: BTreeSet<String>,
+    /// What files and variables of the kernel were last set to, by what says it.
+    set: BTreeMap<String, String>,
+    /// The interfaces that were made, also those that are gone.
+    made: BTreeSet<String>,
     booted: BTreeSet<String>,
 }
 
@@ -166,9 +172,29 @@ impl CallInterpreter {
             written::WORD => {
                 let [path, text, mode] = call.args() else { return };
                 let mode = if mode.ends_with("00") { format!(" {mode}") } else { String::new() };
-                self.put(format!("{} {path} {:?}{mode}", written::WORD, text.trim_end_matches('\n')));
+                let what = format!("{} {path}", written::WORD);
+                self.set(what, format!(" {:?}{mode}", text.trim_end_matches('\n')));
             }
+            "sysctl" => self.variables(call),
             _ => self.put(call.command().to_string()),
+        }
+    }
+
+    fn variables(&mut self, call: &Call) {
+        let pairs: Option<Vec<_>> = call.args().iter().map(|word| word.split_once('=')).collect();
+        let Some(pairs) = pairs.filter(|_| !call.args().iter().any(|word| word.starts_with('-'))) else {
+            return self.put(call.command().to_string());
+        };
+        for (name, value) in pairs {
+            self.set(Argv::new("sysctl").arg(name).to_string(), format!("={value}"));
+        }
+    }
+
+    /// What is said so already is not said again.
+    fn set(&mut self, what: String, value: String) {
+        let line = format!("{what}{value}");
+        if self.set.insert(what, value.clone()).is_none_or(|before| before != value) {
+            self.put(line);
         }
     }
 
@@ -206,7 +232,10 @@ impl CallInterpreter {
         let Some((length, paths)) = truncated(call.args()) else { return self.put(call.command().to_string()) };
         let length = length.parse::<Size>().map_or(length, |size| size.to_string());
         for path in paths {
-            self.put(Argv::new("truncate").args(["-s", &length, path]).to_string());
+            let what = format!("truncate {path}");
+            if self.set.insert(what, length.clone()).is_none_or(|before| before != length) {
+                self.put(Argv::new("truncate").args(["-s", &length, path]).to_string());
+            }
         }
     }
 
@@ -238,7 +267,12 @@ impl CallInterpreter {
         let ends =
             stem.map_or_else(|| vec![own.clone()], |number| ["a", "b"].map(|end| format!("epair{number}{end}")).into());
         let first = ends.first().cloned().unwrap_or_default();
-        self.put(format!("ifconfig {first} create"));
+        if self.made.insert(first.clone()) {
+            self.put(format!("ifconfig {first} create"));
+        }
+        let is_there = |end: &String| self.interfaces.get(end).is_some_and(|one| one.is_made);
+        // It says so, and does nothing, where there is one already.
+        let ends = if ends.iter().all(is_there) { Vec::new() } else { ends };
         for end in ends {
             self.names.remove(&end);
             self.interfaces.insert(end, Interface { is_made: true, ..Interface::default() });
@@ -339,6 +373,7 @@ impl CallInterpreter {
                 let made = format!("ifconfig {name} create");
                 let line = self.deeds.ordered.iter_mut().rfind(|line| **line == made);
                 line.into_iter().for_each(|line| *line = format!("ifconfig {new} create"));
+                self.made.insert(new.clone());
                 for bridge in self.interfaces.values_mut() {
                     if let Some(said) = bridge.members.remove(&name) {
                         bridge.members.insert(new.clone(), said);

@@ -12,11 +12,16 @@ pub(crate) const TEST: &str = "test_the_plan";
 /// A host that has what recipes need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestHost {
-    release: Release,
-    /// What the host's interfaces are: `bridge`, `tap`, or an address.
-    interfaces: BTreeMap<String, String>,
-    files: BTreeSet<String>,
-    secrets: BTreeSet<String>,
+    /// The release of its FreeBSD.
+    pub(crate) release: Release,
+    /// What the host's interfaces are: `bridge`, `tap`, or addresses; nothing of a card alone.
+    pub(crate) interfaces: BTreeMap<String, Vec<String>>,
+    /// Its files, by their paths; one that ends in `/` is a folder.
+    pub(crate) files: BTreeSet<String>,
+    /// What commands print there.
+    pub(crate) answers: BTreeMap<String, String>,
+    /// The names of its secrets.
+    pub(crate) secrets: BTreeSet<String>,
 }
 
 impl TestHost {
@@ -31,8 +36,8 @@ impl TestHost {
                 let name = tap.to_string();
                 let tap = import.taps.get(&name).unwrap_or(&unknown);
                 let is_made = super::recipe::is_made(&name, tap);
-                host.interfaces.extend(tap.bridge.clone().map(|bridge| (bridge, "bridge".into())));
-                host.interfaces.extend((!is_made).then(|| (name, "tap".into())));
+                host.interfaces.extend(tap.bridge.clone().map(|bridge| (bridge, vec!["bridge".into()])));
+                host.interfaces.extend((!is_made).then(|| (name, vec!["tap".into()])));
             }
             host.interfaces.extend(address(device));
         }
@@ -41,13 +46,13 @@ impl TestHost {
 }
 
 /// Returns the interface that has the address of a screen, if it takes one.
-fn address(device: &Device) -> Option<(String, String)> {
+fn address(device: &Device) -> Option<(String, Vec<String>)> {
     let is_address = |value: &Value| matches!(value, Value::Address(_) | Value::Socket(_));
     let mut values = device.items().iter().map(|item| &item.value).filter(|value| is_address(value));
     let ip = values.find_map(|value| Some(value.to_string().parse::<SocketAddr>().ok()?.ip()))?;
     let length = if ip.is_ipv4() { 24 } else { 64 };
     let is_everywhere = ip.is_unspecified() || ip.is_loopback();
-    (!is_everywhere).then(|| (interface(ip), format!("{ip}/{length}")))
+    (!is_everywhere).then(|| (interface(ip), vec![format!("{ip}/{length}")]))
 }
 
 /// A name for the card with an address: one for each.
@@ -63,15 +68,20 @@ pub(crate) fn test(recipe: &str, host: &TestHost) -> String {
         let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{}: {value}", key(&name))).collect();
         format!("#{{ {} }}", pairs.join(", "))
     };
-    let size = |path: &String| if path.starts_with("/dev/") { "()" } else { "1.GiB" };
-    let interfaces = host.interfaces.iter().map(|(name, kind)| (name.clone(), quoted(kind))).collect::<Vec<_>>();
+    let size = |path: &String| if path.starts_with("/dev/") || path.ends_with('/') { "()" } else { "1.GiB" };
+    let kinds = |kinds: &[String]| match kinds {
+        [kind] => quoted(kind),
+        kinds => format!("[{}]", kinds.iter().map(|kind| quoted(kind)).collect::<Vec<_>>().join(", ")),
+    };
+    let interfaces = host.interfaces.iter().map(|(name, of)| (name.clone(), kinds(of))).collect::<Vec<_>>();
     let files = host.files.iter().map(|path| (path.clone(), size(path).to_string())).collect::<Vec<_>>();
     let secrets = host.secrets.iter().map(|name| (name.clone(), quoted("password"))).collect::<Vec<_>>();
+    let answers = host.answers.iter().map(|(call, text)| (call.clone(), quoted(text))).collect::<Vec<_>>();
     let mut text = format!(
         "// What {recipe} does, as it was written: `vmrun test` compares it.\n\nfn {TEST}() {{\n    host(#{{\n"
     );
     text.push_str(&format!("        release: {},\n", quoted(host.release.to_string().trim_start_matches("FreeBSD "))));
-    for (name, pairs) in [("interfaces", interfaces), ("files", files), ("secrets", secrets)] {
+    for (name, pairs) in [("interfaces", interfaces), ("files", files), ("answers", answers), ("secrets", secrets)] {
         if !pairs.is_empty() {
             text.push_str(&format!("        {name}: {},\n", map(pairs)));
         }

@@ -1,10 +1,12 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+mod asked_files;
 mod ends;
+mod flow;
 mod guards;
 mod sessions;
 
-use self::ends::Course;
+use self::flow::Known;
 use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
 use super::proof::of_script;
@@ -20,8 +22,7 @@ use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
-use crate::recording::merge::after_crash;
-use crate::recording::{Again, NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
+use crate::recording::{NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
 use std::rc::Rc;
@@ -105,16 +106,17 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
         }
     }
     let (mut with, mut without) = (with, without);
-    let flow = if request.form == RecordingFormat::Recipe {
+    let known = if request.form == RecordingFormat::Recipe {
         request.flow(&mut sessions, &mut with, without.as_mut(), &mut gaps)?
     } else {
-        Flow { again: again(&with, without.as_ref()), ..Flow::default() }
+        Known::of(Flow { again: again(&with, without.as_ref()), ..Flow::default() })
     };
-    let recorded = request.written(&with, without.as_ref(), &flow)?;
+    let recorded = request.written(&with, without.as_ref(), &known)?;
     if request.form != RecordingFormat::Recipe {
         gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
         return Ok(recorded);
     }
+    gaps.extend(recorded.gaps);
     Ok(Recorded { gaps, ..recorded })
 }
 
@@ -194,59 +196,14 @@ fn differences(
 }
 
 impl Request<'_> {
-    /// Finds what the script does after its boots: by recordings with other ends where it may be repeated, else in what was heard.
-    fn flow(
-        &self,
-        sessions: &mut Sessions<'_>,
-        with: &mut Recording,
-        without: Option<&mut Recording>,
-        gaps: &mut Vec<Fault>,
-    ) -> Result<Flow, Fault> {
-        let args = self.init_args.map(words::split).transpose()?;
-        // Two recordings that differ with the same answers would differ with others too, and that would say nothing of these.
-        let is_steady = gaps.is_empty();
-        let usual = is_steady.then(|| sessions.course(&filled(self.command, &[]), without.as_deref().unwrap_or(with)));
-        let Some(usual) = usual.transpose()?.flatten() else {
-            let on = after_crash(with).then(|| vec!["reboot", "crash"]);
-            let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            return Ok(Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() });
-        };
-        let guards = sessions.guards(&filled(self.command, &[]), without.as_deref().unwrap_or(with))?;
-        gaps.extend(guards.gaps);
-        let initial = match (&args, &without) {
-            (Some(args), Some(_)) => sessions.course(&filled(self.command, args), with)?,
-            _ => None,
-        };
-        let all = [Some(&usual), initial.as_ref()].into_iter().flatten();
-        for gap in all.flat_map(|course| &course.gaps) {
-            if !gaps.contains(gap) {
-                gaps.push(gap.clone());
-            }
-        }
-        with.restarts = Some(initial.as_ref().unwrap_or(&usual).restarts.0.clone());
-        let mut plain = None;
-        if let Some(without) = without {
-            without.restarts = Some(usual.restarts.0.clone());
-            plain = Some(&*without);
-        }
-        gaps.extend(torn(&usual, initial.as_ref()));
-        let first = initial.as_ref().unwrap_or(&usual);
-        let again = first.end(0).map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
-        // After a reboot vmrun does what the script does without what initializes.
-        let is_own = again == Again::Otherwise || again == Again::Same && plain.is_some();
-        gaps.extend(is_own.then(|| {
-            let fault = Fault::new(
-                "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false",
-            );
-            fault.hint("what differs may stand under `if init`, or be a recipe of its own")
-        }));
-        let again = if is_own { Again::AsWithout } else { again };
-        let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-        Ok(Flow { again, on: Some(usual.restarts.words()), missing: guards.missing, gaps })
-    }
-
     /// Writes the recording in the form that is asked for.
-    fn written(&self, with: &Recording, without: Option<&Recording>, flow: &Flow) -> Result<Recorded, Vec<Diagnostic>> {
+    fn written(
+        &self,
+        with: &Recording,
+        without: Option<&Recording>,
+        known: &Known,
+    ) -> Result<Recorded, Vec<Diagnostic>> {
+        let flow = &known.flow;
         let (steps, again) = (merge(with, without), flow.again);
         let init = hide(self.init_args.unwrap_or_default());
         let document = |text: String| Recorded { text, hides_password: false, differences: None, gaps: Vec::new() };
@@ -257,19 +214,34 @@ impl Request<'_> {
                 Ok(document(transcript::text(&steps, again, &init, &from)))
             }
             RecordingFormat::Recipe => {
-                let path =
-                    |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
                 let whole = |recording: &Recording| {
-                    let recording = with_written(&with_configurations(recording), &path);
-                    recorded::with_whole_paths(&recording, self.target(), &path)
+                    let recording = with_written(&with_configurations(recording), &whole_path);
+                    recorded::with_whole_paths(&recording, self.target(), &whole_path)
                 };
-                let (with, without) = (&whole(with), without.map(whole));
+                let (all, plain) = known.together(with, without);
+                let steps = merge(&whole(all), plain.map(&whole).as_ref());
+                let (with, without) = (&whole(with), without.map(&whole));
                 let without = without.as_ref();
-                let steps = merge(with, without);
-                let text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
+                let mut text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
-                let differences = differences(&text, (with, without), &flow.missing, self.target()).transpose();
-                Ok(Recorded { text, hides_password, differences, gaps: Vec::new() })
+                let mut differences = differences(&text, (with, without), &flow.missing, self.target()).transpose();
+                let mut gaps = Vec::new();
+                if let Some(Ok(lines)) = &mut differences
+                    && lines.is_empty()
+                {
+                    match known.boot_by_boot(&text, self.target(), &whole) {
+                        Ok(more) => {
+                            gaps.extend(known.doubt.clone().filter(|_| !more.is_empty()));
+                            lines.extend(more);
+                        }
+                        Err(faults) => differences = Some(Err(faults)),
+                    }
+                }
+                if let Some(gap) = gaps.first() {
+                    let flow = Flow { gaps: vec![gap.message.clone()], ..flow.clone() };
+                    text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
+                }
+                Ok(Recorded { text, hides_password, differences, gaps })
             }
         }
     }
@@ -340,17 +312,7 @@ fn escapes(command: &[String]) -> Vec<Diagnostic> {
     escape::find(&source.text).into_iter().map(reported).collect()
 }
 
-/// Returns what is wrong where a script starts its machine again after other ends when it initializes.
-fn torn(usual: &Course, initial: Option<&Course>) -> Option<Fault> {
-    let initial = initial.filter(|initial| initial.restarts != usual.restarts)?;
-    let shown = |course: &Course| match course.restarts.words().as_slice() {
-        [] => "nothing".to_string(),
-        words => words.join(", "),
-    };
-    let fault = Fault::new(format!(
-        "the script starts the machine again after {} when it initializes, and else after {}",
-        shown(initial),
-        shown(usual)
-    ));
-    Some(fault.hint("the recipe's `restart` is of the second: write another one under `if init`"))
+/// Returns the path from the root on of one that begins in a folder.
+fn whole_path(folder: &str, path: &str) -> String {
+    files::whole(Path::new(folder), Path::new(path)).display().to_string()
 }

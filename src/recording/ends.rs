@@ -25,12 +25,6 @@ impl Restarts {
         let mut all: Vec<i32> =
             ends.iter().filter(|(_, recording)| is_again(recording)).map(|(status, _)| *status).collect();
         // What daemon(8) runs with `-r` it starts again, however it ended.
-        let is_supervised = |recording: &Recording| {
-            recording
-                .calls
-                .iter()
-                .any(|call| call.boots().is_some() && call.carriers.split(' ').any(|word| word == "-r"))
-        };
         if ends.iter().any(|(_, recording)| is_supervised(recording)) {
             all = STATUSES.into();
         }
@@ -52,6 +46,12 @@ impl Restarts {
             _ => None,
         }
     }
+}
+
+/// Whether daemon(8) runs a machine of a recording, and starts it again by itself.
+pub(crate) fn is_supervised(recording: &Recording) -> bool {
+    let mut boots = recording.calls.iter().filter(|call| call.boots().is_some());
+    boots.any(|call| call.carriers.split(' ').any(|word| word == "-r"))
 }
 
 #[cfg(test)]

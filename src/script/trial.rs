@@ -10,9 +10,10 @@ mod recipe_run;
 
 use super::raise::Raised;
 use super::source::{self, Sources};
-use super::{bounds, handle, limit, modules, report, type_names};
+use super::{Inputs, Recipe, bounds, handle, limit, modules, report, type_names};
 use crate::diag::{Diagnostic, Source};
 use crate::host::worlds::fixture::Fixture;
+use crate::host::worlds::rehearsal::Rehearsed;
 use rhai::{AST, Dynamic, Engine, NativeCallContext, Position, Scope};
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -116,6 +117,18 @@ impl TestFile {
         assertions::register(&mut engine, state, &Rc::new(self.ast.clone()));
         engine
     }
+}
+
+/// Returns the host of which nothing is said: FreeBSD with a loopback.
+pub(crate) fn usual_host() -> Fixture {
+    fixture::usual()
+}
+
+/// Runs a recipe on a simulated host as `vmrun RECIPE` does, and returns what was done there, what was given back included, and what was
+/// wrong.
+pub(crate) fn run_on(recipe: &Rc<Recipe>, inputs: &Inputs, host: Fixture) -> (Vec<Rehearsed>, Vec<Diagnostic>) {
+    let ran = recipe_run::perform(recipe, inputs, host);
+    (ran.after.done, ran.faults)
 }
 
 /// What a word of tests does with its arguments, called at a position.

@@ -180,7 +180,16 @@ error: after bhyve's status 4 the script calls `zfs rollback z/a@b`, which the r
     let own = "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false";
     same(
         &told,
-        &format!("error: {own}\n |\n = hint: what differs may stand under `if init`, or be a recipe of its own"),
+        &format!(
+            "\
+error: {own}
+ |
+ = hint: what differs may stand under `if init`, or be a recipe of its own
+error: after bhyve's status 0 at boot 2, the recipe's machine is another one: cpus: 2, not 1
+error: after bhyve's status 0 at boot 2, the recipe's machine is another one: sockets: 2, not 1
+error: after bhyve's status 0 at boot 2, the recipe's machine is another one: only there: pci.0.2.0.backend=tap0
+error: after bhyve's status 0 at boot 2, the recipe's machine is another one: only there: pci.0.2.0.device=virtio-net"
+        ),
     );
     assert!(text.starts_with(&format!("// NOT DERIVED: {own}.\n")), "{text}");
 }

@@ -5,6 +5,7 @@
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
+use crate::host::helper::{HelperProcess, HelperStart};
 use crate::host::seat::Seat;
 use crate::host::settings::{NODES, SYSTEM_CACHE};
 use crate::host::store::{Locks, Store};
@@ -13,7 +14,7 @@ use crate::host::{
     Settings, Tell, UnknownProcesses,
 };
 use crate::model::volume::ZVOLS;
-use crate::model::{Argv, Fetch, Machine, Secret, Size, Target, VmName};
+use crate::model::{Argv, Fetch, Helper, Machine, Secret, Size, Target, VmName};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub(crate) struct Elsewhere {
     settings: Settings,
     here: Option<Box<dyn Host>>,
     interfaces: Rc<[Interface]>,
+    /// The files that it lacks.
+    lacks: Vec<PathBuf>,
     has_secrets: bool,
     store: Store,
     assumed: AssumedFiles,
@@ -80,8 +83,8 @@ impl Elsewhere {
 
     fn of(settings: Settings, here: Option<Box<dyn Host>>, has_secrets: bool) -> Self {
         let store = Store::in_memory(settings.clone(), Locks::default());
-        let (assumed, lacks_files) = (AssumedFiles::default(), false);
-        Self { settings, here, interfaces: Rc::new([]), has_secrets, store, assumed, lacks_files }
+        let (assumed, lacks, lacks_files) = (AssumedFiles::default(), Vec::new(), false);
+        Self { settings, here, interfaces: Rc::new([]), lacks, has_secrets, store, assumed, lacks_files }
     }
 
     /// Has it keep there which files it was taken to have.
@@ -101,6 +104,12 @@ impl Elsewhere {
     pub(crate) fn with(self, interfaces: &[Interface]) -> Self {
         Self { interfaces: interfaces.into(), ..self }
     }
+
+    /// Says files that it lacks.
+    #[must_use]
+    pub(crate) fn without(self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { lacks: files.into_iter().collect(), ..self }
+    }
 }
 
 fn no_effect() -> Fault {
@@ -117,7 +126,8 @@ impl Facts for Elsewhere {
     }
 
     fn file(&self, path: &Path) -> Option<FileFact> {
-        if self.lacks_files && !INSTALLED.iter().any(|folder| path.starts_with(folder)) {
+        let lacks_all = self.lacks_files && !INSTALLED.iter().any(|folder| path.starts_with(folder));
+        if lacks_all || self.lacks.iter().any(|lacks| lacks == path) {
             return None;
         }
         let own = [&self.settings.state, &self.settings.cache, &self.settings.nodes];
@@ -229,6 +239,22 @@ impl Guests for Elsewhere {
 
     fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
         Err(no_guest(name))
+    }
+
+    fn start_helper(&mut self, _: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
+        Err(no_effect())
+    }
+
+    fn release_helper(&mut self, _: &Helper, _: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn adopt_helper(&mut self, _: &str, _: &HelperProcess) -> bool {
+        false
+    }
+
+    fn helper_ended(&mut self, _: &str) -> Option<String> {
+        None
     }
 
     fn rotate_log(&mut self) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! What a test says of a simulated host, what that refuses, and what has become of it.
 
+use super::rehearsal::Rehearsed;
 use super::world::World;
 use crate::diag::Fault;
 use crate::host::store::Locks;
@@ -25,7 +26,7 @@ pub(crate) struct Fixture {
     pub hostname: String,
     /// The programs that it lacks.
     pub lacks: BTreeSet<String>,
-    /// What commands that only ask answer.
+    /// What commands print.
     pub answers: BTreeMap<String, String>,
     /// What it can give to machines.
     pub capacity: Capacity,
@@ -35,6 +36,8 @@ pub(crate) struct Fixture {
     pub refuses: Option<Refusal>,
     /// What was done: commands, and how boots ended.
     pub log: Vec<String>,
+    /// The changes and the boots of it, in order.
+    pub done: Vec<Rehearsed>,
     /// How many commands there were that could have been refused.
     pub steps: usize,
     /// The machines whose locks runs hold.
@@ -73,6 +76,7 @@ impl Fixture {
             exits: VecDeque::new(),
             refuses: None,
             log: Vec::new(),
+            done: Vec::new(),
             steps: 0,
             locks: Locks::default(),
             rights: Rights::ALL,

@@ -3,12 +3,13 @@
 
 use super::fixture::Fixture;
 use super::imagined::Imagined;
-use super::rehearsal::{Rehearsal, no_guest};
+use super::rehearsal::{Rehearsal, Rehearsed, no_guest};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
+use crate::host::helper::{HelperProcess, HelperStart};
 use crate::host::interfaces::marks::Maker;
 use crate::host::seat::Seat;
 use crate::host::store::Store;
@@ -16,7 +17,7 @@ use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
     Settings, Tell, UnknownProcesses,
 };
-use crate::model::{Argv, Ended, Fetch, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Fetch, Helper, Machine, Secret, Size, VmName};
 use crate::qemu;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -134,8 +135,14 @@ impl Effects for Simulated {
                 return Err(take_back(self, platform, is_marked, effect, fault));
             }
         }
-        self.fixture.borrow_mut().world.apply(effect);
-        Ok(String::new())
+        let mut fixture = self.fixture.borrow_mut();
+        fixture.world.apply(effect);
+        if let Effect::DestroyNode(name) = effect {
+            fixture.world.files.remove(&self.settings.node(name));
+        }
+        fixture.done.push(Rehearsed::Effect(effect.clone()));
+        let (Effect::Run(argv) | Effect::Make { argv, .. }) = effect else { return Ok(String::new()) };
+        Ok(fixture.answers.get(&argv.to_string()).cloned().unwrap_or_default())
     }
 
     fn fetch(&mut self, fetch: &Fetch, _: Tell<'_>) -> Result<(), Fault> {
@@ -187,6 +194,7 @@ impl Guests for Simulated {
             fixture.world.node(machine.name());
         }
         fixture.count(&plan.argv.to_string())?;
+        fixture.done.push(Rehearsed::Boot(Box::new(machine.clone())));
         let ended = fixture.exits.pop_front().unwrap_or(Ended::PoweredOff);
         fixture.log.push(format!("# {ended}"));
         Ok(Box::new(Imagined(ended)))
@@ -198,6 +206,22 @@ impl Guests for Simulated {
 
     fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
         Err(no_guest(name))
+    }
+
+    fn start_helper(&mut self, start: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
+        self.perform(&Effect::StartHelper(Box::new(start.clone()))).map(|_| None)
+    }
+
+    fn release_helper(&mut self, _: &Helper, _: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn adopt_helper(&mut self, _: &str, _: &HelperProcess) -> bool {
+        false
+    }
+
+    fn helper_ended(&mut self, _: &str) -> Option<String> {
+        None
     }
 
     fn rotate_log(&mut self) -> Option<u64> {

@@ -113,15 +113,23 @@ fn interface(fixture: &mut Fixture, name: &str, value: &Dynamic) -> Result<(), R
     Ok(())
 }
 
-/// A list of paths, or a map of paths to a size, a text, or `()`.
+/// A list of paths, or a map of paths to a size, a text, or `()`; a path that ends in `/` is a folder.
 fn files(fixture: &mut Fixture, value: &Dynamic) -> Result<(), Raised> {
     if value.is_array() {
         return list(value)?.iter().try_for_each(|path| {
-            fixture.world.file(Path::new(&text(path)?), Some(Size::bytes(1 << 30)), true);
+            let path = text(path)?;
+            match path.strip_suffix('/') {
+                Some(folder) => fixture.world.folder(Path::new(folder)),
+                None => fixture.world.file(Path::new(&path), Some(Size::bytes(1 << 30)), true),
+            }
             Ok(())
         });
     }
     each(value, |path, value| {
+        if let Some(folder) = path.strip_suffix('/').filter(|_| value.is_unit()) {
+            fixture.world.folder(Path::new(folder));
+            return Ok(());
+        }
         let path = Path::new(path);
         if let Ok(content) = value.clone().into_string() {
             fixture.world.file(path, Some(Size::bytes(content.len() as u64)), true);

@@ -81,7 +81,7 @@ fn recipe(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic,
     // The next recipe finds the host as this one left it.
     let mut state = state.borrow_mut();
     state.fixture = ran.after.apart();
-    (state.fixture.log, state.fixture.steps) = (Vec::new(), 0);
+    (state.fixture.log, state.fixture.done, state.fixture.steps) = (Vec::new(), Vec::new(), 0);
     Ok(Dynamic::from(ran))
 }
 
@@ -104,7 +104,7 @@ impl Ran {
 }
 
 /// Runs a recipe as `vmrun RECIPE` does.
-fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: Fixture) -> Ran {
+pub(super) fn perform(recipe: &Rc<Recipe>, inputs: &Inputs, before: Fixture) -> Ran {
     let fixture = Rc::new(RefCell::new(before.apart()));
     let mut ran = Ran {
         recipe: recipe.clone(),
