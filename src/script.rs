@@ -198,10 +198,8 @@ impl Recipe {
         if rehearsal.is_some() && faults.is_empty() {
             warnings.extend(idle::warnings(self, &evaluation.machines, &self.sources));
         }
-        let printed = std::mem::take(&mut evaluation.printed);
-        let calls = std::mem::take(&mut evaluation.begun);
-        let installs = std::mem::take(&mut evaluation.installs);
-        let afters = std::mem::take(&mut evaluation.afters);
+        let (printed, calls) = (std::mem::take(&mut evaluation.printed), std::mem::take(&mut evaluation.begun));
+        let (installs, afters) = (std::mem::take(&mut evaluation.installs), std::mem::take(&mut evaluation.afters));
         let asked = std::mem::take(&mut evaluation.places);
         let places =
             asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
