@@ -87,7 +87,7 @@ work=''
 make_work() {
     [ -z "$work" ] || return 0
     work=$(mktemp -d "${TMPDIR:-/tmp}/vmrun-setup.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
+    trap 'rm -rf "$work"; may_start' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
 }
@@ -320,22 +320,32 @@ debian_needs_cluster() {
     need_tool bash bash
 }
 
-# A package that would start a server of this machine starts none while this file is there:
-# invoke-rc.d asks it, and so does what Debian has for systemd.
+# A package that has a server starts none while this file is there: invoke-rc.d asks it, and so
+# does what Debian has for systemd.  One that is there already is somebody's own, who knows what
+# may start.
 policy=/usr/sbin/policy-rc.d
-without_starting() { # <command> [argument]...
-    if [ -e "$policy" ]; then
-        # Whoever wrote it knows what may start.
-        "$@"
-        return
-    fi
-    make_work
-    printf '#!/bin/sh\nexit 101\n' >"$work/policy"
-    as_root install -m 755 "$work/policy" "$policy"
-    status=0
-    "$@" || status=$?
+refuses_starts=no
+may_start() {
+    [ "$refuses_starts" = yes ] || return 0
     as_root rm -f "$policy"
-    return "$status"
+    refuses_starts=no
+}
+
+# Installs packages whose servers start neither now nor with the machine.
+install_asleep() { # <package>...
+    if [ ! -e "$policy" ]; then
+        make_work
+        printf '#!/bin/sh\nexit 101\n' >"$work/policy"
+        refuses_starts=yes
+        as_root install -m 755 "$work/policy" "$policy"
+    fi
+    apt_install "$@" || return
+    may_start
+    for package in "$@"; do
+        case $package in
+            corosync | pacemaker) quietly as_root update-rc.d "$package" disable || return ;;
+        esac
+    done
 }
 
 # What the tests use of packages that would start servers, or change how this machine
@@ -540,10 +550,10 @@ setup_debian() { # run|test|images|cluster
         die "run this as root (neither sudo nor doas can be used here): $0 $1"
     fi
     if [ -n "$missing" ]; then
-        careful=''
-        [ "$1" != cluster ] || careful=without_starting
+        install=apt_install
+        [ "$1" != cluster ] || install=install_asleep
         # shellcheck disable=SC2086 # one word for each package
-        $careful apt_install $missing || {
+        $install $missing || {
             show_log
             die "cannot install: $missing"
         }

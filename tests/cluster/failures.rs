@@ -1,6 +1,8 @@
 //! What fails: hypervisors, supervisors, nodes and their network.
 
 use super::lab::{LONG, Lab, Setup, kill, took, wait_for};
+use std::fs;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// What a failover with fencing may take at most, at a token of one second.
@@ -79,10 +81,25 @@ fn a_guest_whose_node_is_cut_off_is_ended_by_fencing_before_it_runs_elsewhere() 
     assert!(time <= FAILOVER, "{time:?}");
 }
 
+#[test]
+fn a_guest_whose_node_hangs_is_ended_by_fencing_before_it_runs_elsewhere() {
+    let lab = Lab::started(&Setup::default());
+    let (_, before) = lab.running().unwrap();
+    let begin = Instant::now();
+    lab.hang("n3");
+    let (node, _) = lab.until_running("another hypervisor", LONG, |_, pid| pid != before);
+    let time = begin.elapsed();
+    took("node hangs: it is fenced, and the machine runs elsewhere", time);
+    assert_ne!(node, "n3");
+    assert_eq!(lab.fenced().iter().map(|(node, _)| &node[..]).collect::<Vec<_>>(), ["n3"]);
+    lab.watch.one_at_a_time();
+    assert!(time <= FAILOVER, "{time:?}");
+}
+
 /// How long both sides of a partition would have had the image, if its lock did not reach from host to host: from the start that one
 /// side asks for to the end of the hypervisor on the other.
-fn exposed(what: &str, order: char) -> Duration {
-    let lab = Lab::started(&Setup { order, fencing: false, ..Setup::default() });
+fn exposed(what: &str, order: char, params: &[(&str, &str)]) -> Duration {
+    let lab = Lab::started(&Setup { order, fencing: false, params, ..Setup::default() });
     let (_, before) = lab.running().unwrap();
     let begin = Instant::now();
     lab.cut("n3");
@@ -117,7 +134,25 @@ fn exposed(what: &str, order: char) -> Duration {
 
 #[test]
 fn without_fencing_only_a_lock_that_both_sides_know_keeps_a_partition_from_two_writers() {
-    exposed("partition, no fencing", 'B');
-    let exposed = exposed("partition, no fencing, deaf guest", 'W');
+    exposed("partition, no fencing", 'B', &[]);
+    let exposed = exposed("partition, no fencing, deaf guest", 'W', &[("within", "8s"), ("wait", "20s")]);
     assert!(exposed > Duration::from_secs(1), "{exposed:?}");
+}
+
+#[test]
+fn a_guest_whose_node_cannot_be_fenced_runs_nowhere_else() {
+    let lab = Lab::started(&Setup::default());
+    fs::write(lab.path("power/broken"), "").unwrap();
+    lab.cut("n3");
+    wait_for("fencing that fails", LONG, || lab.path("power/refused").exists().then_some(()));
+    // Whoever is alone stops it, without quorum. What is not certainly off may not run elsewhere all the same.
+    sleep(Duration::from_secs(5));
+    assert_eq!((lab.running(), lab.fenced()), (None, Vec::new()));
+    lab.watch.one_at_a_time();
+    // The switch is mended, and tried again: ten times at most, which would be over after half a minute.
+    let begin = Instant::now();
+    fs::remove_file(lab.path("power/broken")).unwrap();
+    lab.until_running("another hypervisor", LONG, |node, _| node != "n3");
+    took("fencing that failed works again: the machine runs elsewhere", begin.elapsed());
+    lab.watch.one_at_a_time();
 }

@@ -252,6 +252,14 @@ impl Lab {
         on_switch(self.switch.id(), line);
     }
 
+    /// Has all of a node stand still, as a host that hangs does.
+    pub fn hang(&self, node: &str) {
+        let pids = all_pids().filter(|pid| self.node_of(*pid) == Some(name_of(node)));
+        let pids: Vec<String> = pids.map(|pid| pid.to_string()).collect();
+        let words: Vec<&str> = ["-s", "STOP"].into_iter().chain(pids.iter().map(String::as_str)).collect();
+        tool("kill", &words);
+    }
+
     /// Takes a node's power away.
     pub fn off(&self, node: &str) {
         off(self.nodes[node].init);
@@ -386,7 +394,7 @@ fn power(
         for request in fs::read_dir(folder).unwrap().flatten() {
             let name = request.file_name().into_string().unwrap();
             let done = folder.join(format!("{name}.done"));
-            if name.ends_with(".done") || done.exists() {
+            if name == "broken" || name == "refused" || name.ends_with(".done") || done.exists() {
                 continue;
             }
             let node = name.split('.').next().unwrap().to_string();

@@ -111,6 +111,7 @@ mod readiness;
 mod readme;
 mod record;
 mod record_boots;
+mod record_files;
 mod record_runs;
 mod record_words;
 mod recorded;
