@@ -51,6 +51,7 @@ pub(crate) mod report;
 pub(crate) mod restore;
 mod rights;
 pub(crate) mod seat;
+pub(crate) mod serial_log;
 pub(crate) mod server;
 mod settings;
 pub(crate) mod signals;

@@ -4,6 +4,7 @@
 //! and writes the call into the [`journal`]. Afterwards [`merge()`] sets two recordings beside each other, with and without
 //! what initializes the machine, and the [`transcript`] shows the outcome.
 
+pub(crate) mod asked;
 pub(crate) mod call;
 pub(crate) mod download;
 pub(crate) mod ends;
@@ -13,6 +14,7 @@ pub(crate) mod journal;
 pub mod merge;
 pub(crate) mod part;
 pub(crate) mod race;
+pub(crate) mod sized;
 pub(crate) mod taken;
 pub(crate) mod transcript;
 pub(crate) mod words;
@@ -24,6 +26,7 @@ pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
 pub(crate) use part::{Part, When};
 pub(crate) use taken::node_of;
+pub(crate) use world::FileState;
 pub(crate) use world::{Answer, Prepared, made_up};
 pub use world::{Scenario, World};
 

@@ -74,8 +74,9 @@ No file is made by truncate, and no device by mdconfig: a test such as `[ -f /vm
 the real disk. The standard input is empty. A password is `***` wherever it is shown.
 
 A script that is enclosed is recorded again, at most 64 times for 10 seconds each: with the same answers,
-with each end of its first boot (bhyve's status 0 to 4), and with each question that found nothing
-answered the other way. What differs becomes `restart(…)`, or stands under `if init`. What cannot be
+with each end of its first boot (bhyve's status 0 to 4), with each question that found nothing answered
+the other way, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it) there and
+not there. What differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be
 said in a recipe stands in its first lines as NOT DERIVED, and the exit code is 1.
 
 The recipe is then rehearsed, with and without `init`, and run boot by boot on a host that has what it

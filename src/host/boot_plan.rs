@@ -1,7 +1,7 @@
 //! What a boot of a machine needs: folders, files and the hypervisor's command line. It is the only way from a machine to these:
 //! `vmrun plan` prints it, a host carries it out, a simulated host records it.
 
-use super::{CommandStep, Platform, Settings, swtpm};
+use super::{CommandStep, Platform, Settings, serial_log, swtpm};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::device::agent_socket;
@@ -221,7 +221,7 @@ fn under_qemu(machine: &Machine, setting: &PlanSetting<'_>) -> BootPlan {
 
 /// What serves a machine by its own description.
 fn helpers(machine: &Machine, host: &Settings) -> Vec<Helper> {
-    swtpm::helper(machine, host).into_iter().collect()
+    swtpm::helper(machine, host).into_iter().chain(serial_log::helper(machine, host)).collect()
 }
 
 /// The keys of a file of secrets, without the values.

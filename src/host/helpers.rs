@@ -4,14 +4,14 @@
 //! that it keeps, and can be written down before it does anything; where vmrun is killed before, the shell finds the end of its
 //! input and ends. So there is no moment at which one runs that nobody has noted.
 
-use super::files::{make_folder, remove, write_private};
+use super::files::{io_fault, make_folder, remove, write_private};
 use super::foreign_process::{ForeignProcess, HypervisorProcess};
 use super::helper::{HelperEnd, HelperId, HelperProcess, HelperStart};
 use super::kernel;
 use super::process::{EndedBy, Process};
 use super::signals::Signals;
 use crate::diag::{Blame, Fault};
-use crate::model::Helper;
+use crate::model::{Argv, Helper};
 use nix::sys::signal::Signal;
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -44,10 +44,11 @@ struct Running {
 pub(crate) struct Helpers(Vec<Running>);
 
 impl Helpers {
-    /// Starts one, which waits at its gate.
+    /// Starts one in a folder, where it waits at its gate.
     pub(crate) fn start(
         &mut self,
         start: &HelperStart,
+        folder: Option<&Path>,
         signals: Rc<Signals>,
         log: Option<&Path>,
     ) -> Result<HelperProcess, Fault> {
@@ -55,7 +56,8 @@ impl Helpers {
         make_folder(&start.folder, Some(0o755))?;
         helper.folder.as_ref().map_or(Ok(()), |folder| make_folder(folder, Some(0o700)))?;
         helper.socket.as_ref().map_or(Ok(()), |socket| make_room(helper, socket))?;
-        let (process, gate) = Process::gated(&start.argv, signals, log)?;
+        let argv = if helper.is_ours { with_own_program(&start.argv)? } else { start.argv.clone() };
+        let (process, gate) = Process::gated(&argv, folder.filter(|_| !helper.is_ours), signals, log)?;
         let pid = process.id();
         write_private(&start.pid_file(), format!("{pid}\n").as_bytes())?;
         let started = kernel::started(pid).unwrap_or_default();
@@ -130,7 +132,10 @@ impl Helpers {
             (None, HelperId::Process(_) | HelperId::PidFile(_)) => return Ok(()),
         };
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            process.signal(signal);
+            match &mut process {
+                HypervisorProcess::Child(process) => process.signal_group(signal),
+                HypervisorProcess::Adopted(process) => process.signal_group(signal),
+            }
             let until = Instant::now() + PATIENCE;
             while Instant::now() < until {
                 if process.ended().is_some() {
@@ -155,6 +160,12 @@ impl HypervisorProcess {
             Self::Adopted(process) => process.has_ended().then(|| "has ended".into()),
         }
     }
+}
+
+/// The file of this program is not in PATH everywhere.
+fn with_own_program(argv: &Argv) -> Result<Argv, Fault> {
+    let program = std::env::current_exe().map_err(io_fault("find", Path::new("vmrun")))?;
+    Ok(Argv { program: program.display().to_string(), args: argv.args.clone() })
 }
 
 /// Whether a process that was noted is still the one: by its number, when it was started, and its command line.

@@ -14,7 +14,7 @@ use crate::model::Argv;
 use input::Input;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -160,7 +160,12 @@ impl Process {
 
     /// Starts a program that waits at a gate until it gets a line, and ends where we are gone before. It is in a group of its own, its
     /// output goes where its errors go, and its number stays when it becomes the program.
-    pub(crate) fn gated(argv: &Argv, signals: Rc<Signals>, log: Option<&Path>) -> Result<(Self, ChildStdin), Fault> {
+    pub(crate) fn gated(
+        argv: &Argv,
+        folder: Option<&Path>,
+        signals: Rc<Signals>,
+        log: Option<&Path>,
+    ) -> Result<(Self, ChildStdin), Fault> {
         const GATE: &str = "read go && exec \"$@\" </dev/null";
         let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
         let gated = Argv::new("sh").args(["-c", GATE, "sh"]).args(argv.words());
@@ -172,6 +177,7 @@ impl Process {
         };
         let set = |command: &mut Command| {
             command.stdin(Stdio::piped()).stdout(output.0).stderr(output.1).process_group(0);
+            folder.into_iter().for_each(|folder| _ = command.current_dir(folder));
         };
         let mut child = Self::start(&gated, set, log)?;
         let gate = child.stdin.take();
@@ -226,6 +232,13 @@ impl Process {
         if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
             kill(Pid::from_raw(id), signal)
                 .may_fail("it has not been waited for, so that the number is its own and takes the signal");
+        }
+    }
+
+    /// Sends a signal to it and to what it has started, which is a group of its own; one that has ended already gets none.
+    pub(crate) fn signal_group(&mut self, signal: Signal) {
+        if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
+            killpg(Pid::from_raw(id), signal).may_fail("it has not been waited for, so that the number is its own");
         }
     }
 

@@ -17,7 +17,9 @@ use crate::diag::{Blame, Fault, Source};
 use crate::host::wait;
 use crate::model::Argv;
 use crate::recording::hidden::hide;
-use crate::recording::{CARRIERS, Call, NAMES, Recording, Scenario, Written, base_name, journal, made_up};
+use crate::recording::{
+    CARRIERS, Call, FileState, NAMES, Recording, Scenario, Written, base_name, journal, made_up, sized,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
@@ -116,7 +118,13 @@ impl Recorder {
             script.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
         }
         folder.calm_down(until);
-        let (status, stderr, written) = script.end(hear)?;
+        let (status, stderr, mut written) = script.end(hear)?;
+        // What is there for the recording alone the script has not written.
+        let is_ours = |path: &str| setting.files.iter().any(|file| file.is_there && file.path == path);
+        written.retain(|file| match file.content.as_deref() {
+            Some(content) => content != sized::CONTENT && !(content == FileState::CONTENT && is_ours(&file.path)),
+            None => true,
+        });
         let calls = folder.calls()?;
         let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
         Ok(Recording {
@@ -126,6 +134,7 @@ impl Recorder {
             written,
             made_up,
             is_cut,
+            files: setting.files.clone(),
             restarts: None,
         })
     }
@@ -150,9 +159,29 @@ pub(crate) fn interfaces() -> Option<String> {
     run(&Argv::new("ifconfig")).ok()
 }
 
+/// The shells that run scripts.
+const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "ksh93", "mksh", "oksh", "zsh", "csh", "tcsh"];
+
+/// Returns a command by which the shell of a script tells of each of its commands. Nothing where no shell of sh's kin runs it.
+pub(crate) fn traced(command: &[String]) -> Option<Vec<String>> {
+    let tells = |program: &str| SHELLS.contains(&base_name(program)) && !program.ends_with("csh");
+    let (program, args) = command.split_first()?;
+    let tracing = || "-x".to_string();
+    if tells(program) {
+        return Some([&[program.clone(), tracing()], args].concat());
+    }
+    let source = script(command)?;
+    let first = source.text.lines().next()?.strip_prefix("#!")?;
+    let mut words: Vec<String> = first.split_whitespace().map(String::from).collect();
+    if words.first().is_some_and(|word| base_name(word) == "env") {
+        words.remove(0);
+    }
+    let is_told = words.first().is_some_and(|word| tells(word));
+    is_told.then(|| [words, vec![tracing(), source.name], args.to_vec()].concat())
+}
+
 /// Returns the text of the script that a command runs, if it can be read: the command itself, or what a shell is given.
 pub(crate) fn script(command: &[String]) -> Option<Source> {
-    const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "ksh93", "mksh", "oksh", "zsh", "csh", "tcsh"];
     let (program, args) = command.split_first()?;
     let path = if SHELLS.contains(&base_name(program)) {
         PathBuf::from(args.iter().find(|arg| !arg.starts_with(['-', '+']))?)

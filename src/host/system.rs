@@ -443,7 +443,7 @@ impl Guests for System {
     fn start_helper(&mut self, start: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
         self.hurry();
         tracing::debug!("{}", start.argv);
-        self.helpers.start(start, self.signals.clone(), self.log.as_deref()).map(Some)
+        self.helpers.start(start, self.folder.as_deref(), self.signals.clone(), self.log.as_deref()).map(Some)
     }
 
     fn release_helper(&mut self, helper: &Helper, is_waited: bool) -> Result<(), Fault> {

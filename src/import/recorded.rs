@@ -17,6 +17,7 @@ use super::{Import, ImportOptions, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
+use crate::recording::part::groups;
 use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -28,12 +29,25 @@ pub(crate) struct Flow {
     pub(crate) again: Again,
     /// After what it starts the machine again, in the words of `restart`. Nothing where that is not known.
     pub(crate) on: Option<Vec<&'static str>>,
+    /// What hangs on files.
+    pub(crate) guards: Vec<Guard>,
     /// The commands that it calls before each boot.
     pub(crate) each_boot: Vec<String>,
     /// The commands that it calls only where something is missing.
     pub(crate) missing: Vec<String>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
+}
+
+/// What a script calls only where a file is there, or only where it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Guard {
+    /// A whole command, or arguments of bhyve's that belong together.
+    pub(crate) what: Vec<String>,
+    /// The file.
+    pub(crate) path: String,
+    /// Whether it is where that is there.
+    pub(crate) is_there: bool,
 }
 
 /// Returns the recipe of recorded steps, or what is wrong with a machine that they boot. `from` is what was recorded, for the
@@ -57,6 +71,8 @@ pub(crate) fn recipe(
         loaders: Vec::new(),
         missing: &flow.missing,
         each_boot: &flow.each_boot,
+        guards: &flow.guards,
+        guard: None,
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
@@ -74,7 +90,9 @@ pub(crate) fn recipe(
         writer.network(at);
         let is_said = !step.call.reads || step.call.program() == "kldstat";
         if is_said && !back.contains(&at) && step.call.program() != "ifconfig" {
+            writer.guard = writer.condition(&step.call.argv);
             writer.step(at, step)?;
+            writer.guard = None;
         }
     }
     text += &writer.blocks();
@@ -181,6 +199,8 @@ fn policy(on: Option<&[&'static str]>) -> String {
 /// Lines that belong together, and when they are there.
 struct Lines {
     when: When,
+    /// What else has to be so, as an expression.
+    guard: Option<String>,
     text: String,
     /// Whether an empty line stands before them.
     apart: bool,
@@ -200,6 +220,9 @@ struct Writer<'a> {
     missing: &'a [String],
     /// The commands that the script calls before each boot.
     each_boot: &'a [String],
+    guards: &'a [Guard],
+    /// What has to be so for the step that is written, as an expression.
+    guard: Option<String>,
 }
 
 impl Writer<'_> {
@@ -241,20 +264,44 @@ impl Writer<'_> {
         }
     }
 
+    /// Returns what has to be so for a command, or for arguments of bhyve's, as an expression. Nothing where no file does.
+    fn condition(&self, what: &[String]) -> Option<String> {
+        let guard = self.guards.iter().find(|guard| guard.what == what)?;
+        let path = self.words.values.get(&guard.path).cloned().unwrap_or_else(|| quoted(&guard.path));
+        Some(format!("{}exists({path})", if guard.is_there { "" } else { "!" }))
+    }
+
+    /// Finds the slots of a machine that are there only where a file is, or is not.
+    fn guarded_slots(&mut self, args: &[String]) -> Result<(), Vec<Diagnostic>> {
+        let whole = self.import(args)?.draft;
+        let all = groups("bhyve", args);
+        for (at, group) in all.iter().enumerate() {
+            let Some(condition) = self.condition(group) else { continue };
+            let rest = all.iter().enumerate().filter(|(other, _)| *other != at);
+            let rest: Vec<String> = rest.flat_map(|(_, words)| words.clone()).collect();
+            let without = self.import(&rest)?.draft;
+            let gone = whole.slots.keys().filter(|slot| !without.slots.contains_key(slot));
+            self.words.conditions.extend(gone.map(|slot| (*slot, condition.clone())));
+        }
+        Ok(())
+    }
+
     /// Whether a step comes after the last boot.
     fn is_over(&self, at: usize) -> bool {
         self.steps.iter().rposition(|step| step.call.boots().is_some()).is_none_or(|boot| boot < at)
     }
 
     fn has_said(&self, when: When, line: &str) -> bool {
-        let is_there = |lines: &Lines| lines.when == when || lines.when == When::Always;
+        let is_there = |lines: &Lines| {
+            (lines.when == when || lines.when == When::Always) && (lines.guard.is_none() || lines.guard == self.guard)
+        };
         self.lines.iter().any(|lines| is_there(lines) && lines.text.contains(line))
     }
 
     fn say(&mut self, when: When, text: String) {
         match self.lines.last_mut() {
-            Some(last) if last.when == when && !last.apart => last.text += &text,
-            _ => self.lines.push(Lines { when, text, apart: false }),
+            Some(last) if last.when == when && last.guard == self.guard && !last.apart => last.text += &text,
+            _ => self.lines.push(Lines { when, guard: self.guard.clone(), text, apart: false }),
         }
     }
 
@@ -290,6 +337,7 @@ impl Writer<'_> {
             parts.flat_map(|part| part.words.clone()).collect::<Vec<String>>()
         };
         let (with, without) = (line(When::OnlyWithout), line(When::OnlyInit));
+        self.guarded_slots(if step.when == When::OnlyWithout { &without } else { &with })?;
         let mut first = self.import(if step.when == When::OnlyWithout { &without } else { &with })?;
         let left_out = if step.when == When::OnlyWithout { When::OnlyInit } else { When::OnlyWithout };
         self.give_loader(&mut first.draft, left_out);
@@ -307,7 +355,7 @@ impl Writer<'_> {
         let remarks = first.remarks.iter().map(|(_, remark)| remark.as_str()).chain(unloaded);
         let remarks: String = remarks.map(|remark| comment(0, remark)).collect();
         text.insert_str(0, &remarks);
-        self.lines.push(Lines { when: step.when, text, apart: true });
+        self.lines.push(Lines { when: step.when, guard: self.guard.clone(), text, apart: true });
         Ok(())
     }
 
@@ -320,17 +368,21 @@ impl Writer<'_> {
     /// Two forms of one machine: in one description where only whole slots differ.
     fn both(&mut self, with: &Draft, without: &Draft) -> String {
         let mut all = with.clone();
-        let mut conditions: BTreeMap<PciSlot, String> = BTreeMap::new();
+        let mut conditions: BTreeMap<PciSlot, String> = self.words.conditions.clone();
+        let both = |conditions: &BTreeMap<PciSlot, String>, slot: &PciSlot, init: &str| {
+            conditions.get(slot).map_or_else(|| init.to_string(), |other| format!("{init} && {other}"))
+        };
         for slot in with.slots.keys().filter(|slot| !without.slots.contains_key(slot)) {
-            conditions.insert(*slot, "init".into());
+            conditions.insert(*slot, both(&conditions, slot, "init"));
         }
         for (slot, device) in without.slots.iter().filter(|(slot, _)| !with.slots.contains_key(slot)) {
-            conditions.insert(*slot, "!init".into());
+            conditions.insert(*slot, both(&conditions, slot, "!init"));
             all.slots.insert(*slot, device.clone());
         }
         let mut rest = (with.clone(), without.clone());
-        rest.0.slots.retain(|slot, _| !conditions.contains_key(slot));
-        rest.1.slots.retain(|slot, _| !conditions.contains_key(slot));
+        let is_of_init = |slot: &PciSlot| conditions.get(slot) != self.words.conditions.get(slot);
+        rest.0.slots.retain(|slot, _| !is_of_init(slot));
+        rest.1.slots.retain(|slot, _| !is_of_init(slot));
         if rest.0 == rest.1 {
             let words = Words { conditions, ..self.words.clone() };
             return machine(&all, &words);
@@ -364,10 +416,17 @@ impl Writer<'_> {
 
     /// Returns the lines, those that depend on `init` in blocks.
     fn blocks(&self) -> String {
-        let block = |lines: &Lines| match lines.when {
-            When::Always => format!("\n{}", lines.text),
-            When::OnlyInit => format!("\nif init {{\n{}}}\n", indented(&lines.text)),
-            When::OnlyWithout => format!("\nif !init {{\n{}}}\n", indented(&lines.text)),
+        let block = |lines: &Lines| {
+            let init = match lines.when {
+                When::Always => None,
+                When::OnlyInit => Some("init"),
+                When::OnlyWithout => Some("!init"),
+            };
+            let all: Vec<&str> = init.into_iter().chain(lines.guard.as_deref()).collect();
+            if all.is_empty() {
+                return format!("\n{}", lines.text);
+            }
+            format!("\nif {} {{\n{}}}\n", all.join(" && "), indented(&lines.text))
         };
         self.lines.iter().map(block).collect()
     }

@@ -63,6 +63,8 @@ pub struct Draft {
     pub agent: Option<PciSlot>,
     /// The folder in which a TPM that is played for it keeps its state (swtpm(8)).
     pub tpm_state: Option<DevicePath>,
+    /// The log in which what its first serial port says is kept, beside what that is plugged into.
+    pub serial_log: Option<DevicePath>,
 }
 
 impl Default for Draft {
@@ -91,6 +93,7 @@ impl Default for Draft {
             ssh: SshOptions::default(),
             agent: None,
             tpm_state: None,
+            serial_log: None,
         }
     }
 }

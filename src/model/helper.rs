@@ -29,6 +29,8 @@ pub(crate) struct Helper {
     pub is_fatal: bool,
     /// Whether each boot has one of its own; else it stays through reboots.
     pub each_boot: bool,
+    /// Whether it is vmrun itself, which runs where this one does: in no jail of the machine.
+    pub is_ours: bool,
     /// A folder in which it keeps something, which has to be there.
     pub folder: Option<PathBuf>,
 }
@@ -42,7 +44,17 @@ impl Helper {
             return Err(fault.hint("letters, digits, `.`, `_`, `+` and `-`, at most 64: write `name: \"swtpm\"`"));
         }
         let (socket, tcp, within) = (None, None, READY_WITHIN);
-        Ok(Self { name: name.into(), argv, socket, tcp, within, is_fatal: false, each_boot: false, folder: None })
+        Ok(Self {
+            name: name.into(),
+            argv,
+            socket,
+            tcp,
+            within,
+            is_fatal: false,
+            each_boot: false,
+            is_ours: false,
+            folder: None,
+        })
     }
 
     /// Returns its command line as ps(1) shows it.

@@ -112,6 +112,11 @@ impl Machine {
         self.draft.tpm_state.as_ref()
     }
 
+    /// Returns the log in which what its first serial port says is kept.
+    pub const fn serial_log(&self) -> Option<&DevicePath> {
+        self.draft.serial_log.as_ref()
+    }
+
     /// Returns the firmware.
     pub const fn bootrom(&self) -> Option<&Bootrom> {
         self.draft.bootrom.as_ref()

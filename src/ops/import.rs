@@ -21,6 +21,7 @@ use crate::import::golden::TestHost;
 use crate::import::{Import, ImportOptions, Prints, SourceKind, command_line, path_in, proof, read, recipe};
 use crate::model::{Argv, Target};
 use crate::qemu::seen::is_qemu;
+use crate::recording::Recording;
 use crate::script::Recipe;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -139,7 +140,7 @@ fn compare(import: &Import, recipe: &str, name: &str) -> Result<Vec<String>, Vec
     let parsed = Recipe::parse(name, recipe)?;
     let mut differences = Vec::new();
     for init in [false, true] {
-        let done = rehearsed(&parsed, import.draft.target, &[], init)?;
+        let done = rehearsed(&parsed, import.draft.target, &Recording::default(), init)?;
         let machine = booted(&done).first().copied();
         let found = match &import.prints {
             Some(prints) => printed(prints, &done),

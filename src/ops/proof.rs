@@ -16,14 +16,15 @@ use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 
-/// Rehearses a recipe on a host that has whatever it needs, and returns what it would have done.
+/// Rehearses a recipe on a host that has whatever it needs, but the interfaces and the files that were there when its script was recorded, and returns what it would have done.
 pub(super) fn rehearsed(
     recipe: &Recipe,
     target: Target,
-    interfaces: &[Interface],
+    recording: &Recording,
     init: bool,
 ) -> Result<Vec<Rehearsed>, Vec<Diagnostic>> {
-    let rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target).with(interfaces)));
+    let missing = recording.files.iter().filter(|file| !file.is_there).map(|file| file.path.clone().into());
+    let rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target).with(&found(recording)).without(missing)));
     let inputs = Inputs { init, ..Inputs::default() };
     let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
     if evaluated.faults.is_empty() { Ok(evaluated.run.rehearsed().to_vec()) } else { Err(evaluated.faults) }
@@ -58,7 +59,7 @@ pub(super) fn of_script(
     init: bool,
 ) -> Result<Option<Proof>, Vec<Diagnostic>> {
     let boots = recorded::boots(recording);
-    let done = rehearsed(recipe, target, &found(recording), init)?;
+    let done = rehearsed(recipe, target, recording, init)?;
     if boots.is_empty() {
         return Ok(None);
     }

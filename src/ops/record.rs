@@ -1,13 +1,14 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+mod asked_files;
 mod ends;
+mod flow;
 mod guards;
 mod sessions;
 
-use self::ends::Course;
+use self::flow::Known;
 use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
-use super::proof::boots::{self, Ends};
 use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
 pub(crate) use crate::host::enclosure::enter;
@@ -21,8 +22,7 @@ use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
-use crate::recording::merge::{after_crash, each_boot};
-use crate::recording::{Again, NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
+use crate::recording::{NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
 use std::rc::Rc;
@@ -109,7 +109,7 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let known = if request.form == RecordingFormat::Recipe {
         request.flow(&mut sessions, &mut with, without.as_mut(), &mut gaps)?
     } else {
-        Known { flow: Flow { again: again(&with, without.as_ref()), ..Flow::default() }, ..Known::default() }
+        Known::of(Flow { again: again(&with, without.as_ref()), ..Flow::default() })
     };
     let recorded = request.written(&with, without.as_ref(), &known)?;
     if request.form != RecordingFormat::Recipe {
@@ -195,101 +195,7 @@ fn differences(
     Ok((first.is_some() || later.is_some()).then_some(all))
 }
 
-/// What is known of what a script does after its boots.
-#[derive(Default)]
-struct Known {
-    flow: Flow,
-    /// As it is usually run; nothing where it was recorded but once.
-    usual: Option<Course>,
-    /// As it initializes, where that is another way.
-    initial: Option<Course>,
-    /// What could not be derived, unless the proof shows that it is the same.
-    doubt: Option<Fault>,
-}
-
-impl Known {
-    /// Compares the recipe boot by boot with what was recorded of each end. Where something is not known of the script there is nothing to
-    /// compare with.
-    fn boot_by_boot(
-        &self,
-        text: &str,
-        target: Target,
-        whole: &dyn Fn(&Recording) -> Recording,
-    ) -> Result<Vec<String>, Vec<Diagnostic>> {
-        let Some(usual) = self.usual.as_ref().filter(|_| self.flow.gaps.is_empty()) else { return Ok(Vec::new()) };
-        let recipe = Rc::new(Recipe::parse("the recipe", text)?);
-        let all = |course: &Course| course.ends.iter().map(|(status, one)| (*status, whole(one))).collect::<Vec<_>>();
-        let (usual, initial) = (all(usual), self.initial.as_ref().map(all));
-        let ways = [
-            Ends { init: true, recordings: initial.as_deref().unwrap_or(&usual) },
-            Ends { init: false, recordings: &usual },
-        ];
-        boots::differences(&recipe, target, &ways, &self.flow.missing)
-    }
-}
-
 impl Request<'_> {
-    /// Finds what the script does after its boots: by recordings with other ends where it may be repeated, else in what was heard.
-    fn flow(
-        &self,
-        sessions: &mut Sessions<'_>,
-        with: &mut Recording,
-        without: Option<&mut Recording>,
-        gaps: &mut Vec<Fault>,
-    ) -> Result<Known, Fault> {
-        let args = self.init_args.map(words::split).transpose()?;
-        // Two recordings that differ with the same answers would differ with others too, and that would say nothing of these.
-        let is_steady = gaps.is_empty();
-        let usual = is_steady.then(|| sessions.course(&filled(self.command, &[]), without.as_deref().unwrap_or(with)));
-        let Some(usual) = usual.transpose()?.flatten() else {
-            let on = after_crash(with).then(|| vec!["reboot", "crash"]);
-            let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            let flow = Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() };
-            return Ok(Known { flow, ..Known::default() });
-        };
-        let guards = sessions.guards(&filled(self.command, &[]), without.as_deref().unwrap_or(with))?;
-        gaps.extend(guards.gaps);
-        let initial = match (&args, &without) {
-            (Some(args), Some(_)) => sessions.course(&filled(self.command, args), with)?,
-            _ => None,
-        };
-        let all = [Some(&usual), initial.as_ref()].into_iter().flatten();
-        for gap in all.flat_map(|course| &course.gaps) {
-            if !gaps.contains(gap) {
-                gaps.push(gap.clone());
-            }
-        }
-        with.restarts = Some(initial.as_ref().unwrap_or(&usual).restarts.0.clone());
-        let mut plain = None;
-        if let Some(without) = without {
-            without.restarts = Some(usual.restarts.0.clone());
-            plain = Some(&*without);
-        }
-        gaps.extend(torn(&usual, initial.as_ref()));
-        let first = initial.as_ref().unwrap_or(&usual);
-        let again = first.end(0).map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
-        // After a reboot vmrun does what the script does without what initializes.
-        let is_own = again == Again::Otherwise || again == Again::Same && plain.is_some();
-        let doubt = is_own.then(|| {
-            let fault = Fault::new(
-                "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false",
-            );
-            fault.hint("what differs may stand under `if init`, or be a recipe of its own")
-        });
-        // Where something else is not known there is no proof boot by boot.
-        let doubt = if gaps.is_empty() {
-            doubt
-        } else {
-            gaps.extend(doubt);
-            None
-        };
-        let again = if is_own { Again::AsWithout } else { again };
-        let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-        let each_boot = first.end(0).map(each_boot).unwrap_or_default();
-        let flow = Flow { again, on: Some(usual.restarts.words()), missing: guards.missing, each_boot, gaps };
-        Ok(Known { flow, usual: Some(usual), initial, doubt })
-    }
-
     /// Writes the recording in the form that is asked for.
     fn written(
         &self,
@@ -308,15 +214,14 @@ impl Request<'_> {
                 Ok(document(transcript::text(&steps, again, &init, &from)))
             }
             RecordingFormat::Recipe => {
-                let path =
-                    |folder: &str, path: &str| files::whole(Path::new(folder), Path::new(path)).display().to_string();
                 let whole = |recording: &Recording| {
-                    let recording = with_written(&with_configurations(recording), &path);
-                    recorded::with_whole_paths(&recording, self.target(), &path)
+                    let recording = with_written(&with_configurations(recording), &whole_path);
+                    recorded::with_whole_paths(&recording, self.target(), &whole_path)
                 };
+                let (all, plain) = known.together(with, without);
+                let steps = merge(&whole(all), plain.map(&whole).as_ref());
                 let (with, without) = (&whole(with), without.map(&whole));
                 let without = without.as_ref();
-                let steps = merge(with, without);
                 let mut text = recorded::recipe(&steps, flow, self.target(), &self.shown(), &init)?;
                 let hides_password = text.contains("secret(\"vnc\")");
                 let mut differences = differences(&text, (with, without), &flow.missing, self.target()).transpose();
@@ -407,17 +312,7 @@ fn escapes(command: &[String]) -> Vec<Diagnostic> {
     escape::find(&source.text).into_iter().map(reported).collect()
 }
 
-/// Returns what is wrong where a script starts its machine again after other ends when it initializes.
-fn torn(usual: &Course, initial: Option<&Course>) -> Option<Fault> {
-    let initial = initial.filter(|initial| initial.restarts != usual.restarts)?;
-    let shown = |course: &Course| match course.restarts.words().as_slice() {
-        [] => "nothing".to_string(),
-        words => words.join(", "),
-    };
-    let fault = Fault::new(format!(
-        "the script starts the machine again after {} when it initializes, and else after {}",
-        shown(initial),
-        shown(usual)
-    ));
-    Some(fault.hint("the recipe's `restart` is of the second: write another one under `if init`"))
+/// Returns the path from the root on of one that begins in a folder.
+fn whole_path(folder: &str, path: &str) -> String {
+    files::whole(Path::new(folder), Path::new(path)).display().to_string()
 }

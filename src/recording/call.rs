@@ -1,7 +1,7 @@
 //! A call and a recording as values.
 
 use super::hidden::{hide, hide_lines};
-use super::world::Answer;
+use super::world::{Answer, FileState};
 use crate::model::Argv;
 
 /// One call of a program that has a stand-in.
@@ -89,6 +89,8 @@ pub struct Recording {
     pub written: Vec<Written>,
     /// What was made up for answers, each once: neither the script nor who records it said so.
     pub made_up: Vec<String>,
+    /// How files were on which it hangs what the script calls.
+    pub files: Vec<FileState>,
     /// It was cut where the script booted a machine too often.
     pub is_cut: bool,
     /// After which of bhyve's statuses the script starts its machine again, where that was found.

@@ -6,7 +6,7 @@
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
-use super::world::{Answer, Prepared, Scenario};
+use super::world::{Answer, FileState, Prepared, Scenario};
 
 /// Returns the bytes of one call. A password is hidden before it is written.
 pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Vec<u8> {
@@ -77,6 +77,12 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     put(&mut bytes, &setting.exits);
     put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
     put(&mut bytes, setting.interfaces.as_bytes());
+    put(&mut bytes, setting.files.len().to_string().as_bytes());
+    for file in &setting.files {
+        put(&mut bytes, file.path.as_bytes());
+        put(&mut bytes, if file.is_there { b"there" } else { b"missing" });
+        put(&mut bytes, if file.is_folder { b"folder" } else { b"file" });
+    }
     for prepared in &setting.answers {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
         prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
@@ -93,6 +99,15 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     let exits = take(&mut rest)?.to_vec();
     let has_modules = take(&mut rest)? == b"modules";
     let interfaces = text(take(&mut rest)?);
+    let count: usize = number(take(&mut rest)?)?;
+    if count > rest.len() {
+        return None;
+    }
+    let mut file = || {
+        let (path, is_there) = (text(take(&mut rest)?), take(&mut rest)? == b"there");
+        Some(FileState { path, is_there, is_folder: take(&mut rest)? == b"folder" })
+    };
+    let files = (0..count).map(|_| file()).collect::<Option<_>>()?;
     let mut answers = Vec::new();
     while !rest.is_empty() {
         let count: usize = number(take(&mut rest)?)?;
@@ -102,7 +117,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Scenario { exits, limit, boots_max, interfaces, answers, has_modules })
+    Some(Scenario { exits, limit, boots_max, interfaces, answers, files, has_modules })
 }
 
 /// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.

@@ -138,12 +138,16 @@ fn alone(call: &Call, when: When) -> Step {
     Step { call: call.clone(), when, parts, given_back_by: None }
 }
 
-fn beside(left: &[&Call], right: &[&Call]) -> Vec<Step> {
-    let likeness = |a: &&Call, b: &&Call| match () {
+/// How alike two calls are: the same, boots of one machine, or nothing of that.
+pub(crate) fn likeness(a: &&Call, b: &&Call) -> usize {
+    match () {
         () if a.argv == b.argv => 2,
         () if a.boots().is_some() && a.boots() == b.boots() => 1,
         () => 0,
-    };
+    }
+}
+
+fn beside(left: &[&Call], right: &[&Call]) -> Vec<Step> {
     let steps = align(left, right, likeness).into_iter().map(|pair| match pair {
         Pair::Left(call) => alone(call, When::OnlyInit),
         Pair::Right(call) => alone(call, When::OnlyWithout),

@@ -65,6 +65,22 @@ pub struct Prepared {
     pub text: String,
 }
 
+/// A file that is there before a script begins, or is not, whatever the host has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileState {
+    /// Its path from the root on.
+    pub path: String,
+    /// Whether it is there.
+    pub is_there: bool,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+impl FileState {
+    /// What is in a file that is there for a recording alone.
+    pub(crate) const CONTENT: &[u8] = b"\n";
+}
+
 /// What a world begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -78,6 +94,8 @@ pub struct Scenario {
     pub interfaces: String,
     /// What the user prepared.
     pub answers: Vec<Prepared>,
+    /// Files that are as the recording wants them, whatever the host has.
+    pub files: Vec<FileState>,
     /// Whether modules of the kernel are there that the script did not load. It is so where the script loads none itself, which then shows
     /// all that it loads.
     pub has_modules: bool,
@@ -105,6 +123,7 @@ impl Default for Scenario {
             boots_max: usize::MAX,
             interfaces: INTERFACES.into(),
             answers: Vec::new(),
+            files: Vec::new(),
             has_modules: false,
         }
     }

@@ -68,9 +68,15 @@ impl Run {
     pub(super) fn start_helpers(&mut self, machine: &Machine, plan: &BootPlan) -> Result<(), Fault> {
         self.helpers.cared.clear();
         let all: Vec<Helper> = plan.helpers.iter().chain(&self.helpers.declared).cloned().collect();
+        let is_own = |one: &&Helper| plan.helpers.iter().any(|own| own.name == one.name);
+        if let Some(twice) = self.helpers.declared.iter().find(is_own) {
+            let fault = Fault::new(format!("{} has a helper of its own that is called {}", machine.name(), twice.name));
+            return Err(fault.hint("give the helper of the recipe another `name`"));
+        }
+        self.end_others(&all)?;
         for helper in all {
             let is_freebsd = self.host.settings().platform == Platform::FreeBsd;
-            let argv = match machine.jail().filter(|_| is_freebsd) {
+            let argv = match machine.jail().filter(|_| is_freebsd && !helper.is_ours) {
                 Some(jail) => bhyve::within(&jail.name, &helper.argv),
                 None => helper.argv.clone(),
             };
@@ -83,6 +89,14 @@ impl Run {
             self.helpers.cared.push(Cared::new(name, *is_fatal, Some(start.clone())));
         }
         Ok(())
+    }
+
+    /// Ends the helpers that served boots before, and are named no more.
+    fn end_others(&mut self, named: &[Helper]) -> Result<(), Fault> {
+        let is_named = |name: &str| named.iter().any(|one| one.name == name);
+        let is_other = |hold: &&Hold| matches!(hold, Hold::Helper { name, .. } if !is_named(name));
+        let others: Vec<Hold> = self.holds.iter().filter(is_other).cloned().collect();
+        others.iter().try_for_each(|hold| self.end_helper(hold))
     }
 
     /// Returns whether a helper runs that serves the next boot as well; one that does not is ended.

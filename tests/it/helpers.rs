@@ -174,6 +174,55 @@ error: the helper h was killed by signal 9; the guest is stopped, as its recipe 
 }
 
 #[test]
+fn what_a_helper_has_started_ends_with_it() {
+    let more = serving("if (fork) { sleep 60 } else { open F, '>[tmp]/vm/child'; print F $$; close F; sleep 61 }");
+    for is_killed in [false, true] {
+        let sandbox = host("run\n", &helper(&more, ""));
+        let mut run = sandbox.start(&["db.rhai"]);
+        until_noted(&mut run);
+        run.until("its child", |sandbox| !sandbox.read("vm/child").is_empty());
+        let child: u32 = sandbox.read("vm/child").parse().unwrap();
+        assert!(lives(child));
+        if is_killed {
+            run.kill();
+            assert_eq!(sandbox.run(&["gc"]).code, 0);
+        } else {
+            run.signal("TERM");
+            assert_eq!(run.wait().code, 130);
+        }
+        wait("the end of the child", || !lives(child));
+        is_clean(&sandbox);
+    }
+}
+
+#[test]
+fn a_helper_is_run_where_its_recipe_is_and_one_that_is_named_no_more_ends() {
+    let before =
+        "if init { helper(#{ name: \"h\", run: [\"perl\", \"-e\", \"open F, '>here'; close F; sleep 60\"] }); }\n";
+    let sandbox = host("0\nrun\n", before);
+    fs::create_dir(sandbox.path("recipes")).unwrap();
+    fs::rename(sandbox.path("db.rhai"), sandbox.path("recipes/db.rhai")).unwrap();
+    let mut run = sandbox.start(&["recipes/db.rhai", "--init"]);
+    run.until("the file", |sandbox| sandbox.path("recipes/here").exists());
+    let pid = number(&sandbox).unwrap();
+    run.until("the second boot", |sandbox| sandbox.calls().matches("bhyve -c").count() == 2);
+    assert!(!lives(pid));
+    run.signal("TERM");
+    assert_eq!(run.wait().code, 130);
+    is_clean(&sandbox);
+}
+
+#[test]
+fn a_plan_of_a_recipe_elsewhere_starts_its_helper_there() {
+    let sandbox = host("1\n", "helper(#{ run: [\"perl\", \"./serve.pl\"] });\n");
+    fs::create_dir(sandbox.path("recipes")).unwrap();
+    fs::rename(sandbox.path("db.rhai"), sandbox.path("recipes/db.rhai")).unwrap();
+    let plan = sandbox.run(&["plan", "recipes/db.rhai"]);
+    let line = "(cd [tmp]/recipes && sh -c 'perl ./serve.pl & echo $! >[tmp]/state/db/perl.pid')\n";
+    assert!(plan.stdout.contains(line), "{}", plan.stdout);
+}
+
+#[test]
 fn a_helper_that_heeds_no_signal_is_killed() {
     let sandbox = host("1\n", &helper(&serving("$SIG{TERM} = 'IGNORE'; sleep 60 while 1"), ""));
     let begin = Instant::now();
@@ -386,6 +435,10 @@ fn what_a_helper_is_not_is_told_where_it_stands() {
     assert_eq!(
         said("helper(#{ run: [] });"),
         "error: a helper needs a command\n  = hint: write `run: [\"virtiofsd\", \"--socket-path=…\"]`\n"
+    );
+    assert_eq!(
+        said("helper(#{ run: [\"sleep\", \"1\"] }); helper(#{ run: [\"sleep\", \"2\"] });"),
+        "error: two helpers are called sleep\n  = hint: give one of them another `name`\n"
     );
     assert_eq!(
         said("helper(#{ run: [\"no-such-program\"] });"),

@@ -8,6 +8,7 @@ mod list;
 mod monitor;
 mod network;
 mod screen;
+mod serial_log;
 mod story;
 mod tpm;
 mod upgrade;

@@ -6,6 +6,8 @@ use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::signals::Signals;
+use crate::recording::FileState;
+use crate::recording::journal::read_scenario;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
@@ -18,8 +20,9 @@ use rustix::thread::{
 };
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -112,6 +115,9 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     loopback_up().may_fail("a network without it is one without addresses");
     let tree = Tree::enter(folder, &Above::new(&us, &cwd, user == "user"))?;
     std::env::set_current_dir(&cwd).map_err(|why| format!("{} is not to be seen in it: {why}", cwd.display()))?;
+    for file in states() {
+        put(&file).map_err(|why| format!("{}: {why}", file.path))?;
+    }
     give_up_rights().map_err(|why| format!("give up rights: {why}"))?;
     let mut command = command(program);
     let path = usual_path();
@@ -136,6 +142,29 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     while wait(&signals, talk, 0).is_some() {}
     end_all();
     talk.write_all(&told(&written(&tree))).map_err(|why| why.to_string())
+}
+
+/// Returns the files that are as the recording wants them.
+fn states() -> Vec<FileState> {
+    let setting = std::fs::read(Path::new(INSIDE).join("setting")).ok();
+    setting.and_then(|bytes| read_scenario(&bytes)).map(|setting| setting.files).unwrap_or_default()
+}
+
+/// Has a file be there, or not.
+fn put(state: &FileState) -> io::Result<()> {
+    let path = Path::new(&state.path);
+    if !state.is_there {
+        return match std::fs::remove_file(path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+    }
+    if state.is_folder {
+        return std::fs::create_dir_all(path);
+    }
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    // A test may be for one that can be run.
+    OpenOptions::new().write(true).create_new(true).mode(0o755).open(path)?.write_all(FileState::CONTENT)
 }
 
 /// Waits for a child, and for all whose parents are gone. Nothing when nobody listens any more.

@@ -6,7 +6,7 @@ use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
-use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal};
+use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal, sized};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -167,6 +167,12 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
             .write(true)
             .create_new(true)
             .open(file)
+            .may_fail("one that is there stays as it is, and one that cannot be made is the script's to find");
+    }
+    // A script asks whether it is there, and on this host it may not be.
+    for path in sized::files(&words).into_iter().filter(|_| enclosure::recording().is_some()) {
+        let made = OpenOptions::new().write(true).create_new(true).open(path);
+        made.and_then(|mut file| file.write_all(sized::CONTENT))
             .may_fail("one that is there stays as it is, and one that cannot be made is the script's to find");
     }
     Ok(answer)

@@ -24,6 +24,8 @@ pub(crate) struct Elsewhere {
     settings: Settings,
     here: Option<Box<dyn Host>>,
     interfaces: Rc<[Interface]>,
+    /// The files that it lacks.
+    lacks: Vec<PathBuf>,
     has_secrets: bool,
     store: Store,
 }
@@ -63,13 +65,19 @@ impl Elsewhere {
 
     fn of(settings: Settings, here: Option<Box<dyn Host>>, has_secrets: bool) -> Self {
         let store = Store::in_memory(settings.clone(), Locks::default());
-        Self { settings, here, interfaces: Rc::new([]), has_secrets, store }
+        Self { settings, here, interfaces: Rc::new([]), lacks: Vec::new(), has_secrets, store }
     }
 
     /// Says interfaces that it has.
     #[must_use]
     pub(crate) fn with(self, interfaces: &[Interface]) -> Self {
         Self { interfaces: interfaces.into(), ..self }
+    }
+
+    /// Says files that it lacks.
+    #[must_use]
+    pub(crate) fn without(self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { lacks: files.into_iter().collect(), ..self }
     }
 }
 
@@ -86,8 +94,9 @@ impl Facts for Elsewhere {
         true
     }
 
-    fn file(&self, _: &Path) -> Option<FileFact> {
-        Some(FileFact { size: None, has_data: false, is_folder: false })
+    fn file(&self, path: &Path) -> Option<FileFact> {
+        let is_there = !self.lacks.iter().any(|lacks| lacks == path);
+        is_there.then_some(FileFact { size: None, has_data: false, is_folder: false })
     }
 
     fn real(&self, path: &Path) -> PathBuf {

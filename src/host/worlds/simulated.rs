@@ -137,6 +137,9 @@ impl Effects for Simulated {
         }
         let mut fixture = self.fixture.borrow_mut();
         fixture.world.apply(effect);
+        if let Effect::DestroyNode(name) = effect {
+            fixture.world.files.remove(&self.settings.node(name));
+        }
         fixture.done.push(Rehearsed::Effect(effect.clone()));
         let (Effect::Run(argv) | Effect::Make { argv, .. }) = effect else { return Ok(String::new()) };
         Ok(fixture.answers.get(&argv.to_string()).cloned().unwrap_or_default())

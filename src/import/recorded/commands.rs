@@ -145,6 +145,8 @@ impl Writer<'_> {
         let later = self.steps.get(at.saturating_add(1)..).unwrap_or_default();
         let names = |word: &str| args.iter().any(|arg| arg.trim_start_matches("/dev/") == word);
         match (step.call.program(), args.as_slice()) {
+            // What hangs on a file is done as often as that says.
+            _ if self.guard.is_some() && !is_given_back => Way::AsItIs,
             _ if is_given_back || step.call.program() == "mdconfig" => Way::EachBoot,
             // What works on a disk that each boot has anew.
             _ if self.disks.keys().any(|disk| names(disk)) => Way::EachBoot,

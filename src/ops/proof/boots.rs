@@ -41,7 +41,7 @@ pub(crate) fn differences(
         let Some((_, off)) = way.recordings.iter().find(|(status, _)| *status == POWERED_OFF) else { continue };
         let host = described(recipe, target, off, way.init)?;
         // What lasts on disks the first start has done.
-        let first = rehearsed(recipe, target, &found(off), true)?;
+        let first = rehearsed(recipe, target, off, true)?;
         let first = deeds(&first.iter().flat_map(calls).collect::<Vec<_>>());
         let is_done = |line: &String| !way.init && (is_lasting(line) || once.contains(line)) && first.has(line);
         for (status, recording) in way.recordings.iter().filter(|(_, recording)| !is_supervised(recording)) {
@@ -143,10 +143,7 @@ pub(crate) fn described(
     init: bool,
 ) -> Result<TestHost, Vec<Diagnostic>> {
     let there = found(recording);
-    let mut done = rehearsed(recipe, target, &there, init)?;
-    if init {
-        done.extend(rehearsed(recipe, target, &there, false)?);
-    }
+    let done = rehearsed(recipe, target, recording, init)?;
     let mut host = TestHost { release: target.release, ..TestHost::default() };
     let addresses = |one: &Interface| one.addresses.iter().map(ToString::to_string).collect();
     host.interfaces.extend(there.iter().map(|one| (one.name.clone(), addresses(one))));
@@ -154,10 +151,19 @@ pub(crate) fn described(
     let printed = printed.map(|call| (call.command().to_string(), call.output.trim().to_string()));
     host.answers.extend(printed.filter(|(_, text)| !text.is_empty()));
     let mut own = Own::default();
-    for done in &done {
-        match done {
-            Rehearsed::Effect(effect) => own.effect(effect, &mut host),
-            Rehearsed::Boot(machine) => own.machine(machine, &mut host),
+    own.all(&done, &mut host);
+    if init {
+        // What it has made is there.
+        let mut later = recording.clone();
+        later.files.retain(|file| !own.files.contains(&file.path));
+        own.all(&rehearsed(recipe, target, &later, false)?, &mut host);
+    }
+    for file in &recording.files {
+        let path = format!("{}{}", file.path, if file.is_folder { "/" } else { "" });
+        if file.is_there {
+            host.files.insert(path);
+        } else {
+            host.files.remove(&path);
         }
     }
     host.secrets.extend(recipe.source().text.contains("secret(\"vnc\")").then(|| "vnc".into()));
@@ -172,6 +178,15 @@ struct Own {
 }
 
 impl Own {
+    fn all(&mut self, done: &[Rehearsed], host: &mut TestHost) {
+        for done in done {
+            match done {
+                Rehearsed::Effect(effect) => self.effect(effect, host),
+                Rehearsed::Boot(machine) => self.machine(machine, host),
+            }
+        }
+    }
+
     fn effect(&mut self, effect: &Effect, host: &mut TestHost) {
         match effect {
             Effect::CreateLink(link) => {

@@ -72,11 +72,21 @@ impl<'a> Sessions<'a> {
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
     /// many recordings.
     pub(super) fn again(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
+        self.listened(command, setting, &mut |_| {})
+    }
+
+    /// Records a command again as [`Self::again`] does, and hears it by itself.
+    pub(super) fn listened(
+        &mut self,
+        command: &[String],
+        setting: &Scenario,
+        hear: &mut dyn FnMut(&str),
+    ) -> Result<Option<Recording>, Fault> {
         if !self.is_repeatable() || self.left == 0 {
             return Ok(None);
         }
         self.left -= 1;
-        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), &mut |_| {}).map(Some)
+        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(Some)
     }
 }
 

@@ -66,8 +66,10 @@ fn helper(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     let mut evaluation = call.evaluation();
     let declared = &mut evaluation.run().helpers.declared;
-    // A recipe is evaluated anew after each boot.
-    declared.retain(|one| one.name != helper.name);
+    if declared.iter().any(|one| one.name == helper.name) {
+        let fault = Fault::new(format!("two helpers are called {}", helper.name));
+        return Err(Raised::from(fault.hint("give one of them another `name`")).arg(0));
+    }
     declared.push(helper);
     Ok(Dynamic::UNIT)
 }

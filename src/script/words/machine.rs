@@ -126,10 +126,11 @@ pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result
             name.map_or(Ok(()), |name| call.permit(Asked::Jail(&name)))
         }
         "tpm" => {
-            let state = value.read_lock::<rhai::Map>().and_then(|given| text(given.get(keys::TPM_STATE)?));
+            let state = value.read_lock::<rhai::Map>().and_then(|given| text(given.get(keys::tpm::STATE)?));
             state.map_or(Ok(()), |folder| call.permit(Asked::Path(Path::new(&folder))))?;
             keys::values(name, value).iter().try_for_each(|(name, value)| call.permit_value(name, value))
         }
+        "serial_log" => text(value).map_or(Ok(()), |file| call.permit(Asked::Path(Path::new(&file)))),
         "bootrom" => text(value).map_or(Ok(()), |file| call.permit(Asked::Read(Path::new(&file)))),
         "fw_cfg" => {
             let Some(items) = value.read_lock::<rhai::Map>() else { return Ok(()) };

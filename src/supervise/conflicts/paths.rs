@@ -26,12 +26,14 @@ pub(super) fn is_own(host: &dyn Host, machine: &Machine, path: &Path) -> bool {
     path == agent_socket(&host.settings().machine_folder(machine.name()))
 }
 
-/// The sockets that a hypervisor makes: those of VNC and of a guest's ports.
+/// The sockets that a hypervisor makes: those of VNC and of a guest's ports; and the log of its serial port.
 fn made(machine: &Machine) -> Vec<(Part, String)> {
     let is_socket = |role| matches!(role, Role::Vnc | Role::Console);
     let all = machine.exclusives().into_iter();
+    let log = machine.serial_log().map(|path| (Part::Key("serial_log"), path.to_string()));
     all.filter(|(own, _)| is_socket(own.role) && own.text.starts_with('/'))
         .map(|(own, part)| (part, own.text))
+        .chain(log)
         .collect()
 }
 

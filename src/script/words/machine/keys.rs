@@ -2,6 +2,7 @@
 
 mod jail;
 mod ssh;
+pub(super) mod tpm;
 
 use super::super::devices::read_type;
 use super::super::loader;
@@ -26,9 +27,6 @@ pub(crate) struct Key {
     pub help: &'static str,
 }
 
-/// The key below `tpm` that bhyve does not have: where swtpm keeps what it has to keep.
-pub(super) const TPM_STATE: &str = "state";
-
 const fn key(name: &'static str, help: &'static str) -> Key {
     Key { name, help }
 }
@@ -48,6 +46,11 @@ const OWN: &[Key] = &[
     key("fw_cfg", "items for firmware: #{ \"opt/name\": \"text\" } or #{ \"opt/name\": #{ file: path } }"),
     key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
     key("com1", "first serial port: \"stdio\", \"/dev/nmdm-NAME.1A\", \"tcp=ADDRESS:PORT\" or a tty"),
+    key(
+        "serial_log",
+        "a file in which what com1 says is kept, a nmdm(4) at which `vmrun console` is as before; four of 4 MiB at most, of which `vmrun \
+         logs --serial` shows the last lines",
+    ),
     key("com2", "second serial port"),
     key("com3", "third serial port"),
     key("com4", "fourth serial port"),
@@ -117,14 +120,14 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "fw_cfg" => set_items(draft, value)?,
         "jail" => draft.jail = Some(jail::jail(value)?),
         "ssh" => draft.ssh = ssh::options(value)?,
+        "serial_log" => draft.serial_log = Some(text(value)?.parse()?),
         "agent" => draft.agent = Some(slot(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
-                if (top, name.as_str()) == ("tpm", TPM_STATE) {
-                    set_tpm_state(draft, &value).map_err(|raised| raised.under(&name))?;
-                } else {
-                    set_under(draft, top, &name, &value)?;
+                match (top, name.as_str()) {
+                    ("tpm", tpm::STATE) => tpm::set_state(draft, &value).map_err(|raised| raised.under(&name))?,
+                    _ => set_under(draft, top, &name, &value)?,
                 }
             }
         }
@@ -156,20 +159,12 @@ pub(super) fn values(name: &str, value: &Dynamic) -> Vec<(&'static str, Value)> 
 /// Sets a key in the map of a key.
 fn set_under(draft: &mut Draft, top: &str, name: &str, value: &Dynamic) -> Result<(), Raised> {
     let settings = || SETTINGS.iter().filter(|setting| setting.under == Some(top));
-    let own = (top == "tpm").then_some(TPM_STATE);
+    let own = (top == "tpm").then_some(tpm::STATE);
     let known = || settings().map(Setting::short).chain(own).collect::<Vec<_>>();
     let setting = settings().find(|setting| setting.short() == name).ok_or_else(|| unknown_key(name, &known()))?;
     if !value.is_unit() {
         let value = read_type(setting.ty, value).map_err(|raised| raised.under(name))?;
         draft.set(setting, value);
-    }
-    Ok(())
-}
-
-/// The folder in which swtpm keeps the state of a TPM.
-fn set_tpm_state(draft: &mut Draft, value: &Dynamic) -> Result<(), Raised> {
-    if !value.is_unit() {
-        draft.tpm_state = Some(text(value)?.parse()?);
     }
     Ok(())
 }

@@ -1,0 +1,227 @@
+//! What is known of what a script does, from all its recordings together.
+
+use super::asked_files::Files;
+use super::ends::Course;
+use super::sessions::Sessions;
+use super::{Request, filled};
+use crate::diag::{Diagnostic, Fault};
+use crate::import::recorded::Flow;
+use crate::model::Target;
+use crate::ops::proof::boots::{self, Ends};
+use crate::recording::ends::POWERED_OFF;
+use crate::recording::merge::{after_crash, each_boot};
+use crate::recording::{Again, Recording, again, words};
+use crate::script::Recipe;
+use std::rc::Rc;
+
+/// What is known of a script beside its first recordings.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) flow: Flow,
+    /// As it is usually run; nothing where it was recorded but once.
+    usual: Option<Way>,
+    /// As it initializes, where that is another way.
+    initial: Option<Way>,
+    /// What could not be derived, unless the proof shows that it is the same.
+    pub(super) doubt: Option<Fault>,
+}
+
+/// One of the two ways in which a script is run.
+struct Way {
+    course: Course,
+    files: Files,
+}
+
+impl Way {
+    /// Has each recording know how the files were on which something hangs.
+    fn with_files(mut self) -> Self {
+        self.course.ends.iter_mut().for_each(|(_, recording)| recording.files.clone_from(&self.files.states));
+        self
+    }
+
+    /// Compares the recipe with the recordings in which a file is the other way.
+    fn where_files_are_otherwise(
+        &self,
+        recipe: &Rc<Recipe>,
+        init: bool,
+        proof: &Proof<'_>,
+    ) -> Result<Vec<String>, Vec<Diagnostic>> {
+        let mut all = Vec::new();
+        for (state, recording) in &self.files.others {
+            let recordings = [(POWERED_OFF, (proof.whole)(recording))];
+            let way = Ends { init, recordings: &recordings };
+            let lines = boots::differences(recipe, proof.target, &[way], proof.once)?;
+            let shown = state.shown();
+            let line = |line: String| {
+                let line = line.trim_start_matches("after bhyve's status 1 ");
+                format!("where {shown}, {line}")
+            };
+            all.extend(lines.into_iter().map(line));
+        }
+        Ok(all)
+    }
+}
+
+/// What a proof is told beside its recipe.
+struct Proof<'a> {
+    target: Target,
+    whole: &'a dyn Fn(&Recording) -> Recording,
+    once: &'a [String],
+}
+
+impl Known {
+    /// What is known where nothing is but that.
+    pub(super) fn of(flow: Flow) -> Self {
+        Self { flow, ..Self::default() }
+    }
+
+    /// Returns the recordings with all that is called whichever files are there, with and without what initializes.
+    pub(super) fn together<'a>(
+        &'a self,
+        with: &'a Recording,
+        without: Option<&'a Recording>,
+    ) -> (&'a Recording, Option<&'a Recording>) {
+        let all = |way: &'a Option<Way>, one: &'a Recording| {
+            way.as_ref().and_then(|way| way.files.all.as_ref()).unwrap_or(one)
+        };
+        match without {
+            None => (all(&self.usual, with), None),
+            Some(without) => (all(&self.initial, with), Some(all(&self.usual, without))),
+        }
+    }
+
+    /// Compares the recipe boot by boot with what was recorded of each end, and of each file. Where something is not known of the script there
+    /// is nothing to compare with.
+    pub(super) fn boot_by_boot(
+        &self,
+        text: &str,
+        target: Target,
+        whole: &dyn Fn(&Recording) -> Recording,
+    ) -> Result<Vec<String>, Vec<Diagnostic>> {
+        let Some(usual) = self.usual.as_ref().filter(|_| self.flow.gaps.is_empty()) else { return Ok(Vec::new()) };
+        let recipe = Rc::new(Recipe::parse("the recipe", text)?);
+        let first = self.initial.as_ref().unwrap_or(usual);
+        let all = |way: &Way| way.course.ends.iter().map(|(status, one)| (*status, whole(one))).collect::<Vec<_>>();
+        let (recorded, initial) = (all(usual), all(first));
+        let ways = [Ends { init: true, recordings: &initial }, Ends { init: false, recordings: &recorded }];
+        let proof = Proof { target, whole, once: &self.flow.missing };
+        let mut lines = boots::differences(&recipe, target, &ways, proof.once)?;
+        for line in [
+            first.where_files_are_otherwise(&recipe, true, &proof)?,
+            usual.where_files_are_otherwise(&recipe, false, &proof)?,
+        ]
+        .concat()
+        {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        Ok(lines)
+    }
+}
+
+impl Request<'_> {
+    /// Finds what the script does after its boots, and what hangs on answers and files: by recordings with other ones where it may be repeated,
+    /// else in what was heard.
+    pub(super) fn flow(
+        &self,
+        sessions: &mut Sessions<'_>,
+        with: &mut Recording,
+        without: Option<&mut Recording>,
+        gaps: &mut Vec<Fault>,
+    ) -> Result<Known, Fault> {
+        let args = self.init_args.map(words::split).transpose()?;
+        let command = filled(self.command, &[]);
+        // Two recordings that differ with the same answers would differ with others too, and that would say nothing of these.
+        let is_steady = gaps.is_empty();
+        let usual = match is_steady {
+            true => self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)?,
+            false => None,
+        };
+        let Some(usual) = usual else {
+            let on = after_crash(with).then(|| vec!["reboot", "crash"]);
+            let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
+            let flow = Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() };
+            return Ok(Known::of(flow));
+        };
+        let guards = sessions.guards(&command, without.as_deref().unwrap_or(with))?;
+        gaps.extend(guards.gaps);
+        let initial = match (&args, &without) {
+            (Some(args), Some(_)) => self.way(sessions, &filled(self.command, args), with, gaps)?,
+            _ => None,
+        };
+        let first = initial.as_ref().unwrap_or(&usual);
+        with.restarts = Some(first.course.restarts.0.clone());
+        with.files.clone_from(&first.files.states);
+        let mut plain = None;
+        if let Some(without) = without {
+            without.restarts = Some(usual.course.restarts.0.clone());
+            without.files.clone_from(&usual.files.states);
+            plain = Some(&*without);
+        }
+        gaps.extend(torn(&usual.course, initial.as_ref().map(|way| &way.course)));
+        let reboot = first.course.end(0);
+        let again = reboot.map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
+        // After a reboot vmrun does what the script does without what initializes.
+        let is_own = again == Again::Otherwise || again == Again::Same && plain.is_some();
+        let doubt = is_own.then(|| {
+            let fault = Fault::new(
+                "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false",
+            );
+            fault.hint("what differs may stand under `if init`, or be a recipe of its own")
+        });
+        // Where something else is not known there is no proof boot by boot.
+        let doubt = if gaps.is_empty() {
+            doubt
+        } else {
+            gaps.extend(doubt);
+            None
+        };
+        let mut hang = usual.files.guards.clone();
+        hang.extend(
+            initial.iter().flat_map(|way| way.files.guards.clone()).filter(|guard| !usual.files.guards.contains(guard)),
+        );
+        let flow = Flow {
+            again: if is_own { Again::AsWithout } else { again },
+            on: Some(usual.course.restarts.words()),
+            missing: guards.missing,
+            each_boot: reboot.map(each_boot).unwrap_or_default(),
+            guards: hang,
+            gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),
+        };
+        Ok(Known { flow, usual: Some(usual), initial, doubt })
+    }
+
+    /// Records one way of a script with each end, and with each file there and not.
+    fn way(
+        &self,
+        sessions: &mut Sessions<'_>,
+        command: &[String],
+        heard: &Recording,
+        gaps: &mut Vec<Fault>,
+    ) -> Result<Option<Way>, Fault> {
+        let Some(course) = sessions.course(command, heard)? else { return Ok(None) };
+        let files = sessions.files(command, heard, self.target())?;
+        for gap in course.gaps.iter().chain(&files.gaps) {
+            if !gaps.contains(gap) {
+                gaps.push(gap.clone());
+            }
+        }
+        Ok(Some(Way { course, files }.with_files()))
+    }
+}
+
+/// Returns what is wrong where a script starts its machine again after other ends when it initializes.
+fn torn(usual: &Course, initial: Option<&Course>) -> Option<Fault> {
+    let initial = initial.filter(|initial| initial.restarts != usual.restarts)?;
+    let shown = |course: &Course| match course.restarts.words().as_slice() {
+        [] => "nothing".to_string(),
+        words => words.join(", "),
+    };
+    let fault = Fault::new(format!(
+        "the script starts the machine again after {} when it initializes, and else after {}",
+        shown(initial),
+        shown(usual)
+    ));
+    Some(fault.hint("the recipe's `restart` is of the second: write another one under `if init`"))
+}

@@ -1,0 +1,62 @@
+//! Which files a shell script asks for, from what the shell tells of its commands (`sh -x`).
+
+use super::words;
+
+/// A test for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileTest {
+    /// Its path from the root on.
+    pub(crate) path: String,
+    /// Whether it is a folder that is asked for.
+    pub(crate) is_folder: bool,
+}
+
+/// Returns the tests in what a shell told line by line, each file once. `cwd` is the folder in which the script began.
+pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &str) -> Vec<FileTest> {
+    let mut folder = cwd.to_string();
+    let mut found: Vec<FileTest> = Vec::new();
+    for line in lines {
+        let Some(command) = line.strip_prefix('+') else { continue };
+        let Ok(all) = words::split(command.trim_start_matches('+').trim()) else { continue };
+        let whole = |path: &str| if path.starts_with('/') { path.into() } else { format!("{folder}/{path}") };
+        match all.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["cd", path] => folder = whole(path),
+            ["[" | "[[" | "test", rest @ ..] => {
+                for pair in rest.windows(2) {
+                    let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d"), path] = pair else { continue };
+                    let test = FileTest { path: whole(path), is_folder: *option == "-d" };
+                    let is_path = !path.is_empty() && !["]", "]]", "=", "==", "!="].contains(path);
+                    if is_path && !found.iter().any(|other| other.path == test.path) {
+                        found.push(test);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_found_as_each_shell_tells_them() {
+        let lines = [
+            "+ [ -f /vm/a.img ]",
+            "++ test -e /dev/vmm/a",
+            "+ '[' '!' -d '/vm/a b' ']'",
+            "+ cd /etc",
+            "+ [[ -s rc.conf ]]",
+            "+ [ -n x -a -r /vm/a.img ]",
+            "+ [ -f = ]",
+            "+ echo [ -f /no ]",
+            "[ -f /neither ]",
+        ];
+        let tests = file_tests(&lines.map(String::from), "/root");
+        let shown: Vec<String> =
+            tests.iter().map(|test| format!("{}{}", test.path, if test.is_folder { "/" } else { "" })).collect();
+        assert_eq!(shown, ["/vm/a.img", "/dev/vmm/a", "/vm/a b/", "/etc/rc.conf"]);
+    }
+}
