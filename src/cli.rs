@@ -9,6 +9,7 @@ mod confirm;
 mod console;
 mod definitions;
 mod doc;
+mod doctor;
 mod events;
 mod exec;
 mod export;
@@ -36,6 +37,7 @@ mod network;
 mod new;
 #[cfg(test)]
 mod options;
+mod paint;
 mod plan;
 mod record;
 mod remove;
@@ -131,6 +133,8 @@ enum Command {
     SerialRelay(serial_relay::SerialRelayArgs),
     /// Give back what runs have left that were killed
     Gc(gc::GcArgs),
+    /// Tell what this host lacks for machines, and what mends it
+    Doctor(doctor::DoctorArgs),
     /// List the machines of this host
     List(list::ListArgs),
     /// Watch the machines of this host
@@ -290,9 +294,10 @@ fn failed(diagnostics: &[Diagnostic], term: &Term) -> ExitCode {
 fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<Diagnostic>> {
     let done = match command {
         Command::Exec(args) => return exec::run(&args, term),
+        Command::Doctor(args) => return doctor::run(&args, term),
         Command::New(args) => new::run(&args, term),
         Command::Run(args) => run::run(&args, prefetch, term),
-        Command::Plan(args) => plan::run(&args, prefetch, term),
+        Command::Plan(args) => return plan::run(&args, prefetch, term),
         Command::Check(args) => check::run(&args, term),
         Command::Test(args) => test::run(&args, term),
         Command::Start(args) => start::run(&args, term),

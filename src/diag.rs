@@ -3,6 +3,7 @@
 //! Code deep in the house returns a [`Fault`], a message with a hint, and knows no positions. The script floor adds the
 //! [`Place`] and makes a [`Diagnostic`] of it, which [`snippet`] draws.
 
+pub(crate) mod difference;
 pub(crate) mod exit_code;
 pub(crate) mod may_fail;
 pub(crate) mod shown;
@@ -47,6 +48,8 @@ pub enum Cause {
     Endless,
     /// A program is not there.
     NoProgram,
+    /// Nothing answers at an address.
+    Unreachable,
     /// There is no room for one more process or thread.
     NoRoom,
     /// What is rehearsed brings the file: what is in it nobody knows before.

@@ -9,6 +9,7 @@ pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod definitions;
 pub(crate) mod display;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod export;
@@ -59,5 +60,6 @@ pub(crate) mod test;
 pub(crate) mod top;
 pub(crate) mod viewer;
 pub(crate) mod wait_screen;
+pub(crate) mod watch;
 
 pub(crate) use crate::host::stack::with_room;

@@ -201,6 +201,7 @@ impl Recipe {
         let printed = std::mem::take(&mut evaluation.printed);
         let calls = std::mem::take(&mut evaluation.begun);
         let installs = std::mem::take(&mut evaluation.installs);
+        let afters = std::mem::take(&mut evaluation.afters);
         let asked = std::mem::take(&mut evaluation.places);
         let places =
             asked.iter().filter_map(|(first, site)| Some((*first, report::place(site, &self.sources)?))).collect();
@@ -219,6 +220,7 @@ impl Recipe {
                 heard,
                 calls,
                 installs,
+                afters,
                 places,
                 asked,
                 instances,

@@ -1,5 +1,6 @@
 //! `vmrun clone`: a machine under another name, with copies of its disks.
 
+use super::fetching::Meter;
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::model::{Size, VmName};
@@ -31,8 +32,9 @@ pub(super) fn run(args: &CloneArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
         return Ok(term.data(format!("# {recipe} is written"))?);
     }
     let (shared, runs, new) = (clone.shared.clone(), clone.runs, &args.new);
-    let mut said = 0;
+    let (mut said, mut meter) = (0, Meter::default());
     clone.perform(&mut |event| match event {
+        CloneEvent::Copied(to, done) if term.is_terminal() => meter.draw(to, *done, None),
         CloneEvent::Copied(to, done) => {
             let whole = done >> TELLS;
             if whole > 0 && whole != said {

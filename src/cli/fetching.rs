@@ -1,8 +1,10 @@
 //! What is said of a file that is fetched.
 
 use crate::model::Size;
+use crate::ops::display::terminal;
 use crate::ops::run::{FetchProgress, Stage};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Returns the line that is drawn over while a file comes; nothing of what is a message.
 pub(super) fn line(file: &FetchProgress<'_>) -> Option<String> {
@@ -19,6 +21,30 @@ pub(super) fn amounts(done: u64, whole: Option<u64>, rate: u64) -> String {
     format!("{}{of}, {}/s{left}", rough(done), rough(rate))
 }
 
+/// Draws how far a copy is, at what rate it comes and how long the rest takes, once it has taken a second.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Option<(PathBuf, Instant)>);
+
+impl Meter {
+    /// Draws it over what was drawn before, where somebody looks on.
+    pub(super) fn draw(&mut self, path: &Path, done: u64, whole: Option<u64>) {
+        let began = match &self.0 {
+            Some((known, began)) if known == path => *began,
+            _ => self.0.insert((path.into(), Instant::now())).1,
+        };
+        if let Some(line) = copying(path, done, whole, began.elapsed()) {
+            terminal::redraw(&line);
+        }
+    }
+}
+
+/// Returns the line of a copy that goes on for some time.
+fn copying(path: &Path, done: u64, whole: Option<u64>, took: Duration) -> Option<String> {
+    let rate = u128::from(done).saturating_mul(1000).checked_div(took.as_millis()).filter(|_| took.as_secs() > 0)?;
+    let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+    Some(format!("vmrun: copying {}: {}", path.display(), amounts(done, whole, rate)))
+}
+
 /// Returns the message of what goes on with a file, if it is one.
 pub(super) fn message(file: &FetchProgress<'_>) -> Option<String> {
     let url = file.url;
@@ -33,6 +59,17 @@ pub(super) fn message(file: &FetchProgress<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_that_takes_longer_than_a_second_is_told_of_with_the_time_that_is_left() {
+        let said = |done, whole, took| copying(Path::new("/vm/a.img"), done, whole, Duration::from_millis(took));
+        assert_eq!((said(1 << 30, Some(2 << 30), 900), said(0, None, 0)), (None, None));
+        assert_eq!(
+            said(1 << 30, Some(3 << 30), 4000).unwrap(),
+            "vmrun: copying /vm/a.img: 1 GiB of 3 GiB, 256 MiB/s, 8s left"
+        );
+        assert_eq!(said(1 << 30, None, 2000).unwrap(), "vmrun: copying /vm/a.img: 1 GiB, 512 MiB/s");
+    }
 
     #[test]
     fn a_file_that_comes_is_told_of_with_its_rate_and_the_time_that_is_left() {

@@ -58,10 +58,15 @@ pub(super) const GROUPS: &[Group] = &[
             ("vmrun gc --dry-run", "Print what killed runs have left, and what would give it back"),
             ("vmrun gc /vm", "Give it back, and remove files below /vm that a power cut left half written"),
         ]),
+        Entry("doctor", &[
+            ("vmrun doctor", "Tell what this host lacks for machines, and what mends it"),
+            ("vmrun doctor --json", "The same, for a program"),
+        ]),
     ] },
     Group { title: "See machines", commands: &[
         Entry("list", &[
             ("vmrun list --all", "List the machines of this host, those that are down as well"),
+            ("vmrun list --watch", "Draw them anew every two seconds, until q is pressed"),
             ("vmrun list --json", "The same, for a program"),
         ]),
         Entry("status", &[

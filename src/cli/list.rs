@@ -1,10 +1,14 @@
 //! `vmrun list`: the machines of this host, whoever has started them.
 
-use super::table::{Column, table};
+use super::paint::{PLAIN, Paint, Painter};
+use super::run::duration;
+use super::table::{Column, Cut, Fit, fitted, painted};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
+use crate::ops::display::terminal::cut;
 use crate::ops::inventory::{Entry, EntryState, MachineState};
 use crate::ops::machines::{document, locate, machines, machines_and_known, percent};
+use crate::ops::watch::watch;
 use clap::Args;
 use std::time::Duration;
 
@@ -15,8 +19,14 @@ pub(super) struct ListArgs {
     #[arg(long)]
     all: bool,
     /// Print a JSON object, as below
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     json: bool,
+    /// Draw it anew until q or Ctrl-C is pressed
+    #[arg(long)]
+    watch: bool,
+    /// How often it is drawn anew, at most once a second
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration, requires = "watch")]
+    every: Duration,
 }
 
 const SCHEMA: &str = "\
@@ -32,6 +42,9 @@ States:
   down                         known, and does not run (--all)
 
 CPU% is of one processor: since the start under Linux, within the last minute under FreeBSD.
+
+On a terminal the table is no wider than that: paths of recipes lose their beginning, then the columns RESTARTS, VNC, CPU%, UPTIME, PID,
+CPUS, MEMORY and ADDRESS go, in this order. Into a pipe or a file all of it is written.
 
 JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a list of objects:
   name          text, or null of a foreign one without a name
@@ -61,8 +74,10 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
 What is not known is null. Keys may be added.";
 
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let (mut all, faults) = if args.all { machines_and_known()? } else { (machines()?, Vec::new()) };
-    locate(&mut all);
+    if args.watch {
+        return watch(args.every, &mut |columns, lines| watched(args.all, columns, lines));
+    }
+    let (all, faults) = seen(args.all)?;
     faults.iter().for_each(|fault| term.drawn(fault));
     if args.json {
         term.json(format!("{:#}", document(&all)))?;
@@ -72,9 +87,42 @@ pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
         term.say("there is no machine on this host");
         return Ok(());
     }
-    term.data(as_table(&all))?;
+    let most = term.size().map(|(columns, _)| columns);
+    if term.has_coloured_data() {
+        term.painted(&as_table(&all, most, by_state))?;
+    } else {
+        term.data(as_table(&all, most, PLAIN))?;
+    }
     advices(&all).iter().for_each(|advice| term.say(advice));
     Ok(())
+}
+
+/// The machines as they are now, and the faults of recipes that do not tell.
+fn seen(with_known: bool) -> Result<(Vec<Entry>, Vec<String>), Vec<Diagnostic>> {
+    let (mut all, faults) = if with_known { machines_and_known()? } else { (machines()?, Vec::new()) };
+    locate(&mut all);
+    Ok((all, faults))
+}
+
+/// The lines of a terminal that has so many columns and lines, for who watches.
+fn watched(with_known: bool, columns: usize, lines: usize) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let (all, faults) = seen(with_known)?;
+    let mut shown: Vec<String> = if all.is_empty() {
+        vec!["there is no machine on this host".into()]
+    } else {
+        as_table(&all, Some(columns), PLAIN).lines().map(String::from).collect()
+    };
+    let room = lines.saturating_sub(2);
+    if shown.len() > room && room > 0 {
+        let more = shown.len() + 1 - room;
+        shown.truncate(room - 1);
+        shown.push(format!("… and {more} more"));
+    }
+    let said = advices(&all).into_iter().chain(faults.iter().flat_map(|fault| fault.lines().map(String::from)));
+    shown.extend(said.take(room.saturating_sub(shown.len())).map(|line| cut(&shown::line(&line), columns)));
+    shown.resize(lines.saturating_sub(1), String::new());
+    shown.push(cut("q leaves", columns));
+    Ok(shown)
 }
 
 /// What is to be done, machine by machine, as far as somebody reads it.
@@ -105,7 +153,25 @@ const COLUMNS: [Column; 10] = [
     Column::Text("RECIPE"),
 ];
 
-fn as_table(all: &[Entry]) -> String {
+/// What of the table gives way on a terminal that is too narrow for it: least what tells which machine it is, and how it is.
+const FIT: Fit = Fit {
+    cut: &[("RECIPE", Cut::Front, 18), ("NAME", Cut::End, 12)],
+    left_out: &["RESTARTS", "VNC", "CPU%", "UPTIME", "PID", "CPUS", "MEMORY", "ADDRESS"],
+};
+
+/// The colours of states.
+fn by_state(title: &str, cell: &str) -> Option<Paint> {
+    match (title, cell) {
+        ("STATE", "running" | "foreground") => Some(Paint::Good),
+        ("STATE", "starting" | "stopping" | "waiting" | "unsupervised" | "left" | "unknown") => Some(Paint::Doubtful),
+        ("STATE", "held") => Some(Paint::Bad),
+        ("STATE", "down") => Some(Paint::Faint),
+        _ => None,
+    }
+}
+
+/// Returns the table, as wide as it is, or no wider than so many columns of a terminal.
+fn as_table(all: &[Entry], most: Option<usize>, painter: Painter) -> String {
     // Most hosts have nobody who is asked for by an address.
     let has_addresses = all.iter().any(|one| one.address.is_some());
     let mut columns = COLUMNS.to_vec();
@@ -130,7 +196,8 @@ fn as_table(all: &[Entry]) -> String {
         row.push(text(one.recipe.as_ref().map(|recipe| of_instance(recipe, one.instance.as_deref()))));
         row
     };
-    table(&columns, &all.iter().map(row).collect::<Vec<_>>())
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    most.map_or_else(|| painted(&columns, &rows, painter), |most| fitted(&columns, &rows, FIT, most, painter))
 }
 
 /// A recipe, with which of its instances is meant, as it can be started.

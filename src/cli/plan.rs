@@ -2,12 +2,15 @@
 
 use super::term::Term;
 use super::{QueryArgs, RecipeArgs};
-use crate::diag::Diagnostic;
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::model::Argv;
 use crate::ops::instances;
-use crate::ops::plan::{self, Plan, PlannedStep, plan};
+use crate::ops::notice::Notify;
+use crate::ops::plan::running::{Change, change, sign};
+use crate::ops::plan::{self, Plan, PlannedStep, Planning, plan};
 use crate::ops::recipe::{Prefetch, RecipeRequest};
 use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
@@ -16,18 +19,34 @@ pub(super) struct PlanArgs {
     /// Plan for a host of that kind: linux, freebsd, freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
+    /// Take files that the recipe asks for to be on a host that is not here, or not to be there
+    #[arg(long, value_enum, value_name = "WHAT", requires = "on", default_value_t = Assume::There, hide_default_value = true)]
+    assume: Assume,
+    /// Compare a machine that runs, by its name or recipe, with what its recipe would start now; exit code 1 if that differs
+    #[arg(long, conflicts_with_all = ["on", "form", "places"])]
+    diff: bool,
     #[command(flatten)]
     query: QueryArgs,
     /// Give bhyve its machine as arguments or as a bhyve_config(5) file
     #[arg(long = "format", alias = "form", value_enum, default_value_t = PlanFormat::Argv)]
     form: PlanFormat,
     /// Print a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or null, with
-    /// `each_boot` where a command of the recipe is run before each boot, and `folder` where it has to be run there; and `given_back`, a list of `argv` and `stdin`
+    /// `each_boot` where a command of the recipe is run before each boot, and `folder` where it has to be run there; and `given_back`, a list of `argv` and `stdin`; and `assumed`, a list of
+    /// `kind` and `name` of what a host that is not here is taken to have. With --diff: `name`, `recipe`, `since`, `differs` and `lines`
     #[arg(long)]
     json: bool,
     /// Say before the commands which line asked for them, as a comment
     #[arg(long, conflicts_with = "json")]
     places: bool,
+}
+
+/// What a host that is not here is taken to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Assume {
+    /// The files that the recipe asks for are there.
+    There,
+    /// No file is there but those of the system and of packages, below /usr and /dev.
+    Missing,
 }
 
 /// How bhyve is given its machine.
@@ -48,12 +67,43 @@ impl From<PlanFormat> for plan::MachineForm {
     }
 }
 
-pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
+/// Prints a plan, and returns the exit code: 1 if what was compared differs.
+pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
+    if args.diff {
+        let change = change(&args.query.of(args.recipe.request()), notify)?;
+        return Ok(compared(&change, args.json, term)?);
+    }
+    planned(args, prefetch, notify, term).map(|()| 0)
+}
+
+/// Prints what has changed of a machine that runs, and returns the exit code.
+fn compared(change: &Change, json: bool, term: &Term) -> Result<u8, Fault> {
+    let Change { name, recipe, since, lines } = change;
+    if json {
+        term.json(format!("{:#}", change.json()))?;
+    } else if change.differs() {
+        let head =
+            [format!("--- {name}, as it runs since {since}"), format!("+++ {recipe}, as it would be started now")];
+        let lines = lines.iter().map(|(side, text)| format!("{} {text}", sign(*side)));
+        term.data(head.into_iter().chain(lines).collect::<Vec<_>>().join("\n"))?;
+    } else {
+        term.say(format!("{name} runs as {recipe} has it now"));
+    }
+    Ok(if change.differs() { Blame::Recipe.code() } else { 0 })
+}
+
+fn planned(args: &PlanArgs, prefetch: Prefetch, notify: Notify<'_>, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let requests = instances::requests(&args.query.of(args.recipe.request()))?;
-    let (on, form) = (args.on.as_deref(), args.form.into());
+    let planning = Planning {
+        on: args.on.clone(),
+        form: args.form.into(),
+        lacks_files: args.assume == Assume::Missing,
+        ..Planning::default()
+    };
     if let [request] = requests.as_slice() {
-        let plan = plan(request, on, form, prefetch, notify)?;
+        let plan = plan(request, &planning, prefetch, notify)?;
+        tell(&[&plan], term);
         return Ok(if args.json {
             term.json(format!("{:#}", plan.json()))
         } else {
@@ -61,15 +111,26 @@ pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<()
         }?);
     }
     let of = |request: &RecipeRequest| {
-        let plan = plan(request, on, form, Prefetch::default(), notify)?;
+        let plan = plan(request, &planning, Prefetch::default(), notify)?;
         Ok((request.instance().unwrap_or_default().to_string(), plan))
     };
     let plans = requests.iter().map(of).collect::<Result<Vec<_>, Vec<Diagnostic>>>()?;
+    tell(&plans.iter().map(|(_, plan)| plan).collect::<Vec<_>>(), term);
     Ok(if args.json {
         term.json(format!("{:#}", plan::json(&plans)))
     } else {
         term.data(as_texts(&plans, args.places))
     }?)
+}
+
+/// Tells who looks on what another host was taken to have; what is printed for programs is as it is.
+fn tell(plans: &[&Plan], term: &Term) {
+    let all: BTreeSet<String> = plans.iter().flat_map(|plan| &plan.assumed).map(ToString::to_string).collect();
+    if all.is_empty() || !term.is_terminal() {
+        return;
+    }
+    term.say("taken to be so on a host that is not here (`--assume missing` takes files not to be there):");
+    all.iter().for_each(|one| term.say(format!("  {one}")));
 }
 
 /// Returns plans of instances one after the other. What all of them have in common, in front, is said once.

@@ -1,12 +1,12 @@
 //! `vmrun snapshot`, `vmrun snapshots` and `vmrun rollback`: the disks of a machine as they were.
 
 use super::confirm::confirm;
+use super::fetching::Meter;
 use super::table::{Column, table};
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::diag::may_fail::MayFail as _;
 use crate::model::{Argv, Size};
-use crate::ops::display::terminal::redraw;
 use crate::ops::snapshots::{self, Listed, Removal, RollbackRequest, SnapshotEvent, TakeRequest};
 use clap::Args;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ pub(super) struct RollbackArgs {
 pub(super) fn take(args: &SnapshotArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let request =
         TakeRequest { machine: &args.machine, tag: args.tag.as_deref(), may_copy: args.copy, only_look: args.dry_run };
-    let name = snapshots::take(&request, &mut |event| shown(event, term))?;
+    let name = snapshots::take(&request, &mut shown(term))?;
     if !args.dry_run {
         term.say(format!("the snapshot {name} is made"));
     }
@@ -81,7 +81,7 @@ pub(super) fn rollback(args: &RollbackArgs, term: &Term) -> Result<(), Vec<Diagn
         may_copy: args.copy,
         only_look: args.dry_run,
     };
-    snapshots::rollback(&request, &mut |event| shown(event, term))?;
+    snapshots::rollback(&request, &mut shown(term))?;
     if !args.dry_run {
         term.say(format!("the disks of {} are as in {}", args.machine, args.tag));
     }
@@ -133,17 +133,15 @@ fn remove(args: &SnapshotsArgs, tag: &str, term: &Term) -> Result<(), Vec<Diagno
     if !confirm(&format!("remove the snapshot {tag} of {}", args.machine), &commands, args.yes, term)? {
         return Ok(());
     }
-    Ok(removal.perform(&mut |event| shown(event, term))?)
+    Ok(removal.perform(&mut shown(term))?)
 }
 
-/// Shows what goes on.
-fn shown(event: &SnapshotEvent<'_>, term: &Term) {
-    match event {
+/// Returns who shows what goes on.
+fn shown(term: &Term) -> impl FnMut(&SnapshotEvent<'_>) {
+    let mut meter = Meter::default();
+    move |event| match event {
         SnapshotEvent::Runs(argv) => term.data(argv).may_fail("what is begun is ended, whoever reads of it"),
         SnapshotEvent::Note(text) => term.say(text),
-        SnapshotEvent::Copies(path, done, whole) => {
-            let (done, whole) = (Size::bytes(*done).rough(), Size::bytes(*whole).rough());
-            redraw(&format!("copying {}: {done} of {whole}", path.display()));
-        }
+        SnapshotEvent::Copies(path, done, whole) => meter.draw(path, *done, Some(*whole)),
     }
 }

@@ -3,28 +3,23 @@
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault, shown};
-use crate::ops::display::terminal::{self, Stream, TextForm};
-use crate::ops::display::{is_dumb, terminal_size};
+use crate::ops::display::terminal::{self, Colours, Stream, TextForm};
+use crate::ops::display::terminal_size;
 use crate::ops::notice::Notice;
-use crate::ops::settings::env;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
 
 /// The two streams of the program.
 pub(crate) struct Term {
-    colour: Colour,
+    colours: Colours,
     is_terminal: bool,
-    no_colour: bool,
     verbose: bool,
 }
 
 impl Term {
-    /// Finds out whether colour is wanted: on a terminal that can show it, unless NO_COLOR is set (no-color.org).
+    /// Finds out whether colours are wanted.
     pub(crate) fn new() -> Self {
-        let no_colour = env("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
-        let is_terminal = terminal::is_terminal(Stream::Error);
-        let colour = if is_terminal && !no_colour { Colour::Styled } else { Colour::Plain };
-        Self { colour, is_terminal, no_colour, verbose: false }
+        Self { colours: Colours::wanted(), is_terminal: terminal::is_terminal(Stream::Error), verbose: false }
     }
 
     /// Returns whether somebody looks on.
@@ -45,7 +40,17 @@ impl Term {
 
     /// Returns whether nobody wants colour.
     pub(crate) fn has_no_colour(&self) -> bool {
-        self.no_colour
+        self.colours == Colours::Never
+    }
+
+    /// Returns whether data may have colours of ours.
+    pub(super) fn has_coloured_data(&self) -> bool {
+        self.colours.on(Stream::Output)
+    }
+
+    /// Prints data with colours of ours, which has texts of others in it only as they may be shown. A reader that went away is no error.
+    pub(super) fn painted(&self, text: &str) -> Result<(), Fault> {
+        heard(terminal::print(Stream::Output, TextForm::Styled, &format!("{text}\n")))
     }
 
     /// Prints data. A reader that went away is no error.
@@ -94,7 +99,7 @@ impl Term {
         let stream = if words.use_stderr() { Stream::Error } else { Stream::Output };
         let text = words.render();
         let unstyled = text.to_string();
-        let is_styled = terminal::is_terminal(stream) && !self.no_colour && shown::text(&unstyled) == unstyled;
+        let is_styled = self.colours.on(stream) && shown::text(&unstyled) == unstyled;
         let printed = if is_styled {
             terminal::print(stream, TextForm::Styled, &text.ansi().to_string())
         } else {
@@ -129,7 +134,8 @@ impl Term {
 
     /// Draws a diagnostic.
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic) {
-        let text = draw(&if self.verbose { diagnostic.unfolded() } else { diagnostic.clone() }, self.colour);
+        let colour = if self.colours.on(Stream::Error) { Colour::Styled } else { Colour::Plain };
+        let text = draw(&if self.verbose { diagnostic.unfolded() } else { diagnostic.clone() }, colour);
         terminal::print(Stream::Error, TextForm::Styled, &format!("{text}\n"))
             .may_fail("there is nowhere left to complain");
     }

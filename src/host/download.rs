@@ -7,6 +7,7 @@ mod certificate;
 mod digest;
 pub(super) mod pace;
 mod transfer;
+mod unreachable;
 
 use super::cache::{self, Claim};
 use super::commands::fetch::{Transfer, program};

@@ -8,7 +8,7 @@ use super::files::reason;
 use crate::diag::Fault;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
-use nix::unistd::geteuid;
+use nix::unistd::{AccessFlags, access, geteuid};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -105,6 +105,23 @@ pub(crate) fn against(path: &Path, keeps: Keeps) -> Option<Fault> {
     match walk(path) {
         Err(wrong @ Wrong::Unsafe(..)) => Some(fault(path, keeps, wrong)),
         _ => None,
+    }
+}
+
+/// Returns whether a folder is there; of one that is not, that it can be made when it is needed.
+pub(crate) fn is_there(path: &Path, keeps: Keeps) -> Result<bool, Fault> {
+    let may_write = |folder: &Path| access(folder, AccessFlags::W_OK | AccessFlags::X_OK);
+    let refused = |why: nix::Error| fault(path, keeps, Wrong::Error(why.into()));
+    match walk(path) {
+        Ok(_) => may_write(path).map(|()| true).map_err(|why| {
+            let fault = refused(why);
+            Fault { message: format!("cannot write into {}: {}", path.display(), why.desc()), ..fault }
+        }),
+        Err(Wrong::Error(error)) if error.kind() == io::ErrorKind::NotFound => {
+            let above = path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
+            may_write(above).map(|()| false).map_err(refused)
+        }
+        Err(wrong) => Err(fault(path, keeps, wrong)),
     }
 }
 

@@ -80,6 +80,12 @@ fn may_administer_networks() -> bool {
     effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits >> 12 & 1 == 1)
 }
 
+/// Returns the name of whoever runs vmrun, or the number of one without.
+pub(crate) fn user_name() -> String {
+    let uid = nix::unistd::geteuid();
+    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
 /// Returns who has a file, by name or number, where that is neither who runs vmrun nor root; nothing of one that is not there.
 pub(crate) fn owner_beside_us(path: &std::path::Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;

@@ -26,7 +26,7 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, Tell, background, commands, interfaces, kernel, marks, spawn,
+    Settings, Tell, background, commands, interfaces, kernel, kvm, marks, spawn,
 };
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
@@ -378,7 +378,7 @@ impl Effects for System {
 
 impl Guests for System {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        let kvm = self.settings.platform == Platform::Linux && linux::kvm();
+        let kvm = self.settings.platform == Platform::Linux && kvm::is_usable();
         BootPlan::of(machine, &PlanSetting { kvm, log: self.log.as_deref(), ..PlanSetting::of(&self.settings) })
     }
 

@@ -125,9 +125,39 @@ pub(crate) fn redraw(line: &str) {
     }
     let most = terminal_size_of(io::stderr()).map_or(80, |(Width(columns), _)| usize::from(columns));
     // A longer one would go on in the next line, which is not drawn over.
-    let line: String = shown::line(line).chars().take(most.saturating_sub(1)).collect();
+    let line = cut(&shown::line(line), most.saturating_sub(1));
     write(Stream::Error, format!("\r{line}\u{1b}[K").as_bytes()).may_fail("there is nowhere left to complain");
     IS_DRAWN.store(true, Ordering::Relaxed);
+}
+
+/// Returns how many columns of a terminal a text takes: some characters take two, and some none (Unicode Standard Annex #11).
+pub(crate) fn width(text: &str) -> usize {
+    ratatui::text::Span::raw(text).width()
+}
+
+/// Returns as much of the beginning of a text as so many columns have room for; where that is not all, it ends with `…`.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.into();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        let longer = format!("{kept}{c}");
+        if width(&longer) >= most {
+            break;
+        }
+        kept = longer;
+    }
+    if most == 0 { kept } else { kept + "…" }
+}
+
+/// Returns as much of the end of a text as so many columns have room for; where that is not all, it begins with `…`.
+pub(crate) fn cut_front(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.into();
+    }
+    let end = text.char_indices().map(|(at, _)| &text[at..]).find(|rest| width(rest) < most);
+    if most == 0 { String::new() } else { format!("…{}", end.unwrap_or_default()) }
 }
 
 /// Takes away the line that was drawn, before another one is written.
@@ -191,7 +221,76 @@ pub(crate) fn size() -> Option<(usize, usize)> {
     Some((columns.into(), lines.into()))
 }
 
+/// Who wants colours, by the environment of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colours {
+    /// Nobody.
+    Never,
+    /// Whoever sits at a terminal.
+    OnTerminals,
+    /// Whatever reads it.
+    Always,
+}
+
+impl Colours {
+    /// Reads what is wanted: NO_COLOR (no-color.org), then CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors); a terminal that shows
+    /// lines only has none.
+    pub(crate) fn wanted() -> Self {
+        Self::by(&|name| env(name).filter(|value| !value.is_empty()))
+    }
+
+    fn by(given: &dyn Fn(&str) -> Option<String>) -> Self {
+        let is = |name: &str, wanted: &str| given(name).is_some_and(|value| value == wanted);
+        if given("NO_COLOR").is_some() {
+            Self::Never
+        } else if given("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0") {
+            Self::Always
+        } else if is("CLICOLOR", "0") || is("TERM", "dumb") {
+            Self::Never
+        } else {
+            Self::OnTerminals
+        }
+    }
+
+    /// Returns whether what is written to a stream is coloured.
+    pub(crate) fn on(self, stream: Stream) -> bool {
+        match self {
+            Self::Never => false,
+            Self::OnTerminals => is_terminal(stream),
+            Self::Always => true,
+        }
+    }
+}
+
 /// Returns whether the terminal shows lines only, as those of editors do: no colour, and nothing that is drawn over.
 pub(crate) fn is_dumb() -> bool {
     env("TERM").is_some_and(|kind| kind == "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_wants_no_colours_is_heard_before_whoever_wants_them() {
+        let of = |given: &[(&str, &str)]| {
+            Colours::by(&|name| given.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
+        };
+        assert_eq!(of(&[]), Colours::OnTerminals);
+        assert_eq!(of(&[("CLICOLOR", "1"), ("CLICOLOR_FORCE", "0"), ("TERM", "xterm")]), Colours::OnTerminals);
+        assert_eq!(of(&[("CLICOLOR", "0")]), Colours::Never);
+        assert_eq!(of(&[("TERM", "dumb")]), Colours::Never);
+        assert_eq!(of(&[("CLICOLOR_FORCE", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")]), Colours::Always);
+        assert_eq!(of(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), Colours::Never);
+    }
+
+    #[test]
+    fn texts_are_cut_by_the_columns_that_they_take() {
+        assert_eq!([width("web"), width("日本"), width("e\u{301}"), width("")], [3, 4, 1, 0]);
+        let ends = ["web", "web.rhai", "日本語", "e\u{301}e\u{301}e\u{301}e\u{301}", ""].map(|text| cut(text, 4));
+        assert_eq!(ends, ["web", "web…", "日…", "e\u{301}e\u{301}e\u{301}e\u{301}", ""]);
+        let begins = ["web", "/vm/web.rhai", "日本語"].map(|text| cut_front(text, 4));
+        assert_eq!(begins, ["web", "…hai", "…語"]);
+        assert_eq!([cut("web", 0), cut_front("web", 0), cut("web", 1), cut_front("web", 1)], ["", "", "…", "…"]);
+    }
 }

@@ -3,14 +3,14 @@
 use super::hosts::VmHost;
 use super::installation::Installation;
 use super::known::wanted;
-use super::remote::failure;
+use super::remote::{Remote, failure};
 use super::search::{HostQuery, Listener, Search, wrong};
 use crate::client::console::reachable;
 use crate::client::screen::{Screen, Seat, replace};
 use crate::client::tunnel::{Tried, Tunnel, try_once};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::signals::Signals;
-pub(crate) use crate::host::terminal::{self, is_dumb, size as terminal_size};
+pub(crate) use crate::host::terminal::{self, size as terminal_size};
 use crate::model::Secret;
 pub(crate) use crate::screen::picture::{Ink, Picture};
 use crate::screen::{keys, text};
@@ -35,6 +35,8 @@ pub(crate) struct Display {
     pub(crate) password: Option<Secret>,
     /// The way there, if its own host alone reaches it; it ends with this.
     pub(crate) tunnel: Option<Tunnel>,
+    /// That host, and where the server listens there.
+    pub(crate) far: Option<(Remote, SocketAddr)>,
 }
 
 impl Display {
@@ -70,7 +72,7 @@ impl Display {
                     continue;
                 }
                 let wanted = search.machines.swap_remove(0);
-                return Ok(Self { name: wanted.name, seat, password: wanted.password, tunnel: None });
+                return Ok(Self { name: wanted.name, seat, password: wanted.password, tunnel: None, far: None });
             }
             let may_come = search.machines[0].console.is_some() && search.locations[0].runs.is_empty();
             if may_come && Instant::now() < until {
@@ -85,9 +87,10 @@ impl Display {
                 return Err(out_of_reach(&wanted.name, path, &vm_host.name).into());
             }
             let address = search.locations[0].runs.iter().find(|(at, _)| *at == host).and_then(|(_, address)| *address);
-            let (address, tunnel) = reached(&wanted.name, address, vm_host, query.timeout)?;
-            let seat = Seat::Address(address);
-            return Ok(Self { name: wanted.name, seat, password: wanted.password, tunnel });
+            let (reachable_at, tunnel) = reached(&wanted.name, address, vm_host, query.timeout)?;
+            let far = tunnel.as_ref().and_then(|_| Some((vm_host.remote()?.clone(), reachable(address?))));
+            let seat = Seat::Address(reachable_at);
+            return Ok(Self { name: wanted.name, seat, password: wanted.password, tunnel, far });
         }
     }
 

@@ -239,6 +239,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
     ("NO_COLOR", "No colour, even on a terminal."),
+    ("CLICOLOR_FORCE", "Colours, even where it is no terminal, unless NO_COLOR is set; `0` is as if it was not set."),
+    ("CLICOLOR", "No colour if it is `0`."),
 ];
 
 const FILES: &[(&str, &str)] = &[

@@ -7,7 +7,7 @@ use super::images::{self, Pin};
 use super::installation::{Foreseen, Installation, Wanted};
 use super::known;
 use super::settings::{self, Platform};
-use crate::diag::{Blame, Diagnostic, Fault};
+use crate::diag::{Blame, Cause, Diagnostic, Fault};
 use crate::host::seat::Seat;
 use crate::host::system::System;
 use crate::host::worlds::rehearsal::Rehearsed;
@@ -140,8 +140,22 @@ fn recipe_path(folder: &Path, name: &VmName) -> Result<PathBuf, Fault> {
 fn pinned(request: &NewRequest) -> Result<(Digest, Option<Pin>), Vec<Diagnostic>> {
     match &request.digest {
         Some(digest) => Ok((digest.clone(), None)),
-        None => images::pin(&request.os, None).map(|pin| (pin.digest.clone(), Some(pin))),
+        None => {
+            let pin = images::pin(&request.os, None)
+                .map_err(|faults| faults.into_iter().map(without_network).collect::<Vec<_>>());
+            pin.map(|pin| (pin.digest.clone(), Some(pin)))
+        }
     }
+}
+
+/// The address of an image is none that whoever makes a machine could correct: he knows its digest, or waits.
+fn without_network(mut diagnostic: Diagnostic) -> Diagnostic {
+    if diagnostic.fault.cause == Some(Cause::Unreachable) {
+        let way_out = "try again when this host reaches it; with the digest that the publisher says, --sha512 or --sha256, nobody is \
+                       asked now";
+        diagnostic.fault.hint = Some(way_out.into());
+    }
+    diagnostic
 }
 
 /// Returns who logs in.

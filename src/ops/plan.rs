@@ -1,5 +1,8 @@
 //! The commands that a run would run, in order, each of which can be pasted into a shell.
 
+pub(crate) mod assumed;
+pub(crate) mod running;
+
 use super::instances;
 use super::notice::{Notice, Notify};
 use super::recipe::{RecipeRequest, absolute};
@@ -10,19 +13,20 @@ use crate::host::boot_plan::{BootPlan, PlanSetting};
 use crate::host::commands::commands;
 use crate::host::helper::HelperStart;
 use crate::host::interfaces::marks::Maker;
+use crate::host::kvm;
 use crate::host::marks;
-use crate::host::os::linux;
 use crate::host::system::{Prefetch, System};
-use crate::host::worlds::elsewhere::Elsewhere;
+use crate::host::worlds::elsewhere::{AssumedFiles, Elsewhere};
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, CommandStep, Effect, Host};
-use crate::model::Argv;
+use crate::model::{Argv, VmName};
 use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::recovery::{self, is_left};
 use crate::supervise::status::MachineStatus;
 use crate::supervise::{DEFAULT_UMASK, Run};
+use assumed::Assumption;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -32,6 +36,10 @@ pub(crate) struct Plan {
     pub steps: Vec<PlannedStep>,
     /// What gives back what was taken, when the run ends.
     pub given_back: Vec<CommandStep>,
+    /// The machines that are booted, one for each boot, with the hypervisor's command line.
+    pub boots: Vec<(VmName, Argv)>,
+    /// What a host that is not here is taken to have.
+    pub assumed: Vec<Assumption>,
 }
 
 /// A command, and the call that asked for it.
@@ -52,36 +60,42 @@ pub(crate) struct PlannedStep {
     helper: Option<Argv>,
 }
 
-/// Plans a run of a recipe, here or on another kind of host (`linux`, `freebsd-15-arm64`). Whatever the recipe lacks on this host
-/// at the moment is a warning.
+/// How a run is planned.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Planning {
+    /// The kind of another host: `linux`, `freebsd-15-arm64`.
+    pub on: Option<String>,
+    /// How bhyve is given its machine.
+    pub form: MachineForm,
+    /// Whether another host is taken to lack the files that the recipe asks for; otherwise it has them.
+    pub lacks_files: bool,
+    /// The log of a run in the background.
+    pub log: Option<PathBuf>,
+    /// Whether it is compared with what runs, so that nobody needs to be told that it does.
+    pub is_compared: bool,
+}
+
+/// Plans a run of a recipe, here or on another kind of host. Whatever the recipe lacks on this host at the moment is a warning.
 pub(crate) fn plan(
     request: &RecipeRequest,
-    on: Option<&str>,
-    form: MachineForm,
+    planning: &Planning,
     prefetch: Prefetch,
     notify: Notify<'_>,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let here = platform()?;
-    let there: Asked = on.map_or(Ok(here), str::parse)?;
+    let there: Asked = planning.on.as_deref().map_or(Ok(here), str::parse)?;
     let settings = |asked| settings::settings(asked, request.user_net);
     settings::doubt(there).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     let mut host = System::new(settings(here)?, prefetch)?;
     let recipe = request.read()?;
     let inputs = request.inputs();
     host.work_in(inputs.origin.folder());
-    let mut running = recovery::of_recipe(&host, &absolute(&request.path));
-    // Others of its instances go on.
-    running.retain(|name| {
-        MachineStatus::of(&host, name).is_none_or(|status| instances::is_of(&status, request.instance()))
-    });
-    running.iter().for_each(|name| recovery::look_past(&mut host, name));
-    if let Some(name) = running.first() {
-        let fault = Fault::host(format!("{name} runs, and this is its plan as if it did not"));
-        notify(Notice::Warning(Diagnostic::warning(fault.hint("what it has taken counts as given back"))));
-    }
+    as_if_down(&mut host, request, planning.is_compared, notify);
     let host: Box<dyn Host> = Box::new(host);
     let is_here = here.platform == there.platform && there.release.is_none() && there.arch.is_none();
-    let host = if is_here { host } else { Box::new(Elsewhere::new(settings(there)?, host)) };
+    let files = AssumedFiles::default();
+    let elsewhere = |host| Ok::<_, Fault>(Elsewhere::new(settings(there)?, host).telling(&files));
+    let host = if is_here { host } else { Box::new(elsewhere(host)?.lacking_files(planning.lacks_files)) };
     let settings = host.settings().clone();
     let mut rehearsal = Rehearsal::new(host);
     rehearsal.is_left = is_left;
@@ -101,17 +115,45 @@ pub(crate) fn plan(
     back.retain(|effect| !matches!(effect, Effect::Disk(_)));
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&maker), effect)).collect();
     // A host that is not here is assumed to have what helps.
-    let kvm = !is_here || linux::kvm();
-    let setting = PlanSetting { kvm, form, ..PlanSetting::of(&settings) };
+    let kvm = !is_here || kvm::is_usable();
+    let (form, log) = (planning.form, planning.log.as_deref());
+    let setting = PlanSetting { kvm, form, log, ..PlanSetting::of(&settings) };
     let mut steps = steps(&evaluated, &setting, &maker)?;
-    if inputs.origin.is_elsewhere() {
-        let host = &*evaluated.run.host;
-        steps
-            .iter_mut()
-            .filter(|step| step.is_recipes)
-            .for_each(|step| step.folder = folder(host, step, &inputs.origin));
+    let boots = boots(&evaluated, &setting)?;
+    let assumed = if is_here { Vec::new() } else { assumed::of(evaluated.run.rehearsed(), &files, settings.platform) };
+    let missing = assumed.iter().filter(|_| planning.lacks_files).filter_map(|one| one.missing(settings.platform));
+    missing.for_each(|fault| notify(Notice::Warning(Diagnostic::warning(fault))));
+    in_its_folder(&mut steps, &*evaluated.run.host, &inputs.origin);
+    Ok(Plan { steps, given_back, boots, assumed })
+}
+
+/// Has a recipe's machine that runs count as down, and says so unless what runs is what it is compared with.
+fn as_if_down(host: &mut System, request: &RecipeRequest, is_compared: bool, notify: Notify<'_>) {
+    let mut running = recovery::of_recipe(host, &absolute(&request.path));
+    // Others of its instances go on.
+    running.retain(|name| {
+        MachineStatus::of(host, name).is_none_or(|status| instances::is_of(&status, request.instance()))
+    });
+    running.iter().for_each(|name| recovery::look_past(host, name));
+    if let Some(name) = running.first().filter(|_| !is_compared) {
+        let fault = Fault::host(format!("{name} runs, and this is its plan as if it did not"));
+        notify(Notice::Warning(Diagnostic::warning(fault.hint("what it has taken counts as given back"))));
     }
-    Ok(Plan { steps, given_back })
+}
+
+/// Returns the machines that are booted, one for each boot, with the hypervisor's command line.
+fn boots(evaluated: &Evaluated, setting: &PlanSetting<'_>) -> Result<Vec<(VmName, Argv)>, Fault> {
+    let machine = |done: &'_ Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.clone()) } else { None };
+    let machines = evaluated.run.rehearsed().iter().filter_map(machine);
+    machines.map(|machine| Ok((machine.name().clone(), BootPlan::of(&machine, setting)?.argv))).collect()
+}
+
+/// Says of commands of a recipe that is in another folder that they have to be run there.
+fn in_its_folder(steps: &mut [PlannedStep], host: &dyn Host, origin: &Origin) {
+    if origin.is_elsewhere() {
+        let of_recipe = steps.iter_mut().filter(|step| step.is_recipes);
+        of_recipe.for_each(|step| step.folder = folder(host, step, origin));
+    }
 }
 
 /// Returns the folder of the recipe, for a command with a word that is a path in it.
@@ -182,7 +224,8 @@ pub(crate) fn json(plans: &[(String, Plan)]) -> Value {
 
 impl Plan {
     /// Returns the plan as a JSON object: `steps`, a list of `argv`, `stdin` and `place`, which is `file`, `line` and `column` or
-    /// null, `each_boot` where it is a command of the recipe that is run before each boot, `folder` where it has to be run there, and `meanwhile` where something is typed while the command runs; and `given_back`, a list of `argv` and `stdin`.
+    /// null, `each_boot` where it is a command of the recipe that is run before each boot, `folder` where it has to be run there, and `meanwhile` where something is typed while the command runs; `given_back`, a list of `argv` and `stdin`;
+    /// and `assumed`, a list of `kind` and `name`.
     pub(crate) fn json(&self) -> Value {
         let command = |step: &CommandStep| json!({ "argv": step.argv.words(), "stdin": step.stdin });
         let place = |place: &Place| {
@@ -205,6 +248,8 @@ impl Plan {
         };
         let steps: Vec<_> = self.steps.iter().map(planned).collect();
         let given_back: Vec<_> = self.given_back.iter().map(command).collect();
-        json!({ "steps": steps, "given_back": given_back })
+        let assumed = |one: &Assumption| json!({ "kind": one.kind.word(), "name": one.name });
+        let assumed: Vec<_> = self.assumed.iter().map(assumed).collect();
+        json!({ "steps": steps, "given_back": given_back, "assumed": assumed })
     }
 }

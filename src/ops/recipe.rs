@@ -94,10 +94,18 @@ impl RecipeRequest {
         self.set.iter().find(|(name, _)| name == INSTANCE).map(|(_, instance)| instance.as_str())
     }
 
+    /// Returns the fault of a recipe that cannot be read.
+    pub(crate) fn is_there(&self) -> Result<(), Fault> {
+        files::read_text(Path::new(&self.path)).map(drop).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Fault {
+        unreadable(&self.path, error).maybe_hint(self.similar())
+    }
+
     /// Reads and parses the recipe, and checks that it knows every parameter that is given.
     pub(crate) fn read(&self) -> Result<Recipe, Vec<Diagnostic>> {
-        let text = files::read_text(Path::new(&self.path))
-            .map_err(|error| unreadable(&self.path, &error).maybe_hint(self.similar()))?;
+        let text = files::read_text(Path::new(&self.path)).map_err(|error| self.unreadable(&error))?;
         once("--set", &self.set)?;
         let recipe = Recipe::parse(&self.path, &text)?;
         let params = recipe.params();

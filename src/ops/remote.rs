@@ -67,6 +67,13 @@ impl Remote {
         ssh.arg("--").arg(&self.destination).arg(command)
     }
 
+    /// Returns the command that leads a port of the host on which it is run to a place that this one has, until it is ended.
+    pub(crate) fn lead(&self, port: u16, to: &str) -> Argv {
+        let argv = Argv::new("ssh").arg("-N").arg("-L").arg(format!("127.0.0.1:{port}:{to}"));
+        let argv = if let Some(port) = self.port { argv.arg("-p").arg(port) } else { argv };
+        argv.arg("--").arg(&self.destination)
+    }
+
     fn ssh(&self, within: Duration) -> Argv {
         let seconds = within.as_secs() + u64::from(within.subsec_nanos() > 0);
         let argv = Argv::new("ssh").arg("-oBatchMode=yes").arg(format!("-oConnectTimeout={}", seconds.max(1)));

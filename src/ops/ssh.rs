@@ -10,7 +10,7 @@ use super::installation::Installation;
 use super::instances::Asked;
 use super::inventory::Entry;
 use super::machines::machines;
-use super::recipe::{absolute, is_recipe};
+use super::recipe::{RecipeRequest, absolute, is_recipe};
 use super::remote::{Remote, failure};
 use super::search::{HostQuery, Listener, elsewhere};
 use super::status;
@@ -274,6 +274,8 @@ fn named(all: &[Entry], recipe: &str, asked: &Asked) -> Result<String, Fault> {
     match names.as_slice() {
         [name] => Ok((*name).into()),
         [] => {
+            // One that is not there starts nothing.
+            RecipeRequest::new(&asked.name, false, &[], false).is_there()?;
             let fault = Fault::host(format!("no machine of {recipe} runs here"));
             Err(fault.hint(format!("`vmrun start {}` starts it", quote(recipe))))
         }

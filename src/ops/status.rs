@@ -1,14 +1,16 @@
 //! The status of a machine: all that is known of it, and the threads of its hypervisor.
 
-use super::installation::did_you_mean;
+use super::installation::{Installation, did_you_mean};
 use super::inventory::{Entry, EntryState};
+use super::known;
 use super::machines::{locate, machines, object, percent};
 use super::settings::platform;
-use crate::diag::Fault;
+use crate::diag::{Blame, Fault};
 use crate::host::clock::Utc;
 use crate::host::clock::now;
 use crate::host::processes;
 pub(crate) use crate::host::processes::Thread;
+use crate::model::VmName;
 use crate::supervise::recovery;
 use crate::supervise::status::MachineStatus;
 use serde_json::{Value, json};
@@ -46,8 +48,20 @@ pub(super) fn find(all: &[Entry], wanted: &str) -> Result<usize, Fault> {
     found.ok_or_else(|| {
         let near = did_you_mean(wanted, all.iter().filter_map(|one| one.name.clone()));
         let none = || Fault::host(format!("there is no machine {wanted} on this host"));
-        wanted.parse().map_or_else(|_| none(), |name| recovery::not_running(&name)).maybe_hint(near)
+        // One with a name that is nearly that was meant.
+        let unknown = |name: &VmName| unknown(name).filter(|_| near.is_none());
+        let of = |name| unknown(&name).unwrap_or_else(|| recovery::not_running(&name));
+        wanted.parse().map_or_else(|_| none(), of).maybe_hint(near.clone())
     })
+}
+
+/// Returns the fault of a machine that this host knows nothing of: none of that name ran since the host was started, and no recipe
+/// describes one. Where it cannot be looked for, it counts as known.
+fn unknown(name: &VmName) -> Option<Fault> {
+    let ran = known::statuses().ok()?.iter().any(|status| status.name == *name);
+    let no_recipe = Installation::open().ok()?.recipe(name.as_str()).err().filter(|_| !ran)?;
+    let fault = Fault::new(format!("no machine {name} is known: none runs, and no recipe describes one"));
+    Some(fault.blame(Blame::Down).maybe_hint(no_recipe.hint))
 }
 
 /// Returns what the supervisor has written, if it is what the machine's state follows from.

@@ -156,6 +156,7 @@ impl Supervision {
             error: None,
             until: None,
             shape: Shape::default(),
+            argv: Vec::new(),
             ssh: SshOptions::default(),
         }
     }

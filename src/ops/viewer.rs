@@ -2,35 +2,78 @@
 
 use super::display::Display;
 use super::installation::Installation;
+use super::remote::Remote;
 use super::search::{HostQuery, Listener};
 use crate::client::screen::Seat;
 use crate::diag::{Diagnostic, Fault};
+use crate::host::environment::host_name;
 use crate::host::handover::{hand_over, is_there};
 use crate::model::Argv;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 /// The viewers that are looked for, with what they take.
 const VIEWERS: [&[&str]; 3] =
     [&["vncviewer", "{host}:{port}"], &["remote-viewer", "vnc://{host}:{port}"], &["open", "vnc://{host}:{port}"]];
 
+/// Where a screen is that no viewer here can be opened on, for who has one elsewhere.
+pub(crate) struct ForViewers {
+    /// The machine.
+    pub(crate) machine: String,
+    /// Where its screen is, on this host or on the one that runs it.
+    pub(crate) address: SocketAddr,
+    /// The command that brings it to the host on which it is run.
+    pub(crate) tunnel: Argv,
+    /// The address to which a viewer is led there.
+    pub(crate) through: SocketAddr,
+    /// Whether it asks for a password.
+    pub(crate) has_password: bool,
+    /// Why no viewer is opened here, and what would have it be.
+    pub(crate) why: Fault,
+}
+
+impl ForViewers {
+    fn of(display: &Display, address: SocketAddr, why: Fault) -> Self {
+        let here = || (Remote { destination: host_name().unwrap_or_else(|| "HOST".into()), port: None }, address);
+        let (host, address) = display.far.clone().unwrap_or_else(here);
+        let through = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+        let tunnel = host.lead(address.port(), &address.to_string());
+        let has_password = display.password.is_some();
+        Self { machine: display.name.clone(), address, tunnel, through, has_password, why }
+    }
+}
+
 /// Finds a machine and becomes the viewer of its screen. The password goes by VNC_PASSWORD, which other users cannot see, never by
 /// an argument. Through a tunnel the viewer is run, since somebody has to end the tunnel.
-pub(crate) fn view(machine: &str, query: &HostQuery, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+/// Where there is no viewer, it is returned where one elsewhere finds the screen.
+pub(crate) fn view(
+    machine: &str,
+    query: &HostQuery,
+    listener: Listener<'_>,
+) -> Result<Option<ForViewers>, Vec<Diagnostic>> {
     let display = Display::find(machine, query, listener)?;
     let configured = Installation::open()?.config.viewer;
     let password = display.password.as_ref().map(|password| ("VNC_PASSWORD", password));
     let command = match &display.seat {
-        Seat::Address(address) => filled(&viewer(&configured)?, *address),
+        Seat::Address(address) => match viewer(&configured) {
+            Ok(viewer) => filled(&viewer, *address),
+            Err(why) => return Ok(Some(ForViewers::of(&display, *address, why))),
+        },
         Seat::Socket(path) => {
             of_socket(&configured, path, is_there("vncviewer")).ok_or_else(|| no_socket(machine, path))?
         }
     };
     let Some(tunnel) = display.tunnel else { return Err(hand_over(&command, password).into()) };
     match tunnel.lead(&command, password)? {
-        0 => Ok(()),
+        0 => Ok(None),
         status => Err(Fault::host(format!("the viewer `{}` ended with status {status}", command.program)).into()),
     }
+}
+
+/// Returns the viewer of the configuration, or the first that is there, with the places for an address.
+pub(crate) fn configured_or_found() -> Result<Argv, Fault> {
+    // What is wrong with the configuration is told elsewhere.
+    viewer(&Installation::open().map(|installation| installation.config.viewer).unwrap_or_default())
 }
 
 /// The viewer of the configuration, or the first that is there.

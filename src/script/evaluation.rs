@@ -10,7 +10,7 @@ use super::words::hooks::{Due, Hook};
 use super::{REHEARSAL, cycles, handle, idle};
 use crate::diag::{Diagnostic, Fault, Place};
 use crate::host::Effect;
-use crate::model::{Ended, InterfaceName, Machine};
+use crate::model::{Ended, InterfaceName, Machine, VmName};
 use crate::netboot::NetbootOptions;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
@@ -53,6 +53,8 @@ pub(crate) struct EvaluationContext {
     pub begun: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
     pub installs: Vec<(NetbootOptions, Site)>,
+    /// The machines that the recipe's starts after, and where that was said.
+    pub afters: Vec<(VmName, Site)>,
     /// The pairs that got a name in this evaluation.
     pub pairs: Vec<InterfaceName>,
     /// The closures that wait for the end of a boot.
@@ -155,6 +157,7 @@ impl EvaluationContext {
             blamed: None,
             begun,
             installs,
+            afters: Vec::new(),
             pairs,
             hooks,
             due,
@@ -189,6 +192,7 @@ impl EvaluationContext {
         self.due.clear();
         self.pairs.clear();
         self.installs.clear();
+        self.afters.clear();
         self.allowance.begin();
         self.places.clear();
         self.spent.set(0);
@@ -240,6 +244,8 @@ pub(crate) struct Evaluated {
     pub calls: Vec<(Effect, Site)>,
     /// What was said of installs, and where.
     pub installs: Vec<(NetbootOptions, Site)>,
+    /// The machines that the recipe's starts after, and where that was said.
+    pub afters: Vec<(VmName, Site)>,
     /// Of a plan, from which of its steps on which call asked for them.
     pub places: Vec<(usize, Place)>,
     /// The parameters that the recipe asked for.

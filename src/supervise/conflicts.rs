@@ -7,12 +7,12 @@ pub(crate) mod lengths;
 mod loader;
 mod open;
 pub(crate) mod paths;
-mod readiness;
+pub(crate) mod readiness;
 
 use crate::diag::{Fault, Severity};
 use crate::host::swtpm;
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
+use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, packages};
 use crate::model::argv::quote;
 use crate::model::device::{Access, Counterpart};
 use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
@@ -203,17 +203,29 @@ fn shares(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)
     }
 }
 
+/// Returns the fault of firmware that is not there.
+fn no_firmware(host: &dyn Host, code: &str) -> Fault {
+    let way_out = if code.starts_with("/usr/") {
+        packages::way_out(host.settings().platform, "firmware")
+    } else {
+        // A package brings nothing to a place of one's own.
+        "correct the path; `uefi()` is the firmware that a package brings".into()
+    };
+    Fault::new(format!("the firmware {code} is not there")).hint(way_out)
+}
+
+/// Returns what is wrong with the firmware of a package, of which the path is given.
+pub(crate) fn against_firmware(host: &dyn Host, code: &str) -> Option<Fault> {
+    let path: DevicePath = code.parse().ok()?;
+    match host.file(path.as_path()) {
+        None => Some(no_firmware(host, code)),
+        Some(_) => content::against(host, &path, content::Use::Firmware("code")),
+    }
+}
+
 fn firmware(host: &dyn Host, machine: &Machine, error: &mut dyn FnMut(Part, Fault)) {
     let Some(rom) = machine.bootrom() else { return };
-    let package = match host.settings().platform {
-        // A package brings nothing to a place of one's own.
-        _ if !rom.code.as_str().starts_with("/usr/") => {
-            "correct the path; `uefi()` is the firmware that a package brings"
-        }
-        Platform::FreeBsd => "pkg install edk2-bhyve (or bhyve-firmware) brings it",
-        Platform::Linux => "apt-get install ovmf brings it",
-    };
-    let code = Fault::new(format!("the firmware {} is not there", rom.code)).hint(package);
+    let code = no_firmware(host, rom.code.as_str());
     let vars = rom.vars.as_ref().map(|vars| {
         let fault = Fault::new(format!("the firmware's variables {vars} are not there"));
         ("variables", vars, fault.hint("copy the empty ones that came with the firmware"))
@@ -292,14 +304,17 @@ fn capacity(host: &dyn Host, machine: &Machine, purpose: Purpose, found: &mut Ve
 }
 
 fn programs(host: &dyn Host, purpose: Purpose, found: &mut Vec<Conflict>) {
-    let (program, hint) = match host.settings().platform {
-        Platform::FreeBsd => ("bhyve", "bhyve is part of FreeBSD's base system; is PATH right?"),
-        Platform::Linux => ("qemu-system-x86_64", "apt-get install qemu-system-x86 brings it"),
+    let program = match host.settings().platform {
+        Platform::FreeBsd => "bhyve",
+        Platform::Linux => "qemu-system-x86_64",
     };
-    if !host.has_program(program) {
-        let fault = Fault::host(format!("`{program}` is not installed")).hint(hint);
-        found.push((Part::Whole, fault, purpose.severity()));
-    }
+    found.extend(without(host, program).map(|fault| (Part::Whole, fault, purpose.severity())));
+}
+
+/// Returns the fault of a program that is not installed.
+pub(crate) fn without(host: &dyn Host, program: &str) -> Option<Fault> {
+    let fault = || Fault::host(format!("`{program}` is not installed"));
+    (!host.has_program(program)).then(|| fault().hint(packages::way_out(host.settings().platform, program)))
 }
 
 /// Returns the fault of a TPM that is to be played where nothing plays it.
@@ -318,12 +333,12 @@ fn limits(host: &dyn Host, machine: &Machine) -> Option<Fault> {
     if machine.limits().is_empty() || host.is_assumed() {
         return None;
     }
-    let (program, hint) = match host.settings().platform {
-        Platform::FreeBsd => ("rctl", "rctl is part of FreeBSD's base system; is PATH right?"),
-        Platform::Linux => ("prlimit", "apt-get install util-linux brings it"),
+    let program = match host.settings().platform {
+        Platform::FreeBsd => "rctl",
+        Platform::Linux => "prlimit",
     };
-    if !host.has_program(program) {
-        return Some(Fault::host(format!("the machine has limits, and `{program}` is not installed")).hint(hint));
+    if let Some(fault) = without(host, program) {
+        return Some(Fault { message: format!("the machine has limits, and {}", fault.message), ..fault });
     }
     let counts = || host.query(&Argv::new("sysctl").args(["-n", "kern.racct.enable"]));
     if host.settings().platform == Platform::FreeBsd && counts().map_or(true, |text| text.trim() != "1") {

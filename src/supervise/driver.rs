@@ -198,6 +198,7 @@ impl Run {
             status.boots += 1;
             status.log_from = log_from.unwrap_or_default();
             status.shape = Shape::of(machine);
+            status.argv = plan.argv.words().into_iter().map(String::from).collect();
             status.ssh = machine.ssh().clone();
         });
         self.note_vcpus(machine);

@@ -65,10 +65,14 @@ pub(crate) fn order(
         before.push(places);
     }
     cycle(&before).map_or(Ok(before), |chain| {
-        let names: Vec<&str> = chain.iter().map(|at| machines[*at].0.as_str()).collect();
-        let fault = Fault::new(format!("these start after each other: {}", names.join(" after ")));
-        Err(fault.hint("take one of the `after` away"))
+        Err(each_other(&chain.iter().map(|at| machines[*at].0.as_str()).collect::<Vec<_>>()))
     })
+}
+
+/// The fault of machines that start after each other, the first once more at the end.
+pub(crate) fn each_other(names: &[&str]) -> Fault {
+    let fault = Fault::new(format!("these start after each other: {}", names.join(" after ")));
+    fault.hint("take one of the `after` away")
 }
 
 fn unknown(name: &VmName, other: &VmName, machines: &[(VmName, Vec<VmName>)]) -> Fault {
@@ -77,8 +81,8 @@ fn unknown(name: &VmName, other: &VmName, machines: &[(VmName, Vec<VmName>)]) ->
     fault.hint(format!("start {other} first, or both at once")).maybe_hint(suggest::did_you_mean(other.as_str(), known))
 }
 
-/// Returns a cycle, its first place once more at the end.
-fn cycle(before: &[Vec<usize>]) -> Option<Vec<usize>> {
+/// Returns a cycle of places, each of which comes after the next one; its first place stands once more at the end.
+pub(crate) fn cycle(before: &[Vec<usize>]) -> Option<Vec<usize>> {
     let mut is_done = vec![false; before.len()];
     for first in 0..before.len() {
         // The way from the first to here, and how many of its arrows each of them was left by.

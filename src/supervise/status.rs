@@ -88,6 +88,8 @@ pub struct MachineStatus {
     pub until: Option<u64>,
     /// What it was made of when it was last booted.
     pub shape: Shape,
+    /// The hypervisor's command line when it was last booted, in which there are no secrets; empty where an earlier version booted it.
+    pub argv: Vec<String>,
     /// How its guest is reached by ssh, as its recipe says.
     pub ssh: SshOptions,
 }
@@ -126,6 +128,7 @@ impl MachineStatus {
             error: word("error").map(Into::into),
             until: number("until"),
             shape: shape(map),
+            argv: parsed(map, "argv"),
             ssh: map.get("ssh").map(ssh_options).unwrap_or_default(),
         })
     }
@@ -142,7 +145,7 @@ impl MachineStatus {
             "cpus": self.shape.cpus, "memory": self.shape.memory.map(Size::get), "vnc": self.shape.vnc.map(|it| it.to_string()),
             "disks": self.shape.disks, "taps": self.shape.taps,
             "macs": texts(&self.shape.macs), "forwards": texts(&self.shape.forwards), "ssh": ssh_value(&self.ssh),
-            "agent": self.shape.agent,
+            "agent": self.shape.agent, "argv": self.argv,
         });
         format!("{value}\n")
     }
@@ -237,6 +240,7 @@ mod tests {
                 forwards: vec!["tcp:127.0.0.1:2222-:22".parse().unwrap()],
                 agent: Some("/run/web.agent".into()),
             },
+            argv: ["bhyve", "-c", "2", "db"].map(String::from).to_vec(),
             ssh: SshOptions {
                 user: "debian".parse().ok(),
                 host_key: Some(HostKey::not_made()),
@@ -251,7 +255,7 @@ mod tests {
     fn it_is_one_line_that_other_programs_read() {
         assert_eq!(
             waiting().text(),
-            "{\"after\":[\"net\"],\"agent\":\"/run/web.agent\",\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
+            "{\"after\":[\"net\"],\"agent\":\"/run/web.agent\",\"argv\":[\"bhyve\",\"-c\",\"2\",\"db\"],\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
              \"forwards\":[\"tcp:127.0.0.1:2222-:22\"],\"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"log_from\":1300,\
              \"macs\":[\"58:9c:fc:00:00:01\"],\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
              \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"ssh\":{\"address\":\"10.0.0.5\",\

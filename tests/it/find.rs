@@ -239,3 +239,34 @@ error: \"ssh://-oProxyCommand=touch\" is not a host to be asked by ssh
         "vmrun: ssh://vm7 cannot be asked: ssh is not installed here\nerror: web runs on none of these hosts: ssh://vm7",
     );
 }
+
+#[test]
+fn without_a_viewer_whoever_has_one_elsewhere_is_told_where_the_screen_is() {
+    let sandbox = Sandbox::new();
+    let listener = std::net::TcpListener::bind((sandbox.own("127.100.100.1").as_str(), 5907)).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut stream, b"RFB 003.008\n");
+        }
+    });
+    sandbox.write(
+        "web.rhai",
+        "bhyve(#{ name: \"web\", bootrom: uefi(), slots: #{ \"29\": fbuf(#{ tcp: \"127.100.100.1:5907\", \
+         password: secret(\"vnc\") }), \"31\": lpc() } }).run();\n",
+    );
+    let mut command = sandbox.command(&["vnc", "web.rhai", "--hosts", &sandbox.own("127.100.100.1")]);
+    let done = sandbox.finish(command.env("PATH", sandbox.path("bin")).env("VMRUN_SECRET_VNC", "hunter22"));
+    let name = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    same(
+        &done.stderr,
+        &format!(
+            "
+vmrun: there is no viewer for VNC: neither vncviewer, remote-viewer nor open; install one (tigervnc-viewer), or name yours: viewer = [\"vncviewer\", \"{{host}}:{{port}}\"] in config.toml
+vmrun: the screen of web is there; on another host: ssh -N -L 127.0.0.1:5907:127.100.100.1:5907 -- {name}
+vmrun: and point a viewer there at 127.0.0.1:5907
+vmrun: it asks for the password that the recipe gives it by `secret`
+"
+        ),
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (0, "127.100.100.1:5907\n"));
+}

@@ -3,8 +3,10 @@
 use super::host::{Host, kill};
 use super::sandbox::{Sandbox, same};
 use super::shown::{status, table};
+use super::terminal::Terminal;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use vmrun::internals::supervise::status::MachineState;
 
 /// A bhyve that somebody has started by hand.
@@ -277,4 +279,74 @@ vmrun_bhyve_stat{machine="db",vcpu="0",stat="Wired memory"} 0
     let nowhere = host.run(&["metrics", "--out", "/proc/nowhere"]);
     same(&nowhere.stderr, "error: cannot write /proc/nowhere: No such file or directory");
     assert_eq!(host.run(&["stop", "db"]).code, 0);
+}
+
+/// What a command shows on a terminal with so many columns.
+fn on_terminal(host: &Sandbox, columns: usize, line: &str) -> String {
+    let mut command = host.on_terminal(&format!("stty cols {columns} rows 24; {line}"));
+    let done = host.finish(command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm").env("NO_COLOR", "1"));
+    assert_eq!(done.code, 0, "{}", done.stdout);
+    done.stdout.replace("\r\n", "\n")
+}
+
+#[test]
+fn on_a_terminal_the_table_fits_and_into_a_pipe_nothing_is_cut() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
+    let piped = host.run(&["list"]).stdout;
+    assert_eq!(on_terminal(&host, 160, "vmrun list"), piped);
+    assert_eq!(on_terminal(&host, 40, "vmrun list | cat"), piped);
+    for (columns, titles) in [
+        (80, "NAME STATE PID UPTIME CPUS MEMORY CPU% VNC RECIPE"),
+        (44, "NAME STATE MEMORY RECIPE"),
+        (33, "NAME STATE RECIPE"),
+    ] {
+        let shown = on_terminal(&host, columns, "vmrun list");
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>().join(" "), titles, "{shown}");
+        assert!(lines.iter().all(|line| line.chars().count() <= columns), "{shown}");
+        assert!(lines.len() == 2 && lines[1].ends_with("/db.rhai"), "{shown}");
+    }
+    // A colour stands beside the word that says the same, and where nobody wants it there is none.
+    let with = |given: &[(&str, &str)]| {
+        let mut command = host.command(&["list"]);
+        host.finish(command.envs(given.iter().copied())).stdout
+    };
+    let coloured = with(&[("CLICOLOR_FORCE", "1")]);
+    assert_eq!(coloured, piped.replace("running", "\u{1b}[32mrunning\u{1b}[0m"));
+    for given in [&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")][..], &[("CLICOLOR_FORCE", "0")], &[("CLICOLOR", "1")]] {
+        assert_eq!(with(given), piped, "{given:?}");
+    }
+    assert_eq!(host.run(&["stop", "db"]).code, 0);
+}
+
+#[test]
+fn whoever_watches_sees_machines_come_and_go_until_q_or_an_interrupt() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    for end in ["q", "\u{3}"] {
+        let mut terminal = Terminal::new();
+        let mut command = host.shell("stty cols 80 rows 24; exec vmrun list --watch --every 1s");
+        let child = terminal.start(command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8"));
+        terminal.shows("leaves", Duration::from_secs(20));
+        assert_eq!(host.run(&["start", "db.rhai"]).code, 0);
+        terminal.shows("running", Duration::from_secs(20));
+        terminal.types(end);
+        let (status, _) = terminal.ends(child);
+        assert!(status.success());
+        assert_eq!(host.run(&["stop", "db"]).code, 0);
+        host.write("fake/exits", "run\n");
+    }
+    let done = host.run(&["list", "--watch"]);
+    same(
+        &done.stderr,
+        "
+error: this is shown on a terminal only
+ |
+ = hint: `vmrun list` prints the same once, `vmrun list --json` for programs
+",
+    );
+    assert_eq!((done.code, done.stdout.as_str()), (2, ""));
+    assert_eq!(host.run(&["list", "--watch", "--json"]).code, 2);
 }

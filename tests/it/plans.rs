@@ -484,3 +484,84 @@ fn how_long_the_host_has_run_is_known_where_it_is_here() {
     let elsewhere = plan(&sandbox, &["up.rhai"]);
     assert_eq!((elsewhere.code, elsewhere.stderr.as_str()), (0, "0 elsewhere\n"), "{}", elsewhere.stdout);
 }
+
+/// A recipe that asks whether its disk is there, and is plugged into a bridge.
+fn asking() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "lab.rhai",
+        "if !exists(\"/vm/lab.img\") { truncate(\"/vm/lab.img\", 1.GiB); }\nlet nic = tap(\"tap1\");\nbridge(\"bridge2\").add(nic);\n\
+         bhyve(#{ name: \"lab\", bootrom: uefi(), slots: #{ \"4\": virtio_blk(\"/vm/lab.img\"), \"5\": virtio_net(nic), \"31\": lpc() } }).run();\n",
+    );
+    sandbox
+}
+
+#[test]
+fn what_a_host_that_is_not_here_is_taken_to_have_is_said() {
+    let sandbox = asking();
+    let done = plan(&sandbox, &["lab.rhai"]);
+    same(
+        &done.stdout,
+        "
+umask 026
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:lab up
+ifconfig bridge2 addm tap1
+bhyve -c 1 -m 256M -s 4,virtio-blk,/vm/lab.img -s 5,virtio-net,tap1 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd lab
+# given back when the run ends:
+bhyvectl --destroy --vm=lab
+ifconfig tap1 destroy
+",
+    );
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let json: Value = serde_json::from_str(&plan(&sandbox, &["lab.rhai", "--json"]).stdout).unwrap();
+    let one = |kind: &str, name: &str| serde_json::json!({ "kind": kind, "name": name });
+    let firmware = "/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd";
+    assert_eq!(
+        json["assumed"],
+        serde_json::json!([one("file", firmware), one("file", "/vm/lab.img"), one("bridge", "bridge2")])
+    );
+    // Whoever sits at a terminal is told; what is printed stays as it is.
+    let line = "vmrun plan --on freebsd lab.rhai >/dev/null";
+    let told = sandbox.finish(sandbox.on_terminal(line).env("VMRUN_PLATFORM", "linux"));
+    same(
+        &told.stdout.replace('\r', ""),
+        "
+vmrun: taken to be so on a host that is not here (`--assume missing` takes files not to be there):
+vmrun:   /usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd is there
+vmrun:   /vm/lab.img is there
+vmrun:   the bridge bridge2 is there
+",
+    );
+    // Of this host nothing is taken to be so.
+    let here = sandbox.run(&["plan", "lab.rhai", "--init", "--json"]);
+    let json: Value = serde_json::from_str(&here.stdout).unwrap_or_default();
+    assert!(json.is_null() || json["assumed"] == serde_json::json!([]), "{here:?}");
+}
+
+#[test]
+fn a_host_may_be_taken_to_lack_what_is_asked_for() {
+    let sandbox = asking();
+    let done = plan(&sandbox, &["lab.rhai", "--assume", "missing"]);
+    let made = "umask 026\ntruncate -s 1G /vm/lab.img\nifconfig tap1 create\n";
+    assert!(done.stdout.starts_with(made), "{}", done.stdout);
+    assert!(!done.stdout.contains("/vm/lab.img is there"), "{}", done.stdout);
+    same(
+        &done.stderr,
+        "
+warning: the bridge bridge2 is not there, and the recipe does not make it
+ |
+ = hint: bridge(\"bridge2\", #{ create: true }) makes one for the run
+",
+    );
+    assert_eq!(done.code, 0);
+    // What no recipe makes is missed.
+    sandbox.write(
+        "cd.rhai",
+        "bhyve(#{ name: \"cd\", bootrom: uefi(), slots: #{ \"3\": ahci_cd(\"/iso/a.iso\"), \"31\": lpc() } }).run();\n",
+    );
+    let done = plan(&sandbox, &["cd.rhai", "--assume", "missing"]);
+    assert!(done.stderr.starts_with("error: /iso/a.iso is not there\n"), "{}", done.stderr);
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    assert_eq!(sandbox.run(&["plan", "lab.rhai", "--assume", "missing"]).code, 2);
+}

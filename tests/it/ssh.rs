@@ -280,3 +280,43 @@ error: the host key of web is not known: ssh could not tell whether it is web th
     said(&host, "ssh web", 7, "ssh OPTIONS -oIdentityFile=[tmp]/id -oIdentitiesOnly=yes -p 2022 -- 10.0.0.5\n", "");
     assert_eq!(host.run(&["stop", "web"]).code, 0);
 }
+
+#[test]
+fn a_machine_that_nobody_knows_is_not_told_to_be_started() {
+    let host = Host::new("run\n");
+    host.recipe("web", "");
+    said(
+        &host,
+        "ssh wbe",
+        8,
+        "",
+        "
+error: the machine wbe does not run
+ |
+ = hint: did you mean `web`?
+",
+    );
+    said(
+        &host,
+        "ssh nothing",
+        8,
+        "",
+        "
+error: no machine nothing is known: none runs, and no recipe describes one
+ |
+ = hint: looked for nothing.rhai in [tmp]/config/recipes, recipes and .
+",
+    );
+    said(&host, "ssh web", 8, "", "\nerror: the machine web does not run\n |\n = hint: `vmrun start web` starts it\n");
+    said(
+        &host,
+        "ssh wbe.rhai",
+        1,
+        "",
+        "
+error: cannot read the recipe wbe.rhai: there is no such file
+ |
+ = hint: did you mean web.rhai?
+",
+    );
+}

@@ -1,9 +1,9 @@
 //! One call of curl(1) or fetch(1), watched from outside: how long the file may become, how slow it may come, and what a failure is.
 
 use super::pace::Pace;
-use super::{Fetcher, certificate, room};
+use super::{Fetcher, certificate, room, unreachable};
 use crate::diag::may_fail::MayFail as _;
-use crate::diag::{Blame, Fault};
+use crate::diag::{Blame, Cause, Fault};
 use crate::host::cache::Claim;
 use crate::host::commands::fetch::{SLOWEST, Transfer, program, transfer};
 use crate::host::environment::command;
@@ -81,7 +81,9 @@ impl Broken {
         match self {
             Self::CutOff(said) | Self::CannotGoOn(said) => {
                 let fault = Fault::host(format!("cannot fetch {url}: {said}"));
-                certificate::way_out(&said).into_iter().fold(fault, Fault::hint)
+                let fault = if unreachable::is(&said) { fault.cause(Cause::Unreachable) } else { fault };
+                let way_out = certificate::way_out(&said).or_else(|| unreachable::way_out(&said));
+                way_out.into_iter().fold(fault, Fault::hint)
             }
             Self::Short(came, size) => {
                 let fault = Fault::host(format!("cannot fetch {url}: it ended after {came} of {size} bytes"));

@@ -13,7 +13,7 @@ use crate::model::{Argv, Ended, Machine, VmName};
 use crate::qemu::{self, Event};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -318,26 +318,9 @@ fn tail(path: &Path) -> String {
     read().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// Returns whether the processor can help. /dev/kvm alone says nothing: it may be there and not work.
-pub(crate) fn kvm() -> bool {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    has_virtualisation(&cpuinfo) && OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
-}
-
-fn has_virtualisation(cpuinfo: &str) -> bool {
-    let flags = cpuinfo.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-    flags.split_whitespace().any(|flag| flag == "svm" || flag == "vmx")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_processor_helps_when_it_says_so() {
-        assert!(has_virtualisation("model name\t: svm-like\nflags\t\t: fpu vme svm\n"));
-        assert!(!has_virtualisation("model name\t: svm vmx\nflags\t\t: fpu vme\n"));
-    }
 
     /// A monitor that somebody else speaks at, whose first words to it are passed over.
     fn monitor() -> (UnixStream, Qmp) {

@@ -15,9 +15,25 @@ use crate::host::{
 };
 use crate::model::volume::ZVOLS;
 use crate::model::{Argv, Fetch, Helper, Machine, Secret, Size, Target, VmName};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// The files of a host that is not here which a rehearsal asked for, and was told that they are there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AssumedFiles(Rc<RefCell<BTreeSet<PathBuf>>>);
+
+impl AssumedFiles {
+    /// Returns them, in order.
+    pub(crate) fn all(&self) -> Vec<PathBuf> {
+        self.0.borrow().iter().cloned().collect()
+    }
+}
+
+/// Where packages and the system itself put files: what is there is there wherever they are installed.
+const INSTALLED: [&str; 2] = ["/usr", "/dev"];
 
 /// A host of which nothing is known; secrets and the environment are taken from the host that is here.
 pub(crate) struct Elsewhere {
@@ -28,6 +44,8 @@ pub(crate) struct Elsewhere {
     lacks: Vec<PathBuf>,
     has_secrets: bool,
     store: Store,
+    assumed: AssumedFiles,
+    lacks_files: bool,
 }
 
 impl Elsewhere {
@@ -65,7 +83,20 @@ impl Elsewhere {
 
     fn of(settings: Settings, here: Option<Box<dyn Host>>, has_secrets: bool) -> Self {
         let store = Store::in_memory(settings.clone(), Locks::default());
-        Self { settings, here, interfaces: Rc::new([]), lacks: Vec::new(), has_secrets, store }
+        let (assumed, lacks, lacks_files) = (AssumedFiles::default(), Vec::new(), false);
+        Self { settings, here, interfaces: Rc::new([]), lacks, has_secrets, store, assumed, lacks_files }
+    }
+
+    /// Has it keep there which files it was taken to have.
+    #[must_use]
+    pub(crate) fn telling(self, assumed: &AssumedFiles) -> Self {
+        Self { assumed: assumed.clone(), ..self }
+    }
+
+    /// Says whether it lacks all files but those that are installed with the system and its packages.
+    #[must_use]
+    pub(crate) fn lacking_files(self, lacks_files: bool) -> Self {
+        Self { lacks_files, ..self }
     }
 
     /// Says interfaces that it has.
@@ -95,8 +126,15 @@ impl Facts for Elsewhere {
     }
 
     fn file(&self, path: &Path) -> Option<FileFact> {
-        let is_there = !self.lacks.iter().any(|lacks| lacks == path);
-        is_there.then_some(FileFact { size: None, has_data: false, is_folder: false })
+        let lacks_all = self.lacks_files && !INSTALLED.iter().any(|folder| path.starts_with(folder));
+        if lacks_all || self.lacks.iter().any(|lacks| lacks == path) {
+            return None;
+        }
+        let own = [&self.settings.state, &self.settings.cache, &self.settings.nodes];
+        if !own.iter().any(|folder| path.starts_with(folder)) {
+            self.assumed.0.borrow_mut().insert(path.into());
+        }
+        Some(FileFact { size: None, has_data: false, is_folder: false })
     }
 
     fn real(&self, path: &Path) -> PathBuf {

@@ -4,12 +4,13 @@ use super::{Recipes, file, hosts, loader, make, scripts};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::marks;
 use crate::host::system::System;
-use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, Platform, files};
+use crate::host::{Effect, Effects as _, Facts as _, Interface, InterfaceKind, files};
 use crate::model::argv::quote;
 use crate::model::{Argv, NetAddress};
 use crate::netboot::chainload::{FOLDER, changes};
 use crate::netboot::{NetbootHost, Served, configuration};
 use crate::ops::notice::{Notice, Notify};
+use crate::supervise::conflicts;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -117,14 +118,7 @@ fn allowed(request: &ServeRequest<'_>, link: &Interface) -> Result<(), Fault> {
 }
 
 fn program(host: &System) -> Result<(), Fault> {
-    if host.has_program("dnsmasq") {
-        return Ok(());
-    }
-    let hint = match host.settings().platform {
-        Platform::FreeBsd => "pkg install dnsmasq brings it",
-        Platform::Linux => "apt-get install dnsmasq-base brings it",
-    };
-    Err(Fault::host("`dnsmasq` is not installed").hint(hint))
+    conflicts::without(host, "dnsmasq").map_or(Ok(()), Err)
 }
 
 /// What is served is what the recipes say.

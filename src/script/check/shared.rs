@@ -11,6 +11,7 @@ use crate::script::raise::{Raised, Site};
 use crate::script::source::Sources;
 use crate::script::words::machine::part_of;
 use crate::script::{Booted, Evaluated, given, report};
+use crate::supervise::order;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -26,6 +27,8 @@ pub enum Shared {
     Host(String),
     /// The address that DHCP gives to a guest.
     Address(Ipv4Addr),
+    /// That a machine starts after the one of this name: all that do so can, if none waits for itself by way of others.
+    After(String),
 }
 
 /// What can only clash with its like.
@@ -35,6 +38,7 @@ enum Kin {
     Port(String),
     Host(String),
     Address(Ipv4Addr),
+    After(String),
 }
 
 impl Shared {
@@ -44,6 +48,7 @@ impl Shared {
             Self::Port(name) => Kin::Port(name.clone()),
             Self::Host(name) => Kin::Host(name.clone()),
             Self::Address(address) => Kin::Address(*address),
+            Self::After(name) => Kin::After(name.clone()),
         }
     }
 
@@ -51,6 +56,7 @@ impl Shared {
     fn excludes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Own(one), Self::Own(other)) => one.excludes(other),
+            (Self::After(_), Self::After(_)) => false,
             _ => self == other,
         }
     }
@@ -131,6 +137,12 @@ pub(super) fn claims(evaluated: &Evaluated) -> Vec<Claim> {
             all.push(Claim::new(Shared::Address(address), &machine, at(site).under("address").arg(0)));
         }
     }
+    // What a recipe says of its service is of the machine that it boots.
+    let own = evaluated.booted.first().map(|booted| booted.machine.name().to_string());
+    for (other, site) in evaluated.afters.iter().filter(|_| own.is_some()) {
+        let machine = own.as_deref().unwrap_or_default();
+        all.push(Claim::new(Shared::After(other.to_string()), machine, at(site).arg(0)));
+    }
     all
 }
 
@@ -170,6 +182,7 @@ pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim, &str) -> Option<
             }
         }
     }
+    found.extend(circles(all, &place));
     found.sort_by_key(|(recipe, finding)| {
         (
             *recipe,
@@ -178,6 +191,40 @@ pub fn conflicts(all: &[(usize, Claim)], place: impl Fn(&Claim, &str) -> Option<
         )
     });
     found
+}
+
+/// Returns the machines that wait for themselves by way of others, each circle where its first machine says after which it starts.
+fn circles(all: &[(usize, Claim)], place: &impl Fn(&Claim, &str) -> Option<Place>) -> Vec<(usize, Finding)> {
+    let after = |claim: &'_ Claim| if let Shared::After(name) = &claim.what { Some(name.clone()) } else { None };
+    let mut left: Vec<(&(usize, Claim), String)> =
+        all.iter().filter_map(|claim| Some((claim, after(&claim.1)?))).collect();
+    let waits = all.iter().filter(|claim| after(&claim.1).is_some());
+    let names: BTreeSet<&str> = waits.map(|claim| claim.1.machine.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let number = |wanted: &str| names.iter().position(|name| *name == wanted);
+    let mut found = Vec::new();
+    loop {
+        let of = |name: &&str| {
+            let own = left.iter().filter(|((_, claim), _)| claim.machine == *name);
+            own.filter_map(|(_, other)| number(other)).collect::<Vec<_>>()
+        };
+        let Some(chain) = order::cycle(&names.iter().map(of).collect::<Vec<_>>()) else { return found };
+        let chain: Vec<&str> = chain.iter().filter_map(|at| names.get(*at).copied()).collect();
+        let says = |one: &str, other: &str| {
+            left.iter().find(|((_, claim), after)| claim.machine == one && after == other).map(|(claim, _)| *claim)
+        };
+        let claims: Vec<&(usize, Claim)> =
+            chain.iter().zip(chain.iter().skip(1)).filter_map(|(one, other)| says(one, other)).collect();
+        let Some((first, others)) = claims.split_first() else { return found };
+        let fault = order::each_other(&chain);
+        let of = |claim: &&(usize, Claim)| Some((place(&claim.1, &fault.message)?, "and here".to_string()));
+        let (here, trail) = (place(&first.1, &fault.message), others.iter().filter_map(of).collect());
+        let diagnostic = Diagnostic { place: here, trail, ..Diagnostic::error(fault) };
+        found.push((first.0, Finding { rule: Rule::Shared, diagnostic }));
+        // Without one of its calls it is no circle any more.
+        let (machine, other) = (first.1.machine.clone(), after(&first.1).unwrap_or_default());
+        left.retain(|((_, claim), after)| claim.machine != machine || *after != other);
+    }
 }
 
 fn as_tap(kin: &Kin) -> Option<&str> {
@@ -208,6 +255,7 @@ fn clash(claim: &Claim, of: &Claim, place: &impl Fn(&Claim, &str) -> Option<Plac
         Shared::Host(name) => {
             (format!("{whose} is installed with the host name {name} too"), "give each a name of its own")
         }
+        Shared::After(name) => (format!("{whose} starts after {name} too"), "both can"),
         Shared::Address(address) => {
             (format!("{whose} gets the address {address} too"), "give each an address of its own")
         }

@@ -2,6 +2,7 @@
 
 use super::recipe_run::Ran;
 use super::{SharedState, word};
+use crate::diag::difference::{Side, between};
 use crate::diag::{Diagnostic, Fault};
 use crate::script::raise::Raised;
 use crate::script::words::{expected, text};
@@ -152,27 +153,13 @@ fn literal(ast: &AST, call: Position) -> Option<Position> {
 /// The lines of which only one of two texts has more, `-` for what was expected.
 fn differences(wanted: &str, got: &str) -> String {
     let (wanted, got): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), got.lines().collect());
-    // How long the longest common rest is from each pair of lines on.
-    let mut rest = vec![vec![0_usize; got.len() + 1]; wanted.len() + 1];
-    for i in (0..wanted.len()).rev() {
-        for j in (0..got.len()).rev() {
-            let equal = wanted[i] == got[j];
-            rest[i][j] = if equal { rest[i + 1][j + 1] + 1 } else { rest[i + 1][j].max(rest[i][j + 1]) };
-        }
-    }
-    let (mut i, mut j, mut lines) = (0, 0, vec!["- expected, + done; --bless writes what is done".to_string()]);
-    while i < wanted.len() || j < got.len() {
-        if i < wanted.len() && j < got.len() && wanted[i] == got[j] {
-            (i, j) = (i + 1, j + 1);
-        } else if i < wanted.len() && (j == got.len() || rest[i + 1][j] >= rest[i][j + 1]) {
-            lines.push(format!("- {}", wanted[i]));
-            i += 1;
-        } else {
-            lines.push(format!("+ {}", got[j]));
-            j += 1;
-        }
-    }
-    lines.join("\n")
+    let line = |(side, line): (Side, &str)| match side {
+        Side::Both => None,
+        Side::First => Some(format!("- {line}")),
+        Side::Second => Some(format!("+ {line}")),
+    };
+    let head = "- expected, + done; --bless writes what is done".to_string();
+    std::iter::once(head).chain(between(&wanted, &got).into_iter().filter_map(line)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

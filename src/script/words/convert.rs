@@ -3,8 +3,7 @@
 use super::{Asks, Call, Param, Type, Word, WordKind, text};
 use crate::diag::{Cause, Fault, suggest};
 use crate::host::disks::{DiskChange, Filling};
-use crate::host::volumes;
-use crate::host::{Effect, Host};
+use crate::host::{Effect, Host, packages, volumes};
 use crate::image::source::{BEGINNING, FORMS, Source, SourceForm, source};
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Size};
@@ -162,11 +161,8 @@ fn against(host: &dyn Host, filling: &Filling, needed: Option<u64>, is_known: bo
         return Some(fault.hint(format!("give the disk a size of at least \"{needed}\"")));
     }
     if let Some(program) = filling.program().filter(|program| is_known && !host.has_program(program)) {
-        let package = match (program, host.settings().platform) {
-            ("qemu-img", crate::host::Platform::FreeBsd) => "pkg install qemu-tools",
-            ("qemu-img", crate::host::Platform::Linux) => "apt-get install qemu-utils",
-            _ => "install it by the system's packages",
-        };
+        let package = packages::line(host.settings().platform, program);
+        let package = package.unwrap_or("install it by the system's packages");
         return Some(Fault::host(format!("`{program}` is not installed, and {image} needs it")).hint(package));
     }
     let length = host.file(&filling.image)?.size?;

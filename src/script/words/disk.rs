@@ -2,7 +2,7 @@
 
 use super::{Asks, Call, Param, Type, Word, WordKind, size};
 use crate::diag::Fault;
-use crate::host::Effect;
+use crate::host::{Effect, Host};
 use crate::model::{Argv, Size};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
@@ -59,7 +59,9 @@ pub(super) fn folder_of(call: &Call<'_>, path: &Path, more: usize) -> Result<(),
         return Err(Raised::from(fault.hint("name the file in it")).arg(0));
     }
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    if call.rehearses() && call.evaluation().run().host.file(folder).is_none() {
+    // A host that is not here has the folders of what it lacks.
+    let lacks = |host: &dyn Host| host.file(folder).is_none() && !host.is_assumed();
+    if call.rehearses() && lacks(&*call.evaluation().run().host) {
         let fault = Fault::new(format!("the folder {} is not there", folder.display()));
         return Err(Raised::from(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string())).arg(0));
     }

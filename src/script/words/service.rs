@@ -2,7 +2,7 @@
 
 use super::{Call, Keys, Param, Word, WordKind, expected, text};
 use crate::diag::{Fault, suggest};
-use crate::model::span;
+use crate::model::{VmName, span};
 use crate::script::raise::Raised;
 use crate::supervise::order::{Ready, Sign};
 use crate::supervise::policy::{After, RestartPolicy};
@@ -78,8 +78,9 @@ fn restart(call: &Call<'_>) -> Result<Dynamic, Raised> {
 }
 
 fn after(call: &Call<'_>) -> Result<Dynamic, Raised> {
-    let name = call.parsed(0)?;
+    let name: VmName = call.parsed(0)?;
     let mut evaluation = call.evaluation();
+    evaluation.afters.push((name.clone(), call.site.clone()));
     let after = &mut evaluation.run().service.after;
     if !after.contains(&name) {
         after.push(name);

@@ -33,7 +33,7 @@ fn ssh_host_key(call: &Call<'_>) -> Result<Dynamic, Raised> {
         let is_init = evaluation.inputs.init;
         let host = &*evaluation.run().host;
         // A host that is not here has its keys, unless it is about to get them.
-        if host.is_assumed() { !is_init } else { host.file(&path).is_some() }
+        host.file(&path).is_some() && !(host.is_assumed() && is_init)
     };
     if !is_there {
         if call.rehearses() {

@@ -116,7 +116,7 @@ fn file(call: &Call<'_>, path: &Path, size: Size) -> Result<(), Raised> {
         (host.is_assumed(), host.file(path))
     };
     // A host that is not here has its disks, unless it is about to get them.
-    let is_to_be_made = if is_assumed { call.evaluation().inputs.init } else { fact.is_none() };
+    let is_to_be_made = fact.is_none() || is_assumed && call.evaluation().inputs.init;
     if is_to_be_made {
         return act(call, DiskChange::MakeFile { path: path.into(), size });
     }
@@ -156,8 +156,8 @@ fn volume(call: &Call<'_>, name: &VolumeName, device: &Path, size: Size, options
     let volume = described(call, name, size, options)?;
     call.permit(Asked::Volume(name))?;
     if call.evaluation().run().host.is_assumed() {
-        let is_init = call.evaluation().inputs.init;
-        return if is_init { act(call, DiskChange::MakeVolume { volume, device: device.into() }) } else { Ok(()) };
+        let is_new = call.evaluation().inputs.init || call.evaluation().run().host.file(device).is_none();
+        return if is_new { act(call, DiskChange::MakeVolume { volume, device: device.into() }) } else { Ok(()) };
     }
     if call.rehearses() && !call.evaluation().run().host.has_program("zfs") {
         let fault = Fault::host("`zfs` is not installed, and the recipe has a volume of ZFS");

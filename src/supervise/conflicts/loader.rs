@@ -12,14 +12,8 @@ pub(super) fn conflicts(host: &dyn Host, machine: &Machine, purpose: Purpose, in
     if host.settings().platform == Platform::Linux {
         return vec![(Part::Key("loader"), under_qemu(loader), Severity::Warning)];
     }
-    let program = (!host.has_program(loader.program())).then(|| {
-        let fault = Fault::host(format!("`{}` is not installed", loader.program()));
-        let hint = match loader {
-            Loader::Bhyveload(_) => "bhyveload is part of FreeBSD's base system; is PATH right?",
-            Loader::Grub(_) => "pkg install grub2-bhyve brings it",
-        };
-        (Part::Key("loader"), fault.hint(hint), purpose.severity())
-    });
+    let program = super::without(host, loader.program());
+    let program = program.map(|fault| (Part::Key("loader"), fault, purpose.severity()));
     files(host, machine, loader, init).into_iter().chain(program).collect()
 }
 

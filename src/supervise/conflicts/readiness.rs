@@ -9,7 +9,7 @@
 use super::Conflict;
 use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{CONTROL, Control, Effect, Host};
+use crate::host::{CONTROL, Control, Effect, Host, Platform, packages};
 use crate::model::{Argv, Backend, Device, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
 use crate::supervise::status::MachineStatus;
 use std::collections::BTreeMap;
@@ -23,13 +23,22 @@ pub(super) fn unready(host: &dyn Host, machine: &Machine, severity: Severity) ->
     let mut found = Vec::new();
     let jail = Jail::around(host);
     kernel(host, jail, severity, &mut found);
-    rights(host, machine, severity, &mut found);
-    jailed(host, machine, jail, severity, &mut found);
+    rights(host, Some(machine), severity, &mut found);
+    jailed(host, Some(machine), jail, severity, &mut found);
     null_modems(host, machine, severity, &mut found);
     slirp(host, machine, &mut found);
     wired(host, machine, severity, &mut found);
     devices(host, machine, severity, &mut found);
     found
+}
+
+/// Returns what whoever runs vmrun may not do on a FreeBSD host, whatever the machine, and how bad that is.
+pub(crate) fn of_host(host: &dyn Host) -> Vec<(Fault, Severity)> {
+    let mut found = Vec::new();
+    let jail = Jail::around(host);
+    rights(host, None, Severity::Error, &mut found);
+    jailed(host, None, jail, Severity::Error, &mut found);
+    found.into_iter().map(|(_, fault, severity)| (fault, severity)).collect()
 }
 
 /// The jail in which vmrun runs.
@@ -56,7 +65,7 @@ impl Jail {
 }
 
 /// Returns numbers that the kernel tells (sysctl(8)), those that it knows.
-fn sysctls(host: &dyn Host, names: &[&str]) -> BTreeMap<String, u64> {
+pub(crate) fn sysctls(host: &dyn Host, names: &[&str]) -> BTreeMap<String, u64> {
     let text = host.query(&Argv::new("sysctl").arg("-i").args(names)).unwrap_or_default();
     let value = |line: &str| {
         let (name, value) = line.split_once(": ")?;
@@ -66,7 +75,7 @@ fn sysctls(host: &dyn Host, names: &[&str]) -> BTreeMap<String, u64> {
 }
 
 /// Whether the kernel has a module (kldstat(8)), or the recipe loads it before.
-fn has_module(host: &dyn Host, name: &str) -> bool {
+pub(crate) fn has_module(host: &dyn Host, name: &str) -> bool {
     let loads = |done: &Rehearsed| match done {
         Rehearsed::Effect(Effect::Run(argv)) => {
             argv.program == "kldload" && argv.words().iter().any(|word| word.contains(name))
@@ -77,34 +86,40 @@ fn has_module(host: &dyn Host, name: &str) -> bool {
         || host.query(&Argv::new("kldstat").args(["-q", "-m", name])).is_ok()
 }
 
+/// What brings vmm(4), now and from the next start of the host on.
+pub(crate) const LOAD_VMM: &str = "kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf";
+
 /// vmm(4). bhyve loads it itself if it is root on the host (libvmmapi, `vm_create`; 12.1 did not), so that this is no error there.
 fn kernel(host: &dyn Host, jail: Option<Jail>, severity: Severity, found: &mut Vec<Conflict>) {
     let rights = host.rights();
     if rights.control != Control::Missing || jail.is_some() || has_module(host, "vmm") {
         return;
     }
-    let load = "kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf";
     found.push(if rights.root {
-        let fault = Fault::host("the kernel has no vmm yet: bhyve tries to load it").hint(load);
+        let fault = Fault::host("the kernel has no vmm yet: bhyve tries to load it").hint(LOAD_VMM);
         (Part::Whole, fault, Severity::Warning)
     } else {
-        (Part::Whole, Fault::host("the kernel has no vmm, and only root can load it").hint(load), severity)
+        (Part::Whole, Fault::host("the kernel has no vmm, and only root can load it").hint(LOAD_VMM), severity)
     });
 }
 
 /// Without root bhyve makes machines that go with it (`-M`), as a member of the group vmm (sys/dev/vmm/vmm_dev.c of 2026).
-fn rights(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
+fn rights(host: &dyn Host, machine: Option<&Machine>, severity: Severity, found: &mut Vec<Conflict>) {
     let rights = host.rights();
+    // Whether a machine is one that goes with its bhyve is not known before it is.
+    let severity = if machine.is_none() && rights.control == Control::Open { Severity::Warning } else { severity };
     let mut lacks = |part: Part, fault: Fault| found.push((part, fault, severity));
     match rights.control {
         _ if rights.root => {}
         Control::Open => {
-            if machine.switch("monitor") != Some(true) {
+            let fault = || {
                 let fault = Fault::host("without root bhyve makes only machines that go when it ends");
-                let hint = "add `monitor: true`, which FreeBSD 16 has, or run vmrun as root";
-                lacks(Part::Whole, fault.hint(hint));
+                fault.hint("add `monitor: true`, which FreeBSD 16 has, or run vmrun as root")
+            };
+            if machine.is_none_or(|machine| machine.switch("monitor") != Some(true)) {
+                lacks(Part::Whole, fault());
             }
-            for (slot, _) in passthru(machine) {
+            for (slot, _) in machine.into_iter().flat_map(passthru) {
                 let fault = Fault::host("without root a guest is given no devices of the host");
                 lacks(Part::Slot(slot), fault.hint("run vmrun as root, or leave the device away"));
             }
@@ -124,7 +139,13 @@ fn rights(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Ve
 }
 
 /// What a jail may do is its owner's, on the host: jail(8), devfs(8).
-fn jailed(host: &dyn Host, machine: &Machine, jail: Option<Jail>, severity: Severity, found: &mut Vec<Conflict>) {
+fn jailed(
+    host: &dyn Host,
+    machine: Option<&Machine>,
+    jail: Option<Jail>,
+    severity: Severity,
+    found: &mut Vec<Conflict>,
+) {
     const ALLOW: &str = "on its host: kldload vmm, then jail -m name=NAME allow.vmm, and allow.vmm in jail.conf(5)";
     let control = host.rights().control;
     let Some(jail) = jail else {
@@ -145,15 +166,17 @@ fn jailed(host: &dyn Host, machine: &Machine, jail: Option<Jail>, severity: Seve
                     tap*";
         found.push((Part::Whole, fault.hint(hint), severity));
     }
-    if !jail.has_network && makes_interfaces(host) {
+    if !jail.has_network && (machine.is_none() || makes_interfaces(host)) {
         let fault = Fault::host("this jail has the network of its host, and can make no interfaces");
+        let severity = if machine.is_some() { severity } else { Severity::Warning };
         found.push((
             Part::Whole,
             fault.hint("on its host: vnet in jail.conf(5), which is set when it is made"),
             severity,
         ));
     }
-    for (slot, _) in passthru(machine) {
+    let passed = machine.into_iter().flat_map(|machine| passthru(machine).map(move |(slot, _)| (machine, slot)));
+    for (machine, slot) in passed {
         let fault = if machine.target().has(Feature::JailedPassthru) {
             Fault::host(
                 "a jail is given devices of the host only with allow.vmm_ppt, which is not to be seen from inside",
@@ -173,6 +196,9 @@ fn makes_interfaces(host: &dyn Host) -> bool {
     host.rehearsal().is_some_and(|rehearsal| rehearsal.done.iter().any(makes))
 }
 
+/// What brings nmdm(4), now and from the next start of the host on.
+pub(crate) const LOAD_NMDM: &str = "kldload nmdm, and nmdm_load=\"YES\" in /boot/loader.conf";
+
 /// nmdm(4) makes its devices when somebody looks for them, if it is loaded.
 fn null_modems(host: &dyn Host, machine: &Machine, severity: Severity, found: &mut Vec<Conflict>) {
     let mut missing = machine.every_tty().into_iter().filter_map(|(part, _, tty)| match tty {
@@ -187,7 +213,7 @@ fn null_modems(host: &dyn Host, machine: &Machine, severity: Severity, found: &m
     }
     let fault = |path: &DevicePath| {
         let fault = Fault::host(format!("the kernel has no nmdm, so that {path} cannot be opened"));
-        fault.hint("kldload nmdm, and nmdm_load=\"YES\" in /boot/loader.conf")
+        fault.hint(LOAD_NMDM)
     };
     found.extend(std::iter::once(first).chain(missing).map(|(part, path)| (part, fault(&path), severity)));
 }
@@ -199,10 +225,14 @@ const LIBSLIRP: &str = "/usr/local/lib/libslirp.so.0";
 fn slirp(host: &dyn Host, machine: &Machine, found: &mut Vec<Conflict>) {
     let is_slirp = |device: &Device| device.backend().is_some_and(|backend| *backend == Backend::Slirp);
     let Some((slot, _)) = machine.devices().find(|(_, device)| is_slirp(device)) else { return };
-    if host.file(Path::new(LIBSLIRP)).is_none() {
-        let fault = Fault::host(format!("{LIBSLIRP} is not there, and bhyve needs it for slirp"));
-        found.push((Part::Slot(slot), fault.hint("pkg install libslirp"), Severity::Warning));
-    }
+    found.extend(without_slirp(host).map(|fault| (Part::Slot(slot), fault, Severity::Warning)));
+}
+
+/// Returns the fault of a host without the library for networks inside the process.
+pub(crate) fn without_slirp(host: &dyn Host) -> Option<Fault> {
+    let fault = || Fault::host(format!("{LIBSLIRP} is not there, and bhyve needs it for slirp"));
+    let way_out = packages::line(Platform::FreeBsd, "libslirp").map(String::from);
+    host.file(Path::new(LIBSLIRP)).is_none().then(|| fault().maybe_hint(way_out))
 }
 
 /// Wired memory counts against vm.max_user_wired, in pages (13 and later; sys/vm/vm_map.c), of which others have taken some.

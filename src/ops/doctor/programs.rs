@@ -1,0 +1,69 @@
+//! The programs that vmrun runs, and what lacks without each.
+
+use super::Report;
+use crate::diag::Fault;
+use crate::host::system::System;
+use crate::host::{Facts as _, Platform, packages};
+use crate::ops::viewer;
+use crate::supervise::conflicts::without;
+
+/// Those without which no machine runs.
+const fn needed(platform: Platform) -> &'static [&'static str] {
+    match platform {
+        Platform::FreeBsd => &["bhyve", "bhyvectl", "ifconfig"],
+        Platform::Linux => &["qemu-system-x86_64", "ip"],
+    }
+}
+
+/// The others, with what lacks without them.
+const fn helpers(platform: Platform) -> &'static [(&'static str, &'static str)] {
+    match platform {
+        Platform::FreeBsd => &[
+            ("bhyveload", "loads FreeBSD without firmware"),
+            ("grub-bhyve", "loads Linux without firmware"),
+            ("fetch", "fetches images"),
+            ("qemu-img", "reads images in the forms of other hypervisors"),
+            ("zstd", "packs what `vmrun export` writes"),
+            ("ssh", "is behind `vmrun ssh` and hosts like ssh://NAME"),
+            ("scp", "is behind `vmrun cp`"),
+            ("ssh-keygen", "makes keys of guests, and verifies libraries"),
+            ("git", "fetches libraries"),
+            ("dnsmasq", "is behind `vmrun netboot serve`"),
+        ],
+        Platform::Linux => &[
+            ("curl", "fetches images"),
+            ("qemu-img", "reads images in the forms of other hypervisors"),
+            ("zstd", "packs what `vmrun export` writes"),
+            ("ssh", "is behind `vmrun ssh` and hosts like ssh://NAME"),
+            ("scp", "is behind `vmrun cp`"),
+            ("ssh-keygen", "makes keys of guests, and verifies libraries"),
+            ("git", "fetches libraries"),
+            ("dnsmasq", "is behind `vmrun netboot serve`"),
+        ],
+    }
+}
+
+pub(super) fn examine(host: &System, report: &mut Report) {
+    let platform = host.settings().platform;
+    let helpers = helpers(platform);
+    let all = needed(platform).iter().copied().chain(helpers.iter().map(|(name, _)| *name));
+    let there: Vec<&str> = all.filter(|name| host.has_program(name)).collect();
+    if !there.is_empty() {
+        report.ok("programs", there.join(", "));
+    }
+    // What can be pasted, where there is a line.
+    let line = |name: &str| packages::line(platform, name).map(String::from);
+    for (name, fault) in needed(platform).iter().filter_map(|name| Some((name, without(host, name)?))) {
+        report.wrong("programs", fault.maybe_hint(line(name)));
+    }
+    for (name, what) in helpers {
+        if let Some(fault) = without(host, name) {
+            let message = format!("{}, which {what}", fault.message);
+            report.note("programs", Fault { message, ..fault }.maybe_hint(line(name)));
+        }
+    }
+    match viewer::configured_or_found() {
+        Ok(argv) => report.ok("viewer", argv.program),
+        Err(fault) => report.note("viewer", fault),
+    }
+}
