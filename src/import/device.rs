@@ -9,14 +9,9 @@ use crate::model::{Backend, Device, Parameter, Value};
 pub(super) fn piece(device: &Device, words: &Words, condition: Option<&String>) -> Piece {
     let kind = device.kind();
     let is_given = |name: &str| kind.given.iter().any(|given| given.name == name);
-    let mut args: Vec<Piece> = kind
-        .given
-        .iter()
-        .filter_map(|given| {
-            device.items().iter().find(|item| item.number.is_none() && item.parameter.name == given.name)
-        })
-        .map(|item| value(item, words))
-        .collect();
+    let named = |name: &str| device.items().iter().find(|item| item.number.is_none() && item.parameter.name == name);
+    let given = kind.given.iter().filter_map(|given| named(given.name));
+    let mut args: Vec<Piece> = given.map(|item| value(item, words)).collect();
     let mut options: Vec<(String, Piece)> = Vec::new();
     for item in device.items().iter().filter(|item| item.number.is_none() && !is_given(item.parameter.name)) {
         if !is_said_by_the_tap(device, item.parameter, words) {

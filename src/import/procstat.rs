@@ -173,10 +173,8 @@ pub(super) fn read(text: &str) -> Result<Translated, (Range<usize>, Fault)> {
     let whole = 0..text.lines().next().map_or(0, str::len);
     let Some(name) = files.iter().find_map(|file| file.name.strip_prefix(NODES)) else {
         let fault = Fault::new("the process has no machine open: there is nothing of /dev/vmm among its files");
-        return Err((
-            whole,
-            fault.hint("give what `procstat -f PID` shows root of a bhyve, and `procstat -t PID` behind it"),
-        ));
+        let hint = "give what `procstat -f PID` shows root of a bhyve, and `procstat -t PID` behind it";
+        return Err((whole, fault.hint(hint)));
     };
     let (threads, interfaces) = (Threads::of(text), parse_interfaces(text));
     let mut reading = Reading {

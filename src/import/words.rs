@@ -215,16 +215,15 @@ impl Lexer<'_> {
                 if one.is_stripped { line.trim_start_matches('\t') } else { line }.into()
             };
             let mut rest = self.rest().split_inclusive('\n');
-            let is_ended = loop {
-                let Some(line) = rest.next() else { break false };
+            loop {
+                let line = rest.next();
+                // Nothing ends it.
+                let Some(line) = line else { return end };
                 at += line.len();
                 if stripped(line) == one.end {
-                    break true;
+                    break;
                 }
                 lines.push(stripped(line) + "\n");
-            };
-            if !is_ended {
-                return end;
             }
             let mut word = Word { text: lines.concat(), span: start..at, expands: None };
             if !one.is_plain {

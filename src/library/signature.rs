@@ -6,6 +6,29 @@ use crate::diag::Fault;
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
 
+/// How signatures begin that are none of an SSH key, and what they are called: those that git makes besides (gitformat-signature(5)), and
+/// what signify(1) and minisign write. Git has no place for the latter, so that nothing says what of a tag they would have signed.
+const OTHERS: [(&str, &str); 4] = [
+    ("-----BEGIN PGP SIGNATURE-----", "OpenPGP"),
+    ("-----BEGIN PGP MESSAGE-----", "OpenPGP"),
+    ("-----BEGIN SIGNED MESSAGE-----", "X.509"),
+    ("untrusted comment: ", "signify or minisign"),
+];
+
+/// What is said of an object that no SSH key has signed.
+fn unsigned(what: &str, object: &str) -> Fault {
+    let begins = |line: &str| {
+        let line = line.strip_prefix("gpgsig ").unwrap_or(line);
+        OTHERS.iter().find(|(begin, _)| line.starts_with(begin)).map(|(_, by)| *by)
+    };
+    match object.lines().find_map(begins) {
+        Some(by) => Fault::new(format!("{what} is signed by {by}, and not by an SSH key")).hint(
+            "git signs with one after `git config gpg.format ssh` and `git config user.signingkey FILE`: ask who keeps the library",
+        ),
+        None => Fault::new(format!("{what} is not signed by an SSH key")),
+    }
+}
+
 /// What is signed, and the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
@@ -18,7 +41,7 @@ pub(crate) struct Signed {
 /// Returns what is signed in a tag, whose signature follows its text (gitformat-signature(5)). A tag of another name, or of
 /// something else than this commit, is none of ours: somebody may have given a signed tag a new name.
 pub(crate) fn of_tag(object: &str, name: &str, commit: &str) -> Result<Signed, Fault> {
-    let unsigned = || Fault::new(format!("the tag {name} is not signed by an SSH key"));
+    let unsigned = || unsigned(&format!("the tag {name}"), object);
     let at = object.find(&format!("\n{BEGIN}\n")).ok_or_else(unsigned)? + 1;
     let (payload, signature) = object.split_at(at);
     let header = payload.split("\n\n").next().unwrap_or_default();
@@ -36,7 +59,7 @@ pub(crate) fn of_tag(object: &str, name: &str, commit: &str) -> Result<Signed, F
 /// Returns what is signed in a commit, whose signature is one of its headers, the further lines of which begin with a space.
 pub(crate) fn of_commit(object: &str, commit: &str) -> Result<Signed, Fault> {
     let short: String = commit.chars().take(12).collect();
-    let unsigned = || Fault::new(format!("the commit {short} is not signed by an SSH key"));
+    let unsigned = || unsigned(&format!("the commit {short}"), object);
     let (head, text) = object.split_at(object.find("\n\n").map_or(object.len(), |at| at + 1));
     let (mut payload, mut signature, mut is_in, mut found) = (String::new(), String::new(), false, 0);
     for line in head.split_inclusive('\n') {
@@ -78,6 +101,10 @@ mod tests {
         assert_eq!(said(&tag("v1"), "v2", "cafe"), "the tag v2 was signed as another one");
         assert_eq!(said(&tag("v1"), "v1", "beef"), "the tag v1 was signed as another one");
         assert_eq!(said("object cafe\n\nText\n", "v1", "cafe"), "the tag v1 is not signed by an SSH key");
+        for (begin, by) in OTHERS {
+            let object = format!("object cafe\ntype commit\ntag v1\n\nText\n{begin}\nx\n");
+            assert_eq!(said(&object, "v1", "cafe"), format!("the tag v1 is signed by {by}, and not by an SSH key"));
+        }
         // What stands in the text is no header.
         let forged = format!("object beef\ntype commit\ntag v1\n\nobject cafe\n{SIGNATURE}");
         assert_eq!(said(&forged, "v1", "cafe"), "the tag v1 was signed as another one");
@@ -94,9 +121,14 @@ mod tests {
         );
         let twice = object.replacen("author a\n", &format!("author a\ngpgsig {folded}\n"), 1);
         let pgp = "tree 1\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\nText\n";
-        for object in [twice.as_str(), pgp, "tree 1\n\nText\n", ""] {
+        for (object, how) in [
+            (twice.as_str(), "not signed by"),
+            (pgp, "signed by OpenPGP, and not by"),
+            ("tree 1\n\nText\n", "not signed by"),
+            ("", "not signed by"),
+        ] {
             let said = of_commit(object, "cafe0123456789").unwrap_err().message;
-            assert_eq!(said, "the commit cafe01234567 is not signed by an SSH key", "{object}");
+            assert_eq!(said, format!("the commit cafe01234567 is {how} an SSH key"), "{object}");
         }
     }
 

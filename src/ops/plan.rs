@@ -11,6 +11,7 @@ use crate::diag::{Diagnostic, Fault, Place};
 pub(crate) use crate::host::boot_plan::MachineForm;
 use crate::host::boot_plan::{BootPlan, PlanSetting};
 use crate::host::commands::commands;
+use crate::host::helper::HelperStart;
 use crate::host::interfaces::marks::Maker;
 use crate::host::kvm;
 use crate::host::marks;
@@ -187,13 +188,8 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
         };
         match done {
             Rehearsed::Effect(effect @ Effect::StartHelper(start)) => {
-                let is_started = |step: &CommandStep| step.argv.args.iter().any(|word| word.contains(" & echo $! >"));
                 let all = commands(setting.host.platform, Some(maker), effect);
-                steps.extend(all.into_iter().map(|step| {
-                    let is_recipes = !start.helper.is_ours && is_started(&step);
-                    let helper = is_recipes.then(|| start.helper.argv.clone());
-                    PlannedStep { is_recipes, helper, ..planned(step) }
-                }));
+                steps.extend(all.into_iter().map(planned).map(|step| starting(step, start)));
             }
             Rehearsed::Effect(effect) => {
                 steps.extend(commands(setting.host.platform, Some(maker), effect).into_iter().map(planned));
@@ -207,6 +203,13 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
         }
     }
     Ok(steps)
+}
+
+/// Returns a step of starting a helper: of that which starts it, a command of the recipe.
+fn starting(planned: PlannedStep, start: &HelperStart) -> PlannedStep {
+    let is_started = planned.step.argv.args.iter().any(|word| word.contains(" & echo $! >"));
+    let is_recipes = is_started && !start.helper.is_ours;
+    PlannedStep { is_recipes, helper: is_recipes.then(|| start.helper.argv.clone()), ..planned }
 }
 
 /// Returns the plans of instances as a JSON object: `instances`, a list of `instance`, `steps` and `given_back`.

@@ -157,16 +157,14 @@ fn shown(place: &DiskPlace) -> String {
 /// Finds a disk by its path, its file's name, its volume's name or its slot.
 fn chosen<'a>(machine: &'a MachineDisks, wanted: &str) -> Result<&'a MachineDisk, Fault> {
     let whole = files::whole(Path::new(""), Path::new(wanted));
-    let slot = |disk: &MachineDisk| match disk.port {
-        Some(port) => vec![format!("{}", disk.slot), format!("{}.{port}", disk.slot)],
-        None => vec![disk.slot.to_string()],
-    };
+    let port = |disk: &MachineDisk| disk.port.map(|port| format!("{}.{port}", disk.slot));
+    let is_slot = |disk: &MachineDisk| disk.slot.to_string() == wanted || port(disk).as_deref() == Some(wanted);
     let file_name = |disk: &MachineDisk| disk.place.path().file_name().map(|name| name.to_string_lossy().into_owned());
     let is_it = |disk: &&MachineDisk| {
         disk.place.path() == whole
             || shown(&disk.place) == wanted
             || file_name(disk).as_deref() == Some(wanted)
-            || slot(disk).iter().any(|slot| slot == wanted)
+            || is_slot(disk)
     };
     let found: Vec<&MachineDisk> = machine.disks.iter().filter(is_it).collect();
     let name = machine.name();
@@ -174,8 +172,8 @@ fn chosen<'a>(machine: &'a MachineDisks, wanted: &str) -> Result<&'a MachineDisk
         return Ok(only);
     }
     let candidates = if found.is_empty() { machine.disks.iter().collect() } else { found.clone() };
-    let all: Vec<String> =
-        candidates.iter().map(|disk| format!("{} (slot {})", shown(&disk.place), disk.slot)).collect();
+    let described = |disk: &&MachineDisk| format!("{} (slot {})", shown(&disk.place), disk.slot);
+    let all: Vec<String> = candidates.iter().map(described).collect();
     let list = suggest::list(all.iter().map(String::as_str));
     if !found.is_empty() {
         return Err(Fault::usage(format!("{name} has several disks {wanted}")).hint(format!("name the path: {list}")));

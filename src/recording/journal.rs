@@ -213,10 +213,12 @@ mod tests {
 
         #[test]
         fn settings_read_back(
-            exits: Vec<u8>, limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
+            exits: Vec<u8>, limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}",
+            answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3)
         ) {
+            let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder }).collect();
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Scenario { exits, limit, boots_max, interfaces, answers, has_modules };
+            let setting = Scenario { exits, limit, boots_max, interfaces, answers, files, has_modules };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }
     }

@@ -204,20 +204,24 @@ impl Run {
                 self.status.as_ref().map(|status| format!("`vmrun logs {}` shows what it said before", status.name));
             return Some(fault.hint(log.unwrap_or_else(|| "what it said before stands above".into())));
         }
+        self.plan_again(cared, &what);
+        None
+    }
+
+    /// Decides whether and when a helper is started again whose guest goes on, and tells it.
+    fn plan_again(&mut self, cared: &mut Cared, what: &str) {
         if cared.since.elapsed() >= STEADY {
             cared.restarts = 0;
         }
         if cared.start.is_none() || cared.restarts >= RESTARTS {
             cared.is_given_up = true;
             let why = if cared.start.is_none() { "the next boot has it again" } else { "it is not started again" };
-            self.tell(Progress::Helper(&format!("{what}; {why}")));
-            return None;
+            return self.tell(Progress::Helper(&format!("{what}; {why}")));
         }
         let wait = PAUSE * 2_u32.saturating_pow(cared.restarts);
         cared.restarts += 1;
         cared.again = Some(Instant::now() + wait);
         self.tell(Progress::Helper(&format!("{what}; starting it again in {wait:?}")));
-        None
     }
 
     /// Starts a helper again whose guest goes on meanwhile: nobody waits until it is ready.

@@ -1,7 +1,6 @@
 //! A cluster of three nodes, with the real Corosync and Pacemaker, vmrun's resource agent, guests of QEMU, and failures. Each node is a
 //! set of namespaces, and ends with its test whatever happens. It takes root and what `tools/setup.sh cluster` installs; `make cluster`
 //! runs it, and prints how long each recovery took.
-#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -12,8 +11,14 @@
     reason = "tests may stop with a panic, and stand outside of the house"
 )]
 
+// Namespaces, and inotify(7).
+#[cfg(target_os = "linux")]
 mod failures;
+#[cfg(target_os = "linux")]
 mod lab;
+#[cfg(target_os = "linux")]
 mod maintenance;
+#[cfg(target_os = "linux")]
 mod refusals;
+#[cfg(target_os = "linux")]
 mod watch;

@@ -3,7 +3,7 @@
 # A node of the cluster, as the first process of its namespaces: what it says, where it keeps its state, Corosync and Pacemaker are its
 # own, the programs and the folder of the lab are the host's. It ends when its standard input does, and all of it ends with it.
 #
-# Each line of its standard input is a command. Whoever is left without a parent is waited for, as by any init.
+# Whoever is left without a parent is waited for, as by any init.
 
 set -u
 node=$1 id=$2 lab=$3
@@ -39,8 +39,6 @@ ip link set eth0 up
 corosync -f >/var/log/corosync/out 2>&1 &
 until corosync-cfgtool -s >/dev/null 2>&1; do sleep 0.05; done
 pacemakerd >/var/log/pacemaker/out 2>&1 &
-echo ready
 
-while read -r line; do
-    eval "$line"
-done
+# Nothing is ever said.
+while read -r _; do :; done

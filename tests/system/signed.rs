@@ -85,6 +85,17 @@ fn what_nobody_or_somebody_else_has_signed_is_refused_and_nothing_is_written() {
     git(&sandbox, "git/net", &["tag", "--annotate", "--message", "x", "v2.0.0"]);
     same(&said(&["add", "net", "git/net"]), &unsigned("tag v2.0.0"));
     assert!(said(&[&add[..], &["main"]].concat()).contains("the commit "));
+    // Signed, and by what no key of ssh is.
+    let text = "x\n\nuntrusted comment: signature from minisign secret key\nRUQx\ntrusted comment: v2.1.0\nAAAA\n";
+    git(&sandbox, "git/net", &["tag", "--annotate", "--message", text, "v2.1.0"]);
+    same(
+        &said(&["add", "net", "git/net"]),
+        "
+error: the library `net` is refused: the tag v2.1.0 is signed by signify or minisign, and not by an SSH key
+ |
+ = hint: git signs with one after `git config gpg.format ssh` and `git config user.signingkey FILE`: ask who keeps the library
+",
+    );
     // A key that the file does not have, and a signed tag under another name.
     sign(&sandbox, "eve", "v3.0.0");
     let stranger = "

@@ -28,24 +28,27 @@ pub(super) fn parts(path: &str) -> Result<Vec<&str>, Fault> {
     if parts.len() > DEEPEST {
         return fault("it is deeper than 16 folders");
     }
-    for part in &parts {
-        if part.is_empty() {
-            return fault("a name between two `/` is empty");
-        }
-        if matches!(*part, "." | "..") {
-            return fault(&format!("`{part}` leads elsewhere"));
-        }
-        if let Some(bad) = part.chars().find(|c| REFUSED.contains(c) || c.is_control()) {
-            return fault(&format!("FAT has no {bad:?} in a name"));
-        }
-        if part.ends_with(['.', ' ']) || part.starts_with(' ') {
-            return fault(&format!("{part:?} begins or ends with what FAT drops"));
-        }
-        if part.encode_utf16().count() > LONGEST {
-            return fault("a name is longer than 255 characters");
-        }
+    match parts.iter().find_map(|part| against(part)) {
+        Some(why) => fault(&why),
+        None => Ok(parts),
     }
-    Ok(parts)
+}
+
+/// Says what is wrong with a name, if anything is.
+fn against(part: &str) -> Option<String> {
+    if part.is_empty() {
+        return Some("a name between two `/` is empty".into());
+    }
+    if matches!(part, "." | "..") {
+        return Some(format!("`{part}` leads elsewhere"));
+    }
+    if let Some(bad) = part.chars().find(|c| REFUSED.contains(c) || c.is_control()) {
+        return Some(format!("FAT has no {bad:?} in a name"));
+    }
+    if part.ends_with(['.', ' ']) || part.starts_with(' ') {
+        return Some(format!("{part:?} begins or ends with what FAT drops"));
+    }
+    (part.encode_utf16().count() > LONGEST).then(|| "a name is longer than 255 characters".into())
 }
 
 const HOW: &str = "write names with `/` between them: \"EFI/ipxe/logo.png\"";

@@ -231,13 +231,18 @@ fn as_tap(kin: &Kin) -> Option<&str> {
     if let Kin::Own(Key::Other(Role::Tap, name)) = kin { Some(name) } else { None }
 }
 
-fn clash(claim: &Claim, of: &Claim, place: &impl Fn(&Claim, &str) -> Option<Place>) -> Diagnostic {
-    let is_same = claim.recipe == of.recipe;
-    let whose = match &of.instance {
-        Some(instance) if is_same => format!("its instance {instance}"),
+/// Says whose a claim is to somebody who reads of another.
+fn whose(of: &Claim, is_same_recipe: bool) -> String {
+    match &of.instance {
+        Some(instance) if is_same_recipe => format!("its instance {instance}"),
         _ if of.machine.is_empty() => "another recipe".to_string(),
         _ => format!("`{}`", of.machine),
-    };
+    }
+}
+
+fn clash(claim: &Claim, of: &Claim, place: &impl Fn(&Claim, &str) -> Option<Place>) -> Diagnostic {
+    let is_same = claim.recipe == of.recipe;
+    let whose = whose(of, is_same);
     let (message, hint) = match &of.what {
         Shared::Own(own) if is_same && own.role == Role::Name => {
             (format!("{whose} has a machine of the name {} too", own.text), "let the name depend on the instance")

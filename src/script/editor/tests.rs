@@ -44,7 +44,7 @@ fn what_can_come_is_what_fits_there() {
     assert_eq!(labels("vlan(\"ix0\", 82, #{ address: \"\", @ })"), ["name", "mtu", "description", "up"]);
     assert_eq!(labels("truncate(a, 20.G@"), ["GiB"]);
     assert_eq!(labels("let nic = 1; nic.ad@"), ["add"]);
-    assert_eq!(labels("vm.se@"), ["serial"]);
+    assert_eq!(labels("vm.se@"), ["serial_log", "serial"]);
     assert_eq!(labels("vm.serial.@"), ["expect", "send"]);
     assert_eq!(labels("vm.screen.@"), ["shows"]);
     assert_eq!(labels("vm.ty@"), ["type"]);

@@ -363,13 +363,7 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let all = call.evaluation().run().host.interfaces()?;
     let found = own(&all);
     if found.is_none() && call.evaluation().run().host.is_assumed() {
-        let assumed = Ipv4Addr::from_bits(first | 1);
-        if call.evaluation().rehearsal == Some(Purpose::Check) {
-            return Ok(assumed.to_string().into());
-        }
-        let fault = Fault::new(format!("the address of a host that is not here is assumed to be {assumed}"));
-        super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
-        return Ok(assumed.to_string().into());
+        return Ok(assumed_ip(call, Ipv4Addr::from_bits(first | 1)));
     }
     let known: Vec<String> =
         all.iter().flat_map(|i| i.addresses.iter().map(|address| address.ip.to_string())).collect();
@@ -378,6 +372,15 @@ fn host_ip(call: &Call<'_>) -> Result<Dynamic, Raised> {
         fault.hint(format!("it has {}", crate::diag::suggest::list(known.iter().map(String::as_str))))
     };
     found.map(|address| address.to_string().into()).ok_or_else(|| Raised::from(none()).arg(0))
+}
+
+/// The address of a host that is not here, which is said unless texts are checked alone.
+fn assumed_ip(call: &Call<'_>, assumed: Ipv4Addr) -> Dynamic {
+    if call.evaluation().rehearsal != Some(Purpose::Check) {
+        let fault = Fault::new(format!("the address of a host that is not here is assumed to be {assumed}"));
+        super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
+    }
+    assumed.to_string().into()
 }
 
 fn network(text: &str) -> Option<(Ipv4Addr, u32)> {

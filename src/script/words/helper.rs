@@ -7,7 +7,7 @@ use crate::model::{Argv, Helper};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::Purpose;
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -51,19 +51,7 @@ fn helper(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let base = || Path::new(program).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut helper =
         Helper::new(&name.transpose()?.unwrap_or_else(base), argv).map_err(|fault| Raised::from(fault).arg(0))?;
-    if let Some(value) = value(&options, "socket") {
-        let about = |raised: Raised| raised.under("socket").arg(0);
-        let path: PathBuf = call.whole(&text(value).map_err(about)?, &about)?.into();
-        call.permit(Asked::Path(&path))?;
-        helper.socket = Some(path);
-    }
-    if let Some(value) = value(&options, "ready") {
-        set_ready(&mut helper, value).map_err(|raised| raised.under("ready").arg(0))?;
-    }
-    if let Some(value) = value(&options, "fatal") {
-        let wrong = |_| expected("true or false", value).under("fatal").arg(0);
-        helper.is_fatal = value.as_bool().map_err(wrong)?;
-    }
+    set_options(call, &mut helper, &options)?;
     let mut evaluation = call.evaluation();
     let declared = &mut evaluation.run().helpers.declared;
     if declared.iter().any(|one| one.name == helper.name) {
@@ -72,6 +60,24 @@ fn helper(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     declared.push(helper);
     Ok(Dynamic::UNIT)
+}
+
+/// Reads what may be said of a helper beside its command and its name.
+fn set_options(call: &Call<'_>, helper: &mut Helper, options: &Map) -> Result<(), Raised> {
+    if let Some(value) = value(options, "socket") {
+        let about = |raised: Raised| raised.under("socket").arg(0);
+        let path: PathBuf = call.whole(&text(value).map_err(about)?, &about)?.into();
+        call.permit(Asked::Path(&path))?;
+        helper.socket = Some(path);
+    }
+    if let Some(value) = value(options, "ready") {
+        set_ready(helper, value).map_err(|raised| raised.under("ready").arg(0))?;
+    }
+    if let Some(value) = value(options, "fatal") {
+        let wrong = |_| expected("true or false", value).under("fatal").arg(0);
+        helper.is_fatal = value.as_bool().map_err(wrong)?;
+    }
+    Ok(())
 }
 
 /// A program that is not there is found before anything happens; in a plan it is a warning.

@@ -3,6 +3,8 @@
 use super::{SOON, World, outcome, read, signal, wait_for};
 use crate::tools::need;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -61,4 +63,37 @@ fn a_tpm_comes_back_after_a_reboot_and_goes_after_a_run_that_was_killed() {
     assert_eq!(gc.code, Some(0), "{gc:?}");
     assert_eq!(swtpms(&world), [0_u32; 0]);
     world.is_clean();
+}
+
+#[test]
+fn what_is_planned_for_bhyve_answers_commands_as_bhyve_sends_them() {
+    need(&["pkill"]);
+    let world = World::new();
+    let recipe = recipe(&world, &world.write("disk.img", vec![0; 1 << 20]), "own.tpm");
+    let plan = world.vmrun().args(["plan", &recipe, "--on", "freebsd-14.3"]).stdin(Stdio::null()).output().unwrap();
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    let sh = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-ec", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(world.surroundings(&mut command).status().unwrap().success(), "{script}");
+    };
+    sh(&plan
+        .lines()
+        .take_while(|line| !line.starts_with("bhyve "))
+        .map(|line| format!("{line}\n"))
+        .collect::<String>());
+    let mut stream = UnixStream::connect(world.path("state/loop/swtpm.sock")).unwrap();
+    let mut ask = |command: &[u8]| {
+        stream.write_all(command).unwrap();
+        let mut answer = [0; 64];
+        let count = stream.read(&mut answer).unwrap();
+        answer[..count].to_vec()
+    };
+    // TPM2_Startup(CLEAR), TPM2_ReadClock: a header and no fault, then what was asked for.
+    let started = ask(&[0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]);
+    assert_eq!(started, [0x80, 1, 0, 0, 0, 10, 0, 0, 0, 0]);
+    let clock = ask(&[0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x81]);
+    assert_eq!((clock.len(), &clock[6..10], &clock[26..30]), (35, &[0; 4][..], &[0, 0, 0, 1][..]));
+    sh(plan.lines().find(|line| line.starts_with("pkill ")).unwrap());
+    wait_for("its end", SOON, || swtpms(&world).is_empty().then_some(()));
 }
