@@ -54,7 +54,7 @@ impl Sessions<'_> {
             let is_there = files::exists(Path::new(&test.path));
             let state = FileState { path: test.path, is_there, is_folder: test.is_folder };
             // A folder with all that is in it is not taken away.
-            if is_there && Path::new(&state.path).is_dir() {
+            if is_there && files::is_folder(Path::new(&state.path)) {
                 continue;
             }
             let other = FileState { is_there: !is_there, ..state.clone() };
