@@ -54,6 +54,11 @@ images:
 	tools/setup.sh images
 	$(CARGO) test --locked --test images -- --nocapture --test-threads=1
 
+## cluster  three nodes with Corosync, Pacemaker and the resource agent, and failures: prints how long each recovery takes; as root
+cluster:
+	tools/setup.sh cluster
+	$(CARGO) test --locked --test cluster -- --nocapture --test-threads=1
+
 ## editors  the grammars for editors, with the words of today, and their tests; takes Node.js 18, npm, cc and their registries
 editors:
 	tools/setup.sh editors
@@ -137,4 +142,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images editors book bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean
+.PHONY: all help build run test attack images cluster editors book bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean

@@ -42,6 +42,7 @@ mod remove;
 mod resize;
 mod run;
 mod screenshot;
+mod serial_relay;
 mod snapshot;
 mod ssh;
 mod start;
@@ -125,6 +126,9 @@ enum Command {
     /// Look after a machine: what `start` starts
     #[command(hide = true)]
     Supervise(supervise::SuperviseArgs),
+    /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
+    #[command(hide = true)]
+    SerialRelay(serial_relay::SerialRelayArgs),
     /// Give back what runs have left that were killed
     Gc(gc::GcArgs),
     /// List the machines of this host
@@ -297,6 +301,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
+        Command::SerialRelay(args) => serial_relay::run(&args),
         Command::Gc(args) => gc::run(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Top(args) => top::run(&args, term),

@@ -138,7 +138,7 @@ pub fn argv(machine: &Machine, setting: &QemuSetting) -> Argv {
     if let Some(uuid) = machine.uuid() {
         argv = argv.args(["-uuid", uuid]);
     }
-    argv = firmware(own::with_own_options(argv, machine), machine, setting);
+    argv = tpm(firmware(own::with_own_options(argv, machine), machine, setting), machine);
     let mut places =
         machine.devices().filter_map(|(_, device)| disk::boot_index(device)).max().map_or(0, |last| last + 1)..;
     for (slot, device) in machine.devices() {
@@ -178,6 +178,19 @@ fn firmware(argv: Argv, machine: &Machine, setting: &QemuSetting) -> Argv {
     let vars = bootrom.vars.as_ref().map_or_else(own, ToString::to_string);
     let pflash = |path: &str, rest: &str| format!("if=pflash,format=raw,file={}{rest}", escape(path));
     argv.args(["-drive", &pflash(bootrom.code.as_str(), ",readonly=on"), "-drive", &pflash(&vars, "")])
+}
+
+/// The TPM: that of the host, or one of swtpm, which QEMU asks at its control channel. It is reached as bhyve's is (tpm_crb.c).
+fn tpm(argv: Argv, machine: &Machine) -> Argv {
+    let (Some(kind), Some(path)) = (machine.value("tpm.type"), machine.value("tpm.path")) else { return argv };
+    let argv = match kind.to_string().as_str() {
+        "swtpm" => {
+            let socket = format!("socket,id=tpm,path={}", escape(path));
+            argv.args(["-chardev", &socket, "-tpmdev", "emulator,id=tpm0,chardev=tpm"])
+        }
+        _ => argv.args(["-tpmdev", &format!("passthrough,id=tpm0,path={}", escape(path))]),
+    };
+    argv.args(["-device", "tpm-crb,tpmdev=tpm0"])
 }
 
 /// A place on the bus of a machine.

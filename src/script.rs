@@ -28,6 +28,7 @@ pub(crate) mod raise;
 mod rehearsed;
 pub(crate) mod report;
 pub(crate) mod source;
+mod standard;
 pub(crate) mod trial;
 pub(crate) mod type_names;
 pub(crate) mod words;

@@ -7,6 +7,7 @@ pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
 mod gone;
+pub(crate) mod helpers;
 pub(crate) mod holds;
 mod jail;
 pub(crate) mod journal;
@@ -14,6 +15,7 @@ mod made;
 mod membership;
 pub(crate) mod network;
 pub(crate) mod node;
+mod notes;
 pub(crate) mod order;
 mod outcome;
 pub(crate) mod policy;
@@ -30,6 +32,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
+use helpers::Helpers;
 use journal::Owner;
 use order::ServiceOptions;
 use progress::ProgressListener;
@@ -95,6 +98,8 @@ pub(crate) struct Run {
     /// What went wrong in it.
     wrong: Option<Fault>,
     late: Option<Effect>,
+    /// What serves its machines.
+    pub(crate) helpers: Helpers,
     /// What of the machine runs, or was the last that did.
     program: Working,
     /// Which commands of the recipe are run again when it is evaluated again.
@@ -128,6 +133,7 @@ impl Run {
             dialog: None,
             wrong: None,
             late: None,
+            helpers: Helpers::default(),
             program: Working::Hypervisor,
             repeats: Repeats::default(),
             vcpus: BTreeMap::new(),

@@ -5,6 +5,7 @@
 #   tools/setup.sh run     what the demo recipe needs: a hypervisor, its firmware, iPXE
 #   tools/setup.sh test    that, and what the tests and checks use
 #   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
+#   tools/setup.sh cluster what `make cluster` uses: Corosync and Pacemaker, of which nothing is started
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
 #   tools/setup.sh deb     what `make deb` uses, cargo-deb of crates.io; needs no root
 #   tools/setup.sh fresh   what `make fresh` uses to try that package
@@ -86,7 +87,7 @@ work=''
 make_work() {
     [ -z "$work" ] || return 0
     work=$(mktemp -d "${TMPDIR:-/tmp}/vmrun-setup.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
+    trap 'rm -rf "$work"; may_start' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
 }
@@ -269,6 +270,7 @@ debian_needs_test() {
     need_tool zstd zstd
     need_tool dnsmasq dnsmasq-base
     need_tool qemu-ga qemu-guest-agent
+    need_tool swtpm swtpm
     need_tool sshd openssh-server
     need_tool mksh mksh
     need_tool bmake bmake
@@ -305,6 +307,45 @@ debian_needs_images() {
     need_tool mcopy mtools
     need_tool mkfs.fat dosfstools
     need_tool mke2fs e2fsprogs
+}
+
+# What a cluster of namespaces on this machine is made of.
+debian_needs_cluster() {
+    need_tool corosync corosync
+    need_tool pacemakerd pacemaker
+    need_tool crm_mon pacemaker-cli-utils
+    need_tool as binutils
+    need_tool ld binutils
+    need_tool unshare util-linux
+    need_tool bash bash
+}
+
+# A package that has a server starts none while this file is there: invoke-rc.d asks it, and so
+# does what Debian has for systemd.  One that is there already is somebody's own, who knows what
+# may start.
+policy=/usr/sbin/policy-rc.d
+refuses_starts=no
+may_start() {
+    [ "$refuses_starts" = yes ] || return 0
+    as_root rm -f "$policy"
+    refuses_starts=no
+}
+
+# Installs packages whose servers start neither now nor with the machine.
+install_asleep() { # <package>...
+    if [ ! -e "$policy" ]; then
+        make_work
+        printf '#!/bin/sh\nexit 101\n' >"$work/policy"
+        refuses_starts=yes
+        as_root install -m 755 "$work/policy" "$policy"
+    fi
+    apt_install "$@" || return
+    may_start
+    for package in "$@"; do
+        case $package in
+            corosync | pacemaker) quietly as_root update-rc.d "$package" disable || return ;;
+        esac
+    done
 }
 
 # What the tests use of packages that would start servers, or change how this machine
@@ -479,10 +520,11 @@ install_newer_ipxe() {
     as_root mv "$local_ipxe.part" "$local_ipxe"
 }
 
-setup_debian() { # run|test|images
+setup_debian() { # run|test|images|cluster
     debian_needs_run
     apart_lacks=no
     [ "$1" != images ] || debian_needs_images
+    [ "$1" != cluster ] || debian_needs_cluster
     if [ "$1" = test ]; then
         debian_needs_test
         ! debian_lacks_apart || {
@@ -508,8 +550,10 @@ setup_debian() { # run|test|images
         die "run this as root (neither sudo nor doas can be used here): $0 $1"
     fi
     if [ -n "$missing" ]; then
+        install=apt_install
+        [ "$1" != cluster ] || install=install_asleep
         # shellcheck disable=SC2086 # one word for each package
-        apt_install $missing || {
+        $install $missing || {
             show_log
             die "cannot install: $missing"
         }
@@ -553,8 +597,9 @@ pkg_install() { # <package>...
     quietly as_root env ASSUME_ALWAYS_YES=yes pkg install -y "$@"
 }
 
-setup_freebsd() { # run|test|images
+setup_freebsd() { # run|test|images|cluster
     [ "$1" != images ] || die "the image of a Debian is built, and booted, on Debian alone"
+    [ "$1" != cluster ] || die "the cluster of the tests is made of Linux's namespaces"
     freebsd_needs_run
     [ "$1" = run ] || freebsd_needs_test
     [ -n "$missing" ] || return 0
@@ -578,11 +623,12 @@ setup_freebsd() { # run|test|images
 
 # ------------------------------------------------------------------- elsewhere
 
-setup_other() { # run|test|images
+setup_other() { # run|test|images|cluster
     debian_needs_run
     case $1 in
         test) debian_needs_test ;;
         images) debian_needs_images ;;
+        cluster) debian_needs_cluster ;;
     esac
     [ -z "$missing" ] || die "missing, by the names of Debian's packages: $missing"
     have_ipxe "$local_ipxe" "$debian_ipxe" ||
@@ -602,7 +648,7 @@ setup_editors() {
 
 main() {
     case ${1-} in
-        run | test | images | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
+        run | test | images | cluster | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then

@@ -25,6 +25,7 @@ const grammar = {
     name: "Rhai",
     scopeName: "source.rhai",
     fileTypes: ["rhai"],
+    firstLineMatch: "^#!.*\\bvmrun\\b",
     patterns: [include("code")],
     repository: {
         code: {
@@ -32,6 +33,8 @@ const grammar = {
         },
         comments: {
             patterns: [
+                // What a kernel runs the file by is a comment, at its very beginning only.
+                { name: "comment.line.shebang.rhai", match: "\\A#!.*$" },
                 { name: "comment.line.documentation.rhai", match: "//(?:/(?!/)|!).*$" },
                 { name: "comment.line.double-slash.rhai", match: "//.*$" },
                 include("block"),

@@ -11,6 +11,9 @@ use clap::Args;
 pub(super) struct LogsArgs {
     /// The machine
     machine: VmName,
+    /// What its guest has said on its serial port, where the recipe has that kept by `serial_log`
+    #[arg(long)]
+    serial: bool,
     /// Go on with what is added, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
@@ -20,7 +23,7 @@ pub(super) struct LogsArgs {
 }
 
 pub(super) fn run(args: &LogsArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let log = Log::open(&args.machine)?;
+    let log = if args.serial { Log::of_serial(&args.machine)? } else { Log::open(&args.machine)? };
     let lines = log.last_lines(args.lines);
     if !lines.is_empty() {
         term.data(lines)?;

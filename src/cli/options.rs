@@ -51,6 +51,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("memory", "how much memory a machine has"),
     ("meta-data", "which instance it is, for cloud-init"),
     ("moved", "take a tag that was moved"),
+    ("name", "what the machine has to be called"),
     ("net", "how a machine is connected"),
     ("network-config", "the network, for cloud-init"),
     ("no-query", "run no command that only asks"),

@@ -7,7 +7,7 @@ use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
 use crate::ops::display::terminal;
 use crate::ops::instances;
-use crate::ops::recipe::{Prefetch, RecipeHelp};
+use crate::ops::recipe::{Prefetch, RecipeHelp, is_there};
 use crate::ops::run::{self, Means, Progress, RunRequest};
 use clap::Args;
 use std::path::PathBuf;
@@ -71,6 +71,7 @@ fn print_lines(progress: &Progress<'_>) {
 pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
+        Progress::Helper(what) => vec![(*what).into()],
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],
         Progress::Pauses(wait) => {
             vec![format!("the guest rebooted as soon as it was started; starting it again in {wait:?}")]
@@ -103,7 +104,10 @@ pub(super) fn recipe_help(args: &[String], term: &Term) -> Option<ExitCode> {
     let is_help = args.iter().any(|arg| arg == "--help" || arg == "-h");
     // The help of other commands is their own.
     let is_run = args.iter().skip(1).find(|arg| !arg.starts_with('-')).is_some_and(|word| word == "run");
-    let path = args.iter().skip(1).find(|arg| arg.contains(".rhai")).filter(|_| is_help && is_run)?;
+    let is_of = |arg: &&String| arg.contains(".rhai");
+    // An executable recipe may have any name, and the kernel gives its path in front of what was typed.
+    let is_first = || args.get(2).filter(|arg| !arg.starts_with('-') && is_there(arg));
+    let path = args.iter().skip(1).find(is_of).or_else(is_first).filter(|_| is_help && is_run)?;
     let help = RecipeHelp::of(path)?;
     let mut page = help.about;
     page.push(format!("\nUsage: vmrun {path} [--init] [--set NAME=VALUE]…\n\nParameters:"));

@@ -25,6 +25,9 @@ pub(super) struct StartArgs {
     /// Wait so long for a machine or a disk that another run or guest has: 45s. Exit code 5 if it is not let go in time
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
+    /// Refuse a recipe whose machine has another name
+    #[arg(long, conflicts_with = "all")]
+    name: Option<VmName>,
 }
 
 #[derive(Args)]
@@ -40,7 +43,7 @@ pub(super) struct AdoptArgs {
 pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = (!args.all).then_some(args.recipes.as_slice());
     let given = RecipeArgs { recipe: String::new(), given: args.given.clone() }.request();
-    let options = StartOptions { stop_within: args.stop_within, wait: args.wait };
+    let options = StartOptions { stop_within: args.stop_within, wait: args.wait, name: args.name.as_ref() };
     start_recipes(names, &given, options, &|event| tell(event, term))
 }
 

@@ -1,10 +1,12 @@
 //! Serial consoles: the other end of a guest's serial port.
 
 pub(crate) mod attach;
+pub(crate) mod relay;
 
 use crate::diag::Fault;
 use crate::host::files::{io_fault, reason};
 use crate::host::process::timeout;
+use crate::host::serial_log;
 use crate::host::wait;
 use crate::host::{Platform, Settings};
 use crate::model::VmName;
@@ -48,7 +50,10 @@ impl SerialLine {
     /// Returns the other end of a serial port of a machine, if it has one that can be opened. Under QEMU a socket in the machine's
     /// folder stands for a nmdm(4).
     pub(crate) fn of(tty: &Tty, port: &str, machine: &VmName, settings: &Settings) -> Option<Self> {
+        let kept = serial_log::socket(settings, machine);
         match (tty, tty.other_end(), settings.platform) {
+            // Who keeps what the port says has its other end.
+            (_, Some(_), _) if port == serial_log::PORT && kept.exists() => Some(Self::Socket(kept)),
             (Tty::Tcp(address), ..) => Some(Self::Address(reachable(*address))),
             (_, Some(_), Platform::Linux) => {
                 Some(Self::Socket(qemu::serial_socket(&settings.machine_folder(machine), port)))

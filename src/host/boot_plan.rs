@@ -1,11 +1,11 @@
 //! What a boot of a machine needs: folders, files and the hypervisor's command line. It is the only way from a machine to these:
 //! `vmrun plan` prints it, a host carries it out, a simulated host records it.
 
-use super::{CommandStep, Platform, Settings};
+use super::{CommandStep, Platform, Settings, serial_log, swtpm};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::device::agent_socket;
-use crate::model::{Argv, Machine, Secret};
+use crate::model::{Argv, Helper, Machine, Secret};
 use crate::qemu;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,8 @@ pub(crate) struct BootPlan {
     pub folders: Vec<Folder>,
     /// Files that only their owner may read.
     pub files: Vec<PrivateFile>,
+    /// What serves the machine, and is started before.
+    pub helpers: Vec<Helper>,
     /// What puts the guest into memory before the hypervisor runs.
     pub load: Option<Load>,
     /// The hypervisor's command line, within the machine's limits.
@@ -143,12 +145,12 @@ fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
     let argv = bhyve::limited(bhyve::jailed(bhyve::argv(machine, &path), machine.jail()), machine.limits());
     let (mut folders, stale) = of_agent(machine, host);
     let Some(secrets) = bhyve::secrets(machine) else {
-        return BootPlan { stale, folders, files: Vec::new(), load: None, argv };
+        return BootPlan { stale, folders, files: Vec::new(), helpers: helpers(machine, host), load: None, argv };
     };
     let shown = hidden(&secrets);
     folders.insert(0, Folder { path: host.state.clone(), mode: None });
     let files = vec![PrivateFile { path, content: Content::Text(Secret::new(secrets), shown) }];
-    BootPlan { stale, folders, files, load: None, argv }
+    BootPlan { stale, folders, files, helpers: helpers(machine, host), load: None, argv }
 }
 
 /// The folder of the socket of the agent's port, and the socket, which bhyve makes and leaves when it ends.
@@ -188,6 +190,7 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
         stale: of_agent(machine, host).1,
         folders,
         files: vec![PrivateFile { path, content }],
+        helpers: helpers(machine, host),
         load: None,
         argv,
     })
@@ -210,9 +213,15 @@ fn under_qemu(machine: &Machine, setting: &PlanSetting<'_>) -> BootPlan {
         stale: std::iter::once(qemu::reset_log(folder)).chain(sockets).collect(),
         folders: vec![Folder { path: folder.clone(), mode: Some(0o755) }],
         files: vars.into_iter().chain(secret).collect(),
+        helpers: helpers(machine, setting.host),
         load: None,
         argv,
     }
+}
+
+/// What serves a machine by its own description.
+fn helpers(machine: &Machine, host: &Settings) -> Vec<Helper> {
+    swtpm::helper(machine, host).into_iter().chain(serial_log::helper(machine, host)).collect()
 }
 
 /// The keys of a file of secrets, without the values.

@@ -1,6 +1,7 @@
 //! Effects as the commands that one would type: what `vmrun plan` prints, and what the real hosts run.
 
 pub(crate) mod fetch;
+mod helper;
 mod jail;
 mod link;
 
@@ -35,6 +36,8 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
         Effect::Disk(change) => change.commands().into_iter().map(CommandStep::from).collect(),
         Effect::Fetch(file) => fetch::steps(platform, file),
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
+        Effect::StartHelper(start) => helper::start(start),
+        Effect::EndHelper(end) => vec![helper::end(end)],
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
         | Effect::Join { .. }
@@ -88,6 +91,8 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::CopyVars { .. }
         | Effect::Disk(_)
         | Effect::Fetch(_)
+        | Effect::StartHelper(_)
+        | Effect::EndHelper(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -127,6 +132,8 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::CopyVars { .. }
         | Effect::Disk(_)
         | Effect::Fetch(_)
+        | Effect::StartHelper(_)
+        | Effect::EndHelper(_)
         | Effect::Run(_)
         | Effect::Make { .. } => Vec::new(),
     }
@@ -239,6 +246,8 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::MakeHostKey(_)
         | Effect::CopyVars { .. }
         | Effect::Fetch(_)
+        | Effect::StartHelper(_)
+        | Effect::EndHelper(_)
         | Effect::Run(_)
         | Effect::Make { .. } => None,
     }

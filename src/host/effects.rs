@@ -1,6 +1,7 @@
 //! What can be changed on a host, as values, and the door to changing it.
 
 use super::disks::DiskChange;
+use super::helper::{HelperEnd, HelperStart};
 use crate::diag::Fault;
 use crate::image::Image;
 use crate::model::Url;
@@ -117,6 +118,10 @@ pub(crate) enum Effect {
     Disk(Box<DiskChange>),
     /// A file comes into the cache by content.
     Fetch(Box<Fetch>),
+    /// A helper is started.
+    StartHelper(Box<HelperStart>),
+    /// A helper is ended: it is asked to, and killed when it takes too long.
+    EndHelper(Box<HelperEnd>),
     /// Any command.
     Run(Argv),
     /// A command that makes a file or a device, such as zfs(8) a volume.
@@ -139,6 +144,8 @@ impl Effect {
                     | Self::WriteImage { .. }
                     | Self::WriteFile { .. }
                     | Self::CopyVars { .. }
+                    | Self::StartHelper(_)
+                    | Self::EndHelper(_)
             )
     }
 

@@ -113,6 +113,24 @@ impl ForeignProcess {
         self.end.signal(self.pid, signal);
     }
 
+    /// Sends a signal to it and, where it leads a group, to that; one that has ended already gets none.
+    pub(crate) fn signal_group(&mut self, signal: Signal) {
+        let pid = i32::try_from(self.pid).map(nix::unistd::Pid::from_raw);
+        if let Ok(pid) = pid.as_ref()
+            && !self.has_ended()
+            && nix::unistd::getpgid(Some(*pid)) == Ok(*pid)
+        {
+            nix::sys::signal::killpg(*pid, signal).may_fail("one that is gone needs none");
+        } else {
+            self.signal(signal);
+        }
+    }
+
+    /// Returns whether it has ended. It waits for nothing.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.end.look().0
+    }
+
     /// Waits for its end. Whoever asks us to stop is told so.
     pub(crate) fn ends(&mut self) -> Result<(), Fault> {
         self.wait_for_end(None).map(drop)

@@ -1,8 +1,9 @@
 //! Machines that run on a host: how they are started, taken over and ended, and what wakes whoever waits for them.
 
 use super::boot_plan::{BootPlan, Load};
+use super::helper::{HelperProcess, HelperStart};
 use crate::diag::Fault;
-use crate::model::{Ended, Machine, VmName};
+use crate::model::{Ended, Helper, Machine, VmName};
 use std::time::{Duration, Instant};
 
 /// A host that runs machines.
@@ -19,6 +20,14 @@ pub(crate) trait Guests {
     fn adopt(&mut self, name: &VmName, pid: u32) -> Result<Box<dyn Guest>, Fault>;
     /// Ends the guest of a machine whose run is gone: its power button, so long, then by force.
     fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault>;
+    /// Starts a helper that waits until it is released, and returns its process; nothing of one that is only imagined.
+    fn start_helper(&mut self, start: &HelperStart) -> Result<Option<HelperProcess>, Fault>;
+    /// Lets a helper that was started do its work, and waits until it is ready if that is wanted.
+    fn release_helper(&mut self, helper: &Helper, is_waited: bool) -> Result<(), Fault>;
+    /// Takes over a helper that is none of our children; returns whether it is still there.
+    fn adopt_helper(&mut self, name: &str, process: &HelperProcess) -> bool;
+    /// Returns how a helper has ended, as the rest of a sentence; nothing while it runs.
+    fn helper_ended(&mut self, name: &str) -> Option<String>;
     /// Begins the log of a machine in the background anew if it has grown too long, and returns where what is said from now on
     /// stands in it, in bytes: 0 if it was begun anew; nothing without a log.
     fn rotate_log(&mut self) -> Option<u64>;

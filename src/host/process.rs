@@ -14,15 +14,15 @@ use crate::model::Argv;
 use input::Input;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -158,6 +158,45 @@ impl Process {
         Ok(process)
     }
 
+    /// Starts a program that waits at a gate until it gets a line, and ends where we are gone before. It is in a group of its own, its
+    /// output goes where its errors go, and its number stays when it becomes the program.
+    pub(crate) fn gated(
+        argv: &Argv,
+        folder: Option<&Path>,
+        signals: Rc<Signals>,
+        log: Option<&Path>,
+    ) -> Result<(Self, ChildStdin), Fault> {
+        const GATE: &str = "read go && exec \"$@\" </dev/null";
+        let cannot = |why: &dyn std::fmt::Display| Fault::host(format!("cannot start `{}`: {why}", argv.program));
+        let gated = Argv::new("sh").args(["-c", GATE, "sh"]).args(argv.words());
+        let log_tail = log.map(LogTail::from_here);
+        let (ours, theirs) = std::io::pipe().map_err(|why| cannot(&why))?;
+        let output = match log.and_then(of_log) {
+            Some((output, error)) => (Stdio::from(output), error),
+            None => (Stdio::from(theirs.try_clone().map_err(|why| cannot(&why))?), Stdio::from(theirs)),
+        };
+        let set = |command: &mut Command| {
+            command.stdin(Stdio::piped()).stdout(output.0).stderr(output.1).process_group(0);
+            folder.into_iter().for_each(|folder| _ = command.current_dir(folder));
+        };
+        let mut child = Self::start(&gated, set, log)?;
+        let gate = child.stdin.take();
+        let stderr = log.is_none().then(|| ChildStderr::from(OwnedFd::from(ours)));
+        let (words, shown) = (Words::default(), shown::Pieces::default());
+        let process = Self { child, signals, stderr, words, shown, log_tail, input: None, shared: None };
+        let pipe = process.stderr.iter().map(AsFd::as_fd).next();
+        pipe.map_or(Ok(()), set_nonblocking).map_err(|why| cannot(&why))?;
+        Ok((process, gate.ok_or_else(|| cannot(&"it has no input"))?))
+    }
+
+    /// Returns how it ended, if it has, and passes on what it has said. It waits for nothing.
+    pub(crate) fn look(&mut self) -> Option<ExitStatus> {
+        match self.wait_for(Some(Instant::now()), None, false) {
+            Happened::Exited(status) => Some(status),
+            Happened::StopAsked | Happened::TimeOver | Happened::Extra | Happened::Gone => None,
+        }
+    }
+
     /// Starts a program whose errors we hear, or the log.
     fn start(argv: &Argv, set: impl FnOnce(&mut Command), log: Option<&Path>) -> Result<Child, Fault> {
         let mut command = command(&argv.program);
@@ -193,6 +232,13 @@ impl Process {
         if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
             kill(Pid::from_raw(id), signal)
                 .may_fail("it has not been waited for, so that the number is its own and takes the signal");
+        }
+    }
+
+    /// Sends a signal to it and to what it has started, which is a group of its own; one that has ended already gets none.
+    pub(crate) fn signal_group(&mut self, signal: Signal) {
+        if let (Ok(None), Ok(id)) = (self.child.try_wait(), i32::try_from(self.child.id())) {
+            killpg(Pid::from_raw(id), signal).may_fail("it has not been waited for, so that the number is its own");
         }
     }
 

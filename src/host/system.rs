@@ -13,6 +13,8 @@ use super::files::{
 };
 use super::folder::{self, Keeps};
 use super::foreign_process::ForeignProcess;
+use super::helper::{HelperProcess, HelperStart};
+use super::helpers::Helpers;
 use super::host_key;
 use super::interfaces::marks::Maker;
 use super::os::{self, freebsd, linux};
@@ -28,7 +30,7 @@ use super::{
 };
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
-use crate::model::{Argv, Fetch, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Fetch, Helper, Machine, Secret, Size, VmName};
 use by_commands::is_done_already;
 use nix::poll::{PollTimeout, poll};
 use std::cell::{OnceCell, RefCell};
@@ -75,6 +77,8 @@ pub(crate) struct System {
     log: Option<PathBuf>,
     /// The folder in which commands of the recipe are run.
     folder: Option<PathBuf>,
+    /// The helpers of machines that run here.
+    helpers: Helpers,
 }
 
 impl System {
@@ -96,6 +100,7 @@ impl System {
             umask: 0,
             log: None,
             folder: None,
+            helpers: Helpers::default(),
         })
     }
 
@@ -296,6 +301,11 @@ impl Effects for System {
                 }
             }
             Effect::Fetch(fetch) => return self.fetch(fetch, &mut |_| ()).map(|()| String::new()),
+            Effect::StartHelper(start) => {
+                self.start_helper(start)?;
+                return self.release_helper(&start.helper, true).map(|()| String::new());
+            }
+            Effect::EndHelper(end) => return self.helpers.end(end, self.signals.clone()).map(|()| String::new()),
             Effect::DestroyNode(_)
             | Effect::DestroyTap(_)
             | Effect::Join { .. }
@@ -354,7 +364,7 @@ impl Effects for System {
 
     fn mark(&mut self, name: &VmName) {
         self.maker = Some(marks::maker(self, name.clone()));
-        // The journal of the run says where it is: FreeBSD is asked while other things are done.
+        // The journal of the run says where it is: where FreeBSD is asked by a command, that is done beside other things.
         let platform = self.settings.platform;
         if platform == Platform::FreeBsd {
             spawn::thread(move || kernel::space(platform)).may_fail("whoever needs it asks then");
@@ -428,6 +438,24 @@ impl Guests for System {
             Platform::FreeBsd => freebsd::end(name, pid, &mut guest, within),
             Platform::Linux => linux::end(&self.settings.machine_folder(name), pid, &mut guest, within),
         }
+    }
+
+    fn start_helper(&mut self, start: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
+        self.hurry();
+        tracing::debug!("{}", start.argv);
+        self.helpers.start(start, self.folder.as_deref(), self.signals.clone(), self.log.as_deref()).map(Some)
+    }
+
+    fn release_helper(&mut self, helper: &Helper, is_waited: bool) -> Result<(), Fault> {
+        self.helpers.release(helper, &self.signals, is_waited)
+    }
+
+    fn adopt_helper(&mut self, name: &str, process: &HelperProcess) -> bool {
+        self.helpers.adopt(name, process, self.signals.clone())
+    }
+
+    fn helper_ended(&mut self, name: &str) -> Option<String> {
+        self.helpers.ended(name)
     }
 
     fn rotate_log(&mut self) -> Option<u64> {

@@ -10,8 +10,8 @@ use super::device::Counterpart;
 use super::dialog::DialogStep;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size, SshOptions, Target,
-    Topology, Value, VmName,
+    Bootrom, CpuSet, Device, DevicePath, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size,
+    SshOptions, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -61,6 +61,10 @@ pub struct Draft {
     pub ssh: SshOptions,
     /// The slot of the port at which the guest's agent is; its socket is in the machine's folder, which who boots it knows.
     pub agent: Option<PciSlot>,
+    /// The folder in which a TPM that is played for it keeps its state (swtpm(8)).
+    pub tpm_state: Option<DevicePath>,
+    /// The log in which what its first serial port says is kept, beside what that is plugged into.
+    pub serial_log: Option<DevicePath>,
 }
 
 impl Default for Draft {
@@ -88,6 +92,8 @@ impl Default for Draft {
             dialog: Vec::new(),
             ssh: SshOptions::default(),
             agent: None,
+            tpm_state: None,
+            serial_log: None,
         }
     }
 }

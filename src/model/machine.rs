@@ -107,6 +107,16 @@ impl Machine {
         if let Some(Value::Text(uuid)) = self.value("uuid") { Some(uuid) } else { None }
     }
 
+    /// Returns the folder in which its TPM keeps its state, if that is played for it (swtpm(8)).
+    pub const fn tpm_state(&self) -> Option<&DevicePath> {
+        self.draft.tpm_state.as_ref()
+    }
+
+    /// Returns the log in which what its first serial port says is kept.
+    pub const fn serial_log(&self) -> Option<&DevicePath> {
+        self.draft.serial_log.as_ref()
+    }
+
     /// Returns the firmware.
     pub const fn bootrom(&self) -> Option<&Bootrom> {
         self.draft.bootrom.as_ref()

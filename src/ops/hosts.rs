@@ -21,6 +21,8 @@ pub(crate) struct KnownMachine {
     pub password: Option<Secret>,
     /// What its serial ports are plugged into, by name.
     pub ttys: BTreeMap<String, Tty>,
+    /// The log in which what its first serial port says is kept.
+    pub serial_log: Option<PathBuf>,
 }
 
 /// A host that may run machines.
@@ -150,6 +152,7 @@ mod tests {
             socket: None,
             password: None,
             ttys: BTreeMap::new(),
+            serial_log: None,
         }
     }
 

@@ -304,5 +304,6 @@ fn known(machine: &Machine) -> KnownMachine {
         socket: socket.map(|(path, _)| path.as_path().into()),
         password: password.cloned(),
         ttys: machine.ttys().into_iter().map(|(name, tty)| (name.into(), tty.clone())).collect(),
+        serial_log: machine.serial_log().map(|path| path.as_path().into()),
     }
 }

@@ -210,8 +210,13 @@ fn of_holds(journal: &Journal) -> Shape {
         match hold {
             Hold::Image(path, _) => shape.disks.push(path.display().to_string()),
             Hold::Effect(effect) => shape.taps.extend(effect.made_tap().map(ToString::to_string)),
-            Hold::Lock(_) | Hold::Node(_) | Hold::Temporary(_) | Hold::Link(_) | Hold::Jail(_) | Hold::Guest { .. } => {
-            }
+            Hold::Lock(_)
+            | Hold::Node(_)
+            | Hold::Temporary(_)
+            | Hold::Link(_)
+            | Hold::Jail(_)
+            | Hold::Helper { .. }
+            | Hold::Guest { .. } => {}
         }
     }
     shape

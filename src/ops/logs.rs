@@ -1,7 +1,9 @@
 //! The logs of machines in the background.
 
+use super::installation::Installation;
+use super::known;
 use super::settings::{log_file, platform, settings};
-use crate::diag::Fault;
+use crate::diag::{Diagnostic, Fault};
 use crate::host::background::{follow, last_lines};
 use crate::host::files;
 use crate::model::VmName;
@@ -20,6 +22,24 @@ impl Log {
     pub(crate) fn open(name: &VmName) -> Result<Self, Fault> {
         let path = path(name)?;
         let length = files::length(&path).ok_or_else(|| none(name, &path))?;
+        Ok(Self { path, length })
+    }
+
+    /// Finds the log of a machine's serial port, as its recipe says it.
+    pub(crate) fn of_serial(name: &VmName) -> Result<Self, Vec<Diagnostic>> {
+        let installation = Installation::open()?;
+        let known = known::one(&installation, &known::statuses()?, name.as_str())?;
+        let machines = installation.machines_of(&known)?;
+        let found = machines.all.into_iter().find(|one| one.name == name.as_str());
+        let Some(path) = found.and_then(|one| one.serial_log) else {
+            let fault = Fault::new(format!("what {name} says on its serial port is not kept"));
+            let hint = "give the machine `serial_log: \"/var/log/vmrun/NAME.serial\"`, and a `com1` that is a nmdm(4)";
+            return Err(fault.hint(hint).into());
+        };
+        let length = files::length(&path).ok_or_else(|| {
+            let fault = Fault::host(format!("{} is not there", path.display()));
+            fault.hint(format!("it is made when the machine is started: `vmrun start {name}`"))
+        })?;
         Ok(Self { path, length })
     }
 

@@ -15,6 +15,7 @@ use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, CommandStep, Effect, Host};
+use crate::model::Argv;
 use crate::script::Evaluated;
 use crate::script::origin::Origin;
 use crate::supervise::conflicts::Purpose;
@@ -46,6 +47,8 @@ pub(crate) struct PlannedStep {
     pub folder: Option<PathBuf>,
     /// Whether it is a command of the recipe.
     is_recipes: bool,
+    /// The command of the recipe that a shell starts in the background.
+    helper: Option<Argv>,
 }
 
 /// Plans a run of a recipe, here or on another kind of host (`linux`, `freebsd-15-arm64`). Whatever the recipe lacks on this host
@@ -117,7 +120,7 @@ fn folder(host: &dyn Host, planned: &PlannedStep, origin: &Origin) -> Option<Pat
     // What is assumed to be there says nothing of a word.
     let is_there = |word: &str| !host.is_assumed() && host.file(&folder.join(word)).is_some();
     let is_path = |word: &str| word.starts_with("./") || word.starts_with("../") || is_there(word);
-    let argv = &planned.step.argv;
+    let argv = planned.helper.as_ref().unwrap_or(&planned.step.argv);
     // A program without a slash is looked for in PATH.
     let program = Some(argv.program.as_str()).filter(|program| program.contains('/'));
     let mut words = argv.args.iter().map(String::as_str).chain(program);
@@ -138,8 +141,18 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
             each_boot,
             folder: None,
             is_recipes,
+            helper: None,
         };
         match done {
+            Rehearsed::Effect(effect @ Effect::StartHelper(start)) => {
+                let is_started = |step: &CommandStep| step.argv.args.iter().any(|word| word.contains(" & echo $! >"));
+                let all = commands(setting.host.platform, Some(maker), effect);
+                steps.extend(all.into_iter().map(|step| {
+                    let is_recipes = !start.helper.is_ours && is_started(&step);
+                    let helper = is_recipes.then(|| start.helper.argv.clone());
+                    PlannedStep { is_recipes, helper, ..planned(step) }
+                }));
+            }
             Rehearsed::Effect(effect) => {
                 steps.extend(commands(setting.host.platform, Some(maker), effect).into_iter().map(planned));
             }

@@ -8,6 +8,7 @@ use crate::host::{environment, files};
 use crate::model::instance::INSTANCE;
 pub(crate) use crate::model::is_recipe;
 use crate::script::check::SECRET_PARAM;
+use crate::script::lexer::interpreter;
 use crate::script::origin::Origin;
 use crate::script::{Inputs, Recipe, unreadable};
 use crate::supervise::progress::{Progress, ProgressListener};
@@ -174,7 +175,7 @@ impl RecipeHelp {
     pub(crate) fn of(path: &str) -> Option<Self> {
         let text = files::read_text(Path::new(path)).ok()?;
         let recipe = Recipe::parse(path, &text).ok()?;
-        let about = text.lines().take_while(|line| line.starts_with("//"));
+        let about = text[interpreter(&text)..].trim_start().lines().take_while(|line| line.starts_with("//"));
         let about = about.map(|line| line.trim_start_matches('/').trim().to_string()).collect();
         let params = recipe.params();
         let values = params.iter().map(|(name, _)| (name.clone(), recipe.param_values(name))).collect();

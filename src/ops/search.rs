@@ -140,7 +140,7 @@ fn known(installation: &Installation, names: &[String]) -> Result<(Vec<Wanted>, 
             recipes.push(wanted);
         } else {
             let (name, ttys) = (name.clone(), BTreeMap::new());
-            others.push(KnownMachine { name, console: None, socket: None, password: None, ttys });
+            others.push(KnownMachine { name, console: None, socket: None, password: None, ttys, serial_log: None });
         }
     }
     Ok((recipes, others))

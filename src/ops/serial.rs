@@ -9,6 +9,7 @@ use super::settings;
 use crate::client::console::SerialLine;
 pub(crate) use crate::client::console::attach::Left;
 use crate::client::console::attach::attach;
+use crate::client::console::relay::Relay;
 use crate::diag::{Blame, Diagnostic, Fault, suggest};
 use crate::host::handover::hand_over;
 use crate::host::signals::Signals;
@@ -20,7 +21,7 @@ use crate::qemu;
 use crate::screen::serial::Heard;
 use crate::supervise::recovery;
 use crate::supervise::status::MachineStatus;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a line is there again.
@@ -114,6 +115,12 @@ impl Port {
         }
         Ok(heard.says(text))
     }
+}
+
+/// Keeps what comes from the other end of a serial port, a tty or a socket, and lets consoles in, until somebody asks to stop.
+pub(crate) fn relay(tty: Option<&Path>, socket: Option<&Path>, listen: &Path, log: &Path) -> Result<(), Fault> {
+    let line = tty.map(|path| SerialLine::Tty(path.into())).or_else(|| Some(SerialLine::Socket(socket?.into())));
+    line.map_or(Ok(()), |line| Relay::open(line, listen, log)?.run())
 }
 
 /// Waits until a machine sends a text on its serial port. A machine that starts again meanwhile is waited for.

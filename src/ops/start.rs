@@ -71,11 +71,22 @@ pub(crate) struct Start {
 
 /// How machines are started.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StartOptions {
+pub(crate) struct StartOptions<'a> {
     /// How long their guests may take to power off, when they are stopped.
     pub(crate) stop_within: Duration,
     /// How long somebody is waited for who has a machine or a disk.
     pub(crate) wait: Option<Duration>,
+    /// What the machine has to be called.
+    pub(crate) name: Option<&'a VmName>,
+}
+
+impl StartOptions<'_> {
+    /// Refuses a recipe whose machine is called otherwise: whoever looks for the one that was meant would not find it.
+    fn named(&self, request: &RecipeRequest, name: &VmName) -> Result<(), Fault> {
+        let Some(wanted) = self.name.filter(|wanted| *wanted != name) else { return Ok(()) };
+        let fault = Fault::usage(format!("the recipe {} boots the machine {name}, not {wanted}", request.path));
+        Err(fault.hint(format!("say --name={name}, or give the recipe of {wanted}")))
+    }
 }
 
 /// How often it is looked whether somebody has let go of what a machine needs.
@@ -115,7 +126,7 @@ pub(crate) type Listener<'a> = &'a (dyn Fn(&StartEvent<'_>) + Sync);
 pub(crate) fn start_recipes(
     names: Option<&[String]>,
     given: &RecipeRequest,
-    options: StartOptions,
+    options: StartOptions<'_>,
     listener: Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
     let until = options.wait.map(|wait| Instant::now() + wait);
@@ -133,10 +144,11 @@ pub(crate) fn start_recipes(
     for wanted in &all {
         let request = asked_as_before(wanted, given, listener);
         if let Some(name) = Already::of(&request)?.same(&request) {
+            options.named(&request, name)?;
             listener(&StartEvent::RunsAlready(name));
             continue;
         }
-        let again = || prepare(&request, options.stop_within, listener);
+        let again = || prepare(&request, options, listener);
         let wrong = match again() {
             Ok(start) => {
                 starts.push(Start { until, ..start });
@@ -229,13 +241,18 @@ fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
 }
 
 /// Rehearses a recipe, and returns what is to be started for it.
-fn prepare(request: &RecipeRequest, stop_within: Duration, listener: Listener<'_>) -> Result<Start, Vec<Diagnostic>> {
+fn prepare(
+    request: &RecipeRequest,
+    options: StartOptions<'_>,
+    listener: Listener<'_>,
+) -> Result<Start, Vec<Diagnostic>> {
     let (host, claim) = rehearsed(request, settings::host(request.user_net)?, listener)?;
     let name = claim.machine;
+    options.named(request, &name)?;
     let log = settings::log_file(&name)?;
     let adopts = recovery::goes_on(&*host, &name).is_some();
     let request = request.with(&claim.given);
-    let words = request.supervisor(stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
+    let words = request.supervisor(options.stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
     Ok(Start { name, after: claim.service.after, ready: claim.service.ready, words, log, adopts, until: None })
 }
 

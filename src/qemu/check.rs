@@ -89,7 +89,7 @@ pub fn ignored(machine: &Machine) -> Vec<Fault> {
     let options = machine.options().iter().map(|(key, value)| format!("the option {key}={value}"));
     let args = machine.args().iter().map(|arg| format!("the argument {arg:?}"));
     let settings = machine.settings().filter(|(setting, value)| {
-        let counterpart = setting.quiet || setting.name.starts_with("gdb.");
+        let counterpart = setting.quiet || setting.name.starts_with("gdb.") || setting.name.starts_with("tpm.");
         !counterpart && !setting.is_default(value, machine.target())
     });
     let settings = settings.map(|(setting, value)| format!("`{}` {value}", setting.name));

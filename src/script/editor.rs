@@ -234,7 +234,7 @@ impl Document<'_> {
             return declared.docs.clone();
         }
         let text = self.modules.module(self.name, &declared.detail).map(|(_, text)| text).unwrap_or_default();
-        let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+        let lines = text[lexer::interpreter(&text)..].trim_start().lines().map_while(|line| line.strip_prefix("//!"));
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
     }
 

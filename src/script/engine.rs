@@ -2,7 +2,7 @@
 
 use super::bounds::{self, OPERATIONS};
 use super::evaluation::SharedContext;
-use super::{CALLS, NAMES, TEXT, VALUES, handle, modules, natives, type_names, words};
+use super::{CALLS, NAMES, TEXT, VALUES, handle, lexer, modules, natives, type_names, words};
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::shown;
 use crate::host::terminal::{self, Stream, TextForm};
@@ -61,11 +61,12 @@ pub(super) fn bare_engine() -> Engine {
     engine
 }
 
-/// Parses a text. The mark of UTF-8 that some editors write at the beginning is a blank, so that columns stay.
+/// Parses a text. The mark of UTF-8 that some editors write at the beginning is a blank, so that columns stay, and of a first line by
+/// which a kernel runs it only the end is left, so that lines do.
 pub(super) fn compile(engine: &Engine, text: &str) -> Result<AST, ParseError> {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => engine.compile(format!(" {rest}")),
-        None => engine.compile(text),
+        None => engine.compile(&text[lexer::interpreter(text)..]),
     }
 }
 

@@ -179,7 +179,8 @@ impl EvaluationContext {
         }
     }
 
-    pub(super) fn begin(&mut self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
+    pub(super) fn begin(&mut self, mut run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
+        run.helpers.declared.clear();
         self.run = Some(run);
         self.inputs = inputs.clone();
         self.rehearsal = rehearsal;

@@ -51,9 +51,9 @@ const KINDS: [FileKind; 8] = [
 
 const HABITS: [Habit; 23] = [
     Habit {
-        finds: |seen| seen.text.starts_with("#!").then(|| seen.line().to_string()).filter(|_| seen.at == 0),
-        message: "a recipe has no line `{}`",
-        hint: "remove it, and start the recipe by `vmrun RECIPE`",
+        finds: |seen| seen.rest().starts_with("#!").then(|| seen.line_from().trim_end().into()),
+        message: "`{}` has to be at the very beginning of the file",
+        hint: "move it there, with no blank, no line and no mark of UTF-8 before it, or remove it",
     },
     Habit {
         finds: |seen| seen.rest().starts_with('#').then(|| seen.line_from().trim_start_matches('#').trim().into()),

@@ -41,6 +41,12 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     lex(text).collect()
 }
 
+/// Returns how many bytes the first line takes by which a kernel knows what runs a file that is executable, without the end of the
+/// line: `#!/usr/bin/env vmrun` is a comment. It counts only at the very beginning, as it does for a kernel.
+pub(crate) fn interpreter(text: &str) -> usize {
+    if text.starts_with("#!") { text.find('\n').unwrap_or(text.len()) } else { 0 }
+}
+
 /// Reads the tokens of a text one after the other.
 fn lex(text: &str) -> Lexer<'_> {
     Lexer { text, at: 0, tokens: VecDeque::new(), open: Vec::new() }
@@ -73,6 +79,7 @@ impl Lexer<'_> {
         let is_part = |c: char| c == '_' || c.is_alphanumeric();
         match first {
             c if c.is_whitespace() => self.at += c.len_utf8(),
+            '#' if self.at == 0 && rest.starts_with("#!") => self.comment(interpreter(rest)),
             '/' if rest.starts_with("//") => self.comment(rest.find('\n').unwrap_or(rest.len())),
             '/' if rest.starts_with("/*") => {
                 let length = nested(rest);
@@ -288,7 +295,11 @@ pub(crate) fn is_comment(text: &str, at: usize) -> bool {
         return open.kind == TokenKind::Doc;
     }
     // Of what is left out, the tokens say nothing: it begins after the last one.
-    let from = before.last().map_or(0, |token| token.span.end);
+    let first = interpreter(text);
+    if at < first {
+        return true;
+    }
+    let from = before.last().map_or(first, |token| token.span.end);
     let gap = &head[from..];
     gap.rfind("//").is_some_and(|slash| from + slash >= line)
         || gap.rfind("/*").is_some_and(|slash| !gap[slash..].contains("*/"))
@@ -338,6 +349,16 @@ mod tests {
             [at("\"; //"), at("here\n"), at("b = "), at("here */"), at("c;"), at("docs")],
             [false, true, false, true, false, true]
         );
+    }
+
+    #[test]
+    fn the_first_line_that_a_kernel_reads_is_a_comment() {
+        let text = "#!/usr/bin/env -S vmrun \"run\" /*\nlet a = #{}; // b\n";
+        assert_eq!(shown(text), ["let", "a", "=", "#{", "}", ";"]);
+        assert_eq!((interpreter(text), interpreter("#!x"), interpreter("\n#!x")), (33, 3, 0));
+        let at = |part: &str| is_comment(text, text.find(part).unwrap());
+        assert_eq!([at("!/usr"), at("run\""), at("let"), at("b\n")], [true, true, false, true]);
+        assert_eq!(shown("let a;\n#!x"), ["let", "a", ";", "#", "!", "x"]);
     }
 
     #[test]

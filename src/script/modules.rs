@@ -6,13 +6,14 @@ use super::check::{self, Role};
 use super::library_store::{LibraryModule, LibraryStore, tidy};
 use super::raise::Raised;
 use super::source::Sources;
+use super::standard::{Kept, words_of};
 use super::{allowance, imports};
 use crate::diag::{Diagnostic, Fault, Source, suggest};
 use crate::host::files;
 use crate::library::{FETCHED, MANIFEST};
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -29,6 +30,8 @@ pub(crate) const STDLIB: &[(&str, &str)] = &[
 pub(crate) struct Library {
     sources: Rc<Sources>,
     known: RefCell<BTreeMap<String, Rc<Module>>>,
+    /// What was read of the modules of the standard library.
+    kept: RefCell<BTreeMap<String, Kept>>,
     /// What is named and pinned beside the recipes of a folder, once it was asked for.
     stores: RefCell<BTreeMap<PathBuf, Read>>,
     /// The library of a module, and its file there.
@@ -38,8 +41,8 @@ pub(crate) struct Library {
 impl Library {
     /// Makes an empty library.
     pub(crate) fn new(sources: Rc<Sources>) -> Self {
-        let (known, stores, inside) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { sources, known, stores, inside }
+        let (known, kept, stores, inside) = Default::default();
+        Self { sources, known, kept, stores, inside }
     }
 
     fn load(&self, engine: &Engine, id: &str, text: String) -> Result<Rc<Module>, Loading> {
@@ -64,6 +67,43 @@ impl Library {
             return Err(Loading::Text(fault, Position::new(line, column)));
         }
         Module::eval_ast_as_new(Scope::new(), &ast, engine).map(Rc::new).map_err(Loading::Error)
+    }
+
+    /// Reads a module of the standard library, or more of it than before: what the words name. The project's tests have checked it.
+    fn load_standard(
+        &self,
+        engine: &Engine,
+        id: &str,
+        text: String,
+        words: &BTreeSet<String>,
+    ) -> Result<Rc<Module>, Loading> {
+        let read = self.kept.borrow_mut().entry(id.into()).or_default().read(&text, words);
+        let source = Rc::new(Source { name: id.into(), text });
+        let mut ast = super::compile(engine, &read)
+            .map_err(|error| Loading::Text(super::report::syntax(&error, &source).fault, error.position()))?;
+        ast.set_source(id);
+        self.sources.add(&source, &ast);
+        Module::eval_ast_as_new(Scope::new(), &ast, engine).map(Rc::new).map_err(Loading::Error)
+    }
+
+    /// Returns the words by which functions of a module of the standard library are called: those of the text that imports it, and
+    /// those of the recipe, which may go through that one (`guest::net::mac`). A module that is not ours may pass on all of it.
+    fn asked(&self, importer: &str, id: &str, text: &str) -> BTreeSet<String> {
+        let main = self.sources.main();
+        let of_main = || {
+            let unit = self.sources.get(&main);
+            unit.map(|unit| words_of(&unit.source.text).map(str::to_string).collect::<BTreeSet<_>>())
+                .unwrap_or_default()
+        };
+        if importer == main {
+            return of_main();
+        }
+        let Some(kept) = self.kept.borrow().get(importer).map(|kept| kept.words().clone()) else {
+            return words_of(text).map(str::to_string).collect();
+        };
+        let through = of_main();
+        let is_named = id.rsplit('/').next().is_some_and(|name| through.contains(name));
+        if is_named { kept.into_iter().chain(through).collect() } else { kept }
     }
 }
 
@@ -172,10 +212,15 @@ impl ModuleResolver for Library {
         position: Position,
     ) -> Result<Rc<Module>, Box<EvalAltResult>> {
         let main = self.sources.main();
-        let located = self.locate(importer.unwrap_or(&main), path);
-        let (id, text) = located.map_err(|fault| Raised::from(fault).throw(position))?;
+        let importer = importer.unwrap_or(&main);
+        let (id, text) = self.locate(importer, path).map_err(|fault| Raised::from(fault).throw(position))?;
+        let asked = id.starts_with("std/").then(|| self.asked(importer, &id, &text));
         if let Some(known) = self.known.borrow().get(&id) {
-            return Ok(known.clone());
+            let kept = self.kept.borrow();
+            let has = |asked| kept.get(&id).is_some_and(|kept| kept.has(&text, asked));
+            if asked.as_ref().is_none_or(has) {
+                return Ok(known.clone());
+            }
         }
         let begun = self.sources.loading.borrow().iter().position(|loading| *loading == id);
         if let Some(at) = begun {
@@ -185,7 +230,10 @@ impl ModuleResolver for Library {
             return Err(Raised::from(fault.hint("move what both need into a third")).throw(position));
         }
         self.sources.loading.borrow_mut().push(id.clone());
-        let loaded = self.load(engine, &id, text);
+        let loaded = match &asked {
+            Some(words) => self.load_standard(engine, &id, text, words),
+            None => self.load(engine, &id, text),
+        };
         self.sources.loading.borrow_mut().pop();
         let module = loaded.map_err(|loading| {
             let inner = match loading {

@@ -8,6 +8,7 @@ mod devices;
 mod disk;
 mod facts;
 mod fetch;
+mod helper;
 pub(crate) mod hooks;
 mod image;
 mod library;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         process::WORDS,
         hooks::WORDS,
         service::WORDS,
+        helper::WORDS,
         before_init::WORDS,
         facts::WORDS,
         library::WORDS,

@@ -130,6 +130,7 @@ impl Run {
                 | Hold::Temporary(_)
                 | Hold::Link(_)
                 | Hold::Jail(_)
+                | Hold::Helper { .. }
                 | Hold::Guest { .. } => false,
             })
         };

@@ -10,6 +10,7 @@ pub(crate) mod paths;
 mod readiness;
 
 use crate::diag::{Fault, Severity};
+use crate::host::swtpm;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::argv::quote;
@@ -86,6 +87,7 @@ pub(crate) fn conflicts(
         found.extend(readiness::unready(host, machine, purpose.severity()));
         found.extend(jail::unusable(host, machine, purpose.severity()));
     }
+    found.extend(tpm(host, machine).map(|fault| (Part::Key("tpm"), fault, purpose.severity())));
     found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
         found.push((
@@ -298,6 +300,16 @@ fn programs(host: &dyn Host, purpose: Purpose, found: &mut Vec<Conflict>) {
         let fault = Fault::host(format!("`{program}` is not installed")).hint(hint);
         found.push((Part::Whole, fault, purpose.severity()));
     }
+}
+
+/// Returns the fault of a TPM that is to be played where nothing plays it.
+fn tpm(host: &dyn Host, machine: &Machine) -> Option<Fault> {
+    machine.tpm_state().filter(|_| !host.is_assumed() && !host.has_program(swtpm::PROGRAM))?;
+    let hint = match host.settings().platform {
+        Platform::FreeBsd => "pkg install swtpm brings it",
+        Platform::Linux => "apt-get install swtpm brings it",
+    };
+    Some(Fault::host(format!("the machine has a TPM, and `{}` is not installed", swtpm::PROGRAM)).hint(hint))
 }
 
 /// Returns why the host cannot keep the machine within its limits. FreeBSD counts what processes take only where it was told so

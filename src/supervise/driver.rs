@@ -7,7 +7,7 @@ use super::claim::images_of;
 use super::journal;
 use super::progress::Progress;
 use super::status::MachineState;
-use super::step::{Action, Event, Means, Phase, Rules, step};
+use super::step::{Action, Event, Phase, Rules, step};
 use super::{Claim, DEFAULT_UMASK, Hold, Run, Working, interrupted, node, recovery};
 use crate::bhyve;
 use crate::client::dialog::{Dialog, DialogOutcome};
@@ -170,6 +170,7 @@ impl Run {
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
         self.lend_taps(machine)?;
+        self.start_helpers(machine, &plan)?;
         // A loader fills a node of its own making.
         let is_left = plan.load.is_some() && self.holds.contains(&Hold::Node(machine.name().clone()));
         self.spent.extend(is_left.then(|| machine.name().clone()));
@@ -206,6 +207,7 @@ impl Run {
         self.dialog = guest.process().and_then(|_| Dialog::of(machine, self.host.settings()));
         let ended = self.watch(&mut *guest, machine.name(), machine.uses_stdio(), process.as_ref());
         self.look_at_node(machine.name(), &ended, is_first);
+        self.end_helpers_of_boot()?;
         self.dialog_verdict(machine)?;
         Ok(ended)
     }
@@ -270,6 +272,7 @@ impl Run {
             self.host.store_mut().clear(name).may_fail("the fault that matters is the first one");
         })?;
         let process = found.holds.into_iter().find(|hold| matches!(hold, Hold::Guest { .. }));
+        self.adopt_helpers();
         self.tell(Progress::Adopted(guest.process()));
         let ended = self.watch(&mut *guest, name, false, process.as_ref());
         self.look_at_node(name, &ended, false);
@@ -283,14 +286,15 @@ impl Run {
         self.note_witness(process);
         let ended = loop {
             let dialog = self.dialog.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
+            let looked = dialog.into_iter().chain(self.helpers_checked());
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
-            let event = match guest.wait(dialog.into_iter().chain(deadline).min()) {
+            let event = match guest.wait(looked.chain(deadline).min()) {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => {
                     self.hear_how_long();
                     Event::StopAsked
                 }
-                Woken::TimeOver if self.dialog_fails() => Event::DialogFailed,
+                Woken::TimeOver if self.dialog_fails() || self.helper_fails() => Event::DialogFailed,
                 Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
                 Woken::TimeOver => Event::Deadline,
             };
@@ -305,42 +309,6 @@ impl Run {
         self.tell(Progress::Ended(&ended, &self.last_words));
         self.feed(Event::Ended(ended.clone()));
         ended
-    }
-
-    /// Writes down what no step of the clock changes, and where the run is. It is asked while the guest comes up, so that no start
-    /// waits for it; it stops nothing.
-    fn note_witness(&mut self, guest: Option<&Hold>) {
-        let Some((name, owner)) = &self.owner else { return };
-        // What the system tells at no cost stands in the journal already.
-        let guest = guest.and_then(|hold| {
-            let Hold::Guest { pid, started } = hold else { return None };
-            started.is_empty().then_some(*pid)
-        });
-        let pids: Vec<u32> = (!self.is_witnessed).then_some(owner.pid).into_iter().chain(guest).collect();
-        if pids.is_empty() {
-            return;
-        }
-        let processes = self.host.processes();
-        let is_to_be_asked = !self.is_witnessed && owner.space.is_empty();
-        let space = if is_to_be_asked { processes.space() } else { String::new() };
-        let lines = [journal::in_space(&space), journal::witnessed(&processes.witness(&pids))].concat();
-        self.host.store_mut().note(name, &lines, false).may_fail("it stops nothing");
-        self.is_witnessed = true;
-    }
-
-    /// Writes down how many vCPUs a machine has, where that is not what was to be: a guest need not start all of them. That it cannot
-    /// be written stops nothing.
-    fn note_vcpus(&mut self, machine: &Machine) {
-        let (name, count) = (machine.name(), u64::from(machine.cpus()));
-        let Some((owner, _)) = self.owner.as_ref().filter(|_| self.vcpus.get(name) != Some(&count)) else { return };
-        self.host.store_mut().note(owner, &journal::vcpus(name, count), false).may_fail("it stops nothing");
-        self.vcpus.insert(name.clone(), count);
-    }
-
-    /// Writes down how the guest is told to stop. That it cannot be written stops nothing.
-    fn note_stop(&mut self, means: Means) {
-        let Some((owner, _)) = &self.owner else { return };
-        self.host.store_mut().note(owner, &journal::stops(means), false).may_fail("it stops nothing");
     }
 
     /// Looks after the log: in one that is begun anew the boot begins at its beginning.

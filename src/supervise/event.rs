@@ -49,6 +49,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Failed(errors) => ("failed", json!({ "errors": errors })),
         Progress::NotRestarted(error) => ("held", json!({ "error": error })),
         Progress::Gone(what) => ("gone", json!({ "what": what })),
+        Progress::Helper(what) => ("helper", json!({ "what": what })),
         Progress::Down => ("down", Value::Null),
     })
 }

@@ -9,6 +9,7 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
 use crate::host::files::beside;
+use crate::host::helper::{HelperEnd, HelperId, HelperProcess};
 use crate::host::spawn::left_to_gc;
 use crate::host::{Effect, FetchProgress, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
@@ -32,6 +33,15 @@ pub(crate) enum Hold {
     Link(InterfaceName),
     /// A jail that was made, as a journal knows it: by its name.
     Jail(JailName),
+    /// A helper that serves a machine.
+    Helper {
+        /// What it is called.
+        name: String,
+        /// Whether its end is that of its machine.
+        is_fatal: bool,
+        /// Its process.
+        id: HelperId,
+    },
     /// A hypervisor: its process, and when that was started, as the system tells it.
     Guest {
         /// Its process id.
@@ -49,6 +59,9 @@ impl Hold {
             Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
             Self::Link(name) => Some(Effect::DestroyLink(name.clone())),
             Self::Jail(jail) => Some(Effect::RemoveJail(jail.clone())),
+            Self::Helper { name, id, .. } => {
+                Some(Effect::EndHelper(Box::new(HelperEnd { name: name.clone(), id: id.clone() })))
+            }
             Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Guest { .. } => None,
         }
     }
@@ -56,6 +69,23 @@ impl Hold {
     /// Whether it may be there after the host went down: everything else ends with the kernel.
     pub(crate) const fn outlives_the_kernel(&self) -> bool {
         matches!(self, Self::Temporary(_) | Self::Effect(Effect::Disk(_)))
+    }
+
+    /// Returns the process that it is, if it is one.
+    pub(crate) const fn process(&self) -> Option<u32> {
+        match self {
+            Self::Guest { pid, .. } | Self::Helper { id: HelperId::Process(HelperProcess { pid, .. }), .. } => {
+                Some(*pid)
+            }
+            Self::Effect(_)
+            | Self::Lock(_)
+            | Self::Node(_)
+            | Self::Image(..)
+            | Self::Temporary(_)
+            | Self::Link(_)
+            | Self::Jail(_)
+            | Self::Helper { .. } => None,
+        }
     }
 
     /// Returns the words of a journal for it; nothing for an effect that takes nothing.
@@ -93,6 +123,8 @@ impl Hold {
                 | Effect::MakeHostKey(_)
                 | Effect::CopyVars { .. }
                 | Effect::Fetch(_)
+                | Effect::StartHelper(_)
+                | Effect::EndHelper(_)
                 | Effect::Run(_)
                 | Effect::Make { .. },
             ) => None,
@@ -101,6 +133,11 @@ impl Hold {
             Self::Image(path, Access::ReadOnly) => words(&["reads", &path.to_string_lossy()]),
             Self::Image(path, Access::ReadWrite) => words(&["writes", &path.to_string_lossy()]),
             Self::Temporary(path) => words(&["file", &path.to_string_lossy()]),
+            Self::Helper { id: HelperId::PidFile(_), .. } => None,
+            Self::Helper { name, is_fatal, id: HelperId::Process(HelperProcess { pid, started, command }) } => {
+                let fatal = if *is_fatal { "fatal" } else { "" };
+                words(&["helper", name, &pid.to_string(), started, fatal, command])
+            }
             Self::Guest { pid, started } => words(&["guest", &pid.to_string(), started]),
         }
     }
@@ -131,6 +168,11 @@ impl Hold {
             ["reads", path] => Self::Image(path.into(), Access::ReadOnly),
             ["writes", path] => Self::Image(path.into(), Access::ReadWrite),
             ["file", path] => Self::Temporary(path.into()),
+            ["helper", name, pid, started, fatal, command] => {
+                let (started, command) = ((*started).into(), (*command).into());
+                let id = HelperId::Process(HelperProcess { pid: pid.parse().ok()?, started, command });
+                Self::Helper { name: (*name).into(), is_fatal: *fatal == "fatal", id }
+            }
             ["guest", pid, started] => Self::Guest { pid: pid.parse().ok()?, started: (*started).into() },
             _ => Self::Effect(Effect::Disk(Box::new(made::read(&words)?))),
         })
@@ -150,6 +192,7 @@ impl Run {
             | Hold::Image(..)
             | Hold::Temporary(_)
             | Hold::Link(_)
+            | Hold::Helper { .. }
             | Hold::Guest { .. } => false,
         })
     }

@@ -79,6 +79,7 @@ impl Run {
             | Hold::Temporary(_)
             | Hold::Link(_)
             | Hold::Jail(_)
+            | Hold::Helper { .. }
             | Hold::Guest { .. } => None,
         })
     }
@@ -103,6 +104,7 @@ impl Run {
             | Hold::Temporary(_)
             | Hold::Link(_)
             | Hold::Jail(_)
+            | Hold::Helper { .. }
             | Hold::Guest { .. } => None,
         });
         there.extend(inner.map(|name| Interface::new(name, crate::host::InterfaceKind::Bridge)));

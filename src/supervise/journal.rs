@@ -162,7 +162,7 @@ impl Journal {
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, [means])) if first == "stops" => self.stops = Means::named(means).or(self.stops),
             Some((first, rest)) if first == "+" => {
-                if let Some(Hold::Guest { pid, .. }) = Hold::read(rest) {
+                if let Some(pid) = Hold::read(rest).as_ref().and_then(Hold::process) {
                     self.starts.remove(&pid);
                 }
                 self.holds.extend(Hold::read(rest).filter(|hold| !self.holds.contains(hold)));
@@ -279,6 +279,7 @@ fn unescaped(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::helper::{HelperId, HelperProcess};
     use crate::host::{Effect, Inner};
     use crate::model::device::Access;
     use proptest::prelude::*;
@@ -309,6 +310,15 @@ mod tests {
             Hold::Image("/vm/a b.img".into(), Access::ReadWrite),
             Hold::Temporary("/vm/ü%.img.1.new".into()),
             Hold::Guest { pid: 77, started: String::new() },
+            Hold::Helper {
+                name: "swtpm".into(),
+                is_fatal: true,
+                id: HelperId::Process(HelperProcess {
+                    pid: 78,
+                    started: "81214".into(),
+                    command: "swtpm socket".into(),
+                }),
+            },
             Hold::Effect(Effect::Lend { jail: "web".parse().unwrap(), tap: "tap1".parse().unwrap() }),
             Hold::Effect(Effect::CreateInner(Box::new(Inner {
                 jail: "web".parse().unwrap(),
@@ -335,6 +345,7 @@ mod tests {
 + writes /vm/a%20b.img
 + file /vm/ü%25.img.1.new
 + guest 77 
++ helper swtpm 78 81214 fatal swtpm%20socket
 + lent web tap1
 + inner web bridge1 epair1b tap1
 ";

@@ -89,6 +89,7 @@ impl Run {
             | Hold::Temporary(_)
             | Hold::Link(_)
             | Hold::Jail(_)
+            | Hold::Helper { .. }
             | Hold::Guest { .. } => None,
         })
     }

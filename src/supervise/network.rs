@@ -74,6 +74,8 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::CopyVars { .. }
             | Effect::Disk(_)
             | Effect::Fetch(_)
+            | Effect::StartHelper(_)
+            | Effect::EndHelper(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {
                 let fault = Fault::new("a network recipe makes a network and nothing else");

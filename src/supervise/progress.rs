@@ -39,6 +39,8 @@ pub(crate) enum Progress<'a> {
     NotRestarted(&'a str),
     /// Something that was to be given back was taken away meanwhile; a sentence.
     Gone(&'a str),
+    /// A helper has ended, and what follows from that; a sentence.
+    Helper(&'a str),
     /// All was given back.
     Down,
     /// A command is run though nothing is done yet: who asks for it, and which it is; a sentence.

@@ -172,7 +172,9 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
     }
     let Some(name) = by.first() else {
         let fault = Fault::busy(format!("{shown} is in use by another vmrun or its guest"));
-        return Some(fault.hint("it keeps its state in another folder, as another user's does; stop it there"));
+        return Some(
+            fault.hint("it keeps its state in another folder, as another user's or another host's does; stop it there"),
+        );
     };
     let fault = Fault::busy(format!("{shown} is in use by the guest of {name}, whose vmrun is gone"));
     if goes_on(host, name).is_some() {
@@ -366,6 +368,7 @@ pub(crate) fn await_commands(host: &dyn Host) {
         | Hold::Image(..)
         | Hold::Temporary(_)
         | Hold::Jail(_)
+        | Hold::Helper { .. }
         | Hold::Guest { .. } => false,
     };
     let is_making =

@@ -4,6 +4,7 @@ use super::efi::ipxe;
 use super::sandbox::{Done, Sandbox, project};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::net::UnixStream;
 
 /// What the disks hold before any run.
 pub(crate) const CONTENT: [u8; 4096] = [0xA5; 4096];
@@ -43,8 +44,12 @@ bhyve(#{ name: "links", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom
 } }).run();
 "#;
 
-/// A machine in a jail of others, which has a network of its own.
+/// A machine in a jail of others, which has a network of its own, with a helper that serves it at a socket.
 pub(crate) const JAILED: &str = r#"
+helper(#{
+    name: "served", socket: "[tmp]/vm/served.sock",
+    run: ["perl", "-e", "use IO::Socket::UNIX; $s = IO::Socket::UNIX->new(Local => shift, Listen => 1) or die; sleep 600", "[tmp]/vm/served.sock"],
+});
 let nic = tap("tap81");
 bridge("bridge2").add(nic);
 bhyve(#{ name: "jailed", cpus: 1, memory: 256.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"), jail: "web", slots: #{
@@ -147,6 +152,8 @@ pub(crate) fn spotless(sandbox: &Sandbox, case: &str) {
     );
     assert_eq!(names("fake/vmm"), ["other"], "{case}");
     assert_eq!(sandbox.names("state"), [""; 0], "{case}");
+    let is_served = UnixStream::connect(sandbox.path("vm/served.sock")).is_ok();
+    assert!(!is_served, "the helper goes on: {case}");
     let left: Vec<String> = sandbox.names("vm").into_iter().filter(|name| is_unfinished(name)).collect();
     assert_eq!(left, [""; 0], "{case}");
     for name in ["install.img", "install-data.img", "report1.img"] {

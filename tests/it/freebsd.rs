@@ -910,7 +910,7 @@ error: [tmp]/vm/install.img is in use by another vmrun or its guest
 2 |     slots: #{ "0": hostbridge(), "4": virtio_blk("[tmp]/vm/install.img", #{ ro: true }), "31": lpc() } }).run();
   |                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: it keeps its state in another folder, as another user's does; stop it there
+  = hint: it keeps its state in another folder, as another user's or another host's does; stop it there
 "#,
     );
     assert_eq!(sandbox.names("fake/vmm"), before);

@@ -134,6 +134,18 @@ bridge(\"bridge2\").add(nic);
 ";
 
 #[test]
+fn a_first_line_for_the_kernel_moves_nothing() {
+    let sandbox = Sandbox::new();
+    let mut client = Client::new(&sandbox);
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    assert_eq!(client.open(&uri, "#!/usr/bin/env vmrun\ntap(\"tap1\");\n"), [""; 0]);
+    let told = client.change(&uri, (1, 0), (1, 3), "tpa");
+    assert_eq!(told, ["1:0: there is no function `tpa`\ndid you mean `tap`?"]);
+    assert_eq!(client.labels(&uri, 0, 3), [""; 0]);
+    client.ends();
+}
+
+#[test]
 fn an_editor_is_helped_while_a_recipe_is_written() {
     let sandbox = Sandbox::new();
     sandbox.write("own.rhai", "/// Makes two of it.\nfn two(of) { of + of }\n");

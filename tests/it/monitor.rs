@@ -35,6 +35,23 @@ const LEFT: &str = "error: the machine db does not run
 ";
 
 #[test]
+fn the_supervisor_is_whoever_has_the_lock() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let supervisor = host.status("db").unwrap().supervisor.unwrap();
+    // So it stands there until one that adopts has written its own.
+    let (path, gone) = (host.path("state/db/standing.json"), 4_000_000);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(&supervisor.to_string(), &gone.to_string())).unwrap();
+    assert_eq!(host.status("db").unwrap().supervisor, Some(gone));
+    let said = host.run(&["monitor", "db", "--json"]).stdout;
+    assert!(said.contains(&format!("\"supervisor\": {supervisor},")), "{said}");
+    fs::write(&path, text).unwrap();
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+}
+
+#[test]
 fn a_machine_is_told_by_an_exit_code_from_its_start_to_its_end() {
     let host = Host::new("run\nrun\n");
     host.recipe("db", "");

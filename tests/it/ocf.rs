@@ -109,11 +109,6 @@ fn what_is_wrong_everywhere_is_told_from_what_one_host_lacks_and_from_what_someb
     answers(&host, "monitor", &[], GENERIC);
     answers(&host, "stop", &[], GENERIC);
     fs::remove_dir(host.path("state/.db.lock")).unwrap();
-    // A machine of another name than the resource says.
-    let done = agent(&host, "start", &[("name", "other")]);
-    assert_eq!(done.code, GENERIC, "{done:?}");
-    assert!(done.stderr.ends_with("either it ended at once, or the recipe boots one of another name\n"), "{done:?}");
-    answers(&host, "stop", &[], SUCCESS);
     host.is_clean();
 }
 
@@ -154,6 +149,91 @@ fn parameters_of_the_recipe_are_words() {
     answers(&host, "start", &set, SUCCESS);
     answers(&host, "start", &[("set", "size=8")], GENERIC);
     answers(&host, "stop", &set, SUCCESS);
+    host.is_clean();
+}
+
+#[test]
+fn a_recipe_that_boots_a_machine_of_another_name_is_refused_before_it_runs() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    // What ran under a name that is not looked for would run on the next node, too.
+    let done = agent(&host, "start", &[("name", "other")]);
+    assert_eq!(done.code, CONFIGURED);
+    same(
+        &host.own(&done.stderr),
+        &host.own(
+            "error: the recipe [tmp]/db.rhai boots the machine db, not other
+ |
+ = hint: say --name=db, or give the recipe of other
+ocf-exit-reason:the recipe [tmp]/db.rhai boots the machine db, not other
+",
+        ),
+    );
+    assert!(host.status("db").is_none());
+    host.is_clean();
+    // One that runs already is not taken for it, either.
+    answers(&host, "start", &[], SUCCESS);
+    answers(&host, "start", &[("name", "other")], CONFIGURED);
+    answers(&host, "monitor", &[], SUCCESS);
+    answers(&host, "stop", &[], SUCCESS);
+    host.is_clean();
+}
+
+#[test]
+fn a_resource_is_one_machine_of_a_recipe_that_is_of_several() {
+    let host = Host::new("run\nrun\n");
+    let machine = "name: `worker${n}`, cpus: 1, memory: 256.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\")";
+    let slots = "slots: #{ \"0\": hostbridge(), \"31\": lpc() }";
+    host.write("worker.rhai", &format!("let n = instance(1..=3);\nbhyve(#{{ {machine}, {slots} }}).run();\n"));
+    let two: &[(&str, &str)] = &[("recipe", "[tmp]/worker.rhai[2]")];
+    answers(&host, "validate-all", two, SUCCESS);
+    answers(&host, "monitor", two, NOT_RUNNING);
+    answers(&host, "start", two, SUCCESS);
+    answers(&host, "start", two, SUCCESS);
+    assert_eq!(host.run(&["monitor", "worker2"]).code, 0);
+    answers(&host, "monitor", two, SUCCESS);
+    answers(&host, "monitor", &[("recipe", "[tmp]/worker.rhai[1]")], NOT_RUNNING);
+    answers(&host, "stop", two, SUCCESS);
+    answers(&host, "monitor", two, NOT_RUNNING);
+    for recipe in ["[tmp]/worker.rhai[4]", "[tmp]/worker.rhai[1,2]", "[tmp]/worker.rhai[1..=2]", "[tmp]/worker.rhai[]"]
+    {
+        answers(&host, "start", &[("recipe", recipe)], CONFIGURED);
+    }
+    host.is_clean();
+}
+
+/// What is told as the reason of a failure.
+fn reason(host: &Host, action: &str, params: &[(&str, &str)]) -> String {
+    let said = agent(host, action, params).stderr;
+    let reasons: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("ocf-exit-reason:")).collect();
+    host.own(&reasons.join("\n"))
+}
+
+#[test]
+fn the_reason_of_a_failure_is_told_to_the_cluster() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    let tmp = host.path("").display().to_string();
+    let tmp = tmp.trim_end_matches('/');
+    let is = |action: &str, params: &[(&str, &str)], text: &str| {
+        same(&reason(&host, action, params), &host.own(&text.replace("[tmp]", tmp)));
+    };
+    is("start", &[("recipe", "")], "the parameter recipe is missing");
+    is("start", &[("recipe", "[tmp]/none.rhai")], "there is no recipe [tmp]/none.rhai on this host");
+    is("start", &[("recipe", "db.rhai")], "recipe=db.rhai is no path of a recipe from the root on: /path/NAME.rhai");
+    is("start", &[("recipe", "/w.rhai[1,2]")], "recipe=/w.rhai[1,2] is several machines, and a resource is one");
+    is("start", &[("wait", "1d")], "1d is no time: 60s, 2m");
+    is("start", &[("adopt", "perhaps")], "adopt=perhaps is neither true nor false");
+    is("monitor", &[("program", "/none")], "there is no program /none on this host");
+    // To look is no failure.
+    is("monitor", &[], "");
+    let image = File::open(host.path("vm/db.img")).unwrap();
+    image.lock().unwrap();
+    is("start", &[], "[tmp]/vm/db.img is in use by another vmrun or its guest");
+    drop(image);
+    fs::create_dir(host.path("state/.db.lock")).unwrap();
+    assert!(reason(&host, "monitor", &[]).contains(".db.lock"));
+    fs::remove_dir(host.path("state/.db.lock")).unwrap();
     host.is_clean();
 }
 

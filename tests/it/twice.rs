@@ -91,7 +91,7 @@ error: [tmp]/vm/db.img is in use by another vmrun or its guest
 4 | \"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/vm/db.img\"), \"6\": virtio_net(nic), \"31\": lpc(),
   |                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: it keeps its state in another folder, as another user's does; stop it there
+  = hint: it keeps its state in another folder, as another user's or another host's does; stop it there
 ";
     let underlined = |done: &super::sandbox::Done, before: &str| {
         assert_eq!(done.code, 5, "{done:?}");

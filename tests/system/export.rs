@@ -277,7 +277,7 @@ error: the machine web runs, and an export would have one half of its disks olde
         "
 error: [tmp]/config/recipes/data.img is in use by another vmrun or its guest
  |
- = hint: it keeps its state in another folder, as another user's does; stop it there
+ = hint: it keeps its state in another folder, as another user's or another host's does; stop it there
 ",
     );
     assert_eq!((done.code, sandbox.path("web.tar.zst").exists()), (5, false));

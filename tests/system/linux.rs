@@ -8,7 +8,9 @@ mod list;
 mod monitor;
 mod network;
 mod screen;
+mod serial_log;
 mod story;
+mod tpm;
 mod upgrade;
 
 use super::mess::{CALLS, THREADS, traced};
@@ -168,14 +170,19 @@ impl World {
     /// Makes the disk of the guest of one sector, with the order that the guest follows.
     fn disk(&self, order: char) -> PathBuf {
         need(&["qemu-system-x86_64", "as", "ld"]);
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/bootsector.S");
+        self.sector("bootsector", &[u8::try_from(order).unwrap()])
+    }
+
+    /// Makes the disk of a guest of one sector, with what is behind that.
+    fn sector(&self, source: &str, rest: &[u8]) -> PathBuf {
+        let source = format!("{}/tests/guests/{source}.S", env!("CARGO_MANIFEST_DIR"));
         let (object, sector) = (self.path("bootsector.o"), self.path("bootsector.bin"));
-        tool("as", &["--32", "-o", utf8(&object), source]);
+        tool("as", &["--32", "-o", utf8(&object), &source]);
         let layout = ["-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary"];
         tool("ld", &[&layout[..], &["-o", utf8(&sector), utf8(&object)]].concat());
         let mut image = fs::read(&sector).unwrap();
         assert_eq!(image.len(), 512);
-        image.push(u8::try_from(order).unwrap());
+        image.extend(rest);
         image.resize(1 << 20, 0);
         self.write("disk.img", image)
     }

@@ -79,9 +79,28 @@ fn seconds(date: &str) -> Option<i64> {
 pub(super) fn space(query: Query<'_>) -> Option<String> {
     let text = query(&Argv::new("sysctl").args(["-n", "security.jail.jailed", "kern.hostname"])).ok()?;
     let (is_jailed, hostname) = text.split_once('\n')?;
-    match is_jailed.trim() {
+    place(is_jailed.trim(), hostname.trim())
+}
+
+/// Returns where this process is by what the kernel says of it, without a command: every start asks. Nothing on another system, whose
+/// programs stand for FreeBSD's.
+#[cfg(target_os = "freebsd")]
+pub(super) fn own_space() -> Option<String> {
+    use sysctl::Sysctl as _;
+    let is_jailed = sysctl::Ctl::new("security.jail.jailed").ok()?.value_string().ok()?;
+    place(is_jailed.trim(), nix::unistd::gethostname().ok()?.to_str()?)
+}
+
+/// Nothing: what stands for FreeBSD here are programs.
+#[cfg(not(target_os = "freebsd"))]
+pub(super) const fn own_space() -> Option<String> {
+    None
+}
+
+fn place(is_jailed: &str, hostname: &str) -> Option<String> {
+    match is_jailed {
         "0" => Some(ON_HOST.into()),
-        "1" => Some(format!("{IN_JAIL}{}", hostname.trim())),
+        "1" => Some(format!("{IN_JAIL}{hostname}")),
         _ => None,
     }
 }

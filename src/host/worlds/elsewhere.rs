@@ -5,6 +5,7 @@
 use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
+use crate::host::helper::{HelperProcess, HelperStart};
 use crate::host::seat::Seat;
 use crate::host::settings::{NODES, SYSTEM_CACHE};
 use crate::host::store::{Locks, Store};
@@ -13,7 +14,7 @@ use crate::host::{
     Settings, Tell, UnknownProcesses,
 };
 use crate::model::volume::ZVOLS;
-use crate::model::{Argv, Fetch, Machine, Secret, Size, Target, VmName};
+use crate::model::{Argv, Fetch, Helper, Machine, Secret, Size, Target, VmName};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -200,6 +201,22 @@ impl Guests for Elsewhere {
 
     fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
         Err(no_guest(name))
+    }
+
+    fn start_helper(&mut self, _: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
+        Err(no_effect())
+    }
+
+    fn release_helper(&mut self, _: &Helper, _: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn adopt_helper(&mut self, _: &str, _: &HelperProcess) -> bool {
+        false
+    }
+
+    fn helper_ended(&mut self, _: &str) -> Option<String> {
+        None
     }
 
     fn rotate_log(&mut self) -> Option<u64> {

@@ -8,6 +8,7 @@ use super::world::World;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load};
 use crate::host::disks::DiskChange;
+use crate::host::helper::{HelperProcess, HelperStart};
 use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::volumes;
@@ -15,7 +16,7 @@ use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, InterfaceKind, ProcessTable, Rights,
     Settings, Tell,
 };
-use crate::model::{Argv, Ended, Fetch, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Fetch, Helper, Machine, Secret, Size, VmName};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -112,6 +113,8 @@ impl Rehearsal {
             | Effect::CreateInner(_)
             | Effect::DestroyInner(_)
             | Effect::DeleteRoute(_)
+            | Effect::StartHelper(_)
+            | Effect::EndHelper(_)
             | Effect::Run(_) => {}
         }
     }
@@ -268,6 +271,22 @@ impl Guests for Rehearsal {
 
     fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
         Err(no_guest(name))
+    }
+
+    fn start_helper(&mut self, start: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
+        self.perform(&Effect::StartHelper(Box::new(start.clone()))).map(|_| None)
+    }
+
+    fn release_helper(&mut self, _: &Helper, _: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn adopt_helper(&mut self, _: &str, _: &HelperProcess) -> bool {
+        false
+    }
+
+    fn helper_ended(&mut self, _: &str) -> Option<String> {
+        None
     }
 
     fn rotate_log(&mut self) -> Option<u64> {

@@ -9,6 +9,7 @@ use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
+use crate::host::helper::{HelperProcess, HelperStart};
 use crate::host::interfaces::marks::Maker;
 use crate::host::seat::Seat;
 use crate::host::store::Store;
@@ -16,7 +17,7 @@ use crate::host::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
     Settings, Tell, UnknownProcesses,
 };
-use crate::model::{Argv, Ended, Fetch, Machine, Secret, Size, VmName};
+use crate::model::{Argv, Ended, Fetch, Helper, Machine, Secret, Size, VmName};
 use crate::qemu;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -205,6 +206,22 @@ impl Guests for Simulated {
 
     fn end_guest(&mut self, name: &VmName, _: u32, _: Duration) -> Result<(), Fault> {
         Err(no_guest(name))
+    }
+
+    fn start_helper(&mut self, start: &HelperStart) -> Result<Option<HelperProcess>, Fault> {
+        self.perform(&Effect::StartHelper(Box::new(start.clone()))).map(|_| None)
+    }
+
+    fn release_helper(&mut self, _: &Helper, _: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn adopt_helper(&mut self, _: &str, _: &HelperProcess) -> bool {
+        false
+    }
+
+    fn helper_ended(&mut self, _: &str) -> Option<String> {
+        None
     }
 
     fn rotate_log(&mut self) -> Option<u64> {

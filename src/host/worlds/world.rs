@@ -26,6 +26,7 @@ pub(crate) struct World {
     nodes: BTreeSet<String>,
     routes: BTreeSet<String>,
     jails: BTreeSet<String>,
+    helpers: BTreeSet<String>,
     /// Bridges in the networks of jails.
     inner: BTreeSet<String>,
 }
@@ -121,10 +122,10 @@ impl World {
             }
             Effect::Reclaim { .. } => {}
             Effect::CreateInner(inner) => drop(self.inner.insert(format!("{} in {}", inner.bridge, inner.jail))),
-            Effect::DestroyInner(inner) => {
-                self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail));
-            }
+            Effect::DestroyInner(inner) => drop(self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail))),
             Effect::Disk(change) => self.volumes.apply(change, &mut self.files),
+            Effect::StartHelper(start) => drop(self.helpers.insert(start.helper.name.clone())),
+            Effect::EndHelper(end) => drop(self.helpers.remove(&end.name)),
             Effect::Umask(_) | Effect::Run(_) => {}
         }
     }
@@ -190,6 +191,7 @@ impl World {
         left.extend(self.nodes.difference(&before.nodes).map(|node| format!("the node /dev/vmm/{node}")));
         left.extend(self.routes.difference(&before.routes).map(|route| format!("the route to {route}")));
         left.extend(self.jails.difference(&before.jails).map(|jail| format!("the jail {jail}")));
+        left.extend(self.helpers.difference(&before.helpers).map(|helper| format!("the helper {helper}")));
         left.extend(self.inner.difference(&before.inner).map(|bridge| format!("the bridge {bridge}")));
         let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));
         left.extend(gone.map(|known| format!("nothing of the interface {}, which was there before", known.name)));

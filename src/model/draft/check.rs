@@ -21,6 +21,7 @@ impl Draft {
         self.check_processors(&mut faults);
         self.check_settings(&mut faults);
         self.check_oem_strings(&mut faults);
+        self.check_serial_log(&mut faults);
         self.check_firmware(&mut faults);
         self.check_loader(&mut faults);
         self.check_devices(&mut faults);
@@ -85,7 +86,14 @@ impl Draft {
             );
         }
         let of_tpm = self.settings.keys().any(|name| name.starts_with("tpm."));
-        if of_tpm && !(has("tpm.type") && has("tpm.path")) {
+        let is_played = self.settings.get("tpm.type") == Some(&Value::Choice("swtpm"));
+        if is_played && !has("tpm.path") {
+            let how = "write `tpm: #{ type: \"swtpm\", state: \"NAME.tpm\" }`, or give the firmware variables, beside which it is then";
+            needs(Part::Key("tpm"), "the TPM has no folder for what it has to keep", how);
+        } else if self.tpm_state.is_some() && !is_played {
+            let how = "write `tpm: #{ type: \"swtpm\", state: \"NAME.tpm\" }`";
+            needs(Part::Key("tpm"), "only a TPM of the type `swtpm` has a `state`", how);
+        } else if of_tpm && !(has("tpm.type") && has("tpm.path")) {
             let how = "write `tpm: #{ type: \"passthru\", path: \"/dev/tpm0\" }`";
             needs(Part::Key("tpm"), "`tpm` needs a `type` and a `path`", how);
         }
@@ -96,6 +104,15 @@ impl Draft {
                 "`-a` and x2apic contradict each other",
                 "keep one of them: bhyve takes the last",
             );
+        }
+    }
+
+    /// Whoever keeps what a port says has the other end of it, and a console is at him.
+    fn check_serial_log(&self, faults: &mut Faults) {
+        let mut com1 = self.ttys().filter(|(_, name, _)| *name == "com1");
+        if self.serial_log.is_some() && !com1.any(|(_, _, tty)| tty.other_end().is_some()) {
+            let fault = Fault::new("`serial_log` keeps what a `com1` says that is one end of a nmdm(4)");
+            faults.push((Part::Key("serial_log"), fault.hint("write `com1: \"/dev/nmdm-NAME.1A\"`")));
         }
     }
 

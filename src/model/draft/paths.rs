@@ -18,6 +18,8 @@ impl Draft {
         all.extend(loader.map(|(key, path)| (Part::Under("loader", key.into()), path)));
         all.extend(self.fw_items.iter_mut().filter_map(|item| Some((Part::Key("fw_cfg"), item.file_mut()?))));
         all.extend(self.ssh.identity.as_mut().map(|path| (Part::Under("ssh", "identity".into()), path)));
+        all.extend(self.tpm_state.as_mut().map(|path| (Part::Under("tpm", "state".into()), path)));
+        all.extend(self.serial_log.as_mut().map(|path| (Part::Key("serial_log"), path)));
         for (slot, device) in &mut self.slots {
             let part = |(number, name, path)| (Part::option(*slot, number, name), path);
             all.extend(device.paths_mut().map(part));

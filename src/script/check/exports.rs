@@ -88,3 +88,16 @@ impl Modules {
         self.folders.borrow_mut().entry(folder).or_insert_with(make).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::modules::STDLIB;
+
+    #[test]
+    fn the_standard_library_has_no_fault_so_that_no_recipe_needs_to_look_for_one() {
+        for (name, _) in STDLIB {
+            assert_eq!(Modules::default().get("recipe.rhai", name).unwrap().fault, None, "{name}");
+        }
+    }
+}

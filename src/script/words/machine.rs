@@ -3,10 +3,11 @@
 pub(super) mod dialog;
 mod keys;
 mod part;
+mod whole;
 
 use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::model::{Bootrom, Device, Draft, Ended, Limits, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Limits, Machine, Part, PciSlot};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -124,6 +125,12 @@ pub(crate) fn permit_key(call: &Call<'_>, name: &str, value: &Dynamic) -> Result
             let name = text(value).or_else(|| text(value.read_lock::<rhai::Map>()?.get("name")?));
             name.map_or(Ok(()), |name| call.permit(Asked::Jail(&name)))
         }
+        "tpm" => {
+            let state = value.read_lock::<rhai::Map>().and_then(|given| text(given.get(keys::tpm::STATE)?));
+            state.map_or(Ok(()), |folder| call.permit(Asked::Path(Path::new(&folder))))?;
+            keys::values(name, value).iter().try_for_each(|(name, value)| call.permit_value(name, value))
+        }
+        "serial_log" => text(value).map_or(Ok(()), |file| call.permit(Asked::Path(Path::new(&file)))),
         "bootrom" => text(value).map_or(Ok(()), |file| call.permit(Asked::Read(Path::new(&file)))),
         "fw_cfg" => {
             let Some(items) = value.read_lock::<rhai::Map>() else { return Ok(()) };
@@ -223,7 +230,7 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     call.while_awake()?;
     let vm = vm(call)?;
     let mut draft = vm.0.borrow().draft.clone();
-    make_whole(call, &vm, &mut draft)?;
+    whole::make_whole(call, &vm, &mut draft)?;
     let machine = draft.check().map_err(|faults| {
         let all = faults.into_iter().map(|(part, fault)| part_of(&vm.0.borrow(), &part, fault)).collect();
         Raised::all(all).unwrap_or_else(|| Fault::new("the machine does not hold together").into())
@@ -244,24 +251,6 @@ fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {
     blame(call, &vm, &machine, &ended);
     hooks::ended(call, &machine, &ended);
     Ok(Dynamic::from(Exit(ended)))
-}
-
-/// Has every path of the host begin at the root, and the agent's port be where the machine's folder is.
-fn make_whole(call: &Call<'_>, vm: &Vm, draft: &mut Draft) -> Result<(), Raised> {
-    if let (Some(slot), Some(name)) = (draft.agent, &draft.name) {
-        let folder = call.evaluation().run().host.settings().machine_folder(name);
-        let about = |fault: Fault| part_of(&vm.0.borrow(), &Part::Key("agent"), fault);
-        let port = Device::of_agent(&folder).and_then(|port| draft.put(slot, port));
-        port.map_err(about)?;
-    }
-    for (part, path) in draft.paths_mut() {
-        let about = |raised: Raised| part_of(&vm.0.borrow(), &part, raised.fault);
-        let whole = call.whole(path.as_str(), &about)?;
-        if whole != path.as_str() {
-            *path = whole.parse().map_err(|fault| about(Raised::from(fault)))?;
-        }
-    }
-    Ok(())
 }
 
 /// Notes what is known about a boot that failed, with the call that made the part at fault.

@@ -122,7 +122,7 @@ fn ready(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::UNIT)
 }
 
-fn value<'a>(options: &'a Map, key: &str) -> Option<&'a Dynamic> {
+pub(super) fn value<'a>(options: &'a Map, key: &str) -> Option<&'a Dynamic> {
     options.get(key).filter(|value| !value.is_unit())
 }
 
@@ -140,7 +140,7 @@ fn afters(value: &Dynamic) -> Result<Vec<After>, Raised> {
     list.iter().enumerate().map(read).collect()
 }
 
-fn duration(value: &Dynamic) -> Result<Duration, Raised> {
+pub(super) fn duration(value: &Dynamic) -> Result<Duration, Raised> {
     let text = match value.as_int() {
         Ok(number) => number.to_string(),
         Err(_) => text(value)?,

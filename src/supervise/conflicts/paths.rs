@@ -26,12 +26,14 @@ pub(super) fn is_own(host: &dyn Host, machine: &Machine, path: &Path) -> bool {
     path == agent_socket(&host.settings().machine_folder(machine.name()))
 }
 
-/// The sockets that a hypervisor makes: those of VNC and of a guest's ports.
+/// The sockets that a hypervisor makes: those of VNC and of a guest's ports; and the log of its serial port.
 fn made(machine: &Machine) -> Vec<(Part, String)> {
     let is_socket = |role| matches!(role, Role::Vnc | Role::Console);
     let all = machine.exclusives().into_iter();
+    let log = machine.serial_log().map(|path| (Part::Key("serial_log"), path.to_string()));
     all.filter(|(own, _)| is_socket(own.role) && own.text.starts_with('/'))
         .map(|(own, part)| (part, own.text))
+        .chain(log)
         .collect()
 }
 
@@ -51,12 +53,12 @@ fn opened(host: &dyn Host, machine: &Machine) -> Vec<(Part, String)> {
             all.push((Part::Key("fw_cfg"), path.to_string()));
         }
     }
+    // What serves it may be started by the recipe, and one that keeps its state is started with the machine.
+    let is_served = || machine.tpm_state().is_some() || runs_commands(host);
+    if let Some(Value::Path(path)) = machine.value("tpm.path").filter(|_| !is_served()) {
+        all.push((Part::Under("tpm", "path".into()), path.to_string()));
+    }
     if host.settings().platform == Platform::FreeBsd {
-        let tpm = machine.settings().find(|(setting, _)| setting.name == "tpm.path").map(|(_, value)| value);
-        // What serves it may be started by the recipe.
-        if let Some(Value::Path(path)) = tpm.filter(|_| !runs_commands(host)) {
-            all.push((Part::Under("tpm", "path".into()), path.to_string()));
-        }
         all.extend(machine.devices().flat_map(|(slot, device)| {
             of_device(device).into_iter().map(move |(number, name, path)| (Part::option(slot, number, name), path))
         }));

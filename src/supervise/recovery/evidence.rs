@@ -4,6 +4,7 @@
 //! taken in this boot; a bhyve that has the machine's name and the noted number is the machine's; what the kernel calls its start
 //! (`kern.boot_id`), and when a process was started since then, are the same before a step of the clock and behind it.
 
+use crate::host::helper::HelperProcess;
 use crate::host::{Interface, ProcessFact, ProcessTable, SameBoot};
 use crate::model::VmName;
 use crate::supervise::holds::Hold;
@@ -54,9 +55,13 @@ fn is_of_then(
 pub(super) fn booted<'a>(name: &'a VmName, journal: &'a Journal) -> impl Iterator<Item = &'a VmName> {
     let other = |hold: &'a Hold| match hold {
         Hold::Lock(other) | Hold::Node(other) => Some(other),
-        Hold::Effect(_) | Hold::Image(..) | Hold::Temporary(_) | Hold::Link(_) | Hold::Jail(_) | Hold::Guest { .. } => {
-            None
-        }
+        Hold::Effect(_)
+        | Hold::Image(..)
+        | Hold::Temporary(_)
+        | Hold::Link(_)
+        | Hold::Jail(_)
+        | Hold::Helper { .. }
+        | Hold::Guest { .. } => None,
     };
     std::iter::once(name).chain(journal.holds.iter().filter_map(other).filter(move |other| *other != name))
 }
@@ -69,6 +74,13 @@ pub(super) fn living(processes: &dyn ProcessTable, name: &VmName, journal: &Jour
     let is_its = booted(name, journal).any(|name| processes.runs(*pid, name));
     let is_same = is_its && is_of_then(processes, journal, (*pid, started), &fact) != Some(false);
     is_same.then_some(*pid)
+}
+
+/// Returns whether the helper of a journal lives: it has the number, was started then, and has the command line. Where nobody knows
+/// when it was started the command line tells.
+pub(super) fn is_helper(processes: &dyn ProcessTable, journal: &Journal, helper: &HelperProcess) -> bool {
+    let Some(fact) = processes.process(helper.pid) else { return false };
+    helper.has_command_of(&fact) && is_of_then(processes, journal, (helper.pid, &helper.started), &fact) != Some(false)
 }
 
 /// Returns whether a journal is of a run in other namespaces or another jail: the numbers of its processes and the names of its

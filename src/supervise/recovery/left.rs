@@ -3,6 +3,7 @@
 use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
+use crate::host::helper::{HelperId, HelperProcess};
 use crate::host::interfaces;
 use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
@@ -99,7 +100,7 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
     let is_elsewhere = evidence::is_elsewhere(host.processes(), &journal);
     let is_here = |hold: &&Hold| !is_elsewhere || hold.outlives_the_kernel();
     for hold in journal.holds.iter().rev().filter(is_here) {
-        undo(host, hold, &journal.holds, same_boot, &interfaces, &mut left);
+        undo(host, hold, &journal, same_boot, &interfaces, &mut left);
     }
     // Whatever carries our mark and is not in the journal: it was lost.
     let is_idle = |one: &&Interface| !one.is_open || one.opener.is_some_and(|pid| guests.contains(&pid));
@@ -141,6 +142,7 @@ pub(super) fn is_noted(journal: &Journal, name: &str) -> bool {
         | Hold::Image(..)
         | Hold::Temporary(_)
         | Hold::Jail(_)
+        | Hold::Helper { .. }
         | Hold::Guest { .. } => false,
     };
     journal.holds.iter().any(makes)
@@ -162,14 +164,16 @@ fn guests(
     noted.chain(host.processes().strays(name)).chain(openers).collect()
 }
 
-fn undo(host: &dyn Host, hold: &Hold, holds: &[Hold], same_boot: bool, interfaces: &[Interface], left: &mut Left) {
+fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interfaces: &[Interface], left: &mut Left) {
     let platform = host.settings().platform;
     let there = |name: &str| interfaces.iter().find(|one| one.name == name);
     match hold {
         Hold::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => {
             let tap = &link.name;
             match there(tap.as_str()) {
-                Some(one) if one.mark.as_ref() == Some(&left.name) || jail::was_lent(holds, one, &left.name) => {
+                Some(one)
+                    if one.mark.as_ref() == Some(&left.name) || jail::was_lent(&journal.holds, one, &left.name) =>
+                {
                     left.backs.extend(hold.back(platform).map(Back::Effect))
                 }
                 Some(_) => left.kept.push(tap.to_string()),
@@ -204,6 +208,9 @@ fn undo(host: &dyn Host, hold: &Hold, holds: &[Hold], same_boot: bool, interface
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
         Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
+        Hold::Helper { name, id: HelperId::Process(process), .. } if same_boot => {
+            undo_helper(host, (name, process), journal, left, hold.back(platform));
+        }
         Hold::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Hold::Effect(_)
         | Hold::Node(_)
@@ -211,7 +218,24 @@ fn undo(host: &dyn Host, hold: &Hold, holds: &[Hold], same_boot: bool, interface
         | Hold::Temporary(_)
         | Hold::Lock(_)
         | Hold::Image(..)
+        | Hold::Helper { .. }
         | Hold::Guest { .. } => {}
+    }
+}
+
+/// A helper that is still the one is ended. One that calls itself otherwise by now stays.
+fn undo_helper(
+    host: &dyn Host,
+    (name, process): (&str, &HelperProcess),
+    journal: &Journal,
+    left: &mut Left,
+    back: Option<Effect>,
+) {
+    let fact = || host.processes().process(process.pid);
+    if evidence::is_helper(host.processes(), journal, process) {
+        left.backs.extend(back.map(Back::Effect));
+    } else if !process.started.is_empty() && fact().is_some_and(|fact| fact.started == process.started) {
+        left.kept.push(format!("process {}, which was the helper {name} and calls itself otherwise", process.pid));
     }
 }
 

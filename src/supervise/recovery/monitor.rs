@@ -111,11 +111,15 @@ fn locked(host: &dyn Host, name: &VmName, journal: &Journal, status: Option<Mach
         None if journal.in_background => Look::Sure(Monitored::Starting(owner.pid)),
         None => Look::Sure(Monitored::Foreground(owner)),
         Some(status) if status.state == MachineState::Failed => Look::Torn("its run is ending".into()),
-        Some(status) => match status.guest.filter(|_| status.state == MachineState::Running && is_here) {
+        Some(mut status) => match status.guest.filter(|_| status.state == MachineState::Running && is_here) {
             Some(guest) if !processes.exists(guest) => {
                 Look::Torn(format!("its guest, process {guest}, is gone, and its supervisor has not noticed"))
             }
-            _ => Look::Sure(Monitored::Supervised(Box::new(status))),
+            _ => {
+                // Whoever takes a guest over has its lock before the status is its own.
+                status.supervisor = Some(owner.pid);
+                Look::Sure(Monitored::Supervised(Box::new(status)))
+            }
         },
     }
 }

@@ -282,3 +282,47 @@ fn neither_a_card_nor_a_disk_moves_when_others_are_added() {
     assert_eq!(slots(1, 10), (vec![4], vec![5, 6, 7, 8, 9, 10, 11, 12, 26, 27]));
     assert_eq!(slots(16, 8).0, [vec![4], (13..=27).collect()].concat());
 }
+
+#[test]
+fn what_is_read_of_a_module_is_enough_for_whoever_comes_to_it_by_whichever_way() {
+    let sandbox = Sandbox::new();
+    // Named by the recipe alone, by a file beside it before, and after, and through a module that imports it.
+    sandbox.write("before.rhai", "import \"std/net\" as net;\nfn nic() { net::nic(\"bridge2\", \"tap1\") }\n");
+    sandbox.write("after.rhai", "import \"std/guest\" as guest;\nfn pass() { \"passed on\" }\n");
+    let recipe = "import \"./before\" as before;\nimport \"std/guest\" as guest;\nimport \"std/net\" as net;\n\
+                  import \"std/disk\" as disk;\nimport \"./after\" as after;\n\
+                  print(net::mac(\"a\", 0));\nprint(guest::net::mac(\"a\", 1));\nprint(after::guest::net::mac(\"a\", 2));\n\
+                  print(before::net::mac(\"a\", 3));\nprint(after::pass());\nprint(guest::disk::file(\"/vm/a.img\", 1.GiB));\n\
+                  bhyve(#{ name: \"a\", memory: 1.GiB, bootrom: uefi(), slots: #{ \"0\": hostbridge(), \"31\": lpc(),\n\
+                  \"4\": virtio_net(before::nic()), \"5\": virtio_net(after::guest::net::nic(\"bridge2\", \"tap2\")) } }).run();\n";
+    let done = plan(&sandbox, recipe, &[]);
+    same(
+        &done.stderr,
+        "\
+02:e4:0c:29:2c:00
+02:e4:0c:29:2c:01
+02:e4:0c:29:2c:02
+02:e4:0c:29:2c:03
+passed on
+/vm/a.img
+",
+    );
+    same(
+        &done.stdout,
+        "
+umask 026
+ifconfig tap1 create
+ifconfig tap1 group vmrun description vmrun:a up
+ifconfig bridge2 addm tap1
+ifconfig tap2 create
+ifconfig tap2 group vmrun description vmrun:a up
+ifconfig bridge2 addm tap2
+bhyve -c 1 -m 1G -s 0,hostbridge -s 4,virtio-net,tap1 -s 5,virtio-net,tap2 -s 31,lpc -l bootrom,/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd a
+# given back when the run ends:
+bhyvectl --destroy --vm=a
+ifconfig tap2 destroy
+ifconfig tap1 destroy
+",
+    );
+    assert_eq!(done.code, 0);
+}

@@ -2,6 +2,7 @@
 
 mod jail;
 mod ssh;
+pub(super) mod tpm;
 
 use super::super::devices::read_type;
 use super::super::loader;
@@ -45,11 +46,20 @@ const OWN: &[Key] = &[
     key("fw_cfg", "items for firmware: #{ \"opt/name\": \"text\" } or #{ \"opt/name\": #{ file: path } }"),
     key("slots", "devices by PCI slot: \"4\" or \"BUS:SLOT:FUNCTION\""),
     key("com1", "first serial port: \"stdio\", \"/dev/nmdm-NAME.1A\", \"tcp=ADDRESS:PORT\" or a tty"),
+    key(
+        "serial_log",
+        "a file in which what com1 says is kept, a nmdm(4) at which `vmrun console` is as before; four of 4 MiB at most, of which `vmrun \
+         logs --serial` shows the last lines",
+    ),
     key("com2", "second serial port"),
     key("com3", "third serial port"),
     key("com4", "fourth serial port"),
     key("gdb", "a stub for gdb: 1234 or #{ port: 1234, address: \"127.0.0.1\", wait: true }"),
-    key("tpm", "a TPM: #{ type: \"passthru\", path: \"/dev/tpm0\" }"),
+    key(
+        "tpm",
+        "a TPM: #{ type: \"swtpm\", state: \"web.tpm\" }, which vmrun has swtpm play, with its state in that folder (beside the firmware's \
+         variables); or #{ type: \"passthru\", path: \"/dev/tpm0\" }",
+    ),
     key(
         "jail",
         "FreeBSD: the jail in which bhyve runs: \"web\", which is there, has the host's root and allow.vmm, or #{ name: \"web\", \
@@ -87,7 +97,9 @@ pub(crate) fn reference() -> Vec<(&'static str, String)> {
     };
     let since = |name| of_own(name).map(|needs| format!("; {needs}")).unwrap_or_default();
     let own = OWN.iter().map(|key| (key.name, format!("{}{}", key.help, since(key.name))));
-    own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).collect()
+    let state =
+        ("tpm.state", "the folder in which swtpm keeps what the TPM has to keep; vmrun starts and ends it".to_string());
+    own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).chain([state]).collect()
 }
 
 /// Sets a key of a machine; `()` leaves it as it is.
@@ -108,11 +120,15 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "fw_cfg" => set_items(draft, value)?,
         "jail" => draft.jail = Some(jail::jail(value)?),
         "ssh" => draft.ssh = ssh::options(value)?,
+        "serial_log" => draft.serial_log = Some(text(value)?.parse()?),
         "agent" => draft.agent = Some(slot(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
             for (name, value) in map(value)? {
-                set_under(draft, top, &name, &value)?;
+                match (top, name.as_str()) {
+                    ("tpm", tpm::STATE) => tpm::set_state(draft, &value).map_err(|raised| raised.under(&name))?,
+                    _ => set_under(draft, top, &name, &value)?,
+                }
             }
         }
         name => {
@@ -143,7 +159,8 @@ pub(super) fn values(name: &str, value: &Dynamic) -> Vec<(&'static str, Value)> 
 /// Sets a key in the map of a key.
 fn set_under(draft: &mut Draft, top: &str, name: &str, value: &Dynamic) -> Result<(), Raised> {
     let settings = || SETTINGS.iter().filter(|setting| setting.under == Some(top));
-    let known = || settings().map(Setting::short).collect::<Vec<_>>();
+    let own = (top == "tpm").then_some(tpm::STATE);
+    let known = || settings().map(Setting::short).chain(own).collect::<Vec<_>>();
     let setting = settings().find(|setting| setting.short() == name).ok_or_else(|| unknown_key(name, &known()))?;
     if !value.is_unit() {
         let value = read_type(setting.ty, value).map_err(|raised| raised.under(name))?;
