@@ -4,6 +4,7 @@
 //! and writes the call into the [`journal`]. Afterwards [`merge()`] sets two recordings beside each other, with and without
 //! what initializes the machine, and the [`transcript`] shows the outcome.
 
+pub(crate) mod arms;
 pub(crate) mod asked;
 pub(crate) mod call;
 pub(crate) mod download;

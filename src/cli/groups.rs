@@ -165,6 +165,7 @@ pub(super) const GROUPS: &[Group] = &[
         Entry("record", &[
             ("vmrun record -- ./vm.sh web", "Write the recipe of what a shell script does"),
             ("vmrun record --init-args=-i -- ./vm.sh web", "The same of a script that initializes a machine by -i"),
+            ("vmrun record --all-arms --out ./recipes -- ./vm.sh web", "Write a recipe for each machine that it knows"),
         ]),
         Entry("lsp", &[
             ("vmrun lsp", "Serve an editor, which starts it by itself"),

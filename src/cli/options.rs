@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 const OPTIONS: &[(&str, &str)] = &[
     ("align", "of what a partition begins and ends at a multiple"),
     ("all", "all that there are, instead of those that are named"),
+    ("all-arms", "what each argument chooses of a script"),
     ("answer", "a call of a recorded script, and the file with its answer"),
     ("answer-within", "how long hosts may take to answer"),
     ("anyway", "do it although nothing holds it back from the host"),
@@ -75,6 +76,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("running", "what runs now"),
     ("script", "the script in an image"),
     ("semver", "the versions of a library that will do"),
+    ("serial", "what the guest wrote to its serial port"),
     ("server", "who has the files of machines"),
     ("set", "the value of a recipe's parameter"),
     ("sha256", "the SHA-256 of an image"),

@@ -5,9 +5,11 @@ use super::term::Term;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::display::terminal::{self, Stream};
-use crate::ops::record::{self, RecordingFormat, Request, record};
+use crate::ops::record::folder::{Destination, into_folder};
+use crate::ops::record::{self, Recorded, RecordingFormat, Request, record};
 use crate::ops::settings::Asked;
 use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -41,6 +43,15 @@ pub(super) struct RecordArgs {
     /// Print a JSON object: `steps`, `again`, and the recordings `with` and `without`, with the files written
     #[arg(long)]
     json: bool,
+    /// Write the recipe into a folder, as MACHINE.rhai
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "transcript"])]
+    out: Option<PathBuf>,
+    /// Record each arm of the script's `case` of which an argument is one, and write ARM.rhai for each
+    #[arg(long, requires = "out")]
+    all_arms: bool,
+    /// Write NAME_test.rhai beside the recipe, which compares its plan from then on (`vmrun test`)
+    #[arg(long, requires = "out")]
+    with_test: bool,
     /// The command, as you type it
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<String>,
@@ -89,12 +100,17 @@ gives back by itself what it took; a card of the run's that joins its bridge bef
 without `init`, what lasts on disks (zfs, zpool, gpart, newfs_msdos, truncate), which the first start has
 done.";
 
+impl RecordArgs {
+    const fn form(&self) -> RecordingFormat {
+        match (self.json, self.transcript) {
+            (true, _) => RecordingFormat::Json,
+            (_, true) => RecordingFormat::Transcript,
+            _ => RecordingFormat::Recipe,
+        }
+    }
+}
+
 pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let form = match (args.json, args.transcript) {
-        (true, _) => RecordingFormat::Json,
-        (_, true) => RecordingFormat::Transcript,
-        _ => RecordingFormat::Recipe,
-    };
     let request = Request {
         command: &args.command,
         init_args: args.init_args.as_deref(),
@@ -104,26 +120,54 @@ pub(super) fn run(args: &RecordArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
         limit: args.limit.into(),
         on: args.on,
         anyway: args.anyway,
-        form,
+        form: args.form(),
     };
+    if let Some(folder) = &args.out {
+        let to = Destination { folder, all_arms: args.all_arms, with_test: args.with_test };
+        return into(&request, &to, term);
+    }
     let recorded = record(&request, &mut |notice| term.notice(&notice))?;
     if recorded.hides_password {
-        term.say(
-            "the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)",
-        );
+        term.say(PASSWORD);
     }
     let text = recorded.text.trim_end_matches('\n');
     if args.json { term.json(text) } else { term.data(text) }?;
-    let gaps: Vec<Diagnostic> = recorded.gaps.into_iter().map(Diagnostic::error).collect();
-    let differences = match recorded.differences {
-        None => return told(gaps),
-        Some(Ok(differences)) => differences.into_iter().map(|line| Diagnostic::error(Fault::new(line))).collect(),
-        Some(Err(faults)) => faults,
-    };
-    if gaps.is_empty() && differences.is_empty() {
-        term.say("same machine, same commands");
+    if recorded.is_proved() {
+        term.say(SAME);
     }
-    told([gaps, differences].concat())
+    told(wrong(recorded))
+}
+
+const PASSWORD: &str =
+    "the password is not in the recipe: give it as VMRUN_SECRET_VNC, or in the file secrets/vnc (mode 0600)";
+
+const SAME: &str = "same machine, same commands";
+
+/// Writes recipes into a folder, and says of each what it is.
+fn into(request: &Request<'_>, to: &Destination<'_>, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let all = into_folder(request, to, &mut |notice| term.notice(&notice))?;
+    if all.iter().any(|one| one.recorded.hides_password) {
+        term.say(PASSWORD);
+    }
+    let mut faults = Vec::new();
+    for one in all {
+        let path = one.path.display().to_string();
+        let is_same = one.recorded.is_proved();
+        term.say(&format!("{path}: {}", if is_same { SAME } else { "not the same as the script" }));
+        let of_it = wrong(one.recorded).into_iter();
+        faults.extend(of_it.map(|one| Diagnostic { fault: one.fault.context(&path), ..one }));
+    }
+    told(faults)
+}
+
+/// What of a script is not in its recipe, and how they differ.
+fn wrong(recorded: Recorded) -> Vec<Diagnostic> {
+    let gaps = recorded.gaps.into_iter().map(Diagnostic::error);
+    match recorded.differences {
+        None => gaps.collect(),
+        Some(Ok(lines)) => gaps.chain(lines.into_iter().map(|line| Diagnostic::error(Fault::new(line)))).collect(),
+        Some(Err(faults)) => gaps.chain(faults).collect(),
+    }
 }
 
 /// What is wrong with a recipe, if anything is.

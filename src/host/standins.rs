@@ -119,12 +119,7 @@ impl Recorder {
         }
         folder.calm_down(until);
         let (status, stderr, mut written) = script.end(hear)?;
-        // What is there for the recording alone the script has not written.
-        let is_ours = |path: &str| setting.files.iter().any(|file| file.is_there && file.path == path);
-        written.retain(|file| match file.content.as_deref() {
-            Some(content) => content != sized::CONTENT && !(content == FileState::CONTENT && is_ours(&file.path)),
-            None => true,
-        });
+        written.retain(|file| !is_made_up(file, setting));
         let calls = folder.calls()?;
         let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
         Ok(Recording {
@@ -138,6 +133,13 @@ impl Recorder {
             restarts: None,
         })
     }
+}
+
+/// Whether a file is there for the recording alone: the script has not written it.
+fn is_made_up(file: &Written, setting: &Scenario) -> bool {
+    let is_set = || setting.files.iter().any(|other| other.is_there && other.path == file.path);
+    let content = file.content.as_deref();
+    content == Some(sized::CONTENT) || content == Some(FileState::CONTENT) && is_set()
 }
 
 fn too_long(within: Duration) -> Fault {

@@ -167,12 +167,12 @@ fn unread(file: &str, error: &std::io::Error) -> Fault {
     fault.hint("give a file, or `-` for the standard input")
 }
 
-fn is_there(path: &str) -> Fault {
+pub(super) fn is_there(path: &str) -> Fault {
     Fault::usage(format!("{path} is there already")).hint("choose another path, or remove it")
 }
 
 /// Writes a file that is not there yet.
-fn write(path: &str, recipe: &str) -> Result<(), Fault> {
+pub(super) fn write(path: &str, recipe: &str) -> Result<(), Fault> {
     files::create(Path::new(path), recipe).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => is_there(path),
         _ => Fault::host(format!("cannot write {path}: {}", files::reason(&error))),

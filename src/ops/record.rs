@@ -3,12 +3,14 @@
 mod asked_files;
 mod ends;
 mod flow;
+pub(crate) mod folder;
 mod guards;
 mod sessions;
 
 use self::flow::Known;
 use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
+use super::proof::boots::described;
 use super::proof::of_script;
 use crate::diag::{Diagnostic, Fault, Place, suggest};
 pub(crate) use crate::host::enclosure::enter;
@@ -16,6 +18,7 @@ use crate::host::standins;
 pub(crate) use crate::host::standins::play;
 use crate::host::{Asked, files, target};
 use crate::import::commands_proof::{is_lasting, told};
+use crate::import::golden::TestHost;
 use crate::import::recorded::{self, Flow};
 use crate::import::spread::with_configurations;
 use crate::import::written::with_written;
@@ -40,6 +43,7 @@ pub(crate) enum RecordingFormat {
 }
 
 /// What is recorded, and how.
+#[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
     /// The command, word by word.
     pub(crate) command: &'a [String],
@@ -65,6 +69,10 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Recorded {
     /// The recipe, the transcript or the JSON object.
     pub(crate) text: String,
+    /// The first machine that is booted; empty where no recipe is written.
+    pub(crate) machine: String,
+    /// A host on which the recipe runs, for a test of it; nothing where it does something else than the script.
+    pub(crate) host: Option<TestHost>,
     /// Whether the recipe asks for the secret `vnc` where a password was recorded.
     pub(crate) hides_password: bool,
     /// How the machines and the commands of the recipe differ from those of the script. Nothing where the script boots none, or where no
@@ -74,8 +82,24 @@ pub(crate) struct Recorded {
     pub(crate) gaps: Vec<Fault>,
 }
 
+impl Recorded {
+    fn of(text: String) -> Self {
+        Self { text, machine: String::new(), host: None, hides_password: false, differences: None, gaps: Vec::new() }
+    }
+
+    /// Whether the recipe does what the script does.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.gaps.is_empty() && matches!(&self.differences, Some(Ok(lines)) if lines.is_empty())
+    }
+}
+
 /// Records a command once, or with and without the arguments that initialize the machine.
 pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Recorded, Vec<Diagnostic>> {
+    tried(request, notify)?.map_err(Vec::from)
+}
+
+/// Records a command; what is wrong where it boots no machine comes back apart.
+fn tried(request: &Request<'_>, notify: Notify<'_>) -> Result<Result<Recorded, Fault>, Vec<Diagnostic>> {
     let extra = request.init_args.map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
     let extra = extra.transpose()?;
     let setting = request.setting()?;
@@ -94,12 +118,12 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     if with.calls.is_empty() && without.as_ref().is_none_or(|without| without.calls.is_empty()) {
         let fault = Fault::new("the command called no program that is recorded");
         let hint = "`vmrun record --help` lists them, and tells how a script gets past their stand-ins";
-        return Err(fault.hint(hint).into());
+        return Ok(Err(fault.hint(hint)));
     }
     if let Some(doubt) = bootless(request, &with, without.as_ref()) {
         // A transcript is of calls; a recipe without a machine is none.
         if request.form == RecordingFormat::Recipe {
-            return Err(doubt.into());
+            return Ok(Err(doubt));
         }
         if without.is_some() {
             sessions.notify(Notice::warning(doubt));
@@ -114,10 +138,10 @@ pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Record
     let recorded = request.written(&with, without.as_ref(), &known)?;
     if request.form != RecordingFormat::Recipe {
         gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
-        return Ok(recorded);
+        return Ok(Ok(recorded));
     }
     gaps.extend(recorded.gaps);
-    Ok(Recorded { gaps, ..recorded })
+    Ok(Ok(Recorded { gaps, ..recorded }))
 }
 
 /// The word of a command in whose place the arguments stand that initialize the machine.
@@ -206,12 +230,11 @@ impl Request<'_> {
         let flow = &known.flow;
         let (steps, again) = (merge(with, without), flow.again);
         let init = hide(self.init_args.unwrap_or_default());
-        let document = |text: String| Recorded { text, hides_password: false, differences: None, gaps: Vec::new() };
         match self.form {
-            RecordingFormat::Json => Ok(document(transcript::json(&steps, again, with, without))),
+            RecordingFormat::Json => Ok(Recorded::of(transcript::json(&steps, again, with, without))),
             RecordingFormat::Transcript => {
                 let from = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(document(transcript::text(&steps, again, &init, &from)))
+                Ok(Recorded::of(transcript::text(&steps, again, &init, &from)))
             }
             RecordingFormat::Recipe => {
                 let whole = |recording: &Recording| {
@@ -241,7 +264,13 @@ impl Request<'_> {
                     let flow = Flow { gaps: vec![gap.message.clone()], ..flow.clone() };
                     text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
                 }
-                Ok(Recorded { text, hides_password, differences, gaps })
+                let machine = with.calls.iter().find_map(|call| call.boots()).unwrap_or_default().to_string();
+                let mut recorded = Recorded { machine, hides_password, differences, gaps, ..Recorded::of(text) };
+                if recorded.is_proved() {
+                    let recipe = Recipe::parse("the recipe", &recorded.text)?;
+                    recorded.host = Some(described(&recipe, self.target(), without.unwrap_or(with), false)?);
+                }
+                Ok(recorded)
             }
         }
     }

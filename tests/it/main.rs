@@ -114,6 +114,7 @@ mod readme;
 mod record;
 mod record_boots;
 mod record_files;
+mod record_folder;
 mod record_runs;
 mod record_words;
 mod recorded;

@@ -25,7 +25,7 @@ fn with_script(text: &str) -> Sandbox {
 }
 
 /// A sandbox with the script that vmrun stands in for, and the disks of its machines.
-fn with_vm_ksh() -> Sandbox {
+pub(crate) fn with_vm_ksh() -> Sandbox {
     // It keeps to what bash has of ksh.
     let shells = [
         "/bin/ksh",
@@ -51,7 +51,7 @@ fn recorder(sandbox: &Sandbox, args: &[&str]) -> Command {
     recorder_of(sandbox, &[form, args].concat())
 }
 
-fn recorder_of(sandbox: &Sandbox, args: &[&str]) -> Command {
+pub(crate) fn recorder_of(sandbox: &Sandbox, args: &[&str]) -> Command {
     let anyway: &[&str] = if is_enclosed() || args.contains(&"--anyway") { &[] } else { &["--anyway"] };
     let mut command = sandbox.command(&[&["record"], anyway, args].concat());
     command.env("TMPDIR", sandbox.path("tmp")).env("VMDIR", sandbox.path("vm"));

@@ -161,21 +161,20 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
     written.map_err(io_fault("write", &folder.join("journal")))?;
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
-    if let Some(file) = download::file(&words) {
-        // A script goes on with it. One that is there stays as it is, and one that cannot be made is the script's to find.
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(file)
-            .may_fail("one that is there stays as it is, and one that cannot be made is the script's to find");
-    }
-    // A script asks whether it is there, and on this host it may not be.
-    for path in sized::files(&words).into_iter().filter(|_| enclosure::recording().is_some()) {
-        let made = OpenOptions::new().write(true).create_new(true).open(path);
-        made.and_then(|mut file| file.write_all(sized::CONTENT))
-            .may_fail("one that is there stays as it is, and one that cannot be made is the script's to find");
-    }
+    make_files(&words);
     Ok(answer)
+}
+
+/// Makes the files that a call would make, for the script to go on with. One that is there stays as it is.
+fn make_files(words: &[String]) {
+    const WHY: &str = "one that is there stays as it is, and one that cannot be made is the script's to find";
+    let new = |path: &str| OpenOptions::new().write(true).create_new(true).open(path);
+    if let Some(file) = download::file(words) {
+        new(&file).may_fail(WHY);
+    }
+    for path in sized::files(words).into_iter().filter(|_| enclosure::recording().is_some()) {
+        new(path).and_then(|mut file| file.write_all(sized::CONTENT)).may_fail(WHY);
+    }
 }
 
 /// The most that is kept of what a loader reads, in bytes.

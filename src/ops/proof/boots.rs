@@ -102,8 +102,15 @@ fn after(
     let (mut missing, more) = deeds(&script).differences(&deeds(&ours));
     missing.retain(|line| !is_done(line));
     let mut lines = told(&missing, &more);
+    lines.extend(other_machines(&script, &done, target)?);
+    Ok(lines)
+}
+
+/// Returns how the machines and their loaders differ, boot by boot.
+fn other_machines(script: &[Call], done: &[Rehearsed], target: Target) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let mut lines = Vec::new();
     let places = script.iter().enumerate().filter(|(_, call)| call.boots().is_some());
-    for (number, ((at, call), machine)) in places.zip(booted(&done)).enumerate() {
+    for (number, ((at, call), machine)) in places.zip(booted(done)).enumerate() {
         let other = proof::differences(&recorded::import(call.args(), target)?, machine);
         let loader = loaded(script.get(..at).unwrap_or_default(), machine);
         let other = other.into_iter().map(|line| format!("the recipe's machine is another one: {line}")).chain(loader);
@@ -158,6 +165,13 @@ pub(crate) fn described(
         later.files.retain(|file| !own.files.contains(&file.path));
         own.all(&rehearsed(recipe, target, &later, false)?, &mut host);
     }
+    as_recorded(&mut host, recording);
+    host.secrets.extend(recipe.source().text.contains("secret(\"vnc\")").then(|| "vnc".into()));
+    Ok(host)
+}
+
+/// Has the files be there, or not, as they were when the script was recorded.
+fn as_recorded(host: &mut TestHost, recording: &Recording) {
     for file in &recording.files {
         let path = format!("{}{}", file.path, if file.is_folder { "/" } else { "" });
         if file.is_there {
@@ -166,8 +180,6 @@ pub(crate) fn described(
             host.files.remove(&path);
         }
     }
-    host.secrets.extend(recipe.source().text.contains("secret(\"vnc\")").then(|| "vnc".into()));
-    Ok(host)
 }
 
 /// What a run makes by itself.
@@ -187,44 +199,32 @@ impl Own {
         }
     }
 
+    /// Nothing of the other effects is needed, or made, that a later one needs.
     fn effect(&mut self, effect: &Effect, host: &mut TestHost) {
-        match effect {
-            Effect::CreateLink(link) => {
-                if let LinkKind::Vlan { parent, .. } = &link.kind {
-                    self.needs(parent.as_str(), &[], host);
-                }
-                self.interfaces.extend(link.names().into_iter().map(ToString::to_string));
+        if let Effect::CreateLink(link) = effect {
+            if let LinkKind::Vlan { parent, .. } = &link.kind {
+                self.needs(parent.as_str(), &[], host);
             }
-            Effect::Join { bridge, member, .. } => {
-                self.needs(bridge.as_str(), &["bridge"], host);
-                self.needs(member.as_str(), &[], host);
-            }
-            Effect::Truncate { path, .. }
-            | Effect::WriteFile { path, .. }
-            | Effect::WriteImage { path, .. }
-            | Effect::Make { path, .. } => self.file(path, host),
-            Effect::Fetch(fetch) => self.file(&fetch.path(), host),
-            Effect::Disk(change) if change.makes() => self.file(change.path(), host),
-            Effect::Disk(_) => {}
-            // Nothing of these is needed, or made, that a later one needs.
-            Effect::Umask(_)
-            | Effect::DestroyNode(_)
-            | Effect::DestroyTap(_)
-            | Effect::DestroyLink(_)
-            | Effect::Leave { .. }
-            | Effect::AddRoute(_)
-            | Effect::DeleteRoute(_)
-            | Effect::MakeHostKey(_)
-            | Effect::CopyVars { .. }
-            | Effect::CreateJail { .. }
-            | Effect::RemoveJail(_)
-            | Effect::Lend { .. }
-            | Effect::Reclaim { .. }
-            | Effect::CreateInner(_)
-            | Effect::DestroyInner(_)
-            | Effect::StartHelper(_)
-            | Effect::EndHelper(_)
-            | Effect::Run(_) => {}
+            self.interfaces.extend(link.names().into_iter().map(ToString::to_string));
+        }
+        if let Effect::Join { bridge, member, .. } = effect {
+            self.needs(bridge.as_str(), &["bridge"], host);
+            self.needs(member.as_str(), &[], host);
+        }
+        if let Effect::Truncate { path, .. }
+        | Effect::WriteFile { path, .. }
+        | Effect::WriteImage { path, .. }
+        | Effect::Make { path, .. } = effect
+        {
+            self.file(path, host);
+        }
+        if let Effect::Fetch(fetch) = effect {
+            self.file(&fetch.path(), host);
+        }
+        if let Effect::Disk(change) = effect
+            && change.makes()
+        {
+            self.file(change.path(), host);
         }
     }
 

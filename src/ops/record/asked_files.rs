@@ -7,7 +7,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::{files, standins};
 use crate::import::recorded::{Guard, import, with_whole_paths};
 use crate::model::{Draft, Target};
-use crate::recording::asked::file_tests;
+use crate::recording::asked::{FileTest, file_tests};
 use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
 use crate::recording::part::groups;
@@ -51,27 +51,7 @@ impl Sessions<'_> {
         }
         let usual = &with_whole_paths(usual, target, &whole_path);
         for test in tests.into_iter().filter(|test| !is_of_the_system(&test.path)).take(FILES_MAX) {
-            let is_there = files::exists(Path::new(&test.path));
-            let state = FileState { path: test.path, is_there, is_folder: test.is_folder };
-            // A folder with all that is in it is not taken away.
-            if is_there && files::is_folder(Path::new(&state.path)) {
-                continue;
-            }
-            let other = FileState { is_there: !is_there, ..state.clone() };
-            let mut setting = self.setting.clone();
-            setting.files.push(other.clone());
-            match self.again(command, &setting) {
-                Ok(Some(recording)) => {
-                    let recording = with_whole_paths(&recording, target, &whole_path);
-                    found.compare(state, other, usual, recording, target);
-                }
-                Ok(None) => {}
-                Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
-                Err(fault) => {
-                    let what = format!("what the script does where {} is not known: {fault}", other.shown());
-                    found.gaps.push(Fault::new(what).maybe_hint(fault.hint));
-                }
-            }
+            self.turned(command, &test, &mut found, usual, target)?;
         }
         for (other, recording) in &mut found.others {
             recording.files.clone_from(&found.states);
@@ -79,6 +59,39 @@ impl Sessions<'_> {
             recording.files.push(other.clone());
         }
         Ok(found)
+    }
+}
+
+impl Sessions<'_> {
+    /// Records a command with a file the other way, and compares. A folder with all that is in it is not taken away.
+    fn turned(
+        &mut self,
+        command: &[String],
+        test: &FileTest,
+        found: &mut Files,
+        usual: &Recording,
+        target: Target,
+    ) -> Result<(), Fault> {
+        let is_there = files::exists(Path::new(&test.path));
+        if is_there && files::is_folder(Path::new(&test.path)) {
+            return Ok(());
+        }
+        let state = FileState { path: test.path.clone(), is_there, is_folder: test.is_folder };
+        let other = FileState { is_there: !is_there, ..state.clone() };
+        let mut setting = self.setting.clone();
+        setting.files.push(other.clone());
+        match self.again(command, &setting) {
+            Ok(Some(recording)) => {
+                found.compare(state, other, usual, with_whole_paths(&recording, target, &whole_path), target);
+            }
+            Ok(None) => {}
+            Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+            Err(fault) => {
+                let what = format!("what the script does where {} is not known: {fault}", other.shown());
+                found.gaps.push(Fault::new(what).maybe_hint(fault.hint));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -133,57 +146,62 @@ impl Files {
         target: Target,
     ) -> Option<Recording> {
         let (left, right): (Vec<&Call>, Vec<&Call>) = (base.calls.iter().collect(), other.calls.iter().collect());
-        let known: Vec<Vec<String>> = self.guards.iter().map(|guard| guard.what.clone()).collect();
-        let mut guards = Vec::new();
-        let mut guard = |what: &[String], state: &FileState| {
-            // What hangs on another file is not there in this recording either.
-            if !known.iter().any(|other| other == what) {
-                guards.push(Guard { what: what.to_vec(), path: state.path.clone(), is_there: state.is_there });
+        let mut alone = Vec::new();
+        let calls = align(&left, &right, likeness).into_iter().map(|pair| match pair {
+            Pair::Left(call) => {
+                alone.push((call.argv.clone(), state));
+                (*call).clone()
             }
-        };
-        let mut calls: Vec<Call> = Vec::new();
-        for pair in align(&left, &right, likeness) {
-            match pair {
-                Pair::Left(call) => {
-                    guard(&call.argv, state);
-                    calls.push((*call).clone());
-                }
-                Pair::Right(call) => {
-                    guard(&call.argv, turned);
-                    calls.push((*call).clone());
-                }
-                Pair::Both(left, right) => {
-                    let mut argv = vec![left.program().to_string()];
-                    let (ours, theirs) = (groups(left.program(), left.args()), groups(right.program(), right.args()));
-                    for pair in align(&ours, &theirs, |a, b| usize::from(a == b)) {
-                        let (Pair::Both(words, _) | Pair::Left(words) | Pair::Right(words)) = &pair;
-                        match pair {
-                            Pair::Both(..) => {}
-                            Pair::Left(_) => guard(words, state),
-                            Pair::Right(_) => guard(words, turned),
-                        }
-                        argv.extend(words.iter().cloned());
-                    }
-                    calls.push(Call { argv, ..(*left).clone() });
-                }
+            Pair::Right(call) => {
+                alone.push((call.argv.clone(), turned));
+                (*call).clone()
             }
-        }
-        let boots = |recording: &Recording| -> Option<Vec<Draft>> {
-            let boots = recording.calls.iter().filter(|call| call.boots().is_some());
-            boots.map(|call| Some(import(call.args(), target).ok()?.draft)).collect()
-        };
-        let all = Recording { calls, ..base.clone() };
-        let drafts = boots(&all)?;
+            Pair::Both(left, right) => both(left, right, |words, is_left| {
+                alone.push((words.to_vec(), if is_left { state } else { turned }));
+            }),
+        });
+        let all = Recording { calls: calls.collect(), ..base.clone() };
+        let drafts = drafts(&all, target)?;
         let is_part = |other: &Recording| {
-            boots(other)
-                .is_some_and(|others| others.iter().zip(&drafts).all(|(one, all)| differs_in_slots_alone(one, all)))
+            let others = self::drafts(other, target).unwrap_or_default();
+            others.len() == drafts.len()
+                && others.iter().zip(&drafts).all(|(one, all)| differs_in_slots_alone(one, all))
         };
         if !is_part(base) || !is_part(other) {
             return None;
         }
-        self.guards.extend(guards);
+        // What hangs on another file is not there in this recording either.
+        alone.retain(|(what, _)| !self.guards.iter().any(|guard| guard.what == *what));
+        let guard = |(what, state): (Vec<String>, &FileState)| Guard {
+            what,
+            path: state.path.clone(),
+            is_there: state.is_there,
+        };
+        self.guards.extend(alone.into_iter().map(guard));
         Some(all)
     }
+}
+
+/// Returns a call with the arguments of two, and tells which are those of one of them alone: the first, or not.
+fn both(left: &Call, right: &Call, mut tell: impl FnMut(&[String], bool)) -> Call {
+    let mut argv = vec![left.program().to_string()];
+    let (ours, theirs) = (groups(left.program(), left.args()), groups(right.program(), right.args()));
+    for pair in align(&ours, &theirs, |a, b| usize::from(a == b)) {
+        let (words, is_left) = match pair {
+            Pair::Both(words, _) => (words, None),
+            Pair::Left(words) => (words, Some(true)),
+            Pair::Right(words) => (words, Some(false)),
+        };
+        is_left.into_iter().for_each(|is_left| tell(words, is_left));
+        argv.extend(words.iter().cloned());
+    }
+    Call { argv, ..left.clone() }
+}
+
+/// Returns the machines that are booted. Nothing where one of them is none.
+fn drafts(recording: &Recording, target: Target) -> Option<Vec<Draft>> {
+    let boots = recording.calls.iter().filter(|call| call.boots().is_some());
+    boots.map(|call| Some(import(call.args(), target).ok()?.draft)).collect()
 }
 
 /// Whether a machine is another one without some of its slots.

@@ -164,19 +164,11 @@ impl Request<'_> {
         let again = reboot.map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
         // After a reboot vmrun does what the script does without what initializes.
         let is_own = again == Again::Otherwise || again == Again::Same && plain.is_some();
-        let doubt = is_own.then(|| {
-            let fault = Fault::new(
-                "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false",
-            );
-            fault.hint("what differs may stand under `if init`, or be a recipe of its own")
-        });
+        let mut doubt = is_own.then(way_of_its_own);
         // Where something else is not known there is no proof boot by boot.
-        let doubt = if gaps.is_empty() {
-            doubt
-        } else {
-            gaps.extend(doubt);
-            None
-        };
+        if !gaps.is_empty() {
+            gaps.extend(doubt.take());
+        }
         let mut hang = usual.files.guards.clone();
         hang.extend(
             initial.iter().flat_map(|way| way.files.guards.clone()).filter(|guard| !usual.files.guards.contains(guard)),
@@ -209,6 +201,11 @@ impl Request<'_> {
         }
         Ok(Some(Way { course, files }.with_files()))
     }
+}
+
+fn way_of_its_own() -> Fault {
+    let what = "after a reboot the script starts the machine in a way of its own, and vmrun with `init` false";
+    Fault::new(what).hint("what differs may stand under `if init`, or be a recipe of its own")
 }
 
 /// Returns what is wrong where a script starts its machine again after other ends when it initializes.
