@@ -216,7 +216,9 @@ mod tests {
             exits: Vec<u8>, limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}", answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3)
         ) {
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Scenario { exits, limit, boots_max, interfaces, answers, has_modules };
+            let file = |is_there| FileState { path: interfaces.clone(), is_there, is_folder: !is_there };
+            let files = vec![file(has_modules), file(!has_modules)];
+            let setting = Scenario { exits, limit, boots_max, interfaces, answers, files, has_modules };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }
     }
