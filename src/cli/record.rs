@@ -15,6 +15,7 @@ use std::time::Duration;
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RecordArgs {
     /// What initializes the machine: the command is run without these arguments, then with them, at its end or where `{}` stands
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
@@ -153,7 +154,7 @@ fn into(request: &Request<'_>, to: &Destination<'_>, term: &Term) -> Result<(), 
     for one in all {
         let path = one.path.display().to_string();
         let is_same = one.recorded.is_proved();
-        term.say(&format!("{path}: {}", if is_same { SAME } else { "not the same as the script" }));
+        term.say(format!("{path}: {}", if is_same { SAME } else { "not the same as the script" }));
         let of_it = wrong(one.recorded).into_iter();
         faults.extend(of_it.map(|one| Diagnostic { fault: one.fault.context(&path), ..one }));
     }

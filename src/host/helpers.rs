@@ -76,23 +76,25 @@ impl Helpers {
             // One that was killed at the gate is found to have ended.
             gate.write_all(b"go\n").unwrap_or_default();
         }
-        while is_waited {
+        if !is_waited {
+            return Ok(());
+        }
+        loop {
             let is_ready = is_ready(helper);
             if let Some(how) = one.process.ended() {
-                return Err(not_ready(format!("the helper {name} {how} before it was ready"), one));
+                return Err(not_ready(&format!("the helper {name} {how} before it was ready"), one));
             }
             if is_ready {
                 return Ok(());
             }
             if Instant::now() >= until {
                 let what = format!("the helper {name} is not ready within {:?}: {}", helper.within, missing(helper));
-                return Err(not_ready(what, one));
+                return Err(not_ready(&what, one));
             }
             if signals.stop_within(LOOKED) {
                 return Err(Fault::new("interrupted").blame(Blame::Interrupted));
             }
         }
-        Ok(())
     }
 
     /// Takes over one that another vmrun has started, if it is still the one.
@@ -212,7 +214,7 @@ fn missing(helper: &Helper) -> String {
 }
 
 /// The fault of a helper that is not ready, with what it said last.
-fn not_ready(what: String, one: &Running) -> Fault {
+fn not_ready(what: &str, one: &Running) -> Fault {
     let said = one.process.last_words().pop().map(|line| format!(": {line}")).unwrap_or_default();
     Fault::host(format!("{what}{said}")).hint("its command has to stay in the foreground: try it in a shell")
 }

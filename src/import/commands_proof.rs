@@ -193,7 +193,8 @@ impl CallInterpreter {
     /// What is said so already is not said again.
     fn set(&mut self, what: String, value: String) {
         let line = format!("{what}{value}");
-        if self.set.insert(what, value.clone()).is_none_or(|before| before != value) {
+        if self.set.get(&what) != Some(&value) {
+            self.set.insert(what, value);
             self.put(line);
         }
     }

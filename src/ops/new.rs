@@ -138,14 +138,12 @@ fn recipe_path(folder: &Path, name: &VmName) -> Result<PathBuf, Fault> {
 
 /// Returns which image is meant, with what its publisher says of it, if he is asked.
 fn pinned(request: &NewRequest) -> Result<(Digest, Option<Pin>), Vec<Diagnostic>> {
-    match &request.digest {
-        Some(digest) => Ok((digest.clone(), None)),
-        None => {
-            let pin = images::pin(&request.os, None)
-                .map_err(|faults| faults.into_iter().map(without_network).collect::<Vec<_>>());
-            pin.map(|pin| (pin.digest.clone(), Some(pin)))
-        }
+    if let Some(digest) = &request.digest {
+        return Ok((digest.clone(), None));
     }
+    let pin =
+        images::pin(&request.os, None).map_err(|faults| faults.into_iter().map(without_network).collect::<Vec<_>>());
+    pin.map(|pin| (pin.digest.clone(), Some(pin)))
 }
 
 /// The address of an image is none that whoever makes a machine could correct: he knows its digest, or waits.

@@ -117,7 +117,7 @@ pub(crate) fn plan(
     // A host that is not here is assumed to have what helps.
     let kvm = !is_here || kvm::is_usable();
     let (form, log) = (planning.form, planning.log.as_deref());
-    let setting = PlanSetting { kvm, form, log, ..PlanSetting::of(&settings) };
+    let setting = PlanSetting { kvm, log, form, ..PlanSetting::of(&settings) };
     let mut steps = steps(&evaluated, &setting, &maker)?;
     let boots = boots(&evaluated, &setting)?;
     let assumed = if is_here { Vec::new() } else { assumed::of(evaluated.run.rehearsed(), &files, settings.platform) };

@@ -120,7 +120,10 @@ impl Port {
 /// Keeps what comes from the other end of a serial port, a tty or a socket, and lets consoles in, until somebody asks to stop.
 pub(crate) fn relay(tty: Option<&Path>, socket: Option<&Path>, listen: &Path, log: &Path) -> Result<(), Fault> {
     let line = tty.map(|path| SerialLine::Tty(path.into())).or_else(|| Some(SerialLine::Socket(socket?.into())));
-    line.map_or(Ok(()), |line| Relay::open(line, listen, log)?.run())
+    if let Some(line) = line {
+        Relay::open(line, listen, log)?.run();
+    }
+    Ok(())
 }
 
 /// Waits until a machine sends a text on its serial port. A machine that starts again meanwhile is waited for.

@@ -139,7 +139,7 @@ fn alone(call: &Call, when: When) -> Step {
 }
 
 /// How alike two calls are: the same, boots of one machine, or nothing of that.
-pub(crate) fn likeness(a: &&Call, b: &&Call) -> usize {
+pub(crate) fn likeness(a: &Call, b: &Call) -> usize {
     match () {
         () if a.argv == b.argv => 2,
         () if a.boots().is_some() && a.boots() == b.boots() => 1,
@@ -148,7 +148,7 @@ pub(crate) fn likeness(a: &&Call, b: &&Call) -> usize {
 }
 
 fn beside(left: &[&Call], right: &[&Call]) -> Vec<Step> {
-    let steps = align(left, right, likeness).into_iter().map(|pair| match pair {
+    let steps = align(left, right, |a, b| likeness(a, b)).into_iter().map(|pair| match pair {
         Pair::Left(call) => alone(call, When::OnlyInit),
         Pair::Right(call) => alone(call, When::OnlyWithout),
         Pair::Both(left, right) => {

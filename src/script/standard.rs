@@ -78,18 +78,18 @@ fn cut(text: &str) -> Option<Vec<Item<'_>>> {
     let mut begun: Option<(&str, usize, usize)> = None;
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let (begin, end) = (at, at + line.len());
-        at = end;
+        let from = at;
+        at += line.len();
         match begun {
             Some((name, first, from)) if line.starts_with('}') => {
-                items.push(Item { name, first, text: text.get(from..end)? });
+                items.push(Item { name, first, text: text.get(from..at)? });
                 begun = None;
             }
             Some(_) => {}
             None => {
                 let head = line.strip_prefix("private ").unwrap_or(line);
                 if let Some(head) = head.strip_prefix("fn ") {
-                    begun = Some((words_of(head).next()?, number, begin));
+                    begun = Some((words_of(head).next()?, number, from));
                 } else if line.starts_with("import ") {
                     items.push(Item { name: words_of(line).last()?, first: number, text: line });
                 } else if !line.trim_end().is_empty() && !line.starts_with("//") {

@@ -117,7 +117,7 @@ impl Relay {
     }
 
     /// Goes on until somebody asks to stop.
-    pub(crate) fn run(&mut self) -> Result<(), Fault> {
+    pub(crate) fn run(&mut self) {
         while !self.signals.take_stop() {
             if self.console.is_none() {
                 // It is there as soon as the hypervisor is, and again when that is started again.
@@ -129,7 +129,6 @@ impl Relay {
             self.hear_consoles();
             self.clients.retain_mut(Client::send);
         }
-        Ok(())
     }
 
     fn wait(&self) {

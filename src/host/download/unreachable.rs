@@ -22,7 +22,7 @@ pub(super) fn is(said: &str) -> bool {
 
 /// Returns what is left to do then.
 pub(super) fn way_out(said: &str) -> Option<&'static str> {
-    is(said).then(|| "try again when this host reaches its server; if others are reached, correct the address")
+    is(said).then_some("try again when this host reaches its server; if others are reached, correct the address")
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn made(effect: &Effect) -> Option<PathBuf> {
 /// The interfaces that an effect makes.
 fn names(effect: &Effect) -> Vec<&str> {
     let Effect::CreateLink(link) = effect else { return Vec::new() };
-    link.names().into_iter().map(|name| name.as_str()).collect()
+    link.names().into_iter().map(crate::model::InterfaceName::as_str).collect()
 }
 
 /// The interfaces that an effect uses.

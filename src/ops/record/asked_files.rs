@@ -120,18 +120,14 @@ impl Files {
             return;
         }
         let base = self.all.clone().unwrap_or_else(|| usual.clone());
-        match self.together(&base, &recording, &state, &other, target) {
-            Some(all) => {
-                self.all = Some(all);
-                self.states.push(state);
-                self.others.push((other, recording));
-            }
-            None => {
-                let what = format!("where {} the script boots another machine than the recipe", other.shown());
-                self.gaps.push(
-                    Fault::new(what).hint("let two recipes be made of it, or write `if exists(\"…\")` around both"),
-                );
-            }
+        if let Some(all) = self.together(&base, &recording, &state, &other, target) {
+            self.all = Some(all);
+            self.states.push(state);
+            self.others.push((other, recording));
+        } else {
+            let what = format!("where {} the script boots another machine than the recipe", other.shown());
+            let hint = "let two recipes be made of it, or write `if exists(\"…\")` around both";
+            self.gaps.push(Fault::new(what).hint(hint));
         }
     }
 
@@ -147,7 +143,7 @@ impl Files {
     ) -> Option<Recording> {
         let (left, right): (Vec<&Call>, Vec<&Call>) = (base.calls.iter().collect(), other.calls.iter().collect());
         let mut alone = Vec::new();
-        let calls = align(&left, &right, likeness).into_iter().map(|pair| match pair {
+        let calls = align(&left, &right, |a, b| likeness(a, b)).into_iter().map(|pair| match pair {
             Pair::Left(call) => {
                 alone.push((call.argv.clone(), state));
                 (*call).clone()

@@ -134,10 +134,8 @@ impl Request<'_> {
         let command = filled(self.command, &[]);
         // Two recordings that differ with the same answers would differ with others too, and that would say nothing of these.
         let is_steady = gaps.is_empty();
-        let usual = match is_steady {
-            true => self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)?,
-            false => None,
-        };
+        let usual =
+            if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
         let Some(usual) = usual else {
             let on = after_crash(with).then(|| vec!["reboot", "crash"]);
             let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();

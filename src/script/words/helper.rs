@@ -40,11 +40,11 @@ fn helper(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(0)?;
     let words = value(&options, "run").map(|value| texts(value).map_err(|raised| raised.under("run").arg(0)));
     let words = words.transpose()?.unwrap_or_default();
-    let Some((program, args)) = words.split_first() else {
+    let Some((program, rest)) = words.split_first() else {
         let fault = Fault::new("a helper needs a command").hint("write `run: [\"virtiofsd\", \"--socket-path=…\"]`");
         return Err(Raised::from(fault).arg(0));
     };
-    let argv = Argv::new(program).args(args);
+    let argv = Argv::new(program).args(rest);
     call.permit(Asked::Run(&argv))?;
     against_missing(call, program)?;
     let name = value(&options, "name").map(|value| text(value).map_err(|raised| raised.under("name").arg(0)));
