@@ -1,6 +1,8 @@
 //! Where a VNC server listens: on an address, or on a socket of the file system.
 
+use super::wait;
 use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::fmt;
 use std::io;
@@ -8,6 +10,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+/// How often an address is looked at before it counts as taken: another vmrun that looks has it for a moment, too.
+const LOOKS: usize = 3;
+
+/// How long is waited from one look to the next, in milliseconds.
+const BETWEEN: u16 = 10;
 
 /// Where a VNC server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +40,7 @@ impl Seat {
     pub(super) fn is_taken(&self) -> bool {
         match self {
             Self::Address(address) => {
-                TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+                stays(|| TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse))
             }
             Self::Socket(path) => match reach(path) {
                 Ok(_) => true,
@@ -43,6 +51,16 @@ impl Seat {
     }
 }
 
+/// Returns whether an address is taken however often one looks.
+fn stays(mut is_taken: impl FnMut() -> bool) -> bool {
+    (0..LOOKS).all(|look| {
+        if look > 0 {
+            wait::pause(PollTimeout::from(BETWEEN));
+        }
+        is_taken()
+    })
+}
+
 /// Connects to a socket of the file system, without waiting for a listener that is busy (`WouldBlock`) or for what is sent.
 pub(crate) fn reach(path: &Path) -> io::Result<UnixStream> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
@@ -51,4 +69,20 @@ pub(crate) fn reach(path: &Path) -> io::Result<UnixStream> {
     let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(error)?;
     connect(fd.as_raw_fd(), &address).map_err(error)?;
     Ok(UnixStream::from(fd))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_somebody_only_looks_at_is_free() {
+        let seen = |answers: [bool; LOOKS]| {
+            let mut answers = answers.into_iter();
+            (stays(|| answers.next().unwrap()), answers.count())
+        };
+        assert_eq!(seen([false, true, true]), (false, 2));
+        assert_eq!(seen([true, false, true]), (false, 1));
+        assert_eq!(seen([true, true, true]), (true, 0));
+    }
 }

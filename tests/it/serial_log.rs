@@ -28,9 +28,16 @@ impl Kept {
         Self { host, _bhyve: bhyve, guest }
     }
 
-    /// The number of the process that keeps it.
+    /// The number of the process that keeps it; it may be written just now.
     fn keeper(&self) -> u32 {
-        self.host.read("state/web/serial.pid").trim().parse().unwrap()
+        let begin = Instant::now();
+        loop {
+            if let Ok(pid) = self.host.read("state/web/serial.pid").trim().parse() {
+                return pid;
+            }
+            assert!(begin.elapsed() < SOON, "no number");
+            sleep(Duration::from_millis(10));
+        }
     }
 
     /// Waits until something was kept.

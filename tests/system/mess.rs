@@ -12,7 +12,7 @@ mod crowded;
 /// Runs something in a mount namespace of its own, where the state and the disks are on a small file system.
 fn on_a_small_disk(sandbox: &Sandbox, script: &str) -> Done {
     let script = format!(
-        "set -e\ncp -r vm own\nmount -t tmpfs -o size=12m tmpfs vm\nmount -t tmpfs -o size=1m,mode=755 tmpfs state\ncp own/* vm\n\
+        "set -e\ncp -r vm own\nmount -t tmpfs -o size=12m tmpfs vm\nmount -t tmpfs -o size=1m,mode=755 tmpfs state\ncp -r own/* vm\n\
          rm -r own\n{script}\n"
     );
     let mut command = Command::new("unshare");

@@ -96,6 +96,7 @@ error: the library `net` is refused: the tag v2.1.0 is signed by signify or mini
  = hint: git signs with one after `git config gpg.format ssh` and `git config user.signingkey FILE`: ask who keeps the library
 ",
     );
+    git(&sandbox, "git/net", &["tag", "--delete", "v2.1.0"]);
     // A key that the file does not have, and a signed tag under another name.
     sign(&sandbox, "eve", "v3.0.0");
     let stranger = "

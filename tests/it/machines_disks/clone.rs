@@ -17,7 +17,7 @@ bhyve(#{
     slots: #{
         "0": hostbridge(), "4": virtio_blk(root), "5": virtio_blk(data), "6": virtio_blk(logs), "7": ahci_cd("[tmp]/vm/boot.iso"),
         "8": virtio_blk("[tmp]/vm/web.seed", #{ ro: true }), "9": virtio_net(tap("tap7"), #{ mac: "58:9c:fc:00:00:07" }),
-        "10": fbuf(#{ tcp: "127.0.0.1:5901" }), "31": lpc(),
+        "10": fbuf(#{ tcp: "127.0.0.1:5931" }), "31": lpc(),
     },
 }).run();
 "##;
@@ -50,7 +50,7 @@ local-hostname: db
 #cloud-config
 EOF
 # both machines have the tap tap7, and only one of them runs at a time: give each card a tap of its own
-# both machines have the address 127.0.0.1:5901, and only one of them runs at a time: give each machine a port of its own
+# both machines have the address 127.0.0.1:5931, and only one of them runs at a time: give each machine a port of its own
 # db.rhai is written
 [0]
 ",
@@ -65,7 +65,7 @@ vmrun: [tmp]/vm/db-data.img is a copy of [tmp]/vm/web-data.img
 vmrun: [tmp]/vm/db-logs.img is a copy of [tmp]/vm/logs.img
 vmrun: [tmp]/vm/db.seed is made by the recipe
 vmrun: both machines have the tap tap7, and only one of them runs at a time: give each card a tap of its own
-vmrun: both machines have the address 127.0.0.1:5901, and only one of them runs at a time: give each machine a port of its own
+vmrun: both machines have the address 127.0.0.1:5931, and only one of them runs at a time: give each machine a port of its own
 vmrun: db.rhai is written; `vmrun start db` starts it
 [0]
 ",
@@ -84,7 +84,7 @@ bhyve(#{
     slots: #{
         \"0\": hostbridge(), \"4\": virtio_blk(root), \"5\": virtio_blk(data), \"6\": virtio_blk(logs), \"7\": ahci_cd(\"[tmp]/vm/boot.iso\"),
         \"8\": virtio_blk(\"[tmp]/vm/db.seed\", #{ ro: true }), \"9\": virtio_net(tap(\"tap7\"), #{ mac: \"58:9c:fc:f8:a6:2e\" }),
-        \"10\": fbuf(#{ tcp: \"127.0.0.1:5901\" }), \"31\": lpc(),
+        \"10\": fbuf(#{ tcp: \"127.0.0.1:5931\" }), \"31\": lpc(),
     },
 }).run();
 ",
@@ -111,7 +111,7 @@ vmrun: [tmp]/vm/mail-data.img is a copy of [tmp]/vm/db-data.img
 vmrun: [tmp]/vm/mail-logs.img is a copy of [tmp]/vm/db-logs.img
 vmrun: [tmp]/vm/mail.seed is made by the recipe
 vmrun: both machines have the tap tap7, and only one of them runs at a time: give each card a tap of its own
-vmrun: both machines have the address 127.0.0.1:5901, and only one of them runs at a time: give each machine a port of its own
+vmrun: both machines have the address 127.0.0.1:5931, and only one of them runs at a time: give each machine a port of its own
 vmrun: mail.rhai is written; `vmrun start mail` starts it
 [0]
 $ vmrun remove db --yes --recipe
@@ -260,6 +260,9 @@ error: a run of db that is gone has left something
 #[test]
 fn of_a_machine_that_runs_only_what_has_one_moment_is_cloned() {
     let sandbox = web();
+    // It listens there, and no other test's recipe has to be planned beside it.
+    let recipe = WEB.replace("5931", "5932");
+    sandbox.write("web.rhai", &recipe);
     sandbox.write("fake/exits", "run\n");
     let mut run = sandbox.start(&["web.rhai", "--stop-within", "300ms"]);
     run.until("the guest", |sandbox| sandbox.read("state/.web.lock").contains(" + guest "));
@@ -275,7 +278,7 @@ error: web runs, and [tmp]/vm/web-data.img and [tmp]/vm/logs.img would be copied
     );
     assert_eq!(sandbox.run(&["stop", "web"]).code, 0);
     run.wait();
-    let volumes = WEB.replace("\"5\": virtio_blk(data), \"6\": virtio_blk(logs), ", "");
+    let volumes = recipe.replace("\"5\": virtio_blk(data), \"6\": virtio_blk(logs), ", "");
     sandbox.write("web.rhai", &volumes);
     sandbox.write("fake/exits", "run\n");
     let mut run = sandbox.start(&["web.rhai", "--stop-within", "300ms"]);
@@ -288,7 +291,7 @@ vmrun: zroot/vm/db is cloned of zroot/vm/web@vmrun-clone-db
 vmrun: [tmp]/vm/db.seed is made by the recipe
 vmrun: web runs: its clone begins as after a power cut
 vmrun: both machines have the tap tap7, and only one of them runs at a time: give each card a tap of its own
-vmrun: both machines have the address 127.0.0.1:5901, and only one of them runs at a time: give each machine a port of its own
+vmrun: both machines have the address 127.0.0.1:5932, and only one of them runs at a time: give each machine a port of its own
 vmrun: db.rhai is written; `vmrun start db` starts it
 [0]
 ",
