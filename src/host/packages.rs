@@ -4,7 +4,7 @@ use super::Platform;
 
 /// What may be missing, with the line that brings it to FreeBSD and to Debian; an empty one is of the base system there, or there
 /// is none.
-const PACKAGES: [(&str, &str, &str); 20] = [
+const PACKAGES: [(&str, &str, &str); 21] = [
     ("bhyve", "", ""),
     ("bhyvectl", "", ""),
     ("bhyveload", "", ""),
@@ -24,6 +24,7 @@ const PACKAGES: [(&str, &str, &str); 20] = [
     ("scp", "", "apt-get install openssh-client"),
     ("ssh", "", "apt-get install openssh-client"),
     ("ssh-keygen", "", "apt-get install openssh-client"),
+    ("swtpm", "pkg install swtpm", "apt-get install swtpm"),
     ("zstd", "", "apt-get install zstd"),
 ];
 
@@ -41,6 +42,9 @@ pub(crate) fn line(platform: Platform, what: &str) -> Option<&'static str> {
 pub(crate) fn way_out(platform: Platform, what: &str) -> String {
     match (line(platform, what), platform) {
         (Some(line), _) => format!("{line} brings it"),
+        (None, Platform::FreeBsd) if !PACKAGES.iter().any(|(known, ..)| *known == what) => {
+            "install it by pkg(8)".into()
+        }
         (None, Platform::FreeBsd) => format!("{what} is part of FreeBSD's base system; is PATH right?"),
         (None, Platform::Linux) => "install it by the system's packages".into(),
     }
@@ -54,6 +58,7 @@ mod tests {
     fn what_is_missing_is_brought_by_a_package_or_is_of_the_base_system() {
         assert!(PACKAGES.is_sorted_by_key(|(what, ..)| *what));
         let of = |what| [way_out(Platform::FreeBsd, what), way_out(Platform::Linux, what)];
+        assert_eq!(of("nosuch"), ["install it by pkg(8)", "install it by the system's packages"]);
         assert_eq!(of("dnsmasq"), ["pkg install dnsmasq brings it", "apt-get install dnsmasq-base brings it"]);
         assert_eq!(
             of("rctl"),

@@ -320,10 +320,7 @@ pub(crate) fn without(host: &dyn Host, program: &str) -> Option<Fault> {
 /// Returns the fault of a TPM that is to be played where nothing plays it.
 fn tpm(host: &dyn Host, machine: &Machine) -> Option<Fault> {
     machine.tpm_state().filter(|_| !host.is_assumed() && !host.has_program(swtpm::PROGRAM))?;
-    let hint = match host.settings().platform {
-        Platform::FreeBsd => "pkg install swtpm brings it",
-        Platform::Linux => "apt-get install swtpm brings it",
-    };
+    let hint = packages::way_out(host.settings().platform, swtpm::PROGRAM);
     Some(Fault::host(format!("the machine has a TPM, and `{}` is not installed", swtpm::PROGRAM)).hint(hint))
 }
 

@@ -46,6 +46,8 @@ ok     rights         machines may be made: this is root
 ok     programs       bhyve, bhyvectl, ifconfig, bhyveload, grub-bhyve, fetch, zstd, ssh, scp, ssh-keygen, git
 note   programs       `qemu-img` is not installed, which reads images in the forms of other hypervisors
                       pkg install qemu-tools
+note   programs       `swtpm` is not installed, which plays the TPM of a machine
+                      pkg install swtpm
 note   programs       `dnsmasq` is not installed, which is behind `vmrun netboot serve`
                       pkg install dnsmasq
 ok     viewer         vncviewer
@@ -60,7 +62,7 @@ ok     machines       none, and nothing is left of dead runs
             env!("CARGO_PKG_VERSION")
         ),
     );
-    same(&done.stderr, "vmrun: 1 thing is wrong with this host; 5 notes");
+    same(&done.stderr, "vmrun: 1 thing is wrong with this host; 6 notes");
     assert_eq!(done.code, 3);
 
     let mut command = sandbox.command(&["doctor"]);

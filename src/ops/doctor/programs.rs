@@ -15,38 +15,34 @@ const fn needed(platform: Platform) -> &'static [&'static str] {
     }
 }
 
-/// The others, with what lacks without them.
-const fn helpers(platform: Platform) -> &'static [(&'static str, &'static str)] {
+/// Those of one system, with what lacks without them.
+const fn of_system(platform: Platform) -> &'static [(&'static str, &'static str)] {
     match platform {
         Platform::FreeBsd => &[
             ("bhyveload", "loads FreeBSD without firmware"),
             ("grub-bhyve", "loads Linux without firmware"),
             ("fetch", "fetches images"),
-            ("qemu-img", "reads images in the forms of other hypervisors"),
-            ("zstd", "packs what `vmrun export` writes"),
-            ("ssh", "is behind `vmrun ssh` and hosts like ssh://NAME"),
-            ("scp", "is behind `vmrun cp`"),
-            ("ssh-keygen", "makes keys of guests, and verifies libraries"),
-            ("git", "fetches libraries"),
-            ("dnsmasq", "is behind `vmrun netboot serve`"),
         ],
-        Platform::Linux => &[
-            ("curl", "fetches images"),
-            ("qemu-img", "reads images in the forms of other hypervisors"),
-            ("zstd", "packs what `vmrun export` writes"),
-            ("ssh", "is behind `vmrun ssh` and hosts like ssh://NAME"),
-            ("scp", "is behind `vmrun cp`"),
-            ("ssh-keygen", "makes keys of guests, and verifies libraries"),
-            ("git", "fetches libraries"),
-            ("dnsmasq", "is behind `vmrun netboot serve`"),
-        ],
+        Platform::Linux => &[("curl", "fetches images")],
     }
 }
 
+/// Those of every system.
+const OF_ALL: &[(&str, &str)] = &[
+    ("qemu-img", "reads images in the forms of other hypervisors"),
+    ("swtpm", "plays the TPM of a machine"),
+    ("zstd", "packs what `vmrun export` writes"),
+    ("ssh", "is behind `vmrun ssh` and hosts like ssh://NAME"),
+    ("scp", "is behind `vmrun cp`"),
+    ("ssh-keygen", "makes keys of guests, and verifies libraries"),
+    ("git", "fetches libraries"),
+    ("dnsmasq", "is behind `vmrun netboot serve`"),
+];
+
 pub(super) fn examine(host: &System, report: &mut Report) {
     let platform = host.settings().platform;
-    let helpers = helpers(platform);
-    let all = needed(platform).iter().copied().chain(helpers.iter().map(|(name, _)| *name));
+    let others = || of_system(platform).iter().chain(OF_ALL);
+    let all = needed(platform).iter().copied().chain(others().map(|(name, _)| *name));
     let there: Vec<&str> = all.filter(|name| host.has_program(name)).collect();
     if !there.is_empty() {
         report.ok("programs", there.join(", "));
@@ -56,7 +52,7 @@ pub(super) fn examine(host: &System, report: &mut Report) {
     for (name, fault) in needed(platform).iter().filter_map(|name| Some((name, without(host, name)?))) {
         report.wrong("programs", fault.maybe_hint(line(name)));
     }
-    for (name, what) in helpers {
+    for (name, what) in others() {
         if let Some(fault) = without(host, name) {
             let message = format!("{}, which {what}", fault.message);
             report.note("programs", Fault { message, ..fault }.maybe_hint(line(name)));
