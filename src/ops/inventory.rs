@@ -165,10 +165,8 @@ fn entry(
         (None, None) if journal.is_some_and(|journal| journal.in_background) && process.is_some() => {
             EntryState::Unsupervised
         }
-        // The moment in which a run begins, and has written nothing yet.
-        (None, None) if one.record.as_ref().is_some_and(|record| record.is_locked && record.journal.is_none()) => {
-            EntryState::Supervised(MachineState::Starting)
-        }
+        // The moment in which a run begins, and has not written yet whose it is.
+        (None, None) if is_locked && owner.is_none() => EntryState::Supervised(MachineState::Starting),
         (None, None) if one.record.is_none() && process.is_none() => EntryState::Unknown,
         // Who sees no process of others cannot tell that its owner's are dead.
         (_, None) if one.record.is_none() && one.has_lock && process.is_none() && !processes.sees_others => {
@@ -345,6 +343,7 @@ mod tests {
             kept("orphan", Some(("running", 400)), Lock::Free([owner(400), journal::in_background()].concat())),
             kept("dead", Some(("running", 401)), Lock::Free(owner(401))),
             kept("front", None, Lock::Locked(owner(5))),
+            kept("half", None, Lock::Locked("vmru".into())),
             kept("begins", None, Lock::Locked(String::new())),
             kept("killed", None, Lock::Free(owner(402))),
             kept("another", None, Lock::Locked(journal::part_of(&"front".parse().unwrap()))),
@@ -364,6 +363,7 @@ mod tests {
                 "begins starting - - -",
                 "dead left - - /vm/dead.rhai",
                 "front foreground 5 205 /vm/5.rhai",
+                "half starting - - -",
                 "held held - - /vm/held.rhai",
                 "killed left - 207 /vm/402.rhai",
                 "orphan unsupervised - 204 /vm/orphan.rhai",

@@ -34,9 +34,15 @@ pub(crate) fn kept(state: &Path) -> Vec<Kept> {
     }
     let read = |(name, (has_lock, has_folder)): (VmName, (bool, bool))| {
         let folder = state.join(name.as_str());
-        let status = has_folder.then(|| files::read_text(&folder.join(STATUS_FILE)).ok()).flatten();
-        let seen = has_lock.then(|| look(&state.join(format!(".{name}.lock")), false)).flatten();
-        let record = seen.map(|(is_locked, journal)| StateRecord { name: name.clone(), is_locked, journal });
+        let status = || has_folder.then(|| files::read_text(&folder.join(STATUS_FILE)).ok()).flatten();
+        let running = status();
+        let seen = if has_lock { look(&state.join(format!(".{name}.lock")), false) } else { Ok(None) };
+        let has_lock = !matches!(seen, Ok(None));
+        let record = seen.ok().flatten();
+        // A run takes its status away before it lets go of its lock: one that is there after that is a dead one's.
+        let is_over = !has_lock || record.as_ref().is_some_and(|(is_locked, _)| !is_locked);
+        let status = if is_over { status() } else { running };
+        let record = record.map(|(is_locked, journal)| StateRecord { name: name.clone(), is_locked, journal });
         (has_lock || status.is_some()).then_some(Kept { name, folder, status, has_lock, record })
     };
     found.into_iter().filter_map(read).collect()
