@@ -42,6 +42,7 @@ pub(crate) mod leases;
 pub(crate) mod library_tree;
 pub(crate) mod marks;
 pub(crate) mod memory;
+pub(crate) mod name_service;
 pub(crate) mod neighbours;
 pub(crate) mod os;
 pub(crate) mod packages;

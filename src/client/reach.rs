@@ -5,6 +5,7 @@
 
 use crate::diag::Fault;
 use crate::host::files::reason;
+use crate::host::name_service;
 use crate::host::process::timeout;
 use crate::host::seat::reach;
 use crate::host::spawn;
@@ -15,7 +16,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket, sockopt};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -273,8 +274,8 @@ fn address(name: &str) -> Result<IpAddr, Fault> {
     }
     let hint = "give an address, or a name that this host knows";
     let fault = |why: &str| Fault::host(format!("the host {name} has no known address: {why}")).hint(hint);
-    let mut all = (name, 0).to_socket_addrs().map_err(|error| fault(&reason(&error)))?;
-    all.next().map(|address| address.ip()).ok_or_else(|| fault("none is registered"))
+    let all = name_service::addresses(name).map_err(|why| fault(&why.message))?;
+    all.into_iter().next().ok_or_else(|| fault("none is registered"))
 }
 
 /// How many sockets there may be, after asking for as many as the system allows.

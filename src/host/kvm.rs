@@ -1,5 +1,6 @@
 //! Whether the processor helps a hypervisor on Linux (KVM).
 
+use super::name_service;
 use std::fs::{OpenOptions, metadata, read_to_string};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
@@ -57,8 +58,7 @@ fn of(cpuinfo: &str, opened: io::Result<()>, group: impl FnOnce() -> String) -> 
 /// The group that has the device.
 fn group() -> String {
     let Ok(found) = metadata(DEVICE) else { return "kvm".into() };
-    let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(found.gid())).ok().flatten();
-    group.map_or_else(|| found.gid().to_string(), |group| group.name)
+    name_service::group(found.gid()).unwrap_or_else(|| found.gid().to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What whoever runs vmrun may do on this host, as far as it can be seen without starting a process.
 
-use super::Platform;
+use super::{Platform, name_service};
 use crate::model::Target;
 use crate::model::gate::Feature;
 use nix::errno::Errno;
@@ -83,7 +83,7 @@ fn may_administer_networks() -> bool {
 /// Returns the name of whoever runs vmrun, or the number of one without.
 pub(crate) fn user_name() -> String {
     let uid = nix::unistd::geteuid();
-    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+    name_service::user(uid.as_raw()).unwrap_or_else(|| uid.to_string())
 }
 
 /// Returns who has a file, by name or number, where that is neither who runs vmrun nor root; nothing of one that is not there.
@@ -91,8 +91,7 @@ pub(crate) fn owner_beside_us(path: &std::path::Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     let uid = nix::unistd::Uid::from_raw(std::fs::metadata(path).ok()?.uid());
     let is_ours = uid == nix::unistd::geteuid() || uid.is_root();
-    let name = || nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
-    (!is_ours).then(|| name().unwrap_or_else(|| format!("user {uid}")))
+    (!is_ours).then(|| name_service::user(uid.as_raw()).unwrap_or_else(|| format!("user {uid}")))
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 mod examined;
 mod journals;
 mod kept;
+mod look;
 
 pub(crate) use journals::OpenJournal;
 pub(crate) use kept::{Kept, kept, last};
+use look::look;
 
 use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
@@ -24,7 +26,7 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -330,41 +332,6 @@ impl Store {
     }
 }
 
-/// Returns whether another process holds a lock, and the text of its file, if it may be read. That of a run which ended just now is
-/// gone, and there is none.
-///
-/// # Errors
-///
-/// It may not be read.
-fn look(path: &Path, is_ours: bool) -> io::Result<Option<(bool, Option<String>)>> {
-    let lock = match without_links().read(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let is_locked = || {
-        let is_locked = !is_ours && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock));
-        lock.unlock().may_fail("closing the file lets go of it, too");
-        is_locked
-    };
-    let was_locked = is_locked();
-    let text = text_of(&lock);
-    if was_locked || is_ours {
-        return Ok(Some((was_locked, text)));
-    }
-    // A run may have begun between the two, and what was read be its own: it is not dead for that.
-    Ok(if is_locked() { Some((true, text_of(&lock))) } else { is_at(&lock, path).then_some((false, text)) })
-}
-
-/// The text of a lock's file.
-fn text_of(lock: &File) -> Option<String> {
-    let mut text = Vec::with_capacity(JOURNAL);
-    let mut from_begin = lock;
-    from_begin.rewind().may_fail("what was just opened stands at its begin");
-    // One that is bounded is not asked for its size.
-    from_begin.take(u64::MAX).read_to_end(&mut text).may_fail("what came until it failed is what came");
-    (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
-}
-
 /// Takes a lock that dies with its owner. Its file is removed by whoever gives it back, so that one which was opened before may
 /// be the lock of nothing: then there is a new file.
 fn lock(folder: &Folder, path: &Path, patience: Duration) -> io::Result<Option<File>> {
@@ -417,7 +384,7 @@ mod tests {
     use crate::host::Platform;
     use crate::model::Target;
 
-    fn settings(folder: &Path) -> Settings {
+    pub(super) fn settings(folder: &Path) -> Settings {
         let (state, config) = (folder.join("state"), folder.join("config"));
         Settings {
             platform: Platform::FreeBsd,
@@ -453,29 +420,6 @@ mod tests {
         other.tidy(&name, false).unwrap();
         other.clear(&name).unwrap();
         assert_eq!(std::fs::read_dir(&settings.state).unwrap().count(), 0);
-    }
-
-    /// A look takes several steps, and a run may begin or end between any two of them.
-    #[test]
-    fn a_run_that_begins_or_ends_while_somebody_looks_is_never_seen_dead() {
-        let folder = tempfile::tempdir().unwrap();
-        let (settings, name): (_, VmName) = (settings(folder.path()), "lab".parse().unwrap());
-        std::thread::scope(|threads| {
-            let runs = threads.spawn(|| {
-                for _ in 0..2000 {
-                    let mut run = Store::new(settings.clone());
-                    while !run.reserve(&name, Duration::ZERO).unwrap() {}
-                    run.note(&name, "a\n", false).unwrap();
-                    run.tidy(&name, false).unwrap();
-                    run.clear(&name).unwrap();
-                }
-            });
-            let looker = Store::new(settings.clone());
-            while !runs.is_finished() {
-                let dead = looker.records().into_iter().find(|seen| !seen.is_locked && seen.journal.is_some());
-                assert_eq!(dead, None);
-            }
-        });
     }
 
     #[test]
