@@ -1,6 +1,7 @@
-//! Links the released program for Linux without shared libraries.
+//! Links the program for Linux without shared libraries.
 //!
-//! A run does its own work in a few milliseconds; finding, mapping and relocating three shared libraries takes one of them.
+//! A run does its own work in a few milliseconds; finding, mapping and relocating three shared libraries takes one of them, and
+//! three where nothing is optimised, which tests start thousands of times.
 //! Cargo can ask for a static program only together with everything that runs while building, and procedural macros cannot be
 //! static. So the linker is given the same names with the static libraries behind them. Where the C compiler has none of
 //! these the program is linked as usual.
@@ -30,7 +31,7 @@ fn main() {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|it| it == value);
     let native = env::var("HOST").ok() == env::var("TARGET").ok();
     let gnu = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
-    if !(native && gnu && is("PROFILE", "release")) || file("crt1.o").is_none() {
+    if !(native && gnu) || file("crt1.o").is_none() {
         return;
     }
     let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else { return };
@@ -43,7 +44,7 @@ fn main() {
         println!("cargo::rustc-link-arg-bins=-static");
         println!("cargo::rustc-link-arg-bins=-no-pie");
         // Functions whose code is the same are there once: half a MiB less is mapped while a guest runs.
-        if links_with(FOLD, &out) {
+        if is("PROFILE", "release") && links_with(FOLD, &out) {
             println!("cargo::rustc-link-arg-bins={FOLD}");
         }
     }
