@@ -38,6 +38,7 @@ mod new;
 #[cfg(test)]
 mod options;
 mod paint;
+mod permit_guard;
 mod plan;
 mod record;
 mod remove;
@@ -131,6 +132,9 @@ enum Command {
     /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
     #[command(hide = true)]
     SerialRelay(serial_relay::SerialRelayArgs),
+    /// Hold the permit of a machine, and end its guest where it is lost: a helper of a machine with `permit`
+    #[command(hide = true)]
+    PermitGuard(permit_guard::PermitGuardArgs),
     /// Give back what runs have left that were killed
     Gc(gc::GcArgs),
     /// Tell what this host lacks for machines, and what mends it
@@ -307,6 +311,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Adopt(args) => start::adopt(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
         Command::SerialRelay(args) => serial_relay::run(&args),
+        Command::PermitGuard(args) => permit_guard::run(&args, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Top(args) => top::run(&args, term),

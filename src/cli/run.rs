@@ -72,6 +72,10 @@ pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
         Progress::Helper(what) => vec![(*what).into()],
+        Progress::PermitHeld => vec!["the permit is held".into()],
+        Progress::PermitLost(why, left) => {
+            vec![format!("the permit is lost: {why}; the guest is down in {:.1}s", left.as_secs_f64())]
+        }
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],
         Progress::Pauses(wait) => {
             vec![format!("the guest rebooted as soon as it was started; starting it again in {wait:?}")]

@@ -224,7 +224,7 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;
     let request = RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, user_net);
-    RecipeRequest { asks_nothing: given.asks_nothing, asked: given.asked, ..request }
+    RecipeRequest { asks_nothing: given.asks_nothing, permit: given.permit.clone(), asked: given.asked, ..request }
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.
@@ -338,7 +338,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
     let set = status.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let (path, user_net) = (status.recipe.clone(), status.user_net);
-    RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
+    RecipeRequest { path, init, set, user_net, asks_nothing: false, permit: None, asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.

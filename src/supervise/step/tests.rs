@@ -4,7 +4,8 @@ use proptest::prelude::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn rules() -> Rules {
-    Rules { stop_within: 60 * SECOND, has_agent: false, is_background: false, restart: None, is_imagined: false }
+    let (stop_within, force_within) = (60 * SECOND, FORCE_WITHIN);
+    Rules { stop_within, force_within, has_agent: false, is_background: false, restart: None, is_imagined: false }
 }
 
 /// A run as whoever drives it sees it: what was decided, and what became of it.
@@ -29,7 +30,7 @@ impl Walk {
         let is_evaluated = matches!(self.state.phase, Phase::Evaluating | Phase::Down | Phase::Stopped);
         let can = match &event {
             Event::Started => matches!(self.state.phase, Phase::Evaluating | Phase::Down),
-            Event::Ended(_) | Event::DialogFailed => self.has_guest,
+            Event::Ended(_) | Event::DialogFailed | Event::PermitLost => self.has_guest,
             Event::Evaluated(_) => is_evaluated,
             Event::Deadline => self.state.deadline.is_some(),
             Event::StopAsked => true,
@@ -66,6 +67,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => ends().prop_map(Event::Ended),
         1 => Just(Event::StopAsked),
         1 => Just(Event::DialogFailed),
+        1 => Just(Event::PermitLost),
         2 => Just(Event::Deadline),
         3 => any::<bool>().prop_map(Event::Evaluated),
     ];
@@ -82,6 +84,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         |(stop, [is_background, has_agent], restart)| Rules {
             has_agent,
             stop_within: Duration::from_secs(stop),
+            force_within: FORCE_WITHIN,
             is_background,
             restart,
             is_imagined: false,
