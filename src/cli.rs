@@ -67,7 +67,7 @@ use crate::ops::recipe::{Prefetch, is_recipe, is_there, prefetch};
 use crate::ops::settings::{self as place, platform};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use given::{GivenArgs, QueryArgs, RecipeArgs, pair};
+use given::{GivenArgs, PermitArgs, QueryArgs, RecipeArgs, pair};
 use std::process::ExitCode;
 use term::Term;
 

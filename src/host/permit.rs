@@ -48,6 +48,12 @@ pub(crate) fn helper(permit: &Permit, machine: &VmName, settings: &Settings) -> 
     Ok(Helper { socket: Some(socket), within, is_fatal: true, is_ours: true, is_permit: true, ..helper })
 }
 
+/// Returns the socket of a guard by its command line.
+pub(crate) fn socket_of(command: &str) -> Option<PathBuf> {
+    let (_, rest) = command.split_once(" --listen=")?;
+    rest.split_once(" --ttl=").map(|(socket, _)| socket.into())
+}
+
 /// What a guard answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PermitAnswer {

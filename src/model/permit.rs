@@ -71,6 +71,40 @@ impl Permit {
     }
 }
 
+/// A permit as the command line gives it: commands as one types them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PermitOptions {
+    /// The command that holds it for as long as it lives.
+    pub acquire: Option<String>,
+    /// The command that renews it each time that it succeeds.
+    pub keep: Option<String>,
+    /// How long it is good after it was renewed.
+    pub ttl: Option<Duration>,
+}
+
+impl PermitOptions {
+    /// Returns the permit, if one is given.
+    pub(crate) fn permit(&self) -> Result<Option<Permit>, Fault> {
+        let command = |text: &Option<String>| text.as_ref().map(|text| Argv::new("sh").arg("-c").arg(text));
+        let times = Times { ttl: self.ttl, ..Times::default() };
+        match (command(&self.acquire), command(&self.keep)) {
+            (None, None) if self.ttl.is_none() => Ok(None),
+            (None, None) => {
+                let fault = Fault::usage("`--permit-ttl` says how long a permit is good, and there is none");
+                Err(fault.hint("say which, by `--permit 'CMD …'` or `--permit-keep 'CMD …'`"))
+            }
+            (acquire, keep) => Permit::new(acquire, keep, times).map(Some),
+        }
+    }
+
+    /// Returns the options of a command line that give it.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let command = |key: &str, text: &Option<String>| text.as_ref().map(|text| format!("--{key}={text}"));
+        let ttl = self.ttl.map(|ttl| format!("--permit-ttl={}ms", ttl.as_millis()));
+        [command("permit", &self.acquire), command("permit-keep", &self.keep), ttl].into_iter().flatten().collect()
+    }
+}
+
 /// The times of a permit, as far as somebody gives them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
@@ -210,6 +244,22 @@ mod tests {
         );
         let none = Permit::new(None, None, Times::default()).unwrap_err();
         assert_eq!(none.message, "a permit needs a command that holds it, or one that renews it");
+    }
+
+    #[test]
+    fn options_are_commands_of_a_shell_and_give_themselves_again() {
+        let options = PermitOptions {
+            acquire: Some("etcdctl lock vm/db".into()),
+            keep: Some("exit 0".into()),
+            ttl: Some(seconds(30)),
+        };
+        assert_eq!(options.words(), ["--permit=etcdctl lock vm/db", "--permit-keep=exit 0", "--permit-ttl=30000ms"]);
+        let permit = options.permit().unwrap().unwrap();
+        assert_eq!(permit.acquire.unwrap().to_string(), "sh -c 'etcdctl lock vm/db'");
+        assert_eq!((permit.ttl, permit.within), (seconds(30), seconds(20)));
+        assert_eq!(PermitOptions::default().permit(), Ok(None));
+        let alone = PermitOptions { ttl: Some(seconds(30)), ..PermitOptions::default() }.permit().unwrap_err();
+        assert_eq!(alone.message, "`--permit-ttl` says how long a permit is good, and there is none");
     }
 
     #[test]

@@ -3,19 +3,24 @@
 
 use super::settings;
 use crate::diag::Fault;
-use crate::host::clock;
+use crate::host::clock::{self, Utc};
 use crate::host::foreign_process::ForeignProcess;
 use crate::host::handover::{hand_over, own_program};
-use crate::host::permit::{self, PermitSocket};
+use crate::host::helper::HelperId;
+use crate::host::permit::{self, PermitAnswer, PermitSocket};
 use crate::host::signals::Signals;
 use crate::host::wait;
 use crate::host::watched_command::WatchedCommand;
 pub(crate) use crate::model::permit::{Permit, Times};
 use crate::model::permit::{PermitRecord, PermitState};
 use crate::model::{Argv, VmName};
+use crate::supervise::Hold;
+use crate::supervise::journal::Journal;
 use crate::supervise::recovery;
 use nix::poll::PollTimeout;
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,6 +39,60 @@ const GIVES_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// How many commands that were killed and do not go away there may be, before no more are started.
 const STUCK_MAX: usize = 8;
+
+/// How the permit of a machine is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PermitFound {
+    /// Where its guard answers.
+    socket: PathBuf,
+    /// What it has answered, if it has.
+    answer: Option<PermitAnswer>,
+}
+
+/// What is said of a permit of which nobody tells how it stands.
+const UNGUARDED: &str = "who guards it does not answer";
+
+impl PermitFound {
+    /// Returns that of a machine whose journal has a guard.
+    pub(crate) fn noted(journal: &Journal) -> Option<Self> {
+        let socket = |hold: &Hold| {
+            let Hold::Helper { name, id: HelperId::Process(process), .. } = hold else { return None };
+            permit::socket_of(&process.command).filter(|_| name == permit::NAME)
+        };
+        journal.holds.iter().find_map(socket).map(|socket| Self { socket, answer: None })
+    }
+
+    /// Asks its guard.
+    pub(crate) fn ask(&mut self) {
+        self.answer = permit::ask(&self.socket);
+    }
+
+    /// Returns whether it is held.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(&self.answer, Some(PermitAnswer { state: PermitState::Held { .. }, .. }))
+    }
+
+    /// Returns it as a JSON object.
+    pub(crate) fn value(&self) -> Value {
+        let since = self.answer.as_ref().map(|answer| answer.since);
+        let why = match self.answer.as_ref().map(|answer| &answer.state) {
+            Some(PermitState::Lost { why, .. }) => Some(why.as_str()),
+            Some(PermitState::Held { .. } | PermitState::Wanted) => None,
+            None => Some(UNGUARDED),
+        };
+        json!({ "state": if self.is_held() { "held" } else { "lost" }, "since": since, "why": why })
+    }
+}
+
+impl fmt::Display for PermitFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.answer.as_ref().map(|answer| (answer.since, &answer.state)) {
+            Some((since, PermitState::Held { .. })) => write!(f, "held since {}", Utc(since)),
+            Some((_, PermitState::Lost { why, .. })) => write!(f, "lost: {why}"),
+            Some((_, PermitState::Wanted)) | None => write!(f, "lost: {UNGUARDED}"),
+        }
+    }
+}
 
 /// What a guard is told.
 pub(crate) struct GuardRequest {

@@ -229,14 +229,7 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
             let over = (state.asked + rules.stop_within).max(now);
             go(&mut state, Stopping, Some(over), vec![Action::Stop(Means::PowerButton)])
         }
-        // It is being stopped already, and has less time than it was given.
-        (Stopping, Event::PermitLost) => {
-            let sooner = (now + rules.stop_within).min(state.deadline.unwrap_or(now));
-            go(&mut state, Stopping, Some(sooner), vec![])
-        }
-        (Asking, Event::PermitLost) => {
-            go(&mut state, Stopping, Some(now + rules.stop_within), vec![Action::Stop(Means::PowerButton)])
-        }
+        (Asking | Stopping, Event::PermitLost) => hurry(&mut state, now, rules),
         (Running, Event::StopAsked | Event::DialogFailed | Event::PermitLost) => {
             go(&mut state, Stopping, Some(now + rules.stop_within), vec![Action::Stop(Means::PowerButton)])
         }
@@ -270,6 +263,16 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
 fn go(state: &mut RunState, phase: Phase, deadline: Option<Duration>, actions: Vec<Action>) -> Vec<Action> {
     (state.phase, state.deadline) = (phase, deadline);
     actions
+}
+
+/// A guest that is being stopped already has less time than it was given: its power button is pressed, if it was not.
+fn hurry(state: &mut RunState, now: Duration, rules: &Rules) -> Vec<Action> {
+    let over = now + rules.stop_within;
+    if state.phase == Phase::Asking {
+        return go(state, Phase::Stopping, Some(over), vec![Action::Stop(Means::PowerButton)]);
+    }
+    let sooner = state.deadline.map_or(over, |deadline| deadline.min(over));
+    go(state, Phase::Stopping, Some(sooner), vec![])
 }
 
 /// The guest has run for a while: first that is said, then the log is looked at from time to time.

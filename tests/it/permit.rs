@@ -376,3 +376,85 @@ pkill -F [tmp]/state/db/permit.pid
 ",
     );
 }
+
+#[test]
+fn a_permit_of_the_command_line_is_told_kept_by_who_takes_over_and_asked_for_again() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", "");
+    let holds = "--permit=echo $$ >[tmp]/vm/holder; echo held; exec sleep 60";
+    let (holds, ttl) = (host.own(holds), "--permit-ttl=3s");
+    ended(&host.run(&["start", "db.rhai", &holds, ttl]), 0, "vmrun: db runs");
+    ended(&host.run(&["start", "db.rhai", &holds, ttl]), 0, "vmrun: db runs already");
+    let status = host.run(&["status", "db"]);
+    assert!(
+        status.stdout.lines().any(|line| line.starts_with("permit ") && line.contains("  held since ")),
+        "{status:?}"
+    );
+    let listed: serde_json::Value = serde_json::from_str(&host.run(&["list", "--json"]).stdout).unwrap();
+    assert_eq!(
+        (&listed["machines"][0]["permit"]["state"], &listed["machines"][0]["permit"]["why"]),
+        (&"held".into(), &serde_json::Value::Null)
+    );
+    let metrics = host.run(&["metrics"]).stdout;
+    assert!(metrics.contains("\nvmrun_machine_permit_held{machine=\"db\"} 1\n"), "{metrics}");
+    assert!(host.log("db").contains("the permit is held\n"), "{}", host.log("db"));
+    let first = number(&host, "vm/holder");
+    // Whoever takes it over has the command line, too: the next boot asks for the permit again.
+    kill(host.status("db").unwrap().supervisor.unwrap());
+    ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
+    assert!(lives(first));
+    ended(&host.run(&["restart", "db"]), 0, "vmrun: db is down\nvmrun: db runs");
+    let second = number(&host, "vm/holder");
+    assert!(!lives(first) && lives(second));
+    // What was lost is told by events.
+    kill(second);
+    wait("its end", || host.run(&["monitor", "db"]).code == 8);
+    let events = host.run(&["events", "db"]).stdout;
+    let lost = events.lines().rfind(|line| line.contains("\"event\":\"permit\"")).unwrap();
+    assert!(lost.contains("\"state\":\"lost\"") && lost.contains("was killed by signal 9"), "{lost}");
+    // By its name it is started as it was before.
+    host.write("fake/exits", "run\n");
+    let again = host.run(&["start", "db"]);
+    assert!(again.stderr.contains("as it was started before: db '--permit=echo $$ >"), "{again:?}");
+    assert!(lives(number(&host, "vm/holder")));
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+}
+
+#[test]
+fn a_start_waits_for_a_permit_that_somebody_else_has() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    let holds = "--permit=until mkdir [tmp]/vm/lock 2>/dev/null; do sleep 0.1; done; echo held; exec sleep 60";
+    let holds = host.own(holds);
+    fs::create_dir(host.path("vm/lock")).unwrap();
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| host.run(&["start", "db.rhai", &holds, "--wait", "20s"]));
+        sleep(Duration::from_millis(500));
+        fs::remove_dir(host.path("vm/lock")).unwrap();
+        ended(&start.join().unwrap(), 0, "vmrun: db runs");
+    });
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+}
+
+#[test]
+fn a_plan_has_the_permit_of_the_command_line_and_a_time_alone_is_none() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+    sandbox.write(
+        "db.rhai",
+        "bhyve(#{ name: \"db\", memory: 64.MiB, bootrom: \"[tmp]/vm/rom.fd\", slots: #{ \"31\": lpc() } }).run();\n",
+    );
+    let plan = sandbox.run(&["plan", "db.rhai", "--permit-keep", "exit 0", "--permit-ttl", "30s"]);
+    let guard = "sh -c 'vmrun permit-guard --machine=db --listen=[tmp]/state/db/permit.sock --ttl=30000ms --within=20000ms \
+                 --every=4000ms --keep=sh --keep=-c '\\''--keep=exit 0'\\'' & echo $! >[tmp]/state/db/permit.pid'\n";
+    assert!(plan.stdout.contains(guard), "{}", plan.stdout);
+    let done = sandbox.run(&["db.rhai", "--permit-ttl", "30s"]);
+    assert_eq!(done.code, 2);
+    same(
+        &done.stderr,
+        "error: `--permit-ttl` says how long a permit is good, and there is none\n |\n = hint: say which, by `--permit 'CMD …'` or \
+         `--permit-keep 'CMD …'`\n",
+    );
+}

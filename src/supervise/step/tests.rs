@@ -278,3 +278,29 @@ fn a_guest_that_reboots_at_once_pauses_and_one_that_is_imagined_does_not() {
     let imagined = told(&Rules { is_imagined: true, ..rules() }, &events);
     assert_eq!(imagined[5], "0 Evaluated(true) -> Evaluating: [Evaluate { is_reboot: true }]");
 }
+
+#[test]
+fn a_guest_whose_permit_is_lost_has_the_time_that_is_left_whatever_it_was_given_before() {
+    let lost = Rules { stop_within: 3 * SECOND, force_within: SECOND, ..rules() };
+    let with_agent = Rules { has_agent: true, ..rules() };
+    let button = Action::Stop(Means::PowerButton);
+    for (before, first) in [
+        (vec![(Event::Started, rules())], vec![button.clone()]),
+        // Its button is pressed already.
+        (vec![(Event::Started, rules()), (Event::StopAsked, rules())], vec![]),
+        (vec![(Event::Started, rules()), (Event::StopAsked, with_agent)], vec![button]),
+    ] {
+        let mut state = RunState::default();
+        for (event, rules) in before {
+            state = step(state, event, SECOND, &rules).0;
+        }
+        let (state, actions) = step(state, Event::PermitLost, 2 * SECOND, &lost);
+        assert_eq!((state.deadline, actions, state.is_stopped), (Some(5 * SECOND), first, true));
+        let (state, actions) = step(state, Event::Deadline, 5 * SECOND, &lost);
+        assert_eq!((state.deadline, actions), (Some(6 * SECOND), vec![Action::Stop(Means::Force)]));
+        // It is being switched off, and there is nothing left to say.
+        assert_eq!(step(state.clone(), Event::PermitLost, 6 * SECOND, &lost), (state.clone(), vec![]));
+        let (_, actions) = step(state, Event::Deadline, 6 * SECOND, &lost);
+        assert_eq!(actions, [Action::Stop(Means::Kill)]);
+    }
+}
