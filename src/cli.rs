@@ -129,12 +129,8 @@ enum Command {
     /// Look after a machine: what `start` starts
     #[command(hide = true)]
     Supervise(supervise::SuperviseArgs),
-    /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
-    #[command(hide = true)]
-    SerialRelay(serial_relay::SerialRelayArgs),
-    /// Hold the permit of a machine, and end its guest where it is lost: a helper of a machine with `permit`
-    #[command(hide = true)]
-    PermitGuard(permit_guard::PermitGuardArgs),
+    #[command(flatten)]
+    Helper(HelperCommand),
     /// Give back what runs have left that were killed
     Gc(gc::GcArgs),
     /// Tell what this host lacks for machines, and what mends it
@@ -294,6 +290,24 @@ fn failed(diagnostics: &[Diagnostic], term: &Term) -> ExitCode {
     ExitCode::from(code(diagnostics))
 }
 
+/// What vmrun itself is as a helper of a machine.
+#[derive(Subcommand)]
+enum HelperCommand {
+    /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
+    #[command(hide = true)]
+    SerialRelay(serial_relay::SerialRelayArgs),
+    /// Hold the permit of a machine, and end its guest where it is lost: a helper of a machine with `permit`
+    #[command(hide = true)]
+    PermitGuard(permit_guard::PermitGuardArgs),
+}
+
+fn helper(command: HelperCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match command {
+        HelperCommand::SerialRelay(args) => serial_relay::run(&args),
+        HelperCommand::PermitGuard(args) => permit_guard::run(&args, term),
+    }
+}
+
 /// Calls the function of a command, and returns the exit code if nothing went wrong.
 fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<Diagnostic>> {
     let done = match command {
@@ -310,8 +324,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
-        Command::SerialRelay(args) => serial_relay::run(&args),
-        Command::PermitGuard(args) => permit_guard::run(&args, term),
+        Command::Helper(command) => helper(command, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Top(args) => top::run(&args, term),

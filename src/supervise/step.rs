@@ -200,13 +200,7 @@ pub(crate) enum Action {
 /// Returns what follows from an event at a time since the run began, which only grows.
 pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rules) -> (RunState, Vec<Action>) {
     use Phase::{Asking, Down, Evaluating, Forcing, Killing, Over, Resting, Running, Stopped, Stopping};
-    let is_stop = |event: &Event| match event {
-        Event::StopAsked => state.phase != Over,
-        Event::DialogFailed => state.phase == Running,
-        Event::PermitLost => matches!(state.phase, Running | Asking | Stopping),
-        Event::Started | Event::Ended(_) | Event::Deadline | Event::Evaluated(_) => false,
-    };
-    state.is_stopped |= is_stop(&event);
+    state.is_stopped |= is_stop(&state.phase, &event);
     let is_reboot = state.last == Some(Ended::Rebooted);
     let actions = match (&state.phase, event) {
         // One evaluation may boot several machines, one after the other: the last one counts.
@@ -258,6 +252,16 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
         | (Over, _) => vec![],
     };
     (state, actions)
+}
+
+/// Returns whether an event has a run stop from outside.
+fn is_stop(phase: &Phase, event: &Event) -> bool {
+    match event {
+        Event::StopAsked => *phase != Phase::Over,
+        Event::DialogFailed => *phase == Phase::Running,
+        Event::PermitLost => matches!(phase, Phase::Running | Phase::Asking | Phase::Stopping),
+        Event::Started | Event::Ended(_) | Event::Deadline | Event::Evaluated(_) => false,
+    }
 }
 
 fn go(state: &mut RunState, phase: Phase, deadline: Option<Duration>, actions: Vec<Action>) -> Vec<Action> {
