@@ -33,6 +33,8 @@ pub enum Blame {
     Host,
     /// The guest failed.
     Guest,
+    /// The machine has lost its permit, and was stopped.
+    Permit,
     /// It cannot be told: what there is to look at could not be read.
     Unsure,
     /// Somebody interrupted the run.
