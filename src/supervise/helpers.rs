@@ -80,6 +80,8 @@ impl Run {
                 Some(jail) => bhyve::within(&jail.name, &helper.argv),
                 None => helper.argv.clone(),
             };
+            // What is vmrun's own runs where this one does.
+            let argv = if helper.is_ours { argv } else { plan.helped(self.host.settings().platform, machine, argv) };
             let folder = self.host.settings().machine_folder(machine.name());
             let start = HelperStart { helper, argv, folder };
             if !self.keeps_helper(&start)? {

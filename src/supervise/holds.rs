@@ -107,6 +107,7 @@ impl Hold {
             }
             Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
             Self::Effect(Effect::Disk(change)) => made::words(change),
+            Self::Effect(Effect::MakeCgroup(folder)) => words(&["cgroup", &folder.to_string_lossy()]),
             Self::Effect(
                 Effect::Umask(_)
                 | Effect::Truncate { .. }
@@ -116,6 +117,7 @@ impl Hold {
                 | Effect::DestroyLink(_)
                 | Effect::DeleteRoute(_)
                 | Effect::RemoveJail(_)
+                | Effect::RemoveCgroup(_)
                 | Effect::Reclaim { .. }
                 | Effect::DestroyInner(_)
                 | Effect::WriteFile { .. }
@@ -154,6 +156,7 @@ impl Hold {
                 how: Membership { is_span: true, ..Membership::default() },
             }),
             ["link", name] => Self::Link(name.parse().ok()?),
+            ["cgroup", folder] => Self::Effect(Effect::MakeCgroup(folder.into())),
             ["jail", jail] => Self::Jail(jail.parse().ok()?),
             ["lent", jail, tap] => Self::Effect(Effect::Lend { jail: jail.parse().ok()?, tap: tap.parse().ok()? }),
             ["inner", jail, bridge, half, tap] => Self::Effect(Effect::CreateInner(Box::new(Inner {

@@ -1,6 +1,7 @@
 //! A host's state in memory, and what effects do to it: the one simulation of effects, under rehearsals and simulated hosts.
 
 use crate::diag::{Cause, Fault};
+use crate::host::cgroup::DeviceNumber;
 use crate::host::volumes::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, host_key, interfaces};
 use crate::model::{InterfaceName, Size, VmName};
@@ -26,10 +27,14 @@ pub(crate) struct World {
     nodes: BTreeSet<String>,
     routes: BTreeSet<String>,
     jails: BTreeSet<String>,
+    cgroups: BTreeSet<PathBuf>,
     helpers: BTreeSet<String>,
     /// Bridges in the networks of jails.
     inner: BTreeSet<String>,
 }
+
+/// The disk on which everything is that a world is told of.
+pub(crate) const DISK: Option<DeviceNumber> = Some(DeviceNumber { major: 8, minor: 0 });
 
 impl World {
     /// Makes one that has only these interfaces.
@@ -39,12 +44,12 @@ impl World {
 
     /// Makes a file known.
     pub(crate) fn file(&mut self, path: &Path, size: Option<Size>, has_data: bool) {
-        self.files.insert(path.into(), FileFact { size, has_data, is_folder: false });
+        self.files.insert(path.into(), FileFact { size, has_data, is_folder: false, device: DISK });
     }
 
     /// Makes a folder known in which nothing is.
     pub(crate) fn folder(&mut self, path: &Path) {
-        self.files.insert(path.into(), FileFact { size: None, has_data: false, is_folder: true });
+        self.files.insert(path.into(), FileFact { size: None, has_data: false, is_folder: true, device: DISK });
     }
 
     fn comes(&mut self, path: &Path, size: Option<Size>) {
@@ -115,6 +120,8 @@ impl World {
             Effect::AddRoute(router) => drop(self.routes.insert(router.to_string())),
             Effect::DeleteRoute(router) => drop(self.routes.remove(&router.to_string())),
             Effect::CreateJail { jail, .. } => drop(self.jails.insert(jail.name.to_string())),
+            Effect::MakeCgroup(folder) => drop(self.cgroups.insert(folder.clone())),
+            Effect::RemoveCgroup(folder) => drop(self.cgroups.remove(folder)),
             Effect::RemoveJail(jail) => drop(self.jails.remove(jail.as_str())),
             // Where a tap is does not matter here: it is one of the interfaces, in no bridge of the host's.
             Effect::Lend { tap, .. } => {
@@ -191,6 +198,8 @@ impl World {
         left.extend(self.nodes.difference(&before.nodes).map(|node| format!("the node /dev/vmm/{node}")));
         left.extend(self.routes.difference(&before.routes).map(|route| format!("the route to {route}")));
         left.extend(self.jails.difference(&before.jails).map(|jail| format!("the jail {jail}")));
+        let groups = self.cgroups.difference(&before.cgroups);
+        left.extend(groups.map(|folder| format!("the control group {}", folder.display())));
         left.extend(self.helpers.difference(&before.helpers).map(|helper| format!("the helper {helper}")));
         left.extend(self.inner.difference(&before.inner).map(|bridge| format!("the bridge {bridge}")));
         let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));

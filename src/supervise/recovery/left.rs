@@ -208,6 +208,9 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
         Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
+        Hold::Effect(Effect::MakeCgroup(folder)) if same_boot && host.file(folder).is_some() => {
+            left.backs.extend(hold.back(platform).map(Back::Effect));
+        }
         Hold::Helper { name, id: HelperId::Process(process), .. } if same_boot => {
             undo_helper(host, (name, process), journal, left, hold.back(platform));
         }
