@@ -49,10 +49,12 @@ pub(crate) fn of<H: Facts + ?Sized>(host: &H, machine: &Machine) -> Option<Cgrou
     }
     let folder = folder(&host.settings().cgroups, machine.name());
     let unknown = || vec![UNKNOWN_DISK.into()];
-    let disks = match limits.transfers == Transfers::default() {
-        true => Vec::new(),
-        false if host.is_assumed() => unknown(),
-        false => disks(host, machine).unwrap_or_else(|_| unknown()),
+    let disks = if limits.transfers == Transfers::default() {
+        Vec::new()
+    } else if host.is_assumed() {
+        unknown()
+    } else {
+        disks(host, machine).unwrap_or_else(|_| unknown())
     };
     Some(Cgroup { folder, disks })
 }

@@ -13,7 +13,7 @@ use crate::host::helper::{HelperEnd, HelperId, HelperProcess};
 use crate::host::spawn::left_to_gc;
 use crate::host::{Effect, FetchProgress, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
-use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
+use crate::model::{InterfaceName, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
 
 /// A hold: something that was taken and has to be given back. ("Lease" is the word of DHCP.)
@@ -90,46 +90,10 @@ impl Hold {
 
     /// Returns the words of a journal for it; nothing for an effect that takes nothing.
     pub(crate) fn words(&self) -> Option<Vec<String>> {
-        let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
         match self {
-            Self::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => words(&["tap", link.name.as_str()]),
-            Self::Effect(Effect::Join { bridge, member, how }) => {
-                words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()])
-            }
-            Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
+            Self::Effect(effect) => words_of(effect),
             Self::Link(name) => words(&["link", name.as_str()]),
-            Self::Jail(jail) | Self::Effect(Effect::CreateJail { jail: Jail { name: jail, .. }, .. }) => {
-                words(&["jail", jail.as_str()])
-            }
-            Self::Effect(Effect::Lend { jail, tap }) => words(&["lent", jail.as_str(), tap.as_str()]),
-            Self::Effect(Effect::CreateInner(inner)) => {
-                words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
-            }
-            Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
-            Self::Effect(Effect::Disk(change)) => made::words(change),
-            Self::Effect(Effect::MakeCgroup(folder)) => words(&["cgroup", &folder.to_string_lossy()]),
-            Self::Effect(
-                Effect::Umask(_)
-                | Effect::Truncate { .. }
-                | Effect::DestroyNode(_)
-                | Effect::DestroyTap(_)
-                | Effect::Leave { .. }
-                | Effect::DestroyLink(_)
-                | Effect::DeleteRoute(_)
-                | Effect::RemoveJail(_)
-                | Effect::RemoveCgroup(_)
-                | Effect::Reclaim { .. }
-                | Effect::DestroyInner(_)
-                | Effect::WriteFile { .. }
-                | Effect::WriteImage { .. }
-                | Effect::MakeHostKey(_)
-                | Effect::CopyVars { .. }
-                | Effect::Fetch(_)
-                | Effect::StartHelper(_)
-                | Effect::EndHelper(_)
-                | Effect::Run(_)
-                | Effect::Make { .. },
-            ) => None,
+            Self::Jail(jail) => words(&["jail", jail.as_str()]),
             Self::Lock(name) => words(&["lock", name.as_str()]),
             Self::Node(name) => words(&["node", name.as_str()]),
             Self::Image(path, Access::ReadOnly) => words(&["reads", &path.to_string_lossy()]),
@@ -180,6 +144,49 @@ impl Hold {
             _ => Self::Effect(Effect::Disk(Box::new(made::read(&words)?))),
         })
     }
+}
+
+/// Returns the words of a journal for what an effect takes; nothing where it takes nothing.
+fn words_of(effect: &Effect) -> Option<Vec<String>> {
+    match effect {
+        Effect::CreateLink(link) if link.kind == LinkKind::Tap => words(&["tap", link.name.as_str()]),
+        Effect::Join { bridge, member, how } => {
+            words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()])
+        }
+        Effect::CreateLink(link) => words(&["link", link.name.as_str()]),
+        Effect::CreateJail { jail, .. } => words(&["jail", jail.name.as_str()]),
+        Effect::Lend { jail, tap } => words(&["lent", jail.as_str(), tap.as_str()]),
+        Effect::CreateInner(inner) => {
+            words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
+        }
+        Effect::AddRoute(router) => words(&["route", &router.to_string()]),
+        Effect::Disk(change) => made::words(change),
+        Effect::MakeCgroup(folder) => words(&["cgroup", &folder.to_string_lossy()]),
+        Effect::Umask(_)
+        | Effect::Truncate { .. }
+        | Effect::DestroyNode(_)
+        | Effect::DestroyTap(_)
+        | Effect::Leave { .. }
+        | Effect::DestroyLink(_)
+        | Effect::DeleteRoute(_)
+        | Effect::RemoveJail(_)
+        | Effect::RemoveCgroup(_)
+        | Effect::Reclaim { .. }
+        | Effect::DestroyInner(_)
+        | Effect::WriteFile { .. }
+        | Effect::WriteImage { .. }
+        | Effect::MakeHostKey(_)
+        | Effect::CopyVars { .. }
+        | Effect::Fetch(_)
+        | Effect::StartHelper(_)
+        | Effect::EndHelper(_)
+        | Effect::Run(_)
+        | Effect::Make { .. } => None,
+    }
+}
+
+fn words(words: &[&str]) -> Option<Vec<String>> {
+    Some(words.iter().map(ToString::to_string).collect())
 }
 
 impl Run {

@@ -202,7 +202,8 @@ vm.limits(#{ readbps: 20.MiB, writebps: 10.MiB, readiops: 500, writeiops: 200 })
 vm.run();
 "#;
     sandbox.write("web.rhai", recipe);
-    let done = sandbox.run(&["plan", "web.rhai", "--on", "linux"]);
+    let mut plan = sandbox.command(&["plan", "web.rhai", "--on", "linux"]);
+    let done = sandbox.finish(plan.env_remove("VMRUN_CGROUP_DIR"));
     let line = done.stdout.lines().find(|line| line.contains("qemu-")).unwrap_or_default();
     // Where the images will be nobody knows.
     let limited = |disk: &str| {

@@ -4,7 +4,7 @@ use crate::diag::{Cause, Fault};
 use crate::host::cgroup::DeviceNumber;
 use crate::host::volumes::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, host_key, interfaces};
-use crate::model::{InterfaceName, Size, VmName};
+use crate::model::{InterfaceName, Membership, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -95,25 +95,7 @@ impl World {
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
             Effect::CreateLink(link) => self.make_all(interfaces::made(link)),
             Effect::DestroyTap(name) | Effect::DestroyLink(name) => self.destroy(name),
-            Effect::Join { bridge, member, how } => {
-                let find = |world: &mut Self, name: &InterfaceName, change: &dyn Fn(&mut Interface)| {
-                    world.interfaces.iter_mut().filter(|one| one.name == name.as_str()).for_each(change);
-                };
-                if let Some(mtu) = how.mtu {
-                    find(self, member, &|one| one.mtu = mtu.into());
-                }
-                if how.is_span {
-                    return;
-                }
-                let mtu = self.interfaces.iter().find(|one| one.name == member.as_str()).map(|one| one.mtu);
-                find(self, bridge, &|bridge| {
-                    // The first member gives a bridge its MTU (12.1, ifconfig-bridge.txt).
-                    bridge.mtu = mtu.filter(|_| bridge.members.is_empty()).unwrap_or(bridge.mtu);
-                    if !bridge.members.iter().any(|known| known == member.as_str()) {
-                        bridge.members.push(member.to_string());
-                    }
-                });
-            }
+            Effect::Join { bridge, member, how } => self.join(bridge, member, how),
             Effect::Leave { bridge, member, .. } => {
                 self.members(bridge, |members| members.retain(|known| known != member.as_str()));
             }
@@ -127,14 +109,34 @@ impl World {
             Effect::Lend { tap, .. } => {
                 self.interfaces.iter_mut().for_each(|one| one.members.retain(|member| member != tap.as_str()));
             }
-            Effect::Reclaim { .. } => {}
             Effect::CreateInner(inner) => drop(self.inner.insert(format!("{} in {}", inner.bridge, inner.jail))),
             Effect::DestroyInner(inner) => drop(self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail))),
             Effect::Disk(change) => self.volumes.apply(change, &mut self.files),
             Effect::StartHelper(start) => drop(self.helpers.insert(start.helper.name.clone())),
             Effect::EndHelper(end) => drop(self.helpers.remove(&end.name)),
-            Effect::Umask(_) | Effect::Run(_) => {}
+            Effect::Reclaim { .. } | Effect::Umask(_) | Effect::Run(_) => {}
         }
+    }
+
+    /// Has an interface join a bridge.
+    fn join(&mut self, bridge: &InterfaceName, member: &InterfaceName, how: &Membership) {
+        let find = |world: &mut Self, name: &InterfaceName, change: &dyn Fn(&mut Interface)| {
+            world.interfaces.iter_mut().filter(|one| one.name == name.as_str()).for_each(change);
+        };
+        if let Some(mtu) = how.mtu {
+            find(self, member, &|one| one.mtu = mtu.into());
+        }
+        if how.is_span {
+            return;
+        }
+        let mtu = self.interfaces.iter().find(|one| one.name == member.as_str()).map(|one| one.mtu);
+        find(self, bridge, &|bridge| {
+            // The first member gives a bridge its MTU (12.1, ifconfig-bridge.txt).
+            bridge.mtu = mtu.filter(|_| bridge.members.is_empty()).unwrap_or(bridge.mtu);
+            if !bridge.members.iter().any(|known| known == member.as_str()) {
+                bridge.members.push(member.to_string());
+            }
+        });
     }
 
     /// Has half of an effect that makes interfaces: they are there under these names.

@@ -13,7 +13,7 @@ use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
 use crate::supervise::made;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One thing that is given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,9 +208,7 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
         Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
-        Hold::Effect(Effect::MakeCgroup(folder)) if same_boot && host.file(folder).is_some() => {
-            left.backs.extend(hold.back(platform).map(Back::Effect));
-        }
+        Hold::Effect(Effect::MakeCgroup(folder)) if same_boot => undo_group(host, folder, left),
         Hold::Helper { name, id: HelperId::Process(process), .. } if same_boot => {
             undo_helper(host, (name, process), journal, left, hold.back(platform));
         }
@@ -270,6 +268,13 @@ fn undo_half(
             left.backs.push(Back::Effect(if is_tap { Effect::DestroyTap(made) } else { Effect::DestroyLink(made) }));
         }
         _ => left.kept.push(unnamed),
+    }
+}
+
+/// A control group goes, which it only does when no process is in it.
+fn undo_group(host: &dyn Host, folder: &Path, left: &mut Left) {
+    if host.file(folder).is_some() {
+        left.backs.push(Back::Effect(Effect::RemoveCgroup(folder.into())));
     }
 }
 
