@@ -39,7 +39,7 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
         Effect::MakeCgroup(folder) => vec![Argv::new("mkdir").arg(folder.display()).into()],
         Effect::RemoveCgroup(folder) => vec![Argv::new("rmdir").arg(folder.display()).into()],
         Effect::StartHelper(start) => helper::start(start),
-        Effect::EndHelper(end) => vec![helper::end(end)],
+        Effect::EndHelper(end) => helper::end(end),
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
         | Effect::Join { .. }

@@ -41,6 +41,8 @@ pub(crate) enum Hold {
         is_fatal: bool,
         /// Its process.
         id: HelperId,
+        /// The socket that it makes outside of the machine's folder.
+        socket: Option<PathBuf>,
     },
     /// A hypervisor: its process, and when that was started, as the system tells it.
     Guest {
@@ -59,8 +61,9 @@ impl Hold {
             Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
             Self::Link(name) => Some(Effect::DestroyLink(name.clone())),
             Self::Jail(jail) => Some(Effect::RemoveJail(jail.clone())),
-            Self::Helper { name, id, .. } => {
-                Some(Effect::EndHelper(Box::new(HelperEnd { name: name.clone(), id: id.clone() })))
+            Self::Helper { name, id, socket, .. } => {
+                let (name, id, socket) = (name.clone(), id.clone(), socket.clone());
+                Some(Effect::EndHelper(Box::new(HelperEnd { name, id, socket })))
             }
             Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Guest { .. } => None,
         }
@@ -99,10 +102,12 @@ impl Hold {
             Self::Image(path, Access::ReadOnly) => words(&["reads", &path.to_string_lossy()]),
             Self::Image(path, Access::ReadWrite) => words(&["writes", &path.to_string_lossy()]),
             Self::Temporary(path) => words(&["file", &path.to_string_lossy()]),
-            Self::Helper { id: HelperId::PidFile(_), .. } => None,
-            Self::Helper { name, is_fatal, id: HelperId::Process(HelperProcess { pid, started, command }) } => {
-                let fatal = if *is_fatal { "fatal" } else { "" };
-                words(&["helper", name, &pid.to_string(), started, fatal, command])
+            Self::Helper { id: HelperId::PidFile(_) | HelperId::Gone, .. } => None,
+            Self::Helper { name, is_fatal, id: HelperId::Process(HelperProcess { pid, started, command }), socket } => {
+                let (pid, fatal) = (pid.to_string(), if *is_fatal { "fatal" } else { "" });
+                let socket = socket.as_ref().map(|socket| socket.to_string_lossy().into_owned());
+                let all = ["helper", name, &pid, started, fatal, command].into_iter().chain(socket.as_deref());
+                words(&all.collect::<Vec<_>>())
             }
             Self::Guest { pid, started } => words(&["guest", &pid.to_string(), started]),
         }
@@ -135,10 +140,11 @@ impl Hold {
             ["reads", path] => Self::Image(path.into(), Access::ReadOnly),
             ["writes", path] => Self::Image(path.into(), Access::ReadWrite),
             ["file", path] => Self::Temporary(path.into()),
-            ["helper", name, pid, started, fatal, command] => {
+            ["helper", name, pid, started, fatal, command, socket @ ..] => {
                 let (started, command) = ((*started).into(), (*command).into());
                 let id = HelperId::Process(HelperProcess { pid: pid.parse().ok()?, started, command });
-                Self::Helper { name: (*name).into(), is_fatal: *fatal == "fatal", id }
+                let socket = socket.first().map(PathBuf::from);
+                Self::Helper { name: (*name).into(), is_fatal: *fatal == "fatal", id, socket }
             }
             ["guest", pid, started] => Self::Guest { pid: pid.parse().ok()?, started: (*started).into() },
             _ => Self::Effect(Effect::Disk(Box::new(made::read(&words)?))),
