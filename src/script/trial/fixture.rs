@@ -35,6 +35,7 @@ pub(super) fn usual() -> Fixture {
         target: Target::default(),
         nodes: NODES.into(),
         zvols: crate::model::volume::ZVOLS.into(),
+        cgroups: crate::host::cgroup::CGROUPS.into(),
         user_net: false,
     })
 }
