@@ -9,6 +9,7 @@ pub(crate) mod background;
 pub(crate) mod boot_plan;
 pub(crate) mod cache;
 pub(crate) mod carried;
+pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod commands;
 #[cfg(test)]

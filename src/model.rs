@@ -77,7 +77,7 @@ pub(crate) use helper::Helper;
 pub use hostname::HostName;
 pub use interface::InterfaceName;
 pub(crate) use jail::{Jail, JailName};
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, Transfers};
 pub use link::NetAddress;
 pub(crate) use link::{Link, LinkKind, Membership, VlanTag};
 pub(crate) use loader::{Bhyveload, Grub, Loader};

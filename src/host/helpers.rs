@@ -9,6 +9,7 @@ use super::foreign_process::{ForeignProcess, HypervisorProcess};
 use super::helper::{HelperEnd, HelperId, HelperProcess, HelperStart};
 use super::kernel;
 use super::process::{EndedBy, Process};
+use super::seat::Seat;
 use super::signals::Signals;
 use crate::diag::{Blame, Fault};
 use crate::model::{Argv, Helper};
@@ -129,35 +130,52 @@ impl Helpers {
         }
     }
 
-    /// Ends one: it is asked to, and killed when it takes too long. One that is gone needs nothing.
+    /// Ends one: it is asked to, and killed when it takes too long. One that is gone needs nothing; the socket that it may have left
+    /// goes.
     pub(crate) fn end(&mut self, end: &HelperEnd, signals: Rc<Signals>) -> Result<(), Fault> {
-        let mut process = match (self.0.iter().position(|one| one.name == end.name), &end.id) {
-            (Some(at), _) => self.0.remove(at).process,
-            (None, HelperId::Process(noted)) if is_the_one(noted) => {
-                let Ok(process) = ForeignProcess::of(noted.pid, signals, None) else { return Ok(()) };
-                if !is_the_one(noted) {
-                    return Ok(());
-                }
-                HypervisorProcess::Adopted(process)
-            }
-            (None, HelperId::Process(_) | HelperId::PidFile(_)) => return Ok(()),
-        };
-        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            match &mut process {
-                HypervisorProcess::Child(process) => process.signal_group(signal),
-                HypervisorProcess::Adopted(process) => process.signal_group(signal),
-            }
-            let until = Instant::now() + PATIENCE;
-            while Instant::now() < until {
-                if process.ended().is_some() {
-                    return Ok(());
-                }
-                kernel::tick();
-            }
+        if let Some(process) = self.taken(end, signals) {
+            end_process(&end.name, process)?;
         }
-        let fault = Fault::host(format!("the helper {}, process {}, does not end", end.name, process.id()));
-        Err(fault.hint("it may wait for a disk that does not answer"))
+        end.socket.as_deref().map_or(Ok(()), clear_socket)
     }
+
+    /// Returns the process of a helper that is to be ended, and forgets it; nothing where there is none any more.
+    fn taken(&mut self, end: &HelperEnd, signals: Rc<Signals>) -> Option<HypervisorProcess> {
+        match (self.0.iter().position(|one| one.name == end.name), &end.id) {
+            (Some(at), _) => Some(self.0.remove(at).process),
+            (None, HelperId::Process(noted)) if is_the_one(noted) => {
+                let process = ForeignProcess::of(noted.pid, signals, None).ok()?;
+                // Until it was held another one may have got its number.
+                is_the_one(noted).then_some(HypervisorProcess::Adopted(process))
+            }
+            (None, HelperId::Process(_) | HelperId::PidFile(_) | HelperId::Gone) => None,
+        }
+    }
+}
+
+/// Asks a process to end, and kills it when that takes too long.
+fn end_process(name: &str, mut process: HypervisorProcess) -> Result<(), Fault> {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        match &mut process {
+            HypervisorProcess::Child(process) => process.signal_group(signal),
+            HypervisorProcess::Adopted(process) => process.signal_group(signal),
+        }
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if process.ended().is_some() {
+                return Ok(());
+            }
+            kernel::tick();
+        }
+    }
+    let fault = Fault::host(format!("the helper {name}, process {}, does not end", process.id()));
+    Err(fault.hint("it may wait for a disk that does not answer"))
+}
+
+/// Takes a socket away at which nobody listens any more; what is none stays, and one that somebody else serves by now.
+fn clear_socket(socket: &Path) -> Result<(), Fault> {
+    let is_socket = std::fs::symlink_metadata(socket).is_ok_and(|there| there.file_type().is_socket());
+    if is_socket && !Seat::Socket(socket.into()).is_taken() { remove(socket) } else { Ok(()) }
 }
 
 impl HypervisorProcess {

@@ -189,7 +189,7 @@ impl Installation {
         let fault = Fault::usage(format!("there is no recipe of a machine {name}"));
         let fault =
             fault.hint(format!("looked for {name}.rhai in {}", suggest::list(folders.iter().map(String::as_str))));
-        Err(fault.maybe_hint(suggest::did_you_mean(name, names.iter().map(String::as_str))))
+        Err(fault.did_you_mean(name, names.iter().map(String::as_str)))
     }
 
     /// Rehearses recipes, on all processors, and returns their machines in the order of the recipes.

@@ -128,7 +128,7 @@ impl RecipeRequest {
             let known = || params.iter().map(|(name, _)| name.as_str());
             let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.path));
             let list = params.first().map(|_| format!("it has {}", suggest::list(known())));
-            return Err(fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known())).into());
+            return Err(fault.maybe_hint(list).did_you_mean(name, known()).into());
         }
         Ok(recipe)
     }

@@ -167,6 +167,7 @@ impl Run {
             self.write_down(&Hold::Image(path, access))?;
         }
         let plan = self.host.boot_plan(machine)?;
+        self.make_cgroup(&plan)?;
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
         self.lend_taps(machine)?;

@@ -83,6 +83,8 @@ impl Run {
                 Some(jail) => bhyve::within(&jail.name, &helper.argv),
                 None => helper.argv.clone(),
             };
+            // What is vmrun's own runs where this one does.
+            let argv = if helper.is_ours { argv } else { plan.helped(self.host.settings().platform, machine, argv) };
             let folder = self.host.settings().machine_folder(machine.name());
             let start = HelperStart { helper, argv, folder };
             let is_kept = self.keeps_helper(&start)?;
@@ -128,7 +130,8 @@ impl Run {
     fn start_helper(&mut self, start: &HelperStart, is_waited: bool) -> Result<(), Fault> {
         let process = self.host.start_helper(start)?;
         let id = process.map_or_else(|| HelperId::PidFile(start.pid_file()), HelperId::Process);
-        let hold = Hold::Helper { name: start.helper.name.clone(), is_fatal: start.helper.is_fatal, id };
+        let (name, is_fatal, socket) = (start.helper.name.clone(), start.helper.is_fatal, start.own_socket());
+        let hold = Hold::Helper { name, is_fatal, id, socket };
         let done = self.take(&hold).and_then(|()| self.host.release_helper(&start.helper, is_waited));
         done.map_err(|fault| {
             if fault.blame == Blame::Interrupted {
@@ -167,15 +170,17 @@ impl Run {
     /// Takes over the helpers of a guest that was adopted; those that are gone are no hold any more.
     pub(super) fn adopt_helpers(&mut self) {
         for hold in self.holds.clone() {
-            let Hold::Helper { name, is_fatal, id: HelperId::Process(process) } = &hold else { continue };
+            let Hold::Helper { name, is_fatal, id: HelperId::Process(process), .. } = &hold else { continue };
             if self.host.adopt_helper(name, process) {
                 if name == permit::NAME {
                     continue;
                 }
                 self.helpers.cared.push(Cared::new(name, *is_fatal, None));
             } else {
-                self.tell(Progress::Helper(&format!("the helper {name} is gone")));
-                self.strike(&hold);
+                self.tell(Progress::Helper(&format!("the helper {name} is gone; the next boot has it again")));
+                if let Err(fault) = self.end_helper(&hold) {
+                    self.tell(Progress::Helper(&fault.message));
+                }
             }
         }
     }
@@ -233,7 +238,12 @@ impl Run {
         }
         if cared.start.is_none() || cared.restarts >= RESTARTS {
             cared.is_given_up = true;
-            let why = if cared.start.is_none() { "the next boot has it again" } else { "it is not started again" };
+            let is_adopted = cared.start.is_none();
+            let why = if is_adopted {
+                "who adopted it cannot start it: the next boot does"
+            } else {
+                "it is not started again"
+            };
             return self.tell(Progress::Helper(&format!("{what}; {why}")));
         }
         let wait = PAUSE * 2_u32.saturating_pow(cared.restarts);

@@ -51,6 +51,7 @@ mod alone;
 mod asks;
 mod background;
 mod book;
+mod cgroups;
 mod changed;
 mod check;
 mod clock;
