@@ -11,8 +11,12 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::model::permit::{Permit, PermitState};
 use crate::model::{Argv, Helper, VmName};
+use nix::poll::PollTimeout;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::AccessFlags;
 use std::io::{Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +27,9 @@ pub(crate) const NAME: &str = "permit";
 
 /// How long its answer is waited for: whoever asks has a guest to look after.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(100);
+
+/// How many milliseconds it is waited after somebody could not be let in.
+const PAUSE_MS: u8 = 50;
 
 /// The longest answer, in bytes.
 const ANSWER_MAX: u64 = 1024;
@@ -93,11 +100,26 @@ impl PermitAnswer {
 
 /// Asks the guard at a socket how its permit stands; nothing where nobody answers at once.
 pub(crate) fn ask(socket: &Path) -> Option<PermitAnswer> {
-    let stream = UnixStream::connect(socket).ok()?;
+    let stream = connected(socket).ok()?;
+    stream.set_nonblocking(false).ok()?;
     stream.set_read_timeout(Some(ANSWERS_WITHIN)).ok()?;
     let mut line = Vec::new();
     stream.take(ANSWER_MAX).read_to_end(&mut line).ok()?;
     PermitAnswer::read(&String::from_utf8_lossy(&line))
+}
+
+/// Connects with a socket without waiting: one that hangs takes no more at some time, and connect(2) would wait until it does.
+fn connected(socket: &Path) -> nix::Result<UnixStream> {
+    let address = UnixAddr::new(socket)?;
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let ours = nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(ours.as_raw_fd(), &address)?;
+    Ok(ours.into())
+}
+
+/// Returns whether a socket is another user's, who alone may ask there.
+pub(crate) fn is_anothers(socket: &Path) -> bool {
+    nix::unistd::access(socket, AccessFlags::W_OK) == Err(nix::errno::Errno::EACCES)
 }
 
 /// Where a guard answers, from the moment on at which the permit is held.
@@ -116,9 +138,13 @@ impl PermitSocket {
         let (listener, answer) = (listener?, Arc::new(Mutex::new(answer)));
         let told = answer.clone();
         let answer_all = move || {
-            for mut stream in listener.incoming().flatten() {
+            for stream in listener.incoming() {
                 let line = told.lock().unwrap_or_else(PoisonError::into_inner).line();
-                stream.write_all(line.as_bytes()).may_fail("whoever asked is gone");
+                match stream {
+                    Ok(mut stream) => stream.write_all(line.as_bytes()).may_fail("whoever asked is gone"),
+                    // There are as many descriptors as there may be.
+                    Err(_) => super::wait::pause(PollTimeout::from(PAUSE_MS)),
+                }
             }
         };
         spawn::thread(answer_all)?;
@@ -153,6 +179,20 @@ pub(crate) fn end_with_parent() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_waits_for_no_guard_that_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("permit.sock");
+        assert_eq!(ask(&path), None);
+        let _nobody_accepts = UnixListener::bind(&path).unwrap();
+        // More than it has room for.
+        let waiting: Vec<_> = (0..6000).map_while(|_| connected(&path).ok()).collect();
+        assert!(waiting.len() < 6000);
+        let begin = std::time::Instant::now();
+        assert_eq!(ask(&path), None);
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {

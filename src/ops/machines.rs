@@ -37,7 +37,7 @@ pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
     let (is_vmrun, lives, space) = (&|pid| processes.is_vmrun(pid), &processes::lives, &|| processes::space(platform));
     let (hypervisors, sees_others) = (processes.hypervisors.as_slice(), processes.sees_others);
     let mut all = inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives, space });
-    all.iter_mut().filter_map(|one| one.permit.as_mut()).for_each(PermitFound::ask);
+    all.iter_mut().for_each(|one| one.permit = one.permit.take().and_then(PermitFound::asked));
     Ok(all)
 }
 

@@ -3,6 +3,7 @@
 
 use super::settings;
 use crate::diag::Fault;
+use crate::host::Host as _;
 use crate::host::clock::{self, Utc};
 use crate::host::foreign_process::ForeignProcess;
 use crate::host::handover::{hand_over, own_program};
@@ -62,9 +63,10 @@ impl PermitFound {
         journal.holds.iter().find_map(socket).map(|socket| Self { socket, answer: None })
     }
 
-    /// Asks its guard.
-    pub(crate) fn ask(&mut self) {
-        self.answer = permit::ask(&self.socket);
+    /// Asks its guard; nothing is known of another user's.
+    pub(crate) fn asked(self) -> Option<Self> {
+        let answer = permit::ask(&self.socket);
+        (answer.is_some() || !permit::is_anothers(&self.socket)).then_some(Self { answer, ..self })
     }
 
     /// Returns whether it is held.
@@ -115,7 +117,8 @@ pub(crate) fn guard(asked: GuardRequest, tell: &dyn Fn(&str)) -> Result<Option<S
     let mut guard = Guard::begin(asked)?;
     let mut told = None;
     let why = loop {
-        if guard.signals.stop_within(LOOK) {
+        // What holds the permit gives it up when it ends: not before the guest is down, whoever asks.
+        if guard.signals.stop_within(LOOK) && !guard.has_guest() {
             break None;
         }
         if let Some(why) = guard.look()? {
@@ -178,8 +181,8 @@ impl Guard {
         }
         self.socket.iter().for_each(|socket| socket.set(state.clone()));
         match state {
-            PermitState::Lost { left, why } => Ok((!self.ends_guest(now, left)?).then_some(why)),
-            PermitState::Held { .. } | PermitState::Wanted => self.is_left(now),
+            PermitState::Lost { left, why } => Ok((!self.ends_guest(now, left)).then_some(why)),
+            PermitState::Held { .. } | PermitState::Wanted => Ok(self.is_left(now)),
         }
     }
 
@@ -220,31 +223,45 @@ impl Guard {
     }
 
     /// Ends the guest of a permit that is lost when its time is over. Returns whether there is one.
-    fn ends_guest(&mut self, now: Duration, left: Duration) -> Result<bool, Fault> {
+    fn ends_guest(&mut self, now: Duration, left: Duration) -> bool {
         if !left.is_zero() && now < self.machine_at.min(now + left) {
-            return Ok(true);
+            return true;
         }
         self.machine_at = now + MACHINE_CHECKED.min(LOOK * 4);
-        let host = settings::host(false)?;
-        let Some(pid) = recovery::guest_of_run(&host, &self.asked.machine) else { return Ok(false) };
+        // Who cannot look does not leave: there may be one.
+        let Ok(host) = settings::host(false) else { return true };
+        let Some(pid) = recovery::guest_of_run(&host, &self.asked.machine) else { return false };
         if left.is_zero() {
             // Held before it is asked once more whether it is the guest's: no other process has the number then.
             let held = ForeignProcess::of(pid, self.signals.clone(), None);
             let is_its = recovery::guest_of_run(&host, &self.asked.machine) == Some(pid);
             held.into_iter().filter(|_| is_its).for_each(|mut guest| guest.signal(Signal::SIGKILL));
         }
-        Ok(true)
+        true
     }
 
     /// Returns why a permit is given back though it is held: nobody runs the machine any more.
-    fn is_left(&mut self, now: Duration) -> Result<Option<String>, Fault> {
+    fn is_left(&mut self, now: Duration) -> Option<String> {
         if now < self.machine_at {
-            return Ok(None);
+            return None;
         }
         self.machine_at = now + MACHINE_CHECKED;
-        let (host, machine) = (settings::host(false)?, &self.asked.machine);
-        let is_there = recovery::holder(&host, machine).is_some() || recovery::guest_of_run(&host, machine).is_some();
-        Ok((!is_there).then(|| format!("{machine} does not run any more, and its permit is given back")))
+        let (host, machine) = (settings::host(false).ok()?, &self.asked.machine);
+        // One that its run had no time to note is not known as its guest, and may be.
+        let is_there = recovery::holder(&host, machine).is_some()
+            || recovery::guest_of_run(&host, machine).is_some()
+            || host.processes().answers(machine) == Some(true);
+        (!is_there).then(|| format!("{machine} does not run any more, and its permit is given back"))
+    }
+
+    /// Returns whether the guest runs though somebody asks to stop. Its permit counts as lost then.
+    fn has_guest(&mut self) -> bool {
+        let machine = &self.asked.machine;
+        let runs = settings::host(false).map_or(true, |host| recovery::guest_of_run(&host, machine).is_some());
+        if runs {
+            self.record.ended(clock::uptime(), "somebody asked who guards it to end".into());
+        }
+        runs
     }
 
     /// Ends the commands: the one that holds the permit may give it back.
