@@ -58,7 +58,8 @@ impl Helpers {
         helper.folder.as_ref().map_or(Ok(()), |folder| make_folder(folder, Some(0o700)))?;
         helper.socket.as_ref().map_or(Ok(()), |socket| make_room(helper, socket))?;
         let argv = if helper.is_ours { with_own_program(&start.argv)? } else { start.argv.clone() };
-        let (process, gate) = Process::gated(&argv, folder.filter(|_| !helper.is_ours), signals, log)?;
+        let (process, gate) =
+            Process::gated(&argv, folder.filter(|_| !helper.is_ours || helper.is_permit), signals, log)?;
         let pid = process.id();
         write_private(&start.pid_file(), format!("{pid}\n").as_bytes())?;
         let started = kernel::started(pid).unwrap_or_default();
@@ -83,12 +84,20 @@ impl Helpers {
         loop {
             let is_ready = is_ready(helper);
             if let Some(how) = one.process.ended() {
+                if helper.is_permit {
+                    return Err(not_had(one.process.last_words().pop()));
+                }
                 return Err(not_ready(&format!("the helper {name} {how} before it was ready"), one));
             }
             if is_ready {
                 return Ok(());
             }
             if Instant::now() >= until {
+                if helper.is_permit {
+                    let said = one.process.last_words().pop();
+                    let said = said.unwrap_or_else(|| "nothing has come of it".into());
+                    return Err(not_had(Some(format!("{said}, and {:?} are over", helper.within))));
+                }
                 let what = format!("the helper {name} is not ready within {:?}: {}", helper.within, missing(helper));
                 return Err(not_ready(&what, one));
             }
@@ -213,6 +222,15 @@ fn make_room(helper: &Helper, socket: &Path) -> Result<(), Fault> {
         }
         Ok(_) => remove(socket),
     }
+}
+
+/// The fault of a permit that is not to be had, and why.
+fn not_had(why: Option<String>) -> Fault {
+    let why = why.map(|why| format!(": {}", why.trim_start_matches("vmrun: "))).unwrap_or_default();
+    let fault = Fault::busy(format!("the permit is not to be had{why}"));
+    fault.hint(
+        "somebody else may have it: `vmrun start --wait 45s` tries for so long, and the key `wait` is for one try",
+    )
 }
 
 /// Whether a helper is ready. Its socket is only looked at: many serve one client, and are over when that is gone.

@@ -5,7 +5,7 @@ mod file_pages;
 use super::reference::{self, ReferenceFormat};
 use super::roff::{inlines, page, prose, term, text};
 use crate::diag::exit_code::EXIT_CODES;
-use crate::diag::{Diagnostic, Fault, suggest};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io::Write;
@@ -73,7 +73,7 @@ pub(crate) fn named(pages: Vec<ManualPage>, name: Option<&str>) -> Result<Manual
     pages.into_iter().find(is_it).ok_or_else(|| {
         let known = || names.iter().map(String::as_str);
         let fault = Fault::usage(format!("there is no page `{wanted}`"));
-        fault.hint("`vmrun man` lists them").maybe_hint(suggest::did_you_mean(wanted, known()))
+        fault.hint("`vmrun man` lists them").did_you_mean(wanted, known())
     })
 }
 

@@ -211,7 +211,7 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
 /// Returns a step of starting a helper: of that which starts it, a command of the recipe.
 fn starting(planned: PlannedStep, start: &HelperStart) -> PlannedStep {
     let is_started = planned.step.argv.args.iter().any(|word| word.contains(" & echo $! >"));
-    let is_recipes = is_started && !start.helper.is_ours;
+    let is_recipes = is_started && (!start.helper.is_ours || start.helper.is_permit);
     PlannedStep { is_recipes, helper: is_recipes.then(|| start.helper.argv.clone()), ..planned }
 }
 

@@ -18,6 +18,7 @@ use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::VmName;
 use crate::model::instance::INSTANCE;
+use crate::model::permit::PermitOptions;
 use crate::supervise::order::order;
 use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::MachineStatus;
@@ -34,7 +35,7 @@ pub(crate) enum StartEvent<'a> {
     /// A rehearsal has a warning.
     Warning(&'a Diagnostic),
     /// The machine is started with these parameters, as it was before.
-    AsBefore(&'a str, &'a [(String, String)]),
+    AsBefore(&'a str, &'a [String]),
     /// A rehearsal that failed has printed this.
     Printed(&'a [String]),
     /// The supervisor of a machine has run these commands.
@@ -210,21 +211,19 @@ fn patiently<T>(
 /// Returns the recipe of a machine with what was given, and beside that with what the machine was started with before.
 fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_>) -> RecipeRequest {
     let is_given = |name: &String| given.set.iter().any(|(known, _)| known == name);
-    let before: Vec<(String, String)> = wanted
-        .params
-        .iter()
-        .filter(|(name, _)| !is_given(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let before = wanted.params.iter().filter(|(name, _)| !is_given(name));
+    let before: Vec<(String, String)> = before.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let permit = if given.permit == PermitOptions::default() { &wanted.permit } else { &given.permit };
     // Its name says which instance it is.
-    let news: Vec<(String, String)> = before.iter().filter(|(name, _)| name != INSTANCE).cloned().collect();
+    let news = before.iter().filter(|(name, _)| name != INSTANCE).map(|(name, value)| format!("--set={name}={value}"));
+    let news: Vec<String> = news.chain(permit.words().into_iter().filter(|_| *permit != given.permit)).collect();
     if let Some(name) = wanted.name.as_ref().filter(|_| !news.is_empty()) {
         listener(&StartEvent::AsBefore(name, &news));
     }
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;
     let request = RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, user_net);
-    RecipeRequest { asks_nothing: given.asks_nothing, asked: given.asked, ..request }
+    RecipeRequest { asks_nothing: given.asks_nothing, permit: permit.clone(), asked: given.asked, ..request }
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.
@@ -340,7 +339,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
     let set = status.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let (path, user_net) = (status.recipe.clone(), status.user_net);
-    RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
+    RecipeRequest { path, init, set, user_net, asks_nothing: false, permit: status.permit.clone(), asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.

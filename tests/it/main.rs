@@ -105,6 +105,7 @@ mod nodes;
 mod ocf;
 mod open;
 mod packaging;
+mod permit;
 mod plans;
 mod ports;
 mod probes;
