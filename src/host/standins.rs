@@ -130,7 +130,7 @@ impl Recorder {
             made_up,
             is_cut,
             files: setting.files.clone(),
-            restarts: None,
+            ..Recording::default()
         })
     }
 }

@@ -17,6 +17,7 @@ use super::{Import, ImportOptions, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
+use crate::recording::guests::Before;
 use crate::recording::part::groups;
 use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(crate) struct Flow {
     pub(crate) each_boot: Vec<String>,
     /// The commands that it calls only where something is missing.
     pub(crate) missing: Vec<String>,
+    /// The machine that it starts before this one.
+    pub(crate) after: Option<Before>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
 }
@@ -78,6 +81,7 @@ pub(crate) fn recipe(
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
     text += &remark(flow, init).map(|remark| comment(0, remark)).unwrap_or_default();
     text += &carriers(steps);
+    text += &order(flow.after.as_ref());
     text += &policy(flow.on.as_deref());
     let disks = writer.disks();
     if !disks.is_empty() {
@@ -177,6 +181,14 @@ fn remark(flow: &Flow, init: &str) -> Option<&'static str> {
 
 const OTHERWISE: &str =
     "After a reboot the script starts the machine in a way of its own; vmrun does so with `init` false.";
+
+/// Says which machine is started first, where one script starts several.
+fn order(before: Option<&Before>) -> String {
+    let Some(Before { name, has_ended }) = before else { return String::new() };
+    let ended = format!("The script boots it when {name} has ended; `vmrun start` does not wait for that.");
+    let remark = if *has_ended { comment(0, &ended) } else { String::new() };
+    format!("{remark}\nafter({});\n", quoted(name))
+}
 
 /// Says after what a machine is started again, where that is something else than a reboot alone, which vmrun goes on after by itself.
 fn policy(on: Option<&[&'static str]>) -> String {
@@ -454,7 +466,7 @@ fn carriers(steps: &[Step]) -> String {
     let mut all: Vec<&str> =
         boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty() && *one != "-r").collect();
     all.dedup();
-    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid"].contains(one));
+    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     match (all.is_empty(), detaches) {
         (true, _) => String::new(),

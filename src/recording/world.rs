@@ -86,6 +86,8 @@ impl FileState {
 pub struct Scenario {
     /// The exit statuses of bhyve, in turn; the last one repeats.
     pub exits: Vec<u8>,
+    /// The machine whose exit statuses they are; any other powers off. Nothing where they are of all machines in turn.
+    pub exits_of: Option<String>,
     /// How many calls a script may make.
     pub limit: usize,
     /// How often a script may boot one machine before its recording is cut: it would go on for ever.
@@ -119,6 +121,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             exits: vec![1],
+            exits_of: None,
             limit: 1000,
             boots_max: usize::MAX,
             interfaces: INTERFACES.into(),
@@ -149,7 +152,7 @@ impl World {
         Self {
             answers: setting.answers.iter().filter(|prepared| !is_list(prepared)).cloned().collect(),
             network: Network::read(interfaces),
-            machines: Machines::new(&setting.exits),
+            machines: Machines::new(&setting.exits, setting.exits_of.clone()),
             storage: Storage::default(),
             kernel: Kernel::new(setting.has_modules),
         }

@@ -115,6 +115,7 @@ mod record;
 mod record_boots;
 mod record_files;
 mod record_folder;
+mod record_guests;
 mod record_runs;
 mod record_words;
 mod recorded;

@@ -139,7 +139,8 @@ impl Request<'_> {
         let Some(usual) = usual else {
             let on = after_crash(with).then(|| vec!["reboot", "crash"]);
             let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            let flow = Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() };
+            let flow =
+                Flow { again: again(with, without.as_deref()), on, gaps, after: sessions.before(), ..Flow::default() };
             return Ok(Known::of(flow));
         };
         let guards = sessions.guards(&command, without.as_deref().unwrap_or(with))?;
@@ -174,6 +175,7 @@ impl Request<'_> {
         let flow = Flow {
             again: if is_own { Again::AsWithout } else { again },
             on: Some(usual.course.restarts.words()),
+            after: sessions.before(),
             missing: guards.missing,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             guards: hang,

@@ -5,10 +5,12 @@ use crate::diag::Fault;
 use crate::host::standins::{self, Reach, Recorder};
 use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
+use crate::recording::guests::{Before, Guests};
 use crate::recording::hidden::hide;
 use crate::recording::race::race;
 use crate::recording::{Recording, Scenario};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How many recordings are made of a script at most.
@@ -31,6 +33,8 @@ pub(super) struct Sessions<'a> {
     /// What was made up in one recording is usually so in the next.
     told: BTreeSet<String>,
     left: u32,
+    /// The machine of which alone is recorded from now on, and which calls are whose.
+    guest: Option<(Rc<Guests>, String)>,
 }
 
 impl<'a> Sessions<'a> {
@@ -41,7 +45,24 @@ impl<'a> Sessions<'a> {
         // A script that boots its machine for ever is cut where its recordings are compared.
         let boots_max = setting.exits.len().saturating_add(BOOTS_MORE);
         let setting = if request.anyway { setting } else { Scenario { boots_max, ..setting } };
-        Ok(Self { recorder, reach, setting, timeout: request.timeout, notify, told, left: RECORDINGS_MAX })
+        Ok(Self { recorder, reach, setting, timeout: request.timeout, notify, told, left: RECORDINGS_MAX, guest: None })
+    }
+
+    /// Records one of several machines from now on, as if the script were its own.
+    pub(super) fn go_on_with(&mut self, guests: &Rc<Guests>, name: &str) {
+        self.left = RECORDINGS_MAX;
+        self.setting.exits_of = Some(name.into());
+        self.guest = Some((guests.clone(), name.into()));
+    }
+
+    /// Returns what of a recording is the machine's that is recorded.
+    pub(super) fn share(&self, recording: Recording) -> Recording {
+        self.guest.as_ref().map_or_else(|| recording.clone(), |(guests, name)| guests.share(name, &recording))
+    }
+
+    /// Returns the machine that the script starts before the one that is recorded.
+    pub(super) fn before(&self) -> Option<Before> {
+        self.guest.as_ref().and_then(|(guests, name)| guests.before(name))
     }
 
     /// Whether a command may be recorded more than once: what it does for real is not done twice.
@@ -86,7 +107,7 @@ impl<'a> Sessions<'a> {
             return Ok(None);
         }
         self.left -= 1;
-        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(Some)
+        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(|one| Some(self.share(one)))
     }
 }
 
