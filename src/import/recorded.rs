@@ -38,19 +38,21 @@ pub(crate) struct Flow {
     pub(crate) missing: Vec<String>,
     /// The machine that it starts before this one.
     pub(crate) after: Option<Before>,
+    /// What else is to be known of it.
+    pub(crate) remarks: Vec<String>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
 }
 
-/// What a script calls only where a file is there, or only where it is not.
+/// What a script calls only where some files are there, or are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Guard {
     /// A whole command, or arguments of bhyve's that belong together.
     pub(crate) what: Vec<String>,
-    /// The file.
-    pub(crate) path: String,
-    /// Whether it is where that is there.
-    pub(crate) is_there: bool,
+    /// Files, and whether each of them has to be there.
+    pub(crate) files: Vec<(String, bool)>,
+    /// Whether it is called where they are not all so.
+    pub(crate) is_otherwise: bool,
 }
 
 /// Returns the recipe of recorded steps, or what is wrong with a machine that they boot. `from` is what was recorded, for the
@@ -80,6 +82,7 @@ pub(crate) fn recipe(
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
     text += &remark(flow, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    text += &flow.remarks.iter().map(|remark| comment(0, remark)).collect::<String>();
     text += &carriers(steps);
     text += &order(flow.after.as_ref());
     text += &policy(flow.on.as_deref());
@@ -279,8 +282,12 @@ impl Writer<'_> {
     /// Returns what has to be so for a command, or for arguments of bhyve's, as an expression. Nothing where no file does.
     fn condition(&self, what: &[String]) -> Option<String> {
         let guard = self.guards.iter().find(|guard| guard.what == what)?;
-        let path = self.words.values.get(&guard.path).cloned().unwrap_or_else(|| quoted(&guard.path));
-        Some(format!("{}exists({path})", if guard.is_there { "" } else { "!" }))
+        let exists = |(path, is_there): &(String, bool)| {
+            let word = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
+            format!("{}exists({word})", if *is_there { "" } else { "!" })
+        };
+        let all = guard.files.iter().map(exists).collect::<Vec<_>>().join(" && ");
+        Some(if guard.is_otherwise { format!("!({all})") } else { all })
     }
 
     /// Finds the slots of a machine that are there only where a file is, or is not.

@@ -218,6 +218,8 @@ impl Request<'_> {
         mut with: Recording,
         mut without: Option<Recording>,
     ) -> Result<Result<Recorded, Fault>, Vec<Diagnostic>> {
+        sessions.tolerate(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
+        (with, without) = (sessions.tolerant(with), without.map(|without| sessions.tolerant(without)));
         let second = sessions.again(&filled(self.command, &[]), &sessions.setting.clone())?;
         let usual = without.as_ref().unwrap_or(&with);
         let mut gaps: Vec<Fault> = second.and_then(|second| unsteady(usual, &second)).into_iter().collect();

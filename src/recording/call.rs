@@ -23,6 +23,10 @@ pub struct Call {
     pub map: String,
     /// What runs it, as `tmux daemon`, with `&` where the shell does not wait for it; nothing if the script does by itself.
     pub carriers: String,
+    /// The process that called; 0 where that is not known.
+    pub pid: u32,
+    /// What has started that process; 0 where that is not known.
+    pub parent: u32,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -38,6 +42,8 @@ impl Call {
             heard: hide_lines(&answer.heard),
             map: hide_lines(&answer.map),
             carriers: answer.carriers.clone(),
+            pid: answer.pid,
+            parent: answer.parent,
             ..Self::default()
         };
         for arg in argv {

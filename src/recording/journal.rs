@@ -2,7 +2,7 @@
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
 //! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
-//! of, and its carriers.
+//! of, its carriers, and the numbers of the process and its parent.
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
@@ -29,6 +29,8 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, hide_lines(&answer.heard).as_bytes());
     put(&mut bytes, hide_lines(&answer.map).as_bytes());
     put(&mut bytes, answer.carriers.as_bytes());
+    put(&mut bytes, answer.pid.to_string().as_bytes());
+    put(&mut bytes, answer.parent.to_string().as_bytes());
     bytes
 }
 
@@ -64,6 +66,8 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         heard: text(take(&mut rest)?),
         map: text(take(&mut rest)?),
         carriers: text(take(&mut rest)?),
+        pid: number(take(&mut rest)?)?,
+        parent: number(take(&mut rest)?)?,
         ..Answer::default()
     };
     Some((Call::new(argv, cwd, &answer), rest))

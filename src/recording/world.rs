@@ -20,6 +20,10 @@ pub struct Answer {
     pub heard: String,
     /// The text of the file that it was told of: a loader's map of devices, bhyve's configuration.
     pub map: String,
+    /// The process that called, by which calls of the background have the order in which they were started.
+    pub pid: u32,
+    /// What has started that process.
+    pub parent: u32,
     /// The carriers that run it, with blanks between them.
     pub carriers: String,
     /// The exit status.

@@ -116,6 +116,7 @@ mod record_boots;
 mod record_files;
 mod record_folder;
 mod record_guests;
+mod record_nested;
 mod record_runs;
 mod record_words;
 mod recorded;

@@ -154,3 +154,17 @@ error: out/a.rhai: {told}
     );
     assert_eq!(done.code, 1);
 }
+
+#[test]
+fn what_is_called_while_a_machine_runs_comes_after_its_boot_each_time() {
+    let sandbox = Sandbox::new();
+    let done = recorded(
+        &sandbox,
+        &format!(
+            "ifconfig tap0 create\n{BHYVE} -s 2,virtio-net,tap0 a &\nuntil ifconfig tap0 >/dev/null; do :; done\n\
+             ifconfig bridge2 addm tap0\nwait\nifconfig tap0 destroy"
+        ),
+    );
+    same(&done.stderr, "vmrun: out/a.rhai: same machine, same commands");
+    assert!(written(&sandbox, "a").contains("here it is done before.\nbridge(\"bridge2\").add(nic);"));
+}

@@ -155,7 +155,14 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
         world.call(&call.argv);
     }
     let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
-    let answer = Answer { heard, map, carriers, ..world.call(&call.argv) };
+    let answer = Answer {
+        heard,
+        map,
+        carriers,
+        pid: std::process::id(),
+        parent: std::os::unix::process::parent_id(),
+        ..world.call(&call.argv)
+    };
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;

@@ -88,7 +88,8 @@ pub(super) fn hangs_on_status(command: &[String]) -> bool {
         "if", "elif", "while", "until", "for", "case", "set", "trap", "exec", "source", "eval", "sh", "bash", "ksh",
         "csh", "perl", "python", "function",
     ];
-    let Some(script) = standins::script(command) else { return true };
+    // What another program than a shell runs has words of its own.
+    let Some(script) = standins::script(command).filter(|_| standins::traced(command).is_some()) else { return true };
     let (first, rest) = script.text.split_once('\n').unwrap_or_default();
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     first.contains(" -")
